@@ -1,0 +1,48 @@
+# Everything needs Python 3.11 or newer and make, and nothing installed or started by hand.
+# `make PYTHON=python3.13 …` chooses another interpreter.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test test-all check format bench lock clean
+
+setup: $(READY)  ## the virtual environment with everything in it
+
+demo: $(READY)  ## the whole journey on embedded parts
+	$(BIN)/ses-worker demo
+
+test: $(READY)  ## the whole test suite
+	$(BIN)/python -m pytest
+
+test-all:  ## the test suite on every supported Python that is here
+	@for python in python3.11 python3.12 python3.13; do \
+		if $$python -c '' 2>/dev/null; then \
+			$(MAKE) test PYTHON=$$python VENV=.venv-$$python || exit 1; \
+		else echo "$$python is not here: skipped"; fi; \
+	done
+
+check: $(READY)  ## lint, format, types, import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY)  ## mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock:  ## choose new exact versions (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--extra test pyproject.toml requirements/build.in --output-file requirements/all.txt
+
+clean:
+	rm -rf $(VENV) .venv-python3.* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# Exact versions first, each with its hash; then the project itself, which brings nothing along.
+$(READY): pyproject.toml requirements/all.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/all.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@

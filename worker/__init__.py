@@ -1,0 +1,6 @@
+"""ses-feedback-worker: Amazon SES bounces and complaints become durable user records.
+
+The journey of one message is in `worker.process`; the map of the rooms is in ARCHITECTURE.md.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,101 @@
+"""Builds the parts from the settings: the one module that knows everybody."""
+
+import os
+import time
+from functools import partial
+
+import structlog
+
+from worker.aws import region_for
+from worker.consumer import SETTLERS, Consumer, Plan
+from worker.errors import Misconfigured, Refused, Unavailable
+from worker.metrics import Metrics
+from worker.process import process
+from worker.queue import Queue
+from worker.retries import a_few_times
+from worker.settings import Migrate, Settings
+from worker.store import Store, ensure_schema, open_store
+from worker.telemetry import Telemetry
+
+log = structlog.get_logger()
+
+
+def make_queue(settings: Settings, plan: Plan) -> Queue:
+    """Make the queue's client; nothing is called yet.
+
+    Raises:
+        Misconfigured: no queue is set, or no region, or AWS's own settings are wrong.
+
+    """
+    if settings.queue.url is None:
+        raise Misconfigured("queue.url is required: set it in the file, or SES_WORKER_QUEUE__URL")
+    return Queue(
+        settings.queue.url,
+        region=region_for(settings.aws.region, settings.queue.url, os.environ),
+        dead_letter_url=settings.queue.dead_letter_url,
+        visibility_seconds=settings.queue.visibility_seconds,
+        wait_seconds=plan.wait_seconds,
+        connections=plan.pollers + SETTLERS + 1,
+    )
+
+
+def make_store(settings: Settings) -> Store:
+    """Choose the books; nothing is opened yet.
+
+    Raises:
+        Misconfigured: PostgreSQL's driver is not installed, or cannot read the URL.
+
+    """
+    return open_store(settings.store.url.get_secret_value())
+
+
+def bring_schema_up(settings: Settings, store: Store) -> None:
+    """Have the schema of this program, as `store.migrate` allows.
+
+    Raises:
+        Misconfigured: the books are not, and will not become, what the settings mean.
+        Unavailable: they are away.
+
+    """
+    applied = ensure_schema(store, migrate=settings.store.migrate is Migrate.AUTO)
+    if applied:
+        log.info("schema.upgraded", applied=applied)
+
+
+def open_ready_store(settings: Settings) -> Store:
+    """Open the books with the schema of this program, for a command.
+
+    Raises:
+        Misconfigured, Unavailable: as above.
+
+    """
+    store = make_store(settings)
+    bring_schema_up(settings, store)
+    return store
+
+
+def make_consumer(settings: Settings, plan: Plan, queue: Queue, store: Store) -> Consumer:
+    """Put the loops together."""
+    return Consumer(
+        plan,
+        queue=queue,
+        books=store,
+        process=partial(process, books=store, policy=settings.as_policy()),
+        tell=Telemetry(Metrics()).tell,
+        probe=store.probe,
+    )
+
+
+def say_where_dead_letters_go(queue: Queue) -> None:
+    """Look it up early, for the operator's sake; the settlers ask again if SQS is away now."""
+    try:
+        found = a_few_times(time.sleep)(queue.find_dead_letter_queue)
+    except (Unavailable, Refused) as error:
+        log.warning("dead_letter_queue.unknown", queue=queue.name, error=str(error))
+        return
+    if found is None:
+        log.warning(
+            "dead_letter_queue.missing",
+            queue=queue.name,
+            hint="what can never be processed is kept in the table quarantine instead",
+        )

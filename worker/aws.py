@@ -1,0 +1,103 @@
+"""AWS clients as we want them, and AWS's errors sorted by what to do next."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.exceptions as failures
+from botocore.config import Config
+
+from worker import __version__
+from worker.errors import Misconfigured, Refused, Unavailable
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 10
+"""On top of what a long poll waits for."""
+
+_PASSING_CODES = frozenset({
+    "InternalError", "InternalFailure", "RequestThrottled", "RequestTimeout", "ServiceUnavailable",
+    "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException", "OverLimit",
+    "AWS.SimpleQueueService.OverLimit", "KMS.ThrottlingException", "KmsThrottled",
+})  # fmt: skip
+"""Answers in the 400s that are about this moment, not about the request."""
+
+
+def region_for(setting: str | None, queue_url: str, environment: Mapping[str, str]) -> str:
+    """Tell the region: the setting, AWS's two variables, or what the queue's URL says.
+
+    boto3 by itself does not read `AWS_REGION`.
+
+    Raises:
+        Misconfigured: none of them says.
+
+    """
+    named = setting or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    host = (urlsplit(queue_url).hostname or "").split(".")
+    if named:
+        return named
+    # sqs.REGION.amazonaws.com, REGION.queue.amazonaws.com, sqs-fips.REGION.amazonaws.com, …
+    if "amazonaws" in host and len(host) > 2:
+        return host[0] if host[1] == "queue" else host[1]
+    raise Misconfigured("no AWS region: set aws.region, or AWS_REGION in the environment")
+
+
+def make_client(service: str, region: str, *, wait_seconds: int = 0, connections: int = 10) -> Any:
+    """Make a client from fresh credentials; thread-safe.
+
+    It never retries by itself: a second ReceiveMessage hides the messages of a lost answer, and
+    how to back off is ours to say. A fixed `user_agent`, and no check of parameters that are
+    ours, take 11 to 21 % off the cost of a call.
+
+    Raises:
+        Misconfigured: AWS's own files or variables contradict each other.
+
+    """
+    config = Config(
+        region_name=region,
+        user_agent=f"ses-feedback-worker/{__version__}",
+        parameter_validation=False,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=wait_seconds + READ_SECONDS,
+        max_pool_connections=connections,
+        tcp_keepalive=True,
+    )
+    try:
+        session: Any = boto3.Session()
+        return session.client(service, config=config)
+    except (failures.BotoCoreError, ValueError) as error:
+        raise Misconfigured(f"AWS: {error}") from error
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Tell what passes from what was refused.
+
+    Raises:
+        Unavailable: throttled, an error of AWS's own, or no answer at all.
+        Refused: no such queue, not permitted, no or wrong credentials, not a valid request.
+
+    """
+    try:
+        yield
+    except failures.ClientError as error:
+        said = error.response.get("Error", {})
+        code, text = said.get("Code", ""), said.get("Message", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 or code in _PASSING_CODES:
+            raise Unavailable(f"AWS: {code}: {text}") from error
+        raise AwsRefused(code, text) from error
+    except (failures.NoCredentialsError, failures.PartialCredentialsError) as error:
+        raise AwsRefused("NoCredentials", str(error)) from error
+    except failures.BotoCoreError as error:
+        raise Unavailable(f"AWS: {error}") from error
+
+
+class AwsRefused(Refused):
+    """AWS said no, with a code of its own."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"AWS: {code}: {text}")
+        self.code = code

@@ -1,0 +1,31 @@
+"""What the path needs of the durable side; `worker.store` provides it, twice."""
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from worker.model import DeadLetter, Feedback, Received, User
+from worker.page import Page
+
+
+class Transaction(Protocol):
+    """All of it is committed, or none."""
+
+    def users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Read those of them that are users, by key; until the end nobody else changes them."""
+
+    def seen(self, feedback: Sequence[Feedback]) -> Collection[str]:
+        """Tell which of their dedupe and route keys are on record."""
+
+    def save(self, page: Page) -> None:
+        """Write the events, and the users as the page leaves them."""
+
+    def quarantine(self, queue: str, received: Received, why: DeadLetter) -> None:
+        """Keep a message whole; a second time changes nothing."""
+
+
+class Books(Protocol):
+    """Where it is all written down."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin; the end of the block is a durable commit, an exception a rollback."""

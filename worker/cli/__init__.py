@@ -1,0 +1,57 @@
+"""The command line: parse, call, print, leave with a status. One file a group of commands.
+
+Nothing heavy is imported at the top of these files, so that `--help` answers at once.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from worker import __version__
+from worker.cli.common import CONFIG_HELP, PAGE
+from worker.cli.exits import MEANINGS
+
+COMMANDS = {
+    "run": "worker.cli.run:run",
+    "drain": "worker.cli.drain:drain",
+    "users": "worker.cli.users:users",
+    "db": "worker.cli.db:db",
+    "demo": "worker.cli.demo:demo",
+}
+"""Each is loaded when it is asked for."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
+        return list(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+def _exit_statuses() -> str:
+    lines = (f"  {status:>2}  {meaning}" for status, meaning in MEANINGS.items())
+    return "\b\nExit status:\n" + "\n".join(lines)
+
+
+@click.group(cls=_Commands, context_settings=PAGE, epilog=_exit_statuses())
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help=CONFIG_HELP)
+@click.version_option(__version__, prog_name="ses-worker")
+@click.pass_context
+def main(ctx: click.Context, config: Path | None) -> None:
+    """Turn Amazon SES bounces and complaints into durable user records.
+
+    \b
+    Example, on nothing but this machine:
+      ses-worker demo
+    """
+    ctx.obj = config

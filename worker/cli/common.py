@@ -1,0 +1,72 @@
+"""What all commands share: where settings come from, and how failures are told."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, cast
+
+import click
+
+from worker.cli.exits import Exit
+from worker.errors import Misconfigured, WorkerError
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+PAGE = {"show_default": True, "help_option_names": ["-h", "--help"]}
+CONFIG_HELP = (
+    "The settings file; else $SES_WORKER_CONFIG, else /etc/ses-worker/worker.toml if it is there."
+)
+
+Options = ParamSpec("Options")
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, show_default="off", help="Print one JSON object, only."
+)
+
+
+def with_settings(
+    command: Callable[Concatenate["Settings", Options], None],
+) -> Callable[..., None]:
+    """Give a command its settings as the first argument, set up logging, and tell its failures."""
+
+    @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help=CONFIG_HELP)
+    @wraps(command)
+    def wrapper(*args: Options.args, **options: Options.kwargs) -> None:
+        from worker.log import configure_logging
+        from worker.sources import load_settings
+
+        with told():
+            file = options.pop("config") or click.get_current_context().find_root().obj
+            settings = load_settings(os.environ, cast("Path | None", file))
+            choice = settings.log.format
+            configure_logging(
+                settings.log.level, json=None if choice == "auto" else choice == "json"
+            )
+            command(settings, *args, **options)
+
+    return wrapper
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Say what went wrong in words, and leave with the status that fits."""
+    try:
+        yield
+    except Misconfigured as error:
+        say(error)
+        sys.exit(Exit.MISCONFIGURED)
+    except WorkerError as error:
+        say(error)
+        sys.exit(Exit.FAILED)
+
+
+def say(error: BaseException) -> None:
+    """Tell a person, on stderr."""
+    from worker.masking import printable
+
+    for line in str(error).splitlines():
+        click.echo(f"ses-worker: {printable(line)}", err=True)

@@ -1,0 +1,8 @@
+"""`ses-worker demo`."""
+
+import click
+
+
+@click.group()
+def demo() -> None:
+    """User records."""

@@ -1,0 +1,96 @@
+"""`ses-worker drain`."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.cli.common import PAGE, json_option, say, with_settings
+from worker.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from worker.drain import Drained
+    from worker.settings import Settings
+
+
+@click.command(context_settings=PAGE)
+@click.option(
+    "--max-messages",
+    type=click.IntRange(min=1),
+    show_default="no limit",
+    help="Stop after so many messages.",
+)
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    show_default="no limit",
+    help="Stop after so many seconds.",
+)
+@json_option
+@with_settings
+def drain(
+    settings: "Settings", max_messages: int | None, max_seconds: float | None, as_json: bool
+) -> None:
+    """Work until the queue is empty, then leave.
+
+    Empty means two empty receives in a row, with all three of the queue's counts at 0. If counts
+    remain, because others hold messages or they are delayed, it goes on until 60 s bring nothing.
+
+    \b
+    Example:
+      ses-worker drain --max-messages 1000 --json
+    """
+    from worker import drain as draining
+    from worker.cli.progress import Progress
+
+    with Progress("drain", "messages", wanted=not as_json) as progress:
+        limits = draining.Limits(messages=max_messages, seconds=max_seconds)
+        drained = draining.drain(settings, limits, progress.drained)
+    if as_json:
+        click.echo(json.dumps(_figures(drained)))
+    else:
+        _show(drained)
+    if drained.failure:
+        say(drained.failure)
+    sys.exit(_status(drained))
+
+
+def _figures(drained: "Drained") -> dict[str, Any]:
+    remaining = drained.remaining
+    return {
+        **drained.tally.as_dict(),
+        "remaining": remaining.total,
+        "remaining_visible": remaining.visible,
+        "remaining_in_flight": remaining.in_flight,
+        "remaining_delayed": remaining.delayed,
+        "effects_delivered": 0,
+        "effects_waiting": 0,
+        "effects_parked": 0,
+        "elapsed_s": round(drained.elapsed_seconds, 3),
+    }
+
+
+def _show(drained: "Drained") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"drained in {drained.elapsed_seconds:.1f} s")
+    table.add_column("messages")
+    table.add_column("count", justify="right")
+    for name, count in drained.tally.as_dict().items():
+        table.add_row(name, f"{count:,}")
+    left = drained.remaining
+    table.add_section()
+    table.add_row("remaining: visible", f"{left.visible:,}")
+    table.add_row("remaining: in flight", f"{left.in_flight:,}")
+    table.add_row("remaining: delayed", f"{left.delayed:,}")
+    Console().print(table)
+
+
+def _status(drained: "Drained") -> Exit:
+    if drained.failure:
+        return Exit.FAILED
+    if drained.remaining.total:
+        return Exit.REMAIN
+    return Exit.SET_ASIDE if drained.tally.set_aside else Exit.DONE

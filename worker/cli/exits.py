@@ -1,0 +1,24 @@
+"""The exit statuses: this one table, and the README's."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What a command leaves with; of several that fit, the first of FAILED, REMAIN, SET_ASIDE."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    SET_ASIDE = 3
+    REMAIN = 4
+    MISCONFIGURED = 78
+
+
+MEANINGS = {
+    Exit.DONE: "done",
+    Exit.FAILED: "failed while running",
+    Exit.USAGE: "wrong usage",
+    Exit.SET_ASIDE: "finished, but some messages were deferred or dead-lettered (drain)",
+    Exit.REMAIN: "messages remain: stopped at a limit, or others hold them (drain)",
+    Exit.MISCONFIGURED: "misconfigured, a restart will not help",
+}

@@ -1,0 +1,58 @@
+"""Progress on a terminal; nothing at all elsewhere."""
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from worker.consumer import Tally
+    from worker.queue import Counts
+
+
+class Progress:
+    """A bar on stderr for as long as the block lasts, and only if that is a terminal."""
+
+    def __init__(self, what: str, unit: str, *, wanted: bool = True) -> None:
+        self._what = what
+        self._unit = unit
+        self._bar: Bar | None = None
+        self._shown = wanted and sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        if self._shown:
+            self._bar = self._start()
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        """Stop."""
+        if self._bar:
+            self._bar.stop()
+
+    def update(self, done: float, total: float | None) -> None:
+        """Show how far it is; without a total, that it moves."""
+        if self._bar:
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+
+    def drained(self, tally: "Tally", at_first: "Counts") -> None:
+        """Show a drain; a queue that is still filled may bring more than it began with."""
+        self.update(tally.received, max(at_first.total, tally.received))
+
+    def _start(self) -> "Bar":
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {self._unit}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+        )
+        bar.add_task(self._what, total=1)
+        bar.start()
+        return bar

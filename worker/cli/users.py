@@ -1,0 +1,212 @@
+"""`ses-worker users`."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from worker.cli.common import PAGE, json_option, with_settings
+from worker.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from worker.cli.progress import Progress
+    from worker.settings import Settings
+    from worker.store.users import Wanted
+
+paused_option = click.option(
+    "--paused", is_flag=True, show_default="off", help="Only users to whom mail is paused now."
+)
+blocked_option = click.option(
+    "--blocked", is_flag=True, show_default="off", help="Only users with auto_block_spam set."
+)
+
+
+@click.group(context_settings=PAGE)
+def users() -> None:
+    """Bring user records in, look at them, take them out.
+
+    \b
+    Example:
+      ses-worker users list --paused
+    """
+
+
+@users.command("import", context_settings=PAGE)
+@click.argument("file", type=click.File("r", encoding="utf-8-sig", errors="surrogateescape"))
+@json_option
+@with_settings
+def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
+    """Bring users in from a CSV file, or from - for standard input.
+
+    The header is email[,account_id][,metrics_enabled]. Users who are there get what the columns
+    say; what feedback has made of them stays. Importing the same file again changes nothing. A
+    row that is refused is told with its line and makes the exit status 1; the others are in.
+
+    \b
+    Example:
+      ses-worker users import users.csv
+    """
+    from worker.app import open_ready_store
+    from worker.cli.progress import Progress
+    from worker.store.users import Imported, import_users
+
+    store = open_ready_store(settings)
+    counts, refused = Imported(), _Refused()
+    with Progress("import", "bytes", wanted=not as_json) as progress:
+        rows = refused.sorted_out(_watched(file, progress))
+        for so_far in import_users(store, rows):
+            counts = so_far
+    figures = {
+        "created": counts.created,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
+        "refused": refused.count,
+    }
+    sentence = ", ".join(f"{count:,} {name}" for name, count in figures.items())
+    click.echo(json.dumps(figures) if as_json else sentence)
+    sys.exit(Exit.FAILED if refused.count else Exit.DONE)
+
+
+class _Refused:
+    """Tells of rows that are refused, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def sorted_out(self, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Pass on the good rows."""
+        from worker.csv_users import RefusedRow, read_users
+
+        for found in read_users(lines):
+            if isinstance(found, RefusedRow):
+                self.count += 1
+                click.echo(f"line {found.line}: {found.reason}", err=True)
+            else:
+                yield found
+
+
+def _watched(file: IO[str], progress: "Progress") -> Iterator[str]:
+    total = os.fstat(file.fileno()).st_size or None
+    done = 0
+    for number, line in enumerate(file):
+        yield line
+        done += len(line)
+        if number % 1_000 == 0:
+            progress.update(done, total)
+
+
+@users.command("list", context_settings=PAGE)
+@paused_option
+@blocked_option
+@click.option("--limit", type=click.IntRange(min=1), default=50, help="Show at most so many.")
+@json_option
+@with_settings
+def list_(settings: "Settings", paused: bool, blocked: bool, limit: int, as_json: bool) -> None:
+    """List users, in the order of their addresses.
+
+    \b
+    Example:
+      ses-worker users list --paused --limit 20
+    """
+    from worker.app import open_ready_store
+    from worker.store.users import all_users, count_users
+
+    store, wanted = open_ready_store(settings), _wanted(paused, blocked)
+    found, total = list(all_users(store, wanted, limit)), count_users(store, wanted)
+    if as_json:
+        click.echo(json.dumps({"total": total, "users": [_plain(user) for user in found]}))
+    else:
+        _show_table(found, total)
+
+
+@users.command(context_settings=PAGE)
+@click.argument("address")
+@json_option
+@with_settings
+def show(settings: "Settings", address: str, as_json: bool) -> None:
+    """Show the record of one user; however the address is spelled.
+
+    \b
+    Example:
+      ses-worker users show jane@example.com
+    """
+    from worker.address import parse_address
+    from worker.app import open_ready_store
+    from worker.store.users import find_user
+
+    parsed = parse_address(address)
+    if parsed is None:
+        raise click.BadParameter("is no usable address", param_hint="ADDRESS")
+    user = find_user(open_ready_store(settings), parsed.key)
+    if user is None:
+        click.echo(f"ses-worker: {parsed.key} is not among the users", err=True)
+        sys.exit(Exit.FAILED)
+    if as_json:
+        click.echo(json.dumps(_plain(user)))
+        return
+    for name, value in _plain(user).items():
+        click.echo(f"{name + ':':<18} {'' if value is None else value}".rstrip())
+
+
+@users.command(context_settings=PAGE)
+@click.argument("file", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+@paused_option
+@blocked_option
+@with_settings
+def export(settings: "Settings", file: IO[str], paused: bool, blocked: bool) -> None:
+    """Write users as CSV, with all their columns, to FILE or (-) standard output.
+
+    \b
+    Example:
+      ses-worker users export --blocked blocked.csv
+    """
+    from worker.app import open_ready_store
+    from worker.store.rows import USER_COLUMNS
+    from worker.store.users import all_users
+
+    store = open_ready_store(settings)
+    table = csv.DictWriter(file, USER_COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(map(_plain, all_users(store, _wanted(paused, blocked))))
+
+
+def _wanted(paused: bool, blocked: bool) -> "Wanted":
+    from worker.store.users import Wanted
+
+    return Wanted(paused_at=datetime.now(UTC) if paused else None, blocked=blocked)
+
+
+def _plain(user: Mapping[str, Any]) -> dict[str, Any]:
+    """Times as ISO 8601, flags as JSON and CSV have them."""
+    return {name: _text(value) for name, value in user.items()}
+
+
+def _text(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _show_table(found: list[Mapping[str, Any]], total: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(caption=f"{len(found):,} of {total:,} users")
+    for name in ("email", "account", "hard", "soft", "complaints", "blocked", "paused until"):
+        table.add_column(name)
+    for user in found:
+        until = user["paused_until"]
+        table.add_row(
+            Text(user["email"]),
+            Text(user["account_id"] or ""),
+            str(user["hard_bounce_count"] or ""),
+            str(user["soft_bounce_count"] or ""),
+            str(user["complaint_count"] or ""),
+            "yes" if user["auto_block_spam"] else "",
+            f"{until:%Y-%m-%d %H:%M} ({user['pause_reason']})" if until else "",
+        )
+    Console().print(table)

@@ -1,0 +1,60 @@
+"""`ses-worker run`: work until a signal."""
+
+from functools import partial
+
+import structlog
+
+from worker.app import (
+    bring_schema_up,
+    make_consumer,
+    make_queue,
+    make_store,
+    say_where_dead_letters_go,
+)
+from worker.consumer import Plan
+from worker.retries import while_away
+from worker.settings import Settings
+from worker.signals import Asked, caught
+
+log = structlog.get_logger()
+
+
+class _Stopped(Exception):
+    """A signal came while we were waiting."""
+
+
+def run(settings: Settings) -> int:
+    """Work until a signal; return the exit status.
+
+    Raises:
+        Misconfigured: a restart will not help.
+
+    """
+    plan = Plan(wait_seconds=settings.queue.wait_seconds, pollers=settings.queue.pollers)
+    with caught() as asked:
+        queue, store = make_queue(settings, plan), make_store(settings)
+        try:
+            while_away(partial(_sleep, asked), _tell)(bring_schema_up, settings, store)
+        except _Stopped:
+            return 0
+        consumer = make_consumer(settings, plan, queue, store)
+        log.info("worker.started", queue=queue.name, store=store.place, pollers=plan.pollers)
+        say_where_dead_letters_go(queue)
+        consumer.start()
+        while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set()):
+            pass
+        log.info("worker.stopping", held=consumer.permits.held)
+        finished = consumer.finish(asked.to_hurry)
+        store.close()
+        log.info("worker.stopped", **consumer.tally.as_dict())
+    well = consumer.failure is None and (finished or asked.to_hurry.is_set())
+    return 0 if well else 1
+
+
+def _sleep(asked: Asked, seconds: float) -> None:
+    if asked.to_stop.wait(seconds):
+        raise _Stopped
+
+
+def _tell(error: BaseException, seconds: float) -> None:
+    log.warning("store.unavailable", error=str(error), next_try_seconds=round(seconds, 1))

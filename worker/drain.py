@@ -1,0 +1,131 @@
+"""`ses-worker drain`: work until the queue is empty, and be able to say that it is."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+from msgspec import Struct
+
+from worker.app import (
+    bring_schema_up,
+    make_consumer,
+    make_queue,
+    make_store,
+    say_where_dead_letters_go,
+)
+from worker.consumer import Consumer, Plan, Tally
+from worker.errors import Refused, Unavailable
+from worker.queue import Counts, Queue
+from worker.retries import a_few_times
+from worker.settings import Settings
+from worker.signals import Asked, caught
+
+POLL_SECONDS = 1
+"""Any wait above 0 asks all of SQS's servers, not a sample of them."""
+PATIENCE_SECONDS = 60
+"""How long to wait for messages that others hold, or that are delayed."""
+
+log = structlog.get_logger()
+Watch = Callable[[Tally, Counts], None]
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Where a drain stops although the queue is not empty."""
+
+    messages: int | None = None
+    seconds: float | None = None
+
+
+class Drained(Struct, frozen=True, kw_only=True):
+    """How a drain went."""
+
+    tally: Tally
+    remaining: Counts
+    elapsed_seconds: float
+    failure: BaseException | None
+
+
+def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None) -> Drained:
+    """Work until the queue is empty, a limit is met or a signal comes.
+
+    `watch` is called several times a second, with what was on the queue at the start.
+
+    Raises:
+        Misconfigured, Unavailable, Refused: it could not begin.
+
+    """
+    started = time.monotonic()
+    plan = Plan(
+        wait_seconds=POLL_SECONDS,
+        pollers=settings.queue.pollers,
+        at_most=limits.messages,
+        patient=False,
+    )
+    with caught() as asked:
+        queue, store = make_queue(settings, plan), make_store(settings)
+        bring_schema_up(settings, store)
+        at_first = _count(queue)
+        say_where_dead_letters_go(queue)
+        consumer = make_consumer(settings, plan, queue, store)
+        end = _End(consumer, queue, asked, limits.seconds)
+        consumer.start()
+        try:
+            while not end.has_come():
+                watch(consumer.tally, at_first)
+                consumer.stopped.wait(0.05)
+            failure = consumer.failure
+        except (Unavailable, Refused) as error:
+            failure = error
+        consumer.finish(asked.to_hurry)
+        watch(consumer.tally, at_first)
+        store.close()
+        return _drained(consumer, queue, started, failure)
+
+
+class _End:
+    """Tells when a drain is over: empty, at a limit, asked to stop, failed, or out of patience."""
+
+    def __init__(
+        self, consumer: Consumer, queue: Queue, asked: Asked, seconds: float | None
+    ) -> None:
+        self._consumer = consumer
+        self._queue = queue
+        self._asked = asked
+        self._quiet_since = time.monotonic()
+        self._deadline = None if seconds is None else self._quiet_since + seconds
+        self._received = 0
+        self._polls_seen = 0
+
+    def has_come(self) -> bool:
+        """Look; the queue's counts are asked for once after each empty receive but the first."""
+        consumer, now = self._consumer, time.monotonic()
+        if consumer.tally.received != self._received:
+            self._received, self._quiet_since = consumer.tally.received, now
+        if consumer.stopped.is_set() or self._asked.to_stop.is_set() or consumer.permits.exhausted:
+            return True
+        if self._deadline is not None and now >= self._deadline:
+            return True
+        empty_polls = consumer.pace.empty_in_a_row
+        if not consumer.idle or empty_polls == self._polls_seen:
+            return False
+        self._polls_seen = empty_polls
+        return _count(self._queue).total == 0 or now - self._quiet_since >= PATIENCE_SECONDS
+
+
+def _count(queue: Queue) -> Counts:
+    return a_few_times(time.sleep)(queue.counts)
+
+
+def _drained(
+    consumer: Consumer, queue: Queue, started: float, failure: BaseException | None
+) -> Drained:
+    try:
+        remaining = _count(queue)
+    except (Unavailable, Refused) as error:
+        remaining, failure = Counts(), failure or error
+    return Drained(
+        tally=consumer.tally,
+        remaining=remaining,
+        elapsed_seconds=time.monotonic() - started,
+        failure=failure,
+    )

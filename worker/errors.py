@@ -1,0 +1,21 @@
+"""Errors, sorted by what has to be done next."""
+
+
+class WorkerError(Exception):
+    """Whatever this program says to a person; the message says what is wrong and what to do."""
+
+
+class Misconfigured(WorkerError):
+    """No outage can cause this and no restart will mend it: say it and leave with 78."""
+
+
+class Unavailable(WorkerError):
+    """A far side is away or overloaded: try again later, nothing is lost meanwhile."""
+
+
+class Refused(WorkerError):
+    """The far side understood and said no: the same call again would be refused again."""
+
+
+class Raced(WorkerError):
+    """Another worker wrote the same rows at the same moment: start the transaction over."""

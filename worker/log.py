@@ -1,0 +1,97 @@
+"""What is said on stderr: one line an event, JSON for machines, coloured for people.
+
+Whatever a stranger wrote is made harmless on its way out. Exceptions are written without their
+local variables, which would hold addresses too.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TextIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from worker.masking import harmless
+
+_DEEPEST = 4
+"""Levels of a nested value that are shown; a stranger decides how deep `bounce_extra` goes."""
+
+
+def configure_logging(level: str, *, json: bool | None, stream: TextIO = sys.stderr) -> None:
+    """Set up structlog, and bring what libraries say into the same pipeline.
+
+    Args:
+        level: the least that is said: debug, info, warning or error.
+        json: JSON or console; None: console if the stream is a terminal.
+        stream: where to; trouble with it is no trouble of the worker's.
+
+    """
+    terminal = stream.isatty()
+    console = terminal if json is None else not json
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _make_harmless,
+            structlog.dev.ConsoleRenderer(colors=terminal) if console else _render_json,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(_Tolerant(stream)),  # type: ignore[arg-type]
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+
+
+class _Tolerant:
+    """A stream whose reader may be gone or whose disk may be full: the work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+class _Libraries(logging.Handler):
+    """What libraries log with the standard library, said by structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said = structlog.get_logger(record.name)
+        said.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
+def _make_harmless(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    trace = line.pop("exception", None)
+    shown = {key: _harmless(value) for key, value in line.items()}
+    if trace is not None:
+        shown["exception"] = "\n".join(harmless(part) for part in trace.splitlines())
+    return shown
+
+
+def _harmless(value: object, depth: int = 0) -> object:
+    if isinstance(value, str):
+        return harmless(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth >= _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {harmless(str(key)): _harmless(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_harmless(item, depth + 1) for item in value]
+    return harmless(str(value))
+
+
+def _render_json(_: WrappedLogger, __: str, line: EventDict) -> str:
+    first = {key: line.pop(key) for key in ("timestamp", "level", "event")}
+    return msgspec.json.encode({**first, **line}).decode()

@@ -1,0 +1,83 @@
+"""The page of the books that a batch is written on: what stands there, and what comes to.
+
+Pure. Each piece of feedback is decided on the users as the one before it left them, so that two
+in one batch mean the same as one in each of two.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from worker.decide import decide
+from worker.decode import Decoded
+from worker.model import (
+    DeadLetter,
+    Decision,
+    Delete,
+    Feedback,
+    Handled,
+    Ignored,
+    Malformed,
+    Outcome,
+    Reason,
+    Received,
+    User,
+    UserMatch,
+)
+from worker.policy import Policy, UnknownRecipients
+
+
+class Page:
+    """Keys and users as the books have them, then as the batch changes them."""
+
+    def __init__(self, policy: Policy, seen: Iterable[str], users: Mapping[str, User]) -> None:
+        self._policy = policy
+        self._seen = set(seen)
+        self._users = dict(users)
+        self.decisions: list[Decision] = []
+        self.created: dict[str, User] = {}
+        self.changed: dict[str, User] = {}
+
+    def enter(self, received: Received, content: Decoded) -> Handled:
+        """Decide on one message; say what becomes of it once the page is committed."""
+        match content:
+            case Malformed():
+                return Handled(received, DeadLetter(content.reason, content.detail))
+            case Ignored():
+                return Handled(received, Delete(Outcome.IGNORED), ignored=content)
+            case feedback:
+                return self._enter(received, feedback)
+
+    def _enter(self, received: Received, feedback: Sequence[Feedback]) -> Handled:
+        decisions: list[Decision] = []
+        strangers = 0
+        for item in feedback:
+            if item.dedupe_key in self._seen or item.route_key in self._seen:
+                continue
+            if self._must_wait(item):
+                strangers += 1
+            else:
+                decisions.append(self._decide(item, received))
+        self.decisions += decisions
+        if strangers:
+            detail = f"{strangers} of {len(feedback)} recipients are not among the users"
+            return Handled(received, DeadLetter(Reason.UNKNOWN_RECIPIENT, detail), decisions)
+        outcome = Outcome.APPLIED if decisions else Outcome.DUPLICATE
+        return Handled(received, Delete(outcome), decisions)
+
+    def _must_wait(self, item: Feedback) -> bool:
+        """Left without a row, so that a replay can do it once the user exists."""
+        return (
+            self._policy.unknown_recipients is UnknownRecipients.DEAD_LETTER
+            and item.address is not None
+            and item.address.key not in self._users
+        )
+
+    def _decide(self, item: Feedback, received: Received) -> Decision:
+        self._seen |= {item.dedupe_key, item.route_key}
+        before = self._users.get(item.address.key) if item.address else None
+        decision = decide(item, before, self._policy, received.received_at)
+        after = decision.user
+        if after is not None and after is not before:
+            self._users[after.email_key] = after
+            new = decision.match is UserMatch.MISSING or after.email_key in self.created
+            (self.created if new else self.changed)[after.email_key] = after
+        return decision

@@ -1,0 +1,57 @@
+"""The journey of a message, on one screen: decode, decide, apply.
+
+The batch is the unit of work, since a durable commit costs an fsync; the message is the unit of
+failure. Nothing here talks to SQS: what is returned says what to do there, and it is true once
+this has returned, for then the commit is durable.
+"""
+
+from collections.abc import Sequence
+
+from worker.books import Books
+from worker.decode import decode
+from worker.errors import Misconfigured, Unavailable
+from worker.model import DeadLetter, Handled, Reason, Received, Release
+from worker.page import Page
+from worker.policy import Policy
+from worker.retries import RECEIVES_BEFORE_GIVING_UP, release_delay, when_raced
+
+
+def process(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
+    """Take a batch from bytes to one commit; say what becomes of each message on the queue.
+
+    A message that breaks the batch is found by halving, so that only the guilty one suffers.
+    When the books are away no message is to blame: all go back, with the error.
+    """
+    try:
+        return _apply(batch, books, policy)
+    except (Unavailable, Misconfigured) as error:
+        return [Handled(received, Release(0), error=error) for received in batch]
+    except Exception as error:  # noqa: BLE001 whatever one message can break
+        if len(batch) == 1:
+            return [_broken(batch[0], error)]
+        half = len(batch) // 2
+        return process(batch[:half], books, policy) + process(batch[half:], books, policy)
+
+
+@when_raced
+def _apply(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
+    opened = [(received, decode(received.body, policy.topics)) for received in batch]
+    feedback = [item for _, content in opened if isinstance(content, tuple) for item in content]
+    if not feedback:
+        page = Page(policy, seen=(), users={})
+        return [page.enter(*message) for message in opened]
+    with books.transaction() as transaction:
+        keys = {item.address.key for item in feedback if item.address}
+        users = transaction.users(keys)  # locks them, so that what is seen then is still true
+        page = Page(policy, transaction.seen(feedback), users)
+        handled = [page.enter(*message) for message in opened]
+        transaction.save(page)
+    return handled
+
+
+def _broken(received: Received, error: Exception) -> Handled:
+    """One message that cannot be applied, though the books are well: later, then never."""
+    if received.receive_count >= RECEIVES_BEFORE_GIVING_UP:
+        given_up = DeadLetter(Reason.PROCESSING_FAILED, type(error).__name__)
+        return Handled(received, given_up, error=error)
+    return Handled(received, Release(release_delay(received.receive_count)), error=error)

@@ -1,0 +1,228 @@
+"""The far side that is SQS; nobody else here speaks with it.
+
+Quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+"""
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+
+from worker import __version__
+from worker.aws import AwsRefused, make_client, translated
+from worker.errors import Refused
+from worker.masking import harmless
+from worker.model import DeadLetter, Received
+
+LARGEST_BATCH = 10
+"""Messages in one receive, entries in one batch call."""
+MOST_ATTRIBUTES = 10
+"""Message attributes of one message."""
+STALE_CREDENTIALS = frozenset({
+    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException",
+    "IncompleteSignature", "InvalidClientTokenId", "InvalidSecurity", "MissingAuthenticationToken",
+    "NoCredentials", "SignatureDoesNotMatch", "UnrecognizedClientException",
+})  # fmt: skip
+"""After these the session is made anew: keys may have been rotated, in a file or a role."""
+
+
+class Counts(Struct, frozen=True):
+    """How many messages SQS thinks there are; it is right about a minute after things calm down."""
+
+    visible: int = 0
+    in_flight: int = 0
+    delayed: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.visible + self.in_flight + self.delayed
+
+
+class Unsettled(Struct, frozen=True):
+    """An entry of a batch call that failed although the call succeeded."""
+
+    received: Received
+    code: str
+    again: bool
+    """The fault is SQS's: the same entry may succeed later."""
+
+
+class Queue:
+    """One queue, and the dead-letter queue that belongs to it. Thread-safe.
+
+    Every call raises `Unavailable` for what passes and `Refused` for what SQS will not do.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        region: str,
+        dead_letter_url: str | None = None,
+        visibility_seconds: int = 60,
+        wait_seconds: int = 20,
+        connections: int = 10,
+    ) -> None:
+        self.url = url
+        self._dead_letter_url = dead_letter_url
+        self._looked_for_dead_letters = False
+        self._visibility_seconds = visibility_seconds
+        self._connect = partial(
+            make_client, "sqs", region, wait_seconds=wait_seconds, connections=connections
+        )
+        self._turn = threading.Lock()
+        self._client: Any = self._connect()
+
+    @property
+    def name(self) -> str:
+        """The queue's name, as logs show it."""
+        return self.url.rpartition("/")[2]
+
+    def find_dead_letter_queue(self) -> str | None:
+        """Tell where dead letters go: what the settings say, else what the redrive policy says.
+
+        A dead-letter queue is in the account and the region of its source, so its URL differs
+        from the source's in the name alone.
+        """
+        if self._dead_letter_url is None and not self._looked_for_dead_letters:
+            policy = self._attributes("RedrivePolicy").get("RedrivePolicy", "")
+            self._looked_for_dead_letters = True
+            if arn := read_redrive_target(policy):
+                self._dead_letter_url = f"{self.url.rpartition('/')[0]}/{arn.rpartition(':')[2]}"
+        return self._dead_letter_url
+
+    def receive(self, most: int, wait_seconds: int) -> list[Received]:
+        """Long-poll for at most `most` (1 to 10) messages."""
+        answer = self._call(
+            "receive_message",
+            MaxNumberOfMessages=most,
+            WaitTimeSeconds=wait_seconds,
+            VisibilityTimeout=self._visibility_seconds,
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageAttributeNames=["All"],
+        )
+        received_at, lease_until = datetime.now(UTC), time.monotonic() + self._visibility_seconds
+        # An empty list may be absent from the answer.
+        return [
+            _received(message, received_at, lease_until) for message in answer.get("Messages", ())
+        ]
+
+    def delete(self, messages: Sequence[Received]) -> list[Unsettled]:
+        """Delete up to ten messages; return those that were not."""
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message.receipt_handle}
+            for number, message in enumerate(messages)
+        ]
+        return _unsettled(messages, self._call("delete_message_batch", Entries=entries))
+
+    def release(self, messages: Sequence[Received], seconds: Sequence[float]) -> list[Unsettled]:
+        """Make up to ten messages visible again, each after its own seconds; return the rest."""
+        entries = [
+            {
+                "Id": str(number),
+                "ReceiptHandle": message.receipt_handle,
+                "VisibilityTimeout": round(after),
+            }
+            for number, (message, after) in enumerate(zip(messages, seconds, strict=True))
+        ]
+        return _unsettled(messages, self._call("change_message_visibility_batch", Entries=entries))
+
+    def send_dead_letter(self, received: Received, why: DeadLetter) -> None:
+        """Put the body, unchanged, into the dead-letter queue, with why and whence.
+
+        Raises:
+            Refused: there is no dead-letter queue, or it will never take this body.
+
+        """
+        url = self.find_dead_letter_queue()
+        if url is None:
+            raise Refused("there is no dead-letter queue")
+        self._call(
+            "send_message",
+            QueueUrl=url,
+            MessageBody=received.body,
+            MessageAttributes=self._dead_letter_attributes(received, why),
+        )
+
+    def counts(self) -> Counts:
+        """Ask how many messages there are."""
+        prefix = "ApproximateNumberOfMessages"
+        found = self._attributes(prefix, f"{prefix}NotVisible", f"{prefix}Delayed")
+        return Counts(
+            visible=int(found.get(prefix, 0)),
+            in_flight=int(found.get(f"{prefix}NotVisible", 0)),
+            delayed=int(found.get(f"{prefix}Delayed", 0)),
+        )
+
+    def _dead_letter_attributes(self, received: Received, why: DeadLetter) -> dict[str, Any]:
+        texts = {
+            "ses_worker_reason": why.reason.value,
+            "ses_worker_error": harmless(why.detail) or "-",
+            "ses_worker_first_seen": (received.sent_at or received.received_at).isoformat(),
+            "ses_worker_source_queue": self.url,
+            "ses_worker_version": __version__,
+        }
+        ours = {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
+        theirs = {name: value for name, value in received.attributes.items() if name not in ours}
+        return dict(list((ours | theirs).items())[:MOST_ATTRIBUTES])
+
+    def _attributes(self, *names: str) -> dict[str, str]:
+        answer = self._call("get_queue_attributes", AttributeNames=list(names))
+        return dict(answer.get("Attributes", {}))
+
+    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        with self._turn:
+            client = self._client = self._client or self._connect()
+        try:
+            with translated():
+                answer: dict[str, Any] = getattr(client, operation)(
+                    **{"QueueUrl": self.url} | arguments
+                )
+                return answer
+        except AwsRefused as refused:
+            if refused.code in STALE_CREDENTIALS:
+                self._client = None
+            raise
+
+
+def read_redrive_target(policy: str) -> str | None:
+    """The ARN in a RedrivePolicy, which is JSON in a string."""
+    try:
+        found = json.loads(policy or "{}").get("deadLetterTargetArn")
+    except (ValueError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _received(message: dict[str, Any], received_at: datetime, lease_until: float) -> Received:
+    system = message.get("Attributes", {})
+    sent = system.get("SentTimestamp")
+    return Received(
+        message_id=message["MessageId"],
+        body=message["Body"],
+        receipt_handle=message["ReceiptHandle"],
+        receive_count=int(system.get("ApproximateReceiveCount", 1)),
+        received_at=received_at,
+        lease_until=lease_until,
+        sent_at=datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else None,
+        attributes=message.get("MessageAttributes", {}),
+    )
+
+
+def _unsettled(messages: Sequence[Received], answer: dict[str, Any]) -> list[Unsettled]:
+    """Read every entry of the answer: a 200 may carry failures, or not mention an entry."""
+    done = {entry["Id"] for entry in answer.get("Successful", ())}
+    failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
+    found = []
+    for number, message in enumerate(messages):
+        if (name := str(number)) not in done:
+            entry = failed.get(name, {})
+            again = not entry.get("SenderFault", False)
+            found.append(Unsettled(message, entry.get("Code", "NoAnswer"), again))
+    return found

@@ -1,0 +1,78 @@
+"""Habits: how often, how long and with how much jitter things are tried again."""
+
+import random
+from collections.abc import Callable
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+    wait_random,
+)
+
+from worker.errors import Raced, Refused, Unavailable
+
+RECEIVES_BEFORE_GIVING_UP = 5
+"""A message that breaks on its own is set aside at this receive count. AWS advises a redrive
+policy's maxReceiveCount to be no lower; without a redrive policy nothing else would stop it."""
+LONGEST_BACK_OFF_SECONDS = 60
+
+_FIRST_RELEASE_SECONDS = 30
+_LONGEST_RELEASE_SECONDS = 6 * 3600
+"""Half of the 12 hours that SQS lets a message be invisible after its receive."""
+
+Sleep = Callable[[float], None]
+Tell = Callable[[BaseException, float], None]
+"""Takes the error, and the seconds until the next try."""
+
+when_raced = retry(
+    retry=retry_if_exception_type(Raced),
+    wait=wait_random(0, 0.05),
+    stop=stop_after_attempt(5),
+    reraise=True,
+)
+"""Another worker wrote the same rows: start over, out of step with it."""
+
+
+def while_away(sleep: Sleep, tell: Tell) -> Retrying:
+    """Wait for a far side for as long as it takes, 1 to 60 s at a time.
+
+    `sleep` ends the waiting by an exception of its own when there is no more reason to wait.
+    """
+    return Retrying(
+        retry=retry_if_exception_type((Unavailable, Refused)),
+        wait=lambda state: back_off(state.attempt_number),
+        sleep=sleep,
+        before_sleep=lambda state: _tell(state, tell),
+    )
+
+
+def a_few_times(sleep: Sleep) -> Retrying:
+    """Get over a hiccup: five tries within some seconds; what is refused is not tried again."""
+    return Retrying(
+        retry=retry_if_exception_type(Unavailable),
+        wait=wait_exponential_jitter(initial=0.1, max=2, jitter=0.2),
+        stop=stop_after_attempt(5),
+        sleep=sleep,
+        reraise=True,
+    )
+
+
+def back_off(attempt: int) -> float:
+    """Seconds to wait after that many failures in a row: 1 to 60, the half of it jitter."""
+    ceiling = min(LONGEST_BACK_OFF_SECONDS, 2 ** min(attempt, 10))
+    return random.uniform(ceiling / 2, ceiling)  # noqa: S311 jitter, not a secret
+
+
+def release_delay(receive_count: int) -> float:
+    """Seconds until a message that failed is tried again: exponential, with full jitter."""
+    ceiling = min(_LONGEST_RELEASE_SECONDS, _FIRST_RELEASE_SECONDS * 2 ** min(receive_count, 20))
+    return random.uniform(1, ceiling)  # noqa: S311 jitter, not a secret
+
+
+def _tell(state: RetryCallState, tell: Tell) -> None:
+    if state.outcome and (error := state.outcome.exception()):
+        tell(error, state.upcoming_sleep)

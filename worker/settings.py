@@ -1,0 +1,161 @@
+"""The settings: one frozen, checked value, read once at the start and handed inward.
+
+`config/worker.toml` has every key with a line of why; `worker.sources` tells where values come
+from.
+"""
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from worker.model import Action
+from worker.policy import Policy, UnknownRecipients
+
+LONGEST_POLL_SECONDS = 20
+"""SQS's limit for WaitTimeSeconds."""
+LONGEST_VISIBILITY_SECONDS = 43_200
+"""SQS's limit for a visibility timeout: 12 hours."""
+
+_BOUNCE_NAME = re.compile(r"(Permanent|Transient|Undetermined)/(\*|[A-Za-z]+)")
+
+
+class Migrate(StrEnum):
+    """Who brings an older schema up: whoever starts, or only `db upgrade`."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks; auto: for people on a terminal, JSON elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """The least that is said."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, and no error repeats a value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AwsSettings(Section):
+    """Where AWS is; credentials come from AWS's own variables, files and roles."""
+
+    region: str | None = None
+
+
+class QueueSettings(Section):
+    """The queue, and how it is polled."""
+
+    url: str | None = None
+    dead_letter_url: str | None = None
+    wait_seconds: Annotated[int, Field(ge=1, le=LONGEST_POLL_SECONDS)] = 20
+    visibility_seconds: Annotated[int, Field(ge=1, le=LONGEST_VISIBILITY_SECONDS)] = 60
+    pollers: Annotated[int, Field(ge=1, le=32)] = 4
+
+    @field_validator("url", "dead_letter_url")
+    @classmethod
+    def _is_a_queue(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value is not None and (
+            parts.scheme not in {"http", "https"} or "/" not in parts.path[1:]
+        ):
+            raise ValueError("must be a queue's URL: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
+        if parts.path.endswith(".fifo"):
+            raise ValueError("must be a standard queue: SES's topics cannot feed a FIFO queue")
+        return value
+
+
+class StoreSettings(Section):
+    """The database."""
+
+    url: Annotated[SecretStr, Field(validate_default=True)] = SecretStr("sqlite:///ses-worker.db")
+    migrate: Migrate = Migrate.AUTO
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_database(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if path := url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else "":
+            return SecretStr(f"sqlite:///{Path(path).absolute()}")
+        scheme, _, rest = url.partition("://")
+        if scheme in {"postgresql", "postgresql+psycopg", "postgres"} and rest:
+            return SecretStr(f"postgresql://{rest}")
+        raise ValueError("must be sqlite:///PATH or postgresql://USER@HOST/DATABASE")
+
+
+class PolicySettings(Section):
+    """What bounces and complaints do to users."""
+
+    hard_bounce_pause_days: Annotated[float, Field(ge=0, le=36_500)] = 30
+    soft_bounce_pause_days: Annotated[float, Field(ge=0, le=36_500)] = 1
+    unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
+    bounce_actions: dict[str, Action] = {}
+
+    @field_validator("bounce_actions")
+    @classmethod
+    def _are_bounces(cls, value: dict[str, Action]) -> dict[str, Action]:
+        for name in value:
+            if not _BOUNCE_NAME.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} must be a bounce type and sub-type, such as "
+                    '"Transient/MessageTooLarge" or "Undetermined/*"'
+                )
+        return value
+
+
+class SnsSettings(Section):
+    """Whom we listen to."""
+
+    topic_arns: tuple[str, ...] = ()
+
+    @field_validator("topic_arns")
+    @classmethod
+    def _are_topics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not arn.startswith("arn:") or ":sns:" not in arn for arn in value):
+            raise ValueError("must be ARNs of topics: arn:aws:sns:REGION:ACCOUNT:NAME")
+        return value
+
+
+class LogSettings(Section):
+    """What is said on stderr."""
+
+    format: LogFormat = LogFormat.AUTO
+    level: LogLevel = LogLevel.INFO
+
+
+class Settings(Section):
+    """All of them."""
+
+    aws: AwsSettings = AwsSettings()
+    queue: QueueSettings = QueueSettings()
+    store: StoreSettings = StoreSettings()
+    policy: PolicySettings = PolicySettings()
+    sns: SnsSettings = SnsSettings()
+    log: LogSettings = LogSettings()
+
+    def as_policy(self) -> Policy:
+        """The rules as the operator has set them."""
+        return Policy(
+            hard_bounce_pause=timedelta(days=self.policy.hard_bounce_pause_days),
+            soft_bounce_pause=timedelta(days=self.policy.soft_bounce_pause_days),
+            unknown_recipients=self.policy.unknown_recipients,
+            bounce_actions=self.policy.bounce_actions,
+            topics=frozenset(self.sns.topic_arns),
+        )

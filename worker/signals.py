@@ -1,0 +1,32 @@
+"""SIGTERM and SIGINT: the first asks to finish, the second to hurry."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from msgspec import Struct
+
+
+class Asked(Struct, frozen=True):
+    """What the outside has asked for."""
+
+    to_stop: threading.Event
+    to_hurry: threading.Event
+
+
+@contextmanager
+def caught() -> Iterator[Asked]:
+    """Catch both signals within the block, and leave the handlers as they were."""
+    asked = Asked(threading.Event(), threading.Event())
+
+    def handle(_: int, __: FrameType | None) -> None:
+        (asked.to_hurry if asked.to_stop.is_set() else asked.to_stop).set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

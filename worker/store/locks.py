@@ -1,0 +1,81 @@
+"""One writer at a time, for a SQLite file that several processes share.
+
+SQLite before 3.51.3 can corrupt a WAL database when two connections write or checkpoint at the
+same moment (https://sqlite.org/wal.html#walresetbug), and the daemon and a command do run together.
+So whoever writes holds an advisory lock on a file beside the database.
+"""
+
+import fcntl
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from worker.errors import Unavailable
+
+PATIENCE_SECONDS = 30.0
+"""How long a writer waits for another one; a batch takes milliseconds, a backup some seconds."""
+
+
+class WriterLock:
+    """Held by one thread of one process at a time, and gone with its process."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + ".lock")
+        self._thread = threading.Lock()
+        self._descriptor: int | None = None
+
+    @contextmanager
+    def held(self, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
+        """Wait for the lock, hold it for the block.
+
+        Raises:
+            Unavailable: somebody else held it for all of `patience` seconds.
+
+        """
+        deadline = time.monotonic() + patience
+        if not self._thread.acquire(timeout=patience):
+            raise Unavailable(f"another thread has been writing for {patience:.0f} s")
+        try:
+            descriptor = self._open()
+            self._wait(descriptor, deadline, patience)
+            try:
+                yield
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+        finally:
+            self._thread.release()
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            try:
+                # Reading rights are enough to lock, so a lock file made by another user will do.
+                self._descriptor = os.open(
+                    self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644
+                )
+            except OSError as error:
+                raise Unavailable(
+                    f"cannot open the lock file {self._path}: {error.strerror}"
+                ) from error
+        return self._descriptor
+
+    def _wait(self, descriptor: int, deadline: float, patience: float) -> None:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    what = f"another process has held {self._path} for {patience:.0f} s"
+                    raise Unavailable(what) from None
+                time.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 jitter, not a secret
+            else:
+                return
+
+    def close(self) -> None:
+        """Let go of the lock file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,28 @@
+"""Which schema a database has, told without loading SQLAlchemy or Alembic: every start asks."""
+
+from collections.abc import Collection
+
+from worker.errors import Misconfigured
+
+HEAD = "0001"
+"""The revision this program works with; a test holds it equal to the newest migration."""
+VERSION_TABLE = "ses_worker_schema"
+"""Alembic's table, under a name of our own: the database may be the application's too."""
+OUR_TABLES = frozenset({"users", "events", "quarantine", "outbox"})
+
+
+def is_ours(tables: Collection[str], where: str) -> bool:
+    """Tell whether a schema of ours is there (True) or there is room for one (False).
+
+    Raises:
+        Misconfigured: tables of our names are there, and they are not ours.
+
+    """
+    if VERSION_TABLE in tables:
+        return True
+    if strangers := sorted(OUR_TABLES & set(tables)):
+        raise Misconfigured(
+            f"{where} already has {' and '.join(strangers)}, made by another program; "
+            "give the worker a database (in PostgreSQL: or a schema) of its own"
+        )
+    return False

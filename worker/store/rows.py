@@ -1,0 +1,77 @@
+"""Decisions and users as rows, the same for both databases."""
+
+import base64
+import json
+from operator import attrgetter
+from typing import Any
+
+from worker import __version__
+from worker.model import DeadLetter, Decision, Received
+from worker.reading import clip
+
+EVENT_COLUMNS = (
+    "dedupe_key", "route_key", "kind", "type", "subtype", "recipient", "recipient_as_reported",
+    "user_match", "action", "reason", "occurred_at", "received_at", "feedback_id",
+    "ses_message_id", "diagnostic", "status",
+)  # fmt: skip
+USER_COLUMNS = (
+    "email", "email_key", "account_id", "metrics_enabled", "auto_block_spam", "last_hard_bounce",
+    "last_soft_bounce", "last_complaint", "hard_bounce_count", "soft_bounce_count",
+    "complaint_count", "paused_until", "pause_reason",
+)  # fmt: skip
+FEEDBACK_COLUMNS = USER_COLUMNS[USER_COLUMNS.index("auto_block_spam") :]
+"""What feedback may change of a user; everything else is the application's."""
+
+USER_TIMES = (
+    "last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until",
+)  # fmt: skip
+QUARANTINE_COLUMNS = (
+    "queue", "message_id", "reason", "detail", "body", "attributes", "sent_at", "received_at",
+    "worker_version",
+)  # fmt: skip
+
+user_row = attrgetter(*USER_COLUMNS)
+feedback_row = attrgetter(*FEEDBACK_COLUMNS, "email_key")
+
+
+def event_row(decision: Decision) -> tuple[Any, ...]:
+    """One row of `events`, in the order of `EVENT_COLUMNS`."""
+    feedback = decision.feedback
+    said, recipient = feedback.notification, feedback.recipient
+    return (
+        feedback.dedupe_key,
+        feedback.route_key,
+        said.kind.value,
+        said.type,
+        said.subtype,
+        recipient.address.key if recipient.address else "",
+        recipient.reported,
+        decision.match.value,
+        decision.action.value,
+        decision.reason,
+        decision.occurred_at,
+        decision.received_at,
+        said.feedback_id,
+        said.ses_message_id,
+        recipient.diagnostic,
+        recipient.status,
+    )
+
+
+def quarantine_row(queue: str, received: Received, why: DeadLetter) -> tuple[Any, ...]:
+    """One row of `quarantine`, in the order of `QUARANTINE_COLUMNS`."""
+    return (
+        queue,
+        received.message_id,
+        why.reason.value,
+        clip(why.detail),
+        received.body.encode("utf-8", "surrogatepass"),
+        json.dumps(dict(received.attributes), default=_base64),
+        received.sent_at,
+        received.received_at,
+        __version__,
+    )
+
+
+def _base64(value: object) -> str:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,127 @@
+"""The tables, as applications read them and as Alembic makes them (`migrations/`).
+
+Times are UTC. PostgreSQL has `timestamptz` for them; SQLite has none, so they are TEXT without a
+zone, in a form that compares like `strftime('%Y-%m-%d %H:%M:%f', 'now')`.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    true,
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time: aware and in UTC on the Python side."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give PostgreSQL the aware time, SQLite the same without its zone."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Read either back as UTC."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+
+
+def _row_id() -> Column[int]:
+    # SQLite numbers rows by itself only where the type is exactly INTEGER.
+    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+users = Table(
+    "users",
+    metadata,
+    _row_id(),
+    Column("email", Text, nullable=False),
+    Column("email_key", Text, nullable=False, unique=True),
+    Column("account_id", Text),
+    Column("metrics_enabled", Boolean, nullable=False, server_default=true()),
+    Column("auto_block_spam", Boolean, nullable=False, server_default=false()),
+    Column("last_hard_bounce", Moment),
+    Column("last_soft_bounce", Moment),
+    Column("last_complaint", Moment),
+    _count("hard_bounce_count"),
+    _count("soft_bounce_count"),
+    _count("complaint_count"),
+    Column("paused_until", Moment),
+    Column("pause_reason", Text),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _row_id(),
+    Column("dedupe_key", Text, nullable=False, unique=True),
+    Column("route_key", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("type", Text),
+    Column("subtype", Text),
+    Column("recipient", Text, nullable=False),
+    Column("recipient_as_reported", Text, nullable=False),
+    Column("user_match", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("occurred_at", Moment, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("feedback_id", Text, nullable=False),
+    Column("ses_message_id", Text, nullable=False),
+    Column("diagnostic", Text, nullable=False),
+    Column("status", Text, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _row_id(),
+    Column("queue", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("attributes", Text, nullable=False),
+    Column("sent_at", Moment),
+    Column("received_at", Moment, nullable=False),
+    Column("worker_version", Text, nullable=False),
+    UniqueConstraint("queue", "message_id"),
+)
+"""The body is bytes, since PostgreSQL's text cannot hold everything that a message can."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _row_id(),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    _count("attempts"),
+    Column("due_at", Moment, nullable=False),
+    Column("last_error", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("payload", Text, nullable=False),
+)

@@ -1,0 +1,72 @@
+"""What is said about a message: log lines and counters, after its commit and never before."""
+
+from typing import Any
+
+import structlog
+
+from worker.errors import Unavailable
+from worker.metrics import Metrics
+from worker.model import Decision, Handled, Ignored, Kind, UserMatch
+
+MOST_KINDS_WARNED_ABOUT = 100
+"""Whoever may publish can invent types: one warning each, but not without an end."""
+
+NAMES = {Kind.BOUNCE: "bounce_notification", Kind.COMPLAINT: "complaint_notification"}
+
+log = structlog.get_logger()
+
+
+class Telemetry:
+    """Counts and logs what `process` returns."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._warned: set[str] = set()
+
+    def tell(self, handled: Handled) -> None:
+        """Say what was decided for each recipient, and whatever else an operator should know."""
+        for decision in handled.decisions:
+            self._metrics.count(decision)
+            log.info(NAMES[decision.feedback.notification.kind], **fields(decision))
+        message_id = handled.received.message_id
+        # That the books are away is said once, by whoever waits for them.
+        if handled.error and not isinstance(handled.error, Unavailable):
+            log.error("message.failed", message_id=message_id, exc_info=handled.error)
+        if handled.ignored and handled.ignored.noteworthy:
+            self._warn_once(handled.ignored, message_id)
+
+    def _warn_once(self, ignored: Ignored, message_id: str) -> None:
+        if ignored.kind not in self._warned and len(self._warned) < MOST_KINDS_WARNED_ABOUT:
+            self._warned.add(ignored.kind)
+            log.warning("message.ignored", kind=ignored.kind, message_id=message_id)
+
+
+def fields(decision: Decision) -> dict[str, Any]:
+    """The pinned fields of `bounce_notification` and `complaint_notification` (seed 1)."""
+    said, recipient = decision.feedback.notification, decision.feedback.recipient
+    outcome = {"user_match": decision.match.value, "relay_action": decision.action.value}
+    if decision.match is UserMatch.NO_RECIPIENTS:
+        return outcome
+    if said.kind is Kind.BOUNCE:
+        found: dict[str, Any] = {
+            "bounce_type": said.type or "none",
+            "bounce_subtype": said.subtype or "none",
+            "bounce_action": recipient.action,
+            "bounce_status": recipient.status,
+            "bounce_diagnostic": recipient.diagnostic,
+        }
+    else:
+        found = {
+            "complaint_subtype": said.subtype or "none",
+            "complaint_user_agent": said.user_agent,
+            "complaint_feedback": said.type or "none",
+        }
+    found |= outcome
+    if recipient.extra:
+        found[f"{said.kind}_extra"] = recipient.extra
+    if recipient.address:
+        found["domain"] = recipient.address.domain
+    if decision.match is UserMatch.FOUND and decision.user:
+        shown = decision.user.account_id if decision.user.metrics_enabled else None
+        found["fxa_id"] = shown or ""
+    return found
