@@ -134,8 +134,9 @@ def _decode(text: str, topics: Collection[str]) -> Decoded:
         return Ignored("TopicValidated")
     body = _read_body(text)
     enveloped = _is_envelope(body)
-    if topics and not (enveloped and body.topic_arn in topics):
-        raise _Unfit(Reason.FOREIGN_TOPIC, f"from {clip(body.topic_arn, 300) or 'no topic'}")
+    topic = clip(body.topic_arn, 300) if enveloped else ""
+    if topics and topic not in topics:
+        raise _Unfit(Reason.FOREIGN_TOPIC, f"from {topic or 'no topic'}")
     if enveloped:
         text = _message_in(body)
         if _is_topic_validated(text):

@@ -145,7 +145,7 @@ class Settings(Section):
 
     aws: AwsSettings = AwsSettings()
     queue: QueueSettings = QueueSettings()
-    store: StoreSettings = StoreSettings()
+    store: StoreSettings = Field(default_factory=StoreSettings)  # a relative path is resolved now
     policy: PolicySettings = PolicySettings()
     sns: SnsSettings = SnsSettings()
     log: LogSettings = LogSettings()

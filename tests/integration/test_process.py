@@ -1,0 +1,219 @@
+"""From bytes to commit, on real books of both kinds."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import mail
+import pytest
+
+from worker.errors import Raced, Unavailable
+from worker.model import DeadLetter, Delete, Outcome, Reason, Release
+from worker.policy import Policy, UnknownRecipients
+from worker.process import process
+from worker.store.schema import events, users
+from worker.store.users import find_user, import_users
+
+PAYLOADS = Path(__file__).parents[1] / "payloads"
+
+
+def add_users(store, *addresses):
+    rows = ({"email": address, "email_key": address.lower()} for address in addresses)
+    list(import_users(store, rows))
+
+
+def rows(store, table):
+    with store.reading() as connection:
+        return connection.execute(table.select()).mappings().all()
+
+
+def run(store, message, *bodies, policy=Policy()):
+    return process([message(body) for body in bodies], store, policy)
+
+
+def outcomes(handled):
+    return [
+        one.disposition.outcome.value if isinstance(one.disposition, Delete) else type(one.disposition).__name__
+        for one in handled
+    ]
+
+
+def test_every_payload_once_and_once_more(store, message):
+    expected = json.loads((PAYLOADS / "expected.json").read_text())
+    everybody = sorted({address for row in expected for address in row["recipients"] if address})
+    add_users(store, *everybody[::2])
+    bodies = [(PAYLOADS / row["file"]).read_text() for row in expected]
+    first = Counter(outcomes(run(store, message, *bodies)))
+    before = rows(store, users), len(rows(store, events))
+    again = Counter(outcomes(run(store, message, *map(mail.enveloped, bodies[:-1]))))
+    assert (rows(store, users), len(rows(store, events))) == before
+    assert first == {"applied": 35, "ignored": 17, "DeadLetter": 6}
+    assert again == {"duplicate": 35, "ignored": 17, "DeadLetter": 5}
+
+
+def test_a_bounce_changes_the_user_and_leaves_a_row(store, message):
+    add_users(store, "Jane@example.com")
+    (handled,) = run(store, message, mail.bounce("JANE@example.com"))
+    assert handled.disposition == Delete(Outcome.APPLIED)
+    user = find_user(store, "jane@example.com")
+    assert user["last_hard_bounce"] == datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
+    (event,) = rows(store, events)
+    assert (event["user_match"], event["action"]) == ("found", "hard_bounce")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_same_bounce_by_both_publishing_routes_counts_once(store, message, first):
+    add_users(store, "jane@example.com")
+    same = {"message_id": "m-1", "at": mail.TIME}
+    routes = [
+        mail.bounce("jane@example.com", feedback_id="f-1", **same),
+        mail.enveloped(mail.bounce("jane@example.com", feedback_id="f-2", event=True, **same)),
+    ]
+    assert outcomes(run(store, message, routes[first])) == ["applied"]
+    assert outcomes(run(store, message, routes[1 - first])) == ["duplicate"]
+    assert find_user(store, "jane@example.com")["hard_bounce_count"] == 1
+
+
+def test_a_replay_days_later_starts_no_fresh_pause(store, message):
+    add_users(store, "jane@example.com")
+    body = mail.bounce("jane@example.com")
+    run(store, message, body)
+    before = find_user(store, "jane@example.com")
+    late = message(body, received_at=datetime(2026, 12, 5, tzinfo=UTC))
+    assert outcomes(process([late], store, Policy())) == ["duplicate"]
+    assert find_user(store, "jane@example.com") == before
+
+
+def test_one_bad_recipient_hides_nobody_else(store, message):
+    add_users(store, "jane@example.com", "joan@example.com")
+    body = mail.bounce("jane@example.com", {"emailAddress": "a b"}, "unknown@example.com", "joan@example.com")
+    assert outcomes(run(store, message, body)) == ["applied"]
+    found = sorted((e["recipient"], e["user_match"], e["action"]) for e in rows(store, events))
+    assert found == [
+        ("", "no_address", "no_action"),
+        ("jane@example.com", "found", "hard_bounce"),
+        ("joan@example.com", "found", "hard_bounce"),
+        ("unknown@example.com", "missing", "no_action"),
+    ]
+
+
+def test_unknown_recipients_can_be_created(store, message):
+    policy = Policy(unknown_recipients=UnknownRecipients.CREATE)
+    run(store, message, mail.bounce("Jane@Example.com"), mail.complaint("jane@example.com"), policy=policy)
+    user = find_user(store, "jane@example.com")
+    assert (user["email"], user["hard_bounce_count"], user["complaint_count"]) == ("Jane@example.com", 1, 1)
+
+
+def test_unknown_recipients_can_be_set_aside_until_they_are_known(store, message):
+    policy = Policy(unknown_recipients=UnknownRecipients.DEAD_LETTER)
+    add_users(store, "jane@example.com")
+    body = mail.bounce("jane@example.com", "late@example.com")
+    (handled,) = run(store, message, body, policy=policy)
+    assert handled.disposition.reason is Reason.UNKNOWN_RECIPIENT
+    assert find_user(store, "jane@example.com")["hard_bounce_count"] == 1
+    add_users(store, "late@example.com")
+    assert outcomes(run(store, message, body, policy=policy)) == ["applied"]
+    assert find_user(store, "late@example.com")["hard_bounce_count"] == 1
+    assert find_user(store, "jane@example.com")["hard_bounce_count"] == 1
+
+
+class Breaking:
+    """Books that break on certain messages, as a bug or a database's limit would have it."""
+
+    def __init__(self, store, breaks, error=ValueError):
+        self.store = store
+        self.breaks = breaks
+        self.error = error
+        self.commits = 0
+
+    def transaction(self):
+        from contextlib import contextmanager
+
+        @contextmanager
+        def transaction():
+            with self.store.transaction() as inner:
+                real = inner.save
+
+                def save(page):
+                    if any(self.breaks(d.feedback.recipient.reported) for d in page.decisions):
+                        raise self.error("cannot be written")
+                    real(page)
+
+                inner.save = save
+                yield inner
+            self.commits += 1
+
+        return transaction()
+
+
+def test_only_the_guilty_message_of_a_large_batch_suffers(store, message):
+    people = mail.addresses(100)
+    add_users(store, *people)
+    books = Breaking(store, lambda reported: reported == people[37])
+    handled = process([message(mail.bounce(person)) for person in people], books, Policy())
+    assert Counter(outcomes(handled)) == {"applied": 99, "Release": 1}
+    assert [one.received.message_id for one in handled] == [f"message-{n + 1}" for n in range(100)]
+    assert isinstance(handled[37].disposition, Release)
+    assert isinstance(handled[37].error, ValueError)
+    assert len(rows(store, events)) == 99
+    assert find_user(store, people[37])["hard_bounce_count"] == 0
+
+
+def test_a_message_that_keeps_breaking_is_set_aside(store, message):
+    books = Breaking(store, lambda _: True)
+    (handled,) = process([message(mail.bounce("jane@example.com"), receive_count=5)], books, Policy())
+    assert handled.disposition == DeadLetter(Reason.PROCESSING_FAILED, "ValueError")
+
+
+def test_books_that_are_away_blame_no_message(store, message):
+    books = Breaking(store, lambda _: True, Unavailable)
+    handled = process([message(mail.bounce(p)) for p in mail.addresses(5)], books, Policy())
+    assert [one.disposition for one in handled] == [Release(0)] * 5
+    assert all(isinstance(one.error, Unavailable) for one in handled)
+    assert rows(store, events) == []
+
+
+def test_a_race_is_started_over(store, message):
+    races = [Raced, Raced]
+
+    class Racing(Breaking):
+        def transaction(self):
+            if races:
+                raise races.pop()
+            return self.store.transaction()
+
+    (handled,) = process([message(mail.bounce("jane@example.com"))], Racing(store, None), Policy())
+    assert handled.disposition == Delete(Outcome.APPLIED)
+
+
+def test_a_batch_with_nothing_to_write_opens_no_transaction(message):
+    bodies = ["nonsense", json.dumps({"eventType": "Open"}), "[]"]
+    handled = process([message(body) for body in bodies], None, Policy())
+    assert outcomes(handled) == ["DeadLetter", "ignored", "DeadLetter"]
+
+
+def test_the_same_message_to_two_workers_at_once_counts_once(store, store_url, message):
+    import threading
+
+    from worker.store import open_store
+
+    add_users(store, "jane@example.com")
+    bodies = [mail.bounce("jane@example.com", f"nobody{n}@example.com") for n in range(30)]
+    batch = [message(body) for body in bodies]
+    found = []
+
+    def work():
+        books = open_store(store_url)
+        found.append(Counter(outcomes(process(batch, books, Policy()))))
+        books.close()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(counts["applied"] for counts in found) == 30
+    assert sum(counts["duplicate"] for counts in found) == 60
+    assert find_user(store, "jane@example.com")["hard_bounce_count"] == 30
+    assert len(rows(store, events)) == 60

@@ -1,0 +1,232 @@
+"""What only a SQLite file can do wrong, and how the books take it."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import mail
+import pytest
+
+from worker.errors import Misconfigured, Unavailable
+from worker.model import User
+from worker.page import Page
+from worker.policy import Policy
+from worker.store import ensure_schema, open_store
+from worker.store.locks import WriterLock
+from worker.store.sqlite import connect
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "worker.db"
+
+
+@pytest.fixture
+def books(path):
+    store = open_store(f"sqlite:///{path}")
+    ensure_schema(store, migrate=True)
+    yield store
+    store.close()
+
+
+def add(store, *keys):
+    page = Page(Policy(), (), {})
+    page.created = {key: User(email=key, email_key=key) for key in keys}
+    with store.transaction() as transaction:
+        transaction.save(page)
+
+
+def test_every_commit_is_synced_and_readers_do_not_wait(path, books):
+    connection = connect(path)
+    pragmas = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    connection.close()
+
+
+def test_a_reader_sees_the_last_commit_while_somebody_writes(path, books):
+    add(books, "a")
+    reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    with books.transaction() as transaction:
+        page = Page(Policy(), (), {})
+        page.created = {"b": User(email="b", email_key="b")}
+        transaction.save(page)
+        assert reader.execute("SELECT count(*) FROM users").fetchone() == (1,)
+    assert reader.execute("SELECT count(*) FROM users").fetchone() == (2,)
+    reader.close()
+
+
+HOLD = """
+import fcntl, os, sys, time
+fd = os.open(sys.argv[1], os.O_RDONLY | os.O_CREAT)
+fcntl.flock(fd, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+def hold(path, seconds):
+    """Hold the writer lock in another process."""
+    command = [sys.executable, "-c", HOLD, f"{path}.lock", str(seconds)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_one_process_writes_at_a_time(path, books):
+    other = hold(path, 0.5)
+    started = time.monotonic()
+    add(books, "a")
+    assert time.monotonic() - started > 0.3
+    other.wait()
+    other.stdout.close()
+
+
+def test_a_writer_does_not_wait_for_ever(path):
+    other = hold(path, 60)
+    with pytest.raises(Unavailable, match="another process has held"), WriterLock(path).held(patience=0.2):
+        pass
+    other.kill()
+    other.wait()
+    other.stdout.close()
+    with WriterLock(path).held(patience=5):
+        pass
+
+
+def test_a_thread_waits_for_another_thread_of_its_process(path):
+    lock = WriterLock(path)
+    order = []
+
+    def second():
+        with lock.held():
+            order.append("second")
+
+    with lock.held():
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.05)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_a_program_that_writes_without_our_lock_is_waited_for(path, books):
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, lambda: other.execute("COMMIT")).start()
+    add(books, "a")
+    other.close()
+
+
+def test_a_full_disk_blames_nobody_and_passes(path, books):
+    books.probe()
+    books._connection.execute("PRAGMA max_page_count = 1")
+    many = [f"{number}" * 50 for number in range(2_000)]
+    with pytest.raises(Unavailable, match="full"):
+        add(books, *many)
+    books._connection.execute("PRAGMA max_page_count = 1000000")
+    add(books, *many)
+
+
+def test_after_a_full_disk_there_must_be_room_again(books, monkeypatch):
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
+    with pytest.raises(Unavailable, match="the disk is full"):
+        books.probe()
+
+
+def test_a_file_that_was_removed_takes_no_more_commits(path, books):
+    add(books, "a")
+    for file in path.parent.glob("worker.db*"):
+        file.unlink()
+    with pytest.raises(Unavailable, match="No such file"):
+        add(books, "b")
+    with pytest.raises(Unavailable):
+        books.probe()
+
+
+def test_a_file_that_was_replaced_is_opened_anew(path, books, tmp_path):
+    add(books, "a")
+    other = tmp_path / "restored.db"
+    restored = open_store(f"sqlite:///{other}")
+    ensure_schema(restored, migrate=True)
+    restored.close()
+    for file in path.parent.glob("worker.db*"):
+        file.unlink()
+    other.rename(path)
+    add(books, "b")
+    assert sqlite3.connect(path).execute("SELECT email FROM users").fetchall() == [("b",)]
+
+
+def test_tables_that_are_gone_blame_no_message(path, books):
+    connection = connect(path)
+    connection.execute("DROP TABLE events")
+    connection.close()
+    with pytest.raises(Unavailable, match="no such table"):
+        books.probe()
+
+
+def test_a_file_that_cannot_be_written_is_unavailable(path, books):
+    add(books, "a")
+    page = Page(Policy(), (), {})
+    books._connection.execute("PRAGMA query_only = 1")
+    with pytest.raises(Unavailable, match="readonly"):
+        add(books, "b")
+    books._connection.execute("PRAGMA query_only = 0")
+    assert page.decisions == []
+    add(books, "b")
+
+
+class TestWhatIsNoDatabase:
+    def test_a_directory(self, tmp_path):
+        with pytest.raises(Misconfigured, match="is a directory"):
+            open_store(f"sqlite:///{tmp_path}").revision()
+
+    def test_another_file(self, path):
+        path.write_text("this is a letter to my aunt, and long enough to be read as a header " * 9)
+        with pytest.raises(Misconfigured, match="is not a SQLite database"):
+            open_store(f"sqlite:///{path}").revision()
+
+    def test_another_programs_tables(self, path):
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE users (id INTEGER)")
+        connection.close()
+        with pytest.raises(Misconfigured, match="already has users, made by another program"):
+            ensure_schema(open_store(f"sqlite:///{path}"), migrate=True)
+
+    def test_a_folder_that_is_not_there(self, tmp_path):
+        store = open_store(f"sqlite:///{tmp_path / 'missing' / 'worker.db'}")
+        with pytest.raises(Unavailable):
+            ensure_schema(store, migrate=True)
+
+
+def test_a_killed_writer_leaves_a_whole_transaction_or_none(path, books):
+    """A process that dies in mid-transaction has written nothing, and holds no lock."""
+    code = """
+import os, signal, sys
+sys.path[:0] = sys.argv[2:]
+import mail
+from datetime import UTC, datetime
+from worker.decode import decode
+from worker.model import Received
+from worker.page import Page
+from worker.policy import Policy
+from worker.store import open_store
+store = open_store(sys.argv[1])
+body = mail.bounce("jane@example.com")
+with store.transaction() as transaction:
+    page = Page(Policy(), (), {})
+    received = Received(message_id="m", body=body, receipt_handle="h", receive_count=1,
+                        received_at=datetime.now(UTC), lease_until=0)
+    page.enter(received, decode(body))
+    transaction.save(page)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    command = [sys.executable, "-c", code, f"sqlite:///{path}", str(os.path.dirname(mail.__file__))]
+    assert subprocess.run(command, check=False).returncode == -9
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)
+    add(books, "a")

@@ -1,0 +1,98 @@
+"""User records: brought in, found, streamed; on books of both kinds."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from worker.model import User
+from worker.page import Page
+from worker.policy import Policy
+from worker.store import users as module
+from worker.store.users import Imported, Wanted, all_users, count_users, find_user, import_users
+
+
+def row(email, **more):
+    return {"email": email, "email_key": email.lower()} | more
+
+
+def bring_in(store, *rows):
+    counts = Imported()
+    for so_far in import_users(store, rows):
+        counts = so_far
+    return (counts.created, counts.updated, counts.unchanged)
+
+
+def test_importing_the_same_rows_again_changes_nothing(store):
+    rows = [row("Jane@example.com", account_id="a", metrics_enabled=True), row("joan@example.com", account_id=None, metrics_enabled=False)]
+    assert bring_in(store, *rows) == (2, 0, 0)
+    before = find_user(store, "jane@example.com")
+    assert bring_in(store, *rows) == (0, 0, 2)
+    assert find_user(store, "jane@example.com") == before
+
+
+def test_only_the_columns_of_the_file_are_changed(store):
+    bring_in(store, row("jane@example.com", account_id="a", metrics_enabled=False))
+    assert bring_in(store, row("JANE@example.com")) == (0, 1, 0)
+    user = find_user(store, "jane@example.com")
+    assert (user["email"], user["account_id"], user["metrics_enabled"]) == ("JANE@example.com", "a", False)
+
+
+def test_what_feedback_has_made_of_a_user_stays(store):
+    bring_in(store, row("jane@example.com"))
+    page = Page(Policy(), (), {})
+    page.changed = {"jane@example.com": User(email="x", email_key="jane@example.com", auto_block_spam=True)}
+    with store.transaction() as transaction:
+        transaction.save(page)
+    bring_in(store, row("Jane@example.com", account_id="new"))
+    user = find_user(store, "jane@example.com")
+    assert (user["auto_block_spam"], user["account_id"]) == (True, "new")
+
+
+def test_a_person_who_stands_in_the_file_twice_is_one_user_and_the_last_row_counts(store):
+    rows = [row("jane@example.com", account_id="1"), row("Jane@example.com", account_id="2")]
+    assert bring_in(store, *rows) == (1, 1, 0)
+    assert find_user(store, "jane@example.com")["account_id"] == "2"
+
+
+def test_rows_are_committed_as_they_come(store, monkeypatch):
+    monkeypatch.setattr(module, "ROWS_IN_A_TRANSACTION", 10)
+    monkeypatch.setattr(module, "ROWS_IN_A_STATEMENT", 4)
+
+    def rows():
+        yield from (row(f"person{n:03}@example.com") for n in range(25))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(import_users(store, rows()))
+    assert count_users(store, Wanted()) == 20
+
+
+@pytest.fixture
+def some(store):
+    now = datetime.now(UTC)
+    page = Page(Policy(), (), {})
+    people = [
+        User(email="b", email_key="b", paused_until=now + timedelta(days=1)),
+        User(email="a", email_key="a", auto_block_spam=True),
+        User(email="d", email_key="d", auto_block_spam=True, paused_until=now + timedelta(days=1)),
+        User(email="c", email_key="c", paused_until=now - timedelta(days=1)),
+    ]
+    page.created = {user.email_key: user for user in people}
+    with store.transaction() as transaction:
+        transaction.save(page)
+    return now
+
+
+@pytest.mark.parametrize(
+    ("paused", "blocked", "expected"),
+    [(False, False, "abcd"), (True, False, "bd"), (False, True, "ad"), (True, True, "d")],
+)
+def test_users_are_listed_in_order_and_by_what_is_wanted(store, some, paused, blocked, expected):
+    wanted = Wanted(paused_at=some if paused else None, blocked=blocked)
+    assert "".join(user["email_key"] for user in all_users(store, wanted)) == expected
+    assert count_users(store, wanted) == len(expected)
+    assert [user["email_key"] for user in all_users(store, wanted, limit=1)] == [expected[0]]
+
+
+def test_nobody_is_nobody(store):
+    assert find_user(store, "nobody@example.com") is None

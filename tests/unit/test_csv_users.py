@@ -1,0 +1,64 @@
+"""Users in a CSV file: good rows, and refusals with line and reason."""
+
+import pytest
+
+from worker.csv_users import RefusedRow, read_users
+from worker.errors import Refused
+
+
+def read(text):
+    return list(read_users(text.splitlines(keepends=True)))
+
+
+def test_a_row_has_the_columns_of_the_file_and_the_key():
+    assert read("email,account_id,metrics_enabled\n Jane@Example.com ,acct-1,no\n") == [
+        {
+            "email": "Jane@Example.com",
+            "email_key": "jane@example.com",
+            "account_id": "acct-1",
+            "metrics_enabled": False,
+        }
+    ]
+
+
+def test_columns_may_be_left_out_and_stand_in_any_order():
+    assert read("Account_ID, Email\nx,a@b.c\n") == [
+        {"email": "a@b.c", "email_key": "a@b.c", "account_id": "x"}
+    ]
+    assert read("email\na@b.c\n\n\nd@e.f\n") == [
+        {"email": "a@b.c", "email_key": "a@b.c"},
+        {"email": "d@e.f", "email_key": "d@e.f"},
+    ]
+
+
+def test_an_empty_account_is_none_and_an_empty_flag_is_true():
+    (row,) = read("email,account_id,metrics_enabled\na@b.c,,\n")
+    assert (row["account_id"], row["metrics_enabled"]) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("nonsense,x,true", "email is no usable address"),
+        (",x,true", "email is no usable address"),
+        ("a@b.c,x", "has 2 fields, the header has 3"),
+        ("a@b.c,x,true,more", "has 4 fields, the header has 3"),
+        ("a@b.c,x,perhaps", "metrics_enabled is neither true nor false"),
+        ("a@b.c,x\x00y,true", "account_id is not plain text of at most 500 characters"),
+        ("a@b.c,\udce4,true", "account_id is not plain text of at most 500 characters"),
+        ("a@b.c," + "x" * 501 + ",true", "account_id is not plain text of at most 500 characters"),
+        ('"a"b@c.d,x,true', "',' expected after '\"'"),
+    ],
+)
+def test_a_bad_row_is_refused_with_its_line_and_the_rows_around_it_are_read(row, reason):
+    found = read(f"email,account_id,metrics_enabled\na@b.c,,\n{row}\nd@e.f,,\n")
+    assert found[1] == RefusedRow(3, reason)
+    assert [row["email"] for row in (found[0], found[2])] == ["a@b.c", "d@e.f"]
+
+
+@pytest.mark.parametrize(
+    "header", ["", "account_id", "email,name", "email,email", "a@b.c", "email;account_id", "\udce4"]
+)
+def test_a_file_with_another_header_is_refused_whole(header):
+    with pytest.raises(Refused, match=r"line 1 must be email\[,account_id\]\[,metrics_enabled\]"):
+        read(f"{header}\na@b.c\n")

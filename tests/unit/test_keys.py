@@ -1,0 +1,106 @@
+"""What makes the same feedback the same."""
+
+import mail
+import pytest
+
+from worker.decode import decode
+
+
+def keys(message):
+    return [(feedback.dedupe_key, feedback.route_key) for feedback in decode(message)]
+
+
+def test_the_same_message_has_the_same_keys_whatever_brought_it():
+    message = mail.bounce("jane@example.com")
+    assert keys(message) == keys(mail.enveloped(message)) == keys(mail.enveloped(message))
+
+
+def test_both_publishing_routes_share_the_route_key():
+    same = {"message_id": "0100-mail", "at": mail.TIME}
+    notification = mail.bounce("jane@example.com", feedback_id="0100-a", **same)
+    event = mail.bounce("jane@example.com", feedback_id="0100-b", event=True, **same)
+    (one,), (other,) = keys(notification), keys(event)
+    assert one[0] != other[0]
+    assert one[1] == other[1]
+
+
+def test_a_time_written_differently_is_the_same_time():
+    same = {"message_id": "0100-mail", "feedback_id": "f"}
+    zulu = mail.bounce("jane@example.com", at="2026-11-02T08:15:33.000Z", **same)
+    offset = mail.bounce("jane@example.com", at="2026-11-02T10:15:33+02:00", **same)
+    assert keys(zulu) == keys(offset)
+
+
+BASE = {"feedback_id": "0100-a", "message_id": "0100-m", "at": mail.TIME}
+
+
+@pytest.mark.parametrize(
+    ("change", "tells_apart"),
+    [
+        ({"feedback_id": "0100-b"}, (True, False)),
+        ({"message_id": "0100-n"}, (False, True)),
+        ({"type": "Transient"}, (False, True)),
+        ({"subtype": "NoEmail"}, (False, True)),
+        ({"at": "2026-11-20T08:15:33.001Z"}, (False, True)),
+    ],
+)
+def test_each_part_tells_events_apart(change, tells_apart):
+    ((dedupe, route),) = keys(mail.bounce("jane@example.com", **BASE))
+    ((other_dedupe, other_route),) = keys(mail.bounce("jane@example.com", **(BASE | change)))
+    assert (dedupe != other_dedupe, route != other_route) == tells_apart
+
+
+def test_kind_and_recipient_tell_events_apart_in_both_keys():
+    ((dedupe, route),) = keys(mail.bounce("jane@example.com", **BASE))
+    others = [mail.bounce("joan@example.com", **BASE), mail.complaint("jane@example.com", **BASE)]
+    for message in others:
+        ((other_dedupe, other_route),) = keys(message)
+        assert dedupe != other_dedupe
+        assert route != other_route
+
+
+def test_parts_do_not_run_into_one_another():
+    one = mail.bounce("jane@example.com", type="ab", subtype="c", **BASE)
+    other = mail.bounce("jane@example.com", type="a", subtype="bc", **BASE)
+    assert keys(one)[0][1] != keys(other)[0][1]
+
+
+class TestWhatIsMissing:
+    def test_without_feedback_id_the_route_tells_events_apart(self):
+        same = {"feedback_id": "x", "message_id": "0100-m"}
+        one = mail.without(mail.bounce("jane@example.com", **same), "bounce", "feedbackId")
+        later = mail.bounce("jane@example.com", at="2026-11-21T00:00:00Z", **same)
+        other = mail.without(later, "bounce", "feedbackId")
+        assert keys(one)[0][0] != keys(other)[0][0]
+        assert keys(one) == keys(mail.enveloped(one))
+
+    def test_without_message_id_or_time_the_feedback_id_does(self):
+        for path in (["mail"], ["bounce", "timestamp"]):
+            one = mail.without(mail.bounce("jane@example.com", feedback_id="0100-a"), *path)
+            other = mail.without(mail.bounce("jane@example.com", feedback_id="0100-b"), *path)
+            assert keys(one)[0][1] != keys(other)[0][1]
+
+    def test_with_neither_the_whole_message_does(self):
+        def bare(diagnostic):
+            entry = mail.recipient("jane@example.com", diagnosticCode=diagnostic)
+            message = mail.without(mail.bounce(entry), "bounce", "feedbackId")
+            return mail.without(message, "mail")
+
+        one, other = bare("550 one"), bare("550 other")
+        assert keys(one) == keys(mail.enveloped(one))
+        assert keys(one)[0][0] != keys(other)[0][0]
+        assert keys(one)[0][1] != keys(other)[0][1]
+
+
+def test_keys_stay_short_whatever_a_stranger_writes():
+    long = mail.bounce("jane@example.com", feedback_id="x" * 50_000, message_id="\u00e4" * 50_000)
+    other = mail.bounce("jane@example.com", feedback_id="x" * 50_001, message_id="\u00e4" * 50_001)
+    ((dedupe, route),) = keys(long)
+    assert max(len(dedupe), len(route)) < 140
+    assert len(keys(other)[0][0]) < 140
+
+
+def test_keys_begin_with_the_ids_so_that_indexes_grow_at_their_end():
+    ((dedupe, route),) = keys(mail.bounce("jane@example.com", **BASE))
+    assert dedupe.startswith("0100-a:")
+    assert route.startswith("0100-m:")

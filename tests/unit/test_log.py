@@ -1,0 +1,103 @@
+"""What reaches stderr."""
+
+import io
+import json
+import logging
+
+import pytest
+import structlog
+
+from worker.log import configure_logging
+
+
+@pytest.fixture
+def lines():
+    """Log as JSON; return what was said so far."""
+    stream = io.StringIO()
+    configure_logging("info", json=True, stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    structlog.reset_defaults()
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+    logging.captureWarnings(capture=False)
+
+
+def log():
+    return structlog.get_logger()
+
+
+def test_a_line_has_time_level_and_event_first(lines):
+    log().info("message.applied", count=3, flag=True, nothing=None)
+    (line,) = lines()
+    assert list(line) == ["timestamp", "level", "event", "count", "flag", "nothing"]
+    assert (line["level"], line["event"], line["count"]) == ("info", "message.applied", 3)
+
+
+def test_addresses_are_masked_in_every_value_and_key(lines):
+    who = "jane@example.com"
+    log().info(f"to {who}", text=who, deep={"list": [who, {who: (who,)}]}, thing=ValueError(who))
+    assert who not in json.dumps(lines())
+    assert "***@example.com" in json.dumps(lines())
+
+
+def test_a_stranger_cannot_begin_a_new_line(lines):
+    log().info("bounce_notification", diagnostic='550\n{"event": "forged"}\r\u2028')
+    assert len(lines()) == 1
+
+
+def test_a_nested_value_is_shown_to_a_depth(lines):
+    value = "deep"
+    for _ in range(50):
+        value = [value]
+    log().info("x", value=value)
+    assert "…" in json.dumps(lines(), ensure_ascii=False)
+
+
+def test_an_exception_is_told_without_local_variables_and_addresses(lines):
+    def fail():
+        secret_local = "s3cret-local"  # noqa: F841
+        raise ValueError("Key (email)=(jane@example.com) already exists")
+
+    try:
+        fail()
+    except ValueError as error:
+        log().error("message.failed", exc_info=error)
+    (line,) = lines()
+    assert "ValueError" in line["exception"]
+    assert "***@example.com" in line["exception"]
+    assert "jane" not in json.dumps(line)
+    assert "s3cret-local" not in json.dumps(line).replace('secret_local = \\"s3cret-local\\"', "")
+
+
+def test_libraries_speak_through_the_same_pipeline_from_warning_on(lines):
+    logging.getLogger("botocore").info("not said")
+    logging.getLogger("botocore").warning("about %s", "jane@example.com")
+    (line,) = lines()
+    assert (line["event"], line["logger"], line["level"]) == ("about ***@example.com", "botocore", "warning")
+
+
+def test_what_is_below_the_level_is_not_said(lines):
+    log().debug("x")
+    assert lines() == []
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("closed")])
+def test_a_stream_that_cannot_be_written_does_not_stop_the_work(error):
+    class Broken(io.StringIO):
+        def write(self, text):
+            raise error
+
+        def flush(self):
+            raise error
+
+    configure_logging("info", json=True, stream=Broken())
+    structlog.get_logger().info("said to nobody")
+    structlog.reset_defaults()
+
+
+def test_people_get_a_line_they_can_read():
+    stream = io.StringIO()
+    configure_logging("info", json=False, stream=stream)
+    structlog.get_logger().info("message.applied", diagnostic="two\nlines")
+    assert stream.getvalue().count("\n") == 1
+    assert "message.applied" in stream.getvalue()
+    structlog.reset_defaults()

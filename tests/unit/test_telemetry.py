@@ -1,0 +1,186 @@
+"""The pinned log lines and counters of seed 1."""
+
+import json
+
+import mail
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from worker.decode import decode
+from worker.metrics import Metrics
+from worker.model import Delete, Handled, Ignored, Outcome, User
+from worker.page import Page
+from worker.policy import Policy
+from worker.telemetry import Telemetry
+
+JANE = User(email="jane@example.com", email_key="jane@example.com", account_id="acct-1")
+
+
+@pytest.fixture
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def told(metrics, message):
+    """Decide on a body as if Jane were a user, tell it, return the lines."""
+    structlog.reset_defaults()
+
+    def tell(body, user=JANE):
+        page = Page(Policy(), (), {user.email_key: user} if user else {})
+        with capture_logs() as lines:
+            Telemetry(metrics).tell(page.enter(message(body), decode(body)))
+        return lines
+
+    return tell
+
+
+def sample(metrics, name, **labels):
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_a_bounce_line_has_the_pinned_fields(told):
+    entry = mail.recipient(
+        "jane@example.com", action="failed", status="5.1.1", diagnosticCode="550 unknown", colour="red"
+    )
+    assert told(mail.bounce(entry)) == [
+        {
+            "event": "bounce_notification",
+            "log_level": "info",
+            "bounce_type": "Permanent",
+            "bounce_subtype": "General",
+            "bounce_action": "failed",
+            "bounce_status": "5.1.1",
+            "bounce_diagnostic": "550 unknown",
+            "bounce_extra": {"colour": "red"},
+            "user_match": "found",
+            "relay_action": "hard_bounce",
+            "domain": "example.com",
+            "fxa_id": "acct-1",
+        }
+    ]
+
+
+def test_a_complaint_line_has_the_pinned_fields(told):
+    assert told(mail.complaint("jane@example.com")) == [
+        {
+            "event": "complaint_notification",
+            "log_level": "info",
+            "complaint_subtype": "none",
+            "complaint_user_agent": "ExampleISP-Feedback-Loop/2.0",
+            "complaint_feedback": "abuse",
+            "user_match": "found",
+            "relay_action": "auto_block_spam",
+            "domain": "example.com",
+            "fxa_id": "acct-1",
+        }
+    ]
+
+
+def test_what_is_absent_has_its_default_and_extra_is_left_out(told):
+    (line,) = told(mail.without(mail.without(mail.bounce("jane@example.com"), "bounce", "bounceType"), "bounce", "bounceSubType"))
+    assert (line["bounce_type"], line["bounce_subtype"]) == ("none", "none")
+    assert (line["bounce_action"], line["bounce_status"], line["bounce_diagnostic"]) == ("", "", "")
+    assert "bounce_extra" not in line
+
+
+@pytest.mark.parametrize(
+    ("user", "shown"),
+    [
+        (User(email="j", email_key="jane@example.com", account_id=None), ""),
+        (User(email="j", email_key="jane@example.com", account_id="a", metrics_enabled=False), ""),
+        (User(email="j", email_key="jane@example.com", account_id="a"), "a"),
+    ],
+)
+def test_the_account_is_named_only_where_there_is_one_and_metrics_are_enabled(told, user, shown):
+    assert told(mail.bounce("jane@example.com"), user)[0]["fxa_id"] == shown
+
+
+def test_an_unknown_recipient_has_a_domain_and_no_account(told):
+    (line,) = told(mail.bounce("nobody@example.org"))
+    assert (line["user_match"], line["relay_action"], line["domain"]) == ("missing", "no_action", "example.org")
+    assert "fxa_id" not in line
+
+
+def test_a_recipient_without_address_has_no_domain(told):
+    (line,) = told(mail.bounce({"status": "5.1.1"}))
+    assert (line["user_match"], line["bounce_status"]) == ("no_address", "5.1.1")
+    assert "domain" not in line
+    assert "fxa_id" not in line
+
+
+def test_without_recipients_there_is_one_line_with_nothing_else(told):
+    assert told(mail.bounce()) == [
+        {"event": "bounce_notification", "log_level": "info", "user_match": "no_recipients", "relay_action": "no_action"}
+    ]
+
+
+def test_each_recipient_is_one_line_and_one_count(told, metrics):
+    assert len(told(mail.bounce("jane@example.com", "b@example.com", "c@example.com"))) == 3
+    labels = {"bounce_type": "permanent", "bounce_subtype": "general", "relay_action": "no_action"}
+    assert sample(metrics, "email_bounce_total", user_match="missing", **labels) == 2
+
+
+def test_a_duplicate_is_neither_told_nor_counted_again(metrics, message):
+    body = mail.bounce("jane@example.com")
+    (feedback,) = decode(body)
+    page = Page(Policy(), [feedback.dedupe_key], {})
+    with capture_logs() as lines:
+        Telemetry(metrics).tell(page.enter(message(body), decode(body)))
+    assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "labels"),
+    [
+        (
+            mail.bounce("jane@example.com", type="Transient", subtype="MailboxFull"),
+            "email_bounce_total",
+            ("transient", "mailboxfull", "found", "soft_bounce"),
+        ),
+        (
+            mail.bounce("jane@example.com", type="Brandnew", subtype="x" * 90),
+            "email_bounce_total",
+            ("other", "other", "found", "no_action"),
+        ),
+        (mail.bounce(type=None, subtype=None), "email_bounce_total", ("none", "none", "no_recipients", "no_action")),
+        (
+            mail.complaint("jane@example.com", feedback="not-spam"),
+            "email_complaint_total",
+            ("none", "not-spam", "found", "no_action"),
+        ),
+        (
+            mail.complaint("jane@example.com", feedback=None, subtype="OnAccountSuppressionList"),
+            "email_complaint_total",
+            ("onaccountsuppressionlist", "none", "found", "no_action"),
+        ),
+    ],
+)
+def test_labels_are_lower_case_and_strangers_cannot_multiply_them(told, metrics, body, name, labels):
+    told(body)
+    names = {
+        "email_bounce_total": ("bounce_type", "bounce_subtype", "user_match", "relay_action"),
+        "email_complaint_total": ("complaint_subtype", "complaint_feedback", "user_match", "relay_action"),
+    }[name]
+    assert sample(metrics, name, **dict(zip(names, labels, strict=True))) == 1
+
+
+def test_the_counters_have_their_pinned_labels_in_order(metrics):
+    described = {metric.name: metric for metric in metrics.registry.collect()}
+    assert set(described) == {"email_bounce", "email_complaint"}
+
+
+def test_an_unknown_kind_is_warned_about_once_and_not_without_an_end(metrics, message):
+    telemetry = Telemetry(metrics)
+    with capture_logs() as lines:
+        for _ in range(3):
+            for number in range(150):
+                ignored = Ignored(f"Kind{number}", noteworthy=True)
+                telemetry.tell(Handled(message("{}"), Delete(Outcome.IGNORED), ignored=ignored))
+    assert len(lines) == 100
+    assert lines[0] == {"event": "message.ignored", "log_level": "warning", "kind": "Kind0", "message_id": "message-1"}
+
+
+def test_a_quiet_kind_is_not_mentioned(told):
+    assert told(json.dumps({"eventType": "Open"})) == []
