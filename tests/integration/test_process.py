@@ -34,7 +34,9 @@ def run(store, message, *bodies, policy=Policy()):
 
 def outcomes(handled):
     return [
-        one.disposition.outcome.value if isinstance(one.disposition, Delete) else type(one.disposition).__name__
+        one.disposition.outcome.value
+        if isinstance(one.disposition, Delete)
+        else type(one.disposition).__name__
         for one in handled
     ]
 
@@ -87,7 +89,9 @@ def test_a_replay_days_later_starts_no_fresh_pause(store, message):
 
 def test_one_bad_recipient_hides_nobody_else(store, message):
     add_users(store, "jane@example.com", "joan@example.com")
-    body = mail.bounce("jane@example.com", {"emailAddress": "a b"}, "unknown@example.com", "joan@example.com")
+    body = mail.bounce(
+        "jane@example.com", {"emailAddress": "a b"}, "unknown@example.com", "joan@example.com"
+    )
     assert outcomes(run(store, message, body)) == ["applied"]
     found = sorted((e["recipient"], e["user_match"], e["action"]) for e in rows(store, events))
     assert found == [
@@ -100,9 +104,19 @@ def test_one_bad_recipient_hides_nobody_else(store, message):
 
 def test_unknown_recipients_can_be_created(store, message):
     policy = Policy(unknown_recipients=UnknownRecipients.CREATE)
-    run(store, message, mail.bounce("Jane@Example.com"), mail.complaint("jane@example.com"), policy=policy)
+    run(
+        store,
+        message,
+        mail.bounce("Jane@Example.com"),
+        mail.complaint("jane@example.com"),
+        policy=policy,
+    )
     user = find_user(store, "jane@example.com")
-    assert (user["email"], user["hard_bounce_count"], user["complaint_count"]) == ("Jane@example.com", 1, 1)
+    assert (user["email"], user["hard_bounce_count"], user["complaint_count"]) == (
+        "Jane@example.com",
+        1,
+        1,
+    )
 
 
 def test_unknown_recipients_can_be_set_aside_until_they_are_known(store, message):
@@ -162,7 +176,9 @@ def test_only_the_guilty_message_of_a_large_batch_suffers(store, message):
 
 def test_a_message_that_keeps_breaking_is_set_aside(store, message):
     books = Breaking(store, lambda _: True)
-    (handled,) = process([message(mail.bounce("jane@example.com"), receive_count=5)], books, Policy())
+    (handled,) = process(
+        [message(mail.bounce("jane@example.com"), receive_count=5)], books, Policy()
+    )
     assert handled.disposition == DeadLetter(Reason.PROCESSING_FAILED, "ValueError")
 
 

@@ -1,12 +1,12 @@
 """What only a SQLite file can do wrong, and how the books take it."""
 
-import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import mail
 import pytest
@@ -42,7 +42,10 @@ def add(store, *keys):
 
 def test_every_commit_is_synced_and_readers_do_not_wait(path, books):
     connection = connect(path)
-    pragmas = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
+    pragmas = {
+        name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "foreign_keys")
+    }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
     connection.close()
 
@@ -87,7 +90,10 @@ def test_one_process_writes_at_a_time(path, books):
 
 def test_a_writer_does_not_wait_for_ever(path):
     other = hold(path, 60)
-    with pytest.raises(Unavailable, match="another process has held"), WriterLock(path).held(patience=0.2):
+    with (
+        pytest.raises(Unavailable, match="another process has held"),
+        WriterLock(path).held(patience=0.2),
+    ):
         pass
     other.kill()
     other.wait()
@@ -225,7 +231,7 @@ with store.transaction() as transaction:
     transaction.save(page)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    command = [sys.executable, "-c", code, f"sqlite:///{path}", str(os.path.dirname(mail.__file__))]
+    command = [sys.executable, "-c", code, f"sqlite:///{path}", str(Path(mail.__file__).parent)]
     assert subprocess.run(command, check=False).returncode == -9
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)

@@ -23,7 +23,10 @@ def bring_in(store, *rows):
 
 
 def test_importing_the_same_rows_again_changes_nothing(store):
-    rows = [row("Jane@example.com", account_id="a", metrics_enabled=True), row("joan@example.com", account_id=None, metrics_enabled=False)]
+    rows = [
+        row("Jane@example.com", account_id="a", metrics_enabled=True),
+        row("joan@example.com", account_id=None, metrics_enabled=False),
+    ]
     assert bring_in(store, *rows) == (2, 0, 0)
     before = find_user(store, "jane@example.com")
     assert bring_in(store, *rows) == (0, 0, 2)
@@ -34,13 +37,19 @@ def test_only_the_columns_of_the_file_are_changed(store):
     bring_in(store, row("jane@example.com", account_id="a", metrics_enabled=False))
     assert bring_in(store, row("JANE@example.com")) == (0, 1, 0)
     user = find_user(store, "jane@example.com")
-    assert (user["email"], user["account_id"], user["metrics_enabled"]) == ("JANE@example.com", "a", False)
+    assert (user["email"], user["account_id"], user["metrics_enabled"]) == (
+        "JANE@example.com",
+        "a",
+        False,
+    )
 
 
 def test_what_feedback_has_made_of_a_user_stays(store):
     bring_in(store, row("jane@example.com"))
     page = Page(Policy(), (), {})
-    page.changed = {"jane@example.com": User(email="x", email_key="jane@example.com", auto_block_spam=True)}
+    page.changed = {
+        "jane@example.com": User(email="x", email_key="jane@example.com", auto_block_spam=True)
+    }
     with store.transaction() as transaction:
         transaction.save(page)
     bring_in(store, row("Jane@example.com", account_id="new"))

@@ -37,7 +37,9 @@ def judge(feedback, user=JANE, policy=Policy(), received_at=NOW):
 
 
 class TestBounces:
-    @pytest.mark.parametrize(("type", "subtype", "diagnostic"), list(product(TYPES, SUBTYPES, DIAGNOSTICS)))
+    @pytest.mark.parametrize(
+        ("type", "subtype", "diagnostic"), list(product(TYPES, SUBTYPES, DIAGNOSTICS))
+    )
     def test_the_seeds_rule_over_the_whole_grid(self, type, subtype, diagnostic):
         decision = judge(bounce(type=type, subtype=subtype, diagnostic=diagnostic))
         if "spam" in (diagnostic or "").lower():
@@ -220,7 +222,11 @@ class TestComplaints:
 
     def test_not_spam_blocks_nobody_and_counts_nowhere(self):
         decision = judge(complaint(feedback="not-spam"))
-        assert (decision.action, decision.reason, decision.user) == (Action.NO_ACTION, "not_spam", JANE)
+        assert (decision.action, decision.reason, decision.user) == (
+            Action.NO_ACTION,
+            "not_spam",
+            JANE,
+        )
 
     @pytest.mark.parametrize("subtype", ["OnAccountSuppressionList", "OnTenantSuppressionList"])
     @pytest.mark.parametrize("feedback", ["abuse", None])
@@ -269,7 +275,10 @@ def test_every_rule_of_the_table_can_fire():
         bounce(type=type, subtype=subtype, diagnostic=diagnostic)
         for type, subtype, diagnostic in product(TYPES, SUBTYPES, DIAGNOSTICS)
     ]
-    said += [complaint(feedback=f, subtype=s) for f, s in product(["abuse", "not-spam"], [None, "XSuppressionList"])]
+    said += [
+        complaint(feedback=f, subtype=s)
+        for f, s in product(["abuse", "not-spam"], [None, "XSuppressionList"])
+    ]
     users = (JANE, replace(JANE, auto_block_spam=True))
     fired = {(f.notification.kind, judge(f, user).reason) for f in said for user in users}
     assert fired == {(rule.kind, rule.reason) for rule in RULES}

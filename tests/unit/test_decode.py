@@ -118,7 +118,14 @@ class TestRecipients:
         assert decode(json.dumps(message)).reason is Reason.RECIPIENTS_NOT_A_LIST
 
     def test_each_unusable_entry_is_one_row_and_the_others_are_handled(self):
-        entries = [None, "jane@example.com", {}, {"emailAddress": None}, {"emailAddress": "nope"}, []]
+        entries = [
+            None,
+            "jane@example.com",
+            {},
+            {"emailAddress": None},
+            {"emailAddress": "nope"},
+            [],
+        ]
         message = json.loads(mail.bounce())
         good = {"emailAddress": "zoe@example.com"}
         message["bounce"]["bouncedRecipients"] = [*entries, good]
@@ -170,7 +177,16 @@ class TestTimes:
 class TestIgnored:
     @pytest.mark.parametrize(
         "kind",
-        ["Send", "Delivery", "Reject", "Open", "Click", "Rendering Failure", "DeliveryDelay", "Subscription"],
+        [
+            "Send",
+            "Delivery",
+            "Reject",
+            "Open",
+            "Click",
+            "Rendering Failure",
+            "DeliveryDelay",
+            "Subscription",
+        ],
     )
     def test_other_kinds_of_event_are_ignored_in_silence(self, kind):
         assert decode(json.dumps({"eventType": kind, "mail": {}})) == Ignored(kind)
@@ -185,7 +201,9 @@ class TestIgnored:
 
     def test_spam_in_a_delivery_delay_means_nothing(self):
         delay = {"delayType": "SpamDetected", "delayedRecipients": [{"emailAddress": "a@b.c"}]}
-        assert isinstance(decode(json.dumps({"eventType": "DeliveryDelay", "deliveryDelay": delay})), Ignored)
+        assert isinstance(
+            decode(json.dumps({"eventType": "DeliveryDelay", "deliveryDelay": delay})), Ignored
+        )
 
 
 class TestMalformed:
@@ -211,11 +229,20 @@ class TestMalformed:
             ('{"notificationType": "Bounce", "complaint": {}}', Reason.NO_OBJECT),
             ('{"eventType": "Complaint", "complaint": "x"}', Reason.NO_OBJECT),
             ('{"Type": "Notification"}', Reason.UNKNOWN_ENVELOPE),
-            ('{"Type": "Notification", "Message": {"notificationType": "Bounce"}}', Reason.UNKNOWN_ENVELOPE),
+            (
+                '{"Type": "Notification", "Message": {"notificationType": "Bounce"}}',
+                Reason.UNKNOWN_ENVELOPE,
+            ),
             ('{"Type": "Brandnew", "Message": "{}"}', Reason.UNKNOWN_ENVELOPE),
-            ('{"Type": "SubscriptionConfirmation", "Token": "t"}', Reason.SUBSCRIPTION_CONFIRMATION),
+            (
+                '{"Type": "SubscriptionConfirmation", "Token": "t"}',
+                Reason.SUBSCRIPTION_CONFIRMATION,
+            ),
             ('{"Type": "UnsubscribeConfirmation", "Token": "t"}', Reason.UNSUBSCRIBE_CONFIRMATION),
-            ('{"source": "aws.ses", "detail-type": "Email Bounced", "detail": {}}', Reason.EVENTBRIDGE_WRAPPER),
+            (
+                '{"source": "aws.ses", "detail-type": "Email Bounced", "detail": {}}',
+                Reason.EVENTBRIDGE_WRAPPER,
+            ),
             ('{"Records": [{"EventSource": "aws:sns", "Sns": {}}]}', Reason.NO_TYPE),
         ],
     )
@@ -223,7 +250,9 @@ class TestMalformed:
         assert decode(body).reason is reason
 
     def test_a_token_is_in_no_detail(self):
-        body = json.dumps({"Type": "SubscriptionConfirmation", "Token": "s3cret", "TopicArn": "arn:x"})
+        body = json.dumps(
+            {"Type": "SubscriptionConfirmation", "Token": "s3cret", "TopicArn": "arn:x"}
+        )
         assert decode(body).detail == "for arn:x"
 
     def test_half_a_surrogate_pair_is_no_reason_to_refuse(self):
@@ -260,7 +289,9 @@ class TestTopics:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 keys = st.sampled_from([
@@ -268,7 +299,9 @@ keys = st.sampled_from([
     "bouncedRecipients", "complainedRecipients", "emailAddress", "diagnosticCode", "timestamp",
     "feedbackId", "bounceType", "messageId", "source", "detail-type", "Event",
 ])  # fmt: skip
-known_words = st.sampled_from(["Notification", "Bounce", "Complaint", "Received", "Permanent", "a@b.c"])
+known_words = st.sampled_from(
+    ["Notification", "Bounce", "Complaint", "Received", "Permanent", "a@b.c"]
+)
 near_misses = st.recursive(
     json_values | known_words,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=8),

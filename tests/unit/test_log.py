@@ -72,7 +72,11 @@ def test_libraries_speak_through_the_same_pipeline_from_warning_on(lines):
     logging.getLogger("botocore").info("not said")
     logging.getLogger("botocore").warning("about %s", "jane@example.com")
     (line,) = lines()
-    assert (line["event"], line["logger"], line["level"]) == ("about ***@example.com", "botocore", "warning")
+    assert (line["event"], line["logger"], line["level"]) == (
+        "about ***@example.com",
+        "botocore",
+        "warning",
+    )
 
 
 def test_what_is_below_the_level_is_not_said(lines):

@@ -49,7 +49,9 @@ def test_long_texts_are_cut():
     assert harmless("x" * 5_000) == "x" * LONGEST + "…"
 
 
-@pytest.mark.parametrize("text", ["a" * 200_000 + " b@c", '"' * 200_000 + "@", "\\" * 100_000 + '"@'])
+@pytest.mark.parametrize(
+    "text", ["a" * 200_000 + " b@c", '"' * 200_000 + "@", "\\" * 100_000 + '"@']
+)
 def test_no_text_takes_long_to_mask(text):
     import time
 

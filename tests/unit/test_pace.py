@@ -60,7 +60,9 @@ def test_closing_sends_all_home():
     pace = Pace(pollers=2, full=10)
     pace.halt()
     answers = []
-    threads = [threading.Thread(target=lambda n=n: answers.append(pace.await_turn(n))) for n in range(2)]
+    threads = [
+        threading.Thread(target=lambda n=n: answers.append(pace.await_turn(n))) for n in range(2)
+    ]
     for thread in threads:
         thread.start()
     pace.close()

@@ -73,7 +73,9 @@ class TestDeadLetterPolicy:
         body = mail.bounce("jane@example.com", "stranger@example.com")
         first = Page(self.POLICY, seen=(), users={JANE.email_key: JANE})
         first.enter(message(body), decode(body))
-        seen = {key for d in first.decisions for key in (d.feedback.dedupe_key, d.feedback.route_key)}
+        seen = {
+            key for d in first.decisions for key in (d.feedback.dedupe_key, d.feedback.route_key)
+        }
         stranger = User(email="stranger@example.com", email_key="stranger@example.com")
         users = first.changed | {stranger.email_key: stranger}
         replay = Page(self.POLICY, seen=seen, users=users)
@@ -91,7 +93,11 @@ people = st.sampled_from(["jane@example.com", "joan@example.com", "stranger@exam
 bodies = st.lists(
     st.builds(
         lambda who, type, day, number: mail.bounce(
-            who, type=type, at=f"2026-11-{day:02}T00:00:00Z", feedback_id=f"f{number}", message_id=f"m{number}"
+            who,
+            type=type,
+            at=f"2026-11-{day:02}T00:00:00Z",
+            feedback_id=f"f{number}",
+            message_id=f"m{number}",
         ),
         people,
         st.sampled_from(["Permanent", "Transient", "Undetermined"]),
@@ -109,7 +115,14 @@ def test_batches_of_any_size_give_the_same_books(bodies, size):
     from worker.model import Received
 
     def received(body):
-        return Received(message_id="m", body=body, receipt_handle="h", receive_count=1, received_at=NOW, lease_until=0)
+        return Received(
+            message_id="m",
+            body=body,
+            receipt_handle="h",
+            receive_count=1,
+            received_at=NOW,
+            lease_until=0,
+        )
 
     def write(size):
         seen, users = set(), {JANE.email_key: JANE}
@@ -117,7 +130,9 @@ def test_batches_of_any_size_give_the_same_books(bodies, size):
             page = Page(Policy(), seen, users)
             for body in bodies[start : start + size]:
                 page.enter(received(body), decode(body))
-            seen |= {k for d in page.decisions for k in (d.feedback.dedupe_key, d.feedback.route_key)}
+            seen |= {
+                k for d in page.decisions for k in (d.feedback.dedupe_key, d.feedback.route_key)
+            }
             users |= page.changed
         return seen, users
 

@@ -35,7 +35,9 @@ def test_without_anything_the_defaults_hold():
         "visibility_seconds": 60,
         "pollers": 4,
     }
-    assert settings.as_policy() == Policy(hard_bounce_pause=timedelta(days=30), soft_bounce_pause=timedelta(days=1))
+    assert settings.as_policy() == Policy(
+        hard_bounce_pause=timedelta(days=30), soft_bounce_pause=timedelta(days=1)
+    )
 
 
 def test_the_file_is_read_and_the_environment_wins(file):
@@ -59,11 +61,13 @@ def test_a_credential_wins_over_the_file_and_the_environment_over_both(tmp_path)
 
 
 def test_lists_and_tables_stand_in_the_environment_as_json():
-    settings = load_settings({
-        "SES_WORKER_SNS__TOPIC_ARNS": '["arn:aws:sns:eu-west-1:1:a"]',
-        "SES_WORKER_POLICY__BOUNCE_ACTIONS": '{"Transient/MessageTooLarge": "no_action"}',
-        "SES_WORKER_POLICY__UNKNOWN_RECIPIENTS": "create",
-    })
+    settings = load_settings(
+        {
+            "SES_WORKER_SNS__TOPIC_ARNS": '["arn:aws:sns:eu-west-1:1:a"]',
+            "SES_WORKER_POLICY__BOUNCE_ACTIONS": '{"Transient/MessageTooLarge": "no_action"}',
+            "SES_WORKER_POLICY__UNKNOWN_RECIPIENTS": "create",
+        }
+    )
     policy = settings.as_policy()
     assert policy.topics == {"arn:aws:sns:eu-west-1:1:a"}
     assert policy.bounce_actions == {"Transient/MessageTooLarge": Action.NO_ACTION}
@@ -84,17 +88,37 @@ class TestWhatIsWrong:
     @pytest.mark.parametrize(
         ("name", "value", "said"),
         [
-            ("QUEUE__WAIT_SECONDS", "21", "queue.wait_seconds: input should be less than or equal to 20"),
-            ("QUEUE__WAIT_SECONDS", "0", "queue.wait_seconds: input should be greater than or equal to 1"),
+            (
+                "QUEUE__WAIT_SECONDS",
+                "21",
+                "queue.wait_seconds: input should be less than or equal to 20",
+            ),
+            (
+                "QUEUE__WAIT_SECONDS",
+                "0",
+                "queue.wait_seconds: input should be greater than or equal to 1",
+            ),
             ("QUEUE__WAIT_SECONDS", "soon", "queue.wait_seconds: input should be a valid integer"),
             ("QUEUE__URL", "feedback", "queue.url: must be a queue's URL"),
             ("QUEUE__URL", URL + ".fifo", "queue.url: must be a standard queue"),
             ("STORE__URL", "mysql://db", "store.url: must be sqlite:///PATH or postgresql://"),
             ("STORE__URL", "sqlite://", "store.url: must be sqlite:///PATH or postgresql://"),
             ("STORE__MIGRATE", "maybe", "store.migrate: input should be 'auto' or 'manual'"),
-            ("POLICY__UNKNOWN_RECIPIENTS", "x", "policy.unknown_recipients: input should be 'record', 'create'"),
-            ("POLICY__BOUNCE_ACTIONS", '{"Transient": "no_action"}', "policy.bounce_actions: 'Transient' must be"),
-            ("POLICY__BOUNCE_ACTIONS", '{"Transient/*": "x"}', "policy.bounce_actions.Transient/*: input should"),
+            (
+                "POLICY__UNKNOWN_RECIPIENTS",
+                "x",
+                "policy.unknown_recipients: input should be 'record', 'create'",
+            ),
+            (
+                "POLICY__BOUNCE_ACTIONS",
+                '{"Transient": "no_action"}',
+                "policy.bounce_actions: 'Transient' must be",
+            ),
+            (
+                "POLICY__BOUNCE_ACTIONS",
+                '{"Transient/*": "x"}',
+                "policy.bounce_actions.Transient/*: input should",
+            ),
             ("SNS__TOPIC_ARNS", '["feedback"]', "sns.topic_arns: must be ARNs of topics"),
             ("LOG__LEVEL", "loud", "log.level: input should be 'debug'"),
         ],
@@ -129,7 +153,9 @@ class TestWhatIsWrong:
         assert "belongs to a feature that this version does not have" in line
 
     def test_everything_that_is_wrong_is_said_at_once(self):
-        lines = complaints({"SES_WORKER_QUEUE__POLLERS": "0", "SES_WORKER_LOG__FORMAT": "x", "SES_WORKER_A": "1"})
+        lines = complaints(
+            {"SES_WORKER_QUEUE__POLLERS": "0", "SES_WORKER_LOG__FORMAT": "x", "SES_WORKER_A": "1"}
+        )
         assert len(lines) == 3
 
     def test_a_file_that_is_missing_broken_or_without_sections(self, tmp_path):

@@ -42,7 +42,11 @@ def sample(metrics, name, **labels):
 
 def test_a_bounce_line_has_the_pinned_fields(told):
     entry = mail.recipient(
-        "jane@example.com", action="failed", status="5.1.1", diagnosticCode="550 unknown", colour="red"
+        "jane@example.com",
+        action="failed",
+        status="5.1.1",
+        diagnosticCode="550 unknown",
+        colour="red",
     )
     assert told(mail.bounce(entry)) == [
         {
@@ -79,7 +83,13 @@ def test_a_complaint_line_has_the_pinned_fields(told):
 
 
 def test_what_is_absent_has_its_default_and_extra_is_left_out(told):
-    (line,) = told(mail.without(mail.without(mail.bounce("jane@example.com"), "bounce", "bounceType"), "bounce", "bounceSubType"))
+    (line,) = told(
+        mail.without(
+            mail.without(mail.bounce("jane@example.com"), "bounce", "bounceType"),
+            "bounce",
+            "bounceSubType",
+        )
+    )
     assert (line["bounce_type"], line["bounce_subtype"]) == ("none", "none")
     assert (line["bounce_action"], line["bounce_status"], line["bounce_diagnostic"]) == ("", "", "")
     assert "bounce_extra" not in line
@@ -99,7 +109,11 @@ def test_the_account_is_named_only_where_there_is_one_and_metrics_are_enabled(to
 
 def test_an_unknown_recipient_has_a_domain_and_no_account(told):
     (line,) = told(mail.bounce("nobody@example.org"))
-    assert (line["user_match"], line["relay_action"], line["domain"]) == ("missing", "no_action", "example.org")
+    assert (line["user_match"], line["relay_action"], line["domain"]) == (
+        "missing",
+        "no_action",
+        "example.org",
+    )
     assert "fxa_id" not in line
 
 
@@ -112,7 +126,12 @@ def test_a_recipient_without_address_has_no_domain(told):
 
 def test_without_recipients_there_is_one_line_with_nothing_else(told):
     assert told(mail.bounce()) == [
-        {"event": "bounce_notification", "log_level": "info", "user_match": "no_recipients", "relay_action": "no_action"}
+        {
+            "event": "bounce_notification",
+            "log_level": "info",
+            "user_match": "no_recipients",
+            "relay_action": "no_action",
+        }
     ]
 
 
@@ -144,7 +163,11 @@ def test_a_duplicate_is_neither_told_nor_counted_again(metrics, message):
             "email_bounce_total",
             ("other", "other", "found", "no_action"),
         ),
-        (mail.bounce(type=None, subtype=None), "email_bounce_total", ("none", "none", "no_recipients", "no_action")),
+        (
+            mail.bounce(type=None, subtype=None),
+            "email_bounce_total",
+            ("none", "none", "no_recipients", "no_action"),
+        ),
         (
             mail.complaint("jane@example.com", feedback="not-spam"),
             "email_complaint_total",
@@ -157,11 +180,18 @@ def test_a_duplicate_is_neither_told_nor_counted_again(metrics, message):
         ),
     ],
 )
-def test_labels_are_lower_case_and_strangers_cannot_multiply_them(told, metrics, body, name, labels):
+def test_labels_are_lower_case_and_strangers_cannot_multiply_them(
+    told, metrics, body, name, labels
+):
     told(body)
     names = {
         "email_bounce_total": ("bounce_type", "bounce_subtype", "user_match", "relay_action"),
-        "email_complaint_total": ("complaint_subtype", "complaint_feedback", "user_match", "relay_action"),
+        "email_complaint_total": (
+            "complaint_subtype",
+            "complaint_feedback",
+            "user_match",
+            "relay_action",
+        ),
     }[name]
     assert sample(metrics, name, **dict(zip(names, labels, strict=True))) == 1
 
@@ -179,7 +209,12 @@ def test_an_unknown_kind_is_warned_about_once_and_not_without_an_end(metrics, me
                 ignored = Ignored(f"Kind{number}", noteworthy=True)
                 telemetry.tell(Handled(message("{}"), Delete(Outcome.IGNORED), ignored=ignored))
     assert len(lines) == 100
-    assert lines[0] == {"event": "message.ignored", "log_level": "warning", "kind": "Kind0", "message_id": "message-1"}
+    assert lines[0] == {
+        "event": "message.ignored",
+        "log_level": "warning",
+        "kind": "Kind0",
+        "message_id": "message-1",
+    }
 
 
 def test_a_quiet_kind_is_not_mentioned(told):

@@ -14,6 +14,8 @@ from worker.cli.exits import Exit
 from worker.errors import Misconfigured, WorkerError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from worker.settings import Settings
 
 PAGE = {"show_default": True, "help_option_names": ["-h", "--help"]}
@@ -62,6 +64,20 @@ def told() -> Iterator[None]:
     except WorkerError as error:
         say(error)
         sys.exit(Exit.FAILED)
+    except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+        raise  # click's to tell
+    except Exception as error:  # noqa: BLE001 a bug of ours: told without locals and addresses
+        import structlog
+
+        structlog.get_logger().critical("command.failed", exc_info=error)
+        sys.exit(Exit.FAILED)
+
+
+def screen() -> "Console":
+    """Where tables go: as wide as the terminal, and wide enough not to fold where there is none."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=160)
 
 
 def say(error: BaseException) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import PAGE, json_option, say, with_settings
+from worker.cli.common import PAGE, json_option, say, screen, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -72,7 +72,6 @@ def _figures(drained: "Drained") -> dict[str, Any]:
 
 
 def _show(drained: "Drained") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"drained in {drained.elapsed_seconds:.1f} s")
@@ -85,7 +84,7 @@ def _show(drained: "Drained") -> None:
     table.add_row("remaining: visible", f"{left.visible:,}")
     table.add_row("remaining: in flight", f"{left.in_flight:,}")
     table.add_row("remaining: delayed", f"{left.delayed:,}")
-    Console().print(table)
+    screen().print(table)
 
 
 def _status(drained: "Drained") -> Exit:

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import PAGE, json_option, with_settings
+from worker.cli.common import PAGE, json_option, screen, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -191,12 +191,11 @@ def _text(value: object) -> object:
 
 
 def _show_table(found: list[Mapping[str, Any]], total: int) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(caption=f"{len(found):,} of {total:,} users")
-    for name in ("email", "account", "hard", "soft", "complaints", "blocked", "paused until"):
+    for name in ("email", "account", "hard", "soft", "compl.", "blocked", "paused until"):
         table.add_column(name)
     for user in found:
         until = user["paused_until"]
@@ -209,4 +208,4 @@ def _show_table(found: list[Mapping[str, Any]], total: int) -> None:
             "yes" if user["auto_block_spam"] else "",
             f"{until:%Y-%m-%d %H:%M} ({user['pause_reason']})" if until else "",
         )
-    Console().print(table)
+    screen().print(table)

@@ -24,7 +24,7 @@ class WriterLock:
     """Held by one thread of one process at a time, and gone with its process."""
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + ".lock")
+        self._path = Path(f"{database}.lock")
         self._thread = threading.Lock()
         self._descriptor: int | None = None
 

@@ -1,16 +1,9 @@
-"""From the body of one SQS message to what it means. Pure, and it never raises.
+"""From the body of one SQS message to what it means. Pure, and it never raises."""
 
-Shapes: https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html (notifications),
-https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html (events),
-https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html (envelopes).
-"""
+from collections.abc import Collection, Iterator
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any
-
-from msgspec import Raw, Struct
-
-from worker.address import parse_address
+from worker.decode.recipients import one_per_person
+from worker.decode.shapes import Body, Bounce, Complaint, Mail
 from worker.keys import feedback_keys
 from worker.model import (
     Feedback,
@@ -19,8 +12,6 @@ from worker.model import (
     Malformed,
     Notification,
     Reason,
-    Recipient,
-    UserMatch,
 )
 from worker.reading import Unreadable, clip, parse_time, read_json
 
@@ -37,76 +28,6 @@ _CONFIRMATIONS = {
     "SubscriptionConfirmation": Reason.SUBSCRIPTION_CONFIRMATION,
     "UnsubscribeConfirmation": Reason.UNSUBSCRIBE_CONFIRMATION,
 }
-_RECIPIENT_KEYS = frozenset({"emailAddress", "action", "status", "diagnosticCode"})
-
-
-class _Body(
-    Struct,
-    rename={
-        "envelope_type": "Type",
-        "topic_arn": "TopicArn",
-        "message": "Message",
-        "notification_type": "notificationType",
-        "event_type": "eventType",
-        "detail_type": "detail-type",
-        "s3_event": "Event",
-    },
-):
-    """What we look at, of an SNS envelope and of SES's message alike; anything may be missing.
-
-    `Raw` leaves a part unread until somebody asks: the headers of a mail never are.
-    """
-
-    envelope_type: Any = None
-    topic_arn: Any = None
-    message: Any = None
-    notification_type: Any = None
-    event_type: Any = None
-    bounce: Raw = Raw()
-    complaint: Raw = Raw()
-    mail: Raw = Raw()
-    source: Any = None
-    detail_type: Any = None
-    s3_event: Any = None
-
-
-class _Bounce(
-    Struct,
-    rename={
-        "type": "bounceType",
-        "subtype": "bounceSubType",
-        "recipients": "bouncedRecipients",
-        "feedback_id": "feedbackId",
-    },
-):
-    type: Any = None
-    subtype: Any = None
-    recipients: Any = None
-    feedback_id: Any = None
-    timestamp: Any = None
-    user_agent: None = None
-
-
-class _Complaint(
-    Struct,
-    rename={
-        "type": "complaintFeedbackType",
-        "subtype": "complaintSubType",
-        "recipients": "complainedRecipients",
-        "feedback_id": "feedbackId",
-        "user_agent": "userAgent",
-    },
-):
-    type: Any = None
-    subtype: Any = None
-    recipients: Any = None
-    feedback_id: Any = None
-    timestamp: Any = None
-    user_agent: Any = None
-
-
-class _Mail(Struct, rename={"message_id": "messageId"}):
-    message_id: Any = None
 
 
 class _Unfit(Exception):
@@ -145,7 +66,7 @@ def _decode(text: str, topics: Collection[str]) -> Decoded:
     return _interpret(body, text)
 
 
-def _is_envelope(body: _Body) -> bool:
+def _is_envelope(body: Body) -> bool:
     return isinstance(body.envelope_type, str) and not (body.notification_type or body.event_type)
 
 
@@ -153,15 +74,15 @@ def _is_topic_validated(text: str) -> bool:
     return text.startswith(TOPIC_VALIDATED[:10]) and text.strip() == TOPIC_VALIDATED
 
 
-def _read_body(text: str) -> _Body:
+def _read_body(text: str) -> Body:
     try:
-        return read_json(text, _Body)
+        return read_json(text, Body)
     except Unreadable as unreadable:
         reason = Reason.NOT_JSON if unreadable.syntax else Reason.NOT_AN_OBJECT
         raise _Unfit(reason, str(unreadable)) from None
 
 
-def _message_in(envelope: _Body) -> str:
+def _message_in(envelope: Body) -> str:
     if reason := _CONFIRMATIONS.get(envelope.envelope_type):
         raise _Unfit(reason, f"for {clip(envelope.topic_arn, 300) or 'no topic'}")
     if envelope.envelope_type != "Notification" or not isinstance(envelope.message, str):
@@ -170,7 +91,7 @@ def _message_in(envelope: _Body) -> str:
     return envelope.message
 
 
-def _interpret(body: _Body, text: str) -> Decoded:
+def _interpret(body: Body, text: str) -> Decoded:
     named = (body.notification_type, body.event_type)
     kind = next((name for name in named if isinstance(name, str) and name), None)
     if kind is None:
@@ -191,7 +112,7 @@ def _interpret(body: _Body, text: str) -> Decoded:
             return Ignored(clip(kind, 60), noteworthy=True)
 
 
-def _without_type(body: _Body) -> Ignored:
+def _without_type(body: Body) -> Ignored:
     if body.s3_event == "s3:TestEvent":
         return Ignored("S3TestEvent")
     if body.detail_type is not None and body.source is not None:
@@ -200,7 +121,7 @@ def _without_type(body: _Body) -> Ignored:
     raise _Unfit(Reason.NO_TYPE, "neither notificationType nor eventType")
 
 
-def _feedback(kind: Kind, body: _Body, text: str) -> Iterator[Feedback]:
+def _feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
     said = _report(kind, body)
     if not isinstance(said.recipients, list | None):
         raise _Unfit(Reason.RECIPIENTS_NOT_A_LIST, f"the recipients of the {kind} are no list")
@@ -214,7 +135,7 @@ def _feedback(kind: Kind, body: _Body, text: str) -> Iterator[Feedback]:
         user_agent=clip(said.user_agent, 1_000),
         text=text,
     )
-    for recipient, told_apart in _one_per_person(said.recipients or ()):
+    for recipient, told_apart in one_per_person(said.recipients or ()):
         dedupe_key, route_key = feedback_keys(notification, clip(said.timestamp, 100), told_apart)
         yield Feedback(
             notification=notification,
@@ -224,11 +145,11 @@ def _feedback(kind: Kind, body: _Body, text: str) -> Iterator[Feedback]:
         )
 
 
-def _report(kind: Kind, body: _Body) -> _Bounce | _Complaint:
+def _report(kind: Kind, body: Body) -> Bounce | Complaint:
     try:
         if kind is Kind.BOUNCE:
-            return read_json(body.bounce, _Bounce)
-        return read_json(body.complaint, _Complaint)
+            return read_json(body.bounce, Bounce)
+        return read_json(body.complaint, Complaint)
     except Unreadable:
         raise _Unfit(Reason.NO_OBJECT, f"says {kind} and has no {kind} object") from None
 
@@ -237,46 +158,8 @@ def _name(value: object) -> str | None:
     return clip(value, 200) if isinstance(value, str) else None
 
 
-def _message_id(body: _Body) -> str:
+def _message_id(body: Body) -> str:
     try:
-        return clip(read_json(body.mail, _Mail).message_id, 1_000)
+        return clip(read_json(body.mail, Mail).message_id, 1_000)
     except Unreadable:
         return ""
-
-
-def _one_per_person(entries: Iterable[object]) -> Iterator[tuple[Recipient, str]]:
-    """Each recipient once, with what tells it from the others.
-
-    Of several spellings of one person the one whose diagnostic says spam wins, else the first.
-    Entries without a usable address are told apart by their order; no entries at all are one
-    recipient without an address.
-    """
-    people: dict[str, Recipient] = {}
-    nameless = 0
-    for recipient in map(_recipient, entries):
-        if recipient.address is None:
-            yield recipient, f"#{nameless}"
-            nameless += 1
-            continue
-        key = recipient.address.key
-        if key not in people or (recipient.mentions_spam and not people[key].mentions_spam):
-            people[key] = recipient
-    for key, recipient in people.items():
-        yield recipient, key
-    if not people and not nameless:
-        yield Recipient(address=None, absent=UserMatch.NO_RECIPIENTS), ""
-
-
-def _recipient(entry: object) -> Recipient:
-    if not isinstance(entry, dict):
-        return Recipient(address=None)
-    reported, diagnostic = clip(entry.get("emailAddress"), 2_000), entry.get("diagnosticCode")
-    return Recipient(
-        address=parse_address(reported),
-        reported=reported,
-        action=clip(entry.get("action"), 200),
-        status=clip(entry.get("status"), 200),
-        diagnostic=clip(diagnostic),
-        mentions_spam=isinstance(diagnostic, str) and "spam" in diagnostic.lower(),
-        extra={key: value for key, value in entry.items() if key not in _RECIPIENT_KEYS},
-    )

@@ -1,0 +1,85 @@
+"""What we look at of a message, as msgspec reads it; a key of any type, or none, will do.
+
+https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html (notifications),
+https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html (events),
+https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html (envelopes).
+"""
+
+from typing import Any
+
+from msgspec import Raw, Struct
+
+
+class Body(
+    Struct,
+    rename={
+        "envelope_type": "Type",
+        "topic_arn": "TopicArn",
+        "message": "Message",
+        "notification_type": "notificationType",
+        "event_type": "eventType",
+        "detail_type": "detail-type",
+        "s3_event": "Event",
+    },
+):
+    """What we look at, of an SNS envelope and of SES's message alike; anything may be missing.
+
+    `Raw` leaves a part unread until somebody asks: the headers of a mail never are.
+    """
+
+    envelope_type: Any = None
+    topic_arn: Any = None
+    message: Any = None
+    notification_type: Any = None
+    event_type: Any = None
+    bounce: Raw = Raw()
+    complaint: Raw = Raw()
+    mail: Raw = Raw()
+    source: Any = None
+    detail_type: Any = None
+    s3_event: Any = None
+
+
+class Bounce(
+    Struct,
+    rename={
+        "type": "bounceType",
+        "subtype": "bounceSubType",
+        "recipients": "bouncedRecipients",
+        "feedback_id": "feedbackId",
+    },
+):
+    """The `bounce` object."""
+
+    type: Any = None
+    subtype: Any = None
+    recipients: Any = None
+    feedback_id: Any = None
+    timestamp: Any = None
+    user_agent: None = None
+
+
+class Complaint(
+    Struct,
+    rename={
+        "type": "complaintFeedbackType",
+        "subtype": "complaintSubType",
+        "recipients": "complainedRecipients",
+        "feedback_id": "feedbackId",
+        "user_agent": "userAgent",
+    },
+):
+    """The `complaint` object."""
+
+    type: Any = None
+    subtype: Any = None
+    recipients: Any = None
+    feedback_id: Any = None
+    timestamp: Any = None
+    user_agent: Any = None
+
+
+class Mail(Struct, rename={"message_id": "messageId"}):
+    """The `mail` object."""
+
+    message_id: Any = None

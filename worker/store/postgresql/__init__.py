@@ -1,0 +1,112 @@
+"""The books in PostgreSQL, for several machines."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import psycopg.conninfo
+
+from worker.errors import Misconfigured
+from worker.store.postgresql.connection import connect, translated
+from worker.store.postgresql.transaction import PostgresqlTransaction
+from worker.store.revision import VERSION_TABLE, is_ours
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class PostgresqlStore:
+    """One session that writes, opened when first needed and again after trouble."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parts = psycopg.conninfo.conninfo_to_dict(url)
+        except psycopg.ProgrammingError as error:
+            raise Misconfigured(f"store.url: {error}") from None
+        self.url = url
+        self.place = f"PostgreSQL {parts.get('dbname', '')} on {parts.get('host', 'localhost')}"
+        self._turn = threading.Lock()
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[PostgresqlTransaction]:
+        """Begin; commit durably at the end of the block, or roll back.
+
+        Raises:
+            Unavailable: the server cannot be written to now; nothing was, or (a connection lost
+                while committing) it is not known whether it was.
+            Raced: start over.
+
+        """
+        with self._turn, translated():
+            if self._connection is None or self._connection.closed:
+                self._connection = connect(self.url)
+            with self._connection.transaction():
+                yield PostgresqlTransaction(self._connection)
+
+    def probe(self) -> None:
+        """Find out whether the books can be written again, by a write that changes nothing.
+
+        Raises:
+            Unavailable: they cannot.
+
+        """
+        with self.transaction() as transaction:
+            transaction.users([])
+            transaction.seen([])
+            transaction.touch()
+
+    @contextmanager
+    def reading(self) -> Iterator["Connection"]:
+        """Begin a SQLAlchemy transaction that only reads.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+
+        """
+        with self.writing() as connection:
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator["Connection"]:
+        """Begin a SQLAlchemy transaction that writes.
+
+        Raises:
+            Unavailable: the server cannot be reached, or not written to.
+
+        """
+        from worker.store import engine  # only here: it takes 0.2 s to import
+
+        with translated(), engine.transaction("postgresql+psycopg", self._session) as connection:
+            yield connection
+
+    def revision(self) -> str | None:
+        """Tell the schema's revision; None where nothing has been made yet.
+
+        Raises:
+            Misconfigured: the tables are not ours.
+            Unavailable: the server cannot be reached.
+
+        """
+        with translated(), connect(self.url) as connection:
+            found = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+            )
+            if not is_ours([name for (name,) in found], "the schema in PostgreSQL"):
+                return None
+            row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
+            return row[0] if row else None
+
+    def _session(self) -> psycopg.Connection[tuple[Any, ...]]:
+        connection = connect(self.url)
+        connection.autocommit = False  # SQLAlchemy begins by itself
+        return connection
+
+    def close(self) -> None:
+        """End the session."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

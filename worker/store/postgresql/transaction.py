@@ -1,0 +1,103 @@
+"""The path's statements, by the driver's own means: every message goes through these."""
+
+from collections.abc import Collection, Sequence
+from operator import itemgetter
+from typing import Any, LiteralString
+
+import psycopg
+
+from worker.model import DeadLetter, Feedback, Received, User
+from worker.page import Page
+from worker.store.rows import (
+    EVENT_COLUMNS,
+    FEEDBACK_COLUMNS,
+    QUARANTINE_COLUMNS,
+    USER_COLUMNS,
+    USER_TIMES,
+    event_row,
+    feedback_row,
+    quarantine_row,
+    user_row,
+)
+
+_TYPES = dict.fromkeys((*USER_TIMES, "occurred_at", "received_at"), "timestamptz") | {
+    "metrics_enabled": "boolean",
+    "auto_block_spam": "boolean",
+    "hard_bounce_count": "integer",
+    "soft_bounce_count": "integer",
+    "complaint_count": "integer",
+}
+
+
+def _arrays(columns: Sequence[str]) -> str:
+    """`unnest` of one array a column: any number of rows in one statement and one round trip."""
+    arrays = (f"%s::{_TYPES.get(name, 'text')}[]" for name in columns)
+    return f"unnest({', '.join(arrays)})"
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM {_arrays(columns)}"
+
+
+_SEEN = """
+    SELECT dedupe_key FROM events WHERE dedupe_key = ANY(%s)
+    UNION ALL
+    SELECT route_key FROM events WHERE route_key = ANY(%s)
+"""
+# Everybody locks users, and writes rows, in the same order: two workers wait for each other and
+# rarely deadlock.
+_USERS = f"""
+    SELECT {", ".join(USER_COLUMNS)} FROM users
+    WHERE email_key = ANY(%s) ORDER BY email_key FOR UPDATE
+"""
+_ADD_USERS = _insert("users", USER_COLUMNS)
+_CHANGE_USERS = f"""
+    UPDATE users SET {", ".join(f"{name} = new.{name}" for name in FEEDBACK_COLUMNS)}
+    FROM {_arrays((*FEEDBACK_COLUMNS, "email_key"))}
+         AS new({", ".join(FEEDBACK_COLUMNS)}, email_key)
+    WHERE users.email_key = new.email_key
+"""
+_ADD_EVENTS = _insert("events", EVENT_COLUMNS)
+_QUARANTINE = f"""
+    INSERT INTO quarantine ({", ".join(QUARANTINE_COLUMNS)})
+    VALUES ({", ".join(["%s"] * len(QUARANTINE_COLUMNS))})
+    ON CONFLICT DO NOTHING
+"""
+
+
+class PostgresqlTransaction:
+    """What `worker.process` needs, in a handful of statements."""
+
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        self._connection = connection
+
+    def users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Read and lock those of them that are users."""
+        rows = self._connection.execute(_USERS, (list(email_keys),))
+        found = (User(**dict(zip(USER_COLUMNS, row, strict=True))) for row in rows)
+        return {user.email_key: user for user in found}
+
+    def seen(self, feedback: Sequence[Feedback]) -> set[str]:
+        """Tell which of their dedupe and route keys are on record."""
+        dedupe_keys = [item.dedupe_key for item in feedback]
+        route_keys = [item.route_key for item in feedback]
+        return {key for (key,) in self._connection.execute(_SEEN, (dedupe_keys, route_keys))}
+
+    def save(self, page: Page) -> None:
+        """Write the events, and the users as the page leaves them."""
+        self._write(_ADD_USERS, [user_row(page.created[key]) for key in sorted(page.created)])
+        self._write(_CHANGE_USERS, [feedback_row(user) for user in page.changed.values()])
+        self._write(_ADD_EVENTS, sorted(map(event_row, page.decisions), key=itemgetter(0)))
+
+    def _write(self, statement: LiteralString, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            by_column = [list(column) for column in zip(*rows, strict=True)]
+            self._connection.execute(statement, by_column)
+
+    def touch(self) -> None:
+        """Take a transaction id, so that the commit needs the disk."""
+        self._connection.execute("SELECT txid_current()")
+
+    def quarantine(self, queue: str, received: Received, why: DeadLetter) -> None:
+        """Keep a message whole; a second time changes nothing."""
+        self._connection.execute(_QUARANTINE, quarantine_row(queue, received, why))

@@ -1,0 +1,105 @@
+"""The path's statements, by the driver's own means: every message goes through these."""
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from worker.model import DeadLetter, Feedback, Received, User
+from worker.page import Page
+from worker.reading import parse_time
+from worker.store.rows import (
+    EVENT_COLUMNS,
+    FEEDBACK_COLUMNS,
+    QUARANTINE_COLUMNS,
+    USER_COLUMNS,
+    USER_TIMES,
+    event_row,
+    feedback_row,
+    quarantine_row,
+    user_row,
+)
+
+_SEEN = """
+    SELECT dedupe_key FROM events WHERE dedupe_key IN (SELECT value FROM json_each(?))
+    UNION ALL
+    SELECT route_key FROM events WHERE route_key IN (SELECT value FROM json_each(?))
+"""
+_USERS = f"""
+    SELECT {", ".join(USER_COLUMNS)} FROM users
+    WHERE email_key IN (SELECT value FROM json_each(?))
+"""
+_CHANGE_USER = f"""
+    UPDATE users SET {", ".join(f"{name} = ?" for name in FEEDBACK_COLUMNS)} WHERE email_key = ?
+"""
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    places = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
+
+
+_ADD_USER = _insert("users", USER_COLUMNS)
+_ADD_EVENT = _insert("events", EVENT_COLUMNS)
+_QUARANTINE = _insert("quarantine", QUARANTINE_COLUMNS) + " ON CONFLICT DO NOTHING"
+
+
+class SqliteTransaction:
+    """What `worker.process` needs, in a handful of statements."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def seen(self, feedback: Sequence[Feedback]) -> set[str]:
+        """Tell which of their dedupe and route keys are on record."""
+        dedupe_keys = _json([item.dedupe_key for item in feedback])
+        route_keys = _json([item.route_key for item in feedback])
+        return {key for (key,) in self._connection.execute(_SEEN, (dedupe_keys, route_keys))}
+
+    def users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Read those of them that are users; BEGIN IMMEDIATE keeps everybody else off."""
+        found = map(_user, self._connection.execute(_USERS, (_json(list(email_keys)),)))
+        return {user.email_key: user for user in found}
+
+    def save(self, page: Page) -> None:
+        """Write the events, and the users as the page leaves them."""
+        write = self._connection.executemany
+        if page.created:
+            write(_ADD_USER, [_plain(user_row(user)) for user in page.created.values()])
+        if page.changed:
+            write(_CHANGE_USER, [_plain(feedback_row(user)) for user in page.changed.values()])
+        write(_ADD_EVENT, [_plain(event_row(decision)) for decision in page.decisions])
+
+    def touch(self) -> None:
+        """Write something that changes nothing, so that the commit needs the disk."""
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        self._connection.execute(f"PRAGMA user_version = {version:d}")
+
+    def quarantine(self, queue: str, received: Received, why: DeadLetter) -> None:
+        """Keep a message whole; a second time changes nothing."""
+        row = quarantine_row(queue, received, why)
+        self._connection.execute(_QUARANTINE, _plain(row))
+
+
+def _plain(row: Sequence[Any]) -> list[Any]:
+    return [_text(value) if isinstance(value, datetime) else value for value in row]
+
+
+def _text(time: datetime) -> str:
+    """`YYYY-MM-DD HH:MM:SS.ffffff`; all our times are UTC."""
+    return time.isoformat(" ", "microseconds")[:26]
+
+
+def _user(row: Sequence[Any]) -> User:
+    values = dict(zip(USER_COLUMNS, row, strict=True))
+    for name in USER_TIMES:
+        values[name] = parse_time(values[name])
+    for name in ("metrics_enabled", "auto_block_spam"):
+        values[name] = bool(values[name])
+    return User(**values)
+
+
+def _json(keys: Sequence[str]) -> str:
+    return msgspec.json.encode(keys).decode()
