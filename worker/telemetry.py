@@ -6,7 +6,7 @@ import structlog
 
 from worker.errors import Unavailable
 from worker.metrics import Metrics
-from worker.model import Decision, Handled, Ignored, Kind, UserMatch
+from worker.model import Decision, Delete, Handled, Ignored, Kind, UserMatch
 
 MOST_KINDS_WARNED_ABOUT = 100
 """Whoever may publish can invent types: one warning each, but not without an end."""
@@ -25,10 +25,14 @@ class Telemetry:
 
     def tell(self, handled: Handled) -> None:
         """Say what was decided for each recipient, and whatever else an operator should know."""
+        message_id = handled.received.message_id
         for decision in handled.decisions:
             self._metrics.count(decision)
-            log.info(NAMES[decision.feedback.notification.kind], **fields(decision))
-        message_id = handled.received.message_id
+            name = NAMES[decision.feedback.notification.kind]
+            log.info(name, message_id=message_id, **fields(decision))
+        if isinstance(handled.disposition, Delete):
+            outcome = handled.disposition.outcome.value
+            log.debug("message.handled", message_id=message_id, outcome=outcome)
         # That the books are away is said once, by whoever waits for them.
         if handled.error and not isinstance(handled.error, Unavailable):
             log.error("message.failed", message_id=message_id, exc_info=handled.error)
@@ -42,7 +46,7 @@ class Telemetry:
 
 
 def fields(decision: Decision) -> dict[str, Any]:
-    """The pinned fields of `bounce_notification` and `complaint_notification` (seed 1)."""
+    """The pinned fields of `bounce_notification` and `complaint_notification` (seed 1), and why."""
     said, recipient = decision.feedback.notification, decision.feedback.recipient
     outcome = {"user_match": decision.match.value, "relay_action": decision.action.value}
     if decision.match is UserMatch.NO_RECIPIENTS:
@@ -62,6 +66,7 @@ def fields(decision: Decision) -> dict[str, Any]:
             "complaint_feedback": said.type or "none",
         }
     found |= outcome
+    found["reason"] = decision.reason
     if recipient.extra:
         found[f"{said.kind}_extra"] = recipient.extra
     if recipient.address:

@@ -69,6 +69,10 @@ def told() -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 a bug of ours: told without locals and addresses
         import structlog
 
+        from worker.log import configure_logging
+
+        if not structlog.is_configured():
+            configure_logging("info", json=None)
         structlog.get_logger().critical("command.failed", exc_info=error)
         sys.exit(Exit.FAILED)
 

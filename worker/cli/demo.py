@@ -1,8 +1,50 @@
 """`ses-worker demo`."""
 
+import json
+import sys
+
 import click
 
+from worker.cli.common import PAGE, json_option, told
+from worker.cli.exits import Exit
 
-@click.group()
-def demo() -> None:
-    """User records."""
+
+@click.command(context_settings=PAGE)
+@json_option
+def demo(as_json: bool) -> None:
+    """Show the whole journey on this machine alone, in a few seconds.
+
+    An AWS of its own (moto) starts on loopback. SES's messages of every kind are published to a
+    topic, and the daemon works on them while its log is shown. Then come the tables: what came,
+    what was decided and why, who is paused until when, what was set aside.
+
+    It needs no settings, no credentials and no network, and leaves nothing behind. The exit
+    status is 1 if the story did not come out as it should.
+
+    \b
+    Example:
+      ses-worker demo
+    """
+    from worker.demo.environment import apart
+
+    with told(), apart():
+        from worker.demo.stage import Stage
+        from worker.log import configure_logging
+
+        configure_logging("warning", json=False)
+        stage = Stage(quiet=as_json)
+        stage.opening()
+        # moto and boto3 take a second to import: people have something to read meanwhile, and
+        # moto reads the environment while it is imported.
+        from worker.demo.audit import faults
+        from worker.demo.figures import figures
+        from worker.demo.story import play
+        from worker.demo.tables import show_tables
+
+        findings = play(stage)
+        wrong = faults(findings)
+        show_tables(stage.console, findings)
+        stage.closing(wrong)
+    if as_json:
+        click.echo(json.dumps(figures(findings, wrong, stage.elapsed_seconds)))
+    sys.exit(Exit.FAILED if wrong else Exit.DONE)

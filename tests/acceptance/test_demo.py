@@ -1,0 +1,249 @@
+"""`ses-worker demo`, as a newcomer meets it."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+COMMAND = Path(sys.executable).with_name("ses-worker")
+SECONDS = 15
+
+NOT_OURS = {
+    "AWS_PROFILE": "nobody",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_REGION": "moon-1",
+    "AWS_CA_BUNDLE": "/nowhere",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "http_proxy": "http://127.0.0.1:9",
+    "SES_WORKER_CONFIG": "/nowhere/worker.toml",
+    "SES_WORKER_STORE__URL": "sqlite:////nowhere/worker.db",
+    "SES_WORKER_NOSUCH__KEY": "1",
+    "INITIAL_NO_AUTH_ACTION_COUNT": "0",
+    "TEST_SERVER_MODE": "true",
+}
+"""What would lead astray whoever listened to it: worker, boto3 or moto."""
+
+KINDS = [
+    "Bounce", "Complaint", "Delivery", "Send", "Open", "Click", "Reject", "Rendering Failure",
+    "DeliveryDelay", "Subscription", "Archived", "control text", "truncated JSON",
+    "SubscriptionConfirmation",
+]  # fmt: skip
+RULES = [
+    "permanent", "transient", "other_bounce", "spam_diagnostic", "refused_by_ses", "no_address",
+    "no_recipients", "unknown_recipient", "complaint", "blocked_already", "not_spam",
+]  # fmt: skip
+
+
+@dataclass
+class Seen:
+    """What a demo showed, how it ended, and what it left."""
+
+    status: int
+    out: str
+    err: str
+    seconds: float
+    files: list
+    processes: list
+
+    def line(self, *words):
+        """The first line that holds all the words."""
+        return next(line for line in self.out.splitlines() if all(word in line for word in words))
+
+
+def processes_of(folder):
+    shown = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True)
+    return [line for line in shown.stdout.splitlines() if str(folder) in line]
+
+
+def files_of(folder):
+    return [path.name for path in folder.iterdir()]
+
+
+def start(folder, *command, **changes):
+    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+    return subprocess.Popen(
+        command or [COMMAND, "demo"],
+        env=environment | {"TMPDIR": str(folder)} | changes,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def see(process, folder):
+    began = time.monotonic()
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    seconds = time.monotonic() - began
+    return Seen(process.returncode, out, err, seconds, files_of(folder), processes_of(folder))
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    return see(start(folder), folder)
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory):
+    """With --json, in an environment that means harm."""
+    folder = tmp_path_factory.mktemp("figures")
+    (folder / "logging.py").write_text("raise ImportError('not yours')")
+    (folder / "worker").mkdir()
+    seen = see(start(folder, COMMAND, "demo", "--json", HOME=str(folder), **NOT_OURS), folder)
+    assert sorted(seen.files) == ["logging.py", "worker"]
+    return seen
+
+
+def test_the_demo_ends_well_and_soon(demo):
+    assert (demo.status, demo.err) == (0, "")
+    assert demo.seconds < SECONDS
+    assert demo.line("everything is as the mails meant it")
+
+
+def test_it_says_first_what_will_happen(demo):
+    assert "An AWS starts on loopback" in "\n".join(demo.out.splitlines()[:8])
+
+
+def test_the_daemon_is_followed_while_it_works(demo):
+    live, _, tables = demo.out.partition("1  What came")
+    assert "hard_bounce      @example.org  Permanent/General" in live
+    assert "set aside  not_json" in live
+    assert "nora.field" not in live
+    assert "nora.field@example.org" in tables
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_message_is_in_the_tables(demo, kind):
+    came = demo.out.partition("1  What came")[2].partition("2  What was decided")[0]
+    assert any(line.strip().startswith(kind) for line in came.splitlines())
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_fires_at_least_once(demo, rule):
+    decided = demo.out.partition("2  What was decided")[2].partition("3  Who is paused")[0]
+    assert any(line.endswith(rule) for line in map(str.rstrip, decided.splitlines()))
+
+
+def test_who_is_paused_and_who_is_blocked_can_be_read_off(demo):
+    people = demo.out.partition("3  Who is paused")[2].partition("4  What was set aside")[0]
+    (nora,) = [line for line in people.splitlines() if "nora.field@example.org" in line]
+    assert nora.split()[3:6] == ["in", "28", "d"]
+    (ada,) = [line for line in people.splitlines() if "ada.ferro@example.com" in line]
+    assert "ended" in ada
+    (grace,) = [line for line in people.splitlines() if "grace.lim@example.com" in line]
+    assert grace.split()[1:] == ["spam_diagnostic"]
+    assert "omar.aziz" not in people
+
+
+def test_what_was_set_aside_stands_there_with_its_reason_and_without_the_token(demo):
+    aside = demo.out.partition("4  What was set aside")[2]
+    assert all(reason in aside for reason in ("not_json", "no_object", "eventbridge_wrapper"))
+    assert "subscription_confirmation" in aside
+    assert "5d6b0f" not in demo.out
+
+
+def test_what_came_again_changed_nothing(demo):
+    again = " ".join(demo.out.partition("5  What came again")[2].split())
+    assert "5 messages were published again" in again
+    assert "Events added: 0. Users changed: 0." in again
+
+
+def test_a_page_of_100_columns_is_wide_enough(demo):
+    assert max(map(len, demo.out.splitlines())) <= 100
+
+
+def test_nothing_is_left_of_it(demo):
+    assert (demo.files, demo.processes) == ([], [])
+
+
+def test_the_figures_are_one_json_object_and_add_up(figures):
+    assert figures.err == ""
+    found = json.loads(figures.out)
+    outcomes = ("applied", "duplicate", "ignored", "deferred", "dead_lettered")
+    assert found["received"] == found["published"] == sum(found[name] for name in outcomes)
+    assert sum(found["kinds"].values()) == sum(found["shapes"].values()) == found["published"]
+    for what in ("actions", "rules", "user_matches"):
+        assert sum(found[what].values()) == found["events"]
+    assert sum(found["dead_letters"].values()) == found["dead_lettered"] > 0
+    assert found["duplicate"] == 5
+    assert found["events_added_by_repeats"] == found["remaining"] == found["deferred"] == 0
+    assert 0 < found["users_paused"] < found["users"]
+
+
+def test_nothing_of_the_callers_environment_leaks_in(figures):
+    assert figures.status == 0
+    assert json.loads(figures.out)["ok"]
+    assert figures.processes == []
+
+
+def test_a_story_that_comes_out_wrong_is_told_and_fails(tmp_path):
+    tampered = (
+        "import datetime, worker.demo.audit as audit; "
+        "audit.PAUSES['hard_bounce'] = datetime.timedelta(days=31); "
+        "from worker.cli import main; main(['demo'])"
+    )
+    seen = see(start(tmp_path, sys.executable, "-c", tampered), tmp_path)
+    assert seen.status == 1
+    assert "✗" in seen.line("nora.field@example.org: paused_until is ")
+    assert seen.line("the story did not come out as it should")
+    assert (seen.files, seen.processes) == ([], [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_whatever_ends_it_early_leaves_nothing(tmp_path, number):
+    process = start(tmp_path)
+    for line in process.stdout:
+        if "― a month of mail" in line:
+            break
+    assert any("worker run" in line for line in processes_of(tmp_path))
+    process.send_signal(number)
+    seen = see(process, tmp_path)
+    assert seen.status != 0
+    deadline = time.monotonic() + 5  # after SIGKILL its guard still has to notice
+    while (files_of(tmp_path) or processes_of(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert (files_of(tmp_path), processes_of(tmp_path)) == ([], [])
+
+
+def test_on_a_terminal_the_log_moves_in_a_frame(tmp_path):
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [COMMAND, "demo"],
+        env=os.environ | {"TMPDIR": str(tmp_path), "TERM": "xterm-256color", "COLUMNS": "80"},
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 65_536):
+            shown += piece
+    except OSError:  # Linux's way to say that the other end is closed
+        pass
+    finally:
+        os.close(ours)
+        complained = process.communicate(timeout=60)[1]
+    assert (process.returncode, complained) == (0, b"")
+    assert "the daemon's log, as it is written" in shown.decode()
+    assert "\x1b[?25h" in shown.decode(), "the cursor is back"
+
+
+def test_without_moto_it_says_what_to_install(tmp_path):
+    without = (
+        "import sys; sys.modules['moto.server'] = None; "
+        "from worker.cli import main; main(['demo', '--json'])"
+    )
+    seen = see(start(tmp_path, sys.executable, "-c", without), tmp_path)
+    assert (seen.status, seen.out) == (78, "")
+    assert "pip install 'ses-feedback-worker[demo]'" in seen.err

@@ -1,0 +1,38 @@
+"""The demo in figures, for programs: what `ses-worker demo --json` prints."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from worker.demo.books import Row, moment
+from worker.demo.story import Findings
+
+
+def figures(findings: Findings, wrong: Sequence[str], elapsed_seconds: float) -> dict[str, Any]:
+    """Put everything that can be counted into one object."""
+    events, users = findings.books.events, findings.books.users
+    return {
+        "ok": not wrong,
+        "faults": list(wrong),
+        "published": len(findings.messages),
+        "kinds": Counter(message.kind for message in findings.messages),
+        "shapes": Counter(message.shape.value for message in findings.messages),
+        **findings.tally,
+        "remaining": findings.remaining,
+        "events": len(events),
+        "actions": Counter(row["action"] for row in events),
+        "rules": Counter(row["reason"] for row in events),
+        "user_matches": Counter(row["user_match"] for row in events),
+        "events_added_by_repeats": len(events) - len(findings.before_the_last.events),
+        "users": len(users),
+        "users_paused": sum(is_paused(user, findings.now) for user in users),
+        "users_blocked": sum(bool(user["auto_block_spam"]) for user in users),
+        "dead_letters": Counter(letter.reason for letter in findings.dead_letters),
+        "elapsed_s": round(elapsed_seconds, 3),
+    }
+
+
+def is_paused(user: Row, now: datetime) -> bool:
+    """Whether mail to a user is paused."""
+    return bool(user["paused_until"]) and moment(user["paused_until"]) > now

@@ -1,0 +1,55 @@
+"""A sentence under each table of the demo."""
+
+from worker.demo.figures import is_paused
+from worker.demo.story import Findings
+from worker.model import Outcome
+
+
+def tally(findings: Findings) -> str:
+    """What the daemon counted."""
+    counts = ", ".join(f"{count} {name}" for name, count in findings.tally.items())
+    return f"the daemon's own count: {counts}"
+
+
+def rows(findings: Findings) -> str:
+    """What the rows of `events` are."""
+    events = findings.books.events
+    spelled = [
+        row["recipient_as_reported"]
+        for row in events
+        if row["user_match"] == "found" and row["recipient_as_reported"] != row["recipient"]
+    ]
+    return (
+        f"{len(events)} rows of the table events, one a recipient; user_match is found where it "
+        f"says nothing else\nfound in spite of their spelling: {' · '.join(spelled)}"
+    )
+
+
+def crowd(findings: Findings) -> str:
+    """How many users are concerned, and how many are not."""
+    users = findings.books.users
+    paused = sum(is_paused(user, findings.now) for user in users)
+    ended = sum(bool(user["paused_until"]) for user in users) - paused
+    blocked = sum(bool(user["auto_block_spam"]) for user in users)
+    return (
+        f"of {len(users)} users {paused} are paused now and {blocked} are blocked; the pauses of "
+        f"{ended} have ended; nobody else was touched (times are UTC)"
+    )
+
+
+def kept(findings: Findings) -> str:
+    """What is in the dead-letter queue."""
+    return f"{len(findings.dead_letters)} messages in the dead-letter queue, bodies unchanged"
+
+
+def repeats(findings: Findings) -> str:
+    """What the last chapter has changed."""
+    again = [m for m in findings.messages if m.outcome is Outcome.DUPLICATE]
+    new = len(findings.books.events) - len(findings.before_the_last.events)
+    pairs = zip(findings.before_the_last.users, findings.books.users, strict=False)
+    changed = sum(before != after for before, after in pairs)
+    return (
+        f"{len(again)} messages were published again: repeated deliveries, and bounces by the "
+        "other route, as a notification and as an event with a feedback id of its own. "
+        f"Events added: {new}. Users changed: {changed}."
+    )

@@ -1,0 +1,156 @@
+"""Where the demo is shown while it runs: live on a terminal, line by line elsewhere."""
+
+import os
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from io import TextIOWrapper
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from worker.demo.daemon import LogLine
+from worker.demo.lines import shown
+
+MOST_LINES = 14
+"""Of the log, in the live view."""
+REFRESHES_PER_SECOND = 12
+UNWATCHED_WIDTH = 100
+"""Where nobody tells how wide the paper is: a file, a pipe, CI."""
+
+PROMISE = (
+    "An AWS starts on loopback: topic, queue, dead-letter queue. No credentials.",
+    "The real daemon works on a month of SES's mail to invented people, live.",
+    "Then: what came, what was decided and why, who is paused. Nothing is left.",
+)
+RIGHT = "everything is as the mails meant it; no process and no file is left"
+WRONG = "the story did not come out as it should"
+NEXT = (
+    ("ses-worker users import users.csv", "your users, into ./ses-worker.db"),
+    ("ses-worker drain", "one pass over $SES_WORKER_QUEUE__URL"),
+    ("ses-worker users list --paused", "whom to send nothing now"),
+)
+
+
+class Stage:
+    """The console, and the live view on it."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._began = time.monotonic()
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # whatever the locale can write
+        watched = sys.stdout.isatty()
+        width = None if watched or "COLUMNS" in os.environ else UNWATCHED_WIDTH
+        self.console = Console(quiet=quiet, width=width, highlight=False)
+        self._moving = watched and not quiet and not self.console.is_dumb_terminal
+        self._lines: deque[Text] = deque(maxlen=max(3, min(MOST_LINES, self.console.height - 8)))
+        self._seen: Counter[str] = Counter()
+        self._published = self._total = 0
+        self._told = 0
+
+    def opening(self) -> None:
+        """Say what will happen."""
+        self.console.print()
+        self.console.rule("[bold]ses-feedback-worker[/bold]: the whole journey", style="cyan")
+        self.console.print()
+        for number, sentence in enumerate(PROMISE, start=1):
+            self.console.print(f" [cyan]{number}[/cyan]  {sentence}")
+        self.console.print()
+
+    def closing(self, faults: Sequence[str]) -> None:
+        """Say how it went, and what can be done next."""
+        self.console.print()
+        for fault in faults:
+            self.console.print(Text(f" ✗  {fault}", style="red"))
+        if faults:
+            self.console.print(Text(f" ✗  {WRONG}", style="bold red"))
+        else:
+            self.step(f"{self.elapsed_seconds:.1f} s", RIGHT)
+        self.console.print("\n [bold]Next[/bold]\n")
+        for command, purpose in NEXT:
+            self.console.print(Text.assemble(f"    {command:<36}", (purpose, "dim")))
+        self.console.print()
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.monotonic() - self._began
+
+    def step(self, what: str, outcome: str) -> None:
+        """Say that something is there now."""
+        self.console.print(f" [green]✓[/green]  [bold]{what}[/bold]  {outcome}")
+
+    @contextmanager
+    def live(self, total: int) -> Iterator[None]:
+        """Show what the daemon does, for as long as the block lasts."""
+        self._total = total
+        began = time.monotonic()
+        with self._moving_picture() if self._moving else nullcontext():
+            yield
+        passed = time.monotonic() - began
+        if not self._moving:
+            self.console.print()
+        self.step(f"{total} messages", f"{self._figures()}, in {passed:.1f} s")
+
+    @contextmanager
+    def chapter(self, title: str) -> Iterator[None]:
+        """Show what the daemon makes of a part of the messages."""
+        self._put(Text())
+        self._put(Text(f"― {title}", style="bold cyan"))
+        told = self._told
+        yield
+        if told == self._told:
+            self._put(Text("not a line: all of it is on record", style="dim"))
+
+    def published(self) -> None:
+        """One more message is on its way."""
+        self._published += 1
+
+    def tell(self, lines: Iterable[LogLine]) -> None:
+        """Show lines of the log."""
+        for line in lines:
+            self._seen[str(line["event"])] += 1
+            if text := shown(line):
+                self._told += 1
+                self._put(text)
+
+    def _put(self, text: Text) -> None:
+        if self._moving:
+            self._lines.append(text)
+        else:
+            self.console.print(Text(" ").append(text), no_wrap=True, overflow="ellipsis")
+
+    def _moving_picture(self) -> Live:
+        return Live(
+            console=self.console,
+            get_renderable=self._view,
+            refresh_per_second=REFRESHES_PER_SECOND,
+            transient=True,
+        )
+
+    def _view(self) -> RenderableType:
+        lines = list(self._lines)  # Live draws in a thread of its own
+        blank = [Text()] * ((self._lines.maxlen or 0) - len(lines))
+        progress = Table.grid(padding=(0, 2))
+        progress.add_row(
+            ProgressBar(total=self._total, completed=self._published, width=26),
+            f"{self._published}/{self._total} sent",
+            self._figures(),
+        )
+        for text in lines:
+            text.no_wrap, text.overflow = True, "ellipsis"
+        return Panel(
+            Group(*lines, *blank, Text(), progress),
+            title="[bold]the daemon's log, as it is written[/bold]",
+            border_style="cyan",
+        )
+
+    def _figures(self) -> str:
+        decided = self._seen["bounce_notification"] + self._seen["complaint_notification"]
+        return f"{decided} decisions, {self._seen['message.dead_lettered']} set aside"
