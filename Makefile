@@ -33,6 +33,9 @@ format: $(READY)  ## mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+bench: $(READY)  ## our worker beside the floor: bench/RESULTS.md (needs Node; ARGS="--peers")
+	$(BIN)/python -m bench.run $(ARGS)
+
 lock:  ## choose new exact versions (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--extra test pyproject.toml requirements/build.in --output-file requirements/all.txt

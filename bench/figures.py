@@ -1,0 +1,89 @@
+"""From attempts to figures: ratios inside each round first, then the median with its spread."""
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from bench.contestants import Attempt
+from bench.machine import CORES
+
+FLOOR = "floor1"
+
+
+class Figure(Struct, frozen=True):
+    """A median and what it lies between."""
+
+    median: float
+    least: float
+    most: float
+
+    def shown(self, digits: int) -> str:
+        """`1.25 [1.20-1.31]`."""
+        median, least, most = (
+            f"{value:,.{digits}f}" for value in (self.median, self.least, self.most)
+        )
+        return f"{median} [{least}-{most}]"
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One contestant at one delay."""
+
+    name: str
+    runs: int
+    cpu_per_10k: Figure
+    rate: Figure
+    cpu_ratio: Figure | None
+    """Its CPU for a message, as a multiple of the floor's in the same round."""
+    rate_ratio: Figure | None
+    own_share: float
+    """Of all cores while it worked; likewise the next three."""
+    stub_share: float
+    database_share: float
+    others_share: float
+
+
+Rounds = Mapping[int, Mapping[str, Attempt]]
+"""Attempts by round, then by contestant."""
+
+
+def lines(rounds: Rounds, names: Iterable[str]) -> list[Line]:
+    """Make one line for each contestant that has finished anything."""
+    found = []
+    for name in names:
+        attempts = [attempts[name] for attempts in rounds.values() if name in attempts]
+        if attempts:
+            found.append(_line(name, attempts, rounds))
+    return found
+
+
+def _line(name: str, attempts: Sequence[Attempt], rounds: Rounds) -> Line:
+    def usual(value: Callable[[Attempt], float]) -> float:
+        return statistics.median(map(value, attempts))
+
+    return Line(
+        name=name,
+        runs=len(attempts),
+        cpu_per_10k=middle([one.cpu_per_10k for one in attempts]),
+        rate=middle([one.rate for one in attempts]),
+        cpu_ratio=_ratio(name, rounds, lambda one: one.cpu_per_10k),
+        rate_ratio=_ratio(name, rounds, lambda one: one.rate),
+        own_share=usual(lambda one: one.share),
+        stub_share=usual(lambda one: one.stub_cpu_seconds / one.wall_seconds / CORES),
+        database_share=usual(lambda one: one.database_cpu_seconds / one.wall_seconds / CORES),
+        others_share=usual(lambda one: one.others_share),
+    )
+
+
+def _ratio(name: str, rounds: Rounds, value: Callable[[Attempt], float]) -> Figure | None:
+    ratios = [
+        value(attempts[name]) / value(attempts[FLOOR])
+        for attempts in rounds.values()
+        if name in attempts and FLOOR in attempts
+    ]
+    return middle(ratios) if ratios else None
+
+
+def middle(values: Sequence[float]) -> Figure:
+    """The median, and what it lies between."""
+    return Figure(statistics.median(values), min(values), max(values))

@@ -1,0 +1,147 @@
+"""Where a message's microseconds go: a drain in this process, with a clock around its parts.
+
+CPU time of each thread, not wall: what a thread waits for (network, disk, the GIL) is in none of
+the figures. Nothing in worker/ knows of it.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+import worker.process
+import worker.queue
+from bench.books import SqliteBooks
+from bench.clock import Clock, Part
+from bench.places import OUT, USERS, Unfit, claimed, environment, find_node
+from bench.postgresql import running_postgresql
+from bench.stub import running_stub
+from worker.consumer import Consumer
+from worker.consumer.polling import Poller
+from worker.consumer.settling import Settler
+from worker.consumer.writing import Writer
+from worker.drain import Limits, drain
+from worker.log import configure_logging
+from worker.metrics import Metrics
+from worker.page import Page
+from worker.queue import Queue
+from worker.sources import load_settings
+from worker.store.postgresql import PostgresqlStore
+from worker.store.postgresql.transaction import PostgresqlTransaction
+from worker.store.sqlite import SqliteStore
+from worker.store.sqlite.transaction import SqliteTransaction
+from worker.telemetry import Telemetry
+
+PARTS = (
+    "receive", "receive: Received", "pollers: rest",
+    "decode", "page", "process: rest",
+    "books: begin", "books: users", "books: seen", "books: save", "books: commit",
+    "tell: metrics", "tell: log lines", "writer: rest",
+    "delete", "settlers: rest",
+    "main thread",
+)  # fmt: skip
+
+
+class _Span:
+    """The process's CPU from the start of the loops to their end."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        start, finish = Consumer.start, Consumer.finish
+
+        def started(consumer: Consumer) -> None:
+            self.seconds -= time.process_time()
+            start(consumer)
+
+        def finished(consumer: Consumer, hurry: threading.Event | None = None) -> bool:
+            done = finish(consumer, hurry)
+            self.seconds += time.process_time()
+            return done
+
+        # By name: to mypy a method and the function in its place differ.
+        setattr(Consumer, "start", started)  # noqa: B010 see above
+        setattr(Consumer, "finish", finished)  # noqa: B010 see above
+
+
+def wrap_everything(clock: Clock) -> None:
+    """Put the clock around whatever a message passes through."""
+    clock.wrap(Queue, "receive", "receive")
+    clock.wrap(worker.queue, "_received", "receive: Received")
+    clock.wrap(Queue, "delete", "delete")
+    clock.wrap(Poller, "run", "pollers: rest")
+    clock.wrap(Writer, "run", "writer: rest")
+    clock.wrap(Settler, "run", "settlers: rest")
+    clock.wrap(worker.process, "_apply", "process: rest")
+    clock.wrap(worker.process, "decode", "decode")
+    clock.wrap(Page, "__init__", "page")
+    clock.wrap(Page, "enter", "page")
+    clock.wrap(Metrics, "count", "tell: metrics")
+    clock.wrap(Telemetry, "tell", "tell: log lines")
+    for store in (SqliteStore, PostgresqlStore):
+        clock.wrap_manager(store, "transaction", "books: begin", "books: commit")
+    for transaction in (SqliteTransaction, PostgresqlTransaction):
+        for name in ("users", "seen", "save"):
+            clock.wrap(transaction, name, f"books: {name}")
+
+
+@click.command()
+@click.option("--messages", type=click.IntRange(min=100, max=USERS), default=10_000)
+@click.option("--store", type=click.Choice(["sqlite", "postgresql"]), default="sqlite")
+@click.option("--delay", type=click.IntRange(min=0), default=0, help="Milliseconds.")
+def main(messages: int, store: str, delay: int) -> None:
+    """Drain a queue in this process and tell where the time has gone."""
+    clock, span = Clock(), _Span()
+    wrap_everything(clock)
+    try:
+        with claimed(), running_stub(find_node()) as stub:
+            surroundings = environment(stub.endpoint)
+            surroundings["SES_WORKER_QUEUE__URL"] = stub.queue_url("profile")
+            stub.load("profile", messages)
+            stub.delay(delay)
+            if store == "sqlite":
+                _drain(surroundings, SqliteBooks(surroundings).fresh(), messages)
+            else:
+                with running_postgresql(surroundings) as books:
+                    _drain(surroundings, books.fresh(), messages)
+    except Unfit as error:
+        sys.exit(str(error))
+    parts = clock.parts()
+    whole = span.seconds - clock.overhead_seconds
+    in_threads = sum(part.seconds for part in parts.values())
+    parts["main thread"] = Part(seconds=max(0.0, whole - in_threads))
+    _show(parts, messages, f"{store}, {messages:,} messages, {delay} ms")
+
+
+def _drain(surroundings: Mapping[str, str], store_url: str, messages: int) -> None:
+    os.environ.clear()
+    os.environ.update(surroundings, SES_WORKER_STORE__URL=store_url)
+    with (OUT / "profile.log").open("w", buffering=1) as log:  # as stderr is: line by line
+        configure_logging("info", json=True, stream=log)
+        drained = drain(load_settings(os.environ), Limits(messages=messages))
+    if drained.failure or drained.tally.as_dict()["applied"] != messages:
+        sys.exit(f"not all applied: {drained}")
+
+
+def _show(parts: Mapping[str, Part], messages: int, title: str) -> None:
+    total = sum(part.seconds for part in parts.values())
+    table = Table(title=f"CPU of a message: {title}")
+    table.add_column("part")
+    for name in ("calls", "us a call", "us a message", "share"):
+        table.add_column(name, justify="right")
+    for name in PARTS:
+        part = parts.get(name, Part())
+        each = f"{part.seconds / part.calls * 1e6:,.1f}" if part.calls else "-"
+        us = part.seconds / messages * 1e6
+        table.add_row(name, f"{part.calls:,}", each, f"{us:,.1f}", f"{part.seconds / total:.1%}")
+    table.add_section()
+    table.add_row("all", "", "", f"{total / messages * 1e6:,.1f}", "100.0%")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

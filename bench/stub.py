@@ -1,0 +1,84 @@
+"""The SQS stub as a process: started on a free port, filled, asked how it went, stopped."""
+
+import json
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from msgspec import Struct
+
+from bench.places import BENCH, USERS
+
+ACCOUNT = "123456789012"
+_PROGRAM = str(BENCH / "stubsqs.mjs")
+_LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Stats(Struct):
+    """What the stub knows of one queue, and of itself."""
+
+    left: int
+    deleted: int
+    calls: dict[str, int]
+    empty_receives: int
+    seconds: float
+    """From the first receive to the last delete."""
+    cpu_seconds: float
+    """Of the stub, since it was started."""
+
+
+class Stub:
+    """A running stub."""
+
+    def __init__(self, port: int) -> None:
+        self.endpoint = f"http://127.0.0.1:{port}"
+
+    def queue_url(self, queue: str) -> str:
+        """Where clients find a queue; it needs no creating."""
+        return f"{self.endpoint}/{ACCOUNT}/{queue}"
+
+    def load(self, queue: str, messages: int) -> None:
+        """Put messages on a queue, each about another user; the queue's name is their seed."""
+        self._control("load", queue=queue, n=messages, seed=queue)
+
+    def delay(self, milliseconds: float) -> None:
+        """Let every later reply take that long, as a network would."""
+        self._control("delay", ms=milliseconds)
+
+    def stats(self, queue: str) -> Stats:
+        """Ask what is left, what was called, and when."""
+        return Stats(**self._control("stats", queue=queue))
+
+    def drop(self, queue: str) -> None:
+        """Forget a queue."""
+        self._control("drop", queue=queue)
+
+    def _control(self, operation: str, **arguments: Any) -> Mapping[str, Any]:
+        query = urllib.parse.urlencode({"op": operation, **arguments})
+        with _LOOPBACK.open(f"{self.endpoint}/_control?{query}", timeout=60) as answer:
+            found: Mapping[str, Any] = json.load(answer)
+            return found
+
+
+@contextmanager
+def running_stub(node: str) -> Iterator[Stub]:
+    """Start a stub for the block. It also ends when we do, however that happens."""
+    command = [node, _PROGRAM, "--users", str(USERS), "--until-stdin-ends"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout
+            yield Stub(json.loads(process.stdout.readline())["port"])
+        finally:
+            process.kill()
+
+
+def make_bodies(node: str, count: int, seed: str) -> list[str]:
+    """Have the stub write message bodies, without serving them."""
+    command = [node, _PROGRAM, "--users", str(USERS), "--print", str(count), "--seed", seed]
+    lines = subprocess.check_output(command, text=True, timeout=60)
+    return [json.loads(line) for line in lines.splitlines()]
