@@ -43,12 +43,15 @@ def run(settings: Settings) -> int:
         consumer.start()
         while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set()):
             pass
+        if consumer.failure:
+            asked.to_hurry.set()  # nobody is left to work on what a long poll would bring
         log.info("worker.stopping", held=consumer.permits.held)
         finished = consumer.finish(asked.to_hurry)
         store.close()
         log.info("worker.stopped", **consumer.tally.as_dict())
-    well = consumer.failure is None and (finished or asked.to_hurry.is_set())
-    return 0 if well else 1
+    if consumer.failure:
+        return 1
+    return 0 if finished or asked.to_hurry.is_set() else 1
 
 
 def _sleep(asked: Asked, seconds: float) -> None:

@@ -3,10 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from queue import Empty
 
 import structlog
 
+from worker.consumer.held import Held
 from worker.consumer.pace import Pace
 from worker.consumer.polling import Inbox
 from worker.consumer.settling import Outgoing
@@ -52,6 +55,8 @@ class Writer:
         self._give_up = give_up
         self._closed = False
         self._failures = 0
+        self._waiting: list[Received] = []
+        """Came while the books were away, and not begun."""
 
     def run(self) -> None:
         """Write until the pollers have ended and nothing is left."""
@@ -63,7 +68,7 @@ class Writer:
 
     def _next(self) -> list[Received]:
         """Wait for messages; take those that are there, up to the bound. None left: an end."""
-        batch: list[Received] = []
+        batch, self._waiting = self._waiting, []
         while not self._closed and len(batch) < LARGEST_COMMIT:
             try:
                 messages = self._inbox.get(block=not batch)
@@ -77,38 +82,44 @@ class Writer:
 
     def _write(self, batch: Sequence[Received]) -> None:
         self._tally.begun(len(batch))
-        handled = self._process(batch)
+        while batch:
+            handled = self._process(batch)
+            stuck = [one for one in handled if _met_an_outage(one)]
+            if not stuck:
+                self._failures = 0
+                self._settle(handled)
+                return
+            self._settle([one for one in handled if not _met_an_outage(one)])
+            batch = self._outlast(stuck)
+
+    def _settle(self, handled: Sequence[Handled]) -> None:
+        """The handled are on their way before they are spoken of: nobody waits for a log."""
         self._tally.ended(_outcomes(handled))
         self._outgoing.put(handled)
         for one in handled:
             self._tell(one)
-        errors = (one.error for one in handled)
-        away = next((e for e in errors if isinstance(e, Unavailable | Misconfigured)), None)
-        if away is None:
-            self._failures = 0
-        else:
-            self._await_books(away)
 
-    def _await_books(self, error: Exception) -> None:
-        """Stop receiving until the books can be written again.
+    def _outlast(self, stuck: Sequence[Handled]) -> list[Received]:
+        """Wait until the books are there again; return what is to be tried again.
 
-        So an outage costs a message no more than the receive that met it, and does not push it
-        over the redrive policy's maxReceiveCount.
+        Nothing is received meanwhile, so an outage, however long, costs a message one receive.
         """
+        log.error("store.unavailable", error=str(stuck[0].error))
         self._failures += 1
-        log.error("store.unavailable", error=str(error))
-        if self._give_up:
-            self._give_up(error)
-            return
         self._pace.halt()
+        held = Held(stuck)
         started = time.monotonic()
         try:
-            self._hand_back_for(back_off(self._failures))
-            while_away(self._hand_back_for, _tell_again)(self._look)
+            if self._give_up and stuck[0].error:
+                self._give_up(stuck[0].error)
+            self._pass_time(held, back_off(self._failures))
+            while_away(partial(self._pass_time, held), _tell_again)(self._look)
         except _Over:
-            return
+            self._settle(held.let_go())
+            return []
         log.info("store.available", away_seconds=round(time.monotonic() - started, 1))
         self._pace.go_on()
+        return held.messages()
 
     def _look(self) -> None:
         try:
@@ -116,23 +127,27 @@ class Writer:
         except Misconfigured as error:  # it was well when we started, so it may be so again
             raise Unavailable(str(error)) from error
 
-    def _hand_back_for(self, seconds: float) -> None:
-        """Pass the time with what still arrives."""
+    def _pass_time(self, held: Held, seconds: float) -> None:
+        """Take in what still arrives; let go of what is held when it has been held long enough."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             if self._closed or self._stopping.is_set():
                 raise _Over
-            try:
+            if held.is_due():
+                self._settle(held.let_go())
+                self._hand_back(self._waiting)
+                self._waiting = []
+            with suppress(Empty):
                 messages = self._inbox.get(timeout=min(left, 0.2))
-            except Empty:
-                continue
-            if messages is None:
-                self._closed = True
-            else:
-                self._hand_back(messages)
+                self._closed = messages is None
+                self._waiting += messages or ()
 
     def _hand_back(self, messages: Iterable[Received]) -> None:
         self._outgoing.put(Handled(message, Release(0, begun=False)) for message in messages)
+
+
+def _met_an_outage(handled: Handled) -> bool:
+    return isinstance(handled.error, Unavailable | Misconfigured)
 
 
 def _tell_again(error: BaseException, seconds: float) -> None:

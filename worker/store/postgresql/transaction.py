@@ -1,9 +1,10 @@
 """The path's statements, by the driver's own means: every message goes through these."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, LiteralString
 
+import msgspec
 import psycopg
 
 from worker.model import DeadLetter, Feedback, Received, User
@@ -29,14 +30,18 @@ _TYPES = dict.fromkeys((*USER_TIMES, "occurred_at", "received_at"), "timestamptz
 }
 
 
-def _arrays(columns: Sequence[str]) -> str:
-    """`unnest` of one array a column: any number of rows in one statement and one round trip."""
-    arrays = (f"%s::{_TYPES.get(name, 'text')}[]" for name in columns)
-    return f"unnest({', '.join(arrays)})"
+def _rows(columns: Sequence[str]) -> str:
+    """Any number of rows as one JSON text: one parameter, one statement, one round trip.
+
+    Handing over an array a column instead takes seven times as long.
+    """
+    typed = (f"{name} {_TYPES.get(name, 'text')}" for name in columns)
+    return f"json_to_recordset(%s::json) AS new({', '.join(typed)})"
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM {_arrays(columns)}"
+    names = ", ".join(columns)
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {_rows(columns)}"
 
 
 _SEEN = """
@@ -53,8 +58,7 @@ _USERS = f"""
 _ADD_USERS = _insert("users", USER_COLUMNS)
 _CHANGE_USERS = f"""
     UPDATE users SET {", ".join(f"{name} = new.{name}" for name in FEEDBACK_COLUMNS)}
-    FROM {_arrays((*FEEDBACK_COLUMNS, "email_key"))}
-         AS new({", ".join(FEEDBACK_COLUMNS)}, email_key)
+    FROM {_rows((*FEEDBACK_COLUMNS, "email_key"))}
     WHERE users.email_key = new.email_key
 """
 _ADD_EVENTS = _insert("events", EVENT_COLUMNS)
@@ -85,14 +89,18 @@ class PostgresqlTransaction:
 
     def save(self, page: Page) -> None:
         """Write the events, and the users as the page leaves them."""
-        self._write(_ADD_USERS, [user_row(page.created[key]) for key in sorted(page.created)])
-        self._write(_CHANGE_USERS, [feedback_row(user) for user in page.changed.values()])
-        self._write(_ADD_EVENTS, sorted(map(event_row, page.decisions), key=itemgetter(0)))
+        created = (user_row(page.created[key]) for key in sorted(page.created))
+        changed = (feedback_row(user) for user in page.changed.values())
+        events = sorted(map(event_row, page.decisions), key=itemgetter(0))
+        self._write(_ADD_USERS, USER_COLUMNS, created)
+        self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
+        self._write(_ADD_EVENTS, EVENT_COLUMNS, events)
 
-    def _write(self, statement: LiteralString, rows: Sequence[tuple[Any, ...]]) -> None:
-        if rows:
-            by_column = [list(column) for column in zip(*rows, strict=True)]
-            self._connection.execute(statement, by_column)
+    def _write(
+        self, statement: LiteralString, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
+    ) -> None:
+        if named := [dict(zip(columns, row, strict=True)) for row in rows]:
+            self._connection.execute(statement, (msgspec.json.encode(named).decode(),))
 
     def touch(self) -> None:
         """Take a transaction id, so that the commit needs the disk."""
