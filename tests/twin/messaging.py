@@ -3,7 +3,8 @@
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Condition
 
 from twin.account import Account
@@ -42,6 +43,8 @@ class Messaging:
         self._changed = changed
         self._hooks = hooks
         self._tell = tell
+        self.long_polls = 0
+        """How many wait just now."""
 
     def send(self, call: Call) -> Answer:
         """SendMessage."""
@@ -77,12 +80,10 @@ class Messaging:
         wanted = Wanted.by(arguments)
         deadline = self._clock.now() + seconds
         with self._changed:
-            while not (handed := self._receive(queue, most, visibility, patient=seconds > 0)):
-                if not self._wait(queue, deadline) or call.closing.is_set():
-                    return {}
-                if call.caller_is_gone():
-                    return {}
-            return {"Messages": [shown(*one, wanted) for one in handed]}
+            if not (handed := self._receive(queue, most, visibility, patient=seconds > 0)):
+                with self._counted():
+                    handed = self._poll(call, queue, most, visibility, deadline)
+            return {"Messages": [shown(*one, wanted) for one in handed]} if handed else {}
 
     def delete(self, call: Call) -> Answer:
         """DeleteMessage."""
@@ -139,6 +140,25 @@ class Messaging:
             if over_limit.code != "OverLimit" or not patient:
                 raise
             return []
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.long_polls += 1
+        self._changed.notify_all()
+        try:
+            yield
+        finally:
+            self.long_polls -= 1
+
+    def _poll(
+        self, call: Call, queue: Queue, most: int, visibility: int, deadline: float
+    ) -> list[Handed]:
+        while self._wait(queue, deadline):
+            if call.closing.is_set() or call.caller_is_gone():
+                break
+            if handed := self._receive(queue, most, visibility, patient=True):
+                return handed
+        return []
 
     def _wait(self, queue: Queue, deadline: float) -> bool:
         """Wait until something may have changed; False: the long poll is over."""

@@ -31,7 +31,7 @@ class Service:
         )
         self._clock = clock
         self._journal = journal
-        messaging = Messaging(
+        self.messaging = messaging = Messaging(
             self.account, clock=clock, changed=self.changed, hooks=self.hooks, tell=self._tell
         )
         administration = Administration(self.account, clock=clock)

@@ -131,6 +131,11 @@ class Twin:
         with self._service.changed:
             return self._queue(queue).counts()
 
+    @property
+    def long_polls(self) -> int:
+        """How many receives wait for a message just now."""
+        return self._service.messaging.long_polls
+
     def on_delete(self, hook: Callable[[Deletion], None]) -> None:
         """Have a hook called before each delete is carried out; the client waits for it."""
         self._service.hooks.on_delete.append(hook)

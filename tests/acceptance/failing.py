@@ -1,0 +1,88 @@
+"""The real command, with one named point at which it fails; nothing of this is in the program.
+
+    python failing.py POINT[:NTH] ACTION -- drain --json
+
+A point is a seam between two steps of a message's journey, patched from outside. At its NTH passing
+(1 unless said) the process kills itself (`kill`), the thread raises (`raise`), or it stops for good
+(`hang`).
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from worker import app
+from worker.cli import main
+from worker.consumer.polling import Poller
+from worker.consumer.settling import Settler
+from worker.consumer.writing import Writer
+from worker.queue import Queue
+from worker.store.postgresql.transaction import PostgresqlTransaction
+from worker.store.sqlite.transaction import SqliteTransaction
+
+BEFORE, AFTER = "before", "after"
+POINTS: dict[str, list[tuple[Any, str, str]]] = {
+    "received": [(Queue, "receive", AFTER)],
+    "in-transaction": [
+        (SqliteTransaction, "save", AFTER),
+        (PostgresqlTransaction, "save", AFTER),
+    ],
+    "committed": [(app, "process", AFTER)],
+    "deleting": [(Queue, "delete", BEFORE)],
+    "deleted": [(Queue, "delete", AFTER)],
+    "dead-letter-sent": [(Queue, "send_dead_letter", AFTER)],
+    "set-aside": [(Settler, "_keep", AFTER)],
+    "polling": [(Poller, "_receive", BEFORE)],
+    "writing": [(Writer, "_write", BEFORE)],
+    "settling": [(Settler, "_settle", BEFORE)],
+}
+
+
+def plant(point: str, action: str) -> None:
+    """Patch the seams of a point."""
+    name, _, nth = point.partition(":")
+    passings = iter(range(int(nth or 1) - 1, -1_000_000, -1))
+    turn = threading.Lock()
+
+    def pass_by() -> None:
+        with turn:
+            left = next(passings)
+        if left == 0:
+            fail(action)
+
+    for owner, method, when in POINTS[name]:
+        setattr(owner, method, around(getattr(owner, method), when, pass_by))
+
+
+def around(original: Callable[..., Any], when: str, pass_by: Callable[[], None]) -> Callable[..., Any]:
+    @wraps(original)
+    def patched(*arguments: Any, **named: Any) -> Any:
+        if when == BEFORE:
+            pass_by()
+        result = original(*arguments, **named)
+        nothing_came = original.__name__ == "receive" and not result
+        if when == AFTER and not nothing_came:
+            pass_by()
+        return result
+
+    return patched
+
+
+def fail(action: str) -> None:
+    if action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if action == "hang":
+        time.sleep(3_600)
+    raise RuntimeError("a scripted failure")
+
+
+if __name__ == "__main__":
+    separator = sys.argv.index("--")
+    plant(*sys.argv[1:separator])
+    sys.argv = ["ses-worker", *sys.argv[separator + 1 :]]
+    main()

@@ -1,0 +1,265 @@
+"""`ses-worker drain`: outcomes, limits, emptiness, exit status."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import threading
+import time
+
+import mail
+import pytest
+from twin import (
+    ACCESS_DENIED,
+    DELETE,
+    RECEIVE,
+    SEND,
+    SERVICE_UNAVAILABLE,
+    Delay,
+    FailEntries,
+    Refuse,
+)
+
+FIGURES = {
+    "received", "applied", "duplicate", "ignored", "deferred", "dead_lettered", "remaining",
+    "effects_delivered", "effects_waiting", "effects_parked", "elapsed_s",
+}  # fmt: skip
+OUTCOMES = ("applied", "duplicate", "ignored", "deferred", "dead_lettered")
+
+
+def send(twin, queue, *bodies):
+    return [twin.send(queue, body) for body in bodies]
+
+
+def bounces(count):
+    return [mail.bounce(address) for address in mail.addresses(count)]
+
+
+class TestEmptiness:
+    def test_an_empty_queue_is_told_in_under_six_seconds(self, run, queue):
+        started = time.monotonic()
+        done = run("drain", "--json")
+        assert time.monotonic() - started < 6
+        assert (done.status, done.json["received"], done.json["remaining"]) == (0, 0, 0)
+
+    def test_it_takes_two_empty_receives_in_a_row_that_wait(self, run, twin, queue):
+        run("drain", "--json")
+        waits = [request.arguments["WaitTimeSeconds"] for request in twin.journal.requests("ReceiveMessage")]
+        assert len(waits) >= 2
+        assert all(0 < wait <= 2 for wait in waits)
+
+    def test_a_delayed_message_is_waited_for(self, run, twin, queue):
+        twin.send(queue, mail.bounce("jane@example.com"), delay=4)
+        done = run("drain", "--json")
+        assert (done.status, done.json["applied"]) == (0, 1)
+
+    def test_messages_that_trickle_in_are_all_taken(self, run, twin, queue):
+        def trickle():
+            for body in bounces(8):
+                twin.send(queue, body)
+                time.sleep(0.4)
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        done = run("drain", "--json")
+        thread.join()
+        assert done.json["applied"] + twin.counts(queue).visible == 8
+
+
+class TestLimits:
+    def test_max_messages_takes_that_many_and_says_what_remains(self, run, twin, queue, books):
+        send(twin, queue, *bounces(25))
+        done = run("drain", "--max-messages", 12, "--json")
+        assert (done.status, done.json["received"], done.json["remaining"]) == (4, 12, 13)
+        assert books.count("events") == 12
+        assert twin.counts(queue).in_flight == 0
+
+    def test_max_messages_that_takes_all_leaves_nothing_to_say(self, run, twin, queue):
+        send(twin, queue, *bounces(12))
+        done = run("drain", "--max-messages", 12, "--json")
+        assert (done.status, done.json["received"], done.json["remaining"]) == (0, 12, 0)
+
+    def test_max_seconds_ends_it_and_hands_back_what_was_not_begun(self, run, twin, queue):
+        twin.send(queue, mail.bounce("jane@example.com"), delay=600)
+        started = time.monotonic()
+        done = run("drain", "--max-seconds", 3, "--json")
+        assert time.monotonic() - started < 8
+        assert (done.status, done.json["remaining"], done.json["remaining_delayed"]) == (4, 1, 1)
+
+    def test_a_signal_ends_it_like_a_limit(self, start, twin, queue):
+        twin.send(queue, mail.bounce("jane@example.com"), delay=600)
+        process = start("drain", "--json")
+        assert twin.wait_for(lambda: twin.long_polls)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == 4
+
+
+class TestOutcomes:
+    def test_every_received_message_has_exactly_one(self, run, twin, queue):
+        body = mail.bounce("jane@example.com")
+        send(twin, queue, body, body, '{"eventType": "Open"}', "nonsense")
+        done = run("drain", "--json")
+        assert done.status == 3
+        assert done.json.keys() >= FIGURES
+        assert [done.json[name] for name in OUTCOMES] == [1, 1, 1, 0, 1]
+        assert done.json["received"] == 4
+
+    def test_unknown_recipients_can_be_dead_lettered_and_the_known_are_applied(self, run, twin, queue, books):
+        run("users", "import", "-", input="email\njane@example.com\n")
+        body = mail.bounce("jane@example.com", "stranger@example.com")
+        twin.send(queue, body)
+        done = run("drain", "--json", SES_WORKER_POLICY__UNKNOWN_RECIPIENTS="dead_letter")
+        assert (done.status, done.json["dead_lettered"], done.json["applied"]) == (3, 1, 0)
+        assert books.user("jane@example.com")["hard_bounce_count"] == 1
+        assert [event["recipient"] for event in books.rows("SELECT * FROM events")] == ["jane@example.com"]
+        (letter,) = twin.messages("feedback-dlq")
+        assert letter.attributes["ses_worker_reason"]["StringValue"] == "unknown_recipient"
+
+    def test_topics_not_listened_to_are_dead_lettered(self, run, twin, queue):
+        send(twin, queue, mail.enveloped(mail.bounce("a@b.c")), mail.enveloped(mail.bounce("a@b.c"), topic="arn:other"))
+        done = run("drain", "--json", SES_WORKER_SNS__TOPIC_ARNS=f'["{mail.TOPIC}"]')
+        assert (done.json["applied"], done.json["dead_lettered"]) == (1, 1)
+
+
+class TestDeadLetters:
+    def test_the_body_is_unchanged_and_attributes_say_why_whence_and_since_when(self, run, twin, queue):
+        body = 'nonsense \u00fc \U0001f600 {"a":'
+        twin.send(queue, body, attributes={"theirs": {"DataType": "String", "StringValue": "kept"}})
+        run("drain", "--json")
+        (letter,) = twin.messages("feedback-dlq")
+        assert letter.body == body
+        texts = {name: value["StringValue"] for name, value in letter.attributes.items()}
+        assert texts["ses_worker_reason"] == "not_json"
+        assert texts["ses_worker_source_queue"] == queue
+        assert texts["ses_worker_first_seen"][:2] == "20"
+        assert texts["theirs"] == "kept"
+        assert {"ses_worker_error", "ses_worker_version"} <= set(texts)
+
+    def test_without_a_dead_letter_queue_the_message_is_kept_whole_in_quarantine(self, run, twin, environment, books):
+        url = twin.create_queue("alone")
+        twin.send(url, "nonsense")
+        done = run("drain", "--json", SES_WORKER_QUEUE__URL=url)
+        assert (done.status, done.json["dead_lettered"], done.json["remaining"]) == (3, 1, 0)
+        (kept,) = books.rows("SELECT * FROM quarantine")
+        assert (bytes(kept["body"]), kept["reason"], kept["queue"]) == (b"nonsense", "not_json", url)
+        assert any(line["event"] == "dead_letter_queue.missing" for line in done.log)
+
+    @pytest.mark.parametrize(
+        "refusal",
+        [Refuse("InvalidMessageContents", 400), Refuse("InvalidParameterValue", 400), ACCESS_DENIED],
+        ids=lambda refusal: refusal.code,
+    )
+    def test_one_that_the_dead_letter_queue_refuses_likewise(self, run, twin, queue, books, refusal):
+        twin.faults.add(refusal, on=SEND)
+        send(twin, queue, "nonsense", mail.bounce("jane@example.com"))
+        done = run("drain", "--json")
+        assert (done.json["applied"], done.json["dead_lettered"], done.json["remaining"]) == (1, 1, 0)
+        assert [kept["reason"] for kept in books.rows("SELECT * FROM quarantine")] == ["not_json"]
+
+    def test_one_that_cannot_be_sent_now_stays_on_the_queue(self, run, twin, queue, books):
+        twin.faults.add(SERVICE_UNAVAILABLE, on=SEND)
+        twin.send(queue, "nonsense")
+        done = run("drain", "--max-messages", 1, "--json")
+        assert (done.status, done.json["deferred"], done.json["remaining"]) == (4, 1, 1)
+        assert books.count("quarantine") == 0
+
+    def test_a_queue_named_in_the_settings_is_used(self, run, twin, queue):
+        other = twin.create_queue("other-dlq")
+        twin.send(queue, "nonsense")
+        run("drain", "--json", SES_WORKER_QUEUE__DEAD_LETTER_URL=other)
+        assert [letter.body for letter in twin.messages(other)] == ["nonsense"]
+        assert twin.messages("feedback-dlq") == []
+
+
+class TestDeletes:
+    def test_entries_that_fail_through_sqs_are_deleted_again(self, run, twin, queue):
+        rule = twin.faults.add(FailEntries({"0", "3"}), on=DELETE, times=1)
+        send(twin, queue, *bounces(10))
+        done = run("drain", "--json")
+        assert (rule.struck, done.status, done.json["duplicate"]) == (1, 0, 0)
+        assert not twin.messages(queue)
+
+    def test_entries_that_fail_through_us_come_again_and_are_duplicates(self, run, twin, queue):
+        twin.faults.add(FailEntries({"0"}, sender_fault=True, code="ReceiptHandleIsInvalid"), on=DELETE, times=1)
+        send(twin, queue, *bounces(3))
+        done = run("drain", "--json", SES_WORKER_QUEUE__VISIBILITY_SECONDS="2")
+        assert (done.status, done.json["applied"], done.json["duplicate"]) == (0, 3, 1)
+        assert any(line["event"] == "message.unsettled" for line in done.log)
+
+    def test_deletes_go_in_tens(self, run, twin, queue):
+        send(twin, queue, *bounces(200))
+        run("drain", "--json")
+        sizes = [len(request.arguments["Entries"]) for request in twin.journal.requests("DeleteMessageBatch")]
+        assert sum(sizes) == 200
+        assert len(sizes) <= 30
+
+
+class TestFailures:
+    def test_a_missing_queue_is_said_in_one_sentence(self, run, twin, environment):
+        done = run("drain", "--json", SES_WORKER_QUEUE__URL=f"{twin.endpoint}/111122223333/nowhere")
+        assert done.status == 1
+        assert "NonExistentQueue" in done.err
+        assert "Traceback" not in done.err
+
+    def test_refused_credentials_likewise(self, run, twin, queue):
+        twin.faults.add(ACCESS_DENIED, on="GetQueueAttributes")
+        done = run("drain")
+        assert (done.status, "AccessDenied" in done.err) == (1, True)
+
+    def test_no_credentials_at_all(self, run, twin, queue):
+        done = run("drain", AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
+        assert (done.status, "credentials" in done.err) == (1, True)
+
+    def test_a_queue_that_fails_half_way_ends_it_and_what_was_done_stands(self, run, twin, queue, books):
+        send(twin, queue, *bounces(30))
+        twin.faults.add(ACCESS_DENIED, on=RECEIVE, first=3)
+        done = run("drain", "--json")
+        assert done.status == 1
+        assert done.json["applied"] == books.count("events") == 30 - len(twin.messages(queue))
+        assert twin.counts(queue).in_flight == 0
+
+    def test_a_hiccup_is_got_over(self, run, twin, queue):
+        send(twin, queue, *bounces(5))
+        twin.faults.add(SERVICE_UNAVAILABLE, on=RECEIVE, times=2)
+        assert run("drain", "--json").json["applied"] == 5
+
+    def test_books_that_go_away_end_it_and_all_goes_back(self, start, run, twin, queue, tmp_path):
+        run("db", "upgrade")
+        send(twin, queue, *bounces(3))
+        twin.faults.add(Delay(2), on=RECEIVE, times=1)
+        process = start("drain", "--json")
+        assert twin.wait_for(lambda: twin.journal.requests("GetQueueAttributes"))
+        for file in tmp_path.glob("worker.db*"):
+            file.unlink()
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert "worker.db: No such file or directory" in err
+        assert json.loads(out)["deferred"] == 3
+        assert twin.counts(queue).visible == 3
+
+
+class TestWhatPeopleSee:
+    def test_figures_are_a_table_without_json(self, run, twin, queue):
+        send(twin, queue, *bounces(3))
+        out = run("drain").out
+        assert "drained in" in out
+        assert "applied" in out
+
+    def test_a_terminal_shows_progress_and_json_does_not(self, environment, twin, queue, tmp_path):
+        from conftest import COMMAND
+
+        send(twin, queue, *bounces(3))
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([COMMAND, "drain"], env=environment | {"TERM": "xterm"}, stdout=theirs, stderr=theirs, cwd=tmp_path)
+        os.close(theirs)
+        shown = b""
+        try:
+            while chunk := os.read(ours, 10_000):
+                shown += chunk
+        except OSError:
+            pass
+        os.close(ours)
+        assert process.wait() == 0
+        assert b"3 of 3 messages" in shown

@@ -1,0 +1,240 @@
+"""`ses-worker run`: works, stops, waits for what is away."""
+
+import signal
+import sqlite3
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import mail
+import pytest
+from twin import ACCESS_DENIED, DELETE, RECEIVE, SERVICE_UNAVAILABLE, Delay
+
+
+@pytest.fixture
+def daemon(environment, start, twin, queue):
+    """Start the daemon; its log is read as it is written."""
+    environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
+    started = []
+
+    def begin(**changes):
+        started.append(Watched(start("run", **changes)))
+        return started[-1]
+
+    yield begin
+    for watched in started:
+        watched.process.kill()
+        watched.thread.join()
+
+
+class Watched:
+    """A process whose log is read by a thread, so that no pipe fills up."""
+
+    def __init__(self, process):
+        self.process = process
+        self.lines = []
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.append(line)
+
+    def wait_for(self, event, seconds=20):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if any(f'"event":"{event}"' in line for line in self.lines):
+                return
+            assert self.process.poll() is None, "".join(self.lines)
+            time.sleep(0.02)
+        raise AssertionError(f"no {event} in\n" + "".join(self.lines))
+
+    def stop(self, number=signal.SIGTERM, seconds=30):
+        """Ask it to stop; return the exit status and how long it took."""
+        asked = time.monotonic()
+        self.process.send_signal(number)
+        status = self.process.wait(seconds)
+        self.thread.join()
+        return status, time.monotonic() - asked
+
+
+def test_messages_flow_until_it_is_stopped(daemon, run, twin, queue, books, either_store):
+    run("users", "import", "-", input="email\nperson0@example.com\n")
+    worker = daemon()
+    worker.wait_for("worker.started")
+    for address in mail.addresses(30):
+        twin.send(queue, mail.bounce(address))
+    assert twin.wait_for(lambda: not twin.messages(queue))
+    assert books.count("events") == 30
+    assert books.user("person0@example.com")["hard_bounce_count"] == 1
+    status, seconds = worker.stop()
+    assert (status, seconds < 5) == (0, True)
+    assert '"event":"worker.stopped"' in worker.lines[-1]
+    assert '"applied":30' in worker.lines[-1]
+
+
+def test_an_idle_queue_costs_one_receive_each_long_poll(daemon, twin, queue):
+    worker = daemon(SES_WORKER_QUEUE__WAIT_SECONDS="2")
+    worker.wait_for("worker.started")
+    time.sleep(4.5)
+    assert len(twin.journal.requests("ReceiveMessage")) <= 4
+
+
+def test_a_message_is_recorded_at_once(daemon, twin, queue, books):
+    worker = daemon(SES_WORKER_QUEUE__WAIT_SECONDS="20")
+    assert twin.wait_for(lambda: twin.long_polls)
+    sent = datetime.now(UTC)
+    twin.send(queue, mail.bounce("jane@example.com"))
+    assert twin.wait_for(lambda: not twin.messages(queue))
+    (event,) = books.rows("SELECT received_at FROM events")
+    received = datetime.fromisoformat(event["received_at"]).replace(tzinfo=UTC)
+    assert received - sent < timedelta(seconds=2)
+    worker.process.kill()
+
+
+class TestStopping:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_in_a_long_poll_waits_for_it_and_leaves_with_0(self, daemon, twin, queue, number):
+        worker = daemon(SES_WORKER_QUEUE__WAIT_SECONDS="3")
+        assert twin.wait_for(lambda: twin.long_polls)
+        status, seconds = worker.stop(number)
+        assert (status, seconds < 6) == (0, True)
+
+    def test_a_message_that_the_last_long_poll_brings_is_handed_back_at_once(self, daemon, twin, queue, books):
+        worker = daemon(SES_WORKER_QUEUE__WAIT_SECONDS="5")
+        assert twin.wait_for(lambda: twin.long_polls)
+        worker.process.send_signal(signal.SIGTERM)
+        worker.wait_for("worker.stopping")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        assert worker.process.wait(20) == 0
+        assert (twin.counts(queue).visible, books.count("events")) == (1, 0)
+
+    def test_what_is_begun_is_finished_and_the_rest_goes_back(self, daemon, twin, queue, books):
+        for address in mail.addresses(2_000):
+            twin.send(queue, mail.bounce(address))
+        worker = daemon()
+        assert twin.wait_for(lambda: twin.journal.requests("DeleteMessageBatch"))
+        status, _ = worker.stop()
+        counts = twin.counts(queue)
+        assert status == 0
+        assert counts.in_flight == 0
+        assert 0 < books.count("events") == 2_000 - counts.visible < 2_000
+
+    def test_a_second_signal_does_not_wait_for_the_long_poll(self, daemon, twin, queue):
+        worker = daemon(SES_WORKER_QUEUE__WAIT_SECONDS="20")
+        assert twin.wait_for(lambda: twin.long_polls)
+        worker.process.send_signal(signal.SIGTERM)
+        worker.wait_for("worker.stopping")
+        status, seconds = worker.stop(signal.SIGINT)
+        assert (status, seconds < 3) == (0, True)
+
+    def test_hurry_or_not_nothing_is_deleted_before_its_commit(self, daemon, twin, queue, books):
+        """The deletes hang while the second signal comes: what was committed comes again."""
+        for address in mail.addresses(20):
+            twin.send(queue, mail.bounce(address))
+        twin.faults.add(Delay(30), on=DELETE)
+        worker = daemon()
+        assert twin.wait_for(lambda: books_have(books, 20))
+        worker.process.send_signal(signal.SIGTERM)
+        worker.wait_for("worker.stopping")
+        status, seconds = worker.stop()
+        assert (status, seconds < 8) == (0, True)
+        assert len(twin.messages(queue)) == 20
+
+
+def books_have(books, count):
+    try:
+        return books.count("events") >= count
+    except sqlite3.OperationalError:
+        return False
+
+
+class TestWhatIsAway:
+    def test_a_queue_that_is_made_later_is_found(self, daemon, twin, environment, books):
+        environment["SES_WORKER_QUEUE__URL"] = f"{twin.endpoint}/111122223333/later"
+        worker = daemon()
+        worker.wait_for("queue.unavailable")
+        url = twin.create_queue("later")
+        twin.send(url, mail.bounce("jane@example.com"))
+        assert twin.wait_for(lambda: not twin.messages(url))
+        assert worker.stop()[0] == 0
+        assert books.count("events") == 1
+
+    @pytest.mark.parametrize("fault", [SERVICE_UNAVAILABLE, ACCESS_DENIED], ids=lambda fault: fault.code)
+    def test_trouble_with_sqs_is_waited_for_without_a_spin(self, daemon, twin, queue, books, fault):
+        rule = twin.faults.add(fault, on=RECEIVE)
+        worker = daemon()
+        worker.wait_for("queue.unavailable")
+        time.sleep(2)
+        assert rule.struck <= 5
+        rule.stop()
+        twin.send(queue, mail.bounce("jane@example.com"))
+        assert twin.wait_for(lambda: not twin.messages(queue))
+        assert worker.stop()[0] == 0
+
+    def test_a_stop_cuts_the_waiting_short(self, daemon, twin, queue):
+        twin.faults.add(SERVICE_UNAVAILABLE, on=RECEIVE)
+        worker = daemon()
+        worker.wait_for("queue.unavailable")
+        time.sleep(3)
+        status, seconds = worker.stop()
+        assert (status, seconds < 3) == (0, True)
+
+    def test_postgresql_that_is_away_at_the_start_is_waited_for(self, daemon, twin, queue):
+        worker = daemon(SES_WORKER_STORE__URL="postgresql://127.0.0.1:9/app")
+        worker.wait_for("store.unavailable")
+        assert twin.journal.requests("ReceiveMessage") == []
+        assert worker.stop()[0] == 0
+
+    def test_postgresql_that_restarts_costs_nothing_but_time(self, daemon, twin, queue, own_postgresql, books, environment):
+        environment["SES_WORKER_STORE__URL"] = own_postgresql.url
+        worker = daemon()
+        for address in mail.addresses(5):
+            twin.send(queue, mail.bounce(address))
+        assert twin.wait_for(lambda: not twin.messages(queue))
+        own_postgresql.stop()
+        for address in mail.addresses(30):
+            twin.send(queue, mail.bounce(address))
+        worker.wait_for("store.unavailable")
+        time.sleep(1)
+        own_postgresql.start()
+        assert twin.wait_for(lambda: not twin.messages(queue), seconds=60)
+        assert worker.stop()[0] == 0
+        assert books.count("events") == 35
+        assert twin.messages("feedback-dlq") == []
+        assert max(fate.received for fate in twin.journal.fates().values()) <= 3
+
+    def test_a_full_disk_is_waited_out(self, daemon, twin, queue, books, environment, small_disk):
+        environment["SES_WORKER_STORE__URL"] = f"sqlite:///{small_disk.path / 'worker.db'}"
+        worker = daemon()
+        worker.wait_for("worker.started")
+        small_disk.fill()
+        for address in mail.addresses(200):
+            twin.send(queue, mail.bounce(mail.recipient(address, diagnosticCode="x" * 9_000)))
+        worker.wait_for("store.unavailable")
+        time.sleep(2)
+        small_disk.empty()
+        worker.wait_for("store.available", seconds=40)
+        assert twin.wait_for(lambda: not twin.messages(queue), seconds=60)
+        assert worker.stop()[0] == 0
+        assert books.count("events") == 200
+        assert twin.messages("feedback-dlq") == []
+
+
+def test_malformed_messages_never_stop_it(daemon, twin, queue, books):
+    worker = daemon()
+    for body in ("nonsense", "[" * 60_000, '{"notificationType": "Bounce"}', "null", '"\\ud800"'):
+        twin.send(queue, body)
+    twin.send(queue, mail.bounce("jane@example.com"))
+    assert twin.wait_for(lambda: not twin.messages(queue))
+    assert books.count("events") == 1
+    assert len(twin.messages("feedback-dlq")) == 5
+    assert worker.stop()[0] == 0
+
+
+@pytest.mark.parametrize("point", ["polling:2", "writing", "settling"])
+def test_a_thread_that_dies_ends_the_process_with_1(failing, twin, queue, point):
+    twin.send(queue, mail.bounce("jane@example.com"))
+    done = failing(point, "raise", "run")
+    assert done.status == 1
+    assert [line["exc_info" if "exc_info" in line else "event"] for line in done.log if line["event"] == "thread.died"]
