@@ -3,15 +3,14 @@
 import itertools
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+import mail
 import pytest
 
 from worker.model import Received
 from worker.store import Store, ensure_schema, open_store
-
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +63,7 @@ def message() -> Callable[..., Received]:
     """Make a message as SQS hands it over."""
     numbers = itertools.count(1)
 
-    def make(body: str, *, receive_count: int = 1, received_at: datetime = NOW) -> Received:
+    def make(body: str, *, receive_count: int = 1, received_at: datetime = mail.NOW) -> Received:
         number = next(numbers)
         return Received(
             message_id=f"message-{number}",

@@ -3,10 +3,13 @@
 import itertools
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 _numbers = itertools.count(1)
 TIME = "2026-11-20T08:15:33.000Z"
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+"""When messages are received, where the clock is an argument."""
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:ses-feedback"
 
 

@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 
 from worker.aws import region_for
-from worker.consumer import SETTLERS, Consumer, Plan
+from worker.consumer import Consumer, Plan
 from worker.errors import Misconfigured, Refused, Unavailable
 from worker.metrics import Metrics
 from worker.process import process
@@ -36,7 +36,7 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
         dead_letter_url=settings.queue.dead_letter_url,
         visibility_seconds=settings.queue.visibility_seconds,
         wait_seconds=plan.wait_seconds,
-        connections=plan.pollers + SETTLERS + 1,
+        connections=plan.pollers + 1,
     )
 
 

@@ -45,7 +45,7 @@ def run(settings: Settings) -> int:
             pass
         if consumer.failure:
             asked.to_hurry.set()  # nobody is left to work on what a long poll would bring
-        log.info("worker.stopping", held=consumer.permits.held)
+        log.info("worker.stopping", held=consumer.held)
         finished = consumer.finish(asked.to_hurry)
         store.close()
         log.info("worker.stopped", **consumer.tally.as_dict())

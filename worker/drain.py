@@ -101,7 +101,7 @@ class _End:
         consumer, now = self._consumer, time.monotonic()
         if consumer.tally.received != self._received:
             self._received, self._quiet_since = consumer.tally.received, now
-        if consumer.stopped.is_set() or self._asked.to_stop.is_set() or consumer.permits.exhausted:
+        if consumer.stopped.is_set() or self._asked.to_stop.is_set() or consumer.exhausted:
             return True
         if self._deadline is not None and now >= self._deadline:
             return True

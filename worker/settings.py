@@ -67,7 +67,7 @@ class QueueSettings(Section):
     dead_letter_url: str | None = None
     wait_seconds: Annotated[int, Field(ge=1, le=LONGEST_POLL_SECONDS)] = 20
     visibility_seconds: Annotated[int, Field(ge=1, le=LONGEST_VISIBILITY_SECONDS)] = 60
-    pollers: Annotated[int, Field(ge=1, le=32)] = 4
+    pollers: Annotated[int, Field(ge=1, le=32)] = 8
 
     @field_validator("url", "dead_letter_url")
     @classmethod

@@ -228,7 +228,9 @@ def small_disk(tmp_path):
     path = tmp_path / "small"
     path.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "ses-worker-test", path], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "ses-worker-test", path],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         if os.environ.get("CI"):

@@ -38,8 +38,8 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
     "dead-letter-sent": [(Queue, "send_dead_letter", AFTER)],
     "set-aside": [(Settler, "_keep", AFTER)],
     "polling": [(Poller, "_receive", BEFORE)],
-    "writing": [(Writer, "_write", BEFORE)],
-    "settling": [(Settler, "_settle", BEFORE)],
+    "writing": [(Writer, "_commit", BEFORE)],
+    "settling": [(Settler, "settle", BEFORE)],
 }
 
 
@@ -59,7 +59,9 @@ def plant(point: str, action: str) -> None:
         setattr(owner, method, around(getattr(owner, method), when, pass_by))
 
 
-def around(original: Callable[..., Any], when: str, pass_by: Callable[[], None]) -> Callable[..., Any]:
+def around(
+    original: Callable[..., Any], when: str, pass_by: Callable[[], None]
+) -> Callable[..., Any]:
     @wraps(original)
     def patched(*arguments: Any, **named: Any) -> Any:
         if when == BEFORE:

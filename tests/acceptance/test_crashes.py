@@ -36,7 +36,9 @@ def test_a_kill_loses_nothing_and_applies_nothing_twice(
     assert twin.messages(queue) == []
 
 
-def test_a_kill_in_mid_transaction_writes_nothing(failing, twin, queue, books, either_store, twelve):
+def test_a_kill_in_mid_transaction_writes_nothing(
+    failing, twin, queue, books, either_store, twelve
+):
     failing("in-transaction", "kill", "drain")
     assert books.count("events") == 0
     assert len(twin.messages(queue)) == 12
@@ -54,7 +56,9 @@ def test_a_kill_between_commit_and_delete_leaves_duplicates_that_change_nothing(
 
 
 @pytest.mark.parametrize("point", ["dead-letter-sent", "set-aside"])
-def test_a_kill_while_a_message_is_set_aside_leaves_at_least_one_copy(failing, run, twin, queue, environment, point):
+def test_a_kill_while_a_message_is_set_aside_leaves_at_least_one_copy(
+    failing, run, twin, queue, environment, point
+):
     twin.send(queue, "nonsense")
     assert failing(point, "kill", "drain").status == -9
     assert len(twin.messages(queue)) == 1

@@ -45,7 +45,10 @@ class TestEmptiness:
 
     def test_it_takes_two_empty_receives_in_a_row_that_wait(self, run, twin, queue):
         run("drain", "--json")
-        waits = [request.arguments["WaitTimeSeconds"] for request in twin.journal.requests("ReceiveMessage")]
+        waits = [
+            request.arguments["WaitTimeSeconds"]
+            for request in twin.journal.requests("ReceiveMessage")
+        ]
         assert len(waits) >= 2
         assert all(0 < wait <= 2 for wait in waits)
 
@@ -106,25 +109,36 @@ class TestOutcomes:
         assert [done.json[name] for name in OUTCOMES] == [1, 1, 1, 0, 1]
         assert done.json["received"] == 4
 
-    def test_unknown_recipients_can_be_dead_lettered_and_the_known_are_applied(self, run, twin, queue, books):
+    def test_unknown_recipients_can_be_dead_lettered_and_the_known_are_applied(
+        self, run, twin, queue, books
+    ):
         run("users", "import", "-", input="email\njane@example.com\n")
         body = mail.bounce("jane@example.com", "stranger@example.com")
         twin.send(queue, body)
         done = run("drain", "--json", SES_WORKER_POLICY__UNKNOWN_RECIPIENTS="dead_letter")
         assert (done.status, done.json["dead_lettered"], done.json["applied"]) == (3, 1, 0)
         assert books.user("jane@example.com")["hard_bounce_count"] == 1
-        assert [event["recipient"] for event in books.rows("SELECT * FROM events")] == ["jane@example.com"]
+        assert [event["recipient"] for event in books.rows("SELECT * FROM events")] == [
+            "jane@example.com"
+        ]
         (letter,) = twin.messages("feedback-dlq")
         assert letter.attributes["ses_worker_reason"]["StringValue"] == "unknown_recipient"
 
     def test_topics_not_listened_to_are_dead_lettered(self, run, twin, queue):
-        send(twin, queue, mail.enveloped(mail.bounce("a@b.c")), mail.enveloped(mail.bounce("a@b.c"), topic="arn:other"))
+        send(
+            twin,
+            queue,
+            mail.enveloped(mail.bounce("a@b.c")),
+            mail.enveloped(mail.bounce("a@b.c"), topic="arn:other"),
+        )
         done = run("drain", "--json", SES_WORKER_SNS__TOPIC_ARNS=f'["{mail.TOPIC}"]')
         assert (done.json["applied"], done.json["dead_lettered"]) == (1, 1)
 
 
 class TestDeadLetters:
-    def test_the_body_is_unchanged_and_attributes_say_why_whence_and_since_when(self, run, twin, queue):
+    def test_the_body_is_unchanged_and_attributes_say_why_whence_and_since_when(
+        self, run, twin, queue
+    ):
         body = 'nonsense \u00fc \U0001f600 {"a":'
         twin.send(queue, body, attributes={"theirs": {"DataType": "String", "StringValue": "kept"}})
         run("drain", "--json")
@@ -137,25 +151,41 @@ class TestDeadLetters:
         assert texts["theirs"] == "kept"
         assert {"ses_worker_error", "ses_worker_version"} <= set(texts)
 
-    def test_without_a_dead_letter_queue_the_message_is_kept_whole_in_quarantine(self, run, twin, environment, books):
+    def test_without_a_dead_letter_queue_the_message_is_kept_whole_in_quarantine(
+        self, run, twin, environment, books
+    ):
         url = twin.create_queue("alone")
         twin.send(url, "nonsense")
         done = run("drain", "--json", SES_WORKER_QUEUE__URL=url)
         assert (done.status, done.json["dead_lettered"], done.json["remaining"]) == (3, 1, 0)
         (kept,) = books.rows("SELECT * FROM quarantine")
-        assert (bytes(kept["body"]), kept["reason"], kept["queue"]) == (b"nonsense", "not_json", url)
+        assert (bytes(kept["body"]), kept["reason"], kept["queue"]) == (
+            b"nonsense",
+            "not_json",
+            url,
+        )
         assert any(line["event"] == "dead_letter_queue.missing" for line in done.log)
 
     @pytest.mark.parametrize(
         "refusal",
-        [Refuse("InvalidMessageContents", 400), Refuse("InvalidParameterValue", 400), ACCESS_DENIED],
+        [
+            Refuse("InvalidMessageContents", 400),
+            Refuse("InvalidParameterValue", 400),
+            ACCESS_DENIED,
+        ],
         ids=lambda refusal: refusal.code,
     )
-    def test_one_that_the_dead_letter_queue_refuses_likewise(self, run, twin, queue, books, refusal):
+    def test_one_that_the_dead_letter_queue_refuses_likewise(
+        self, run, twin, queue, books, refusal
+    ):
         twin.faults.add(refusal, on=SEND)
         send(twin, queue, "nonsense", mail.bounce("jane@example.com"))
         done = run("drain", "--json")
-        assert (done.json["applied"], done.json["dead_lettered"], done.json["remaining"]) == (1, 1, 0)
+        assert (done.json["applied"], done.json["dead_lettered"], done.json["remaining"]) == (
+            1,
+            1,
+            0,
+        )
         assert [kept["reason"] for kept in books.rows("SELECT * FROM quarantine")] == ["not_json"]
 
     def test_one_that_cannot_be_sent_now_stays_on_the_queue(self, run, twin, queue, books):
@@ -182,7 +212,9 @@ class TestDeletes:
         assert not twin.messages(queue)
 
     def test_entries_that_fail_through_us_come_again_and_are_duplicates(self, run, twin, queue):
-        twin.faults.add(FailEntries({"0"}, sender_fault=True, code="ReceiptHandleIsInvalid"), on=DELETE, times=1)
+        twin.faults.add(
+            FailEntries({"0"}, sender_fault=True, code="ReceiptHandleIsInvalid"), on=DELETE, times=1
+        )
         send(twin, queue, *bounces(3))
         done = run("drain", "--json", SES_WORKER_QUEUE__VISIBILITY_SECONDS="2")
         assert (done.status, done.json["applied"], done.json["duplicate"]) == (0, 3, 1)
@@ -191,7 +223,10 @@ class TestDeletes:
     def test_deletes_go_in_tens(self, run, twin, queue):
         send(twin, queue, *bounces(200))
         run("drain", "--json")
-        sizes = [len(request.arguments["Entries"]) for request in twin.journal.requests("DeleteMessageBatch")]
+        sizes = [
+            len(request.arguments["Entries"])
+            for request in twin.journal.requests("DeleteMessageBatch")
+        ]
         assert sum(sizes) == 200
         assert len(sizes) <= 30
 
@@ -212,7 +247,9 @@ class TestFailures:
         done = run("drain", AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
         assert (done.status, "credentials" in done.err) == (1, True)
 
-    def test_a_queue_that_fails_half_way_ends_it_and_what_was_done_stands(self, run, twin, queue, books):
+    def test_a_queue_that_fails_half_way_ends_it_and_what_was_done_stands(
+        self, run, twin, queue, books
+    ):
         send(twin, queue, *bounces(30))
         twin.faults.add(ACCESS_DENIED, on=RECEIVE, first=3)
         done = run("drain", "--json")
@@ -252,7 +289,13 @@ class TestWhatPeopleSee:
 
         send(twin, queue, *bounces(3))
         ours, theirs = pty.openpty()
-        process = subprocess.Popen([COMMAND, "drain"], env=environment | {"TERM": "xterm"}, stdout=theirs, stderr=theirs, cwd=tmp_path)
+        process = subprocess.Popen(
+            [COMMAND, "drain"],
+            env=environment | {"TERM": "xterm"},
+            stdout=theirs,
+            stderr=theirs,
+            cwd=tmp_path,
+        )
         os.close(theirs)
         shown = b""
         try:

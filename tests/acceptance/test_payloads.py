@@ -9,7 +9,11 @@ import pytest
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 EXPECTED = json.loads((PAYLOADS / "expected.json").read_text(encoding="utf-8"))
 DEAD = [row for row in EXPECTED if row["disposition"] == "dead"]
-REPORTS = [row for row in EXPECTED if row["kind"] in {"bounce", "complaint"} and row["disposition"] == "ack"]
+REPORTS = [
+    row
+    for row in EXPECTED
+    if row["kind"] in {"bounce", "complaint"} and row["disposition"] == "ack"
+]
 EVERYBODY = sorted({address for row in EXPECTED for address in row["recipients"] if address})
 USERS = [address for number, address in enumerate(EVERYBODY) if number % 5 != 4]
 
@@ -23,7 +27,10 @@ def test_all_payloads_mean_what_is_expected_and_once_more_nothing(
     run, twin, queue, books, either_store, wrap
 ):
     run("users", "import", "-", input="email,account_id\n" + "".join(f"{a},acct\n" for a in USERS))
-    bodies = [text_of(row) if row["file"].startswith("sqsbody") else wrap(text_of(row)) for row in EXPECTED]
+    bodies = [
+        text_of(row) if row["file"].startswith("sqsbody") else wrap(text_of(row))
+        for row in EXPECTED
+    ]
     for body in bodies:
         twin.send(queue, body)
 
@@ -69,7 +76,11 @@ def test_all_payloads_mean_what_is_expected_and_once_more_nothing(
 def check(row, events):
     """One payload's rows, against the table beside it."""
     feedback_id = json.loads(text_of(row))[row["kind"]]["feedbackId"]
-    found = {e["recipient"]: e for e in events if e["feedback_id"] == feedback_id and e["kind"] == row["kind"]}
+    found = {
+        e["recipient"]: e
+        for e in events
+        if e["feedback_id"] == feedback_id and e["kind"] == row["kind"]
+    }
     assert sorted(found) == sorted(address or "" for address in row["recipients"])
     for address, action in zip(row["recipients"], row["actions"], strict=False):
         event = found[address or ""]

@@ -94,13 +94,17 @@ def test_a_message_is_recorded_at_once(daemon, twin, queue, books):
 
 class TestStopping:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_a_signal_in_a_long_poll_waits_for_it_and_leaves_with_0(self, daemon, twin, queue, number):
+    def test_a_signal_in_a_long_poll_waits_for_it_and_leaves_with_0(
+        self, daemon, twin, queue, number
+    ):
         worker = daemon(SES_WORKER_QUEUE__WAIT_SECONDS="3")
         assert twin.wait_for(lambda: twin.long_polls)
         status, seconds = worker.stop(number)
         assert (status, seconds < 6) == (0, True)
 
-    def test_a_message_that_the_last_long_poll_brings_is_handed_back_at_once(self, daemon, twin, queue, books):
+    def test_a_message_that_the_last_long_poll_brings_is_handed_back_at_once(
+        self, daemon, twin, queue, books
+    ):
         worker = daemon(SES_WORKER_QUEUE__WAIT_SECONDS="5")
         assert twin.wait_for(lambda: twin.long_polls)
         worker.process.send_signal(signal.SIGTERM)
@@ -160,7 +164,9 @@ class TestWhatIsAway:
         assert worker.stop()[0] == 0
         assert books.count("events") == 1
 
-    @pytest.mark.parametrize("fault", [SERVICE_UNAVAILABLE, ACCESS_DENIED], ids=lambda fault: fault.code)
+    @pytest.mark.parametrize(
+        "fault", [SERVICE_UNAVAILABLE, ACCESS_DENIED], ids=lambda fault: fault.code
+    )
     def test_trouble_with_sqs_is_waited_for_without_a_spin(self, daemon, twin, queue, books, fault):
         rule = twin.faults.add(fault, on=RECEIVE)
         worker = daemon()
@@ -186,7 +192,9 @@ class TestWhatIsAway:
         assert twin.journal.requests("ReceiveMessage") == []
         assert worker.stop()[0] == 0
 
-    def test_postgresql_that_restarts_costs_nothing_but_time(self, daemon, twin, queue, own_postgresql, books, environment):
+    def test_postgresql_that_restarts_costs_nothing_but_time(
+        self, daemon, twin, queue, own_postgresql, books, environment
+    ):
         environment["SES_WORKER_STORE__URL"] = own_postgresql.url
         worker = daemon()
         for address in mail.addresses(5):
@@ -237,4 +245,8 @@ def test_a_thread_that_dies_ends_the_process_with_1(failing, twin, queue, point)
     twin.send(queue, mail.bounce("jane@example.com"))
     done = failing(point, "raise", "run")
     assert done.status == 1
-    assert [line["exc_info" if "exc_info" in line else "event"] for line in done.log if line["event"] == "thread.died"]
+    assert [
+        line["exc_info" if "exc_info" in line else "event"]
+        for line in done.log
+        if line["event"] == "thread.died"
+    ]

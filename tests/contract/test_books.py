@@ -65,7 +65,11 @@ def test_changing_a_user_leaves_what_is_the_applications(store):
     with store.transaction() as transaction:
         transaction.save(page(changed=[stale]))
     (row,) = rows(store, users)
-    assert (row["email"], row["account_id"], row["metrics_enabled"]) == ("Jane@example.com", "acct-1", False)
+    assert (row["email"], row["account_id"], row["metrics_enabled"]) == (
+        "Jane@example.com",
+        "acct-1",
+        False,
+    )
     assert (row["hard_bounce_count"], row["last_hard_bounce"]) == (9, None)
 
 
@@ -83,7 +87,9 @@ def test_keys_are_seen_once_written(store, message):
 
 def test_an_event_is_written_whole(store, message):
     entry = mail.recipient(
-        '"Okafor, Jane" <Jane@Example.com>', status="5.1.1", diagnosticCode="550 \u00fc \U0001f600 \x00 end"
+        '"Okafor, Jane" <Jane@Example.com>',
+        status="5.1.1",
+        diagnosticCode="550 \u00fc \U0001f600 \x00 end",
     )
     body = mail.bounce(entry, at="2026-11-20T08:15:33.123456Z", feedback_id="f-1", message_id="m-1")
     with store.transaction() as transaction:
@@ -136,7 +142,11 @@ def test_quarantine_keeps_every_byte_once(store, message):
             transaction.quarantine("https://queue", received, why)
     (row,) = rows(store, quarantine)
     assert row["body"].decode("utf-8", "surrogatepass") == received.body
-    assert (row["queue"], row["message_id"], row["reason"]) == ("https://queue", "message-1", "not_json")
+    assert (row["queue"], row["message_id"], row["reason"]) == (
+        "https://queue",
+        "message-1",
+        "not_json",
+    )
     assert row["received_at"] == received.received_at
 
 
@@ -146,7 +156,9 @@ def test_a_pause_can_be_compared_with_now_in_sql(store, store_url):
     ended = User(email="b", email_key="b", paused_until=now - timedelta(seconds=5))
     with store.transaction() as transaction:
         transaction.save(page(created=[paused, ended]))
-    clock = "now()" if store_url.startswith("postgresql") else "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+    clock = (
+        "now()" if store_url.startswith("postgresql") else "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+    )
     with store.reading() as connection:
         found = connection.exec_driver_sql(f"SELECT email FROM users WHERE paused_until > {clock}")
         assert [email for (email,) in found] == ["a"]
@@ -178,7 +190,9 @@ def test_two_workers_who_change_one_user_lose_no_change(store, store_url):
         for _ in range(rounds):
             with books.transaction() as transaction:
                 (user,) = transaction.users(["a"]).values()
-                counted = User(email="a", email_key="a", hard_bounce_count=user.hard_bounce_count + 1)
+                counted = User(
+                    email="a", email_key="a", hard_bounce_count=user.hard_bounce_count + 1
+                )
                 transaction.save(page(changed=[counted]))
         books.close()
 

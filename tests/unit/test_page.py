@@ -110,8 +110,6 @@ bodies = st.lists(
 
 @given(bodies, st.integers(1, 5))
 def test_batches_of_any_size_give_the_same_books(bodies, size):
-    from conftest import NOW
-
     from worker.model import Received
 
     def received(body):
@@ -120,7 +118,7 @@ def test_batches_of_any_size_give_the_same_books(bodies, size):
             body=body,
             receipt_handle="h",
             receive_count=1,
-            received_at=NOW,
+            received_at=mail.NOW,
             lease_until=0,
         )
 

@@ -33,7 +33,7 @@ def test_without_anything_the_defaults_hold():
         "dead_letter_url": None,
         "wait_seconds": 20,
         "visibility_seconds": 60,
-        "pollers": 4,
+        "pollers": 8,
     }
     assert settings.as_policy() == Policy(
         hard_bounce_pause=timedelta(days=30), soft_bounce_pause=timedelta(days=1)

@@ -1,34 +1,30 @@
-"""The loops: pollers → one writer → settlers, and how they end.
+"""The loops: pollers that receive, write in turn and settle; and how they end.
 
-Messages move from the inbox to the writer to the settlers, and a permit moves with each. Whoever
-starts a `Consumer` waits for whatever ends it, then calls `finish`.
+Whoever starts a `Consumer` waits for whatever ends it, then calls `finish`.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from msgspec import Struct
 
 from worker.books import Books
+from worker.consumer.allowance import Allowance
 from worker.consumer.pace import Pace
-from worker.consumer.permits import Permits
-from worker.consumer.polling import Inbox, Poller
-from worker.consumer.settling import Outgoing, Settler
+from worker.consumer.polling import Poller
+from worker.consumer.settling import Settler
 from worker.consumer.tally import Tally
 from worker.consumer.writing import Writer
 from worker.model import Handled, Received
 from worker.queue import LARGEST_BATCH, Queue
 
-HELD_AT_ONCE = 1_000
-"""Messages between receive and settlement: a second's work, far below any sensible visibility."""
-SETTLERS = 3
-EMPTY_RECEIVES = 2
-"""In a row, and a queue looks empty."""
 SHUTDOWN_SECONDS = 45
 """A long poll (20 s) and its read timeout (10 s), then what is held; systemd grants 90."""
 HURRIED_SECONDS = 5
+EMPTY_RECEIVES = 2
+"""In a row, and a queue looks empty."""
 
 __all__ = ["Consumer", "Plan", "Tally"]
 
@@ -60,88 +56,85 @@ class Consumer:
         probe: Callable[[], None],
     ) -> None:
         self.tally = Tally()
+        self.pace = Pace(plan.pollers, full=LARGEST_BATCH)
         self.failure: BaseException | None = None
         self.stopped = threading.Event()
         """Somebody has asked for the end, or a failure has."""
-        self.permits = Permits(HELD_AT_ONCE, plan.at_most)
-        self.pace = Pace(plan.pollers, full=LARGEST_BATCH)
-        self._inbox: Inbox = Inbox()
-        self._outgoing = Outgoing()
+        self._allowance = Allowance(plan.at_most)
         give_up = None if plan.patient else self._fail
-        pollers = [
-            Poller(
-                number,
-                queue=queue,
-                wait_seconds=plan.wait_seconds,
-                inbox=self._inbox,
-                permits=self.permits,
-                pace=self.pace,
-                stopping=self.stopped,
-                give_up=give_up,
-            )
-            for number in range(plan.pollers)
-        ]
         writer = Writer(
-            inbox=self._inbox,
-            outgoing=self._outgoing,
             process=process,
-            tell=tell,
             probe=probe,
             tally=self.tally,
             pace=self.pace,
             stopping=self.stopped,
             give_up=give_up,
         )
-        settler = Settler(
-            queue=queue,
-            books=books,
-            outgoing=self._outgoing,
-            permits=self.permits,
-            tally=self.tally,
-        )
-        self._pollers = [self._thread(f"poller-{n}", p.run) for n, p in enumerate(pollers)]
-        self._writer = self._thread("writer", writer.run)
-        self._settlers = [self._thread(f"settler-{n}", settler.run) for n in range(SETTLERS)]
+        self._pollers = [
+            Poller(
+                number,
+                queue=queue,
+                wait_seconds=plan.wait_seconds,
+                writer=writer,
+                settler=Settler(queue=queue, books=books, tally=self.tally),
+                tell=tell,
+                allowance=self._allowance,
+                pace=self.pace,
+                stopping=self.stopped,
+                give_up=give_up,
+            )
+            for number in range(plan.pollers)
+        ]
+        self._threads = [self._thread(f"poller-{p.number}", p.run) for p in self._pollers]
+
+    @property
+    def held(self) -> int:
+        """Messages received and not settled."""
+        return sum(poller.held for poller in self._pollers)
 
     @property
     def idle(self) -> bool:
         """Two receives in a row were empty, and nothing is held."""
-        return self.pace.empty_in_a_row >= EMPTY_RECEIVES and self.permits.held == 0
+        return self.pace.empty_in_a_row >= EMPTY_RECEIVES and not self.held
+
+    @property
+    def exhausted(self) -> bool:
+        """All the messages that were to be had were had, and are settled."""
+        return self._allowance.exhausted and not self.held
 
     def start(self) -> None:
         """Start all threads."""
-        for thread in (*self._settlers, self._writer, *self._pollers):
+        for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Receive no more; what is begun is finished, the rest goes back."""
+        """Receive no more; what is begun is finished, what still arrives goes back."""
         self.stopped.set()
-        self.permits.close()
+        self._allowance.close()
         self.pace.close()
 
     def finish(self, hurry: threading.Event | None = None) -> bool:
         """Stop, and wait for the threads; tell whether all of them ended in time.
 
-        With `hurry` set, long polls are not waited for: what they bring stays hidden for the
+        Once `hurry` is set, long polls are not waited for: what they bring stays hidden for the
         visibility timeout. Even so nothing is deleted before its commit.
         """
         self.stop()
         hurry = hurry or threading.Event()
         deadline = time.monotonic() + SHUTDOWN_SECONDS
-        _join(self._pollers, deadline, hurry)
-        self._inbox.put(None)
-        if hurry.is_set():
-            deadline = time.monotonic() + HURRIED_SECONDS
-        _join([self._writer], deadline)
-        self._outgoing.close(len(self._settlers))
-        _join(self._settlers, deadline)
-        late = [thread.name for thread in self._threads() if thread.is_alive()]
+        while self._running() and time.monotonic() < deadline:
+            if hurry.is_set():
+                deadline = min(deadline, time.monotonic() + HURRIED_SECONDS)
+                if not self.held:
+                    break
+            self._running()[0].join(0.05)
+        late = [thread.name for thread in self._running()]
         if late:
-            log.warning("consumer.left_behind", threads=late, held=self.permits.held)
+            log.warning("consumer.left_behind", threads=late, held=self.held)
         return not late
 
-    def _threads(self) -> Iterable[threading.Thread]:
-        return (*self._pollers, self._writer, *self._settlers)
+    def _running(self) -> list[threading.Thread]:
+        return [thread for thread in self._threads if thread.is_alive()]
 
     def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
@@ -159,13 +152,3 @@ class Consumer:
         if self.failure is None:
             self.failure = error
         self.stop()
-
-
-def _join(
-    threads: Iterable[threading.Thread], deadline: float, hurry: threading.Event | None = None
-) -> None:
-    for thread in threads:
-        while thread.is_alive() and time.monotonic() < deadline:
-            if hurry and hurry.is_set():
-                return
-            thread.join(0.05)

@@ -1,20 +1,22 @@
-"""Pollers: take permits, long-poll, pass on what came."""
+"""A poller: receives up to ten messages and sees them through, to commit and off the queue."""
 
 import threading
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from contextlib import suppress
 
 import structlog
 
+from worker.consumer.allowance import Allowance
 from worker.consumer.pace import Pace
-from worker.consumer.permits import Permits
+from worker.consumer.settling import Settler
+from worker.consumer.writing import Writer
 from worker.errors import Refused, Unavailable
-from worker.model import Received
+from worker.model import Handled, Received, Release
 from worker.queue import LARGEST_BATCH, Queue
 from worker.retries import a_few_times, while_away
 
-Inbox = SimpleQueue[Sequence[Received] | None]
-"""What has been received and not begun; None at the end."""
+GATHERED = 50
+"""Messages, of a backlog, for one commit: five times fewer of them, for some 50 ms."""
 
 log = structlog.get_logger()
 
@@ -32,53 +34,94 @@ class Poller:
         *,
         queue: Queue,
         wait_seconds: int,
-        inbox: Inbox,
-        permits: Permits,
+        writer: Writer,
+        settler: Settler,
+        tell: Callable[[Handled], None],
+        allowance: Allowance,
         pace: Pace,
         stopping: threading.Event,
-        give_up: Callable[[Exception], None] | None,
+        give_up: Callable[[BaseException], None] | None,
     ) -> None:
-        self._number = number
+        self.number = number
         self._queue = queue
         self._wait_seconds = wait_seconds
-        self._inbox = inbox
-        self._permits = permits
+        self._writer = writer
+        self._settler = settler
+        self._tell = tell
+        self._allowance = allowance
         self._pace = pace
         self._stopping = stopping
         self._give_up = give_up
         # For as long as it takes, unless somebody waits for us.
-        self._again = a_few_times(self._sleep) if give_up else while_away(self._sleep, self._tell)
+        self._again = (
+            a_few_times(self._sleep) if give_up else while_away(self._sleep, self._tell_of_trouble)
+        )
+        self.held = 0
+        """Messages received and not settled."""
 
     def run(self) -> None:
-        """Poll until it is over."""
-        while self._pace.await_turn(self._number):
-            granted = self._permits.reserve(LARGEST_BATCH)
-            if not granted:
-                return
-            messages: Sequence[Received] = ()
-            try:
-                messages = self._receive(granted)
-            except _Over:
-                return
-            finally:
-                self._permits.fill(granted, len(messages))
-            if messages:
-                self._inbox.put(messages)
+        """Receive, write, settle; until it is over."""
+        while self._may_receive() and (granted := self._allowance.take(LARGEST_BATCH)):
+            messages = self._receive(granted)
             self._pace.received(len(messages))
+            if len(messages) == LARGEST_BATCH:
+                self._gather(messages)
+            if messages:
+                self._see_through(messages)
 
-    def _receive(self, most: int) -> list[Received]:
+    def _may_receive(self) -> bool:
+        self._writer.await_books()
+        return self._pace.await_turn(self.number)
+
+    def _receive(self, granted: int) -> list[Received]:
+        """Long-poll; wait for SQS for as long as it takes, unless somebody waits for us."""
+        messages: list[Received] = []
         try:
-            return self._again(self._queue.receive, most, self._wait_seconds)
+            messages = self._again(self._queue.receive, granted, self._wait_seconds)
+        except _Over:
+            pass
         except (Unavailable, Refused) as error:
             if self._give_up:
                 self._give_up(error)
-            raise _Over from error
+        finally:
+            self._got(granted, messages)
+        return messages
+
+    def _gather(self, messages: list[Received]) -> None:
+        """Add to a full receive: there is a backlog, and one commit will do for more.
+
+        What is in hand must not wait. So this does not long-poll, does not try again, and finding
+        nothing says nothing about the queue.
+        """
+        more = messages
+        while len(more) == LARGEST_BATCH and len(messages) < GATHERED:
+            granted = self._allowance.take(LARGEST_BATCH, wait=False)
+            more = []
+            with suppress(Unavailable, Refused):  # the next long poll will meet it, and say so
+                if granted and not self._stopping.is_set():
+                    more = self._queue.receive(granted, wait_seconds=0)
+            self._got(granted, more)
+            messages += more
+
+    def _got(self, granted: int, messages: Sequence[Received]) -> None:
+        self.held += len(messages)
+        self._allowance.give_back(granted, len(messages))
+
+    def _see_through(self, messages: Sequence[Received]) -> None:
+        if self._stopping.is_set():
+            handled = [Handled(message, Release(0, begun=False)) for message in messages]
+        else:
+            handled = self._writer.write(messages)
+        self._settler.settle(handled)
+        self.held = 0
+        for one in handled:
+            self._tell(one)
 
     def _sleep(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
             raise _Over
 
-    def _tell(self, error: BaseException, seconds: float) -> None:
+    def _tell_of_trouble(self, error: BaseException, seconds: float) -> None:
         self._pace.stumbled()
         log.warning(
             "queue.unavailable",

@@ -2,7 +2,6 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
 
 from worker.model import Outcome
 
@@ -20,10 +19,10 @@ class Tally:
         with self._turn:
             self._received += count
 
-    def ended(self, outcomes: Iterable[Outcome]) -> None:
-        """Outcomes that are certain now."""
+    def ended(self, outcome: Outcome) -> None:
+        """A message has an outcome, for certain."""
         with self._turn:
-            self._counts.update(outcomes)
+            self._counts[outcome] += 1
 
     @property
     def received(self) -> int:

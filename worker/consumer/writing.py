@@ -1,166 +1,128 @@
-"""The writer: one thread, one transaction for whatever has arrived, up to a bound."""
+"""The writer: one at a time, one transaction for all that has arrived, up to a bound.
+
+Whichever poller comes first writes for all who wait, itself included; the others find their
+messages written. So a commit's fsync is shared whenever there is somebody to share it with, and on
+a quiet queue no message is passed from thread to thread.
+"""
 
 import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from functools import partial
-from queue import Empty
+from collections.abc import Callable, Sequence
 
-import structlog
-
-from worker.consumer.held import Held
+from worker.consumer.arrivals import Arrival, met_an_outage
+from worker.consumer.outage import Outage
 from worker.consumer.pace import Pace
-from worker.consumer.polling import Inbox
-from worker.consumer.settling import Outgoing
 from worker.consumer.tally import Tally
-from worker.errors import Misconfigured, Unavailable
-from worker.model import Delete, Handled, Outcome, Received, Release
-from worker.retries import back_off, while_away
+from worker.model import Handled, Received
 
 LARGEST_COMMIT = 200
 """Messages in one transaction: enough to make an fsync cheap, few enough to keep it short."""
-
-log = structlog.get_logger()
-
-
-class _Over(Exception):
-    """There is no more reason to wait for the books."""
+TICK_SECONDS = 0.2
 
 
 class Writer:
-    """Takes batches from bytes to commit, and sees that the books are there to commit to."""
+    """Thread-safe; whoever writes does so alone."""
 
     def __init__(
         self,
         *,
-        inbox: Inbox,
-        outgoing: Outgoing,
         process: Callable[[Sequence[Received]], list[Handled]],
-        tell: Callable[[Handled], None],
         probe: Callable[[], None],
         tally: Tally,
         pace: Pace,
         stopping: threading.Event,
-        give_up: Callable[[Exception], None] | None,
+        give_up: Callable[[BaseException], None] | None,
     ) -> None:
-        self._inbox = inbox
-        self._outgoing = outgoing
         self._process = process
-        self._tell = tell
         self._probe = probe
         self._tally = tally
         self._pace = pace
         self._stopping = stopping
         self._give_up = give_up
-        self._closed = False
-        self._failures = 0
-        self._waiting: list[Received] = []
-        """Came while the books were away, and not begun."""
+        self._changed = threading.Condition()
+        self._writing = False
+        self._waiting: list[Arrival] = []
+        self._outage: Outage | None = None
+        self._outages_in_a_row = 0
 
-    def run(self) -> None:
-        """Write until the pollers have ended and nothing is left."""
-        while batch := self._next():
-            if self._stopping.is_set():
-                self._hand_back(batch)
-            else:
-                self._write(batch)
+    def write(self, messages: Sequence[Received]) -> list[Handled]:
+        """Have messages written; return when their commit is durable, or when they must go back.
 
-    def _next(self) -> list[Received]:
-        """Wait for messages; take those that are there, up to the bound. None left: an end."""
-        batch, self._waiting = self._waiting, []
-        while not self._closed and len(batch) < LARGEST_COMMIT:
-            try:
-                messages = self._inbox.get(block=not batch)
-            except Empty:
-                break
-            if messages is None:
-                self._closed = True
-            else:
-                batch += messages
-        return batch
-
-    def _write(self, batch: Sequence[Received]) -> None:
-        self._tally.begun(len(batch))
-        while batch:
-            handled = self._process(batch)
-            stuck = [one for one in handled if _met_an_outage(one)]
-            if not stuck:
-                self._failures = 0
-                self._settle(handled)
-                return
-            self._settle([one for one in handled if not _met_an_outage(one)])
-            batch = self._outlast(stuck)
-
-    def _settle(self, handled: Sequence[Handled]) -> None:
-        """The handled are on their way before they are spoken of: nobody waits for a log."""
-        self._tally.ended(_outcomes(handled))
-        self._outgoing.put(handled)
-        for one in handled:
-            self._tell(one)
-
-    def _outlast(self, stuck: Sequence[Handled]) -> list[Received]:
-        """Wait until the books are there again; return what is to be tried again.
-
-        Nothing is received meanwhile, so an outage, however long, costs a message one receive.
+        In an outage of the books they are held for some seconds, for it may be short; then they
+        go back. Nothing is received meanwhile (`await_books`), so an outage, however long, costs
+        a message one receive.
         """
-        log.error("store.unavailable", error=str(stuck[0].error))
-        self._failures += 1
+        arrival = Arrival(messages)
+        with self._changed:
+            self._waiting.append(arrival)
+        self._take_turns_while(lambda: not arrival.done)
+        return arrival.handled
+
+    def await_books(self) -> None:
+        """Wait as long as nothing can be written, unless it is over."""
+        self._take_turns_while(lambda: self._outage is not None and not self._stopping.is_set())
+
+    def _take_turns_while(self, wanted: Callable[[], bool]) -> None:
+        """Be the writer, or wait for whoever is, as long as something is wanted."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not wanted() or not self._writing)
+                if not wanted():
+                    return
+                self._writing = True
+            try:
+                self._take_a_turn()
+            finally:
+                with self._changed:
+                    self._writing = False
+                    self._waiting = [arrival for arrival in self._waiting if not arrival.done]
+                    self._changed.notify_all()
+
+    def _take_a_turn(self) -> None:
+        if self._outage is None:
+            self._commit(self._next())
+        elif self._stopping.is_set():
+            self._let_go(self._waiting)
+        elif self._outage.is_over(self._probe):
+            self._outage = None
+            self._pace.go_on()
+        else:
+            self._stopping.wait(TICK_SECONDS)
+            self._let_go([arrival for arrival in self._waiting if arrival.overdue])
+
+    def _next(self) -> list[Arrival]:
+        with self._changed:
+            chosen: list[Arrival] = []
+            messages = 0
+            for arrival in self._waiting:
+                if chosen and messages + len(arrival.left) > LARGEST_COMMIT:
+                    break
+                chosen.append(arrival)
+                messages += len(arrival.left)
+            return chosen
+
+    def _commit(self, arrivals: Sequence[Arrival]) -> None:
+        self._tally.begun(sum(len(arrival.left) for arrival in arrivals if not arrival.begun))
+        handled = self._process([message for arrival in arrivals for message in arrival.left])
+        with self._changed:
+            start = 0
+            for arrival in arrivals:
+                end = start + len(arrival.left)
+                arrival.take(handled[start:end])
+                start = end
+        errors = [one.error for one in handled if met_an_outage(one)]
+        if errors and errors[0]:
+            self._begin_outage(errors[0])
+        else:
+            self._outages_in_a_row = 0
+
+    def _begin_outage(self, error: BaseException) -> None:
         self._pace.halt()
-        held = Held(stuck)
-        started = time.monotonic()
-        try:
-            if self._give_up and stuck[0].error:
-                self._give_up(stuck[0].error)
-            self._pass_time(held, back_off(self._failures))
-            while_away(partial(self._pass_time, held), _tell_again)(self._look)
-        except _Over:
-            self._settle(held.let_go())
-            return []
-        log.info("store.available", away_seconds=round(time.monotonic() - started, 1))
-        self._pace.go_on()
-        return held.messages()
+        self._outage = Outage(error, self._outages_in_a_row)
+        self._outages_in_a_row += 1
+        if self._give_up:
+            self._give_up(error)
 
-    def _look(self) -> None:
-        try:
-            self._probe()
-        except Misconfigured as error:  # it was well when we started, so it may be so again
-            raise Unavailable(str(error)) from error
-
-    def _pass_time(self, held: Held, seconds: float) -> None:
-        """Take in what still arrives; let go of what is held when it has been held long enough."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            if self._closed or self._stopping.is_set():
-                raise _Over
-            if held.is_due():
-                self._settle(held.let_go())
-                self._hand_back(self._waiting)
-                self._waiting = []
-            with suppress(Empty):
-                messages = self._inbox.get(timeout=min(left, 0.2))
-                self._closed = messages is None
-                self._waiting += messages or ()
-
-    def _hand_back(self, messages: Iterable[Received]) -> None:
-        self._outgoing.put(Handled(message, Release(0, begun=False)) for message in messages)
-
-
-def _met_an_outage(handled: Handled) -> bool:
-    return isinstance(handled.error, Unavailable | Misconfigured)
-
-
-def _tell_again(error: BaseException, seconds: float) -> None:
-    log.warning("store.unavailable", error=str(error), next_try_seconds=round(seconds, 1))
-
-
-def _outcomes(handled: Iterable[Handled]) -> list[Outcome]:
-    """Those that are certain now; a dead letter has to be accepted first."""
-    found = []
-    for one in handled:
-        match one.disposition:
-            case Delete(outcome):
-                found.append(outcome)
-            case Release():
-                found.append(Outcome.DEFERRED)
-    return found
+    def _let_go(self, arrivals: Sequence[Arrival]) -> None:
+        with self._changed:
+            for arrival in arrivals:
+                arrival.let_go()
