@@ -36,6 +36,12 @@ class Done:
 
 
 @pytest.fixture
+def command():
+    """Where the installed command is."""
+    return COMMAND
+
+
+@pytest.fixture
 def environment(tmp_path):
     """No setting and no credential of whoever runs the tests."""
     kept = {

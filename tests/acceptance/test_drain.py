@@ -284,13 +284,13 @@ class TestWhatPeopleSee:
         assert "drained in" in out
         assert "applied" in out
 
-    def test_a_terminal_shows_progress_and_json_does_not(self, environment, twin, queue, tmp_path):
-        from conftest import COMMAND
-
+    def test_a_terminal_shows_progress_and_json_does_not(
+        self, command, environment, twin, queue, tmp_path
+    ):
         send(twin, queue, *bounces(3))
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [COMMAND, "drain"],
+            [command, "drain"],
             env=environment | {"TERM": "xterm"},
             stdout=theirs,
             stderr=theirs,
