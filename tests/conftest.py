@@ -1,4 +1,7 @@
-"""Fixtures only: real books of both kinds, a policy, messages as SQS hands them over."""
+"""Fixtures only: real books of both kinds, messages as SQS hands them over.
+
+Those that run the installed command are in `running`.
+"""
 
 import itertools
 import warnings
@@ -11,6 +14,8 @@ import pytest
 
 from worker.model import Received
 from worker.store import Store, ensure_schema, open_store
+
+pytest_plugins = ["running"]
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def run(settings: "Settings") -> None:
     """Work until stopped: long-poll the queue and keep the user records.
 
-    SIGTERM or SIGINT finishes what has been begun, hands back the rest and leaves, after
-    queue.wait_seconds at the latest when all is well; a second signal does not wait for the long
-    poll. Nothing is deleted from the queue before its commit, however it ends.
+    SIGTERM or SIGINT finishes what has been received, hands back what still arrives and leaves,
+    after queue.wait_seconds at the latest when all is well; a second signal does not wait for the
+    long poll. Nothing is deleted from the queue before its commit, however it ends.
 
     \b
     Example:

@@ -167,7 +167,7 @@ def failing(environment, tmp_path):
     """Run the command with a point at which it fails."""
 
     def run(point, action, *arguments):
-        script = Path(__file__).with_name("failing.py")
+        script = Path(__file__).parent / "acceptance" / "failing.py"
         done = subprocess.run(
             [sys.executable, script, point, action, "--", *map(str, arguments)],
             env=environment,

@@ -1,0 +1,187 @@
+"""Documents and code agree."""
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from worker.cli.exits import MEANINGS
+from worker.metrics import Metrics
+from worker.policy import RULES
+from worker.settings import Settings
+from worker.sources import all_keys, load_settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+SETTINGS_FILE = (ROOT / "config" / "worker.toml").read_text(encoding="utf-8")
+
+
+def table(text, heading):
+    """Rows of the first table below a heading, cells stripped of back-quotes."""
+    below = text[text.index(heading) :]
+    rows = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)[0].splitlines()[2:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
+def plain(cell):
+    return cell.replace("`", "").replace("\\|", "|")
+
+
+def test_the_readme_has_every_setting_and_no_other():
+    assert [plain(row[0]) for row in table(README, "## Settings")] == all_keys()
+
+
+def test_the_readme_has_every_default():
+    defaults = {
+        f"{section}.{key}": value
+        for section, values in Settings().model_dump(mode="json").items()
+        for key, value in values.items()
+    }
+    for row in table(README, "## Settings"):
+        name, said = plain(row[0]), plain(row[1])
+        default = defaults[name]
+        if default is None:
+            assert said.startswith(("from ", "required")), name
+        elif name != "store.url":
+            shown = f"{default:g}" if isinstance(default, float) else str(default)
+            assert said.split(" (")[0] == shown, name
+    assert "`sqlite:///ses-worker.db`" in README
+
+
+def test_the_settings_file_has_every_setting_once():
+    keys, section = [], ""
+    for line in SETTINGS_FILE.splitlines():
+        if found := re.fullmatch(r"\[([\w.]+)\]", line):
+            section = found[1]
+            keys += [section] if "." in section else []
+        elif found := re.fullmatch(r"#?(\w+) = .*", line):
+            keys.append(f"{section}.{found[1]}")
+    assert keys == all_keys()
+
+
+def test_the_settings_file_as_it_stands_gives_the_defaults():
+    given = load_settings({}, ROOT / "config" / "worker.toml")
+    assert given == load_settings({})
+
+
+def test_every_example_in_the_settings_file_is_accepted(tmp_path):
+    file = tmp_path / "worker.toml"
+    file.write_text(re.sub(r"^#(?=[\w\"].* = )", "", SETTINGS_FILE, flags=re.MULTILINE))
+    given = load_settings({}, file)
+    assert given.queue.url.endswith("/ses-feedback")
+    assert len(given.policy.bounce_actions) == 3
+
+
+def test_every_line_of_why_stands_before_its_key():
+    lines = SETTINGS_FILE.splitlines()
+    for number, line in enumerate(lines):
+        if re.fullmatch(r"#?\w+ = .*", line):
+            assert lines[number - 1].startswith("# "), line
+
+
+def test_the_rules_in_the_architecture_are_the_rules_in_the_code():
+    assert table(ARCHITECTURE, "## The rules") == [
+        [rule.kind.value, f"`{rule.reason}`", rule.when, f"`{rule.action}`"] for rule in RULES
+    ]
+
+
+def test_the_exit_statuses_are_the_same_in_the_readme_and_in_the_code():
+    assert table(README, "### Exit status") == [
+        [str(int(status)), meaning] for status, meaning in MEANINGS.items()
+    ]
+
+
+def test_the_readme_names_every_metric_with_its_labels():
+    known = {
+        metric._name + "_total": list(metric._labelnames)
+        for metric in vars(Metrics()).values()
+        if hasattr(metric, "_labelnames")
+    }
+    assert {
+        plain(row[0]): plain(row[1]).split(", ") for row in table(README, "| Prometheus counter |")
+    } == known
+
+
+@pytest.mark.parametrize("file", ["ARCHITECTURE.md", "tests/SEEDS.md"])
+def test_every_test_that_a_document_names_exists(file):
+    named = re.findall(
+        r"(?:unit|integration|contract|acceptance)/\w+\.py::[\w:]+", (ROOT / file).read_text()
+    )
+    assert len(named) > 10
+    for name in named:
+        path, *parts = name.split("::")
+        source = (ROOT / "tests" / path).read_text(encoding="utf-8")
+        for part in parts:
+            assert re.search(rf"^ *(?:def|class) {part}\b", source, re.MULTILINE), name
+
+
+def test_every_room_in_the_architecture_is_there_and_every_room_is_in_the_architecture():
+    named = set(
+        re.findall(r"`(\w+)/?`", "".join(row[1] for row in table(ARCHITECTURE, "## The rooms")))
+    )
+    there = {
+        path.stem
+        for path in (ROOT / "worker").iterdir()
+        if path.name not in {"__init__.py", "__main__.py", "__pycache__"}
+    }
+    assert named == there
+
+
+def test_the_iam_policy_lists_exactly_the_calls_that_are_made():
+    source = (ROOT / "worker" / "queue.py").read_text(encoding="utf-8")
+    calls = set(re.findall(r'self\._call\(\s*"(\w+)"', source))
+    actions = {
+        "sqs:" + "".join(word.title() for word in call.removesuffix("_batch").split("_"))
+        for call in calls
+    }
+    policy = json.loads(re.search(r"```json\n(.*?)```", README, re.DOTALL)[1])
+    listed = [action for statement in policy["Statement"] for action in statement["Action"]]
+    assert set(listed) == actions
+
+
+def test_the_unit_file_says_nothing_that_systemd_does_not_know():
+    unit = ROOT / "systemd" / "ses-worker.service"
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
+    )
+    complaints = [line for line in done.stderr.splitlines() if "is not executable" not in line]
+    assert complaints == []
+
+
+def test_the_unit_grants_more_time_to_stop_than_the_worker_takes():
+    from worker.consumer import SHUTDOWN_SECONDS
+
+    unit = (ROOT / "systemd" / "ses-worker.service").read_text(encoding="utf-8")
+    assert int(re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)[1]) > SHUTDOWN_SECONDS
+    assert "RestartPreventExitStatus=78" in unit
+
+
+def test_nothing_that_is_committed_names_a_registry_or_a_path_of_some_machine():
+    files = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if files.returncode:
+        pytest.skip("not a git checkout")
+    words = "|".join(
+        ["/wor" + "k/", "/roo" + "t/", "pyp" + r"i\.org", "pythonhost" + "ed", "npm" + r"js\."]
+    )
+    for name in filter(None, files.stdout.split("\0")):
+        text = (ROOT / name).read_bytes().decode("utf-8", "replace")
+        assert not re.search(words, text), name
+
+
+def test_the_project_is_one_version():
+    from worker import __version__
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "worker.__version__"}
+    assert f"## {__version__} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_secrets_are_secret():
+    assert isinstance(Settings().store.url, SecretStr)
