@@ -1,0 +1,63 @@
+"""Patterns of addresses, as `notify.ignore` and `suppression.remove` have them. Pure.
+
+`name@domain` is exactly that address, `@domain` that domain, `@.domain` its subdomains too, and
+`text*` or `*text*` a glob on the local part only, for a stranger chooses the domain. Case does
+not count.
+"""
+
+import re
+from collections.abc import Iterable
+from fnmatch import translate
+
+from worker.address import parse_address
+from worker.model import Address
+
+
+class Patterns:
+    """Any number of them; an address matches if one of them does."""
+
+    def __init__(self, patterns: Iterable[str] = ()) -> None:
+        self._addresses: set[str] = set()
+        self._domains: set[str] = set()
+        self._suffixes: set[str] = set()
+        self._locals: list[re.Pattern[str]] = []
+        for pattern in patterns:
+            self._add(pattern.strip())
+
+    def __bool__(self) -> bool:
+        """There is at least one."""
+        return bool(self._addresses or self._domains or self._suffixes or self._locals)
+
+    def match(self, address: Address) -> bool:
+        """Tell whether one of them fits."""
+        if not self:
+            return False
+        local, _, domain = address.key.rpartition("@")
+        return (
+            address.key in self._addresses
+            or domain in self._domains
+            or any(f".{domain}".endswith(suffix) for suffix in self._suffixes)
+            or any(pattern.match(local) for pattern in self._locals)
+        )
+
+    def _add(self, pattern: str) -> None:
+        if pattern.startswith("@"):
+            name = pattern[1:].removeprefix(".")
+            example = parse_address(f"a@{name}")
+            if example is None:
+                raise ValueError(f"{pattern!r} names no domain")
+            if pattern.startswith("@."):
+                self._suffixes.add(f".{example.domain}")
+            else:
+                self._domains.add(example.domain)
+        elif "@" in pattern:
+            address = None if "*" in pattern else parse_address(pattern)
+            if address is None:
+                raise ValueError(f"{pattern!r} is no address; a glob has no @, a domain begins with one")
+            self._addresses.add(address.key)
+        elif "*" in pattern and pattern.strip("*"):
+            self._locals.append(re.compile(translate(pattern.casefold())))
+        else:
+            raise ValueError(
+                f"{pattern!r} must be name@domain, @domain, @.domain, or text* for local parts"
+            )
