@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from worker.effects import Owed
 from worker.model import DeadLetter, Feedback, Received, User
 from worker.page import Page
 
@@ -18,7 +19,10 @@ class Transaction(Protocol):
         """Tell which of their dedupe and route keys are on record."""
 
     def save(self, page: Page) -> None:
-        """Write the events, and the users as the page leaves them."""
+        """Write the events, the users as the page leaves them, and the effects that are owed."""
+
+    def owe(self, effects: Sequence[Owed]) -> None:
+        """Write effects into the outbox."""
 
     def quarantine(self, queue: str, received: Received, why: DeadLetter) -> None:
         """Keep a message whole; a second time changes nothing."""

@@ -173,6 +173,7 @@ class Owed(Struct, frozen=True, kw_only=True):
     ses_message_id: str = ""
     recipient: str = ""
     """The normalised address, where it is about one."""
+    created_at: datetime
 
 
 class Effect(Struct, frozen=True, kw_only=True):

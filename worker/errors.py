@@ -19,3 +19,7 @@ class Refused(WorkerError):
 
 class Raced(WorkerError):
     """Another worker wrote the same rows at the same moment: start the transaction over."""
+
+
+class Stopped(WorkerError):
+    """It is over: whoever waits goes home."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from worker.decide import decide
 from worker.decode import Decoded
+from worker.effects import Owed
 from worker.model import (
     DeadLetter,
     Decision,
@@ -22,6 +23,7 @@ from worker.model import (
     User,
     UserMatch,
 )
+from worker.owing import owed_for
 from worker.policy import Policy, UnknownRecipients
 
 
@@ -33,6 +35,7 @@ class Page:
         self._seen = set(seen)
         self._users = dict(users)
         self.decisions: list[Decision] = []
+        self.owed: list[Owed] = []
         self.created: dict[str, User] = {}
         self.changed: dict[str, User] = {}
 
@@ -57,6 +60,7 @@ class Page:
             else:
                 decisions.append(self._decide(item, received))
         self.decisions += decisions
+        self.owed += owed_for(decisions, self._policy)
         if strangers:
             detail = f"{strangers} of {len(feedback)} recipients are not among the users"
             return Handled(received, DeadLetter(Reason.UNKNOWN_RECIPIENT, detail), decisions)

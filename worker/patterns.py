@@ -7,7 +7,6 @@ not count.
 
 import re
 from collections.abc import Iterable
-from fnmatch import translate
 
 from worker.address import parse_address
 from worker.model import Address
@@ -37,7 +36,7 @@ class Patterns:
             address.key in self._addresses
             or domain in self._domains
             or any(f".{domain}".endswith(suffix) for suffix in self._suffixes)
-            or any(pattern.match(local) for pattern in self._locals)
+            or any(pattern.fullmatch(local) for pattern in self._locals)
         )
 
     def _add(self, pattern: str) -> None:
@@ -53,10 +52,11 @@ class Patterns:
         elif "@" in pattern:
             address = None if "*" in pattern else parse_address(pattern)
             if address is None:
-                raise ValueError(f"{pattern!r} is no address; a glob has no @, a domain begins with one")
+                raise ValueError(f"{pattern!r} is no address, and a glob has no @")
             self._addresses.add(address.key)
         elif "*" in pattern and pattern.strip("*"):
-            self._locals.append(re.compile(translate(pattern.casefold())))
+            parts = map(re.escape, pattern.lower().split("*"))
+            self._locals.append(re.compile(".*".join(parts), re.DOTALL))
         else:
             raise ValueError(
                 f"{pattern!r} must be name@domain, @domain, @.domain, or text* for local parts"

@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from worker.model import Action, Feedback, Kind, User
+from worker.patterns import Patterns
 
 REFUSED_BY_SES = frozenset({
     "Suppressed",
@@ -35,6 +36,12 @@ class Policy(Struct, frozen=True, kw_only=True):
     """By `Type/SubType`, then `Type/*`; asked before every rule."""
     topics: frozenset[str] = frozenset()
     """SNS topics that are listened to; empty: any."""
+    notify: bool = False
+    """Somebody is there to be told."""
+    ignore: Patterns = Patterns()
+    """Addresses nobody is told about, and which stay on the suppression list."""
+    remove: Patterns = Patterns()
+    """Addresses that are taken off the suppression list after a bounce."""
 
     def pause_for(self, action: Action) -> timedelta:
         """How long mail to a user pauses after such a bounce."""

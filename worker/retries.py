@@ -9,6 +9,7 @@ from tenacity import (
     retry,
     retry_if_exception_type,
     stop_after_attempt,
+    stop_after_delay,
     wait_exponential_jitter,
     wait_random,
 )
@@ -21,6 +22,7 @@ policy's maxReceiveCount to be no lower; without a redrive policy nothing else w
 LONGEST_BACK_OFF_SECONDS = 60
 
 _FIRST_RELEASE_SECONDS = 30
+_LONGEST_EFFECT_SECONDS = 3600
 _LONGEST_RELEASE_SECONDS = 6 * 3600
 """Half of the 12 hours that SQS lets a message be invisible after its receive."""
 
@@ -54,8 +56,19 @@ def a_few_times(sleep: Sleep) -> Retrying:
     """Get over a hiccup: five tries within some seconds; what is refused is not tried again."""
     return Retrying(
         retry=retry_if_exception_type(Unavailable),
-        wait=wait_exponential_jitter(initial=0.1, max=2, jitter=0.2),
+        wait=wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.2),
         stop=stop_after_attempt(5),
+        sleep=sleep,
+        reraise=True,
+    )
+
+
+def until_leased_out(sleep: Sleep, seconds: float) -> Retrying:
+    """Settle what was delivered, though the books be away for a moment, while it is still ours."""
+    return Retrying(
+        retry=retry_if_exception_type((Unavailable, Raced)),
+        wait=wait_exponential_jitter(multiplier=0.05, max=5, jitter=0.1),
+        stop=stop_after_delay(seconds),
         sleep=sleep,
         reraise=True,
     )
@@ -64,6 +77,12 @@ def a_few_times(sleep: Sleep) -> Retrying:
 def back_off(attempt: int) -> float:
     """Seconds to wait after that many failures in a row: 1 to 60, the half of it jitter."""
     ceiling = min(LONGEST_BACK_OFF_SECONDS, 2 ** min(attempt, 10))
+    return random.uniform(ceiling / 2, ceiling)  # noqa: S311 jitter, not a secret
+
+
+def effect_delay(attempts: int) -> float:
+    """Seconds until an effect is tried again: 30 s to an hour, the half of it jitter."""
+    ceiling = min(_LONGEST_EFFECT_SECONDS, _FIRST_RELEASE_SECONDS * 2 ** min(attempts, 20))
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 jitter, not a secret
 
 

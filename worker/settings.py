@@ -8,12 +8,13 @@ import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from worker.model import Action
+from worker.patterns import Patterns
 from worker.policy import Policy, UnknownRecipients
 
 LONGEST_POLL_SECONDS = 20
@@ -133,6 +134,78 @@ class SnsSettings(Section):
         return value
 
 
+class NotifySettings(Section):
+    """Who is told, and who is not."""
+
+    ignore: tuple[str, ...] = ()
+
+    @field_validator("ignore")
+    @classmethod
+    def _are_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Patterns(value)
+        return value
+
+
+class SuppressionSettings(Section):
+    """Which addresses are taken off the SES suppression list, and when they are not."""
+
+    remove: tuple[str, ...] = ()
+    remove_complaints: bool = False
+    tries: Annotated[int, Field(ge=1, le=20)] = 5
+    most_removals: Annotated[int, Field(ge=1)] = 3
+    within_days: Annotated[float, Field(gt=0, le=3_650)] = 30
+    requests_per_second: Annotated[float, Field(gt=0, le=100)] = 1
+
+    @field_validator("remove")
+    @classmethod
+    def _are_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Patterns(value)
+        return value
+
+
+class Addresses(StrEnum):
+    """How notices show addresses."""
+
+    FULL = "full"
+    MASKED = "masked"
+
+
+class SlackSettings(Section):
+    """Where notices go: an incoming webhook, or a token and a channel."""
+
+    webhook_url: SecretStr | None = None
+    token: SecretStr | None = None
+    channel: str | None = None
+    username: str = "SES Notice"
+    icon_emoji: str = ":mailbox_with_no_mail:"
+    addresses: Addresses = Addresses.FULL
+    messages_per_minute: Annotated[float, Field(ge=1, le=6_000)] = 20
+    messages_per_second: Annotated[float, Field(gt=0, le=100)] = 1
+    api_url: str = "https://slack.com/api/"
+
+    @property
+    def wanted(self) -> bool:
+        """Somebody is there to be told."""
+        return self.webhook_url is not None or self.token is not None
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_a_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                raise ValueError("must be the URL of an incoming webhook")
+        return value
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> Self:
+        if self.webhook_url is not None and self.token is not None:
+            raise ValueError("set webhook_url, or token and channel, not both")
+        if (self.token is None) != (self.channel is None):
+            raise ValueError("token and channel go together")
+        return self
+
+
 class LogSettings(Section):
     """What is said on stderr."""
 
@@ -148,6 +221,9 @@ class Settings(Section):
     store: StoreSettings = Field(default_factory=StoreSettings)  # a relative path is resolved now
     policy: PolicySettings = PolicySettings()
     sns: SnsSettings = SnsSettings()
+    notify: NotifySettings = NotifySettings()
+    slack: SlackSettings = SlackSettings()
+    suppression: SuppressionSettings = SuppressionSettings()
     log: LogSettings = LogSettings()
 
     def as_policy(self) -> Policy:
@@ -158,4 +234,7 @@ class Settings(Section):
             unknown_recipients=self.policy.unknown_recipients,
             bounce_actions=self.policy.bounce_actions,
             topics=frozenset(self.sns.topic_arns),
+            notify=self.slack.wanted,
+            ignore=Patterns(self.notify.ignore),
+            remove=Patterns(self.suppression.remove),
         )

@@ -19,9 +19,13 @@ from worker.settings import Section, Settings
 DEFAULT_FILE = Path("/etc/ses-worker/worker.toml")
 FILE_VARIABLE = "SES_WORKER_CONFIG"
 PREFIX = "SES_WORKER_"
-CREDENTIALS = {"store_url": ("store", "url")}
+CREDENTIALS = {
+    "store_url": ("store", "url"),
+    "slack_webhook_url": ("slack", "webhook_url"),
+    "slack_token": ("slack", "token"),
+}
 """Files in systemd's `$CREDENTIALS_DIRECTORY`, and the settings that they hold."""
-NOT_BUILT = frozenset({"http", "notify", "retention", "slack", "suppression", "sns.verify"})
+NOT_BUILT = frozenset({"http", "retention", "sns.verify"})
 """Sections and keys whose feature this version does not have."""
 
 

@@ -14,9 +14,10 @@ from worker.books import Books
 from worker.consumer.allowance import Allowance
 from worker.consumer.pace import Pace
 from worker.consumer.polling import Poller
-from worker.consumer.settling import Settler
+from worker.consumer.settling import SetAside, Settler
 from worker.consumer.tally import Tally
 from worker.consumer.writing import Writer
+from worker.effects import Owed
 from worker.model import Handled, Received
 from worker.queue import LARGEST_BATCH, Queue
 
@@ -54,6 +55,7 @@ class Consumer:
         process: Callable[[Sequence[Received]], list[Handled]],
         tell: Callable[[Handled], None],
         probe: Callable[[], None],
+        notices: Callable[[Sequence[SetAside]], Sequence[Owed]] = lambda _: (),
     ) -> None:
         self.tally = Tally()
         self.pace = Pace(plan.pollers, full=LARGEST_BATCH)
@@ -76,7 +78,7 @@ class Consumer:
                 queue=queue,
                 wait_seconds=plan.wait_seconds,
                 writer=writer,
-                settler=Settler(queue=queue, books=books, tally=self.tally),
+                settler=Settler(queue=queue, books=books, tally=self.tally, notices=notices),
                 tell=tell,
                 allowance=self._allowance,
                 pace=self.pace,

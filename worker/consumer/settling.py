@@ -11,27 +11,39 @@ import structlog
 
 from worker.books import Books
 from worker.consumer.tally import Tally
-from worker.errors import Refused, Unavailable
+from worker.effects import Owed
+from worker.errors import Misconfigured, Raced, Refused, Unavailable
 from worker.model import DeadLetter, Delete, Handled, Outcome, Received, Release
 from worker.queue import LARGEST_BATCH, Queue, Unsettled
 from worker.retries import a_few_times, release_delay
 
 log = structlog.get_logger()
 BatchCall = Callable[[Sequence[Received]], list[Unsettled]]
+SetAside = tuple[Received, DeadLetter, str]
+"""A message, why, and where it was put."""
 
 
 class Settler:
     """Settles what one poller has received."""
 
-    def __init__(self, *, queue: Queue, books: Books, tally: Tally) -> None:
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        books: Books,
+        tally: Tally,
+        notices: Callable[[Sequence[SetAside]], Sequence[Owed]],
+    ) -> None:
         self._queue = queue
         self._books = books
         self._tally = tally
+        self._notices = notices
         self._again = a_few_times(time.sleep)
 
     def settle(self, handled: Iterable[Handled]) -> None:
         """Do on the queue what has been decided; tell how many messages had which outcome."""
         deletes: list[Received] = []
+        set_aside: list[SetAside] = []
         releases: list[tuple[Received, float]] = []
         for one in handled:
             match one.disposition:
@@ -43,8 +55,9 @@ class Settler:
                         self._tally.ended(Outcome.DEFERRED)
                     releases.append((one.received, seconds))
                 case DeadLetter() as why:
-                    self._set_aside(one.received, why)
-        self._delete(deletes)
+                    set_aside += self._set_aside(one.received, why)
+        self._owe_notices(set_aside)
+        self._delete([*deletes, *(received for received, _, _ in set_aside)])
         self._release(releases)
 
     def _delete(self, messages: Sequence[Received]) -> None:
@@ -58,14 +71,14 @@ class Settler:
             lambda some: self._queue.release(some, [after[id(message)] for message in some]),
         )
 
-    def _set_aside(self, received: Received, why: DeadLetter) -> None:
+    def _set_aside(self, received: Received, why: DeadLetter) -> list[SetAside]:
         try:
             where = self._again(self._keep, received, why)
         except Unavailable as error:
             log.warning("message.deferred", message_id=received.message_id, error=str(error))
             self._tally.ended(Outcome.DEFERRED)
             self._release([(received, release_delay(received.receive_count))])
-            return
+            return []
         log.warning(
             "message.dead_lettered",
             message_id=received.message_id,
@@ -74,7 +87,17 @@ class Settler:
             to=where,
         )
         self._tally.ended(Outcome.DEAD_LETTERED)
-        self._delete([received])
+        return [(received, why, where)]
+
+    def _owe_notices(self, set_aside: Sequence[SetAside]) -> None:
+        """People are told, if anybody is to be; that they cannot be is no reason to keep a message
+        which is safe where it was put."""
+        if owed := self._notices(set_aside):
+            try:
+                with self._books.transaction() as transaction:
+                    transaction.owe(owed)
+            except (Unavailable, Misconfigured, Raced) as error:
+                log.warning("notice.lost", kind=owed[0].kind.value, error=str(error))
 
     def _keep(self, received: Received, why: DeadLetter) -> str:
         """Hand the message to the dead-letter queue or, where there is none for it, keep it."""

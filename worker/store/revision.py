@@ -4,11 +4,11 @@ from collections.abc import Collection
 
 from worker.errors import Misconfigured
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision this program works with; a test holds it equal to the newest migration."""
 VERSION_TABLE = "ses_worker_schema"
 """Alembic's table, under a name of our own: the database may be the application's too."""
-OUR_TABLES = frozenset({"users", "events", "quarantine", "outbox"})
+OUR_TABLES = frozenset({"users", "events", "quarantine", "outbox", "limits", "removals"})
 
 
 def is_ours(tables: Collection[str], where: str) -> bool:

@@ -5,7 +5,10 @@ import json
 from operator import attrgetter
 from typing import Any
 
+import msgspec
+
 from worker import __version__
+from worker.effects import Owed
 from worker.model import DeadLetter, Decision, Received
 from worker.reading import clip
 
@@ -28,6 +31,10 @@ USER_TIMES = (
 QUARANTINE_COLUMNS = (
     "queue", "message_id", "reason", "detail", "body", "attributes", "sent_at", "received_at",
     "worker_version",
+)  # fmt: skip
+OUTBOX_COLUMNS = (
+    "kind", "lane", "state", "due_at", "created_at", "payload", "summary", "feedback_id",
+    "ses_message_id", "recipient",
 )  # fmt: skip
 
 user_row = attrgetter(*USER_COLUMNS)
@@ -70,6 +77,22 @@ def quarantine_row(queue: str, received: Received, why: DeadLetter) -> tuple[Any
         received.sent_at,
         received.received_at,
         __version__,
+    )
+
+
+def outbox_row(owed: Owed) -> tuple[Any, ...]:
+    """One row of `outbox`, in the order of `OUTBOX_COLUMNS`."""
+    return (
+        owed.kind.value,
+        owed.kind.lane.value,
+        "waiting",
+        owed.created_at,
+        owed.created_at,
+        msgspec.json.encode(owed.payload).decode(),
+        msgspec.json.encode(owed.summary).decode(),
+        owed.feedback_id,
+        owed.ses_message_id,
+        owed.recipient,
     )
 
 

@@ -12,6 +12,8 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -124,4 +126,46 @@ outbox = Table(
     Column("last_error", Text),
     Column("created_at", Moment, nullable=False),
     Column("payload", Text, nullable=False),
+    Column("lane", Text, nullable=False, server_default="slack"),
+    Column("summary", Text, nullable=False, server_default="{}"),
+    Column("feedback_id", Text, nullable=False, server_default=""),
+    Column("ses_message_id", Text, nullable=False, server_default=""),
+    Column("recipient", Text, nullable=False, server_default=""),
+    Column("claim", Text),
+    Column("parked_by", Text),
+    Column("finished_at", Moment),
+    Column("result", Text),
 )
+OPEN = outbox.c.state.in_(("waiting", "claimed"))
+"""Effects somebody has yet to deliver; `due_at` of a claimed one is the end of its lease."""
+Index("outbox_open", outbox.c.lane, outbox.c.due_at, sqlite_where=OPEN, postgresql_where=OPEN)
+Index("outbox_message", outbox.c.ses_message_id)
+Index("events_recipient", events.c.recipient)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next_at", Moment, nullable=False),
+    Column("next_slot", Moment, nullable=False),
+    Column("tokens", Float, nullable=False),
+    Column("refilled_at", Moment, nullable=False),
+    Column("folded_at", Moment),
+    _count("failures"),
+    Column("blocked", Text),
+)
+"""What all processes together may ask of a far side: a row for each channel and account."""
+
+removals = Table(
+    "removals",
+    metadata,
+    _row_id(),
+    Column("outbox_id", BigInteger, nullable=False, unique=True),
+    Column("email_key", Text, nullable=False, index=True),
+    Column("address", Text, nullable=False),
+    Column("entry", Text, nullable=False),
+    Column("begun_at", Moment, nullable=False),
+    Column("outcome", Text),
+    Column("restored_at", Moment),
+)
+"""Entries of the suppression list as they were before they were deleted."""

@@ -7,21 +7,24 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
+from worker.effects import Owed
 from worker.model import DeadLetter, Feedback, Received, User
 from worker.page import Page
 from worker.store.rows import (
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
+    OUTBOX_COLUMNS,
     QUARANTINE_COLUMNS,
     USER_COLUMNS,
     USER_TIMES,
     event_row,
     feedback_row,
+    outbox_row,
     quarantine_row,
     user_row,
 )
 
-_TYPES = dict.fromkeys((*USER_TIMES, "occurred_at", "received_at"), "timestamptz") | {
+_TYPES = dict.fromkeys((*USER_TIMES, "occurred_at", "received_at", "due_at", "created_at"), "timestamptz") | {
     "metrics_enabled": "boolean",
     "auto_block_spam": "boolean",
     "hard_bounce_count": "integer",
@@ -62,6 +65,7 @@ _CHANGE_USERS = f"""
     WHERE users.email_key = new.email_key
 """
 _ADD_EVENTS = _insert("events", EVENT_COLUMNS)
+_OWE = _insert("outbox", OUTBOX_COLUMNS)
 _QUARANTINE = f"""
     INSERT INTO quarantine ({", ".join(QUARANTINE_COLUMNS)})
     VALUES ({", ".join(["%s"] * len(QUARANTINE_COLUMNS))})
@@ -88,13 +92,18 @@ class PostgresqlTransaction:
         return {key for (key,) in self._connection.execute(_SEEN, (dedupe_keys, route_keys))}
 
     def save(self, page: Page) -> None:
-        """Write the events, and the users as the page leaves them."""
+        """Write the events, the users as the page leaves them, and the effects that are owed."""
         created = (user_row(page.created[key]) for key in sorted(page.created))
         changed = (feedback_row(user) for user in page.changed.values())
         events = sorted(map(event_row, page.decisions), key=itemgetter(0))
         self._write(_ADD_USERS, USER_COLUMNS, created)
         self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
         self._write(_ADD_EVENTS, EVENT_COLUMNS, events)
+        self.owe(page.owed)
+
+    def owe(self, effects: Sequence[Owed]) -> None:
+        """Write effects into the outbox."""
+        self._write(_OWE, OUTBOX_COLUMNS, map(outbox_row, effects))
 
     def _write(
         self, statement: LiteralString, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]

@@ -7,17 +7,20 @@ from typing import Any
 
 import msgspec
 
+from worker.effects import Owed
 from worker.model import DeadLetter, Feedback, Received, User
 from worker.page import Page
 from worker.reading import parse_time
 from worker.store.rows import (
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
+    OUTBOX_COLUMNS,
     QUARANTINE_COLUMNS,
     USER_COLUMNS,
     USER_TIMES,
     event_row,
     feedback_row,
+    outbox_row,
     quarantine_row,
     user_row,
 )
@@ -43,6 +46,7 @@ def _insert(table: str, columns: Sequence[str]) -> str:
 
 _ADD_USER = _insert("users", USER_COLUMNS)
 _ADD_EVENT = _insert("events", EVENT_COLUMNS)
+_OWE = _insert("outbox", OUTBOX_COLUMNS)
 _QUARANTINE = _insert("quarantine", QUARANTINE_COLUMNS) + " ON CONFLICT DO NOTHING"
 
 
@@ -64,13 +68,18 @@ class SqliteTransaction:
         return {user.email_key: user for user in found}
 
     def save(self, page: Page) -> None:
-        """Write the events, and the users as the page leaves them."""
+        """Write the events, the users as the page leaves them, and the effects that are owed."""
         write = self._connection.executemany
         if page.created:
             write(_ADD_USER, [_plain(user_row(user)) for user in page.created.values()])
         if page.changed:
             write(_CHANGE_USER, [_plain(feedback_row(user)) for user in page.changed.values()])
         write(_ADD_EVENT, [_plain(event_row(decision)) for decision in page.decisions])
+        self.owe(page.owed)
+
+    def owe(self, effects: Sequence[Owed]) -> None:
+        """Write effects into the outbox."""
+        self._connection.executemany(_OWE, [_plain(outbox_row(owed)) for owed in effects])
 
     def touch(self) -> None:
         """Write something that changes nothing, so that the commit needs the disk."""

@@ -1,0 +1,343 @@
+"""The relay and the outbox, with real databases and senders that do as they are told."""
+
+import threading
+import time
+from datetime import timedelta
+
+import mail
+import pytest
+from mail import NOW
+
+from worker import volume as volumes
+from worker.effects import (
+    Blocked,
+    EffectKind,
+    Lane,
+    Later,
+    NotYet,
+    RemovalNotice,
+    RemovalOutcome,
+    Sent,
+    Unfit,
+)
+from worker.errors import Stopped, Unavailable
+from worker.owing import owed_for, owed_for_parked, owed_for_removal
+from worker.page import Page
+from worker.decode import decode
+from worker.patterns import Patterns
+from worker.policy import Policy
+from worker.relay import LaneWork, Relay
+from worker.store import outbox as outbox_module
+from worker.store.outbox import Outbox
+from worker.store.schema import limits, outbox
+
+FAST = volumes.Volume(name="slack:test", per_second=1_000, per_minute=6_000)
+SLOW = volumes.Volume(name="slack:test", per_second=1_000, per_minute=2)
+TOLD = Policy(notify=True)
+
+
+def owe(store, message, count=1, policy=TOLD, **more):
+    """Write the effects of bounces, as the path does."""
+    for number in range(count):
+        page = Page(policy, seen=(), users={})
+        body = mail.bounce(f"jane{number}@example.com", **more)
+        page.enter(message(body), decode(body))
+        with store.transaction() as transaction:
+            transaction.save(page)
+
+
+def rows(store, table=outbox):
+    with store.reading() as connection:
+        return [dict(row) for row in connection.execute(table.select()).mappings()]
+
+
+def states(store):
+    found = rows(store)
+    return {state: [row["state"] for row in found].count(state) for state in {r["state"] for r in found}}
+
+
+def make_due(store):
+    with store.writing() as connection:
+        connection.execute(outbox.update().values(due_at=NOW))
+        connection.execute(limits.update().values(next_at=NOW))
+
+
+class Sender:
+    """Answers as scripted, then `Sent`; remembers what it was given."""
+
+    def __init__(self, *answers, owes=()):
+        self.answers = list(answers)
+        self.owes = owes
+        self.claims = []
+
+    def __call__(self, effects, wait):
+        self.claims.append([effect.id for effect in effects])
+        answer = self.answers.pop(0) if self.answers else Sent()
+        if isinstance(answer, BaseException):
+            raise answer
+        owes, self.owes = self.owes, ()
+        return answer, owes
+
+    @property
+    def delivered(self):
+        return [number for claim in self.claims for number in claim]
+
+
+def work(sender, volume=FAST, lane=Lane.SLACK):
+    return LaneWork(
+        lane=lane,
+        volume=volume,
+        deliver=sender,
+        parked=lambda effects, error: owed_for_parked(effects, error, NOW),
+    )
+
+
+def deliver(store, sender, *, seconds=10, volume=FAST, lane=Lane.SLACK):
+    failures = []
+    relay = Relay(Outbox(store), [work(sender, volume, lane)], failures.append)
+    relay.deliver_for(seconds, threading.Event())
+    assert not failures
+    return relay
+
+
+def test_what_is_owed_is_delivered_once_and_in_order(store, message):
+    owe(store, message, 5)
+    sender = Sender()
+    relay = deliver(store, sender)
+    assert sender.delivered == sorted(sender.delivered)
+    assert len(sender.delivered) == relay.delivered == 5
+    assert states(store) == {"delivered": 5}
+
+
+def test_an_empty_outbox_is_left_at_once(store):
+    began = time.monotonic()
+    deliver(store, Sender())
+    assert time.monotonic() - began < 3
+
+
+def test_a_single_effect_brings_its_payload_and_many_their_summaries(store, message):
+    owe(store, message)
+    claim = Outbox(store).claim(Lane.SLACK, FAST)
+    (effect,) = claim.effects
+    assert effect.kind is EffectKind.BOUNCE_NOTICE
+    assert effect.read().recipients[0].reported == "jane0@example.com"
+    owe(store, message, 10)
+    make_due(store)
+    claim = Outbox(store).claim(Lane.SLACK, SLOW)
+    assert len(claim.effects) == 11  # made due: the first claim's lease is over too
+    assert {effect.payload for effect in claim.effects} == {""}
+    assert claim.effects[0].summary.domains == {"example.com": 1}
+
+
+def test_what_is_claimed_is_nobody_elses_until_its_lease_ends(store, message):
+    owe(store, message)
+    first = Outbox(store).claim(Lane.SLACK, FAST)
+    assert not Outbox(store).claim(Lane.SLACK, FAST).effects
+    make_due(store)
+    second = Outbox(store).claim(Lane.SLACK, FAST)
+    assert [e.id for e in second.effects] == [e.id for e in first.effects]
+    assert second.effects[0].attempts == 2
+    Outbox(store).postponed(first, "too late", None, lambda *_: ())
+    assert rows(store)[0]["state"] == "claimed", "a claim that has run out settles nothing"
+    Outbox(store).delivered(second)
+    assert states(store) == {"delivered": 1}
+
+
+def test_a_far_side_that_is_away_is_asked_again_later(store, message):
+    owe(store, message, 3)
+    outbox_ = Outbox(store)
+    claim = outbox_.claim(Lane.SLACK, FAST)
+    outbox_.postponed(claim, "503", None, lambda *_: ())
+    waiting = outbox_.claim(Lane.SLACK, FAST)
+    assert not waiting.effects
+    assert waiting.limited
+    assert 0 < waiting.wait_seconds <= 2
+    assert states(store) == {"waiting": 3}
+    (postponed,) = (row for row in rows(store) if row["last_error"])
+    assert postponed["last_error"] == "503"
+
+
+def test_a_wait_that_was_asked_for_is_kept(store, message):
+    owe(store, message)
+    outbox_ = Outbox(store)
+    outbox_.postponed(outbox_.claim(Lane.SLACK, FAST), "429", 120, lambda *_: ())
+    assert 100 < outbox_.claim(Lane.SLACK, FAST).wait_seconds <= 120
+
+
+def test_after_an_outage_one_goes_first_and_then_all_folded(store, message):
+    owe(store, message, 10)
+    outbox_ = Outbox(store)
+    outbox_.postponed(outbox_.claim(Lane.SLACK, SLOW), "503", None, lambda *_: ())
+    make_due(store)
+    probe = outbox_.claim(Lane.SLACK, SLOW)
+    assert len(probe.effects) == 1
+    outbox_.delivered(probe)
+    make_due(store)
+    assert len(outbox_.claim(Lane.SLACK, SLOW).effects) == 9
+
+
+def test_the_last_try_parks_and_tells(store, message, monkeypatch):
+    monkeypatch.setattr(outbox_module, "MOST_TRIES", 2)
+    owe(store, message)
+    for _ in range(2):
+        make_due(store)
+        sender = Sender(Later(error="503"))
+        relay = Relay(Outbox(store), [work(sender)], pytest.fail)
+        relay.deliver_for(0.5, threading.Event())
+    first, notice = rows(store)
+    assert (first["state"], first["parked_by"], first["attempts"]) == ("parked", "tries", 2)
+    assert (notice["kind"], notice["state"]) == ("parked_notice", "waiting")
+    assert "503" in notice["payload"]
+
+
+def test_an_unfit_effect_is_parked_and_the_others_pass(store, message):
+    owe(store, message, 3)
+    sender = Sender(Unfit(error="invalid_blocks"))
+    deliver(store, sender)
+    first = rows(store)[0]
+    assert (first["state"], first["parked_by"]) == ("parked", "message")
+    assert first["last_error"] == "invalid_blocks"
+    assert states(store) == {"parked": 1, "delivered": 3}  # two, and the notice about the first
+
+
+def test_an_unfit_parked_notice_owes_no_other(store, message):
+    owe(store, message)
+    deliver(store, Sender(Unfit(error="bad"), Unfit(error="bad")))
+    assert [row["kind"] for row in rows(store)] == ["bounce_notice", "parked_notice"]
+    assert states(store) == {"parked": 2}
+
+
+def test_a_bug_met_by_one_effect_parks_it_and_ends_nothing(store, message):
+    owe(store, message, 2)
+    deliver(store, Sender(KeyError("x")))
+    assert rows(store)[0]["last_error"] == "KeyError while it was delivered"
+    assert states(store) == {"parked": 1, "delivered": 2}
+
+
+def test_not_yet_concerns_that_effect_only(store, message):
+    owe(store, message, 2)
+    sender = Sender(NotYet(error="not listed", seconds=120))
+    deliver(store, sender)
+    first, second = rows(store)
+    assert (first["state"], second["state"]) == ("waiting", "delivered")
+    assert first["last_error"] == "not listed"
+
+
+def test_what_an_operator_must_mend_parks_the_lane_until_it_is_mended(store, message):
+    owe(store, message, 3)
+    outbox_ = Outbox(store)
+    claim = outbox_.claim(Lane.SLACK, FAST)
+    assert outbox_.blocked(claim, "no_service")
+    assert states(store) == {"parked": 3}
+    assert outbox_.figures().parked == 3
+    owe(store, message)
+    waiting = outbox_.claim(Lane.SLACK, FAST)
+    assert not waiting.effects
+    assert 200 < waiting.wait_seconds <= 300
+    assert states(store) == {"parked": 4}, "what is owed meanwhile is parked too"
+    outbox_.look_again(FAST)
+    probe = outbox_.claim(Lane.SLACK, FAST)
+    assert len(probe.effects) == 1
+    assert not outbox_.blocked(probe, "no_service"), "it is said once"
+    assert states(store) == {"parked": 4}
+    deliver(store, Sender())  # a start looks again at once
+    assert states(store) == {"delivered": 4}
+
+
+def test_an_effect_that_owes_another_leaves_it_in_the_same_commit(store, message):
+    owe(store, message)
+    done = RemovalNotice(
+        address="jane0@example.com",
+        domain="example.com",
+        outcome=RemovalOutcome.REMOVED,
+        response="NotFoundException",
+        occurred_at=NOW,
+    )
+    policy = Policy(remove=Patterns(["@example.com"]))
+    page = Page(policy, seen=(), users={})
+    body = mail.bounce("jane0@example.com")
+    page.enter(message(body), decode(body))
+    (removal,) = page.owed
+    follows = owed_for_removal(removal.payload, done)
+    deliver(store, Sender(owes=[follows]))
+    assert [row["kind"] for row in rows(store)][:2] == ["bounce_notice", "removal_notice"]
+    assert set(states(store)) == {"delivered"}
+
+
+def test_a_stop_in_mid_delivery_gives_the_effect_back(store, message):
+    owe(store, message)
+    deliver(store, Sender(Stopped(), *[Stopped()] * 1_000), seconds=0.3)
+    (row,) = rows(store)
+    assert (row["state"], row["attempts"]) == ("waiting", 0)
+
+
+def test_books_that_are_away_for_a_moment_repeat_nothing(store, message, monkeypatch):
+    owe(store, message)
+    settled = []
+    real = Outbox.delivered
+
+    def flaky(self, *arguments):
+        settled.append(1)
+        if len(settled) < 3:
+            raise Unavailable("away")
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Outbox, "delivered", flaky)
+    sender = Sender()
+    deliver(store, sender)
+    assert len(sender.delivered) == 1
+    assert len(settled) == 3
+    assert states(store) == {"delivered": 1}
+
+
+def test_two_workers_share_the_work_and_deliver_nothing_twice(store, message):
+    owe(store, message, 60)
+    senders = [Sender(), Sender()]
+    relays = [Relay(Outbox(store), [work(sender)], pytest.fail) for sender in senders]
+    for relay in relays:
+        relay.start()
+    deadline = time.monotonic() + 30
+    while sum(relay.delivered for relay in relays) < 60 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for relay in relays:
+        assert relay.finish()
+    delivered = [number for sender in senders for number in sender.delivered]
+    assert len(delivered) == len(set(delivered)) == 60
+    assert states(store) == {"delivered": 60}
+
+
+def test_slots_are_handed_out_a_second_apart_whoever_asks(store):
+    from worker.store.levels import take_turn
+
+    account = volumes.Volume(name="ses:test", per_second=1)
+    waits = [take_turn(store, account) for _ in range(4)]
+    assert waits == pytest.approx([0, 1, 2, 3], abs=0.5)
+
+
+def test_two_lanes_fail_apart_from_each_other(store, message):
+    owe(store, message, policy=Policy(notify=True, remove=Patterns(["@example.com"])))
+    slack, ses = Sender(Blocked(error="no_service")), Sender()
+    lanes = [
+        work(slack),
+        work(ses, volumes.Volume(name="ses:test", per_second=1_000), Lane.SUPPRESSION),
+    ]
+    Relay(Outbox(store), lanes, pytest.fail).deliver_for(3, threading.Event())
+    assert {row["lane"]: row["state"] for row in rows(store)} == {
+        "slack": "parked",
+        "suppression": "delivered",
+    }
+
+
+def test_nothing_is_owed_without_a_sender(store, message):
+    owe(store, message, 3, policy=Policy())
+    assert rows(store) == []
+
+
+def test_a_notice_is_owed_once_however_often_the_message_comes(store, message):
+    body = mail.bounce("jane@example.com", "joe@example.com")
+    for seen in ((), [item.dedupe_key for item in decode(body)]):
+        page = Page(TOLD, seen=seen, users={})
+        page.enter(message(body), decode(body))
+        with store.transaction() as transaction:
+            transaction.owe(page.owed)
+    assert len(rows(store)) == 1

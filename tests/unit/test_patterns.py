@@ -1,0 +1,66 @@
+"""`notify.ignore` and `suppression.remove`: which addresses a pattern means."""
+
+import pytest
+
+from worker.address import parse_address
+from worker.patterns import Patterns
+
+
+def matches(pattern: str, address: str) -> bool:
+    parsed = parse_address(address)
+    assert parsed
+    return Patterns([pattern]).match(parsed)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "address"),
+    [
+        ("ignore@example.com", "ignore@example.com"),
+        ("ignore@example.com", "Ignore@Example.COM"),
+        ("Ignore@Example.com", '"Who" <ignore@example.com>'),
+        ("@ignore.example", "anybody@IGNORE.example"),
+        ("@.example.com", "a@example.com"),
+        ("@.example.com", "a@deep.down.example.com"),
+        ("@bücher.example", "a@xn--bcher-kva.example"),
+        ("no-suppress*", "no-suppress+1@example.com"),
+        ("*no-suppress*", "a-NO-SUPPRESS-b@example.com"),
+        ("*-test", "load-test@example.com"),
+        ("a*z", "abcz@example.com"),
+    ],
+)
+def test_a_pattern_means_this_address(pattern: str, address: str) -> None:
+    """G10: case does not count."""
+    assert matches(pattern, address)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "address"),
+    [
+        ("ignore@example.com", "xignore@example.com"),
+        ("ignore@example.com", "ignore@example.com.evil.example"),
+        ("@ignore.example", "a@sub.ignore.example"),
+        ("@ignore.example", "a@xignore.example"),
+        ("@.example.com", "a@notexample.com"),
+        ("*no-suppress*", "user@no-suppress.evil.example"),
+        ("no-suppress*", "a-no-suppress@example.com"),
+        ("a.c*", "abc@example.com"),
+        ("a[b]*", "ab@example.com"),
+        ("?x*", "ax@example.com"),
+    ],
+)
+def test_a_pattern_does_not_mean_that_address(pattern: str, address: str) -> None:
+    """G10: a glob looks at the local part only, for a stranger chooses the domain."""
+    assert not matches(pattern, address)
+
+
+def test_no_patterns_mean_nobody() -> None:
+    parsed = parse_address("a@example.com")
+    assert parsed
+    assert not Patterns()
+    assert not Patterns().match(parsed)
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**", "name", "@", "@.", "a@b@*", "a b@example.com"])
+def test_what_is_no_pattern_is_refused_by_name(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        Patterns([pattern])

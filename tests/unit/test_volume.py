@@ -1,0 +1,106 @@
+"""How many effects may go out now."""
+
+from datetime import timedelta
+
+import pytest
+from mail import NOW
+from msgspec.structs import replace
+
+from worker.volume import (
+    LARGEST_DIGEST,
+    SECONDS_BETWEEN_DIGESTS,
+    Turn,
+    Volume,
+    first_level,
+    most_wanted,
+    refilled,
+    taken,
+    turn,
+)
+
+CHANNEL = Volume(name="slack:1", per_second=1, per_minute=20)
+ACCOUNT = Volume(name="ses:1", per_second=1)
+LEVEL = first_level(CHANNEL, NOW)
+
+
+def after(seconds):
+    return NOW + timedelta(seconds=seconds)
+
+
+def seen(level, volume, due, now=NOW):
+    """The number of due effects, as one who looks counts them."""
+    return turn(level, volume, min(due, most_wanted(level, volume)), now)
+
+
+def test_a_single_effect_passes_straight_through():
+    assert seen(LEVEL, CHANNEL, 1).take == 1
+
+
+def test_as_many_as_the_budget_has_go_out_one_by_one():
+    assert seen(LEVEL, CHANNEL, 20).take == 1
+
+
+def test_more_than_the_budget_has_are_folded():
+    assert seen(LEVEL, CHANNEL, 21).take == LARGEST_DIGEST
+
+
+def test_after_a_message_the_channel_rests_for_a_second():
+    level = taken(LEVEL, CHANNEL, Turn(1), NOW)
+    waiting = seen(level, CHANNEL, 1, after(0.4))
+    assert (waiting.take, waiting.seconds) == (0, pytest.approx(0.6))
+    assert seen(level, CHANNEL, 1, after(1)).take == 1
+
+
+def test_a_minute_fills_the_budget_and_no_more_than_that():
+    level = replace(LEVEL, tokens=0.0)
+    assert refilled(level, CHANNEL, after(30)).tokens == pytest.approx(10)
+    assert refilled(level, CHANNEL, after(3_600)).tokens == pytest.approx(20)
+    assert refilled(level, CHANNEL, after(-60)).tokens == 0
+
+
+def test_a_flood_is_told_once_a_minute():
+    level, now, messages = LEVEL, NOW, 0
+    for second in range(600):
+        now = after(second)
+        level = refilled(level, CHANNEL, now)
+        its_turn = seen(level, CHANNEL, 1_000, now)
+        messages += bool(its_turn.take)
+        level = taken(level, CHANNEL, its_turn, now) if its_turn.take else level
+    assert messages == 10
+
+
+def test_a_trickle_above_the_budget_stays_near_it():
+    """One a second for ten minutes: 600 effects, at most the budget and a digest a minute."""
+    level, due, messages, told = LEVEL, 0, 0, 0
+    for second in range(600):
+        now = after(second)
+        due += 1
+        level = refilled(level, CHANNEL, now)
+        its_turn = seen(level, CHANNEL, due, now)
+        if took := min(its_turn.take, due):
+            level, due = taken(level, CHANNEL, its_turn, now), due - took
+            messages, told = messages + 1, told + took
+    assert messages <= 21 * 11
+    assert told + due == 600
+    assert due <= 60
+
+
+def test_the_second_digest_waits_for_its_minute():
+    level = taken(LEVEL, CHANNEL, Turn(LARGEST_DIGEST), NOW)
+    waiting = seen(level, CHANNEL, 100, after(10))
+    assert waiting.take == 0
+    assert 0 < waiting.seconds <= SECONDS_BETWEEN_DIGESTS - 10
+    assert seen(level, CHANNEL, 100, after(60)).take == LARGEST_DIGEST
+
+
+def test_nothing_is_folded_where_there_is_no_budget():
+    assert seen(first_level(ACCOUNT, NOW), ACCOUNT, 1_000).take == 1
+
+
+@pytest.mark.parametrize("doubt", [{"failures": 1}, {"blocked": "no_service"}])
+def test_in_doubt_one_effect_finds_out(doubt):
+    assert seen(replace(LEVEL, **doubt), CHANNEL, 1_000).take == 1
+
+
+def test_with_nothing_due_there_is_nothing_to_do():
+    assert seen(LEVEL, CHANNEL, 0).take == 0

@@ -1,0 +1,209 @@
+"""What is owed to the world because of a message, a removal, a dead letter. Pure.
+
+Decided for each recipient on its own: whoever matches `notify.ignore` is neither shown nor taken
+off the suppression list, and the others in the same message are (seed 2, G5).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from worker.effects import (
+    DeadLetterNotice,
+    Effect,
+    EffectKind,
+    Notice,
+    Owed,
+    ParkedNotice,
+    Removal,
+    RemovalNotice,
+    Summary,
+    Told,
+)
+from worker.masking import mask_addresses
+from worker.model import DeadLetter, Decision, Kind, Received
+from worker.policy import Policy
+from worker.reading import clip
+
+LONGEST_MESSAGE = 262_144
+"""Characters of SES's JSON that are kept; SNS takes no longer messages."""
+_NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
+
+
+def owed_for(decisions: Sequence[Decision], policy: Policy) -> Iterator[Owed]:
+    """What new decisions on one message cause: one notice, and a removal for each that matches."""
+    if not (policy.notify or policy.remove):
+        return
+    told = [decision for decision in decisions if not _is_ignored(decision, policy)]
+    if told and policy.notify:
+        yield _notice(told)
+    for decision in told:
+        if _is_to_be_removed(decision, policy):
+            yield _removal(decision)
+
+
+def owed_for_removal(removal: Removal, notice: RemovalNotice) -> Owed:
+    """The notice that says what became of a removal."""
+    return Owed(
+        kind=EffectKind.REMOVAL_NOTICE,
+        payload=notice,
+        summary=_summary(notice.outcome.value, notice.domain, notice.address, notice.occurred_at),
+        recipient=removal.key,
+        created_at=notice.occurred_at,
+    )
+
+
+def owed_for_set_aside(
+    set_aside: Sequence[tuple[Received, DeadLetter, str]],
+) -> Sequence[Owed]:
+    """One notice for each reason with which messages were set aside, and each place."""
+    alike: dict[tuple[str, str], list[tuple[Received, DeadLetter]]] = {}
+    for received, why, where in set_aside:
+        alike.setdefault((why.reason.value, where), []).append((received, why))
+    return [
+        _dead_letters(
+            DeadLetterNotice(
+                reason=reason,
+                count=len(messages),
+                where=where,
+                detail=clip(messages[0][1].detail, 300),
+                message_id=messages[0][0].message_id,
+                occurred_at=messages[0][0].received_at,
+            )
+        )
+        for (reason, where), messages in alike.items()
+    ]
+
+
+def _dead_letters(notice: DeadLetterNotice) -> Owed:
+    return Owed(
+        kind=EffectKind.DEAD_LETTER_NOTICE,
+        payload=notice,
+        summary=Summary(
+            sort=notice.reason, domains={"": notice.count}, occurred_at=notice.occurred_at
+        ),
+        created_at=notice.occurred_at,
+    )
+
+
+def owed_for_parked(effects: Sequence[Effect], error: str, now: datetime) -> Sequence[Owed]:
+    """One notice for each kind of effect that was parked."""
+    alike: dict[EffectKind, list[Effect]] = {}
+    for effect in effects:
+        if effect.kind is not EffectKind.PARKED_NOTICE:  # or notices of notices would never end
+            alike.setdefault(effect.kind, []).append(effect)
+    return [
+        _parked(
+            ParkedNotice(
+                what=kind,
+                effect_id=some[0].id,
+                count=len(some),
+                error=error,
+                attempts=some[0].attempts,
+                occurred_at=now,
+            )
+        )
+        for kind, some in alike.items()
+    ]
+
+
+def _parked(notice: ParkedNotice) -> Owed:
+    return Owed(
+        kind=EffectKind.PARKED_NOTICE,
+        payload=notice,
+        summary=Summary(
+            sort=notice.what.value, domains={"": notice.count}, occurred_at=notice.occurred_at
+        ),
+        created_at=notice.occurred_at,
+    )
+
+
+def _is_ignored(decision: Decision, policy: Policy) -> bool:
+    address = decision.feedback.address
+    return address is not None and policy.ignore.match(address)
+
+
+def _is_to_be_removed(decision: Decision, policy: Policy) -> bool:
+    address = decision.feedback.address
+    bounced = decision.feedback.notification.kind is Kind.BOUNCE
+    return bounced and address is not None and policy.remove.match(address)
+
+
+def _notice(decisions: Sequence[Decision]) -> Owed:
+    first = decisions[0]
+    said = first.feedback.notification
+    domains = Counter(told.domain for told in map(_told, decisions))
+    return Owed(
+        kind=_NOTICES[said.kind],
+        payload=Notice(
+            kind=said.kind,
+            type=said.type,
+            subtype=said.subtype,
+            occurred_at=first.occurred_at,
+            feedback_id=said.feedback_id,
+            ses_message_id=said.ses_message_id,
+            recipients=tuple(map(_told, decisions)),
+            message=clip(said.text, LONGEST_MESSAGE),
+        ),
+        summary=Summary(
+            sort=sort_of(said.type, said.subtype),
+            domains=domains,
+            sample=_masked(first.feedback.recipient.reported),
+            occurred_at=first.occurred_at,
+        ),
+        feedback_id=said.feedback_id,
+        ses_message_id=said.ses_message_id,
+        created_at=first.received_at,
+    )
+
+
+def _told(decision: Decision) -> Told:
+    recipient, user = decision.feedback.recipient, decision.user
+    return Told(
+        reported=recipient.reported,
+        domain=recipient.address.domain if recipient.address else "",
+        dsn_action=recipient.action,
+        status=recipient.status,
+        diagnostic=recipient.diagnostic,
+        match=decision.match,
+        action=decision.action,
+        reason=decision.reason,
+        paused_until=user.paused_until if user else None,
+        blocked=user.auto_block_spam if user else False,
+    )
+
+
+def _removal(decision: Decision) -> Owed:
+    said, address = decision.feedback.notification, decision.feedback.address
+    assert address is not None
+    return Owed(
+        kind=EffectKind.REMOVAL,
+        payload=Removal(
+            reported=decision.feedback.recipient.reported,
+            mailed=address.mailed,
+            key=address.key,
+            type=said.type,
+            subtype=said.subtype,
+            occurred_at=decision.occurred_at,
+        ),
+        summary=_summary(
+            sort_of(said.type, said.subtype), address.domain, address.key, decision.occurred_at
+        ),
+        feedback_id=said.feedback_id,
+        ses_message_id=said.ses_message_id,
+        recipient=address.key,
+        created_at=decision.received_at,
+    )
+
+
+def sort_of(type: str | None, subtype: str | None) -> str:
+    """`Permanent/General`; one of the two where the other is missing; `-` for neither."""
+    return "/".join(name[:60] for name in (type, subtype) if name) or "-"
+
+
+def _summary(sort: str, domain: str, address: str, occurred_at: datetime) -> Summary:
+    return Summary(sort=sort, domains={domain: 1}, sample=_masked(address), occurred_at=occurred_at)
+
+
+def _masked(address: str) -> str:
+    return mask_addresses(address[:400])[:200]

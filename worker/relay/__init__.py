@@ -1,0 +1,87 @@
+"""The relay: delivers what the outbox owes, each far side on a thread of its own.
+
+It is handed its senders and knows none of them. What it claims it settles: delivered, to be tried
+again, or parked. A crash between the two may repeat a delivery; it never loses one.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from worker.relay.lane import LaneWork, LaneWorker, Standing
+from worker.store.outbox import Outbox
+
+STOP_SECONDS = 15.0
+"""Longer than the time-out of a delivery under way."""
+
+__all__ = ["LaneWork", "Relay"]
+
+log = structlog.get_logger()
+
+
+class Relay:
+    """Delivers until it is stopped, or until nothing is left to deliver."""
+
+    def __init__(
+        self, outbox: Outbox, lanes: Sequence[LaneWork], failed: Callable[[BaseException], None]
+    ) -> None:
+        self._stopping = threading.Event()
+        self._standing = Standing()
+        self._failed = failed
+        self._workers = [
+            LaneWorker(work, outbox, self._standing, self._stopping) for work in lanes
+        ]
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(worker,), name=worker.name, daemon=True)
+            for worker in self._workers
+        ]
+
+    @property
+    def delivered(self) -> int:
+        """Effects delivered by this process."""
+        return self._standing.delivered
+
+    def start(self) -> None:
+        """Start a thread for each lane."""
+        for thread in self._threads:
+            thread.start()
+
+    def nudge(self) -> None:
+        """Look at once: something new is owed."""
+        for worker in self._workers:
+            worker.wake.set()
+
+    def finish(self) -> bool:
+        """Stop; wait for the delivery under way; tell whether all has ended in time."""
+        self._stopping.set()
+        self.nudge()
+        deadline = time.monotonic() + STOP_SECONDS
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        late = [thread.name for thread in self._threads if thread.is_alive()]
+        if late:
+            log.warning("relay.left_behind", threads=late)
+        return not late
+
+    def deliver_for(self, seconds: float, stop: threading.Event) -> None:
+        """Deliver what is owed, until nothing more can be within `seconds`, or `stop` is set."""
+        deadline = time.monotonic() + seconds
+        self._standing.deadline = deadline
+        self.start()
+        while time.monotonic() < deadline and not stop.is_set():
+            if not any(thread.is_alive() for thread in self._threads):
+                break
+            if self._standing.all_quiet(len(self._workers)):
+                break
+            stop.wait(0.05)
+        self.finish()
+
+    def _guarded(self, worker: LaneWorker) -> None:
+        try:
+            worker.run()
+        except BaseException as error:
+            log.critical("thread.died", thread=worker.name, exc_info=error)
+            self._failed(error)

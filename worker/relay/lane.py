@@ -1,0 +1,170 @@
+"""One lane of the relay: claim, deliver, settle, again and again."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+from msgspec import Struct
+
+from worker.effects import Blocked, Delivery, Effect, Lane, Later, NotYet, Owed, Sent, Unfit
+from worker.errors import Raced, Stopped, Unavailable
+from worker.retries import back_off, until_leased_out
+from worker.store.outbox import LEASE_SECONDS, Claim, Outbox
+from worker.volume import Volume
+
+LONGEST_LOOK_SECONDS = 2.0
+"""Between two looks at the outbox: effects of other processes are found no later."""
+
+log = structlog.get_logger()
+
+
+class LaneWork(Struct, frozen=True, kw_only=True):
+    """A far side, what it takes, and who delivers to it."""
+
+    lane: Lane
+    volume: Volume
+    deliver: Callable[[Sequence[Effect], Callable[[float], None]], tuple[Delivery, Sequence[Owed]]]
+    """Returns what became of it, and what is owed because of that. The second argument waits some
+    seconds, and raises `Stopped` when it is over."""
+    parked: Callable[[Sequence[Effect], str], Iterable[Owed]]
+    """What is owed when effects are parked."""
+
+
+class Standing:
+    """Which lanes have nothing to do; what one delivers may be owed by another next."""
+
+    def __init__(self) -> None:
+        self.delivered = 0
+        self.deadline: float | None = None
+        """`time.monotonic()` after which nobody waits for anything."""
+        self._settled_at = 0.0
+        self._looked_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def settled(self, delivered: int) -> None:
+        """Learn that a claim was settled."""
+        with self._lock:
+            self._settled_at = time.monotonic()
+            self.delivered += delivered
+
+    def nothing_to_do(self, lane: str, began_to_look: float) -> None:
+        """Learn that a lane has found nothing that will be due in time."""
+        with self._lock:
+            self._looked_at[lane] = began_to_look
+
+    def all_quiet(self, lanes: int) -> bool:
+        """Every lane has looked since the last claim was settled, and found nothing."""
+        with self._lock:
+            looks = self._looked_at.values()
+            return len(looks) == lanes and all(look > self._settled_at for look in looks)
+
+
+class LaneWorker:
+    """Works for one lane until it is over."""
+
+    def __init__(
+        self, work: LaneWork, outbox: Outbox, standing: Standing, stopping: threading.Event
+    ) -> None:
+        self.name = f"relay-{work.lane}"
+        self.wake = threading.Event()
+        self._work = work
+        self._outbox = outbox
+        self._standing = standing
+        self._stopping = stopping
+        self.limited = False
+        """There is something to do and it may not be done yet: nothing new can change that."""
+        self._troubles = 0
+        self._again = until_leased_out(stopping.wait, LEASE_SECONDS)
+
+    def run(self) -> None:
+        """Deliver until it is over; an outage of the books is waited for."""
+        first = True
+        while not self._stopping.is_set():
+            self.wake.clear()
+            try:
+                if first:
+                    self._outbox.look_again(self._work.volume)
+                    first = False
+                seconds = self._take_a_turn()
+                self._troubles = 0
+            except (Unavailable, Raced) as error:
+                self._troubles += 1
+                seconds = back_off(self._troubles)
+                log.warning("outbox.unavailable", lane=self._work.lane.value, error=str(error))
+                self.limited = True
+            if seconds > 0:
+                (self._stopping if self.limited else self.wake).wait(seconds)
+
+    def _take_a_turn(self) -> float:
+        """Deliver what may go out now; return how long to wait before looking again."""
+        began = time.monotonic()
+        claim = self._outbox.claim(self._work.lane, self._work.volume)
+        self.limited = claim.limited
+        if not claim.effects:
+            return self._rest(claim.wait_seconds, began)
+        try:
+            delivery, owes = self._deliver(claim.effects)
+        except Stopped:
+            self._again(self._outbox.given_back, claim)
+            return 0
+        self._again(self._settle, claim, delivery, owes)
+        return 0
+
+    def _deliver(self, effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
+        try:
+            return self._work.deliver(effects, self._wait)
+        except (Stopped, Unavailable, Raced):
+            raise
+        except Exception as error:
+            # A bug of ours met by one effect: the others are delivered all the same.
+            log.exception("effect.failed", lane=self._work.lane.value, outbox_id=effects[0].id)
+            return Unfit(error=f"{type(error).__name__} while it was delivered"), ()
+
+    def _rest(self, seconds: float | None, began: float) -> float:
+        deadline = self._standing.deadline
+        if deadline is not None and (seconds is None or began + seconds > deadline):
+            self._standing.nothing_to_do(self.name, began)
+        if seconds is None or seconds > LONGEST_LOOK_SECONDS:
+            seconds = LONGEST_LOOK_SECONDS if deadline is None else 0.2
+        return max(seconds, 0.01)
+
+    def _settle(self, claim: Claim, delivery: Delivery, owes: Sequence[Owed]) -> None:
+        mended = False
+        told = log.bind(
+            lane=claim.lane.value,
+            outbox_id=claim.effects[0].id,
+            kind=claim.effects[0].kind.value,
+            effects=len(claim.effects),
+            attempt=claim.effects[0].attempts,
+        )
+        match delivery:
+            case Sent(result=result):
+                mended = self._outbox.delivered(claim, result, owes)
+                told.info("effect.delivered")
+            case NotYet(error=error, seconds=seconds):
+                mended = self._outbox.not_yet(claim, error, seconds)
+                told.info("effect.postponed", error=error, seconds=round(seconds))
+            case Unfit(error=error):
+                parked = list(self._work.parked(claim.effects, error))
+                mended = self._outbox.parked(claim, error, [*owes, *parked])
+                told.error("effect.parked", error=error, hint="ses-worker outbox list")
+            case Later(error=error, seconds=seconds):
+                last = self._outbox.postponed(claim, error, seconds, self._work.parked)
+                told.warning("effect.postponed", error=error)
+                if last:
+                    told.error("effect.parked", error=error, parked=last, hint="ses-worker outbox")
+            case Blocked(error=error):
+                if self._outbox.blocked(claim, error):
+                    hint = "mend it; what is parked is tried again by itself"
+                    told.error("lane.blocked", error=error, hint=hint)
+        if mended:
+            told.info("lane.unblocked")
+        self._standing.settled(len(claim.effects) if isinstance(delivery, Sent) else 0)
+
+    def _wait(self, seconds: float) -> None:
+        deadline = self._standing.deadline
+        if deadline is not None and time.monotonic() + seconds > deadline:
+            raise Stopped
+        if self._stopping.wait(seconds):
+            raise Stopped

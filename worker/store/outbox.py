@@ -1,0 +1,290 @@
+"""The outbox as the relay uses it: claim with a lease, then settle; by all processes together.
+
+Whoever claims holds the far side's row of `limits`, so no two claims are made at once; what was
+claimed is delivered outside of any transaction. A claim that is not settled before its lease ends
+is anybody's again.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, Connection, Update, and_, func, insert, literal, or_, select, update
+
+from worker.effects import Effect, EffectKind, Lane, Owed, Summary
+from worker.retries import back_off, effect_delay
+from worker.store import Store, levels
+from worker.store.rows import OUTBOX_COLUMNS, outbox_row
+from worker.store.schema import OPEN, outbox
+from worker.volume import SECONDS_BETWEEN_PROBES, Level, Volume, most_wanted, refilled, taken, turn
+
+LEASE_SECONDS = 60.0
+"""Longer than any delivery: three calls of SES, a second and at most ten each."""
+MOST_TRIES = 30
+"""Of one effect; with the pauses between them they take about a day."""
+_FACTS = [outbox.c[name] for name in ("id", "kind", "attempts", "created_at", "summary")]
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """Effects that are ours to deliver until the lease ends, or how long there are none."""
+
+    token: str = ""
+    lane: Lane
+    volume: Volume
+    effects: tuple[Effect, ...] = ()
+    wait_seconds: float | None = None
+    """Where there are none: until one may be due; None: nothing waits."""
+    limited: bool = False
+    """Some are due, and the far side takes none yet."""
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """How many effects are not done."""
+
+    waiting: int = 0
+    parked: int = 0
+
+
+class Outbox:
+    """Each method is a transaction of its own, and raises `Unavailable` where the books are away."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def claim(self, lane: Lane, volume: Volume) -> Claim:
+        """Take what may go out now: one effect, many to be folded into a digest, or none."""
+        with self._store.reading() as connection:
+            now = levels.moment(connection)
+            soonest = _soonest(connection, lane)
+            level = levels.look_up(connection, volume)
+        if level is None or level.blocked is None:
+            nothing = Claim(lane=lane, volume=volume)
+            if soonest is None:
+                return nothing
+            if soonest > now:
+                return replace(nothing, wait_seconds=(soonest - now).total_seconds())
+            if level is not None and level.next_at > now:
+                wait = (level.next_at - now).total_seconds()
+                return replace(nothing, wait_seconds=wait, limited=True)
+        with self._store.writing() as connection:
+            now = levels.moment(connection)
+            level = levels.lock(connection, volume, now)
+            if level.blocked is not None:
+                return _claim_to_probe(connection, lane, volume, level, now)
+            return _claim(connection, lane, volume, refilled(level, volume, now), now)
+
+    def delivered(self, claim: Claim, result: str = "", owes: Iterable[Owed] = ()) -> bool:
+        """Settle: it is done, and owes something else perhaps.
+
+        Returns whether the lane was blocked until now.
+        """
+        with self._store.writing() as connection:
+            now = levels.moment(connection)
+            done = {"state": "delivered", "finished_at": now, "result": result or None}
+            connection.execute(_of(claim).values(**done, claim=None, last_error=None))
+            owe(connection, owes)
+            return _is_well(connection, claim, now)
+
+    def postponed(
+        self,
+        claim: Claim,
+        error: str,
+        seconds: float | None,
+        parked: Callable[[Sequence[Effect], str], Iterable[Owed]],
+    ) -> int:
+        """Settle: the far side is away; everybody waits a little, these effects longer.
+
+        `seconds` is what the far side asks for. Effects that have had their last try are parked,
+        which owes what `parked` says; returns how many.
+        """
+        with self._store.writing() as connection:
+            now = levels.moment(connection)
+            level = levels.lock(connection, claim.volume, now)
+            pause = back_off(level.failures + 1) if seconds is None else seconds
+            next_at = max(level.next_at, now + timedelta(seconds=pause))
+            folded_at = level.folded_at if len(claim.effects) == 1 else None  # it did not arrive
+            level = replace(
+                level, failures=level.failures + 1, next_at=next_at, folded_at=folded_at
+            )
+            levels.keep(connection, claim.volume, level)
+            for attempts in {effect.attempts for effect in claim.effects}:
+                rows = _of(claim).where(outbox.c.attempts == attempts)
+                if attempts >= MOST_TRIES:
+                    connection.execute(rows.values(**_parked("tries", error, now)))
+                else:
+                    due_at = now + timedelta(seconds=max(pause, effect_delay(attempts)))
+                    connection.execute(rows.values(**_waiting(due_at), last_error=error))
+            last = [effect for effect in claim.effects if effect.attempts >= MOST_TRIES]
+            owe(connection, parked(last, error) if last else ())
+            return len(last)
+
+    def not_yet(self, claim: Claim, error: str, seconds: float) -> bool:
+        """Settle: to be tried again after some seconds. Returns as `delivered` does."""
+        with self._store.writing() as connection:
+            now = levels.moment(connection)
+            due_at = now + timedelta(seconds=seconds)
+            connection.execute(_of(claim).values(**_waiting(due_at), last_error=error))
+            return _is_well(connection, claim, now)
+
+    def given_back(self, claim: Claim) -> None:
+        """Settle: not tried after all."""
+        with self._store.writing() as connection:
+            now = levels.moment(connection)
+            untried = {"attempts": outbox.c.attempts - 1}
+            connection.execute(_of(claim).values(**_waiting(now), **untried))
+
+    def parked(self, claim: Claim, error: str, owes: Iterable[Owed] = ()) -> bool:
+        """Settle: they can never be delivered as they are. Returns as `delivered` does."""
+        with self._store.writing() as connection:
+            now = levels.moment(connection)
+            connection.execute(_of(claim).values(**_parked("message", error, now)))
+            owe(connection, owes)
+            return _is_well(connection, claim, now)
+
+    def blocked(self, claim: Claim, error: str) -> bool:
+        """Settle: an operator must act; the whole lane is parked. Returns whether that is news."""
+        with self._store.writing() as connection:
+            now = levels.moment(connection)
+            level = levels.lock(connection, claim.volume, now)
+            probe_at = now + timedelta(seconds=SECONDS_BETWEEN_PROBES)
+            levels.keep(connection, claim.volume, replace(level, next_at=probe_at, blocked=error))
+            connection.execute(_of(claim).values(**_waiting(now)))
+            _park_lane(connection, claim.lane, error, now)
+            return level.blocked is None
+
+    def look_again(self, volume: Volume) -> None:
+        """Find out at once whether a blocked far side is mended, as a start or a person asks."""
+        with self._store.writing() as connection:
+            now = levels.moment(connection)
+            level = levels.lock(connection, volume, now)
+            if level.blocked is not None:
+                levels.keep(connection, volume, replace(level, next_at=now))
+
+    def figures(self) -> Figures:
+        """Count what is not done."""
+        with self._store.reading() as connection:
+            query = select(outbox.c.state, func.count().label("count")).group_by(outbox.c.state)
+            found = {row.state: row.count for row in connection.execute(query)}
+        waiting = found.get("waiting", 0) + found.get("claimed", 0)
+        return Figures(waiting=waiting, parked=found.get("parked", 0))
+
+
+def owe(connection: Connection, effects: Iterable[Owed]) -> None:
+    """Write effects into the outbox."""
+    rows = [dict(zip(OUTBOX_COLUMNS, outbox_row(owed), strict=True)) for owed in effects]
+    if rows:
+        connection.execute(insert(outbox), rows)
+
+
+def _claim(
+    connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
+) -> Claim:
+    wanted = most_wanted(level, volume)
+    ids = _due(connection, lane, now, wanted)
+    its_turn = turn(level, volume, len(ids), now)
+    if not its_turn.take:
+        return Claim(lane=lane, volume=volume, wait_seconds=its_turn.seconds, limited=True)
+    ids = _due(connection, lane, now, its_turn.take) if its_turn.take > len(ids) else ids[:1]
+    levels.keep(connection, volume, taken(level, volume, its_turn, now))
+    return _lease(connection, lane, volume, ids, now)
+
+
+def _claim_to_probe(
+    connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
+) -> Claim:
+    """Of a blocked lane one effect goes out now and then, to find out whether it is mended."""
+    _park_lane(connection, lane, level.blocked or "", now)
+    if level.next_at > now:
+        wait = (level.next_at - now).total_seconds()
+        return Claim(lane=lane, volume=volume, wait_seconds=wait, limited=True)
+    oldest = select(outbox.c.id).where(_parked_with(lane)).order_by(outbox.c.id).limit(1)
+    ids = list(connection.execute(oldest).scalars())
+    if not ids:
+        return Claim(lane=lane, volume=volume)
+    probe_at = now + timedelta(seconds=SECONDS_BETWEEN_PROBES)
+    levels.keep(connection, volume, replace(level, next_at=probe_at))
+    return _lease(connection, lane, volume, ids, now)
+
+
+def _lease(
+    connection: Connection, lane: Lane, volume: Volume, ids: Sequence[int], now: datetime
+) -> Claim:
+    token = uuid.uuid4().hex
+    lease = {"state": "claimed", "claim": token, "due_at": now + timedelta(seconds=LEASE_SECONDS)}
+    rows = update(outbox).where(outbox.c.id.in_(ids))
+    connection.execute(rows.values(**lease, attempts=outbox.c.attempts + 1, parked_by=None))
+    # Whole messages of 20,000 effects would be 60 MB; a digest needs the summaries only.
+    payload = outbox.c.payload if len(ids) == 1 else literal("").label("payload")
+    query = select(*_FACTS, payload).where(outbox.c.claim == token).order_by(outbox.c.id)
+    effects = tuple(
+        Effect(
+            id=row.id,
+            kind=EffectKind(row.kind),
+            attempts=row.attempts,
+            created_at=row.created_at,
+            summary=msgspec.json.decode(row.summary, type=Summary),
+            payload=row.payload,
+        )
+        for row in connection.execute(query)
+    )
+    return Claim(token=token, lane=lane, volume=volume, effects=effects)
+
+
+def _due(connection: Connection, lane: Lane, now: datetime, most: int) -> list[int]:
+    query = select(outbox.c.id).where(OPEN, outbox.c.lane == lane.value, outbox.c.due_at <= now)
+    ordered = query.order_by(outbox.c.due_at, outbox.c.id).limit(most)
+    return list(connection.execute(ordered.with_for_update(skip_locked=True)).scalars())
+
+
+def _soonest(connection: Connection, lane: Lane) -> datetime | None:
+    query = select(func.min(outbox.c.due_at)).where(OPEN, outbox.c.lane == lane.value)
+    soonest: datetime | None = connection.execute(query).scalar_one()
+    return soonest
+
+
+def _of(claim: Claim) -> Update:
+    """The rows that are still ours."""
+    return update(outbox).where(outbox.c.claim == claim.token)
+
+
+def _waiting(due_at: datetime) -> dict[str, object]:
+    return {"state": "waiting", "due_at": due_at, "claim": None}
+
+
+def _parked(by: str, error: str, now: datetime) -> dict[str, object]:
+    return {
+        "state": "parked",
+        "parked_by": by,
+        "last_error": error,
+        "finished_at": now,
+        "claim": None,
+    }
+
+
+def _parked_with(lane: Lane) -> ColumnElement[bool]:
+    return and_(
+        outbox.c.lane == lane.value, outbox.c.state == "parked", outbox.c.parked_by == "lane"
+    )
+
+
+def _park_lane(connection: Connection, lane: Lane, error: str, now: datetime) -> None:
+    idle = or_(outbox.c.state == "waiting", outbox.c.due_at <= now)
+    rows = update(outbox).where(OPEN, outbox.c.lane == lane.value, idle)
+    connection.execute(rows.values(**_parked("lane", error, now)))
+
+
+def _is_well(connection: Connection, claim: Claim, now: datetime) -> bool:
+    """The far side has answered: what it was blocked or pausing for is over."""
+    level = levels.lock(connection, claim.volume, now)
+    soonest = now + timedelta(seconds=1 / claim.volume.per_second)
+    next_at = soonest if level.blocked or level.failures else max(level.next_at, soonest)
+    well = replace(level, failures=0, blocked=None, next_at=next_at)
+    levels.keep(connection, claim.volume, well)
+    if level.blocked is None:
+        return False
+    state = {"state": "waiting", "due_at": now, "parked_by": None, "finished_at": None}
+    connection.execute(update(outbox).where(_parked_with(claim.lane)).values(**state))
+    return True

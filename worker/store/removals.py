@@ -1,0 +1,86 @@
+"""Entries of the suppression list as they were, kept before they are deleted."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import func, insert, select, update
+
+from worker.effects import RemovalOutcome
+from worker.store import Store, levels
+from worker.store.schema import removals
+
+_DONE = (RemovalOutcome.REMOVED.value, RemovalOutcome.STILL_LISTED.value)
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """An entry that was taken off the list, or was about to be."""
+
+    id: int
+    address: str
+    entry: dict[str, Any]
+    begun_at: datetime
+    outcome: str | None = None
+    restored_at: datetime | None = None
+
+
+class Ledger:
+    """What the remover has to remember; each method is committed when it returns.
+
+    Every one raises `Unavailable` where the books are away.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begun(self, effect_id: int) -> Mapping[str, Any] | None:
+        """The entry that a former try of this effect kept before it deleted it, if one came so far."""
+        query = select(removals.c.entry).where(removals.c.outbox_id == effect_id)
+        with self._store.reading() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else json.loads(found)
+
+    def begin(self, effect_id: int, key: str, address: str, entry: Mapping[str, Any]) -> None:
+        """Keep the entry; what follows is its deletion."""
+        with self._store.writing() as connection:
+            now = levels.moment(connection)
+            row = {"address": address, "entry": json.dumps(entry), "begun_at": now}
+            known = removals.c.outbox_id == effect_id
+            changed = connection.execute(update(removals).where(known).values(**row))
+            if not changed.rowcount:
+                ids = {"outbox_id": effect_id, "email_key": key}
+                connection.execute(insert(removals).values(**row, **ids))
+
+    def removals(self, key: str, since: datetime) -> int:
+        """How many times this address was taken off the list since then."""
+        query = select(func.count()).where(
+            removals.c.email_key == key,
+            removals.c.begun_at >= since,
+            removals.c.outcome.in_(_DONE),
+        )
+        with self._store.reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def finish(self, effect_id: int, outcome: RemovalOutcome) -> None:
+        """Remember what became of it."""
+        with self._store.writing() as connection:
+            row = update(removals).where(removals.c.outbox_id == effect_id)
+            connection.execute(row.values(outcome=outcome.value))
+
+    def latest(self, key: str) -> Kept | None:
+        """The last entry that was taken off for this address."""
+        names = Kept.__struct_fields__
+        query = select(*(removals.c[name] for name in names)).where(removals.c.email_key == key)
+        with self._store.reading() as connection:
+            latest = query.order_by(removals.c.id.desc()).limit(1)
+            row = connection.execute(latest).mappings().first()
+        return None if row is None else Kept(**{**row, "entry": json.loads(row["entry"])})
+
+    def restored(self, kept: Kept) -> None:
+        """Remember that a person has put it back."""
+        with self._store.writing() as connection:
+            now = levels.moment(connection)
+            row = update(removals).where(removals.c.id == kept.id)
+            connection.execute(row.values(restored_at=now))

@@ -1,0 +1,101 @@
+"""How many of the effects that are due may go out now, one by one or folded into one. Pure."""
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+SECONDS_BETWEEN_DIGESTS = 60.0
+LARGEST_DIGEST = 20_000
+"""Effects in one digest: their summaries are some 5 MB."""
+LONGEST_LANE_PAUSE_SECONDS = 60.0
+SECONDS_BETWEEN_PROBES = 300.0
+"""Of a lane that an operator must mend."""
+
+
+class Volume(Struct, frozen=True, kw_only=True):
+    """What a far side takes, of all processes together."""
+
+    name: str
+    """Of the row in `limits`: a channel, an account."""
+    per_second: float = 1.0
+    per_minute: float | None = None
+    """Above it effects are folded into digests; None: nothing is ever folded."""
+
+
+class Level(Struct, frozen=True, kw_only=True):
+    """Where a far side stands; a row of `limits`."""
+
+    next_at: datetime
+    """No effect goes out before."""
+    next_slot: datetime
+    """No single request goes out before, where an effect takes several."""
+    tokens: float
+    """Single effects that may still go out this minute."""
+    refilled_at: datetime
+    folded_at: datetime | None = None
+    """When the last digest went out."""
+    failures: int = 0
+    """In a row."""
+    blocked: str | None = None
+    """What an operator must mend."""
+
+
+class Turn(Struct, frozen=True):
+    """How many of the due effects to take now; 0: look again after `seconds`."""
+
+    take: int
+    seconds: float = 0.0
+
+
+def first_level(volume: Volume, now: datetime) -> Level:
+    """A far side that nobody has asked for anything yet."""
+    return Level(next_at=now, next_slot=now, tokens=volume.per_minute or 0.0, refilled_at=now)
+
+
+def refilled(level: Level, volume: Volume, now: datetime) -> Level:
+    """The level at a later moment: a minute fills it."""
+    if volume.per_minute is None:
+        return level
+    passed = max(0.0, (now - level.refilled_at).total_seconds())
+    tokens = min(volume.per_minute, level.tokens + passed * volume.per_minute / 60)
+    return replace(level, tokens=tokens, refilled_at=now)
+
+
+def most_wanted(level: Level, volume: Volume) -> int:
+    """How many due effects one has to know of to say whose turn it is."""
+    if volume.per_minute is None or level.failures or level.blocked:
+        return 1
+    return int(level.tokens) + 1
+
+
+def turn(level: Level, volume: Volume, due: int, now: datetime) -> Turn:
+    """Decide: one, all of them folded, or none yet.
+
+    `due` is counted up to `most_wanted`. After a failure a single effect finds out whether the far
+    side is back.
+    """
+    if level.next_at > now:
+        return Turn(0, (level.next_at - now).total_seconds())
+    if not due:
+        return Turn(0)
+    if due < most_wanted(level, volume) or volume.per_minute is None or _in_doubt(level):
+        return Turn(1)
+    folded_ago = (now - level.folded_at).total_seconds() if level.folded_at else float("inf")
+    if folded_ago >= SECONDS_BETWEEN_DIGESTS:
+        return Turn(LARGEST_DIGEST)
+    until_digest = SECONDS_BETWEEN_DIGESTS - folded_ago
+    until_token = (due - level.tokens) * 60 / volume.per_minute
+    return Turn(0, min(until_digest, max(until_token, 0.05)))
+
+
+def taken(level: Level, volume: Volume, took: Turn, now: datetime) -> Level:
+    """The level once a turn is taken; a digest is one, however little there was to fold."""
+    next_at = now + timedelta(seconds=1 / volume.per_second)
+    if took.take > 1:
+        return replace(level, next_at=next_at, tokens=0.0, folded_at=now)
+    return replace(level, next_at=next_at, tokens=max(0.0, level.tokens - 1))
+
+
+def _in_doubt(level: Level) -> bool:
+    return bool(level.failures or level.blocked)
