@@ -184,6 +184,8 @@ class Effect(Struct, frozen=True, kw_only=True):
     attempts: int
     """This one included."""
     created_at: datetime
+    recipient: str = ""
+    """The normalised address, where it is about one."""
     summary: Summary
     payload: str = ""
     """JSON; empty where it is claimed for a digest."""

@@ -42,13 +42,13 @@ def owed_for(decisions: Sequence[Decision], policy: Policy) -> Iterator[Owed]:
             yield _removal(decision)
 
 
-def owed_for_removal(removal: Removal, notice: RemovalNotice) -> Owed:
+def owed_for_removal(recipient: str, notice: RemovalNotice) -> Owed:
     """The notice that says what became of a removal."""
     return Owed(
         kind=EffectKind.REMOVAL_NOTICE,
         payload=notice,
         summary=_summary(notice.outcome.value, notice.domain, notice.address, notice.occurred_at),
-        recipient=removal.key,
+        recipient=recipient,
         created_at=notice.occurred_at,
     )
 

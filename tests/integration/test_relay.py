@@ -26,7 +26,7 @@ from worker.page import Page
 from worker.decode import decode
 from worker.patterns import Patterns
 from worker.policy import Policy
-from worker.relay import LaneWork, Relay
+from worker.relay import LaneWork, Patience, Relay
 from worker.store import outbox as outbox_module
 from worker.store.outbox import Outbox
 from worker.store.schema import limits, outbox
@@ -70,7 +70,7 @@ class Sender:
         self.owes = owes
         self.claims = []
 
-    def __call__(self, effects, wait):
+    def __call__(self, effects):
         self.claims.append([effect.id for effect in effects])
         answer = self.answers.pop(0) if self.answers else Sent()
         if isinstance(answer, BaseException):
@@ -94,7 +94,7 @@ def work(sender, volume=FAST, lane=Lane.SLACK):
 
 def deliver(store, sender, *, seconds=10, volume=FAST, lane=Lane.SLACK):
     failures = []
-    relay = Relay(Outbox(store), [work(sender, volume, lane)], failures.append)
+    relay = Relay(Outbox(store), [work(sender, volume, lane)], Patience(), failures.append)
     relay.deliver_for(seconds, threading.Event())
     assert not failures
     return relay
@@ -182,7 +182,7 @@ def test_the_last_try_parks_and_tells(store, message, monkeypatch):
     for _ in range(2):
         make_due(store)
         sender = Sender(Later(error="503"))
-        relay = Relay(Outbox(store), [work(sender)], pytest.fail)
+        relay = Relay(Outbox(store), [work(sender)], Patience(), pytest.fail)
         relay.deliver_for(0.5, threading.Event())
     first, notice = rows(store)
     assert (first["state"], first["parked_by"], first["attempts"]) == ("parked", "tries", 2)
@@ -258,7 +258,7 @@ def test_an_effect_that_owes_another_leaves_it_in_the_same_commit(store, message
     body = mail.bounce("jane0@example.com")
     page.enter(message(body), decode(body))
     (removal,) = page.owed
-    follows = owed_for_removal(removal.payload, done)
+    follows = owed_for_removal(removal.recipient, done)
     deliver(store, Sender(owes=[follows]))
     assert [row["kind"] for row in rows(store)][:2] == ["bounce_notice", "removal_notice"]
     assert set(states(store)) == {"delivered"}
@@ -293,7 +293,7 @@ def test_books_that_are_away_for_a_moment_repeat_nothing(store, message, monkeyp
 def test_two_workers_share_the_work_and_deliver_nothing_twice(store, message):
     owe(store, message, 60)
     senders = [Sender(), Sender()]
-    relays = [Relay(Outbox(store), [work(sender)], pytest.fail) for sender in senders]
+    relays = [Relay(Outbox(store), [work(sender)], Patience(), pytest.fail) for sender in senders]
     for relay in relays:
         relay.start()
     deadline = time.monotonic() + 30
@@ -321,7 +321,7 @@ def test_two_lanes_fail_apart_from_each_other(store, message):
         work(slack),
         work(ses, volumes.Volume(name="ses:test", per_second=1_000), Lane.SUPPRESSION),
     ]
-    Relay(Outbox(store), lanes, pytest.fail).deliver_for(3, threading.Event())
+    Relay(Outbox(store), lanes, Patience(), pytest.fail).deliver_for(3, threading.Event())
     assert {row["lane"]: row["state"] for row in rows(store)} == {
         "slack": "parked",
         "suppression": "delivered",

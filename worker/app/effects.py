@@ -1,14 +1,13 @@
 """Builds the relay and its senders from the settings."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 
-from worker.effects import Delivery, Effect, Lane, Owed, Removal
+from worker.effects import Delivery, Effect, Lane, Owed
 from worker.owing import owed_for_parked, owed_for_removal
-from worker.relay import LaneWork, Relay
-from worker.settings import Settings
+from worker.relay import LaneWork, Patience, Relay
+from worker.settings import Addresses, Settings, SlackSettings
 from worker.slack import Channel, SlackSender
 from worker.store import Store
 from worker.store.levels import take_turn
@@ -17,16 +16,91 @@ from worker.store.removals import Ledger
 from worker.suppression import Guards, Remover, SuppressionList
 from worker.volume import Volume
 
-Wait = Callable[[float], None]
-
 
 def make_relay(
     settings: Settings, store: Store, region: str, failed: Callable[[BaseException], None]
-) -> Relay | None:
-    """Make the relay; None where no sender is configured, so that no effect is owed."""
-    lanes = []
+) -> Relay:
+    """Make the relay, with a lane for each sender that is configured.
+
+    Raises:
+        Misconfigured: AWS's own settings are wrong.
+
+    """
+    patience, lanes = Patience(), []
     if settings.slack.wanted:
-        lanes.append(_slack_lane(settings))
+        lanes.append(_slack_lane(settings.slack))
     if settings.suppression.remove:
-        lanes.append(_suppression_lane(settings, store, region))
-    return Relay(Outbox(store), lanes, failed) if lanes else None
+        lanes.append(_suppression_lane(settings, store, region, patience))
+    return Relay(Outbox(store), lanes, patience, failed)
+
+
+def slack_volume(settings: SlackSettings) -> Volume:
+    """What the channel takes, of all processes that post there."""
+    return Volume(
+        name=f"slack:{_fingerprint(settings)}",
+        per_second=settings.messages_per_second,
+        per_minute=settings.messages_per_minute,
+    )
+
+
+def suppression_volume(settings: Settings, region: str) -> Volume:
+    """What SES takes, of all processes of the account."""
+    return Volume(name=f"ses:{region}", per_second=settings.suppression.requests_per_second)
+
+
+def make_suppression_list(
+    settings: Settings, store: Store, region: str, patience: Patience
+) -> SuppressionList:
+    """Make the edge to SES; each of its requests waits for its slot in the account's rate."""
+    volume = suppression_volume(settings, region)
+    return SuppressionList(region=region, await_turn=lambda: patience.wait(take_turn(store, volume)))
+
+
+def _slack_lane(settings: SlackSettings) -> LaneWork:
+    sender = SlackSender(_channel(settings), masked=settings.addresses is Addresses.MASKED)
+
+    def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
+        return sender.deliver(effects), ()
+
+    return LaneWork(
+        lane=Lane.SLACK, volume=slack_volume(settings), deliver=deliver, parked=_parked
+    )
+
+
+def _suppression_lane(
+    settings: Settings, store: Store, region: str, patience: Patience
+) -> LaneWork:
+    listing = make_suppression_list(settings, store, region, patience)
+    guards = Guards(
+        remove_complaints=settings.suppression.remove_complaints,
+        tries=settings.suppression.tries,
+        most_removals=settings.suppression.most_removals,
+        within_days=settings.suppression.within_days,
+    )
+    remover = Remover(listing, Ledger(store), guards)
+
+    def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
+        report = remover.deliver(effects[0])
+        if report.notice is None or not settings.slack.wanted:
+            return report.delivery, ()
+        return report.delivery, [owed_for_removal(effects[0].recipient, report.notice)]
+
+    return LaneWork(
+        lane=Lane.SUPPRESSION,
+        volume=suppression_volume(settings, region),
+        deliver=deliver,
+        parked=_parked,
+    )
+
+
+def _parked(effects: Sequence[Effect], error: str) -> Sequence[Owed]:
+    return owed_for_parked(effects, error, datetime.now(UTC))
+
+
+def _fingerprint(settings: SlackSettings) -> str:
+    """Tell channels apart, in the database too, without giving the webhook away."""
+    if settings.webhook_url:
+        named = settings.webhook_url.get_secret_value()
+    else:
+        named = f"{settings.api_url} {settings.channel}"
+    return hashlib.sha256(named.encode()).hexdigest()[:16]

@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from worker.relay.lane import LaneWork, LaneWorker, Standing
+from worker.relay.lane import LaneWork, LaneWorker
+from worker.relay.patience import Patience
+from worker.relay.standing import Standing
 from worker.store.outbox import Outbox
 
 STOP_SECONDS = 15.0
 """Longer than the time-out of a delivery under way."""
 
-__all__ = ["LaneWork", "Relay"]
+__all__ = ["LaneWork", "Patience", "Relay"]
 
 log = structlog.get_logger()
 
@@ -25,14 +27,16 @@ class Relay:
     """Delivers until it is stopped, or until nothing is left to deliver."""
 
     def __init__(
-        self, outbox: Outbox, lanes: Sequence[LaneWork], failed: Callable[[BaseException], None]
+        self,
+        outbox: Outbox,
+        lanes: Sequence[LaneWork],
+        patience: Patience,
+        failed: Callable[[BaseException], None],
     ) -> None:
-        self._stopping = threading.Event()
+        self._patience = patience
         self._standing = Standing()
         self._failed = failed
-        self._workers = [
-            LaneWorker(work, outbox, self._standing, self._stopping) for work in lanes
-        ]
+        self._workers = [LaneWorker(work, outbox, self._standing, patience) for work in lanes]
         self._threads = [
             threading.Thread(target=self._guarded, args=(worker,), name=worker.name, daemon=True)
             for worker in self._workers
@@ -55,7 +59,7 @@ class Relay:
 
     def finish(self) -> bool:
         """Stop; wait for the delivery under way; tell whether all has ended in time."""
-        self._stopping.set()
+        self._patience.over.set()
         self.nudge()
         deadline = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
@@ -68,10 +72,9 @@ class Relay:
 
     def deliver_for(self, seconds: float, stop: threading.Event) -> None:
         """Deliver what is owed, until nothing more can be within `seconds`, or `stop` is set."""
-        deadline = time.monotonic() + seconds
-        self._standing.deadline = deadline
+        self._patience.limit(seconds)
         self.start()
-        while time.monotonic() < deadline and not stop.is_set():
+        while self._patience.lasts(0) and not stop.is_set():
             if not any(thread.is_alive() for thread in self._threads):
                 break
             if self._standing.all_quiet(len(self._workers)):

@@ -9,12 +9,16 @@ from msgspec import Struct
 
 from worker.effects import Blocked, Delivery, Effect, Lane, Later, NotYet, Owed, Sent, Unfit
 from worker.errors import Raced, Stopped, Unavailable
+from worker.relay.patience import Patience
+from worker.relay.standing import Standing
 from worker.retries import back_off, until_leased_out
 from worker.store.outbox import LEASE_SECONDS, Claim, Outbox
 from worker.volume import Volume
 
 LONGEST_LOOK_SECONDS = 2.0
 """Between two looks at the outbox: effects of other processes are found no later."""
+HURRIED_LOOK_SECONDS = 0.2
+"""Where somebody waits for the end."""
 
 log = structlog.get_logger()
 
@@ -24,63 +28,34 @@ class LaneWork(Struct, frozen=True, kw_only=True):
 
     lane: Lane
     volume: Volume
-    deliver: Callable[[Sequence[Effect], Callable[[float], None]], tuple[Delivery, Sequence[Owed]]]
-    """Returns what became of it, and what is owed because of that. The second argument waits some
-    seconds, and raises `Stopped` when it is over."""
+    deliver: Callable[[Sequence[Effect]], tuple[Delivery, Sequence[Owed]]]
+    """Returns what became of it, and what is owed because of that; raises `Stopped` when it is
+    over before it could."""
     parked: Callable[[Sequence[Effect], str], Iterable[Owed]]
     """What is owed when effects are parked."""
-
-
-class Standing:
-    """Which lanes have nothing to do; what one delivers may be owed by another next."""
-
-    def __init__(self) -> None:
-        self.delivered = 0
-        self.deadline: float | None = None
-        """`time.monotonic()` after which nobody waits for anything."""
-        self._settled_at = 0.0
-        self._looked_at: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    def settled(self, delivered: int) -> None:
-        """Learn that a claim was settled."""
-        with self._lock:
-            self._settled_at = time.monotonic()
-            self.delivered += delivered
-
-    def nothing_to_do(self, lane: str, began_to_look: float) -> None:
-        """Learn that a lane has found nothing that will be due in time."""
-        with self._lock:
-            self._looked_at[lane] = began_to_look
-
-    def all_quiet(self, lanes: int) -> bool:
-        """Every lane has looked since the last claim was settled, and found nothing."""
-        with self._lock:
-            looks = self._looked_at.values()
-            return len(looks) == lanes and all(look > self._settled_at for look in looks)
 
 
 class LaneWorker:
     """Works for one lane until it is over."""
 
     def __init__(
-        self, work: LaneWork, outbox: Outbox, standing: Standing, stopping: threading.Event
+        self, work: LaneWork, outbox: Outbox, standing: Standing, patience: Patience
     ) -> None:
         self.name = f"relay-{work.lane}"
         self.wake = threading.Event()
         self._work = work
         self._outbox = outbox
         self._standing = standing
-        self._stopping = stopping
+        self._patience = patience
         self.limited = False
         """There is something to do and it may not be done yet: nothing new can change that."""
         self._troubles = 0
-        self._again = until_leased_out(stopping.wait, LEASE_SECONDS)
+        self._again = until_leased_out(patience.over.wait, LEASE_SECONDS)
 
     def run(self) -> None:
         """Deliver until it is over; an outage of the books is waited for."""
         first = True
-        while not self._stopping.is_set():
+        while not self._patience.over.is_set():
             self.wake.clear()
             try:
                 if first:
@@ -94,7 +69,7 @@ class LaneWorker:
                 log.warning("outbox.unavailable", lane=self._work.lane.value, error=str(error))
                 self.limited = True
             if seconds > 0:
-                (self._stopping if self.limited else self.wake).wait(seconds)
+                (self._patience.over if self.limited else self.wake).wait(seconds)
 
     def _take_a_turn(self) -> float:
         """Deliver what may go out now; return how long to wait before looking again."""
@@ -113,7 +88,7 @@ class LaneWorker:
 
     def _deliver(self, effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
         try:
-            return self._work.deliver(effects, self._wait)
+            return self._work.deliver(effects)
         except (Stopped, Unavailable, Raced):
             raise
         except Exception as error:
@@ -122,12 +97,10 @@ class LaneWorker:
             return Unfit(error=f"{type(error).__name__} while it was delivered"), ()
 
     def _rest(self, seconds: float | None, began: float) -> float:
-        deadline = self._standing.deadline
-        if deadline is not None and (seconds is None or began + seconds > deadline):
+        if seconds is None or not self._patience.lasts(seconds):
             self._standing.nothing_to_do(self.name, began)
-        if seconds is None or seconds > LONGEST_LOOK_SECONDS:
-            seconds = LONGEST_LOOK_SECONDS if deadline is None else 0.2
-        return max(seconds, 0.01)
+        longest = HURRIED_LOOK_SECONDS if self._patience.limited else LONGEST_LOOK_SECONDS
+        return longest if seconds is None else min(max(seconds, 0.01), longest)
 
     def _settle(self, claim: Claim, delivery: Delivery, owes: Sequence[Owed]) -> None:
         mended = False
@@ -161,10 +134,3 @@ class LaneWorker:
         if mended:
             told.info("lane.unblocked")
         self._standing.settled(len(claim.effects) if isinstance(delivery, Sent) else 0)
-
-    def _wait(self, seconds: float) -> None:
-        deadline = self._standing.deadline
-        if deadline is not None and time.monotonic() + seconds > deadline:
-            raise Stopped
-        if self._stopping.wait(seconds):
-            raise Stopped

@@ -25,7 +25,9 @@ LEASE_SECONDS = 60.0
 """Longer than any delivery: three calls of SES, a second and at most ten each."""
 MOST_TRIES = 30
 """Of one effect; with the pauses between them they take about a day."""
-_FACTS = [outbox.c[name] for name in ("id", "kind", "attempts", "created_at", "summary")]
+_FACTS = [
+    outbox.c[name] for name in ("id", "kind", "attempts", "created_at", "recipient", "summary")
+]
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -225,6 +227,7 @@ def _lease(
             kind=EffectKind(row.kind),
             attempts=row.attempts,
             created_at=row.created_at,
+            recipient=row.recipient,
             summary=msgspec.json.decode(row.summary, type=Summary),
             payload=row.payload,
         )

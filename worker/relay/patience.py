@@ -1,0 +1,37 @@
+"""How long the relay waits for anything: until it is stopped, or a deadline would pass."""
+
+import threading
+import time
+
+from worker.errors import Stopped
+
+
+class Patience:
+    """Shared by the lanes and by senders that wait for their turn."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self._deadline: float | None = None
+
+    @property
+    def limited(self) -> bool:
+        """There is a deadline."""
+        return self._deadline is not None
+
+    def limit(self, seconds: float) -> None:
+        """Set the deadline."""
+        self._deadline = time.monotonic() + seconds
+
+    def lasts(self, seconds: float) -> bool:
+        """Tell whether a wait of so many seconds ends in time."""
+        return self._deadline is None or time.monotonic() + seconds <= self._deadline
+
+    def wait(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            Stopped: it is over, or will be before the wait is.
+
+        """
+        if not self.lasts(seconds) or self.over.wait(seconds):
+            raise Stopped
