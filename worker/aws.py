@@ -22,6 +22,14 @@ _PASSING_CODES = frozenset({
     "AWS.SimpleQueueService.OverLimit", "KMS.ThrottlingException", "KmsThrottled",
 })  # fmt: skip
 """Answers in the 400s that are about this moment, not about the request."""
+_BUSY_STATUSES = frozenset({408, 429})
+"""They say so without a code, too: a proxy's or a firewall's page."""
+STALE_CREDENTIALS = frozenset({
+    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException",
+    "IncompleteSignature", "InvalidClientTokenId", "InvalidSecurity", "MissingAuthenticationToken",
+    "NoCredentials", "SignatureDoesNotMatch", "UnrecognizedClientException",
+})  # fmt: skip
+"""After these the session is made anew: keys may have been rotated, in a file or a role."""
 
 
 def region_for(setting: str | None, queue_url: str, environment: Mapping[str, str]) -> str:
@@ -71,12 +79,22 @@ def make_client(service: str, region: str, *, wait_seconds: int = 0, connections
         raise Misconfigured(f"AWS: {error}") from error
 
 
+def is_region_of(service: str, region: str) -> bool:
+    """Tell whether AWS had that service in that region when this boto3 was made."""
+    session: Any = boto3.Session()
+    return any(
+        region in session.get_available_regions(service, partition)
+        for partition in session.get_available_partitions()
+    )
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Tell what passes from what was refused.
 
     Raises:
-        Unavailable: throttled, an error of AWS's own, or no answer at all.
+        Unavailable: an error of AWS's own, or no answer at all; `Throttled` where AWS had
+            no time for us.
         Refused: no such queue, not permitted, no or wrong credentials, not a valid request.
 
     """
@@ -86,18 +104,30 @@ def translated() -> Iterator[None]:
         said = error.response.get("Error", {})
         code, text = said.get("Code", ""), said.get("Message", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status >= 500 or code in _PASSING_CODES:
+        if status >= 500:
             raise Unavailable(f"AWS: {code}: {text}") from error
-        raise AwsRefused(code, text) from error
+        if code in _PASSING_CODES or status in _BUSY_STATUSES:
+            raise Throttled(f"AWS: {code}: {text}") from error
+        raise AwsRefused(code, text, status, error.operation_name) from error
     except (failures.NoCredentialsError, failures.PartialCredentialsError) as error:
         raise AwsRefused("NoCredentials", str(error)) from error
     except failures.BotoCoreError as error:
         raise Unavailable(f"AWS: {error}") from error
 
 
+class Throttled(Unavailable):
+    """AWS was asked too often, or too much at once: the same call at once would not help."""
+
+
 class AwsRefused(Refused):
     """AWS said no, with a code of its own."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, status: int = 0, operation: str = "") -> None:
         super().__init__(f"AWS: {code}: {text}")
         self.code = code
+        """The status in digits, where what answered was not AWS."""
+        self.text = text
+        self.status = status
+        """HTTP's; 0 where nothing was asked, for want of credentials."""
+        self.operation = operation
+        """Such as `GetSuppressedDestination`."""

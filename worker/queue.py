@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from worker import __version__
-from worker.aws import AwsRefused, make_client, translated
+from worker.aws import STALE_CREDENTIALS, AwsRefused, make_client, translated
 from worker.errors import Refused
 from worker.masking import harmless
 from worker.model import DeadLetter, Received
@@ -23,12 +23,6 @@ LARGEST_BATCH = 10
 """Messages in one receive, entries in one batch call."""
 MOST_ATTRIBUTES = 10
 """Message attributes of one message."""
-STALE_CREDENTIALS = frozenset({
-    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException",
-    "IncompleteSignature", "InvalidClientTokenId", "InvalidSecurity", "MissingAuthenticationToken",
-    "NoCredentials", "SignatureDoesNotMatch", "UnrecognizedClientException",
-})  # fmt: skip
-"""After these the session is made anew: keys may have been rotated, in a file or a role."""
 
 
 class Counts(Struct, frozen=True):

@@ -7,6 +7,7 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry,
+    retry_if_exception,
     retry_if_exception_type,
     stop_after_attempt,
     stop_after_delay,
@@ -70,6 +71,19 @@ def until_leased_out(sleep: Sleep, seconds: float) -> Retrying:
         wait=wait_exponential_jitter(multiplier=0.05, max=5, jitter=0.1),
         stop=stop_after_delay(seconds),
         sleep=sleep,
+        reraise=True,
+    )
+
+def once_more(give_up: type[Unavailable]) -> Retrying:
+    """Get over a lost connection: two tries in all, at once, but not after a `give_up`.
+
+    For calls that wait for a turn of their own before each try, and do no harm twice.
+    """
+    return Retrying(
+        retry=retry_if_exception(
+            lambda error: isinstance(error, Unavailable) and not isinstance(error, give_up)
+        ),
+        stop=stop_after_attempt(2),
         reraise=True,
     )
 

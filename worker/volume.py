@@ -21,6 +21,8 @@ class Volume(Struct, frozen=True, kw_only=True):
     per_second: float = 1.0
     per_minute: float | None = None
     """Above it effects are folded into digests; None: nothing is ever folded."""
+    lease_seconds: float = 60.0
+    """Longer than a delivery takes, its time-outs included."""
 
 
 class Level(Struct, frozen=True, kw_only=True):

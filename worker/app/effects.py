@@ -16,6 +16,9 @@ from worker.store.removals import Ledger
 from worker.suppression import Guards, Remover, SuppressionList
 from worker.volume import Volume
 
+SUPPRESSION_LEASE_SECONDS = 240.0
+"""A removal makes three calls, at most seven, each with its turn, its time-out and a second try."""
+
 
 def make_relay(
     settings: Settings, store: Store, region: str, failed: Callable[[BaseException], None]
@@ -45,7 +48,11 @@ def slack_volume(settings: SlackSettings) -> Volume:
 
 def suppression_volume(settings: Settings, region: str) -> Volume:
     """What SES takes, of all processes of the account."""
-    return Volume(name=f"ses:{region}", per_second=settings.suppression.requests_per_second)
+    return Volume(
+        name=f"ses:{region}",
+        per_second=settings.suppression.requests_per_second,
+        lease_seconds=SUPPRESSION_LEASE_SECONDS,
+    )
 
 
 def make_suppression_list(

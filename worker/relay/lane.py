@@ -12,7 +12,7 @@ from worker.errors import Raced, Stopped, Unavailable
 from worker.relay.patience import Patience
 from worker.relay.standing import Standing
 from worker.retries import back_off, until_leased_out
-from worker.store.outbox import LEASE_SECONDS, Claim, Outbox
+from worker.store.outbox import Claim, Outbox
 from worker.volume import Volume
 
 LONGEST_LOOK_SECONDS = 2.0
@@ -50,7 +50,7 @@ class LaneWorker:
         self.limited = False
         """There is something to do and it may not be done yet: nothing new can change that."""
         self._troubles = 0
-        self._again = until_leased_out(patience.over.wait, LEASE_SECONDS)
+        self._again = until_leased_out(patience.pause, work.volume.lease_seconds)
 
     def run(self) -> None:
         """Deliver until it is over; an outage of the books is waited for."""
@@ -63,6 +63,8 @@ class LaneWorker:
                     first = False
                 seconds = self._take_a_turn()
                 self._troubles = 0
+            except Stopped:
+                return
             except (Unavailable, Raced) as error:
                 self._troubles += 1
                 seconds = back_off(self._troubles)

@@ -21,8 +21,6 @@ from worker.store.rows import OUTBOX_COLUMNS, outbox_row
 from worker.store.schema import OPEN, outbox
 from worker.volume import SECONDS_BETWEEN_PROBES, Level, Volume, most_wanted, refilled, taken, turn
 
-LEASE_SECONDS = 60.0
-"""Longer than any delivery: three calls of SES, a second and at most ten each."""
 MOST_TRIES = 30
 """Of one effect; with the pauses between them they take about a day."""
 _FACTS = [
@@ -215,7 +213,8 @@ def _lease(
     connection: Connection, lane: Lane, volume: Volume, ids: Sequence[int], now: datetime
 ) -> Claim:
     token = uuid.uuid4().hex
-    lease = {"state": "claimed", "claim": token, "due_at": now + timedelta(seconds=LEASE_SECONDS)}
+    lease_until = now + timedelta(seconds=volume.lease_seconds)
+    lease = {"state": "claimed", "claim": token, "due_at": lease_until}
     rows = update(outbox).where(outbox.c.id.in_(ids))
     connection.execute(rows.values(**lease, attempts=outbox.c.attempts + 1, parked_by=None))
     # Whole messages of 20,000 effects would be 60 MB; a digest needs the summaries only.

@@ -1,0 +1,1 @@
+"""Loopback servers that speak as the far sides do which moto does not play: SES's list, Slack."""

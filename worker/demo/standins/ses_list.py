@@ -1,0 +1,188 @@
+"""The list behind the SES stand-in, and the four operations on it."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from msgspec import Struct
+
+ADDRESSES = "/v2/email/suppression/addresses"
+REASONS = frozenset({"BOUNCE", "COMPLAINT"})
+_PAGE = 100
+"""Entries in one answer, where the client does not say; AWS does not publish its own number."""
+
+
+class Refusal(Exception):
+    """SES says no."""
+
+    def __init__(self, status: int, code: str, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+
+
+class Answer(NamedTuple):
+    """What the client is told."""
+
+    status: int
+    code: str
+    body: Mapping[str, Any]
+    page: str = ""
+    """HTML in place of the body: not SES, but somebody on the way, has answered."""
+
+
+class Asked(NamedTuple):
+    """What a request wants."""
+
+    operation: str
+    address: str
+    """As the client spelled it, its escapes undone."""
+    parameters: Mapping[str, list[str]] = {}
+    reason: str = ""
+
+
+class _Listed(Struct, frozen=True, kw_only=True):
+    address: str
+    reason: str
+    updated_at: float
+    shows_at: float
+    attributes: Mapping[str, str]
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "EmailAddress": self.address,
+            "Reason": self.reason,
+            "LastUpdateTime": self.updated_at,  # a number: seconds since 1970
+        }
+
+    def whole(self) -> dict[str, Any]:
+        said = {name: value for name, value in self.attributes.items() if value}
+        return self.summary() | ({"Attributes": said} if said else {})
+
+
+class SuppressedAddresses:
+    """The list. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._entries: dict[str, _Listed] = {}
+        self._turn = threading.Lock()
+
+    def put(
+        self,
+        address: str,
+        reason: str,
+        *,
+        updated_at: float,
+        shows_at: float = float("-inf"),
+        attributes: Mapping[str, str] = {},
+    ) -> None:
+        """List an address; the latest reason wins."""
+        if reason not in REASONS or "@" not in address:
+            raise Refusal(400, "BadRequestException", "Invalid request")
+        spelled = _spelled(address)
+        entry = _Listed(
+            address=spelled,
+            reason=reason,
+            updated_at=updated_at,
+            shows_at=shows_at,
+            attributes=attributes,
+        )
+        with self._turn:
+            self._entries[spelled] = entry
+
+    def shown(self) -> list[dict[str, Any]]:
+        """All that is listed by now, the oldest first."""
+        return [entry.summary() for entry in self._shown().values()]
+
+    def perform(self, asked: Asked) -> dict[str, Any]:
+        """Do it, and return the body of the answer.
+
+        Raises:
+            Refusal: SES would not.
+
+        """
+        match asked.operation:
+            case "GetSuppressedDestination":
+                return {"SuppressedDestination": self._found(asked.address).whole()}
+            case "DeleteSuppressedDestination":
+                return self._delete(asked.address)
+            case "PutSuppressedDestination":
+                self.put(asked.address, asked.reason, updated_at=time.time())
+                return {}
+            case "ListSuppressedDestinations":
+                return self._page(asked.parameters)
+        raise Refusal(404, "UnknownOperationException", "")
+
+    def _shown(self) -> dict[str, _Listed]:
+        now = self._clock()
+        with self._turn:
+            entries = dict(self._entries)
+        return {spelled: entry for spelled, entry in entries.items() if entry.shows_at <= now}
+
+    def _found(self, address: str) -> _Listed:
+        if "/" in address or "@" not in address:  # boto/boto3#2870
+            raise Refusal(400, "BadRequestException", f"Invalid email address {address}")
+        entry = self._shown().get(_spelled(address))
+        if entry is None:
+            text = f"Email address {address} does not exist on your suppression list."
+            raise Refusal(404, "NotFoundException", text)
+        return entry
+
+    def _delete(self, address: str) -> dict[str, Any]:
+        entry = self._found(address)
+        with self._turn:
+            self._entries.pop(entry.address, None)
+        return {}
+
+    def _page(self, parameters: Mapping[str, list[str]]) -> dict[str, Any]:
+        since, until = (_seconds(parameters.get(name)) for name in ("StartDate", "EndDate"))
+        reasons = parameters.get("Reason") or REASONS
+        found = [
+            entry
+            for entry in self.shown()
+            if entry["Reason"] in reasons
+            and (since is None or entry["LastUpdateTime"] >= since)
+            and (until is None or entry["LastUpdateTime"] <= until)
+        ]
+        token, size = (parameters.get(name, [""])[0] for name in ("NextToken", "PageSize"))
+        if token and not token.isdigit():
+            raise Refusal(400, "InvalidNextTokenException", "The specified token is invalid")
+        first, most = int(token or 0), int(size or _PAGE)
+        rest = {"NextToken": str(first + most)} if found[first + most :] else {}
+        return {"SuppressedDestinationSummaries": found[first : first + most]} | rest
+
+
+def read_question(method: str, path: str, body: bytes) -> Asked:
+    """Tell the operation, and whom it is about.
+
+    Raises:
+        Refusal: SES has none of that method and path.
+
+    """
+    parts = urlsplit(path)
+    if parts.path == ADDRESSES and method == "PUT":
+        said = json.loads(body)
+        return Asked(
+            "PutSuppressedDestination", said.get("EmailAddress", ""), {}, said.get("Reason", "")
+        )
+    if parts.path in {ADDRESSES, f"{ADDRESSES}/"} and method == "GET":
+        return Asked("ListSuppressedDestinations", "", parse_qs(parts.query))
+    folder, _, escaped = parts.path.rpartition("/")
+    operations = {"GET": "GetSuppressedDestination", "DELETE": "DeleteSuppressedDestination"}
+    if folder == ADDRESSES and escaped and method in operations:
+        return Asked(operations[method], unquote(escaped, errors="replace"))
+    raise Refusal(404, "UnknownOperationException", "")
+
+
+def _spelled(address: str) -> str:
+    local, _, domain = address.strip().rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def _seconds(said: list[str] | None) -> float | None:
+    return datetime.fromisoformat(said[0]).timestamp() if said else None

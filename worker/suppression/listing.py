@@ -1,0 +1,190 @@
+"""The account suppression list of one region, as SES v2 hands it out.
+
+https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html. Errors and shapes:
+botocore's model `sesv2/2019-09-27`.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import EndpointConnectionError
+from msgspec import Struct
+
+from worker.aws import (
+    STALE_CREDENTIALS,
+    AwsRefused,
+    Throttled,
+    is_region_of,
+    make_client,
+    translated,
+)
+from worker.errors import Unavailable
+from worker.retries import once_more
+
+BOUNCE, COMPLAINT = "BOUNCE", "COMPLAINT"
+NOT_FOUND = "NotFoundException"
+"""Not on the list. Any other 404 is a proxy's, or of an endpoint that is not SES."""
+BAD_REQUEST = "BadRequestException"
+FOREIGN_ANSWER = "ForeignAnswer"
+"""Our own code for a 200 that SES does not give."""
+UNKNOWN_REGION = "UnknownRegion"
+"""Our own code for a region in which nobody answers, and in which boto3 knows no SES."""
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """An address on the list."""
+
+    address: str
+    """As it is listed. SES lowers the domain and keeps the case of the local part."""
+    reason: str
+    """`BOUNCE` or `COMPLAINT`."""
+    last_update_time: datetime
+    message_id: str = ""
+    """SES's, of the mail that led to it; empty where somebody put it there."""
+    feedback_id: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Tell it as SES does, with the date in ISO 8601 (seed 2)."""
+        attributes = {"MessageId": self.message_id, "FeedbackId": self.feedback_id}
+        said = {name: value for name, value in attributes.items() if value}
+        return {
+            "EmailAddress": self.address,
+            "Reason": self.reason,
+            "LastUpdateTime": self.last_update_time.isoformat(),
+        } | ({"Attributes": said} if said else {})
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> "Entry":
+        """Read SES's answer, or what `as_dict` made of it.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it is something else.
+
+        """
+        at = said["LastUpdateTime"]
+        attributes = said.get("Attributes") or {}
+        return cls(
+            address=said["EmailAddress"],
+            reason=said["Reason"],
+            last_update_time=(
+                at if isinstance(at, datetime) else datetime.fromisoformat(at)
+            ).astimezone(UTC),
+            message_id=attributes.get("MessageId", ""),
+            feedback_id=attributes.get("FeedbackId", ""),
+        )
+
+
+class SuppressionList:
+    """The list of the account in one region, never a tenant's. Thread-safe.
+
+    Before each request, and each second try, it waits for its turn: SES answers calls other than
+    sending once a second for the whole account and region
+    (https://docs.aws.amazon.com/ses/latest/dg/quotas.html). What `await_turn` raises, to stop the
+    program, passes through. A lost connection or a 5xx is tried once more; a delete too, since
+    "not found" says that it is done.
+
+    Every call raises `Unavailable` for what passes and `AwsRefused` for what SES will not do,
+    and ValueError for an address that is not `nameable`.
+    """
+
+    def __init__(self, *, region: str, await_turn: Callable[[], None]) -> None:
+        self.region = region
+        self._await_turn = await_turn
+        self._connect = partial(make_client, "sesv2", region)
+        self._turn = threading.Lock()
+        self._client: Any = self._connect()
+
+    def look_up(self, address: str) -> Entry | None:
+        """Tell what the list says; it knows local parts by their case."""
+        try:
+            answer = self._call("get_suppressed_destination", EmailAddress=_named(address))
+        except AwsRefused as refused:
+            if refused.code == NOT_FOUND:
+                return None
+            raise
+        try:
+            return Entry.from_dict(answer["SuppressedDestination"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise _foreign("GetSuppressedDestination") from error
+
+    def delete(self, address: str) -> bool:
+        """Take it off the list. False: it was not there, so somebody else did.
+
+        botocore takes any 200 for a success here, a proxy's page included: look up what came of
+        it.
+        """
+        try:
+            self._call("delete_suppressed_destination", EmailAddress=_named(address))
+        except AwsRefused as refused:
+            if refused.code == NOT_FOUND:
+                return False
+            raise
+        return True
+
+    def put_back(self, entry: Entry) -> None:
+        """List an address for its former reason; date and attributes are SES's to set.
+
+        An entry that is there takes the new reason.
+        """
+        self._call("put_suppressed_destination", EmailAddress=entry.address, Reason=entry.reason)
+
+    def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
+        def call() -> dict[str, Any]:
+            self._await_turn()
+            return self._request(method, arguments)
+
+        return once_more(give_up=Throttled)(call)
+
+    def _request(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        with self._turn:
+            client = self._client = self._client or self._connect()
+        try:
+            with translated():
+                answer: dict[str, Any] = getattr(client, method)(**arguments)
+                return answer
+        except AwsRefused as refused:
+            if refused.code in STALE_CREDENTIALS:
+                self._client = None
+            raise
+        except Unavailable as away:
+            if isinstance(away.__cause__, EndpointConnectionError) and self._is_nowhere(client):
+                text = f"boto3 knows no SES in {self.region}, and nobody answers there"
+                raise AwsRefused(UNKNOWN_REGION, text) from away
+            raise
+        except (AttributeError, TypeError, ValueError) as error:  # of botocore's parsers
+            raise _foreign(client.meta.method_to_api_mapping[method]) from error
+
+    def _is_nowhere(self, client: Any) -> bool:
+        is_aws = self.region in client.meta.endpoint_url  # and no endpoint of the operator's
+        return is_aws and not is_region_of("sesv2", self.region)
+
+
+def nameable(address: str) -> bool:
+    """Tell whether SES's calls can name an address.
+
+    They carry it in the path, and answer 400 where it holds a `/` (boto/boto3#2870). Without an
+    address the path is that of the whole list.
+    """
+    local, _, domain = address.strip().rpartition("@")
+    return bool(local and domain) and "/" not in address and _is_unicode(address)
+
+
+def _named(address: str) -> str:
+    if not nameable(address):
+        raise ValueError("SES's call cannot name this address")
+    return address
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
+
+
+def _foreign(operation: str) -> AwsRefused:
+    return AwsRefused(FOREIGN_ANSWER, "an answer that SES does not give", 200, operation)

@@ -1,0 +1,184 @@
+"""Taking an address off the suppression list: look it up, delete it, look it up again.
+
+Not without a person: an entry for a complaint, and an address that comes back and back. Whoever
+removes what then bounces again harms the account's reputation with every round.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from worker.aws import AwsRefused
+from worker.effects import (
+    Blocked,
+    Delivery,
+    Effect,
+    Later,
+    NotYet,
+    Removal,
+    RemovalNotice,
+    RemovalOutcome,
+    Sent,
+    Unfit,
+)
+from worker.errors import Misconfigured, Raced, Unavailable
+from worker.masking import harmless
+from worker.suppression.guards import Guards, Ledger
+from worker.suppression.listing import (
+    BAD_REQUEST,
+    BOUNCE,
+    COMPLAINT,
+    NOT_FOUND,
+    Entry,
+    SuppressionList,
+    nameable,
+)
+from worker.suppression.refusals import sort_refusal
+
+FIRST_DELAY_SECONDS = 30
+"""An entry can appear after its bounce was told; AWS does not say how long after."""
+LONGEST_DELAY_SECONDS = 900
+
+
+class Report(NamedTuple):
+    """What becomes of the effect, and what people are told, if it is over."""
+
+    delivery: Delivery
+    notice: RemovalNotice | None = None
+
+
+class Remover:
+    """Delivers removals. Thread-safe, as far as the list and the ledger are."""
+
+    def __init__(
+        self,
+        listing: SuppressionList,
+        ledger: Ledger,
+        guards: Guards = Guards(),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._list = listing
+        self._ledger = ledger
+        self._guards = guards
+        self._now = now
+
+    def deliver(self, effect: Effect) -> Report:
+        """Take one address off the list, or say why not. It may be called again at any point.
+
+        Nothing is raised but what the list's `await_turn` raises to stop the program.
+        """
+        try:
+            removal = effect.read()
+        except ValueError as error:
+            return Report(Unfit(error=f"not to be read: {harmless(str(error))}"))
+        if not isinstance(removal, Removal):
+            return Report(Unfit(error=f"not a removal: {type(removal).__name__}"))
+        try:
+            return self._remove(effect, removal)
+        except (Unavailable, Raced) as away:
+            return Report(Later(error=harmless(str(away))))
+        except Misconfigured as error:
+            return Report(Blocked(error=harmless(str(error))))
+        except AwsRefused as refused:
+            return Report(sort_refusal(refused))
+
+    def _remove(self, effect: Effect, removal: Removal) -> Report:
+        if not nameable(removal.mailed):
+            text = "SES's call cannot name this address: it goes by bulk import only"
+            return self._over(effect, removal, RemovalOutcome.NOT_POSSIBLE, text)
+        before = self._ledger.begun(effect.id)
+        try:
+            found = self._find(removal)
+            if found is None:
+                return self._missing(effect, removal, before)
+            spelling, entry = found
+            before = entry.as_dict()
+            if kept := self._guard(removal, entry):
+                return self._over(effect, removal, *kept, before)
+            self._ledger.begin(effect.id, removal.key, entry.address, before)
+            self._list.delete(spelling)
+            again = self._find(removal)
+        except AwsRefused as refused:
+            if refused.code != BAD_REQUEST:
+                raise
+            text = f"{BAD_REQUEST}: {refused.text}"
+            return self._over(effect, removal, RemovalOutcome.NOT_POSSIBLE, text, before)
+        if again is None:
+            return self._over(effect, removal, RemovalOutcome.REMOVED, NOT_FOUND, before)
+        return self._over(effect, removal, RemovalOutcome.STILL_LISTED, _shown(again[1]), before)
+
+    def _find(self, removal: Removal) -> tuple[str, Entry] | None:
+        """Look for each spelling; return the one that was found, too.
+
+        Sending ignores case, so an address is off the list when none of them is on it.
+        """
+        for number, spelling in enumerate(_spellings(removal)):
+            try:
+                if entry := self._list.look_up(spelling):
+                    return spelling, entry
+            except AwsRefused as refused:
+                # After an answer to the first spelling, a 400 is about this one.
+                if number == 0 or refused.code != BAD_REQUEST:
+                    raise
+        return None
+
+    def _missing(
+        self, effect: Effect, removal: Removal, before: Mapping[str, Any] | None
+    ) -> Report:
+        if before:  # we died, or lost SES, between its delete and our look
+            return self._over(effect, removal, RemovalOutcome.REMOVED, NOT_FOUND, before)
+        if effect.attempts < self._guards.tries:
+            error = "not on the suppression list yet"
+            return Report(NotYet(error=error, seconds=_delay_seconds(effect.attempts)))
+        return self._over(effect, removal, RemovalOutcome.NOT_LISTED, NOT_FOUND)
+
+    def _guard(self, removal: Removal, entry: Entry) -> tuple[RemovalOutcome, str] | None:
+        """Say why this entry is to be left alone, if it is."""
+        guards = self._guards
+        removable = {BOUNCE, COMPLAINT} if guards.remove_complaints else {BOUNCE}
+        if entry.reason not in removable:
+            return RemovalOutcome.KEPT_COMPLAINT, f"listed for {entry.reason}"
+        since = self._now() - timedelta(days=guards.within_days)
+        if (count := self._ledger.removals(removal.key, since)) >= guards.most_removals:
+            text = f"taken off {count} times in {guards.within_days:g} days"
+            return RemovalOutcome.KEPT_REPEATED, text
+        return None
+
+    def _over(
+        self,
+        effect: Effect,
+        removal: Removal,
+        outcome: RemovalOutcome,
+        response: str,
+        entry: Mapping[str, Any] | None = None,
+    ) -> Report:
+        self._ledger.finish(effect.id, outcome)
+        notice = RemovalNotice(
+            address=removal.mailed,
+            domain=removal.key.rpartition("@")[2],
+            outcome=outcome,
+            response=response,
+            entry=entry,
+            occurred_at=self._now(),
+        )
+        return Report(Sent(result=harmless(f"{outcome.value}: {response}")), notice)
+
+
+def _spellings(removal: Removal) -> Iterator[str]:
+    """The ways in which the list may spell it; of domains it keeps the lower case only."""
+    asked = set()
+    for spelling in (removal.mailed, removal.key, removal.reported.strip()):
+        local, _, domain = spelling.rpartition("@")
+        same = local, domain.lower()
+        bare = not spelling.endswith(">") and spelling.isprintable()
+        if same not in asked and bare and nameable(spelling):
+            asked.add(same)
+            yield spelling
+
+
+def _delay_seconds(attempts: int) -> float:
+    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(attempts - 1, 10))
+
+
+def _shown(entry: Entry) -> str:
+    return f"still listed as {entry.address} for {entry.reason}, since {entry.last_update_time}"
