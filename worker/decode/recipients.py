@@ -6,6 +6,8 @@ from worker.address import parse_address
 from worker.model import Recipient, UserMatch
 from worker.reading import clip
 
+LONGEST_REPORTED = 2_000
+"""Characters of an address with all that may surround it."""
 _RECIPIENT_KEYS = frozenset({"emailAddress", "action", "status", "diagnosticCode"})
 
 
@@ -35,10 +37,11 @@ def one_per_person(entries: Iterable[object]) -> Iterator[tuple[Recipient, str]]
 def _recipient(entry: object) -> Recipient:
     if not isinstance(entry, dict):
         return Recipient(address=None)
-    reported, diagnostic = clip(entry.get("emailAddress"), 2_000), entry.get("diagnosticCode")
+    reported, diagnostic = entry.get("emailAddress"), entry.get("diagnosticCode")
+    is_text = isinstance(reported, str) and len(reported) <= LONGEST_REPORTED
     return Recipient(
-        address=parse_address(reported),
-        reported=reported,
+        address=parse_address(reported) if is_text else None,  # as it is: clipping mends it
+        reported=clip(reported, LONGEST_REPORTED),
         action=clip(entry.get("action"), 200),
         status=clip(entry.get("status"), 200),
         diagnostic=clip(diagnostic),
