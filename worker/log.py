@@ -16,7 +16,7 @@ import structlog
 from structlog.processors import format_exc_info
 from structlog.typing import EventDict, WrappedLogger
 
-from worker.masking import harmless
+from worker.masking import LONGEST, harmless
 
 _DEEPEST = 4
 """Levels of a nested value that are shown; a stranger decides how deep `bounce_extra` goes."""
@@ -93,11 +93,20 @@ def _harmless(value: object, depth: int = 0) -> object:
         return value
     if depth >= _DEEPEST:
         return "…"
+    if depth == 0 and len(whole := _written(value)) > LONGEST:
+        return harmless(whole)  # a stranger decides how much there is in `bounce_extra`, too
     if isinstance(value, Mapping):
         return {harmless(str(key)): _harmless(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_harmless(item, depth + 1) for item in value]
     return harmless(str(value))
+
+
+def _written(value: object) -> str:
+    try:
+        return str(value)
+    except RecursionError:
+        return ""
 
 
 def _render_json(_: WrappedLogger, __: str, line: EventDict) -> str:

@@ -150,7 +150,7 @@ def _report(kind: Kind, body: Body) -> Bounce | Complaint:
     if not bytes(given):
         raise _Unfit(Reason.NO_OBJECT, f"says {kind} and has no {kind} object")
     try:
-        return read_json(given, Bounce if kind is Kind.BOUNCE else Complaint)
+        return read_json(given, Bounce) if kind is Kind.BOUNCE else read_json(given, Complaint)
     except Unreadable as unreadable:
         reason = Reason.NOT_JSON if unreadable.syntax else Reason.NO_OBJECT
         raise _Unfit(reason, f"its {kind} object cannot be read: {unreadable}") from None
