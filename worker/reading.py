@@ -39,14 +39,13 @@ def read_json(text: str | msgspec.Raw, shape: type[Shape]) -> Shape:
     """
     try:
         return msgspec.json.decode(text, type=shape)
-    except msgspec.ValidationError as error:
-        raise Unreadable(str(error), syntax=False) from None
     except RecursionError:
         raise Unreadable("nested too deep", syntax=True) from None
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:  # ValidationError is one, too
         whole = text if isinstance(text, str) else bytes(text).decode("utf-8", "replace")
         if "\\ud" not in whole.lower() and "out of range" not in str(error):
-            raise Unreadable(str(error), syntax=True) from None
+            syntax = not isinstance(error, msgspec.ValidationError)
+            raise Unreadable(str(error), syntax=syntax) from None
     return _read_odd_json(whole, shape)
 
 

@@ -67,7 +67,7 @@ class TestShapes:
         (feedback,) = decode(message)
         assert feedback.notification.subtype == "Brandnew"
 
-    @pytest.mark.parametrize("name", ["user_agent", "type", "recipients", "timestamp_", "subtype"])
+    @pytest.mark.parametrize("name", ["user_agent", "recipients", "extra", "text", "kind"])
     def test_no_name_of_ours_is_a_field_of_theirs(self, name):
         (feedback,) = decode(mail.bounce("jane@example.com", **{name: "text"}))
         assert feedback.notification.type == "Permanent"
