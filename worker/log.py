@@ -79,11 +79,18 @@ def _harmless_line(_: WrappedLogger, method: str, line: EventDict) -> EventDict:
     }
     exception = line.pop("exc_info", None)
     for key, value in line.items():
-        shown[key] = _harmless(value)
+        shown[key] = _harmless_whole(value)
     if exception:
         trace = format_exc_info(_, method, {"exc_info": exception})["exception"]
         shown["exception"] = "\n".join(map(harmless, trace.splitlines()))
     return shown
+
+
+def _harmless_whole(value: object) -> object:
+    """A stranger decides how much there is in `bounce_extra`, too: a lot is cut as one text."""
+    if isinstance(value, Mapping | list | tuple | set) and len(whole := _written(value)) > LONGEST:
+        return harmless(whole)
+    return _harmless(value)
 
 
 def _harmless(value: object, depth: int = 0) -> object:
@@ -93,8 +100,6 @@ def _harmless(value: object, depth: int = 0) -> object:
         return value
     if depth >= _DEEPEST:
         return "…"
-    if depth == 0 and len(whole := _written(value)) > LONGEST:
-        return harmless(whole)  # a stranger decides how much there is in `bounce_extra`, too
     if isinstance(value, Mapping):
         return {harmless(str(key)): _harmless(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
