@@ -16,7 +16,7 @@ import structlog
 from structlog.processors import format_exc_info
 from structlog.typing import EventDict, WrappedLogger
 
-from worker.masking import harmless
+from worker.masking import LONGEST, harmless
 
 _DEEPEST = 4
 """Levels of a nested value that are shown; a stranger decides how deep `bounce_extra` goes."""
@@ -79,11 +79,18 @@ def _harmless_line(_: WrappedLogger, method: str, line: EventDict) -> EventDict:
     }
     exception = line.pop("exc_info", None)
     for key, value in line.items():
-        shown[key] = _harmless(value)
+        shown[key] = _harmless_whole(value)
     if exception:
         trace = format_exc_info(_, method, {"exc_info": exception})["exception"]
         shown["exception"] = "\n".join(map(harmless, trace.splitlines()))
     return shown
+
+
+def _harmless_whole(value: object) -> object:
+    """A stranger decides how much there is in `bounce_extra`, too: a lot is cut as one text."""
+    if isinstance(value, Mapping | list | tuple | set) and len(whole := _written(value)) > LONGEST:
+        return harmless(whole)
+    return _harmless(value)
 
 
 def _harmless(value: object, depth: int = 0) -> object:
@@ -98,6 +105,13 @@ def _harmless(value: object, depth: int = 0) -> object:
     if isinstance(value, list | tuple | set | frozenset):
         return [_harmless(item, depth + 1) for item in value]
     return harmless(str(value))
+
+
+def _written(value: object) -> str:
+    try:
+        return str(value)
+    except RecursionError:
+        return ""
 
 
 def _render_json(_: WrappedLogger, __: str, line: EventDict) -> str:

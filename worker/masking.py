@@ -1,17 +1,62 @@
-"""Addresses and other texts of strangers, made fit to be shown."""
+"""Addresses and other texts of strangers, made fit to be shown. Pure."""
 
 import re
 
 LONGEST = 2_000
-"""Characters of one text; it also bounds what the pattern below can cost."""
+"""Characters of one text."""
+MOST_ADDRESSES = 50
+"""In one text: what follows is left out, so that no stranger decides what a log line costs."""
 
-# The local part, quoted or not, whatever it is made of, as long as something follows the `@`.
-_LOCAL_PART = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s<>()\[\]{},;:"]*\S)@(?=\S)')
+# What stands for the `@`: itself, with blanks on either side where a domain follows, or the ways
+# in which URLs, quoted-printable and HTML write it.
+_SIGN = re.compile(
+    r"""
+      \s{0,3}@+(?=\S)
+    | \s{0,3}@\s{1,3}(?=[\w-]{1,63}\.\w)
+    | (?:%40|=40|[\uff20\ufe6b]|&\#(?:0{0,5}64|x0{0,5}40);|&commat;)(?=[\w-]{1,63}\.\w)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_NOT_IN_A_LOCAL_PART = frozenset(' \t\r\n\v\f\xa0\u2028\u2029\u3000<>()[]{},;:"')
 
 
-def mask_addresses(text: str) -> str:
-    """Hide who is meant and leave where they are: `***@example.com`."""
-    return _LOCAL_PART.sub("***@", text) if "@" in text else text
+def mask_addresses(text: str, most: int | None = None) -> str:
+    """Hide who is meant and leave where they are: `***@example.com`.
+
+    Takes time in proportion to the text, whatever it is. Behind `most` addresses the text is cut.
+    """
+    if "@" not in text and "40" not in text and "&" not in text and text.isascii():
+        return text
+    shown: list[str] = []
+    end = 0
+    for number, sign in enumerate(_SIGN.finditer(text)):
+        start = _local_part(text, end, sign.start())
+        if number == most:
+            return "".join([*shown, text[end:start], "…"])
+        if start == end and shown:  # of `a@b@c` only `@c` is a domain
+            shown[-1] = sign[0]
+        elif start < sign.start():
+            shown += [text[end:start], "***", sign[0]]
+        else:
+            continue
+        end = sign.end()
+    return "".join([*shown, text[end:]]) if shown else text
+
+
+def _local_part(text: str, earliest: int, end: int) -> int:
+    """Find where the local part that ends at `end` begins; quoted, or before a comment, too."""
+    before = text[end - 1] if end > earliest else ""
+    if before == '"':
+        opening = text.rfind('"', earliest, end - 1)
+        while opening > earliest and text[opening - 1] == "\\":
+            opening = text.rfind('"', earliest, opening)
+        return opening if opening >= 0 else end - 1
+    behind = max(earliest, text.rfind("(", earliest, end)) if before == ")" else end
+    start = behind
+    while start > earliest and text[start - 1] not in _NOT_IN_A_LOCAL_PART:
+        start -= 1
+    # Behind a character that no local part has, hide that one at least.
+    return start if start < end else max(earliest, end - 1)
 
 
 def printable(text: str) -> str:
@@ -25,4 +70,4 @@ def printable(text: str) -> str:
 def harmless(text: str) -> str:
     """Short, printable, and without a whole address."""
     shortened = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    return printable(mask_addresses(shortened))
+    return printable(mask_addresses(shortened, MOST_ADDRESSES))

@@ -3,12 +3,18 @@
 import json
 import re
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
 
 LONGEST_TEXT = 10_000
 """Characters kept of one text; diagnostics are the longest we store, and rarely reach 1,000."""
+# A date alone, or a week, would be read as midnight. RFC 3339 allows `t` and `z`.
+_LIKE_A_TIME = re.compile(r"\s*\d{4}-\d\d-\d\d[Tt ]\d\d:")
+
+_LONGEST_INTEGER, _LONGEST_NUMBER = 18, 40
+"""Digits that are read as numbers."""
 
 Shape = TypeVar("Shape")
 
@@ -33,25 +39,37 @@ def read_json(text: str | msgspec.Raw, shape: type[Shape]) -> Shape:
     """
     try:
         return msgspec.json.decode(text, type=shape)
-    except msgspec.ValidationError as error:
-        raise Unreadable(str(error), syntax=False) from None
     except RecursionError:
         raise Unreadable("nested too deep", syntax=True) from None
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        if not isinstance(text, str) or "\\ud" not in text.lower():
-            raise Unreadable(str(error), syntax=True) from None
-    return _read_with_lone_surrogates(text, shape)
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:  # ValidationError is one, too
+        whole = text if isinstance(text, str) else bytes(text).decode("utf-8", "replace")
+        if "\\ud" not in whole.lower() and "out of range" not in str(error):
+            syntax = not isinstance(error, msgspec.ValidationError)
+            raise Unreadable(str(error), syntax=syntax) from None
+    return _read_odd_json(whole, shape)
 
 
-def _read_with_lone_surrogates(text: str, shape: type[Shape]) -> Shape:
-    """Half a surrogate pair, as a cut-off subject has it, is JSON to most but not to msgspec."""
+def _read_odd_json(text: str, shape: type[Shape]) -> Shape:
+    """Read what is JSON to most but not to msgspec.
+
+    Half a surrogate pair, as a cut-off subject has it; a number that no machine's type can hold.
+    """
     try:
-        mended = json.dumps(_mend(json.loads(text)))
+        read = json.loads(text, parse_int=_number, parse_float=_number)
+        mended = json.dumps(_mend(read))
         return msgspec.json.decode(mended, type=shape)
     except msgspec.ValidationError as error:
         raise Unreadable(str(error), syntax=False) from None
     except (ValueError, RecursionError) as error:
         raise Unreadable(str(error), syntax=True) from None
+
+
+def _number(text: str) -> int | float | str:
+    """A number that is too large stays the text it was; nothing that we look at is a number."""
+    if len(text) < _LONGEST_INTEGER and text.lstrip("-").isdigit():
+        return int(text)
+    number = float(text)
+    return number if isfinite(number) and len(text) < _LONGEST_NUMBER else text
 
 
 def _mend(value: Any) -> Any:
@@ -80,10 +98,10 @@ def _without_surrogates(text: str) -> str:
 
 def parse_time(value: object) -> datetime | None:
     """Read an ISO 8601 time as UTC, the one without an offset too; None if it is none."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _LIKE_A_TIME.match(value):
         return None
     try:
-        time = datetime.fromisoformat(_BLANK_OFFSET.sub("", value.strip()))
+        time = datetime.fromisoformat(_BLANK_OFFSET.sub("", value.strip().upper()))
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

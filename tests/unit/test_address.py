@@ -1,5 +1,7 @@
 """What makes two spellings one person, and what is no address at all."""
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -49,6 +51,11 @@ def test_the_mailed_spelling_keeps_the_local_part_and_lowers_the_domain():
         ("user@gmail.localdomain", "user@gmail.localdomain"),
         ("user@[192.0.2.1]", "user@[192.0.2.1]"),
         ("a@b@c", "a@b@c"),
+        ("user@[IPv6:2001:db8::1]", "user@[ipv6:2001:db8::1]"),
+        ("user@b\u00fccher.example\u3002", "user@xn--bcher-kva.example"),
+        ('"a,b;c:(d)"@example.com', '"a,b;c:(d)"@example.com'),
+        ("jane@example.com <jane@example.com>", "jane@example.com"),
+        ('"Doe, Jane @ Work" <jane@example.com>', "jane@example.com"),
     ],
 )
 def test_odd_addresses_are_addresses_too(spelling, key):
@@ -74,6 +81,15 @@ def test_odd_addresses_are_addresses_too(spelling, key):
         "jane@example.com\x07x",
         "jane\u202e@example.com",
         "jane\ud800@example.com",
+        "jane@example.com,joe@example.com",
+        "Team:jane@example.com;",
+        "jane@example.com(work)",
+        "rfc822;jane@example.com",
+        "jane@.com",
+        "jane@example..com",
+        "<jane@example.com>, <joe@example.com>",
+        "jane@example.com, Joe <joe@example.com>",
+        "Jane <jane@example.com> (was: <old@example.com>)",
         '"jane\ndoe"@example.com',
         "a" * LONGEST + "@example.com",
         "a@" + "b" * LONGEST,
@@ -94,6 +110,17 @@ def test_any_text_is_an_address_or_none(text):
         assert domain
         assert len(parsed.mailed) <= LONGEST
         assert parsed.key.isprintable()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<" + "@" * 2_000, "<@" * 1_000, '"' * 2_000 + "<a@b>", "<a@b>," * 400, ",@" * 999 + "<a@b>"],
+)
+def test_no_text_takes_long_to_read(text):
+    started = time.process_time()
+    for _ in range(10):
+        parse_address(text)
+    assert time.process_time() - started < 0.3
 
 
 @given(st.emails())

@@ -67,6 +67,31 @@ class TestShapes:
         (feedback,) = decode(message)
         assert feedback.notification.subtype == "Brandnew"
 
+    @pytest.mark.parametrize("name", ["user_agent", "recipients", "extra", "text", "kind"])
+    def test_no_name_of_ours_is_a_field_of_theirs(self, name):
+        (feedback,) = decode(mail.bounce("jane@example.com", **{name: "text"}))
+        assert feedback.notification.type == "Permanent"
+
+    @pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 5_000, "1." + "0" * 500])
+    def test_a_number_that_nobody_can_hold_is_no_reason_to_refuse(self, number):
+        body = mail.bounce(mail.recipient("jane@example.com", score=0), spread=0)
+        for name in ("score", "spread"):
+            body = body.replace(f'"{name}": 0', f'"{name}": {number}')
+        (feedback,) = decode(body)
+        assert feedback.address.key == "jane@example.com"
+
+    def test_a_control_character_is_no_part_of_an_address(self):
+        (feedback,) = decode(mail.bounce("ja\x00ne@example.com"))
+        assert feedback.address is None
+        assert feedback.recipient.reported == "ja\ufffdne@example.com"
+
+    def test_an_object_that_cannot_be_read_is_not_called_missing(self):
+        deep = "[" * 2_000 + "]" * 2_000
+        malformed = decode(
+            mail.bounce("jane@example.com", deep=0).replace('"deep": 0', f'"deep": {deep}')
+        )
+        assert malformed.reason is Reason.NOT_JSON
+
     def test_what_ses_did_not_document_is_kept_as_extra(self):
         entry = mail.recipient("jane@example.com", action="failed", colour="red")
         (feedback,) = decode(mail.bounce(entry))
@@ -166,6 +191,10 @@ class TestTimes:
             ("2026-11-02 08:15:33", datetime(2026, 11, 2, 8, 15, 33, tzinfo=UTC)),
             ("yesterday", None),
             ("0001-01-01T00:00:00+14:00", None),
+            ("2026-11-20t08:15:33z", datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)),
+            ("2026-11-20", None),
+            ("20261120T081533Z", None),
+            ("2026-W47", None),
             ("", None),
         ],
     )

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from worker.log import configure_logging
+from worker.masking import LONGEST
 
 
 @pytest.fixture
@@ -34,7 +35,12 @@ def test_a_line_has_time_level_and_event_first(lines):
 
 def test_addresses_are_masked_in_every_value_and_key(lines):
     who = "jane@example.com"
-    log().info(f"to {who}", text=who, deep={"list": [who, {who: (who,)}]}, thing=ValueError(who))
+    log().info(
+        f"to {who}",
+        text=who,
+        deep={"list": [who, {who: (who,)}], "set": {who}},
+        thing=ValueError(who),
+    )
     assert who not in json.dumps(lines())
     assert "***@example.com" in json.dumps(lines())
 
@@ -50,6 +56,18 @@ def test_a_nested_value_is_shown_to_a_depth(lines):
         value = [value]
     log().info("x", value=value)
     assert "…" in json.dumps(lines(), ensure_ascii=False)
+
+
+@pytest.mark.parametrize("deep", [1, 950])
+def test_a_value_with_a_lot_in_it_is_cut_as_a_whole(lines, deep):
+    value = {f"jane{number}@example.com": "x" * 100 for number in range(1_000)}
+    for _ in range(deep):
+        value = [value]
+    log().info("x", value=value)
+    said = json.dumps(lines(), ensure_ascii=False)
+    assert len(said) < 12 * LONGEST
+    assert "…" in said
+    assert "jane" not in said
 
 
 def test_an_exception_is_told_without_local_variables_and_addresses(lines):

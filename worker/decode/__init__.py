@@ -146,12 +146,14 @@ def _feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
 
 
 def _report(kind: Kind, body: Body) -> Bounce | Complaint:
+    given = body.bounce if kind is Kind.BOUNCE else body.complaint
+    if not bytes(given):
+        raise _Unfit(Reason.NO_OBJECT, f"says {kind} and has no {kind} object")
     try:
-        if kind is Kind.BOUNCE:
-            return read_json(body.bounce, Bounce)
-        return read_json(body.complaint, Complaint)
-    except Unreadable:
-        raise _Unfit(Reason.NO_OBJECT, f"says {kind} and has no {kind} object") from None
+        return read_json(given, Bounce) if kind is Kind.BOUNCE else read_json(given, Complaint)
+    except Unreadable as unreadable:
+        reason = Reason.NOT_JSON if unreadable.syntax else Reason.NO_OBJECT
+        raise _Unfit(reason, f"its {kind} object cannot be read: {unreadable}") from None
 
 
 def _name(value: object) -> str | None:

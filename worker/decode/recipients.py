@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from worker.address import parse_address
-from worker.model import Recipient, UserMatch
+from worker.model import Address, Recipient, UserMatch
 from worker.reading import clip
 
+LONGEST_REPORTED = 2_000
+"""Characters of an address with all that may surround it."""
 _RECIPIENT_KEYS = frozenset({"emailAddress", "action", "status", "diagnosticCode"})
 
 
@@ -32,13 +34,20 @@ def one_per_person(entries: Iterable[object]) -> Iterator[tuple[Recipient, str]]
         yield Recipient(address=None, absent=UserMatch.NO_RECIPIENTS), ""
 
 
+def _address(reported: object) -> Address | None:
+    """Read it as it is: what `clip` mends is no address."""
+    if not isinstance(reported, str) or len(reported) > LONGEST_REPORTED:
+        return None
+    return parse_address(reported)
+
+
 def _recipient(entry: object) -> Recipient:
     if not isinstance(entry, dict):
         return Recipient(address=None)
-    reported, diagnostic = clip(entry.get("emailAddress"), 2_000), entry.get("diagnosticCode")
+    reported, diagnostic = entry.get("emailAddress"), entry.get("diagnosticCode")
     return Recipient(
-        address=parse_address(reported),
-        reported=reported,
+        address=_address(reported),
+        reported=clip(reported, LONGEST_REPORTED),
         action=clip(entry.get("action"), 200),
         status=clip(entry.get("status"), 200),
         diagnostic=clip(diagnostic),

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-conten
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html (envelopes).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Raw, Struct
 
@@ -56,7 +56,7 @@ class Bounce(
     recipients: Any = None
     feedback_id: Any = None
     timestamp: Any = None
-    user_agent: None = None
+    user_agent: ClassVar[None] = None
 
 
 class Complaint(
