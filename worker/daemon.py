@@ -11,6 +11,7 @@ from worker.app import (
     make_store,
     say_where_dead_letters_go,
 )
+from worker.app.effects import make_relay
 from worker.consumer import Plan
 from worker.retries import while_away
 from worker.settings import Settings
@@ -37,19 +38,24 @@ def run(settings: Settings) -> int:
             while_away(partial(_sleep, asked), _tell)(bring_schema_up, settings, store)
         except _Stopped:
             return 0
-        consumer = make_consumer(settings, plan, queue, store)
+        failures: list[BaseException] = []
+        relay = make_relay(settings, store, failures.append)
+        consumer = make_consumer(settings, plan, queue, store, relay.nudge)
         log.info("worker.started", queue=queue.name, store=store.place, pollers=plan.pollers)
         say_where_dead_letters_go(queue)
         consumer.start()
-        while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set()):
+        relay.start()
+        while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set() or failures):
             pass
         if consumer.failure:
             asked.to_hurry.set()  # nobody is left to work on what a long poll would bring
         log.info("worker.stopping", held=consumer.held)
+        relay.stop()
         finished = consumer.finish(asked.to_hurry)
+        finished = relay.finish(asked.to_hurry) and finished
         store.close()
         log.info("worker.stopped", **consumer.tally.as_dict())
-    if consumer.failure:
+    if consumer.failure or failures:
         return 1
     return 0 if finished or asked.to_hurry.is_set() else 1
 

@@ -19,9 +19,12 @@ from worker.queue import Counts, Queue
 from worker.retries import a_few_times
 from worker.settings import Settings
 from worker.signals import Asked, caught
+from worker.store import Store
 
 POLL_SECONDS = 1
 """Any wait above 0 asks all of SQS's servers, not a sample of them."""
+DELIVERY_SECONDS = 30
+"""How long effects are delivered once the queue is empty."""
 PATIENCE_SECONDS = 60
 """How long to wait for messages that others hold, or that are delayed."""
 
@@ -36,11 +39,20 @@ class Limits(Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
+class Effects(Struct, frozen=True, kw_only=True):
+    """What became of the effects that are owed."""
+
+    delivered: int = 0
+    waiting: int = 0
+    parked: int = 0
+
+
 class Drained(Struct, frozen=True, kw_only=True):
     """How a drain went."""
 
     tally: Tally
     remaining: Counts
+    effects: Effects
     elapsed_seconds: float
     failure: BaseException | None
 
@@ -78,8 +90,9 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
             failure = error
         consumer.finish(asked.to_hurry)
         watch(consumer.tally, at_first)
+        effects = Effects() if failure else _deliver(settings, store, asked)
         store.close()
-        return _drained(consumer, queue, started, failure)
+        return _drained(consumer, queue, started, effects, failure)
 
 
 class _End:
@@ -116,8 +129,29 @@ def _count(queue: Queue) -> Counts:
     return a_few_times(time.sleep)(queue.counts)
 
 
+def _deliver(settings: Settings, store: Store, asked: Asked) -> Effects:
+    """Deliver what is owed, here or from before; only what is left of it is a figure to see."""
+    if not (settings.slack.wanted or settings.suppression.remove):
+        return Effects()
+    from worker.app.effects import make_relay  # only here: it takes SQLAlchemy along
+    from worker.store.outbox import Outbox
+
+    try:
+        relay = make_relay(settings, store, lambda _: None)
+        relay.deliver_for(DELIVERY_SECONDS, asked.to_stop)
+        left = Outbox(store).figures()
+    except Unavailable as error:
+        log.warning("outbox.unavailable", error=str(error))
+        return Effects()
+    return Effects(delivered=relay.delivered, waiting=left.waiting, parked=left.parked)
+
+
 def _drained(
-    consumer: Consumer, queue: Queue, started: float, failure: BaseException | None
+    consumer: Consumer,
+    queue: Queue,
+    started: float,
+    effects: Effects,
+    failure: BaseException | None,
 ) -> Drained:
     try:
         remaining = _count(queue)
@@ -126,6 +160,7 @@ def _drained(
     return Drained(
         tally=consumer.tally,
         remaining=remaining,
+        effects=effects,
         elapsed_seconds=time.monotonic() - started,
         failure=failure,
     )

@@ -3,6 +3,7 @@
 import gc
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -11,6 +12,8 @@ from worker.aws import region_for
 from worker.consumer import Consumer, Plan
 from worker.errors import Misconfigured, Refused, Unavailable
 from worker.metrics import Metrics
+from worker.model import Handled
+from worker.owing import owed_for_set_aside
 from worker.process import process
 from worker.queue import Queue
 from worker.retries import a_few_times
@@ -32,12 +35,22 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
         raise Misconfigured("queue.url is required: set it in the file, or SES_WORKER_QUEUE__URL")
     return Queue(
         settings.queue.url,
-        region=region_for(settings.aws.region, settings.queue.url, os.environ),
+        region=region_of(settings),
         dead_letter_url=settings.queue.dead_letter_url,
         visibility_seconds=settings.queue.visibility_seconds,
         wait_seconds=plan.wait_seconds,
         connections=plan.pollers + 1,
     )
+
+
+def region_of(settings: Settings) -> str:
+    """Tell the region, as `worker.aws.region_for` does.
+
+    Raises:
+        Misconfigured: nothing says it.
+
+    """
+    return region_for(settings.aws.region, settings.queue.url or "", os.environ)
 
 
 def make_store(settings: Settings) -> Store:
@@ -84,16 +97,30 @@ def calm_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-def make_consumer(settings: Settings, plan: Plan, queue: Queue, store: Store) -> Consumer:
-    """Put the loops together."""
+def make_consumer(
+    settings: Settings,
+    plan: Plan,
+    queue: Queue,
+    store: Store,
+    owes: Callable[[], None] = lambda: None,
+) -> Consumer:
+    """Put the loops together; `owes` is called when effects may have been written."""
     calm_garbage_collector()
+    telemetry, policy = Telemetry(Metrics()), settings.as_policy()
+
+    def tell(handled: Handled) -> None:
+        telemetry.tell(handled)
+        if handled.decisions:
+            owes()
+
     return Consumer(
         plan,
         queue=queue,
         books=store,
-        process=partial(process, books=store, policy=settings.as_policy()),
-        tell=Telemetry(Metrics()).tell,
+        process=partial(process, books=store, policy=policy),
+        tell=tell,
         probe=store.probe,
+        notices=owed_for_set_aside if policy.notify else lambda _: (),
     )
 
 

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from worker.app import region_of
+from worker.errors import Misconfigured
 from worker.effects import Delivery, Effect, Lane, Owed
 from worker.owing import owed_for_parked, owed_for_removal
 from worker.relay import LaneWork, Patience, Relay
@@ -21,7 +23,7 @@ SUPPRESSION_LEASE_SECONDS = 240.0
 
 
 def make_relay(
-    settings: Settings, store: Store, region: str, failed: Callable[[BaseException], None]
+    settings: Settings, store: Store, failed: Callable[[BaseException], None]
 ) -> Relay:
     """Make the relay, with a lane for each sender that is configured.
 
@@ -33,7 +35,7 @@ def make_relay(
     if settings.slack.wanted:
         lanes.append(_slack_lane(settings.slack))
     if settings.suppression.remove:
-        lanes.append(_suppression_lane(settings, store, region, patience))
+        lanes.append(_suppression_lane(settings, store, patience))
     return Relay(Outbox(store), lanes, patience, failed)
 
 
@@ -46,21 +48,21 @@ def slack_volume(settings: SlackSettings) -> Volume:
     )
 
 
-def suppression_volume(settings: Settings, region: str) -> Volume:
+def suppression_volume(settings: Settings) -> Volume:
     """What SES takes, of all processes of the account."""
     return Volume(
-        name=f"ses:{region}",
+        name=f"ses:{region_of(settings)}",
         per_second=settings.suppression.requests_per_second,
         lease_seconds=SUPPRESSION_LEASE_SECONDS,
     )
 
 
 def make_suppression_list(
-    settings: Settings, store: Store, region: str, patience: Patience
+    settings: Settings, store: Store, patience: Patience
 ) -> SuppressionList:
     """Make the edge to SES; each of its requests waits for its slot in the account's rate."""
-    volume = suppression_volume(settings, region)
-    return SuppressionList(region=region, await_turn=lambda: patience.wait(take_turn(store, volume)))
+    volume = suppression_volume(settings)
+    return SuppressionList(region=region_of(settings), await_turn=lambda: patience.wait(take_turn(store, volume)))
 
 
 def _slack_lane(settings: SlackSettings) -> LaneWork:
@@ -75,9 +77,9 @@ def _slack_lane(settings: SlackSettings) -> LaneWork:
 
 
 def _suppression_lane(
-    settings: Settings, store: Store, region: str, patience: Patience
+    settings: Settings, store: Store, patience: Patience
 ) -> LaneWork:
-    listing = make_suppression_list(settings, store, region, patience)
+    listing = make_suppression_list(settings, store, patience)
     guards = Guards(
         remove_complaints=settings.suppression.remove_complaints,
         tries=settings.suppression.tries,
@@ -94,9 +96,20 @@ def _suppression_lane(
 
     return LaneWork(
         lane=Lane.SUPPRESSION,
-        volume=suppression_volume(settings, region),
+        volume=suppression_volume(settings),
         deliver=deliver,
         parked=_parked,
+    )
+
+
+def _channel(settings: SlackSettings) -> Channel:
+    author = {"username": settings.username, "icon_emoji": settings.icon_emoji}
+    if settings.webhook_url is not None:
+        return Channel.by_webhook(settings.webhook_url.get_secret_value(), **author)
+    if settings.token is None or settings.channel is None:
+        raise Misconfigured("slack.token and slack.channel go together")
+    return Channel.by_token(
+        settings.token.get_secret_value(), settings.channel, base_url=settings.api_url, **author
     )
 
 

@@ -64,14 +64,15 @@ def _figures(drained: "Drained") -> dict[str, Any]:
         "remaining_visible": remaining.visible,
         "remaining_in_flight": remaining.in_flight,
         "remaining_delayed": remaining.delayed,
-        "effects_delivered": 0,
-        "effects_waiting": 0,
-        "effects_parked": 0,
+        "effects_delivered": drained.effects.delivered,
+        "effects_waiting": drained.effects.waiting,
+        "effects_parked": drained.effects.parked,
         "elapsed_s": round(drained.elapsed_seconds, 3),
     }
 
 
 def _show(drained: "Drained") -> None:
+    import msgspec
     from rich.table import Table
 
     table = Table(title=f"drained in {drained.elapsed_seconds:.1f} s")
@@ -84,6 +85,10 @@ def _show(drained: "Drained") -> None:
     table.add_row("remaining: visible", f"{left.visible:,}")
     table.add_row("remaining: in flight", f"{left.in_flight:,}")
     table.add_row("remaining: delayed", f"{left.delayed:,}")
+    if any(effects := msgspec.structs.asdict(drained.effects).values()):
+        table.add_section()
+        for name, count in zip(("delivered", "waiting", "parked"), effects, strict=True):
+            table.add_row(f"effects: {name}", f"{count:,}")
     screen().print(table)
 
 

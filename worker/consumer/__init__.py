@@ -63,7 +63,7 @@ class Consumer:
         self.stopped = threading.Event()
         """Somebody has asked for the end, or a failure has."""
         self._allowance = Allowance(plan.at_most)
-        give_up = None if plan.patient else self._fail
+        give_up = None if plan.patient else self.fail
         writer = Writer(
             process=process,
             probe=probe,
@@ -144,13 +144,14 @@ class Consumer:
                 run()
             except BaseException as error:
                 log.critical("thread.died", thread=name, exc_info=error)
-                self._fail(error)
+                self.fail(error)
 
         # Daemons, so that a thread that hangs cannot keep the process from leaving: leaving is
         # always safe, as nothing is deleted before its commit.
         return threading.Thread(target=guarded, name=name, daemon=True)
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Stop because of an error: a far side that nobody waits for, a thread that died."""
         if self.failure is None:
             self.failure = error
         self.stop()

@@ -57,30 +57,37 @@ class Relay:
         for worker in self._workers:
             worker.wake.set()
 
-    def finish(self) -> bool:
-        """Stop; wait for the delivery under way; tell whether all has ended in time."""
+    def stop(self) -> None:
+        """Begin no more deliveries."""
         self._patience.over.set()
         self.nudge()
+
+    def finish(self, hurry: threading.Event | None = None) -> bool:
+        """Stop, and wait for the deliveries under way; tell whether they ended in time.
+
+        Once `hurry` is set they are not waited for: what was sent and not marked is sent again.
+        """
+        self.stop()
+        hurry = hurry or threading.Event()
         deadline = time.monotonic() + STOP_SECONDS
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(max(0.0, deadline - time.monotonic()))
-        late = [thread.name for thread in self._threads if thread.is_alive()]
-        if late:
-            log.warning("relay.left_behind", threads=late)
-        return not late
+        while (running := self._running()) and time.monotonic() < deadline and not hurry.is_set():
+            running[0].join(0.05)
+        if running:
+            log.warning("relay.left_behind", threads=[thread.name for thread in running])
+        return not running
 
     def deliver_for(self, seconds: float, stop: threading.Event) -> None:
         """Deliver what is owed, until nothing more can be within `seconds`, or `stop` is set."""
         self._patience.limit(seconds)
         self.start()
         while self._patience.lasts(0) and not stop.is_set():
-            if not any(thread.is_alive() for thread in self._threads):
-                break
-            if self._standing.all_quiet(len(self._workers)):
+            if not self._running() or self._standing.all_quiet(len(self._workers)):
                 break
             stop.wait(0.05)
         self.finish()
+
+    def _running(self) -> list[threading.Thread]:
+        return [thread for thread in self._threads if thread.is_alive()]
 
     def _guarded(self, worker: LaneWorker) -> None:
         try:
