@@ -8,6 +8,7 @@ from tenacity import (
     Retrying,
     retry,
     retry_if_exception_type,
+    retry_if_result,
     stop_after_attempt,
     wait_exponential_jitter,
     wait_random,
@@ -58,6 +59,17 @@ def a_few_times(sleep: Sleep) -> Retrying:
         stop=stop_after_attempt(5),
         sleep=sleep,
         reraise=True,
+    )
+
+
+def at_once(sleep: Sleep, *, again: Callable[[object], bool]) -> Retrying:
+    """Two more tries within two seconds, for as long as the result is one to try `again`."""
+    return Retrying(
+        retry=retry_if_result(again),
+        wait=wait_random(0.2, 0.9),
+        stop=stop_after_attempt(3),
+        sleep=sleep,
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
 
 
