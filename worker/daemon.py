@@ -1,6 +1,7 @@
 """`ses-worker run`: work until a signal."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -8,14 +9,17 @@ from worker.app import (
     bring_schema_up,
     make_consumer,
     make_queue,
+    make_relay,
     make_store,
     say_where_dead_letters_go,
 )
-from worker.app.effects import make_relay
 from worker.consumer import Plan
 from worker.retries import while_away
 from worker.settings import Settings
 from worker.signals import Asked, caught
+
+if TYPE_CHECKING:
+    from worker.relay import Relay
 
 log = structlog.get_logger()
 
@@ -38,26 +42,31 @@ def run(settings: Settings) -> int:
             while_away(partial(_sleep, asked), _tell)(bring_schema_up, settings, store)
         except _Stopped:
             return 0
-        failures: list[BaseException] = []
-        relay = make_relay(settings, store, failures.append)
-        consumer = make_consumer(settings, plan, queue, store, relay.nudge)
+        relay = make_relay(settings, store)
+        consumer = make_consumer(settings, plan, queue, store, relay)
         log.info("worker.started", queue=queue.name, store=store.place, pollers=plan.pollers)
         say_where_dead_letters_go(queue)
         consumer.start()
-        relay.start()
-        while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set() or failures):
+        if relay:
+            relay.start()
+        while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set() or _has_failed(relay)):
             pass
         if consumer.failure:
             asked.to_hurry.set()  # nobody is left to work on what a long poll would bring
         log.info("worker.stopping", held=consumer.held)
-        relay.stop()
+        if relay:
+            relay.stop()
         finished = consumer.finish(asked.to_hurry)
-        finished = relay.finish(asked.to_hurry) and finished
+        finished = (relay is None or relay.finish(asked.to_hurry)) and finished
         store.close()
         log.info("worker.stopped", **consumer.tally.as_dict())
-    if consumer.failure or failures:
+    if consumer.failure or _has_failed(relay):
         return 1
     return 0 if finished or asked.to_hurry.is_set() else 1
+
+
+def _has_failed(relay: "Relay | None") -> bool:
+    return relay is not None and relay.failure is not None
 
 
 def _sleep(asked: Asked, seconds: float) -> None:

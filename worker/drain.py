@@ -10,6 +10,7 @@ from worker.app import (
     bring_schema_up,
     make_consumer,
     make_queue,
+    make_relay,
     make_store,
     say_where_dead_letters_go,
 )
@@ -131,15 +132,12 @@ def _count(queue: Queue) -> Counts:
 
 def _deliver(settings: Settings, store: Store, asked: Asked) -> Effects:
     """Deliver what is owed, here or from before; only what is left of it is a figure to see."""
-    if not (settings.slack.wanted or settings.suppression.remove):
-        return Effects()
-    from worker.app.effects import make_relay  # only here: it takes SQLAlchemy along
-    from worker.store.outbox import Outbox
-
     try:
-        relay = make_relay(settings, store, lambda _: None)
+        relay = make_relay(settings, store)
+        if relay is None:
+            return Effects()
         relay.deliver_for(DELIVERY_SECONDS, asked.to_stop)
-        left = Outbox(store).figures()
+        left = relay.left()
     except Unavailable as error:
         log.warning("outbox.unavailable", error=str(error))
         return Effects()

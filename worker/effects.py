@@ -184,6 +184,8 @@ class Effect(Struct, frozen=True, kw_only=True):
     attempts: int
     """This one included."""
     created_at: datetime
+    feedback_id: str = ""
+    ses_message_id: str = ""
     recipient: str = ""
     """The normalised address, where it is about one."""
     summary: Summary

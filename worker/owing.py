@@ -21,7 +21,7 @@ from worker.effects import (
     Told,
 )
 from worker.masking import mask_addresses
-from worker.model import DeadLetter, Decision, Kind, Received
+from worker.model import Address, DeadLetter, Decision, Kind, Received
 from worker.policy import Policy
 from worker.reading import clip
 
@@ -38,17 +38,20 @@ def owed_for(decisions: Sequence[Decision], policy: Policy) -> Iterator[Owed]:
     if told and policy.notify:
         yield _notice(told)
     for decision in told:
-        if _is_to_be_removed(decision, policy):
-            yield _removal(decision)
+        address = decision.feedback.address
+        if address and _bounced(decision) and policy.remove.match(address):
+            yield _removal(decision, address)
 
 
-def owed_for_removal(recipient: str, notice: RemovalNotice) -> Owed:
+def owed_for_removal(removal: Effect, notice: RemovalNotice) -> Owed:
     """The notice that says what became of a removal."""
     return Owed(
         kind=EffectKind.REMOVAL_NOTICE,
         payload=notice,
         summary=_summary(notice.outcome.value, notice.domain, notice.address, notice.occurred_at),
-        recipient=recipient,
+        feedback_id=removal.feedback_id,
+        ses_message_id=removal.ses_message_id,
+        recipient=removal.recipient,
         created_at=notice.occurred_at,
     )
 
@@ -123,10 +126,8 @@ def _is_ignored(decision: Decision, policy: Policy) -> bool:
     return address is not None and policy.ignore.match(address)
 
 
-def _is_to_be_removed(decision: Decision, policy: Policy) -> bool:
-    address = decision.feedback.address
-    bounced = decision.feedback.notification.kind is Kind.BOUNCE
-    return bounced and address is not None and policy.remove.match(address)
+def _bounced(decision: Decision) -> bool:
+    return decision.feedback.notification.kind is Kind.BOUNCE
 
 
 def _notice(decisions: Sequence[Decision]) -> Owed:
@@ -173,9 +174,8 @@ def _told(decision: Decision) -> Told:
     )
 
 
-def _removal(decision: Decision) -> Owed:
-    said, address = decision.feedback.notification, decision.feedback.address
-    assert address is not None
+def _removal(decision: Decision, address: Address) -> Owed:
+    said = decision.feedback.notification
     return Owed(
         kind=EffectKind.REMOVAL,
         payload=Removal(
@@ -196,9 +196,9 @@ def _removal(decision: Decision) -> Owed:
     )
 
 
-def sort_of(type: str | None, subtype: str | None) -> str:
+def sort_of(kind: str | None, subtype: str | None) -> str:
     """`Permanent/General`; one of the two where the other is missing; `-` for neither."""
-    return "/".join(name[:60] for name in (type, subtype) if name) or "-"
+    return "/".join(name[:60] for name in (kind, subtype) if name) or "-"
 
 
 def _summary(sort: str, domain: str, address: str, occurred_at: datetime) -> Summary:

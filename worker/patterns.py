@@ -20,12 +20,21 @@ class Patterns:
         self._domains: set[str] = set()
         self._suffixes: set[str] = set()
         self._locals: list[re.Pattern[str]] = []
-        for pattern in patterns:
-            self._add(pattern.strip())
+        self._patterns = tuple(pattern.strip() for pattern in patterns)
+        for pattern in self._patterns:
+            self._add(pattern)
+
+    def __eq__(self, other: object) -> bool:
+        """The same patterns."""
+        return isinstance(other, Patterns) and self._patterns == other._patterns
+
+    def __hash__(self) -> int:
+        """As equal ones have it."""
+        return hash(self._patterns)
 
     def __bool__(self) -> bool:
         """There is at least one."""
-        return bool(self._addresses or self._domains or self._suffixes or self._locals)
+        return bool(self._patterns)
 
     def match(self, address: Address) -> bool:
         """Tell whether one of them fits."""

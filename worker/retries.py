@@ -9,6 +9,7 @@ from tenacity import (
     retry,
     retry_if_exception,
     retry_if_exception_type,
+    retry_if_result,
     stop_after_attempt,
     stop_after_delay,
     wait_exponential_jitter,
@@ -74,6 +75,7 @@ def until_leased_out(sleep: Sleep, seconds: float) -> Retrying:
         reraise=True,
     )
 
+
 def once_more(give_up: type[Unavailable]) -> Retrying:
     """Get over a lost connection: two tries in all, at once, but not after a `give_up`.
 
@@ -85,6 +87,17 @@ def once_more(give_up: type[Unavailable]) -> Retrying:
         ),
         stop=stop_after_attempt(2),
         reraise=True,
+    )
+
+
+def at_once(sleep: Sleep, *, again: Callable[[object], bool]) -> Retrying:
+    """Two more tries within two seconds, for as long as the result is one to try `again`."""
+    return Retrying(
+        retry=retry_if_result(again),
+        wait=wait_random(0.2, 0.9),
+        stop=stop_after_attempt(3),
+        sleep=sleep,
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
 
 

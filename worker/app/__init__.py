@@ -3,8 +3,8 @@
 import gc
 import os
 import time
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -20,6 +20,9 @@ from worker.retries import a_few_times
 from worker.settings import Migrate, Settings
 from worker.store import Store, ensure_schema, open_store
 from worker.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from worker.relay import Relay
 
 log = structlog.get_logger()
 
@@ -102,16 +105,16 @@ def make_consumer(
     plan: Plan,
     queue: Queue,
     store: Store,
-    owes: Callable[[], None] = lambda: None,
+    relay: "Relay | None" = None,
 ) -> Consumer:
-    """Put the loops together; `owes` is called when effects may have been written."""
+    """Put the loops together; the relay learns when something may be owed."""
     calm_garbage_collector()
     telemetry, policy = Telemetry(Metrics()), settings.as_policy()
 
     def tell(handled: Handled) -> None:
         telemetry.tell(handled)
-        if handled.decisions:
-            owes()
+        if relay and handled.decisions:
+            relay.nudge()
 
     return Consumer(
         plan,
@@ -122,6 +125,21 @@ def make_consumer(
         probe=store.probe,
         notices=owed_for_set_aside if policy.notify else lambda _: (),
     )
+
+
+def make_relay(settings: Settings, store: Store) -> "Relay | None":
+    """Make the relay; None where no sender is configured, for then no effect is owed.
+
+    Raises:
+        Misconfigured: AWS's own settings are wrong.
+
+    """
+    if not (settings.slack.wanted or settings.suppression.remove):
+        return None
+    # Only here: Slack's and SQLAlchemy's libraries take 0.3 s and 20 MB.
+    from worker.app import effects
+
+    return effects.make_relay(settings, store)
 
 
 def say_where_dead_letters_go(queue: Queue) -> None:

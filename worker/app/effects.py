@@ -1,12 +1,12 @@
 """Builds the relay and its senders from the settings."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from worker.app import region_of
-from worker.errors import Misconfigured
 from worker.effects import Delivery, Effect, Lane, Owed
+from worker.errors import Misconfigured
 from worker.owing import owed_for_parked, owed_for_removal
 from worker.relay import LaneWork, Patience, Relay
 from worker.settings import Addresses, Settings, SlackSettings
@@ -15,16 +15,15 @@ from worker.store import Store
 from worker.store.levels import take_turn
 from worker.store.outbox import Outbox
 from worker.store.removals import Ledger
-from worker.suppression import Guards, Remover, SuppressionList
+from worker.suppression import Entry, Guards, Remover, Restored, SuppressionList
+from worker.suppression import restore as put_back
 from worker.volume import Volume
 
 SUPPRESSION_LEASE_SECONDS = 240.0
 """A removal makes three calls, at most seven, each with its turn, its time-out and a second try."""
 
 
-def make_relay(
-    settings: Settings, store: Store, failed: Callable[[BaseException], None]
-) -> Relay:
+def make_relay(settings: Settings, store: Store) -> Relay:
     """Make the relay, with a lane for each sender that is configured.
 
     Raises:
@@ -36,7 +35,7 @@ def make_relay(
         lanes.append(_slack_lane(settings.slack))
     if settings.suppression.remove:
         lanes.append(_suppression_lane(settings, store, patience))
-    return Relay(Outbox(store), lanes, patience, failed)
+    return Relay(Outbox(store), lanes, patience)
 
 
 def slack_volume(settings: SlackSettings) -> Volume:
@@ -57,12 +56,30 @@ def suppression_volume(settings: Settings) -> Volume:
     )
 
 
-def make_suppression_list(
-    settings: Settings, store: Store, patience: Patience
-) -> SuppressionList:
+def make_suppression_list(settings: Settings, store: Store, patience: Patience) -> SuppressionList:
     """Make the edge to SES; each of its requests waits for its slot in the account's rate."""
     volume = suppression_volume(settings)
-    return SuppressionList(region=region_of(settings), await_turn=lambda: patience.wait(take_turn(store, volume)))
+    return SuppressionList(
+        region=region_of(settings), await_turn=lambda: patience.wait(take_turn(store, volume))
+    )
+
+
+def restore(settings: Settings, store: Store, key: str) -> Restored | None:
+    """Put the last entry that was taken off for an address back on the list; None: there is none.
+
+    Raises:
+        Unavailable, Refused: SES or the books would not.
+
+    """
+    ledger = Ledger(store)
+    kept = ledger.latest(key)
+    if kept is None:
+        return None
+    listing = make_suppression_list(settings, store, Patience())
+    restored = put_back(listing, Entry.from_dict(kept.entry))
+    if restored.done:
+        ledger.restored(kept)
+    return restored
 
 
 def _slack_lane(settings: SlackSettings) -> LaneWork:
@@ -71,14 +88,10 @@ def _slack_lane(settings: SlackSettings) -> LaneWork:
     def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
         return sender.deliver(effects), ()
 
-    return LaneWork(
-        lane=Lane.SLACK, volume=slack_volume(settings), deliver=deliver, parked=_parked
-    )
+    return LaneWork(lane=Lane.SLACK, volume=slack_volume(settings), deliver=deliver, parked=_parked)
 
 
-def _suppression_lane(
-    settings: Settings, store: Store, patience: Patience
-) -> LaneWork:
+def _suppression_lane(settings: Settings, store: Store, patience: Patience) -> LaneWork:
     listing = make_suppression_list(settings, store, patience)
     guards = Guards(
         remove_complaints=settings.suppression.remove_complaints,
@@ -92,7 +105,7 @@ def _suppression_lane(
         report = remover.deliver(effects[0])
         if report.notice is None or not settings.slack.wanted:
             return report.delivery, ()
-        return report.delivery, [owed_for_removal(effects[0].recipient, report.notice)]
+        return report.delivery, [owed_for_removal(effects[0], report.notice)]
 
     return LaneWork(
         lane=Lane.SUPPRESSION,
@@ -103,13 +116,20 @@ def _suppression_lane(
 
 
 def _channel(settings: SlackSettings) -> Channel:
-    author = {"username": settings.username, "icon_emoji": settings.icon_emoji}
     if settings.webhook_url is not None:
-        return Channel.by_webhook(settings.webhook_url.get_secret_value(), **author)
+        return Channel.by_webhook(
+            settings.webhook_url.get_secret_value(),
+            username=settings.username,
+            icon_emoji=settings.icon_emoji,
+        )
     if settings.token is None or settings.channel is None:
         raise Misconfigured("slack.token and slack.channel go together")
     return Channel.by_token(
-        settings.token.get_secret_value(), settings.channel, base_url=settings.api_url, **author
+        settings.token.get_secret_value(),
+        settings.channel,
+        username=settings.username,
+        icon_emoji=settings.icon_emoji,
+        base_url=settings.api_url,
     )
 
 

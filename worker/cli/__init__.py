@@ -16,6 +16,9 @@ COMMANDS = {
     "run": "worker.cli.run:run",
     "drain": "worker.cli.drain:drain",
     "users": "worker.cli.users:users",
+    "why": "worker.cli.why:why",
+    "outbox": "worker.cli.outbox:outbox",
+    "suppression": "worker.cli.suppression:suppression",
     "db": "worker.cli.db:db",
     "demo": "worker.cli.demo:demo",
 }

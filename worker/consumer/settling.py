@@ -90,8 +90,7 @@ class Settler:
         return [(received, why, where)]
 
     def _owe_notices(self, set_aside: Sequence[SetAside]) -> None:
-        """People are told, if anybody is to be; that they cannot be is no reason to keep a message
-        which is safe where it was put."""
+        """Have people told; that they cannot be is no reason to keep what is safe elsewhere."""
         if owed := self._notices(set_aside):
             try:
                 with self._books.transaction() as transaction:

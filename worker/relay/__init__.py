@@ -6,14 +6,14 @@ again, or parked. A crash between the two may repeat a delivery; it never loses 
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
 from worker.relay.lane import LaneWork, LaneWorker
 from worker.relay.patience import Patience
 from worker.relay.standing import Standing
-from worker.store.outbox import Outbox
+from worker.store.outbox import Figures, Outbox
 
 STOP_SECONDS = 15.0
 """Longer than the time-out of a delivery under way."""
@@ -31,11 +31,11 @@ class Relay:
         outbox: Outbox,
         lanes: Sequence[LaneWork],
         patience: Patience,
-        failed: Callable[[BaseException], None],
     ) -> None:
+        self._outbox = outbox
         self._patience = patience
         self._standing = Standing()
-        self._failed = failed
+        self._failure: BaseException | None = None
         self._workers = [LaneWorker(work, outbox, self._standing, patience) for work in lanes]
         self._threads = [
             threading.Thread(target=self._guarded, args=(worker,), name=worker.name, daemon=True)
@@ -46,6 +46,15 @@ class Relay:
     def delivered(self) -> int:
         """Effects delivered by this process."""
         return self._standing.delivered
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What has ended a lane, if anything has."""
+        return self._failure
+
+    def left(self) -> Figures:
+        """Count what is not done."""
+        return self._outbox.figures()
 
     def start(self) -> None:
         """Start a thread for each lane."""
@@ -94,4 +103,4 @@ class Relay:
             worker.run()
         except BaseException as error:
             log.critical("thread.died", thread=worker.name, exc_info=error)
-            self._failed(error)
+            self._failure = error

@@ -12,7 +12,18 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Update, and_, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Update,
+    and_,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from worker.effects import Effect, EffectKind, Lane, Owed, Summary
 from worker.retries import back_off, effect_delay
@@ -24,8 +35,11 @@ from worker.volume import SECONDS_BETWEEN_PROBES, Level, Volume, most_wanted, re
 MOST_TRIES = 30
 """Of one effect; with the pauses between them they take about a day."""
 _FACTS = [
-    outbox.c[name] for name in ("id", "kind", "attempts", "created_at", "recipient", "summary")
-]
+    outbox.c[name]
+    for name in (
+        "id", "attempts", "created_at", "feedback_id", "ses_message_id", "recipient",
+    )
+]  # fmt: skip
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -49,7 +63,7 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 
 class Outbox:
-    """Each method is a transaction of its own, and raises `Unavailable` where the books are away."""
+    """Each method is a transaction, and raises `Unavailable` where the books are away."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -166,8 +180,9 @@ class Outbox:
     def figures(self) -> Figures:
         """Count what is not done."""
         with self._store.reading() as connection:
-            query = select(outbox.c.state, func.count().label("count")).group_by(outbox.c.state)
-            found = {row.state: row.count for row in connection.execute(query)}
+            query = select(outbox.c.state, func.count().label("effects"))
+            rows = connection.execute(query.group_by(outbox.c.state))
+            found = {row.state: int(row.effects) for row in rows}
         waiting = found.get("waiting", 0) + found.get("claimed", 0)
         return Figures(waiting=waiting, parked=found.get("parked", 0))
 
@@ -219,20 +234,15 @@ def _lease(
     connection.execute(rows.values(**lease, attempts=outbox.c.attempts + 1, parked_by=None))
     # Whole messages of 20,000 effects would be 60 MB; a digest needs the summaries only.
     payload = outbox.c.payload if len(ids) == 1 else literal("").label("payload")
-    query = select(*_FACTS, payload).where(outbox.c.claim == token).order_by(outbox.c.id)
-    effects = tuple(
-        Effect(
-            id=row.id,
-            kind=EffectKind(row.kind),
-            attempts=row.attempts,
-            created_at=row.created_at,
-            recipient=row.recipient,
-            summary=msgspec.json.decode(row.summary, type=Summary),
-            payload=row.payload,
-        )
-        for row in connection.execute(query)
-    )
+    query = select(*_FACTS, outbox.c.kind, outbox.c.summary, payload)
+    found = connection.execute(query.where(outbox.c.claim == token).order_by(outbox.c.id))
+    effects = tuple(map(_effect, found.mappings()))
     return Claim(token=token, lane=lane, volume=volume, effects=effects)
+
+
+def _effect(row: RowMapping) -> Effect:
+    kind, summary = EffectKind(row["kind"]), msgspec.json.decode(row["summary"], type=Summary)
+    return Effect(**{**row, "kind": kind, "summary": summary})
 
 
 def _due(connection: Connection, lane: Lane, now: datetime, most: int) -> list[int]:

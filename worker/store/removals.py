@@ -36,7 +36,7 @@ class Ledger:
         self._store = store
 
     def begun(self, effect_id: int) -> Mapping[str, Any] | None:
-        """The entry that a former try of this effect kept before it deleted it, if one came so far."""
+        """The entry that a former try of this effect kept, if one came so far as to delete it."""
         query = select(removals.c.entry).where(removals.c.outbox_id == effect_id)
         with self._store.reading() as connection:
             found = connection.execute(query).scalar_one_or_none()

@@ -24,7 +24,9 @@ from worker.store.rows import (
     user_row,
 )
 
-_TYPES = dict.fromkeys((*USER_TIMES, "occurred_at", "received_at", "due_at", "created_at"), "timestamptz") | {
+_TYPES = dict.fromkeys(
+    (*USER_TIMES, "occurred_at", "received_at", "due_at", "created_at"), "timestamptz"
+) | {
     "metrics_enabled": "boolean",
     "auto_block_spam": "boolean",
     "hard_bounce_count": "integer",

@@ -1,0 +1,457 @@
+"""Posting over real HTTP: each of Slack's answers means what to do next, and no secret gets out."""
+
+import json
+import logging
+import socket
+import ssl
+import threading
+from urllib.error import URLError
+from urllib.request import OpenerDirector
+
+import mail
+import pytest
+import telling
+from msgspec.structs import replace
+from telling import bounced, effect, summarised, told
+
+from worker.demo.standins import slack as standin
+from worker.demo.standins import slack_faults as faults
+from worker.demo.standins.slack import StandinSlack
+from worker.demo.standins.slack_faults import Fault
+from worker.effects import Blocked, EffectKind, Later, NotYet, Sent, Unfit
+from worker.slack import Channel, SlackSender
+from worker.slack.blocks import Post, plain_section
+from worker.slack.wire import sort_failure
+
+POST = Post("BOUNCE: jane@example.com", [plain_section("R&amp;D +1 %41 ünï 件名 \U0001f4a9")])
+SECRET = standin.WEBHOOK.rpartition("/")[2]
+BOUNCE = effect(bounced(told()))
+
+
+@pytest.fixture
+def slack():
+    with StandinSlack() as slack:
+        yield slack
+
+
+@pytest.fixture
+def naps():
+    return []
+
+
+@pytest.fixture
+def webhook(slack, naps):
+    return Channel.by_webhook(slack.webhook_url, timeout=0.3, sleep=naps.append)
+
+
+@pytest.fixture
+def api(slack, naps):
+    return Channel.by_token(
+        standin.TOKEN, standin.CHANNEL, base_url=slack.api_url, timeout=0.3, sleep=naps.append
+    )
+
+
+@pytest.fixture(autouse=True)
+def said(caplog):
+    """Everything that is logged at all, by anybody."""
+    caplog.set_level(logging.DEBUG)
+    yield caplog
+    assert SECRET not in caplog.text
+    assert standin.TOKEN not in caplog.text
+
+
+class TestWhatIsPosted:
+    @pytest.mark.parametrize("way", ["webhook", "api"])
+    def test_the_message_arrives_byte_for_byte_and_unfurls_nothing(self, way, slack, request):
+        """G11: the body is JSON in UTF-8, and nobody decodes + & % in it."""
+        assert isinstance(request.getfixturevalue(way).post(POST), Sent)
+        (payload,) = slack.posts
+        assert payload["text"] == POST.text
+        assert payload["blocks"] == POST.blocks
+        for option in ("unfurl_links", "unfurl_media", "link_names"):
+            assert payload[option] is False
+
+    def test_name_and_icon_are_sent_where_there_are_some(self, slack, webhook):
+        """G15: Slack honours them or not; that is in the documents."""
+        webhook.post(POST)
+        named = Channel.by_webhook(
+            slack.webhook_url, username="SES Notice", icon_emoji=":mailbox_with_no_mail:"
+        )
+        named.post(POST)
+        plain, full = slack.posts
+        assert {"username", "icon_emoji"}.isdisjoint(plain)
+        assert (full["username"], full["icon_emoji"]) == ("SES Notice", ":mailbox_with_no_mail:")
+
+    def test_what_was_posted_can_be_found_again(self, slack, api):
+        assert api.post(POST) == Sent(result=f"{standin.CHANNEL} 1795000000.000001")
+        assert slack.posts[0]["channel"] == standin.CHANNEL
+
+
+class TestWebhookAnswers:
+    @pytest.mark.parametrize(
+        ("status", "word"),
+        [
+            (400, "invalid_payload"),
+            (400, "no_text"),
+            (400, "invalid_blocks"),
+            (400, "too_many_attachments"),
+            (400, "msg_blocks_too_long"),
+        ],
+    )
+    def test_a_bad_message_is_unfit(self, status, word, slack, webhook):
+        slack.fail(faults.refused(status, word))
+        assert webhook.post(POST) == Unfit(error=f"Slack: {word}")
+
+    @pytest.mark.parametrize(
+        ("status", "word"),
+        [
+            (403, "action_prohibited"),
+            (403, "team_disabled"),
+            (404, "no_service"),
+            (404, "no_team"),
+            (404, "channel_not_found"),
+            (404, "brand_new"),
+            (410, "channel_is_archived"),
+            (400, "invalid_token"),
+            (400, "user_not_found"),
+            (403, "restricted_action_thread_only"),
+        ],
+    )
+    def test_what_an_operator_must_mend_blocks(self, status, word, slack, webhook):
+        slack.fail(faults.refused(status, word))
+        answer = webhook.post(POST)
+        assert isinstance(answer, Blocked)
+        assert word in answer.error
+        assert len(slack.heard) == 1
+
+    @pytest.mark.parametrize("status", [400, 402, 403, 418])
+    def test_an_unknown_no_condemns_neither_the_lane_nor_the_message(self, status, slack, webhook):
+        slack.fail(faults.refused(status, "brand_new"))
+        answer = webhook.post(POST)
+        assert isinstance(answer, NotYet)
+        assert answer.seconds >= 60
+        assert "brand_new" in answer.error
+
+    @pytest.mark.parametrize(
+        ("header", "seconds"),
+        [
+            ("7", 7),
+            (" 30 ", 30),
+            ("0", 0),
+            (None, None),
+            ("soon", None),
+            ("", None),
+            ("-5", None),
+            ("1.5", None),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+            ("٤", None),
+            ("86400", 3600),
+            ("9" * 400, 3600),
+        ],
+    )
+    def test_as_long_as_slack_asks_for_and_never_longer_than_an_hour(
+        self, header, seconds, slack, webhook, naps
+    ):
+        """G15: neither a retry nor an answer to 429."""
+        if header and not header.isascii():
+            header = header.encode().decode("latin-1")
+        slack.fail(faults.rate_limited(header))
+        assert webhook.post(POST) == Later(error="Slack is busy with us (429)", seconds=seconds)
+        assert len(slack.heard) == 1
+        assert naps == []
+
+    @pytest.mark.parametrize("status", [500, 502, 503, 504])
+    def test_trouble_at_slack_is_tried_three_times_within_two_seconds(
+        self, status, slack, webhook, naps
+    ):
+        slack.fail(*[faults.broken(status)] * 3)
+        assert webhook.post(POST) == Later(error=f"Slack is in trouble ({status})")
+        assert len(slack.heard) == 3
+        assert sum(naps) < 2
+
+    def test_trouble_that_passes_is_no_trouble(self, slack, webhook):
+        slack.fail(faults.broken(), faults.reset())
+        assert webhook.post(POST) == Sent(result="ok")
+        assert len(slack.posts) == 1
+
+    def test_trouble_that_says_how_long_is_not_tried_at_once(self, slack, webhook):
+        slack.fail(faults.broken(503, "60"))
+        assert webhook.post(POST) == Later(error="Slack is in trouble (503)", seconds=60)
+        assert len(slack.heard) == 1
+
+    @pytest.mark.parametrize("status", [200, 400, 403, 407])
+    def test_a_page_in_between_is_not_slack(self, status, slack, webhook):
+        slack.fail(faults.page(status))
+        answer = webhook.post(POST)
+        assert isinstance(answer, Later)
+        assert "not Slack's" in answer.error
+        assert len(slack.heard) == 1
+
+    @pytest.mark.parametrize("body", ["", "okay", "OK!", '{"ok": true}'])
+    def test_a_200_that_does_not_say_ok_is_no_delivery(self, body, slack, webhook):
+        slack.fail(Fault(body=body or "\n"))
+        assert not isinstance(webhook.post(POST), Sent)
+
+    def test_nothing_at_that_url_is_for_the_operator(self, slack, webhook):
+        slack.fail(faults.page(404))
+        assert isinstance(webhook.post(POST), Blocked)
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @pytest.mark.parametrize("way", ["webhook", "api"])
+    def test_no_redirect_is_followed(self, status, way, slack, request):
+        """A redirect would take the token along to whoever is named."""
+        with StandinSlack() as other:
+            moved = {"Location": other.webhook_url}
+            slack.fail(Fault(status=status, body="moved away", headers=moved))
+            assert isinstance(request.getfixturevalue(way).post(POST), Blocked)
+            assert other.heard == []
+
+
+class TestApiAnswers:
+    @pytest.mark.parametrize(
+        ("error", "answer"),
+        [
+            ("invalid_blocks", Unfit), ("msg_blocks_too_long", Unfit), ("no_text", Unfit),
+            ("channel_not_found", Blocked), ("not_in_channel", Blocked), ("is_archived", Blocked),
+            ("invalid_auth", Blocked), ("token_revoked", Blocked), ("account_inactive", Blocked),
+            ("missing_scope", Blocked), ("restricted_action_read_only_channel", Blocked),
+            ("ratelimited", Later), ("fatal_error", Later), ("internal_error", Later),
+            ("service_unavailable", Later), ("request_timeout", Later), ("brand_new", NotYet),
+        ],
+    )  # fmt: skip
+    def test_each_error_is_sorted(self, error, answer, slack, api):
+        slack.fail(faults.not_ok(error))
+        got = api.post(POST)
+        assert isinstance(got, answer)
+        assert error in got.error
+        assert len(slack.heard) == 1
+
+    def test_a_429_is_waited_for_as_long_as_slack_asks(self, slack, api):
+        slack.fail(faults.rate_limited("7"), faults.rate_limited())
+        assert api.post(POST) == Later(error="Slack is busy with us (429)", seconds=7)
+        assert api.post(POST) == Later(error="Slack is busy with us (429)")
+
+    @pytest.mark.parametrize("body", ["<html>", "[]", "null", '"ok"', '{"ok": false}', "{", "\n"])
+    def test_what_is_not_slacks_json_is_no_delivery(self, body, slack, api):
+        slack.fail(Fault(body=body))
+        assert isinstance(api.post(POST), Later | NotYet)
+
+    def test_a_wrong_token_or_channel_is_for_the_operator(self, slack):
+        for token, channel in (("xoxb-other", standin.CHANNEL), (standin.TOKEN, "C0OTHER")):
+            wrong = Channel.by_token(token, channel, base_url=slack.api_url)
+            assert isinstance(wrong.post(POST), Blocked)
+
+
+class TestNoAnswer:
+    def test_a_timeout_is_never_tried_again_at_once_for_it_may_be_posted(self, slack, webhook):
+        """G15: no timeout at all."""
+        slack.fail(faults.hanging(5))
+        answer = webhook.post(POST)
+        assert isinstance(answer, Later)
+        assert "may be there" in answer.error
+        assert len(slack.heard) == len(slack.posts) == 1
+
+    @pytest.mark.parametrize("way", ["webhook", "api"])
+    def test_broken_connections_are_tried_three_times(self, way, slack, request):
+        slack.fail(*[faults.reset()] * 3)
+        assert isinstance(request.getfixturevalue(way).post(POST), Later)
+        assert len(slack.heard) == 3
+
+    def test_nobody_listens(self, naps):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            url = f"http://127.0.0.1:{taken.getsockname()[1]}{standin.WEBHOOK}"
+        assert Channel.by_webhook(url, sleep=naps.append).post(POST) == Later(
+            error="no connection to Slack: Connection refused"
+        )
+
+    def test_no_such_host(self, naps):
+        away = Channel.by_webhook(f"https://nowhere.invalid{standin.WEBHOOK}", sleep=naps.append)
+        answer = away.post(POST)
+        assert isinstance(answer, Later)
+        assert "no connection to Slack" in answer.error
+
+    def test_no_tls_where_tls_should_be(self, slack, naps):
+        url = slack.webhook_url.replace("http:", "https:")
+        assert isinstance(Channel.by_webhook(url, timeout=2, sleep=naps.append).post(POST), Later)
+
+    @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"])
+    def test_no_http_is_no_delivery(self, answer, naps):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            url = f"http://127.0.0.1:{server.getsockname()[1]}{standin.WEBHOOK}"
+            threading.Thread(target=_answer, args=(server, answer), daemon=True).start()
+            got = Channel.by_webhook(url, timeout=2, sleep=naps.append).post(POST)
+        assert isinstance(got, Later)
+
+    @pytest.mark.parametrize(
+        "headers",
+        [{"Content-Type": "text/plain; charset=nonsense"}, {"Content-Type": "a/b; charset=utf-7"}],
+    )
+    def test_a_strange_charset_is_no_trouble(self, headers, slack, webhook):
+        slack.fail(Fault(status=400, body="invalid_blocks", headers=headers))
+        assert not isinstance(webhook.post(POST), Sent)
+
+
+class TestSecrets:
+    """G15: everything was printed; here the URL and the token stay where they are."""
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            lambda secret: URLError(f"unknown url type: https://hooks.example{secret}"),
+            lambda secret: URLError(OSError(0, f"cannot open {secret}")),
+            lambda secret: URLError(ssl.SSLCertVerificationError(1, secret)),
+            lambda secret: ValueError(f"Invalid header value b'Bearer {secret}'"),
+            lambda secret: OSError(5, secret),
+            ConnectionResetError,
+            TimeoutError,
+            RuntimeError,
+        ],
+    )
+    def test_no_exceptions_text_tells_them(self, error, monkeypatch, webhook, api):
+        for channel, secret in ((webhook, standin.WEBHOOK), (api, standin.TOKEN)):
+            monkeypatch.setattr(OpenerDirector, "open", _raising(error(secret)))
+            answer = channel.post(POST)
+            assert not isinstance(answer, Sent)
+            assert secret.rpartition("/")[2] not in answer.error
+
+    def test_an_echo_of_the_secret_is_taken_out(self, slack):
+        url = f"{slack.origin}/services/T0/B0/averysecretword"
+        slack.fail(*[faults.refused(400, "echo_averysecretword")] * 2)
+        answer = Channel.by_webhook(url).post(POST)
+        assert answer.error == "Slack: echo_[secret] (400), unknown to us"
+        token = Channel.by_token("xoxbsecret", "C1", base_url=slack.api_url)
+        slack.fail(faults.not_ok("token_xoxbsecret"))
+        assert "xoxbsecret" not in token.post(POST).error
+
+    def test_a_url_that_makes_no_request_is_for_the_operator_and_not_repeated(self):
+        for url in (
+            "hooks.slack.com/services/a/bcde",
+            "http://a b/services/bcde",
+            "http://[x/bcde",
+            "file:///bcde",
+        ):
+            answer = Channel.by_webhook(url).post(POST)
+            assert isinstance(answer, Blocked | Later)
+            assert "bcde" not in answer.error
+
+    def test_a_token_that_makes_no_header_is_for_the_operator(self, slack):
+        for token in ("xoxb-a\nb", "xoxb-ü件"):
+            answer = Channel.by_token(token, "C1", base_url=slack.api_url).post(POST)
+            assert isinstance(answer, Blocked)
+
+    def test_slack_sdk_logs_nothing_at_any_level(self, slack, webhook, api, said):
+        slack.fail(faults.broken(), faults.reset(), faults.page(), faults.rate_limited("x"))
+        for channel in (webhook, api):
+            for _ in range(3):
+                channel.post(POST)
+        assert [r for r in said.records if "slack" in r.name] == []
+
+    def test_plain_http_takes_no_proxy(self, slack, monkeypatch):
+        with StandinSlack() as proxy:
+            for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
+                monkeypatch.setenv(name, proxy.origin)
+            monkeypatch.delenv("no_proxy", raising=False)
+            assert isinstance(Channel.by_webhook(slack.webhook_url).post(POST), Sent)
+            assert proxy.heard == []
+
+
+class TestSender:
+    def test_one_effect_is_a_notice_and_several_are_a_digest(self, slack, webhook):
+        sender = SlackSender(webhook)
+        assert sender.deliver([BOUNCE]) == Sent(result="ok")
+        assert sender.deliver([summarised(1), summarised(2)]) == Sent(result="ok")
+        assert sender.deliver([summarised(3)]) == Sent(result="ok")
+        assert [post["text"] for post in slack.posts] == [
+            "BOUNCE: jane@example.com",
+            "DIGEST: 2 bounces",
+            "DIGEST: 1 bounce",
+        ]
+
+    def test_addresses_are_masked_if_so_wished(self, slack, webhook):
+        SlackSender(webhook, masked=True).deliver([BOUNCE])
+        assert "jane" not in json.dumps(slack.posts)
+
+    @pytest.mark.parametrize("effects", [[BOUNCE], [summarised(1), summarised(2)]])
+    def test_what_slack_finds_wrong_is_tried_once_more_and_simpler(self, effects, slack, webhook):
+        """G9: a message that Slack refused was lost."""
+        slack.fail(faults.refused(400, "invalid_blocks"))
+        assert SlackSender(webhook).deliver(effects) == Sent(result="ok")
+        (post,) = slack.posts
+        assert [block["text"]["type"] for block in post["blocks"]] == ["plain_text"]
+
+    def test_what_is_wrong_even_then_is_unfit(self, slack, webhook):
+        slack.fail(*[faults.refused(400, "invalid_blocks")] * 2)
+        assert SlackSender(webhook).deliver([BOUNCE]) == Unfit(error="Slack: invalid_blocks")
+        assert len(slack.heard) == 2
+
+    @pytest.mark.parametrize("fault", [faults.rate_limited("3"), faults.refused(404, "no_service")])
+    def test_nothing_is_simplified_that_was_not_the_messages_fault(self, fault, slack, webhook):
+        slack.fail(fault)
+        assert isinstance(SlackSender(webhook).deliver([BOUNCE]), Later | Blocked)
+        assert len(slack.heard) == 1
+
+    @pytest.mark.parametrize("payload", ["{", "null", '{"kind": "new"}', "[1]"])
+    def test_a_payload_that_cannot_be_read_is_unfit_and_asks_nobody(self, payload, slack, webhook):
+        answer = SlackSender(webhook).deliver([replace(BOUNCE, payload=payload)])
+        assert isinstance(answer, Unfit)
+        assert slack.heard == []
+
+    def test_what_is_nobodys_news_is_unfit(self, slack, webhook):
+        row = replace(BOUNCE, kind=EffectKind.REMOVAL, payload=json.dumps({
+            "reported": "a@b", "mailed": "a@b", "key": "a@b", "type": None, "subtype": None,
+            "occurred_at": telling.AT.isoformat(),
+        }))  # fmt: skip
+        assert isinstance(SlackSender(webhook).deliver([row]), Unfit)
+
+    def test_any_number_of_recipients_is_one_request(self, slack, webhook):
+        """G12, G13."""
+        people = mail.addresses(60)
+        text = mail.bounce(*people, headers=["x" * 100] * 500)
+        row = effect(bounced(*map(told, people), message=text))
+        assert SlackSender(webhook).deliver([row]) == Sent(result="ok")
+        assert len(slack.heard) == 1
+
+
+class TestTheStandIn:
+    @pytest.mark.parametrize(
+        ("payload", "word"),
+        [
+            ([], "invalid_payload"),
+            ({}, "no_text"),
+            ({"text": ""}, "no_text"),
+            ({"text": "\ud800"}, "invalid_payload"),
+            ({"blocks": [{"type": "divider"}] * 51}, "invalid_blocks"),
+            ({"blocks": ["x"]}, "invalid_blocks"),
+            ({"blocks": [{"type": "poem"}]}, "invalid_blocks"),
+            ({"blocks": [{"type": "section"}]}, "invalid_blocks"),
+            ({"blocks": [plain_section("")]}, "invalid_blocks"),
+            ({"blocks": [plain_section("x" * 3_001)]}, "invalid_blocks"),
+            ({"blocks": [plain_section("\U0001f4a9" * 1_501)]}, "invalid_blocks"),
+            ({"blocks": [plain_section("x" * 3_000)] * 5}, "msg_blocks_too_long"),
+            ({"blocks": [{"type": "section", "fields": []}]}, "invalid_blocks"),
+            ({"blocks": [plain_section("x" * 3_000)] * 4}, None),
+            ({"text": "x"}, None),
+        ],
+    )
+    def test_it_refuses_what_slack_refuses(self, payload, word):
+        from worker.demo.standins.slack_rules import refusal
+
+        assert refusal(payload) == word
+
+
+def test_an_error_of_our_own_condemns_nobody():
+    assert isinstance(sort_failure(RuntimeError("x")), NotYet)
+
+
+def _raising(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+def _answer(server, answer):
+    connection, _ = server.accept()
+    connection.recv(65_536)
+    connection.sendall(answer)
+    connection.close()

@@ -1,0 +1,169 @@
+"""`ses-worker outbox`: effects that wait or have failed."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from worker.cli.common import PAGE, json_option, screen, with_settings
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+    from worker.store.outbox_list import Wanted
+
+STATES = ("waiting", "claimed", "delivered", "parked", "discarded")
+KINDS = (
+    "bounce_notice", "complaint_notice", "removal", "removal_notice", "dead_letter_notice",
+    "parked_notice",
+)  # fmt: skip
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _chosen(command: Command) -> Command:
+    """Effects by id, or all parked ones, of a kind perhaps."""
+    command = click.argument("ids", type=int, nargs=-1, metavar="[ID]...")(command)
+    every = click.option("--parked", is_flag=True, show_default="off", help="All parked effects.")
+    kind = click.option("--kind", type=click.Choice(KINDS), help="Only effects of this kind.")
+    return kind(every(command))
+
+
+@click.group(context_settings=PAGE)
+def outbox() -> None:
+    """Look at the effects that are owed: notices to Slack, removals from the suppression list.
+
+    \b
+    Example:
+      ses-worker outbox list
+    """
+
+
+@outbox.command("list", context_settings=PAGE)
+@click.option(
+    "--state", "states", type=click.Choice(STATES), multiple=True,
+    default=("waiting", "claimed", "parked"), help="Only effects in this state; may be repeated.",
+)  # fmt: skip
+@click.option("--kind", type=click.Choice(KINDS), help="Only effects of this kind.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, help="Show at most so many.")
+@json_option
+@with_settings
+def list_(
+    settings: "Settings", states: tuple[str, ...], kind: str | None, limit: int, as_json: bool
+) -> None:
+    """List effects, the newest last; without --state those that are not done.
+
+    \b
+    Example:
+      ses-worker outbox list --state parked
+    """
+    from worker.app import open_ready_store
+    from worker.store.outbox_list import blocked_lanes, count_effects, list_effects
+
+    store, wanted = open_ready_store(settings), _wanted(states=states, kind=kind)
+    rows, counts = list_effects(store, wanted, limit), count_effects(store, wanted)
+    blocked = blocked_lanes(store)
+    if as_json:
+        click.echo(
+            json.dumps({
+                "total": sum(counts.values()),
+                "effects": [_plain(row) for row in rows],
+                "blocked": {name: why for name, (why, _) in blocked.items()},
+            })
+        )  # fmt: skip
+        return
+    _show(rows, counts)
+    for name, (why, again_at) in blocked.items():
+        click.echo(f"{name.partition(':')[0]} is blocked: {why}; next look {again_at:%H:%M:%S} UTC")
+
+
+@outbox.command(context_settings=PAGE)
+@_chosen
+@with_settings
+def retry(settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | None) -> None:
+    """Have effects delivered as soon as may be, with all their tries before them again.
+
+    The daemon does it; without one, the next drain.
+
+    \b
+    Example:
+      ses-worker outbox retry --parked --kind bounce_notice
+    """
+    from worker.app import open_ready_store
+    from worker.store.outbox_list import retry_effects
+
+    wanted = _meant(ids, parked, kind)
+    click.echo(f"{retry_effects(open_ready_store(settings), wanted):,} to be tried again")
+
+
+@outbox.command(context_settings=PAGE)
+@_chosen
+@click.option("--yes", is_flag=True, show_default="off", help="Do not ask.")
+@with_settings
+def discard(
+    settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | None, yes: bool
+) -> None:
+    """Give effects up: they are never delivered, and stay on record.
+
+    \b
+    Example:
+      ses-worker outbox discard 17 18 --yes
+    """
+    from worker.app import open_ready_store
+    from worker.store.outbox_list import count_effects, discard_effects
+
+    store, wanted = open_ready_store(settings), _meant(ids, parked, kind)
+    if not yes:
+        count = sum(count_effects(store, wanted).values())
+        click.confirm(f"Discard {count:,} effects?", abort=True)
+    click.echo(f"{discard_effects(store, wanted):,} discarded")
+
+
+def _meant(ids: Sequence[int], parked: bool, kind: str | None) -> "Wanted":
+    if bool(ids) == parked:
+        raise click.UsageError("name effects by their ids, or all parked ones with --parked")
+    return _wanted(ids=ids, states=("parked",) if parked else ("parked", "waiting"), kind=kind)
+
+
+def _wanted(
+    *, ids: Sequence[int] = (), states: Sequence[str] = (), kind: str | None = None
+) -> "Wanted":
+    from worker.effects import EffectKind
+    from worker.store.outbox_list import State, Wanted
+
+    chosen = EffectKind(kind) if kind else None
+    return Wanted(ids=ids, states=[State(state) for state in states], kind=chosen)
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Times as ISO 8601."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+
+
+def _show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], int]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from worker.masking import harmless
+
+    said = ", ".join(f"{count:,} {kind} {state}" for (kind, state), count in counts.items())
+    table = Table(caption=said or "no effects")
+    for name in ("id", "kind", "state", "tries", "due (UTC)", "what", "last error or result"):
+        table.add_column(name)
+    for row in rows:
+        summary = json.loads(row["summary"])
+        what = " ".join(filter(None, (summary.get("sort"), summary.get("sample"))))
+        open_ = row["state"] in {"waiting", "claimed"}
+        table.add_row(
+            str(row["id"]),
+            row["kind"],
+            row["state"],
+            str(row["attempts"]),
+            f"{row['due_at']:%Y-%m-%d %H:%M:%S}" if open_ else "",
+            Text(harmless(what)),
+            Text(harmless(row["last_error"] or row["result"] or "")),
+        )
+    screen().print(table)

@@ -1,0 +1,49 @@
+"""`ses-worker suppression`: the SES suppression list, as far as this program changes it."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.cli.common import PAGE, with_settings
+from worker.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+
+@click.group(context_settings=PAGE)
+def suppression() -> None:
+    """Undo what was taken off the SES suppression list.
+
+    \b
+    Example:
+      ses-worker suppression restore jane@example.com
+    """
+
+
+@suppression.command(context_settings=PAGE)
+@click.argument("address")
+@with_settings
+def restore(settings: "Settings", address: str) -> None:
+    """Put an address back on the list, for the reason it was there.
+
+    What is listed already is left as it is. SES sets the date anew.
+
+    \b
+    Example:
+      ses-worker suppression restore jane@example.com
+    """
+    from worker.address import parse_address
+    from worker.app import open_ready_store
+    from worker.app.effects import restore as put_back
+
+    parsed = parse_address(address)
+    if parsed is None:
+        raise click.BadParameter("is no usable address", param_hint="ADDRESS")
+    restored = put_back(settings, open_ready_store(settings), parsed.key)
+    if restored is None:
+        click.echo(f"ses-worker: {parsed.key} was not taken off the list here", err=True)
+        sys.exit(Exit.FAILED)
+    click.echo(restored.said)
+    sys.exit(Exit.DONE if restored.entry else Exit.FAILED)

@@ -1,0 +1,180 @@
+"""`ses-worker why`: everything on record about one address."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.cli.common import PAGE, json_option, screen, with_settings
+from worker.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+    from worker.store.history import History
+
+
+@click.command(context_settings=PAGE)
+@click.argument("address")
+@click.option(
+    "--messages", is_flag=True, show_default="off", help="Also SES's messages, where they are kept."
+)
+@json_option
+@with_settings
+def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> None:
+    """Tell what happened to an address: its events, the rules that fired, what they caused.
+
+    SES's own messages are kept with the notices about them, so only where Slack is told.
+
+    \b
+    Example:
+      ses-worker why jane@example.com
+    """
+    from worker.address import parse_address
+    from worker.app import open_ready_store
+    from worker.store.history import history_of
+
+    parsed = parse_address(address)
+    if parsed is None:
+        raise click.BadParameter("is no usable address", param_hint="ADDRESS")
+    found = history_of(open_ready_store(settings), parsed.key)
+    if as_json:
+        click.echo(json.dumps(_figures(parsed.key, found)))
+    else:
+        _show(parsed.key, found)
+        if messages:
+            _show_messages(found)
+    if not (found.events or found.user):
+        click.echo(f"ses-worker: nothing is on record about {parsed.key}", err=True)
+        sys.exit(Exit.FAILED)
+
+
+def _figures(key: str, found: "History") -> dict[str, Any]:
+    return {
+        "address": key,
+        "user": _plain(found.user) if found.user else None,
+        "events": [_plain(event) | {"rule": _rule(event)} for event in found.events],
+        "effects": [_effect(effect) for effect in found.effects],
+        "removals": [_plain(removal) for removal in found.removals],
+    }
+
+
+def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
+    return _plain(row) | {"payload": json.loads(row["payload"])}
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Times as ISO 8601."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+
+
+def _rule(event: Mapping[str, Any]) -> str:
+    """The condition of the rule that fired, in words."""
+    from worker.policy import RULES
+
+    for rule in RULES:
+        if (rule.kind.value, rule.reason) == (event["kind"], event["reason"]):
+            return rule.when
+    return ""
+
+
+def _show(key: str, found: "History") -> None:
+    from rich.text import Text
+
+    out = screen()
+    out.print(Text(key, style="bold"), Text(_standing(found.user)))
+    if found.events:
+        out.print(_events(found.events))
+    if found.effects:
+        out.print(_effects(found.effects))
+    for removal in found.removals:
+        entry = removal["entry"]
+        restored = removal["restored_at"]
+        out.print(
+            Text(
+                f"taken off the suppression list {_time(removal['begun_at'])}: "
+                f"{removal['address']}, listed for {entry.get('Reason')} "
+                f"since {entry.get('LastUpdateTime')} ({removal['outcome'] or 'under way'}); "
+                + (
+                    f"put back {_time(restored)}"
+                    if restored
+                    else f"to put it back: ses-worker suppression restore {key}"
+                )
+            )
+        )
+
+
+def _standing(user: Mapping[str, Any] | None) -> str:
+    if user is None:
+        return "is not among the users"
+    said = []
+    if user["auto_block_spam"]:
+        said.append("blocked (auto_block_spam)")
+    if until := user["paused_until"]:
+        said.append(f"paused until {_time(until)} ({user['pause_reason']})")
+    counts = (
+        f"{user['hard_bounce_count']} hard and {user['soft_bounce_count']} soft bounces, "
+        f"{user['complaint_count']} complaints"
+    )
+    return "; ".join([*said, counts]) + " (times are UTC)"
+
+
+def _events(events: Sequence[Mapping[str, Any]]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    from worker.masking import printable
+
+    table = Table(title="events", title_justify="left")
+    for name in ("occurred", "received", "what", "decision", "because", "status, diagnostic"):
+        table.add_column(name, overflow="fold")
+    for event in events:
+        sort = "/".join(filter(None, (event["type"], event["subtype"])))
+        table.add_row(
+            _time(event["occurred_at"]),
+            _time(event["received_at"]),
+            Text(printable(f"{event['kind']} {sort}")),
+            f"{event['action']} ({event['user_match']})",
+            " · ".join(filter(None, (event["reason"], _rule(event)))),
+            Text(printable(f"{event['status']} {event['diagnostic']}".strip())),
+        )
+    return table
+
+
+def _effects(effects: Sequence[Mapping[str, Any]]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    from worker.masking import printable
+
+    table = Table(title="what they caused", title_justify="left")
+    for name in ("id", "effect", "state", "tries", "when", "result or last error"):
+        table.add_column(name, overflow="fold")
+    for effect in effects:
+        table.add_row(
+            str(effect["id"]),
+            effect["kind"],
+            effect["state"],
+            str(effect["attempts"]),
+            _time(effect["finished_at"] or effect["due_at"]),
+            Text(printable(effect["result"] or effect["last_error"] or "")),
+        )
+    return table
+
+
+def _show_messages(found: "History") -> None:
+    from worker.masking import printable
+
+    for effect in found.effects:
+        if message := json.loads(effect["payload"]).get("message"):
+            click.echo(f"\nSES's message of outbox #{effect['id']}:")
+            click.echo("\n".join(map(printable, message.splitlines())))
+
+
+def _time(value: datetime) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,41 @@
+"""What the relay hands its effects to: it chooses what to post, and how often to try."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from worker.effects import Delivery, Effect, NotYet, Unfit
+from worker.slack.blocks import Post
+from worker.slack.channel import Channel
+from worker.slack.digest import digest, simplified_digest
+from worker.slack.notices import notice, simplified
+
+
+class SlackSender:
+    """Tells effects in one channel: one as a notice, several as a digest."""
+
+    def __init__(self, channel: Channel, *, masked: bool = False) -> None:
+        self._channel = channel
+        self._masked = masked
+
+    def deliver(self, effects: Sequence[Effect]) -> Delivery:
+        """Post one message for all of them; there is at least one.
+
+        One effect is told in full. Several are folded into a digest, and so is one that was
+        claimed without its payload. What Slack finds wrong is tried once more, simplified.
+        """
+        if len(effects) == 1 and effects[0].payload:
+            only = effects[0]
+            return self._post(
+                partial(notice, only, masked=self._masked),
+                partial(simplified, only, masked=self._masked),
+            )
+        return self._post(partial(digest, effects), partial(simplified_digest, effects))
+
+    def _post(self, full: Callable[[], Post], simple: Callable[[], Post]) -> Delivery:
+        try:
+            answer = self._channel.post(full())
+            if isinstance(answer, Unfit | NotYet):
+                return self._channel.post(simple())
+        except ValueError as error:
+            return Unfit(error=f"its payload cannot be read: {error}")
+        return answer

@@ -1,0 +1,21 @@
+"""Words that several notices share: times, and where to read on. Pure."""
+
+import shlex
+from datetime import UTC, datetime
+
+OUTBOX = "`ses-worker outbox list`"
+LONGEST_POINTER = 120
+
+
+def moment(at: datetime) -> str:
+    """A time as SES writes it: `2026-11-20T08:15:33.000Z`."""
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
+def why(address: str) -> str | None:
+    """The command for an address; None where a shell would make something else of it.
+
+    A stranger may have chosen the address, and people paste commands.
+    """
+    fits = 0 < len(address) <= LONGEST_POINTER and "@" in address and address[0] != "-"
+    return f"`ses-worker why {address}`" if fits and shlex.quote(address) == address else None

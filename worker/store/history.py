@@ -1,0 +1,54 @@
+"""What is on record about one address: the user, the events, what they caused."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import select
+
+from worker.store import Store
+from worker.store.rows import USER_COLUMNS
+from worker.store.schema import events, outbox, removals, users
+
+Row = Mapping[str, Any]
+MOST_EVENTS = 500
+_EFFECT = [
+    outbox.c[name]
+    for name in (
+        "id", "kind", "state", "attempts", "due_at", "last_error", "created_at", "finished_at",
+        "result", "feedback_id", "ses_message_id", "recipient", "payload",
+    )
+]  # fmt: skip
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """All of it, oldest first."""
+
+    user: Row | None
+    events: Sequence[Row]
+    effects: Sequence[Row]
+    removals: Sequence[Row]
+
+
+def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
+    """Read what is known of the normalised address, at most the `limit` newest events."""
+    with store.reading() as connection:
+        named = [users.c[name] for name in USER_COLUMNS]
+        user = connection.execute(select(*named).where(users.c.email_key == key)).mappings().first()
+        newest = select(events).where(events.c.recipient == key).order_by(events.c.id.desc())
+        found = connection.execute(newest.limit(limit)).mappings().all()[::-1]
+        mails = {event["ses_message_id"] for event in found}
+        caused = select(*_EFFECT).where(
+            outbox.c.ses_message_id.in_(mails), outbox.c.recipient.in_(("", key))
+        )
+        effects = connection.execute(caused.order_by(outbox.c.id)).mappings().all()
+        said = {event["feedback_id"] for event in found}
+        taken_off = select(removals).where(removals.c.email_key == key).order_by(removals.c.id)
+        kept = connection.execute(taken_off).mappings().all()
+    return History(
+        user=dict(user) if user else None,
+        events=[dict(row) for row in found],
+        effects=[dict(row) for row in effects if row["feedback_id"] in said],
+        removals=[{**row, "entry": json.loads(row["entry"])} for row in kept],
+    )

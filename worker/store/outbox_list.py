@@ -1,0 +1,97 @@
+"""The outbox as people handle it: looked at, tried again, given up."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+
+from worker.effects import EffectKind
+from worker.store import Store, levels
+from worker.store.schema import limits, outbox
+
+_SHOWN = [
+    outbox.c[name]
+    for name in (
+        "id", "kind", "state", "attempts", "due_at", "last_error", "created_at", "lane",
+        "summary", "recipient", "ses_message_id", "parked_by", "finished_at", "result",
+    )
+]  # fmt: skip
+
+
+class State(StrEnum):
+    """What has become of an effect; `outbox.state`."""
+
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    DELIVERED = "delivered"
+    PARKED = "parked"
+    DISCARDED = "discarded"
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which effects are meant."""
+
+    ids: Sequence[int] = ()
+    states: Sequence[State] = ()
+    kind: EffectKind | None = None
+
+    def clause(self) -> ColumnElement[bool]:
+        """As a condition."""
+        chosen = [outbox.c.id.in_(self.ids)] if self.ids else []
+        if self.states:
+            chosen.append(outbox.c.state.in_([state.value for state in self.states]))
+        if self.kind:
+            chosen.append(outbox.c.kind == self.kind.value)
+        return and_(outbox.c.id > 0, *chosen)
+
+
+def list_effects(store: Store, wanted: Wanted, limit: int) -> list[Mapping[str, Any]]:
+    """The newest effects that are meant, oldest first."""
+    query = select(*_SHOWN).where(wanted.clause()).order_by(outbox.c.id.desc()).limit(limit)
+    with store.reading() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()][::-1]
+
+
+def count_effects(store: Store, wanted: Wanted) -> Mapping[tuple[str, str], int]:
+    """How many are meant, by kind and state."""
+    query = select(outbox.c.kind, outbox.c.state, func.count().label("effects"))
+    grouped = query.where(wanted.clause()).group_by(outbox.c.kind, outbox.c.state)
+    with store.reading() as connection:
+        rows = connection.execute(grouped.order_by(outbox.c.kind, outbox.c.state))
+        return {(row.kind, row.state): int(row.effects) for row in rows}
+
+
+def retry_effects(store: Store, wanted: Wanted) -> int:
+    """Have them delivered as soon as may be, with all their tries before them; say how many.
+
+    Parked ones are meant, and waiting ones whose time has not come.
+    """
+    with store.writing() as connection:
+        now = levels.moment(connection)
+        parked = or_(outbox.c.state == "parked", outbox.c.state == "waiting")
+        rows = update(outbox).where(wanted.clause(), parked)
+        state: dict[str, Any] = {"state": "waiting", "due_at": now, "attempts": 0}
+        changed = connection.execute(rows.values(**state, parked_by=None, finished_at=None))
+        # A person says that what blocked a far side is mended: find out now.
+        connection.execute(update(limits).where(limits.c.blocked.is_not(None)).values(next_at=now))
+        return changed.rowcount
+
+
+def discard_effects(store: Store, wanted: Wanted) -> int:
+    """Give them up; they stay on record. Say how many."""
+    with store.writing() as connection:
+        open_ = outbox.c.state.in_(("waiting", "parked"))
+        done = {"state": "discarded", "finished_at": levels.moment(connection)}
+        rows = update(outbox).where(wanted.clause(), open_).values(**done, parked_by=None)
+        return connection.execute(rows).rowcount
+
+
+def blocked_lanes(store: Store) -> Mapping[str, tuple[str, datetime]]:
+    """Far sides that an operator must mend: what is wrong, and when it is looked at again."""
+    query = select(limits.c.name, limits.c.blocked, limits.c.next_at)
+    with store.reading() as connection:
+        rows = connection.execute(query.where(limits.c.blocked.is_not(None)))
+        return {row.name: (row.blocked, row.next_at) for row in rows}
