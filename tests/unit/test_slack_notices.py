@@ -286,6 +286,14 @@ class TestMasked:
         ):
             assert "jane" not in shown(drawn(bounced(told(), message=text), masked=True))
 
+    def test_no_json_takes_long_to_mask(self):
+        import time
+
+        text = json.dumps(["a" * 1_900 + " @"] * 500)
+        started = time.process_time()
+        drawn(bounced(told(), message=text), masked=True)
+        assert time.process_time() - started < 2
+
     def test_a_removal_is_masked_in_all_its_parts(self):
         assert "jane" not in shown(drawn(removed(response="no jane@example.com"), masked=True))
 
