@@ -312,6 +312,21 @@ class TestMasked:
             assert address not in shown(show(effect(payload), masked=True))
 
 
+class TestSimplified:
+    def test_however_long_it_is_the_outbox_id_stands_in_it(self):
+        row = effect(bounced(*[told(diagnostic="x" * 3_000)] * 50))
+        assert "outbox #123" in shown(simplified(row))
+
+    def test_it_says_the_same_without_marks_and_without_json(self):
+        post = simplified(effect(removed(RemovalOutcome.REMOVED)))
+        assert texts(post.blocks) == [
+            (
+                "Delete notification\noutbox #123\nses-worker why jane@example.com\n"
+                "Mail: jane@example.com\nResponse: Deleted!"
+            )
+        ]
+
+
 class TestAnything:
     @settings(max_examples=300, deadline=None)
     @given(telling.effects, st.booleans())
