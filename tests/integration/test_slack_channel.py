@@ -144,7 +144,7 @@ class TestWebhookAnswers:
             ("-5", None),
             ("1.5", None),
             ("Wed, 21 Oct 2026 07:28:00 GMT", None),
-            ("٤", None),
+            ("\u00b2", None),
             ("86400", 3600),
             ("9" * 400, 3600),
         ],
@@ -153,8 +153,6 @@ class TestWebhookAnswers:
         self, header, seconds, slack, webhook, naps
     ):
         """G15: neither a retry nor an answer to 429."""
-        if header and not header.isascii():
-            header = header.encode().decode("latin-1")
         slack.fail(faults.rate_limited(header))
         assert webhook.post(POST) == Later(error="Slack is busy with us (429)", seconds=seconds)
         assert len(slack.heard) == 1

@@ -286,6 +286,14 @@ class TestMasked:
         ):
             assert "jane" not in shown(drawn(bounced(told(), message=text), masked=True))
 
+    def test_no_json_takes_long_to_mask(self):
+        import time
+
+        text = json.dumps(["a" * 1_900 + " @"] * 500)
+        started = time.process_time()
+        drawn(bounced(told(), message=text), masked=True)
+        assert time.process_time() - started < 2
+
     def test_a_removal_is_masked_in_all_its_parts(self):
         assert "jane" not in shown(drawn(removed(response="no jane@example.com"), masked=True))
 
@@ -302,6 +310,21 @@ class TestMasked:
         ):
             show = simplified if simple else notice
             assert address not in shown(show(effect(payload), masked=True))
+
+
+class TestSimplified:
+    def test_however_long_it_is_the_outbox_id_stands_in_it(self):
+        row = effect(bounced(*[told(diagnostic="x" * 3_000)] * 50))
+        assert "outbox #123" in shown(simplified(row))
+
+    def test_it_says_the_same_without_marks_and_without_json(self):
+        post = simplified(effect(removed(RemovalOutcome.REMOVED)))
+        assert texts(post.blocks) == [
+            (
+                "Delete notification\noutbox #123\nses-worker why jane@example.com\n"
+                "Mail: jane@example.com\nResponse: Deleted!"
+            )
+        ]
 
 
 class TestAnything:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling import hostile, surrogates
 
-from worker.slack.text import clean, code, escape, fence, fit, plain, split, width
+from worker.slack.text import clean, code, escape, fence, fit, mask, plain, split, width
 
 texts = st.one_of(hostile, surrogates)
 
@@ -89,7 +89,8 @@ class TestMasking:
         assert code("550 <jane@example.com>", 100, masked=True) == "`550 &lt;***@example.com&gt;`"
 
     def test_an_invisible_character_hides_no_address(self):
-        assert "jane" not in code("jane\u200b@example.com", 100, masked=True)
+        for text in ("jane\u200b@example.com", "jane@\x1fexample.com"):
+            assert "jane" not in code(text, 100, masked=True)
 
     def test_an_address_at_the_cut_is_masked_too(self):
         for limit in range(8, 40):
@@ -101,4 +102,5 @@ class TestMasking:
         started = time.process_time()
         for text in ("a" * 200_000 + " @", '"' * 200_000 + "@", "a@" * 100_000):
             fence(text, 3_000, masked=True)
+            mask(text)
         assert time.process_time() - started < 1

@@ -89,10 +89,9 @@ def draw(sketch: Sketch, *, masked: bool) -> Post:
 
 def simplify(sketch: Sketch, *, masked: bool) -> Post:
     """Draw it as one plain paragraph, without the JSON."""
-    lines = [sketch.title]
+    lines = [sketch.title, *map(_bare, sketch.context)]  # the outbox id must not be cut off
     for part in sketch.parts:
         lines += [bounded(line, _LONGEST_SIMPLE_LINE) for line in _simple(part)]
-    lines += [_bare(note) for note in sketch.context]
     paragraph = "\n".join(plain(line, _LONGEST_SIMPLE_LINE, masked=masked) for line in lines)
     drawn = blocks.plain_section(fit(paragraph, _LONGEST_SIMPLE))
     return Post(fallback(sketch, masked=masked), [drawn])

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    RowMapping,
     Update,
     and_,
     func,

@@ -40,7 +40,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     def clause(self) -> ColumnElement[bool]:
         """As a condition."""
-        chosen = [outbox.c.id.in_(self.ids)] if self.ids else []
+        chosen: list[ColumnElement[bool]] = [outbox.c.id.in_(self.ids)] if self.ids else []
         if self.states:
             chosen.append(outbox.c.state.in_([state.value for state in self.states]))
         if self.kind:
@@ -48,7 +48,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
         return and_(outbox.c.id > 0, *chosen)
 
 
-def list_effects(store: Store, wanted: Wanted, limit: int) -> list[Mapping[str, Any]]:
+def list_effects(store: Store, wanted: Wanted, limit: int) -> Sequence[Mapping[str, Any]]:
     """The newest effects that are meant, oldest first."""
     query = select(*_SHOWN).where(wanted.clause()).order_by(outbox.c.id.desc()).limit(limit)
     with store.reading() as connection:
