@@ -14,6 +14,9 @@ import psycopg
 import pytest
 from twin import Twin
 
+from worker.demo.standins.ses import SesStandIn
+from worker.demo.standins.slack import StandinSlack
+
 COMMAND = Path(sys.executable).with_name("ses-worker")
 SECONDS = 60
 
@@ -120,6 +123,24 @@ def queue(twin, environment):
     url = twin.create_queue("feedback", dead_letter="feedback-dlq", max_receive_count=5)
     environment["SES_WORKER_QUEUE__URL"] = url
     return url
+
+
+@pytest.fixture
+def slack(environment):
+    """A Slack that is told, by its webhook; budgets are wide, for tests have no time."""
+    with StandinSlack() as slack:
+        environment["SES_WORKER_SLACK__WEBHOOK_URL"] = slack.webhook_url
+        environment["SES_WORKER_SLACK__MESSAGES_PER_SECOND"] = "100"
+        yield slack
+
+
+@pytest.fixture
+def ses(environment):
+    """An SES with a suppression list."""
+    with SesStandIn() as ses:
+        environment.update(ses.environment)
+        environment["SES_WORKER_SUPPRESSION__REQUESTS_PER_SECOND"] = "100"
+        yield ses
 
 
 @pytest.fixture

@@ -49,6 +49,14 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, and no error repeats a value."""
 
@@ -188,14 +196,24 @@ class SlackSettings(Section):
         """Somebody is there to be told."""
         return self.webhook_url is not None or self.token is not None
 
+    @field_validator("webhook_url", "token", "channel", mode="before")
+    @classmethod
+    def _is_set(cls, value: object) -> object:
+        return None if value == "" else value
+
     @field_validator("webhook_url")
     @classmethod
     def _is_a_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            parts = urlsplit(value.get_secret_value())
-            if parts.scheme not in {"http", "https"} or not parts.hostname:
-                raise ValueError("must be the URL of an incoming webhook")
+        if value is not None and not _is_web_address(value.get_secret_value()):
+            raise ValueError("must be the URL of an incoming webhook")
         return value
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_an_api(cls, value: str) -> str:
+        if not _is_web_address(value):
+            raise ValueError("must be a URL: https://slack.com/api/")
+        return value if value.endswith("/") else f"{value}/"
 
     @model_validator(mode="after")
     def _is_one_way(self) -> Self:

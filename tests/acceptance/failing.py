@@ -22,8 +22,12 @@ from worker.consumer.polling import Poller
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
 from worker.queue import Queue
+from worker.slack import Channel
+from worker.store.outbox import Outbox
 from worker.store.postgresql.transaction import PostgresqlTransaction
+from worker.store.removals import Ledger
 from worker.store.sqlite.transaction import SqliteTransaction
+from worker.suppression import SuppressionList
 
 BEFORE, AFTER = "before", "after"
 POINTS: dict[str, list[tuple[Any, str, str]]] = {
@@ -40,6 +44,14 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
     "polling": [(Poller, "_receive", BEFORE)],
     "writing": [(Writer, "_commit", BEFORE)],
     "settling": [(Settler, "settle", BEFORE)],
+    "claimed": [(Outbox, "claim", AFTER)],
+    "posting": [(Channel, "post", BEFORE)],
+    "posted": [(Channel, "post", AFTER)],
+    "marked": [(Outbox, "delivered", AFTER)],
+    "looked-up": [(SuppressionList, "look_up", AFTER)],
+    "entry-kept": [(Ledger, "begin", AFTER)],
+    "taken-off": [(SuppressionList, "delete", AFTER)],
+    "removal-finished": [(Ledger, "finish", AFTER)],
 }
 
 
@@ -67,7 +79,9 @@ def around(
         if when == BEFORE:
             pass_by()
         result = original(*arguments, **named)
-        nothing_came = original.__name__ == "receive" and not result
+        nothing_came = (original.__name__ == "receive" and not result) or (
+            original.__name__ == "claim" and not result.effects
+        )
         if when == AFTER and not nothing_came:
             pass_by()
         return result

@@ -46,9 +46,10 @@ def test_the_readme_has_every_default():
         name, said = plain(row[0]), plain(row[1])
         default = defaults[name]
         if default is None:
-            assert said.startswith(("from ", "required")), name
+            assert said.startswith(("from ", "required", "none")), name
         elif name != "store.url":
             shown = f"{default:g}" if isinstance(default, float) else str(default)
+            shown = shown.lower() if isinstance(default, bool) else shown
             assert said.split(" (")[0] == shown, name
     assert "`sqlite:///ses-worker.db`" in README
 

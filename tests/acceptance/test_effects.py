@@ -1,0 +1,401 @@
+"""Effects through the real command: Slack is told, addresses leave the suppression list."""
+
+import json
+import signal
+import time
+
+import mail
+import pytest
+
+from worker.demo.standins.ses_faults import ACCESS_DENIED
+from worker.demo.standins.slack_faults import broken, refused
+
+IGNORE, REMOVE = "SES_WORKER_NOTIFY__IGNORE", "SES_WORKER_SUPPRESSION__REMOVE"
+
+
+def texts(slack):
+    return [post["text"] for post in slack.posts]
+
+
+def shown(post):
+    return json.dumps(post["blocks"], ensure_ascii=False)
+
+
+def effects(done):
+    figures = done.json
+    return tuple(figures[f"effects_{name}"] for name in ("delivered", "waiting", "parked"))
+
+
+class TestNotices:
+    def test_a_bounce_is_told_with_everything(self, run, twin, queue, slack, either_store):
+        run("users", "import", "-", input="email\njane@example.com\n")
+        said = mail.recipient(
+            "jane@example.com", action="failed", status="5.1.1", diagnosticCode="550 no such user"
+        )
+        twin.send(queue, mail.bounce(said, type="Permanent", subtype="General"))
+        done = run("drain", "--json")
+        assert done.status == 0
+        assert effects(done) == (1, 0, 0)
+        (post,) = slack.posts
+        assert post["text"] == "BOUNCE: jane@example.com"
+        for word in (
+            "Bounce notification", "jane@example.com", "550 no such user", "5.1.1", "General",
+            "hard_bounce", "outbox #1", "ses-worker why", "SES Notice",
+        ):  # fmt: skip
+            assert word in json.dumps(post), word
+
+    def test_a_complaint_is_told(self, run, twin, queue, slack):
+        twin.send(queue, mail.complaint("jane@example.com"))
+        run("drain")
+        assert texts(slack) == ["COMPLAINT: jane@example.com"]
+
+    def test_a_complaint_that_names_nobody_is_told(self, run, twin, queue, slack):
+        """G6."""
+        twin.send(queue, mail.complaint())
+        run("drain")
+        assert len(slack.posts) == 1
+
+    def test_other_events_are_not_told(self, run, twin, queue, slack):
+        twin.send(queue, json.dumps({"eventType": "Delivery", "delivery": {}}))
+        assert effects(run("drain", "--json")) == (0, 0, 0)
+        assert slack.heard == []
+
+    def test_the_same_message_again_is_told_once(self, run, twin, queue, slack):
+        body = mail.bounce("jane@example.com")
+        for _ in range(3):
+            twin.send(queue, body)
+        run("drain")
+        twin.send(queue, body)
+        run("drain")
+        assert len(slack.posts) == 1
+
+    @pytest.mark.parametrize("last", ["ignored", "real"])
+    def test_each_recipient_decides_for_itself(self, run, twin, queue, slack, environment, last):
+        """G5: neither hides the other, in whatever order they stand."""
+        environment[IGNORE] = '["ignored@example.com"]'
+        people = ["real@example.com", "IGNORED@example.com"]
+        twin.send(queue, mail.bounce(*people[:: 1 if last == "ignored" else -1]))
+        run("drain")
+        assert texts(slack) == ["BOUNCE: real@example.com"]
+
+    def test_where_nobody_is_left_there_is_no_message(
+        self, run, twin, queue, slack, environment, books
+    ):
+        environment[IGNORE] = '["@example.com"]'
+        twin.send(queue, mail.bounce("jane@example.com", "joe@example.com"))
+        run("drain")
+        assert slack.heard == []
+        assert books.count("events") == 2
+        assert books.count("outbox") == 0
+
+    def test_dead_letters_are_told_together(self, run, twin, queue, slack):
+        for number in range(5):
+            twin.send(queue, f"nonsense {number}")
+        done = run("drain", "--json")
+        assert done.status == 3
+        assert 1 <= len(slack.posts) <= 5
+        assert all("not_json" in json.dumps(post) for post in slack.posts)
+
+    def test_without_a_sender_nothing_is_owed(self, run, twin, queue, books):
+        twin.send(queue, mail.bounce("jane@example.com"))
+        assert effects(run("drain", "--json")) == (0, 0, 0)
+        assert books.count("outbox") == 0
+
+    def test_masked_addresses_are_masked_everywhere(self, run, twin, queue, slack, environment):
+        environment["SES_WORKER_SLACK__ADDRESSES"] = "masked"
+        said = mail.recipient("jane@example.com", diagnosticCode="<jane@example.com> unknown")
+        twin.send(queue, mail.bounce(said))
+        run("drain")
+        assert "jane@" not in json.dumps(slack.heard[0].payload)
+
+    def test_by_token_and_channel(self, run, twin, queue, slack, environment):
+        from worker.demo.standins.slack import CHANNEL, TOKEN
+
+        environment |= {
+            "SES_WORKER_SLACK__WEBHOOK_URL": "",
+            "SES_WORKER_SLACK__TOKEN": TOKEN,
+            "SES_WORKER_SLACK__CHANNEL": CHANNEL,
+            "SES_WORKER_SLACK__API_URL": slack.api_url,
+        }
+        twin.send(queue, mail.bounce("jane@example.com"))
+        assert effects(run("drain", "--json", **environment)) == (1, 0, 0)
+        assert texts(slack) == ["BOUNCE: jane@example.com"]
+
+    def test_the_secret_is_in_no_line_at_any_level(self, run, twin, queue, slack, environment):
+        """G15, and slack_sdk's own logger."""
+        environment["SES_WORKER_LOG__LEVEL"] = "debug"
+        slack.fail(broken(500), refused(404, "no_service"))
+        twin.send(queue, mail.bounce("jane@example.com"))
+        for _ in range(3):
+            done = run("drain", "--json")
+            assert slack.webhook_url.rpartition("/")[2] not in done.err + done.out
+        listed = run("outbox", "list", "--json").out
+        assert slack.webhook_url.rpartition("/")[2] not in listed
+
+
+class TestVolume:
+    def test_a_burst_becomes_a_handful_of_messages_that_add_up(self, run, twin, queue, slack):
+        for number in range(300):
+            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+        done = run("drain", "--json")
+        assert effects(done) == (300, 0, 0)
+        assert len(slack.posts) <= 3
+        assert "300" in json.dumps(slack.posts)
+
+    def test_a_few_pass_one_by_one(self, run, twin, queue, slack):
+        for number in range(5):
+            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+        run("drain")
+        assert sorted(texts(slack)) == [f"BOUNCE: user{n}@example.com" for n in range(5)]
+
+    def test_a_channel_gets_one_message_a_second(self, run, twin, queue, slack, environment):
+        environment["SES_WORKER_SLACK__MESSAGES_PER_SECOND"] = "1"
+        for number in range(4):
+            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+        run("drain")
+        times = [heard.clock for heard in slack.heard]
+        assert len(times) == 4
+        assert min(b - a for a, b in zip(times, times[1:], strict=False)) > 0.9
+
+
+class TestTrouble:
+    def test_slack_away_costs_the_records_nothing_and_the_notice_comes_later(
+        self, run, twin, queue, slack, books
+    ):
+        slack.always = broken(503)
+        twin.send(queue, mail.bounce("jane@example.com"))
+        done = run("drain", "--json")
+        assert done.status == 0
+        assert done.json["applied"] == 1
+        assert effects(done) == (0, 1, 0)
+        slack.always = None
+        run("outbox", "retry", "1")
+        assert effects(run("drain", "--json")) == (1, 0, 0)
+        assert texts(slack) == ["BOUNCE: jane@example.com"]
+
+    def test_what_an_operator_must_mend_is_said_once_and_goes_on_when_it_is_mended(
+        self, run, twin, queue, slack
+    ):
+        slack.always = refused(404, "no_service")
+        for number in range(3):
+            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+        done = run("drain", "--json")
+        assert effects(done) == (0, 0, 3)
+        assert [line["event"] for line in done.log].count("lane.blocked") == 1
+        assert len(slack.heard) == 1
+        assert "no_service" in run("outbox", "list").out
+        slack.always = None
+        assert effects(run("drain", "--json")) == (3, 0, 0)
+
+    def test_a_message_that_slack_finds_bad_is_simplified_then_parked_and_told(
+        self, run, twin, queue, slack
+    ):
+        slack.fail(refused(400, "invalid_blocks"), refused(400, "invalid_blocks"))
+        twin.send(queue, mail.bounce("jane@example.com"))
+        done = run("drain", "--json")
+        assert effects(done) == (1, 0, 1)
+        (notice,) = slack.posts
+        assert "parked" in json.dumps(notice).lower()
+        (parked,) = run("outbox", "list", "--json").json["effects"]
+        assert (parked["state"], parked["kind"]) == ("parked", "bounce_notice")
+
+    def test_what_is_parked_can_be_retried_or_discarded(self, run, twin, queue, slack):
+        slack.fail(*[refused(400, "invalid_blocks")] * 4)
+        for number in range(2):
+            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+        run("drain")
+        assert run("outbox", "discard", "--yes", "1").out == "1 discarded\n"
+        assert run("outbox", "retry", "--parked").out == "1 to be tried again\n"
+        done = run("drain", "--json")
+        assert effects(done)[1:] == (0, 0)
+        assert "BOUNCE: user1@example.com" in texts(slack)
+        assert run("outbox", "list", "--state", "discarded", "--json").json["total"] == 1
+
+    @pytest.mark.parametrize("arguments", [[], ["1", "--parked"]])
+    def test_which_effects_are_meant_must_be_said(self, run, arguments):
+        assert run("outbox", "retry", *arguments).status == 2
+
+
+class TestSuppressionList:
+    @pytest.fixture(autouse=True)
+    def _wanted(self, environment, ses):
+        environment[REMOVE] = '["@example.com"]'
+
+    def test_an_address_is_taken_off_and_that_is_told(self, run, twin, queue, slack, ses):
+        ses.list_address("Jane@example.com")
+        twin.send(queue, mail.bounce("Jane@Example.com"))
+        done = run("drain", "--json")
+        assert effects(done) == (3, 0, 0)
+        assert ses.listed == []
+        assert [call.operation for call in ses.calls] == [
+            "GetSuppressedDestination", "DeleteSuppressedDestination", "GetSuppressedDestination",
+            "GetSuppressedDestination",
+        ]  # fmt: skip
+        assert sorted(texts(slack)) == ["BOUNCE: Jane@Example.com", "DELETE: Jane@example.com"]
+        deleted = next(post for post in slack.posts if post["text"].startswith("DELETE"))
+        for word in ("Delete notification", "*Deleted!*", "BOUNCE", "LastUpdateTime"):
+            assert word in shown(deleted), word
+
+    def test_without_slack_it_is_taken_off_all_the_same(self, run, twin, queue, ses):
+        ses.list_address("jane@example.com")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        assert effects(run("drain", "--json")) == (1, 0, 0)
+        assert ses.listed == []
+
+    def test_who_is_ignored_or_does_not_match_stays(
+        self, run, twin, queue, slack, ses, environment
+    ):
+        environment[IGNORE] = '["jane@example.com"]'
+        for address in ("jane@example.com", "joe@other.example"):
+            ses.list_address(address)
+            twin.send(queue, mail.bounce(address))
+        twin.send(queue, mail.complaint("joan@example.com"))
+        run("drain")
+        assert ses.calls == []
+
+    def test_an_entry_for_a_complaint_stays_and_that_is_told(self, run, twin, queue, slack, ses):
+        ses.list_address("jane@example.com", "COMPLAINT")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        run("drain")
+        assert ses.listed == ["jane@example.com"]
+        assert any(text.startswith("DELETE") for text in texts(slack))
+
+    def test_not_listed_yet_waits_and_hides_no_notice(self, run, twin, queue, slack, ses):
+        """G7."""
+        twin.send(queue, mail.bounce("jane@example.com"))
+        done = run("drain", "--json")
+        assert effects(done) == (1, 1, 0)
+        assert texts(slack) == ["BOUNCE: jane@example.com"]
+
+    def test_denied_access_is_the_operators_and_slack_goes_on(self, run, twin, queue, slack, ses):
+        ses.fail(ACCESS_DENIED)
+        twin.send(queue, mail.bounce("jane@example.com"))
+        done = run("drain", "--json")
+        assert effects(done) == (1, 0, 1)
+        assert "ses:GetSuppressedDestination" in done.err
+
+    def test_a_slash_is_told_and_not_asked(self, run, twin, queue, slack, ses):
+        twin.send(queue, mail.bounce("a/b@example.com"))
+        assert effects(run("drain", "--json")) == (3, 0, 0)
+        assert ses.calls == []
+
+    def test_what_was_taken_off_can_be_put_back(self, run, twin, queue, slack, ses):
+        ses.list_address("Jane@example.com")
+        twin.send(queue, mail.bounce("Jane@example.com"))
+        run("drain")
+        assert ses.listed == []
+        told = run("why", "jane@example.com")
+        assert "suppression restore jane@example.com" in told.out
+        done = run("suppression", "restore", "JANE@example.com")
+        assert done.status == 0, done.err
+        assert ses.listed == ["Jane@example.com"]
+        assert "put back" in run("why", "jane@example.com").out
+
+    def test_nothing_to_put_back_is_said(self, run, twin, queue, ses):
+        done = run("suppression", "restore", "jane@example.com")
+        assert done.status == 1
+        assert "was not taken off" in done.err
+
+    def test_ses_is_asked_once_a_second(self, run, twin, queue, slack, ses, environment):
+        environment["SES_WORKER_SUPPRESSION__REQUESTS_PER_SECOND"] = "1"
+        ses.list_address("jane@example.com")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        run("drain")
+        times = [call.at for call in ses.calls]
+        assert len(times) == 3
+        assert min(b - a for a, b in zip(times, times[1:], strict=False)) > 0.9
+
+
+class TestWhy:
+    def test_it_tells_events_decisions_and_effects(self, run, twin, queue, slack):
+        run("users", "import", "-", input="email\njane@example.com\n")
+        twin.send(queue, mail.bounce("Jane@example.com"))
+        run("drain")
+        told = run("why", "jane@example.com")
+        for word in ("hard_bounce", "permanent", "bounce_notice", "delivered", "paused until"):
+            assert word in told.out, word
+        said = run("why", "jane@example.com", "--json").json
+        assert said["user"]["hard_bounce_count"] == 1
+        assert [event["action"] for event in said["events"]] == ["hard_bounce"]
+        assert [effect["state"] for effect in said["effects"]] == ["delivered"]
+        assert "bouncedRecipients" in said["effects"][0]["payload"]["message"]
+        assert "bouncedRecipients" in run("why", "jane@example.com", "--messages").out
+
+    def test_of_an_address_that_is_not_on_record_it_says_so(self, run):
+        done = run("why", "nobody@example.com")
+        assert done.status == 1
+        assert "nothing is on record" in done.err
+
+    def test_what_concerns_others_is_not_told(self, run, twin, queue, slack):
+        for address in ("jane@example.com", "joe@example.com"):
+            twin.send(queue, mail.bounce(address))
+        run("drain")
+        said = run("why", "jane@example.com", "--json").out
+        assert "joe@example.com" not in said
+
+
+class TestDaemon:
+    def test_a_team_learns_of_a_bounce_within_seconds(self, start, twin, queue, slack):
+        daemon = start("run")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        deadline = time.monotonic() + 20
+        while not slack.posts and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert texts(slack) == ["BOUNCE: jane@example.com"]
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(30) == 0
+
+    def test_a_stop_does_not_wait_for_an_outage_of_slack(self, start, twin, queue, slack):
+        slack.always = broken(503)
+        daemon = start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        deadline = time.monotonic() + 20
+        while not slack.heard and time.monotonic() < deadline:
+            time.sleep(0.05)
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(15) == 0
+
+
+NOTICE_STEPS = ["claimed", "posting", "posted", "marked"]
+REMOVAL_STEPS = ["looked-up", "entry-kept", "taken-off", "removal-finished"]
+
+
+def lease_over(environment):
+    """Have every lease end, as if a minute and four had passed."""
+    from worker.store import open_store
+    from worker.store.schema import limits, outbox
+
+    with open_store(environment["SES_WORKER_STORE__URL"]).writing() as connection:
+        connection.execute(outbox.update().values(due_at=mail.NOW))
+        connection.execute(limits.update().values(next_at=mail.NOW, next_slot=mail.NOW))
+
+
+class TestKills:
+    @pytest.mark.parametrize("step", NOTICE_STEPS)
+    def test_a_kill_loses_no_notice_and_repeats_at_most_one(
+        self, failing, run, twin, queue, slack, environment, either_store, step
+    ):
+        for number in range(3):
+            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+        assert failing(step, "kill", "drain").status == -9
+        lease_over(environment)
+        done = run("drain", "--json")
+        assert effects(done)[1:] == (0, 0)
+        assert set(texts(slack)) == {f"BOUNCE: user{n}@example.com" for n in range(3)}
+        assert len(slack.posts) == (4 if step == "posted" else 3)
+
+    @pytest.mark.parametrize("step", REMOVAL_STEPS)
+    def test_a_kill_in_mid_removal_tells_the_truth_afterwards(
+        self, failing, run, twin, queue, slack, ses, environment, either_store, step
+    ):
+        environment[REMOVE] = '["@example.com"]'
+        ses.list_address("jane@example.com")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        assert failing(step, "kill", "drain").status == -9
+        lease_over(environment)
+        done = run("drain", "--json")
+        assert effects(done)[1:] == (0, 0)
+        assert ses.listed == []
+        (deleted,) = (post for post in slack.posts if post["text"].startswith("DELETE"))
+        assert "*Deleted!*" in shown(deleted)
+        assert "LastUpdateTime" in shown(deleted), "the entry as it was"
