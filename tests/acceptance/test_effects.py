@@ -1,5 +1,6 @@
 """Effects through the real command: Slack is told, addresses leave the suppression list."""
 
+import itertools
 import json
 import signal
 import time
@@ -155,7 +156,7 @@ class TestVolume:
         run("drain")
         times = [heard.clock for heard in slack.heard]
         assert len(times) == 4
-        assert min(b - a for a, b in zip(times, times[1:], strict=False)) > 0.9
+        assert min(b - a for a, b in itertools.pairwise(times)) > 0.9
 
 
 class TestTrouble:
@@ -303,7 +304,7 @@ class TestSuppressionList:
         run("drain")
         times = [call.at for call in ses.calls]
         assert len(times) == 3
-        assert min(b - a for a, b in zip(times, times[1:], strict=False)) > 0.9
+        assert min(b - a for a, b in itertools.pairwise(times)) > 0.9
 
 
 class TestWhy:

@@ -7,24 +7,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
+
+
+def make(
+    dialect: str, connect: Callable[[], Any], *, begin: str | None = None, kept: int = 0
+) -> Engine:
+    """Make an engine; `begin` is said where the driver leaves it to us.
+
+    `kept` connections stay open between transactions, and are looked at before they are used
+    again; with none each transaction has a connection of its own.
+    """
+    pool: dict[str, Any] = (
+        {"poolclass": QueuePool, "pool_size": kept, "max_overflow": -1, "pool_pre_ping": True}
+        if kept
+        else {"poolclass": NullPool}
+    )
+    engine = create_engine(f"{dialect}://", creator=connect, hide_parameters=True, **pool)
+    if begin:
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
 
 
 @contextmanager
-def transaction(
-    dialect: str, connect: Callable[[], Any], begin: str | None = None
-) -> Iterator[Connection]:
-    """One transaction on a connection of its own; the driver's errors come out as they are.
-
-    `begin` is said where the driver leaves it to us.
-    """
-    engine = create_engine(
-        f"{dialect}://", creator=connect, poolclass=NullPool, hide_parameters=True
-    )
-    if begin:
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction; the driver's errors come out as they are."""
     try:
         with engine.begin() as connection:
             yield connection

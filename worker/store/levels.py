@@ -20,13 +20,6 @@ def moment(connection: Connection) -> datetime:
     return datetime.now(UTC)
 
 
-def look_up(connection: Connection, volume: Volume) -> Level | None:
-    """Read where a far side stands; None where nobody has asked it for anything."""
-    query = select(*_COLUMNS).where(limits.c.name == volume.name)
-    row = connection.execute(query).mappings().first()
-    return Level(**row) if row else None
-
-
 def lock(connection: Connection, volume: Volume, now: datetime) -> Level:
     """Read where a far side stands, and keep everybody else from changing it meanwhile."""
     query = select(*_COLUMNS).where(limits.c.name == volume.name).with_for_update()

@@ -33,6 +33,8 @@ from worker.store.rows import OUTBOX_COLUMNS, outbox_row
 from worker.store.schema import OPEN, outbox
 from worker.volume import SECONDS_BETWEEN_PROBES, Level, Volume, most_wanted, refilled, taken, turn
 
+SKIPPED_SECONDS = 0.05
+"""To wait for rows that somebody else holds."""
 MOST_TRIES = 30
 """Of one effect; with the pauses between them they take about a day."""
 _FACTS = [
@@ -71,19 +73,6 @@ class Outbox:
 
     def claim(self, lane: Lane, volume: Volume) -> Claim:
         """Take what may go out now: one effect, many to be folded into a digest, or none."""
-        with self._store.reading() as connection:
-            now = levels.moment(connection)
-            soonest = _soonest(connection, lane)
-            level = levels.look_up(connection, volume)
-        if level is None or level.blocked is None:
-            nothing = Claim(lane=lane, volume=volume)
-            if soonest is None:
-                return nothing
-            if soonest > now:
-                return replace(nothing, wait_seconds=(soonest - now).total_seconds())
-            if level is not None and level.next_at > now:
-                wait = (level.next_at - now).total_seconds()
-                return replace(nothing, wait_seconds=wait, limited=True)
         with self._store.writing() as connection:
             now = levels.moment(connection)
             level = levels.lock(connection, volume, now)
@@ -198,12 +187,17 @@ def owe(connection: Connection, effects: Iterable[Owed]) -> None:
 def _claim(
     connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
 ) -> Claim:
-    wanted = most_wanted(level, volume)
-    ids = _due(connection, lane, now, wanted)
-    its_turn = turn(level, volume, len(ids), now)
-    if not its_turn.take:
-        return Claim(lane=lane, volume=volume, wait_seconds=its_turn.seconds, limited=True)
-    ids = _due(connection, lane, now, its_turn.take) if its_turn.take > len(ids) else ids[:1]
+    nothing = Claim(lane=lane, volume=volume)
+    soonest = _soonest(connection, lane)
+    if soonest is None or soonest > now:
+        wait = None if soonest is None else (soonest - now).total_seconds()
+        return replace(nothing, wait_seconds=wait)
+    due = _count_due(connection, lane, now, most_wanted(level, volume))
+    its_turn = turn(level, volume, due, now)
+    ids = _due(connection, lane, now, its_turn.take) if its_turn.take else []
+    if not ids:  # not yet; or others hold the rows
+        wait = SKIPPED_SECONDS if its_turn.take else its_turn.seconds
+        return replace(nothing, wait_seconds=wait, limited=True)
     levels.keep(connection, volume, taken(level, volume, its_turn, now))
     return _lease(connection, lane, volume, ids, now)
 
@@ -244,6 +238,13 @@ def _lease(
 def _effect(row: RowMapping) -> Effect:
     kind, summary = EffectKind(row["kind"]), msgspec.json.decode(row["summary"], type=Summary)
     return Effect(**{**row, "kind": kind, "summary": summary})
+
+
+def _count_due(connection: Connection, lane: Lane, now: datetime, most: int) -> int:
+    """Count what is due, up to a bound."""
+    query = select(outbox.c.id).where(OPEN, outbox.c.lane == lane.value, outbox.c.due_at <= now)
+    some = query.limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
 
 def _due(connection: Connection, lane: Lane, now: datetime, most: int) -> list[int]:

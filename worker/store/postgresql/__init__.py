@@ -14,7 +14,7 @@ from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.revision import VERSION_TABLE, is_ours
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
 
 class PostgresqlStore:
@@ -29,6 +29,7 @@ class PostgresqlStore:
         self.place = f"PostgreSQL {parts.get('dbname', '')} on {parts.get('host', 'localhost')}"
         self._turn = threading.Lock()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._engine: Engine | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresqlTransaction]:
@@ -80,7 +81,9 @@ class PostgresqlStore:
         """
         from worker.store import engine  # only here: it takes 0.2 s to import
 
-        with translated(), engine.transaction("postgresql+psycopg", self._session) as connection:
+        if self._engine is None:
+            self._engine = engine.make("postgresql+psycopg", self._session, kept=1)
+        with translated(), engine.transaction(self._engine) as connection:
             yield connection
 
     def revision(self) -> str | None:
@@ -110,3 +113,5 @@ class PostgresqlStore:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._engine is not None:
+            self._engine.dispose()

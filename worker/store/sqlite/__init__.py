@@ -77,7 +77,9 @@ class SqliteStore:
 
         with (
             translated(self.path),
-            engine.transaction("sqlite", partial(connect, self.path), "BEGIN") as connection,
+            engine.transaction(
+                engine.make("sqlite", partial(connect, self.path), begin="BEGIN")
+            ) as connection,
         ):
             yield connection
 
@@ -95,7 +97,9 @@ class SqliteStore:
             self.lock.held(),
             translated(self.path),
             engine.transaction(
-                "sqlite", partial(connect, self.path, create=True), "BEGIN IMMEDIATE"
+                engine.make(
+                    "sqlite", partial(connect, self.path, create=True), begin="BEGIN IMMEDIATE"
+                )
             ) as connection,
         ):
             yield connection
