@@ -1,0 +1,109 @@
+"""What an outage of Slack costs the records, and how ten thousand bounces are told after it.
+
+    python -m bench.outage --rounds 3
+"""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+from statistics import median
+
+import click
+
+from bench.books import SqliteBooks
+from bench.contestants import Wrong
+from bench.places import OUT, ROOT, WORKER, Unfit, claimed, environment, find_node
+from bench.stub import Stub, running_stub
+from worker.demo.standins.slack import StandinSlack
+from worker.demo.standins.slack_faults import broken
+
+MESSAGES = 10_000
+ALLOWED_SECONDS = 300
+_numbers = count()
+
+
+@click.command()
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--messages", type=click.IntRange(min=100), default=MESSAGES, show_default=True)
+def main(rounds: int, messages: int) -> None:
+    """Time the daemon without Slack, and with a Slack that is away; then let Slack come back."""
+    try:
+        with claimed(), running_stub(find_node()) as stub:
+            books = SqliteBooks(environment(stub.endpoint, PYTHONPATH=str(ROOT)))
+            pairs = [_round(stub, books, messages) for _ in range(rounds)]
+    except (Unfit, Wrong) as error:
+        sys.exit(str(error))
+    ratios = [away / without for without, away in pairs]
+    said = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    click.echo(f"records with Slack away / without Slack: {median(ratios):.2f} ({said})")
+
+
+def _round(stub: Stub, books: SqliteBooks, messages: int) -> tuple[float, float]:
+    without = _plain(stub, books, messages)
+    with StandinSlack() as slack:
+        slack.always = broken(503)
+        tell = {"SES_WORKER_SLACK__WEBHOOK_URL": slack.webhook_url}
+        with _working(stub, books, messages, tell) as away:
+            asked = len(slack.heard)
+            slack.always = None
+            back = time.monotonic()
+            while _told(slack) < messages:
+                if time.monotonic() - back > ALLOWED_SECONDS:
+                    raise Wrong(f"{_told(slack)} of {messages} bounces were told")
+                time.sleep(0.2)
+            took = time.monotonic() - back
+        if _told(slack) != messages:
+            raise Wrong(f"{_told(slack)} bounces were told of {messages}")
+        click.echo(
+            f"without {without:.2f} s, away {away:.2f} s ({asked} tries meanwhile); then all told "
+            f"in {len(slack.posts)} messages within {took:.0f} s"
+        )
+    return without, away
+
+
+def _plain(stub: Stub, books: SqliteBooks, messages: int) -> float:
+    with _working(stub, books, messages, {}) as seconds:
+        return seconds
+
+
+@contextmanager
+def _working(
+    stub: Stub, books: SqliteBooks, messages: int, more: Mapping[str, str]
+) -> Iterator[float]:
+    """Have a daemon take all messages; yield how long it took, while it still runs."""
+    queue = f"outage-{next(_numbers)}"
+    stub.load(queue, messages)
+    surroundings = environment(
+        stub.endpoint,
+        PYTHONPATH=str(ROOT),
+        SES_WORKER_QUEUE__URL=stub.queue_url(queue),
+        SES_WORKER_QUEUE__WAIT_SECONDS="1",
+        SES_WORKER_STORE__URL=books.fresh(),
+        **more,
+    )
+    log = (OUT / "outage.log").open("w")
+    with log, subprocess.Popen([str(WORKER), "run"], env=surroundings, stderr=log) as daemon:
+        try:
+            while stub.stats(queue).deleted < messages:
+                if daemon.poll() is not None:
+                    raise Wrong(f"the daemon has left with {daemon.returncode}: {log.name}")
+                time.sleep(0.05)
+            yield stub.stats(queue).seconds
+        finally:
+            daemon.terminate()
+            daemon.wait(60)
+            stub.drop(queue)
+
+
+def _told(slack: StandinSlack) -> int:
+    """Bounces and complaints in all posts: one in a notice, as many as it says in a digest."""
+    found = (re.findall(r"([\d,]+) (?:bounce|complaint)", post["text"]) for post in slack.posts)
+    return sum(sum(int(one.replace(",", "")) for one in ones) or 1 for ones in found)
+
+
+if __name__ == "__main__":
+    main()
