@@ -74,11 +74,32 @@ class TestWhatIsMissing:
         assert keys(one)[0][0] != keys(other)[0][0]
         assert keys(one) == keys(mail.enveloped(one))
 
-    def test_without_message_id_or_time_the_feedback_id_does(self):
-        for path in (["mail"], ["bounce", "timestamp"]):
-            one = mail.without(mail.bounce("jane@example.com", feedback_id="0100-a"), *path)
-            other = mail.without(mail.bounce("jane@example.com", feedback_id="0100-b"), *path)
-            assert keys(one)[0][1] != keys(other)[0][1]
+    def test_without_message_id_the_feedback_id_does(self):
+        one = mail.without(mail.bounce("jane@example.com", feedback_id="0100-a"), "mail")
+        other = mail.without(mail.bounce("jane@example.com", feedback_id="0100-b"), "mail")
+        assert keys(one)[0][1] != keys(other)[0][1]
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs"),
+        [
+            (None, 1_763_625_600),
+            ("", None),
+            ("2026-06-30T23:59:60Z", "2026-06-30T23:59:60.000Z"),
+            ("2026-06-30t23:59:60.5z", " 2026-06-30T23:59:60.500Z"),
+        ],
+    )
+    def test_a_time_that_cannot_be_read_keeps_both_routes_one_event(self, ours, theirs):
+        one = mail.bounce("jane@example.com", feedback_id="a", message_id="0100-m", at=ours)
+        other = mail.bounce(
+            "jane@example.com", feedback_id="b", message_id="0100-m", at=theirs, event=True
+        )
+        assert keys(one)[0][1] == keys(other)[0][1]
+
+    @pytest.mark.parametrize("other", ["2026-06-30T23:59:60.05Z", "2026-07-31T23:59:60Z", "soon"])
+    def test_texts_that_are_no_times_still_tell_events_apart(self, other):
+        same = {"feedback_id": "a", "message_id": "0100-m"}
+        one = mail.bounce("jane@example.com", at="2026-06-30T23:59:60.5Z", **same)
+        assert keys(one)[0][1] != keys(mail.bounce("jane@example.com", at=other, **same))[0][1]
 
     def test_with_neither_the_whole_message_does(self):
         def bare(diagnostic):
