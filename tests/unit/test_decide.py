@@ -148,6 +148,9 @@ class TestRefusalsBySes:
         assert decision.user.last_hard_bounce == THEN
         assert decision.user.paused_until == THEN + timedelta(days=30)
 
+    def test_its_case_says_nothing(self):
+        assert judge(bounce(subtype="onACCOUNTsuppressionlist")).reason == "refused_by_ses"
+
     def test_a_pause_ends_although_refusals_go_on(self):
         user = judge(bounce(at="2026-10-01T00:00:00Z")).user
         for day in range(1, 21):
@@ -234,6 +237,16 @@ class TestComplaints:
         decision = judge(complaint(subtype=subtype, feedback=feedback))
         assert (decision.action, decision.reason) == (Action.NO_ACTION, "refused_by_ses")
         assert decision.user == JANE
+
+    @pytest.mark.parametrize(
+        ("said", "rule"),
+        [
+            ({"feedback": "Not-Spam"}, "not_spam"),
+            ({"subtype": "onaccountsuppressionlist"}, "refused_by_ses"),
+        ],
+    )
+    def test_their_case_says_nothing(self, said, rule):
+        assert judge(complaint(**said)).reason == rule
 
     def test_the_word_spam_means_nothing_in_a_complaint(self):
         said = complaint(feedback="not-spam", userAgent="AntiSpam/1.0")
