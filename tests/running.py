@@ -227,6 +227,9 @@ class SmallDisk:
     def empty(self):
         (self.path / "ballast").unlink()
 
+    def remount(self, how):
+        subprocess.run(["mount", "-o", f"remount,{how}", self.path], check=True)
+
 
 @pytest.fixture
 def small_disk(tmp_path):

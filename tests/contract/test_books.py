@@ -7,7 +7,7 @@ import mail
 import pytest
 
 from worker.decode import decode
-from worker.errors import Raced
+from worker.errors import Raced, Unavailable
 from worker.model import DeadLetter, Reason, User
 from worker.page import Page
 from worker.policy import Policy
@@ -178,6 +178,45 @@ def test_times_are_stored_as_applications_read_them(store, store_url):
 def test_a_probe_finds_well_books_well_and_changes_nothing(store):
     store.probe()
     assert rows(store, users) == rows(store, events) == []
+
+
+RENAMED = "ALTER TABLE events RENAME COLUMN status TO dsn_status"
+GROWN = {
+    "postgresql": "ALTER TABLE events ADD COLUMN tenant text NOT NULL",
+    "sqlite": "CREATE TRIGGER t AFTER INSERT ON events BEGIN SELECT RAISE(FAIL, 'no'); END",
+}
+
+
+@pytest.mark.parametrize("how", ["renamed", "grown"])
+def test_a_schema_that_changed_underfoot_is_nobodys_fault_and_a_probe_sees_it(
+    store, store_url, message, how
+):
+    change = RENAMED if how == "renamed" else GROWN[store_url.partition(":")[0]]
+    with store.writing() as connection:
+        connection.exec_driver_sql(change)
+    with pytest.raises(Unavailable):
+        store.probe()
+    written = decided(message, mail.bounce("jane@example.com"))
+    if "TRIGGER" not in change:
+        with pytest.raises(Unavailable), store.transaction() as transaction:
+            transaction.save(written)
+    assert rows(store, users) == []
+
+
+def test_a_probe_of_books_that_refuse_every_row_blames_them(store, store_url):
+    make = "CREATE UNIQUE INDEX only_one ON users ((1))"
+    with store.transaction() as transaction:
+        transaction.save(page(created=[JANE]))
+    with store.writing() as connection:
+        connection.exec_driver_sql(make)
+    with pytest.raises(Unavailable):
+        store.probe()
+
+
+def test_a_transaction_that_reads_cannot_write(store):
+    with pytest.raises(Exception), store.reading() as connection:  # noqa: B017, PT011
+        connection.execute(users.insert().values(email="a", email_key="a"))
+    assert rows(store, users) == []
 
 
 def test_two_workers_who_change_one_user_lose_no_change(store, store_url):

@@ -12,6 +12,7 @@ from worker.errors import Misconfigured
 from worker.store.postgresql.connection import connect, translated
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.revision import VERSION_TABLE, is_ours
+from worker.store.sample import RollBack, probing, write_sample
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -47,15 +48,18 @@ class PostgresqlStore:
                 yield PostgresqlTransaction(self._connection)
 
     def probe(self) -> None:
-        """Find out whether the books can be written again, by a write that changes nothing.
+        """Find out whether the books can be written again, by writing what is rolled back.
 
         Raises:
-            Unavailable: they cannot.
+            Unavailable: they cannot, whatever the reason.
 
         """
-        with self.transaction() as transaction:
-            transaction.users([])
-            transaction.seen([])
+        with self._turn:
+            self.close()  # the old session may be the trouble
+        with probing(), self.transaction() as transaction:
+            write_sample(transaction)
+            raise RollBack
+        with probing(), self.transaction() as transaction:
             transaction.touch()
 
     @contextmanager

@@ -40,13 +40,19 @@ def translated(path: Path) -> Iterator[None]:
     """Tell trouble with the file, which passes, from trouble with what is written to it.
 
     Raises:
-        Unavailable: locked, full, read-only, removed, corrupt, without its tables, …
+        Unavailable: locked, full, read-only, removed, corrupt, with other tables than ours, …
         Misconfigured: the file is something else.
 
     """
     try:
         yield
-    except (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError):
+    except OSError as error:
+        raise Unavailable(f"{path}: {error.strerror}") from error
+    except (sqlite3.DataError, sqlite3.ProgrammingError):
+        raise
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_NOTNULL:  # a column we do not know
+            raise Unavailable(f"{path}: {error}") from error
         raise
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
