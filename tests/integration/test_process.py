@@ -1,6 +1,7 @@
 """From bytes to commit, on real books of both kinds."""
 
 import json
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -140,6 +141,11 @@ class Breaking:
         self.breaks = breaks
         self.error = error
         self.commits = 0
+        self.probes = 0
+
+    def probe(self):
+        self.probes += 1
+        self.store.probe()
 
     def transaction(self):
         from contextlib import contextmanager
@@ -180,6 +186,71 @@ def test_a_message_that_keeps_breaking_is_set_aside(store, message):
         [message(mail.bounce("jane@example.com"), receive_count=5)], books, Policy()
     )
     assert handled.disposition == DeadLetter(Reason.PROCESSING_FAILED, "ValueError")
+
+
+def test_where_all_break_alike_no_message_is_to_blame(store, message):
+    """A bug of ours, or a change to the tables that no error code tells."""
+    books = Breaking(store, lambda _: True)
+    bodies = [*map(mail.bounce, mail.addresses(3)), "nonsense", '{"eventType": "Open"}']
+    handled = process([message(body, receive_count=5) for body in bodies], books, Policy())
+    assert outcomes(handled) == ["Release"] * 3 + ["DeadLetter", "ignored"]
+    assert [str(one.error) for one in handled[:3]] == [
+        "all of 3 messages break alike: ValueError"
+    ] * 3
+    assert all(one.met_an_outage for one in handled[:3])
+
+
+def test_one_that_breaks_alone_is_to_blame_only_if_a_sample_can_be_written(store, message):
+    books = Breaking(store, lambda _: True)
+    bounce = message(mail.bounce("jane@example.com"), receive_count=5)
+    (handled,) = process([bounce], books, Policy())
+    assert (books.probes, type(handled.disposition)) == (1, DeadLetter)
+
+    def refuse():
+        raise Unavailable("a sample cannot be written")
+
+    books.probe = refuse
+    (handled,) = process([bounce], books, Policy())
+    assert (handled.disposition, handled.met_an_outage) == (Release(0), True)
+
+
+def test_two_that_break_among_others_are_found_and_cost_no_probe(store, message):
+    people = mail.addresses(6)
+    books = Breaking(store, lambda reported: reported in people[2:4])
+    handled = process([message(mail.bounce(person)) for person in people], books, Policy())
+    assert Counter(outcomes(handled)) == {"applied": 4, "Release": 2}
+    assert books.probes == 0
+
+
+def test_a_table_that_somebody_locks_blames_no_message_and_is_waited_for_once(
+    postgresql_url, message, monkeypatch
+):
+    import psycopg
+
+    from worker.store import ensure_schema, open_store
+    from worker.store.postgresql import connection
+
+    monkeypatch.setitem(connection._SESSION, "lock_timeout", "300ms")
+    books = open_store(postgresql_url)
+    ensure_schema(books, migrate=True)
+    batch = [message(mail.bounce(person), receive_count=5) for person in mail.addresses(4)]
+    with psycopg.connect(postgresql_url) as application:
+        application.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        handled = process(batch, books, Policy())
+        assert time.monotonic() - started < 1.5
+    assert [one.disposition for one in handled] == [Release(0)] * 4
+    assert all(one.met_an_outage for one in handled)
+    books.close()
+
+
+def test_a_column_that_was_renamed_blames_no_message(store, message):
+    with store.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE events RENAME COLUMN status TO dsn_status")
+    (handled,) = process(
+        [message(mail.bounce("jane@example.com"), receive_count=5)], store, Policy()
+    )
+    assert (handled.disposition, handled.met_an_outage) == (Release(0), True)
 
 
 def test_books_that_are_away_blame_no_message(store, message):

@@ -8,11 +8,13 @@ a quiet queue no message is passed from thread to thread.
 import threading
 from collections.abc import Callable, Sequence
 
-from worker.consumer.arrivals import Arrival, met_an_outage
+from worker.consumer.arrivals import Arrival
 from worker.consumer.outage import Outage
 from worker.consumer.pace import Pace
 from worker.consumer.tally import Tally
 from worker.model import Handled, Received
+from worker.queue import LARGEST_BATCH
+from worker.retries import back_off
 
 LARGEST_COMMIT = 200
 """Messages in one transaction: enough to make an fsync cheap, few enough to keep it short."""
@@ -49,7 +51,8 @@ class Writer:
 
         In an outage of the books they are held for some seconds, for it may be short; then they
         go back. Nothing is received meanwhile (`await_books`), so an outage, however long, costs
-        a message one receive.
+        a message one receive. When a probe finds the books well, one message that is held is
+        tried before the rest.
         """
         arrival = Arrival(messages)
         with self._changed:
@@ -60,6 +63,11 @@ class Writer:
     def await_books(self) -> None:
         """Wait as long as nothing can be written, unless it is over."""
         self._take_turns_while(lambda: self._outage is not None and not self._stopping.is_set())
+
+    @property
+    def most(self) -> int:
+        """How many messages to receive: one, after several outages with nothing written between."""
+        return 1 if self._outages_in_a_row > 1 else LARGEST_BATCH
 
     def _take_turns_while(self, wanted: Callable[[], bool]) -> None:
         """Be the writer, or wait for whoever is, as long as something is wanted."""
@@ -83,11 +91,23 @@ class Writer:
         elif self._stopping.is_set():
             self._let_go(self._waiting)
         elif self._outage.is_over(self._probe):
-            self._outage = None
-            self._pace.go_on()
+            self._try_one(self._outage)
         else:
             self._stopping.wait(TICK_SECONDS)
             self._let_go([arrival for arrival in self._waiting if arrival.overdue])
+
+    def _try_one(self, outage: Outage) -> None:
+        """A probe may be well where a message is not: write one of those that are held."""
+        if self._waiting:
+            self._commit(self._waiting[:1], at_most=1)
+            if self._outage is not outage:
+                return
+            if self._outages_in_a_row and any(arrival.left for arrival in self._waiting):
+                outage.goes_on()  # it was to blame itself, which says nothing about the rest
+                return
+        self._outage = None
+        outage.end()
+        self._pace.go_on("books")
 
     def _next(self) -> list[Arrival]:
         with self._changed:
@@ -100,29 +120,32 @@ class Writer:
                 messages += len(arrival.left)
             return chosen
 
-    def _commit(self, arrivals: Sequence[Arrival]) -> None:
+    def _commit(self, arrivals: Sequence[Arrival], at_most: int | None = None) -> None:
         self._tally.begun(sum(len(arrival.left) for arrival in arrivals if not arrival.begun))
-        handled = self._process([message for arrival in arrivals for message in arrival.left])
+        chosen = [arrival.left[:at_most] for arrival in arrivals]
+        handled = self._process([message for some in chosen for message in some])
         with self._changed:
             start = 0
-            for arrival in arrivals:
-                end = start + len(arrival.left)
+            for arrival, some in zip(arrivals, chosen, strict=True):
+                end = start + len(some)
                 arrival.take(handled[start:end])
                 start = end
-        errors = [one.error for one in handled if met_an_outage(one)]
-        if errors and errors[0]:
-            self._begin_outage(errors[0])
-        else:
+        error = next((one.error for one in handled if one.error and one.met_an_outage), None)
+        if error:
+            self._begin_outage(error)
+        elif self._outages_in_a_row and any(one.shows_books_well for one in handled):
             self._outages_in_a_row = 0
 
     def _begin_outage(self, error: BaseException) -> None:
-        self._pace.halt()
+        self._pace.halt("books")
         self._outage = Outage(error, self._outages_in_a_row)
         self._outages_in_a_row += 1
         if self._give_up:
             self._give_up(error)
 
     def _let_go(self, arrivals: Sequence[Arrival]) -> None:
+        """Back to the queue: at once, as an outage ends for all; after several in a row, later."""
+        repeated = self._outages_in_a_row > 1
         with self._changed:
             for arrival in arrivals:
-                arrival.let_go()
+                arrival.let_go(back_off(self._outages_in_a_row) if repeated else 0)

@@ -32,9 +32,6 @@ class Store(Books, Protocol):
     def revision(self) -> str | None:
         """Tell the schema's revision; None where nothing has been made yet."""
 
-    def probe(self) -> None:
-        """Find out, by a write that changes nothing, whether the books can be written."""
-
     def close(self) -> None:
         """Let go."""
 
