@@ -25,7 +25,7 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
     """Make the queue's client; nothing is called yet.
 
     Raises:
-        Misconfigured: no queue is set, or no region, or AWS's own settings are wrong.
+        Misconfigured: no queue is set, or no region.
 
     """
     if settings.queue.url is None:
