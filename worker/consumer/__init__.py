@@ -14,6 +14,7 @@ from worker.books import Books
 from worker.consumer.allowance import Allowance
 from worker.consumer.pace import Pace
 from worker.consumer.polling import Poller
+from worker.consumer.refusal import Refusal
 from worker.consumer.settling import Settler
 from worker.consumer.tally import Tally
 from worker.consumer.writing import Writer
@@ -70,13 +71,14 @@ class Consumer:
             stopping=self.stopped,
             give_up=give_up,
         )
+        refusal = Refusal(pace=self.pace, stopping=self.stopped, give_up=give_up)
         self._pollers = [
             Poller(
                 number,
                 queue=queue,
                 wait_seconds=plan.wait_seconds,
                 writer=writer,
-                settler=Settler(queue=queue, books=books, tally=self.tally),
+                settler=Settler(queue=queue, books=books, tally=self.tally, refusal=refusal),
                 tell=tell,
                 allowance=self._allowance,
                 pace=self.pace,
@@ -122,12 +124,12 @@ class Consumer:
         self.stop()
         hurry = hurry or threading.Event()
         deadline = time.monotonic() + SHUTDOWN_SECONDS
-        while self._running() and time.monotonic() < deadline:
+        while (running := self._running()) and time.monotonic() < deadline:
             if hurry.is_set():
                 deadline = min(deadline, time.monotonic() + HURRIED_SECONDS)
                 if not self.held:
                     break
-            self._running()[0].join(0.05)
+            running[0].join(0.05)
         late = [thread.name for thread in self._running()]
         if late:
             log.warning("consumer.left_behind", threads=late, held=self.held)
