@@ -2,7 +2,7 @@
 
 import gc
 import os
-import time
+import threading
 from functools import partial
 
 import structlog
@@ -94,13 +94,21 @@ def make_consumer(settings: Settings, plan: Plan, queue: Queue, store: Store) ->
         process=partial(process, books=store, policy=settings.as_policy()),
         tell=Telemetry(Metrics()).tell,
         probe=store.probe,
+        break_off=store.break_off,
     )
 
 
-def say_where_dead_letters_go(queue: Queue) -> None:
-    """Look it up early, for the operator's sake; the settlers ask again if SQS is away now."""
+def say_where_dead_letters_go(queue: Queue, stop: threading.Event) -> None:
+    """Look it up early and aside, for the operator's sake; the settlers ask again if need be."""
+    threading.Thread(target=_look_for_dead_letters, args=(queue, stop), daemon=True).start()
+
+
+def _look_for_dead_letters(queue: Queue, stop: threading.Event) -> None:
+    def pause(seconds: float) -> None:
+        stop.wait(seconds)
+
     try:
-        found = a_few_times(time.sleep)(queue.find_dead_letter_queue)
+        found = a_few_times(pause)(queue.find_dead_letter_queue)
     except (Unavailable, Refused) as error:
         log.warning("dead_letter_queue.unknown", queue=queue.name, error=str(error))
         return

@@ -1,5 +1,6 @@
 """AWS clients as we want them, and AWS's errors sorted by what to do next."""
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -79,6 +80,8 @@ def make_client(service: str, region: str, *, wait_seconds: int = 0, connections
         max_pool_connections=connections,
         tcp_keepalive=True,
     )
+    # It logs a traceback where credentials cannot be refreshed; we say that ourselves.
+    logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
     with translated():
         try:
             session: Any = boto3.Session()

@@ -44,7 +44,7 @@ def feedback_keys(said: Notification, timestamp: str, recipient: str) -> tuple[s
 
 
 def _normalised(timestamp: str) -> str:
-    """No time that can be read, such as a leap second; written in either of SES's ways, the same."""
+    """What cannot be read as a time, such as a leap second: the same however SES writes it."""
     return _FRACTION.sub(_shortest, timestamp.strip().upper())
 
 

@@ -42,7 +42,7 @@ def _halve(batch: Sequence[Received], books: Books, policy: Policy) -> list[Hand
 
 
 def _judge(handled: list[Handled], books: Books) -> list[Handled]:
-    """Blame a message for breaking only where the books are shown to be well, by others or a probe."""
+    """Blame a message only where the books are shown to be well, by others or by a probe."""
     if any(one.decisions for one in handled):
         return handled
     errors = [one.error for one in handled if one.error]

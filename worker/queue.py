@@ -30,6 +30,8 @@ LARGEST_BATCH = 10
 """Messages in one receive, entries in one batch call."""
 MOST_ATTRIBUTES = 10
 """Message attributes of one message."""
+
+
 class Counts(Struct, frozen=True):
     """How many messages SQS thinks there are; it is right about a minute after things calm down."""
 

@@ -115,8 +115,8 @@ class TestMisconfigured:
             ),
             (
                 ["drain"],
-                {"SES_WORKER_QUEUE__URL": "http://127.0.0.1:9/1/q", "AWS_PROFILE": "nobodys"},
-                "nobodys",
+                {"SES_WORKER_QUEUE__URL": "http://127.0.0.1:9/1/q", "AWS_REGION": "eu west"},
+                "'eu west' is no AWS region",
             ),
         ],
     )

@@ -211,7 +211,12 @@ def test_a_probe_writes_what_the_path_writes(path, books):
     books._connection.set_trace_callback(written.append)
     books.probe()
     whole = " ".join(written)
-    for words in ("INSERT INTO events", "INSERT INTO users", "UPDATE users", "PRAGMA user_version ="):
+    for words in (
+        "INSERT INTO events",
+        "INSERT INTO users",
+        "UPDATE users",
+        "PRAGMA user_version =",
+    ):
         assert words in whole
     assert written[-1] == "COMMIT"
 
@@ -252,7 +257,7 @@ def wait_for_another_transaction(path, books, meanwhile):
 
     thread = threading.Timer(0.3, act)
     thread.start()
-    with pytest.raises(Unavailable, match="was replaced during the commit|No such file"):
+    with pytest.raises(Unavailable, match=r"was replaced during the commit|No such file"):
         add(books, "late")
     thread.join()
     with suppress(sqlite3.IntegrityError):  # closing may have brought it home

@@ -55,6 +55,7 @@ class Consumer:
         process: Callable[[Sequence[Received]], list[Handled]],
         tell: Callable[[Handled], None],
         probe: Callable[[], None],
+        break_off: Callable[[], None] = lambda: None,
     ) -> None:
         self.tally = Tally()
         self.pace = Pace(plan.pollers, full=LARGEST_BATCH)
@@ -63,13 +64,14 @@ class Consumer:
         """Somebody has asked for the end, or a failure has."""
         self._allowance = Allowance(plan.at_most)
         give_up = None if plan.patient else self._fail
-        writer = Writer(
+        self._writer = writer = Writer(
             process=process,
             probe=probe,
             tally=self.tally,
             pace=self.pace,
             stopping=self.stopped,
             give_up=give_up,
+            break_off=break_off,
         )
         refusal = Refusal(pace=self.pace, stopping=self.stopped, give_up=give_up)
         self._pollers = [
@@ -108,6 +110,10 @@ class Consumer:
         """Start all threads."""
         for thread in self._threads:
             thread.start()
+
+    def look_after(self) -> None:
+        """Notice what hangs; whoever waits for the end calls this about once a second."""
+        self._writer.look_after()
 
     def stop(self) -> None:
         """Receive no more; what is begun is finished, what still arrives goes back."""

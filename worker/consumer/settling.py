@@ -103,10 +103,12 @@ class Settler:
         try:
             where = self._again(self._keep, received, why)
         except _LeaseEnds:
-            return self._defer(received, "its visibility timeout ends before it could be sent")
+            self._defer(received, "its visibility timeout ends before it could be sent")
+            return None
         except Exception as error:  # noqa: BLE001 neither queue nor books may end the poller
             self._release([(received, release_delay(received.receive_count))])
-            return self._defer(received, str(error))
+            self._defer(received, str(error))
+            return None
         log.warning(
             "message.dead_lettered",
             message_id=received.message_id,

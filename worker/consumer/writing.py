@@ -6,7 +6,10 @@ a quiet queue no message is passed from thread to thread.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
+
+import structlog
 
 from worker.consumer.arrivals import Arrival
 from worker.consumer.outage import Outage
@@ -19,6 +22,11 @@ from worker.retries import back_off
 LARGEST_COMMIT = 200
 """Messages in one transaction: enough to make an fsync cheap, few enough to keep it short."""
 TICK_SECONDS = 0.2
+SLOW_SECONDS, HANGING_SECONDS = 5, 40
+"""Of one turn: after the first it is said; after the second, which is more than the books' own
+deadlines allow for a statement, it is broken off."""
+
+log = structlog.get_logger()
 
 
 class Writer:
@@ -33,7 +41,11 @@ class Writer:
         pace: Pace,
         stopping: threading.Event,
         give_up: Callable[[BaseException], None] | None,
+        break_off: Callable[[], None] = lambda: None,
     ) -> None:
+        self._break_off = break_off
+        self._began: float | None = None
+        self._told_of: float | None = None
         self._process = process
         self._probe = probe
         self._tally = tally
@@ -77,9 +89,11 @@ class Writer:
                 if not wanted():
                     return
                 self._writing = True
+            self._began = time.monotonic()
             try:
                 self._take_a_turn()
             finally:
+                self._began = None
                 with self._changed:
                     self._writing = False
                     self._waiting = [arrival for arrival in self._waiting if not arrival.done]
@@ -108,6 +122,16 @@ class Writer:
         self._outage = None
         outage.end()
         self._pace.go_on("books")
+
+    def look_after(self) -> None:
+        """Say that a write is slow; break off one that hangs, as with a server that was stopped."""
+        began = self._began
+        seconds = 0 if began is None else time.monotonic() - began
+        if seconds > SLOW_SECONDS and self._told_of != began:
+            self._told_of = began
+            log.warning("store.slow", seconds=round(seconds, 1))
+        if seconds > HANGING_SECONDS:
+            self._break_off()
 
     def _next(self) -> list[Arrival]:
         with self._changed:

@@ -1,8 +1,10 @@
 """The books in PostgreSQL, for several machines."""
 
+import os
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -108,6 +110,16 @@ class PostgresqlStore:
         connection = connect(self.url)
         connection.autocommit = False  # SQLAlchemy begins by itself
         return connection
+
+    def break_off(self) -> None:
+        """Shut the session's socket: a server that was stopped keeps it open and never answers."""
+        connection = self._connection
+        if connection is not None:
+            with (
+                suppress(OSError, psycopg.Error),
+                socket.socket(fileno=os.dup(connection.fileno())) as ours,
+            ):
+                ours.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the session."""

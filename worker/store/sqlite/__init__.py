@@ -138,6 +138,9 @@ class SqliteStore:
             row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
             return str(row[0]) if row else None
 
+    def break_off(self) -> None:
+        """End nothing: no wait of ours is without an end, and a disk that hangs cannot be told."""
+
     def close(self) -> None:
         """Let go of the file."""
         if self._connection is not None:
@@ -149,7 +152,8 @@ class SqliteStore:
         if self._connection is not None and self._identify(self.path) != self._identity:
             self._drop()
         if self._connection is None:
-            connection, self._identity = connect(self.path), self._identify(self.path)
+            self._identity = self._identify(self.path)
+            connection = connect(self.path)
             self._log = f"{os.path.realpath(self.path)}-wal"
             self._log_identity = self._identify(self._log)
             self._connection = connection
