@@ -1,5 +1,9 @@
 """The schema: made, brought up under a lock, refused when it is newer."""
 
+import threading
+import time
+
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -79,3 +83,44 @@ def test_another_programs_other_tables_do_not_disturb(empty):
         connection.exec_driver_sql("CREATE TABLE invoices (mine INTEGER)")
     assert ensure_schema(empty, migrate=True)
     assert ensure_schema(empty, migrate=True) == ()
+
+
+def test_two_processes_migrate_whatever_isolation_the_server_prefers(postgresql_url):
+    """Under repeatable read the second would not see what the first has made."""
+    with psycopg.connect(postgresql_url, autocommit=True) as admin:
+        (name,) = admin.execute("SELECT current_database()").fetchone()
+        admin.execute(
+            f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'"
+        )
+    found = []
+
+    def bring_up():
+        store = open_store(postgresql_url)
+        found.append(bool(ensure_schema(store, migrate=True)))
+        store.close()
+
+    threads = [threading.Thread(target=bring_up) for _ in range(2)]
+    with psycopg.connect(postgresql_url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (migrate._ADVISORY_LOCK,))
+        for thread in threads:
+            thread.start()
+        time.sleep(2)
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [False, True]
+
+
+def test_a_migration_waits_longer_for_a_lock_than_a_batch(postgresql_url, monkeypatch):
+    from worker.store.postgresql import connection
+
+    monkeypatch.setitem(connection._SESSION, "lock_timeout", "100ms")
+    store = open_store(postgresql_url)
+    with psycopg.connect(postgresql_url) as other:
+        other.execute(
+            "CREATE TABLE users (id integer)"
+        )  # the name is taken until it is rolled back
+        thread = threading.Timer(1, other.rollback)
+        thread.start()
+        assert migrate.upgrade(store)
+        thread.join()
+    store.close()
