@@ -221,6 +221,13 @@ def test_a_probe_writes_what_the_path_writes(path, books):
     assert written[-1] == "COMMIT"
 
 
+def test_a_probe_opens_the_file_anew(books):
+    books.probe()
+    before = books._connection
+    books.probe()
+    assert books._connection is not before
+
+
 def test_a_file_that_was_opened_while_it_could_not_be_written_recovers(small_disk):
     """A killed worker has left -wal and -shm behind, and the disk is read-only for a while."""
     url = f"sqlite:///{small_disk.path / 'worker.db'}"
@@ -283,9 +290,16 @@ def test_a_commit_into_a_file_that_was_replaced_meanwhile_does_not_count(path, b
     wait_for_another_transaction(path, books, restore)
 
 
-def test_a_commit_into_a_log_that_was_removed_meanwhile_does_not_count(path, books):
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_commit_into_a_log_that_was_removed_meanwhile_does_not_count(path, books, replaced):
     add(books, "a")
-    wait_for_another_transaction(path, books, Path(f"{path}-wal").unlink)
+
+    def remove():
+        Path(f"{path}-wal").unlink()
+        if replaced:
+            Path(f"{path}-wal").touch()
+
+    wait_for_another_transaction(path, books, remove)
 
 
 def test_a_file_that_was_removed_takes_no_more_commits(path, books):
