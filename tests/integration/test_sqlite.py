@@ -236,3 +236,33 @@ with store.transaction() as transaction:
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)
     add(books, "a")
+
+
+class TestAFileThatIsJustBeingMade:
+    """SQLite waits for whoever is busy, but not when it is to change the file's mode."""
+
+    @pytest.fixture
+    def maker(self, path):
+        """Somebody who writes to a file that has no WAL yet."""
+        maker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        maker.execute("BEGIN IMMEDIATE")
+        yield maker
+        maker.close()
+
+    def test_its_maker_is_waited_for(self, path, maker):
+        timer = threading.Timer(0.3, lambda: maker.execute("COMMIT"))
+        timer.start()
+        try:
+            connection = connect(path)
+        finally:
+            timer.join()
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        connection.close()
+
+    def test_it_is_not_waited_for_without_an_end(self, path, maker, monkeypatch):
+        monkeypatch.setattr("worker.store.sqlite.connection.BUSY_SECONDS", 0.3)
+        store = open_store(f"sqlite:///{path}")
+        started = time.monotonic()
+        with pytest.raises(Unavailable, match="database is locked"):
+            store.revision()
+        assert time.monotonic() - started > 0.2
