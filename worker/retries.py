@@ -9,7 +9,7 @@ from tenacity import (
     retry,
     retry_if_exception_type,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_exponential,
     wait_random,
 )
 
@@ -54,7 +54,7 @@ def a_few_times(sleep: Sleep) -> Retrying:
     """Get over a hiccup: five tries within some seconds; what is refused is not tried again."""
     return Retrying(
         retry=retry_if_exception_type(Unavailable),
-        wait=wait_exponential_jitter(initial=0.1, max=2, jitter=0.2),
+        wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.2),
         stop=stop_after_attempt(5),
         sleep=sleep,
         reraise=True,
