@@ -109,6 +109,7 @@ class TestStopping:
         assert twin.wait_for(lambda: twin.long_polls)
         worker.process.send_signal(signal.SIGTERM)
         worker.wait_for("worker.stopping")
+        time.sleep(0.5)  # it is said before it is done
         twin.send(queue, mail.bounce("jane@example.com"))
         assert worker.process.wait(20) == 0
         assert (twin.counts(queue).visible, books.count("events")) == (1, 0)
