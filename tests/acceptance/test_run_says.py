@@ -45,6 +45,8 @@ def test_that_there_is_no_dead_letter_queue_is_said_at_the_start(worker, twin, r
     behind = {"dead_letter": "behind", "max_receive_count": 5} if redrive else {}
     process = worker(SES_WORKER_QUEUE__URL=twin.create_queue("alone", **behind))
     assert twin.wait_for(lambda: twin.long_polls)
+    assert twin.wait_for(lambda: twin.journal.requests("GetQueueAttributes"))
+    time.sleep(0.5)  # what was answered has still to be said
     process.send_signal(signal.SIGTERM)
     warnings = [line for line in said(process) if line["event"] == "dead_letter_queue.missing"]
     assert [line["queue"] for line in warnings] == ([] if redrive else ["alone"])

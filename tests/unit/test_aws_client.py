@@ -10,7 +10,7 @@ from botocore.exceptions import (
 )
 
 from worker.aws import AwsRefused, make_client, translated
-from worker.errors import Misconfigured, Unavailable
+from worker.errors import Unavailable
 
 REGION = "eu-west-1"
 
@@ -92,8 +92,3 @@ class TestClient:
     def test_there_are_as_many_connections_as_pollers_need(self):
         config = make_client("sqs", REGION, connections=33).meta.config
         assert config.max_pool_connections == 33
-
-    def test_a_profile_that_is_not_there_is_a_matter_for_the_operator(self, monkeypatch):
-        monkeypatch.setenv("AWS_PROFILE", "nobodys")
-        with pytest.raises(Misconfigured, match="nobodys"):
-            make_client("sqs", REGION)
