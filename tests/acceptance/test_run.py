@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import mail
 import pytest
@@ -74,10 +75,12 @@ def test_messages_flow_until_it_is_stopped(daemon, run, twin, queue, books, eith
 
 
 def test_an_idle_queue_costs_one_receive_each_long_poll(daemon, twin, queue):
-    worker = daemon(SES_WORKER_QUEUE__WAIT_SECONDS="2")
-    worker.wait_for("worker.started")
-    time.sleep(4.5)
-    assert len(twin.journal.requests("ReceiveMessage")) <= 4
+    daemon(SES_WORKER_QUEUE__WAIT_SECONDS="2")
+    assert twin.wait_for(lambda: len(twin.journal.requests("ReceiveMessage")) >= 3, seconds=30)
+    receives = twin.journal.requests("ReceiveMessage")
+    assert {request.arguments["WaitTimeSeconds"] for request in receives} == {2}
+    assert all(request.until - request.at > 1.9 for request in receives), "to its end"
+    assert all(one.until <= next.at for one, next in pairwise(receives)), "one at a time"
 
 
 def test_a_message_is_recorded_at_once(daemon, twin, queue, books):
