@@ -214,7 +214,7 @@ class TestWhatIsAway:
         assert worker.stop()[0] == 0
         assert books.count("events") == 35
         assert twin.messages("feedback-dlq") == []
-        assert max(fate.received for fate in twin.journal.fates().values()) <= 3
+        assert max(fate.received for fate in twin.journal.fates().values()) <= 2
 
     def test_a_full_disk_is_waited_out(self, daemon, twin, queue, books, environment, small_disk):
         environment["SES_WORKER_STORE__URL"] = f"sqlite:///{small_disk.path / 'worker.db'}"
