@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
 
 from worker.errors import Misconfigured
 from worker.store import ensure_schema, migrate, open_store
@@ -61,13 +62,23 @@ def test_a_newer_schema_is_refused_and_left_alone(store):
 
 
 def test_a_migration_that_fails_leaves_the_schema_as_it_was(empty, monkeypatch):
-    def fail(*_):
+    """It fails at its very end: all tables are made by then."""
+    upgrade, made = migrate.command.upgrade, []
+
+    def fail(config, revision):
+        upgrade(config, revision)
+        made.extend(inspect(config.attributes["connection"]).get_table_names())
         raise ZeroDivisionError
 
-    monkeypatch.setattr(migrate, "command", type("Command", (), {"upgrade": staticmethod(fail)}))
+    monkeypatch.setattr(migrate.command, "upgrade", fail)
     with pytest.raises(ZeroDivisionError):
         migrate.upgrade(empty)
+    assert set(made) == OUR_TABLES | {VERSION_TABLE}
+    with empty.reading() as connection:
+        assert inspect(connection).get_table_names() == []
     assert empty.revision() is None
+    monkeypatch.undo()
+    assert migrate.upgrade(empty)
 
 
 def test_tables_of_another_program_are_not_touched(empty):

@@ -9,7 +9,7 @@ from pathlib import Path
 import mail
 import pytest
 
-from worker.errors import Raced, Unavailable
+from worker.errors import Misconfigured, Raced, Unavailable
 from worker.model import DeadLetter, Delete, Outcome, Reason, Release
 from worker.policy import Policy, UnknownRecipients
 from worker.process import process
@@ -304,3 +304,31 @@ def test_the_same_message_to_two_workers_at_once_counts_once(store, store_url, m
     assert sum(counts["duplicate"] for counts in found) == 60
     assert find_user(store, "jane@example.com")["hard_bounce_count"] == 30
     assert len(rows(store, events)) == 60
+
+
+def test_books_that_became_something_else_blame_no_message_either(store, message):
+    books = Breaking(store, lambda _: True, Misconfigured)
+    last = message(mail.bounce("jane@example.com"), receive_count=5)
+    (handled,) = process([last], books, Policy())
+    assert handled.disposition == Release(0)
+    assert isinstance(handled.error, Misconfigured)
+
+
+@pytest.mark.parametrize(("receives", "kept"), [(1, True), (4, True), (5, False), (6, False)])
+def test_a_message_that_breaks_is_tried_four_times_before_it_is_set_aside(
+    store, message, receives, kept
+):
+    broken, good = mail.addresses(2)
+    books = Breaking(store, lambda reported: reported == broken)
+    batch = [message(mail.bounce(broken), receive_count=receives), message(mail.bounce(good))]
+    handled, _ = process(batch, books, Policy())
+    assert isinstance(handled.disposition, Release if kept else DeadLetter)
+
+
+def test_a_message_that_breaks_for_the_first_time_comes_again_within_a_minute(store, message):
+    good, *broken = mail.addresses(40)
+    books = Breaking(store, lambda reported: reported in broken)
+    batch = [message(mail.bounce(person)) for person in (good, *broken)]
+    seconds = [one.disposition.seconds for one in process(batch, books, Policy())[1:]]
+    assert all(1 <= each <= 60 for each in seconds)
+    assert len(set(seconds)) > 1

@@ -21,6 +21,7 @@ from worker.policy import Policy
 from worker.store import ensure_schema, open_store
 from worker.store.locks import WriterLock
 from worker.store.sqlite import LOOKS_FOR_ROOM, connect
+from worker.store.sqlite.connection import translated
 
 
 @pytest.fixture
@@ -41,6 +42,15 @@ def add(store, *keys):
     page.created = {key: User(email=key, email_key=key) for key in keys}
     with store.transaction() as transaction:
         transaction.save(page)
+
+
+def users_in(path):
+    """As a connection of the test's own sees them."""
+    connection = sqlite3.connect(path)
+    try:
+        return [key for (key,) in connection.execute("SELECT email_key FROM users ORDER BY id")]
+    finally:
+        connection.close()
 
 
 def test_every_commit_is_synced_and_readers_do_not_wait(path, books):
@@ -338,7 +348,10 @@ def test_a_file_that_cannot_be_written_is_unavailable(path, books):
     books._connection.execute("PRAGMA query_only = 1")
     with pytest.raises(Unavailable, match="readonly"):
         add(books, "b")
+    books.close()
+    assert users_in(path) == ["a"]
     add(books, "b")
+    assert users_in(path) == ["a", "b"]
 
 
 class TestWhatIsNoDatabase:
@@ -391,3 +404,32 @@ with store.transaction() as transaction:
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)
     add(books, "a")
+
+
+class TestAFileThatIsJustBeingMade:
+    """SQLite waits for whoever is busy, but not when it is to change the file's mode."""
+
+    @pytest.fixture
+    def maker(self, path):
+        """Somebody who writes to a file that has no WAL yet."""
+        maker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        maker.execute("BEGIN IMMEDIATE")
+        yield maker
+        maker.close()
+
+    def test_its_maker_is_waited_for(self, path, maker):
+        timer = threading.Timer(0.3, lambda: maker.execute("COMMIT"))
+        timer.start()
+        try:
+            connection = connect(path)
+        finally:
+            timer.join()
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        connection.close()
+
+    def test_it_is_not_waited_for_without_an_end(self, path, maker, monkeypatch):
+        monkeypatch.setattr("worker.store.sqlite.connection.BUSY_SECONDS", 0.3)
+        started = time.monotonic()
+        with pytest.raises(Unavailable, match="database is locked"), translated(path):
+            connect(path)
+        assert time.monotonic() - started > 0.2

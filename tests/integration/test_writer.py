@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from waiting import wait_until
 
 from worker.consumer import arrivals, writing
 from worker.consumer.pace import Pace
@@ -107,11 +108,9 @@ def test_those_who_come_while_somebody_writes_share_the_next_commit(make, books,
     writer = make()
     books.gate.clear()
     _, threads = write(writer, [message("a")])
-    while not books.writers:
-        time.sleep(0.001)
+    wait_until(lambda: books.writers)
     rest, more = write(writer, *[[message("b")] for _ in range(5)])
-    while len(writer._waiting) < 6:
-        time.sleep(0.001)
+    wait_until(lambda: len(writer._waiting) == 6)
     books.gate.set()
     join([*threads, *more])
     assert [len(batch) for batch in books.batches] == [1, 5]
@@ -124,8 +123,7 @@ def test_a_commit_has_a_bound(make, books, message, monkeypatch):
     writer = make()
     books.gate.clear()
     _, threads = write(writer, *[[message("x"), message("y")] for _ in range(5)])
-    while len(writer._waiting) < 5:
-        time.sleep(0.001)
+    wait_until(lambda: len(writer._waiting) == 5)
     books.gate.set()
     join(threads)
     assert max(len(batch) for batch in books.batches) <= 4
@@ -155,8 +153,7 @@ class TestOutage:
         writer = make()
         books.away = True
         answers, threads = write(writer, [message("a")])
-        while not books.probes:
-            time.sleep(0.001)
+        wait_until(lambda: books.probes)
         books.away = False
         join(threads)
         assert answers[0][0].disposition == Delete(Outcome.APPLIED)
@@ -166,8 +163,7 @@ class TestOutage:
         writer = make()
         books.away = True
         _, threads = write(writer, [message("a")])
-        while not books.probes:
-            time.sleep(0.001)
+        wait_until(lambda: books.probes)
         waiting = threading.Thread(target=writer.await_books, daemon=True)
         waiting.start()
         waiting.join(0.05)
@@ -188,8 +184,7 @@ class TestOutage:
         seen = books.probes
         waiting = threading.Thread(target=writer.await_books, daemon=True)
         waiting.start()
-        while books.probes == seen:
-            time.sleep(0.001)
+        wait_until(lambda: books.probes > seen)
         books.away = False
         join([waiting])
 
@@ -210,8 +205,7 @@ class TestOutage:
         writer = make()
         books.away = True
         _, threads = write(writer, [message("a")])
-        while not books.probes:
-            time.sleep(0.001)
+        wait_until(lambda: books.probes)
         late, more = write(writer, [message("b")])
         join([*threads, *more])
         assert late[0][0].disposition == Release(0, begun=False)
@@ -221,8 +215,7 @@ class TestOutage:
         writer = make()
         books.away = True
         answers, threads = write(writer, [message("a")])
-        while not books.probes:
-            time.sleep(0.001)
+        wait_until(lambda: books.probes)
         stopping.set()
         join(threads)
         assert answers[0][0].disposition == Release(0)
