@@ -4,6 +4,7 @@ Those that run the installed command are in `running`.
 """
 
 import itertools
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -16,6 +17,16 @@ from worker.model import Received
 from worker.store import Store, ensure_schema, open_store
 
 pytest_plugins = ["running"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Commands that are started here heed SIGINT, even where we were started to ignore it.
+
+    A job in the background or under nohup is, and what is ignored is inherited.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 import warnings
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -248,6 +251,9 @@ class SmallDisk:
     def empty(self):
         (self.path / "ballast").unlink()
 
+    def remount(self, how):
+        subprocess.run(["mount", "-o", f"remount,{how}", self.path], check=True)
+
 
 @pytest.fixture
 def small_disk(tmp_path):
@@ -265,3 +271,50 @@ def small_disk(tmp_path):
         pytest.skip("needs root: a small file system has to be mounted")
     yield SmallDisk(path)
     subprocess.run(["umount", "--lazy", path], check=True)
+
+
+@pytest.fixture
+def daemon(environment, start, twin, queue):
+    """Start the daemon; its log is read as it is written."""
+    environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
+    started = []
+
+    def begin(**changes):
+        started.append(Watched(start("run", **changes)))
+        return started[-1]
+
+    yield begin
+    for watched in started:
+        watched.process.kill()
+        watched.thread.join()
+
+
+class Watched:
+    """A process whose log is read by a thread, so that no pipe fills up."""
+
+    def __init__(self, process):
+        self.process = process
+        self.lines = []
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.append(line)
+
+    def wait_for(self, event, seconds=20):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if any(f'"event":"{event}"' in line for line in self.lines):
+                return
+            assert self.process.poll() is None, "".join(self.lines)
+            time.sleep(0.02)
+        raise AssertionError(f"no {event} in\n" + "".join(self.lines))
+
+    def stop(self, number=signal.SIGTERM, seconds=30):
+        """Ask it to stop; return the exit status and how long it took."""
+        asked = time.monotonic()
+        self.process.send_signal(number)
+        status = self.process.wait(seconds)
+        self.thread.join()
+        return status, time.monotonic() - asked

@@ -1,5 +1,7 @@
 """AWS clients as we want them, and AWS's errors sorted by what to do next."""
 
+import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +18,17 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 10
 """On top of what a long poll waits for."""
 
+_LIKE_A_REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
+
+STALE_CREDENTIALS = frozenset({
+    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException",
+    "IncompleteSignature", "InvalidClientTokenId", "InvalidSecurity", "MissingAuthenticationToken",
+    "NoCredentials", "SignatureDoesNotMatch", "UnrecognizedClientException",
+})  # fmt: skip
+"""After these the session is made anew: keys may have been rotated, in a file or a role."""
+DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+"""Those of them that are also what a valid identity is told."""
+
 _PASSING_CODES = frozenset({
     "InternalError", "InternalFailure", "RequestThrottled", "RequestTimeout", "ServiceUnavailable",
     "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException", "OverLimit",
@@ -24,12 +37,6 @@ _PASSING_CODES = frozenset({
 """Answers in the 400s that are about this moment, not about the request."""
 _BUSY_STATUSES = frozenset({408, 429})
 """They say so without a code, too: a proxy's or a firewall's page."""
-STALE_CREDENTIALS = frozenset({
-    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException",
-    "IncompleteSignature", "InvalidClientTokenId", "InvalidSecurity", "MissingAuthenticationToken",
-    "NoCredentials", "SignatureDoesNotMatch", "UnrecognizedClientException",
-})  # fmt: skip
-"""After these the session is made anew: keys may have been rotated, in a file or a role."""
 
 
 def region_for(setting: str | None, queue_url: str, environment: Mapping[str, str]) -> str:
@@ -38,12 +45,14 @@ def region_for(setting: str | None, queue_url: str, environment: Mapping[str, st
     boto3 by itself does not read `AWS_REGION`.
 
     Raises:
-        Misconfigured: none of them says.
+        Misconfigured: none of them says, or what they say is no name of a region.
 
     """
     named = setting or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     host = (urlsplit(queue_url).hostname or "").split(".")
     if named:
+        if not _LIKE_A_REGION.fullmatch(named):
+            raise Misconfigured(f"{named!r} is no AWS region: mend aws.region, or AWS_REGION")
         return named
     # sqs.REGION.amazonaws.com, REGION.queue.amazonaws.com, sqs-fips.REGION.amazonaws.com, …
     if "amazonaws" in host and len(host) > 2:
@@ -59,7 +68,8 @@ def make_client(service: str, region: str, *, wait_seconds: int = 0, connections
     ours, take 11 to 21 % off the cost of a call.
 
     Raises:
-        Misconfigured: AWS's own files or variables contradict each other.
+        NoIdentity: AWS's own files or variables cannot be read, or contradict each other. They are
+            not ours, somebody may be writing them, and so it passes.
 
     """
     config = Config(
@@ -72,11 +82,14 @@ def make_client(service: str, region: str, *, wait_seconds: int = 0, connections
         max_pool_connections=connections,
         tcp_keepalive=True,
     )
-    try:
-        session: Any = boto3.Session()
-        return session.client(service, config=config)
-    except (failures.BotoCoreError, ValueError) as error:
-        raise Misconfigured(f"AWS: {error}") from error
+    # It logs a traceback where credentials cannot be refreshed; we say that ourselves.
+    logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
+    with translated():
+        try:
+            session: Any = boto3.Session()
+            return session.client(service, config=config)
+        except failures.BotoCoreError as error:
+            raise NoIdentity(f"AWS: {error}") from error
 
 
 def is_region_of(service: str, region: str) -> bool:
@@ -95,6 +108,7 @@ def translated() -> Iterator[None]:
     Raises:
         Unavailable: an error of AWS's own, or no answer at all; `Throttled` where AWS had
             no time for us.
+        NoIdentity: likewise, from whatever gives us credentials.
         Refused: no such queue, not permitted, no or wrong credentials, not a valid request.
 
     """
@@ -111,8 +125,17 @@ def translated() -> Iterator[None]:
         raise AwsRefused(code, text, status, error.operation_name) from error
     except (failures.NoCredentialsError, failures.PartialCredentialsError) as error:
         raise AwsRefused("NoCredentials", str(error)) from error
+    except failures.CredentialRetrievalError as error:
+        raise NoIdentity(f"AWS: {error}") from error
     except failures.BotoCoreError as error:
         raise Unavailable(f"AWS: {error}") from error
+    except (OSError, ValueError, KeyError) as error:
+        # A helper that is not there, a file that is cut off: botocore lets these through.
+        raise NoIdentity(f"AWS: credentials or settings cannot be read: {error}") from error
+
+
+class NoIdentity(Unavailable):
+    """What gives us AWS's settings and credentials is away: a file, a helper, an endpoint."""
 
 
 class Throttled(Unavailable):

@@ -33,3 +33,11 @@ class Books(Protocol):
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Begin; the end of the block is a durable commit, an exception a rollback."""
+
+    def probe(self) -> None:
+        """Find out whether they can be written, by writing what is rolled back.
+
+        Raises:
+            Unavailable, Misconfigured: they cannot.
+
+        """

@@ -1,6 +1,5 @@
 """`ses-worker run`: work until a signal."""
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,19 +12,16 @@ from worker.app import (
     make_store,
     say_where_dead_letters_go,
 )
+from worker.bounds import Bounds, Over
 from worker.consumer import Plan
 from worker.retries import while_away
 from worker.settings import Settings
-from worker.signals import Asked, caught
+from worker.signals import caught
 
 if TYPE_CHECKING:
     from worker.relay import Relay
 
 log = structlog.get_logger()
-
-
-class _Stopped(Exception):
-    """A signal came while we were waiting."""
 
 
 def run(settings: Settings) -> int:
@@ -38,19 +34,21 @@ def run(settings: Settings) -> int:
     plan = Plan(wait_seconds=settings.queue.wait_seconds, pollers=settings.queue.pollers)
     with caught() as asked:
         queue, store = make_queue(settings, plan), make_store(settings)
+        bounds = Bounds(asked)
         try:
-            while_away(partial(_sleep, asked), _tell)(bring_schema_up, settings, store)
-        except _Stopped:
+            again = while_away(bounds.sleep, _tell)
+            again(bounds.call, bring_schema_up, settings, store)
+        except Over:
             return 0
         relay = make_relay(settings, store)
         consumer = make_consumer(settings, plan, queue, store, relay)
         log.info("worker.started", queue=queue.name, store=store.place, pollers=plan.pollers)
-        say_where_dead_letters_go(queue)
+        say_where_dead_letters_go(queue, asked.to_stop)
         consumer.start()
         if relay:
             relay.start()
         while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set() or _has_failed(relay)):
-            pass
+            consumer.look_after()
         if consumer.failure:
             asked.to_hurry.set()  # nobody is left to work on what a long poll would bring
         log.info("worker.stopping", held=consumer.held)
@@ -58,7 +56,8 @@ def run(settings: Settings) -> int:
             relay.stop()
         finished = consumer.finish(asked.to_hurry)
         finished = (relay is None or relay.finish(asked.to_hurry)) and finished
-        store.close()
+        if finished:
+            store.close()  # else whoever is left behind is in it, and it would wait
         log.info("worker.stopped", **consumer.tally.as_dict())
     if consumer.failure or _has_failed(relay):
         return 1
@@ -67,11 +66,6 @@ def run(settings: Settings) -> int:
 
 def _has_failed(relay: "Relay | None") -> bool:
     return relay is not None and relay.failure is not None
-
-
-def _sleep(asked: Asked, seconds: float) -> None:
-    if asked.to_stop.wait(seconds):
-        raise _Stopped
 
 
 def _tell(error: BaseException, seconds: float) -> None:

@@ -14,6 +14,7 @@ from worker.app import (
     make_store,
     say_where_dead_letters_go,
 )
+from worker.bounds import Bounds, Over
 from worker.consumer import Consumer, Plan, Tally
 from worker.errors import Refused, Unavailable
 from worker.queue import Counts, Queue
@@ -28,6 +29,8 @@ DELIVERY_SECONDS = 30
 """How long effects are delivered once the queue is empty."""
 PATIENCE_SECONDS = 60
 """How long to wait for messages that others hold, or that are delayed."""
+LAST_LOOK_SECONDS = 5
+"""How long to wait for SQS to say what remains."""
 
 log = structlog.get_logger()
 Watch = Callable[[Tally, Counts], None]
@@ -75,38 +78,42 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         patient=False,
     )
     with caught() as asked:
+        bounds = Bounds(asked, limits.seconds)
         queue, store = make_queue(settings, plan), make_store(settings)
-        bring_schema_up(settings, store)
-        at_first = _count(queue)
-        say_where_dead_letters_go(queue)
+        try:
+            bounds.call(bring_schema_up, settings, store)
+            at_first = _count(queue, bounds)
+        except Over:
+            raise Unavailable("stopped before it could begin: no answer by then") from None
+        say_where_dead_letters_go(queue, asked.to_stop)
         consumer = make_consumer(settings, plan, queue, store)
-        end = _End(consumer, queue, asked, limits.seconds)
+        end = _End(consumer, queue, bounds)
         consumer.start()
         try:
             while not end.has_come():
                 watch(consumer.tally, at_first)
+                consumer.look_after()
                 consumer.stopped.wait(0.05)
             failure = consumer.failure
         except (Unavailable, Refused) as error:
             failure = error
-        consumer.finish(asked.to_hurry)
+        finished = consumer.finish(asked.to_hurry)
+        failure = failure or consumer.failure
         watch(consumer.tally, at_first)
-        effects = Effects() if failure else _deliver(settings, store, asked)
-        store.close()
+        effects = _deliver(settings, store, asked) if finished and not failure else Effects()
+        if finished:
+            store.close()  # else whoever is left behind is in it, and it would wait
         return _drained(consumer, queue, started, effects, failure)
 
 
 class _End:
     """Tells when a drain is over: empty, at a limit, asked to stop, failed, or out of patience."""
 
-    def __init__(
-        self, consumer: Consumer, queue: Queue, asked: Asked, seconds: float | None
-    ) -> None:
+    def __init__(self, consumer: Consumer, queue: Queue, bounds: Bounds) -> None:
         self._consumer = consumer
         self._queue = queue
-        self._asked = asked
+        self._bounds = bounds
         self._quiet_since = time.monotonic()
-        self._deadline = None if seconds is None else self._quiet_since + seconds
         self._received = 0
         self._polls_seen = 0
 
@@ -115,19 +122,22 @@ class _End:
         consumer, now = self._consumer, time.monotonic()
         if consumer.tally.received != self._received:
             self._received, self._quiet_since = consumer.tally.received, now
-        if consumer.stopped.is_set() or self._asked.to_stop.is_set() or consumer.exhausted:
-            return True
-        if self._deadline is not None and now >= self._deadline:
+        if consumer.stopped.is_set() or self._bounds.over or consumer.exhausted:
             return True
         empty_polls = consumer.pace.empty_in_a_row
         if not consumer.idle or empty_polls == self._polls_seen:
             return False
         self._polls_seen = empty_polls
-        return _count(self._queue).total == 0 or now - self._quiet_since >= PATIENCE_SECONDS
+        try:
+            counts = _count(self._queue, self._bounds)
+        except Over:
+            return True
+        return counts.total == 0 or now - self._quiet_since >= PATIENCE_SECONDS
 
 
-def _count(queue: Queue) -> Counts:
-    return a_few_times(time.sleep)(queue.counts)
+def _count(queue: Queue, bounds: Bounds) -> Counts:
+    counts: Counts = a_few_times(bounds.sleep)(bounds.call, queue.counts)
+    return counts
 
 
 def _deliver(settings: Settings, store: Store, asked: Asked) -> Effects:
@@ -152,9 +162,12 @@ def _drained(
     failure: BaseException | None,
 ) -> Drained:
     try:
-        remaining = _count(queue)
+        remaining = _count(queue, Bounds(seconds=LAST_LOOK_SECONDS))
     except (Unavailable, Refused) as error:
         remaining, failure = Counts(), failure or error
+    except Over:
+        silent = Unavailable(f"SQS did not say within {LAST_LOOK_SECONDS} s what remains")
+        remaining, failure = Counts(), failure or silent
     return Drained(
         tally=consumer.tally,
         remaining=remaining,

@@ -11,32 +11,45 @@ SES's ids begin with a time stamp. The keys begin with the ids, so that an index
 its end and not all over; the digest behind them bounds their length whatever a stranger wrote.
 """
 
+import re
 from hashlib import blake2b
 
 from worker.model import Notification
 
 _LONGEST_PREFIX = 100
 _DIGEST_BYTES = 12
+_FRACTION = re.compile(r"\.(\d*?)0*(?!\d)")
 
 
 def feedback_keys(said: Notification, timestamp: str, recipient: str) -> tuple[str, str]:
     """Return `dedupe_key` and `route_key` for one recipient of a notification.
 
-    `timestamp` is the event time as SES wrote it and stands in where it cannot be read;
-    `recipient` is the normalised address, or whatever else tells this entry from the next.
-    Without a feedback id the route tells events apart, without a usable route the feedback id
-    does, and with neither the whole message: two different events never share a key.
+    `timestamp` is the event time as SES wrote it, empty if it is no text, and stands in where it
+    cannot be read; `recipient` is the normalised address, or whatever else tells this entry from
+    the next. Without a feedback id the route tells events apart, without a message id the feedback
+    id does, and with neither the whole message. Two different events never share a key, but for
+    those of one mail, recipient, type and sub-type that both came without a time: they count once,
+    as a second route would.
     """
     dedupe = route = None
     if said.feedback_id:
         dedupe = _key(said.feedback_id, said.kind, recipient)
-    if said.ses_message_id and timestamp:
-        time = said.occurred_at.isoformat() if said.occurred_at else timestamp
+    if said.ses_message_id:
+        time = said.occurred_at.isoformat() if said.occurred_at else _normalised(timestamp)
         route = _key(
             said.ses_message_id, said.kind, recipient, said.type or "", said.subtype or "", time
         )
     either = dedupe or route or _key(said.text, said.kind, recipient)
     return dedupe or either, route or either
+
+
+def _normalised(timestamp: str) -> str:
+    """What cannot be read as a time, such as a leap second: the same however SES writes it."""
+    return _FRACTION.sub(_shortest, timestamp.strip().upper())
+
+
+def _shortest(fraction: re.Match[str]) -> str:
+    return f".{fraction[1]}" if fraction[1] else ""
 
 
 def _key(identifier: str, *parts: str) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from worker.errors import Misconfigured, Unavailable
+
 
 class Kind(StrEnum):
     """What a notification of interest is about."""
@@ -220,3 +222,13 @@ class Handled(Struct, frozen=True):
     ignored: Ignored | None = None
     error: Exception | None = None
     """What went wrong with this one message, if something did."""
+
+    @property
+    def met_an_outage(self) -> bool:
+        """The books were away; no message is to blame."""
+        return isinstance(self.error, Unavailable | Misconfigured)
+
+    @property
+    def shows_books_well(self) -> bool:
+        """It is written, or was found there."""
+        return self.disposition in (Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE))

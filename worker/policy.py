@@ -16,6 +16,9 @@ REFUSED_BY_SES = frozenset({
     "EmailValidationSuppressed",
 })  # fmt: skip
 """Sub-types with which SES itself refuses to send; they come back at every send."""
+_REFUSALS = frozenset(map(str.lower, REFUSED_BY_SES))
+# Types and sub-types of complaints, and sub-types of bounces, come from mailbox providers and from
+# several systems of AWS's: their case says nothing.
 
 
 class UnknownRecipients(StrEnum):
@@ -65,7 +68,7 @@ class Rule(Struct, frozen=True):
 def is_refusal(feedback: Feedback) -> bool:
     """SES refused to send; no mailbox said anything new."""
     said = feedback.notification
-    return said.type == "Permanent" and said.subtype in REFUSED_BY_SES
+    return said.type == "Permanent" and (said.subtype or "").lower() in _REFUSALS
 
 
 def _says_spam(feedback: Feedback, _: User) -> bool:
@@ -85,11 +88,11 @@ def _is_transient(feedback: Feedback, _: User) -> bool:
 
 
 def _is_repeated_refusal(feedback: Feedback, _: User) -> bool:
-    return (feedback.notification.subtype or "").endswith("SuppressionList")
+    return (feedback.notification.subtype or "").lower().endswith("suppressionlist")
 
 
 def _is_not_spam(feedback: Feedback, _: User) -> bool:
-    return feedback.notification.type == "not-spam"
+    return (feedback.notification.type or "").lower() == "not-spam"
 
 
 def _is_blocked_already(_: Feedback, user: User) -> bool:

@@ -20,8 +20,16 @@ def process(batch: Sequence[Received], books: Books, policy: Policy) -> list[Han
     """Take a batch from bytes to one commit; say what becomes of each message on the queue.
 
     A message that breaks the batch is found by halving, so that only the guilty one suffers.
-    When the books are away no message is to blame: all go back, with the error.
+    When the books are away no message is to blame: all go back, with the error. Nor is any where
+    all of several break in the same way, or where the books take nothing else either.
     """
+    handled = _halve(batch, books, policy)
+    if any(one.error and not one.met_an_outage for one in handled):
+        return _judge(handled, books)
+    return handled
+
+
+def _halve(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
     try:
         return _apply(batch, books, policy)
     except (Unavailable, Misconfigured) as error:
@@ -30,7 +38,27 @@ def process(batch: Sequence[Received], books: Books, policy: Policy) -> list[Han
         if len(batch) == 1:
             return [_broken(batch[0], error)]
         half = len(batch) // 2
-        return process(batch[:half], books, policy) + process(batch[half:], books, policy)
+        return _halve(batch[:half], books, policy) + _halve(batch[half:], books, policy)
+
+
+def _judge(handled: list[Handled], books: Books) -> list[Handled]:
+    """Blame a message only where the books are shown to be well, by others or by a probe."""
+    if any(one.decisions for one in handled):
+        return handled
+    errors = [one.error for one in handled if one.error]
+    outage: Exception
+    if len(errors) > 1 and len(kinds := {type(error).__name__ for error in errors}) == 1:
+        outage = Unavailable(f"all of {len(errors)} messages break alike: {kinds.pop()}")
+    else:
+        try:
+            books.probe()
+        except (Unavailable, Misconfigured) as error:
+            outage = error
+        else:
+            return handled
+    return [
+        Handled(one.received, Release(0), error=outage) if one.error else one for one in handled
+    ]
 
 
 @when_raced
@@ -50,7 +78,11 @@ def _apply(batch: Sequence[Received], books: Books, policy: Policy) -> list[Hand
 
 
 def _broken(received: Received, error: Exception) -> Handled:
-    """One message that cannot be applied, though the books are well: later, then never."""
+    """One message that cannot be applied: later, then never.
+
+    SQS counts hand-backs too, so that it may be given up for the first time that it breaks; but not
+    before the books are shown to be well.
+    """
     if received.receive_count >= RECEIVES_BEFORE_GIVING_UP:
         given_up = DeadLetter(Reason.PROCESSING_FAILED, type(error).__name__)
         return Handled(received, given_up, error=error)

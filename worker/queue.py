@@ -6,7 +6,7 @@ Quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,8 +14,15 @@ from typing import Any
 from msgspec import Struct
 
 from worker import __version__
-from worker.aws import STALE_CREDENTIALS, AwsRefused, make_client, translated
-from worker.errors import Refused
+from worker.aws import (
+    DENIED,
+    STALE_CREDENTIALS,
+    AwsRefused,
+    NoIdentity,
+    make_client,
+    translated,
+)
+from worker.errors import Refused, Unavailable
 from worker.masking import harmless
 from worker.model import DeadLetter, Received
 
@@ -71,7 +78,8 @@ class Queue:
             make_client, "sqs", region, wait_seconds=wait_seconds, connections=connections
         )
         self._turn = threading.Lock()
-        self._client: Any = self._connect()
+        self._client: Any = None
+        """Made when it is first needed, and anew after trouble with credentials."""
 
     @property
     def name(self) -> str:
@@ -132,17 +140,36 @@ class Queue:
 
         Raises:
             Refused: there is no dead-letter queue, or it will never take this body.
+            Unavailable: also where we cannot say who we are, which says nothing about it.
 
         """
-        url = self.find_dead_letter_queue()
-        if url is None:
-            raise Refused("there is no dead-letter queue")
-        self._call(
-            "send_message",
-            QueueUrl=url,
-            MessageBody=received.body,
-            MessageAttributes=self._dead_letter_attributes(received, why),
-        )
+        try:
+            url = self.find_dead_letter_queue()
+            if url is None:
+                raise Refused("there is no dead-letter queue")
+            self._call(
+                "send_message",
+                QueueUrl=url,
+                MessageBody=received.body,
+                MessageAttributes=self._dead_letter_attributes(received, why),
+            )
+        except AwsRefused as refused:
+            if refused.code in STALE_CREDENTIALS - DENIED:
+                raise Unavailable(str(refused)) from refused
+            raise
+
+    def ask_to_delete(self) -> None:
+        """Find out whether deletes are allowed, by one that deletes nothing.
+
+        Raises:
+            Refused: they are not.
+
+        """
+        try:
+            self._call("delete_message_batch", Entries=[{"Id": "0", "ReceiptHandle": "none"}])
+        except AwsRefused as refused:
+            if "ReceiptHandle" not in refused.code:
+                raise
 
     def counts(self) -> Counts:
         """Ask how many messages there are."""
@@ -171,18 +198,34 @@ class Queue:
         return dict(answer.get("Attributes", {}))
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        with self._turn:
-            client = self._client = self._client or self._connect()
+        request = {"QueueUrl": self.url} | arguments
+        try:
+            return self._call_once(operation, request)
+        except AwsRefused as refused:
+            if refused.code not in STALE_CREDENTIALS:
+                raise
+        return self._call_once(operation, request)  # as somebody else, perhaps
+
+    def _call_once(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        client = self._client or self._connected()
         try:
             with translated():
-                answer: dict[str, Any] = getattr(client, operation)(
-                    **{"QueueUrl": self.url} | arguments
-                )
+                answer: dict[str, Any] = getattr(client, operation)(**request)
                 return answer
-        except AwsRefused as refused:
-            if refused.code in STALE_CREDENTIALS:
-                self._client = None
+        except (AwsRefused, NoIdentity) as error:
+            if not isinstance(error, AwsRefused) or error.code in STALE_CREDENTIALS:
+                self._forget(client)
             raise
+
+    def _connected(self) -> Any:
+        with self._turn:
+            client = self._client = self._client or self._connect()
+        return client
+
+    def _forget(self, client: Any) -> None:
+        with self._turn:
+            if self._client is client:  # else somebody has made another since
+                self._client = None
 
 
 def read_redrive_target(policy: str) -> str | None:

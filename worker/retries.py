@@ -12,7 +12,7 @@ from tenacity import (
     retry_if_result,
     stop_after_attempt,
     stop_after_delay,
-    wait_exponential_jitter,
+    wait_exponential,
     wait_random,
 )
 
@@ -58,7 +58,7 @@ def a_few_times(sleep: Sleep) -> Retrying:
     """Get over a hiccup: five tries within some seconds; what is refused is not tried again."""
     return Retrying(
         retry=retry_if_exception_type(Unavailable),
-        wait=wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.2),
+        wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.2),
         stop=stop_after_attempt(5),
         sleep=sleep,
         reraise=True,
@@ -69,7 +69,7 @@ def until_leased_out(sleep: Sleep, seconds: float) -> Retrying:
     """Settle what was delivered, though the books be away for a moment, while it is still ours."""
     return Retrying(
         retry=retry_if_exception_type((Unavailable, Raced)),
-        wait=wait_exponential_jitter(multiplier=0.05, max=5, jitter=0.1),
+        wait=wait_exponential(multiplier=0.05, max=5) + wait_random(0, 0.1),
         stop=stop_after_delay(seconds),
         sleep=sleep,
         reraise=True,

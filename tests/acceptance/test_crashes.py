@@ -79,7 +79,7 @@ def test_a_kill_after_quarantine_keeps_one_copy(failing, run, twin, environment,
     assert twin.messages(url) == []
 
 
-def test_whatever_is_deleted_was_committed_before(run, twin, queue, books, twelve):
+def test_whatever_is_deleted_was_committed_before(run, twin, queue, books, either_store, twelve):
     """At each delete the rows are looked for with a connection of the test's own."""
     seen = []
 
@@ -91,3 +91,4 @@ def test_whatever_is_deleted_was_committed_before(run, twin, queue, books, twelv
     twin.on_delete(look)
     run("drain")
     assert seen == [1] * 12
+    assert twin.messages(queue) == []

@@ -38,10 +38,10 @@ def bounces(count):
 
 class TestEmptiness:
     def test_an_empty_queue_is_told_in_under_six_seconds(self, run, queue):
-        started = time.monotonic()
         done = run("drain", "--json")
-        assert time.monotonic() - started < 6
         assert (done.status, done.json["received"], done.json["remaining"]) == (0, 0, 0)
+        # From its own beginning: how long a process takes to start is the machine's affair.
+        assert 2 < done.json["elapsed_s"] < 5
 
     def test_it_takes_two_empty_receives_in_a_row_that_wait(self, run, twin, queue):
         run("drain", "--json")
@@ -67,7 +67,9 @@ class TestEmptiness:
         thread.start()
         done = run("drain", "--json")
         thread.join()
-        assert done.json["applied"] + twin.counts(queue).visible == 8
+        fates = twin.journal.fates().values()
+        assert [(fate.received, fate.deleted) for fate in fates] == [(1, True)] * 8
+        assert (done.status, done.json["received"], done.json["applied"]) == (0, 8, 8)
 
 
 class TestLimits:
@@ -83,12 +85,28 @@ class TestLimits:
         done = run("drain", "--max-messages", 12, "--json")
         assert (done.status, done.json["received"], done.json["remaining"]) == (0, 12, 0)
 
-    def test_max_seconds_ends_it_and_hands_back_what_was_not_begun(self, run, twin, queue):
+    def test_max_seconds_ends_it_and_hands_back_what_was_not_begun(self, start, twin, queue, books):
+        """The second receive is still under way when the time is over, and brings seven."""
+        send(twin, queue, *bounces(5))
+        twin.faults.add(Delay(6), on=RECEIVE, first=2)
+        process = start("drain", "--max-seconds", "4", "--json", SES_WORKER_QUEUE__POLLERS="1")
+        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+        late = send(twin, queue, *bounces(7))
+        out, _ = process.communicate(timeout=40)
+        done = json.loads(out)
+        assert process.returncode == 4
+        assert (done["received"], done["applied"], done["deferred"]) == (5, 5, 0)
+        assert (done["remaining"], done["remaining_visible"]) == (7, 7)
+        assert [twin.journal.fate(name).received for name in late] == [1] * 7
+        assert twin.counts(queue) == (7, 0, 0)
+        assert books.count("events") == 5
+        assert 4 <= done["elapsed_s"] < 12
+
+    def test_max_seconds_does_not_wait_for_what_is_delayed(self, run, twin, queue):
         twin.send(queue, mail.bounce("jane@example.com"), delay=600)
-        started = time.monotonic()
         done = run("drain", "--max-seconds", 3, "--json")
-        assert time.monotonic() - started < 8
         assert (done.status, done.json["remaining"], done.json["remaining_delayed"]) == (4, 1, 1)
+        assert 3 <= done.json["elapsed_s"] < 10
 
     def test_a_signal_ends_it_like_a_limit(self, start, twin, queue):
         twin.send(queue, mail.bounce("jane@example.com"), delay=600)
@@ -227,8 +245,7 @@ class TestDeletes:
             len(request.arguments["Entries"])
             for request in twin.journal.requests("DeleteMessageBatch")
         ]
-        assert sum(sizes) == 200
-        assert len(sizes) <= 30
+        assert sizes == [10] * 20
 
 
 class TestFailures:

@@ -15,6 +15,7 @@ REPORTS = [
     if row["kind"] in {"bounce", "complaint"} and row["disposition"] == "ack"
 ]
 EVERYBODY = sorted({address for row in EXPECTED for address in row["recipients"] if address})
+TOKEN = json.loads((PAYLOADS / "sqsbody-subscription-confirmation.json").read_text())["Token"]
 USERS = [address for number, address in enumerate(EVERYBODY) if number % 5 != 4]
 
 
@@ -60,8 +61,9 @@ def test_all_payloads_mean_what_is_expected_and_once_more_nothing(
 
     for body in bodies:
         twin.send(queue, body)
-    again = run("drain", "--json").json
-    assert (again["applied"], again["duplicate"]) == (0, len(REPORTS))
+    again = run("drain", "--json")
+    assert (again.json["applied"], again.json["duplicate"]) == (0, len(REPORTS))
+    assert not [line for line in again.log if line["event"].endswith("_notification")]
     assert books.rows("SELECT * FROM users ORDER BY email_key") == users
     assert books.count("events") == len(events)
 
@@ -69,8 +71,13 @@ def test_all_payloads_mean_what_is_expected_and_once_more_nothing(
     assert sorted(letter.body for letter in letters) == sorted(
         body for body, row in zip(bodies, EXPECTED, strict=True) if row in DEAD for _ in "12"
     )
-    said = (first.err + run("drain", "--json").err).lower()
+    for kind in ("bounce", "complaint"):
+        lines = [line for line in first.log if line["event"] == f"{kind}_notification"]
+        assert len(lines) == len([event for event in events if event["kind"] == kind]) > 0
+    said = (first.err + again.err).lower()
     assert not [address for address in EVERYBODY if address in said]
+    assert "subscription_confirmation" in said
+    assert TOKEN not in said
 
 
 def check(row, events):

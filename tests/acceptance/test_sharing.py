@@ -57,7 +57,7 @@ def test_two_share_a_thousand_effects_and_one_is_killed_with_a_lease(
         cwd=tmp_path,
         stderr=subprocess.DEVNULL,
     )
-    other = start("run")
+    start("run")
     assert doomed.wait(SECONDS) == -9
     wait_for(lambda: len(slack.posts) >= EFFECTS)
     with owed.writing() as connection:  # the lease of the dead would end in a minute

@@ -1,18 +1,20 @@
 """The books: one suite, SQLite and PostgreSQL alike."""
 
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 
 import mail
 import pytest
 
+from worker import __version__
 from worker.decode import decode
-from worker.errors import Raced
-from worker.model import DeadLetter, Reason, User
+from worker.errors import Raced, Unavailable
+from worker.model import DeadLetter, Reason, Received, User
 from worker.page import Page
 from worker.policy import Policy
 from worker.store import ensure_schema, open_store
-from worker.store.schema import events, quarantine, users
+from worker.store.schema import events, metadata, quarantine, users
 
 JANE = User(
     email="Jane@example.com",
@@ -175,9 +177,55 @@ def test_times_are_stored_as_applications_read_them(store, store_url):
         assert found == JANE.paused_until
 
 
-def test_a_probe_finds_well_books_well_and_changes_nothing(store):
+def test_a_probe_finds_well_books_well_and_changes_nothing(store, message):
+    """Of users who are there nothing is changed, and nothing is added to any table."""
+    with store.transaction() as transaction:
+        transaction.save(page(created=[JANE]))
+        transaction.save(decided(message, mail.bounce("joan@example.com")))
+    before = [rows(store, table) for table in metadata.sorted_tables]
     store.probe()
-    assert rows(store, users) == rows(store, events) == []
+    assert [rows(store, table) for table in metadata.sorted_tables] == before
+    with store.transaction() as transaction:
+        assert transaction.users(KEYS) == {JANE.email_key: JANE}, "nothing is left locked"
+
+
+RENAMED = "ALTER TABLE events RENAME COLUMN status TO dsn_status"
+GROWN = {
+    "postgresql": "ALTER TABLE events ADD COLUMN tenant text NOT NULL",
+    "sqlite": "CREATE TRIGGER t AFTER INSERT ON events BEGIN SELECT RAISE(FAIL, 'no'); END",
+}
+
+
+@pytest.mark.parametrize("how", ["renamed", "grown"])
+def test_a_schema_that_changed_underfoot_is_nobodys_fault_and_a_probe_sees_it(
+    store, store_url, message, how
+):
+    change = RENAMED if how == "renamed" else GROWN[store_url.partition(":")[0]]
+    with store.writing() as connection:
+        connection.exec_driver_sql(change)
+    with pytest.raises(Unavailable):
+        store.probe()
+    written = decided(message, mail.bounce("jane@example.com"))
+    if "TRIGGER" not in change:
+        with pytest.raises(Unavailable), store.transaction() as transaction:
+            transaction.save(written)
+    assert rows(store, users) == []
+
+
+def test_a_probe_of_books_that_refuse_every_row_blames_them(store, store_url):
+    make = "CREATE UNIQUE INDEX only_one ON users ((1))"
+    with store.transaction() as transaction:
+        transaction.save(page(created=[JANE]))
+    with store.writing() as connection:
+        connection.exec_driver_sql(make)
+    with pytest.raises(Unavailable):
+        store.probe()
+
+
+def test_a_transaction_that_reads_cannot_write(store):
+    with pytest.raises(Exception), store.reading() as connection:  # noqa: B017, PT011
+        connection.execute(users.insert().values(email="a", email_key="a"))
+    assert rows(store, users) == []
 
 
 def test_two_workers_who_change_one_user_lose_no_change(store, store_url):
@@ -220,3 +268,56 @@ def test_the_schema_is_there_for_whoever_comes_second(store_url):
         thread.join()
     assert len(found) == 4
     assert len([applied for applied in found if applied]) == 1
+
+
+def test_quarantine_keeps_all_that_there_is_to_know(store):
+    attributes = {
+        "text": {"DataType": "String", "StringValue": "gr\u00fc\u00dfe"},
+        "raw": {"DataType": "Binary", "BinaryValue": b"\x00\xff\x1e"},
+    }
+    received = Received(
+        message_id="message-1",
+        body="nonsense",
+        receipt_handle="handle-1",
+        receive_count=1,
+        received_at=datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC),
+        lease_until=0,
+        sent_at=datetime(2026, 11, 20, 8, 15, 33, 123000, tzinfo=UTC),
+        attributes=attributes,
+    )
+    with store.transaction() as transaction:
+        transaction.quarantine("https://queue", received, DeadLetter(Reason.NOT_JSON, "line 1"))
+    (row,) = rows(store, quarantine)
+    kept = dict(row) | {"attributes": json.loads(row["attributes"])}
+    assert kept == {
+        "id": row["id"],
+        "queue": "https://queue",
+        "message_id": "message-1",
+        "reason": "not_json",
+        "detail": "line 1",
+        "body": b"nonsense",
+        "attributes": attributes | {"raw": {"DataType": "Binary", "BinaryValue": "AP8e"}},
+        "sent_at": received.sent_at,
+        "received_at": received.received_at,
+        "worker_version": __version__,
+    }
+
+
+def test_tables_that_are_gone_blame_no_message_and_are_found_missing(store, message):
+    feedback = decode(mail.bounce("jane@example.com"))
+    with store.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE events")
+    with pytest.raises(Unavailable, match="events"), store.transaction() as transaction:
+        transaction.seen(feedback)
+    with pytest.raises(Unavailable):
+        store.probe()
+
+
+def test_a_probe_finds_books_that_cannot_be_read_or_written_ill(store):
+    with store.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE users RENAME TO elsewhere")
+    with pytest.raises(Unavailable):
+        store.probe()
+    with store.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO users")
+    store.probe()

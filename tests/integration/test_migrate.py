@@ -1,8 +1,13 @@
 """The schema: made, brought up under a lock, refused when it is newer."""
 
+import threading
+import time
+
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
 
 from worker.errors import Misconfigured
 from worker.store import ensure_schema, migrate, open_store
@@ -57,13 +62,23 @@ def test_a_newer_schema_is_refused_and_left_alone(store):
 
 
 def test_a_migration_that_fails_leaves_the_schema_as_it_was(empty, monkeypatch):
-    def fail(*_):
+    """It fails at its very end: all tables are made by then."""
+    upgrade, made = migrate.command.upgrade, []
+
+    def fail(config, revision):
+        upgrade(config, revision)
+        made.extend(inspect(config.attributes["connection"]).get_table_names())
         raise ZeroDivisionError
 
-    monkeypatch.setattr(migrate, "command", type("Command", (), {"upgrade": staticmethod(fail)}))
+    monkeypatch.setattr(migrate.command, "upgrade", fail)
     with pytest.raises(ZeroDivisionError):
         migrate.upgrade(empty)
+    assert set(made) == OUR_TABLES | {VERSION_TABLE}
+    with empty.reading() as connection:
+        assert inspect(connection).get_table_names() == []
     assert empty.revision() is None
+    monkeypatch.undo()
+    assert migrate.upgrade(empty)
 
 
 def test_tables_of_another_program_are_not_touched(empty):
@@ -79,3 +94,44 @@ def test_another_programs_other_tables_do_not_disturb(empty):
         connection.exec_driver_sql("CREATE TABLE invoices (mine INTEGER)")
     assert ensure_schema(empty, migrate=True)
     assert ensure_schema(empty, migrate=True) == ()
+
+
+def test_two_processes_migrate_whatever_isolation_the_server_prefers(postgresql_url):
+    """Under repeatable read the second would not see what the first has made."""
+    with psycopg.connect(postgresql_url, autocommit=True) as admin:
+        (name,) = admin.execute("SELECT current_database()").fetchone()
+        admin.execute(
+            f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'"
+        )
+    found = []
+
+    def bring_up():
+        store = open_store(postgresql_url)
+        found.append(bool(ensure_schema(store, migrate=True)))
+        store.close()
+
+    threads = [threading.Thread(target=bring_up) for _ in range(2)]
+    with psycopg.connect(postgresql_url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (migrate._ADVISORY_LOCK,))
+        for thread in threads:
+            thread.start()
+        time.sleep(2)
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [False, True]
+
+
+def test_a_migration_waits_longer_for_a_lock_than_a_batch(postgresql_url, monkeypatch):
+    from worker.store.postgresql import connection
+
+    monkeypatch.setitem(connection._SESSION, "lock_timeout", "100ms")
+    store = open_store(postgresql_url)
+    with psycopg.connect(postgresql_url) as other:
+        other.execute(
+            "CREATE TABLE users (id integer)"
+        )  # the name is taken until it is rolled back
+        thread = threading.Timer(1, other.rollback)
+        thread.start()
+        assert migrate.upgrade(store)
+        thread.join()
+    store.close()

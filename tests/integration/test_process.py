@@ -1,6 +1,7 @@
 """From bytes to commit, on real books of both kinds."""
 
 import json
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import mail
 import pytest
 
-from worker.errors import Raced, Unavailable
+from worker.errors import Misconfigured, Raced, Unavailable
 from worker.model import DeadLetter, Delete, Outcome, Reason, Release
 from worker.policy import Policy, UnknownRecipients
 from worker.process import process
@@ -140,6 +141,11 @@ class Breaking:
         self.breaks = breaks
         self.error = error
         self.commits = 0
+        self.probes = 0
+
+    def probe(self):
+        self.probes += 1
+        self.store.probe()
 
     def transaction(self):
         from contextlib import contextmanager
@@ -180,6 +186,71 @@ def test_a_message_that_keeps_breaking_is_set_aside(store, message):
         [message(mail.bounce("jane@example.com"), receive_count=5)], books, Policy()
     )
     assert handled.disposition == DeadLetter(Reason.PROCESSING_FAILED, "ValueError")
+
+
+def test_where_all_break_alike_no_message_is_to_blame(store, message):
+    """A bug of ours, or a change to the tables that no error code tells."""
+    books = Breaking(store, lambda _: True)
+    bodies = [*map(mail.bounce, mail.addresses(3)), "nonsense", '{"eventType": "Open"}']
+    handled = process([message(body, receive_count=5) for body in bodies], books, Policy())
+    assert outcomes(handled) == ["Release"] * 3 + ["DeadLetter", "ignored"]
+    assert [str(one.error) for one in handled[:3]] == [
+        "all of 3 messages break alike: ValueError"
+    ] * 3
+    assert all(one.met_an_outage for one in handled[:3])
+
+
+def test_one_that_breaks_alone_is_to_blame_only_if_a_sample_can_be_written(store, message):
+    books = Breaking(store, lambda _: True)
+    bounce = message(mail.bounce("jane@example.com"), receive_count=5)
+    (handled,) = process([bounce], books, Policy())
+    assert (books.probes, type(handled.disposition)) == (1, DeadLetter)
+
+    def refuse():
+        raise Unavailable("a sample cannot be written")
+
+    books.probe = refuse
+    (handled,) = process([bounce], books, Policy())
+    assert (handled.disposition, handled.met_an_outage) == (Release(0), True)
+
+
+def test_two_that_break_among_others_are_found_and_cost_no_probe(store, message):
+    people = mail.addresses(6)
+    books = Breaking(store, lambda reported: reported in people[2:4])
+    handled = process([message(mail.bounce(person)) for person in people], books, Policy())
+    assert Counter(outcomes(handled)) == {"applied": 4, "Release": 2}
+    assert books.probes == 0
+
+
+def test_a_table_that_somebody_locks_blames_no_message_and_is_waited_for_once(
+    postgresql_url, message, monkeypatch
+):
+    import psycopg
+
+    from worker.store import ensure_schema, open_store
+    from worker.store.postgresql import connection
+
+    monkeypatch.setitem(connection._SESSION, "lock_timeout", "300ms")
+    books = open_store(postgresql_url)
+    ensure_schema(books, migrate=True)
+    batch = [message(mail.bounce(person), receive_count=5) for person in mail.addresses(4)]
+    with psycopg.connect(postgresql_url) as application:
+        application.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        handled = process(batch, books, Policy())
+        assert time.monotonic() - started < 1.5
+    assert [one.disposition for one in handled] == [Release(0)] * 4
+    assert all(one.met_an_outage for one in handled)
+    books.close()
+
+
+def test_a_column_that_was_renamed_blames_no_message(store, message):
+    with store.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE events RENAME COLUMN status TO dsn_status")
+    (handled,) = process(
+        [message(mail.bounce("jane@example.com"), receive_count=5)], store, Policy()
+    )
+    assert (handled.disposition, handled.met_an_outage) == (Release(0), True)
 
 
 def test_books_that_are_away_blame_no_message(store, message):
@@ -233,3 +304,31 @@ def test_the_same_message_to_two_workers_at_once_counts_once(store, store_url, m
     assert sum(counts["duplicate"] for counts in found) == 60
     assert find_user(store, "jane@example.com")["hard_bounce_count"] == 30
     assert len(rows(store, events)) == 60
+
+
+def test_books_that_became_something_else_blame_no_message_either(store, message):
+    books = Breaking(store, lambda _: True, Misconfigured)
+    last = message(mail.bounce("jane@example.com"), receive_count=5)
+    (handled,) = process([last], books, Policy())
+    assert handled.disposition == Release(0)
+    assert isinstance(handled.error, Misconfigured)
+
+
+@pytest.mark.parametrize(("receives", "kept"), [(1, True), (4, True), (5, False), (6, False)])
+def test_a_message_that_breaks_is_tried_four_times_before_it_is_set_aside(
+    store, message, receives, kept
+):
+    broken, good = mail.addresses(2)
+    books = Breaking(store, lambda reported: reported == broken)
+    batch = [message(mail.bounce(broken), receive_count=receives), message(mail.bounce(good))]
+    handled, _ = process(batch, books, Policy())
+    assert isinstance(handled.disposition, Release if kept else DeadLetter)
+
+
+def test_a_message_that_breaks_for_the_first_time_comes_again_within_a_minute(store, message):
+    good, *broken = mail.addresses(40)
+    books = Breaking(store, lambda reported: reported in broken)
+    batch = [message(mail.bounce(person)) for person in (good, *broken)]
+    seconds = [one.disposition.seconds for one in process(batch, books, Policy())[1:]]
+    assert all(1 <= each <= 60 for each in seconds)
+    assert len(set(seconds)) > 1

@@ -1,11 +1,14 @@
 """What only a SQLite file can do wrong, and how the books take it."""
 
+import errno
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import mail
@@ -17,7 +20,8 @@ from worker.page import Page
 from worker.policy import Policy
 from worker.store import ensure_schema, open_store
 from worker.store.locks import WriterLock
-from worker.store.sqlite import connect
+from worker.store.sqlite import LOOKS_FOR_ROOM, connect
+from worker.store.sqlite.connection import translated
 
 
 @pytest.fixture
@@ -38,6 +42,15 @@ def add(store, *keys):
     page.created = {key: User(email=key, email_key=key) for key in keys}
     with store.transaction() as transaction:
         transaction.save(page)
+
+
+def users_in(path):
+    """As a connection of the test's own sees them."""
+    connection = sqlite3.connect(path)
+    try:
+        return [key for (key,) in connection.execute("SELECT email_key FROM users ORDER BY id")]
+    finally:
+        connection.close()
 
 
 def test_every_commit_is_synced_and_readers_do_not_wait(path, books):
@@ -102,6 +115,43 @@ def test_a_writer_does_not_wait_for_ever(path):
         pass
 
 
+def test_a_lock_file_that_was_removed_makes_no_second_writer(path):
+    first, second = WriterLock(path), WriterLock(path)
+    with first.held():
+        pass
+    Path(f"{path}.lock").unlink()
+    with second.held(), pytest.raises(Unavailable), first.held(patience=0.1):
+        pass
+    with first.held(patience=0.1):
+        pass
+
+
+def test_a_symbolic_link_to_the_database_has_its_lock(path, tmp_path):
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    with WriterLock(link).held(), pytest.raises(Unavailable), WriterLock(path).held(patience=0.1):
+        pass
+
+
+def test_a_file_system_without_locks_is_unavailable(path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    lock = WriterLock(path)
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(Unavailable, match="No locks available"), lock.held():
+        pass
+
+
+def test_a_closed_lock_has_given_its_descriptor_back(path):
+    lock = WriterLock(path)
+    with lock.held():
+        descriptor = lock._descriptor
+    lock.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
 def test_a_thread_waits_for_another_thread_of_its_process(path):
     lock = WriterLock(path)
     order = []
@@ -127,21 +177,139 @@ def test_a_program_that_writes_without_our_lock_is_waited_for(path, books):
     other.close()
 
 
-def test_a_full_disk_blames_nobody_and_passes(path, books):
+def fill(books):
+    """Have the next write meet a full disk."""
     books.probe()
     books._connection.execute("PRAGMA max_page_count = 1")
     many = [f"{number}" * 50 for number in range(2_000)]
     with pytest.raises(Unavailable, match="full"):
         add(books, *many)
-    books._connection.execute("PRAGMA max_page_count = 1000000")
+    return many
+
+
+def test_a_full_disk_blames_nobody_and_passes(path, books):
+    many = fill(books)
     add(books, *many)
 
 
-def test_after_a_full_disk_there_must_be_room_again(books, monkeypatch):
+def test_after_a_full_disk_there_must_be_room_again_but_not_for_ever(books, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
-    with pytest.raises(Unavailable, match="the disk is full"):
+    books.probe()  # little room is no reason by itself
+    fill(books)
+    for _ in range(LOOKS_FOR_ROOM):
+        with pytest.raises(Unavailable, match="the disk is full"):
+            books.probe()
+    books.probe()
+
+
+def test_a_folder_that_may_not_be_looked_into_is_unavailable(path, books, monkeypatch):
+    fill(books)
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shutil, "disk_usage", refuse)
+    with pytest.raises(Unavailable, match="Permission denied"):
         books.probe()
+
+
+def test_a_probe_writes_what_the_path_writes(path, books):
+    written = []
+    books.probe()
+    books._drop = lambda: None
+    books._connection.set_trace_callback(written.append)
+    books.probe()
+    whole = " ".join(written)
+    for words in (
+        "INSERT INTO events",
+        "INSERT INTO users",
+        "UPDATE users",
+        "PRAGMA user_version =",
+    ):
+        assert words in whole
+    assert written[-1] == "COMMIT"
+
+
+def test_a_probe_opens_the_file_anew(books):
+    books.probe()
+    before = books._connection
+    books.probe()
+    assert books._connection is not before
+
+
+def test_a_file_that_was_opened_while_it_could_not_be_written_recovers(small_disk):
+    """A killed worker has left -wal and -shm behind, and the disk is read-only for a while."""
+    url = f"sqlite:///{small_disk.path / 'worker.db'}"
+    code = """
+import os, signal, sys
+from worker.store import ensure_schema, open_store
+store = open_store(sys.argv[1])
+ensure_schema(store, migrate=True)
+store.probe()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code, url], check=False).returncode == -9
+    small_disk.remount("ro")
+    store = open_store(url)
+    with pytest.raises(Unavailable, match="readonly"):
+        store.probe()
+    with pytest.raises(Unavailable, match="readonly"):
+        add(store, "a")
+    small_disk.remount("rw")
+    store.probe()
+    add(store, "b")
+    store.close()
+
+
+def wait_for_another_transaction(path, books, meanwhile):
+    """Add somebody; while the writer waits for a foreign transaction, something happens."""
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+
+    def act():
+        meanwhile()
+        other.execute("ROLLBACK")
+        other.close()
+
+    thread = threading.Timer(0.3, act)
+    thread.start()
+    with pytest.raises(Unavailable, match=r"was replaced during the commit|No such file"):
+        add(books, "late")
+    thread.join()
+    with suppress(sqlite3.IntegrityError):  # closing may have brought it home
+        add(books, "late")
+    reader = sqlite3.connect(path)
+    assert ("late",) in reader.execute("SELECT email FROM users").fetchall()
+    reader.close()
+
+
+def test_a_commit_into_a_file_that_was_replaced_meanwhile_does_not_count(path, books, tmp_path):
+    add(books, "a")
+    backup = sqlite3.connect(tmp_path / "backup.db")
+    with sqlite3.connect(path) as connection:
+        connection.backup(backup)
+    connection.close()
+    backup.close()
+
+    def restore():
+        Path(f"{path}-wal").unlink()
+        Path(f"{path}-shm").unlink()
+        (tmp_path / "backup.db").replace(path)
+
+    wait_for_another_transaction(path, books, restore)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_commit_into_a_log_that_was_removed_meanwhile_does_not_count(path, books, replaced):
+    add(books, "a")
+
+    def remove():
+        Path(f"{path}-wal").unlink()
+        if replaced:
+            Path(f"{path}-wal").touch()
+
+    wait_for_another_transaction(path, books, remove)
 
 
 def test_a_file_that_was_removed_takes_no_more_commits(path, books):
@@ -177,13 +345,13 @@ def test_tables_that_are_gone_blame_no_message(path, books):
 
 def test_a_file_that_cannot_be_written_is_unavailable(path, books):
     add(books, "a")
-    page = Page(Policy(), (), {})
     books._connection.execute("PRAGMA query_only = 1")
     with pytest.raises(Unavailable, match="readonly"):
         add(books, "b")
-    books._connection.execute("PRAGMA query_only = 0")
-    assert page.decisions == []
+    books.close()
+    assert users_in(path) == ["a"]
     add(books, "b")
+    assert users_in(path) == ["a", "b"]
 
 
 class TestWhatIsNoDatabase:
@@ -236,3 +404,32 @@ with store.transaction() as transaction:
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)
     add(books, "a")
+
+
+class TestAFileThatIsJustBeingMade:
+    """SQLite waits for whoever is busy, but not when it is to change the file's mode."""
+
+    @pytest.fixture
+    def maker(self, path):
+        """Somebody who writes to a file that has no WAL yet."""
+        maker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        maker.execute("BEGIN IMMEDIATE")
+        yield maker
+        maker.close()
+
+    def test_its_maker_is_waited_for(self, path, maker):
+        timer = threading.Timer(0.3, lambda: maker.execute("COMMIT"))
+        timer.start()
+        try:
+            connection = connect(path)
+        finally:
+            timer.join()
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        connection.close()
+
+    def test_it_is_not_waited_for_without_an_end(self, path, maker, monkeypatch):
+        monkeypatch.setattr("worker.store.sqlite.connection.BUSY_SECONDS", 0.3)
+        started = time.monotonic()
+        with pytest.raises(Unavailable, match="database is locked"), translated(path):
+            connect(path)
+        assert time.monotonic() - started > 0.2

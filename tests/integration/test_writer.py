@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from waiting import wait_until
 
 from worker.consumer import arrivals, writing
 from worker.consumer.pace import Pace
@@ -107,11 +108,9 @@ def test_those_who_come_while_somebody_writes_share_the_next_commit(make, books,
     writer = make()
     books.gate.clear()
     _, threads = write(writer, [message("a")])
-    while not books.writers:
-        time.sleep(0.001)
+    wait_until(lambda: books.writers)
     rest, more = write(writer, *[[message("b")] for _ in range(5)])
-    while len(writer._waiting) < 6:
-        time.sleep(0.001)
+    wait_until(lambda: len(writer._waiting) == 6)
     books.gate.set()
     join([*threads, *more])
     assert [len(batch) for batch in books.batches] == [1, 5]
@@ -124,8 +123,7 @@ def test_a_commit_has_a_bound(make, books, message, monkeypatch):
     writer = make()
     books.gate.clear()
     _, threads = write(writer, *[[message("x"), message("y")] for _ in range(5)])
-    while len(writer._waiting) < 5:
-        time.sleep(0.001)
+    wait_until(lambda: len(writer._waiting) == 5)
     books.gate.set()
     join(threads)
     assert max(len(batch) for batch in books.batches) <= 4
@@ -155,8 +153,7 @@ class TestOutage:
         writer = make()
         books.away = True
         answers, threads = write(writer, [message("a")])
-        while not books.probes:
-            time.sleep(0.001)
+        wait_until(lambda: books.probes)
         books.away = False
         join(threads)
         assert answers[0][0].disposition == Delete(Outcome.APPLIED)
@@ -166,13 +163,12 @@ class TestOutage:
         writer = make()
         books.away = True
         _, threads = write(writer, [message("a")])
-        while not books.probes:
-            time.sleep(0.001)
+        wait_until(lambda: books.probes)
         waiting = threading.Thread(target=writer.await_books, daemon=True)
         waiting.start()
         waiting.join(0.05)
         assert waiting.is_alive()
-        assert pace._halted
+        assert pace.halted
         books.away = False
         join([*threads, waiting])
 
@@ -188,8 +184,7 @@ class TestOutage:
         seen = books.probes
         waiting = threading.Thread(target=writer.await_books, daemon=True)
         waiting.start()
-        while books.probes == seen:
-            time.sleep(0.001)
+        wait_until(lambda: books.probes > seen)
         books.away = False
         join([waiting])
 
@@ -210,8 +205,7 @@ class TestOutage:
         writer = make()
         books.away = True
         _, threads = write(writer, [message("a")])
-        while not books.probes:
-            time.sleep(0.001)
+        wait_until(lambda: books.probes)
         late, more = write(writer, [message("b")])
         join([*threads, *more])
         assert late[0][0].disposition == Release(0, begun=False)
@@ -221,8 +215,7 @@ class TestOutage:
         writer = make()
         books.away = True
         answers, threads = write(writer, [message("a")])
-        while not books.probes:
-            time.sleep(0.001)
+        wait_until(lambda: books.probes)
         stopping.set()
         join(threads)
         assert answers[0][0].disposition == Release(0)
@@ -250,6 +243,58 @@ class TestOutage:
         writer.write([message("a")])
         writer.write([message("b")])
         assert waits == [1, 2, 3, 1]
+
+    def test_one_message_is_tried_before_the_rest_and_before_anything_is_received(
+        self, make, books, message, pace, quick
+    ):
+        """The probe may be well where messages are not."""
+        tried = []
+
+        def process(batch):
+            tried.append((len(batch), pace.halted))
+            return away(batch) if len(tried) < 4 else books.process(batch)
+
+        writer = make()
+        writer._process = process
+        handled = writer.write([message("a") for _ in range(3)])
+        assert tried == [(3, False), (1, True), (1, True), (1, True), (2, False)]
+        assert {one.received.message_id for one in handled} == {f"message-{n}" for n in (1, 2, 3)}
+        assert writer._tally.received == 3
+
+    def test_after_two_in_a_row_one_message_is_received_until_something_is_written(
+        self, make, books, message, quick, monkeypatch
+    ):
+        monkeypatch.setattr(arrivals, "HELD_SECONDS", 0.1)
+        writer = make()
+        most = [writer.most]
+        writer._process = away
+        (handled,) = writer.write([message("a")])
+        most.append(writer.most)
+        writer._process = lambda batch: [Handled(one, Delete(Outcome.IGNORED)) for one in batch]
+        writer.write([message("b")])
+        most.append(writer.most)
+        writer._process = books.process
+        writer.write([message("b")])
+        assert most == [10, 1, 1]
+        assert writer.most == 10
+        assert handled.disposition.seconds > 0  # not at once, so that it cannot spin
+
+    def test_one_to_blame_itself_says_nothing_about_the_rest(
+        self, make, books, message, quick, monkeypatch
+    ):
+        waits = []
+        monkeypatch.setattr("worker.consumer.outage.back_off", lambda n: waits.append(n) or 0)
+        broken = [
+            lambda batch: [Handled(one, Release(30), error=ValueError()) for one in batch]
+        ] * 2
+        answers = iter([away, *broken, books.process])
+        writer = make()
+        writer._process = lambda batch: next(answers)(batch)  # noqa: PLW0108 each time the next
+        handled = writer.write([message("a") for _ in range(3)])
+        assert [one.disposition for one in handled] == [
+            Release(30), Release(30), Delete(Outcome.APPLIED)
+        ]  # fmt: skip
+        assert waits == [1, 2, 3]
 
     def test_books_that_turn_out_to_be_something_else_are_waited_for_too(
         self, make, books, message, quick

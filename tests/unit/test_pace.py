@@ -93,14 +93,17 @@ def test_empty_receives_are_counted_in_a_row(pace):
 
 def test_nobody_polls_while_halted_and_one_afterwards(pace, clocks):
     receive(pace, clocks, 10, busy=0.1)
-    pace.halt()
+    pace.halt("books")
+    pace.halt("deletes")
     assert allowed(pace) == 0
-    pace.go_on()
+    pace.go_on("books")
+    assert allowed(pace) == 0
+    pace.go_on("deletes")
     assert allowed(pace) == 1
 
 
 def test_closing_sends_all_home(pace):
-    pace.halt()
+    pace.halt("books")
     answers = []
     threads = [
         threading.Thread(target=lambda n=number: answers.append(pace.await_turn(n)))

@@ -1,11 +1,12 @@
 """A batch on one page means the same as its messages one by one."""
 
 import mail
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.decode import decode
-from worker.model import Delete, Outcome, Reason, User
+from worker.model import Delete, Outcome, Reason, Received, User
 from worker.page import Page
 from worker.policy import Policy, UnknownRecipients
 
@@ -89,49 +90,83 @@ class TestDeadLetterPolicy:
         assert page.enter(message(body), decode(body)).disposition == Delete(Outcome.APPLIED)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_same_feedback_by_both_publishing_routes_in_one_batch_counts_once(message, first):
+    same = {"message_id": "m-1", "at": mail.TIME}
+    routes = [
+        mail.bounce("jane@example.com", feedback_id="f-1", **same),
+        mail.enveloped(mail.bounce("jane@example.com", feedback_id="f-2", event=True, **same)),
+    ]
+    page = Page(Policy(), seen=(), users={JANE.email_key: JANE})
+    in_turn = routes[first], routes[1 - first]
+    outcomes = [page.enter(message(body), decode(body)).disposition for body in in_turn]
+    assert outcomes == [Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE)]
+    assert page.changed[JANE.email_key].hard_bounce_count == 1
+    assert len(page.decisions) == 1
+
+
 people = st.sampled_from(["jane@example.com", "joan@example.com", "stranger@example.com"])
 bodies = st.lists(
     st.builds(
-        lambda who, type, day, number: mail.bounce(
+        lambda who, type, day, feedback, route: mail.bounce(
             who,
             type=type,
             at=f"2026-11-{day:02}T00:00:00Z",
-            feedback_id=f"f{number}",
-            message_id=f"m{number}",
+            feedback_id=f"f{feedback}",
+            message_id=f"m{route}",
         ),
         people,
         st.sampled_from(["Permanent", "Transient", "Undetermined"]),
-        st.integers(1, 20),
+        st.integers(1, 4),
         st.integers(1, 6),
+        st.integers(1, 3),
     ),
     max_size=12,
 )
+policies = st.sampled_from([Policy(unknown_recipients=unknown) for unknown in UnknownRecipients])
 
 
-@given(bodies, st.integers(1, 5))
-def test_batches_of_any_size_give_the_same_books(bodies, size):
-    from worker.model import Received
+@given(bodies, st.integers(2, 5), policies)
+@example(
+    [
+        mail.bounce("jane@example.com", feedback_id=f"f{number}", message_id="m", at=mail.TIME)
+        for number in range(2)
+    ],
+    2,
+    Policy(),
+)
+@example(
+    [
+        mail.bounce("new@example.com", feedback_id="f", message_id=f"m{number}", at=mail.TIME)
+        for number in range(2)
+    ],
+    2,
+    Policy(unknown_recipients=UnknownRecipients.CREATE),
+)
+def test_batches_of_any_size_give_the_same_books(bodies, size, policy):
+    """The feedback id may be the same and the route not, and the other way round."""
+    assert written(bodies, size, policy) == written(bodies, 1, policy)
 
-    def received(body):
-        return Received(
-            message_id="m",
-            body=body,
-            receipt_handle="h",
-            receive_count=1,
-            received_at=mail.NOW,
-            lease_until=0,
-        )
 
-    def write(size):
-        seen, users = set(), {JANE.email_key: JANE}
-        for start in range(0, len(bodies), size):
-            page = Page(Policy(), seen, users)
-            for body in bodies[start : start + size]:
-                page.enter(received(body), decode(body))
-            seen |= {
-                k for d in page.decisions for k in (d.feedback.dedupe_key, d.feedback.route_key)
-            }
-            users |= page.changed
-        return seen, users
-
-    assert write(size) == write(1)
+def written(bodies, size, policy):
+    """What the books hold after batches of that size: keys, users, what became of each message."""
+    seen, users, outcomes = set(), {JANE.email_key: JANE}, []
+    for start in range(0, len(bodies), size):
+        page = Page(policy, seen, users)
+        for body in bodies[start : start + size]:
+            received = Received(
+                message_id="m",
+                body=body,
+                receipt_handle="h",
+                receive_count=1,
+                received_at=mail.NOW,
+                lease_until=0,
+            )
+            outcomes.append(page.enter(received, decode(body)).disposition)
+        assert not page.created.keys() & (users.keys() | page.changed.keys())
+        assert page.changed.keys() <= users.keys()
+        keys = [k for d in page.decisions for k in (d.feedback.dedupe_key, d.feedback.route_key)]
+        assert len(keys) == len(set(keys)), "the books have both keys once"
+        seen |= set(keys)
+        users |= page.created | page.changed
+    return seen, users, outcomes

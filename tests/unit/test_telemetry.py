@@ -8,8 +8,9 @@ import structlog
 from structlog.testing import capture_logs
 
 from worker.decode import decode
+from worker.errors import Unavailable
 from worker.metrics import Metrics
-from worker.model import Delete, Handled, Ignored, Outcome, User
+from worker.model import Delete, Handled, Ignored, Outcome, Release, User
 from worker.page import Page
 from worker.policy import Policy
 from worker.telemetry import Telemetry
@@ -207,11 +208,6 @@ def test_labels_are_lower_case_and_strangers_cannot_multiply_them(
     assert sample(metrics, name, **dict(zip(names, labels, strict=True))) == 1
 
 
-def test_the_counters_have_their_pinned_labels_in_order(metrics):
-    described = {metric.name: metric for metric in metrics.registry.collect()}
-    assert set(described) == {"email_bounce", "email_complaint"}
-
-
 def test_an_unknown_kind_is_warned_about_once_and_not_without_an_end(metrics, message):
     telemetry = Telemetry(metrics)
     with capture_logs() as lines:
@@ -230,3 +226,30 @@ def test_an_unknown_kind_is_warned_about_once_and_not_without_an_end(metrics, me
 
 def test_a_quiet_kind_is_not_mentioned(told):
     assert told(json.dumps({"eventType": "Open"})) == []
+
+
+class TestTrouble:
+    def told(self, metrics, message, error):
+        handled = Handled(message("{}"), Release(1), error=error)
+        with capture_logs() as lines:
+            Telemetry(metrics).tell(handled)
+        return heard(lines)
+
+    def test_an_error_of_one_message_is_told_once_with_its_trace(self, metrics, message):
+        error = ValueError("broken")
+        assert self.told(metrics, message, error) == [
+            {
+                "event": "message.failed",
+                "log_level": "error",
+                "message_id": "message-1",
+                "exc_info": error,
+            }
+        ]
+
+    def test_that_the_books_are_away_is_told_by_whoever_waits_and_not_for_each_message(
+        self, metrics, message
+    ):
+        assert self.told(metrics, message, Unavailable("away")) == []
+
+    def test_where_nothing_went_wrong_nothing_is_said(self, metrics, message):
+        assert self.told(metrics, message, None) == []

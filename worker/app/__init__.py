@@ -2,7 +2,7 @@
 
 import gc
 import os
-import time
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
     """Make the queue's client; nothing is called yet.
 
     Raises:
-        Misconfigured: no queue is set, or no region, or AWS's own settings are wrong.
+        Misconfigured: no queue is set, or no region.
 
     """
     if settings.queue.url is None:
@@ -123,6 +123,7 @@ def make_consumer(
         process=partial(process, books=store, policy=policy),
         tell=tell,
         probe=store.probe,
+        break_off=store.break_off,
         notices=owed_for_set_aside if policy.notify else lambda _: (),
     )
 
@@ -142,10 +143,17 @@ def make_relay(settings: Settings, store: Store) -> "Relay | None":
     return effects.make_relay(settings, store)
 
 
-def say_where_dead_letters_go(queue: Queue) -> None:
-    """Look it up early, for the operator's sake; the settlers ask again if SQS is away now."""
+def say_where_dead_letters_go(queue: Queue, stop: threading.Event) -> None:
+    """Look it up early and aside, for the operator's sake; the settlers ask again if need be."""
+    threading.Thread(target=_look_for_dead_letters, args=(queue, stop), daemon=True).start()
+
+
+def _look_for_dead_letters(queue: Queue, stop: threading.Event) -> None:
+    def pause(seconds: float) -> None:
+        stop.wait(seconds)
+
     try:
-        found = a_few_times(time.sleep)(queue.find_dead_letter_queue)
+        found = a_few_times(pause)(queue.find_dead_letter_queue)
     except (Unavailable, Refused) as error:
         log.warning("dead_letter_queue.unknown", queue=queue.name, error=str(error))
         return

@@ -14,6 +14,7 @@ from worker.books import Books
 from worker.consumer.allowance import Allowance
 from worker.consumer.pace import Pace
 from worker.consumer.polling import Poller
+from worker.consumer.refusal import Refusal
 from worker.consumer.settling import SetAside, Settler
 from worker.consumer.tally import Tally
 from worker.consumer.writing import Writer
@@ -55,6 +56,7 @@ class Consumer:
         process: Callable[[Sequence[Received]], list[Handled]],
         tell: Callable[[Handled], None],
         probe: Callable[[], None],
+        break_off: Callable[[], None] = lambda: None,
         notices: Callable[[Sequence[SetAside]], Sequence[Owed]] = lambda _: (),
     ) -> None:
         self.tally = Tally()
@@ -64,21 +66,25 @@ class Consumer:
         """Somebody has asked for the end, or a failure has."""
         self._allowance = Allowance(plan.at_most)
         give_up = None if plan.patient else self.fail
-        writer = Writer(
+        self._writer = writer = Writer(
             process=process,
             probe=probe,
             tally=self.tally,
             pace=self.pace,
             stopping=self.stopped,
             give_up=give_up,
+            break_off=break_off,
         )
+        refusal = Refusal(pace=self.pace, stopping=self.stopped, give_up=give_up)
         self._pollers = [
             Poller(
                 number,
                 queue=queue,
                 wait_seconds=plan.wait_seconds,
                 writer=writer,
-                settler=Settler(queue=queue, books=books, tally=self.tally, notices=notices),
+                settler=Settler(
+                    queue=queue, books=books, tally=self.tally, refusal=refusal, notices=notices
+                ),
                 tell=tell,
                 allowance=self._allowance,
                 pace=self.pace,
@@ -109,6 +115,10 @@ class Consumer:
         for thread in self._threads:
             thread.start()
 
+    def look_after(self) -> None:
+        """Notice what hangs; whoever waits for the end calls this about once a second."""
+        self._writer.look_after()
+
     def stop(self) -> None:
         """Receive no more; what is begun is finished, what still arrives goes back."""
         self.stopped.set()
@@ -124,12 +134,12 @@ class Consumer:
         self.stop()
         hurry = hurry or threading.Event()
         deadline = time.monotonic() + SHUTDOWN_SECONDS
-        while self._running() and time.monotonic() < deadline:
+        while (running := self._running()) and time.monotonic() < deadline:
             if hurry.is_set():
                 deadline = min(deadline, time.monotonic() + HURRIED_SECONDS)
                 if not self.held:
                     break
-            self._running()[0].join(0.05)
+            running[0].join(0.05)
         late = [thread.name for thread in self._running()]
         if late:
             log.warning("consumer.left_behind", threads=late, held=self.held)

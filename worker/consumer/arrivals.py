@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 
-from worker.errors import Misconfigured, Unavailable
 from worker.model import Handled, Received, Release
 
 HELD_SECONDS = 25.0
@@ -35,17 +34,14 @@ class Arrival:
         return time.monotonic() >= self._until
 
     def take(self, handled: Sequence[Handled]) -> None:
-        """Learn what became of all that was left; what has met an outage of the books stays."""
+        """Learn what became of the first of what was left; what has met an outage stays."""
         self.begun = True
-        self.handled += [one for one in handled if not met_an_outage(one)]
-        self.left = [one.received for one in handled if met_an_outage(one)]
+        again = [one.received for one in handled if one.error and one.met_an_outage]
+        self.handled += [one for one in handled if not one.met_an_outage] if again else handled
+        self.left = again + self.left[len(handled) :]
 
-    def let_go(self) -> None:
-        """Have the rest go back to the queue."""
-        self.handled += [Handled(message, Release(0, begun=self.begun)) for message in self.left]
+    def let_go(self, after: float) -> None:
+        """Have the rest go back to the queue, to be seen again after so many seconds."""
+        release = Release(after, begun=self.begun)
+        self.handled += [Handled(message, release) for message in self.left]
         self.left = []
-
-
-def met_an_outage(handled: Handled) -> bool:
-    """No message is to blame."""
-    return isinstance(handled.error, Unavailable | Misconfigured)

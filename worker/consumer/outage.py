@@ -30,8 +30,15 @@ class Outage:
             seconds = self._wait()
             log.warning("store.unavailable", error=str(error), next_try_seconds=round(seconds, 1))
             return False
-        log.info("store.available", away_seconds=round(time.monotonic() - self._began, 1))
         return True
+
+    def goes_on(self) -> None:
+        """Look again later, for what was tried does not tell."""
+        self._wait()
+
+    def end(self) -> None:
+        """Say so."""
+        log.info("store.available", away_seconds=round(time.monotonic() - self._began, 1))
 
     def _wait(self) -> float:
         self._attempt += 1

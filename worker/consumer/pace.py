@@ -30,7 +30,7 @@ class Pace:
         self._cpu_clock = cpu_clock
         self._window = clock(), cpu_clock()
         self._allowed = 1
-        self._halted = False
+        self._halted: set[str] = set()
         self._closed = False
         self._changed = threading.Condition()
         self.empty_in_a_row = 0
@@ -57,15 +57,20 @@ class Pace:
         with self._changed:
             self._allowed = 1
 
-    def halt(self) -> None:
-        """Nobody begins to poll until `go_on`."""
-        with self._changed:
-            self._halted = True
+    @property
+    def halted(self) -> bool:
+        """Nobody may begin to poll."""
+        return bool(self._halted)
 
-    def go_on(self) -> None:
+    def halt(self, why: str) -> None:
+        """Nobody begins to poll until `go_on` for that reason, and for every other."""
+        with self._changed:
+            self._halted.add(why)
+
+    def go_on(self, why: str) -> None:
         """Poll again, carefully at first."""
         with self._changed:
-            self._halted = False
+            self._halted.discard(why)
             self._allow(1)
 
     def close(self) -> None:

@@ -61,7 +61,7 @@ class Poller:
 
     def run(self) -> None:
         """Receive, write, settle; until it is over."""
-        while self._may_receive() and (granted := self._allowance.take(LARGEST_BATCH)):
+        while self._may_receive() and (granted := self._allowance.take(self._writer.most)):
             messages = self._receive(granted)
             self._pace.received(len(messages))
             if len(messages) == LARGEST_BATCH:

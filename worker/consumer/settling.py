@@ -10,17 +10,25 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 
 from worker.books import Books
+from worker.consumer.refusal import Refusal
 from worker.consumer.tally import Tally
 from worker.effects import Owed
-from worker.errors import Misconfigured, Raced, Refused, Unavailable
+from worker.errors import Refused, Unavailable
 from worker.model import DeadLetter, Delete, Handled, Outcome, Received, Release
 from worker.queue import LARGEST_BATCH, Queue, Unsettled
 from worker.retries import a_few_times, release_delay
+
+SOON_SECONDS = 2.0
+"""What was set aside waits no longer for others to be deleted with."""
 
 log = structlog.get_logger()
 BatchCall = Callable[[Sequence[Received]], list[Unsettled]]
 SetAside = tuple[Received, DeadLetter, str]
 """A message, why, and where it was put."""
+
+
+class _LeaseEnds(Exception):
+    """Somebody else may have the message before we are done with it."""
 
 
 class Settler:
@@ -32,19 +40,25 @@ class Settler:
         queue: Queue,
         books: Books,
         tally: Tally,
+        refusal: Refusal,
         notices: Callable[[Sequence[SetAside]], Sequence[Owed]],
     ) -> None:
         self._queue = queue
         self._books = books
         self._tally = tally
+        self._refusal = refusal
         self._notices = notices
         self._again = a_few_times(time.sleep)
+        self._longest_send = 0.0
 
     def settle(self, handled: Iterable[Handled]) -> None:
-        """Do on the queue what has been decided; tell how many messages had which outcome."""
+        """Do on the queue what has been decided; tell how many messages had which outcome.
+
+        Dead letters come last, for each takes a call of its own, or several.
+        """
         deletes: list[Received] = []
-        set_aside: list[SetAside] = []
         releases: list[tuple[Received, float]] = []
+        letters: list[tuple[Received, DeadLetter]] = []
         for one in handled:
             match one.disposition:
                 case Delete(outcome):
@@ -55,30 +69,62 @@ class Settler:
                         self._tally.ended(Outcome.DEFERRED)
                     releases.append((one.received, seconds))
                 case DeadLetter() as why:
-                    set_aside += self._set_aside(one.received, why)
-        self._owe_notices(set_aside)
-        self._delete([*deletes, *(received for received, _, _ in set_aside)])
+                    letters.append((one.received, why))
+        self._delete(deletes)
         self._release(releases)
+        if letters:
+            self._set_all_aside(letters)
+
+    def _set_all_aside(self, letters: Sequence[tuple[Received, DeadLetter]]) -> None:
+        set_aside: list[SetAside] = []
+        since = time.monotonic()
+        self._longest_send = 0.0
+        for received, why in letters:
+            if where := self._set_aside(received, why):
+                set_aside.append((received, why, where))
+            if len(set_aside) == LARGEST_BATCH or time.monotonic() - since > SOON_SECONDS:
+                self._done_with(set_aside)
+                set_aside, since = [], time.monotonic()
+        self._done_with(set_aside)
+
+    def _done_with(self, set_aside: Sequence[SetAside]) -> None:
+        self._owe_notices(set_aside)
+        self._delete([received for received, _, _ in set_aside])
 
     def _delete(self, messages: Sequence[Received]) -> None:
-        self._in_tens("delete", messages, self._queue.delete)
+        try:
+            self._in_tens("delete", messages, self._queue.delete)
+        except Refused as refused:
+            self._refusal.wait_out(refused, messages, self._queue)
 
     def _release(self, releases: Sequence[tuple[Received, float]]) -> None:
-        after = {id(message): seconds for message, seconds in releases}
-        self._in_tens(
-            "release",
-            [message for message, _ in releases],
-            lambda some: self._queue.release(some, [after[id(message)] for message in some]),
-        )
+        """Give messages back; not one that is somebody else's by now."""
+        now = time.monotonic()
+        ours = [(message, after) for message, after in releases if message.lease_until > now]
+        after = {id(message): seconds for message, seconds in ours}
+        try:
+            self._in_tens(
+                "release",
+                [message for message, _ in ours],
+                lambda some: self._queue.release(some, [after[id(message)] for message in some]),
+            )
+        except Refused as refused:
+            self._refusal.say_once("release", refused)
+        else:
+            if ours:
+                self._refusal.forget("release")
 
-    def _set_aside(self, received: Received, why: DeadLetter) -> list[SetAside]:
+    def _set_aside(self, received: Received, why: DeadLetter) -> str | None:
+        """Put a message where it is kept, and say where; None: it stays on the queue."""
         try:
             where = self._again(self._keep, received, why)
-        except Unavailable as error:
-            log.warning("message.deferred", message_id=received.message_id, error=str(error))
-            self._tally.ended(Outcome.DEFERRED)
+        except _LeaseEnds:
+            self._defer(received, "its visibility timeout ends before it could be sent")
+            return None
+        except Exception as error:  # noqa: BLE001 neither queue nor books may end the poller
             self._release([(received, release_delay(received.receive_count))])
-            return []
+            self._defer(received, str(error))
+            return None
         log.warning(
             "message.dead_lettered",
             message_id=received.message_id,
@@ -87,7 +133,7 @@ class Settler:
             to=where,
         )
         self._tally.ended(Outcome.DEAD_LETTERED)
-        return [(received, why, where)]
+        return where
 
     def _owe_notices(self, set_aside: Sequence[SetAside]) -> None:
         """Have people told; that they cannot be is no reason to keep what is safe elsewhere."""
@@ -95,11 +141,18 @@ class Settler:
             try:
                 with self._books.transaction() as transaction:
                     transaction.owe(owed)
-            except (Unavailable, Misconfigured, Raced) as error:
+            except Exception as error:  # noqa: BLE001 the books may not end the poller
                 log.warning("notice.lost", kind=owed[0].kind.value, error=str(error))
+
+    def _defer(self, received: Received, error: str) -> None:
+        log.warning("message.deferred", message_id=received.message_id, error=error)
+        self._tally.ended(Outcome.DEFERRED)
 
     def _keep(self, received: Received, why: DeadLetter) -> str:
         """Hand the message to the dead-letter queue or, where there is none for it, keep it."""
+        began = time.monotonic()
+        if began + self._longest_send >= received.lease_until:
+            raise _LeaseEnds  # a slow dead-letter queue would have a copy from each of several
         try:
             self._queue.send_dead_letter(received, why)
         except Refused as refused:
@@ -107,6 +160,8 @@ class Settler:
             with self._books.transaction() as transaction:
                 transaction.quarantine(self._queue.url, received, why)
             return "quarantine"
+        finally:
+            self._longest_send = max(self._longest_send, time.monotonic() - began)
         return "dead_letter_queue"
 
     def _in_tens(self, what: str, messages: Sequence[Received], call: BatchCall) -> None:
@@ -130,5 +185,5 @@ class Settler:
 
         try:
             self._again(once)
-        except (Unavailable, Refused) as error:
+        except Unavailable as error:
             log.warning("messages.unsettled", call=what, count=len(left), error=str(error))

@@ -32,8 +32,8 @@ class Store(Books, Protocol):
     def revision(self) -> str | None:
         """Tell the schema's revision; None where nothing has been made yet."""
 
-    def probe(self) -> None:
-        """Find out, by a write that changes nothing, whether the books can be written."""
+    def break_off(self) -> None:
+        """End, from another thread, a transaction that hangs; it is `Unavailable` then."""
 
     def close(self) -> None:
         """Let go."""

@@ -24,6 +24,7 @@ class WriterLock:
     """Held by one thread of one process at a time, and gone with its process."""
 
     def __init__(self, database: Path) -> None:
+        self._database = database
         self._path = Path(f"{database}.lock")
         self._thread = threading.Lock()
         self._descriptor: int | None = None
@@ -40,8 +41,7 @@ class WriterLock:
         if not self._thread.acquire(timeout=patience):
             raise Unavailable(f"another thread has been writing for {patience:.0f} s")
         try:
-            descriptor = self._open()
-            self._wait(descriptor, deadline, patience)
+            descriptor = self._acquired(deadline, patience)
             try:
                 yield
             finally:
@@ -49,18 +49,32 @@ class WriterLock:
         finally:
             self._thread.release()
 
+    def _acquired(self, deadline: float, patience: float) -> int:
+        try:
+            while True:
+                descriptor = self._open()
+                self._wait(descriptor, deadline, patience)
+                if self._is_in_place(descriptor):
+                    return descriptor
+                self.close()  # somebody removed the file: others lock the one that took its place
+        except OSError as error:
+            self.close()
+            raise Unavailable(f"cannot lock {self._path}: {error.strerror}") from error
+
     def _open(self) -> int:
         if self._descriptor is None:
-            try:
-                # Reading rights are enough to lock, so a lock file made by another user will do.
-                self._descriptor = os.open(
-                    self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644
-                )
-            except OSError as error:
-                raise Unavailable(
-                    f"cannot open the lock file {self._path}: {error.strerror}"
-                ) from error
+            # However the database is named, by a symbolic link say, its lock is one file.
+            self._path = Path(f"{os.path.realpath(self._database)}.lock")
+            # Reading rights are enough to lock, so a lock file made by another user will do.
+            flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, 0o644)
         return self._descriptor
+
+    def _is_in_place(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._path))  # noqa: PTH116 cheap
+        except FileNotFoundError:
+            return False
 
     def _wait(self, descriptor: int, deadline: float, patience: float) -> None:
         while True:

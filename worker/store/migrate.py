@@ -3,8 +3,10 @@
 This loads Alembic; whoever starts asks `worker.store.revision` first, which does not.
 """
 
+import time
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -17,6 +19,9 @@ from worker.store.revision import VERSION_TABLE
 
 _ADVISORY_LOCK = 0x7365_7377_6F72_6B65
 """Any number nobody else uses: PostgreSQL's advisory locks are told apart by it alone."""
+LOOK_SECONDS, SAY_SECONDS = 0.5, 10
+
+log = structlog.get_logger()
 
 
 class SchemaStatus(Struct, frozen=True):
@@ -50,13 +55,23 @@ def upgrade(store: Store) -> tuple[str, ...]:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SET LOCAL statement_timeout = 0"))
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            _take_turns(connection)
         found = _status(_revision(connection))
         if found.pending:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
         return found.pending
+
+
+def _take_turns(connection: Connection) -> None:
+    """Wait for another process that brings the schema up; not inside the server, but visibly."""
+    attempt = 0
+    while not connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_LOCK})")):
+        if attempt % (SAY_SECONDS / LOOK_SECONDS) == 0:
+            log.info("schema.locked", hint="another process is bringing the schema up")
+        attempt += 1
+        time.sleep(LOOK_SECONDS)
 
 
 def _status(revision: str | None) -> SchemaStatus:

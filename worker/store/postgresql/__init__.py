@@ -1,8 +1,10 @@
 """The books in PostgreSQL, for several machines."""
 
+import os
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,6 +14,7 @@ from worker.errors import Misconfigured
 from worker.store.postgresql.connection import connect, translated
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.revision import VERSION_TABLE, is_ours
+from worker.store.sample import RollBack, probing, write_sample
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -48,15 +51,18 @@ class PostgresqlStore:
                 yield PostgresqlTransaction(self._connection)
 
     def probe(self) -> None:
-        """Find out whether the books can be written again, by a write that changes nothing.
+        """Find out whether the books can be written again, by writing what is rolled back.
 
         Raises:
-            Unavailable: they cannot.
+            Unavailable: they cannot, whatever the reason.
 
         """
-        with self.transaction() as transaction:
-            transaction.users([])
-            transaction.seen([])
+        with self._turn:
+            self.close()  # the old session may be the trouble
+        with probing(), self.transaction() as transaction:
+            write_sample(transaction)
+            raise RollBack
+        with probing(), self.transaction() as transaction:
             transaction.touch()
 
     @contextmanager
@@ -107,6 +113,16 @@ class PostgresqlStore:
         connection = connect(self.url)
         connection.autocommit = False  # SQLAlchemy begins by itself
         return connection
+
+    def break_off(self) -> None:
+        """Shut the session's socket: a server that was stopped keeps it open and never answers."""
+        connection = self._connection
+        if connection is not None:
+            with (
+                suppress(OSError, psycopg.Error),
+                socket.socket(fileno=os.dup(connection.fileno())) as ours,
+            ):
+                ours.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the session."""

@@ -18,13 +18,19 @@ _SESSION = {
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     "lock_timeout": f"{LOCK_SECONDS}s",
     "idle_in_transaction_session_timeout": "60s",
+    "default_transaction_isolation": "read committed",
 }
 _RACED = ("23505", "40001", "40P01")
 """unique_violation, serialization_failure, deadlock_detected"""
-_AWAY = ("08", "25006", "28", "3D", "42P01", "42501", "53", "57", "58", "F0", "XX")
-"""SQLSTATEs, or classes of them, that are about the server and not about what is written:
-connection, read-only transaction, authorisation, catalog name, undefined table, privilege,
-insufficient resources, operator intervention, system error, configuration file, internal error
+_AWAY = (
+    "08", "0A", "23502", "25", "26", "28", "3D", "3F", "42", "53", "55", "57", "58", "F0", "XX",
+)  # fmt: skip
+"""SQLSTATEs, or classes of them, that are about the server, the session or the schema and not about
+what is written, for our statements are always the same: connection, feature not supported (a plan
+that a changed table has made stale), not-null violation (a column we do not know), transaction
+state, unknown prepared statement (a pooler's), authorisation, catalog and schema name, undefined
+table or column and privilege, insufficient resources, object in use and lock not available,
+operator intervention, system error, configuration file, internal error
 (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 
@@ -61,7 +67,7 @@ def translated() -> Iterator[None]:
     """Tell trouble with the server, which passes, from trouble with what is written to it.
 
     Raises:
-        Unavailable: away, shutting down, read-only, full, without its tables, …
+        Unavailable: away, shutting down, read-only, full, locked, with other tables than ours, …
         Raced: another worker wrote the same rows at the same moment.
 
     """

@@ -1,5 +1,6 @@
 """The books in a SQLite file."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from worker.errors import Misconfigured, Unavailable
 from worker.store.locks import WriterLock
 from worker.store.revision import VERSION_TABLE, is_ours
+from worker.store.sample import RollBack, probing, write_sample
 from worker.store.sqlite.connection import connect, translated
 from worker.store.sqlite.transaction import SqliteTransaction
 
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
 
 FREE_BYTES_TO_GO_ON = 8 * 1024 * 1024
 """After a full disk: enough for a batch, its indexes and the WAL, with room to spare."""
+LOOKS_FOR_ROOM = 5
+"""That often a probe insists on it; then a write may show that less will do."""
+
+Identity = tuple[int, int]
+"""A file's device and inode."""
+
+
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
 
 
 class SqliteStore:
@@ -29,8 +39,11 @@ class SqliteStore:
         self.place = str(path)
         self.lock = WriterLock(path)
         self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._identity: Identity | None = None
+        self._log = ""
+        self._log_identity: Identity | None = None
         self._orphans: list[sqlite3.Connection] = []
+        self._looks_for_room = 0
 
     @contextmanager
     def transaction(self) -> Iterator[SqliteTransaction]:
@@ -46,24 +59,28 @@ class SqliteStore:
                 connection.execute("BEGIN IMMEDIATE")
                 yield SqliteTransaction(connection)
                 connection.execute("COMMIT")
-            except BaseException:
-                self._roll_back(connection)
+                self._look_where_it_went()
+            except BaseException as error:
+                self._roll_back(connection, error)
                 raise
 
     def probe(self) -> None:
-        """Find out whether the books can be written again, by a write that changes nothing.
+        """Find out whether the books can be written again, by writing what is rolled back.
 
         Raises:
-            Unavailable: they cannot.
+            Unavailable: they cannot, whatever the reason.
+            Misconfigured: the file is something else now.
 
         """
-        with translated(self.path), suppress(FileNotFoundError):
-            if shutil.disk_usage(self.path.parent).free < FREE_BYTES_TO_GO_ON:
-                raise Unavailable(f"{self.path.parent}: the disk is full")
-        with self.transaction() as transaction:
-            transaction.seen([])
-            transaction.users([])
+        self._look_for_room()
+        with self.lock.held():
+            self._drop()  # a file opened while it was read-only stays so
+        with probing(), self.transaction() as transaction:
+            write_sample(transaction)
+            raise RollBack
+        with probing(), self.transaction() as transaction:
             transaction.touch()
+        self._looks_for_room = 0
 
     @contextmanager
     def reading(self) -> Iterator["Connection"]:
@@ -81,6 +98,7 @@ class SqliteStore:
                 engine.make("sqlite", partial(connect, self.path), begin="BEGIN")
             ) as connection,
         ):
+            connection.exec_driver_sql("PRAGMA query_only = ON")
             yield connection
 
     @contextmanager
@@ -112,16 +130,20 @@ class SqliteStore:
             Unavailable: it cannot be read now.
 
         """
-        if self.path.is_dir():
-            raise Misconfigured(f"store.url: {self.path} is a directory; name a file in it")
-        if not self.path.exists():
-            return None
+        with translated(self.path):
+            if self.path.is_dir():
+                raise Misconfigured(f"store.url: {self.path} is a directory; name a file in it")
+            if not self.path.exists():
+                return None
         with translated(self.path), closing(connect(self.path)) as connection:
             tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
             if not is_ours(tables, str(self.path)):
                 return None
             row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
             return str(row[0]) if row else None
+
+    def break_off(self) -> None:
+        """End nothing: no wait of ours is without an end, and a disk that hangs cannot be told."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -131,28 +153,69 @@ class SqliteStore:
         self.lock.close()
 
     def _connected(self) -> sqlite3.Connection:
-        identity = self._identify()
-        if self._connection is not None and identity != self._identity:
-            # Commits would go to a file that nobody sees any more. Closing would remove the
-            # -wal that now belongs to whatever took its place, so it is only put aside.
-            self._orphans.append(self._connection)
-            self._connection = None
+        if self._connection is not None and self._identify(self.path) != self._identity:
+            self._drop()
         if self._connection is None:
-            self._connection, self._identity = connect(self.path), identity
+            self._identity = self._identify(self.path)
+            connection = connect(self.path)
+            self._log = f"{os.path.realpath(self.path)}-wal"
+            self._log_identity = self._identify(self._log)
+            self._connection = connection
         return self._connection
 
-    def _identify(self) -> tuple[int, int]:
+    def _look_where_it_went(self) -> None:
+        """Make sure that what was committed is in the files that everybody else sees.
+
+        They may have been replaced or removed, by a restored backup say, while we waited for
+        somebody else's transaction; SQLite would go on with the files that it once opened.
+        """
+        found = self._identify(self.path), self._identify(self._log)
+        if found != (self._identity, self._log_identity):
+            raise Unavailable(f"{self.path}: the file or its -wal was replaced during the commit")
+
+    def _identify(self, path: str | Path) -> Identity:
         try:
-            found = self.path.stat()
+            found = os.stat(path)  # noqa: PTH116 Path.stat costs more, and this is on the path
         except OSError as error:
-            raise Unavailable(f"{self.path}: {error.strerror}") from error
+            raise Unavailable(f"{path}: {error.strerror}") from error
         return found.st_dev, found.st_ino
 
-    def _roll_back(self, connection: sqlite3.Connection) -> None:
-        try:
+    def _look_for_room(self) -> None:
+        """After a full disk a write of one page says nothing about the next batch."""
+        if self._looks_for_room:
+            self._looks_for_room -= 1
+            with translated(self.path), suppress(FileNotFoundError):
+                if shutil.disk_usage(self.path.parent).free < FREE_BYTES_TO_GO_ON:
+                    raise Unavailable(f"{self.path.parent}: the disk is full")
+
+    def _roll_back(self, connection: sqlite3.Connection, error: BaseException) -> None:
+        """Leave nothing behind; after trouble with the file, or with SQLite, open it anew."""
+        with suppress(sqlite3.Error):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            self._connection = None
+        if getattr(error, "sqlite_errorcode", None) in _FULL:
+            self._looks_for_room = LOOKS_FOR_ROOM
+        about_a_row = isinstance(
+            error, sqlite3.DataError | sqlite3.IntegrityError | sqlite3.ProgrammingError
+        )
+        trouble = isinstance(error, sqlite3.Error) and not about_a_row
+        if trouble or connection.in_transaction or isinstance(error, Unavailable):
+            self._drop()
+
+    def _drop(self) -> None:
+        """Close, or only put aside what belongs to a file that was replaced.
+
+        Closing that one would remove the -wal which now belongs to whatever took its place.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            ours = self._identify(self.path) == self._identity
+        except Unavailable:
+            ours = False
+        if ours:
             with suppress(sqlite3.Error):
                 connection.close()
+        else:
+            self._orphans.append(connection)

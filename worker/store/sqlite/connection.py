@@ -1,6 +1,7 @@
 """Opening the file, and telling what is wrong with it."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
     except sqlite3.Error:
@@ -35,18 +36,42 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     return connection
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Have a WAL, as the file does from its first opening on.
+
+    SQLite asks nobody to wait when it is to change the mode of a file that somebody else is just
+    making (busy_timeout does not hold for that), so the waiting is ours.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Tell trouble with the file, which passes, from trouble with what is written to it.
 
     Raises:
-        Unavailable: locked, full, read-only, removed, corrupt, without its tables, …
+        Unavailable: locked, full, read-only, removed, corrupt, with other tables than ours, …
         Misconfigured: the file is something else.
 
     """
     try:
         yield
-    except (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError):
+    except OSError as error:
+        raise Unavailable(f"{path}: {error.strerror}") from error
+    except (sqlite3.DataError, sqlite3.ProgrammingError):
+        raise
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_NOTNULL:  # a column we do not know
+            raise Unavailable(f"{path}: {error}") from error
         raise
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:

@@ -1,0 +1,52 @@
+"""What `ses-worker run` says of itself, at its start and at its end."""
+
+import json
+import signal
+import time
+
+import mail
+import pytest
+
+
+@pytest.fixture
+def worker(environment, start, twin):
+    """A daemon that polls for 3 s at a time."""
+    environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "3"
+    return lambda **changes: start("run", **changes)
+
+
+def said(process):
+    _, err = process.communicate(timeout=30)
+    return [json.loads(line) for line in err.splitlines()]
+
+
+def read_until(process, event):
+    """Read the log line by line until something is said."""
+    assert any(json.loads(line)["event"] == event for line in process.stderr), event
+
+
+def test_what_is_handed_back_untouched_is_neither_received_nor_deferred(worker, twin, queue):
+    process = worker()
+    assert twin.wait_for(lambda: twin.long_polls)
+    process.send_signal(signal.SIGTERM)
+    read_until(process, "worker.stopping")
+    time.sleep(0.5)  # it is said before it is done
+    twin.send(queue, mail.bounce("jane@example.com"))
+    *_, last = said(process)
+    assert last["event"] == "worker.stopped"
+    assert (last["received"], last["deferred"], last["applied"]) == (0, 0, 0)
+    assert twin.counts(queue) == (1, 0, 0)
+    (fate,) = twin.journal.fates().values()
+    assert fate.received == 1, "the last long poll did bring it"
+
+
+@pytest.mark.parametrize("redrive", [True, False])
+def test_that_there_is_no_dead_letter_queue_is_said_at_the_start(worker, twin, redrive):
+    behind = {"dead_letter": "behind", "max_receive_count": 5} if redrive else {}
+    process = worker(SES_WORKER_QUEUE__URL=twin.create_queue("alone", **behind))
+    assert twin.wait_for(lambda: twin.long_polls)
+    assert twin.wait_for(lambda: twin.journal.requests("GetQueueAttributes"))
+    time.sleep(0.5)  # what was answered has still to be said
+    process.send_signal(signal.SIGTERM)
+    warnings = [line for line in said(process) if line["event"] == "dead_letter_queue.missing"]
+    assert [line["queue"] for line in warnings] == ([] if redrive else ["alone"])

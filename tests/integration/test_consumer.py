@@ -1,0 +1,75 @@
+"""The pollers together: how they end, and what trouble with SQS does to them."""
+
+import threading
+import time
+
+import pytest
+
+from worker import consumer as consuming
+from worker.consumer import Consumer, Plan
+from worker.errors import Unavailable
+
+
+class Queue:
+    """Long polls last until `gate` is open; then they bring nothing, or `error`."""
+
+    name = url = "queue"
+
+    def __init__(self):
+        self.gate = threading.Event()
+        self.error = None
+        self.polling = 0
+        self.polled = 0
+
+    def receive(self, most, wait_seconds):
+        self.polling += 1
+        self.polled += 1
+        self.gate.wait(10)
+        self.polling -= 1
+        if self.error:
+            raise self.error
+        time.sleep(0.001)
+        return []
+
+
+@pytest.fixture
+def queue():
+    return Queue()
+
+
+@pytest.fixture
+def consumer(queue):
+    nothing = {"books": None, "process": lambda _: [], "tell": print, "probe": lambda: None}
+    return Consumer(Plan(wait_seconds=1, pollers=4), queue=queue, **nothing)
+
+
+def test_whoever_is_left_behind_is_told(consumer, queue, monkeypatch):
+    monkeypatch.setattr(consuming, "SHUTDOWN_SECONDS", 0.1)
+    consumer.start()
+    while not queue.polling:
+        time.sleep(0.001)
+    assert not consumer.finish()
+    queue.gate.set()
+    assert consumer.finish()
+
+
+def test_a_thread_that_ends_while_it_is_looked_at_is_no_trouble(consumer, monkeypatch):
+    ended = threading.Thread(target=print)
+    ended.start()
+    seen = iter([[ended], [], []])
+    monkeypatch.setattr(consumer, "_running", lambda: next(seen))
+    assert consumer.finish()
+
+
+def test_after_trouble_with_sqs_one_poller_is_enough_to_find_out(consumer, queue, monkeypatch):
+    monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
+    consumer.pace._allowed = 4
+    consumer.start()
+    while queue.polling < 4:
+        time.sleep(0.001)
+    queue.error = Unavailable("away")
+    queue.gate.set()
+    while queue.polled < 12:
+        time.sleep(0.001)
+    assert consumer.pace._allowed == 1
+    assert consumer.finish()

@@ -1,0 +1,65 @@
+"""What only PostgreSQL can do, and how the books take it."""
+
+import threading
+
+import psycopg
+import pytest
+
+from worker.errors import Unavailable
+from worker.store import ensure_schema, open_store
+
+
+@pytest.fixture
+def books(postgresql_url):
+    store = open_store(postgresql_url)
+    ensure_schema(store, migrate=True)
+    yield store
+    store.close()
+
+
+def test_users_are_locked_in_the_order_of_their_keys(books, postgresql_url):
+    """Whoever waits for the first holds none of the rest, so two workers cannot deadlock."""
+    with psycopg.connect(postgresql_url, autocommit=True) as admin:
+        for key in "cba":
+            admin.execute("INSERT INTO users (email, email_key) VALUES (%s, %s)", (key, key))
+
+        def lock():
+            with books.transaction() as transaction:
+                transaction.users(["c", "b", "a"])
+
+        thread = threading.Thread(target=lock)
+        with psycopg.connect(postgresql_url) as other:
+            other.execute("SELECT 1 FROM users WHERE email_key = 'a' FOR UPDATE")
+            thread.start()
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            while not admin.execute(waiting).fetchone()[0]:
+                pass
+            free = admin.execute("SELECT email_key FROM users FOR UPDATE SKIP LOCKED").fetchall()
+        thread.join()
+    assert sorted(free) == [("b",), ("c",)]
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["0A000", "23502", "25P03", "26000", "3F000", "42703", "42P05", "42P01", "55P03", "57014"],
+)
+def test_what_is_about_the_server_the_session_or_the_schema_blames_no_row(books, state):
+    with pytest.raises(Unavailable), books.transaction() as transaction:
+        transaction._connection.execute(f"DO $$BEGIN RAISE SQLSTATE '{state}'; END$$")
+
+
+@pytest.mark.parametrize("state", ["22021", "22P02", "23514", "54000", "P0001"])
+def test_what_may_be_about_a_row_stays_what_it_is(books, state):
+    with pytest.raises(psycopg.Error) as caught, books.transaction() as transaction:
+        transaction._connection.execute(f"DO $$BEGIN RAISE SQLSTATE '{state}'; END$$")
+    assert caught.value.sqlstate == state
+
+
+def test_a_session_that_was_broken_off_is_unavailable_and_the_next_one_works(books):
+    books.probe()
+    timer = threading.Timer(0.3, books.break_off)
+    timer.start()
+    with pytest.raises(Unavailable), books.transaction() as transaction:
+        transaction._connection.execute("SELECT pg_sleep(20)")
+    timer.join()
+    books.probe()

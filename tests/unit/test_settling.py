@@ -1,0 +1,204 @@
+"""What is done on the queue, in which order, and what is left alone."""
+
+import threading
+import time
+
+import pytest
+from msgspec.structs import replace
+
+from worker.consumer.pace import Pace
+from worker.consumer.refusal import Refusal
+from worker.consumer.settling import Settler
+from worker.consumer.tally import Tally
+from worker.errors import Misconfigured, Raced, Refused, Unavailable
+from worker.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
+
+WHY = DeadLetter(Reason.NOT_JSON)
+APPLIED = Delete(Outcome.APPLIED)
+
+
+class Queue:
+    """Notes what is asked of it; deletes can be refused, dead letters slow."""
+
+    url = "https://queue"
+
+    def __init__(self):
+        self.calls = []
+        self.refuses = set()
+        self.send_seconds = 0
+
+    def _note(self, call, messages):
+        self.calls.append((call, [message.message_id for message in messages]))
+        if call in self.refuses:
+            raise Refused(f"not allowed to {call}")
+        return []
+
+    def delete(self, messages):
+        return self._note("delete", messages)
+
+    def release(self, messages, seconds):
+        return self._note("release", messages)
+
+    def ask_to_delete(self):
+        self._note("delete", [])
+
+    def send_dead_letter(self, received, why):
+        time.sleep(self.send_seconds)
+        self._note("send", [received])
+
+
+class Books:
+    """Their quarantine fails."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def transaction(self):
+        raise self.error
+
+
+@pytest.fixture
+def queue():
+    return Queue()
+
+
+@pytest.fixture
+def stopping():
+    return threading.Event()
+
+
+@pytest.fixture
+def pace():
+    return Pace(pollers=2, full=10)
+
+
+@pytest.fixture
+def given_up():
+    return []
+
+
+@pytest.fixture
+def tally():
+    return Tally()
+
+
+@pytest.fixture
+def make(queue, pace, stopping, tally):
+    def make(*, books=None, give_up=None):
+        refusal = Refusal(pace=pace, stopping=stopping, give_up=give_up)
+        return Settler(queue=queue, books=books, tally=tally, refusal=refusal)
+
+    return make
+
+
+@pytest.fixture
+def log(monkeypatch):
+    from structlog.testing import capture_logs
+
+    with capture_logs() as lines:
+        yield lines
+
+
+def test_what_others_wait_for_comes_before_dead_letters(make, queue, message):
+    letters = [Handled(message("nonsense"), WHY) for _ in range(3)]
+    rest = [Handled(message("a"), APPLIED), Handled(message("b"), Release(0))]
+    make().settle([*letters, *rest])
+    assert [call for call, _ in queue.calls] == [
+        "delete", "release", "send", "send", "send", "delete"
+    ]  # fmt: skip
+    assert queue.calls[-1][1] == ["message-1", "message-2", "message-3"]
+
+
+def test_messages_set_aside_are_deleted_in_tens_and_soon(make, queue, message, monkeypatch):
+    make().settle([Handled(message("nonsense"), WHY) for _ in range(12)])
+    assert [len(names) for call, names in queue.calls if call == "delete"] == [10, 2]
+    queue.calls.clear()
+    monkeypatch.setattr("worker.consumer.settling.SOON_SECONDS", 0)
+    make().settle([Handled(message("nonsense"), WHY) for _ in range(2)])
+    assert [call for call, _ in queue.calls] == ["send", "delete", "send", "delete"]
+
+
+def test_a_slow_dead_letter_queue_makes_no_copies(make, queue, tally, message):
+    """The third would be sent when somebody else has it already."""
+    queue.send_seconds = 0.2
+    until = time.monotonic() + 0.5
+    letters = [replace(message("nonsense"), lease_until=until) for _ in range(4)]
+    make().settle([Handled(letter, WHY) for letter in letters])
+    assert [call for call, _ in queue.calls] == ["send", "send", "delete"]
+    assert tally.as_dict()["dead_lettered"] == tally.as_dict()["deferred"] == 2
+
+
+def test_one_whose_lease_has_ended_is_left_alone(make, queue, tally, message):
+    late = replace(message("late"), lease_until=time.monotonic())
+    make().settle([Handled(late, WHY), Handled(late, Release(0))])
+    assert queue.calls == []
+    assert tally.set_aside == 2
+
+
+@pytest.mark.parametrize(
+    "error", [Raced("40P01"), Misconfigured("no database"), Unavailable("locked"), ValueError()]
+)
+def test_quarantine_that_fails_defers_the_message_and_ends_no_thread(
+    make, queue, tally, message, error, monkeypatch
+):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    queue.refuses.add("send")
+    make(books=Books(error)).settle([Handled(message("nonsense"), WHY)])
+    assert queue.calls[-1][0] == "release"
+    assert tally.as_dict()["deferred"] == 1
+
+
+class TestRefusedDeletes:
+    def test_nobody_receives_until_one_succeeds_and_it_is_said_once(
+        self, make, queue, pace, message, monkeypatch, log
+    ):
+        monkeypatch.setattr("worker.consumer.refusal.back_off", lambda _: 0.01)
+        queue.refuses.add("delete")
+        settler = make()
+        received = message("a")
+        thread = threading.Thread(target=settler.settle, args=([Handled(received, APPLIED)],))
+        thread.start()
+        while len(queue.calls) < 5:
+            time.sleep(0.001)
+        assert pace.halted
+        queue.refuses.clear()
+        thread.join(5)
+        assert not pace.halted
+        assert {tuple(names) for _, names in queue.calls} == {("message-1",)}
+        assert [line["event"] for line in log if line["log_level"] == "error"] == ["queue.refuses"]
+
+    def test_a_message_whose_lease_has_ended_is_not_deleted_with_its_old_handle(
+        self, make, queue, message, monkeypatch
+    ):
+        monkeypatch.setattr("worker.consumer.refusal.back_off", lambda _: 0.05)
+        queue.refuses.add("delete")
+        short = replace(message("a"), lease_until=time.monotonic() + 0.02)
+        settler = make()
+        thread = threading.Thread(target=settler.settle, args=([Handled(short, APPLIED)],))
+        thread.start()
+        while len(queue.calls) < 3:
+            time.sleep(0.001)
+        queue.refuses.clear()
+        thread.join(5)
+        assert not thread.is_alive()
+        assert [names for _, names in queue.calls[1:]] == [[]] * (len(queue.calls) - 1)
+
+    def test_a_stop_does_not_wait_for_it(self, make, queue, stopping, message):
+        queue.refuses.add("delete")
+        stopping.set()
+        make().settle([Handled(message("a"), APPLIED)])
+        assert len(queue.calls) == 1
+
+    def test_one_who_must_not_wait_gives_up(self, make, queue, message, given_up):
+        queue.refuses.add("delete")
+        make(give_up=given_up.append).settle([Handled(message("a"), APPLIED)])
+        assert [str(error) for error in given_up] == ["not allowed to delete"]
+
+
+def test_refused_releases_stop_nobody_and_are_said_once(make, queue, pace, message, log):
+    queue.refuses.add("release")
+    settler = make()
+    for _ in range(3):
+        settler.settle([Handled(message("a"), Release(0))])
+    assert not pace.halted
+    assert [line["event"] for line in log] == ["queue.refuses"]

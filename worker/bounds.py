@@ -1,0 +1,79 @@
+"""Calls that may hang are made beside the main thread, which goes on to watch for the end."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import ParamSpec, TypeVar
+
+from worker.signals import Asked
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+LOOK_SECONDS = 0.1
+
+
+class Over(Exception):
+    """A signal came, or time is up."""
+
+
+class Bounds:
+    """When there is no more reason to wait: a signal, or a deadline."""
+
+    def __init__(self, asked: Asked | None = None, seconds: float | None = None) -> None:
+        self._asked = asked
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+
+    @property
+    def over(self) -> bool:
+        """It is the end."""
+        stopped = self._asked is not None and self._asked.to_stop.is_set()
+        return stopped or self._left() <= 0
+
+    def sleep(self, seconds: float) -> None:
+        """Pause.
+
+        Raises:
+            Over: before the pause was.
+
+        """
+        pause = min(seconds, self._left())
+        if self._asked is None:
+            time.sleep(pause)
+        else:
+            self._asked.to_stop.wait(pause)
+        if self.over:
+            raise Over
+
+    def call(
+        self,
+        function: Callable[Arguments, Result],
+        *arguments: Arguments.args,
+        **named: Arguments.kwargs,
+    ) -> Result:
+        """Call something; at the end leave it behind, whatever it waits for.
+
+        It is a transaction or a question to SQS, so nothing is lost with it.
+
+        Raises:
+            Over: it had not answered by then.
+
+        """
+        answer: Future[Result] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result(function(*arguments, **named))
+            except BaseException as error:  # noqa: BLE001 it is raised where it is asked for
+                answer.set_exception(error)
+
+        threading.Thread(target=work, name="bounded-call", daemon=True).start()
+        while not answer.done():
+            if self.over:
+                raise Over
+            wait([answer], LOOK_SECONDS)
+        return answer.result()
+
+    def _left(self) -> float:
+        return float("inf") if self._deadline is None else self._deadline - time.monotonic()

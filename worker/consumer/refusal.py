@@ -1,0 +1,76 @@
+"""SQS lets us receive and not settle: a permission is missing, or was taken away.
+
+What is received meanwhile would circle until the redrive policy moves it, applied as it is. So
+nothing is received until a delete succeeds.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from worker.consumer.pace import Pace
+from worker.errors import Refused, Unavailable
+from worker.model import Received
+from worker.queue import LARGEST_BATCH, Queue
+from worker.retries import back_off
+
+log = structlog.get_logger()
+
+
+class Refusal:
+    """Shared by the pollers, so that each outage is said once."""
+
+    def __init__(
+        self,
+        *,
+        pace: Pace,
+        stopping: threading.Event,
+        give_up: Callable[[BaseException], None] | None,
+    ) -> None:
+        self._pace = pace
+        self._stopping = stopping
+        self._give_up = give_up
+        self._told: set[str] = set()
+
+    def wait_out(self, refused: Refused, messages: Sequence[Received], queue: Queue) -> None:
+        """Have nobody receive, and try again to delete these, until it is allowed.
+
+        One whose visibility timeout has ended is left alone: it comes again, and is a duplicate.
+        """
+        self._pace.halt("deletes")
+        self.say_once("delete", refused)
+        if self._give_up:
+            self._give_up(refused)
+            return
+        attempt = 1
+        while not self._stopping.wait(back_off(attempt)):
+            attempt += 1
+            try:
+                _delete_ours(messages, queue)
+            except (Unavailable, Refused):
+                continue
+            self.forget("delete")
+            self._pace.go_on("deletes")
+            log.info("queue.allows", call="delete")
+            return
+
+    def say_once(self, call: str, refused: Refused) -> None:
+        """Say that it is refused, unless it has been since the last success."""
+        if call not in self._told:
+            self._told.add(call)
+            log.error("queue.refuses", call=call, error=str(refused))
+
+    def forget(self, call: str) -> None:
+        """It has succeeded."""
+        self._told.discard(call)
+
+
+def _delete_ours(messages: Sequence[Received], queue: Queue) -> None:
+    now = time.monotonic()
+    ours = [message for message in messages if message.lease_until > now]
+    if not ours:
+        queue.ask_to_delete()
+    for start in range(0, len(ours), LARGEST_BATCH):
+        queue.delete(ours[start : start + LARGEST_BATCH])

@@ -1,0 +1,67 @@
+"""What a probe writes: a bounce like any other, of nobody's, which is rolled back."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from worker.books import Transaction
+from worker.decode import decode
+from worker.errors import Misconfigured, Unavailable
+from worker.model import Received
+from worker.page import Page
+from worker.policy import Policy, UnknownRecipients
+
+
+class RollBack(Exception):
+    """The sample has been written, and is to leave no trace."""
+
+
+@contextmanager
+def probing() -> Iterator[None]:
+    """Swallow `RollBack`. What else stops a sample is the books' fault, for it has none.
+
+    Raises:
+        Unavailable, Misconfigured: the books cannot be written.
+
+    """
+    try:
+        yield
+    except RollBack:
+        pass
+    except (Unavailable, Misconfigured):
+        raise
+    except Exception as error:
+        raise Unavailable(f"a sample cannot be written: {type(error).__name__}") from error
+
+
+def write_sample(transaction: Transaction) -> None:
+    """Do everything that the path does: look up, add a user and an event, change a user."""
+    name = f"ses-worker-probe-{uuid4()}"
+    said = {
+        "bounceType": "Transient",
+        "feedbackId": name,
+        "bouncedRecipients": [{"emailAddress": f"{name}@ses-worker.invalid"}],
+    }
+    body = json.dumps(
+        {"notificationType": "Bounce", "bounce": said, "mail": {"messageId": name}},
+    )
+    received = Received(
+        message_id=name,
+        body=body,
+        receipt_handle="",
+        receive_count=1,
+        received_at=datetime.now(UTC),
+        lease_until=0,
+    )
+    feedback = decode(body)
+    assert isinstance(feedback, tuple)  # noqa: S101 for the type checker: it is a bounce
+    found = transaction.users([item.address.key for item in feedback if item.address])
+    policy = Policy(unknown_recipients=UnknownRecipients.CREATE)
+    page = Page(policy, transaction.seen(feedback), found)
+    page.enter(received, feedback)
+    transaction.save(page)
+    changes = Page(policy, (), {})
+    changes.changed = page.created
+    transaction.save(changes)
