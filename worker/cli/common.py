@@ -25,6 +25,11 @@ CONFIG_HELP = (
 
 Options = ParamSpec("Options")
 
+# Whatever cannot be read is said by `worker.sources`, for the environment's file likewise.
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path, readable=False), help=CONFIG_HELP
+)
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, show_default="off", help="Print one JSON object, only."
 )
@@ -35,7 +40,7 @@ def with_settings(
 ) -> Callable[..., None]:
     """Give a command its settings as the first argument, set up logging, and tell its failures."""
 
-    @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help=CONFIG_HELP)
+    @config_option
     @wraps(command)
     def wrapper(*args: Options.args, **options: Options.kwargs) -> None:
         from worker.log import configure_logging
