@@ -15,7 +15,7 @@ from worker.process import process
 from worker.queue import Queue
 from worker.retries import a_few_times
 from worker.settings import Migrate, Settings
-from worker.store import Store, ensure_schema, open_store
+from worker.store import Store, ensure_schema, open_store, require_schema
 from worker.telemetry import Telemetry
 
 log = structlog.get_logger()
@@ -61,6 +61,20 @@ def bring_schema_up(settings: Settings, store: Store) -> None:
     applied = ensure_schema(store, migrate=settings.store.migrate is Migrate.AUTO)
     if applied:
         log.info("schema.upgraded", applied=applied)
+
+
+def open_existing_store(settings: Settings) -> Store:
+    """Choose books that are there with the schema of this program, for a command that only reads.
+
+    Raises:
+        Misconfigured: their schema is newer than the program.
+        Refused: there are none, or they are older.
+        Unavailable: they are away.
+
+    """
+    store = make_store(settings)
+    require_schema(store)
+    return store
 
 
 def open_ready_store(settings: Settings) -> Store:

@@ -69,6 +69,9 @@ def told() -> Iterator[None]:
     except WorkerError as error:
         say(error)
         sys.exit(Exit.FAILED)
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(Exit.FAILED)
     except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
         raise  # click's to tell
     except Exception as error:  # noqa: BLE001 a bug of ours: told without locals and addresses
@@ -89,9 +92,9 @@ def screen() -> "Console":
     return Console() if sys.stdout.isatty() else Console(width=160)
 
 
-def say(error: BaseException) -> None:
+def say(what: object) -> None:
     """Tell a person, on stderr."""
     from worker.masking import printable
 
-    for line in str(error).splitlines():
+    for line in str(what).splitlines():
         click.echo(f"ses-worker: {printable(line)}", err=True)
