@@ -7,7 +7,7 @@ from functools import partial
 
 import structlog
 
-from worker.aws import region_for
+from worker.aws import region_for, region_in
 from worker.consumer import Consumer, Plan
 from worker.errors import Misconfigured, Refused, Unavailable
 from worker.metrics import Metrics
@@ -30,9 +30,17 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
     """
     if settings.queue.url is None:
         raise Misconfigured("queue.url is required: set it in the file, or SES_WORKER_QUEUE__URL")
+    region = region_for(settings.aws.region, settings.queue.url, os.environ)
+    if settings.aws.region is None and region_in(settings.queue.url) not in {None, region}:
+        log.warning(
+            "region.contradicted",
+            region=region,
+            queue_url=settings.queue.url,
+            hint="AWS_REGION or AWS_DEFAULT_REGION is used; aws.region would overrule both",
+        )
     return Queue(
         settings.queue.url,
-        region=region_for(settings.aws.region, settings.queue.url, os.environ),
+        region=region,
         dead_letter_url=settings.queue.dead_letter_url,
         visibility_seconds=settings.queue.visibility_seconds,
         wait_seconds=plan.wait_seconds,

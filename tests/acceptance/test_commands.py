@@ -75,6 +75,8 @@ class TestWrongUsage:
             ["nonsense"],
             ["drain", "--nonsense"],
             ["drain", "--max-messages", "0"],
+            ["drain", "--max-seconds", "nan"],
+            ["drain", "--max-seconds", "inf"],
             ["users", "show"],
             ["users", "show", "nobody"],
         ],
@@ -112,8 +114,10 @@ class TestMisconfigured:
             (
                 ["users", "list"],
                 {"SES_WORKER_STORE__URL": "postgresql://h/d?nonsense=1"},
-                "store.url: ",
+                "store.url is not a valid PostgreSQL URL",
             ),
+            (["users", "list", "--config", "/nowhere/x.toml"], {}, "cannot read the settings"),
+            (["--config", "/", "users", "list"], {}, "settings in /: Is a directory"),
             (
                 ["drain"],
                 {"SES_WORKER_QUEUE__URL": "http://127.0.0.1:9/1/q", "AWS_PROFILE": "nobodys"},
@@ -152,7 +156,12 @@ class TestOutagesOfOneShotCommands:
             (
                 ["users", "list"],
                 {"SES_WORKER_STORE__URL": "sqlite:////nowhere/at/all/worker.db"},
-                "/nowhere/at/all",
+                "store.url: the directory /nowhere/at/all does not exist",
+            ),
+            (
+                ["users", "import", "/dev/null"],
+                {"SES_WORKER_STORE__URL": "sqlite:////nowhere/at/all/worker.db"},
+                "store.url: the directory /nowhere/at/all does not exist",
             ),
             (
                 ["users", "list"],
