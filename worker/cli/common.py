@@ -96,5 +96,6 @@ def say(what: object) -> None:
     """Tell a person, on stderr."""
     from worker.masking import printable
 
-    for line in str(what).splitlines():
-        click.echo(f"ses-worker: {printable(line)}", err=True)
+    # Not click.echo, which would find its way past a progress bar that stands in for stderr.
+    sys.stderr.writelines(f"ses-worker: {printable(line)}\n" for line in str(what).splitlines())
+    sys.stderr.flush()
