@@ -207,6 +207,37 @@ def test_labels_are_lower_case_and_strangers_cannot_multiply_them(
     assert sample(metrics, name, **dict(zip(names, labels, strict=True))) == 1
 
 
+BOUNCE_SUBTYPES = [
+    "Undetermined", "General", "NoEmail", "Suppressed", "OnAccountSuppressionList",
+    "OnTenantSuppressionList", "EmailValidationSuppressed", "UnsubscribedRecipient", "MailboxFull",
+    "MessageTooLarge", "ContentRejected", "AttachmentRejected", "CustomTimeoutExceeded",
+]  # fmt: skip
+"""As AWS writes them, and our payloads: what an operator's dashboard tells apart."""
+
+
+@pytest.mark.parametrize("type", ["Permanent", "Transient", "Undetermined"])
+@pytest.mark.parametrize("subtype", BOUNCE_SUBTYPES)
+def test_every_documented_bounce_keeps_its_own_label(told, metrics, type, subtype):
+    told(mail.bounce("nobody@example.com", type=type, subtype=subtype))
+    labels = {"bounce_type": type.lower(), "bounce_subtype": subtype.lower()}
+    outcome = {"user_match": "missing", "relay_action": "no_action"}
+    assert sample(metrics, "email_bounce_total", **labels, **outcome) == 1
+
+
+@pytest.mark.parametrize("subtype", ["OnAccountSuppressionList", "OnTenantSuppressionList", None])
+@pytest.mark.parametrize(
+    "feedback", ["abuse", "auth-failure", "fraud", "not-spam", "other", "virus", None]
+)
+def test_every_documented_complaint_keeps_its_own_label(told, metrics, feedback, subtype):
+    told(mail.complaint("nobody@example.com", feedback=feedback, subtype=subtype))
+    labels = {
+        "complaint_subtype": (subtype or "none").lower(),
+        "complaint_feedback": feedback or "none",
+    }
+    outcome = {"user_match": "missing", "relay_action": "no_action"}
+    assert sample(metrics, "email_complaint_total", **labels, **outcome) == 1
+
+
 def test_the_counters_have_their_pinned_labels_in_order(metrics):
     described = {metric.name: metric for metric in metrics.registry.collect()}
     assert set(described) == {"email_bounce", "email_complaint"}

@@ -234,13 +234,14 @@ def _show_table(found: list[Mapping[str, Any]], caption: str) -> None:
     from rich.text import Text
 
     console = screen()
-    table = Table(caption=Text(caption))
+    table = Table()
     for name in _ALL_COLUMNS if console.width >= WIDE else _FEWER_COLUMNS:
         table.add_column(name, overflow="fold", no_wrap=name not in {"email", "account"})
     for user in found:
         cells = _cells(user)
         table.add_row(*(Text(cells[str(column.header)]) for column in table.columns))
     console.print(table)
+    console.print(Text(caption), soft_wrap=True)  # a path in one piece
 
 
 def _cells(user: Mapping[str, Any]) -> dict[str, str]:
