@@ -45,6 +45,7 @@ clean:
 
 # Exact versions first, each with its hash; then the project itself, which brings nothing along.
 $(READY): pyproject.toml requirements/all.txt
+	@echo "Installing into $(VENV): a minute or two, the first time and after a change of versions"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/all.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -39,6 +39,19 @@ _BUSY_STATUSES = frozenset({408, 429})
 """They say so without a code, too: a proxy's or a firewall's page."""
 
 
+_FIRST_REGION = "us-east-1"
+"""What SQS's oldest names, without a region, mean."""
+_SQS_HOST = re.compile(
+    r"""
+      (?:^|\.)sqs(?:-fips)?\.(?P<region>[a-z]+(?:-[a-z]+)+-\d+)\.   # also in a VPC endpoint's name
+    | ^(?P<legacy>[a-z]+(?:-[a-z]+)+-\d+)\.queue\.amazonaws\.
+    | ^(?:sqs|queue)\.amazonaws\.com$
+    """,
+    re.VERBOSE,
+)
+"""https://docs.aws.amazon.com/general/latest/gr/sqs-service.html"""
+
+
 def region_for(setting: str | None, queue_url: str, environment: Mapping[str, str]) -> str:
     """Tell the region: the setting, AWS's two variables, or what the queue's URL says.
 
@@ -49,15 +62,20 @@ def region_for(setting: str | None, queue_url: str, environment: Mapping[str, st
 
     """
     named = setting or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
-    host = (urlsplit(queue_url).hostname or "").split(".")
-    if named:
-        if not _LIKE_A_REGION.fullmatch(named):
-            raise Misconfigured(f"{named!r} is no AWS region: mend aws.region, or AWS_REGION")
-        return named
-    # sqs.REGION.amazonaws.com, REGION.queue.amazonaws.com, sqs-fips.REGION.amazonaws.com, …
-    if "amazonaws" in host and len(host) > 2:
-        return host[0] if host[1] == "queue" else host[1]
-    raise Misconfigured("no AWS region: set aws.region, or AWS_REGION in the environment")
+    region = named or region_in(queue_url)
+    if region is None:
+        raise Misconfigured("no AWS region: set aws.region, or AWS_REGION in the environment")
+    if not _LIKE_A_REGION.fullmatch(region):
+        raise Misconfigured(f"{region!r} is no AWS region: mend aws.region, or AWS_REGION")
+    return region
+
+
+def region_in(queue_url: str) -> str | None:
+    """Tell the region that a queue's URL names; None where it names none."""
+    found = _SQS_HOST.search(urlsplit(queue_url).hostname or "")
+    if found is None:
+        return None
+    return found["region"] or found["legacy"] or _FIRST_REGION
 
 
 def make_client(service: str, region: str, *, wait_seconds: int = 0, connections: int = 10) -> Any:

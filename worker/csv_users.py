@@ -12,6 +12,9 @@ from worker.errors import Refused
 COLUMNS = ("email", "account_id", "metrics_enabled")
 LONGEST_ACCOUNT_ID = 500
 
+_END_WITHIN_QUOTES = "unexpected end of data"
+"""What `csv` calls it."""
+
 _FLAGS = {
     "": True, "true": True, "t": True, "yes": True, "y": True, "1": True, "on": True,
     "false": False, "f": False, "no": False, "n": False, "0": False, "off": False,
@@ -28,30 +31,44 @@ class RefusedRow(Struct, frozen=True):
 def read_users(lines: Iterable[str]) -> Iterator[dict[str, Any] | RefusedRow]:
     """Read rows one by one: the columns that the file has, and `email_key`.
 
-    The header is `email[,account_id][,metrics_enabled]`, in any order.
+    The header is `email[,account_id][,metrics_enabled]`, in any order. A row is a line: none of
+    these columns holds line breaks, so a stray quote costs its own line and no other.
 
     Raises:
         Refused: the header is not that; no row was read.
 
     """
-    reader = csv.reader(lines, strict=True)
-    header = _header(reader)
-    while True:
+    numbered = enumerate(lines, start=1)
+    header = _header(next(numbered, (1, ""))[1])
+    for number, line in numbered:
         try:
-            row = next(reader, None)
+            row = _fields(line)
         except csv.Error as error:
-            yield RefusedRow(reader.line_num, str(error))
+            yield RefusedRow(number, str(error))
             continue
-        if row is None:
-            return
         if row:
             found = _user(header, row)
-            yield RefusedRow(reader.line_num, found) if isinstance(found, str) else found
+            yield RefusedRow(number, found) if isinstance(found, str) else found
 
 
-def _header(reader: Iterator[Sequence[str]]) -> Sequence[str]:
+def _fields(line: str) -> list[str]:
+    """Split a line; without a quote in it, that is what `csv` would do, in a third of the time."""
+    if '"' not in line:
+        bare = line.rstrip("\r\n")
+        return bare.split(",") if bare else []
     try:
-        header = [name.strip().lower() for name in next(reader, ())]
+        return next(csv.reader([line], strict=True))
+    except csv.Error as error:
+        if str(error) == _END_WITHIN_QUOTES:
+            raise csv.Error("a quote is opened and not closed on this line") from None
+        raise
+
+
+def _header(line: str) -> Sequence[str]:
+    if not _is_text(line):
+        raise Refused("not UTF-8 text")
+    try:
+        header = [name.strip().lower() for name in _fields(line)]
     except csv.Error as error:
         raise Refused(f"line 1: {error}") from None
     unknown = [name for name in header if name not in COLUMNS]
@@ -59,6 +76,11 @@ def _header(reader: Iterator[Sequence[str]]) -> Sequence[str]:
         given = ",".join(header)[:200] or "an empty line"
         raise Refused(f"line 1 must be email[,account_id][,metrics_enabled], and is {given}")
     return header
+
+
+def _is_text(line: str) -> bool:
+    """Tell UTF-8 from anything else, which has these in its first line (UTF-16 has both)."""
+    return not any(c == "\0" or "\udc80" <= c <= "\udcff" for c in line)
 
 
 def _user(header: Sequence[str], row: Sequence[str]) -> dict[str, Any] | str:
@@ -69,6 +91,8 @@ def _user(header: Sequence[str], row: Sequence[str]) -> dict[str, Any] | str:
     address = parse_address(given["email"])
     if address is None:
         return "email is no usable address"
+    if not given["email"].isprintable():  # in a display name
+        return "email is not plain UTF-8 text"
     values: dict[str, Any] = {"email": given["email"], "email_key": address.key}
     if "account_id" in given:
         account_id = given["account_id"]

@@ -85,6 +85,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
             at_first = _count(queue, bounds)
         except Over:
             raise Unavailable("stopped before it could begin: no answer by then") from None
+        log.info("drain.started", queue=queue.name, store=store.place, messages=at_first.total)
         say_where_dead_letters_go(queue, asked.to_stop)
         consumer = make_consumer(settings, plan, queue, store)
         end = _End(consumer, queue, bounds)

@@ -5,6 +5,7 @@ local variables, which would hold addresses too.
 """
 
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,18 +23,20 @@ _DEEPEST = 4
 """Levels of a nested value that are shown; a stranger decides how deep `bounce_extra` goes."""
 
 
-def configure_logging(level: str, *, json: bool | None, stream: TextIO = sys.stderr) -> None:
+def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = None) -> None:
     """Set up structlog, and bring what libraries say into the same pipeline.
 
     Args:
         level: the least that is said: debug, info, warning or error.
         json: JSON or console; None: console if the stream is a terminal.
-        stream: where to; trouble with it is no trouble of the worker's.
+        stream: where to; None: whatever is standard error at the moment of a line, since a
+            progress bar takes its place. Trouble with it is no trouble of the worker's.
 
     """
-    terminal = stream.isatty()
+    terminal = (stream or sys.stderr).isatty()
     console = terminal if json is None else not json
-    renderer = structlog.dev.ConsoleRenderer(colors=terminal) if console else _render_json
+    colors = terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
+    renderer = structlog.dev.ConsoleRenderer(colors=colors) if console else _render_json
     structlog.configure(
         processors=[_harmless_line, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -47,16 +50,16 @@ def configure_logging(level: str, *, json: bool | None, stream: TextIO = sys.std
 class _Tolerant:
     """A stream whose reader may be gone or whose disk may be full: the work goes on."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
         with suppress(OSError, ValueError):
-            self._stream.write(text)
+            (self._stream or sys.stderr).write(text)
 
     def flush(self) -> None:
         with suppress(OSError, ValueError):
-            self._stream.flush()
+            (self._stream or sys.stderr).flush()
 
 
 class _Libraries(logging.Handler):

@@ -95,8 +95,13 @@ class Queue:
         if self._dead_letter_url is None and not self._looked_for_dead_letters:
             policy = self._attributes("RedrivePolicy").get("RedrivePolicy", "")
             self._looked_for_dead_letters = True
-            if arn := read_redrive_target(policy):
-                self._dead_letter_url = f"{self.url.rpartition('/')[0]}/{arn.rpartition(':')[2]}"
+            arn = read_redrive_target(policy)
+            name = arn.rpartition(":")[2] if arn else ""
+            if name not in {
+                "",
+                self.name,
+            }:  # a letter sent to its own queue would go round for ever
+                self._dead_letter_url = f"{self.url.rpartition('/')[0]}/{name}"
         return self._dead_letter_url
 
     def receive(self, most: int, wait_seconds: int) -> list[Received]:

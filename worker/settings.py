@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from worker.model import Action
 from worker.patterns import Patterns
@@ -22,6 +30,7 @@ LONGEST_POLL_SECONDS = 20
 LONGEST_VISIBILITY_SECONDS = 43_200
 """SQS's limit for a visibility timeout: 12 hours."""
 
+_NOT_IN_A_QUEUE_URL = re.compile(r"[\s?#]|[^!-~]")
 _BOUNCE_NAME = re.compile(r"(Permanent|Transient|Undetermined)/(\*|[A-Za-z]+)")
 
 
@@ -63,6 +72,17 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+def _no_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number, and is true or false")  # noqa: TRY004 pydantic's way
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_flag)]
+Number = Annotated[float, BeforeValidator(_no_flag)]
+"""For Python, and so for pydantic, `true` is the number 1."""
+
+
 class AwsSettings(Section):
     """Where AWS is; credentials come from AWS's own variables, files and roles."""
 
@@ -74,21 +94,46 @@ class QueueSettings(Section):
 
     url: str | None = None
     dead_letter_url: str | None = None
-    wait_seconds: Annotated[int, Field(ge=1, le=LONGEST_POLL_SECONDS)] = 20
-    visibility_seconds: Annotated[int, Field(ge=1, le=LONGEST_VISIBILITY_SECONDS)] = 60
-    pollers: Annotated[int, Field(ge=1, le=32)] = 8
+    wait_seconds: Annotated[Whole, Field(ge=1, le=LONGEST_POLL_SECONDS)] = 20
+    visibility_seconds: Annotated[Whole, Field(ge=1, le=LONGEST_VISIBILITY_SECONDS)] = 60
+    pollers: Annotated[Whole, Field(ge=1, le=32)] = 8
 
     @field_validator("url", "dead_letter_url")
     @classmethod
     def _is_a_queue(cls, value: str | None) -> str | None:
-        parts = urlsplit(value or "")
-        if value is not None and (
-            parts.scheme not in {"http", "https"} or "/" not in parts.path[1:]
-        ):
+        if value is None:
+            return None
+        url = value.strip().rstrip("/")
+        if not _is_queue_url(url):
             raise ValueError("must be a queue's URL: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
-        if parts.path.endswith(".fifo"):
+        if url.endswith(".fifo"):
             raise ValueError("must be a standard queue: SES's topics cannot feed a FIFO queue")
-        return value
+        return url
+
+    @model_validator(mode="after")
+    def _are_two_queues(self) -> Self:
+        """A dead letter that comes back to where it was would go round for ever."""
+        if self.url is not None and self.url == self.dead_letter_url:
+            raise ValueError("queue.dead_letter_url and queue.url are the same queue")
+        return self
+
+
+def _is_queue_url(text: str) -> bool:
+    """Tell whether it is `http[s]://HOST[:PORT]/…/ACCOUNT/NAME` and nothing else."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # reads it
+    except ValueError:
+        return False
+    steps = parts.path.split("/")[1:]
+    return (
+        parts.scheme in {"http", "https"}
+        and bool(parts.hostname)
+        and "@" not in parts.netloc
+        and len(steps) > 1
+        and all(steps)
+        and not _NOT_IN_A_QUEUE_URL.search(text)
+    )
 
 
 class StoreSettings(Section):
@@ -102,18 +147,29 @@ class StoreSettings(Section):
     def _is_a_database(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()
         if path := url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else "":
-            return SecretStr(f"sqlite:///{Path(path).absolute()}")
+            if path == ":memory:":
+                raise ValueError("must be a file: what is in memory is gone with the process")
+            return SecretStr(f"sqlite:///{_absolute(path)}")
         scheme, _, rest = url.partition("://")
         if scheme in {"postgresql", "postgresql+psycopg", "postgres"} and rest:
             return SecretStr(f"postgresql://{rest}")
         raise ValueError("must be sqlite:///PATH or postgresql://USER@HOST/DATABASE")
 
 
+def _absolute(path: str) -> Path:
+    try:
+        return Path(path).absolute()
+    except OSError as error:
+        raise ValueError(
+            f"cannot be resolved from the working directory: {error.strerror}"
+        ) from None
+
+
 class PolicySettings(Section):
     """What bounces and complaints do to users."""
 
-    hard_bounce_pause_days: Annotated[float, Field(ge=0, le=36_500)] = 30
-    soft_bounce_pause_days: Annotated[float, Field(ge=0, le=36_500)] = 1
+    hard_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 30
+    soft_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 1
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
     bounce_actions: dict[str, Action] = {}
 
@@ -159,10 +215,10 @@ class SuppressionSettings(Section):
 
     remove: tuple[str, ...] = ()
     remove_complaints: bool = False
-    tries: Annotated[int, Field(ge=1, le=20)] = 5
-    most_removals: Annotated[int, Field(ge=1)] = 3
-    within_days: Annotated[float, Field(gt=0, le=3_650)] = 30
-    requests_per_second: Annotated[float, Field(gt=0, le=100)] = 1
+    tries: Annotated[Whole, Field(ge=1, le=20)] = 5
+    most_removals: Annotated[Whole, Field(ge=1)] = 3
+    within_days: Annotated[Number, Field(gt=0, le=3_650)] = 30
+    requests_per_second: Annotated[Number, Field(gt=0, le=100)] = 1
 
     @field_validator("remove")
     @classmethod
@@ -187,8 +243,8 @@ class SlackSettings(Section):
     username: str = "SES Notice"
     icon_emoji: str = ":mailbox_with_no_mail:"
     addresses: Addresses = Addresses.FULL
-    messages_per_minute: Annotated[float, Field(ge=1, le=6_000)] = 20
-    messages_per_second: Annotated[float, Field(gt=0, le=100)] = 1
+    messages_per_minute: Annotated[Number, Field(ge=1, le=6_000)] = 20
+    messages_per_second: Annotated[Number, Field(gt=0, le=100)] = 1
     api_url: str = "https://slack.com/api/"
 
     @property

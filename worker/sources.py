@@ -6,6 +6,7 @@ From lowest to highest: defaults, the TOML file, systemd's credentials, the envi
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, get_origin
@@ -30,10 +31,10 @@ NOT_BUILT = frozenset({"http", "retention", "sns.verify"})
 
 
 class Given(NamedTuple):
-    """A setting as somebody gave it."""
+    """A setting as somebody gave it; without a key, a section that has none."""
 
     section: str
-    key: str
+    key: str | None
     value: Any
     origin: str
 
@@ -48,7 +49,9 @@ def load_settings(environment: Mapping[str, str], file: Path | None = None) -> S
     values: dict[str, dict[str, Any]] = {}
     origins: dict[tuple[Any, ...], str] = {}
     for given in _everything(environment, file):
-        values.setdefault(given.section, {})[given.key] = given.value
+        section = values.setdefault(given.section, {})
+        if given.key is not None:
+            section[given.key] = given.value
         origins[given.section, given.key] = given.origin
     try:
         return Settings.model_validate(values)
@@ -65,9 +68,14 @@ def all_keys() -> list[str]:
 
 
 def _everything(environment: Mapping[str, str], file: Path | None) -> Iterator[Given]:
-    named = file or (Path(name) if (name := environment.get(FILE_VARIABLE)) else None)
-    if named or DEFAULT_FILE.exists():
-        yield from _from_file(named or DEFAULT_FILE)
+    if named := file or environment.get(FILE_VARIABLE):
+        try:
+            yield from _from_file(Path(named))
+        except FileNotFoundError as error:
+            raise Misconfigured(f"cannot read the settings in {named}: {error.strerror}") from None
+    else:
+        with suppress(FileNotFoundError):
+            yield from _from_file(DEFAULT_FILE)
     if folder := environment.get("CREDENTIALS_DIRECTORY"):
         yield from _from_credentials(Path(folder))
     for name, text in environment.items():
@@ -78,25 +86,39 @@ def _everything(environment: Mapping[str, str], file: Path | None) -> Iterator[G
 
 def _from_file(file: Path) -> Iterator[Given]:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Misconfigured(f"cannot read the settings in {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tables = tomllib.loads(_read(file, "settings"))
+    except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{file} is not TOML: {error}") from None
     for section, table in tables.items():
         if not isinstance(table, dict):
             raise Misconfigured(f"{section} stands outside of any [section] in {file}")
+        yield Given(section, None, None, str(file))
         yield from (Given(section, key, value, str(file)) for key, value in table.items())
 
 
 def _from_credentials(folder: Path) -> Iterator[Given]:
     for name, (section, key) in CREDENTIALS.items():
         file = folder / name
-        if file.exists():
-            try:
-                yield Given(section, key, file.read_text(encoding="utf-8").strip(), str(file))
-            except (OSError, UnicodeDecodeError) as error:
-                raise Misconfigured(f"cannot read the credential {file}: {error}") from None
+        with suppress(FileNotFoundError):
+            yield Given(section, key, _read(file, "credential").strip(), str(file))
+
+
+def _read(file: Path, what: str) -> str:
+    """Read all of it.
+
+    Raises:
+        FileNotFoundError: there is none.
+        Misconfigured: it cannot be read.
+
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Misconfigured(f"cannot read the {what} in {file}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{file} is not UTF-8 text: {error.reason}") from None
 
 
 def _typed(section: str, key: str, text: str, name: str) -> Any:
@@ -120,17 +142,28 @@ def _sections() -> dict[str, type[Section]]:
 
 def _sentence(fault: ErrorDetails, origins: Mapping[tuple[Any, ...], str]) -> str:
     place = fault["loc"]
-    name = ".".join(str(part) for part in place)
+    name = ".".join(str(part) for part in place if part != "")
     if fault["type"] == "extra_forbidden":
         said = [origin for at, origin in origins.items() if at[: len(place)] == place[:2]]
-        return f"{name}{_unknown(name)} (in {said[0]})"
-    text = fault["msg"].removeprefix("Value error, ")
+        return f"{name or 'an empty name'}{_unknown(name, said[0])} (in {said[0]})"
+    text = _WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    if len(place) == 1:  # about several keys of a section, which the text names
+        return text
     origin = origins.get(place[:2])
     return f"{name}: {text[0].lower()}{text[1:]}" + (f" (in {origin})" if origin else "")
 
 
-def _unknown(name: str) -> str:
+_WORDS = {"tuple_type": "must be a list", "dict_type": "must be a table"}
+"""pydantic's kinds of errors, where TOML has other words than Python."""
+
+
+def _unknown(name: str, origin: str) -> str:
     if name in NOT_BUILT or name.partition(".")[0] in NOT_BUILT:
         return " belongs to a feature that this version does not have"
-    near = get_close_matches(name, all_keys(), n=1)
+    as_given = _variable if origin.startswith(PREFIX) else str
+    near = get_close_matches(as_given(name), map(as_given, all_keys()), n=1, cutoff=0.8)
     return " is not a setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper().replace(".", "__")

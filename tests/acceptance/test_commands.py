@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -79,6 +80,8 @@ class TestWrongUsage:
             ["nonsense"],
             ["drain", "--nonsense"],
             ["drain", "--max-messages", "0"],
+            ["drain", "--max-seconds", "nan"],
+            ["drain", "--max-seconds", "inf"],
             ["users", "show"],
             ["users", "show", "nobody"],
         ],
@@ -109,15 +112,17 @@ class TestMisconfigured:
                 "cannot read the settings",
             ),
             (
-                ["users", "list"],
+                ["users", "import", "/dev/null"],
                 {"SES_WORKER_STORE__MIGRATE": "manual"},
                 "run `ses-worker db upgrade`",
             ),
             (
                 ["users", "list"],
                 {"SES_WORKER_STORE__URL": "postgresql://h/d?nonsense=1"},
-                "store.url: ",
+                "store.url is not a valid PostgreSQL URL",
             ),
+            (["users", "list", "--config", "/nowhere/x.toml"], {}, "cannot read the settings"),
+            (["--config", "/", "users", "list"], {}, "settings in /: Is a directory"),
             (
                 ["drain"],
                 {"SES_WORKER_QUEUE__URL": "http://127.0.0.1:9/1/q", "AWS_REGION": "eu west"},
@@ -156,7 +161,12 @@ class TestOutagesOfOneShotCommands:
             (
                 ["users", "list"],
                 {"SES_WORKER_STORE__URL": "sqlite:////nowhere/at/all/worker.db"},
-                "/nowhere/at/all",
+                "store.url: the directory /nowhere/at/all does not exist",
+            ),
+            (
+                ["users", "import", "/dev/null"],
+                {"SES_WORKER_STORE__URL": "sqlite:////nowhere/at/all/worker.db"},
+                "store.url: the directory /nowhere/at/all does not exist",
             ),
             (
                 ["users", "list"],
@@ -182,12 +192,94 @@ def test_config_can_be_named_before_and_after_the_command(run, tmp_path):
     file.write_text(f'[store]\nurl = "sqlite:///{tmp_path}/other.db"\n')
     for arguments in (["--config", file, "db", "status"], ["db", "status", "--config", file]):
         done = run(*arguments, SES_WORKER_STORE__URL=None)
-        assert (done.status, "other.db" in done.out) == (0, True)
+        assert (done.status, "other.db" in done.out) == (1, True)
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+class TestLooking:
+    @pytest.mark.parametrize(
+        "arguments", ["users list", "users show a@b.c", "users export", "db status"]
+    )
+    def test_makes_no_database(self, run, tmp_path, arguments):
+        done = run(*arguments.split())
+        assert done.status == 1
+        assert done.err == (
+            f"ses-worker: no database at {tmp_path}/worker.db (store.url); a relative store.url"
+            " is resolved from the working directory\n"
+        )
+        assert contents(tmp_path) == {}
+
+    def test_makes_no_tables(self, run, postgresql_url):
+        done = run("users", "list", SES_WORKER_STORE__URL=postgresql_url)
+        assert (done.status, done.out) == (1, "")
+        assert "no database at PostgreSQL test_" in done.err
+        assert run("db", "status", SES_WORKER_STORE__URL=postgresql_url).status == 1
+
+    def test_leaves_an_empty_file_empty(self, run, tmp_path):
+        (tmp_path / "worker.db").touch()
+        assert run("db", "status", "--json").json["pending"] == ["0001"]
+        assert run("users", "list").status == 1
+        assert contents(tmp_path) == {"worker.db": b""}
+
+    def test_leaves_another_programs_file_as_it_is(self, run, tmp_path):
+        connection = sqlite3.connect(tmp_path / "worker.db")
+        connection.execute("CREATE TABLE users (id INTEGER)")
+        connection.close()
+        before = contents(tmp_path)
+        for arguments in ("db status", "users list", "users import /dev/null"):
+            done = run(*arguments.split())
+            assert (done.status, "made by another program" in done.err) == (78, True)
+        assert contents(tmp_path) == before
+
+    def test_status_leaves_nothing_beside_the_file(self, run, tmp_path):
+        run("db", "upgrade")
+        before = contents(tmp_path)
+        assert run("db", "status").status == 0
+        assert contents(tmp_path) == before
+
+    def test_needs_no_right_to_write(self, run, small_disk):
+        import subprocess
+
+        url = {"SES_WORKER_STORE__URL": f"sqlite:///{small_disk.path / 'worker.db'}"}
+        run("users", "import", "-", input="email\na@b.c\n", **url)
+        subprocess.run(["mount", "-o", "remount,ro", small_disk.path], check=True)
+        for arguments in ("db status", "users list", "users show a@b.c", "users export"):
+            assert run(*arguments.split(), **url).status == 0
+        assert run("users", "import", "-", input="email\nd@e.f\n", **url).status == 1
+
+    def test_sees_what_a_worker_has_committed_a_moment_ago(self, run, tmp_path):
+        run("db", "upgrade")
+        with closing(sqlite3.connect(tmp_path / "worker.db")) as worker:
+            worker.execute("INSERT INTO users (email, email_key) VALUES ('a@b.c', 'a@b.c')")
+            worker.commit()
+            assert "a@b.c" in run("users", "list").out
+            assert run("db", "status").status == 0
+
+    @pytest.mark.parametrize("revision", ["0000", "9999"])
+    def test_refuses_another_schema_and_leaves_it(self, run, tmp_path, revision):
+        run("db", "upgrade")
+        with closing(sqlite3.connect(tmp_path / "worker.db")) as connection:
+            connection.execute("UPDATE ses_worker_schema SET version_num = ?", [revision])
+            connection.commit()
+        for arguments in ("users list", "db status"):
+            done = run(*arguments.split())
+            assert (done.status, revision in done.out + done.err) == (78, True)
+
+    def test_names_the_store(self, run, tmp_path):
+        run("users", "import", "-", input="email\na@b.c\n")
+        place = f"{tmp_path}/worker.db"
+        assert run("users", "list").out.endswith(f"\n1 of 1 users in {place}\n")
+        assert run("users", "show", "a@b.c").err == f"ses-worker: reading {place}\n"
+        assert run("users", "export").err == f"ses-worker: exporting from {place}\n"
 
 
 class TestDb:
     def test_status_tells_what_is_lacking_and_changes_nothing(self, run, tmp_path):
-        assert run("db", "status", "--json").json["pending"] == ["0001"]
+        done = run("db", "status", "--json")
+        assert (done.status, done.json["pending"], done.json["revision"]) == (1, ["0001"], None)
         assert not (tmp_path / "worker.db").exists()
 
     def test_upgrade_brings_it_up_once(self, run):
@@ -274,6 +366,7 @@ class TestUsers:
         )
 
     def test_somebody_who_is_no_user(self, run):
+        run("db", "upgrade")
         done = run("users", "show", "nobody@example.com")
         assert (done.status, "is not among the users" in done.err) == (1, True)
 

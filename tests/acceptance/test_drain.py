@@ -294,6 +294,13 @@ class TestFailures:
         assert twin.counts(queue).visible == 3
 
 
+def test_it_says_at_the_start_which_queue_and_which_books(run, twin, queue, tmp_path):
+    send(twin, queue, *bounces(3))
+    (started,) = (line for line in run("drain").log if line["event"] == "drain.started")
+    assert started["queue"] == "feedback"
+    assert (started["store"], started["messages"]) == (f"{tmp_path}/worker.db", 3)
+
+
 class TestWhatPeopleSee:
     def test_figures_are_a_table_without_json(self, run, twin, queue):
         send(twin, queue, *bounces(3))

@@ -148,6 +148,17 @@ class TestWhatIsAway:
         assert twin.journal.requests("ReceiveMessage") == []
         assert worker.stop()[0] == 0
 
+    def test_a_folder_that_is_mounted_later_is_waited_for(
+        self, daemon, twin, queue, books, environment, tmp_path
+    ):
+        environment["SES_WORKER_STORE__URL"] = f"sqlite:///{tmp_path / 'later' / 'worker.db'}"
+        worker = daemon()
+        worker.wait_for("store.unavailable")
+        assert "later does not exist" in "".join(worker.lines)
+        (tmp_path / "later").mkdir()
+        worker.wait_for("worker.started")
+        assert worker.stop()[0] == 0
+
     def test_postgresql_that_restarts_costs_nothing_but_time(
         self, daemon, twin, queue, own_postgresql, books, environment
     ):

@@ -166,6 +166,7 @@ def test_the_unit_grants_more_time_to_stop_than_the_worker_takes():
     unit = (ROOT / "systemd" / "ses-worker.service").read_text(encoding="utf-8")
     assert int(re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)[1]) > SHUTDOWN_SECONDS
     assert "RestartPreventExitStatus=78" in unit
+    assert "StartLimitIntervalSec=0" in unit.partition("[Service]")[0]
 
 
 def test_nothing_that_is_committed_names_a_registry_or_a_path_of_some_machine():

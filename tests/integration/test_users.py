@@ -1,12 +1,16 @@
 """User records: brought in, found, streamed; on books of both kinds."""
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from worker.errors import Raced
 from worker.model import User
 from worker.page import Page
 from worker.policy import Policy
+from worker.store import ensure_schema, open_store
 from worker.store import users as module
 from worker.store.users import Imported, Wanted, all_users, count_users, find_user, import_users
 
@@ -59,8 +63,9 @@ def test_what_feedback_has_made_of_a_user_stays(store):
 
 def test_a_person_who_stands_in_the_file_twice_is_one_user_and_the_last_row_counts(store):
     rows = [row("jane@example.com", account_id="1"), row("Jane@example.com", account_id="2")]
-    assert bring_in(store, *rows) == (1, 1, 0)
+    assert bring_in(store, *rows) == (1, 0, 1)
     assert find_user(store, "jane@example.com")["account_id"] == "2"
+    assert bring_in(store, *rows) == (0, 0, 2)
 
 
 def test_rows_are_committed_as_they_come(store, monkeypatch):
@@ -74,6 +79,55 @@ def test_rows_are_committed_as_they_come(store, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         list(import_users(store, rows()))
     assert count_users(store, Wanted()) == 20
+
+
+def test_users_are_written_in_the_order_in_which_the_worker_locks_them(store, monkeypatch):
+    written = []
+
+    def write(connection, names, rows):
+        written.extend(row["email_key"] for row in rows)
+
+    monkeypatch.setattr(module, "_write", write)
+    monkeypatch.setattr(module, "ROWS_IN_A_STATEMENT", 2)
+    bring_in(store, *(row(f"{name}@b.c") for name in "dacbe"))
+    assert written == [f"{name}@b.c" for name in "abcde"]
+
+
+def test_an_import_that_meets_a_deadlock_starts_its_transaction_over(postgresql_url):
+    """Somebody holds b and wants a, while the import holds a and wants b."""
+    import psycopg
+
+    store = open_store(postgresql_url)
+    ensure_schema(store, migrate=True)
+    bring_in(store, row("a@b.c"), row("b@b.c"))
+    found = []
+    importing = threading.Thread(
+        target=lambda: found.append(
+            bring_in(store, *(row(f"{name}@b.c", account_id="1") for name in "ab"))
+        )
+    )
+    lock = "SELECT 1 FROM users WHERE email_key = %s FOR UPDATE"
+    with psycopg.connect(postgresql_url) as other:
+        other.execute("SET deadlock_timeout = '60s'")  # the import is who notices
+        other.execute(lock, ["b@b.c"])
+        importing.start()
+        with psycopg.connect(postgresql_url, autocommit=True) as observer:
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            while not observer.execute(waiting).fetchone()[0]:
+                time.sleep(0.01)
+        other.execute(lock, ["a@b.c"])
+    importing.join()
+    assert found == [(0, 2, 0)]
+    assert find_user(store, "a@b.c")["account_id"] == "1"
+
+
+def test_a_race_that_goes_on_is_told_in_a_sentence():
+    import psycopg
+
+    from worker.store.postgresql.connection import translated
+
+    with pytest.raises(Raced, match=r"wrote the same rows .* \(40P01\); try again"), translated():
+        raise psycopg.errors.DeadlockDetected
 
 
 @pytest.fixture

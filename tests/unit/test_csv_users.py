@@ -48,6 +48,10 @@ def test_an_empty_account_is_none_and_an_empty_flag_is_true():
         ("a@b.c,\udce4,true", "account_id is not plain text of at most 500 characters"),
         ("a@b.c," + "x" * 501 + ",true", "account_id is not plain text of at most 500 characters"),
         ('"a"b@c.d,x,true', "',' expected after '\"'"),
+        ('"a@b.c,x,true', "a quote is opened and not closed on this line"),
+        ('a@b.c,x"y,"true', "a quote is opened and not closed on this line"),
+        ("J\udcf6rg <a@b.c>,x,true", "email is not plain UTF-8 text"),
+        ("\x1b[31mJ <a@b.c>,x,true", "email is not plain UTF-8 text"),
     ],
 )
 def test_a_bad_row_is_refused_with_its_line_and_the_rows_around_it_are_read(row, reason):
@@ -57,8 +61,31 @@ def test_a_bad_row_is_refused_with_its_line_and_the_rows_around_it_are_read(row,
 
 
 @pytest.mark.parametrize(
-    "header", ["", "account_id", "email,name", "email,email", "a@b.c", "email;account_id", "\udce4"]
+    "header", ["", "account_id", "email,name", "email,email", "a@b.c", "email;account_id"]
 )
 def test_a_file_with_another_header_is_refused_whole(header):
     with pytest.raises(Refused, match=r"line 1 must be email\[,account_id\]\[,metrics_enabled\]"):
         read(f"{header}\na@b.c\n")
+
+
+@pytest.mark.parametrize("header", ["\udce4", "\udcff\udcfee\0m\0a\0i\0l\0"])
+def test_a_file_that_is_not_utf_8_is_called_so(header):
+    with pytest.raises(Refused, match="not UTF-8 text"):
+        read(f"{header}\na@b.c\n")
+
+
+def test_a_quote_that_is_left_open_costs_its_own_line_and_no_other():
+    found = read('email\na@b.c\n"d@e.f\ng@h.i\n"j@k.l"\n')
+    assert found[1] == RefusedRow(3, "a quote is opened and not closed on this line")
+    assert [row["email"] for row in (found[0], *found[2:])] == ["a@b.c", "g@h.i", "j@k.l"]
+
+
+@pytest.mark.parametrize(
+    "line", ['"a@b.c","x ""y"" z"', '"a@b.c",x', "a@b.c,", 'a@b.c,5" disk', "a@b.c,x\r"]
+)
+def test_a_line_is_split_as_csv_splits_it(line):
+    import csv
+
+    (row,) = read(f"email,account_id\n{line}\n")
+    email, account_id = next(csv.reader([line]))
+    assert (row["email"], row["account_id"]) == (email, account_id or None)

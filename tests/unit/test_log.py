@@ -45,6 +45,13 @@ def test_addresses_are_masked_in_every_value_and_key(lines):
     assert "***@example.com" in json.dumps(lines())
 
 
+@pytest.mark.parametrize("kind", [list, tuple, set, frozenset])
+def test_addresses_are_masked_in_every_kind_of_collection(lines, kind):
+    log().info("x", who=kind(["jane@example.com"]))
+    (line,) = lines()
+    assert line["who"] == ["***@example.com"]
+
+
 def test_a_stranger_cannot_begin_a_new_line(lines):
     log().info("bounce_notification", diagnostic='550\n{"event": "forged"}\r\u2028')
     assert len(lines()) == 1

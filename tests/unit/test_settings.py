@@ -1,14 +1,17 @@
 """Settings: where they come from, which wins, and what is said when one is wrong."""
 
+import os
 from datetime import timedelta
 
 import pytest
 
-from worker.errors import Misconfigured
+from worker import sources
+from worker.errors import Misconfigured, Unavailable
 from worker.model import Action
 from worker.policy import Policy, UnknownRecipients
 from worker.settings import Settings
 from worker.sources import NOT_BUILT, all_keys, load_settings
+from worker.store import open_store
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
@@ -121,6 +124,9 @@ class TestWhatIsWrong:
             ),
             ("SNS__TOPIC_ARNS", '["feedback"]', "sns.topic_arns: must be ARNs of topics"),
             ("LOG__LEVEL", "loud", "log.level: input should be 'debug'"),
+            ("SNS__TOPIC_ARNS", '{"a": 1}', "sns.topic_arns: must be a list"),
+            ("POLICY__BOUNCE_ACTIONS", "[]", "policy.bounce_actions: must be a table"),
+            ("STORE__URL", "sqlite:///:memory:", "store.url: must be a file"),
         ],
     )
     def test_a_bad_value_is_named_with_its_place_and_not_repeated(self, name, value, said):
@@ -152,6 +158,82 @@ class TestWhatIsWrong:
         (line,) = complaints({f"SES_WORKER_{section.upper()}__{(name or 'x').upper()}": "1"})
         assert "belongs to a feature that this version does not have" in line
 
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("SES_WORKER_", "an empty name is not a setting"),
+            (
+                "SES_WORKER_QUEUE_URL",
+                "queue_url is not a setting; did you mean SES_WORKER_QUEUE__URL?",
+            ),
+            (
+                "SES_WORKER_QUEUE__URLS",
+                "queue.urls is not a setting; did you mean SES_WORKER_QUEUE__URL?",
+            ),
+            ("SES_WORKER_QUEUE", "queue is not a setting; did you mean SES_WORKER_QUEUE__URL?"),
+        ],
+    )
+    def test_a_variable_is_answered_with_the_variable_that_may_be_meant(self, name, said):
+        assert complaints({name: "x"}) == [f"{said} (in {name})"]
+
+    def test_a_section_without_keys_is_named_like_any_other(self, file):
+        file.write_text("[foo]\n[http]\n[queue]\n[policy.bounce_actions]\n", encoding="utf-8")
+        assert complaints({}, file) == [
+            f"foo is not a setting (in {file})",
+            f"http belongs to a feature that this version does not have (in {file})",
+        ]
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "queue.wait_seconds", "queue.visibility_seconds", "queue.pollers",
+            "policy.hard_bounce_pause_days", "policy.soft_bounce_pause_days",
+        ],
+    )  # fmt: skip
+    def test_true_is_no_number(self, file, key):
+        section, _, name = key.partition(".")
+        file.write_text(f"[{section}]\n{name} = true\n", encoding="utf-8")
+        assert complaints({}, file) == [
+            f"{key}: must be a number, and is true or false (in {file})"
+        ]
+
+    @pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+    def test_a_pause_is_a_finite_number_of_days(self, file, value):
+        file.write_text(f"[policy]\nsoft_bounce_pause_days = {value}\n", encoding="utf-8")
+        assert complaints({}, file)[0].startswith("policy.soft_bounce_pause_days: input should be")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "https:///a/b",
+            "https://h/a/",
+            "https://h//a",
+            "https://h:99999/a/b",
+            "https://h:x/a/b",
+            "https://[::1/a/b",
+            "https://h/a/b c",
+            "https://h/a/b?x=1",
+            "https://h/a/b#x",
+            "https://me:s3cret@h/a/b",
+            "ftp://h/a/b",
+            "https://h/a/bü",
+        ],
+    )
+    def test_what_is_no_queue_is_refused(self, url):
+        (line,) = complaints({"SES_WORKER_QUEUE__URL": url})
+        assert line.startswith("queue.url: must be a queue's URL")
+        (line,) = complaints({"SES_WORKER_QUEUE__DEAD_LETTER_URL": url})
+        assert line.startswith("queue.dead_letter_url: must be a queue's URL")
+
+    def test_a_slash_behind_it_makes_a_fifo_queue_no_standard_queue(self):
+        (line,) = complaints({"SES_WORKER_QUEUE__URL": f"{URL}.fifo/"})
+        assert line.startswith("queue.url: must be a standard queue")
+
+    def test_a_queue_is_not_its_own_dead_letter_queue(self, file):
+        file.write_text(f'[queue]\nurl = "{URL}"\ndead_letter_url = "{URL}/"\n', encoding="utf-8")
+        assert complaints({}, file) == ["queue.dead_letter_url and queue.url are the same queue"]
+
     def test_everything_that_is_wrong_is_said_at_once(self):
         lines = complaints(
             {"SES_WORKER_QUEUE__POLLERS": "0", "SES_WORKER_LOG__FORMAT": "x", "SES_WORKER_A": "1"}
@@ -166,9 +248,64 @@ class TestWhatIsWrong:
         broken.write_text("queue = \n", encoding="utf-8")
         assert complaints({}, broken)[0].startswith(f"{broken} is not TOML: ")
         broken.write_bytes(b"\xff\xfe")
-        assert complaints({}, broken)[0].startswith(f"{broken} is not TOML: ")
+        assert complaints({}, broken) == [f"{broken} is not UTF-8 text: invalid start byte"]
         broken.write_text('url = "x"\n', encoding="utf-8")
         assert complaints({}, broken) == [f"url stands outside of any [section] in {broken}"]
+
+
+@pytest.mark.parametrize("written", [f" {URL}\n", f"{URL}/", f"{URL}//"])
+def test_what_surrounds_a_queues_url_is_trimmed(written):
+    assert load_settings({"SES_WORKER_QUEUE__URL": written}).queue.url == URL
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:4566/000000000000/q", "http://[::1]:4566/queue/us-east-1/0/q"]
+)
+def test_a_local_queue_is_a_queue(url):
+    assert load_settings({"SES_WORKER_QUEUE__URL": url}).queue.url == url
+
+
+class TestWhatCannotBeEntered:
+    @pytest.fixture
+    def locked(self, tmp_path):
+        """A folder that is not ours to enter; root is somebody else for the test."""
+        folder = tmp_path / "locked"
+        folder.mkdir()
+        (folder / "worker.toml").touch()
+        (folder / "store_url").touch()
+        folder.chmod(0)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65_534)
+        yield folder
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+    def test_the_settings_file(self, locked):
+        said = [f"cannot read the settings in {locked / 'worker.toml'}: Permission denied"]
+        assert complaints({}, locked / "worker.toml") == said
+        assert complaints({"SES_WORKER_CONFIG": str(locked / "worker.toml")}) == said
+
+    def test_the_default_file(self, locked, monkeypatch):
+        monkeypatch.setattr(sources, "DEFAULT_FILE", locked / "worker.toml")
+        assert complaints({}) == [
+            f"cannot read the settings in {locked / 'worker.toml'}: Permission denied"
+        ]
+
+    def test_the_credentials(self, locked):
+        assert complaints({"CREDENTIALS_DIRECTORY": str(locked)}) == [
+            f"cannot read the credential in {locked / 'store_url'}: Permission denied"
+        ]
+
+    def test_the_stores_folder(self, locked):
+        store = open_store(f"sqlite:///{locked}/worker.db")
+        with pytest.raises(Unavailable, match=r"^store\.url: .*: Permission denied$"):
+            store.revision()
+
+
+def test_a_directory_is_no_settings_file(tmp_path):
+    assert complaints({}, tmp_path) == [f"cannot read the settings in {tmp_path}: Is a directory"]
 
 
 def test_settings_cannot_be_changed():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.aws import region_for
+from worker.aws import region_for, region_in
 from worker.consumer import Consumer, Plan
 from worker.errors import Misconfigured, Refused, Unavailable
 from worker.metrics import Metrics
@@ -18,7 +18,7 @@ from worker.process import process
 from worker.queue import Queue
 from worker.retries import a_few_times
 from worker.settings import Migrate, Settings
-from worker.store import Store, ensure_schema, open_store
+from worker.store import Store, ensure_schema, open_store, require_schema
 from worker.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -36,9 +36,17 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
     """
     if settings.queue.url is None:
         raise Misconfigured("queue.url is required: set it in the file, or SES_WORKER_QUEUE__URL")
+    region = region_of(settings)
+    if settings.aws.region is None and region_in(settings.queue.url) not in {None, region}:
+        log.warning(
+            "region.contradicted",
+            region=region,
+            queue_url=settings.queue.url,
+            hint="AWS_REGION or AWS_DEFAULT_REGION is used; aws.region would overrule both",
+        )
     return Queue(
         settings.queue.url,
-        region=region_of(settings),
+        region=region,
         dead_letter_url=settings.queue.dead_letter_url,
         visibility_seconds=settings.queue.visibility_seconds,
         wait_seconds=plan.wait_seconds,
@@ -77,6 +85,20 @@ def bring_schema_up(settings: Settings, store: Store) -> None:
     applied = ensure_schema(store, migrate=settings.store.migrate is Migrate.AUTO)
     if applied:
         log.info("schema.upgraded", applied=applied)
+
+
+def open_existing_store(settings: Settings) -> Store:
+    """Choose books that are there with the schema of this program, for a command that only reads.
+
+    Raises:
+        Misconfigured: their schema is newer than the program.
+        Refused: there are none, or they are older.
+        Unavailable: they are away.
+
+    """
+    store = make_store(settings)
+    require_schema(store)
+    return store
 
 
 def open_ready_store(settings: Settings) -> Store:

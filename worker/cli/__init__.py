@@ -3,14 +3,17 @@
 Nothing heavy is imported at the top of these files, so that `--help` answers at once.
 """
 
+import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from worker import __version__
-from worker.cli.common import CONFIG_HELP, PAGE
-from worker.cli.exits import MEANINGS
+from worker.cli.common import PAGE, config_option, told
+from worker.cli.exits import MEANINGS, Exit
+from worker.cli.streams import minded
 
 COMMANDS = {
     "run": "worker.cli.run:run",
@@ -26,6 +29,14 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Have even a help page notice that it cannot be written."""
+        try:
+            with told(), minded():
+                return super().main(*args, **kwargs)
+        except BrokenPipeError:
+            sys.exit(Exit.FAILED)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
         return list(COMMANDS)
 
@@ -47,7 +58,7 @@ def _exit_statuses() -> str:
 
 
 @click.group(cls=_Commands, context_settings=PAGE, epilog=_exit_statuses())
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help=CONFIG_HELP)
+@config_option
 @click.version_option(__version__, prog_name="ses-worker")
 @click.pass_context
 def main(ctx: click.Context, config: Path | None) -> None:

@@ -25,6 +25,11 @@ CONFIG_HELP = (
 
 Options = ParamSpec("Options")
 
+# Whatever cannot be read is said by `worker.sources`, for the environment's file likewise.
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path, readable=False), help=CONFIG_HELP
+)
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, show_default="off", help="Print one JSON object, only."
 )
@@ -35,7 +40,7 @@ def with_settings(
 ) -> Callable[..., None]:
     """Give a command its settings as the first argument, set up logging, and tell its failures."""
 
-    @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help=CONFIG_HELP)
+    @config_option
     @wraps(command)
     def wrapper(*args: Options.args, **options: Options.kwargs) -> None:
         from worker.log import configure_logging
@@ -64,6 +69,9 @@ def told() -> Iterator[None]:
     except WorkerError as error:
         say(error)
         sys.exit(Exit.FAILED)
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(Exit.FAILED)
     except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
         raise  # click's to tell
     except Exception as error:  # noqa: BLE001 a bug of ours: told without locals and addresses
@@ -84,9 +92,10 @@ def screen() -> "Console":
     return Console() if sys.stdout.isatty() else Console(width=160)
 
 
-def say(error: BaseException) -> None:
+def say(what: object) -> None:
     """Tell a person, on stderr."""
     from worker.masking import printable
 
-    for line in str(error).splitlines():
-        click.echo(f"ses-worker: {printable(line)}", err=True)
+    # Not click.echo, which would find its way past a progress bar that stands in for stderr.
+    sys.stderr.writelines(f"ses-worker: {printable(line)}\n" for line in str(what).splitlines())
+    sys.stderr.flush()

@@ -1,14 +1,17 @@
 """`ses-worker db`: the schema."""
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import PAGE, json_option, with_settings
+from worker.cli.common import PAGE, json_option, say, with_settings
+from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
     from worker.settings import Settings
+    from worker.store.migrate import SchemaStatus
 
 
 @click.group(context_settings=PAGE)
@@ -47,30 +50,43 @@ def upgrade(settings: "Settings") -> None:
 def status(settings: "Settings", as_json: bool) -> None:
     """Tell which schema the database has, and what it lacks; change nothing.
 
+    The exit status is 0 if it is up to date, 1 if it lacks something or is not there, 78 if it
+    is newer than this program.
+
     \b
     Example:
       ses-worker db status --json
     """
     from worker.app import make_store
+    from worker.store import no_database
     from worker.store.migrate import status as look
 
     store = make_store(settings)
     found = look(store)
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "store": store.place,
-                    "revision": found.revision,
-                    "pending": found.pending,
-                    "newer": found.newer,
-                }
-            )
-        )
-    elif found.newer:
-        click.echo(f"{store.place}: schema {found.revision}, newer than this program")
-    elif found.pending:
-        lacking = ", ".join(found.pending)
-        click.echo(f"{store.place}: schema {found.revision or 'none'}, lacks {lacking}")
+        figures = {
+            "store": store.place,
+            "revision": found.revision,
+            "pending": found.pending,
+            "newer": found.newer,
+        }
+        click.echo(json.dumps(figures))
     else:
-        click.echo(f"{store.place}: schema {found.revision}, up to date")
+        click.echo(f"{store.place}: {_told(found)}")
+    if found.revision is None:
+        say(no_database(store))
+    sys.exit(_exit(found))
+
+
+def _told(found: "SchemaStatus") -> str:
+    if found.newer:
+        return f"schema {found.revision}, newer than this program"
+    if found.pending:
+        return f"schema {found.revision or 'none'}, lacks {', '.join(found.pending)}"
+    return f"schema {found.revision}, up to date"
+
+
+def _exit(found: "SchemaStatus") -> Exit:
+    if found.newer:
+        return Exit.MISCONFIGURED
+    return Exit.FAILED if found.pending else Exit.DONE

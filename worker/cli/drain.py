@@ -2,6 +2,7 @@
 
 import json
 import sys
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 
+def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not isfinite(value):
+        raise click.BadParameter("must be a number of seconds")
+    return value
+
+
 @click.command(context_settings=PAGE)
 @click.option(
     "--max-messages",
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-seconds",
     type=click.FloatRange(min=0, min_open=True),
+    callback=_finite,
     show_default="no limit",
     help="Stop after so many seconds.",
 )

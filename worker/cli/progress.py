@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """A bar on stderr for as long as the block lasts, and only if that is a terminal."""
+    """A bar on stderr for as long as the block lasts, and only if that is a terminal.
+
+    Meanwhile rich stands in for `sys.stderr`, and puts what is said there above the bar.
+    """
 
     def __init__(self, what: str, unit: str, *, wanted: bool = True) -> None:
         self._what = what
@@ -52,6 +55,7 @@ class Progress:
             TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {self._unit}"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
+            redirect_stdout=False,
         )
         bar.add_task(self._what, total=1)
         bar.start()

@@ -6,17 +6,29 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import PAGE, json_option, screen, with_settings
+from worker.cli.common import PAGE, json_option, say, screen, with_settings
 from worker.cli.exits import Exit
+from worker.errors import Refused, WorkerError
+from worker.signals import as_interrupts
 
 if TYPE_CHECKING:
     from worker.cli.progress import Progress
     from worker.settings import Settings
     from worker.store.users import Wanted
+
+MOST_REFUSED_ROWS_TOLD = 20
+OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, readable=False, allow_dash=True)
+WIDE = 120
+"""From so many columns on there is room for all that a user has."""
+_ALL_COLUMNS = (
+    "email", "account", "hard", "soft", "compl.", "blocked", "paused until (UTC)", "why",
+)  # fmt: skip
+_FEWER_COLUMNS = ("email", "blocked", "paused until (UTC)")
 
 paused_option = click.option(
     "--paused", is_flag=True, show_default="off", help="Only users to whom mail is paused now."
@@ -43,9 +55,13 @@ def users() -> None:
 def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
     """Bring users in from a CSV file, or from - for standard input.
 
-    The header is email[,account_id][,metrics_enabled]. Users who are there get what the columns
-    say; what feedback has made of them stays. Importing the same file again changes nothing. A
-    row that is refused is told with its line and makes the exit status 1; the others are in.
+    The header is email[,account_id][,metrics_enabled]; a file from `users export` has more
+    columns, and has to be cut down to these. Users who are there get what the columns say; what
+    feedback has made of them stays. Of several rows for one person the last counts. Importing
+    the same file again changes nothing.
+
+    A row that is refused is told with its line and makes the exit status 1; the others are in.
+    The first 20 are told, with --json all of them.
 
     \b
     Example:
@@ -56,11 +72,19 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
     from worker.store.users import Imported, import_users
 
     store = open_ready_store(settings)
-    counts, refused = Imported(), _Refused()
-    with Progress("import", "bytes", wanted=not as_json) as progress:
-        rows = refused.sorted_out(_watched(file, progress))
-        for so_far in import_users(store, rows):
-            counts = so_far
+    if not as_json:
+        say(f"importing into {store.place}")
+    counts, refused = Imported(), _Refused(most=None if as_json else MOST_REFUSED_ROWS_TOLD)
+    try:
+        with as_interrupts(), Progress("import", "bytes", wanted=not as_json) as progress:
+            rows = refused.sorted_out(_watched(file, progress))
+            for so_far in import_users(store, rows):
+                counts = so_far
+    except KeyboardInterrupt:
+        raise WorkerError(
+            f"interrupted; {counts.rows:,} rows are in, importing again is safe"
+        ) from None
+    refused.conclude()
     figures = {
         "created": counts.created,
         "updated": counts.updated,
@@ -73,10 +97,11 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
 
 
 class _Refused:
-    """Tells of rows that are refused, and counts them."""
+    """Tells of rows that are refused, of so many at most, and counts them all."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None) -> None:
         self.count = 0
+        self._most = most
 
     def sorted_out(self, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         """Pass on the good rows."""
@@ -85,9 +110,15 @@ class _Refused:
         for found in read_users(lines):
             if isinstance(found, RefusedRow):
                 self.count += 1
-                click.echo(f"line {found.line}: {found.reason}", err=True)
+                if self._most is None or self.count <= self._most:
+                    say(f"line {found.line}: {found.reason}")
             else:
                 yield found
+
+    def conclude(self) -> None:
+        """Say how many were not told."""
+        if self._most is not None and self.count > self._most:
+            say(f"and {self.count - self._most:,} more rows are refused; --json tells them all")
 
 
 def _watched(file: IO[str], progress: "Progress") -> Iterator[str]:
@@ -113,15 +144,15 @@ def list_(settings: "Settings", paused: bool, blocked: bool, limit: int, as_json
     Example:
       ses-worker users list --paused --limit 20
     """
-    from worker.app import open_ready_store
+    from worker.app import open_existing_store
     from worker.store.users import all_users, count_users
 
-    store, wanted = open_ready_store(settings), _wanted(paused, blocked)
+    store, wanted = open_existing_store(settings), _wanted(paused, blocked)
     found, total = list(all_users(store, wanted, limit)), count_users(store, wanted)
     if as_json:
         click.echo(json.dumps({"total": total, "users": [_plain(user) for user in found]}))
     else:
-        _show_table(found, total)
+        _show_table(found, f"{len(found):,} of {total:,} users in {store.place}")
 
 
 @users.command(context_settings=PAGE)
@@ -136,43 +167,50 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
       ses-worker users show jane@example.com
     """
     from worker.address import parse_address
-    from worker.app import open_ready_store
+    from worker.app import open_existing_store
     from worker.store.users import find_user
 
     parsed = parse_address(address)
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    user = find_user(open_ready_store(settings), parsed.key)
+    store = open_existing_store(settings)
+    user = find_user(store, parsed.key)
     if user is None:
-        click.echo(f"ses-worker: {parsed.key} is not among the users", err=True)
-        sys.exit(Exit.FAILED)
+        raise Refused(f"{parsed.key} is not among the users in {store.place}")
     if as_json:
         click.echo(json.dumps(_plain(user)))
         return
+    say(f"reading {store.place}")
     for name, value in _plain(user).items():
         click.echo(f"{name + ':':<18} {'' if value is None else value}".rstrip())
 
 
 @users.command(context_settings=PAGE)
-@click.argument("file", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+@click.argument("file", type=OUTPUT_FILE, default="-")
 @paused_option
 @blocked_option
 @with_settings
-def export(settings: "Settings", file: IO[str], paused: bool, blocked: bool) -> None:
+def export(settings: "Settings", file: Path, paused: bool, blocked: bool) -> None:
     """Write users as CSV, with all their columns, to FILE or (-) standard output.
+
+    FILE is there when it is complete, and as it was if anything goes wrong before. A new one is
+    for its owner's eyes alone.
 
     \b
     Example:
       ses-worker users export --blocked blocked.csv
     """
-    from worker.app import open_ready_store
+    from worker.app import open_existing_store
+    from worker.cli.outfile import written
     from worker.store.rows import USER_COLUMNS
     from worker.store.users import all_users
 
-    store = open_ready_store(settings)
-    table = csv.DictWriter(file, USER_COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(map(_plain, all_users(store, _wanted(paused, blocked))))
+    store = open_existing_store(settings)
+    say(f"exporting from {store.place}")
+    with as_interrupts(), written(file) as out:
+        table = csv.DictWriter(out, USER_COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(map(_plain, all_users(store, _wanted(paused, blocked))))
 
 
 def _wanted(paused: bool, blocked: bool) -> "Wanted":
@@ -190,22 +228,31 @@ def _text(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _show_table(found: list[Mapping[str, Any]], total: int) -> None:
+def _show_table(found: list[Mapping[str, Any]], caption: str) -> None:
+    """Show all columns where there is room for them, else those that say who may not be mailed."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(caption=f"{len(found):,} of {total:,} users")
-    for name in ("email", "account", "hard", "soft", "compl.", "blocked", "paused until"):
-        table.add_column(name)
+    console = screen()
+    table = Table()
+    for name in _ALL_COLUMNS if console.width >= WIDE else _FEWER_COLUMNS:
+        table.add_column(name, overflow="fold", no_wrap=name not in {"email", "account"})
     for user in found:
-        until = user["paused_until"]
-        table.add_row(
-            Text(user["email"]),
-            Text(user["account_id"] or ""),
-            str(user["hard_bounce_count"] or ""),
-            str(user["soft_bounce_count"] or ""),
-            str(user["complaint_count"] or ""),
-            "yes" if user["auto_block_spam"] else "",
-            f"{until:%Y-%m-%d %H:%M} ({user['pause_reason']})" if until else "",
-        )
-    screen().print(table)
+        cells = _cells(user)
+        table.add_row(*(Text(cells[str(column.header)]) for column in table.columns))
+    console.print(table)
+    console.print(Text(caption), soft_wrap=True)  # a path in one piece
+
+
+def _cells(user: Mapping[str, Any]) -> dict[str, str]:
+    until = user["paused_until"]
+    return {
+        "email": user["email"],
+        "account": user["account_id"] or "",
+        "hard": str(user["hard_bounce_count"] or ""),
+        "soft": str(user["soft_bounce_count"] or ""),
+        "compl.": str(user["complaint_count"] or ""),
+        "blocked": "yes" if user["auto_block_spam"] else "",
+        "paused until (UTC)": f"{until:%Y-%m-%d %H:%M}" if until else "",
+        "why": user["pause_reason"] or "",
+    }

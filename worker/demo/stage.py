@@ -32,9 +32,9 @@ PROMISE = (
 RIGHT = "everything is as the mails meant it; no process and no file is left"
 WRONG = "the story did not come out as it should"
 NEXT = (
-    ("ses-worker users import users.csv", "your users, into ./ses-worker.db"),
-    ("ses-worker drain", "one pass over $SES_WORKER_QUEUE__URL"),
-    ("ses-worker users list --paused", "whom to send nothing now"),
+    (".venv/bin/ses-worker users import users.csv", "users, into ./ses-worker.db"),
+    (".venv/bin/ses-worker drain", "one pass over queue.url"),
+    (".venv/bin/ses-worker users list --paused", "whom to send nothing now"),
 )
 
 
@@ -74,7 +74,7 @@ class Stage:
             self.step(f"{self.elapsed_seconds:.1f} s", RIGHT)
         self.console.print("\n [bold]Next[/bold]\n")
         for command, purpose in NEXT:
-            self.console.print(Text.assemble(f"    {command:<36}", (purpose, "dim")))
+            self.console.print(Text.assemble(f"    {command:<45}", (purpose, "dim")))
         self.console.print()
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from worker.books import Books
-from worker.errors import Misconfigured
+from worker.errors import Misconfigured, Refused
 from worker.store.revision import HEAD
 from worker.store.sqlite import SqliteStore
 
@@ -73,13 +73,49 @@ def ensure_schema(store: Store, *, migrate: bool) -> tuple[str, ...]:
 
     found = status(store)
     if found.newer:
-        raise Misconfigured(
-            f"the database has schema {found.revision}, this program knows {HEAD} and older: "
-            "install the newer program again, or restore an older backup"
-        )
+        raise Misconfigured(_too_new(found.revision))
     if not migrate:
-        raise Misconfigured(
-            f"the database has schema {found.revision or 'none'}, this program needs {HEAD}: "
-            "run `ses-worker db upgrade` (store.migrate is manual)"
-        )
+        raise Misconfigured(f"{_too_old(found.revision)} (store.migrate is manual)")
     return upgrade(store)
+
+
+def require_schema(store: Store) -> None:
+    """Have this program's schema, and make nothing where it is not.
+
+    Raises:
+        Misconfigured: the schema is newer than the program.
+        Refused: there is none, or it is older.
+        Unavailable: the database is away.
+
+    """
+    if (revision := store.revision()) == HEAD:
+        return
+    if revision is None:
+        raise Refused(no_database(store))
+    from worker.store.migrate import status  # only here: Alembic takes 0.3 s to load
+
+    if status(store).newer:
+        raise Misconfigured(_too_new(revision))
+    raise Refused(_too_old(revision))
+
+
+def no_database(store: Store) -> str:
+    """Say so, and the usual reason."""
+    said = f"no database at {store.place} (store.url)"
+    if isinstance(store, SqliteStore):
+        return f"{said}; a relative store.url is resolved from the working directory"
+    return f"{said}; `ses-worker db upgrade` makes its tables"
+
+
+def _too_new(revision: str | None) -> str:
+    return (
+        f"the database has schema {revision}, this program knows {HEAD} and older: "
+        "install the newer program again, or restore an older backup"
+    )
+
+
+def _too_old(revision: str | None) -> str:
+    return (
+        f"the database has schema {revision or 'none'}, this program needs {HEAD}: "
+        "run `ses-worker db upgrade`"
+    )

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import astuple
 from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from worker.retries import when_raced
 from worker.store import Store
 from worker.store.rows import USER_COLUMNS
 from worker.store.schema import users
@@ -24,12 +26,22 @@ Values = Mapping[str, Any]
 _COLUMNS = [users.c[name] for name in USER_COLUMNS]
 
 
-class Imported(Struct):
-    """How many rows did what."""
+class Imported(Struct, frozen=True):
+    """How many rows did what; one that a later row for the same user overrules did nothing."""
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        """Add them up."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return type(self)(*map(sum, pairs))
+
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return sum(astuple(self))
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -42,37 +54,43 @@ class Wanted(Struct, frozen=True, kw_only=True):
 def import_users(store: Store, rows: Iterable[Values]) -> Iterator[Imported]:
     """Bring users in, by `email_key`; yield the counts so far after each transaction.
 
-    A user who is there gets the columns that the rows have; feedback stays as it is.
+    A user who is there gets the columns that the rows have; feedback stays as it is. Of several
+    rows for one user the last counts.
 
     Raises:
         Unavailable: the books are away; what was yielded before is committed.
+        Raced: others write the same rows again and again; likewise.
 
     """
-    counts = Imported()
+    total = Imported()
     waiting = iter(rows)
     while some := list(islice(waiting, ROWS_IN_A_TRANSACTION)):
-        with store.writing() as connection:
-            for start in range(0, len(some), ROWS_IN_A_STATEMENT):
-                _bring_in(connection, some[start : start + ROWS_IN_A_STATEMENT], counts)
-        yield counts
+        total += _import_some(store, some)
+        yield total
 
 
-def _bring_in(connection: Connection, rows: list[Values], counts: Imported) -> None:
+@when_raced
+def _import_some(store: Store, some: list[Values]) -> Imported:
+    """Write in one transaction, in the order in which the worker locks users."""
+    last = {row["email_key"]: row for row in some}
+    rows = [last[key] for key in sorted(last)]
+    counts = Imported(unchanged=len(some) - len(rows))
+    with store.writing() as connection:
+        for start in range(0, len(rows), ROWS_IN_A_STATEMENT):
+            counts += _bring_in(connection, rows[start : start + ROWS_IN_A_STATEMENT])
+    return counts
+
+
+def _bring_in(connection: Connection, rows: list[Values]) -> Imported:
     names = tuple(rows[0])
     known = _known(connection, [row["email_key"] for row in rows], names)
-    changed: dict[str, Values] = {}
-    for row in rows:
-        before = known.get(row["email_key"])
-        if before == row:
-            counts.unchanged += 1
-            continue
-        if before is None:
-            counts.created += 1
-        else:
-            counts.updated += 1
-        known[row["email_key"]] = changed[row["email_key"]] = row
+    changed = [row for row in rows if known.get(row["email_key"]) != row]
     if changed:
-        _write(connection, names, list(changed.values()))
+        _write(connection, names, changed)
+    updated = sum(row["email_key"] in known for row in changed)
+    return Imported(
+        created=len(changed) - updated, updated=updated, unchanged=len(rows) - len(changed)
+    )
 
 
 def _write(connection: Connection, names: tuple[str, ...], rows: Sequence[Values]) -> None:

@@ -8,11 +8,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import psycopg.conninfo
 
-from worker.errors import Misconfigured
 from worker.store.postgresql.connection import connect, translated
 from worker.store.postgresql.transaction import PostgresqlTransaction
+from worker.store.postgresql.url import place_of
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.sample import RollBack, probing, write_sample
 
@@ -24,12 +23,8 @@ class PostgresqlStore:
     """One session that writes, opened when first needed and again after trouble."""
 
     def __init__(self, url: str) -> None:
-        try:
-            parts = psycopg.conninfo.conninfo_to_dict(url)
-        except psycopg.ProgrammingError as error:
-            raise Misconfigured(f"store.url: {error}") from None
         self.url = url
-        self.place = f"PostgreSQL {parts.get('dbname', '')} on {parts.get('host', 'localhost')}"
+        self.place = place_of(url)
         self._turn = threading.Lock()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._engine: Engine | None = None

@@ -76,7 +76,10 @@ def translated() -> Iterator[None]:
     except psycopg.Error as error:
         state = error.sqlstate or ""
         if state in _RACED:
-            raise Raced(state) from error
+            raise Raced(
+                f"PostgreSQL: another session wrote the same rows at the same moment ({state}); "
+                "try again"
+            ) from error
         lost = not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         if lost or state.startswith(_AWAY):
             # The rest of the text may quote a row.

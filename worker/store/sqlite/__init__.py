@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -13,7 +14,7 @@ from worker.errors import Misconfigured, Unavailable
 from worker.store.locks import WriterLock
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.sample import RollBack, probing, write_sample
-from worker.store.sqlite.connection import connect, translated
+from worker.store.sqlite.connection import connect, look, translated
 from worker.store.sqlite.transaction import SqliteTransaction
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class SqliteStore:
         with (
             translated(self.path),
             engine.transaction(
-                engine.make("sqlite", partial(connect, self.path), begin="BEGIN")
+                engine.make("sqlite", partial(look, self.path), begin="BEGIN")
             ) as connection,
         ):
             connection.exec_driver_sql("PRAGMA query_only = ON")
@@ -130,12 +131,9 @@ class SqliteStore:
             Unavailable: it cannot be read now.
 
         """
-        with translated(self.path):
-            if self.path.is_dir():
-                raise Misconfigured(f"store.url: {self.path} is a directory; name a file in it")
-            if not self.path.exists():
-                return None
-        with translated(self.path), closing(connect(self.path)) as connection:
+        if not self._is_there():
+            return None
+        with translated(self.path), closing(look(self.path, trace=False)) as connection:
             tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
             if not is_ours(tables, str(self.path)):
                 return None
@@ -144,6 +142,25 @@ class SqliteStore:
 
     def break_off(self) -> None:
         """End nothing: no wait of ours is without an end, and a disk that hangs cannot be told."""
+
+    def _is_there(self) -> bool:
+        folder = self.path.parent
+        try:
+            if not stat.S_ISDIR(folder.stat().st_mode):
+                raise Misconfigured(f"store.url: {folder} is not a directory")
+        except FileNotFoundError:
+            # It may be mounted later.
+            raise Unavailable(f"store.url: the directory {folder} does not exist") from None
+        except OSError as error:
+            raise Unavailable(f"store.url: {folder}: {error.strerror}") from error
+        try:
+            if stat.S_ISDIR(self.path.stat().st_mode):
+                raise Misconfigured(f"store.url: {self.path} is a directory; name a file in it")
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise Unavailable(f"store.url: {self.path}: {error.strerror}") from error
+        return True
 
     def close(self) -> None:
         """Let go of the file."""

@@ -10,6 +10,7 @@ from worker.errors import Misconfigured, Unavailable
 
 BUSY_SECONDS = 10.0
 """How long SQLite itself waits for a program that writes without our lock."""
+_CANNOT_MAKE_FILES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
 def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
@@ -52,6 +53,39 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def look(path: Path, *, trace: bool = True) -> sqlite3.Connection:
+    """Open the file to read it: nothing is made or changed, and the right to read is enough.
+
+    A file in WAL mode wants a `-wal` and a `-shm` beside it. Where they are not there and cannot
+    be made, or (not `trace`) shall not be, nobody is writing, and SQLite does without.
+    """
+    alone = not any(Path(f"{path}{suffix}").exists() for suffix in ("-wal", "-journal"))
+    if alone and not trace:
+        return _look(path, "mode=ro&immutable=1")
+    try:
+        return _look(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        if alone and error.sqlite_errorcode & 0xFF in _CANNOT_MAKE_FILES:
+            return _look(path, "mode=ro&immutable=1")
+        raise
+
+
+def _look(path: Path, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master")  # nothing is opened before it is needed
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 @contextmanager

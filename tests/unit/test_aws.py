@@ -1,0 +1,78 @@
+"""What a queue's URL says about the region, and who is heard first."""
+
+import json
+
+import pytest
+from structlog.testing import capture_logs
+
+from worker.app import make_queue
+from worker.aws import region_for, region_in
+from worker.consumer import Plan
+from worker.errors import Misconfigured
+from worker.queue import Queue
+from worker.settings import Settings
+
+PLAN = Plan(wait_seconds=1, pollers=1)
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("sqs.eu-west-1.amazonaws.com", "eu-west-1"),
+        ("sqs.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("sqs.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"),
+        ("sqs-fips.us-east-2.amazonaws.com", "us-east-2"),
+        ("sqs.us-east-1.api.aws", "us-east-1"),
+        ("sqs-fips.us-east-1.api.aws", "us-east-1"),
+        ("vpce-0a1b-2c3d.sqs.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("vpce-0a1b-2c3d-eu-west-1a.sqs.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("us-west-2.queue.amazonaws.com", "us-west-2"),
+        ("cn-north-1.queue.amazonaws.com.cn", "cn-north-1"),
+        ("queue.amazonaws.com", "us-east-1"),
+        ("sqs.amazonaws.com", "us-east-1"),
+        ("SQS.EU-West-1.amazonaws.com", "eu-west-1"),
+        ("sqs.us-east-1.localhost.localstack.cloud:4566", "us-east-1"),
+        ("localhost:4566", None),
+        ("127.0.0.1:9324", None),
+        ("sqs.example.com", None),
+        ("vpce-0a1b.amazonaws.com", None),
+    ],
+)
+def test_a_queues_url_names_its_region(host, region):
+    assert region_in(f"https://{host}/111122223333/feedback") == region
+
+
+URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
+BOTH = {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}
+
+
+def test_the_setting_goes_before_awss_variables_and_they_before_the_url():
+    assert region_for("eu-north-1", URL, BOTH) == "eu-north-1"
+    assert region_for(None, URL, BOTH) == "eu-west-2"
+    assert region_for(None, URL, {"AWS_DEFAULT_REGION": "eu-west-3"}) == "eu-west-3"
+    assert region_for(None, URL, {}) == "eu-west-1"
+    with pytest.raises(Misconfigured, match="no AWS region"):
+        region_for(None, "http://localhost:4566/0/q", {})
+
+
+@pytest.mark.parametrize(
+    ("setting", "variable", "warned"),
+    [(None, "eu-west-2", 1), (None, "eu-west-1", 0), ("eu-west-2", "eu-west-3", 0)],
+)
+def test_a_variable_that_contradicts_the_url_is_warned_about(
+    monkeypatch, setting, variable, warned
+):
+    monkeypatch.setenv("AWS_REGION", variable)
+    settings = Settings.model_validate({"queue": {"url": URL}, "aws": {"region": setting}})
+    with capture_logs() as lines:
+        make_queue(settings, PLAN)
+    assert [line["event"] for line in lines] == ["region.contradicted"] * warned
+
+
+def test_a_queue_whose_redrive_policy_names_itself_has_no_dead_letter_queue(monkeypatch):
+    """A letter sent there would come back, and be sent there, for ever."""
+    queue = Queue(URL, region="eu-west-1")
+    target = {"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:111122223333:feedback"}
+    monkeypatch.setattr(queue, "_attributes", lambda _: {"RedrivePolicy": json.dumps(target)})
+    assert queue.find_dead_letter_queue() is None

@@ -1,0 +1,80 @@
+"""Files that a command writes: whole, or as they were."""
+
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO
+
+from worker.errors import Unavailable
+
+PRIVATE = 0o600
+"""Of a file that was not there before: what is exported is about people."""
+
+
+@contextmanager
+def written(path: Path) -> Iterator[IO[str]]:
+    """Open what takes the place of the file when the block is through, and not before.
+
+    A device, a pipe or our own standard output (`-`) is written straight through.
+
+    Raises:
+        Unavailable: it cannot be written; a regular file is as it was.
+
+    """
+    if _is_standard_output(path):
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale: it may be a file
+        yield sys.stdout
+        return
+    try:
+        with _straight(path) if _is_special(path) else _replacement(path) as file:
+            yield file
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or error.strerror is None:
+            raise
+        raise Unavailable(f"cannot write {path}: {error.strerror}") from error
+
+
+def _straight(path: Path) -> IO[str]:
+    return path.open("w", encoding="utf-8", newline="")
+
+
+@contextmanager
+def _replacement(path: Path) -> Iterator[IO[str]]:
+    path = path.resolve()  # a symbolic link goes on pointing there
+    temporary = path.with_name(f".ses-worker-{secrets.token_hex(8)}")
+    try:
+        private = partial(os.open, mode=PRIVATE)
+        with open(temporary, "x", encoding="utf-8", newline="", opener=private) as file:
+            yield file
+            file.flush()
+            _keep_mode(path, file.fileno())
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _keep_mode(path: Path, descriptor: int) -> None:
+    with suppress(FileNotFoundError):
+        os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _is_standard_output(path: Path) -> bool:
+    """Tell whether it is ours, by whatever name; `>> file` must not be begun anew."""
+    if str(path) == "-":
+        return True
+    with suppress(OSError):
+        return os.path.samestat(path.stat(), os.fstat(1))
+    return False
