@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import mail
 import pytest
 import setuptools
 
@@ -23,6 +24,7 @@ WORKER = [
     for line in LINES
     if line.startswith(".venv/bin/ses-worker ")
 ]
+ABOUT_EFFECTS = [line for line in WORKER if line.split()[0] in {"outbox", "suppression", "why"}]
 EXPORTS = [line for line in LINES if line.startswith("export ")]
 
 
@@ -69,7 +71,22 @@ def test_the_demo_names_commands_as_the_readme_does():
     assert NEXT[0][0] in LINES
 
 
-@pytest.mark.parametrize("arguments", WORKER)
+@pytest.fixture
+def bounced(run, twin, queue, slack, ses, environment):
+    """Jane was told of, and taken off the suppression list."""
+    environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["jane@example.com"]'
+    ses.list_address("jane@example.com")
+    twin.send(queue, mail.bounce("jane@example.com"))
+    run("drain")
+
+
+@pytest.mark.parametrize("arguments", ABOUT_EFFECTS)
+def test_a_command_about_effects_runs(run, bounced, arguments):
+    done = run(*arguments.split())
+    assert (done.status, "Traceback" in done.err) == (0, False), done.err
+
+
+@pytest.mark.parametrize("arguments", [line for line in WORKER if line not in ABOUT_EFFECTS])
 def test_a_worker_command_runs(run, start, twin, queue, tmp_path, arguments):
     (tmp_path / "users.csv").write_text("email\njane@example.com\n")
     if arguments == "run":

@@ -57,10 +57,10 @@ def list_(
     Example:
       ses-worker outbox list --state parked
     """
-    from worker.app import open_ready_store
+    from worker.app import open_existing_store
     from worker.store.outbox_list import blocked_lanes, count_effects, list_effects
 
-    store, wanted = open_ready_store(settings), _wanted(states=states, kind=kind)
+    store, wanted = open_existing_store(settings), _wanted(states=states, kind=kind)
     rows, counts = list_effects(store, wanted, limit), count_effects(store, wanted)
     blocked = blocked_lanes(store)
     if as_json:
@@ -89,11 +89,11 @@ def retry(settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | 
     Example:
       ses-worker outbox retry --parked --kind bounce_notice
     """
-    from worker.app import open_ready_store
+    from worker.app import open_existing_store
     from worker.store.outbox_list import retry_effects
 
     wanted = _meant(ids, parked, kind)
-    click.echo(f"{retry_effects(open_ready_store(settings), wanted):,} to be tried again")
+    click.echo(f"{retry_effects(open_existing_store(settings), wanted):,} to be tried again")
 
 
 @outbox.command(context_settings=PAGE)
@@ -109,10 +109,10 @@ def discard(
     Example:
       ses-worker outbox discard 17 18 --yes
     """
-    from worker.app import open_ready_store
+    from worker.app import open_existing_store
     from worker.store.outbox_list import count_effects, discard_effects
 
-    store, wanted = open_ready_store(settings), _meant(ids, parked, kind)
+    store, wanted = open_existing_store(settings), _meant(ids, parked, kind)
     if not yes:
         count = sum(count_effects(store, wanted).values())
         click.confirm(f"Discard {count:,} effects?", abort=True)

@@ -35,13 +35,13 @@ def restore(settings: "Settings", address: str) -> None:
       ses-worker suppression restore jane@example.com
     """
     from worker.address import parse_address
-    from worker.app import open_ready_store
+    from worker.app import open_existing_store
     from worker.app.effects import restore as put_back
 
     parsed = parse_address(address)
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    restored = put_back(settings, open_ready_store(settings), parsed.key)
+    restored = put_back(settings, open_existing_store(settings), parsed.key)
     if restored is None:
         click.echo(f"ses-worker: {parsed.key} was not taken off the list here", err=True)
         sys.exit(Exit.FAILED)

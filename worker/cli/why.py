@@ -33,13 +33,13 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
       ses-worker why jane@example.com
     """
     from worker.address import parse_address
-    from worker.app import open_ready_store
+    from worker.app import open_existing_store
     from worker.store.history import history_of
 
     parsed = parse_address(address)
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    found = history_of(open_ready_store(settings), parsed.key)
+    found = history_of(open_existing_store(settings), parsed.key)
     if as_json:
         click.echo(json.dumps(_figures(parsed.key, found)))
     else:
