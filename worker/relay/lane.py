@@ -12,7 +12,8 @@ from worker.errors import Raced, Stopped, Unavailable
 from worker.relay.patience import Patience
 from worker.relay.standing import Standing
 from worker.retries import back_off, until_leased_out
-from worker.store.outbox import Claim, Outbox
+from worker.store.claims import Claim
+from worker.store.outbox import Outbox
 from worker.volume import Volume
 
 LONGEST_LOOK_SECONDS = 2.0

@@ -1,29 +1,16 @@
-"""The settings: one frozen, checked value, read once at the start and handed inward.
-
-`config/worker.toml` has every key with a line of why; `worker.sources` tells where values come
-from.
-"""
+"""Settings of the work: where messages come from, what they do, where it is written."""
 
 import re
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.model import Action
-from worker.patterns import Patterns
-from worker.policy import Policy, UnknownRecipients
+from worker.policy import UnknownRecipients
+from worker.settings.kinds import Number, Section, Whole
 
 LONGEST_POLL_SECONDS = 20
 """SQS's limit for WaitTimeSeconds."""
@@ -56,31 +43,6 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        return False
-
-
-class Section(BaseModel):
-    """A table of the file: unknown keys are errors, and no error repeats a value."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-def _no_flag(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a number, and is true or false")  # noqa: TRY004 pydantic's way
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_no_flag)]
-Number = Annotated[float, BeforeValidator(_no_flag)]
-"""For Python, and so for pydantic, `true` is the number 1."""
 
 
 class AwsSettings(Section):
@@ -171,7 +133,7 @@ class PolicySettings(Section):
     hard_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 30
     soft_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 1
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
-    bounce_actions: dict[str, Action] = {}
+    bounce_actions: dict[str, Action] = Field(default_factory=dict)
 
     @field_validator("bounce_actions")
     @classmethod
@@ -198,117 +160,8 @@ class SnsSettings(Section):
         return value
 
 
-class NotifySettings(Section):
-    """Who is told, and who is not."""
-
-    ignore: tuple[str, ...] = ()
-
-    @field_validator("ignore")
-    @classmethod
-    def _are_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        Patterns(value)
-        return value
-
-
-class SuppressionSettings(Section):
-    """Which addresses are taken off the SES suppression list, and when they are not."""
-
-    remove: tuple[str, ...] = ()
-    remove_complaints: bool = False
-    tries: Annotated[Whole, Field(ge=1, le=20)] = 5
-    most_removals: Annotated[Whole, Field(ge=1)] = 3
-    within_days: Annotated[Number, Field(gt=0, le=3_650)] = 30
-    requests_per_second: Annotated[Number, Field(gt=0, le=100)] = 1
-
-    @field_validator("remove")
-    @classmethod
-    def _are_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        Patterns(value)
-        return value
-
-
-class Addresses(StrEnum):
-    """How notices show addresses."""
-
-    FULL = "full"
-    MASKED = "masked"
-
-
-class SlackSettings(Section):
-    """Where notices go: an incoming webhook, or a token and a channel."""
-
-    webhook_url: SecretStr | None = None
-    token: SecretStr | None = None
-    channel: str | None = None
-    username: str = "SES Notice"
-    icon_emoji: str = ":mailbox_with_no_mail:"
-    addresses: Addresses = Addresses.FULL
-    messages_per_minute: Annotated[Number, Field(ge=1, le=6_000)] = 20
-    messages_per_second: Annotated[Number, Field(gt=0, le=100)] = 1
-    api_url: str = "https://slack.com/api/"
-
-    @property
-    def wanted(self) -> bool:
-        """Somebody is there to be told."""
-        return self.webhook_url is not None or self.token is not None
-
-    @field_validator("webhook_url", "token", "channel", mode="before")
-    @classmethod
-    def _is_set(cls, value: object) -> object:
-        return None if value == "" else value
-
-    @field_validator("webhook_url")
-    @classmethod
-    def _is_a_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _is_web_address(value.get_secret_value()):
-            raise ValueError("must be the URL of an incoming webhook")
-        return value
-
-    @field_validator("api_url")
-    @classmethod
-    def _is_an_api(cls, value: str) -> str:
-        if not _is_web_address(value):
-            raise ValueError("must be a URL: https://slack.com/api/")
-        return value if value.endswith("/") else f"{value}/"
-
-    @model_validator(mode="after")
-    def _is_one_way(self) -> Self:
-        if self.webhook_url is not None and self.token is not None:
-            raise ValueError("set webhook_url, or token and channel, not both")
-        if (self.token is None) != (self.channel is None):
-            raise ValueError("token and channel go together")
-        return self
-
-
 class LogSettings(Section):
     """What is said on stderr."""
 
     format: LogFormat = LogFormat.AUTO
     level: LogLevel = LogLevel.INFO
-
-
-class Settings(Section):
-    """All of them."""
-
-    aws: AwsSettings = AwsSettings()
-    queue: QueueSettings = QueueSettings()
-    store: StoreSettings = Field(default_factory=StoreSettings)  # a relative path is resolved now
-    policy: PolicySettings = PolicySettings()
-    sns: SnsSettings = SnsSettings()
-    notify: NotifySettings = NotifySettings()
-    slack: SlackSettings = SlackSettings()
-    suppression: SuppressionSettings = SuppressionSettings()
-    log: LogSettings = LogSettings()
-
-    def as_policy(self) -> Policy:
-        """The rules as the operator has set them."""
-        return Policy(
-            hard_bounce_pause=timedelta(days=self.policy.hard_bounce_pause_days),
-            soft_bounce_pause=timedelta(days=self.policy.soft_bounce_pause_days),
-            unknown_recipients=self.policy.unknown_recipients,
-            bounce_actions=self.policy.bounce_actions,
-            topics=frozenset(self.sns.topic_arns),
-            notify=self.slack.wanted,
-            ignore=Patterns(self.notify.ignore),
-            remove=Patterns(self.suppression.remove),
-        )

@@ -1,0 +1,67 @@
+"""The settings: one frozen, checked value, read once at the start and handed inward.
+
+`config/worker.toml` has every key with a line of why; `worker.sources` tells where values come
+from.
+"""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from worker.patterns import Patterns
+from worker.policy import Policy
+from worker.settings.effects import (
+    Addresses,
+    NotifySettings,
+    SlackSettings,
+    SuppressionSettings,
+)
+from worker.settings.kinds import Section
+from worker.settings.work import (
+    AwsSettings,
+    LogFormat,
+    LogLevel,
+    LogSettings,
+    Migrate,
+    PolicySettings,
+    QueueSettings,
+    SnsSettings,
+    StoreSettings,
+)
+
+__all__ = [
+    "Addresses",
+    "LogFormat",
+    "LogLevel",
+    "Migrate",
+    "Section",
+    "Settings",
+    "SlackSettings",
+]
+
+
+class Settings(Section):
+    """All of them."""
+
+    aws: AwsSettings = AwsSettings()
+    queue: QueueSettings = QueueSettings()
+    store: StoreSettings = Field(default_factory=StoreSettings)  # a relative path is resolved now
+    policy: PolicySettings = PolicySettings()
+    sns: SnsSettings = SnsSettings()
+    notify: NotifySettings = NotifySettings()
+    slack: SlackSettings = SlackSettings()
+    suppression: SuppressionSettings = SuppressionSettings()
+    log: LogSettings = LogSettings()
+
+    def as_policy(self) -> Policy:
+        """The rules as the operator has set them."""
+        return Policy(
+            hard_bounce_pause=timedelta(days=self.policy.hard_bounce_pause_days),
+            soft_bounce_pause=timedelta(days=self.policy.soft_bounce_pause_days),
+            unknown_recipients=self.policy.unknown_recipients,
+            bounce_actions=self.policy.bounce_actions,
+            topics=frozenset(self.sns.topic_arns),
+            notify=self.slack.wanted,
+            ignore=Patterns(self.notify.ignore),
+            remove=Patterns(self.suppression.remove),
+        )

@@ -1,0 +1,91 @@
+"""Settings of what a decision causes: who is told, and who leaves the suppression list."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from worker.patterns import Patterns
+from worker.settings.kinds import Number, Section, Whole, is_web_address
+
+
+class NotifySettings(Section):
+    """Who is told, and who is not."""
+
+    ignore: tuple[str, ...] = ()
+
+    @field_validator("ignore")
+    @classmethod
+    def _are_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Patterns(value)
+        return value
+
+
+class SuppressionSettings(Section):
+    """Which addresses are taken off the SES suppression list, and when they are not."""
+
+    remove: tuple[str, ...] = ()
+    remove_complaints: bool = False
+    tries: Annotated[Whole, Field(ge=1, le=20)] = 5
+    most_removals: Annotated[Whole, Field(ge=1)] = 3
+    within_days: Annotated[Number, Field(gt=0, le=3_650)] = 30
+    requests_per_second: Annotated[Number, Field(gt=0, le=100)] = 1
+
+    @field_validator("remove")
+    @classmethod
+    def _are_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Patterns(value)
+        return value
+
+
+class Addresses(StrEnum):
+    """How notices show addresses."""
+
+    FULL = "full"
+    MASKED = "masked"
+
+
+class SlackSettings(Section):
+    """Where notices go: an incoming webhook, or a token and a channel."""
+
+    webhook_url: SecretStr | None = None
+    token: SecretStr | None = None
+    channel: str | None = None
+    username: str = "SES Notice"
+    icon_emoji: str = ":mailbox_with_no_mail:"
+    addresses: Addresses = Addresses.FULL
+    messages_per_minute: Annotated[Number, Field(ge=1, le=6_000)] = 20
+    messages_per_second: Annotated[Number, Field(gt=0, le=100)] = 1
+    api_url: str = "https://slack.com/api/"
+
+    @property
+    def wanted(self) -> bool:
+        """Somebody is there to be told."""
+        return self.webhook_url is not None or self.token is not None
+
+    @field_validator("webhook_url", "token", "channel", mode="before")
+    @classmethod
+    def _is_set(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_a_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not is_web_address(value.get_secret_value()):
+            raise ValueError("must be the URL of an incoming webhook")
+        return value
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_an_api(cls, value: str) -> str:
+        if not is_web_address(value):
+            raise ValueError("must be a URL: https://slack.com/api/")
+        return value if value.endswith("/") else f"{value}/"
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> Self:
+        if self.webhook_url is not None and self.token is not None:
+            raise ValueError("set webhook_url, or token and channel, not both")
+        if (self.token is None) != (self.channel is None):
+            raise ValueError("token and channel go together")
+        return self

@@ -1,0 +1,156 @@
+"""Claiming effects: which are due, how many may go out, and the lease on them."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from worker.effects import Effect, EffectKind, Lane, Summary
+from worker.store import levels
+from worker.store.schema import OPEN, outbox
+from worker.volume import SECONDS_BETWEEN_PROBES, Level, Volume, most_wanted, refilled, taken, turn
+
+SKIPPED_SECONDS = 0.05
+"""To wait for rows that somebody else holds."""
+_FACTS = [
+    outbox.c[name]
+    for name in (
+        "id", "attempts", "created_at", "feedback_id", "ses_message_id", "recipient",
+    )
+]  # fmt: skip
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """Effects that are ours to deliver until the lease ends, or how long there are none."""
+
+    token: str = ""
+    lane: Lane
+    volume: Volume
+    effects: tuple[Effect, ...] = ()
+    wait_seconds: float | None = None
+    """Where there are none: until one may be due; None: nothing waits."""
+    limited: bool = False
+    """Some are due, and the far side takes none yet."""
+
+
+def claim(connection: Connection, lane: Lane, volume: Volume) -> Claim:
+    """Take what may go out now: one effect, many to be folded into a digest, or none."""
+    now = levels.moment(connection)
+    level = levels.lock(connection, volume, now)
+    if level.blocked is not None:
+        return _claim_to_probe(connection, lane, volume, level, now)
+    return _claim(connection, lane, volume, refilled(level, volume, now), now)
+
+
+def _claim(
+    connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
+) -> Claim:
+    nothing = Claim(lane=lane, volume=volume)
+    soonest = _soonest(connection, lane)
+    if soonest is None or soonest > now:
+        wait = None if soonest is None else (soonest - now).total_seconds()
+        return replace(nothing, wait_seconds=wait)
+    due = _count_due(connection, lane, now, most_wanted(level, volume))
+    its_turn = turn(level, volume, due, now)
+    ids = _due(connection, lane, now, its_turn.take) if its_turn.take else []
+    if not ids:  # not yet; or others hold the rows
+        wait = SKIPPED_SECONDS if its_turn.take else its_turn.seconds
+        return replace(nothing, wait_seconds=wait, limited=True)
+    levels.keep(connection, volume, taken(level, volume, its_turn, now))
+    return _lease(connection, lane, volume, ids, now)
+
+
+def _claim_to_probe(
+    connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
+) -> Claim:
+    """Of a blocked lane one effect goes out now and then, to find out whether it is mended."""
+    park_lane(connection, lane, level.blocked or "", now)
+    if level.next_at > now:
+        wait = (level.next_at - now).total_seconds()
+        return Claim(lane=lane, volume=volume, wait_seconds=wait, limited=True)
+    oldest = select(outbox.c.id).where(parked_with(lane)).order_by(outbox.c.id).limit(1)
+    ids = list(connection.execute(oldest).scalars())
+    if not ids:
+        return Claim(lane=lane, volume=volume)
+    probe_at = now + timedelta(seconds=SECONDS_BETWEEN_PROBES)
+    levels.keep(connection, volume, replace(level, next_at=probe_at))
+    return _lease(connection, lane, volume, ids, now)
+
+
+def _lease(
+    connection: Connection, lane: Lane, volume: Volume, ids: Sequence[int], now: datetime
+) -> Claim:
+    token = uuid.uuid4().hex
+    lease_until = now + timedelta(seconds=volume.lease_seconds)
+    lease = {"state": "claimed", "claim": token, "due_at": lease_until}
+    rows = update(outbox).where(outbox.c.id.in_(ids))
+    connection.execute(rows.values(**lease, attempts=outbox.c.attempts + 1, parked_by=None))
+    # Whole messages of 20,000 effects would be 60 MB; a digest needs the summaries only.
+    payload = outbox.c.payload if len(ids) == 1 else literal("").label("payload")
+    query = select(*_FACTS, outbox.c.kind, outbox.c.summary, payload)
+    found = connection.execute(query.where(outbox.c.claim == token).order_by(outbox.c.id))
+    effects = tuple(map(_effect, found.mappings()))
+    return Claim(token=token, lane=lane, volume=volume, effects=effects)
+
+
+def _effect(row: RowMapping) -> Effect:
+    kind, summary = EffectKind(row["kind"]), msgspec.json.decode(row["summary"], type=Summary)
+    return Effect(**{**row, "kind": kind, "summary": summary})
+
+
+def _count_due(connection: Connection, lane: Lane, now: datetime, most: int) -> int:
+    """Count what is due, up to a bound."""
+    query = select(outbox.c.id).where(OPEN, outbox.c.lane == lane.value, outbox.c.due_at <= now)
+    some = query.limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def _due(connection: Connection, lane: Lane, now: datetime, most: int) -> list[int]:
+    query = select(outbox.c.id).where(OPEN, outbox.c.lane == lane.value, outbox.c.due_at <= now)
+    ordered = query.order_by(outbox.c.due_at, outbox.c.id).limit(most)
+    return list(connection.execute(ordered.with_for_update(skip_locked=True)).scalars())
+
+
+def _soonest(connection: Connection, lane: Lane) -> datetime | None:
+    query = select(func.min(outbox.c.due_at)).where(OPEN, outbox.c.lane == lane.value)
+    soonest: datetime | None = connection.execute(query).scalar_one()
+    return soonest
+
+
+def parked_as(by: str, error: str, now: datetime) -> dict[str, object]:
+    """What a row becomes when it is parked."""
+    return {
+        "state": "parked",
+        "parked_by": by,
+        "last_error": error,
+        "finished_at": now,
+        "claim": None,
+    }
+
+
+def parked_with(lane: Lane) -> ColumnElement[bool]:
+    """Tell the rows that are parked because all of their lane is."""
+    return and_(
+        outbox.c.lane == lane.value, outbox.c.state == "parked", outbox.c.parked_by == "lane"
+    )
+
+
+def park_lane(connection: Connection, lane: Lane, error: str, now: datetime) -> None:
+    """Park whatever waits; what is being delivered is its claimant's."""
+    idle = or_(outbox.c.state == "waiting", outbox.c.due_at <= now)
+    rows = update(outbox).where(OPEN, outbox.c.lane == lane.value, idle)
+    connection.execute(rows.values(**parked_as("lane", error, now)))
