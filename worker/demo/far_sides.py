@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec import Struct
 
@@ -22,14 +22,6 @@ class FarSides(Struct, frozen=True):
     ses: SesStandIn
 
 
-class Listed(Struct, frozen=True):
-    """An address on the suppression list, before the worker came."""
-
-    address: str
-    reason: str
-    since: datetime
-
-
 @contextmanager
 def far_sides() -> Iterator[FarSides]:
     """Start both; stop them at the end of the block."""
@@ -37,15 +29,13 @@ def far_sides() -> Iterator[FarSides]:
         yield FarSides(slack, ses)
 
 
-def fill_suppression_list(ses: SesStandIn, messages: Sequence[Message]) -> list[Listed]:
-    """List the people of the story as SES would have, and say who is there."""
-    return [
+def fill_suppression_list(ses: SesStandIn, messages: Sequence[Message]) -> None:
+    """List the people of the story as SES would have."""
+    for address, reason in script.LISTED.items():
         _list(ses, address, reason, _about(address, messages))
-        for address, reason in script.LISTED.items()
-    ]
 
 
-def _list(ses: SesStandIn, address: str, reason: str, message: Message) -> Listed:
+def _list(ses: SesStandIn, address: str, reason: str, message: Message) -> None:
     if reason == "BOUNCE":  # the very one that the worker is about to hear of
         said, since = json.loads(message.text), message.at
         names = {
@@ -55,7 +45,6 @@ def _list(ses: SesStandIn, address: str, reason: str, message: Message) -> Liste
     else:
         since, names = message.at - _COMPLAINED_BEFORE, {}
     ses.list_address(address, reason, updated_at=since.timestamp(), **names)
-    return Listed(address, reason, since)
 
 
 def _about(address: str, messages: Sequence[Message]) -> Message:

@@ -9,6 +9,8 @@ from worker.demo.daemon import run_once
 
 POSTS_A_SECOND = 20
 """Slack takes one of a real worker; people who watch have no time for that."""
+NOTICES_A_MINUTE = 10
+"""Enough for the first chapter, too few for a month of mail."""
 _SETTINGS = """\
 [queue]
 url = {queue}
@@ -22,7 +24,7 @@ ignore = {ignore}
 
 [slack]
 webhook_url = {webhook}
-messages_per_minute = 10
+messages_per_minute = {notices_a_minute}
 messages_per_second = {posts_a_second}
 
 [suppression]
@@ -42,6 +44,7 @@ def write_settings(folder: Path, queue_url: str, webhook_url: str) -> tuple[Path
         "store": f"sqlite:///{database}",
         "ignore": [script.IGNORED],
         "webhook": webhook_url,
+        "notices_a_minute": NOTICES_A_MINUTE,
         "posts_a_second": POSTS_A_SECOND,
         "remove": list(script.LISTED),
     }

@@ -13,7 +13,7 @@ from worker.demo.books import Books, effects_by_state, read_books
 from worker.demo.chapters import Chapter, Message, chapters
 from worker.demo.cloud import Cloud, DeadLetter, cloud
 from worker.demo.daemon import Daemon, LogLine, daemon
-from worker.demo.far_sides import FarSides, Listed, far_sides, fill_suppression_list
+from worker.demo.far_sides import FarSides, far_sides, fill_suppression_list
 from worker.demo.guard import guarded_folder, signals_as_exceptions
 from worker.demo.installing import import_users, write_settings
 from worker.demo.stage import Stage
@@ -44,7 +44,6 @@ class Findings(Struct, frozen=True, kw_only=True):
     """What is in the outbox, by state."""
     heard: list[Heard]
     """What Slack was asked."""
-    listed_before: list[Listed]
     listed: list[str]
     """The suppression list afterwards."""
 
@@ -79,7 +78,7 @@ def play(stage: Stage) -> Findings:
         far_sides() as sides,
     ):
         stage.step("AWS", f"topic, queue and dead-letter queue on {aws.endpoint}")
-        stage.step("Slack and SES", f"stand-ins on {sides.slack.origin} and {sides.ses.endpoint}")
+        stage.step("Slack and SES", f"stand-ins on {sides.slack.origin} and :{sides.ses.port}")
         surroundings = environment.for_the_worker(aws.endpoint) | sides.ses.environment
         settings, database = write_settings(guard.folder, aws.queue_url, sides.slack.webhook_url)
         imported = import_users(guard.folder, surroundings, settings)
@@ -105,7 +104,7 @@ def _perform(scene: Scene) -> Findings:
     now = datetime.now(UTC).replace(microsecond=0)
     story = chapters(now)
     messages = [message for chapter in story for message in chapter.messages]
-    listed_before = fill_suppression_list(scene.sides.ses, messages)
+    fill_suppression_list(scene.sides.ses, messages)
     with scene.stage.live(len(messages)):
         before = _tell(scene, story)
         scene.stage.tell(scene.worker.stop())
@@ -120,7 +119,6 @@ def _perform(scene: Scene) -> Findings:
         status=scene.worker.status,
         effects=effects_by_state(scene.database),
         heard=scene.sides.slack.heard,
-        listed_before=listed_before,
         listed=scene.sides.ses.listed,
     )
 

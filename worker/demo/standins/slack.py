@@ -26,7 +26,7 @@ WEBHOOK = "/services/T0STANDIN/B0STANDIN/NotAnythingSecret0123456"
 METHOD = "/api/chat.postMessage"
 TOKEN = "xoxb-not-anything-secret"  # noqa: S105 invented
 CHANNEL = "C0STANDIN"
-LONGEST_HOLD_SECONDS = 6.0
+LONGEST_HOLD_SECONDS = 8.5
 """Well below the time-out of whoever posts."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: the peer gets a reset."""
