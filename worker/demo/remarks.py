@@ -75,7 +75,8 @@ def pace() -> str:
     """Why it went so fast, and why there was a digest."""
     return (
         "Slack was made to answer slowly, so that notices piled up above slack.messages_per_minute"
-        f" ({NOTICES_A_MINUTE} here). Real Slack gets one a second; this one took up to {POSTS_A_SECOND}."
+        f" ({NOTICES_A_MINUTE} here). Real Slack gets one a second; here it is up to"
+        f" {POSTS_A_SECOND}."
     )
 
 

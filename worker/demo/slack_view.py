@@ -19,7 +19,8 @@ _APP = " APP "
 
 def view(post: Mapping[str, Any], width: int) -> Panel:
     """Draw a message, whatever is in it."""
-    author = Text.assemble((plain(str(post.get("username", ""))), "bold"), " ", (_APP, "reverse"))
+    username = plain(str(post.get("username", "")))
+    author = Text.assemble((username, "bold not dim"), " ", (_APP, "reverse not dim"))
     return Panel(
         Group(*(drawn for block in post.get("blocks", ()) for drawn in _block(block))),
         title=author,
