@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -159,6 +160,84 @@ def test_what_came_again_changed_nothing(demo):
     assert "Events added: 0. Users changed: 0." in again
 
 
+@pytest.fixture(scope="module")
+def told(demo):
+    """The chapter on Slack."""
+    return demo.out.partition("6  What Slack was told")[2].partition("7  The SES suppression")[0]
+
+
+def frames(told):
+    """The messages in it, each a list of lines without its frame."""
+    found = []
+    for line in told.splitlines():
+        if line.startswith(" ╭─ SES Notice  APP "):
+            found.append([])
+        elif found and line.startswith(" │ "):
+            found[-1].append(line.strip()[2:-2].rstrip())
+    return found
+
+
+def test_one_line_says_how_much_became_how_many_messages(told):
+    said = " ".join(told.split())
+    assert said.startswith("38 recipients, 4 messages set aside and 2 removals became 8 messages")
+    assert re.search(r"7 notices and a digest of 3[5-7]\.", said), (
+        "which came first is SQS's choice"
+    )
+    assert "None is about probe@example.org (notify.ignore)." in said
+    assert "Real Slack gets one a second" in said
+
+
+def test_a_notice_is_shown_as_in_slack(told):
+    notice = frames(told)[0]
+    assert notice[0] == "Bounce notification"
+    assert set(notice[1]) == {"─"}
+    assert ["Mail:", "dev.patel@example.com"] in [line.split() for line in notice]
+    assert any("550 5.1.1 no such user here" in line for line in notice)
+    assert any("… 26 more lines" in line for line in notice)
+    assert notice[-1].split() == ["outbox", "#1", "ses-worker", "why", "dev.patel@example.com"]
+
+
+def test_the_digest_is_shown_and_names_nobody(told):
+    digest = frames(told)[1]
+    assert re.fullmatch(r"SES feedback: \d+ bounces, [67] complaints, [34] dead letters", digest[0])
+    assert any(re.match(r"• \d Permanent/General at example.com", line) for line in digest)
+    addresses = [word for line in digest for word in line.split() if "@" in word]
+    assert addresses
+    assert all(address.startswith("***@") for address in addresses)
+
+
+def test_a_removal_is_shown_with_the_entry_as_it_was(told):
+    removal = frames(told)[2]
+    assert removal[0] == "Delete notification"
+    assert ["Response:", "Deleted!"] in [line.split() for line in removal]
+    assert any('"Reason": "BOUNCE"' in line for line in removal)
+    assert len(frames(told)) == 3
+
+
+def test_who_is_ignored_is_in_no_message_and_on_record(demo, told):
+    assert "probe@example.org" not in str(frames(told))
+    assert "hard_bounce" in demo.line("probe@example.org")
+
+
+def test_what_became_of_the_suppression_list_can_be_read_off(demo):
+    listed = demo.out.partition("7  The SES suppression list")[2]
+    (leon,) = [line for line in listed.splitlines() if "leon.maas@example.com" in line]
+    assert leon.split() == ["leon.maas@example.com", "BOUNCE", "off", "the", "list", "Deleted!"]
+    (yara,) = [line for line in listed.splitlines() if "yara.haddad@example.com" in line]
+    assert yara.split()[1:4] == ["COMPLAINT", "listed", "Kept:"]
+    assert "ses-worker suppression restore" in listed
+    assert "ses-worker why" in listed
+
+
+def test_deliveries_are_followed_while_they_happen(demo):
+    live = demo.out.partition("1  What came")[0]
+    first, _, rest = live.partition("― a month of mail")
+    assert first.count("told       Slack: bounce_notice") == 3
+    assert first.count("told       Slack: removal_notice") == 2
+    assert first.count("asked      SES, about its suppression list") == 2
+    assert "told       Slack: 32 in one digest" in rest.partition("― Slack answers again")[2]
+
+
 def test_a_page_of_100_columns_is_wide_enough(demo):
     assert max(map(len, demo.out.splitlines())) <= 100
 
@@ -179,6 +258,11 @@ def test_the_figures_are_one_json_object_and_add_up(figures):
     assert found["duplicate"] == 5
     assert found["events_added_by_repeats"] == found["remaining"] == found["deferred"] == 0
     assert 0 < found["users_paused"] < found["users"]
+    assert set(found["effects"]) == {"delivered"}
+    assert 35 <= sum(found["folded"].values()) <= 37
+    assert (found["slack_messages"], found["slack_digests"]) == (8, 1)
+    assert found["recipients_ignored"] == 1
+    assert found["suppression_listed"] == found["suppression_listed_before"][1:]
 
 
 def test_nothing_of_the_callers_environment_leaks_in(figures):
@@ -200,11 +284,25 @@ def test_a_story_that_comes_out_wrong_is_told_and_fails(tmp_path):
     assert (seen.files, seen.processes) == ([], [])
 
 
+def test_who_is_told_about_although_ignored_is_a_fault(tmp_path):
+    """The settings ignore nobody: the audit says so, from what Slack has heard."""
+    tampered = (
+        "import worker.demo.installing as installing; "
+        "installing._SETTINGS = installing._SETTINGS.replace('ignore = {ignore}', ''); "
+        "from worker.cli import main; main(['demo'])"
+    )
+    seen = see(start(tmp_path, sys.executable, "-c", tampered), tmp_path)
+    assert seen.status == 1
+    assert seen.line("Slack was told of nothing that came: BOUNCE: probe@example.org")
+    assert seen.line("Slack was told about probe@example.org, who is ignored")
+
+
+@pytest.mark.parametrize("chapter", ["― a few of today", "― a month of mail"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_whatever_ends_it_early_leaves_nothing(tmp_path, number):
+def test_whatever_ends_it_early_leaves_nothing(tmp_path, number, chapter):
     process = start(tmp_path)
     for line in process.stdout:
-        if "― a month of mail" in line:
+        if chapter in line:
             break
     assert any("worker run" in line for line in processes_of(tmp_path))
     process.send_signal(number)

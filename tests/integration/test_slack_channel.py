@@ -5,6 +5,8 @@ import logging
 import socket
 import ssl
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.error import URLError
 from urllib.request import OpenerDirector
 
@@ -435,6 +437,22 @@ class TestTheStandIn:
         from worker.demo.standins.slack_rules import refusal
 
         assert refusal(payload) == word
+
+
+class TestHolding:
+    """The stand-in can be slow for a while."""
+
+    def test_a_message_is_taken_and_answered_when_the_hold_ends(self, slack):
+        channel = Channel.by_webhook(slack.webhook_url, timeout=5)
+        with ThreadPoolExecutor() as others:
+            with slack.held():
+                answer = others.submit(channel.post, POST)
+                while not slack.posts:
+                    time.sleep(0.01)
+                time.sleep(0.1)
+                assert not answer.done()
+            assert isinstance(answer.result(2), Sent)
+        assert len(slack.posts) == 1
 
 
 def test_an_error_of_our_own_condemns_nobody():

@@ -16,7 +16,8 @@ def demo(as_json: bool) -> None:
 
     An AWS of its own (moto) starts on loopback. SES's messages of every kind are published to a
     topic, and the daemon works on them while its log is shown. Then come the tables: what came,
-    what was decided and why, who is paused until when, what was set aside.
+    what was decided and why, who is paused until when, what was set aside; and what a Slack and
+    an SES on loopback were told: notices, a digest, an address off the suppression list.
 
     It needs no settings, no credentials and no network, and leaves nothing behind. The exit
     status is 1 if the story did not come out as it should.

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from worker.demo.audit_effects import of_the_list, of_the_notices
 from worker.demo.books import moment
 from worker.demo.chapters import Message
 from worker.demo.mail import Entry, Report
@@ -36,6 +37,8 @@ def faults(findings: Findings) -> list[str]:
         *_of_the_users(findings),
         *_of_the_dead_letters(findings),
         *_of_the_log(findings),
+        *of_the_notices(findings),
+        *of_the_list(findings),
     ]
 
 

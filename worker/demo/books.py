@@ -1,6 +1,7 @@
 """The database, read as an application would: plain SQL on the tables that are promised."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -26,6 +27,13 @@ def read_books(file: Path) -> Books:
         connection.row_factory = sqlite3.Row
         connection.execute("BEGIN")
         return Books(*(_rows(connection, name) for name in ("users", "events", "quarantine")))
+
+
+def effects_by_state(file: Path) -> Counter[str]:
+    """Count what is in the outbox."""
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+        found = connection.execute("SELECT state, count(*) FROM outbox GROUP BY state")
+        return Counter(dict(found.fetchall()))
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:

@@ -1,7 +1,7 @@
-"""The messages of the demo, in three chapters.
+"""The messages of the demo, in four chapters.
 
-First a month of mail; then more about people of whom something is known; then what was there
-already, by redelivery and by the other route.
+First a few that are told one by one; a month of mail; then more about people of whom something is
+known; then what was there already, by redelivery and by the other route.
 """
 
 import json
@@ -37,6 +37,9 @@ class Message(Struct, frozen=True, kw_only=True):
     """Put on the queue as it is, without SNS."""
 
 
+_REPORTS = script.A_MONTH + script.MORE_ABOUT_THEM + script.ONE_BY_ONE
+
+
 class Chapter(Struct, frozen=True):
     """Messages that are worked on before the next ones come."""
 
@@ -46,7 +49,7 @@ class Chapter(Struct, frozen=True):
 
 def chapters(now: datetime) -> list[Chapter]:
     """Tell the whole story, with times that end at `now`."""
-    reports = {report: n for n, report in enumerate(script.A_MONTH + script.MORE_ABOUT_THEM)}
+    reports = {report: n for n, report in enumerate(_REPORTS)}
 
     def reported(report: Report, shape: Shape | None = None, *, again: bool = False) -> Message:
         return Message(
@@ -60,6 +63,7 @@ def chapters(now: datetime) -> list[Chapter]:
 
     month = [*map(reported, script.A_MONTH), *_news(now), *_broken(now)]
     return [
+        Chapter("a few of today", [*map(reported, script.ONE_BY_ONE)]),
         Chapter("a month of mail", _in_order(month)),
         Chapter("more about some of them", [*map(reported, script.MORE_ABOUT_THEM)]),
         Chapter(

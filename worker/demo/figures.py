@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from worker.demo import script
+from worker.demo.audit_effects import ignored
 from worker.demo.books import Row, moment
 from worker.demo.story import Findings
+from worker.demo.told import digests, folded
 
 
 def figures(findings: Findings, wrong: Sequence[str], elapsed_seconds: float) -> dict[str, Any]:
@@ -29,6 +32,13 @@ def figures(findings: Findings, wrong: Sequence[str], elapsed_seconds: float) ->
         "users_paused": sum(is_paused(user, findings.now) for user in users),
         "users_blocked": sum(bool(user["auto_block_spam"]) for user in users),
         "dead_letters": Counter(letter.reason for letter in findings.dead_letters),
+        "effects": findings.effects,
+        "recipients_ignored": ignored(findings),
+        "slack_messages": len(findings.posts),
+        "slack_digests": len(digests(findings.posts)),
+        "folded": folded(findings.posts),
+        "suppression_listed_before": list(script.LISTED),
+        "suppression_listed": findings.listed,
         "elapsed_s": round(elapsed_seconds, 3),
     }
 

@@ -46,6 +46,8 @@ def shown(line: Mapping[str, Any]) -> Text | None:
             row = _row("set aside", "red", f"{line.get('reason')}: {line.get('detail')}")
         case "message.ignored":
             row = _row("ignored", "", f"{line.get('kind')}: a type that it does not know")
+        case "effect.delivered":
+            row = _row("told" if line.get("lane") == "slack" else "asked", "green", _effect(line))
         case "worker.stopping":
             row = _row("SIGTERM", "", "the daemon finishes what it holds, and leaves")
         case _:
@@ -64,6 +66,14 @@ def _decision(kind: str, sort: str, line: Mapping[str, Any]) -> Text:
     decided.pad_right(max(2, 17 - len(action)))
     found = Text(" " if sort else "").append(coloured(f"({match})")) if match != "found" else ""
     return _row(kind, "bold", Text.assemble(decided, (f"{who:<14}", "dim"), sort, found))
+
+
+def _effect(line: Mapping[str, Any]) -> str:
+    if line.get("lane") != "slack":
+        return f"SES, about its suppression list (outbox #{line.get('outbox_id')})"
+    if (count := int(line.get("effects", 1))) > 1:
+        return f"Slack: {count} in one digest"
+    return f"Slack: {line.get('kind')} (outbox #{line.get('outbox_id')})"
 
 
 def _joined(*names: object) -> str:

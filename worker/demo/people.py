@@ -14,11 +14,13 @@ _AT = {
     ),
     "example.org": (
         "bo.lindqvist", "cho.park", "elif.kaya", "finn.moran", "hugo.blanc", "lee.tran",
-        "lena.voss", "mia.berg", "nora.field", "pia.lund", "quinn.ross", "tobias.frey",
+        "lena.voss", "mia.berg", "nora.field", "pia.lund", "probe", "quinn.ross", "tobias.frey",
         "yuki.mori",
     ),
 }  # fmt: skip
 
+PROBE = "probe@example.org"
+"""A test mailbox of ours: it bounces every day, and nobody wants to hear of it."""
 STRANGER = "guest@example.net"
 """Mail went to this address, and nobody of ours has it."""
 

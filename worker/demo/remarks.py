@@ -1,7 +1,11 @@
 """A sentence under each table of the demo."""
 
+from worker.demo import script
+from worker.demo.audit_effects import ignored
 from worker.demo.figures import is_paused
+from worker.demo.installing import NOTICES_A_MINUTE, POSTS_A_SECOND
 from worker.demo.story import Findings
+from worker.demo.told import about_removals, digests, folded
 from worker.model import Outcome
 
 
@@ -53,3 +57,36 @@ def repeats(findings: Findings) -> str:
         "other route, as a notification and as an event with a feedback id of its own. "
         f"Events added: {new}. Users changed: {changed}."
     )
+
+
+def told(findings: Findings) -> str:
+    """How much became how many messages."""
+    recipients = len(findings.books.events) - ignored(findings)
+    many, all_of_them = len(digests(findings.posts)), len(findings.posts)
+    return (
+        f"{recipients} recipients, {len(findings.dead_letters)} messages set aside and "
+        f"{len(about_removals(findings.posts))} removals became {all_of_them} messages: "
+        f"{all_of_them - many} notices and {_digests(many)} of {folded(findings.posts).total()}. "
+        f"None is about {script.IGNORED} (notify.ignore)."
+    )
+
+
+def pace() -> str:
+    """Why it went so fast, and why there was a digest."""
+    return (
+        "Slack was made to answer slowly, so that notices piled up above slack.messages_per_minute"
+        f" ({NOTICES_A_MINUTE} here). Real Slack gets one a second; here it is up to"
+        f" {POSTS_A_SECOND}."
+    )
+
+
+def listing() -> str:
+    """What was asked of SES."""
+    return (
+        "suppression.remove names both; an entry for a complaint stays, unless "
+        "suppression.remove_complaints is set"
+    )
+
+
+def _digests(count: int) -> str:
+    return "a digest" if count == 1 else f"{count} digests"

@@ -4,7 +4,7 @@ Within a list nothing hangs on the order, since SQS promises none.
 """
 
 from worker.demo.mail import Entry, Report, Shape
-from worker.demo.people import STRANGER
+from worker.demo.people import PROBE, STRANGER
 
 GONE = "550 5.1.1 no such user here"
 FULL = "452 4.2.2 mailbox full"
@@ -60,6 +60,20 @@ TWO_IN_ONE = bounce(
 MAILBOX_GONE = bounce(49, N, "Permanent/General", hard("nora.field@example.org"))
 BY_EVENT = bounce(75, E, "Permanent/General", hard("h.sato@example.com"))
 FIRST_ABUSE = complaint(30, N, "abuse", complains("rosa.vidal@example.com"))
+
+TAKEN_OFF = "leon.maas@example.com"
+KEPT_ON = "yara.haddad@example.com"
+LISTED = {TAKEN_OFF: "BOUNCE", KEPT_ON: "COMPLAINT"}
+"""The SES suppression list, and why they are on it; both are to be taken off."""
+IGNORED = PROBE
+
+ONE_BY_ONE = (
+    bounce(1.2, N, "Permanent/General", hard("dev.patel@example.com")),
+    complaint(1.1, N, "abuse", complains("raj.mehta@example.net")),
+    bounce(0.9, E, "Permanent/General", hard(TAKEN_OFF)),
+    bounce(0.8, N, "Permanent/OnAccountSuppressionList", refused(KEPT_ON)),
+    bounce(0.7, E, "Permanent/General", hard(IGNORED, "550 5.2.1 mailbox disabled")),
+)
 
 A_MONTH = (
     bounce(31 * 24 + 5, N, "Permanent/General", hard("ada.ferro@example.com")),

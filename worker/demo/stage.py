@@ -25,16 +25,20 @@ UNWATCHED_WIDTH = 100
 """Where nobody tells how wide the paper is: a file, a pipe, CI."""
 
 PROMISE = (
-    "An AWS starts on loopback: topic, queue, dead-letter queue. No credentials.",
+    "An AWS starts on loopback: SNS, SQS, SES; and a Slack. No credentials.",
     "The real daemon works on a month of SES's mail to invented people, live.",
-    "Then: what came, what was decided and why, who is paused. Nothing is left.",
+    "Then: what was decided, who is paused, what Slack was told. Nothing is left.",
 )
+TOLD = "everybody was told of once, or counted in a digest; the ignored never"
+LISTED = "the bounced address is off the list, the complaint's is still on it"
 RIGHT = "everything is as the mails meant it; no process and no file is left"
 WRONG = "the story did not come out as it should"
 NEXT = (
     (".venv/bin/ses-worker users import users.csv", "users, into ./ses-worker.db"),
     (".venv/bin/ses-worker drain", "one pass over queue.url"),
     (".venv/bin/ses-worker users list --paused", "whom to send nothing now"),
+    (".venv/bin/ses-worker why ADDRESS", "all on record about it"),
+    (".venv/bin/ses-worker suppression restore ADDRESS", "back on the list"),
 )
 
 
@@ -71,10 +75,12 @@ class Stage:
         if faults:
             self.console.print(Text(f" ✗  {WRONG}", style="bold red"))
         else:
+            self.step("Slack", TOLD)
+            self.step("SES", LISTED)
             self.step(f"{self.elapsed_seconds:.1f} s", RIGHT)
         self.console.print("\n [bold]Next[/bold]\n")
         for command, purpose in NEXT:
-            self.console.print(Text.assemble(f"    {command:<45}", (purpose, "dim")))
+            self.console.print(Text.assemble(f"    {command:<49}", (purpose, "dim")))
         self.console.print()
 
     @property

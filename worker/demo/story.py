@@ -1,24 +1,30 @@
-"""The run: an AWS, users, the daemon, a month of mail, and the end of all of it."""
+"""The run: AWS, Slack and SES, users, the daemon, a month of mail, and the end of all of it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
-from worker.demo import environment, people
-from worker.demo.books import Books, read_books
+from worker.demo import environment
+from worker.demo.books import Books, effects_by_state, read_books
 from worker.demo.chapters import Chapter, Message, chapters
 from worker.demo.cloud import Cloud, DeadLetter, cloud
-from worker.demo.daemon import Daemon, LogLine, daemon, run_once
+from worker.demo.daemon import Daemon, LogLine, daemon
+from worker.demo.far_sides import FarSides, far_sides, fill_suppression_list
 from worker.demo.guard import guarded_folder, signals_as_exceptions
+from worker.demo.installing import import_users, write_settings
 from worker.demo.stage import Stage
+from worker.demo.standins.slack import Heard
 
 GENTLY_SECONDS = 0.03
 """Between two messages: moto has time for both sides, and people can watch."""
 SETTLE_SECONDS = 20.0
 """At most, until the queue is empty after a chapter."""
+DELIVERY_SECONDS = 75.0
+"""At most, until nothing is owed: a second digest, on a slow machine, goes out a minute later."""
 
 
 class Findings(Struct, frozen=True, kw_only=True):
@@ -34,11 +40,22 @@ class Findings(Struct, frozen=True, kw_only=True):
     remaining: int
     status: int | None
     """The daemon's exit status; None where it did not stop when told to."""
+    effects: Mapping[str, int]
+    """What is in the outbox, by state."""
+    heard: list[Heard]
+    """What Slack was asked."""
+    listed: list[str]
+    """The suppression list afterwards."""
 
     @property
     def messages(self) -> list[Message]:
         """All that was sent."""
         return [message for chapter in self.chapters for message in chapter.messages]
+
+    @property
+    def posts(self) -> list[Any]:
+        """The messages that stand in the Slack channel."""
+        return [heard.payload for heard in self.heard if heard.accepted]
 
     @property
     def tally(self) -> Mapping[str, int]:
@@ -54,72 +71,106 @@ def play(stage: Stage) -> Findings:
         Refused: a part of it did not start.
 
     """
-    with signals_as_exceptions(), guarded_folder() as guard, cloud() as aws:
+    with (
+        signals_as_exceptions(),
+        guarded_folder() as guard,
+        cloud() as aws,
+        far_sides() as sides,
+    ):
         stage.step("AWS", f"topic, queue and dead-letter queue on {aws.endpoint}")
-        surroundings = environment.for_the_worker(aws.endpoint)
-        settings, database = _write_settings(guard.folder, aws.queue_url)
-        imported = _import_users(guard.folder, surroundings, settings)
+        stage.step("Slack and SES", f"stand-ins on {sides.slack.origin} and :{sides.ses.port}")
+        surroundings = environment.for_the_worker(aws.endpoint) | sides.ses.environment
+        settings, database = write_settings(guard.folder, aws.queue_url, sides.slack.webhook_url)
+        imported = import_users(guard.folder, surroundings, settings)
         stage.step("ses-worker users import", imported)
         with daemon(guard.folder, surroundings, settings) as worker:
             guard.watch(worker.pid)
             worker.await_start()
             stage.step("ses-worker run", f"process {worker.pid}, books in SQLite")
-            return _perform(stage, aws, worker, database)
+            return _perform(Scene(stage, aws, sides, worker, database))
 
 
-def _perform(stage: Stage, aws: Cloud, worker: Daemon, database: Path) -> Findings:
+class Scene(Struct, frozen=True):
+    """All who play."""
+
+    stage: Stage
+    aws: Cloud
+    sides: FarSides
+    worker: Daemon
+    database: Path
+
+
+def _perform(scene: Scene) -> Findings:
     now = datetime.now(UTC).replace(microsecond=0)
     story = chapters(now)
-    before = read_books(database)
-    with stage.live(sum(len(chapter.messages) for chapter in story)):
-        for chapter in story:
-            before = read_books(database)
-            with stage.chapter(chapter.title):
-                _publish(chapter, aws, worker, stage)
-                _settle(aws, worker, stage)
-        stage.tell(worker.stop())
+    messages = [message for chapter in story for message in chapter.messages]
+    fill_suppression_list(scene.sides.ses, messages)
+    with scene.stage.live(len(messages)):
+        before = _tell(scene, story)
+        scene.stage.tell(scene.worker.stop())
     return Findings(
         now=now,
         chapters=story,
         before_the_last=before,
-        books=read_books(database),
-        dead_letters=aws.dead_letters(),
-        log=worker.log,
-        remaining=aws.remaining(),
-        status=worker.status,
+        books=read_books(scene.database),
+        dead_letters=scene.aws.dead_letters(),
+        log=scene.worker.log,
+        remaining=scene.aws.remaining(),
+        status=scene.worker.status,
+        effects=effects_by_state(scene.database),
+        heard=scene.sides.slack.heard,
+        listed=scene.sides.ses.listed,
     )
 
 
-def _publish(chapter: Chapter, aws: Cloud, worker: Daemon, stage: Stage) -> None:
+def _tell(scene: Scene, story: list[Chapter]) -> Books:
+    """Tell all chapters; return what the books held before the last one.
+
+    The first is told in Slack message by message. Then Slack is slow: notices pile up, and go out
+    together as soon as it answers.
+    """
+    first, *others = story
+    before = read_books(scene.database)
+    with scene.stage.chapter(first.title):
+        _publish(scene, first)
+        _settle(scene)
+        _await_delivery(scene)
+    with scene.sides.slack.held():
+        for chapter in others:
+            before = read_books(scene.database)
+            with scene.stage.chapter(chapter.title):
+                _publish(scene, chapter)
+                _settle(scene)
+    with scene.stage.chapter("Slack answers again"):
+        _await_delivery(scene)
+    return before
+
+
+def _publish(scene: Scene, chapter: Chapter) -> None:
     for message in chapter.messages:
-        (aws.send if message.straight else aws.publish)(message.text)
-        stage.published()
-        stage.tell(worker.news(GENTLY_SECONDS))
+        (scene.aws.send if message.straight else scene.aws.publish)(message.text)
+        scene.stage.published()
+        scene.stage.tell(scene.worker.news(GENTLY_SECONDS))
 
 
-def _settle(aws: Cloud, worker: Daemon, stage: Stage) -> None:
+def _settle(scene: Scene) -> None:
     """Wait until the queue is empty: then everything is committed, or set aside."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while worker.status is None and aws.remaining() and time.monotonic() < deadline:
-        stage.tell(worker.news(0.1))
-    stage.tell(worker.news(0.1))  # a line is written a moment after its commit
+    _follow(scene, scene.aws.remaining, SETTLE_SECONDS)
 
 
-def _write_settings(folder: Path, queue_url: str) -> tuple[Path, Path]:
-    """Write the worker's settings as an operator would; return them and the database."""
-    settings, database = folder / "worker.toml", folder / "ses-worker.db"
-    settings.write_text(
-        f'[queue]\nurl = "{queue_url}"\nwait_seconds = 1\n\n'
-        f'[store]\nurl = "sqlite:///{database}"\n\n'
-        '[log]\nformat = "json"\n',
-        encoding="utf-8",
-    )
-    return settings, database
+def _await_delivery(scene: Scene) -> None:
+    """Wait until nothing is owed any more."""
+
+    def owed() -> int:
+        states = effects_by_state(scene.database)
+        return states["waiting"] + states["claimed"]
+
+    _follow(scene, owed, DELIVERY_SECONDS)
 
 
-def _import_users(folder: Path, surroundings: Mapping[str, str], settings: Path) -> str:
-    """Bring the users in; return what the command says."""
-    file = folder / "users.csv"
-    file.write_text("".join(people.as_csv()), encoding="utf-8")
-    arguments = ("users", "import", str(file), "--config", str(settings))
-    return run_once(folder, surroundings, *arguments)
+def _follow(scene: Scene, left: Callable[[], int], seconds: float) -> None:
+    """Show what the daemon does until nothing is left to do."""
+    deadline = time.monotonic() + seconds
+    while scene.worker.status is None and left() and time.monotonic() < deadline:
+        scene.stage.tell(scene.worker.news(0.1))
+    scene.stage.tell(scene.worker.news(0.1))  # a line is written a moment after its commit

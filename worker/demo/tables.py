@@ -3,7 +3,6 @@
 from collections import Counter
 from datetime import datetime
 
-from rich import box
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -11,9 +10,11 @@ from rich.text import Text
 
 from worker.demo import remarks
 from worker.demo.books import Row, moment
+from worker.demo.effects_view import suppression_list, what_slack_was_told
 from worker.demo.figures import is_paused
 from worker.demo.lines import coloured
 from worker.demo.mail import Shape
+from worker.demo.sheet import sheet
 from worker.demo.story import Findings
 from worker.model import Outcome
 
@@ -26,12 +27,18 @@ LONGEST_SORT = 25
 def show_tables(console: Console, findings: Findings) -> None:
     """Show all of it."""
     wide = console.width >= WIDE
-    parts: tuple[tuple[str, Table | None, str], ...] = (
+    parts: tuple[tuple[str, RenderableType | None, str], ...] = (
         ("What came", what_came(findings), remarks.tally(findings)),
         ("What was decided, and why", decisions(findings, wide=wide), remarks.rows(findings)),
         ("Who is paused, and who is blocked", people(findings, wide=wide), remarks.crowd(findings)),
         ("What was set aside", set_aside(findings, wide=wide), remarks.kept(findings)),
         ("What came again", None, remarks.repeats(findings)),
+        (
+            "What Slack was told",
+            what_slack_was_told(findings, console.width - 2),
+            remarks.pace(),
+        ),
+        ("The SES suppression list", suppression_list(findings), remarks.listing()),
     )
     for number, (title, table, remark) in enumerate(parts, start=1):
         console.print(f"\n [cyan]{number}[/cyan]  [bold]{title}[/bold]\n")
@@ -43,7 +50,7 @@ def show_tables(console: Console, findings: Findings) -> None:
 def what_came(findings: Findings) -> Table:
     """Messages by kind and outcome, in the two shapes that SES has."""
     counts = Counter((m.outcome, m.kind, m.shape) for m in findings.messages)
-    table = _table("kind", *(shape.value for shape in Shape), "outcome")
+    table = sheet("kind", *(shape.value for shape in Shape), "outcome")
     for column in table.columns[1:-1]:
         column.justify = "right"
     for outcome in Outcome:
@@ -58,7 +65,7 @@ def what_came(findings: Findings) -> Table:
 
 def decisions(findings: Findings, *, wide: bool) -> Table:
     """The rows of `events`, in the order in which they happened."""
-    table = _table("ago")
+    table = sheet("ago")
     headers = (
         ("type/sub-type", "recipient (user_match)", "action", "rule")
         if wide
@@ -99,7 +106,7 @@ def _stacked(row: Row) -> list[RenderableType]:
 
 def people(findings: Findings, *, wide: bool) -> Table:
     """The users of whom feedback has made something."""
-    table = _table("user", "paused until", "", "why", "blocked by")
+    table = sheet("user", "paused until", "", "why", "blocked by")
     for header in ("hard", "soft", "compl.") if wide else ():
         table.add_column(header, justify="right")
     blocked_by = {
@@ -127,7 +134,7 @@ def people(findings: Findings, *, wide: bool) -> Table:
 
 def set_aside(findings: Findings, *, wide: bool) -> Table:
     """The messages in the dead-letter queue, with what the worker wrote on them."""
-    table = _table("reason")
+    table = sheet("reason")
     table.expand = True
     table.add_column("detail", ratio=2, overflow="fold")
     if wide:
@@ -136,19 +143,6 @@ def set_aside(findings: Findings, *, wide: bool) -> Table:
         beginning = Text(letter.contents.strip()[:60])  # a confirmation's token stands further on
         row = [Text(letter.reason, style="red"), Text(letter.detail), beginning]
         table.add_row(*row[: len(table.columns)])
-    return table
-
-
-def _table(*headers: str) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        header_style="cyan",
-        padding=(0, 1, 0, 0),  # with the box's own blank, two between columns
-        pad_edge=False,
-        show_edge=False,
-    )
-    for header in headers:
-        table.add_column(header, no_wrap=True)
     return table
 
 

@@ -67,7 +67,8 @@ class SesStandIn:
         self._turn = threading.Lock()
         self._server = Server(self.answer)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.port: int = self._server.server_address[1]
+        self.endpoint = f"http://127.0.0.1:{self.port}"
         self.environment = {"AWS_ENDPOINT_URL_SESV2": self.endpoint}
 
     def list_address(

@@ -10,7 +10,8 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -25,6 +26,8 @@ WEBHOOK = "/services/T0STANDIN/B0STANDIN/NotAnythingSecret0123456"
 METHOD = "/api/chat.postMessage"
 TOKEN = "xoxb-not-anything-secret"  # noqa: S105 invented
 CHANNEL = "C0STANDIN"
+LONGEST_HOLD_SECONDS = 8.5
+"""Well below the time-out of whoever posts."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: the peer gets a reset."""
 
@@ -51,6 +54,8 @@ class StandinSlack:
         self.closing = threading.Event()
         self.always: Fault | None = None
         """How every request fails until this is None again, after the script is used up."""
+        self._answering = threading.Event()
+        self._answering.set()
         self._turn = threading.Lock()
         self._script: deque[Fault] = deque()
         self._heard: list[Heard] = []
@@ -72,6 +77,7 @@ class StandinSlack:
     ) -> None:
         """Answer nobody any more."""
         self.closing.set()
+        self._answering.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -91,6 +97,19 @@ class StandinSlack:
         """Let the next requests fail, one after the other."""
         with self._turn:
             self._script.extend(faults)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Take messages within the block, and answer after it: a Slack that is slow."""
+        self._answering.clear()
+        try:
+            yield
+        finally:
+            self._answering.set()
+
+    def await_release(self) -> None:
+        """Wait as long as answers are held; not for ever."""
+        self._answering.wait(LONGEST_HOLD_SECONDS)
 
     def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Fault, Heard]:
         """Judge a request; the fault says what goes out on the wire."""
@@ -147,6 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         fault, _ = self.server.slack.answer(self.path, dict(self.headers), body)
+        self.server.slack.await_release()
         if fault.seconds:
             self.server.slack.closing.wait(fault.seconds)
         if fault.resets:

@@ -1,0 +1,55 @@
+"""What the worker tells and asks beside the queue: a Slack and an SES, on free loopback ports."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+from msgspec import Struct
+
+from worker.demo import script
+from worker.demo.chapters import Message
+from worker.demo.standins.ses import SesStandIn
+from worker.demo.standins.slack import StandinSlack
+
+_COMPLAINED_BEFORE = timedelta(days=90)
+
+
+class FarSides(Struct, frozen=True):
+    """Both of them."""
+
+    slack: StandinSlack
+    ses: SesStandIn
+
+
+@contextmanager
+def far_sides() -> Iterator[FarSides]:
+    """Start both; stop them at the end of the block."""
+    with StandinSlack() as slack, SesStandIn() as ses:
+        yield FarSides(slack, ses)
+
+
+def fill_suppression_list(ses: SesStandIn, messages: Sequence[Message]) -> None:
+    """List the people of the story as SES would have."""
+    for address, reason in script.LISTED.items():
+        _list(ses, address, reason, _about(address, messages))
+
+
+def _list(ses: SesStandIn, address: str, reason: str, message: Message) -> None:
+    if reason == "BOUNCE":  # the very one that the worker is about to hear of
+        said, since = json.loads(message.text), message.at
+        names = {
+            "message_id": said["mail"]["messageId"],
+            "feedback_id": said["bounce"]["feedbackId"],
+        }
+    else:
+        since, names = message.at - _COMPLAINED_BEFORE, {}
+    ses.list_address(address, reason, updated_at=since.timestamp(), **names)
+
+
+def _about(address: str, messages: Sequence[Message]) -> Message:
+    return next(
+        message
+        for message in messages
+        if message.report and any(entry.key == address for entry in message.report.entries)
+    )
