@@ -36,24 +36,6 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Have a WAL, as the file does from its first opening on.
-
-    SQLite asks nobody to wait when it is to change the mode of a file that somebody else is just
-    making (busy_timeout does not hold for that), so the waiting is ours.
-    """
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Tell trouble with the file, which passes, from trouble with what is written to it.
@@ -71,3 +53,21 @@ def translated(path: Path) -> Iterator[None]:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
             raise Misconfigured(f"store.url: {path} is not a SQLite database") from error
         raise Unavailable(f"{path}: {error}") from error
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Have a WAL, as the file does from its first opening on.
+
+    SQLite asks nobody to wait when it is to change the mode of a file that somebody else is just
+    making (busy_timeout does not hold for that), so the waiting is ours.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
