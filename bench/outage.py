@@ -1,6 +1,6 @@
 """What an outage of Slack costs the records, and how ten thousand bounces are told after it.
 
-    python -m bench.outage --rounds 3
+python -m bench.outage --rounds 3
 """
 
 import re
