@@ -4,7 +4,6 @@ Decided for each recipient on its own: whoever matches `notify.ignore` is neithe
 off the suppression list, and the others in the same message are (seed 2, G5).
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -133,7 +132,10 @@ def _bounced(decision: Decision) -> bool:
 def _notice(decisions: Sequence[Decision]) -> Owed:
     first = decisions[0]
     said = first.feedback.notification
-    domains = Counter(told.domain for told in map(_told, decisions))
+    recipients = tuple(map(_told, decisions))
+    domains: dict[str, int] = {}
+    for told in recipients:
+        domains[told.domain] = domains.get(told.domain, 0) + 1
     return Owed(
         kind=_NOTICES[said.kind],
         payload=Notice(
@@ -143,7 +145,7 @@ def _notice(decisions: Sequence[Decision]) -> Owed:
             occurred_at=first.occurred_at,
             feedback_id=said.feedback_id,
             ses_message_id=said.ses_message_id,
-            recipients=tuple(map(_told, decisions)),
+            recipients=recipients,
             message=clip(said.text, LONGEST_MESSAGE),
         ),
         summary=Summary(

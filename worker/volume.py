@@ -8,7 +8,8 @@ from msgspec.structs import replace
 SECONDS_BETWEEN_DIGESTS = 60.0
 LARGEST_DIGEST = 20_000
 """Effects in one digest: their summaries are some 5 MB."""
-LONGEST_LANE_PAUSE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 3_660.0
+"""Nobody asks us to wait for more than an hour; a clock that was set back may seem to."""
 SECONDS_BETWEEN_PROBES = 300.0
 """Of a lane that an operator must mend."""
 
@@ -50,9 +51,17 @@ class Turn(Struct, frozen=True):
     seconds: float = 0.0
 
 
+def capacity(volume: Volume) -> float:
+    """Single effects that may go out at once, and again a minute later.
+
+    Half of the minute's budget, less a digest: so no sixty seconds hold more than the budget.
+    """
+    return 0.0 if volume.per_minute is None else (volume.per_minute - 1) / 2
+
+
 def first_level(volume: Volume, now: datetime) -> Level:
     """A far side that nobody has asked for anything yet."""
-    return Level(next_at=now, next_slot=now, tokens=volume.per_minute or 0.0, refilled_at=now)
+    return Level(next_at=now, next_slot=now, tokens=capacity(volume), refilled_at=now)
 
 
 def refilled(level: Level, volume: Volume, now: datetime) -> Level:
@@ -60,7 +69,7 @@ def refilled(level: Level, volume: Volume, now: datetime) -> Level:
     if volume.per_minute is None:
         return level
     passed = max(0.0, (now - level.refilled_at).total_seconds())
-    tokens = min(volume.per_minute, level.tokens + passed * volume.per_minute / 60)
+    tokens = min(capacity(volume), level.tokens + passed * capacity(volume) / 60)
     return replace(level, tokens=tokens, refilled_at=now)
 
 
@@ -77,8 +86,9 @@ def turn(level: Level, volume: Volume, due: int, now: datetime) -> Turn:
     `due` is counted up to `most_wanted`. After a failure a single effect finds out whether the far
     side is back.
     """
-    if level.next_at > now:
-        return Turn(0, (level.next_at - now).total_seconds())
+    pause = (level.next_at - now).total_seconds()
+    if 0 < pause <= LONGEST_PAUSE_SECONDS:
+        return Turn(0, pause)
     if not due:
         return Turn(0)
     if due < most_wanted(level, volume) or volume.per_minute is None or _in_doubt(level):
@@ -87,7 +97,8 @@ def turn(level: Level, volume: Volume, due: int, now: datetime) -> Turn:
     if folded_ago >= SECONDS_BETWEEN_DIGESTS:
         return Turn(LARGEST_DIGEST)
     until_digest = SECONDS_BETWEEN_DIGESTS - folded_ago
-    until_token = (due - level.tokens) * 60 / volume.per_minute
+    refill = capacity(volume) / 60
+    until_token = (due - level.tokens) / refill if refill else until_digest
     return Turn(0, min(until_digest, max(until_token, 0.05)))
 
 

@@ -279,7 +279,11 @@ class TestLooking:
 class TestDb:
     def test_status_tells_what_is_lacking_and_changes_nothing(self, run, tmp_path):
         done = run("db", "status", "--json")
-        assert (done.status, done.json["pending"], done.json["revision"]) == (1, ["0001", "0002"], None)
+        assert (done.status, done.json["pending"], done.json["revision"]) == (
+            1,
+            ["0001", "0002"],
+            None,
+        )
         assert not (tmp_path / "worker.db").exists()
 
     def test_upgrade_brings_it_up_once(self, run):

@@ -4,6 +4,7 @@ import itertools
 import json
 import signal
 import time
+from contextlib import closing
 
 import mail
 import pytest
@@ -293,6 +294,7 @@ class TestSuppressionList:
         assert "put back" in run("why", "jane@example.com").out
 
     def test_nothing_to_put_back_is_said(self, run, twin, queue, ses):
+        run("db", "upgrade")
         done = run("suppression", "restore", "jane@example.com")
         assert done.status == 1
         assert "was not taken off" in done.err
@@ -323,6 +325,7 @@ class TestWhy:
         assert "bouncedRecipients" in run("why", "jane@example.com", "--messages").out
 
     def test_of_an_address_that_is_not_on_record_it_says_so(self, run):
+        run("db", "upgrade")
         done = run("why", "nobody@example.com")
         assert done.status == 1
         assert "nothing is on record" in done.err
@@ -366,7 +369,8 @@ def lease_over(environment):
     from worker.store import open_store
     from worker.store.schema import limits, outbox
 
-    with open_store(environment["SES_WORKER_STORE__URL"]).writing() as connection:
+    store = open_store(environment["SES_WORKER_STORE__URL"])
+    with closing(store), store.writing() as connection:
         connection.execute(outbox.update().values(due_at=mail.NOW))
         connection.execute(limits.update().values(next_at=mail.NOW, next_slot=mail.NOW))
 

@@ -34,7 +34,8 @@ def owed(environment, message, request, slack):
         page.enter(message(body), decode(body))
     with store.transaction() as transaction:
         transaction.save(page)
-    return store
+    yield store
+    store.close()
 
 
 def wait_for(condition, seconds=SECONDS):

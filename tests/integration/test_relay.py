@@ -1,11 +1,14 @@
 """The relay and the outbox, with real databases and senders that do as they are told."""
 
+import json
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import mail
 import pytest
 from mail import NOW
+from msgspec import structs
 
 from worker import volume as volumes
 from worker.decode import decode
@@ -27,6 +30,7 @@ from worker.patterns import Patterns
 from worker.policy import Policy
 from worker.relay import LaneWork, Patience, Relay
 from worker.store import outbox as outbox_module
+from worker.store.history import history_of
 from worker.store.outbox import Outbox
 from worker.store.schema import limits, outbox
 
@@ -345,3 +349,144 @@ def test_a_notice_is_owed_once_however_often_the_message_comes(store, message):
         with store.transaction() as transaction:
             transaction.owe(page.owed)
     assert len(rows(store)) == 1
+
+
+OTHER = volumes.Volume(name="slack:other", per_second=1_000, per_minute=6_000)
+
+
+def nothing_owed(*_):
+    return ()
+
+
+def test_another_channel_takes_over_what_the_old_one_had_parked(store, message):
+    owe(store, message, 3)
+    outbox_ = Outbox(store)
+    outbox_.blocked(outbox_.claim(Lane.SLACK, FAST), "no_service")
+    assert states(store) == {"parked": 3}
+    deliver(store, Sender(), volume=OTHER)
+    assert states(store) == {"delivered": 3}
+
+
+def test_one_with_the_old_channel_keeps_nobody_from_the_new_one(store, message):
+    owe(store, message, 2)
+    old, new = Outbox(store), Outbox(store)
+    old.blocked(old.claim(Lane.SLACK, FAST), "no_service")
+    for _ in range(2):
+        old.claim(Lane.SLACK, FAST)
+        make_due(store)
+        new.delivered(new.claim(Lane.SLACK, OTHER))
+    assert states(store) == {"delivered": 2}
+
+
+def test_a_success_does_not_shorten_what_slack_asked_another_to_wait(store, message):
+    owe(store, message, 2)
+    outbox_ = Outbox(store)
+    first = outbox_.claim(Lane.SLACK, FAST)
+    make_due_again(store)
+    second = outbox_.claim(Lane.SLACK, FAST)
+    outbox_.postponed(second, "429", 120, nothing_owed)
+    outbox_.delivered(first)
+    with store.reading() as connection:
+        (level,) = connection.execute(limits.select()).mappings()
+    assert (level["next_at"] - datetime.now(UTC)).total_seconds() > 100
+
+
+def make_due_again(store):
+    with store.writing() as connection:
+        connection.execute(limits.update().values(next_at=NOW))
+
+
+def test_what_is_never_answered_clearly_has_a_last_try_too(store, message, monkeypatch):
+    monkeypatch.setattr(outbox_module, "MOST_TRIES", 2)
+    owe(store, message)
+    outbox_ = Outbox(store)
+    for _ in range(2):
+        make_due(store)
+        outbox_.not_yet(outbox_.claim(Lane.SLACK, FAST), "a new word", 1, nothing_owed)
+    assert [row["parked_by"] for row in rows(store)] == ["tries"]
+
+
+def test_what_somebody_else_has_by_now_owes_nothing_of_ours(store, message):
+    owe(store, message)
+    outbox_ = Outbox(store)
+    first = outbox_.claim(Lane.SLACK, FAST)
+    make_due(store)
+    second = outbox_.claim(Lane.SLACK, FAST)
+    follows = page_of(message).owed
+    outbox_.delivered(second, owes=follows)
+    outbox_.delivered(first, owes=follows)
+    assert len(rows(store)) == 2
+
+
+def page_of(message):
+    page = Page(TOLD, seen=(), users={})
+    body = mail.bounce("joe@example.com")
+    page.enter(message(body), decode(body))
+    return page
+
+
+@pytest.mark.parametrize("odd", [{"kind": "telegram"}, {"summary": "{}"}])
+def test_a_row_of_another_program_is_parked_and_ends_no_thread(store, message, odd):
+    owe(store, message, 2)
+    with store.writing() as connection:
+        connection.execute(outbox.update().where(outbox.c.id == 1).values(**odd))
+    relay = deliver(store, Sender())
+    assert relay.failure is None
+    assert [row["state"] for row in rows(store)] == ["parked", "delivered"]
+
+
+def test_looks_at_a_blocked_far_side_use_up_no_tries(store, message):
+    owe(store, message)
+    outbox_ = Outbox(store)
+    for _ in range(5):
+        outbox_.look_again(FAST)
+        outbox_.blocked(outbox_.claim(Lane.SLACK, FAST), "no_service")
+    assert [row["attempts"] for row in rows(store)] == [0]
+
+
+def test_an_effect_that_nobody_survives_is_parked_in_the_end(store, message):
+    owe(store, message)
+    with store.writing() as connection:
+        connection.execute(outbox.update().values(attempts=30))
+    assert not Outbox(store).claim(Lane.SLACK, FAST).effects
+    assert [row["parked_by"] for row in rows(store)] == ["tries"]
+
+
+def test_a_clock_that_was_ahead_of_the_databases_delays_nothing(store, message):
+    owe(store, message)
+    if store.place.startswith("PostgreSQL"):
+        later = message(mail.bounce("late@example.com"))
+        ahead = structs.replace(later, received_at=datetime.now(UTC) + timedelta(minutes=10))
+        page = Page(TOLD, seen=(), users={})
+        page.enter(ahead, decode(ahead.body))
+        with store.transaction() as transaction:
+            transaction.save(page)
+    deliver(store, Sender())
+    assert set(states(store)) == {"delivered"}
+
+
+@pytest.mark.parametrize("ids", [{"message_id": ""}, {"feedback_id": "", "message_id": ""}])
+def test_why_tells_nobody_elses_business(store, message, ids):
+    for address in ("jane@example.com", "joe@example.com"):
+        page = Page(TOLD, seen=(), users={})
+        body = json.loads(mail.bounce(address))
+        body["mail"]["messageId"] = ids["message_id"]
+        body["bounce"]["feedbackId"] = ids.get("feedback_id", body["bounce"]["feedbackId"])
+        text = json.dumps(body)
+        page.enter(message(text), decode(text))
+        with store.transaction() as transaction:
+            transaction.save(page)
+    found = history_of(store, "jane@example.com")
+    assert len(found.events) == 1
+    assert all("joe@" not in effect["payload"] for effect in found.effects)
+
+
+def test_why_shows_no_notice_that_is_about_others_only(store, message):
+    policy = Policy(notify=True, ignore=Patterns(["jane@example.com"]))
+    page = Page(policy, seen=(), users={})
+    body = mail.bounce("jane@example.com", "joe@example.com")
+    page.enter(message(body), decode(body))
+    with store.transaction() as transaction:
+        transaction.save(page)
+    assert history_of(store, "jane@example.com").effects == []
+    assert len(history_of(store, "joe@example.com").effects) == 1

@@ -34,7 +34,7 @@ from worker.effects import (
     RemovalOutcome,
     Summary,
 )
-from worker.errors import Misconfigured, Unavailable
+from worker.errors import Unavailable
 from worker.suppression import Entry, Remover, SuppressionList, restore
 
 THEN = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
@@ -386,9 +386,10 @@ class TestAnswers:
         report = Remover(listing, ledger).deliver(effect("jane@example.com"))
         assert isinstance(report.delivery, Blocked if blocked else Later)
 
-    def test_what_is_no_region_is_said_at_the_start(self, surroundings):
-        with pytest.raises(Misconfigured):
-            SuppressionList(region="not a region", await_turn=lambda: None)
+    def test_a_client_that_cannot_be_made_ends_nothing(self, surroundings):
+        listing = SuppressionList(region="not a region", await_turn=lambda: None)
+        with pytest.raises(Unavailable):
+            listing.look_up("jane@example.com")
 
 
 class TestRemoval:

@@ -66,7 +66,7 @@ def test_effects_are_grouped_counted_dated_and_sampled():
         ),
         "*1 complaint*\n• *1* `abuse` at `example.com`, 2026-11-20T08:15:33Z",
         "outbox #7 to #12, 4 effects",
-        "`ses-worker outbox list`",
+        "`ses-worker outbox list --state delivered`",
     ]
 
 

@@ -178,7 +178,7 @@ class TestJson:
     def test_what_does_not_fit_is_cut_with_a_pointer(self):
         text = json.dumps({"mail": {"headers": ["<h>" * 50] * 1_000}})
         post = drawn(bounced(told(), message=text))
-        assert shown(post).endswith("json cut: `ses-worker why jane@example.com`")
+        assert shown(post).endswith("json cut: `ses-worker why jane@example.com --messages`")
         assert total(post.blocks) > BUDGET - 500
         assert shown(post).count("…") == 1
 

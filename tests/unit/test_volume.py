@@ -36,12 +36,31 @@ def test_a_single_effect_passes_straight_through():
     assert seen(LEVEL, CHANNEL, 1).take == 1
 
 
-def test_as_many_as_the_budget_has_go_out_one_by_one():
-    assert seen(LEVEL, CHANNEL, 20).take == 1
+def test_half_a_minutes_budget_goes_out_one_by_one():
+    assert seen(LEVEL, CHANNEL, 9).take == 1
 
 
-def test_more_than_the_budget_has_are_folded():
-    assert seen(LEVEL, CHANNEL, 21).take == LARGEST_DIGEST
+def test_more_than_that_are_folded():
+    assert seen(LEVEL, CHANNEL, 10).take == LARGEST_DIGEST
+
+
+@pytest.mark.parametrize("every", [0.4, 1, 1.4, 2, 3, 5, 6, 7, 20])
+@pytest.mark.parametrize("budget", [1, 2, 20])
+def test_no_sixty_seconds_hold_more_than_the_budget(every, budget):
+    channel = Volume(name="slack:1", per_second=1, per_minute=budget)
+    level, due, last, sent = first_level(channel, NOW), 0, 0.0, []
+    for tenth in range(6_000):
+        second = tenth / 10
+        if second - last >= every:
+            due, last = due + 1, second
+        level = refilled(level, channel, after(second))
+        its_turn = seen(level, channel, due, after(second))
+        if took := min(its_turn.take, due):
+            level, due = taken(level, channel, its_turn, after(second)), due - took
+            sent.append(second)
+    assert sent
+    for start in sent:
+        assert len([one for one in sent if start <= one < start + 60]) <= budget
 
 
 def test_after_a_message_the_channel_rests_for_a_second():
@@ -53,8 +72,8 @@ def test_after_a_message_the_channel_rests_for_a_second():
 
 def test_a_minute_fills_the_budget_and_no_more_than_that():
     level = replace(LEVEL, tokens=0.0)
-    assert refilled(level, CHANNEL, after(30)).tokens == pytest.approx(10)
-    assert refilled(level, CHANNEL, after(3_600)).tokens == pytest.approx(20)
+    assert refilled(level, CHANNEL, after(30)).tokens == pytest.approx(4.75)
+    assert refilled(level, CHANNEL, after(3_600)).tokens == pytest.approx(9.5)
     assert refilled(level, CHANNEL, after(-60)).tokens == 0
 
 
@@ -80,7 +99,7 @@ def test_a_trickle_above_the_budget_stays_near_it():
         if took := min(its_turn.take, due):
             level, due = taken(level, CHANNEL, its_turn, now), due - took
             messages, told = messages + 1, told + took
-    assert messages <= 21 * 11
+    assert messages <= 20 * 11
     assert told + due == 600
     assert due <= 60
 

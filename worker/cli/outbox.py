@@ -1,6 +1,7 @@
 """`ses-worker outbox`: effects that wait or have failed."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from worker.cli.common import PAGE, json_option, screen, with_settings
+from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -18,12 +20,13 @@ KINDS = (
     "bounce_notice", "complaint_notice", "removal", "removal_notice", "dead_letter_notice",
     "parked_notice",
 )  # fmt: skip
+ROW_ID = click.IntRange(min=1, max=2**63 - 1)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _chosen(command: Command) -> Command:
     """Effects by id, or all parked ones, of a kind perhaps."""
-    command = click.argument("ids", type=int, nargs=-1, metavar="[ID]...")(command)
+    command = click.argument("ids", type=ROW_ID, nargs=-1, metavar="[ID]...")(command)
     every = click.option("--parked", is_flag=True, show_default="off", help="All parked effects.")
     kind = click.option("--kind", type=click.Choice(KINDS), help="Only effects of this kind.")
     return kind(every(command))
@@ -45,7 +48,7 @@ def outbox() -> None:
     default=("waiting", "claimed", "parked"), help="Only effects in this state; may be repeated.",
 )  # fmt: skip
 @click.option("--kind", type=click.Choice(KINDS), help="Only effects of this kind.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, help="Show at most so many.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, help="Show at most so many.")
 @json_option
 @with_settings
 def list_(
@@ -57,24 +60,26 @@ def list_(
     Example:
       ses-worker outbox list --state parked
     """
+    import msgspec
+
     from worker.app import open_existing_store
-    from worker.store.outbox_list import blocked_lanes, count_effects, list_effects
+    from worker.store.outbox_list import count_effects, list_effects, troubles
 
     store, wanted = open_existing_store(settings), _wanted(states=states, kind=kind)
     rows, counts = list_effects(store, wanted, limit), count_effects(store, wanted)
-    blocked = blocked_lanes(store)
+    resting = troubles(store)
     if as_json:
         click.echo(
             json.dumps({
                 "total": sum(counts.values()),
                 "effects": [_plain(row) for row in rows],
-                "blocked": {name: why for name, (why, _) in blocked.items()},
+                "troubles": [_plain(msgspec.structs.asdict(one)) for one in resting],
             })
         )  # fmt: skip
         return
     _show(rows, counts)
-    for name, (why, again_at) in blocked.items():
-        click.echo(f"{name.partition(':')[0]} is blocked: {why}; next look {again_at:%H:%M:%S} UTC")
+    for one in resting:
+        click.echo(f"{one.name} takes nothing: {one.why}; next look {one.again_at:%H:%M:%S} UTC")
 
 
 @outbox.command(context_settings=PAGE)
@@ -93,7 +98,7 @@ def retry(settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | 
     from worker.store.outbox_list import retry_effects
 
     wanted = _meant(ids, parked, kind)
-    click.echo(f"{retry_effects(open_existing_store(settings), wanted):,} to be tried again")
+    _told(retry_effects(open_existing_store(settings), wanted), "to be tried again", ids)
 
 
 @outbox.command(context_settings=PAGE)
@@ -113,10 +118,17 @@ def discard(
     from worker.store.outbox_list import count_effects, discard_effects
 
     store, wanted = open_existing_store(settings), _meant(ids, parked, kind)
-    if not yes:
-        count = sum(count_effects(store, wanted).values())
+    count = sum(count_effects(store, wanted).values())
+    if count and not yes:
         click.confirm(f"Discard {count:,} effects?", abort=True)
-    click.echo(f"{discard_effects(store, wanted):,} discarded")
+    _told(discard_effects(store, wanted), "discarded", ids)
+
+
+def _told(count: int, what: str, ids: Sequence[int]) -> None:
+    click.echo(f"{count:,} {what}")
+    if count < len(set(ids)):
+        click.echo("ses-worker: the others are not there, or done: outbox list", err=True)
+        sys.exit(Exit.FAILED)
 
 
 def _meant(ids: Sequence[int], parked: bool, kind: str | None) -> "Wanted":
@@ -136,11 +148,12 @@ def _wanted(
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Times as ISO 8601."""
-    return {
+    """Times as ISO 8601; the summary is JSON already."""
+    plain = {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in row.items()
     }
+    return plain | ({"summary": json.loads(row["summary"])} if "summary" in row else {})
 
 
 def _show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], int]) -> None:
@@ -152,7 +165,7 @@ def _show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], in
     said = ", ".join(f"{count:,} {kind} {state}" for (kind, state), count in counts.items())
     table = Table(caption=said or "no effects")
     for name in ("id", "kind", "state", "tries", "due (UTC)", "what", "last error or result"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in rows:
         summary = json.loads(row["summary"])
         what = " ".join(filter(None, (summary.get("sort"), summary.get("sample"))))

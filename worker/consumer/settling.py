@@ -41,7 +41,7 @@ class Settler:
         books: Books,
         tally: Tally,
         refusal: Refusal,
-        notices: Callable[[Sequence[SetAside]], Sequence[Owed]],
+        notices: Callable[[Sequence[SetAside]], Sequence[Owed]] = lambda _: (),
     ) -> None:
         self._queue = queue
         self._books = books

@@ -9,7 +9,7 @@ from worker.demo.daemon import run_once
 
 POSTS_A_SECOND = 20
 """Slack takes one of a real worker; people who watch have no time for that."""
-NOTICES_A_MINUTE = 10
+NOTICES_A_MINUTE = 20
 """Enough for the first chapter, too few for a month of mail."""
 _SETTINGS = """\
 [queue]

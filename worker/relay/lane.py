@@ -119,11 +119,11 @@ class LaneWorker:
                 mended = self._outbox.delivered(claim, result, owes)
                 told.info("effect.delivered")
             case NotYet(error=error, seconds=seconds):
-                mended = self._outbox.not_yet(claim, error, seconds)
+                mended = self._outbox.not_yet(claim, error, seconds, self._work.parked)
                 told.info("effect.postponed", error=error, seconds=round(seconds))
             case Unfit(error=error):
                 parked = list(self._work.parked(claim.effects, error))
-                mended = self._outbox.parked(claim, error, [*owes, *parked])
+                self._outbox.parked(claim, error, [*owes, *parked])
                 told.error("effect.parked", error=error, hint="ses-worker outbox list")
             case Later(error=error, seconds=seconds):
                 last = self._outbox.postponed(claim, error, seconds, self._work.parked)

@@ -5,7 +5,7 @@ from worker.slack.blocks import LONGEST_SECTION
 from worker.slack.pretty import printed
 from worker.slack.sketch import Lines, Pairs, Remark, Sketch, Whole
 from worker.slack.text import code
-from worker.slack.words import OUTBOX, moment, why
+from worker.slack.words import DELIVERED, OUTBOX, moment, why
 
 _LONGEST_FENCE = LONGEST_SECTION - 100
 _RESPONSES = {
@@ -22,7 +22,7 @@ _RESPONSES = {
 def of_a_removal(said: RemovalNotice, number: str, *, masked: bool) -> Sketch:
     """What became of an address on the suppression list, and the entry as it was."""
     address = f"***@{said.domain}" if masked and said.domain else said.address
-    pointer = (None if masked else why(said.address)) or OUTBOX
+    pointer = (None if masked else why(said.address)) or DELIVERED
     response = _RESPONSES[said.outcome]
     if said.response and said.outcome is not RemovalOutcome.REMOVED:
         response += f" ({code(said.response, 300, masked=masked)})"

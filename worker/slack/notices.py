@@ -20,7 +20,7 @@ from worker.slack.consequences import of_a_removal, of_dead_letters, of_parked
 from worker.slack.pretty import pretty
 from worker.slack.sketch import Lines, Pairs, Part, Sketch, Whole, draw, simplify
 from worker.slack.text import bounded, code, escape, width
-from worker.slack.words import LONGEST_POINTER, OUTBOX, moment, why
+from worker.slack.words import DELIVERED, LONGEST_POINTER, moment, why, with_messages
 
 DETAILED = 4
 """Recipients that are told of in detail; with the longest of texts there is room for no more."""
@@ -70,7 +70,7 @@ def _of_feedback(said: Notice, number: str, *, masked: bool) -> Sketch:
     if len(addresses) > DETAILED:
         parts.append(_of_the_others(said.recipients[DETAILED:], addresses[DETAILED:]))
     label = "Bounced message json: " if said.kind is Kind.BOUNCE else "Complained message json: "
-    parts.append(Whole(label, pretty(said.message, masked=masked), pointers[0]))
+    parts.append(Whole(label, pretty(said.message, masked=masked), with_messages(pointers[0])))
     return Sketch(
         title=f"{title} notification",
         word=title.upper(),
@@ -131,4 +131,4 @@ def _pointers(said: Notice, *, masked: bool) -> list[str]:
     """Where to read on; a masked notice must not name the address that `why` wants."""
     if not masked and said.recipients and (command := why(said.recipients[0].reported)):
         return [command]
-    return [OUTBOX, f"SES message {code(said.ses_message_id, LONGEST_POINTER, masked=masked)}"]
+    return [DELIVERED, f"SES message {code(said.ses_message_id, LONGEST_POINTER, masked=masked)}"]

@@ -4,6 +4,8 @@ import shlex
 from datetime import UTC, datetime
 
 OUTBOX = "`ses-worker outbox list`"
+DELIVERED = "`ses-worker outbox list --state delivered`"
+"""Where a notice is found once it is told."""
 LONGEST_POINTER = 120
 
 
@@ -19,3 +21,8 @@ def why(address: str) -> str | None:
     """
     fits = 0 < len(address) <= LONGEST_POINTER and "@" in address and address[0] != "-"
     return f"`ses-worker why {address}`" if fits and shlex.quote(address) == address else None
+
+
+def with_messages(pointer: str) -> str:
+    """The same command, with SES's messages whole, where it is `why`."""
+    return pointer if pointer == DELIVERED else f"{pointer.removesuffix('`')} --messages`"

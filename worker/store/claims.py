@@ -21,9 +21,11 @@ from sqlalchemy import (
 
 from worker.effects import Effect, EffectKind, Lane, Summary
 from worker.store import levels
-from worker.store.schema import OPEN, outbox
+from worker.store.schema import OPEN, PARKED, outbox
 from worker.volume import SECONDS_BETWEEN_PROBES, Level, Volume, most_wanted, refilled, taken, turn
 
+MOST_TRIES = 30
+"""Of one effect; with the pauses between them they take about a day."""
 SKIPPED_SECONDS = 0.05
 """To wait for rows that somebody else holds."""
 _FACTS = [
@@ -53,6 +55,7 @@ def claim(connection: Connection, lane: Lane, volume: Volume) -> Claim:
     level = levels.lock(connection, volume, now)
     if level.blocked is not None:
         return _claim_to_probe(connection, lane, volume, level, now)
+    _take_over(connection, lane, volume, now)
     return _claim(connection, lane, volume, refilled(level, volume, now), now)
 
 
@@ -74,15 +77,23 @@ def _claim(
     return _lease(connection, lane, volume, ids, now)
 
 
+def _take_over(connection: Connection, lane: Lane, volume: Volume, now: datetime) -> None:
+    """Free what another far side of this lane had parked: the channel was changed, say."""
+    others = and_(outbox.c.parked_by.contains(":"), outbox.c.parked_by != volume.name)
+    waiting = {"state": "waiting", "due_at": now, "parked_by": None, "finished_at": None}
+    rows = update(outbox).where(PARKED, outbox.c.lane == lane.value, others)
+    connection.execute(rows.values(**waiting))
+
+
 def _claim_to_probe(
     connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
 ) -> Claim:
     """Of a blocked lane one effect goes out now and then, to find out whether it is mended."""
-    park_lane(connection, lane, level.blocked or "", now)
+    park_lane(connection, lane, volume, level.blocked or "", now)
     if level.next_at > now:
         wait = (level.next_at - now).total_seconds()
         return Claim(lane=lane, volume=volume, wait_seconds=wait, limited=True)
-    oldest = select(outbox.c.id).where(parked_with(lane)).order_by(outbox.c.id).limit(1)
+    oldest = select(outbox.c.id).where(parked_with(lane, volume)).order_by(outbox.c.id).limit(1)
     ids = list(connection.execute(oldest).scalars())
     if not ids:
         return Claim(lane=lane, volume=volume)
@@ -103,12 +114,29 @@ def _lease(
     payload = outbox.c.payload if len(ids) == 1 else literal("").label("payload")
     query = select(*_FACTS, outbox.c.kind, outbox.c.summary, payload)
     found = connection.execute(query.where(outbox.c.claim == token).order_by(outbox.c.id))
-    effects = tuple(map(_effect, found.mappings()))
-    return Claim(token=token, lane=lane, volume=volume, effects=effects)
+    effects = []
+    for row in found.mappings():
+        if (effect := _effect(row)) is None:
+            _park_one(connection, row["id"], "message", "not of this program's making", now)
+        elif effect.attempts > MOST_TRIES:
+            _park_one(connection, effect.id, "tries", "whoever claimed it never came back", now)
+        else:
+            effects.append(effect)
+    wait = None if effects else 0.0
+    return Claim(token=token, lane=lane, volume=volume, effects=tuple(effects), wait_seconds=wait)
 
 
-def _effect(row: RowMapping) -> Effect:
-    kind, summary = EffectKind(row["kind"]), msgspec.json.decode(row["summary"], type=Summary)
+def _park_one(connection: Connection, row_id: int, by: str, error: str, now: datetime) -> None:
+    row = update(outbox).where(outbox.c.id == row_id)
+    connection.execute(row.values(**parked_as(by, error, now)))
+
+
+def _effect(row: RowMapping) -> Effect | None:
+    """Read a row; None where it was written by a program that knew more kinds."""
+    try:
+        kind, summary = EffectKind(row["kind"]), msgspec.json.decode(row["summary"], type=Summary)
+    except ValueError:
+        return None
     return Effect(**{**row, "kind": kind, "summary": summary})
 
 
@@ -142,15 +170,15 @@ def parked_as(by: str, error: str, now: datetime) -> dict[str, object]:
     }
 
 
-def parked_with(lane: Lane) -> ColumnElement[bool]:
-    """Tell the rows that are parked because all of their lane is."""
-    return and_(
-        outbox.c.lane == lane.value, outbox.c.state == "parked", outbox.c.parked_by == "lane"
-    )
+def parked_with(lane: Lane, volume: Volume) -> ColumnElement[bool]:
+    """Tell the rows that are parked because their far side is blocked."""
+    return and_(PARKED, outbox.c.lane == lane.value, outbox.c.parked_by == volume.name)
 
 
-def park_lane(connection: Connection, lane: Lane, error: str, now: datetime) -> None:
+def park_lane(
+    connection: Connection, lane: Lane, volume: Volume, error: str, now: datetime
+) -> None:
     """Park whatever waits; what is being delivered is its claimant's."""
     idle = or_(outbox.c.state == "waiting", outbox.c.due_at <= now)
     rows = update(outbox).where(OPEN, outbox.c.lane == lane.value, idle)
-    connection.execute(rows.values(**parked_as("lane", error, now)))
+    connection.execute(rows.values(**parked_as(volume.name, error, now)))

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
+from worker.address import parse_address
 from worker.store import Store
 from worker.store.rows import USER_COLUMNS
 from worker.store.schema import events, outbox, removals, users
@@ -38,7 +39,7 @@ def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
         user = connection.execute(select(*named).where(users.c.email_key == key)).mappings().first()
         newest = select(events).where(events.c.recipient == key).order_by(events.c.id.desc())
         found = connection.execute(newest.limit(limit)).mappings().all()[::-1]
-        mails = {event["ses_message_id"] for event in found}
+        mails = {event["ses_message_id"] for event in found if event["ses_message_id"]}
         caused = select(*_EFFECT).where(
             outbox.c.ses_message_id.in_(mails), outbox.c.recipient.in_(("", key))
         )
@@ -49,6 +50,15 @@ def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
     return History(
         user=dict(user) if user else None,
         events=[dict(row) for row in found],
-        effects=[dict(row) for row in effects if row["feedback_id"] in said],
+        effects=[dict(row) for row in effects if row["feedback_id"] in said and _names(row, key)],
         removals=[{**row, "entry": json.loads(row["entry"])} for row in kept],
     )
+
+
+def _names(effect: RowMapping, key: str) -> bool:
+    """Tell whether it is about that address: a notice may be about others of the same message."""
+    if effect["recipient"]:
+        return True
+    reported = json.loads(effect["payload"]).get("recipients", ())
+    addresses = (parse_address(told.get("reported", "")) for told in reported)
+    return any(address is not None and address.key == key for address in addresses)

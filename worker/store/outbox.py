@@ -15,13 +15,20 @@ from sqlalchemy import Connection, Update, func, insert, select, update
 from worker.effects import Effect, Lane, Owed
 from worker.retries import back_off, effect_delay
 from worker.store import Store, levels
-from worker.store.claims import Claim, claim, park_lane, parked_as, parked_with
+from worker.store.claims import (
+    MOST_TRIES,
+    Claim,
+    claim,
+    park_lane,
+    parked_as,
+    parked_with,
+)
 from worker.store.rows import OUTBOX_COLUMNS, outbox_row
 from worker.store.schema import outbox
 from worker.volume import SECONDS_BETWEEN_PROBES, Volume
 
-MOST_TRIES = 30
-"""Of one effect; with the pauses between them they take about a day."""
+Parked = Callable[[Sequence[Effect], str], Iterable[Owed]]
+"""What is owed when effects are parked."""
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -50,8 +57,9 @@ class Outbox:
         with self._store.writing() as connection:
             now = levels.moment(connection)
             done = {"state": "delivered", "finished_at": now, "result": result or None}
-            connection.execute(_of(claim).values(**done, claim=None, last_error=None))
-            owe(connection, owes)
+            ours = connection.execute(_of(claim).values(**done, claim=None, last_error=None))
+            if ours.rowcount:  # else its lease has run out, and whoever has it now owes that
+                owe(connection, owes)
             return _is_well(connection, claim, now)
 
     def postponed(
@@ -59,7 +67,7 @@ class Outbox:
         claim: Claim,
         error: str,
         seconds: float | None,
-        parked: Callable[[Sequence[Effect], str], Iterable[Owed]],
+        parked: Parked,
     ) -> int:
         """Settle: the far side is away; everybody waits a little, these effects longer.
 
@@ -76,23 +84,15 @@ class Outbox:
                 level, failures=level.failures + 1, next_at=next_at, folded_at=folded_at
             )
             levels.keep(connection, claim.volume, level)
-            for attempts in {effect.attempts for effect in claim.effects}:
-                rows = _of(claim).where(outbox.c.attempts == attempts)
-                if attempts >= MOST_TRIES:
-                    connection.execute(rows.values(**parked_as("tries", error, now)))
-                else:
-                    due_at = now + timedelta(seconds=max(pause, effect_delay(attempts)))
-                    connection.execute(rows.values(**_waiting(due_at), last_error=error))
-            last = [effect for effect in claim.effects if effect.attempts >= MOST_TRIES]
-            owe(connection, parked(last, error) if last else ())
-            return len(last)
+            later = now + timedelta(seconds=pause)
+            return _put_off(connection, claim, error, later, parked)
 
-    def not_yet(self, claim: Claim, error: str, seconds: float) -> bool:
+    def not_yet(self, claim: Claim, error: str, seconds: float, parked: Parked) -> bool:
         """Settle: to be tried again after some seconds. Returns as `delivered` does."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
-            due_at = now + timedelta(seconds=seconds)
-            connection.execute(_of(claim).values(**_waiting(due_at), last_error=error))
+            later = now + timedelta(seconds=seconds)
+            _put_off(connection, claim, error, later, parked, growing=False)
             return _is_well(connection, claim, now)
 
     def given_back(self, claim: Claim) -> None:
@@ -102,13 +102,13 @@ class Outbox:
             untried = {"attempts": outbox.c.attempts - 1}
             connection.execute(_of(claim).values(**_waiting(now), **untried))
 
-    def parked(self, claim: Claim, error: str, owes: Iterable[Owed] = ()) -> bool:
-        """Settle: they can never be delivered as they are. Returns as `delivered` does."""
+    def parked(self, claim: Claim, error: str, owes: Iterable[Owed] = ()) -> None:
+        """Settle: they can never be delivered as they are."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
-            connection.execute(_of(claim).values(**parked_as("message", error, now)))
-            owe(connection, owes)
-            return _is_well(connection, claim, now)
+            ours = connection.execute(_of(claim).values(**parked_as("message", error, now)))
+            if ours.rowcount:
+                owe(connection, owes)
 
     def blocked(self, claim: Claim, error: str) -> bool:
         """Settle: an operator must act; the whole lane is parked. Returns whether that is news."""
@@ -117,8 +117,9 @@ class Outbox:
             level = levels.lock(connection, claim.volume, now)
             probe_at = now + timedelta(seconds=SECONDS_BETWEEN_PROBES)
             levels.keep(connection, claim.volume, replace(level, next_at=probe_at, blocked=error))
-            connection.execute(_of(claim).values(**_waiting(now)))
-            park_lane(connection, claim.lane, error, now)
+            untried = {"attempts": outbox.c.attempts - 1}
+            connection.execute(_of(claim).values(**_waiting(now), **untried))
+            park_lane(connection, claim.lane, claim.volume, error, now)
             return level.blocked is None
 
     def look_again(self, volume: Volume) -> None:
@@ -146,6 +147,32 @@ def owe(connection: Connection, effects: Iterable[Owed]) -> None:
         connection.execute(insert(outbox), rows)
 
 
+def _put_off(
+    connection: Connection,
+    claim: Claim,
+    error: str,
+    until: datetime,
+    parked: Parked,
+    *,
+    growing: bool = True,
+) -> int:
+    """Have them tried again at `until`, later after several tries; park those that had their last.
+
+    Returns how many were parked.
+    """
+    now = levels.moment(connection)
+    for attempts in {effect.attempts for effect in claim.effects}:
+        rows = _of(claim).where(outbox.c.attempts == attempts)
+        if attempts >= MOST_TRIES:
+            connection.execute(rows.values(**parked_as("tries", error, now)))
+        else:
+            own = now + timedelta(seconds=effect_delay(attempts)) if growing else until
+            connection.execute(rows.values(**_waiting(max(until, own)), last_error=error))
+    last = [effect for effect in claim.effects if effect.attempts >= MOST_TRIES]
+    owe(connection, parked(last, error) if last else ())
+    return len(last)
+
+
 def _of(claim: Claim) -> Update:
     """The rows that are still ours."""
     return update(outbox).where(outbox.c.claim == claim.token)
@@ -159,11 +186,11 @@ def _is_well(connection: Connection, claim: Claim, now: datetime) -> bool:
     """The far side has answered: what it was blocked or pausing for is over."""
     level = levels.lock(connection, claim.volume, now)
     soonest = now + timedelta(seconds=1 / claim.volume.per_second)
-    next_at = soonest if level.blocked or level.failures else max(level.next_at, soonest)
+    next_at = soonest if level.blocked else max(level.next_at, soonest)
     well = replace(level, failures=0, blocked=None, next_at=next_at)
     levels.keep(connection, claim.volume, well)
     if level.blocked is None:
         return False
     state = {"state": "waiting", "due_at": now, "parked_by": None, "finished_at": None}
-    connection.execute(update(outbox).where(parked_with(claim.lane)).values(**state))
+    connection.execute(update(outbox).where(parked_with(claim.lane, claim.volume)).values(**state))
     return True

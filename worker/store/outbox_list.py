@@ -21,6 +21,10 @@ _SHOWN = [
 ]  # fmt: skip
 
 
+_LANES = {"slack": "slack", "ses": "suppression"}
+"""Of the far sides that have rows in `limits`."""
+
+
 class State(StrEnum):
     """What has become of an effect; `outbox.state`."""
 
@@ -89,9 +93,30 @@ def discard_effects(store: Store, wanted: Wanted) -> int:
         return connection.execute(rows).rowcount
 
 
-def blocked_lanes(store: Store) -> Mapping[str, tuple[str, datetime]]:
-    """Far sides that an operator must mend: what is wrong, and when it is looked at again."""
-    query = select(limits.c.name, limits.c.blocked, limits.c.next_at)
+class Trouble(Struct, frozen=True, kw_only=True):
+    """A far side that takes nothing now."""
+
+    name: str
+    why: str
+    again_at: datetime
+
+
+def troubles(store: Store) -> Sequence[Trouble]:
+    """Far sides that somebody must mend, or that rest after failures."""
+    wanted = or_(limits.c.blocked.is_not(None), limits.c.failures > 0)
+    query = select(limits.c.name, limits.c.blocked, limits.c.failures, limits.c.next_at)
     with store.reading() as connection:
-        rows = connection.execute(query.where(limits.c.blocked.is_not(None)))
-        return {row.name: (row.blocked, row.next_at) for row in rows}
+        open_ = select(outbox.c.lane).where(outbox.c.state.in_(("waiting", "claimed")))
+        lanes = set(connection.execute(open_.distinct()).scalars())
+        parked = select(outbox.c.parked_by).where(outbox.c.state == "parked").distinct()
+        lanes |= set(connection.execute(parked).scalars())
+        rows = connection.execute(query.where(wanted)).all()
+    return [
+        Trouble(
+            name=row.name.partition(":")[0],
+            why=row.blocked or f"{row.failures} failures in a row",
+            again_at=row.next_at,
+        )
+        for row in rows
+        if row.name in lanes or _LANES.get(row.name.partition(":")[0]) in lanes
+    ]

@@ -22,6 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    literal_column,
     true,
 )
 
@@ -136,9 +137,12 @@ outbox = Table(
     Column("finished_at", Moment),
     Column("result", Text),
 )
-OPEN = outbox.c.state.in_(("waiting", "claimed"))
+OPEN = literal_column("state IN ('waiting', 'claimed')", Boolean)
 """Effects somebody has yet to deliver; `due_at` of a claimed one is the end of its lease."""
+PARKED = literal_column("state = 'parked'", Boolean)
+# Literals, for no planner takes a partial index on the word of a parameter.
 Index("outbox_open", outbox.c.lane, outbox.c.due_at, sqlite_where=OPEN, postgresql_where=OPEN)
+Index("outbox_parked", outbox.c.lane, sqlite_where=PARKED, postgresql_where=PARKED)
 Index("outbox_message", outbox.c.ses_message_id)
 Index("events_recipient", events.c.recipient)
 

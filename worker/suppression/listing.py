@@ -95,7 +95,7 @@ class SuppressionList:
         self._await_turn = await_turn
         self._connect = partial(make_client, "sesv2", region)
         self._turn = threading.Lock()
-        self._client: Any = self._connect()
+        self._client: Any = None
 
     def look_up(self, address: str) -> Entry | None:
         """Tell what the list says; it knows local parts by their case."""
@@ -150,6 +150,8 @@ class SuppressionList:
                 self._client = None
             raise
         except Unavailable as away:
+            if isinstance(away.__cause__, ValueError | KeyError):  # of botocore's parsers
+                raise _foreign(client.meta.method_to_api_mapping[method]) from away
             if isinstance(away.__cause__, EndpointConnectionError) and self._is_nowhere(client):
                 text = f"boto3 knows no SES in {self.region}, and nobody answers there"
                 raise AwsRefused(UNKNOWN_REGION, text) from away

@@ -67,7 +67,10 @@ _CHANGE_USERS = f"""
     WHERE users.email_key = new.email_key
 """
 _ADD_EVENTS = _insert("events", EVENT_COLUMNS)
-_OWE = _insert("outbox", OUTBOX_COLUMNS)
+# Due by the database's clock, which all workers go by, should ours be ahead of it.
+_OWE = _insert("outbox", OUTBOX_COLUMNS).replace(
+    "SELECT kind, lane, state, due_at,", "SELECT kind, lane, state, LEAST(due_at, now()),"
+)
 _QUARANTINE = f"""
     INSERT INTO quarantine ({", ".join(QUARANTINE_COLUMNS)})
     VALUES ({", ".join(["%s"] * len(QUARANTINE_COLUMNS))})

@@ -13,6 +13,7 @@ down_revision = "0001"
 
 _id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _open = sa.text("state IN ('waiting', 'claimed')")
+_parked = sa.text("state = 'parked'")
 
 
 def upgrade() -> None:
@@ -31,6 +32,9 @@ def upgrade() -> None:
         op.add_column("outbox", column)
     op.create_index(
         "outbox_open", "outbox", ["lane", "due_at"], sqlite_where=_open, postgresql_where=_open
+    )
+    op.create_index(
+        "outbox_parked", "outbox", ["lane"], sqlite_where=_parked, postgresql_where=_parked
     )
     op.create_index("outbox_message", "outbox", ["ses_message_id"])
     op.create_index("events_recipient", "events", ["recipient"])
