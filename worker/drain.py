@@ -101,8 +101,9 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         finished = consumer.finish(asked.to_hurry)
         failure = failure or consumer.failure
         watch(consumer.tally, at_first)
-        effects = _deliver(settings, store, asked) if finished and not failure else Effects()
+        effects = Effects()
         if finished:
+            effects, failure = _deliver(settings, store, asked, failure)
             store.close()  # else whoever is left behind is in it, and it would wait
         return _drained(consumer, queue, started, effects, failure)
 
@@ -141,18 +142,21 @@ def _count(queue: Queue, bounds: Bounds) -> Counts:
     return counts
 
 
-def _deliver(settings: Settings, store: Store, asked: Asked) -> Effects:
-    """Deliver what is owed, here or from before; only what is left of it is a figure to see."""
+def _deliver(
+    settings: Settings, store: Store, asked: Asked, failure: BaseException | None
+) -> tuple[Effects, BaseException | None]:
+    """Deliver what is owed, here or from before, if all is well; count what is left of it."""
     try:
         relay = make_relay(settings, store)
         if relay is None:
-            return Effects()
-        relay.deliver_for(DELIVERY_SECONDS, asked.to_stop)
+            return Effects(), failure
+        if failure is None:
+            relay.deliver_for(DELIVERY_SECONDS, asked.to_stop, asked.to_hurry)
         left = relay.left()
-    except Unavailable as error:
-        log.warning("outbox.unavailable", error=str(error))
-        return Effects()
-    return Effects(delivered=relay.delivered, waiting=left.waiting, parked=left.parked)
+    except (Unavailable, Refused) as error:
+        return Effects(), failure or error
+    effects = Effects(delivered=relay.delivered, waiting=left.waiting, parked=left.parked)
+    return effects, failure or relay.failure
 
 
 def _drained(

@@ -5,7 +5,7 @@
 not count.
 """
 
-import re
+import unicodedata
 from collections.abc import Iterable
 
 from worker.address import parse_address
@@ -19,7 +19,7 @@ class Patterns:
         self._addresses: set[str] = set()
         self._domains: set[str] = set()
         self._suffixes: set[str] = set()
-        self._locals: list[re.Pattern[str]] = []
+        self._globs: list[tuple[str, ...]] = []
         self._patterns = tuple(pattern.strip() for pattern in patterns)
         for pattern in self._patterns:
             self._add(pattern)
@@ -45,14 +45,16 @@ class Patterns:
             address.key in self._addresses
             or domain in self._domains
             or any(f".{domain}".endswith(suffix) for suffix in self._suffixes)
-            or any(pattern.fullmatch(local) for pattern in self._locals)
+            or any(_fits(glob, local) for glob in self._globs)
         )
 
     def _add(self, pattern: str) -> None:
+        if any(character.isspace() for character in pattern):
+            raise ValueError(f"{pattern!r} has a blank in it, which no address has")
         if pattern.startswith("@"):
             name = pattern[1:].removeprefix(".")
             example = parse_address(f"a@{name}")
-            if example is None:
+            if example is None or "*" in pattern:
                 raise ValueError(f"{pattern!r} names no domain")
             if pattern.startswith("@."):
                 self._suffixes.add(f".{example.domain}")
@@ -64,9 +66,23 @@ class Patterns:
                 raise ValueError(f"{pattern!r} is no address, and a glob has no @")
             self._addresses.add(address.key)
         elif "*" in pattern and pattern.strip("*"):
-            parts = map(re.escape, pattern.lower().split("*"))
-            self._locals.append(re.compile(".*".join(parts), re.DOTALL))
+            normal = unicodedata.normalize("NFC", unicodedata.normalize("NFC", pattern).lower())
+            self._globs.append(tuple(normal.split("*")))
         else:
             raise ValueError(
                 f"{pattern!r} must be name@domain, @domain, @.domain, or text* for local parts"
             )
+
+
+def _fits(glob: tuple[str, ...], text: str) -> bool:
+    """Match in one pass: the pieces between the stars stand in the text, in their order."""
+    first, *middle, last = glob
+    if not text.startswith(first) or len(text) < len(first) + len(last):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for piece in middle:
+        found = text.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return text.endswith(last)

@@ -91,10 +91,10 @@ def once_more(give_up: type[Unavailable]) -> Retrying:
 
 
 def at_once(sleep: Sleep, *, again: Callable[[object], bool]) -> Retrying:
-    """Two more tries within two seconds, for as long as the result is one to try `again`."""
+    """Two more tries, a second apart and more, for as long as the result is one to try `again`."""
     return Retrying(
         retry=retry_if_result(again),
-        wait=wait_random(0.2, 0.9),
+        wait=wait_random(1.0, 1.5),
         stop=stop_after_attempt(3),
         sleep=sleep,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,

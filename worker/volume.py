@@ -6,8 +6,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 SECONDS_BETWEEN_DIGESTS = 60.0
-LARGEST_DIGEST = 20_000
-"""Effects in one digest: their summaries are some 5 MB."""
+LARGEST_DIGEST = 5_000
+"""Effects in one digest: to claim them takes a SQLite file's writers some 0.1 s."""
 LONGEST_PAUSE_SECONDS = 3_660.0
 """Nobody asks us to wait for more than an hour; a clock that was set back may seem to."""
 SECONDS_BETWEEN_PROBES = 300.0

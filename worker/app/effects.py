@@ -111,7 +111,7 @@ def _suppression_lane(settings: Settings, store: Store, patience: Patience) -> L
         lane=Lane.SUPPRESSION,
         volume=suppression_volume(settings),
         deliver=deliver,
-        parked=_parked,
+        parked=_parked if settings.slack.wanted else lambda _, __: (),
     )
 
 

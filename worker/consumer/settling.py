@@ -139,10 +139,13 @@ class Settler:
         """Have people told; that they cannot be is no reason to keep what is safe elsewhere."""
         if owed := self._notices(set_aside):
             try:
-                with self._books.transaction() as transaction:
-                    transaction.owe(owed)
+                self._again(self._owe, owed)
             except Exception as error:  # noqa: BLE001 the books may not end the poller
                 log.warning("notice.lost", kind=owed[0].kind.value, error=str(error))
+
+    def _owe(self, owed: Sequence[Owed]) -> None:
+        with self._books.transaction() as transaction:
+            transaction.owe(owed)
 
     def _defer(self, received: Received, error: str) -> None:
         log.warning("message.deferred", message_id=received.message_id, error=error)

@@ -15,6 +15,8 @@ from worker.relay.patience import Patience
 from worker.relay.standing import Standing
 from worker.store.outbox import Figures, Outbox
 
+TIME_OUT_SECONDS = 10.0
+"""Of one delivery."""
 STOP_SECONDS = 15.0
 """Longer than the time-out of a delivery under way."""
 
@@ -85,15 +87,20 @@ class Relay:
             log.warning("relay.left_behind", threads=[thread.name for thread in running])
         return not running
 
-    def deliver_for(self, seconds: float, stop: threading.Event) -> None:
-        """Deliver what is owed, until nothing more can be within `seconds`, or `stop` is set."""
-        self._patience.limit(seconds)
+    def deliver_for(
+        self, seconds: float, stop: threading.Event, hurry: threading.Event | None = None
+    ) -> None:
+        """Deliver what is owed, until nothing more can be within `seconds`, or `stop` is set.
+
+        The last delivery begins so early that its time-out ends in time.
+        """
+        self._patience.limit(max(seconds - TIME_OUT_SECONDS, seconds / 2))
         self.start()
         while self._patience.lasts(0) and not stop.is_set():
             if not self._running() or self._standing.all_quiet(len(self._workers)):
                 break
             stop.wait(0.05)
-        self.finish()
+        self.finish(hurry)
 
     def _running(self) -> list[threading.Thread]:
         return [thread for thread in self._threads if thread.is_alive()]

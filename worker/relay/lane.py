@@ -21,6 +21,9 @@ LONGEST_LOOK_SECONDS = 2.0
 HURRIED_LOOK_SECONDS = 0.2
 """Where somebody waits for the end."""
 
+GRACE_SECONDS = 5.0
+"""For the books to come back once it is over, so that nothing is sent twice."""
+
 log = structlog.get_logger()
 
 
@@ -51,7 +54,8 @@ class LaneWorker:
         self.limited = False
         """There is something to do and it may not be done yet: nothing new can change that."""
         self._troubles = 0
-        self._again = until_leased_out(patience.pause, work.volume.lease_seconds)
+        self._again = until_leased_out(self._pause, work.volume.lease_seconds)
+        self._grace = GRACE_SECONDS
 
     def run(self) -> None:
         """Deliver until it is over; an outage of the books is waited for."""
@@ -73,6 +77,16 @@ class LaneWorker:
                 self.limited = True
             if seconds > 0:
                 (self._patience.over if self.limited else self.wake).wait(seconds)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait for the books, a few seconds even when it is over: what was sent is not marked."""
+        if not self._patience.over.wait(seconds):
+            return
+        if self._grace <= 0:
+            raise Stopped
+        pause = min(seconds, self._grace)
+        self._grace -= max(pause, 0.05)
+        time.sleep(pause)
 
     def _take_a_turn(self) -> float:
         """Deliver what may go out now; return how long to wait before looking again."""

@@ -26,16 +26,6 @@ class Patience:
         """Tell whether a wait of so many seconds ends in time."""
         return self._deadline is None or time.monotonic() + seconds <= self._deadline
 
-    def pause(self, seconds: float) -> None:
-        """Wait although a deadline may pass meanwhile.
-
-        Raises:
-            Stopped: it is over.
-
-        """
-        if self.over.wait(seconds):
-            raise Stopped
-
     def wait(self, seconds: float) -> None:
         """Wait.
 

@@ -1,5 +1,6 @@
 """Settings of what a decision causes: who is told, and who leaves the suppression list."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -7,6 +8,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.patterns import Patterns
 from worker.settings.kinds import Number, Section, Whole, is_web_address
+
+_PLAIN = re.compile(r"[!-~]+")
+"""Visible ASCII."""
 
 
 class NotifySettings(Section):
@@ -29,7 +33,7 @@ class SuppressionSettings(Section):
     tries: Annotated[Whole, Field(ge=1, le=20)] = 5
     most_removals: Annotated[Whole, Field(ge=1)] = 3
     within_days: Annotated[Number, Field(gt=0, le=3_650)] = 30
-    requests_per_second: Annotated[Number, Field(gt=0, le=100)] = 1
+    requests_per_second: Annotated[Number, Field(ge=0.01, le=100)] = 1
 
     @field_validator("remove")
     @classmethod
@@ -55,7 +59,7 @@ class SlackSettings(Section):
     icon_emoji: str = ":mailbox_with_no_mail:"
     addresses: Addresses = Addresses.FULL
     messages_per_minute: Annotated[Number, Field(ge=1, le=6_000)] = 20
-    messages_per_second: Annotated[Number, Field(gt=0, le=100)] = 1
+    messages_per_second: Annotated[Number, Field(ge=0.01, le=100)] = 1
     api_url: str = "https://slack.com/api/"
 
     @property
@@ -66,7 +70,15 @@ class SlackSettings(Section):
     @field_validator("webhook_url", "token", "channel", mode="before")
     @classmethod
     def _is_set(cls, value: object) -> object:
-        return None if value == "" else value
+        text = value.strip() if isinstance(value, str) else value
+        return None if text == "" else text
+
+    @field_validator("token")
+    @classmethod
+    def _is_a_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _PLAIN.fullmatch(value.get_secret_value()):
+            raise ValueError("must be a token: letters, digits and dashes")
+        return value
 
     @field_validator("webhook_url")
     @classmethod
@@ -85,7 +97,7 @@ class SlackSettings(Section):
     @model_validator(mode="after")
     def _is_one_way(self) -> Self:
         if self.webhook_url is not None and self.token is not None:
-            raise ValueError("set webhook_url, or token and channel, not both")
+            raise ValueError("slack.webhook_url and slack.token: set one of them, not both")
         if (self.token is None) != (self.channel is None):
-            raise ValueError("token and channel go together")
+            raise ValueError("slack.token and slack.channel go together: set both, or neither")
         return self

@@ -1,5 +1,6 @@
 """What the sections are made of."""
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -27,6 +28,8 @@ def is_web_address(text: str) -> bool:
     """Tell whether it is the URL of something on the web."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+        _ = parts.port  # reads it
     except ValueError:
         return False
+    plain = re.fullmatch(r"[!-~]+", text) is not None and "@" not in parts.netloc
+    return plain and parts.scheme in {"http", "https"} and bool(parts.hostname)

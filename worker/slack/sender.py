@@ -1,19 +1,27 @@
 """What the relay hands its effects to: it chooses what to post, and how often to try."""
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from worker.effects import Delivery, Effect, NotYet, Unfit
+from worker.effects import Delivery, Effect, NotYet, Sent, Unfit
+from worker.retries import Sleep
 from worker.slack.blocks import Post
 from worker.slack.channel import Channel
 from worker.slack.digest import digest, simplified_digest
 from worker.slack.notices import notice, simplified
 
+SECONDS_BETWEEN_POSTS = 1.0
+"""A channel takes no more (https://docs.slack.dev/apis/web-api/rate-limits)."""
+
 
 class SlackSender:
     """Tells effects in one channel: one as a notice, several as a digest."""
 
-    def __init__(self, channel: Channel, *, masked: bool = False) -> None:
+    def __init__(
+        self, channel: Channel, *, masked: bool = False, sleep: Sleep = time.sleep
+    ) -> None:
+        self._sleep = sleep
         self._channel = channel
         self._masked = masked
 
@@ -29,12 +37,16 @@ class SlackSender:
                 partial(notice, only, masked=self._masked),
                 partial(simplified, only, masked=self._masked),
             )
-        return self._post(partial(digest, effects), partial(simplified_digest, effects))
+        answer = self._post(partial(digest, effects), partial(simplified_digest, effects))
+        if isinstance(answer, Sent):
+            return Sent(result=f"in a digest of {len(effects):,}; {answer.result}")
+        return answer
 
     def _post(self, full: Callable[[], Post], simple: Callable[[], Post]) -> Delivery:
         try:
             answer = self._channel.post(full())
             if isinstance(answer, Unfit | NotYet):
+                self._sleep(SECONDS_BETWEEN_POSTS)
                 return self._channel.post(simple())
         except ValueError as error:
             return Unfit(error=f"its payload cannot be read: {error}")

@@ -98,7 +98,8 @@ def sort_failure(error: Exception) -> Answer:  # noqa: PLR0911 likewise a list
         case TimeoutError():
             return Later(error="no answer from Slack in time; the message may be there")
         case ConnectionError():
-            return Stumble(error=f"the connection to Slack broke: {_name(error)}")
+            broke = f"the connection to Slack broke: {_name(error)}; the message may be there"
+            return Later(error=broke)
         case UnicodeDecodeError() | LookupError():
             return Later(error="an answer that is not Slack's", seconds=UNKNOWN_SECONDS)
         case URLError() | ValueError() | SlackClientError() | InvalidURL():

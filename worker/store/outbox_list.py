@@ -75,12 +75,13 @@ def retry_effects(store: Store, wanted: Wanted) -> int:
     """
     with store.writing() as connection:
         now = levels.moment(connection)
+        # A person says that what blocked a far side is mended: find out now. These rows first, as
+        # whoever claims locks them first.
+        connection.execute(update(limits).where(limits.c.blocked.is_not(None)).values(next_at=now))
         parked = or_(outbox.c.state == "parked", outbox.c.state == "waiting")
         rows = update(outbox).where(wanted.clause(), parked)
         state: dict[str, Any] = {"state": "waiting", "due_at": now, "attempts": 0}
         changed = connection.execute(rows.values(**state, parked_by=None, finished_at=None))
-        # A person says that what blocked a far side is mended: find out now.
-        connection.execute(update(limits).where(limits.c.blocked.is_not(None)).values(next_at=now))
         return changed.rowcount
 
 

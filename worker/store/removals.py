@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, or_, select, update
 
 from worker.effects import RemovalOutcome
 from worker.store import Store, levels
@@ -58,13 +58,15 @@ class Ledger:
         query = select(func.count()).where(
             removals.c.email_key == key,
             removals.c.begun_at >= since,
-            removals.c.outcome.in_(_DONE),
+            or_(removals.c.outcome.is_(None), removals.c.outcome.in_(_DONE)),
         )
         with self._store.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
     def finish(self, effect_id: int, outcome: RemovalOutcome) -> None:
-        """Remember what became of it."""
+        """Remember what became of it; whatever is said later, a kept entry was deleted."""
+        if outcome.value not in _DONE:
+            return
         with self._store.writing() as connection:
             row = update(removals).where(removals.c.outbox_id == effect_id)
             connection.execute(row.values(outcome=outcome.value))

@@ -143,6 +143,8 @@ PARKED = literal_column("state = 'parked'", Boolean)
 # Literals, for no planner takes a partial index on the word of a parameter.
 Index("outbox_open", outbox.c.lane, outbox.c.due_at, sqlite_where=OPEN, postgresql_where=OPEN)
 Index("outbox_parked", outbox.c.lane, sqlite_where=PARKED, postgresql_where=PARKED)
+CLAIMED = literal_column("claim IS NOT NULL", Boolean)
+Index("outbox_claim", outbox.c.claim, sqlite_where=CLAIMED, postgresql_where=CLAIMED)
 Index("outbox_message", outbox.c.ses_message_id)
 Index("events_recipient", events.c.recipient)
 

@@ -14,6 +14,7 @@ down_revision = "0001"
 _id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _open = sa.text("state IN ('waiting', 'claimed')")
 _parked = sa.text("state = 'parked'")
+_claimed = sa.text("claim IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -35,6 +36,9 @@ def upgrade() -> None:
     )
     op.create_index(
         "outbox_parked", "outbox", ["lane"], sqlite_where=_parked, postgresql_where=_parked
+    )
+    op.create_index(
+        "outbox_claim", "outbox", ["claim"], sqlite_where=_claimed, postgresql_where=_claimed
     )
     op.create_index("outbox_message", "outbox", ["ses_message_id"])
     op.create_index("events_recipient", "events", ["recipient"])
