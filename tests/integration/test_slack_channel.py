@@ -365,7 +365,7 @@ class TestSender:
         sender = SlackSender(webhook)
         assert sender.deliver([BOUNCE]) == Sent(result="ok")
         assert sender.deliver([summarised(1), summarised(2)]) == Sent(result="in a digest of 2; ok")
-        assert sender.deliver([summarised(3)]) == Sent(result="ok")
+        assert sender.deliver([summarised(3)]) == Sent(result="in a digest of 1; ok")
         assert [post["text"] for post in slack.posts] == [
             "BOUNCE: jane@example.com",
             "DIGEST: 2 bounces",

@@ -22,7 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
-    literal_column,
+    text,
     true,
 )
 
@@ -137,13 +137,13 @@ outbox = Table(
     Column("finished_at", Moment),
     Column("result", Text),
 )
-OPEN = literal_column("state IN ('waiting', 'claimed')", Boolean)
+OPEN = text("state IN ('waiting', 'claimed')")
 """Effects somebody has yet to deliver; `due_at` of a claimed one is the end of its lease."""
-PARKED = literal_column("state = 'parked'", Boolean)
+PARKED = text("state = 'parked'")
 # Literals, for no planner takes a partial index on the word of a parameter.
 Index("outbox_open", outbox.c.lane, outbox.c.due_at, sqlite_where=OPEN, postgresql_where=OPEN)
 Index("outbox_parked", outbox.c.lane, sqlite_where=PARKED, postgresql_where=PARKED)
-CLAIMED = literal_column("claim IS NOT NULL", Boolean)
+CLAIMED = text("claim IS NOT NULL")
 Index("outbox_claim", outbox.c.claim, sqlite_where=CLAIMED, postgresql_where=CLAIMED)
 Index("outbox_message", outbox.c.ses_message_id)
 Index("events_recipient", events.c.recipient)
