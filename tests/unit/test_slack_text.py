@@ -85,6 +85,12 @@ class TestCutting:
 
 
 class TestMasking:
+    @pytest.mark.parametrize("sign", ["%40", "=40", "&#64;", "\uff20"])
+    def test_an_address_written_as_links_and_mails_write_it_is_masked_too(self, sign):
+        assert "jane" not in fence(
+            f"<https://x.example/u?e=jane{sign}example.com>", 200, masked=True
+        )
+
     def test_addresses_are_masked_before_anything_is_escaped(self):
         assert code("550 <jane@example.com>", 100, masked=True) == "`550 &lt;***@example.com&gt;`"
 

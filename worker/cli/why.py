@@ -93,20 +93,23 @@ def _show(key: str, found: "History") -> None:
     if found.effects:
         out.print(_effects(found.effects))
     for removal in found.removals:
-        entry = removal["entry"]
-        restored = removal["restored_at"]
-        out.print(
-            Text(
-                f"taken off the suppression list {_time(removal['begun_at'])}: "
-                f"{removal['address']}, listed for {entry.get('Reason')} "
-                f"since {entry.get('LastUpdateTime')} ({removal['outcome'] or 'under way'}); "
-                + (
-                    f"put back {_time(restored)}"
-                    if restored
-                    else f"to put it back: ses-worker suppression restore {key}"
-                )
-            )
-        )
+        out.print(Text(_removal(removal)))
+    if found.removals and _is_off_the_list(found.removals[-1]):
+        out.print(Text(f"to put it back: ses-worker suppression restore {key}"))
+
+
+def _is_off_the_list(removal: Mapping[str, Any]) -> bool:
+    return removal["outcome"] == "removed" and removal["restored_at"] is None
+
+
+def _removal(removal: Mapping[str, Any]) -> str:
+    entry, restored = removal["entry"], removal["restored_at"]
+    said = (
+        f"taken off the suppression list {_time(removal['begun_at'])}: {removal['address']}, "
+        f"listed for {entry.get('Reason')} since {entry.get('LastUpdateTime')} "
+        f"({removal['outcome'] or 'under way'})"
+    )
+    return f"{said}; put back {_time(restored)}" if restored else said
 
 
 def _standing(user: Mapping[str, Any] | None) -> str:

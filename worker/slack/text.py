@@ -88,8 +88,8 @@ def bounded(text: str, limit: int) -> str:
 
 
 def mask(text: str) -> str:
-    """Mask the addresses of a text; it is bounded first, for the pattern is quadratic."""
-    return mask_addresses(bounded(text, LONGEST)) if "@" in text else text
+    """Mask the addresses of a text, which is bounded first."""
+    return mask_addresses(bounded(text, LONGEST))
 
 
 def _prepared(text: str, limit: int, *, masked: bool) -> str:

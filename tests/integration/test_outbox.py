@@ -1,0 +1,169 @@
+"""What the outbox, the limits and the removals remember; with both databases."""
+
+from datetime import UTC, datetime, timedelta
+
+import mail
+import pytest
+from mail import NOW
+
+from worker.app.effects import suppression_volume
+from worker.decode import decode
+from worker.effects import Lane, RemovalOutcome
+from worker.page import Page
+from worker.patterns import Patterns
+from worker.policy import Policy
+from worker.settings import Settings
+from worker.store.history import history_of
+from worker.store.outbox import Outbox
+from worker.store.outbox_list import Wanted, discard_effects, retry_effects
+from worker.store.removals import Ledger
+from worker.store.schema import limits, outbox, removals
+from worker.volume import Volume
+
+CHANNEL = Volume(name="slack:test", per_second=1, per_minute=20)
+ENTRY = {"EmailAddress": "jane@example.com", "Reason": "BOUNCE"}
+SINCE = datetime.now(UTC) - timedelta(days=30)
+BOTH = Policy(notify=True, remove=Patterns(["@example.com"]))
+
+
+def owe(store, message, *bodies, policy=BOTH):
+    for body in bodies or [mail.bounce("jane@example.com")]:
+        page = Page(policy, seen=(), users={})
+        page.enter(message(body), decode(body))
+        with store.transaction() as transaction:
+            transaction.save(page)
+
+
+def rows(store, table=outbox):
+    with store.reading() as connection:
+        return [dict(row) for row in connection.execute(table.select()).mappings()]
+
+
+def let_pass(store):
+    """Have every lease and pause be over."""
+    with store.writing() as connection:
+        connection.execute(outbox.update().values(due_at=NOW))
+        connection.execute(limits.update().values(next_at=NOW))
+
+
+def level(store):
+    (found,) = (row for row in rows(store, limits) if row["name"] == CHANNEL.name)
+    return found
+
+
+def test_after_a_digest_nothing_goes_out_alone_for_a_while(store, message):
+    owe(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(15)])
+    assert len(Outbox(store).claim(Lane.SLACK, CHANNEL).effects) == 15
+    assert level(store)["tokens"] == 0
+
+
+def test_the_next_one_goes_a_second_after_a_slow_one_has_arrived(store, message):
+    owe(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(2)])
+    claim = Outbox(store).claim(Lane.SLACK, CHANNEL)
+    with store.writing() as connection:
+        connection.execute(limits.update().values(next_at=NOW))
+    Outbox(store).delivered(claim)
+    assert 0.5 < Outbox(store).claim(Lane.SLACK, CHANNEL).wait_seconds <= 1
+
+
+def test_a_blocked_lane_sends_one_to_find_out_and_no_more(store, message):
+    owe(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(3)])
+    books = Outbox(store)
+    books.blocked(books.claim(Lane.SLACK, CHANNEL), "no_service")
+    books.look_again(CHANNEL)
+    probe = books.claim(Lane.SLACK, CHANNEL)
+    assert len(probe.effects) == 1
+    assert rows(store)[0]["parked_by"] is None
+    assert not books.claim(Lane.SLACK, CHANNEL).effects
+
+
+def test_a_probe_that_was_killed_is_parked_again(store, message):
+    owe(store, message, policy=Policy(notify=True))
+    books = Outbox(store)
+    books.blocked(books.claim(Lane.SLACK, CHANNEL), "no_service")
+    books.look_again(CHANNEL)
+    books.claim(Lane.SLACK, CHANNEL)
+    with store.writing() as connection:
+        connection.execute(outbox.update().values(due_at=NOW))
+    books.claim(Lane.SLACK, CHANNEL)
+    assert [row["state"] for row in rows(store)] == ["parked"]
+
+
+def test_what_was_parked_for_its_own_sake_stays_when_the_lane_is_mended(store, message):
+    bodies = [mail.bounce(f"u{n}@example.com") for n in range(2)]
+    owe(store, message, *bodies, policy=Policy(notify=True))
+    books = Outbox(store)
+    books.parked(books.claim(Lane.SLACK, CHANNEL), "invalid_blocks")
+    let_pass(store)
+    books.blocked(books.claim(Lane.SLACK, CHANNEL), "no_service")
+    books.look_again(CHANNEL)
+    assert books.delivered(books.claim(Lane.SLACK, CHANNEL))
+    assert [row["state"] for row in rows(store)] == ["parked", "delivered"]
+
+
+def test_a_person_who_retries_gives_all_tries_again_and_wakes_a_blocked_lane(store, message):
+    owe(store, message, policy=Policy(notify=True))
+    books = Outbox(store)
+    claim = books.claim(Lane.SLACK, CHANNEL)
+    books.postponed(claim, "503", None, lambda *_: ())
+    let_pass(store)
+    books.blocked(books.claim(Lane.SLACK, CHANNEL), "no_service")
+    assert retry_effects(store, Wanted(ids=[1])) == 1
+    assert rows(store)[0]["attempts"] == 0
+    assert len(books.claim(Lane.SLACK, CHANNEL).effects) == 1
+
+
+@pytest.mark.parametrize("change", [retry_effects, discard_effects])
+def test_nobody_takes_an_effect_out_of_the_hands_that_deliver_it(store, message, change):
+    owe(store, message, policy=Policy(notify=True))
+    claim = Outbox(store).claim(Lane.SLACK, CHANNEL)
+    assert change(store, Wanted(ids=[1])) == 0
+    Outbox(store).delivered(claim)
+    assert [row["state"] for row in rows(store)] == ["delivered"]
+
+
+def test_why_keeps_apart_what_one_mail_caused_for_each(store, message):
+    owe(store, message, mail.bounce("jane@example.com", "joe@example.com"))
+    owe(store, message, mail.complaint("ann@example.com", message_id="0100-mail-1"))
+    kinds = [effect["kind"] for effect in history_of(store, "jane@example.com").effects]
+    assert sorted(kinds) == ["bounce_notice", "removal"]
+
+
+def test_why_goes_by_the_feedback_as_well_as_by_the_mail(store, message):
+    for number, policy in enumerate([Policy(), Policy(notify=True)]):
+        body = mail.bounce("jane@example.com", feedback_id=f"f-{number}", message_id="one-mail")
+        other = body if number == 0 else body.replace("08:15:33", "09:15:33")
+        owe(store, message, other, policy=policy)
+    found = history_of(store, "jane@example.com")
+    assert len(found.events) == 2
+    assert [effect["feedback_id"] for effect in found.effects] == ["f-1"]
+
+
+class TestRemovals:
+    def take_off(self, store, effect_id, outcome=RemovalOutcome.REMOVED, **entry):
+        ledger = Ledger(store)
+        ledger.begin(effect_id, "jane@example.com", "jane@example.com", ENTRY | entry)
+        if outcome:
+            ledger.finish(effect_id, outcome)
+        return ledger
+
+    @pytest.mark.parametrize("outcome", [None, *RemovalOutcome])
+    def test_whatever_was_begun_counts_however_it_is_told(self, store, outcome):
+        assert self.take_off(store, 1, outcome).removals("jane@example.com", SINCE) == 1
+
+    def test_what_is_long_ago_does_not(self, store):
+        ledger = self.take_off(store, 1)
+        with store.writing() as connection:
+            connection.execute(removals.update().values(begun_at=SINCE - timedelta(days=1)))
+        assert ledger.removals("jane@example.com", SINCE) == 0
+
+    def test_the_last_entry_is_the_one_to_put_back(self, store):
+        self.take_off(store, 1, LastUpdateTime="first")
+        ledger = self.take_off(store, 2, LastUpdateTime="second")
+        assert ledger.latest("jane@example.com").entry["LastUpdateTime"] == "second"
+
+
+def test_the_lease_of_a_removal_outlasts_all_its_calls():
+    """Seven calls, each with a second try of at most 15 s."""
+    settings = Settings.model_validate({"aws": {"region": "eu-west-1"}})
+    assert suppression_volume(settings).lease_seconds >= 7 * 2 * 15
