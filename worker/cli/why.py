@@ -86,10 +86,14 @@ def _rule(event: Mapping[str, Any]) -> str:
 def _show(key: str, found: "History") -> None:
     from rich.text import Text
 
+    from worker.store.history import MOST_EVENTS
+
     out = screen()
     out.print(Text(key, style="bold"), Text(_standing(found.user)))
     if found.events:
         out.print(_events(found.events))
+    if len(found.events) == MOST_EVENTS:
+        out.print(Text(f"these are the newest {MOST_EVENTS} events; there may be more"))
     if found.effects:
         out.print(_effects(found.effects))
     for removal in found.removals:

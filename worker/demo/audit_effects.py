@@ -67,8 +67,9 @@ def _owed(findings: Findings) -> Iterator[tuple[str, str, int]]:
     for message in findings.messages:
         if message.outcome is Outcome.DEAD_LETTERED:
             yield f"DEAD LETTER: {message.reason} (1)", "dead letter", 1
-    for address in script.LISTED:
-        yield f"DELETE: {address}", "removal", 1
+    for address, reason in script.LISTED.items():
+        word = "DELETE" if reason == "BOUNCE" else "NOT DELETED"
+        yield f"{word}: {address}", "removal", 1
 
 
 def _reports(findings: Findings) -> list[Report]:

@@ -6,7 +6,7 @@ from typing import Any
 
 Post = Mapping[str, Any]
 DIGEST = "DIGEST: "
-DELETED = "DELETE: "
+REMOVALS = ("DELETE: ", "NOT DELETED: ")
 
 
 def singles(posts: Iterable[Post]) -> list[Post]:
@@ -32,9 +32,7 @@ def folded(posts: Iterable[Post]) -> Counter[str]:
 def about_removals(posts: Iterable[Post]) -> dict[str, Post]:
     """The messages on what became of an address on the suppression list, by address."""
     return {
-        post["text"].removeprefix(DELETED): post
-        for post in posts
-        if post["text"].startswith(DELETED)
+        post["text"].partition(": ")[2]: post for post in posts if post["text"].startswith(REMOVALS)
     }
 
 

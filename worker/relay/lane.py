@@ -131,7 +131,7 @@ class LaneWorker:
         match delivery:
             case Sent(result=result):
                 mended = self._outbox.delivered(claim, result, owes)
-                told.info("effect.delivered")
+                told.info("effect.delivered", result=result)
             case NotYet(error=error, seconds=seconds):
                 mended = self._outbox.not_yet(claim, error, seconds, self._work.parked)
                 told.info("effect.postponed", error=error, seconds=round(seconds))

@@ -29,7 +29,7 @@ def of_a_removal(said: RemovalNotice, number: str, *, masked: bool) -> Sketch:
     entry = printed(said.entry, masked=masked) if said.entry else ""
     return Sketch(
         title="Delete notification",
-        word="DELETE",
+        word="DELETE" if said.outcome is RemovalOutcome.REMOVED else "NOT DELETED",
         subjects=[address or "(no address)"],
         parts=[
             Pairs([("Mail:", address)]),

@@ -85,7 +85,8 @@ class Outbox:
             )
             levels.keep(connection, claim.volume, level)
             later = now + timedelta(seconds=pause)
-            return _put_off(connection, claim, error, later, parked)
+            growing = seconds is None  # else the far side has said when
+            return _put_off(connection, claim, error, later, parked, growing=growing)
 
     def not_yet(self, claim: Claim, error: str, seconds: float, parked: Parked) -> bool:
         """Settle: to be tried again after some seconds. Returns as `delivered` does."""

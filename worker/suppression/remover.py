@@ -161,7 +161,9 @@ class Remover:
             entry=entry,
             occurred_at=self._now(),
         )
-        return Report(Sent(result=harmless(f"{outcome.value}: {response}")), notice)
+        removed = outcome is RemovalOutcome.REMOVED
+        result = outcome.value if removed else harmless(f"{outcome.value}: {response}")
+        return Report(Sent(result=result), notice)
 
 
 def _spellings(removal: Removal) -> Iterator[str]:
