@@ -340,7 +340,7 @@ class TestWhy:
 
 class TestDaemon:
     def test_a_team_learns_of_a_bounce_within_seconds(self, start, twin, queue, slack):
-        daemon = start("run")
+        daemon = start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
         twin.send(queue, mail.bounce("jane@example.com"))
         deadline = time.monotonic() + 20
         while not slack.posts and time.monotonic() < deadline:

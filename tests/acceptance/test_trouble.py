@@ -268,11 +268,13 @@ def test_a_server_that_was_stopped_is_told_and_broken_off(
     twin.send(queue, mail.bounce("jane@example.com"))
     assert twin.wait_for(lambda: not twin.messages(queue))
     with psycopg.connect(postgresql_url, autocommit=True) as admin:
-        (pid,) = admin.execute(
+        found = admin.execute(
             "SELECT pid FROM pg_stat_activity"
             " WHERE application_name = 'ses-worker' AND datname = current_database()"
-        ).fetchone()
-    os.kill(pid, signal.SIGSTOP)
+        )
+        pids = [pid for (pid,) in found.fetchall()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
     try:
         twin.send(queue, mail.bounce("joan@example.com"))
         worker.wait_for("store.slow", seconds=20)
@@ -280,4 +282,5 @@ def test_a_server_that_was_stopped_is_told_and_broken_off(
         assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
         assert worker.stop()[0] == 0
     finally:
-        os.kill(pid, signal.SIGCONT)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
