@@ -14,7 +14,7 @@ demo: $(READY)  ## the whole journey on embedded parts
 	$(BIN)/ses-worker demo
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest -n 4
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-all:  ## the test suite on every supported Python that is here
 	@for python in python3.11 python3.12 python3.13; do \

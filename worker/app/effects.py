@@ -30,6 +30,7 @@ def make_relay(settings: Settings, store: Store) -> Relay:
         Misconfigured: AWS's own settings are wrong.
 
     """
+    store.keep_open()
     patience, lanes = Patience(), []
     if settings.slack.wanted:
         lanes.append(_slack_lane(settings.slack))

@@ -35,6 +35,9 @@ class Store(Books, Protocol):
     def break_off(self) -> None:
         """End, from another thread, a transaction that hangs; it is `Unavailable` then."""
 
+    def keep_open(self) -> None:
+        """Expect `reading` and `writing` to be asked for often from now on."""
+
     def close(self) -> None:
         """Let go."""
 

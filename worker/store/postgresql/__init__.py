@@ -28,6 +28,7 @@ class PostgresqlStore:
         self._turn = threading.Lock()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._engine: Engine | None = None
+        self._kept = 0
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresqlTransaction]:
@@ -83,7 +84,7 @@ class PostgresqlStore:
         from worker.store import engine  # only here: it takes 0.2 s to import
 
         if self._engine is None:
-            self._engine = engine.make("postgresql+psycopg", self._session, kept=1)
+            self._engine = engine.make("postgresql+psycopg", self._session, kept=self._kept)
         with translated(), engine.transaction(self._engine) as connection:
             yield connection
 
@@ -118,6 +119,10 @@ class PostgresqlStore:
                 socket.socket(fileno=os.dup(connection.fileno())) as ours,
             ):
                 ours.shutdown(socket.SHUT_RDWR)
+
+    def keep_open(self) -> None:
+        """Keep a session of `reading` and `writing` open, for one who asks often."""
+        self._kept = 1
 
     def close(self) -> None:
         """End the session."""

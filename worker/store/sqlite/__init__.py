@@ -162,6 +162,9 @@ class SqliteStore:
             raise Unavailable(f"store.url: {self.path}: {error.strerror}") from error
         return True
 
+    def keep_open(self) -> None:
+        """Do nothing: a file is opened in no time."""
+
     def close(self) -> None:
         """Let go of the file."""
         if self._connection is not None:
