@@ -18,7 +18,7 @@ class Asked(Struct, frozen=True):
 
 @contextmanager
 def caught() -> Iterator[Asked]:
-    """Catch both signals within the block, and leave the handlers as they were."""
+    """Catch both signals within the block; without any, leave the handlers as they were."""
     asked = Asked(threading.Event(), threading.Event())
 
     def handle(_: int, __: FrameType | None) -> None:
@@ -28,8 +28,9 @@ def caught() -> Iterator[Asked]:
     try:
         yield asked
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not asked.to_stop.is_set():  # else we are leaving, and one more shall not kill us
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @contextmanager

@@ -251,6 +251,7 @@ class TestStoppingWhileSomethingHangs:
         other.execute("BEGIN IMMEDIATE")
         twin.send(queue, mail.bounce("jane@example.com"))
         assert twin.wait_for(lambda: twin.counts(queue).in_flight)
+        time.sleep(0.5)  # until its writing waits for the file
         worker.process.send_signal(signal.SIGTERM)
         worker.wait_for("worker.stopping")
         status, seconds = worker.stop()
