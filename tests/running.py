@@ -65,6 +65,21 @@ def environment(tmp_path):
     }
 
 
+def to_its_end(command, environment, folder, input=None):
+    """Run a command, and return what it left behind."""
+    done = subprocess.run(
+        [*map(str, command)],
+        env=environment,
+        cwd=folder,
+        input=input,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture
 def run(environment, tmp_path):
     """Run the command to its end."""
@@ -73,17 +88,7 @@ def run(environment, tmp_path):
         changed = {
             name: value for name, value in (environment | changes).items() if value is not None
         }
-        done = subprocess.run(
-            [COMMAND, *map(str, arguments)],
-            env=changed,
-            cwd=tmp_path,
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return to_its_end([COMMAND, *arguments], changed, tmp_path, input)
 
     return run
 
@@ -192,16 +197,8 @@ def failing(environment, tmp_path):
 
     def run(point, action, *arguments):
         script = Path(__file__).parent / "acceptance" / "failing.py"
-        done = subprocess.run(
-            [sys.executable, script, point, action, "--", *map(str, arguments)],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        command = [sys.executable, script, point, action, "--", *arguments]
+        return to_its_end(command, environment, tmp_path)
 
     return run
 

@@ -63,7 +63,8 @@ def owed_for_set_aside(
     for received, why, where in set_aside:
         alike.setdefault((why.reason.value, where), []).append((received, why))
     return [
-        _dead_letters(
+        _upkeep(
+            EffectKind.DEAD_LETTER_NOTICE,
             DeadLetterNotice(
                 reason=reason,
                 count=len(messages),
@@ -71,21 +72,11 @@ def owed_for_set_aside(
                 detail=clip(messages[0][1].detail, 300),
                 message_id=messages[0][0].message_id,
                 occurred_at=messages[0][0].received_at,
-            )
+            ),
+            reason,
         )
         for (reason, where), messages in alike.items()
     ]
-
-
-def _dead_letters(notice: DeadLetterNotice) -> Owed:
-    return Owed(
-        kind=EffectKind.DEAD_LETTER_NOTICE,
-        payload=notice,
-        summary=Summary(
-            sort=notice.reason, domains={"": notice.count}, occurred_at=notice.occurred_at
-        ),
-        created_at=notice.occurred_at,
-    )
 
 
 def owed_for_parked(effects: Sequence[Effect], error: str, now: datetime) -> Sequence[Owed]:
@@ -95,7 +86,8 @@ def owed_for_parked(effects: Sequence[Effect], error: str, now: datetime) -> Seq
         if effect.kind is not EffectKind.PARKED_NOTICE:  # or notices of notices would never end
             alike.setdefault(effect.kind, []).append(effect)
     return [
-        _parked(
+        _upkeep(
+            EffectKind.PARKED_NOTICE,
             ParkedNotice(
                 what=kind,
                 effect_id=some[0].id,
@@ -103,21 +95,18 @@ def owed_for_parked(effects: Sequence[Effect], error: str, now: datetime) -> Seq
                 error=error,
                 attempts=some[0].attempts,
                 occurred_at=now,
-            )
+            ),
+            kind.value,
         )
         for kind, some in alike.items()
     ]
 
 
-def _parked(notice: ParkedNotice) -> Owed:
-    return Owed(
-        kind=EffectKind.PARKED_NOTICE,
-        payload=notice,
-        summary=Summary(
-            sort=notice.what.value, domains={"": notice.count}, occurred_at=notice.occurred_at
-        ),
-        created_at=notice.occurred_at,
-    )
+def _upkeep(kind: EffectKind, notice: DeadLetterNotice | ParkedNotice, sort: str) -> Owed:
+    """A notice about our own work, which is about nobody's address."""
+    at = notice.occurred_at
+    summary = Summary(sort=sort, domains={"": notice.count}, occurred_at=at)
+    return Owed(kind=kind, payload=notice, summary=summary, created_at=at)
 
 
 def _is_ignored(decision: Decision, policy: Policy) -> bool:

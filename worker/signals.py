@@ -28,9 +28,9 @@ def caught() -> Iterator[Asked]:
     try:
         yield asked
     finally:
-        if not asked.to_stop.is_set():  # else we are leaving, and one more shall not kill us
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        for number, handler in before.items():
+            # Python's last steps restore every handler but this one: who is leaving is not killed.
+            signal.signal(number, signal.SIG_IGN if asked.to_stop.is_set() else handler)
 
 
 @contextmanager

@@ -23,6 +23,13 @@ def shown(post):
     return json.dumps(post["blocks"], ensure_ascii=False)
 
 
+def assert_a_second_apart(times):
+    """Each was sent a second after the one before; arriving, on a busy machine, is less exact."""
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    assert min(gaps) > 0.4
+    assert sum(gaps) > len(gaps) - 0.4
+
+
 def effects(done):
     figures = done.json
     return tuple(figures[f"effects_{name}"] for name in ("delivered", "waiting", "parked"))
@@ -157,7 +164,7 @@ class TestVolume:
         run("drain")
         times = [heard.clock for heard in slack.heard]
         assert len(times) == 4
-        assert min(b - a for a, b in itertools.pairwise(times)) > 0.8
+        assert_a_second_apart(times)
 
 
 class TestTrouble:
@@ -306,7 +313,7 @@ class TestSuppressionList:
         run("drain")
         times = [call.at for call in ses.calls]
         assert len(times) == 3
-        assert min(b - a for a, b in itertools.pairwise(times)) > 0.8
+        assert_a_second_apart(times)
 
 
 class TestWhy:

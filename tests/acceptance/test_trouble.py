@@ -218,7 +218,7 @@ class TestStoppingWhileSomethingHangs:
         worker.wait_for("worker.started")
         assert twin.wait_for(lambda: twin.long_polls)  # it works beside the question
         status, seconds = worker.stop()
-        assert (status, seconds < 5) == (0, True)
+        assert (status, seconds < 15) == (0, True)
 
     def test_somebody_elses_migration(self, daemon, twin, queue, environment, postgresql_url):
         environment["SES_WORKER_STORE__URL"] = postgresql_url
@@ -227,7 +227,7 @@ class TestStoppingWhileSomethingHangs:
             worker = daemon()
             worker.wait_for("schema.locked")
             status, seconds = worker.stop()
-        assert (status, seconds < 3) == (0, True)
+        assert (status, seconds < 15) == (0, True)
 
     @pytest.mark.parametrize(("operation", "status"), [("GetQueueAttributes", 1), (RECEIVE, 4)])
     def test_max_seconds_counts_from_the_very_beginning(

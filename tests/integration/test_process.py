@@ -230,7 +230,7 @@ def test_a_table_that_somebody_locks_blames_no_message_and_is_waited_for_once(
     from worker.store import ensure_schema, open_store
     from worker.store.postgresql import connection
 
-    monkeypatch.setitem(connection._SESSION, "lock_timeout", "300ms")
+    monkeypatch.setitem(connection._SESSION, "lock_timeout", "1500ms")
     books = open_store(postgresql_url)
     ensure_schema(books, migrate=True)
     batch = [message(mail.bounce(person), receive_count=5) for person in mail.addresses(4)]
@@ -238,7 +238,7 @@ def test_a_table_that_somebody_locks_blames_no_message_and_is_waited_for_once(
         application.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
         started = time.monotonic()
         handled = process(batch, books, Policy())
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 5  # not once a message
     assert [one.disposition for one in handled] == [Release(0)] * 4
     assert all(one.met_an_outage for one in handled)
     books.close()

@@ -2,11 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
 import click
 
@@ -83,6 +84,14 @@ def told() -> Iterator[None]:
             configure_logging("info", json=None)
         structlog.get_logger().critical("command.failed", exc_info=error)
         sys.exit(Exit.FAILED)
+
+
+def plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON and CSV have it: times as ISO 8601."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
 
 
 def screen() -> "Console":

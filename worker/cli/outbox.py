@@ -3,12 +3,11 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from worker.cli.common import PAGE, json_option, screen, with_settings
+from worker.cli.common import PAGE, json_option, plain, screen, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -72,8 +71,8 @@ def list_(
         click.echo(
             json.dumps({
                 "total": sum(counts.values()),
-                "effects": [_plain(row) for row in rows],
-                "troubles": [_plain(msgspec.structs.asdict(one)) for one in resting],
+                "effects": [_effect(row) for row in rows],
+                "troubles": [plain(msgspec.structs.asdict(one)) for one in resting],
             })
         )  # fmt: skip
         return
@@ -147,13 +146,9 @@ def _wanted(
     return Wanted(ids=ids, states=[State(state) for state in states], kind=chosen)
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Times as ISO 8601; the summary is JSON already."""
-    plain = {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in row.items()
-    }
-    return plain | ({"summary": json.loads(row["summary"])} if "summary" in row else {})
+def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The summary is JSON already."""
+    return plain(row) | {"summary": json.loads(row["summary"])}
 
 
 def _show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], int]) -> None:

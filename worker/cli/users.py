@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import PAGE, json_option, say, screen, with_settings
+from worker.cli.common import PAGE, json_option, plain, say, screen, with_settings
 from worker.cli.exits import Exit
 from worker.errors import Refused, WorkerError
 from worker.signals import as_interrupts
@@ -150,7 +150,7 @@ def list_(settings: "Settings", paused: bool, blocked: bool, limit: int, as_json
     store, wanted = open_existing_store(settings), _wanted(paused, blocked)
     found, total = list(all_users(store, wanted, limit)), count_users(store, wanted)
     if as_json:
-        click.echo(json.dumps({"total": total, "users": [_plain(user) for user in found]}))
+        click.echo(json.dumps({"total": total, "users": [plain(user) for user in found]}))
     else:
         _show_table(found, f"{len(found):,} of {total:,} users in {store.place}")
 
@@ -178,10 +178,10 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     if user is None:
         raise Refused(f"{parsed.key} is not among the users in {store.place}")
     if as_json:
-        click.echo(json.dumps(_plain(user)))
+        click.echo(json.dumps(plain(user)))
         return
     say(f"reading {store.place}")
-    for name, value in _plain(user).items():
+    for name, value in plain(user).items():
         click.echo(f"{name + ':':<18} {'' if value is None else value}".rstrip())
 
 
@@ -210,22 +210,13 @@ def export(settings: "Settings", file: Path, paused: bool, blocked: bool) -> Non
     with as_interrupts(), written(file) as out:
         table = csv.DictWriter(out, USER_COLUMNS, lineterminator="\n")
         table.writeheader()
-        table.writerows(map(_plain, all_users(store, _wanted(paused, blocked))))
+        table.writerows(map(plain, all_users(store, _wanted(paused, blocked))))
 
 
 def _wanted(paused: bool, blocked: bool) -> "Wanted":
     from worker.store.users import Wanted
 
     return Wanted(paused_at=datetime.now(UTC) if paused else None, blocked=blocked)
-
-
-def _plain(user: Mapping[str, Any]) -> dict[str, Any]:
-    """Times as ISO 8601, flags as JSON and CSV have them."""
-    return {name: _text(value) for name, value in user.items()}
-
-
-def _text(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _show_table(found: list[Mapping[str, Any]], caption: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import PAGE, json_option, screen, with_settings
+from worker.cli.common import PAGE, json_option, plain, screen, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -54,23 +54,15 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
 def _figures(key: str, found: "History") -> dict[str, Any]:
     return {
         "address": key,
-        "user": _plain(found.user) if found.user else None,
-        "events": [_plain(event) | {"rule": _rule(event)} for event in found.events],
+        "user": plain(found.user) if found.user else None,
+        "events": [plain(event) | {"rule": _rule(event)} for event in found.events],
         "effects": [_effect(effect) for effect in found.effects],
-        "removals": [_plain(removal) for removal in found.removals],
+        "removals": [plain(removal) for removal in found.removals],
     }
 
 
 def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
-    return _plain(row) | {"payload": json.loads(row["payload"])}
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Times as ISO 8601."""
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in row.items()
-    }
+    return plain(row) | {"payload": json.loads(row["payload"])}
 
 
 def _rule(event: Mapping[str, Any]) -> str:

@@ -10,14 +10,14 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.model import Action
 from worker.policy import UnknownRecipients
-from worker.settings.kinds import Number, Section, Whole
+from worker.settings.kinds import Number, Section, Whole, is_web_address
 
 LONGEST_POLL_SECONDS = 20
 """SQS's limit for WaitTimeSeconds."""
 LONGEST_VISIBILITY_SECONDS = 43_200
 """SQS's limit for a visibility timeout: 12 hours."""
 
-_NOT_IN_A_QUEUE_URL = re.compile(r"[\s?#]|[^!-~]")
+_NOT_IN_A_QUEUE_URL = re.compile(r"[?#]")
 _BOUNCE_NAME = re.compile(r"(Permanent|Transient|Undetermined)/(\*|[A-Za-z]+)")
 
 
@@ -82,20 +82,8 @@ class QueueSettings(Section):
 
 def _is_queue_url(text: str) -> bool:
     """Tell whether it is `http[s]://HOST[:PORT]/…/ACCOUNT/NAME` and nothing else."""
-    try:
-        parts = urlsplit(text)
-        _ = parts.port  # reads it
-    except ValueError:
-        return False
-    steps = parts.path.split("/")[1:]
-    return (
-        parts.scheme in {"http", "https"}
-        and bool(parts.hostname)
-        and "@" not in parts.netloc
-        and len(steps) > 1
-        and all(steps)
-        and not _NOT_IN_A_QUEUE_URL.search(text)
-    )
+    steps = urlsplit(text).path.split("/")[1:] if is_web_address(text) else []
+    return len(steps) > 1 and all(steps) and not _NOT_IN_A_QUEUE_URL.search(text)
 
 
 class StoreSettings(Section):

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    Select,
     and_,
     func,
     literal,
@@ -80,9 +81,8 @@ def _claim(
 def _take_over(connection: Connection, lane: Lane, volume: Volume, now: datetime) -> None:
     """Free what another far side of this lane had parked: the channel was changed, say."""
     others = and_(outbox.c.parked_by.contains(":"), outbox.c.parked_by != volume.name)
-    waiting = {"state": "waiting", "due_at": now, "parked_by": None, "finished_at": None}
     rows = update(outbox).where(PARKED, outbox.c.lane == lane.value, others)
-    connection.execute(rows.values(**waiting))
+    connection.execute(rows.values(**freed(now)))
 
 
 def _claim_to_probe(
@@ -110,7 +110,7 @@ def _lease(
     lease = {"state": "claimed", "claim": token, "due_at": lease_until}
     rows = update(outbox).where(outbox.c.id.in_(ids))
     connection.execute(rows.values(**lease, attempts=outbox.c.attempts + 1, parked_by=None))
-    # Whole messages of 20,000 effects would be 60 MB; a digest needs the summaries only.
+    # Thousands of whole messages would be megabytes; a digest needs the summaries only.
     payload = outbox.c.payload if len(ids) == 1 else literal("").label("payload")
     query = select(*_FACTS, outbox.c.kind, outbox.c.summary, payload)
     found = connection.execute(query.where(outbox.c.claim == token).order_by(outbox.c.id))
@@ -142,21 +142,28 @@ def _effect(row: RowMapping) -> Effect | None:
 
 def _count_due(connection: Connection, lane: Lane, now: datetime, most: int) -> int:
     """Count what is due, up to a bound."""
-    query = select(outbox.c.id).where(OPEN, outbox.c.lane == lane.value, outbox.c.due_at <= now)
-    some = query.limit(most).subquery()
+    some = _due_rows(lane, now).limit(most).subquery()
     return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
 
 def _due(connection: Connection, lane: Lane, now: datetime, most: int) -> list[int]:
-    query = select(outbox.c.id).where(OPEN, outbox.c.lane == lane.value, outbox.c.due_at <= now)
-    ordered = query.order_by(outbox.c.due_at, outbox.c.id).limit(most)
+    ordered = _due_rows(lane, now).order_by(outbox.c.due_at, outbox.c.id).limit(most)
     return list(connection.execute(ordered.with_for_update(skip_locked=True)).scalars())
+
+
+def _due_rows(lane: Lane, now: datetime) -> Select[int]:
+    return select(outbox.c.id).where(OPEN, outbox.c.lane == lane.value, outbox.c.due_at <= now)
 
 
 def _soonest(connection: Connection, lane: Lane) -> datetime | None:
     query = select(func.min(outbox.c.due_at)).where(OPEN, outbox.c.lane == lane.value)
     soonest: datetime | None = connection.execute(query).scalar_one()
     return soonest
+
+
+def freed(now: datetime) -> dict[str, object]:
+    """What a parked row becomes when it is due again."""
+    return {"state": "waiting", "due_at": now, "parked_by": None, "finished_at": None}
 
 
 def parked_as(by: str, error: str, now: datetime) -> dict[str, object]:

@@ -19,12 +19,13 @@ from worker.store.claims import (
     MOST_TRIES,
     Claim,
     claim,
+    freed,
     park_lane,
     parked_as,
     parked_with,
 )
 from worker.store.rows import OUTBOX_COLUMNS, outbox_row
-from worker.store.schema import outbox
+from worker.store.schema import OPEN, PARKED, outbox
 from worker.volume import SECONDS_BETWEEN_PROBES, Volume
 
 Parked = Callable[[Sequence[Effect], str], Iterable[Owed]]
@@ -84,24 +85,22 @@ class Outbox:
                 level, failures=level.failures + 1, next_at=next_at, folded_at=folded_at
             )
             levels.keep(connection, claim.volume, level)
-            later = now + timedelta(seconds=pause)
             growing = seconds is None  # else the far side has said when
-            return _put_off(connection, claim, error, later, parked, growing=growing)
+            return _put_off(
+                connection, claim, error, now, seconds=pause, parked=parked, growing=growing
+            )
 
     def not_yet(self, claim: Claim, error: str, seconds: float, parked: Parked) -> bool:
         """Settle: to be tried again after some seconds. Returns as `delivered` does."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
-            later = now + timedelta(seconds=seconds)
-            _put_off(connection, claim, error, later, parked, growing=False)
+            _put_off(connection, claim, error, now, seconds=seconds, parked=parked, growing=False)
             return _is_well(connection, claim, now)
 
     def given_back(self, claim: Claim) -> None:
         """Settle: not tried after all."""
         with self._store.writing() as connection:
-            now = levels.moment(connection)
-            untried = {"attempts": outbox.c.attempts - 1}
-            connection.execute(_of(claim).values(**_waiting(now), **untried))
+            _give_back(connection, claim, levels.moment(connection))
 
     def parked(self, claim: Claim, error: str, owes: Iterable[Owed] = ()) -> None:
         """Settle: they can never be delivered as they are."""
@@ -118,8 +117,7 @@ class Outbox:
             level = levels.lock(connection, claim.volume, now)
             probe_at = now + timedelta(seconds=SECONDS_BETWEEN_PROBES)
             levels.keep(connection, claim.volume, replace(level, next_at=probe_at, blocked=error))
-            untried = {"attempts": outbox.c.attempts - 1}
-            connection.execute(_of(claim).values(**_waiting(now), **untried))
+            _give_back(connection, claim, now)
             park_lane(connection, claim.lane, claim.volume, error, now)
             return level.blocked is None
 
@@ -134,11 +132,10 @@ class Outbox:
     def figures(self) -> Figures:
         """Count what is not done."""
         with self._store.reading() as connection:
-            query = select(outbox.c.state, func.count().label("effects"))
-            rows = connection.execute(query.group_by(outbox.c.state))
-            found = {row.state: int(row.effects) for row in rows}
-        waiting = found.get("waiting", 0) + found.get("claimed", 0)
-        return Figures(waiting=waiting, parked=found.get("parked", 0))
+            counted = select(func.count()).select_from(outbox)
+            waiting = connection.execute(counted.where(OPEN)).scalar_one()
+            parked = connection.execute(counted.where(PARKED)).scalar_one()
+        return Figures(waiting=int(waiting), parked=int(parked))
 
 
 def owe(connection: Connection, effects: Iterable[Owed]) -> None:
@@ -152,23 +149,26 @@ def _put_off(
     connection: Connection,
     claim: Claim,
     error: str,
-    until: datetime,
-    parked: Parked,
+    now: datetime,
     *,
-    growing: bool = True,
+    seconds: float,
+    parked: Parked,
+    growing: bool,
 ) -> int:
-    """Have them tried again at `until`, later after several tries; park those that had their last.
+    """Have them tried again after `seconds`, later (`growing`) after several tries.
+
+    Those that had their last are parked.
 
     Returns how many were parked.
     """
-    now = levels.moment(connection)
     for attempts in {effect.attempts for effect in claim.effects}:
         rows = _of(claim).where(outbox.c.attempts == attempts)
         if attempts >= MOST_TRIES:
             connection.execute(rows.values(**parked_as("tries", error, now)))
         else:
-            own = now + timedelta(seconds=effect_delay(attempts)) if growing else until
-            connection.execute(rows.values(**_waiting(max(until, own)), last_error=error))
+            pause = max(seconds, effect_delay(attempts)) if growing else seconds
+            due_at = now + timedelta(seconds=pause)
+            connection.execute(rows.values(**_waiting(due_at), last_error=error))
     last = [effect for effect in claim.effects if effect.attempts >= MOST_TRIES]
     owe(connection, parked(last, error) if last else ())
     return len(last)
@@ -177,6 +177,12 @@ def _put_off(
 def _of(claim: Claim) -> Update:
     """The rows that are still ours."""
     return update(outbox).where(outbox.c.claim == claim.token)
+
+
+def _give_back(connection: Connection, claim: Claim, now: datetime) -> None:
+    """Have them due as if they had not been tried."""
+    untried = {"attempts": outbox.c.attempts - 1}
+    connection.execute(_of(claim).values(**_waiting(now), **untried))
 
 
 def _waiting(due_at: datetime) -> dict[str, object]:
@@ -192,6 +198,6 @@ def _is_well(connection: Connection, claim: Claim, now: datetime) -> bool:
     levels.keep(connection, claim.volume, well)
     if level.blocked is None:
         return False
-    state = {"state": "waiting", "due_at": now, "parked_by": None, "finished_at": None}
-    connection.execute(update(outbox).where(parked_with(claim.lane, claim.volume)).values(**state))
+    parked = update(outbox).where(parked_with(claim.lane, claim.volume))
+    connection.execute(parked.values(**freed(now)))
     return True

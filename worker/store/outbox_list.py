@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from worker.effects import EffectKind
 from worker.store import Store, levels
-from worker.store.schema import limits, outbox
+from worker.store.schema import OPEN, PARKED, limits, outbox
 
 _SHOWN = [
     outbox.c[name]
@@ -107,9 +107,9 @@ def troubles(store: Store) -> Sequence[Trouble]:
     wanted = or_(limits.c.blocked.is_not(None), limits.c.failures > 0)
     query = select(limits.c.name, limits.c.blocked, limits.c.failures, limits.c.next_at)
     with store.reading() as connection:
-        open_ = select(outbox.c.lane).where(outbox.c.state.in_(("waiting", "claimed")))
+        open_ = select(outbox.c.lane).where(OPEN)
         lanes = set(connection.execute(open_.distinct()).scalars())
-        parked = select(outbox.c.parked_by).where(outbox.c.state == "parked").distinct()
+        parked = select(outbox.c.parked_by).where(PARKED).distinct()
         lanes |= set(connection.execute(parked).scalars())
         rows = connection.execute(query.where(wanted)).all()
     return [

@@ -6,7 +6,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from worker.store.sqlite.connection import connect, look, translated
 from worker.store.sqlite.transaction import SqliteTransaction
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
 FREE_BYTES_TO_GO_ON = 8 * 1024 * 1024
 """After a full disk: enough for a batch, its indexes and the WAL, with room to spare."""
@@ -95,9 +95,7 @@ class SqliteStore:
 
         with (
             translated(self.path),
-            engine.transaction(
-                engine.make("sqlite", partial(look, self.path), begin="BEGIN")
-            ) as connection,
+            engine.transaction(self._reader) as connection,
         ):
             connection.exec_driver_sql("PRAGMA query_only = ON")
             yield connection
@@ -115,13 +113,22 @@ class SqliteStore:
         with (
             self.lock.held(),
             translated(self.path),
-            engine.transaction(
-                engine.make(
-                    "sqlite", partial(connect, self.path, create=True), begin="BEGIN IMMEDIATE"
-                )
-            ) as connection,
+            engine.transaction(self._writer) as connection,
         ):
             yield connection
+
+    @cached_property
+    def _reader(self) -> "Engine":
+        from worker.store import engine
+
+        return engine.make("sqlite", partial(look, self.path), begin="BEGIN")
+
+    @cached_property
+    def _writer(self) -> "Engine":
+        from worker.store import engine
+
+        making = partial(connect, self.path, create=True)
+        return engine.make("sqlite", making, begin="BEGIN IMMEDIATE")
 
     def revision(self) -> str | None:
         """Tell the schema's revision; None where nothing has been made yet.
