@@ -20,7 +20,7 @@ from worker.effects import (
     Told,
 )
 from worker.masking import mask_addresses
-from worker.model import Address, DeadLetter, Decision, Kind, Received
+from worker.model import Address, DeadLetter, Decision, Kind, Received, Recipient
 from worker.policy import Policy
 from worker.reading import clip
 
@@ -140,7 +140,7 @@ def _notice(decisions: Sequence[Decision]) -> Owed:
         summary=Summary(
             sort=sort_of(said.type, said.subtype),
             domains=domains,
-            sample=_masked(first.feedback.recipient.reported),
+            sample=_sample(first.feedback.recipient),
             occurred_at=first.occurred_at,
         ),
         feedback_id=said.feedback_id,
@@ -194,6 +194,12 @@ def sort_of(kind: str | None, subtype: str | None) -> str:
 
 def _summary(sort: str, domain: str, address: str, occurred_at: datetime) -> Summary:
     return Summary(sort=sort, domains={domain: 1}, sample=_masked(address), occurred_at=occurred_at)
+
+
+def _sample(recipient: Recipient) -> str:
+    if recipient.address:  # nearly always, and cheaper than to look for it in what was reported
+        return f"***@{recipient.address.domain}"
+    return _masked(recipient.reported)
 
 
 def _masked(address: str) -> str:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -96,6 +97,7 @@ def _plain(row: Sequence[Any]) -> list[Any]:
     return [_text(value) if isinstance(value, datetime) else value for value in row]
 
 
+@lru_cache(maxsize=256)  # all messages of a receive have its time
 def _text(time: datetime) -> str:
     """`YYYY-MM-DD HH:MM:SS.ffffff`; all our times are UTC."""
     return time.isoformat(" ", "microseconds")[:26]
