@@ -183,7 +183,7 @@ class Received(Struct, frozen=True, kw_only=True):
     """SQS's ApproximateReceiveCount: good for back-off, never for correctness."""
     received_at: datetime
     lease_until: float
-    """`time.monotonic()` at which the visibility timeout runs out."""
+    """On `worker.clock`, when the visibility timeout runs out, unless it is extended."""
     sent_at: datetime | None = None
     attributes: Mapping[str, Any] = {}
     """MessageAttributes in SQS's own shape."""

@@ -5,7 +5,6 @@ Quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 
 import json
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from worker import __version__
+from worker import __version__, clock
 from worker.aws import (
     DENIED,
     STALE_CREDENTIALS,
@@ -30,6 +29,8 @@ LARGEST_BATCH = 10
 """Messages in one receive, entries in one batch call."""
 MOST_ATTRIBUTES = 10
 """Message attributes of one message."""
+LONGEST_HOLD_SECONDS = 43_200
+"""How long a message can be kept invisible, from its receive on: 12 hours."""
 
 
 class Counts(Struct, frozen=True):
@@ -73,7 +74,7 @@ class Queue:
         self.url = url
         self._dead_letter_url = dead_letter_url
         self._looked_for_dead_letters = False
-        self._visibility_seconds = visibility_seconds
+        self.visibility_seconds = visibility_seconds
         self._connect = partial(
             make_client, "sqs", region, wait_seconds=wait_seconds, connections=connections
         )
@@ -110,11 +111,11 @@ class Queue:
             "receive_message",
             MaxNumberOfMessages=most,
             WaitTimeSeconds=wait_seconds,
-            VisibilityTimeout=self._visibility_seconds,
+            VisibilityTimeout=self.visibility_seconds,
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             MessageAttributeNames=["All"],
         )
-        received_at, lease_until = datetime.now(UTC), time.monotonic() + self._visibility_seconds
+        received_at, lease_until = datetime.now(UTC), clock.now() + self.visibility_seconds
         # An empty list may be absent from the answer.
         return [
             _received(message, received_at, lease_until) for message in answer.get("Messages", ())
@@ -130,6 +131,15 @@ class Queue:
 
     def release(self, messages: Sequence[Received], seconds: Sequence[float]) -> list[Unsettled]:
         """Make up to ten messages visible again, each after its own seconds; return the rest."""
+        return self._have_hidden(messages, seconds)
+
+    def extend(self, messages: Sequence[Received]) -> list[Unsettled]:
+        """Have up to ten messages hidden for another visibility timeout; return the rest."""
+        return self._have_hidden(messages, [self.visibility_seconds] * len(messages))
+
+    def _have_hidden(
+        self, messages: Sequence[Received], seconds: Sequence[float]
+    ) -> list[Unsettled]:
         entries = [
             {
                 "Id": str(number),

@@ -14,6 +14,7 @@ class Queue:
     """Long polls last until `gate` is open; then they bring nothing, or `error`."""
 
     name = url = "queue"
+    visibility_seconds = 60
 
     def __init__(self):
         self.gate = threading.Event()

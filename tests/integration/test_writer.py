@@ -6,6 +6,7 @@ import time
 import pytest
 from waiting import wait_until
 
+from worker import clock
 from worker.consumer import arrivals, writing
 from worker.consumer.pace import Pace
 from worker.consumer.tally import Tally
@@ -192,7 +193,7 @@ class TestOutage:
         from msgspec.structs import replace
 
         books.away = True
-        short = replace(message("a"), lease_until=time.monotonic() + arrivals.LEASE_LEFT_SECONDS)
+        short = replace(message("a"), lease_until=clock.now() + arrivals.LEASE_LEFT_SECONDS)
         started = time.monotonic()
         (handled,) = make().write([short])
         assert handled.disposition == Release(0, begun=True)

@@ -6,6 +6,8 @@ import time
 import pytest
 from msgspec.structs import replace
 
+from worker import clock
+from worker.consumer.leases import Leases
 from worker.consumer.pace import Pace
 from worker.consumer.refusal import Refusal
 from worker.consumer.settling import Settler
@@ -21,6 +23,7 @@ class Queue:
     """Notes what is asked of it; deletes can be refused, dead letters slow."""
 
     url = "https://queue"
+    visibility_seconds = 60
 
     def __init__(self):
         self.calls = []
@@ -85,8 +88,9 @@ def tally():
 @pytest.fixture
 def make(queue, pace, stopping, tally):
     def make(*, books=None, give_up=None):
-        refusal = Refusal(pace=pace, stopping=stopping, give_up=give_up)
-        return Settler(queue=queue, books=books, tally=tally, refusal=refusal)
+        leases = Leases(queue)
+        refusal = Refusal(pace=pace, leases=leases, stopping=stopping, give_up=give_up)
+        return Settler(0, queue=queue, books=books, leases=leases, tally=tally, refusal=refusal)
 
     return make
 
@@ -121,16 +125,16 @@ def test_messages_set_aside_are_deleted_in_tens_and_soon(make, queue, message, m
 def test_a_slow_dead_letter_queue_makes_no_copies(make, queue, tally, message):
     """The third would be sent when somebody else has it already."""
     queue.send_seconds = 0.2
-    until = time.monotonic() + 0.5
+    until = clock.now() + 0.5
     letters = [replace(message("nonsense"), lease_until=until) for _ in range(4)]
     make().settle([Handled(letter, WHY) for letter in letters])
-    assert [call for call, _ in queue.calls] == ["send", "send", "delete"]
+    assert [call for call, _ in queue.calls] == ["send", "send", "release", "release", "delete"]
     assert tally.as_dict()["dead_lettered"] == tally.as_dict()["deferred"] == 2
 
 
 def test_one_whose_lease_has_ended_is_left_alone(make, queue, tally, message):
-    late = replace(message("late"), lease_until=time.monotonic())
-    make().settle([Handled(late, WHY), Handled(late, Release(0))])
+    late = replace(message("late"), lease_until=clock.now())
+    make().settle([Handled(late, WHY), Handled(late, Release(0)), Handled(late, APPLIED)])
     assert queue.calls == []
     assert tally.set_aside == 2
 
@@ -172,7 +176,7 @@ class TestRefusedDeletes:
     ):
         monkeypatch.setattr("worker.consumer.refusal.back_off", lambda _: 0.05)
         queue.refuses.add("delete")
-        short = replace(message("a"), lease_until=time.monotonic() + 0.02)
+        short = replace(message("a"), lease_until=clock.now() + 0.02)
         settler = make()
         thread = threading.Thread(target=settler.settle, args=([Handled(short, APPLIED)],))
         thread.start()

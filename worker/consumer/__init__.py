@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from worker.books import Books
 from worker.consumer.allowance import Allowance
+from worker.consumer.leases import Leases
 from worker.consumer.pace import Pace
 from worker.consumer.polling import Poller
 from worker.consumer.refusal import Refusal
@@ -75,7 +76,8 @@ class Consumer:
             give_up=give_up,
             break_off=break_off,
         )
-        refusal = Refusal(pace=self.pace, stopping=self.stopped, give_up=give_up)
+        leases = Leases(queue)
+        refusal = Refusal(pace=self.pace, leases=leases, stopping=self.stopped, give_up=give_up)
         self._pollers = [
             Poller(
                 number,
@@ -83,8 +85,15 @@ class Consumer:
                 wait_seconds=plan.wait_seconds,
                 writer=writer,
                 settler=Settler(
-                    queue=queue, books=books, tally=self.tally, refusal=refusal, notices=notices
+                    number,
+                    queue=queue,
+                    books=books,
+                    leases=leases,
+                    tally=self.tally,
+                    refusal=refusal,
+                    notices=notices,
                 ),
+                leases=leases,
                 tell=tell,
                 allowance=self._allowance,
                 pace=self.pace,
@@ -94,6 +103,9 @@ class Consumer:
             for number in range(plan.pollers)
         ]
         self._threads = [self._thread(f"poller-{p.number}", p.run) for p in self._pollers]
+        self._done = threading.Event()
+        """No poller holds anything any more, or is waited for."""
+        self._keeper = self._thread("lease-keeper", lambda: leases.keep(self._done))
 
     @property
     def held(self) -> int:
@@ -112,7 +124,7 @@ class Consumer:
 
     def start(self) -> None:
         """Start all threads."""
-        for thread in self._threads:
+        for thread in (*self._threads, self._keeper):
             thread.start()
 
     def look_after(self) -> None:
@@ -140,6 +152,7 @@ class Consumer:
                 if not self.held:
                     break
             running[0].join(0.05)
+        self._done.set()
         late = [thread.name for thread in self._running()]
         if late:
             log.warning("consumer.left_behind", threads=late, held=self.held)

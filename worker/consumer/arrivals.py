@@ -1,8 +1,8 @@
 """Messages between their receive and the writer's answer."""
 
-import time
 from collections.abc import Sequence
 
+from worker import clock
 from worker.model import Handled, Received, Release
 
 HELD_SECONDS = 25.0
@@ -21,7 +21,7 @@ class Arrival:
         self.handled: list[Handled] = []
         self.begun = False
         leases_end = min(message.lease_until for message in messages) - LEASE_LEFT_SECONDS
-        self._until = min(time.monotonic() + HELD_SECONDS, leases_end)
+        self._until = min(clock.now() + HELD_SECONDS, leases_end)
 
     @property
     def done(self) -> bool:
@@ -31,7 +31,7 @@ class Arrival:
     @property
     def overdue(self) -> bool:
         """Held long enough for an outage to end."""
-        return time.monotonic() >= self._until
+        return clock.now() >= self._until
 
     def take(self, handled: Sequence[Handled]) -> None:
         """Learn what became of the first of what was left; what has met an outage stays."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 import structlog
 
 from worker.consumer.allowance import Allowance
+from worker.consumer.leases import Leases
 from worker.consumer.pace import Pace
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
@@ -36,6 +37,7 @@ class Poller:
         wait_seconds: int,
         writer: Writer,
         settler: Settler,
+        leases: Leases,
         tell: Callable[[Handled], None],
         allowance: Allowance,
         pace: Pace,
@@ -47,6 +49,7 @@ class Poller:
         self._wait_seconds = wait_seconds
         self._writer = writer
         self._settler = settler
+        self._leases = leases
         self._tell = tell
         self._allowance = allowance
         self._pace = pace
@@ -111,6 +114,7 @@ class Poller:
         if self._stopping.is_set():
             handled = [Handled(message, Release(0, begun=False)) for message in messages]
         else:
+            self._leases.hold(self.number, messages)
             handled = self._writer.write(messages)
         self._settler.settle(handled)
         self.held = 0

@@ -5,11 +5,11 @@ nothing is received until a delete succeeds.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 import structlog
 
+from worker.consumer.leases import Leases
 from worker.consumer.pace import Pace
 from worker.errors import Refused, Unavailable
 from worker.model import Received
@@ -26,10 +26,12 @@ class Refusal:
         self,
         *,
         pace: Pace,
+        leases: Leases,
         stopping: threading.Event,
         give_up: Callable[[BaseException], None] | None,
     ) -> None:
         self._pace = pace
+        self._leases = leases
         self._stopping = stopping
         self._give_up = give_up
         self._told: set[str] = set()
@@ -48,7 +50,7 @@ class Refusal:
         while not self._stopping.wait(back_off(attempt)):
             attempt += 1
             try:
-                _delete_ours(messages, queue)
+                self._delete_ours(messages, queue)
             except (Unavailable, Refused):
                 continue
             self.forget("delete")
@@ -66,11 +68,9 @@ class Refusal:
         """It has succeeded."""
         self._told.discard(call)
 
-
-def _delete_ours(messages: Sequence[Received], queue: Queue) -> None:
-    now = time.monotonic()
-    ours = [message for message in messages if message.lease_until > now]
-    if not ours:
-        queue.ask_to_delete()
-    for start in range(0, len(ours), LARGEST_BATCH):
-        queue.delete(ours[start : start + LARGEST_BATCH])
+    def _delete_ours(self, messages: Sequence[Received], queue: Queue) -> None:
+        ours = [message for message in messages if self._leases.lasts(message)]
+        if not ours:
+            queue.ask_to_delete()
+        for start in range(0, len(ours), LARGEST_BATCH):
+            queue.delete(ours[start : start + LARGEST_BATCH])

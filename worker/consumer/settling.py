@@ -6,10 +6,13 @@ durable. Whatever fails here does no harm: the message comes again, and is a dup
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import structlog
 
+from worker import clock
 from worker.books import Books
+from worker.consumer.leases import Leases
 from worker.consumer.refusal import Refusal
 from worker.consumer.tally import Tally
 from worker.effects import Owed
@@ -36,15 +39,19 @@ class Settler:
 
     def __init__(
         self,
+        poller: int,
         *,
         queue: Queue,
         books: Books,
+        leases: Leases,
         tally: Tally,
         refusal: Refusal,
         notices: Callable[[Sequence[SetAside]], Sequence[Owed]] = lambda _: (),
     ) -> None:
         self._queue = queue
         self._books = books
+        self._leases = leases
+        self._hold = partial(leases.hold, poller)
         self._tally = tally
         self._refusal = refusal
         self._notices = notices
@@ -71,17 +78,23 @@ class Settler:
                 case DeadLetter() as why:
                     letters.append((one.received, why))
         self._delete(deletes)
+        self._hold([received for received, _ in letters])
         self._release(releases)
         if letters:
             self._set_all_aside(letters)
+            self._hold(())
 
     def _set_all_aside(self, letters: Sequence[tuple[Received, DeadLetter]]) -> None:
         set_aside: list[SetAside] = []
         since = time.monotonic()
         self._longest_send = 0.0
-        for received, why in letters:
+        for number, (received, why) in enumerate(letters, 1):
             if where := self._set_aside(received, why):
                 set_aside.append((received, why, where))
+            else:
+                done = [kept for kept, _, _ in set_aside]
+                self._hold([*done, *(other for other, _ in letters[number:])])
+                self._release([(received, release_delay(received.receive_count))])
             if len(set_aside) == LARGEST_BATCH or time.monotonic() - since > SOON_SECONDS:
                 self._done_with(set_aside)
                 set_aside, since = [], time.monotonic()
@@ -92,20 +105,20 @@ class Settler:
         self._delete([received for received, _, _ in set_aside])
 
     def _delete(self, messages: Sequence[Received]) -> None:
+        ours = self._ours("delete", messages)
         try:
-            self._in_tens("delete", messages, self._queue.delete)
+            self._in_tens("delete", ours, self._queue.delete)
         except Refused as refused:
-            self._refusal.wait_out(refused, messages, self._queue)
+            self._refusal.wait_out(refused, ours, self._queue)
 
     def _release(self, releases: Sequence[tuple[Received, float]]) -> None:
-        """Give messages back; not one that is somebody else's by now."""
-        now = time.monotonic()
-        ours = [(message, after) for message, after in releases if message.lease_until > now]
-        after = {id(message): seconds for message, seconds in ours}
+        """Give messages back."""
+        after = {id(message): seconds for message, seconds in releases}
+        ours = self._ours("release", [message for message, _ in releases])
         try:
             self._in_tens(
                 "release",
-                [message for message, _ in ours],
+                ours,
                 lambda some: self._queue.release(some, [after[id(message)] for message in some]),
             )
         except Refused as refused:
@@ -114,15 +127,21 @@ class Settler:
             if ours:
                 self._refusal.forget("release")
 
+    def _ours(self, what: str, messages: Sequence[Received]) -> Sequence[Received]:
+        """Leave alone what may be somebody else's by now: it comes again, and is a duplicate."""
+        ours = [message for message in messages if self._leases.lasts(message)]
+        if late := len(messages) - len(ours):
+            log.warning("leases.ended", call=what, count=late)
+        return ours
+
     def _set_aside(self, received: Received, why: DeadLetter) -> str | None:
-        """Put a message where it is kept, and say where; None: it stays on the queue."""
+        """Put a message where it is kept, and say where; None: it goes back to the queue."""
         try:
             where = self._again(self._keep, received, why)
         except _LeaseEnds:
             self._defer(received, "its visibility timeout ends before it could be sent")
             return None
         except Exception as error:  # noqa: BLE001 neither queue nor books may end the poller
-            self._release([(received, release_delay(received.receive_count))])
             self._defer(received, str(error))
             return None
         log.warning(
@@ -153,8 +172,8 @@ class Settler:
 
     def _keep(self, received: Received, why: DeadLetter) -> str:
         """Hand the message to the dead-letter queue or, where there is none for it, keep it."""
-        began = time.monotonic()
-        if began + self._longest_send >= received.lease_until:
+        began = clock.now()
+        if began + self._longest_send >= self._leases.until(received):
             raise _LeaseEnds  # a slow dead-letter queue would have a copy from each of several
         try:
             self._queue.send_dead_letter(received, why)
@@ -164,7 +183,7 @@ class Settler:
                 transaction.quarantine(self._queue.url, received, why)
             return "quarantine"
         finally:
-            self._longest_send = max(self._longest_send, time.monotonic() - began)
+            self._longest_send = max(self._longest_send, clock.now() - began)
         return "dead_letter_queue"
 
     def _in_tens(self, what: str, messages: Sequence[Received], call: BatchCall) -> None:

@@ -1,0 +1,181 @@
+"""What is held for long is extended; what is not ours any more is left alone."""
+
+import threading
+
+import pytest
+from msgspec.structs import replace
+
+from worker import clock
+from worker.consumer.leases import Leases
+from worker.errors import Unavailable
+from worker.queue import LONGEST_HOLD_SECONDS, Unsettled
+
+VISIBILITY = 60
+
+
+class Queue:
+    """Notes what is extended; some of it fails."""
+
+    visibility_seconds = VISIBILITY
+
+    def __init__(self):
+        self.extended = []
+        self.fails = {}
+        self.away = False
+
+    def extend(self, messages):
+        if self.away:
+            raise Unavailable("away")
+        self.extended.append([message.message_id for message in messages])
+        return [
+            Unsettled(one, "No", self.fails[one.message_id])
+            for one in messages
+            if one.message_id in self.fails
+        ]
+
+
+@pytest.fixture
+def time(monkeypatch):
+    """A clock that goes when it is told to."""
+
+    class Time:
+        now = 1_000_000.0
+
+    monkeypatch.setattr(clock, "now", lambda: Time.now)
+    return Time
+
+
+@pytest.fixture
+def queue():
+    return Queue()
+
+
+@pytest.fixture
+def leases(queue):
+    return Leases(queue)
+
+
+@pytest.fixture
+def received(message, time):
+    """Make messages that are received now."""
+
+    def make(count=1):
+        return [replace(message("a"), lease_until=time.now + VISIBILITY) for _ in range(count)]
+
+    return make
+
+
+def test_a_lease_is_extended_once_half_of_it_has_passed(leases, queue, received, time):
+    (one,) = received()
+    leases.hold(0, [one])
+    time.now += VISIBILITY / 2
+    leases.extend()
+    assert queue.extended == []
+    time.now += 1
+    leases.extend()
+    leases.extend()
+    assert queue.extended == [["message-1"]]
+    time.now += VISIBILITY - 1
+    assert leases.lasts(one)
+    time.now += 1
+    assert not leases.lasts(one)
+
+
+def test_it_goes_on_for_as_long_as_it_is_held_but_not_beyond_twelve_hours(
+    leases, queue, received, time
+):
+    (one,) = received()
+    leases.hold(0, [one])
+    began = time.now
+    while leases.lasts(one):
+        time.now += VISIBILITY / 4
+        leases.extend()
+    held = time.now - began
+    assert LONGEST_HOLD_SECONDS - VISIBILITY <= held <= LONGEST_HOLD_SECONDS
+
+
+def test_many_are_extended_in_tens(leases, queue, received, time):
+    leases.hold(0, received(12))
+    leases.hold(1, received(1))
+    time.now += VISIBILITY * 0.6
+    leases.extend()
+    assert [len(some) for some in queue.extended] == [10, 2, 1]
+
+
+def test_a_lease_that_has_run_out_is_not_taken_back(leases, queue, received, time):
+    (one,) = received()
+    leases.hold(0, [one])
+    time.now += VISIBILITY
+    leases.extend()
+    assert queue.extended == []
+    assert not leases.lasts(one)
+
+
+def test_what_sqs_would_not_extend_runs_out_or_is_lost_at_once(leases, queue, received, time):
+    passing, lost, fine = received(3)
+    queue.fails = {passing.message_id: True, lost.message_id: False}
+    leases.hold(0, [passing, lost, fine])
+    time.now += VISIBILITY * 0.6
+    leases.extend()
+    assert [leases.lasts(one) for one in (passing, lost, fine)] == [True, False, True]
+    queue.extended.clear()
+    leases.extend()
+    assert queue.extended == [[passing.message_id]]
+    time.now += VISIBILITY * 0.5
+    assert [leases.lasts(one) for one in (passing, lost, fine)] == [False, False, True]
+
+
+def test_what_was_let_go_is_not_extended_and_leaves_nothing_behind(leases, queue, received, time):
+    first, second = received(2)
+    leases.hold(0, [first, second])
+    time.now += VISIBILITY * 0.6
+    leases.extend()
+    leases.hold(0, [second])
+    time.now += VISIBILITY * 0.6
+    leases.extend()
+    assert queue.extended == [[first.message_id, second.message_id], [second.message_id]]
+    leases.hold(0, ())
+    assert (leases._held, leases._until) == ({}, {})
+
+
+def test_letting_go_waits_for_an_extension_under_way(leases, queue, received, time):
+    """Else it would come after the release, and hide what was given back."""
+    (one,) = received()
+    leases.hold(0, [one])
+    time.now += VISIBILITY * 0.6
+    asked, answer = threading.Event(), threading.Event()
+
+    def slow(messages):
+        asked.set()
+        answer.wait(10)
+        return []
+
+    queue.extend = slow
+    threading.Thread(target=leases.extend).start()
+    assert asked.wait(5)
+    letting_go = threading.Thread(target=leases.hold, args=(0, ()))
+    letting_go.start()
+    letting_go.join(0.2)
+    assert letting_go.is_alive()
+    answer.set()
+    letting_go.join(5)
+    assert not letting_go.is_alive()
+
+
+def test_trouble_with_sqs_is_waited_for(queue, received, message, monkeypatch):
+    monkeypatch.setattr("worker.consumer.leases.back_off", lambda _: 0.01)
+    monkeypatch.setattr(queue, "visibility_seconds", 0.4)
+    leases, over = Leases(queue), threading.Event()
+    queue.away = True
+    leases.hold(0, [replace(message("a"), lease_until=clock.now() + 3_600)])
+    monkeypatch.setattr(leases, "_is_due", lambda _: True)
+    keeper = threading.Thread(target=leases.keep, args=(over,))
+    keeper.start()
+    over.wait(0.3)
+    assert keeper.is_alive()
+    queue.away = False
+    while not queue.extended:
+        over.wait(0.01)
+    over.set()
+    keeper.join(5)
+    assert not keeper.is_alive()

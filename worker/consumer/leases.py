@@ -1,0 +1,105 @@
+"""Leases: what is held for longer than half of its visibility timeout has it extended.
+
+A message waits when the books are slow, or a dead-letter queue. Once its lease has run out it may
+be somebody else's, and its receipt handle is not used again: a stale handle in
+ChangeMessageVisibility would take it away from whoever has it
+(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html).
+"""
+
+import threading
+from collections.abc import Sequence
+
+import structlog
+
+from worker import clock
+from worker.errors import Refused, Unavailable
+from worker.model import Received
+from worker.queue import LARGEST_BATCH, LONGEST_HOLD_SECONDS, Queue
+from worker.retries import back_off
+
+LONGEST_TICK_SECONDS = 1.0
+TICKS = 8
+"""Looks at a lease while it lasts."""
+
+log = structlog.get_logger()
+
+
+class Leases:
+    """What each poller holds, and until when. Thread-safe."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._seconds = queue.visibility_seconds
+        self._held: dict[int, Sequence[Received]] = {}
+        self._until: dict[str, float] = {}
+        """By receipt handle; of those that were extended, or are known to be lost."""
+        self._turn = threading.Lock()
+        self._troubles = 0
+
+    def hold(self, poller: int, messages: Sequence[Received]) -> None:
+        """Learn what a poller holds now; what it held before and is not among it is let go.
+
+        Waits for an extension under way, so that none comes after a release.
+        """
+        with self._turn:
+            before = self._held.pop(poller, ())
+            if messages:
+                self._held[poller] = messages
+            if self._until:
+                kept = {message.receipt_handle for message in messages}
+                for message in before:
+                    if message.receipt_handle not in kept:
+                        self._until.pop(message.receipt_handle, None)
+
+    def until(self, message: Received) -> float:
+        """Tell when the lease of a message that is held runs out, on `worker.clock`."""
+        return self._until.get(message.receipt_handle, message.lease_until)
+
+    def lasts(self, message: Received) -> bool:
+        """Tell whether a message is still ours."""
+        return self.until(message) > clock.now()
+
+    def keep(self, over: threading.Event) -> None:
+        """Extend whatever needs it, until it is over."""
+        tick = min(LONGEST_TICK_SECONDS, self._seconds / TICKS)
+        while not over.wait(tick):
+            try:
+                self.extend()
+                self._troubles = 0
+            except (Unavailable, Refused) as error:
+                self._troubles += 1
+                pause = back_off(self._troubles)
+                log.warning("lease.not_extended", error=str(error), next_try_seconds=round(pause))
+                over.wait(pause)
+
+    def extend(self) -> None:
+        """Extend the leases of which more than half has passed.
+
+        Raises:
+            Unavailable, Refused: SQS would not; those that were not extended run out.
+
+        """
+        for poller in list(self._held):
+            with self._turn:
+                waiting = [one for one in self._held.get(poller, ()) if self._is_due(one)]
+                for start in range(0, len(waiting), LARGEST_BATCH):
+                    self._extend(waiting[start : start + LARGEST_BATCH])
+
+    def _is_due(self, message: Received) -> bool:
+        now, until = clock.now(), self.until(message)
+        received = message.lease_until - self._seconds
+        may_last = now + self._seconds <= received + LONGEST_HOLD_SECONDS
+        return now < until < now + self._seconds / 2 and may_last
+
+    def _extend(self, messages: Sequence[Received]) -> None:
+        began = clock.now()
+        failed = {id(one.received): one for one in self._queue.extend(messages)}
+        for message in messages:
+            one = failed.get(id(message))
+            if one is None:
+                self._until[message.receipt_handle] = began + self._seconds
+            elif not one.again:
+                self._until[message.receipt_handle] = began  # it is not ours any more
+                name = message.message_id
+                log.warning("message.unsettled", call="extend", message_id=name, code=one.code)
+        log.info("leases.extended", count=len(messages) - len(failed), seconds=self._seconds)
