@@ -14,6 +14,7 @@ from worker.app import (
 )
 from worker.bounds import Bounds, Over
 from worker.consumer import Plan
+from worker.health import Health
 from worker.retries import while_away
 from worker.settings import Settings
 from worker.signals import caught
@@ -40,8 +41,9 @@ def run(settings: Settings) -> int:
             again(bounds.call, bring_schema_up, settings, store)
         except Over:
             return 0
-        relay = make_relay(settings, store)
-        consumer = make_consumer(settings, plan, queue, store, relay)
+        health = Health()
+        relay = make_relay(settings, store, health)
+        consumer = make_consumer(settings, plan, queue, store, health=health, relay=relay)
         log.info("worker.started", queue=queue.name, store=store.place, pollers=plan.pollers)
         say_where_dead_letters_go(queue, asked.to_stop)
         consumer.start()

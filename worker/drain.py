@@ -17,6 +17,7 @@ from worker.app import (
 from worker.bounds import Bounds, Over
 from worker.consumer import Consumer, Plan, Tally
 from worker.errors import Refused, Unavailable
+from worker.health import Health
 from worker.queue import Counts, Queue
 from worker.retries import a_few_times
 from worker.settings import Settings
@@ -87,7 +88,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
             raise Unavailable("stopped before it could begin: no answer by then") from None
         log.info("drain.started", queue=queue.name, store=store.place, messages=at_first.total)
         say_where_dead_letters_go(queue, asked.to_stop)
-        consumer = make_consumer(settings, plan, queue, store)
+        consumer = make_consumer(settings, plan, queue, store, health=Health())
         end = _End(consumer, queue, bounds)
         consumer.start()
         try:
@@ -147,7 +148,7 @@ def _deliver(
 ) -> tuple[Effects, BaseException | None]:
     """Deliver what is owed, here or from before, if all is well; count what is left of it."""
     try:
-        relay = make_relay(settings, store)
+        relay = make_relay(settings, store, Health())
         if relay is None:
             return Effects(), failure
         if failure is None:

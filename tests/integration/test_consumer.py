@@ -8,6 +8,7 @@ import pytest
 from worker import consumer as consuming
 from worker.consumer import Consumer, Plan
 from worker.errors import Unavailable
+from worker.health import Health
 
 
 class Queue:
@@ -40,7 +41,13 @@ def queue():
 
 @pytest.fixture
 def consumer(queue):
-    nothing = {"books": None, "process": lambda _: [], "tell": print, "probe": lambda: None}
+    nothing = {
+        "books": None,
+        "process": lambda _: [],
+        "tell": print,
+        "probe": lambda: None,
+        "health": Health(),
+    }
     return Consumer(Plan(wait_seconds=1, pollers=4), queue=queue, **nothing)
 
 

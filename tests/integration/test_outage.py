@@ -11,6 +11,7 @@ from worker.consumer.pace import Pace
 from worker.consumer.tally import Tally
 from worker.consumer.writing import Writer
 from worker.errors import Unavailable
+from worker.health import Health
 from worker.model import Delete, Handled, Outcome, Release
 
 
@@ -47,6 +48,7 @@ def wait_out(monkeypatch, message):
         )
         books, tally = Books(failing_probes), Tally()
         writer = Writer(
+            health=Health(),
             process=books.process,
             probe=books.probe,
             tally=tally,

@@ -25,6 +25,7 @@ from worker.effects import (
     Unfit,
 )
 from worker.errors import Stopped, Unavailable
+from worker.health import Health
 from worker.owing import owed_for_parked, owed_for_removal
 from worker.page import Page
 from worker.patterns import Patterns
@@ -100,7 +101,7 @@ def work(sender, volume=FAST, lane=Lane.SLACK):
 
 
 def deliver(store, sender, *, seconds=10, volume=FAST, lane=Lane.SLACK):
-    relay = Relay(Outbox(store), [work(sender, volume, lane)], Patience())
+    relay = Relay(Outbox(store), [work(sender, volume, lane)], Patience(), Health())
     relay.deliver_for(seconds, threading.Event())
     assert relay.failure is None
     return relay
@@ -188,7 +189,7 @@ def test_the_last_try_parks_and_tells(store, message, monkeypatch):
     for _ in range(2):
         make_due(store)
         sender = Sender(Later(error="503"))
-        relay = Relay(Outbox(store), [work(sender)], Patience())
+        relay = Relay(Outbox(store), [work(sender)], Patience(), Health())
         relay.deliver_for(0.5, threading.Event())
     first, notice = rows(store)
     assert (first["state"], first["parked_by"], first["attempts"]) == ("parked", "tries", 2)
@@ -303,7 +304,7 @@ def test_books_that_are_away_for_a_moment_repeat_nothing(store, message, monkeyp
 def test_two_workers_share_the_work_and_deliver_nothing_twice(store, message):
     owe(store, message, 60)
     senders = [Sender(), Sender()]
-    relays = [Relay(Outbox(store), [work(sender)], Patience()) for sender in senders]
+    relays = [Relay(Outbox(store), [work(sender)], Patience(), Health()) for sender in senders]
     for relay in relays:
         relay.start()
     deadline = time.monotonic() + 30
@@ -331,7 +332,7 @@ def test_two_lanes_fail_apart_from_each_other(store, message):
         work(slack),
         work(ses, volumes.Volume(name="ses:test", per_second=1_000), Lane.SUPPRESSION),
     ]
-    Relay(Outbox(store), lanes, Patience()).deliver_for(3, threading.Event())
+    Relay(Outbox(store), lanes, Patience(), Health()).deliver_for(3, threading.Event())
     assert {row["lane"]: row["state"] for row in rows(store)} == {
         "slack": "parked",
         "suppression": "delivered",

@@ -12,6 +12,7 @@ from worker.consumer.pace import Pace
 from worker.consumer.tally import Tally
 from worker.consumer.writing import Writer
 from worker.errors import Misconfigured, Unavailable
+from worker.health import Health
 from worker.model import Delete, Handled, Outcome, Release
 
 
@@ -69,6 +70,7 @@ def pace():
 def make(books, stopping, pace):
     def make(give_up=None):
         return Writer(
+            health=Health(),
             process=books.process,
             probe=books.probe,
             tally=Tally(),

@@ -13,6 +13,7 @@ from worker.consumer.refusal import Refusal
 from worker.consumer.settling import Settler
 from worker.consumer.tally import Tally
 from worker.errors import Misconfigured, Raced, Refused, Unavailable
+from worker.health import Health
 from worker.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
 
 WHY = DeadLetter(Reason.NOT_JSON)
@@ -88,9 +89,19 @@ def tally():
 @pytest.fixture
 def make(queue, pace, stopping, tally):
     def make(*, books=None, give_up=None):
-        leases = Leases(queue)
-        refusal = Refusal(pace=pace, leases=leases, stopping=stopping, give_up=give_up)
-        return Settler(0, queue=queue, books=books, leases=leases, tally=tally, refusal=refusal)
+        leases, health = Leases(queue), Health()
+        refusal = Refusal(
+            pace=pace, leases=leases, health=health, stopping=stopping, give_up=give_up
+        )
+        return Settler(
+            0,
+            queue=queue,
+            books=books,
+            leases=leases,
+            pulse=health.pulse("poller-0"),
+            tally=tally,
+            refusal=refusal,
+        )
 
     return make
 

@@ -11,6 +11,7 @@ import structlog
 from worker.aws import region_for, region_in
 from worker.consumer import Consumer, Plan
 from worker.errors import Misconfigured, Refused, Unavailable
+from worker.health import Health
 from worker.metrics import Metrics
 from worker.model import Handled
 from worker.owing import owed_for_set_aside
@@ -127,6 +128,8 @@ def make_consumer(
     plan: Plan,
     queue: Queue,
     store: Store,
+    *,
+    health: Health,
     relay: "Relay | None" = None,
 ) -> Consumer:
     """Put the loops together; the relay learns when something may be owed."""
@@ -145,12 +148,13 @@ def make_consumer(
         process=partial(process, books=store, policy=policy),
         tell=tell,
         probe=store.probe,
+        health=health,
         break_off=store.break_off,
         notices=owed_for_set_aside if policy.notify else lambda _: (),
     )
 
 
-def make_relay(settings: Settings, store: Store) -> "Relay | None":
+def make_relay(settings: Settings, store: Store, health: Health) -> "Relay | None":
     """Make the relay; None where no sender is configured, for then no effect is owed.
 
     Raises:
@@ -162,7 +166,7 @@ def make_relay(settings: Settings, store: Store) -> "Relay | None":
     # Only here: Slack's and SQLAlchemy's libraries take 0.3 s and 20 MB.
     from worker.app import effects
 
-    return effects.make_relay(settings, store)
+    return effects.make_relay(settings, store, health)
 
 
 def say_where_dead_letters_go(queue: Queue, stop: threading.Event) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from worker.app import region_of
 from worker.effects import Delivery, Effect, Lane, Owed
 from worker.errors import Misconfigured
+from worker.health import Health
 from worker.owing import owed_for_parked, owed_for_removal
 from worker.relay import LaneWork, Patience, Relay
 from worker.settings import Addresses, Settings, SlackSettings
@@ -23,7 +24,7 @@ SUPPRESSION_LEASE_SECONDS = 240.0
 """A removal makes three calls, at most seven, each with its turn, its time-out and a second try."""
 
 
-def make_relay(settings: Settings, store: Store) -> Relay:
+def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
     """Make the relay, with a lane for each sender that is configured.
 
     Raises:
@@ -36,7 +37,7 @@ def make_relay(settings: Settings, store: Store) -> Relay:
         lanes.append(_slack_lane(settings.slack))
     if settings.suppression.remove:
         lanes.append(_suppression_lane(settings, store, patience))
-    return Relay(Outbox(store), lanes, patience)
+    return Relay(Outbox(store), lanes, patience, health)
 
 
 def slack_volume(settings: SlackSettings) -> Volume:

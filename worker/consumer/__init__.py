@@ -20,6 +20,7 @@ from worker.consumer.settling import SetAside, Settler
 from worker.consumer.tally import Tally
 from worker.consumer.writing import Writer
 from worker.effects import Owed
+from worker.health import Health
 from worker.model import Handled, Received
 from worker.queue import LARGEST_BATCH, Queue
 
@@ -57,6 +58,7 @@ class Consumer:
         process: Callable[[Sequence[Received]], list[Handled]],
         tell: Callable[[Handled], None],
         probe: Callable[[], None],
+        health: Health,
         break_off: Callable[[], None] = lambda: None,
         notices: Callable[[Sequence[SetAside]], Sequence[Owed]] = lambda _: (),
     ) -> None:
@@ -65,6 +67,8 @@ class Consumer:
         self.failure: BaseException | None = None
         self.stopped = threading.Event()
         """Somebody has asked for the end, or a failure has."""
+        self._health = health
+        self._told_late: set[str] = set()
         self._allowance = Allowance(plan.at_most)
         give_up = None if plan.patient else self.fail
         self._writer = writer = Writer(
@@ -72,36 +76,45 @@ class Consumer:
             probe=probe,
             tally=self.tally,
             pace=self.pace,
+            health=health,
             stopping=self.stopped,
             give_up=give_up,
             break_off=break_off,
         )
         leases = Leases(queue)
-        refusal = Refusal(pace=self.pace, leases=leases, stopping=self.stopped, give_up=give_up)
-        self._pollers = [
-            Poller(
+        refusal = Refusal(
+            pace=self.pace, leases=leases, health=health, stopping=self.stopped, give_up=give_up
+        )
+
+        def make_poller(number: int) -> Poller:
+            pulse = health.pulse(f"poller-{number}")
+            settler = Settler(
+                number,
+                queue=queue,
+                books=books,
+                leases=leases,
+                pulse=pulse,
+                tally=self.tally,
+                refusal=refusal,
+                notices=notices,
+            )
+            return Poller(
                 number,
                 queue=queue,
                 wait_seconds=plan.wait_seconds,
                 writer=writer,
-                settler=Settler(
-                    number,
-                    queue=queue,
-                    books=books,
-                    leases=leases,
-                    tally=self.tally,
-                    refusal=refusal,
-                    notices=notices,
-                ),
+                settler=settler,
                 leases=leases,
                 tell=tell,
                 allowance=self._allowance,
                 pace=self.pace,
+                health=health,
+                pulse=pulse,
                 stopping=self.stopped,
                 give_up=give_up,
             )
-            for number in range(plan.pollers)
-        ]
+
+        self._pollers = [make_poller(number) for number in range(plan.pollers)]
         self._threads = [self._thread(f"poller-{p.number}", p.run) for p in self._pollers]
         self._done = threading.Event()
         """No poller holds anything any more, or is waited for."""
@@ -130,6 +143,10 @@ class Consumer:
     def look_after(self) -> None:
         """Notice what hangs; whoever waits for the end calls this about once a second."""
         self._writer.look_after()
+        late = {one.loop: one.seconds for one in self._health.late}
+        for loop in late.keys() - self._told_late:
+            log.critical("loop.late", loop=loop, seconds=round(late[loop], 1))
+        self._told_late = set(late)
 
     def stop(self) -> None:
         """Receive no more; what is begun is finished, what still arrives goes back."""

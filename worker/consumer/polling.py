@@ -12,12 +12,16 @@ from worker.consumer.pace import Pace
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
 from worker.errors import Refused, Unavailable
+from worker.health import Health, Pulse
 from worker.model import Handled, Received, Release
 from worker.queue import LARGEST_BATCH, Queue
 from worker.retries import a_few_times, while_away
 
 GATHERED = 50
 """Messages, of a backlog, for one commit: five times fewer of them, for some 50 ms."""
+
+CALL_SECONDS = 60.0
+"""More than a call to SQS takes, on top of its long poll, with a second identity perhaps."""
 
 log = structlog.get_logger()
 
@@ -41,6 +45,8 @@ class Poller:
         tell: Callable[[Handled], None],
         allowance: Allowance,
         pace: Pace,
+        health: Health,
+        pulse: Pulse,
         stopping: threading.Event,
         give_up: Callable[[BaseException], None] | None,
     ) -> None:
@@ -53,6 +59,8 @@ class Poller:
         self._tell = tell
         self._allowance = allowance
         self._pace = pace
+        self._health = health
+        self._pulse = pulse
         self._stopping = stopping
         self._give_up = give_up
         # For as long as it takes, unless somebody waits for us.
@@ -73,14 +81,17 @@ class Poller:
                 self._see_through(messages)
 
     def _may_receive(self) -> bool:
+        self._pulse.rest()
         self._writer.await_books()
         return self._pace.await_turn(self.number)
 
     def _receive(self, granted: int) -> list[Received]:
         """Long-poll; wait for SQS for as long as it takes, unless somebody waits for us."""
         messages: list[Received] = []
+        self._pulse.within(self._wait_seconds + CALL_SECONDS)
         try:
             messages = self._again(self._queue.receive, granted, self._wait_seconds)
+            self._health.well("queue")
         except _Over:
             pass
         except (Unavailable, Refused) as error:
@@ -98,6 +109,7 @@ class Poller:
         """
         more = messages
         while len(more) == LARGEST_BATCH and len(messages) < GATHERED:
+            self._pulse.within(CALL_SECONDS)
             granted = self._allowance.take(LARGEST_BATCH, wait=False)
             more = []
             with suppress(Unavailable, Refused):  # the next long poll will meet it, and say so
@@ -115,6 +127,7 @@ class Poller:
             handled = [Handled(message, Release(0, begun=False)) for message in messages]
         else:
             self._leases.hold(self.number, messages)
+            self._pulse.rest()  # the writer has a pulse of its own
             handled = self._writer.write(messages)
         self._settler.settle(handled)
         self.held = 0
@@ -122,11 +135,13 @@ class Poller:
             self._tell(one)
 
     def _sleep(self, seconds: float) -> None:
+        self._pulse.within(seconds + self._wait_seconds + CALL_SECONDS)
         if self._stopping.wait(seconds):
             raise _Over
 
     def _tell_of_trouble(self, error: BaseException, seconds: float) -> None:
         self._pace.stumbled()
+        self._health.trouble("queue", error)
         log.warning(
             "queue.unavailable",
             queue=self._queue.name,

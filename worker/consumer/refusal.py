@@ -12,6 +12,7 @@ import structlog
 from worker.consumer.leases import Leases
 from worker.consumer.pace import Pace
 from worker.errors import Refused, Unavailable
+from worker.health import Health, Pulse
 from worker.model import Received
 from worker.queue import LARGEST_BATCH, Queue
 from worker.retries import back_off
@@ -27,16 +28,20 @@ class Refusal:
         *,
         pace: Pace,
         leases: Leases,
+        health: Health,
         stopping: threading.Event,
         give_up: Callable[[BaseException], None] | None,
     ) -> None:
         self._pace = pace
         self._leases = leases
+        self._health = health
         self._stopping = stopping
         self._give_up = give_up
         self._told: set[str] = set()
 
-    def wait_out(self, refused: Refused, messages: Sequence[Received], queue: Queue) -> None:
+    def wait_out(
+        self, refused: Refused, messages: Sequence[Received], queue: Queue, pulse: Pulse
+    ) -> None:
         """Have nobody receive, and try again to delete these, until it is allowed.
 
         One whose visibility timeout has ended is left alone: it comes again, and is a duplicate.
@@ -47,6 +52,8 @@ class Refusal:
             self._give_up(refused)
             return
         attempt = 1
+        self._health.trouble("deletes", refused)
+        pulse.rest()
         while not self._stopping.wait(back_off(attempt)):
             attempt += 1
             try:
@@ -54,6 +61,7 @@ class Refusal:
             except (Unavailable, Refused):
                 continue
             self.forget("delete")
+            self._health.well("deletes")
             self._pace.go_on("deletes")
             log.info("queue.allows", call="delete")
             return

@@ -17,10 +17,13 @@ from worker.consumer.refusal import Refusal
 from worker.consumer.tally import Tally
 from worker.effects import Owed
 from worker.errors import Refused, Unavailable
+from worker.health import Pulse
 from worker.model import DeadLetter, Delete, Handled, Outcome, Received, Release
 from worker.queue import LARGEST_BATCH, Queue, Unsettled
 from worker.retries import a_few_times, release_delay
 
+STEP_SECONDS = 60.0
+"""More than one call to SQS can take, or one write of the books."""
 SOON_SECONDS = 2.0
 """What was set aside waits no longer for others to be deleted with."""
 
@@ -44,6 +47,7 @@ class Settler:
         queue: Queue,
         books: Books,
         leases: Leases,
+        pulse: Pulse,
         tally: Tally,
         refusal: Refusal,
         notices: Callable[[Sequence[SetAside]], Sequence[Owed]] = lambda _: (),
@@ -51,6 +55,7 @@ class Settler:
         self._queue = queue
         self._books = books
         self._leases = leases
+        self._pulse = pulse
         self._hold = partial(leases.hold, poller)
         self._tally = tally
         self._refusal = refusal
@@ -109,7 +114,7 @@ class Settler:
         try:
             self._in_tens("delete", ours, self._queue.delete)
         except Refused as refused:
-            self._refusal.wait_out(refused, ours, self._queue)
+            self._refusal.wait_out(refused, ours, self._queue, self._pulse)
 
     def _release(self, releases: Sequence[tuple[Received, float]]) -> None:
         """Give messages back."""
@@ -163,6 +168,7 @@ class Settler:
                 log.warning("notice.lost", kind=owed[0].kind.value, error=str(error))
 
     def _owe(self, owed: Sequence[Owed]) -> None:
+        self._pulse.within(STEP_SECONDS)
         with self._books.transaction() as transaction:
             transaction.owe(owed)
 
@@ -173,6 +179,7 @@ class Settler:
     def _keep(self, received: Received, why: DeadLetter) -> str:
         """Hand the message to the dead-letter queue or, where there is none for it, keep it."""
         began = clock.now()
+        self._pulse.within(STEP_SECONDS)
         if began + self._longest_send >= self._leases.until(received):
             raise _LeaseEnds  # a slow dead-letter queue would have a copy from each of several
         try:
@@ -196,6 +203,7 @@ class Settler:
 
         def once() -> None:
             nonlocal left
+            self._pulse.within(STEP_SECONDS)
             unsettled = call(left)
             for one in unsettled:
                 if not one.again:

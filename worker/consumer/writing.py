@@ -15,6 +15,7 @@ from worker.consumer.arrivals import Arrival
 from worker.consumer.outage import Outage
 from worker.consumer.pace import Pace
 from worker.consumer.tally import Tally
+from worker.health import Health
 from worker.model import Handled, Received
 from worker.queue import LARGEST_BATCH
 from worker.retries import back_off
@@ -25,6 +26,8 @@ TICK_SECONDS = 0.2
 SLOW_SECONDS, HANGING_SECONDS = 5, 40
 """Of one turn: after the first it is said; after the second, which is more than the books' own
 deadlines allow for a statement, it is broken off."""
+STUCK_SECONDS = 2 * HANGING_SECONDS
+"""Of one turn: breaking it off has not helped."""
 
 log = structlog.get_logger()
 
@@ -39,6 +42,7 @@ class Writer:
         probe: Callable[[], None],
         tally: Tally,
         pace: Pace,
+        health: Health,
         stopping: threading.Event,
         give_up: Callable[[BaseException], None] | None,
         break_off: Callable[[], None] = lambda: None,
@@ -50,6 +54,8 @@ class Writer:
         self._probe = probe
         self._tally = tally
         self._pace = pace
+        self._health = health
+        self._pulse = health.pulse("writer")
         self._stopping = stopping
         self._give_up = give_up
         self._changed = threading.Condition()
@@ -90,10 +96,12 @@ class Writer:
                     return
                 self._writing = True
             self._began = time.monotonic()
+            self._pulse.within(STUCK_SECONDS)
             try:
                 self._take_a_turn()
             finally:
                 self._began = None
+                self._pulse.rest()
                 with self._changed:
                     self._writing = False
                     self._waiting = [arrival for arrival in self._waiting if not arrival.done]
@@ -121,6 +129,7 @@ class Writer:
                 return
         self._outage = None
         outage.end()
+        self._health.well("store")
         self._pace.go_on("books")
 
     def look_after(self) -> None:
@@ -162,6 +171,7 @@ class Writer:
 
     def _begin_outage(self, error: BaseException) -> None:
         self._pace.halt("books")
+        self._health.trouble("store", error)
         self._outage = Outage(error, self._outages_in_a_row)
         self._outages_in_a_row += 1
         if self._give_up:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from worker.health import Health
 from worker.relay.lane import LaneWork, LaneWorker
 from worker.relay.patience import Patience
 from worker.relay.standing import Standing
@@ -33,12 +34,15 @@ class Relay:
         outbox: Outbox,
         lanes: Sequence[LaneWork],
         patience: Patience,
+        health: Health,
     ) -> None:
         self._outbox = outbox
         self._patience = patience
         self._standing = Standing()
         self._failure: BaseException | None = None
-        self._workers = [LaneWorker(work, outbox, self._standing, patience) for work in lanes]
+        self._workers = [
+            LaneWorker(work, outbox, self._standing, patience, health) for work in lanes
+        ]
         self._threads = [
             threading.Thread(target=self._guarded, args=(worker,), name=worker.name, daemon=True)
             for worker in self._workers

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from worker.effects import Blocked, Delivery, Effect, Lane, Later, NotYet, Owed, Sent, Unfit
 from worker.errors import Raced, Stopped, Unavailable
+from worker.health import Health
 from worker.relay.patience import Patience
 from worker.relay.standing import Standing
 from worker.retries import back_off, until_leased_out
@@ -21,6 +22,8 @@ LONGEST_LOOK_SECONDS = 2.0
 HURRIED_LOOK_SECONDS = 0.2
 """Where somebody waits for the end."""
 
+MARK_SECONDS = 120.0
+"""More than claiming an effect and marking it take, with the books slow."""
 GRACE_SECONDS = 5.0
 """For the books to come back once it is over, so that nothing is sent twice."""
 
@@ -43,7 +46,12 @@ class LaneWorker:
     """Works for one lane until it is over."""
 
     def __init__(
-        self, work: LaneWork, outbox: Outbox, standing: Standing, patience: Patience
+        self,
+        work: LaneWork,
+        outbox: Outbox,
+        standing: Standing,
+        patience: Patience,
+        health: Health,
     ) -> None:
         self.name = f"relay-{work.lane}"
         self.wake = threading.Event()
@@ -51,6 +59,10 @@ class LaneWorker:
         self._outbox = outbox
         self._standing = standing
         self._patience = patience
+        self._health = health
+        self._pulse = health.pulse(self.name)
+        self._books, self._far_side = f"outbox of {work.lane}", f"lane {work.lane}"
+        self._longest_turn = work.volume.lease_seconds + MARK_SECONDS
         self.limited = False
         """There is something to do and it may not be done yet: nothing new can change that."""
         self._troubles = 0
@@ -62,19 +74,23 @@ class LaneWorker:
         first = True
         while not self._patience.over.is_set():
             self.wake.clear()
+            self._pulse.within(self._longest_turn)
             try:
                 if first:
                     self._outbox.look_again(self._work.volume)
                     first = False
                 seconds = self._take_a_turn()
                 self._troubles = 0
+                self._health.well(self._books)
             except Stopped:
                 return
             except (Unavailable, Raced) as error:
                 self._troubles += 1
                 seconds = back_off(self._troubles)
                 log.warning("outbox.unavailable", lane=self._work.lane.value, error=str(error))
+                self._health.trouble(self._books, error)
                 self.limited = True
+            self._pulse.rest()
             if seconds > 0:
                 (self._patience.over if self.limited else self.wake).wait(seconds)
 
@@ -148,6 +164,10 @@ class LaneWorker:
                 if self._outbox.blocked(claim, error):
                     hint = "mend it; what is parked is tried again by itself"
                     told.error("lane.blocked", error=error, hint=hint)
+        if isinstance(delivery, Later | Blocked):
+            self._health.trouble(self._far_side, delivery.error)
+        else:
+            self._health.well(self._far_side)
         if mended:
             told.info("lane.unblocked")
         self._standing.settled(len(claim.effects) if isinstance(delivery, Sent) else 0)

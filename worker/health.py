@@ -1,0 +1,95 @@
+"""How a worker is: what troubles it, and which of its loops have stopped getting on.
+
+Trouble is somebody else's, and said to be: SQS, the books, Slack. Whoever meets it says so, and
+says when it is over. A loop that is late is ours: it said how long its next step may take, and took
+longer.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+Clock = Callable[[], float]
+
+
+class Trouble(Struct, frozen=True, kw_only=True):
+    """Why a worker does not do all of its work at the moment."""
+
+    what: str
+    """What it is about, such as `queue`, `store`, `lane slack`."""
+    error: str
+    since: datetime
+
+
+class Late(Struct, frozen=True):
+    """A loop that should have got on by now."""
+
+    loop: str
+    seconds: float
+    """By how much."""
+
+
+class Pulse:
+    """How far a loop is. One thread writes, any may read."""
+
+    def __init__(self, loop: str, clock: Clock) -> None:
+        self.loop = loop
+        self._clock = clock
+        self._due: float | None = None
+
+    def within(self, seconds: float) -> None:
+        """Say that the next step takes no longer than this."""
+        self._due = self._clock() + seconds
+
+    def rest(self) -> None:
+        """Say that there is nothing to do until somebody says so."""
+        self._due = None
+
+    @property
+    def late(self) -> float:
+        """Seconds since the next step was due; 0 while it is not."""
+        due = self._due
+        return 0.0 if due is None else max(0.0, self._clock() - due)
+
+
+class Health:
+    """Shared by all loops of a process. Thread-safe."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._troubles: dict[str, Trouble] = {}
+        self._pulses: list[Pulse] = []
+        self._turn = threading.Lock()
+
+    def pulse(self, loop: str) -> Pulse:
+        """Make the pulse of a loop."""
+        pulse = Pulse(loop, self._clock)
+        self._pulses.append(pulse)
+        return pulse
+
+    def trouble(self, what: str, error: object) -> None:
+        """Say that something is amiss; a second time keeps when it began."""
+        with self._turn:
+            before = self._troubles.get(what)
+            since = before.since if before else datetime.now(UTC)
+            self._troubles[what] = Trouble(what=what, error=str(error), since=since)
+
+    def well(self, what: str) -> None:
+        """Say that it is mended, or was never amiss."""
+        if what in self._troubles:
+            with self._turn:
+                self._troubles.pop(what, None)
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """What is amiss, the oldest first."""
+        with self._turn:
+            return sorted(self._troubles.values(), key=lambda trouble: trouble.since)
+
+    @property
+    def late(self) -> list[Late]:
+        """The loops that should have got on by now."""
+        return [Late(pulse.loop, pulse.late) for pulse in self._pulses if pulse.late]
