@@ -3,8 +3,8 @@
     python failing.py POINT[:NTH] ACTION -- drain --json
 
 A point is a seam between two steps of a message's journey, patched from outside. At its NTH passing
-(1 unless said) the process kills itself (`kill`), the thread raises (`raise`), or it stops for good
-(`hang`).
+(1 unless said) the process kills itself (`kill`), the thread raises (`raise`), it stops for good
+(`hang`), or the disk refuses every fsync from then on (`eio`).
 """
 
 import os
@@ -13,8 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
+from pathlib import Path
 from typing import Any
+
+from syncs import Syncs
 
 from worker import app
 from worker.cli import main
@@ -57,6 +60,7 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
 
 def plant(point: str, action: str) -> None:
     """Patch the seams of a point."""
+    act = Syncs(Path(os.devnull)).refuse if action == "eio" else partial(fail, action)
     name, _, nth = point.partition(":")
     passings = iter(range(int(nth or 1) - 1, -1_000_000, -1))
     turn = threading.Lock()
@@ -65,7 +69,7 @@ def plant(point: str, action: str) -> None:
         with turn:
             left = next(passings)
         if left == 0:
-            fail(action)
+            act()
 
     for owner, method, when in POINTS[name]:
         setattr(owner, method, around(getattr(owner, method), when, pass_by))
