@@ -95,12 +95,15 @@ def run(environment, tmp_path):
 
 @pytest.fixture
 def start(environment, tmp_path):
-    """Start the command and leave it running; what still runs at the end is killed."""
+    """Start the command and leave it running; what still runs at the end is killed.
+
+    `program` is what to start in its place, such as one with a point at which it fails.
+    """
     started = []
 
-    def start(*arguments, **changes):
+    def start(*arguments, program=(COMMAND,), **changes):
         process = subprocess.Popen(
-            [COMMAND, *map(str, arguments)],
+            [*map(str, program), *map(str, arguments)],
             env=environment | changes,
             cwd=tmp_path,
             stdout=subprocess.PIPE,
@@ -196,11 +199,31 @@ def failing(environment, tmp_path):
     """Run the command with a point at which it fails."""
 
     def run(point, action, *arguments):
-        script = Path(__file__).parent / "acceptance" / "failing.py"
-        command = [sys.executable, script, point, action, "--", *arguments]
-        return to_its_end(command, environment, tmp_path)
+        return to_its_end([*failing_at(point, action), *arguments], environment, tmp_path)
 
     return run
+
+
+SCRIPTS = Path(__file__).parent / "acceptance"
+
+
+def failing_at(point, action):
+    """The command with a point at which it fails, for `start` and `daemon`."""
+    return sys.executable, SCRIPTS / "failing.py", point, action, "--"
+
+
+def with_syncs_watched(log, hold_seconds=0):
+    """The command with every fsync noted, and held up."""
+    return sys.executable, SCRIPTS / "syncs.py", log, hold_seconds, "--"
+
+
+QUICK = "import worker.retries; worker.retries.back_off = lambda _: 0.3\n"
+"""For `patched`: outages are looked at every 0.3 s, for tests of what comes after."""
+
+
+def patched(code):
+    """The command after some Python of the test's own: a time-out that is shorter, say."""
+    return sys.executable, "-c", f"{code}\nfrom worker.cli import main\nmain()"
 
 
 class OwnPostgresql:
@@ -276,8 +299,8 @@ def daemon(environment, start, twin, queue):
     environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
     started = []
 
-    def begin(**changes):
-        started.append(Watched(start("run", **changes)))
+    def begin(program=(COMMAND,), **changes):
+        started.append(Watched(start("run", program=program, **changes)))
         return started[-1]
 
     yield begin

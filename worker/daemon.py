@@ -39,6 +39,8 @@ def run(settings: Settings) -> int:
         try:
             again = while_away(bounds.sleep, _tell)
             again(bounds.call, bring_schema_up, settings, store)
+            # Or each start, on a disk that takes nothing, would cost messages a receive.
+            again(bounds.call, store.probe)
         except Over:
             return 0
         health = Health()

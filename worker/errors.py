@@ -13,6 +13,10 @@ class Unavailable(WorkerError):
     """A far side is away or overloaded: try again later, nothing is lost meanwhile."""
 
 
+class Unsynced(Unavailable):
+    """A disk has lost what it was told to keep: only a process that begins anew can trust it."""
+
+
 class Refused(WorkerError):
     """The far side understood and said no: the same call again would be refused again."""
 

@@ -3,8 +3,9 @@
     python failing.py POINT[:NTH] ACTION -- drain --json
 
 A point is a seam between two steps of a message's journey, patched from outside. At its NTH passing
-(1 unless said) the process kills itself (`kill`), the thread raises (`raise`), or it stops for good
-(`hang`).
+(1 unless said) the process kills itself (`kill`), the thread raises (`raise`), it stops for good
+(`hang`), or the disk refuses every fsync from then on (`eio`). With PATIENCE_SECONDS in the
+environment a step of a loop may take so long, where it may take a minute and more.
 """
 
 import os
@@ -13,21 +14,27 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
+from pathlib import Path
 from typing import Any
+
+from syncs import Syncs
 
 from worker import app
 from worker.cli import main
+from worker.consumer import polling, settling, writing
 from worker.consumer.polling import Poller
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
 from worker.queue import Queue
+from worker.relay import lane
 from worker.slack import Channel
 from worker.store.outbox import Outbox
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.removals import Ledger
 from worker.store.sqlite.transaction import SqliteTransaction
 from worker.suppression import SuppressionList
+from worker.volume import Volume
 
 BEFORE, AFTER = "before", "after"
 POINTS: dict[str, list[tuple[Any, str, str]]] = {
@@ -57,6 +64,7 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
 
 def plant(point: str, action: str) -> None:
     """Patch the seams of a point."""
+    act = Syncs(Path(os.devnull)).refuse if action == "eio" else partial(fail, action)
     name, _, nth = point.partition(":")
     passings = iter(range(int(nth or 1) - 1, -1_000_000, -1))
     turn = threading.Lock()
@@ -65,7 +73,7 @@ def plant(point: str, action: str) -> None:
         with turn:
             left = next(passings)
         if left == 0:
-            fail(action)
+            act()
 
     for owner, method, when in POINTS[name]:
         setattr(owner, method, around(getattr(owner, method), when, pass_by))
@@ -89,6 +97,12 @@ def around(
     return patched
 
 
+def hasten(patience: float) -> None:
+    """Have loops be late after so many seconds."""
+    polling.CALL_SECONDS = settling.STEP_SECONDS = writing.STUCK_SECONDS = patience
+    lane.MARK_SECONDS = patience - Volume(name="").lease_seconds
+
+
 def fail(action: str) -> None:
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -100,5 +114,7 @@ def fail(action: str) -> None:
 if __name__ == "__main__":
     separator = sys.argv.index("--")
     plant(*sys.argv[1:separator])
+    if patience := os.environ.get("PATIENCE_SECONDS"):
+        hasten(float(patience))
     sys.argv = ["ses-worker", *sys.argv[separator + 1 :]]
     main()

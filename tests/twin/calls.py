@@ -20,6 +20,8 @@ class Call:
     """Has the connection been closed? Then a long poll takes no message any more."""
     pretend: bool = False
     """Acknowledge deletes and do not carry them out; a scripted fault wants it so."""
+    access_key: str = ""
+    """Whose signature it is; the twin checks none, a rule may."""
 
     @property
     def queue(self) -> str:

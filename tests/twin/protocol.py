@@ -18,6 +18,8 @@ class Question(NamedTuple):
 
     operation: str
     arguments: Arguments
+    access_key: str = ""
+    """Whose signature it is."""
 
 
 def read_question(request: HttpRequest) -> Question:
@@ -46,7 +48,8 @@ def read_question(request: HttpRequest) -> Question:
         raise SqsError("SerializationException", str(error)) from None
     if not isinstance(arguments, dict):
         raise SqsError("SerializationException", "The body is not a JSON object.")
-    return Question(operation, arguments)
+    access_key = signature.partition("Credential=")[2].partition("/")[0]
+    return Question(operation, arguments, access_key)
 
 
 def render_answer(answer: Answer, number: int) -> tuple[bytes, bytes]:

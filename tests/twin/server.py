@@ -102,7 +102,13 @@ class Server:
         struck: tuple[str, ...] = ()
         try:
             question = read_question(request)
-            call = Call(*question, self._closing, partial(_is_closed, connection))
+            call = Call(
+                question.operation,
+                question.arguments,
+                self._closing,
+                partial(_is_closed, connection),
+                access_key=question.access_key,
+            )
             queue = call.queue
             perform, struck = self._faults.around(call, self._service.perform)
             outcome = _done(perform(call), number)

@@ -20,6 +20,7 @@ from worker.consumer.settling import SetAside, Settler
 from worker.consumer.tally import Tally
 from worker.consumer.writing import Writer
 from worker.effects import Owed
+from worker.errors import Unsynced
 from worker.health import Health
 from worker.model import Handled, Received
 from worker.queue import LARGEST_BATCH, Queue
@@ -78,7 +79,7 @@ class Consumer:
             pace=self.pace,
             health=health,
             stopping=self.stopped,
-            give_up=give_up,
+            give_up=give_up or self._fail_if_unsynced,
             break_off=break_off,
         )
         leases = Leases(queue)
@@ -189,6 +190,10 @@ class Consumer:
         # Daemons, so that a thread that hangs cannot keep the process from leaving: leaving is
         # always safe, as nothing is deleted before its commit.
         return threading.Thread(target=guarded, name=name, daemon=True)
+
+    def _fail_if_unsynced(self, error: BaseException) -> None:
+        if isinstance(error, Unsynced):
+            self.fail(error)
 
     def fail(self, error: BaseException) -> None:
         """Stop because of an error: a far side that nobody waits for, a thread that died."""

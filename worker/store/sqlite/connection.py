@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from worker.errors import Misconfigured, Unavailable
+from worker.errors import Misconfigured, Unavailable, Unsynced
 
 BUSY_SECONDS = 10.0
 """How long SQLite itself waits for a program that writes without our lock."""
 _CANNOT_MAKE_FILES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+_UNSYNCED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
+"""The kernel tells a failed fsync once, and forgets what it could not write: a second fsync may
+succeed without it (https://www.usenix.org/conference/atc20/presentation/rebello)."""
 
 
 def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
@@ -94,6 +97,7 @@ def translated(path: Path) -> Iterator[None]:
 
     Raises:
         Unavailable: locked, full, read-only, removed, corrupt, with other tables than ours, …
+        Unsynced: the disk has refused an fsync.
         Misconfigured: the file is something else.
 
     """
@@ -110,4 +114,6 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
             raise Misconfigured(f"store.url: {path} is not a SQLite database") from error
+        if error.sqlite_errorcode in _UNSYNCED:
+            raise Unsynced(f"{path}: the disk could not be synced: {error}") from error
         raise Unavailable(f"{path}: {error}") from error

@@ -1,0 +1,28 @@
+"""A loop that hangs is told by its name, whatever it hangs in."""
+
+import mail
+import pytest
+from running import failing_at
+
+PATIENCE = {"PATIENCE_SECONDS": "1"}
+"""In place of the minute and more that a step may take."""
+
+
+@pytest.mark.parametrize(
+    ("point", "loop"),
+    [
+        ("received", "poller-0"),
+        ("writing", "writer"),
+        ("deleting", "poller-0"),
+        ("dead-letter-sent", "poller-0"),
+        ("posting", "relay-slack"),
+    ],
+)
+def test_a_loop_that_gets_no_further_is_named(daemon, twin, queue, slack, point, loop):
+    worker = daemon(program=failing_at(point, "hang"), **PATIENCE)
+    twin.send(queue, mail.bounce("jane@example.com"))
+    twin.send(queue, "nonsense")
+    worker.wait_for("loop.late", seconds=30)
+    (late,) = [line for line in worker.lines if '"event":"loop.late"' in line]
+    assert f'"loop":"{loop}"' in late
+    assert '"level":"critical"' in late
