@@ -163,7 +163,7 @@ def test_letting_go_waits_for_an_extension_under_way(leases, queue, received, ti
 
 
 def test_trouble_with_sqs_is_waited_for(queue, received, message, monkeypatch):
-    monkeypatch.setattr("worker.consumer.leases.back_off", lambda _: 0.01)
+    monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
     monkeypatch.setattr(queue, "visibility_seconds", 0.4)
     leases, over = Leases(queue), threading.Event()
     queue.away = True

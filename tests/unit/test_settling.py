@@ -167,7 +167,8 @@ class TestRefusedDeletes:
     def test_nobody_receives_until_one_succeeds_and_it_is_said_once(
         self, make, queue, pace, message, monkeypatch, log
     ):
-        monkeypatch.setattr("worker.consumer.refusal.back_off", lambda _: 0.01)
+        monkeypatch.setattr("worker.consumer.refusal.SOON_SECONDS", 0.01)
+        monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
         queue.refuses.add("delete")
         settler = make()
         received = message("a")
@@ -185,7 +186,8 @@ class TestRefusedDeletes:
     def test_a_message_whose_lease_has_ended_is_not_deleted_with_its_old_handle(
         self, make, queue, message, monkeypatch
     ):
-        monkeypatch.setattr("worker.consumer.refusal.back_off", lambda _: 0.05)
+        monkeypatch.setattr("worker.consumer.refusal.SOON_SECONDS", 0.05)
+        monkeypatch.setattr("worker.retries.back_off", lambda _: 0.05)
         queue.refuses.add("delete")
         short = replace(message("a"), lease_until=clock.now() + 0.02)
         settler = make()

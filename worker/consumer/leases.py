@@ -8,14 +8,15 @@ ChangeMessageVisibility would take it away from whoever has it
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
 from worker import clock
-from worker.errors import Refused, Unavailable
+from worker.errors import Stopped
 from worker.model import Received
 from worker.queue import LARGEST_BATCH, LONGEST_HOLD_SECONDS, Queue
-from worker.retries import back_off
+from worker.retries import while_away
 
 LONGEST_TICK_SECONDS = 1.0
 TICKS = 8
@@ -34,7 +35,6 @@ class Leases:
         self._until: dict[str, float] = {}
         """By receipt handle; of those that were extended, or are known to be lost."""
         self._turn = threading.Lock()
-        self._troubles = 0
 
     def hold(self, poller: int, messages: Sequence[Received]) -> None:
         """Learn what a poller holds now; what it held before and is not among it is let go.
@@ -61,16 +61,16 @@ class Leases:
 
     def keep(self, over: threading.Event) -> None:
         """Extend whatever needs it, until it is over."""
-        tick = min(LONGEST_TICK_SECONDS, self._seconds / TICKS)
-        while not over.wait(tick):
-            try:
-                self.extend()
-                self._troubles = 0
-            except (Unavailable, Refused) as error:
-                self._troubles += 1
-                pause = back_off(self._troubles)
-                log.warning("lease.not_extended", error=str(error), next_try_seconds=round(pause))
-                over.wait(pause)
+
+        def pause(seconds: float) -> None:
+            if over.wait(seconds):
+                raise Stopped
+
+        again = while_away(pause, _tell)
+        with suppress(Stopped):
+            while True:
+                pause(min(LONGEST_TICK_SECONDS, self._seconds / TICKS))
+                again(self.extend)
 
     def extend(self) -> None:
         """Extend the leases of which more than half has passed.
@@ -103,3 +103,7 @@ class Leases:
                 name = message.message_id
                 log.warning("message.unsettled", call="extend", message_id=name, code=one.code)
         log.info("leases.extended", count=len(messages) - len(failed), seconds=self._seconds)
+
+
+def _tell(error: BaseException, seconds: float) -> None:
+    log.warning("leases.not_extended", error=str(error), next_try_seconds=round(seconds, 1))

@@ -11,11 +11,13 @@ import structlog
 
 from worker.consumer.leases import Leases
 from worker.consumer.pace import Pace
-from worker.errors import Refused, Unavailable
+from worker.errors import Refused, Stopped
 from worker.health import Health, Pulse
 from worker.model import Received
 from worker.queue import LARGEST_BATCH, Queue
-from worker.retries import back_off
+from worker.retries import while_away
+
+SOON_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -38,6 +40,7 @@ class Refusal:
         self._stopping = stopping
         self._give_up = give_up
         self._told: set[str] = set()
+        self._again = while_away(self._pause, lambda _, __: None)  # the first time was told
 
     def wait_out(
         self, refused: Refused, messages: Sequence[Received], queue: Queue, pulse: Pulse
@@ -51,20 +54,17 @@ class Refusal:
         if self._give_up:
             self._give_up(refused)
             return
-        attempt = 1
         self._health.trouble("deletes", refused)
         pulse.rest()
-        while not self._stopping.wait(back_off(attempt)):
-            attempt += 1
-            try:
-                self._delete_ours(messages, queue)
-            except (Unavailable, Refused):
-                continue
-            self.forget("delete")
-            self._health.well("deletes")
-            self._pace.go_on("deletes")
-            log.info("queue.allows", call="delete")
+        try:
+            self._pause(SOON_SECONDS)
+            self._again(self._delete_ours, messages, queue)
+        except Stopped:
             return
+        self.forget("delete")
+        self._health.well("deletes")
+        self._pace.go_on("deletes")
+        log.info("queue.allows", call="delete")
 
     def say_once(self, call: str, refused: Refused) -> None:
         """Say that it is refused, unless it has been since the last success."""
@@ -75,6 +75,10 @@ class Refusal:
     def forget(self, call: str) -> None:
         """It has succeeded."""
         self._told.discard(call)
+
+    def _pause(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise Stopped
 
     def _delete_ours(self, messages: Sequence[Received], queue: Queue) -> None:
         ours = [message for message in messages if self._leases.lasts(message)]
