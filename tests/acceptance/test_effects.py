@@ -9,7 +9,7 @@ from contextlib import closing
 import mail
 import pytest
 
-from worker.demo.standins.ses_faults import ACCESS_DENIED
+from worker.demo.standins.ses_faults import ACCESS_DENIED, BAD_REQUEST
 from worker.demo.standins.slack_faults import broken, refused
 
 IGNORE, REMOVE = "SES_WORKER_NOTIFY__IGNORE", "SES_WORKER_SUPPRESSION__REMOVE"
@@ -282,6 +282,15 @@ class TestSuppressionList:
         done = run("drain", "--json")
         assert effects(done) == (1, 0, 1)
         assert "ses:GetSuppressedDestination" in done.err
+
+    def test_what_ses_would_not_delete_is_not_told_as_taken_off(self, run, twin, queue, slack, ses):
+        ses.list_address("jane@example.com")
+        ses.fail(BAD_REQUEST, on="DeleteSuppressedDestination")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        run("drain")
+        told = run("why", "jane@example.com").out
+        assert "to be taken off the suppression list" in told
+        assert "suppression restore" not in told
 
     def test_a_slash_is_told_and_not_asked(self, run, twin, queue, slack, ses):
         twin.send(queue, mail.bounce("a/b@example.com"))

@@ -126,7 +126,7 @@ def discard(
 def _told(count: int, what: str, ids: Sequence[int]) -> None:
     click.echo(f"{count:,} {what}")
     if count < len(set(ids)):
-        click.echo("ses-worker: the others are not there, or done: outbox list", err=True)
+        click.echo("ses-worker: the others are not there, claimed, or done: outbox list", err=True)
         sys.exit(Exit.FAILED)
 
 
