@@ -171,6 +171,19 @@ def test_a_wait_that_was_asked_for_is_kept(store, message):
     assert 100 < outbox_.claim(Lane.SLACK, FAST).wait_seconds <= 120
 
 
+def test_a_moment_that_is_asked_for_again_and_again_uses_up_no_tries(store, message):
+    """`Retry-After: 1`, thirty times in a row, is half a minute."""
+    owe(store, message)
+    outbox_, waits = Outbox(store), []
+    for _ in range(8):
+        make_due(store)
+        outbox_.postponed(outbox_.claim(Lane.SLACK, FAST), "429", 1, lambda *_: ())
+        (row,) = rows(store)
+        waits.append((row["due_at"] - datetime.now(UTC)).total_seconds())
+    assert max(waits[:5]) <= 1
+    assert min(waits[5:]) > 10
+
+
 def test_after_an_outage_one_goes_first_and_then_all_folded(store, message):
     owe(store, message, 10)
     outbox_ = Outbox(store)

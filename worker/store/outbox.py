@@ -28,6 +28,10 @@ from worker.store.rows import OUTBOX_COLUMNS, outbox_row
 from worker.store.schema import OPEN, PARKED, outbox
 from worker.volume import SECONDS_BETWEEN_PROBES, Volume
 
+ASKED_TRIES = 5
+"""So often an effect waits just as long as it is asked to. Then its pauses grow like others', or
+a Slack that says `Retry-After: 1` for half a minute would have used up all its tries."""
+
 Parked = Callable[[Sequence[Effect], str], Iterable[Owed]]
 """What is owed when effects are parked."""
 
@@ -85,16 +89,18 @@ class Outbox:
                 level, failures=level.failures + 1, next_at=next_at, folded_at=folded_at
             )
             levels.keep(connection, claim.volume, level)
-            growing = seconds is None  # else the far side has said when
+            steady = 0 if seconds is None else ASKED_TRIES
             return _put_off(
-                connection, claim, error, now, seconds=pause, parked=parked, growing=growing
+                connection, claim, error, now, seconds=pause, parked=parked, steady=steady
             )
 
     def not_yet(self, claim: Claim, error: str, seconds: float, parked: Parked) -> bool:
         """Settle: to be tried again after some seconds. Returns as `delivered` does."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
-            _put_off(connection, claim, error, now, seconds=seconds, parked=parked, growing=False)
+            _put_off(
+                connection, claim, error, now, seconds=seconds, parked=parked, steady=MOST_TRIES
+            )
             return _is_well(connection, claim, now)
 
     def given_back(self, claim: Claim) -> None:
@@ -153,9 +159,9 @@ def _put_off(
     *,
     seconds: float,
     parked: Parked,
-    growing: bool,
+    steady: int,
 ) -> int:
-    """Have them tried again after `seconds`, later (`growing`) after several tries.
+    """Have them tried again after `seconds`, or later after more than `steady` tries.
 
     Those that had their last are parked.
 
@@ -166,7 +172,8 @@ def _put_off(
         if attempts >= MOST_TRIES:
             connection.execute(rows.values(**parked_as("tries", error, now)))
         else:
-            pause = max(seconds, effect_delay(attempts)) if growing else seconds
+            grown = effect_delay(attempts - steady) if attempts > steady else 0.0
+            pause = max(seconds, grown)
             due_at = now + timedelta(seconds=pause)
             connection.execute(rows.values(**_waiting(due_at), last_error=error))
     last = [effect for effect in claim.effects if effect.attempts >= MOST_TRIES]
