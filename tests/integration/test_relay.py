@@ -434,6 +434,18 @@ def test_what_somebody_else_has_by_now_owes_nothing_of_ours(store, message):
     assert len(rows(store)) == 2
 
 
+def test_what_somebody_else_has_by_now_is_not_told_as_parked(store, message, monkeypatch):
+    monkeypatch.setattr(outbox_module, "MOST_TRIES", 1)
+    owe(store, message)
+    outbox_ = Outbox(store)
+    first = outbox_.claim(Lane.SLACK, FAST)
+    make_due(store)
+    second = outbox_.claim(Lane.SLACK, FAST)
+    assert outbox_.postponed(first, "503", None, work(None).parked) == 0
+    outbox_.delivered(second)
+    assert states(store) == {"delivered": 1}
+
+
 def page_of(message):
     page = Page(TOLD, seen=(), users={})
     body = mail.bounce("joe@example.com")

@@ -167,16 +167,17 @@ def _put_off(
 
     Returns how many were parked.
     """
+    last: list[Effect] = []
     for attempts in {effect.attempts for effect in claim.effects}:
         rows = _of(claim).where(outbox.c.attempts == attempts)
         if attempts >= MOST_TRIES:
-            connection.execute(rows.values(**parked_as("tries", error, now)))
+            if connection.execute(rows.values(**parked_as("tries", error, now))).rowcount:
+                last += [effect for effect in claim.effects if effect.attempts == attempts]
         else:
             grown = effect_delay(attempts - steady) if attempts > steady else 0.0
             pause = max(seconds, grown)
             due_at = now + timedelta(seconds=pause)
             connection.execute(rows.values(**_waiting(due_at), last_error=error))
-    last = [effect for effect in claim.effects if effect.attempts >= MOST_TRIES]
     owe(connection, parked(last, error) if last else ())
     return len(last)
 
