@@ -34,6 +34,7 @@ from worker.relay import LaneWork, Patience, Relay
 from worker.store import claims
 from worker.store import outbox as outbox_module
 from worker.store.history import history_of
+from worker.store.levels import take_turn
 from worker.store.outbox import Outbox
 from worker.store.schema import limits, outbox
 
@@ -331,8 +332,6 @@ def test_two_workers_share_the_work_and_deliver_nothing_twice(store, message):
 
 
 def test_slots_are_handed_out_a_second_apart_whoever_asks(store):
-    from worker.store.levels import take_turn
-
     account = volumes.Volume(name="ses:test", per_second=1)
     waits = [take_turn(store, account) for _ in range(4)]
     assert waits == pytest.approx([0, 1, 2, 3], abs=0.5)
@@ -491,6 +490,42 @@ def test_a_clock_that_was_ahead_of_the_databases_delays_nothing(store, message):
             transaction.save(page)
     deliver(store, Sender())
     assert set(states(store)) == {"delivered"}
+
+
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+
+
+def test_what_was_put_off_by_a_clock_that_is_set_back_since_is_due(store, message):
+    owe(store, message)
+    with store.writing() as connection:
+        connection.execute(outbox.update().values(due_at=TOMORROW))
+    deliver(store, Sender())
+    assert states(store) == {"delivered": 1}
+
+
+def test_a_turn_of_a_clock_that_is_set_back_since_is_not_waited_for(store):
+    account = volumes.Volume(name="ses:test", per_second=1)
+    take_turn(store, account)
+    with store.writing() as connection:
+        connection.execute(limits.update().values(next_slot=TOMORROW))
+    assert [take_turn(store, account) for _ in range(2)] == pytest.approx([0, 1], abs=0.5)
+
+
+def test_a_blocked_lane_is_looked_at_again_though_the_clock_is_set_back(store, message):
+    owe(store, message)
+    outbox_ = Outbox(store)
+    outbox_.blocked(outbox_.claim(Lane.SLACK, FAST), "no_service")
+    with store.writing() as connection:
+        connection.execute(limits.update().values(next_at=TOMORROW))
+    assert len(outbox_.claim(Lane.SLACK, FAST).effects) == 1
+
+
+def test_what_an_effect_owes_is_due_at_once_though_our_clock_is_ahead(store, message):
+    owe(store, message)
+    outbox_ = Outbox(store)
+    follows = [structs.replace(owed, created_at=TOMORROW) for owed in page_of(message).owed]
+    outbox_.delivered(outbox_.claim(Lane.SLACK, FAST), owes=follows)
+    assert rows(store)[1]["due_at"] < TOMORROW - timedelta(hours=1)
 
 
 @pytest.mark.parametrize("ids", [{"message_id": ""}, {"feedback_id": "", "message_id": ""}])

@@ -23,7 +23,16 @@ from sqlalchemy import (
 from worker.effects import Effect, EffectKind, Lane, Summary
 from worker.store import levels
 from worker.store.schema import OPEN, PARKED, outbox
-from worker.volume import SECONDS_BETWEEN_PROBES, Level, Volume, most_wanted, refilled, taken, turn
+from worker.volume import (
+    LONGEST_PAUSE_SECONDS,
+    SECONDS_BETWEEN_PROBES,
+    Level,
+    Volume,
+    most_wanted,
+    refilled,
+    taken,
+    turn,
+)
 
 MOST_TRIES = 30
 """Of one effect; with the pauses between them they take about a day."""
@@ -57,6 +66,7 @@ def claim(connection: Connection, lane: Lane, volume: Volume) -> Claim:
     if level.blocked is not None:
         return _claim_to_probe(connection, lane, volume, level, now)
     _take_over(connection, lane, volume, now)
+    _heed_the_clock(connection, lane, now)
     return _claim(connection, lane, volume, refilled(level, volume, now), now)
 
 
@@ -85,13 +95,20 @@ def _take_over(connection: Connection, lane: Lane, volume: Volume, now: datetime
     connection.execute(rows.values(**freed(now)))
 
 
+def _heed_the_clock(connection: Connection, lane: Lane, now: datetime) -> None:
+    """Have due what is due later than anything is put off: the clock was ahead, and set back."""
+    latest = now + timedelta(seconds=LONGEST_PAUSE_SECONDS)
+    rows = update(outbox).where(OPEN, outbox.c.lane == lane.value, outbox.c.due_at > latest)
+    connection.execute(rows.values(due_at=now))
+
+
 def _claim_to_probe(
     connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
 ) -> Claim:
     """Of a blocked lane one effect goes out now and then, to find out whether it is mended."""
     park_lane(connection, lane, volume, level.blocked or "", now)
-    if level.next_at > now:
-        wait = (level.next_at - now).total_seconds()
+    wait = (level.next_at - now).total_seconds()
+    if 0 < wait <= LONGEST_PAUSE_SECONDS:
         return Claim(lane=lane, volume=volume, wait_seconds=wait, limited=True)
     oldest = select(outbox.c.id).where(parked_with(lane, volume)).order_by(outbox.c.id).limit(1)
     ids = list(connection.execute(oldest).scalars())

@@ -64,7 +64,7 @@ class Outbox:
             done = {"state": "delivered", "finished_at": now, "result": result or None}
             ours = connection.execute(_of(claim).values(**done, claim=None, last_error=None))
             if ours.rowcount:  # else its lease has run out, and whoever has it now owes that
-                owe(connection, owes)
+                owe(connection, owes, now)
             return _is_well(connection, claim, now)
 
     def postponed(
@@ -114,7 +114,7 @@ class Outbox:
             now = levels.moment(connection)
             ours = connection.execute(_of(claim).values(**parked_as("message", error, now)))
             if ours.rowcount:
-                owe(connection, owes)
+                owe(connection, owes, now)
 
     def blocked(self, claim: Claim, error: str) -> bool:
         """Settle: an operator must act; the whole lane is parked. Returns whether that is news."""
@@ -144,10 +144,10 @@ class Outbox:
         return Figures(waiting=int(waiting), parked=int(parked))
 
 
-def owe(connection: Connection, effects: Iterable[Owed]) -> None:
-    """Write effects into the outbox."""
+def owe(connection: Connection, effects: Iterable[Owed], now: datetime) -> None:
+    """Write effects into the outbox; due by the database's clock, should ours be ahead of it."""
     rows = [dict(zip(OUTBOX_COLUMNS, outbox_row(owed), strict=True)) for owed in effects]
-    if rows:
+    if rows := [row | {"due_at": min(row["due_at"], now)} for row in rows]:
         connection.execute(insert(outbox), rows)
 
 
@@ -178,7 +178,7 @@ def _put_off(
             pause = max(seconds, grown)
             due_at = now + timedelta(seconds=pause)
             connection.execute(rows.values(**_waiting(due_at), last_error=error))
-    owe(connection, parked(last, error) if last else ())
+    owe(connection, parked(last, error) if last else (), now)
     return len(last)
 
 
