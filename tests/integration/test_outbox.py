@@ -18,7 +18,7 @@ from worker.store.outbox import Outbox
 from worker.store.outbox_list import Wanted, discard_effects, retry_effects
 from worker.store.removals import Ledger
 from worker.store.schema import limits, outbox, removals
-from worker.volume import Volume
+from worker.volume import LONGEST_PAUSE_SECONDS, Volume
 
 CHANNEL = Volume(name="slack:test", per_second=1, per_minute=20)
 ENTRY = {"EmailAddress": "jane@example.com", "Reason": "BOUNCE"}
@@ -168,7 +168,14 @@ class TestRemovals:
         assert ledger.latest("jane@example.com").entry["LastUpdateTime"] == "second"
 
 
-def test_the_lease_of_a_removal_outlasts_all_its_calls():
+@pytest.mark.parametrize("per_second", [0.01, 1, 100])
+def test_the_lease_of_a_removal_outlasts_all_its_calls_and_their_turns(per_second):
     """Seven calls, each with a second try of at most 15 s."""
-    settings = Settings.model_validate({"aws": {"region": "eu-west-1"}})
-    assert suppression_volume(settings).lease_seconds >= 7 * 2 * 15
+    settings = Settings.model_validate(
+        {
+            "aws": {"region": "eu-west-1"},
+            "suppression": {"requests_per_second": per_second},
+        }
+    )
+    lease = suppression_volume(settings).lease_seconds
+    assert 7 * 2 * (15 + 1 / per_second) <= lease < LONGEST_PAUSE_SECONDS

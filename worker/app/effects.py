@@ -20,8 +20,10 @@ from worker.suppression import Entry, Guards, Remover, Restored, SuppressionList
 from worker.suppression import restore as put_back
 from worker.volume import Volume
 
-SUPPRESSION_LEASE_SECONDS = 240.0
-"""A removal makes three calls, at most seven, each with its turn, its time-out and a second try."""
+MOST_REQUESTS = 14
+"""Of a removal: three calls, at most seven, each with a second try."""
+REQUEST_SECONDS = 15
+"""The time-out of one; before it comes its turn."""
 
 
 def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
@@ -51,10 +53,11 @@ def slack_volume(settings: SlackSettings) -> Volume:
 
 def suppression_volume(settings: Settings) -> Volume:
     """What SES takes, of all processes of the account."""
+    per_second = settings.suppression.requests_per_second
     return Volume(
         name=f"ses:{region_of(settings)}",
-        per_second=settings.suppression.requests_per_second,
-        lease_seconds=SUPPRESSION_LEASE_SECONDS,
+        per_second=per_second,
+        lease_seconds=MOST_REQUESTS * (REQUEST_SECONDS + max(2.0, 1 / per_second)),
     )
 
 
