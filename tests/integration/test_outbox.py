@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import mail
 import pytest
 from mail import NOW
+from msgspec.structs import replace
 
 from worker.app.effects import suppression_volume
 from worker.decode import decode
@@ -15,7 +16,7 @@ from worker.policy import Policy
 from worker.settings import Settings
 from worker.store.history import history_of
 from worker.store.outbox import Outbox
-from worker.store.outbox_list import Wanted, discard_effects, retry_effects
+from worker.store.outbox_list import Wanted, discard_effects, retry_effects, troubles
 from worker.store.removals import Ledger
 from worker.store.schema import limits, outbox, removals
 from worker.volume import LONGEST_PAUSE_SECONDS, Volume
@@ -166,6 +167,21 @@ class TestRemovals:
         self.take_off(store, 1, LastUpdateTime="first")
         ledger = self.take_off(store, 2, LastUpdateTime="second")
         assert ledger.latest("jane@example.com").entry["LastUpdateTime"] == "second"
+
+
+def test_a_channel_that_another_took_the_place_of_is_no_trouble(store, message):
+    owe(store, message, policy=Policy(notify=True))
+    books, other = Outbox(store), replace(CHANNEL, name="slack:other")
+    books.blocked(books.claim(Lane.SLACK, CHANNEL), "no_service")
+    assert [(one.name, one.why) for one in troubles(store)] == [("slack", "no_service")]
+    let_pass(store)
+    claim = books.claim(Lane.SLACK, other)
+    assert troubles(store) == []
+    books.postponed(claim, "503", None, lambda *_: ())
+    assert [one.why for one in troubles(store)] == ["1 failures in a row"]
+    let_pass(store)
+    books.delivered(books.claim(Lane.SLACK, other))
+    assert troubles(store) == []
 
 
 @pytest.mark.parametrize("per_second", [0.01, 1, 100])
