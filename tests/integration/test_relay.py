@@ -10,6 +10,7 @@ import pytest
 from mail import NOW
 from msgspec import structs
 from sqlalchemy import event
+from structlog.testing import capture_logs
 
 from worker import volume as volumes
 from worker.decode import decode
@@ -457,9 +458,11 @@ def test_a_row_of_another_program_is_parked_and_ends_no_thread(store, message, o
     owe(store, message, 2)
     with store.writing() as connection:
         connection.execute(outbox.update().where(outbox.c.id == 1).values(**odd))
-    relay = deliver(store, Sender())
+    with capture_logs() as said:
+        relay = deliver(store, Sender())
     assert relay.failure is None
     assert [row["state"] for row in rows(store)] == ["parked", "delivered"]
+    assert [line["outbox_id"] for line in said if line["event"] == "effect.parked"] == [1]
 
 
 def test_looks_at_a_blocked_far_side_use_up_no_tries(store, message):
@@ -471,12 +474,18 @@ def test_looks_at_a_blocked_far_side_use_up_no_tries(store, message):
     assert [row["attempts"] for row in rows(store)] == [0]
 
 
-def test_an_effect_that_nobody_survives_is_parked_in_the_end(store, message):
+def test_an_effect_that_nobody_survives_is_parked_in_the_end_and_told(store, message):
     owe(store, message)
     with store.writing() as connection:
         connection.execute(outbox.update().values(attempts=30))
-    assert not Outbox(store).claim(Lane.SLACK, FAST).effects
-    assert [row["parked_by"] for row in rows(store)] == ["tries"]
+    sender = Sender()
+    deliver(store, sender)
+    lost, notice = rows(store)
+    assert (lost["parked_by"], lost["last_error"]) == (
+        "tries",
+        "whoever claimed it never came back",
+    )
+    assert (notice["kind"], sender.delivered) == ("parked_notice", [notice["id"]])
 
 
 def test_a_clock_that_was_ahead_of_the_databases_delays_nothing(store, message):

@@ -36,6 +36,8 @@ from worker.volume import (
 
 MOST_TRIES = 30
 """Of one effect; with the pauses between them they take about a day."""
+LOST = "whoever claimed it never came back"
+STRANGE = "not of this program's making"
 SKIPPED_SECONDS = 0.05
 """To wait for rows that somebody else holds."""
 _FACTS = [
@@ -57,6 +59,10 @@ class Claim(Struct, frozen=True, kw_only=True):
     """Where there are none: until one may be due; None: nothing waits."""
     limited: bool = False
     """Some are due, and the far side takes none yet."""
+    lost: tuple[Effect, ...] = ()
+    """Parked just now: claimed so often, and whoever had them never came back."""
+    strange: tuple[int, ...] = ()
+    """Rows parked just now: not of this program's making."""
 
 
 def claim(connection: Connection, lane: Lane, volume: Volume) -> Claim:
@@ -131,16 +137,25 @@ def _lease(
     payload = outbox.c.payload if len(ids) == 1 else literal("").label("payload")
     query = select(*_FACTS, outbox.c.kind, outbox.c.summary, payload)
     found = connection.execute(query.where(outbox.c.claim == token).order_by(outbox.c.id))
-    effects = []
+    effects, lost, strange = [], [], []
     for row in found.mappings():
         if (effect := _effect(row)) is None:
-            _park_one(connection, row["id"], "message", "not of this program's making", now)
+            _park_one(connection, row["id"], "message", STRANGE, now)
+            strange.append(row["id"])
         elif effect.attempts > MOST_TRIES:
-            _park_one(connection, effect.id, "tries", "whoever claimed it never came back", now)
+            _park_one(connection, effect.id, "tries", LOST, now)
+            lost.append(effect)
         else:
             effects.append(effect)
-    wait = None if effects else 0.0
-    return Claim(token=token, lane=lane, volume=volume, effects=tuple(effects), wait_seconds=wait)
+    return Claim(
+        token=token,
+        lane=lane,
+        volume=volume,
+        effects=tuple(effects),
+        wait_seconds=None if effects else 0.0,
+        lost=tuple(lost),
+        strange=tuple(strange),
+    )
 
 
 def _park_one(connection: Connection, row_id: int, by: str, error: str, now: datetime) -> None:

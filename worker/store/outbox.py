@@ -135,6 +135,11 @@ class Outbox:
             if level.blocked is not None:
                 levels.keep(connection, volume, replace(level, next_at=now))
 
+    def owe(self, effects: Sequence[Owed]) -> None:
+        """Write effects into the outbox."""
+        with self._store.writing() as connection:
+            owe(connection, effects, levels.moment(connection))
+
     def figures(self) -> Figures:
         """Count what is not done."""
         with self._store.reading() as connection:
