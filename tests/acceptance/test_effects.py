@@ -280,8 +280,11 @@ class TestSuppressionList:
         ses.fail(ACCESS_DENIED)
         twin.send(queue, mail.bounce("jane@example.com"))
         done = run("drain", "--json")
-        assert effects(done) == (1, 0, 1)
+        assert effects(done) == (2, 0, 1)
         assert "ses:GetSuppressedDestination" in done.err
+        (parked,) = (post for post in slack.posts if post["text"].startswith("PARKED: removal"))
+        assert "ses:GetSuppressedDestination" in shown(parked)
+        assert effects(run("drain", "--json")) == (0, 0, 1), "it is said once"
 
     def test_what_ses_would_not_delete_is_not_told_as_taken_off(self, run, twin, queue, slack, ses):
         ses.list_address("jane@example.com")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from worker.app import region_of
-from worker.effects import Delivery, Effect, Lane, Owed
+from worker.effects import Blocked, Delivery, Effect, Lane, Owed
 from worker.errors import Misconfigured
 from worker.health import Health
 from worker.owing import owed_for_parked, owed_for_removal
@@ -108,9 +108,12 @@ def _suppression_lane(settings: Settings, store: Store, patience: Patience) -> L
 
     def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
         report = remover.deliver(effects[0])
-        if report.notice is None or not settings.slack.wanted:
-            return report.delivery, ()
-        return report.delivery, [owed_for_removal(effects[0], report.notice)]
+        owes: list[Owed] = []
+        if settings.slack.wanted and report.notice:
+            owes.append(owed_for_removal(effects[0], report.notice))
+        if settings.slack.wanted and isinstance(report.delivery, Blocked):
+            owes += _parked(effects, report.delivery.error)
+        return report.delivery, owes
 
     return LaneWork(
         lane=Lane.SUPPRESSION,

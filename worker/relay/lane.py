@@ -172,7 +172,7 @@ class LaneWorker:
                 if last:
                     told.error("effect.parked", error=error, parked=last, hint="ses-worker outbox")
             case Blocked(error=error):
-                if self._outbox.blocked(claim, error):
+                if self._outbox.blocked(claim, error, owes):
                     hint = "mend it; what is parked is tried again by itself"
                     told.error("lane.blocked", error=error, hint=hint)
         if isinstance(delivery, Later | Blocked):

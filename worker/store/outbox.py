@@ -116,8 +116,11 @@ class Outbox:
             if ours.rowcount:
                 owe(connection, owes, now)
 
-    def blocked(self, claim: Claim, error: str) -> bool:
-        """Settle: an operator must act; the whole lane is parked. Returns whether that is news."""
+    def blocked(self, claim: Claim, error: str, owes: Iterable[Owed] = ()) -> bool:
+        """Settle: an operator must act; the whole lane is parked.
+
+        Returns whether that is news; `owes` is owed only then.
+        """
         with self._store.writing() as connection:
             now = levels.moment(connection)
             level = levels.lock(connection, claim.volume, now)
@@ -125,7 +128,10 @@ class Outbox:
             levels.keep(connection, claim.volume, replace(level, next_at=probe_at, blocked=error))
             _give_back(connection, claim, now)
             park_lane(connection, claim.lane, claim.volume, error, now)
-            return level.blocked is None
+            if level.blocked is not None:
+                return False
+            owe(connection, owes, now)
+            return True
 
     def look_again(self, volume: Volume) -> None:
         """Find out at once whether a blocked far side is mended, as a start or a person asks."""
