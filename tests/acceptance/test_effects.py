@@ -193,6 +193,8 @@ class TestTrouble:
         assert [line["event"] for line in done.log].count("lane.blocked") == 1
         assert len(slack.heard) == 1
         assert "no_service" in run("outbox", "list").out
+        assert "the newest 2 of 3" in run("outbox", "list", "--limit", "2").out
+        assert "newest" not in run("outbox", "list").out
         slack.always = None
         assert effects(run("drain", "--json")) == (3, 0, 0)
 

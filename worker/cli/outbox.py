@@ -158,6 +158,8 @@ def _show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], in
     from worker.masking import harmless
 
     said = ", ".join(f"{count:,} {kind} {state}" for (kind, state), count in counts.items())
+    if len(rows) < (total := sum(counts.values())):
+        said += f"; the newest {len(rows):,} of {total:,} are shown (--limit)"
     table = Table(caption=said or "no effects")
     for name in ("id", "kind", "state", "tries", "due (UTC)", "what", "last error or result"):
         table.add_column(name, overflow="fold")
