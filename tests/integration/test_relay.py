@@ -35,7 +35,7 @@ from worker.relay import LaneWork, Patience, Relay
 from worker.store import claims
 from worker.store import outbox as outbox_module
 from worker.store.history import history_of
-from worker.store.levels import take_turn
+from worker.store.levels import lock, moment, take_turn
 from worker.store.outbox import Outbox
 from worker.store.schema import limits, outbox
 
@@ -336,6 +336,30 @@ def test_slots_are_handed_out_a_second_apart_whoever_asks(store):
     account = volumes.Volume(name="ses:test", per_second=1)
     waits = [take_turn(store, account) for _ in range(4)]
     assert waits == pytest.approx([0, 1, 2, 3], abs=0.5)
+
+
+def test_nobody_reads_a_level_while_another_is_about_to_change_it(store):
+    """Or two workers would take the same turn: the limits are kept by all together."""
+    account = volumes.Volume(name="ses:test", per_second=1)
+    take_turn(store, account)
+    waits = []
+    other = threading.Thread(target=lambda: waits.append(take_turn(store, account)))
+    with store.writing() as connection:
+        lock(connection, account, moment(connection))
+        other.start()
+        other.join(0.3)
+        assert waits == []
+    other.join(10)
+    assert len(waits) == 1
+
+
+def test_a_row_that_somebody_is_just_settling_holds_nobody_up(store, message):
+    if store.place.endswith(".db"):
+        pytest.skip("one at a time writes to a SQLite file")
+    owe(store, message, 2)
+    with store.writing() as connection:
+        connection.execute(outbox.update().where(outbox.c.id == 1).values(last_error="x"))
+        assert [effect.id for effect in Outbox(store).claim(Lane.SLACK, FAST).effects] == [2]
 
 
 def test_two_lanes_fail_apart_from_each_other(store, message):
