@@ -297,6 +297,13 @@ class TestSuppressionList:
         assert "to be taken off the suppression list" in told
         assert "suppression restore" not in told
 
+    def test_without_slack_what_an_operator_must_mend_owes_nobody_a_notice(
+        self, run, twin, queue, ses
+    ):
+        ses.fail(ACCESS_DENIED)
+        twin.send(queue, mail.bounce("jane@example.com"))
+        assert effects(run("drain", "--json")) == (0, 0, 1)
+
     def test_a_slash_is_told_and_not_asked(self, run, twin, queue, slack, ses):
         twin.send(queue, mail.bounce("a/b@example.com"))
         assert effects(run("drain", "--json")) == (3, 0, 0)
