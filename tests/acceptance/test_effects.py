@@ -9,7 +9,7 @@ from contextlib import closing
 import mail
 import pytest
 
-from worker.demo.standins.ses_faults import ACCESS_DENIED, BAD_REQUEST
+from worker.demo.standins.ses_faults import ACCESS_DENIED, BAD_REQUEST, Refuse
 from worker.demo.standins.slack_faults import broken, refused
 
 IGNORE, REMOVE = "SES_WORKER_NOTIFY__IGNORE", "SES_WORKER_SUPPRESSION__REMOVE"
@@ -106,7 +106,8 @@ class TestNotices:
         assert all("not_json" in json.dumps(post) for post in slack.posts)
 
     def test_without_a_sender_nothing_is_owed(self, run, twin, queue, books):
-        twin.send(queue, mail.bounce("jane@example.com"))
+        for body in (mail.bounce("jane@example.com"), "nonsense"):
+            twin.send(queue, body)
         assert effects(run("drain", "--json")) == (0, 0, 0)
         assert books.count("outbox") == 0
 
@@ -297,10 +298,11 @@ class TestSuppressionList:
         assert "to be taken off the suppression list" in told
         assert "suppression restore" not in told
 
-    def test_without_slack_what_an_operator_must_mend_owes_nobody_a_notice(
-        self, run, twin, queue, ses
+    @pytest.mark.parametrize("refused", [ACCESS_DENIED, Refuse(400, "BrandnewException")])
+    def test_without_slack_what_is_parked_owes_nobody_a_notice(
+        self, run, twin, queue, ses, refused
     ):
-        ses.fail(ACCESS_DENIED)
+        ses.fail(refused)
         twin.send(queue, mail.bounce("jane@example.com"))
         assert effects(run("drain", "--json")) == (0, 0, 1)
 
