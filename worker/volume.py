@@ -93,7 +93,8 @@ def turn(level: Level, volume: Volume, due: int, now: datetime) -> Turn:
         return Turn(0)
     if due < most_wanted(level, volume) or volume.per_minute is None or _in_doubt(level):
         return Turn(1)
-    folded_ago = (now - level.folded_at).total_seconds() if level.folded_at else float("inf")
+    # abs: a digest long ahead of a clock that was set back says nothing about the last minute.
+    folded_ago = abs((now - level.folded_at).total_seconds()) if level.folded_at else float("inf")
     if folded_ago >= SECONDS_BETWEEN_DIGESTS:
         return Turn(LARGEST_DIGEST)
     until_digest = SECONDS_BETWEEN_DIGESTS - folded_ago

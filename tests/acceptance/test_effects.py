@@ -9,7 +9,7 @@ from contextlib import closing
 import mail
 import pytest
 
-from worker.demo.standins.ses_faults import ACCESS_DENIED
+from worker.demo.standins.ses_faults import ACCESS_DENIED, BAD_REQUEST, Refuse
 from worker.demo.standins.slack_faults import broken, refused
 
 IGNORE, REMOVE = "SES_WORKER_NOTIFY__IGNORE", "SES_WORKER_SUPPRESSION__REMOVE"
@@ -106,7 +106,8 @@ class TestNotices:
         assert all("not_json" in json.dumps(post) for post in slack.posts)
 
     def test_without_a_sender_nothing_is_owed(self, run, twin, queue, books):
-        twin.send(queue, mail.bounce("jane@example.com"))
+        for body in (mail.bounce("jane@example.com"), "nonsense"):
+            twin.send(queue, body)
         assert effects(run("drain", "--json")) == (0, 0, 0)
         assert books.count("outbox") == 0
 
@@ -193,6 +194,8 @@ class TestTrouble:
         assert [line["event"] for line in done.log].count("lane.blocked") == 1
         assert len(slack.heard) == 1
         assert "no_service" in run("outbox", "list").out
+        assert "the newest 2 of 3" in run("outbox", "list", "--limit", "2").out
+        assert "newest" not in run("outbox", "list").out
         slack.always = None
         assert effects(run("drain", "--json")) == (3, 0, 0)
 
@@ -280,8 +283,28 @@ class TestSuppressionList:
         ses.fail(ACCESS_DENIED)
         twin.send(queue, mail.bounce("jane@example.com"))
         done = run("drain", "--json")
-        assert effects(done) == (1, 0, 1)
+        assert effects(done) == (2, 0, 1)
         assert "ses:GetSuppressedDestination" in done.err
+        (parked,) = (post for post in slack.posts if post["text"].startswith("PARKED: removal"))
+        assert "ses:GetSuppressedDestination" in shown(parked)
+        assert effects(run("drain", "--json")) == (0, 0, 1), "it is said once"
+
+    def test_what_ses_would_not_delete_is_not_told_as_taken_off(self, run, twin, queue, slack, ses):
+        ses.list_address("jane@example.com")
+        ses.fail(BAD_REQUEST, on="DeleteSuppressedDestination")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        run("drain")
+        told = run("why", "jane@example.com").out
+        assert "to be taken off the suppression list" in told
+        assert "suppression restore" not in told
+
+    @pytest.mark.parametrize("refused", [ACCESS_DENIED, Refuse(400, "BrandnewException")])
+    def test_without_slack_what_is_parked_owes_nobody_a_notice(
+        self, run, twin, queue, ses, refused
+    ):
+        ses.fail(refused)
+        twin.send(queue, mail.bounce("jane@example.com"))
+        assert effects(run("drain", "--json")) == (0, 0, 1)
 
     def test_a_slash_is_told_and_not_asked(self, run, twin, queue, slack, ses):
         twin.send(queue, mail.bounce("a/b@example.com"))

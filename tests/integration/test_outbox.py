@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import mail
 import pytest
 from mail import NOW
+from msgspec.structs import replace
 
 from worker.app.effects import suppression_volume
 from worker.decode import decode
@@ -15,10 +16,10 @@ from worker.policy import Policy
 from worker.settings import Settings
 from worker.store.history import history_of
 from worker.store.outbox import Outbox
-from worker.store.outbox_list import Wanted, discard_effects, retry_effects
+from worker.store.outbox_list import Wanted, discard_effects, retry_effects, troubles
 from worker.store.removals import Ledger
 from worker.store.schema import limits, outbox, removals
-from worker.volume import Volume
+from worker.volume import LONGEST_PAUSE_SECONDS, Volume
 
 CHANNEL = Volume(name="slack:test", per_second=1, per_minute=20)
 ENTRY = {"EmailAddress": "jane@example.com", "Reason": "BOUNCE"}
@@ -149,13 +150,18 @@ class TestRemovals:
 
     @pytest.mark.parametrize("outcome", [None, *RemovalOutcome])
     def test_whatever_was_begun_counts_however_it_is_told(self, store, outcome):
-        assert self.take_off(store, 1, outcome).removals("jane@example.com", SINCE) == 1
+        ledger = self.take_off(store, 1, outcome)
+        assert ledger.removals("jane@example.com", SINCE, besides=2) == 1
+
+    def test_an_effect_that_is_tried_again_does_not_count_itself(self, store):
+        ledger = self.take_off(store, 1, None)
+        assert ledger.removals("jane@example.com", SINCE, besides=1) == 0
 
     def test_what_is_long_ago_does_not(self, store):
         ledger = self.take_off(store, 1)
         with store.writing() as connection:
             connection.execute(removals.update().values(begun_at=SINCE - timedelta(days=1)))
-        assert ledger.removals("jane@example.com", SINCE) == 0
+        assert ledger.removals("jane@example.com", SINCE, besides=2) == 0
 
     def test_the_last_entry_is_the_one_to_put_back(self, store):
         self.take_off(store, 1, LastUpdateTime="first")
@@ -163,7 +169,29 @@ class TestRemovals:
         assert ledger.latest("jane@example.com").entry["LastUpdateTime"] == "second"
 
 
-def test_the_lease_of_a_removal_outlasts_all_its_calls():
+def test_a_channel_that_another_took_the_place_of_is_no_trouble(store, message):
+    owe(store, message, policy=Policy(notify=True))
+    books, other = Outbox(store), replace(CHANNEL, name="slack:other")
+    books.blocked(books.claim(Lane.SLACK, CHANNEL), "no_service")
+    assert [(one.name, one.why) for one in troubles(store)] == [("slack", "no_service")]
+    let_pass(store)
+    claim = books.claim(Lane.SLACK, other)
+    assert troubles(store) == []
+    books.postponed(claim, "503", None, lambda *_: ())
+    assert [one.why for one in troubles(store)] == ["1 failures in a row"]
+    let_pass(store)
+    books.delivered(books.claim(Lane.SLACK, other))
+    assert troubles(store) == []
+
+
+@pytest.mark.parametrize("per_second", [0.01, 1, 100])
+def test_the_lease_of_a_removal_outlasts_all_its_calls_and_their_turns(per_second):
     """Seven calls, each with a second try of at most 15 s."""
-    settings = Settings.model_validate({"aws": {"region": "eu-west-1"}})
-    assert suppression_volume(settings).lease_seconds >= 7 * 2 * 15
+    settings = Settings.model_validate(
+        {
+            "aws": {"region": "eu-west-1"},
+            "suppression": {"requests_per_second": per_second},
+        }
+    )
+    lease = suppression_volume(settings).lease_seconds
+    assert 7 * 2 * (15 + 1 / per_second) <= lease < LONGEST_PAUSE_SECONDS

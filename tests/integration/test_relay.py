@@ -10,6 +10,7 @@ import pytest
 from mail import NOW
 from msgspec import structs
 from sqlalchemy import event
+from structlog.testing import capture_logs
 
 from worker import volume as volumes
 from worker.decode import decode
@@ -34,6 +35,7 @@ from worker.relay import LaneWork, Patience, Relay
 from worker.store import claims
 from worker.store import outbox as outbox_module
 from worker.store.history import history_of
+from worker.store.levels import lock, moment, take_turn
 from worker.store.outbox import Outbox
 from worker.store.schema import limits, outbox
 
@@ -169,6 +171,19 @@ def test_a_wait_that_was_asked_for_is_kept(store, message):
     outbox_ = Outbox(store)
     outbox_.postponed(outbox_.claim(Lane.SLACK, FAST), "429", 120, lambda *_: ())
     assert 100 < outbox_.claim(Lane.SLACK, FAST).wait_seconds <= 120
+
+
+def test_a_moment_that_is_asked_for_again_and_again_uses_up_no_tries(store, message):
+    """`Retry-After: 1`, thirty times in a row, is half a minute."""
+    owe(store, message)
+    outbox_, waits = Outbox(store), []
+    for _ in range(8):
+        make_due(store)
+        outbox_.postponed(outbox_.claim(Lane.SLACK, FAST), "429", 1, lambda *_: ())
+        (row,) = rows(store)
+        waits.append((row["due_at"] - datetime.now(UTC)).total_seconds())
+    assert max(waits[:5]) <= 1
+    assert min(waits[5:]) > 10
 
 
 def test_after_an_outage_one_goes_first_and_then_all_folded(store, message):
@@ -318,11 +333,33 @@ def test_two_workers_share_the_work_and_deliver_nothing_twice(store, message):
 
 
 def test_slots_are_handed_out_a_second_apart_whoever_asks(store):
-    from worker.store.levels import take_turn
-
     account = volumes.Volume(name="ses:test", per_second=1)
     waits = [take_turn(store, account) for _ in range(4)]
     assert waits == pytest.approx([0, 1, 2, 3], abs=0.5)
+
+
+def test_nobody_reads_a_level_while_another_is_about_to_change_it(store):
+    """Or two workers would take the same turn: the limits are kept by all together."""
+    account = volumes.Volume(name="ses:test", per_second=1)
+    take_turn(store, account)
+    waits = []
+    other = threading.Thread(target=lambda: waits.append(take_turn(store, account)))
+    with store.writing() as connection:
+        lock(connection, account, moment(connection))
+        other.start()
+        other.join(0.3)
+        assert waits == []
+    other.join(10)
+    assert len(waits) == 1
+
+
+def test_a_row_that_somebody_is_just_settling_holds_nobody_up(store, message):
+    if store.place.endswith(".db"):
+        pytest.skip("one at a time writes to a SQLite file")
+    owe(store, message, 2)
+    with store.writing() as connection:
+        connection.execute(outbox.update().where(outbox.c.id == 1).values(last_error="x"))
+        assert [effect.id for effect in Outbox(store).claim(Lane.SLACK, FAST).effects] == [2]
 
 
 def test_two_lanes_fail_apart_from_each_other(store, message):
@@ -421,6 +458,18 @@ def test_what_somebody_else_has_by_now_owes_nothing_of_ours(store, message):
     assert len(rows(store)) == 2
 
 
+def test_what_somebody_else_has_by_now_is_not_told_as_parked(store, message, monkeypatch):
+    monkeypatch.setattr(outbox_module, "MOST_TRIES", 1)
+    owe(store, message)
+    outbox_ = Outbox(store)
+    first = outbox_.claim(Lane.SLACK, FAST)
+    make_due(store)
+    second = outbox_.claim(Lane.SLACK, FAST)
+    assert outbox_.postponed(first, "503", None, work(None).parked) == 0
+    outbox_.delivered(second)
+    assert states(store) == {"delivered": 1}
+
+
 def page_of(message):
     page = Page(TOLD, seen=(), users={})
     body = mail.bounce("joe@example.com")
@@ -433,9 +482,11 @@ def test_a_row_of_another_program_is_parked_and_ends_no_thread(store, message, o
     owe(store, message, 2)
     with store.writing() as connection:
         connection.execute(outbox.update().where(outbox.c.id == 1).values(**odd))
-    relay = deliver(store, Sender())
+    with capture_logs() as said:
+        relay = deliver(store, Sender())
     assert relay.failure is None
     assert [row["state"] for row in rows(store)] == ["parked", "delivered"]
+    assert [line["outbox_id"] for line in said if line["event"] == "effect.parked"] == [1]
 
 
 def test_looks_at_a_blocked_far_side_use_up_no_tries(store, message):
@@ -447,12 +498,18 @@ def test_looks_at_a_blocked_far_side_use_up_no_tries(store, message):
     assert [row["attempts"] for row in rows(store)] == [0]
 
 
-def test_an_effect_that_nobody_survives_is_parked_in_the_end(store, message):
+def test_an_effect_that_nobody_survives_is_parked_in_the_end_and_told(store, message):
     owe(store, message)
     with store.writing() as connection:
         connection.execute(outbox.update().values(attempts=30))
-    assert not Outbox(store).claim(Lane.SLACK, FAST).effects
-    assert [row["parked_by"] for row in rows(store)] == ["tries"]
+    sender = Sender()
+    deliver(store, sender)
+    lost, notice = rows(store)
+    assert (lost["parked_by"], lost["last_error"]) == (
+        "tries",
+        "whoever claimed it never came back",
+    )
+    assert (notice["kind"], sender.delivered) == ("parked_notice", [notice["id"]])
 
 
 def test_a_clock_that_was_ahead_of_the_databases_delays_nothing(store, message):
@@ -466,6 +523,42 @@ def test_a_clock_that_was_ahead_of_the_databases_delays_nothing(store, message):
             transaction.save(page)
     deliver(store, Sender())
     assert set(states(store)) == {"delivered"}
+
+
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+
+
+def test_what_was_put_off_by_a_clock_that_is_set_back_since_is_due(store, message):
+    owe(store, message)
+    with store.writing() as connection:
+        connection.execute(outbox.update().values(due_at=TOMORROW))
+    deliver(store, Sender())
+    assert states(store) == {"delivered": 1}
+
+
+def test_a_turn_of_a_clock_that_is_set_back_since_is_not_waited_for(store):
+    account = volumes.Volume(name="ses:test", per_second=1)
+    take_turn(store, account)
+    with store.writing() as connection:
+        connection.execute(limits.update().values(next_slot=TOMORROW))
+    assert [take_turn(store, account) for _ in range(2)] == pytest.approx([0, 1], abs=0.5)
+
+
+def test_a_blocked_lane_is_looked_at_again_though_the_clock_is_set_back(store, message):
+    owe(store, message)
+    outbox_ = Outbox(store)
+    outbox_.blocked(outbox_.claim(Lane.SLACK, FAST), "no_service")
+    with store.writing() as connection:
+        connection.execute(limits.update().values(next_at=TOMORROW))
+    assert len(outbox_.claim(Lane.SLACK, FAST).effects) == 1
+
+
+def test_what_an_effect_owes_is_due_at_once_though_our_clock_is_ahead(store, message):
+    owe(store, message)
+    outbox_ = Outbox(store)
+    follows = [structs.replace(owed, created_at=TOMORROW) for owed in page_of(message).owed]
+    outbox_.delivered(outbox_.claim(Lane.SLACK, FAST), owes=follows)
+    assert rows(store)[1]["due_at"] < TOMORROW - timedelta(hours=1)
 
 
 @pytest.mark.parametrize("ids", [{"message_id": ""}, {"feedback_id": "", "message_id": ""}])

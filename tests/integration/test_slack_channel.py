@@ -232,6 +232,11 @@ class TestApiAnswers:
         assert api.post(POST) == Later(error="Slack is busy with us (429)", seconds=7)
         assert api.post(POST) == Later(error="Slack is busy with us (429)")
 
+    def test_what_slack_calls_a_message_is_written_down_harmless(self, slack, api):
+        """PostgreSQL takes no NUL, and what it refuses would end the lane."""
+        slack.fail(Fault(body='{"ok": true, "channel": "C\\u0000", "ts": "1\\ud800"}'))
+        assert api.post(POST) == Sent(result="C\\x00 1\\ud800")
+
     @pytest.mark.parametrize("body", ["<html>", "[]", "null", '"ok"', '{"ok": false}', "{", "\n"])
     def test_what_is_not_slacks_json_is_no_delivery(self, body, slack, api):
         slack.fail(Fault(body=body))

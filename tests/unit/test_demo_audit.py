@@ -39,7 +39,7 @@ def found(posts, **more):
 def posts():
     """The removals and all of the first chapter one by one, the rest in a digest."""
     owed = list(_owed(found([])))
-    first = [heard(text) for text, noun, _ in owed[:4] if noun != "removal"]
+    first = [heard(text) for text, noun, _ in owed[:4] if noun != "removal outcome"]
     counts = {}
     for _, noun, count in owed[4:-2]:
         counts[noun] = counts.get(noun, 0) + count

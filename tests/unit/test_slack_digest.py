@@ -18,7 +18,7 @@ NOUNS = {
     EffectKind.BOUNCE_NOTICE: "bounce",
     EffectKind.COMPLAINT_NOTICE: "complaint",
     EffectKind.REMOVAL: "owed removal",
-    EffectKind.REMOVAL_NOTICE: "removal",
+    EffectKind.REMOVAL_NOTICE: "removal outcome",
     EffectKind.DEAD_LETTER_NOTICE: "dead letter",
     EffectKind.PARKED_NOTICE: "parked effect",
 }

@@ -112,6 +112,11 @@ def test_the_second_digest_waits_for_its_minute():
     assert seen(level, CHANNEL, 100, after(60)).take == LARGEST_DIGEST
 
 
+def test_a_clock_that_is_set_back_keeps_no_digest_waiting_for_it_to_come_round_again():
+    level = taken(LEVEL, CHANNEL, Turn(LARGEST_DIGEST), after(86_400))
+    assert seen(refilled(level, CHANNEL, NOW), CHANNEL, 100).take == LARGEST_DIGEST
+
+
 def test_nothing_is_folded_where_there_is_no_budget():
     assert seen(first_level(ACCOUNT, NOW), ACCOUNT, 1_000).take == 1
 

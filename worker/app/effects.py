@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from worker.app import region_of
-from worker.effects import Delivery, Effect, Lane, Owed
+from worker.effects import Blocked, Delivery, Effect, Lane, Owed
 from worker.errors import Misconfigured
 from worker.health import Health
 from worker.owing import owed_for_parked, owed_for_removal
@@ -20,8 +20,10 @@ from worker.suppression import Entry, Guards, Remover, Restored, SuppressionList
 from worker.suppression import restore as put_back
 from worker.volume import Volume
 
-SUPPRESSION_LEASE_SECONDS = 240.0
-"""A removal makes three calls, at most seven, each with its turn, its time-out and a second try."""
+MOST_REQUESTS = 14
+"""Of a removal: three calls, at most seven, each with a second try."""
+REQUEST_SECONDS = 15
+"""The time-out of one; before it comes its turn."""
 
 
 def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
@@ -51,10 +53,11 @@ def slack_volume(settings: SlackSettings) -> Volume:
 
 def suppression_volume(settings: Settings) -> Volume:
     """What SES takes, of all processes of the account."""
+    per_second = settings.suppression.requests_per_second
     return Volume(
         name=f"ses:{region_of(settings)}",
-        per_second=settings.suppression.requests_per_second,
-        lease_seconds=SUPPRESSION_LEASE_SECONDS,
+        per_second=per_second,
+        lease_seconds=MOST_REQUESTS * (REQUEST_SECONDS + max(2.0, 1 / per_second)),
     )
 
 
@@ -105,9 +108,12 @@ def _suppression_lane(settings: Settings, store: Store, patience: Patience) -> L
 
     def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
         report = remover.deliver(effects[0])
-        if report.notice is None or not settings.slack.wanted:
-            return report.delivery, ()
-        return report.delivery, [owed_for_removal(effects[0], report.notice)]
+        owes: list[Owed] = []
+        if settings.slack.wanted and report.notice:
+            owes.append(owed_for_removal(effects[0], report.notice))
+        if settings.slack.wanted and isinstance(report.delivery, Blocked):
+            owes += _parked(effects, report.delivery.error)
+        return report.delivery, owes
 
     return LaneWork(
         lane=Lane.SUPPRESSION,

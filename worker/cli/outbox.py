@@ -126,7 +126,7 @@ def discard(
 def _told(count: int, what: str, ids: Sequence[int]) -> None:
     click.echo(f"{count:,} {what}")
     if count < len(set(ids)):
-        click.echo("ses-worker: the others are not there, or done: outbox list", err=True)
+        click.echo("ses-worker: the others are not there, claimed, or done: outbox list", err=True)
         sys.exit(Exit.FAILED)
 
 
@@ -158,6 +158,8 @@ def _show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], in
     from worker.masking import harmless
 
     said = ", ".join(f"{count:,} {kind} {state}" for (kind, state), count in counts.items())
+    if len(rows) < (total := sum(counts.values())):
+        said += f"; the newest {len(rows):,} of {total:,} are shown (--limit)"
     table = Table(caption=said or "no effects")
     for name in ("id", "kind", "state", "tries", "due (UTC)", "what", "last error or result"):
         table.add_column(name, overflow="fold")

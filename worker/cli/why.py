@@ -100,10 +100,12 @@ def _is_off_the_list(removal: Mapping[str, Any]) -> bool:
 
 def _removal(removal: Mapping[str, Any]) -> str:
     entry, restored = removal["entry"], removal["restored_at"]
+    # Kept before the call that deletes it, which may have been refused, or never made.
+    done = "taken off" if removal["outcome"] == "removed" else "to be taken off"
     said = (
-        f"taken off the suppression list {_time(removal['begun_at'])}: {removal['address']}, "
+        f"{done} the suppression list {_time(removal['begun_at'])}: {removal['address']}, "
         f"listed for {entry.get('Reason')} since {entry.get('LastUpdateTime')} "
-        f"({removal['outcome'] or 'under way'})"
+        f"({removal['outcome'] or 'not known to be done'})"
     )
     return f"{said}; put back {_time(restored)}" if restored else said
 

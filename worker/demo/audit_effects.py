@@ -69,7 +69,7 @@ def _owed(findings: Findings) -> Iterator[tuple[str, str, int]]:
             yield f"DEAD LETTER: {message.reason} (1)", "dead letter", 1
     for address, reason in script.LISTED.items():
         word = "DELETE" if reason == "BOUNCE" else "NOT DELETED"
-        yield f"{word}: {address}", "removal", 1
+        yield f"{word}: {address}", "removal outcome", 1
 
 
 def _reports(findings: Findings) -> list[Report]:

@@ -13,7 +13,7 @@ from worker.health import Health
 from worker.relay.patience import Patience
 from worker.relay.standing import Standing
 from worker.retries import back_off, until_leased_out
-from worker.store.claims import Claim
+from worker.store.claims import LOST, STRANGE, Claim
 from worker.store.outbox import Outbox
 from worker.volume import Volume
 
@@ -109,6 +109,7 @@ class LaneWorker:
         began = time.monotonic()
         claim = self._outbox.claim(self._work.lane, self._work.volume)
         self.limited = claim.limited
+        self._tell_given_up(claim)
         if not claim.effects:
             return self._rest(claim.wait_seconds, began)
         try:
@@ -128,6 +129,16 @@ class LaneWorker:
             # A bug of ours met by one effect: the others are delivered all the same.
             log.exception("effect.failed", lane=self._work.lane.value, outbox_id=effects[0].id)
             return Unfit(error=f"{type(error).__name__} while it was delivered"), ()
+
+    def _tell_given_up(self, claim: Claim) -> None:
+        """Say what was parked without a try: nobody else will."""
+        hint = "ses-worker outbox list"
+        for row in claim.strange:
+            log.error("effect.parked", outbox_id=row, error=STRANGE, hint=hint)
+        if claim.lost:
+            ids = [effect.id for effect in claim.lost]
+            log.error("effect.parked", outbox_id=ids[0], error=LOST, parked=len(ids), hint=hint)
+            self._again(self._outbox.owe, list(self._work.parked(claim.lost, LOST)))
 
     def _rest(self, seconds: float | None, began: float) -> float:
         if seconds is None or not self._patience.lasts(seconds):
@@ -161,7 +172,7 @@ class LaneWorker:
                 if last:
                     told.error("effect.parked", error=error, parked=last, hint="ses-worker outbox")
             case Blocked(error=error):
-                if self._outbox.blocked(claim, error):
+                if self._outbox.blocked(claim, error, owes):
                     hint = "mend it; what is parked is tried again by itself"
                     told.error("lane.blocked", error=error, hint=hint)
         if isinstance(delivery, Later | Blocked):

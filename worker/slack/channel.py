@@ -88,7 +88,7 @@ class Channel:
         """
         answer: Answer = self._retrying(self._once, post)
         if isinstance(answer, Sent):
-            return answer
+            return Sent(result=harmless(self._redacted(answer.result)))
         error = harmless(self._redacted(answer.error))
         if isinstance(answer, Stumble):
             return Later(error=error)

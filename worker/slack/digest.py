@@ -18,7 +18,7 @@ from worker.slack.words import DELIVERED, moment
 _NOUNS = {
     EffectKind.BOUNCE_NOTICE: ("bounce", "bounces"),
     EffectKind.COMPLAINT_NOTICE: ("complaint", "complaints"),
-    EffectKind.REMOVAL_NOTICE: ("removal", "removals"),
+    EffectKind.REMOVAL_NOTICE: ("removal outcome", "removal outcomes"),
     EffectKind.DEAD_LETTER_NOTICE: ("dead letter", "dead letters"),
     EffectKind.PARKED_NOTICE: ("parked effect", "parked effects"),
     EffectKind.REMOVAL: ("owed removal", "owed removals"),

@@ -23,10 +23,21 @@ from sqlalchemy import (
 from worker.effects import Effect, EffectKind, Lane, Summary
 from worker.store import levels
 from worker.store.schema import OPEN, PARKED, outbox
-from worker.volume import SECONDS_BETWEEN_PROBES, Level, Volume, most_wanted, refilled, taken, turn
+from worker.volume import (
+    LONGEST_PAUSE_SECONDS,
+    SECONDS_BETWEEN_PROBES,
+    Level,
+    Volume,
+    most_wanted,
+    refilled,
+    taken,
+    turn,
+)
 
 MOST_TRIES = 30
 """Of one effect; with the pauses between them they take about a day."""
+LOST = "whoever claimed it never came back"
+STRANGE = "not of this program's making"
 SKIPPED_SECONDS = 0.05
 """To wait for rows that somebody else holds."""
 _FACTS = [
@@ -48,6 +59,10 @@ class Claim(Struct, frozen=True, kw_only=True):
     """Where there are none: until one may be due; None: nothing waits."""
     limited: bool = False
     """Some are due, and the far side takes none yet."""
+    lost: tuple[Effect, ...] = ()
+    """Parked just now: claimed so often, and whoever had them never came back."""
+    strange: tuple[int, ...] = ()
+    """Rows parked just now: not of this program's making."""
 
 
 def claim(connection: Connection, lane: Lane, volume: Volume) -> Claim:
@@ -57,6 +72,7 @@ def claim(connection: Connection, lane: Lane, volume: Volume) -> Claim:
     if level.blocked is not None:
         return _claim_to_probe(connection, lane, volume, level, now)
     _take_over(connection, lane, volume, now)
+    _heed_the_clock(connection, lane, now)
     return _claim(connection, lane, volume, refilled(level, volume, now), now)
 
 
@@ -85,13 +101,20 @@ def _take_over(connection: Connection, lane: Lane, volume: Volume, now: datetime
     connection.execute(rows.values(**freed(now)))
 
 
+def _heed_the_clock(connection: Connection, lane: Lane, now: datetime) -> None:
+    """Have due what is due later than anything is put off: the clock was ahead, and set back."""
+    latest = now + timedelta(seconds=LONGEST_PAUSE_SECONDS)
+    rows = update(outbox).where(OPEN, outbox.c.lane == lane.value, outbox.c.due_at > latest)
+    connection.execute(rows.values(due_at=now))
+
+
 def _claim_to_probe(
     connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
 ) -> Claim:
     """Of a blocked lane one effect goes out now and then, to find out whether it is mended."""
     park_lane(connection, lane, volume, level.blocked or "", now)
-    if level.next_at > now:
-        wait = (level.next_at - now).total_seconds()
+    wait = (level.next_at - now).total_seconds()
+    if 0 < wait <= LONGEST_PAUSE_SECONDS:
         return Claim(lane=lane, volume=volume, wait_seconds=wait, limited=True)
     oldest = select(outbox.c.id).where(parked_with(lane, volume)).order_by(outbox.c.id).limit(1)
     ids = list(connection.execute(oldest).scalars())
@@ -114,16 +137,25 @@ def _lease(
     payload = outbox.c.payload if len(ids) == 1 else literal("").label("payload")
     query = select(*_FACTS, outbox.c.kind, outbox.c.summary, payload)
     found = connection.execute(query.where(outbox.c.claim == token).order_by(outbox.c.id))
-    effects = []
+    effects, lost, strange = [], [], []
     for row in found.mappings():
         if (effect := _effect(row)) is None:
-            _park_one(connection, row["id"], "message", "not of this program's making", now)
+            _park_one(connection, row["id"], "message", STRANGE, now)
+            strange.append(row["id"])
         elif effect.attempts > MOST_TRIES:
-            _park_one(connection, effect.id, "tries", "whoever claimed it never came back", now)
+            _park_one(connection, effect.id, "tries", LOST, now)
+            lost.append(effect)
         else:
             effects.append(effect)
-    wait = None if effects else 0.0
-    return Claim(token=token, lane=lane, volume=volume, effects=tuple(effects), wait_seconds=wait)
+    return Claim(
+        token=token,
+        lane=lane,
+        volume=volume,
+        effects=tuple(effects),
+        wait_seconds=None if effects else 0.0,
+        lost=tuple(lost),
+        strange=tuple(strange),
+    )
 
 
 def _park_one(connection: Connection, row_id: int, by: str, error: str, now: datetime) -> None:

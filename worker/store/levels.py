@@ -40,6 +40,8 @@ def keep(connection: Connection, volume: Volume, level: Level) -> None:
 def take_turn(store: Store, volume: Volume) -> float:
     """Reserve the next slot of a far side; return the seconds to wait for it.
 
+    One that is further away than any lease lasts is of a clock that was set back.
+
     Raises:
         Unavailable: the books are away.
 
@@ -47,6 +49,8 @@ def take_turn(store: Store, volume: Volume) -> float:
     with store.writing() as connection:
         now = moment(connection)
         slot = max(lock(connection, volume, now).next_slot, now)
+        if (slot - now).total_seconds() > volume.lease_seconds:
+            slot = now
         next_slot = slot + timedelta(seconds=1 / volume.per_second)
         row = update(limits).where(limits.c.name == volume.name)
         connection.execute(row.values(next_slot=next_slot))

@@ -28,6 +28,10 @@ from worker.store.rows import OUTBOX_COLUMNS, outbox_row
 from worker.store.schema import OPEN, PARKED, outbox
 from worker.volume import SECONDS_BETWEEN_PROBES, Volume
 
+ASKED_TRIES = 5
+"""So often an effect waits just as long as it is asked to. Then its pauses grow like others', or
+a Slack that says `Retry-After: 1` for half a minute would have used up all its tries."""
+
 Parked = Callable[[Sequence[Effect], str], Iterable[Owed]]
 """What is owed when effects are parked."""
 
@@ -60,7 +64,7 @@ class Outbox:
             done = {"state": "delivered", "finished_at": now, "result": result or None}
             ours = connection.execute(_of(claim).values(**done, claim=None, last_error=None))
             if ours.rowcount:  # else its lease has run out, and whoever has it now owes that
-                owe(connection, owes)
+                owe(connection, owes, now)
             return _is_well(connection, claim, now)
 
     def postponed(
@@ -85,16 +89,18 @@ class Outbox:
                 level, failures=level.failures + 1, next_at=next_at, folded_at=folded_at
             )
             levels.keep(connection, claim.volume, level)
-            growing = seconds is None  # else the far side has said when
+            steady = 0 if seconds is None else ASKED_TRIES
             return _put_off(
-                connection, claim, error, now, seconds=pause, parked=parked, growing=growing
+                connection, claim, error, now, seconds=pause, parked=parked, steady=steady
             )
 
     def not_yet(self, claim: Claim, error: str, seconds: float, parked: Parked) -> bool:
         """Settle: to be tried again after some seconds. Returns as `delivered` does."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
-            _put_off(connection, claim, error, now, seconds=seconds, parked=parked, growing=False)
+            _put_off(
+                connection, claim, error, now, seconds=seconds, parked=parked, steady=MOST_TRIES
+            )
             return _is_well(connection, claim, now)
 
     def given_back(self, claim: Claim) -> None:
@@ -108,10 +114,13 @@ class Outbox:
             now = levels.moment(connection)
             ours = connection.execute(_of(claim).values(**parked_as("message", error, now)))
             if ours.rowcount:
-                owe(connection, owes)
+                owe(connection, owes, now)
 
-    def blocked(self, claim: Claim, error: str) -> bool:
-        """Settle: an operator must act; the whole lane is parked. Returns whether that is news."""
+    def blocked(self, claim: Claim, error: str, owes: Iterable[Owed] = ()) -> bool:
+        """Settle: an operator must act; the whole lane is parked.
+
+        Returns whether that is news; `owes` is owed only then.
+        """
         with self._store.writing() as connection:
             now = levels.moment(connection)
             level = levels.lock(connection, claim.volume, now)
@@ -119,7 +128,10 @@ class Outbox:
             levels.keep(connection, claim.volume, replace(level, next_at=probe_at, blocked=error))
             _give_back(connection, claim, now)
             park_lane(connection, claim.lane, claim.volume, error, now)
-            return level.blocked is None
+            if level.blocked is not None:
+                return False
+            owe(connection, owes, now)
+            return True
 
     def look_again(self, volume: Volume) -> None:
         """Find out at once whether a blocked far side is mended, as a start or a person asks."""
@@ -128,6 +140,11 @@ class Outbox:
             level = levels.lock(connection, volume, now)
             if level.blocked is not None:
                 levels.keep(connection, volume, replace(level, next_at=now))
+
+    def owe(self, effects: Sequence[Owed]) -> None:
+        """Write effects into the outbox."""
+        with self._store.writing() as connection:
+            owe(connection, effects, levels.moment(connection))
 
     def figures(self) -> Figures:
         """Count what is not done."""
@@ -138,10 +155,10 @@ class Outbox:
         return Figures(waiting=int(waiting), parked=int(parked))
 
 
-def owe(connection: Connection, effects: Iterable[Owed]) -> None:
-    """Write effects into the outbox."""
+def owe(connection: Connection, effects: Iterable[Owed], now: datetime) -> None:
+    """Write effects into the outbox; due by the database's clock, should ours be ahead of it."""
     rows = [dict(zip(OUTBOX_COLUMNS, outbox_row(owed), strict=True)) for owed in effects]
-    if rows:
+    if rows := [row | {"due_at": min(row["due_at"], now)} for row in rows]:
         connection.execute(insert(outbox), rows)
 
 
@@ -153,24 +170,26 @@ def _put_off(
     *,
     seconds: float,
     parked: Parked,
-    growing: bool,
+    steady: int,
 ) -> int:
-    """Have them tried again after `seconds`, later (`growing`) after several tries.
+    """Have them tried again after `seconds`, or later after more than `steady` tries.
 
     Those that had their last are parked.
 
     Returns how many were parked.
     """
+    last: list[Effect] = []
     for attempts in {effect.attempts for effect in claim.effects}:
         rows = _of(claim).where(outbox.c.attempts == attempts)
         if attempts >= MOST_TRIES:
-            connection.execute(rows.values(**parked_as("tries", error, now)))
+            if connection.execute(rows.values(**parked_as("tries", error, now))).rowcount:
+                last += [effect for effect in claim.effects if effect.attempts == attempts]
         else:
-            pause = max(seconds, effect_delay(attempts)) if growing else seconds
+            grown = effect_delay(attempts - steady) if attempts > steady else 0.0
+            pause = max(seconds, grown)
             due_at = now + timedelta(seconds=pause)
             connection.execute(rows.values(**_waiting(due_at), last_error=error))
-    last = [effect for effect in claim.effects if effect.attempts >= MOST_TRIES]
-    owe(connection, parked(last, error) if last else ())
+    owe(connection, parked(last, error) if last else (), now)
     return len(last)
 
 

@@ -103,15 +103,19 @@ class Trouble(Struct, frozen=True, kw_only=True):
 
 
 def troubles(store: Store) -> Sequence[Trouble]:
-    """Far sides that somebody must mend, or that rest after failures."""
-    wanted = or_(limits.c.blocked.is_not(None), limits.c.failures > 0)
-    query = select(limits.c.name, limits.c.blocked, limits.c.failures, limits.c.next_at)
+    """Far sides that somebody must mend, or that rest after failures, and have effects to take.
+
+    Of those of one lane the one that was asked last counts, and each that has effects parked: a
+    channel that another took the place of keeps its row for ever.
+    """
+    columns = (limits.c.name, limits.c.blocked, limits.c.failures, limits.c.next_at)
     with store.reading() as connection:
-        open_ = select(outbox.c.lane).where(OPEN)
-        lanes = set(connection.execute(open_.distinct()).scalars())
+        open_ = set(connection.execute(select(outbox.c.lane).where(OPEN).distinct()).scalars())
         parked = select(outbox.c.parked_by).where(PARKED).distinct()
-        lanes |= set(connection.execute(parked).scalars())
-        rows = connection.execute(query.where(wanted)).all()
+        wanted = set(connection.execute(parked).scalars())
+        rows = connection.execute(select(*columns).order_by(limits.c.next_at)).all()
+    latest = {_LANES.get(row.name.partition(":")[0]): row.name for row in rows}
+    wanted |= {name for lane, name in latest.items() if lane in open_}
     return [
         Trouble(
             name=row.name.partition(":")[0],
@@ -119,5 +123,5 @@ def troubles(store: Store) -> Sequence[Trouble]:
             again_at=row.next_at,
         )
         for row in rows
-        if row.name in lanes or _LANES.get(row.name.partition(":")[0]) in lanes
+        if row.name in wanted and (row.blocked is not None or row.failures)
     ]

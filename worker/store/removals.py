@@ -53,11 +53,15 @@ class Ledger:
                 ids = {"outbox_id": effect_id, "email_key": key}
                 connection.execute(insert(removals).values(**row, **ids))
 
-    def removals(self, key: str, since: datetime) -> int:
-        """How many times this address was taken off the list since then."""
+    def removals(self, key: str, since: datetime, besides: int) -> int:
+        """How many other effects took this address off the list since then.
+
+        An effect that is tried again, since SES was busy say, has a row already.
+        """
         query = select(func.count()).where(
             removals.c.email_key == key,
             removals.c.begun_at >= since,
+            removals.c.outbox_id != besides,
             or_(removals.c.outcome.is_(None), removals.c.outcome.in_(_DONE)),
         )
         with self._store.reading() as connection:
