@@ -88,7 +88,12 @@ def _take_over(connection: Connection, lane: Lane, volume: Volume, now: datetime
 def _claim_to_probe(
     connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
 ) -> Claim:
-    """Of a blocked lane one effect goes out now and then, to find out whether it is mended."""
+    """Of a blocked lane one effect goes out now and then, to find out whether it is mended.
+
+    It may be one that another far side had left: the channel was changed, and changed back.
+    """
+    if level.next_at <= now:
+        _take_over(connection, lane, volume, now)
     park_lane(connection, lane, volume, level.blocked or "", now)
     if level.next_at > now:
         wait = (level.next_at - now).total_seconds()

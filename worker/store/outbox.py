@@ -79,7 +79,9 @@ class Outbox:
             now = levels.moment(connection)
             level = levels.lock(connection, claim.volume, now)
             pause = back_off(level.failures + 1) if seconds is None else seconds
-            next_at = max(level.next_at, now + timedelta(seconds=pause))
+            # A blocked lane has learnt nothing from this: it need not wait for its next look.
+            rests_until = now if level.blocked else level.next_at
+            next_at = max(rests_until, now + timedelta(seconds=pause))
             folded_at = level.folded_at if len(claim.effects) == 1 else None  # it did not arrive
             level = replace(
                 level, failures=level.failures + 1, next_at=next_at, folded_at=folded_at
@@ -111,7 +113,10 @@ class Outbox:
                 owe(connection, owes)
 
     def blocked(self, claim: Claim, error: str) -> bool:
-        """Settle: an operator must act; the whole lane is parked. Returns whether that is news."""
+        """Settle: an operator must act; the whole lane is parked.
+
+        Returns whether that is news: it was not blocked, or for another reason.
+        """
         with self._store.writing() as connection:
             now = levels.moment(connection)
             level = levels.lock(connection, claim.volume, now)
@@ -119,7 +124,7 @@ class Outbox:
             levels.keep(connection, claim.volume, replace(level, next_at=probe_at, blocked=error))
             _give_back(connection, claim, now)
             park_lane(connection, claim.lane, claim.volume, error, now)
-            return level.blocked is None
+            return level.blocked != error
 
     def look_again(self, volume: Volume) -> None:
         """Find out at once whether a blocked far side is mended, as a start or a person asks."""
