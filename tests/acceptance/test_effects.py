@@ -193,6 +193,9 @@ class TestTrouble:
         assert [line["event"] for line in done.log].count("lane.blocked") == 1
         assert len(slack.heard) == 1
         assert "no_service" in run("outbox", "list").out
+        later = run("drain", "--json")
+        (blocked,) = [line for line in later.log if line["event"] == "lane.blocked"]
+        assert "restart" in blocked["hint"], "each process says it: its log is all somebody has"
         slack.always = None
         assert effects(run("drain", "--json")) == (3, 0, 0)
 
