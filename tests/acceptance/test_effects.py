@@ -217,6 +217,9 @@ class TestTrouble:
             twin.send(queue, mail.bounce(f"user{number}@example.com"))
         run("drain")
         assert run("outbox", "discard", "--yes", "1").out == "1 discarded\n"
+        again = run("outbox", "discard", "--yes", "1")
+        assert again.status == 1
+        assert "#1 is done" in again.err
         assert run("outbox", "retry", "--parked").out == "1 to be tried again\n"
         done = run("drain", "--json")
         assert effects(done)[1:] == (0, 0)

@@ -15,7 +15,7 @@ from worker.policy import Policy
 from worker.settings import Settings
 from worker.store.history import history_of
 from worker.store.outbox import Outbox
-from worker.store.outbox_list import Wanted, discard_effects, retry_effects
+from worker.store.outbox_list import Wanted, discard_effects, retry_effects, troubles
 from worker.store.removals import Ledger
 from worker.store.schema import limits, outbox, removals
 from worker.volume import Volume
@@ -167,3 +167,25 @@ def test_the_lease_of_a_removal_outlasts_all_its_calls():
     """Seven calls, each with a second try of at most 15 s."""
     settings = Settings.model_validate({"aws": {"region": "eu-west-1"}})
     assert suppression_volume(settings).lease_seconds >= 7 * 2 * 15
+
+
+class TestTroubles:
+    """What `outbox list` says of the far sides."""
+
+    OLD = Volume(name="slack:old", per_second=1, per_minute=20)
+
+    def test_a_channel_that_was_left_is_no_trouble(self, store, message):
+        owe(store, message, policy=Policy(notify=True))
+        books = Outbox(store)
+        books.blocked(books.claim(Lane.SLACK, self.OLD), "no_service")
+        assert [trouble.why for trouble in troubles(store)] == ["no_service"]
+        books.claim(Lane.SLACK, CHANNEL)
+        assert troubles(store) == []
+
+    def test_a_rest_that_is_over_is_none_either(self, store, message):
+        owe(store, message, policy=Policy(notify=True))
+        books = Outbox(store)
+        books.postponed(books.claim(Lane.SLACK, CHANNEL), "503", None, lambda *_: ())
+        assert [trouble.why for trouble in troubles(store)] == ["1 failure"]
+        let_pass(store)
+        assert troubles(store) == []

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -78,7 +79,7 @@ def list_(
         return
     _show(rows, counts)
     for one in resting:
-        click.echo(f"{one.name} takes nothing: {one.why}; next look {one.again_at:%H:%M:%S} UTC")
+        click.echo(f"{one.name} takes nothing: {one.why}; next look {_next_look(one.again_at)}")
 
 
 @outbox.command(context_settings=PAGE)
@@ -123,10 +124,17 @@ def discard(
     _told(discard_effects(store, wanted), "discarded", ids)
 
 
+def _next_look(at: datetime) -> str:
+    """When, or by whom: that it is past says that no worker runs."""
+    return f"{at:%H:%M:%S} UTC" if at > datetime.now(UTC) else "by the next run or drain"
+
+
 def _told(count: int, what: str, ids: Sequence[int]) -> None:
     click.echo(f"{count:,} {what}")
-    if count < len(set(ids)):
-        click.echo("ses-worker: the others are not there, or done: outbox list", err=True)
+    if missed := len(set(ids)) - count:
+        those = f"{missed:,} of them are" if count or missed > 1 else f"#{ids[0]} is"
+        hint = "outbox list --state delivered --state discarded shows what is done"
+        click.echo(f"ses-worker: {those} done, being delivered, or not there: {hint}", err=True)
         sys.exit(Exit.FAILED)
 
 

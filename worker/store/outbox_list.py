@@ -103,21 +103,31 @@ class Trouble(Struct, frozen=True, kw_only=True):
 
 
 def troubles(store: Store) -> Sequence[Trouble]:
-    """Far sides that somebody must mend, or that rest after failures."""
-    wanted = or_(limits.c.blocked.is_not(None), limits.c.failures > 0)
+    """Far sides that somebody must mend, or that rest after failures.
+
+    One that the settings no longer name keeps its row in `limits`; it counts as long as it has
+    parked something.
+    """
     query = select(limits.c.name, limits.c.blocked, limits.c.failures, limits.c.next_at)
     with store.reading() as connection:
-        open_ = select(outbox.c.lane).where(OPEN)
-        lanes = set(connection.execute(open_.distinct()).scalars())
-        parked = select(outbox.c.parked_by).where(PARKED).distinct()
-        lanes |= set(connection.execute(parked).scalars())
-        rows = connection.execute(query.where(wanted)).all()
+        now = levels.moment(connection)
+        lanes = set(connection.execute(select(outbox.c.lane).where(OPEN).distinct()).scalars())
+        parked_by = select(outbox.c.parked_by).where(PARKED).distinct()
+        parkers = set(connection.execute(parked_by).scalars())
+        blocked = connection.execute(query.where(limits.c.blocked.is_not(None))).all()
+        failing = and_(limits.c.blocked.is_(None), limits.c.failures > 0, limits.c.next_at > now)
+        resting = connection.execute(query.where(failing)).all()
+    found = [row for row in blocked if row.name in parkers]
+    found += [row for row in resting if _LANES.get(row.name.partition(":")[0]) in lanes]
     return [
         Trouble(
             name=row.name.partition(":")[0],
-            why=row.blocked or f"{row.failures} failures in a row",
+            why=row.blocked or _in_a_row(row.failures),
             again_at=row.next_at,
         )
-        for row in rows
-        if row.name in lanes or _LANES.get(row.name.partition(":")[0]) in lanes
+        for row in found
     ]
+
+
+def _in_a_row(failures: int) -> str:
+    return "1 failure" if failures == 1 else f"{failures:,} failures in a row"
