@@ -149,13 +149,17 @@ class TestRemovals:
 
     @pytest.mark.parametrize("outcome", [None, *RemovalOutcome])
     def test_whatever_was_begun_counts_however_it_is_told(self, store, outcome):
-        assert self.take_off(store, 1, outcome).removals("jane@example.com", SINCE) == 1
+        ledger = self.take_off(store, 1, outcome)
+        assert ledger.removals("jane@example.com", SINCE, besides=2) == 1
+
+    def test_what_an_effect_itself_has_begun_does_not_keep_it_from_going_on(self, store):
+        assert self.take_off(store, 1, None).removals("jane@example.com", SINCE, besides=1) == 0
 
     def test_what_is_long_ago_does_not(self, store):
         ledger = self.take_off(store, 1)
         with store.writing() as connection:
             connection.execute(removals.update().values(begun_at=SINCE - timedelta(days=1)))
-        assert ledger.removals("jane@example.com", SINCE) == 0
+        assert ledger.removals("jane@example.com", SINCE, besides=2) == 0
 
     def test_the_last_entry_is_the_one_to_put_back(self, store):
         self.take_off(store, 1, LastUpdateTime="first")

@@ -101,9 +101,9 @@ class Ledger:
     def begin(self, effect_id, key, address, entry):
         self.step("begin", lambda: self.kept.update({effect_id: entry}))
 
-    def removals(self, key, since):
+    def removals(self, key, since, besides):
         self.counted.append((key, since))
-        return self.removed
+        return self.removed + len(self.kept.keys() - {besides})
 
     def finish(self, effect_id, outcome):
         self.step("finish", lambda: self.finished.update({effect_id: outcome}))
@@ -306,6 +306,14 @@ class TestGuards:
         assert ledger.counted == [("jane@example.com", NOW - timedelta(days=30))]
         assert listing.entries
         assert ledger.kept == {}
+
+    def test_a_try_that_did_not_get_through_is_no_time(self, deliver, listing):
+        listing.put("Jane@example.com")
+        listing.refuse("delete", "SomethingNew", status=403)
+        guards = Guards(most_removals=1)
+        assert isinstance(deliver(guards=guards).delivery, Blocked)
+        listing.answers.clear()
+        assert outcome(deliver(attempts=2, guards=guards)) is RemovalOutcome.REMOVED
 
     def test_one_time_less_is_not_often(self, deliver, listing, ledger):
         listing.put("Jane@example.com")

@@ -53,10 +53,14 @@ class Ledger:
                 ids = {"outbox_id": effect_id, "email_key": key}
                 connection.execute(insert(removals).values(**row, **ids))
 
-    def removals(self, key: str, since: datetime) -> int:
-        """How many times this address was taken off the list since then."""
+    def removals(self, key: str, since: datetime, besides: int) -> int:
+        """How many other effects have taken this address off the list since then.
+
+        What was begun counts, for it may have been done.
+        """
         query = select(func.count()).where(
             removals.c.email_key == key,
+            removals.c.outbox_id != besides,
             removals.c.begun_at >= since,
             or_(removals.c.outcome.is_(None), removals.c.outcome.in_(_DONE)),
         )

@@ -33,8 +33,8 @@ class Ledger(Protocol):
     def begin(self, effect_id: int, key: str, address: str, entry: Mapping[str, Any]) -> None:
         """Keep the entry as it was, in place of one that this effect kept before."""
 
-    def removals(self, key: str, since: datetime) -> int:
-        """Count the effects that finished as `REMOVED` for that address."""
+    def removals(self, key: str, since: datetime, besides: int) -> int:
+        """Count the other effects that may have taken that address off the list since then."""
 
     def finish(self, effect_id: int, outcome: RemovalOutcome) -> None:
         """Note the outcome; nothing to do for an effect that never began. It may come twice."""

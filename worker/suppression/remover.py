@@ -93,7 +93,7 @@ class Remover:
                 return self._missing(effect, removal, before)
             spelling, entry = found
             before = entry.as_dict()
-            if kept := self._guard(removal, entry):
+            if kept := self._guard(effect, removal, entry):
                 return self._over(effect, removal, *kept, before)
             self._ledger.begin(effect.id, removal.key, entry.address, before)
             self._list.delete(spelling)
@@ -132,14 +132,17 @@ class Remover:
             return Report(NotYet(error=error, seconds=_delay_seconds(effect.attempts)))
         return self._over(effect, removal, RemovalOutcome.NOT_LISTED, NOT_FOUND)
 
-    def _guard(self, removal: Removal, entry: Entry) -> tuple[RemovalOutcome, str] | None:
+    def _guard(
+        self, effect: Effect, removal: Removal, entry: Entry
+    ) -> tuple[RemovalOutcome, str] | None:
         """Say why this entry is to be left alone, if it is."""
         guards = self._guards
         removable = {BOUNCE, COMPLAINT} if guards.remove_complaints else {BOUNCE}
         if entry.reason not in removable:
             return RemovalOutcome.KEPT_COMPLAINT, f"listed for {entry.reason}"
         since = self._now() - timedelta(days=guards.within_days)
-        if (count := self._ledger.removals(removal.key, since)) >= guards.most_removals:
+        count = self._ledger.removals(removal.key, since, effect.id)
+        if count >= guards.most_removals:
             text = f"taken off {count} times in {guards.within_days:g} days"
             return RemovalOutcome.KEPT_REPEATED, text
         return None
