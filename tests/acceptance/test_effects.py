@@ -289,6 +289,15 @@ class TestSuppressionList:
         assert effects(done) == (1, 0, 1)
         assert "ses:GetSuppressedDestination" in done.err
 
+    def test_what_was_not_deleted_is_not_told_as_taken_off(self, run, twin, queue, ses):
+        ses.list_address("jane@example.com")
+        ses.fail(ACCESS_DENIED, on="DeleteSuppressedDestination")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        run("drain")
+        told = run("why", "jane@example.com").out
+        assert "outbox #1 set out to take it off the suppression list" in told
+        assert "taken off" not in told
+
     def test_a_slash_is_told_and_not_asked(self, run, twin, queue, slack, ses):
         twin.send(queue, mail.bounce("a/b@example.com"))
         assert effects(run("drain", "--json")) == (3, 0, 0)
