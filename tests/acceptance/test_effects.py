@@ -199,6 +199,17 @@ class TestTrouble:
         slack.always = None
         assert effects(run("drain", "--json")) == (3, 0, 0)
 
+    def test_notices_whose_slack_was_taken_out_of_the_settings_are_counted_and_said(
+        self, run, twin, queue, slack, either_store
+    ):
+        slack.always = broken(503)
+        twin.send(queue, mail.bounce("jane@example.com"))
+        run("drain")
+        done = run("drain", "--json", SES_WORKER_SLACK__WEBHOOK_URL=None)
+        assert effects(done) == (0, 1, 0)
+        (said,) = [line for line in done.log if line["event"] == "effects.unattended"]
+        assert (said["lane"], said["effects"]) == ("slack", 1)
+
     def test_a_message_that_slack_finds_bad_is_simplified_then_parked_and_told(
         self, run, twin, queue, slack
     ):
