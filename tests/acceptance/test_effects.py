@@ -10,7 +10,7 @@ import mail
 import pytest
 
 from worker.demo.standins.ses_faults import ACCESS_DENIED
-from worker.demo.standins.slack_faults import broken, refused
+from worker.demo.standins.slack_faults import broken, rate_limited, refused
 
 IGNORE, REMOVE = "SES_WORKER_NOTIFY__IGNORE", "SES_WORKER_SUPPRESSION__REMOVE"
 
@@ -198,6 +198,13 @@ class TestTrouble:
         assert "restart" in blocked["hint"], "each process says it: its log is all somebody has"
         slack.always = None
         assert effects(run("drain", "--json")) == (3, 0, 0)
+
+    def test_a_retry_says_how_long_slack_wants_to_be_left_alone(self, run, twin, queue, slack):
+        slack.always = rate_limited("600")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        run("drain")
+        retried = run("outbox", "retry", "1").out
+        assert retried.startswith("1 to be tried again\nslack takes nothing: 1 failure; next look ")
 
     def test_notices_whose_slack_was_taken_out_of_the_settings_are_counted_and_said(
         self, run, twin, queue, slack, either_store

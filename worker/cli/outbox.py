@@ -13,7 +13,7 @@ from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
     from worker.settings import Settings
-    from worker.store.outbox_list import Wanted
+    from worker.store.outbox_list import Trouble, Wanted
 
 STATES = ("waiting", "claimed", "delivered", "parked", "discarded")
 KINDS = (
@@ -78,8 +78,7 @@ def list_(
         )  # fmt: skip
         return
     _show(rows, counts)
-    for one in resting:
-        click.echo(f"{one.name} takes nothing: {one.why}; next look {_next_look(one.again_at)}")
+    _show_troubles(resting)
 
 
 @outbox.command(context_settings=PAGE)
@@ -88,17 +87,19 @@ def list_(
 def retry(settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | None) -> None:
     """Have effects delivered as soon as may be, with all their tries before them again.
 
-    The daemon does it; without one, the next drain.
+    The daemon does it; without one, the next drain. While a far side rests, as Slack may ask for,
+    nothing goes out; how long is said.
 
     \b
     Example:
       ses-worker outbox retry --parked --kind bounce_notice
     """
     from worker.app import open_existing_store
-    from worker.store.outbox_list import retry_effects
+    from worker.store.outbox_list import retry_effects, troubles
 
-    wanted = _meant(ids, parked, kind)
-    _told(retry_effects(open_existing_store(settings), wanted), "to be tried again", ids)
+    wanted, store = _meant(ids, parked, kind), open_existing_store(settings)
+    count = retry_effects(store, wanted)
+    _told(count, "to be tried again", ids, troubles(store) if count else ())
 
 
 @outbox.command(context_settings=PAGE)
@@ -129,8 +130,14 @@ def _next_look(at: datetime) -> str:
     return f"{at:%H:%M:%S} UTC" if at > datetime.now(UTC) else "by the next run or drain"
 
 
-def _told(count: int, what: str, ids: Sequence[int]) -> None:
+def _show_troubles(resting: Sequence["Trouble"]) -> None:
+    for one in resting:
+        click.echo(f"{one.name} takes nothing: {one.why}; next look {_next_look(one.again_at)}")
+
+
+def _told(count: int, what: str, ids: Sequence[int], resting: Sequence["Trouble"] = ()) -> None:
     click.echo(f"{count:,} {what}")
+    _show_troubles(resting)
     if missed := len(set(ids)) - count:
         those = f"{missed:,} of them are" if count or missed > 1 else f"#{ids[0]} is"
         hint = "outbox list --state delivered --state discarded shows what is done"
