@@ -216,6 +216,8 @@ class TestTrouble:
         assert effects(done) == (0, 1, 0)
         (said,) = [line for line in done.log if line["event"] == "effects.unattended"]
         assert (said["lane"], said["effects"]) == ("slack", 1)
+        assert run("outbox", "discard", "--yes", "--parked").out == "0 discarded\n"
+        assert run("outbox", "discard", "--yes", "--waiting").out == "1 discarded\n"
 
     def test_a_message_that_slack_finds_bad_is_simplified_then_parked_and_told(
         self, run, twin, queue, slack

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from worker.relay import Relay
 
 _UNATTENDED = (
-    "they wait until slack.webhook_url or slack.token, or suppression.remove, is set again; "
-    "see ses-worker outbox list, or give them up with ses-worker outbox discard"
+    "they wait until slack.webhook_url or slack.token, or suppression.remove, is set again, "
+    "or are given up: ses-worker outbox list, ses-worker outbox discard --waiting --parked"
 )
 
 log = structlog.get_logger()

@@ -25,11 +25,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _chosen(command: Command) -> Command:
-    """Effects by id, or all parked ones, of a kind perhaps."""
+    """Effects by id, or all parked or waiting ones, of a kind perhaps."""
     command = click.argument("ids", type=ROW_ID, nargs=-1, metavar="[ID]...")(command)
     every = click.option("--parked", is_flag=True, show_default="off", help="All parked effects.")
+    idle = click.option("--waiting", is_flag=True, show_default="off", help="All waiting effects.")
     kind = click.option("--kind", type=click.Choice(KINDS), help="Only effects of this kind.")
-    return kind(every(command))
+    return kind(every(idle(command)))
 
 
 @click.group(context_settings=PAGE)
@@ -84,7 +85,9 @@ def list_(
 @outbox.command(context_settings=PAGE)
 @_chosen
 @with_settings
-def retry(settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | None) -> None:
+def retry(
+    settings: "Settings", ids: tuple[int, ...], parked: bool, waiting: bool, kind: str | None
+) -> None:
     """Have effects delivered as soon as may be, with all their tries before them again.
 
     The daemon does it; without one, the next drain. While a far side rests, as Slack may ask for,
@@ -97,7 +100,7 @@ def retry(settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | 
     from worker.app import open_existing_store
     from worker.store.outbox_list import retry_effects, troubles
 
-    wanted, store = _meant(ids, parked, kind), open_existing_store(settings)
+    wanted, store = _meant(ids, parked, waiting, kind), open_existing_store(settings)
     count = retry_effects(store, wanted)
     _told(count, "to be tried again", ids, troubles(store) if count else ())
 
@@ -107,7 +110,13 @@ def retry(settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | 
 @click.option("--yes", is_flag=True, show_default="off", help="Do not ask.")
 @with_settings
 def discard(
-    settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | None, yes: bool
+    settings: "Settings",
+    *,
+    ids: tuple[int, ...],
+    parked: bool,
+    waiting: bool,
+    kind: str | None,
+    yes: bool,
 ) -> None:
     """Give effects up: they are never delivered, and stay on record.
 
@@ -118,7 +127,7 @@ def discard(
     from worker.app import open_existing_store
     from worker.store.outbox_list import count_effects, discard_effects
 
-    store, wanted = open_existing_store(settings), _meant(ids, parked, kind)
+    store, wanted = open_existing_store(settings), _meant(ids, parked, waiting, kind)
     count = sum(count_effects(store, wanted).values())
     if count and not yes:
         click.confirm(f"Discard {count:,} effects?", abort=True)
@@ -145,10 +154,13 @@ def _told(count: int, what: str, ids: Sequence[int], resting: Sequence["Trouble"
         sys.exit(Exit.FAILED)
 
 
-def _meant(ids: Sequence[int], parked: bool, kind: str | None) -> "Wanted":
-    if bool(ids) == parked:
-        raise click.UsageError("name effects by their ids, or all parked ones with --parked")
-    return _wanted(ids=ids, states=("parked",) if parked else ("parked", "waiting"), kind=kind)
+def _meant(ids: Sequence[int], parked: bool, waiting: bool, kind: str | None) -> "Wanted":
+    if bool(ids) == (parked or waiting):
+        raise click.UsageError(
+            "name effects by their ids, or all with --parked, --waiting, or both of them"
+        )
+    states = [name for name, meant in (("parked", parked), ("waiting", waiting)) if meant]
+    return _wanted(ids=ids, states=states or ("parked", "waiting"), kind=kind)
 
 
 def _wanted(
