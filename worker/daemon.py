@@ -10,6 +10,7 @@ from worker.app import (
     make_queue,
     make_relay,
     make_store,
+    say_what_nobody_delivers,
     say_where_dead_letters_go,
 )
 from worker.bounds import Bounds, Over
@@ -41,6 +42,7 @@ def run(settings: Settings) -> int:
             again(bounds.call, bring_schema_up, settings, store)
             # Or each start, on a disk that takes nothing, would cost messages a receive.
             again(bounds.call, store.probe)
+            again(bounds.call, say_what_nobody_delivers, settings, store)
         except Over:
             return 0
         health = Health()

@@ -12,6 +12,7 @@ from worker.app import (
     make_queue,
     make_relay,
     make_store,
+    say_what_nobody_delivers,
     say_where_dead_letters_go,
 )
 from worker.bounds import Bounds, Over
@@ -83,6 +84,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         queue, store = make_queue(settings, plan), make_store(settings)
         try:
             bounds.call(bring_schema_up, settings, store)
+            bounds.call(say_what_nobody_delivers, settings, store)
             at_first = _count(queue, bounds)
         except Over:
             raise Unavailable("stopped before it could begin: no answer by then") from None
@@ -150,7 +152,9 @@ def _deliver(
     try:
         relay = make_relay(settings, store, Health())
         if relay is None:
-            return Effects(), failure
+            unfinished = store.unfinished()
+            waiting = sum(one.waiting for one in unfinished)
+            return Effects(waiting=waiting, parked=sum(one.parked for one in unfinished)), failure
         if failure is None:
             relay.deliver_for(DELIVERY_SECONDS, asked.to_stop, asked.to_hurry)
         left = relay.left()

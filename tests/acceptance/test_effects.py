@@ -10,7 +10,7 @@ import mail
 import pytest
 
 from worker.demo.standins.ses_faults import ACCESS_DENIED, BAD_REQUEST, Refuse
-from worker.demo.standins.slack_faults import broken, refused
+from worker.demo.standins.slack_faults import broken, rate_limited, refused
 
 IGNORE, REMOVE = "SES_WORKER_NOTIFY__IGNORE", "SES_WORKER_SUPPRESSION__REMOVE"
 
@@ -196,8 +196,31 @@ class TestTrouble:
         assert "no_service" in run("outbox", "list").out
         assert "the newest 2 of 3" in run("outbox", "list", "--limit", "2").out
         assert "newest" not in run("outbox", "list").out
+        later = run("drain", "--json")
+        (blocked,) = [line for line in later.log if line["event"] == "lane.blocked"]
+        assert "restart" in blocked["hint"], "each process says it: its log is all somebody has"
         slack.always = None
         assert effects(run("drain", "--json")) == (3, 0, 0)
+
+    def test_a_retry_says_how_long_slack_wants_to_be_left_alone(self, run, twin, queue, slack):
+        slack.always = rate_limited("600")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        run("drain")
+        retried = run("outbox", "retry", "1").out
+        assert retried.startswith("1 to be tried again\nslack takes nothing: 1 failure; next look ")
+
+    def test_notices_whose_slack_was_taken_out_of_the_settings_are_counted_and_said(
+        self, run, twin, queue, slack, either_store
+    ):
+        slack.always = broken(503)
+        twin.send(queue, mail.bounce("jane@example.com"))
+        run("drain")
+        done = run("drain", "--json", SES_WORKER_SLACK__WEBHOOK_URL=None)
+        assert effects(done) == (0, 1, 0)
+        (said,) = [line for line in done.log if line["event"] == "effects.unattended"]
+        assert (said["lane"], said["effects"]) == ("slack", 1)
+        assert run("outbox", "discard", "--yes", "--parked").out == "0 discarded\n"
+        assert run("outbox", "discard", "--yes", "--waiting").out == "1 discarded\n"
 
     def test_a_message_that_slack_finds_bad_is_simplified_then_parked_and_told(
         self, run, twin, queue, slack
@@ -217,6 +240,9 @@ class TestTrouble:
             twin.send(queue, mail.bounce(f"user{number}@example.com"))
         run("drain")
         assert run("outbox", "discard", "--yes", "1").out == "1 discarded\n"
+        again = run("outbox", "discard", "--yes", "1")
+        assert again.status == 1
+        assert "#1 is done" in again.err
         assert run("outbox", "retry", "--parked").out == "1 to be tried again\n"
         done = run("drain", "--json")
         assert effects(done)[1:] == (0, 0)
@@ -295,7 +321,7 @@ class TestSuppressionList:
         twin.send(queue, mail.bounce("jane@example.com"))
         run("drain")
         told = run("why", "jane@example.com").out
-        assert "to be taken off the suppression list" in told
+        assert "set out to take it off the suppression list" in told
         assert "suppression restore" not in told
 
     @pytest.mark.parametrize("refused", [ACCESS_DENIED, Refuse(400, "BrandnewException")])
@@ -305,6 +331,15 @@ class TestSuppressionList:
         ses.fail(refused)
         twin.send(queue, mail.bounce("jane@example.com"))
         assert effects(run("drain", "--json")) == (0, 0, 1)
+
+    def test_what_was_not_deleted_is_not_told_as_taken_off(self, run, twin, queue, ses):
+        ses.list_address("jane@example.com")
+        ses.fail(ACCESS_DENIED, on="DeleteSuppressedDestination")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        run("drain")
+        told = run("why", "jane@example.com").out
+        assert "outbox #1 set out to take it off the suppression list" in told
+        assert "taken off" not in told
 
     def test_a_slash_is_told_and_not_asked(self, run, twin, queue, slack, ses):
         twin.send(queue, mail.bounce("a/b@example.com"))

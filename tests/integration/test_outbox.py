@@ -178,7 +178,7 @@ def test_a_channel_that_another_took_the_place_of_is_no_trouble(store, message):
     claim = books.claim(Lane.SLACK, other)
     assert troubles(store) == []
     books.postponed(claim, "503", None, lambda *_: ())
-    assert [one.why for one in troubles(store)] == ["1 failures in a row"]
+    assert [one.why for one in troubles(store)] == ["1 failure"]
     let_pass(store)
     books.delivered(books.claim(Lane.SLACK, other))
     assert troubles(store) == []
@@ -195,3 +195,25 @@ def test_the_lease_of_a_removal_outlasts_all_its_calls_and_their_turns(per_secon
     )
     lease = suppression_volume(settings).lease_seconds
     assert 7 * 2 * (15 + 1 / per_second) <= lease < LONGEST_PAUSE_SECONDS
+
+
+class TestTroubles:
+    """What `outbox list` says of the far sides."""
+
+    OLD = Volume(name="slack:old", per_second=1, per_minute=20)
+
+    def test_a_channel_that_was_left_is_no_trouble(self, store, message):
+        owe(store, message, policy=Policy(notify=True))
+        books = Outbox(store)
+        books.blocked(books.claim(Lane.SLACK, self.OLD), "no_service")
+        assert [trouble.why for trouble in troubles(store)] == ["no_service"]
+        books.claim(Lane.SLACK, CHANNEL)
+        assert troubles(store) == []
+
+    def test_a_rest_that_is_over_is_none_either(self, store, message):
+        owe(store, message, policy=Policy(notify=True))
+        books = Outbox(store)
+        books.postponed(books.claim(Lane.SLACK, CHANNEL), "503", None, lambda *_: ())
+        assert [trouble.why for trouble in troubles(store)] == ["1 failure"]
+        let_pass(store)
+        assert troubles(store) == []

@@ -407,6 +407,15 @@ def test_another_channel_takes_over_what_the_old_one_had_parked(store, message):
     assert states(store) == {"delivered": 3}
 
 
+def test_a_channel_that_is_changed_back_is_looked_at_at_the_start(store, message):
+    owe(store, message, 3)
+    outbox_ = Outbox(store)
+    outbox_.blocked(outbox_.claim(Lane.SLACK, FAST), "no_service")
+    outbox_.blocked(outbox_.claim(Lane.SLACK, OTHER), "no_service")
+    deliver(store, Sender(), volume=FAST)
+    assert states(store) == {"delivered": 3}
+
+
 def test_one_with_the_old_channel_keeps_nobody_from_the_new_one(store, message):
     owe(store, message, 2)
     old, new = Outbox(store), Outbox(store)
@@ -487,6 +496,25 @@ def test_a_row_of_another_program_is_parked_and_ends_no_thread(store, message, o
     assert relay.failure is None
     assert [row["state"] for row in rows(store)] == ["parked", "delivered"]
     assert [line["outbox_id"] for line in said if line["event"] == "effect.parked"] == [1]
+
+
+def test_a_look_that_found_nothing_out_is_soon_repeated(store, message):
+    owe(store, message)
+    outbox_ = Outbox(store)
+    outbox_.blocked(outbox_.claim(Lane.SLACK, FAST), "no_service")
+    outbox_.look_again(FAST)
+    outbox_.postponed(outbox_.claim(Lane.SLACK, FAST), "429", None, nothing_owed)
+    assert outbox_.claim(Lane.SLACK, FAST).wait_seconds <= 60
+    assert states(store) == {"parked": 1}
+
+
+def test_another_reason_to_be_blocked_is_news(store, message):
+    owe(store, message)
+    outbox_ = Outbox(store)
+    outbox_.blocked(outbox_.claim(Lane.SLACK, FAST), "no_service")
+    for error, news in [("no_service", False), ("is_archived", True), ("is_archived", False)]:
+        outbox_.look_again(FAST)
+        assert outbox_.blocked(outbox_.claim(Lane.SLACK, FAST), error) is news
 
 
 def test_looks_at_a_blocked_far_side_use_up_no_tries(store, message):

@@ -195,6 +195,18 @@ class TestList:
         assert turns == [0, 1, 2]
         assert asked(ses) == [GET, GET, DELETE]
 
+    def test_its_turn_is_not_spent_on_making_a_client(self, ses, monkeypatch):
+        order = []
+
+        def making(*arguments, **options):
+            order.append("client")
+            return make_client(*arguments, **options)
+
+        monkeypatch.setattr("worker.suppression.listing.make_client", making)
+        listing = SuppressionList(region=REGION, await_turn=lambda: order.append("turn"))
+        listing.look_up("jane@example.com")
+        assert order == ["client", "turn"]
+
     def test_a_stop_while_it_waits_for_its_turn_passes_through(self, ses, ledger):
         def stop():
             raise Stopped

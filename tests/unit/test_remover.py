@@ -317,6 +317,14 @@ class TestGuards:
         assert listing.entries
         assert ledger.kept == {}
 
+    def test_a_try_that_did_not_get_through_is_no_time(self, deliver, listing):
+        listing.put("Jane@example.com")
+        listing.refuse("delete", "SomethingNew", status=403)
+        guards = Guards(most_removals=1)
+        assert isinstance(deliver(guards=guards).delivery, Blocked)
+        listing.answers.clear()
+        assert outcome(deliver(attempts=2, guards=guards)) is RemovalOutcome.REMOVED
+
     def test_one_time_less_is_not_often(self, deliver, listing, ledger):
         listing.put("Jane@example.com")
         ledger.removed = 2

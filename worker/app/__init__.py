@@ -10,6 +10,7 @@ import structlog
 
 from worker.aws import region_for, region_in
 from worker.consumer import Consumer, Plan
+from worker.effects import Lane
 from worker.errors import Misconfigured, Refused, Unavailable
 from worker.health import Health
 from worker.metrics import Metrics
@@ -24,6 +25,11 @@ from worker.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from worker.relay import Relay
+
+_UNATTENDED = (
+    "they wait until slack.webhook_url or slack.token, or suppression.remove, is set again, "
+    "or are given up: ses-worker outbox list, ses-worker outbox discard --waiting --parked"
+)
 
 log = structlog.get_logger()
 
@@ -167,6 +173,20 @@ def make_relay(settings: Settings, store: Store, health: Health) -> "Relay | Non
     from worker.app import effects
 
     return effects.make_relay(settings, store, health)
+
+
+def say_what_nobody_delivers(settings: Settings, store: Store) -> None:
+    """Warn of effects that were owed before their sender was taken out of the settings.
+
+    Raises:
+        Unavailable: the books are away.
+
+    """
+    senders = {Lane.SLACK: settings.slack.wanted, Lane.SUPPRESSION: settings.suppression.remove}
+    unfinished = store.unfinished()
+    for lane in (lane for lane, wanted in senders.items() if not wanted):
+        if count := sum(one.waiting + one.parked for one in unfinished if one.lane == lane):
+            log.warning("effects.unattended", lane=lane.value, effects=count, hint=_UNATTENDED)
 
 
 def say_where_dead_letters_go(queue: Queue, stop: threading.Event) -> None:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,7 +13,7 @@ from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
     from worker.settings import Settings
-    from worker.store.outbox_list import Wanted
+    from worker.store.outbox_list import Trouble, Wanted
 
 STATES = ("waiting", "claimed", "delivered", "parked", "discarded")
 KINDS = (
@@ -24,11 +25,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _chosen(command: Command) -> Command:
-    """Effects by id, or all parked ones, of a kind perhaps."""
+    """Effects by id, or all parked or waiting ones, of a kind perhaps."""
     command = click.argument("ids", type=ROW_ID, nargs=-1, metavar="[ID]...")(command)
     every = click.option("--parked", is_flag=True, show_default="off", help="All parked effects.")
+    idle = click.option("--waiting", is_flag=True, show_default="off", help="All waiting effects.")
     kind = click.option("--kind", type=click.Choice(KINDS), help="Only effects of this kind.")
-    return kind(every(command))
+    return kind(every(idle(command)))
 
 
 @click.group(context_settings=PAGE)
@@ -77,27 +79,30 @@ def list_(
         )  # fmt: skip
         return
     _show(rows, counts)
-    for one in resting:
-        click.echo(f"{one.name} takes nothing: {one.why}; next look {one.again_at:%H:%M:%S} UTC")
+    _show_troubles(resting)
 
 
 @outbox.command(context_settings=PAGE)
 @_chosen
 @with_settings
-def retry(settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | None) -> None:
+def retry(
+    settings: "Settings", ids: tuple[int, ...], parked: bool, waiting: bool, kind: str | None
+) -> None:
     """Have effects delivered as soon as may be, with all their tries before them again.
 
-    The daemon does it; without one, the next drain.
+    The daemon does it; without one, the next drain. While a far side rests, as Slack may ask for,
+    nothing goes out; how long is said.
 
     \b
     Example:
       ses-worker outbox retry --parked --kind bounce_notice
     """
     from worker.app import open_existing_store
-    from worker.store.outbox_list import retry_effects
+    from worker.store.outbox_list import retry_effects, troubles
 
-    wanted = _meant(ids, parked, kind)
-    _told(retry_effects(open_existing_store(settings), wanted), "to be tried again", ids)
+    wanted, store = _meant(ids, parked, waiting, kind), open_existing_store(settings)
+    count = retry_effects(store, wanted)
+    _told(count, "to be tried again", ids, troubles(store) if count else ())
 
 
 @outbox.command(context_settings=PAGE)
@@ -105,7 +110,13 @@ def retry(settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | 
 @click.option("--yes", is_flag=True, show_default="off", help="Do not ask.")
 @with_settings
 def discard(
-    settings: "Settings", ids: tuple[int, ...], parked: bool, kind: str | None, yes: bool
+    settings: "Settings",
+    *,
+    ids: tuple[int, ...],
+    parked: bool,
+    waiting: bool,
+    kind: str | None,
+    yes: bool,
 ) -> None:
     """Give effects up: they are never delivered, and stay on record.
 
@@ -116,24 +127,40 @@ def discard(
     from worker.app import open_existing_store
     from worker.store.outbox_list import count_effects, discard_effects
 
-    store, wanted = open_existing_store(settings), _meant(ids, parked, kind)
+    store, wanted = open_existing_store(settings), _meant(ids, parked, waiting, kind)
     count = sum(count_effects(store, wanted).values())
     if count and not yes:
         click.confirm(f"Discard {count:,} effects?", abort=True)
     _told(discard_effects(store, wanted), "discarded", ids)
 
 
-def _told(count: int, what: str, ids: Sequence[int]) -> None:
+def _next_look(at: datetime) -> str:
+    """When, or by whom: that it is past says that no worker runs."""
+    return f"{at:%H:%M:%S} UTC" if at > datetime.now(UTC) else "by the next run or drain"
+
+
+def _show_troubles(resting: Sequence["Trouble"]) -> None:
+    for one in resting:
+        click.echo(f"{one.name} takes nothing: {one.why}; next look {_next_look(one.again_at)}")
+
+
+def _told(count: int, what: str, ids: Sequence[int], resting: Sequence["Trouble"] = ()) -> None:
     click.echo(f"{count:,} {what}")
-    if count < len(set(ids)):
-        click.echo("ses-worker: the others are not there, claimed, or done: outbox list", err=True)
+    _show_troubles(resting)
+    if missed := len(set(ids)) - count:
+        those = f"{missed:,} of them are" if count or missed > 1 else f"#{ids[0]} is"
+        hint = "outbox list --state delivered --state discarded shows what is done"
+        click.echo(f"ses-worker: {those} done, being delivered, or not there: {hint}", err=True)
         sys.exit(Exit.FAILED)
 
 
-def _meant(ids: Sequence[int], parked: bool, kind: str | None) -> "Wanted":
-    if bool(ids) == parked:
-        raise click.UsageError("name effects by their ids, or all parked ones with --parked")
-    return _wanted(ids=ids, states=("parked",) if parked else ("parked", "waiting"), kind=kind)
+def _meant(ids: Sequence[int], parked: bool, waiting: bool, kind: str | None) -> "Wanted":
+    if bool(ids) == (parked or waiting):
+        raise click.UsageError(
+            "name effects by their ids, or all with --parked, --waiting, or both of them"
+        )
+    states = [name for name, meant in (("parked", parked), ("waiting", waiting)) if meant]
+    return _wanted(ids=ids, states=states or ("parked", "waiting"), kind=kind)
 
 
 def _wanted(

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from worker.store.history import History
 
 
+_DID = {"removed": "taken off", "still_listed": "deleted from, and still on,"}
+"""By the outcome of a removal."""
+
+
 @click.command(context_settings=PAGE)
 @click.argument("address")
 @click.option(
@@ -100,12 +104,12 @@ def _is_off_the_list(removal: Mapping[str, Any]) -> bool:
 
 def _removal(removal: Mapping[str, Any]) -> str:
     entry, restored = removal["entry"], removal["restored_at"]
-    # Kept before the call that deletes it, which may have been refused, or never made.
-    done = "taken off" if removal["outcome"] == "removed" else "to be taken off"
+    begun, address = _time(removal["begun_at"]), removal["address"]
+    # Without an outcome the entry was kept, and whether SES then deleted it is not known.
+    did = _DID.get(removal["outcome"], f"outbox #{removal['outbox_id']} set out to take it off")
     said = (
-        f"{done} the suppression list {_time(removal['begun_at'])}: {removal['address']}, "
-        f"listed for {entry.get('Reason')} since {entry.get('LastUpdateTime')} "
-        f"({removal['outcome'] or 'not known to be done'})"
+        f"{did} the suppression list {begun}: {address}, listed for {entry.get('Reason')} since "
+        f"{entry.get('LastUpdateTime')} ({removal['outcome'] or 'not known to be done'})"
     )
     return f"{said}; put back {_time(restored)}" if restored else said
 

@@ -27,6 +27,8 @@ MARK_SECONDS = 120.0
 GRACE_SECONDS = 5.0
 """For the books to come back once it is over, so that nothing is sent twice."""
 
+_MEND = "mend it, restart where a setting changed; what is parked is tried again by itself"
+
 log = structlog.get_logger()
 
 
@@ -66,6 +68,7 @@ class LaneWorker:
         self.limited = False
         """There is something to do and it may not be done yet: nothing new can change that."""
         self._troubles = 0
+        self._told_of_block = False
         self._again = until_leased_out(self._pause, work.volume.lease_seconds)
         self._grace = GRACE_SECONDS
 
@@ -170,11 +173,14 @@ class LaneWorker:
                 last = self._outbox.postponed(claim, error, seconds, self._work.parked)
                 told.warning("effect.postponed", error=error)
                 if last:
-                    told.error("effect.parked", error=error, parked=last, hint="ses-worker outbox")
+                    told.error(
+                        "effect.parked", error=error, parked=last, hint="ses-worker outbox list"
+                    )
             case Blocked(error=error):
-                if self._outbox.blocked(claim, error, owes):
-                    hint = "mend it; what is parked is tried again by itself"
-                    told.error("lane.blocked", error=error, hint=hint)
+                news = self._outbox.blocked(claim, error, owes)
+                if news or not self._told_of_block:  # each process has a log of its own
+                    told.error("lane.blocked", error=error, hint=_MEND)
+                self._told_of_block = True
         if isinstance(delivery, Later | Blocked):
             self._health.trouble(self._far_side, delivery.error)
         else:

@@ -4,6 +4,7 @@ The path writes by the driver's own means (`transaction`). What people ask for g
 SQLAlchemy (`reading`, `writing`), on connections opened the same way.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +13,7 @@ from worker.books import Books
 from worker.errors import Misconfigured, Refused
 from worker.store.revision import HEAD
 from worker.store.sqlite import SqliteStore
+from worker.store.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,6 +33,9 @@ class Store(Books, Protocol):
 
     def revision(self) -> str | None:
         """Tell the schema's revision; None where nothing has been made yet."""
+
+    def unfinished(self) -> Sequence[Unfinished]:
+        """Count the effects that are not done."""
 
     def break_off(self) -> None:
         """End, from another thread, a transaction that hangs; it is `Unavailable` then."""

@@ -111,7 +111,12 @@ def _heed_the_clock(connection: Connection, lane: Lane, now: datetime) -> None:
 def _claim_to_probe(
     connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
 ) -> Claim:
-    """Of a blocked lane one effect goes out now and then, to find out whether it is mended."""
+    """Of a blocked lane one effect goes out now and then, to find out whether it is mended.
+
+    It may be one that another far side had left: the channel was changed, and changed back.
+    """
+    if level.next_at <= now:
+        _take_over(connection, lane, volume, now)
     park_lane(connection, lane, volume, level.blocked or "", now)
     wait = (level.next_at - now).total_seconds()
     if 0 < wait <= LONGEST_PAUSE_SECONDS:

@@ -83,7 +83,9 @@ class Outbox:
             now = levels.moment(connection)
             level = levels.lock(connection, claim.volume, now)
             pause = back_off(level.failures + 1) if seconds is None else seconds
-            next_at = max(level.next_at, now + timedelta(seconds=pause))
+            # A blocked lane has learnt nothing from this: it need not wait for its next look.
+            rests_until = now if level.blocked else level.next_at
+            next_at = max(rests_until, now + timedelta(seconds=pause))
             folded_at = level.folded_at if len(claim.effects) == 1 else None  # it did not arrive
             level = replace(
                 level, failures=level.failures + 1, next_at=next_at, folded_at=folded_at
@@ -119,7 +121,8 @@ class Outbox:
     def blocked(self, claim: Claim, error: str, owes: Iterable[Owed] = ()) -> bool:
         """Settle: an operator must act; the whole lane is parked.
 
-        Returns whether that is news; `owes` is owed only then.
+        Returns whether that is news: it was not blocked, or for another reason. `owes` is owed
+        when it was not.
         """
         with self._store.writing() as connection:
             now = levels.moment(connection)
@@ -128,10 +131,9 @@ class Outbox:
             levels.keep(connection, claim.volume, replace(level, next_at=probe_at, blocked=error))
             _give_back(connection, claim, now)
             park_lane(connection, claim.lane, claim.volume, error, now)
-            if level.blocked is not None:
-                return False
-            owe(connection, owes, now)
-            return True
+            if level.blocked is None:
+                owe(connection, owes, now)
+            return level.blocked != error
 
     def look_again(self, volume: Volume) -> None:
         """Find out at once whether a blocked far side is mended, as a start or a person asks."""

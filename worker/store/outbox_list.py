@@ -103,25 +103,31 @@ class Trouble(Struct, frozen=True, kw_only=True):
 
 
 def troubles(store: Store) -> Sequence[Trouble]:
-    """Far sides that somebody must mend, or that rest after failures, and have effects to take.
+    """Far sides that somebody must mend, or that rest after failures.
 
-    Of those of one lane the one that was asked last counts, and each that has effects parked: a
-    channel that another took the place of keeps its row for ever.
+    One that the settings no longer name keeps its row in `limits`; it counts as long as it has
+    parked something.
     """
-    columns = (limits.c.name, limits.c.blocked, limits.c.failures, limits.c.next_at)
+    query = select(limits.c.name, limits.c.blocked, limits.c.failures, limits.c.next_at)
     with store.reading() as connection:
-        open_ = set(connection.execute(select(outbox.c.lane).where(OPEN).distinct()).scalars())
-        parked = select(outbox.c.parked_by).where(PARKED).distinct()
-        wanted = set(connection.execute(parked).scalars())
-        rows = connection.execute(select(*columns).order_by(limits.c.next_at)).all()
-    latest = {_LANES.get(row.name.partition(":")[0]): row.name for row in rows}
-    wanted |= {name for lane, name in latest.items() if lane in open_}
+        now = levels.moment(connection)
+        lanes = set(connection.execute(select(outbox.c.lane).where(OPEN).distinct()).scalars())
+        parked_by = select(outbox.c.parked_by).where(PARKED).distinct()
+        parkers = set(connection.execute(parked_by).scalars())
+        blocked = connection.execute(query.where(limits.c.blocked.is_not(None))).all()
+        failing = and_(limits.c.blocked.is_(None), limits.c.failures > 0, limits.c.next_at > now)
+        resting = connection.execute(query.where(failing)).all()
+    found = [row for row in blocked if row.name in parkers]
+    found += [row for row in resting if _LANES.get(row.name.partition(":")[0]) in lanes]
     return [
         Trouble(
             name=row.name.partition(":")[0],
-            why=row.blocked or f"{row.failures} failures in a row",
+            why=row.blocked or _in_a_row(row.failures),
             again_at=row.next_at,
         )
-        for row in rows
-        if row.name in wanted and (row.blocked is not None or row.failures)
+        for row in found
     ]
+
+
+def _in_a_row(failures: int) -> str:
+    return "1 failure" if failures == 1 else f"{failures:,} failures in a row"

@@ -54,14 +54,15 @@ class Ledger:
                 connection.execute(insert(removals).values(**row, **ids))
 
     def removals(self, key: str, since: datetime, besides: int) -> int:
-        """How many other effects took this address off the list since then.
+        """Count the other effects that may have taken this address off the list since.
 
-        An effect that is tried again, since SES was busy say, has a row already.
+        What was begun counts, for it may have been done. An effect that is tried again, since SES
+        was busy say, has a row already.
         """
         query = select(func.count()).where(
             removals.c.email_key == key,
-            removals.c.begun_at >= since,
             removals.c.outbox_id != besides,
+            removals.c.begun_at >= since,
             or_(removals.c.outcome.is_(None), removals.c.outcome.in_(_DONE)),
         )
         with self._store.reading() as connection:

@@ -34,7 +34,7 @@ class Ledger(Protocol):
         """Keep the entry as it was, in place of one that this effect kept before."""
 
     def removals(self, key: str, since: datetime, besides: int) -> int:
-        """Count the effects `besides` this one that set out to take that address off."""
+        """Count the other effects that may have taken that address off the list since then."""
 
     def finish(self, effect_id: int, outcome: RemovalOutcome) -> None:
         """Note the outcome; nothing to do for an effect that never began. It may come twice."""

@@ -133,14 +133,18 @@ class SuppressionList:
 
     def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
         def call() -> dict[str, Any]:
+            client = self._connected()  # it takes so long that the next call would come too soon
             self._await_turn()
-            return self._request(method, arguments)
+            return self._request(client, method, arguments)
 
         return once_more(give_up=Throttled)(call)
 
-    def _request(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _connected(self) -> Any:
         with self._turn:
-            client = self._client = self._client or self._connect()
+            self._client = self._client or self._connect()
+            return self._client
+
+    def _request(self, client: Any, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
             with translated():
                 answer: dict[str, Any] = getattr(client, method)(**arguments)

@@ -14,6 +14,7 @@ from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.sample import RollBack, probing, write_sample
+from worker.store.unfinished import QUERY, Unfinished
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -104,6 +105,16 @@ class PostgresqlStore:
                 return None
             row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
             return row[0] if row else None
+
+    def unfinished(self) -> list[Unfinished]:
+        """Count the effects that are not done.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+
+        """
+        with translated(), connect(self.url) as connection:
+            return [Unfinished(*row) for row in connection.execute(QUERY)]
 
     def _session(self) -> psycopg.Connection[tuple[Any, ...]]:
         connection = connect(self.url)

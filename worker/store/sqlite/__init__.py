@@ -16,6 +16,7 @@ from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.sample import RollBack, probing, write_sample
 from worker.store.sqlite.connection import connect, look, translated
 from worker.store.sqlite.transaction import SqliteTransaction
+from worker.store.unfinished import QUERY, Unfinished
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -146,6 +147,16 @@ class SqliteStore:
                 return None
             row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
             return str(row[0]) if row else None
+
+    def unfinished(self) -> list[Unfinished]:
+        """Count the effects that are not done.
+
+        Raises:
+            Unavailable: the file cannot be read now.
+
+        """
+        with translated(self.path), closing(look(self.path, trace=False)) as connection:
+            return [Unfinished(*row) for row in connection.execute(QUERY)]
 
     def break_off(self) -> None:
         """End nothing: no wait of ours is without an end, and a disk that hangs cannot be told."""

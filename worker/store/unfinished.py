@@ -1,0 +1,18 @@
+"""How many effects are not done, told without loading SQLAlchemy: every start asks."""
+
+from typing import NamedTuple
+
+# Each half as the condition of an index of its own has it.
+QUERY = """
+    SELECT lane, count(*), 0 FROM outbox WHERE state IN ('waiting', 'claimed') GROUP BY lane
+    UNION ALL
+    SELECT lane, 0, count(*) FROM outbox WHERE state = 'parked' GROUP BY lane
+"""
+
+
+class Unfinished(NamedTuple):
+    """Effects of one lane; a lane may have two of these."""
+
+    lane: str
+    waiting: int
+    parked: int
