@@ -96,6 +96,8 @@ class RemovalOutcome(StrEnum):
     """It is listed for a complaint, which takes a person's word to undo."""
     KEPT_REPEATED = "kept_repeated"
     """It was taken off too often lately; a person should look."""
+    KEPT_UNWANTED = "kept_unwanted"
+    """The settings, as they are now, do not ask for it any more."""
     NOT_POSSIBLE = "not_possible"
     """SES's call cannot name this address (it holds a `/`), or refuses it."""
 

@@ -42,9 +42,11 @@ def owed_for(decisions: Sequence[Decision], policy: Policy) -> Iterator[Owed]:
             yield _removal(decision, address)
 
 
-def owed_for_removal(removal: Effect, notice: RemovalNotice) -> Owed:
-    """The notice that says what became of a removal."""
-    return Owed(
+def owed_for_removal(removal: Effect, notice: RemovalNotice, policy: Policy) -> Iterator[Owed]:
+    """The notice that says what became of a removal; none of somebody to be ignored by now."""
+    if policy.ignore.match(Address(key=removal.recipient, mailed=notice.address)):
+        return
+    yield Owed(
         kind=EffectKind.REMOVAL_NOTICE,
         payload=notice,
         summary=_summary(notice.outcome.value, notice.domain, notice.address, notice.occurred_at),

@@ -341,6 +341,33 @@ class TestSuppressionList:
         assert "outbox #1 set out to take it off the suppression list" in told
         assert "taken off" not in told
 
+    def test_a_pattern_that_was_taken_back_takes_nobody_off(
+        self, run, twin, queue, slack, ses, environment
+    ):
+        ses.list_address("jane@example.com")
+        ses.list_address("joe@example.com")
+        ses.fail(ACCESS_DENIED)
+        twin.send(queue, mail.bounce("jane@example.com"))
+        twin.send(queue, mail.bounce("joe@example.com"))
+        run("drain")
+        slack.posts.clear()
+        ses.mend()
+        environment[REMOVE] = environment[IGNORE] = '["joe@example.com"]'
+        run("drain")
+        assert sorted(ses.listed) == ["jane@example.com", "joe@example.com"]
+        assert [text for text in texts(slack) if "DELETE" in text] == [
+            "NOT DELETED: jane@example.com"
+        ]
+
+    def test_restore_names_the_permission_that_is_missing(self, run, twin, queue, ses):
+        ses.list_address("jane@example.com")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        run("drain")
+        ses.fail(ACCESS_DENIED, on="PutSuppressedDestination")
+        done = run("suppression", "restore", "jane@example.com")
+        assert done.status == 1
+        assert "ses:PutSuppressedDestination" in done.err
+
     def test_a_slash_is_told_and_not_asked(self, run, twin, queue, slack, ses):
         twin.send(queue, mail.bounce("a/b@example.com"))
         assert effects(run("drain", "--json")) == (3, 0, 0)

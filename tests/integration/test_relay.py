@@ -282,7 +282,7 @@ def test_an_effect_that_owes_another_leaves_it_in_the_same_commit(store, message
     with store.transaction() as transaction:
         transaction.owe(page.owed)
     claim = Outbox(store).claim(Lane.SUPPRESSION, FAST)
-    follows = owed_for_removal(claim.effects[0], done)
+    (follows,) = owed_for_removal(claim.effects[0], done, Policy())
     deliver(store, Sender(owes=[follows]))
     kinds = {row["kind"]: row["state"] for row in rows(store)}
     assert kinds["removal_notice"] == kinds["bounce_notice"] == "delivered"

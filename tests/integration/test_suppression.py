@@ -66,7 +66,7 @@ class Ledger:
         self.kept = {}
         self.outcomes = []
 
-    def begun(self, effect_id):
+    def begun(self, effect_id, key):
         return self.kept.get(effect_id)
 
     def begin(self, effect_id, key, address, entry):

@@ -95,7 +95,7 @@ class Ledger:
         self.removed = 0
         self.step = lambda name, act: act()
 
-    def begun(self, effect_id):
+    def begun(self, effect_id, key):
         return self.step("begun", lambda: self.kept.get(effect_id))
 
     def begin(self, effect_id, key, address, entry):
@@ -122,7 +122,7 @@ def ledger():
 @pytest.fixture
 def deliver(listing, ledger):
     def deliver(removal=JANE, attempts=1, guards=Guards()):  # noqa: B008 frozen
-        return Remover(listing, ledger, guards, lambda: NOW).deliver(effect(removal, attempts))
+        return Remover(listing, ledger, guards, now=lambda: NOW).deliver(effect(removal, attempts))
 
     return deliver
 
@@ -291,6 +291,17 @@ class TestGuards:
         assert report.notice.response == "listed for COMPLAINT"
         assert report.notice.entry == entry.as_dict()
         assert listing.entries
+
+    def test_what_the_settings_do_not_ask_for_any_more_is_kept_unless_it_was_begun(
+        self, listing, ledger
+    ):
+        listing.put("Jane@example.com")
+        remover = Remover(listing, ledger, is_wanted=lambda _: False, now=lambda: NOW)
+        report = remover.deliver(effect(JANE))
+        assert outcome(report) is RemovalOutcome.KEPT_UNWANTED
+        assert listing.calls == []
+        ledger.kept[7] = {"Reason": "BOUNCE"}
+        assert outcome(remover.deliver(effect(JANE, 2))) is RemovalOutcome.REMOVED
 
     def test_unless_the_operator_says_so(self, deliver, listing):
         listing.put("Jane@example.com", "COMPLAINT")

@@ -127,6 +127,7 @@ class TestWhatIsWrong:
             ("SNS__TOPIC_ARNS", '{"a": 1}', "sns.topic_arns: must be a list"),
             ("POLICY__BOUNCE_ACTIONS", "[]", "policy.bounce_actions: must be a table"),
             ("STORE__URL", "sqlite:///:memory:", "store.url: must be a file"),
+            ("SLACK__API_URL", "http://slack.com/api/", "slack.api_url: must begin with https://"),
         ],
     )
     def test_a_bad_value_is_named_with_its_place_and_not_repeated(self, name, value, said):

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from worker.app import region_of
+from worker.aws import AwsRefused
 from worker.effects import Blocked, Delivery, Effect, Lane, Owed
-from worker.errors import Misconfigured
+from worker.errors import Misconfigured, Refused
 from worker.health import Health
+from worker.model import Address
 from worker.owing import owed_for_parked, owed_for_removal
 from worker.relay import LaneWork, Patience, Relay
 from worker.settings import Addresses, Settings, SlackSettings
@@ -16,12 +18,14 @@ from worker.store import Store
 from worker.store.levels import take_turn
 from worker.store.outbox import Outbox
 from worker.store.removals import Ledger
-from worker.suppression import Entry, Guards, Remover, Restored, SuppressionList
+from worker.suppression import Entry, Guards, Remover, Restored, SuppressionList, sort_refusal
 from worker.suppression import restore as put_back
 from worker.volume import Volume
 
 MOST_REQUESTS = 14
 """Of a removal: three calls, at most seven, each with a second try."""
+SLACK_LEASE_SECONDS = 100.0
+"""Three tries of 10 s, the pauses between them, and the same again in a simpler form."""
 REQUEST_SECONDS = 15
 """The time-out of one; before it comes its turn."""
 
@@ -46,6 +50,7 @@ def slack_volume(settings: SlackSettings) -> Volume:
     """What the channel takes, of all processes that post there."""
     return Volume(
         name=f"slack:{_fingerprint(settings)}",
+        lease_seconds=SLACK_LEASE_SECONDS,
         per_second=settings.messages_per_second,
         per_minute=settings.messages_per_minute,
     )
@@ -81,7 +86,10 @@ def restore(settings: Settings, store: Store, key: str) -> Restored | None:
     if kept is None:
         return None
     listing = make_suppression_list(settings, store, Patience())
-    restored = put_back(listing, Entry.from_dict(kept.entry))
+    try:
+        restored = put_back(listing, Entry.from_dict(kept.entry))
+    except AwsRefused as refused:
+        raise Refused(sort_refusal(refused).error) from refused
     if restored.done:
         ledger.restored(kept)
     return restored
@@ -104,13 +112,18 @@ def _suppression_lane(settings: Settings, store: Store, patience: Patience) -> L
         most_removals=settings.suppression.most_removals,
         within_days=settings.suppression.within_days,
     )
-    remover = Remover(listing, Ledger(store), guards)
+    policy = settings.as_policy()
+
+    def is_wanted(address: Address) -> bool:
+        return policy.remove.match(address) and not policy.ignore.match(address)
+
+    remover = Remover(listing, Ledger(store), guards, is_wanted=is_wanted)
 
     def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
         report = remover.deliver(effects[0])
         owes: list[Owed] = []
         if settings.slack.wanted and report.notice:
-            owes.append(owed_for_removal(effects[0], report.notice))
+            owes += owed_for_removal(effects[0], report.notice, policy)
         if settings.slack.wanted and isinstance(report.delivery, Blocked):
             owes += _parked(effects, report.delivery.error)
         return report.delivery, owes

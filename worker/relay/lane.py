@@ -112,6 +112,7 @@ class LaneWorker:
         began = time.monotonic()
         claim = self._outbox.claim(self._work.lane, self._work.volume)
         self.limited = claim.limited
+        self._learn(claim)
         self._tell_given_up(claim)
         if not claim.effects:
             return self._rest(claim.wait_seconds, began)
@@ -132,6 +133,13 @@ class LaneWorker:
             # A bug of ours met by one effect: the others are delivered all the same.
             log.exception("effect.failed", lane=self._work.lane.value, outbox_id=effects[0].id)
             return Unfit(error=f"{type(error).__name__} while it was delivered"), ()
+
+    def _learn(self, claim: Claim) -> None:
+        """Have the far side's trouble be known, or over, whichever process met it."""
+        if claim.blocked:
+            self._health.trouble(self._far_side, claim.blocked)
+        elif not claim.failing:
+            self._health.well(self._far_side)
 
     def _tell_given_up(self, claim: Claim) -> None:
         """Say what was parked without a try: nobody else will."""
@@ -183,8 +191,6 @@ class LaneWorker:
                 self._told_of_block = True
         if isinstance(delivery, Later | Blocked):
             self._health.trouble(self._far_side, delivery.error)
-        else:
-            self._health.well(self._far_side)
         if mended:
             told.info("lane.unblocked")
         self._standing.settled(len(claim.effects) if isinstance(delivery, Sent) else 0)

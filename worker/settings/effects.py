@@ -3,6 +3,7 @@
 import re
 from enum import StrEnum
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -11,6 +12,7 @@ from worker.settings.kinds import Number, Section, Whole, is_web_address
 
 _PLAIN = re.compile(r"[!-~]+")
 """Visible ASCII."""
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class NotifySettings(Section):
@@ -92,6 +94,8 @@ class SlackSettings(Section):
     def _is_an_api(cls, value: str) -> str:
         if not is_web_address(value):
             raise ValueError("must be a URL: https://slack.com/api/")
+        if urlsplit(value).scheme != "https" and urlsplit(value).hostname not in LOOPBACK:
+            raise ValueError("must begin with https://, or the token would go in clear")
         return value if value.endswith("/") else f"{value}/"
 
     @model_validator(mode="after")

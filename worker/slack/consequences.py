@@ -15,6 +15,7 @@ _RESPONSES = {
     RemovalOutcome.KEPT_COMPLAINT: "Kept: it is listed for a complaint; undoing that is a person's"
     " decision.",
     RemovalOutcome.KEPT_REPEATED: "Kept: it was taken off too often lately; a person should look.",
+    RemovalOutcome.KEPT_UNWANTED: "Kept: the settings do not ask for its removal any more.",
     RemovalOutcome.NOT_POSSIBLE: "Not possible: SES's call cannot delete this address.",
 }
 

@@ -63,12 +63,23 @@ class Claim(Struct, frozen=True, kw_only=True):
     """Parked just now: claimed so often, and whoever had them never came back."""
     strange: tuple[int, ...] = ()
     """Rows parked just now: not of this program's making."""
+    blocked: str | None = None
+    """What an operator must mend at the far side, whichever process found out."""
+    failing: bool = False
+    """The far side was away when it was last asked, by whichever process."""
 
 
 def claim(connection: Connection, lane: Lane, volume: Volume) -> Claim:
     """Take what may go out now: one effect, many to be folded into a digest, or none."""
     now = levels.moment(connection)
     level = levels.lock(connection, volume, now)
+    found = _claim_by(connection, lane, volume, level, now)
+    return replace(found, blocked=level.blocked, failing=level.failures > 0)
+
+
+def _claim_by(
+    connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
+) -> Claim:
     if level.blocked is not None:
         return _claim_to_probe(connection, lane, volume, level, now)
     _take_over(connection, lane, volume, now)

@@ -35,9 +35,11 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def begun(self, effect_id: int) -> Mapping[str, Any] | None:
+    def begun(self, effect_id: int, key: str) -> Mapping[str, Any] | None:
         """The entry that a former try of this effect kept, if one came so far as to delete it."""
-        query = select(removals.c.entry).where(removals.c.outbox_id == effect_id)
+        # By the key, too: SQLite gives the id of a row that was purged to another.
+        ours = (removals.c.outbox_id == effect_id) & (removals.c.email_key == key)
+        query = select(removals.c.entry).where(ours)
         with self._store.reading() as connection:
             found = connection.execute(query).scalar_one_or_none()
         return None if found is None else json.loads(found)

@@ -5,6 +5,7 @@
 
 from worker.suppression.guards import Guards, Ledger
 from worker.suppression.listing import Entry, SuppressionList
+from worker.suppression.refusals import sort_refusal
 from worker.suppression.remover import Remover, Report
 from worker.suppression.restoring import Restored, restore
 
@@ -17,4 +18,5 @@ __all__ = [
     "Restored",
     "SuppressionList",
     "restore",
+    "sort_refusal",
 ]

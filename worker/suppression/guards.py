@@ -27,7 +27,7 @@ class Ledger(Protocol):
     beginning.
     """
 
-    def begun(self, effect_id: int) -> Mapping[str, Any] | None:
+    def begun(self, effect_id: int, key: str) -> Mapping[str, Any] | None:
         """Tell the entry that this effect has set out to delete, finished or not."""
 
     def begin(self, effect_id: int, key: str, address: str, entry: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from worker.effects import (
 )
 from worker.errors import Misconfigured, Raced, Unavailable
 from worker.masking import harmless
+from worker.model import Address
 from worker.suppression.guards import Guards, Ledger
 from worker.suppression.listing import (
     BAD_REQUEST,
@@ -55,11 +56,14 @@ class Remover:
         listing: SuppressionList,
         ledger: Ledger,
         guards: Guards = Guards(),
+        *,
+        is_wanted: Callable[[Address], bool] = lambda _: True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._list = listing
         self._ledger = ledger
         self._guards = guards
+        self._is_wanted = is_wanted
         self._now = now
 
     def deliver(self, effect: Effect) -> Report:
@@ -86,7 +90,10 @@ class Remover:
         if not nameable(removal.mailed):
             text = "SES's call cannot name this address: it goes by bulk import only"
             return self._over(effect, removal, RemovalOutcome.NOT_POSSIBLE, text)
-        before = self._ledger.begun(effect.id)
+        before = self._ledger.begun(effect.id, removal.key)
+        if not (before or self._is_wanted(Address(key=removal.key, mailed=removal.mailed))):
+            text = "suppression.remove and notify.ignore leave it there"
+            return self._over(effect, removal, RemovalOutcome.KEPT_UNWANTED, text)
         try:
             found = self._find(removal)
             if found is None:
