@@ -45,6 +45,8 @@ def opened(settings: Settings, open_store: Callable[[Settings], Store]) -> Itera
         except Over:
             raise Unavailable("stopped before it could begin") from None
         yield Desk(source=source, queue=queue, store=store, asked=asked)
+        if not asked.to_hurry.is_set():
+            store.close()  # else whoever is left behind is in it, and it would wait
 
 
 def see_through(asked: Asked, work: Callable[[], Result]) -> Result:

@@ -66,6 +66,7 @@ def look(settings: Settings, wanted: Wanted) -> Looked:
             for pile in pile_up(store, wanted, [now - age for age in AGES.values()]):
                 groups.add_group(_group(pile))
                 looked.in_quarantine += pile.count
+            store.close()
         with _troubles_in(looked):
             _look_into_queue(
                 settings, asked, looked, count, most=MOST_LETTERS, seconds=LOOK_SECONDS
@@ -95,6 +96,7 @@ def find(settings: Settings, message_id: str) -> Looked:
             store = Bounds(asked).call(open_existing_store, settings)
             for letter in read_letters(store, wanted, up_to=newest_row(store), most=1):
                 is_it(letter)
+            store.close()
         if looked.letter is None:
             with _troubles_in(looked):
                 _look_into_queue(settings, asked, looked, is_it)
