@@ -1,9 +1,16 @@
 """Dead letters, as they lie in a dead-letter queue, and whoever else looks at them."""
 
 import itertools
+from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import boto3
 import mail
+
+from worker.csv_users import read_users
+from worker.model import DeadLetter, Reason, Received
+from worker.store import ensure_schema, open_store
+from worker.store.users import import_users
 
 DLQ = "feedback-dlq"
 BROKEN = ("nonsense", "[1, 2]", '{"a": 1}')
@@ -86,16 +93,25 @@ def outcomes(figures):
     return [figures[name] for name in names]
 
 
-def quarantined(environment, *rows):
-    """Put letters into the table, as the worker of another day did."""
-    from datetime import UTC, datetime
-
-    from worker.model import DeadLetter, Reason, Received
-    from worker.store import ensure_schema, open_store
-
+@contextmanager
+def opened(environment):
+    """The books of a test, with the schema."""
     store = open_store(environment["SES_WORKER_STORE__URL"])
     ensure_schema(store, migrate=True)
-    with store.transaction() as transaction:
+    yield store
+    store.close()
+
+
+def users(environment, people):
+    """Make users, and the books if need be."""
+    with opened(environment) as store:
+        for _ in import_users(store, read_users(["email", *people])):
+            pass
+
+
+def quarantined(environment, *rows):
+    """Put letters into the table, as the worker of another day did."""
+    with opened(environment) as store, store.transaction() as transaction:
         for number, (reason, body) in enumerate(rows):
             received = Received(
                 message_id=f"kept-{number}",
@@ -110,7 +126,6 @@ def quarantined(environment, *rows):
             transaction.quarantine(
                 environment["SES_WORKER_QUEUE__URL"], received, DeadLetter(Reason(reason), "why")
             )
-    store.close()
 
 
 def groups(figures):

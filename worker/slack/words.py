@@ -23,6 +23,11 @@ def why(address: str) -> str | None:
     return f"`ses-worker why {address}`" if fits and shlex.quote(address) == address else None
 
 
+def dead_letters(reason: str) -> str:
+    """The command that lists those with one of our reasons."""
+    return f"`ses-worker dlq list --reason {reason}`"
+
+
 def with_messages(pointer: str) -> str:
     """The same command, with SES's messages whole, where it is `why`."""
     return pointer if pointer == DELIVERED else f"{pointer.removesuffix('`')} --messages`"
