@@ -81,9 +81,9 @@ def redriven(twin, queue, *bodies_):
         twin.send(queue, body)
     sqs = client(twin)
     for _ in itertools.count():
-        if not sqs.receive_message(
-            QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0
-        ).get("Messages"):
+        if not sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0).get(
+            "Messages"
+        ):
             break
     sqs.close()
 
@@ -130,5 +130,3 @@ def quarantined(environment, *rows):
 
 def groups(figures):
     return {(one["where"], one["reason"]): one["count"] for one in figures["groups"]}
-
-

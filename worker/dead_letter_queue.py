@@ -3,13 +3,13 @@
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
 
+from worker import clock
 from worker.letters import Letter, letter_from_queue, sendable
 from worker.queue import LARGEST_BATCH, Queue, as_received
 
@@ -67,7 +67,7 @@ class DeadLetterQueue(_Named):
 
     def look(self, most: int = LARGEST_BATCH) -> list[Letter]:
         """Receive at most `most` (1 to 10) letters, which hides them from others for a while."""
-        lease_from = time.monotonic()
+        lease_from = clock.now()
         answer = self._call(
             "receive_message",
             MaxNumberOfMessages=most,

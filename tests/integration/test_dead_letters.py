@@ -183,8 +183,8 @@ class TestWhatIsMoot:
     def test_what_came_by_the_other_route_is_a_duplicate_and_is_not_told_again(
         self, replay, twin, slack, surroundings, monkeypatch
     ):
-        for name in ("WEBHOOK_URL", "MESSAGES_PER_SECOND"):
-            name = f"SES_WORKER_SLACK__{name}"
+        for key in ("WEBHOOK_URL", "MESSAGES_PER_SECOND"):
+            name = f"SES_WORKER_SLACK__{key}"
             monkeypatch.setenv(name, surroundings[name])
         fill(twin, mail.bounce("jane@example.com", message_id="m", feedback_id="a"))
         assert replay()["effects_delivered"] == 1
@@ -214,7 +214,9 @@ class TestWhatIsMoot:
             first_seen="2026-10-01T08:00:00+00:00",
         )
         replay()
-        assert str(books.user("jane@example.com")["last_hard_bounce"]).startswith("2026-10-01 08:00")
+        assert str(books.user("jane@example.com")["last_hard_bounce"]).startswith(
+            "2026-10-01 08:00"
+        )
 
 
 class TestFilters:
@@ -542,7 +544,7 @@ class TestMovesBySqs:
         fill(twin, "nonsense")
         twin.faults.add(refusal, on="StartMessageMoveTask")
         done = replay(to_queue=True, by_sqs=True)
-        assert (done["status"], done["sent"]) == (1, 0)
+        assert (done["status"], done["sent"], done["remaining"]) == (1, 0, 1)
         assert "leave out --by-sqs" in done["said"]
         assert refusal.code in done["said"]
         assert all_visible(twin, 1)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import structlog
 from msgspec.structs import replace
 
+from worker import clock
 from worker.consumer.entries import in_tens
 from worker.dead_letter_queue import HIDDEN_SECONDS, POLL_SECONDS, DeadLetterQueue
 from worker.errors import Refused
@@ -159,4 +160,4 @@ class InQueue:
 
 
 def _is_leased(received: Received) -> bool:
-    return received.lease_until > time.monotonic()
+    return received.lease_until > clock.now()

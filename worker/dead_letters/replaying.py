@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
 from msgspec import Struct
 
 from worker.app import open_existing_store, open_ready_store
+from worker.dead_letter_queue import DeadLetterQueue
 from worker.dead_letters.account import Account
 from worker.dead_letters.applying import Apply, Foretell
 from worker.dead_letters.desk import Desk, opened, see_through
@@ -18,7 +20,7 @@ from worker.dead_letters.passage import Passage
 from worker.dead_letters.place import Place
 from worker.dead_letters.sending import Send
 from worker.deliveries import Effects, deliver
-from worker.errors import WorkerError
+from worker.errors import Refused, Unavailable, WorkerError
 from worker.letters import Letter, Wanted
 from worker.metrics import Metrics
 from worker.model import Outcome
@@ -123,7 +125,7 @@ class _Work:
         for place in self._places():
             self._passage.go_through(place)
         if self._plan.by_sqs and self._desk.queue:
-            self._move()
+            self._move(self._desk.queue)
 
     def _places(self) -> Iterator[Place]:
         desk, wanted = self._desk, self._plan.wanted
@@ -186,16 +188,14 @@ class _Work:
             return False
         return True
 
-    def _move(self) -> None:
-        desk = self._desk
-        if desk.queue is None:
-            return
-        mover = Mover(desk.queue, desk.source, desk.asked)
+    def _move(self, queue: DeadLetterQueue) -> None:
+        mover = Mover(queue, self._desk.source, self._desk.asked)
         try:
             mover.run(self._watch)
         finally:
             self._account.sent += mover.moved
-        self._account.not_seen(desk.queue.counts().total)
+            with suppress(Unavailable, Refused):
+                self._account.not_seen(queue.counts().total)
 
     def _pause(self, seconds: float) -> None:
         self._desk.asked.to_stop.wait(seconds)
