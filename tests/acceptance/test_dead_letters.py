@@ -61,7 +61,10 @@ def test_without_a_dead_letter_queue_it_all_works_on_the_quarantine(
     other = mail.enveloped(mail.bounce("jane@example.com"), topic="arn:other")
     for body in ("nonsense", other):
         twin.send(url, body)
-    run("drain", SES_WORKER_SNS__TOPIC_ARNS=f'["{mail.TOPIC}"]')
+    topics = {"SES_WORKER_SNS__TOPIC_ARNS": f'["{mail.TOPIC}"]'}
+    drained = run("drain", **topics)
+    assert any("ses-worker dlq list" in line.get("hint", "") for line in drained.log)
+    assert "ses-worker dlq list" in drained.out
     rows = {row["reason"]: row["message_id"] for row in books.rows("SELECT * FROM quarantine")}
 
     listed = run("dlq", "list")
@@ -71,6 +74,9 @@ def test_without_a_dead_letter_queue_it_all_works_on_the_quarantine(
     assert "foreign_topic" in listed.out
     shown = run("dlq", "show", rows["foreign_topic"], "--json").json
     assert (shown["where"], shown["body"]) == ("quarantine", other)
+    assert shown["reads_as"]["recipients"] == ["jane@example.com"]
+    shown = run("dlq", "show", rows["foreign_topic"], "--json", **topics).json
+    assert shown["reads_as"]["reason"] == "foreign_topic"
     ahead = run("dlq", "replay", "--dry-run", "--json").json
     assert outcomes(ahead) == [1, 0, 0, 0, 1]
     assert (books.count("events"), books.count("quarantine")) == (0, 2)

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import mail
 import pytest
@@ -588,6 +589,29 @@ class TestLooking:
         *_, last = fill(twin, *bounces(35), "nonsense")
         assert listing.find(settings(), last).letter.received.body == "nonsense"
         assert all_visible(twin, 36)
+
+    def test_sqs_counts_the_retention_from_when_a_message_was_first_sent(
+        self, settings, twin, queue
+    ):
+        sent_at = twin.clock.now()
+        twin.send(queue, "nonsense")
+        twin.clock.advance(86_400)
+        redriven(twin, queue)
+        looked = listing.look(settings(), Wanted())
+        (group,) = looked.groups
+        assert group.kept_since.timestamp() == pytest.approx(sent_at, abs=60)
+        assert looked.retention.days == 4
+
+    def test_ages_in_the_table_are_counted_as_those_in_the_queue(
+        self, settings, twin, environment, either_store
+    ):
+        quarantined(environment, ("not_json", "nonsense"), ("not_json", "more"))
+        first_seen = datetime(2026, 11, 20, 8, tzinfo=UTC)
+        fill(twin, "one", "two", first_seen=first_seen.isoformat())
+        one, other = listing.look(settings(), Wanted()).groups
+        assert (one.ages, one.count, one.oldest) == (other.ages, 2, other.oldest)
+        assert (one.oldest, one.newest) == (first_seen, first_seen)
+        assert sum(one.ages.values()) == 2
 
     def test_a_trouble_on_the_way_gives_everything_back(self, settings, twin):
         fill(twin, *bounces(25))

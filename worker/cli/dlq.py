@@ -55,9 +55,11 @@ def list_(settings: "Settings", reasons: tuple[str, ...], as_json: bool) -> None
       ses-worker dlq list --reason not_json
     """
     from worker.cli import letters as shown
+    from worker.cli.progress import Progress
     from worker.dead_letters.listing import look
 
-    looked = look(settings, _wanted(reasons))
+    with Progress("look", "letters", wanted=not as_json) as progress:
+        looked = look(settings, _wanted(reasons), progress.update)
     if as_json:
         click.echo(json.dumps(shown.groups_as_json(looked)))
     else:
@@ -84,10 +86,12 @@ def show(settings: "Settings", message_id: str, as_json: bool) -> None:
     if looked.letter is None:
         _tell_troubles(looked.troubles, interrupted=looked.interrupted)
         raise Refused(shown.not_found(looked, message_id))
+    topics = settings.as_policy().topics
+    fields = shown.letter_as_json(looked.letter, looked.retention, topics)
     if as_json:
-        click.echo(json.dumps(shown.letter_as_json(looked.letter, looked.retention)))
+        click.echo(json.dumps(fields))
     else:
-        shown.show_letter(looked.letter, looked.retention)
+        shown.show_letter(fields)
 
 
 @dlq.command(context_settings=PAGE)
@@ -187,7 +191,10 @@ def delete(
     if not (yes or sys.stdin.isatty()):
         raise click.UsageError("there is no terminal to ask on: say --yes")
     deletion = Deletion(settings, wanted)
-    known = None if yes else deletion.look()
+    known = None
+    if not yes:
+        with Progress("look", "letters", wanted=not as_json) as progress:
+            known = deletion.look(lambda seen: progress.update(seen, seen))
     if known:
         click.confirm(f"Delete {len(known):,} letters for good?", abort=True, err=True)
     if known is None or known:

@@ -1,7 +1,7 @@
 """Dead letters on paper: groups of them, and one of them whole."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -66,9 +66,11 @@ def show_groups(looked: "Looked") -> None:
         console.print(Text(line), soft_wrap=True)
 
 
-def letter_as_json(letter: Letter, retention: timedelta | None) -> dict[str, Any]:
+def letter_as_json(
+    letter: Letter, retention: timedelta | None, topics: Collection[str]
+) -> dict[str, Any]:
     """What `show --json` prints."""
-    found = read(letter)
+    found = read(letter, topics)
     return plain({
         "where": letter.where.value,
         "message_id": letter.message_id,
@@ -91,9 +93,8 @@ def letter_as_json(letter: Letter, retention: timedelta | None) -> dict[str, Any
     })  # fmt: skip
 
 
-def show_letter(letter: Letter, retention: timedelta | None) -> None:
+def show_letter(fields: dict[str, Any]) -> None:
     """Show it whole, for it is the operator's own terminal; but nothing in it shall do anything."""
-    fields = letter_as_json(letter, retention)
     found, body = fields.pop("reads_as"), fields.pop("body")
     attributes: Mapping[str, Any] = fields.pop("attributes")
     for name, value in fields.items():

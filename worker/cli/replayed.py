@@ -54,7 +54,7 @@ def show(replayed: "Replayed", plan: "Plan") -> None:
     if plan.dry_run and replayed.account.foretold:
         _show_foretold(replayed.account)
     would = "would be replayed" if plan.dry_run else "replayed"
-    table = Table(title=f"{would} in {replayed.elapsed_seconds:.1f} s")
+    table = Table(title=f"{would} in {replayed.elapsed_seconds:.1f} s", min_width=30)
     table.add_column("letters")
     table.add_column("count", justify="right")
     found = figures(replayed, plan)

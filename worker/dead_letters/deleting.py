@@ -29,7 +29,7 @@ class Deletion:
         self._settings = settings
         self._wanted = wanted
 
-    def look(self) -> Known:
+    def look(self, watch: Watch = lambda _: None) -> Known:
         """Find those that are meant, and leave them where they are.
 
         Raises:
@@ -41,7 +41,7 @@ class Deletion:
         def note(place: Place, letters: Sequence[Letter]) -> None:
             found.update((place.where, letter.message_id) for letter in letters)
 
-        self._go(note)
+        self._go(note, watch=watch)
         if self.failure:
             raise self.failure
         return found

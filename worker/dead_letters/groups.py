@@ -1,6 +1,6 @@
 """Letters by the place where they lie and the reason why, counted by age. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -93,9 +93,9 @@ class Groups:
         return sorted(self._found.values(), key=lambda one: (-one.count, one.where, one.reason))
 
 
-def read(letter: Letter) -> Reading:
-    """Read a letter as the worker would, whatever topic it is from."""
-    match decode(letter.received.body):
+def read(letter: Letter, topics: Collection[str] = ()) -> Reading:
+    """Read a letter as the worker would that listens to these topics; none: to all."""
+    match decode(letter.received.body, topics):
         case Malformed(reason, detail):
             return Reading(kind="malformed", reason=reason.value, detail=detail)
         case Ignored(kind):

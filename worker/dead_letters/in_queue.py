@@ -84,10 +84,7 @@ class InQueue:
         return counts
 
     def give_back(self) -> None:
-        """Make what stays visible again; not what is somebody else's by now.
-
-        What cannot be given back becomes visible by itself, in a minute at the latest.
-        """
+        """Make what stays visible again, in tens; not what may be somebody else's by now."""
         left = [received for received in self._held.values() if _is_leased(received)]
         self._held.clear()
         while left and not self._asked.to_hurry.is_set():
@@ -100,14 +97,13 @@ class InQueue:
             if ours and len(failed) == len(ours):
                 break  # SQS is away: the next ten would fare no better
             left = left[LARGEST_BATCH:]
-        if left:
+        if left:  # they show by themselves
             log.warning("letters.hidden", count=len(left), seconds=HIDDEN_SECONDS)
 
     def _receive(self) -> list[Letter]:
         """Long-poll; return what came for the first time."""
         letters: list[Letter] = self._again(self._queue.look, self._wanted_now())
-        known = self._held.keys() | self._done
-        new = {one.message_id: one for one in letters if one.message_id not in known}
+        new = {one.message_id: one for one in letters if not self._is_known(one.message_id)}
         for letter in letters:
             self._held[letter.message_id] = replace(letter.received, body="", attributes={})
         if again := {letter.message_id for letter in letters} & self._done:
@@ -116,6 +112,9 @@ class InQueue:
         self._empty = 0 if letters else self._empty + 1
         self._known = self._known + 1 if letters and not new else 0
         return list(new.values())
+
+    def _is_known(self, message_id: str) -> bool:
+        return message_id in self._held or message_id in self._done
 
     def _is_round(self) -> bool:
         """Tell whether nothing new came for so long that there may be nothing new.

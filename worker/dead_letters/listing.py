@@ -45,7 +45,9 @@ class Looked(Struct, kw_only=True):
     """Of a place that could not be looked into; the other was."""
 
 
-def look(settings: Settings, wanted: Wanted) -> Looked:
+def look(
+    settings: Settings, wanted: Wanted, watch: Callable[[int, int], None] = lambda _, __: None
+) -> Looked:
     """Look at the letters that are meant, and group them; at a sample, where they are many.
 
     Raises:
@@ -54,8 +56,11 @@ def look(settings: Settings, wanted: Wanted) -> Looked:
     """
     now, looked = datetime.now(UTC), Looked()
     groups = Groups(now)
+    seen = 0
 
     def count(letter: Letter) -> bool:
+        nonlocal seen
+        watch(seen := seen + 1, looked.about)
         if wanted.fits(letter):
             groups.add(letter)
         return False
