@@ -1,10 +1,7 @@
 """Replays that are killed or interrupted: nothing is lost, nothing counts twice, all is visible."""
 
 import json
-import os
-import pty
 import signal
-import subprocess
 
 import mail
 import pytest
@@ -118,48 +115,21 @@ class TestSignals:
 
 
 class TestOnATerminal:
-    @pytest.fixture
-    def terminal(self, command, environment, tmp_path):
-        """Run a command on a terminal, with somebody's answer."""
-
-        def terminal(*arguments, answer=""):
-            ours, theirs = pty.openpty()
-            process = subprocess.Popen(
-                [command, *arguments],
-                env=environment | {"TERM": "xterm", "COLUMNS": "80"},
-                stdin=theirs,
-                stdout=theirs,
-                stderr=theirs,
-                cwd=tmp_path,
-            )
-            os.close(theirs)
-            os.write(ours, answer.encode())
-            shown = b""
-            try:
-                while chunk := os.read(ours, 10_000):
-                    shown += chunk
-            except OSError:
-                pass  # it has left
-            os.close(ours)
-            return process.wait(), shown.decode()
-
-        return terminal
-
     def test_it_asks_with_the_count_before_it_deletes(self, terminal, twin, environment, books):
         environment["SES_WORKER_QUEUE__URL"] = twin.create_queue("alone")
         quarantined(environment, ("not_json", "one"), ("no_type", "two"))
-        status, shown = terminal("dlq", "delete", "--all", answer="n\n")
-        assert (status, "Delete 2 letters for good?" in shown) == (1, True)
+        done = terminal("dlq", "delete", "--all", answer="n\n")
+        assert (done.status, "Delete 2 letters for good?" in done.out) == (1, True)
         assert books.count("quarantine") == 2
-        status, shown = terminal("dlq", "delete", "--all", answer="y\n")
-        assert (status, "2 letters deleted" in shown) == (0, True)
+        done = terminal("dlq", "delete", "--all", answer="y\n")
+        assert (done.status, "2 letters deleted" in done.out) == (0, True)
         assert books.count("quarantine") == 0
 
     def test_progress_is_shown_and_a_body_does_nothing(self, terminal, twin, queue):
         (evil,) = fill(twin, "\u009b31mred \u202e\r\nsecond line")
-        status, shown = terminal("dlq", "replay")
-        assert (status, "of 1 letters" in shown) == (3, True)
-        status, shown = terminal("dlq", "show", evil)
-        assert status == 0
-        assert "\\x9b31mred \\u202e\r\nsecond line\r\n" in shown
-        assert "\u009b" not in shown
+        done = terminal("dlq", "replay")
+        assert (done.status, "of 1 letters" in done.out) == (3, True)
+        done = terminal("dlq", "show", evil)
+        assert done.status == 0
+        assert "\\x9b31mred \\u202e\r\nsecond line\r\n" in done.out
+        assert "\u009b" not in done.out

@@ -460,6 +460,12 @@ class TestSendingBack:
         assert all_visible(twin, 1)
         assert sorted(bodies(twin) + bodies(twin, queue)) == [f"letter {n}" for n in range(4)]
 
+    def test_what_is_no_text_stays_and_keeps_nobody_else(self, replay, twin, queue, environment):
+        quarantined(environment, ("not_json", "half \ud800"), ("not_json", "whole"))
+        done = replay(to_queue=True)
+        assert (done["sent"], done["remaining"], done["status"]) == (1, 1, 4)
+        assert bodies(twin, queue) == ["whole"]
+
     @pytest.mark.parametrize(
         "fault", [OmitEntries({"2"}, done=True), Cut(done=True)], ids=["omitted", "cut"]
     )

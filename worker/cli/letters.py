@@ -22,7 +22,8 @@ NO_QUEUE = (
     "only the table quarantine was looked at"
 )
 _AGES = ("< 1 h", "< 1 day", "< 4 days", "older")
-_PLACES = {Where.DEAD_LETTER_QUEUE: "dead-letter queue", Where.QUARANTINE: "quarantine"}
+_COUNTS = ("count", *_AGES)
+_PLACES = {Where.DEAD_LETTER_QUEUE: "queue", Where.QUARANTINE: "quarantine"}
 
 
 def groups_as_json(looked: "Looked") -> dict[str, Any]:
@@ -47,20 +48,19 @@ def show_groups(looked: "Looked") -> None:
     from rich.text import Text
 
     console = screen()
+    wide = console.width >= WIDE
     table = Table(caption=None if looked.groups else "no dead letters")
-    ages = console.width >= WIDE
-    columns = ["where", "reason", "count", *(_AGES if ages else ()), "oldest (UTC)"]
-    columns += ["newest (UTC)"] if ages else []
-    for name in (*columns, "SQS deletes it (UTC)", "such as"):
-        justify = "right" if name in {"count", *_AGES} else "left"
-        table.add_column(name, overflow="fold", justify=justify)  # type: ignore[arg-type]
+    columns = ["where", "reason", "count", *(_AGES if wide else ()), "oldest"]
+    columns += ["newest"] if wide else []
+    for name in (*columns, "SQS deletes it"):
+        table.add_column(name, no_wrap=True, justify="right" if name in _COUNTS else "left")
     for group in looked.groups:
-        gone = _gone_at(group.kept_since, looked.retention)
         counts = [f"{count:,}" if count else "" for count in group.ages.values()]
         cells = [_PLACES[group.where], printable(group.reason), f"{group.count:,}"]
-        cells += [*(counts if ages else ()), _minute(group.oldest)]
-        cells += [_minute(group.newest)] if ages else []
-        table.add_row(*map(Text, [*cells, _minute(gone), f"{group.sample}\n{group.sample_id}"]))
+        cells += [*(counts if wide else ()), _moment(group.oldest, wide=wide)]
+        cells += [_moment(group.newest, wide=wide)] if wide else []
+        gone_at = _gone_at(group.kept_since, looked.retention)
+        table.add_row(*map(Text, [*cells, _moment(gone_at, wide=wide)]))
     console.print(table)
     for line in _below(looked):
         console.print(Text(line), soft_wrap=True)
@@ -123,7 +123,11 @@ def not_found(looked: "Looked", message_id: str) -> str:
 
 
 def _below(looked: "Looked") -> list[str]:
-    lines = []
+    """Samples, which would burst the table; and what was not seen."""
+    lines = [
+        f"{printable(one.reason)}, such as {printable(one.sample_id)}: {one.sample}"
+        for one in looked.groups
+    ]
     if looked.no_queue:
         lines.append(NO_QUEUE)
     if looked.queue and _is_complete(looked):
@@ -135,7 +139,7 @@ def _below(looked: "Looked") -> list[str]:
         )
     lines.append(f"quarantine: {looked.in_quarantine:,} letters")
     if looked.groups:
-        lines.append("one of them whole: ses-worker dlq show MESSAGE_ID")
+        lines.append("times are UTC; one of them whole: ses-worker dlq show MESSAGE_ID")
     return lines
 
 
@@ -166,8 +170,11 @@ def _shown(attribute: Mapping[str, Any]) -> str:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
-def _minute(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
+def _moment(moment: datetime | None, *, wide: bool) -> str:
+    """To the minute, or to the day."""
+    if moment is None:
+        return ""
+    return f"{moment:%Y-%m-%d %H:%M}" if wide else f"{moment:%Y-%m-%d}"
 
 
 def _line(name: str, value: object) -> None:

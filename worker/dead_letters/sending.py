@@ -33,7 +33,10 @@ class Send:
             Refused: the queue takes nothing.
 
         """
-        for batch in in_batches(letters):
+        texts = [letter for letter in letters if _is_text(letter)]
+        if halves := len(letters) - len(texts):
+            self.refused["InvalidMessageContents"] += halves
+        for batch in in_batches(texts):
             unsent = {letter.message_id for letter in self._send(batch)}
             accepted = [letter for letter in batch if letter.message_id not in unsent]
             self.sent += len(accepted)
@@ -80,3 +83,12 @@ def in_batches(letters: Iterable[Letter]) -> Iterator[Sequence[Letter]]:
         room -= size
     if batch:
         yield batch
+
+
+def _is_text(letter: Letter) -> bool:
+    """Half a surrogate pair may lie in the table, and cannot travel."""
+    try:
+        letter.received.body.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
