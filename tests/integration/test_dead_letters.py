@@ -393,9 +393,9 @@ class TestTrouble:
         assert "the books are away" in done["said"]
         assert all_visible(twin, 25)
 
-    def test_letters_that_all_break_alike_are_no_outage(self, replay, twin, books, monkeypatch):
-        fill(twin, *(f"bomb {n}" for n in range(3)), reason="processing_failed")
-        fill(twin, mail.bounce("jane@example.com"))
+    @pytest.fixture
+    def bombs(self, monkeypatch):
+        """Messages that break whatever reads them."""
         real = process.decode
 
         def explode(body, topics):
@@ -404,12 +404,23 @@ class TestTrouble:
             return real(body, topics)
 
         monkeypatch.setattr(process, "decode", explode)
+        return [f"bomb {number}" for number in range(3)]
+
+    def test_letters_that_all_break_alike_are_no_outage(self, replay, twin, bombs):
+        fill(twin, *bombs, reason="processing_failed")
         done = replay()
-        assert (outcomes(done), done["status"]) == ([1, 0, 0, 3, 0], 3)
-        assert done["stayed"] == [
-            {"outcome": "deferred", "reason": "ZeroDivisionError", "count": 3}
-        ]
+        assert (outcomes(done), done["status"]) == ([0, 0, 0, 3, 0], 3)
         assert all_visible(twin, 3)
+
+    def test_one_that_breaks_is_deferred_however_often_it_was_looked_at(self, replay, twin, bombs):
+        fill(twin, bombs[0], mail.bounce("jane@example.com"))
+        for _ in range(5):
+            let_go(twin, hold(twin, 2))
+        done = replay()
+        assert (outcomes(done), done["status"]) == ([1, 0, 0, 1, 0], 3)
+        assert done["stayed"] == [
+            {"outcome": "deferred", "reason": "ZeroDivisionError", "count": 1}
+        ]
 
     def test_a_queue_that_is_away_ends_it_and_what_was_done_stands(self, replay, twin, books):
         fill(twin, *bounces(30))
