@@ -2,10 +2,12 @@
 
 import itertools
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import boto3
 import mail
+from twin import Fault
 
 from worker.csv_users import read_users
 from worker.model import DeadLetter, Reason, Received
@@ -15,6 +17,16 @@ from worker.store.users import import_users
 DLQ = "feedback-dlq"
 BROKEN = ("nonsense", "[1, 2]", '{"a": 1}')
 """What will never be understood: not_json, not_an_object, no_type."""
+
+
+@dataclass(frozen=True, slots=True)
+class MovedSlowly(Fault):
+    """SQS moves so many letters a second, and not all at once."""
+
+    rate: int
+
+    def around(self, call, perform):
+        return perform(call.with_arguments(MaxNumberOfMessagesPerSecond=self.rate))
 
 
 def marked(reason, *, source="feedback", first_seen="2026-11-20T08:15:34+00:00", **theirs):

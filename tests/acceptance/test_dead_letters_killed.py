@@ -5,7 +5,7 @@ import signal
 
 import mail
 import pytest
-from dead import DLQ, all_visible, bodies, bounces, fill, quarantined, users
+from dead import DLQ, MovedSlowly, all_visible, bodies, bounces, fill, quarantined, users
 from twin import RECEIVE, Delay
 
 
@@ -112,6 +112,21 @@ class TestSignals:
         assert (process.returncode, "left at once" in err) == (1, True)
         twin.clock.advance(60)
         assert all_visible(twin, 40)
+
+    def test_a_move_by_sqs_is_cancelled_and_what_was_moved_stays_moved(
+        self, start, environment, twin, queue
+    ):
+        users(environment, [])
+        fill(twin, *bounces(500))
+        twin.faults.add(MovedSlowly(2), on="StartMessageMoveTask")
+        process = start("dlq", "replay", "--to-queue", "--by-sqs", "--json")
+        assert twin.wait_for(lambda: twin.journal.requests("ListMessageMoveTasks"), seconds=30)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+        done = json.loads(out)
+        assert process.returncode == 4
+        assert len(twin.journal.requests("CancelMessageMoveTask")) == 1
+        assert 1 <= done["sent"] == len(twin.messages(queue)) == 500 - done["remaining"]
 
 
 class TestOnATerminal:

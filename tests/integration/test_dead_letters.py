@@ -10,6 +10,7 @@ import pytest
 from dead import (
     BROKEN,
     DLQ,
+    MovedSlowly,
     all_visible,
     bodies,
     bounces,
@@ -29,7 +30,6 @@ from twin import (
     SERVICE_UNAVAILABLE,
     Cut,
     FailEntries,
-    Fault,
     ForgetDelete,
     HandOutTwice,
     OmitEntries,
@@ -527,11 +527,6 @@ class TestSendingBack:
         assert replay(to_queue=True, ids=[theirs])["sent"] == 1
 
 
-class _Slowly(Fault):
-    def around(self, call, perform):
-        return perform(call.with_arguments(MaxNumberOfMessagesPerSecond=20))
-
-
 class TestMovesBySqs:
     def test_sqs_moves_the_queue_and_the_quarantine_is_sent(
         self, replay, twin, queue, environment, books
@@ -546,7 +541,7 @@ class TestMovesBySqs:
 
     def test_it_is_waited_for(self, replay, twin, queue):
         fill(twin, *bounces(10))
-        twin.faults.add(_Slowly(), on="StartMessageMoveTask")
+        twin.faults.add(MovedSlowly(20), on="StartMessageMoveTask")
         assert replay(to_queue=True, by_sqs=True)["sent"] == 10
 
     def test_what_others_hold_remains(self, replay, twin):

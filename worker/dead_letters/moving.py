@@ -1,6 +1,7 @@
 """What a replay does with `--to-queue --by-sqs`: SQS itself moves the whole dead-letter queue."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -44,7 +45,8 @@ class Mover:
             watch(found.moved, found.to_move)
             self._asked.to_stop.wait(POLL_SECONDS)
             if self._asked.to_stop.is_set():
-                self._queue.cancel_move(handle)
+                with suppress(Refused):  # it is over by itself
+                    self._queue.cancel_move(handle)
                 found = self._look()
                 break
         watch(found.moved, found.to_move)

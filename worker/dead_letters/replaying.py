@@ -125,7 +125,7 @@ class _Work:
         for place in self._places():
             self._passage.go_through(place)
         if self._plan.by_sqs and self._desk.queue:
-            self._move(self._desk.queue)
+            self._have_moved(self._desk.queue)
 
     def _places(self) -> Iterator[Place]:
         desk, wanted = self._desk, self._plan.wanted
@@ -188,10 +188,11 @@ class _Work:
             return False
         return True
 
-    def _move(self, queue: DeadLetterQueue) -> None:
+    def _have_moved(self, queue: DeadLetterQueue) -> None:
         mover = Mover(queue, self._desk.source, self._desk.asked)
         try:
-            mover.run(self._watch)
+            if not self._desk.asked.to_stop.is_set():
+                mover.run(self._watch)
         finally:
             self._account.sent += mover.moved
             with suppress(Unavailable, Refused):
