@@ -597,6 +597,12 @@ class TestLooking:
         assert sum(group.count for group in looked.groups) == 20
         assert all_visible(twin, 35)
 
+    def test_a_letter_that_is_handed_out_twice_is_counted_once(self, settings, twin):
+        fill(twin, *bounces(3))
+        twin.faults.add(HandOutTwice(), on=RECEIVE, times=1)
+        looked = listing.look(settings(), Wanted())
+        assert (looked.seen, looked.about) == (3, 3)
+
     def test_a_letter_is_found_behind_many_others(self, settings, twin):
         *_, last = fill(twin, *bounces(35), "nonsense")
         assert listing.find(settings(), last).letter.received.body == "nonsense"
