@@ -284,14 +284,18 @@ class TestLettersThatOthersHold:
             done = replay()
         assert (done["applied"], done["remaining"], done["status"]) == (3, 0, 0)
 
-    def test_what_stays_is_not_counted_as_held_by_others(self, replay, twin):
+    def test_what_stays_is_not_counted_as_held_by_others(self, replay, twin, patient):
         fill(twin, *BROKEN)
         began = time.monotonic()
         assert replay()["remaining"] == 0
         assert time.monotonic() - began < 30
 
-    def test_new_ones_behind_many_that_stay_are_found(self, replay, twin, patient):
+    def test_new_ones_behind_many_that_stay_are_found_without_a_pause(
+        self, replay, twin, patient, monkeypatch
+    ):
         """Those that stay show again after a minute, and stand before whatever comes then."""
+        pauses = []
+        monkeypatch.setattr(in_queue.InQueue, "_pause", lambda _, seconds: pauses.append(seconds))
         fill(twin, *(f"nonsense {n}" for n in range(40)))
         hold(twin, seconds=50)
 
@@ -302,7 +306,7 @@ class TestLettersThatOthersHold:
         with meanwhile(twin, lambda: twin.counts(DLQ).in_flight == 40, a_minute_later):
             done = replay()
         assert (done["applied"], done["dead_lettered"], done["remaining"]) == (1, 40, 0)
-        assert all_visible(twin, 40)
+        assert (pauses, all_visible(twin, 40)) == ([], True)
 
     def test_it_is_sixty_seconds(self):
         assert replaying.PATIENCE_SECONDS == 60
