@@ -2,15 +2,19 @@
 
 import json
 import os
+import pty
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 import warnings
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from fcntl import ioctl
 from pathlib import Path
 
 import psycopg
@@ -118,6 +122,33 @@ def start(environment, tmp_path):
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def terminal(environment, tmp_path):
+    """Run a command on a terminal of 80 columns, with somebody's answer; the raw text is `out`."""
+
+    def terminal(*arguments, answer="", **changes):
+        ours, theirs = pty.openpty()
+        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        process = subprocess.Popen(
+            [COMMAND, *map(str, arguments)],
+            env=environment | {"TERM": "xterm", "SES_WORKER_LOG__FORMAT": "auto"} | changes,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=tmp_path,
+        )
+        os.close(theirs)
+        os.write(ours, answer.encode())
+        shown = b""
+        with suppress(OSError):  # it has left
+            while chunk := os.read(ours, 10_000):
+                shown += chunk
+        os.close(ours)
+        return Done(process.wait(), shown.decode(), "")
+
+    return terminal
 
 
 @pytest.fixture

@@ -10,25 +10,22 @@ from worker.app import (
     bring_schema_up,
     make_consumer,
     make_queue,
-    make_relay,
     make_store,
     say_what_nobody_delivers,
     say_where_dead_letters_go,
 )
 from worker.bounds import Bounds, Over
 from worker.consumer import Consumer, Plan, Tally
+from worker.deliveries import Effects, deliver
 from worker.errors import Refused, Unavailable
 from worker.health import Health
 from worker.queue import Counts, Queue
 from worker.retries import a_few_times
 from worker.settings import Settings
-from worker.signals import Asked, caught
-from worker.store import Store
+from worker.signals import caught
 
 POLL_SECONDS = 1
 """Any wait above 0 asks all of SQS's servers, not a sample of them."""
-DELIVERY_SECONDS = 30
-"""How long effects are delivered once the queue is empty."""
 PATIENCE_SECONDS = 60
 """How long to wait for messages that others hold, or that are delayed."""
 LAST_LOOK_SECONDS = 5
@@ -43,14 +40,6 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     messages: int | None = None
     seconds: float | None = None
-
-
-class Effects(Struct, frozen=True, kw_only=True):
-    """What became of the effects that are owed."""
-
-    delivered: int = 0
-    waiting: int = 0
-    parked: int = 0
 
 
 class Drained(Struct, frozen=True, kw_only=True):
@@ -106,7 +95,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         watch(consumer.tally, at_first)
         effects = Effects()
         if finished:
-            effects, failure = _deliver(settings, store, asked, failure)
+            effects, failure = deliver(settings, store, asked, failure)
             store.close()  # else whoever is left behind is in it, and it would wait
         return _drained(consumer, queue, started, effects, failure)
 
@@ -143,25 +132,6 @@ class _End:
 def _count(queue: Queue, bounds: Bounds) -> Counts:
     counts: Counts = a_few_times(bounds.sleep)(bounds.call, queue.counts)
     return counts
-
-
-def _deliver(
-    settings: Settings, store: Store, asked: Asked, failure: BaseException | None
-) -> tuple[Effects, BaseException | None]:
-    """Deliver what is owed, here or from before, if all is well; count what is left of it."""
-    try:
-        relay = make_relay(settings, store, Health())
-        if relay is None:
-            unfinished = store.unfinished()
-            waiting = sum(one.waiting for one in unfinished)
-            return Effects(waiting=waiting, parked=sum(one.parked for one in unfinished)), failure
-        if failure is None:
-            relay.deliver_for(DELIVERY_SECONDS, asked.to_stop, asked.to_hurry)
-        left = relay.left()
-    except (Unavailable, Refused) as error:
-        return Effects(), failure or error
-    effects = Effects(delivered=relay.delivered, waiting=left.waiting, parked=left.parked)
-    return effects, failure or relay.failure
 
 
 def _drained(

@@ -118,7 +118,7 @@ class Queue:
         received_at, lease_until = datetime.now(UTC), clock.now() + self.visibility_seconds
         # An empty list may be absent from the answer.
         return [
-            _received(message, received_at, lease_until) for message in answer.get("Messages", ())
+            as_received(message, received_at, lease_until) for message in answer.get("Messages", ())
         ]
 
     def delete(self, messages: Sequence[Received]) -> list[Unsettled]:
@@ -213,7 +213,9 @@ class Queue:
         return dict(answer.get("Attributes", {}))
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        request = {"QueueUrl": self.url} | arguments
+        return self._ask(operation, {"QueueUrl": self.url} | arguments)
+
+    def _ask(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
             return self._call_once(operation, request)
         except AwsRefused as refused:
@@ -252,7 +254,8 @@ def read_redrive_target(policy: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _received(message: dict[str, Any], received_at: datetime, lease_until: float) -> Received:
+def as_received(message: dict[str, Any], received_at: datetime, lease_until: float) -> Received:
+    """Read a message as ReceiveMessage answers it."""
     system = message.get("Attributes", {})
     sent = system.get("SentTimestamp")
     return Received(

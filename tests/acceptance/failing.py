@@ -26,6 +26,8 @@ from worker.consumer import polling, settling, writing
 from worker.consumer.polling import Poller
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
+from worker.dead_letter_queue import DeadLetterQueue, SourceQueue
+from worker.dead_letters import applying, in_quarantine
 from worker.queue import Queue
 from worker.relay import lane
 from worker.slack import Channel
@@ -48,6 +50,10 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
     "deleted": [(Queue, "delete", AFTER)],
     "dead-letter-sent": [(Queue, "send_dead_letter", AFTER)],
     "set-aside": [(Settler, "_keep", AFTER)],
+    "letters-looked-at": [(DeadLetterQueue, "look", AFTER)],
+    "letters-committed": [(applying, "process", AFTER)],
+    "letters-sent": [(SourceQueue, "send", AFTER)],
+    "rows-removed": [(in_quarantine, "remove_letters", AFTER)],
     "polling": [(Poller, "_receive", BEFORE)],
     "writing": [(Writer, "_commit", BEFORE)],
     "settling": [(Settler, "settle", BEFORE)],
@@ -87,7 +93,7 @@ def around(
         if when == BEFORE:
             pass_by()
         result = original(*arguments, **named)
-        nothing_came = (original.__name__ == "receive" and not result) or (
+        nothing_came = (original.__name__ in {"receive", "look"} and not result) or (
             original.__name__ == "claim" and not result.effects
         )
         if when == AFTER and not nothing_came:

@@ -1,46 +1,12 @@
 """What a person sees on a terminal of 80 columns."""
 
-import os
-import pty
 import re
-import struct
-import subprocess
-import termios
-from fcntl import ioctl
 
 import mail
 import pytest
+from dead import fill, quarantined
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-@pytest.fixture
-def terminal(command, environment, tmp_path):
-    """Run a command on a terminal; return the raw text."""
-
-    def terminal(*arguments, **changes):
-        ours, theirs = pty.openpty()
-        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        process = subprocess.Popen(
-            [command, *map(str, arguments)],
-            env=environment | {"TERM": "xterm", "SES_WORKER_LOG__FORMAT": "auto"} | changes,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            cwd=tmp_path,
-        )
-        os.close(theirs)
-        shown = b""
-        try:
-            while chunk := os.read(ours, 10_000):
-                shown += chunk
-        except OSError:
-            pass  # it has left
-        os.close(ours)
-        process.wait()
-        return shown.decode()
-
-    return terminal
 
 
 def lines(shown):
@@ -51,7 +17,7 @@ def lines(shown):
 def test_refusals_and_the_progress_bar_leave_each_other_alone(terminal, tmp_path):
     file = tmp_path / "users.csv"
     file.write_text("email\n" + "nonsense\n" * 10)
-    shown = lines(terminal("users", "import", file))
+    shown = lines(terminal("users", "import", file).out)
     for number in range(2, 12):
         assert f"ses-worker: line {number}: email is no usable address" in shown
     assert any(re.match(r"import .* bytes", line) for line in shown)
@@ -60,7 +26,7 @@ def test_refusals_and_the_progress_bar_leave_each_other_alone(terminal, tmp_path
 def test_log_lines_and_the_progress_bar_leave_each_other_alone(terminal, twin, queue):
     for address in mail.addresses(10):
         twin.send(queue, mail.bounce(address))
-    shown = lines(terminal("drain"))
+    shown = lines(terminal("drain").out)
     assert sum("bounce_notification" in line for line in shown) == 10
     told = [line for line in shown if "[info " in line]
     assert all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in told)
@@ -70,7 +36,7 @@ def test_log_lines_and_the_progress_bar_leave_each_other_alone(terminal, twin, q
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_no_color_is_honoured(terminal, tmp_path, no_color, coloured):
     (tmp_path / "users.csv").write_text("email\n")
-    shown = terminal("users", "import", "users.csv", NO_COLOR=no_color)
+    shown = terminal("users", "import", "users.csv", NO_COLOR=no_color).out
     (line,) = (line for line in shown.splitlines() if "schema.upgraded" in line)
     assert ("\x1b[" in line) is coloured
 
@@ -80,7 +46,7 @@ def test_every_address_of_a_list_can_be_read_whole(terminal, run, tmp_path):
     file = tmp_path / "users.csv"
     file.write_text(f"email,account_id\njane@example.com,{'x' * 40}\n{long},\n")
     run("users", "import", file)
-    shown = ESCAPES.sub("", terminal("users", "list"))
+    shown = ESCAPES.sub("", terminal("users", "list").out)
     assert "paused until (UTC)" in shown
     assert max(len(line) for line in shown.splitlines() if "│" in line) == 80
     first_cells = (line.split("│")[1].strip() for line in shown.splitlines() if "│" in line)
@@ -91,3 +57,17 @@ def test_every_column_of_a_list_is_there_where_there_is_room(run):
     run("users", "import", "-", input="email\njane@example.com\n")
     out = run("users", "list").out
     assert all(name in out for name in ("account", "hard", "soft", "compl.", "blocked", "why"))
+
+
+def test_a_list_of_dead_letters_fits_with_the_longest_of_reasons(
+    terminal, twin, queue, environment
+):
+    quarantined(environment, ("processing_failed", "\u009b31m"))
+    fill(twin, "nonsense", reason="subscription_confirmation")
+    done = terminal("dlq", "list")
+    shown = ESCAPES.sub("", done.out)
+    assert done.status == 0
+    assert max(len(line) for line in shown.splitlines() if "│" in line) <= 80
+    assert re.search(r"│ queue +│ subscription_confirmation │ +1 │ 2026-11-20 │", shown)
+    assert re.search(r"│ quarantine │ processing_failed +│ +1 │", shown)
+    assert "\u009b" not in shown

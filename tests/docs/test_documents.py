@@ -134,11 +134,14 @@ def test_every_room_in_the_architecture_is_there_and_every_room_is_in_the_archit
 
 
 def test_the_iam_policy_lists_exactly_the_calls_that_are_made():
-    source = (ROOT / "worker" / "queue.py").read_text(encoding="utf-8")
-    calls = set(re.findall(r'self\._call\(\s*"(\w+)"', source))
+    source = "".join(
+        (ROOT / "worker" / f"{name}.py").read_text(encoding="utf-8")
+        for name in ("queue", "dead_letter_queue")
+    )
+    calls = set(re.findall(r'self\._(?:call|ask)\(\s*"(\w+)"', source))
     listing = (ROOT / "worker" / "suppression" / "listing.py").read_text(encoding="utf-8")
     asked = set(re.findall(r'self\._call\(\s*"(\w+)"', listing))
-    assert len(calls) == 5
+    assert len(calls) == 9
     assert len(asked) == 3
 
     def action(service, call):

@@ -11,6 +11,7 @@ from pathlib import Path
 import mail
 import pytest
 import setuptools
+from dead import fill, quarantined
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,6 +26,7 @@ WORKER = [
     if line.startswith(".venv/bin/ses-worker ")
 ]
 ABOUT_EFFECTS = [line for line in WORKER if line.split()[0] in {"outbox", "suppression", "why"}]
+ABOUT_LETTERS = [line for line in WORKER if line.split()[0] == "dlq"]
 EXPORTS = [line for line in LINES if line.startswith("export ")]
 
 
@@ -86,7 +88,17 @@ def test_a_command_about_effects_runs(run, bounced, arguments):
     assert (done.status, "Traceback" in done.err) == (0, False), done.err
 
 
-@pytest.mark.parametrize("arguments", [line for line in WORKER if line not in ABOUT_EFFECTS])
+@pytest.mark.parametrize("arguments", ABOUT_LETTERS)
+def test_a_command_about_dead_letters_runs(run, twin, queue, environment, arguments):
+    quarantined(environment, ("foreign_topic", mail.bounce("jane@example.com")))
+    fill(twin, "nonsense", reason="not_json")
+    done = run(*arguments.split())
+    assert (done.status, "Traceback" in done.err) == (0, False), done.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [line for line in WORKER if line not in ABOUT_EFFECTS + ABOUT_LETTERS]
+)
 def test_a_worker_command_runs(run, start, twin, queue, tmp_path, arguments):
     (tmp_path / "users.csv").write_text("email\njane@example.com\n")
     if arguments == "run":

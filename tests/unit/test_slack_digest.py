@@ -96,6 +96,12 @@ def test_one_effect_may_be_a_digest_too():
     assert "outbox #5\n" in shown(post)
 
 
+def test_dead_letters_in_it_are_told_with_where_they_are_listed():
+    letters = [summarised(n, EffectKind.DEAD_LETTER_NOTICE, "not_json") for n in (1, 2)]
+    assert "`ses-worker dlq list`" in shown(drawn(letters))
+    assert "dlq" not in shown(drawn([summarised(1)]))
+
+
 def test_samples_are_masked_even_if_they_were_not():
     assert "jane" not in shown(drawn([summarised(1, example_com=1, sample="jane@example.com")]))
 

@@ -231,6 +231,7 @@ class TestUpkeep:
         post = drawn(letter)
         assert post.text == "DEAD LETTER: not_json (1,234)"
         assert "no JSON: <b>" in shown(post)
+        assert "`ses-worker dlq list --reason not_json`" in shown(post)
 
     def test_parked_effects_are_told_with_where_to_look(self):
         parked = ParkedNotice(

@@ -41,6 +41,23 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
         Misconfigured: no queue is set, or no region.
 
     """
+    return Queue(
+        queue_url(settings),
+        region=region_of(settings),
+        dead_letter_url=settings.queue.dead_letter_url,
+        visibility_seconds=settings.queue.visibility_seconds,
+        wait_seconds=plan.wait_seconds,
+        connections=plan.pollers + 1,
+    )
+
+
+def queue_url(settings: Settings) -> str:
+    """Tell the queue's URL, and warn where it names another region than the one that is used.
+
+    Raises:
+        Misconfigured: no queue is set, or no region.
+
+    """
     if settings.queue.url is None:
         raise Misconfigured("queue.url is required: set it in the file, or SES_WORKER_QUEUE__URL")
     region = region_of(settings)
@@ -51,14 +68,7 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
             queue_url=settings.queue.url,
             hint="AWS_REGION or AWS_DEFAULT_REGION is used; aws.region would overrule both",
         )
-    return Queue(
-        settings.queue.url,
-        region=region,
-        dead_letter_url=settings.queue.dead_letter_url,
-        visibility_seconds=settings.queue.visibility_seconds,
-        wait_seconds=plan.wait_seconds,
-        connections=plan.pollers + 1,
-    )
+    return settings.queue.url
 
 
 def region_of(settings: Settings) -> str:
@@ -207,5 +217,6 @@ def _look_for_dead_letters(queue: Queue, stop: threading.Event) -> None:
         log.warning(
             "dead_letter_queue.missing",
             queue=queue.name,
-            hint="what can never be processed is kept in the table quarantine instead",
+            hint="what can never be processed is kept in the table quarantine instead; "
+            "`ses-worker dlq list` shows it",
         )

@@ -18,6 +18,7 @@ from worker.cli.streams import minded
 COMMANDS = {
     "run": "worker.cli.run:run",
     "drain": "worker.cli.drain:drain",
+    "dlq": "worker.cli.dlq:dlq",
     "users": "worker.cli.users:users",
     "why": "worker.cli.why:why",
     "outbox": "worker.cli.outbox:outbox",

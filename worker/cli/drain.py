@@ -97,6 +97,8 @@ def _show(drained: "Drained") -> None:
         table.add_section()
         for name, count in zip(("delivered", "waiting", "parked"), effects, strict=True):
             table.add_row(f"effects: {name}", f"{count:,}")
+    if drained.tally.as_dict()["dead_lettered"]:
+        table.caption = "ses-worker dlq list"
     screen().print(table)
 
 

@@ -18,7 +18,7 @@ MEANINGS = {
     Exit.DONE: "done",
     Exit.FAILED: "failed while running",
     Exit.USAGE: "wrong usage",
-    Exit.SET_ASIDE: "finished, but some messages were deferred or dead-lettered (drain)",
-    Exit.REMAIN: "messages remain: stopped at a limit, or others hold them (drain)",
+    Exit.SET_ASIDE: "finished, but some messages were deferred or dead-lettered (drain, replay)",
+    Exit.REMAIN: "messages remain: stopped at a limit, or others hold them (drain, dlq)",
     Exit.MISCONFIGURED: "misconfigured, a restart will not help",
 }

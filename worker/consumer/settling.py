@@ -12,11 +12,12 @@ import structlog
 
 from worker import clock
 from worker.books import Books
+from worker.consumer.entries import BatchCall, in_tens
 from worker.consumer.leases import Leases
 from worker.consumer.refusal import Refusal
 from worker.consumer.tally import Tally
 from worker.effects import Owed
-from worker.errors import Refused, Unavailable
+from worker.errors import Refused
 from worker.health import Pulse
 from worker.model import DeadLetter, Delete, Handled, Outcome, Received, Release
 from worker.queue import LARGEST_BATCH, Queue, Unsettled
@@ -28,7 +29,6 @@ SOON_SECONDS = 2.0
 """What was set aside waits no longer for others to be deleted with."""
 
 log = structlog.get_logger()
-BatchCall = Callable[[Sequence[Received]], list[Unsettled]]
 SetAside = tuple[Received, DeadLetter, str]
 """A message, why, and where it was put."""
 
@@ -194,26 +194,8 @@ class Settler:
         return "dead_letter_queue"
 
     def _in_tens(self, what: str, messages: Sequence[Received], call: BatchCall) -> None:
-        for start in range(0, len(messages), LARGEST_BATCH):
-            self._entry_by_entry(what, messages[start : start + LARGEST_BATCH], call)
-
-    def _entry_by_entry(self, what: str, messages: Sequence[Received], call: BatchCall) -> None:
-        """Repeat the call for the entries that failed through no fault of ours."""
-        left = messages
-
-        def once() -> None:
-            nonlocal left
+        def alive(some: Sequence[Received]) -> list[Unsettled]:
             self._pulse.within(STEP_SECONDS)
-            unsettled = call(left)
-            for one in unsettled:
-                if not one.again:
-                    name = one.received.message_id
-                    log.warning("message.unsettled", call=what, message_id=name, code=one.code)
-            left = [one.received for one in unsettled if one.again]
-            if left:
-                raise Unavailable(f"{what}: {unsettled[0].code}")
+            return call(some)
 
-        try:
-            self._again(once)
-        except Unavailable as error:
-            log.warning("messages.unsettled", call=what, count=len(left), error=str(error))
+        in_tens(what, messages, alive, self._again)

@@ -43,7 +43,11 @@ def crowd(findings: Findings) -> str:
 
 def kept(findings: Findings) -> str:
     """What is in the dead-letter queue."""
-    return f"{len(findings.dead_letters)} messages in the dead-letter queue, bodies unchanged"
+    count = len(findings.dead_letters)
+    return (
+        f"{count} messages in the dead-letter queue, bodies unchanged; "
+        "`ses-worker dlq` lists them, shows them, works on them again"
+    )
 
 
 def repeats(findings: Findings) -> str:

@@ -38,6 +38,7 @@ NEXT = (
     (".venv/bin/ses-worker drain", "one pass over queue.url"),
     (".venv/bin/ses-worker users list --paused", "whom to send nothing now"),
     (".venv/bin/ses-worker why ADDRESS", "all on record about it"),
+    (".venv/bin/ses-worker dlq list", "what was set aside, and why"),
     (".venv/bin/ses-worker suppression restore ADDRESS", "back on the list"),
 )
 

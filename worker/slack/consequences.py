@@ -5,7 +5,7 @@ from worker.slack.blocks import LONGEST_SECTION
 from worker.slack.pretty import printed
 from worker.slack.sketch import Lines, Pairs, Remark, Sketch, Whole
 from worker.slack.text import code
-from worker.slack.words import DELIVERED, OUTBOX, moment, why
+from worker.slack.words import DELIVERED, OUTBOX, dead_letters, moment, why
 
 _LONGEST_FENCE = LONGEST_SECTION - 100
 _RESPONSES = {
@@ -57,7 +57,7 @@ def of_dead_letters(said: DeadLetterNotice, number: str) -> Sketch:
             ]),
             *([Lines("Detail: ", said.detail, _LONGEST_FENCE)] if said.detail else []),
         ],
-        context=[number],
+        context=[number, dead_letters(said.reason)],
     )  # fmt: skip
 
 

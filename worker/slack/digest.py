@@ -13,7 +13,7 @@ from worker.effects import Effect, EffectKind
 from worker.slack import blocks
 from worker.slack.blocks import BUDGET, LONGEST_SECTION, Block, Post
 from worker.slack.text import code, plain, width
-from worker.slack.words import DELIVERED, moment
+from worker.slack.words import DEAD_LETTERS, DELIVERED, moment
 
 _NOUNS = {
     EffectKind.BOUNCE_NOTICE: ("bounce", "bounces"),
@@ -122,7 +122,8 @@ def _notes(effects: Sequence[Effect]) -> list[str]:
     numbers = f"outbox #{min(ids)}"
     if len(ids) > 1:
         numbers += f" to #{max(ids)}, {_so_many(len(ids), 'effect')}"
-    return [numbers, DELIVERED]
+    of_letters = any(effect.kind is EffectKind.DEAD_LETTER_NOTICE for effect in effects)
+    return [numbers, DELIVERED, *([DEAD_LETTERS] if of_letters else [])]
 
 
 def _totals(counted: dict[EffectKind, list[Group]]) -> str:

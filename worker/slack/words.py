@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 OUTBOX = "`ses-worker outbox list`"
 DELIVERED = "`ses-worker outbox list --state delivered`"
 """Where a notice is found once it is told."""
+DEAD_LETTERS = "`ses-worker dlq list`"
 LONGEST_POINTER = 120
 
 
@@ -21,6 +22,13 @@ def why(address: str) -> str | None:
     """
     fits = 0 < len(address) <= LONGEST_POINTER and "@" in address and address[0] != "-"
     return f"`ses-worker why {address}`" if fits and shlex.quote(address) == address else None
+
+
+def dead_letters(reason: str) -> str:
+    """The command that lists those with a reason; what is no reason of ours is not made one."""
+    if not (reason.isascii() and reason.isidentifier() and len(reason) <= LONGEST_POINTER):
+        return DEAD_LETTERS
+    return f"{DEAD_LETTERS.removesuffix('`')} --reason {reason}`"
 
 
 def with_messages(pointer: str) -> str:

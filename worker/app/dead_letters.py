@@ -1,0 +1,35 @@
+"""Builds what `ses-worker dlq` works with, from the settings."""
+
+from worker.app import queue_url, region_of
+from worker.dead_letter_queue import POLL_SECONDS, DeadLetterQueue, SourceQueue
+from worker.retries import Sleep, a_few_times
+from worker.settings import Settings
+
+
+def make_source_queue(settings: Settings) -> SourceQueue:
+    """Make the client of the queue that letters come from; nothing is called yet.
+
+    Raises:
+        Misconfigured: no queue is set, or no region.
+
+    """
+    return SourceQueue(
+        queue_url(settings),
+        region=region_of(settings),
+        dead_letter_url=settings.queue.dead_letter_url,
+        wait_seconds=POLL_SECONDS,
+        connections=2,
+    )
+
+
+def find_dead_letter_queue(
+    settings: Settings, source: SourceQueue, pause: Sleep
+) -> DeadLetterQueue | None:
+    """Make the client of the dead-letter queue; None where there is none.
+
+    Raises:
+        Unavailable, Refused: SQS does not say.
+
+    """
+    url = a_few_times(pause)(source.find_dead_letter_queue)
+    return DeadLetterQueue(url, region=region_of(settings)) if url else None

@@ -1,0 +1,226 @@
+"""`ses-worker dlq`: what was set aside, and what to do about it."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.cli.common import PAGE, json_option, say, with_settings
+from worker.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from worker.letters import Wanted
+    from worker.settings import Settings
+
+NOT_BY_SQS = "SQS moves all or nothing: no --reason, --message-id, --limit, --dry-run with --by-sqs"
+
+_reason_option = click.option(
+    "--reason", "reasons", multiple=True, metavar="REASON",
+    help="Only letters with this reason, as `dlq list` shows it; may be repeated.",
+)  # fmt: skip
+_ids_option = click.option(
+    "--message-id", "ids", multiple=True, metavar="ID",
+    help="Only the letter with this id; may be repeated.",
+)  # fmt: skip
+
+
+@click.group(context_settings=PAGE)
+def dlq() -> None:
+    """Look at dead letters, replay them, delete them.
+
+    They lie in SQS's dead-letter queue or, where there is none or it refuses one, in the table
+    quarantine. A letter without a reason of ours has the reason max_receives: SQS's redrive policy
+    moved it, because it was received too often.
+
+    \b
+    Example:
+      ses-worker dlq list
+    """
+
+
+@dlq.command("list", context_settings=PAGE)
+@_reason_option
+@json_option
+@with_settings
+def list_(settings: "Settings", reasons: tuple[str, ...], as_json: bool) -> None:
+    """Group dead letters by place and reason, with their ages and a masked sample each.
+
+    Looking hides the letters of a dead-letter queue from others, for a minute at most; they are
+    given back at the end. Of more than 10,000, or after 30 s, what was seen is a sample.
+
+    \b
+    Example:
+      ses-worker dlq list --reason not_json
+    """
+    from worker.cli import letters as shown
+    from worker.cli.progress import Progress
+    from worker.dead_letters.listing import look
+
+    with Progress("look", "letters", wanted=not as_json) as progress:
+        looked = look(settings, _wanted(reasons), progress.update)
+    if as_json:
+        click.echo(json.dumps(shown.groups_as_json(looked)))
+    else:
+        shown.show_groups(looked)
+    _tell_troubles(looked.troubles, interrupted=looked.interrupted)
+
+
+@dlq.command(context_settings=PAGE)
+@click.argument("message_id", metavar="MESSAGE_ID")
+@json_option
+@with_settings
+def show(settings: "Settings", message_id: str, as_json: bool) -> None:
+    """Show one letter whole: why it lies here, how it would be read today, its body.
+
+    \b
+    Example:
+      ses-worker dlq show 0f8f1ad2-5d6c-4f3c-9a53-2f0f5f0d7c11
+    """
+    from worker.cli import letters as shown
+    from worker.dead_letters.listing import find
+    from worker.errors import Refused
+
+    looked = find(settings, message_id)
+    if looked.letter is None:
+        _tell_troubles(looked.troubles, interrupted=looked.interrupted)
+        raise Refused(shown.not_found(looked, message_id))
+    topics = settings.as_policy().topics
+    fields = shown.letter_as_json(looked.letter, looked.retention, topics)
+    if as_json:
+        click.echo(json.dumps(fields))
+    else:
+        shown.show_letter(fields)
+
+
+@dlq.command(context_settings=PAGE)
+@_reason_option
+@_ids_option
+@click.option(
+    "--limit", type=click.IntRange(min=1), show_default="no limit", help="Stop after so many."
+)
+@click.option("--dry-run", is_flag=True, show_default="off", help="Say what would happen, only.")
+@click.option(
+    "--to-queue", is_flag=True, show_default="off", help="Send them back to queue.url instead."
+)
+@click.option(
+    "--by-sqs", is_flag=True, show_default="off",
+    help="With --to-queue: SQS itself moves the whole dead-letter queue.",
+)  # fmt: skip
+@json_option
+@with_settings
+def replay(
+    settings: "Settings",
+    *,
+    reasons: tuple[str, ...],
+    ids: tuple[str, ...],
+    limit: int | None,
+    dry_run: bool,
+    to_queue: bool,
+    by_sqs: bool,
+    as_json: bool,
+) -> None:
+    """Work on dead letters as on any message, here and now; all of them, or those that are named.
+
+    What is applied, a duplicate or ignored is deleted from where it lay, after its commit. What
+    still cannot be processed stays there. Nothing is done twice: what a later event has made moot
+    changes nothing, and effects that are done are not done again.
+
+    With --to-queue letters are sent back to the queue instead, for whoever works on it; those that
+    came from another queue only if they are named by their ids.
+
+    \b
+    Example:
+      ses-worker dlq replay --reason unknown_recipient --dry-run
+    """
+    from worker.cli import replayed as shown
+    from worker.cli.progress import Progress
+    from worker.dead_letters import replaying
+
+    wanted = _wanted(reasons, ids)
+    if by_sqs and not to_queue:
+        raise click.UsageError("--by-sqs goes with --to-queue")
+    if by_sqs and not (wanted.everything and limit is None and not dry_run):
+        raise click.UsageError(NOT_BY_SQS)
+    plan = replaying.Plan(
+        wanted=wanted, limit=limit, dry_run=dry_run, to_queue=to_queue, by_sqs=by_sqs
+    )
+    with Progress("replay", "letters", wanted=not as_json) as progress:
+        replayed = replaying.replay(settings, plan, progress.update)
+    if as_json:
+        click.echo(json.dumps(shown.figures(replayed, plan)))
+    else:
+        shown.show(replayed, plan)
+    for sentence in shown.remarks(replayed, plan):
+        say(sentence)
+    if replayed.failure:
+        say(replayed.failure)
+    sys.exit(shown.status(replayed, plan))
+
+
+@dlq.command(context_settings=PAGE)
+@_reason_option
+@_ids_option
+@click.option("--all", "every", is_flag=True, show_default="off", help="All of them.")
+@click.option("--yes", is_flag=True, show_default="off", help="Do not ask.")
+@json_option
+@with_settings
+def delete(
+    settings: "Settings",
+    *,
+    reasons: tuple[str, ...],
+    ids: tuple[str, ...],
+    every: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Delete dead letters for good; it asks first.
+
+    \b
+    Example:
+      ses-worker dlq delete --reason foreign_topic --yes
+    """
+    from worker.cli.progress import Progress
+    from worker.cli.replayed import exit_status, missing
+    from worker.dead_letters.deleting import Deletion
+
+    wanted = _wanted(reasons, ids)
+    if every != wanted.everything:
+        raise click.UsageError("name letters by --reason or --message-id, or all with --all")
+    if not (yes or sys.stdin.isatty()):
+        raise click.UsageError("there is no terminal to ask on: say --yes")
+    deletion = Deletion(settings, wanted)
+    known = None
+    if not yes:
+        with Progress("look", "letters", wanted=not as_json) as progress:
+            known = deletion.look(lambda seen: progress.update(seen, seen))
+    if known:
+        click.confirm(f"Delete {len(known):,} letters for good?", abort=True, err=True)
+    if known is None or known:
+        with Progress("delete", "letters", wanted=not as_json) as progress:
+            deletion.delete(known, lambda seen: progress.update(seen, seen))
+    account, failure = deletion.account, deletion.failure
+    figures = {"deleted": account.deleted, "remaining": account.remaining}
+    click.echo(json.dumps(figures) if as_json else f"{account.deleted:,} letters deleted")
+    for sentence in missing(account):
+        say(sentence)
+    if failure:
+        say(failure)
+    sys.exit(exit_status(account, failure))
+
+
+def _wanted(reasons: tuple[str, ...], ids: tuple[str, ...] = ()) -> "Wanted":
+    from worker.letters import Wanted
+
+    return Wanted(reasons=frozenset(reasons), message_ids=frozenset(ids))
+
+
+def _tell_troubles(troubles: Sequence[Exception], *, interrupted: bool) -> None:
+    """Whatever was seen is shown; but a place that was not looked into is a failure."""
+    for trouble in troubles:
+        say(trouble)
+    if interrupted:
+        say("interrupted; what was looked at is given back")
+    if troubles or interrupted:
+        sys.exit(Exit.FAILED)

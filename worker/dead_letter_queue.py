@@ -1,0 +1,142 @@
+"""The dead-letter queue as people handle it, and the way back to its source: SQS's calls for both.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from worker import clock
+from worker.letters import Letter, letter_from_queue, sendable
+from worker.queue import LARGEST_BATCH, Queue, as_received
+
+HIDDEN_SECONDS = 60
+"""How long a letter that was looked at is hidden from others, unless it is given back before."""
+POLL_SECONDS = 1
+"""Any wait above 0 asks all of SQS's servers, not a sample of them."""
+LARGEST_SENDING_BYTES = 1_048_576
+"""Of all messages of a batch together, and of each alone."""
+
+
+class Unsent(Struct, frozen=True):
+    """A letter of a batch that SQS did not take although the call succeeded."""
+
+    letter: Letter
+    code: str
+    again: bool
+    """The fault is SQS's: the same letter may be taken later."""
+
+
+class Move(Struct, frozen=True, kw_only=True):
+    """How far a message move task of SQS's is."""
+
+    state: str
+    """RUNNING, COMPLETED, CANCELLING, CANCELLED or FAILED."""
+    moved: int
+    to_move: int
+    failure: str
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more will be moved."""
+        return self.state in {"COMPLETED", "CANCELLED", "FAILED"}
+
+
+class _Named(Queue):
+    """A queue that knows SQS's full name of it."""
+
+    def arn(self) -> str:
+        """Ask for it."""
+        return self._attributes("QueueArn").get("QueueArn", "")
+
+
+class DeadLetterQueue(_Named):
+    """Where dead letters lie. Every call raises what those of `Queue` raise."""
+
+    def __init__(self, url: str, *, region: str) -> None:
+        super().__init__(
+            url,
+            region=region,
+            visibility_seconds=HIDDEN_SECONDS,
+            wait_seconds=POLL_SECONDS,
+            connections=2,
+        )
+
+    def look(self, most: int = LARGEST_BATCH) -> list[Letter]:
+        """Receive at most `most` (1 to 10) letters, which hides them from others for a while."""
+        lease_from = clock.now()
+        answer = self._call(
+            "receive_message",
+            MaxNumberOfMessages=most,
+            WaitTimeSeconds=POLL_SECONDS,
+            VisibilityTimeout=HIDDEN_SECONDS,
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        now = datetime.now(UTC)
+        return [
+            letter_from_queue(
+                as_received(message, now, lease_from + HIDDEN_SECONDS),
+                message.get("Attributes", {}).get("DeadLetterQueueSourceArn", ""),
+            )
+            for message in answer.get("Messages", ())
+        ]
+
+    def retention(self) -> timedelta:
+        """How long SQS keeps a letter, from when it was first sent to whatever queue."""
+        seconds = self._attributes("MessageRetentionPeriod").get("MessageRetentionPeriod", 345_600)
+        return timedelta(seconds=int(seconds))
+
+    def start_move(self, destination_arn: str) -> str:
+        """Have SQS itself move all visible letters; return the task's handle.
+
+        The destination is named, since letters that were sent straight to this queue, as ours
+        were, have no source that SQS knows of: without one the task would fail.
+        """
+        request = {"SourceArn": self.arn(), "DestinationArn": destination_arn}
+        answer = self._ask("start_message_move_task", request)
+        return str(answer["TaskHandle"])
+
+    def look_at_move(self) -> Move:
+        """Tell how far the latest task is."""
+        answer = self._ask("list_message_move_tasks", {"SourceArn": self.arn()})
+        found = (answer.get("Results") or [{}])[0]
+        return Move(
+            state=found.get("Status", ""),
+            moved=found.get("ApproximateNumberOfMessagesMoved", 0),
+            to_move=found.get("ApproximateNumberOfMessagesToMove", 0),
+            failure=found.get("FailureReason", ""),
+        )
+
+    def cancel_move(self, handle: str) -> None:
+        """End a task early; what has been moved stays moved."""
+        self._ask("cancel_message_move_task", {"TaskHandle": handle})
+
+
+class SourceQueue(_Named):
+    """The queue that the worker lives on, as the place where letters go back to."""
+
+    def send(self, letters: Sequence[Letter]) -> list[Unsent]:
+        """Send up to ten letters, their own attributes with them; return those it did not take."""
+        entries: list[dict[str, Any]] = []
+        for number, letter in enumerate(letters):
+            entry: dict[str, Any] = {"Id": str(number), "MessageBody": letter.received.body}
+            if attributes := sendable(letter.received.attributes):
+                entry["MessageAttributes"] = attributes
+            entries.append(entry)
+        answer = self._call("send_message_batch", Entries=entries)
+        done = {entry["Id"] for entry in answer.get("Successful", ())}
+        failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
+        return [
+            _unsent(letter, failed.get(str(number), {}))
+            for number, letter in enumerate(letters)
+            if str(number) not in done
+        ]
+
+
+def _unsent(letter: Letter, entry: Mapping[str, Any]) -> Unsent:
+    """An entry that is in neither list may have been taken: sent again it is a duplicate."""
+    return Unsent(letter, entry.get("Code", "NoAnswer"), not entry.get("SenderFault", False))

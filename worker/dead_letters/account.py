@@ -1,0 +1,62 @@
+"""What a replay, or a deletion, has come to so far."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from worker.consumer import Tally
+from worker.dead_letters.applying import Verdict
+from worker.letters import Letter, Wanted
+from worker.model import Outcome
+
+
+class Account:
+    """Counts of one run; written by one thread, read by whoever shows them."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.tally = Tally()
+        self.seen = 0
+        """Letters that came by, those that are not meant too."""
+        self.handled = 0
+        """Letters that something was done to, or tried."""
+        self.sent = 0
+        self.deleted = 0
+        self.remaining = 0
+        """Letters that are meant and that nothing was done to."""
+        self.stayed: Counter[tuple[str, str]] = Counter()
+        """Letters that stay where they are, by outcome and the reason for it."""
+        self.refused: Counter[str] = Counter()
+        """Letters that the queue would not take, by SQS's code."""
+        self.strangers: Counter[str] = Counter()
+        """Letters of other queues, which were not sent to this one, by the names of these."""
+        self.newcomers = 0
+        """Letters that came since we began, and were not sent: they may be what we sent."""
+        self.foretold: list[Verdict] = []
+        self.no_queue = False
+        """There is no dead-letter queue."""
+        self.missing_ids = set(wanted.message_ids)
+        self.unmet_reasons = set(wanted.reasons)
+        self._wanted = wanted
+
+    def sorted_out(self, letters: Sequence[Letter]) -> list[Letter]:
+        """Those that are meant."""
+        self.seen += len(letters)
+        meant = [letter for letter in letters if self._wanted.fits(letter)]
+        for letter in meant:
+            self.missing_ids.discard(letter.message_id)
+            self.unmet_reasons.discard(letter.reason)
+        return meant
+
+    def judged(self, verdicts: Sequence[Verdict]) -> None:
+        """Count those that stay."""
+        for verdict in verdicts:
+            if verdict.outcome in {Outcome.DEFERRED, Outcome.DEAD_LETTERED}:
+                self.stayed[verdict.outcome.value, verdict.reason or verdict.error] += 1
+
+    @property
+    def all_found(self) -> bool:
+        """Every letter that was named has come by."""
+        return bool(self._wanted.message_ids) and not self.missing_ids
+
+    def not_seen(self, count: int) -> None:
+        """So many did not come by, for others hold them or we left off; they may be meant."""
+        self.remaining += min(count, len(self.missing_ids)) if self._wanted.message_ids else count

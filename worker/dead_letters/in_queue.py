@@ -1,0 +1,162 @@
+"""Letters in the dead-letter queue: looking hides them, so whatever stays is given back.
+
+SQS has no other way to look than to receive. What was received is remembered by its id, so that
+nothing comes twice, however long it takes; and what stays is made visible again at the end.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import structlog
+from msgspec.structs import replace
+
+from worker import clock
+from worker.consumer.entries import in_tens
+from worker.dead_letter_queue import HIDDEN_SECONDS, POLL_SECONDS, DeadLetterQueue
+from worker.errors import Refused
+from worker.letters import Letter, Where
+from worker.model import Received
+from worker.queue import LARGEST_BATCH, Counts, Unsettled
+from worker.retries import a_few_times
+from worker.signals import Asked
+
+READ_ON_SECONDS = 30
+"""How long letters are counted that nothing more will be done to."""
+EMPTY_RECEIVES = 2
+"""In a row, and the queue looks empty."""
+
+log = structlog.get_logger()
+
+
+class InQueue:
+    """One passage through a dead-letter queue."""
+
+    where = Where.DEAD_LETTER_QUEUE
+
+    def __init__(
+        self,
+        queue: DeadLetterQueue,
+        asked: Asked,
+        *,
+        patience_seconds: float = 0,
+        most: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        self.reading_on = False
+        self.seen = 0
+        """Different letters."""
+        self._queue = queue
+        self._asked = asked
+        self._again = a_few_times(self._pause)
+        self._patience_seconds = patience_seconds
+        self._most = most
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._held: dict[str, Received] = {}
+        """What is there still, by id, with its latest handle and without its body."""
+        self._done: set[str] = set()
+        """What was to be removed, and perhaps was not."""
+        self._empty = self._known = 0
+
+    def batches(self) -> Iterator[Sequence[Letter]]:
+        """Receive until nothing new comes, for as long as others may have some to give back."""
+        quiet_since = time.monotonic()
+        while not self._is_over():
+            new = self._receive()
+            if new:
+                quiet_since = time.monotonic()
+                yield new
+            elif self._is_round() and (
+                not self.unseen() or time.monotonic() - quiet_since >= self._patience_seconds
+            ):
+                return
+
+    def remove(self, letters: Sequence[Letter]) -> None:
+        """Delete them, entry by entry; what is not deleted now is when it comes again."""
+        self._delete([self._held[letter.message_id] for letter in letters])
+
+    def unseen(self) -> int:
+        """Tell how many there are, by SQS's counts, beside those that came and stay."""
+        return max(0, self.counts().total - len(self._held))
+
+    def counts(self) -> Counts:
+        """Ask how many letters there are."""
+        counts: Counts = self._again(self._queue.counts)
+        return counts
+
+    def give_back(self) -> None:
+        """Make what stays visible again, in tens; not what may be somebody else's by now."""
+        left = [received for received in self._held.values() if _is_leased(received)]
+        self._held.clear()
+        while left and not self._asked.to_hurry.is_set():
+            ours = [received for received in left[:LARGEST_BATCH] if _is_leased(received)]
+            try:
+                failed = in_tens("release", ours, self._release, self._again)
+            except Refused as refused:
+                log.warning("letters.hidden", error=str(refused))
+                break
+            if ours and len(failed) == len(ours):
+                break  # SQS is away: the next ten would fare no better
+            left = left[LARGEST_BATCH:]
+        if left:  # they show by themselves
+            log.warning("letters.hidden", count=len(left), seconds=HIDDEN_SECONDS)
+
+    def _receive(self) -> list[Letter]:
+        """Long-poll; return what came for the first time."""
+        letters: list[Letter] = self._again(self._queue.look, self._wanted_now())
+        new = {one.message_id: one for one in letters if not self._is_known(one.message_id)}
+        for letter in letters:
+            self._held[letter.message_id] = replace(letter.received, body="", attributes={})
+        if again := {letter.message_id for letter in letters} & self._done:
+            self._delete([self._held[message_id] for message_id in again])
+        self.seen += len(new)
+        self._empty = 0 if letters else self._empty + 1
+        self._known = self._known + 1 if letters and not new else 0
+        return list(new.values())
+
+    def _is_known(self, message_id: str) -> bool:
+        return message_id in self._held or message_id in self._done
+
+    def _is_round(self) -> bool:
+        """Tell whether nothing new came for so long that there may be nothing new.
+
+        Letters that stay become visible again while we go on, and may stand before new ones.
+        """
+        if self._empty >= EMPTY_RECEIVES:
+            return True
+        if self._known <= len(self._held) / LARGEST_BATCH:
+            return False
+        self._known = 0
+        self._pause(POLL_SECONDS)
+        return True
+
+    def _is_over(self) -> bool:
+        if self.reading_on and self._deadline is None:
+            self._deadline = time.monotonic() + READ_ON_SECONDS
+        late = self._deadline is not None and time.monotonic() >= self._deadline
+        return late or self._asked.to_stop.is_set() or self._wanted_now() == 0
+
+    def _wanted_now(self) -> int:
+        return LARGEST_BATCH if self._most is None else min(LARGEST_BATCH, self._most - self.seen)
+
+    def _delete(self, messages: Sequence[Received]) -> None:
+        """Delete what is ours still; with a handle that has run out it would be somebody else's."""
+        self._done |= {received.message_id for received in messages}
+        ours = [received for received in messages if _is_leased(received)]
+        failed = in_tens("delete", ours, self._queue.delete, self._again)
+        kept = {received.message_id for received in failed}
+        kept |= {received.message_id for received in messages if not _is_leased(received)}
+        for received in messages:
+            if received.message_id not in kept:
+                self._held.pop(received.message_id, None)
+        if kept:
+            log.warning("letters.undeleted", count=len(kept))
+
+    def _release(self, messages: Sequence[Received]) -> list[Unsettled]:
+        return self._queue.release(messages, [0] * len(messages))
+
+    def _pause(self, seconds: float) -> None:
+        self._asked.to_stop.wait(seconds)
+
+
+def _is_leased(received: Received) -> bool:
+    return received.lease_until > clock.now()

@@ -1,0 +1,70 @@
+"""What a replay does with `--to-queue --by-sqs`: SQS itself moves the whole dead-letter queue."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from worker.dead_letter_queue import POLL_SECONDS, DeadLetterQueue, Move, SourceQueue
+from worker.errors import Refused, Unavailable
+from worker.retries import a_few_times
+from worker.signals import Asked
+
+_INSTEAD = (
+    "SQS does not move them itself ({}): leave out --by-sqs, and they are sent one by one. SQS's "
+    "own way needs sqs:StartMessageMoveTask, sqs:ListMessageMoveTasks and "
+    "sqs:CancelMessageMoveTask on the dead-letter queue, beside what the sending needs"
+)
+
+log = structlog.get_logger()
+
+
+class Mover:
+    """One message move task of SQS's."""
+
+    def __init__(self, queue: DeadLetterQueue, source: SourceQueue, asked: Asked) -> None:
+        self.moved = 0
+        self._queue = queue
+        self._source = source
+        self._asked = asked
+        self._again = a_few_times(self._pause)
+
+    def run(self, watch: Callable[[int, int], None]) -> None:
+        """Have all letters moved that nobody holds, and wait for it; a signal ends it early.
+
+        What has been moved by then stays moved.
+
+        Raises:
+            Refused: the service or a permission lacks it, or it has failed.
+            Unavailable: SQS is away; it may go on with the task.
+
+        """
+        handle = self._begin()
+        log.info("letters.moving", source=self._queue.name, destination=self._source.name)
+        while not (found := self._look()).is_over:
+            watch(found.moved, found.to_move)
+            self._asked.to_stop.wait(POLL_SECONDS)
+            if self._asked.to_stop.is_set():
+                with suppress(Refused):  # it is over by itself
+                    self._queue.cancel_move(handle)
+                found = self._look()
+                break
+        watch(found.moved, found.to_move)
+        if found.state == "FAILED":
+            raise Refused(f"SQS has moved {found.moved:,} letters and failed: {found.failure}")
+
+    def _begin(self) -> str:
+        destination = self._again(self._source.arn)
+        try:
+            return self._queue.start_move(destination)  # once only: a second would be refused
+        except (Refused, Unavailable) as error:
+            said = str(error).partition("\n")[0]  # of a web page
+            raise Refused(_INSTEAD.format(said)) from error
+
+    def _look(self) -> Move:
+        found: Move = self._again(self._queue.look_at_move)
+        self.moved = found.moved
+        return found
+
+    def _pause(self, seconds: float) -> None:
+        self._asked.to_stop.wait(seconds)

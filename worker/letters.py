@@ -1,0 +1,133 @@
+"""Dead letters: messages that were set aside, wherever they lie. Pure."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from worker.model import Received
+from worker.reading import parse_time
+
+OURS = "ses_worker_"
+"""What the names of our own attributes begin with."""
+MAX_RECEIVES = "max_receives"
+"""The reason of a letter that bears none: SQS's redrive policy moved it, or a person put it in."""
+
+
+class Where(StrEnum):
+    """Where a letter lies."""
+
+    DEAD_LETTER_QUEUE = "dead_letter_queue"
+    QUARANTINE = "quarantine"
+
+
+class Letter(Struct, frozen=True, kw_only=True):
+    """A message that was set aside, and what is known about that."""
+
+    where: Where
+    received: Received
+    """The message; its attributes are its sender's own. In quarantine it has no lease."""
+    reason: str
+    error: str = ""
+    first_seen: datetime | None = None
+    """When it first came to us; SQS's word, or our own attribute's."""
+    kept_since: datetime | None = None
+    """From when on the dead-letter queue counts its retention."""
+    source: str = ""
+    """The queue it was meant for: its URL, or its ARN."""
+    worker_version: str = ""
+    row_id: int = 0
+    """In quarantine."""
+
+    @property
+    def message_id(self) -> str:
+        """SQS's name for it."""
+        return self.received.message_id
+
+    @property
+    def source_name(self) -> str:
+        """The name of the queue it was meant for."""
+        return self.source.replace("/", ":").rpartition(":")[2]
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which letters are meant: all of them, unless reasons or ids are named."""
+
+    reasons: frozenset[str] = frozenset()
+    message_ids: frozenset[str] = frozenset()
+
+    def fits(self, letter: Letter) -> bool:
+        """Tell whether it is one of them."""
+        return (not self.reasons or letter.reason in self.reasons) and (
+            not self.message_ids or letter.message_id in self.message_ids
+        )
+
+    @property
+    def everything(self) -> bool:
+        """No letter is passed over."""
+        return not (self.reasons or self.message_ids)
+
+
+def letter_from_queue(received: Received, source_arn: str) -> Letter:
+    """Read what a message of the dead-letter queue says about itself.
+
+    Whoever may send to that queue may have written it: nothing of it is trusted with more than
+    being shown, but for times, and those are no later than SQS's own.
+    """
+    theirs = {n: value for n, value in received.attributes.items() if not n.startswith(OURS)}
+    first_seen = parse_time(_ours(received, "first_seen"))
+    if first_seen is None or (received.sent_at and first_seen > received.sent_at):
+        first_seen = received.sent_at
+    return Letter(
+        where=Where.DEAD_LETTER_QUEUE,
+        received=replace(received, attributes=theirs),
+        reason=_ours(received, "reason") or MAX_RECEIVES,
+        error=_ours(received, "error"),
+        first_seen=first_seen,
+        kept_since=received.sent_at,
+        source=_ours(received, "source_queue") or source_arn,
+        worker_version=_ours(received, "version"),
+    )
+
+
+def sendable(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Message attributes as SQS takes them; the table has binary ones as base64."""
+    return {name: _with_bytes(value) for name, value in attributes.items()}
+
+
+def size_of(letter: Letter) -> int:
+    """Bytes of a message as SQS counts them: body, and names, types and values of attributes."""
+    sizes = [_length(letter.received.body)]
+    for name, value in sendable(letter.received.attributes).items():
+        sizes += [_length(name), *(_length(part) for part in value.values() if part)]
+    return sum(sizes)
+
+
+def _ours(received: Received, name: str) -> str:
+    return _text(received.attributes.get(OURS + name, {}))
+
+
+def _text(attribute: Mapping[str, Any]) -> str:
+    value = attribute.get("StringValue", "")
+    return value if isinstance(value, str) else ""
+
+
+def _with_bytes(attribute: Mapping[str, Any]) -> dict[str, Any]:
+    value = attribute.get("BinaryValue")
+    if not isinstance(value, str):
+        return dict(attribute)
+    try:
+        return {**attribute, "BinaryValue": base64.b64decode(value, validate=True)}
+    except binascii.Error:
+        return dict(attribute)
+
+
+def _length(part: object) -> int:
+    if isinstance(part, str):
+        return len(part.encode("utf-8", "surrogatepass"))
+    return len(part) if isinstance(part, bytes) else 0

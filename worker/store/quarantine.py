@@ -1,0 +1,122 @@
+"""Letters in the table `quarantine`, as people handle them."""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, RowMapping, and_, case, delete, func, select
+
+from worker.letters import Letter, Wanted, Where
+from worker.model import Received
+from worker.store import Store
+from worker.store.schema import quarantine
+
+_FIRST_SEEN = func.coalesce(quarantine.c.sent_at, quarantine.c.received_at)
+
+
+class Pile(Struct, frozen=True, kw_only=True):
+    """Rows with one reason."""
+
+    reason: str
+    count: int
+    oldest: datetime
+    newest: datetime
+    younger: Sequence[int]
+    """How many were first seen after each of the moments that were asked for."""
+    sample: Letter
+
+
+def newest_row(store: Store) -> int:
+    """The id of the row that was written last; 0 where there is none."""
+    with store.reading() as connection:
+        found: int | None = connection.execute(select(func.max(quarantine.c.id))).scalar_one()
+        return found or 0
+
+
+def read_letters(
+    store: Store, wanted: Wanted, *, after: int = 0, up_to: int, most: int
+) -> Sequence[Letter]:
+    """At most `most` letters that are meant, with row ids above `after`, in the order of these."""
+    query = select(quarantine).where(_meant(wanted, after, up_to)).order_by(quarantine.c.id)
+    with store.reading() as connection:
+        return [_letter(row) for row in connection.execute(query.limit(most)).mappings()]
+
+
+def count_letters(store: Store, wanted: Wanted, *, after: int = 0, up_to: int) -> int:
+    """How many of those there are."""
+    query = select(func.count()).select_from(quarantine).where(_meant(wanted, after, up_to))
+    with store.reading() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def remove_letters(store: Store, row_ids: Collection[int]) -> int:
+    """Delete rows; say how many were there."""
+    with store.writing() as connection:
+        gone = connection.execute(delete(quarantine).where(quarantine.c.id.in_(row_ids)))
+        return gone.rowcount
+
+
+def pile_up(store: Store, wanted: Wanted, moments: Sequence[datetime]) -> Sequence[Pile]:
+    """Count the letters that are meant by reason, and by how old they are."""
+    younger = [func.sum(case((moment < _FIRST_SEEN, 1), else_=0)) for moment in moments]
+    everything = _meant(wanted, 0, None)
+    piles = select(
+        quarantine.c.reason, func.count(), func.min(_FIRST_SEEN), func.max(_FIRST_SEEN),
+        func.min(quarantine.c.id), *younger,
+    )  # fmt: skip
+    with store.reading() as connection:
+        grouped = piles.where(everything).group_by(quarantine.c.reason)
+        rows = connection.execute(grouped.order_by(quarantine.c.reason)).all()
+        firsts = select(quarantine).where(quarantine.c.id.in_([row[4] for row in rows]))
+        samples = {row["id"]: _letter(row) for row in connection.execute(firsts).mappings()}
+    return [
+        Pile(
+            reason=reason,
+            count=count,
+            oldest=oldest,
+            newest=newest,
+            younger=[int(number) for number in numbers],
+            sample=samples[first],
+        )
+        for reason, count, oldest, newest, first, *numbers in rows
+    ]
+
+
+def _meant(wanted: Wanted, after: int, up_to: int | None) -> ColumnElement[bool]:
+    chosen: list[ColumnElement[bool]] = [quarantine.c.id > after]
+    if up_to is not None:
+        chosen.append(quarantine.c.id <= up_to)
+    if wanted.reasons:
+        chosen.append(quarantine.c.reason.in_(sorted(wanted.reasons)))
+    if wanted.message_ids:
+        chosen.append(quarantine.c.message_id.in_(sorted(wanted.message_ids)))
+    return and_(*chosen)
+
+
+def _letter(row: RowMapping) -> Letter:
+    return Letter(
+        where=Where.QUARANTINE,
+        received=_received(row),
+        reason=row["reason"],
+        error=row["detail"],
+        first_seen=row["sent_at"] or row["received_at"],
+        source=row["queue"],
+        worker_version=row["worker_version"],
+        row_id=row["id"],
+    )
+
+
+def _received(row: RowMapping) -> Received:
+    attributes: dict[str, Any] = json.loads(row["attributes"])
+    return Received(
+        message_id=row["message_id"],
+        body=bytes(row["body"]).decode("utf-8", "surrogatepass"),
+        receipt_handle="",
+        receive_count=1,
+        received_at=row["received_at"],
+        lease_until=float("inf"),
+        sent_at=row["sent_at"],
+        attributes=attributes,
+    )
