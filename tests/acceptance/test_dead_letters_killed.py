@@ -105,7 +105,8 @@ class TestSignals:
         fill(twin, *(f"nonsense {n}" for n in range(40)))
         process = start("dlq", "replay")
         assert twin.wait_for(lambda: twin.counts(DLQ).in_flight >= 10, seconds=30)
-        twin.faults.add(Delay(20), on=RECEIVE, queue=DLQ)
+        long = twin.faults.add(Delay(20), on=RECEIVE, queue=DLQ)
+        assert twin.wait_for(lambda: long.struck)
         for number in (signal.SIGTERM, signal.SIGINT):
             process.send_signal(number)
         _, err = process.communicate(timeout=15)

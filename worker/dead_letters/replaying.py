@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import structlog
 from msgspec import Struct
 
-from worker.app import open_existing_store, open_ready_store
+from worker.app import open_existing_store, open_ready_store, say_what_nobody_delivers
 from worker.dead_letter_queue import DeadLetterQueue
 from worker.dead_letters.account import Account
 from worker.dead_letters.applying import Apply, Foretell
@@ -25,6 +25,7 @@ from worker.letters import Letter, Wanted
 from worker.metrics import Metrics
 from worker.model import Outcome
 from worker.settings import Settings
+from worker.store import Store
 from worker.telemetry import Telemetry
 
 PATIENCE_SECONDS = 60
@@ -66,7 +67,7 @@ def replay(settings: Settings, plan: Plan, watch: Watch = lambda _, __: None) ->
     started, effects = time.monotonic(), Effects()
     failure: BaseException | None = None
     account = Account(plan.wanted)
-    with opened(settings, open_existing_store if plan.dry_run else open_ready_store) as desk:
+    with opened(settings, open_existing_store if plan.dry_run else _open_store) as desk:
         log.info(
             "replay.started",
             dead_letter_queue=desk.queue.name if desk.queue else None,
@@ -86,6 +87,12 @@ def replay(settings: Settings, plan: Plan, watch: Watch = lambda _, __: None) ->
         elapsed_seconds=time.monotonic() - started,
         failure=failure,
     )
+
+
+def _open_store(settings: Settings) -> Store:
+    store = open_ready_store(settings)
+    say_what_nobody_delivers(settings, store)
+    return store
 
 
 class _Work:
