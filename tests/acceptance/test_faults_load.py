@@ -128,7 +128,7 @@ def test_two_workers_and_a_drain_share_a_queue_and_its_books(
             for same in (body, body):
                 twin.send(queue, same)
         sent += 50
-        time.sleep(0.02)
+        time.sleep(0.1)
     out, _ = drain.communicate(timeout=90)
     assert twin.wait_for(lambda: not twin.messages(queue), seconds=60)
     for worker in workers:
