@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-all check format bench lock clean
+.PHONY: setup demo test test-all contract check format bench lock clean
 
 setup: $(READY)  ## the virtual environment with everything in it
 
@@ -22,6 +22,10 @@ test-all:  ## the test suite on every supported Python that is here
 			$(MAKE) test PYTHON=$$python VENV=.venv-$$python || exit 1; \
 		else echo "$$python is not here: skipped"; fi; \
 	done
+
+contract: $(READY)  ## what SQS is taken to be: our twin beside moto and fauxqs (needs npm)
+	npm install --no-audit --no-fund --silent --prefix tests/contract/npm
+	$(BIN)/python -m pytest tests/contract/test_sqs.py
 
 check: $(READY)  ## lint, format, types, import contracts
 	$(BIN)/ruff check
@@ -41,7 +45,7 @@ lock:  ## choose new exact versions (needs uv)
 		--extra test pyproject.toml requirements/build.in --output-file requirements/all.txt
 
 clean:
-	rm -rf $(VENV) .venv-python3.* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-python3.* tests/contract/npm/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # Exact versions first, each with its hash; then the project itself, which brings nothing along.
 $(READY): pyproject.toml requirements/all.txt

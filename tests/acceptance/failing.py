@@ -23,6 +23,7 @@ from syncs import Syncs
 from worker import app
 from worker.cli import main
 from worker.consumer import polling, settling, writing
+from worker.consumer.leases import Leases
 from worker.consumer.polling import Poller
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
@@ -57,6 +58,8 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
     "polling": [(Poller, "_receive", BEFORE)],
     "writing": [(Writer, "_commit", BEFORE)],
     "settling": [(Settler, "settle", BEFORE)],
+    "extending": [(Leases, "extend", BEFORE)],
+    "claiming": [(Outbox, "claim", BEFORE)],
     "claimed": [(Outbox, "claim", AFTER)],
     "posting": [(Channel, "post", BEFORE)],
     "posted": [(Channel, "post", AFTER)],

@@ -36,10 +36,12 @@ def test_a_kill_loses_nothing_and_applies_nothing_twice(
     assert twin.messages(queue) == []
 
 
+@pytest.mark.parametrize("point", ["received", "in-transaction"])
 def test_a_kill_in_mid_transaction_writes_nothing(
-    failing, twin, queue, books, either_store, twelve
+    failing, twin, queue, books, either_store, twelve, point
 ):
-    failing("in-transaction", "kill", "drain")
+    """And before it, even less."""
+    failing(point, "kill", "drain")
     assert books.count("events") == 0
     assert len(twin.messages(queue)) == 12
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import signal
 import time
 from contextlib import closing
@@ -480,6 +481,8 @@ class TestKills:
         assert effects(done)[1:] == (0, 0)
         assert set(texts(slack)) == {f"BOUNCE: user{n}@example.com" for n in range(3)}
         assert len(slack.posts) == (4 if step == "posted" else 3)
+        numbers = {re.search(r"outbox #\d+", shown(post))[0] for post in slack.posts}
+        assert len(numbers) == 3, "one that is told again has the same"
 
     @pytest.mark.parametrize("step", REMOVAL_STEPS)
     def test_a_kill_in_mid_removal_tells_the_truth_afterwards(

@@ -95,6 +95,17 @@ class TestSyncs:
         done = run("drain", "--json")
         assert done.json["applied"] + done.json["duplicate"] == books.count("events") == 5
 
+    def test_a_disk_that_syncs_nothing_costs_no_receive_however_often_we_start(
+        self, daemon, run, twin, queue
+    ):
+        """F8: else the redrive policy would move what each start has received."""
+        run("db", "upgrade")
+        send(twin, queue, 5)
+        worker = daemon(program=failing_at("in-transaction", "eio"))
+        wait_until(lambda: len(said(worker, "store.unavailable")) > 1)
+        assert receives(twin) == [0] * 5
+        assert worker.stop()[0] == 0
+
     def test_each_delete_is_sent_after_the_sync_of_its_commit(
         self, run, twin, queue, environment, tmp_path
     ):

@@ -207,8 +207,11 @@ def test_malformed_messages_never_stop_it(daemon, twin, queue, books):
     assert worker.stop()[0] == 0
 
 
-@pytest.mark.parametrize("point", ["polling:2", "writing", "settling"])
-def test_a_thread_that_dies_ends_the_process_with_1(failing, twin, queue, point):
+@pytest.mark.parametrize("point", ["polling:2", "writing", "settling", "extending", "claiming"])
+def test_a_thread_that_dies_ends_the_process_with_1(
+    failing, twin, queue, slack, environment, point
+):
+    environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
     twin.send(queue, mail.bounce("jane@example.com"))
     done = failing(point, "raise", "run")
     assert done.status == 1

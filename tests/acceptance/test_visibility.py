@@ -16,13 +16,17 @@ VISIBILITY = 2
 
 
 @pytest.fixture
-def locked(environment, run):
-    """Books that somebody else is writing in; call it to have them free again."""
+def lock(environment, run):
+    """Begin to write in the books; what is returned has them free again."""
     run("db", "upgrade")
     path = Path(environment["SES_WORKER_STORE__URL"].removeprefix("sqlite:///"))
     with ExitStack() as turn:
-        turn.enter_context(WriterLock(path).held())
-        yield turn.close
+
+        def lock():
+            turn.enter_context(WriterLock(path).held())
+            return turn.close
+
+        yield lock
 
 
 @pytest.fixture
@@ -30,12 +34,13 @@ def short(environment):
     environment["SES_WORKER_QUEUE__VISIBILITY_SECONDS"] = str(VISIBILITY)
 
 
-def test_a_message_that_waits_for_the_books_stays_ours(daemon, twin, queue, books, short, locked):
+def test_a_message_that_waits_for_the_books_stays_ours(daemon, twin, queue, books, short, lock):
     worker = daemon()
     assert twin.wait_for(lambda: twin.long_polls)
+    free = lock()
     sent = twin.send(queue, mail.bounce("jane@example.com"))
     assert twin.wait_for(lambda: len(twin.journal.requests(CHANGE)) >= 3, seconds=20)
-    locked()
+    free()
     assert twin.wait_for(lambda: not twin.messages(queue), seconds=20)
     assert twin.journal.fate(sent).received == 1
     assert books.count("events") == 1
@@ -43,15 +48,16 @@ def test_a_message_that_waits_for_the_books_stays_ours(daemon, twin, queue, book
 
 
 def test_a_suspended_worker_settles_nothing_with_its_old_handle(
-    daemon, twin, queue, books, run, short, locked
+    daemon, twin, queue, books, run, short, lock
 ):
     """Meanwhile somebody else has had the message, and has done with it."""
     worker = daemon()
     assert twin.wait_for(lambda: twin.long_polls)
+    free = lock()
     sent = twin.send(queue, mail.bounce("jane@example.com"))
     assert twin.wait_for(lambda: twin.journal.requests(CHANGE), seconds=20)
     worker.process.send_signal(signal.SIGSTOP)
-    locked()
+    free()
     assert twin.wait_for(lambda: twin.counts(queue).visible, seconds=20)
     assert run("drain", "--json").json["applied"] == 1
     deleted = len(twin.journal.requests(DELETE))

@@ -1,16 +1,20 @@
-"""What our worker and its tests take SQS to be; one suite for the twin and for moto, through boto3.
+"""What our worker and its tests take SQS to be; one suite for the twin, moto and fauxqs, by boto3.
 
-The twin is what the other tests stand on, and moto is somebody else's reading of the same
-documentation. Where moto is known to differ, `MOTO_DIFFERS` says how, and the test is skipped for
-moto alone. "Recorded" means that others have recorded AWS's own answer: LocalStack's snapshots of
+The twin is what the other tests stand on; moto and fauxqs (from npm, where `make contract` has
+brought it) are other people's readings of the same documentation. Where one is known to differ,
+`MOTO_DIFFERS` or `FAUXQS_DIFFERS` says how, and the test is skipped for it alone. "Recorded" means that others have recorded AWS's own answer: LocalStack's snapshots of
 2024 and 2025, or an issue that quotes it.
 """
 
 import itertools
 import json
+import os
+import shutil
+import subprocess
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import boto3
 import pytest
@@ -71,6 +75,70 @@ MOTO_DIFFERS = {
     "test_a_request_without_a_required_parameter_is_refused": "it says ReceiptHandleIsInvalid",
 }
 """By the name of the test, or by what its name and its parameters begin with."""
+
+NO_ASTRAL = "it refuses characters beyond the first 65,536"
+ITS_DIGEST = "its digest is that of all attributes"
+LEGACY_CODES = "it has the prefix of the older protocol on every code"
+FAUXQS_DIFFERS = {
+    # what fauxqs 2.4.1 does, likewise
+    "test_a_message_comes_back_with_its_body_and_the_digest": NO_ASTRAL,
+    "test_every_other_character_comes_back_as_it_was[\\U": NO_ASTRAL,
+    "test_what_was_not_asked_for_is_not_shown": "it shows all message attributes",
+    "test_an_unknown_system_attribute_is_refused": "it ignores the name",
+    "test_message_attributes_come_back_as_asked_for_with_aws_s_own_digest[asked2": ITS_DIGEST,
+    "test_message_attributes_come_back_as_asked_for_with_aws_s_own_digest[asked3": ITS_DIGEST,
+    "test_message_attributes_come_back_as_asked_for_with_aws_s_own_digest[asked4": (
+        "it knows no pattern but .*"
+    ),
+    "test_a_receive_out_of_bounds_is_refused": LEGACY_CODES,
+    "test_visibility_out_of_bounds_is_refused": LEGACY_CODES,
+    "test_bytes_are_counted_not_characters": LEGACY_CODES,
+    "test_a_mebibyte_is_the_most_with_attributes_counted": LEGACY_CODES,
+    "test_a_character_that_sqs_refuses_is_refused": LEGACY_CODES,
+    "test_an_empty_message_is_refused": LEGACY_CODES,
+    "test_creating_a_queue_again_finds_it_unless_it_is_to_be_different": LEGACY_CODES,
+    "test_attributes_can_be_set_and_wrong_ones_are_refused": LEGACY_CODES,
+    "test_a_request_without_a_required_parameter_is_refused": LEGACY_CODES,
+    "test_visibility_beyond_12_hours_since_the_receive_is_refused_not_clamped": "it takes it",
+    "test_visibility_of_a_deleted_message_cannot_be_changed": "it says MessageNotInflight",
+    "test_a_stale_receipt_handle_still_changes_visibility": "it says MessageNotInflight",
+    "test_a_garbage_handle_is_refused": "it acknowledges the delete",
+    "test_a_handle_of_another_queue_is_refused": "it acknowledges the delete",
+    "test_batches_are_deleted_entry_by_entry": "it acknowledges a handle that is garbage",
+    "test_a_list_that_would_be_empty_is_absent": "it shows an empty list",
+    "test_a_wrong_batch_is_refused_as_a_whole[send_message_batch-no name: too long": (
+        "it takes a name of any length"
+    ),
+    "test_a_wrong_batch_is_refused_as_a_whole[delete_message_batch-no name: too long": (
+        "it takes a name of any length"
+    ),
+    "test_a_wrong_batch_is_refused_as_a_whole[change_message_visibility_batch-no name: too long": (
+        "it takes a name of any length"
+    ),
+    "test_more_than_ten_message_attributes_are_refused": "it takes any number",
+    "test_a_wrong_message_attribute_is_refused": "it takes most of them",
+    "test_a_delay_beyond_15_minutes_fails_an_entry_not_the_batch": "it takes it",
+    "test_a_message_is_dead_lettered_when_its_receives_would_exceed_the_limit": (
+        "it counts the receive that moves it"
+    ),
+    "test_a_dead_letter_tells_where_it_comes_from": "it has no DeadLetterQueueSourceArn",
+    "test_sources_of_a_dead_letter_queue_are_listed": "it cannot list them",
+    "test_a_redrive_policy_that_cannot_work_is_refused": "it takes it",
+    "test_a_move_task": "it has no message move tasks",
+    "test_what_was_sent_straight_to_the_dead_letter_queue": "it has no message move tasks",
+    "test_the_last_move_task_is_listed": "it has no message move tasks",
+    "test_counts_tell_visible_in_flight_and_delayed_apart": "it asks its clock at receives only",
+    "test_queues_are_listed_by_the_beginning_of_their_names": "it shows an empty list",
+    "test_a_purge_takes_everything_and_is_allowed_once_a_minute": "it allows it at any time",
+    "test_a_message_expires_even_in_flight": "with it nothing expires",
+    "test_a_dead_letter_expires_by_the_time_it_was_first_sent": "with it nothing expires",
+    "test_a_deleted_queue_is_gone_and_its_name_is_free_after_a_minute": "it is free at once",
+    "test_a_long_poll_ends_when_its_queue_is_deleted": "it comes back empty",
+    "test_an_unsigned_request_is_refused": "it takes it",
+}
+DIFFERS = {"twin": {}, "moto": MOTO_DIFFERS, "fauxqs": FAUXQS_DIFFERS}
+NPM = Path(__file__).parent / "npm"
+OLDEST_NODE = (22, 5)
 
 SESSION = boto3.Session("AKIAEXAMPLE", "not-checked", region_name=REGION)
 _numbers = itertools.count(1)
@@ -170,15 +238,57 @@ def moto_advance(monkeypatch):
     return advance
 
 
-@pytest.fixture(params=["twin", "moto"])
+@pytest.fixture(scope="module")
+def fauxqs_server():
+    """Its address, and a way to have its clock run ahead."""
+    if not (NPM / "node_modules" / "fauxqs").exists():
+        pytest.skip("fauxqs is not installed: make contract (needs npm)")
+    process = subprocess.Popen(
+        [node(), NPM / "fauxqs.mjs"],
+        env=os.environ | {"FAUXQS_DEFAULT_REGION": REGION},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def advance(seconds):
+        process.stdin.write(f"advance {seconds}\n")
+        process.stdin.flush()
+        process.stdout.readline()
+
+    with process:
+        yield process.stdout.readline().strip(), advance
+        process.stdin.close()
+
+
+def node():
+    """The one on PATH if it is new enough, else the one that npm has brought."""
+    own = shutil.which("node")
+    if own:
+        said = subprocess.run([own, "--version"], capture_output=True, text=True, check=True)
+        if tuple(map(int, said.stdout.strip()[1:].split(".")[:2])) >= OLDEST_NODE:
+            return own
+    brought = NPM / "node_modules" / "node" / "bin" / "node"
+    if not brought.exists():
+        pytest.skip("fauxqs needs Node 22.5")
+    return brought
+
+
+@pytest.fixture(params=["twin", "moto", "fauxqs"])
 def sqs(request):
-    if request.param == "moto":
-        name = request.node.name.replace("[moto-", "[").replace("[moto]", "")
-        if reason := next(
-            (MOTO_DIFFERS[one] for one in MOTO_DIFFERS if name.startswith(one)), None
-        ):
-            pytest.skip(f"moto differs: {reason}")
+    which = request.param
+    name = request.node.name.replace(f"[{which}-", "[").replace(f"[{which}]", "")
+    if reason := next(
+        (DIFFERS[which][one] for one in DIFFERS[which] if name.startswith(one)), None
+    ):
+        pytest.skip(f"{which} differs: {reason}")
+    if which == "moto":
         side = Sqs(request.getfixturevalue("moto_server"), request.getfixturevalue("moto_advance"))
+        yield side
+        side.client.close()
+        return
+    if which == "fauxqs":
+        side = Sqs(*request.getfixturevalue("fauxqs_server"))
         yield side
         side.client.close()
         return
@@ -232,7 +342,7 @@ def in_background(function, *arguments):
 
 
 def test_the_table_of_differences_names_tests_that_exist():
-    for one in MOTO_DIFFERS:
+    for one in (*MOTO_DIFFERS, *FAUXQS_DIFFERS):
         assert any(name.startswith(one.partition("[")[0]) for name in globals()), one
 
 

@@ -108,17 +108,32 @@ def test_the_readme_names_every_metric_with_its_labels():
     } == known
 
 
-@pytest.mark.parametrize("file", ["ARCHITECTURE.md", "tests/SEEDS.md"])
+NAMED_TEST = r"(?:unit|integration|contract|acceptance|docs)/\w+\.py::[\w:]+"
+
+
+@pytest.mark.parametrize("file", ["ARCHITECTURE.md", "tests/SEEDS.md", "tests/FAULTS.md"])
 def test_every_test_that_a_document_names_exists(file):
-    named = re.findall(
-        r"(?:unit|integration|contract|acceptance|docs)/\w+\.py::[\w:]+", (ROOT / file).read_text()
-    )
+    named = re.findall(NAMED_TEST, (ROOT / file).read_text())
     assert len(named) > 10
     for name in named:
         path, *parts = name.split("::")
         source = (ROOT / "tests" / path).read_text(encoding="utf-8")
         for part in parts:
             assert re.search(rf"^ *(?:def|class) {part}\b", source, re.MULTILINE), name
+
+
+GAPS = ["F35"]
+"""Faults that no test makes yet."""
+
+
+def test_every_fault_has_its_row_and_a_test():
+    rows = table((ROOT / "tests" / "FAULTS.md").read_text(encoding="utf-8"), "| fault |")
+    names = [row[0].partition(" ")[0] for row in rows]
+    assert names == [f"F{number}" for number in range(1, 36)]
+    without = [
+        name for name, row in zip(names, rows, strict=True) if not re.search(NAMED_TEST, row[2])
+    ]
+    assert without == GAPS
 
 
 def test_every_room_in_the_architecture_is_there_and_every_room_is_in_the_architecture():

@@ -1,0 +1,142 @@
+"""Many messages, many workers, and a far side that is slow: F27, F29 and F30 of tests/FAULTS.md."""
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+import mail
+import pytest
+from running import Watched, patched
+from twin import DELETE, Fault, What
+from waiting import wait_until
+
+from worker.consumer.polling import GATHERED
+from worker.demo.standins.slack_faults import broken, hanging
+from worker.settings import Settings
+
+
+def outbox(books):
+    return Counter(row["state"] for row in books.rows("SELECT state FROM outbox"))
+
+
+class TestASlackThatIsSlowOrAway:
+    """F27."""
+
+    def test_costs_the_queue_nothing_though_each_call_takes_half_a_minute(
+        self, daemon, twin, queue, slack, books
+    ):
+        slack.always = hanging(30, accepts=False)
+        daemon()
+        for address in mail.addresses(300):
+            twin.send(queue, mail.bounce(address))
+        wait_until(lambda: slack.heard)
+        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+        assert len(slack.heard) == 1, "which has not been answered yet"
+        assert (books.count("events"), sum(outbox(books).values())) == (300, 300)
+
+    def test_is_asked_by_one_and_told_in_a_handful_of_messages_when_it_is_back(
+        self, daemon, twin, queue, slack, books
+    ):
+        quickly = "r.back_off = lambda _: 0.2; r.effect_delay = lambda _: 0.3"
+        slack.always = broken(503)
+        daemon(program=patched(f"import worker.retries as r; {quickly}"))
+        twin.send(queue, mail.bounce("first@example.com"))
+        wait_until(lambda: len(slack.heard) > 3)  # it has been tried again
+        for address in mail.addresses(299):
+            twin.send(queue, mail.bounce(address))
+        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+        asked = len(slack.heard)
+        time.sleep(1)
+        assert len(slack.heard) - asked <= 10
+        slack.always = None
+        wait_until(lambda: outbox(books)["delivered"] > 250)
+        assert len(slack.posts) <= 5
+        assert sum(outbox(books).values()) == 300
+
+
+def test_a_burst_from_idle_stays_within_the_budget_and_leaves_no_memory_behind(
+    daemon, run, twin, queue, books
+):
+    """F29; ten thousand, and a backlog of a hundred thousand, are in bench/soak.py."""
+    worker = daemon()
+    assert twin.wait_for(lambda: twin.long_polls)
+    sizes = []
+    for burst in range(3):
+        for number in range(1_000):
+            twin.send(queue, mail.bounce(f"person{burst}.{number}@example.com"))
+        assert twin.wait_for(lambda: not twin.messages(queue), seconds=60)
+        sizes.append(resident_megabytes(worker.process.pid))
+    assert most_in_flight(twin) <= Settings().queue.pollers * GATHERED
+    assert sizes[2] - sizes[1] < 8, sizes
+    assert worker.stop()[0] == 0
+    assert books.count("events") == 3_000
+
+
+def resident_megabytes(pid):
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4_096 / 1_000_000
+
+
+def most_in_flight(twin):
+    """By the journal: received and not deleted yet."""
+    steps = sorted(
+        (event.at, 1 if event.what is What.RECEIVED else -1)
+        for name in twin.journal.fates()
+        for event in twin.journal.story(name)
+        if event.what in {What.RECEIVED, What.DELETED}
+    )
+    held, most = 0, 0
+    for _, step in steps:
+        held += step
+        most = max(most, held)
+    return most
+
+
+@pytest.fixture
+def together(start, environment, twin):
+    """Start a command with keys of its own; count who deletes."""
+    deletes = Counter()
+
+    def note(call):
+        deletes[call.access_key] += len(call.arguments["Entries"])
+        return False
+
+    twin.faults.add(Fault(), on=DELETE, when=note)
+    environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
+
+    soon = patched("import worker.drain; worker.drain.DELIVERY_SECONDS = 1")
+
+    def begin(name, *arguments):
+        return start(*arguments, program=soon, AWS_ACCESS_KEY_ID=name)
+
+    begin.deletes = deletes
+    return begin
+
+
+def test_two_workers_and_a_drain_share_a_queue_and_its_books(
+    together, run, twin, queue, books, slack, either_store
+):
+    """F30: each has its share, each event one row, each row one effect, no message is left."""
+    run("users", "import", "-", input="email\n" + "\n".join(mail.addresses(50)) + "\n")
+    workers = [Watched(together(f"AKIA{name}", "run")) for name in ("ONE", "TWO")]
+    drain = together("AKIADRAIN", "drain", "--json")
+    sent = 0
+    while sent < 200 or (len(together.deletes) < 3 and sent < 20_000):
+        for address in mail.addresses(50):
+            body = mail.bounce(address)
+            for same in (body, body):
+                twin.send(queue, same)
+        sent += 50
+        time.sleep(0.1)
+    out, _ = drain.communicate(timeout=90)
+    assert twin.wait_for(lambda: not twin.messages(queue), seconds=60)
+    for worker in workers:
+        assert worker.stop()[0] == 0
+    assert set(together.deletes) == {"AKIAONE", "AKIATWO", "AKIADRAIN"}
+    assert json.loads(out)["received"] > 0
+    assert books.count("events") == sent
+    assert sum(outbox(books).values()) == sent
+    counts = books.rows("SELECT hard_bounce_count AS n FROM users")
+    assert [row["n"] for row in counts] == [sent // 50] * 50
+    assert twin.messages("feedback-dlq") == []
