@@ -59,6 +59,8 @@ class Request(NamedTuple):
     """What was answered or, when the connection was cut, what would have been; None: not done."""
     faults: tuple[str, ...]
     """Names of the scripted faults that struck."""
+    client: str = ""
+    """The access key with which it was signed: whose it is."""
 
 
 class Fate(NamedTuple):

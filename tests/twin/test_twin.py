@@ -394,7 +394,17 @@ def test_a_send_hook_sees_the_message_before_it_is_there(twin: Twin, url: str, c
     seen: list[tuple[Sending, int]] = []
     twin.on_send(lambda sending: seen.append((sending, len(twin.messages(url)))))
     message_id = client.send_message(QueueUrl=url, MessageBody="body")["MessageId"]
-    assert seen == [(Sending(message_id, "body", "feedback"), 0)]
+    assert seen == [(Sending(message_id, "body", "feedback", {}), 0)]
+
+
+def test_a_sent_hook_sees_the_message_once_it_is_there(twin: Twin, url: str, client: Any) -> None:
+    seen: list[tuple[Sending, int]] = []
+    twin.on_sent(lambda sending: seen.append((sending, len(twin.messages(url)))))
+    why = {"why": {"DataType": "String", "StringValue": "because"}}
+    message_id = client.send_message(QueueUrl=url, MessageBody="body", MessageAttributes=why)[
+        "MessageId"
+    ]
+    assert seen == [(Sending(message_id, "body", "feedback", why), 1)]
 
 
 @pytest.mark.parametrize("complain", [partial(pytest.fail, "not committed"), partial(int, "x")])
