@@ -20,6 +20,7 @@ from twin import (
     ForgetDelete,
     HandOutTwice,
     OmitEntries,
+    Rule,
     StayVisible,
     Twin,
 )
@@ -70,7 +71,7 @@ SLACK: dict[str, Callable[[StandinSlack], None]] = {
 }
 
 
-def strike(twin: Twin, name: str, times: int) -> None:
+def strike(twin: Twin, name: str, times: int) -> Rule:
     """Let a fault of `SQS` come so many times."""
     fault, operations = SQS[name]
-    twin.faults.add(fault, on=operations, times=times)
+    return twin.faults.add(fault, on=operations, times=times)

@@ -41,6 +41,12 @@ class Schedule:
     unknown_recipients: str = "record"
     max_receive_count: int = 100
     """Low: SQS moves what was received so often; high: nothing may get there by itself."""
+    quiet: float = 0.8
+    """The share of people about whom nobody is told."""
+    posts_per_minute: int = 6_000
+    receive_seconds: float = 0.03
+    """What each receive takes, so that faults strike in the midst of work."""
+    log_level: str = "info"
     steps: tuple[Step, ...] = field(default=())
 
     def __str__(self) -> str:

@@ -115,7 +115,7 @@ def _ask(stage: Stage) -> None:
     ledger, books = stage.ledger, stage.books
     strangers = ledger.take_stock(books.events())
     everybody = stage.schedule.unknown_recipients == "create"
-    found = places.look(ledger, books, stage.twin, QUEUE, DEAD_LETTERS)
+    found = stage.places = places.look(ledger, books, stage.twin, QUEUE, DEAD_LETTERS)
     stage.findings += found.findings
     if found.redriven and stage.schedule.max_receive_count >= 100:
         stage.findings.append(Finding("I1", f"{found.redriven} messages were moved by SQS"))

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from oracles import Books, Finding, Ledger, Witness
-from twin import RECEIVE, Delay, Twin
+from oracles.places import Places
+from twin import RECEIVE, Delay, Rule, Twin
 
 from chaos.crew import LONGEST_DEATH_SECONDS, Worker
 from chaos.faults import SLACK, TROUBLE, strike
@@ -26,8 +28,6 @@ PATIENCE_SECONDS = 0.25
 """For a step whose turn does not come, since nothing is deleted."""
 BEGIN_SECONDS = 10.0
 """For the first delete of all: a process has to start."""
-RECEIVE_SECONDS = 0.03
-"""What each receive takes, so that faults strike in the midst of work."""
 
 
 class Stage:
@@ -39,12 +39,17 @@ class Stage:
         self.schedule = schedule
         self.findings: list[Finding] = []
         self.ledger = Ledger()
-        self.mailbox = Mailbox(schedule.seed, schedule.users)
+        self.mailbox = Mailbox(schedule.seed, schedule.users, quiet=schedule.quiet)
         self.workers: list[Worker] = []
         self.runs: list[Worker] = []
         self.ends: dict[str, float] = {}
         """When each process ended or was asked to, by the twin's clock."""
         self._deaths: dict[str, float] = {}
+        self.struck: list[tuple[str, Rule]] = []
+        """Faults of SQS's by name."""
+        self.others: Counter[str] = Counter()
+        """And what else went wrong."""
+        self.places = Places()
         self.lost_answers = 0
         """Of Slack's."""
         self.slack: StandinSlack | None = None
@@ -55,12 +60,13 @@ class Stage:
         self.twin.create_queue(
             QUEUE, dead_letter=DEAD_LETTERS, max_receive_count=schedule.max_receive_count
         )
-        self.twin.faults.add(Delay(RECEIVE_SECONDS), on=RECEIVE)
+        if schedule.receive_seconds:
+            self.twin.faults.add(Delay(schedule.receive_seconds), on=RECEIVE)
         self.store = Disturbed(store_url, self.mailbox.people[::2])
         self.books = Books(store_url)
         self._stack.callback(self.books.close)
         self.witness = Witness(self.twin, self.books, queue=QUEUE, dead_letters=DEAD_LETTERS)
-        self._environment = environment(self.twin, store_url, schedule.unknown_recipients)
+        self._environment = environment(self.twin, store_url, schedule)
         if schedule.slack:
             self._have_somebody_told()
 
@@ -110,12 +116,14 @@ class Stage:
 
     def kill(self, name: str) -> None:
         """kill -9, and start it again as systemd does."""
+        self.others["kill -9"] += 1
         for worker in self._named(name):
             if worker.kill():
                 self.start(f"{name}-{len(self.workers)}", "run", None)
 
     def freeze(self, name: str, seconds: float) -> None:
         """Suspend a process; the twin's clock goes on, and its leases run out."""
+        self.others["suspended"] += 1
         for worker in self._named(name):
             worker.freeze()
         self.leap(VISIBILITY_SECONDS + 1)
@@ -125,15 +133,17 @@ class Stage:
 
     def leap(self, seconds: float) -> None:
         """Have time pass on the queue: what is in flight becomes visible."""
+        self.others["leases ran out"] += 1
         self.twin.clock.advance(seconds)
 
     def strike(self, name: str, times: int) -> None:
         """Let a fault of SQS's come."""
-        strike(self.twin, name, times)
+        self.struck.append((name, strike(self.twin, name, times)))
 
     def strike_slack(self, name: str) -> None:
         """Let a fault of Slack's come."""
         if self.slack:
+            self.others[name] += 1
             SLACK[name](self.slack)
             self.lost_answers += name == "slack: answer lost"
 
@@ -141,21 +151,25 @@ class Stage:
         """Let something be wrong for a while."""
         fault, operations = TROUBLE[name]
         rule = self.twin.faults.add(fault, on=operations)
+        self.struck.append((name, rule))
         time.sleep(seconds)
         rule.stop()
 
     def hold_books(self, seconds: float) -> None:
         """Lock the database."""
+        self.others["database locked"] += 1
         self.store.hold(seconds)
 
     def break_books(self, seconds: float) -> None:
         """Have the database take nothing for a while."""
+        self.others["database took nothing"] += 1
         self.store.rename_a_column()
         time.sleep(seconds)
         self.store.mend()
 
     def end_sessions(self) -> None:
         """Have the database's server end all sessions."""
+        self.others["sessions ended"] += 1
         self.store.end_sessions()
 
     # What whoever plays asks
@@ -198,15 +212,15 @@ class Stage:
                 ses.list_address(address)
         self._environment |= ses.environment | {
             "SES_WORKER_SLACK__WEBHOOK_URL": self.slack.webhook_url,
-            "SES_WORKER_SLACK__MESSAGES_PER_SECOND": "100",
-            "SES_WORKER_SLACK__MESSAGES_PER_MINUTE": "6000",
+            "SES_WORKER_SLACK__MESSAGES_PER_SECOND": str(self.schedule.posts_per_minute / 60),
+            "SES_WORKER_SLACK__MESSAGES_PER_MINUTE": str(self.schedule.posts_per_minute),
             "SES_WORKER_NOTIFY__IGNORE": json.dumps([f"@{QUIET}"]),
             "SES_WORKER_SUPPRESSION__REMOVE": json.dumps([f"@{GONE}"]),
             "SES_WORKER_SUPPRESSION__REQUESTS_PER_SECOND": "100",
         }
 
 
-def environment(twin: Twin, store_url: str, unknown_recipients: str) -> dict[str, str]:
+def environment(twin: Twin, store_url: str, schedule: Schedule) -> dict[str, str]:
     """What a worker needs, and nothing of whoever runs the tests."""
     kept: Mapping[str, str] = {
         name: value
@@ -222,6 +236,7 @@ def environment(twin: Twin, store_url: str, unknown_recipients: str) -> dict[str
         "SES_WORKER_QUEUE__VISIBILITY_SECONDS": str(VISIBILITY_SECONDS),
         "SES_WORKER_QUEUE__POLLERS": "3",
         "SES_WORKER_STORE__URL": store_url,
-        "SES_WORKER_POLICY__UNKNOWN_RECIPIENTS": unknown_recipients,
+        "SES_WORKER_POLICY__UNKNOWN_RECIPIENTS": schedule.unknown_recipients,
         "SES_WORKER_LOG__FORMAT": "json",
+        "SES_WORKER_LOG__LEVEL": schedule.log_level,
     }

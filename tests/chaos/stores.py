@@ -60,7 +60,7 @@ class Disturbed:
     def let_time_pass(self) -> None:
         """Have every lease in the outbox be over, and every pause: an hour later, so to say."""
         self._do(f"UPDATE outbox SET due_at = '{_LONG_AGO}' WHERE state IN ('waiting', 'claimed')")
-        self._do(f"UPDATE limits SET next_at = '{_LONG_AGO}', failures = 0")
+        self._do(f"UPDATE limits SET next_at = '{_LONG_AGO}', failures = 0, folded_at = NULL")
 
     def _do(self, statement: str) -> None:
         with self._connected() as connection:

@@ -32,11 +32,13 @@ def too_many(requests: Sequence[Request]) -> Iterator[Finding]:
             yield Finding("I8", f"{text}; {FAILING_CALLS_PER_SECOND} are allowed")
 
 
-def forgotten(requests: Sequence[Request], ends: Mapping[str, float]) -> Iterator[Finding]:
+def forgotten(
+    requests: Sequence[Request], ends: Mapping[str, float], *, before: float = float("inf")
+) -> Iterator[Finding]:
     """Look for entries that failed through no fault of ours and were not tried again.
 
     `ends`: when each process ended, by the twin's clock; what failed shortly before is excused. So
-    is what was tried `TRIES` times.
+    is what was tried `TRIES` times. `before`: what failed later may yet be tried again.
     """
     failed: dict[str, Request] = {}
     tried: Counter[str] = Counter()
@@ -50,7 +52,8 @@ def forgotten(requests: Sequence[Request], ends: Mapping[str, float]) -> Iterato
             failed[entry["ReceiptHandle"]] = request
     for handle, request in failed.items():
         ended = ends.get(request.client, float("inf"))
-        if tried[handle] < TRIES and ended > request.until + EXCUSED_SECONDS:
+        excused = tried[handle] >= TRIES or ended <= request.until + EXCUSED_SECONDS
+        if request.until < before and not excused:
             text = f"{request.client} did not try again what failed in its {request.operation}"
             yield Finding("F18", f"{text}: request {request.number}, {handle[:20]}")
 
