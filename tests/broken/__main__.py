@@ -1,8 +1,7 @@
 """The real command, broken by name, perhaps with a point at which it also fails."""
 
 import sys
-
-from acceptance.failing import plant
+from importlib import import_module
 
 from broken import WORKERS
 from worker.cli import main
@@ -12,6 +11,6 @@ if __name__ == "__main__":
     name, *failure = sys.argv[1:separator]
     WORKERS[name].patch()
     if failure:
-        plant(*failure)
+        import_module("failing").plant(*failure)  # in the folder beside this one
     sys.argv = ["ses-worker", *sys.argv[separator + 1 :]]
     main()

@@ -22,9 +22,9 @@ def acknowledge_before_commit() -> None:
     make = Settler.__init__
 
     @wraps(make)
-    def remembering(self: Settler, **parts: Any) -> None:
+    def remembering(self: Settler, *number: Any, **parts: Any) -> None:
         queues.append(parts["queue"])
-        make(self, **parts)
+        make(self, *number, **parts)
 
     def hasty(self: Writer, messages: Sequence[Received]) -> list[Handled]:
         for start in range(0, len(messages), queue.LARGEST_BATCH):

@@ -7,12 +7,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from acceptance.failing import FIRED
 from oracles.findings import Finding
 from oracles.processes import Footprint, footprint, unbounded
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 TESTS = Path(__file__).parents[1]
+FIRED = "a scripted failure has come"
+"""What `acceptance/failing.py` says when it has failed."""
 LONGEST_STOP_SECONDS = 25.0
 """A long poll of 1 s, what is held, and the patience of a busy machine."""
 LONGEST_DEATH_SECONDS = 8.0
@@ -41,7 +42,11 @@ class Worker:
         with self._out.open("wb") as out, self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*_command(broken, failure), *arguments],
-                env={**environment, "PYTHONPATH": str(TESTS), "AWS_ACCESS_KEY_ID": name},
+                env={
+                    **environment,
+                    "PYTHONPATH": f"{TESTS}:{TESTS / 'acceptance'}",
+                    "AWS_ACCESS_KEY_ID": name,
+                },
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out,

@@ -143,7 +143,6 @@ def mortal(store: str) -> Schedule:
     steps = (
         Step(0, "publish", (60,)),
         Step(0, "start", ("mortal", "run", ("settling:2", "raise"))),
-        Step(100, "notice_ends"),
     )
     return Schedule(seed=4, store=store, messages=60, steps=steps)
 

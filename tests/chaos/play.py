@@ -81,8 +81,8 @@ def _somebody_works(stage: Stage) -> None:
 
 def _leave(stage: Stage) -> None:
     """All workers are asked to leave, and say truly how they ended."""
+    stage.notice_ends()
     for worker in stage.workers:
-        stage.ends.setdefault(worker.name, stage.twin.clock.now())
         worker.ask_to_leave()
     for worker in stage.workers:
         stage.findings += worker.end()

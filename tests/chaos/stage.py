@@ -43,7 +43,7 @@ class Stage:
         self.workers: list[Worker] = []
         self.runs: list[Worker] = []
         self.ends: dict[str, float] = {}
-        """When each process ended or was asked to, by the twin's clock."""
+        """`time.monotonic()` when it was noticed that a process was killed."""
         self._deaths: dict[str, float] = {}
         self.struck: list[tuple[str, Rule]] = []
         """Faults of SQS's by name."""
@@ -116,7 +116,6 @@ class Stage:
 
     def kill(self, name: str) -> None:
         """kill -9, and start it again as systemd does."""
-        self.others["kill -9"] += 1
         for worker in self._named(name):
             if worker.kill():
                 self.start(f"{name}-{len(self.workers)}", "run", None)
@@ -176,14 +175,15 @@ class Stage:
 
     def await_deletes(self, count: int) -> None:
         """Wait until so many messages were deleted; not for ever."""
-        seconds = PATIENCE_SECONDS if self.witness.deletes else BEGIN_SECONDS
-        self.twin.wait_for(lambda: self.notice_ends() >= count, seconds)
+        if count:
+            self.twin.wait_for(lambda: self.notice_ends() > 0, BEGIN_SECONDS)
+            self.twin.wait_for(lambda: self.notice_ends() >= count, PATIENCE_SECONDS)
 
     def notice_ends(self) -> int:
-        """Write down which processes have ended; tell how many messages were deleted."""
+        """Write down which processes were killed; tell how many messages were deleted."""
         for worker in self.workers:
-            if not worker.running:
-                self.ends.setdefault(worker.name, self.twin.clock.now())
+            if worker.crashed:
+                self.ends.setdefault(worker.name, time.monotonic())
             elif worker.thread_has_died:
                 self._look_at(worker)
         return self.witness.deletes

@@ -25,7 +25,7 @@ def too_many(requests: Sequence[Request]) -> Iterator[Finding]:
     failing: Counter[tuple[str, str, int]] = Counter()
     for request in requests:
         if _was_refused(request) or _was_in_vain(request):
-            failing[request.client, request.operation, int(request.at)] += 1
+            failing[request.client, request.operation, int(request.clock)] += 1
     for (client, operation, _), count in failing.items():
         if count > FAILING_CALLS_PER_SECOND:
             text = f"{client} made {count} calls of {operation} in a second that SQS refused"
@@ -37,7 +37,7 @@ def forgotten(
 ) -> Iterator[Finding]:
     """Look for entries that failed through no fault of ours and were not tried again.
 
-    `ends`: when each process ended, by the twin's clock; what failed shortly before is excused. So
+    `ends`: `time.monotonic()` of each kill -9; what failed shortly before is excused. So
     is what was tried `TRIES` times. `before`: what failed later may yet be tried again.
     """
     failed: dict[str, Request] = {}
@@ -52,8 +52,8 @@ def forgotten(
             failed[entry["ReceiptHandle"]] = request
     for handle, request in failed.items():
         ended = ends.get(request.client, float("inf"))
-        excused = tried[handle] >= TRIES or ended <= request.until + EXCUSED_SECONDS
-        if request.until < before and not excused:
+        excused = tried[handle] >= TRIES or ended <= request.clock + EXCUSED_SECONDS
+        if request.clock < before and not excused:
             text = f"{request.client} did not try again what failed in its {request.operation}"
             yield Finding("F18", f"{text}: request {request.number}, {handle[:20]}")
 

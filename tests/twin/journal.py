@@ -62,6 +62,8 @@ class Request(NamedTuple):
     """Names of the scripted faults that struck."""
     client: str = ""
     """The access key with which it was signed: whose it is."""
+    clock: float = 0.0
+    """`time.monotonic()` of the answer, which no leap of the twin's clock moves."""
 
 
 class Fate(NamedTuple):

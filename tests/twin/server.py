@@ -1,10 +1,10 @@
 """The twin on the network: a thread for each connection, which stays open between requests."""
 
 import itertools
-import re
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
@@ -23,7 +23,6 @@ from twin.wire import HttpRequest, read_request
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: what is not sent is thrown away, and the peer gets a reset."""
 _PATIENCE_SECONDS = 5
-_SIGNER = re.compile(r"Credential=([^/]+)/")
 
 
 class _Outcome(NamedTuple):
@@ -133,7 +132,8 @@ class Server:
                 code=outcome.code,
                 answer=outcome.answer,
                 faults=struck,
-                client=_client(request),
+                client=question.access_key,
+                clock=time.monotonic(),
             )
         )
         return outcome
@@ -153,11 +153,6 @@ def _cut(cut: ConnectionCut, number: int) -> _Outcome:
         head, body = render_answer(cut.answer or {}, number)
         told = head + body[: int(len(body) * cut.part)]
     return _Outcome(0, "", cut.answer, told)
-
-
-def _client(request: HttpRequest) -> str:
-    found = _SIGNER.search(request.headers.get("authorization", ""))
-    return found[1] if found else ""
 
 
 def _is_closed(connection: socket.socket) -> bool:
