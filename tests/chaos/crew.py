@@ -16,8 +16,6 @@ FIRED = "a scripted failure has come"
 """What `acceptance/failing.py` says when it has failed."""
 LONGEST_STOP_SECONDS = 25.0
 """A long poll of 1 s, what is held, and the patience of a busy machine."""
-LONGEST_DEATH_SECONDS = 8.0
-"""From the end of a thread to the end of its process: the others' long polls are of 1 s."""
 
 
 class Worker:
@@ -98,19 +96,17 @@ class Worker:
             self.seen = Footprint(*map(max, now, self.seen or now))
 
     def ask_to_leave(self) -> None:
-        """SIGTERM, unless it has to leave by itself."""
+        """SIGTERM."""
         self.watch()
-        if self.running and not self.thread_has_died:
+        if self.running:
             self.process.terminate()
 
     def end(self) -> list[Finding]:
         """Wait for its end, and say what is wrong with it."""
-        dead = self.thread_has_died
         try:
-            status = self.process.wait(LONGEST_DEATH_SECONDS if dead else LONGEST_STOP_SECONDS)
+            status = self.process.wait(LONGEST_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            why = "although one of its threads has died" if dead else "although it was asked to end"
-            return [Finding("I9", f"{self.name} still runs, {why}")]
+            return [Finding("I9", f"{self.name} was asked to end, and still runs")]
         found = list(unbounded(self.name, self.seen)) if self.seen else []
         if status not in self._good and not self.killed:
             found.append(Finding("I9", f"{self.name} has ended with {status}: {self.log[-600:]}"))

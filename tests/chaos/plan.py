@@ -47,6 +47,8 @@ class Schedule:
     receive_seconds: float = 0.03
     """What each receive takes, so that faults strike in the midst of work."""
     log_level: str = "info"
+    death_seconds: float = 30.0
+    """From the end of a thread to the end of its process, at most."""
     steps: tuple[Step, ...] = field(default=())
 
     def __str__(self) -> str:
@@ -144,7 +146,7 @@ def mortal(store: str) -> Schedule:
         Step(0, "publish", (60,)),
         Step(0, "start", ("mortal", "run", ("settling:2", "raise"))),
     )
-    return Schedule(seed=4, store=store, messages=60, steps=steps)
+    return Schedule(seed=4, store=store, messages=60, steps=steps, death_seconds=8)
 
 
 def gauntlet(store: str) -> Schedule:

@@ -43,13 +43,21 @@ def _acts(stage: Stage) -> Iterator[Callable[[], object]]:
     for step in stage.schedule.steps:
         stage.await_deletes(step.at)
         yield partial(getattr(stage, step.what), *step.arguments)
-    for act in (_calm, _finish, _leave, _take_the_last, _ask):
+    for act in _LAST_ACTS:
         yield partial(act, stage)
+
+
+def after(stage: Stage) -> None:
+    """Let the workers finish, and ask every oracle."""
+    for act in _LAST_ACTS:
+        act(stage)
 
 
 def _calm(stage: Stage) -> None:
     """Nothing goes wrong any more; somebody works."""
     stage.twin.faults.clear()
+    if stage.slack:
+        stage.slack.forgive()
     stage.publish(LAST_MESSAGES)
     if not any(run.running for run in stage.runs):
         stage.start("last", "run", None)
@@ -140,3 +148,6 @@ def _is_quiet(address: str) -> bool:
 
 def _is_gone(address: str) -> bool:
     return address.endswith(f"@{GONE}")
+
+
+_LAST_ACTS = (_calm, _finish, _leave, _take_the_last, _ask)

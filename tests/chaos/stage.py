@@ -14,7 +14,7 @@ from oracles import Books, Finding, Ledger, Witness
 from oracles.places import Places
 from twin import RECEIVE, Delay, Rule, Twin
 
-from chaos.crew import LONGEST_DEATH_SECONDS, Worker
+from chaos.crew import Worker
 from chaos.faults import SLACK, TROUBLE, strike
 from chaos.mailbox import GONE, QUIET, Mailbox
 from chaos.plan import Schedule
@@ -191,8 +191,10 @@ class Stage:
     def _look_at(self, worker: Worker) -> None:
         """I9: a process follows its thread."""
         died = self._deaths.setdefault(worker.name, time.monotonic())
-        if time.monotonic() - died > LONGEST_DEATH_SECONDS:
-            text = f"still runs, {LONGEST_DEATH_SECONDS:g} s after one of its threads has died"
+        if time.monotonic() - died > self.schedule.death_seconds:
+            text = (
+                f"still runs, {self.schedule.death_seconds:g} s after one of its threads has died"
+            )
             self.findings.append(Finding("I9", f"{worker.name} {text}"))
             worker.kill()
 

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -38,28 +38,28 @@ _EVENT = "kind, feedback_id, ses_message_id, type, subtype, occurred_at, recipie
 
 
 class Books:
-    """Each thread has a connection of its own; every query sees what is committed by then."""
+    """Every query sees what is committed by then. Thread-safe: each has a connection meanwhile."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._is_sqlite = url.startswith("sqlite:///")
-        self._own = threading.local()
-        self._opened: list[Any] = []
+        self._turn = threading.Lock()
+        self._idle: list[Any] = []
 
     def close(self) -> None:
         """Let go."""
-        for connection in self._opened:
+        for connection in self._idle:
             connection.close()
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask; places for values are question marks."""
-        with closing(self._cursor(query, values)) as cursor:
+        with self._asked(query, values) as cursor:
             found: list[tuple[Any, ...]] = cursor.fetchall()
             return found
 
     def events(self) -> Iterator[Row]:
         """All rows of `events`."""
-        with closing(self._cursor(f"SELECT {_EVENT} FROM events ORDER BY id", ())) as cursor:
+        with self._asked(f"SELECT {_EVENT} FROM events ORDER BY id", ()) as cursor:
             while some := cursor.fetchmany(1_000):
                 yield from map(self._row, some)
 
@@ -107,12 +107,16 @@ class Books:
         kind, feedback_id, message_id, type_, subtype, at, recipient = found
         return Row(kind, feedback_id, message_id, type_, subtype, self.moment(at), recipient)
 
-    def _cursor(self, query: str, values: Sequence[Any]) -> Any:
-        if not hasattr(self._own, "connection"):
-            self._own.connection = self._connect()
-            self._opened.append(self._own.connection)
+    @contextmanager
+    def _asked(self, query: str, values: Sequence[Any]) -> Iterator[Any]:
+        with self._turn:
+            connection = self._idle.pop() if self._idle else None
+        connection = connection or self._connect()
         query = query if self._is_sqlite else query.replace("?", "%s")
-        return self._own.connection.execute(query, tuple(values))
+        with closing(connection.execute(query, tuple(values))) as cursor:
+            yield cursor
+        with self._turn:
+            self._idle.append(connection)
 
     def _connect(self) -> Any:
         if self._is_sqlite:

@@ -20,11 +20,14 @@ class Places:
     applied: int = 0
     left: int = 0
     """Messages on the queue."""
-    set_aside: int = 0
-    """Messages in the dead-letter queue that the worker has put there."""
+    dead_lettered: int = 0
+    """Distinct bodies that the worker has put into the dead-letter queue."""
+    copies: int = 0
+    """How many messages there are beyond those: a kill between send and delete leaves one."""
     redriven: int = 0
     """Messages in the dead-letter queue that SQS has moved there."""
     quarantined: int = 0
+    """Distinct bodies that are in the table alone."""
     lost: int = 0
     findings: list[Finding] = field(default_factory=list)
 
@@ -37,8 +40,10 @@ def look(ledger: Ledger, books: Books, twin: Twin, queue: str, dead_letters: str
     ours = [letter for letter in dead if REASON in letter.attributes]
     moved = [letter for letter in dead if REASON not in letter.attributes]
     places.applied = sum(event.applied for event in ledger.events)
-    places.left, places.set_aside = len(left), len(ours)
-    places.redriven, places.quarantined = len(moved), len(quarantined)
+    bodies = {letter.body for letter in ours}
+    places.left, places.redriven, places.dead_lettered = len(left), len(moved), len(bodies)
+    places.copies = len(ours) - len(bodies)
+    places.quarantined = len({body for body, _ in quarantined} - bodies)
     waiting = [one.body for one in [*left, *moved]]
     aside = [(one.body, _reason(one)) for one in ours] + quarantined
     places.findings += _of_unreadable(ledger, waiting, aside)

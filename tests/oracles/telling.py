@@ -58,6 +58,8 @@ def repeated(books: Books, heard: Heard, crashes: int) -> Iterator[Finding]:
     if not heard.folded:
         for number in sorted(delivered - heard.singly.keys()):
             yield Finding("I4", f"outbox #{number} is marked as delivered, and was never told")
+    if (again := heard.singly.total() - len(heard.singly)) > crashes:
+        yield Finding("I4", f"{again} single notices were repeated, in {crashes} crashes")
     if heard.told < len(delivered):
         yield Finding("I4", f"{len(delivered)} rows are delivered, and {heard.told} were told")
     most = crashes * max(heard.folded, default=1)
