@@ -12,7 +12,7 @@ from chaos.mailbox import GONE, QUIET
 from chaos.plan import Schedule
 from chaos.stage import DEAD_LETTERS, QUEUE, Stage
 
-DRAINED_SECONDS = 30.0
+DRAINED_SECONDS = 60.0
 """I9: how long a worker may take for what is left, once nothing goes wrong any more."""
 LAST_MESSAGES = 12
 _IMPATIENT_SECONDS = 0.4

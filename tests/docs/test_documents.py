@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from broken import WORKERS as BROKEN_WORKERS
 from pydantic import SecretStr
 
 from worker.cli.exits import MEANINGS
@@ -119,6 +120,21 @@ def test_every_test_that_a_document_names_exists(file):
         source = (ROOT / "tests" / path).read_text(encoding="utf-8")
         for part in parts:
             assert re.search(rf"^ *(?:def|class) {part}\b", source, re.MULTILINE), name
+
+
+def test_the_broken_workers_are_those_that_are_listed():
+    listed = table((ROOT / "tests" / "BROKEN.md").read_text(encoding="utf-8"), "# Workers")
+    assert listed == [
+        [name, one.what, one.caught_by, one.schedule] for name, one in BROKEN_WORKERS.items()
+    ]
+
+
+def test_every_oracle_that_is_listed_is_where_the_list_says():
+    listed = table((ROOT / "tests" / "BROKEN.md").read_text(encoding="utf-8"), "## The oracles")
+    for oracle, _, where in listed:
+        source = (ROOT / "tests" / where).read_text(encoding="utf-8")
+        assert f'Finding("{oracle}"' in source, oracle
+    assert {one.caught_by for one in BROKEN_WORKERS.values()} <= {row[0] for row in listed}
 
 
 def test_every_room_in_the_architecture_is_there_and_every_room_is_in_the_architecture():

@@ -8,7 +8,7 @@ from twin import Request
 
 from oracles.findings import Finding
 
-FAILING_CALLS_PER_SECOND = 12
+FAILING_CALLS_PER_SECOND = 20
 """Of one process. Each poller tries a call five times within a second or two, then goes over to
 1 to 60 s; a loop without a pause makes hundreds."""
 TRIES = 5
