@@ -107,7 +107,8 @@ def _planted(chance: random.Random, *, slack: bool = False) -> tuple[str, str]:
 
 
 def _fault(chance: random.Random) -> tuple[object, ...]:
-    return chance.choice(sorted(SQS)), chance.randint(1, 3)
+    name = chance.choice(sorted(SQS))
+    return name, chance.randint(1, 8 if name.startswith("dead letter") else 3)
 
 
 def _blow(chance: random.Random) -> tuple[str, tuple[object, ...]]:
@@ -131,12 +132,15 @@ def quiet(store: str) -> Schedule:
 def settling(store: str) -> Schedule:
     """Draw one in which SQS fails now and then at what comes after a commit."""
     strikes = [
-        ("delete: some failed", 1), ("dead letter: 500", 1), ("delete: all failed", 1),
-        ("dead letter: answer lost", 1), ("delete: some not mentioned", 1), ("delete: 503", 1),
-        ("delete: answer lost", 1),
+        ("delete: some failed", 1), ("delete: all failed", 1), ("dead letter: answer lost", 1),
+        ("delete: some not mentioned", 1), ("delete: 503", 1), ("delete: answer lost", 1),
     ]  # fmt: skip
-    steps = [Step(0, "publish", (100,)), Step(0, "start", ("run-1", "run", None))]
-    steps += [Step(12 * number, "strike", strike) for number, strike in enumerate(strikes)]
+    steps = [
+        Step(0, "strike", ("dead letter: 500", 8)),
+        Step(0, "publish", (100,)),
+        Step(0, "start", ("run-1", "run", None)),
+    ]
+    steps += [Step(15 * number, "strike", strike) for number, strike in enumerate(strikes)]
     return Schedule(seed=2, store=store, messages=100, steps=tuple(steps))
 
 
@@ -163,10 +167,10 @@ def gauntlet(store: str) -> Schedule:
         Step(60, "strike_slack", ("slack: 500",)),
         Step(60, "publish", (120,)),
         Step(60, "start", ("doomed-2", "run", ("posting:2", "kill"))),
-        Step(80, "trouble", ("receives fail", 1.0)),
-        Step(90, "hold_books", (0.4,)),
-        Step(100, "break_books", (0.5,)),
-        Step(120, "leap", (31,)),
+        Step(80, "break_books", (0.5,)),
+        Step(100, "leap", (31,)),
+        Step(120, "hold_books", (0.4,)),
+        Step(130, "trouble", ("receives fail", 1.0)),
         Step(160, "kill", ("run-1",)),
     ]
     return Schedule(

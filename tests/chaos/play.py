@@ -10,7 +10,7 @@ from oracles import Finding, calls, once, places, telling
 from chaos.crew import Worker, wait_for_all
 from chaos.mailbox import GONE, QUIET
 from chaos.plan import Schedule
-from chaos.stage import DEAD_LETTERS, QUEUE, Stage
+from chaos.stage import DEAD_LETTERS, QUEUE, VISIBILITY_SECONDS, Stage
 
 DRAINED_SECONDS = 60.0
 """I9: how long a worker may take for what is left, once nothing goes wrong any more."""
@@ -88,28 +88,42 @@ def _somebody_works(stage: Stage) -> None:
 
 
 def _leave(stage: Stage) -> None:
-    """All workers are asked to leave, and say truly how they ended."""
-    stage.notice_ends()
+    """All workers are asked to leave while more arrives; they say truly how they ended.
+
+    I6: whoever leaves gives back what it holds.
+    """
+    crashes = stage.crashes
+    _publish_good(stage)
     for worker in stage.workers:
         worker.ask_to_leave()
     for worker in stage.workers:
         stage.findings += worker.end()
+    stage.notice_ends()
+    if (counts := stage.twin.counts(QUEUE)).in_flight and stage.crashes == crashes:
+        stage.findings.append(
+            Finding("I6", f"all have left, and somebody holds messages: {counts}")
+        )
 
 
 def _take_the_last(stage: Stage) -> None:
     """I6: one that may take so many takes so many, and then leaves; what is owed is delivered."""
     stage.store.let_time_pass()
-    for body in stage.mailbox.good(LAST_MESSAGES):
-        stage.send(body)
-    limit = ("--max-messages", str(LAST_MESSAGES))
-    last = stage.launch("drain-last", ("drain", "--json", *limit))
+    stage.leap(VISIBILITY_SECONDS + 1)
+    _publish_good(stage)
+    most = stage.twin.counts(QUEUE).visible
+    last = stage.launch("drain-last", ("drain", "--json", "--max-messages", str(most)))
     wait_for_all([last], DRAINED_SECONDS)
     left = stage.twin.counts(QUEUE)
     if last.running or left != (0, 0, 0):
         how = "still runs" if last.running else f"has left with {last.process.returncode}"
-        text = f"a drain that may take {LAST_MESSAGES} messages {how}, and there are {left}"
+        text = f"a drain that may take {most} messages {how}, and there are {left}"
         stage.findings.append(Finding("I6", text))
     stage.findings += _status(last)
+
+
+def _publish_good(stage: Stage) -> None:
+    for body in stage.mailbox.good(LAST_MESSAGES):
+        stage.send(body)
 
 
 def _status(last: Worker) -> Iterator[Finding]:

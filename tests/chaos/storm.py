@@ -48,7 +48,7 @@ def schedule(seed: int, store: str, messages: int) -> Schedule:
         slack=True,
         unknown_recipients="create",
         quiet=0.97,
-        posts_per_minute=300,
+        posts_per_minute=1_200,
         receive_seconds=0,
         log_level="warning",
     )
@@ -97,6 +97,8 @@ class Storm:
 
     def _keep_running(self) -> None:
         """Start what has ended, as systemd and cron do; some with a failure in it."""
+        for worker in self.stage.workers[-12:]:
+            worker.watch()
         for name in DAEMONS:
             if not self._named(name):
                 self._start(name, "run")

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from oracles.findings import Finding
 
-MOST_THREADS = 24
-"""Pollers (3 in our schedules), the lanes, the keeper, the libraries' own, and as many again."""
-MOST_DESCRIPTORS = 64
+MOST_THREADS = 16
+"""Three pollers, two lanes, the keeper and the main thread are 7; and as many again."""
+MOST_DESCRIPTORS = 32
+"""A dozen is usual: the queue, the database and its log, Slack, SES."""
 
 
 class Footprint(NamedTuple):
