@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,8 @@ class Worker:
     ) -> None:
         self.name = name
         self.killed = False
+        self.ended_at = float("inf")
+        """`time.monotonic()`, to the moment."""
         self.seen: Footprint | None = None
         self._failure = failure
         self._command = arguments[0]
@@ -50,6 +53,8 @@ class Worker:
                 stdout=out,
                 stderr=log,
             )
+
+        threading.Thread(target=self._await_its_end, daemon=True).start()
 
     @property
     def running(self) -> bool:
@@ -121,6 +126,10 @@ class Worker:
         if not self.log:  # it was asked before it could listen
             killed.add(-signal.SIGTERM)
         return killed | ({0} if self._command == "run" else {0, 1, 3, 4})
+
+    def _await_its_end(self) -> None:
+        self.process.wait()
+        self.ended_at = time.monotonic()
 
     @property
     def thread_has_died(self) -> bool:

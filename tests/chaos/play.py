@@ -71,7 +71,7 @@ def _finish(stage: Stage) -> None:
         if time.monotonic() > deadline:
             stage.findings.append(Finding("I9", f"after {DRAINED_SECONDS:g} s there are {counts}"))
             return
-        if stage.notice_ends() != seen or counts.visible:
+        if stage.look_after() != seen or counts.visible:
             seen, since = stage.witness.deletes, time.monotonic()
         elif time.monotonic() - since > _IMPATIENT_SECONDS:
             stage.leap(leap)
@@ -98,7 +98,6 @@ def _leave(stage: Stage) -> None:
         worker.ask_to_leave()
     for worker in stage.workers:
         stage.findings += worker.end()
-    stage.notice_ends()
     if (counts := stage.twin.counts(QUEUE)).in_flight and stage.crashes == crashes:
         stage.findings.append(
             Finding("I6", f"all have left, and somebody holds messages: {counts}")

@@ -42,8 +42,6 @@ class Stage:
         self.mailbox = Mailbox(schedule.seed, schedule.users, quiet=schedule.quiet)
         self.workers: list[Worker] = []
         self.runs: list[Worker] = []
-        self.ends: dict[str, float] = {}
-        """`time.monotonic()` when it was noticed that a process was killed."""
         self._deaths: dict[str, float] = {}
         self.struck: list[tuple[str, Rule]] = []
         """Faults of SQS's by name."""
@@ -177,15 +175,13 @@ class Stage:
     def await_deletes(self, count: int) -> None:
         """Wait until so many messages were deleted; not for ever."""
         if count:
-            self.twin.wait_for(lambda: self.notice_ends() > 0, BEGIN_SECONDS)
-            self.twin.wait_for(lambda: self.notice_ends() >= count, PATIENCE_SECONDS)
+            self.twin.wait_for(lambda: self.look_after() > 0, BEGIN_SECONDS)
+            self.twin.wait_for(lambda: self.look_after() >= count, PATIENCE_SECONDS)
 
-    def notice_ends(self) -> int:
-        """Write down which processes were killed; tell how many messages were deleted."""
+    def look_after(self) -> int:
+        """Notice processes that should be gone; tell how many messages were deleted."""
         for worker in self.workers:
-            if worker.crashed:
-                self.ends.setdefault(worker.name, time.monotonic())
-            elif worker.thread_has_died:
+            if worker.running and worker.thread_has_died:
                 self._look_at(worker)
         return self.witness.deletes
 
@@ -198,6 +194,11 @@ class Stage:
             )
             self.findings.append(Finding("I9", f"{worker.name} {text}"))
             worker.kill()
+
+    @property
+    def ends(self) -> dict[str, float]:
+        """`time.monotonic()` of each kill -9, by the name of the process."""
+        return {worker.name: worker.ended_at for worker in self.workers if worker.crashed}
 
     @property
     def crashes(self) -> int:

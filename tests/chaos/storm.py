@@ -117,7 +117,7 @@ class Storm:
         return any(one.running and one.name.startswith(name) for one in self.stage.workers[-12:])
 
     def _let_happen(self) -> None:
-        deletes = self.stage.notice_ends()
+        deletes = self.stage.look_after()
         for what, at in self._next.items():
             if deletes >= at:
                 getattr(self, f"_{what}")()
