@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-all contract check format bench lock clean
+.PHONY: setup demo test test-all contract check format bench chaos lock clean
 
 setup: $(READY)  ## the virtual environment with everything in it
 
@@ -39,6 +39,9 @@ format: $(READY)  ## mend what can be mended
 
 bench: $(READY)  ## our worker beside the floor: bench/RESULTS.md (needs Node; ARGS="--peers")
 	$(BIN)/python -m bench.run $(ARGS)
+
+chaos: $(READY)  ## 200,000 messages through kills, faults and duplicates, minutes (ARGS="--seed 7")
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 lock:  ## choose new exact versions (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -40,6 +40,7 @@ from worker.suppression import SuppressionList
 from worker.volume import Volume
 
 BEFORE, AFTER = "before", "after"
+FIRED = "a scripted failure has come\n"
 POINTS: dict[str, list[tuple[Any, str, str]]] = {
     "received": [(Queue, "receive", AFTER)],
     "in-transaction": [
@@ -115,6 +116,7 @@ def hasten(patience: float) -> None:
 def fail(action: str) -> None:
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    os.write(2, FIRED.encode())  # beside the log, which is the program's to write
     if action == "hang":
         time.sleep(3_600)
     raise RuntimeError("a scripted failure")

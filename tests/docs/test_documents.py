@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from broken import WORKERS as BROKEN_WORKERS
 from pydantic import SecretStr
 
 from worker.cli.exits import MEANINGS
@@ -122,18 +123,26 @@ def test_every_test_that_a_document_names_exists(file):
             assert re.search(rf"^ *(?:def|class) {part}\b", source, re.MULTILINE), name
 
 
-GAPS = ["F35"]
-"""Faults that no test makes yet."""
-
-
 def test_every_fault_has_its_row_and_a_test():
     rows = table((ROOT / "tests" / "FAULTS.md").read_text(encoding="utf-8"), "| fault |")
     names = [row[0].partition(" ")[0] for row in rows]
     assert names == [f"F{number}" for number in range(1, 36)]
-    without = [
-        name for name, row in zip(names, rows, strict=True) if not re.search(NAMED_TEST, row[2])
+    assert [row[0] for row in rows if not re.search(NAMED_TEST, row[2])] == []
+
+
+def test_the_broken_workers_are_those_that_are_listed():
+    listed = table((ROOT / "tests" / "BROKEN.md").read_text(encoding="utf-8"), "# Workers")
+    assert listed == [
+        [name, one.what, one.caught_by, one.schedule] for name, one in BROKEN_WORKERS.items()
     ]
-    assert without == GAPS
+
+
+def test_every_oracle_that_is_listed_is_where_the_list_says():
+    listed = table((ROOT / "tests" / "BROKEN.md").read_text(encoding="utf-8"), "## The oracles")
+    for oracle, _, where in listed:
+        source = (ROOT / "tests" / where).read_text(encoding="utf-8")
+        assert f'Finding("{oracle}"' in source, oracle
+    assert {one.caught_by for one in BROKEN_WORKERS.values()} <= {row[0] for row in listed}
 
 
 def test_every_room_in_the_architecture_is_there_and_every_room_is_in_the_architecture():

@@ -1,4 +1,4 @@
-"""Callbacks at the two moments that matter: before a delete, and before a send.
+"""Callbacks at the moments that matter: before a delete, before a send, and after it.
 
 They run in the thread of the request and outside every lock, so they may look at a database, ask
 the twin, or take their time. What they raise is kept, and raised where the test can see it.
@@ -6,6 +6,8 @@ the twin, or take their time. What they raise is kept, and raised where the test
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
+
+from twin.messages import Attributes
 
 Moment = TypeVar("Moment")
 
@@ -22,11 +24,12 @@ class Deletion(NamedTuple):
 
 
 class Sending(NamedTuple):
-    """A message that is about to be sent."""
+    """A message that is about to be sent, or that was."""
 
     message_id: str
     body: str
     queue: str
+    attributes: Attributes
 
 
 class Hooks:
@@ -35,6 +38,7 @@ class Hooks:
     def __init__(self) -> None:
         self.on_delete: list[Callable[[Deletion], None]] = []
         self.on_send: list[Callable[[Sending], None]] = []
+        self.on_sent: list[Callable[[Sending], None]] = []
         self.failures: list[BaseException] = []
 
     def deleting(self, deletion: Deletion) -> None:
@@ -45,6 +49,11 @@ class Hooks:
     def sending(self, sending: Sending) -> None:
         """Tell of a send."""
         for hook in self.on_send:
+            self._run(hook, sending)
+
+    def sent(self, sending: Sending) -> None:
+        """Tell of a message that is in its queue; its sender does not know yet."""
+        for hook in self.on_sent:
             self._run(hook, sending)
 
     def _run(self, hook: Callable[[Moment], None], moment: Moment) -> None:

@@ -1,6 +1,7 @@
 """What happened: every request with its answer, and the story of every message."""
 
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -59,6 +60,10 @@ class Request(NamedTuple):
     """What was answered or, when the connection was cut, what would have been; None: not done."""
     faults: tuple[str, ...]
     """Names of the scripted faults that struck."""
+    client: str = ""
+    """The access key with which it was signed: whose it is."""
+    clock: float = 0.0
+    """`time.monotonic()` of the answer, which no leap of the twin's clock moves."""
 
 
 class Fate(NamedTuple):
@@ -141,8 +146,17 @@ class Journal:
             ids = list(self._stories)
         return {message_id: self.fate(message_id) for message_id in ids}
 
-    def clear(self) -> None:
-        """Forget everything so far; a run over a million messages would fill the memory."""
+    def take(self) -> tuple[list[Request], Counter[tuple[str, What]]]:
+        """Hand out the requests so far, and how often what happened in which queue; forget both.
+
+        A run over a million messages would fill the memory.
+        """
         with self._turn:
-            self._requests.clear()
-            self._stories.clear()
+            requests, stories = self._requests, self._stories
+            self._requests, self._stories = [], {}
+        events = (event for story in stories.values() for event in story)
+        return requests, Counter((event.queue, event.what) for event in events)
+
+    def clear(self) -> None:
+        """Forget everything so far."""
+        self.take()

@@ -122,11 +122,13 @@ class Messaging:
             default=queue.attributes["DelaySeconds"],
         )  # fmt: skip
         message = self._account.draft(body, attributes)
-        self._hooks.sending(Sending(message.id, body, queue.name))
+        sending = Sending(message.id, body, queue.name, attributes)
+        self._hooks.sending(sending)
         with self._changed:
             _check_there(queue)
             queue.put(message, delay)
             self._tell(Event(message.sent_at, What.SENT, queue.name, message.id))
+        self._hooks.sent(sending)
         digest = {"MD5OfMessageAttributes": attributes_digest(attributes)} if attributes else {}
         return {"MessageId": message.id, "MD5OfMessageBody": message.body_md5, **digest}
 

@@ -4,6 +4,7 @@ import itertools
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
@@ -131,6 +132,8 @@ class Server:
                 code=outcome.code,
                 answer=outcome.answer,
                 faults=struck,
+                client=question.access_key,
+                clock=time.monotonic(),
             )
         )
         return outcome

@@ -144,6 +144,10 @@ class Twin:
         """Have a hook called before each message is enqueued; the client waits for it."""
         self._service.hooks.on_send.append(hook)
 
+    def on_sent(self, hook: Callable[[Sending], None]) -> None:
+        """Have a hook called once a message is enqueued; the client waits for it."""
+        self._service.hooks.on_sent.append(hook)
+
     def wait_for(self, predicate: Callable[[], bool], seconds: float = 10) -> bool:
         """Wait until something is true of the twin; False: it was not within so many real seconds.
 

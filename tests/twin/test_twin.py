@@ -394,7 +394,17 @@ def test_a_send_hook_sees_the_message_before_it_is_there(twin: Twin, url: str, c
     seen: list[tuple[Sending, int]] = []
     twin.on_send(lambda sending: seen.append((sending, len(twin.messages(url)))))
     message_id = client.send_message(QueueUrl=url, MessageBody="body")["MessageId"]
-    assert seen == [(Sending(message_id, "body", "feedback"), 0)]
+    assert seen == [(Sending(message_id, "body", "feedback", {}), 0)]
+
+
+def test_a_sent_hook_sees_the_message_once_it_is_there(twin: Twin, url: str, client: Any) -> None:
+    seen: list[tuple[Sending, int]] = []
+    twin.on_sent(lambda sending: seen.append((sending, len(twin.messages(url)))))
+    why = {"why": {"DataType": "String", "StringValue": "because"}}
+    message_id = client.send_message(QueueUrl=url, MessageBody="body", MessageAttributes=why)[
+        "MessageId"
+    ]
+    assert seen == [(Sending(message_id, "body", "feedback", why), 1)]
 
 
 @pytest.mark.parametrize("complain", [partial(pytest.fail, "not committed"), partial(int, "x")])
@@ -410,6 +420,22 @@ def test_what_a_hook_raises_comes_out_at_the_end(complain: Callable[[], None]) -
 
 
 # The journal
+
+
+def test_what_was_taken_from_the_journal_is_gone_from_it(twin: Twin, url: str, client: Any) -> None:
+    client.send_message(QueueUrl=url, MessageBody="a body")
+    receive(client, url)
+    requests, happened = twin.journal.take()
+    assert [request.operation for request in requests] == ["SendMessage", "ReceiveMessage"]
+    assert happened == {("feedback", What.SENT): 1, ("feedback", What.RECEIVED): 1}
+    assert (twin.journal.requests(), twin.journal.fates()) == ([], {})
+
+
+def test_the_journal_knows_whose_call_it_was(twin: Twin, url: str, client: Any) -> None:
+    receive(client, url)
+    (request,) = twin.journal.requests("ReceiveMessage")
+    assert request.client == client._request_signer._credentials.access_key
+    assert request.clock <= time.monotonic()
 
 
 def test_the_journal_holds_every_request_with_its_answer(twin: Twin, url: str, client: Any) -> None:

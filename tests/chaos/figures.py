@@ -1,0 +1,105 @@
+"""What came of a long run, from the twin's log and the database; no worker was asked."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from oracles import Finding
+from oracles.telling import hear
+from twin import What
+
+from chaos.stage import QUEUE, Stage
+
+
+class Figures(NamedTuple):
+    """One run, one database."""
+
+    store: str
+    sent: int
+    """Messages, to the queue."""
+    events: int
+    """Distinct bounces and complaints among them."""
+    applied: int
+    """Of those, how many have every row they must have."""
+    duplicate: int
+    """Messages that tell of an event once more."""
+    ignored: int
+    dead_lettered: int
+    """Messages that nobody can read, in the dead-letter queue; copies counted once."""
+    quarantined: int
+    redelivered: int
+    """Receives beyond the first of each message."""
+    left: int
+    lost: int
+    twice: int
+    """Rows, counts of users, and effects owed, beyond one for each event."""
+    told: int
+    """Rows of the outbox that stand in Slack's channel; those told twice counted twice."""
+    owed: int
+    """Rows of the outbox for Slack."""
+    started: int
+    """Processes."""
+    kills: int
+    """kill -9, by us or at a named point."""
+    deaths: int
+    """Threads that died, each with its process."""
+    faults: Mapping[str, int]
+    seconds: float
+    findings: Sequence[Finding]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Show it as JSON."""
+        found = self._asdict()
+        return found | {"findings": [str(finding) for finding in self.findings]}
+
+
+def figures(stage: Stage, totals: Counter[tuple[str, What]], seconds: float) -> Figures:
+    """Add up; every oracle has been asked."""
+    ledger, places = stage.ledger, stage.places
+    published = sum(event.published for event in ledger.events)
+    faults = Counter({name: 0 for name, _ in stage.struck}) + stage.others
+    for name, rule in stage.struck:
+        faults[name] += rule.struck
+    (owed,) = stage.books.rows("SELECT count(*) FROM outbox WHERE lane = 'slack'")[0]
+    findings = [*stage.findings, *stage.witness.findings]
+    return Figures(
+        store=stage.schedule.store,
+        sent=totals[QUEUE, What.SENT],
+        events=len(ledger.events),
+        applied=places.applied,
+        duplicate=published - len(ledger.events),
+        ignored=ledger.ignored,
+        dead_lettered=places.dead_lettered,
+        quarantined=places.quarantined,
+        redelivered=totals[QUEUE, What.RECEIVED] - totals[QUEUE, What.SENT],
+        left=places.left,
+        lost=places.lost,
+        twice=sum(finding.oracle in {"I2", "I3"} for finding in findings),
+        told=hear(stage.slack.posts).told if stage.slack else 0,
+        owed=owed,
+        started=len(stage.workers),
+        kills=sum(worker.crashed for worker in stage.workers),
+        deaths=sum(worker.thread_has_died for worker in stage.workers),
+        faults=dict(sorted(faults.items())),
+        seconds=round(seconds, 1),
+        findings=findings,
+    )
+
+
+def table(runs: Sequence[Figures]) -> str:
+    """Show runs side by side."""
+    names = [name for name in Figures._fields if name not in {"store", "faults", "findings"}]
+    rows = [("", [run.store for run in runs])]
+    rows += [
+        (name.replace("_", "-"), [_number(getattr(run, name)) for run in runs]) for name in names
+    ]
+    rows += [("faults", [_number(sum(run.faults.values())) for run in runs])]
+    for name in sorted({name for run in runs for name in run.faults}):
+        rows.append((f"  {name}", [_number(run.faults.get(name, 0)) for run in runs]))
+    return "\n".join(
+        f"{name:32}" + "".join(f"{value:>14}" for value in values) for name, values in rows
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,}"

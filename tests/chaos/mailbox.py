@@ -1,0 +1,136 @@
+"""What SES and others put on the queue in a schedule: drawn by a seed, much of it more than once."""
+
+import json
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import mail
+
+QUIET, GONE, TOLD = "quiet.example", "gone.example", "told.example"
+"""Domains: of addresses nobody hears about, of those that leave the suppression list, and others."""
+_FIRST = datetime(2024, 3, 1, tzinfo=UTC)
+"""Long ago, so that no event lies in the future."""
+
+
+class Mailbox:
+    """Draws messages; `take` gives those that go out next, copies among them."""
+
+    def __init__(self, seed: int, users: int, *, quiet: float = 0.8) -> None:
+        self._random = random.Random(f"mailbox {seed}")
+        self._seed = seed
+        self._quiet = quiet
+        self._numbers = iter(range(1, 10_000_000))
+        self._later: list[str] = []
+        """Copies that go out some time after the first."""
+        self._first = [self._unreadable, self._ignored, self._of_nobody, self._of_several] * 2
+        self.people = [self._address(number) for number in range(users)]
+
+    def take(self, count: int) -> list[str]:
+        """Draw so many bodies."""
+        bodies: list[str] = []
+        while len(bodies) < count:
+            if self._later and self._random.random() < 0.25:
+                bodies.append(self._later.pop(self._random.randrange(len(self._later))))
+            else:
+                bodies.append(self._draw())
+        return bodies
+
+    def good(self, count: int) -> list[str]:
+        """Draw so many new bounces, one person each."""
+        return [self._bounce([self._someone()]) for _ in range(count)]
+
+    def _draw(self) -> str:
+        kinds = {
+            self._one_bounce: 50, self._one_complaint: 14, self._of_several: 8,
+            self._of_nobody: 3, self._ignored: 6, self._unreadable: 6,
+        }  # fmt: skip
+        drawn = self._random.choices(list(kinds), list(kinds.values()))
+        # Each of them is among the first, so that the shortest schedule has them all.
+        draw = self._first.pop() if self._first else drawn[0]
+        body: str = draw()
+        return body
+
+    def _one_bounce(self) -> str:
+        return self._bounce([self._someone()])
+
+    def _one_complaint(self) -> str:
+        feedback = self._random.choice(["abuse", "abuse", "fraud", "not-spam", None])
+        return self._told(
+            mail.complaint, [self._spelled(self._someone())], feedback=feedback, subtype=None
+        )
+
+    def _of_several(self) -> str:
+        people = {self._someone() for _ in range(self._random.randint(2, 5))}
+        return self._bounce(sorted(people))
+
+    def _of_nobody(self) -> str:
+        nobody: list[Any] = self._random.choice([
+            [], [mail.recipient(None)], [mail.recipient("no address"), mail.recipient(None)],
+        ])  # fmt: skip
+        return self._told(mail.bounce, nobody, type="Permanent", subtype="General")
+
+    def _bounce(self, people: Sequence[str]) -> str:
+        type_, subtype = self._random.choice([
+            ("Permanent", "General"), ("Permanent", "NoEmail"), ("Transient", "General"),
+            ("Transient", "MailboxFull"), ("Undetermined", "Undetermined"),
+        ])  # fmt: skip
+        spam = {"diagnosticCode": "smtp; 550 looks like SPAM"} if self._chance(0.05) else {}
+        entries = [mail.recipient(self._spelled(person), **spam) for person in people]
+        return self._told(mail.bounce, entries, type=type_, subtype=subtype)
+
+    def _told(self, make: Any, recipients: Sequence[Any], **what: Any) -> str:
+        """One event as SES tells it, and perhaps, later, once more by some route."""
+        number = next(self._numbers)
+        at = _FIRST + timedelta(milliseconds=self._random.randrange(50_000_000_000))
+        what |= {
+            "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "feedback_id": f"0100-{self._seed}-feedback-{number}",
+            "message_id": f"0100-{self._seed}-mail-{number}",
+        }
+        first = self._wrapped(make(*recipients, **what))
+        if self._chance(0.3):
+            other = {"feedback_id": f"{what['feedback_id']}-b"} if self._chance(0.3) else {}
+            again = make(*recipients, **what | other, event=True)
+            self._later.append(self._random.choice([first, self._wrapped(again)]))
+        return first
+
+    def _ignored(self) -> str:
+        kind = self._random.choice(["Delivery", "Send", "Open", "DeliveryDelay", "SomethingNew"])
+        name = self._random.choice(["notificationType", "eventType"])
+        mailed = {"messageId": f"0100-{self._seed}-mail-{next(self._numbers)}"}
+        return self._wrapped(json.dumps({name: kind, "mail": mailed}))
+
+    def _unreadable(self) -> str:
+        number = f"{self._seed}-{next(self._numbers)}"
+        return self._random.choice([
+            f"no JSON, {number}",
+            f'{{"notificationType": "Bounce", "cut": "{number}',
+            json.dumps([number]),
+            json.dumps({"mail": number}),
+            json.dumps({"notificationType": "Bounce", "mail": {"messageId": number}}),
+            mail.enveloped(f"words, {number}"),
+            json.dumps({"Type": "SubscriptionConfirmation", "Token": number}),
+        ])  # fmt: skip
+
+    def _wrapped(self, message: str) -> str:
+        return mail.enveloped(message) if self._chance(0.7) else message
+
+    def _someone(self) -> str:
+        return self._random.choice(self.people)
+
+    def _address(self, number: int) -> str:
+        domain = QUIET if self._chance(self._quiet) else TOLD
+        return f"person{number}@{GONE if domain == TOLD and number % 10 == 0 else domain}"
+
+    def _spelled(self, address: str) -> str:
+        """As mail servers write it."""
+        name, _, domain = address.partition("@")
+        return self._random.choice([
+            address, address, address, f"{name}@{domain.upper()}", f"Some Body <{address}>",
+            f"{name.title()}@{domain}.",
+        ])  # fmt: skip
+
+    def _chance(self, share: float) -> bool:
+        return self._random.random() < share

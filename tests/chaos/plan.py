@@ -1,0 +1,184 @@
+"""Schedules: what happens when, drawn by a seed, so that a failure can be seen again."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from chaos.faults import SLACK, SQS, TROUBLE
+
+KILLS = (
+    "received", "in-transaction", "committed", "deleting", "deleted", "dead-letter-sent",
+    "posting", "posted", "claimed", "marked",
+)  # fmt: skip
+"""Points of `failing.py` at which a worker kills itself."""
+DEATHS = ("polling", "writing", "settling")
+"""Points at which a thread dies, and its process has to follow."""
+
+
+class Step(NamedTuple):
+    """Something that happens once so many messages were deleted, or some time later anyway."""
+
+    at: int
+    what: str
+    """A method of `play.Stage`."""
+    arguments: tuple[object, ...] = ()
+
+    def __str__(self) -> str:
+        """Show it in a line."""
+        return f"{self.at:4} {self.what} {', '.join(map(str, self.arguments))}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A run: the same seed draws the same one, though threads and processes have their own will."""
+
+    seed: int
+    store: str
+    messages: int = 300
+    users: int = 40
+    slack: bool = False
+    unknown_recipients: str = "record"
+    max_receive_count: int = 100
+    """Low: SQS moves what was received so often; high: nothing may get there by itself."""
+    quiet: float = 0.8
+    """The share of people about whom nobody is told."""
+    posts_per_minute: int = 6_000
+    receive_seconds: float = 0.03
+    """What each receive takes, so that faults strike in the midst of work."""
+    log_level: str = "info"
+    death_seconds: float = 30.0
+    """From the end of a thread to the end of its process, at most."""
+    steps: tuple[Step, ...] = field(default=())
+
+    def __str__(self) -> str:
+        """Show all of it."""
+        told = "Slack is told, " if self.slack else ""
+        head = (
+            f"seed {self.seed}, {self.store}, {told}unknown recipients: {self.unknown_recipients},"
+            f" maxReceiveCount {self.max_receive_count}"
+        )
+        return "\n".join([head, *map(str, self.steps)])
+
+
+def draw(seed: int, store: str, messages: int = 300) -> Schedule:
+    """Draw a schedule."""
+    chance = random.Random(f"schedule {seed} {store}")
+    slack = chance.random() < 0.5
+    return Schedule(
+        seed=seed,
+        store=store,
+        messages=messages,
+        slack=slack,
+        unknown_recipients=chance.choice(["record", "record", "create"]),
+        max_receive_count=chance.choice([100, 100, 100, 4]),
+        steps=tuple(_steps(chance, messages, slack=slack)),
+    )
+
+
+def _steps(chance: random.Random, messages: int, *, slack: bool) -> list[Step]:
+    steps = [
+        Step(0, "publish", (messages // 2,)),
+        Step(0, "start", ("doomed-1", "run", _planted(chance, slack=slack))),
+        Step(0, "start", ("run-1", "run", None)),
+    ]
+    half = messages // 2
+    steps += [Step(chance.randrange(messages), "strike", _fault(chance)) for _ in range(5)]
+    steps += [Step(chance.randrange(messages), *_blow(chance)) for _ in range(3)]
+    steps += [
+        Step(half // 2, "publish", (messages - half,)),
+        Step(half // 2 + chance.randrange(40), "leap", (31,)),
+        Step(half + chance.randrange(20), "start", ("doomed-2", "drain", _planted(chance))),
+    ]
+    if chance.random() < 0.5:
+        steps.append(Step(half + chance.randrange(60), "start", ("drain-1", "drain", None)))
+    if slack:
+        name = chance.choice(sorted(SLACK))
+        steps.append(Step(chance.randrange(half), "strike_slack", (name,)))
+    if chance.random() < 0.4:
+        where = ("doomed-3", "run", (f"{chance.choice(DEATHS)}:{chance.randint(1, 4)}", "raise"))
+        steps.append(Step(chance.randrange(half), "start", where))
+    return sorted(steps, key=lambda step: step.at)
+
+
+def _planted(chance: random.Random, *, slack: bool = False) -> tuple[str, str]:
+    points = KILLS if slack else KILLS[:6]
+    return f"{chance.choice(points)}:{chance.randint(1, 6)}", "kill"
+
+
+def _fault(chance: random.Random) -> tuple[object, ...]:
+    name = chance.choice(sorted(SQS))
+    return name, chance.randint(1, 8 if name.startswith("dead letter") else 3)
+
+
+def _blow(chance: random.Random) -> tuple[str, tuple[object, ...]]:
+    """Something that hits a process, or all of them."""
+    return chance.choice([
+        ("kill", ("run-1",)),
+        ("freeze", ("run-1", 0.3)),
+        ("hold_books", (0.4,)),
+        ("break_books", (0.5,)),
+        ("end_sessions", ()),
+        ("trouble", (chance.choice(sorted(TROUBLE)), 1.0)),
+        ("leap", (31,)),
+    ])  # fmt: skip
+
+
+def quiet(store: str) -> Schedule:
+    """Draw one in which nothing goes wrong."""
+    return Schedule(seed=1, store=store, messages=60, steps=(Step(0, "publish", (60,)),))
+
+
+def settling(store: str) -> Schedule:
+    """Draw one in which SQS fails now and then at what comes after a commit."""
+    strikes = [
+        ("delete: some failed", 1), ("delete: all failed", 1), ("dead letter: answer lost", 1),
+        ("delete: some not mentioned", 1), ("delete: 503", 1), ("delete: answer lost", 1),
+    ]  # fmt: skip
+    steps = [
+        Step(0, "strike", ("dead letter: 500", 8)),
+        Step(0, "publish", (100,)),
+        Step(0, "start", ("run-1", "run", None)),
+    ]
+    steps += [Step(15 * number, "strike", strike) for number, strike in enumerate(strikes)]
+    return Schedule(seed=2, store=store, messages=100, steps=tuple(steps))
+
+
+def mortal(store: str) -> Schedule:
+    """Draw one in which a thread dies, and its process goes with it."""
+    steps = (
+        Step(0, "publish", (60,)),
+        Step(0, "start", ("mortal", "run", ("settling:2", "raise"))),
+    )
+    return Schedule(seed=4, store=store, messages=60, steps=steps, death_seconds=8)
+
+
+def gauntlet(store: str) -> Schedule:
+    """Draw one that has everything once: kills, deaths, suspension, outages, duplicates."""
+    steps = [
+        Step(0, "publish", (120,)),
+        Step(0, "start", ("doomed-1", "run", ("committed:2", "kill"))),
+        Step(0, "start", ("run-1", "run", None)),
+        Step(10, "strike", ("receive: handed out twice", 2)),
+        Step(10, "strike", ("receive: stays visible", 2)),
+        Step(20, "strike", ("delete: some failed", 2)),
+        Step(30, "strike", ("dead letter: answer lost", 1)),
+        Step(40, "freeze", ("run-1", 0.3)),
+        Step(60, "strike_slack", ("slack: 500",)),
+        Step(60, "publish", (120,)),
+        Step(60, "start", ("doomed-2", "run", ("posting:2", "kill"))),
+        Step(80, "break_books", (0.5,)),
+        Step(100, "leap", (31,)),
+        Step(120, "hold_books", (0.4,)),
+        Step(130, "trouble", ("receives fail", 1.0)),
+        Step(160, "kill", ("run-1",)),
+    ]
+    return Schedule(
+        seed=3, store=store, messages=240, users=30, slack=True, unknown_recipients="create",
+        steps=tuple(steps),
+    )  # fmt: skip
+
+
+NAMED: dict[str, Callable[[str], Schedule]] = {
+    "quiet": quiet, "settling": settling, "mortal": mortal, "gauntlet": gauntlet,
+}  # fmt: skip

@@ -1,0 +1,166 @@
+"""A schedule from its first step to the last oracle."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from oracles import Finding, calls, once, places, telling
+
+from chaos.crew import Worker, wait_for_all
+from chaos.mailbox import GONE, QUIET
+from chaos.plan import Schedule
+from chaos.stage import DEAD_LETTERS, QUEUE, VISIBILITY_SECONDS, Stage
+
+DRAINED_SECONDS = 60.0
+"""I9: how long a worker may take for what is left, once nothing goes wrong any more."""
+LAST_MESSAGES = 12
+_IMPATIENT_SECONDS = 0.4
+
+
+def play(
+    schedule: Schedule,
+    folder: Path,
+    store_url: str,
+    *,
+    broken: str | None = None,
+    until: str | None = None,
+) -> list[Finding]:
+    """Play it, let the workers finish, and ask every oracle.
+
+    `until` names the oracle whose word is enough: then nobody waits for the end.
+    """
+    with Stage(schedule, folder, store_url, broken=broken) as stage:
+        for act in _acts(stage):
+            act()
+            found = stage.findings + stage.witness.findings
+            if until and any(finding.oracle == until for finding in found):
+                break
+        return stage.findings + stage.witness.findings
+
+
+def _acts(stage: Stage) -> Iterator[Callable[[], object]]:
+    for step in stage.schedule.steps:
+        stage.await_deletes(step.at)
+        yield partial(getattr(stage, step.what), *step.arguments)
+    for act in _LAST_ACTS:
+        yield partial(act, stage)
+
+
+def after(stage: Stage) -> None:
+    """Let the workers finish, and ask every oracle."""
+    for act in _LAST_ACTS:
+        act(stage)
+
+
+def _calm(stage: Stage) -> None:
+    """Nothing goes wrong any more; somebody works."""
+    stage.twin.faults.clear()
+    if stage.slack:
+        stage.slack.forgive()
+    stage.publish(LAST_MESSAGES)
+    if not any(run.running for run in stage.runs):
+        stage.start("last", "run", None)
+
+
+def _finish(stage: Stage) -> None:
+    """I9: the queue becomes empty; time leaps where everybody waits for it."""
+    deadline = time.monotonic() + DRAINED_SECONDS
+    leap, seen, since = 60, -1, time.monotonic()
+    while (counts := stage.twin.counts(QUEUE)).visible + counts.in_flight + counts.delayed:
+        if time.monotonic() > deadline:
+            stage.findings.append(Finding("I9", f"after {DRAINED_SECONDS:g} s there are {counts}"))
+            return
+        if stage.look_after() != seen or counts.visible:
+            seen, since = stage.witness.deletes, time.monotonic()
+        elif time.monotonic() - since > _IMPATIENT_SECONDS:
+            stage.leap(leap)
+            leap, since = min(leap * 2, 7_200), time.monotonic()
+        _somebody_works(stage)
+        time.sleep(0.02)
+
+
+def _somebody_works(stage: Stage) -> None:
+    for run in stage.runs:
+        run.watch()
+    if not any(run.running for run in stage.runs):
+        stage.start(f"again-{len(stage.runs)}", "run", None)
+
+
+def _leave(stage: Stage) -> None:
+    """All workers are asked to leave while more arrives; they say truly how they ended.
+
+    I6: whoever leaves gives back what it holds.
+    """
+    crashes = stage.crashes
+    _publish_good(stage)
+    for worker in stage.workers:
+        worker.ask_to_leave()
+    for worker in stage.workers:
+        stage.findings += worker.end()
+    if (counts := stage.twin.counts(QUEUE)).in_flight and stage.crashes == crashes:
+        stage.findings.append(
+            Finding("I6", f"all have left, and somebody holds messages: {counts}")
+        )
+
+
+def _take_the_last(stage: Stage) -> None:
+    """I6: one that may take so many takes so many, and then leaves; what is owed is delivered."""
+    stage.store.let_time_pass()
+    stage.leap(VISIBILITY_SECONDS + 1)
+    _publish_good(stage)
+    most = stage.twin.counts(QUEUE).visible
+    last = stage.launch("drain-last", ("drain", "--json", "--max-messages", str(most)))
+    wait_for_all([last], DRAINED_SECONDS)
+    left = stage.twin.counts(QUEUE)
+    if last.running or left != (0, 0, 0):
+        how = "still runs" if last.running else f"has left with {last.process.returncode}"
+        text = f"a drain that may take {most} messages {how}, and there are {left}"
+        stage.findings.append(Finding("I6", text))
+    stage.findings += _status(last)
+
+
+def _publish_good(stage: Stage) -> None:
+    for body in stage.mailbox.good(LAST_MESSAGES):
+        stage.send(body)
+
+
+def _status(last: Worker) -> Iterator[Finding]:
+    if not last.running and last.process.returncode != 0:
+        text = f"the last drain has left with {last.process.returncode}: {last.log[-600:]}"
+        yield Finding("I9", text)
+
+
+def _ask(stage: Stage) -> None:
+    """Ask the oracles that look when all is over."""
+    ledger, books = stage.ledger, stage.books
+    strangers = ledger.take_stock(books.events())
+    everybody = stage.schedule.unknown_recipients == "create"
+    found = stage.places = places.look(ledger, books, stage.twin, QUEUE, DEAD_LETTERS)
+    stage.findings += found.findings
+    if found.redriven and stage.schedule.max_receive_count >= 100:
+        stage.findings.append(Finding("I1", f"{found.redriven} messages were moved by SQS"))
+    stage.findings += once.twice(ledger, strangers)
+    stage.findings += once.counts(ledger, books, everybody=everybody)
+    requests = stage.twin.journal.requests()
+    stage.findings += calls.too_many(requests)
+    stage.findings += calls.forgotten(requests, stage.ends)
+    if stage.slack:
+        stage.findings += once.owed(ledger, books, quiet=_is_quiet, removed=_is_gone)
+        heard = telling.hear(stage.slack.posts)
+        stage.findings += telling.repeated(books, heard, stage.crashes)
+        waiting = books.rows("SELECT id FROM outbox WHERE lane = 'slack' AND state <> 'delivered'")
+        stage.findings += [
+            Finding("I9", f"outbox #{number} is still owed") for (number,) in waiting
+        ]
+
+
+def _is_quiet(address: str) -> bool:
+    return address.endswith(f"@{QUIET}")
+
+
+def _is_gone(address: str) -> bool:
+    return address.endswith(f"@{GONE}")
+
+
+_LAST_ACTS = (_calm, _finish, _leave, _take_the_last, _ask)

@@ -1,0 +1,246 @@
+"""Where a schedule is played: a twin, a database, a Slack, and workers that things happen to."""
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from oracles import Books, Finding, Ledger, Witness
+from oracles.places import Places
+from twin import RECEIVE, Delay, Rule, Twin
+
+from chaos.crew import Worker
+from chaos.faults import SLACK, TROUBLE, strike
+from chaos.mailbox import GONE, QUIET, Mailbox
+from chaos.plan import Schedule
+from chaos.stores import Disturbed
+from worker.demo.standins.ses import SesStandIn
+from worker.demo.standins.slack import StandinSlack
+
+QUEUE, DEAD_LETTERS = "feedback", "feedback-dlq"
+VISIBILITY_SECONDS = 30
+PATIENCE_SECONDS = 0.25
+"""For a step whose turn does not come, since nothing is deleted."""
+BEGIN_SECONDS = 10.0
+"""For the first delete of all: a process has to start."""
+
+
+class Stage:
+    """One run of a schedule; `broken` names a worker of `tests/broken` to play it with."""
+
+    def __init__(
+        self, schedule: Schedule, folder: Path, store_url: str, *, broken: str | None = None
+    ) -> None:
+        self.schedule = schedule
+        self.findings: list[Finding] = []
+        self.ledger = Ledger()
+        self.mailbox = Mailbox(schedule.seed, schedule.users, quiet=schedule.quiet)
+        self.workers: list[Worker] = []
+        self.runs: list[Worker] = []
+        self._deaths: dict[str, float] = {}
+        self.struck: list[tuple[str, Rule]] = []
+        """Faults of SQS's by name."""
+        self.others: Counter[str] = Counter()
+        """And what else went wrong."""
+        self.places = Places()
+        self.lost_answers = 0
+        """Of Slack's."""
+        self.slack: StandinSlack | None = None
+        self._folder = folder
+        self._broken = broken
+        self._stack = ExitStack()
+        self.twin = self._stack.enter_context(Twin())
+        self.twin.create_queue(
+            QUEUE, dead_letter=DEAD_LETTERS, max_receive_count=schedule.max_receive_count
+        )
+        if schedule.receive_seconds:
+            self.twin.faults.add(Delay(schedule.receive_seconds), on=RECEIVE)
+        self.store = Disturbed(store_url, self.mailbox.people[::2])
+        self.books = Books(store_url)
+        self._stack.callback(self.books.close)
+        self.witness = Witness(self.twin, self.books, queue=QUEUE, dead_letters=DEAD_LETTERS)
+        self._environment = environment(self.twin, store_url, schedule)
+        if schedule.slack:
+            self._have_somebody_told()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave nothing running."""
+        for worker in self.workers:
+            worker.kill()
+        self._stack.__exit__(kind, error, trace)
+
+    # What steps do
+
+    def publish(self, count: int) -> None:
+        """Put messages on the queue."""
+        for body in self.mailbox.take(count):
+            self.send(body)
+
+    def send(self, body: str) -> None:
+        """Put this one there."""
+        self.ledger.publish(body)
+        self.twin.send(QUEUE, body)
+
+    def start(self, name: str, command: str, failure: tuple[str, str] | None) -> Worker:
+        """Start `run` or `drain`, with a point at which it fails."""
+        arguments = ("drain", "--json") if command == "drain" else (command,)
+        return self.launch(name, arguments, failure)
+
+    def launch(
+        self, name: str, arguments: tuple[str, ...], failure: tuple[str, str] | None = None
+    ) -> Worker:
+        """Start any command."""
+        worker = Worker(
+            name, arguments, self._environment, self._folder, broken=self._broken, failure=failure
+        )
+        self.workers.append(worker)
+        if arguments[0] == "run":
+            self.runs.append(worker)
+        return worker
+
+    def kill(self, name: str) -> None:
+        """kill -9, and start it again as systemd does."""
+        for worker in self._named(name):
+            if worker.kill():
+                self.start(f"{name}-{len(self.workers)}", "run", None)
+
+    def freeze(self, name: str, seconds: float) -> None:
+        """Suspend a process; the twin's clock goes on, and its leases run out."""
+        self.others["suspended"] += 1
+        for worker in self._named(name):
+            worker.freeze()
+        self.leap(VISIBILITY_SECONDS + 1)
+        time.sleep(seconds)
+        for worker in self._named(name):
+            worker.thaw()
+
+    def leap(self, seconds: float) -> None:
+        """Have time pass on the queue: what is in flight becomes visible."""
+        self.others["leases ran out"] += 1
+        self.twin.clock.advance(seconds)
+
+    def strike(self, name: str, times: int) -> None:
+        """Let a fault of SQS's come."""
+        self.struck.append((name, strike(self.twin, name, times)))
+
+    def strike_slack(self, name: str) -> None:
+        """Let a fault of Slack's come."""
+        if self.slack:
+            self.others[name] += 1
+            SLACK[name](self.slack)
+            self.lost_answers += name == "slack: answer lost"
+
+    def trouble(self, name: str, seconds: float) -> None:
+        """Let something be wrong for a while."""
+        fault, operations = TROUBLE[name]
+        rule = self.twin.faults.add(fault, on=operations)
+        self.struck.append((name, rule))
+        time.sleep(seconds)
+        rule.stop()
+
+    def hold_books(self, seconds: float) -> None:
+        """Lock the database."""
+        self.others["database locked"] += 1
+        self.store.hold(seconds)
+
+    def break_books(self, seconds: float) -> None:
+        """Have the database take nothing for a while."""
+        self.others["database took nothing"] += 1
+        self.store.rename_a_column()
+        self.publish(20)  # else nobody may meet it
+        time.sleep(seconds)
+        self.store.mend()
+
+    def end_sessions(self) -> None:
+        """Have the database's server end all sessions."""
+        self.others["sessions ended"] += 1
+        self.store.end_sessions()
+
+    # What whoever plays asks
+
+    def await_deletes(self, count: int) -> None:
+        """Wait until so many messages were deleted; not for ever."""
+        if count:
+            self.twin.wait_for(lambda: self.look_after() > 0, BEGIN_SECONDS)
+            self.twin.wait_for(lambda: self.look_after() >= count, PATIENCE_SECONDS)
+
+    def look_after(self) -> int:
+        """Notice processes that should be gone; tell how many messages were deleted."""
+        for worker in self.workers:
+            if worker.running and worker.thread_has_died:
+                self._look_at(worker)
+        return self.witness.deletes
+
+    def _look_at(self, worker: Worker) -> None:
+        """I9: a process follows its thread."""
+        died = self._deaths.setdefault(worker.name, time.monotonic())
+        if time.monotonic() - died > self.schedule.death_seconds:
+            text = (
+                f"still runs, {self.schedule.death_seconds:g} s after one of its threads has died"
+            )
+            self.findings.append(Finding("I9", f"{worker.name} {text}"))
+            worker.kill()
+
+    @property
+    def ends(self) -> dict[str, float]:
+        """`time.monotonic()` of each kill -9, by the name of the process."""
+        return {worker.name: worker.ended_at for worker in self.workers if worker.crashed}
+
+    @property
+    def crashes(self) -> int:
+        """After how many of them a notice may have been told twice."""
+        return sum(worker.crashed for worker in self.workers) + self.lost_answers
+
+    def _named(self, name: str) -> list[Worker]:
+        return [one for one in self.workers if one.name.startswith(name) and one.running]
+
+    def _have_somebody_told(self) -> None:
+        self.slack = self._stack.enter_context(StandinSlack())
+        ses = self._stack.enter_context(SesStandIn())
+        for address in self.mailbox.people:
+            if address.endswith(GONE):
+                ses.list_address(address)
+        self._environment |= ses.environment | {
+            "SES_WORKER_SLACK__WEBHOOK_URL": self.slack.webhook_url,
+            "SES_WORKER_SLACK__MESSAGES_PER_SECOND": str(self.schedule.posts_per_minute / 60),
+            "SES_WORKER_SLACK__MESSAGES_PER_MINUTE": str(self.schedule.posts_per_minute),
+            "SES_WORKER_NOTIFY__IGNORE": json.dumps([f"@{QUIET}"]),
+            "SES_WORKER_SUPPRESSION__REMOVE": json.dumps([f"@{GONE}"]),
+            "SES_WORKER_SUPPRESSION__REQUESTS_PER_SECOND": "100",
+        }
+
+
+def environment(twin: Twin, store_url: str, schedule: Schedule) -> dict[str, str]:
+    """What a worker needs, and nothing of whoever runs the tests."""
+    kept: Mapping[str, str] = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SES_WORKER_", "AWS_"))
+    }
+    return {
+        **kept,
+        **twin.environment,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "SES_WORKER_QUEUE__URL": twin.url(QUEUE),
+        "SES_WORKER_QUEUE__WAIT_SECONDS": "1",
+        "SES_WORKER_QUEUE__VISIBILITY_SECONDS": str(VISIBILITY_SECONDS),
+        "SES_WORKER_QUEUE__POLLERS": "3",
+        "SES_WORKER_STORE__URL": store_url,
+        "SES_WORKER_POLICY__UNKNOWN_RECIPIENTS": schedule.unknown_recipients,
+        "SES_WORKER_LOG__FORMAT": "json",
+        "SES_WORKER_LOG__LEVEL": schedule.log_level,
+    }

@@ -1,0 +1,93 @@
+"""What was published: every distinct event once, however often and by whichever route it went out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from oracles.books import Row
+from oracles.reading import Said, Sort, read
+
+
+@dataclass(slots=True, eq=False)
+class Event:
+    """One notification of SES's, which has been published once or more."""
+
+    said: Said
+    published: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+    """How many rows were found, by recipient."""
+
+    @property
+    def wanted(self) -> dict[str, int]:
+        """How many rows there must be, by recipient."""
+        keys = [recipient.key for recipient in self.said.recipients]
+        return {key: keys.count(key) for key in keys}
+
+    @property
+    def applied(self) -> bool:
+        """Every row is there that must be."""
+        return all(self.rows.get(key, 0) >= count for key, count in self.wanted.items())
+
+
+class Ledger:
+    """Written by whoever publishes, read by the oracles."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.ignored = 0
+        self.events: list[Event] = []
+        self.unreadable: dict[str, str] = {}
+        """Bodies that nobody can read, and the reason with which each is to be set aside."""
+        self._by_name: dict[tuple[Any, ...], Event] = {}
+
+    def publish(self, body: str) -> None:
+        """Write down that a body was sent to the queue."""
+        self.sent += 1
+        said = read(body)
+        match said.sort:
+            case Sort.IGNORED:
+                self.ignored += 1
+            case Sort.UNREADABLE:
+                self.unreadable[body] = said.reason
+            case Sort.FEEDBACK:
+                self._event(said).published += 1
+
+    def of(self, said: Said) -> Event | None:
+        """Find the event of a notification, by either of its names."""
+        by_id, by_route = said.names
+        return self._by_name.get(by_id) or self._by_name.get(by_route)
+
+    def take_stock(self, rows: Iterator[Row]) -> list[Row]:
+        """Count the rows of each event anew; return those of none."""
+        for event in self.events:
+            event.rows = {}
+        strangers = []
+        for row in rows:
+            found = self._of_row(row)
+            if found is not None and row.recipient in found.wanted:
+                found.rows[row.recipient] = found.rows.get(row.recipient, 0) + 1
+            else:
+                strangers.append(row)
+        return strangers
+
+    def _event(self, said: Said) -> Event:
+        known = self.of(said)
+        event = known if known is not None else Event(said)
+        if known is None:
+            self.events.append(event)
+        for name in said.names:
+            self._by_name[name] = event
+        return event
+
+    def _of_row(self, row: Row) -> Event | None:
+        return self.of(
+            Said(
+                Sort.FEEDBACK,
+                kind=row.kind,
+                type=row.type,
+                subtype=row.subtype,
+                feedback_id=row.feedback_id,
+                ses_message_id=row.ses_message_id,
+                at=row.at,
+            )
+        )

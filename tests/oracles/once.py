@@ -1,0 +1,112 @@
+"""I2 and I3: each event is applied once, for each of its users, and owed once to each sink."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from oracles.books import Books, Row
+from oracles.findings import Finding
+from oracles.ledger import Event, Ledger
+from oracles.reading import Recipient, Said
+
+NOTICES = {"bounce": "bounce_notice", "complaint": "complaint_notice"}
+
+
+@dataclass(slots=True)
+class User:
+    """What the events mean for one user; worked out from INTERFACE, not by the worker's rules."""
+
+    hard: int = 0
+    soft: int = 0
+    complaints: int = 0
+    blocked: bool = False
+    last_hard: datetime | None = None
+    last_soft: datetime | None = None
+    last_complaint: datetime | None = None
+
+
+def twice(ledger: Ledger, strangers: Collection[Row]) -> Iterator[Finding]:
+    """Look at the rows of `events`."""
+    for row in strangers:
+        yield Finding("I2", f"a row that nobody's event wants: {row}")
+    for event in ledger.events:
+        for key, count in event.rows.items():
+            if count > event.wanted[key]:
+                yield Finding("I2", f"{count} rows for {key or 'nobody'} of {event.said}")
+
+
+def counts(ledger: Ledger, books: Books, *, everybody: bool) -> Iterator[Finding]:
+    """Look at the users: whoever was counted twice has a row of `events` once all the same.
+
+    `everybody`: whoever mail was for is made a user.
+    """
+    users: dict[str, User] = {}
+    for event in ledger.events:
+        for recipient in event.said.recipients:
+            if recipient.key and event.rows.get(recipient.key):
+                _befall(users.setdefault(recipient.key, User()), event.said, recipient)
+    found = books.rows(
+        "SELECT email_key, hard_bounce_count, soft_bounce_count, complaint_count, auto_block_spam,"
+        " last_hard_bounce, last_soft_bounce, last_complaint FROM users"
+    )
+    if everybody:
+        for key in users.keys() - {row[0] for row in found}:
+            yield Finding("I2", f"{key} was not made a user")
+    for key, hard, soft, complaints, blocked, *dates in found:
+        last = [books.moment(date) if date else None for date in dates]
+        there = User(hard, soft, complaints, bool(blocked), *last)
+        if there != (wanted := users.get(key, User())):
+            yield Finding("I2", f"{key} is {there}, and must be {wanted}")
+
+
+def _befall(user: User, said: Said, recipient: Recipient) -> None:
+    """Count what happened to a user. No order matters in what is counted here, so none is known."""
+    if said.kind == "complaint":
+        if said.type != "not-spam" and not said.refuses:
+            user.complaints += 1
+            user.blocked = True
+            user.last_complaint = _later(user.last_complaint, said.at)
+    elif recipient.spam:
+        user.blocked = True
+    elif said.type == "Permanent":
+        user.hard += 1
+        user.last_hard = _later(user.last_hard, said.at)
+    elif said.type == "Transient":
+        user.soft += 1
+        user.last_soft = _later(user.last_soft, said.at)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, [one, other]), default=None)
+
+
+def owed(
+    ledger: Ledger,
+    books: Books,
+    *,
+    quiet: Callable[[str], bool],
+    removed: Callable[[str], bool],
+) -> Iterator[Finding]:
+    """Look at the outbox: a notice for each notification, a removal for each address."""
+    wanted: Counter[tuple[str, str, str]] = Counter()
+    for event in ledger.events:
+        wanted.update(_owed(event, quiet, removed))
+    query = "SELECT kind, ses_message_id, recipient FROM outbox WHERE kind IN (?, ?, ?)"
+    found = Counter(books.rows(query, (*NOTICES.values(), "removal")))
+    for effect in (wanted - found).elements():
+        yield Finding("I3", f"never written into the outbox: {effect}")
+    for effect in (found - wanted).elements():
+        yield Finding("I3", f"once too often in the outbox: {effect}")
+
+
+def _owed(
+    event: Event, quiet: Callable[[str], bool], removed: Callable[[str], bool]
+) -> Iterator[tuple[str, str, str]]:
+    said = event.said
+    told = [key for key in event.rows if not (key and quiet(key))]
+    if told:
+        yield NOTICES[said.kind], said.ses_message_id, ""
+    for key in told:
+        if said.kind == "bounce" and key and removed(key):
+            yield "removal", said.ses_message_id, key

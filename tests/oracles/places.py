@@ -1,0 +1,95 @@
+"""I1: everything that was published is in exactly one place; nothing is lost."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from twin import Standing, Twin
+
+from oracles.books import Books
+from oracles.findings import Finding
+from oracles.ledger import Event, Ledger
+from oracles.reading import Sort, read
+from oracles.witness import BROKE, REASON
+
+
+@dataclass(slots=True)
+class Places:
+    """Where what was published is now; counts of distinct events, or bodies, and of copies."""
+
+    applied: int = 0
+    left: int = 0
+    """Messages on the queue."""
+    dead_lettered: int = 0
+    """Distinct bodies that the worker has put into the dead-letter queue."""
+    copies: int = 0
+    """How many messages there are beyond those: a kill between send and delete leaves one."""
+    redriven: int = 0
+    """Messages in the dead-letter queue that SQS has moved there."""
+    quarantined: int = 0
+    """Distinct bodies that are in the table alone."""
+    lost: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+def look(ledger: Ledger, books: Books, twin: Twin, queue: str, dead_letters: str) -> Places:
+    """Find everything that was published; `ledger.take_stock` has been called."""
+    places = Places()
+    left, dead = twin.messages(queue), twin.messages(dead_letters)
+    quarantined = books.all_quarantined()
+    ours = [letter for letter in dead if REASON in letter.attributes]
+    moved = [letter for letter in dead if REASON not in letter.attributes]
+    places.applied = sum(event.applied for event in ledger.events)
+    bodies = {letter.body for letter in ours}
+    places.left, places.redriven, places.dead_lettered = len(left), len(moved), len(bodies)
+    places.copies = len(ours) - len(bodies)
+    places.quarantined = len({body for body, _ in quarantined} - bodies)
+    waiting = [one.body for one in [*left, *moved]]
+    aside = [(one.body, _reason(one)) for one in ours] + quarantined
+    places.findings += _of_unreadable(ledger, waiting, aside)
+    places.findings += _of_what_was_set_aside(ledger, aside)
+    still = [ledger.of(read(body)) for body in [*waiting, *(body for body, _ in aside)]]
+    safe = {id(event) for event in still if event}
+    for event in ledger.events:
+        if not event.applied and id(event) not in safe:
+            places.findings.append(Finding("I1", f"lost: {event.said} has rows {event.rows}"))
+    places.lost = sum("lost" in finding.text for finding in places.findings)
+    return places
+
+
+def _of_unreadable(
+    ledger: Ledger, waiting: list[str], aside: list[tuple[str, str]]
+) -> Iterator[Finding]:
+    there = {*waiting, *(body for body, _ in aside)}
+    for body in ledger.unreadable:
+        if body not in there:
+            yield Finding("I1", f"lost, and could not even be read: {body[:300]}")
+
+
+def _of_what_was_set_aside(ledger: Ledger, aside: list[tuple[str, str]]) -> Iterator[Finding]:
+    """Only what must be; a good message is not in two places."""
+    for (body, reason), copies in Counter(aside).items():
+        said = read(body)
+        event = ledger.of(said)
+        if said.sort is Sort.IGNORED:
+            yield Finding("I1", f"says nothing to us and was set aside ({reason}): {body[:300]}")
+        elif said.sort is Sort.UNREADABLE and body not in ledger.unreadable:
+            yield Finding("I1", f"set aside, and nobody published it: {body[:300]}")
+        elif said.sort is Sort.UNREADABLE and reason not in {said.reason, BROKE}:
+            yield Finding("I1", f"set aside as {reason}, not {said.reason}: {body[:300]}")
+        elif said.sort is Sort.FEEDBACK and reason != "unknown_recipient":
+            yield from _of_good(event, reason, copies)
+
+
+def _of_good(event: Event | None, reason: str, copies: int) -> Iterator[Finding]:
+    where = f"set aside {copies} times as {reason!r}"
+    if event is None:
+        yield Finding("I1", f"{where}, and nobody published it")
+    else:
+        both = " and applied" if event.applied else ""
+        yield Finding("I1", f"a good message is {where}{both}: {event.said}")
+
+
+def _reason(letter: Standing) -> str:
+    reason: str = letter.attributes[REASON]["StringValue"]
+    return reason

@@ -1,0 +1,165 @@
+"""What a message says, by a small reading of our own.
+
+Nothing of the worker's is imported: what it reads wrongly, this must not read wrongly with it. It
+knows what `tests/oracles` publishes and what AWS documents, and is as plain as it can be.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+TOPIC_VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
+_REFUSALS = frozenset({
+    "suppressed", "onaccountsuppressionlist", "ontenantsuppressionlist", "emailvalidationsuppressed",
+})  # fmt: skip
+
+
+class Sort(StrEnum):
+    """What a body is."""
+
+    FEEDBACK = "feedback"
+    IGNORED = "ignored"
+    UNREADABLE = "unreadable"
+
+
+class Recipient(NamedTuple):
+    """One recipient, once."""
+
+    key: str
+    """The normalised address; empty where there is none, or none that can be used."""
+    spam: bool
+    """The diagnostic says so."""
+
+
+class Said(NamedTuple):
+    """What a body says."""
+
+    sort: Sort
+    reason: str = ""
+    """Of what cannot be read: with which reason it is to be set aside."""
+    kind: str = ""
+    type: str | None = None
+    subtype: str | None = None
+    feedback_id: str = ""
+    ses_message_id: str = ""
+    at: datetime | None = None
+    recipients: tuple[Recipient, ...] = ()
+
+    @property
+    def names(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """What makes two notifications one event: the feedback id, and the route."""
+        route = (self.kind, self.ses_message_id, self.type, self.subtype, self.at)
+        return ("id", self.kind, self.feedback_id), ("route", *route)
+
+    @property
+    def refuses(self) -> bool:
+        """It is SES that would not send; no mailbox has said anything new."""
+        subtype = (self.subtype or "").lower()
+        if self.kind == "complaint":
+            return subtype.endswith("suppressionlist")
+        return self.type == "Permanent" and subtype in _REFUSALS
+
+
+def read(body: str) -> Said:
+    """Read a message: out of SNS's envelope if it is in one, in either of SES's two shapes."""
+    if body.strip() == TOPIC_VALIDATED:
+        return Said(Sort.IGNORED)
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return Said(Sort.UNREADABLE, "not_json")
+    if not isinstance(said, dict):
+        return Said(Sort.UNREADABLE, "not_an_object")
+    if "notificationType" not in said and "eventType" not in said and "Type" in said:
+        return _unwrapped(said)
+    return _of_ses(said)
+
+
+def _unwrapped(envelope: Mapping[str, Any]) -> Said:
+    match envelope["Type"], envelope.get("Message"):
+        case "Notification", str(message):
+            return read(message)
+        case "SubscriptionConfirmation", _:
+            return Said(Sort.UNREADABLE, "subscription_confirmation")
+        case "UnsubscribeConfirmation", _:
+            return Said(Sort.UNREADABLE, "unsubscribe_confirmation")
+    return Said(Sort.UNREADABLE, "unknown_envelope")
+
+
+def _of_ses(said: Mapping[str, Any]) -> Said:
+    kind = said.get("notificationType") or said.get("eventType")
+    if not isinstance(kind, str):
+        if said.get("Event") == "s3:TestEvent":
+            return Said(Sort.IGNORED)
+        wrapped = "detail-type" in said and "source" in said
+        return Said(Sort.UNREADABLE, "eventbridge_wrapper" if wrapped else "no_type")
+    match kind.lower():
+        case "bounce":
+            return _feedback(said, "bounce", "bounceType", "bounceSubType", "bouncedRecipients")
+        case "complaint":
+            names = ("complaintFeedbackType", "complaintSubType", "complainedRecipients")
+            return _feedback(said, "complaint", *names)
+    return Said(Sort.IGNORED)
+
+
+def _feedback(
+    said: Mapping[str, Any], kind: str, type_: str, subtype: str, recipients: str
+) -> Said:
+    report = said.get(kind)
+    if not isinstance(report, dict):
+        return Said(Sort.UNREADABLE, "no_object")
+    entries = report.get(recipients) or []
+    if not isinstance(entries, list):
+        return Said(Sort.UNREADABLE, "recipients_not_a_list")
+    return Said(
+        Sort.FEEDBACK,
+        kind=kind,
+        type=report.get(type_),
+        subtype=report.get(subtype),
+        feedback_id=report.get("feedbackId") or "",
+        ses_message_id=said.get("mail", {}).get("messageId") or "",
+        at=_time(report.get("timestamp")),
+        recipients=tuple(_people(entries)) or (Recipient("", spam=False),),
+    )
+
+
+def _people(entries: list[Any]) -> Iterator[Recipient]:
+    """Each person once: the spelling whose diagnostic says spam, else the first; nameless all."""
+    people: dict[str, bool] = {}
+    for entry in entries:
+        key = normal(entry.get("emailAddress") if isinstance(entry, dict) else None)
+        spam = isinstance(entry, dict) and "spam" in str(entry.get("diagnosticCode")).lower()
+        if key:
+            people[key] = people.get(key, False) or spam
+        else:
+            yield Recipient("", spam)
+    for key, spam in people.items():
+        yield Recipient(key, spam)
+
+
+def normal(reported: object) -> str:
+    """What makes two spellings one address: INTERFACE's `email_key`; empty if it is none."""
+    if not isinstance(reported, str):
+        return ""
+    text = unicodedata.normalize("NFC", reported).strip()
+    if bracketed := re.search(r"<([^<>]*)>[^<>]*\Z", text):
+        text = bracketed[1].strip()
+    local, _, domain = text.rpartition("@")
+    if not local or not domain or re.search(r"\s", text):
+        return ""
+    domain = domain.removesuffix(".").lower()
+    if not domain.isascii():
+        domain = domain.encode("idna").decode()
+    return f"{local.lower()}@{domain}"
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -1,0 +1,123 @@
+"""Oracles must be right themselves: their reading beside the worker's, their word on what is wrong."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import mail
+import pytest
+from chaos.mailbox import Mailbox
+from oracles import Ledger, Sort, calls, once, read
+from oracles.books import Row
+from oracles.telling import hear
+from telling import bounced, effect, summarised, told
+from twin import Request
+
+from worker.decode import decode
+from worker.model import Ignored, Malformed
+from worker.slack.digest import digest
+from worker.slack.notices import notice
+
+PAYLOADS = Path(__file__).parents[1] / "payloads"
+EXPECTED = json.loads((PAYLOADS / "expected.json").read_text(encoding="utf-8"))
+SORTS = {"ack-warn": Sort.IGNORED, "silent": Sort.IGNORED, "dead": Sort.UNREADABLE}
+
+
+@pytest.mark.parametrize("expected", EXPECTED, ids=lambda expected: expected["file"])
+def test_the_reading_is_what_is_expected_of_each_payload(expected):
+    said = read((PAYLOADS / expected["file"]).read_text(encoding="utf-8"))
+    told_of = expected["kind"] in {"bounce", "complaint"}
+    assert said.sort is SORTS.get(
+        expected["disposition"], Sort.FEEDBACK if told_of else Sort.IGNORED
+    )
+    if said.sort is Sort.FEEDBACK:
+        keys = [recipient.key for recipient in said.recipients]
+        assert keys == [key or "" for key in dict.fromkeys(expected["recipients"])]
+
+
+def test_two_readings_of_what_schedules_publish_agree():
+    for body in Mailbox(seed=1, users=20).take(600):
+        said, decoded = read(body), decode(body)
+        if isinstance(decoded, Ignored):
+            assert said.sort is Sort.IGNORED
+        elif isinstance(decoded, Malformed):
+            assert (said.sort, said.reason) == (Sort.UNREADABLE, decoded.reason)
+        else:
+            keys = [one.address.key if one.address else "" for one in decoded]
+            assert sorted(keys) == sorted(recipient.key for recipient in said.recipients)
+            first = decoded[0].notification
+            assert (said.kind, said.type, said.subtype) == (first.kind, first.type, first.subtype)
+            assert (said.feedback_id, said.at) == (first.feedback_id, first.occurred_at)
+
+
+@pytest.fixture
+def ledger():
+    """One bounce of two people, published by both routes with different feedback ids."""
+    ledger = Ledger()
+    for feedback_id, event in (("one", False), ("other", True)):
+        ledger.publish(
+            mail.bounce("a@x.example", "b@x.example", feedback_id=feedback_id, message_id="m", event=event)
+        )  # fmt: skip
+    return ledger
+
+
+def row(recipient, feedback_id="one"):
+    at = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
+    return Row("bounce", feedback_id, "m", "Permanent", "General", at, recipient)
+
+
+def test_both_routes_are_one_event(ledger):
+    (event,) = ledger.events
+    assert (event.published, event.wanted) == (2, {"a@x.example": 1, "b@x.example": 1})
+
+
+def test_an_event_with_all_its_rows_is_applied(ledger):
+    assert ledger.take_stock(iter([row("a@x.example"), row("b@x.example", "other")])) == []
+    assert ledger.events[0].applied
+    assert not list(once.twice(ledger, []))
+
+
+def test_a_row_too_few_too_many_or_of_nobody_is_noticed(ledger):
+    strangers = ledger.take_stock(
+        iter([row("a@x.example"), row("a@x.example", "other"), row("c@x.example")])
+    )
+    assert not ledger.events[0].applied
+    assert len(list(once.twice(ledger, strangers))) == 2
+
+
+def deleting(handles, failed=(), *, client="run", clock=0.0, status=200):
+    entries = [
+        {"Id": str(number), "ReceiptHandle": handle} for number, handle in enumerate(handles)
+    ]
+    answer = {
+        "Successful": [e for e in entries if e["ReceiptHandle"] not in failed],
+        "Failed": [e | {"SenderFault": False} for e in entries if e["ReceiptHandle"] in failed],
+    }
+    return Request(
+        1, 0.0, 0.0, "DeleteMessageBatch", "feedback", {"Entries": entries}, status, "",
+        answer, ("FailEntries",), client, clock,
+    )  # fmt: skip
+
+
+def test_what_failed_must_be_tried_again_unless_the_process_was_killed():
+    failing = deleting(["a", "b"], failed=["b"])
+    assert len(list(calls.forgotten([failing], {}))) == 1
+    assert not list(calls.forgotten([failing, deleting(["b"])], {}))
+    assert not list(calls.forgotten([failing], {"run": 1.0}))
+    assert list(calls.forgotten([failing], {"run": 60.0, "another": 1.0}))
+    assert not list(calls.forgotten([failing], {}, before=0.0))
+
+
+def test_a_loop_without_a_pause_is_noticed_and_a_patient_one_is_not():
+    refused = [deleting(["a"], status=500, clock=number / 100) for number in range(100)]
+    assert len(list(calls.too_many(refused))) == 1
+    patient = [deleting(["a"], status=500, clock=float(number)) for number in range(100)]
+    assert not list(calls.too_many(patient))
+
+
+def test_the_numbers_at_the_foot_of_notices_and_digests_are_read():
+    single = notice(effect(bounced(told(), message='{"text": "outbox #7"}'), id=123))
+    folded = digest([summarised(id=number, example_com=1) for number in (5, 9, 6)])
+    posts = [{"text": post.text, "blocks": post.blocks} for post in (single, folded)]
+    heard = hear([*posts, {"text": "nobody's"}])
+    assert (dict(heard.singly), heard.folded, heard.unsigned, heard.told) == ({123: 1}, [3], 1, 4)
