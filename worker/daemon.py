@@ -55,6 +55,7 @@ def run(settings: Settings) -> int:
             relay.start()
         while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set() or _has_failed(relay)):
             consumer.look_after()
+        asked.to_stop.set()  # whatever the reason, we are leaving: a signal is to change nothing
         if consumer.failure:
             asked.to_hurry.set()  # nobody is left to work on what a long poll would bring
         log.info("worker.stopping", held=consumer.held)

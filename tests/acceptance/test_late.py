@@ -26,3 +26,12 @@ def test_a_loop_that_gets_no_further_is_named(daemon, twin, queue, slack, point,
     (late,) = [line for line in worker.lines if '"event":"loop.late"' in line]
     assert f'"loop":"{loop}"' in late
     assert '"level":"critical"' in late
+
+
+def test_a_signal_that_comes_while_a_failed_daemon_leaves_does_not_hide_the_failure(
+    daemon, twin, queue
+):
+    worker = daemon(program=failing_at("writing", "raise"))
+    twin.send(queue, mail.bounce("jane@example.com"))
+    worker.wait_for("worker.stopped")
+    assert worker.stop()[0] == 1

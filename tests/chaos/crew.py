@@ -123,8 +123,8 @@ class Worker:
         if self.thread_has_died:
             return {1}
         killed = {-signal.SIGKILL} if self._failure else set()
-        if not self.log:  # it was asked before it could listen
-            killed.add(-signal.SIGTERM)
+        if self._command == "drain" or not self.log:
+            killed.add(-signal.SIGTERM)  # it was asked before it listened, or when it was done
         return killed | ({0} if self._command == "run" else {0, 1, 3, 4})
 
     def _await_its_end(self) -> None:
