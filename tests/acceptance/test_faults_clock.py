@@ -86,7 +86,7 @@ def test_one_whose_lease_ran_out_is_deleted_by_its_second_delivery_alone(
     worker = leaping()
     with locked(environment):
         sent = twin.send(queue, mail.bounce("jane@example.com"))
-        assert twin.wait_for(lambda: twin.counts(queue).in_flight)
+        assert twin.wait_for(lambda: twin.journal.requests("ChangeMessageVisibilityBatch"))
         leaping.leap(leap)
         assert twin.wait_for(lambda: twin.counts(queue).visible, seconds=20)
         time.sleep(0.1)
@@ -107,6 +107,7 @@ class TestALeap:
         with locked(environment):
             sent = twin.send(queue, mail.bounce("jane@example.com"))
             assert twin.wait_for(lambda: twin.counts(queue).in_flight)
+            time.sleep(0.3)  # until it is known here too
             leaping.leap(leap)
             time.sleep(0.3)  # what would run out, would by now
         assert twin.wait_for(lambda: not twin.messages(queue), seconds=20)
@@ -131,9 +132,10 @@ class TestALeap:
         environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["@example.com"]'
         slack.always = broken(503)
         ses.list_address("jane@example.com")
-        leaping()
+        worker = leaping()
         twin.send(queue, mail.bounce("jane@example.com"))
-        wait_until(lambda: slack.heard and not ses.listed)
+        wait_until(lambda: not ses.listed)
+        worker.wait_for("effect.postponed")
         leaping.leap(leap)
         slack.always = None
         ses.list_address("joan@example.com")

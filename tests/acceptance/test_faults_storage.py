@@ -8,7 +8,7 @@ from contextlib import closing
 import mail
 import psycopg
 import pytest
-from running import QUICK, failing_at, patched, to_its_end, with_syncs_watched
+from running import QUICK, failing_at, patched, with_syncs_watched
 from waiting import wait_until
 
 
@@ -107,26 +107,23 @@ class TestSyncs:
         assert worker.stop()[0] == 0
 
     def test_each_delete_is_sent_after_the_sync_of_its_commit(
-        self, run, twin, queue, environment, tmp_path
+        self, daemon, run, twin, queue, tmp_path
     ):
-        """I10."""
+        """I10. One after the other, for less careful settings sync the first commit of a WAL."""
         run("db", "upgrade")
-        send(twin, queue, 30)
-        command = [*with_syncs_watched(tmp_path / "syncs", 0.2), "drain", "--json"]
-        assert to_its_end(command, environment, tmp_path).json["applied"] == 30
-        lines = [line.split() for line in (tmp_path / "syncs").read_text().splitlines()]
+        log = tmp_path / "syncs"
+        worker = daemon(program=with_syncs_watched(log, 0.1))
+        sent = []
+        for address in mail.addresses(3):
+            sent.append(twin.send(queue, mail.bounce(address)))
+            assert twin.wait_for(lambda: not twin.messages(queue))
+        assert worker.stop()[0] == 0
+        lines = [line.split() for line in log.read_text().splitlines()]
         syncs = [(float(at), float(end)) for at, end, _, path in lines if path.endswith(".db-wal")]
         ahead = twin.clock.now() - time.monotonic()
-        for request in deletes(twin):
-            handles = {entry["ReceiptHandle"] for entry in request.arguments["Entries"]}
-            received = max(
-                event.at - ahead
-                for fate in twin.journal.fates().values()
-                for event in twin.journal.story(fate.message_id)
-                if event.what == "received" and event.receipt_handle in handles
-            )
-            sent = request.at - ahead
-            assert any(received < asked and over < sent for asked, over in syncs)
+        for name, request in zip(sent, deletes(twin), strict=True):
+            received = twin.journal.story(name)[1].at - ahead
+            assert any(received < at and end < request.at - ahead for at, end in syncs)
 
     def test_each_delete_is_sent_after_postgresql_s_word_for_its_commit(
         self, daemon, twin, queue, environment, own_postgresql
