@@ -107,7 +107,9 @@ def together(start, environment, twin):
     twin.faults.add(Fault(), on=DELETE, when=note)
     environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
 
-    soon = patched("import worker.drain; worker.drain.DELIVERY_SECONDS = 1")
+    soon = patched(
+        "import worker.deliveries as d; assert d.DELIVERY_SECONDS; d.DELIVERY_SECONDS = 1"
+    )
 
     def begin(name, *arguments):
         return start(*arguments, program=soon, AWS_ACCESS_KEY_ID=name)
