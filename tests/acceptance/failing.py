@@ -21,6 +21,7 @@ from typing import Any
 from syncs import Syncs
 
 from worker import app
+from worker.app.effects import SLACK_LEASE_SECONDS
 from worker.cli import main
 from worker.consumer import polling, settling, writing
 from worker.consumer.leases import Leases
@@ -37,7 +38,6 @@ from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.removals import Ledger
 from worker.store.sqlite.transaction import SqliteTransaction
 from worker.suppression import SuppressionList
-from worker.volume import Volume
 
 BEFORE, AFTER = "before", "after"
 FIRED = "a scripted failure has come\n"
@@ -110,7 +110,7 @@ def around(
 def hasten(patience: float) -> None:
     """Have loops be late after so many seconds."""
     polling.CALL_SECONDS = settling.STEP_SECONDS = writing.STUCK_SECONDS = patience
-    lane.MARK_SECONDS = patience - Volume(name="").lease_seconds
+    lane.MARK_SECONDS = patience - SLACK_LEASE_SECONDS
 
 
 def fail(action: str) -> None:

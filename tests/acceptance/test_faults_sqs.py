@@ -118,6 +118,23 @@ def test_each_call_that_is_throttled_is_repeated_later(daemon, twin, queue, book
     assert worker.stop()[0] == 0
 
 
+def test_while_deletes_alone_are_away_nothing_more_is_received(daemon, twin, queue, books):
+    """What is applied and not deleted would come again until the redrive policy moves it."""
+    rule = twin.faults.add(SERVICE_UNAVAILABLE, on=DELETE)
+    for address in mail.addresses(500):
+        twin.send(queue, mail.bounce(address))
+    worker = daemon(program=patched(SOON))
+    worker.wait_for("queue.unavailable")
+    wait_until(lambda: not twin.long_polls and twin.counts(queue).in_flight >= 50)
+    held = twin.counts(queue).in_flight
+    time.sleep(1)
+    assert twin.counts(queue).in_flight == held < 500
+    rule.stop()
+    assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+    assert books.count("events") == 500
+    assert {fate.received for fate in twin.journal.fates().values()} == {1}
+
+
 def test_a_hand_back_that_is_throttled_is_repeated(run, twin, queue):
     """F12."""
     twin.faults.add(SERVICE_UNAVAILABLE, on=SEND)

@@ -9,13 +9,23 @@ from worker.errors import Unavailable
 from worker.model import Received
 from worker.queue import LARGEST_BATCH, Unsettled
 
+Away = Callable[[Unavailable], None]
+"""Learns that SQS did not take a call at all, however often it was made."""
 BatchCall = Callable[[Sequence[Received]], list[Unsettled]]
 
 log = structlog.get_logger()
 
 
+class _Failed(Unavailable):
+    """SQS took the call, and failed entries of it."""
+
+
 def in_tens(
-    what: str, messages: Sequence[Received], call: BatchCall, again: Retrying
+    what: str,
+    messages: Sequence[Received],
+    call: BatchCall,
+    again: Retrying,
+    away: Away = lambda _: None,
 ) -> list[Received]:
     """Make the call for all of them, ten at a time; return those for which it failed.
 
@@ -25,12 +35,13 @@ def in_tens(
     """
     failed: list[Received] = []
     for start in range(0, len(messages), LARGEST_BATCH):
-        failed += _entry_by_entry(what, messages[start : start + LARGEST_BATCH], call, again)
+        some = messages[start : start + LARGEST_BATCH]
+        failed += _entry_by_entry(what, some, call, again, away)
     return failed
 
 
 def _entry_by_entry(
-    what: str, messages: Sequence[Received], call: BatchCall, again: Retrying
+    what: str, messages: Sequence[Received], call: BatchCall, again: Retrying, away: Away
 ) -> list[Received]:
     """Repeat the call for the entries that failed through no fault of ours."""
     left, ours = messages, list[Received]()
@@ -45,12 +56,14 @@ def _entry_by_entry(
                 log.warning("message.unsettled", call=what, message_id=name, code=one.code)
         left = [one.received for one in unsettled if one.again]
         if left:
-            raise Unavailable(f"{what}: {unsettled[0].code}")
+            raise _Failed(f"{what}: {unsettled[0].code}")
 
     try:
         again(once)
     except Unavailable as error:
         log.warning("messages.unsettled", call=what, count=len(left), error=str(error))
+        if not isinstance(error, _Failed):
+            away(error)
     else:
         left = []
     return [*ours, *left]

@@ -1,4 +1,4 @@
-"""SQS lets us receive and not settle: a permission is missing, or was taken away.
+"""SQS lets us receive and not settle: a permission is missing, or deletes alone are away.
 
 What is received meanwhile would circle until the redrive policy moves it, applied as it is. So
 nothing is received until a delete succeeds.
@@ -11,7 +11,7 @@ import structlog
 
 from worker.consumer.leases import Leases
 from worker.consumer.pace import Pace
-from worker.errors import Refused, Stopped
+from worker.errors import Refused, Stopped, Unavailable
 from worker.health import Health, Pulse
 from worker.model import Received
 from worker.queue import LARGEST_BATCH, Queue
@@ -43,18 +43,23 @@ class Refusal:
         self._again = while_away(self._pause, lambda _, __: None)  # the first time was told
 
     def wait_out(
-        self, refused: Refused, messages: Sequence[Received], queue: Queue, pulse: Pulse
+        self, why: Refused | Unavailable, messages: Sequence[Received], queue: Queue, pulse: Pulse
     ) -> None:
-        """Have nobody receive, and try again to delete these, until it is allowed.
+        """Have nobody receive, and try again to delete these, until SQS takes it.
+
+        Whoever does not wait gives up at once when it is refused; what is away comes again.
 
         One whose visibility timeout has ended is left alone: it comes again, and is a duplicate.
         """
-        self._pace.halt("deletes")
-        self.say_once("delete", refused)
         if self._give_up:
-            self._give_up(refused)
+            if isinstance(why, Refused):
+                self.say_once("delete", why)
+                self._pace.halt("deletes")
+                self._give_up(why)
             return
-        self._health.trouble("deletes", refused)
+        self._pace.halt("deletes")
+        self.say_once("delete", why)
+        self._health.trouble("deletes", why)
         pulse.rest()
         try:
             self._pause(SOON_SECONDS)
@@ -66,11 +71,12 @@ class Refusal:
         self._pace.go_on("deletes")
         log.info("queue.allows", call="delete")
 
-    def say_once(self, call: str, refused: Refused) -> None:
-        """Say that it is refused, unless it has been since the last success."""
+    def say_once(self, call: str, why: Refused | Unavailable) -> None:
+        """Say that it is refused, or away, unless it has been since the last success."""
         if call not in self._told:
             self._told.add(call)
-            log.error("queue.refuses", call=call, error=str(refused))
+            event = "queue.refuses" if isinstance(why, Refused) else "queue.unavailable"
+            log.error(event, call=call, error=str(why))
 
     def forget(self, call: str) -> None:
         """It has succeeded."""

@@ -12,12 +12,12 @@ import structlog
 
 from worker import clock
 from worker.books import Books
-from worker.consumer.entries import BatchCall, in_tens
+from worker.consumer.entries import Away, BatchCall, in_tens
 from worker.consumer.leases import Leases
 from worker.consumer.refusal import Refusal
 from worker.consumer.tally import Tally
 from worker.effects import Owed
-from worker.errors import Refused
+from worker.errors import Refused, Unavailable
 from worker.health import Pulse
 from worker.model import DeadLetter, Delete, Handled, Outcome, Received, Release
 from worker.queue import LARGEST_BATCH, Queue, Unsettled
@@ -111,10 +111,14 @@ class Settler:
 
     def _delete(self, messages: Sequence[Received]) -> None:
         ours = self._ours("delete", messages)
+        away: list[Unavailable] = []
         try:
-            self._in_tens("delete", ours, self._queue.delete)
+            self._in_tens("delete", ours, self._queue.delete, away.append)
         except Refused as refused:
             self._refusal.wait_out(refused, ours, self._queue, self._pulse)
+        else:
+            if away:
+                self._refusal.wait_out(away[-1], ours, self._queue, self._pulse)
 
     def _release(self, releases: Sequence[tuple[Received, float]]) -> None:
         """Give messages back."""
@@ -193,9 +197,15 @@ class Settler:
             self._longest_send = max(self._longest_send, clock.now() - began)
         return "dead_letter_queue"
 
-    def _in_tens(self, what: str, messages: Sequence[Received], call: BatchCall) -> None:
+    def _in_tens(
+        self,
+        what: str,
+        messages: Sequence[Received],
+        call: BatchCall,
+        away: Away = lambda _: None,
+    ) -> None:
         def alive(some: Sequence[Received]) -> list[Unsettled]:
             self._pulse.within(STEP_SECONDS)
             return call(some)
 
-        in_tens(what, messages, alive, self._again)
+        in_tens(what, messages, alive, self._again, away)
