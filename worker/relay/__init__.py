@@ -70,7 +70,8 @@ class Relay:
     def nudge(self) -> None:
         """Look at once: something new is owed."""
         for worker in self._workers:
-            worker.wake.set()
+            if not worker.wake.is_set():  # it is asked after every message, and seldom to do
+                worker.wake.set()
 
     def stop(self) -> None:
         """Begin no more deliveries."""

@@ -1,9 +1,10 @@
 """The path's statements, by the driver's own means: every message goes through these."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -40,14 +41,32 @@ _CHANGE_USER = f"""
 """
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    places = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
+ROWS = 10
+"""In one statement: sqlite3 lets go of the interpreter for each, and has to wait for it again."""
 
 
-_ADD_USER = _insert("users", USER_COLUMNS)
-_ADD_EVENT = _insert("events", EVENT_COLUMNS)
-_OWE = _insert("outbox", OUTBOX_COLUMNS)
+def _insert(table: str, columns: Sequence[str], rows: int = 1) -> str:
+    places = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([places] * rows)}"
+
+
+class _Insert:
+    """Adds any number of rows to a table."""
+
+    def __init__(self, table: str, columns: Sequence[str]) -> None:
+        self._one = _insert(table, columns)
+        self._many = _insert(table, columns, ROWS)
+
+    def __call__(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
+        whole = len(rows) - len(rows) % ROWS
+        for start in range(0, whole, ROWS):
+            connection.execute(self._many, _plain(chain.from_iterable(rows[start : start + ROWS])))
+        connection.executemany(self._one, map(_plain, rows[whole:]))
+
+
+_add_users = _Insert("users", USER_COLUMNS)
+_add_events = _Insert("events", EVENT_COLUMNS)
+_owe = _Insert("outbox", OUTBOX_COLUMNS)
 _QUARANTINE = _insert("quarantine", QUARANTINE_COLUMNS) + " ON CONFLICT DO NOTHING"
 
 
@@ -70,17 +89,15 @@ class SqliteTransaction:
 
     def save(self, page: Page) -> None:
         """Write the events, the users as the page leaves them, and the effects that are owed."""
-        write = self._connection.executemany
-        if page.created:
-            write(_ADD_USER, [_plain(user_row(user)) for user in page.created.values()])
-        if page.changed:
-            write(_CHANGE_USER, [_plain(feedback_row(user)) for user in page.changed.values()])
-        write(_ADD_EVENT, [_plain(event_row(decision)) for decision in page.decisions])
+        _add_users(self._connection, [user_row(user) for user in page.created.values()])
+        changes = map(_plain, map(feedback_row, page.changed.values()))
+        self._connection.executemany(_CHANGE_USER, changes)
+        _add_events(self._connection, [event_row(decision) for decision in page.decisions])
         self.owe(page.owed)
 
     def owe(self, effects: Sequence[Owed]) -> None:
         """Write effects into the outbox."""
-        self._connection.executemany(_OWE, [_plain(outbox_row(owed)) for owed in effects])
+        _owe(self._connection, [outbox_row(owed) for owed in effects])
 
     def touch(self) -> None:
         """Write something that changes nothing, so that the commit needs the disk."""
@@ -93,8 +110,8 @@ class SqliteTransaction:
         self._connection.execute(_QUARANTINE, _plain(row))
 
 
-def _plain(row: Sequence[Any]) -> list[Any]:
-    return [_text(value) if isinstance(value, datetime) else value for value in row]
+def _plain(values: Iterable[object]) -> list[object]:
+    return [_text(value) if isinstance(value, datetime) else value for value in values]
 
 
 @lru_cache(maxsize=256)  # all messages of a receive have its time
