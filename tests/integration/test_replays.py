@@ -407,7 +407,8 @@ class TestTrouble:
                 raise ZeroDivisionError
             return real(body, topics)
 
-        monkeypatch.setattr(process, "decode", explode)
+        for module in (process, applying):
+            monkeypatch.setattr(module, "decode", explode)
         return [f"bomb {number}" for number in range(3)]
 
     def test_letters_that_all_break_alike_are_no_outage(self, replay, twin, bombs):
@@ -421,6 +422,12 @@ class TestTrouble:
         for _ in range(5):
             let_go(twin, hold(twin, 2))
         done = replay()
+    def test_a_dry_run_foretells_that(self, replay, twin, schema, bombs):
+        fill(twin, bombs[0], mail.bounce("jane@example.com"), *bombs[1:])
+        ahead = replay(dry_run=True)
+        assert (outcomes(ahead), ahead["status"]) == ([1, 0, 0, 3, 0], 0)
+        assert outcomes(replay()) == [1, 0, 0, 3, 0]
+
         assert (outcomes(done), done["status"]) == ([1, 0, 0, 1, 0], 3)
         assert done["stayed"] == [
             {"outcome": "deferred", "reason": "ZeroDivisionError", "count": 1}
