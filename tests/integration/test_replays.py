@@ -539,6 +539,7 @@ class TestSendingBack:
 
 
 class TestMovesBySqs:
+        assert "--by-sqs" not in done["said"], "which would send theirs here"
     def test_sqs_moves_the_queue_and_the_quarantine_is_sent(
         self, replay, twin, queue, environment, books
     ):

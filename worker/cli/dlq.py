@@ -106,7 +106,7 @@ def show(settings: "Settings", message_id: str, as_json: bool) -> None:
 )
 @click.option(
     "--by-sqs", is_flag=True, show_default="off",
-    help="With --to-queue: SQS itself moves the whole dead-letter queue.",
+    help="With --to-queue: SQS itself moves the dead-letter queue, other queues' letters too.",
 )  # fmt: skip
 @json_option
 @with_settings

@@ -91,7 +91,7 @@ def remarks(replayed: "Replayed", plan: "Plan") -> Iterator[str]:
         )
     if account.no_queue:
         yield NO_QUEUE
-    elif plan.to_queue and not plan.by_sqs and plan.wanted.everything and account.sent:
+    elif _sqs_might_have_done_it(account, plan):
         yield "SQS can move a whole dead-letter queue by itself, and faster: add --by-sqs"
 
 
@@ -113,6 +113,12 @@ def exit_status(account: "Account", failure: BaseException | None) -> Exit:
     """FAILED before REMAIN before SET_ASIDE; an id that is not there is a failure."""
     if failure or (account.missing_ids and not account.remaining):
         return Exit.FAILED
+def _sqs_might_have_done_it(account: "Account", plan: "Plan") -> bool:
+    """Tell whether to recommend it: SQS would send other queues' letters here, too."""
+    all_sent = plan.to_queue and not plan.by_sqs and plan.wanted.everything
+    return bool(all_sent and account.sent and not account.strangers)
+
+
     if account.remaining:
         return Exit.REMAIN
     return Exit.SET_ASIDE if account.stayed else Exit.DONE
