@@ -182,7 +182,7 @@ def delete(
       ses-worker dlq delete --reason foreign_topic --yes
     """
     from worker.cli.progress import Progress
-    from worker.cli.replayed import exit_status, missing
+    from worker.cli.replayed import exit_status, missing, remaining
     from worker.dead_letters.deleting import Deletion
 
     wanted = _wanted(reasons, ids)
@@ -203,7 +203,7 @@ def delete(
     account, failure = deletion.account, deletion.failure
     figures = {"deleted": account.deleted, "remaining": account.remaining}
     click.echo(json.dumps(figures) if as_json else f"{account.deleted:,} letters deleted")
-    for sentence in missing(account):
+    for sentence in (*missing(account), *remaining(account)):
         say(sentence)
     if failure:
         say(failure)
