@@ -31,6 +31,8 @@ MOST_ATTRIBUTES = 10
 """Message attributes of one message."""
 LONGEST_HOLD_SECONDS = 43_200
 """How long a message can be kept invisible, from its receive on: 12 hours."""
+LATE_SECONDS = 5
+"""An answer that comes so long after the end of its long poll has lain somewhere for a while."""
 
 
 class Counts(Struct, frozen=True):
@@ -107,6 +109,7 @@ class Queue:
 
     def receive(self, most: int, wait_seconds: int) -> list[Received]:
         """Long-poll for at most `most` (1 to 10) messages."""
+        asked_at = clock.now()
         answer = self._call(
             "receive_message",
             MaxNumberOfMessages=most,
@@ -115,7 +118,11 @@ class Queue:
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             MessageAttributeNames=["All"],
         )
-        received_at, lease_until = datetime.now(UTC), clock.now() + self.visibility_seconds
+        received_at, now = datetime.now(UTC), clock.now()
+        # A process that was suspended meanwhile finds an old answer in its socket; the leases may
+        # have begun as soon as it asked.
+        is_late = now > asked_at + wait_seconds + LATE_SECONDS
+        lease_until = (asked_at if is_late else now) + self.visibility_seconds
         # An empty list may be absent from the answer.
         return [
             as_received(message, received_at, lease_until) for message in answer.get("Messages", ())

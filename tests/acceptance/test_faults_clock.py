@@ -1,7 +1,8 @@
 """Leases that run out, and a wall clock that leaps: F19 and F28 of tests/FAULTS.md."""
 
+import sqlite3
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import mail
@@ -124,6 +125,19 @@ class TestALeap:
         assert len(twin.journal.requests()) - asked < 40, "nor makes it spin"
         rule.stop()
         assert twin.wait_for(lambda: twin.long_polls, seconds=20)
+
+    def test_stalls_no_outage_of_the_books(self, leaping, twin, queue, books, tmp_path):
+        worker = leaping()
+        assert twin.wait_for(lambda: twin.long_polls)
+        with closing(sqlite3.connect(tmp_path / "worker.db")) as other:
+            other.execute("ALTER TABLE events RENAME COLUMN status TO dsn_status")
+            twin.send(queue, mail.bounce("jane@example.com"))
+            worker.wait_for("store.unavailable")
+            leaping.leap(-DAY)
+            time.sleep(0.3)  # until it has looked again
+            other.execute("ALTER TABLE events RENAME COLUMN dsn_status TO status")
+        assert twin.wait_for(lambda: not twin.messages(queue), seconds=20)
+        assert books.count("events") == 1
 
     @LEAPS
     def test_stalls_no_effect_and_no_limit(

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 from twin import OmitEntries, Twin
 
+from worker import clock
 from worker.aws import AwsRefused
 from worker.model import DeadLetter, Reason
 from worker.queue import Queue, Unsettled, _unsettled
@@ -119,6 +120,18 @@ def test_a_receive_asks_for_the_visibility_that_is_set(twin, url, queue):
     assert request.arguments["VisibilityTimeout"] == 77
     assert twin.messages(url)[0].visible_at - twin.clock.now() == pytest.approx(77, abs=10)
     assert received.receive_count == 1
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(0, 77), (4, 77), (300, -223)])
+def test_an_answer_that_lay_in_the_socket_of_a_suspended_process_brings_an_old_lease(
+    twin, url, queue, monkeypatch, seconds, left
+):
+    """Somebody else may have had the message, and done with it, before we woke up."""
+    twin.send(url, "x")
+    times = iter([1_000.0, 1_000.0 + seconds])
+    monkeypatch.setattr(clock, "now", lambda: next(times))
+    (received,) = queue.receive(10, 1)
+    assert received.lease_until == 1_000 + seconds + left
 
 
 class TestDeadLetters:

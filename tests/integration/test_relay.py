@@ -12,6 +12,7 @@ from msgspec import structs
 from sqlalchemy import event
 from structlog.testing import capture_logs
 
+from worker import relay as relaying
 from worker import volume as volumes
 from worker.decode import decode
 from worker.effects import (
@@ -330,6 +331,31 @@ def test_two_workers_share_the_work_and_deliver_nothing_twice(store, message):
     delivered = [number for sender in senders for number in sender.delivered]
     assert len(delivered) == len(set(delivered)) == 60
     assert states(store) == {"delivered": 60}
+
+
+def test_a_stop_that_was_waited_for_elsewhere_is_not_waited_for_once_more(
+    store, message, monkeypatch
+):
+    """A daemon stops relay and consumer together; the two bounds do not add up."""
+    monkeypatch.setattr(relaying, "STOP_SECONDS", 0.1)
+    owe(store, message)
+    under_way, over = threading.Event(), threading.Event()
+
+    def hanging(_):
+        under_way.set()
+        over.wait(60)
+        return Sent(), ()
+
+    relay = Relay(Outbox(store), [work(hanging)], Patience(), Health())
+    relay.start()
+    assert under_way.wait(30)
+    relay.stop()
+    time.sleep(0.1)  # the consumer's share
+    monkeypatch.setattr(relaying, "STOP_SECONDS", 50)
+    began = time.monotonic()
+    assert not relay.finish()
+    assert time.monotonic() - began < 20
+    over.set()
 
 
 def test_slots_are_handed_out_a_second_apart_whoever_asks(store):

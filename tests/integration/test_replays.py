@@ -1,5 +1,7 @@
 """Replays and deletions against a real queue over HTTP and real books, without a process each."""
 
+import os
+import signal
 import threading
 import time
 from contextlib import contextmanager
@@ -355,7 +357,9 @@ class TestTrouble:
     def test_entries_that_fail_through_us_stay_and_are_duplicates_next_time(self, replay, twin):
         fill(twin, *bounces(3))
         twin.faults.add(FailEntries({"1"}, sender_fault=True), on=DELETE, times=1)
-        assert replay()["applied"] == 3
+        done = replay()
+        assert (done["applied"], done["remaining"], done["status"]) == (3, 1, 4)
+        assert "1 remain though they are done with" in done["said"]
         assert all_visible(twin, 1)
         assert outcomes(replay()) == [0, 1, 0, 0, 0]
 
@@ -370,7 +374,8 @@ class TestTrouble:
             return real(*arguments)
 
         monkeypatch.setattr(applying, "process", slow)
-        assert replay(limit=1)["applied"] == 1
+        done = replay(limit=1)
+        assert (done["applied"], done["remaining"], done["status"]) == (1, 1, 4)
         assert twin.journal.requests("DeleteMessageBatch") == []
         assert twin.journal.requests("ChangeMessageVisibilityBatch") == []
         assert len(twin.messages(DLQ)) == 1
@@ -407,7 +412,8 @@ class TestTrouble:
                 raise ZeroDivisionError
             return real(body, topics)
 
-        monkeypatch.setattr(process, "decode", explode)
+        for module in (process, applying):
+            monkeypatch.setattr(module, "decode", explode)
         return [f"bomb {number}" for number in range(3)]
 
     def test_letters_that_all_break_alike_are_no_outage(self, replay, twin, bombs):
@@ -415,6 +421,12 @@ class TestTrouble:
         done = replay()
         assert (outcomes(done), done["status"]) == ([0, 0, 0, 3, 0], 3)
         assert all_visible(twin, 3)
+
+    def test_a_dry_run_foretells_that(self, replay, twin, schema, bombs):
+        fill(twin, bombs[0], mail.bounce("jane@example.com"), *bombs[1:])
+        ahead = replay(dry_run=True)
+        assert (outcomes(ahead), ahead["status"]) == ([1, 0, 0, 3, 0], 0)
+        assert outcomes(replay()) == [1, 0, 0, 3, 0]
 
     def test_one_that_breaks_is_deferred_however_often_it_was_looked_at(self, replay, twin, bombs):
         fill(twin, bombs[0], mail.bounce("jane@example.com"))
@@ -527,6 +539,7 @@ class TestSendingBack:
         done = replay(to_queue=True)
         assert (done["sent"], done["remaining"], done["status"]) == (1, 0, 0)
         assert "the queue orders" in done["said"]
+        assert "--by-sqs" not in done["said"], "which would send theirs here"
         assert bodies(twin) == ["theirs"]
         assert replay(to_queue=True, ids=[theirs])["sent"] == 1
 
@@ -583,6 +596,42 @@ class TestDeletions:
         fill(twin, "three")
         deletion.delete(known)
         assert (deletion.account.deleted, bodies(twin)) == (2, ["three"])
+
+    @pytest.fixture
+    def handlers(self):
+        """Those of the tests, again afterwards."""
+        before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+        yield
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def test_a_signal_while_they_are_counted_ends_it(self, settings, twin, schema, handlers):
+        fill(twin, *bounces(25))
+        signals = iter([signal.SIGINT])
+
+        def interrupt(_):
+            for number in signals:
+                os.kill(os.getpid(), number)
+                time.sleep(0.2)
+
+        with pytest.raises(Unavailable, match="nothing was deleted"):
+            Deletion(settings(), Wanted()).look(interrupt)
+        assert all_visible(twin, 25)
+
+    def test_what_sqs_does_not_delete_is_not_said_to_be_deleted(self, delete, twin, schema):
+        fill(twin, "one", "two", "three")
+        twin.faults.add(FailEntries({"1"}, sender_fault=True), on=DELETE, times=1)
+        account = delete().account
+        assert (account.deleted, account.remaining, all_visible(twin, 1)) == (2, 1, True)
+        assert shown.exit_status(account, None) == 4
+        assert "1 remain" in "".join(shown.remaining(account))
+
+    def test_those_before_a_refusal_are_counted(self, delete, twin, schema):
+        fill(twin, *bounces(25))
+        twin.faults.add(ACCESS_DENIED, on=DELETE, first=3)
+        deletion = delete()
+        assert (deletion.account.deleted, len(twin.messages(DLQ))) == (20, 5)
+        assert "AccessDenied" in str(deletion.failure)
 
     def test_what_others_hold_remains(self, delete, twin, schema):
         fill(twin, "one", "two")

@@ -77,7 +77,7 @@ def _was_in_vain(request: Request) -> bool:
 def _to_be_repeated(request: Request) -> list[Any]:
     """Entries that SQS says are its own fault, or does not mention; all, where the call failed."""
     entries: list[Any] = request.arguments.get("Entries", [])
-    if request.status == 0 or request.status >= 500:
+    if request.status == 0 or request.status >= 500 or "Throttl" in request.code:
         return entries
     if request.status != 200 or request.answer is None:
         return []

@@ -85,7 +85,7 @@ def test_a_row_too_few_too_many_or_of_nobody_is_noticed(ledger):
     assert len(list(once.twice(ledger, strangers))) == 2
 
 
-def deleting(handles, failed=(), *, client="run", clock=0.0, status=200):
+def deleting(handles, failed=(), *, client="run", clock=0.0, status=200, code=""):
     entries = [
         {"Id": str(number), "ReceiptHandle": handle} for number, handle in enumerate(handles)
     ]
@@ -94,7 +94,7 @@ def deleting(handles, failed=(), *, client="run", clock=0.0, status=200):
         "Failed": [e | {"SenderFault": False} for e in entries if e["ReceiptHandle"] in failed],
     }
     return Request(
-        1, 0.0, 0.0, "DeleteMessageBatch", "feedback", {"Entries": entries}, status, "",
+        1, 0.0, 0.0, "DeleteMessageBatch", "feedback", {"Entries": entries}, status, code,
         answer, ("FailEntries",), client, clock,
     )  # fmt: skip
 
@@ -106,6 +106,16 @@ def test_what_failed_must_be_tried_again_unless_the_process_was_killed():
     assert not list(calls.forgotten([failing], {"run": 1.0}))
     assert list(calls.forgotten([failing], {"run": 60.0, "another": 1.0}))
     assert not list(calls.forgotten([failing], {}, before=0.0))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "again"),
+    [(503, "ServiceUnavailable", 1), (400, "ThrottlingException", 1), (403, "RequestThrottled", 1),
+     (0, "", 1), (403, "AccessDenied", 0)],
+)  # fmt: skip
+def test_so_must_all_of_a_call_that_sqs_had_no_time_for(status, code, again):
+    failing = deleting(["a"], status=status, code=code)
+    assert len(list(calls.forgotten([failing], {}))) == again
 
 
 def test_a_loop_without_a_pause_is_noticed_and_a_patient_one_is_not():

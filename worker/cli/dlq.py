@@ -106,7 +106,7 @@ def show(settings: "Settings", message_id: str, as_json: bool) -> None:
 )
 @click.option(
     "--by-sqs", is_flag=True, show_default="off",
-    help="With --to-queue: SQS itself moves the whole dead-letter queue.",
+    help="With --to-queue: SQS itself moves the dead-letter queue, other queues' letters too.",
 )  # fmt: skip
 @json_option
 @with_settings
@@ -182,7 +182,7 @@ def delete(
       ses-worker dlq delete --reason foreign_topic --yes
     """
     from worker.cli.progress import Progress
-    from worker.cli.replayed import exit_status, missing
+    from worker.cli.replayed import exit_status, missing, remaining
     from worker.dead_letters.deleting import Deletion
 
     wanted = _wanted(reasons, ids)
@@ -203,7 +203,7 @@ def delete(
     account, failure = deletion.account, deletion.failure
     figures = {"deleted": account.deleted, "remaining": account.remaining}
     click.echo(json.dumps(figures) if as_json else f"{account.deleted:,} letters deleted")
-    for sentence in missing(account):
+    for sentence in (*missing(account), *remaining(account)):
         say(sentence)
     if failure:
         say(failure)

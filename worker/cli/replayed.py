@@ -84,15 +84,25 @@ def remarks(replayed: "Replayed", plan: "Plan") -> Iterator[str]:
     if account.newcomers:
         yield f"{account.newcomers:,} came since this began, and stay"
     yield from missing(account)
-    if account.remaining:
-        yield (
-            f"{account.remaining:,} remain: left at a limit or a signal, or held by others, "
-            "who may be looking at them"
-        )
+    yield from remaining(account)
     if account.no_queue:
         yield NO_QUEUE
-    elif plan.to_queue and not plan.by_sqs and plan.wanted.everything and account.sent:
+    elif _sqs_might_have_done_it(account, plan):
         yield "SQS can move a whole dead-letter queue by itself, and faster: add --by-sqs"
+
+
+def remaining(account: "Account") -> Iterator[str]:
+    """Say what is there still, and why."""
+    if account.undeleted:
+        yield (
+            f"{account.undeleted:,} remain though they are done with: SQS did not delete them, or "
+            "too late; replayed again they are duplicates"
+        )
+    if others := account.remaining - account.undeleted:
+        yield (
+            f"{others:,} remain: left at a limit or a signal, or held by others, "
+            "who may be looking at them"
+        )
 
 
 def missing(account: "Account") -> Iterator[str]:
@@ -101,6 +111,12 @@ def missing(account: "Account") -> Iterator[str]:
         yield f"no letter {message_id} came by"
     for reason in sorted(account.unmet_reasons):
         yield f"no letter has the reason {reason}; `ses-worker dlq list` says which there are"
+
+
+def _sqs_might_have_done_it(account: "Account", plan: "Plan") -> bool:
+    """Tell whether to recommend it: SQS would send other queues' letters here, too."""
+    all_sent = plan.to_queue and not plan.by_sqs and plan.wanted.everything
+    return bool(all_sent and account.sent and not account.strangers)
 
 
 def status(replayed: "Replayed", plan: "Plan") -> Exit:

@@ -21,7 +21,9 @@ class Account:
         self.sent = 0
         self.deleted = 0
         self.remaining = 0
-        """Letters that are meant and that nothing was done to."""
+        """Letters that are meant and are there still: nothing was done to them, or `undeleted`."""
+        self.undeleted = 0
+        """Letters that are done with and that SQS did not delete."""
         self.stayed: Counter[tuple[str, str]] = Counter()
         """Letters that stay where they are, by outcome and the reason for it."""
         self.refused: Counter[str] = Counter()
@@ -56,6 +58,11 @@ class Account:
     def all_found(self) -> bool:
         """Every letter that was named has come by."""
         return bool(self._wanted.message_ids) and not self.missing_ids
+
+    def not_deleted(self, count: int) -> None:
+        """So many are done with and lie where they lay."""
+        self.undeleted += count
+        self.remaining += count
 
     def not_seen(self, count: int) -> None:
         """So many did not come by, for others hold them or we left off; they may be meant."""

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from worker.consumer import Tally
 from worker.consumer.writing import HANGING_SECONDS
 from worker.decode import decode
-from worker.errors import Misconfigured, Unavailable
+from worker.errors import Misconfigured, Unavailable, WorkerError
 from worker.letters import Letter
-from worker.model import DeadLetter, Delete, Handled, Outcome, Received, User
+from worker.model import DeadLetter, Delete, Handled, Outcome, Received, Release, User
 from worker.page import Page
 from worker.policy import Policy
 from worker.process import process
@@ -110,8 +110,19 @@ class Foretell:
             self._tally.ended(verdict.outcome)
         return verdicts
 
-    @when_raced
     def _look(self, batch: Sequence[Received]) -> list[Handled]:
+        """Decide; of letters that break, which may be why they lie here, each by itself."""
+        try:
+            return self._look_at(batch)
+        except WorkerError:
+            raise
+        except Exception as error:  # noqa: BLE001 whatever one letter can break
+            if len(batch) > 1:
+                return [self._look([one])[0] for one in batch]
+            return [Handled(batch[0], Release(0), error=error)]
+
+    @when_raced
+    def _look_at(self, batch: Sequence[Received]) -> list[Handled]:
         opened = [(received, decode(received.body, self._policy.topics)) for received in batch]
         feedback = [item for _, content in opened if isinstance(content, tuple) for item in content]
         with suppress(_Seen), self._store.transaction() as transaction:

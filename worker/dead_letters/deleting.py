@@ -9,7 +9,7 @@ from worker.dead_letters.in_quarantine import InQuarantine
 from worker.dead_letters.in_queue import InQueue
 from worker.dead_letters.passage import Act, Passage, Watch
 from worker.dead_letters.place import Place
-from worker.errors import WorkerError
+from worker.errors import Unavailable, WorkerError
 from worker.letters import Letter, Wanted, Where
 from worker.settings import Settings
 
@@ -26,6 +26,7 @@ class Deletion:
     def __init__(self, settings: Settings, wanted: Wanted) -> None:
         self.account = Account(wanted)
         self.failure: WorkerError | None = None
+        self._stopped = False
         self._settings = settings
         self._wanted = wanted
 
@@ -33,7 +34,8 @@ class Deletion:
         """Find those that are meant, and leave them where they are.
 
         Raises:
-            Misconfigured, Unavailable, Refused: a place cannot be looked into.
+            Misconfigured, Unavailable, Refused: a place cannot be looked into, or a signal came:
+                nobody is asked about a part of them.
 
         """
         found: Known = set()
@@ -44,6 +46,8 @@ class Deletion:
         self._go(note, watch=watch)
         if self.failure:
             raise self.failure
+        if self._stopped:
+            raise Unavailable("stopped before all were counted: nothing was deleted")
         return found
 
     def delete(self, only: Known | None = None, watch: Watch = lambda _: None) -> None:
@@ -60,6 +64,7 @@ class Deletion:
             self.account.deleted += len(letters)
 
         self._go(act, lambda one: only is None or (one.where, one.message_id) in only, watch)
+        self.account.deleted -= self.account.undeleted
 
     def _go(
         self,
@@ -75,6 +80,7 @@ class Deletion:
                 see_through(desk.asked, lambda: self._through(desk, passage))
             except WorkerError as error:
                 self.failure = error
+            self._stopped = stop.is_set()
 
     def _through(self, desk: Desk, passage: Passage) -> None:
         passage.go_through(InQuarantine(desk.store, self._wanted))

@@ -39,6 +39,10 @@ class InQuarantine:
         if letters:
             remove_letters(self._store, [letter.row_id for letter in letters])
 
+    def undeleted(self) -> int:
+        """None: rows are removed, or it is an error."""
+        return 0
+
     def unseen(self) -> int:
         """Count those that are meant and did not come."""
         return count_letters(self._store, self._wanted, after=self._came_to, up_to=self._last)

@@ -74,6 +74,10 @@ class InQueue:
         """Delete them, entry by entry; what is not deleted now is when it comes again."""
         self._delete([self._held[letter.message_id] for letter in letters])
 
+    def undeleted(self) -> int:
+        """Tell how many were to be removed and have not shown again since."""
+        return len(self._done & self._held.keys())
+
     def unseen(self) -> int:
         """Tell how many there are, by SQS's counts, beside those that came and stay."""
         return max(0, self.counts().total - len(self._held))
@@ -140,9 +144,9 @@ class InQueue:
 
     def _delete(self, messages: Sequence[Received]) -> None:
         """Delete what is ours still; with a handle that has run out it would be somebody else's."""
-        self._done |= {received.message_id for received in messages}
         ours = [received for received in messages if _is_leased(received)]
         failed = in_tens("delete", ours, self._queue.delete, self._again)
+        self._done |= {received.message_id for received in messages}
         kept = {received.message_id for received in failed}
         kept |= {received.message_id for received in messages if not _is_leased(received)}
         for received in messages:

@@ -56,6 +56,7 @@ class Passage:
                 raise
             self._account.not_seen(place.unseen())
         finally:
+            self._account.not_deleted(place.undeleted())
             place.give_back()
 
     def _go_through(self, place: Place) -> None:

@@ -29,6 +29,9 @@ class Place(Protocol):
 
         """
 
+    def undeleted(self) -> int:
+        """Tell how many letters were to be removed and are there all the same."""
+
     def unseen(self) -> int:
         """Tell how many letters there are that did not come: others hold them, or we left off."""
 

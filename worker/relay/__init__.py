@@ -40,6 +40,7 @@ class Relay:
         self._patience = patience
         self._standing = Standing()
         self._failure: BaseException | None = None
+        self._stop_by = float("inf")
         self._workers = [
             LaneWorker(work, outbox, self._standing, patience, health) for work in lanes
         ]
@@ -75,18 +76,21 @@ class Relay:
 
     def stop(self) -> None:
         """Begin no more deliveries."""
+        self._stop_by = min(self._stop_by, time.monotonic() + STOP_SECONDS)
         self._patience.over.set()
         self.nudge()
 
     def finish(self, hurry: threading.Event | None = None) -> bool:
         """Stop, and wait for the deliveries under way; tell whether they ended in time.
 
+        What was waited for elsewhere since `stop` counts: a stop has one bound, not two.
         Once `hurry` is set they are not waited for: what was sent and not marked is sent again.
         """
         self.stop()
         hurry = hurry or threading.Event()
-        deadline = time.monotonic() + STOP_SECONDS
-        while (running := self._running()) and time.monotonic() < deadline and not hurry.is_set():
+        while (running := self._running()) and time.monotonic() < self._stop_by:
+            if hurry.is_set():
+                break
             running[0].join(0.05)
         if running:
             log.warning("relay.left_behind", threads=[thread.name for thread in running])
