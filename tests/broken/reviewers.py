@@ -16,7 +16,7 @@ from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.transaction import SqliteTransaction
 
 
-@broken("deletes-what-it-could-not-replay", caught_by="I1")
+@broken("deletes-what-it-could-not-replay", caught_by="I5", schedule="replaying")
 def delete_what_it_could_not_replay() -> None:
     """Removes every letter that a replay has tried, whatever became of it."""
 
@@ -28,7 +28,7 @@ def delete_what_it_could_not_replay() -> None:
     _Work._apply_them = hasty  # type: ignore[method-assign]
 
 
-@broken("writes-one-user-a-message", caught_by="I2")
+@broken("writes-one-user-a-message", caught_by="I2", schedule="quiet")
 def write_one_user_a_message() -> None:
     """Collects changed users by the message, so that of several recipients the last is written."""
     decide = Page._decide
@@ -42,7 +42,7 @@ def write_one_user_a_message() -> None:
     Page._decide = by_message  # type: ignore[method-assign]
 
 
-@broken("hands-back-and-asks-again", caught_by="I1")
+@broken("hands-back-and-asks-again", caught_by="I1", schedule="outage")
 def hand_back_and_ask_again() -> None:
     """Gives back what the books do not take and receives it again, until SQS has had enough."""
 
@@ -60,7 +60,7 @@ def hand_back_and_ask_again() -> None:
     Writer._begin_outage = go_on  # type: ignore[method-assign]
 
 
-@broken("swallows-a-rollback", caught_by="I5")
+@broken("swallows-a-rollback", caught_by="I5", schedule="outage")
 def swallow_a_rollback() -> None:
     """Rolls back and says nothing, so that what was not written is deleted."""
     transaction = SqliteStore.transaction
@@ -73,7 +73,7 @@ def swallow_a_rollback() -> None:
     SqliteStore.transaction = silent  # type: ignore[method-assign]
 
 
-@broken("owes-after-commit", caught_by="I3")
+@broken("owes-after-commit", caught_by="I3", schedule="torn")
 def owe_after_commit() -> None:
     """Writes down what is owed after the commit, in a transaction of its own."""
     transaction = SqliteStore.transaction
