@@ -12,6 +12,8 @@ KILLS = (
     "posting", "posted", "claimed", "marked",
 )  # fmt: skip
 """Points of `failing.py` at which a worker kills itself."""
+OUTLASTING = 16
+"""Three pollers try five times each to send a dead letter: so often one of them gives up."""
 DEATHS = ("polling", "writing", "settling")
 """Points at which a thread dies, and its process has to follow."""
 
@@ -112,7 +114,7 @@ def _planted(chance: random.Random, *, slack: bool = False) -> tuple[str, str]:
 
 def _fault(chance: random.Random) -> tuple[object, ...]:
     name = chance.choice(sorted(SQS))
-    return name, chance.randint(1, 8 if name.startswith("dead letter") else 3)
+    return name, chance.randint(1, OUTLASTING if name.startswith("dead letter") else 3)
 
 
 def _blow(chance: random.Random) -> tuple[str, tuple[object, ...]]:
@@ -140,11 +142,12 @@ def settling(store: str) -> Schedule:
         ("delete: some not mentioned", 1), ("delete: 503", 1), ("delete: answer lost", 1),
     ]  # fmt: skip
     steps = [
-        Step(0, "strike", ("dead letter: 500", 8)),
+        Step(0, "strike", ("dead letter: 500", OUTLASTING)),
         Step(0, "publish", (100,)),
         Step(0, "start", ("run-1", "run", None)),
     ]
     steps += [Step(15 * number, "strike", strike) for number, strike in enumerate(strikes)]
+    steps.append(Step(90, "await_given_up"))
     return Schedule(seed=2, store=store, messages=100, steps=tuple(steps))
 
 

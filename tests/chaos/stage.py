@@ -4,13 +4,13 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from oracles import Books, Finding, Ledger, Witness
+from oracles import Books, Finding, Ledger, Witness, calls
 from oracles.places import Places
 from oracles.witness import REASON
 from twin import RECEIVE, Delay, Rule, Twin
@@ -206,9 +206,17 @@ class Stage:
 
     def await_crash(self) -> None:
         """Wait until a worker has died."""
-        deadline = time.monotonic() + MOST_SECONDS
-        while not self.crashes and time.monotonic() < deadline:
-            time.sleep(0.02)
+        _await(lambda: self.crashes > 0)
+
+    def await_given_up(self) -> None:
+        """Wait until one message could not be set aside, however often it was tried."""
+
+        def given_up() -> bool:
+            sends = self.twin.journal.requests("SendMessage", DEAD_LETTERS)
+            failed = Counter(one.arguments["MessageBody"] for one in sends if one.status == 500)
+            return max(failed.values(), default=0) >= calls.TRIES
+
+        _await(given_up)
 
     # What whoever plays asks
 
@@ -272,6 +280,13 @@ class Stage:
             "SES_WORKER_SUPPRESSION__REMOVE": json.dumps([f"@{GONE}"]),
             "SES_WORKER_SUPPRESSION__REQUESTS_PER_SECOND": "100",
         }
+
+
+def _await(predicate: Callable[[], bool]) -> None:
+    """Look again and again, for what the twin does not tell of; not for ever."""
+    deadline = time.monotonic() + MOST_SECONDS
+    while not predicate() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def environment(twin: Twin, store_url: str, schedule: Schedule) -> dict[str, str]:
