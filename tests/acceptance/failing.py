@@ -18,6 +18,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from syncs import Syncs
 
 from worker import app
@@ -36,6 +37,7 @@ from worker.slack import Channel
 from worker.store.outbox import Outbox
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.removals import Ledger
+from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.transaction import SqliteTransaction
 from worker.suppression import SuppressionList
 
@@ -46,6 +48,10 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
     "in-transaction": [
         (SqliteTransaction, "save", AFTER),
         (PostgresqlTransaction, "save", AFTER),
+    ],
+    "durable": [
+        (SqliteStore, "_look_where_it_went", BEFORE),
+        (psycopg.Transaction, "__exit__", AFTER),
     ],
     "committed": [(app, "process", AFTER)],
     "deleting": [(Queue, "delete", BEFORE)],

@@ -29,6 +29,7 @@ from worker.demo.standins.slack import StandinSlack
 from worker.demo.standins.slack_faults import broken, rate_limited, reset
 
 _THROTTLED = replace(REQUEST_THROTTLED, status=403)
+_SEND_BACK = frozenset({"SendMessageBatch"})
 _EVEN = {"0", "2", "4", "6", "8"}
 
 SQS: dict[str, tuple[Fault, frozenset[str]]] = {
@@ -57,6 +58,11 @@ SQS: dict[str, tuple[Fault, frozenset[str]]] = {
     "dead letter: refused": (ACCESS_DENIED, SEND),
     "release: 500": (INTERNAL_ERROR, CHANGE_VISIBILITY),
 }  # fmt: skip
+REPLAYS: dict[str, tuple[Fault, frozenset[str]]] = {
+    "send back: some failed": (FailEntries(_EVEN), _SEND_BACK),
+    "send back: some failed, our fault": (FailEntries(_EVEN, sender_fault=True), _SEND_BACK),
+}
+"""What only a replay meets."""
 TROUBLE: dict[str, tuple[Fault, frozenset[str]]] = {
     "receives fail": (INTERNAL_ERROR, RECEIVE),
     "receives are denied": (ACCESS_DENIED, RECEIVE),
@@ -72,6 +78,6 @@ SLACK: dict[str, Callable[[StandinSlack], None]] = {
 
 
 def strike(twin: Twin, name: str, times: int) -> Rule:
-    """Let a fault of `SQS` come so many times."""
-    fault, operations = SQS[name]
+    """Let a fault of `SQS` or `REPLAYS` come so many times."""
+    fault, operations = (SQS | REPLAYS)[name]
     return twin.faults.add(fault, on=operations, times=times)

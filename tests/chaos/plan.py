@@ -8,10 +8,12 @@ from typing import NamedTuple
 from chaos.faults import SLACK, SQS, TROUBLE
 
 KILLS = (
-    "received", "in-transaction", "committed", "deleting", "deleted", "dead-letter-sent",
+    "received", "in-transaction", "durable", "committed", "deleting", "deleted", "dead-letter-sent",
     "posting", "posted", "claimed", "marked",
 )  # fmt: skip
 """Points of `failing.py` at which a worker kills itself."""
+OUTLASTING = 16
+"""Three pollers try five times each to send a dead letter: so often one of them gives up."""
 DEATHS = ("polling", "writing", "settling")
 """Points at which a thread dies, and its process has to follow."""
 
@@ -40,7 +42,8 @@ class Schedule:
     slack: bool = False
     unknown_recipients: str = "record"
     max_receive_count: int = 100
-    """Low: SQS moves what was received so often; high: nothing may get there by itself."""
+    may_redrive: bool = False
+    """So much goes wrong that SQS may move what was received so often."""
     quiet: float = 0.8
     """The share of people about whom nobody is told."""
     posts_per_minute: int = 6_000
@@ -65,13 +68,16 @@ def draw(seed: int, store: str, messages: int = 300) -> Schedule:
     """Draw a schedule."""
     chance = random.Random(f"schedule {seed} {store}")
     slack = chance.random() < 0.5
+    unknown_recipients = chance.choice(["record", "record", "create"])
+    max_receive_count = chance.choice([100, 100, 100, 4])
     return Schedule(
         seed=seed,
         store=store,
         messages=messages,
         slack=slack,
-        unknown_recipients=chance.choice(["record", "record", "create"]),
-        max_receive_count=chance.choice([100, 100, 100, 4]),
+        unknown_recipients=unknown_recipients,
+        max_receive_count=max_receive_count,
+        may_redrive=max_receive_count < 100,
         steps=tuple(_steps(chance, messages, slack=slack)),
     )
 
@@ -102,13 +108,13 @@ def _steps(chance: random.Random, messages: int, *, slack: bool) -> list[Step]:
 
 
 def _planted(chance: random.Random, *, slack: bool = False) -> tuple[str, str]:
-    points = KILLS if slack else KILLS[:6]
+    points = KILLS if slack else KILLS[:7]
     return f"{chance.choice(points)}:{chance.randint(1, 6)}", "kill"
 
 
 def _fault(chance: random.Random) -> tuple[object, ...]:
     name = chance.choice(sorted(SQS))
-    return name, chance.randint(1, 8 if name.startswith("dead letter") else 3)
+    return name, chance.randint(1, OUTLASTING if name.startswith("dead letter") else 3)
 
 
 def _blow(chance: random.Random) -> tuple[str, tuple[object, ...]]:
@@ -136,11 +142,12 @@ def settling(store: str) -> Schedule:
         ("delete: some not mentioned", 1), ("delete: 503", 1), ("delete: answer lost", 1),
     ]  # fmt: skip
     steps = [
-        Step(0, "strike", ("dead letter: 500", 8)),
+        Step(0, "strike", ("dead letter: 500", OUTLASTING)),
         Step(0, "publish", (100,)),
         Step(0, "start", ("run-1", "run", None)),
     ]
     steps += [Step(15 * number, "strike", strike) for number, strike in enumerate(strikes)]
+    steps.append(Step(90, "await_given_up"))
     return Schedule(seed=2, store=store, messages=100, steps=tuple(steps))
 
 
@@ -153,11 +160,48 @@ def mortal(store: str) -> Schedule:
     return Schedule(seed=4, store=store, messages=60, steps=steps, death_seconds=8)
 
 
+def outage(store: str) -> Schedule:
+    """Draw one in which the database takes nothing for a while, and SQS has little patience."""
+    steps = (
+        Step(0, "publish", (20,)),
+        Step(0, "start", ("run-1", "run", None)),
+        Step(20, "await_empty"),
+        Step(20, "break_books_until_calm", (0.7,)),
+    )
+    return Schedule(seed=5, store=store, messages=40, max_receive_count=8, steps=steps)
+
+
+def torn(store: str) -> Schedule:
+    """Draw one in which a worker dies at the very moment of its first commit."""
+    steps = (
+        Step(0, "publish", (30,)),
+        Step(0, "start", ("doomed", "run", ("durable:2", "kill"))),
+        Step(0, "await_crash"),
+        Step(0, "leap", (31,)),
+    )
+    return Schedule(seed=7, store=store, messages=30, slack=True, steps=steps)
+
+
+def replaying(store: str) -> Schedule:
+    """Draw one in which dead letters are replayed: applied where they are, then sent back."""
+    steps = (
+        Step(0, "publish", (60,)),
+        Step(0, "start", ("run-1", "run", None)),
+        Step(60, "await_empty"),
+        Step(60, "add_users", (2,)),
+        Step(60, "replay", ("replay-1", ("--limit", "20"))),
+        Step(60, "add_users", (1,)),
+        Step(60, "strike", ("send back: some failed, our fault", 1)),
+        Step(60, "replay", ("replay-2", ("--to-queue", "--limit", "10"))),
+    )
+    return Schedule(seed=6, store=store, messages=60, unknown_recipients="dead_letter", steps=steps)
+
+
 def gauntlet(store: str) -> Schedule:
     """Draw one that has everything once: kills, deaths, suspension, outages, duplicates."""
     steps = [
         Step(0, "publish", (120,)),
-        Step(0, "start", ("doomed-1", "run", ("committed:2", "kill"))),
+        Step(0, "start", ("doomed-1", "run", ("durable:2", "kill"))),
         Step(0, "start", ("run-1", "run", None)),
         Step(10, "strike", ("receive: handed out twice", 2)),
         Step(10, "strike", ("receive: stays visible", 2)),
@@ -180,5 +224,6 @@ def gauntlet(store: str) -> Schedule:
 
 
 NAMED: dict[str, Callable[[str], Schedule]] = {
-    "quiet": quiet, "settling": settling, "mortal": mortal, "gauntlet": gauntlet,
+    "quiet": quiet, "settling": settling, "mortal": mortal, "outage": outage,
+    "torn": torn, "replaying": replaying, "gauntlet": gauntlet,
 }  # fmt: skip

@@ -140,7 +140,7 @@ def _ask(stage: Stage) -> None:
     everybody = stage.schedule.unknown_recipients == "create"
     found = stage.places = places.look(ledger, books, stage.twin, QUEUE, DEAD_LETTERS)
     stage.findings += found.findings
-    if found.redriven and stage.schedule.max_receive_count >= 100:
+    if found.redriven and not stage.schedule.may_redrive:
         stage.findings.append(Finding("I1", f"{found.redriven} messages were moved by SQS"))
     stage.findings += once.twice(ledger, strangers)
     stage.findings += once.counts(ledger, books, everybody=everybody)

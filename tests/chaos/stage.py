@@ -4,17 +4,18 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from oracles import Books, Finding, Ledger, Witness
+from oracles import Books, Finding, Ledger, Witness, calls
 from oracles.places import Places
+from oracles.witness import REASON
 from twin import RECEIVE, Delay, Rule, Twin
 
-from chaos.crew import Worker
+from chaos.crew import Worker, wait_for_all
 from chaos.faults import SLACK, TROUBLE, strike
 from chaos.mailbox import GONE, QUIET, Mailbox
 from chaos.plan import Schedule
@@ -28,6 +29,8 @@ PATIENCE_SECONDS = 0.25
 """For a step whose turn does not come, since nothing is deleted."""
 BEGIN_SECONDS = 10.0
 """For the first delete of all: a process has to start."""
+MOST_SECONDS = 20.0
+"""For what a schedule waits for before it goes on."""
 
 
 class Stage:
@@ -60,6 +63,7 @@ class Stage:
         )
         if schedule.receive_seconds:
             self.twin.faults.add(Delay(schedule.receive_seconds), on=RECEIVE)
+        self._strangers = self.mailbox.people[1::2]
         self.store = Disturbed(store_url, self.mailbox.people[::2])
         self.books = Books(store_url)
         self._stack.callback(self.books.close)
@@ -111,6 +115,15 @@ class Stage:
         if arguments[0] == "run":
             self.runs.append(worker)
         return worker
+
+    def replay(self, name: str, options: tuple[str, ...]) -> None:
+        """Replay dead letters, and wait until that is done."""
+        wait_for_all([self.launch(name, ("dlq", "replay", "--json", *options))], MOST_SECONDS)
+
+    def add_users(self, nth: int) -> None:
+        """Import every `nth` of those who are no users yet."""
+        self.store.add_users(some := self._strangers[::nth])
+        self._strangers = [one for one in self._strangers if one not in some]
 
     def kill(self, name: str) -> None:
         """kill -9, and start it again as systemd does."""
@@ -165,10 +178,45 @@ class Stage:
         time.sleep(seconds)
         self.store.mend()
 
+    def break_books_until_calm(self, seconds: float) -> None:
+        """Have the database take nothing until nothing is received for so long.
+
+        Whoever receives all the same meets it until SQS has had enough.
+        """
+        self.others["database took nothing"] += 1
+        self.store.rename_a_column()
+        for body in self.mailbox.good(20):
+            self.send(body)
+        began = since = time.monotonic()
+        seen = -1
+        while not self._moved and time.monotonic() - since < seconds:
+            if (received := self._received) != seen and time.monotonic() - began < MOST_SECONDS:
+                seen, since = received, time.monotonic()
+            time.sleep(0.02)
+        self.store.mend()
+
     def end_sessions(self) -> None:
         """Have the database's server end all sessions."""
         self.others["sessions ended"] += 1
         self.store.end_sessions()
+
+    def await_empty(self) -> None:
+        """Wait until all that was published is off the queue."""
+        self.twin.wait_for(lambda: not any(self.twin.counts(QUEUE)), MOST_SECONDS)
+
+    def await_crash(self) -> None:
+        """Wait until a worker has died."""
+        _await(lambda: self.crashes > 0)
+
+    def await_given_up(self) -> None:
+        """Wait until one message could not be set aside, however often it was tried."""
+
+        def given_up() -> bool:
+            sends = self.twin.journal.requests("SendMessage", DEAD_LETTERS)
+            failed = Counter(one.arguments["MessageBody"] for one in sends if one.status == 500)
+            return max(failed.values(), default=0) >= calls.TRIES
+
+        _await(given_up)
 
     # What whoever plays asks
 
@@ -205,6 +253,16 @@ class Stage:
         """After how many of them a notice may have been told twice."""
         return sum(worker.crashed for worker in self.workers) + self.lost_answers
 
+    @property
+    def _received(self) -> int:
+        """How often what is on the queue was received."""
+        return sum(message.receive_count for message in self.twin.messages(QUEUE))
+
+    @property
+    def _moved(self) -> bool:
+        """SQS itself has moved something to the dead-letter queue."""
+        return any(REASON not in one.attributes for one in self.twin.messages(DEAD_LETTERS))
+
     def _named(self, name: str) -> list[Worker]:
         return [one for one in self.workers if one.name.startswith(name) and one.running]
 
@@ -222,6 +280,13 @@ class Stage:
             "SES_WORKER_SUPPRESSION__REMOVE": json.dumps([f"@{GONE}"]),
             "SES_WORKER_SUPPRESSION__REQUESTS_PER_SECOND": "100",
         }
+
+
+def _await(predicate: Callable[[], bool]) -> None:
+    """Look again and again, for what the twin does not tell of; not for ever."""
+    deadline = time.monotonic() + MOST_SECONDS
+    while not predicate() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def environment(twin: Twin, store_url: str, schedule: Schedule) -> dict[str, str]:

@@ -23,6 +23,10 @@ class Disturbed:
         store = open_store(url)
         ensure_schema(store, migrate=True)
         store.close()
+        self.add_users(users)
+
+    def add_users(self, users: Sequence[str]) -> None:
+        """Import them, as an operator does."""
         with self._connected() as connection:
             place = "?" if self._is_sqlite else "%s"
             connection.cursor().executemany(

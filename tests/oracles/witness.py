@@ -40,10 +40,8 @@ class Witness:
         fault = None
         if deletion.queue == self._queue:
             fault = self._fault(deletion.body, said)
-        elif said.sort is not Sort.IGNORED and self._books.missing(said):
-            # A replay: applied, or sent back before it is deleted here.
-            back = any(one.body == deletion.body for one in self._twin.messages(self._queue))
-            fault = None if back else "it is neither applied nor back on the queue"
+        else:
+            fault = self._fault_of_letter(deletion, said)
         with self._turn:
             self.deletes += 1
             if fault:
@@ -75,6 +73,26 @@ class Witness:
             left = [one for one in missing if one.key and self._books.is_user(one.key)]
             return f"{len(left)} of its users have no row" if left else None
         return None if reasons == {BROKE} else f"the reason is {reasons}"
+
+    def _fault_of_letter(self, deletion: Deletion, said: Said) -> str | None:
+        """Say what speaks against deleting a dead letter, as a replay does; None: nothing.
+
+        What was sent back may be here once more. The queue is looked at first: somebody takes it
+        from there meanwhile, to apply it or to set it aside again.
+        """
+        back = any(one.body == deletion.body for one in self._twin.messages(self._queue))
+        if back or said.sort is Sort.IGNORED or self._has_copy(deletion):
+            return None
+        if said.sort is Sort.FEEDBACK and not self._books.missing(said):
+            return None
+        return "it is neither applied nor back on the queue, nor kept elsewhere"
+
+    def _has_copy(self, deletion: Deletion) -> bool:
+        others = self._twin.messages(self._dead_letters)
+        copied = any(
+            one.body == deletion.body and one.message_id != deletion.message_id for one in others
+        )
+        return copied or bool(self._books.quarantined(deletion.body))
 
     def _reasons(self, body: str) -> set[str]:
         with self._turn:
