@@ -104,7 +104,16 @@ def _steps(chance: random.Random, messages: int, *, slack: bool) -> list[Step]:
     if chance.random() < 0.4:
         where = ("doomed-3", "run", (f"{chance.choice(DEATHS)}:{chance.randint(1, 4)}", "raise"))
         steps.append(Step(chance.randrange(half), "start", where))
+    if chance.random() < 0.4:
+        steps.append(Step(half + chance.randrange(half // 2), "start", _replay(chance)))
     return sorted(steps, key=lambda step: step.at)
+
+
+def _replay(chance: random.Random) -> tuple[object, ...]:
+    """Dead letters are replayed while others work; it may be killed at it."""
+    command = chance.choice(["replay", "send-back"])
+    point = {"replay": "letters-committed", "send-back": "letters-sent"}[command]
+    return "replay-1", command, chance.choice([None, (point, "kill")])
 
 
 def _planted(chance: random.Random, *, slack: bool = False) -> tuple[str, str]:

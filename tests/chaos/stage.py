@@ -33,6 +33,14 @@ MOST_SECONDS = 20.0
 """For what a schedule waits for before it goes on."""
 
 
+COMMANDS = {
+    "run": ("run",),
+    "drain": ("drain", "--json"),
+    "replay": ("dlq", "replay", "--json"),
+    "send-back": ("dlq", "replay", "--to-queue", "--json"),
+}
+
+
 class Stage:
     """One run of a schedule; `broken` names a worker of `tests/broken` to play it with."""
 
@@ -100,9 +108,8 @@ class Stage:
         self.twin.send(QUEUE, body)
 
     def start(self, name: str, command: str, failure: tuple[str, str] | None) -> Worker:
-        """Start `run` or `drain`, with a point at which it fails."""
-        arguments = ("drain", "--json") if command == "drain" else (command,)
-        return self.launch(name, arguments, failure)
+        """Start a command of `COMMANDS`, with a point at which it fails."""
+        return self.launch(name, COMMANDS[command], failure)
 
     def launch(
         self, name: str, arguments: tuple[str, ...], failure: tuple[str, str] | None = None
