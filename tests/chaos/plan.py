@@ -210,7 +210,7 @@ def gauntlet(store: str) -> Schedule:
     """Draw one that has everything once: kills, deaths, suspension, outages, duplicates."""
     steps = [
         Step(0, "publish", (120,)),
-        Step(0, "start", ("doomed-1", "run", ("durable:2", "kill"))),
+        Step(0, "start", ("doomed-1", "run", ("committed:2", "kill"))),
         Step(0, "start", ("run-1", "run", None)),
         Step(10, "strike", ("receive: handed out twice", 2)),
         Step(10, "strike", ("receive: stays visible", 2)),
