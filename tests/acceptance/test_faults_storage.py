@@ -48,6 +48,7 @@ def told(*arguments):
     print("SAVED", file=sys.stderr, flush=True)
 SqliteTransaction.save = told
 """
+SMALL_CACHE = "\nimport worker.store.sqlite.connection as path; path.CACHE_KIB = 2_000\n"
 
 
 class TestAFullDisk:
@@ -60,7 +61,7 @@ class TestAFullDisk:
         """Few rows meet it at the commit, when the WAL grows; more than the cache holds, before."""
         environment["SES_WORKER_STORE__URL"] = f"sqlite:///{small_disk.path / 'worker.db'}"
         run("db", "upgrade")
-        worker = daemon(program=patched(SAVING_IS_SAID))
+        worker = daemon(program=patched(SAVING_IS_SAID + SMALL_CACHE))
         twin.send(queue, mail.bounce("first@example.com"))
         assert twin.wait_for(lambda: deletes(twin))
         twin.journal.clear()
