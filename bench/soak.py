@@ -22,7 +22,7 @@ from bench.places import ROOT
 sys.path.insert(0, str(ROOT / "tests"))
 
 import mail
-from twin import Twin, What
+from twin import Twin
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 POLL_SECONDS = 20
@@ -112,27 +112,12 @@ def messages(subject: Subject, count: int, backlog: int) -> Iterator[Sample]:
             twin.send(subject.queue, mail.bounce(f"person{number}@example.com"))
         done += backlog
         assert twin.wait_for(lambda: twin.long_polls > 0 and _is_empty(subject), seconds=1_800)
-        yield subject.sample(done, most_in_flight(twin))
+        yield subject.sample(done, twin.journal.most_in_flight())
         twin.journal.clear()
 
 
 def _is_empty(subject: Subject) -> bool:
     return not any(subject.twin.counts(subject.queue))
-
-
-def most_in_flight(twin: Twin) -> int:
-    """By the journal: received and not deleted yet."""
-    steps = sorted(
-        (event.at, 1 if event.what is What.RECEIVED else -1)
-        for name in twin.journal.fates()
-        for event in twin.journal.story(name)
-        if event.what in {What.RECEIVED, What.DELETED}
-    )
-    held, most = 0, 0
-    for _, step in steps:
-        held += step
-        most = max(most, held)
-    return most
 
 
 def tell(what: str, samples: Iterator[Sample]) -> bool:

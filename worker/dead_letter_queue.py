@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,23 +11,19 @@ from msgspec import Struct
 
 from worker import clock
 from worker.letters import Letter, letter_from_queue, sendable
-from worker.queue import LARGEST_BATCH, Queue, as_received
+from worker.queue import (
+    LARGEST_BATCH,
+    POLL_SECONDS,
+    Queue,
+    Unsettled,
+    as_received,
+    unsettled,
+)
 
 HIDDEN_SECONDS = 60
 """How long a letter that was looked at is hidden from others, unless it is given back before."""
-POLL_SECONDS = 1
-"""Any wait above 0 asks all of SQS's servers, not a sample of them."""
 LARGEST_SENDING_BYTES = 1_048_576
 """Of all messages of a batch together, and of each alone."""
-
-
-class Unsent(Struct, frozen=True):
-    """A letter of a batch that SQS did not take although the call succeeded."""
-
-    letter: Letter
-    code: str
-    again: bool
-    """The fault is SQS's: the same letter may be taken later."""
 
 
 class Move(Struct, frozen=True, kw_only=True):
@@ -119,24 +115,15 @@ class DeadLetterQueue(_Named):
 class SourceQueue(_Named):
     """The queue that the worker lives on, as the place where letters go back to."""
 
-    def send(self, letters: Sequence[Letter]) -> list[Unsent]:
-        """Send up to ten letters, their own attributes with them; return those it did not take."""
+    def send(self, letters: Sequence[Letter]) -> list[Unsettled[Letter]]:
+        """Send up to ten letters, their own attributes with them; return those it did not take.
+
+        One that the answer does not mention may have been taken: sent again it is a duplicate.
+        """
         entries: list[dict[str, Any]] = []
         for number, letter in enumerate(letters):
             entry: dict[str, Any] = {"Id": str(number), "MessageBody": letter.received.body}
             if attributes := sendable(letter.received.attributes):
                 entry["MessageAttributes"] = attributes
             entries.append(entry)
-        answer = self._call("send_message_batch", Entries=entries)
-        done = {entry["Id"] for entry in answer.get("Successful", ())}
-        failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
-        return [
-            _unsent(letter, failed.get(str(number), {}))
-            for number, letter in enumerate(letters)
-            if str(number) not in done
-        ]
-
-
-def _unsent(letter: Letter, entry: Mapping[str, Any]) -> Unsent:
-    """An entry that is in neither list may have been taken: sent again it is a duplicate."""
-    return Unsent(letter, entry.get("Code", "NoAnswer"), not entry.get("SenderFault", False))
+        return unsettled(letters, self._call("send_message_batch", Entries=entries))

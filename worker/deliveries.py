@@ -27,14 +27,14 @@ def deliver(
     """Deliver what is owed, here or from before, if all is well; count what is left of it."""
     try:
         relay = make_relay(settings, store, Health())
-        if relay is None:
-            unfinished = store.unfinished()
-            waiting = sum(one.waiting for one in unfinished)
-            return Effects(waiting=waiting, parked=sum(one.parked for one in unfinished)), failure
-        if failure is None:
+        if relay and failure is None:
             relay.deliver_for(DELIVERY_SECONDS, asked.to_stop, asked.to_hurry)
-        left = relay.left()
+        left = store.unfinished()
     except (Unavailable, Refused) as error:
         return Effects(), failure or error
-    effects = Effects(delivered=relay.delivered, waiting=left.waiting, parked=left.parked)
-    return effects, failure or relay.failure
+    effects = Effects(
+        delivered=relay.delivered if relay else 0,
+        waiting=sum(one.waiting for one in left),
+        parked=sum(one.parked for one in left),
+    )
+    return effects, failure or (relay.failure if relay else None)

@@ -19,13 +19,11 @@ from worker.consumer import Consumer, Plan, Tally
 from worker.deliveries import Effects, deliver
 from worker.errors import Refused, Unavailable
 from worker.health import Health
-from worker.queue import Counts, Queue
+from worker.queue import POLL_SECONDS, Counts, Queue
 from worker.retries import a_few_times
 from worker.settings import Settings
 from worker.signals import caught
 
-POLL_SECONDS = 1
-"""Any wait above 0 asks all of SQS's servers, not a sample of them."""
 PATIENCE_SECONDS = 60
 """How long to wait for messages that others hold, or that are delayed."""
 LAST_LOOK_SECONDS = 5

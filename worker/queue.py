@@ -5,10 +5,10 @@ Quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -29,10 +29,15 @@ LARGEST_BATCH = 10
 """Messages in one receive, entries in one batch call."""
 MOST_ATTRIBUTES = 10
 """Message attributes of one message."""
+POLL_SECONDS = 1
+"""The shortest long poll: any wait above 0 asks all of SQS's servers, not a sample of them."""
 LONGEST_HOLD_SECONDS = 43_200
 """How long a message can be kept invisible, from its receive on: 12 hours."""
 LATE_SECONDS = 5
 """An answer that comes so long after the end of its long poll has lain somewhere for a while."""
+
+
+Item = TypeVar("Item")
 
 
 class Counts(Struct, frozen=True):
@@ -48,10 +53,11 @@ class Counts(Struct, frozen=True):
         return self.visible + self.in_flight + self.delayed
 
 
-class Unsettled(Struct, frozen=True):
+class Unsettled(Struct, Generic[Item], frozen=True):
     """An entry of a batch call that failed although the call succeeded."""
 
-    received: Received
+    item: Item
+    """The message, or whatever the entry was made of."""
     code: str
     again: bool
     """The fault is SQS's: the same entry may succeed later."""
@@ -128,25 +134,27 @@ class Queue:
             as_received(message, received_at, lease_until) for message in answer.get("Messages", ())
         ]
 
-    def delete(self, messages: Sequence[Received]) -> list[Unsettled]:
+    def delete(self, messages: Sequence[Received]) -> list[Unsettled[Received]]:
         """Delete up to ten messages; return those that were not."""
         entries = [
             {"Id": str(number), "ReceiptHandle": message.receipt_handle}
             for number, message in enumerate(messages)
         ]
-        return _unsettled(messages, self._call("delete_message_batch", Entries=entries))
+        return unsettled(messages, self._call("delete_message_batch", Entries=entries))
 
-    def release(self, messages: Sequence[Received], seconds: Sequence[float]) -> list[Unsettled]:
+    def release(
+        self, messages: Sequence[Received], seconds: Sequence[float]
+    ) -> list[Unsettled[Received]]:
         """Make up to ten messages visible again, each after its own seconds; return the rest."""
         return self._have_hidden(messages, seconds)
 
-    def extend(self, messages: Sequence[Received]) -> list[Unsettled]:
+    def extend(self, messages: Sequence[Received]) -> list[Unsettled[Received]]:
         """Have up to ten messages hidden for another visibility timeout; return the rest."""
         return self._have_hidden(messages, [self.visibility_seconds] * len(messages))
 
     def _have_hidden(
         self, messages: Sequence[Received], seconds: Sequence[float]
-    ) -> list[Unsettled]:
+    ) -> list[Unsettled[Received]]:
         entries = [
             {
                 "Id": str(number),
@@ -155,7 +163,7 @@ class Queue:
             }
             for number, (message, after) in enumerate(zip(messages, seconds, strict=True))
         ]
-        return _unsettled(messages, self._call("change_message_visibility_batch", Entries=entries))
+        return unsettled(messages, self._call("change_message_visibility_batch", Entries=entries))
 
     def send_dead_letter(self, received: Received, why: DeadLetter) -> None:
         """Put the body, unchanged, into the dead-letter queue, with why and whence.
@@ -277,14 +285,20 @@ def as_received(message: dict[str, Any], received_at: datetime, lease_until: flo
     )
 
 
-def _unsettled(messages: Sequence[Received], answer: dict[str, Any]) -> list[Unsettled]:
+def tens(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Share them out, in order, to as many as a batch call takes."""
+    for start in range(0, len(items), LARGEST_BATCH):
+        yield items[start : start + LARGEST_BATCH]
+
+
+def unsettled(items: Sequence[Item], answer: Mapping[str, Any]) -> list[Unsettled[Item]]:
     """Read every entry of the answer: a 200 may carry failures, or not mention an entry."""
     done = {entry["Id"] for entry in answer.get("Successful", ())}
     failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
     found = []
-    for number, message in enumerate(messages):
+    for number, item in enumerate(items):
         if (name := str(number)) not in done:
             entry = failed.get(name, {})
             again = not entry.get("SenderFault", False)
-            found.append(Unsettled(message, entry.get("Code", "NoAnswer"), again))
+            found.append(Unsettled(item, entry.get("Code", "NoAnswer"), again))
     return found

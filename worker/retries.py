@@ -1,6 +1,7 @@
 """Habits: how often, how long and with how much jitter things are tried again."""
 
 import random
+import threading
 from collections.abc import Callable
 
 from tenacity import (
@@ -16,7 +17,7 @@ from tenacity import (
     wait_random,
 )
 
-from worker.errors import Raced, Refused, Unavailable
+from worker.errors import Raced, Refused, Stopped, Unavailable
 
 RECEIVES_BEFORE_GIVING_UP = 5
 """A message that breaks on its own is set aside at this receive count. AWS advises a redrive
@@ -31,6 +32,17 @@ _LONGEST_RELEASE_SECONDS = 6 * 3600
 Sleep = Callable[[float], None]
 Tell = Callable[[BaseException, float], None]
 """Takes the error, and the seconds until the next try."""
+
+
+def unless_over(over: threading.Event) -> Sleep:
+    """A pause that ends the waiting by `Stopped` once it is over."""
+
+    def pause(seconds: float) -> None:
+        if over.wait(seconds):
+            raise Stopped
+
+    return pause
+
 
 when_raced = retry(
     retry=retry_if_exception_type(Raced),

@@ -15,6 +15,10 @@ class Asked(Struct, frozen=True):
     to_stop: threading.Event
     to_hurry: threading.Event
 
+    def pause(self, seconds: float) -> None:
+        """Wait, or until somebody asks to finish."""
+        self.to_stop.wait(seconds)
+
 
 @contextmanager
 def caught() -> Iterator[Asked]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import mail
 import pytest
 from running import Watched, patched
-from twin import DELETE, Fault, What
+from twin import DELETE, Fault
 from waiting import wait_until
 
 from worker.consumer.polling import GATHERED
@@ -69,7 +69,7 @@ def test_a_burst_from_idle_stays_within_the_budget_and_leaves_no_memory_behind(
             twin.send(queue, mail.bounce(f"person{burst}.{number}@example.com"))
         assert twin.wait_for(lambda: not twin.messages(queue), seconds=60)
         sizes.append(resident_megabytes(worker.process.pid))
-    assert most_in_flight(twin) <= Settings().queue.pollers * GATHERED
+    assert twin.journal.most_in_flight() <= Settings().queue.pollers * GATHERED
     assert sizes[2] - sizes[1] < 8, sizes
     assert worker.stop()[0] == 0
     assert books.count("events") == 3_000
@@ -78,21 +78,6 @@ def test_a_burst_from_idle_stays_within_the_budget_and_leaves_no_memory_behind(
 def resident_megabytes(pid):
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * 4_096 / 1_000_000
-
-
-def most_in_flight(twin):
-    """By the journal: received and not deleted yet."""
-    steps = sorted(
-        (event.at, 1 if event.what is What.RECEIVED else -1)
-        for name in twin.journal.fates()
-        for event in twin.journal.story(name)
-        if event.what in {What.RECEIVED, What.DELETED}
-    )
-    held, most = 0, 0
-    for _, step in steps:
-        held += step
-        most = max(most, held)
-    return most
 
 
 @pytest.fixture

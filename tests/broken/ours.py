@@ -38,7 +38,7 @@ def acknowledge_before_commit() -> None:
 @broken("ignores-failed", caught_by="F18", schedule="settling")
 def ignore_failed() -> None:
     """Takes a 200 for a success, whatever is in its list of failures."""
-    queue._unsettled = lambda *_: []
+    queue.unsettled = lambda *_: []
 
 
 @broken("leaks-a-permit", caught_by="I6", schedule="quiet")

@@ -10,7 +10,7 @@ from twin import OmitEntries, Twin
 from worker import clock
 from worker.aws import AwsRefused
 from worker.model import DeadLetter, Reason
-from worker.queue import Queue, Unsettled, _unsettled
+from worker.queue import Queue, Unsettled, unsettled
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
@@ -101,7 +101,7 @@ class TestAnswers:
         self, message
     ):
         one = message("x")
-        assert _unsettled([one], {}) == [Unsettled(one, "NoAnswer", again=True)]
+        assert unsettled([one], {}) == [Unsettled(one, "NoAnswer", again=True)]
 
     def test_likewise_over_the_wire(self, twin, url, queue):
         for body in ("a", "b", "c"):

@@ -252,7 +252,7 @@ def test_what_an_operator_must_mend_parks_the_lane_until_it_is_mended(store, mes
     claim = outbox_.claim(Lane.SLACK, FAST)
     assert outbox_.blocked(claim, "no_service")
     assert states(store) == {"parked": 3}
-    assert outbox_.figures().parked == 3
+    assert sum(one.parked for one in store.unfinished()) == 3
     owe(store, message)
     waiting = outbox_.claim(Lane.SLACK, FAST)
     assert not waiting.effects

@@ -38,7 +38,7 @@ from twin import (
     Refuse,
 )
 
-from worker import dead_letter_queue, process
+from worker import dead_letter_queue, process, signals
 from worker.app import open_ready_store
 from worker.cli import replayed as shown
 from worker.dead_letters import applying, in_queue, listing, replaying
@@ -297,7 +297,7 @@ class TestLettersThatOthersHold:
     ):
         """Those that stay show again after a minute, and stand before whatever comes then."""
         pauses = []
-        monkeypatch.setattr(in_queue.InQueue, "_pause", lambda _, seconds: pauses.append(seconds))
+        monkeypatch.setattr(signals.Asked, "pause", lambda _, seconds: pauses.append(seconds))
         fill(twin, *(f"nonsense {n}" for n in range(40)))
         hold(twin, seconds=50)
 

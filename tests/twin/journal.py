@@ -146,6 +146,20 @@ class Journal:
             ids = list(self._stories)
         return {message_id: self.fate(message_id) for message_id in ids}
 
+    def most_in_flight(self) -> int:
+        """Tell how many messages were received and not deleted yet, at the most."""
+        steps = sorted(
+            (event.at, 1 if event.what is What.RECEIVED else -1)
+            for name in self.fates()
+            for event in self.story(name)
+            if event.what in {What.RECEIVED, What.DELETED}
+        )
+        held, most = 0, 0
+        for _, step in steps:
+            held += step
+            most = max(most, held)
+        return most
+
     def take(self) -> tuple[list[Request], Counter[tuple[str, What]]]:
         """Hand out the requests so far, and how often what happened in which queue; forget both.
 

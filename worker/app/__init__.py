@@ -193,8 +193,9 @@ def say_what_nobody_delivers(settings: Settings, store: Store) -> None:
 
     """
     senders = {Lane.SLACK: settings.slack.wanted, Lane.SUPPRESSION: settings.suppression.remove}
-    unfinished = store.unfinished()
-    for lane in (lane for lane, wanted in senders.items() if not wanted):
+    unattended = [lane for lane, wanted in senders.items() if not wanted]
+    unfinished = store.unfinished() if unattended else ()
+    for lane in unattended:
         if count := sum(one.waiting + one.parked for one in unfinished if one.lane == lane):
             log.warning("effects.unattended", lane=lane.value, effects=count, hint=_UNATTENDED)
 

@@ -1,69 +1,87 @@
 """Batch calls entry by entry: what SQS failed is asked for again, what we failed is told."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import structlog
 from tenacity import Retrying
 
 from worker.errors import Unavailable
 from worker.model import Received
-from worker.queue import LARGEST_BATCH, Unsettled
+from worker.queue import Unsettled, tens
 
-Away = Callable[[Unavailable], None]
-"""Learns that SQS did not take a call at all, however often it was made."""
-BatchCall = Callable[[Sequence[Received]], list[Unsettled]]
+Item = TypeVar("Item")
+BatchCall = Callable[[Sequence[Item]], list[Unsettled[Item]]]
 
 log = structlog.get_logger()
 
 
-class _Failed(Unavailable):
-    """SQS took the call, and failed entries of it."""
+class Failed(Unavailable):
+    """SQS took the call, and failed entries of it again and again."""
+
+    def __init__(self, count: int, code: str) -> None:
+        super().__init__(f"SQS failed {count} of them: {code}")
+        self.count = count
+        self.code = code
 
 
-def in_tens(
-    what: str,
-    messages: Sequence[Received],
-    call: BatchCall,
+def entry_by_entry(
+    items: Sequence[Item],
+    call: BatchCall[Item],
     again: Retrying,
-    away: Away = lambda _: None,
-) -> list[Received]:
-    """Make the call for all of them, ten at a time; return those for which it failed.
+    tell: Callable[[Unsettled[Item]], None],
+) -> tuple[list[Item], Unavailable | None]:
+    """Repeat the call for the entries that failed through no fault of ours.
+
+    Returns those for which it failed, and SQS's last word on those that it failed, or did not
+    take the call for. `tell` learns of those that are our fault.
 
     Raises:
         Refused: SQS does not allow the call.
 
     """
-    failed: list[Received] = []
-    for start in range(0, len(messages), LARGEST_BATCH):
-        some = messages[start : start + LARGEST_BATCH]
-        failed += _entry_by_entry(what, some, call, again, away)
-    return failed
-
-
-def _entry_by_entry(
-    what: str, messages: Sequence[Received], call: BatchCall, again: Retrying, away: Away
-) -> list[Received]:
-    """Repeat the call for the entries that failed through no fault of ours."""
-    left, ours = messages, list[Received]()
+    left, ours = items, list[Item]()
 
     def once() -> None:
         nonlocal left
         unsettled = call(left)
         for one in unsettled:
             if not one.again:
-                ours.append(one.received)
-                name = one.received.message_id
-                log.warning("message.unsettled", call=what, message_id=name, code=one.code)
-        left = [one.received for one in unsettled if one.again]
+                ours.append(one.item)
+                tell(one)
+        left = [one.item for one in unsettled if one.again]
         if left:
-            raise _Failed(f"{what}: {unsettled[0].code}")
+            raise Failed(len(left), unsettled[0].code)
 
     try:
         again(once)
     except Unavailable as error:
-        log.warning("messages.unsettled", call=what, count=len(left), error=str(error))
-        if not isinstance(error, _Failed):
-            away(error)
-    else:
-        left = []
-    return [*ours, *left]
+        return [*ours, *left], error
+    return ours, None
+
+
+def in_tens(
+    what: str, messages: Sequence[Received], call: BatchCall[Received], again: Retrying
+) -> tuple[list[Received], Unavailable | None]:
+    """Make the call for all of them, ten at a time.
+
+    Returns those for which it failed, and why SQS did not take the call at all, if it did not.
+
+    Raises:
+        Refused: SQS does not allow the call.
+
+    """
+    failed, away = list[Received](), None
+
+    def tell(one: Unsettled[Received]) -> None:
+        name = one.item.message_id
+        log.warning("message.unsettled", call=what, message_id=name, code=one.code)
+
+    for some in tens(messages):
+        more, error = entry_by_entry(some, call, again, tell)
+        failed += more
+        if error:
+            said = f"{what}: {error.code}" if isinstance(error, Failed) else str(error)
+            log.warning("messages.unsettled", call=what, count=len(more), error=said)
+            away = away if isinstance(error, Failed) else error
+    return failed, away

@@ -15,8 +15,8 @@ import structlog
 from worker import clock
 from worker.errors import Stopped
 from worker.model import Received
-from worker.queue import LARGEST_BATCH, LONGEST_HOLD_SECONDS, Queue
-from worker.retries import while_away
+from worker.queue import LONGEST_HOLD_SECONDS, Queue, tens
+from worker.retries import unless_over, while_away
 
 LONGEST_TICK_SECONDS = 1.0
 TICKS = 8
@@ -61,11 +61,7 @@ class Leases:
 
     def keep(self, over: threading.Event) -> None:
         """Extend whatever needs it, until it is over."""
-
-        def pause(seconds: float) -> None:
-            if over.wait(seconds):
-                raise Stopped
-
+        pause = unless_over(over)
         again = while_away(pause, _tell)
         with suppress(Stopped):
             while True:
@@ -82,8 +78,8 @@ class Leases:
         for poller in list(self._held):
             with self._turn:
                 waiting = [one for one in self._held.get(poller, ()) if self._is_due(one)]
-                for start in range(0, len(waiting), LARGEST_BATCH):
-                    self._extend(waiting[start : start + LARGEST_BATCH])
+                for some in tens(waiting):
+                    self._extend(some)
 
     def _is_due(self, message: Received) -> bool:
         now, until = clock.now(), self.until(message)
@@ -93,7 +89,7 @@ class Leases:
 
     def _extend(self, messages: Sequence[Received]) -> None:
         began = clock.now()
-        failed = {id(one.received): one for one in self._queue.extend(messages)}
+        failed = {id(one.item): one for one in self._queue.extend(messages)}
         for message in messages:
             one = failed.get(id(message))
             if one is None:

@@ -11,11 +11,11 @@ from worker.consumer.leases import Leases
 from worker.consumer.pace import Pace
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
-from worker.errors import Refused, Unavailable
+from worker.errors import Refused, Stopped, Unavailable
 from worker.health import Health, Pulse
 from worker.model import Handled, Received, Release
 from worker.queue import LARGEST_BATCH, Queue
-from worker.retries import a_few_times, while_away
+from worker.retries import a_few_times, unless_over, while_away
 
 GATHERED = 50
 """Messages, of a backlog, for one commit: five times fewer of them, for some 50 ms."""
@@ -24,10 +24,6 @@ CALL_SECONDS = 60.0
 """More than a call to SQS takes, on top of its long poll, with a second identity perhaps."""
 
 log = structlog.get_logger()
-
-
-class _Over(Exception):
-    """There is no more reason to wait for the queue."""
 
 
 class Poller:
@@ -62,6 +58,7 @@ class Poller:
         self._health = health
         self._pulse = pulse
         self._stopping = stopping
+        self._pause = unless_over(stopping)
         self._give_up = give_up
         # For as long as it takes, unless somebody waits for us.
         self._again = (
@@ -92,7 +89,7 @@ class Poller:
         try:
             messages = self._again(self._queue.receive, granted, self._wait_seconds)
             self._health.well("queue")
-        except _Over:
+        except Stopped:
             pass
         except (Unavailable, Refused) as error:
             if self._give_up:
@@ -136,8 +133,7 @@ class Poller:
 
     def _sleep(self, seconds: float) -> None:
         self._pulse.within(seconds + self._wait_seconds + CALL_SECONDS)
-        if self._stopping.wait(seconds):
-            raise _Over
+        self._pause(seconds)
 
     def _tell_of_trouble(self, error: BaseException, seconds: float) -> None:
         self._pace.stumbled()

@@ -14,8 +14,8 @@ from worker.consumer.pace import Pace
 from worker.errors import Refused, Stopped, Unavailable
 from worker.health import Health, Pulse
 from worker.model import Received
-from worker.queue import LARGEST_BATCH, Queue
-from worker.retries import while_away
+from worker.queue import Queue, tens
+from worker.retries import unless_over, while_away
 
 SOON_SECONDS = 1.0
 
@@ -37,7 +37,7 @@ class Refusal:
         self._pace = pace
         self._leases = leases
         self._health = health
-        self._stopping = stopping
+        self._pause = unless_over(stopping)
         self._give_up = give_up
         self._told: set[str] = set()
         self._again = while_away(self._pause, lambda _, __: None)  # the first time was told
@@ -82,13 +82,9 @@ class Refusal:
         """It has succeeded."""
         self._told.discard(call)
 
-    def _pause(self, seconds: float) -> None:
-        if self._stopping.wait(seconds):
-            raise Stopped
-
     def _delete_ours(self, messages: Sequence[Received], queue: Queue) -> None:
         ours = [message for message in messages if self._leases.lasts(message)]
         if not ours:
             queue.ask_to_delete()
-        for start in range(0, len(ours), LARGEST_BATCH):
-            queue.delete(ours[start : start + LARGEST_BATCH])
+        for some in tens(ours):
+            queue.delete(some)

@@ -12,7 +12,7 @@ import structlog
 
 from worker import clock
 from worker.books import Books
-from worker.consumer.entries import Away, BatchCall, in_tens
+from worker.consumer.entries import BatchCall, in_tens
 from worker.consumer.leases import Leases
 from worker.consumer.refusal import Refusal
 from worker.consumer.tally import Tally
@@ -111,14 +111,13 @@ class Settler:
 
     def _delete(self, messages: Sequence[Received]) -> None:
         ours = self._ours("delete", messages)
-        away: list[Unavailable] = []
+        why: Refused | Unavailable | None
         try:
-            self._in_tens("delete", ours, self._queue.delete, away.append)
+            why = self._in_tens("delete", ours, self._queue.delete)
         except Refused as refused:
-            self._refusal.wait_out(refused, ours, self._queue, self._pulse)
-        else:
-            if away:
-                self._refusal.wait_out(away[-1], ours, self._queue, self._pulse)
+            why = refused
+        if why:
+            self._refusal.wait_out(why, ours, self._queue, self._pulse)
 
     def _release(self, releases: Sequence[tuple[Received, float]]) -> None:
         """Give messages back."""
@@ -198,14 +197,12 @@ class Settler:
         return "dead_letter_queue"
 
     def _in_tens(
-        self,
-        what: str,
-        messages: Sequence[Received],
-        call: BatchCall,
-        away: Away = lambda _: None,
-    ) -> None:
-        def alive(some: Sequence[Received]) -> list[Unsettled]:
+        self, what: str, messages: Sequence[Received], call: BatchCall[Received]
+    ) -> Unavailable | None:
+        """Make the call; return why SQS did not take it, if it did not."""
+
+        def alive(some: Sequence[Received]) -> list[Unsettled[Received]]:
             self._pulse.within(STEP_SECONDS)
             return call(some)
 
-        in_tens(what, messages, alive, self._again, away)
+        return in_tens(what, messages, alive, self._again)[1]

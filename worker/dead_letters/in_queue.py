@@ -11,19 +11,18 @@ import structlog
 from msgspec.structs import replace
 
 from worker import clock
+from worker.consumer import EMPTY_RECEIVES
 from worker.consumer.entries import in_tens
-from worker.dead_letter_queue import HIDDEN_SECONDS, POLL_SECONDS, DeadLetterQueue
+from worker.dead_letter_queue import HIDDEN_SECONDS, DeadLetterQueue
 from worker.errors import Refused
 from worker.letters import Letter, Where
 from worker.model import Received
-from worker.queue import LARGEST_BATCH, Counts, Unsettled
+from worker.queue import LARGEST_BATCH, POLL_SECONDS, Counts, Unsettled
 from worker.retries import a_few_times
 from worker.signals import Asked
 
 READ_ON_SECONDS = 30
 """How long letters are counted that nothing more will be done to."""
-EMPTY_RECEIVES = 2
-"""In a row, and the queue looks empty."""
 
 log = structlog.get_logger()
 
@@ -47,7 +46,7 @@ class InQueue:
         """Different letters."""
         self._queue = queue
         self._asked = asked
-        self._again = a_few_times(self._pause)
+        self._again = a_few_times(asked.pause)
         self._patience_seconds = patience_seconds
         self._most = most
         self._deadline = None if seconds is None else time.monotonic() + seconds
@@ -94,7 +93,7 @@ class InQueue:
         while left and not self._asked.to_hurry.is_set():
             ours = [received for received in left[:LARGEST_BATCH] if _is_leased(received)]
             try:
-                failed = in_tens("release", ours, self._release, self._again)
+                failed, _ = in_tens("release", ours, self._release, self._again)
             except Refused as refused:
                 log.warning("letters.hidden", error=str(refused))
                 break
@@ -130,7 +129,7 @@ class InQueue:
         if self._known <= len(self._held) / LARGEST_BATCH:
             return False
         self._known = 0
-        self._pause(POLL_SECONDS)
+        self._asked.pause(POLL_SECONDS)
         return True
 
     def _is_over(self) -> bool:
@@ -145,7 +144,7 @@ class InQueue:
     def _delete(self, messages: Sequence[Received]) -> None:
         """Delete what is ours still; with a handle that has run out it would be somebody else's."""
         ours = [received for received in messages if _is_leased(received)]
-        failed = in_tens("delete", ours, self._queue.delete, self._again)
+        failed, _ = in_tens("delete", ours, self._queue.delete, self._again)
         self._done |= {received.message_id for received in messages}
         kept = {received.message_id for received in failed}
         kept |= {received.message_id for received in messages if not _is_leased(received)}
@@ -155,11 +154,8 @@ class InQueue:
         if kept:
             log.warning("letters.undeleted", count=len(kept))
 
-    def _release(self, messages: Sequence[Received]) -> list[Unsettled]:
+    def _release(self, messages: Sequence[Received]) -> list[Unsettled[Received]]:
         return self._queue.release(messages, [0] * len(messages))
-
-    def _pause(self, seconds: float) -> None:
-        self._asked.to_stop.wait(seconds)
 
 
 def _is_leased(received: Received) -> bool:

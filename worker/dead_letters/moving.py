@@ -5,8 +5,9 @@ from contextlib import suppress
 
 import structlog
 
-from worker.dead_letter_queue import POLL_SECONDS, DeadLetterQueue, Move, SourceQueue
+from worker.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
 from worker.errors import Refused, Unavailable
+from worker.queue import POLL_SECONDS
 from worker.retries import a_few_times
 from worker.signals import Asked
 
@@ -27,7 +28,7 @@ class Mover:
         self._queue = queue
         self._source = source
         self._asked = asked
-        self._again = a_few_times(self._pause)
+        self._again = a_few_times(asked.pause)
 
     def run(self, watch: Callable[[int, int], None]) -> None:
         """Have all letters moved that nobody holds, and wait for it; a signal ends it early.
@@ -43,7 +44,7 @@ class Mover:
         log.info("letters.moving", source=self._queue.name, destination=self._source.name)
         while not (found := self._look()).is_over:
             watch(found.moved, found.to_move)
-            self._asked.to_stop.wait(POLL_SECONDS)
+            self._asked.pause(POLL_SECONDS)
             if self._asked.to_stop.is_set():
                 with suppress(Refused):  # it is over by itself
                     self._queue.cancel_move(handle)
@@ -65,6 +66,3 @@ class Mover:
         found: Move = self._again(self._queue.look_at_move)
         self.moved = found.moved
         return found
-
-    def _pause(self, seconds: float) -> None:
-        self._asked.to_stop.wait(seconds)

@@ -109,7 +109,7 @@ class _Work:
         self._total = 0
         policy = settings.as_policy()
         tell = Telemetry(Metrics()).tell
-        self._send = Send(desk.source, self._pause)
+        self._send = Send(desk.source, desk.asked.pause)
         self._apply = Apply(desk.store, policy, account.tally, tell)
         self._foretell = Foretell(desk.store, policy, account.tally)
         self._passage = Passage(
@@ -204,6 +204,3 @@ class _Work:
             self._account.sent += mover.moved
             with suppress(Unavailable, Refused):
                 self._account.not_seen(queue.counts().total)
-
-    def _pause(self, seconds: float) -> None:
-        self._desk.asked.to_stop.wait(seconds)

@@ -7,10 +7,11 @@ copy, which the books will know; never none.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from worker.consumer.entries import Failed, entry_by_entry
 from worker.dead_letter_queue import LARGEST_SENDING_BYTES, SourceQueue
 from worker.errors import Unavailable
 from worker.letters import Letter, size_of
-from worker.queue import LARGEST_BATCH
+from worker.queue import LARGEST_BATCH, Unsettled
 from worker.retries import Sleep, a_few_times
 
 
@@ -18,7 +19,6 @@ class Send:
     """Sends letters, and tells which of them the queue has accepted."""
 
     def __init__(self, queue: SourceQueue, pause: Sleep) -> None:
-        self.sent = 0
         self.refused: Counter[str] = Counter()
         """Letters that the queue will not take, by SQS's code."""
         self.failure: Exception | None = None
@@ -39,7 +39,6 @@ class Send:
         for batch in in_batches(texts):
             unsent = {letter.message_id for letter in self._send(batch)}
             accepted = [letter for letter in batch if letter.message_id not in unsent]
-            self.sent += len(accepted)
             yield accepted
             if self.failure:
                 return
@@ -49,24 +48,14 @@ class Send:
 
         Of what gets no answer nobody knows whether it was: it stays, and comes twice at worst.
         """
-        left, unsent = batch, list[Letter]()
 
-        def once() -> None:
-            nonlocal left, unsent
-            found = self._queue.send(left)
-            for one in found:
-                if not one.again:
-                    unsent.append(one.letter)
-                    self.refused[one.code] += 1
-            left = [one.letter for one in found if one.again]
-            if left:
-                raise Unavailable(f"the queue did not take {len(left)} of them: {found[0].code}")
+        def refuse(one: Unsettled[Letter]) -> None:
+            self.refused[one.code] += 1
 
-        try:
-            self._again(once)
-        except Unavailable as error:
-            self.failure = error
-            return [*unsent, *left]
+        unsent, self.failure = entry_by_entry(batch, self._queue.send, self._again, refuse)
+        if isinstance(failed := self.failure, Failed):
+            said = f"the queue did not take {failed.count} of them: {failed.code}"
+            self.failure = Unavailable(said)
         return unsent
 
 

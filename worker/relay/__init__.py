@@ -14,7 +14,7 @@ from worker.health import Health
 from worker.relay.lane import LaneWork, LaneWorker
 from worker.relay.patience import Patience
 from worker.relay.standing import Standing
-from worker.store.outbox import Figures, Outbox
+from worker.store.outbox import Outbox
 
 TIME_OUT_SECONDS = 10.0
 """Of one delivery."""
@@ -36,7 +36,6 @@ class Relay:
         patience: Patience,
         health: Health,
     ) -> None:
-        self._outbox = outbox
         self._patience = patience
         self._standing = Standing()
         self._failure: BaseException | None = None
@@ -58,10 +57,6 @@ class Relay:
     def failure(self) -> BaseException | None:
         """What has ended a lane, if anything has."""
         return self._failure
-
-    def left(self) -> Figures:
-        """Count what is not done."""
-        return self._outbox.figures()
 
     def start(self) -> None:
         """Start a thread for each lane."""

@@ -8,9 +8,8 @@ is anybody's again.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Connection, Update, func, insert, select, update
+from sqlalchemy import Connection, Update, insert, update
 
 from worker.effects import Effect, Lane, Owed
 from worker.retries import back_off, effect_delay
@@ -25,7 +24,7 @@ from worker.store.claims import (
     parked_with,
 )
 from worker.store.rows import OUTBOX_COLUMNS, outbox_row
-from worker.store.schema import OPEN, PARKED, outbox
+from worker.store.schema import outbox
 from worker.volume import SECONDS_BETWEEN_PROBES, Volume
 
 ASKED_TRIES = 5
@@ -34,13 +33,6 @@ a Slack that says `Retry-After: 1` for half a minute would have used up all its 
 
 Parked = Callable[[Sequence[Effect], str], Iterable[Owed]]
 """What is owed when effects are parked."""
-
-
-class Figures(Struct, frozen=True, kw_only=True):
-    """How many effects are not done."""
-
-    waiting: int = 0
-    parked: int = 0
 
 
 class Outbox:
@@ -147,14 +139,6 @@ class Outbox:
         """Write effects into the outbox."""
         with self._store.writing() as connection:
             owe(connection, effects, levels.moment(connection))
-
-    def figures(self) -> Figures:
-        """Count what is not done."""
-        with self._store.reading() as connection:
-            counted = select(func.count()).select_from(outbox)
-            waiting = connection.execute(counted.where(OPEN)).scalar_one()
-            parked = connection.execute(counted.where(PARKED)).scalar_one()
-        return Figures(waiting=int(waiting), parked=int(parked))
 
 
 def owe(connection: Connection, effects: Iterable[Owed], now: datetime) -> None:
