@@ -61,6 +61,7 @@ def environment(tmp_path):
     }
     return kept | {
         "SES_WORKER_STORE__URL": f"sqlite:///{tmp_path / 'worker.db'}",
+        "SES_WORKER_HTTP__LISTEN": "",
         "SES_WORKER_LOG__FORMAT": "json",
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",

@@ -1,5 +1,6 @@
 """`ses-worker run`: work until a signal."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,9 +14,10 @@ from worker.app import (
     say_what_nobody_delivers,
     say_where_dead_letters_go,
 )
+from worker.app.outside import make_outside, watch
 from worker.bounds import Bounds, Over
 from worker.consumer import Plan
-from worker.health import Health
+from worker.health import Health, Phase
 from worker.retries import while_away
 from worker.settings import Settings
 from worker.signals import caught
@@ -34,27 +36,33 @@ def run(settings: Settings) -> int:
 
     """
     plan = Plan(wait_seconds=settings.queue.wait_seconds, pollers=settings.queue.pollers)
-    with caught() as asked:
+    with caught() as asked, make_outside(settings) as outside:
+        health, metrics = outside.health, outside.metrics
         queue, store = make_queue(settings, plan), make_store(settings)
         bounds = Bounds(asked)
         try:
-            again = while_away(bounds.sleep, _tell)
+            again = while_away(bounds.sleep, partial(_tell, health))
             again(bounds.call, bring_schema_up, settings, store)
             # Or each start, on a disk that takes nothing, would cost messages a receive.
             again(bounds.call, store.probe)
             again(bounds.call, say_what_nobody_delivers, settings, store)
         except Over:
             return 0
-        health = Health()
+        health.well("store")
         relay = make_relay(settings, store, health)
-        consumer = make_consumer(settings, plan, queue, store, health=health, relay=relay)
+        consumer = make_consumer(
+            settings, plan, queue, store, health=health, metrics=metrics, relay=relay
+        )
+        watch(outside, consumer, queue, store, relay)
         log.info("worker.started", queue=queue.name, store=store.place, pollers=plan.pollers)
         say_where_dead_letters_go(queue, asked.to_stop)
         consumer.start()
         if relay:
             relay.start()
+        health.phase = Phase.WORKING
         while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set() or _has_failed(relay)):
             consumer.look_after()
+        health.phase = Phase.STOPPING
         asked.to_stop.set()  # whatever the reason, we are leaving: a signal is to change nothing
         if consumer.failure:
             asked.to_hurry.set()  # nobody is left to work on what a long poll would bring
@@ -75,5 +83,6 @@ def _has_failed(relay: "Relay | None") -> bool:
     return relay is not None and relay.failure is not None
 
 
-def _tell(error: BaseException, seconds: float) -> None:
+def _tell(health: Health, error: BaseException, seconds: float) -> None:
+    health.trouble("store", error)
     log.warning("store.unavailable", error=str(error), next_try_seconds=round(seconds, 1))

@@ -3,7 +3,7 @@
 import gc
 import os
 import threading
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,8 +13,8 @@ from worker.consumer import Consumer, Plan
 from worker.effects import Lane
 from worker.errors import Misconfigured, Refused, Unavailable
 from worker.health import Health
-from worker.metrics import Metrics
-from worker.model import Handled
+from worker.metrics import Metrics, Timed
+from worker.model import Handled, Received
 from worker.owing import owed_for_set_aside
 from worker.process import process
 from worker.queue import Queue
@@ -47,7 +47,7 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
         dead_letter_url=settings.queue.dead_letter_url,
         visibility_seconds=settings.queue.visibility_seconds,
         wait_seconds=plan.wait_seconds,
-        connections=plan.pollers + 1,
+        connections=plan.pollers + 2,  # whoever keeps the leases, and whoever measures
     )
 
 
@@ -146,11 +146,19 @@ def make_consumer(
     store: Store,
     *,
     health: Health,
+    metrics: Metrics | None = None,
     relay: "Relay | None" = None,
 ) -> Consumer:
     """Put the loops together; the relay learns when something may be owed."""
     calm_garbage_collector()
-    telemetry, policy = Telemetry(Metrics()), settings.as_policy()
+    counted = metrics or Metrics()
+    telemetry, policy = Telemetry(counted), settings.as_policy()
+    books = Timed(store, counted)
+
+    def write(messages: Sequence[Received]) -> list[Handled]:
+        handled = process(messages, books, policy)
+        counted.written(handled)
+        return handled
 
     def tell(handled: Handled) -> None:
         telemetry.tell(handled)
@@ -161,7 +169,7 @@ def make_consumer(
         plan,
         queue=queue,
         books=store,
-        process=partial(process, books=store, policy=policy),
+        process=write,
         tell=tell,
         probe=store.probe,
         health=health,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worker.errors import Misconfigured, Unavailable
+from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.locks import WriterLock
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.sample import RollBack, probing, write_sample
@@ -157,6 +158,20 @@ class SqliteStore:
         """
         with translated(self.path), closing(look(self.path, trace=False)) as connection:
             return [Unfinished(*row) for row in connection.execute(QUERY)]
+
+    def figures(self) -> Figures:
+        """Count what waits; on a connection of its own.
+
+        Raises:
+            Unavailable: the file cannot be read now.
+
+        """
+        with translated(self.path), closing(look(self.path)) as connection:
+            effects = {
+                (lane, kind, state): n for lane, kind, state, n in connection.execute(EFFECTS)
+            }
+            (quarantined,) = connection.execute(QUARANTINED).fetchone()
+        return Figures(quarantined=quarantined, effects=effects)
 
     def break_off(self) -> None:
         """End nothing: no wait of ours is without an end, and a disk that hangs cannot be told."""

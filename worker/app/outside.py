@@ -1,0 +1,63 @@
+"""Builds what is seen from outside, from the settings."""
+
+from typing import TYPE_CHECKING
+
+from worker.consumer import Consumer, Tally
+from worker.health import Health
+from worker.metrics import Metrics
+from worker.outside import Outside
+from worker.queue import Queue
+from worker.settings import Settings
+from worker.store import Store
+
+if TYPE_CHECKING:
+    from worker.relay import Relay
+
+
+def make_outside(settings: Settings) -> Outside:
+    """Make it; nobody is answered yet."""
+    return Outside(
+        health=Health(),
+        metrics=Metrics(),
+        listen=settings.http.address,
+        file=settings.health.path,
+    )
+
+
+def watch(
+    outside: Outside, consumer: Consumer, queue: Queue, store: Store, relay: "Relay | None"
+) -> None:
+    """Have the outside look at a worker, and at its far sides now and then."""
+    outside.watch(
+        _Work(consumer, relay),
+        queue.name,
+        {
+            "queue": queue.counts,
+            "dead_letter_queue": queue.dead_letter_counts,
+            "store": store.figures,
+        },
+    )
+
+
+class _Work:
+    """The loops, as far as they can be looked at."""
+
+    def __init__(self, consumer: Consumer, relay: "Relay | None") -> None:
+        self._consumer = consumer
+        self._relay = relay
+
+    @property
+    def tally(self) -> Tally:
+        return self._consumer.tally
+
+    @property
+    def held(self) -> int:
+        return self._consumer.held
+
+    @property
+    def idle(self) -> bool:
+        return self._consumer.idle
+
+    @property
+    def delivered(self) -> int:
+        return self._relay.delivered if self._relay else 0
