@@ -11,7 +11,6 @@ from broken import WORKERS as BROKEN_WORKERS
 from pydantic import SecretStr
 
 from worker.cli.exits import MEANINGS
-from worker.metrics import Metrics
 from worker.policy import RULES
 from worker.settings import Settings
 from worker.sources import all_keys, load_settings
@@ -96,17 +95,6 @@ def test_the_exit_statuses_are_the_same_in_the_readme_and_in_the_code():
     assert table(README, "### Exit status") == [
         [str(int(status)), meaning] for status, meaning in MEANINGS.items()
     ]
-
-
-def test_the_readme_names_every_metric_with_its_labels():
-    known = {
-        metric._name + "_total": list(metric._labelnames)
-        for metric in vars(Metrics()).values()
-        if hasattr(metric, "_labelnames")
-    }
-    assert {
-        plain(row[0]): plain(row[1]).split(", ") for row in table(README, "| Prometheus counter |")
-    } == known
 
 
 NAMED_TEST = r"(?:unit|integration|contract|acceptance|docs)/\w+\.py::[\w:]+"

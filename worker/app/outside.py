@@ -20,7 +20,7 @@ def make_outside(settings: Settings) -> Outside:
         health=Health(),
         metrics=Metrics(),
         listen=settings.http.address,
-        file=settings.health.path,
+        file=settings.health.file,
     )
 
 

@@ -139,8 +139,9 @@ class Collector(Base):
         name, text = "ses_worker_measure_errors", "Figures of far sides that could not be had"
         yield _counter(name, text, ["what"], {(w,): n for w, n in measuring.errors.copy().items()})
         name = "ses_worker_measured_timestamp_seconds"
-        taken = {(what,): found.at for what, found in measuring.latest.copy().items()}
-        yield _gauge(name, "When they were had last, since 1970", ["what"], taken)
+        latest = measuring.latest.copy()
+        taken = {(w,): latest[w].at if w in latest else 0 for w in measuring.errors.copy()}
+        yield _gauge(name, "When they were had last, since 1970; 0: never", ["what"], taken)
         if isinstance(counts := measuring.fresh("queue"), Counts):
             yield from _counts(self._queue, counts)
         match measuring.fresh("dead_letter_queue"):

@@ -46,9 +46,16 @@ class HttpSettings(Section):
 class HealthSettings(Section):
     """The same for those without HTTP."""
 
-    file: str = ""
+    file: Path | None = None
 
-    @property
-    def path(self) -> Path | None:
-        """The file; None where none is written."""
-        return Path(self.file).absolute() if self.file else None
+    @field_validator("file", mode="before")
+    @classmethod
+    def _is_set(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("file")
+    @classmethod
+    def _is_in_a_folder(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_absolute():
+            raise ValueError("must be an absolute path: who reads it may be somewhere else")
+        return value
