@@ -18,22 +18,40 @@ _COLOURS = {"ok": "green", "note": "cyan", "wrong": "red", "unseen": "yellow", "
 
 
 @click.command(context_settings=PAGE)
+@click.option(
+    "--identity", "identities", multiple=True, metavar="NAME",
+    help="A verified identity of SES that must be covered; may be repeated. Else: any.",
+)  # fmt: skip
+@click.option(
+    "--configuration-set", "configuration_sets", multiple=True, metavar="NAME",
+    help="Look at this configuration set; may be repeated. Else: at the first 20.",
+)  # fmt: skip
+@click.option("--send", is_flag=True, show_default="off", help="Post a test notice to Slack.")
 @json_option
 @with_settings
-def check(settings: "Settings", as_json: bool) -> None:
+def check(
+    settings: "Settings",
+    *,
+    identities: tuple[str, ...],
+    configuration_sets: tuple[str, ...],
+    send: bool,
+    as_json: bool,
+) -> None:
     """Look at the whole path from SES to the database; say what is wrong, and how to mend it.
 
-    Nothing is changed. The exit status is 0 if nothing is wrong, 1 if something is. What we lack
-    the permission to look at is said to be unseen, and is not guessed.
+    Nothing is changed, and without --send nothing is posted. The exit status is 0 if nothing is
+    wrong, 1 if something is. What we lack the permission to look at is said to be unseen, and is
+    not guessed.
 
     \b
     Example:
       ses-worker check
     """
-    from worker.checking import look
+    from worker.checking import Wishes, look
     from worker.checks.findings import is_well
 
-    findings = list(look(settings))
+    wishes = Wishes(identities, configuration_sets, send)
+    findings = list(look(settings, wishes))
     if as_json:
         click.echo(json.dumps(_as_json(findings)))
     else:
