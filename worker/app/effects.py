@@ -56,6 +56,30 @@ def slack_volume(settings: SlackSettings) -> Volume:
     )
 
 
+def make_channel(settings: SlackSettings) -> Channel:
+    """Make the edge to Slack.
+
+    Raises:
+        Misconfigured: a token without a channel.
+
+    """
+    if settings.webhook_url is not None:
+        return Channel.by_webhook(
+            settings.webhook_url.get_secret_value(),
+            username=settings.username,
+            icon_emoji=settings.icon_emoji,
+        )
+    if settings.token is None or settings.channel is None:
+        raise Misconfigured("slack.token and slack.channel go together")
+    return Channel.by_token(
+        settings.token.get_secret_value(),
+        settings.channel,
+        username=settings.username,
+        icon_emoji=settings.icon_emoji,
+        base_url=settings.api_url,
+    )
+
+
 def suppression_volume(settings: Settings) -> Volume:
     """What SES takes, of all processes of the account."""
     per_second = settings.suppression.requests_per_second
@@ -96,7 +120,7 @@ def restore(settings: Settings, store: Store, key: str) -> Restored | None:
 
 
 def _slack_lane(settings: SlackSettings) -> LaneWork:
-    sender = SlackSender(_channel(settings), masked=settings.addresses is Addresses.MASKED)
+    sender = SlackSender(make_channel(settings), masked=settings.addresses is Addresses.MASKED)
 
     def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
         return sender.deliver(effects), ()
@@ -133,24 +157,6 @@ def _suppression_lane(settings: Settings, store: Store, patience: Patience) -> L
         volume=suppression_volume(settings),
         deliver=deliver,
         parked=_parked if settings.slack.wanted else lambda _, __: (),
-    )
-
-
-def _channel(settings: SlackSettings) -> Channel:
-    if settings.webhook_url is not None:
-        return Channel.by_webhook(
-            settings.webhook_url.get_secret_value(),
-            username=settings.username,
-            icon_emoji=settings.icon_emoji,
-        )
-    if settings.token is None or settings.channel is None:
-        raise Misconfigured("slack.token and slack.channel go together")
-    return Channel.by_token(
-        settings.token.get_secret_value(),
-        settings.channel,
-        username=settings.username,
-        icon_emoji=settings.icon_emoji,
-        base_url=settings.api_url,
     )
 
 

@@ -16,6 +16,8 @@ from worker.cli.exits import MEANINGS, Exit
 from worker.cli.streams import minded
 
 COMMANDS = {
+    "provision": "worker.cli.provision:provision",
+    "check": "worker.cli.check:check",
     "run": "worker.cli.run:run",
     "drain": "worker.cli.drain:drain",
     "dlq": "worker.cli.dlq:dlq",

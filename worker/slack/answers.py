@@ -25,7 +25,8 @@ _BAD_MESSAGE = frozenset({
     "attachment_payload_limit_exceeded", "invalid_attachments", "invalid_blocks",
     "invalid_blocks_format", "invalid_payload", "json_not_object", "invalid_json",
     "invalid_arguments", "invalid_array_arg", "invalid_charset", "metadata_too_large",
-    "msg_blocks_too_long", "msg_too_long", "no_text", "too_many_attachments",
+    "missing_text_or_fallback_or_attachments", "msg_blocks_too_long", "msg_too_long", "no_text",
+    "too_many_attachments",
 })  # fmt: skip
 _BUSY = frozenset({
     "accesslimited", "external_channel_migrating", "fatal_error", "internal_error",

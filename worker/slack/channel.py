@@ -7,13 +7,14 @@ so does chat.postMessage without the scope: the app's own name and icon are show
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 from msgspec import structs
 from slack_sdk.errors import SlackApiError
 
-from worker.effects import Later, Sent
+from worker.effects import Later, Sent, Unfit
 from worker.masking import harmless
 from worker.retries import Sleep, at_once
 from worker.slack.answers import Answer, Stumble, sort_refusal, sort_webhook
@@ -28,8 +29,15 @@ _IN_ITS_PLACE = "[secret]"
 class Channel:
     """Where notices go. Thread-safe, for each post is a request of its own."""
 
-    def __init__(self, send: Callable[[Post], Answer], *secrets: str, sleep: Sleep) -> None:
+    def __init__(
+        self,
+        send: Callable[[Post], Answer],
+        ask: Callable[[], Answer],
+        *secrets: str,
+        sleep: Sleep,
+    ) -> None:
         self._send = send
+        self._ask = ask
         self._secrets = sorted(secrets, key=len, reverse=True)
         self._retrying = at_once(sleep, again=lambda answer: isinstance(answer, Stumble))
 
@@ -51,7 +59,13 @@ class Channel:
             answer = client.send_dict(_body(post) | author)
             return sort_webhook(answer.status_code, answer.body, _retry_after(answer.headers))
 
-        return cls(send, *_secrets_of(url), sleep=sleep)
+        def ask() -> Answer:
+            answer = client.send_dict({})
+            said = sort_webhook(answer.status_code, answer.body, _retry_after(answer.headers))
+            # That the message is at fault says that the webhook is not.
+            return Sent(result="Slack knows it") if isinstance(said, Unfit) else said
+
+        return cls(send, ask, *_secrets_of(url), sleep=sleep)
 
     @classmethod
     def by_token(
@@ -73,12 +87,17 @@ class Channel:
             try:
                 answer = client.api_call("chat.postMessage", json=_body(post) | author | room)
             except SlackApiError as error:
-                said: Any = error.response
-                word = str(said.get("error", "")) if isinstance(said.data, dict) else ""
-                return sort_refusal(said.status_code, word, _retry_after(said.headers))
+                return _refusal(error)
             return Sent(result=f"{answer.get('channel', '')} {answer.get('ts', '')}".strip())
 
-        return cls(send, token, sleep=sleep)
+        def ask() -> Answer:
+            try:
+                answer = client.api_call("auth.test")
+            except SlackApiError as error:
+                return _refusal(error)
+            return Sent(result=f"Slack knows it as {answer.get('user', '')}".strip())
+
+        return cls(send, ask, token, sleep=sleep)
 
     def post(self, post: Post) -> Answer:
         """Post a message; say what became of it. Nothing is raised, and no secret is told.
@@ -86,7 +105,19 @@ class Channel:
         Broken or refused connections and errors of the server are tried twice more at once. A
         timeout is not, for the message may be there; nor is a 429, for Slack asked us to wait.
         """
-        answer: Answer = self._retrying(self._once, post)
+        return self._told(partial(self._send, post))
+
+    def ask(self) -> Answer:
+        """Ask whether Slack would listen, and post nothing; likewise.
+
+        To a webhook goes a message without a text, which Slack refuses by `no_text` after it has
+        found the webhook; of a token auth.test tells. Whether the channel would take a message is
+        found out by a message alone.
+        """
+        return self._told(self._ask)
+
+    def _told(self, call: Callable[[], Answer]) -> Answer:
+        answer: Answer = self._retrying(_caught, call)
         if isinstance(answer, Sent):
             return Sent(result=harmless(self._redacted(answer.result)))
         error = harmless(self._redacted(answer.error))
@@ -94,16 +125,23 @@ class Channel:
             return Later(error=error)
         return structs.replace(answer, error=error)
 
-    def _once(self, post: Post) -> Answer:
-        try:
-            return self._send(post)
-        except Exception as error:  # noqa: BLE001 whatever it is, the relay goes on
-            return sort_failure(error)
-
     def _redacted(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, _IN_ITS_PLACE)
         return text
+
+
+def _caught(call: Callable[[], Answer]) -> Answer:
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001 whatever it is, the relay goes on
+        return sort_failure(error)
+
+
+def _refusal(error: SlackApiError) -> Answer:
+    said: Any = error.response
+    word = str(said.get("error", "")) if isinstance(said.data, dict) else ""
+    return sort_refusal(said.status_code, word, _retry_after(said.headers))
 
 
 def _body(post: Post) -> dict[str, Any]:

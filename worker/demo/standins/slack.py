@@ -24,6 +24,8 @@ from worker.demo.standins.slack_rules import refusal
 
 WEBHOOK = "/services/T0STANDIN/B0STANDIN/NotAnythingSecret0123456"
 METHOD = "/api/chat.postMessage"
+TEST = "/api/auth.test"
+_WHO = json.dumps({"ok": True, "user": "standin"})
 TOKEN = "xoxb-not-anything-secret"  # noqa: S105 invented
 CHANNEL = "C0STANDIN"
 LONGEST_HOLD_SECONDS = 8.5
@@ -145,16 +147,11 @@ class StandinSlack:
         if path == WEBHOOK:
             word = refusal(payload)
             return refused(400, word) if word else Fault(body="ok", accepts=True)
-        if path != METHOD:
+        if path not in {METHOD, TEST}:
             return refused(404, "no_service")
         if headers.get("Authorization") != f"Bearer {TOKEN}":
             return not_ok("invalid_auth")
-        if not isinstance(payload, dict) or payload.get("channel") != CHANNEL:
-            return not_ok("channel_not_found")
-        if word := refusal(payload):
-            return not_ok(word)
-        posted = {"ok": True, "channel": CHANNEL, "ts": f"1795000000.{number:06}"}
-        return Fault(body=json.dumps(posted), accepts=True)
+        return _posted(payload, number) if path == METHOD else Fault(body=_WHO)
 
 
 class _Server(ThreadingHTTPServer):
@@ -191,6 +188,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Nothing on stderr."""
+
+
+def _posted(payload: Any, number: int) -> Fault:
+    if not isinstance(payload, dict) or payload.get("channel") != CHANNEL:
+        return not_ok("channel_not_found")
+    if word := refusal(payload):
+        return not_ok(word)
+    posted = {"ok": True, "channel": CHANNEL, "ts": f"1795000000.{number:06}"}
+    return Fault(body=json.dumps(posted), accepts=True)
 
 
 def _delayed(verdict: Fault, seconds: float) -> Fault:

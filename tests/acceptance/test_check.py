@@ -1,0 +1,129 @@
+"""`ses-worker check`, against a path that is healthy and against paths that are not."""
+
+import json
+import sqlite3
+
+import pytest
+from wiring import QUEUE_URL, REGION, TOPIC
+
+from worker.demo.standins.slack_faults import refused
+
+CHECKS = [
+    "settings", "database", "queue", "dead letters", "queue policy", "topic", "subscription",
+    "feedback", "encryption", "account", "slack",
+]  # fmt: skip
+
+
+@pytest.fixture
+def healthy(run, wiring, slack):
+    """Everything is as it should be."""
+    assert run("db", "upgrade").status == 0
+    return wiring
+
+
+@pytest.fixture
+def look(run):
+    """Check, and return what stands out, by check."""
+
+    def look(*arguments, status=None, **changes):
+        done = run("check", "--json", *arguments, **changes)
+        assert done.err == ""
+        found = done.json
+        assert done.status == (0 if found["well"] else 1)
+        assert status in {None, done.status}
+        return [one for one in found["checks"] if one["status"] not in {"ok", "skipped"}]
+
+    return look
+
+
+def only(findings, check, status="wrong"):
+    """The one thing that stands out."""
+    assert [(one["check"], one["status"]) for one in findings] == [(check, status)], findings
+    return findings[0]
+
+
+def test_a_healthy_path_is_silent_but_for_the_table(run, healthy, slack):
+    done = run("check")
+    assert (done.status, done.err) == (0, "")
+    rows = [line.split("│") for line in done.out.splitlines() if line.startswith("│")]
+    named = [(row[1].strip(), row[2].strip()) for row in rows if row[1].strip()]
+    assert named == [(check, "ok") for check in CHECKS]
+    assert "→" not in done.out
+    assert slack.posts == []
+
+
+class TestSixBrokenPaths:
+    def test_no_subscription(self, healthy, look):
+        healthy.unsubscribe()
+        found = only(look(status=1), "subscription")
+        assert TOPIC in found["said"]
+        assert found["mend"] == "ses-worker provision --queue feedback --topic bounces"
+
+    def test_policy_missing(self, healthy, look):
+        healthy.set_queue(Policy="")
+        found = only(look(status=1), "queue policy")
+        assert f"does not let {TOPIC} in" in found["said"]
+        assert found["mend"] == "ses-worker provision --queue feedback --topic bounces"
+
+    def test_no_dead_letter_queue(self, healthy, look):
+        healthy.set_queue(RedrivePolicy="")
+        found = only(look(status=1), "dead letters")
+        assert "no dead-letter queue" in found["said"]
+        assert found["mend"] == "ses-worker provision --queue feedback"
+
+    def test_wrong_region(self, healthy, look):
+        found = only(look(status=1, AWS_REGION="us-east-2"), "settings")
+        assert f"asked in us-east-2, and {QUEUE_URL} is in {REGION}" in found["said"]
+        assert f"aws.region to {REGION}" in found["mend"]
+
+    def test_schema_old(self, healthy, look, tmp_path):
+        with sqlite3.connect(tmp_path / "worker.db") as database:
+            database.execute("UPDATE ses_worker_schema SET version_num = '0001'")
+        found = only(look(status=1), "database")
+        assert "schema 0001, this program needs" in found["said"]
+        assert found["mend"] == "ses-worker db upgrade"
+
+    def test_slack_refused(self, healthy, look, slack):
+        slack.always = refused(404, "no_service")
+        found = only(look(status=1), "slack")
+        assert "no_service" in found["said"]
+        assert "make a new webhook" in found["mend"]
+        assert slack.webhook_url not in json.dumps(found)
+
+
+def test_the_commands_that_are_advised_mend_it(run, healthy, look):
+    healthy.unsubscribe()
+    healthy.set_queue(RedrivePolicy="", Policy="")
+    found = look(status=1)
+    assert {one["check"] for one in found} == {"dead letters", "queue policy", "subscription"}
+    for mend in {one["mend"] for one in found}:
+        done = run(*mend.split()[1:])
+        assert done.status == 0, done.err
+    assert look(status=0) == []
+
+
+def test_what_may_not_be_looked_at_is_said_and_is_no_failure(healthy, door, look):
+    door.denied |= {"sns:GetTopicAttributes", "ses:GetAccount"}
+    found = look(status=0)
+    assert [(one["check"], one["status"]) for one in found] == [
+        ("topic", "unseen"),
+        ("account", "unseen"),
+    ]
+
+
+def test_a_test_notice_is_posted_when_asked_for(run, healthy, slack):
+    done = run("check", "--send")
+    assert (done.status, done.err) == (0, "")
+    (post,) = slack.posts
+    assert "Test notice" in json.dumps(post)
+
+
+def test_a_check_writes_nothing(run, wiring, door, tmp_path):
+    assert run("check").status == 0
+    assert list(tmp_path.iterdir()) == []
+    assert all(a.partition(":")[2].startswith(("Get", "List", "Describe")) for a in door.actions)
+
+
+def test_settings_that_are_wrong_are_78(run, door):
+    done = run("check")
+    assert (done.status, "queue.url is required" in done.err) == (78, True)

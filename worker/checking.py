@@ -1,0 +1,199 @@
+"""`ses-worker check`: looks at the whole path from SES to the database, and changes nothing."""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from worker.app import make_store, region_of
+from worker.app.effects import make_channel
+from worker.aws import region_in
+from worker.checks import admission, topic
+from worker.checks.account import ACCOUNT, judge_account
+from worker.checks.admission import judge_policy, topics_let_in
+from worker.checks.database import judge_database, judge_no_database
+from worker.checks.dead_letters import DEAD_LETTERS, judge_dead_letters, read_redrive
+from worker.checks.encryption import ENCRYPTION, Encrypted, judge_encryption
+from worker.checks.facts import Blank, FeedbackFacts, QueueFacts, TopicFacts, read_arn
+from worker.checks.feedback import FEEDBACK, judge_feedback
+from worker.checks.findings import Check, Finding, Status
+from worker.checks.queue import QUEUE, judge_queue
+from worker.checks.region import judge_region
+from worker.checks.slack import judge_slack
+from worker.checks.statements import Caller
+from worker.checks.topic import (
+    SUBSCRIPTION,
+    TOPIC,
+    judge_no_topic,
+    judge_subscriptions,
+    judge_topic,
+)
+from worker.errors import Misconfigured, WorkerError
+from worker.plumbing import Aws, looking
+from worker.settings import Migrate, Settings
+from worker.slack.trial import trial
+
+BEHIND_THE_QUEUE = (
+    DEAD_LETTERS, admission.POLICY, TOPIC, SUBSCRIPTION, FEEDBACK, ENCRYPTION,
+)  # fmt: skip
+"""Checks that say nothing where the queue is not found."""
+
+
+class Wishes(Struct, frozen=True):
+    """What the operator names beyond the settings."""
+
+    identities: Sequence[str] = ()
+    configuration_sets: Sequence[str] = ()
+    send: bool = False
+    """Post a test notice."""
+
+
+def look(settings: Settings, wishes: Wishes) -> Iterator[Finding]:
+    """Say what is found, as it is found.
+
+    Raises:
+        Misconfigured: no queue is set, or no region.
+
+    """
+    url = settings.queue.url
+    if url is None:
+        raise Misconfigured("queue.url is required: set it in the file, or SES_WORKER_QUEUE__URL")
+    region = region_of(settings)
+    reach = judge_region(url, region, region_in(url))
+    yield reach
+    yield _database(settings)
+    if reach.status is Status.WRONG:
+        yield from _skipped("AWS is asked in the wrong region", QUEUE, *BEHIND_THE_QUEUE, ACCOUNT)
+    else:
+        yield from _on_aws(settings, wishes, Aws(region), url)
+    yield _slack(settings, send=wishes.send)
+
+
+def _database(settings: Settings) -> Finding:
+    from worker.store.migrate import status  # noqa: PLC0415 Alembic takes 0.3 s to load
+
+    store = make_store(settings)
+    try:
+        found = status(store)
+    except WorkerError as error:
+        return judge_no_database(store.place, error)
+    return judge_database(
+        store.place,
+        found.revision,
+        found.pending,
+        newer=found.newer,
+        makes_itself=settings.store.migrate is Migrate.AUTO,
+    )
+
+
+def _on_aws(settings: Settings, wishes: Wishes, aws: Aws, url: str) -> Iterator[Finding]:
+    queue = looking.queue(aws, url)
+    yield from judge_queue(
+        queue,
+        url,
+        aws.region,
+        visibility_seconds=settings.queue.visibility_seconds,
+        wait_seconds=settings.queue.wait_seconds,
+    )
+    if isinstance(queue, QueueFacts):
+        yield from _behind(settings, wishes, aws, queue)
+    else:
+        yield from _skipped("the queue has to be found first", *BEHIND_THE_QUEUE, ACCOUNT)
+
+
+def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> Iterator[Finding]:
+    dead = _dead_letter_queue(aws, queue, settings.queue.dead_letter_url)
+    yield from judge_dead_letters(
+        queue,
+        dead,
+        region=aws.region,
+        dead_letter_url=settings.queue.dead_letter_url,
+        url_region=region_in(settings.queue.dead_letter_url or ""),
+    )
+    arns = _topics(settings, aws, queue)
+    yield from judge_policy(queue, arns)
+    topics = {arn: looking.topic(aws, arn) for arn in arns}
+    for arn, facts in topics.items():
+        yield from judge_topic(arn, facts, queue)
+        subscriptions = looking.subscriptions(aws, arn, queue.arn)
+        wants = bool(settings.sns.topic_arns)
+        yield from judge_subscriptions(arn, subscriptions, queue, wants_topics=wants)
+    if arns:
+        yield from judge_feedback(_feedback(wishes, aws, arns), arns, queue)
+    else:
+        yield judge_no_topic(queue)
+        yield from _skipped("no topic is known", TOPIC, FEEDBACK)
+    there = [facts for facts in topics.values() if isinstance(facts, TopicFacts)]
+    yield from judge_encryption(*_encrypted(aws, queue, dead, there))
+    removes = bool(settings.suppression.remove)
+    yield from judge_account(looking.account(aws), aws.region, removes=removes)
+
+
+def _dead_letter_queue(
+    aws: Aws, queue: QueueFacts, dead_letter_url: str | None
+) -> QueueFacts | Blank | None:
+    if dead_letter_url is not None:
+        return looking.queue(aws, dead_letter_url)
+    redrive = read_redrive(queue.text("RedrivePolicy"))
+    target = read_arn(redrive.target) if redrive else None
+    if target is None:
+        return None
+    # A dead-letter queue is in the account and the region of its source.
+    return looking.queue(aws, f"{queue.url.rpartition('/')[0]}/{target.name}")
+
+
+def _topics(settings: Settings, aws: Aws, queue: QueueFacts) -> list[str]:
+    """The topics that should feed the queue: by the settings, else by whatever knows of some."""
+    if settings.sns.topic_arns:
+        return list(settings.sns.topic_arns)
+    subscribed = looking.topics_subscribed(aws, queue.arn)
+    known = subscribed if isinstance(subscribed, list) else []
+    return list(dict.fromkeys([*topics_let_in(queue), *known]))
+
+
+def _feedback(wishes: Wishes, aws: Aws, arns: Sequence[str]) -> FeedbackFacts:
+    # SES publishes in its own region only, so it is asked where the topic is.
+    at = Aws(looking.region(arns[0]) or aws.region)
+    destinations, unlooked = looking.destinations(at, wishes.configuration_sets)
+    return FeedbackFacts(
+        identities=looking.identities(at, wishes.identities),
+        destinations=destinations,
+        wanted=(*wishes.identities, *wishes.configuration_sets),
+        unlooked=unlooked,
+    )
+
+
+def _encrypted(
+    aws: Aws,
+    queue: QueueFacts,
+    dead: object,
+    topics: Sequence[TopicFacts],
+) -> Iterator[Encrypted]:
+    own = read_arn(queue.arn)
+    account = own.account if own else ""
+    sns = Caller(service=admission.SNS, account=account, arn=topics[0].arn if topics else "")
+    queues = [("the queue", queue)]
+    if isinstance(dead, QueueFacts):
+        queues.append(("the dead-letter queue", dead))
+    for what, one in queues:
+        key = one.text("KmsMasterKeyId")
+        facts = looking.key(aws, key, aws.region) if key else None
+        yield Encrypted(f"{what} {one.name}", sns, facts)
+    ses = Caller(service=topic.SES, account=account)
+    for named in topics:
+        key = named.attributes.get("KmsMasterKeyId", "")
+        facts = looking.key(aws, key, looking.region(named.arn)) if key else None
+        yield Encrypted(f"the topic {named.arn}", ses, facts)
+
+
+def _slack(settings: Settings, *, send: bool) -> Finding:
+    if not settings.slack.wanted:
+        return judge_slack(None, way="", sent=False)
+    channel = make_channel(settings.slack)
+    queue = (settings.queue.url or "").rpartition("/")[2]
+    answer = channel.post(trial(queue)) if send else channel.ask()
+    way = "the webhook" if settings.slack.webhook_url else f"token and {settings.slack.channel}"
+    return judge_slack(answer, way=way, sent=send)
+
+
+def _skipped(why: str, *checks: Check) -> Iterator[Finding]:
+    return (check.skipped(why) for check in checks)

@@ -1,0 +1,71 @@
+"""The queue's policy: the topics are let in, and nobody else.
+
+https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
+"""
+
+from collections.abc import Iterator, Sequence
+
+from worker.checks.commands import provision
+from worker.checks.facts import QueueFacts, read_arn
+from worker.checks.findings import Check, Finding
+from worker.checks.statements import (
+    Caller,
+    Statement,
+    Verdict,
+    judge,
+    read_policy,
+    sources,
+    strangers,
+)
+
+POLICY = Check("queue policy")
+SNS = "sns.amazonaws.com"
+SEND = "sqs:SendMessage"
+
+
+def topics_let_in(queue: QueueFacts) -> list[str]:
+    """The topics that the queue's policy names."""
+    return sources(read_policy(queue.text("Policy")) or [], SNS, SEND)
+
+
+def judge_policy(queue: QueueFacts, topics: Sequence[str]) -> list[Finding]:
+    """Judge the queue's policy against the topics that should feed it."""
+    statements = read_policy(queue.text("Policy"))
+    if statements is None:
+        return [POLICY.unseen(f"the policy of {queue.name} cannot be read")]
+    if not topics:
+        said = f"the policy of {queue.name} lets no topic in: what SNS delivers is refused"
+        return [POLICY.wrong(said, provision(queue.name))]
+    faults = [fault for topic in topics for fault in _about(queue, statements, topic)]
+    faults += _about_strangers(queue, statements, topics)
+    return faults or [POLICY.ok(f"lets in {', '.join(topics)}, and nobody else")]
+
+
+def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> Iterator[Finding]:
+    found = read_arn(topic)
+    caller = Caller(service=SNS, account=found.account if found else "", arn=topic)
+    match judge(statements, caller, SEND):
+        case Verdict.NO:
+            said = f"the policy of {queue.name} does not let {topic} in: what it delivers is lost"
+            yield POLICY.wrong(said, provision(queue.name, topic))
+        case Verdict.DENIED:
+            said = (
+                f"a Deny in the policy of {queue.name} keeps {topic} out: what it delivers is lost"
+            )
+            yield POLICY.wrong(said, "take that statement out of the queue's policy")
+        case Verdict.PERHAPS:
+            said = f"whether {topic} is let in depends on conditions that are not judged here"
+            yield POLICY.unseen(said, "send yourself a bounce: bounce@simulator.amazonses.com")
+
+
+def _about_strangers(
+    queue: QueueFacts, statements: Sequence[Statement], topics: Sequence[str]
+) -> Iterator[Finding]:
+    own = read_arn(queue.arn)
+    for who in strangers(statements, SEND, own.account if own else "-", topics):
+        said = f"the policy of {queue.name} also lets in {who}: who may send may forge bounces"
+        mend = "take it out of the queue's policy"
+        if who.startswith("arn:"):
+            yield POLICY.note(said, f"{mend}, or add it to sns.topic_arns")
+        else:
+            yield POLICY.wrong(said, f"{mend}; narrow it with aws:SourceArn")

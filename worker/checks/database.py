@@ -1,0 +1,37 @@
+"""The database and its schema."""
+
+from collections.abc import Sequence
+
+from worker.checks.findings import Check, Finding
+from worker.errors import Misconfigured, WorkerError
+
+DATABASE = Check("database")
+_UPGRADE = "ses-worker db upgrade"
+
+
+def judge_database(
+    place: str,
+    revision: str | None,
+    pending: Sequence[str],
+    *,
+    newer: bool,
+    makes_itself: bool,
+) -> Finding:
+    """Judge the schema; `makes_itself`: the first start makes it where there is none."""
+    if newer:
+        said = f"{place}: schema {revision}, newer than this program"
+        return DATABASE.wrong(said, "install the newer program again, or restore an older backup")
+    if revision is None and makes_itself:
+        return DATABASE.note(f"{place}: nothing there yet; the first start makes it", _UPGRADE)
+    if revision is None:
+        return DATABASE.wrong(f"{place}: no database of ours (store.url)", _UPGRADE)
+    if pending:
+        said = f"{place}: schema {revision}, this program needs {', '.join(pending)} too"
+        return DATABASE.wrong(said, _UPGRADE)
+    return DATABASE.ok(f"{place}: schema {revision}, up to date")
+
+
+def judge_no_database(place: str, error: WorkerError) -> Finding:
+    """Say why the database cannot be looked at."""
+    mend = "set store.url" if isinstance(error, Misconfigured) else "see that it is there"
+    return DATABASE.wrong(f"{place}: {error}", f"{mend}; then: ses-worker db status")

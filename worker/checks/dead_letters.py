@@ -1,0 +1,175 @@
+"""Redrive policy and dead-letter queue.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from worker.checks.commands import provision, set_queue
+from worker.checks.facts import Absent, Away, Blank, QueueFacts, Unseen, read_arn
+from worker.checks.findings import Check, Finding
+from worker.checks.queue import days
+
+DEAD_LETTERS = Check("dead letters")
+FEWEST_RECEIVES = 5
+"""The worker's own: below it a message is moved before the worker has given it up, and why is not
+on it. An outage costs a message one receive."""
+LONGEST_RETENTION_SECONDS = 1_209_600
+_DEFAULT_RETENTION_SECONDS = 345_600
+
+
+class Redrive(Struct, frozen=True):
+    """A redrive policy."""
+
+    target: str
+    """The dead-letter queue's ARN."""
+    most_receives: int
+
+
+def read_redrive(text: str) -> Redrive | None:
+    """Read the attribute RedrivePolicy; None where there is none, or it is no such policy."""
+    try:
+        found: Any = json.loads(text or "null")
+        return Redrive(str(found["deadLetterTargetArn"]), int(found["maxReceiveCount"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def moved_early(redrive: Redrive) -> str | None:
+    """Say that the redrive policy is too quick."""
+    if redrive.most_receives >= FEWEST_RECEIVES:
+        return None
+    return (
+        f"the redrive policy moves a message after {redrive.most_receives} receives, and the "
+        f"worker gives one up after {FEWEST_RECEIVES}: outages would set good messages aside"
+    )
+
+
+def contradicted(redrive: Redrive, dead_letter_url: str | None) -> str | None:
+    """Say that the settings name another queue than the redrive policy."""
+    if dead_letter_url is None or is_named(dead_letter_url, redrive.target):
+        return None
+    return (
+        f"queue.dead_letter_url is {dead_letter_url}, the redrive policy says {redrive.target}: "
+        "`ses-worker dlq` looks only into the first"
+    )
+
+
+def is_named(url: str, arn: str) -> bool:
+    """Tell whether a queue's URL and an ARN name the same queue, as far as a URL tells."""
+    found, steps = read_arn(arn), urlsplit(url).path.split("/")
+    return found is not None and steps[-2:] == [found.account, found.name]
+
+
+def judge_dead_letters(
+    queue: QueueFacts,
+    dead: QueueFacts | Blank | None,
+    *,
+    region: str,
+    dead_letter_url: str | None,
+    url_region: str | None,
+) -> list[Finding]:
+    """Judge the queue's redrive policy, and the queue that dead letters go to.
+
+    `dead` is the named queue, else the policy's; `url_region` what `queue.dead_letter_url` says.
+    """
+    redrive = read_redrive(queue.text("RedrivePolicy"))
+    if redrive is None:
+        return [_no_redrive(queue, dead_letter_url)]
+    faults = [*_policy_faults(queue, redrive, region, dead_letter_url, url_region)]
+    faults += _queue_faults(queue, dead, region, redrive)
+    return faults or [_fine(redrive, dead)]
+
+
+def _no_redrive(queue: QueueFacts, dead_letter_url: str | None) -> Finding:
+    mend = provision(queue.name)
+    if dead_letter_url is None:
+        said = f"{queue.name} has no dead-letter queue: what kills a worker comes back for ever"
+        return DEAD_LETTERS.wrong(said, mend)
+    said = (
+        f"{queue.name} has no redrive policy: the worker sends to queue.dead_letter_url, but what "
+        "kills a worker comes back for ever"
+    )
+    return DEAD_LETTERS.wrong(said, f"{mend} --dead-letter-queue {dead_letter_url.split('/')[-1]}")
+
+
+def _policy_faults(
+    queue: QueueFacts,
+    redrive: Redrive,
+    region: str,
+    dead_letter_url: str | None,
+    url_region: str | None,
+) -> Iterator[Finding]:
+    if early := moved_early(redrive):
+        policy = {"deadLetterTargetArn": redrive.target, "maxReceiveCount": 10}
+        yield DEAD_LETTERS.wrong(early, set_queue(queue.url, region, RedrivePolicy=policy))
+    if url_region not in {None, region}:
+        said = f"queue.dead_letter_url is in {url_region}, the queue in {region}"
+        yield DEAD_LETTERS.wrong(said, "leave queue.dead_letter_url out of the settings")
+    elif both := contradicted(redrive, dead_letter_url):
+        yield DEAD_LETTERS.wrong(both, "leave queue.dead_letter_url out of the settings")
+
+
+def _queue_faults(
+    queue: QueueFacts, dead: QueueFacts | Blank | None, region: str, redrive: Redrive
+) -> Iterator[Finding]:
+    match dead:
+        case None | Absent():
+            said = f"the dead-letter queue {redrive.target} does not exist"
+            yield DEAD_LETTERS.wrong(said, provision(queue.name))
+        case Unseen(action):
+            yield DEAD_LETTERS.unseen(f"{redrive.target}: {action} is not permitted")
+        case Away(error):
+            yield DEAD_LETTERS.wrong(f"{redrive.target}: {error}", "see that SQS can be reached")
+        case QueueFacts():
+            yield from _keeping(queue, dead, region)
+            if not _is_allowed(dead, queue.arn):
+                said = f"{dead.name} does not allow {queue.name} to use it (RedriveAllowPolicy)"
+                allow = {"redrivePermission": "byQueue", "sourceQueueArns": [queue.arn]}
+                mend = set_queue(dead.url, region, RedriveAllowPolicy=allow)
+                yield DEAD_LETTERS.wrong(said, mend)
+            if letters := dead.number("ApproximateNumberOfMessages"):
+                yield DEAD_LETTERS.note(f"{letters:,} dead letters wait", "ses-worker dlq list")
+
+
+def _keeping(queue: QueueFacts, dead: QueueFacts, region: str) -> Iterator[Finding]:
+    theirs = dead.number("MessageRetentionPeriod", _DEFAULT_RETENTION_SECONDS)
+    ours = queue.number("MessageRetentionPeriod", _DEFAULT_RETENTION_SECONDS)
+    if theirs > ours:
+        return
+    said = (
+        f"{dead.name} keeps letters for {days(theirs)}, {queue.name} for {days(ours)}: a letter's "
+        "clock began when it was first sent, so it may be deleted as soon as it arrives"
+    )
+    if theirs == LONGEST_RETENTION_SECONDS:
+        shorter = str(_DEFAULT_RETENTION_SECONDS)
+        mend = set_queue(queue.url, region, MessageRetentionPeriod=shorter)
+        yield DEAD_LETTERS.note(said, mend)
+        return
+    longest = str(LONGEST_RETENTION_SECONDS)
+    yield DEAD_LETTERS.wrong(said, set_queue(dead.url, region, MessageRetentionPeriod=longest))
+
+
+def _is_allowed(dead: QueueFacts, source: str) -> bool:
+    try:
+        policy: Any = json.loads(dead.text("RedriveAllowPolicy") or "{}")
+        permission = policy.get("redrivePermission", "allowAll")
+        return bool(
+            permission == "allowAll"
+            or (permission == "byQueue" and source in policy.get("sourceQueueArns", ()))
+        )
+    except (ValueError, AttributeError, TypeError):
+        return True  # SQS would not have taken it
+
+
+def _fine(redrive: Redrive, dead: QueueFacts | Blank | None) -> Finding:
+    kept = ""
+    if isinstance(dead, QueueFacts):
+        seconds = dead.number("MessageRetentionPeriod", _DEFAULT_RETENTION_SECONDS)
+        kept = f", kept for {days(seconds)}"
+    return DEAD_LETTERS.ok(f"{redrive.target}, after {redrive.most_receives} receives{kept}")

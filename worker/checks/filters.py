@@ -1,0 +1,61 @@
+"""Filter policies of subscriptions: whether bounces and complaints pass.
+
+https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html. SES's messages have
+no message attributes that anybody has documented, so a filter on those holds everything back.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_KINDS = {"Bounce": "bounces", "Complaint": "complaints"}
+_SHAPES = ("notificationType", "eventType")
+
+
+def judge_filter(text: str, scope: str) -> Sequence[str] | None:
+    """Tell which kinds of feedback are held back; None: the policy says more than is read here."""
+    try:
+        policy = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(policy, dict):
+        return None
+    lost = []
+    for kind, named in _KINDS.items():
+        sent = [{shape: kind} for shape in _SHAPES] if scope == "MessageBody" else [{}]
+        verdicts = [_passes(policy, message) for message in sent]
+        if True not in verdicts:
+            if None in verdicts:
+                return None
+            lost.append(named)
+    return lost
+
+
+def _passes(policy: Mapping[str, Any], message: Mapping[str, str]) -> bool | None:
+    verdicts = [_meets(key, wanted, message) for key, wanted in policy.items()]
+    if False in verdicts:
+        return False
+    return None if None in verdicts else True
+
+
+def _meets(key: str, wanted: Any, message: Mapping[str, str]) -> bool | None:
+    """One key of the policy; None: about a part of the message that is not looked at here."""
+    if not isinstance(wanted, list) or (message and key not in _SHAPES):
+        return None
+    verdicts = [_is_one(one, message.get(key)) for one in wanted]
+    if True in verdicts:
+        return True
+    return None if None in verdicts else False
+
+
+def _is_one(wanted: Any, value: str | None) -> bool | None:
+    match wanted:
+        case str():
+            return value == wanted
+        case {"exists": bool() as there}:
+            return (value is not None) is there
+        case {"prefix": str() as prefix}:
+            return value is not None and value.startswith(prefix)
+        case {"anything-but": str() | list() as those}:
+            return value is not None and value not in ([those] if isinstance(those, str) else those)
+    return None

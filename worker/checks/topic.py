@@ -1,0 +1,153 @@
+"""Topics, and their subscriptions that end in the queue.
+
+https://docs.aws.amazon.com/ses/latest/dg/configure-sns-notifications.html and
+https://docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from worker.checks.commands import provision, set_subscription
+from worker.checks.facts import (
+    Absent,
+    Away,
+    Blank,
+    QueueFacts,
+    SubscriptionFacts,
+    TopicFacts,
+    Unseen,
+    read_arn,
+)
+from worker.checks.filters import judge_filter
+from worker.checks.findings import Check, Finding
+from worker.checks.statements import Caller, Verdict, judge, read_policy
+
+TOPIC, SUBSCRIPTION = Check("topic"), Check("subscription")
+SES = "ses.amazonaws.com"
+PUBLISH = "sns:Publish"
+
+
+def judge_topic(arn: str, topic: TopicFacts | Blank, queue: QueueFacts) -> list[Finding]:
+    """Judge a topic: that it is there, and that SES may publish to it."""
+    match topic:
+        case Absent():
+            return [TOPIC.wrong(f"{arn}: there is no such topic", provision(queue.name, arn))]
+        case Unseen(action):
+            return [TOPIC.unseen(f"{arn}: {action} is not permitted")]
+        case Away(error):
+            return [TOPIC.wrong(f"{arn}: {error}", "see that SNS can be reached")]
+    if arn.endswith(".fifo"):
+        said = f"{arn}: SES publishes to standard topics only"
+        return [TOPIC.wrong(said, provision(queue.name))]
+    return [_publishing(arn, topic, queue)]
+
+
+def judge_subscriptions(
+    topic: str,
+    subscriptions: Sequence[SubscriptionFacts] | Blank,
+    queue: QueueFacts,
+    *,
+    wants_topics: bool,
+) -> list[Finding]:
+    """Judge what of a topic ends in the queue; `wants_topics`: `sns.topic_arns` is set."""
+    match subscriptions:
+        case Absent():
+            return [SUBSCRIPTION.skipped(f"{topic} does not exist")]
+        case Unseen(action):
+            return [SUBSCRIPTION.unseen(f"of {topic}: {action} is not permitted")]
+        case Away(error):
+            return [SUBSCRIPTION.wrong(f"of {topic}: {error}", "see that SNS can be reached")]
+    if not subscriptions:
+        said = f"{topic} has no subscription that ends in {queue.arn}: nothing arrives"
+        return [SUBSCRIPTION.wrong(said, provision(queue.name, topic))]
+    return [
+        finding
+        for one in subscriptions
+        for finding in _judge(topic, one, queue, wants_topics=wants_topics)
+    ]
+
+
+def judge_no_topic(queue: QueueFacts) -> Finding:
+    """Say that nobody knows of a topic: no setting, no policy, no subscription."""
+    said = f"no topic is known: none in sns.topic_arns, none that ends in {queue.name}"
+    return SUBSCRIPTION.wrong(said, provision(queue.name))
+
+
+def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts) -> Finding:
+    statements = read_policy(topic.attributes.get("Policy", ""))
+    own = read_arn(queue.arn)
+    caller = Caller(service=SES, account=own.account if own else "")
+    verdict = Verdict.PERHAPS if statements is None else judge(statements, caller, PUBLISH)
+    match verdict:
+        case Verdict.YES:
+            return TOPIC.ok(f"{arn}: SES may publish to it")
+        case Verdict.NO:
+            said = f"{arn}: its policy does not let SES publish; SES drops a topic that it may not"
+            return TOPIC.wrong(said, provision(queue.name, arn))
+        case Verdict.DENIED:
+            said = f"{arn}: a Deny in its policy keeps SES out"
+            return TOPIC.wrong(said, "take that statement out of the topic's policy")
+    return TOPIC.unseen(f"{arn}: whether SES may publish depends on what is not judged here")
+
+
+def _judge(
+    topic: str, one: SubscriptionFacts, queue: QueueFacts, *, wants_topics: bool
+) -> Iterator[Finding]:
+    match one.attributes:
+        case Absent():
+            yield SUBSCRIPTION.wrong(f"of {topic}: {one.arn}", provision(queue.name, topic))
+        case Unseen(action):
+            said = f"{one.arn}: there; raw delivery, filter and redrive not seen: {action}"
+            yield SUBSCRIPTION.unseen(f"{said} is not permitted")
+        case Away(error):
+            yield SUBSCRIPTION.wrong(f"{one.arn}: {error}", "see that SNS can be reached")
+        case attributes:
+            faults = [*_faults(topic, one.arn, attributes, queue, wants_topics=wants_topics)]
+            yield from faults or [SUBSCRIPTION.ok(_shown(one.arn, attributes))]
+
+
+def _faults(
+    topic: str,
+    arn: str,
+    attributes: Mapping[str, str],
+    queue: QueueFacts,
+    *,
+    wants_topics: bool,
+) -> Iterator[Finding]:
+    if attributes.get("PendingConfirmation") == "true" or not read_arn(arn):
+        said = f"the subscription of {topic} waits for its confirmation: nothing arrives"
+        mend = (
+            "confirm it with the token in: ses-worker dlq list --reason subscription_confirmation"
+        )
+        yield SUBSCRIPTION.wrong(said, mend)
+        return
+    if wants_topics and _is_raw(attributes):
+        said = (
+            f"{arn} delivers raw, without an envelope that names the topic: sns.topic_arns refuses"
+        )
+        yield SUBSCRIPTION.wrong(said, set_subscription(arn, "RawMessageDelivery", "false"))
+    if text := attributes.get("FilterPolicy", ""):
+        yield from _filtered(arn, judge_filter(text, attributes.get("FilterPolicyScope", "")))
+    if not attributes.get("RedrivePolicy"):
+        said = f"{arn}: what SNS cannot deliver is lost, for it has no dead-letter queue of its own"
+        yield SUBSCRIPTION.note(said, provision(queue.name, topic))
+
+
+def _filtered(arn: str, lost: Sequence[str] | None) -> Iterator[Finding]:
+    if lost is None:
+        said = f"{arn} has a filter policy that is not judged here: see that bounces pass"
+        yield SUBSCRIPTION.note(
+            said, f"aws sns get-subscription-attributes --subscription-arn {arn}"
+        )
+    elif lost:
+        said = f"the filter policy of {arn} holds back {' and '.join(lost)}"
+        yield SUBSCRIPTION.wrong(said, set_subscription(arn, "FilterPolicy", "{}"))
+
+
+def _is_raw(attributes: Mapping[str, str]) -> bool:
+    return attributes.get("RawMessageDelivery") == "true"
+
+
+def _shown(arn: str, attributes: Mapping[str, str]) -> str:
+    form = "raw" if _is_raw(attributes) else "in SNS's envelope"
+    some = "what its filter lets through" if attributes.get("FilterPolicy") else "everything"
+    return f"{arn}: {some}, {form}; what cannot be delivered is kept"

@@ -1,0 +1,90 @@
+"""`ses-worker check`: what is wrong on the way from SES to the database."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.cli.common import PAGE, json_option, screen, with_settings
+from worker.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from worker.checks.findings import Finding
+    from worker.settings import Settings
+
+_COLOURS = {"ok": "green", "note": "cyan", "wrong": "red", "unseen": "yellow", "skipped": "yellow"}
+
+
+@click.command(context_settings=PAGE)
+@click.option(
+    "--identity", "identities", multiple=True, metavar="NAME",
+    help="A verified identity of SES that must be covered; may be repeated. Else: any.",
+)  # fmt: skip
+@click.option(
+    "--configuration-set", "configuration_sets", multiple=True, metavar="NAME",
+    help="Look at this configuration set; may be repeated. Else: at the first 20.",
+)  # fmt: skip
+@click.option("--send", is_flag=True, show_default="off", help="Post a test notice to Slack.")
+@json_option
+@with_settings
+def check(
+    settings: "Settings",
+    *,
+    identities: tuple[str, ...],
+    configuration_sets: tuple[str, ...],
+    send: bool,
+    as_json: bool,
+) -> None:
+    """Look at the whole path from SES to the database; say what is wrong, and how to mend it.
+
+    Nothing is changed, and without --send nothing is posted. The exit status is 0 if nothing is
+    wrong, 1 if something is. What we lack the permission to look at is said to be unseen, and is
+    not guessed.
+
+    \b
+    Example:
+      ses-worker check
+    """
+    from worker.checking import Wishes, look
+    from worker.checks.findings import is_well
+
+    wishes = Wishes(identities, configuration_sets, send)
+    findings = list(look(settings, wishes))
+    if as_json:
+        click.echo(json.dumps(_as_json(findings)))
+    else:
+        _show(findings)
+    sys.exit(Exit.DONE if is_well(findings) else Exit.FAILED)
+
+
+def _as_json(findings: Sequence["Finding"]) -> dict[str, object]:
+    import msgspec
+
+    from worker.checks.findings import Status, is_well
+
+    counts = {status.value: 0 for status in Status}
+    for finding in findings:
+        counts[finding.status] += 1
+    told = [msgspec.to_builtins(finding) for finding in findings]
+    return {"well": is_well(findings), **counts, "checks": told}
+
+
+def _show(findings: Sequence["Finding"]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from worker.masking import printable
+
+    table = Table(show_lines=False)
+    table.add_column("check", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("what was looked at", overflow="fold")
+    for finding in findings:
+        said = Text(printable(finding.said))
+        if finding.mend:
+            said.append(f"\n→ {printable(finding.mend)}", style="bold")
+        status = Text(finding.status, style=_COLOURS[finding.status])
+        table.add_row(finding.check, status, said)
+    screen().print(table)

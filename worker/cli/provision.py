@@ -1,0 +1,135 @@
+"""`ses-worker provision`: makes the path from SES to the queue, or completes it."""
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.cli.common import PAGE, json_option, say, with_settings
+from worker.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from worker.provisioning.doing import Provision
+    from worker.provisioning.plan import Plan, Step
+    from worker.settings import Settings
+
+
+class _Name(click.ParamType[str]):
+    """A name that SQS and SNS take; not FIFO, for SES cannot feed that."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", value):
+            self.fail("takes up to 80 letters, digits, hyphens and underscores", param, ctx)
+        return str(value)
+
+
+@click.command(context_settings=PAGE)
+@click.option("--topic", type=_Name(), default="ses-feedback", help="The SNS topic.")
+@click.option(
+    "--queue", type=_Name(), show_default="queue.url's, else ses-feedback", help="The SQS queue."
+)
+@click.option(
+    "--dead-letter-queue", type=_Name(), show_default="the queue's own, else QUEUE-dlq",
+    help="Where messages go that can never be processed.",
+)  # fmt: skip
+@click.option(
+    "--kms-key", metavar="KEY", show_default="SQS's own encryption",
+    help="Encrypt both queues with this key of KMS, whose policy must let SNS use it.",
+)  # fmt: skip
+@click.option(
+    "--identity", "identities", multiple=True, metavar="NAME",
+    help="Send this verified identity's bounces and complaints to the topic; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--configuration-set", "configuration_sets", multiple=True, metavar="NAME",
+    help="Send this configuration set's bounces and complaints to the topic; may be repeated.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, show_default="off", help="Say what would be done, only.")
+@json_option
+@with_settings
+def provision(
+    settings: "Settings",
+    *,
+    topic: str,
+    queue: str | None,
+    dead_letter_queue: str | None,
+    kms_key: str | None,
+    identities: tuple[str, ...],
+    configuration_sets: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Make topic, queue, dead-letter queue, policies and subscription, or what is missing of them.
+
+    What is there stays as it is, and what differs is told; a second run does nothing. What was
+    asked for by name and is set otherwise by somebody makes the exit status 1. At the end come the
+    settings that the worker needs.
+
+    \b
+    Example:
+      ses-worker provision --identity example.com --dry-run
+    """
+    from worker.provisioning.doing import Provision, Wishes
+
+    wishes = Wishes(
+        topic=topic,
+        queue=queue or "",
+        dead_letter_queue=dead_letter_queue or "",
+        key=kms_key or "",
+        identities=identities,
+        configuration_sets=configuration_sets,
+    )
+    provision = Provision(settings, wishes)
+    plan = provision.plan()
+    for step in plan.steps:
+        if not dry_run:
+            provision.carry_out(step)
+        if not as_json:
+            click.echo(f"{'would ' if dry_run else ''}{step.said}")
+            if dry_run:
+                click.echo(_call(step))
+    if as_json:
+        click.echo(json.dumps(_as_json(provision, plan, dry_run=dry_run)))
+    else:
+        _show(provision, plan)
+    for undone in plan.undone:
+        say(f"not done: {undone}")
+    sys.exit(Exit.FAILED if plan.undone else Exit.DONE)
+
+
+def _call(step: "Step") -> str:
+    """The call as it would be made, a line an argument."""
+    lines = [f"  {step.service} {step.operation}"]
+    queue = {"QueueUrl": step.queue} if step.queue else {}
+    for name, value in (queue | dict(step.arguments)).items():
+        inner = value.items() if isinstance(value, dict) else [("", value)]
+        lines += [f"    {name}{f'.{key}' if key else ''} = {one}" for key, one in inner]
+    return "\n".join(lines)
+
+
+def _as_json(provision: "Provision", plan: "Plan", *, dry_run: bool) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "dry_run": dry_run,
+        "steps": [msgspec.to_builtins(step) for step in plan.steps],
+        "left": plan.left,
+        "undone": plan.undone,
+        "settings": provision.settings(),
+    }
+
+
+def _show(provision: "Provision", plan: "Plan") -> None:
+    if not plan.steps:
+        click.echo("nothing to do")
+    for left in plan.left:
+        click.echo(f"left alone: {left}")
+    click.echo("\n# The settings, for /etc/ses-worker/worker.toml")
+    for section, values in provision.settings().items():
+        click.echo(f"[{section}]")
+        for key, value in values.items():
+            click.echo(f"{key} = {json.dumps(value)}")

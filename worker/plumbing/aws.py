@@ -1,0 +1,84 @@
+"""AWS's services, asked one question at a time."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from worker.aws import AwsRefused, make_client, translated
+from worker.checks.facts import Absent, Away, Blank, Unseen
+from worker.errors import Refused, Unavailable
+from worker.retries import Sleep, a_few_times
+
+Known = TypeVar("Known")
+
+_DENIED = frozenset({
+    "AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException",
+    "UnauthorizedOperation",
+})  # fmt: skip
+_ABSENT = frozenset({
+    "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NotFound", "NotFoundException",
+})  # fmt: skip
+_PREFIXES = {"sesv2": "ses"}
+"""Both of SES's interfaces have their permissions under one name."""
+
+
+class Aws:
+    """One account, one region at a time; clients are made when they are first needed."""
+
+    def __init__(self, region: str, *, sleep: Sleep = time.sleep) -> None:
+        self.region = region
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._retrying = a_few_times(sleep)
+
+    def ask(
+        self, service: str, operation: str, *, at: str = "", **arguments: Any
+    ) -> dict[str, Any]:
+        """Call an operation, such as `get_topic_attributes`; `at`: in another region.
+
+        Raises:
+            AwsRefused: AWS said no.
+            Unavailable: it cannot be reached, or had no time for us, several times.
+
+        """
+        answer: dict[str, Any] = self._retrying(
+            self._once, service, operation, at or self.region, arguments
+        )
+        return answer
+
+    def pages(
+        self, service: str, operation: str, key: str, *, at: str = "", most: int = 100
+    ) -> Iterator[Any]:
+        """Go through what an operation lists, `most` pages of it."""
+        token: dict[str, str] = {}
+        for _ in range(most):
+            answer = self.ask(service, operation, at=at, **token)
+            yield from answer.get(key, ())
+            if not answer.get("NextToken"):
+                return
+            token = {"NextToken": answer["NextToken"]}
+
+    def _once(self, service: str, operation: str, region: str, arguments: dict[str, Any]) -> Any:
+        client = self._clients.get((service, region))
+        if client is None:
+            client = self._clients[service, region] = make_client(service, region, connections=1)
+        with translated():
+            return getattr(client, operation)(**arguments)
+
+
+def known(service: str, look: Callable[[], Known]) -> Known | Blank:
+    """Look, and say why nothing is known where it is not."""
+    try:
+        return look()
+    except AwsRefused as refused:
+        if refused.code in _DENIED:
+            return Unseen(denied_action(service, refused))
+        if refused.code in _ABSENT:
+            return Absent(refused.text or refused.code)
+        return Away(str(refused))
+    except (Refused, Unavailable) as error:
+        return Away(str(error))
+
+
+def denied_action(service: str, refused: AwsRefused) -> str:
+    """Tell the IAM action that was missing."""
+    return f"{_PREFIXES.get(service, service)}:{refused.operation}"

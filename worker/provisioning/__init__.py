@@ -1,0 +1,4 @@
+"""`ses-worker provision`: makes the path from SES to the queue, or completes it.
+
+`wanted` is what there should be, `plan` what is missing of it, `doing` looks and does.
+"""

@@ -1,0 +1,180 @@
+"""Looks at what is there, plans the rest, and does it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct, structs
+
+from worker.app import region_of
+from worker.checks.dead_letters import read_redrive
+from worker.checks.facts import (
+    Absent,
+    Away,
+    Blank,
+    DestinationFacts,
+    QueueFacts,
+    SubscriptionFacts,
+    Unseen,
+    read_arn,
+)
+from worker.errors import Refused
+from worker.plumbing import Aws, looking
+from worker.provisioning.plan import Found, Plan, Step, make_plan
+from worker.provisioning.wanted import Names
+from worker.settings import Settings
+
+DEFAULT_NAME = "ses-feedback"
+Known = TypeVar("Known")
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What the operator wants."""
+
+    topic: str = DEFAULT_NAME
+    queue: str = ""
+    """Empty: the one in the settings, else `ses-feedback`."""
+    dead_letter_queue: str = ""
+    """Empty: the one that the queue has, else the queue's name and `-dlq`."""
+    key: str = ""
+    identities: Sequence[str] = ()
+    configuration_sets: Sequence[str] = ()
+
+
+class Provision:
+    """One provisioning: `plan` looks, `carry_out` does.
+
+    Raises:
+        Misconfigured: no region is set.
+        Refused: AWS does not let us look or make.
+        Unavailable: it cannot be reached.
+
+    """
+
+    def __init__(self, settings: Settings, wishes: Wishes) -> None:
+        self._wishes = wishes
+        self._aws = Aws(region_of(settings))
+        self._queue = wishes.queue or _named(settings) or DEFAULT_NAME
+        self._urls: dict[str, str] = {}
+        self.names = self._own_names()
+        self.is_raw = False
+        """An earlier subscription delivers without SNS's envelope."""
+
+    def plan(self) -> Plan:
+        """Look at what is there, and say what is missing."""
+        queue = self._look_at_queue(self.names.queue)
+        self.names = self._names_with(queue)
+        dead = self._look_at_queue(self.names.dead_letter_queue)
+        subscription = self._look_at_subscription()
+        found = Found(
+            queue=queue,
+            dead_letter_queue=dead,
+            topic_policy=self._look_at_topic(),
+            subscription=subscription,
+            identities=self._look_at_identities(),
+            destinations=self._look_at_destinations(),
+        )
+        return make_plan(self.names, found)
+
+    def carry_out(self, step: Step) -> None:
+        """Do one step."""
+        arguments = dict(step.arguments)
+        if step.queue:
+            arguments["QueueUrl"] = self._urls[step.queue]
+        answer = self._aws.ask(step.service, step.operation, **arguments)
+        if step.operation == "create_queue":
+            self._urls[arguments["QueueName"]] = answer["QueueUrl"]
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """What the worker has to be told."""
+        url = self._urls.get(self.names.queue) or self.names.url(self.names.queue)
+        told: dict[str, dict[str, Any]] = {
+            "aws": {"region": self.names.region},
+            "queue": {"url": url},
+        }
+        if not self.is_raw:  # without an envelope there is no topic to look at
+            told["sns"] = {"topic_arns": [self.names.topic_arn]}
+        return told
+
+    def _own_names(self) -> Names:
+        # Whoever we are tells the account, and so all ARNs, before anything is made.
+        arn = read_arn(self._aws.ask("sts", "get_caller_identity")["Arn"])
+        if arn is None:
+            raise Refused("AWS does not say whose credentials these are")
+        return Names(
+            partition=arn.partition,
+            region=self._aws.region,
+            account=arn.account,
+            topic=self._wishes.topic,
+            queue=self._queue,
+            dead_letter_queue=self._wishes.dead_letter_queue or f"{self._queue}-dlq",
+            key=self._wishes.key,
+        )
+
+    def _names_with(self, queue: QueueFacts | None) -> Names:
+        """Take the dead-letter queue that is in use."""
+        redrive = read_redrive(queue.text("RedrivePolicy")) if queue else None
+        target = read_arn(redrive.target) if redrive else None
+        if target is None:
+            return self.names
+        return structs.replace(self.names, dead_letter_queue=target.name)
+
+    def _look_at_queue(self, name: str) -> QueueFacts | None:
+        url = there(looking.queue_url(self._aws, name))
+        if url is None:
+            return None
+        self._urls[name] = url
+        return there(looking.queue(self._aws, url))
+
+    def _look_at_topic(self) -> str | None:
+        topic = there(looking.topic(self._aws, self.names.topic_arn))
+        return None if topic is None else topic.attributes.get("Policy", "")
+
+    def _look_at_subscription(self) -> SubscriptionFacts | None:
+        names = self.names
+        some = there(looking.subscriptions(self._aws, names.topic_arn, names.queue_arn))
+        one = some[0] if some else None
+        if one is None:
+            return None
+        attributes = there(one.attributes)
+        self.is_raw = (attributes or {}).get("RawMessageDelivery") == "true"
+        return one
+
+    def _look_at_identities(self) -> Sequence[Any]:
+        if not self._wishes.identities:
+            return ()
+        return required(looking.identities(self._aws, self._wishes.identities))
+
+    def _look_at_destinations(self) -> Mapping[str, Sequence[DestinationFacts]]:
+        return {
+            name: required(looking.destinations_of(self._aws, name))
+            for name in self._wishes.configuration_sets
+        }
+
+
+def there(found: Known | Blank) -> Known | None:
+    """What is known; None where it is not there.
+
+    Raises:
+        Refused: we cannot tell.
+
+    """
+    return None if isinstance(found, Absent) else required(found)
+
+
+def required(found: Known | Blank) -> Known:
+    """What is known.
+
+    Raises:
+        Refused: nothing is.
+
+    """
+    match found:
+        case Absent(said) | Away(said):
+            raise Refused(said)
+        case Unseen():
+            raise Refused(f"{found} (config/iam-provision.json)")
+    return found
+
+
+def _named(settings: Settings) -> str:
+    return (settings.queue.url or "").rpartition("/")[2]
