@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mail
 import pytest
-from running import QUICK, patched
+from running import QUICK, failing_at, patched
 from twin import RECEIVE
 from twin.faults import INTERNAL_ERROR
 from waiting import wait_until
@@ -37,7 +37,7 @@ def free_port():
 
 
 def test_it_answers_from_its_start_and_says_what_it_waits_for(
-    daemon, twin, queue, environment, tmp_path
+    daemon, twin, queue, environment, tmp_path, run
 ):
     environment["SES_WORKER_STORE__URL"] = f"sqlite:///{tmp_path / 'later' / 'worker.db'}"
     file = tmp_path / "health.json"
@@ -53,6 +53,9 @@ def test_it_answers_from_its_start_and_says_what_it_waits_for(
     assert json.loads(said)["troubles"][0]["what"] == "store"
     assert ask(port, "/healthz")[0] == 200
     wait_until(lambda: json.loads(file.read_text())["troubles"])
+    done = run("check", "--live", SES_WORKER_HEALTH__FILE=str(file))
+    assert (done.status, done.out.split()[0]) == (0, "alive")
+    assert "it is starting" in done.out
 
     (tmp_path / "later").mkdir()
     worker.wait_for("worker.started")
@@ -69,8 +72,13 @@ def test_it_answers_from_its_start_and_says_what_it_waits_for(
     twin.faults.clear()
     wait_until(lambda: ask(port)[0] == 200)
 
+    asked = {"SES_WORKER_HTTP__LISTEN": f"127.0.0.1:{port}", "SES_WORKER_HEALTH__FILE": str(file)}
+    done = run("check", "--live", "--json", **asked)
+    assert (done.status, done.json["status"]) == (0, "ready")
+
     assert worker.stop()[0] == 0
     assert not file.exists()
+    assert run("check", "--live", **asked).status == 1
     with pytest.raises(OSError, match="refused"):
         ask(port)
 
@@ -149,3 +157,24 @@ def test_dead_letters_quarantine_and_outbox_are_counted_in_either_store(
         'email_queue_count{queue="feedback"} 0.0',
     }
     wait_until(lambda: wanted <= set(ask(port, "/metrics")[1].splitlines()))
+
+
+def test_a_loop_that_hangs_is_not_alive(daemon, twin, queue, run):
+    worker = daemon(
+        program=failing_at("writing", "hang"),
+        PATIENCE_SECONDS="1",
+        SES_WORKER_HTTP__LISTEN="127.0.0.1:0",
+    )
+    port = port_of(worker)
+    twin.send(queue, mail.bounce("jane@example.com"))
+    wait_until(lambda: ask(port, "/healthz")[0] == 503)
+    done = run("check", "--live", SES_WORKER_HTTP__LISTEN=f"127.0.0.1:{port}")
+    assert (done.status, done.out.split()[0]) == (1, "late")
+    assert "writer is late by" in done.out
+    worker.process.kill()
+
+
+def test_live_goes_alone(run):
+    done = run("check", "--live", "--send")
+    assert done.status == 2
+    assert "--json only" in done.err
