@@ -61,13 +61,14 @@ class Health:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self._troubles: dict[str, Trouble] = {}
-        self._pulses: list[Pulse] = []
+        self._pulses: dict[str, Pulse] = {}
         self._turn = threading.Lock()
 
     def pulse(self, loop: str) -> Pulse:
-        """Make the pulse of a loop."""
+        """Make the pulse of a loop, in the place of one of that name which it takes over from."""
         pulse = Pulse(loop, self._clock)
-        self._pulses.append(pulse)
+        with self._turn:
+            self._pulses[loop] = pulse
         return pulse
 
     def trouble(self, what: str, error: object) -> None:
@@ -92,4 +93,6 @@ class Health:
     @property
     def late(self) -> list[Late]:
         """The loops that should have got on by now."""
-        return [Late(pulse.loop, pulse.late) for pulse in self._pulses if pulse.late]
+        with self._turn:
+            pulses = list(self._pulses.values())
+        return [Late(pulse.loop, late) for pulse in pulses if (late := pulse.late)]

@@ -3,11 +3,11 @@
 import gc
 import os
 import threading
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
+from worker.app.current import Current
 from worker.aws import region_for, region_in
 from worker.consumer import Consumer, Plan
 from worker.effects import Lane
@@ -146,27 +146,30 @@ def make_consumer(
     store: Store,
     *,
     health: Health,
-    relay: "Relay | None" = None,
+    current: Current | None = None,
 ) -> Consumer:
-    """Put the loops together; the relay learns when something may be owed."""
+    """Put the loops together; the relay learns when something may be owed.
+
+    What is `current` may be replaced at any time: a batch is decided on by one policy.
+    """
     calm_garbage_collector()
-    telemetry, policy = Telemetry(Metrics()), settings.as_policy()
+    telemetry, now = Telemetry(Metrics()), current or Current(settings)
 
     def tell(handled: Handled) -> None:
         telemetry.tell(handled)
-        if relay and handled.decisions:
+        if handled.decisions and (relay := now.relay):
             relay.nudge()
 
     return Consumer(
         plan,
         queue=queue,
         books=store,
-        process=partial(process, books=store, policy=policy),
+        process=lambda batch: process(batch, store, now.policy),
         tell=tell,
         probe=store.probe,
         health=health,
         break_off=store.break_off,
-        notices=owed_for_set_aside if policy.notify else lambda _: (),
+        notices=lambda set_aside: owed_for_set_aside(set_aside) if now.policy.notify else (),
     )
 
 
