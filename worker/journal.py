@@ -35,6 +35,10 @@ class Journal:
             return False
         return True
 
+    def close(self) -> None:
+        """Write no more."""
+        self._socket.close()
+
 
 def journal_behind(stream: TextIO, environment: Mapping[str, str]) -> Journal | None:
     """Tell whether systemd has connected a stream to the journal, and it still is."""

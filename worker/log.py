@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import TextIO
 
 import msgspec
@@ -37,7 +38,7 @@ def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = 
             progress bar takes its place. Trouble with it is no trouble of the worker's.
 
     """
-    journal = None if stream else journal_behind(sys.stderr, os.environ)
+    journal = None if stream else _journal()
     terminal = (stream or sys.stderr).isatty()
     console = terminal if json is None else not json
     colors = terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
@@ -129,6 +130,11 @@ def _written(value: object) -> str:
         return str(value)
     except RecursionError:
         return ""
+
+
+@cache
+def _journal() -> Journal | None:
+    return journal_behind(sys.stderr, os.environ)
 
 
 def _to_journal(journal: Journal, render: Processor) -> Processor:
