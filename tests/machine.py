@@ -16,9 +16,13 @@ import pytest
 from running import Done, skip
 from waiting import wait_until
 
+from worker.sources import all_keys
+
 ROOT = Path(__file__).parents[1]
 BOOT = ROOT / "tests" / "service" / "boot.sh"
 SECONDS = 100
+NO_PORT = {"http": "listen = ''"} if "http.listen" in all_keys() else {}
+"""All of them share one network."""
 PACKAGES, SOURCE, PYTHON = "/opt/packages", "/opt/source", "/opt/python"
 """Where this suite's packages, this checkout and this Python are in the machine, read-only."""
 
@@ -141,7 +145,7 @@ class Service:
     def usual(self):
         """Settings that a test may add to."""
         queue = f"url = '{self.queue}'\nwait_seconds = 1\nvisibility_seconds = 2"
-        return {"queue": queue}
+        return {"queue": queue} | NO_PORT
 
     def settings(self, **sections):
         """Write the file: each section's lines."""

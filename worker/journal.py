@@ -41,15 +41,20 @@ class Journal:
 
 
 def journal_behind(stream: TextIO, environment: Mapping[str, str]) -> Journal | None:
+    """The journal, if that is where a stream ends."""
+    return Journal() if ends_in_journal(stream, environment) else None
+
+
+def ends_in_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """Tell whether systemd has connected a stream to the journal, and it still is."""
     wanted = environment.get("JOURNAL_STREAM")
     if not wanted:
-        return None
+        return False
     try:
         found = os.fstat(stream.fileno())
-        return Journal() if wanted == f"{found.st_dev}:{found.st_ino}" else None
     except (OSError, ValueError):
-        return None
+        return False
+    return wanted == f"{found.st_dev}:{found.st_ino}"
 
 
 def _field(name: str, value: str) -> bytes:

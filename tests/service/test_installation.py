@@ -44,6 +44,7 @@ def bare(twin, environment):
 EDITOR = r"""#!/bin/bash
 name=$(basename "$1" .toml)
 sed -i -e "s|^#url = .*ses-feedback\"|url = \"$(cat /opt/wanted/$name)\"|" -e 's|^wait_seconds = .*|wait_seconds = 1|' "$1"
+[ "$name" = worker ] || sed -i 's|^listen = .*|listen = ""|' "$1"
 environment=$([ "$name" = worker ] && echo environment || echo "$name.environment")
 cp /opt/wanted/environment "$(dirname "$1")/$environment"
 """

@@ -45,11 +45,25 @@ class TestBeingReady:
         worker.machine.run(f"install -d -o ses-worker {worker.state}/later")
         worker.wait_for("ActiveState", "^active$")
 
+    def test_a_disk_that_takes_nothing_at_the_start_is_told_and_waited_for(self, service, twin):
+        worker = service("readonly")
+        worker.systemctl("start")
+        worker.systemctl("stop")
+        twin.send(worker.queue, mail.bounce("jane@example.com"))
+        worker.change(ReadOnlyPaths=worker.state, RestartSec="100ms")
+        worker.systemctl("start")
+        worker.wait_for("StatusText", "^store in trouble since .*; Working$")
+        assert worker.show("NRestarts") == "0"
+        assert twin.counts(worker.queue).visible == 1
+
     def test_a_misconfigured_worker_is_not_started_again(self, service):
         worker = service("wrong", policy="unknown_recipients = 'ignore'")
         assert worker.machine.try_to(f"systemctl start {worker.unit}").status
         worker.wait_for("ActiveState", "^failed$")
         assert (worker.show("ExecMainStatus"), worker.show("NRestarts")) == ("78", "0")
+        (said,) = worker.machine.journal(worker.unit, "_COMM=ses-worker")
+        assert "policy.unknown_recipients" in said["MESSAGE"]
+        assert said["PRIORITY"] == "3"
 
 
 class TestBeingKilled:

@@ -113,9 +113,12 @@ def screen() -> "Console":
 
 
 def say(what: object) -> None:
-    """Tell a person, on stderr."""
+    """Tell a person, on stderr; in systemd's journal as an error, which a service says this way."""
+    from worker.journal import ends_in_journal
     from worker.masking import printable
 
+    level = "<3>" if ends_in_journal(sys.stderr, os.environ) else ""  # sd-daemon(3)
+    lines = (f"{level}ses-worker: {printable(line)}\n" for line in str(what).splitlines())
     # Not click.echo, which would find its way past a progress bar that stands in for stderr.
-    sys.stderr.writelines(f"ses-worker: {printable(line)}\n" for line in str(what).splitlines())
+    sys.stderr.writelines(lines)
     sys.stderr.flush()
