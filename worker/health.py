@@ -90,13 +90,14 @@ class Health:
         self.phase = Phase.STARTING
         self._troubles: dict[str, Trouble] = {}
         self._met: Counter[str] = Counter(dict.fromkeys(sorted(UNREADY), 0))
-        self._pulses: list[Pulse] = []
+        self._pulses: dict[str, Pulse] = {}
         self._turn = threading.Lock()
 
     def pulse(self, loop: str) -> Pulse:
-        """Make the pulse of a loop."""
+        """Make the pulse of a loop, in the place of one of that name which it takes over from."""
         pulse = Pulse(loop, self._clock)
-        self._pulses.append(pulse)
+        with self._turn:
+            self._pulses[loop] = pulse
         return pulse
 
     def trouble(self, what: str, error: object) -> None:
@@ -128,7 +129,9 @@ class Health:
     @property
     def late(self) -> list[Late]:
         """The loops that should have got on by now."""
-        return [Late(pulse.loop, pulse.late) for pulse in self._pulses if pulse.late]
+        with self._turn:
+            pulses = list(self._pulses.values())
+        return [Late(pulse.loop, late) for pulse in pulses if (late := pulse.late)]
 
     def report(self) -> Report:
         """Say all of it at once."""

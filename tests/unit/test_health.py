@@ -54,6 +54,13 @@ def test_a_loop_that_rests_is_never_late(health, clock):
     assert health.late == []
 
 
+def test_a_loop_takes_over_the_pulse_of_the_one_before_it(health, clock):
+    health.pulse("relay-slack").within(1)
+    health.pulse("relay-slack")
+    clock.now += 100
+    assert health.late == []
+
+
 class TestReport:
     @pytest.fixture
     def working(self, health):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from worker.app.current import Current
 from worker.aws import region_for, region_in
 from worker.consumer import Consumer, Plan
 from worker.effects import Lane
@@ -147,22 +148,24 @@ def make_consumer(
     *,
     health: Health,
     metrics: Metrics | None = None,
-    relay: "Relay | None" = None,
+    current: Current | None = None,
 ) -> Consumer:
-    """Put the loops together; the relay learns when something may be owed."""
-    calm_garbage_collector()
-    counted = metrics or Metrics()
-    telemetry, policy = Telemetry(counted), settings.as_policy()
-    books = Timed(store, counted)
+    """Put the loops together; the relay learns when something may be owed.
 
-    def write(messages: Sequence[Received]) -> list[Handled]:
-        handled = process(messages, books, policy)
+    What is `current` may be replaced at any time: a batch is decided on by one policy.
+    """
+    calm_garbage_collector()
+    counted, now = metrics or Metrics(), current or Current(settings)
+    telemetry, timed = Telemetry(counted), Timed(store, counted)
+
+    def write(batch: Sequence[Received]) -> list[Handled]:
+        handled = process(batch, timed, now.policy)
         counted.written(handled)
         return handled
 
     def tell(handled: Handled) -> None:
         telemetry.tell(handled)
-        if relay and handled.decisions:
+        if handled.decisions and (relay := now.relay):
             relay.nudge()
 
     return Consumer(
@@ -174,7 +177,7 @@ def make_consumer(
         probe=store.probe,
         health=health,
         break_off=store.break_off,
-        notices=owed_for_set_aside if policy.notify else lambda _: (),
+        notices=lambda set_aside: owed_for_set_aside(set_aside) if now.policy.notify else (),
     )
 
 

@@ -1,7 +1,6 @@
 """Builds what is seen from outside, from the settings."""
 
-from typing import TYPE_CHECKING
-
+from worker.app.current import Current
 from worker.consumer import Consumer, Tally
 from worker.health import Health
 from worker.metrics import Metrics
@@ -9,9 +8,6 @@ from worker.outside import Outside
 from worker.queue import Queue
 from worker.settings import Settings
 from worker.store import Store
-
-if TYPE_CHECKING:
-    from worker.relay import Relay
 
 
 def make_outside(settings: Settings) -> Outside:
@@ -25,11 +21,11 @@ def make_outside(settings: Settings) -> Outside:
 
 
 def watch(
-    outside: Outside, consumer: Consumer, queue: Queue, store: Store, relay: "Relay | None"
+    outside: Outside, consumer: Consumer, queue: Queue, store: Store, current: Current
 ) -> None:
     """Have the outside look at a worker, and at its far sides now and then."""
     outside.watch(
-        _Work(consumer, relay),
+        _Work(consumer, current),
         queue.name,
         {
             "queue": queue.counts,
@@ -42,9 +38,9 @@ def watch(
 class _Work:
     """The loops, as far as they can be looked at."""
 
-    def __init__(self, consumer: Consumer, relay: "Relay | None") -> None:
+    def __init__(self, consumer: Consumer, current: Current) -> None:
         self._consumer = consumer
-        self._relay = relay
+        self._current = current
 
     @property
     def tally(self) -> Tally:
@@ -60,4 +56,5 @@ class _Work:
 
     @property
     def delivered(self) -> int:
-        return self._relay.delivered if self._relay else 0
+        relay = self._current.relay
+        return relay.delivered if relay else 0
