@@ -72,7 +72,15 @@ class TestPages:
         assert ask("/readyz", "POST")["status"] == 405
         assert ask("/readyz", "POST")["headers"]["Allow"] == "GET, HEAD"
         assert (ask("/readyz", "HEAD")["status"], ask("/readyz", "HEAD")["body"]) == (200, "")
-        assert ask("/metrics", HTTP_ACCEPT="\xff;q=none, */*;q=;;")["status"] == 200
+
+    @pytest.mark.parametrize(
+        "accept",
+        ["\xff;q=none, */*;q=;;", "text/plain; version=q=", "text/plain;version=a.b.c", ";" * 999],
+    )
+    def test_whatever_format_is_asked_for_there_is_one(self, ask, accept):
+        answer = ask("/metrics", HTTP_ACCEPT=accept)
+        assert answer["status"] == 200
+        assert "# TYPE email_bounce_total counter" in answer["body"]
 
 
 class TestCollector:
