@@ -101,6 +101,7 @@ def _on_aws(settings: Settings, wishes: Wishes, aws: Aws, url: str) -> Iterator[
 
 
 def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> Iterator[Finding]:
+    arns = _topics(settings, aws, queue)
     dead = _dead_letter_queue(aws, queue, settings.queue.dead_letter_url)
     yield from judge_dead_letters(
         queue,
@@ -108,15 +109,16 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
         region=aws.region,
         dead_letter_url=settings.queue.dead_letter_url,
         url_region=region_in(settings.queue.dead_letter_url or ""),
+        topic=arns[0] if arns else "",
     )
-    arns = _topics(settings, aws, queue)
     yield from judge_policy(queue, arns)
     topics = {arn: looking.topic(aws, arn) for arn in arns}
     for arn, facts in topics.items():
         yield from judge_topic(arn, facts, queue)
         subscriptions = looking.subscriptions(aws, arn, queue.arn)
         wants = bool(settings.sns.topic_arns)
-        yield from judge_subscriptions(arn, subscriptions, queue, wants_topics=wants)
+        letters = dead if isinstance(dead, QueueFacts) else None
+        yield from judge_subscriptions(arn, subscriptions, queue, letters, wants_topics=wants)
     if arns:
         yield from judge_feedback(_feedback(wishes, aws, arns), arns, queue)
     else:
