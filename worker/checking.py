@@ -10,6 +10,7 @@ from worker.aws import region_in
 from worker.checks import admission, topic
 from worker.checks.account import ACCOUNT, judge_account
 from worker.checks.admission import judge_policy, topics_let_in
+from worker.checks.commands import set_queue
 from worker.checks.database import judge_database, judge_no_database
 from worker.checks.dead_letters import DEAD_LETTERS, judge_dead_letters, read_redrive
 from worker.checks.encryption import ENCRYPTION, Encrypted, judge_encryption
@@ -179,7 +180,9 @@ def _encrypted(
     for what, one in queues:
         key = one.text("KmsMasterKeyId")
         facts = looking.key(aws, key, aws.region) if key else None
-        yield Encrypted(f"{what} {one.name}", sns, facts)
+        bare = not key and one.text("SqsManagedSseEnabled") == "false"
+        mend = set_queue(one.url, aws.region, SqsManagedSseEnabled="true") if bare else ""
+        yield Encrypted(f"{what} {one.name}", sns, facts, mend)
     ses = Caller(service=topic.SES, account=account)
     for named in topics:
         key = named.attributes.get("KmsMasterKeyId", "")

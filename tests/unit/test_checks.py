@@ -255,6 +255,11 @@ class TestEncryption:
         found = self.judge(KeyFacts("k", {"KeyState": "Disabled"}, Unseen("kms:GetKeyPolicy")))
         assert statuses(found) == ["wrong", "unseen"]
 
+    def test_what_is_not_encrypted_is_told(self):
+        bare = Encrypted("the queue feedback", self.caller, None, "do this")
+        (found,) = judge_encryption(bare)
+        assert (str(found.status), found.mend) == ("note", "do this")
+
     def test_no_key_is_in_nobodys_way(self):
         assert statuses(self.judge(None)) == ["ok"]
 
