@@ -6,6 +6,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from door import Door
+from twin import Twin
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 """The account is moto's."""
@@ -33,7 +34,9 @@ def door(moto_endpoint, environment):
     """An AWS with nothing in it, and an environment that points at it."""
     with urlopen(Request(f"{moto_endpoint}/moto-api/reset", method="POST")):
         pass
-    with Door(moto_endpoint) as door:
+    # moto forgets a queue's policy whenever another attribute is set.
+    with Twin(region=REGION, account=ACCOUNT) as twin, Door(moto_endpoint) as door:
+        door.behind["sqs"] = twin.endpoint
         environment.update(door.environment, AWS_REGION=REGION)
         yield door
 
@@ -45,18 +48,19 @@ class Wiring:
         import boto3
 
         self.door = door
+        # Past the door, which notes what the command does.
         given = {
-            "endpoint_url": endpoint,  # past the door, which notes what the command does
             "region_name": REGION,
             "aws_access_key_id": "by-hand",
             "aws_secret_access_key": "by-hand",
         }
-        self.sqs, self.sns = boto3.client("sqs", **given), boto3.client("sns", **given)
-        self.kms = boto3.client("kms", **given)
+        self.sqs = boto3.client("sqs", endpoint_url=door.behind["sqs"], **given)
+        self.sns = boto3.client("sns", endpoint_url=endpoint, **given)
+        self.kms = boto3.client("kms", endpoint_url=endpoint, **given)
 
     def make(self):
         """Make the healthy path."""
-        kept = {"MessageRetentionPeriod": "1209600"}
+        kept = {"MessageRetentionPeriod": "1209600", "Policy": policy(DEAD, TOPIC)}
         self.sqs.create_queue(QueueName="feedback-dlq", Attributes=kept)
         redrive = json.dumps({"deadLetterTargetArn": DEAD, "maxReceiveCount": 5})
         attributes = {"RedrivePolicy": redrive, "Policy": policy(QUEUE, TOPIC)}
@@ -82,8 +86,6 @@ class Wiring:
             self.sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
 
     def set_queue(self, url=QUEUE_URL, **attributes):
-        if url == QUEUE_URL:  # moto forgets it where it is not said again
-            attributes = {"Policy": policy(QUEUE, TOPIC)} | attributes
         self.sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
 
 

@@ -10,6 +10,7 @@ from worker.aws import region_in
 from worker.checks import admission, topic
 from worker.checks.account import ACCOUNT, judge_account
 from worker.checks.admission import judge_policy, topics_let_in
+from worker.checks.commands import set_queue
 from worker.checks.database import judge_database, judge_no_database
 from worker.checks.dead_letters import DEAD_LETTERS, judge_dead_letters, read_redrive
 from worker.checks.encryption import ENCRYPTION, Encrypted, judge_encryption
@@ -101,6 +102,7 @@ def _on_aws(settings: Settings, wishes: Wishes, aws: Aws, url: str) -> Iterator[
 
 
 def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> Iterator[Finding]:
+    arns = _topics(settings, aws, queue)
     dead = _dead_letter_queue(aws, queue, settings.queue.dead_letter_url)
     yield from judge_dead_letters(
         queue,
@@ -108,15 +110,16 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
         region=aws.region,
         dead_letter_url=settings.queue.dead_letter_url,
         url_region=region_in(settings.queue.dead_letter_url or ""),
+        topic=arns[0] if arns else "",
     )
-    arns = _topics(settings, aws, queue)
     yield from judge_policy(queue, arns)
     topics = {arn: looking.topic(aws, arn) for arn in arns}
     for arn, facts in topics.items():
         yield from judge_topic(arn, facts, queue)
         subscriptions = looking.subscriptions(aws, arn, queue.arn)
         wants = bool(settings.sns.topic_arns)
-        yield from judge_subscriptions(arn, subscriptions, queue, wants_topics=wants)
+        letters = dead if isinstance(dead, QueueFacts) else None
+        yield from judge_subscriptions(arn, subscriptions, queue, letters, wants_topics=wants)
     if arns:
         yield from judge_feedback(_feedback(wishes, aws, arns), arns, queue)
     else:
@@ -177,7 +180,9 @@ def _encrypted(
     for what, one in queues:
         key = one.text("KmsMasterKeyId")
         facts = looking.key(aws, key, aws.region) if key else None
-        yield Encrypted(f"{what} {one.name}", sns, facts)
+        bare = not key and one.text("SqsManagedSseEnabled") == "false"
+        mend = set_queue(one.url, aws.region, SqsManagedSseEnabled="true") if bare else ""
+        yield Encrypted(f"{what} {one.name}", sns, facts, mend)
     ses = Caller(service=topic.SES, account=account)
     for named in topics:
         key = named.attributes.get("KmsMasterKeyId", "")

@@ -81,7 +81,7 @@ class Queue:
     ) -> None:
         self.url = url
         self._dead_letter_url = dead_letter_url
-        self._looked_for_dead_letters = False
+        self._redrive_policy: str | None = None
         self.visibility_seconds = visibility_seconds
         self._connect = partial(
             make_client, "sqs", region, wait_seconds=wait_seconds, connections=connections
@@ -101,10 +101,8 @@ class Queue:
         A dead-letter queue is in the account and the region of its source, so its URL differs
         from the source's in the name alone.
         """
-        if self._dead_letter_url is None and not self._looked_for_dead_letters:
-            policy = self._attributes("RedrivePolicy").get("RedrivePolicy", "")
-            self._looked_for_dead_letters = True
-            arn = read_redrive_target(policy)
+        if self._dead_letter_url is None:
+            arn = read_redrive_target(self.redrive_policy())
             name = arn.rpartition(":")[2] if arn else ""
             if name not in {
                 "",
@@ -112,6 +110,12 @@ class Queue:
             }:  # a letter sent to its own queue would go round for ever
                 self._dead_letter_url = f"{self.url.rpartition('/')[0]}/{name}"
         return self._dead_letter_url
+
+    def redrive_policy(self) -> str:
+        """Ask for it, once: JSON in a text; empty where there is none."""
+        if self._redrive_policy is None:
+            self._redrive_policy = self._attributes("RedrivePolicy").get("RedrivePolicy", "")
+        return self._redrive_policy
 
     def receive(self, most: int, wait_seconds: int) -> list[Received]:
         """Long-poll for at most `most` (1 to 10) messages."""

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 import time
 
 import mail
@@ -50,3 +51,34 @@ def test_that_there_is_no_dead_letter_queue_is_said_at_the_start(worker, twin, r
     process.send_signal(signal.SIGTERM)
     warnings = [line for line in said(process) if line["event"] == "dead_letter_queue.missing"]
     assert [line["queue"] for line in warnings] == ([] if redrive else ["alone"])
+
+
+def test_a_redrive_policy_that_does_not_fit_is_said_once_at_the_start(worker, twin):
+    url = twin.create_queue("feedback", dead_letter="behind", max_receive_count=4)
+    other = twin.create_queue("other")
+    named = {"SES_WORKER_QUEUE__URL": url, "SES_WORKER_QUEUE__DEAD_LETTER_URL": other}
+    process = worker(SES_WORKER_QUEUE__WAIT_SECONDS="1", **named)
+    read_until(process, "redrive_policy.unfit")
+    process.send_signal(signal.SIGTERM)
+    assert not [line for line in said(process) if line["event"] == "redrive_policy.unfit"]
+
+
+def test_it_says_what_does_not_fit(twin, monkeypatch):
+    from structlog.testing import capture_logs
+
+    from worker.app import _look_for_dead_letters
+    from worker.queue import Queue
+
+    for name, text in twin.environment.items():
+        monkeypatch.setenv(name, text)
+    url = twin.create_queue("feedback", dead_letter="behind", max_receive_count=4)
+    for other, words in (
+        (None, ["after 4 receives"]),
+        (twin.create_queue("other"), ["after 4 receives", "looks only into the first"]),
+    ):
+        queue = Queue(url, region=twin.region, dead_letter_url=other)
+        with capture_logs() as logs:
+            _look_for_dead_letters(queue, threading.Event())
+        (line,) = logs
+        assert all(word in line["error"] for word in words), line
+        assert line["error"].count(";") == len(words) - 1

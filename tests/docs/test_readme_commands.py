@@ -26,6 +26,7 @@ WORKER = [
 ]
 ABOUT_EFFECTS = [line for line in WORKER if line.split()[0] in {"outbox", "suppression", "why"}]
 ABOUT_LETTERS = [line for line in WORKER if line.split()[0] == "dlq"]
+ABOUT_THE_PATH = [line for line in WORKER if line.split()[0] in {"check", "provision"}]
 EXPORTS = [line for line in LINES if line.startswith("export ")]
 
 
@@ -95,9 +96,18 @@ def test_a_command_about_dead_letters_runs(run, twin, queue, environment, argume
     assert (done.status, "Traceback" in done.err) == (0, False), done.err
 
 
-@pytest.mark.parametrize(
-    "arguments", [line for line in WORKER if line not in ABOUT_EFFECTS + ABOUT_LETTERS]
-)
+@pytest.mark.parametrize("arguments", ABOUT_THE_PATH)
+def test_a_command_about_the_path_runs(run, wiring, door, arguments):
+    if arguments.startswith("provision"):
+        door.publishing.identities["example.com"] = {}
+    done = run(*arguments.split())
+    assert (done.status, "Traceback" in done.err) == (0, False), done.err
+
+
+SPECIAL = ABOUT_EFFECTS + ABOUT_LETTERS + ABOUT_THE_PATH
+
+
+@pytest.mark.parametrize("arguments", [line for line in WORKER if line not in SPECIAL])
 def test_a_worker_command_runs(run, start, twin, queue, tmp_path, arguments):
     (tmp_path / "users.csv").write_text("email\njane@example.com\n")
     if arguments == "run":

@@ -145,7 +145,7 @@ class TestTopic:
     def judge(self, arn="a:1", wants_topics=False, **attributes):
         kept = {"RedrivePolicy": "{}"} | attributes
         one = SubscriptionFacts(f"{TOPIC}:{arn}", kept)
-        return judge_subscriptions(TOPIC, [one], queue(), wants_topics=wants_topics)
+        return judge_subscriptions(TOPIC, [one], queue(), None, wants_topics=wants_topics)
 
     def test_a_subscription_that_waits_for_its_confirmation_is_wrong(self):
         (found,) = self.judge(PendingConfirmation="true", RedrivePolicy="")
@@ -153,6 +153,14 @@ class TestTopic:
 
     def test_one_that_loses_what_cannot_be_delivered_is_told(self):
         assert statuses(self.judge(RedrivePolicy="")) == ["note"]
+
+    def test_one_that_may_not_write_to_its_dead_letter_queue_is_told(self):
+        redrive = json.dumps({"deadLetterTargetArn": DEAD})
+        one = SubscriptionFacts(f"{TOPIC}:1", {"RedrivePolicy": redrive})
+        letters = dead(QueueArn=DEAD)
+        found = judge_subscriptions(TOPIC, [one], queue(), letters, wants_topics=False)
+        assert "policy of feedback-dlq does not let it in" in found[0].said
+        assert statuses(found) == ["note"]
 
     def test_raw_delivery_is_fine_unless_topics_are_named(self):
         assert statuses(self.judge(RawMessageDelivery="true")) == ["ok"]
@@ -246,6 +254,11 @@ class TestEncryption:
     def test_a_key_that_is_off_is_wrong(self):
         found = self.judge(KeyFacts("k", {"KeyState": "Disabled"}, Unseen("kms:GetKeyPolicy")))
         assert statuses(found) == ["wrong", "unseen"]
+
+    def test_what_is_not_encrypted_is_told(self):
+        bare = Encrypted("the queue feedback", self.caller, None, "do this")
+        (found,) = judge_encryption(bare)
+        assert (str(found.status), found.mend) == ("note", "do this")
 
     def test_no_key_is_in_nobodys_way(self):
         assert statuses(self.judge(None)) == ["ok"]

@@ -10,6 +10,7 @@ import structlog
 
 from worker.app.current import Current
 from worker.aws import region_for, region_in
+from worker.checks.dead_letters import contradicted, moved_early, read_redrive
 from worker.consumer import Consumer, Plan
 from worker.effects import Lane
 from worker.errors import Misconfigured, Refused, Unavailable
@@ -221,7 +222,8 @@ def _look_for_dead_letters(queue: Queue, stop: threading.Event) -> None:
         stop.wait(seconds)
 
     try:
-        found = a_few_times(pause)(queue.find_dead_letter_queue)
+        again = a_few_times(pause)
+        policy, found = again(queue.redrive_policy), again(queue.find_dead_letter_queue)
     except (Unavailable, Refused) as error:
         log.warning("dead_letter_queue.unknown", queue=queue.name, error=str(error))
         return
@@ -231,4 +233,14 @@ def _look_for_dead_letters(queue: Queue, stop: threading.Event) -> None:
             queue=queue.name,
             hint="what can never be processed is kept in the table quarantine instead; "
             "`ses-worker dlq list` shows it",
+        )
+        return
+    redrive = read_redrive(policy)
+    faults = [moved_early(redrive), contradicted(redrive, found)] if redrive else []
+    if any(faults):
+        log.warning(
+            "redrive_policy.unfit",
+            queue=queue.name,
+            error="; ".join(filter(None, faults)),
+            hint="ses-worker check says what mends it",
         )

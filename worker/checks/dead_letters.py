@@ -73,21 +73,23 @@ def judge_dead_letters(
     region: str,
     dead_letter_url: str | None,
     url_region: str | None,
+    topic: str = "",
 ) -> list[Finding]:
     """Judge the queue's redrive policy, and the queue that dead letters go to.
 
-    `dead` is the named queue, else the policy's; `url_region` what `queue.dead_letter_url` says.
+    `topic` is what feeds the queue, where it is known; `dead` is the named queue, else the
+    policy's; `url_region` what `queue.dead_letter_url` says.
     """
     redrive = read_redrive(queue.text("RedrivePolicy"))
     if redrive is None:
-        return [_no_redrive(queue, dead_letter_url)]
+        return [_no_redrive(queue, topic, dead_letter_url)]
     faults = [*_policy_faults(queue, redrive, region, dead_letter_url, url_region)]
-    faults += _queue_faults(queue, dead, region, redrive)
+    faults += _queue_faults(queue, dead, region, dead_letter_url or redrive.target, topic)
     return faults or [_fine(redrive, dead)]
 
 
-def _no_redrive(queue: QueueFacts, dead_letter_url: str | None) -> Finding:
-    mend = provision(queue.name)
+def _no_redrive(queue: QueueFacts, topic: str, dead_letter_url: str | None) -> Finding:
+    mend = provision(queue.name, topic)
     if dead_letter_url is None:
         said = f"{queue.name} has no dead-letter queue: what kills a worker comes back for ever"
         return DEAD_LETTERS.wrong(said, mend)
@@ -116,16 +118,16 @@ def _policy_faults(
 
 
 def _queue_faults(
-    queue: QueueFacts, dead: QueueFacts | Blank | None, region: str, redrive: Redrive
+    queue: QueueFacts, dead: QueueFacts | Blank | None, region: str, named: str, topic: str
 ) -> Iterator[Finding]:
     match dead:
         case None | Absent():
-            said = f"the dead-letter queue {redrive.target} does not exist"
-            yield DEAD_LETTERS.wrong(said, provision(queue.name))
+            said = f"the dead-letter queue {named} does not exist"
+            yield DEAD_LETTERS.wrong(said, provision(queue.name, topic))
         case Unseen(action):
-            yield DEAD_LETTERS.unseen(f"{redrive.target}: {action} is not permitted")
+            yield DEAD_LETTERS.unseen(f"{named}: {action} is not permitted")
         case Away(error):
-            yield DEAD_LETTERS.wrong(f"{redrive.target}: {error}", "see that SQS can be reached")
+            yield DEAD_LETTERS.wrong(f"{named}: {error}", "see that SQS can be reached")
         case QueueFacts():
             yield from _keeping(queue, dead, region)
             if not _is_allowed(dead, queue.arn):

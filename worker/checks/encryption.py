@@ -23,11 +23,16 @@ class Encrypted(Struct, frozen=True):
     caller: Caller
     key: KeyFacts | None
     """None: no key of KMS."""
+    mend: str = ""
+    """What encrypts it, where nothing does."""
 
 
 def judge_encryption(*those: Encrypted) -> list[Finding]:
     """Judge the keys of queue, dead-letter queue and topics."""
     faults = [fault for one in those if one.key for fault in _faults(one, one.key)]
+    faults += [
+        ENCRYPTION.note(f"{one.what} is not encrypted", one.mend) for one in those if one.mend
+    ]
     if faults:
         return faults
     keys = [f"{one.what}: {one.key.id}" for one in those if one.key]

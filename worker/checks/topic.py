@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from worker.checks.admission import SEND, SNS
 from worker.checks.commands import provision, set_subscription
 from worker.checks.facts import (
     Absent,
@@ -45,10 +46,14 @@ def judge_subscriptions(
     topic: str,
     subscriptions: Sequence[SubscriptionFacts] | Blank,
     queue: QueueFacts,
+    dead: QueueFacts | None,
     *,
     wants_topics: bool,
 ) -> list[Finding]:
-    """Judge what of a topic ends in the queue; `wants_topics`: `sns.topic_arns` is set."""
+    """Judge what of a topic ends in the queue.
+
+    `dead` is the dead-letter queue, if it could be seen; `wants_topics`: `sns.topic_arns` is set.
+    """
     match subscriptions:
         case Absent():
             return [SUBSCRIPTION.skipped(f"{topic} does not exist")]
@@ -62,7 +67,7 @@ def judge_subscriptions(
     return [
         finding
         for one in subscriptions
-        for finding in _judge(topic, one, queue, wants_topics=wants_topics)
+        for finding in _judge(topic, one, queue, dead, wants_topics=wants_topics)
     ]
 
 
@@ -90,7 +95,12 @@ def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts) -> Finding:
 
 
 def _judge(
-    topic: str, one: SubscriptionFacts, queue: QueueFacts, *, wants_topics: bool
+    topic: str,
+    one: SubscriptionFacts,
+    queue: QueueFacts,
+    dead: QueueFacts | None,
+    *,
+    wants_topics: bool,
 ) -> Iterator[Finding]:
     match one.attributes:
         case Absent():
@@ -101,7 +111,9 @@ def _judge(
         case Away(error):
             yield SUBSCRIPTION.wrong(f"{one.arn}: {error}", "see that SNS can be reached")
         case attributes:
-            faults = [*_faults(topic, one.arn, attributes, queue, wants_topics=wants_topics)]
+            faults = [*_faults(topic, one.arn, attributes, wants_topics=wants_topics)]
+            if lost := _lost(topic, attributes, dead):
+                faults.append(SUBSCRIPTION.note(f"{one.arn}: {lost}", provision(queue.name, topic)))
             yield from faults or [SUBSCRIPTION.ok(_shown(one.arn, attributes))]
 
 
@@ -109,7 +121,6 @@ def _faults(
     topic: str,
     arn: str,
     attributes: Mapping[str, str],
-    queue: QueueFacts,
     *,
     wants_topics: bool,
 ) -> Iterator[Finding]:
@@ -127,9 +138,23 @@ def _faults(
         yield SUBSCRIPTION.wrong(said, set_subscription(arn, "RawMessageDelivery", "false"))
     if text := attributes.get("FilterPolicy", ""):
         yield from _filtered(arn, judge_filter(text, attributes.get("FilterPolicyScope", "")))
-    if not attributes.get("RedrivePolicy"):
-        said = f"{arn}: what SNS cannot deliver is lost, for it has no dead-letter queue of its own"
-        yield SUBSCRIPTION.note(said, provision(queue.name, topic))
+
+
+def _lost(topic: str, attributes: Mapping[str, str], dead: QueueFacts | None) -> str | None:
+    """Say that SNS loses what it cannot deliver: a queue that is gone, or refuses."""
+    redrive = attributes.get("RedrivePolicy", "")
+    if attributes.get("PendingConfirmation") == "true":
+        return None
+    if not redrive:
+        return "what SNS cannot deliver is lost, for it has no dead-letter queue of its own"
+    found = read_arn(topic)
+    caller = Caller(service=SNS, account=found.account if found else "", arn=topic)
+    if dead is None or dead.arn not in redrive:  # a queue that we do not look at
+        return None
+    statements = read_policy(dead.text("Policy"))
+    if statements is None or judge(statements, caller, SEND) not in {Verdict.NO, Verdict.DENIED}:
+        return None
+    return f"what SNS cannot deliver is lost, for the policy of {dead.name} does not let it in"
 
 
 def _filtered(arn: str, lost: Sequence[str] | None) -> Iterator[Finding]:

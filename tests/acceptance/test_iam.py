@@ -1,0 +1,133 @@
+"""The IAM policies allow what the commands ask of AWS, and nothing else.
+
+What is asked is noted at the door, on the wire, so whichever client asks is noted alike.
+"""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import mail
+import pytest
+from dead import DLQ, MovedSlowly
+from waiting import wait_until
+from wiring import DEAD_URL, QUEUE_URL, TOPIC, policy
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+def granted(name):
+    """What a policy allows: action, and on which of the queues where it is about queues."""
+    found = set()
+    for statement in json.loads((CONFIG / name).read_text())["Statement"]:
+        assert statement["Effect"] == "Allow"
+        for resource in listed(statement["Resource"]):
+            for action in listed(statement["Action"]):
+                assert "*" not in action
+                found.add((action, queue_of(resource) if action.startswith("sqs:") else ""))
+    return found
+
+
+def listed(found):
+    return found if isinstance(found, list) else [found]
+
+
+def queue_of(text):
+    return "dead-letter queue" if text.endswith("-dlq") else "queue"
+
+
+def called(door):
+    """What was asked for, in the same words."""
+    found = set()
+    for asked in door.asked:
+        named = [asked.arguments.get(key) for key in ("QueueUrl", "QueueName", "SourceArn")]
+        # A task's handle says in which queue it is: moves are out of the dead-letter queue.
+        text = next(filter(None, named), DEAD_URL)
+        found.add((asked.action, queue_of(text) if asked.service == "sqs" else ""))
+    return found
+
+
+def test_what_the_worker_asks_for_is_what_iam_run_allows(
+    run, start, daemon, door, environment, twin, queue, ses, slack
+):
+    door.behind |= {"sqs": twin.endpoint, "ses suppression": ses.endpoint}
+    for service in ("SQS", "SESV2"):
+        del environment[f"AWS_ENDPOINT_URL_{service}"]  # by the door
+    environment["SES_WORKER_QUEUE__URL"] = queue.replace(twin.endpoint, door.endpoint)
+    environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["jane@example.com"]'
+    ses.list_address("jane@example.com")
+    for body in (mail.bounce("jane@example.com"), "nonsense"):
+        twin.send(queue, body)
+    assert run("drain").status == 3
+    assert run("suppression", "restore", "jane@example.com").status == 0
+    assert run("dlq", "list").status == 0
+    assert run("dlq", "replay", "--to-queue").status == 0
+    _move_slowly(start, twin)
+    _stop_in_mid_poll(daemon, twin)
+    assert called(door) == granted("iam-run.json")
+
+
+def _move_slowly(start, twin):
+    """Have SQS move letters, and change one's mind."""
+    for _ in range(3):
+        twin.send(DLQ, "nonsense")
+    twin.faults.add(MovedSlowly(1), on="StartMessageMoveTask")
+    process = start("dlq", "replay", "--to-queue", "--by-sqs", "--json")
+    assert twin.wait_for(lambda: twin.journal.requests("ListMessageMoveTasks"), 30)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert twin.journal.requests("CancelMessageMoveTask")
+
+
+def _stop_in_mid_poll(daemon, twin):
+    """What the last long poll brings is given back."""
+    watched = daemon(SES_WORKER_QUEUE__WAIT_SECONDS="10")
+    wait_until(lambda: twin.long_polls)
+    watched.process.send_signal(signal.SIGTERM)
+    watched.wait_for("worker.stopping")
+    time.sleep(0.5)  # it is said before it is done
+    twin.send("feedback", mail.bounce("late@example.com"))
+    assert watched.process.wait(30) == 0
+    assert twin.journal.requests("ChangeMessageVisibilityBatch", "feedback")
+
+
+def test_what_a_check_asks_for_is_what_iam_check_allows(run, wiring, door):
+    wiring.set_queue(KmsMasterKeyId=wiring.kms.create_key()["KeyMetadata"]["Arn"])
+    door.publishing.configuration_sets["main"] = {}
+    run("check")
+    assert called(door) == granted("iam-check.json")
+
+
+@pytest.fixture
+def half_there(wiring, door):
+    """A path that somebody has made, with a gap in everything."""
+    wiring.unsubscribe()
+    arn = wiring.subscribe()
+    wiring.sns.set_subscription_attributes(
+        SubscriptionArn=arn, AttributeName="RedrivePolicy", AttributeValue=""
+    )
+    wiring.sns.set_topic_attributes(
+        TopicArn=TOPIC, AttributeName="Policy", AttributeValue=policy(TOPIC, "none")
+    )
+    wiring.set_queue(QUEUE_URL, Policy="")
+    wiring.set_queue(DEAD_URL, Policy="")
+    destination = {"Enabled": False, "SnsDestination": {"TopicArn": TOPIC}}
+    door.publishing.configuration_sets["main"] = {"ses-feedback-worker": destination}
+    return door
+
+
+def test_what_provisioning_asks_for_is_what_iam_provision_allows(run, half_there):
+    half_there.publishing.configuration_sets["new"] = {}
+    half_there.publishing.identities["example.org"] = {}
+    wanted = (
+        "--configuration-set",
+        "main",
+        "--configuration-set",
+        "new",
+        "--identity",
+        "example.org",
+    )
+    assert run("provision", "--topic", "bounces", *wanted).status == 0
+    assert run("provision", "--topic", "others", "--queue", "others").status == 0
+    assert called(half_there) == granted("iam-provision.json")

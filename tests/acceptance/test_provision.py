@@ -1,0 +1,90 @@
+"""`ses-worker provision`, as somebody with an empty account would run it."""
+
+import json
+
+import pytest
+from wiring import ACCOUNT, REGION
+
+READING = ("Get", "List", "Describe")
+
+
+@pytest.fixture
+def account(door, environment):
+    """An account with a verified domain and a configuration set, and nothing that is told."""
+    door.publishing.identities["example.com"] = {}
+    door.publishing.configuration_sets["main"] = {}
+    return door
+
+
+WANTED = ("--identity", "example.com", "--configuration-set", "main")
+
+
+def changes(door):
+    """The calls that changed something, as they went over the wire."""
+    return [asked for asked in door.asked if not asked.operation.startswith(READING)]
+
+
+def test_a_dry_run_says_exactly_what_a_run_then_does_and_changes_nothing(run, account):
+    dry = run("provision", *WANTED, "--dry-run", "--json")
+    assert (dry.status, dry.err, changes(account)) == (0, "", [])
+    done = run("provision", *WANTED, "--json")
+    assert (done.status, done.err) == (0, "")
+    assert done.json["steps"] == dry.json["steps"]
+    assert [asked.operation for asked in changes(account)] == [
+        "".join(word.title() for word in step["operation"].split("_")) for step in dry.json["steps"]
+    ]
+    made = [asked.arguments["Attributes"] for asked in changes(account) if asked.service == "sqs"]
+    said = [s["arguments"]["Attributes"] for s in dry.json["steps"] if s["service"] == "sqs"]
+    assert made == said
+
+
+def test_what_is_provisioned_is_healthy_with_the_settings_that_are_printed(
+    run, account, tmp_path, environment
+):
+    done = run("provision", *WANTED)
+    assert (done.status, done.err) == (0, "")
+    file = tmp_path / "worker.toml"
+    file.write_text(done.out.partition("# The settings")[2].partition("\n")[2])
+    assert run("--config", file, "db", "upgrade").status == 0
+    found = run("--config", file, "check", "--json").json["checks"]
+    assert [(one["check"], one["status"]) for one in found if one["status"] != "ok"] == [
+        ("feedback", "note")  # twice, for both ways were asked for
+    ]
+    account.asked.clear()
+    again = run("--config", file, "provision", *WANTED)
+    assert (again.status, again.out.splitlines()[0], changes(account)) == (0, "nothing to do", [])
+
+
+def test_what_may_not_be_made_is_said_and_the_next_run_goes_on(run, account):
+    account.denied.add("sns:Subscribe")
+    done = run("provision")
+    assert done.status == 1
+    assert "sns:Subscribe" in done.err
+    account.denied.clear()
+    assert run("provision").out.splitlines()[0] == (
+        "subscribe the queue ses-feedback to the topic ses-feedback"
+    )
+
+
+def test_an_account_that_may_not_be_looked_at_is_not_guessed_at(run, account):
+    account.denied.add("sns:GetTopicAttributes")
+    done = run("provision", "--dry-run")
+    assert (done.status, done.out) == (1, "")
+    assert "not permitted: sns:GetTopicAttributes (config/iam-provision.json)" in done.err
+
+
+@pytest.mark.parametrize("name", ["feedback.fifo", "a b", "x" * 81, ""])
+def test_a_name_that_no_queue_can_have_is_wrong_usage(run, door, name):
+    assert run("provision", "--queue", name).status == 2
+    assert door.asked == []
+
+
+def test_identity_that_somebody_has_wired_otherwise_is_left_and_told(run, account):
+    other = f"arn:aws:sns:{REGION}:{ACCOUNT}:other"
+    account.publishing.identities["example.com"]["Bounce"] = other
+    done = run("provision", "--identity", "example.com", "--json")
+    assert done.status == 1
+    assert f"its bounce notifications go to {other}" in done.err
+    topics = account.publishing.identities["example.com"]
+    assert topics == {"Bounce": other, "Complaint": f"arn:aws:sns:{REGION}:{ACCOUNT}:ses-feedback"}
+    assert json.dumps(done.json["undone"])

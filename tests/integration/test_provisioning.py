@@ -1,0 +1,146 @@
+"""What provisioning makes of what is there already."""
+
+import json
+
+import pytest
+from wiring import ACCOUNT, DEAD, DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, policy
+
+from worker.provisioning.doing import Provision, Wishes
+from worker.sources import load_settings
+
+
+@pytest.fixture
+def provision(door, environment, monkeypatch):
+    """Plan for what is there, carry it out, and return the plan."""
+    for name, text in environment.items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, text)
+
+    def provision(**wishes):
+        named = {"topic": "bounces", "queue": "feedback"} | wishes
+        provision = Provision(load_settings({}), Wishes(**named))
+        plan = provision.plan()
+        for step in plan.steps:
+            provision.carry_out(step)
+        return plan
+
+    return provision
+
+
+def said(plan):
+    return [step.said for step in plan.steps]
+
+
+def attributes(wiring, url=QUEUE_URL):
+    return wiring.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+
+
+def test_what_was_made_by_hand_and_is_whole_needs_nothing(wiring, provision):
+    assert said(provision()) == []
+
+
+def test_what_somebody_has_set_otherwise_stays_and_is_told(wiring, provision):
+    wiring.set_queue(VisibilityTimeout="7", MessageRetentionPeriod="600000")
+    left = provision().left
+    for line in (
+        "queue feedback: MessageRetentionPeriod is 600000, not 345600",
+        "queue feedback: ReceiveMessageWaitTimeSeconds is 0, not 20",
+        "queue feedback: VisibilityTimeout is 7, not 60",
+    ):
+        assert line in left
+    (redrive,) = [line for line in left if "RedrivePolicy" in line]
+    assert '"maxReceiveCount": 5}, not ' in redrive
+    assert len(left) == 4
+    there = attributes(wiring)
+    assert (there["VisibilityTimeout"], there["MessageRetentionPeriod"]) == ("7", "600000")
+
+
+def test_others_who_are_let_in_stay_let_in(wiring, provision):
+    other = {"Sid": "theirs", "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sqs:*"}
+    wiring.set_queue(Policy=json.dumps({"Id": "x", "Version": "2012-10-17", "Statement": other}))
+    assert "set Policy of the queue feedback" in said(provision())
+    found = json.loads(attributes(wiring)["Policy"])
+    assert (found["Id"], found["Statement"][0]) == ("x", other)
+    assert found["Statement"][1]["Condition"] == {"ArnEquals": {"aws:SourceArn": TOPIC}}
+    assert said(provision()) == []
+
+
+def test_a_deny_is_nobodys_to_overrule(wiring, provision):
+    wiring.set_queue(Policy=policy(QUEUE, TOPIC, Effect="Deny"))
+    plan = provision()
+    assert plan.undone == ["queue feedback: a Deny in its policy keeps sns.amazonaws.com out"]
+    assert "set Policy of the queue feedback" not in said(plan)
+
+
+def test_the_dead_letter_queue_that_is_in_use_is_kept(wiring, provision):
+    plan = provision(dead_letter_queue="another")
+    assert not [text for text in said(plan) if "another" in text]
+    assert json.loads(attributes(wiring)["RedrivePolicy"])["deadLetterTargetArn"] == DEAD
+
+
+def test_a_dead_letter_queue_that_is_gone_is_made_again(wiring, provision):
+    wiring.set_queue(RedrivePolicy="")
+    wiring.sqs.delete_queue(QueueUrl=DEAD_URL)
+    plan = provision(dead_letter_queue="feedback-dlq-2")
+    assert said(plan) == [
+        "create the dead-letter queue feedback-dlq-2",
+        "set RedrivePolicy of the queue feedback",
+    ]
+
+
+def test_a_subscription_is_completed_and_its_filter_is_left(wiring, provision):
+    wiring.unsubscribe()
+    arn = wiring.subscribe(RawMessageDelivery="true", FilterPolicy='{"a": ["b"]}')
+    wiring.sns.set_subscription_attributes(
+        SubscriptionArn=arn, AttributeName="RedrivePolicy", AttributeValue=""
+    )
+    plan = provision()
+    assert "keep what SNS cannot deliver in the queue feedback-dlq" in said(plan)
+    assert plan.left[-2:] == [
+        f"subscription {arn}: delivers raw",
+        f"subscription {arn}: has a filter policy",
+    ]
+
+
+def test_without_an_envelope_no_topic_is_asked_for(wiring, provision, environment):
+    wiring.unsubscribe()
+    wiring.subscribe(RawMessageDelivery="true")
+    made = Provision(load_settings({}), Wishes(topic="bounces", queue="feedback"))
+    made.plan()
+    assert made.settings() == {
+        "aws": {"region": REGION},
+        "queue": {"url": made.settings()["queue"]["url"]},
+    }
+
+
+def test_a_topic_that_ses_may_not_publish_to_lets_it(wiring, provision):
+    theirs = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Sid": "theirs", "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sns:*",
+         "Resource": TOPIC}]})  # fmt: skip
+    wiring.sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=theirs)
+    assert "let SES publish to the topic bounces" in said(provision())
+    found = wiring.sns.get_topic_attributes(TopicArn=TOPIC)["Attributes"]["Policy"]
+    assert [one["Sid"] for one in json.loads(found)["Statement"]] == ["theirs", "SesMayPublish"]
+
+
+def test_a_key_is_set_where_there_is_none(wiring, provision):
+    key = wiring.kms.create_key()["KeyMetadata"]["Arn"]
+    assert "set KmsMasterKeyId of the queue feedback" in said(provision(key=key))
+    assert attributes(wiring)["KmsMasterKeyId"] == key
+    assert said(provision(key=key)) == []
+
+
+def test_a_configuration_set_is_wired_once_and_completed(wiring, door, provision):
+    sets = door.publishing.configuration_sets
+    sets["main"] = {}
+    assert said(provision(configuration_sets=["main"]))[-1] == (
+        "send BOUNCE and COMPLAINT of the configuration set main to the topic"
+    )
+    assert said(provision(configuration_sets=["main"])) == []
+    sets["main"]["ses-feedback-worker"] |= {"Enabled": False, "MatchingEventTypes": ["SEND"]}
+    provision(configuration_sets=["main"])
+    made = sets["main"]["ses-feedback-worker"]
+    assert (made["Enabled"], made["MatchingEventTypes"]) == (True, ["BOUNCE", "COMPLAINT", "SEND"])
+    made["SnsDestination"] = {"TopicArn": f"{TOPIC}-2"}
+    plan = provision(configuration_sets=["main"])
+    assert (said(plan), len(plan.undone)) == ([], 1)
