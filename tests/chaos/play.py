@@ -151,9 +151,12 @@ def _ask(stage: Stage) -> None:
         stage.findings += once.owed(ledger, books, quiet=_is_quiet, removed=_is_gone)
         heard = telling.hear(stage.slack.posts)
         stage.findings += telling.repeated(books, heard, stage.crashes)
-        waiting = books.rows("SELECT id FROM outbox WHERE lane = 'slack' AND state <> 'delivered'")
+        waiting = books.rows(
+            "SELECT id, state, attempts, due_at, claim, parked_by, last_error FROM outbox "
+            "WHERE lane = 'slack' AND state <> 'delivered'"
+        )
         stage.findings += [
-            Finding("I9", f"outbox #{number} is still owed") for (number,) in waiting
+            Finding("I9", f"outbox #{number} is still owed: {facts}") for number, *facts in waiting
         ]
 
 
