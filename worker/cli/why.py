@@ -176,12 +176,12 @@ def _show_messages(found: "History") -> None:
     from worker.masking import printable
 
     for effect in found.effects:
-        payload = json.loads(effect["payload"])
-        if message := payload.get("message"):
-            click.echo(f"\nSES's message of outbox #{effect['id']}:")
+        whose = f"\nSES's message of outbox #{effect['id']}"
+        if message := json.loads(effect["payload"]).get("message"):
+            click.echo(f"{whose}:")
             click.echo("\n".join(map(printable, message.splitlines())))
         elif effect["kind"] in {"bounce_notice", "complaint_notice"}:
-            click.echo(f"\nSES's message of outbox #{effect['id']} is not kept: it came in a burst.")
+            click.echo(f"{whose} is not kept: it came in a burst.")
 
 
 def _time(value: datetime) -> str:
