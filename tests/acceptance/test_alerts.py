@@ -4,6 +4,7 @@
 """
 
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -158,6 +159,8 @@ def test_a_worker_that_hangs_dies_or_starts_again_and_again(scraper, twin, queue
     scraper.start(program=failing_at("writing", "hang"), PATIENCE_SECONDS="1").becomes()
     twin.send(queue, mail.bounce("jane@example.com"))
     scraper.becomes("SesWorkerLoopLate", "SesWorkerNotReady")
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(f"http://127.0.0.1:{scraper.port}/healthz")
     scraper.worker.process.kill()
     scraper.worker.process.wait()
     scraper.becomes("SesWorkerDown")

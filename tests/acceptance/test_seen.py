@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mail
 import pytest
-from running import QUICK, failing_at, patched
+from running import QUICK, patched
 from twin import RECEIVE
 from twin.faults import INTERNAL_ERROR
 from waiting import wait_until
@@ -130,48 +130,6 @@ def test_a_stop_while_strangers_hold_connections_is_as_quick_as_ever(daemon, twi
     assert seconds < 10
     for stranger in strangers:
         stranger.close()
-
-
-def test_dead_letters_quarantine_and_outbox_are_counted_in_either_store(
-    daemon, twin, queue, slack, either_store, run
-):
-    from twin import SEND
-    from twin.faults import ACCESS_DENIED
-
-    from worker.demo.standins.slack_faults import refused
-
-    slack.always = refused(404, "no_service")
-    twin.send(queue, mail.bounce("jane@example.com"))
-    twin.send(queue, "nonsense")
-    run("drain")
-    twin.faults.add(ACCESS_DENIED, on=SEND)
-    twin.send(queue, "nonsense")
-    run("drain")
-    often = patched("import worker.outside.measuring as m; m.EVERY_SECONDS = 0.2")
-    port = port_of(daemon(program=often, SES_WORKER_HTTP__LISTEN="127.0.0.1:0"))
-    wanted = {
-        'ses_worker_dead_letter_count{queue="feedback-dlq"} 1.0',
-        "ses_worker_quarantine_rows 1.0",
-        'ses_worker_outbox_effects{kind="bounce_notice",lane="slack",state="parked"} 1.0',
-        'ses_worker_outbox_effects{kind="dead_letter_notice",lane="slack",state="parked"} 2.0',
-        'email_queue_count{queue="feedback"} 0.0',
-    }
-    wait_until(lambda: wanted <= set(ask(port, "/metrics")[1].splitlines()))
-
-
-def test_a_loop_that_hangs_is_not_alive(daemon, twin, queue, run):
-    worker = daemon(
-        program=failing_at("writing", "hang"),
-        PATIENCE_SECONDS="1",
-        SES_WORKER_HTTP__LISTEN="127.0.0.1:0",
-    )
-    port = port_of(worker)
-    twin.send(queue, mail.bounce("jane@example.com"))
-    wait_until(lambda: ask(port, "/healthz")[0] == 503)
-    done = run("check", "--live", SES_WORKER_HTTP__LISTEN=f"127.0.0.1:{port}")
-    assert (done.status, done.out.split()[0]) == (1, "late")
-    assert "writer is late by" in done.out
-    worker.process.kill()
 
 
 def test_live_goes_alone(run):
