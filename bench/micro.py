@@ -21,7 +21,7 @@ from bench.places import OUT, Unfit, claimed, environment, find_node
 from bench.stub import Stub, make_bodies, running_stub
 from worker.decode import decode
 from worker.log import configure_logging
-from worker.metrics import Metrics
+from worker.metrics import Metrics, Timed
 from worker.model import Handled, Received
 from worker.policy import Policy
 from worker.process import process
@@ -74,17 +74,20 @@ def received(bodies: Sequence[str]) -> list[Received]:
 
 
 def measure_path(watch: Stopwatch, bodies: Sequence[str], database: Path) -> None:
-    """Decode, process and tell, on fresh messages and a fresh database."""
+    """Decode, process, count and tell, on fresh messages and a fresh database."""
     handled: list[Handled] = []
     messages, store, policy = received(bodies), SqliteStore(database), Policy()
-    tell = Telemetry(Metrics()).tell
+    metrics = Metrics()
+    tell, books = Telemetry(metrics).tell, Timed(store, metrics)
 
     def process_all() -> None:
         for start in range(0, MESSAGES, BATCH):
-            handled.extend(process(messages[start : start + BATCH], store, policy))
+            handled.extend(process(messages[start : start + BATCH], books, policy))
 
     watch.time("decode()", lambda: _each(decode, bodies))
     watch.time(f"process(), {BATCH} at a time", process_all)
+    batches = [handled[start : start + BATCH] for start in range(0, MESSAGES, BATCH)]
+    watch.time(f"written(), {BATCH} at a time", lambda: _each(metrics.written, batches))
     watch.time("tell()", lambda: _each(tell, handled))
     store.close()
     if len(handled) != MESSAGES or not all(one.decisions for one in handled):
