@@ -173,3 +173,20 @@ def test_a_token_is_tried_without_a_post(look, slack):
     found = only(look(**token | {"SES_WORKER_SLACK__TOKEN": "xoxb-old"}), "slack")
     assert "invalid_auth" in found.said
     assert "xoxb-old" not in str(found)
+
+
+def test_a_key_of_the_dead_letter_queue_matters_only_where_sns_writes_there(wiring, look):
+    wiring.set_queue(DEAD_URL, KmsMasterKeyId=wiring.kms.create_key()["KeyMetadata"]["Arn"])
+    assert "feedback-dlq" in only(look(), "encryption").said
+    wiring.unsubscribe()
+    wiring.subscribe(RedrivePolicy="")
+    assert {one.check for one in look()} == {"subscription"}
+
+
+def test_a_service_that_is_away_is_waited_for_once(wiring, look, door):
+    away = "http://127.0.0.1:9"  # discard: nobody listens
+    found = look(AWS_ENDPOINT_URL_SNS=away, AWS_ENDPOINT_URL_SESV2=away)
+    assert {(one.check, str(one.status)) for one in found} == {
+        ("topic", "wrong"), ("subscription", "wrong"), ("feedback", "wrong"), ("account", "wrong"),
+    }  # fmt: skip
+    assert all(away in one.said for one in found)
