@@ -67,8 +67,8 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     feedback_id: str
     ses_message_id: str
     recipients: tuple[Told, ...]
-    message: str
-    """The whole JSON as SES wrote it."""
+    message: str = ""
+    """The whole JSON as SES wrote it; empty where so many came at once that they are folded."""
 
 
 class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -60,7 +60,8 @@ class Page:
             else:
                 decisions.append(self._decide(item, received))
         self.decisions += decisions
-        self.owed += owed_for(decisions, self._policy)
+        whole = len(self.owed) < self._policy.kept_whole
+        self.owed += owed_for(decisions, self._policy, whole=whole)
         if strangers:
             detail = f"{strangers} of {len(feedback)} recipients are not among the users"
             return Handled(received, DeadLetter(Reason.UNKNOWN_RECIPIENT, detail), decisions)

@@ -41,6 +41,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     """SNS topics that are listened to; empty: any."""
     notify: bool = False
     """Somebody is there to be told."""
+    kept_whole: int = 10
+    """Effects of one commit whose notices keep SES's JSON: as many as may be told one by one. What
+    is owed at once beyond them is folded into a digest, which has no room for any."""
     ignore: Patterns = Patterns()
     """Addresses nobody is told about, and which stay on the suppression list."""
     remove: Patterns = Patterns()

@@ -52,11 +52,16 @@ class Turn(Struct, frozen=True):
 
 
 def capacity(volume: Volume) -> float:
-    """Single effects that may go out at once, and again a minute later.
+    """Single effects that may go out at once, and again a minute later."""
+    return 0.0 if volume.per_minute is None else singles(volume.per_minute)
 
-    Half of the minute's budget, less a digest: so no sixty seconds hold more than the budget.
+
+def singles(per_minute: float) -> float:
+    """Half of the minute's budget, less a digest: so no sixty seconds hold more than the budget.
+
+    Of more that are owed at once, all are folded.
     """
-    return 0.0 if volume.per_minute is None else (volume.per_minute - 1) / 2
+    return (per_minute - 1) / 2
 
 
 def first_level(volume: Volume, now: datetime) -> Level:

@@ -412,6 +412,18 @@ class TestWhy:
         assert "bouncedRecipients" in said["effects"][0]["payload"]["message"]
         assert "bouncedRecipients" in run("why", "jane@example.com", "--messages").out
 
+    def test_of_what_came_in_a_burst_it_says_that_the_message_is_not_kept(
+        self, run, twin, queue, slack, environment
+    ):
+        environment["SES_WORKER_QUEUE__POLLERS"] = "1"  # so that all are one commit
+        for number in range(12):
+            twin.send(queue, mail.bounce(f"person{number}@example.com"))
+        run("drain")
+        said = [run("why", f"person{n}@example.com", "--messages").out for n in range(12)]
+        assert sum("bouncedRecipients" in one for one in said) == 10
+        lost = [one for one in said if one.rstrip().endswith("is not kept: it came in a burst.")]
+        assert len(lost) == 2
+
     def test_of_an_address_that_is_not_on_record_it_says_so(self, run):
         run("db", "upgrade")
         done = run("why", "nobody@example.com")

@@ -73,7 +73,8 @@ class TestAFullDisk:
             twin.send(queue, mail.bounce(*told))
         worker.wait_for("store.unavailable")
         assert "full" in said(worker, "store.unavailable")[0]["error"]
-        assert "".join(worker.lines).count("SAVED") == saved
+        # At least once: the two may come one after the other, and each is tried.
+        assert ("SAVED" in "".join(worker.lines)) is saved
         asked = len(twin.journal.requests("ReceiveMessage"))
         assert twin.wait_for(lambda: not twin.counts(queue).in_flight, seconds=20)
         assert len(twin.journal.requests("ReceiveMessage")) <= asked + 1

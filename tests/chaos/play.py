@@ -11,6 +11,7 @@ from chaos.crew import Worker, wait_for_all
 from chaos.mailbox import GONE, QUIET
 from chaos.plan import Schedule
 from chaos.stage import DEAD_LETTERS, QUEUE, VISIBILITY_SECONDS, Stage
+from worker.volume import LARGEST_DIGEST
 
 DRAINED_SECONDS = 60.0
 """I9: how long a worker may take for what is left, once nothing goes wrong any more."""
@@ -122,6 +123,24 @@ def _take_the_last(stage: Stage) -> None:
     stage.findings += _status(last)
 
 
+def _deliver_the_rest(stage: Stage) -> None:
+    """I9: an hour at a time, everything that is owed is told; a digest takes so many."""
+    waiting = _waiting(stage) if stage.slack else []
+    for number in range(1 + len(waiting) // LARGEST_DIGEST):
+        stage.store.let_time_pass()
+        drain = stage.launch(f"drain-rest-{number}", ("drain", "--json"))
+        wait_for_all([drain], DRAINED_SECONDS)
+        if not _waiting(stage):
+            return
+
+
+def _waiting(stage: Stage) -> list[tuple[object, ...]]:
+    return stage.books.rows(
+        "SELECT id, state, attempts, due_at, parked_by, last_error FROM outbox "
+        "WHERE lane = 'slack' AND state <> 'delivered'"
+    )
+
+
 def _publish_good(stage: Stage) -> None:
     for body in stage.mailbox.good(LAST_MESSAGES):
         stage.send(body)
@@ -151,9 +170,9 @@ def _ask(stage: Stage) -> None:
         stage.findings += once.owed(ledger, books, quiet=_is_quiet, removed=_is_gone)
         heard = telling.hear(stage.slack.posts)
         stage.findings += telling.repeated(books, heard, stage.crashes)
-        waiting = books.rows("SELECT id FROM outbox WHERE lane = 'slack' AND state <> 'delivered'")
         stage.findings += [
-            Finding("I9", f"outbox #{number} is still owed") for (number,) in waiting
+            Finding("I9", f"outbox #{number} is still owed: {facts}")
+            for number, *facts in _waiting(stage)
         ]
 
 
@@ -165,4 +184,4 @@ def _is_gone(address: str) -> bool:
     return address.endswith(f"@{GONE}")
 
 
-_LAST_ACTS = (_calm, _finish, _leave, _take_the_last, _ask)
+_LAST_ACTS = (_calm, _finish, _leave, _take_the_last, _deliver_the_rest, _ask)

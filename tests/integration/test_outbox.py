@@ -58,6 +58,29 @@ def test_after_a_digest_nothing_goes_out_alone_for_a_while(store, message):
     assert level(store)["tokens"] == 0
 
 
+@pytest.mark.parametrize("budget", [1, 2, 20, 60])
+def test_what_is_told_alone_after_a_commit_has_its_message_whatever_the_budget(
+    store, message, budget
+):
+    """However many are owed at once: what has lost it comes in a digest."""
+    volume = replace(CHANNEL, per_minute=budget)
+    policy = Settings(slack={"messages_per_minute": budget, "webhook_url": "http://s"}).as_policy()
+    for count in range(1, policy.kept_whole + 2):
+        page = Page(policy, seen=(), users={})
+        for number in range(count):
+            body = mail.bounce(f"u{number}@example.com")
+            page.enter(message(body), decode(body))
+        with store.writing() as connection:
+            connection.execute(outbox.delete())
+            connection.execute(limits.delete())
+        with store.transaction() as transaction:
+            transaction.save(page)
+        claimed = Outbox(store).claim(Lane.SLACK, volume).effects
+        assert len(claimed) in {1, count}
+        if len(claimed) == 1:
+            assert all(owed.payload.message for owed in page.owed)
+
+
 def test_the_next_one_goes_a_second_after_a_slow_one_has_arrived(store, message):
     owe(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(2)])
     claim = Outbox(store).claim(Lane.SLACK, CHANNEL)

@@ -29,6 +29,15 @@ def test_either_key_on_record_makes_a_duplicate(message):
         assert page.enter(message(body), decode(body)).disposition == Delete(Outcome.DUPLICATE)
 
 
+def test_of_a_burst_only_so_many_notices_keep_their_message_as_may_be_told_one_by_one(message):
+    page = Page(Policy(notify=True, kept_whole=3), seen=(), users={})
+    bodies = [mail.bounce(f"person{n}@example.com") for n in range(5)]
+    for body in bodies:
+        page.enter(message(body), decode(body))
+    assert [owed.payload.message for owed in page.owed] == [*bodies[:3], "", ""]
+    assert [owed.payload.recipients[0].reported for owed in page.owed][4] == "person4@example.com"
+
+
 def test_a_message_with_one_new_row_is_applied(message):
     old = mail.bounce("jane@example.com", feedback_id="f", message_id="m")
     both = mail.bounce("jane@example.com", "joan@example.com", feedback_id="f", message_id="m")

@@ -182,7 +182,11 @@ class TestJson:
         assert total(post.blocks) > BUDGET - 500
         assert shown(post).count("…") == 1
 
-    @pytest.mark.parametrize("text", ["", "no json", "[" * 100_000, '{"a": ' + "9" * 5_000 + "}"])
+    def test_where_it_was_not_kept_the_notice_says_so(self):
+        read = shown(drawn(bounced(told(), message="")))
+        assert "Bounced message json: *\nnot kept: it came with many others at once" in read
+
+    @pytest.mark.parametrize("text", ["no json", "[" * 100_000, '{"a": ' + "9" * 5_000 + "}"])
     def test_what_is_no_json_is_shown_as_it_is(self, text):
         post = drawn(bounced(told(), message=text))
         assert text[:50] in shown(post)

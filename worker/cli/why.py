@@ -176,9 +176,12 @@ def _show_messages(found: "History") -> None:
     from worker.masking import printable
 
     for effect in found.effects:
+        whose = f"\nSES's message of outbox #{effect['id']}"
         if message := json.loads(effect["payload"]).get("message"):
-            click.echo(f"\nSES's message of outbox #{effect['id']}:")
+            click.echo(f"{whose}:")
             click.echo("\n".join(map(printable, message.splitlines())))
+        elif effect["kind"] in {"bounce_notice", "complaint_notice"}:
+            click.echo(f"{whose} is not kept: it came in a burst.")
 
 
 def _time(value: datetime) -> str:

@@ -32,10 +32,6 @@ class Outage:
             return False
         return True
 
-    def goes_on(self) -> None:
-        """Look again later, for what was tried does not tell."""
-        self._wait()
-
     def end(self) -> None:
         """Say so."""
         log.info("store.available", away_seconds=round(time.monotonic() - self._began, 1))

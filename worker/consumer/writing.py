@@ -119,14 +119,16 @@ class Writer:
             self._let_go([arrival for arrival in self._waiting if arrival.overdue])
 
     def _try_one(self, outage: Outage) -> None:
-        """A probe may be well where a message is not: write one of those that are held."""
-        if self._waiting:
-            self._commit(self._waiting[:1], at_most=1)
+        """A probe may be well where a message is not: write one of those that are held.
+
+        One that is ignored, or to blame itself, says nothing about the books: the next is tried.
+        """
+        while held := [arrival for arrival in self._waiting if arrival.left]:
+            self._commit(held[:1], at_most=1)
             if self._outage is not outage:
                 return
-            if self._outages_in_a_row and any(arrival.left for arrival in self._waiting):
-                outage.goes_on()  # it was to blame itself, which says nothing about the rest
-                return
+            if not self._outages_in_a_row:
+                break
         self._outage = None
         outage.end()
         self._health.well("store")

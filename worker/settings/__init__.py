@@ -28,6 +28,7 @@ from worker.settings.work import (
     SnsSettings,
     StoreSettings,
 )
+from worker.volume import singles
 
 __all__ = [
     "Addresses",
@@ -62,6 +63,7 @@ class Settings(Section):
             bounce_actions=self.policy.bounce_actions,
             topics=frozenset(self.sns.topic_arns),
             notify=self.slack.wanted,
+            kept_whole=int(singles(self.slack.messages_per_minute)) + 1,
             ignore=Patterns(self.notify.ignore),
             remove=Patterns(self.suppression.remove),
         )

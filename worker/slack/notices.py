@@ -18,7 +18,7 @@ from worker.model import Kind
 from worker.slack.blocks import LONGEST_SECTION, Post
 from worker.slack.consequences import of_a_removal, of_dead_letters, of_parked
 from worker.slack.pretty import pretty
-from worker.slack.sketch import Lines, Pairs, Part, Sketch, Whole, draw, simplify
+from worker.slack.sketch import Lines, Pairs, Part, Remark, Sketch, Whole, draw, simplify
 from worker.slack.text import bounded, code, escape, width
 from worker.slack.words import DELIVERED, LONGEST_POINTER, moment, why, with_messages
 
@@ -70,7 +70,10 @@ def _of_feedback(said: Notice, number: str, *, masked: bool) -> Sketch:
     if len(addresses) > DETAILED:
         parts.append(_of_the_others(said.recipients[DETAILED:], addresses[DETAILED:]))
     label = "Bounced message json: " if said.kind is Kind.BOUNCE else "Complained message json: "
-    parts.append(Whole(label, pretty(said.message, masked=masked), with_messages(pointers[0])))
+    if said.message:
+        parts.append(Whole(label, pretty(said.message, masked=masked), with_messages(pointers[0])))
+    else:
+        parts.append(Remark(label, "not kept: it came with many others at once"))
     return Sketch(
         title=f"{title} notification",
         word=title.upper(),
