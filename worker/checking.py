@@ -24,6 +24,7 @@ from worker.checks.statements import Caller
 from worker.checks.topic import (
     SUBSCRIPTION,
     TOPIC,
+    is_redriven,
     judge_no_topic,
     judge_subscriptions,
     judge_topic,
@@ -114,19 +115,22 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
     )
     yield from judge_policy(queue, arns)
     topics = {arn: looking.topic(aws, arn) for arn in arns}
+    letters = dead if isinstance(dead, QueueFacts) else None
+    takes_from_sns = False
     for arn, facts in topics.items():
         yield from judge_topic(arn, facts, queue)
         subscriptions = looking.subscriptions(aws, arn, queue.arn)
         wants = bool(settings.sns.topic_arns)
-        letters = dead if isinstance(dead, QueueFacts) else None
         yield from judge_subscriptions(arn, subscriptions, queue, letters, wants_topics=wants)
+        takes_from_sns = takes_from_sns or is_redriven(subscriptions, letters)
     if arns:
         yield from judge_feedback(_feedback(wishes, aws, arns), arns, queue)
     else:
         yield judge_no_topic(queue)
         yield from _skipped("no topic is known", TOPIC, FEEDBACK)
     there = [facts for facts in topics.values() if isinstance(facts, TopicFacts)]
-    yield from judge_encryption(*_encrypted(aws, queue, dead, there))
+    fed = [queue, letters] if letters and takes_from_sns else [queue]
+    yield from judge_encryption(*_encrypted(aws, fed, there))
     removes = bool(settings.suppression.remove)
     yield from judge_account(looking.account(aws), aws.region, removes=removes)
 
@@ -155,34 +159,34 @@ def _topics(settings: Settings, aws: Aws, queue: QueueFacts) -> list[str]:
 
 def _feedback(wishes: Wishes, aws: Aws, arns: Sequence[str]) -> FeedbackFacts:
     # SES publishes in its own region only, so it is asked where the topic is.
-    at = Aws(looking.region(arns[0]) or aws.region)
+    region = looking.region(arns[0])
+    at = aws if region in {"", aws.region} else Aws(region)
     destinations, unlooked = looking.destinations(at, wishes.configuration_sets)
+    identities = looking.identities(at, wishes.identities)
+    beyond = [f"{unlooked} configuration sets"] if unlooked else []
+    if isinstance(identities, tuple) and len(identities) == looking.MOST_IDENTITIES:
+        beyond.append(f"identities beyond the first {looking.MOST_IDENTITIES:,}")
     return FeedbackFacts(
-        identities=looking.identities(at, wishes.identities),
+        identities=identities,
         destinations=destinations,
         wanted=(*wishes.identities, *wishes.configuration_sets),
-        unlooked=unlooked,
+        unlooked=tuple(beyond),
     )
 
 
 def _encrypted(
-    aws: Aws,
-    queue: QueueFacts,
-    dead: object,
-    topics: Sequence[TopicFacts],
+    aws: Aws, queues: Sequence[QueueFacts], topics: Sequence[TopicFacts]
 ) -> Iterator[Encrypted]:
-    own = read_arn(queue.arn)
+    """Whom SNS writes to, and whom SES does."""
+    own = read_arn(queues[0].arn)
     account = own.account if own else ""
     sns = Caller(service=admission.SNS, account=account, arn=topics[0].arn if topics else "")
-    queues = [("the queue", queue)]
-    if isinstance(dead, QueueFacts):
-        queues.append(("the dead-letter queue", dead))
-    for what, one in queues:
+    for one in queues:
         key = one.text("KmsMasterKeyId")
         facts = looking.key(aws, key, aws.region) if key else None
         bare = not key and one.text("SqsManagedSseEnabled") == "false"
         mend = set_queue(one.url, aws.region, SqsManagedSseEnabled="true") if bare else ""
-        yield Encrypted(f"{what} {one.name}", sns, facts, mend)
+        yield Encrypted(f"the queue {one.name}", sns, facts, mend)
     ses = Caller(service=topic.SES, account=account)
     for named in topics:
         key = named.attributes.get("KmsMasterKeyId", "")

@@ -3,11 +3,13 @@
 import json
 
 import pytest
-from wiring import DEAD_URL, QUEUE, QUEUE_URL, TOPIC, policy
+from wiring import DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, policy
 
 from worker.checking import Wishes
 from worker.checking import look as look_at_it
 from worker.demo.standins.slack import CHANNEL, TOKEN
+from worker.errors import Unavailable
+from worker.plumbing import Aws
 from worker.sources import load_settings
 from worker.store import ensure_schema, open_store
 
@@ -173,3 +175,35 @@ def test_a_token_is_tried_without_a_post(look, slack):
     found = only(look(**token | {"SES_WORKER_SLACK__TOKEN": "xoxb-old"}), "slack")
     assert "invalid_auth" in found.said
     assert "xoxb-old" not in str(found)
+
+
+def test_a_key_of_the_dead_letter_queue_matters_only_where_sns_writes_there(wiring, look):
+    wiring.set_queue(DEAD_URL, KmsMasterKeyId=wiring.kms.create_key()["KeyMetadata"]["Arn"])
+    assert "feedback-dlq" in only(look(), "encryption").said
+    wiring.unsubscribe()
+    wiring.subscribe(RedrivePolicy="")
+    assert {one.check for one in look()} == {"subscription"}
+
+
+AWAY = "http://127.0.0.1:9"
+"""Discard: nobody listens."""
+
+
+def test_services_that_are_away_are_faults_of_the_checks_that_ask_them(wiring, look):
+    found = look(AWS_ENDPOINT_URL_SNS=AWAY, AWS_ENDPOINT_URL_SESV2=AWAY)
+    assert {(one.check, str(one.status)) for one in found} == {
+        ("topic", "wrong"), ("subscription", "wrong"), ("feedback", "wrong"), ("account", "wrong"),
+    }  # fmt: skip
+    assert all(AWAY in one.said for one in found)
+
+
+def test_a_service_that_is_away_is_waited_for_once(environment, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, environment[name])
+    monkeypatch.setenv("AWS_ENDPOINT_URL", AWAY)
+    pauses = []
+    aws = Aws(REGION, sleep=pauses.append)
+    for tries in (4, 4):
+        with pytest.raises(Unavailable):
+            aws.ask("sns", "list_subscriptions")
+        assert len(pauses) == tries

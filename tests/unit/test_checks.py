@@ -233,8 +233,16 @@ class TestFeedback:
         assert statuses(found) == ["unseen", "ok"]
 
     def test_configuration_sets_that_were_not_looked_at_are_told(self):
-        found = self.judge((IdentityFacts("a.example", TOPIC, TOPIC),), unlooked=7)
+        beyond = ("7 configuration sets",)
+        found = self.judge((IdentityFacts("a.example", TOPIC, TOPIC),), unlooked=beyond)
         assert "7 configuration sets were not looked at" in found[0].said
+        assert statuses(self.judge(unlooked=beyond)) == ["note"], "one of those may be the one"
+
+    def test_ses_of_another_account_cannot_be_seen_from_here(self):
+        facts = FeedbackFacts(identities=(), destinations=())
+        others = TOPIC.replace("111122223333", "444455556666")
+        assert statuses(judge_feedback(facts, [others], queue())) == ["unseen"]
+        assert statuses(judge_feedback(facts, [TOPIC], queue())) == ["wrong"]
 
 
 class TestEncryption:

@@ -102,8 +102,8 @@ class FeedbackFacts(Struct, frozen=True, kw_only=True):
     destinations: tuple[DestinationFacts, ...] | Blank
     wanted: tuple[str, ...] = ()
     """Identities and configuration sets that the operator named."""
-    unlooked: int = 0
-    """Configuration sets beyond those that were looked at."""
+    unlooked: tuple[str, ...] = ()
+    """What there was too much of to look at all."""
 
 
 class KeyFacts(Struct, frozen=True):

@@ -15,6 +15,7 @@ from worker.checks.facts import (
     IdentityFacts,
     QueueFacts,
     Unseen,
+    read_arn,
 )
 from worker.checks.findings import Check, Finding
 
@@ -31,15 +32,13 @@ def judge_feedback(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFact
     findings = [*_not_seen(facts), *_about_identities(facts, ours, topics, queue)]
     findings += _about_destinations(published)
     whole = _whole_identities(ours, topics), [one for one in published if _is_whole(one)]
-    if not any(whole) and not findings:
+    if not any(whole) and not findings and not facts.unlooked:
         findings.append(_nothing(facts, topics, queue))
     if whole[0] and whole[1]:
         findings.append(_twice(*whole))
-    if facts.unlooked:
-        said = f"{facts.unlooked} configuration sets were not looked at"
-        findings.append(
-            FEEDBACK.note(said, "name yours: ses-worker check --configuration-set NAME")
-        )
+    for what in facts.unlooked:
+        mend = "name yours: ses-worker check --identity NAME --configuration-set NAME"
+        findings.append(FEEDBACK.note(f"{what} were not looked at", mend))
     if any(whole) and not any(finding.status in {"wrong", "note"} for finding in findings):
         findings.append(FEEDBACK.ok(_shown(*whole)))
     return findings
@@ -109,6 +108,10 @@ def _is_whole(one: DestinationFacts) -> bool:
 
 
 def _nothing(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFacts) -> Finding:
+    own, others = read_arn(queue.arn), {arn.account for arn in map(read_arn, topics) if arn}
+    if own and own.account not in others:
+        said = f"nothing here sends to {' or '.join(topics)}; what SES of {', '.join(others)} does"
+        return FEEDBACK.unseen(f"{said} can be seen there only")
     known = [one.name for one in facts.identities] if isinstance(facts.identities, tuple) else []
     said = f"no identity and no event destination of SES sends to {' or '.join(topics)}"
     name = known[0] if len(known) == 1 else "YOUR-DOMAIN"

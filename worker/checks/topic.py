@@ -71,6 +71,17 @@ def judge_subscriptions(
     ]
 
 
+def is_redriven(
+    subscriptions: Sequence[SubscriptionFacts] | Blank, dead: QueueFacts | None
+) -> bool:
+    """Tell whether SNS puts what it cannot deliver into the dead-letter queue."""
+    seen = subscriptions if isinstance(subscriptions, Sequence) else ()
+    return dead is not None and any(
+        isinstance(one.attributes, Mapping) and dead.arn in one.attributes.get("RedrivePolicy", "")
+        for one in seen
+    )
+
+
 def judge_no_topic(queue: QueueFacts) -> Finding:
     """Say that nobody knows of a topic: no setting, no policy, no subscription."""
     said = f"no topic is known: none in sns.topic_arns, none that ends in {queue.name}"

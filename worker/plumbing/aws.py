@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from worker.aws import AwsRefused, make_client, translated
+from worker.aws import AwsRefused, Throttled, make_client, translated
 from worker.checks.facts import Absent, Away, Blank, Unseen
 from worker.errors import Refused, Unavailable
 from worker.retries import Sleep, a_few_times
@@ -28,6 +28,8 @@ class Aws:
     def __init__(self, region: str, *, sleep: Sleep = time.sleep) -> None:
         self.region = region
         self._clients: dict[tuple[str, str], Any] = {}
+        self._away: dict[tuple[str, str], Unavailable] = {}
+        """Services that did not answer: each is waited for once."""
         self._retrying = a_few_times(sleep)
 
     def ask(
@@ -40,24 +42,31 @@ class Aws:
             Unavailable: it cannot be reached, or had no time for us, several times.
 
         """
-        answer: dict[str, Any] = self._retrying(
-            self._once, service, operation, at or self.region, arguments
-        )
+        where = service, at or self.region
+        if where in self._away:
+            raise self._away[where]
+        try:
+            answer: dict[str, Any] = self._retrying(self._once, *where, operation, arguments)
+        except Throttled:
+            raise
+        except Unavailable as error:
+            self._away[where] = error
+            raise
         return answer
 
     def pages(
-        self, service: str, operation: str, key: str, *, at: str = "", most: int = 100
+        self, service: str, operation: str, key: str, *, at: str = "", **arguments: Any
     ) -> Iterator[Any]:
-        """Go through what an operation lists, `most` pages of it."""
+        """Go through what an operation lists, page by page."""
         token: dict[str, str] = {}
-        for _ in range(most):
-            answer = self.ask(service, operation, at=at, **token)
+        while True:
+            answer = self.ask(service, operation, at=at, **arguments, **token)
             yield from answer.get(key, ())
             if not answer.get("NextToken"):
                 return
             token = {"NextToken": answer["NextToken"]}
 
-    def _once(self, service: str, operation: str, region: str, arguments: dict[str, Any]) -> Any:
+    def _once(self, service: str, region: str, operation: str, arguments: dict[str, Any]) -> Any:
         client = self._clients.get((service, region))
         if client is None:
             client = self._clients[service, region] = make_client(service, region, connections=1)

@@ -22,6 +22,7 @@ MOST_SETS = 20
 IDENTITIES_A_CALL = 100
 """https://docs.aws.amazon.com/ses/latest/APIReference/API_GetIdentityNotificationAttributes.html"""
 MOST_IDENTITIES = 1_000
+"""As many as one page has; they are looked at in tens of calls, and SES takes one a second."""
 
 
 def queue(aws: Aws, url: str) -> QueueFacts | Blank:
@@ -66,24 +67,18 @@ def subscriptions(
     """The subscriptions of a topic that end in the queue, with their attributes."""
 
     def look() -> tuple[SubscriptionFacts, ...]:
-        found: list[SubscriptionFacts] = []
-        token: dict[str, str] = {}
-        while True:
-            answer = aws.ask(
-                "sns",
-                "list_subscriptions_by_topic",
-                at=region(topic_arn),
-                TopicArn=topic_arn,
-                **token,
-            )
-            found += [
-                SubscriptionFacts(one["SubscriptionArn"], _subscription(aws, one))
-                for one in answer.get("Subscriptions", ())
-                if one.get("Endpoint") == queue_arn and one.get("Protocol") == "sqs"
-            ]
-            if not answer.get("NextToken"):
-                return tuple(found)
-            token = {"NextToken": answer["NextToken"]}
+        every = aws.pages(
+            "sns",
+            "list_subscriptions_by_topic",
+            "Subscriptions",
+            at=region(topic_arn),
+            TopicArn=topic_arn,
+        )
+        return tuple(
+            SubscriptionFacts(one["SubscriptionArn"], _subscription(aws, one))
+            for one in every
+            if one.get("Endpoint") == queue_arn and one.get("Protocol") == "sqs"
+        )
 
     return known("sns", look)
 
@@ -92,9 +87,8 @@ def identities(aws: Aws, names: Sequence[str] = ()) -> tuple[IdentityFacts, ...]
     """Where identities send their notifications: those that are named, else all."""
 
     def look() -> tuple[IdentityFacts, ...]:
-        every = names or list(
-            islice(aws.pages("ses", "list_identities", "Identities"), MOST_IDENTITIES)
-        )
+        listed = aws.pages("ses", "list_identities", "Identities", MaxItems=MOST_IDENTITIES)
+        every = names or list(islice(listed, MOST_IDENTITIES))
         found: dict[str, Mapping[str, str]] = {}
         for start in range(0, len(every), IDENTITIES_A_CALL):
             some = list(every[start : start + IDENTITIES_A_CALL])
