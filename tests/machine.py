@@ -20,7 +20,8 @@ from worker.sources import all_keys
 
 ROOT = Path(__file__).parents[1]
 BOOT = ROOT / "tests" / "service" / "boot.sh"
-SECONDS = 100
+SECONDS = 3_600
+"""More than a session takes; a machine ends with its standard input, however this process ends."""
 NO_PORT = {"http": "listen = ''"} if "http.listen" in all_keys() else {}
 """All of them share one network."""
 PACKAGES, SOURCE, PYTHON = "/opt/packages", "/opt/source", "/opt/python"
@@ -78,10 +79,10 @@ def booted():
     if reason := why_not():
         skip(reason)
     bound = {sysconfig.get_path("purelib"): PACKAGES, ROOT: SOURCE}
-    python = Path("/usr/bin/python3")
+    python = Path("/usr/bin", Path(sys.executable).resolve().name)
     if sys.base_prefix != "/usr":  # it may be in root's home, which no service sees
         bound[sys.base_prefix] = PYTHON
-        python = Path(PYTHON, "bin", Path(sys.executable).resolve().name)
+        python = Path(PYTHON, "bin", python.name)
     binds = [word for path, at in bound.items() for word in ("--bind-ro", f"{path}:{at}")]
     process = subprocess.Popen(
         [BOOT, *binds, "--timeout", str(SECONDS), "--", python, f"{SOURCE}/tests/service/agent.py"],

@@ -16,7 +16,7 @@ INSTALL, WHEEL, SECRET, USE, INSTANCE, UPGRADE, REMOVE, OPERATE = BLOCKS
 (READ,) = re.findall(r"```sh\n(.*?)```", READING, re.DOTALL)
 
 OFFLINE = """
-export PIP_NO_DEPS=1 PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=0 PYTHONPATH=/opt/builders
+export PIP_NO_COMPILE=1 PIP_NO_DEPS=1 PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=0 PYTHONPATH=/opt/builders
 export HOME=/srv EDITOR=/opt/editor
 cd /srv/checkout
 """
@@ -82,6 +82,10 @@ def test_the_readme_installs_uses_upgrades_and_removes_a_worker(bare, twin, queu
     follow(OPERATE.replace("EVENT=store.unavailable", "EVENT=worker.started"))
 
     follow(WHEEL)
+    (name,) = re.findall(r"`'(.*?)\[postgresql\]'`", INSTALLING)
+    bare.run(
+        f"{bare.python} -m zipfile -l /srv/checkout/dist/{name} | grep share/ses-worker/etc/systemd/system/"
+    )
     follow(UPGRADE)
     assert follow(READ) == "1\n"
     for unit in ("ses-worker", "ses-worker@eu"):

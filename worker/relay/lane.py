@@ -27,7 +27,10 @@ MARK_SECONDS = 120.0
 GRACE_SECONDS = 5.0
 """For the books to come back once it is over, so that nothing is sent twice."""
 
-_MEND = "mend it, reload where a setting changed; what is parked is tried again by itself"
+_MEND = (
+    "mend it, reload where a setting changed, restart where a credential did; "
+    "what is parked is tried again by itself"
+)
 
 log = structlog.get_logger()
 
