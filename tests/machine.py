@@ -16,13 +16,11 @@ import pytest
 from running import Done, skip
 from waiting import wait_until
 
-from worker.sources import all_keys
-
 ROOT = Path(__file__).parents[1]
 BOOT = ROOT / "tests" / "service" / "boot.sh"
 SECONDS = 3_600
 """More than a session takes; a machine ends with its standard input, however this process ends."""
-NO_PORT = {"http": "listen = ''"} if "http.listen" in all_keys() else {}
+NO_PORT = {"http": "listen = ''"}
 """All of them share one network."""
 PACKAGES, SOURCE, PYTHON = "/opt/packages", "/opt/source", "/opt/python"
 """Where this suite's packages, this checkout and this Python are in the machine, read-only."""

@@ -209,6 +209,21 @@ class TestWhoItIs:
         journal = json.dumps(worker.machine.journal(worker.unit))
         assert slack.webhook_url not in journal
 
+    def test_the_keys_of_aws_can_be_a_credential(self, service, twin, environment):
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            environment.pop(name)
+        worker = service("keys")
+        worker.systemctl("start")
+        worker.wait_for("StatusText", "^queue in trouble since .*credentials")
+        worker.machine.write(
+            "/etc/credstore/ses-worker.keys.aws_credentials",
+            "[default]\naws_access_key_id = local\naws_secret_access_key = local\n",
+            "600",
+        )
+        send(twin, worker, "jane@example.com")
+        worker.systemctl("restart")
+        wait_until(lambda: not twin.messages(worker.queue), pause=0.05)
+
 
 class TestReaders:
     def test_a_reader_of_another_account_reads_while_it_works_and_when_it_does_not(
