@@ -46,6 +46,9 @@ chaos: $(READY)  ## 200,000 messages through kills, faults and duplicates, minut
 lock:  ## choose new exact versions (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--extra test pyproject.toml requirements/build.in --output-file requirements/all.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--extra postgresql --constraint requirements/all.txt pyproject.toml requirements/build.in \
+		--output-file requirements/run.txt
 
 clean:
 	rm -rf $(VENV) .venv-python3.* tests/contract/npm/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -79,5 +79,6 @@ def environment(endpoint: str, **more: str) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "SES_WORKER_HTTP__LISTEN": "",
         **more,
     }

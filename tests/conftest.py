@@ -16,7 +16,7 @@ import pytest
 from worker.model import Received
 from worker.store import Store, ensure_schema, open_store
 
-pytest_plugins = ["running", "wiring"]
+pytest_plugins = ["running", "wiring", "machine"]
 
 
 @pytest.fixture(scope="session", autouse=True)

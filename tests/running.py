@@ -25,7 +25,16 @@ from worker.demo.standins.ses import SesStandIn
 from worker.demo.standins.slack import StandinSlack
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
+NO_SKIPS = "TESTS_MUST_NOT_SKIP"
+"""Set by the gate: what cannot be tested there is a failure."""
 SECONDS = 60
+
+
+def skip(reason):
+    """Skip a test that needs what is not here, except in the gate."""
+    if os.environ.get(NO_SKIPS):
+        pytest.fail(f"must not be skipped in the gate: {reason}")
+    pytest.skip(reason)
 
 
 @dataclass
@@ -61,6 +70,7 @@ def environment(tmp_path):
     }
     return kept | {
         "SES_WORKER_STORE__URL": f"sqlite:///{tmp_path / 'worker.db'}",
+        "SES_WORKER_HTTP__LISTEN": "",
         "SES_WORKER_LOG__FORMAT": "json",
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
@@ -317,9 +327,7 @@ def small_disk(tmp_path):
         check=False,
     )
     if mounted.returncode:
-        if os.environ.get("CI"):
-            pytest.fail("the gate must be able to mount a file system")
-        pytest.skip("needs root: a small file system has to be mounted")
+        skip("needs root: a small file system has to be mounted")
     yield SmallDisk(path)
     subprocess.run(["umount", "--lazy", path], check=True)
 

@@ -21,8 +21,16 @@ class Over(Exception):
 class Bounds:
     """When there is no more reason to wait: a signal, or a deadline."""
 
-    def __init__(self, asked: Asked | None = None, seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        asked: Asked | None = None,
+        seconds: float | None = None,
+        *,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         self._asked = asked
+        self._look = look
+        """Called several times a second, however long a call or a pause takes."""
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     @property
@@ -38,11 +46,13 @@ class Bounds:
             Over: before the pause was.
 
         """
-        pause = min(seconds, self._left())
-        if self._asked is None:
-            time.sleep(pause)
-        else:
-            self._asked.to_stop.wait(pause)
+        end = time.monotonic() + min(seconds, self._left())
+        while not self.over and (left := end - time.monotonic()) > 0:
+            self._look()
+            if self._asked is None:
+                time.sleep(min(left, LOOK_SECONDS))
+            else:
+                self._asked.to_stop.wait(min(left, LOOK_SECONDS))
         if self.over:
             raise Over
 
@@ -72,6 +82,7 @@ class Bounds:
         while not answer.done():
             if self.over:
                 raise Over
+            self._look()
             wait([answer], LOOK_SECONDS)
         return answer.result()
 

@@ -1,6 +1,9 @@
 """`ses-worker run`: work until a signal."""
 
-from typing import TYPE_CHECKING
+import faulthandler
+import os
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -13,67 +16,84 @@ from worker.app import (
     say_what_nobody_delivers,
     say_where_dead_letters_go,
 )
+from worker.app.current import Current
+from worker.app.outside import make_outside, watch
+from worker.app.reload import reload
 from worker.bounds import Bounds, Over
 from worker.consumer import Plan
-from worker.health import Health
+from worker.health import Health, Phase
 from worker.retries import while_away
 from worker.settings import Settings
 from worker.signals import caught
-
-if TYPE_CHECKING:
-    from worker.relay import Relay
+from worker.systemd import Systemd
+from worker.watchdog import Watchdog
 
 log = structlog.get_logger()
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
     """Work until a signal; return the exit status.
+
+    `read_again` reads the settings when SIGHUP asks for it.
 
     Raises:
         Misconfigured: a restart will not help.
 
     """
+    faulthandler.enable()  # the watchdog's SIGABRT leaves a line for each thread: where it hangs
     plan = Plan(wait_seconds=settings.queue.wait_seconds, pollers=settings.queue.pollers)
-    with caught() as asked:
+    outside = make_outside(settings)
+    health = outside.health
+    watchdog = Watchdog(Systemd(os.environ, os.getpid()), health)
+    with caught(reload=True) as asked, outside:
         queue, store = make_queue(settings, plan), make_store(settings)
-        bounds = Bounds(asked)
+        current = Current(settings, make_relay(settings, store, health))
+        bounds = Bounds(asked, look=watchdog.look)
         try:
-            again = while_away(bounds.sleep, _tell)
+            again = while_away(bounds.sleep, partial(_tell, health))
             again(bounds.call, bring_schema_up, settings, store)
+            watchdog.ready()
             # Or each start, on a disk that takes nothing, would cost messages a receive.
             again(bounds.call, store.probe)
             again(bounds.call, say_what_nobody_delivers, settings, store)
         except Over:
+            watchdog.stopping(held=0)
             return 0
-        health = Health()
-        relay = make_relay(settings, store, health)
-        consumer = make_consumer(settings, plan, queue, store, health=health, relay=relay)
+        health.well("store")
+        consumer = make_consumer(
+            settings, plan, queue, store, health=health, metrics=outside.metrics, current=current
+        )
+        watch(outside, consumer, queue, store, current)
         log.info("worker.started", queue=queue.name, store=store.place, pollers=plan.pollers)
         say_where_dead_letters_go(queue, asked.to_stop)
         consumer.start()
-        if relay:
-            relay.start()
-        while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set() or _has_failed(relay)):
+        if current.relay:
+            current.relay.start()
+        watchdog.figures = lambda: (consumer.tally.as_dict(), consumer.held)
+        health.phase = Phase.WORKING
+        while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set() or current.failure):
             consumer.look_after()
+            watchdog.look()
+            if asked.to_reload.is_set():
+                asked.to_reload.clear()  # before they are read: who asks meanwhile is heard again
+                watchdog.reload(partial(reload, current, read_again, store, health, asked.to_stop))
+        health.phase = Phase.STOPPING
         asked.to_stop.set()  # whatever the reason, we are leaving: a signal is to change nothing
         if consumer.failure:
             asked.to_hurry.set()  # nobody is left to work on what a long poll would bring
         log.info("worker.stopping", held=consumer.held)
-        if relay:
-            relay.stop()
+        watchdog.stopping(consumer.held)
+        current.stop()
         finished = consumer.finish(asked.to_hurry)
-        finished = (relay is None or relay.finish(asked.to_hurry)) and finished
+        finished = current.finish(asked.to_hurry) and finished
         if finished:
             store.close()  # else whoever is left behind is in it, and it would wait
         log.info("worker.stopped", **consumer.tally.as_dict())
-    if consumer.failure or _has_failed(relay):
+    if consumer.failure or current.failure:
         return 1
     return 0 if finished or asked.to_hurry.is_set() else 1
 
 
-def _has_failed(relay: "Relay | None") -> bool:
-    return relay is not None and relay.failure is not None
-
-
-def _tell(error: BaseException, seconds: float) -> None:
+def _tell(health: Health, error: BaseException, seconds: float) -> None:
+    health.trouble("store", error)
     log.warning("store.unavailable", error=str(error), next_try_seconds=round(seconds, 1))

@@ -7,12 +7,27 @@ longer.
 
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from msgspec import Struct
 
+from worker.masking import harmless
+
 Clock = Callable[[], float]
+
+UNREADY = frozenset({"queue", "store", "deletes"})
+"""Troubles that keep messages from being worked on; others only delay notices and removals."""
+
+
+class Phase(StrEnum):
+    """How far the process is."""
+
+    STARTING = "starting"
+    WORKING = "working"
+    STOPPING = "stopping"
 
 
 class Trouble(Struct, frozen=True, kw_only=True):
@@ -30,6 +45,18 @@ class Late(Struct, frozen=True):
     loop: str
     seconds: float
     """By how much."""
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What a worker says of itself to whoever asks; texts are harmless."""
+
+    phase: Phase
+    alive: bool
+    """No loop is late."""
+    ready: bool
+    """Alive, begun, and nothing keeps messages from being worked on."""
+    troubles: Sequence[Trouble]
+    late: Sequence[Late]
 
 
 class Pulse:
@@ -60,14 +87,17 @@ class Health:
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
+        self.phase = Phase.STARTING
         self._troubles: dict[str, Trouble] = {}
-        self._pulses: list[Pulse] = []
+        self._met: Counter[str] = Counter(dict.fromkeys(sorted(UNREADY), 0))
+        self._pulses: dict[str, Pulse] = {}
         self._turn = threading.Lock()
 
     def pulse(self, loop: str) -> Pulse:
-        """Make the pulse of a loop."""
+        """Make the pulse of a loop, in the place of one of that name which it takes over from."""
         pulse = Pulse(loop, self._clock)
-        self._pulses.append(pulse)
+        with self._turn:
+            self._pulses[loop] = pulse
         return pulse
 
     def trouble(self, what: str, error: object) -> None:
@@ -75,6 +105,7 @@ class Health:
         with self._turn:
             before = self._troubles.get(what)
             since = before.since if before else datetime.now(UTC)
+            self._met[what] += 1
             self._troubles[what] = Trouble(what=what, error=str(error), since=since)
 
     def well(self, what: str) -> None:
@@ -90,6 +121,29 @@ class Health:
             return sorted(self._troubles.values(), key=lambda trouble: trouble.since)
 
     @property
+    def met(self) -> Mapping[str, int]:
+        """How often each trouble was said, by what it is about."""
+        with self._turn:
+            return dict(self._met)
+
+    @property
     def late(self) -> list[Late]:
         """The loops that should have got on by now."""
-        return [Late(pulse.loop, pulse.late) for pulse in self._pulses if pulse.late]
+        with self._turn:
+            pulses = list(self._pulses.values())
+        return [Late(pulse.loop, late) for pulse in pulses if (late := pulse.late)]
+
+    def report(self) -> Report:
+        """Say all of it at once."""
+        troubles, late = self.troubles, self.late
+        hindered = any(trouble.what in UNREADY for trouble in troubles)
+        return Report(
+            phase=self.phase,
+            alive=not late,
+            ready=self.phase is Phase.WORKING and not late and not hindered,
+            troubles=[
+                Trouble(what=one.what, error=harmless(one.error), since=one.since)
+                for one in troubles
+            ],
+            late=late,
+        )

@@ -10,13 +10,15 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import TextIO
 
 import msgspec
 import structlog
 from structlog.processors import format_exc_info
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
+from worker.journal import Journal, journal_behind
 from worker.masking import LONGEST, harmless
 
 _DEEPEST = 4
@@ -24,7 +26,10 @@ _DEEPEST = 4
 
 
 def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = None) -> None:
-    """Set up structlog, and bring what libraries say into the same pipeline.
+    """Set up structlog, and bring what libraries say into the same pipeline; again for a change.
+
+    Loggers are kept once they were used, and their class and list of processors with them; so a
+    change is made to these two.
 
     Args:
         level: the least that is said: debug, info, warning or error.
@@ -33,18 +38,28 @@ def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = 
             progress bar takes its place. Trouble with it is no trouble of the worker's.
 
     """
+    journal = None if stream else _journal()
     terminal = (stream or sys.stderr).isatty()
     console = terminal if json is None else not json
     colors = terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
     renderer = structlog.dev.ConsoleRenderer(colors=colors) if console else _render_json
+    _processors[:] = [_harmless_line, _to_journal(journal, renderer) if journal else renderer]
+    _Voice.__bases__ = (structlog.make_filtering_bound_logger(level),)
     structlog.configure(
-        processors=[_harmless_line, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=_processors,
+        wrapper_class=_Voice,
         logger_factory=structlog.WriteLoggerFactory(_Tolerant(stream)),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
+
+
+_processors: list[Processor] = []
+
+
+class _Voice(structlog.make_filtering_bound_logger("info")):  # type: ignore[misc]
+    """A logger whose methods do nothing below the least level that is said."""
 
 
 class _Tolerant:
@@ -115,6 +130,24 @@ def _written(value: object) -> str:
         return str(value)
     except RecursionError:
         return ""
+
+
+@cache
+def _journal() -> Journal | None:
+    return journal_behind(sys.stderr, os.environ)
+
+
+def _to_journal(journal: Journal, render: Processor) -> Processor:
+    """Write a line to the journal; leave it to standard error where that fails."""
+
+    def write(logger: WrappedLogger, method: str, line: EventDict) -> str:
+        level, event = line["level"], line["event"]
+        text = str(render(logger, method, line))
+        if journal.write(text, level=level, event=event):
+            raise structlog.DropEvent
+        return text
+
+    return write
 
 
 def _render_json(_: WrappedLogger, __: str, line: EventDict) -> str:

@@ -1,8 +1,17 @@
-"""The Prometheus counters; their names and labels are a promise (README, "Metrics")."""
+"""What is counted while messages are worked on; names and labels are a promise (README, "Metrics").
 
-from prometheus_client import CollectorRegistry, Counter
+Children of labels are looked up in dictionaries of our own: what a message costs here is told by
+`bench.micro`.
+"""
 
-from worker.model import Decision, Kind
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+
+from worker.books import Books, Transaction
+from worker.model import Decision, Handled, Kind
 
 BOUNCE_TYPES = frozenset({"permanent", "transient", "undetermined"})
 BOUNCE_SUBTYPES = frozenset({
@@ -13,6 +22,24 @@ BOUNCE_SUBTYPES = frozenset({
 })  # fmt: skip
 COMPLAINT_SUBTYPES = frozenset({"onaccountsuppressionlist", "ontenantsuppressionlist"})
 COMPLAINT_FEEDBACK = frozenset({"abuse", "auth-failure", "fraud", "not-spam", "other", "virus"})
+IGNORED = frozenset({
+    "send", "delivery", "reject", "open", "click", "renderingfailure", "deliverydelay",
+    "subscription", "received", "setupnotification", "topicvalidated",
+    "amazonsnssubscriptionsucceeded", "s3testevent",
+})  # fmt: skip
+
+UNCOUNTED_BOUNCES = COMPLAINT_SUBTYPES | {"emailvalidationsuppressed", "unsubscribedrecipient"}
+"""Sub-types by which SES refuses on our account's word, which is no bounce in AWS's bounce rate."""
+SIMULATOR = "simulator.amazonses.com"
+"""Mail to it counts for no rate of AWS's."""
+
+LAG_SECONDS = (1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400)
+COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 40)
+BATCH_MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200)
+WINDOW_SECONDS = 60.0
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+"""Else each counter has a twin that says when it was made."""
 
 
 def label(value: str | None, documented: frozenset[str]) -> str:
@@ -23,11 +50,40 @@ def label(value: str | None, documented: frozenset[str]) -> str:
     return lowered if lowered in documented else "other"
 
 
+class Ages:
+    """How old the oldest message was that was received lately; forgets it after a minute or two."""
+
+    def __init__(self) -> None:
+        self._since = 0.0
+        self._before = self._now = -1.0
+
+    def saw(self, seconds: float, at: float) -> None:
+        """Learn of one, of so many seconds."""
+        self._turn(at)
+        self._now = max(self._now, seconds)
+
+    def oldest(self, at: float) -> float | None:
+        """Its age when it was received; None: nothing has been received lately."""
+        passed = at - self._since
+        before, now = self._before, self._now
+        found = max(before, now) if passed < WINDOW_SECONDS else now
+        return found if found >= 0 and passed < 2 * WINDOW_SECONDS else None
+
+    def _turn(self, at: float) -> None:
+        passed = at - self._since
+        if passed >= WINDOW_SECONDS:
+            self._before = self._now if passed < 2 * WINDOW_SECONDS else -1.0
+            self._now, self._since = -1.0, at
+
+
 class Metrics:
-    """Everything that is counted, in a registry of its own."""
+    """Everything that is counted on the path, in a registry of its own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.ages = Ages()
+        self.last_message_at: float | None = None
+        """Seconds since 1970."""
         self._bounces = Counter(
             "email_bounce",
             "Bounced recipients, by what was decided",
@@ -40,15 +96,116 @@ class Metrics:
             ["complaint_subtype", "complaint_feedback", "user_match", "relay_action"],
             registry=self.registry,
         )
+        reputation = Counter(
+            "ses_worker_reputation",
+            "Bounces and complaints as AWS's rates count them, as far as can be told",
+            ["event"],
+            registry=self.registry,
+        )
+        self._hard_bounces = reputation.labels("hard_bounce")
+        self._new_complaints = reputation.labels("complaint")
+        ignored = Counter(
+            "ses_worker_ignored",
+            "Messages that are neither bounce nor complaint, by kind",
+            ["kind"],
+            registry=self.registry,
+        )
+        self._ignored = {kind: ignored.labels(kind) for kind in sorted(IGNORED | {"other"})}
+        self._failures = Counter(
+            "email_processing_failure",
+            "Messages that broke while they were worked on",
+            registry=self.registry,
+        )
+        self._lag = Histogram(
+            "ses_worker_event_to_record_seconds",
+            "From the event's own time to its durable record, of each recipient",
+            buckets=LAG_SECONDS,
+            registry=self.registry,
+        )
+        self._batches = Histogram(
+            "ses_worker_batch_messages",
+            "Messages that were worked on at once",
+            buckets=BATCH_MESSAGES,
+            registry=self.registry,
+        )
+        self._commits = Histogram(
+            "ses_worker_commit_seconds",
+            "From the beginning of a transaction to its durable commit",
+            buckets=COMMIT_SECONDS,
+            registry=self.registry,
+        )
+        self._bounces_by = dict[tuple[str, ...], Counter]()
+        self._complaints_by = dict[tuple[str, ...], Counter]()
 
     def count(self, decision: Decision) -> None:
         """Count one recipient."""
         said = decision.feedback.notification
-        outcome = decision.match.value, decision.action.value
+        match, action = decision.match.value, decision.action.value
         if said.kind is Kind.BOUNCE:
             kind, sort = label(said.type, BOUNCE_TYPES), label(said.subtype, BOUNCE_SUBTYPES)
-            self._bounces.labels(kind, sort, *outcome).inc()
+            _child(self._bounces, self._bounces_by, (kind, sort, match, action)).inc()
+            counts = kind == "permanent" and sort not in UNCOUNTED_BOUNCES
+            if counts and not _is_simulated(decision):
+                self._hard_bounces.inc()
         else:
             sort = label(said.subtype, COMPLAINT_SUBTYPES)
             feedback = label(said.type, COMPLAINT_FEEDBACK)
-            self._complaints.labels(sort, feedback, *outcome).inc()
+            _child(self._complaints, self._complaints_by, (sort, feedback, match, action)).inc()
+            refused = (said.subtype or "").lower().endswith("suppressionlist")
+            if feedback != "not-spam" and not refused and not _is_simulated(decision):
+                self._new_complaints.inc()
+
+    def ignored(self, kind: str) -> None:
+        """Count a message that says nothing to us."""
+        plain = kind.replace(" ", "").lower()
+        self._ignored[plain if plain in IGNORED else "other"].inc()
+
+    def failed(self) -> None:
+        """Count a message that broke."""
+        self._failures.inc()
+
+    def written(self, handled: Sequence[Handled]) -> None:
+        """Learn what became of a batch, once its commit is durable."""
+        now = self.last_message_at = time.time()
+        self._batches.observe(len(handled))
+        messages = [one.received for one in handled]
+        if ages := [one.received_at - one.sent_at for one in messages if one.sent_at]:
+            self.ages.saw(max(0.0, max(ages).total_seconds()), time.monotonic())
+        for one in handled:
+            for decision in one.decisions:
+                self._lag.observe(max(0.0, now - decision.occurred_at.timestamp()))
+
+    @contextmanager
+    def timing(self, books: Books) -> Iterator[Transaction]:
+        """A transaction of the books, timed when it is committed."""
+        began = time.perf_counter()
+        with books.transaction() as transaction:
+            yield transaction
+        self._commits.observe(time.perf_counter() - began)
+
+
+class Timed:
+    """Books whose commits are timed."""
+
+    def __init__(self, books: Books, metrics: Metrics) -> None:
+        self._books = books
+        self._metrics = metrics
+        self.probe = books.probe
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin, as the books themselves do."""
+        return self._metrics.timing(self._books)
+
+
+def _child(
+    counter: Counter, known: dict[tuple[str, ...], Counter], labels: tuple[str, ...]
+) -> Counter:
+    child = known.get(labels)
+    if child is None:
+        child = known[labels] = counter.labels(*labels)
+    return child
+
+
+def _is_simulated(decision: Decision) -> bool:
+    address = decision.feedback.address
+    return address is not None and address.domain == SIMULATOR

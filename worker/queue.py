@@ -207,8 +207,16 @@ class Queue:
 
     def counts(self) -> Counts:
         """Ask how many messages there are."""
+        return self._counts(self.url)
+
+    def dead_letter_counts(self) -> tuple[str, Counts] | None:
+        """Ask for the dead-letter queue's name and how much is in it; None where there is none."""
+        url = self.find_dead_letter_queue()
+        return (url.rpartition("/")[2], self._counts(url)) if url else None
+
+    def _counts(self, url: str) -> Counts:
         prefix = "ApproximateNumberOfMessages"
-        found = self._attributes(prefix, f"{prefix}NotVisible", f"{prefix}Delayed")
+        found = self._attributes(prefix, f"{prefix}NotVisible", f"{prefix}Delayed", of=url)
         return Counts(
             visible=int(found.get(prefix, 0)),
             in_flight=int(found.get(f"{prefix}NotVisible", 0)),
@@ -227,8 +235,9 @@ class Queue:
         theirs = {name: value for name, value in received.attributes.items() if name not in ours}
         return dict(list((ours | theirs).items())[:MOST_ATTRIBUTES])
 
-    def _attributes(self, *names: str) -> dict[str, str]:
-        answer = self._call("get_queue_attributes", AttributeNames=list(names))
+    def _attributes(self, *names: str, of: str | None = None) -> dict[str, str]:
+        request = {"QueueUrl": of or self.url, "AttributeNames": list(names)}
+        answer = self._ask("get_queue_attributes", request)
         return dict(answer.get("Attributes", {}))
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first asks to finish, the second to hurry."""
+"""SIGTERM and SIGINT: the first asks to finish, the second to hurry. SIGHUP asks to reload."""
 
 import signal
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class Asked(Struct, frozen=True):
@@ -14,6 +14,7 @@ class Asked(Struct, frozen=True):
 
     to_stop: threading.Event
     to_hurry: threading.Event
+    to_reload: threading.Event = field(default_factory=threading.Event)
 
     def pause(self, seconds: float) -> None:
         """Wait, or until somebody asks to finish."""
@@ -21,14 +22,22 @@ class Asked(Struct, frozen=True):
 
 
 @contextmanager
-def caught() -> Iterator[Asked]:
-    """Catch both signals within the block; without any, leave the handlers as they were."""
+def caught(*, reload: bool = False) -> Iterator[Asked]:
+    """Catch the signals within the block; without any, leave the handlers as they were.
+
+    SIGHUP only for who can `reload`; it ends others, as a terminal that is closed should.
+    """
     asked = Asked(threading.Event(), threading.Event())
 
     def handle(_: int, __: FrameType | None) -> None:
         (asked.to_hurry if asked.to_stop.is_set() else asked.to_stop).set()
 
+    def handle_reload(_: int, __: FrameType | None) -> None:
+        asked.to_reload.set()
+
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    if reload:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, handle_reload)
     try:
         yield asked
     finally:

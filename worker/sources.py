@@ -1,6 +1,7 @@
 """Where settings come from, and what is said when one is wrong.
 
-From lowest to highest: defaults, the TOML file, systemd's credentials, the environment.
+From lowest to highest: defaults, systemd's runtime directory, the TOML file, systemd's credentials,
+the environment.
 """
 
 import json
@@ -26,7 +27,9 @@ CREDENTIALS = {
     "slack_token": ("slack", "token"),
 }
 """Files in systemd's `$CREDENTIALS_DIRECTORY`, and the settings that they hold."""
-NOT_BUILT = frozenset({"http", "retention", "sns.verify"})
+HEALTH_FILE = "health.json"
+"""In systemd's `$RUNTIME_DIRECTORY`, unless `health.file` says otherwise."""
+NOT_BUILT = frozenset({"retention", "sns.verify"})
 """Sections and keys whose feature this version does not have."""
 
 
@@ -68,6 +71,9 @@ def all_keys() -> list[str]:
 
 
 def _everything(environment: Mapping[str, str], file: Path | None) -> Iterator[Given]:
+    # Several, where the unit names several: the first is the unit's own.
+    if runtime := environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]:
+        yield Given("health", "file", f"{runtime}/{HEALTH_FILE}", "RUNTIME_DIRECTORY")
     if named := file or environment.get(FILE_VARIABLE):
         try:
             yield from _from_file(Path(named))

@@ -35,9 +35,12 @@ class Telemetry:
             log.debug("message.handled", message_id=message_id, outcome=outcome)
         # That the books are away is said once, by whoever waits for them.
         if handled.error and not isinstance(handled.error, Unavailable):
+            self._metrics.failed()
             log.error("message.failed", message_id=message_id, exc_info=handled.error)
-        if handled.ignored and handled.ignored.noteworthy:
-            self._warn_once(handled.ignored, message_id)
+        if handled.ignored:
+            self._metrics.ignored(handled.ignored.kind)
+            if handled.ignored.noteworthy:
+                self._warn_once(handled.ignored, message_id)
 
     def _warn_once(self, ignored: Ignored, message_id: str) -> None:
         if ignored.kind not in self._warned and len(self._warned) < MOST_KINDS_WARNED_ABOUT:

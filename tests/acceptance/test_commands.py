@@ -104,7 +104,11 @@ class TestMisconfigured:
                 "no AWS region",
             ),
             (["drain"], {"SES_WORKER_TYPO": "1"}, "typo is not a setting (in SES_WORKER_TYPO)"),
-            (["users", "list"], {"SES_WORKER_HTTP__LISTEN": ""}, "http belongs to a feature"),
+            (
+                ["users", "list"],
+                {"SES_WORKER_SNS__VERIFY": "off"},
+                "sns.verify belongs to a feature",
+            ),
             (["users", "list"], {"SES_WORKER_STORE__URL": "sqlite:////"}, "is a directory"),
             (
                 ["db", "status"],

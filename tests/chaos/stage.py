@@ -313,6 +313,7 @@ def environment(twin: Twin, store_url: str, schedule: Schedule) -> dict[str, str
         "SES_WORKER_QUEUE__POLLERS": "3",
         "SES_WORKER_STORE__URL": store_url,
         "SES_WORKER_POLICY__UNKNOWN_RECIPIENTS": schedule.unknown_recipients,
+        "SES_WORKER_HTTP__LISTEN": "",
         "SES_WORKER_LOG__FORMAT": "json",
         "SES_WORKER_LOG__LEVEL": schedule.log_level,
     }

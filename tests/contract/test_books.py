@@ -2,10 +2,13 @@
 
 import json
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import mail
 import pytest
+from msgspec import structs
+from sqlalchemy import insert
 
 from worker import __version__
 from worker.decode import decode
@@ -14,7 +17,8 @@ from worker.model import DeadLetter, Reason, Received, User
 from worker.page import Page
 from worker.policy import Policy
 from worker.store import ensure_schema, open_store
-from worker.store.schema import events, metadata, quarantine, users
+from worker.store.figures import Figures
+from worker.store.schema import events, metadata, outbox, quarantine, users
 
 JANE = User(
     email="Jane@example.com",
@@ -321,3 +325,35 @@ def test_a_probe_finds_books_that_cannot_be_read_or_written_ill(store):
     with store.writing() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO users")
     store.probe()
+
+
+def test_what_waits_is_counted_by_lane_kind_and_state_and_what_is_done_is_not(store, message):
+    assert store.figures() == Figures(quarantined=0, effects={})
+    for number in range(2):
+        with store.transaction() as transaction:
+            received = structs.replace(message("nonsense"), message_id=f"kept-{number}")
+            transaction.quarantine("queue", received, DeadLetter(Reason.NOT_JSON, ""))
+    rows = [
+        ("slack", "bounce_notice", "waiting"),
+        ("slack", "bounce_notice", "claimed"),
+        ("slack", "bounce_notice", "parked"),
+        ("slack", "bounce_notice", "parked"),
+        ("slack", "complaint_notice", "parked"),
+        ("suppression", "removal", "waiting"),
+        ("slack", "bounce_notice", "delivered"),
+        ("slack", "bounce_notice", "discarded"),
+    ]
+    with store.writing() as connection:
+        for lane, kind, state in rows:
+            due = {"due_at": mail.NOW, "created_at": mail.NOW, "payload": "{}"}
+            connection.execute(insert(outbox).values(lane=lane, kind=kind, state=state, **due))
+    figures = store.figures()
+    assert figures.quarantined == 2
+    assert figures.effects == Counter(rows[:6])
+
+
+def test_what_waits_is_counted_while_somebody_writes(store, message):
+    with store.transaction() as transaction:
+        transaction.quarantine("queue", message("nonsense"), DeadLetter(Reason.NOT_JSON, ""))
+        assert store.figures().quarantined == 0
+    assert store.figures().quarantined == 1

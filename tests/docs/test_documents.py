@@ -4,14 +4,15 @@ import json
 import re
 import subprocess
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from broken import WORKERS as BROKEN_WORKERS
 from pydantic import SecretStr
 
+from worker.app.reload import LIVE
 from worker.cli.exits import MEANINGS
-from worker.metrics import Metrics
 from worker.policy import RULES
 from worker.settings import Settings
 from worker.sources import all_keys, load_settings
@@ -19,6 +20,7 @@ from worker.sources import all_keys, load_settings
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+UNIT = (ROOT / "systemd" / "ses-worker.service").read_text(encoding="utf-8")
 SETTINGS_FILE = (ROOT / "config" / "worker.toml").read_text(encoding="utf-8")
 
 
@@ -98,18 +100,7 @@ def test_the_exit_statuses_are_the_same_in_the_readme_and_in_the_code():
     ]
 
 
-def test_the_readme_names_every_metric_with_its_labels():
-    known = {
-        metric._name + "_total": list(metric._labelnames)
-        for metric in vars(Metrics()).values()
-        if hasattr(metric, "_labelnames")
-    }
-    assert {
-        plain(row[0]): plain(row[1]).split(", ") for row in table(README, "| Prometheus counter |")
-    } == known
-
-
-NAMED_TEST = r"(?:unit|integration|contract|acceptance|docs)/\w+\.py::[\w:]+"
+NAMED_TEST = r"(?:unit|integration|contract|acceptance|docs|service)/\w+\.py::[\w:]+"
 
 
 @pytest.mark.parametrize("file", ["ARCHITECTURE.md", "tests/SEEDS.md", "tests/FAULTS.md"])
@@ -165,8 +156,9 @@ def test_the_readme_explains_every_statement_of_the_iam_policies():
         assert re.findall(r"`([A-Z]\w+)`", row[1]) == sids, row[0]
 
 
-def test_the_unit_file_says_nothing_that_systemd_does_not_know():
-    unit = ROOT / "systemd" / "ses-worker.service"
+@pytest.mark.parametrize("name", ["ses-worker.service", "ses-worker@.service"])
+def test_a_unit_file_says_nothing_that_systemd_does_not_know(name):
+    unit = ROOT / "systemd" / name
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
     )
@@ -177,10 +169,49 @@ def test_the_unit_file_says_nothing_that_systemd_does_not_know():
 def test_the_unit_grants_more_time_to_stop_than_the_worker_takes():
     from worker.consumer import SHUTDOWN_SECONDS
 
-    unit = (ROOT / "systemd" / "ses-worker.service").read_text(encoding="utf-8")
-    assert int(re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)[1]) > SHUTDOWN_SECONDS
-    assert "RestartPreventExitStatus=78" in unit
-    assert "StartLimitIntervalSec=0" in unit.partition("[Service]")[0]
+    assert int(re.search(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)[1]) > SHUTDOWN_SECONDS
+    assert "RestartPreventExitStatus=78" in UNIT
+    assert "StartLimitIntervalSec=0" in UNIT.partition("[Service]")[0]
+
+
+def test_the_template_is_the_unit_but_for_its_names():
+    template = (ROOT / "systemd" / "ses-worker@.service").read_text(encoding="utf-8")
+    names = [
+        ("worker %i", "worker"),
+        ("ses-worker/%i.toml", "ses-worker/worker.toml"),
+        ("ses-worker/%i.environment", "ses-worker/environment"),
+        ("ses-worker-%i", "ses-worker"),
+        ("ses-worker.%i.", "ses-worker."),
+    ]
+    for in_the_template, in_the_unit in names:
+        assert in_the_template in template
+        template = template.replace(in_the_template, in_the_unit)
+    assert "%i" not in template
+    assert template.splitlines()[2:] == UNIT.splitlines()[2:]
+
+
+def test_every_credential_of_the_worker_is_one_of_the_unit():
+    from worker.sources import CREDENTIALS
+
+    loaded = re.findall(r"^LoadCredential=(\w+):ses-worker\.(\w+)$", UNIT, re.MULTILINE)
+    assert {name for name, _ in loaded} == {*CREDENTIALS, "aws_credentials"}
+    assert all(name == file for name, file in loaded)
+    assert all(f"`ses-worker.{name}`" in README for name, _ in loaded)
+
+
+def test_every_line_of_the_unit_has_its_reason():
+    lines = UNIT.partition("[Service]")[2].partition("[Install]")[0].splitlines()
+    reasons = 0
+    for before, line in pairwise(lines):
+        reasons += line.startswith("#")
+        if re.match(r"\w+=", line):
+            assert before.startswith("#") or re.match(r"\w+=", before), line
+    assert reasons > 35
+
+
+def test_what_can_be_reloaded_is_what_the_readme_says():
+    (said,) = re.findall(r"reads the settings file again\. (.*?) and (`\w+`)\s+change", README)
+    assert set(re.findall(r"`(\w+)`", "".join(said))) == LIVE
 
 
 def test_nothing_that_is_committed_names_a_registry_or_a_path_of_some_machine():

@@ -1,23 +1,22 @@
 """Every command in the README is run here, or is one whose run is this suite's own."""
 
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import mail
 import pytest
-import setuptools
 from dead import fill, quarantined
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 INSTALLING = README[README.index("## Install it") : README.index("## What a message does")]
-BLOCKS = re.findall(r"```sh\n(.*?)```", README.replace(INSTALLING, ""), re.DOTALL)
-INSTALL, ENABLE, USE = re.findall(r"```sh\n(.*?)```", INSTALLING, re.DOTALL)
+READING = README[README.index("## What your application") : README.index("## Slack")]
+# Both are service/test_installation.py's, in a machine of its own.
+HERE = README.replace(INSTALLING, "").replace(READING, "")
+BLOCKS = re.findall(r"```sh\n(.*?)```", HERE, re.DOTALL)
 LINES = [line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 TARGETS = [line.removeprefix("make ") for line in LINES if line.startswith("make ")]
 WORKER = [
@@ -154,79 +153,3 @@ def test_every_command_of_the_table_is_a_command(run):
             out = run(group, *filter(None, [verb]), "--help").out
             for option in re.findall(r"--[\w-]+", options):
                 assert option in out
-
-
-SHIMS = {
-    "sudo": '[ "$1" = -u ] && shift 2\nexec "$@"',
-    "useradd": 'echo "useradd $@" >> "$RECORD"',
-    "systemctl": 'echo "systemctl $@" >> "$RECORD"',
-    "python3": f'exec {sys.executable} "$@"',
-    # There is no such user here, so nothing is made his.
-    "install": """args=()
-while [ $# -gt 0 ]; do case $1 in -o|-g) shift 2;; *) args+=("$1"); shift;; esac; done
-exec /usr/bin/install "${args[@]}\"""",
-}
-"""In the place of what only root may do, or what would change this machine."""
-
-
-@pytest.fixture
-def machine(tmp_path, environment):
-    """Run a block of the section as if this folder were the machine."""
-    machine, checkout, shims = (tmp_path / name for name in ("machine", "checkout", "shims"))
-    (machine / "etc" / "systemd" / "system").mkdir(parents=True)
-    checkout.mkdir()
-    for name in ("worker", "config", "systemd"):
-        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(ROOT / name, checkout)
-    shims.mkdir()
-    for name, text in SHIMS.items():
-        (shims / name).write_text(f"#!/bin/bash\n{text}\n")
-        (shims / name).chmod(0o755)
-    libraries = Path(setuptools.__file__).parents[1]
-    builders = tmp_path / "builders"
-    builders.mkdir()
-    (builders / "setuptools").symlink_to(libraries / "setuptools")
-    # From here alone: nothing is fetched, and what the worker imports is this suite's.
-    offline = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}
-
-    def run(block, libraries=libraries):
-        script = re.sub(r"(?<=[ '])/(?=opt/|etc/|var/)", f"{machine}/", f" {block}")
-        return subprocess.run(
-            ["bash", "-euc", script],
-            cwd=checkout,
-            env=environment
-            | offline
-            | {
-                "PATH": f"{shims}:{environment['PATH']}",
-                "RECORD": str(tmp_path / "record"),
-                "PYTHONPATH": str(libraries),
-                "SES_WORKER_CONFIG": f"{machine}/etc/ses-worker/worker.toml",
-                "SES_WORKER_STORE__URL": "sqlite:///ses-worker.db",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    run.folder, run.record, run.builders = machine, tmp_path / "record", builders
-    return run
-
-
-def test_the_worker_is_installed_where_the_unit_looks_for_it(machine):
-    done = machine(INSTALL, libraries=machine.builders)
-    assert done.returncode == 0, done.stderr
-    done = machine(ENABLE)
-    assert done.returncode == 0, done.stderr
-    made, *enabled = machine.record.read_text().splitlines()
-    unit_file = machine.folder / "etc" / "systemd" / "system" / "ses-worker.service"
-    unit = dict(re.findall(r"^(\w+)=(.*)$", unit_file.read_text(), re.MULTILINE))
-    assert made.endswith(f" {unit['User']}")
-    assert enabled == ["systemctl daemon-reload", "systemctl enable --now ses-worker"]
-    home = machine.folder / unit["WorkingDirectory"].lstrip("/")
-    program = unit["ExecStart"].split()[0]
-    assert (machine.folder / program.lstrip("/")).is_file()
-    assert machine(f"cd {unit['WorkingDirectory']}; {program} db upgrade").returncode == 0
-    done = machine(USE)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(f"\n0 of 0 users in {home}/ses-worker.db\n")

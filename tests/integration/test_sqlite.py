@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import mail
@@ -433,3 +433,31 @@ class TestAFileThatIsJustBeingMade:
         with pytest.raises(Unavailable, match="database is locked"), translated(path):
             connect(path)
         assert time.monotonic() - started > 0.2
+
+
+def beside(path):
+    return {file.name: file.stat().st_size for file in path.parent.glob("worker.db-*")}
+
+
+def test_a_closed_file_is_whole_and_leaves_behind_what_readers_need(path, books):
+    add(books, "a")
+    books.close()
+    assert beside(path) == {"worker.db-wal": 0, "worker.db-shm": 32_768}
+    shutil.copy(path, path.with_name("copy.db"))
+    with closing(sqlite3.connect(path.with_name("copy.db"))) as copy:
+        assert copy.execute("SELECT email FROM users").fetchall() == [("a",)]
+
+
+def test_a_command_that_writes_leaves_behind_what_readers_need(path):
+    store = open_store(f"sqlite:///{path}")
+    ensure_schema(store, migrate=True)
+    assert beside(path) == {"worker.db-wal": 0, "worker.db-shm": 32_768}
+
+
+def test_a_file_that_was_replaced_keeps_its_log_when_the_old_one_is_closed(path, books):
+    add(books, "a")
+    shutil.copy(path, path.with_name("other.db"))
+    path.with_name("other.db").replace(path)
+    log = Path(f"{path}-wal").read_bytes()
+    books.close()
+    assert Path(f"{path}-wal").read_bytes() == log

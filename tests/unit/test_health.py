@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.health import Health, Late
+from worker.health import Health, Late, Phase
 
 
 class Clock:
@@ -52,3 +52,58 @@ def test_a_loop_that_rests_is_never_late(health, clock):
     pulse.rest()
     clock.now += 1_000
     assert health.late == []
+
+
+def test_a_loop_takes_over_the_pulse_of_the_one_before_it(health, clock):
+    health.pulse("relay-slack").within(1)
+    health.pulse("relay-slack")
+    clock.now += 100
+    assert health.late == []
+
+
+class TestReport:
+    @pytest.fixture
+    def working(self, health):
+        health.phase = Phase.WORKING
+        return health
+
+    def test_it_is_ready_when_it_works_and_not_before_nor_after(self, health):
+        assert (health.report().alive, health.report().ready) == (True, False)
+        health.phase = Phase.WORKING
+        assert health.report().ready
+        health.phase = Phase.STOPPING
+        assert (health.report().alive, health.report().ready) == (True, False)
+
+    @pytest.mark.parametrize("what", ["queue", "store", "deletes"])
+    def test_what_keeps_messages_from_being_worked_on_makes_it_unready(self, working, what):
+        working.trouble(what, "away")
+        assert (working.report().alive, working.report().ready) == (True, False)
+        working.well(what)
+        assert working.report().ready
+
+    @pytest.mark.parametrize("what", ["lane slack", "lane suppression", "outbox of slack"])
+    def test_what_only_delays_notices_is_told_and_leaves_it_ready(self, working, what):
+        working.trouble(what, "away")
+        assert working.report().ready
+        assert [trouble.what for trouble in working.report().troubles] == [what]
+
+    def test_a_late_loop_makes_it_neither_alive_nor_ready(self, working, clock):
+        working.pulse("writer").within(1)
+        clock.now += 3
+        report = working.report()
+        assert (report.alive, report.ready) == (False, False)
+        assert report.late == [Late("writer", 2)]
+
+    def test_no_address_and_no_line_break_of_a_strangers_gets_out(self, working):
+        working.trouble("queue", "no such queue as jane@example.com\nready: true")
+        (trouble,) = working.report().troubles
+        assert trouble.error == "no such queue as ***@example.com\\nready: true"
+
+
+def test_how_often_each_trouble_was_met_is_counted_from_nothing(health):
+    assert health.met == {"queue": 0, "store": 0, "deletes": 0}
+    health.trouble("queue", "reset")
+    health.trouble("queue", "reset")
+    health.well("queue")
+    health.trouble("lane slack", "404")
+    assert health.met == {"queue": 2, "store": 0, "deletes": 0, "lane slack": 1}

@@ -130,3 +130,27 @@ def test_people_get_a_line_they_can_read():
     assert stream.getvalue().count("\n") == 1
     assert "message.applied" in stream.getvalue()
     structlog.reset_defaults()
+
+
+def test_level_and_format_can_change_under_a_logger_that_is_in_use(capsys):
+    kept = structlog.get_logger()
+    try:
+        configure_logging("info", json=True)
+        bound = kept.bind(lane="slack")
+        kept.debug("not.said")
+        kept.info("said.first")
+        configure_logging("debug", json=False)
+        kept.debug("said.then")
+        bound.debug("said.bound")
+        configure_logging("error", json=True)
+        kept.warning("not.said")
+        lines = capsys.readouterr().err.splitlines()
+    finally:
+        structlog.reset_defaults()
+        logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+        logging.captureWarnings(capture=False)
+    assert len(lines) == 3
+    assert json.loads(lines[0])["event"] == "said.first"
+    assert "said.then" in lines[1]
+    assert not lines[1].startswith("{")
+    assert "lane" in lines[2]

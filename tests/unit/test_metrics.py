@@ -1,17 +1,29 @@
 """Labels: every value that AWS documents, and one word for all that strangers may write."""
 
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import mail
 import pytest
+from msgspec import structs
 
 from worker.decode import decode
+from worker.errors import Unavailable
 from worker.metrics import (
     BOUNCE_SUBTYPES,
     BOUNCE_TYPES,
     COMPLAINT_FEEDBACK,
     COMPLAINT_SUBTYPES,
+    IGNORED,
+    WINDOW_SECONDS,
+    Ages,
     Metrics,
+    Timed,
     label,
 )
+from worker.model import Ignored
 from worker.page import Page
 from worker.policy import Policy
 
@@ -66,7 +78,7 @@ def test_the_counters_have_their_pinned_names_and_their_labels_in_the_pinned_ord
         sample.name: list(sample.labels.items())
         for metric in metrics.registry.collect()
         for sample in metric.samples
-        if sample.name.endswith("_total")
+        if sample.name in {"email_bounce_total", "email_complaint_total"}
     }
     assert samples == {
         "email_bounce_total": [
@@ -82,3 +94,134 @@ def test_the_counters_have_their_pinned_names_and_their_labels_in_the_pinned_ord
             ("relay_action", "no_action"),
         ],
     }
+
+
+class TestReputation:
+    """What AWS's rates count: SES developer guide, "Enforcement FAQ"."""
+
+    @pytest.fixture
+    def counted(self, message):
+        def counted(body):
+            metrics = Metrics()
+            for decision in Page(Policy(), (), {}).enter(message(body), decode(body)).decisions:
+                metrics.count(decision)
+            read = metrics.registry.get_sample_value
+            return tuple(
+                read("ses_worker_reputation_total", {"event": event})
+                for event in ("hard_bounce", "complaint")
+            )
+
+        return counted
+
+    @pytest.mark.parametrize(
+        ("changes", "bounces"),
+        [
+            ({"subtype": "General"}, 1),
+            ({"subtype": "NoEmail"}, 1),
+            ({"subtype": "Suppressed"}, 1),
+            ({"subtype": "Invented"}, 1),
+            ({"subtype": "OnAccountSuppressionList"}, 0),
+            ({"subtype": "OnTenantSuppressionList"}, 0),
+            ({"subtype": "EmailValidationSuppressed"}, 0),
+            ({"subtype": "UnsubscribedRecipient"}, 0),
+            ({"type": "Transient"}, 0),
+            ({"type": "Undetermined"}, 0),
+        ],
+    )
+    def test_hard_bounces_that_are_not_our_accounts_own_refusals(self, counted, changes, bounces):
+        assert counted(mail.bounce("jane@example.com", **changes)) == (bounces, 0)
+
+    def test_each_recipient_counts_and_the_simulator_does_not(self, counted):
+        simulated = "bounce@simulator.amazonses.com"
+        assert counted(mail.bounce("a@example.com", "b@example.com", simulated)) == (2, 0)
+        assert counted(mail.complaint(simulated)) == (0, 0)
+
+    def test_a_complaint_counts_unless_it_says_not_spam_or_is_ses_refusing(self, counted):
+        assert counted(mail.complaint("jane@example.com")) == (0, 1)
+        assert counted(mail.complaint("jane@example.com", feedback=None)) == (0, 1)
+        assert counted(mail.complaint("jane@example.com", feedback="not-spam")) == (0, 0)
+        refused = mail.complaint("jane@example.com", subtype="OnAccountSuppressionList")
+        assert counted(refused) == (0, 0)
+
+
+def test_whatever_is_ignored_has_one_of_a_few_kinds():
+    payloads = Path(mail.__file__).parent / "payloads"
+    found = [decode(path.read_text(encoding="utf-8")) for path in sorted(payloads.glob("*.*"))]
+    kinds = {one.kind for one in found if isinstance(one, Ignored)}
+    metrics = Metrics()
+    for kind in kinds:
+        metrics.ignored(kind)
+    counted = {
+        sample.labels["kind"]: sample.value
+        for metric in metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name == "ses_worker_ignored_total"
+    }
+    assert set(counted) == IGNORED | {"other"}
+    assert sum(counted.values()) == len(kinds) > 8
+    assert counted["renderingfailure"] == counted["send"] == 1
+
+
+class TestAges:
+    def test_the_oldest_of_a_minute_or_two_counts_and_is_then_forgotten(self):
+        ages = Ages()
+        assert ages.oldest(1_000) is None
+        ages.saw(5, 1_000)
+        ages.saw(30, 1_010)
+        ages.saw(7, 1_020)
+        assert ages.oldest(1_020) == 30
+        ages.saw(9, 1_000 + WINDOW_SECONDS)
+        assert ages.oldest(1_000 + WINDOW_SECONDS) == 30
+        ages.saw(2, 1_000 + 2 * WINDOW_SECONDS)
+        assert ages.oldest(1_000 + 2 * WINDOW_SECONDS) == 9
+        assert ages.oldest(1_000 + 3 * WINDOW_SECONDS) == 2
+        assert ages.oldest(1_000 + 4 * WINDOW_SECONDS) is None
+
+    def test_after_a_pause_nothing_old_comes_back(self):
+        ages = Ages()
+        ages.saw(500, 1_000)
+        ages.saw(1, 1_000 + 10 * WINDOW_SECONDS)
+        assert ages.oldest(1_000 + 10 * WINDOW_SECONDS) == 1
+
+
+class _Books:
+    def __init__(self, error=None):
+        self._error = error
+
+    @contextmanager
+    def transaction(self):
+        yield "it"
+        if self._error:
+            raise self._error
+
+    def probe(self):
+        return "probed"
+
+
+def test_a_transaction_is_timed_when_it_is_committed_and_not_when_it_fails():
+    metrics = Metrics()
+    with Timed(_Books(), metrics).transaction() as transaction:
+        assert transaction == "it"
+    with pytest.raises(Unavailable), Timed(_Books(Unavailable("away")), metrics).transaction():
+        pass
+    assert metrics.registry.get_sample_value("ses_worker_commit_seconds_count") == 1
+    assert Timed(_Books(), metrics).probe() == "probed"
+
+
+def test_a_batch_tells_its_size_its_lag_and_its_oldest_message(message):
+    metrics, now = Metrics(), datetime.now(UTC)
+    handled = []
+    for seconds in (3, 40):
+        body = mail.bounce("jane@example.com", at=(now - timedelta(seconds=50)).isoformat())
+        received = structs.replace(
+            message(body, received_at=now), sent_at=now - timedelta(seconds=seconds)
+        )
+        handled.append(Page(Policy(), (), {}).enter(received, decode(body)))
+    metrics.written(handled)
+    read = metrics.registry.get_sample_value
+    assert read("ses_worker_batch_messages_sum") == 2
+    assert read("ses_worker_event_to_record_seconds_count") == 2
+    assert read("ses_worker_event_to_record_seconds_bucket", {"le": "30.0"}) == 0
+    assert read("ses_worker_event_to_record_seconds_bucket", {"le": "60.0"}) == 2
+    assert metrics.ages.oldest(time.monotonic()) == 40
+    assert abs(metrics.last_message_at - time.time()) < 60

@@ -178,10 +178,10 @@ class TestWhatIsWrong:
         assert complaints({name: "x"}) == [f"{said} (in {name})"]
 
     def test_a_section_without_keys_is_named_like_any_other(self, file):
-        file.write_text("[foo]\n[http]\n[queue]\n[policy.bounce_actions]\n", encoding="utf-8")
+        file.write_text("[foo]\n[retention]\n[queue]\n[policy.bounce_actions]\n", encoding="utf-8")
         assert complaints({}, file) == [
             f"foo is not a setting (in {file})",
-            f"http belongs to a feature that this version does not have (in {file})",
+            f"retention belongs to a feature that this version does not have (in {file})",
         ]
 
     @pytest.mark.parametrize(
@@ -317,3 +317,38 @@ def test_settings_cannot_be_changed():
 def test_every_key_has_a_section():
     assert "queue.url" in all_keys()
     assert all(key.count(".") == 1 for key in all_keys())
+
+
+class TestSeenFromOutside:
+    @pytest.mark.parametrize(
+        ("text", "address"),
+        [
+            ("127.0.0.1:9109", ("127.0.0.1", 9109)),
+            (" 0.0.0.0:80 ", ("0.0.0.0", 80)),
+            ("localhost:0", ("localhost", 0)),
+            ("[::1]:9109", ("::1", 9109)),
+            ("", None),
+        ],
+    )
+    def test_an_address_to_listen_on(self, text, address):
+        assert load_settings({"SES_WORKER_HTTP__LISTEN": text}).http.address == address
+
+    @pytest.mark.parametrize(
+        "text", ["9109", ":9109", "127.0.0.1", "127.0.0.1:", "::1:9109", "h:70000", "h:-1", "a b:1"]
+    )
+    def test_what_is_none(self, text):
+        (line,) = complaints({"SES_WORKER_HTTP__LISTEN": text})
+        assert line.startswith("http.listen: must be HOST:PORT")
+
+    def test_systemd_gives_the_health_file_its_place_unless_somebody_says_otherwise(self, tmp_path):
+        given = {"RUNTIME_DIRECTORY": "/run/ses-worker:/run/other"}
+        assert str(load_settings(given).health.file) == "/run/ses-worker/health.json"
+        file = tmp_path / "worker.toml"
+        file.write_text('[health]\nfile = "/srv/health.json"\n', encoding="utf-8")
+        assert str(load_settings(given, file).health.file) == "/srv/health.json"
+        assert load_settings(given | {"SES_WORKER_HEALTH__FILE": ""}, file).health.file is None
+        assert load_settings({}).health.file is None
+
+    def test_a_health_file_is_named_whole(self):
+        (line,) = complaints({"SES_WORKER_HEALTH__FILE": "health.json"})
+        assert line.startswith("health.file: must be an absolute path")

@@ -3,19 +3,20 @@
 import gc
 import os
 import threading
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import structlog
 
+from worker.app.current import Current
 from worker.aws import region_for, region_in
 from worker.checks.dead_letters import contradicted, moved_early, read_redrive
 from worker.consumer import Consumer, Plan
 from worker.effects import Lane
 from worker.errors import Misconfigured, Refused, Unavailable
 from worker.health import Health
-from worker.metrics import Metrics
-from worker.model import Handled
+from worker.metrics import Metrics, Timed
+from worker.model import Handled, Received
 from worker.owing import owed_for_set_aside
 from worker.process import process
 from worker.queue import Queue
@@ -48,7 +49,7 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
         dead_letter_url=settings.queue.dead_letter_url,
         visibility_seconds=settings.queue.visibility_seconds,
         wait_seconds=plan.wait_seconds,
-        connections=plan.pollers + 1,
+        connections=plan.pollers + 2,  # whoever keeps the leases, and whoever measures
     )
 
 
@@ -147,27 +148,37 @@ def make_consumer(
     store: Store,
     *,
     health: Health,
-    relay: "Relay | None" = None,
+    metrics: Metrics | None = None,
+    current: Current | None = None,
 ) -> Consumer:
-    """Put the loops together; the relay learns when something may be owed."""
+    """Put the loops together; the relay learns when something may be owed.
+
+    What is `current` may be replaced at any time: a batch is decided on by one policy.
+    """
     calm_garbage_collector()
-    telemetry, policy = Telemetry(Metrics()), settings.as_policy()
+    counted, now = metrics or Metrics(), current or Current(settings)
+    telemetry, timed = Telemetry(counted), Timed(store, counted)
+
+    def write(batch: Sequence[Received]) -> list[Handled]:
+        handled = process(batch, timed, now.policy)
+        counted.written(handled)
+        return handled
 
     def tell(handled: Handled) -> None:
         telemetry.tell(handled)
-        if relay and handled.decisions:
+        if handled.decisions and (relay := now.relay):
             relay.nudge()
 
     return Consumer(
         plan,
         queue=queue,
         books=store,
-        process=partial(process, books=store, policy=policy),
+        process=write,
         tell=tell,
         probe=store.probe,
         health=health,
         break_off=store.break_off,
-        notices=owed_for_set_aside if policy.notify else lambda _: (),
+        notices=lambda set_aside: owed_for_set_aside(set_aside) if now.policy.notify else (),
     )
 
 

@@ -26,6 +26,10 @@ _COLOURS = {"ok": "green", "note": "cyan", "wrong": "red", "unseen": "yellow", "
     "--configuration-set", "configuration_sets", multiple=True, metavar="NAME",
     help="Look at this configuration set; may be repeated. Else: at the first 20.",
 )  # fmt: skip
+@click.option(
+    "--live", is_flag=True, show_default="off",
+    help="Only ask the worker on this machine how it is: 0 if it is alive, ready or not.",
+)  # fmt: skip
 @click.option("--send", is_flag=True, show_default="off", help="Post a test notice to Slack.")
 @json_option
 @with_settings
@@ -34,6 +38,7 @@ def check(
     *,
     identities: tuple[str, ...],
     configuration_sets: tuple[str, ...],
+    live: bool,
     send: bool,
     as_json: bool,
 ) -> None:
@@ -46,7 +51,15 @@ def check(
     \b
     Example:
       ses-worker check
+      ses-worker check --live
     """
+    if live:
+        from worker.cli.live import live as ask
+
+        if identities or configuration_sets or send:
+            raise click.UsageError("--live asks the worker alone: it goes with --json only")
+        sys.exit(ask(settings, as_json=as_json))
+
     from worker.checking import Wishes, look
     from worker.checks.findings import is_well
 

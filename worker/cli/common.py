@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
@@ -23,6 +23,8 @@ PAGE = {"show_default": True, "help_option_names": ["-h", "--help"]}
 CONFIG_HELP = (
     "The settings file; else $SES_WORKER_CONFIG, else /etc/ses-worker/worker.toml if it is there."
 )
+
+_READ = "ses-worker.read-settings"
 
 Options = ParamSpec("Options")
 
@@ -49,14 +51,23 @@ def with_settings(
 
         with told():
             file = options.pop("config") or click.get_current_context().find_root().obj
-            settings = load_settings(os.environ, cast("Path | None", file))
-            choice = settings.log.format
-            configure_logging(
-                settings.log.level, json=None if choice == "auto" else choice == "json"
-            )
+            read = partial(load_settings, os.environ, cast("Path | None", file))
+            settings = read()
+            click.get_current_context().meta[_READ] = read
+            configure_logging(settings.log.level, json=settings.log.as_json)
             command(settings, *args, **options)
 
     return wrapper
+
+
+def read_again() -> "Settings":
+    """Read the settings of the command that is run once more, from where they came.
+
+    Raises:
+        Misconfigured: they are wrong by now.
+
+    """
+    return cast("Settings", click.get_current_context().meta[_READ]())
 
 
 @contextmanager
@@ -102,9 +113,12 @@ def screen() -> "Console":
 
 
 def say(what: object) -> None:
-    """Tell a person, on stderr."""
+    """Tell a person, on stderr; in systemd's journal as an error, which a service says this way."""
+    from worker.journal import ends_in_journal
     from worker.masking import printable
 
+    level = "<3>" if ends_in_journal(sys.stderr, os.environ) else ""  # sd-daemon(3)
+    lines = (f"{level}ses-worker: {printable(line)}\n" for line in str(what).splitlines())
     # Not click.echo, which would find its way past a progress bar that stands in for stderr.
-    sys.stderr.writelines(f"ses-worker: {printable(line)}\n" for line in str(what).splitlines())
+    sys.stderr.writelines(lines)
     sys.stderr.flush()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import PAGE, with_settings
+from worker.cli.common import PAGE, read_again, with_settings
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -18,7 +18,8 @@ def run(settings: "Settings") -> None:
 
     SIGTERM or SIGINT finishes what has been received, hands back what still arrives and leaves,
     after queue.wait_seconds at the latest when all is well; a second signal does not wait for the
-    long poll. Nothing is deleted from the queue before its commit, however it ends.
+    long poll. Nothing is deleted from the queue before its commit, however it ends. SIGHUP reads
+    the settings again: policy, sns, notify, slack, suppression and log change at once.
 
     \b
     Example:
@@ -27,4 +28,4 @@ def run(settings: "Settings") -> None:
     """
     from worker.daemon import run as run_daemon
 
-    sys.exit(run_daemon(settings))
+    sys.exit(run_daemon(settings, read_again))

@@ -31,6 +31,9 @@ messages_per_second = {posts_a_second}
 remove = {remove}
 requests_per_second = 50
 
+[http]
+listen = ""
+
 [log]
 format = "json"
 """

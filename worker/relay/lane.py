@@ -27,7 +27,10 @@ MARK_SECONDS = 120.0
 GRACE_SECONDS = 5.0
 """For the books to come back once it is over, so that nothing is sent twice."""
 
-_MEND = "mend it, restart where a setting changed; what is parked is tried again by itself"
+_MEND = (
+    "mend it, reload where a setting changed, restart where a credential did; "
+    "what is parked is tried again by itself"
+)
 
 log = structlog.get_logger()
 
@@ -74,6 +77,14 @@ class LaneWorker:
 
     def run(self) -> None:
         """Deliver until it is over; an outage of the books is waited for."""
+        try:
+            self._run()
+        finally:
+            self._pulse.rest()
+            self._health.well(self._books)
+            self._health.well(self._far_side)
+
+    def _run(self) -> None:
         first = True
         while not self._patience.over.is_set():
             self.wake.clear()

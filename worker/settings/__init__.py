@@ -17,6 +17,7 @@ from worker.settings.effects import (
     SuppressionSettings,
 )
 from worker.settings.kinds import Section
+from worker.settings.outside import HealthSettings, HttpSettings
 from worker.settings.work import (
     AwsSettings,
     LogFormat,
@@ -52,6 +53,8 @@ class Settings(Section):
     notify: NotifySettings = NotifySettings()
     slack: SlackSettings = SlackSettings()
     suppression: SuppressionSettings = SuppressionSettings()
+    http: HttpSettings = HttpSettings()
+    health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 
     def as_policy(self) -> Policy:

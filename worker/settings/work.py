@@ -153,3 +153,8 @@ class LogSettings(Section):
 
     format: LogFormat = LogFormat.AUTO
     level: LogLevel = LogLevel.INFO
+
+    @property
+    def as_json(self) -> bool | None:
+        """None: where there is no terminal."""
+        return None if self.format is LogFormat.AUTO else self.format is LogFormat.JSON

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from worker.books import Books
 from worker.errors import Misconfigured, Refused
+from worker.store.figures import Figures
 from worker.store.revision import HEAD
 from worker.store.sqlite import SqliteStore
 from worker.store.unfinished import Unfinished
@@ -36,6 +37,9 @@ class Store(Books, Protocol):
 
     def unfinished(self) -> Sequence[Unfinished]:
         """Count the effects that are not done."""
+
+    def figures(self) -> Figures:
+        """Count what waits; on a connection of its own."""
 
     def break_off(self) -> None:
         """End, from another thread, a transaction that hangs; it is `Unavailable` then."""

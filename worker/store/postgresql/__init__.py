@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.postgresql.connection import connect, translated
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
@@ -115,6 +116,19 @@ class PostgresqlStore:
         """
         with translated(), connect(self.url) as connection:
             return [Unfinished(*row) for row in connection.execute(QUERY)]
+
+    def figures(self) -> Figures:
+        """Count what waits; on a connection of its own.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+
+        """
+        with translated(), connect(self.url) as connection:
+            rows = connection.execute(EFFECTS).fetchall()
+            (quarantined,) = connection.execute(QUARANTINED).fetchall()[0]
+        effects = {(lane, kind, state): count for lane, kind, state, count in rows}
+        return Figures(quarantined=quarantined, effects=effects)
 
     def _session(self) -> psycopg.Connection[tuple[Any, ...]]:
         connection = connect(self.url)

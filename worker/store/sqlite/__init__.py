@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worker.errors import Misconfigured, Unavailable
+from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.locks import WriterLock
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.sample import RollBack, probing, write_sample
-from worker.store.sqlite.connection import connect, look, translated
+from worker.store.sqlite.connection import (
+    connect,
+    leave_for_readers,
+    look,
+    take_leave,
+    translated,
+)
 from worker.store.sqlite.transaction import SqliteTransaction
 from worker.store.unfinished import QUERY, Unfinished
 
@@ -25,6 +32,8 @@ FREE_BYTES_TO_GO_ON = 8 * 1024 * 1024
 """After a full disk: enough for a batch, its indexes and the WAL, with room to spare."""
 LOOKS_FOR_ROOM = 5
 """That often a probe insists on it; then a write may show that less will do."""
+CLOSING_SECONDS = 1.0
+"""How long to wait for another process's write before the file is closed as it is."""
 
 Identity = tuple[int, int]
 """A file's device and inode."""
@@ -117,6 +126,9 @@ class SqliteStore:
             engine.transaction(self._writer) as connection,
         ):
             yield connection
+        if self._connection is None:
+            # That may have been the last connection, which removes -wal and -shm.
+            leave_for_readers(self.path)
 
     @cached_property
     def _reader(self) -> "Engine":
@@ -158,6 +170,20 @@ class SqliteStore:
         with translated(self.path), closing(look(self.path, trace=False)) as connection:
             return [Unfinished(*row) for row in connection.execute(QUERY)]
 
+    def figures(self) -> Figures:
+        """Count what waits; on a connection of its own.
+
+        Raises:
+            Unavailable: the file cannot be read now.
+
+        """
+        with translated(self.path), closing(look(self.path)) as connection:
+            effects = {
+                (lane, kind, state): n for lane, kind, state, n in connection.execute(EFFECTS)
+            }
+            (quarantined,) = connection.execute(QUARANTINED).fetchone()
+        return Figures(quarantined=quarantined, effects=effects)
+
     def break_off(self) -> None:
         """End nothing: no wait of ours is without an end, and a disk that hangs cannot be told."""
 
@@ -184,10 +210,11 @@ class SqliteStore:
         """Do nothing: a file is opened in no time."""
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Let go of the file; who may only read it can go on to."""
+        if self._connection is not None and self._is_ours():
+            with suppress(Unavailable), self.lock.held(CLOSING_SECONDS):
+                take_leave(self._connection, self.path)
+        self._drop()
         self.lock.close()
 
     def _connected(self) -> sqlite3.Connection:
@@ -248,12 +275,15 @@ class SqliteStore:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        try:
-            ours = self._identify(self.path) == self._identity
-        except Unavailable:
-            ours = False
-        if ours:
+        if self._is_ours():
             with suppress(sqlite3.Error):
                 connection.close()
         else:
             self._orphans.append(connection)
+
+    def _is_ours(self) -> bool:
+        """The file that is open is the one that everybody else sees."""
+        try:
+            return self._identify(self.path) == self._identity
+        except Unavailable:
+            return False

@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from worker.errors import Misconfigured, Unavailable, Unsynced
@@ -78,11 +78,30 @@ def look(path: Path, *, trace: bool = True) -> sqlite3.Connection:
         raise
 
 
-def _look(path: Path, how: str) -> sqlite3.Connection:
+def take_leave(connection: sqlite3.Connection, path: Path) -> None:
+    """Close, and leave an empty `-wal` and a `-shm` behind; the caller holds the writers' lock.
+
+    The last connection removes both, and a reader who may not write in the folder could not open
+    the file without them (https://sqlite.org/wal.html#read_only_databases). So the last one is one
+    that may only read, and so removes nothing.
+    """
+    with suppress(sqlite3.Error), closing(_look(path, "mode=ro", busy_seconds=0)):
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+
+
+def leave_for_readers(path: Path) -> None:
+    """Have a `-wal` and a `-shm` beside a file that was closed."""
+    with suppress(sqlite3.Error):
+        _look(path, "mode=ro").close()
+
+
+def _look(path: Path, how: str, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?{how}",
         uri=True,
-        timeout=BUSY_SECONDS,
+        timeout=busy_seconds,
         isolation_level=None,
         check_same_thread=False,
     )

@@ -1,0 +1,34 @@
+# ses-feedback-worker in a container: not root, and nothing is written but /var/lib/ses-worker and
+# /run/ses-worker. Only `FROM` names anything beyond this checkout and the package index.
+
+FROM python:3.13-slim AS build
+WORKDIR /build
+RUN python -m venv /opt/ses-worker
+# What changes seldom comes first: exact versions, each with its hash.
+COPY requirements/run.txt requirements/
+RUN /opt/ses-worker/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt
+COPY pyproject.toml README.md ./
+COPY worker worker
+# Once it is installed nothing needs an installer any more.
+RUN /opt/ses-worker/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+ && /opt/ses-worker/bin/pip uninstall --yes setuptools pip
+
+FROM python:3.13-slim
+# A number, so that Kubernetes can tell that it is not root. The folders are its own, since a new
+# volume takes over whose they are.
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin ses-worker \
+ && install -d -o 10001 -g 10001 /var/lib/ses-worker /run/ses-worker
+COPY --from=build /opt/ses-worker /opt/ses-worker
+ENV PATH=/opt/ses-worker/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    SES_WORKER_STORE__URL=sqlite:////var/lib/ses-worker/ses-worker.db \
+    SES_WORKER_HEALTH__FILE=/run/ses-worker/health.json
+WORKDIR /var/lib/ses-worker
+VOLUME /var/lib/ses-worker
+USER 10001:10001
+# Alive, not ready: an outage of SQS is nothing that a new container would mend.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 \
+    CMD ["ses-worker", "check", "--live"]
+# It is the first process, and has no children. A stop takes up to 45 s: docker stop --timeout 60.
+ENTRYPOINT ["ses-worker"]
+CMD ["run"]

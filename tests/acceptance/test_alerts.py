@@ -1,0 +1,230 @@
+"""Each alert against the real daemon: its condition is false, is made true, and is false again.
+
+`for` is left out; promtool's own tests have it (docs/prometheus-alerts.test.yml).
+"""
+
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import mail
+import pytest
+import yaml
+from promql import Pages, evaluate
+from running import QUICK, failing_at, patched
+from twin import RECEIVE, SEND, Clock, Twin
+from twin.faults import ACCESS_DENIED, INTERNAL_ERROR
+from waiting import wait_until
+
+from worker.demo.standins.slack_faults import refused
+
+RULES = {
+    rule["alert"]: rule["expr"]
+    for group in yaml.safe_load(
+        (Path(__file__).parents[2] / "config" / "prometheus-alerts.yml").read_text(encoding="utf-8")
+    )["groups"]
+    for rule in group["rules"]
+}
+MEASURED_OFTEN = "import worker.outside.measuring as m; m.EVERY_SECONDS = 0.2\n"
+BREAKS = """
+import worker.process as p
+real = p.decode
+def decode(body, topics=frozenset()):
+    if "break me" in body: raise RuntimeError("broken")
+    return real(body, topics)
+p.decode = decode
+"""
+SEND_EVENT = (
+    Path(__file__).parents[1].joinpath("payloads", "event-send.json").read_text(encoding="utf-8")
+)
+DAY, HOUR = 86_400, 3_600
+
+
+class Scraper:
+    """What Prometheus would have, and which alerts would sound."""
+
+    def __init__(self, begin):
+        self._begin = begin
+        self.worker = None
+        self.port = None
+        self.pages = Pages()
+
+    def start(self, *arguments, **changes):
+        self.worker = self._begin(*arguments, SES_WORKER_HTTP__LISTEN="127.0.0.1:0", **changes)
+        self.worker.wait_for("http.listening")
+        self.port = next(
+            int(line.rpartition('"port":')[2].rstrip("}\n"))
+            for line in self.worker.lines
+            if '"http.listening"' in line
+        )
+        self.worker.wait_for("worker.started")
+        wait_until(self.page)
+        return self
+
+    def page(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as page:
+                return page.read().decode()
+        except OSError:
+            return ""
+
+    def scrape(self):
+        self.pages.add(time.time(), self.page())
+
+    def sound(self):
+        """The alerts whose conditions are met, after one more scrape."""
+        self.scrape()
+        return self.sounding(time.time())
+
+    def sounding(self, at):
+        return {name for name, expr in RULES.items() if evaluate(expr, self.pages, at)}
+
+    def sounding_after(self, seconds):
+        """The same, if so much time had passed and nothing had changed."""
+        self.scrape()
+        self.pages.shift(seconds)
+        found = self.sounding(time.time() + seconds)
+        self.pages.shift(-seconds)
+        return found
+
+    def becomes(self, *alerts):
+        """Wait until just these sound."""
+        deadline = time.monotonic() + 20
+        while (found := self.sound()) != set(alerts):
+            assert time.monotonic() < deadline, f"{found} and not {alerts}"
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def scraper(daemon):
+    return Scraper(daemon)
+
+
+def test_far_sides_that_fail(scraper, twin, queue, slack, run):
+    twin.send(queue, mail.bounce("jane@example.com"))
+    scraper.start(program=patched(QUICK + MEASURED_OFTEN + BREAKS))
+    wait_until(lambda: "ses_worker_outbox_effects" in scraper.page() and not twin.messages(queue))
+    scraper.becomes()
+
+    twin.faults.add(INTERNAL_ERROR, on=RECEIVE)
+    scraper.becomes("SesWorkerNotReady")
+    twin.faults.clear()
+    scraper.becomes()
+
+    twin.send(queue, "nonsense")
+    scraper.becomes("SesWorkerDeadLetters")
+    run("dlq", "delete", "--all", "--yes")
+    scraper.becomes()
+
+    refuses = twin.faults.add(ACCESS_DENIED, on=SEND)
+    twin.send(queue, "nonsense")
+    scraper.becomes("SesWorkerQuarantined")
+    refuses.stop()
+    run("dlq", "delete", "--all", "--yes")
+    scraper.becomes()
+
+    slack.always = refused(404, "no_service")
+    twin.send(queue, mail.bounce("jane@example.com"))
+    scraper.becomes("SesWorkerEffectsParked", "SesWorkerLaneTrouble")
+    slack.always = None
+    run("outbox", "retry", "--parked")
+    scraper.becomes()
+
+
+def test_messages_that_break(scraper, twin, queue):
+    scraper.start(program=patched(BREAKS)).becomes()
+    twin.send(queue, mail.bounce("jane@example.com", diagnostic="break me"))
+    scraper.becomes("SesWorkerMessagesBreak")
+    scraper.pages.shift(-HOUR)
+    scraper.scrape()
+    scraper.becomes()
+
+
+def test_a_day_without_a_message_and_half_an_hour_without_figures(scraper, twin, queue):
+    scraper.start(program=patched(MEASURED_OFTEN))
+    for _ in range(2):  # since the start, then since the last message
+        scraper.becomes()
+        twin.faults.add(INTERNAL_ERROR, on={"GetQueueAttributes"})
+        assert scraper.sounding_after(0.6 * HOUR) == {"SesWorkerBlind"}
+        assert scraper.sounding_after(1.1 * DAY) == {"SesWorkerBlind", "SesWorkerSilent"}
+        twin.faults.clear()
+        twin.send(queue, mail.bounce("jane@example.com"))
+        wait_until(lambda: not twin.messages(queue))
+    scraper.becomes()
+
+
+def test_a_worker_that_hangs_dies_or_starts_again_and_again(scraper, twin, queue):
+    scraper.start(program=failing_at("writing", "hang"), PATIENCE_SECONDS="1").becomes()
+    twin.send(queue, mail.bounce("jane@example.com"))
+    scraper.becomes("SesWorkerLoopLate", "SesWorkerNotReady")
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(f"http://127.0.0.1:{scraper.port}/healthz")
+    scraper.worker.process.kill()
+    scraper.worker.process.wait()
+    scraper.becomes("SesWorkerDown")
+    scraper.start().becomes()
+    for _ in range(2):
+        assert "SesWorkerRestarts" not in scraper.sound()
+        scraper.worker.stop()
+        scraper.start()
+    scraper.becomes("SesWorkerRestarts")
+    scraper.pages.shift(-HOUR)
+    scraper.scrape()
+    scraper.becomes()
+
+
+def test_a_backlog_of_an_hour(daemon, environment):
+    with Twin(clock=Clock(time.time() - HOUR)) as twin:
+        environment |= twin.environment
+        environment["SES_WORKER_QUEUE__URL"] = queue = twin.create_queue("late")
+        scraper = Scraper(daemon).start(
+            program=patched("import worker.metrics as m; m.WINDOW_SECONDS = 1.0")
+        )
+        scraper.becomes()
+        twin.send(queue, mail.bounce("jane@example.com"))
+        scraper.becomes("SesWorkerBacklogOld")
+        scraper.becomes()
+
+
+def test_rates_near_the_lines_of_aws(scraper, twin, queue):
+    scraper.start().becomes()
+    sent = Counter()
+
+    def said(sends, bounces, complaints, seconds=DAY):
+        """So much mail in the time that ends now, after a day without any."""
+        scraper.pages.shift(-2 * DAY)
+        scraper.scrape()
+        scraper.pages.shift(-seconds + 60)
+        for number in range(sends):
+            twin.send(queue, SEND_EVENT if number else mail.enveloped(SEND_EVENT))
+        for number in range(bounces):
+            twin.send(queue, mail.bounce(f"person{number}@example.com"))
+            twin.send(queue, mail.bounce(f"person{number}@simulator.amazonses.com"))
+            twin.send(queue, mail.bounce("jane@example.com", subtype="OnAccountSuppressionList"))
+        for number in range(complaints):
+            twin.send(queue, mail.complaint(f"person{number}@example.com"))
+            twin.send(queue, mail.complaint(f"person{number}@example.com", feedback="not-spam"))
+        sent.update({'ignored_total{kind="send"}': sends})
+        sent.update({'reputation_total{event="hard_bounce"}': bounces})
+        sent.update({'reputation_total{event="complaint"}': complaints})
+        lines = {f"ses_worker_{name} {float(count)}" for name, count in sent.items()}
+        wait_until(lambda: lines <= set(scraper.page().splitlines()))
+        return scraper.sound()
+
+    assert said(1_000, 39, 0) == set()
+    assert said(1_000, 41, 0) == {"SesBounceRateNearReview"}
+    assert said(999, 99, 9) == set(), "too few to tell"
+    assert said(1_000, 81, 0) == {"SesBounceRateNearReview", "SesBounceRateNearPause"}
+    assert said(1_000, 0, 4) == set()
+    assert said(1_000, 0, 5) == {"SesComplaintRateNearPause"}
+    assert said(5_000, 0, 5) == {"SesComplaintRateNearReview"}
+    assert said(0, 100, 0, HOUR) == set()
+    assert said(0, 101, 0, HOUR) == {"SesBouncesSurge"}
+    assert said(0, 0, 0) == set()
+
+
+def test_every_alert_has_its_test():
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert {name for name in RULES if f'"{name}"' not in source} == set()

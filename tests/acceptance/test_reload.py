@@ -1,0 +1,139 @@
+"""SIGHUP has the daemon read its settings again, and costs no message and no notice."""
+
+import signal
+import time
+
+import mail
+import pytest
+from waiting import wait_until
+
+from worker.demo.standins.slack import StandinSlack
+from worker.demo.standins.slack_faults import refused
+
+
+@pytest.fixture
+def channel():
+    with StandinSlack() as slack:
+        yield slack
+
+
+@pytest.fixture
+def other_channel():
+    with StandinSlack() as slack:
+        yield slack
+
+
+@pytest.fixture
+def file(tmp_path, environment):
+    """Write the settings file."""
+    path = tmp_path / "worker.toml"
+    environment["SES_WORKER_CONFIG"] = str(path)
+
+    def write(**sections):
+        path.write_text("".join(f"[{name}]\n{lines}\n" for name, lines in sections.items()))
+
+    return write
+
+
+def told_in(slack):
+    return f"webhook_url = '{slack.webhook_url}'\nmessages_per_second = 100"
+
+
+def reload(worker, times=1):
+    worker.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: worker_said(worker, "settings.reloaded") >= times)
+
+
+def worker_said(worker, event):
+    return sum(f'"event":"{event}"' in line for line in worker.lines)
+
+
+def test_notices_that_one_channel_refused_go_to_the_next_one(
+    daemon, twin, queue, file, channel, other_channel
+):
+    channel.always = refused(410, "channel_is_archived")
+    file(slack=told_in(channel))
+    worker = daemon()
+    twin.send(queue, mail.bounce("jane@example.com"))
+    worker.wait_for("lane.blocked")
+    file(slack=told_in(other_channel))
+    reload(worker)
+    wait_until(lambda: other_channel.posts)
+    assert "jane@example.com" in str(other_channel.posts)
+    assert worker.stop()[0] == 0
+
+
+def test_a_delivery_under_way_is_finished_and_not_repeated(
+    daemon, twin, queue, file, channel, other_channel
+):
+    file(slack=told_in(channel))
+    worker = daemon()
+    with channel.held():
+        twin.send(queue, mail.bounce("jane@example.com"))
+        wait_until(lambda: channel.heard)
+        file(slack=told_in(other_channel))
+        worker.process.send_signal(signal.SIGHUP)
+        time.sleep(1)  # by then it waits for the delivery
+    wait_until(lambda: worker_said(worker, "settings.reloaded"))
+    twin.send(queue, mail.bounce("joe@example.com"))
+    wait_until(lambda: other_channel.posts)
+    assert "jane@example.com" in str(channel.posts)
+    assert "jane@example.com" not in str(other_channel.posts)
+    assert worker.stop()[0] == 0
+
+
+def books_say(books, state):
+    return any(row["state"] == state for row in books.rows("SELECT state FROM outbox"))
+
+
+def test_without_slack_nothing_more_is_owed_and_what_is_owed_is_named(
+    daemon, twin, queue, file, channel, books
+):
+    channel.always = refused(410, "channel_is_archived")
+    file(slack=told_in(channel))
+    worker = daemon()
+    twin.send(queue, mail.bounce("jane@example.com"))
+    worker.wait_for("lane.blocked")
+    file()
+    reload(worker)
+    worker.wait_for("effects.unattended")
+    twin.send(queue, mail.bounce("joe@example.com"))
+    wait_until(lambda: books.count("events") == 2)
+    assert books.count("outbox") == 1
+    file(slack=told_in(channel))
+    channel.forgive()
+    reload(worker, times=2)
+    wait_until(lambda: channel.posts and books_say(books, "delivered"))
+    assert worker.stop()[0] == 0
+
+
+def test_the_level_of_the_log_and_the_policy_change_at_once(daemon, twin, queue, file, books):
+    file(policy="unknown_recipients = 'create'")
+    worker = daemon()
+    worker.wait_for("worker.started")
+    assert not worker_said(worker, "message.handled")
+    file(policy="unknown_recipients = 'dead_letter'", log="level = 'debug'")
+    reload(worker)
+    assert '"changed":["policy.unknown_recipients","log.level"]' in "".join(worker.lines)
+    twin.send(queue, mail.bounce("jane@example.com"))
+    wait_until(lambda: twin.messages("feedback-dlq"))
+    twin.send(queue, '{"notificationType": "Delivery"}')
+    worker.wait_for("message.handled")
+    assert books.count("users") == 0
+    assert worker.stop()[0] == 0
+
+
+def test_a_stop_that_comes_with_a_reload_is_a_stop(daemon, twin, queue, file, channel):
+    file(slack=told_in(channel))
+    worker = daemon()
+    worker.wait_for("worker.started")
+    file(slack=told_in(channel).replace("100", "50"))
+    worker.process.send_signal(signal.SIGHUP)
+    assert worker.stop()[0] == 0
+
+
+def test_a_hangup_ends_those_that_cannot_reload(start, twin, queue):
+    process = start("drain")
+    assert twin.wait_for(lambda: twin.long_polls)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(20) == -signal.SIGHUP

@@ -1,0 +1,138 @@
+"""The real daemon as it is seen from outside."""
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import mail
+import pytest
+from running import QUICK, patched
+from twin import RECEIVE
+from twin.faults import INTERNAL_ERROR
+from waiting import wait_until
+
+import worker
+
+
+def port_of(worker):
+    worker.wait_for("http.listening")
+    (line,) = [json.loads(line) for line in worker.lines if '"http.listening"' in line]
+    return line["port"]
+
+
+def ask(port, page="/readyz"):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{page}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def free_port():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        return other.getsockname()[1]
+
+
+def test_it_answers_from_its_start_and_says_what_it_waits_for(
+    daemon, twin, queue, environment, tmp_path, run
+):
+    environment["SES_WORKER_STORE__URL"] = f"sqlite:///{tmp_path / 'later' / 'worker.db'}"
+    file = tmp_path / "health.json"
+    worker = daemon(
+        program=patched(QUICK + "import worker.outside.health_file as h; h.EVERY_SECONDS = 0.1"),
+        SES_WORKER_HTTP__LISTEN="127.0.0.1:0",
+        SES_WORKER_HEALTH__FILE=str(file),
+    )
+    worker.wait_for("store.unavailable")
+    port = port_of(worker)
+    status, said = ask(port)
+    assert (status, json.loads(said)["phase"]) == (503, "starting")
+    assert json.loads(said)["troubles"][0]["what"] == "store"
+    assert ask(port, "/healthz")[0] == 200
+    wait_until(lambda: json.loads(file.read_text())["troubles"])
+    done = run("check", "--live", SES_WORKER_HEALTH__FILE=str(file))
+    assert (done.status, done.out.split()[0]) == (0, "alive")
+    assert "it is starting" in done.out
+
+    (tmp_path / "later").mkdir()
+    worker.wait_for("worker.started")
+    wait_until(lambda: ask(port)[0] == 200)
+    twin.send(queue, mail.bounce("jane@example.com"))
+    wait_until(lambda: json.loads(file.read_text())["messages"].get("applied") == 1)
+    assert json.loads(file.read_text())["ready"]
+    assert 'ses_worker_messages_total{outcome="applied"} 1.0' in ask(port, "/metrics")[1]
+
+    twin.faults.add(INTERNAL_ERROR, on=RECEIVE)
+    wait_until(lambda: ask(port)[0] == 503)
+    (trouble,) = json.loads(ask(port)[1])["troubles"]
+    assert (trouble["what"], ask(port, "/healthz")[0]) == ("queue", 200)
+    twin.faults.clear()
+    wait_until(lambda: ask(port)[0] == 200)
+
+    asked = {"SES_WORKER_HTTP__LISTEN": f"127.0.0.1:{port}", "SES_WORKER_HEALTH__FILE": str(file)}
+    done = run("check", "--live", "--json", **asked)
+    assert (done.status, done.json["status"]) == (0, "ready")
+
+    assert worker.stop()[0] == 0
+    assert not file.exists()
+    assert run("check", "--live", **asked).status == 1
+    with pytest.raises(OSError, match="refused"):
+        ask(port)
+
+
+def test_a_port_that_is_taken_delays_no_message_and_no_stop(daemon, twin, queue):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        worker = daemon(program=patched(QUICK), SES_WORKER_HTTP__LISTEN=f"127.0.0.1:{port}")
+        worker.wait_for("http.unavailable")
+        twin.send(queue, mail.bounce("jane@example.com"))
+        wait_until(lambda: not twin.messages(queue))
+        status, seconds = worker.stop()
+        assert status == 0
+        assert seconds < 10
+        second = daemon(program=patched(QUICK), SES_WORKER_HTTP__LISTEN=f"127.0.0.1:{port}")
+        second.wait_for("http.unavailable")
+    wait_until(lambda: '"http.listening"' in "".join(second.lines))
+    assert ask(port)[0] == 200
+
+
+def test_other_commands_open_no_port(run, twin, queue):
+    port = free_port()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        twin.send(queue, "nonsense")
+        done = run("drain", "--json", SES_WORKER_HTTP__LISTEN=f"127.0.0.1:{port}")
+        assert done.json["dead_lettered"] == 1
+        assert "http" not in done.err
+    builders = [
+        path.name
+        for path in Path(worker.__file__).parent.rglob("*.py")
+        if "make_outside(" in path.read_text(encoding="utf-8")
+    ]
+    assert sorted(builders) == ["daemon.py", "outside.py"]
+
+
+def test_a_stop_while_strangers_hold_connections_is_as_quick_as_ever(daemon, twin, queue):
+    worker = daemon(SES_WORKER_HTTP__LISTEN="127.0.0.1:0")
+    port = port_of(worker)
+    worker.wait_for("worker.started")
+    strangers = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+    for stranger in strangers:
+        stranger.sendall(b"GET /metrics HTTP/1.1\r\nHost: x")
+    status, seconds = worker.stop()
+    assert status == 0
+    assert seconds < 10
+    for stranger in strangers:
+        stranger.close()
+
+
+def test_live_goes_alone(run):
+    done = run("check", "--live", "--send")
+    assert done.status == 2
+    assert "--json only" in done.err

@@ -1,0 +1,203 @@
+"""The HTTP server: it answers, whatever strangers do, and lets go of its address."""
+
+import socket
+import threading
+import time
+import urllib.request
+from contextlib import suppress
+
+import pytest
+from structlog.testing import capture_logs
+from waiting import wait_until
+
+from worker import retries
+from worker.health import Health, Phase
+from worker.metrics import Metrics
+from worker.outside import Outside, server
+
+
+@pytest.fixture
+def serving(monkeypatch):
+    """Start a server, and tell its port when it listens."""
+    monkeypatch.setattr(server, "back_off", lambda _: 0.02)
+    monkeypatch.setattr(retries, "back_off", lambda _: 0.02)
+    monkeypatch.setattr(server, "LOOK_SECONDS", 0.05)
+    begun = []
+
+    def serving(host="127.0.0.1", port=0):
+        health = Health()
+        health.phase = Phase.WORKING
+        outside = Outside(health=health, metrics=Metrics(), listen=(host, port))
+        begun.append(outside)
+        outside.__enter__()
+        return outside
+
+    with capture_logs() as lines:
+        serving.log = lines
+        yield serving
+        for outside in begun:
+            outside.__exit__(None, None, None)
+
+
+def listening(log):
+    wait_until(lambda: [line for line in log if line["event"] == "http.listening"])
+    return next(line["port"] for line in log if line["event"] == "http.listening")
+
+
+@pytest.fixture
+def port(serving):
+    serving()
+    return listening(serving.log)
+
+
+def get(port, path="/readyz", host="127.0.0.1"):
+    with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=10) as answer:
+        return answer.read().decode()
+
+
+def said(connection):
+    """All that comes until the other side closes."""
+    connection.settimeout(10)
+    found = b""
+    while chunk := connection.recv(65_536):
+        found += chunk
+    return found
+
+
+class TestStrangers:
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+            b"\r\n\r\nNONSENSE\r\n\r\n",
+            b"GET\r\n\r\n",
+            b"GET /readyz HTTP/9.9\r\n\r\n",
+            b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 10_000 + b"\r\n",
+            b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+            b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n" * 50,
+            b"\x00" * 100_000,
+        ],
+        ids=lambda request: repr(request[:16]),
+    )
+    def test_no_request_hangs_or_ends_anything(self, port, request_):
+        with socket.create_connection(("127.0.0.1", port)) as stranger:
+            with suppress(OSError):  # it has had enough
+                stranger.sendall(request_)
+            assert '"ready":true' in get(port)
+
+    def test_those_who_only_connect_or_drip_keep_nobody_out_for_ever(self, serving, monkeypatch):
+        monkeypatch.setattr(server, "OLDEST_SECONDS", 1)
+        monkeypatch.setattr(server, "CONNECTIONS", 20)
+        serving()
+        port = listening(serving.log)
+        strangers = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
+        over = threading.Event()
+
+        def drip():
+            while not over.wait(0.1):
+                for stranger in strangers:
+                    with suppress(OSError):
+                        stranger.send(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            assert '"ready":true' in get(port)
+        finally:
+            over.set()
+            dripping.join()
+            for stranger in strangers:
+                stranger.close()
+
+    def test_who_asks_and_never_reads_is_closed(self, serving, monkeypatch):
+        monkeypatch.setattr(server, "OLDEST_SECONDS", 0.3)
+        outside = serving()
+        port = listening(serving.log)
+        for number in range(60_000):  # more than the sockets' buffers hold
+            outside.metrics._bounces.labels(f"{number}" + "x" * 100, "a", "b", "c")
+        with socket.socket() as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            stranger.connect(("127.0.0.1", port))
+            stranger.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert '"ready":true' in get(port)
+            time.sleep(1)  # it reads nothing meanwhile
+            stranger.settimeout(10)
+            try:
+                found = said(stranger)
+            except ConnectionResetError:
+                found = b""
+            assert b'email_bounce_total{bounce_subtype="a",bounce_type="59999' not in found
+
+    def test_each_connection_is_for_one_request(self, port):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = said(client)
+        assert b"Connection: close" in answer
+        assert b"Server:" not in answer
+
+
+class TestAddresses:
+    def test_a_port_that_is_taken_is_said_once_and_had_when_it_is_free(self, serving):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            serving(port=port)
+            wait_until(lambda: serving.log)
+            time.sleep(0.1)  # it tries again meanwhile
+            (line,) = serving.log
+            assert (line["event"], line["port"]) == ("http.unavailable", port)
+            assert "in use" in line["error"]
+            assert "http.listen" in line["error"]
+        assert listening(serving.log) == port
+        assert '"ready":true' in get(port)
+
+    def test_an_address_that_is_not_of_this_machine_is_said(self, serving):
+        serving(host="192.0.2.1", port=9)
+        wait_until(lambda: serving.log)
+        assert serving.log[0]["event"] == "http.unavailable"
+
+    def test_a_name_that_nobody_knows_is_said(self, serving):
+        serving(host="nobody.invalid", port=9)
+        wait_until(lambda: serving.log)
+        assert serving.log[0]["event"] == "http.unavailable"
+
+    def test_it_listens_on_the_other_loopback_too(self, serving):
+        with socket.socket(socket.AF_INET6) as other:
+            try:
+                other.bind(("::1", 0))
+            except OSError:
+                pytest.skip("no IPv6 here")
+        serving(host="::1")
+        assert '"ready":true' in get(listening(serving.log), host="[::1]")
+
+    def test_at_the_end_the_address_is_free_at_once(self, serving):
+        outside = serving()
+        port = listening(serving.log)
+        assert get(port)
+        idle = socket.create_connection(("127.0.0.1", port))
+        began = time.monotonic()
+        outside.__exit__(None, None, None)
+        assert time.monotonic() - began < server.OLDEST_SECONDS / 2
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", port))
+            other.listen()
+        idle.close()
+
+    def test_a_bug_in_the_server_is_said_and_it_listens_again(self, serving, monkeypatch):
+        real, failures = server._close_old, [RuntimeError("a bug")]
+
+        def broken(connections):
+            if failures:
+                raise failures.pop()
+            real(connections)
+
+        monkeypatch.setattr(server, "_close_old", broken)
+        serving()
+        wait_until(lambda: [x["event"] for x in serving.log].count("http.listening") == 2)
+        assert "http.failed" in [line["event"] for line in serving.log]
+        assert '"ready":true' in get(serving.log[-1]["port"])

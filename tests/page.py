@@ -1,0 +1,68 @@
+"""A whole page of metrics, made in this process: each metric has at least one sample."""
+
+from datetime import UTC, datetime
+
+import mail
+from prometheus_client import generate_latest
+
+from worker.consumer.tally import Tally
+from worker.decode import decode
+from worker.health import Health
+from worker.metrics import Metrics
+from worker.model import Received
+from worker.outside.collector import Collector
+from worker.outside.measuring import Measuring
+from worker.page import Page
+from worker.policy import Policy
+from worker.queue import Counts
+from worker.store.figures import Figures
+
+
+class Work:
+    """Loops that stand still."""
+
+    def __init__(self, idle=True):
+        self.tally = Tally()
+        self.held = 0
+        self.idle = idle
+        self.delivered = 0
+
+
+def full(work=None):
+    """The parts of one, and a function that makes it."""
+    health, metrics, measuring = Health(), Metrics(), Measuring()
+    collector = Collector(health, metrics, measuring)
+    collector.watch(work or Work(), "feedback")
+    return health, metrics, measuring, lambda: generate_latest(metrics.registry).decode()
+
+
+def everything():
+    """Such a page."""
+    _, metrics, measuring, page = full()
+    handled = []
+    for body in (mail.bounce("nobody@example.com"), mail.complaint("nobody@example.com")):
+        now = datetime.now(UTC)
+        received = Received(
+            message_id="m", body=body, receipt_handle="h", receive_count=1,
+            received_at=now, lease_until=0, sent_at=now,
+        )  # fmt: skip
+        handled.append(Page(Policy(), (), {}).enter(received, decode(body)))
+        metrics.count(*handled[-1].decisions)
+    metrics.written(handled)
+    with metrics.timing(_NoBooks()):
+        pass
+    for what, figure in (
+        ("queue", Counts()),
+        ("dead_letter_queue", ("feedback-dlq", Counts())),
+        ("store", Figures(quarantined=0, effects={})),
+    ):
+        measuring.errors[what] = 0
+        measuring._take(what, lambda figure=figure: figure)
+    return page()
+
+
+class _NoBooks:
+    def transaction(self):
+        from contextlib import nullcontext
+
+        return nullcontext()

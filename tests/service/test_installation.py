@@ -1,0 +1,96 @@
+"""The README's installation, from its first command to its last, in a machine that has nothing."""
+
+import re
+
+import mail
+import pytest
+import setuptools
+from machine import PACKAGES, ROOT, SOURCE, booted
+from waiting import wait_until
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+INSTALLING = README[README.index("## Install it") : README.index("## What a message does")]
+READING = README[README.index("## What your application") : README.index("## Slack")]
+BLOCKS = re.findall(r"```sh\n(.*?)```", INSTALLING, re.DOTALL)
+INSTALL, WHEEL, SECRET, USE, INSTANCE, UPGRADE, REMOVE, OPERATE = BLOCKS
+(READ,) = re.findall(r"```sh\n(.*?)```", READING, re.DOTALL)
+
+OFFLINE = """
+export PIP_NO_COMPILE=1 PIP_NO_DEPS=1 PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=0 PYTHONPATH=/opt/builders
+export HOME=/srv EDITOR=/opt/editor
+cd /srv/checkout
+"""
+"""Nothing is fetched: the worker is built by this suite's setuptools, and finds this suite's packages."""
+
+
+@pytest.fixture
+def bare(twin, environment):
+    """A machine with a checkout, and an operator who edits as we say."""
+    with booted() as machine:
+        files = "worker config systemd pyproject.toml README.md"
+        machine.run(f"""
+            mkdir -p /srv/checkout /opt/builders /opt/wanted
+            cd {SOURCE}; cp -r {files} /srv/checkout
+            ln -s {PACKAGES}/{setuptools.__name__} /opt/builders
+            useradd app
+        """)
+        machine.write("/srv/users.csv", "email\njane@example.com\n")
+        machine.write("/opt/editor", EDITOR, "755")
+        lines = [f"{key}={value}" for key, value in environment.items() if key.startswith("AWS_")]
+        machine.write("/opt/wanted/environment", "\n".join(lines))
+        yield machine
+
+
+EDITOR = r"""#!/bin/bash
+name=$(basename "$1" .toml)
+sed -i -e "s|^#url = .*ses-feedback\"|url = \"$(cat /opt/wanted/$name)\"|" -e 's|^wait_seconds = .*|wait_seconds = 1|' "$1"
+[ "$name" = worker ] || sed -i 's|^listen = .*|listen = ""|' "$1"
+environment=$([ "$name" = worker ] && echo environment || echo "$name.environment")
+cp /opt/wanted/environment "$(dirname "$1")/$environment"
+"""
+"""Sets the queue, as everybody must; and where AWS is, which here is our twin."""
+
+
+def test_the_readme_installs_uses_upgrades_and_removes_a_worker(bare, twin, queue, slack):
+    bare.write("/opt/wanted/worker", queue)
+    bare.write("/opt/wanted/eu", twin.create_queue("eu"))
+
+    def follow(block, input=""):
+        return "".join(bare.run(OFFLINE + line, input) for line in block.splitlines())
+
+    first, *others = INSTALL.splitlines()
+    assert len(others) == 4
+    follow(first)
+    site = "$(echo /opt/ses-worker/lib/python*/site-packages)"
+    bare.run(f"echo {PACKAGES} > {site}/suite.pth; ls {site} | grep ses_feedback_worker")
+    follow("\n".join(others))
+    assert bare.show("ses-worker", "ActiveState", "SubState") == {
+        "ActiveState": "active",
+        "SubState": "running",
+    }
+    twin.send(queue, mail.bounce("joe@example.com"))
+    wait_until(lambda: not twin.messages(queue), pause=0.05)
+
+    follow(SECRET, slack.webhook_url)
+    twin.send(queue, mail.bounce("jim@example.com"))
+    wait_until(lambda: slack.posts, pause=0.05)
+    assert "jane@example.com" in bare.run(OFFLINE + USE)
+    assert follow(READ) == "1\n"
+    follow(INSTANCE)
+    assert bare.show("ses-worker@eu", "ActiveState")["ActiveState"] == "active"
+    bare.try_to("logger --tag ses-worker nothing")
+    follow(OPERATE.replace("EVENT=store.unavailable", "EVENT=worker.started"))
+
+    follow(WHEEL)
+    (name,) = re.findall(r"`'(.*?)\[postgresql\]'`", INSTALLING)
+    bare.run(
+        f"{bare.python} -m zipfile -l /srv/checkout/dist/{name} | grep share/ses-worker/etc/systemd/system/"
+    )
+    follow(UPGRADE)
+    assert follow(READ) == "1\n"
+    for unit in ("ses-worker", "ses-worker@eu"):
+        assert bare.show(unit, "ActiveState")["ActiveState"] == "active"
+        assert bare.show(unit, "NeedDaemonReload")["NeedDaemonReload"] == "no"
+    follow(REMOVE)
+    assert bare.run("find /etc /opt /run /usr /var -xdev -name '*ses-worker*'") == ""
+    assert bare.try_to("getent passwd ses-worker").status

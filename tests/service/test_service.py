@@ -1,0 +1,267 @@
+"""The worker under the real systemd, in a machine that is booted for it."""
+
+import json
+import time
+
+import mail
+import pytest
+from running import QUICK
+from twin import SERVICE_UNAVAILABLE
+from waiting import wait_until
+
+
+def send(twin, service, *addresses):
+    for address in addresses:
+        twin.send(service.queue, mail.bounce(address))
+
+
+class TestBeingReady:
+    def test_it_is_active_once_it_works_and_its_status_has_figures(self, service, twin):
+        worker = service("plain")
+        send(twin, worker, "jane@example.com", "joe@example.com")
+        worker.systemctl("start")
+        assert worker.show("ActiveState") == "active"
+        worker.wait_for("StatusText", "^2 received: 2 applied, 0 duplicate, .*; 0 held$")
+        assert twin.messages(worker.queue) == []
+        assert worker.count("events") == 2
+
+    def test_an_outage_of_sqs_at_the_start_is_told_and_nothing_more(self, service, twin):
+        twin.faults.add(SERVICE_UNAVAILABLE)
+        worker = service("nosqs")
+        worker.systemctl("start")
+        worker.wait_for("StatusText", "^queue in trouble since .* UTC: .*; 0 received")
+        assert worker.show("NRestarts") == "0"
+
+    def test_a_database_that_is_away_is_waited_for_beyond_the_time_for_a_start(self, service):
+        worker = service("nodb", store="url = 'sqlite:///later/worker.db'")
+        worker.replace_by(f"{QUICK}from worker.cli import main; main()", TimeoutStartSec="5")
+        worker.systemctl("start --no-block")
+        worker.wait_for("StatusText", "^store in trouble since .*later does not exist; Starting$")
+        began = int(worker.show("ExecMainStartTimestampMonotonic")) / 1_000_000
+        wait_until(lambda: time.clock_gettime(time.CLOCK_MONOTONIC) > began + 6, pause=0.1)
+        assert (worker.show("SubState"), worker.show("NRestarts")) == ("start", "0")
+        worker.machine.run(f"install -d -o ses-worker {worker.state}/later")
+        worker.wait_for("ActiveState", "^active$")
+
+    def test_a_disk_that_takes_nothing_at_the_start_is_told_and_waited_for(self, service, twin):
+        worker = service("readonly")
+        worker.systemctl("start")
+        worker.systemctl("stop")
+        twin.send(worker.queue, mail.bounce("jane@example.com"))
+        worker.change(ReadOnlyPaths=worker.state, RestartSec="100ms")
+        worker.systemctl("start")
+        worker.wait_for("StatusText", "^store in trouble since .*; Working$")
+        assert worker.show("NRestarts") == "0"
+        assert twin.counts(worker.queue).visible == 1
+
+    def test_a_misconfigured_worker_is_not_started_again(self, service):
+        worker = service("wrong", policy="unknown_recipients = 'ignore'")
+        assert worker.machine.try_to(f"systemctl start {worker.unit}").status
+        worker.wait_for("ActiveState", "^failed$")
+        assert (worker.show("ExecMainStatus"), worker.show("NRestarts")) == ("78", "0")
+        (said,) = worker.machine.journal(worker.unit, "_COMM=ses-worker")
+        assert "policy.unknown_recipients" in said["MESSAGE"]
+        assert said["PRIORITY"] == "3"
+
+
+class TestBeingKilled:
+    def test_after_a_kill_it_is_started_again_and_nothing_is_lost(self, service, twin):
+        worker = service("killed")
+        worker.fail_once("committed", "kill", RestartSec="100ms")
+        send(twin, worker, *mail.addresses(30))
+        worker.systemctl("start")
+        wait_until(lambda: not twin.messages(worker.queue), pause=0.05)
+        assert worker.show("NRestarts") == "1"
+        assert worker.count("events") == 30
+        assert worker.rows("SELECT sum(hard_bounce_count) FROM users") == [[None]]
+
+    def test_a_loop_that_hangs_is_ended_by_the_watchdog_and_nothing_is_lost(
+        self, service, twin, slack
+    ):
+        """Three workers, for each to wait but once."""
+        told = f"webhook_url = '{slack.webhook_url}'"
+        hung = {
+            "poller-0": ("received", service("poller", slack=told)),
+            "writer": ("writing", service("writer", slack=told)),
+            "relay-slack": ("posting", service("relay", slack=told)),
+        }
+        for point, worker in hung.values():
+            worker.fail_once(
+                point,
+                "hang",
+                RestartSec="100ms",
+                WatchdogSec="4",
+                Environment="PATIENCE_SECONDS=0.5",
+            )
+            send(twin, worker, "jane@example.com")
+            worker.systemctl("start")
+        for loop, (_, worker) in hung.items():
+            worker.wait_for("NRestarts", "^1$")
+            wait_until(lambda worker=worker: not twin.messages(worker.queue), pause=0.05)
+            assert worker.rows("SELECT count(*), count(DISTINCT ses_message_id) FROM events") == [
+                [1, 1]
+            ]
+            assert worker.count("outbox") == 1
+            lines = worker.machine.journal(worker.unit)
+            late = [line for line in lines if line.get("EVENT") == "loop.late"]
+            assert json.loads(late[0]["MESSAGE"])["loop"] == loop
+            assert [line for line in lines if "Watchdog timeout" in line["MESSAGE"]]
+            stacks = [line for line in lines if "failing.py" in line["MESSAGE"]]
+            assert stacks, "where it hung"
+
+    def test_a_stop_in_mid_batch_is_clean(self, service, twin):
+        worker = service("stopped")
+        send(twin, worker, *mail.addresses(2_000))
+        worker.systemctl("start")
+        assert twin.wait_for(lambda: twin.journal.requests("DeleteMessageBatch"))
+        worker.systemctl("stop")
+        assert (worker.show("Result"), worker.show("ExecMainStatus")) == ("success", "0")
+        counts = twin.counts(worker.queue)
+        assert counts.in_flight == 0
+        assert 0 < worker.count("events") == 2_000 - counts.visible < 2_000
+
+
+class TestReloading:
+    def test_settings_change_while_messages_flow(self, service, twin, slack):
+        worker = service("reloaded", policy="unknown_recipients = 'create'")
+        worker.systemctl("start")
+        send(twin, worker, "jane@example.com")
+        wait_until(lambda: worker.count("events") == 1, pause=0.05)
+        worker.settings(
+            **worker.usual,
+            policy="unknown_recipients = 'create'\nbounce_actions = {'Permanent/*' = 'no_action'}",
+            slack=f"webhook_url = '{slack.webhook_url}'",
+        )
+        worker.systemctl("reload")
+        wait_until(lambda: said(worker, "settings.reloaded"), pause=0.05)
+        (line,) = said(worker, "settings.reloaded")
+        assert line["changed"] == ["policy.bounce_actions", "slack.webhook_url"]
+        send(twin, worker, *mail.addresses(500))
+        for _ in range(5):
+            worker.systemctl("reload")
+        wait_until(lambda: slack.posts and not twin.messages(worker.queue), pause=0.05)
+        actions = worker.rows("SELECT action, count(*) FROM events GROUP BY action")
+        assert dict(actions) == {"hard_bounce": 1, "no_action": 500}
+        assert (worker.show("SubState"), worker.show("NRestarts")) == ("running", "0")
+
+    def test_what_cannot_change_is_named(self, service):
+        worker = service("restart")
+        worker.systemctl("start")
+        other = worker.usual["queue"].replace("restart", "other")
+        worker.settings(queue=other, store="url = 'sqlite:///other.db'")
+        worker.systemctl("reload")
+        worker.wait_for("StatusText", "; restart to use queue.url, store.url")
+        (line,) = said(worker, "settings.need_restart")
+        assert "queue.url" in line["settings"]
+        assert "systemctl restart" in line["hint"]
+
+    def test_a_file_that_is_wrong_changes_nothing(self, service, twin):
+        worker = service("refused")
+        worker.systemctl("start")
+        worker.settings(**worker.usual, policy="soft_bounce_pause_days = 'many'")
+        worker.systemctl("reload")
+        worker.wait_for("StatusText", "settings that were to be reloaded are wrong")
+        (line,) = said(worker, "settings.refused")
+        assert "policy.soft_bounce_pause_days" in line["error"]
+        send(twin, worker, "jane@example.com")
+        wait_until(lambda: worker.count("events") == 1, pause=0.05)
+        assert worker.show("NRestarts") == "0"
+
+
+def said(worker, event):
+    return [line for line in worker.log if line["event"] == event]
+
+
+class TestWhoItIs:
+    def test_it_is_nobody_special_and_writes_nowhere_but_in_its_folder(self, service):
+        worker = service("nobody")
+        worker.systemctl("start")
+        pid = worker.show("MainPID")
+        status = dict(
+            line.split(":\t", 1)
+            for line in worker.machine.run(f"cat /proc/{pid}/status").splitlines()
+            if ":\t" in line
+        )
+        assert set(status["Uid"].split()) == {worker.machine.run("id -u ses-worker").strip()}
+        assert status["CapEff"] == status["CapBnd"] == "0" * 16
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+        files = worker.machine.run(f"stat -c '%a %U %G %n' {worker.state} {worker.state}/*")
+        assert files.splitlines() == [
+            f"2750 ses-worker ses-readers {worker.state}",
+            *(
+                f"640 ses-worker ses-readers {worker.database}{suffix}"
+                for suffix in ("", "-shm", "-wal", ".lock")
+            ),
+        ]
+        reached = worker.machine.run(f"nsenter -t {pid} -m touch /etc/x /opt/x 2>&1 || true")
+        assert reached.count("Read-only file system") == 2
+
+    def test_a_secret_is_a_credential_that_only_the_worker_reads(self, service, twin, slack):
+        machine_path = "/etc/credstore/ses-worker.secret.slack_webhook_url"
+        worker = service("secret")
+        worker.machine.write(machine_path, slack.webhook_url, "600")
+        worker.systemctl("start")
+        send(twin, worker, "jane@example.com")
+        wait_until(lambda: slack.posts, pause=0.05)
+        folder = f"/run/credentials/{worker.unit}"
+        read = f"runuser -u reader -- cat {folder}/slack_webhook_url"
+        assert "Permission denied" in worker.machine.try_to(read).err
+        journal = json.dumps(worker.machine.journal(worker.unit))
+        assert slack.webhook_url not in journal
+
+
+class TestReaders:
+    def test_a_reader_of_another_account_reads_while_it_works_and_when_it_does_not(
+        self, service, twin
+    ):
+        worker = service("read")
+        worker.systemctl("start")
+        send(twin, worker, "jane@example.com")
+        wait_until(lambda: worker.count("events") == 1, pause=0.05)
+        worker.systemctl("stop")
+        assert worker.count("events") == 1
+        worker.systemctl("start")
+        assert worker.count("events") == 1
+        worker.machine.run(
+            f"systemctl kill --signal=KILL {worker.unit}; systemctl stop {worker.unit}"
+        )
+        assert worker.count("events") == 1
+        assert worker.rows("SELECT 1 FROM events", account="stranger") is None
+        assert worker.rows("DELETE FROM events") is None
+
+    def test_what_a_last_one_who_writes_takes_away_the_worker_brings_back(self, service):
+        worker = service("taken")
+        worker.systemctl("start")
+        worker.systemctl("stop")
+        worker.machine.run(f"sqlite3 {worker.database} 'PRAGMA user_version = 1'")
+        assert worker.rows("SELECT 1 FROM events LIMIT 1") is None
+        worker.systemctl("start")
+        assert worker.rows("SELECT count(*) FROM events") == [[0]]
+
+
+def test_the_journal_has_each_line_with_its_event_and_its_level(service, twin):
+    worker = service("journal")
+    worker.systemctl("start")
+    send(twin, worker, "jane@example.com")
+    twin.send(worker.queue, "nonsense")
+    wait_until(lambda: not twin.messages(worker.queue), pause=0.05)
+    journal = worker.machine.journal(worker.unit, "EVENT=bounce_notification")
+    wait_until(
+        lambda: worker.machine.journal(worker.unit, "EVENT=message.dead_lettered"), pause=0.05
+    )
+    (line,) = worker.machine.journal(worker.unit, "EVENT=bounce_notification")
+    assert (line["PRIORITY"], line["_SYSTEMD_UNIT"]) == ("6", worker.unit)
+    assert line["SYSLOG_IDENTIFIER"] == "ses-worker"
+    assert json.loads(line["MESSAGE"])["domain"] == "example.com"
+    (warning,) = worker.machine.journal(worker.unit, "EVENT=message.dead_lettered")
+    assert int(warning["PRIORITY"]) < 6
+    assert journal
+
+
+@pytest.mark.parametrize("unit", ["ses-worker.service", "ses-worker@any.service"])
+def test_the_unit_is_right_and_exposes_little(machine, unit):
+    verified = machine.try_to(f"systemd-analyze verify --man=no {unit}")
+    assert (verified.status, verified.out, verified.err) == (0, "", "")
+    machine.run(
+        f"systemd-analyze security --offline=true --threshold=11 /etc/systemd/system/{unit}"
+    )

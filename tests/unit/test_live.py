@@ -1,0 +1,165 @@
+"""`check --live`: what a health file or /readyz says, in a word."""
+
+import json
+import socketserver
+import threading
+import time
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from worker.cli.live import live, look
+from worker.health import Health, Phase
+from worker.outside.health_file import STALE_SECONDS, HealthFile
+from worker.outside.pages import Pages
+from worker.sources import load_settings
+
+
+@pytest.fixture
+def health():
+    health = Health()
+    health.phase = Phase.WORKING
+    return health
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "health.json"
+
+
+@pytest.fixture
+def by_file(health, path):
+    """Write the file, and say what is made of it."""
+
+    def by_file(**changes):
+        HealthFile(path, health).write()
+        if changes:
+            path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        return look(load_settings({"SES_WORKER_HEALTH__FILE": str(path)}))
+
+    return by_file
+
+
+@pytest.fixture
+def answering(health):
+    """Somebody who answers; tells where."""
+    started = []
+
+    def answering(body=None):
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self):
+                pages = Pages(health, None)
+                said = body or b"".join(
+                    pages.answer({"PATH_INFO": self.path, "REQUEST_METHOD": "GET"}, lambda *_: None)
+                )
+                self.send_response(200 if health.report().ready else 503)
+                self.end_headers()
+                self.wfile.write(said)
+
+            def log_message(self, *_):
+                pass
+
+        server = socketserver.TCPServer(("127.0.0.1", 0), Answer)
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        started.append(server)
+        return server.server_address[1]
+
+    yield answering
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+def settings(port, host="127.0.0.1"):
+    return load_settings({"SES_WORKER_HTTP__LISTEN": f"{host}:{port}"})
+
+
+class TestFile:
+    def test_it_is_ready(self, by_file, path):
+        found = by_file()
+        assert (found.status, found.is_alive, found.reasons) == ("ready", True, [])
+        assert found.asked == str(path)
+
+    def test_it_is_alive_and_says_why_it_is_not_ready(self, by_file, health):
+        health.trouble("queue", "no answer")
+        found = by_file()
+        assert (found.status, found.is_alive) == ("alive", True)
+        assert found.reasons == ["queue: no answer"]
+
+    def test_it_says_that_it_is_starting(self, by_file, health):
+        health.phase = Phase.STARTING
+        assert by_file().reasons == ["it is starting"]
+
+    def test_it_is_late(self, by_file, health):
+        health.pulse("writer").within(-5)
+        found = by_file()
+        assert (found.status, found.is_alive) == ("late", False)
+        assert found.reasons == ["writer is late by 5 s"]
+
+    def test_what_nobody_writes_any_more_is_stale_however_well_it_was(self, by_file):
+        found = by_file(written_unix=time.time() - STALE_SECONDS - 1)
+        assert (found.status, found.is_alive) == ("stale", False)
+        assert by_file(written_unix=time.time() - STALE_SECONDS + 5).status == "ready"
+
+    def test_what_is_no_health_file_is_stale(self, by_file, path):
+        assert by_file(written_unix=None).status == "stale"
+        assert by_file(ready="yes").status == "stale"
+        for text in ("", "{", "[]", '{"phase": 1}'):
+            path.write_text(text)
+            sought = load_settings({"SES_WORKER_HEALTH__FILE": str(path)})
+            assert look(sought).status == "stale"
+
+    def test_where_there_is_none_nobody_runs(self, path):
+        sought = {"SES_WORKER_HEALTH__FILE": str(path), "SES_WORKER_HTTP__LISTEN": ""}
+        found = look(load_settings(sought))
+        assert (found.status, found.is_alive) == ("silent", False)
+        assert "No such file" in found.reasons[0]
+
+
+class TestHttp:
+    def test_who_has_no_file_is_asked(self, answering, health, path):
+        port = answering()
+        assert look(settings(port)).status == "ready"
+        assert look(settings(port, "0.0.0.0")).status == "ready"
+        health.trouble("store", "locked")
+        found = look(settings(port))
+        assert (found.status, found.reasons) == ("alive", ["store: locked"])
+        assert found.asked == f"http://127.0.0.1:{port}/readyz"
+
+    def test_the_file_comes_first_and_the_port_where_it_is_not(self, answering, by_file, path):
+        port = str(answering())
+        sought = {
+            "SES_WORKER_HEALTH__FILE": str(path),
+            "SES_WORKER_HTTP__LISTEN": f"127.0.0.1:{port}",
+        }
+        assert look(load_settings(sought)).asked.startswith("http://")
+        by_file()
+        assert look(load_settings(sought)).asked == str(path)
+
+    def test_who_does_not_answer_or_is_somebody_else_is_silent(self, answering):
+        import socket
+
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            found = look(settings(nobody.getsockname()[1]))
+        assert (found.status, found.is_alive) == ("silent", False)
+        assert "refused" in found.reasons[0]
+        assert look(settings(answering(b"<html>"))).reasons == ["what answers is no worker"]
+
+    def test_where_nothing_is_set_there_is_nothing_to_ask(self):
+        found = look(load_settings({"SES_WORKER_HTTP__LISTEN": ""}))
+        assert (found.status, found.asked) == ("silent", "nobody")
+        assert look(load_settings({"SES_WORKER_HTTP__LISTEN": "127.0.0.1:0"})).status == "silent"
+
+
+def test_it_is_said_in_a_line_with_reasons_below_or_as_json(by_file, health, path, capsys):
+    health.trouble("queue", "no answer")
+    by_file()
+    sought = load_settings({"SES_WORKER_HEALTH__FILE": str(path)})
+    assert live(sought, as_json=False) == 0
+    assert capsys.readouterr().out == f"alive ({path})\n  queue: no answer\n"
+    assert live(sought, as_json=True) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["alive"], said["status"], said["reasons"]) == (True, "alive", ["queue: no answer"])
+    path.unlink()
+    assert live(load_settings({"SES_WORKER_HTTP__LISTEN": ""}), as_json=False) == 1

@@ -1,0 +1,135 @@
+"""When the service manager hears what."""
+
+import pytest
+
+from worker.health import Health
+from worker.watchdog import EXTENSION_SECONDS, STATUS_SECONDS, Watchdog, figures_in_words
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Recorder:
+    """In the place of systemd."""
+
+    listens = True
+    watchdog_seconds = 10.0
+
+    def __init__(self):
+        self.heard = []
+
+    def __getattr__(self, word):
+        return lambda *said: self.heard.append((word, *said))
+
+    def of(self, word):
+        return [said for name, *said in self.heard if name == word]
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def health(clock):
+    return Health(clock)
+
+
+@pytest.fixture
+def systemd():
+    return Recorder()
+
+
+@pytest.fixture
+def watchdog(systemd, health, clock):
+    return Watchdog(systemd, health, clock)
+
+
+def look_for(watchdog, clock, seconds):
+    for _ in range(int(seconds * 2)):
+        watchdog.look()
+        clock.now += 0.5
+
+
+def test_a_start_asks_for_more_time_until_it_is_over(watchdog, systemd, clock):
+    look_for(watchdog, clock, 2 * EXTENSION_SECONDS)
+    asked = len(systemd.of("takes_longer"))
+    assert asked == 8, "in good time, each time"
+    watchdog.ready()
+    look_for(watchdog, clock, 2 * EXTENSION_SECONDS)
+    assert len(systemd.of("takes_longer")) == asked
+
+
+def test_it_beats_twice_as_often_as_it_must(watchdog, systemd, clock):
+    watchdog.ready()
+    look_for(watchdog, clock, 50)
+    assert len(systemd.of("gets_on")) == 10
+
+
+def test_it_does_not_beat_while_a_loop_is_late_and_beats_at_once_when_it_is_not(
+    watchdog, systemd, clock, health
+):
+    pulse = health.pulse("poller-3")
+    pulse.within(20)
+    watchdog.ready()
+    look_for(watchdog, clock, 60)
+    assert len(systemd.of("gets_on")) == 5, "within 20 s and not later"
+    assert "poller-3 has hung for" in systemd.of("status")[-1][0]
+    pulse.rest()
+    watchdog.look()
+    assert len(systemd.of("gets_on")) == 6
+
+
+def test_trouble_of_others_is_told_and_does_not_end_us(watchdog, systemd, clock, health):
+    watchdog.ready()
+    health.trouble("queue", "403 for jane@example.com\nREADY=1 " + "x" * 1_000)
+    look_for(watchdog, clock, 30)
+    assert len(systemd.of("gets_on")) == 6
+    ((status,),) = systemd.of("status")
+    assert status.startswith("queue in trouble since ")
+    assert "jane@" not in status
+    assert len(status) < 300
+    health.well("queue")
+    look_for(watchdog, clock, 1)
+    assert systemd.of("status")[-1] == ["Working"]
+
+
+def test_figures_are_told_when_they_change_and_not_at_every_look(watchdog, systemd, clock):
+    received = 0
+    watchdog.figures = lambda: ({"received": received, "applied": received}, 0)
+    watchdog.ready()
+    for received in range(100):  # noqa: B007 the lambda reads it
+        watchdog.look()
+        clock.now += 0.5
+    told = len(systemd.of("status"))
+    assert told == 50 / STATUS_SECONDS
+    look_for(watchdog, clock, 60)
+    assert len(systemd.of("status")) == told + 1
+
+
+def test_what_a_reload_leaves_to_do_is_shown_until_the_next_one(watchdog, systemd, clock):
+    watchdog.ready()
+    watchdog.reload(lambda: "restart to use queue.url")
+    assert systemd.heard[-2:] == [("reloading",), ("ready", "Working; restart to use queue.url")]
+    look_for(watchdog, clock, 10)
+    assert systemd.of("status")[-1] == ["Working; restart to use queue.url"]
+    watchdog.reload(lambda: "")
+    assert systemd.heard[-1] == ("ready", "Working")
+
+
+def test_without_a_manager_nothing_is_looked_at(health, clock):
+    nobody = Recorder()
+    nobody.listens = False
+    look_for(Watchdog(nobody, health, clock), clock, 100)
+    assert nobody.heard == []
+
+
+def test_figures_are_words():
+    outcomes = {"received": 1_204, "applied": 1_200, "dead_lettered": 4}
+    assert figures_in_words(outcomes, 3) == (
+        "1,204 received: 1,200 applied, 4 dead-lettered; 3 held"
+    )

@@ -1,0 +1,60 @@
+"""Builds what is seen from outside, from the settings."""
+
+from worker.app.current import Current
+from worker.consumer import Consumer, Tally
+from worker.health import Health
+from worker.metrics import Metrics
+from worker.outside import Outside
+from worker.queue import Queue
+from worker.settings import Settings
+from worker.store import Store
+
+
+def make_outside(settings: Settings) -> Outside:
+    """Make it; nobody is answered yet."""
+    return Outside(
+        health=Health(),
+        metrics=Metrics(),
+        listen=settings.http.address,
+        file=settings.health.file,
+    )
+
+
+def watch(
+    outside: Outside, consumer: Consumer, queue: Queue, store: Store, current: Current
+) -> None:
+    """Have the outside look at a worker, and at its far sides now and then."""
+    outside.watch(
+        _Work(consumer, current),
+        queue.name,
+        {
+            "queue": queue.counts,
+            "dead_letter_queue": queue.dead_letter_counts,
+            "store": store.figures,
+        },
+    )
+
+
+class _Work:
+    """The loops, as far as they can be looked at."""
+
+    def __init__(self, consumer: Consumer, current: Current) -> None:
+        self._consumer = consumer
+        self._current = current
+
+    @property
+    def tally(self) -> Tally:
+        return self._consumer.tally
+
+    @property
+    def held(self) -> int:
+        return self._consumer.held
+
+    @property
+    def idle(self) -> bool:
+        return self._consumer.idle
+
+    @property
+    def delivered(self) -> int:
+        relay = self._current.relay
+        return relay.delivered if relay else 0

@@ -1,0 +1,89 @@
+"""Reading the settings again while the worker works.
+
+What the core and the relay are made of is made anew and put in the place of what was in force; the
+loops, which hold messages, stay as they are. So no message is given back, and none waits.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import structlog
+
+from worker.app import make_relay, say_what_nobody_delivers
+from worker.app.current import Current
+from worker.errors import Misconfigured, Unavailable
+from worker.health import Health
+from worker.log import configure_logging
+from worker.settings import Settings
+from worker.store import Store
+
+if TYPE_CHECKING:
+    from worker.relay import Relay
+
+LIVE = frozenset({"log", "notify", "policy", "slack", "sns", "suppression"})
+"""Sections that can change at any time; the others are what connections and threads are made of."""
+_OF_THE_RELAY = ("notify", "slack", "suppression")
+_RESTART = "restart the service to use it: systemctl restart ses-worker"
+
+log = structlog.get_logger()
+
+
+def reload(
+    current: Current,
+    read: Callable[[], Settings],
+    store: Store,
+    health: Health,
+    stopping: threading.Event,
+) -> str:
+    """Read the settings again, and use what can be used at once; return what is left to do.
+
+    Settings that are wrong change nothing.
+    """
+    before = current.settings
+    try:
+        wanted = read()
+        after = _in_force(before, wanted)
+        changed, kept = list(_differences(before, after)), list(_differences(after, wanted))
+        afresh = any(getattr(after, name) != getattr(before, name) for name in _OF_THE_RELAY)
+        relay = make_relay(after, store, health) if afresh else current.relay
+    except Misconfigured as error:
+        log.error("settings.refused", error=str(error), hint="those of before are in force")  # noqa: TRY400 a trace says nothing
+        return "the settings that were to be reloaded are wrong, those of before are in force"
+    configure_logging(after.log.level, json=after.log.as_json)
+    current.settings, current.policy = after, after.as_policy()
+    if afresh:
+        _replace_relay(current, relay, stopping)
+        threading.Thread(target=_say_what_nobody_delivers, args=(after, store), daemon=True).start()
+    log.info("settings.reloaded", changed=changed)
+    if kept:
+        log.warning("settings.need_restart", settings=kept, hint=_RESTART)
+    return f"restart to use {', '.join(kept)}" if kept else ""
+
+
+def _in_force(before: Settings, wanted: Settings) -> Settings:
+    """What is wanted, as far as it can be had now."""
+    return before.model_copy(update={name: getattr(wanted, name) for name in LIVE})
+
+
+def _differences(one: Settings, other: Settings) -> Iterator[str]:
+    for section in Settings.model_fields:
+        ours, theirs = getattr(one, section), getattr(other, section)
+        for key in type(ours).model_fields:
+            if getattr(ours, key) != getattr(theirs, key):
+                yield f"{section}.{key}"
+
+
+def _replace_relay(current: Current, relay: "Relay | None", stopping: threading.Event) -> None:
+    """What the one has begun it finishes; the rest is in the outbox, for the other."""
+    old, current.relay = current.relay, relay
+    if old and not old.finish(stopping):
+        current.retired.append(old)
+    if relay:
+        relay.start()
+
+
+def _say_what_nobody_delivers(settings: Settings, store: Store) -> None:
+    with suppress(Unavailable):
+        say_what_nobody_delivers(settings, store)

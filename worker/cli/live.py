@@ -1,0 +1,119 @@
+"""`ses-worker check --live`: how the worker on this machine is, by its health file or /readyz."""
+
+import http.client
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from msgspec import Struct
+
+from worker.cli.exits import Exit
+from worker.health import Late, Trouble
+from worker.masking import harmless
+from worker.outside.health_file import STALE_SECONDS
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+ANSWER_SECONDS = 3.0
+MOST_BYTES = 1_000_000
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 not listened to: asked
+"""Where to ask one that listens to everybody."""
+
+
+class Said(Struct, frozen=True):
+    """What is read of an answer."""
+
+    phase: str
+    alive: bool
+    ready: bool
+    troubles: list[Trouble] = []
+    late: list[Late] = []
+    written_unix: float | None = None
+
+
+class Life(Struct, frozen=True, kw_only=True):
+    """How a worker is."""
+
+    status: str
+    """`ready`; `alive`: not ready, for reasons; `late`: a loop hangs; `stale`: its file is old;
+    `silent`: nobody is there, or nobody answers."""
+    reasons: list[str]
+    asked: str
+    """Which file or address."""
+
+    @property
+    def is_alive(self) -> bool:
+        """A restart would mend nothing."""
+        return self.status in {"ready", "alive"}
+
+
+def live(settings: "Settings", *, as_json: bool) -> int:
+    """Say how the worker is; return 0 if it is alive, ready or not, else 1."""
+    found = look(settings)
+    if as_json:
+        click.echo(json.dumps({"alive": found.is_alive, **msgspec.to_builtins(found)}))
+    else:
+        reasons = "".join(f"\n  {reason}" for reason in found.reasons)
+        click.echo(f"{found.status} ({found.asked}){reasons}")
+    return Exit.DONE if found.is_alive else Exit.FAILED
+
+
+def look(settings: "Settings") -> Life:
+    """Read the health file if there is one, else ask where the worker listens."""
+    path, listen = settings.health.file, settings.http.address
+    if path and (path.exists() or not listen):
+        return _read(path)
+    if listen and listen.port:
+        return _ask(_ANY.get(listen.host, listen.host), listen.port)
+    return Life(
+        status="silent",
+        reasons=["health.file and http.listen are both empty: there is nothing to ask"],
+        asked="nobody",
+    )
+
+
+def _read(path: Path) -> Life:
+    try:
+        with path.open("rb") as file:
+            said = _understood(file.read(MOST_BYTES))
+    except OSError as error:
+        return Life(status="silent", reasons=[f"{error.strerror}: no worker runs"], asked=str(path))
+    except msgspec.DecodeError as error:
+        return Life(status="stale", reasons=[f"no health file: {error}"], asked=str(path))
+    age = time.time() - (said.written_unix or 0)
+    if age > STALE_SECONDS:
+        reason = f"written {age:.0f} s ago; every {STALE_SECONDS / 3:.0f} s is usual"
+        return Life(status="stale", reasons=[reason], asked=str(path))
+    return _judged(said, str(path))
+
+
+def _ask(host: str, port: int) -> Life:
+    shown = f"[{host}]" if ":" in host else host
+    asked = f"http://{shown}:{port}/readyz"
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/readyz")
+        said = _understood(connection.getresponse().read(MOST_BYTES))
+    except (OSError, http.client.HTTPException) as error:
+        return Life(status="silent", reasons=[harmless(str(error))], asked=asked)
+    except msgspec.DecodeError:
+        return Life(status="silent", reasons=["what answers is no worker"], asked=asked)
+    finally:
+        connection.close()
+    return _judged(said, asked)
+
+
+def _understood(text: bytes) -> Said:
+    return msgspec.json.decode(text, type=Said)
+
+
+def _judged(said: Said, asked: str) -> Life:
+    reasons = [f"{one.loop} is late by {one.seconds:.0f} s" for one in said.late]
+    reasons += [f"{one.what}: {one.error}" for one in said.troubles]
+    reasons += [] if said.phase == "working" else [f"it is {said.phase}"]
+    status = "ready" if said.ready else "alive" if said.alive else "late"
+    return Life(status=status, reasons=[harmless(reason) for reason in reasons], asked=asked)

@@ -1,0 +1,63 @@
+"""systemd's journal, told in its own protocol, where standard error ends in it.
+
+A line is the same text as elsewhere, and has fields beside it to choose by: its level as
+`PRIORITY`, its event as `EVENT` (https://systemd.io/JOURNAL_NATIVE_PROTOCOL).
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import TextIO
+
+SOCKET = "/run/systemd/journal/socket"
+PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+"""syslog's; what is none of these is as good as info."""
+
+
+class Journal:
+    """Thread-safe: a line is a datagram."""
+
+    def __init__(self, address: str = SOCKET) -> None:
+        self._address = address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def write(self, text: str, *, level: str, event: str) -> bool:
+        """Write a line; false where it could not be, as when it is too long for a datagram."""
+        fields = {
+            "MESSAGE": text,
+            "PRIORITY": str(PRIORITIES.get(level, PRIORITIES["info"])),
+            "SYSLOG_IDENTIFIER": "ses-worker",
+            "EVENT": event,
+        }
+        try:
+            self._socket.sendto(b"".join(map(_field, fields, fields.values())), self._address)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Write no more."""
+        self._socket.close()
+
+
+def journal_behind(stream: TextIO, environment: Mapping[str, str]) -> Journal | None:
+    """The journal, if that is where a stream ends."""
+    return Journal() if ends_in_journal(stream, environment) else None
+
+
+def ends_in_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Tell whether systemd has connected a stream to the journal, and it still is."""
+    wanted = environment.get("JOURNAL_STREAM")
+    if not wanted:
+        return False
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return wanted == f"{found.st_dev}:{found.st_ino}"
+
+
+def _field(name: str, value: str) -> bytes:
+    """With its length before it, for it may have several lines."""
+    data = value.encode("utf-8", "backslashreplace")
+    return b"%s\n%s%s\n" % (name.encode(), len(data).to_bytes(8, "little"), data)

@@ -1,0 +1,81 @@
+"""How a worker is seen from outside: metrics, health and readiness, over HTTP and in a file.
+
+Threads of their own do it. Nothing here is on a message's path, and no trouble here is trouble of
+the worker's: it is said, and tried again.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from worker.health import Health
+from worker.metrics import Metrics
+from worker.outside.collector import Collector, Work
+from worker.outside.health_file import HealthFile
+from worker.outside.measuring import Measure, Measuring
+from worker.outside.pages import Pages
+
+STOP_SECONDS = 2.0
+"""To wait for the threads at the end; they hold nothing that could be lost."""
+
+__all__ = ["Measure", "Outside", "Work"]
+
+
+class Outside:
+    """What the outside may ask, from the first moment of a process to its last."""
+
+    def __init__(
+        self,
+        *,
+        health: Health,
+        metrics: Metrics,
+        listen: tuple[str, int] | None = None,
+        file: Path | None = None,
+    ) -> None:
+        self.health = health
+        self.metrics = metrics
+        self._measuring = Measuring()
+        self._collector = Collector(health, metrics, self._measuring)
+        self._listen = listen
+        self._file = HealthFile(file, health) if file else None
+        self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        """Begin to answer: that the worker is starting."""
+        if self._listen:
+            # Only here: who is not listened to needs no HTTP.
+            from worker.outside.server import serve  # noqa: PLC0415
+
+            pages = Pages(self.health, self.metrics.registry)
+            self._begin("http", serve, self._listen, pages.answer, self._over)
+        if self._file:
+            self._begin("health-file", self._file.keep, self._over)
+        return self
+
+    def watch(self, work: Work, queue: str, measures: dict[str, Measure]) -> None:
+        """Look at a worker that has its parts: its tally at every scrape, far sides at times."""
+        self._collector.watch(work, queue)
+        if self._file:
+            self._file.tally = work.tally
+        if self._listen:
+            self._begin("measuring", self._measuring.keep, measures, self._over)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Answer no more."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+
+    def _begin(self, name: str, run: Callable[..., None], *arguments: object) -> None:
+        """Start a thread; a daemon, so that whatever it hangs in cannot keep the process."""
+        thread = threading.Thread(target=run, args=arguments, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
