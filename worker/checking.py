@@ -1,6 +1,6 @@
 """`ses-worker check`: looks at the whole path from SES to the database, and changes nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -14,7 +14,7 @@ from worker.checks.commands import set_queue
 from worker.checks.database import judge_database, judge_no_database
 from worker.checks.dead_letters import DEAD_LETTERS, judge_dead_letters, read_redrive
 from worker.checks.encryption import ENCRYPTION, Encrypted, judge_encryption
-from worker.checks.facts import Blank, FeedbackFacts, QueueFacts, TopicFacts, read_arn
+from worker.checks.facts import Blank, FeedbackFacts, QueueFacts, TopicFacts, Unseen, read_arn
 from worker.checks.feedback import FEEDBACK, judge_feedback
 from worker.checks.findings import Check, Finding, Status
 from worker.checks.queue import QUEUE, judge_queue
@@ -128,9 +128,8 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
     else:
         yield judge_no_topic(queue)
         yield from _skipped("no topic is known", TOPIC, FEEDBACK)
-    there = [facts for facts in topics.values() if isinstance(facts, TopicFacts)]
     fed = [queue, letters] if letters and takes_from_sns else [queue]
-    yield from judge_encryption(*_encrypted(aws, fed, there))
+    yield from judge_encryption(*_encrypted(aws, fed, topics))
     removes = bool(settings.suppression.remove)
     yield from judge_account(looking.account(aws), aws.region, removes=removes)
 
@@ -175,12 +174,12 @@ def _feedback(wishes: Wishes, aws: Aws, arns: Sequence[str]) -> FeedbackFacts:
 
 
 def _encrypted(
-    aws: Aws, queues: Sequence[QueueFacts], topics: Sequence[TopicFacts]
+    aws: Aws, queues: Sequence[QueueFacts], topics: Mapping[str, TopicFacts | Blank]
 ) -> Iterator[Encrypted]:
     """Whom SNS writes to, and whom SES does."""
     own = read_arn(queues[0].arn)
     account = own.account if own else ""
-    sns = Caller(service=admission.SNS, account=account, arn=topics[0].arn if topics else "")
+    sns = Caller(service=admission.SNS, account=account, arn=next(iter(topics), ""))
     for one in queues:
         key = one.text("KmsMasterKeyId")
         facts = looking.key(aws, key, aws.region) if key else None
@@ -188,10 +187,12 @@ def _encrypted(
         mend = set_queue(one.url, aws.region, SqsManagedSseEnabled="true") if bare else ""
         yield Encrypted(f"the queue {one.name}", sns, facts, mend)
     ses = Caller(service=topic.SES, account=account)
-    for named in topics:
-        key = named.attributes.get("KmsMasterKeyId", "")
-        facts = looking.key(aws, key, looking.region(named.arn)) if key else None
-        yield Encrypted(f"the topic {named.arn}", ses, facts)
+    for arn, named in topics.items():
+        if isinstance(named, Unseen):
+            yield Encrypted(f"the topic {arn}", ses, named)
+        elif isinstance(named, TopicFacts) and (used := named.attributes.get("KmsMasterKeyId")):
+            facts = looking.key(aws, used, looking.region(arn))
+            yield Encrypted(f"the topic {arn}", ses, facts)
 
 
 def _slack(settings: Settings, *, send: bool) -> Finding:

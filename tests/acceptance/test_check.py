@@ -7,6 +7,7 @@ import pytest
 from wiring import QUEUE_URL, REGION, TOPIC
 
 from worker.demo.standins.slack_faults import refused
+from worker.store import ensure_schema, open_store
 
 CHECKS = [
     "settings", "database", "queue", "dead letters", "queue policy", "topic", "subscription",
@@ -15,9 +16,9 @@ CHECKS = [
 
 
 @pytest.fixture
-def healthy(run, wiring, slack):
+def healthy(wiring, slack, environment):
     """Everything is as it should be."""
-    assert run("db", "upgrade").status == 0
+    ensure_schema(open_store(environment["SES_WORKER_STORE__URL"]), migrate=True)
     return wiring
 
 
@@ -102,11 +103,20 @@ def test_the_commands_that_are_advised_mend_it(run, healthy, look):
     assert look(status=0) == []
 
 
+def test_what_mends_it_stands_below_the_table_unbroken(terminal, healthy):
+    healthy.unsubscribe()
+    done = terminal("check")
+    assert done.status == 1
+    mend = "subscription → ses-worker provision --queue feedback --topic bounces"
+    assert mend in done.out.splitlines()
+
+
 def test_what_may_not_be_looked_at_is_said_and_is_no_failure(healthy, door, look):
     door.denied |= {"sns:GetTopicAttributes", "ses:GetAccount"}
     found = look(status=0)
     assert [(one["check"], one["status"]) for one in found] == [
         ("topic", "unseen"),
+        ("encryption", "unseen"),  # of the topic
         ("account", "unseen"),
     ]
 

@@ -52,7 +52,7 @@ def test_what_may_not_be_looked_at_is_said_and_not_guessed(wiring, door, look):
     assert {one.status for one in found} == {"unseen"}
     assert {one.said.rpartition(": ")[2].split()[0] for one in found} == door.denied
     assert [one.check for one in found] == [
-        "topic", "subscription", "feedback", "feedback", "account",
+        "topic", "subscription", "feedback", "feedback", "encryption", "account",
     ]  # fmt: skip
 
 

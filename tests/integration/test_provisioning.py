@@ -65,6 +65,18 @@ def test_others_who_are_let_in_stay_let_in(wiring, provision):
     assert said(provision()) == []
 
 
+def test_a_second_topic_leaves_the_first_its_place(wiring, provision):
+    wiring.set_queue(Policy="")
+    provision()
+    provision(topic="second")
+    found = json.loads(attributes(wiring)["Policy"])["Statement"]
+    assert [one["Condition"]["ArnEquals"]["aws:SourceArn"] for one in found] == [
+        TOPIC,
+        TOPIC.replace("bounces", "second"),
+    ]
+    assert len({one["Sid"] for one in found}) == 2
+
+
 def test_a_deny_is_nobodys_to_overrule(wiring, provision):
     wiring.set_queue(Policy=policy(QUEUE, TOPIC, Effect="Deny"))
     plan = provision()

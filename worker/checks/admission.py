@@ -46,12 +46,12 @@ def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> It
     caller = Caller(service=SNS, account=found.account if found else "", arn=topic)
     match judge(statements, caller, SEND):
         case Verdict.NO:
-            said = f"the policy of {queue.name} does not let {topic} in: what it delivers is lost"
+            said = (
+                f"the policy of {queue.name} does not let {topic} in: what it delivers is refused"
+            )
             yield POLICY.wrong(said, provision(queue.name, topic))
         case Verdict.DENIED:
-            said = (
-                f"a Deny in the policy of {queue.name} keeps {topic} out: what it delivers is lost"
-            )
+            said = f"a Deny in the policy of {queue.name} refuses what {topic} delivers"
             yield POLICY.wrong(said, "take that statement out of the queue's policy")
         case Verdict.PERHAPS:
             said = f"whether {topic} is let in depends on conditions that are not judged here"

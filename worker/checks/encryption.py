@@ -21,7 +21,7 @@ class Encrypted(Struct, frozen=True):
     what: str
     """Such as `the queue ses-feedback`."""
     caller: Caller
-    key: KeyFacts | None
+    key: KeyFacts | Unseen | None
     """None: no key of KMS."""
     mend: str = ""
     """What encrypts it, where nothing does."""
@@ -35,11 +35,14 @@ def judge_encryption(*those: Encrypted) -> list[Finding]:
     ]
     if faults:
         return faults
-    keys = [f"{one.what}: {one.key.id}" for one in those if one.key]
+    keys = [f"{one.what}: {one.key.id}" for one in those if isinstance(one.key, KeyFacts)]
     return [ENCRYPTION.ok(", ".join(keys) if keys else "no key of KMS is in the way")]
 
 
-def _faults(one: Encrypted, key: KeyFacts) -> Iterator[Finding]:
+def _faults(one: Encrypted, key: KeyFacts | Unseen) -> Iterator[Finding]:
+    if isinstance(key, Unseen):
+        yield ENCRYPTION.unseen(f"{one.what}: whether a key of KMS encrypts it; {key}")
+        return
     service = one.caller.service
     if key.id.endswith(("alias/aws/sqs", "alias/aws/sns")) or _is_awss(key.metadata):
         said = f"{one.what} is encrypted with {key.id}, AWS's own key, which {service} may not use"

@@ -90,14 +90,15 @@ def _show(findings: Sequence["Finding"]) -> None:
 
     from worker.masking import printable
 
-    table = Table(show_lines=False)
+    table = Table()
     table.add_column("check", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("what was looked at", overflow="fold")
     for finding in findings:
-        said = Text(printable(finding.said))
-        if finding.mend:
-            said.append(f"\n→ {printable(finding.mend)}", style="bold")
         status = Text(finding.status, style=_COLOURS[finding.status])
-        table.add_row(finding.check, status, said)
+        table.add_row(finding.check, status, Text(printable(finding.said)))
     screen().print(table)
+    # Below, where no line is broken: it is to be pasted into a shell.
+    for finding in findings:
+        if finding.mend:
+            click.echo(f"{finding.check} → {printable(finding.mend)}")

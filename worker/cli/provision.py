@@ -12,7 +12,7 @@ from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
     from worker.provisioning.doing import Provision
-    from worker.provisioning.plan import Plan, Step
+    from worker.provisioning.steps import Plan, Step
     from worker.settings import Settings
 
 

@@ -1,4 +1,5 @@
 """`ses-worker provision`: makes the path from SES to the queue, or completes it.
 
-`wanted` is what there should be, `plan` what is missing of it, `doing` looks and does.
+`wanted` is what there should be, `plan` what is missing of it (`queues`, `topics`, `feedback`, in
+`steps`), `doing` looks and does.
 """

@@ -19,7 +19,8 @@ from worker.checks.facts import (
 )
 from worker.errors import Refused
 from worker.plumbing import Aws, looking
-from worker.provisioning.plan import Found, Plan, Step, make_plan
+from worker.provisioning.plan import Found, make_plan
+from worker.provisioning.steps import Plan, Step
 from worker.provisioning.wanted import Names
 from worker.settings import Settings
 

@@ -1,0 +1,83 @@
+"""What is missing of the two queues. Pure."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from worker.checks.admission import SEND, SNS
+from worker.checks.facts import QueueFacts
+from worker.checks.statements import Caller
+from worker.provisioning import wanted
+from worker.provisioning.steps import Door, Plan, Step, merge, texts
+from worker.provisioning.wanted import Names
+
+
+def plan_dead_letter_queue(plan: Plan, names: Names, queue: QueueFacts | None) -> None:
+    """Have the dead-letter queue, and let SNS put there what it cannot deliver."""
+    attributes = wanted.dead_letter_attributes(names)
+    if queue is None:
+        plan.steps.append(_create(names.dead_letter_queue, attributes, "dead-letter queue"))
+        return
+    _complete(plan, names, queue, attributes, names.dead_letter_arn)
+
+
+def plan_queue(plan: Plan, names: Names, queue: QueueFacts | None) -> None:
+    """Have the queue with its redrive policy, and let the topic in."""
+    attributes = wanted.queue_attributes(names)
+    if queue is None:
+        plan.steps.append(_create(names.queue, attributes, "queue"))
+        return
+    _complete(plan, names, queue, attributes, names.queue_arn)
+
+
+def _create(name: str, attributes: Mapping[str, Any], what: str) -> Step:
+    return Step(
+        service="sqs",
+        operation="create_queue",
+        arguments={"QueueName": name, "Attributes": texts(attributes)},
+        said=f"create the {what} {name}",
+    )
+
+
+def _complete(
+    plan: Plan, names: Names, queue: QueueFacts, attributes: Mapping[str, Any], arn: str
+) -> None:
+    missing: dict[str, str] = {}
+    caller = Caller(service=SNS, account=names.account, arn=names.topic_arn)
+    door = Door(wanted.topic_may_send(names, arn), caller, SEND)
+    if policy_text := merge(plan, f"queue {queue.name}", queue.text("Policy"), door):
+        missing["Policy"] = policy_text
+    if "RedrivePolicy" in attributes and not queue.text("RedrivePolicy"):
+        missing["RedrivePolicy"] = json.dumps(attributes["RedrivePolicy"])
+    if names.key and not queue.text("KmsMasterKeyId"):
+        missing["KmsMasterKeyId"] = names.key
+    if missing:
+        plan.steps.append(
+            Step(
+                service="sqs",
+                operation="set_queue_attributes",
+                arguments={"Attributes": missing},
+                queue=queue.name,
+                said=f"set {', '.join(missing)} of the queue {queue.name}",
+            )
+        )
+    for name, text in texts(attributes).items():
+        if name not in missing and not _is_same(name, queue.text(name), text):
+            plan.left.append(
+                f"queue {queue.name}: {name} is {queue.text(name) or 'not set'}, not {text}"
+            )
+
+
+def _is_same(name: str, there: str, text: str) -> bool:
+    if name == "Policy":
+        return True  # it was judged by what it lets in
+    if name == "SqsManagedSseEnabled" and not there:
+        return True  # a key of KMS in its place
+    if name != "RedrivePolicy":
+        return there == text
+    try:
+        # SQS shows the count as it was given, a number or a text.
+        one, other = json.loads(there), json.loads(text)
+        return [str(v) for v in one.values()] == [str(one_of) for one_of in other.values()]
+    except (ValueError, AttributeError):
+        return False
