@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions as failures
+import botocore.session
 from botocore.config import Config
 
 from worker import __version__
@@ -79,7 +80,17 @@ def region_in(queue_url: str) -> str | None:
 
 
 def make_client(service: str, region: str, *, wait_seconds: int = 0, connections: int = 10) -> Any:
-    """Make a client from fresh credentials; thread-safe.
+    """Make a client, as `make_client_and_session` does."""
+    client, _ = make_client_and_session(
+        service, region, wait_seconds=wait_seconds, connections=connections
+    )
+    return client
+
+
+def make_client_and_session(
+    service: str, region: str, *, wait_seconds: int, connections: int
+) -> tuple[Any, Any]:
+    """Make a client from fresh credentials, thread-safe, and tell botocore's session behind it.
 
     It never retries by itself: a second ReceiveMessage hides the messages of a lost answer, and
     how to back off is ours to say. A fixed `user_agent`, and no check of parameters that are
@@ -104,8 +115,9 @@ def make_client(service: str, region: str, *, wait_seconds: int = 0, connections
     logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
     with translated():
         try:
-            session: Any = boto3.Session()
-            return session.client(service, config=config)
+            core = botocore.session.get_session()
+            session: Any = boto3.Session(botocore_session=core)
+            return session.client(service, config=config), core
         except failures.BotoCoreError as error:
             raise NoIdentity(f"AWS: {error}") from error
 

@@ -19,6 +19,7 @@ from worker.queue import (
     as_received,
     unsettled,
 )
+from worker.sqs.digests import whole
 
 HIDDEN_SECONDS = 60
 """How long a letter that was looked at is hidden from others, unless it is given back before."""
@@ -52,10 +53,11 @@ class _Named(Queue):
 class DeadLetterQueue(_Named):
     """Where dead letters lie. Every call raises what those of `Queue` raise."""
 
-    def __init__(self, url: str, *, region: str) -> None:
+    def __init__(self, url: str, *, region: str, lean: bool = True) -> None:
         super().__init__(
             url,
             region=region,
+            lean=lean,
             visibility_seconds=HIDDEN_SECONDS,
             wait_seconds=POLL_SECONDS,
             connections=2,
@@ -78,7 +80,7 @@ class DeadLetterQueue(_Named):
                 as_received(message, now, lease_from + HIDDEN_SECONDS),
                 message.get("Attributes", {}).get("DeadLetterQueueSourceArn", ""),
             )
-            for message in answer.get("Messages", ())
+            for message in whole(answer, self.name)
         ]
 
     def retention(self) -> timedelta:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+import structlog
 from msgspec import Struct
 
 from worker import __version__, clock
@@ -18,12 +19,13 @@ from worker.aws import (
     STALE_CREDENTIALS,
     AwsRefused,
     NoIdentity,
-    make_client,
     translated,
 )
 from worker.errors import Refused, Unavailable
 from worker.masking import harmless
 from worker.model import DeadLetter, Received
+from worker.sqs import Clients, connect
+from worker.sqs.digests import whole
 
 LARGEST_BATCH = 10
 """Messages in one receive, entries in one batch call."""
@@ -36,6 +38,7 @@ LONGEST_HOLD_SECONDS = 43_200
 LATE_SECONDS = 5
 """An answer that comes so long after the end of its long poll has lain somewhere for a while."""
 
+log = structlog.get_logger()
 
 Item = TypeVar("Item")
 
@@ -78,17 +81,20 @@ class Queue:
         visibility_seconds: int = 60,
         wait_seconds: int = 20,
         connections: int = 10,
+        lean: bool = True,
     ) -> None:
+        """Nothing is called yet; `lean`: what the path asks for, where it can, by `worker.sqs`."""
         self.url = url
         self._dead_letter_url = dead_letter_url
         self._redrive_policy: str | None = None
         self.visibility_seconds = visibility_seconds
         self._connect = partial(
-            make_client, "sqs", region, wait_seconds=wait_seconds, connections=connections
+            connect, url, region, lean=lean, wait_seconds=wait_seconds, connections=connections
         )
         self._turn = threading.Lock()
-        self._client: Any = None
-        """Made when it is first needed, and anew after trouble with credentials."""
+        self._clients: Clients | None = None
+        """Made when they are first needed, and anew after trouble with credentials."""
+        self._has_told = False
 
     @property
     def name(self) -> str:
@@ -133,9 +139,8 @@ class Queue:
         # have begun as soon as it asked.
         is_late = now > asked_at + wait_seconds + LATE_SECONDS
         lease_until = (asked_at if is_late else now) + self.visibility_seconds
-        # An empty list may be absent from the answer.
         return [
-            as_received(message, received_at, lease_until) for message in answer.get("Messages", ())
+            as_received(message, received_at, lease_until) for message in whole(answer, self.name)
         ]
 
     def delete(self, messages: Sequence[Received]) -> list[Unsettled[Received]]:
@@ -240,37 +245,39 @@ class Queue:
         answer = self._ask("get_queue_attributes", request)
         return dict(answer.get("Attributes", {}))
 
-    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+    def _call(self, operation: str, **arguments: Any) -> Mapping[str, Any]:
         return self._ask(operation, {"QueueUrl": self.url} | arguments)
 
-    def _ask(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _ask(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
-            return self._call_once(operation, request)
+            return self._ask_once(operation, request)
         except AwsRefused as refused:
             if refused.code not in STALE_CREDENTIALS:
                 raise
-        return self._call_once(operation, request)  # as somebody else, perhaps
+        return self._ask_once(operation, request)  # as somebody else, perhaps
 
-    def _call_once(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        client = self._client or self._connected()
+    def _ask_once(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        clients = self._clients or self._connected()
         try:
             with translated():
-                answer: dict[str, Any] = getattr(client, operation)(**request)
-                return answer
+                return clients.ask(operation, request)
         except (AwsRefused, NoIdentity) as error:
             if not isinstance(error, AwsRefused) or error.code in STALE_CREDENTIALS:
-                self._forget(client)
+                self._forget(clients)
             raise
 
-    def _connected(self) -> Any:
+    def _connected(self) -> Clients:
         with self._turn:
-            client = self._client = self._client or self._connect()
-        return client
+            clients = self._clients = self._clients or self._connect()
+            if clients.why_not and not self._has_told:
+                self._has_told = True
+                log.info("queue.boto3_used", queue=self.name, reason=clients.why_not)
+        return clients
 
-    def _forget(self, client: Any) -> None:
+    def _forget(self, clients: Clients) -> None:
         with self._turn:
-            if self._client is client:  # else somebody has made another since
-                self._client = None
+            if self._clients is clients:  # else somebody has made others since
+                self._clients = None
 
 
 def read_redrive_target(policy: str) -> str | None:
@@ -282,9 +289,9 @@ def read_redrive_target(policy: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def as_received(message: dict[str, Any], received_at: datetime, lease_until: float) -> Received:
+def as_received(message: Mapping[str, Any], received_at: datetime, lease_until: float) -> Received:
     """Read a message as ReceiveMessage answers it."""
-    system = message.get("Attributes", {})
+    system = message.get("Attributes") or {}
     sent = system.get("SentTimestamp")
     return Received(
         message_id=message["MessageId"],
@@ -294,7 +301,7 @@ def as_received(message: dict[str, Any], received_at: datetime, lease_until: flo
         received_at=received_at,
         lease_until=lease_until,
         sent_at=datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else None,
-        attributes=message.get("MessageAttributes", {}),
+        attributes=message.get("MessageAttributes") or {},
     )
 
 
@@ -306,8 +313,8 @@ def tens(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 
 def unsettled(items: Sequence[Item], answer: Mapping[str, Any]) -> list[Unsettled[Item]]:
     """Read every entry of the answer: a 200 may carry failures, or not mention an entry."""
-    done = {entry["Id"] for entry in answer.get("Successful", ())}
-    failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
+    done = {entry["Id"] for entry in answer.get("Successful") or ()}
+    failed = {entry["Id"]: entry for entry in answer.get("Failed") or ()}
     found = []
     for number, item in enumerate(items):
         if (name := str(number)) not in done:

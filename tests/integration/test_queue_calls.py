@@ -11,6 +11,7 @@ from worker import clock
 from worker.aws import AwsRefused
 from worker.model import DeadLetter, Reason
 from worker.queue import Queue, Unsettled, unsettled
+from worker.sqs import Clients
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
@@ -28,9 +29,9 @@ def url(twin):
     return twin.create_queue("feedback", dead_letter="feedback-dlq", max_receive_count=5)
 
 
-@pytest.fixture
-def queue(url):
-    return Queue(url, region="us-east-1", visibility_seconds=77, wait_seconds=1)
+@pytest.fixture(params=[True, False], ids=["lean", "boto3"])
+def queue(url, request):
+    return Queue(url, region="us-east-1", visibility_seconds=77, wait_seconds=1, lean=request.param)
 
 
 class TestCredentials:
@@ -47,15 +48,15 @@ class TestCredentials:
                     raise clients.error
                 return {}
 
-        class Clients(list):
+        class Made(list):
             error = None
 
             def make(self, *_, **__):
                 self.append(Client(len(self)))
-                return self[-1]
+                return Clients(self[-1], None)
 
-        clients = Clients()
-        monkeypatch.setattr("worker.queue.make_client", clients.make)
+        clients = Made()
+        monkeypatch.setattr("worker.queue.connect", clients.make)
         return clients
 
     @pytest.mark.parametrize(

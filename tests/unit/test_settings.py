@@ -37,6 +37,7 @@ def test_without_anything_the_defaults_hold():
         "wait_seconds": 20,
         "visibility_seconds": 60,
         "pollers": 8,
+        "client": "lean",
     }
     assert settings.as_policy() == Policy(
         hard_bounce_pause=timedelta(days=30), soft_bounce_pause=timedelta(days=1)

@@ -50,6 +50,7 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
         visibility_seconds=settings.queue.visibility_seconds,
         wait_seconds=plan.wait_seconds,
         connections=plan.pollers + 2,  # whoever keeps the leases, and whoever measures
+        lean=settings.queue.is_lean,
     )
 
 

@@ -20,6 +20,7 @@ def make_source_queue(settings: Settings) -> SourceQueue:
         dead_letter_url=settings.queue.dead_letter_url,
         wait_seconds=POLL_SECONDS,
         connections=2,
+        lean=settings.queue.is_lean,
     )
 
 
@@ -33,4 +34,6 @@ def find_dead_letter_queue(
 
     """
     url = a_few_times(pause)(source.find_dead_letter_queue)
-    return DeadLetterQueue(url, region=region_of(settings)) if url else None
+    if not url:
+        return None
+    return DeadLetterQueue(url, region=region_of(settings), lean=settings.queue.is_lean)

@@ -28,6 +28,13 @@ class Migrate(StrEnum):
     MANUAL = "manual"
 
 
+class SqsClient(StrEnum):
+    """Who receives, deletes and changes visibility: our own client of three calls, or boto3."""
+
+    LEAN = "lean"
+    BOTO3 = "boto3"
+
+
 class LogFormat(StrEnum):
     """How a log line looks; auto: for people on a terminal, JSON elsewhere."""
 
@@ -59,6 +66,12 @@ class QueueSettings(Section):
     wait_seconds: Annotated[Whole, Field(ge=1, le=LONGEST_POLL_SECONDS)] = 20
     visibility_seconds: Annotated[Whole, Field(ge=1, le=LONGEST_VISIBILITY_SECONDS)] = 60
     pollers: Annotated[Whole, Field(ge=1, le=32)] = 8
+    client: SqsClient = SqsClient.LEAN
+
+    @property
+    def is_lean(self) -> bool:
+        """Our own client is wanted."""
+        return self.client is SqsClient.LEAN
 
     @field_validator("url", "dead_letter_url")
     @classmethod

@@ -1,0 +1,53 @@
+"""SQS's calls: three of them by a small client of our own, the rest by boto3.
+
+ReceiveMessage, DeleteMessageBatch and ChangeMessageVisibilityBatch are what a message's way
+costs. Whatever boto3 would do otherwise than ours leaves these to boto3, too.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from worker.aws import make_client_and_session, translated
+from worker.sqs.client import LeanClient
+from worker.sqs.rehearsal import Unfit, rehearse
+
+_OURS = frozenset({"receive_message", "delete_message_batch", "change_message_visibility_batch"})
+
+
+class Clients(Struct, frozen=True):
+    """Who makes which call. Thread-safe."""
+
+    boto3: Any
+    lean: LeanClient | None
+    why_not: str = ""
+    """Why there is no lean client although one was wanted."""
+
+    def ask(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make a call by boto3's name of it; answers and errors are boto3's, whoever makes it."""
+        client = self.lean if self.lean and operation in _OURS else self.boto3
+        answer: Mapping[str, Any] = getattr(client, operation)(**request)
+        return answer
+
+
+def connect(
+    queue_url: str, region: str, *, lean: bool, wait_seconds: int, connections: int
+) -> Clients:
+    """Make the clients from fresh credentials; nothing is asked of SQS.
+
+    Raises:
+        NoIdentity, AwsRefused: as for any call: there are no credentials, or they cannot be read.
+
+    """
+    boto3, session = make_client_and_session(
+        "sqs", region, wait_seconds=wait_seconds, connections=connections
+    )
+    if not lean:
+        return Clients(boto3, None)
+    try:
+        with translated():
+            part = rehearse(boto3, session, queue_url)
+    except Unfit as unfit:
+        return Clients(boto3, None, str(unfit))
+    return Clients(boto3, LeanClient(part))

@@ -1,0 +1,99 @@
+"""What SQS answers to the three calls, as far as anybody here wants to know, and how it refuses.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+"""
+
+import http.client
+from contextlib import suppress
+from typing import Any, NotRequired, TypedDict
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from worker.sqs.http import Answer
+
+
+class Attribute(TypedDict):
+    """A message attribute, in boto3's shape."""
+
+    DataType: str
+    StringValue: NotRequired[str]
+    BinaryValue: NotRequired[bytes]
+
+
+class Message(TypedDict):
+    """A message, in boto3's shape."""
+
+    MessageId: str
+    ReceiptHandle: str
+    Body: str
+    MD5OfBody: NotRequired[str | None]
+    Attributes: NotRequired[dict[str, str] | None]
+    MessageAttributes: NotRequired[dict[str, Attribute] | None]
+
+
+class Messages(TypedDict):
+    """The answer to ReceiveMessage."""
+
+    Messages: NotRequired[list[Message] | None]
+
+
+class Done(TypedDict):
+    """An entry of a batch that succeeded."""
+
+    Id: str
+
+
+class Failed(TypedDict):
+    """One that failed."""
+
+    Id: str
+    Code: str
+    SenderFault: bool
+
+
+class Batch(TypedDict):
+    """The answer to a batch call."""
+
+    Successful: NotRequired[list[Done] | None]
+    Failed: NotRequired[list[Failed] | None]
+
+
+messages = msgspec.json.Decoder(Messages)
+batch = msgspec.json.Decoder(Batch)
+_anything = msgspec.json.Decoder()
+
+
+def refusal(answer: Answer, operation: str) -> ClientError:
+    """Read how SQS, or what stands before it, says no; as boto3 reads it."""
+    code, text = _code_and_text(answer)
+    said: Any = {
+        "Error": {"Code": code, "Message": text},
+        "ResponseMetadata": {
+            "HTTPStatusCode": answer.status,
+            "RequestId": answer.headers.get("x-amzn-requestid", ""),
+        },
+    }
+    return ClientError(said, operation)
+
+
+def _code_and_text(answer: Answer) -> tuple[str, str]:
+    """Tell the older protocol's code, where there is one, for it is the one that is documented."""
+    status, trimmed = str(answer.status), answer.body.strip()
+    if answer.status >= 500 and (not trimmed or trimmed.startswith(b"<html>")):
+        return status, http.client.responses.get(answer.status, "")
+    said = _said(answer.body)
+    code = said.get("__type")
+    code = code if isinstance(code, str) else status
+    code = code.partition(":")[0].rpartition("#")[2]
+    older = answer.headers.get("x-amzn-query-error", "").split(";")
+    text = said.get("message", said.get("Message", ""))
+    return older[0] if len(older) == 2 and older[0] else code, str(text)
+
+
+def _said(body: bytes) -> dict[str, Any]:
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        said = _anything.decode(body or b"{}")
+        if isinstance(said, dict):
+            return said
+    return {"message": body.decode(errors="replace")}  # a page, perhaps

@@ -1,0 +1,131 @@
+"""One connection to SQS, kept open between calls."""
+
+import select
+import socket
+import time
+from ssl import SSLContext, SSLError, SSLSocket
+
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ReadTimeoutError,
+)
+from botocore.exceptions import SSLError as CannotTrustError
+
+from worker.sqs.http import Answer, Damaged, Stream, read_answer
+from worker.sqs.places import Place
+
+SLOWEST_SECONDS = 20
+"""For a whole answer, on top of how long its first byte may take."""
+_CHUNK_BYTES = 65_536
+
+
+class Dropped(ConnectionClosedError):
+    """The far side had gone before the first byte of an answer: it may not have seen the call."""
+
+
+class DamagedAnswer(HTTPClientError):
+    """What came is no answer of SQS; what was asked for may have been done."""
+
+    fmt = "the answer of {endpoint_url} cannot be used: {why}"
+
+
+class Connection:
+    """Not thread-safe: whoever has it has it alone. Errors are those that boto3 would raise."""
+
+    def __init__(
+        self,
+        place: Place,
+        context: SSLContext | None,
+        *,
+        connect_seconds: float,
+        read_seconds: float,
+    ) -> None:
+        self._url = place.url
+        self._read_seconds = read_seconds
+        self._socket = _connected(place, context, connect_seconds)
+        self._socket.settimeout(read_seconds)
+        self._sight = select.poll()
+        self._sight.register(self._socket, select.POLLIN)
+        self._deadline = 0.0
+        self._has_answered = False
+        self.keeps = True
+        """It is good for another call."""
+
+    @property
+    def is_alive(self) -> bool:
+        """The far side has not gone, and has said nothing that nobody asked for."""
+        return not self._sight.poll(0)
+
+    def ask(self, request: bytes) -> Answer:
+        """Send a request and read the answer to its end.
+
+        Raises:
+            Dropped: the connection had ended before anything came.
+            ConnectionClosedError: it ended in the midst of the answer.
+            ReadTimeoutError, DamagedAnswer: none came, or none that can be used.
+
+        """
+        self.keeps = self._has_answered = False
+        self._deadline = time.monotonic() + self._read_seconds + SLOWEST_SECONDS
+        try:
+            self._socket.sendall(request)
+            answer, self.keeps = read_answer(Stream(self._more))
+        except TimeoutError as error:
+            raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
+        except Damaged as error:
+            raise DamagedAnswer(endpoint_url=self._url, why=str(error)) from error
+        except (OSError, EOFError) as error:
+            gone = ConnectionClosedError if self._has_answered else Dropped
+            raise gone(endpoint_url=self._url, error=error) from error
+        return answer
+
+    def close(self) -> None:
+        """Have done with it."""
+        self._socket.close()
+
+    def _more(self) -> bytes:
+        if time.monotonic() > self._deadline:
+            raise TimeoutError("it comes too slowly")
+        chunk = self._socket.recv(_CHUNK_BYTES)
+        if not chunk:
+            raise EOFError
+        self._has_answered = True
+        return chunk
+
+
+def _connected(place: Place, context: SSLContext | None, seconds: float) -> socket.socket:
+    """Reach the place at one of its addresses; by its name it must be known, too, if it is secure.
+
+    Raises:
+        BotoCoreError: of the kind that boto3 raises.
+
+    """
+    try:
+        plain = socket.create_connection((place.host, place.port), seconds)
+    except TimeoutError as error:
+        raise ConnectTimeoutError(endpoint_url=place.url, error=error) from error
+    except OSError as error:
+        raise EndpointConnectionError(endpoint_url=place.url, error=error) from error
+    try:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return _secured(plain, context, place.host) if context else plain
+    except TimeoutError as error:
+        plain.close()
+        raise ConnectTimeoutError(endpoint_url=place.url, error=error) from error
+    except SSLError as error:
+        plain.close()
+        raise CannotTrustError(endpoint_url=place.url, error=error) from error
+    except OSError as error:
+        plain.close()
+        raise EndpointConnectionError(endpoint_url=place.url, error=error) from error
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _secured(plain: socket.socket, context: SSLContext, host: str) -> SSLSocket:
+    return context.wrap_socket(plain, server_hostname=host.rstrip("."))
