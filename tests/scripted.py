@@ -76,8 +76,8 @@ class Scripted:
     def drop(self, *, reset=False):
         """Close every connection, and wait until that is done."""
         with self._turn:
-            connections = dict(self._open)
-        for connection, thread in connections.items():
+            connections = list(self._open.values())
+        for connection, thread in connections:
             with suppress(OSError):
                 if reset:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -103,14 +103,16 @@ class Scripted:
             arguments = (connection, self.connections)
             thread = threading.Thread(target=self._serve, args=arguments, daemon=True)
             with self._turn:
-                self._open[connection] = thread
+                self._open[self.connections] = (connection, thread)
             thread.start()
 
     def _serve(self, plain, number):
+        connection = plain
         with suppress(OSError, ValueError), plain:
-            connection = plain
             if self._context:
                 connection = self._context.wrap_socket(plain, server_side=True)
+                with self._turn:
+                    self._open[number] = (connection, threading.current_thread())
             with connection, connection.makefile("rb") as stream:
                 while request := read_request(stream):
                     body = json.loads(request.body or b"{}")
@@ -120,7 +122,7 @@ class Scripted:
                     if not self._tell(connection, told):
                         break
         with self._turn:
-            self._open.pop(plain, None)
+            self._open.pop(number, None)
 
     def _tell(self, connection, told):
         for count, part in enumerate(told.parts):

@@ -1,5 +1,6 @@
 """Answers as they come over the wire: in whatever pieces, whole, or damaged."""
 
+import itertools
 import json
 
 import pytest
@@ -39,7 +40,7 @@ def stream(*pieces):
 
 def in_pieces(whole, cuts):
     edges = sorted({0, len(whole), *(cut % len(whole) for cut in cuts)})
-    return [whole[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [whole[start:end] for start, end in itertools.pairwise(edges)]
 
 
 @given(

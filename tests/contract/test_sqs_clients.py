@@ -1,0 +1,627 @@
+"""Our client of three calls and boto3: one suite, over the twin, moto's server and a scripted one.
+
+Where boto3 is known to be less careful, `BOTO3_DIFFERS` says how, and the test is skipped for it,
+unless BOTO3_TOO is set in the environment.
+"""
+
+import gc
+import hashlib
+import json
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from moto.server import ThreadedMotoServer
+from scripted import Scripted, answer, say
+from structlog.testing import capture_logs
+from twin import RECEIVE, Cut, Twin
+from waiting import wait_until
+
+from worker import aws
+from worker.aws import AwsRefused, NoIdentity, Throttled
+from worker.dead_letter_queue import DeadLetterQueue
+from worker.errors import Unavailable
+from worker.model import DeadLetter, Reason
+from worker.queue import Queue, Unsettled
+
+URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
+REGION = "eu-west-1"
+BOTH = ["lean", "boto3"]
+
+A_LOST_END = "it takes what has come for an answer, and an answer that is no JSON for an empty one"
+BOTO3_DIFFERS = {
+    "test_a_damaged_answer_passes_and_spoils_its_connection[half a head]": A_LOST_END,
+    "test_a_damaged_answer_passes_and_spoils_its_connection[half a body]": A_LOST_END,
+    "test_a_damaged_answer_passes_and_spoils_its_connection[another length": A_LOST_END,
+    "test_a_damaged_answer_passes_and_spoils_its_connection[no JSON": A_LOST_END,
+    "test_a_damaged_answer_passes_and_spoils_its_connection[nothing": A_LOST_END,
+    "test_a_damaged_answer_passes_and_spoils_its_connection[another shape": "it lets it through",
+    "test_a_damaged_answer_passes_and_spoils_its_connection[no message": "it lets it through",
+    "test_a_damaged_answer_passes_and_spoils_its_connection[no text": "it breaks, as an identity",
+    "test_a_damaged_answer_passes_and_spoils_its_connection[too large": "it has no bound",
+    "test_a_damaged_answer_passes_and_spoils_its_connection[another coding": "it ignores it",
+    "test_an_answer_that_drips_is_broken_off": "it waits for as long as something comes",
+    "test_what_nobody_asked_for_is_never_taken_for_an_answer": "it is",
+    "test_a_delete_on_a_connection_that_was_dropped_is_sent_once_more": "ours sends it again",
+    "test_a_clock_that_is_wrong_is_corrected": "it goes by the machine's clock",
+}
+"""By the name of the test, or by what its name and its parameters begin with."""
+
+
+@pytest.fixture(params=BOTH)
+def lean(request):
+    if request.param == "boto3" and not os.environ.get("BOTO3_TOO"):
+        name = request.node.name.replace("[boto3]", "").replace("[boto3-", "[")
+        for known, how in BOTO3_DIFFERS.items():
+            if name.startswith(known):
+                pytest.skip(f"boto3 differs: {how}")
+    return request.param == "lean"
+
+
+@pytest.fixture(autouse=True)
+def nobodys_environment(monkeypatch, tmp_path):
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def asking(monkeypatch, lean):
+    """Make a queue that asks a server, by the client that the test is about."""
+
+    def asking(server, url=URL, **options):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+        return Queue(url, region=REGION, wait_seconds=1, lean=lean, **options)
+
+    return asking
+
+
+def said(body="hello", **more):
+    digest = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
+    return {"MessageId": "m1", "ReceiptHandle": "h1", "Body": body, "MD5OfBody": digest} | more
+
+
+HELLO = json.dumps({"Messages": [said()]}).encode()
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(HELLO)
+CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNK = b"%x\r\n%s\r\n" % (len(HELLO), HELLO)
+
+
+def bodies(received):
+    return [one.body for one in received]
+
+
+class TestOverTheTwin:
+    @pytest.fixture
+    def twin(self, monkeypatch):
+        with Twin() as twin:
+            yield twin
+
+    @pytest.fixture
+    def url(self, twin):
+        return twin.create_queue("feedback", dead_letter="feedback-dlq")
+
+    @pytest.fixture
+    def queue(self, twin, url, asking):
+        return asking(twin, url)
+
+    def test_what_is_received_is_what_was_sent(self, twin, url, queue):
+        attributes = {
+            "text": {"DataType": "String", "StringValue": 'ü "\\'},
+            "bytes": {"DataType": "Binary", "BinaryValue": "AP+A"},
+        }
+        body = 'ü \u2028 \U0001f600 "quoted" \\ \t\n </script>' + "x" * 300_000
+        twin.send(url, body, attributes=attributes)
+        (received,) = queue.receive(10, 1)
+        assert received.body == body
+        assert received.receive_count == 1
+        assert abs(received.sent_at - datetime.now(UTC)) < timedelta(minutes=1)
+        assert received.attributes["text"] == attributes["text"]
+        assert received.attributes["bytes"] == {"DataType": "Binary", "BinaryValue": b"\0\xff\x80"}
+
+    def test_attributes_go_on_to_the_dead_letter_queue_as_they_were(self, twin, url, queue):
+        attribute = {"DataType": "Binary", "BinaryValue": "AP+A"}
+        twin.send(url, "x", attributes={"bytes": attribute})
+        (received,) = queue.receive(10, 1)
+        queue.send_dead_letter(received, DeadLetter(Reason.NOT_JSON, "why"))
+        (letter,) = twin.messages("feedback-dlq")
+        assert letter.attributes["bytes"] == attribute
+
+    def test_an_empty_queue_is_empty(self, queue):
+        assert queue.receive(10, 0) == []
+
+    def test_ten_are_hidden_longer_shown_again_and_deleted(self, twin, url, queue):
+        for number in range(10):
+            twin.send(url, str(number))
+        held = queue.receive(10, 1)
+        assert (len(held), queue.extend(held)) == (10, [])
+        assert queue.release(held[:3], [0, 0, 0]) == []
+        assert twin.counts(url).visible == 3
+        assert queue.delete(held[3:]) == []
+        assert queue.delete(queue.receive(10, 1)) == []
+        assert twin.messages(url) == []
+
+    def test_entries_that_fail_are_told_as_sqs_has_them(self, twin, url, queue):
+        twin.send(url, "x")
+        (held,) = queue.receive(10, 1)
+        assert queue.delete([held]) == []
+        (failed,) = queue.release([held], [5])
+        assert failed.item is held
+        assert not failed.again
+
+    def test_refusals_have_sqss_own_codes(self, twin, url, asking):
+        with pytest.raises(AwsRefused) as caught:
+            asking(twin, url + "-none").receive(10, 1)
+        assert caught.value.code == "AWS.SimpleQueueService.NonExistentQueue"
+        assert (caught.value.status, caught.value.operation) == (400, "ReceiveMessage")
+
+    def test_a_permission_to_delete_is_asked_for_without_deleting(self, twin, url, queue):
+        twin.send(url, "x")
+        queue.ask_to_delete()
+        assert len(twin.messages(url)) == 1
+
+    @pytest.mark.parametrize("cut", [Cut(), Cut(done=True), Cut(part=0.5)], ids=str)
+    def test_a_receive_whose_answer_is_lost_is_not_repeated(self, twin, url, queue, cut):
+        queue.receive(1, 0)
+        twin.send(url, "x")
+        twin.faults.add(cut, on=RECEIVE, times=1)
+        with pytest.raises(Unavailable) as caught:
+            queue.receive(10, 1)
+        assert not isinstance(caught.value, NoIdentity)
+        assert len(twin.journal.requests("ReceiveMessage")) == 2
+
+    def test_many_threads_each_get_their_own_answers(self, twin, url, asking):
+        queue = asking(twin, url, connections=4)
+        for number in range(400):
+            twin.send(url, str(number))
+
+        def work(_):
+            seen = []
+            while found := queue.receive(10, 0):
+                assert queue.extend(found) == queue.delete(found) == []
+                seen += bodies(found)
+            return seen
+
+        with ThreadPoolExecutor(12) as pool:
+            seen = [body for one in pool.map(work, range(12)) for body in one]
+        assert sorted(seen, key=int) == [str(number) for number in range(400)]
+        assert twin.messages(url) == []
+
+
+def test_moto_is_understood_too(monkeypatch, asking):
+    import boto3
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        server.endpoint = f"http://{host}:{port}"
+        sqs = boto3.client("sqs", region_name=REGION, endpoint_url=server.endpoint)
+        url = sqs.create_queue(QueueName="feedback")["QueueUrl"]
+        queue = asking(server, url)
+        assert queue.receive(1, 0) == []
+        attribute = {"DataType": "String", "StringValue": "y"}
+        sqs.send_message(QueueUrl=url, MessageBody="ü", MessageAttributes={"x": attribute})
+        sqs.close()
+        (held,) = queue.receive(10, 1)
+        assert (held.body, held.attributes) == ("ü", {"x": attribute})
+        assert queue.extend([held]) == queue.delete([held]) == []
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        say(HEAD + HELLO),
+        say(HEAD[:20], HEAD[20:], HELLO[:9], HELLO[9:]),
+        say(HEAD.replace(b"Content-Length", b"content-LENGTH") + HELLO),
+        say(CHUNKS + CHUNK + b"0\r\n\r\n"),
+        say(
+            CHUNKS,
+            b"5\r\n" + HELLO[:5],
+            b"\r\n%x\r\n" % len(HELLO[5:]),
+            HELLO[5:],
+            b"\r\n0\r\n\r\n",
+        ),
+        say(b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + HELLO),
+        say(HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + HELLO, then="close"),
+        say(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + HELLO, then="close"),
+        say(HEAD.replace(b"1.1", b"1.0") + HELLO, then="close"),
+    ],
+    ids=["whole", "pieces", "letters", "chunk", "chunks", "continue", "close", "end", "1.0"],
+)
+def test_an_answer_is_understood_however_it_comes(asking, told):
+    with Scripted(told, answer(HELLO)) as server:
+        queue = asking(server)
+        assert bodies(queue.receive(10, 1)) == ["hello"]
+        assert bodies(queue.receive(10, 1)) == ["hello"]
+
+
+def outcome(call):
+    try:
+        return call()
+    except (Unavailable, AwsRefused) as error:
+        told = (type(error), str(error))
+        return (*told, error.code, error.status) if isinstance(error, AwsRefused) else told
+
+
+def refused(status, body, *headers):
+    return answer(body if isinstance(body, bytes) else json.dumps(body).encode(), status, headers)
+
+
+MISSING = {"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "none"}
+THROTTLED = {"__type": "com.amazon.coral.service#ThrottlingException", "message": "Rate exceeded"}
+DENIED = {"__type": "com.amazon.coral.service#AccessDeniedException", "Message": "no"}
+OLDER = "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender"
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        (refused("400 Bad Request", MISSING, OLDER), AwsRefused),
+        (refused("400 Bad Request", MISSING), AwsRefused),
+        (refused("400 Bad Request", THROTTLED), Throttled),
+        (refused("403 Forbidden", {"__type": "RequestThrottled", "message": "x"}), Throttled),
+        (refused("403 Forbidden", b"<html>a firewall's page</html>"), AwsRefused),
+        (refused("403 Forbidden", b""), AwsRefused),
+        (refused("404 Not Found", b"no such page"), AwsRefused),
+        (refused("301 Moved Permanently", b"", "Location: http://elsewhere/"), AwsRefused),
+        (refused("307 Temporary Redirect", b"", "Location: http://elsewhere/"), AwsRefused),
+        (refused("408 Request Timeout", b""), Throttled),
+        (refused("429 Too Many Requests", b"<html>slowly</html>"), Throttled),
+        (refused("500 Internal Server Error", {"__type": "InternalFailure"}), Unavailable),
+        (refused("502 Bad Gateway", b"<html>nobody</html>"), Unavailable),
+        (refused("503 Service Unavailable", b""), Unavailable),
+        (refused("504 Gateway Timeout", b"\xff"[:0] + b"late"), Unavailable),
+    ],
+    ids=lambda value: value.parts[0][9:30].decode() if hasattr(value, "parts") else "",
+)
+def test_both_clients_tell_the_same_of_a_refusal(monkeypatch, told, kind):
+    with Scripted(*[told] * 4) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+        queues = [Queue(URL, region=REGION, lean=lean) for lean in (True, False)]
+        ours, theirs = (outcome(lambda queue=queue: queue.receive(10, 1)) for queue in queues)
+        assert ours == theirs
+        assert ours[0] is kind
+
+
+def test_stale_credentials_are_looked_for_once_more(asking):
+    denied = refused("403 Forbidden", DENIED)
+    with Scripted(denied, answer(HELLO), denied, denied) as server:
+        queue = asking(server)
+        assert bodies(queue.receive(10, 1)) == ["hello"]
+        with pytest.raises(AwsRefused):
+            queue.receive(10, 1)
+
+
+DAMAGED = {
+    "noise": say(b"\0" * 70_000, then="close"),
+    "another protocol": say(b"SSH-2.0-OpenSSH\r\n\r\n", then="close"),
+    "no end of headers": say(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 20_000, then="close"),
+    "half a head": say(HEAD[:30], then="close"),
+    "half a head, reset": say(HEAD[:30], then="reset"),
+    "half a body": say(HEAD + HELLO[:40], then="close"),
+    "half a body, reset": say(HEAD + HELLO[:40], then="reset"),
+    "half a chunk": say(CHUNKS + CHUNK[:40], then="close"),
+    "no last chunk": say(CHUNKS + CHUNK, then="close"),
+    "another length": say(answer(HELLO, length=len(HELLO) - 7).parts[0], then="close"),
+    "no JSON": answer(b"<html>an intranet's front page</html>"),
+    "nothing": answer(b""),
+    "no text": answer(b'{"Messages": "\xff\xfe"}'),
+    "another shape": answer({"Messages": {"a": 1}}),
+    "no message": answer({"Messages": [{"MessageId": "m"}]}),
+    "too large": say(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", then="close"),
+    "another coding": answer(HELLO, headers=["Content-Encoding: br"]),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_answer_passes_and_spoils_its_connection(asking, name):
+    """F15: nothing is taken for an answer that is none; the next call is as good as ever."""
+    with Scripted(answer(), DAMAGED[name], answer(HELLO)) as server:
+        queue = asking(server)
+        assert queue.receive(10, 1) == []
+        with pytest.raises(Unavailable) as caught:
+            queue.receive(10, 1)
+        assert type(caught.value) is Unavailable
+        assert bodies(queue.receive(10, 1)) == ["hello"]
+        assert len(server.asked) == 3, "it is not ours to ask again"
+
+
+def test_a_damaged_answer_to_a_delete_says_nothing_of_its_entries(asking, message):
+    with Scripted(answer({"Failed": [{"Id": 7}]}), answer({})) as server:
+        queue = asking(server)
+        held = [message("x")]
+        with suppress(Unavailable):
+            queue.delete(held)
+        assert queue.delete(held) == [Unsettled(held[0], "NoAnswer", again=True)]
+
+
+class TestWaiting:
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch):
+        monkeypatch.setattr(aws, "READ_SECONDS", -0.6)  # and one for the long poll
+
+    def test_an_answer_that_never_comes_is_given_up(self, asking):
+        with Scripted(say(b"", then="hang"), say(HEAD, then="hang"), answer(HELLO)) as server:
+            queue = asking(server)
+            for _ in range(2):
+                with pytest.raises(Unavailable, match="timeout"):
+                    queue.receive(10, 1)
+            assert bodies(queue.receive(10, 1)) == ["hello"]
+            assert server.connections == 3
+
+    def test_an_answer_that_drips_is_broken_off(self, asking, monkeypatch):
+        monkeypatch.setattr("worker.sqs.connection.SLOWEST_SECONDS", 0.2)
+        with Scripted(say(HEAD, *[b"x"] * 200, pause=0.1), answer(HELLO)) as server:
+            queue = asking(server)
+            began = time.monotonic()
+            with pytest.raises(Unavailable, match="timeout"):
+                queue.receive(10, 1)
+            assert time.monotonic() - began < 10, "of twenty"
+            assert bodies(queue.receive(10, 1)) == ["hello"]
+
+
+class TestConnections:
+    def test_one_is_kept_from_call_to_call(self, asking):
+        with Scripted(*[answer(HELLO)] * 20) as server:
+            queue = asking(server)
+            for _ in range(10):
+                queue.delete(queue.receive(10, 1))
+            assert (len(server.asked), server.connections) == (20, 1)
+
+    @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+    def test_one_that_was_dropped_while_idle_is_replaced_unnoticed(self, asking, reset):
+        with Scripted(*[answer(HELLO)] * 4) as server:
+            queue = asking(server)
+            for _ in range(2):
+                assert bodies(queue.receive(10, 1)) == ["hello"]
+                server.drop(reset=reset)
+            assert bodies(queue.receive(10, 1)) == ["hello"]
+            assert (len(server.asked), server.connections) == (3, 3)
+
+    @pytest.mark.parametrize("then", ["close", "reset"])
+    def test_a_receive_on_one_that_is_dropped_passes_and_is_asked_once(self, asking, then):
+        with Scripted(answer(), say(b"", then=then), answer(HELLO)) as server:
+            queue = asking(server)
+            queue.receive(10, 1)
+            with pytest.raises(Unavailable):
+                queue.receive(10, 1)
+            assert len(server.asked) == 2
+
+    @pytest.mark.parametrize("then", ["close", "reset"])
+    def test_a_delete_on_a_connection_that_was_dropped_is_sent_once_more(
+        self, asking, message, then
+    ):
+        done = answer({"Successful": [{"Id": "0"}]})
+        with Scripted(answer(), say(b"", then=then), done) as server:
+            queue = asking(server)
+            queue.receive(10, 1)
+            assert queue.delete([message("x")]) == []
+            assert [one.connection for one in server.asked] == [1, 1, 2]
+            assert server.asked[1].body == server.asked[2].body
+
+    def test_a_new_one_that_is_dropped_passes(self, asking, message):
+        with Scripted(say(b"", then="close"), say(b"", then="close")) as server:
+            queue = asking(server)
+            with pytest.raises(Unavailable):
+                queue.delete([message("x")])
+            assert len(server.asked) == 1
+
+    def test_what_nobody_asked_for_is_never_taken_for_an_answer(self, asking):
+        forged = answer({"Messages": [said("forged")]}).parts[0]
+        with Scripted(say(answer().parts[0] + forged), answer(HELLO)) as server:
+            queue = asking(server)
+            assert queue.receive(10, 1) == []
+            assert bodies(queue.receive(10, 1)) == ["hello"]
+            assert server.connections == 2
+
+    def test_no_more_are_kept_than_are_wanted(self, asking):
+        with Scripted() as server:
+            queue = asking(server, connections=2)
+            queue.receive(1, 0)
+            together = threading.Barrier(6)
+
+            def work(_):
+                together.wait()
+                return [queue.receive(1, 0) for _ in range(5)]
+
+            with ThreadPoolExecutor(6) as pool:
+                list(pool.map(work, range(6)))
+            wait_until(lambda: server.open <= 2)
+
+    def test_a_kept_connection_is_closed_with_its_queue(self, asking):
+        """And without a ResourceWarning, which here is an error."""
+        with Scripted(answer(HELLO)) as server:
+            queue = asking(server)
+            queue.receive(10, 1)
+            assert server.open == 1
+            del queue
+            gc.collect()
+            wait_until(lambda: server.open == 0)
+
+    def test_nobody_there_passes(self, asking, monkeypatch):
+        with Scripted() as server:
+            queue = asking(server)
+        with pytest.raises(Unavailable, match="Could not connect"):
+            queue.receive(10, 1)
+
+    def test_a_name_that_nobody_knows_passes(self, asking, monkeypatch):
+        with Scripted() as server:
+            server.endpoint = "http://no-such-host.invalid:9"
+            queue = asking(server)
+            with pytest.raises(Unavailable, match="Could not connect"):
+                queue.receive(10, 1)
+
+    def test_an_ipv6_address_is_an_address(self, asking):
+        try:
+            server = Scripted(answer(HELLO), host="::1")
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        with server:
+            assert bodies(asking(server).receive(10, 1)) == ["hello"]
+            assert server.asked[0].headers["host"] == f"[::1]:{server.port}"
+
+
+class TestBodies:
+    @pytest.fixture
+    def damaged(self):
+        changed = said("changed") | {"MD5OfBody": said("sent")["MD5OfBody"]}
+        return answer({"Messages": [said("one"), changed | {"MessageId": "m2"}, said("two")]})
+
+    def test_one_that_was_changed_on_the_way_is_left_alone(self, asking, damaged):
+        with Scripted(damaged) as server:
+            queue = asking(server)
+            with capture_logs() as lines:
+                assert bodies(queue.receive(10, 1)) == ["one", "two"]
+            (line,) = [line for line in lines if line["event"] == "message.damaged"]
+            assert (line["queue"], line["message_id"]) == ("feedback", "m2")
+
+    def test_so_is_a_dead_letter(self, monkeypatch, lean, damaged):
+        with Scripted(damaged) as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+            queue = DeadLetterQueue(URL, region=REGION, lean=lean)
+            assert [letter.received.body for letter in queue.look()] == ["one", "two"]
+
+    def test_one_without_a_digest_is_taken(self, asking):
+        bare = {"MessageId": "m", "ReceiptHandle": "h", "Body": "hello"}
+        with Scripted(answer({"Messages": [bare]})) as server:
+            assert bodies(asking(server).receive(10, 1)) == ["hello"]
+
+    def test_a_machine_that_forbids_md5_goes_without(self, asking, damaged, monkeypatch):
+        def forbidden(*_, **__):
+            raise ValueError("[digital envelope routines] unsupported")
+
+        monkeypatch.setattr("hashlib.md5", forbidden)
+        with Scripted(damaged) as server:
+            assert bodies(asking(server).receive(10, 1)) == ["one", "changed", "two"]
+
+
+class TestIdentity:
+    @pytest.fixture
+    def twin(self):
+        with Twin() as twin:
+            yield twin
+
+    @pytest.fixture
+    def helper(self, monkeypatch, tmp_path):
+        """Keys from a helper, others at each call, for they end at once."""
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        program, count = tmp_path / "helper.sh", tmp_path / "count"
+        program.write_text(
+            f"echo x >>{count}; n=$(wc -l <{count} | tr -d ' ')\n"
+            'echo \'{"Version": 1, "SecretAccessKey": "s", "SessionToken": "t/+=",\'\n'
+            'echo "\\"AccessKeyId\\": \\"AKIA$n\\", \\"Expiration\\": \\"2020-01-01T00:00:00Z\\"}"\n'
+        )
+        (tmp_path / "config").write_text(f"[default]\ncredential_process = sh {program}\n")
+        return program
+
+    def test_keys_that_end_are_refreshed_for_each_call(self, asking, monkeypatch, tmp_path, helper):
+        text = helper.read_text().replace("2020-01-01T00:00:00Z", _soon())
+        helper.write_text(text)
+        with Scripted(*[answer()] * 3) as server:
+            queue = asking(server)
+            for _ in range(3):
+                queue.receive(1, 0)
+            keys = [one.headers["authorization"].split("/")[0] for one in server.asked]
+            assert len(set(keys)) == 3
+            assert {one.headers["x-amz-security-token"] for one in server.asked} == {"t/+="}
+
+    def test_a_helper_that_breaks_passes_and_is_asked_again(self, asking, helper):
+        working = helper.read_text().replace("2020-01-01T00:00:00Z", _soon())
+        helper.write_text("exit 3")
+        with Scripted(answer(HELLO)) as server:
+            queue = asking(server)
+            for _ in range(2):
+                with pytest.raises(NoIdentity):
+                    queue.receive(10, 1)
+            helper.write_text(working)
+            assert bodies(queue.receive(10, 1)) == ["hello"]
+
+    def test_no_keys_at_all_are_refused_without_asking_and_found_later(self, asking, monkeypatch):
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        with Scripted(answer(HELLO)) as server:
+            queue = asking(server)
+            with pytest.raises(AwsRefused) as caught:
+                queue.receive(10, 1)
+            assert (caught.value.code, caught.value.status) == ("NoCredentials", 0)
+            assert server.asked == []
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+            assert bodies(queue.receive(10, 1)) == ["hello"]
+
+    def test_keys_that_no_header_can_hold_send_nothing(self, asking, monkeypatch):
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "a\r\nX-Evil: 1")
+        with Scripted() as server:
+            with pytest.raises((Unavailable, AwsRefused)):
+                asking(server).receive(10, 1)
+            assert server.asked == []
+
+    @pytest.mark.parametrize("hours", [-1, 1])
+    def test_a_clock_that_is_wrong_is_corrected(self, asking, hours):
+        there = datetime.now(UTC) + timedelta(hours=hours)
+        date = f"Date: {format_datetime(there, usegmt=True)}"
+        expired = {"__type": "InvalidSignatureException", "message": "Signature expired"}
+        skewed = refused(
+            "403 Forbidden", expired, date, "x-amzn-query-error: SignatureDoesNotMatch;Sender"
+        )
+        with Scripted(skewed, answer(HELLO), answer(HELLO)) as server:
+            queue = asking(server)
+            for _ in range(2):
+                assert bodies(queue.receive(10, 1)) == ["hello"]
+            first, *others = (_signed_at(one) for one in server.asked)
+            assert len(others) == 2
+            assert abs(first - datetime.now(UTC)) < timedelta(minutes=2)
+            assert all(abs(at - there) < timedelta(minutes=2) for at in others)
+
+    def test_a_signature_that_is_wrong_for_another_reason_is_refused(self, asking):
+        date = f"Date: {format_datetime(datetime.now(UTC), usegmt=True)}"
+        wrong = {"__type": "SignatureDoesNotMatch", "message": "no"}
+        told = refused("403 Forbidden", wrong, date)
+        with Scripted(*[told] * 4) as server:
+            with pytest.raises(AwsRefused):
+                asking(server).receive(10, 1)
+            assert len(server.asked) == 2, "the second time with keys looked for anew"
+
+
+def _soon():
+    """Within the minutes in which botocore must refresh."""
+    return (datetime.now(UTC) + timedelta(seconds=60)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _signed_at(asked):
+    return datetime.strptime(asked.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def test_both_send_the_same(monkeypatch):
+    """But for what is about retries, and how JSON is spaced."""
+    from botocore import auth
+
+    monkeypatch.setattr(auth, "get_current_datetime", lambda: datetime(2026, 11, 22, 1, 2, 3))  # noqa: DTZ001 as botocore has it
+    moment = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC).timestamp()
+    monkeypatch.setattr("worker.sqs.client.time.time", lambda: moment)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    with Scripted() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+        for lean in (True, False):
+            Queue(URL, region=REGION, lean=lean).receive(10, 1)
+        ours, theirs = server.asked
+        assert ours.body == theirs.body
+        ignored = {"amz-sdk-request", "amz-sdk-invocation-id", "content-length", "authorization"}
+        assert {name: value for name, value in theirs.headers.items() if name not in ignored} == {
+            name: value for name, value in ours.headers.items() if name not in ignored
+        }
+        scopes = [one.headers["authorization"].partition("Signature=")[0] for one in server.asked]
+        assert scopes[0] == scopes[1]

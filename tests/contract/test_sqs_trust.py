@@ -1,0 +1,188 @@
+"""Whom our client of SQS trusts, and boto3 beside it: only who can prove the name it was called by."""
+
+import ssl
+import warnings
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trustme
+from scripted import Scripted, answer
+
+from worker.errors import Unavailable
+from worker.queue import Queue
+
+URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
+HELLO = {"Messages": [{"MessageId": "m", "ReceiptHandle": "h", "Body": "hello"}]}
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def bundle(authority, tmp_path_factory):
+    file = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(file)
+    return str(file)
+
+
+@pytest.fixture(autouse=True)
+def nobodys_environment(monkeypatch, tmp_path):
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+
+@pytest.fixture(params=["lean", "boto3"])
+def asking(monkeypatch, request):
+    def asking(server, host="localhost"):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", f"https://{host}:{server.port}")
+        queue = Queue(URL, region="eu-west-1", lean=request.param == "lean")
+        clients = queue._connected()
+        assert bool(clients.lean) == (request.param == "lean"), clients.why_not
+        return queue
+
+    return asking
+
+
+def serving(certificate, *, tune=lambda context: None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    tune(context)
+    return Scripted(answer(HELLO), answer(HELLO), answer(HELLO), context=context)
+
+
+def received(queue):
+    return [one.body for one in queue.receive(10, 1)]
+
+
+def assert_it_is_not_trusted(server, queue):
+    with pytest.raises(Unavailable, match="SSL"):
+        queue.receive(10, 1)
+    assert server.asked == [], "nothing was said to it"
+
+
+@pytest.fixture
+def trusting(monkeypatch, bundle):
+    monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+
+
+class TestTrust:
+    @pytest.fixture(autouse=True)
+    def known_authority(self, trusting):
+        pass
+
+    def test_who_proves_the_name_is_asked_over_one_kept_connection(self, asking, authority):
+        names = []
+        certificate = authority.issue_cert("localhost")
+
+        def tune(context):
+            context.sni_callback = lambda _, name, __: names.append(name)
+
+        with serving(certificate, tune=tune) as server:
+            queue = asking(server)
+            assert [received(queue) for _ in range(3)] == [["hello"]] * 3
+            assert (server.connections, names) == (1, ["localhost"])
+
+    def test_one_that_was_dropped_while_idle_is_replaced_unnoticed(self, asking, authority):
+        with serving(authority.issue_cert("localhost")) as server:
+            queue = asking(server)
+            assert received(queue) == ["hello"]
+            server.drop()
+            assert received(queue) == ["hello"]
+            assert server.connections == 2
+
+    def test_an_address_can_be_proved_too(self, asking, authority):
+        with serving(authority.issue_cert("127.0.0.1")) as server:
+            assert received(asking(server, host="127.0.0.1")) == ["hello"]
+
+    @pytest.mark.parametrize(
+        "name", ["sqs.example.com", "localhost.example.com", "*.localhost", "127.0.0.1"]
+    )
+    def test_another_name_is_not_trusted(self, asking, authority, name):
+        with serving(authority.issue_cert(name)) as server:
+            assert_it_is_not_trusted(server, asking(server))
+
+    def test_a_name_proves_no_address(self, asking, authority):
+        with serving(authority.issue_cert("localhost")) as server:
+            assert_it_is_not_trusted(server, asking(server, host="127.0.0.1"))
+
+    def test_an_authority_that_nobody_knows_is_not_trusted(self, asking):
+        with serving(trustme.CA().issue_cert("localhost")) as server:
+            assert_it_is_not_trusted(server, asking(server))
+
+    def test_a_certificate_whose_time_is_over_is_not_trusted(self, asking, authority):
+        then = datetime.now(UTC) - timedelta(days=1)
+        old = authority.issue_cert("localhost", not_before=then - timedelta(1), not_after=then)
+        with serving(old) as server:
+            assert_it_is_not_trusted(server, asking(server))
+
+    def test_nor_one_whose_time_has_not_come(self, asking, authority):
+        then = datetime.now(UTC) + timedelta(days=1)
+        early = authority.issue_cert("localhost", not_before=then, not_after=then + timedelta(1))
+        with serving(early) as server:
+            assert_it_is_not_trusted(server, asking(server))
+
+    def test_who_speaks_only_what_is_broken_is_not_trusted(self, asking, authority):
+        def tune(context):
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                context.minimum_version = ssl.TLSVersion.TLSv1
+                context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+        with serving(authority.issue_cert("localhost"), tune=tune) as server:
+            assert_it_is_not_trusted(server, asking(server))
+
+    def test_who_does_not_encrypt_is_not_trusted(self, asking):
+        with Scripted(answer(HELLO)) as server:
+            with pytest.raises(Unavailable):
+                asking(server).receive(10, 1)
+            assert server.asked == []
+
+
+def test_without_a_bundle_the_worlds_authorities_are_trusted_and_no_other(asking, authority):
+    with serving(authority.issue_cert("localhost")) as server:
+        assert_it_is_not_trusted(server, asking(server))
+
+
+class TestWhereTheBundleIs:
+    """As boto3 looks for it; the first that is there counts."""
+
+    @pytest.fixture
+    def profile(self, tmp_path):
+        return lambda bundle: (tmp_path / "config").write_text(f"[default]\nca_bundle = {bundle}\n")
+
+    def test_in_the_profile(self, asking, authority, bundle, profile):
+        profile(bundle)
+        with serving(authority.issue_cert("localhost")) as server:
+            assert received(asking(server)) == ["hello"]
+
+    def test_in_the_variable_of_requests(self, asking, authority, bundle, monkeypatch):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+        with serving(authority.issue_cert("localhost")) as server:
+            assert received(asking(server)) == ["hello"]
+
+    @pytest.fixture
+    def another(self, tmp_path):
+        trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
+        return str(tmp_path / "other.pem")
+
+    def test_awss_variable_goes_before_the_profile(
+        self, asking, authority, bundle, profile, another, monkeypatch
+    ):
+        profile(another)
+        monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+        with serving(authority.issue_cert("localhost")) as server:
+            assert received(asking(server)) == ["hello"]
+
+    def test_the_profile_goes_before_the_variable_of_requests(
+        self, asking, authority, bundle, profile, another, monkeypatch
+    ):
+        profile(another)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+        with serving(authority.issue_cert("localhost")) as server:
+            assert_it_is_not_trusted(server, asking(server))
