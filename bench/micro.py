@@ -94,10 +94,11 @@ def measure_path(watch: Stopwatch, bodies: Sequence[str], database: Path) -> Non
         sys.exit("not all messages were applied")
 
 
-def measure_queue(watch: Stopwatch, stub: Stub, name: str) -> None:
+def measure_queue(watch: Stopwatch, stub: Stub, name: str, *, lean: bool) -> None:
     """Receive and delete, without a thread beside."""
     stub.load(name, MESSAGES)
-    queue = Queue(stub.queue_url(name), region="us-east-1", wait_seconds=1)
+    queue = Queue(stub.queue_url(name), region="us-east-1", wait_seconds=1, lean=lean)
+    client = "lean" if lean else "boto3"
     queue.counts()  # the first call of a client costs more than all later ones
     held: list[list[Received]] = []
 
@@ -105,8 +106,8 @@ def measure_queue(watch: Stopwatch, stub: Stub, name: str) -> None:
         calls = range(MESSAGES // LARGEST_BATCH)
         held.extend(queue.receive(LARGEST_BATCH, 1) for _ in calls)
 
-    watch.time("Queue.receive(), ten at a time", receive_all)
-    watch.time("Queue.delete(), ten at a time", lambda: _each(queue.delete, held))
+    watch.time(f"Queue.receive(), ten at a time, {client}", receive_all)
+    watch.time(f"Queue.delete(), ten at a time, {client}", lambda: _each(queue.delete, held))
     if stub.stats(name).deleted != MESSAGES:
         sys.exit("not all messages were deleted")
     stub.drop(name)
@@ -128,7 +129,8 @@ def _measure(watch: Stopwatch, repeats: int) -> None:
         for number in range(repeats):
             bodies = make_bodies(node, MESSAGES, f"micro-{number}")
             measure_path(watch, bodies, Path(books.fresh().removeprefix("sqlite:///")))
-            measure_queue(watch, stub, f"micro-{number}")
+            for lean in (True, False):
+                measure_queue(watch, stub, f"micro-{number}-{lean}", lean=lean)
 
 
 @click.command()

@@ -235,6 +235,13 @@ def either_store(request, environment, tmp_path):
     return request.param
 
 
+@pytest.fixture(params=["lean", "boto3"])
+def either_client(request, environment):
+    """Run the test with each client of SQS."""
+    environment["SES_WORKER_QUEUE__CLIENT"] = request.param
+    return request.param
+
+
 @pytest.fixture
 def failing(environment, tmp_path):
     """Run the command with a point at which it fails."""

@@ -81,7 +81,9 @@ def test_a_kill_after_quarantine_keeps_one_copy(failing, run, twin, environment,
     assert twin.messages(url) == []
 
 
-def test_whatever_is_deleted_was_committed_before(run, twin, queue, books, either_store, twelve):
+def test_whatever_is_deleted_was_committed_before(
+    run, twin, queue, books, either_store, either_client, twelve
+):
     """At each delete the rows are looked for with a connection of the test's own."""
     seen = []
 

@@ -102,7 +102,9 @@ class TestTenMinutes:
 
 
 @pytest.mark.parametrize("fault", [REFUSED_403, THROTTLING], ids=named)
-def test_each_call_that_is_throttled_is_repeated_later(daemon, twin, queue, books, fault):
+def test_each_call_that_is_throttled_is_repeated_later(
+    daemon, twin, queue, books, either_client, fault
+):
     """F12, each operation for itself."""
     operations = (RECEIVE, DELETE, SEND, {"GetQueueAttributes"})
     rules = [twin.faults.add(fault, on=operation, times=3) for operation in operations]
@@ -166,7 +168,7 @@ class TestKeys:
 
     @pytest.mark.parametrize("fault", [EXPIRED_TOKEN, ACCESS_DENIED], ids=named)
     def test_that_are_rotated_are_taken_up_without_a_restart(
-        self, daemon, twin, queue, books, rotate, fault
+        self, daemon, twin, queue, books, either_client, rotate, fault
     ):
         """F13."""
         rotate("AKIAOLD")
@@ -208,7 +210,7 @@ def test_a_queue_that_is_deleted_and_made_anew_is_found_again(
 class TestLostAnswers:
     @pytest.mark.parametrize("fault", [Cut(done=True), Cut(part=0.5), Hang(60, done=True)], ids=str)
     def test_a_receive_whose_answer_is_lost_comes_again_after_its_visibility_timeout(
-        self, daemon, twin, queue, books, fault
+        self, daemon, twin, queue, books, either_client, fault
     ):
         """F15 and F16: a reset, one in the middle of the answer, a socket that is half open."""
         sent = twin.send(queue, mail.bounce("jane@example.com"))
@@ -225,7 +227,7 @@ class TestLostAnswers:
 
     @pytest.mark.parametrize("fault", [Cut(done=True), Cut(part=0.5), Hang(60, done=True)], ids=str)
     def test_a_delete_whose_answer_is_lost_is_repeated_and_does_no_harm(
-        self, daemon, twin, queue, books, fault
+        self, daemon, twin, queue, books, either_client, fault
     ):
         """F15 and F17."""
         sent = [twin.send(queue, mail.bounce(address)) for address in mail.addresses(3)]

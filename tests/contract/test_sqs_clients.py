@@ -104,7 +104,7 @@ def bodies(received):
 
 class TestOverTheTwin:
     @pytest.fixture
-    def twin(self, monkeypatch):
+    def twin(self):
         with Twin() as twin:
             yield twin
 
@@ -511,27 +511,25 @@ class TestBodies:
 
 class TestIdentity:
     @pytest.fixture
-    def twin(self):
-        with Twin() as twin:
-            yield twin
-
-    @pytest.fixture
     def helper(self, monkeypatch, tmp_path):
-        """Keys from a helper, others at each call, for they end at once."""
+        """Keys from a helper, others at each call, with the same end; or whatever it is to do."""
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         program, count = tmp_path / "helper.sh", tmp_path / "count"
-        program.write_text(
-            f"echo x >>{count}; n=$(wc -l <{count} | tr -d ' ')\n"
-            'echo \'{"Version": 1, "SecretAccessKey": "s", "SessionToken": "t/+=",\'\n'
-            'echo "\\"AccessKeyId\\": \\"AKIA$n\\", \\"Expiration\\": \\"2020-01-01T00:00:00Z\\"}"\n'
-        )
         (tmp_path / "config").write_text(f"[default]\ncredential_process = sh {program}\n")
-        return program
 
-    def test_keys_that_end_are_refreshed_for_each_call(self, asking, monkeypatch, tmp_path, helper):
-        text = helper.read_text().replace("2020-01-01T00:00:00Z", _soon())
-        helper.write_text(text)
+        def helper(ends):
+            keys = (
+                f"echo x >>{count}; n=$(wc -l <{count} | tr -d ' ')\n"
+                'echo \'{"Version": 1, "SecretAccessKey": "s", "SessionToken": "t/+=",\'\n'
+                'echo "\\"AccessKeyId\\": \\"AKIA$n\\", \\"Expiration\\": \\"%s\\"}"\n'
+            )
+            program.write_text("exit 3" if ends is None else keys % ends.isoformat())
+
+        return helper
+
+    def test_keys_that_end_soon_are_refreshed_for_each_call(self, asking, helper):
+        helper(datetime.now(UTC) + timedelta(minutes=1))
         with Scripted(*[answer()] * 3) as server:
             queue = asking(server)
             for _ in range(3):
@@ -540,15 +538,16 @@ class TestIdentity:
             assert len(set(keys)) == 3
             assert {one.headers["x-amz-security-token"] for one in server.asked} == {"t/+="}
 
-    def test_a_helper_that_breaks_passes_and_is_asked_again(self, asking, helper):
-        working = helper.read_text().replace("2020-01-01T00:00:00Z", _soon())
-        helper.write_text("exit 3")
+    @pytest.mark.parametrize("ends", [None, datetime(2020, 1, 1, tzinfo=UTC)], ids=str)
+    def test_a_helper_that_breaks_or_is_late_passes_and_is_asked_again(self, asking, helper, ends):
+        helper(ends)
         with Scripted(answer(HELLO)) as server:
             queue = asking(server)
             for _ in range(2):
                 with pytest.raises(NoIdentity):
                     queue.receive(10, 1)
-            helper.write_text(working)
+            assert server.asked == []
+            helper(datetime.now(UTC) + timedelta(hours=2))
             assert bodies(queue.receive(10, 1)) == ["hello"]
 
     def test_no_keys_at_all_are_refused_without_asking_and_found_later(self, asking, monkeypatch):
@@ -594,11 +593,6 @@ class TestIdentity:
             with pytest.raises(AwsRefused):
                 asking(server).receive(10, 1)
             assert len(server.asked) == 2, "the second time with keys looked for anew"
-
-
-def _soon():
-    """Within the minutes in which botocore must refresh."""
-    return (datetime.now(UTC) + timedelta(seconds=60)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _signed_at(asked):

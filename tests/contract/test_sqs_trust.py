@@ -106,6 +106,10 @@ class TestTrust:
         with serving(authority.issue_cert(name)) as server:
             assert_it_is_not_trusted(server, asking(server))
 
+    def test_a_name_without_being_an_alternative_name_is_not_trusted(self, asking, authority):
+        with serving(authority.issue_cert("x.example", common_name="localhost")) as server:
+            assert_it_is_not_trusted(server, asking(server))
+
     def test_a_name_proves_no_address(self, asking, authority):
         with serving(authority.issue_cert("localhost")) as server:
             assert_it_is_not_trusted(server, asking(server, host="127.0.0.1"))

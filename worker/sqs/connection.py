@@ -107,7 +107,7 @@ def _connected(place: Place, context: SSLContext | None, seconds: float) -> sock
         plain = socket.create_connection((place.host, place.port), seconds)
     except TimeoutError as error:
         raise ConnectTimeoutError(endpoint_url=place.url, error=error) from error
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
         raise EndpointConnectionError(endpoint_url=place.url, error=error) from error
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,11 +1,10 @@
 """Encrypted connections: always verified."""
 
 import ssl
-from pathlib import Path
 
 
 def make_context(bundle: str) -> ssl.SSLContext:
-    """Verify chain, dates and name of whoever answers, by the certificates in that file or folder.
+    """Verify chain, dates and name of whoever answers, by the certificates in that file.
 
     Raises:
         OSError: they cannot be read, or are none.
@@ -13,9 +12,7 @@ def make_context(bundle: str) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies, the name too
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # names are subjectAltNames, as for urllib3
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET  # as botocore has them
-    if Path(bundle).is_dir():
-        context.load_verify_locations(capath=bundle)
-    else:
-        context.load_verify_locations(cafile=bundle)
+    context.load_verify_locations(cafile=bundle)
     return context
