@@ -71,7 +71,7 @@ class _Span:
 def wrap_everything(clock: Clock) -> None:
     """Put the clock around whatever a message passes through."""
     clock.wrap(Queue, "receive", "receive")
-    clock.wrap(worker.queue, "_received", "receive: Received")
+    clock.wrap(worker.queue, "as_received", "receive: Received")
     clock.wrap(Queue, "delete", "delete")
     clock.wrap(Poller, "run", "pollers: rest")
     clock.wrap(Writer, "write", "writer: rest")

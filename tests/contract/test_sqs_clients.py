@@ -349,6 +349,22 @@ def test_a_damaged_answer_to_a_delete_says_nothing_of_its_entries(asking, messag
         assert queue.delete(held) == [Unsettled(held[0], "NoAnswer", again=True)]
 
 
+def test_an_entry_that_failed_without_saying_why_may_be_asked_for_again(asking, message):
+    with Scripted(answer({"Failed": [{"Id": "0"}], "Successful": None})) as server:
+        held = [message("x")]
+        assert asking(server).delete(held) == [Unsettled(held[0], "NoAnswer", again=True)]
+
+
+def test_nothing_may_be_said_by_null_too(asking):
+    bare = {"MessageId": "m", "ReceiptHandle": "h", "Body": "hello"}
+    nothing = dict.fromkeys(["MD5OfBody", "Attributes", "MessageAttributes"])
+    with Scripted(answer({"Messages": None}), answer({"Messages": [bare | nothing]})) as server:
+        queue = asking(server)
+        assert queue.receive(10, 1) == []
+        (received,) = queue.receive(10, 1)
+        assert (received.body, received.attributes, received.receive_count) == ("hello", {}, 1)
+
+
 class TestWaiting:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch):

@@ -48,8 +48,8 @@ class Failed(TypedDict):
     """One that failed."""
 
     Id: str
-    Code: str
-    SenderFault: bool
+    Code: NotRequired[str]
+    SenderFault: NotRequired[bool]
 
 
 class Batch(TypedDict):
