@@ -106,8 +106,13 @@ class TestTrust:
         with serving(authority.issue_cert(name)) as server:
             assert_it_is_not_trusted(server, asking(server))
 
-    def test_a_name_without_being_an_alternative_name_is_not_trusted(self, asking, authority):
-        with serving(authority.issue_cert("x.example", common_name="localhost")) as server:
+    def test_a_common_name_counts_where_there_is_no_other(self, asking, authority):
+        """Old certificates are like that."""
+        old = authority.issue_cert("x@example.com", common_name="localhost")
+        with serving(old) as server:
+            assert received(asking(server)) == ["hello"]
+        new = authority.issue_cert("sqs.example.com", common_name="localhost")
+        with serving(new) as server:
             assert_it_is_not_trusted(server, asking(server))
 
     def test_a_name_proves_no_address(self, asking, authority):

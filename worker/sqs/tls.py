@@ -12,7 +12,6 @@ def make_context(bundle: str) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies, the name too
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.hostname_checks_common_name = False  # names are subjectAltNames, as for urllib3
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET  # as botocore has them
     context.load_verify_locations(cafile=bundle)
     return context
