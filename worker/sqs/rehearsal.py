@@ -12,6 +12,8 @@ from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 from msgspec import Struct
@@ -34,7 +36,8 @@ _OUR_OWN = frozenset({
 _ABOUT_RETRIES = frozenset({"amz-sdk-invocation-id", "amz-sdk-request"})
 """Unsigned, and there is nothing to tell: no call is tried again."""
 _SCOPE = re.compile(
-    rf"AWS4-HMAC-SHA256 Credential=[^/]+/\d{{8}}/([a-z0-9-]+)/{SERVICE}/aws4_request,"
+    rf"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/\d{{8}}/(?P<region>[a-z0-9-]+)/{SERVICE}/"
+    r"aws4_request,"
 )
 
 
@@ -145,15 +148,27 @@ def _refuse_proxies(client: Any, place: Place) -> None:
 
 
 def _signer(session: Any, place: Place, headers: Mapping[str, str], body: bytes) -> Signer:
-    theirs = headers.get("authorization", "")
+    theirs, at = headers.get("authorization", ""), headers["x-amz-date"]
     scope = _SCOPE.match(theirs)
     if scope is None:
         raise Unfit("boto3 signs in another way")
-    signer = Signer(place.authority, place.path, scope[1])
+    signer = Signer(place.authority, place.path, scope["region"])
     keys = session.get_credentials().get_frozen_credentials()
-    if signer.authorization(keys, _TARGET, body, headers["x-amz-date"]) != theirs:
+    if keys.access_key != scope["key"]:  # refreshed in between
+        theirs, at = _signed_again(place, headers, body, keys, scope["region"])
+    if signer.authorization(keys, _TARGET, body, at) != theirs:
         raise Unfit("boto3 signs otherwise")
     return signer
+
+
+def _signed_again(
+    place: Place, headers: Mapping[str, str], body: bytes, keys: Any, region: str
+) -> tuple[str, str]:
+    """Have botocore sign the same with other keys; return its signature, and when that was."""
+    signed = {name: headers[name] for name in _AS_WE_SEND_IT}
+    request = AWSRequest("POST", place.url, headers=signed, data=body)
+    SigV4Auth(keys, SERVICE, region).add_auth(request)
+    return request.headers["Authorization"], request.headers["X-Amz-Date"]
 
 
 def _context(session: Any) -> SSLContext:
