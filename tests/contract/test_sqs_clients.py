@@ -593,8 +593,10 @@ class TestIdentity:
         hello = answer(HELLO)
         with Scripted(skewed(there), hello, hello, skewed(now), hello) as server:
             queue = asking(server)
+            clients = queue._connected()
             for _ in range(3):
                 assert bodies(queue.receive(10, 1)) == ["hello"]
+            assert queue._clients is clients, "nobody has looked for other keys"
             signed = [_signed_at(one) for one in server.asked]
             for at, expected in zip(signed, [now, there, there, there, now], strict=True):
                 assert abs(at - expected) < timedelta(minutes=2)
