@@ -147,8 +147,9 @@ def translated() -> Iterator[None]:
         raise NoIdentity(f"AWS: {error}") from error
     except failures.BotoCoreError as error:
         raise Unavailable(f"AWS: {error}") from error
-    except (OSError, ValueError, KeyError) as error:
-        # A helper that is not there, a file that is cut off: botocore lets these through.
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        # A helper that is not there, a file that is cut off, new credentials that are over
+        # already: botocore lets these through.
         raise NoIdentity(f"AWS: credentials or settings cannot be read: {error}") from error
 
 

@@ -64,6 +64,7 @@ class TestAFullDisk:
         worker = daemon(program=patched(SAVING_IS_SAID + SMALL_CACHE))
         twin.send(queue, mail.bounce("first@example.com"))
         assert twin.wait_for(lambda: deletes(twin))
+        worker.wait_for("bounce_notification")  # the last that is said of it
         twin.journal.clear()
         worker.lines.clear()
         small_disk.fill()

@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from botocore.credentials import RefreshableCredentials
 from structlog.testing import capture_logs
 
 from worker.app import make_queue
-from worker.aws import region_for, region_in
+from worker.aws import NoIdentity, region_for, region_in, translated
 from worker.consumer import Plan
 from worker.errors import Misconfigured
 from worker.queue import Queue
@@ -76,3 +77,16 @@ def test_a_queue_whose_redrive_policy_names_itself_has_no_dead_letter_queue(monk
     target = {"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:111122223333:feedback"}
     monkeypatch.setattr(queue, "_attributes", lambda _: {"RedrivePolicy": json.dumps(target)})
     assert queue.find_dead_letter_queue() is None
+
+
+def test_new_credentials_that_are_over_already_are_an_outage_and_not_the_end():
+    """A clock that is ahead, or an instance's metadata that is late; botocore's RuntimeError."""
+    over = {
+        "access_key": "a",
+        "secret_key": "s",
+        "token": "t",
+        "expiry_time": "2020-01-01T00:00:00Z",
+    }
+    keys = RefreshableCredentials.create_from_metadata(over, lambda: over, "test")
+    with pytest.raises(NoIdentity, match="still expired"), translated():
+        keys.get_frozen_credentials()
