@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
+import hypothesis
 import mail
 import pytest
 
@@ -17,6 +18,12 @@ from worker.model import Received
 from worker.store import Store, ensure_schema, open_store
 
 pytest_plugins = ["running", "wiring", "machine"]
+
+# The gate tries a test once more, and then a class of tests is made anew.
+hypothesis.settings.register_profile(
+    "again", suppress_health_check=[hypothesis.HealthCheck.differing_executors]
+)
+hypothesis.settings.load_profile("again")
 
 
 @pytest.fixture(scope="session", autouse=True)
