@@ -92,7 +92,7 @@ def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts) -> Finding:
     statements = read_policy(topic.attributes.get("Policy", ""))
     own = read_arn(queue.arn)
     caller = Caller(service=SES, account=own.account if own else "")
-    verdict = Verdict.PERHAPS if statements is None else judge(statements, caller, PUBLISH)
+    verdict = Verdict.PERHAPS if statements is None else judge(statements, caller, PUBLISH, arn)
     match verdict:
         case Verdict.YES:
             return TOPIC.ok(f"{arn}: SES may publish to it")
@@ -163,7 +163,10 @@ def _lost(topic: str, attributes: Mapping[str, str], dead: QueueFacts | None) ->
     if dead is None or dead.arn not in redrive:  # a queue that we do not look at
         return None
     statements = read_policy(dead.text("Policy"))
-    if statements is None or judge(statements, caller, SEND) not in {Verdict.NO, Verdict.DENIED}:
+    if statements is None or judge(statements, caller, SEND, dead.arn) not in {
+        Verdict.NO,
+        Verdict.DENIED,
+    }:
         return None
     return f"what SNS cannot deliver is lost, for the policy of {dead.name} does not let it in"
 
