@@ -35,6 +35,8 @@ from worker.plumbing import Aws, looking
 from worker.settings import Migrate, Settings
 from worker.slack.trial import trial
 
+LIMIT_SECONDS = 90
+"""AWS is asked for so long; SES, a call a second, may take half of it."""
 BEHIND_THE_QUEUE = (
     DEAD_LETTERS, admission.POLICY, TOPIC, SUBSCRIPTION, FEEDBACK, ENCRYPTION,
 )  # fmt: skip
@@ -67,7 +69,7 @@ def look(settings: Settings, wishes: Wishes) -> Iterator[Finding]:
     if reach.status is Status.WRONG:
         yield from _skipped("AWS is asked in the wrong region", QUEUE, *BEHIND_THE_QUEUE, ACCOUNT)
     else:
-        yield from _on_aws(settings, wishes, Aws(region), url)
+        yield from _on_aws(settings, wishes, Aws(region, limit_seconds=LIMIT_SECONDS), url)
     yield _slack(settings, send=wishes.send)
 
 
@@ -198,7 +200,7 @@ def _topics(settings: Settings, aws: Aws, queue: QueueFacts) -> tuple[list[str],
 def _feedback(wishes: Wishes, aws: Aws, arns: Sequence[str]) -> FeedbackFacts:
     # SES publishes in its own region only, so it is asked where the topic is.
     region = looking.region(arns[0])
-    at = aws if region in {"", aws.region} else Aws(region)
+    at = aws if region in {"", aws.region} else aws.elsewhere(region)
     destinations, unlooked = looking.destinations(at, wishes.configuration_sets)
     identities = looking.identities(at, wishes.identities)
     beyond = [f"{unlooked} configuration sets"] if unlooked else []
