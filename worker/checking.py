@@ -17,6 +17,7 @@ from worker.checks.encryption import ENCRYPTION, Encrypted, judge_encryption
 from worker.checks.facts import Away, Blank, FeedbackFacts, QueueFacts, TopicFacts, Unseen, read_arn
 from worker.checks.feedback import FEEDBACK, judge_feedback, senders, shapes
 from worker.checks.findings import Check, Finding, Status
+from worker.checks.permissions import PERMISSIONS, judge_permissions
 from worker.checks.queue import QUEUE, judge_queue
 from worker.checks.region import judge_region
 from worker.checks.slack import judge_slack
@@ -38,7 +39,7 @@ from worker.slack.trial import trial
 LIMIT_SECONDS = 90
 """AWS is asked for so long; SES, a call a second, may take half of it."""
 BEHIND_THE_QUEUE = (
-    DEAD_LETTERS, admission.POLICY, TOPIC, SUBSCRIPTION, FEEDBACK, ENCRYPTION,
+    DEAD_LETTERS, admission.POLICY, PERMISSIONS, TOPIC, SUBSCRIPTION, FEEDBACK, ENCRYPTION,
 )  # fmt: skip
 """Checks that say nothing where the queue is not found."""
 
@@ -118,6 +119,7 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
     )
     if arns or unlisted is None:
         yield from judge_policy(queue, arns)
+    yield judge_permissions(queue)
     topics = {arn: looking.topic(aws, arn) for arn in arns}
     letters: dict[str, QueueFacts | Blank] = (
         {dead.arn: dead} if isinstance(dead, QueueFacts) else {}

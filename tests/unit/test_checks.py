@@ -24,6 +24,7 @@ from worker.checks.facts import (
 )
 from worker.checks.feedback import judge_feedback, senders, shapes
 from worker.checks.filters import judge_filter
+from worker.checks.permissions import judge_permissions
 from worker.checks.queue import days, judge_queue
 from worker.checks.slack import judge_slack
 from worker.checks.statements import Caller
@@ -285,6 +286,41 @@ def test_a_filter_policy_must_let_both_shapes_pass_where_both_are_sent():
     assert judge_filter(one, "MessageBody", both) == ["bounces", "complaints"]
     assert judge_filter(one, "MessageBody") is None, "which of them is sent is not known"
     assert judge_filter('{"eventType": [1], "notificationType": [1]}', "MessageBody") is None
+
+
+class TestPermissions:
+    def judge(self, principal="*", effect="Deny", **more):
+        statement = {
+            "Effect": effect,
+            "Principal": principal,
+            "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
+            "Resource": "*",
+        }
+        text = json.dumps({"Statement": statement | more})
+        return judge_permissions(queue(Policy=text))
+
+    def test_a_deny_for_everybody_is_wrong(self):
+        found = self.judge()
+        assert "everybody sqs:ReceiveMessage and sqs:DeleteMessage" in found.said
+        assert str(found.status) == "wrong"
+
+    @pytest.mark.parametrize(
+        ("more", "status"),
+        [
+            ({"effect": "Allow"}, "ok"),
+            ({"principal": {"AWS": "arn:aws:iam::444455556666:root"}}, "ok"),
+            ({"Action": "sqs:PurgeQueue"}, "ok"),
+            ({"Resource": DEAD}, "ok"),
+            ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, "ok"),
+            ({"Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}}, "unseen"),
+            ({"NotPrincipal": {"AWS": "arn:aws:iam::111122223333:role/worker"}}, "unseen"),
+        ],
+    )
+    def test_a_deny_that_may_be_about_others_is_not(self, more, status):
+        assert str(self.judge(**more).status) == status
+
+    def test_what_is_not_looked_at_is_said(self):
+        assert "config/iam-run.json" in judge_permissions(queue()).said
 
 
 class TestFeedback:

@@ -1,5 +1,7 @@
 """What is asked of AWS, and how often."""
 
+import socket
+
 import pytest
 
 from worker.checks.facts import Absent, Away
@@ -134,6 +136,19 @@ def test_ses_is_asked_for_the_same_once_a_second(pauses):
         aws.ask("sns", "list_subscriptions")
     assert len(pauses) == 1
     assert 0 < pauses[0] <= 1
+
+
+def test_a_service_that_is_silent_is_given_up_after_its_time(monkeypatch):
+    monkeypatch.setattr("worker.plumbing.aws._SILENCE_SECONDS", 0.3)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    pauses = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        aws = Aws(REGION, sleep=pauses.append)
+        with pytest.raises(Unavailable, match="Read timeout"):
+            aws.ask("sns", "list_subscriptions")
+    assert pauses == [], "no second try"
 
 
 def test_nothing_is_asked_when_the_time_is_over(pauses):

@@ -51,6 +51,12 @@ class Condition(Struct, frozen=True):
         """It lists what is meant, and not what is not."""
         return self.test.removesuffix("ifexists") in _ARN_TESTS
 
+    @property
+    def is_about_plain_text(self) -> bool:
+        """It holds for requests without TLS only, and nobody here sends those."""
+        values = {value.lower() for value in self.values}
+        return self.key == "aws:securetransport" and values == {"false"}
+
 
 def meets(condition: Condition, caller: Caller) -> Verdict:
     """Tell whether a service's call meets a condition."""

@@ -72,6 +72,25 @@ def judge(
     return Verdict.YES
 
 
+def denied_to_all(statements: Sequence[Statement], action: str, resource: str) -> Verdict:
+    """Tell whether a policy denies something to everybody who signs over TLS, whoever it is."""
+    found = {
+        _holds(one)
+        for one in statements
+        if not one.allows and one.covers(action) and one.names(resource)
+        if one.is_open or not one.is_plain
+    }
+    return next((v for v in (Verdict.YES, Verdict.PERHAPS) if v in found), Verdict.NO)
+
+
+def _holds(statement: Statement) -> Verdict:
+    if any(one.is_about_plain_text for one in statement.conditions):
+        return Verdict.NO
+    if statement.is_plain and not statement.conditions:
+        return Verdict.YES
+    return Verdict.PERHAPS
+
+
 def _matches(statement: Statement, caller: Caller, action: str) -> Verdict:
     if not statement.covers(action):
         return Verdict.NO
