@@ -78,7 +78,14 @@ def region_in(queue_url: str) -> str | None:
     return found["region"] or found["legacy"] or _FIRST_REGION
 
 
-def make_client(service: str, region: str, *, wait_seconds: int = 0, connections: int = 10) -> Any:
+def make_client(
+    service: str,
+    region: str,
+    *,
+    wait_seconds: int = 0,
+    connections: int = 10,
+    read_seconds: int = READ_SECONDS,
+) -> Any:
     """Make a client from fresh credentials; thread-safe.
 
     It never retries by itself: a second ReceiveMessage hides the messages of a lost answer, and
@@ -96,7 +103,7 @@ def make_client(service: str, region: str, *, wait_seconds: int = 0, connections
         parameter_validation=False,
         retries={"total_max_attempts": 1, "mode": "standard"},
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=wait_seconds + READ_SECONDS,
+        read_timeout=wait_seconds + read_seconds,
         max_pool_connections=connections,
         tcp_keepalive=True,
     )

@@ -1,16 +1,22 @@
 """`ses-worker check`, against a path that is healthy and against paths that are not."""
 
 import json
+import os
+import pty
+import re
+import socket
 import sqlite3
+import subprocess
 
 import pytest
+from running import COMMAND
 from wiring import QUEUE_URL, REGION, TOPIC
 
 from worker.demo.standins.slack_faults import refused
 from worker.store import ensure_schema, open_store
 
 CHECKS = [
-    "settings", "database", "queue", "dead letters", "queue policy", "topic", "subscription",
+    "settings", "database", "queue", "dead letters", "queue policy", "permissions", "topic", "subscription",
     "feedback", "encryption", "account", "slack",
 ]  # fmt: skip
 
@@ -51,6 +57,32 @@ def test_a_healthy_path_is_silent_but_for_the_table(run, healthy, slack):
     assert named == [(check, "ok") for check in CHECKS]
     assert "→" not in done.out
     assert slack.posts == []
+
+
+def test_a_terminal_has_each_row_as_it_comes(healthy, environment):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silence = {"AWS_ENDPOINT_URL_SQS": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [COMMAND, "check"], env=environment | silence | {"TERM": "xterm"}, stdout=theirs
+        ) as process:
+            os.close(theirs)
+            shown = b""
+            while b"database" not in shown:
+                shown += os.read(ours, 10_000)
+            assert process.poll() is None, "it still waits for SQS"
+            process.kill()
+        os.close(ours)
+
+
+def test_a_terminal_has_the_same_rows_and_mends(healthy, terminal):
+    healthy.unsubscribe()
+    done = terminal("check")
+    rows = [line.split() for line in re.sub("\x1b\\[[0-9;]*m", "", done.out).splitlines()]
+    assert ["settings", "ok"] in [row[:2] for row in rows]
+    assert ["subscription", "wrong"] in [row[:2] for row in rows]
+    assert "subscription → ses-worker provision" in done.out
+    assert done.status == 1
 
 
 class TestSixBrokenPaths:

@@ -18,9 +18,9 @@ def judge_account(
 ) -> list[Finding]:
     """Judge the account; `removes`: `suppression.remove` is set."""
     match account:
-        case Unseen(action):
-            return [ACCOUNT.unseen(f"suppression and standing: {action} is not permitted")]
-        case Absent(said) | Away(said):
+        case Unseen() | Away() as why:
+            return [ACCOUNT.blind("suppression and standing", why)]
+        case Absent(said):
             return [ACCOUNT.wrong(f"SES in {region}: {said}", "see that SES can be reached")]
     reasons = account.get("SuppressionAttributes", {}).get("SuppressedReasons", [])
     faults = [*_standing(account, region), *_suppression(reasons, removes=removes)]

@@ -14,9 +14,8 @@ from worker.checks.statements import (
     Verdict,
     judge,
     read_policy,
-    sources,
-    strangers,
 )
+from worker.checks.strangers import Reach, sources, strangers
 
 POLICY = Check("queue policy")
 SNS = "sns.amazonaws.com"
@@ -44,7 +43,7 @@ def judge_policy(queue: QueueFacts, topics: Sequence[str]) -> list[Finding]:
 def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> Iterator[Finding]:
     found = read_arn(topic)
     caller = Caller(service=SNS, account=found.account if found else "", arn=topic)
-    match judge(statements, caller, SEND):
+    match judge(statements, caller, SEND, queue.arn):
         case Verdict.NO:
             said = (
                 f"the policy of {queue.name} does not let {topic} in: what it delivers is refused"
@@ -62,10 +61,13 @@ def _about_strangers(
     queue: QueueFacts, statements: Sequence[Statement], topics: Sequence[str]
 ) -> Iterator[Finding]:
     own = read_arn(queue.arn)
-    for who in strangers(statements, SEND, own.account if own else "-", topics):
-        said = f"the policy of {queue.name} also lets in {who}: who may send may forge bounces"
+    for one in strangers(statements, SEND, own.account if own else "-", topics, queue.arn):
+        said = f"the policy of {queue.name} also lets in {one.who}: who may send may forge bounces"
         mend = "take it out of the queue's policy"
-        if who.startswith("arn:"):
-            yield POLICY.note(said, f"{mend}, or add it to sns.topic_arns")
-        else:
-            yield POLICY.wrong(said, f"{mend}; narrow it with aws:SourceArn")
+        match one.reach:
+            case Reach.ONE:
+                yield POLICY.note(said, f"{mend}, or add it to sns.topic_arns")
+            case Reach.MANY:
+                yield POLICY.wrong(said, f"{mend}; narrow it with aws:SourceArn")
+            case Reach.UNKNOWN:
+                yield POLICY.unseen(said, "see whom they leave over")

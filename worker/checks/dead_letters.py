@@ -124,10 +124,8 @@ def _queue_faults(
         case None | Absent():
             said = f"the dead-letter queue {named} does not exist"
             yield DEAD_LETTERS.wrong(said, provision(queue.name, topic))
-        case Unseen(action):
-            yield DEAD_LETTERS.unseen(f"{named}: {action} is not permitted")
-        case Away(error):
-            yield DEAD_LETTERS.wrong(f"{named}: {error}", "see that SQS can be reached")
+        case Unseen() | Away() as why:
+            yield DEAD_LETTERS.blind(named, why)
         case QueueFacts():
             yield from _keeping(queue, dead, region)
             if not _is_allowed(dead, queue.arn):

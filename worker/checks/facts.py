@@ -101,7 +101,9 @@ class FeedbackFacts(Struct, frozen=True, kw_only=True):
     identities: tuple[IdentityFacts, ...] | Blank
     destinations: tuple[DestinationFacts, ...] | Blank
     wanted: tuple[str, ...] = ()
-    """Identities and configuration sets that the operator named."""
+    """Identities that the operator named."""
+    wanted_sets: tuple[str, ...] = ()
+    """Configuration sets that he named."""
     unlooked: tuple[str, ...] = ()
     """What there was too much of to look at all."""
 

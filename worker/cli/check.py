@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 _COLOURS = {"ok": "green", "note": "cyan", "wrong": "red", "unseen": "yellow", "skipped": "yellow"}
+_CHECK_WIDTH, _STATUS_WIDTH = 12, 7
+"""Of the longest, `queue policy` and `skipped`."""
 
 
 @click.command(context_settings=PAGE)
@@ -64,11 +66,18 @@ def check(
     from worker.checks.findings import is_well
 
     wishes = Wishes(identities, configuration_sets, send)
-    findings = list(look(settings, wishes))
+    found = look(settings, wishes)
     if as_json:
+        findings = list(found)
         click.echo(json.dumps(_as_json(findings)))
+    elif sys.stdout.isatty():
+        # Where services are silent it takes a minute: each row as it comes.
+        findings = list(_shown(found))
+        _show_mends(findings)
     else:
+        findings = list(found)
         _show(findings)
+        _show_mends(findings)
     sys.exit(Exit.DONE if is_well(findings) else Exit.FAILED)
 
 
@@ -98,6 +107,29 @@ def _show(findings: Sequence["Finding"]) -> None:
         status = Text(finding.status, style=_COLOURS[finding.status])
         table.add_row(finding.check, status, Text(printable(finding.said)))
     screen().print(table)
+
+
+def _shown(findings: Iterable["Finding"]) -> Iterator["Finding"]:
+    from rich.table import Table
+    from rich.text import Text
+
+    from worker.masking import printable
+
+    out = screen()
+    for finding in findings:
+        row = Table.grid(padding=(0, 2, 0, 0))
+        row.add_column(width=_CHECK_WIDTH)
+        row.add_column(width=_STATUS_WIDTH)
+        row.add_column(overflow="fold")
+        status = Text(finding.status, style=_COLOURS[finding.status])
+        row.add_row(finding.check, status, Text(printable(finding.said)))
+        out.print(row)
+        yield finding
+
+
+def _show_mends(findings: Iterable["Finding"]) -> None:
+    from worker.masking import printable
+
     # Below, where no line is broken: it is to be pasted into a shell.
     for finding in findings:
         if finding.mend:

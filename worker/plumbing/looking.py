@@ -55,7 +55,11 @@ def topics_subscribed(aws: Aws, queue_arn: str) -> list[str] | Blank:
 
     def look() -> list[str]:
         every = aws.pages("sns", "list_subscriptions", "Subscriptions")
-        found = (one["TopicArn"] for one in every if one.get("Endpoint") == queue_arn)
+        found = (
+            one["TopicArn"]
+            for one in every
+            if one.get("Endpoint") == queue_arn and one["SubscriptionArn"] != "Deleted"
+        )
         return list(dict.fromkeys(found))
 
     return known("sns", look)
@@ -77,7 +81,10 @@ def subscriptions(
         return tuple(
             SubscriptionFacts(one["SubscriptionArn"], _subscription(aws, one))
             for one in every
-            if one.get("Endpoint") == queue_arn and one.get("Protocol") == "sqs"
+            if one.get("Endpoint") == queue_arn
+            and one.get("Protocol") == "sqs"
+            # SNS lists what was unsubscribed for a while yet (ansible/ansible#20086).
+            and one["SubscriptionArn"] != "Deleted"
         )
 
     return known("sns", look)

@@ -45,7 +45,8 @@ def merge(plan: Plan, what: str, policy: str, door: Door) -> str | None:
     """The policy with our statement; None: it needs none, or is not ours to change."""
     statements = read_policy(policy)
     known = statements is not None
-    verdict = judge(statements or [], door.caller, door.action) if known else Verdict.PERHAPS
+    about = door.statement["Resource"]
+    verdict = judge(statements or [], door.caller, door.action, about) if known else Verdict.PERHAPS
     if verdict is Verdict.DENIED:
         plan.undone.append(f"{what}: a Deny in its policy keeps {door.caller.service} out")
     if verdict is Verdict.PERHAPS:
