@@ -74,7 +74,13 @@ class Provision:
             identities=self._look_at_identities(),
             destinations=self._look_at_destinations(),
         )
-        return make_plan(self.names, found)
+        plan = make_plan(self.names, found)
+        used = self.names.dead_letter_queue
+        if (asked := self._wishes.dead_letter_queue or used) != used:
+            plan.undone.append(
+                f"queue {self.names.queue}: {used} is its dead-letter queue, not {asked}"
+            )
+        return plan
 
     def carry_out(self, step: Step) -> None:
         """Do one step."""
@@ -133,9 +139,12 @@ class Provision:
     def _look_at_subscription(self) -> SubscriptionFacts | None:
         names = self.names
         some = there(looking.subscriptions(self._aws, names.topic_arn, names.queue_arn))
-        one = some[0] if some else None
-        if one is None:
+        # SNS goes on listing what was unsubscribed for a while.
+        live = [one for one in some or () if one.arn != "Deleted"]
+        if not live:
             return None
+        # One that waits for its confirmation, beside one that delivers, is nobody's trouble.
+        one = min(live, key=lambda one: read_arn(one.arn) is None)
         attributes = there(one.attributes)
         self.is_raw = (attributes or {}).get("RawMessageDelivery") == "true"
         return one
