@@ -5,6 +5,7 @@ import json
 import pytest
 from wiring import ACCOUNT, DEAD, DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, policy
 
+from worker.errors import Refused
 from worker.plumbing import Aws
 from worker.provisioning.doing import Provision, Wishes
 from worker.sources import load_settings
@@ -17,10 +18,9 @@ def provision(door, environment, monkeypatch):
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, text)
 
-    def provision(from_settings="", **wishes):
+    def provision(settings=None, **wishes):
         named = {"topic": "bounces", "queue": "feedback"} | wishes
-        settings = load_settings({"SES_WORKER_QUEUE__URL": from_settings} if from_settings else {})
-        provision = Provision(settings, Wishes(**named))
+        provision = Provision(load_settings(settings or {}), Wishes(**named))
         plan = provision.plan()
         for step in plan.steps:
             provision.carry_out(step)
@@ -31,6 +31,10 @@ def provision(door, environment, monkeypatch):
 
 def said(plan):
     return [step.said for step in plan.steps]
+
+
+def topics(*arns):
+    return {"SES_WORKER_SNS__TOPIC_ARNS": json.dumps(arns)}
 
 
 def attributes(wiring, url=QUEUE_URL):
@@ -192,8 +196,30 @@ def test_conditions_that_cannot_be_judged_are_told_and_left(wiring, provision):
 
 
 def test_the_queue_of_the_settings_is_meant_where_none_is_named(wiring, provision):
-    plan = provision(queue="", from_settings=QUEUE_URL)
-    assert said(plan) == []
+    assert said(provision({"SES_WORKER_QUEUE__URL": QUEUE_URL}, queue="")) == []
+
+
+def test_the_topic_of_the_settings_is_meant_where_none_is_named(wiring, provision):
+    assert said(provision(topics(TOPIC), topic="")) == []
+
+
+@pytest.mark.parametrize(
+    ("arns", "said"),
+    [
+        ([TOPIC.replace(REGION, "us-east-1")], f"is not of account {ACCOUNT} in {REGION}"),
+        ([TOPIC.replace(ACCOUNT, "111122223333")], f"is not of account {ACCOUNT} in {REGION}"),
+        ([TOPIC, f"{TOPIC}-2"], "names several topics"),
+    ],
+)
+def test_no_namesake_is_made_of_a_topic_that_is_elsewhere(wiring, provision, arns, said):
+    with pytest.raises(Refused, match=said):
+        provision(topics(*arns), topic="")
+
+
+def test_a_further_topic_is_added_to_those_of_the_settings(wiring, provision):
+    provision(topic="second")
+    made = Provision(load_settings(topics(TOPIC)), Wishes(topic="second", queue="feedback"))
+    assert made.settings()["sns"] == {"topic_arns": [TOPIC, TOPIC.replace("bounces", "second")]}
 
 
 def test_a_topic_that_ses_may_not_publish_to_lets_it(wiring, provision):
