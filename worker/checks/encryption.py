@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from worker.checks.commands import enable_key
 from worker.checks.facts import Absent, Away, Blank, KeyFacts, Unseen
 from worker.checks.findings import Check, Finding
 from worker.checks.statements import Caller, Verdict, judge, read_policy
@@ -69,7 +70,7 @@ def _state(one: Encrypted, key: KeyFacts) -> Iterator[Finding]:
         case Absent(said) | Away(said):
             yield ENCRYPTION.wrong(f"{one.what}: {key.id}: {said}", "choose another key")
         case metadata if (state := metadata.get("KeyState", "Enabled")) != "Enabled":
-            mend = f"aws kms enable-key --key-id {key.id}"
+            mend = enable_key(str(metadata.get("Arn", key.id)))
             yield ENCRYPTION.wrong(f"{one.what}: {key.id} is {state}", mend)
 
 
@@ -83,7 +84,8 @@ def _policy(one: Encrypted, key: str, policy: str) -> Iterator[Finding]:
         said = f"{one.what}: the policy of {key} does not let {one.caller.service} use it"
         mend = (
             f"add to the key's policy: Allow {one.caller.service} "
-            "kms:GenerateDataKey* and kms:Decrypt"
+            "kms:GenerateDataKey* and kms:Decrypt, "
+            f"with StringEquals aws:SourceAccount {one.caller.account}"
         )
         yield ENCRYPTION.wrong(said, mend)
     elif Verdict.PERHAPS in verdicts:

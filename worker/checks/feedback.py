@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/ses/latest/dg/event-publishing-add-event-destination
 
 from collections.abc import Iterator, Sequence
 
-from worker.checks.commands import provision, set_identity
+from worker.checks.commands import provision, set_destination, set_identity
 from worker.checks.facts import (
     Absent,
     Away,
@@ -68,7 +68,7 @@ def _about_identities(
         for one in facts.identities:
             if one.name in facts.wanted and one not in ours:
                 said = f"{one.name}: its notifications do not go to {' or '.join(topics)}"
-                mend = provision(queue.name, topics[0], identity=one.name)
+                mend = _notify(one.name, topics[0], queue)
                 yield FEEDBACK.wrong(said, mend)
 
 
@@ -89,14 +89,13 @@ def _about_destinations(published: Sequence[DestinationFacts]) -> Iterator[Findi
             yield FEEDBACK.note(f"{named} also sends {', '.join(more)}, which say nothing to us")
 
 
+def _notify(identity: str, topic: str, queue: QueueFacts) -> str:
+    both = " && ".join(set_identity(identity, kind, topic) for kind in ("Bounce", "Complaint"))
+    return provision(queue.arn, topic, elsewhere=both, identity=identity)
+
+
 def _update(one: DestinationFacts, kinds: frozenset[str]) -> str:
-    listed = ",".join(sorted(kinds))
-    return (
-        "aws sesv2 update-configuration-set-event-destination "
-        f"--configuration-set-name {one.configuration_set} --event-destination-name {one.name} "
-        f"--event-destination Enabled=true,MatchingEventTypes={listed},"
-        f"SnsDestination={{TopicArn={one.topic}}}"
-    )
+    return set_destination(one.topic, kinds, one.configuration_set, one.name)
 
 
 def _whole_identities(ours: Sequence[IdentityFacts], topics: Sequence[str]) -> list[IdentityFacts]:
@@ -115,7 +114,7 @@ def _nothing(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFacts) -> 
     known = [one.name for one in facts.identities] if isinstance(facts.identities, tuple) else []
     said = f"no identity and no event destination of SES sends to {' or '.join(topics)}"
     name = known[0] if len(known) == 1 else "YOUR-DOMAIN"
-    return FEEDBACK.wrong(said, provision(queue.name, topics[0], identity=name))
+    return FEEDBACK.wrong(said, _notify(name, topics[0], queue))
 
 
 def _twice(

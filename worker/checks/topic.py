@@ -7,7 +7,13 @@ https://docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html
 from collections.abc import Iterator, Mapping, Sequence
 
 from worker.checks.admission import SEND, SNS
-from worker.checks.commands import provision, set_subscription
+from worker.checks.commands import (
+    create_topic,
+    get_subscription,
+    provision,
+    set_subscription,
+    subscribe,
+)
 from worker.checks.facts import (
     Absent,
     Away,
@@ -31,14 +37,14 @@ def judge_topic(arn: str, topic: TopicFacts | Blank, queue: QueueFacts) -> list[
     """Judge a topic: that it is there, and that SES may publish to it."""
     match topic:
         case Absent():
-            return [TOPIC.wrong(f"{arn}: there is no such topic", provision(queue.name, arn))]
+            return [TOPIC.wrong(f"{arn}: there is no such topic", create_topic(queue.arn, arn))]
         case Unseen(action):
             return [TOPIC.unseen(f"{arn}: {action} is not permitted")]
         case Away(error):
             return [TOPIC.wrong(f"{arn}: {error}", "see that SNS can be reached")]
     if arn.endswith(".fifo"):
         said = f"{arn}: SES publishes to standard topics only"
-        return [TOPIC.wrong(said, provision(queue.name))]
+        return [TOPIC.wrong(said, provision(queue.arn, arn.removesuffix(".fifo")))]
     return [_publishing(arn, topic, queue)]
 
 
@@ -63,7 +69,7 @@ def judge_subscriptions(
             return [SUBSCRIPTION.wrong(f"of {topic}: {error}", "see that SNS can be reached")]
     if not subscriptions:
         said = f"{topic} has no subscription that ends in {queue.arn}: nothing arrives"
-        return [SUBSCRIPTION.wrong(said, provision(queue.name, topic))]
+        return [SUBSCRIPTION.wrong(said, subscribe(queue.arn, topic))]
     return [
         finding
         for one in subscriptions
@@ -98,7 +104,8 @@ def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts) -> Finding:
             return TOPIC.ok(f"{arn}: SES may publish to it")
         case Verdict.NO:
             said = f"{arn}: its policy does not let SES publish; SES drops a topic that it may not"
-            return TOPIC.wrong(said, provision(queue.name, arn))
+            elsewhere = f"let ses.amazonaws.com sns:Publish in the policy of {arn}"
+            return TOPIC.wrong(said, provision(queue.arn, arn, elsewhere=elsewhere))
         case Verdict.DENIED:
             said = f"{arn}: a Deny in its policy keeps SES out"
             return TOPIC.wrong(said, "take that statement out of the topic's policy")
@@ -115,7 +122,7 @@ def _judge(
 ) -> Iterator[Finding]:
     match one.attributes:
         case Absent():
-            yield SUBSCRIPTION.wrong(f"of {topic}: {one.arn}", provision(queue.name, topic))
+            yield SUBSCRIPTION.wrong(f"of {topic}: {one.arn}", subscribe(queue.arn, topic))
         case Unseen(action):
             said = f"{one.arn}: there; raw delivery, filter and redrive not seen: {action}"
             yield SUBSCRIPTION.unseen(f"{said} is not permitted")
@@ -124,7 +131,7 @@ def _judge(
         case attributes:
             faults = [*_faults(topic, one.arn, attributes, wants_topics=wants_topics)]
             if lost := _lost(topic, attributes, dead):
-                faults.append(SUBSCRIPTION.note(f"{one.arn}: {lost}", provision(queue.name, topic)))
+                faults.append(SUBSCRIPTION.note(f"{one.arn}: {lost}", provision(queue.arn, topic)))
             yield from faults or [SUBSCRIPTION.ok(_shown(one.arn, attributes))]
 
 
@@ -174,9 +181,7 @@ def _lost(topic: str, attributes: Mapping[str, str], dead: QueueFacts | None) ->
 def _filtered(arn: str, lost: Sequence[str] | None) -> Iterator[Finding]:
     if lost is None:
         said = f"{arn} has a filter policy that is not judged here: see that bounces pass"
-        yield SUBSCRIPTION.note(
-            said, f"aws sns get-subscription-attributes --subscription-arn {arn}"
-        )
+        yield SUBSCRIPTION.note(said, get_subscription(arn))
     elif lost:
         said = f"the filter policy of {arn} holds back {' and '.join(lost)}"
         yield SUBSCRIPTION.wrong(said, set_subscription(arn, "FilterPolicy", "{}"))
