@@ -135,6 +135,23 @@ def test_the_commands_that_are_advised_mend_it(run, healthy, look):
     assert look(status=0) == []
 
 
+def test_what_mends_it_reads_the_same_settings_file(run, healthy, tmp_path):
+    file = tmp_path / "my worker.toml"
+    file.write_text("")
+    healthy.unsubscribe()
+    done = run("--config", file, "check")
+    assert f"subscription → ses-worker --config '{file}' provision --queue " in done.out
+
+
+def test_a_topic_in_another_region_is_not_mended_by_a_namesake(run, healthy, environment):
+    topic = TOPIC.replace(REGION, "us-east-1")
+    environment["SES_WORKER_SNS__TOPIC_ARNS"] = json.dumps([topic])
+    found = run("check", "--json").json["checks"]
+    mends = [one["mend"] for one in found if one["mend"]]
+    assert any("aws sns create-topic --region us-east-1" in mend for mend in mends)
+    assert not [mend for mend in mends if "ses-worker provision" in mend]
+
+
 def test_what_mends_it_stands_below_the_table_unbroken(terminal, healthy):
     healthy.unsubscribe()
     done = terminal("check")

@@ -131,6 +131,13 @@ def test_topic_subscription_and_event_destination_are_the_same():
     assert json.dumps(event).replace("TopicARN", "TopicArn") == json.dumps(made["EventDestination"])
 
 
+@pytest.mark.parametrize("queue", ["Queue", "DeadLetterQueue"])
+def test_a_queue_outlives_its_stack_but_not_a_stack_that_was_never_made(queue):
+    made = load(str(TEMPLATE))["Resources"][queue]
+    assert made["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert made["UpdateReplacePolicy"] == "Retain"
+
+
 def test_nothing_else_is_in_the_stack():
     assert set(load(str(TEMPLATE))["Resources"]) == {
         "Topic", "TopicPolicy", "Queue", "QueuePolicy", "DeadLetterQueue",

@@ -5,6 +5,7 @@ import json
 import pytest
 from msgspec import structs
 
+from worker.checks import commands
 from worker.checks.account import judge_account
 from worker.checks.commands import provision, set_queue
 from worker.checks.database import judge_database
@@ -551,6 +552,49 @@ class TestTheRest:
             f"aws sqs set-queue-attributes --region {REGION} --queue-url {URL} --attributes "
             '\'{"RedrivePolicy": "{\\"maxReceiveCount\\": 10}"}\''
         )
+
+    @pytest.mark.parametrize("part", [("eu-west-1", "us-east-1"), ("111122223333", "444455556666")])
+    def test_a_topic_elsewhere_is_not_provisioned_for_a_namesake_would_be_no_help(self, part):
+        topic = TOPIC.replace(*part)
+        region = "us-east-1" if "us-east-1" in part else REGION
+        arn = queue().arn
+        assert commands.subscribe(arn, topic) == (
+            f"aws sns subscribe --region {region} --topic-arn {topic} --protocol sqs "
+            f"--notification-endpoint {arn}"
+        )
+        made = f"aws sns create-topic --region {region} --name bounces (in the account of {topic})"
+        assert commands.create_topic(arn, topic) == made
+        assert "ses-worker" not in provision(arn, topic)
+        for advise in (provision, commands.subscribe, commands.create_topic):
+            assert advise(arn, TOPIC) == "ses-worker provision --queue feedback --topic bounces"
+
+    def test_what_is_advised_names_the_region(self):
+        assert commands.set_suppression(REGION, ["BOUNCE", "COMPLAINT"]) == (
+            f"aws sesv2 put-account-suppression-attributes --region {REGION} "
+            "--suppressed-reasons BOUNCE COMPLAINT"
+        )
+        event = {
+            "Enabled": True,
+            "MatchingEventTypes": ["BOUNCE", "SEND"],
+            "SnsDestination": {"TopicArn": TOPIC},
+        }
+        assert commands.set_destination(TOPIC, {"SEND", "BOUNCE"}, "a set", "d") == (
+            f"aws sesv2 update-configuration-set-event-destination --region {REGION} "
+            "--configuration-set-name 'a set' --event-destination-name d "
+            f"--event-destination '{json.dumps(event)}'"
+        )
+        key = f"arn:aws:kms:{REGION}:111122223333:key/1"
+        assert commands.enable_key(key) == f"aws kms enable-key --region {REGION} --key-id {key}"
+        assert commands.get_subscription(f"{TOPIC}:1") == (
+            f"aws sns get-subscription-attributes --region {REGION} --subscription-arn {TOPIC}:1"
+        )
+
+    def test_what_is_advised_of_our_own_reads_the_same_settings(self):
+        advised = f"or: {provision('ses-worker', TOPIC)}"
+        assert commands.with_config(advised, "/etc/a b.toml") == (
+            "or: ses-worker --config '/etc/a b.toml' provision --queue ses-worker --topic bounces"
+        )
+        assert commands.with_config("aws sqs x", "y") == "aws sqs x"
 
     @pytest.mark.parametrize(
         ("seconds", "said"),

@@ -48,7 +48,11 @@ def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> It
             said = (
                 f"the policy of {queue.name} does not let {topic} in: what it delivers is refused"
             )
-            yield POLICY.wrong(said, provision(queue.name, topic))
+            elsewhere = (
+                "add to the queue's policy: Allow sns.amazonaws.com sqs:SendMessage, "
+                f"with ArnEquals aws:SourceArn {topic}"
+            )
+            yield POLICY.wrong(said, provision(queue.arn, topic, elsewhere=elsewhere))
         case Verdict.DENIED:
             said = f"a Deny in the policy of {queue.name} refuses what {topic} delivers"
             yield POLICY.wrong(said, "take that statement out of the queue's policy")

@@ -1,10 +1,14 @@
 """The commands that findings advise. Pure."""
 
 import json
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from worker.checks.facts import read_arn
+
+_OWN = re.compile(r"(?<!\S)ses-worker (?=[a-z])")
+"""Before a command of ours; as the value of an option it is followed by another option."""
 
 
 def set_queue(url: str, region: str, **attributes: object) -> str:
@@ -41,10 +45,79 @@ def set_identity(identity: str, kind: str, topic: str) -> str:
     )
 
 
-def provision(queue: str, topic: str = "", **more: str) -> str:
-    """Complete what is missing, and leave the rest alone."""
-    named = {"queue": queue} | ({"topic": topic.rpartition(":")[2]} if topic else {}) | more
+def get_subscription(arn: str) -> str:
+    """Show the attributes of a subscription."""
+    return _aws("sns", "get-subscription-attributes", _region(arn), subscription_arn=arn)
+
+
+def subscribe(queue: str, topic: str) -> str:
+    """Have a topic deliver to a queue, by their ARNs; `provision` reaches no topic elsewhere."""
+    call = _aws(
+        "sns",
+        "subscribe",
+        _region(topic),
+        topic_arn=topic,
+        protocol="sqs",
+        notification_endpoint=queue,
+    )
+    return provision(queue, topic, elsewhere=call)
+
+
+def create_topic(queue: str, topic: str) -> str:
+    """Make a topic that is not there, by the ARN that it should have."""
+    call = _aws("sns", "create-topic", _region(topic), name=_name(topic))
+    return provision(queue, topic, elsewhere=f"{call} (in the account of {topic})")
+
+
+def set_destination(arn: str, kinds: Iterable[str], configuration_set: str, name: str) -> str:
+    """Have an event destination of SES send these kinds to a topic."""
+    event = {
+        "Enabled": True,
+        "MatchingEventTypes": sorted(kinds),
+        "SnsDestination": {"TopicArn": arn},
+    }
+    return _aws(
+        "sesv2",
+        "update-configuration-set-event-destination",
+        _region(arn),
+        configuration_set_name=configuration_set,
+        event_destination_name=name,
+        event_destination=event,
+    )
+
+
+def set_suppression(region: str, reasons: Iterable[str]) -> str:
+    """Have the account's suppression list take addresses for these reasons."""
+    call = _aws("sesv2", "put-account-suppression-attributes", region)
+    return f"{call} --suppressed-reasons {' '.join(reasons)}"
+
+
+def enable_key(arn: str) -> str:
+    """Have KMS use a key again, which it takes no alias for."""
+    return _aws("kms", "enable-key", _region(arn), key_id=arn)
+
+
+def cancel_key_deletion(arn: str) -> str:
+    """Have KMS keep a key after all; it is disabled then."""
+    return _aws("kms", "cancel-key-deletion", _region(arn), key_id=arn)
+
+
+def provision(queue: str, topic: str = "", *, elsewhere: str = "", **more: str) -> str:
+    """Complete what is missing, and leave the rest alone.
+
+    `queue` is a name, or an ARN, which tells whether the topic is where `provision` makes one: a
+    namesake would be no help. Of one in another region or account, `elsewhere` says what to do.
+    """
+    ours, theirs = read_arn(queue), read_arn(topic)
+    if ours and theirs and (ours.region, ours.account) != (theirs.region, theirs.account):
+        return elsewhere or f"by hand, for provision makes no path from elsewhere: {topic}"
+    named = {"queue": _name(queue)} | ({"topic": _name(topic)} if topic else {}) | more
     return f"ses-worker provision {_options(named)}"
+
+
+def with_config(command: str, file: str) -> str:
+    """Have what is advised of our own commands read the same settings file."""
+    return _OWN.sub(lambda _: f"ses-worker --config {shlex.quote(file)} ", command)
 
 
 def _aws(service: str, operation: str, region: str, **options: object) -> str:
@@ -59,6 +132,10 @@ def _options(options: Mapping[str, object]) -> str:
     return " ".join(
         f"--{name.replace('_', '-')} {shlex.quote(text)}" for name, text in texts.items() if text
     )
+
+
+def _name(arn: str) -> str:
+    return arn.rpartition(":")[2]
 
 
 def _region(arn: str) -> str:

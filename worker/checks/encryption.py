@@ -3,11 +3,11 @@
 https://docs.aws.amazon.com/sns/latest/dg/sns-enable-encryption-for-topic-sqs-queue-subscriptions.html
 """
 
-import shlex
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from worker.checks.commands import cancel_key_deletion, enable_key
 from worker.checks.facts import Absent, Away, Blank, KeyFacts, Unseen
 from worker.checks.findings import Check, Finding
 from worker.checks.statements import Caller, Verdict, judge, read_policy
@@ -73,17 +73,16 @@ def _state(one: Encrypted, key: KeyFacts) -> Iterator[Finding]:
             yield ENCRYPTION.wrong(f"{one.what}: {key.id}: {said}", "choose another key")
         case metadata if (state := metadata.get("KeyState", "Enabled")) != "Enabled":
             # EnableKey and CancelKeyDeletion take no alias.
-            mend = _revive(str(state), shlex.quote(str(metadata.get("Arn", key.id))))
+            mend = _revive(str(state), str(metadata.get("Arn", key.id)))
             yield ENCRYPTION.wrong(f"{one.what}: {key.id} is {state}", mend)
 
 
 def _revive(state: str, key: str) -> str:
-    enable = f"aws kms enable-key --key-id {key}"
     match state:
         case "Disabled":
-            return enable
+            return enable_key(key)
         case "PendingDeletion":
-            return f"aws kms cancel-key-deletion --key-id {key} && {enable}"
+            return f"{cancel_key_deletion(key)} && {enable_key(key)}"
         case "PendingImport":
             return "import the key's material again, or choose another key"
     return "see why in KMS, or choose another key"
@@ -99,7 +98,8 @@ def _policy(one: Encrypted, key: str, policy: str) -> Iterator[Finding]:
         said = f"{one.what}: the policy of {key} does not let {one.caller.service} use it"
         mend = (
             f"add to the key's policy: Allow {one.caller.service} "
-            "kms:GenerateDataKey* and kms:Decrypt"
+            "kms:GenerateDataKey* and kms:Decrypt, "
+            f"with StringEquals aws:SourceAccount {one.caller.account}"
         )
         yield ENCRYPTION.wrong(said, mend)
     elif Verdict.PERHAPS in verdicts:

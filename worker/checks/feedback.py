@@ -4,12 +4,11 @@ https://docs.aws.amazon.com/ses/latest/dg/monitor-sending-activity-using-notific
 https://docs.aws.amazon.com/ses/latest/dg/event-publishing-add-event-destination-sns.html
 """
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from worker.checks.commands import provision, set_identity
+from worker.checks.commands import provision, set_destination, set_identity
 from worker.checks.facts import (
     Absent,
     Away,
@@ -118,7 +117,7 @@ def _about_identities(
         for one in facts.identities:
             if one.name in facts.wanted and one not in ours:
                 said = f"{one.name}: its notifications do not go to {' or '.join(topics)}"
-                mend = provision(queue.name, topics[0], identity=one.name)
+                mend = _notify(one.name, topics[0], queue)
                 yield _told(said, [a_set for a_set in sets if a_set.kinds >= _KINDS], mend)
 
 
@@ -140,7 +139,7 @@ def _uncovered(
     said = f"notifications of {some(names)} do not come here"
     if any("@" in name for name in names):
         said += "; an address that is verified itself does not have its domain's settings"
-    yield FEEDBACK.note(said, provision(queue.name, topics[0], identity=names[0]))
+    yield FEEDBACK.note(said, _notify(names[0], topics[0], queue))
 
 
 def _where(topic: str) -> str:
@@ -165,7 +164,7 @@ def _about_sets(
         for name in facts.wanted_sets:
             if name not in {a_set.name for a_set in sets}:
                 said = f"{name}: no event destination of it is {' or '.join(topics)}"
-                mend = provision(queue.name, topics[0], configuration_set=name)
+                mend = provision(queue.arn, topics[0], configuration_set=name)
                 yield FEEDBACK.wrong(said, mend)
 
 
@@ -181,15 +180,13 @@ def _about(one: DestinationFacts, missing: frozenset[str]) -> Iterator[Finding]:
         yield FEEDBACK.note(f"{named} also sends {', '.join(more)}, which say nothing to us")
 
 
+def _notify(identity: str, topic: str, queue: QueueFacts) -> str:
+    both = " && ".join(set_identity(identity, kind, topic) for kind in ("Bounce", "Complaint"))
+    return provision(queue.arn, topic, elsewhere=both, identity=identity)
+
+
 def _update(one: DestinationFacts, kinds: frozenset[str]) -> str:
-    listed = ",".join(sorted(kinds))
-    definition = f"Enabled=true,MatchingEventTypes={listed},SnsDestination={{TopicArn={one.topic}}}"
-    return (
-        "aws sesv2 update-configuration-set-event-destination "
-        f"--configuration-set-name {shlex.quote(one.configuration_set)} "
-        f"--event-destination-name {shlex.quote(one.name)} "
-        f"--event-destination {shlex.quote(definition)}"
-    )
+    return set_destination(one.topic, kinds, one.configuration_set, one.name)
 
 
 def _whole_identities(ours: Sequence[IdentityFacts], topics: Sequence[str]) -> list[IdentityFacts]:
@@ -204,7 +201,7 @@ def _nothing(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFacts) -> 
     known = [one.name for one in facts.identities] if isinstance(facts.identities, tuple) else []
     said = f"no identity and no event destination of SES sends to {' or '.join(topics)}"
     name = known[0] if len(known) == 1 else "YOUR-DOMAIN"
-    return FEEDBACK.wrong(said, provision(queue.name, topics[0], identity=name))
+    return FEEDBACK.wrong(said, _notify(name, topics[0], queue))
 
 
 def _twice(identities: Sequence[IdentityFacts], sets: Sequence[_Set]) -> Finding:

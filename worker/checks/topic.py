@@ -8,7 +8,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from worker.checks.admission import SEND, SNS
-from worker.checks.commands import provision, set_subscription
+from worker.checks.commands import (
+    create_topic,
+    get_subscription,
+    provision,
+    set_subscription,
+    subscribe,
+)
 from worker.checks.facts import (
     Absent,
     Away,
@@ -38,12 +44,12 @@ def judge_topic(
     """
     match topic:
         case Absent():
-            return [TOPIC.wrong(f"{arn}: there is no such topic", provision(queue.name, arn))]
+            return [TOPIC.wrong(f"{arn}: there is no such topic", create_topic(queue.arn, arn))]
         case Unseen() | Away() as why:
             return [TOPIC.blind(arn, why)]
     if arn.endswith(".fifo"):
         said = f"{arn}: SES publishes to standard topics only"
-        return [TOPIC.wrong(said, provision(queue.name))]
+        return [TOPIC.wrong(said, provision(queue.arn, arn.removesuffix(".fifo")))]
     return [_publishing(arn, topic, queue, senders)]
 
 
@@ -68,7 +74,7 @@ def judge_subscriptions(
             return [SUBSCRIPTION.blind(f"of {topic}", why)]
     if not subscriptions:
         said = f"{topic} has no subscription that ends in {queue.arn}: nothing arrives"
-        return [SUBSCRIPTION.wrong(said, provision(queue.name, topic))]
+        return [SUBSCRIPTION.wrong(said, subscribe(queue.arn, topic))]
     return [
         finding
         for one in subscriptions
@@ -123,7 +129,9 @@ def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts, senders: Sequenc
         said = f"{arn}: its policy does not let SES publish for {some(kept)}"
         if kept == ["SES"]:
             said = f"{arn}: its policy does not let SES publish"
-        return TOPIC.wrong(f"{said}; SES drops a topic that it may not", provision(queue.name, arn))
+        elsewhere = f"let ses.amazonaws.com sns:Publish in the policy of {arn}"
+        mend = provision(queue.arn, arn, elsewhere=elsewhere)
+        return TOPIC.wrong(f"{said}; SES drops a topic that it may not", mend)
     if Verdict.PERHAPS in verdicts:
         return TOPIC.unseen(f"{arn}: whether SES may publish depends on what is not judged here")
     return TOPIC.ok(f"{arn}: SES may publish to it")
@@ -140,7 +148,7 @@ def _judge(
 ) -> Iterator[Finding]:
     match one.attributes:
         case Absent():
-            yield SUBSCRIPTION.wrong(f"of {topic}: {one.arn}", provision(queue.name, topic))
+            yield SUBSCRIPTION.wrong(f"of {topic}: {one.arn}", subscribe(queue.arn, topic))
         case Unseen() | Away() as why:
             yield SUBSCRIPTION.blind(f"{one.arn}: there; raw delivery, filter and redrive", why)
         case attributes:
@@ -211,9 +219,7 @@ def _lost(
 def _filtered(arn: str, lost: Sequence[str] | None) -> Iterator[Finding]:
     if lost is None:
         said = f"{arn} has a filter policy that is not judged here: see that bounces pass"
-        yield SUBSCRIPTION.note(
-            said, f"aws sns get-subscription-attributes --subscription-arn {arn}"
-        )
+        yield SUBSCRIPTION.note(said, get_subscription(arn))
     elif lost:
         said = f"the filter policy of {arn} holds back {' and '.join(lost)}"
         yield SUBSCRIPTION.wrong(said, set_subscription(arn, "FilterPolicy", "{}"))

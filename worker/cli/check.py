@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import PAGE, json_option, screen, with_settings
+from worker.cli.common import PAGE, json_option, screen, settings_file, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def check(
     from worker.checks.findings import is_well
 
     wishes = Wishes(identities, configuration_sets, send)
-    found = look(settings, wishes)
+    found = map(_with_config, look(settings, wishes))
     if as_json:
         findings = list(found)
         click.echo(json.dumps(_as_json(findings)))
@@ -79,6 +79,15 @@ def check(
         _show(findings)
         _show_mends(findings)
     sys.exit(Exit.DONE if is_well(findings) else Exit.FAILED)
+
+
+def _with_config(finding: "Finding") -> "Finding":
+    from msgspec.structs import replace
+
+    from worker.checks.commands import with_config
+
+    file = settings_file()
+    return replace(finding, mend=with_config(finding.mend, str(file))) if file else finding
 
 
 def _as_json(findings: Sequence["Finding"]) -> dict[str, object]:
