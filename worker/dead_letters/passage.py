@@ -47,6 +47,8 @@ class Passage:
             Unavailable, Refused: a far side; what was done until then is in the account.
 
         """
+        if self._account.all_found:  # and this place may be away
+            return
         try:
             try:
                 self._go_through(place)
@@ -76,6 +78,7 @@ class Passage:
         if chosen:
             self._account.handled += len(chosen)
             self._act(place, chosen)
+            self._account.settled += len(chosen)
 
     def _is_over(self) -> bool:
         """With reasons, what is left at a limit is counted; else SQS knows how many there are."""
