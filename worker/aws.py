@@ -39,6 +39,12 @@ _BUSY_STATUSES = frozenset({408, 429})
 """They say so without a code, too: a proxy's or a firewall's page."""
 
 
+LONGEST_TEXT = 500
+"""Characters of what AWS says about an error: who may not do what with which ARN, and why."""
+_LONGEST_PAGE = 20_000
+_UNSEEN = re.compile(r"<!--.*?-->|<(style|script)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z!?][^<>]*(?:>|\Z)", re.IGNORECASE)
+
 _FIRST_REGION = "us-east-1"
 """What SQS's oldest names, without a region, mean."""
 _SQS_HOST = re.compile(
@@ -141,7 +147,7 @@ def translated() -> Iterator[None]:
         yield
     except failures.ClientError as error:
         said = error.response.get("Error", {})
-        code, text = said.get("Code", ""), said.get("Message", "")
+        code, text = said.get("Code", ""), _in_a_line(said.get("Message", ""))
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= 500:
             raise Unavailable(f"AWS: {code}: {text}") from error
@@ -158,6 +164,15 @@ def translated() -> Iterator[None]:
         # A helper that is not there, a file that is cut off, new credentials that are over
         # already: botocore lets these through.
         raise NoIdentity(f"AWS: credentials or settings cannot be read: {error}") from error
+
+
+def _in_a_line(text: str) -> str:
+    """What AWS says; of a proxy's or a load balancer's whole page the beginning, without tags."""
+    start = text[:_LONGEST_PAGE]
+    if "<" in start:
+        start = _TAG.sub(" ", _UNSEEN.sub(" ", start))
+    said = " ".join(start.split())
+    return said if len(said) <= LONGEST_TEXT else f"{said[:LONGEST_TEXT]}…"
 
 
 class NoIdentity(Unavailable):

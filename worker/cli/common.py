@@ -105,6 +105,22 @@ def plain(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def counted(count: int, noun: str) -> str:
+    """Such as `1 letter`, `1,200 letters`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def require_terminal(*, yes: bool) -> None:
+    """Refuse to begin what has to be asked about where nobody can answer.
+
+    Raises:
+        UsageError: there is no terminal, and no `--yes`.
+
+    """
+    if not (yes or sys.stdin.isatty()):
+        raise click.UsageError("there is no terminal to ask on: say --yes")
+
+
 def screen() -> "Console":
     """Where tables go: as wide as the terminal, and wide enough not to fold where there is none."""
     from rich.console import Console

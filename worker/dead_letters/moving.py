@@ -59,8 +59,7 @@ class Mover:
         try:
             return self._queue.start_move(destination)  # once only: a second would be refused
         except (Refused, Unavailable) as error:
-            said = str(error).partition("\n")[0]  # of a web page
-            raise Refused(_INSTEAD.format(said)) from error
+            raise Refused(_INSTEAD.format(error)) from error
 
     def _look(self) -> Move:
         found: Move = self._again(self._queue.look_at_move)
