@@ -67,7 +67,11 @@ def printable(text: str) -> str:
     return "".join(spelled)
 
 
+def cut(text: str, longest: int) -> str:
+    """So many characters of it, and a mark where there were more."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
 def harmless(text: str) -> str:
     """Short, printable, and without a whole address."""
-    shortened = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    return printable(mask_addresses(shortened, MOST_ADDRESSES))
+    return printable(mask_addresses(cut(text, LONGEST), MOST_ADDRESSES))

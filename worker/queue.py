@@ -230,6 +230,7 @@ class Queue:
             "ses_worker_first_seen": (received.sent_at or received.received_at).isoformat(),
             "ses_worker_source_queue": self.url,
             "ses_worker_version": __version__,
+            "ses_worker_message_id": received.message_id,  # SQS gives the letter another one
         }
         ours = {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
         theirs = {name: value for name, value in received.attributes.items() if name not in ours}

@@ -119,6 +119,39 @@ def test_both_places_go_back_to_the_queue(run, twin, queue, environment, books):
     assert kept.attributes == {"theirs": {"DataType": "Binary", "BinaryValue": "AP8="}}
 
 
+def test_a_letter_is_found_by_the_id_that_the_log_and_slack_name(
+    run, twin, queue, slack, environment, books
+):
+    environment["SES_WORKER_POLICY__UNKNOWN_RECIPIENTS"] = "dead_letter"
+    ids = [twin.send(queue, body) for body in (mail.bounce("jane@example.com"), "nonsense")]
+    drained = run("drain")
+    logged = [line for line in drained.log if line["event"] == "message.dead_lettered"]
+    assert {line["message_id"] for line in logged} == set(ids)
+    posted = str(slack.posts)
+    assert all(one in posted for one in ids)
+    letters = {one.body: one.message_id for one in twin.messages(DLQ)}
+    own = letters["nonsense"]
+    assert own not in ids
+
+    for name in (own, ids[1]):
+        shown = run("dlq", "show", name, "--json").json
+        assert (shown["message_id"], shown["original_message_id"]) == (own, ids[1])
+    lines = run("dlq", "show", ids[1]).out
+    assert own in lines
+    assert ids[1] in lines
+    listed = run("dlq", "list", "--json").json
+    samples = {one["sample"]["original_message_id"] for one in listed["groups"]}
+    assert samples == set(ids)
+    assert all(f"(logged as {one})" in run("dlq", "list").out for one in ids)
+    users(environment, ["jane@example.com"])
+    ahead = run("dlq", "replay", "--message-id", ids[0], "--dry-run", "--json").json
+    assert [one["original_message_id"] for one in ahead["letters"]] == [ids[0]]
+    done = run("dlq", "replay", "--message-id", ids[0], "--json")
+    assert (done.status, done.json["applied"]) == (0, 1)
+    done = run("dlq", "delete", "--message-id", ids[1], "--yes", "--json")
+    assert (done.status, done.json["deleted"], twin.messages(DLQ)) == (0, 1, [])
+
+
 class TestAsking:
     def test_nothing_is_deleted_without_a_terminal_or_a_yes(self, run, twin, queue):
         fill(twin, "nonsense")

@@ -22,7 +22,7 @@ _reason_option = click.option(
 )  # fmt: skip
 _ids_option = click.option(
     "--message-id", "ids", multiple=True, metavar="ID",
-    help="Only the letter with this id; may be repeated.",
+    help="Only the letter with this id, or the one in log and Slack; may be repeated.",
 )  # fmt: skip
 
 
@@ -73,6 +73,8 @@ def list_(settings: "Settings", reasons: tuple[str, ...], as_json: bool) -> None
 @with_settings
 def show(settings: "Settings", message_id: str, as_json: bool) -> None:
     """Show one letter whole: why it lies here, how it would be read today, its body.
+
+    MESSAGE_ID is that of `dlq list`, or that under which the log and Slack told of the message.
 
     \b
     Example:

@@ -74,6 +74,7 @@ def letter_as_json(
     return plain({
         "where": letter.where.value,
         "message_id": letter.message_id,
+        "original_message_id": letter.original_id or None,
         "reason": letter.reason,
         "error": letter.error,
         "first_seen": letter.first_seen,
@@ -125,7 +126,7 @@ def not_found(looked: "Looked", message_id: str) -> str:
 def _below(looked: "Looked") -> list[str]:
     """Samples, which would burst the table; and what was not seen."""
     lines = [
-        f"{printable(one.reason)}, such as {printable(one.sample_id)}: {one.sample}"
+        f"{printable(one.reason)}, such as {printable(_sample_id(one))}: {one.sample}"
         for one in looked.groups
     ]
     if looked.no_queue:
@@ -143,6 +144,13 @@ def _below(looked: "Looked") -> list[str]:
     return lines
 
 
+def _sample_id(group: Group) -> str:
+    """Its id, and by which log and Slack know it where that is another."""
+    if group.sample_original_id in {"", group.sample_id}:
+        return group.sample_id
+    return f"{group.sample_id} (logged as {group.sample_original_id})"
+
+
 def _is_complete(looked: "Looked") -> bool:
     return not looked.troubles and not looked.interrupted and looked.seen >= looked.about
 
@@ -156,7 +164,11 @@ def _group(group: Group, retention: timedelta | None) -> dict[str, Any]:
         "oldest": group.oldest,
         "newest": group.newest,
         "deleted_by_sqs_at": _gone_at(group.kept_since, retention),
-        "sample": {"message_id": group.sample_id, "says": group.sample},
+        "sample": {
+            "message_id": group.sample_id,
+            "original_message_id": group.sample_original_id or None,
+            "says": group.sample,
+        },
     })  # fmt: skip
 
 

@@ -37,6 +37,7 @@ def figures(replayed: "Replayed", plan: "Plan") -> dict[str, Any]:
         found["letters"] = [
             {
                 "message_id": one.letter.message_id,
+                "original_message_id": one.letter.original_id or None,
                 "where": one.letter.where.value,
                 "outcome": one.outcome.value,
                 "reason": one.reason,

@@ -44,7 +44,7 @@ class Account:
         self.seen += len(letters)
         meant = [letter for letter in letters if self._wanted.fits(letter)]
         for letter in meant:
-            self.missing_ids.discard(letter.message_id)
+            self.missing_ids -= letter.ids
             self.unmet_reasons.discard(letter.reason)
         return meant
 

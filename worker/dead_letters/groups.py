@@ -58,6 +58,7 @@ class Group(Struct, kw_only=True):
     kept_since: datetime | None = None
     """Of that which SQS will delete first."""
     sample_id: str = ""
+    sample_original_id: str = ""
     sample: str = ""
 
 
@@ -76,6 +77,7 @@ class Groups:
             ages = dict.fromkeys([*AGES, OLDER], 0)
             group = Group(where=letter.where, reason=letter.reason, ages=ages)
             group.sample_id = letter.message_id
+            group.sample_original_id = letter.original_id
             group.sample = read(letter).redacted
             self._found[key] = group
         group.count += 1

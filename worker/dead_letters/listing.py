@@ -161,5 +161,6 @@ def _group(pile: Pile) -> Group:
         oldest=pile.oldest,
         newest=pile.newest,
         sample_id=pile.sample.message_id,
+        sample_original_id=pile.sample.original_id,
         sample=read(pile.sample).redacted,
     )
