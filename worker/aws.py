@@ -29,6 +29,8 @@ STALE_CREDENTIALS = frozenset({
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 """Those of them that are also what a valid identity is told."""
 
+NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
+
 _PASSING_CODES = frozenset({
     "InternalError", "InternalFailure", "RequestThrottled", "RequestTimeout", "ServiceUnavailable",
     "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException", "OverLimit",

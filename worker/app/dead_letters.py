@@ -33,4 +33,6 @@ def find_dead_letter_queue(
 
     """
     url = a_few_times(pause)(source.find_dead_letter_queue)
-    return DeadLetterQueue(url, region=region_of(settings)) if url else None
+    if url is None:
+        return None
+    return DeadLetterQueue(url, region=region_of(settings), named_by=source.dead_letters_named_by)

@@ -48,7 +48,8 @@ def list_(settings: "Settings", reasons: tuple[str, ...], as_json: bool) -> None
     """Group dead letters by place and reason, with their ages and a masked sample each.
 
     Looking hides the letters of a dead-letter queue from others, for a minute at most; they are
-    given back at the end. Of more than 10,000, or after 30 s, what was seen is a sample.
+    given back at the end. Of more than 10,000, or after 30 s, what was seen is a sample. Where not
+    all were seen, since others hold some or there are too many, it leaves with 4.
 
     \b
     Example:
@@ -65,6 +66,8 @@ def list_(settings: "Settings", reasons: tuple[str, ...], as_json: bool) -> None
     else:
         shown.show_groups(looked)
     _tell_troubles(looked.troubles, interrupted=looked.interrupted)
+    if shown.unseen(looked):
+        sys.exit(Exit.REMAIN)
 
 
 @dlq.command(context_settings=PAGE)

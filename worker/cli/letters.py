@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import plain, screen
+from worker.cli.common import counted, plain, screen
 from worker.dead_letters.groups import AGES, OLDER, Group, read
 from worker.letters import Letter, Where
 from worker.masking import printable
@@ -31,7 +31,7 @@ def groups_as_json(looked: "Looked") -> dict[str, Any]:
     queue = {
         "name": looked.queue,
         "looked_at": looked.seen,
-        "about": looked.about,
+        "about": looked.about if looked.is_readable else None,
         "retention_days": looked.retention.total_seconds() / 86_400 if looked.retention else None,
     }
     return {
@@ -49,7 +49,7 @@ def show_groups(looked: "Looked") -> None:
 
     console = screen()
     wide = console.width >= WIDE
-    table = Table(caption=None if looked.groups else "no dead letters")
+    table = Table(caption=None if looked.groups else _none(looked))
     columns = ["where", "reason", "count", *(_AGES if wide else ()), "oldest"]
     columns += ["newest"] if wide else []
     for name in (*columns, "SQS deletes it"):
@@ -116,10 +116,14 @@ def not_found(looked: "Looked", message_id: str) -> str:
     said = f"no dead letter {message_id}: "
     if looked.no_queue:
         return said + NO_QUEUE
+    if looked.troubles:
+        return said + "nor could all places be looked into"
     hidden = looked.about - looked.seen
-    said += f"looked at {looked.seen:,} letters in {looked.queue} and at the table quarantine"
+    seen = counted(looked.seen, "letter")
+    said += f"looked at {seen} in {looked.queue} and at the table quarantine"
     if hidden > 0:
-        said += f"; others hold {hidden:,} letters at this moment, look again in a minute"
+        held = counted(hidden, "letter")
+        said += f"; others hold {held} at this moment, look again in a minute"
     return said
 
 
@@ -131,17 +135,45 @@ def _below(looked: "Looked") -> list[str]:
     ]
     if looked.no_queue:
         lines.append(NO_QUEUE)
-    if looked.queue and _is_complete(looked):
-        lines.append(f"{looked.queue}: {looked.seen:,} letters")
-    elif looked.queue:
+    if looked.queue and not looked.is_readable:
+        lines.append(f"{looked.queue}: could not be looked into")
+    elif looked.queue and unseen(looked):
         lines.append(
-            f"{looked.queue}: looked at {looked.seen:,} of about {looked.about:,} letters; "
-            "the others were left, or are held by somebody at this moment"
+            f"{looked.queue}: looked at {looked.seen:,} of about "
+            f"{counted(looked.about, 'letter')}; the others {_why_unseen(looked)}"
         )
-    lines.append(f"quarantine: {looked.in_quarantine:,} letters")
+    elif looked.queue:
+        lines.append(f"{looked.queue}: {counted(looked.seen, 'letter')}")
+    lines.append(f"quarantine: {counted(looked.in_quarantine, 'letter')}")
     if looked.groups:
         lines.append("times are UTC; one of them whole: ses-worker dlq show MESSAGE_ID")
     return lines
+
+
+def _none(looked: "Looked") -> str:
+    """Say that there are none only where that is known."""
+    missed, none = unseen(looked), "no dead letters"
+    if looked.wanted.reasons:
+        named = " or ".join(sorted(map(printable, looked.wanted.reasons)))
+        none = f"no letter has the reason {named}"
+        if missed and looked.seen:
+            return f"{none}, of {looked.seen:,} seen; {missed:,} more {_why_unseen(looked)}"
+    if missed:
+        return f"none seen of about {looked.about:,}: they {_why_unseen(looked)}"
+    return "none seen" if looked.troubles or looked.interrupted else none
+
+
+def unseen(looked: "Looked") -> int:
+    """How many letters of the queue did not come by."""
+    return max(0, looked.about - looked.seen)
+
+
+def _why_unseen(looked: "Looked") -> str:
+    if looked.interrupted or looked.troubles:
+        return "were left"
+    if looked.is_sample:
+        return "were left: what was seen is a sample"
+    return "are held by others at this moment: look again in a minute"
 
 
 def _sample_id(group: Group) -> str:
@@ -152,7 +184,7 @@ def _sample_id(group: Group) -> str:
 
 
 def _is_complete(looked: "Looked") -> bool:
-    return not looked.troubles and not looked.interrupted and looked.seen >= looked.about
+    return not (looked.troubles or looked.interrupted or unseen(looked))
 
 
 def _group(group: Group, retention: timedelta | None) -> dict[str, Any]:

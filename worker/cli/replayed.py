@@ -110,6 +110,11 @@ def missing(account: "Account") -> Iterator[str]:
     """Say what was asked for and is not there."""
     for message_id in sorted(account.missing_ids):
         yield f"no letter {message_id} came by"
+    if account.all_found and account.only_in_quarantine:
+        yield (
+            "all that was named lay in the table quarantine: "
+            "the dead-letter queue was not looked into"
+        )
     for reason in sorted(account.unmet_reasons):
         yield f"no letter has the reason {reason}; `ses-worker dlq list` says which there are"
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from worker.consumer import Tally
 from worker.dead_letters.applying import Verdict
-from worker.letters import Letter, Wanted
+from worker.letters import Letter, Wanted, Where
 from worker.model import Outcome
 
 
@@ -33,6 +33,8 @@ class Account:
         self.newcomers = 0
         """Letters that came since we began, and were not sent: they may be what we sent."""
         self.foretold: list[Verdict] = []
+        self.only_in_quarantine = True
+        """No letter that came by was in the dead-letter queue."""
         self.no_queue = False
         """There is no dead-letter queue."""
         self.missing_ids = set(wanted.message_ids)
@@ -45,6 +47,7 @@ class Account:
         meant = [letter for letter in letters if self._wanted.fits(letter)]
         for letter in meant:
             self.missing_ids -= letter.ids
+            self.only_in_quarantine &= letter.where is Where.QUARANTINE
             self.unmet_reasons.discard(letter.reason)
         return meant
 

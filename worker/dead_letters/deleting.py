@@ -84,5 +84,5 @@ class Deletion:
 
     def _through(self, desk: Desk, passage: Passage) -> None:
         passage.go_through(InQuarantine(desk.store, self._wanted))
-        if desk.queue:
+        if desk.queue and not self.account.all_found:
             passage.go_through(InQueue(desk.queue, desk.asked))

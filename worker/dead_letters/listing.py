@@ -27,18 +27,23 @@ LOOK_SECONDS = 30
 class Looked(Struct, kw_only=True):
     """What there was to be seen, and how much of it was not."""
 
+    wanted: Wanted = Wanted()
     groups: list[Group] = []
     letter: Letter | None = None
     """The one that was looked for."""
     queue: str = ""
-    """The dead-letter queue's name; empty: there is none, or it could not be looked into."""
+    """The dead-letter queue's name; empty: there is none, or nobody says which."""
     no_queue: bool = False
     """There is none, for certain."""
+    is_readable: bool = False
+    """It has told how many letters there are."""
     retention: timedelta | None = None
     seen: int = 0
     """Letters of the queue that came by."""
     about: int = 0
     """Letters there are in it, by SQS's counts."""
+    is_sample: bool = False
+    """It was left off, for there were many."""
     in_quarantine: int = 0
     interrupted: bool = False
     troubles: list[Exception] = []
@@ -54,7 +59,7 @@ def look(
         Misconfigured: the settings lack a queue, or the books are no books.
 
     """
-    now, looked = datetime.now(UTC), Looked()
+    now, looked = datetime.now(UTC), Looked(wanted=wanted)
     groups = Groups(now)
     seen = 0
 
@@ -126,14 +131,18 @@ def _look_into_queue(
         return
 
     def work() -> None:
-        looked.queue, looked.retention = queue.name, queue.retention()
+        looked.queue = queue.name
+        looked.retention = queue.retention()
         place = InQueue(queue, asked, most=most, seconds=seconds)
         try:
             looked.about = place.counts().total
+            looked.is_readable = True
             any(enough(letter) for letters in place.batches() for letter in letters)
-            looked.seen = place.seen
-            looked.about = place.seen if looked.letter else place.seen + place.unseen()
+            looked.is_sample = place.left_off
+            about = 0 if looked.letter else place.unseen()
+            looked.about = place.seen + about
         finally:
+            looked.seen = place.seen
             place.give_back()
 
     see_through(asked, work)

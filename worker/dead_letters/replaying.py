@@ -139,7 +139,7 @@ class _Work:
         quarantine = InQuarantine(desk.store, wanted)
         self._total = quarantine.count
         yield quarantine
-        if desk.queue and not self._plan.by_sqs:
+        if desk.queue and not (self._plan.by_sqs or self._account.all_found):
             most = self._passage.left if wanted.everything and not self._plan.to_queue else None
             queue = InQueue(desk.queue, desk.asked, patience_seconds=PATIENCE_SECONDS, most=most)
             self._total += queue.counts().total
