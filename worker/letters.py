@@ -62,6 +62,10 @@ class Letter(Struct, frozen=True, kw_only=True):
         """Both names that people may know it by."""
         return frozenset({self.message_id, self.original_id} - {""})
 
+    def without_body(self) -> "Letter":
+        """The same, to be kept with many others."""
+        return replace(self, received=replace(self.received, body="", attributes={}))
+
     @property
     def source_name(self) -> str:
         """The name of the queue it was meant for."""

@@ -102,7 +102,8 @@ def test_letters_go_back_to_the_queue_with_the_attributes_that_were_theirs(run, 
     fill(twin, "one", "two", theirs="kept")
     done = run("dlq", "replay", "--to-queue", "--json")
     assert (done.status, done.json["sent"], done.json["received"]) == (0, 2, 0)
-    assert "--by-sqs" in done.err
+    assert done.json["looked_at"] == 2
+    assert "--by-sqs" not in done.err, "nothing is left"
     assert twin.messages(DLQ) == []
     assert bodies(twin, queue) == ["one", "two"]
     texts = {"DataType": "String", "StringValue": "kept"}
@@ -183,11 +184,27 @@ class TestExitStatus:
             assert (done.status, "no " in done.err) == (1, True)
         assert all_visible(twin, 1)
 
-    def test_0_for_a_reason_that_no_letter_has_and_it_is_said(self, run, twin, queue):
+    def test_1_for_a_reason_that_no_letter_has_and_it_is_said(self, run, twin, queue):
         fill(twin, "nonsense")
         done = run("dlq", "replay", "--reason", "nonsensical", "--json")
-        assert (done.status, done.json["received"]) == (0, 0)
+        assert (done.status, done.json["received"]) == (1, 0)
         assert "no letter has the reason nonsensical" in done.err
+        assert run("dlq", "delete", "--reason", "nonsensical", "--yes").status == 1
+
+    def test_1_for_a_letter_that_is_there_with_another_reason_and_it_is_said(
+        self, run, twin, queue, environment
+    ):
+        quarantined(environment, ("no_type", "{}"))
+        (one,) = fill(twin, "nonsense")
+        for name, reason in ((one, "not_json"), ("kept-0", "no_type")):
+            done = run("dlq", "delete", "--message-id", name, "--reason", "other", "--yes")
+            said = f"the letter {name} is there, with the reason {reason}"
+            assert (done.status, said in done.err) == (1, True)
+        assert all_visible(twin, 1)
+
+    def test_2_for_all_and_some(self, run, queue):
+        done = run("dlq", "delete", "--all", "--reason", "not_json", "--yes")
+        assert (done.status, "not both" in done.err) == (2, True)
 
     @pytest.mark.parametrize(
         "options",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import PAGE, json_option, say, with_settings
+from worker.cli.common import PAGE, counted, json_option, require_terminal, say, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -133,7 +133,10 @@ def replay(
     changes nothing, and effects that are done are not done again.
 
     With --to-queue letters are sent back to the queue instead, for whoever works on it; those that
-    came from another queue only if they are named by their ids.
+    came from another queue only if they are named by their ids. That goes for both places; with
+    --by-sqs the letters in quarantine are sent first, and SQS moves the others.
+
+    A dry run leaves with 0 if it has seen all that is meant, with 4 if not.
 
     \b
     Example:
@@ -141,6 +144,7 @@ def replay(
     """
     from worker.cli import replayed as shown
     from worker.cli.progress import Progress
+    from worker.cli.remarks import remarks
     from worker.dead_letters import replaying
 
     wanted = _wanted(reasons, ids)
@@ -157,7 +161,7 @@ def replay(
         click.echo(json.dumps(shown.figures(replayed, plan)))
     else:
         shown.show(replayed, plan)
-    for sentence in shown.remarks(replayed, plan):
+    for sentence in remarks(replayed, plan):
         say(sentence)
     if replayed.failure:
         say(replayed.failure)
@@ -187,28 +191,30 @@ def delete(
       ses-worker dlq delete --reason foreign_topic --yes
     """
     from worker.cli.progress import Progress
-    from worker.cli.replayed import exit_status, missing, remaining
+    from worker.cli.remarks import missing, question, remaining
+    from worker.cli.replayed import exit_status
     from worker.dead_letters.deleting import Deletion
 
     wanted = _wanted(reasons, ids)
-    if every != wanted.everything:
+    if every and not wanted.everything:
+        raise click.UsageError("--all, or some by --reason and --message-id: not both")
+    if not every and wanted.everything:
         raise click.UsageError("name letters by --reason or --message-id, or all with --all")
-    if not (yes or sys.stdin.isatty()):
-        raise click.UsageError("there is no terminal to ask on: say --yes")
+    require_terminal(yes=yes)
     deletion = Deletion(settings, wanted)
     known = None
     if not yes:
         with Progress("look", "letters", wanted=not as_json) as progress:
             known = deletion.look(lambda seen: progress.update(seen, seen))
     if known:
-        click.confirm(f"Delete {len(known):,} letters for good?", abort=True, err=True)
+        click.confirm(question(deletion, known), abort=True, err=True)
     if known is None or known:
         with Progress("delete", "letters", wanted=not as_json) as progress:
             deletion.delete(known, lambda seen: progress.update(seen, seen))
     account, failure = deletion.account, deletion.failure
-    figures = {"deleted": account.deleted, "remaining": account.remaining}
-    click.echo(json.dumps(figures) if as_json else f"{account.deleted:,} letters deleted")
-    for sentence in (*missing(account), *remaining(account)):
+    figures = {"deleted": account.deleted, "remaining": account.still_there}
+    click.echo(json.dumps(figures) if as_json else f"{counted(account.deleted, 'letter')} deleted")
+    for sentence in (*missing(account), *remaining(account, failure)):
         say(sentence)
     if failure:
         say(failure)
