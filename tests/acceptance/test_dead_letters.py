@@ -1,5 +1,7 @@
 """A dead letter's life at the command line: arrives, is listed, shown, dry-run, replayed, gone."""
 
+import json
+
 import mail
 import pytest
 from dead import DLQ, all_visible, bodies, fill, groups, outcomes, quarantined, redriven, users
@@ -52,6 +54,50 @@ def test_one_letter_is_mended_and_replayed_and_one_stays(
     assert left.attributes == nonsense.attributes
     assert all_visible(twin, 1)
     assert run("dlq", "show", left.message_id).out.endswith("nonsense from jane@example.com\n")
+
+
+def test_recipients_that_nobody_knows_are_named_with_what_to_do(
+    run, twin, queue, environment, either_store
+):
+    environment["SES_WORKER_POLICY__UNKNOWN_RECIPIENTS"] = "dead_letter"
+    users(environment, ["joe@example.org"])
+    body = mail.bounce("Jane@example.com", "joe@example.org")
+    ids = [twin.send(queue, body)]
+    drained = run("drain")
+    (logged,) = [line for line in drained.log if line["event"] == "message.dead_lettered"]
+    why = "1 of 2 recipients are not among the users: ***@example.com"
+    assert logged["detail"] == why
+    for command in (["replay", "--dry-run"], ["replay"]):
+        done = run("dlq", *command)
+        assert why in " ".join(done.out.replace("│", " ").split())
+        assert "users import" in done.err
+        assert "Jane" not in done.out
+    assert "users import" in run("dlq", "list").out
+    shown = run("dlq", "show", ids[0])
+    assert "Jane@example.com, not among the users" in shown.out
+    assert "joe@example.org, not" not in shown.out
+    assert "users import" in shown.out
+    found = run("dlq", "show", ids[0], "--json").json
+    assert found["reads_as"]["unknown_recipients"] == ["Jane@example.com"]
+
+
+def test_what_confirms_a_subscription_is_shown_with_how_and_its_token_is_not_logged(
+    run, twin, queue
+):
+    body = {
+        "Type": "SubscriptionConfirmation", "TopicArn": mail.TOPIC, "Token": "2336412f37fb687f",
+        "Message": "You have chosen to subscribe", "MessageId": "1",
+    }  # fmt: skip
+    sent = twin.send(queue, json.dumps(body))
+    drained = run("drain")
+    assert "2336412f" not in drained.out + drained.err
+    listed = run("dlq", "list")
+    assert "aws sns confirm-subscription" in listed.out
+    assert "2336412f" not in listed.out
+    shown = run("dlq", "show", sent)
+    assert "aws sns confirm-subscription" in shown.out
+    (reads,) = [line for line in shown.out.splitlines() if line.startswith("reads as")]
+    assert reads.split(maxsplit=2)[2] == f"subscription_confirmation: for {mail.TOPIC}"
 
 
 def test_without_a_dead_letter_queue_it_all_works_on_the_quarantine(

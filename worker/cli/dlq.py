@@ -92,7 +92,7 @@ def show(settings: "Settings", message_id: str, as_json: bool) -> None:
         _tell_troubles(looked.troubles, interrupted=looked.interrupted)
         raise Refused(shown.not_found(looked, message_id))
     topics = settings.as_policy().topics
-    fields = shown.letter_as_json(looked.letter, looked.retention, topics)
+    fields = shown.letter_as_json(looked, looked.letter, topics)
     if as_json:
         click.echo(json.dumps(fields))
     else:

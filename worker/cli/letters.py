@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.advice import next_step
 from worker.cli.common import counted, plain, screen
 from worker.dead_letters.groups import AGES, OLDER, Group, read
-from worker.letters import Letter, Where
+from worker.letters import Letter
 from worker.masking import printable
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ NO_QUEUE = (
 )
 _AGES = ("< 1 h", "< 1 day", "< 4 days", "older")
 _COUNTS = ("count", *_AGES)
-_PLACES = {Where.DEAD_LETTER_QUEUE: "queue", Where.QUARANTINE: "quarantine"}
 
 
 def groups_as_json(looked: "Looked") -> dict[str, Any]:
@@ -56,7 +56,7 @@ def show_groups(looked: "Looked") -> None:
         table.add_column(name, no_wrap=True, justify="right" if name in _COUNTS else "left")
     for group in looked.groups:
         counts = [f"{count:,}" if count else "" for count in group.ages.values()]
-        cells = [_PLACES[group.where], printable(group.reason), f"{group.count:,}"]
+        cells = [group.where.value, printable(group.reason), f"{group.count:,}"]
         cells += [*(counts if wide else ()), _moment(group.oldest, wide=wide)]
         cells += [_moment(group.newest, wide=wide)] if wide else []
         gone_at = _gone_at(group.kept_since, looked.retention)
@@ -66,11 +66,10 @@ def show_groups(looked: "Looked") -> None:
         console.print(Text(line), soft_wrap=True)
 
 
-def letter_as_json(
-    letter: Letter, retention: timedelta | None, topics: Collection[str]
-) -> dict[str, Any]:
+def letter_as_json(looked: "Looked", letter: Letter, topics: Collection[str]) -> dict[str, Any]:
     """What `show --json` prints."""
-    found = read(letter, topics)
+    found, strangers = read(letter, topics), looked.strangers
+    by_key = zip(found.recipients, found.keys, strict=True)
     return plain({
         "where": letter.where.value,
         "message_id": letter.message_id,
@@ -78,7 +77,7 @@ def letter_as_json(
         "reason": letter.reason,
         "error": letter.error,
         "first_seen": letter.first_seen,
-        "deleted_by_sqs_at": _gone_at(letter.kept_since, retention),
+        "deleted_by_sqs_at": _gone_at(letter.kept_since, looked.retention),
         "source_queue": letter.source,
         "worker_version": letter.worker_version,
         "receive_count": letter.received.receive_count,
@@ -87,25 +86,32 @@ def letter_as_json(
             "kind": found.kind,
             "type": found.type,
             "recipients": list(found.recipients),
+            "unknown_recipients": None
+            if strangers is None
+            else [recipient for recipient, key in by_key if key in strangers],
             "reason": found.reason,
             "detail": found.detail,
         },
+        "next_step": next_step(letter.reason) or next_step(found.reason) or None,
         "body": letter.received.body,
     })  # fmt: skip
 
 
 def show_letter(fields: dict[str, Any]) -> None:
     """Show it whole, for it is the operator's own terminal; but nothing in it shall do anything."""
-    found, body = fields.pop("reads_as"), fields.pop("body")
+    found, body, step = (fields.pop(name) for name in ("reads_as", "body", "next_step"))
     attributes: Mapping[str, Any] = fields.pop("attributes")
     for name, value in fields.items():
         _line(name, value)
     for name, value in attributes.items():
         _line(f"attribute {name}", value)
-    said = f"{found['reason']}: {found['detail']}" if found["reason"] else found["type"]
-    _line("reads as", " ".join(filter(None, (found["kind"], said))))
+    malformed = ": ".join(filter(None, (found["reason"], found["detail"])))
+    _line("reads as", malformed or " ".join(filter(None, (found["kind"], found["type"]))))
     for recipient in found["recipients"]:
-        _line("recipient", recipient)
+        stranger = recipient in (found["unknown_recipients"] or ())
+        _line("recipient", f"{recipient}, not among the users" if stranger else recipient)
+    if step:
+        _line("next step", step)
     click.echo()
     for line in body.split("\n"):
         click.echo(printable(line.removesuffix("\r")))
@@ -133,6 +139,8 @@ def _below(looked: "Looked") -> list[str]:
         f"{printable(one.reason)}, such as {printable(_sample_id(one))}: {one.sample}"
         for one in looked.groups
     ]
+    reasons = sorted({one.reason for one in looked.groups})
+    lines += [f"{reason}, what to do: {step}" for reason in reasons if (step := next_step(reason))]
     if looked.no_queue:
         lines.append(NO_QUEUE)
     if looked.queue and not looked.is_readable:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from worker.cli.advice import next_step
 from worker.cli.common import counted
 from worker.cli.letters import NO_QUEUE
 from worker.letters import Where
@@ -21,6 +22,8 @@ def remarks(replayed: "Replayed", plan: "Plan") -> Iterator[str]:
     stay = "would stay" if plan.dry_run else "stay where they are"
     for (outcome, reason), count in sorted(account.stayed.items()):
         yield f"{count:,} {stay}: {outcome}, {reason}"
+        if step := next_step(reason):
+            yield f"{reason}, what to do: {step}"
     for code, count in sorted(account.refused.items()):
         yield f"{count:,} stay where they are: the queue refuses them ({code})"
     for name, count in sorted(account.strangers.items()):

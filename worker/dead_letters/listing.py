@@ -1,7 +1,7 @@
 """`ses-worker dlq list` and `show`: looking, and leaving everything as it was."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -18,6 +18,7 @@ from worker.letters import Letter, Wanted, Where
 from worker.settings import Settings
 from worker.signals import Asked, caught
 from worker.store.quarantine import Pile, newest_row, pile_up, read_letters
+from worker.store.users import among_users
 
 MOST_LETTERS = 10_000
 LOOK_SECONDS = 30
@@ -31,6 +32,8 @@ class Looked(Struct, kw_only=True):
     groups: list[Group] = []
     letter: Letter | None = None
     """The one that was looked for."""
+    strangers: frozenset[str] | None = None
+    """Of its recipients, as users are matched, those that are none; None: nobody can tell."""
     queue: str = ""
     """The dead-letter queue's name; empty: there is none, or nobody says which."""
     no_queue: bool = False
@@ -110,6 +113,12 @@ def find(settings: Settings, message_id: str) -> Looked:
         if looked.letter is None:
             with _troubles_in(looked):
                 _look_into_queue(settings, asked, looked, is_it)
+        if looked.letter:
+            with suppress(Unavailable, Refused, Over):  # that books are away was told
+                keys = [key for key in read(looked.letter).keys if key]
+                store = Bounds(asked).call(open_existing_store, settings)
+                looked.strangers = frozenset(keys) - among_users(store, keys)
+                store.close()
         looked.interrupted = asked.to_stop.is_set()
     return looked
 
