@@ -7,23 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.chosen import ids_option, reason_option, wanted_by
 from worker.cli.common import PAGE, counted, json_option, require_terminal, say, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from worker.letters import Wanted
     from worker.settings import Settings
 
 NOT_BY_SQS = "SQS moves all or nothing: no --reason, --message-id, --limit, --dry-run with --by-sqs"
-
-_reason_option = click.option(
-    "--reason", "reasons", multiple=True, metavar="REASON",
-    help="Only letters with this reason, as `dlq list` shows it; may be repeated.",
-)  # fmt: skip
-_ids_option = click.option(
-    "--message-id", "ids", multiple=True, metavar="ID",
-    help="Only the letter with this id, or the one in log and Slack; may be repeated.",
-)  # fmt: skip
 
 
 @click.group(context_settings=PAGE)
@@ -41,7 +32,7 @@ def dlq() -> None:
 
 
 @dlq.command("list", context_settings=PAGE)
-@_reason_option
+@reason_option
 @json_option
 @with_settings
 def list_(settings: "Settings", reasons: tuple[str, ...], as_json: bool) -> None:
@@ -60,7 +51,7 @@ def list_(settings: "Settings", reasons: tuple[str, ...], as_json: bool) -> None
     from worker.dead_letters.listing import look
 
     with Progress("look", "letters", wanted=not as_json) as progress:
-        looked = look(settings, _wanted(reasons), progress.update)
+        looked = look(settings, wanted_by(reasons), progress.update)
     if as_json:
         click.echo(json.dumps(shown.groups_as_json(looked)))
     else:
@@ -83,25 +74,26 @@ def show(settings: "Settings", message_id: str, as_json: bool) -> None:
     Example:
       ses-worker dlq show 0f8f1ad2-5d6c-4f3c-9a53-2f0f5f0d7c11
     """
-    from worker.cli import letters as shown
+    from worker.cli.letter import letter_as_json, show_letter
+    from worker.cli.letters import not_found
     from worker.dead_letters.listing import find
     from worker.errors import Refused
 
     looked = find(settings, message_id)
     if looked.letter is None:
         _tell_troubles(looked.troubles, interrupted=looked.interrupted)
-        raise Refused(shown.not_found(looked, message_id))
+        raise Refused(not_found(looked, message_id))
     topics = settings.as_policy().topics
-    fields = shown.letter_as_json(looked, looked.letter, topics)
+    fields = letter_as_json(looked, looked.letter, topics)
     if as_json:
         click.echo(json.dumps(fields))
     else:
-        shown.show_letter(fields)
+        show_letter(fields)
 
 
 @dlq.command(context_settings=PAGE)
-@_reason_option
-@_ids_option
+@reason_option
+@ids_option
 @click.option(
     "--limit", type=click.IntRange(min=1), show_default="no limit", help="Stop after so many."
 )
@@ -147,7 +139,7 @@ def replay(
     from worker.cli.remarks import remarks
     from worker.dead_letters import replaying
 
-    wanted = _wanted(reasons, ids)
+    wanted = wanted_by(reasons, ids)
     if by_sqs and not to_queue:
         raise click.UsageError("--by-sqs goes with --to-queue")
     if by_sqs and not (wanted.everything and limit is None and not dry_run):
@@ -169,8 +161,8 @@ def replay(
 
 
 @dlq.command(context_settings=PAGE)
-@_reason_option
-@_ids_option
+@reason_option
+@ids_option
 @click.option("--all", "every", is_flag=True, show_default="off", help="All of them.")
 @click.option("--yes", is_flag=True, show_default="off", help="Do not ask.")
 @json_option
@@ -195,7 +187,7 @@ def delete(
     from worker.cli.replayed import exit_status
     from worker.dead_letters.deleting import Deletion
 
-    wanted = _wanted(reasons, ids)
+    wanted = wanted_by(reasons, ids)
     if every and not wanted.everything:
         raise click.UsageError("--all, or some by --reason and --message-id: not both")
     if not every and wanted.everything:
@@ -219,12 +211,6 @@ def delete(
     if failure:
         say(failure)
     sys.exit(exit_status(account, failure))
-
-
-def _wanted(reasons: tuple[str, ...], ids: tuple[str, ...] = ()) -> "Wanted":
-    from worker.letters import Wanted
-
-    return Wanted(reasons=frozenset(reasons), message_ids=frozenset(ids))
 
 
 def _tell_troubles(troubles: Sequence[Exception], *, interrupted: bool) -> None:

@@ -1,16 +1,11 @@
-"""Dead letters on paper: groups of them, and one of them whole."""
+"""Dead letters on paper: groups of them, and what of them was not seen."""
 
-import base64
-from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from worker.cli.advice import next_step
 from worker.cli.common import counted, plain, screen
-from worker.dead_letters.groups import AGES, OLDER, Group, read
-from worker.letters import Letter
+from worker.dead_letters.groups import AGES, OLDER, Group
 from worker.masking import printable
 
 if TYPE_CHECKING:
@@ -59,62 +54,11 @@ def show_groups(looked: "Looked") -> None:
         cells = [group.where.value, printable(group.reason), f"{group.count:,}"]
         cells += [*(counts if wide else ()), _moment(group.oldest, wide=wide)]
         cells += [_moment(group.newest, wide=wide)] if wide else []
-        gone_at = _gone_at(group.kept_since, looked.retention)
-        table.add_row(*map(Text, [*cells, _moment(gone_at, wide=wide)]))
+        deleted_at = gone_at(group.kept_since, looked.retention)
+        table.add_row(*map(Text, [*cells, _moment(deleted_at, wide=wide)]))
     console.print(table)
     for line in _below(looked):
         console.print(Text(line), soft_wrap=True)
-
-
-def letter_as_json(looked: "Looked", letter: Letter, topics: Collection[str]) -> dict[str, Any]:
-    """What `show --json` prints."""
-    found, strangers = read(letter, topics), looked.strangers
-    by_key = zip(found.recipients, found.keys, strict=True)
-    return plain({
-        "where": letter.where.value,
-        "message_id": letter.message_id,
-        "original_message_id": letter.original_id or None,
-        "reason": letter.reason,
-        "error": letter.error,
-        "first_seen": letter.first_seen,
-        "deleted_by_sqs_at": _gone_at(letter.kept_since, looked.retention),
-        "source_queue": letter.source,
-        "worker_version": letter.worker_version,
-        "receive_count": letter.received.receive_count,
-        "attributes": {name: _shown(value) for name, value in letter.received.attributes.items()},
-        "reads_as": {
-            "kind": found.kind,
-            "type": found.type,
-            "recipients": list(found.recipients),
-            "unknown_recipients": None
-            if strangers is None
-            else [recipient for recipient, key in by_key if key in strangers],
-            "reason": found.reason,
-            "detail": found.detail,
-        },
-        "next_step": next_step(letter.reason) or next_step(found.reason) or None,
-        "body": letter.received.body,
-    })  # fmt: skip
-
-
-def show_letter(fields: dict[str, Any]) -> None:
-    """Show it whole, for it is the operator's own terminal; but nothing in it shall do anything."""
-    found, body, step = (fields.pop(name) for name in ("reads_as", "body", "next_step"))
-    attributes: Mapping[str, Any] = fields.pop("attributes")
-    for name, value in fields.items():
-        _line(name, value)
-    for name, value in attributes.items():
-        _line(f"attribute {name}", value)
-    malformed = ": ".join(filter(None, (found["reason"], found["detail"])))
-    _line("reads as", malformed or " ".join(filter(None, (found["kind"], found["type"]))))
-    for recipient in found["recipients"]:
-        stranger = recipient in (found["unknown_recipients"] or ())
-        _line("recipient", f"{recipient}, not among the users" if stranger else recipient)
-    if step:
-        _line("next step", step)
-    click.echo()
-    for line in body.split("\n"):
-        click.echo(printable(line.removesuffix("\r")))
 
 
 def not_found(looked: "Looked", message_id: str) -> str:
@@ -203,7 +147,7 @@ def _group(group: Group, retention: timedelta | None) -> dict[str, Any]:
         "ages": {name: group.ages[name] for name in (*AGES, OLDER)},
         "oldest": group.oldest,
         "newest": group.newest,
-        "deleted_by_sqs_at": _gone_at(group.kept_since, retention),
+        "deleted_by_sqs_at": gone_at(group.kept_since, retention),
         "sample": {
             "message_id": group.sample_id,
             "original_message_id": group.sample_original_id or None,
@@ -212,14 +156,9 @@ def _group(group: Group, retention: timedelta | None) -> dict[str, Any]:
     })  # fmt: skip
 
 
-def _gone_at(kept_since: datetime | None, retention: timedelta | None) -> datetime | None:
-    """SQS counts the retention from when a message was first sent, to whatever queue."""
+def gone_at(kept_since: datetime | None, retention: timedelta | None) -> datetime | None:
+    """When SQS deletes it: it counts from when a message was first sent, to whatever queue."""
     return kept_since + retention if kept_since and retention else None
-
-
-def _shown(attribute: Mapping[str, Any]) -> str:
-    value = attribute.get("StringValue", attribute.get("BinaryValue", ""))
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 def _moment(moment: datetime | None, *, wide: bool) -> str:
@@ -227,8 +166,3 @@ def _moment(moment: datetime | None, *, wide: bool) -> str:
     if moment is None:
         return ""
     return f"{moment:%Y-%m-%d %H:%M}" if wide else f"{moment:%Y-%m-%d}"
-
-
-def _line(name: str, value: object) -> None:
-    label = printable(name).replace("_", " ") + ":"
-    click.echo(f"{label:<19} {printable('' if value is None else str(value))}".rstrip())
