@@ -7,6 +7,7 @@ from msgspec import structs
 
 from worker.checks import commands
 from worker.checks.account import judge_account
+from worker.checks.admission import judge_policy
 from worker.checks.commands import provision, set_queue
 from worker.checks.database import judge_database
 from worker.checks.dead_letters import judge_dead_letters
@@ -287,6 +288,36 @@ def test_a_filter_policy_must_let_both_shapes_pass_where_both_are_sent():
     assert judge_filter(one, "MessageBody", both) == ["bounces", "complaints"]
     assert judge_filter(one, "MessageBody") is None, "which of them is sent is not known"
     assert judge_filter('{"eventType": [1], "notificationType": [1]}', "MessageBody") is None
+
+
+LETS_IN = {
+    "Effect": "Allow",
+    "Principal": {"Service": "sns.amazonaws.com"},
+    "Action": "sqs:SendMessage",
+    "Resource": queue().arn,
+    "Condition": {"ArnEquals": {"aws:SourceArn": TOPIC}},
+}
+OPEN = LETS_IN | {"Principal": "*", "Condition": {}}
+ORGANIZATION = OPEN | {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}
+
+
+class TestPolicy:
+    @pytest.mark.parametrize(
+        ("statements", "status", "said"),
+        [
+            ([LETS_IN], "ok", "and nobody else"),
+            ([LETS_IN, OPEN | {"Effect": "Deny"}], "wrong", "a Deny in the policy"),
+            ([LETS_IN, OPEN], "wrong", "lets in everybody"),
+            ([LETS_IN, ORGANIZATION], "unseen", "under conditions"),
+            ([LETS_IN | {"Resource": DEAD}], "wrong", "does not let"),
+        ],
+    )
+    def test_the_topic_is_let_in_and_nobody_else(self, statements, status, said):
+        (found,) = judge_policy(queue(Policy=json.dumps({"Statement": statements})), [TOPIC])
+        assert (str(found.status), said in found.said) == (status, True), found
+
+    def test_a_policy_that_cannot_be_read_is_unseen(self):
+        assert statuses(judge_policy(queue(Policy="{"), [TOPIC])) == ["unseen"]
 
 
 class TestPermissions:
