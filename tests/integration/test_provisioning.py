@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec import structs
 from wiring import ACCOUNT, DEAD, DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, policy
 
 from worker.errors import Refused
@@ -237,7 +238,8 @@ def test_a_key_is_set_where_there_is_none(wiring, provision):
     assert "set KmsMasterKeyId of the queue feedback" in said(provision(key=key))
     assert attributes(wiring)["KmsMasterKeyId"] == key
     assert said(provision(key=key)) == []
-    assert not [line for line in provision().left if "SqsManagedSseEnabled" in line]
+    wiring.set_queue(SqsManagedSseEnabled="false")  # as SQS shows it beside a key
+    assert not [line for line in provision().left if line.startswith("queue feedback: SqsManaged")]
 
 
 def test_another_key_than_the_one_asked_for_is_told_as_not_done(wiring, provision):
@@ -251,6 +253,17 @@ def test_another_key_than_the_one_asked_for_is_told_as_not_done(wiring, provisio
     ]
     assert attributes(wiring)["KmsMasterKeyId"] == key["Arn"]
     assert provision(key=key["KeyId"]).undone == []
+
+
+def test_an_identity_that_tells_the_topic_needs_nothing(wiring, provision):
+    plan = provision(identities=["example.com"])
+    assert (said(plan), plan.undone) == ([], [])
+
+
+def test_queues_in_china_have_urls_of_their_own(provision):
+    names = Provision(load_settings({}), Wishes()).names
+    china = structs.replace(names, partition="aws-cn", region="cn-north-1")
+    assert china.url("q") == f"https://sqs.cn-north-1.amazonaws.com.cn/{ACCOUNT}/q"
 
 
 def test_a_configuration_set_is_wired_once_and_completed(wiring, door, provision):

@@ -535,6 +535,17 @@ class TestEncryption:
     def test_a_key_is_well_only_where_it_is_seen_to_be(self, metadata, policy, said):
         assert statuses(self.judge(KeyFacts("k", metadata, policy))) == said
 
+    def test_a_key_that_is_known_by_an_alias_is_enabled_by_its_arn(self):
+        arn = f"arn:aws:kms:{REGION}:111122223333:key/1"
+        metadata = {"KeyState": "Disabled", "Arn": arn}
+        found = self.judge(KeyFacts("alias/mine", metadata, "{}"))
+        assert found[0].mend == f"aws kms enable-key --region {REGION} --key-id {arn}"
+
+    def test_a_key_that_lets_nobody_in_is_to_let_in_this_account(self):
+        closed = json.dumps({"Statement": []})
+        (found,) = self.judge(KeyFacts("k", {}, closed))
+        assert found.mend.endswith("with StringEquals aws:SourceAccount 111122223333")
+
     def test_what_is_not_encrypted_is_told(self):
         bare = Encrypted("the queue feedback", self.caller, None, "do this")
         (found,) = judge_encryption(bare)

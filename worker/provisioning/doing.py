@@ -142,12 +142,10 @@ class Provision:
     def _look_at_subscription(self) -> SubscriptionFacts | None:
         names = self.names
         some = there(looking.subscriptions(self._aws, names.topic_arn, names.queue_arn))
-        # SNS goes on listing what was unsubscribed for a while.
-        live = [one for one in some or () if one.arn != "Deleted"]
-        if not live:
+        if not some:
             return None
         # One that waits for its confirmation, beside one that delivers, is nobody's trouble.
-        one = min(live, key=lambda one: read_arn(one.arn) is None)
+        one = min(some, key=lambda one: read_arn(one.arn) is None)
         attributes = there(one.attributes)
         self.is_raw = (attributes or {}).get("RawMessageDelivery") == "true"
         return one
