@@ -88,6 +88,7 @@ def _database(settings: Settings) -> Finding:
         found.pending,
         newer=found.newer,
         makes_itself=settings.store.migrate is Migrate.AUTO,
+        hindrance=store.hindrance(),
     )
 
 

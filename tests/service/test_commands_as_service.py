@@ -1,8 +1,10 @@
 """`ses-worker` on a service's host: commands as the unit would run them, under the real systemd."""
 
+import json
 import re
 from itertools import count
 
+import mail
 import pytest
 
 NUMBERS = count(1)
@@ -68,6 +70,25 @@ def test_on_a_terminal_a_command_has_one_and_its_status_is_passed_on(worker):
     command = f"ses-worker --instance {worker.name}"
     done = worker.machine.try_to(f"script --return --quiet --command '{command} such' /dev/null")
     assert (done.status, "No such command" in done.out) == (2, True)
+
+
+def test_a_database_of_roots_is_told_by_check_and_by_the_service_with_what_mends_it(worker, twin):
+    machine, config = worker.machine, f"/etc/ses-worker/{worker.name}.toml"
+    machine.run(f"install -d -o ses-worker -g ses-readers -m 2750 {worker.state}")
+    machine.run(f"cd {worker.state} && /opt/ses-worker/bin/ses-worker db upgrade --config {config}")
+    said = machine.try_to(f"ses-worker --instance {worker.name} check --json").out
+    (found,) = (one for one in json.loads(said)["checks"] if one["check"] == "database")
+    assert found["status"] == "wrong"
+    assert f"{worker.database} belongs to root, and ses-worker may not write it" in found["said"]
+    assert found["mend"].startswith(f"chown ses-worker {worker.database} ")
+
+    twin.send(worker.queue, mail.bounce("jane@example.com"))
+    worker.systemctl("start")
+    worker.wait_for("StatusText", "^store in trouble since .* belongs to root, .*; Starting$")
+    errors = [line["error"] for line in worker.log if line["event"] == "store.unavailable"]
+    assert found["mend"] in errors[0]
+    machine.run(found["mend"])
+    worker.wait_for("StatusText", "^1 received: 1 applied")
 
 
 def test_only_root_may_be_the_service(worker):
