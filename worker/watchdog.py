@@ -7,7 +7,7 @@ what it said itself; who waits for a far side, by a declared back-off, is not.
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from worker.health import Clock, Health, Late, Trouble
+from worker.health import SETTINGS, Clock, Health, Late, Trouble
 from worker.masking import harmless
 from worker.reading import clip
 from worker.systemd import Systemd
@@ -71,7 +71,8 @@ class Watchdog:
     def _describe(self) -> str:
         phase = self._health.phase.capitalize()
         figures = figures_in_words(*self.figures()) if self.figures else phase
-        return describe(self._health.troubles, self._health.late, figures, self._note)
+        troubles = [one for one in self._health.troubles if one.what != SETTINGS]  # the note
+        return describe(troubles, self._health.late, figures, self._note)
 
 
 def describe(troubles: Sequence[Trouble], late: Sequence[Late], figures: str, note: str) -> str:
