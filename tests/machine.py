@@ -111,7 +111,7 @@ def machine():
             {machine.python} -m venv --without-pip /opt/ses-worker
             printf '{PACKAGES}\n{SOURCE}\n' > $(echo /opt/ses-worker/lib/python*/site-packages)/suite.pth
             mkdir -p /opt/ses-worker/share/ses-worker
-            cp {SOURCE}/config/worker.toml /opt/ses-worker/share/ses-worker
+            cp -r {SOURCE}/config {SOURCE}/systemd/ses-worker /opt/ses-worker/share/ses-worker
             cp {SOURCE}/systemd/*.service /etc/systemd/system
             cp -r {SOURCE}/systemd/sysusers.d {SOURCE}/systemd/tmpfiles.d /etc
             systemd-sysusers ses-worker.conf

@@ -167,6 +167,8 @@ class _Parser:
         self.take("(")
         if name == "time":
             found = self._at
+        elif name == "absent":
+            found = {} if self.expression(0) else {frozenset(): 1}
         else:
             matches = self.matches(self.take())
             self.take("[")

@@ -62,7 +62,7 @@ def look(settings: Settings, wishes: Wishes) -> Iterator[Finding]:
     """
     url = settings.queue.url
     if url is None:
-        raise Misconfigured("queue.url is required: set it in the file, or SES_WORKER_QUEUE__URL")
+        raise Misconfigured(settings.lack_of_queue)
     region = region_of(settings)
     reach = judge_region(url, region, region_in(url))
     yield reach
@@ -88,6 +88,7 @@ def _database(settings: Settings) -> Finding:
         found.pending,
         newer=found.newer,
         makes_itself=settings.store.migrate is Migrate.AUTO,
+        hindrance=store.hindrance(),
     )
 
 

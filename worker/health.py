@@ -20,6 +20,8 @@ Clock = Callable[[], float]
 
 UNREADY = frozenset({"queue", "store", "deletes"})
 """Troubles that keep messages from being worked on; others only delay notices and removals."""
+SETTINGS = "settings"
+"""A trouble: those that a reload was to bring are not, or not all, in force."""
 
 
 class Phase(StrEnum):

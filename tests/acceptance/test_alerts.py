@@ -165,6 +165,10 @@ def test_a_worker_that_hangs_dies_or_starts_again_and_again(scraper, twin, queue
     scraper.worker.process.wait()
     scraper.becomes("SesWorkerDown")
     scraper.start().becomes()
+    scraper.pages.target["job"] = "renamed"
+    scraper.becomes("SesWorkerLost")
+    scraper.pages.target["job"] = "ses-worker"
+    scraper.becomes()
     for _ in range(2):
         assert "SesWorkerRestarts" not in scraper.sound()
         scraper.worker.stop()

@@ -145,15 +145,19 @@ class TestAddresses:
             other.bind(("127.0.0.1", 0))
             other.listen()
             port = other.getsockname()[1]
-            serving(port=port)
+            health = serving(port=port).health
             wait_until(lambda: serving.log)
             time.sleep(0.1)  # it tries again meanwhile
             (line,) = serving.log
             assert (line["event"], line["port"]) == ("http.unavailable", port)
             assert "in use" in line["error"]
             assert "http.listen" in line["error"]
+            (trouble,) = health.report().troubles
+            assert (trouble.what, trouble.error.split(": ")[0]) == ("http", f"127.0.0.1:{port}")
+            assert health.report().ready, "messages are worked on"
         assert listening(serving.log) == port
         assert '"ready":true' in get(port)
+        assert '"troubles":[]' in get(port)
 
     def test_an_address_that_is_not_of_this_machine_is_said(self, serving):
         serving(host="192.0.2.1", port=9)

@@ -50,7 +50,7 @@ class TestBeingReady:
         twin.send(worker.queue, mail.bounce("jane@example.com"))
         worker.change(ReadOnlyPaths=worker.state, RestartSec="100ms")
         worker.systemctl("start")
-        worker.wait_for("StatusText", "^store in trouble since .*; Working$")
+        worker.wait_for("StatusText", "^store in trouble since .*; Starting$")
         assert worker.show("NRestarts") == "0"
         assert twin.counts(worker.queue).visible == 1
 

@@ -580,6 +580,12 @@ class TestTheRest:
         assert judge(None, ("0001",)) == "note"
         assert judge(None, ("0001",), makes_itself=False) == "wrong"
 
+    def test_a_database_that_cannot_be_written_is_wrong_with_what_mends_it(self):
+        why = ("x belongs to root, and jane may not write it", "chown jane x")
+        for revision in ("0002", None):
+            found = judge_database("x", revision, (), newer=False, makes_itself=True, hindrance=why)
+            assert (str(found.status), found.mend) == ("wrong", "chown jane x")
+
     def test_slack(self):
         blocked = judge_slack(Blocked(error="Slack: no_team: do this"), way="w", sent=False)
         assert (str(blocked.status), blocked.mend) == ("wrong", "do this")

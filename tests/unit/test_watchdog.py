@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.health import Health
+from worker.health import Health, Phase
 from worker.watchdog import EXTENSION_SECONDS, STATUS_SECONDS, Watchdog, figures_in_words
 
 
@@ -36,7 +36,9 @@ def clock():
 
 @pytest.fixture
 def health(clock):
-    return Health(clock)
+    health = Health(clock)
+    health.phase = Phase.WORKING
+    return health
 
 
 @pytest.fixture
@@ -92,10 +94,19 @@ def test_trouble_of_others_is_told_and_does_not_end_us(watchdog, systemd, clock,
     ((status,),) = systemd.of("status")
     assert status.startswith("queue in trouble since ")
     assert "jane@" not in status
-    assert len(status) < 300
+    assert len(status) < 400
     health.well("queue")
     look_for(watchdog, clock, 1)
     assert systemd.of("status")[-1] == ["Working"]
+
+
+def test_a_worker_that_works_on_nothing_yet_does_not_say_that_it_works(watchdog, systemd, health):
+    health.phase = Phase.STARTING
+    watchdog.ready()
+    health.trouble("store", "not ours to write")
+    watchdog.look()
+    assert systemd.heard[0] == ("ready", "Starting")
+    assert systemd.of("status")[0][0].endswith("not ours to write; Starting")
 
 
 def test_figures_are_told_when_they_change_and_not_at_every_look(watchdog, systemd, clock):

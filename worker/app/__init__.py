@@ -64,7 +64,7 @@ def queue_url(settings: Settings) -> str:
 
     """
     if settings.queue.url is None:
-        raise Misconfigured("queue.url is required: set it in the file, or SES_WORKER_QUEUE__URL")
+        raise Misconfigured(settings.lack_of_queue)
     region = region_of(settings)
     if settings.aws.region is None and region_in(settings.queue.url) not in {None, region}:
         log.warning(

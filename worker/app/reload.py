@@ -14,7 +14,7 @@ import structlog
 from worker.app import make_relay, say_what_nobody_delivers
 from worker.app.current import Current
 from worker.errors import Misconfigured, Unavailable
-from worker.health import Health
+from worker.health import SETTINGS, Health
 from worker.log import configure_logging
 from worker.settings import Settings
 from worker.store import Store
@@ -50,6 +50,7 @@ def reload(
         relay = make_relay(after, store, health) if afresh else current.relay
     except Misconfigured as error:
         log.error("settings.refused", error=str(error), hint="those of before are in force")  # noqa: TRY400 a trace says nothing
+        health.trouble(SETTINGS, f"refused, those of before are in force: {error}")
         return "the settings that were to be reloaded are wrong, those of before are in force"
     configure_logging(after.log.level, json=after.log.as_json)
     current.settings, current.policy = after, after.as_policy()
@@ -59,6 +60,9 @@ def reload(
     log.info("settings.reloaded", changed=changed)
     if kept:
         log.warning("settings.need_restart", settings=kept, hint=_RESTART)
+        health.trouble(SETTINGS, f"restart to use {', '.join(kept)}")
+    else:
+        health.well(SETTINGS)
     return f"restart to use {', '.join(kept)}" if kept else ""
 
 
