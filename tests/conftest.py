@@ -28,12 +28,14 @@ hypothesis.settings.load_profile("again")
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
-    """Commands that are started here heed SIGINT, even where we were started to ignore it.
+    """Commands started here heed SIGINT and SIGHUP, even where we were started to ignore them.
 
     A job in the background or under nohup is, and what is ignored is inherited.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 BOOT = ROOT / "tests" / "service" / "boot.sh"
 SECONDS = 3_600
 """More than a session takes; a machine ends with its standard input, however this process ends."""
+COMMAND_SECONDS = 240
+"""A command that takes longer hangs, and is killed: an installation by pip takes a minute."""
 NO_PORT = {"http": "listen = ''"}
 """All of them share one network."""
 PACKAGES, SOURCE, PYTHON = "/opt/packages", "/opt/source", "/opt/python"
@@ -41,7 +43,8 @@ class Machine:
 
     def try_to(self, command, input=""):
         """Run a piece of bash; what it left behind."""
-        self._process.stdin.write(json.dumps({"command": command, "input": input}) + "\n")
+        asked = {"command": command, "input": input, "seconds": COMMAND_SECONDS}
+        self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         assert answer, "the machine is gone"

@@ -102,6 +102,10 @@ class Health:
             self._pulses[loop] = pulse
         return pulse
 
+    def has(self, pulse: Pulse) -> bool:
+        """Tell whether no other pulse has taken over from this one."""
+        return self._pulses.get(pulse.loop) is pulse
+
     def trouble(self, what: str, error: object) -> None:
         """Say that something is amiss; a second time keeps when it began."""
         with self._turn:

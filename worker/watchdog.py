@@ -33,7 +33,7 @@ class Watchdog:
         self._systemd = systemd
         self._health = health
         self._clock = clock
-        self._is_ready = False
+        self.is_ready = False
         self._extend_at = self._beat_at = self._status_at = 0.0
         self._told = ""
 
@@ -42,7 +42,7 @@ class Watchdog:
         if not self._systemd.listens:
             return
         now = self._clock()
-        if not self._is_ready and now >= self._extend_at:
+        if not self.is_ready and now >= self._extend_at and not self._health.late:
             self._systemd.takes_longer(EXTENSION_SECONDS)
             self._extend_at = now + EXTENSION_SECONDS / 4
         wanted = self._systemd.watchdog_seconds
@@ -55,7 +55,7 @@ class Watchdog:
 
     def ready(self) -> None:
         """Settings and schema are good."""
-        self._is_ready = True
+        self.is_ready = True
         self._systemd.ready(self._describe())
 
     def reload(self, reload: Callable[[], str]) -> None:

@@ -66,6 +66,12 @@ def test_a_start_asks_for_more_time_until_it_is_over(watchdog, systemd, clock):
     assert len(systemd.of("takes_longer")) == asked
 
 
+def test_a_start_that_hangs_asks_for_no_more_time(watchdog, systemd, clock, health):
+    health.pulse("start").within(EXTENSION_SECONDS)
+    look_for(watchdog, clock, 3 * EXTENSION_SECONDS)
+    assert len(systemd.of("takes_longer")) == 5, "within that time and not later"
+
+
 def test_it_beats_twice_as_often_as_it_must(watchdog, systemd, clock):
     watchdog.ready()
     look_for(watchdog, clock, 50)
