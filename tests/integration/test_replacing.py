@@ -151,6 +151,7 @@ def test_a_relay_that_hangs_is_left_to_itself_and_waited_for_again_at_the_end(
     hurry = threading.Event()
     hurry.set()
     current.relay.finish()
+    wait_until(lambda: running(old) == ["hanging"])
     with capture_logs() as log:
         assert not current.finish(hurry)
     assert left_behind(log) == [["hanging"]]
