@@ -87,6 +87,19 @@ class TestSignals:
         assert done["remaining"] == 100 - done["received"]
         assert all_visible(twin, 100)
 
+    def test_who_lost_patience_with_sending_back_is_told_of_sqs_own_way(
+        self, start, environment, twin, queue, slowly
+    ):
+        users(environment, [])
+        fill(twin, *bounces(60))
+        process = start("dlq", "replay", "--to-queue")
+        assert twin.wait_for(lambda: len(twin.messages(DLQ)) <= 50, seconds=30)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 4
+        assert "add --by-sqs. It moves other queues' letters here, too" in err
+        assert "remain: a signal ended it" in err
+
     def test_a_list_gives_back_what_it_has_seen(self, start, environment, twin, queue, slowly):
         users(environment, [])
         fill(twin, *bounces(100))

@@ -371,6 +371,8 @@ class TestDryRuns:
         ahead = replay(dry_run=True)
         assert (ahead["status"], ahead["remaining"]) == (4, 2)
         assert "2 remain: held by others" in ahead["said"]
+        for some in ({"limit": 3}, {"dry_run": True}, {}):
+            assert "--by-sqs" not in replay(to_queue=True, **some)["said"]
 
 
 class TestTrouble:

@@ -47,8 +47,6 @@ class Passage:
             Unavailable, Refused: a far side; what was done until then is in the account.
 
         """
-        if self._account.all_found:  # and this place may be away
-            return
         try:
             try:
                 self._go_through(place)
