@@ -92,7 +92,7 @@ def make_client(
     *,
     wait_seconds: int = 0,
     connections: int = 10,
-    read_seconds: int = READ_SECONDS,
+    read_seconds: int | None = None,
 ) -> Any:
     """Make a client from fresh credentials; thread-safe.
 
@@ -111,7 +111,7 @@ def make_client(
         parameter_validation=False,
         retries={"total_max_attempts": 1, "mode": "standard"},
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=wait_seconds + read_seconds,
+        read_timeout=wait_seconds + (READ_SECONDS if read_seconds is None else read_seconds),
         max_pool_connections=connections,
         tcp_keepalive=True,
     )

@@ -252,7 +252,7 @@ class TestFailures:
     def test_a_missing_queue_is_said_in_one_sentence(self, run, twin, environment):
         done = run("drain", "--json", SES_WORKER_QUEUE__URL=f"{twin.endpoint}/111122223333/nowhere")
         assert done.status == 1
-        assert "NonExistentQueue" in done.err
+        assert "the queue nowhere is not there: mend queue.url" in done.err
         assert "Traceback" not in done.err
 
     def test_refused_credentials_likewise(self, run, twin, queue):

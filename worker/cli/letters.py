@@ -51,7 +51,13 @@ def show_groups(looked: "Looked") -> None:
         table.add_column(name, no_wrap=True, justify="right" if name in _COUNTS else "left")
     for group in looked.groups:
         counts = [f"{count:,}" if count else "" for count in group.ages.values()]
-        cells = [group.where.value, printable(group.reason), f"{group.count:,}"]
+        where = group.where.value
+        # 80 columns have no room for the whole word.
+        cells = [
+            where if wide else where.removeprefix("dead_letter_"),
+            printable(group.reason),
+            f"{group.count:,}",
+        ]
         cells += [*(counts if wide else ()), _moment(group.oldest, wide=wide)]
         cells += [_moment(group.newest, wide=wide)] if wide else []
         deleted_at = gone_at(group.kept_since, looked.retention)
