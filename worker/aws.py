@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from worker import __version__
 from worker.errors import Misconfigured, Refused, Unavailable
+from worker.masking import cut
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
@@ -173,8 +174,7 @@ def _in_a_line(text: str) -> str:
     start = text[:_LONGEST_PAGE]
     if "<" in start:
         start = _TAG.sub(" ", _UNSEEN.sub(" ", start))
-    said = " ".join(start.split())
-    return said if len(said) <= LONGEST_TEXT else f"{said[:LONGEST_TEXT]}…"
+    return cut(" ".join(start.split()), LONGEST_TEXT)
 
 
 class NoIdentity(Unavailable):

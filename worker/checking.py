@@ -14,7 +14,17 @@ from worker.checks.commands import set_queue
 from worker.checks.database import judge_database, judge_no_database
 from worker.checks.dead_letters import DEAD_LETTERS, judge_dead_letters, read_redrive
 from worker.checks.encryption import ENCRYPTION, Encrypted, judge_encryption
-from worker.checks.facts import Away, Blank, FeedbackFacts, QueueFacts, TopicFacts, Unseen, read_arn
+from worker.checks.facts import (
+    Away,
+    Blank,
+    FeedbackFacts,
+    QueueFacts,
+    TopicFacts,
+    Unseen,
+    account_in_arn,
+    read_arn,
+    region_in_arn,
+)
 from worker.checks.feedback import FEEDBACK, judge_feedback, senders, shapes
 from worker.checks.findings import Check, Finding, Status
 from worker.checks.permissions import PERMISSIONS, judge_permissions
@@ -129,7 +139,7 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
     redriven: list[str] = []
     for arn, seen in topics.items():
         yield from judge_topic(
-            arn, seen, queue, senders(facts, arn, _account(queue)) if facts else ()
+            arn, seen, queue, senders(facts, arn, account_in_arn(queue.arn)) if facts else ()
         )
         subscriptions = looking.subscriptions(aws, arn, queue.arn)
         redriven += redrives(subscriptions)
@@ -178,13 +188,11 @@ def _letters(
     """Queues for what SNS cannot deliver, as far as they are beside ours."""
     for arn in arns:
         found = read_arn(arn)
-        if found and (found.account, found.region) == (_account(queue), looking.region(queue.arn)):
+        if found and (found.account, found.region) == (
+            account_in_arn(queue.arn),
+            region_in_arn(queue.arn),
+        ):
             yield arn, looking.queue(aws, f"{queue.url.rpartition('/')[0]}/{found.name}")
-
-
-def _account(queue: QueueFacts) -> str:
-    found = read_arn(queue.arn)
-    return found.account if found else ""
 
 
 def _topics(settings: Settings, aws: Aws, queue: QueueFacts) -> tuple[list[str], Blank | None]:
@@ -202,7 +210,7 @@ def _topics(settings: Settings, aws: Aws, queue: QueueFacts) -> tuple[list[str],
 
 def _feedback(wishes: Wishes, aws: Aws, arns: Sequence[str]) -> FeedbackFacts:
     # SES publishes in its own region only, so it is asked where the topic is.
-    region = looking.region(arns[0])
+    region = region_in_arn(arns[0])
     at = aws if region in {"", aws.region} else aws.elsewhere(region)
     destinations, unlooked = looking.destinations(at, wishes.configuration_sets)
     identities = looking.identities(at, wishes.identities)
@@ -228,17 +236,15 @@ def _encrypted(
         bare = not used and one.text("SqsManagedSseEnabled") == "false"
         mend = set_queue(one.url, aws.region, SqsManagedSseEnabled="true") if bare else ""
         for arn in topics or [""]:
-            found = read_arn(arn or one.arn)
-            account = found.account if found else ""
+            account = account_in_arn(arn or one.arn)
             caller = Caller(service=admission.SNS, account=account, arn=arn)
             yield Encrypted(f"the queue {one.name}", caller, key, mend)
     for arn, named in topics.items():
-        found = read_arn(arn)
-        ses = Caller(service=topic.SES, account=found.account if found else "")
+        ses = Caller(service=topic.SES, account=account_in_arn(arn))
         if isinstance(named, Unseen | Away):
             yield Encrypted(f"the topic {arn}", ses, named)
         elif isinstance(named, TopicFacts) and (name := named.attributes.get("KmsMasterKeyId")):
-            facts = looking.key(aws, name, looking.region(arn))
+            facts = looking.key(aws, name, region_in_arn(arn))
             yield Encrypted(f"the topic {arn}", ses, facts)
 
 

@@ -49,19 +49,23 @@ def worker_said(worker, event):
     return sum(f'"event":"{event}"' in line for line in worker.lines)
 
 
-def test_notices_that_one_channel_refused_go_to_the_next_one(
-    daemon, twin, queue, file, channel, other_channel
-):
+@pytest.fixture
+def blocked(daemon, twin, queue, file, channel):
+    """A worker whose channel is archived, with a notice that waits for another."""
     channel.always = refused(410, "channel_is_archived")
     file(slack=told_in(channel))
     worker = daemon()
     twin.send(queue, mail.bounce("jane@example.com"))
     worker.wait_for("lane.blocked")
+    return worker
+
+
+def test_notices_that_one_channel_refused_go_to_the_next_one(blocked, file, other_channel):
     file(slack=told_in(other_channel))
-    reload(worker)
+    reload(blocked)
     wait_until(lambda: other_channel.posts)
     assert "jane@example.com" in str(other_channel.posts)
-    assert worker.stop()[0] == 0
+    assert blocked.stop()[0] == 0
 
 
 def test_a_delivery_under_way_is_finished_and_not_repeated(
@@ -91,24 +95,19 @@ def books_say(books, state):
 
 
 def test_without_slack_nothing_more_is_owed_and_what_is_owed_is_named(
-    daemon, twin, queue, file, channel, books
+    blocked, twin, queue, file, channel, books
 ):
-    channel.always = refused(410, "channel_is_archived")
-    file(slack=told_in(channel))
-    worker = daemon()
-    twin.send(queue, mail.bounce("jane@example.com"))
-    worker.wait_for("lane.blocked")
     file()
-    reload(worker)
-    worker.wait_for("effects.unattended")
+    reload(blocked)
+    blocked.wait_for("effects.unattended")
     twin.send(queue, mail.bounce("joe@example.com"))
     wait_until(lambda: books.count("events") == 2)
     assert books.count("outbox") == 1
     file(slack=told_in(channel))
     channel.forgive()
-    reload(worker, times=2)
+    reload(blocked, times=2)
     wait_until(lambda: channel.posts and books_say(books, "delivered"))
-    assert worker.stop()[0] == 0
+    assert blocked.stop()[0] == 0
 
 
 def test_the_level_of_the_log_and_the_policy_change_at_once(daemon, twin, queue, file, books):

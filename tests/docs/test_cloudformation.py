@@ -7,9 +7,9 @@ import pytest
 from cfnlint.api import lint_file
 from cfnlint.decode.cfn_yaml import load
 
+from worker.checks.commands import texts
 from worker.provisioning import wanted
 from worker.provisioning.plan import Found, make_plan
-from worker.provisioning.steps import texts
 from worker.provisioning.wanted import Names
 
 TEMPLATE = Path(__file__).parents[2] / "config" / "cloudformation.yaml"

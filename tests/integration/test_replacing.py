@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from clocks import Clock
 from structlog.testing import capture_logs
 from waiting import wait_until
 
@@ -16,13 +17,6 @@ from worker.relay import Patience
 from worker.relay.lane import LaneWorker
 from worker.relay.standing import Standing
 from worker.settings import Settings
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

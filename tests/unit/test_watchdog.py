@@ -1,16 +1,10 @@
 """When the service manager hears what."""
 
 import pytest
+from clocks import Clock
 
 from worker.health import Health, Phase
 from worker.watchdog import EXTENSION_SECONDS, STATUS_SECONDS, Watchdog, figures_in_words
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self):
-        return self.now
 
 
 class Recorder:
@@ -31,7 +25,7 @@ class Recorder:
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(1_000.0)
 
 
 @pytest.fixture

@@ -57,12 +57,13 @@ def reload(
         current.replace(relay, stopping)
         threading.Thread(target=_say_what_nobody_delivers, args=(after, store), daemon=True).start()
     log.info("settings.reloaded", changed=changed)
-    if kept:
-        log.warning("settings.need_restart", settings=kept, hint=_RESTART)
-        health.trouble(SETTINGS, f"restart to use {', '.join(kept)}")
-    else:
+    if not kept:
         health.well(SETTINGS)
-    return f"restart to use {', '.join(kept)}" if kept else ""
+        return ""
+    log.warning("settings.need_restart", settings=kept, hint=_RESTART)
+    left = f"restart to use {', '.join(kept)}"
+    health.trouble(SETTINGS, left)
+    return left
 
 
 def _in_force(before: Settings, wanted: Settings) -> Settings:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 from collections.abc import Iterator, Sequence
 
 from worker.checks.commands import provision
-from worker.checks.facts import QueueFacts, read_arn
+from worker.checks.facts import QueueFacts, account_in_arn
 from worker.checks.findings import Check, Finding
 from worker.checks.statements import (
     Caller,
@@ -41,8 +41,7 @@ def judge_policy(queue: QueueFacts, topics: Sequence[str]) -> list[Finding]:
 
 
 def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> Iterator[Finding]:
-    found = read_arn(topic)
-    caller = Caller(service=SNS, account=found.account if found else "", arn=topic)
+    caller = Caller(service=SNS, account=account_in_arn(topic), arn=topic)
     match judge(statements, caller, SEND, queue.arn):
         case Verdict.NO:
             said = (
@@ -64,8 +63,8 @@ def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> It
 def _about_strangers(
     queue: QueueFacts, statements: Sequence[Statement], topics: Sequence[str]
 ) -> Iterator[Finding]:
-    own = read_arn(queue.arn)
-    for one in strangers(statements, SEND, own.account if own else "-", topics, queue.arn):
+    own = account_in_arn(queue.arn) or "-"
+    for one in strangers(statements, SEND, own, topics, queue.arn):
         said = f"the policy of {queue.name} also lets in {one.who}: who may send may forge bounces"
         mend = "take it out of the queue's policy"
         match one.reach:

@@ -5,31 +5,35 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 
-from worker.checks.facts import read_arn
+from worker.checks.facts import read_arn, region_in_arn
 
 _OWN = re.compile(r"(?<!\S)ses-worker (?=[a-z])")
 """Before a command of ours; as the value of an option it is followed by another option."""
 
 
-def set_queue(url: str, region: str, **attributes: object) -> str:
-    """Set attributes of a queue; what is no text is written as JSON in a text, as SQS has it."""
-    texts = {
+def texts(attributes: Mapping[str, object]) -> dict[str, str]:
+    """Attributes as AWS takes them: what is no text, as JSON in one."""
+    return {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in attributes.items()
     }
-    return _aws("sqs", "set-queue-attributes", region, queue_url=url, attributes=texts)
+
+
+def set_queue(url: str, region: str, **attributes: object) -> str:
+    """Set attributes of a queue; what is no text is written as JSON in a text, as SQS has it."""
+    named = texts(attributes)
+    return _aws("sqs", "set-queue-attributes", region, queue_url=url, attributes=named)
 
 
 def set_subscription(arn: str, name: str, value: object) -> str:
     """Set an attribute of a subscription."""
-    text = value if isinstance(value, str) else json.dumps(value)
     return _aws(
         "sns",
         "set-subscription-attributes",
-        _region(arn),
+        region_in_arn(arn),
         subscription_arn=arn,
         attribute_name=name,
-        attribute_value=text,
+        attribute_value=value,
     )
 
 
@@ -38,7 +42,7 @@ def set_identity(identity: str, kind: str, topic: str) -> str:
     return _aws(
         "ses",
         "set-identity-notification-topic",
-        _region(topic),
+        region_in_arn(topic),
         identity=identity,
         notification_type=kind,
         sns_topic=topic,
@@ -47,7 +51,7 @@ def set_identity(identity: str, kind: str, topic: str) -> str:
 
 def get_subscription(arn: str) -> str:
     """Show the attributes of a subscription."""
-    return _aws("sns", "get-subscription-attributes", _region(arn), subscription_arn=arn)
+    return _aws("sns", "get-subscription-attributes", region_in_arn(arn), subscription_arn=arn)
 
 
 def subscribe(queue: str, topic: str) -> str:
@@ -55,7 +59,7 @@ def subscribe(queue: str, topic: str) -> str:
     call = _aws(
         "sns",
         "subscribe",
-        _region(topic),
+        region_in_arn(topic),
         topic_arn=topic,
         protocol="sqs",
         notification_endpoint=queue,
@@ -65,7 +69,7 @@ def subscribe(queue: str, topic: str) -> str:
 
 def create_topic(queue: str, topic: str) -> str:
     """Make a topic that is not there, by the ARN that it should have."""
-    call = _aws("sns", "create-topic", _region(topic), name=_name(topic))
+    call = _aws("sns", "create-topic", region_in_arn(topic), name=_name(topic))
     return provision(queue, topic, elsewhere=f"{call} (in the account of {topic})")
 
 
@@ -79,7 +83,7 @@ def set_destination(arn: str, kinds: Iterable[str], configuration_set: str, name
     return _aws(
         "sesv2",
         "update-configuration-set-event-destination",
-        _region(arn),
+        region_in_arn(arn),
         configuration_set_name=configuration_set,
         event_destination_name=name,
         event_destination=event,
@@ -94,12 +98,12 @@ def set_suppression(region: str, reasons: Iterable[str]) -> str:
 
 def enable_key(arn: str) -> str:
     """Have KMS use a key again, which it takes no alias for."""
-    return _aws("kms", "enable-key", _region(arn), key_id=arn)
+    return _aws("kms", "enable-key", region_in_arn(arn), key_id=arn)
 
 
 def cancel_key_deletion(arn: str) -> str:
     """Have KMS keep a key after all; it is disabled then."""
-    return _aws("kms", "cancel-key-deletion", _region(arn), key_id=arn)
+    return _aws("kms", "cancel-key-deletion", region_in_arn(arn), key_id=arn)
 
 
 def provision(queue: str, topic: str = "", *, elsewhere: str = "", **more: str) -> str:
@@ -125,19 +129,11 @@ def _aws(service: str, operation: str, region: str, **options: object) -> str:
 
 
 def _options(options: Mapping[str, object]) -> str:
-    texts = {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in options.items()
-    }
+    given = texts(options).items()
     return " ".join(
-        f"--{name.replace('_', '-')} {shlex.quote(text)}" for name, text in texts.items() if text
+        f"--{name.replace('_', '-')} {shlex.quote(text)}" for name, text in given if text
     )
 
 
 def _name(arn: str) -> str:
     return arn.rpartition(":")[2]
-
-
-def _region(arn: str) -> str:
-    found = read_arn(arn)
-    return found.region if found else ""

@@ -131,3 +131,15 @@ def read_arn(text: str) -> Arn | None:
     """Take it apart; None where it is none."""
     parts = text.split(":", 5)
     return Arn(*parts[1:]) if len(parts) == 6 and parts[0] == "arn" else None
+
+
+def region_in_arn(text: str) -> str:
+    """The region; empty where it is no ARN, or has none."""
+    found = read_arn(text)
+    return found.region if found else ""
+
+
+def account_in_arn(text: str) -> str:
+    """The account; likewise."""
+    found = read_arn(text)
+    return found.account if found else ""

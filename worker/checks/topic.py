@@ -23,6 +23,7 @@ from worker.checks.facts import (
     SubscriptionFacts,
     TopicFacts,
     Unseen,
+    account_in_arn,
     read_arn,
 )
 from worker.checks.filters import judge_filter
@@ -118,9 +119,9 @@ def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts, senders: Sequenc
         return TOPIC.unseen(f"{arn}: its policy cannot be read")
     verdicts: dict[Verdict, list[str]] = {}
     for sender in senders or [""]:
-        found = read_arn(sender or arn)
-        caller = Caller(service=SES, account=found.account if found else "", arn=sender)
-        name = found.name if found and sender else "SES"
+        caller = Caller(service=SES, account=account_in_arn(sender or arn), arn=sender)
+        found = read_arn(sender)
+        name = found.name if found else "SES"
         verdicts.setdefault(judge(statements, caller, PUBLISH, arn), []).append(name)
     if kept := verdicts.get(Verdict.DENIED):
         said = f"{arn}: a Deny in its policy keeps out {some(kept)}"
@@ -206,8 +207,8 @@ def _lost(
         case Unseen() | Away() as blank:
             yield SUBSCRIPTION.blind(f"{arn}: what SNS cannot deliver goes to {target}", blank)
         case QueueFacts() as letters:
-            statements, found = read_policy(letters.text("Policy")), read_arn(topic)
-            caller = Caller(service=SNS, account=found.account if found else "", arn=topic)
+            statements = read_policy(letters.text("Policy"))
+            caller = Caller(service=SNS, account=account_in_arn(topic), arn=topic)
             verdict = judge(statements, caller, SEND, target) if statements is not None else None
             if verdict in {Verdict.NO, Verdict.DENIED}:
                 why = f"the policy of {letters.name} does not let it in"

@@ -2,7 +2,7 @@
 
 from worker.model import Reason
 
-_ADVICE = {
+_ADVICE: dict[str, str] = {
     Reason.UNKNOWN_RECIPIENT: (
         "make the recipients users, who are missing (ses-worker users import), and replay it"
     ),
@@ -16,4 +16,4 @@ _ADVICE = {
 
 def next_step(reason: str) -> str:
     """Say it; empty where there is nothing particular to be done."""
-    return next((advice for known, advice in _ADVICE.items() if known.value == reason), "")
+    return _ADVICE.get(reason, "")

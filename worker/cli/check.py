@@ -11,6 +11,8 @@ from worker.cli.common import PAGE, json_option, screen, settings_file, with_set
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from worker.checks.findings import Finding
     from worker.settings import Settings
 
@@ -67,16 +69,14 @@ def check(
 
     wishes = Wishes(identities, configuration_sets, send)
     found = map(_with_config, look(settings, wishes))
+    # Where services are silent it takes a minute: on a terminal each row as it comes.
+    as_it_comes = sys.stdout.isatty() and not as_json
+    findings = list(_shown(found) if as_it_comes else found)
     if as_json:
-        findings = list(found)
         click.echo(json.dumps(_as_json(findings)))
-    elif sys.stdout.isatty():
-        # Where services are silent it takes a minute: each row as it comes.
-        findings = list(_shown(found))
-        _show_mends(findings)
     else:
-        findings = list(found)
-        _show(findings)
+        if not as_it_comes:
+            _show(findings)
         _show_mends(findings)
     sys.exit(Exit.DONE if is_well(findings) else Exit.FAILED)
 
@@ -104,25 +104,18 @@ def _as_json(findings: Sequence["Finding"]) -> dict[str, object]:
 
 def _show(findings: Sequence["Finding"]) -> None:
     from rich.table import Table
-    from rich.text import Text
-
-    from worker.masking import printable
 
     table = Table()
     table.add_column("check", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("what was looked at", overflow="fold")
     for finding in findings:
-        status = Text(finding.status, style=_COLOURS[finding.status])
-        table.add_row(finding.check, status, Text(printable(finding.said)))
+        table.add_row(*_cells(finding))
     screen().print(table)
 
 
 def _shown(findings: Iterable["Finding"]) -> Iterator["Finding"]:
     from rich.table import Table
-    from rich.text import Text
-
-    from worker.masking import printable
 
     out = screen()
     for finding in findings:
@@ -130,10 +123,18 @@ def _shown(findings: Iterable["Finding"]) -> Iterator["Finding"]:
         row.add_column(width=_CHECK_WIDTH)
         row.add_column(width=_STATUS_WIDTH)
         row.add_column(overflow="fold")
-        status = Text(finding.status, style=_COLOURS[finding.status])
-        row.add_row(finding.check, status, Text(printable(finding.said)))
+        row.add_row(*_cells(finding))
         out.print(row)
         yield finding
+
+
+def _cells(finding: "Finding") -> "tuple[str, Text, Text]":
+    from rich.text import Text
+
+    from worker.masking import printable
+
+    status = Text(finding.status, style=_COLOURS[finding.status])
+    return finding.check, status, Text(printable(finding.said))
 
 
 def _show_mends(findings: Iterable["Finding"]) -> None:

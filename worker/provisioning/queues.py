@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.checks.admission import SEND, SNS
+from worker.checks.commands import texts
 from worker.checks.facts import QueueFacts
 from worker.checks.statements import Caller
 from worker.provisioning import wanted
-from worker.provisioning.steps import Door, Plan, Step, merge, texts
+from worker.provisioning.steps import Door, Plan, Step, merge
 from worker.provisioning.wanted import Names
 
 
