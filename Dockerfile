@@ -7,8 +7,11 @@ RUN python -m venv /opt/ses-worker
 # What changes seldom comes first: exact versions, each with its hash.
 COPY requirements/run.txt requirements/
 RUN /opt/ses-worker/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md CHANGELOG.md ./
 COPY worker worker
+# Its data files: the wheel holds the units, the settings, the policies and the alerts, too.
+COPY config config
+COPY systemd systemd
 # Once it is installed nothing needs an installer any more.
 RUN /opt/ses-worker/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
  && /opt/ses-worker/bin/pip uninstall --yes setuptools pip

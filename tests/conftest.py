@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
+import hypothesis
 import mail
 import pytest
 
@@ -18,15 +19,23 @@ from worker.store import Store, ensure_schema, open_store
 
 pytest_plugins = ["running", "wiring", "machine"]
 
+# The gate tries a test once more, and then a class of tests is made anew.
+hypothesis.settings.register_profile(
+    "again", suppress_health_check=[hypothesis.HealthCheck.differing_executors]
+)
+hypothesis.settings.load_profile("again")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
-    """Commands that are started here heed SIGINT, even where we were started to ignore it.
+    """Commands started here heed SIGINT and SIGHUP, even where we were started to ignore them.
 
     A job in the background or under nohup is, and what is ignored is inherited.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 BOOT = ROOT / "tests" / "service" / "boot.sh"
 SECONDS = 3_600
 """More than a session takes; a machine ends with its standard input, however this process ends."""
+COMMAND_SECONDS = 240
+"""A command that takes longer hangs, and is killed: an installation by pip takes a minute."""
 NO_PORT = {"http": "listen = ''"}
 """All of them share one network."""
 PACKAGES, SOURCE, PYTHON = "/opt/packages", "/opt/source", "/opt/python"
@@ -41,7 +43,8 @@ class Machine:
 
     def try_to(self, command, input=""):
         """Run a piece of bash; what it left behind."""
-        self._process.stdin.write(json.dumps({"command": command, "input": input}) + "\n")
+        asked = {"command": command, "input": input, "seconds": COMMAND_SECONDS}
+        self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         assert answer, "the machine is gone"
@@ -111,7 +114,7 @@ def machine():
             {machine.python} -m venv --without-pip /opt/ses-worker
             printf '{PACKAGES}\n{SOURCE}\n' > $(echo /opt/ses-worker/lib/python*/site-packages)/suite.pth
             mkdir -p /opt/ses-worker/share/ses-worker
-            cp {SOURCE}/config/worker.toml /opt/ses-worker/share/ses-worker
+            cp -r {SOURCE}/config {SOURCE}/systemd/ses-worker /opt/ses-worker/share/ses-worker
             cp {SOURCE}/systemd/*.service /etc/systemd/system
             cp -r {SOURCE}/systemd/sysusers.d {SOURCE}/systemd/tmpfiles.d /etc
             systemd-sysusers ses-worker.conf

@@ -83,6 +83,7 @@ def evaluate(expression, pages, at):
 
 def names(expression):
     """The metrics that an expression reads."""
+    expression = re.sub(r"offset \d+\w", "", expression)
     found, tokens = set(), [match.groupdict() for match in TOKEN.finditer(expression)]
     depth, skip = 0, False
     for here, after in zip(tokens, [*tokens[1:], {"sign": None}], strict=True):
@@ -167,16 +168,22 @@ class _Parser:
         self.take("(")
         if name == "time":
             found = self._at
+        elif name == "absent":
+            found = {} if self.expression(0) else {frozenset(): 1}
         else:
             matches = self.matches(self.take())
             self.take("[")
             seconds = int(self.take()) * UNITS[self.take()]
             self.take("]")
-            window = self._pages.within(self._at, seconds).items()
+            at = self._at
+            if self.next == "offset":
+                self.take()
+                at -= int(self.take()) * UNITS[self.take()]
+            window = self._pages.within(at, seconds).items()
             found = {
                 frozenset(pair for pair in series if pair[0] != NAME): RANGED[name](values, seconds)
                 for series, values in window
-                if matches(series) and len(values) > 1
+                if matches(series) and (len(values) > 1 or name.endswith("_over_time"))
             }
         self.take(")")
         return found
@@ -214,6 +221,9 @@ def _increase(values, _):
 RANGED = {
     "increase": _increase,
     "rate": lambda values, seconds: _increase(values, seconds) / seconds,
+    "count_over_time": lambda values, _: len(values),
+    "max_over_time": lambda values, _: max(values),
+    "min_over_time": lambda values, _: min(values),
     "changes": lambda values, _: sum(a != b for a, b in pairwise(values)),
 }
 COMPARED = {

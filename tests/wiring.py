@@ -101,11 +101,13 @@ def policy(queue, *topics, **more):
     return json.dumps({"Version": "2012-10-17", "Statement": [statement | more]})
 
 
-def publishing():
-    """A topic's policy as AWS's documentation has it."""
+def publishing(*names):
+    """A topic's policy as AWS's documentation has it; `names` such as `identity/example.com`."""
     condition = {
         "AWS:SourceAccount": ACCOUNT,
-        "AWS:SourceArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/example.com",
+        "AWS:SourceArn": [
+            f"arn:aws:ses:{REGION}:{ACCOUNT}:{name}" for name in names or ["identity/example.com"]
+        ],
     }
     statement = {
         "Effect": "Allow",

@@ -14,6 +14,7 @@ from botocore.config import Config
 
 from worker import __version__
 from worker.errors import Misconfigured, Refused, Unavailable
+from worker.masking import cut
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
@@ -30,6 +31,8 @@ STALE_CREDENTIALS = frozenset({
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 """Those of them that are also what a valid identity is told."""
 
+NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
+
 _PASSING_CODES = frozenset({
     "InternalError", "InternalFailure", "RequestThrottled", "RequestTimeout", "ServiceUnavailable",
     "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException", "OverLimit",
@@ -39,6 +42,12 @@ _PASSING_CODES = frozenset({
 _BUSY_STATUSES = frozenset({408, 429})
 """They say so without a code, too: a proxy's or a firewall's page."""
 
+
+LONGEST_TEXT = 500
+"""Characters of what AWS says about an error: who may not do what with which ARN, and why."""
+_LONGEST_PAGE = 20_000
+_UNSEEN = re.compile(r"<!--.*?-->|<(style|script)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z!?][^<>]*(?:>|\Z)", re.IGNORECASE)
 
 _FIRST_REGION = "us-east-1"
 """What SQS's oldest names, without a region, mean."""
@@ -79,16 +88,32 @@ def region_in(queue_url: str) -> str | None:
     return found["region"] or found["legacy"] or _FIRST_REGION
 
 
-def make_client(service: str, region: str, *, wait_seconds: int = 0, connections: int = 10) -> Any:
+def make_client(
+    service: str,
+    region: str,
+    *,
+    wait_seconds: int = 0,
+    connections: int = 10,
+    read_seconds: int | None = None,
+) -> Any:
     """Make a client, as `make_client_and_session` does."""
     client, _ = make_client_and_session(
-        service, region, wait_seconds=wait_seconds, connections=connections
+        service,
+        region,
+        wait_seconds=wait_seconds,
+        connections=connections,
+        read_seconds=read_seconds,
     )
     return client
 
 
 def make_client_and_session(
-    service: str, region: str, *, wait_seconds: int, connections: int
+    service: str,
+    region: str,
+    *,
+    wait_seconds: int,
+    connections: int,
+    read_seconds: int | None = None,
 ) -> tuple[Any, Any]:
     """Make a client from fresh credentials, thread-safe, and tell botocore's session behind it.
 
@@ -107,7 +132,7 @@ def make_client_and_session(
         parameter_validation=False,
         retries={"total_max_attempts": 1, "mode": "standard"},
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=wait_seconds + READ_SECONDS,
+        read_timeout=wait_seconds + (READ_SECONDS if read_seconds is None else read_seconds),
         max_pool_connections=connections,
         tcp_keepalive=True,
     )
@@ -146,7 +171,7 @@ def translated() -> Iterator[None]:
         yield
     except failures.ClientError as error:
         said = error.response.get("Error", {})
-        code, text = said.get("Code", ""), said.get("Message", "")
+        code, text = said.get("Code", ""), _in_a_line(said.get("Message", ""))
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= 500:
             raise Unavailable(f"AWS: {code}: {text}") from error
@@ -163,6 +188,14 @@ def translated() -> Iterator[None]:
         # A helper that is not there, a file that is cut off, new credentials that are over
         # already: botocore lets these through.
         raise NoIdentity(f"AWS: credentials or settings cannot be read: {error}") from error
+
+
+def _in_a_line(text: str) -> str:
+    """What AWS says; of a proxy's or a load balancer's whole page the beginning, without tags."""
+    start = text[:_LONGEST_PAGE]
+    if "<" in start:
+        start = _TAG.sub(" ", _UNSEEN.sub(" ", start))
+    return cut(" ".join(start.split()), LONGEST_TEXT)
 
 
 class NoIdentity(Unavailable):

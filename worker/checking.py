@@ -14,9 +14,20 @@ from worker.checks.commands import set_queue
 from worker.checks.database import judge_database, judge_no_database
 from worker.checks.dead_letters import DEAD_LETTERS, judge_dead_letters, read_redrive
 from worker.checks.encryption import ENCRYPTION, Encrypted, judge_encryption
-from worker.checks.facts import Blank, FeedbackFacts, QueueFacts, TopicFacts, Unseen, read_arn
-from worker.checks.feedback import FEEDBACK, judge_feedback
+from worker.checks.facts import (
+    Away,
+    Blank,
+    FeedbackFacts,
+    QueueFacts,
+    TopicFacts,
+    Unseen,
+    account_in_arn,
+    read_arn,
+    region_in_arn,
+)
+from worker.checks.feedback import FEEDBACK, judge_feedback, senders, shapes
 from worker.checks.findings import Check, Finding, Status
+from worker.checks.permissions import PERMISSIONS, judge_permissions
 from worker.checks.queue import QUEUE, judge_queue
 from worker.checks.region import judge_region
 from worker.checks.slack import judge_slack
@@ -24,18 +35,21 @@ from worker.checks.statements import Caller
 from worker.checks.topic import (
     SUBSCRIPTION,
     TOPIC,
-    is_redriven,
     judge_no_topic,
     judge_subscriptions,
     judge_topic,
+    judge_unlisted,
+    redrives,
 )
 from worker.errors import Misconfigured, WorkerError
 from worker.plumbing import Aws, looking
 from worker.settings import Migrate, Settings
 from worker.slack.trial import trial
 
+LIMIT_SECONDS = 90
+"""AWS is asked for so long; SES, a call a second, may take half of it."""
 BEHIND_THE_QUEUE = (
-    DEAD_LETTERS, admission.POLICY, TOPIC, SUBSCRIPTION, FEEDBACK, ENCRYPTION,
+    DEAD_LETTERS, admission.POLICY, PERMISSIONS, TOPIC, SUBSCRIPTION, FEEDBACK, ENCRYPTION,
 )  # fmt: skip
 """Checks that say nothing where the queue is not found."""
 
@@ -58,7 +72,7 @@ def look(settings: Settings, wishes: Wishes) -> Iterator[Finding]:
     """
     url = settings.queue.url
     if url is None:
-        raise Misconfigured("queue.url is required: set it in the file, or SES_WORKER_QUEUE__URL")
+        raise Misconfigured(settings.lack_of_queue)
     region = region_of(settings)
     reach = judge_region(url, region, region_in(url))
     yield reach
@@ -66,7 +80,7 @@ def look(settings: Settings, wishes: Wishes) -> Iterator[Finding]:
     if reach.status is Status.WRONG:
         yield from _skipped("AWS is asked in the wrong region", QUEUE, *BEHIND_THE_QUEUE, ACCOUNT)
     else:
-        yield from _on_aws(settings, wishes, Aws(region), url)
+        yield from _on_aws(settings, wishes, Aws(region, limit_seconds=LIMIT_SECONDS), url)
     yield _slack(settings, send=wishes.send)
 
 
@@ -84,6 +98,7 @@ def _database(settings: Settings) -> Finding:
         found.pending,
         newer=found.newer,
         makes_itself=settings.store.migrate is Migrate.AUTO,
+        hindrance=store.hindrance(),
     )
 
 
@@ -103,7 +118,7 @@ def _on_aws(settings: Settings, wishes: Wishes, aws: Aws, url: str) -> Iterator[
 
 
 def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> Iterator[Finding]:
-    arns = _topics(settings, aws, queue)
+    arns, unlisted = _topics(settings, aws, queue)
     dead = _dead_letter_queue(aws, queue, settings.queue.dead_letter_url)
     yield from judge_dead_letters(
         queue,
@@ -113,22 +128,42 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
         url_region=region_in(settings.queue.dead_letter_url or ""),
         topic=arns[0] if arns else "",
     )
-    yield from judge_policy(queue, arns)
+    if arns or unlisted is None:
+        yield from judge_policy(queue, arns)
+    yield judge_permissions(queue)
     topics = {arn: looking.topic(aws, arn) for arn in arns}
-    letters = dead if isinstance(dead, QueueFacts) else None
-    takes_from_sns = False
-    for arn, facts in topics.items():
-        yield from judge_topic(arn, facts, queue)
+    letters: dict[str, QueueFacts | Blank] = (
+        {dead.arn: dead} if isinstance(dead, QueueFacts) else {}
+    )
+    facts = _feedback(wishes, aws, arns) if arns else None
+    redriven: list[str] = []
+    for arn, seen in topics.items():
+        yield from judge_topic(
+            arn, seen, queue, senders(facts, arn, account_in_arn(queue.arn)) if facts else ()
+        )
         subscriptions = looking.subscriptions(aws, arn, queue.arn)
-        wants = bool(settings.sns.topic_arns)
-        yield from judge_subscriptions(arn, subscriptions, queue, letters, wants_topics=wants)
-        takes_from_sns = takes_from_sns or is_redriven(subscriptions, letters)
-    if arns:
-        yield from judge_feedback(_feedback(wishes, aws, arns), arns, queue)
+        redriven += redrives(subscriptions)
+        letters |= _letters(aws, queue, [name for name in redriven if name not in letters])
+        yield from judge_subscriptions(
+            arn,
+            subscriptions,
+            queue,
+            letters,
+            wants_topics=bool(settings.sns.topic_arns),
+            shapes=shapes(facts, arn) if facts else (),
+        )
+    if unlisted is not None:
+        yield judge_unlisted(unlisted)
+    if facts is not None:
+        yield from judge_feedback(facts, arns, queue)
+    elif unlisted is not None:
+        yield from _skipped("no topic is known: name it in sns.topic_arns", admission.POLICY)
     else:
         yield judge_no_topic(queue)
+    if not arns:
         yield from _skipped("no topic is known", TOPIC, FEEDBACK)
-    fed = [queue, letters] if letters and takes_from_sns else [queue]
+    seen_letters = (letters.get(name) for name in dict.fromkeys(redriven))
+    fed = [queue, *(one for one in seen_letters if isinstance(one, QueueFacts))]
     yield from judge_encryption(*_encrypted(aws, fed, topics))
     removes = bool(settings.suppression.remove)
     yield from judge_account(looking.account(aws), aws.region, removes=removes)
@@ -147,19 +182,36 @@ def _dead_letter_queue(
     return looking.queue(aws, f"{queue.url.rpartition('/')[0]}/{target.name}")
 
 
-def _topics(settings: Settings, aws: Aws, queue: QueueFacts) -> list[str]:
-    """The topics that should feed the queue: by the settings, else by whatever knows of some."""
+def _letters(
+    aws: Aws, queue: QueueFacts, arns: Sequence[str]
+) -> Iterator[tuple[str, QueueFacts | Blank]]:
+    """Queues for what SNS cannot deliver, as far as they are beside ours."""
+    for arn in arns:
+        found = read_arn(arn)
+        if found and (found.account, found.region) == (
+            account_in_arn(queue.arn),
+            region_in_arn(queue.arn),
+        ):
+            yield arn, looking.queue(aws, f"{queue.url.rpartition('/')[0]}/{found.name}")
+
+
+def _topics(settings: Settings, aws: Aws, queue: QueueFacts) -> tuple[list[str], Blank | None]:
+    """The topics that should feed the queue: by the settings, else by whatever knows of some.
+
+    And why the subscriptions could not be listed, if they could not.
+    """
     if settings.sns.topic_arns:
-        return list(settings.sns.topic_arns)
+        return list(settings.sns.topic_arns), None
     subscribed = looking.topics_subscribed(aws, queue.arn)
-    known = subscribed if isinstance(subscribed, list) else []
-    return list(dict.fromkeys([*topics_let_in(queue), *known]))
+    if isinstance(subscribed, list):
+        return list(dict.fromkeys([*topics_let_in(queue), *subscribed])), None
+    return topics_let_in(queue), subscribed
 
 
 def _feedback(wishes: Wishes, aws: Aws, arns: Sequence[str]) -> FeedbackFacts:
     # SES publishes in its own region only, so it is asked where the topic is.
-    region = looking.region(arns[0])
-    at = aws if region in {"", aws.region} else Aws(region)
+    region = region_in_arn(arns[0])
+    at = aws if region in {"", aws.region} else aws.elsewhere(region)
     destinations, unlooked = looking.destinations(at, wishes.configuration_sets)
     identities = looking.identities(at, wishes.identities)
     beyond = [f"{unlooked} configuration sets"] if unlooked else []
@@ -168,7 +220,8 @@ def _feedback(wishes: Wishes, aws: Aws, arns: Sequence[str]) -> FeedbackFacts:
     return FeedbackFacts(
         identities=identities,
         destinations=destinations,
-        wanted=(*wishes.identities, *wishes.configuration_sets),
+        wanted=tuple(wishes.identities),
+        wanted_sets=tuple(wishes.configuration_sets),
         unlooked=tuple(beyond),
     )
 
@@ -177,21 +230,21 @@ def _encrypted(
     aws: Aws, queues: Sequence[QueueFacts], topics: Mapping[str, TopicFacts | Blank]
 ) -> Iterator[Encrypted]:
     """Whom SNS writes to, and whom SES does."""
-    own = read_arn(queues[0].arn)
-    account = own.account if own else ""
-    sns = Caller(service=admission.SNS, account=account, arn=next(iter(topics), ""))
     for one in queues:
-        key = one.text("KmsMasterKeyId")
-        facts = looking.key(aws, key, aws.region) if key else None
-        bare = not key and one.text("SqsManagedSseEnabled") == "false"
+        used = one.text("KmsMasterKeyId")
+        key = looking.key(aws, used, aws.region) if used else None
+        bare = not used and one.text("SqsManagedSseEnabled") == "false"
         mend = set_queue(one.url, aws.region, SqsManagedSseEnabled="true") if bare else ""
-        yield Encrypted(f"the queue {one.name}", sns, facts, mend)
-    ses = Caller(service=topic.SES, account=account)
+        for arn in topics or [""]:
+            account = account_in_arn(arn or one.arn)
+            caller = Caller(service=admission.SNS, account=account, arn=arn)
+            yield Encrypted(f"the queue {one.name}", caller, key, mend)
     for arn, named in topics.items():
-        if isinstance(named, Unseen):
+        ses = Caller(service=topic.SES, account=account_in_arn(arn))
+        if isinstance(named, Unseen | Away):
             yield Encrypted(f"the topic {arn}", ses, named)
-        elif isinstance(named, TopicFacts) and (used := named.attributes.get("KmsMasterKeyId")):
-            facts = looking.key(aws, used, looking.region(arn))
+        elif isinstance(named, TopicFacts) and (name := named.attributes.get("KmsMasterKeyId")):
+            facts = looking.key(aws, name, region_in_arn(arn))
             yield Encrypted(f"the topic {arn}", ses, facts)
 
 

@@ -24,11 +24,15 @@ from worker.consumer import Plan
 from worker.health import Health, Phase
 from worker.retries import while_away
 from worker.settings import Settings
-from worker.signals import caught
+from worker.signals import Asked, caught
+from worker.store import Store
 from worker.systemd import Systemd
 from worker.watchdog import Watchdog
 
 log = structlog.get_logger()
+
+LONGEST_STEP_SECONDS = 600.0
+"""Of the start: bringing a schema up may rewrite a large table. What takes longer hangs."""
 
 
 def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
@@ -48,18 +52,13 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
     with caught(reload=True) as asked, outside:
         queue, store = make_queue(settings, plan), make_store(settings)
         current = Current(settings, make_relay(settings, store, health))
-        bounds = Bounds(asked, look=watchdog.look)
+        reread = partial(reload, current, read_again, store, health, asked.to_stop)
+        look = partial(_look, watchdog, asked, reread)
         try:
-            again = while_away(bounds.sleep, partial(_tell, health))
-            again(bounds.call, bring_schema_up, settings, store)
-            watchdog.ready()
-            # Or each start, on a disk that takes nothing, would cost messages a receive.
-            again(bounds.call, store.probe)
-            again(bounds.call, say_what_nobody_delivers, settings, store)
+            _begin(Bounds(asked, look=look), watchdog, health, store, current)
         except Over:
             watchdog.stopping(held=0)
             return 0
-        health.well("store")
         consumer = make_consumer(
             settings, plan, queue, store, health=health, metrics=outside.metrics, current=current
         )
@@ -67,16 +66,12 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         log.info("worker.started", queue=queue.name, store=store.place, pollers=plan.pollers)
         say_where_dead_letters_go(queue, asked.to_stop)
         consumer.start()
-        if current.relay:
-            current.relay.start()
+        current.start()
         watchdog.figures = lambda: (consumer.tally.as_dict(), consumer.held)
         health.phase = Phase.WORKING
         while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set() or current.failure):
             consumer.look_after()
-            watchdog.look()
-            if asked.to_reload.is_set():
-                asked.to_reload.clear()  # before they are read: who asks meanwhile is heard again
-                watchdog.reload(partial(reload, current, read_again, store, health, asked.to_stop))
+            look()
         health.phase = Phase.STOPPING
         asked.to_stop.set()  # whatever the reason, we are leaving: a signal is to change nothing
         if consumer.failure:
@@ -92,6 +87,45 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
     if consumer.failure or current.failure:
         return 1
     return 0 if finished or asked.to_hurry.is_set() else 1
+
+
+def _begin(
+    bounds: Bounds, watchdog: Watchdog, health: Health, store: Store, current: Current
+) -> None:
+    """Bring the schema up and see that the books take something; wait for them while they are away.
+
+    Raises:
+        Misconfigured: a restart will not help.
+        Over: a signal came first.
+
+    """
+    again = while_away(bounds.sleep, partial(_tell, health))
+    pulse = health.pulse("start")
+
+    def step(call: Callable[[], None]) -> None:
+        pulse.within(LONGEST_STEP_SECONDS)
+        try:
+            bounds.call(call)
+        finally:
+            pulse.rest()
+
+    again(step, lambda: bring_schema_up(current.settings, store))
+    watchdog.ready()
+    # Or each start, on a disk that takes nothing, would cost messages a receive.
+    again(step, store.probe)
+    again(step, lambda: say_what_nobody_delivers(current.settings, store))
+    health.well("store")
+
+
+def _look(watchdog: Watchdog, asked: Asked, reread: Callable[[], str]) -> None:
+    """Tell the service manager how it goes; read the settings again where that was asked for.
+
+    Not before READY, which the end of a reload would say.
+    """
+    watchdog.look()
+    if watchdog.is_ready and asked.to_reload.is_set():
+        asked.to_reload.clear()  # before they are read: who asks meanwhile is heard again
+        watchdog.reload(reread)
 
 
 def _tell(health: Health, error: BaseException, seconds: float) -> None:

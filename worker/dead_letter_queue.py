@@ -17,6 +17,7 @@ from worker.queue import (
     Queue,
     Unsettled,
     as_received,
+    dead_letter_queue_is_gone,
     unsettled,
 )
 from worker.sqs.digests import whole
@@ -53,7 +54,7 @@ class _Named(Queue):
 class DeadLetterQueue(_Named):
     """Where dead letters lie. Every call raises what those of `Queue` raise."""
 
-    def __init__(self, url: str, *, region: str, lean: bool = True) -> None:
+    def __init__(self, url: str, *, region: str, named_by: str, lean: bool = True) -> None:
         super().__init__(
             url,
             region=region,
@@ -62,6 +63,10 @@ class DeadLetterQueue(_Named):
             wait_seconds=POLL_SECONDS,
             connections=2,
         )
+        self._named_by = named_by
+
+    def _is_gone(self, url: str) -> str:
+        return dead_letter_queue_is_gone(url, self._named_by)
 
     def look(self, most: int = LARGEST_BATCH) -> list[Letter]:
         """Receive at most `most` (1 to 10) letters, which hides them from others for a while."""

@@ -20,6 +20,8 @@ Clock = Callable[[], float]
 
 UNREADY = frozenset({"queue", "store", "deletes"})
 """Troubles that keep messages from being worked on; others only delay notices and removals."""
+SETTINGS = "settings"
+"""A trouble: those that a reload was to bring are not, or not all, in force."""
 
 
 class Phase(StrEnum):
@@ -99,6 +101,10 @@ class Health:
         with self._turn:
             self._pulses[loop] = pulse
         return pulse
+
+    def has(self, pulse: Pulse) -> bool:
+        """Tell whether no other pulse has taken over from this one."""
+        return self._pulses.get(pulse.loop) is pulse
 
     def trouble(self, what: str, error: object) -> None:
         """Say that something is amiss; a second time keeps when it began."""

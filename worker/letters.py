@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from worker.masking import LONGEST, cut
 from worker.model import Received
 from worker.reading import parse_time
 
@@ -17,6 +18,11 @@ OURS = "ses_worker_"
 """What the names of our own attributes begin with."""
 MAX_RECEIVES = "max_receives"
 """The reason of a letter that bears none: SQS's redrive policy moved it, or a person put it in."""
+
+_LONGEST_WORD = 60
+"""Of a reason or a version: strangers may write what they like, and lists have narrow columns."""
+_LONGEST_ID = 100
+_LONGEST_URL = 1_000
 
 
 class Where(StrEnum):
@@ -41,6 +47,8 @@ class Letter(Struct, frozen=True, kw_only=True):
     source: str = ""
     """The queue it was meant for: its URL, or its ARN."""
     worker_version: str = ""
+    original_id: str = ""
+    """The message's id when it came to us, as log and Slack name it; empty: nobody knows."""
     row_id: int = 0
     """In quarantine."""
 
@@ -48,6 +56,15 @@ class Letter(Struct, frozen=True, kw_only=True):
     def message_id(self) -> str:
         """SQS's name for it."""
         return self.received.message_id
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Both names that people may know it by."""
+        return frozenset({self.message_id, self.original_id} - {""})
+
+    def without_body(self) -> "Letter":
+        """The same, to be kept with many others."""
+        return replace(self, received=replace(self.received, body="", attributes={}))
 
     @property
     def source_name(self) -> str:
@@ -64,7 +81,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     def fits(self, letter: Letter) -> bool:
         """Tell whether it is one of them."""
         return (not self.reasons or letter.reason in self.reasons) and (
-            not self.message_ids or letter.message_id in self.message_ids
+            not self.message_ids or not self.message_ids.isdisjoint(letter.ids)
         )
 
     @property
@@ -83,15 +100,18 @@ def letter_from_queue(received: Received, source_arn: str) -> Letter:
     first_seen = parse_time(_ours(received, "first_seen"))
     if first_seen is None or (received.sent_at and first_seen > received.sent_at):
         first_seen = received.sent_at
+    reason = _ours(received, "reason")
+    own = received.message_id  # which SQS's redrive leaves as it was
     return Letter(
         where=Where.DEAD_LETTER_QUEUE,
         received=replace(received, attributes=theirs),
-        reason=_ours(received, "reason") or MAX_RECEIVES,
-        error=_ours(received, "error"),
+        reason=reason or MAX_RECEIVES,
+        error=_ours(received, "error", LONGEST),
         first_seen=first_seen,
         kept_since=received.sent_at,
-        source=_ours(received, "source_queue") or source_arn,
+        source=_ours(received, "source_queue", _LONGEST_URL) or source_arn,
         worker_version=_ours(received, "version"),
+        original_id=_ours(received, "message_id", _LONGEST_ID) or ("" if reason else own),
     )
 
 
@@ -108,8 +128,8 @@ def size_of(letter: Letter) -> int:
     return sum(sizes)
 
 
-def _ours(received: Received, name: str) -> str:
-    return _text(received.attributes.get(OURS + name, {}))
+def _ours(received: Received, name: str, longest: int = _LONGEST_WORD) -> str:
+    return cut(_text(received.attributes.get(OURS + name, {})), longest)
 
 
 def _text(attribute: Mapping[str, Any]) -> str:

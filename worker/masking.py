@@ -17,7 +17,14 @@ _SIGN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_NOT_IN_A_LOCAL_PART = frozenset(' \t\r\n\v\f\xa0\u2028\u2029\u3000<>()[]{},;:"')
+_ENDS = frozenset(filter(str.isspace, map(chr, range(0x3001)))) | frozenset('<>"')
+"""What a local part does not go on behind: blanks, angles, and a quote that opens. Comma, colon and
+brackets may not stand in one unquoted either, but in what people type they do: `jane,doe@…`."""
+_BEFORE_A_QUOTE = _ENDS | frozenset("=:,;([{\\")
+"""Behind these a quote opens, and is none that was typed into a local part."""
+_DOMAIN = re.compile(r"[\w.-]*+")
+_BETWEEN = frozenset(",;:|/()[]{}")
+"""One of these may stand between a domain and the next address; it tells nothing of either."""
 
 
 def mask_addresses(text: str, most: int | None = None) -> str:
@@ -44,19 +51,37 @@ def mask_addresses(text: str, most: int | None = None) -> str:
 
 
 def _local_part(text: str, earliest: int, end: int) -> int:
-    """Find where the local part that ends at `end` begins; quoted, or before a comment, too."""
+    """Find where the local part that ends at `end` begins; quoted, or before a comment, too.
+
+    Rather too early than too late: whatever could be part of an address is hidden with it.
+    """
+    if earliest:  # behind the `@` of the address before, of which the domain is shown
+        domain = _DOMAIN.match(text, earliest, end)
+        behind = domain.end() if domain else earliest
+        if behind == end:
+            return earliest  # which is none: `a@b@c`
+        earliest = behind + 1 if text[behind] in _BETWEEN else behind
+    start = end
     before = text[end - 1] if end > earliest else ""
     if before == '"':
         opening = text.rfind('"', earliest, end - 1)
         while opening > earliest and text[opening - 1] == "\\":
             opening = text.rfind('"', earliest, opening)
-        return opening if opening >= 0 else end - 1
-    behind = max(earliest, text.rfind("(", earliest, end)) if before == ")" else end
-    start = behind
-    while start > earliest and text[start - 1] not in _NOT_IN_A_LOCAL_PART:
+        start = opening if opening >= 0 else end - 1
+    elif before == ")":
+        opening = text.rfind("(", earliest, end)
+        start = opening if opening >= 0 else end
+    while start > earliest:
+        if text[start - 1] in _ENDS and not _is_within(text, earliest, start - 1):
+            break
         start -= 1
     # Behind a character that no local part has, hide that one at least.
     return start if start < end else max(earliest, end - 1)
+
+
+def _is_within(text: str, earliest: int, at: int) -> bool:
+    """Tell whether a quote is one in the middle of a word."""
+    return text[at] == '"' and at > earliest and text[at - 1] not in _BEFORE_A_QUOTE
 
 
 def printable(text: str) -> str:
@@ -67,7 +92,11 @@ def printable(text: str) -> str:
     return "".join(spelled)
 
 
+def cut(text: str, longest: int) -> str:
+    """So many characters of it, and a mark where there were more."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
 def harmless(text: str) -> str:
     """Short, printable, and without a whole address."""
-    shortened = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    return printable(mask_addresses(shortened, MOST_ADDRESSES))
+    return printable(mask_addresses(cut(text, LONGEST), MOST_ADDRESSES))

@@ -165,7 +165,10 @@ class Metrics:
         self._failures.inc()
 
     def written(self, handled: Sequence[Handled]) -> None:
-        """Learn what became of a batch, once its commit is durable."""
+        """Learn what became of a batch, once its commit is durable; what met an outage has none."""
+        handled = [one for one in handled if not one.met_an_outage]
+        if not handled:
+            return
         now = self.last_message_at = time.time()
         self._batches.observe(len(handled))
         messages = [one.received for one in handled]

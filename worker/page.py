@@ -26,6 +26,9 @@ from worker.model import (
 from worker.owing import owed_for
 from worker.policy import Policy, UnknownRecipients
 
+_MOST_NAMED = 5
+"""Recipients that nobody knows, in what is said of a message."""
+
 
 class Page:
     """Keys and users as the books have them, then as the batch changes them."""
@@ -51,19 +54,21 @@ class Page:
 
     def _enter(self, received: Received, feedback: Sequence[Feedback]) -> Handled:
         decisions: list[Decision] = []
-        strangers = 0
+        strangers: list[str] = []
         for item in feedback:
             if item.dedupe_key in self._seen or item.route_key in self._seen:
                 continue
             if self._must_wait(item):
-                strangers += 1
+                strangers.append(f"***@{item.address.domain}" if item.address else "")
             else:
                 decisions.append(self._decide(item, received))
         self.decisions += decisions
         whole = len(self.owed) < self._policy.kept_whole
         self.owed += owed_for(decisions, self._policy, whole=whole)
         if strangers:
-            detail = f"{strangers} of {len(feedback)} recipients are not among the users"
+            who = ", ".join(strangers[:_MOST_NAMED]) + (", …" if strangers[_MOST_NAMED:] else "")
+            count = f"{len(strangers)} of {len(feedback)}"
+            detail = f"{count} recipients are not among the users: {who}"
             return Handled(received, DeadLetter(Reason.UNKNOWN_RECIPIENT, detail), decisions)
         outcome = Outcome.APPLIED if decisions else Outcome.DUPLICATE
         return Handled(received, Delete(outcome), decisions)

@@ -16,6 +16,7 @@ from msgspec import Struct
 from worker import __version__, clock
 from worker.aws import (
     DENIED,
+    NO_QUEUE,
     STALE_CREDENTIALS,
     AwsRefused,
     NoIdentity,
@@ -66,6 +67,14 @@ class Unsettled(Struct, Generic[Item], frozen=True):
     """The fault is SQS's: the same entry may succeed later."""
 
 
+class NoSuchQueue(AwsRefused):
+    """A queue that is named somewhere is not there."""
+
+    def __init__(self, said: str, refused: AwsRefused) -> None:
+        super().__init__(refused.code, refused.text, refused.status, refused.operation)
+        self.args = (said,)
+
+
 class Queue:
     """One queue, and the dead-letter queue that belongs to it. Thread-safe.
 
@@ -86,6 +95,7 @@ class Queue:
         """Nothing is called yet; `lean`: what the path asks for, where it can, by `worker.sqs`."""
         self.url = url
         self._dead_letter_url = dead_letter_url
+        self._named_in_settings = dead_letter_url is not None
         self._redrive_policy: str | None = None
         self.visibility_seconds = visibility_seconds
         self._connect = partial(
@@ -100,6 +110,13 @@ class Queue:
     def name(self) -> str:
         """The queue's name, as logs show it."""
         return self.url.rpartition("/")[2]
+
+    @property
+    def dead_letters_named_by(self) -> str:
+        """Whence the dead-letter queue is known."""
+        if self._named_in_settings:
+            return "queue.dead_letter_url"
+        return f"the redrive policy of the queue {self.name}"
 
     def find_dead_letter_queue(self) -> str | None:
         """Tell where dead letters go: what the settings say, else what the redrive policy says.
@@ -235,6 +252,7 @@ class Queue:
             "ses_worker_first_seen": (received.sent_at or received.received_at).isoformat(),
             "ses_worker_source_queue": self.url,
             "ses_worker_version": __version__,
+            "ses_worker_message_id": received.message_id,  # SQS gives the letter another one
         }
         ours = {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
         theirs = {name: value for name, value in received.attributes.items() if name not in ours}
@@ -264,7 +282,16 @@ class Queue:
         except (AwsRefused, NoIdentity) as error:
             if not isinstance(error, AwsRefused) or error.code in STALE_CREDENTIALS:
                 self._forget(clients)
+            elif error.code in NO_QUEUE:
+                raise NoSuchQueue(self._is_gone(request.get("QueueUrl", "")), error) from error
             raise
+
+    def _is_gone(self, url: str) -> str:
+        if url == self.url:
+            return f"the queue {self.name} is not there: mend queue.url, {url}, or make the queue"
+        if not self._named_in_settings:  # it may name another by the next time
+            self._redrive_policy = self._dead_letter_url = None
+        return dead_letter_queue_is_gone(url, self.dead_letters_named_by)
 
     def _connected(self) -> Clients:
         with self._turn:
@@ -278,6 +305,15 @@ class Queue:
         with self._turn:
             if self._clients is clients:  # else somebody has made others since
                 self._clients = None
+
+
+def dead_letter_queue_is_gone(url: str, named_by: str) -> str:
+    """Say so, and what to do."""
+    name = url.rpartition("/")[2]
+    return (
+        f"the dead-letter queue {name} is not there, and {named_by} names it: make it again, or "
+        "name another there; what it cannot take is kept in the table quarantine"
+    )
 
 
 def read_redrive_target(policy: str) -> str | None:

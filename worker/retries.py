@@ -77,6 +77,17 @@ def a_few_times(sleep: Sleep) -> Retrying:
     )
 
 
+def briefly(sleep: Sleep, seconds: float) -> Retrying:
+    """Get over a hiccup as `a_few_times` does, but begin no try when `seconds` are over."""
+    return Retrying(
+        retry=retry_if_exception_type(Unavailable),
+        wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.2),
+        stop=stop_after_attempt(5) | stop_after_delay(seconds),
+        sleep=sleep,
+        reraise=True,
+    )
+
+
 def until_leased_out(sleep: Sleep, seconds: float) -> Retrying:
     """Settle what was delivered, though the books be away for a moment, while it is still ours."""
     return Retrying(

@@ -38,6 +38,7 @@ def caught(*, reload: bool = False) -> Iterator[Asked]:
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     if reload:
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, handle_reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one that came sooner is heard
     try:
         yield asked
     finally:

@@ -5,6 +5,7 @@ the environment.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -27,8 +28,11 @@ CREDENTIALS = {
     "slack_token": ("slack", "token"),
 }
 """Files in systemd's `$CREDENTIALS_DIRECTORY`, and the settings that they hold."""
+CREDSTORE = "/etc/credstore"
+"""Where systemd looks for a credential that is named without a slash."""
 HEALTH_FILE = "health.json"
 """In systemd's `$RUNTIME_DIRECTORY`, unless `health.file` says otherwise."""
+_TWICE = re.compile(r"^Cannot declare \((.*)\) twice(.*)$")
 NOT_BUILT = frozenset({"retention", "sns.verify"})
 """Sections and keys whose feature this version does not have."""
 
@@ -57,7 +61,7 @@ def load_settings(environment: Mapping[str, str], file: Path | None = None) -> S
             section[given.key] = given.value
         origins[given.section, given.key] = given.origin
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate(values).read_from(_file_in_use(environment, file))
     except ValidationError as error:
         faults = [_sentence(fault, origins) for fault in error.errors()]
         raise Misconfigured("\n".join(dict.fromkeys(faults))) from None
@@ -83,7 +87,7 @@ def _everything(environment: Mapping[str, str], file: Path | None) -> Iterator[G
         with suppress(FileNotFoundError):
             yield from _from_file(DEFAULT_FILE)
     if folder := environment.get("CREDENTIALS_DIRECTORY"):
-        yield from _from_credentials(Path(folder))
+        yield from _from_credentials(Path(folder), _whose(environment))
     for name, text in environment.items():
         if name.startswith(PREFIX) and name != FILE_VARIABLE:
             section, _, key = name.removeprefix(PREFIX).lower().partition("__")
@@ -91,10 +95,11 @@ def _everything(environment: Mapping[str, str], file: Path | None) -> Iterator[G
 
 
 def _from_file(file: Path) -> Iterator[Given]:
+    text = _read(file, "settings")
     try:
-        tables = tomllib.loads(_read(file, "settings"))
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{file} is not TOML: {error}") from None
+        raise Misconfigured(f"{file} is not TOML: {_in_words(error, text)}") from None
     for section, table in tables.items():
         if not isinstance(table, dict):
             raise Misconfigured(f"{section} stands outside of any [section] in {file}")
@@ -102,11 +107,43 @@ def _from_file(file: Path) -> Iterator[Given]:
         yield from (Given(section, key, value, str(file)) for key, value in table.items())
 
 
-def _from_credentials(folder: Path) -> Iterator[Given]:
+def _in_words(error: tomllib.TOMLDecodeError, text: str) -> str:
+    """Say of a section that stands there twice where it stands first."""
+    found = _TWICE.search(str(error))
+    if found is None:
+        return str(error)
+    name = ".".join(re.findall(r"'([^']+)'", found[1]))
+    lines = (number for number, line in enumerate(text.splitlines(), 1) if _heads(line, name))
+    first = next(lines, None)
+    where = f" at line {first}" if first else " that is there already"
+    return f"[{name}] stands in it twice; move its keys below the [{name}]{where}{found[2]}"
+
+
+def _heads(line: str, name: str) -> bool:
+    return line.partition("#")[0].replace(" ", "").strip() == f"[{name}]"
+
+
+def _from_credentials(folder: Path, whose: str) -> Iterator[Given]:
     for name, (section, key) in CREDENTIALS.items():
         file = folder / name
+        # As our units load it; its path in /run is nothing that anybody could mend.
+        origin = f"the credential {name}: {CREDSTORE}/{whose}.{name}" if whose else str(file)
         with suppress(FileNotFoundError):
-            yield Given(section, key, _read(file, "credential").strip(), str(file))
+            yield Given(section, key, _read(file, "credential").strip(), origin)
+
+
+def _whose(environment: Mapping[str, str]) -> str:
+    """`ses-worker`, `ses-worker.NAME`: how its secrets are named, by its folder in /run."""
+    runtime = Path(environment.get("RUNTIME_DIRECTORY", "").partition(":")[0])
+    unit, _, instance = runtime.name.partition("ses-worker")
+    ours = runtime.parent == Path("/run") and not unit and instance[:1] in {"", "-"}
+    return f"ses-worker.{instance[1:]}".rstrip(".") if ours else ""
+
+
+def _file_in_use(environment: Mapping[str, str], file: Path | None) -> Path | None:
+    if named := file or environment.get(FILE_VARIABLE):
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
 
 
 def _read(file: Path, what: str) -> str:

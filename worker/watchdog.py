@@ -7,7 +7,7 @@ what it said itself; who waits for a far side, by a declared back-off, is not.
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from worker.health import Clock, Health, Late, Trouble
+from worker.health import SETTINGS, Clock, Health, Late, Trouble
 from worker.masking import harmless
 from worker.reading import clip
 from worker.systemd import Systemd
@@ -16,7 +16,7 @@ EXTENSION_SECONDS = 60.0
 """What a start that is not over asks for, again and again; if we hang, it runs out."""
 STATUS_SECONDS = 2.0
 """Between two changes of the figures; a service manager has others to listen to."""
-LONGEST_ERROR = 200
+LONGEST_ERROR = 300
 """Characters."""
 
 Figures = Callable[[], tuple[Mapping[str, int], int]]
@@ -33,7 +33,7 @@ class Watchdog:
         self._systemd = systemd
         self._health = health
         self._clock = clock
-        self._is_ready = False
+        self.is_ready = False
         self._extend_at = self._beat_at = self._status_at = 0.0
         self._told = ""
 
@@ -42,7 +42,7 @@ class Watchdog:
         if not self._systemd.listens:
             return
         now = self._clock()
-        if not self._is_ready and now >= self._extend_at:
+        if not self.is_ready and now >= self._extend_at and not self._health.late:
             self._systemd.takes_longer(EXTENSION_SECONDS)
             self._extend_at = now + EXTENSION_SECONDS / 4
         wanted = self._systemd.watchdog_seconds
@@ -55,7 +55,7 @@ class Watchdog:
 
     def ready(self) -> None:
         """Settings and schema are good."""
-        self._is_ready = True
+        self.is_ready = True
         self._systemd.ready(self._describe())
 
     def reload(self, reload: Callable[[], str]) -> None:
@@ -69,9 +69,10 @@ class Watchdog:
         self._systemd.stopping(f"Stopping: {held:,} held")
 
     def _describe(self) -> str:
-        phase = "Working" if self._is_ready else "Starting"
+        phase = self._health.phase.capitalize()
         figures = figures_in_words(*self.figures()) if self.figures else phase
-        return describe(self._health.troubles, self._health.late, figures, self._note)
+        troubles = [one for one in self._health.troubles if one.what != SETTINGS]  # the note
+        return describe(troubles, self._health.late, figures, self._note)
 
 
 def describe(troubles: Sequence[Trouble], late: Sequence[Late], figures: str, note: str) -> str:

@@ -155,6 +155,15 @@ def test_a_day_without_a_message_and_half_an_hour_without_figures(scraper, twin,
     scraper.becomes()
 
 
+def test_a_worker_that_is_started_again_every_8_hours_is_silent_all_the_same():
+    pages = Pages()
+    for hour in range(40):
+        last = "ses_worker_last_message_timestamp_seconds 3000\n" if hour < 8 else ""
+        pages.add(hour * HOUR, f"ses_worker_start_time_seconds {hour // 8 * 8 * HOUR}\n{last}")
+    assert not evaluate(RULES["SesWorkerSilent"], pages, 20 * HOUR)
+    assert evaluate(RULES["SesWorkerSilent"], pages, 39 * HOUR)
+
+
 def test_a_worker_that_hangs_dies_or_starts_again_and_again(scraper, twin, queue):
     scraper.start(program=failing_at("writing", "hang"), PATIENCE_SECONDS="1").becomes()
     twin.send(queue, mail.bounce("jane@example.com"))
@@ -165,6 +174,10 @@ def test_a_worker_that_hangs_dies_or_starts_again_and_again(scraper, twin, queue
     scraper.worker.process.wait()
     scraper.becomes("SesWorkerDown")
     scraper.start().becomes()
+    scraper.pages.target["job"] = "renamed"
+    scraper.becomes("SesWorkerLost")
+    scraper.pages.target["job"] = "ses-worker"
+    scraper.becomes()
     for _ in range(2):
         assert "SesWorkerRestarts" not in scraper.sound()
         scraper.worker.stop()
@@ -192,9 +205,12 @@ def test_rates_near_the_lines_of_aws(scraper, twin, queue):
     scraper.start().becomes()
     sent = Counter()
 
-    def said(sends, bounces, complaints, seconds=DAY):
-        """So much mail in the time that ends now, after a day without any."""
+    def said(sends, bounces, complaints, seconds=DAY, known=True):
+        """So much mail in the time that ends now, after a day without any, `known` or not."""
         scraper.pages.shift(-2 * DAY)
+        if known:
+            scraper.scrape()
+            scraper.pages.shift(-22.5 * HOUR)
         scraper.scrape()
         scraper.pages.shift(-seconds + 60)
         for number in range(sends):
@@ -221,6 +237,7 @@ def test_rates_near_the_lines_of_aws(scraper, twin, queue):
     assert said(1_000, 0, 5) == {"SesComplaintRateNearPause"}
     assert said(5_000, 0, 5) == {"SesComplaintRateNearReview"}
     assert said(0, 100, 0, HOUR) == set()
+    assert said(0, 101, 0, HOUR, known=False) == set()
     assert said(0, 101, 0, HOUR) == {"SesBouncesSurge"}
     assert said(0, 0, 0) == set()
 

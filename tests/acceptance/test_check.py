@@ -1,16 +1,22 @@
 """`ses-worker check`, against a path that is healthy and against paths that are not."""
 
 import json
+import os
+import pty
+import re
+import socket
 import sqlite3
+import subprocess
 
 import pytest
+from running import COMMAND
 from wiring import QUEUE_URL, REGION, TOPIC
 
 from worker.demo.standins.slack_faults import refused
 from worker.store import ensure_schema, open_store
 
 CHECKS = [
-    "settings", "database", "queue", "dead letters", "queue policy", "topic", "subscription",
+    "settings", "database", "queue", "dead letters", "queue policy", "permissions", "topic", "subscription",
     "feedback", "encryption", "account", "slack",
 ]  # fmt: skip
 
@@ -51,6 +57,32 @@ def test_a_healthy_path_is_silent_but_for_the_table(run, healthy, slack):
     assert named == [(check, "ok") for check in CHECKS]
     assert "→" not in done.out
     assert slack.posts == []
+
+
+def test_a_terminal_has_each_row_as_it_comes(healthy, environment):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silence = {"AWS_ENDPOINT_URL_SQS": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [COMMAND, "check"], env=environment | silence | {"TERM": "xterm"}, stdout=theirs
+        ) as process:
+            os.close(theirs)
+            shown = b""
+            while b"database" not in shown:
+                shown += os.read(ours, 10_000)
+            assert process.poll() is None, "it still waits for SQS"
+            process.kill()
+        os.close(ours)
+
+
+def test_a_terminal_has_the_same_rows_and_mends(healthy, terminal):
+    healthy.unsubscribe()
+    done = terminal("check")
+    rows = [line.split() for line in re.sub("\x1b\\[[0-9;]*m", "", done.out).splitlines()]
+    assert ["settings", "ok"] in [row[:2] for row in rows]
+    assert ["subscription", "wrong"] in [row[:2] for row in rows]
+    assert "subscription → ses-worker provision" in done.out
+    assert done.status == 1
 
 
 class TestSixBrokenPaths:
@@ -101,6 +133,23 @@ def test_the_commands_that_are_advised_mend_it(run, healthy, look):
     done = run(*mend.split()[1:])
     assert done.status == 0, done.err
     assert look(status=0) == []
+
+
+def test_what_mends_it_reads_the_same_settings_file(run, healthy, tmp_path):
+    file = tmp_path / "my worker.toml"
+    file.write_text("")
+    healthy.unsubscribe()
+    done = run("--config", file, "check")
+    assert f"subscription → ses-worker --config '{file}' provision --queue " in done.out
+
+
+def test_a_topic_in_another_region_is_not_mended_by_a_namesake(run, healthy, environment):
+    topic = TOPIC.replace(REGION, "us-east-1")
+    environment["SES_WORKER_SNS__TOPIC_ARNS"] = json.dumps([topic])
+    found = run("check", "--json").json["checks"]
+    mends = [one["mend"] for one in found if one["mend"]]
+    assert any("aws sns create-topic --region us-east-1" in mend for mend in mends)
+    assert not [mend for mend in mends if "ses-worker provision" in mend]
 
 
 def test_what_mends_it_stands_below_the_table_unbroken(terminal, healthy):

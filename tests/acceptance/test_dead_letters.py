@@ -1,5 +1,7 @@
 """A dead letter's life at the command line: arrives, is listed, shown, dry-run, replayed, gone."""
 
+import json
+
 import mail
 import pytest
 from dead import DLQ, all_visible, bodies, fill, groups, outcomes, quarantined, redriven, users
@@ -54,6 +56,50 @@ def test_one_letter_is_mended_and_replayed_and_one_stays(
     assert run("dlq", "show", left.message_id).out.endswith("nonsense from jane@example.com\n")
 
 
+def test_recipients_that_nobody_knows_are_named_with_what_to_do(
+    run, twin, queue, environment, either_store
+):
+    environment["SES_WORKER_POLICY__UNKNOWN_RECIPIENTS"] = "dead_letter"
+    users(environment, ["joe@example.org"])
+    body = mail.bounce("Jane@example.com", "joe@example.org")
+    ids = [twin.send(queue, body)]
+    drained = run("drain")
+    (logged,) = [line for line in drained.log if line["event"] == "message.dead_lettered"]
+    why = "1 of 2 recipients are not among the users: ***@example.com"
+    assert logged["detail"] == why
+    for command in (["replay", "--dry-run"], ["replay"]):
+        done = run("dlq", *command)
+        assert why in " ".join(done.out.replace("│", " ").split())
+        assert "users import" in done.err
+        assert "Jane" not in done.out
+    assert "users import" in run("dlq", "list").out
+    shown = run("dlq", "show", ids[0])
+    assert "Jane@example.com, not among the users" in shown.out
+    assert "joe@example.org, not" not in shown.out
+    assert "users import" in shown.out
+    found = run("dlq", "show", ids[0], "--json").json
+    assert found["reads_as"]["unknown_recipients"] == ["Jane@example.com"]
+
+
+def test_what_confirms_a_subscription_is_shown_with_how_and_its_token_is_not_logged(
+    run, twin, queue
+):
+    body = {
+        "Type": "SubscriptionConfirmation", "TopicArn": mail.TOPIC, "Token": "2336412f37fb687f",
+        "Message": "You have chosen to subscribe", "MessageId": "1",
+    }  # fmt: skip
+    sent = twin.send(queue, json.dumps(body))
+    drained = run("drain")
+    assert "2336412f" not in drained.out + drained.err
+    listed = run("dlq", "list")
+    assert "aws sns confirm-subscription" in listed.out
+    assert "2336412f" not in listed.out
+    shown = run("dlq", "show", sent)
+    assert "aws sns confirm-subscription" in shown.out
+    (reads,) = [line for line in shown.out.splitlines() if line.startswith("reads as")]
+    assert reads.split(maxsplit=2)[2] == f"subscription_confirmation: for {mail.TOPIC}"
+
+
 def test_without_a_dead_letter_queue_it_all_works_on_the_quarantine(
     run, twin, environment, books, either_store
 ):
@@ -102,7 +148,8 @@ def test_letters_go_back_to_the_queue_with_the_attributes_that_were_theirs(run, 
     fill(twin, "one", "two", theirs="kept")
     done = run("dlq", "replay", "--to-queue", "--json")
     assert (done.status, done.json["sent"], done.json["received"]) == (0, 2, 0)
-    assert "--by-sqs" in done.err
+    assert done.json["looked_at"] == 2
+    assert "--by-sqs" not in done.err, "nothing is left"
     assert twin.messages(DLQ) == []
     assert bodies(twin, queue) == ["one", "two"]
     texts = {"DataType": "String", "StringValue": "kept"}
@@ -117,6 +164,39 @@ def test_both_places_go_back_to_the_queue(run, twin, queue, environment, books):
     kept, _ = sorted(twin.messages(queue), key=lambda one: one.body, reverse=True)
     assert kept.body == "from the table"
     assert kept.attributes == {"theirs": {"DataType": "Binary", "BinaryValue": "AP8="}}
+
+
+def test_a_letter_is_found_by_the_id_that_the_log_and_slack_name(
+    run, twin, queue, slack, environment, books
+):
+    environment["SES_WORKER_POLICY__UNKNOWN_RECIPIENTS"] = "dead_letter"
+    ids = [twin.send(queue, body) for body in (mail.bounce("jane@example.com"), "nonsense")]
+    drained = run("drain")
+    logged = [line for line in drained.log if line["event"] == "message.dead_lettered"]
+    assert {line["message_id"] for line in logged} == set(ids)
+    posted = str(slack.posts)
+    assert all(one in posted for one in ids)
+    letters = {one.body: one.message_id for one in twin.messages(DLQ)}
+    own = letters["nonsense"]
+    assert own not in ids
+
+    for name in (own, ids[1]):
+        shown = run("dlq", "show", name, "--json").json
+        assert (shown["message_id"], shown["original_message_id"]) == (own, ids[1])
+    lines = run("dlq", "show", ids[1]).out
+    assert own in lines
+    assert ids[1] in lines
+    listed = run("dlq", "list", "--json").json
+    samples = {one["sample"]["original_message_id"] for one in listed["groups"]}
+    assert samples == set(ids)
+    assert all(f"(logged as {one})" in run("dlq", "list").out for one in ids)
+    users(environment, ["jane@example.com"])
+    ahead = run("dlq", "replay", "--message-id", ids[0], "--dry-run", "--json").json
+    assert [one["original_message_id"] for one in ahead["letters"]] == [ids[0]]
+    done = run("dlq", "replay", "--message-id", ids[0], "--json")
+    assert (done.status, done.json["applied"]) == (0, 1)
+    done = run("dlq", "delete", "--message-id", ids[1], "--yes", "--json")
+    assert (done.status, done.json["deleted"], twin.messages(DLQ)) == (0, 1, [])
 
 
 class TestAsking:
@@ -150,11 +230,27 @@ class TestExitStatus:
             assert (done.status, "no " in done.err) == (1, True)
         assert all_visible(twin, 1)
 
-    def test_0_for_a_reason_that_no_letter_has_and_it_is_said(self, run, twin, queue):
+    def test_1_for_a_reason_that_no_letter_has_and_it_is_said(self, run, twin, queue):
         fill(twin, "nonsense")
         done = run("dlq", "replay", "--reason", "nonsensical", "--json")
-        assert (done.status, done.json["received"]) == (0, 0)
+        assert (done.status, done.json["received"]) == (1, 0)
         assert "no letter has the reason nonsensical" in done.err
+        assert run("dlq", "delete", "--reason", "nonsensical", "--yes").status == 1
+
+    def test_1_for_a_letter_that_is_there_with_another_reason_and_it_is_said(
+        self, run, twin, queue, environment
+    ):
+        quarantined(environment, ("no_type", "{}"))
+        (one,) = fill(twin, "nonsense")
+        for name, reason in ((one, "not_json"), ("kept-0", "no_type")):
+            done = run("dlq", "delete", "--message-id", name, "--reason", "other", "--yes")
+            said = f"the letter {name} is there, with the reason {reason}"
+            assert (done.status, said in done.err) == (1, True)
+        assert all_visible(twin, 1)
+
+    def test_2_for_all_and_some(self, run, queue):
+        done = run("dlq", "delete", "--all", "--reason", "not_json", "--yes")
+        assert (done.status, "not both" in done.err) == (2, True)
 
     @pytest.mark.parametrize(
         "options",

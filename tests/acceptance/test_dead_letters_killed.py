@@ -5,7 +5,7 @@ import signal
 
 import mail
 import pytest
-from dead import DLQ, MovedSlowly, all_visible, bodies, bounces, fill, quarantined, users
+from dead import DLQ, MovedSlowly, all_visible, bodies, bounces, fill, hold, quarantined, users
 from twin import RECEIVE, Delay
 
 
@@ -87,6 +87,19 @@ class TestSignals:
         assert done["remaining"] == 100 - done["received"]
         assert all_visible(twin, 100)
 
+    def test_who_lost_patience_with_sending_back_is_told_of_sqs_own_way(
+        self, start, environment, twin, queue, slowly
+    ):
+        users(environment, [])
+        fill(twin, *bounces(60))
+        process = start("dlq", "replay", "--to-queue")
+        assert twin.wait_for(lambda: len(twin.messages(DLQ)) <= 50, seconds=30)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 4
+        assert "add --by-sqs. It moves other queues' letters here, too" in err
+        assert "remain: a signal ended it" in err
+
     def test_a_list_gives_back_what_it_has_seen(self, start, environment, twin, queue, slowly):
         users(environment, [])
         fill(twin, *bounces(100))
@@ -103,14 +116,16 @@ class TestSignals:
     ):
         users(environment, [])
         fill(twin, *(f"nonsense {n}" for n in range(40)))
-        process = start("dlq", "replay")
+        process = start("dlq", "replay", "--json")
         assert twin.wait_for(lambda: twin.counts(DLQ).in_flight >= 10, seconds=30)
         long = twin.faults.add(Delay(20), on=RECEIVE, queue=DLQ)
         assert twin.wait_for(lambda: long.struck)
         for number in (signal.SIGTERM, signal.SIGINT):
             process.send_signal(number)
-        _, err = process.communicate(timeout=15)
+        out, err = process.communicate(timeout=15)
         assert (process.returncode, "left at once" in err) == (1, True)
+        done = json.loads(out)
+        assert done["remaining"] == 40 - done["dead_lettered"] > 0
         twin.clock.advance(60)
         assert all_visible(twin, 40)
 
@@ -135,11 +150,25 @@ class TestOnATerminal:
         environment["SES_WORKER_QUEUE__URL"] = twin.create_queue("alone")
         quarantined(environment, ("not_json", "one"), ("no_type", "two"))
         done = terminal("dlq", "delete", "--all", answer="n\n")
-        assert (done.status, "Delete 2 letters for good?" in done.out) == (1, True)
+        asked = " ".join(done.out.split())
+        what = "from the table quarantine: 1 not_json, 1 no_type."
+        assert (done.status, f"Delete 2 letters for good {what} Sure?" in asked) == (1, True)
         assert books.count("quarantine") == 2
         done = terminal("dlq", "delete", "--all", answer="y\n")
         assert (done.status, "2 letters deleted" in done.out) == (0, True)
         assert books.count("quarantine") == 0
+
+    def test_it_asks_with_the_queue_and_with_what_others_hold(
+        self, terminal, twin, queue, environment
+    ):
+        users(environment, [])
+        fill(twin, "one", "two", "three")
+        hold(twin)
+        done = terminal("dlq", "delete", "--all", answer="n\n")
+        asked = " ".join(done.out.split())
+        assert f"Delete 2 letters for good from the dead-letter queue {DLQ}: 2 not_json." in asked
+        assert "1 other letter that others hold" in asked
+        assert len(twin.messages(DLQ)) == 3
 
     def test_progress_is_shown_and_a_body_does_nothing(self, terminal, twin, queue):
         (evil,) = fill(twin, "\u009b31mred \u202e\r\nsecond line")

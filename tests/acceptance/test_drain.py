@@ -41,7 +41,7 @@ class TestEmptiness:
         done = run("drain", "--json")
         assert (done.status, done.json["received"], done.json["remaining"]) == (0, 0, 0)
         # From its own beginning: how long a process takes to start is the machine's affair.
-        assert 2 < done.json["elapsed_s"] < 5
+        assert 2 < done.json["elapsed_s"] < 6
 
     def test_it_takes_two_empty_receives_in_a_row_that_wait(self, run, twin, queue):
         run("drain", "--json")
@@ -104,9 +104,9 @@ class TestLimits:
 
     def test_max_seconds_does_not_wait_for_what_is_delayed(self, run, twin, queue):
         twin.send(queue, mail.bounce("jane@example.com"), delay=600)
-        done = run("drain", "--max-seconds", 3, "--json")
+        done = run("drain", "--max-seconds", 5, "--json")
         assert (done.status, done.json["remaining"], done.json["remaining_delayed"]) == (4, 1, 1)
-        assert 3 <= done.json["elapsed_s"] < 10
+        assert 5 <= done.json["elapsed_s"] < 20
 
     def test_a_signal_ends_it_like_a_limit(self, start, twin, queue):
         twin.send(queue, mail.bounce("jane@example.com"), delay=600)
@@ -252,7 +252,7 @@ class TestFailures:
     def test_a_missing_queue_is_said_in_one_sentence(self, run, twin, environment):
         done = run("drain", "--json", SES_WORKER_QUEUE__URL=f"{twin.endpoint}/111122223333/nowhere")
         assert done.status == 1
-        assert "NonExistentQueue" in done.err
+        assert "the queue nowhere is not there: mend queue.url" in done.err
         assert "Traceback" not in done.err
 
     def test_refused_credentials_likewise(self, run, twin, queue):

@@ -221,7 +221,10 @@ class TestTrouble:
         (said,) = [line for line in done.log if line["event"] == "effects.unattended"]
         assert (said["lane"], said["effects"]) == ("slack", 1)
         assert run("outbox", "discard", "--yes", "--parked").out == "0 discarded\n"
-        assert run("outbox", "discard", "--yes", "--waiting").out == "1 discarded\n"
+        asked = run("outbox", "discard", "--waiting")
+        assert (asked.status, "say --yes" in asked.err) == (2, True)
+        done = run("outbox", "discard", "--yes", "--waiting")
+        assert (done.status, done.out, done.err) == (0, "1 discarded\n", "")
 
     def test_a_message_that_slack_finds_bad_is_simplified_then_parked_and_told(
         self, run, twin, queue, slack
@@ -243,8 +246,14 @@ class TestTrouble:
         assert run("outbox", "discard", "--yes", "1").out == "1 discarded\n"
         again = run("outbox", "discard", "--yes", "1")
         assert again.status == 1
-        assert "#1 is done" in again.err
-        assert run("outbox", "retry", "--parked").out == "1 to be tried again\n"
+        assert "#1 is discarded" in again.err
+        other = run("outbox", "retry", "2", "9", "--kind", "removal")
+        assert (other.status, other.out) == (1, "0 to be tried again\n")
+        assert "#2 is a bounce_notice, not a removal" in other.err
+        assert "#9 is not there" in other.err
+        kind = ("--kind", "bounce_notice")
+        done = run("outbox", "retry", "--parked", *kind)
+        assert (done.status, done.out, done.err) == (0, "1 to be tried again\n", "")
         done = run("drain", "--json")
         assert effects(done)[1:] == (0, 0)
         assert "BOUNCE: user1@example.com" in texts(slack)

@@ -18,19 +18,27 @@ CONFIG = Path(__file__).parents[2] / "config"
 
 
 def granted(name):
-    """What a policy allows: action, and on which of the queues where it is about queues."""
+    """What a policy allows: action, and on what."""
     found = set()
     for statement in json.loads((CONFIG / name).read_text())["Statement"]:
         assert statement["Effect"] == "Allow"
         for resource in listed(statement["Resource"]):
             for action in listed(statement["Action"]):
                 assert "*" not in action
-                found.add((action, queue_of(resource) if action.startswith("sqs:") else ""))
+                found.add((action, resource_of(resource)))
     return found
 
 
 def listed(found):
     return found if isinstance(found, list) else [found]
+
+
+def resource_of(text):
+    """The kind of a resource, by its ARN."""
+    if text == "*":
+        return "everything"
+    _, _, service, *_, name = text.split(":")
+    return queue_of(name) if service == "sqs" else name.partition("/")[0].lower()
 
 
 def queue_of(text):
@@ -39,13 +47,23 @@ def queue_of(text):
 
 def called(door):
     """What was asked for, in the same words."""
-    found = set()
-    for asked in door.asked:
-        named = [asked.arguments.get(key) for key in ("QueueUrl", "QueueName", "SourceArn")]
-        # A task's handle says in which queue it is: moves are out of the dead-letter queue.
-        text = next(filter(None, named), DEAD_URL)
-        found.add((asked.action, queue_of(text) if asked.service == "sqs" else ""))
-    return found
+    return {(asked.action, asked_of(asked)) for asked in door.asked}
+
+
+def asked_of(asked):
+    named = asked.arguments
+    match asked.service:
+        case "sqs":
+            texts = [named.get(key) for key in ("QueueUrl", "QueueName", "SourceArn")]
+            # A task's handle says in which queue it is: moves are out of the dead-letter queue.
+            return queue_of(next(filter(None, texts), DEAD_URL))
+        case "sns" if "TopicArn" in named or asked.operation == "CreateTopic":
+            return "topic"
+        case "ses" if "configuration-sets" in named.get("path", [])[:-1]:
+            return "configuration-set"
+        case "kms":
+            return "key"
+    return "everything"
 
 
 def test_what_the_worker_asks_for_is_what_iam_run_allows(

@@ -57,13 +57,24 @@ def test_what_is_provisioned_is_healthy_with_the_settings_that_are_printed(
 
 def test_what_may_not_be_made_is_said_and_the_next_run_goes_on(run, account):
     account.denied.add("sns:Subscribe")
-    done = run("provision")
+    done = run("provision", "--json")
     assert done.status == 1
-    assert "sns:Subscribe" in done.err
+    subscribe = "subscribe the queue ses-feedback to the topic ses-feedback"
+    assert [step["said"] for step in done.json["done"]] == [
+        "create the topic ses-feedback, to which SES may publish",
+        "create the dead-letter queue ses-feedback-dlq",
+        "create the queue ses-feedback",
+    ]
+    assert done.json["failed"]["step"]["said"] == subscribe
+    for said in (done.json["failed"]["error"], done.err):
+        assert "sns:Subscribe" in said
+    again = run("provision")
+    assert (again.status, again.out) == (1, "")
+    assert f"failed: {subscribe}: " in again.err
     account.denied.clear()
-    assert run("provision").out.splitlines()[0] == (
-        "subscribe the queue ses-feedback to the topic ses-feedback"
-    )
+    done = run("provision", "--json")
+    assert [step["said"] for step in done.json["done"]] == [subscribe]
+    assert (done.status, done.json["failed"]) == (0, None)
 
 
 def test_an_account_that_may_not_be_looked_at_is_not_guessed_at(run, account):
@@ -71,6 +82,17 @@ def test_an_account_that_may_not_be_looked_at_is_not_guessed_at(run, account):
     done = run("provision", "--dry-run")
     assert (done.status, done.out) == (1, "")
     assert "not permitted: sns:GetTopicAttributes (config/iam-provision.json)" in done.err
+
+
+def test_what_others_have_written_does_nothing_to_the_terminal(run, account):
+    account.publishing.configuration_sets["main"]["ses-feedback-worker"] = {
+        "Enabled": False,
+        "MatchingEventTypes": ["\x1b[31mSEND"],
+        "SnsDestination": {"TopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:ses-feedback"},
+    }
+    done = run("provision", "--configuration-set", "main", "--dry-run")
+    assert "\x1b" not in done.out
+    assert done.out.count("\\x1b[31mSEND") == 2
 
 
 @pytest.mark.parametrize("name", ["feedback.fifo", "a b", "x" * 81, ""])

@@ -5,6 +5,7 @@ import time
 
 import mail
 import pytest
+from running import QUICK, patched
 from waiting import wait_until
 
 from worker.demo.standins.slack import StandinSlack
@@ -48,19 +49,23 @@ def worker_said(worker, event):
     return sum(f'"event":"{event}"' in line for line in worker.lines)
 
 
-def test_notices_that_one_channel_refused_go_to_the_next_one(
-    daemon, twin, queue, file, channel, other_channel
-):
+@pytest.fixture
+def blocked(daemon, twin, queue, file, channel):
+    """A worker whose channel is archived, with a notice that waits for another."""
     channel.always = refused(410, "channel_is_archived")
     file(slack=told_in(channel))
     worker = daemon()
     twin.send(queue, mail.bounce("jane@example.com"))
     worker.wait_for("lane.blocked")
+    return worker
+
+
+def test_notices_that_one_channel_refused_go_to_the_next_one(blocked, file, other_channel):
     file(slack=told_in(other_channel))
-    reload(worker)
+    reload(blocked)
     wait_until(lambda: other_channel.posts)
     assert "jane@example.com" in str(other_channel.posts)
-    assert worker.stop()[0] == 0
+    assert blocked.stop()[0] == 0
 
 
 def test_a_delivery_under_way_is_finished_and_not_repeated(
@@ -74,7 +79,10 @@ def test_a_delivery_under_way_is_finished_and_not_repeated(
         file(slack=told_in(other_channel))
         worker.process.send_signal(signal.SIGHUP)
         time.sleep(1)  # by then it waits for the delivery
-    wait_until(lambda: worker_said(worker, "settings.reloaded"))
+        file(slack=told_in(other_channel), log="level = 'debug'")
+        worker.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: worker_said(worker, "settings.reloaded") == 2)
+    assert '"changed":["log.level"]' in "".join(worker.lines)
     twin.send(queue, mail.bounce("joe@example.com"))
     wait_until(lambda: other_channel.posts)
     assert "jane@example.com" in str(channel.posts)
@@ -87,24 +95,19 @@ def books_say(books, state):
 
 
 def test_without_slack_nothing_more_is_owed_and_what_is_owed_is_named(
-    daemon, twin, queue, file, channel, books
+    blocked, twin, queue, file, channel, books
 ):
-    channel.always = refused(410, "channel_is_archived")
-    file(slack=told_in(channel))
-    worker = daemon()
-    twin.send(queue, mail.bounce("jane@example.com"))
-    worker.wait_for("lane.blocked")
     file()
-    reload(worker)
-    worker.wait_for("effects.unattended")
+    reload(blocked)
+    blocked.wait_for("effects.unattended")
     twin.send(queue, mail.bounce("joe@example.com"))
     wait_until(lambda: books.count("events") == 2)
     assert books.count("outbox") == 1
     file(slack=told_in(channel))
     channel.forgive()
-    reload(worker, times=2)
+    reload(blocked, times=2)
     wait_until(lambda: channel.posts and books_say(books, "delivered"))
-    assert worker.stop()[0] == 0
+    assert blocked.stop()[0] == 0
 
 
 def test_the_level_of_the_log_and_the_policy_change_at_once(daemon, twin, queue, file, books):
@@ -129,6 +132,53 @@ def test_a_stop_that_comes_with_a_reload_is_a_stop(daemon, twin, queue, file, ch
     worker.wait_for("worker.started")
     file(slack=told_in(channel).replace("100", "50"))
     worker.process.send_signal(signal.SIGHUP)
+    assert worker.stop()[0] == 0
+
+
+ONCE_TOO_EARLY = """
+import os, signal
+import worker.sources as s
+real, number = s.load_settings, [signal.SIGHUP]
+def load_settings(*arguments):
+    if number: os.kill(os.getpid(), number.pop())
+    return real(*arguments)
+s.load_settings = load_settings
+"""
+
+
+def test_a_reload_that_is_asked_for_before_the_start_is_done_after_it(daemon, twin, queue):
+    worker = daemon(program=patched(ONCE_TOO_EARLY))
+    wait_until(lambda: worker_said(worker, "settings.reloaded"))
+    assert worker.stop()[0] == 0
+
+
+AWAY = (
+    QUICK
+    + """
+from pathlib import Path
+from worker.errors import Unavailable
+from worker.store.sqlite import SqliteStore
+real = SqliteStore.probe
+def probe(store):
+    if not Path("mended").exists(): raise Unavailable("read-only")
+    real(store)
+SqliteStore.probe = probe
+"""
+)
+
+
+def test_a_reload_is_done_while_a_start_waits_for_its_disk(
+    daemon, twin, queue, file, channel, other_channel, tmp_path
+):
+    file(slack=told_in(channel))
+    worker = daemon(program=patched(AWAY))
+    worker.wait_for("store.unavailable")
+    file(slack=told_in(other_channel))
+    reload(worker)
+    twin.send(queue, mail.bounce("jane@example.com"))
+    (tmp_path / "mended").touch()
+    wait_until(lambda: other_channel.posts)
+    assert not channel.posts
     assert worker.stop()[0] == 0
 
 

@@ -1,6 +1,7 @@
 """The real daemon as it is seen from outside."""
 
 import json
+import signal
 import socket
 import urllib.error
 import urllib.request
@@ -99,6 +100,35 @@ def test_a_port_that_is_taken_delays_no_message_and_no_stop(daemon, twin, queue)
         second.wait_for("http.unavailable")
     wait_until(lambda: '"http.listening"' in "".join(second.lines))
     assert ask(port)[0] == 200
+
+
+def test_settings_that_a_reload_did_not_bring_are_seen_and_leave_it_ready(
+    daemon, twin, queue, environment, tmp_path
+):
+    file = tmp_path / "worker.toml"
+    file.write_text("")
+    environment["SES_WORKER_CONFIG"] = str(file)
+    worker = daemon(SES_WORKER_HTTP__LISTEN="127.0.0.1:0")
+    port = port_of(worker)
+    worker.wait_for("worker.started")
+
+    def reload(text):
+        file.write_text(text)
+        worker.process.send_signal(signal.SIGHUP)
+
+    def seen(said):
+        status, answer = ask(port)
+        settings = [one["error"] for one in json.loads(answer)["troubles"]]
+        told = 'ses_worker_trouble{what="settings"} 1.0' in ask(port, "/metrics")[1]
+        return status == 200 and told and settings == [said]
+
+    reload("[queue]\npollers = 3\n")
+    wait_until(lambda: seen("restart to use queue.pollers"))
+    reload("[queue]\npollers = 'x'\n")
+    worker.wait_for("settings.refused")
+    wait_until(lambda: "refused, those of before are in force: queue.pollers" in ask(port)[1])
+    reload("")
+    wait_until(lambda: not json.loads(ask(port)[1])["troubles"])
 
 
 def test_other_commands_open_no_port(run, twin, queue):

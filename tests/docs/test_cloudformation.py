@@ -7,9 +7,9 @@ import pytest
 from cfnlint.api import lint_file
 from cfnlint.decode.cfn_yaml import load
 
+from worker.checks.commands import texts
 from worker.provisioning import wanted
 from worker.provisioning.plan import Found, make_plan
-from worker.provisioning.steps import texts
 from worker.provisioning.wanted import Names
 
 TEMPLATE = Path(__file__).parents[2] / "config" / "cloudformation.yaml"
@@ -129,6 +129,13 @@ def test_topic_subscription_and_event_destination_are_the_same():
     assert event.pop("Name") == made["EventDestinationName"]
     event["MatchingEventTypes"] = [kind.upper() for kind in event["MatchingEventTypes"]]
     assert json.dumps(event).replace("TopicARN", "TopicArn") == json.dumps(made["EventDestination"])
+
+
+@pytest.mark.parametrize("queue", ["Queue", "DeadLetterQueue"])
+def test_a_queue_outlives_its_stack_but_not_a_stack_that_was_never_made(queue):
+    made = load(str(TEMPLATE))["Resources"][queue]
+    assert made["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert made["UpdateReplacePolicy"] == "Retain"
 
 
 def test_nothing_else_is_in_the_stack():

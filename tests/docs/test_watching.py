@@ -82,7 +82,8 @@ class TestAlerts:
 
     def test_each_has_its_case_among_promtools_tests(self):
         cases = yaml.safe_load(Path(__file__).with_name("prometheus-alerts.test.yml").read_text())
-        assert [case["name"] for case in cases["tests"]] == [rule["alert"] for rule in RULES]
+        found = dict.fromkeys(case["name"].partition(",")[0] for case in cases["tests"])
+        assert list(found) == [rule["alert"] for rule in RULES]
 
     @pytest.mark.parametrize(
         "arguments",

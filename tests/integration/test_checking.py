@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from wiring import DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, policy
+from wiring import ACCOUNT, DEAD, DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, policy, publishing
 
 from worker.checking import Wishes
 from worker.checking import look as look_at_it
@@ -115,6 +115,10 @@ def test_both_routes_at_once_are_told_and_harmless(wiring, door, look):
             "SnsDestination": {"TopicArn": TOPIC},
         }
     }
+    kept_out = only([one for one in look() if one.check != "feedback"], "topic")
+    assert "does not let SES publish for configuration-set/main" in kept_out.said
+    both = publishing("identity/example.com", "configuration-set/main")
+    wiring.sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=both)
     found = only(look(), "feedback", "note")
     assert "twice, which is harmless" in found.said
     door.publishing.identities.clear()
@@ -132,7 +136,7 @@ def test_ses_that_tells_another_topic_is_a_fault(wiring, door, look):
 
 def test_an_identity_that_is_named_must_be_covered(wiring, door, look):
     door.publishing.identities["example.org"] = {}
-    assert look() == []
+    assert "notifications of example.org do not" in only(look(), "feedback", "note").said
     found = only(look(["example.org"]), "feedback")
     assert found.mend.endswith("--identity example.org")
     missing = only(look(["example.net"]), "feedback")
@@ -163,6 +167,33 @@ def test_a_key_whose_policy_may_not_be_read_is_unseen(wiring, door, look):
     assert "kms:GetKeyPolicy is not permitted" in found.said
 
 
+def test_topics_that_may_not_be_listed_are_said_to_be_unknown(wiring, door, look):
+    account = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    wiring.set_queue(Policy=policy(QUEUE, Condition=account))
+    assert look() == []
+    door.denied.add("sns:ListSubscriptions")
+    found = only(look(), "subscription", "unseen")
+    assert "sns:ListSubscriptions is not permitted" in found.said
+
+
+def test_a_filter_on_what_ses_does_not_send_is_a_fault(wiring, look):
+    wiring.unsubscribe()
+    events = '{"eventType": ["Bounce", "Complaint"]}'
+    wiring.subscribe(FilterPolicy=events, FilterPolicyScope="MessageBody")
+    assert "holds back" in only(look(), "subscription").said
+
+
+def test_a_dead_letter_queue_of_the_subscription_that_is_gone_is_told(wiring, look):
+    wiring.unsubscribe()
+    wiring.subscribe(RedrivePolicy=json.dumps({"deadLetterTargetArn": f"{DEAD}-gone"}))
+    assert "does not exist" in only(look(), "subscription", "note").said
+
+
+def test_a_policy_about_another_queue_lets_no_topic_in(wiring, look):
+    wiring.set_queue(Policy=policy(f"{QUEUE}-old", TOPIC))
+    assert "does not let" in only(look(), "queue policy").said
+
+
 def test_a_token_is_tried_without_a_post(look, slack):
     token = {
         "SES_WORKER_SLACK__WEBHOOK_URL": None,
@@ -189,10 +220,11 @@ AWAY = "http://127.0.0.1:9"
 """Discard: nobody listens."""
 
 
-def test_services_that_are_away_are_faults_of_the_checks_that_ask_them(wiring, look):
+def test_services_that_are_away_are_unseen_by_the_checks_that_ask_them(wiring, look):
     found = look(AWS_ENDPOINT_URL_SNS=AWAY, AWS_ENDPOINT_URL_SESV2=AWAY)
     assert {(one.check, str(one.status)) for one in found} == {
-        ("topic", "wrong"), ("subscription", "wrong"), ("feedback", "wrong"), ("account", "wrong"),
+        ("topic", "unseen"), ("subscription", "unseen"), ("feedback", "unseen"),
+        ("encryption", "unseen"), ("account", "unseen"),
     }  # fmt: skip
     assert all(AWAY in one.said for one in found)
 

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 import urllib.request
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 from structlog.testing import capture_logs
@@ -131,6 +131,62 @@ class TestStrangers:
                 found = b""
             assert b'email_bounce_total{bounce_subtype="a",bounce_type="59999' not in found
 
+    def test_where_it_is_crowded_who_is_slow_makes_room_soon(self, serving, monkeypatch):
+        monkeypatch.setattr(server, "CROWDED_SECONDS", 0.2)
+        monkeypatch.setattr(server, "OLDEST_SECONDS", 10_000)
+        serving()
+        port = listening(serving.log)
+        with ExitStack() as strangers:
+            few = [
+                strangers.enter_context(socket.create_connection(("127.0.0.1", port)))
+                for _ in range(server.CROWD - 10)
+            ]
+            assert '"ready":true' in get(port)
+            time.sleep(0.5)  # nobody is closed meanwhile
+            few[0].setblocking(False)
+            with pytest.raises(BlockingIOError):
+                few[0].recv(1)
+            for _ in range(100):
+                strangers.enter_context(socket.create_connection(("127.0.0.1", port)))
+            assert '"ready":true' in get(port)
+            few[0].settimeout(10)
+            assert few[0].recv(1) == b""
+
+    def test_it_holds_no_more_connections_than_it_may(self, serving, monkeypatch):
+        monkeypatch.setattr(server, "CONNECTIONS", 10)
+        most, real = [0], server._close_old
+
+        def counted(connections):
+            real(connections)
+            most.append(sum(isinstance(x, server.HTTPChannel) for x in connections.values()))
+
+        monkeypatch.setattr(server, "_close_old", counted)
+        serving()
+        port = listening(serving.log)
+        with ExitStack() as strangers:
+            for _ in range(40):
+                strangers.enter_context(socket.create_connection(("127.0.0.1", port)))
+            wait_until(lambda: max(most) >= 5)
+            looks = len(most)
+            wait_until(lambda: len(most) > looks + 5)
+            assert max(most) <= 10
+
+    def test_a_header_that_is_too_long_is_refused_before_it_is_whole(self, port):
+        with socket.create_connection(("127.0.0.1", port)) as stranger:
+            stranger.sendall(b"GET /readyz HTTP/1.1\r\nx: ")
+            stranger.sendall(b"y" * server.LARGEST_HEADER_BYTES)
+            with suppress(ConnectionResetError):  # it is not read to its end
+                assert said(stranger).startswith(b"HTTP/1.1 431")
+
+    @pytest.mark.parametrize("page", ["/metrics", "/readyz", "/nowhere"])
+    def test_a_head_is_answered_without_a_body(self, port, page):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(f"HEAD {page} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = said(client).partition(b"\r\n\r\n")
+        assert body == b""
+        assert b"Content-Length: " in head
+        assert b"chunked" not in head
+
     def test_each_connection_is_for_one_request(self, port):
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -145,15 +201,19 @@ class TestAddresses:
             other.bind(("127.0.0.1", 0))
             other.listen()
             port = other.getsockname()[1]
-            serving(port=port)
+            health = serving(port=port).health
             wait_until(lambda: serving.log)
             time.sleep(0.1)  # it tries again meanwhile
             (line,) = serving.log
             assert (line["event"], line["port"]) == ("http.unavailable", port)
             assert "in use" in line["error"]
             assert "http.listen" in line["error"]
+            (trouble,) = health.report().troubles
+            assert (trouble.what, trouble.error.split(": ")[0]) == ("http", f"127.0.0.1:{port}")
+            assert health.report().ready, "messages are worked on"
         assert listening(serving.log) == port
         assert '"ready":true' in get(port)
+        assert '"troubles":[]' in get(port)
 
     def test_an_address_that_is_not_of_this_machine_is_said(self, serving):
         serving(host="192.0.2.1", port=9)

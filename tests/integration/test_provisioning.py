@@ -3,8 +3,11 @@
 import json
 
 import pytest
+from msgspec import structs
 from wiring import ACCOUNT, DEAD, DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, policy
 
+from worker.errors import Refused
+from worker.plumbing import Aws
 from worker.provisioning.doing import Provision, Wishes
 from worker.sources import load_settings
 
@@ -16,9 +19,9 @@ def provision(door, environment, monkeypatch):
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, text)
 
-    def provision(**wishes):
+    def provision(settings=None, **wishes):
         named = {"topic": "bounces", "queue": "feedback"} | wishes
-        provision = Provision(load_settings({}), Wishes(**named))
+        provision = Provision(load_settings(settings or {}), Wishes(**named))
         plan = provision.plan()
         for step in plan.steps:
             provision.carry_out(step)
@@ -29,6 +32,10 @@ def provision(door, environment, monkeypatch):
 
 def said(plan):
     return [step.said for step in plan.steps]
+
+
+def topics(*arns):
+    return {"SES_WORKER_SNS__TOPIC_ARNS": json.dumps(arns)}
 
 
 def attributes(wiring, url=QUEUE_URL):
@@ -65,16 +72,28 @@ def test_others_who_are_let_in_stay_let_in(wiring, provision):
     assert said(provision()) == []
 
 
-def test_a_second_topic_leaves_the_first_its_place(wiring, provision):
+def test_each_further_topic_leaves_the_others_their_place(wiring, provision):
     wiring.set_queue(Policy="")
+    topics = ["bounces", "second", "third"]
+    for topic in topics:
+        provision(topic=topic)
+    for url in (QUEUE_URL, DEAD_URL):
+        found = json.loads(attributes(wiring, url)["Policy"])["Statement"]
+        let_in = [one["Condition"]["ArnEquals"]["aws:SourceArn"] for one in found]
+        let_in = [one if isinstance(one, str) else one[0] for one in let_in]
+        assert let_in == [TOPIC.replace("bounces", topic) for topic in topics]
+        assert len({one.get("Sid") for one in found}) == 3
+    assert [said(provision(topic=topic)) for topic in topics] == [[], [], []]
+
+
+def test_a_statement_of_our_name_that_somebody_has_widened_stays(wiring, provision):
+    statement = json.loads(policy(QUEUE, f"{TOPIC}-2", f"{TOPIC}-3"))["Statement"][0]
+    theirs = statement | {"Sid": "SesFeedbackTopicMaySend"}
+    document = {"Version": "2012-10-17", "Statement": [theirs]}
+    wiring.set_queue(Policy=json.dumps(document))
     provision()
-    provision(topic="second")
     found = json.loads(attributes(wiring)["Policy"])["Statement"]
-    assert [one["Condition"]["ArnEquals"]["aws:SourceArn"] for one in found] == [
-        TOPIC,
-        TOPIC.replace("bounces", "second"),
-    ]
-    assert len({one["Sid"] for one in found}) == 2
+    assert (found[0], found[1]["Sid"]) == (theirs, "SesFeedbackTopicMaySend2")
 
 
 def test_a_deny_is_nobodys_to_overrule(wiring, provision):
@@ -87,6 +106,8 @@ def test_a_deny_is_nobodys_to_overrule(wiring, provision):
 def test_the_dead_letter_queue_that_is_in_use_is_kept(wiring, provision):
     plan = provision(dead_letter_queue="another")
     assert not [text for text in said(plan) if "another" in text]
+    assert plan.undone == ["queue feedback: feedback-dlq is its dead-letter queue, not another"]
+    assert provision(dead_letter_queue="feedback-dlq").undone == []
     assert json.loads(attributes(wiring)["RedrivePolicy"])["deadLetterTargetArn"] == DEAD
 
 
@@ -125,6 +146,83 @@ def test_without_an_envelope_no_topic_is_asked_for(wiring, provision, environmen
     }
 
 
+@pytest.fixture
+def listed(wiring, monkeypatch):
+    """What SNS lists before the subscriptions that are there: moto has neither of the two."""
+    ask = Aws.ask
+    arns = []
+
+    def asked(self, service, operation, **arguments):
+        answer = ask(self, service, operation, **arguments)
+        if operation == "list_subscriptions_by_topic":
+            more = {"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": QUEUE}
+            some = [more | {"SubscriptionArn": arn} for arn in arns]
+            answer["Subscriptions"] = some + answer["Subscriptions"]
+        return answer
+
+    monkeypatch.setattr(Aws, "ask", asked)
+    return arns
+
+
+def test_a_queue_whose_subscription_was_deleted_is_subscribed_again(wiring, provision, listed):
+    wiring.unsubscribe()
+    listed.append("Deleted")
+    plan = provision()
+    assert said(plan) == ["subscribe the queue feedback to the topic bounces"]
+    assert (said(provision()), plan.undone) == ([], [])
+
+
+def test_a_subscription_that_delivers_counts_whatever_is_listed_beside_it(
+    wiring, provision, listed
+):
+    listed += ["Deleted", "PendingConfirmation"]
+    plan = provision()
+    assert (said(plan), plan.undone) == ([], [])
+
+
+def test_a_subscription_that_waits_for_its_confirmation_is_told(wiring, provision, listed):
+    wiring.unsubscribe()
+    listed.append("PendingConfirmation")
+    plan = provision()
+    assert said(plan) == []
+    assert plan.undone == ["bounces: the subscription waits for its confirmation"]
+
+
+def test_conditions_that_cannot_be_judged_are_told_and_left(wiring, provision):
+    condition = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+    wiring.set_queue(Policy=policy(QUEUE, TOPIC, Condition=condition))
+    plan = provision()
+    assert "queue feedback: its policy has conditions that are not judged here" in plan.left
+    assert said(plan) == []
+
+
+def test_the_queue_of_the_settings_is_meant_where_none_is_named(wiring, provision):
+    assert said(provision({"SES_WORKER_QUEUE__URL": QUEUE_URL}, queue="")) == []
+
+
+def test_the_topic_of_the_settings_is_meant_where_none_is_named(wiring, provision):
+    assert said(provision(topics(TOPIC), topic="")) == []
+
+
+@pytest.mark.parametrize(
+    ("arns", "said"),
+    [
+        ([TOPIC.replace(REGION, "us-east-1")], f"is not of account {ACCOUNT} in {REGION}"),
+        ([TOPIC.replace(ACCOUNT, "111122223333")], f"is not of account {ACCOUNT} in {REGION}"),
+        ([TOPIC, f"{TOPIC}-2"], "names several topics"),
+    ],
+)
+def test_no_namesake_is_made_of_a_topic_that_is_elsewhere(wiring, provision, arns, said):
+    with pytest.raises(Refused, match=said):
+        provision(topics(*arns), topic="")
+
+
+def test_a_further_topic_is_added_to_those_of_the_settings(wiring, provision):
+    provision(topic="second")
+    made = Provision(load_settings(topics(TOPIC)), Wishes(topic="second", queue="feedback"))
+    assert made.settings()["sns"] == {"topic_arns": [TOPIC, TOPIC.replace("bounces", "second")]}
+
+
 def test_a_topic_that_ses_may_not_publish_to_lets_it(wiring, provision):
     theirs = json.dumps({"Version": "2012-10-17", "Statement": [
         {"Sid": "theirs", "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sns:*",
@@ -140,6 +238,32 @@ def test_a_key_is_set_where_there_is_none(wiring, provision):
     assert "set KmsMasterKeyId of the queue feedback" in said(provision(key=key))
     assert attributes(wiring)["KmsMasterKeyId"] == key
     assert said(provision(key=key)) == []
+    wiring.set_queue(SqsManagedSseEnabled="false")  # as SQS shows it beside a key
+    assert not [line for line in provision().left if line.startswith("queue feedback: SqsManaged")]
+
+
+def test_another_key_than_the_one_asked_for_is_told_as_not_done(wiring, provision):
+    key, other = (wiring.kms.create_key()["KeyMetadata"] for _ in range(2))
+    for url in (QUEUE_URL, DEAD_URL):
+        wiring.set_queue(url, KmsMasterKeyId=key["Arn"])
+    plan = provision(key=other["KeyId"])
+    assert plan.undone == [
+        f"queue {name}: KmsMasterKeyId is {key['Arn']}, not {other['KeyId']}"
+        for name in ("feedback-dlq", "feedback")
+    ]
+    assert attributes(wiring)["KmsMasterKeyId"] == key["Arn"]
+    assert provision(key=key["KeyId"]).undone == []
+
+
+def test_an_identity_that_tells_the_topic_needs_nothing(wiring, provision):
+    plan = provision(identities=["example.com"])
+    assert (said(plan), plan.undone) == ([], [])
+
+
+def test_queues_in_china_have_urls_of_their_own(provision):
+    names = Provision(load_settings({}), Wishes()).names
+    china = structs.replace(names, partition="aws-cn", region="cn-north-1")
+    assert china.url("q") == f"https://sqs.cn-north-1.amazonaws.com.cn/{ACCOUNT}/q"
 
 
 def test_a_configuration_set_is_wired_once_and_completed(wiring, door, provision):

@@ -153,6 +153,7 @@ class TestDeadLetters:
             "ses_worker_first_seen",
             "ses_worker_source_queue",
             "ses_worker_version",
+            "ses_worker_message_id",
         }
 
     def test_theirs_never_take_the_place_of_ours(self, twin, url, queue):

@@ -3,6 +3,8 @@
 import threading
 
 import pytest
+from clocks import Clock
+from structlog.testing import capture_logs
 from waiting import wait_until
 
 from worker.app import make_relay
@@ -10,17 +12,11 @@ from worker.app.current import Current
 from worker.app.reload import reload
 from worker.errors import Misconfigured, Stopped
 from worker.health import Health
+from worker.log import configure_logging
 from worker.relay import Patience
 from worker.relay.lane import LaneWorker
 from worker.relay.standing import Standing
 from worker.settings import Settings
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
@@ -42,7 +38,7 @@ def settings(port, **slack):
 def current(store, health):
     before = settings(1)
     current = Current(before, make_relay(before, store, health))
-    current.relay.start()
+    current.start()
     yield current
     current.finish(threading.Event())
 
@@ -77,19 +73,112 @@ def test_settings_that_are_wrong_change_nothing(store, current, health):
     assert before == (current.settings, current.policy, current.relay)
 
 
-def test_a_relay_that_hangs_is_left_to_itself_and_told_at_the_end(store, current, health):
-    hanging, release = current.relay, threading.Event()
-    worker = threading.Thread(target=release.wait, daemon=True)
-    worker.start()
-    hanging._threads.append(worker)
-    stopping = threading.Event()
-    stopping.set()  # or it would be waited for
-    reload(current, lambda: settings(2), store, health, stopping)
-    assert current.retired == [hanging]
-    assert not current.finish(stopping)
+def test_a_reload_that_breaks_changes_nothing_and_ends_nobody(store, current, health):
+    def read():
+        raise RuntimeError("a bug")
+
+    before = current.settings, current.policy, current.relay
+    assert "wrong" in reload(current, read, store, health, threading.Event())
+    assert before == (current.settings, current.policy, current.relay)
+    assert running(current.relay) == ["relay-slack"]
+
+
+@pytest.mark.parametrize(
+    ("section", "changes"),
+    [
+        ("log", {"level": "debug"}),
+        ("notify", {"ignore": ["Transient/*"]}),
+        ("policy", {"soft_bounce_pause_days": 9}),
+        ("slack", {"username": "somebody"}),
+        ("sns", {"topic_arns": ["arn:aws:sns:eu-west-1:111122223333:feedback"]}),
+        ("suppression", {"remove_complaints": True}),
+    ],
+)
+def test_each_live_section_is_in_force_at_once(store, current, health, section, changes):
+    before = current.settings
+    wanted = before.model_dump()
+    wanted[section] |= changes
+    after = Settings.model_validate(wanted)
+    assert getattr(after, section) != getattr(before, section)
+    try:
+        assert not reload(current, lambda: after, store, health, threading.Event())
+        assert getattr(current.settings, section) == getattr(after, section)
+        assert current.policy == after.as_policy()
+    finally:
+        configure_logging("info", json=None)
+
+
+@pytest.fixture
+def hanging(current):
+    """The relay, with a delivery under way; and what ends that."""
+    release = threading.Event()
+    delivery = threading.Thread(target=release.wait, name="hanging", daemon=True)
+    delivery.start()
+    current.relay._threads.append(delivery)
+    yield current.relay, release
     release.set()
-    worker.join()
-    assert current.finish(threading.Event())
+    delivery.join()
+
+
+def left_behind(log):
+    return [line["threads"] for line in log if line["event"] == "relay.left_behind"]
+
+
+def test_in_a_stop_the_old_relay_is_not_waited_for_and_the_new_one_begins_nothing(
+    store, current, health, hanging
+):
+    stopping = threading.Event()
+    stopping.set()
+    reload(current, lambda: settings(2), store, health, stopping)
+    assert current.retired == [hanging[0]]
+    assert running(current.relay) == []
+
+
+def test_a_relay_that_hangs_is_left_to_itself_and_waited_for_again_at_the_end(
+    store, current, health, hanging
+):
+    old, release = hanging
+    old._stop_by = 0  # as if it had been waited for
+    reload(current, lambda: settings(2), store, health, threading.Event())
+    assert current.retired == [old]
+    assert running(current.relay) == ["relay-slack"]
+    hurry = threading.Event()
+    hurry.set()
+    current.relay.finish()
+    wait_until(lambda: running(old) == ["hanging"])
+    with capture_logs() as log:
+        assert not current.finish(hurry)
+    assert left_behind(log) == [["hanging"]]
+    soon = threading.Timer(0.2, release.set)
+    soon.start()
+    with capture_logs() as log:
+        assert current.finish(threading.Event())
+    assert left_behind(log) == []
+
+
+def test_what_was_delivered_never_falls(store, current, health, hanging):
+    old, release = hanging
+    old._standing.settled(3)
+    old._stop_by = 0
+    reload(current, lambda: settings(2), store, health, threading.Event())
+    assert current.delivered == 3
+    old._standing.settled(1)
+    assert current.delivered == 4
+    current.relay._standing.settled(1)
+    reload(current, lambda: settings(3), store, health, threading.Event())
+    assert current.delivered == 5
+    release.set()
+
+
+def test_a_lane_that_was_replaced_and_ends_late_leaves_the_troubles_of_the_new_one(clock, health):
+    relay = make_relay(settings(1), _NoBooks(), health)
+    old = relay._workers[0]
+    make_relay(settings(2), _NoBooks(), health)
+    for what in ("lane slack", "outbox of slack"):
+        health.trouble(what, "refused")
+    old._patience.over.set()
+    old.run()
+    assert {one.what for one in health.troubles} == {"lane slack", "outbox of slack"}
 
 
 def test_a_lane_that_has_ended_is_never_late_and_in_no_trouble(clock, health):

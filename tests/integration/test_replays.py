@@ -40,6 +40,7 @@ from twin import (
 
 from worker import dead_letter_queue, process, signals
 from worker.app import open_ready_store
+from worker.cli import remarks
 from worker.cli import replayed as shown
 from worker.dead_letters import applying, in_queue, listing, replaying
 from worker.dead_letters.deleting import Deletion
@@ -81,7 +82,7 @@ def replay(settings):
         plan = replaying.Plan(wanted=wanted, **more)
         replayed = replaying.replay(settings(), plan)
         figures = shown.figures(replayed, plan)
-        said = [*shown.remarks(replayed, plan), str(replayed.failure or "")]
+        said = [*remarks.remarks(replayed, plan), str(replayed.failure or "")]
         return figures | {"status": int(shown.status(replayed, plan)), "said": "\n".join(said)}
 
     return replay
@@ -138,6 +139,12 @@ class TestWhatIsReplayed:
         done = replay()
         assert (outcomes(done), done["status"]) == ([1, 0, 0, 0, 1], 3)
         assert [row["reason"] for row in books.rows("SELECT * FROM quarantine")] == ["not_json"]
+
+    def test_what_stays_is_named_up_to_twenty(self, replay, twin):
+        ids = fill(twin, *(f"nonsense {n}" for n in range(25)), mail.bounce("jane@example.com"))
+        named = replay()["letters_that_stayed"]
+        assert len({one["message_id"] for one in named} & set(ids[:25])) == 20
+        assert {one["reason"] for one in named} == {"not_json"}
 
     def test_what_stays_is_not_looped_on(self, replay, twin):
         ids = fill(twin, *BROKEN)
@@ -342,10 +349,30 @@ class TestDryRuns:
             replaying.replay(settings(), replaying.Plan(dry_run=True))
         assert not (tmp_path / "worker.db").exists()
 
-    def test_with_to_queue_it_sends_nothing(self, replay, schema, twin, queue):
-        fill(twin, "one", "two")
-        assert replay(dry_run=True, to_queue=True)["sent"] == 2
-        assert (twin.messages(queue), all_visible(twin, 2)) == ([], True)
+    def test_with_to_queue_it_sends_nothing_and_tells_of_each_letter(
+        self, replay, schema, twin, queue
+    ):
+        ours = fill(twin, "one", "two")
+        theirs = fill(twin, "three", source="orders")
+        ahead = replay(dry_run=True, to_queue=True)
+        assert (ahead["looked_at"], ahead["sent"], ahead["status"]) == (3, 2, 0)
+        told = {one["message_id"]: (one["outcome"], one["reason"]) for one in ahead["letters"]}
+        assert told == dict.fromkeys(ours, ("sent", "")) | dict.fromkeys(
+            theirs, ("stays", "of the queue orders")
+        )
+        assert (twin.messages(queue), all_visible(twin, 3)) == ([], True)
+
+    def test_one_that_has_not_seen_all_leaves_with_4(self, replay, schema, twin):
+        fill(twin, *bounces(12))
+        ahead = replay(dry_run=True, limit=5)
+        assert (ahead["status"], ahead["remaining"]) == (4, 7)
+        assert "7 remain: left at the limit" in ahead["said"]
+        hold(twin, 2)
+        ahead = replay(dry_run=True)
+        assert (ahead["status"], ahead["remaining"]) == (4, 2)
+        assert "2 remain: held by others" in ahead["said"]
+        for some in ({"limit": 3}, {"dry_run": True}, {}):
+            assert "--by-sqs" not in replay(to_queue=True, **some)["said"]
 
 
 class TestTrouble:
@@ -576,6 +603,8 @@ class TestMovesBySqs:
         done = replay(to_queue=True, by_sqs=True)
         assert (done["status"], done["sent"], done["remaining"]) == (1, 0, 1)
         assert "leave out --by-sqs" in done["said"]
+        assert "1 remain: it ended before" in done["said"]
+        assert "held by others" not in done["said"]
         assert refusal.code in done["said"]
         assert all_visible(twin, 1)
 
@@ -624,7 +653,7 @@ class TestDeletions:
         account = delete().account
         assert (account.deleted, account.remaining, all_visible(twin, 1)) == (2, 1, True)
         assert shown.exit_status(account, None) == 4
-        assert "1 remain" in "".join(shown.remaining(account))
+        assert "1 remain" in "".join(remarks.remaining(account))
 
     def test_those_before_a_refusal_are_counted(self, delete, twin, schema):
         fill(twin, *bounces(25))

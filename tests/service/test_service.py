@@ -43,6 +43,22 @@ class TestBeingReady:
         worker.machine.run(f"install -d -o ses-worker {worker.state}/later")
         worker.wait_for("ActiveState", "^active$")
 
+    def test_a_start_that_hangs_is_given_up_in_time_and_made_again(self, service):
+        worker = service("hangs")
+        worker.replace_by(
+            "import time, worker.daemon as d, worker.watchdog as w\n"
+            "w.EXTENSION_SECONDS, d.LONGEST_STEP_SECONDS = 1.0, 1.5\n"
+            "d.bring_schema_up = lambda *_: time.sleep(1_000)\n"
+            "from worker.cli import main; main()",
+            TimeoutStartSec="1",
+            RestartSec="100ms",
+        )
+        worker.systemctl("start --no-block")
+        worker.wait_for("NRestarts", "^[1-9]")
+        lines = [line["MESSAGE"] for line in worker.machine.journal(worker.unit)]
+        assert [line for line in lines if "start operation timed out" in line]
+        worker.systemctl("stop")
+
     def test_a_disk_that_takes_nothing_at_the_start_is_told_and_waited_for(self, service, twin):
         worker = service("readonly")
         worker.systemctl("start")
@@ -50,7 +66,7 @@ class TestBeingReady:
         twin.send(worker.queue, mail.bounce("jane@example.com"))
         worker.change(ReadOnlyPaths=worker.state, RestartSec="100ms")
         worker.systemctl("start")
-        worker.wait_for("StatusText", "^store in trouble since .*; Working$")
+        worker.wait_for("StatusText", "^store in trouble since .*; Starting$")
         assert worker.show("NRestarts") == "0"
         assert twin.counts(worker.queue).visible == 1
 

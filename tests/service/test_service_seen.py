@@ -11,7 +11,7 @@ def test_its_pages_its_process_and_its_health_file_can_be_seen(service, twin):
     worker = service("seen", http="listen = '127.0.0.1:0'")
     twin.send(worker.queue, mail.bounce("jane@example.com"))
     worker.systemctl("start")
-    port = next(line["port"] for line in worker.log if line["event"] == "http.listening")
+    port = [line["port"] for line in worker.log if line["event"] == "http.listening"][-1]
 
     def page(name="metrics"):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=10) as answer:

@@ -3,12 +3,14 @@
 import json
 
 import pytest
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import ClientError
 from structlog.testing import capture_logs
 
 from worker.app import make_queue
-from worker.aws import region_for, region_in
+from worker.aws import AwsRefused, NoIdentity, region_for, region_in, translated
 from worker.consumer import Plan
-from worker.errors import Misconfigured
+from worker.errors import Misconfigured, Unavailable
 from worker.queue import Queue
 from worker.settings import Settings
 
@@ -76,3 +78,45 @@ def test_a_queue_whose_redrive_policy_names_itself_has_no_dead_letter_queue(monk
     target = {"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:111122223333:feedback"}
     monkeypatch.setattr(queue, "_attributes", lambda _: {"RedrivePolicy": json.dumps(target)})
     assert queue.find_dead_letter_queue() is None
+
+
+def test_new_credentials_that_are_over_already_are_an_outage_and_not_the_end():
+    """A clock that is ahead, or an instance's metadata that is late; botocore's RuntimeError."""
+    over = {
+        "access_key": "a",
+        "secret_key": "s",
+        "token": "t",
+        "expiry_time": "2020-01-01T00:00:00Z",
+    }
+    keys = RefreshableCredentials.create_from_metadata(over, lambda: over, "test")
+    with pytest.raises(NoIdentity, match="still expired"), translated():
+        keys.get_frozen_credentials()
+
+
+PAGE = (
+    """<!DOCTYPE html>
+<html><head><title>502 Bad Gateway</title><style>p { color: red }</style></head>
+<body bgcolor="white"><script>if (1 < 2) { go() }</script>
+<h1>502 Bad Gateway</h1><!-- a <b>padding</b> --><p>nginx &amp; more"""
+    + "<br>padding" * 500
+)
+
+
+@pytest.mark.parametrize(("status", "error"), [(502, Unavailable), (403, AwsRefused)])
+def test_of_a_page_of_html_its_first_words_are_told_in_a_line(status, error):
+    said = {"Code": str(status), "Message": PAGE}
+    answer = {"Error": said, "ResponseMetadata": {"HTTPStatusCode": status}}
+    with pytest.raises(error) as caught, translated():
+        raise ClientError(answer, "GetSuppressedDestination")
+    told = str(caught.value)
+    assert told.startswith(
+        f"AWS: {status}: 502 Bad Gateway 502 Bad Gateway nginx &amp; more padding"
+    )
+    assert not any(mark in told for mark in ("<", ">", "\n", "color", "go()"))
+    assert len(told) < 520
+
+
+def test_a_lone_angle_is_no_tag():
+    said = {"Code": "ValidationError", "Message": "1 < 2 is\n  no <name> and a<5 fails"}
+    with pytest.raises(AwsRefused, match="1 < 2 is no and a<5 fails"), translated():
+        raise ClientError({"Error": said}, "SendMessage")

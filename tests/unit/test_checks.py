@@ -3,8 +3,11 @@
 import json
 
 import pytest
+from msgspec import structs
 
+from worker.checks import commands
 from worker.checks.account import judge_account
+from worker.checks.admission import judge_policy
 from worker.checks.commands import provision, set_queue
 from worker.checks.database import judge_database
 from worker.checks.dead_letters import judge_dead_letters
@@ -21,12 +24,13 @@ from worker.checks.facts import (
     TopicFacts,
     Unseen,
 )
-from worker.checks.feedback import judge_feedback
+from worker.checks.feedback import judge_feedback, senders, shapes
 from worker.checks.filters import judge_filter
+from worker.checks.permissions import judge_permissions
 from worker.checks.queue import days, judge_queue
 from worker.checks.slack import judge_slack
 from worker.checks.statements import Caller
-from worker.checks.topic import judge_subscriptions, judge_topic
+from worker.checks.topic import judge_subscriptions, judge_topic, judge_unlisted
 from worker.effects import Blocked, Later, Sent
 
 REGION = "eu-west-1"
@@ -142,10 +146,102 @@ class TestTopic:
         (found,) = judge_topic(arn, TopicFacts(arn, {}), queue())
         assert "standard topics only" in found.said
 
-    def judge(self, arn="a:1", wants_topics=False, **attributes):
-        kept = {"RedrivePolicy": "{}"} | attributes
-        one = SubscriptionFacts(f"{TOPIC}:{arn}", kept)
-        return judge_subscriptions(TOPIC, [one], queue(), None, wants_topics=wants_topics)
+    REDRIVE = json.dumps({"deadLetterTargetArn": DEAD})
+    letters = dead(
+        QueueArn=DEAD,
+        Policy=json.dumps(
+            {
+                "Statement": {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sns.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": DEAD,
+                }
+            }
+        ),
+    )
+
+    def judge(self, wants_topics=False, shapes=(), letters=letters, **attributes):
+        one = SubscriptionFacts(f"{TOPIC}:1", {"RedrivePolicy": self.REDRIVE} | attributes)
+        looked_at = {DEAD: letters} if letters else {}
+        return judge_subscriptions(
+            TOPIC, [one], queue(), looked_at, wants_topics=wants_topics, shapes=shapes
+        )
+
+    @pytest.mark.parametrize(
+        ("letters", "status", "said"),
+        [
+            (Absent("x"), "note", "does not exist"),
+            (None, "unseen", "was not looked at"),
+            (Unseen("sqs:GetQueueAttributes"), "unseen", "not permitted"),
+            (Away("silence"), "unseen", "could not be asked: silence"),
+            (dead(QueueArn=DEAD), "note", "policy of feedback-dlq does not let it in"),
+        ],
+    )
+    def test_where_undelivered_messages_go_must_be_there(self, letters, status, said):
+        (found,) = self.judge(letters=letters)
+        assert (str(found.status), said in found.said) == (status, True), found
+
+    def test_undelivered_messages_go_to_the_queue_of_that_very_name(self):
+        longer = json.dumps({"deadLetterTargetArn": f"{DEAD}-2"})
+        (found,) = self.judge(RedrivePolicy=longer)
+        assert "was not looked at" in found.said
+
+    def test_a_filter_on_the_other_shape_holds_everything_back(self):
+        policy = {
+            "FilterPolicy": '{"eventType": ["Bounce", "Complaint"]}',
+            "FilterPolicyScope": "MessageBody",
+        }
+        (found,) = self.judge(shapes=["notificationType"], **policy)
+        assert "holds back bounces and complaints" in found.said
+        assert statuses(self.judge(shapes=["eventType"], **policy)) == ["ok"]
+        assert statuses(self.judge(**policy)) == ["note"]
+
+    def publishing(self, *senders, topic=TOPIC, source="arn:aws:ses:*", **more):
+        account = more.pop("account", "111122223333")
+        condition = {
+            "ArnLike": {"aws:SourceArn": source},
+            "StringEquals": {"AWS:SourceAccount": account},
+        }
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "ses.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": topic,
+            "Condition": condition,
+        } | more
+        facts = TopicFacts(topic, {"Policy": json.dumps({"Statement": [statement]})})
+        (found,) = judge_topic(topic, facts, queue(), senders)
+        return found
+
+    def test_each_sender_is_judged_by_its_own_arn(self):
+        ours = f"arn:aws:ses:{REGION}:111122223333:"
+        first, second = f"{ours}identity/a.example", f"{ours}configuration-set/main"
+        for source in ("arn:aws:ses:*:*:*", f"arn:aws:ses:{REGION}:*:*", [first, second]):
+            assert self.publishing(first, second, source=source).status == "ok"
+        found = self.publishing(first, second, source="arn:aws:ses:*:*:identity/*")
+        assert (found.status, "for configuration-set/main;" in found.said) == ("wrong", True)
+        for source in (f"{first}.net", f"arn:aws:s3:{REGION}:111122223333:x"):
+            assert self.publishing(first, source=source).status == "wrong"
+
+    def test_a_topic_of_another_account_lets_that_ones_ses_in(self):
+        theirs = TOPIC.replace("111122223333", "444455556666")
+        assert self.publishing(topic=theirs, account="444455556666").status == "ok"
+        assert self.publishing(topic=theirs).status == "wrong"
+
+    def test_a_topics_policy_about_another_topic_lets_nobody_in(self):
+        assert self.publishing(Resource=f"{TOPIC}-old").status == "wrong"
+
+    def test_a_deny_in_a_topics_policy_is_wrong(self):
+        found = self.publishing(Effect="Deny")
+        assert (str(found.status), "a Deny in its policy" in found.said) == ("wrong", True)
+
+    def test_a_topic_or_subscription_that_could_not_be_asked_for_is_unseen(self):
+        for blank in (Away("silence"), Unseen("sns:GetTopicAttributes")):
+            assert statuses(judge_topic(TOPIC, blank, queue())) == ["unseen"]
+            found = judge_subscriptions(TOPIC, blank, queue(), {}, wants_topics=False)
+            assert statuses(found) == ["unseen"]
+            assert str(judge_unlisted(blank).status) == "unseen"
 
     def test_a_subscription_that_waits_for_its_confirmation_is_wrong(self):
         (found,) = self.judge(PendingConfirmation="true", RedrivePolicy="")
@@ -153,14 +249,6 @@ class TestTopic:
 
     def test_one_that_loses_what_cannot_be_delivered_is_told(self):
         assert statuses(self.judge(RedrivePolicy="")) == ["note"]
-
-    def test_one_that_may_not_write_to_its_dead_letter_queue_is_told(self):
-        redrive = json.dumps({"deadLetterTargetArn": DEAD})
-        one = SubscriptionFacts(f"{TOPIC}:1", {"RedrivePolicy": redrive})
-        letters = dead(QueueArn=DEAD)
-        found = judge_subscriptions(TOPIC, [one], queue(), letters, wants_topics=False)
-        assert "policy of feedback-dlq does not let it in" in found[0].said
-        assert statuses(found) == ["note"]
 
     def test_raw_delivery_is_fine_unless_topics_are_named(self):
         assert statuses(self.judge(RawMessageDelivery="true")) == ["ok"]
@@ -175,7 +263,10 @@ class TestTopic:
 @pytest.mark.parametrize(
     ("policy", "scope", "lost"),
     [
-        ({"notificationType": ["Bounce", "Complaint"]}, "MessageBody", []),
+        ({"eventType": ["Bounce", "Complaint"]}, "MessageBody", []),
+        ({"notificationType": ["Bounce"]}, "MessageBody", ["bounces", "complaints"]),
+        ({"eventType": [{"exists": True}]}, "MessageBody", []),
+        ({"eventType": [{"exists": False}]}, "MessageBody", ["bounces", "complaints"]),
         ({"eventType": [{"anything-but": ["Send", "Open"]}]}, "MessageBody", []),
         ({"eventType": ["Bounce"]}, "MessageBody", ["complaints"]),
         ({"eventType": [{"prefix": "Comp"}]}, "MessageBody", ["bounces"]),
@@ -188,7 +279,80 @@ class TestTopic:
     ],
 )
 def test_a_filter_policy_holds_back_what_it_does_not_name(policy, scope, lost):
-    assert judge_filter(json.dumps(policy), scope) == lost
+    assert judge_filter(json.dumps(policy), scope, ["eventType"]) == lost
+
+
+def test_a_filter_policy_must_let_both_shapes_pass_where_both_are_sent():
+    one = '{"eventType": ["Bounce", "Complaint"]}'
+    both = ["notificationType", "eventType"]
+    assert judge_filter(one, "MessageBody", both) == ["bounces", "complaints"]
+    assert judge_filter(one, "MessageBody") is None, "which of them is sent is not known"
+    assert judge_filter('{"eventType": [1], "notificationType": [1]}', "MessageBody") is None
+
+
+LETS_IN = {
+    "Effect": "Allow",
+    "Principal": {"Service": "sns.amazonaws.com"},
+    "Action": "sqs:SendMessage",
+    "Resource": queue().arn,
+    "Condition": {"ArnEquals": {"aws:SourceArn": TOPIC}},
+}
+OPEN = LETS_IN | {"Principal": "*", "Condition": {}}
+ORGANIZATION = OPEN | {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}
+
+
+class TestPolicy:
+    @pytest.mark.parametrize(
+        ("statements", "status", "said"),
+        [
+            ([LETS_IN], "ok", "and nobody else"),
+            ([LETS_IN, OPEN | {"Effect": "Deny"}], "wrong", "a Deny in the policy"),
+            ([LETS_IN, OPEN], "wrong", "lets in everybody"),
+            ([LETS_IN, ORGANIZATION], "unseen", "under conditions"),
+            ([LETS_IN | {"Resource": DEAD}], "wrong", "does not let"),
+        ],
+    )
+    def test_the_topic_is_let_in_and_nobody_else(self, statements, status, said):
+        (found,) = judge_policy(queue(Policy=json.dumps({"Statement": statements})), [TOPIC])
+        assert (str(found.status), said in found.said) == (status, True), found
+
+    def test_a_policy_that_cannot_be_read_is_unseen(self):
+        assert statuses(judge_policy(queue(Policy="{"), [TOPIC])) == ["unseen"]
+
+
+class TestPermissions:
+    def judge(self, principal="*", effect="Deny", **more):
+        statement = {
+            "Effect": effect,
+            "Principal": principal,
+            "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
+            "Resource": "*",
+        }
+        text = json.dumps({"Statement": statement | more})
+        return judge_permissions(queue(Policy=text))
+
+    def test_a_deny_for_everybody_is_wrong(self):
+        found = self.judge()
+        assert "everybody sqs:ReceiveMessage and sqs:DeleteMessage" in found.said
+        assert str(found.status) == "wrong"
+
+    @pytest.mark.parametrize(
+        ("more", "status"),
+        [
+            ({"effect": "Allow"}, "ok"),
+            ({"principal": {"AWS": "arn:aws:iam::444455556666:root"}}, "ok"),
+            ({"Action": "sqs:PurgeQueue"}, "ok"),
+            ({"Resource": DEAD}, "ok"),
+            ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, "ok"),
+            ({"Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}}, "unseen"),
+            ({"NotPrincipal": {"AWS": "arn:aws:iam::111122223333:role/worker"}}, "unseen"),
+        ],
+    )
+    def test_a_deny_that_may_be_about_others_is_not(self, more, status):
+        assert str(self.judge(**more).status) == status
+
+    def test_what_is_not_looked_at_is_said(self):
+        assert "config/iam-run.json" in judge_permissions(queue()).said
 
 
 class TestFeedback:
@@ -210,9 +374,74 @@ class TestFeedback:
         both = self.destination("BOUNCE", "COMPLAINT")
         assert statuses(self.judge(destinations=(both,))) == ["ok"]
 
-    def test_identities_that_go_elsewhere_are_nobodys_business(self):
-        others = IdentityFacts("b.example", f"{TOPIC}-2", f"{TOPIC}-2"), IdentityFacts("c.example")
-        assert statuses(self.judge((IdentityFacts("a.example", TOPIC, TOPIC), *others))) == ["ok"]
+    WHOLE = IdentityFacts("a.example", TOPIC, TOPIC)
+
+    def test_identities_that_go_elsewhere_are_named(self):
+        others = (
+            IdentityFacts("b.example", f"{TOPIC}-2", f"{TOPIC}-2"),
+            IdentityFacts("c@a.example"),
+        )
+        (found,) = self.judge((self.WHOLE, *others))
+        assert "b.example, c@a.example do not come here" in found.said
+        assert "its domain's settings" in found.said
+        assert (str(found.status), found.mend.endswith("--identity b.example")) == ("note", True)
+        assert "its domain's settings" not in self.judge((self.WHOLE, others[0]))[0].said
+
+    @pytest.mark.parametrize(
+        ("bounces", "complaints", "kind"), [(TOPIC, "", "complaint"), ("", TOPIC, "bounce")]
+    )
+    def test_an_identity_that_tells_of_one_kind_is_wrong(self, bounces, complaints, kind):
+        half = IdentityFacts("a.example", bounces, complaints)
+        (found,) = self.judge((half,))
+        assert (str(found.status), f"its {kind} notifications" in found.said) == ("wrong", True)
+        other = self.destination("COMPLAINT", "BOUNCE")
+        assert statuses(self.judge((half,), (other,))) == ["note"]
+
+    def test_an_identity_that_is_named_is_covered_by_a_configuration_set_in_part(self):
+        both = self.destination("BOUNCE", "COMPLAINT")
+        bare = (IdentityFacts("b.example"),)
+        (found,) = self.judge(bare, (both,), wanted=("b.example",))
+        assert (str(found.status), "sent with main" in found.said) == ("note", True)
+        assert statuses(self.judge(bare, wanted=("b.example",))) == ["wrong"]
+
+    def test_a_configuration_set_that_is_named_must_send_here(self):
+        both = self.destination("BOUNCE", "COMPLAINT")
+        (found,) = self.judge(destinations=(both,), wanted_sets=("main", "b"))
+        assert (str(found.status), found.said.startswith("b: no event")) == ("wrong", True)
+        assert found.mend.endswith("--configuration-set b")
+
+    def test_event_destinations_are_judged_together(self):
+        split = self.destination("BOUNCE"), self.destination("COMPLAINT")
+        assert statuses(self.judge(destinations=split)) == ["ok"]
+        off = self.destination("COMPLAINT", enabled=False)
+        assert statuses(self.judge(destinations=(split[0], off))) == ["wrong"]
+        assert statuses(self.judge(destinations=(*split, off))) == ["note"]
+        elsewhere = structs.replace(split[1], configuration_set="other")
+        assert statuses(self.judge(destinations=(split[0], elsewhere))) == ["wrong", "wrong"]
+
+    def test_an_event_destination_beside_identities_may_send_what_it_likes(self):
+        assert statuses(self.judge((self.WHOLE,), (self.destination("DELIVERY"),))) == ["note"]
+        assert statuses(self.judge((self.WHOLE,), (self.destination("BOUNCE"),))) == ["ok"]
+
+    def test_what_could_not_be_asked_is_unseen(self):
+        (found,) = self.judge(Away("Throttling"))
+        assert str(found.status) == "unseen"
+        assert "could not be asked: Throttling" in found.said
+
+    def test_senders_and_shapes_are_those_of_the_topic(self):
+        facts = FeedbackFacts(
+            identities=(IdentityFacts("a.example", TOPIC), IdentityFacts("b.example")),
+            destinations=(self.destination("BOUNCE"),),
+        )
+        prefix = f"arn:aws:ses:{REGION}:111122223333"
+        assert senders(facts, TOPIC, "111122223333") == [
+            f"{prefix}:identity/a.example",
+            f"{prefix}:configuration-set/main",
+        ]
+        assert shapes(facts, TOPIC) == ["notificationType", "eventType"]
+        assert (senders(facts, f"{TOPIC}-2", "1"), shapes(facts, f"{TOPIC}-2")) == ([], [])
+        blank = FeedbackFacts(identities=Away("x"), destinations=Unseen("y"))
+        assert (senders(blank, TOPIC, "1"), shapes(blank, TOPIC)) == ([], [])
 
     @pytest.mark.parametrize(
         ("kinds", "enabled", "status"),
@@ -263,6 +492,60 @@ class TestEncryption:
         found = self.judge(KeyFacts("k", {"KeyState": "Disabled"}, Unseen("kms:GetKeyPolicy")))
         assert statuses(found) == ["wrong", "unseen"]
 
+    LETS_IN = json.dumps(
+        {
+            "Statement": {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": ["kms:GenerateDataKey*", "kms:Decrypt"],
+                "Resource": "*",
+            }
+        }
+    )
+
+    @pytest.mark.parametrize(
+        ("state", "said"),
+        [
+            ("Disabled", "aws kms enable-key --key-id arn:k"),
+            ("PendingDeletion", "aws kms cancel-key-deletion --key-id arn:k && aws kms enable-key"),
+            ("PendingImport", "import the key's material"),
+            ("Unavailable", "choose another key"),
+        ],
+    )
+    def test_a_key_is_revived_by_its_arn_and_state(self, state, said):
+        facts = KeyFacts("alias/mine", {"KeyState": state, "Arn": "arn:k"}, self.LETS_IN)
+        (found,) = self.judge(facts)
+        assert (str(found.status), said in found.mend) == ("wrong", True)
+        assert "alias/mine" not in found.mend
+
+    @pytest.mark.parametrize(
+        ("metadata", "policy", "said"),
+        [
+            ({}, LETS_IN, ["ok"]),
+            ({}, LETS_IN.replace("kms:Decrypt", "kms:Encrypt"), ["wrong"]),
+            ({}, LETS_IN.replace("kms:GenerateDataKey*", "kms:Encrypt"), ["wrong"]),
+            ({}, LETS_IN.replace('"*"', '"*", "Condition": {"Bool": {"kms:x": "1"}}'), ["unseen"]),
+            ({}, "{", ["unseen"]),
+            ({}, Away("silence"), ["unseen"]),
+            ({}, Absent("gone"), ["wrong"]),
+            (Absent("gone"), Absent("gone"), ["wrong"]),
+            (Away("silence"), Away("silence"), ["unseen", "unseen"]),
+        ],
+    )
+    def test_a_key_is_well_only_where_it_is_seen_to_be(self, metadata, policy, said):
+        assert statuses(self.judge(KeyFacts("k", metadata, policy))) == said
+
+    def test_a_key_that_is_known_by_an_alias_is_enabled_by_its_arn(self):
+        arn = f"arn:aws:kms:{REGION}:111122223333:key/1"
+        metadata = {"KeyState": "Disabled", "Arn": arn}
+        found = self.judge(KeyFacts("alias/mine", metadata, "{}"))
+        assert found[0].mend == f"aws kms enable-key --region {REGION} --key-id {arn}"
+
+    def test_a_key_that_lets_nobody_in_is_to_let_in_this_account(self):
+        closed = json.dumps({"Statement": []})
+        (found,) = self.judge(KeyFacts("k", {}, closed))
+        assert found.mend.endswith("with StringEquals aws:SourceAccount 111122223333")
+
     def test_what_is_not_encrypted_is_told(self):
         bare = Encrypted("the queue feedback", self.caller, None, "do this")
         (found,) = judge_encryption(bare)
@@ -297,6 +580,12 @@ class TestTheRest:
         assert judge(None, ("0001",)) == "note"
         assert judge(None, ("0001",), makes_itself=False) == "wrong"
 
+    def test_a_database_that_cannot_be_written_is_wrong_with_what_mends_it(self):
+        why = ("x belongs to root, and jane may not write it", "chown jane x")
+        for revision in ("0002", None):
+            found = judge_database("x", revision, (), newer=False, makes_itself=True, hindrance=why)
+            assert (str(found.status), found.mend) == ("wrong", "chown jane x")
+
     def test_slack(self):
         blocked = judge_slack(Blocked(error="Slack: no_team: do this"), way="w", sent=False)
         assert (str(blocked.status), blocked.mend) == ("wrong", "do this")
@@ -311,6 +600,49 @@ class TestTheRest:
             f"aws sqs set-queue-attributes --region {REGION} --queue-url {URL} --attributes "
             '\'{"RedrivePolicy": "{\\"maxReceiveCount\\": 10}"}\''
         )
+
+    @pytest.mark.parametrize("part", [("eu-west-1", "us-east-1"), ("111122223333", "444455556666")])
+    def test_a_topic_elsewhere_is_not_provisioned_for_a_namesake_would_be_no_help(self, part):
+        topic = TOPIC.replace(*part)
+        region = "us-east-1" if "us-east-1" in part else REGION
+        arn = queue().arn
+        assert commands.subscribe(arn, topic) == (
+            f"aws sns subscribe --region {region} --topic-arn {topic} --protocol sqs "
+            f"--notification-endpoint {arn}"
+        )
+        made = f"aws sns create-topic --region {region} --name bounces (in the account of {topic})"
+        assert commands.create_topic(arn, topic) == made
+        assert "ses-worker" not in provision(arn, topic)
+        for advise in (provision, commands.subscribe, commands.create_topic):
+            assert advise(arn, TOPIC) == "ses-worker provision --queue feedback --topic bounces"
+
+    def test_what_is_advised_names_the_region(self):
+        assert commands.set_suppression(REGION, ["BOUNCE", "COMPLAINT"]) == (
+            f"aws sesv2 put-account-suppression-attributes --region {REGION} "
+            "--suppressed-reasons BOUNCE COMPLAINT"
+        )
+        event = {
+            "Enabled": True,
+            "MatchingEventTypes": ["BOUNCE", "SEND"],
+            "SnsDestination": {"TopicArn": TOPIC},
+        }
+        assert commands.set_destination(TOPIC, {"SEND", "BOUNCE"}, "a set", "d") == (
+            f"aws sesv2 update-configuration-set-event-destination --region {REGION} "
+            "--configuration-set-name 'a set' --event-destination-name d "
+            f"--event-destination '{json.dumps(event)}'"
+        )
+        key = f"arn:aws:kms:{REGION}:111122223333:key/1"
+        assert commands.enable_key(key) == f"aws kms enable-key --region {REGION} --key-id {key}"
+        assert commands.get_subscription(f"{TOPIC}:1") == (
+            f"aws sns get-subscription-attributes --region {REGION} --subscription-arn {TOPIC}:1"
+        )
+
+    def test_what_is_advised_of_our_own_reads_the_same_settings(self):
+        advised = f"or: {provision('ses-worker', TOPIC)}"
+        assert commands.with_config(advised, "/etc/a b.toml") == (
+            "or: ses-worker --config '/etc/a b.toml' provision --queue ses-worker --topic bounces"
+        )
+        assert commands.with_config("aws sqs x", "y") == "aws sqs x"
 
     @pytest.mark.parametrize(
         ("seconds", "said"),

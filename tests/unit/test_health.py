@@ -1,20 +1,14 @@
 """What troubles a worker, and which of its loops are late."""
 
 import pytest
+from clocks import Clock
 
 from worker.health import Health, Late, Phase
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ import socket
 from contextlib import closing
 
 import pytest
+import structlog
 
+from worker import log
 from worker.journal import Journal, journal_behind
 
 
@@ -41,6 +43,36 @@ def test_a_line_has_its_text_its_level_and_its_event(journald):
         "SYSLOG_IDENTIFIER": "ses-worker",
         "EVENT": "store.slow",
     }
+
+
+@pytest.mark.parametrize(
+    ("level", "priority"),
+    [("debug", 7), ("info", 6), ("warning", 4), ("error", 3), ("critical", 2), ("strange", 6)],
+)
+def test_each_level_has_its_priority_of_syslogs(journald, level, priority):
+    address, received = journald
+    with closing(Journal(address)) as journal:
+        journal.write("x", level=level, event="x")
+    assert received()["PRIORITY"] == str(priority)
+
+
+def test_a_line_that_the_journal_took_is_not_said_again_on_standard_error(
+    journald, monkeypatch, capsys
+):
+    address, received = journald
+    with closing(Journal(address)) as journal:
+        monkeypatch.setattr(log, "_journal", lambda: journal)
+        try:
+            log.configure_logging("info", json=True)
+            structlog.get_logger().info("it.happened")
+            assert received()["EVENT"] == "it.happened"
+            assert capsys.readouterr().err == ""
+            journal.close()
+            structlog.get_logger().info("it.happened", again=True)
+            assert '"again":true' in capsys.readouterr().err
+        finally:
+            monkeypatch.undo()
+            log.configure_logging("info", json=None)
 
 
 def test_no_text_is_a_field_of_its_own(journald):

@@ -73,6 +73,25 @@ class TestWhatItSays:
         assert found.kept_since == NOW - timedelta(hours=2)
         assert (found.source_name, found.worker_version) == ("feedback", "0.1.0")
 
+    def test_what_a_stranger_wrote_about_it_is_no_longer_than_a_list_can_bear(self):
+        names = ("reason", "error", "source_queue", "version", "message_id")
+        long = {f"ses_worker_{name}": text("x" * 3_000) for name in names}
+        found = letter_from_queue(received(**long), "")
+        assert found.reason == "x" * 60 + "…"
+        assert len(found.error) == 2_001
+        told = (found.source, found.worker_version, found.original_id)
+        assert max(map(len, told)) == 1_001
+
+    def test_the_id_that_it_came_with_is_known_where_somebody_knows_it(self):
+        told = {"ses_worker_reason": text("not_json"), "ses_worker_message_id": text("first")}
+        ours = letter_from_queue(received(**told), "")
+        assert (ours.original_id, ours.ids) == ("first", {"first", "0f8f"})
+        of_another_day = letter_from_queue(received(ses_worker_reason=text("not_json")), "")
+        assert (of_another_day.original_id, of_another_day.ids) == ("", {"0f8f"})
+        assert letter_from_queue(received(), "").original_id == "0f8f"
+        assert Wanted(message_ids=frozenset({"first"})).fits(ours)
+        assert not Wanted(message_ids=frozenset({"first"})).fits(of_another_day)
+
     def test_what_sqs_moved_has_one_reason_and_the_source_that_sqs_names(self):
         found = letter_from_queue(received(), "arn:aws:sqs:eu-west-1:1:feedback")
         assert (found.reason, found.source_name) == (MAX_RECEIVES, "feedback")

@@ -1,16 +1,18 @@
 """`check --live`: what a health file or /readyz says, in a word."""
 
+import errno
 import json
 import socketserver
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 
 from worker.cli.live import live, look
 from worker.health import Health, Phase
-from worker.outside.health_file import STALE_SECONDS, HealthFile
+from worker.outside.health_file import HealthFile
 from worker.outside.pages import Pages
 from worker.sources import load_settings
 
@@ -97,9 +99,32 @@ class TestFile:
         assert found.reasons == ["writer is late by 5 s"]
 
     def test_what_nobody_writes_any_more_is_stale_however_well_it_was(self, by_file):
-        found = by_file(written_unix=time.time() - STALE_SECONDS - 1)
+        found = by_file(written_unix=time.time() - 16)
         assert (found.status, found.is_alive) == ("stale", False)
-        assert by_file(written_unix=time.time() - STALE_SECONDS + 5).status == "ready"
+        assert by_file(written_unix=time.time() - 10).status == "ready"
+
+    def test_what_was_written_at_a_time_to_come_tells_nothing_of_now(self, by_file):
+        found = by_file(written_unix=time.time() + 7_200)
+        assert (found.status, found.is_alive) == ("stale", False)
+        assert "clock" in found.reasons[0]
+
+    @pytest.mark.parametrize("listen", ["", "127.0.0.1:9"])
+    def test_a_file_that_is_closed_to_us_is_said_in_a_line(self, path, monkeypatch, capsys, listen):
+        sought = load_settings(
+            {"SES_WORKER_HEALTH__FILE": str(path), "SES_WORKER_HTTP__LISTEN": listen}
+        )
+
+        def closed(*_, **__):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "stat", closed)  # root, who may run this, reads everything
+        monkeypatch.setattr(Path, "open", closed)
+        assert live(sought, as_json=True) == 1
+        said = json.loads(capsys.readouterr().out)
+        assert (said["alive"], said["status"], said["asked"]) == (False, "silent", str(path))
+        assert said["reasons"] == [
+            "Permission denied: ask as the worker's user, or as one of its group"
+        ]
 
     def test_what_is_no_health_file_is_stale(self, by_file, path):
         assert by_file(written_unix=None).status == "stale"

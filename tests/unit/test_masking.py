@@ -18,13 +18,23 @@ from worker.masking import LONGEST, MOST_ADDRESSES, harmless, mask_addresses
         ("550 5.1.1 <jane.o'x+y@example.com>: unknown", "550 5.1.1 <***@example.com>: unknown"),
         ('"jane doe"@example.com and joan@b.c', "***@example.com and ***@b.c"),
         ("user=jane@example.com;x", "***@example.com;x"),
-        ("smtp;550-jane@example.com", "smtp;***@example.com"),
+        ("smtp;550-jane@example.com", "***@example.com"),
+        ("to jane[doe@example.com now", "to ***@example.com now"),
+        ("jane,doe@example.com", "***@example.com"),
+        ("to jane(doe)@example.com", "to ***@example.com"),
+        ('to jane"doe@example.com', "to ***@example.com"),
+        ('to jane"@example.com', "to ***@example.com"),
+        ('to jane"d. o"@example.com', "to ***@example.com"),
+        ("to jane\uff08doe\uff09@example.com", "to ***@example.com"),
+        ("to jane\uff0cdoe\u201d@example.com", "to ***@example.com"),
+        ('{"a":"jane@b.c","d":"joe@e.f"}', '{"a":"***@b.c","d":"***@e.f"}'),
+        ("a@b.c,d@e.f;g@h.i", "***@b.c,***@e.f;***@h.i"),
         ("a@b@c.example", "***@c.example"),
         ("odd)@example.com", "***@example.com"),
         ("jörg@bücher.example", "***@bücher.example"),
         ("@ alone, and one at the end @", "@ alone, and one at the end @"),
         ("jane%40example.com", "***%40example.com"),
-        ("http://spf.example/why?id=jane%40example.com", "http:***%40example.com"),
+        ("see http://spf.example/why?id=jane%40example.com", "see ***%40example.com"),
         ("jane=40example.com but size=400", "***=40example.com but size=400"),
         ("jane&#64;example.com &#x40; R&D", "***&#64;example.com &#x40; R&D"),
         ("jane\uff20example.com", "***\uff20example.com"),
@@ -45,6 +55,16 @@ def test_whole_addresses_are_masked(text, shown):
 def test_no_address_survives_wherever_it_stands(address, before, after):
     shown = mask_addresses(f"{before} {address} {after}")
     assert address not in shown or address in f"{before}{after}"
+
+
+NO_END = st.characters(exclude_characters='<>"@=%&\uff20\ufe6b').filter(
+    lambda character: not character.isspace()
+)
+
+
+@given(st.text(NO_END, min_size=1), st.sampled_from(["", "to ", "<", "to:\u3000", 'a="']))
+def test_nothing_is_left_of_a_word_before_the_sign(word, before):
+    assert mask_addresses(f"{before}{word}@example.com") == f"{before}***@example.com"
 
 
 @given(st.text())

@@ -23,7 +23,7 @@ from worker.metrics import (
     Timed,
     label,
 )
-from worker.model import Ignored
+from worker.model import Handled, Ignored, Release
 from worker.page import Page
 from worker.policy import Policy
 
@@ -206,6 +206,17 @@ def test_a_transaction_is_timed_when_it_is_committed_and_not_when_it_fails():
         pass
     assert metrics.registry.get_sample_value("ses_worker_commit_seconds_count") == 1
     assert Timed(_Books(), metrics).probe() == "probed"
+
+
+def test_what_met_an_outage_is_not_counted_as_written(message):
+    metrics, body = Metrics(), mail.bounce("jane@example.com")
+    away = Handled(message(body), Release(0), error=Unavailable("away"))
+    metrics.written([away])
+    read = metrics.registry.get_sample_value
+    assert read("ses_worker_batch_messages_count") == 0
+    assert metrics.last_message_at is None
+    metrics.written([away, Page(Policy(), (), {}).enter(message(body), decode(body))])
+    assert read("ses_worker_batch_messages_sum") == 1
 
 
 def test_a_batch_tells_its_size_its_lag_and_its_oldest_message(message):

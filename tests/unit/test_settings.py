@@ -242,6 +242,22 @@ class TestWhatIsWrong:
         )
         assert len(lines) == 3
 
+    @pytest.mark.parametrize(("folder", "whose"), [("", ""), ("-eu", ".eu")])
+    def test_a_credential_is_named_by_where_an_operator_finds_it(self, tmp_path, folder, whose):
+        (tmp_path / "slack_webhook_url").write_text("nonsense", encoding="utf-8")
+        environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+        (line,) = complaints(environment | {"RUNTIME_DIRECTORY": f"/run/ses-worker{folder}"})
+        name = "slack_webhook_url"
+        assert f"(in the credential {name}: /etc/credstore/ses-worker{whose}.{name})" in line
+        (line,) = complaints(environment | {"RUNTIME_DIRECTORY": "/run/another"})
+        assert f"(in {tmp_path / name})" in line
+
+    def test_a_missing_queue_is_told_with_the_file_that_was_read(self, tmp_path):
+        file = tmp_path / "mine.toml"
+        file.write_text("", encoding="utf-8")
+        assert f"set it in {file}, or" in load_settings({}, file).lack_of_queue
+        assert "set it in a settings file" in Settings().lack_of_queue
+
     def test_a_file_that_is_missing_broken_or_without_sections(self, tmp_path):
         assert complaints({}, tmp_path / "none.toml") == [
             f"cannot read the settings in {tmp_path / 'none.toml'}: No such file or directory"
@@ -249,6 +265,11 @@ class TestWhatIsWrong:
         broken = tmp_path / "broken.toml"
         broken.write_text("queue = \n", encoding="utf-8")
         assert complaints({}, broken)[0].startswith(f"{broken} is not TOML: ")
+        broken.write_text("# [aws]\n[aws]\n[queue]\n[aws] # mine\nregion = 'x'\n", encoding="utf-8")
+        (line,) = complaints({}, broken)
+        assert (
+            "[aws] stands in it twice; move its keys below the [aws] at line 2 (at line 4" in line
+        )
         broken.write_bytes(b"\xff\xfe")
         assert complaints({}, broken) == [f"{broken} is not UTF-8 text: invalid start byte"]
         broken.write_text('url = "x"\n', encoding="utf-8")

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from worker.checks.statements import Caller, Verdict, judge, read_policy, sources, strangers
+from worker.checks.statements import Caller, Verdict, judge, read_policy
+from worker.checks.strangers import Reach, sources, strangers
 
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:ses-feedback"
 SNS = Caller(service="sns.amazonaws.com", account="111122223333", arn=TOPIC)
@@ -108,17 +109,141 @@ def test_whoever_else_is_let_in_is_named():
         statement(Condition={"StringEquals": {"aws:SourceAccount": "111122223333"}}),
         statement(principal="*", Condition={}, action="sqs:ReceiveMessage"),
     )
-    assert strangers(found, SEND, "111122223333", [TOPIC]) == [
+    assert [who for who, _ in named(found)] == [
         "arn:aws:iam::444455556666:root",
         "sns.amazonaws.com for any account",
         "everybody",
-        "arn:aws:sns:*:*:*",
+        "any account's arn:aws:sns:*:*:*",
     ]
+
+
+def named(found):
+    return [(one.who, one.reach) for one in strangers(found, SEND, "111122223333", [TOPIC], QUEUE)]
+
+
+QUEUE = "arn:aws:sqs:eu-west-1:111122223333:feedback"
+OWN = {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:*:*"}} | OWN},
+        {"principal": "*", "Condition": OWN},
+        {"principal": {"AWS": "111122223333"}, "Condition": {}},
+        {
+            "principal": "*",
+            "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/x"}},
+        },
+        {"principal": "*", "Condition": {}, "Resource": f"{QUEUE}-old"},
+        {"effect": "Deny", "principal": "*", "Condition": {}},
+    ],
+)
+def test_what_is_the_accounts_own_or_about_others_lets_no_stranger_in(own):
+    assert named(read(statement(**own))) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "who", "reach"),
+    [
+        (
+            {"principal": {"AWS": "arn:aws:iam::444455556666:role/x-111122223333"}},
+            "arn:aws:iam::444455556666:role/x-111122223333",
+            Reach.ONE,
+        ),
+        ({"principal": {"AWS": "444455556666"}}, "444455556666", Reach.MANY),
+        (
+            {"Condition": {"StringEquals": {"aws:SourceAccount": "444455556666"}}},
+            "all of account 444455556666",
+            Reach.MANY,
+        ),
+        (
+            {"Condition": {"ArnLike": {"aws:SourceArn": f"{TOPIC}-2"}}},
+            f"{TOPIC}-2",
+            Reach.ONE,
+        ),
+        (
+            {"principal": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}},
+            "everybody, under conditions that are not judged here",
+            Reach.UNKNOWN,
+        ),
+        (
+            {"NotPrincipal": {"AWS": "111122223333"}},
+            "whoever a NotPrincipal, NotAction or NotResource leaves over",
+            Reach.MANY,
+        ),
+    ],
+)
+def test_a_stranger_is_one_or_many_or_unknown(other, who, reach):
+    assert named(read(statement(**({"Condition": {}} | other)))) == [(who, reach)]
+
+
+def test_a_statement_about_another_resource_lets_nobody_in():
+    found = read(statement(Resource=f"{QUEUE}-old"))
+    assert judge(found, SNS, SEND, QUEUE) is Verdict.NO
+    assert judge(found, SNS, SEND) is Verdict.YES, "a key's policy is about the key"
+    assert judge(read(statement(Resource="arn:aws:sqs:*:*:feed*")), SNS, SEND, QUEUE) is Verdict.YES
+
+
+def test_a_deny_that_is_not_judged_leaves_what_nobody_allows_as_it_is():
+    org = {"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}
+    assert verdict(statement("Deny", "*", Condition=org)) is Verdict.NO
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        {"BoolIfExists": {"aws:SecureTransport": "false"}},
+        {"Bool": {"aws:SecureTransport": False}},
+        {"Bool": {"aws:SecureTransport": ["false"]}},
+        {"Bool": {"aws:PrincipalIsAWSService": "false"}},
+        {"ArnNotEquals": {"aws:SourceArn": TOPIC}},
+        {"ArnNotLikeIfExists": {"aws:SourceArn": "arn:aws:sns:*:*:ses-*"}},
+        {"StringNotEquals": {"aws:SourceAccount": "111122223333"}},
+    ],
+)
+def test_a_deny_of_all_but_us_concerns_others(harmless):
+    assert verdict(statement(), statement("Deny", "*", Condition=harmless)) is Verdict.YES
+
+
+@pytest.mark.parametrize(
+    "meant",
+    [
+        {"ArnNotEquals": {"aws:SourceArn": f"{TOPIC}-2"}},
+        {"StringNotEquals": {"aws:SourceAccount": "444455556666"}},
+        {"Bool": {"aws:SecureTransport": True}},
+    ],
+)
+def test_a_deny_of_all_but_another_is_about_us(meant):
+    assert verdict(statement(), statement("Deny", "*", Condition=meant)) is Verdict.DENIED
+
+
+@pytest.mark.parametrize(
+    ("arn", "expected"),
+    [
+        ("arn:aws:ses:*:*:identity/*", Verdict.YES),
+        ("arn:aws:ses:eu-west-1:*:*", Verdict.YES),
+        ("arn:aws:ses:*", Verdict.YES),
+        ("arn:aws:ses:eu-west-1:444455556666:identity/*", Verdict.NO),
+        ("arn:aws:s3:eu-west-1:111122223333:x", Verdict.NO),
+        ("arn:aws:s3:::111122223333", Verdict.NO),
+        ("111122223333", Verdict.NO),
+    ],
+)
+def test_ses_of_the_account_is_let_in_by_what_may_be_its_own(arn, expected):
+    ses = {"Service": "ses.amazonaws.com"}
+    said = statement(principal=ses, Condition={"ArnLike": {"aws:SourceArn": arn}})
+    assert verdict(said, caller=SES) is expected
 
 
 def test_sources_are_the_topics_that_are_named_in_full():
     named = {"ArnLike": {"aws:SourceArn": [TOPIC, "arn:aws:sns:*:*:*"]}}
     assert sources(read(statement(Condition=named)), "sns.amazonaws.com", SEND) == [TOPIC]
+    anybody = read(statement(principal="*"))
+    assert sources(anybody, "sns.amazonaws.com", SEND) == [TOPIC]
+    others = {"principal": {"Service": "events.amazonaws.com"}}, {"effect": "Deny"}
+    for other in (*others, {"Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::x"}}}):
+        assert sources(read(statement(**other)), "sns.amazonaws.com", SEND) == []
 
 
 @pytest.mark.parametrize(

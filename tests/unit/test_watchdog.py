@@ -1,16 +1,10 @@
 """When the service manager hears what."""
 
 import pytest
+from clocks import Clock
 
-from worker.health import Health
+from worker.health import Health, Phase
 from worker.watchdog import EXTENSION_SECONDS, STATUS_SECONDS, Watchdog, figures_in_words
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self):
-        return self.now
 
 
 class Recorder:
@@ -31,12 +25,14 @@ class Recorder:
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(1_000.0)
 
 
 @pytest.fixture
 def health(clock):
-    return Health(clock)
+    health = Health(clock)
+    health.phase = Phase.WORKING
+    return health
 
 
 @pytest.fixture
@@ -62,6 +58,12 @@ def test_a_start_asks_for_more_time_until_it_is_over(watchdog, systemd, clock):
     watchdog.ready()
     look_for(watchdog, clock, 2 * EXTENSION_SECONDS)
     assert len(systemd.of("takes_longer")) == asked
+
+
+def test_a_start_that_hangs_asks_for_no_more_time(watchdog, systemd, clock, health):
+    health.pulse("start").within(EXTENSION_SECONDS)
+    look_for(watchdog, clock, 3 * EXTENSION_SECONDS)
+    assert len(systemd.of("takes_longer")) == 5, "within that time and not later"
 
 
 def test_it_beats_twice_as_often_as_it_must(watchdog, systemd, clock):
@@ -92,10 +94,19 @@ def test_trouble_of_others_is_told_and_does_not_end_us(watchdog, systemd, clock,
     ((status,),) = systemd.of("status")
     assert status.startswith("queue in trouble since ")
     assert "jane@" not in status
-    assert len(status) < 300
+    assert len(status) < 400
     health.well("queue")
     look_for(watchdog, clock, 1)
     assert systemd.of("status")[-1] == ["Working"]
+
+
+def test_a_worker_that_works_on_nothing_yet_does_not_say_that_it_works(watchdog, systemd, health):
+    health.phase = Phase.STARTING
+    watchdog.ready()
+    health.trouble("store", "not ours to write")
+    watchdog.look()
+    assert systemd.heard[0] == ("ready", "Starting")
+    assert systemd.of("status")[0][0].endswith("not ours to write; Starting")
 
 
 def test_figures_are_told_when_they_change_and_not_at_every_look(watchdog, systemd, clock):

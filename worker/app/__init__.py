@@ -4,6 +4,7 @@ import gc
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,7 +20,7 @@ from worker.metrics import Metrics, Timed
 from worker.model import Handled, Received
 from worker.owing import owed_for_set_aside
 from worker.process import process
-from worker.queue import Queue
+from worker.queue import NoSuchQueue, Queue
 from worker.retries import a_few_times
 from worker.settings import Migrate, Settings
 from worker.store import Store, ensure_schema, open_store, require_schema
@@ -32,6 +33,8 @@ _UNATTENDED = (
     "they wait until slack.webhook_url or slack.token, or suppression.remove, is set again, "
     "or are given up: ses-worker outbox list, ses-worker outbox discard --waiting --parked"
 )
+
+_IN_QUARANTINE = "`ses-worker dlq list` shows it"
 
 log = structlog.get_logger()
 
@@ -62,7 +65,7 @@ def queue_url(settings: Settings) -> str:
 
     """
     if settings.queue.url is None:
-        raise Misconfigured("queue.url is required: set it in the file, or SES_WORKER_QUEUE__URL")
+        raise Misconfigured(settings.lack_of_queue)
     region = region_of(settings)
     if settings.aws.region is None and region_in(settings.queue.url) not in {None, region}:
         log.warning(
@@ -228,12 +231,24 @@ def _look_for_dead_letters(queue: Queue, stop: threading.Event) -> None:
     except (Unavailable, Refused) as error:
         log.warning("dead_letter_queue.unknown", queue=queue.name, error=str(error))
         return
+    with suppress(Refused, Unavailable):  # who may not ask for its counts may well send
+        try:
+            again(queue.dead_letter_counts)
+        except NoSuchQueue as gone:
+            log.warning(
+                "dead_letter_queue.missing",
+                queue=queue.name,
+                dead_letter_queue=found and found.rpartition("/")[2],
+                error=str(gone),
+                hint=_IN_QUARANTINE,
+            )
+            return
     if found is None:
         log.warning(
             "dead_letter_queue.missing",
             queue=queue.name,
             hint="what can never be processed is kept in the table quarantine instead; "
-            "`ses-worker dlq list` shows it",
+            f"{_IN_QUARANTINE}",
         )
         return
     redrive = read_redrive(policy)

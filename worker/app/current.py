@@ -18,20 +18,56 @@ class Current:
         self.relay = relay
         self.retired: list[Relay] = []
         """Relays that a reload has replaced, and whose last delivery was still under way."""
+        self._delivers = False
+        self._delivered_before = 0
+        """By relays that were replaced and have ended."""
+        self._turn = threading.Lock()
+        """Of counting, so that what was delivered never falls."""
 
     @property
     def failure(self) -> BaseException | None:
         """What has ended a lane of the relay, if anything has."""
         return self.relay.failure if self.relay else None
 
+    @property
+    def delivered(self) -> int:
+        """Effects delivered, by all relays that there were."""
+        with self._turn:
+            return self._delivered_before + sum(relay.delivered for relay in self._relays())
+
+    def start(self) -> None:
+        """Begin to deliver; a relay that comes later is started when it comes."""
+        self._delivers = True
+        if self.relay:
+            self.relay.start()
+
+    def replace(self, relay: "Relay | None", stopping: threading.Event) -> None:
+        """Have another relay deliver, once the one of before has ended what it had begun.
+
+        Where somebody is `stopping`, the one is not waited for here, and the other begins nothing.
+        """
+        with self._turn:
+            old, self.relay = self.relay, relay
+            if old:
+                self.retired.append(old)
+        if old and old.finish(stopping):
+            with self._turn:
+                self.retired.remove(old)
+                self._delivered_before += old.delivered
+        if relay and self._delivers and not stopping.is_set():
+            relay.start()
+
     def stop(self) -> None:
         """Begin no more deliveries."""
-        if self.relay:
-            self.relay.stop()
+        for relay in self._relays():
+            relay.stop()
 
     def finish(self, hurry: threading.Event) -> bool:
         """Stop delivering, and wait for what is under way; tell whether all of it ended in time."""
         ended = True
-        for relay in filter(None, [*self.retired, self.relay]):
+        for relay in self._relays():
             ended = relay.finish(hurry) and ended
         return ended
+
+    def _relays(self) -> "list[Relay]":
+        return [*self.retired, self.relay] if self.relay else [*self.retired]

@@ -34,6 +34,11 @@ def find_dead_letter_queue(
 
     """
     url = a_few_times(pause)(source.find_dead_letter_queue)
-    if not url:
+    if url is None:
         return None
-    return DeadLetterQueue(url, region=region_of(settings), lean=settings.queue.is_lean)
+    return DeadLetterQueue(
+        url,
+        region=region_of(settings),
+        named_by=source.dead_letters_named_by,
+        lean=settings.queue.is_lean,
+    )

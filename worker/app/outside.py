@@ -56,5 +56,4 @@ class _Work:
 
     @property
     def delivered(self) -> int:
-        relay = self._current.relay
-        return relay.delivered if relay else 0
+        return self._current.delivered

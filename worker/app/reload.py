@@ -7,20 +7,16 @@ loops, which hold messages, stay as they are. So no message is given back, and n
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import structlog
 
 from worker.app import make_relay, say_what_nobody_delivers
 from worker.app.current import Current
 from worker.errors import Misconfigured, Unavailable
-from worker.health import Health
+from worker.health import SETTINGS, Health
 from worker.log import configure_logging
 from worker.settings import Settings
 from worker.store import Store
-
-if TYPE_CHECKING:
-    from worker.relay import Relay
 
 LIVE = frozenset({"log", "notify", "policy", "slack", "sns", "suppression"})
 """Sections that can change at any time; the others are what connections and threads are made of."""
@@ -47,19 +43,27 @@ def reload(
         after = _in_force(before, wanted)
         changed, kept = list(_differences(before, after)), list(_differences(after, wanted))
         afresh = any(getattr(after, name) != getattr(before, name) for name in _OF_THE_RELAY)
+        policy = after.as_policy()
         relay = make_relay(after, store, health) if afresh else current.relay
-    except Misconfigured as error:
+    except Exception as error:  # a reload that breaks must not end who works
+        if not isinstance(error, Misconfigured):
+            log.exception("settings.failed")
         log.error("settings.refused", error=str(error), hint="those of before are in force")  # noqa: TRY400 a trace says nothing
+        health.trouble(SETTINGS, f"refused, those of before are in force: {error}")
         return "the settings that were to be reloaded are wrong, those of before are in force"
     configure_logging(after.log.level, json=after.log.as_json)
-    current.settings, current.policy = after, after.as_policy()
+    current.settings, current.policy = after, policy
     if afresh:
-        _replace_relay(current, relay, stopping)
+        current.replace(relay, stopping)
         threading.Thread(target=_say_what_nobody_delivers, args=(after, store), daemon=True).start()
     log.info("settings.reloaded", changed=changed)
-    if kept:
-        log.warning("settings.need_restart", settings=kept, hint=_RESTART)
-    return f"restart to use {', '.join(kept)}" if kept else ""
+    if not kept:
+        health.well(SETTINGS)
+        return ""
+    log.warning("settings.need_restart", settings=kept, hint=_RESTART)
+    left = f"restart to use {', '.join(kept)}"
+    health.trouble(SETTINGS, left)
+    return left
 
 
 def _in_force(before: Settings, wanted: Settings) -> Settings:
@@ -73,15 +77,6 @@ def _differences(one: Settings, other: Settings) -> Iterator[str]:
         for key in type(ours).model_fields:
             if getattr(ours, key) != getattr(theirs, key):
                 yield f"{section}.{key}"
-
-
-def _replace_relay(current: Current, relay: "Relay | None", stopping: threading.Event) -> None:
-    """What the one has begun it finishes; the rest is in the outbox, for the other."""
-    old, current.relay = current.relay, relay
-    if old and not old.finish(stopping):
-        current.retired.append(old)
-    if relay:
-        relay.start()
 
 
 def _say_what_nobody_delivers(settings: Settings, store: Store) -> None:

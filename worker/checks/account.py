@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from worker.checks.commands import set_suppression
 from worker.checks.facts import Absent, Away, Blank, Unseen
 from worker.checks.findings import Check, Finding
 
@@ -18,12 +19,12 @@ def judge_account(
 ) -> list[Finding]:
     """Judge the account; `removes`: `suppression.remove` is set."""
     match account:
-        case Unseen(action):
-            return [ACCOUNT.unseen(f"suppression and standing: {action} is not permitted")]
-        case Absent(said) | Away(said):
+        case Unseen() | Away() as why:
+            return [ACCOUNT.blind("suppression and standing", why)]
+        case Absent(said):
             return [ACCOUNT.wrong(f"SES in {region}: {said}", "see that SES can be reached")]
     reasons = account.get("SuppressionAttributes", {}).get("SuppressedReasons", [])
-    faults = [*_standing(account, region), *_suppression(reasons, removes=removes)]
+    faults = [*_standing(account, region), *_suppression(reasons, region, removes=removes)]
     return faults or [ACCOUNT.ok(f"suppresses after {' and '.join(reasons) or 'nothing'}")]
 
 
@@ -38,12 +39,9 @@ def _standing(account: Mapping[str, Any], region: str) -> Iterator[Finding]:
         yield ACCOUNT.note(f"the account is in SES's sandbox in {region}")
 
 
-def _suppression(reasons: list[str], *, removes: bool) -> Iterator[Finding]:
+def _suppression(reasons: list[str], region: str, *, removes: bool) -> Iterator[Finding]:
     if missing := [reason for reason in _REASONS if reason not in reasons]:
         said = f"the account's suppression list takes no {' and '.join(missing)}"
         if removes:
             said += ": suppression.remove has little or nothing to take off it"
-        wanted = " ".join(_REASONS)
-        yield ACCOUNT.note(
-            said, f"aws sesv2 put-account-suppression-attributes --suppressed-reasons {wanted}"
-        )
+        yield ACCOUNT.note(said, set_suppression(region, _REASONS))

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 from collections.abc import Iterator, Sequence
 
 from worker.checks.commands import provision
-from worker.checks.facts import QueueFacts, read_arn
+from worker.checks.facts import QueueFacts, account_in_arn
 from worker.checks.findings import Check, Finding
 from worker.checks.statements import (
     Caller,
@@ -14,9 +14,8 @@ from worker.checks.statements import (
     Verdict,
     judge,
     read_policy,
-    sources,
-    strangers,
 )
+from worker.checks.strangers import Reach, sources, strangers
 
 POLICY = Check("queue policy")
 SNS = "sns.amazonaws.com"
@@ -42,14 +41,17 @@ def judge_policy(queue: QueueFacts, topics: Sequence[str]) -> list[Finding]:
 
 
 def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> Iterator[Finding]:
-    found = read_arn(topic)
-    caller = Caller(service=SNS, account=found.account if found else "", arn=topic)
-    match judge(statements, caller, SEND):
+    caller = Caller(service=SNS, account=account_in_arn(topic), arn=topic)
+    match judge(statements, caller, SEND, queue.arn):
         case Verdict.NO:
             said = (
                 f"the policy of {queue.name} does not let {topic} in: what it delivers is refused"
             )
-            yield POLICY.wrong(said, provision(queue.name, topic))
+            elsewhere = (
+                "add to the queue's policy: Allow sns.amazonaws.com sqs:SendMessage, "
+                f"with ArnEquals aws:SourceArn {topic}"
+            )
+            yield POLICY.wrong(said, provision(queue.arn, topic, elsewhere=elsewhere))
         case Verdict.DENIED:
             said = f"a Deny in the policy of {queue.name} refuses what {topic} delivers"
             yield POLICY.wrong(said, "take that statement out of the queue's policy")
@@ -61,11 +63,14 @@ def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> It
 def _about_strangers(
     queue: QueueFacts, statements: Sequence[Statement], topics: Sequence[str]
 ) -> Iterator[Finding]:
-    own = read_arn(queue.arn)
-    for who in strangers(statements, SEND, own.account if own else "-", topics):
-        said = f"the policy of {queue.name} also lets in {who}: who may send may forge bounces"
+    own = account_in_arn(queue.arn) or "-"
+    for one in strangers(statements, SEND, own, topics, queue.arn):
+        said = f"the policy of {queue.name} also lets in {one.who}: who may send may forge bounces"
         mend = "take it out of the queue's policy"
-        if who.startswith("arn:"):
-            yield POLICY.note(said, f"{mend}, or add it to sns.topic_arns")
-        else:
-            yield POLICY.wrong(said, f"{mend}; narrow it with aws:SourceArn")
+        match one.reach:
+            case Reach.ONE:
+                yield POLICY.note(said, f"{mend}, or add it to sns.topic_arns")
+            case Reach.MANY:
+                yield POLICY.wrong(said, f"{mend}; narrow it with aws:SourceArn")
+            case Reach.UNKNOWN:
+                yield POLICY.unseen(said, "see whom they leave over")

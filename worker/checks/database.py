@@ -16,11 +16,17 @@ def judge_database(
     *,
     newer: bool,
     makes_itself: bool,
+    hindrance: tuple[str, str] | None = None,
 ) -> Finding:
-    """Judge the schema; `makes_itself`: the first start makes it where there is none."""
+    """Judge the schema; `makes_itself`: the first start makes it where there is none.
+
+    `hindrance`: why it cannot be written, and what mends that.
+    """
     if newer:
         said = f"{place}: schema {revision}, newer than this program"
         return DATABASE.wrong(said, "install the newer program again, or restore an older backup")
+    if hindrance:
+        return DATABASE.wrong(f"{place}: cannot be written: {hindrance[0]}", hindrance[1])
     if revision is None and makes_itself:
         return DATABASE.note(f"{place}: nothing there yet; the first start makes it", _UPGRADE)
     if revision is None:

@@ -16,6 +16,7 @@ from worker.checks.findings import Check, Finding
 from worker.checks.queue import days
 
 DEAD_LETTERS = Check("dead letters")
+_BY_HAND = "make a dead-letter queue, and name it in the queue's RedrivePolicy"
 FEWEST_RECEIVES = 5
 """The worker's own: below it a message is moved before the worker has given it up, and why is not
 on it. An outage costs a message one receive."""
@@ -89,7 +90,7 @@ def judge_dead_letters(
 
 
 def _no_redrive(queue: QueueFacts, topic: str, dead_letter_url: str | None) -> Finding:
-    mend = provision(queue.name, topic)
+    mend = provision(queue.arn, topic, elsewhere=_BY_HAND)
     if dead_letter_url is None:
         said = f"{queue.name} has no dead-letter queue: what kills a worker comes back for ever"
         return DEAD_LETTERS.wrong(said, mend)
@@ -97,7 +98,9 @@ def _no_redrive(queue: QueueFacts, topic: str, dead_letter_url: str | None) -> F
         f"{queue.name} has no redrive policy: the worker sends to queue.dead_letter_url, but what "
         "kills a worker comes back for ever"
     )
-    return DEAD_LETTERS.wrong(said, f"{mend} --dead-letter-queue {dead_letter_url.split('/')[-1]}")
+    name = dead_letter_url.rpartition("/")[2]
+    mend = provision(queue.arn, topic, elsewhere=_BY_HAND, dead_letter_queue=name)
+    return DEAD_LETTERS.wrong(said, mend)
 
 
 def _policy_faults(
@@ -123,11 +126,9 @@ def _queue_faults(
     match dead:
         case None | Absent():
             said = f"the dead-letter queue {named} does not exist"
-            yield DEAD_LETTERS.wrong(said, provision(queue.name, topic))
-        case Unseen(action):
-            yield DEAD_LETTERS.unseen(f"{named}: {action} is not permitted")
-        case Away(error):
-            yield DEAD_LETTERS.wrong(f"{named}: {error}", "see that SQS can be reached")
+            yield DEAD_LETTERS.wrong(said, provision(queue.arn, topic, elsewhere=_BY_HAND))
+        case Unseen() | Away() as why:
+            yield DEAD_LETTERS.blind(named, why)
         case QueueFacts():
             yield from _keeping(queue, dead, region)
             if not _is_allowed(dead, queue.arn):

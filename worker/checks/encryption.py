@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from worker.checks.commands import cancel_key_deletion, enable_key
 from worker.checks.facts import Absent, Away, Blank, KeyFacts, Unseen
 from worker.checks.findings import Check, Finding
 from worker.checks.statements import Caller, Verdict, judge, read_policy
@@ -21,7 +22,7 @@ class Encrypted(Struct, frozen=True):
     what: str
     """Such as `the queue ses-feedback`."""
     caller: Caller
-    key: KeyFacts | Unseen | None
+    key: KeyFacts | Unseen | Away | None
     """None: no key of KMS."""
     mend: str = ""
     """What encrypts it, where nothing does."""
@@ -34,14 +35,16 @@ def judge_encryption(*those: Encrypted) -> list[Finding]:
         ENCRYPTION.note(f"{one.what} is not encrypted", one.mend) for one in those if one.mend
     ]
     if faults:
-        return faults
-    keys = [f"{one.what}: {one.key.id}" for one in those if isinstance(one.key, KeyFacts)]
+        return list(dict.fromkeys(faults))
+    keys = dict.fromkeys(
+        f"{one.what}: {one.key.id}" for one in those if isinstance(one.key, KeyFacts)
+    )
     return [ENCRYPTION.ok(", ".join(keys) if keys else "no key of KMS is in the way")]
 
 
-def _faults(one: Encrypted, key: KeyFacts | Unseen) -> Iterator[Finding]:
-    if isinstance(key, Unseen):
-        yield ENCRYPTION.unseen(f"{one.what}: whether a key of KMS encrypts it; {key}")
+def _faults(one: Encrypted, key: KeyFacts | Unseen | Away) -> Iterator[Finding]:
+    if isinstance(key, Unseen | Away):
+        yield ENCRYPTION.blind(f"{one.what}: whether a key of KMS encrypts it", key)
         return
     service = one.caller.service
     if key.id.endswith(("alias/aws/sqs", "alias/aws/sns")) or _is_awss(key.metadata):
@@ -50,9 +53,10 @@ def _faults(one: Encrypted, key: KeyFacts | Unseen) -> Iterator[Finding]:
         return
     yield from _state(one, key)
     match key.policy:
-        case Unseen(action):
-            said = f"{one.what}: whether {service} may use {key.id} is in its policy; {action}"
-            yield ENCRYPTION.unseen(f"{said} is not permitted")
+        case Unseen() | Away() as why:
+            yield ENCRYPTION.blind(f"{one.what}: whether {service} may use {key.id}", why)
+        case Absent(said) if not isinstance(key.metadata, Absent):
+            yield ENCRYPTION.wrong(f"{one.what}: {key.id}: {said}", "choose another key")
         case str() as policy:
             yield from _policy(one, key.id, policy)
 
@@ -63,14 +67,25 @@ def _is_awss(metadata: Mapping[str, object] | Blank) -> bool:
 
 def _state(one: Encrypted, key: KeyFacts) -> Iterator[Finding]:
     match key.metadata:
-        case Unseen(action):
-            said = f"{one.what}: whether {key.id} is enabled; {action} is not permitted"
-            yield ENCRYPTION.unseen(said)
-        case Absent(said) | Away(said):
+        case Unseen() | Away() as why:
+            yield ENCRYPTION.blind(f"{one.what}: whether {key.id} is enabled", why)
+        case Absent(said):
             yield ENCRYPTION.wrong(f"{one.what}: {key.id}: {said}", "choose another key")
         case metadata if (state := metadata.get("KeyState", "Enabled")) != "Enabled":
-            mend = f"aws kms enable-key --key-id {key.id}"
+            # EnableKey and CancelKeyDeletion take no alias.
+            mend = _revive(str(state), str(metadata.get("Arn", key.id)))
             yield ENCRYPTION.wrong(f"{one.what}: {key.id} is {state}", mend)
+
+
+def _revive(state: str, key: str) -> str:
+    match state:
+        case "Disabled":
+            return enable_key(key)
+        case "PendingDeletion":
+            return f"{cancel_key_deletion(key)} && {enable_key(key)}"
+        case "PendingImport":
+            return "import the key's material again, or choose another key"
+    return "see why in KMS, or choose another key"
 
 
 def _policy(one: Encrypted, key: str, policy: str) -> Iterator[Finding]:
@@ -83,7 +98,8 @@ def _policy(one: Encrypted, key: str, policy: str) -> Iterator[Finding]:
         said = f"{one.what}: the policy of {key} does not let {one.caller.service} use it"
         mend = (
             f"add to the key's policy: Allow {one.caller.service} "
-            "kms:GenerateDataKey* and kms:Decrypt"
+            "kms:GenerateDataKey* and kms:Decrypt, "
+            f"with StringEquals aws:SourceAccount {one.caller.account}"
         )
         yield ENCRYPTION.wrong(said, mend)
     elif Verdict.PERHAPS in verdicts:

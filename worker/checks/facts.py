@@ -101,7 +101,9 @@ class FeedbackFacts(Struct, frozen=True, kw_only=True):
     identities: tuple[IdentityFacts, ...] | Blank
     destinations: tuple[DestinationFacts, ...] | Blank
     wanted: tuple[str, ...] = ()
-    """Identities and configuration sets that the operator named."""
+    """Identities that the operator named."""
+    wanted_sets: tuple[str, ...] = ()
+    """Configuration sets that he named."""
     unlooked: tuple[str, ...] = ()
     """What there was too much of to look at all."""
 
@@ -129,3 +131,15 @@ def read_arn(text: str) -> Arn | None:
     """Take it apart; None where it is none."""
     parts = text.split(":", 5)
     return Arn(*parts[1:]) if len(parts) == 6 and parts[0] == "arn" else None
+
+
+def region_in_arn(text: str) -> str:
+    """The region; empty where it is no ARN, or has none."""
+    found = read_arn(text)
+    return found.region if found else ""
+
+
+def account_in_arn(text: str) -> str:
+    """The account; likewise."""
+    found = read_arn(text)
+    return found.account if found else ""

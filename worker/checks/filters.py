@@ -9,11 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _KINDS = {"Bounce": "bounces", "Complaint": "complaints"}
-_SHAPES = ("notificationType", "eventType")
+NOTIFICATION, EVENT = "notificationType", "eventType"
+"""The key that tells what it is: in identities' notifications, in event destinations' events."""
+_SHAPES = (NOTIFICATION, EVENT)
 
 
-def judge_filter(text: str, scope: str) -> Sequence[str] | None:
-    """Tell which kinds of feedback are held back; None: the policy says more than is read here."""
+def judge_filter(text: str, scope: str, shapes: Sequence[str] = ()) -> Sequence[str] | None:
+    """Tell which kinds of feedback are held back; None: the policy says more than is read here.
+
+    `shapes` are those that SES sends, `NOTIFICATION` or `EVENT`: each must pass. Where it is not
+    known which it sends, a policy that lets only one pass is not judged.
+    """
     try:
         policy = json.loads(text)
     except ValueError:
@@ -22,12 +28,12 @@ def judge_filter(text: str, scope: str) -> Sequence[str] | None:
         return None
     lost = []
     for kind, named in _KINDS.items():
-        sent = [{shape: kind} for shape in _SHAPES] if scope == "MessageBody" else [{}]
-        verdicts = [_passes(policy, message) for message in sent]
-        if True not in verdicts:
-            if None in verdicts:
-                return None
+        sent = [{shape: kind} for shape in shapes or _SHAPES] if scope == "MessageBody" else [{}]
+        verdicts = {_passes(policy, message) for message in sent}
+        if False in verdicts and (shapes or verdicts == {False}):
             lost.append(named)
+        elif verdicts != {True}:
+            return None
     return lost
 
 

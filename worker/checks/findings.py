@@ -1,9 +1,13 @@
 """What a check says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+
+from worker.checks.facts import Away, Unseen
+
+MOST_NAMED = 5
 
 
 class Status(StrEnum):
@@ -14,7 +18,7 @@ class Status(StrEnum):
     """Worth knowing; the path works."""
     WRONG = "wrong"
     UNSEEN = "unseen"
-    """We lack the permission to look, so nothing is said about it."""
+    """We could not look, for want of a permission or of an answer: nothing is said about it."""
     SKIPPED = "skipped"
     """It hangs on something that is wrong, or could not be seen."""
 
@@ -53,12 +57,24 @@ class Check:
         """We may not look."""
         return self._finding(Status.UNSEEN, said, mend)
 
+    def blind(self, what: str, why: Unseen | Away) -> Finding:
+        """We could not look, and say why."""
+        if isinstance(why, Away):
+            return self.unseen(f"{what}: could not be asked: {why.error}", "try again later")
+        return self.unseen(f"{what}: {why.action} is not permitted")
+
     def skipped(self, said: str) -> Finding:
         """Another finding has to be mended first."""
         return self._finding(Status.SKIPPED, said)
 
     def _finding(self, status: Status, said: str, mend: str = "") -> Finding:
         return Finding(check=self.name, status=status, said=said, mend=mend)
+
+
+def some(names: Sequence[str]) -> str:
+    """Name the first of them, and say how many more there are."""
+    listed, more = ", ".join(names[:MOST_NAMED]), len(names) - MOST_NAMED
+    return f"{listed} and {more:,} more" if more > 0 else listed
 
 
 def is_well(findings: Iterable[Finding]) -> bool:

@@ -4,10 +4,17 @@ https://docs.aws.amazon.com/ses/latest/dg/configure-sns-notifications.html and
 https://docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from worker.checks.admission import SEND, SNS
-from worker.checks.commands import provision, set_subscription
+from worker.checks.commands import (
+    create_topic,
+    get_subscription,
+    provision,
+    set_subscription,
+    subscribe,
+)
 from worker.checks.facts import (
     Absent,
     Away,
@@ -16,10 +23,11 @@ from worker.checks.facts import (
     SubscriptionFacts,
     TopicFacts,
     Unseen,
+    account_in_arn,
     read_arn,
 )
 from worker.checks.filters import judge_filter
-from worker.checks.findings import Check, Finding
+from worker.checks.findings import Check, Finding, some
 from worker.checks.statements import Caller, Verdict, judge, read_policy
 
 TOPIC, SUBSCRIPTION = Check("topic"), Check("subscription")
@@ -27,59 +35,67 @@ SES = "ses.amazonaws.com"
 PUBLISH = "sns:Publish"
 
 
-def judge_topic(arn: str, topic: TopicFacts | Blank, queue: QueueFacts) -> list[Finding]:
-    """Judge a topic: that it is there, and that SES may publish to it."""
+def judge_topic(
+    arn: str, topic: TopicFacts | Blank, queue: QueueFacts, senders: Sequence[str] = ()
+) -> list[Finding]:
+    """Judge a topic: that it is there, and that SES may publish to it.
+
+    `senders` are the ARNs of the identities and configuration sets that do; where none is known,
+    it is SES of the topic's account.
+    """
     match topic:
         case Absent():
-            return [TOPIC.wrong(f"{arn}: there is no such topic", provision(queue.name, arn))]
-        case Unseen(action):
-            return [TOPIC.unseen(f"{arn}: {action} is not permitted")]
-        case Away(error):
-            return [TOPIC.wrong(f"{arn}: {error}", "see that SNS can be reached")]
+            return [TOPIC.wrong(f"{arn}: there is no such topic", create_topic(queue.arn, arn))]
+        case Unseen() | Away() as why:
+            return [TOPIC.blind(arn, why)]
     if arn.endswith(".fifo"):
         said = f"{arn}: SES publishes to standard topics only"
-        return [TOPIC.wrong(said, provision(queue.name))]
-    return [_publishing(arn, topic, queue)]
+        return [TOPIC.wrong(said, provision(queue.arn, arn.removesuffix(".fifo")))]
+    return [_publishing(arn, topic, queue, senders)]
 
 
 def judge_subscriptions(
     topic: str,
     subscriptions: Sequence[SubscriptionFacts] | Blank,
     queue: QueueFacts,
-    dead: QueueFacts | None,
+    dead: Mapping[str, QueueFacts | Blank],
     *,
     wants_topics: bool,
+    shapes: Sequence[str] = (),
 ) -> list[Finding]:
     """Judge what of a topic ends in the queue.
 
-    `dead` is the dead-letter queue, if it could be seen; `wants_topics`: `sns.topic_arns` is set.
+    `dead` are the queues that were looked at, by ARN, for what SNS cannot deliver; `wants_topics`:
+    `sns.topic_arns` is set; `shapes`: what SES sends to the topic, as `judge_filter` has it.
     """
     match subscriptions:
         case Absent():
             return [SUBSCRIPTION.skipped(f"{topic} does not exist")]
-        case Unseen(action):
-            return [SUBSCRIPTION.unseen(f"of {topic}: {action} is not permitted")]
-        case Away(error):
-            return [SUBSCRIPTION.wrong(f"of {topic}: {error}", "see that SNS can be reached")]
+        case Unseen() | Away() as why:
+            return [SUBSCRIPTION.blind(f"of {topic}", why)]
     if not subscriptions:
         said = f"{topic} has no subscription that ends in {queue.arn}: nothing arrives"
-        return [SUBSCRIPTION.wrong(said, provision(queue.name, topic))]
+        return [SUBSCRIPTION.wrong(said, subscribe(queue.arn, topic))]
     return [
         finding
         for one in subscriptions
-        for finding in _judge(topic, one, queue, dead, wants_topics=wants_topics)
+        for finding in _judge(topic, one, queue, dead, wants_topics=wants_topics, shapes=shapes)
     ]
 
 
-def is_redriven(
-    subscriptions: Sequence[SubscriptionFacts] | Blank, dead: QueueFacts | None
-) -> bool:
-    """Tell whether SNS puts what it cannot deliver into the dead-letter queue."""
+def redrives(subscriptions: Sequence[SubscriptionFacts] | Blank) -> list[str]:
+    """The ARNs of the queues that SNS puts into what it cannot deliver."""
     seen = subscriptions if isinstance(subscriptions, Sequence) else ()
-    return dead is not None and any(
-        isinstance(one.attributes, Mapping) and dead.arn in one.attributes.get("RedrivePolicy", "")
-        for one in seen
-    )
+    found = (redrive_of(one.attributes) for one in seen if isinstance(one.attributes, Mapping))
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def redrive_of(attributes: Mapping[str, str]) -> str:
+    """The ARN in a subscription's redrive policy; empty where it has none."""
+    try:
+        return str(json.loads(attributes.get("RedrivePolicy") or "{}")["deadLetterTargetArn"])
+    except (ValueError, TypeError, KeyError):
+        return ""
 
 
 def judge_no_topic(queue: QueueFacts) -> Finding:
@@ -88,43 +104,59 @@ def judge_no_topic(queue: QueueFacts) -> Finding:
     return SUBSCRIPTION.wrong(said, provision(queue.name))
 
 
-def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts) -> Finding:
+def judge_unlisted(blank: Blank) -> Finding:
+    """Say that topics which only their subscriptions tell of are not known."""
+    match blank:
+        case Unseen() | Away() as why:
+            return SUBSCRIPTION.blind("of topics that nobody names", why)
+        case Absent(said):
+            return SUBSCRIPTION.wrong(f"SNS: {said}", "see that SNS can be reached")
+
+
+def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts, senders: Sequence[str]) -> Finding:
     statements = read_policy(topic.attributes.get("Policy", ""))
-    own = read_arn(queue.arn)
-    caller = Caller(service=SES, account=own.account if own else "")
-    verdict = Verdict.PERHAPS if statements is None else judge(statements, caller, PUBLISH)
-    match verdict:
-        case Verdict.YES:
-            return TOPIC.ok(f"{arn}: SES may publish to it")
-        case Verdict.NO:
-            said = f"{arn}: its policy does not let SES publish; SES drops a topic that it may not"
-            return TOPIC.wrong(said, provision(queue.name, arn))
-        case Verdict.DENIED:
-            said = f"{arn}: a Deny in its policy keeps SES out"
-            return TOPIC.wrong(said, "take that statement out of the topic's policy")
-    return TOPIC.unseen(f"{arn}: whether SES may publish depends on what is not judged here")
+    if statements is None:
+        return TOPIC.unseen(f"{arn}: its policy cannot be read")
+    verdicts: dict[Verdict, list[str]] = {}
+    for sender in senders or [""]:
+        caller = Caller(service=SES, account=account_in_arn(sender or arn), arn=sender)
+        found = read_arn(sender)
+        name = found.name if found else "SES"
+        verdicts.setdefault(judge(statements, caller, PUBLISH, arn), []).append(name)
+    if kept := verdicts.get(Verdict.DENIED):
+        said = f"{arn}: a Deny in its policy keeps out {some(kept)}"
+        return TOPIC.wrong(said, "take that statement out of the topic's policy")
+    if kept := verdicts.get(Verdict.NO):
+        said = f"{arn}: its policy does not let SES publish for {some(kept)}"
+        if kept == ["SES"]:
+            said = f"{arn}: its policy does not let SES publish"
+        elsewhere = f"let ses.amazonaws.com sns:Publish in the policy of {arn}"
+        mend = provision(queue.arn, arn, elsewhere=elsewhere)
+        return TOPIC.wrong(f"{said}; SES drops a topic that it may not", mend)
+    if Verdict.PERHAPS in verdicts:
+        return TOPIC.unseen(f"{arn}: whether SES may publish depends on what is not judged here")
+    return TOPIC.ok(f"{arn}: SES may publish to it")
 
 
 def _judge(
     topic: str,
     one: SubscriptionFacts,
     queue: QueueFacts,
-    dead: QueueFacts | None,
+    dead: Mapping[str, QueueFacts | Blank],
     *,
     wants_topics: bool,
+    shapes: Sequence[str],
 ) -> Iterator[Finding]:
     match one.attributes:
         case Absent():
-            yield SUBSCRIPTION.wrong(f"of {topic}: {one.arn}", provision(queue.name, topic))
-        case Unseen(action):
-            said = f"{one.arn}: there; raw delivery, filter and redrive not seen: {action}"
-            yield SUBSCRIPTION.unseen(f"{said} is not permitted")
-        case Away(error):
-            yield SUBSCRIPTION.wrong(f"{one.arn}: {error}", "see that SNS can be reached")
+            yield SUBSCRIPTION.wrong(f"of {topic}: {one.arn}", subscribe(queue.arn, topic))
+        case Unseen() | Away() as why:
+            yield SUBSCRIPTION.blind(f"{one.arn}: there; raw delivery, filter and redrive", why)
         case attributes:
-            faults = [*_faults(topic, one.arn, attributes, wants_topics=wants_topics)]
-            if lost := _lost(topic, attributes, dead):
-                faults.append(SUBSCRIPTION.note(f"{one.arn}: {lost}", provision(queue.name, topic)))
+            faults = [
+                *_faults(topic, one.arn, attributes, wants_topics=wants_topics, shapes=shapes),
+                *_lost(topic, one.arn, attributes, queue, dead),
+            ]
             yield from faults or [SUBSCRIPTION.ok(_shown(one.arn, attributes))]
 
 
@@ -134,6 +166,7 @@ def _faults(
     attributes: Mapping[str, str],
     *,
     wants_topics: bool,
+    shapes: Sequence[str],
 ) -> Iterator[Finding]:
     if attributes.get("PendingConfirmation") == "true" or not read_arn(arn):
         said = f"the subscription of {topic} waits for its confirmation: nothing arrives"
@@ -147,33 +180,47 @@ def _faults(
             f"{arn} delivers raw, without an envelope that names the topic: sns.topic_arns refuses"
         )
         yield SUBSCRIPTION.wrong(said, set_subscription(arn, "RawMessageDelivery", "false"))
+    scope = attributes.get("FilterPolicyScope", "")
     if text := attributes.get("FilterPolicy", ""):
-        yield from _filtered(arn, judge_filter(text, attributes.get("FilterPolicyScope", "")))
+        yield from _filtered(arn, judge_filter(text, scope, shapes))
 
 
-def _lost(topic: str, attributes: Mapping[str, str], dead: QueueFacts | None) -> str | None:
-    """Say that SNS loses what it cannot deliver: a queue that is gone, or refuses."""
-    redrive = attributes.get("RedrivePolicy", "")
+def _lost(
+    topic: str,
+    arn: str,
+    attributes: Mapping[str, str],
+    queue: QueueFacts,
+    dead: Mapping[str, QueueFacts | Blank],
+) -> Iterator[Finding]:
+    """Say that SNS loses what it cannot deliver: no queue for it, one that is gone, or refuses."""
     if attributes.get("PendingConfirmation") == "true":
-        return None
-    if not redrive:
-        return "what SNS cannot deliver is lost, for it has no dead-letter queue of its own"
-    found = read_arn(topic)
-    caller = Caller(service=SNS, account=found.account if found else "", arn=topic)
-    if dead is None or dead.arn not in redrive:  # a queue that we do not look at
-        return None
-    statements = read_policy(dead.text("Policy"))
-    if statements is None or judge(statements, caller, SEND) not in {Verdict.NO, Verdict.DENIED}:
-        return None
-    return f"what SNS cannot deliver is lost, for the policy of {dead.name} does not let it in"
+        return
+    target, why = redrive_of(attributes), ""
+    match dead.get(target):
+        case _ if not target:
+            why = "it has no dead-letter queue of its own"
+        case None:
+            said = f"{arn}: what SNS cannot deliver goes to {target}, which was not looked at"
+            yield SUBSCRIPTION.unseen(said)
+        case Absent():
+            why = f"{target} does not exist"
+        case Unseen() | Away() as blank:
+            yield SUBSCRIPTION.blind(f"{arn}: what SNS cannot deliver goes to {target}", blank)
+        case QueueFacts() as letters:
+            statements = read_policy(letters.text("Policy"))
+            caller = Caller(service=SNS, account=account_in_arn(topic), arn=topic)
+            verdict = judge(statements, caller, SEND, target) if statements is not None else None
+            if verdict in {Verdict.NO, Verdict.DENIED}:
+                why = f"the policy of {letters.name} does not let it in"
+    if why:
+        said = f"{arn}: what SNS cannot deliver is lost, for {why}"
+        yield SUBSCRIPTION.note(said, provision(queue.name, topic))
 
 
 def _filtered(arn: str, lost: Sequence[str] | None) -> Iterator[Finding]:
     if lost is None:
         said = f"{arn} has a filter policy that is not judged here: see that bounces pass"
-        yield SUBSCRIPTION.note(
-            said, f"aws sns get-subscription-attributes --subscription-arn {arn}"
-        )
+        yield SUBSCRIPTION.note(said, get_subscription(arn))
     elif lost:
         said = f"the filter policy of {arn} holds back {' and '.join(lost)}"
         yield SUBSCRIPTION.wrong(said, set_subscription(arn, "FilterPolicy", "{}"))

@@ -2,19 +2,23 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import PAGE, json_option, screen, with_settings
+from worker.cli.common import PAGE, json_option, screen, settings_file, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from worker.checks.findings import Finding
     from worker.settings import Settings
 
 _COLOURS = {"ok": "green", "note": "cyan", "wrong": "red", "unseen": "yellow", "skipped": "yellow"}
+_CHECK_WIDTH, _STATUS_WIDTH = 12, 7
+"""Of the longest, `queue policy` and `skipped`."""
 
 
 @click.command(context_settings=PAGE)
@@ -64,12 +68,26 @@ def check(
     from worker.checks.findings import is_well
 
     wishes = Wishes(identities, configuration_sets, send)
-    findings = list(look(settings, wishes))
+    found = map(_with_config, look(settings, wishes))
+    # Where services are silent it takes a minute: on a terminal each row as it comes.
+    as_it_comes = sys.stdout.isatty() and not as_json
+    findings = list(_shown(found) if as_it_comes else found)
     if as_json:
         click.echo(json.dumps(_as_json(findings)))
     else:
-        _show(findings)
+        if not as_it_comes:
+            _show(findings)
+        _show_mends(findings)
     sys.exit(Exit.DONE if is_well(findings) else Exit.FAILED)
+
+
+def _with_config(finding: "Finding") -> "Finding":
+    from msgspec.structs import replace
+
+    from worker.checks.commands import with_config
+
+    file = settings_file()
+    return replace(finding, mend=with_config(finding.mend, str(file))) if file else finding
 
 
 def _as_json(findings: Sequence["Finding"]) -> dict[str, object]:
@@ -86,18 +104,42 @@ def _as_json(findings: Sequence["Finding"]) -> dict[str, object]:
 
 def _show(findings: Sequence["Finding"]) -> None:
     from rich.table import Table
-    from rich.text import Text
-
-    from worker.masking import printable
 
     table = Table()
     table.add_column("check", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("what was looked at", overflow="fold")
     for finding in findings:
-        status = Text(finding.status, style=_COLOURS[finding.status])
-        table.add_row(finding.check, status, Text(printable(finding.said)))
+        table.add_row(*_cells(finding))
     screen().print(table)
+
+
+def _shown(findings: Iterable["Finding"]) -> Iterator["Finding"]:
+    from rich.table import Table
+
+    out = screen()
+    for finding in findings:
+        row = Table.grid(padding=(0, 2, 0, 0))
+        row.add_column(width=_CHECK_WIDTH)
+        row.add_column(width=_STATUS_WIDTH)
+        row.add_column(overflow="fold")
+        row.add_row(*_cells(finding))
+        out.print(row)
+        yield finding
+
+
+def _cells(finding: "Finding") -> "tuple[str, Text, Text]":
+    from rich.text import Text
+
+    from worker.masking import printable
+
+    status = Text(finding.status, style=_COLOURS[finding.status])
+    return finding.check, status, Text(printable(finding.said))
+
+
+def _show_mends(findings: Iterable["Finding"]) -> None:
+    from worker.masking import printable
+
     # Below, where no line is broken: it is to be pasted into a shell.
     for finding in findings:
         if finding.mend:

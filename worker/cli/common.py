@@ -24,7 +24,7 @@ CONFIG_HELP = (
     "The settings file; else $SES_WORKER_CONFIG, else /etc/ses-worker/worker.toml if it is there."
 )
 
-_READ = "ses-worker.read-settings"
+_READ, _FILE = "ses-worker.read-settings", "ses-worker.settings-file"
 
 Options = ParamSpec("Options")
 
@@ -54,6 +54,7 @@ def with_settings(
             read = partial(load_settings, os.environ, cast("Path | None", file))
             settings = read()
             click.get_current_context().meta[_READ] = read
+            click.get_current_context().meta[_FILE] = file
             configure_logging(settings.log.level, json=settings.log.as_json)
             command(settings, *args, **options)
 
@@ -68,6 +69,11 @@ def read_again() -> "Settings":
 
     """
     return cast("Settings", click.get_current_context().meta[_READ]())
+
+
+def settings_file() -> "Path | None":
+    """Tell which settings file the command was given by option."""
+    return cast("Path | None", click.get_current_context().meta[_FILE])
 
 
 @contextmanager
@@ -103,6 +109,22 @@ def plain(row: Mapping[str, Any]) -> dict[str, Any]:
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in row.items()
     }
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as `1 letter`, `1,200 letters`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def require_terminal(*, yes: bool) -> None:
+    """Refuse to begin what has to be asked about where nobody can answer.
+
+    Raises:
+        UsageError: there is no terminal, and no `--yes`.
+
+    """
+    if not (yes or sys.stdin.isatty()):
+        raise click.UsageError("there is no terminal to ask on: say --yes")
 
 
 def screen() -> "Console":

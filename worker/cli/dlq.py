@@ -7,23 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import PAGE, json_option, say, with_settings
+from worker.cli.chosen import ids_option, reason_option, wanted_by
+from worker.cli.common import PAGE, counted, json_option, require_terminal, say, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from worker.letters import Wanted
     from worker.settings import Settings
 
 NOT_BY_SQS = "SQS moves all or nothing: no --reason, --message-id, --limit, --dry-run with --by-sqs"
-
-_reason_option = click.option(
-    "--reason", "reasons", multiple=True, metavar="REASON",
-    help="Only letters with this reason, as `dlq list` shows it; may be repeated.",
-)  # fmt: skip
-_ids_option = click.option(
-    "--message-id", "ids", multiple=True, metavar="ID",
-    help="Only the letter with this id; may be repeated.",
-)  # fmt: skip
 
 
 @click.group(context_settings=PAGE)
@@ -41,14 +32,15 @@ def dlq() -> None:
 
 
 @dlq.command("list", context_settings=PAGE)
-@_reason_option
+@reason_option
 @json_option
 @with_settings
 def list_(settings: "Settings", reasons: tuple[str, ...], as_json: bool) -> None:
     """Group dead letters by place and reason, with their ages and a masked sample each.
 
     Looking hides the letters of a dead-letter queue from others, for a minute at most; they are
-    given back at the end. Of more than 10,000, or after 30 s, what was seen is a sample.
+    given back at the end. Of more than 10,000, or after 30 s, what was seen is a sample. Where not
+    all were seen, since others hold some or there are too many, it leaves with 4.
 
     \b
     Example:
@@ -59,12 +51,14 @@ def list_(settings: "Settings", reasons: tuple[str, ...], as_json: bool) -> None
     from worker.dead_letters.listing import look
 
     with Progress("look", "letters", wanted=not as_json) as progress:
-        looked = look(settings, _wanted(reasons), progress.update)
+        looked = look(settings, wanted_by(reasons), progress.update)
     if as_json:
         click.echo(json.dumps(shown.groups_as_json(looked)))
     else:
         shown.show_groups(looked)
     _tell_troubles(looked.troubles, interrupted=looked.interrupted)
+    if shown.unseen(looked):
+        sys.exit(Exit.REMAIN)
 
 
 @dlq.command(context_settings=PAGE)
@@ -74,29 +68,32 @@ def list_(settings: "Settings", reasons: tuple[str, ...], as_json: bool) -> None
 def show(settings: "Settings", message_id: str, as_json: bool) -> None:
     """Show one letter whole: why it lies here, how it would be read today, its body.
 
+    MESSAGE_ID is that of `dlq list`, or that under which the log and Slack told of the message.
+
     \b
     Example:
       ses-worker dlq show 0f8f1ad2-5d6c-4f3c-9a53-2f0f5f0d7c11
     """
-    from worker.cli import letters as shown
+    from worker.cli.letter import letter_as_json, show_letter
+    from worker.cli.letters import not_found
     from worker.dead_letters.listing import find
     from worker.errors import Refused
 
     looked = find(settings, message_id)
     if looked.letter is None:
         _tell_troubles(looked.troubles, interrupted=looked.interrupted)
-        raise Refused(shown.not_found(looked, message_id))
+        raise Refused(not_found(looked, message_id))
     topics = settings.as_policy().topics
-    fields = shown.letter_as_json(looked.letter, looked.retention, topics)
+    fields = letter_as_json(looked, looked.letter, topics)
     if as_json:
         click.echo(json.dumps(fields))
     else:
-        shown.show_letter(fields)
+        show_letter(fields)
 
 
 @dlq.command(context_settings=PAGE)
-@_reason_option
-@_ids_option
+@reason_option
+@ids_option
 @click.option(
     "--limit", type=click.IntRange(min=1), show_default="no limit", help="Stop after so many."
 )
@@ -128,7 +125,10 @@ def replay(
     changes nothing, and effects that are done are not done again.
 
     With --to-queue letters are sent back to the queue instead, for whoever works on it; those that
-    came from another queue only if they are named by their ids.
+    came from another queue only if they are named by their ids. That goes for both places; with
+    --by-sqs the letters in quarantine are sent first, and SQS moves the others.
+
+    A dry run leaves with 0 if it has seen all that is meant, with 4 if not.
 
     \b
     Example:
@@ -136,9 +136,10 @@ def replay(
     """
     from worker.cli import replayed as shown
     from worker.cli.progress import Progress
+    from worker.cli.remarks import remarks
     from worker.dead_letters import replaying
 
-    wanted = _wanted(reasons, ids)
+    wanted = wanted_by(reasons, ids)
     if by_sqs and not to_queue:
         raise click.UsageError("--by-sqs goes with --to-queue")
     if by_sqs and not (wanted.everything and limit is None and not dry_run):
@@ -152,7 +153,7 @@ def replay(
         click.echo(json.dumps(shown.figures(replayed, plan)))
     else:
         shown.show(replayed, plan)
-    for sentence in shown.remarks(replayed, plan):
+    for sentence in remarks(replayed, plan):
         say(sentence)
     if replayed.failure:
         say(replayed.failure)
@@ -160,8 +161,8 @@ def replay(
 
 
 @dlq.command(context_settings=PAGE)
-@_reason_option
-@_ids_option
+@reason_option
+@ids_option
 @click.option("--all", "every", is_flag=True, show_default="off", help="All of them.")
 @click.option("--yes", is_flag=True, show_default="off", help="Do not ask.")
 @json_option
@@ -182,38 +183,34 @@ def delete(
       ses-worker dlq delete --reason foreign_topic --yes
     """
     from worker.cli.progress import Progress
-    from worker.cli.replayed import exit_status, missing, remaining
+    from worker.cli.remarks import missing, question, remaining
+    from worker.cli.replayed import exit_status
     from worker.dead_letters.deleting import Deletion
 
-    wanted = _wanted(reasons, ids)
-    if every != wanted.everything:
+    wanted = wanted_by(reasons, ids)
+    if every and not wanted.everything:
+        raise click.UsageError("--all, or some by --reason and --message-id: not both")
+    if not every and wanted.everything:
         raise click.UsageError("name letters by --reason or --message-id, or all with --all")
-    if not (yes or sys.stdin.isatty()):
-        raise click.UsageError("there is no terminal to ask on: say --yes")
+    require_terminal(yes=yes)
     deletion = Deletion(settings, wanted)
     known = None
     if not yes:
         with Progress("look", "letters", wanted=not as_json) as progress:
             known = deletion.look(lambda seen: progress.update(seen, seen))
     if known:
-        click.confirm(f"Delete {len(known):,} letters for good?", abort=True, err=True)
+        click.confirm(question(deletion, known), abort=True, err=True)
     if known is None or known:
         with Progress("delete", "letters", wanted=not as_json) as progress:
             deletion.delete(known, lambda seen: progress.update(seen, seen))
     account, failure = deletion.account, deletion.failure
-    figures = {"deleted": account.deleted, "remaining": account.remaining}
-    click.echo(json.dumps(figures) if as_json else f"{account.deleted:,} letters deleted")
-    for sentence in (*missing(account), *remaining(account)):
+    figures = {"deleted": account.deleted, "remaining": account.still_there}
+    click.echo(json.dumps(figures) if as_json else f"{counted(account.deleted, 'letter')} deleted")
+    for sentence in (*missing(account), *remaining(account, failure)):
         say(sentence)
     if failure:
         say(failure)
     sys.exit(exit_status(account, failure))
-
-
-def _wanted(reasons: tuple[str, ...], ids: tuple[str, ...] = ()) -> "Wanted":
-    from worker.letters import Wanted
-
-    return Wanted(reasons=frozenset(reasons), message_ids=frozenset(ids))
 
 
 def _tell_troubles(troubles: Sequence[Exception], *, interrupted: bool) -> None:

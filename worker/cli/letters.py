@@ -1,15 +1,11 @@
-"""Dead letters on paper: groups of them, and one of them whole."""
+"""Dead letters on paper: groups of them, and what of them was not seen."""
 
-import base64
-from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from worker.cli.common import plain, screen
-from worker.dead_letters.groups import AGES, OLDER, Group, read
-from worker.letters import Letter, Where
+from worker.cli.advice import next_step
+from worker.cli.common import counted, plain, screen
+from worker.dead_letters.groups import AGES, OLDER, Group
 from worker.masking import printable
 
 if TYPE_CHECKING:
@@ -23,7 +19,6 @@ NO_QUEUE = (
 )
 _AGES = ("< 1 h", "< 1 day", "< 4 days", "older")
 _COUNTS = ("count", *_AGES)
-_PLACES = {Where.DEAD_LETTER_QUEUE: "queue", Where.QUARANTINE: "quarantine"}
 
 
 def groups_as_json(looked: "Looked") -> dict[str, Any]:
@@ -31,7 +26,7 @@ def groups_as_json(looked: "Looked") -> dict[str, Any]:
     queue = {
         "name": looked.queue,
         "looked_at": looked.seen,
-        "about": looked.about,
+        "about": looked.about if looked.is_readable else None,
         "retention_days": looked.retention.total_seconds() / 86_400 if looked.retention else None,
     }
     return {
@@ -49,65 +44,27 @@ def show_groups(looked: "Looked") -> None:
 
     console = screen()
     wide = console.width >= WIDE
-    table = Table(caption=None if looked.groups else "no dead letters")
+    table = Table(caption=None if looked.groups else _none(looked))
     columns = ["where", "reason", "count", *(_AGES if wide else ()), "oldest"]
     columns += ["newest"] if wide else []
     for name in (*columns, "SQS deletes it"):
         table.add_column(name, no_wrap=True, justify="right" if name in _COUNTS else "left")
     for group in looked.groups:
         counts = [f"{count:,}" if count else "" for count in group.ages.values()]
-        cells = [_PLACES[group.where], printable(group.reason), f"{group.count:,}"]
+        where = group.where.value
+        # 80 columns have no room for the whole word.
+        cells = [
+            where if wide else where.removeprefix("dead_letter_"),
+            printable(group.reason),
+            f"{group.count:,}",
+        ]
         cells += [*(counts if wide else ()), _moment(group.oldest, wide=wide)]
         cells += [_moment(group.newest, wide=wide)] if wide else []
-        gone_at = _gone_at(group.kept_since, looked.retention)
-        table.add_row(*map(Text, [*cells, _moment(gone_at, wide=wide)]))
+        deleted_at = gone_at(group.kept_since, looked.retention)
+        table.add_row(*map(Text, [*cells, _moment(deleted_at, wide=wide)]))
     console.print(table)
     for line in _below(looked):
         console.print(Text(line), soft_wrap=True)
-
-
-def letter_as_json(
-    letter: Letter, retention: timedelta | None, topics: Collection[str]
-) -> dict[str, Any]:
-    """What `show --json` prints."""
-    found = read(letter, topics)
-    return plain({
-        "where": letter.where.value,
-        "message_id": letter.message_id,
-        "reason": letter.reason,
-        "error": letter.error,
-        "first_seen": letter.first_seen,
-        "deleted_by_sqs_at": _gone_at(letter.kept_since, retention),
-        "source_queue": letter.source,
-        "worker_version": letter.worker_version,
-        "receive_count": letter.received.receive_count,
-        "attributes": {name: _shown(value) for name, value in letter.received.attributes.items()},
-        "reads_as": {
-            "kind": found.kind,
-            "type": found.type,
-            "recipients": list(found.recipients),
-            "reason": found.reason,
-            "detail": found.detail,
-        },
-        "body": letter.received.body,
-    })  # fmt: skip
-
-
-def show_letter(fields: dict[str, Any]) -> None:
-    """Show it whole, for it is the operator's own terminal; but nothing in it shall do anything."""
-    found, body = fields.pop("reads_as"), fields.pop("body")
-    attributes: Mapping[str, Any] = fields.pop("attributes")
-    for name, value in fields.items():
-        _line(name, value)
-    for name, value in attributes.items():
-        _line(f"attribute {name}", value)
-    said = f"{found['reason']}: {found['detail']}" if found["reason"] else found["type"]
-    _line("reads as", " ".join(filter(None, (found["kind"], said))))
-    for recipient in found["recipients"]:
-        _line("recipient", recipient)
-    click.echo()
-    for line in body.split("\n"):
-        click.echo(printable(line.removesuffix("\r")))
 
 
 def not_found(looked: "Looked", message_id: str) -> str:
@@ -115,36 +72,77 @@ def not_found(looked: "Looked", message_id: str) -> str:
     said = f"no dead letter {message_id}: "
     if looked.no_queue:
         return said + NO_QUEUE
+    if looked.troubles:
+        return said + "nor could all places be looked into"
     hidden = looked.about - looked.seen
-    said += f"looked at {looked.seen:,} letters in {looked.queue} and at the table quarantine"
+    seen = counted(looked.seen, "letter")
+    said += f"looked at {seen} in {looked.queue} and at the table quarantine"
     if hidden > 0:
-        said += f"; others hold {hidden:,} letters at this moment, look again in a minute"
+        held = counted(hidden, "letter")
+        said += f"; others hold {held} at this moment, look again in a minute"
     return said
 
 
 def _below(looked: "Looked") -> list[str]:
     """Samples, which would burst the table; and what was not seen."""
     lines = [
-        f"{printable(one.reason)}, such as {printable(one.sample_id)}: {one.sample}"
+        f"{printable(one.reason)}, such as {printable(_sample_id(one))}: {one.sample}"
         for one in looked.groups
     ]
+    reasons = sorted({one.reason for one in looked.groups})
+    lines += [f"{reason}, what to do: {step}" for reason in reasons if (step := next_step(reason))]
     if looked.no_queue:
         lines.append(NO_QUEUE)
-    if looked.queue and _is_complete(looked):
-        lines.append(f"{looked.queue}: {looked.seen:,} letters")
-    elif looked.queue:
+    if looked.queue and not looked.is_readable:
+        lines.append(f"{looked.queue}: could not be looked into")
+    elif looked.queue and unseen(looked):
         lines.append(
-            f"{looked.queue}: looked at {looked.seen:,} of about {looked.about:,} letters; "
-            "the others were left, or are held by somebody at this moment"
+            f"{looked.queue}: looked at {looked.seen:,} of about "
+            f"{counted(looked.about, 'letter')}; the others {_why_unseen(looked)}"
         )
-    lines.append(f"quarantine: {looked.in_quarantine:,} letters")
+    elif looked.queue:
+        lines.append(f"{looked.queue}: {counted(looked.seen, 'letter')}")
+    lines.append(f"quarantine: {counted(looked.in_quarantine, 'letter')}")
     if looked.groups:
         lines.append("times are UTC; one of them whole: ses-worker dlq show MESSAGE_ID")
     return lines
 
 
+def _none(looked: "Looked") -> str:
+    """Say that there are none only where that is known."""
+    missed, none = unseen(looked), "no dead letters"
+    if looked.wanted.reasons:
+        named = " or ".join(sorted(map(printable, looked.wanted.reasons)))
+        none = f"no letter has the reason {named}"
+        if missed and looked.seen:
+            return f"{none}, of {looked.seen:,} seen; {missed:,} more {_why_unseen(looked)}"
+    if missed:
+        return f"none seen of about {looked.about:,}: they {_why_unseen(looked)}"
+    return "none seen" if looked.troubles or looked.interrupted else none
+
+
+def unseen(looked: "Looked") -> int:
+    """How many letters of the queue did not come by."""
+    return max(0, looked.about - looked.seen)
+
+
+def _why_unseen(looked: "Looked") -> str:
+    if looked.interrupted or looked.troubles:
+        return "were left"
+    if looked.is_sample:
+        return "were left: what was seen is a sample"
+    return "are held by others at this moment: look again in a minute"
+
+
+def _sample_id(group: Group) -> str:
+    """Its id, and by which log and Slack know it where that is another."""
+    if group.sample_original_id in {"", group.sample_id}:
+        return group.sample_id
+    return f"{group.sample_id} (logged as {group.sample_original_id})"
+
+
 def _is_complete(looked: "Looked") -> bool:
-    return not looked.troubles and not looked.interrupted and looked.seen >= looked.about
+    return not (looked.troubles or looked.interrupted or unseen(looked))
 
 
 def _group(group: Group, retention: timedelta | None) -> dict[str, Any]:
@@ -155,19 +153,18 @@ def _group(group: Group, retention: timedelta | None) -> dict[str, Any]:
         "ages": {name: group.ages[name] for name in (*AGES, OLDER)},
         "oldest": group.oldest,
         "newest": group.newest,
-        "deleted_by_sqs_at": _gone_at(group.kept_since, retention),
-        "sample": {"message_id": group.sample_id, "says": group.sample},
+        "deleted_by_sqs_at": gone_at(group.kept_since, retention),
+        "sample": {
+            "message_id": group.sample_id,
+            "original_message_id": group.sample_original_id or None,
+            "says": group.sample,
+        },
     })  # fmt: skip
 
 
-def _gone_at(kept_since: datetime | None, retention: timedelta | None) -> datetime | None:
-    """SQS counts the retention from when a message was first sent, to whatever queue."""
+def gone_at(kept_since: datetime | None, retention: timedelta | None) -> datetime | None:
+    """When SQS deletes it: it counts from when a message was first sent, to whatever queue."""
     return kept_since + retention if kept_since and retention else None
-
-
-def _shown(attribute: Mapping[str, Any]) -> str:
-    value = attribute.get("StringValue", attribute.get("BinaryValue", ""))
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 def _moment(moment: datetime | None, *, wide: bool) -> str:
@@ -175,8 +172,3 @@ def _moment(moment: datetime | None, *, wide: bool) -> str:
     if moment is None:
         return ""
     return f"{moment:%Y-%m-%d %H:%M}" if wide else f"{moment:%Y-%m-%d}"
-
-
-def _line(name: str, value: object) -> None:
-    label = printable(name).replace("_", " ") + ":"
-    click.echo(f"{label:<19} {printable('' if value is None else str(value))}".rstrip())

@@ -23,6 +23,11 @@ MOST_BYTES = 1_000_000
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 not listened to: asked
 """Where to ask one that listens to everybody."""
 
+_HINTS: dict[type[OSError], str] = {
+    FileNotFoundError: "no worker runs",
+    PermissionError: "ask as the worker's user, or as one of its group",
+}
+
 
 class Said(Struct, frozen=True):
     """What is read of an answer."""
@@ -39,8 +44,8 @@ class Life(Struct, frozen=True, kw_only=True):
     """How a worker is."""
 
     status: str
-    """`ready`; `alive`: not ready, for reasons; `late`: a loop hangs; `stale`: its file is old;
-    `silent`: nobody is there, or nobody answers."""
+    """`ready`; `alive`: not ready, for reasons; `late`: a loop hangs; `stale`: its file is old,
+    or of a time to come; `silent`: nobody is there, nobody answers, or we may not read."""
     reasons: list[str]
     asked: str
     """Which file or address."""
@@ -65,7 +70,7 @@ def live(settings: "Settings", *, as_json: bool) -> int:
 def look(settings: "Settings") -> Life:
     """Read the health file if there is one, else ask where the worker listens."""
     path, listen = settings.health.file, settings.http.address
-    if path and (path.exists() or not listen):
+    if path and not (listen and _is_absent(path)):
         return _read(path)
     if listen and listen.port:
         return _ask(_ANY.get(listen.host, listen.host), listen.port)
@@ -76,17 +81,32 @@ def look(settings: "Settings") -> Life:
     )
 
 
+def _is_absent(path: Path) -> bool:
+    # Not Path.exists, which raises where the directory is closed to us.
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _read(path: Path) -> Life:
     try:
         with path.open("rb") as file:
             said = _understood(file.read(MOST_BYTES))
     except OSError as error:
-        return Life(status="silent", reasons=[f"{error.strerror}: no worker runs"], asked=str(path))
+        hint = _HINTS.get(type(error), "it cannot be read")
+        return Life(status="silent", reasons=[f"{error.strerror}: {hint}"], asked=str(path))
     except msgspec.DecodeError as error:
         return Life(status="stale", reasons=[f"no health file: {error}"], asked=str(path))
     age = time.time() - (said.written_unix or 0)
     if age > STALE_SECONDS:
         reason = f"written {age:.0f} s ago; every {STALE_SECONDS / 3:.0f} s is usual"
+        return Life(status="stale", reasons=[reason], asked=str(path))
+    if age < -STALE_SECONDS:
+        reason = "written at a time to come: the clock was set back, and its age cannot be told"
         return Life(status="stale", reasons=[reason], asked=str(path))
     return _judged(said, str(path))
 

@@ -2,18 +2,25 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from worker.cli.common import PAGE, json_option, plain, screen, with_settings
+from worker.cli.common import (
+    PAGE,
+    counted,
+    json_option,
+    plain,
+    require_terminal,
+    say,
+    with_settings,
+)
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
     from worker.settings import Settings
-    from worker.store.outbox_list import Trouble, Wanted
+    from worker.store.outbox_list import Wanted
 
 STATES = ("waiting", "claimed", "delivered", "parked", "discarded")
 KINDS = (
@@ -64,6 +71,7 @@ def list_(
     import msgspec
 
     from worker.app import open_existing_store
+    from worker.cli import effects as shown
     from worker.store.outbox_list import count_effects, list_effects, troubles
 
     store, wanted = open_existing_store(settings), _wanted(states=states, kind=kind)
@@ -73,13 +81,13 @@ def list_(
         click.echo(
             json.dumps({
                 "total": sum(counts.values()),
-                "effects": [_effect(row) for row in rows],
+                "effects": [shown.as_json(row) for row in rows],
                 "troubles": [plain(msgspec.structs.asdict(one)) for one in resting],
             })
         )  # fmt: skip
         return
-    _show(rows, counts)
-    _show_troubles(resting)
+    shown.show(rows, counts)
+    shown.show_troubles(resting)
 
 
 @outbox.command(context_settings=PAGE)
@@ -98,11 +106,15 @@ def retry(
       ses-worker outbox retry --parked --kind bounce_notice
     """
     from worker.app import open_existing_store
+    from worker.cli import effects as shown
     from worker.store.outbox_list import retry_effects, troubles
 
     wanted, store = _meant(ids, parked, waiting, kind), open_existing_store(settings)
+    missed = shown.missed(store, wanted)
     count = retry_effects(store, wanted)
-    _told(count, "to be tried again", ids, troubles(store) if count else ())
+    click.echo(f"{count:,} to be tried again")
+    shown.show_troubles(troubles(store) if count else ())
+    _leave(wanted, count, missed)
 
 
 @outbox.command(context_settings=PAGE)
@@ -125,32 +137,28 @@ def discard(
       ses-worker outbox discard 17 18 --yes
     """
     from worker.app import open_existing_store
+    from worker.cli import effects as shown
     from worker.store.outbox_list import count_effects, discard_effects
 
-    store, wanted = open_existing_store(settings), _meant(ids, parked, waiting, kind)
+    wanted = _meant(ids, parked, waiting, kind)
+    require_terminal(yes=yes)
+    store = open_existing_store(settings)
+    missed = shown.missed(store, wanted)
     count = sum(count_effects(store, wanted).values())
     if count and not yes:
-        click.confirm(f"Discard {count:,} effects?", abort=True)
-    _told(discard_effects(store, wanted), "discarded", ids)
+        click.confirm(f"Discard {counted(count, 'effect')}?", abort=True, err=True)
+    count = discard_effects(store, wanted)
+    click.echo(f"{count:,} discarded")
+    _leave(wanted, count, missed)
 
 
-def _next_look(at: datetime) -> str:
-    """When, or by whom: that it is past says that no worker runs."""
-    return f"{at:%H:%M:%S} UTC" if at > datetime.now(UTC) else "by the next run or drain"
-
-
-def _show_troubles(resting: Sequence["Trouble"]) -> None:
-    for one in resting:
-        click.echo(f"{one.name} takes nothing: {one.why}; next look {_next_look(one.again_at)}")
-
-
-def _told(count: int, what: str, ids: Sequence[int], resting: Sequence["Trouble"] = ()) -> None:
-    click.echo(f"{count:,} {what}")
-    _show_troubles(resting)
-    if missed := len(set(ids)) - count:
-        those = f"{missed:,} of them are" if count or missed > 1 else f"#{ids[0]} is"
-        hint = "outbox list --state delivered --state discarded shows what is done"
-        click.echo(f"ses-worker: {those} done, being delivered, or not there: {hint}", err=True)
+def _leave(wanted: "Wanted", count: int, missed: Sequence[str]) -> None:
+    """Fail where an effect was named by its id and nothing was done to it."""
+    for sentence in missed:
+        say(sentence)
+    if taken := max(0, len(set(wanted.ids)) - count - len(missed)):
+        say(f"{counted(taken, 'effect')} went out meanwhile")
+    if missed or taken:
         sys.exit(Exit.FAILED)
 
 
@@ -171,36 +179,3 @@ def _wanted(
 
     chosen = EffectKind(kind) if kind else None
     return Wanted(ids=ids, states=[State(state) for state in states], kind=chosen)
-
-
-def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The summary is JSON already."""
-    return plain(row) | {"summary": json.loads(row["summary"])}
-
-
-def _show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], int]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from worker.masking import harmless
-
-    said = ", ".join(f"{count:,} {kind} {state}" for (kind, state), count in counts.items())
-    if len(rows) < (total := sum(counts.values())):
-        said += f"; the newest {len(rows):,} of {total:,} are shown (--limit)"
-    table = Table(caption=said or "no effects")
-    for name in ("id", "kind", "state", "tries", "due (UTC)", "what", "last error or result"):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        summary = json.loads(row["summary"])
-        what = " ".join(filter(None, (summary.get("sort"), summary.get("sample"))))
-        open_ = row["state"] in {"waiting", "claimed"}
-        table.add_row(
-            str(row["id"]),
-            row["kind"],
-            row["state"],
-            str(row["attempts"]),
-            f"{row['due_at']:%Y-%m-%d %H:%M:%S}" if open_ else "",
-            Text(harmless(what)),
-            Text(harmless(row["last_error"] or row["result"] or "")),
-        )
-    screen().print(table)

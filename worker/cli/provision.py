@@ -9,6 +9,8 @@ import click
 
 from worker.cli.common import PAGE, json_option, say, with_settings
 from worker.cli.exits import Exit
+from worker.errors import WorkerError
+from worker.masking import printable
 
 if TYPE_CHECKING:
     from worker.provisioning.doing import Provision
@@ -28,7 +30,10 @@ class _Name(click.ParamType[str]):
 
 
 @click.command(context_settings=PAGE)
-@click.option("--topic", type=_Name(), default="ses-feedback", help="The SNS topic.")
+@click.option(
+    "--topic", type=_Name(), show_default="the one of sns.topic_arns, else ses-feedback",
+    help="The SNS topic.",
+)  # fmt: skip
 @click.option(
     "--queue", type=_Name(), show_default="queue.url's, else ses-feedback", help="The SQS queue."
 )
@@ -54,7 +59,7 @@ class _Name(click.ParamType[str]):
 def provision(
     settings: "Settings",
     *,
-    topic: str,
+    topic: str | None,
     queue: str | None,
     dead_letter_queue: str | None,
     kms_key: str | None,
@@ -76,7 +81,7 @@ def provision(
     from worker.provisioning.doing import Provision, Wishes
 
     wishes = Wishes(
-        topic=topic,
+        topic=topic or "",
         queue=queue or "",
         dead_letter_queue=dead_letter_queue or "",
         key=kms_key or "",
@@ -85,20 +90,45 @@ def provision(
     )
     provision = Provision(settings, wishes)
     plan = provision.plan()
+    run = _Run(dry_run=dry_run)
     for step in plan.steps:
-        if not dry_run:
-            provision.carry_out(step)
+        if not run.take(provision, step):
+            break
         if not as_json:
-            click.echo(f"{'would ' if dry_run else ''}{step.said}")
+            click.echo(printable(f"{'would ' if dry_run else ''}{step.said}"))
             if dry_run:
                 click.echo(_call(step))
     if as_json:
-        click.echo(json.dumps(_as_json(provision, plan, dry_run=dry_run)))
+        click.echo(json.dumps(_as_json(provision, plan, run)))
     else:
-        _show(provision, plan)
+        _show(provision, plan, run)
     for undone in plan.undone:
         say(f"not done: {undone}")
-    sys.exit(Exit.FAILED if plan.undone else Exit.DONE)
+    if run.failed:
+        say(f"failed: {run.failed.said}: {run.error}; when that is mended, the same again goes on")
+    sys.exit(Exit.FAILED if plan.undone or run.failed else Exit.DONE)
+
+
+class _Run:
+    """How far a run has come."""
+
+    def __init__(self, *, dry_run: bool) -> None:
+        self.dry_run = dry_run
+        self.done: list[Step] = []
+        self.failed: Step | None = None
+        self.error = ""
+
+    def take(self, provision: "Provision", step: "Step") -> bool:
+        """Do a step, unless the run is dry; tell whether the next may follow."""
+        if self.dry_run:
+            return True
+        try:
+            provision.carry_out(step)
+        except WorkerError as error:
+            self.failed, self.error = step, str(error)
+            return False
+        self.done.append(step)
+        return True
 
 
 def _call(step: "Step") -> str:
@@ -108,26 +138,31 @@ def _call(step: "Step") -> str:
     for name, value in (queue | dict(step.arguments)).items():
         inner = value.items() if isinstance(value, dict) else [("", value)]
         lines += [f"    {name}{f'.{key}' if key else ''} = {one}" for key, one in inner]
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)
 
 
-def _as_json(provision: "Provision", plan: "Plan", *, dry_run: bool) -> dict[str, Any]:
+def _as_json(provision: "Provision", plan: "Plan", run: _Run) -> dict[str, Any]:
     import msgspec
 
+    failed = run.failed and {"step": msgspec.to_builtins(run.failed), "error": run.error}
     return {
-        "dry_run": dry_run,
+        "dry_run": run.dry_run,
         "steps": [msgspec.to_builtins(step) for step in plan.steps],
+        "done": [msgspec.to_builtins(step) for step in run.done],
+        "failed": failed,
         "left": plan.left,
         "undone": plan.undone,
         "settings": provision.settings(),
     }
 
 
-def _show(provision: "Provision", plan: "Plan") -> None:
+def _show(provision: "Provision", plan: "Plan", run: _Run) -> None:
     if not plan.steps:
         click.echo("nothing to do")
     for left in plan.left:
-        click.echo(f"left alone: {left}")
+        click.echo(printable(f"left alone: {left}"))
+    if run.failed:
+        return  # what is half there needs no settings yet
     click.echo("\n# The settings, for /etc/ses-worker/worker.toml")
     for section, values in provision.settings().items():
         click.echo(f"[{section}]")

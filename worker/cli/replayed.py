@@ -1,15 +1,14 @@
 """What a replay came to, on paper."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.cli.common import screen
 from worker.cli.exits import Exit
-from worker.cli.letters import NO_QUEUE
 from worker.masking import harmless
 
 if TYPE_CHECKING:
-    from worker.dead_letters.account import Account
+    from worker.dead_letters.account import Account, Foretold
     from worker.dead_letters.replaying import Plan, Replayed
 
 MOST_FORETOLD = 50
@@ -21,8 +20,9 @@ def figures(replayed: "Replayed", plan: "Plan") -> dict[str, Any]:
     account, effects = replayed.account, replayed.effects
     found = {
         **account.tally.as_dict(),
+        "looked_at": account.seen,
         "sent": account.sent,
-        "remaining": account.remaining,
+        "remaining": account.still_there,
         "effects_delivered": effects.delivered,
         "effects_waiting": effects.waiting,
         "effects_parked": effects.parked,
@@ -34,32 +34,42 @@ def figures(replayed: "Replayed", plan: "Plan") -> dict[str, Any]:
         ],
     }
     if plan.dry_run:
-        found["letters"] = [
-            {
-                "message_id": one.letter.message_id,
-                "where": one.letter.where.value,
-                "outcome": one.outcome.value,
-                "reason": one.reason,
-                "detail": harmless(one.error),
-            }
-            for one in account.foretold
-        ]
+        found["letters"] = [_letter(one) for one in account.foretold]
+    else:
+        found["letters_that_stayed"] = [_letter(one) for one in account.named]
     return found
 
 
+def _letter(one: "Foretold") -> dict[str, Any]:
+    return {
+        "message_id": one.letter.message_id,
+        "original_message_id": one.letter.original_id or None,
+        "where": one.letter.where.value,
+        "outcome": one.outcome,
+        "reason": one.reason,
+        "detail": harmless(one.error),
+    }
+
+
 def show(replayed: "Replayed", plan: "Plan") -> None:
-    """Show the figures as a table; before them, of a dry run, what would become of each letter."""
+    """Show the figures as a table, and before them letters: foretold ones, or those that stayed."""
     from rich.table import Table
 
-    if plan.dry_run and replayed.account.foretold:
-        _show_foretold(replayed.account)
+    account = replayed.account
+    if plan.dry_run and account.foretold:
+        _show_letters(account.foretold, "would be", "--json has them all")
+    elif account.named:
+        count = account.stayed.total()
+        _show_letters(account.named, "stayed as", "a dry run has them all", count)
     would = "would be replayed" if plan.dry_run else "replayed"
     table = Table(title=f"{would} in {replayed.elapsed_seconds:.1f} s", min_width=30)
     table.add_column("letters")
     table.add_column("count", justify="right")
     found = figures(replayed, plan)
-    for name in (*replayed.account.tally.as_dict(), "sent", "remaining"):
-        table.add_row(name, f"{found[name]:,}")
+    outcomes = () if plan.to_queue else account.tally.as_dict()
+    for name in (*outcomes, *(("looked_at", "sent") if plan.to_queue else ()), "remaining"):
+        count = found[name]
+        table.add_row(name.replace("_at", " at"), "unknown" if count is None else f"{count:,}")
     effects = {name: found[f"effects_{name}"] for name in ("delivered", "waiting", "parked")}
     if any(effects.values()):
         table.add_section()
@@ -68,84 +78,36 @@ def show(replayed: "Replayed", plan: "Plan") -> None:
     screen().print(table)
 
 
-def remarks(replayed: "Replayed", plan: "Plan") -> Iterator[str]:
-    """What else there is to be said, a sentence each."""
-    account = replayed.account
-    stay = "would stay" if plan.dry_run else "stay where they are"
-    for (outcome, reason), count in sorted(account.stayed.items()):
-        yield f"{count:,} {stay}: {outcome}, {reason}"
-    for code, count in sorted(account.refused.items()):
-        yield f"{count:,} stay where they are: the queue refuses them ({code})"
-    for name, count in sorted(account.strangers.items()):
-        yield (
-            f"{count:,} came from the queue {name} and stay; "
-            "name them with --message-id to send them here all the same"
-        )
-    if account.newcomers:
-        yield f"{account.newcomers:,} came since this began, and stay"
-    yield from missing(account)
-    yield from remaining(account)
-    if account.no_queue:
-        yield NO_QUEUE
-    elif _sqs_might_have_done_it(account, plan):
-        yield "SQS can move a whole dead-letter queue by itself, and faster: add --by-sqs"
-
-
-def remaining(account: "Account") -> Iterator[str]:
-    """Say what is there still, and why."""
-    if account.undeleted:
-        yield (
-            f"{account.undeleted:,} remain though they are done with: SQS did not delete them, or "
-            "too late; replayed again they are duplicates"
-        )
-    if others := account.remaining - account.undeleted:
-        yield (
-            f"{others:,} remain: left at a limit or a signal, or held by others, "
-            "who may be looking at them"
-        )
-
-
-def missing(account: "Account") -> Iterator[str]:
-    """Say what was asked for and is not there."""
-    for message_id in sorted(account.missing_ids):
-        yield f"no letter {message_id} came by"
-    for reason in sorted(account.unmet_reasons):
-        yield f"no letter has the reason {reason}; `ses-worker dlq list` says which there are"
-
-
-def _sqs_might_have_done_it(account: "Account", plan: "Plan") -> bool:
-    """Tell whether to recommend it: SQS would send other queues' letters here, too."""
-    all_sent = plan.to_queue and not plan.by_sqs and plan.wanted.everything
-    return bool(all_sent and account.sent and not account.strangers)
-
-
 def status(replayed: "Replayed", plan: "Plan") -> Exit:
-    """How a replay leaves; a dry run has done all it was to do."""
+    """How a replay leaves; a dry run that has seen all has done what it was to do."""
     found = exit_status(replayed.account, replayed.failure)
-    return Exit.DONE if plan.dry_run and found is not Exit.FAILED else found
+    return Exit.DONE if plan.dry_run and found is Exit.SET_ASIDE else found
 
 
 def exit_status(account: "Account", failure: BaseException | None) -> Exit:
-    """FAILED before REMAIN before SET_ASIDE; an id that is not there is a failure."""
-    if failure or (account.missing_ids and not account.remaining):
+    """FAILED before REMAIN before SET_ASIDE; that what was named is not there is a failure."""
+    unmet = account.missing_ids or account.unmet_reasons
+    if failure or (unmet and not account.remaining):
         return Exit.FAILED
     if account.remaining:
         return Exit.REMAIN
     return Exit.SET_ASIDE if account.stayed else Exit.DONE
 
 
-def _show_foretold(account: "Account") -> None:
+def _show_letters(
+    letters: Sequence["Foretold"], verb: str, hint: str, count: int | None = None
+) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = account.foretold[:MOST_FORETOLD]
-    more = len(account.foretold) - len(shown)
-    table = Table(caption=f"and {more:,} more; --json has them all" if more else None)
-    for name in ("message id", "where", "would be", "why"):
+    shown = letters[:MOST_FORETOLD]
+    more = (len(letters) if count is None else count) - len(shown)
+    table = Table(caption=f"and {more:,} more; {hint}" if more else None)
+    for name in ("message id", "where", verb, "why"):
         table.add_column(name, overflow="fold")
     for one in shown:
         why = ": ".join(filter(None, (one.reason, one.error)))
         where = one.letter.where.value
-        cells = (one.letter.message_id, where, one.outcome.value, harmless(why))
+        cells = (one.letter.message_id, where, one.outcome, harmless(why))
         table.add_row(*map(Text, cells))
     screen().print(table)

@@ -1,7 +1,10 @@
 """`ses-worker run`."""
 
+import signal
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +14,19 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 
+def _with_hangups_held_back(command: Callable[..., None]) -> Callable[..., None]:
+    """Keep a SIGHUP that comes too early until `signals.caught` takes it; else it would end us."""
+
+    @wraps(command)
+    def wrapper(*arguments: Any, **options: Any) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        command(*arguments, **options)
+
+    return wrapper
+
+
 @click.command(context_settings=PAGE)
+@_with_hangups_held_back
 @with_settings
 def run(settings: "Settings") -> None:
     """Work until stopped: long-poll the queue and keep the user records.

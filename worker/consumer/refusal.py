@@ -5,10 +5,12 @@ nothing is received until a delete succeeds.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
 
+from worker.aws import AwsRefused
 from worker.consumer.leases import Leases
 from worker.consumer.pace import Pace
 from worker.errors import Refused, Stopped, Unavailable
@@ -18,6 +20,8 @@ from worker.queue import Queue, tens
 from worker.retries import unless_over, while_away
 
 SOON_SECONDS = 1.0
+REPEAT_SECONDS = 600.0
+"""How long nothing is said again of dead letters that are refused alike."""
 
 log = structlog.get_logger()
 
@@ -40,6 +44,7 @@ class Refusal:
         self._pause = unless_over(stopping)
         self._give_up = give_up
         self._told: set[str] = set()
+        self._said_at: dict[str, float] = {}
         self._again = while_away(self._pause, lambda _, __: None)  # the first time was told
 
     def wait_out(
@@ -77,6 +82,20 @@ class Refusal:
             self._told.add(call)
             event = "queue.refuses" if isinstance(why, Refused) else "queue.unavailable"
             log.error(event, call=call, error=str(why))
+
+    def say_seldom(self, received: Received, why: Refused) -> None:
+        """Say that a dead letter is refused; of the same sort once a while, for many may follow."""
+        sort = why.code if isinstance(why, AwsRefused) else str(why)
+        now = time.monotonic()
+        if now - self._said_at.get(sort, -REPEAT_SECONDS) >= REPEAT_SECONDS:
+            self._said_at[sort] = now
+            log.warning(
+                "dead_letter.refused",
+                message_id=received.message_id,
+                error=str(why),
+                hint="it is kept in the table quarantine, and so are others that are refused: "
+                "`ses-worker dlq list` shows them",
+            )
 
     def forget(self, call: str) -> None:
         """It has succeeded."""

@@ -188,7 +188,7 @@ class Settler:
         try:
             self._queue.send_dead_letter(received, why)
         except Refused as refused:
-            log.info("dead_letter.refused", message_id=received.message_id, error=str(refused))
+            self._refusal.say_seldom(received, refused)
             with self._books.transaction() as transaction:
                 transaction.quarantine(self._queue.url, received, why)
             return "quarantine"

@@ -29,11 +29,6 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """Why it stays, if it does."""
     error: str = ""
 
-    def without_body(self) -> "Verdict":
-        """The same, to be kept with many others."""
-        received = replace(self.letter.received, body="", attributes={})
-        return replace(self, letter=replace(self.letter, received=received))
-
 
 class Apply:
     """Applies letters as the daemon applies messages: one commit, then they are done."""

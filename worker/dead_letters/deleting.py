@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from worker.app import open_existing_store
 from worker.dead_letters.account import Account
-from worker.dead_letters.desk import Desk, opened, see_through
+from worker.dead_letters.desk import Desk, LeftBehind, opened, see_through
 from worker.dead_letters.in_quarantine import InQuarantine
 from worker.dead_letters.in_queue import InQueue
 from worker.dead_letters.passage import Act, Passage, Watch
@@ -13,8 +13,8 @@ from worker.errors import Unavailable, WorkerError
 from worker.letters import Letter, Wanted, Where
 from worker.settings import Settings
 
-Known = set[tuple[Where, str]]
-"""Letters that somebody has agreed to lose."""
+Known = dict[tuple[Where, str], str]
+"""Letters that somebody has agreed to lose, with their reasons."""
 
 
 class Deletion:
@@ -26,6 +26,8 @@ class Deletion:
     def __init__(self, settings: Settings, wanted: Wanted) -> None:
         self.account = Account(wanted)
         self.failure: WorkerError | None = None
+        self.queue = ""
+        """The dead-letter queue's name, if there is one."""
         self._stopped = False
         self._settings = settings
         self._wanted = wanted
@@ -38,10 +40,10 @@ class Deletion:
                 nobody is asked about a part of them.
 
         """
-        found: Known = set()
+        found: Known = {}
 
         def note(place: Place, letters: Sequence[Letter]) -> None:
-            found.update((place.where, letter.message_id) for letter in letters)
+            found.update({(place.where, one.message_id): one.reason for one in letters})
 
         self._go(note, watch=watch)
         if self.failure:
@@ -74,15 +76,17 @@ class Deletion:
     ) -> None:
         with opened(self._settings, open_existing_store) as desk:
             self.account.no_queue = desk.queue is None
+            self.queue = desk.queue.name if desk.queue else ""
             stop = desk.asked.to_stop
             passage = Passage(self._wanted, self.account, act, stop=stop, may=may, watch=watch)
             try:
                 see_through(desk.asked, lambda: self._through(desk, passage))
             except WorkerError as error:
                 self.failure = error
-            self._stopped = stop.is_set()
+            self.account.left_behind = isinstance(self.failure, LeftBehind)
+            self._stopped = self.account.interrupted = stop.is_set()
 
     def _through(self, desk: Desk, passage: Passage) -> None:
         passage.go_through(InQuarantine(desk.store, self._wanted))
-        if desk.queue:
+        if desk.queue and not self.account.all_found:
             passage.go_through(InQueue(desk.queue, desk.asked))

@@ -27,6 +27,10 @@ class Desk(Struct, frozen=True, kw_only=True):
     asked: Asked
 
 
+class LeftBehind(Unavailable):
+    """Work that a second signal did not wait for: what it counts is not to be relied on."""
+
+
 @contextmanager
 def opened(settings: Settings, open_store: Callable[[Settings], Store]) -> Iterator[Desk]:
     """Find the places; a signal before they are found ends it.
@@ -53,12 +57,12 @@ def see_through(asked: Asked, work: Callable[[], Result]) -> Result:
     """Do work that heeds the first signal itself; the second leaves it behind.
 
     Raises:
-        Unavailable: it was left behind.
+        LeftBehind: a second signal came.
 
     """
     try:
         return Bounds(Asked(asked.to_hurry, asked.to_hurry)).call(work)
     except Over:
-        raise Unavailable(
+        raise LeftBehind(
             f"left at once: letters that were looked at stay hidden for {HIDDEN_SECONDS} s at most"
         ) from None

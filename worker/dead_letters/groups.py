@@ -29,6 +29,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     type: str = ""
     recipients: Sequence[str] = ()
     """As they were reported."""
+    keys: Sequence[str] = ()
+    """The same, as users are matched; empty where it is no address."""
     reason: str = ""
     """Why it cannot be read, or would be set aside."""
     detail: str = ""
@@ -58,6 +60,7 @@ class Group(Struct, kw_only=True):
     kept_since: datetime | None = None
     """Of that which SQS will delete first."""
     sample_id: str = ""
+    sample_original_id: str = ""
     sample: str = ""
 
 
@@ -76,6 +79,7 @@ class Groups:
             ages = dict.fromkeys([*AGES, OLDER], 0)
             group = Group(where=letter.where, reason=letter.reason, ages=ages)
             group.sample_id = letter.message_id
+            group.sample_original_id = letter.original_id
             group.sample = read(letter).redacted
             self._found[key] = group
         group.count += 1
@@ -113,10 +117,12 @@ def age_of(first_seen: datetime | None, now: datetime) -> str:
 
 def _of_feedback(feedback: Sequence[Feedback]) -> Reading:
     said = feedback[0].notification
+    named = [one for one in feedback if one.recipient.reported]
     return Reading(
         kind=said.kind.value,
         type=sort_of(said.type, said.subtype),
-        recipients=[one.recipient.reported for one in feedback if one.recipient.reported],
+        recipients=[one.recipient.reported for one in named],
+        keys=[one.address.key if one.address else "" for one in named],
     )
 
 

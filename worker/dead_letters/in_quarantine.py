@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from worker.letters import Letter, Wanted, Where
 from worker.store import Store
 from worker.store.quarantine import count_letters, newest_row, read_letters, remove_letters
@@ -18,10 +20,11 @@ class InQuarantine:
     def __init__(self, store: Store, wanted: Wanted) -> None:
         self.reading_on = False
         self._store = store
-        self._wanted = wanted
+        # Of those that are named by an id it is said if they have another reason.
+        self._wanted = replace(wanted, reasons=frozenset()) if wanted.message_ids else wanted
         self._last = newest_row(store)
         self._came_to = 0
-        self.count = count_letters(store, wanted, up_to=self._last)
+        self.count = count_letters(store, self._wanted, up_to=self._last)
 
     def batches(self) -> Iterator[Sequence[Letter]]:
         """Go through those that are meant."""

@@ -44,6 +44,8 @@ class InQueue:
         self.reading_on = False
         self.seen = 0
         """Different letters."""
+        self.left_off = False
+        """There was no time, or no need, to see all of them."""
         self._queue = queue
         self._asked = asked
         self._again = a_few_times(asked.pause)
@@ -136,7 +138,8 @@ class InQueue:
         if self.reading_on and self._deadline is None:
             self._deadline = time.monotonic() + READ_ON_SECONDS
         late = self._deadline is not None and time.monotonic() >= self._deadline
-        return late or self._asked.to_stop.is_set() or self._wanted_now() == 0
+        self.left_off = late or self._wanted_now() == 0
+        return self.left_off or self._asked.to_stop.is_set()
 
     def _wanted_now(self) -> int:
         return LARGEST_BATCH if self._most is None else min(LARGEST_BATCH, self._most - self.seen)

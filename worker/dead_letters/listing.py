@@ -1,7 +1,7 @@
 """`ses-worker dlq list` and `show`: looking, and leaving everything as it was."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -18,6 +18,7 @@ from worker.letters import Letter, Wanted, Where
 from worker.settings import Settings
 from worker.signals import Asked, caught
 from worker.store.quarantine import Pile, newest_row, pile_up, read_letters
+from worker.store.users import among_users
 
 MOST_LETTERS = 10_000
 LOOK_SECONDS = 30
@@ -27,18 +28,25 @@ LOOK_SECONDS = 30
 class Looked(Struct, kw_only=True):
     """What there was to be seen, and how much of it was not."""
 
+    wanted: Wanted = Wanted()
     groups: list[Group] = []
     letter: Letter | None = None
     """The one that was looked for."""
+    strangers: frozenset[str] | None = None
+    """Of its recipients, as users are matched, those that are none; None: nobody can tell."""
     queue: str = ""
-    """The dead-letter queue's name; empty: there is none, or it could not be looked into."""
+    """The dead-letter queue's name; empty: there is none, or nobody says which."""
     no_queue: bool = False
     """There is none, for certain."""
+    is_readable: bool = False
+    """It has told how many letters there are."""
     retention: timedelta | None = None
     seen: int = 0
     """Letters of the queue that came by."""
     about: int = 0
     """Letters there are in it, by SQS's counts."""
+    is_sample: bool = False
+    """It was left off, for there were many."""
     in_quarantine: int = 0
     interrupted: bool = False
     troubles: list[Exception] = []
@@ -54,7 +62,7 @@ def look(
         Misconfigured: the settings lack a queue, or the books are no books.
 
     """
-    now, looked = datetime.now(UTC), Looked()
+    now, looked = datetime.now(UTC), Looked(wanted=wanted)
     groups = Groups(now)
     seen = 0
 
@@ -105,6 +113,12 @@ def find(settings: Settings, message_id: str) -> Looked:
         if looked.letter is None:
             with _troubles_in(looked):
                 _look_into_queue(settings, asked, looked, is_it)
+        if looked.letter:
+            with suppress(Unavailable, Refused, Over):  # that books are away was told
+                keys = [key for key in read(looked.letter).keys if key]
+                store = Bounds(asked).call(open_existing_store, settings)
+                looked.strangers = frozenset(keys) - among_users(store, keys)
+                store.close()
         looked.interrupted = asked.to_stop.is_set()
     return looked
 
@@ -126,14 +140,18 @@ def _look_into_queue(
         return
 
     def work() -> None:
-        looked.queue, looked.retention = queue.name, queue.retention()
+        looked.queue = queue.name
+        looked.retention = queue.retention()
         place = InQueue(queue, asked, most=most, seconds=seconds)
         try:
             looked.about = place.counts().total
+            looked.is_readable = True
             any(enough(letter) for letters in place.batches() for letter in letters)
-            looked.seen = place.seen
-            looked.about = place.seen if looked.letter else place.seen + place.unseen()
+            looked.is_sample = place.left_off
+            about = 0 if looked.letter else place.unseen()
+            looked.about = place.seen + about
         finally:
+            looked.seen = place.seen
             place.give_back()
 
     see_through(asked, work)
@@ -161,5 +179,6 @@ def _group(pile: Pile) -> Group:
         oldest=pile.oldest,
         newest=pile.newest,
         sample_id=pile.sample.message_id,
+        sample_original_id=pile.sample.original_id,
         sample=read(pile.sample).redacted,
     )

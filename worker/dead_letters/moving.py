@@ -7,7 +7,7 @@ import structlog
 
 from worker.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
 from worker.errors import Refused, Unavailable
-from worker.queue import POLL_SECONDS
+from worker.queue import POLL_SECONDS, NoSuchQueue
 from worker.retries import a_few_times
 from worker.signals import Asked
 
@@ -58,9 +58,10 @@ class Mover:
         destination = self._again(self._source.arn)
         try:
             return self._queue.start_move(destination)  # once only: a second would be refused
+        except NoSuchQueue:
+            raise
         except (Refused, Unavailable) as error:
-            said = str(error).partition("\n")[0]  # of a web page
-            raise Refused(_INSTEAD.format(said)) from error
+            raise Refused(_INSTEAD.format(error)) from error
 
     def _look(self) -> Move:
         found: Move = self._again(self._queue.look_at_move)

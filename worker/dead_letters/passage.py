@@ -76,6 +76,7 @@ class Passage:
         if chosen:
             self._account.handled += len(chosen)
             self._act(place, chosen)
+            self._account.settled += len(chosen)
 
     def _is_over(self) -> bool:
         """With reasons, what is left at a limit is counted; else SQS knows how many there are."""

@@ -12,7 +12,7 @@ from worker.app import open_existing_store, open_ready_store, say_what_nobody_de
 from worker.dead_letter_queue import DeadLetterQueue
 from worker.dead_letters.account import Account
 from worker.dead_letters.applying import Apply, Foretell
-from worker.dead_letters.desk import Desk, opened, see_through
+from worker.dead_letters.desk import Desk, LeftBehind, opened, see_through
 from worker.dead_letters.in_quarantine import InQuarantine
 from worker.dead_letters.in_queue import InQueue
 from worker.dead_letters.moving import Mover
@@ -79,6 +79,8 @@ def replay(settings: Settings, plan: Plan, watch: Watch = lambda _, __: None) ->
             see_through(desk.asked, work.run)
         except WorkerError as error:
             failure = error
+        account.left_behind = isinstance(failure, LeftBehind)
+        account.interrupted = desk.asked.to_stop.is_set()
         if not plan.dry_run and not desk.asked.to_hurry.is_set():
             effects, failure = deliver(settings, desk.store, desk.asked, failure)
     return Replayed(
@@ -139,10 +141,11 @@ class _Work:
         quarantine = InQuarantine(desk.store, wanted)
         self._total = quarantine.count
         yield quarantine
-        if desk.queue and not self._plan.by_sqs:
+        if desk.queue and not (self._plan.by_sqs or self._account.all_found):
             most = self._passage.left if wanted.everything and not self._plan.to_queue else None
             queue = InQueue(desk.queue, desk.asked, patience_seconds=PATIENCE_SECONDS, most=most)
             self._total += queue.counts().total
+            self._account.total = self._total
             yield queue
 
     def _act(self, place: Place, letters: Sequence[Letter]) -> None:
@@ -161,10 +164,11 @@ class _Work:
     def _dry_run(self, _: Place, letters: Sequence[Letter]) -> None:
         if self._plan.to_queue:
             self._account.sent += len(letters)
+            self._account.foretell_as("sent", letters)
             return
         verdicts = self._foretell(letters)
         self._account.judged(verdicts)
-        self._account.foretold += [verdict.without_body() for verdict in verdicts]
+        self._account.foretell(verdicts)
 
     def _send_back(self, place: Place, letters: Sequence[Letter]) -> None:
         left = len(letters)
@@ -189,6 +193,8 @@ class _Work:
             return True
         if letter.source_name not in {"", self._desk.source.name}:
             self._account.strangers[letter.source_name] += 1
+            if self._plan.dry_run:
+                self._account.foretell_as("stays", [letter], f"of the queue {letter.source_name}")
             return False
         if letter.kept_since is not None and letter.kept_since > self._began:
             self._account.newcomers += 1

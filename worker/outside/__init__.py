@@ -50,7 +50,7 @@ class Outside:
             from worker.outside.server import serve  # noqa: PLC0415
 
             pages = Pages(self.health, self.metrics.registry)
-            self._begin("http", serve, self._listen, pages.answer, self._over)
+            self._begin("http", serve, self._listen, pages.answer, self._over, self.health)
         if self._file:
             self._begin("health-file", self._file.keep, self._over)
         return self

@@ -43,9 +43,11 @@ class Pages:
         else:
             status, kind, body = page(str(environ.get("HTTP_ACCEPT", "")))
         headers = [("Content-Type", kind), ("Cache-Control", "no-store")]
+        if method == "HEAD":  # or waitress ends the body that there is not, in chunks
+            headers.append(("Content-Length", str(len(body))))
         start(status, headers + ([("Allow", "GET, HEAD")] if status.startswith("405") else []))
         # An iterator has no length, so waitress closes the connection behind it.
-        return iter([b"" if method == "HEAD" else body])
+        return iter([body]) if method != "HEAD" else []
 
     def _metrics(self, accept: str) -> tuple[str, str, bytes]:
         try:

@@ -20,12 +20,15 @@ from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
 from worker.errors import Stopped, Unavailable
+from worker.health import Health
 from worker.retries import back_off, unless_over, while_away
 
 THREADS = 2
 CONNECTIONS = 50
 OLDEST_SECONDS = 20
 """Of a connection; each has one request."""
+CROWD, CROWDED_SECONDS = 40, 1
+"""So many connections, and each may last only so long: a page is made in 10 ms."""
 LARGEST_HEADER_BYTES, LARGEST_BODY_BYTES = 16_384, 1_024
 LOOK_SECONDS = 0.5
 BACKLOG = 64
@@ -35,14 +38,20 @@ _HINT = "another program has it; stop that, or set http.listen. The work goes on
 log = structlog.get_logger()
 
 
-def serve(listen: tuple[str, int], application: Callable[..., Any], over: threading.Event) -> None:
+def serve(
+    listen: tuple[str, int],
+    application: Callable[..., Any],
+    over: threading.Event,
+    health: Health,
+) -> None:
     """Answer until it is over; an address that cannot be had is tried again, 1 to 60 s apart."""
     logging.getLogger("waitress").setLevel(logging.ERROR)  # what strangers do is no news
     pause = unless_over(over)
-    again, failures = while_away(pause, _Teller(listen)), 0
+    again, failures = while_away(pause, _Teller(listen, health)), 0
     with suppress(Stopped):
         while not over.is_set():
             with again(_listen, listen) as ours:
+                health.well("http")
                 host, port = ours.getsockname()[:2]
                 log.info("http.listening", host=host, port=port)
                 try:
@@ -107,23 +116,28 @@ def _answer(ours: socket.socket, application: Callable[..., Any], over: threadin
 
 
 def _close_old(connections: Mapping[int, object]) -> None:
-    oldest = time.time() - OLDEST_SECONDS
-    for one in list(connections.values()):
-        if isinstance(one, HTTPChannel) and one.creation_time < oldest:
+    channels = [one for one in list(connections.values()) if isinstance(one, HTTPChannel)]
+    # Where they are nearly all taken, who is slow makes room for who is next.
+    seconds = OLDEST_SECONDS if len(channels) < CROWD else CROWDED_SECONDS
+    oldest = time.time() - seconds
+    for one in channels:
+        if one.creation_time < oldest:
             one.handle_close()
 
 
 class _Teller:
     """Says that the address cannot be had: the first time, and when the reason is another."""
 
-    def __init__(self, listen: tuple[str, int]) -> None:
+    def __init__(self, listen: tuple[str, int], health: Health) -> None:
         self._listen = listen
+        self._health = health
         self._told = ""
 
     def __call__(self, error: BaseException, seconds: float) -> None:
+        host, port = self._listen
+        self._health.trouble("http", f"{host}:{port}: {error}")
         if str(error) != self._told:
             self._told = str(error)
-            host, port = self._listen
             log.error(
                 "http.unavailable",
                 host=host,

@@ -1,13 +1,15 @@
 """AWS's services, asked one question at a time."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any, TypeVar
 
 from worker.aws import AwsRefused, Throttled, make_client, translated
 from worker.checks.facts import Absent, Away, Blank, Unseen
 from worker.errors import Refused, Unavailable
-from worker.retries import Sleep, a_few_times
+from worker.retries import Sleep, briefly
 
 Known = TypeVar("Known")
 
@@ -22,15 +24,35 @@ _PREFIXES = {"sesv2": "ses"}
 """Both of SES's interfaces have their permissions under one name."""
 
 
+_PACED = frozenset({"ses", "sesv2"})
+"""SES takes most operations once a second: https://docs.aws.amazon.com/ses/latest/dg/quotas.html"""
+_SILENCE_SECONDS = 5
+"""A call waits as long for an answer, and no other try begins when as much is over."""
+
+
 class Aws:
     """One account, one region at a time; clients are made when they are first needed."""
 
-    def __init__(self, region: str, *, sleep: Sleep = time.sleep) -> None:
+    def __init__(
+        self, region: str, *, sleep: Sleep = time.sleep, limit_seconds: float = math.inf
+    ) -> None:
+        """`limit_seconds`: nothing is asked any more when they are over."""
         self.region = region
+        self._sleep = sleep
+        self._limit_seconds = limit_seconds
+        self._end = time.monotonic() + limit_seconds
+        self._asked: dict[tuple[str, str, str], float] = {}
+        """When each operation of SES was asked for last."""
         self._clients: dict[tuple[str, str], Any] = {}
         self._away: dict[tuple[str, str], Unavailable] = {}
         """Services that did not answer: each is waited for once."""
-        self._retrying = a_few_times(sleep)
+        self._retrying = briefly(sleep, _SILENCE_SECONDS)
+
+    def elsewhere(self, region: str) -> "Aws":
+        """The same account in another region."""
+        other = copy(self)
+        other.region = region
+        return other
 
     def ask(
         self, service: str, operation: str, *, at: str = "", **arguments: Any
@@ -45,6 +67,8 @@ class Aws:
         where = service, at or self.region
         if where in self._away:
             raise self._away[where]
+        if time.monotonic() > self._end:
+            raise Unavailable(f"AWS: {self._limit_seconds:g} s are over, it was not asked any more")
         try:
             answer: dict[str, Any] = self._retrying(self._once, *where, operation, arguments)
         except Throttled:
@@ -67,11 +91,21 @@ class Aws:
             token = {"NextToken": answer["NextToken"]}
 
     def _once(self, service: str, region: str, operation: str, arguments: dict[str, Any]) -> Any:
+        if service in _PACED:
+            self._wait_for_a_turn((service, region, operation))
         client = self._clients.get((service, region))
         if client is None:
-            client = self._clients[service, region] = make_client(service, region, connections=1)
+            client = self._clients[service, region] = make_client(
+                service, region, connections=1, read_seconds=_SILENCE_SECONDS
+            )
         with translated():
             return getattr(client, operation)(**arguments)
+
+    def _wait_for_a_turn(self, what: tuple[str, str, str]) -> None:
+        due = self._asked.get(what, -math.inf) + 1
+        if (pause := due - time.monotonic()) > 0:
+            self._sleep(pause)
+        self._asked[what] = time.monotonic()
 
 
 def known(service: str, look: Callable[[], Known]) -> Known | Blank:

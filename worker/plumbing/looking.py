@@ -14,6 +14,7 @@ from worker.checks.facts import (
     SubscriptionFacts,
     TopicFacts,
     read_arn,
+    region_in_arn,
 )
 from worker.plumbing.aws import Aws, known
 
@@ -44,7 +45,7 @@ def topic(aws: Aws, arn: str) -> TopicFacts | Blank:
     """Look at a topic, in its own region."""
 
     def look() -> TopicFacts:
-        answer = aws.ask("sns", "get_topic_attributes", at=region(arn), TopicArn=arn)
+        answer = aws.ask("sns", "get_topic_attributes", at=region_in_arn(arn), TopicArn=arn)
         return TopicFacts(arn, answer.get("Attributes", {}))
 
     return known("sns", look)
@@ -55,7 +56,7 @@ def topics_subscribed(aws: Aws, queue_arn: str) -> list[str] | Blank:
 
     def look() -> list[str]:
         every = aws.pages("sns", "list_subscriptions", "Subscriptions")
-        found = (one["TopicArn"] for one in every if one.get("Endpoint") == queue_arn)
+        found = (one["TopicArn"] for one in every if _ends_in(one, queue_arn))
         return list(dict.fromkeys(found))
 
     return known("sns", look)
@@ -71,13 +72,13 @@ def subscriptions(
             "sns",
             "list_subscriptions_by_topic",
             "Subscriptions",
-            at=region(topic_arn),
+            at=region_in_arn(topic_arn),
             TopicArn=topic_arn,
         )
         return tuple(
             SubscriptionFacts(one["SubscriptionArn"], _subscription(aws, one))
             for one in every
-            if one.get("Endpoint") == queue_arn and one.get("Protocol") == "sqs"
+            if _ends_in(one, queue_arn) and one.get("Protocol") == "sqs"
         )
 
     return known("sns", look)
@@ -173,10 +174,9 @@ def account(aws: Aws) -> Mapping[str, Any] | Blank:
     return known("sesv2", lambda: aws.ask("sesv2", "get_account"))
 
 
-def region(arn: str) -> str:
-    """The region in an ARN."""
-    found = read_arn(arn)
-    return found.region if found else ""
+def _ends_in(listed: Mapping[str, str], queue_arn: str) -> bool:
+    # SNS lists what was unsubscribed for a while yet (ansible/ansible#20086).
+    return listed.get("Endpoint") == queue_arn and listed["SubscriptionArn"] != "Deleted"
 
 
 def _subscription(aws: Aws, listed: Mapping[str, str]) -> Mapping[str, str] | Blank:
@@ -185,7 +185,7 @@ def _subscription(aws: Aws, listed: Mapping[str, str]) -> Mapping[str, str] | Bl
         return {"PendingConfirmation": "true"}
 
     def look() -> Mapping[str, str]:
-        where = region(listed["TopicArn"])
+        where = region_in_arn(listed["TopicArn"])
         answer = aws.ask("sns", "get_subscription_attributes", at=where, SubscriptionArn=arn)
         return dict(answer.get("Attributes", {}))
 

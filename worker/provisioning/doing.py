@@ -31,7 +31,8 @@ Known = TypeVar("Known")
 class Wishes(Struct, frozen=True, kw_only=True):
     """What the operator wants."""
 
-    topic: str = DEFAULT_NAME
+    topic: str = ""
+    """Empty: the one in the settings, else `ses-feedback`."""
     queue: str = ""
     """Empty: the one in the settings, else `ses-feedback`."""
     dead_letter_queue: str = ""
@@ -53,6 +54,7 @@ class Provision:
 
     def __init__(self, settings: Settings, wishes: Wishes) -> None:
         self._wishes = wishes
+        self._topics = settings.sns.topic_arns
         self._aws = Aws(region_of(settings))
         self._queue = wishes.queue or _named(settings) or DEFAULT_NAME
         self._urls: dict[str, str] = {}
@@ -74,7 +76,13 @@ class Provision:
             identities=self._look_at_identities(),
             destinations=self._look_at_destinations(),
         )
-        return make_plan(self.names, found)
+        plan = make_plan(self.names, found)
+        used = self.names.dead_letter_queue
+        if (asked := self._wishes.dead_letter_queue or used) != used:
+            plan.undone.append(
+                f"queue {self.names.queue}: {used} is its dead-letter queue, not {asked}"
+            )
+        return plan
 
     def carry_out(self, step: Step) -> None:
         """Do one step."""
@@ -93,7 +101,7 @@ class Provision:
             "queue": {"url": url},
         }
         if not self.is_raw:  # without an envelope there is no topic to look at
-            told["sns"] = {"topic_arns": [self.names.topic_arn]}
+            told["sns"] = {"topic_arns": [*dict.fromkeys([*self._topics, self.names.topic_arn])]}
         return told
 
     def _own_names(self) -> Names:
@@ -101,15 +109,16 @@ class Provision:
         arn = read_arn(self._aws.ask("sts", "get_caller_identity")["Arn"])
         if arn is None:
             raise Refused("AWS does not say whose credentials these are")
-        return Names(
+        names = Names(
             partition=arn.partition,
             region=self._aws.region,
             account=arn.account,
-            topic=self._wishes.topic,
+            topic=self._wishes.topic or DEFAULT_NAME,
             queue=self._queue,
             dead_letter_queue=self._wishes.dead_letter_queue or f"{self._queue}-dlq",
             key=self._wishes.key,
         )
+        return names if self._wishes.topic else _with_topic(names, self._topics)
 
     def _names_with(self, queue: QueueFacts | None) -> Names:
         """Take the dead-letter queue that is in use."""
@@ -133,9 +142,10 @@ class Provision:
     def _look_at_subscription(self) -> SubscriptionFacts | None:
         names = self.names
         some = there(looking.subscriptions(self._aws, names.topic_arn, names.queue_arn))
-        one = some[0] if some else None
-        if one is None:
+        if not some:
             return None
+        # One that waits for its confirmation, beside one that delivers, is nobody's trouble.
+        one = min(some, key=lambda one: read_arn(one.arn) is None)
         attributes = there(one.attributes)
         self.is_raw = (attributes or {}).get("RawMessageDelivery") == "true"
         return one
@@ -175,6 +185,27 @@ def required(found: Known | Blank) -> Known:
         case Unseen():
             raise Refused(f"{found} (config/iam-provision.json)")
     return found
+
+
+def _with_topic(names: Names, topics: Sequence[str]) -> Names:
+    """Take the topic of the settings, if there is one.
+
+    Raises:
+        Refused: there are several, or it is not ours to make.
+
+    """
+    match topics:
+        case []:
+            return names
+        case [one]:
+            named = structs.replace(names, topic=one.rpartition(":")[2])
+            if named.topic_arn == one:
+                return named
+            raise Refused(
+                f"sns.topic_arns names {one}, which is not of account {names.account} in "
+                f"{names.region}: subscribe {names.queue_arn} to it there, or name a --topic here"
+            )
+    raise Refused("sns.topic_arns names several topics: say with --topic which one is meant")
 
 
 def _named(settings: Settings) -> str:

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.checks.admission import SEND, SNS
+from worker.checks.commands import texts
 from worker.checks.facts import QueueFacts
 from worker.checks.statements import Caller
 from worker.provisioning import wanted
-from worker.provisioning.steps import Door, Plan, Step, merge, texts
+from worker.provisioning.steps import Door, Plan, Step, merge
 from worker.provisioning.wanted import Names
 
 
@@ -62,19 +63,33 @@ def _complete(
             )
         )
     for name, text in texts(attributes).items():
-        if name not in missing and not _is_same(name, queue.text(name), text):
-            plan.left.append(
-                f"queue {queue.name}: {name} is {queue.text(name) or 'not set'}, not {text}"
-            )
+        if name in missing or _is_same(name, queue, text):
+            continue
+        otherwise = f"queue {queue.name}: {name} is {queue.text(name) or 'not set'}, not {text}"
+        # The key alone was asked for by name.
+        (plan.undone if name == "KmsMasterKeyId" else plan.left).append(otherwise)
 
 
-def _is_same(name: str, there: str, text: str) -> bool:
-    if name == "Policy":
-        return True  # it was judged by what it lets in
-    if name == "SqsManagedSseEnabled" and not there:
-        return True  # a key of KMS in its place
-    if name != "RedrivePolicy":
-        return there == text
+def _is_same(name: str, queue: QueueFacts, text: str) -> bool:
+    there = queue.text(name)
+    match name:
+        case "Policy":
+            return True  # it was judged by what it lets in
+        case "SqsManagedSseEnabled" if queue.text("KmsMasterKeyId"):
+            return True  # a key of KMS in its place
+        case "KmsMasterKeyId":
+            return _key_id(there) == _key_id(text)
+        case "RedrivePolicy":
+            return _is_same_redrive(there, text)
+    return there == text
+
+
+def _key_id(text: str) -> str:
+    """The id or the alias, of an ARN or of itself."""
+    return text.rpartition(":")[2].removeprefix("key/")
+
+
+def _is_same_redrive(there: str, text: str) -> bool:
     try:
         # SQS shows the count as it was given, a number or a text.
         one, other = json.loads(there), json.loads(text)

@@ -45,7 +45,8 @@ def merge(plan: Plan, what: str, policy: str, door: Door) -> str | None:
     """The policy with our statement; None: it needs none, or is not ours to change."""
     statements = read_policy(policy)
     known = statements is not None
-    verdict = judge(statements or [], door.caller, door.action) if known else Verdict.PERHAPS
+    about = door.statement["Resource"]
+    verdict = judge(statements or [], door.caller, door.action, about) if known else Verdict.PERHAPS
     if verdict is Verdict.DENIED:
         plan.undone.append(f"{what}: a Deny in its policy keeps {door.caller.service} out")
     if verdict is Verdict.PERHAPS:
@@ -62,11 +63,3 @@ def merge(plan: Plan, what: str, policy: str, door: Door) -> str | None:
     # One of that name lets another topic in, and goes on doing so.
     free = next(name for n in count(1) if (name := f"{sid}{n if n > 1 else ''}") not in taken)
     return json.dumps(document | {"Statement": [*others, door.statement | {"Sid": free}]})
-
-
-def texts(attributes: Mapping[str, Any]) -> dict[str, str]:
-    """Attributes as AWS takes them: what is no text, as JSON in one."""
-    return {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in attributes.items()
-    }

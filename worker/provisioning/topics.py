@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 
+from worker.checks.commands import texts
 from worker.checks.facts import SubscriptionFacts
 from worker.checks.statements import Caller
 from worker.checks.topic import PUBLISH, SES
 from worker.provisioning import wanted
-from worker.provisioning.steps import Door, Plan, Step, merge, texts
+from worker.provisioning.steps import Door, Plan, Step, merge
 from worker.provisioning.wanted import Names
 
 

@@ -88,6 +88,7 @@ class Relay:
                 break
             running[0].join(0.05)
         if running:
+            self._stop_by = float("inf")  # who finishes it again, at the end, waits again
             log.warning("relay.left_behind", threads=[thread.name for thread in running])
         return not running
 

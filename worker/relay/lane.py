@@ -81,8 +81,8 @@ class LaneWorker:
             self._run()
         finally:
             self._pulse.rest()
-            self._health.well(self._books)
-            self._health.well(self._far_side)
+            self._well(self._books)
+            self._well(self._far_side)
 
     def _run(self) -> None:
         first = True
@@ -95,18 +95,27 @@ class LaneWorker:
                     first = False
                 seconds = self._take_a_turn()
                 self._troubles = 0
-                self._health.well(self._books)
+                self._well(self._books)
             except Stopped:
                 return
             except (Unavailable, Raced) as error:
                 self._troubles += 1
                 seconds = back_off(self._troubles)
                 log.warning("outbox.unavailable", lane=self._work.lane.value, error=str(error))
-                self._health.trouble(self._books, error)
+                self._trouble(self._books, error)
                 self.limited = True
             self._pulse.rest()
             if seconds > 0:
                 (self._patience.over if self.limited else self.wake).wait(seconds)
+
+    def _trouble(self, what: str, error: object) -> None:
+        if self._health.has(self._pulse):
+            self._health.trouble(what, error)
+
+    def _well(self, what: str) -> None:
+        # A lane that a reload has replaced may end late: what is said by then is another's.
+        if self._health.has(self._pulse):
+            self._health.well(what)
 
     def _pause(self, seconds: float) -> None:
         """Wait for the books, a few seconds even when it is over: what was sent is not marked."""
@@ -148,9 +157,9 @@ class LaneWorker:
     def _learn(self, claim: Claim) -> None:
         """Have the far side's trouble be known, or over, whichever process met it."""
         if claim.blocked:
-            self._health.trouble(self._far_side, claim.blocked)
+            self._trouble(self._far_side, claim.blocked)
         elif not claim.failing:
-            self._health.well(self._far_side)
+            self._well(self._far_side)
 
     def _tell_given_up(self, claim: Claim) -> None:
         """Say what was parked without a try: nobody else will."""
@@ -201,7 +210,7 @@ class LaneWorker:
                     told.error("lane.blocked", error=error, hint=_MEND)
                 self._told_of_block = True
         if isinstance(delivery, Later | Blocked):
-            self._health.trouble(self._far_side, delivery.error)
+            self._trouble(self._far_side, delivery.error)
         if mended:
             told.info("lane.unblocked")
         self._standing.settled(len(claim.effects) if isinstance(delivery, Sent) else 0)

@@ -5,8 +5,10 @@ from.
 """
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from worker.patterns import Patterns
 from worker.policy import Policy
@@ -56,6 +58,19 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
+
+    _file: Path | None = PrivateAttr(None)
+
+    @property
+    def lack_of_queue(self) -> str:
+        """What is said where the queue is needed, and none is set."""
+        file = self._file or "a settings file (--config)"
+        return f"queue.url is required: set it in {file}, or SES_WORKER_QUEUE__URL"
+
+    def read_from(self, file: Path | None) -> Self:
+        """Keep which file was read, for whoever is told what is missing in it."""
+        self._file = file
+        return self
 
     def as_policy(self) -> Policy:
         """The rules as the operator has set them."""

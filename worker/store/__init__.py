@@ -13,6 +13,7 @@ from worker.books import Books
 from worker.errors import Misconfigured, Refused
 from worker.store.figures import Figures
 from worker.store.revision import HEAD
+from worker.store.rights import Hindrance
 from worker.store.sqlite import SqliteStore
 from worker.store.unfinished import Unfinished
 
@@ -40,6 +41,9 @@ class Store(Books, Protocol):
 
     def figures(self) -> Figures:
         """Count what waits; on a connection of its own."""
+
+    def hindrance(self) -> Hindrance | None:
+        """Say why this process may not write, as far as can be seen without writing."""
 
     def break_off(self) -> None:
         """End, from another thread, a transaction that hangs; it is `Unavailable` then."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from worker.errors import Unavailable
+from worker.store.rights import hindrance
 
 PATIENCE_SECONDS = 30.0
 """How long a writer waits for another one; a batch takes milliseconds, a backup some seconds."""
@@ -59,7 +60,9 @@ class WriterLock:
                 self.close()  # somebody removed the file: others lock the one that took its place
         except OSError as error:
             self.close()
-            raise Unavailable(f"cannot lock {self._path}: {error.strerror}") from error
+            why = hindrance(self._database) if isinstance(error, PermissionError) else None
+            whose = f"; {why}" if why else ""
+            raise Unavailable(f"cannot lock {self._path}: {error.strerror}{whose}") from error
 
     def _open(self) -> int:
         if self._descriptor is None:

@@ -104,6 +104,7 @@ def _letter(row: RowMapping) -> Letter:
         first_seen=row["sent_at"] or row["received_at"],
         source=row["queue"],
         worker_version=row["worker_version"],
+        original_id=row["message_id"],
         row_id=row["id"],
     )
 

@@ -120,6 +120,16 @@ def _known(connection: Connection, keys: list[str], names: tuple[str, ...]) -> d
     return {row["email_key"]: dict(row) for row in connection.execute(query).mappings()}
 
 
+def among_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
+    """Tell which of these are users."""
+    found: set[str] = set()
+    with store.reading() as connection:
+        for start in range(0, len(keys), ROWS_IN_A_STATEMENT):
+            some = users.c.email_key.in_(keys[start : start + ROWS_IN_A_STATEMENT])
+            found.update(connection.execute(select(users.c.email_key).where(some)).scalars())
+    return frozenset(found)
+
+
 def find_user(store: Store, email_key: str) -> Values | None:
     """Look one user up."""
     with store.reading() as connection:

@@ -145,6 +145,9 @@ class PostgresqlStore:
             ):
                 ours.shutdown(socket.SHUT_RDWR)
 
+    def hindrance(self) -> None:
+        """Say nothing: what a role may do is not asked."""
+
     def keep_open(self) -> None:
         """Keep a session of `reading` and `writing` open, for one who asks often."""
         self._kept = 1

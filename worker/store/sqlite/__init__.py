@@ -14,6 +14,7 @@ from worker.errors import Misconfigured, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.locks import WriterLock
 from worker.store.revision import VERSION_TABLE, is_ours
+from worker.store.rights import Hindrance, hindrance
 from worker.store.sample import RollBack, probing, write_sample
 from worker.store.sqlite.connection import (
     connect,
@@ -64,7 +65,7 @@ class SqliteStore:
             Unavailable: the file cannot be written now; nothing was.
 
         """
-        with self.lock.held(), translated(self.path):
+        with self.lock.held(), translated(self.path, writes=True):
             connection = self._connected()
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -122,7 +123,7 @@ class SqliteStore:
 
         with (
             self.lock.held(),
-            translated(self.path),
+            translated(self.path, writes=True),
             engine.transaction(self._writer) as connection,
         ):
             yield connection
@@ -183,6 +184,10 @@ class SqliteStore:
             }
             (quarantined,) = connection.execute(QUARANTINED).fetchone()
         return Figures(quarantined=quarantined, effects=effects)
+
+    def hindrance(self) -> Hindrance | None:
+        """Say why this process may not write the file, by whose it is; None: it may."""
+        return hindrance(self.path)
 
     def break_off(self) -> None:
         """End nothing: no wait of ours is without an end, and a disk that hangs cannot be told."""

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from worker.errors import Misconfigured, Unavailable, Unsynced
+from worker.store.rights import hindrance
 
 BUSY_SECONDS = 10.0
 """How long SQLite itself waits for a program that writes without our lock."""
@@ -114,8 +115,10 @@ def _look(path: Path, how: str, busy_seconds: float = BUSY_SECONDS) -> sqlite3.C
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translated(path: Path, *, writes: bool = False) -> Iterator[None]:
     """Tell trouble with the file, which passes, from trouble with what is written to it.
+
+    Who `writes` is also told whose file it is, where that is the trouble.
 
     Raises:
         Unavailable: locked, full, read-only, removed, corrupt, with other tables than ours, …
@@ -138,4 +141,6 @@ def translated(path: Path) -> Iterator[None]:
             raise Misconfigured(f"store.url: {path} is not a SQLite database") from error
         if error.sqlite_errorcode in _UNSYNCED:
             raise Unsynced(f"{path}: the disk could not be synced: {error}") from error
-        raise Unavailable(f"{path}: {error}") from error
+        about_rights = writes and error.sqlite_errorcode & 0xFF in _CANNOT_MAKE_FILES
+        whose = f"; {why}" if about_rights and (why := hindrance(path)) else ""
+        raise Unavailable(f"{path}: {error}{whose}") from error

@@ -1,0 +1,114 @@
+"""What a service manager, and who looks from outside, learn of the real daemon's start and end."""
+
+import json
+import signal
+import socket
+import urllib.error
+import urllib.request
+
+import mail
+import pytest
+from running import patched
+from waiting import wait_until
+
+
+class Manager:
+    """Hears what systemd would."""
+
+    def __init__(self, ours):
+        self._ours = ours
+        self._heard = []
+
+    @property
+    def heard(self):
+        while True:
+            try:
+                said = self._ours.recv(4096)
+            except BlockingIOError:
+                return self._heard
+            self._heard += said.decode().splitlines()
+
+
+@pytest.fixture
+def manager(tmp_path, environment):
+    address = str(tmp_path / "notify")
+    environment |= {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "200000"}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
+        ours.bind(address)
+        ours.setblocking(False)
+        yield Manager(ours)
+
+
+@pytest.fixture
+def page(environment):
+    """Read a page of a worker's."""
+    environment["SES_WORKER_HTTP__LISTEN"] = "127.0.0.1:0"
+
+    def page(worker, name):
+        worker.wait_for("http.listening")
+        port = next(json.loads(x)["port"] for x in worker.lines if '"http.listening"' in x)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    return page
+
+
+HANGS = """
+import time
+import worker.daemon as d, worker.watchdog as w
+w.EXTENSION_SECONDS = 0.4
+d.LONGEST_STEP_SECONDS = 1.0
+{what} = lambda *_: time.sleep(1_000)
+"""
+STEPS = {
+    "schema": "d.bring_schema_up",
+    "probe": "import worker.store.sqlite as s; s.SqliteStore.probe",
+    "effects": "d.say_what_nobody_delivers",
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_start_that_hangs_is_late_and_neither_beats_nor_asks_for_time(
+    daemon, twin, queue, manager, page, step
+):
+    worker = daemon(program=patched(HANGS.format(what=STEPS[step])))
+    wait_until(lambda: page(worker, "healthz")[0] == 503)
+    (late,) = page(worker, "healthz")[1]["late"]
+    assert late["loop"] == "start"
+    wait_until(lambda: any("start has hung for" in said for said in manager.heard))
+    before = len(manager.heard)
+    assert "WATCHDOG=1" in manager.heard
+    wait_until(lambda: sum(s.startswith("STATUS") for s in manager.heard[before:]) >= 1)
+    later = manager.heard[before:]
+    assert not [said for said in later if not said.startswith("STATUS=start has hung for")]
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(20) == 0
+
+
+def test_a_stop_is_told_to_the_manager_and_to_who_asks_while_it_lasts(
+    daemon, twin, queue, manager, page, slack
+):
+    worker = daemon()
+    worker.wait_for("worker.started")
+    with slack.held():
+        twin.send(queue, mail.bounce("jane@example.com"))
+        wait_until(lambda: slack.heard)
+        worker.process.send_signal(signal.SIGTERM)
+        worker.wait_for("worker.stopping")
+        wait_until(lambda: page(worker, "readyz")[1]["phase"] == "stopping")
+        assert page(worker, "readyz")[0] == 503
+    assert worker.stop()[0] == 0
+    words = [said for said in manager.heard if said in {"READY=1", "STOPPING=1"}]
+    assert words == ["READY=1", "STOPPING=1"]
+
+
+def test_a_lane_of_the_relay_that_dies_ends_the_worker(daemon, twin, queue, slack):
+    broken = "def _run(self): raise RuntimeError('a bug')\n"
+    worker = daemon(
+        program=patched(f"import worker.relay.lane as lane\n{broken}lane.LaneWorker._run = _run\n")
+    )
+    assert worker.process.wait(30) == 1
+    worker.wait_for("thread.died")

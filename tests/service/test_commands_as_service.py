@@ -1,0 +1,97 @@
+"""`ses-worker` on a service's host: commands as the unit would run them, under the real systemd."""
+
+import json
+import re
+from itertools import count
+
+import mail
+import pytest
+
+NUMBERS = count(1)
+
+
+@pytest.fixture
+def worker(service):
+    """One with a state of its own: what the machine keeps is the session's."""
+    return service(f"told{next(NUMBERS)}")
+
+
+def test_users_come_in_by_standard_input_and_are_the_services_own(worker):
+    machine, command = worker.machine, f"ses-worker --instance {worker.name}"
+    machine.run(f"{command} users import -", "email\njane@example.com\n")
+    assert worker.rows("SELECT email FROM users") == [["jane@example.com"]]
+    owners = machine.run(f"stat --format '%U:%G' {worker.state}/*").split()
+    assert set(owners) == {"ses-worker:ses-readers"}
+    assert not machine.run("systemctl list-units --all --plain --no-legend 'ses-worker-command*'")
+
+
+def test_credentials_and_the_environments_file_count(worker, slack):
+    machine = worker.machine
+    credential = f"/etc/credstore/ses-worker.{worker.name}.slack_webhook_url"
+    machine.write(credential, slack.webhook_url, "600")
+    done = machine.try_to(f"ses-worker --instance {worker.name} check")
+    said = done.out.replace("│", " ")
+    assert re.search(r"slack +ok", said), done
+    assert re.search(r"queue +(ok|note)", said), done  # its address is in the environment's file
+
+
+def test_the_exit_status_and_both_streams_are_the_commands_own(worker):
+    machine, command = worker.machine, f"ses-worker --instance {worker.name}"
+    done = machine.try_to(f"{command} why jane@example.com")
+    assert done.status == 1
+    assert not done.out
+    assert "no database" in done.err
+    assert machine.try_to(f"{command} such").status == 2
+    worker.settings(queue="url = 'nonsense'")
+    assert machine.try_to(f"{command} check").status == 78
+
+
+def test_what_an_operator_changes_of_the_unit_counts_for_commands(worker):
+    worker.change(Environment=f"SES_WORKER_STORE__URL=sqlite:///{worker.state}/other.db")
+    worker.machine.run(f"ses-worker --instance {worker.name} db upgrade")
+    assert worker.machine.run(f"ls {worker.state}/other.db")
+
+
+def test_an_argument_with_a_dollar_arrives_as_it_was_typed(worker):
+    command = f"ses-worker --instance {worker.name}"
+    worker.machine.run(f"{command} db upgrade")
+    said = worker.machine.try_to(f"{command} why 'a$HOME%i@example.com'")
+    assert "a$home%i@example.com" in said.out + said.err
+
+
+def test_check_live_finds_the_health_file_of_a_worker_without_a_port(worker):
+    worker.systemctl("start")
+    command = f"ses-worker --instance {worker.name} check --live"
+    assert worker.machine.run(command).startswith(("ready", "alive"))
+    assert worker.machine.run(command).startswith(("ready", "alive")), "the file stays"
+
+
+def test_on_a_terminal_a_command_has_one_and_its_status_is_passed_on(worker):
+    command = f"ses-worker --instance {worker.name}"
+    done = worker.machine.try_to(f"script --return --quiet --command '{command} such' /dev/null")
+    assert (done.status, "No such command" in done.out) == (2, True)
+
+
+def test_a_database_of_roots_is_told_by_check_and_by_the_service_with_what_mends_it(worker, twin):
+    machine, config = worker.machine, f"/etc/ses-worker/{worker.name}.toml"
+    machine.run(f"install -d -o ses-worker -g ses-readers -m 2750 {worker.state}")
+    machine.run(f"cd {worker.state} && /opt/ses-worker/bin/ses-worker db upgrade --config {config}")
+    said = machine.try_to(f"ses-worker --instance {worker.name} check --json").out
+    (found,) = (one for one in json.loads(said)["checks"] if one["check"] == "database")
+    assert found["status"] == "wrong"
+    assert f"{worker.database} belongs to root, and ses-worker may not write it" in found["said"]
+    assert found["mend"].startswith(f"chown ses-worker {worker.database} ")
+
+    twin.send(worker.queue, mail.bounce("jane@example.com"))
+    worker.systemctl("start")
+    worker.wait_for("StatusText", "^store in trouble since .* belongs to root, .*; Starting$")
+    errors = [line["error"] for line in worker.log if line["event"] == "store.unavailable"]
+    assert found["mend"] in errors[0]
+    machine.run(found["mend"])
+    worker.wait_for("StatusText", "^1 received: 1 applied")
+
+
+def test_only_root_may_be_the_service(worker):
+    done = worker.machine.try_to("runuser -u stranger -- ses-worker check")
+    assert (done.status, done.out) == (2, "")
+    assert "sudo ses-worker check" in done.err

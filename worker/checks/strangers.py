@@ -1,0 +1,126 @@
+"""Whom a policy lets in beside those who are meant. Pure."""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from worker.checks.conditions import SOURCE_ACCOUNT, SOURCE_ARN
+from worker.checks.facts import read_arn
+from worker.checks.statements import Statement
+
+
+class Reach(StrEnum):
+    """How many a stranger is."""
+
+    ONE = "one"
+    """A resource or an account's principal that is named."""
+    MANY = "many"
+    UNKNOWN = "unknown"
+    """Whoever meets conditions that are not judged here."""
+
+
+class Stranger(Struct, frozen=True):
+    """Somebody who is let in."""
+
+    who: str
+    reach: Reach
+
+
+def strangers(
+    statements: Sequence[Statement],
+    action: str,
+    account: str,
+    expected: Sequence[str],
+    resource: str = "",
+) -> list[Stranger]:
+    """Name who else is let in, beside the account itself and the `expected` sources."""
+    return [
+        found
+        for one in statements
+        if one.allows and one.covers(action) and (not resource or one.names(resource))
+        for found in _strangers(one, account, expected)
+    ]
+
+
+def sources(statements: Sequence[Statement], service: str, action: str) -> list[str]:
+    """The ARNs of that service, without patterns, for which it is let in."""
+    found = [
+        arn
+        for one in statements
+        if one.allows
+        and one.covers(action)
+        and (one.is_open or f"Service:{service}" in one.principals)
+        for arn in _values(one, SOURCE_ARN)
+        if not set("*?") & set(arn)
+        and (named := read_arn(arn))
+        and named.service == service.partition(".")[0]
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _strangers(statement: Statement, account: str, expected: Sequence[str]) -> Iterator[Stranger]:
+    if not statement.is_plain:
+        said = "whoever a NotPrincipal, NotAction or NotResource leaves over"
+        yield Stranger(said, Reach.MANY)
+        return
+    arns = _values(statement, SOURCE_ARN)
+    owners = _values(statement, *SOURCE_ACCOUNT, "aws:principalaccount")
+    people = _values(statement, "aws:principalarn")
+    if arns:
+        yield from (s for arn in arns if arn not in expected for s in _source(arn, owners, account))
+    elif owners:
+        yield from _owned(owners, account)
+    elif people:
+        yield from (Stranger(arn, _reach(arn)) for arn in people if _account_of(arn) != account)
+    elif not statement.is_open:
+        yield from (
+            _named(who) for who in sorted(statement.principals) if _account_of(who) != account
+        )
+    elif not statement.conditions:
+        yield Stranger("everybody", Reach.MANY)
+    else:
+        said = "everybody, under conditions that are not judged here"
+        yield Stranger(said, Reach.UNKNOWN)
+
+
+def _source(arn: str, owners: Sequence[str], account: str) -> Iterator[Stranger]:
+    if not set("*?") & set(_account_of(arn) or "*"):
+        yield Stranger(arn, _reach(arn))
+    elif owners:
+        yield from _owned(owners, account)
+    else:
+        yield Stranger(f"any account's {arn}", Reach.MANY)
+
+
+def _owned(owners: Sequence[str], account: str) -> Iterator[Stranger]:
+    others = (owner for owner in owners if owner != account)
+    return (Stranger(f"all of account {owner}", Reach.MANY) for owner in others)
+
+
+def _reach(arn: str) -> Reach:
+    return Reach.MANY if set("*?") & set(_account_of(arn) or "*") else Reach.ONE
+
+
+def _account_of(principal: str) -> str:
+    """The account in an ARN, or in a principal such as `AWS:ARN` or `AWS:ACCOUNT`."""
+    who = principal.removeprefix("AWS:")
+    found = read_arn(who)
+    return found.account if found else who
+
+
+def _named(principal: str) -> Stranger:
+    kind, _, who = principal.partition(":")
+    if kind == "Service":
+        return Stranger(f"{who} for any account", Reach.MANY)
+    return Stranger(who, Reach.ONE if read_arn(who) else Reach.MANY)
+
+
+def _values(statement: Statement, *keys: str) -> tuple[str, ...]:
+    """What positive conditions on these keys list; nothing where there is none."""
+    return tuple(
+        value
+        for one in statement.conditions
+        if one.key in keys and one.is_positive
+        for value in one.values
+    )

@@ -1,0 +1,19 @@
+"""What a person does next about a dead letter, by its reason."""
+
+from worker.model import Reason
+
+_ADVICE: dict[str, str] = {
+    Reason.UNKNOWN_RECIPIENT: (
+        "make the recipients users, who are missing (ses-worker users import), and replay it"
+    ),
+    Reason.SUBSCRIPTION_CONFIRMATION: (
+        "confirm it, with TopicArn and Token of the body (ses-worker dlq show): "
+        "aws sns confirm-subscription --topic-arn TOPIC_ARN --token TOKEN; three days later the "
+        "token is void: subscribe the queue again (ses-worker provision). Then delete it"
+    ),
+}
+
+
+def next_step(reason: str) -> str:
+    """Say it; empty where there is nothing particular to be done."""
+    return _ADVICE.get(reason, "")

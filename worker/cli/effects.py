@@ -1,0 +1,84 @@
+"""Effects on paper: a list of them, far sides that rest, and what was named and is not done."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+from msgspec.structs import replace
+
+from worker.cli.common import plain, screen
+
+if TYPE_CHECKING:
+    from worker.store import Store
+    from worker.store.outbox_list import Trouble, Wanted
+
+_DONE_HINT = "outbox list --state delivered --state discarded shows what is done"
+
+
+def missed(store: "Store", wanted: "Wanted") -> list[str]:
+    """Say of each effect that is named by its id why nothing is going to be done to it."""
+    return list(_missed(store, wanted)) if wanted.ids else []
+
+
+def _missed(store: "Store", wanted: "Wanted") -> Iterator[str]:
+    from worker.store.outbox_list import list_effects
+
+    named = replace(wanted, states=(), kind=None)
+    found = {row["id"]: row for row in list_effects(store, named, len(wanted.ids))}
+    for number in sorted(set(wanted.ids)):
+        row = found.get(number)
+        if row is None:
+            yield f"#{number} is not there"
+        elif wanted.kind and row["kind"] != wanted.kind.value:
+            yield f"#{number} is a {row['kind']}, not a {wanted.kind.value}: left alone"
+        elif row["state"] == "claimed":
+            yield f"#{number} is being delivered at this moment: left alone"
+        elif row["state"] not in {state.value for state in wanted.states}:
+            yield f"#{number} is {row['state']}: left alone; {_DONE_HINT}"
+
+
+def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What `list --json` prints of an effect; its summary is JSON already."""
+    return plain(row) | {"summary": json.loads(row["summary"])}
+
+
+def show_troubles(resting: Sequence["Trouble"]) -> None:
+    """Say which far sides take nothing now, and until when."""
+    for one in resting:
+        click.echo(f"{one.name} takes nothing: {one.why}; next look {_next_look(one.again_at)}")
+
+
+def _next_look(at: datetime) -> str:
+    """When, or by whom: that it is past says that no worker runs."""
+    return f"{at:%H:%M:%S} UTC" if at > datetime.now(UTC) else "by the next run or drain"
+
+
+def show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], int]) -> None:
+    """Show them as a table, and how many there are of each kind below it."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from worker.masking import harmless
+
+    said = ", ".join(f"{count:,} {kind} {state}" for (kind, state), count in counts.items())
+    if len(rows) < (total := sum(counts.values())):
+        said += f"; the newest {len(rows):,} of {total:,} are shown (--limit)"
+    table = Table(caption=said or "no effects")
+    for name in ("id", "kind", "state", "tries", "due (UTC)", "what", "last error or result"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        summary = json.loads(row["summary"])
+        what = " ".join(filter(None, (summary.get("sort"), summary.get("sample"))))
+        open_ = row["state"] in {"waiting", "claimed"}
+        table.add_row(
+            str(row["id"]),
+            row["kind"],
+            row["state"],
+            str(row["attempts"]),
+            f"{row['due_at']:%Y-%m-%d %H:%M:%S}" if open_ else "",
+            Text(harmless(what)),
+            Text(harmless(row["last_error"] or row["result"] or "")),
+        )
+    screen().print(table)

@@ -1,0 +1,53 @@
+"""Whether this process may write a SQLite file, and the files that SQLite has beside it."""
+
+import os
+import pwd
+import shlex
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Hindrance(NamedTuple):
+    """Why it may not, and what mends it; both for people."""
+
+    said: str
+    mend: str
+
+    def __str__(self) -> str:
+        """Say both."""
+        return f"{self.said}: {self.mend}"
+
+
+def hindrance(path: Path) -> Hindrance | None:
+    """Say what keeps this process from writing the file, its WAL or its folder; None: nothing.
+
+    What is not there yet is made, which the right to write in the folder covers.
+    """
+    hindered = [file for file in _files(path) if not os.access(file, os.W_OK)]
+    if not hindered:
+        return None
+    first, we = hindered[0], _name(os.geteuid())
+    found = first.stat()
+    names = " ".join(shlex.quote(str(file)) for file in hindered)
+    if found.st_uid != os.geteuid():
+        said = f"{first} belongs to {_name(found.st_uid)}, and {we} may not write it"
+        return Hindrance(said, f"chown {we} {names}")
+    if not found.st_mode & stat.S_IWUSR:
+        return Hindrance(f"{first} may not be written by its owner, {we}", f"chmod u+w {names}")
+    return Hindrance(f"{first} cannot be written", "see that its file system is not read-only")
+
+
+def _files(path: Path) -> Iterator[Path]:
+    real = Path(os.path.realpath(path))
+    for file in (real, Path(f"{real}-wal"), Path(f"{real}-shm"), real.parent):
+        if file.exists():
+            yield file
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
