@@ -2,13 +2,17 @@
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 
+from worker import clock
 from worker import consumer as consuming
 from worker.consumer import Consumer, Plan
+from worker.consumer.polling import GATHERED
 from worker.errors import Unavailable
 from worker.health import Health
+from worker.model import Delete, Handled, Outcome, Received
 
 
 class Queue:
@@ -34,21 +38,54 @@ class Queue:
         return []
 
 
+class Backlog:
+    """A queue that answers as a far one does, to each after a while."""
+
+    name = url = "queue"
+    visibility_seconds = 60
+
+    def __init__(self, messages):
+        self.messages = messages
+        self.polling = 0
+        self.most_polling = 0
+
+    def receive(self, most, wait_seconds):
+        self.polling += 1
+        if self.messages:
+            self.most_polling = max(self.most_polling, self.polling)
+        time.sleep(0.03)
+        taken, self.messages = self.messages[:most], self.messages[most:]
+        self.polling -= 1
+        return taken
+
+    def delete(self, messages):
+        return []
+
+
 @pytest.fixture
 def queue():
     return Queue()
 
 
+def message(number):
+    return Received(
+        message_id=str(number),
+        body="",
+        receipt_handle=str(number),
+        receive_count=1,
+        received_at=datetime.now(UTC),
+        lease_until=clock.now() + 60,
+    )
+
+
+def consumer_of(queue, process=lambda _: []):
+    nothing = {"books": None, "tell": print, "probe": lambda: None, "health": Health()}
+    return Consumer(Plan(wait_seconds=1, pollers=4), queue=queue, process=process, **nothing)
+
+
 @pytest.fixture
 def consumer(queue):
-    nothing = {
-        "books": None,
-        "process": lambda _: [],
-        "tell": print,
-        "probe": lambda: None,
-        "health": Health(),
-    }
-    return Consumer(Plan(wait_seconds=1, pollers=4), queue=queue, **nothing)
+    return consumer_of(queue)
 
 
 def test_whoever_is_left_behind_is_told(consumer, queue, monkeypatch):
@@ -81,3 +118,19 @@ def test_after_trouble_with_sqs_one_poller_is_enough_to_find_out(consumer, queue
         time.sleep(0.001)
     assert consumer.pace._allowed == 1
     assert consumer.finish()
+
+
+@pytest.mark.parametrize(("backlog", "pollers"), [(GATHERED, 1), (20 * GATHERED, 4)])
+def test_what_one_commit_takes_one_poller_receives_and_more_have_more(backlog, pollers):
+    queue, processed = Backlog([message(number) for number in range(backlog)]), []
+
+    def process(messages):
+        processed.extend(messages)
+        return [Handled(message, Delete(Outcome.IGNORED)) for message in messages]
+
+    consumer = consumer_of(queue, process)
+    consumer.start()
+    while len(processed) < backlog:
+        time.sleep(0.001)
+    assert consumer.finish()
+    assert queue.most_polling == pollers

@@ -71,9 +71,9 @@ class Poller:
         """Receive, write, settle; until it is over."""
         while self._may_receive() and (granted := self._allowance.take(self._writer.most)):
             messages = self._receive(granted)
-            self._pace.received(len(messages))
             if len(messages) == LARGEST_BATCH:
                 self._gather(messages)
+            self._pace.received(len(messages))  # not before: with a single commit nobody need help
             if messages:
                 self._see_through(messages)
 
