@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from bench.contestants import Attempt
+from bench.attempts import Attempt
 from bench.machine import CORES
 
 FLOOR = "floor1"

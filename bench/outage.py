@@ -14,8 +14,8 @@ from statistics import median
 
 import click
 
+from bench.attempts import Wrong
 from bench.books import SqliteBooks
-from bench.contestants import Wrong
 from bench.places import OUT, ROOT, WORKER, Unfit, claimed, environment, find_node
 from bench.stub import Stub, running_stub
 from worker.demo.standins.slack import StandinSlack

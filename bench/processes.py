@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from bench.places import ROOT, RUN_SECONDS
 
+_SCHEDULED = 2
+"""CPUCLOCK_SCHED of Linux: what clock_getcpuclockid(3) makes of a process id."""
+
 
 class Failed(Exception):
     """A command ended with a status that it must not have, or took too long."""
@@ -41,20 +44,41 @@ def run_together(
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         running = [
-            stack.enter_context(_started(command, surroundings, folder / f"{number}"))
+            stack.enter_context(started(command, surroundings, folder / f"{number}"))
             for number, command in enumerate(commands)
         ]
         deadline = time.monotonic() + seconds
         return [
-            _wait(process, deadline, folder / f"{number}", good)
+            ended(process, deadline, folder / f"{number}", good)
             for number, process in enumerate(running)
         ]
 
 
+def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    """User and system of a process that runs, by its own clock: no ticks. Without children."""
+    return time.clock_gettime((~process.pid << 3) | _SCHEDULED)
+
+
+def disk_bytes(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """What a process that runs has had read from the disk, and will have written to it."""
+    lines = Path(f"/proc/{process.pid}/io").read_text().splitlines()
+    facts = dict(line.split(": ") for line in lines)
+    return int(facts["read_bytes"]), int(facts["write_bytes"])
+
+
+def resident_mb(process: subprocess.Popen[bytes], what: str = "VmRSS") -> float:
+    """Its memory in MiB: resident now, or (`VmHWM`) at the most."""
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    found = next(line for line in lines if line.startswith(what + ":"))
+    return int(found.split()[1]) / 1024
+
+
 @contextmanager
-def _started(
+def started(
     command: Sequence[str], surroundings: Mapping[str, str], stem: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command for the block; its output and log are files beside each other."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
     with stem.with_suffix(".out").open("wb") as output, stem.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -72,9 +96,15 @@ def _started(
             process.wait()
 
 
-def _wait(
-    process: subprocess.Popen[bytes], deadline: float, stem: Path, good: Collection[int]
+def ended(
+    process: subprocess.Popen[bytes], deadline: float, stem: Path, good: Collection[int] = (0,)
 ) -> Finished:
+    """Wait for its end.
+
+    Raises:
+        Failed: it took too long, or left with another status.
+
+    """
     while True:
         # Not Popen.wait: only wait4 tells what this one process used.
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)

@@ -11,7 +11,7 @@ COLUMNS = (
     "contestant", "runs", "CPU-s / 10k", "x floor", "messages/s", "x floor",
     "own", "stub", "database", "others",
 )  # fmt: skip
-NARROWEST = 140
+NARROWEST = 160
 """Characters; figures that are cut off are none."""
 
 Tables = Mapping[int, Sequence[Line]]

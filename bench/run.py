@@ -11,8 +11,9 @@ import msgspec
 from rich.console import Console
 
 from bench import chart, report, yardstick
+from bench.attempts import Attempt, Wrong
 from bench.books import SqliteBooks, email
-from bench.contestants import Attempt, Contestant, Worker, Wrong, make_floor
+from bench.contestants import Contestant, Worker, make_floor
 from bench.figures import lines
 from bench.machine import describe
 from bench.peers import install_peers
@@ -107,6 +108,7 @@ def _contestants(*, peers: bool) -> Iterator[tuple[Stub, list[Contestant], dict[
         postgresql = stack.enter_context(running_postgresql(surroundings))
         contestants: list[Contestant] = [make_floor(template)]
         contestants += [Worker(books, n) for books in (sqlite, postgresql) for n in (1, 2)]
+        contestants.insert(2, Worker(sqlite, client="boto3"))
         if peers:
             installed, troubles = install_peers(template)
             contestants += installed

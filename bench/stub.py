@@ -28,6 +28,16 @@ class Stats(Struct):
     """From the first receive to the last delete."""
     cpu_seconds: float
     """Of the stub, since it was started."""
+    slack_posts: int = 0
+    """To all queues' Slack together, since it was started."""
+
+
+class Held(Struct):
+    """How long a client held messages, from handing out to delete, in milliseconds."""
+
+    median: float
+    p95: float
+    most: float
 
 
 class Stub:
@@ -35,14 +45,33 @@ class Stub:
 
     def __init__(self, port: int) -> None:
         self.endpoint = f"http://127.0.0.1:{port}"
+        self.slack_url = f"{self.endpoint}/slack"
+        """An incoming webhook that says ok."""
 
     def queue_url(self, queue: str) -> str:
         """Where clients find a queue; it needs no creating."""
         return f"{self.endpoint}/{ACCOUNT}/{queue}"
 
-    def load(self, queue: str, messages: int) -> None:
-        """Put messages on a queue, each about another user; the queue's name is their seed."""
-        self._control("load", queue=queue, n=messages, seed=queue)
+    def load(self, queue: str, messages: int, seed: str | None = None, users: int = USERS) -> None:
+        """Put messages on a queue, each about another user; its name is their seed if none is."""
+        self._control("load", queue=queue, n=messages, seed=seed or queue, users=users)
+
+    def send(self, queue: str, body: str) -> None:
+        """Send one message, as SNS would."""
+        asked = {"QueueUrl": self.queue_url(queue), "MessageBody": body}
+        headers = {"X-Amz-Target": "AmazonSQS.SendMessage"}
+        request = urllib.request.Request(self.endpoint, json.dumps(asked).encode(), headers)
+        with _LOOPBACK.open(request, timeout=60):
+            pass
+
+    def has(self, queue: str, *, deleted: int = 0, receives: int = 0) -> bool:
+        """Wait a second at most for so many deleted messages and calls; it is told at once."""
+        asked = {"queue": queue, "deleted": deleted, "receives": receives, "ms": 1_000}
+        return bool(self._control("await", **asked)["so"])
+
+    def held(self, queue: str) -> Held:
+        """Ask how long messages were held."""
+        return Held(**self._control("held", queue=queue))
 
     def delay(self, milliseconds: float) -> None:
         """Let every later reply take that long, as a network would."""

@@ -5,10 +5,13 @@
 //                                                            prints {"port": …}
 //   node stubsqs.mjs --print 2000 [--seed x]                 prints message bodies, one JSON string a line
 //
-//   GET /_control?op=load&queue=Q&n=N&seed=S   N messages, each of another user, with ids of their own
+//   GET /_control?op=load&queue=Q&n=N&seed=S&users=U   N messages, each of another user, with ids of their own
+//   GET /_control?op=await&queue=Q&receives=N&deleted=N&ms=1000   answers when it is so, or then
 //   GET /_control?op=delay&ms=8                a round trip that every later reply takes
 //   GET /_control?op=stats&queue=Q             what is left, what was called, when, and our own CPU
+//   GET /_control?op=held&queue=Q              milliseconds from hand to delete: half, most, all of them
 //   GET /_control?op=drop&queue=Q              forgets the queue
+//   POST /slack                                "ok", as an incoming webhook says
 //
 // It has long polls, visibility timeouts, receive counts and receipt handles that go stale. It has
 // no signatures, no redrive, no FIFO and no validation: a yardstick, not an emulator.
@@ -32,8 +35,8 @@ const sha512 = text => crypto.createHash('sha512').update(text).digest('base64')
 const uuid = text => md5(text).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 
 // What SES says through SNS, about 3 KB; of twenty one is a complaint and one a soft bounce.
-function snsBody(number, seed) {
-  const user = (number * 7919) % USERS;
+function snsBody(number, seed, users = USERS) {
+  const user = (number * 7919) % users;
   const address = `user${user}@example${user % 977}.com`;
   const time = new Date(FIRST_EVENT + number * 1000).toISOString();
   const messageId = `0100${md5(`${seed}m${number}`).slice(0, 12)}-${uuid(number + seed + 's')}-000000`;
@@ -142,6 +145,8 @@ class Queue {
     this.deleted = 0;
     this.firstReceive = null;
     this.lastDelete = null;
+    this.heldFor = [];
+    this.watchers = [];
   }
 
   get depth() { return this.waiting.length - this.head; }
@@ -161,6 +166,7 @@ class Queue {
       this.waiting[this.head++] = undefined;
       message.receives += 1;
       message.firstReceived ||= now;
+      message.takenAt = performance.now();
       message.visibleAt = now + visibilitySeconds * 1000;
       message.handle = `${message.id}.${message.receives}`;
       this.inFlight.set(message.id, message);
@@ -181,6 +187,13 @@ class Queue {
     this.inFlight.delete(message.id);
     this.deleted += 1;
     this.lastDelete = performance.now();
+    this.heldFor.push(this.lastDelete - message.takenAt);
+    this.notice();
+  }
+
+  // Whoever waits for it learns that enough was received and deleted.
+  notice() {
+    this.watchers = this.watchers.filter(tellIfSo => !tellIfSo());
   }
 
   // What is visible again goes back, and long polls that wait for it are answered.
@@ -272,18 +285,25 @@ const OPERATIONS = {
 };
 
 let delay = 0;
+let slackPosts = 0;
 
 const CONTROLS = {
   load(queue, asked) {
     const seed = asked.get('seed');
+    const users = Number(asked.get('users') ?? USERS);
     for (let number = 0; number < Number(asked.get('n')); number++) {
-      queue.add(snsBody(number, seed), uuid(number + seed + 'q'));
+      queue.add(snsBody(number, seed, users), uuid(number + seed + 'q'));
     }
     return { depth: queue.depth };
   },
   delay(_, asked) {
     delay = Number(asked.get('ms'));
     return { delay };
+  },
+  held(queue) {
+    const sorted = queue.heldFor.sort((one, other) => one - other);
+    const share = part => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
+    return { median: share(0.5), p95: share(0.95), most: share(1) };
   },
   drop(queue) {
     queues.delete(queue.name);
@@ -298,6 +318,7 @@ const CONTROLS = {
       empty_receives: queue.emptyReceives,
       seconds: queue.lastDelete === null ? 0 : (queue.lastDelete - queue.firstReceive) / 1000,
       cpu_seconds: (user + system) / 1e6,
+      slack_posts: slackPosts,
     };
   },
 };
@@ -352,7 +373,12 @@ function header(head, name) {
 function answer(head, body, send) {
   const target = header(head, 'x-amz-target');
   if (!target) {
-    const asked = new URL(head.split(' ', 2)[1], `http://${HOST}`).searchParams;
+    const { pathname, searchParams: asked } = new URL(head.split(' ', 2)[1], `http://${HOST}`);
+    if (pathname === '/slack') {
+      slackPosts += 1;
+      return send('ok');
+    }
+    if (asked.get('op') === 'await') return awaitIt(queueNamed(asked.get('queue')), asked, send);
     const control = CONTROLS[asked.get('op')];
     return control ? send(JSON.stringify(control(queueNamed(asked.get('queue') ?? ''), asked))) : send('{}', '404 Not Found');
   }
@@ -362,7 +388,21 @@ function answer(head, body, send) {
   const asked = JSON.parse(body);
   const queue = queueNamed(asked.QueueUrl.slice(asked.QueueUrl.lastIndexOf('/') + 1));
   queue.calls[name] = (queue.calls[name] ?? 0) + 1;
+  queue.notice();
   operation(queue, asked, delay ? text => setTimeout(send, delay, text) : send);
+}
+
+function awaitIt(queue, asked, send) {
+  const isSo = () => queue.deleted >= Number(asked.get('deleted') ?? 0)
+    && (queue.calls.ReceiveMessage ?? 0) >= Number(asked.get('receives') ?? 0);
+  const tell = () => { clearTimeout(end); send(JSON.stringify({ so: isSo() })); };
+  const end = setTimeout(() => {
+    queue.watchers.splice(queue.watchers.indexOf(tellIfSo), 1);
+    tell();
+  }, Number(asked.get('ms')));
+  const tellIfSo = () => isSo() && (tell(), true);
+  queue.watchers.push(tellIfSo);
+  queue.notice();
 }
 
 if (option('print')) {
