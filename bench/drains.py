@@ -120,7 +120,7 @@ def _end(job: Job, running: Sequence[Popen[bytes]]) -> list[Finished]:
         ended(process, deadline, _stem(number), DRAINED) for number, process in enumerate(running)
     ]
     said = [json.loads(one.output) for one in finished]
-    outcome = "duplicates" if job.repeats else "applied"
+    outcome = "duplicate" if job.repeats else "applied"
     if (counted := sum(one[outcome] for one in said)) != job.messages:
         raise Wrong(f"{job.queue}: {counted} of {job.messages} are said to be {outcome}")
     return finished
