@@ -37,7 +37,7 @@ format: $(READY)  ## mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(READY)  ## our worker beside the floor: bench/RESULTS.md (needs Node; ARGS="--peers")
+bench: $(READY)  ## what a message costs: bench/RESULTS.md (needs Node; ARGS="--peers", "--quick")
 	$(BIN)/python -m bench.run $(ARGS)
 
 chaos: $(READY)  ## 200,000 messages through kills, faults and duplicates, minutes (ARGS="--seed 7")

@@ -1,19 +1,19 @@
 """The picture: bars for CPU and messages a second, as multiples of the floor's. Written by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from bench.figures import FLOOR, Figure, Line
-from bench.report import Tables, title
+from bench.sections import title
 
 WIDTH = 760
-LABELS = 160
+LABELS = 170
 """Room for names on the left."""
 FIGURES = 70
 """Room for figures on the right."""
 BAR, GAP, GROUP = 16, 8, 54
 
-_STYLE = """
+STYLE = """
     text { font: 13px system-ui, sans-serif; fill: #1f2328; }
     .heading { font-weight: 600; }
     .note { fill: #59636e; }
@@ -21,6 +21,7 @@ _STYLE = """
     .rate { fill: #1a7f37; }
     .spread { stroke: #1f2328; stroke-opacity: .55; }
     .floor { stroke: #59636e; stroke-dasharray: 3 3; }
+    .curve { stroke: #0969da; stroke-width: 2; }
     @media (prefers-color-scheme: dark) {
       text { fill: #f0f6fc; }
       .note { fill: #9198a1; }
@@ -28,11 +29,14 @@ _STYLE = """
       .rate { fill: #3fb950; }
       .spread { stroke: #f0f6fc; }
       .floor { stroke: #9198a1; }
+      .curve { stroke: #4493f8; }
     }
 """
 
 
-class _Drawing:
+class Drawing:
+    """The parts of a picture, from top to bottom."""
+
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.y = 8
@@ -49,10 +53,13 @@ class _Drawing:
         place = f'x="{LABELS}" y="{y:.1f}" width="{length:.1f}" height="{BAR}" rx="2"'
         self.parts.append(f'<rect {place} class="{kind}"/>')
 
+    def dot(self, x: float, y: float, kind: str) -> None:
+        self.parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" class="{kind}"/>')
 
-def svg(tables: Tables) -> str:
+
+def svg(tables: Mapping[int, Sequence[Line]]) -> str:
     """Draw every delay twice: CPU, where short is good, and messages a second, where long is."""
-    drawing = _Drawing()
+    drawing = Drawing()
     for delay, lines in tables.items():
         measured = [line for line in lines if line.cpu_ratio and line.rate_ratio]
         cpu = [(line, line.cpu_ratio) for line in measured if line.cpu_ratio]
@@ -65,11 +72,11 @@ def svg(tables: Tables) -> str:
         f'width="{WIDTH}" height="{height}" role="img">'
         f"<title>CPU and messages a second, as multiples of {FLOOR}</title>"
     )
-    return "\n".join([head, f"<style>{_STYLE}</style>", *drawing.parts, "</svg>", ""])
+    return "\n".join([head, f"<style>{STYLE}</style>", *drawing.parts, "</svg>", ""])
 
 
 def _group(
-    drawing: _Drawing, heading: str, note: str, bars: Sequence[tuple[Line, Figure]], kind: str
+    drawing: Drawing, heading: str, note: str, bars: Sequence[tuple[Line, Figure]], kind: str
 ) -> None:
     longest = max([1.0, *(figure.most for _, figure in bars)])
     scale = (WIDTH - LABELS - FIGURES) / longest

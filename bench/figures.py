@@ -9,6 +9,14 @@ from bench.attempts import Attempt
 from bench.machine import CORES
 
 FLOOR = "floor1"
+US = "worker-sqlite-1"
+RIVALS = (
+    (US, "aiobotocore"),
+    (US, "sqs-consumer"),
+    ("worker-sqlite-2", US),
+    ("worker-postgresql-1", US),
+    ("worker-postgresql-2", "worker-postgresql-1"),
+)
 
 
 class Figure(Struct, frozen=True):
@@ -41,6 +49,42 @@ class Line(Struct, frozen=True, kw_only=True):
     stub_share: float
     database_share: float
     others_share: float
+    held_ms: Figure
+    """How long half of the messages were held, from handing out to delete."""
+    longest_ms: Figure
+    """How long the one was that was held longest."""
+
+    @property
+    def full(self) -> float:
+        """How full all cores were."""
+        return self.own_share + self.stub_share + self.database_share + self.others_share
+
+
+class Against(Struct, frozen=True, kw_only=True):
+    """Messages a second of one contestant, as a multiple of another's in the same round."""
+
+    delay: int
+    name: str
+    other: str
+    rate: Figure
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """What a comparison leaves for the report."""
+
+    rounds: int
+    versions: dict[str, str]
+    messages: int
+    """In a run."""
+    slow_messages: int
+    """With delay, for who waits for each reply."""
+    tables: dict[int, list[Line]]
+    """By the delay in milliseconds."""
+    against: list[Against]
+    what: dict[str, str]
+    """A line for people about each contestant."""
+    troubles: list[str] = []
+    """Runs that have failed."""
 
 
 Rounds = Mapping[int, Mapping[str, Attempt]]
@@ -66,20 +110,34 @@ def _line(name: str, attempts: Sequence[Attempt], rounds: Rounds) -> Line:
         runs=len(attempts),
         cpu_per_10k=middle([one.cpu_per_10k for one in attempts]),
         rate=middle([one.rate for one in attempts]),
-        cpu_ratio=_ratio(name, rounds, lambda one: one.cpu_per_10k),
-        rate_ratio=_ratio(name, rounds, lambda one: one.rate),
+        cpu_ratio=_ratio(name, FLOOR, rounds, lambda one: one.cpu_per_10k),
+        rate_ratio=_ratio(name, FLOOR, rounds, lambda one: one.rate),
         own_share=usual(lambda one: one.share),
         stub_share=usual(lambda one: one.stub_cpu_seconds / one.wall_seconds / CORES),
         database_share=usual(lambda one: one.database_cpu_seconds / one.wall_seconds / CORES),
         others_share=usual(lambda one: one.others_share),
+        held_ms=middle([one.held.median for one in attempts]),
+        longest_ms=middle([one.held.most for one in attempts]),
     )
 
 
-def _ratio(name: str, rounds: Rounds, value: Callable[[Attempt], float]) -> Figure | None:
+def rivals(results: Mapping[int, Rounds]) -> list[Against]:
+    """Set against each other whom the goals name."""
+    found = []
+    for delay, rounds in results.items():
+        for name, other in RIVALS:
+            if rate := _ratio(name, other, rounds, lambda one: one.rate):
+                found.append(Against(delay=delay, name=name, other=other, rate=rate))
+    return found
+
+
+def _ratio(
+    name: str, other: str, rounds: Rounds, value: Callable[[Attempt], float]
+) -> Figure | None:
     ratios = [
-        value(attempts[name]) / value(attempts[FLOOR])
+        value(attempts[name]) / value(attempts[other])
         for attempts in rounds.values()
-        if name in attempts and FLOOR in attempts
+        if name in attempts and other in attempts
     ]
     return middle(ratios) if ratios else None
 

@@ -1,7 +1,7 @@
 """Books that have grown: written by SQL into the schema that the worker has made.
 
-Rows are as the worker writes them, in the order of SES's ids, each key of its own; new messages
-fall between them at random, which is the worst that can happen to an index.
+Rows are as the worker writes them, one each 10 ms until the stub's first message, with ids that
+begin with their time as SES's do. Whom new messages are about is spread over all users.
 """
 
 import sqlite3
@@ -16,6 +16,8 @@ from bench.processes import run_together
 
 COPIED = 100_000
 """Books of so many events are copied for each run; larger ones just grow by what is drained."""
+FIRST_EVENT = 1_790_000_000_000
+"""Milliseconds, as the stub has it."""
 
 _USERS = """
     WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :users)
@@ -29,7 +31,7 @@ _EVENTS = """
     WITH RECURSIVE n(i) AS (
         SELECT 0 WHERE :events > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :events
     ), said AS (
-        SELECT i, printf('0100%012x', i * (281474976710656 / :events)) AS head,
+        SELECT i, printf('0100%012x', :now - (:events - i) * 10) AS head,
                'user' || (i % :users) || '@example' || (i % :users % 977) || '.com' AS email,
                lower(hex(randomblob(16))) AS chance
         FROM n
@@ -111,8 +113,9 @@ def _fill(path: Path, users: int, events: int) -> None:
         ).fetchone()
         connection.execute("DROP INDEX events_recipient")  # sorting is faster than inserting
         connection.execute("BEGIN")
-        connection.execute(_USERS, {"users": users, "events": events})
-        connection.execute(_EVENTS, {"users": users, "events": events})
+        facts = {"users": users, "events": events, "now": FIRST_EVENT}
+        connection.execute(_USERS, facts)
+        connection.execute(_EVENTS, facts)
         connection.execute(recipients)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")

@@ -18,6 +18,7 @@ import worker.process
 import worker.queue
 from bench.books import SqliteBooks
 from bench.clock import Clock, Part
+from bench.parts import Profile, Row, keep
 from bench.places import OUT, USERS, Unfit, claimed, environment, find_node
 from bench.postgresql import running_postgresql
 from bench.stub import running_stub
@@ -101,6 +102,7 @@ def main(messages: int, store: str, delay: int) -> None:
         with claimed(), running_stub(find_node()) as stub:
             surroundings = environment(stub.endpoint)
             surroundings["SES_WORKER_QUEUE__URL"] = stub.queue_url("profile")
+            surroundings["SES_WORKER_SLACK__WEBHOOK_URL"] = stub.slack_url
             stub.load("profile", messages)
             stub.delay(delay)
             if store == "sqlite":
@@ -114,7 +116,9 @@ def main(messages: int, store: str, delay: int) -> None:
     whole = span.seconds - clock.overhead_seconds
     in_threads = sum(part.seconds for part in parts.values())
     parts["main thread"] = Part(seconds=max(0.0, whole - in_threads))
-    _show(parts, messages, f"{store}, {messages:,} messages, {delay} ms")
+    profile = _profile(parts, messages, f"{store}, {messages:,} messages, {delay} ms")
+    keep("profile", profile)
+    show(profile)
 
 
 def _drain(surroundings: Mapping[str, str], store_url: str, messages: int) -> None:
@@ -127,19 +131,31 @@ def _drain(surroundings: Mapping[str, str], store_url: str, messages: int) -> No
         sys.exit(f"not all applied: {drained}")
 
 
-def _show(parts: Mapping[str, Part], messages: int, title: str) -> None:
+def _profile(parts: Mapping[str, Part], messages: int, title: str) -> Profile:
     total = sum(part.seconds for part in parts.values())
-    table = Table(title=f"CPU of a message: {title}")
+    chosen = [(name, parts.get(name, Part())) for name in PARTS]
+    rows = [
+        Row(
+            name=name,
+            calls=part.calls,
+            us=part.seconds / messages * 1e6,
+            share=part.seconds / total,
+        )
+        for name, part in chosen
+    ]
+    return Profile(title=title, rows=rows)
+
+
+def show(profile: Profile) -> None:
+    """Print a table."""
+    table = Table(title=f"CPU of a message: {profile.title}")
     table.add_column("part")
-    for name in ("calls", "us a call", "us a message", "share"):
+    for name in ("calls", "us a message", "share"):
         table.add_column(name, justify="right")
-    for name in PARTS:
-        part = parts.get(name, Part())
-        each = f"{part.seconds / part.calls * 1e6:,.1f}" if part.calls else "-"
-        us = part.seconds / messages * 1e6
-        table.add_row(name, f"{part.calls:,}", each, f"{us:,.1f}", f"{part.seconds / total:.1%}")
+    for row in profile.rows:
+        table.add_row(row.name, f"{row.calls:,}", f"{row.us:,.1f}", f"{row.share:.1%}")
     table.add_section()
-    table.add_row("all", "", "", f"{total / messages * 1e6:,.1f}", "100.0%")
+    table.add_row("all", "", f"{profile.us:,.1f}", "100.0%")
     Console().print(table)
 
 

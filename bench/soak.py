@@ -5,6 +5,7 @@
 `ses-worker run` against the twin of the tests, whose clock is moved on so that each long poll of
 20 s ends at once: 180 of them are an hour. Then messages, in backlogs that are there at once. A
 table tells the memory, threads and open files of the worker, and a line whether they were flat.
+`python -m bench.report` takes the memory into RESULTS.md.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.parts import Memory, keep
 from bench.places import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -120,8 +122,8 @@ def _is_empty(subject: Subject) -> bool:
     return not any(subject.twin.counts(subject.queue))
 
 
-def tell(what: str, samples: Iterator[Sample]) -> bool:
-    """Print a line a sample; tell whether they were flat."""
+def tell(what: str, samples: Iterator[Sample]) -> tuple[bool, list[Sample]]:
+    """Print a line a sample; tell whether they were flat, and return them."""
     print(f"\n{what:>12} {'RSS MB':>8} {'threads':>8} {'files':>6} {'in flight':>10} {'s':>7}")
     seen = []
     for one in samples:
@@ -140,7 +142,18 @@ def tell(what: str, samples: Iterator[Sample]) -> bool:
     )
     grown = max((one.megabytes for one in rest), default=first.megabytes) - first.megabytes
     print(f"{what}: {'flat' if flat else 'NOT FLAT'}; {grown:+.1f} MB after {first.done:,}")
-    return flat
+    return flat, seen
+
+
+def remembered(seen: list[Sample]) -> Memory:
+    """Say it as the goal is said: the most there was, and what came after the first sample."""
+    first = seen[0]
+    return Memory(
+        messages=seen[-1].done,
+        first=first.done,
+        most_mb=max(one.megabytes for one in seen),
+        grown_mb=max(one.megabytes for one in seen[1:] or seen) - first.megabytes,
+    )
 
 
 def main() -> int:
@@ -154,10 +167,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Twin() as twin:
         subject = Subject(twin, folder)
         if asked.polls:
-            flat = tell("empty polls", polls(subject, asked.polls))
+            flat, _ = tell("empty polls", polls(subject, asked.polls))
         if asked.messages:
             backlog = min(asked.backlog, asked.messages)
-            flat = tell("messages", messages(subject, asked.messages, backlog)) and flat
+            well, seen = tell("messages", messages(subject, asked.messages, backlog))
+            flat = flat and well
+            keep("memory", remembered(seen))
         subject.stop()
     return 0 if flat else 1
 

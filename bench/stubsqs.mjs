@@ -39,8 +39,10 @@ function snsBody(number, seed, users = USERS) {
   const user = (number * 7919) % users;
   const address = `user${user}@example${user % 977}.com`;
   const time = new Date(FIRST_EVENT + number * 1000).toISOString();
-  const messageId = `0100${md5(`${seed}m${number}`).slice(0, 12)}-${uuid(number + seed + 's')}-000000`;
-  const feedbackId = `0100${uuid(number + seed + 'f')}-000000`;
+  // SES's ids begin with their time: an index on them grows near its end.
+  const stamp = `0100${(FIRST_EVENT + number * 1000).toString(16).padStart(12, '0')}`;
+  const messageId = `${stamp}-${uuid(number + seed + 's')}-000000`;
+  const feedbackId = `${stamp}-${uuid(number + seed + 'f')}-000000`;
   const about = { feedbackId, messageId, address, time, user };
   const said = number % 20 === 0 ? complaint(about) : bounce(about, number % 20 === 1);
   const message = JSON.stringify({ ...said, mail: mail(about, number) }) + '\n';

@@ -1,0 +1,221 @@
+"""The goals, and whether a run has reached them: pure, from what the parts have left."""
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from bench.figures import US, Comparison, Figure, Line
+from bench.growth import Growth
+from bench.idle import Idle
+from bench.parts import Memory
+from bench.start import Start
+from worker.consumer.polling import GATHERED
+from worker.queue import LARGEST_BATCH
+from worker.settings import Settings
+
+POLL_SECONDS = 20
+SOAKED = 1_000_000
+FLAT_MB = 4.0
+"""What the allocator may still take (`bench.soak`)."""
+NOT_RUN = "not run"
+
+_SYMBOLS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+
+
+class Results(Struct, frozen=True, kw_only=True):
+    """What the parts have left; None where one was not run."""
+
+    comparison: Comparison | None = None
+    growth: Growth | None = None
+    idle: Idle | None = None
+    start: Start | None = None
+    memory: Memory | None = None
+
+
+class Goal(Struct, frozen=True, kw_only=True):
+    """A goal, and how it stands."""
+
+    number: str
+    what: str
+    symbol: str
+    limit: float
+    unit: str = ""
+    digits: int = 2
+    figure: Figure | None = None
+    """None: not run."""
+    note: str = ""
+
+    @property
+    def reached(self) -> str:
+        """By the median; and whether every round says the same."""
+        if self.figure is None:
+            return NOT_RUN
+        holds = _SYMBOLS[self.symbol]
+        good = holds(self.figure.median, self.limit)
+        each = {holds(one, self.limit) for one in (self.figure.least, self.figure.most)}
+        if each == {good}:
+            return "yes" if good else "no"
+        return "yes, not in every round" if good else "no, but in some rounds"
+
+
+def goals(results: Results) -> list[Goal]:
+    """Set every figure beside its limit."""
+    return [
+        *_floor(results.comparison),
+        *_processes(results.comparison),
+        *_growth(results.growth),
+        *_memory(results.memory),
+        *_idle(results.idle),
+        *_loaded(results.comparison),
+        *_start(results.start),
+    ]
+
+
+def _floor(found: Comparison | None) -> Iterator[Goal]:
+    quick, slow = _line(found, 0, US), _line(found, 8, US)
+    cpu, rate = quick.cpu_ratio if quick else None, slow.rate_ratio if slow else None
+    what = "CPU of a message, one process, no latency"
+    yield Goal(number="1", what=what, symbol="<=", limit=0.6, unit="x floor1", figure=cpu)
+    what = "messages a second at 8 ms"
+    yield Goal(number="2", what=what, symbol=">=", limit=6, unit="x floor1", figure=rate)
+    for other in ("aiobotocore", "sqs-consumer"):
+        figure = _against(found, US, other)
+        yield Goal(number="2", what=what, symbol=">", limit=1, unit=f"x {other}", figure=figure)
+
+
+def _processes(found: Comparison | None) -> Iterator[Goal]:
+    for name, other, limit, what in (
+        ("worker-sqlite-2", US, 1.5, "at 8 ms: two processes on SQLite"),
+        ("worker-postgresql-1", US, 0.7, "at 8 ms: one on PostgreSQL"),
+        ("worker-postgresql-2", "worker-postgresql-1", 1.4, "at 8 ms: two on PostgreSQL"),
+    ):
+        lines = [(one, _line(found, 8, one)) for one in (name, other)]
+        full = ", ".join(f"{one} {line.full:.0%}" for one, line in lines if line)
+        yield Goal(
+            number="3",
+            what=what,
+            symbol=">=",
+            limit=limit,
+            unit=f"x {other}",
+            figure=_against(found, name, other),
+            note=f"all cores full: {full}" if full else "",
+        )
+
+
+def _growth(found: Growth | None) -> Iterator[Goal]:
+    largest = found.points[-1] if found else None
+    whole = largest is not None and largest.events >= 10_000_000
+    yield Goal(
+        number="4",
+        what="more CPU of a message with 1,000,000 users and 10,000,000 events",
+        symbol="<=",
+        limit=60,
+        unit="us",
+        digits=0,
+        figure=largest.more_us if largest and whole else None,
+        note=f"wall {largest.wall_us.shown(0)} us, written {largest.disk_written.shown(0)} bytes"
+        if largest and whole
+        else "",
+    )
+    yield Goal(
+        number="4",
+        what="CPU of a pass in which all are duplicates",
+        symbol="<=",
+        limit=1,
+        unit="x the first pass",
+        figure=found.again_ratio if found else None,
+    )
+
+
+def _memory(found: Memory | None) -> Iterator[Goal]:
+    enough = found if found and found.messages >= SOAKED else None
+    most = _one(enough.most_mb) if enough else None
+    grown = _one(enough.grown_mb) if enough else None
+    what = "resident over 1,000,000 messages"
+    yield Goal(number="5", what=what, symbol="<=", limit=150, unit="MB", digits=0, figure=most)
+    what = "its growth after the first 100,000"
+    yield Goal(number="5", what=what, symbol="<=", limit=FLAT_MB, unit="MB", digits=1, figure=grown)
+
+
+def _idle(found: Idle | None) -> Iterator[Goal]:
+    expected = found.seconds / POLL_SECONDS if found else 1
+    receives = _one(found.receives / expected) if found else None
+    share = _one(found.cpu_share * 100) if found else None
+    what = "receives of an idle worker"
+    yield Goal(
+        number="6",
+        what=what,
+        symbol="<=",
+        limit=1 + 1 / expected,
+        unit="every 20 s",
+        figure=receives,
+        note="the limit allows for one more at the edge of the time that was watched",
+    )
+    what = "its CPU"
+    yield Goal(number="6", what=what, symbol="<", limit=0.2, unit="% of a core", figure=share)
+    yield Goal(
+        number="6",
+        what="from sending to the committed record, idle: median",
+        symbol="<",
+        limit=15,
+        unit="ms",
+        digits=1,
+        figure=_one(found.latency_ms.median) if found else None,
+        note=f"{found.singles} messages, p95 {found.latency_p95_ms:.1f} ms" if found else "",
+    )
+
+
+def _loaded(found: Comparison | None) -> Iterator[Goal]:
+    for delay in (0, 8):
+        line = _line(found, delay, US)
+        bound = bound_ms(line.rate.median, delay) if line else 0.0
+        yield Goal(
+            number="6",
+            what=f"longest from handing out to delete, backlog, {delay} ms",
+            symbol="<=",
+            limit=bound,
+            unit="ms",
+            digits=0,
+            figure=line.longest_ms if line else None,
+            note=f"half of them within {line.held_ms.shown(0)} ms" if line else "",
+        )
+
+
+def bound_ms(rate: float, delay: int) -> float:
+    """What all pollers may hold, at that rate, and the calls that one poller makes for its share.
+
+    A message waits for what is received with it, for commits that hold whatever the others have
+    gathered, and for the deletes of its poller; nothing else is in front of it.
+    """
+    calls = 2 * GATHERED // LARGEST_BATCH
+    return Settings().queue.pollers * GATHERED / rate * 1_000 + calls * delay
+
+
+def _start(found: Start | None) -> Iterator[Goal]:
+    what = "ses-worker --help"
+    figure = found.help_seconds if found else None
+    yield Goal(number="7", what=what, symbol="<=", limit=0.25, unit="s", figure=figure)
+    what = "run, from exec to the first receive"
+    figure = found.polling_seconds if found else None
+    yield Goal(number="7", what=what, symbol="<=", limit=1, unit="s", figure=figure)
+
+
+def _line(found: Comparison | None, delay: int, name: str) -> Line | None:
+    lines: Sequence[Line] = found.tables.get(delay, ()) if found else ()
+    return next((line for line in lines if line.name == name), None)
+
+
+def _against(found: Comparison | None, name: str, other: str) -> Figure | None:
+    rivals = found.against if found else ()
+    mine = (one.rate for one in rivals if (one.delay, one.name, one.other) == (8, name, other))
+    return next(mine, None)
+
+
+def _one(value: float) -> Figure:
+    return Figure(value, value, value)
