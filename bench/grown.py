@@ -99,8 +99,9 @@ class GrownBooks:
 
     def remove(self) -> None:
         """Give the disk back."""
-        for path in OUT.glob(self._template.name + "*"):
-            path.unlink()
+        for path in (self._template, self._run):
+            for left in OUT.glob(path.name + "*"):
+                left.unlink()
 
 
 def _fill(path: Path, users: int, events: int) -> None:

@@ -18,7 +18,7 @@ import worker.process
 import worker.queue
 from bench.books import SqliteBooks
 from bench.clock import Clock, Part
-from bench.parts import Profile, Row, keep
+from bench.parts import FOLDER, Profile, Row, keep
 from bench.places import OUT, USERS, Unfit, claimed, environment, find_node
 from bench.postgresql import running_postgresql
 from bench.stub import running_stub
@@ -122,8 +122,9 @@ def main(messages: int, store: str, delay: int) -> None:
 
 
 def _drain(surroundings: Mapping[str, str], store_url: str, messages: int) -> None:
+    folder = {name: value for name, value in os.environ.items() if name == FOLDER}
     os.environ.clear()
-    os.environ.update(surroundings, SES_WORKER_STORE__URL=store_url)
+    os.environ.update({**surroundings, **folder, "SES_WORKER_STORE__URL": store_url})
     with (OUT / "profile.log").open("w", buffering=1) as log:  # as stderr is: line by line
         configure_logging("info", json=True, stream=log)
         drained = drain(load_settings(os.environ), Limits(messages=messages))

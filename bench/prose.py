@@ -33,7 +33,8 @@ HOW = """\
 - **messages/s** is from the first receive to the last delete, as the stub saw them.
 - **own, stub, database, others**: CPU of the contestant, the stub, the database server and of all
   programs that have no part in this, as shares of all cores. A contestant of one process that
-  has one core for itself shows 50 % on two. "All cores full" is their sum.
+  has one core for itself shows 50 % on two. The last one is over the whole run, start-up included;
+  "all cores full" is the sum of the four.
 - **As the records grow**: books of all sizes take turns; the worker's own schema and indexes, rows
   written by SQL, with the file in the system's cache as far as it fits. Messages are about users
   all over the table. *Written* and *read* are what the kernel charged the process (`/proc/PID/io`),

@@ -1,0 +1,173 @@
+"""How the benchmark comes from runs to goals; what it measures is measured by `make bench`."""
+
+from collections import Counter
+
+import pytest
+
+from bench.attempts import Attempt, without_startup
+from bench.figures import Against, Comparison, Figure, lines, rivals
+from bench.goals import Goal, Results, bound_ms, goals
+from bench.growth import Growth, Point
+from bench.parts import Memory, Part, Profile, Row, forget, keep, kept
+from bench.report import markdown
+from bench.sections import goal_lines
+from bench.stub import Held
+
+NOTHING = (None,) * 6
+
+
+def attempt(seconds, wall, messages=1_000):
+    return Attempt(
+        messages=messages,
+        cpu_seconds=seconds,
+        paid_messages=messages,
+        wall_seconds=wall,
+        stub_cpu_seconds=0.1,
+        database_cpu_seconds=0.0,
+        others_share=0.0,
+        calls={},
+        empty_receives=0,
+        held=Held(5.0, 9.0, 20.0),
+    )
+
+
+def comparison(rounds, delay):
+    names = list(rounds[0])
+    return Comparison(
+        rounds=len(rounds),
+        versions={"Python": "3"},
+        messages=1_000,
+        slow_messages=1_000,
+        tables={delay: lines(rounds, names)},
+        against=rivals({delay: rounds}),
+        what={name: name for name in names},
+    )
+
+
+def point(events, more):
+    one = Figure(1.0, 1.0, 1.0)
+    return Point(
+        users=1_000,
+        events=events,
+        megabytes=1.0,
+        cpu_us=one,
+        more_us=Figure(more, more, more),
+        wall_us=one,
+        disk_written=one,
+        disk_read=one,
+    )
+
+
+def growth(*points):
+    one = Figure(0.5, 0.4, 0.6)
+    return Growth(
+        rounds=1,
+        messages=10,
+        points=list(points),
+        first_us=one,
+        again_us=one,
+        again_ratio=one,
+        told=[],
+    )
+
+
+def standing(results, number, word=""):
+    return [one.reached for one in goals(results) if one.number == number and word in one.what]
+
+
+def test_every_goal_is_there_and_what_was_not_run_is_said_to_be_not_run():
+    found = goals(Results())
+    assert Counter(goal.number for goal in found).keys() == set("1234567")
+    assert {goal.reached for goal in found} == {"not run"}
+    assert all("| not run |" in line for line in list(goal_lines(found))[2:])
+
+
+@pytest.mark.parametrize(
+    ("figure", "reached"),
+    [
+        (Figure(0.5, 0.4, 0.6), "yes"),
+        (Figure(0.5, 0.4, 0.7), "yes, not in every round"),
+        (Figure(0.7, 0.5, 0.8), "no, but in some rounds"),
+        (Figure(0.7, 0.61, 0.8), "no"),
+    ],
+)
+def test_the_median_decides_and_the_rounds_that_disagree_are_told(figure, reached):
+    goal = Goal(number="1", what="CPU", symbol="<=", limit=0.6, figure=figure)
+    assert goal.reached == reached
+
+
+def test_ratios_are_taken_inside_each_round():
+    rounds = {
+        0: {"floor1": attempt(1.0, 1.0), "worker-sqlite-1": attempt(0.5, 0.5)},
+        1: {"floor1": attempt(3.0, 3.0), "worker-sqlite-1": attempt(1.5, 1.5)},
+        2: {"floor1": attempt(2.0, 2.0), "worker-sqlite-1": attempt(1.0, 1.0)},
+    }
+    found = Results(comparison=comparison(rounds, 0))
+    assert standing(found, "1") == ["yes"]
+    (goal,) = (one for one in goals(found) if one.number == "1")
+    assert goal.figure == Figure(0.5, 0.5, 0.5)
+
+
+def test_who_is_set_against_whom_counts_messages_a_second_at_8_ms():
+    rounds = {
+        0: {
+            "worker-sqlite-1": attempt(0.5, 1.0),
+            "worker-sqlite-2": attempt(0.5, 0.5),
+            "aiobotocore": attempt(0.5, 0.9),
+        }
+    }
+    found = comparison(rounds, 8)
+    assert found.against == [
+        Against(delay=8, name="worker-sqlite-1", other="aiobotocore", rate=Figure(0.9, 0.9, 0.9)),
+        Against(delay=8, name="worker-sqlite-2", other="worker-sqlite-1", rate=Figure(2, 2, 2)),
+    ]
+    results = Results(comparison=found)
+    assert standing(results, "2") == ["not run", "no", "not run"]
+    assert standing(results, "3") == ["yes", "not run", "not run"]
+
+
+def test_growth_counts_only_with_ten_million_events():
+    small, whole = growth(point(0, 0), point(10_000, 5)), growth(point(0, 0), point(10**7, 59))
+    assert standing(Results(growth=small), "4", "10,000,000") == ["not run"]
+    assert standing(Results(growth=whole), "4", "10,000,000") == ["yes"]
+    too_much = growth(point(0, 0), point(10**7, 61))
+    assert standing(Results(growth=too_much), "4", "10,000,000") == ["no"]
+
+
+def test_memory_counts_only_after_a_million_messages():
+    memory = Memory(messages=999_999, first=100_000, most_mb=100, grown_mb=1)
+    assert standing(Results(memory=memory), "5") == ["not run", "not run"]
+    memory = Memory(messages=1_000_000, first=100_000, most_mb=151, grown_mb=1)
+    assert standing(Results(memory=memory), "5") == ["no", "yes"]
+
+
+def test_the_bound_under_load_is_what_all_pollers_hold_and_the_calls_of_one():
+    assert bound_ms(rate=4_000, delay=0) == pytest.approx(100)
+    assert bound_ms(rate=4_000, delay=8) == pytest.approx(180)
+
+
+def test_each_process_has_its_start_up_taken_out_with_its_messages():
+    whole, startup = attempt(3.0, 1.0, 1_000), attempt(0.5, 0.1, 10)
+    paid = without_startup(whole, startup, processes=2)
+    assert paid.cpu_seconds == pytest.approx(2.0)
+    assert paid.paid_messages == 980
+    assert paid.rate == pytest.approx(1_000)
+
+
+def test_a_report_without_any_part_says_so():
+    text = markdown(*NOTHING)
+    assert text.count("Not run.") == 4
+    assert "## Goals" in text
+
+
+def test_what_a_part_leaves_is_read_again_until_it_is_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_PARTS", str(tmp_path))
+    assert kept("profile", Profile) is None
+    left = Profile(title="sqlite", rows=[Row(name="decode", calls=3, us=7.5, share=1.0)])
+    keep("profile", left)
+    found = kept("profile", Profile)
+    assert isinstance(found, Part)
+    assert found.result == left
+    assert "| decode | 3 | 7.5 | 100.0% |" in markdown(*NOTHING[:5], found)
+    forget("profile")
+    assert kept("profile", Profile) is None
