@@ -19,6 +19,7 @@ STYLE = """
     .note { fill: #59636e; }
     .cpu { fill: #0969da; }
     .rate { fill: #1a7f37; }
+    .else { fill-opacity: .4; }
     .spread { stroke: #1f2328; stroke-opacity: .55; }
     .floor { stroke: #59636e; stroke-dasharray: 3 3; }
     .curve { stroke: #0969da; stroke-width: 2; }
@@ -87,7 +88,8 @@ def _group(
     for line, figure in bars:
         middle = drawing.y + BAR / 2
         drawing.text(LABELS - 8, middle + 4.5, line.name, anchor="end")
-        drawing.bar(drawing.y, figure.median * scale, kind)
+        whose = "" if line.name.startswith("worker-") else " else"  # ours in full colour
+        drawing.bar(drawing.y, figure.median * scale, kind + whose)
         drawing.line(
             LABELS + figure.least * scale, middle, LABELS + figure.most * scale, middle, "spread"
         )

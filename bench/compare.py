@@ -69,7 +69,7 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     delays = DELAYS if delay is None else (delay,)
     try:
-        with _contestants(peers=peers) as (stub, contestants, versions):
+        with _contestants(peers=peers) as (stub, contestants, versions, absent):
             chosen = _chosen(contestants, variants)
             results, troubles = _compete(stub, chosen, rounds, delays, messages)
     except Unfit as error:
@@ -84,6 +84,7 @@ def main(
         tables=tables,
         against=rivals(results),
         what={contestant.name: contestant.what for contestant in chosen},
+        absent=absent,
         troubles=troubles,
     )
     keep("compare", comparison)
@@ -94,7 +95,9 @@ def main(
 
 
 @contextmanager
-def _contestants(*, peers: bool) -> Iterator[tuple[Stub, list[Contestant], dict[str, str]]]:
+def _contestants(
+    *, peers: bool
+) -> Iterator[tuple[Stub, list[Contestant], dict[str, str], list[str]]]:
     """Have everything that is needed, for as long as the block lasts."""
     node = find_node()
     with ExitStack() as stack:
@@ -110,13 +113,14 @@ def _contestants(*, peers: bool) -> Iterator[tuple[Stub, list[Contestant], dict[
         contestants: list[Contestant] = [make_floor(template)]
         contestants += [Worker(books, n) for books in (sqlite, postgresql) for n in (1, 2)]
         contestants.insert(2, Worker(sqlite, client="boto3"))
+        absent = ["aiobotocore and sqs-consumer were not asked for (--peers)"]
         if peers:
-            installed, troubles = install_peers(template)
+            installed, absent = install_peers(template)
             contestants += installed
-            for trouble in troubles:
+            for trouble in absent:
                 console.print(f"going on without it: {trouble}")
         version = ".".join(map(str, node_version(node)))
-        yield stub, contestants, describe(version, postgresql.version)
+        yield stub, contestants, describe(version, postgresql.version), absent
 
 
 def _chosen(contestants: Sequence[Contestant], variants: str | None) -> list[Contestant]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.chart import STYLE, Drawing
-from bench.growth import Point
+from bench.findings import Point
 
 WIDTH, HEIGHT = 760, 260
 LEFT, RIGHT, TOP, BOTTOM = 70, 60, 56, 54

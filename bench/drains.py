@@ -12,9 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from subprocess import Popen
 
-from msgspec import Struct
-
 from bench.attempts import Attempt, Job, Watch, Wrong
+from bench.findings import Told
 from bench.places import OUT, ROOT, RUN_SECONDS, WORKER, environment
 from bench.processes import Failed, Finished, cpu_seconds, disk_bytes, ended, started
 from bench.stub import Stub
@@ -22,16 +21,6 @@ from bench.stub import Stub
 DRAINED = (0, 4)
 """Done, or done while another process still holds messages: the books tell whether it is true."""
 STATUS_SECONDS = 60
-
-
-class Told(Struct, frozen=True, kw_only=True):
-    """What delivering to Slack has cost, behind a drain that was left to its end."""
-
-    owed: int
-    delivered: int
-    posts: int
-    cpu_seconds: float
-    wall_seconds: float
 
 
 def settings(stub: Stub, queue: str, store_url: str, client: str = "lean") -> dict[str, str]:

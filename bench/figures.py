@@ -83,6 +83,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     against: list[Against]
     what: dict[str, str]
     """A line for people about each contestant."""
+    absent: list[str] = []
+    """Who could not take part, and why."""
     troubles: list[str] = []
     """Runs that have failed."""
 

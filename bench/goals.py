@@ -1,15 +1,10 @@
 """The goals, and whether a run has reached them: pure, from what the parts have left."""
 
-import operator
-from collections.abc import Callable, Iterator, Sequence
-
-from msgspec import Struct
+from collections.abc import Iterator, Sequence
 
 from bench.figures import US, Comparison, Figure, Line
-from bench.growth import Growth
-from bench.idle import Idle
-from bench.parts import Memory
-from bench.start import Start
+from bench.findings import Growth, Idle, Memory, Start
+from bench.goal import Goal, Results
 from worker.consumer.polling import GATHERED
 from worker.queue import LARGEST_BATCH
 from worker.settings import Settings
@@ -18,50 +13,6 @@ POLL_SECONDS = 20
 SOAKED = 1_000_000
 FLAT_MB = 4.0
 """What the allocator may still take (`bench.soak`)."""
-NOT_RUN = "not run"
-
-_SYMBOLS: dict[str, Callable[[float, float], bool]] = {
-    "<=": operator.le,
-    "<": operator.lt,
-    ">=": operator.ge,
-    ">": operator.gt,
-}
-
-
-class Results(Struct, frozen=True, kw_only=True):
-    """What the parts have left; None where one was not run."""
-
-    comparison: Comparison | None = None
-    growth: Growth | None = None
-    idle: Idle | None = None
-    start: Start | None = None
-    memory: Memory | None = None
-
-
-class Goal(Struct, frozen=True, kw_only=True):
-    """A goal, and how it stands."""
-
-    number: str
-    what: str
-    symbol: str
-    limit: float
-    unit: str = ""
-    digits: int = 2
-    figure: Figure | None = None
-    """None: not run."""
-    note: str = ""
-
-    @property
-    def reached(self) -> str:
-        """By the median; and whether every round says the same."""
-        if self.figure is None:
-            return NOT_RUN
-        holds = _SYMBOLS[self.symbol]
-        good = holds(self.figure.median, self.limit)
-        each = {holds(one, self.limit) for one in (self.figure.least, self.figure.most)}
-        if each == {good}:
-            return "yes" if good else "no"
-        return "yes, not in every round" if good else "no, but in some rounds"
 
 
 def goals(results: Results) -> list[Goal]:

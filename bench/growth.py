@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from itertools import count
 
 import click
-from msgspec import Struct
 from rich.console import Console
 
 from bench.attempts import STARTUP_MESSAGES, Attempt, Job, Wrong, check, without_startup
-from bench.drains import Told, drain, drain_and_tell
-from bench.figures import Figure, middle
+from bench.drains import drain, drain_and_tell
+from bench.figures import middle
+from bench.findings import Growth, Point, Told
 from bench.grown import GrownBooks
 from bench.parts import keep
 from bench.places import USERS, Unfit, claimed, environment, find_node
@@ -36,34 +36,6 @@ SIZES = (
 """Users and events."""
 console = Console(stderr=True)
 _numbers = count()
-
-
-class Point(Struct, frozen=True, kw_only=True):
-    """A message in books of one size."""
-
-    users: int
-    events: int
-    megabytes: float
-    cpu_us: Figure
-    more_us: Figure
-    """CPU, above the smallest books in the same round."""
-    wall_us: Figure
-    disk_written: Figure
-    """Bytes a message, before the system and the disk make of it what they do."""
-    disk_read: Figure
-
-
-class Growth(Struct, frozen=True, kw_only=True):
-    """The curve, the replay, and what telling Slack costs behind a drain."""
-
-    rounds: int
-    messages: int
-    points: list[Point]
-    first_us: Figure
-    again_us: Figure
-    again_ratio: Figure
-    """CPU of a pass of duplicates, as a multiple of the first pass just before it."""
-    told: list[Told]
 
 
 @click.command()

@@ -17,13 +17,13 @@ from contextlib import closing, contextmanager
 from subprocess import Popen
 
 import click
-from msgspec import Struct
 from rich.console import Console
 
 from bench.attempts import Wrong
 from bench.books import SqliteBooks
 from bench.drains import settings
-from bench.figures import Figure, middle
+from bench.figures import middle
+from bench.findings import Idle
 from bench.parts import keep
 from bench.places import OUT, WORKER, Unfit, claimed, environment, find_node
 from bench.processes import Failed, cpu_seconds, resident_mb, started
@@ -35,23 +35,6 @@ SETTLED_SECONDS = 5
 LOST_SECONDS = 20
 QUEUE = "idle"
 console = Console(stderr=True)
-
-
-class Idle(Struct, frozen=True, kw_only=True):
-    """What came out."""
-
-    seconds: float
-    cpu_share: float
-    """Of one core."""
-    receives: int
-    other_calls: int
-    megabytes: float
-    singles: int
-    latency_ms: Figure
-    """From before the send to the row that a reader sees."""
-    latency_p95_ms: float
-    look_ms: Figure
-    """What one look of the reader takes, its pause included: the figure is that coarse."""
 
 
 @click.command()

@@ -22,39 +22,6 @@ class Part(Struct, Generic[T], frozen=True):
     result: T
 
 
-class Row(Struct, frozen=True, kw_only=True):
-    """One part of a message's way."""
-
-    name: str
-    calls: int
-    us: float
-    """Microseconds of CPU a message."""
-    share: float
-
-
-class Profile(Struct, frozen=True, kw_only=True):
-    """Where a message's microseconds go."""
-
-    title: str
-    rows: list[Row]
-
-    @property
-    def us(self) -> float:
-        """All of them."""
-        return sum(row.us for row in self.rows)
-
-
-class Memory(Struct, frozen=True, kw_only=True):
-    """What a long run has shown of the worker's memory."""
-
-    messages: int
-    first: int
-    """Messages after which growth counts."""
-    most_mb: float
-    grown_mb: float
-    """The most after that, above what it was then."""
-
-
 def keep(name: str, result: Struct) -> None:
     """Leave a result in `bench/out/`."""
     date = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"

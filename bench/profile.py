@@ -18,7 +18,8 @@ import worker.process
 import worker.queue
 from bench.books import SqliteBooks
 from bench.clock import Clock, Part
-from bench.parts import FOLDER, Profile, Row, keep
+from bench.findings import Profile, Row
+from bench.parts import FOLDER, keep
 from bench.places import OUT, USERS, Unfit, claimed, environment, find_node
 from bench.postgresql import running_postgresql
 from bench.stub import running_stub

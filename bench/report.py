@@ -16,14 +16,13 @@ from rich.table import Table
 from bench import chart, sections
 from bench.curve import curve
 from bench.figures import Comparison, Line
-from bench.goals import NOT_RUN, Results, goals
-from bench.growth import Growth
-from bench.idle import Idle
-from bench.parts import Memory, Part, Profile, kept
+from bench.findings import Growth, Idle, Memory, Profile, Start
+from bench.goal import NOT_RUN, Results
+from bench.goals import goals
+from bench.parts import Part, kept
 from bench.places import BENCH
 from bench.prose import HEAD, HOW
 from bench.sections import COLUMNS, cells, title
-from bench.start import Start
 
 NARROWEST = 160
 """Characters; figures that are cut off are none."""
@@ -94,9 +93,9 @@ def markdown(
     if comparison:
         parts += ["![CPU and messages a second beside the floor](results.svg)", ""]
         parts += sections.comparison_lines(comparison.result)
-        parts += [
-            f"Failed, and left out of its round: {one}\n" for one in comparison.result.troubles
-        ]
+        parts += [f"Not there: {one}.\n" for one in comparison.result.absent]
+        troubles = comparison.result.troubles
+        parts += [f"Failed, and left out of its round: {one}\n" for one in troubles]
     if growth:
         parts += ["![CPU of a message as the records grow](growth.svg)", ""]
     parts += _section("As the records grow", growth, sections.growth_lines)

@@ -3,11 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.figures import Comparison, Figure, Line
-from bench.goals import Goal
-from bench.growth import Growth
-from bench.idle import Idle
-from bench.parts import Profile
-from bench.start import Start
+from bench.findings import Growth, Idle, Profile, Start
+from bench.goal import Goal
 
 COLUMNS = (
     "contestant", "runs", "CPU-s / 10k", "x floor", "messages/s", "x floor",

@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.parts import Memory, keep
+from bench.findings import Memory
+from bench.parts import keep
 from bench.places import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))

@@ -9,12 +9,12 @@ import time
 from itertools import count
 
 import click
-from msgspec import Struct
 from rich.console import Console
 
 from bench.attempts import Wrong
 from bench.books import SqliteBooks
-from bench.figures import Figure, middle
+from bench.figures import middle
+from bench.findings import Start
 from bench.idle import daemon
 from bench.parts import keep
 from bench.places import OUT, WORKER, Unfit, claimed, environment, find_node
@@ -25,19 +25,6 @@ LONGEST_SECONDS = 30
 MEMORY_AFTER_SECONDS = 2
 console = Console(stderr=True)
 _numbers = count()
-
-
-class Start(Struct, frozen=True, kw_only=True):
-    """What came out."""
-
-    rounds: int
-    help_seconds: Figure
-    help_cpu_seconds: Figure
-    polling_seconds: Figure
-    """From exec to the first receive, as the stub saw it."""
-    polling_cpu_seconds: Figure
-    megabytes: Figure
-    """Resident, two seconds after that."""
 
 
 @click.command()

@@ -5,6 +5,7 @@ writes to a WAL and syncs every commit, as the worker has it.
 """
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -68,6 +69,8 @@ def copy(template: Path, path: Path) -> Path:
     for suffix in ("", "-wal", "-shm", ".lock"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     shutil.copyfile(template, path)
+    with path.open("rb") as copied:
+        os.fsync(copied.fileno())  # else the disk would write it while somebody is measured
     return path
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from bench.attempts import Attempt, without_startup
 from bench.figures import Against, Comparison, Figure, lines, rivals
-from bench.goals import Goal, Results, bound_ms, goals
-from bench.growth import Growth, Point
-from bench.parts import Memory, Part, Profile, Row, forget, keep, kept
+from bench.findings import Growth, Memory, Point, Profile, Row
+from bench.goal import Goal, Results
+from bench.goals import bound_ms, goals
+from bench.parts import Part, forget, keep, kept
 from bench.report import markdown
 from bench.sections import goal_lines
 from bench.stub import Held
