@@ -19,7 +19,8 @@ def title(delay: int) -> str:
 
 def goal_lines(goals: Sequence[Goal]) -> Iterator[str]:
     """The table that comes first."""
-    yield from heads("goal", "what", "limit", "figure [least-most]", "reached")
+    yield row(("goal", "what", "limit", "figure [least-most]", "reached"))
+    yield row(["---"] * 5)
     for goal in goals:
         figure = f"{_shown(goal.figure, goal.digits)} {goal.unit}" if goal.figure else "-"
         note = f" ({goal.note})" if goal.note else ""
