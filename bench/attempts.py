@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bench.machine import CORES, machine_seconds
+from bench.processes import Usage
 from bench.stub import Held, Stub
 
 STARTUP_MESSAGES = 10
@@ -47,9 +48,12 @@ class Attempt(Struct, frozen=True, kw_only=True):
     empty_receives: int
     held: Held
     """From handing out to delete."""
+    system_seconds: float = 0.0
+    """Of the processes' CPU, what the system had; likewise by the last delete, if it is known."""
     disk_read: int = 0
     disk_written: int = 0
-    """Bytes, of the contestant's processes, by the last delete."""
+    passed: int = 0
+    """Bytes, as `bench.processes.Usage` has them."""
 
     @property
     def cpu_per_10k(self) -> float:
@@ -83,16 +87,16 @@ class Watch:
         self._database_seconds = database_seconds
         self._before = self._clocks()
 
-    def attempt(self, used: float, disk: tuple[int, int] = (0, 0)) -> Attempt:
+    def attempt(self, used: Usage) -> Attempt:
         """Look at them again; `used` is what the contestant's processes have used by now."""
         elapsed, machine, served, database, own = (
             after - before for after, before in zip(self._clocks(), self._before, strict=True)
         )
         seen = self._stub.stats(self._job.queue)
-        others = machine - used - served - database - own
+        others = machine - used.cpu_seconds - served - database - own
         return Attempt(
             messages=self._job.messages,
-            cpu_seconds=used,
+            cpu_seconds=used.cpu_seconds,
             paid_messages=self._job.messages,
             wall_seconds=seen.seconds,
             stub_cpu_seconds=served,
@@ -101,8 +105,10 @@ class Watch:
             calls=seen.calls,
             empty_receives=seen.empty_receives,
             held=self._stub.held(self._job.queue),
-            disk_read=disk[0],
-            disk_written=disk[1],
+            system_seconds=used.system_seconds,
+            disk_read=used.disk_read,
+            disk_written=used.disk_written,
+            passed=used.passed,
         )
 
     def _clocks(self) -> tuple[float, ...]:
@@ -120,8 +126,10 @@ def without_startup(whole: Attempt, startup: Attempt, processes: int = 1) -> Att
         paid_messages=whole.messages - startup.messages * processes,
         startup_cpu_seconds=began,
         database_cpu_seconds=max(0.0, whole.database_cpu_seconds - database),
+        system_seconds=max(0.0, whole.system_seconds - startup.system_seconds * processes),
         disk_read=max(0, whole.disk_read - startup.disk_read * processes),
         disk_written=max(0, whole.disk_written - startup.disk_written * processes),
+        passed=max(0, whole.passed - startup.passed * processes),
     )
 
 

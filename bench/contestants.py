@@ -14,7 +14,7 @@ from bench.attempts import STARTUP_MESSAGES, Attempt, Job, Watch, check, without
 from bench.books import Books
 from bench.drains import drain
 from bench.places import OUT, ROOT, environment
-from bench.processes import run_together
+from bench.processes import Usage, run_together
 from bench.stub import Stub
 
 _numbers = count()
@@ -50,7 +50,7 @@ class Script:
         command = [*self._command, stub.queue_url(job.queue), str(path), str(messages)]
         watch = Watch(stub, job)
         (finished,) = run_together([command], _surroundings(stub) | self._more, OUT / self.name)
-        attempt = watch.attempt(finished.cpu_seconds)
+        attempt = watch.attempt(Usage(cpu_seconds=finished.cpu_seconds))
         check(stub, job, yardstick.counts(path))
         own = float(json.loads(finished.output.splitlines()[-1])["cpu_seconds"])
         return replace(attempt, cpu_seconds=own, startup_cpu_seconds=finished.cpu_seconds - own)

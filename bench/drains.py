@@ -15,7 +15,7 @@ from subprocess import Popen
 from bench.attempts import Attempt, Job, Watch, Wrong
 from bench.findings import Told
 from bench.places import OUT, ROOT, RUN_SECONDS, WORKER, environment
-from bench.processes import Failed, Finished, cpu_seconds, disk_bytes, ended, started
+from bench.processes import Failed, Finished, cpu_seconds, ended, started, usage
 from bench.stub import Stub
 
 DRAINED = (0, 4)
@@ -54,9 +54,7 @@ def drain(
     with ExitStack() as stack:
         running = _start(stack, stub, job, store_url, processes, client)
         _await_last_delete(stub, job, running)
-        used = sum(map(cpu_seconds, running))
-        read, written = (sum(some) for some in zip(*map(disk_bytes, running), strict=True))
-        attempt = watch.attempt(used, (read, written))
+        attempt = watch.attempt(usage(running))
         for process in running:
             process.send_signal(signal.SIGTERM)
         _end(job, running)

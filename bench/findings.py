@@ -25,8 +25,12 @@ class Point(Struct, frozen=True, kw_only=True):
     more_us: Figure
     """CPU, above the smallest books in the same round."""
     wall_us: Figure
+    system_us: Figure
+    """What the system had of the CPU."""
+    passed: Figure
+    """Bytes a message in all calls of write."""
     disk_written: Figure
-    """Bytes a message, before the system and the disk make of it what they do."""
+    """Bytes a message as the system charges them; likewise the next."""
     disk_read: Figure
 
 

@@ -70,7 +70,7 @@ def _growth(found: Growth | None) -> Iterator[Goal]:
         unit="us",
         digits=0,
         figure=largest.more_us if largest and whole else None,
-        note=f"wall {largest.wall_us.shown(0)} us, written {largest.disk_written.shown(0)} bytes"
+        note=f"wall {largest.wall_us.shown(0)} us, passed to write {largest.passed.shown(0)} bytes"
         if largest and whole
         else "",
     )

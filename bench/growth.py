@@ -156,6 +156,8 @@ def _point(books: GrownBooks, found: Sequence[dict[int, Attempt]], smallest: int
         cpu_us=middle([one.cpu_us for one in mine]),
         more_us=middle([one[books.events].cpu_us - one[smallest].cpu_us for one in found]),
         wall_us=middle([1e6 / one.rate for one in mine]),
+        system_us=middle([one.system_seconds / one.paid_messages * 1e6 for one in mine]),
+        passed=middle([one.passed / one.paid_messages for one in mine]),
         disk_written=middle([one.disk_written / one.paid_messages for one in mine]),
         disk_read=middle([one.disk_read / one.paid_messages for one in mine]),
     )
@@ -166,8 +168,9 @@ def show(growth: Growth) -> None:
     for point in growth.points:
         console.print(
             f"{point.users:>9,} users {point.events:>10,} events {point.megabytes:8,.0f} MB: "
-            f"CPU {point.cpu_us.shown(1)} us, wall {point.wall_us.shown(1)} us, "
-            f"written {point.disk_written.shown(0)} B"
+            f"CPU {point.cpu_us.shown(1)} us, of it system {point.system_us.shown(1)} us, "
+            f"wall {point.wall_us.shown(1)} us, "
+            f"passed {point.passed.shown(0)} B, charged {point.disk_written.shown(0)} B"
         )
     console.print(f"duplicates: {growth.again_ratio.shown(2)} x the first pass")
 

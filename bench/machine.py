@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-_TICK = os.sysconf("SC_CLK_TCK")
+TICK = os.sysconf("SC_CLK_TCK")
 CORES = os.cpu_count() or 1
 
 
@@ -15,7 +15,7 @@ def machine_seconds() -> float:
     """CPU seconds that all programs together have used since the machine started."""
     first = Path("/proc/stat").read_text().partition("\n")[0].split()
     user, nice, system, _idle, _iowait, irq, softirq = map(int, first[1:8])
-    return (user + nice + system + irq + softirq) / _TICK
+    return (user + nice + system + irq + softirq) / TICK
 
 
 def family_seconds(parent: int) -> float:
@@ -35,7 +35,7 @@ def _times(pid: int) -> tuple[float, float]:
     except FileNotFoundError:  # it has ended in between, and its parent has what it used
         return 0.0, 0.0
     user, system, ended_user, ended_system = map(int, fields[11:15])
-    return (user + system) / _TICK, (ended_user + ended_system) / _TICK
+    return (user + system) / TICK, (ended_user + ended_system) / TICK
 
 
 def describe(node: str, postgresql: str | None) -> dict[str, str]:

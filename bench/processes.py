@@ -3,11 +3,12 @@
 import os
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.machine import TICK
 from bench.places import ROOT, RUN_SECONDS
 
 _SCHEDULED = 2
@@ -59,11 +60,35 @@ def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
     return time.clock_gettime((~process.pid << 3) | _SCHEDULED)
 
 
-def disk_bytes(process: subprocess.Popen[bytes]) -> tuple[int, int]:
-    """What a process that runs has had read from the disk, and will have written to it."""
-    lines = Path(f"/proc/{process.pid}/io").read_text().splitlines()
-    facts = dict(line.split(": ") for line in lines)
-    return int(facts["read_bytes"]), int(facts["write_bytes"])
+class Usage(NamedTuple):
+    """What processes that run have used so far."""
+
+    cpu_seconds: float = 0.0
+    system_seconds: float = 0.0
+    """Of that, in the system: by its own reckoning, rounded to ticks."""
+    disk_read: int = 0
+    disk_written: int = 0
+    """Bytes as the system charges them: by whole folios of its cache, which may be large."""
+    passed: int = 0
+    """Bytes in all calls of write: books, log and sockets."""
+
+
+def usage(processes: Iterable[subprocess.Popen[bytes]]) -> Usage:
+    """Add up what they have used."""
+    return Usage(*map(sum, zip(*map(_usage, processes), strict=True)))
+
+
+def _usage(process: subprocess.Popen[bytes]) -> Usage:
+    folder = Path(f"/proc/{process.pid}")
+    fields = folder.joinpath("stat").read_text().rpartition(")")[2].split()
+    facts = dict(line.split(": ") for line in folder.joinpath("io").read_text().splitlines())
+    return Usage(
+        cpu_seconds=cpu_seconds(process),
+        system_seconds=int(fields[12]) / TICK,
+        disk_read=int(facts["read_bytes"]),
+        disk_written=int(facts["write_bytes"]),
+        passed=int(facts["wchar"]),
+    )
 
 
 def resident_mb(process: subprocess.Popen[bytes], what: str = "VmRSS") -> float:

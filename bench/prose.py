@@ -37,9 +37,10 @@ HOW = """\
   "all cores full" is the sum of the four.
 - **As the records grow**: books of all sizes take turns; the worker's own schema and indexes, rows
   written by SQL, with the file in the system's cache as far as it fits. Messages are about users
-  all over the table. *Written* and *read* are what the kernel charged the process (`/proc/PID/io`),
-  for messages alone. Books of more than 100,000 events are not copied for each run: they grow by
-  what is drained.
+  all over the table. *In the system* is of the CPU what the kernel had. *Passed* is what all calls
+  of write had in them (books, log, sockets); *written* and *read* are what the kernel charged the
+  process for its disk (`/proc/PID/io`), by whole folios of its cache: more than the disk may get.
+  Books of more than 100,000 events are not copied for each run: they grow by what is drained.
 - **Idle**: latency is from before the send until another program reads the row, so it contains the
   send and a look. **Longest from handing out to delete** is by the stub's clock and contains the
   delete's call, which comes after the commit. Its bound: what all pollers may hold (50 messages

@@ -42,12 +42,22 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
 def growth_lines(found: Growth) -> Iterator[str]:
     """The curve, duplicates, and telling Slack."""
     yield from heads(
-        "users", "events", "file MB", "CPU us", "above the least", "wall us", "written B", "read B"
+        "users",
+        "events",
+        "file MB",
+        "CPU us",
+        "above the least",
+        "of it in the system",
+        "wall us",
+        "passed B",
+        "written B",
+        "read B",
     )
     for point in found.points:
         yield row((
             f"{point.users:,}", f"{point.events:,}", f"{point.megabytes:,.0f}",
-            point.cpu_us.shown(0), point.more_us.shown(0), point.wall_us.shown(0),
+            point.cpu_us.shown(0), point.more_us.shown(0), point.system_us.shown(0),
+            point.wall_us.shown(0), point.passed.shown(0),
             point.disk_written.shown(0), point.disk_read.shown(0),
         ))  # fmt: skip
     yield ""

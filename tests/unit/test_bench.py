@@ -54,6 +54,8 @@ def point(events, more):
         cpu_us=one,
         more_us=Figure(more, more, more),
         wall_us=one,
+        system_us=one,
+        passed=one,
         disk_written=one,
         disk_read=one,
     )
