@@ -53,7 +53,8 @@ def test_whole_addresses_are_masked(text, shown):
 
 @given(st.emails(), st.text(max_size=20), st.text(max_size=20))
 def test_no_address_survives_wherever_it_stands(address, before, after):
-    shown = mask_addresses(f"{before} {address} {after}")
+    # Of `*@b.c` the mask itself would be taken for what survives.
+    shown = mask_addresses(f"{before} {address} {after}").replace("***@", "@")
     assert address not in shown or address in f"{before}{after}"
 
 
