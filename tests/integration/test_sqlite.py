@@ -203,6 +203,25 @@ def test_after_a_full_disk_there_must_be_room_again_but_not_for_ever(books, monk
     books.probe()
 
 
+def test_a_folder_that_is_closed_to_us_is_an_outage_of_the_books(books, path, monkeypatch):
+    really = os.stat
+
+    def closed(file, *arguments, **options):
+        if Path(os.fspath(file)).name.startswith(path.name):
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return really(file, *arguments, **options)
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(books.lock, "_open", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "stat", closed)
+    with pytest.raises(Unavailable, match=r"cannot lock .*Permission denied"):
+        books.probe()
+    assert f"{path.parent}" in str(books.hindrance())
+
+
 def test_a_folder_that_may_not_be_looked_into_is_unavailable(path, books, monkeypatch):
     fill(books)
 

@@ -26,10 +26,11 @@ def hindrance(path: Path) -> Hindrance | None:
     What is not there yet is made, which the right to write in the folder covers.
     """
     hindered = [file for file in _files(path) if not os.access(file, os.W_OK)]
-    if not hindered:
+    try:
+        found = hindered[0].stat()
+    except (IndexError, OSError):  # none; or it went away, as a WAL does
         return None
     first, we = hindered[0], _name(os.geteuid())
-    found = first.stat()
     names = " ".join(shlex.quote(str(file)) for file in hindered)
     if found.st_uid != os.geteuid():
         said = f"{first} belongs to {_name(found.st_uid)}, and {we} may not write it"
@@ -42,7 +43,7 @@ def hindrance(path: Path) -> Hindrance | None:
 def _files(path: Path) -> Iterator[Path]:
     real = Path(os.path.realpath(path))
     for file in (real, Path(f"{real}-wal"), Path(f"{real}-shm"), real.parent):
-        if file.exists():
+        if os.path.exists(file):  # noqa: PTH110 Path's raises where the folder is closed to us
             yield file
 
 
