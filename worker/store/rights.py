@@ -33,8 +33,10 @@ def hindrance(path: Path) -> Hindrance | None:
     first, we = hindered[0], _name(os.geteuid())
     names = " ".join(shlex.quote(str(file)) for file in hindered)
     if found.st_uid != os.geteuid():
-        said = f"{first} belongs to {_name(found.st_uid)}, and {we} may not write it"
-        return Hindrance(said, f"chown {we} {names}")
+        owner = _name(found.st_uid)
+        said = f"{first} belongs to {owner}, and {we} may not write it"
+        # What root has left there is ours to have; what somebody else works on is not.
+        return Hindrance(said, f"chown {we} {names}" if found.st_uid == 0 else f"do it as {owner}")
     if not found.st_mode & stat.S_IWUSR:
         return Hindrance(f"{first} may not be written by its owner, {we}", f"chmod u+w {names}")
     return Hindrance(f"{first} cannot be written", "see that its file system is not read-only")
