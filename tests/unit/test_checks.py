@@ -1,6 +1,7 @@
 """What each check makes of the facts."""
 
 import json
+import shlex
 
 import pytest
 from msgspec import structs
@@ -121,6 +122,12 @@ class TestDeadLetters:
     def test_the_dead_letter_queue_must_allow_its_source(self, policy, status):
         letters = dead(RedriveAllowPolicy=json.dumps(policy))
         assert statuses(self.judge(queue(), letters)) == [status]
+
+    def test_queues_that_may_use_it_already_go_on_to(self):
+        policy = {"redrivePermission": "byQueue", "sourceQueueArns": [DEAD]}
+        (found,) = self.judge(queue(), dead(RedriveAllowPolicy=json.dumps(policy)))
+        named = json.loads(shlex.split(found.mend)[-1])["RedriveAllowPolicy"]
+        assert json.loads(named)["sourceQueueArns"] == [DEAD, queue().arn]
 
     def test_letters_that_wait_are_told(self):
         (found,) = self.judge(queue(), dead(ApproximateNumberOfMessages="3"))
@@ -248,7 +255,14 @@ class TestTopic:
         assert "waits for its confirmation" in found.said
 
     def test_one_that_loses_what_cannot_be_delivered_is_told(self):
-        assert statuses(self.judge(RedrivePolicy="")) == ["note"]
+        (found,) = self.judge(RedrivePolicy="")
+        assert (str(found.status), found.mend) == ("note", provision("feedback", TOPIC))
+
+    def test_of_a_topic_elsewhere_no_namesake_is_made_for_what_it_loses(self):
+        theirs = TOPIC.replace(REGION, "us-east-1")
+        one = SubscriptionFacts(f"{theirs}:1", {"PendingConfirmation": "false"})
+        (found,) = judge_subscriptions(theirs, [one], queue(), {}, wants_topics=False)
+        assert (str(found.status), "ses-worker" in found.mend) == ("note", False)
 
     def test_raw_delivery_is_fine_unless_topics_are_named(self):
         assert statuses(self.judge(RawMessageDelivery="true")) == ["ok"]
@@ -610,7 +624,7 @@ class TestTheRest:
             f"aws sns subscribe --region {region} --topic-arn {topic} --protocol sqs "
             f"--notification-endpoint {arn}"
         )
-        made = f"aws sns create-topic --region {region} --name bounces (in the account of {topic})"
+        made = f"aws sns create-topic --region {region} --name bounces  # in the account of {topic}"
         assert commands.create_topic(arn, topic) == made
         assert "ses-worker" not in provision(arn, topic)
         for advise in (provision, commands.subscribe, commands.create_topic):

@@ -33,6 +33,10 @@ from worker.checks.statements import Caller, Verdict, judge, read_policy
 TOPIC, SUBSCRIPTION = Check("topic"), Check("subscription")
 SES = "ses.amazonaws.com"
 PUBLISH = "sns:Publish"
+_BY_HAND = (
+    "make a queue where the topic is, let the topic in, and name it in the subscription's "
+    "RedrivePolicy"
+)
 
 
 def judge_topic(
@@ -214,7 +218,7 @@ def _lost(
                 why = f"the policy of {letters.name} does not let it in"
     if why:
         said = f"{arn}: what SNS cannot deliver is lost, for {why}"
-        yield SUBSCRIPTION.note(said, provision(queue.name, topic))
+        yield SUBSCRIPTION.note(said, provision(queue.arn, topic, elsewhere=_BY_HAND))
 
 
 def _filtered(arn: str, lost: Sequence[str] | None) -> Iterator[Finding]:
