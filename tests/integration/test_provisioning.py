@@ -62,6 +62,13 @@ def test_what_somebody_has_set_otherwise_stays_and_is_told(wiring, provision):
     assert (there["VisibilityTimeout"], there["MessageRetentionPeriod"]) == ("7", "600000")
 
 
+def test_the_same_redrive_policy_is_known_however_it_is_written(wiring, provision):
+    wiring.set_queue(
+        RedrivePolicy=json.dumps({"maxReceiveCount": "10", "deadLetterTargetArn": DEAD})
+    )
+    assert not [line for line in provision().left if "RedrivePolicy" in line]
+
+
 def test_others_who_are_let_in_stay_let_in(wiring, provision):
     other = {"Sid": "theirs", "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sqs:*"}
     wiring.set_queue(Policy=json.dumps({"Id": "x", "Version": "2012-10-17", "Statement": other}))
