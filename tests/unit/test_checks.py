@@ -228,6 +228,7 @@ class TestTopic:
             assert self.publishing(first, second, source=source).status == "ok"
         found = self.publishing(first, second, source="arn:aws:ses:*:*:identity/*")
         assert (found.status, "for configuration-set/main;" in found.said) == ("wrong", True)
+        assert found.mend == provision(queue().arn, TOPIC, configuration_set="main")
         for source in (f"{first}.net", f"arn:aws:s3:{REGION}:111122223333:x"):
             assert self.publishing(first, source=source).status == "wrong"
 

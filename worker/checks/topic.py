@@ -135,7 +135,9 @@ def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts, senders: Sequenc
         if kept == ["SES"]:
             said = f"{arn}: its policy does not let SES publish"
         elsewhere = f"let ses.amazonaws.com sns:Publish in the policy of {arn}"
-        mend = provision(queue.arn, arn, elsewhere=elsewhere)
+        kind, _, sent_by = kept[0].rpartition("/")
+        more = {kind.replace("-", "_"): sent_by} if kind else {}
+        mend = provision(queue.arn, arn, elsewhere=elsewhere, **more)
         return TOPIC.wrong(f"{said}; SES drops a topic that it may not", mend)
     if Verdict.PERHAPS in verdicts:
         return TOPIC.unseen(f"{arn}: whether SES may publish depends on what is not judged here")

@@ -45,7 +45,7 @@ def _complete(
 ) -> None:
     missing: dict[str, str] = {}
     caller = Caller(service=SNS, account=names.account, arn=names.topic_arn)
-    door = Door(wanted.topic_may_send(names, arn), caller, SEND)
+    door = Door(wanted.topic_may_send(names, arn), [caller], SEND)
     if policy_text := merge(plan, f"queue {queue.name}", queue.text("Policy"), door):
         missing["Policy"] = policy_text
     if "RedrivePolicy" in attributes and not queue.text("RedrivePolicy"):
