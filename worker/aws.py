@@ -46,7 +46,9 @@ _BUSY_STATUSES = frozenset({408, 429})
 LONGEST_TEXT = 500
 """Characters of what AWS says about an error: who may not do what with which ARN, and why."""
 _LONGEST_PAGE = 20_000
-_UNSEEN = re.compile(r"<!--.*?-->|<(style|script)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
+_UNSEEN = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(style|script)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
+)
 _TAG = re.compile(r"</?[a-z!?][^<>]*(?:>|\Z)", re.IGNORECASE)
 
 _FIRST_REGION = "us-east-1"

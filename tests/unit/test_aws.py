@@ -131,6 +131,13 @@ def test_json_that_is_no_object_is_an_outage_and_not_the_end(body):
         create_parser("json").parse(raw, None)
 
 
+@pytest.mark.parametrize("rest", ["<!--", "<!-- <b>", "<script>a<", "<style"])
+def test_what_a_page_never_ends_is_none_of_its_words(rest):
+    said = {"Code": "400", "Message": f"<p>No</p>{rest * 5_000}"}
+    with pytest.raises(AwsRefused, match=r"^AWS: 400: No$"), translated():
+        raise ClientError({"Error": said}, "SendMessage")
+
+
 def test_a_lone_angle_is_no_tag():
     said = {"Code": "ValidationError", "Message": "1 < 2 is\n  no <name> and a<5 fails"}
     with pytest.raises(AwsRefused, match="1 < 2 is no and a<5 fails"), translated():
