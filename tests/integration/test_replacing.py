@@ -11,12 +11,14 @@ from worker.app import make_relay
 from worker.app.current import Current
 from worker.app.reload import reload
 from worker.errors import Misconfigured, Stopped
-from worker.health import Health
+from worker.health import SETTINGS, Health
 from worker.log import configure_logging
 from worker.relay import Patience
 from worker.relay.lane import LaneWorker
 from worker.relay.standing import Standing
-from worker.settings import Settings
+from worker.settings import QueueSettings, Settings
+
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/elsewhere"
 
 
 @pytest.fixture
@@ -71,6 +73,19 @@ def test_settings_that_are_wrong_change_nothing(store, current, health):
     before = current.settings, current.policy, current.relay
     assert "wrong" in reload(current, read, store, health, threading.Event())
     assert before == (current.settings, current.policy, current.relay)
+
+
+def test_what_a_reload_leaves_to_do_is_a_trouble_until_the_next_one(store, current, health):
+    def wrong():
+        raise Misconfigured("slack.token: must be a token")
+
+    elsewhere = settings(1).model_copy(update={"queue": QueueSettings(url=QUEUE)})
+    for read, said in ((wrong, "must be a token"), (lambda: elsewhere, "queue.url")):
+        reload(current, read, store, health, threading.Event())
+        (trouble,) = (one for one in health.troubles if one.what == SETTINGS)
+        assert said in trouble.error
+    reload(current, lambda: settings(1), store, health, threading.Event())
+    assert SETTINGS not in {one.what for one in health.troubles}
 
 
 def test_a_reload_that_breaks_changes_nothing_and_ends_nobody(store, current, health):
