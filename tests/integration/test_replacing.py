@@ -10,7 +10,7 @@ from waiting import wait_until
 from worker.app import make_relay
 from worker.app.current import Current
 from worker.app.reload import reload
-from worker.errors import Misconfigured, Stopped
+from worker.errors import Misconfigured, Stopped, Unavailable
 from worker.health import SETTINGS, Health
 from worker.log import configure_logging
 from worker.relay import Patience
@@ -194,6 +194,19 @@ def test_a_lane_that_was_replaced_and_ends_late_leaves_the_troubles_of_the_new_o
     old._patience.over.set()
     old.run()
     assert {one.what for one in health.troubles} == {"lane slack", "outbox of slack"}
+
+
+def test_what_a_lane_that_was_replaced_meets_is_no_trouble_of_the_new_one(health):
+    class Away:
+        def look_again(self, volume):
+            old._patience.over.set()
+            raise Unavailable("the books are away")
+
+    old = make_relay(settings(1), _NoBooks(), health)._workers[0]
+    old._outbox = Away()
+    make_relay(settings(2), _NoBooks(), health)
+    old.run()
+    assert not {"outbox of slack", "lane slack"} & health.met.keys()
 
 
 def test_a_lane_that_has_ended_is_never_late_and_in_no_trouble(clock, health):
