@@ -25,13 +25,15 @@ from worker.checks.facts import (
     TopicFacts,
     Unseen,
 )
-from worker.checks.feedback import judge_feedback, senders, shapes
+from worker.checks.feedback import judge_feedback
 from worker.checks.filters import judge_filter
 from worker.checks.permissions import judge_permissions
 from worker.checks.queue import days, judge_queue
+from worker.checks.sending import senders, shapes
 from worker.checks.slack import judge_slack
 from worker.checks.statements import Caller
-from worker.checks.topic import judge_subscriptions, judge_topic, judge_unlisted
+from worker.checks.subscriptions import judge_subscriptions, judge_unlisted
+from worker.checks.topic import judge_topic
 from worker.effects import Blocked, Later, Sent
 
 REGION = "eu-west-1"
