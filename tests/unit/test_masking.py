@@ -44,6 +44,8 @@ from worker.masking import LONGEST, MOST_ADDRESSES, harmless, mask_addresses
         ("jane\xa0@example.com", "***\xa0@example.com"),
         ("jane(the one)@example.com", "***@example.com"),
         ('"a b\\"c"@example.com', "***@example.com"),
+        ('to \\"jane d. o\\"@example.com', "to ***@example.com"),
+        ('to \\"jane d. o"@example.com', "to ***@example.com"),
         ("@example.com", "@example.com"),
     ],
 )
