@@ -345,6 +345,8 @@ class TestPermissions:
             "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
             "Resource": "*",
         }
+        if "NotPrincipal" in more:
+            del statement["Principal"]
         text = json.dumps({"Statement": statement | more})
         return judge_permissions(queue(Policy=text))
 
