@@ -191,6 +191,13 @@ class TestTopic:
         (found,) = self.judge(letters=letters)
         assert (str(found.status), said in found.said) == (status, True), found
 
+    def test_where_undelivered_messages_go_a_deny_is_heard(self):
+        policy = json.loads(self.letters.text("Policy"))
+        deny = policy["Statement"] | {"Effect": "Deny"}
+        both = json.dumps({"Statement": [policy["Statement"], deny]})
+        (found,) = self.judge(letters=dead(QueueArn=DEAD, Policy=both))
+        assert "policy of feedback-dlq does not let it in" in found.said
+
     def test_undelivered_messages_go_to_the_queue_of_that_very_name(self):
         longer = json.dumps({"deadLetterTargetArn": f"{DEAD}-2"})
         (found,) = self.judge(RedrivePolicy=longer)
@@ -392,6 +399,12 @@ class TestFeedback:
         assert statuses(self.judge((IdentityFacts("a.example", TOPIC, TOPIC),))) == ["ok"]
         both = self.destination("BOUNCE", "COMPLAINT")
         assert statuses(self.judge(destinations=(both,))) == ["ok"]
+
+    def test_what_one_that_is_switched_off_would_not_send_is_missed_in_the_next(self):
+        off, on = self.destination("BOUNCE", enabled=False), self.destination("SEND")
+        first, second = self.judge(destinations=(on, off))
+        assert ("is switched off" in first.said, first.status) == (True, "wrong")
+        assert ("does not send COMPLAINT" in second.said, second.status) == (True, "wrong")
 
     WHOLE = IdentityFacts("a.example", TOPIC, TOPIC)
 
