@@ -46,7 +46,9 @@ _BUSY_STATUSES = frozenset({408, 429})
 LONGEST_TEXT = 500
 """Characters of what AWS says about an error: who may not do what with which ARN, and why."""
 _LONGEST_PAGE = 20_000
-_UNSEEN = re.compile(r"<!--.*?-->|<(style|script)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
+_UNSEEN = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(style|script)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
+)
 _TAG = re.compile(r"</?[a-z!?][^<>]*(?:>|\Z)", re.IGNORECASE)
 
 _FIRST_REGION = "us-east-1"
@@ -161,8 +163,8 @@ def translated() -> Iterator[None]:
     """Tell what passes from what was refused.
 
     Raises:
-        Unavailable: an error of AWS's own, or no answer at all; `Throttled` where AWS had
-            no time for us.
+        Unavailable: an error of AWS's own, no answer at all, or none of AWS's; `Throttled` where
+            AWS had no time for us.
         NoIdentity: likewise, from whatever gives us credentials.
         Refused: no such queue, not permitted, no or wrong credentials, not a valid request.
 
@@ -171,7 +173,7 @@ def translated() -> Iterator[None]:
         yield
     except failures.ClientError as error:
         said = error.response.get("Error", {})
-        code, text = said.get("Code", ""), _in_a_line(said.get("Message", ""))
+        code, text = said.get("Code", ""), _in_a_line(str(said.get("Message") or ""))
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= 500:
             raise Unavailable(f"AWS: {code}: {text}") from error
@@ -188,6 +190,9 @@ def translated() -> Iterator[None]:
         # A helper that is not there, a file that is cut off, new credentials that are over
         # already: botocore lets these through.
         raise NoIdentity(f"AWS: credentials or settings cannot be read: {error}") from error
+    except (AttributeError, TypeError) as error:
+        # botocore takes whatever JSON a proxy answers to be an object.
+        raise Unavailable(f"AWS: what answers is not AWS: {error}") from error
 
 
 def _in_a_line(text: str) -> str:

@@ -67,7 +67,9 @@ def _local_part(text: str, earliest: int, end: int) -> int:
         opening = text.rfind('"', earliest, end - 1)
         while opening > earliest and text[opening - 1] == "\\":
             opening = text.rfind('"', earliest, opening)
-        start = opening if opening >= 0 else end - 1
+        if opening < 0:  # in a text within a text the outer quotes have a backslash, too
+            opening = text.find('"', earliest, end)
+        start = opening
     elif before == ")":
         opening = text.rfind("(", earliest, end)
         start = opening if opening >= 0 else end

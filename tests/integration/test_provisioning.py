@@ -8,7 +8,8 @@ from wiring import ACCOUNT, DEAD, DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, pol
 
 from worker.errors import Refused
 from worker.plumbing import Aws
-from worker.provisioning.doing import Provision, Wishes
+from worker.provisioning.doing import Provision
+from worker.provisioning.naming import Wishes
 from worker.sources import load_settings
 
 
@@ -60,6 +61,13 @@ def test_what_somebody_has_set_otherwise_stays_and_is_told(wiring, provision):
     assert len(left) == 4
     there = attributes(wiring)
     assert (there["VisibilityTimeout"], there["MessageRetentionPeriod"]) == ("7", "600000")
+
+
+def test_the_same_redrive_policy_is_known_however_it_is_written(wiring, provision):
+    wiring.set_queue(
+        RedrivePolicy=json.dumps({"maxReceiveCount": "10", "deadLetterTargetArn": DEAD})
+    )
+    assert not [line for line in provision().left if "RedrivePolicy" in line]
 
 
 def test_others_who_are_let_in_stay_let_in(wiring, provision):
@@ -231,6 +239,28 @@ def test_a_topic_that_ses_may_not_publish_to_lets_it(wiring, provision):
     assert "let SES publish to the topic bounces" in said(provision())
     found = wiring.sns.get_topic_attributes(TopicArn=TOPIC)["Attributes"]["Policy"]
     assert [one["Sid"] for one in json.loads(found)["Statement"]] == ["theirs", "SesMayPublish"]
+
+
+def test_a_topic_that_lets_ses_publish_for_others_lets_whom_is_asked_for(wiring, provision):
+    theirs = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Sid": "theirs", "Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"},
+         "Action": "sns:Publish", "Resource": TOPIC, "Condition": {"ArnEquals": {"aws:SourceArn":
+         f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/other.example"}}}]})  # fmt: skip
+    wiring.sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=theirs)
+    assert said(provision()) == []
+    let = "let SES publish to the topic bounces"
+    assert let in said(provision(identities=["example.com"]))
+    assert let not in said(provision(identities=["example.com"]))
+    found = wiring.sns.get_topic_attributes(TopicArn=TOPIC)["Attributes"]["Policy"]
+    assert [one["Sid"] for one in json.loads(found)["Statement"]] == ["theirs", "SesMayPublish"]
+
+
+@pytest.mark.parametrize("other", [(REGION, "us-east-1"), (ACCOUNT, "111122223333")])
+def test_no_namesake_is_made_of_a_queue_that_is_elsewhere(wiring, provision, other):
+    settings = {"SES_WORKER_QUEUE__URL": QUEUE_URL.replace(*other)}
+    with pytest.raises(Refused, match=f"is not of account {ACCOUNT} in {REGION}"):
+        provision(settings, queue="")
+    assert said(provision(settings)) == []
 
 
 def test_a_key_is_set_where_there_is_none(wiring, provision):

@@ -10,13 +10,15 @@ from waiting import wait_until
 from worker.app import make_relay
 from worker.app.current import Current
 from worker.app.reload import reload
-from worker.errors import Misconfigured, Stopped
-from worker.health import Health
+from worker.errors import Misconfigured, Stopped, Unavailable
+from worker.health import SETTINGS, Health
 from worker.log import configure_logging
 from worker.relay import Patience
 from worker.relay.lane import LaneWorker
 from worker.relay.standing import Standing
-from worker.settings import Settings
+from worker.settings import QueueSettings, Settings
+
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/elsewhere"
 
 
 @pytest.fixture
@@ -71,6 +73,19 @@ def test_settings_that_are_wrong_change_nothing(store, current, health):
     before = current.settings, current.policy, current.relay
     assert "wrong" in reload(current, read, store, health, threading.Event())
     assert before == (current.settings, current.policy, current.relay)
+
+
+def test_what_a_reload_leaves_to_do_is_a_trouble_until_the_next_one(store, current, health):
+    def wrong():
+        raise Misconfigured("slack.token: must be a token")
+
+    elsewhere = settings(1).model_copy(update={"queue": QueueSettings(url=QUEUE)})
+    for read, said in ((wrong, "must be a token"), (lambda: elsewhere, "queue.url")):
+        reload(current, read, store, health, threading.Event())
+        (trouble,) = (one for one in health.troubles if one.what == SETTINGS)
+        assert said in trouble.error
+    reload(current, lambda: settings(1), store, health, threading.Event())
+    assert SETTINGS not in {one.what for one in health.troubles}
 
 
 def test_a_reload_that_breaks_changes_nothing_and_ends_nobody(store, current, health):
@@ -179,6 +194,19 @@ def test_a_lane_that_was_replaced_and_ends_late_leaves_the_troubles_of_the_new_o
     old._patience.over.set()
     old.run()
     assert {one.what for one in health.troubles} == {"lane slack", "outbox of slack"}
+
+
+def test_what_a_lane_that_was_replaced_meets_is_no_trouble_of_the_new_one(health):
+    class Away:
+        def look_again(self, volume):
+            old._patience.over.set()
+            raise Unavailable("the books are away")
+
+    old = make_relay(settings(1), _NoBooks(), health)._workers[0]
+    old._outbox = Away()
+    make_relay(settings(2), _NoBooks(), health)
+    old.run()
+    assert not {"outbox of slack", "lane slack"} & health.met.keys()
 
 
 def test_a_lane_that_has_ended_is_never_late_and_in_no_trouble(clock, health):

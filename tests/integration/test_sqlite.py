@@ -2,8 +2,10 @@
 
 import errno
 import os
+import pwd
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -20,6 +22,7 @@ from worker.page import Page
 from worker.policy import Policy
 from worker.store import ensure_schema, open_store
 from worker.store.locks import WriterLock
+from worker.store.rights import hindrance
 from worker.store.sqlite import LOOKS_FOR_ROOM, connect
 from worker.store.sqlite.connection import translated
 
@@ -203,6 +206,25 @@ def test_after_a_full_disk_there_must_be_room_again_but_not_for_ever(books, monk
     books.probe()
 
 
+def test_a_folder_that_is_closed_to_us_is_an_outage_of_the_books(books, path, monkeypatch):
+    really = os.stat
+
+    def closed(file, *arguments, **options):
+        if Path(os.fspath(file)).name.startswith(path.name):
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return really(file, *arguments, **options)
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(books.lock, "_open", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "stat", closed)
+    with pytest.raises(Unavailable, match=r"cannot lock .*Permission denied"):
+        books.probe()
+    assert f"{path.parent}" in str(books.hindrance())
+
+
 def test_a_folder_that_may_not_be_looked_into_is_unavailable(path, books, monkeypatch):
     fill(books)
 
@@ -212,6 +234,28 @@ def test_a_folder_that_may_not_be_looked_into_is_unavailable(path, books, monkey
     monkeypatch.setattr(shutil, "disk_usage", refuse)
     with pytest.raises(Unavailable, match="Permission denied"):
         books.probe()
+
+
+@pytest.mark.parametrize(
+    ("owner", "mend"), [("root", "chown {we} {file}"), ("daemon", "do it as daemon")]
+)
+def test_who_may_not_write_is_not_advised_to_take_it_from_whose_it_is(
+    path, monkeypatch, owner, mend
+):
+    path.touch()
+    really, we = Path.stat, os.geteuid() + 10_000
+
+    def anothers(file, **options):
+        found = list(really(file, **options))
+        found[stat.ST_UID] = pwd.getpwnam(owner).pw_uid
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "geteuid", lambda: we)
+    monkeypatch.setattr(os, "access", lambda file, _: file != path)
+    monkeypatch.setattr(Path, "stat", anothers)
+    found = hindrance(path)
+    assert found.said == f"{path} belongs to {owner}, and {we} may not write it"
+    assert found.mend == mend.format(we=we, file=path)
 
 
 def test_a_probe_writes_what_the_path_writes(path, books):

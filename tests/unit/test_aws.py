@@ -5,6 +5,7 @@ import json
 import pytest
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
+from botocore.parsers import create_parser
 from structlog.testing import capture_logs
 
 from worker.app import make_queue
@@ -114,6 +115,27 @@ def test_of_a_page_of_html_its_first_words_are_told_in_a_line(status, error):
     )
     assert not any(mark in told for mark in ("<", ">", "\n", "color", "go()"))
     assert len(told) < 520
+
+
+@pytest.mark.parametrize("text", [None, {}, {"why": 1}, 7])
+def test_an_error_whose_message_is_no_text_is_refused_all_the_same(text):
+    error = ClientError({"Error": {"Code": "403", "Message": text}}, "GetQueueAttributes")
+    with pytest.raises(AwsRefused, match="AWS: 403"), translated():
+        raise error
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b'"no"', b"1"])
+def test_json_that_is_no_object_is_an_outage_and_not_the_end(body):
+    raw = {"status_code": 400, "headers": {}, "body": body}
+    with pytest.raises(Unavailable, match="not AWS"), translated():
+        create_parser("json").parse(raw, None)
+
+
+@pytest.mark.parametrize("rest", ["<!--", "<!-- <b>", "<script>a<", "<style"])
+def test_what_a_page_never_ends_is_none_of_its_words(rest):
+    said = {"Code": "400", "Message": f"<p>No</p>{rest * 5_000}"}
+    with pytest.raises(AwsRefused, match=r"^AWS: 400: No$"), translated():
+        raise ClientError({"Error": said}, "SendMessage")
 
 
 def test_a_lone_angle_is_no_tag():

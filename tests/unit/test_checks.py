@@ -1,6 +1,7 @@
 """What each check makes of the facts."""
 
 import json
+import shlex
 
 import pytest
 from msgspec import structs
@@ -24,13 +25,15 @@ from worker.checks.facts import (
     TopicFacts,
     Unseen,
 )
-from worker.checks.feedback import judge_feedback, senders, shapes
+from worker.checks.feedback import judge_feedback
 from worker.checks.filters import judge_filter
 from worker.checks.permissions import judge_permissions
 from worker.checks.queue import days, judge_queue
+from worker.checks.sending import senders, shapes
 from worker.checks.slack import judge_slack
 from worker.checks.statements import Caller
-from worker.checks.topic import judge_subscriptions, judge_topic, judge_unlisted
+from worker.checks.subscriptions import judge_subscriptions, judge_unlisted
+from worker.checks.topic import judge_topic
 from worker.effects import Blocked, Later, Sent
 
 REGION = "eu-west-1"
@@ -122,6 +125,12 @@ class TestDeadLetters:
         letters = dead(RedriveAllowPolicy=json.dumps(policy))
         assert statuses(self.judge(queue(), letters)) == [status]
 
+    def test_queues_that_may_use_it_already_go_on_to(self):
+        policy = {"redrivePermission": "byQueue", "sourceQueueArns": [DEAD]}
+        (found,) = self.judge(queue(), dead(RedriveAllowPolicy=json.dumps(policy)))
+        named = json.loads(shlex.split(found.mend)[-1])["RedriveAllowPolicy"]
+        assert json.loads(named)["sourceQueueArns"] == [DEAD, queue().arn]
+
     def test_letters_that_wait_are_told(self):
         (found,) = self.judge(queue(), dead(ApproximateNumberOfMessages="3"))
         assert (str(found.status), found.mend) == ("note", "ses-worker dlq list")
@@ -182,6 +191,13 @@ class TestTopic:
         (found,) = self.judge(letters=letters)
         assert (str(found.status), said in found.said) == (status, True), found
 
+    def test_where_undelivered_messages_go_a_deny_is_heard(self):
+        policy = json.loads(self.letters.text("Policy"))
+        deny = policy["Statement"] | {"Effect": "Deny"}
+        both = json.dumps({"Statement": [policy["Statement"], deny]})
+        (found,) = self.judge(letters=dead(QueueArn=DEAD, Policy=both))
+        assert "policy of feedback-dlq does not let it in" in found.said
+
     def test_undelivered_messages_go_to_the_queue_of_that_very_name(self):
         longer = json.dumps({"deadLetterTargetArn": f"{DEAD}-2"})
         (found,) = self.judge(RedrivePolicy=longer)
@@ -221,6 +237,7 @@ class TestTopic:
             assert self.publishing(first, second, source=source).status == "ok"
         found = self.publishing(first, second, source="arn:aws:ses:*:*:identity/*")
         assert (found.status, "for configuration-set/main;" in found.said) == ("wrong", True)
+        assert found.mend == provision(queue().arn, TOPIC, configuration_set="main")
         for source in (f"{first}.net", f"arn:aws:s3:{REGION}:111122223333:x"):
             assert self.publishing(first, source=source).status == "wrong"
 
@@ -248,7 +265,14 @@ class TestTopic:
         assert "waits for its confirmation" in found.said
 
     def test_one_that_loses_what_cannot_be_delivered_is_told(self):
-        assert statuses(self.judge(RedrivePolicy="")) == ["note"]
+        (found,) = self.judge(RedrivePolicy="")
+        assert (str(found.status), found.mend) == ("note", provision("feedback", TOPIC))
+
+    def test_of_a_topic_elsewhere_no_namesake_is_made_for_what_it_loses(self):
+        theirs = TOPIC.replace(REGION, "us-east-1")
+        one = SubscriptionFacts(f"{theirs}:1", {"PendingConfirmation": "false"})
+        (found,) = judge_subscriptions(theirs, [one], queue(), {}, wants_topics=False)
+        assert (str(found.status), "ses-worker" in found.mend) == ("note", False)
 
     def test_raw_delivery_is_fine_unless_topics_are_named(self):
         assert statuses(self.judge(RawMessageDelivery="true")) == ["ok"]
@@ -328,6 +352,8 @@ class TestPermissions:
             "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
             "Resource": "*",
         }
+        if "NotPrincipal" in more:
+            del statement["Principal"]
         text = json.dumps({"Statement": statement | more})
         return judge_permissions(queue(Policy=text))
 
@@ -373,6 +399,12 @@ class TestFeedback:
         assert statuses(self.judge((IdentityFacts("a.example", TOPIC, TOPIC),))) == ["ok"]
         both = self.destination("BOUNCE", "COMPLAINT")
         assert statuses(self.judge(destinations=(both,))) == ["ok"]
+
+    def test_what_one_that_is_switched_off_would_not_send_is_missed_in_the_next(self):
+        off, on = self.destination("BOUNCE", enabled=False), self.destination("SEND")
+        first, second = self.judge(destinations=(on, off))
+        assert ("is switched off" in first.said, first.status) == (True, "wrong")
+        assert ("does not send COMPLAINT" in second.said, second.status) == (True, "wrong")
 
     WHOLE = IdentityFacts("a.example", TOPIC, TOPIC)
 
@@ -610,7 +642,7 @@ class TestTheRest:
             f"aws sns subscribe --region {region} --topic-arn {topic} --protocol sqs "
             f"--notification-endpoint {arn}"
         )
-        made = f"aws sns create-topic --region {region} --name bounces (in the account of {topic})"
+        made = f"aws sns create-topic --region {region} --name bounces  # in the account of {topic}"
         assert commands.create_topic(arn, topic) == made
         assert "ses-worker" not in provision(arn, topic)
         for advise in (provision, commands.subscribe, commands.create_topic):

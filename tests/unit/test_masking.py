@@ -44,6 +44,8 @@ from worker.masking import LONGEST, MOST_ADDRESSES, harmless, mask_addresses
         ("jane\xa0@example.com", "***\xa0@example.com"),
         ("jane(the one)@example.com", "***@example.com"),
         ('"a b\\"c"@example.com', "***@example.com"),
+        ('to \\"jane d. o\\"@example.com', "to ***@example.com"),
+        ('to \\"jane d. o"@example.com', "to ***@example.com"),
         ("@example.com", "@example.com"),
     ],
 )
@@ -53,7 +55,8 @@ def test_whole_addresses_are_masked(text, shown):
 
 @given(st.emails(), st.text(max_size=20), st.text(max_size=20))
 def test_no_address_survives_wherever_it_stands(address, before, after):
-    shown = mask_addresses(f"{before} {address} {after}")
+    # Of `*@b.c` the mask itself would be taken for what survives.
+    shown = mask_addresses(f"{before} {address} {after}").replace("***@", "@")
     assert address not in shown or address in f"{before}{after}"
 
 

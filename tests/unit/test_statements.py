@@ -38,6 +38,8 @@ def verdict(*statements, caller=SNS, action=SEND):
         {"StringEquals": {"AWS:SourceArn": [TOPIC]}},
         {"StringEquals": {"aws:SourceAccount": "111122223333"}},
         {"StringLike": {"aws:SourceAccount": "1111*"}},
+        {"StringLike": {"aws:SourceArn": "arn:*:ses-feedback"}},
+        {"ArnLike": {"aws:SourceArn": "arn:aws:sns:*"}},
         {},
     ],
 )
@@ -50,6 +52,8 @@ def test_a_topic_is_let_in_by_what_names_it(condition):
     [
         {"Condition": {"ArnEquals": {"aws:SourceArn": f"{TOPIC}-2"}}},
         {"Condition": {"StringEquals": {"aws:SourceArn": "arn:aws:sns:*"}}},
+        {"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:ses-feedback"}}},
+        {"Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:sns:eu-west-1:ses-*"}}},
         {"Condition": {"StringEquals": {"aws:SourceAccount": "444455556666"}}},
         {"principal": {"Service": "events.amazonaws.com"}},
         {"principal": {"AWS": "arn:aws:iam::111122223333:root"}},
@@ -176,6 +180,16 @@ def test_what_is_the_accounts_own_or_about_others_lets_no_stranger_in(own):
 )
 def test_a_stranger_is_one_or_many_or_unknown(other, who, reach):
     assert named(read(statement(**({"Condition": {}} | other)))) == [(who, reach)]
+
+
+@pytest.mark.parametrize("test", ["StringEqualsIfExists", "ArnLikeIfExists"])
+def test_whoever_names_no_source_passes_a_test_of_it_where_there_is_one(test):
+    condition = {test: {"aws:SourceArn": TOPIC}}
+    (found,) = strangers(
+        read(statement(principal="*", Condition=condition)), SEND, "111122223333", [TOPIC]
+    )
+    assert (found.who, found.reach) == ("everybody", Reach.MANY)
+    assert not strangers(read(statement(Condition=condition)), SEND, "111122223333", [TOPIC])
 
 
 def test_a_statement_about_another_resource_lets_nobody_in():

@@ -1,9 +1,13 @@
 """When the service manager hears what."""
 
+import threading
+
 import pytest
 from clocks import Clock
 
-from worker.health import Health, Phase
+from worker.daemon import _look
+from worker.health import SETTINGS, Health, Phase
+from worker.signals import Asked
 from worker.watchdog import EXTENSION_SECONDS, STATUS_SECONDS, Watchdog, figures_in_words
 
 
@@ -130,6 +134,24 @@ def test_what_a_reload_leaves_to_do_is_shown_until_the_next_one(watchdog, system
     assert systemd.of("status")[-1] == ["Working; restart to use queue.url"]
     watchdog.reload(lambda: "")
     assert systemd.heard[-1] == ("ready", "Working")
+
+
+def test_what_a_reload_leaves_to_do_is_told_once(watchdog, systemd, health):
+    watchdog.ready()
+    health.trouble(SETTINGS, "restart to use queue.url")
+    watchdog.reload(lambda: "restart to use queue.url")
+    assert systemd.heard[-1] == ("ready", "Working; restart to use queue.url")
+
+
+def test_a_reload_is_none_before_ready_which_its_end_would_say(watchdog, systemd):
+    asked = Asked(threading.Event(), threading.Event())
+    asked.to_reload.set()
+    _look(watchdog, asked, lambda: "")
+    assert not systemd.of("ready")
+    watchdog.ready()
+    _look(watchdog, asked, lambda: "")
+    assert systemd.heard[-2:] == [("reloading",), ("ready", "Working")]
+    assert not asked.to_reload.is_set()
 
 
 def test_without_a_manager_nothing_is_looked_at(health, clock):

@@ -70,7 +70,7 @@ def subscribe(queue: str, topic: str) -> str:
 def create_topic(queue: str, topic: str) -> str:
     """Make a topic that is not there, by the ARN that it should have."""
     call = _aws("sns", "create-topic", region_in_arn(topic), name=_name(topic))
-    return provision(queue, topic, elsewhere=f"{call} (in the account of {topic})")
+    return provision(queue, topic, elsewhere=f"{call}  # in the account of {topic}")
 
 
 def set_destination(arn: str, kinds: Iterable[str], configuration_set: str, name: str) -> str:

@@ -52,6 +52,11 @@ class Condition(Struct, frozen=True):
         return self.test.removesuffix("ifexists") in _ARN_TESTS
 
     @property
+    def is_lenient(self) -> bool:
+        """It holds of a call that does not have the key at all."""
+        return self.test.endswith("ifexists")
+
+    @property
     def is_about_plain_text(self) -> bool:
         """It holds for requests without TLS only, and nobody here sends those."""
         values = {value.lower() for value in self.values}
@@ -83,12 +88,9 @@ def _meets_arn(test: str, values: tuple[str, ...], caller: Caller) -> Verdict:
 
 
 def _may_be_of(pattern: str, caller: Caller, *, literally: bool) -> bool:
-    parts = pattern.split(":", 5)
-    if literally and "*" in pattern:
+    parts = _whole(pattern)
+    if len(parts) < 6 or (literally and "*" in pattern):
         return False
-    if len(parts) < 6 and not parts[-1].endswith("*"):
-        return False
-    parts += ["*"] * (6 - len(parts))
     service = caller.service.partition(".")[0]
     return fnmatchcase(service, parts[2]) and fnmatchcase(caller.account, parts[4])
 
@@ -96,7 +98,20 @@ def _may_be_of(pattern: str, caller: Caller, *, literally: bool) -> bool:
 def _fits(test: str, values: tuple[str, ...], text: str) -> bool:
     if test == "stringequals":
         return text in values
-    return any(fnmatchcase(text, value) for value in values)
+    fits = fnmatchcase if test == "stringlike" else _fits_arn
+    return any(fits(text, value) for value in values)
+
+
+def _fits_arn(arn: str, pattern: str) -> bool:
+    """Part by part, as ArnEquals and ArnLike do: no wildcard goes beyond its colon."""
+    parts, patterns = arn.split(":", 5), _whole(pattern)
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
+
+
+def _whole(pattern: str) -> list[str]:
+    """The parts of a pattern; one that ends early, by a wildcard, is about whatever follows."""
+    parts = pattern.split(":", 5)
+    return parts + ["*"] * (6 - len(parts)) if parts[-1].endswith("*") else parts
 
 
 def _as_verdict(found: bool) -> Verdict:  # noqa: FBT001

@@ -131,9 +131,10 @@ def _queue_faults(
             yield DEAD_LETTERS.blind(named, why)
         case QueueFacts():
             yield from _keeping(queue, dead, region)
-            if not _is_allowed(dead, queue.arn):
+            allowed = _allowed(dead)
+            if allowed is not None and queue.arn not in allowed:
                 said = f"{dead.name} does not allow {queue.name} to use it (RedriveAllowPolicy)"
-                allow = {"redrivePermission": "byQueue", "sourceQueueArns": [queue.arn]}
+                allow = {"redrivePermission": "byQueue", "sourceQueueArns": [*allowed, queue.arn]}
                 mend = set_queue(dead.url, region, RedriveAllowPolicy=allow)
                 yield DEAD_LETTERS.wrong(said, mend)
             if letters := dead.number("ApproximateNumberOfMessages"):
@@ -158,16 +159,16 @@ def _keeping(queue: QueueFacts, dead: QueueFacts, region: str) -> Iterator[Findi
     yield DEAD_LETTERS.wrong(said, set_queue(dead.url, region, MessageRetentionPeriod=longest))
 
 
-def _is_allowed(dead: QueueFacts, source: str) -> bool:
+def _allowed(dead: QueueFacts) -> list[str] | None:
+    """The ARNs of the queues that may have it as theirs; None: all may."""
     try:
         policy: Any = json.loads(dead.text("RedriveAllowPolicy") or "{}")
         permission = policy.get("redrivePermission", "allowAll")
-        return bool(
-            permission == "allowAll"
-            or (permission == "byQueue" and source in policy.get("sourceQueueArns", ()))
-        )
+        if permission == "allowAll":
+            return None
+        return [str(one) for one in policy.get("sourceQueueArns", ())]
     except (ValueError, AttributeError, TypeError):
-        return True  # SQS would not have taken it
+        return None  # SQS would not have taken it
 
 
 def _fine(redrive: Redrive, dead: QueueFacts | Blank | None) -> Finding:

@@ -6,8 +6,6 @@ https://docs.aws.amazon.com/ses/latest/dg/event-publishing-add-event-destination
 
 from collections.abc import Iterator, Sequence
 
-from msgspec import Struct
-
 from worker.checks.commands import provision, set_destination, set_identity
 from worker.checks.facts import (
     Absent,
@@ -19,19 +17,18 @@ from worker.checks.facts import (
     Unseen,
     read_arn,
 )
-from worker.checks.filters import EVENT, NOTIFICATION
 from worker.checks.findings import Check, Finding, some
+from worker.checks.sending import KINDS, ConfigurationSet, sending_sets
 
 FEEDBACK = Check("feedback")
-_KINDS = frozenset({"BOUNCE", "COMPLAINT"})
 
 
 def judge_feedback(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFacts) -> list[Finding]:
     """Judge whether SES sends both kinds to the topics, by one way at least."""
     identities = facts.identities if isinstance(facts.identities, tuple) else ()
     ours = [one for one in identities if {one.bounces, one.complaints} & {*topics}]
-    sets = _sets(facts, topics)
-    whole = _whole_identities(ours, topics), [one for one in sets if one.kinds >= _KINDS]
+    sets = sending_sets(facts, topics)
+    whole = _whole_identities(ours, topics), [one for one in sets if one.kinds >= KINDS]
     findings = [*_not_seen(facts), *_about_identities(facts, ours, sets, topics, queue)]
     findings += _about_sets(facts, ours, sets, topics, queue)
     if not any(whole) and not findings and not facts.unlooked:
@@ -48,48 +45,6 @@ def judge_feedback(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFact
     return findings
 
 
-def senders(facts: FeedbackFacts, topic: str, account: str) -> list[str]:
-    """The ARNs of an account's identities and configuration sets that send to the topic."""
-    found = read_arn(topic)
-    if found is None:
-        return []
-    prefix = f"arn:{found.partition}:ses:{found.region}:{account}"
-    identities = facts.identities if isinstance(facts.identities, tuple) else ()
-    names = [
-        f"{prefix}:identity/{one.name}"
-        for one in identities
-        if topic in {one.bounces, one.complaints}
-    ]
-    return names + [f"{prefix}:configuration-set/{one.name}" for one in _sets(facts, [topic])]
-
-
-def shapes(facts: FeedbackFacts, topic: str) -> list[str]:
-    """What SES sends to the topic, as `judge_filter` has it; nothing where that is not known."""
-    identities = facts.identities if isinstance(facts.identities, tuple) else ()
-    notified = any(topic in {one.bounces, one.complaints} for one in identities)
-    published = any(one.kinds & _KINDS for one in _sets(facts, [topic]))
-    return [NOTIFICATION] * notified + [EVENT] * published
-
-
-class _Set(Struct, frozen=True):
-    """What one configuration set sends to the topics, by all its event destinations."""
-
-    name: str
-    destinations: tuple[DestinationFacts, ...]
-
-    @property
-    def kinds(self) -> frozenset[str]:
-        return frozenset[str]().union(*(one.kinds for one in self.destinations if one.enabled))
-
-
-def _sets(facts: FeedbackFacts, topics: Sequence[str]) -> list[_Set]:
-    found: dict[str, list[DestinationFacts]] = {}
-    for one in facts.destinations if isinstance(facts.destinations, tuple) else ():
-        if one.topic in topics:
-            found.setdefault(one.configuration_set, []).append(one)
-    return [_Set(name, tuple(those)) for name, those in found.items()]
-
-
 def _not_seen(facts: FeedbackFacts) -> Iterator[Finding]:
     named = (("identities", facts.identities), ("configuration sets", facts.destinations))
     for what, found in named:
@@ -103,7 +58,7 @@ def _not_seen(facts: FeedbackFacts) -> Iterator[Finding]:
 def _about_identities(
     facts: FeedbackFacts,
     ours: Sequence[IdentityFacts],
-    sets: Sequence[_Set],
+    sets: Sequence[ConfigurationSet],
     topics: Sequence[str],
     queue: QueueFacts,
 ) -> Iterator[Finding]:
@@ -118,10 +73,10 @@ def _about_identities(
             if one.name in facts.wanted and one not in ours:
                 said = f"{one.name}: its notifications do not go to {' or '.join(topics)}"
                 mend = _notify(one.name, topics[0], queue)
-                yield _told(said, [a_set for a_set in sets if a_set.kinds >= _KINDS], mend)
+                yield _told(said, [a_set for a_set in sets if a_set.kinds >= KINDS], mend)
 
 
-def _told(said: str, sets: Sequence[_Set], mend: str) -> Finding:
+def _told(said: str, sets: Sequence[ConfigurationSet], mend: str) -> Finding:
     """It is wrong, unless configuration sets tell of the same mail."""
     if not sets:
         return FEEDBACK.wrong(said, mend)
@@ -149,17 +104,17 @@ def _where(topic: str) -> str:
 def _about_sets(
     facts: FeedbackFacts,
     ours: Sequence[IdentityFacts],
-    sets: Sequence[_Set],
+    sets: Sequence[ConfigurationSet],
     topics: Sequence[str],
     queue: QueueFacts,
 ) -> Iterator[Finding]:
     notified = {"BOUNCE" for one in ours if one.bounces in topics}
     notified |= {"COMPLAINT" for one in ours if one.complaints in topics}
     for a_set in sets:
-        missing = _KINDS - a_set.kinds - notified
+        missing = KINDS - a_set.kinds - notified
         for one in sorted(a_set.destinations, key=lambda one: one.enabled):
             yield from _about(one, missing)
-            missing -= one.kinds if not one.enabled else _KINDS  # said once
+            missing -= one.kinds if not one.enabled else KINDS  # said once
     if isinstance(facts.destinations, tuple):
         for name in facts.wanted_sets:
             if name not in {a_set.name for a_set in sets}:
@@ -176,7 +131,7 @@ def _about(one: DestinationFacts, missing: frozenset[str]) -> Iterator[Finding]:
     elif missing:
         said = f"{named} does not send {' and '.join(sorted(missing))}"
         yield FEEDBACK.wrong(said, _update(one, one.kinds | missing))
-    elif more := sorted(one.kinds - _KINDS):
+    elif more := sorted(one.kinds - KINDS):
         yield FEEDBACK.note(f"{named} also sends {', '.join(more)}, which say nothing to us")
 
 
@@ -204,14 +159,14 @@ def _nothing(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFacts) -> 
     return FEEDBACK.wrong(said, _notify(name, topics[0], queue))
 
 
-def _twice(identities: Sequence[IdentityFacts], sets: Sequence[_Set]) -> Finding:
+def _twice(identities: Sequence[IdentityFacts], sets: Sequence[ConfigurationSet]) -> Finding:
     return FEEDBACK.note(
         f"{_shown(identities, sets)}: mail of the one sent through the other is told of "
         "twice, which is harmless here: the second is a duplicate"
     )
 
 
-def _shown(identities: Sequence[IdentityFacts], sets: Sequence[_Set]) -> str:
+def _shown(identities: Sequence[IdentityFacts], sets: Sequence[ConfigurationSet]) -> str:
     said = [f"notifications of {one.name}" for one in identities]
     for a_set in sets:
         names = ", ".join(one.name for one in a_set.destinations if one.enabled)

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from worker.checks.conditions import SOURCE_ACCOUNT, SOURCE_ARN
+from worker.checks.conditions import SOURCE_ACCOUNT, SOURCE_ARN, Condition
 from worker.checks.facts import read_arn
 from worker.checks.statements import Statement
+
+_OF_CALLS_FOR_OTHERS = SOURCE_ACCOUNT | {SOURCE_ARN}
 
 
 class Reach(StrEnum):
@@ -64,6 +67,8 @@ def _strangers(statement: Statement, account: str, expected: Sequence[str]) -> I
         said = "whoever a NotPrincipal, NotAction or NotResource leaves over"
         yield Stranger(said, Reach.MANY)
         return
+    restricting = tuple(one for one in statement.conditions if _restricts(one, statement))
+    statement = replace(statement, conditions=restricting)
     arns = _values(statement, SOURCE_ARN)
     owners = _values(statement, *SOURCE_ACCOUNT, "aws:principalaccount")
     people = _values(statement, "aws:principalarn")
@@ -124,3 +129,12 @@ def _values(statement: Statement, *keys: str) -> tuple[str, ...]:
         if one.key in keys and one.is_positive
         for value in one.values
     )
+
+
+def _restricts(condition: Condition, statement: Statement) -> bool:
+    """Tell whether a condition holds back anybody who calls for no resource.
+
+    A service always says for which resource it calls; people do not, and pass an IfExists then.
+    """
+    services_only = all(who.startswith("Service:") for who in statement.principals)
+    return services_only or not (condition.is_lenient and condition.key in _OF_CALLS_FOR_OTHERS)

@@ -78,7 +78,8 @@ def provision(
     Example:
       ses-worker provision --identity example.com --dry-run
     """
-    from worker.provisioning.doing import Provision, Wishes
+    from worker.provisioning.doing import Provision
+    from worker.provisioning.naming import Wishes
 
     wishes = Wishes(
         topic=topic or "",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from worker.app import region_of
 from worker.checks.dead_letters import read_redrive
@@ -19,27 +19,13 @@ from worker.checks.facts import (
 )
 from worker.errors import Refused
 from worker.plumbing import Aws, looking
+from worker.provisioning.naming import Wishes, own_names
 from worker.provisioning.plan import Found, make_plan
 from worker.provisioning.steps import Plan, Step
 from worker.provisioning.wanted import Names
 from worker.settings import Settings
 
-DEFAULT_NAME = "ses-feedback"
 Known = TypeVar("Known")
-
-
-class Wishes(Struct, frozen=True, kw_only=True):
-    """What the operator wants."""
-
-    topic: str = ""
-    """Empty: the one in the settings, else `ses-feedback`."""
-    queue: str = ""
-    """Empty: the one in the settings, else `ses-feedback`."""
-    dead_letter_queue: str = ""
-    """Empty: the one that the queue has, else the queue's name and `-dlq`."""
-    key: str = ""
-    identities: Sequence[str] = ()
-    configuration_sets: Sequence[str] = ()
 
 
 class Provision:
@@ -56,9 +42,8 @@ class Provision:
         self._wishes = wishes
         self._topics = settings.sns.topic_arns
         self._aws = Aws(region_of(settings))
-        self._queue = wishes.queue or _named(settings) or DEFAULT_NAME
         self._urls: dict[str, str] = {}
-        self.names = self._own_names()
+        self.names = own_names(self._aws, settings, wishes)
         self.is_raw = False
         """An earlier subscription delivers without SNS's envelope."""
 
@@ -103,22 +88,6 @@ class Provision:
         if not self.is_raw:  # without an envelope there is no topic to look at
             told["sns"] = {"topic_arns": [*dict.fromkeys([*self._topics, self.names.topic_arn])]}
         return told
-
-    def _own_names(self) -> Names:
-        # Whoever we are tells the account, and so all ARNs, before anything is made.
-        arn = read_arn(self._aws.ask("sts", "get_caller_identity")["Arn"])
-        if arn is None:
-            raise Refused("AWS does not say whose credentials these are")
-        names = Names(
-            partition=arn.partition,
-            region=self._aws.region,
-            account=arn.account,
-            topic=self._wishes.topic or DEFAULT_NAME,
-            queue=self._queue,
-            dead_letter_queue=self._wishes.dead_letter_queue or f"{self._queue}-dlq",
-            key=self._wishes.key,
-        )
-        return names if self._wishes.topic else _with_topic(names, self._topics)
 
     def _names_with(self, queue: QueueFacts | None) -> Names:
         """Take the dead-letter queue that is in use."""
@@ -185,28 +154,3 @@ def required(found: Known | Blank) -> Known:
         case Unseen():
             raise Refused(f"{found} (config/iam-provision.json)")
     return found
-
-
-def _with_topic(names: Names, topics: Sequence[str]) -> Names:
-    """Take the topic of the settings, if there is one.
-
-    Raises:
-        Refused: there are several, or it is not ours to make.
-
-    """
-    match topics:
-        case []:
-            return names
-        case [one]:
-            named = structs.replace(names, topic=one.rpartition(":")[2])
-            if named.topic_arn == one:
-                return named
-            raise Refused(
-                f"sns.topic_arns names {one}, which is not of account {names.account} in "
-                f"{names.region}: subscribe {names.queue_arn} to it there, or name a --topic here"
-            )
-    raise Refused("sns.topic_arns names several topics: say with --topic which one is meant")
-
-
-def _named(settings: Settings) -> str:
-    return (settings.queue.url or "").rpartition("/")[2]

@@ -27,7 +27,9 @@ class Found(Struct, frozen=True, kw_only=True):
 def make_plan(names: Names, found: Found) -> Plan:
     """Plan what it takes; `names.dead_letter_queue` is the queue's own, if it has one."""
     plan = Plan()
-    plan_topic(plan, names, found.topic_policy)
+    senders = [f"identity/{identity.name}" for identity in found.identities]
+    senders += [f"configuration-set/{name}" for name in found.destinations]
+    plan_topic(plan, names, found.topic_policy, senders)
     plan_dead_letter_queue(plan, names, found.dead_letter_queue)
     plan_queue(plan, names, found.queue)
     plan_subscription(plan, names, found.subscription)

@@ -45,7 +45,7 @@ def _complete(
 ) -> None:
     missing: dict[str, str] = {}
     caller = Caller(service=SNS, account=names.account, arn=names.topic_arn)
-    door = Door(wanted.topic_may_send(names, arn), caller, SEND)
+    door = Door(wanted.topic_may_send(names, arn), [caller], SEND)
     if policy_text := merge(plan, f"queue {queue.name}", queue.text("Policy"), door):
         missing["Policy"] = policy_text
     if "RedrivePolicy" in attributes and not queue.text("RedrivePolicy"):
@@ -93,6 +93,6 @@ def _is_same_redrive(there: str, text: str) -> bool:
     try:
         # SQS shows the count as it was given, a number or a text.
         one, other = json.loads(there), json.loads(text)
-        return [str(v) for v in one.values()] == [str(one_of) for one_of in other.values()]
+        return {k: str(v) for k, v in one.items()} == {k: str(v) for k, v in other.items()}
     except (ValueError, AttributeError):
         return False

@@ -1,7 +1,7 @@
 """What a plan is made of. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -37,7 +37,8 @@ class Door(Struct, frozen=True):
     """Whom a policy should let in to do what, and the statement that does."""
 
     statement: dict[str, Any]
-    caller: Caller
+    callers: Sequence[Caller]
+    """Of one service; each must be let in."""
     action: str
 
 
@@ -46,12 +47,13 @@ def merge(plan: Plan, what: str, policy: str, door: Door) -> str | None:
     statements = read_policy(policy)
     known = statements is not None
     about = door.statement["Resource"]
-    verdict = judge(statements or [], door.caller, door.action, about) if known else Verdict.PERHAPS
-    if verdict is Verdict.DENIED:
-        plan.undone.append(f"{what}: a Deny in its policy keeps {door.caller.service} out")
-    if verdict is Verdict.PERHAPS:
-        plan.left.append(f"{what}: its policy has conditions that are not judged here")
-    if verdict is not Verdict.NO:
+    verdicts = {judge(statements or [], caller, door.action, about) for caller in door.callers}
+    if Verdict.DENIED in verdicts:
+        plan.undone.append(f"{what}: a Deny in its policy keeps {door.callers[0].service} out")
+        return None
+    if not known or Verdict.NO not in verdicts:
+        if not known or Verdict.PERHAPS in verdicts:
+            plan.left.append(f"{what}: its policy has conditions that are not judged here")
         return None
     if not policy:
         return json.dumps(wanted.policy(door.statement))

@@ -1,7 +1,7 @@
 """What is missing of the topic and of its subscription. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from worker.checks.commands import texts
 from worker.checks.facts import SubscriptionFacts
@@ -12,8 +12,8 @@ from worker.provisioning.steps import Door, Plan, Step, merge
 from worker.provisioning.wanted import Names
 
 
-def plan_topic(plan: Plan, names: Names, policy: str | None) -> None:
-    """Have the topic, and let SES publish to it."""
+def plan_topic(plan: Plan, names: Names, policy: str | None, senders: Sequence[str]) -> None:
+    """Have the topic, and let SES publish to it, for each of the senders if any is named."""
     statement = wanted.ses_may_publish(names)
     if policy is None:
         attributes = {"Policy": json.dumps(wanted.policy(statement))}
@@ -26,7 +26,11 @@ def plan_topic(plan: Plan, names: Names, policy: str | None) -> None:
             )
         )
         return
-    door = Door(statement, Caller(service=SES, account=names.account), PUBLISH)
+    callers = [
+        Caller(service=SES, account=names.account, arn=sender and names.of_ses(sender))
+        for sender in senders or [""]
+    ]
+    door = Door(statement, callers, PUBLISH)
     if policy_text := merge(plan, f"topic {names.topic}", policy, door):
         arguments = {"TopicArn": names.topic_arn, "AttributeName": "Policy"}
         plan.steps.append(

@@ -48,6 +48,10 @@ class Names(Struct, frozen=True, kw_only=True):
         """The same of the dead-letter queue."""
         return self._of_sqs(self.dead_letter_queue)
 
+    def of_ses(self, what: str) -> str:
+        """SES's full name of `identity/NAME` or `configuration-set/NAME`."""
+        return f"arn:{self.partition}:ses:{self.region}:{self.account}:{what}"
+
     def url(self, queue: str) -> str:
         """The URL that a queue will have."""
         suffix = ".cn" if self.partition == "aws-cn" else ""

@@ -26,14 +26,17 @@ def hindrance(path: Path) -> Hindrance | None:
     What is not there yet is made, which the right to write in the folder covers.
     """
     hindered = [file for file in _files(path) if not os.access(file, os.W_OK)]
-    if not hindered:
+    try:
+        found = hindered[0].stat()
+    except (IndexError, OSError):  # none; or it went away, as a WAL does
         return None
     first, we = hindered[0], _name(os.geteuid())
-    found = first.stat()
     names = " ".join(shlex.quote(str(file)) for file in hindered)
     if found.st_uid != os.geteuid():
-        said = f"{first} belongs to {_name(found.st_uid)}, and {we} may not write it"
-        return Hindrance(said, f"chown {we} {names}")
+        owner = _name(found.st_uid)
+        said = f"{first} belongs to {owner}, and {we} may not write it"
+        # What root has left there is ours to have; what somebody else works on is not.
+        return Hindrance(said, f"chown {we} {names}" if found.st_uid == 0 else f"do it as {owner}")
     if not found.st_mode & stat.S_IWUSR:
         return Hindrance(f"{first} may not be written by its owner, {we}", f"chmod u+w {names}")
     return Hindrance(f"{first} cannot be written", "see that its file system is not read-only")
@@ -42,7 +45,7 @@ def hindrance(path: Path) -> Hindrance | None:
 def _files(path: Path) -> Iterator[Path]:
     real = Path(os.path.realpath(path))
     for file in (real, Path(f"{real}-wal"), Path(f"{real}-shm"), real.parent):
-        if file.exists():
+        if os.path.exists(file):  # noqa: PTH110 Path's raises where the folder is closed to us
             yield file
 
 

@@ -1,46 +1,35 @@
 """`ses-worker check`: looks at the whole path from SES to the database, and changes nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
 from worker.app import make_store, region_of
 from worker.app.effects import make_channel
 from worker.aws import region_in
-from worker.checks import admission, topic
+from worker.checking import gathering
+from worker.checks import admission
 from worker.checks.account import ACCOUNT, judge_account
-from worker.checks.admission import judge_policy, topics_let_in
-from worker.checks.commands import set_queue
+from worker.checks.admission import judge_policy
 from worker.checks.database import judge_database, judge_no_database
-from worker.checks.dead_letters import DEAD_LETTERS, judge_dead_letters, read_redrive
-from worker.checks.encryption import ENCRYPTION, Encrypted, judge_encryption
-from worker.checks.facts import (
-    Away,
-    Blank,
-    FeedbackFacts,
-    QueueFacts,
-    TopicFacts,
-    Unseen,
-    account_in_arn,
-    read_arn,
-    region_in_arn,
-)
-from worker.checks.feedback import FEEDBACK, judge_feedback, senders, shapes
+from worker.checks.dead_letters import DEAD_LETTERS, judge_dead_letters
+from worker.checks.encryption import ENCRYPTION, judge_encryption
+from worker.checks.facts import Blank, QueueFacts, account_in_arn
+from worker.checks.feedback import FEEDBACK, judge_feedback
 from worker.checks.findings import Check, Finding, Status
 from worker.checks.permissions import PERMISSIONS, judge_permissions
 from worker.checks.queue import QUEUE, judge_queue
 from worker.checks.region import judge_region
+from worker.checks.sending import senders, shapes
 from worker.checks.slack import judge_slack
-from worker.checks.statements import Caller
-from worker.checks.topic import (
+from worker.checks.subscriptions import (
     SUBSCRIPTION,
-    TOPIC,
     judge_no_topic,
     judge_subscriptions,
-    judge_topic,
     judge_unlisted,
     redrives,
 )
+from worker.checks.topic import TOPIC, judge_topic
 from worker.errors import Misconfigured, WorkerError
 from worker.plumbing import Aws, looking
 from worker.settings import Migrate, Settings
@@ -118,8 +107,8 @@ def _on_aws(settings: Settings, wishes: Wishes, aws: Aws, url: str) -> Iterator[
 
 
 def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> Iterator[Finding]:
-    arns, unlisted = _topics(settings, aws, queue)
-    dead = _dead_letter_queue(aws, queue, settings.queue.dead_letter_url)
+    arns, unlisted = gathering.topics(aws, queue, settings.sns.topic_arns)
+    dead = gathering.dead_letter_queue(aws, queue, settings.queue.dead_letter_url)
     yield from judge_dead_letters(
         queue,
         dead,
@@ -135,7 +124,11 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
     letters: dict[str, QueueFacts | Blank] = (
         {dead.arn: dead} if isinstance(dead, QueueFacts) else {}
     )
-    facts = _feedback(wishes, aws, arns) if arns else None
+    facts = (
+        gathering.feedback(aws, arns, wishes.identities, wishes.configuration_sets)
+        if arns
+        else None
+    )
     redriven: list[str] = []
     for arn, seen in topics.items():
         yield from judge_topic(
@@ -143,7 +136,7 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
         )
         subscriptions = looking.subscriptions(aws, arn, queue.arn)
         redriven += redrives(subscriptions)
-        letters |= _letters(aws, queue, [name for name in redriven if name not in letters])
+        letters |= gathering.letters(aws, queue, [name for name in redriven if name not in letters])
         yield from judge_subscriptions(
             arn,
             subscriptions,
@@ -164,88 +157,9 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
         yield from _skipped("no topic is known", TOPIC, FEEDBACK)
     seen_letters = (letters.get(name) for name in dict.fromkeys(redriven))
     fed = [queue, *(one for one in seen_letters if isinstance(one, QueueFacts))]
-    yield from judge_encryption(*_encrypted(aws, fed, topics))
+    yield from judge_encryption(*gathering.encrypted(aws, fed, topics))
     removes = bool(settings.suppression.remove)
     yield from judge_account(looking.account(aws), aws.region, removes=removes)
-
-
-def _dead_letter_queue(
-    aws: Aws, queue: QueueFacts, dead_letter_url: str | None
-) -> QueueFacts | Blank | None:
-    if dead_letter_url is not None:
-        return looking.queue(aws, dead_letter_url)
-    redrive = read_redrive(queue.text("RedrivePolicy"))
-    target = read_arn(redrive.target) if redrive else None
-    if target is None:
-        return None
-    # A dead-letter queue is in the account and the region of its source.
-    return looking.queue(aws, f"{queue.url.rpartition('/')[0]}/{target.name}")
-
-
-def _letters(
-    aws: Aws, queue: QueueFacts, arns: Sequence[str]
-) -> Iterator[tuple[str, QueueFacts | Blank]]:
-    """Queues for what SNS cannot deliver, as far as they are beside ours."""
-    for arn in arns:
-        found = read_arn(arn)
-        if found and (found.account, found.region) == (
-            account_in_arn(queue.arn),
-            region_in_arn(queue.arn),
-        ):
-            yield arn, looking.queue(aws, f"{queue.url.rpartition('/')[0]}/{found.name}")
-
-
-def _topics(settings: Settings, aws: Aws, queue: QueueFacts) -> tuple[list[str], Blank | None]:
-    """The topics that should feed the queue: by the settings, else by whatever knows of some.
-
-    And why the subscriptions could not be listed, if they could not.
-    """
-    if settings.sns.topic_arns:
-        return list(settings.sns.topic_arns), None
-    subscribed = looking.topics_subscribed(aws, queue.arn)
-    if isinstance(subscribed, list):
-        return list(dict.fromkeys([*topics_let_in(queue), *subscribed])), None
-    return topics_let_in(queue), subscribed
-
-
-def _feedback(wishes: Wishes, aws: Aws, arns: Sequence[str]) -> FeedbackFacts:
-    # SES publishes in its own region only, so it is asked where the topic is.
-    region = region_in_arn(arns[0])
-    at = aws if region in {"", aws.region} else aws.elsewhere(region)
-    destinations, unlooked = looking.destinations(at, wishes.configuration_sets)
-    identities = looking.identities(at, wishes.identities)
-    beyond = [f"{unlooked} configuration sets"] if unlooked else []
-    if isinstance(identities, tuple) and len(identities) == looking.MOST_IDENTITIES:
-        beyond.append(f"identities beyond the first {looking.MOST_IDENTITIES:,}")
-    return FeedbackFacts(
-        identities=identities,
-        destinations=destinations,
-        wanted=tuple(wishes.identities),
-        wanted_sets=tuple(wishes.configuration_sets),
-        unlooked=tuple(beyond),
-    )
-
-
-def _encrypted(
-    aws: Aws, queues: Sequence[QueueFacts], topics: Mapping[str, TopicFacts | Blank]
-) -> Iterator[Encrypted]:
-    """Whom SNS writes to, and whom SES does."""
-    for one in queues:
-        used = one.text("KmsMasterKeyId")
-        key = looking.key(aws, used, aws.region) if used else None
-        bare = not used and one.text("SqsManagedSseEnabled") == "false"
-        mend = set_queue(one.url, aws.region, SqsManagedSseEnabled="true") if bare else ""
-        for arn in topics or [""]:
-            account = account_in_arn(arn or one.arn)
-            caller = Caller(service=admission.SNS, account=account, arn=arn)
-            yield Encrypted(f"the queue {one.name}", caller, key, mend)
-    for arn, named in topics.items():
-        ses = Caller(service=topic.SES, account=account_in_arn(arn))
-        if isinstance(named, Unseen | Away):
-            yield Encrypted(f"the topic {arn}", ses, named)
-        elif isinstance(named, TopicFacts) and (name := named.attributes.get("KmsMasterKeyId")):
-            facts = looking.key(aws, name, region_in_arn(arn))
-            yield Encrypted(f"the topic {arn}", ses, facts)
 
 
 def _slack(settings: Settings, *, send: bool) -> Finding:
