@@ -21,13 +21,16 @@ class Hindrance(NamedTuple):
 
 
 def hindrance(path: Path) -> Hindrance | None:
-    """Say what keeps this process from writing the file, its WAL or its folder; None: nothing.
+    """Say what keeps this process from writing the file, its WAL or folder; None: nothing.
 
     What is not there yet is made, which the right to write in the folder covers.
     """
     hindered = [file for file in _files(path) if not os.access(file, os.W_OK)]
+    lock = Path(f"{os.path.realpath(path)}.lock")
+    if os.path.exists(lock) and not os.access(lock, os.R_OK):  # noqa: PTH110 as below; to read is enough
+        hindered.append(lock)
     if not hindered:
-        return None
+        return _full(path)
     first, we = hindered[0], _name(os.geteuid())
     found = first.stat()
     names = " ".join(shlex.quote(str(file)) for file in hindered)
@@ -39,10 +42,30 @@ def hindrance(path: Path) -> Hindrance | None:
     return Hindrance(f"{first} cannot be written", "see that its file system is not read-only")
 
 
+def _full(path: Path) -> Hindrance | None:
+    folder = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 it goes with realpath
+    try:
+        found = os.statvfs(folder)
+    except FileNotFoundError:
+        return None
+    if found.f_bavail or not found.f_blocks:  # without what is root's; some file systems never tell
+        return None
+    return Hindrance(f"the disk of {folder} is full", "make room on it")
+
+
+def unreadable(path: Path) -> str | None:
+    """Say whose the file is, its WAL or its folder, that this process may not read; None: none."""
+    for file in _files(path):
+        if not os.access(file, os.R_OK | (os.X_OK if file.is_dir() else 0)):
+            owner, we = _name(file.stat().st_uid), _name(os.geteuid())
+            return f"{file} belongs to {owner}, and {we} may not read it"
+    return None
+
+
 def _files(path: Path) -> Iterator[Path]:
     real = Path(os.path.realpath(path))
     for file in (real, Path(f"{real}-wal"), Path(f"{real}-shm"), real.parent):
-        if file.exists():
+        if os.path.exists(file):  # noqa: PTH110 pathlib's raises where a folder may not be entered
             yield file
 
 
