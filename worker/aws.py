@@ -31,6 +31,10 @@ STALE_CREDENTIALS = frozenset({
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 """Those of them that are also what a valid identity is told."""
 
+_WHERE_FROM = (
+    "they come from an instance role, AWS's variables or files, or for a service from "
+    "ses-worker.aws_credentials in /etc/credstore"
+)
 NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 _PASSING_CODES = frozenset({
@@ -180,7 +184,9 @@ def translated() -> Iterator[None]:
         if code in _PASSING_CODES or status in _BUSY_STATUSES:
             raise Throttled(f"AWS: {code}: {text}") from error
         raise AwsRefused(code, text, status, error.operation_name) from error
-    except (failures.NoCredentialsError, failures.PartialCredentialsError) as error:
+    except failures.NoCredentialsError as error:
+        raise AwsRefused("NoCredentials", f"{error}: {_WHERE_FROM}") from error
+    except failures.PartialCredentialsError as error:
         raise AwsRefused("NoCredentials", str(error)) from error
     except failures.CredentialRetrievalError as error:
         raise NoIdentity(f"AWS: {error}") from error

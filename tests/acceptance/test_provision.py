@@ -52,6 +52,7 @@ def test_what_is_provisioned_is_healthy_with_the_settings_that_are_printed(
     ]
     account.asked.clear()
     again = run("--config", file, "provision", *WANTED)
+    assert f"# The settings, for {file}\n" in again.out
     assert (again.status, again.out.splitlines()[0], changes(account)) == (0, "nothing to do", [])
 
 

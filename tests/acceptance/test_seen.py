@@ -124,9 +124,11 @@ def test_settings_that_a_reload_did_not_bring_are_seen_and_leave_it_ready(
 
     reload("[queue]\npollers = 3\n")
     wait_until(lambda: seen("restart to use queue.pollers"))
-    reload("[queue]\npollers = 'x'\n")
+    reload("[queue]\npollers = 'x'\n[policy]\nsoft_bounce_pause_days = 'y'\n")
     worker.wait_for("settings.refused")
     wait_until(lambda: "refused, those of before are in force: queue.pollers" in ask(port)[1])
+    (told,) = json.loads(ask(port)[1])["troubles"]
+    assert f"(in {file}); policy.soft_bounce_pause_days: " in told["error"]
     reload("")
     wait_until(lambda: not json.loads(ask(port)[1])["troubles"])
 

@@ -66,29 +66,58 @@ def test_check_live_finds_the_health_file_of_a_worker_without_a_port(worker):
     assert worker.machine.run(command).startswith(("ready", "alive")), "the file stays"
 
 
+def test_what_check_advises_is_for_this_worker_and_no_other_ones_settings_are_taken(worker):
+    machine, command = worker.machine, f"ses-worker --instance {worker.name}"
+    said = machine.try_to(f"{command} check --json").out
+    (mend,) = (one["mend"] for one in json.loads(said)["checks"] if one["check"] == "database")
+    assert mend == f"{command} db upgrade"
+    machine.run(mend)
+    assert machine.run(f"ls {worker.database}")
+    for other in (f"--config /etc/ses-worker/{worker.name}.toml", "--config=x"):
+        done = machine.try_to(f"ses-worker {other} users list")
+        assert (done.status, "--instance NAME" in done.err) == (2, True)
+
+
 def test_on_a_terminal_a_command_has_one_and_its_status_is_passed_on(worker):
     command = f"ses-worker --instance {worker.name}"
     done = worker.machine.try_to(f"script --return --quiet --command '{command} such' /dev/null")
     assert (done.status, "No such command" in done.out) == (2, True)
 
 
-def test_a_database_of_roots_is_told_by_check_and_by_the_service_with_what_mends_it(worker, twin):
+@pytest.mark.parametrize(("umask", "lacking"), [("022", "write"), ("077", "read")])
+def test_a_database_of_roots_is_told_by_check_and_by_the_service_with_what_mends_it(
+    worker, twin, umask, lacking
+):
     machine, config = worker.machine, f"/etc/ses-worker/{worker.name}.toml"
     machine.run(f"install -d -o ses-worker -g ses-readers -m 2750 {worker.state}")
-    machine.run(f"cd {worker.state} && /opt/ses-worker/bin/ses-worker db upgrade --config {config}")
+    upgrade = f"/opt/ses-worker/bin/ses-worker db upgrade --config {config}"
+    machine.run(f"cd {worker.state} && umask {umask} && {upgrade}")
     said = machine.try_to(f"ses-worker --instance {worker.name} check --json").out
     (found,) = (one for one in json.loads(said)["checks"] if one["check"] == "database")
     assert found["status"] == "wrong"
-    assert f"{worker.database} belongs to root, and ses-worker may not write it" in found["said"]
+    assert found["said"].count(f"{worker.database}: ") == 1
+    told = f"{worker.database} belongs to root, and ses-worker may not {lacking} it"
+    assert told in found["said"]
     assert found["mend"].startswith(f"chown ses-worker {worker.database} ")
 
     twin.send(worker.queue, mail.bounce("jane@example.com"))
-    worker.systemctl("start")
+    worker.systemctl("start --no-block")
     worker.wait_for("StatusText", "^store in trouble since .* belongs to root, .*; Starting$")
     errors = [line["error"] for line in worker.log if line["event"] == "store.unavailable"]
-    assert found["mend"] in errors[0]
+    assert (found["mend"] if lacking == "write" else told) in errors[0]
     machine.run(found["mend"])
     worker.wait_for("StatusText", "^1 received: 1 applied")
+
+
+def test_a_full_disk_is_told_by_check(worker):
+    machine, command = worker.machine, f"ses-worker --instance {worker.name}"
+    machine.run(f"install -d {worker.state}; mount -t tmpfs -o size=200k full {worker.state}")
+    machine.run(f"{command} db upgrade; ! head -c 200k /dev/zero > {worker.state}/filling")
+    said = machine.try_to(f"{command} check --json").out
+    machine.run(f"umount {worker.state}")
+    (found,) = (one for one in json.loads(said)["checks"] if one["check"] == "database")
+    assert (found["status"], found["mend"]) == ("wrong", "make room on it")
+    assert found["said"].endswith(f"cannot be written: the disk of {worker.state} is full")
 
 
 def test_only_root_may_be_the_service(worker):

@@ -65,8 +65,9 @@ def test_what_is_about_the_request_is_refused_with_its_code(code, status):
     assert caught.value.code == code
 
 
-def test_without_credentials_aws_need_not_be_asked():
-    with pytest.raises(AwsRefused) as caught, translated():
+def test_without_credentials_aws_need_not_be_asked_and_it_is_said_where_they_come_from():
+    said = "Unable to locate credentials: .*ses-worker.aws_credentials in /etc/credstore$"
+    with pytest.raises(AwsRefused, match=said) as caught, translated():
         raise NoCredentialsError
     assert caught.value.code == "NoCredentials"
 

@@ -669,12 +669,12 @@ class TestTheRest:
             f"aws sns get-subscription-attributes --region {REGION} --subscription-arn {TOPIC}:1"
         )
 
-    def test_what_is_advised_of_our_own_reads_the_same_settings(self):
+    def test_what_is_advised_of_our_own_is_for_the_same_worker(self):
         advised = f"or: {provision('ses-worker', TOPIC)}"
-        assert commands.with_config(advised, "/etc/a b.toml") == (
-            "or: ses-worker --config '/etc/a b.toml' provision --queue ses-worker --topic bounces"
+        assert commands.called(advised, "ses-worker --instance eu") == (
+            "or: ses-worker --instance eu provision --queue ses-worker --topic bounces"
         )
-        assert commands.with_config("aws sqs x", "y") == "aws sqs x"
+        assert commands.called("aws sqs x", "y") == "aws sqs x"
 
     @pytest.mark.parametrize(
         ("seconds", "said"),

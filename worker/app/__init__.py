@@ -67,13 +67,11 @@ def queue_url(settings: Settings) -> str:
     if settings.queue.url is None:
         raise Misconfigured(settings.lack_of_queue)
     region = region_of(settings)
-    if settings.aws.region is None and region_in(settings.queue.url) not in {None, region}:
-        log.warning(
-            "region.contradicted",
-            region=region,
-            queue_url=settings.queue.url,
-            hint="AWS_REGION or AWS_DEFAULT_REGION is used; aws.region would overrule both",
-        )
+    if region_in(settings.queue.url) not in {None, region}:
+        by_variables = "AWS_REGION or AWS_DEFAULT_REGION is used; aws.region would overrule both"
+        by_setting = "aws.region is used; mend it, or queue.url"
+        hint = by_setting if settings.aws.region else by_variables
+        log.warning("region.contradicted", region=region, queue_url=settings.queue.url, hint=hint)
     return settings.queue.url
 
 

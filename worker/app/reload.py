@@ -48,8 +48,9 @@ def reload(
     except Exception as error:  # a reload that breaks must not end who works
         if not isinstance(error, Misconfigured):
             log.exception("settings.failed")
-        log.error("settings.refused", error=str(error), hint="those of before are in force")  # noqa: TRY400 a trace says nothing
-        health.trouble(SETTINGS, f"refused, those of before are in force: {error}")
+        said = "; ".join(str(error).splitlines())  # a line each, as a command says them
+        log.error("settings.refused", error=said, hint="those of before are in force")  # noqa: TRY400 a trace says nothing
+        health.trouble(SETTINGS, f"refused, those of before are in force: {said}")
         return "the settings that were to be reloaded are wrong, those of before are in force"
     configure_logging(after.log.level, json=after.log.as_json)
     current.settings, current.policy = after, policy

@@ -80,7 +80,7 @@ def _database(settings: Settings) -> Finding:
     try:
         found = status(store)
     except WorkerError as error:
-        return judge_no_database(store.place, error)
+        return judge_no_database(store.place, error, store.hindrance())
     return judge_database(
         store.place,
         found.revision,

@@ -119,9 +119,9 @@ def provision(queue: str, topic: str = "", *, elsewhere: str = "", **more: str) 
     return f"ses-worker provision {_options(named)}"
 
 
-def with_config(command: str, file: str) -> str:
-    """Have what is advised of our own commands read the same settings file."""
-    return _OWN.sub(lambda _: f"ses-worker --config {shlex.quote(file)} ", command)
+def called(command: str, how: str) -> str:
+    """Have what is advised of our own commands called as this one was: for the same worker."""
+    return _OWN.sub(lambda _: f"{how} ", command)
 
 
 def _aws(service: str, operation: str, region: str, **options: object) -> str:

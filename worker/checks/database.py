@@ -37,7 +37,13 @@ def judge_database(
     return DATABASE.ok(f"{place}: schema {revision}, up to date")
 
 
-def judge_no_database(place: str, error: WorkerError) -> Finding:
-    """Say why the database cannot be looked at."""
-    mend = "set store.url" if isinstance(error, Misconfigured) else "see that it is there"
-    return DATABASE.wrong(f"{place}: {error}", f"{mend}; then: ses-worker db status")
+def judge_no_database(
+    place: str, error: WorkerError, hindrance: tuple[str, str] | None = None
+) -> Finding:
+    """Say why the database cannot be looked at; `hindrance` as in `judge_database`."""
+    said = str(error) if place in str(error) else f"{place}: {error}"
+    if isinstance(error, Misconfigured):
+        return DATABASE.wrong(said, "set store.url; then: ses-worker db status")
+    if hindrance:
+        return DATABASE.wrong(said, hindrance[1])
+    return DATABASE.wrong(said, "see that it is there; then: ses-worker db status")

@@ -1,6 +1,8 @@
 """`ses-worker check`: what is wrong on the way from SES to the database."""
 
 import json
+import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -68,7 +70,7 @@ def check(
     from worker.checks.findings import is_well
 
     wishes = Wishes(identities, configuration_sets, send)
-    found = map(_with_config, look(settings, wishes))
+    found = map(_called_alike, look(settings, wishes))
     # Where services are silent it takes a minute: on a terminal each row as it comes.
     as_it_comes = sys.stdout.isatty() and not as_json
     findings = list(_shown(found) if as_it_comes else found)
@@ -81,13 +83,15 @@ def check(
     sys.exit(Exit.DONE if is_well(findings) else Exit.FAILED)
 
 
-def _with_config(finding: "Finding") -> "Finding":
+def _called_alike(finding: "Finding") -> "Finding":
     from msgspec.structs import replace
 
-    from worker.checks.commands import with_config
+    from worker.checks.commands import called
 
     file = settings_file()
-    return replace(finding, mend=with_config(finding.mend, str(file))) if file else finding
+    config = f" --config {shlex.quote(str(file))}" if file else ""
+    how = os.environ.get("CALLED_AS") or f"ses-worker{config}"  # the first is systemd/ses-worker's
+    return replace(finding, mend=called(finding.mend, how))
 
 
 def _as_json(findings: Sequence["Finding"]) -> dict[str, object]:

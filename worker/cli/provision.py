@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import PAGE, json_option, say, with_settings
+from worker.cli.common import PAGE, json_option, say, settings_file, with_settings
 from worker.cli.exits import Exit
 from worker.errors import WorkerError
 from worker.masking import printable
@@ -164,7 +164,8 @@ def _show(provision: "Provision", plan: "Plan", run: _Run) -> None:
         click.echo(printable(f"left alone: {left}"))
     if run.failed:
         return  # what is half there needs no settings yet
-    click.echo("\n# The settings, for /etc/ses-worker/worker.toml")
+    file = settings_file() or "/etc/ses-worker/worker.toml"
+    click.echo("\n" + printable(f"# The settings, for {file}"))
     for section, values in provision.settings().items():
         click.echo(f"[{section}]")
         for key, value in values.items():

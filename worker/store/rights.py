@@ -21,14 +21,19 @@ class Hindrance(NamedTuple):
 
 
 def hindrance(path: Path) -> Hindrance | None:
-    """Say what keeps this process from writing the file, its WAL or its folder; None: nothing.
+    """Say what keeps this process from writing the file, its WAL or folder; None: nothing.
 
     What is not there yet is made, which the right to write in the folder covers.
     """
     hindered = [file for file in _files(path) if not os.access(file, os.W_OK)]
+    lock = Path(f"{os.path.realpath(path)}.lock")
+    if os.path.exists(lock) and not os.access(lock, os.R_OK):  # noqa: PTH110 as below; to read is enough
+        hindered.append(lock)
+    if not hindered:
+        return _full(path)
     try:
         found = hindered[0].stat()
-    except (IndexError, OSError):  # none; or it went away, as a WAL does
+    except OSError:  # it went away, as a WAL does
         return None
     first, we = hindered[0], _name(os.geteuid())
     names = " ".join(shlex.quote(str(file)) for file in hindered)
@@ -40,6 +45,26 @@ def hindrance(path: Path) -> Hindrance | None:
     if not found.st_mode & stat.S_IWUSR:
         return Hindrance(f"{first} may not be written by its owner, {we}", f"chmod u+w {names}")
     return Hindrance(f"{first} cannot be written", "see that its file system is not read-only")
+
+
+def _full(path: Path) -> Hindrance | None:
+    folder = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 it goes with realpath
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    if found.f_bavail or not found.f_blocks:  # without what is root's; some file systems never tell
+        return None
+    return Hindrance(f"the disk of {folder} is full", "make room on it")
+
+
+def unreadable(path: Path) -> str | None:
+    """Say whose the file is, its WAL or its folder, that this process may not read; None: none."""
+    for file in _files(path):
+        if not os.access(file, os.R_OK | (os.X_OK if file.is_dir() else 0)):
+            owner, we = _name(file.stat().st_uid), _name(os.geteuid())
+            return f"{file} belongs to {owner}, and {we} may not read it"
+    return None
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from worker.errors import Misconfigured, Unavailable, Unsynced
-from worker.store.rights import hindrance
+from worker.store.rights import hindrance, unreadable
 
 BUSY_SECONDS = 10.0
 """How long SQLite itself waits for a program that writes without our lock."""
@@ -118,7 +118,7 @@ def _look(path: Path, how: str, busy_seconds: float = BUSY_SECONDS) -> sqlite3.C
 def translated(path: Path, *, writes: bool = False) -> Iterator[None]:
     """Tell trouble with the file, which passes, from trouble with what is written to it.
 
-    Who `writes` is also told whose file it is, where that is the trouble.
+    Where it is the trouble whose file it is, that is told, and who `writes` is told what mends it.
 
     Raises:
         Unavailable: locked, full, read-only, removed, corrupt, with other tables than ours, …
@@ -141,6 +141,7 @@ def translated(path: Path, *, writes: bool = False) -> Iterator[None]:
             raise Misconfigured(f"store.url: {path} is not a SQLite database") from error
         if error.sqlite_errorcode in _UNSYNCED:
             raise Unsynced(f"{path}: the disk could not be synced: {error}") from error
-        about_rights = writes and error.sqlite_errorcode & 0xFF in _CANNOT_MAKE_FILES
-        whose = f"; {why}" if about_rights and (why := hindrance(path)) else ""
+        about_rights = error.sqlite_errorcode & 0xFF in _CANNOT_MAKE_FILES
+        why = (hindrance if writes else unreadable)(path) if about_rights else None
+        whose = f"; {why}" if why else ""
         raise Unavailable(f"{path}: {error}{whose}") from error
