@@ -43,8 +43,12 @@ BOTO3_DIFFERS = {
     "test_a_damaged_answer_passes_and_spoils_its_connection[another shape": "it lets it through",
     "test_a_damaged_answer_passes_and_spoils_its_connection[no message": "it lets it through",
     "test_a_damaged_answer_passes_and_spoils_its_connection[no text": "it breaks, as an identity",
+    "test_a_damaged_answer_passes_and_spoils_its_connection[nested": "it breaks, as an identity",
     "test_a_damaged_answer_passes_and_spoils_its_connection[too large": "it has no bound",
     "test_a_damaged_answer_passes_and_spoils_its_connection[another coding": "it ignores it",
+    "test_a_strange_message_keeps_none_of_its_neighbours[no UTF-8": "all of them, as an identity",
+    "test_a_strange_message_keeps_none_of_its_neighbours[bare control": "it lets it through",
+    "test_a_strange_message_keeps_none_of_its_neighbours[no base64": "it lets it through",
     "test_an_answer_that_drips_is_broken_off": "it waits for as long as something comes",
     "test_what_nobody_asked_for_is_never_taken_for_an_answer": "it is",
     "test_a_delete_on_a_connection_that_was_dropped_is_sent_once_more": "ours sends it again",
@@ -321,7 +325,8 @@ DAMAGED = {
     "nothing": answer(b""),
     "no text": answer(b'{"Messages": "\xff\xfe"}'),
     "another shape": answer({"Messages": {"a": 1}}),
-    "no message": answer({"Messages": [{"MessageId": "m"}]}),
+    "no message": answer({"Messages": [{"MessageId": "m"}, 7]}),
+    "nested deeply": answer(b'{"X": ' + b"[" * 5_000 + b"]" * 5_000 + b"}"),
     "too large": say(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", then="close"),
     "another coding": answer(HELLO, headers=["Content-Encoding: br"]),
 }
@@ -363,6 +368,40 @@ def test_nothing_may_be_said_by_null_too(asking):
         assert queue.receive(10, 1) == []
         (received,) = queue.receive(10, 1)
         assert (received.body, received.attributes, received.receive_count) == ("hello", {}, 1)
+
+
+STRANGE = {
+    "half a pair": (rb'"Body": "a\ud800b"', ["a\ud800b"]),
+    "the other half": (rb'"Body": "\udc00"', ["\udc00"]),
+    "half a pair in an attribute": (
+        rb'"Body": "x", "MessageAttributes": {"a": {"DataType": "String", "StringValue": "\ud800"}}',
+        ["x"],
+    ),
+    "NUL and what is no character": (rb'"Body": "\u0000\ufffe\u001f"', ["\0\ufffe\x1f"]),
+    "a number of no size": (b'"Body": "x", "New": 1e99999, "More": ' + b"9" * 400, ["x"]),
+    "no number": (b'"Body": "x", "New": NaN', ["x"]),
+    "no UTF-8": (b'"Body": "\xff", "MD5OfBody": "00594fd4f42ba43fc1ca0427a0576295"', []),
+    "bare control character": (b'"Body": "\x01"', ["\x01"]),
+    "no body": (b'"New": 1', []),
+    "no base64": (
+        b'"Body": "x", "MessageAttributes": {"a": {"DataType": "Binary", "BinaryValue": "*"}}',
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_strange_message_keeps_none_of_its_neighbours(asking, name):
+    """Else it would take them along, receive by receive, to where the redrive policy says."""
+    strange, expected = STRANGE[name]
+    whole = json.dumps(said()).encode()
+    told = b'{"Messages": [%s, {"MessageId": "m2", "ReceiptHandle": "h2", %s}, %s]}'
+    with Scripted(answer(told % (whole, strange, whole))) as server:
+        queue = asking(server)
+        with capture_logs() as lines:
+            assert bodies(queue.receive(10, 1)) == ["hello", *expected, "hello"]
+        damaged = [line["message_id"] for line in lines if line["event"] == "message.damaged"]
+        assert damaged == ([] if expected else ["m2"])
 
 
 class TestWaiting:

@@ -1,7 +1,7 @@
 """The three calls of a message's way, as boto3 has them, at a tenth of its cost."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -56,7 +56,7 @@ class LeanClient:
         self,
         operation: str,
         request: Mapping[str, Any],
-        decoder: msgspec.json.Decoder[Any],
+        read: Callable[[bytes], Mapping[str, Any]],
         *,
         may_repeat: bool = True,
     ) -> Mapping[str, Any]:
@@ -70,11 +70,10 @@ class LeanClient:
             if answer.status >= 300:
                 raise answers.refusal(answer, operation)
         try:
-            found: Mapping[str, Any] = decoder.decode(answer.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return read(answer.body)
+        except answers.UNREADABLE as error:
             # It tells the place and the kind of the mistake, and quotes nothing.
             raise DamagedAnswer(endpoint_url=self._part.place.url, why=str(error)) from error
-        return found
 
     def _exchange(self, operation: str, body: bytes, *, may_repeat: bool) -> Answer:
         request = self._signed(operation, body)
