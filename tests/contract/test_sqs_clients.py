@@ -27,7 +27,7 @@ from worker.aws import AwsRefused, NoIdentity, Throttled
 from worker.dead_letter_queue import DeadLetterQueue
 from worker.errors import Unavailable
 from worker.model import DeadLetter, Reason
-from worker.queue import Queue, Unsettled
+from worker.queue import NoSuchQueue, Queue, Unsettled
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 REGION = "eu-west-1"
@@ -274,8 +274,8 @@ OLDER = "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender"
 @pytest.mark.parametrize(
     ("told", "kind"),
     [
-        (refused("400 Bad Request", MISSING, OLDER), AwsRefused),
-        (refused("400 Bad Request", MISSING), AwsRefused),
+        (refused("400 Bad Request", MISSING, OLDER), NoSuchQueue),
+        (refused("400 Bad Request", MISSING), NoSuchQueue),
         (refused("400 Bad Request", THROTTLED), Throttled),
         (refused("403 Forbidden", {"__type": "RequestThrottled", "message": "x"}), Throttled),
         (refused("403 Forbidden", b"<html>a firewall's page</html>"), AwsRefused),
@@ -547,7 +547,7 @@ class TestBodies:
     def test_so_is_a_dead_letter(self, monkeypatch, lean, damaged):
         with Scripted(damaged) as server:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
-            queue = DeadLetterQueue(URL, region=REGION, lean=lean)
+            queue = DeadLetterQueue(URL, region=REGION, named_by="a setting", lean=lean)
             assert [letter.received.body for letter in queue.look()] == ["one", "two"]
 
     def test_one_without_a_digest_is_taken(self, asking):
