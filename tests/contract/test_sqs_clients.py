@@ -52,6 +52,7 @@ BOTO3_DIFFERS = {
     "test_an_answer_that_drips_is_broken_off": "it waits for as long as something comes",
     "test_what_nobody_asked_for_is_never_taken_for_an_answer": "it is",
     "test_a_delete_on_a_connection_that_was_dropped_is_sent_once_more": "ours sends it again",
+    "test_two_calls_that_find_the_clock_wrong": "it goes by the machine's clock",
     "test_a_clock_that_is_wrong_is_corrected": "it goes by the machine's clock",
 }
 """By the name of the test, or by what its name and its parameters begin with."""
@@ -639,6 +640,22 @@ class TestIdentity:
             signed = [_signed_at(one) for one in server.asked]
             for at, expected in zip(signed, [now, there, there, there, now], strict=True):
                 assert abs(at - expected) < timedelta(minutes=2)
+
+    def test_two_calls_that_find_the_clock_wrong_at_once_are_both_asked_again(self, asking):
+        wrong, together = skewed(datetime.now(UTC) + timedelta(hours=1)), threading.Barrier(2)
+
+        class Together(Scripted):
+            def _tell(self, connection, told):
+                if told is wrong:
+                    together.wait(20)
+                return super()._tell(connection, told)
+
+        with Together(wrong, wrong, *[answer(HELLO)] * 2) as server, ThreadPoolExecutor(2) as pool:
+            queue = asking(server)
+            clients = queue._connected()
+            found = list(pool.map(lambda _: bodies(queue.receive(10, 1)), range(2)))
+            assert found == [["hello"]] * 2
+            assert queue._clients is clients, "nobody has looked for other keys"
 
     def test_a_signature_that_is_wrong_for_another_reason_is_refused(self, asking):
         date = f"Date: {format_datetime(datetime.now(UTC), usegmt=True)}"

@@ -60,13 +60,16 @@ class LeanClient:
         *,
         may_repeat: bool = True,
     ) -> Mapping[str, Any]:
-        body = self._encode(request)
-        answer = self._exchange(operation, body, may_repeat=may_repeat)
+        body, skew = self._encode(request), self._skew_seconds
+        answer = self._exchange(operation, body, skew, may_repeat=may_repeat)
         if answer.status >= 300:
             refusal = answers.refusal(answer, operation)
-            if not self._learns_the_time(refusal.response["Error"]["Code"], answer):
+            learnt = _skew_told(refusal.response["Error"]["Code"], answer)
+            # Against what this call went by: another may have learnt the same meanwhile.
+            if learnt is None or abs(learnt - skew) <= _SKEW_SECONDS:
                 raise refusal
-            answer = self._exchange(operation, body, may_repeat=may_repeat)
+            self._skew_seconds = learnt
+            answer = self._exchange(operation, body, learnt, may_repeat=may_repeat)
             if answer.status >= 300:
                 raise answers.refusal(answer, operation)
         try:
@@ -75,8 +78,8 @@ class LeanClient:
             # It tells the place and the kind of the mistake, and quotes nothing.
             raise DamagedAnswer(endpoint_url=self._part.place.url, why=str(error)) from error
 
-    def _exchange(self, operation: str, body: bytes, *, may_repeat: bool) -> Answer:
-        request = self._signed(operation, body)
+    def _exchange(self, operation: str, body: bytes, skew: float, *, may_repeat: bool) -> Answer:
+        request = self._signed(operation, body, time.time() + skew)
         if kept := self._pool.kept():
             try:
                 return self._ask(kept, request)
@@ -89,24 +92,20 @@ class LeanClient:
         with self._pool.lent(connection):
             return connection.ask(request)
 
-    def _signed(self, operation: str, body: bytes) -> bytes:
+    def _signed(self, operation: str, body: bytes, seconds: float) -> bytes:
         part = self._part
         keys = part.credentials.get_frozen_credentials()
-        at = timestamp(time.time() + self._skew_seconds)
+        at = timestamp(seconds)
         target = f"AmazonSQS.{operation}"
         return part.signer.head(keys, target, body, at=at, user_agent=part.user_agent) + body
 
-    def _learns_the_time(self, code: str, answer: Answer) -> bool:
-        """Tell whether our clock explains this refusal, and go by SQS's from now on."""
-        if code not in _SKEWED:
-            return False
+
+def _skew_told(code: str, answer: Answer) -> float | None:
+    """Tell how much SQS's clock is ahead of ours, where that may explain this refusal."""
+    if code in _SKEWED:
         with suppress(ValueError, OverflowError):
-            date = parsedate_to_datetime(answer.headers.get("date", ""))
-            skew = date.timestamp() - time.time()
-            if abs(skew - self._skew_seconds) > _SKEW_SECONDS:
-                self._skew_seconds = skew
-                return True
-        return False
+            return parsedate_to_datetime(answer.headers.get("date", "")).timestamp() - time.time()
+    return None
 
 
 def _connect(part: Part) -> Connection:
