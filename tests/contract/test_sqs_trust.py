@@ -1,5 +1,6 @@
 """Whom our client of SQS trusts, and boto3 beside it: only who can prove the name it was called by."""
 
+import shutil
 import ssl
 import warnings
 from datetime import UTC, datetime, timedelta
@@ -156,6 +157,21 @@ class TestTrust:
 def test_without_a_bundle_the_worlds_authorities_are_trusted_and_no_other(asking, authority):
     with serving(authority.issue_cert("localhost")) as server:
         assert_it_is_not_trusted(server, asking(server))
+
+
+def test_a_bundle_that_changes_is_taken_up_without_a_restart(
+    asking, authority, bundle, monkeypatch, tmp_path
+):
+    file = tmp_path / "changing.pem"
+    trustme.CA().cert_pem.write_to_path(file)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+    with serving(authority.issue_cert("localhost")) as server:
+        queue = asking(server)
+        assert_it_is_not_trusted(server, queue)
+        file.unlink()
+        assert_it_is_not_trusted(server, queue)
+        shutil.copy(bundle, file)
+        assert received(queue) == ["hello"]
 
 
 class TestWhereTheBundleIs:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from botocore.exceptions import SSLError
 
 from worker.sqs import answers
 from worker.sqs.connection import Connection, DamagedAnswer, Dropped
@@ -15,6 +16,7 @@ from worker.sqs.http import Answer
 from worker.sqs.pool import Pool
 from worker.sqs.rehearsal import Part
 from worker.sqs.signing import timestamp
+from worker.sqs.tls import make_context
 
 _SKEWED = frozenset({
     "AuthFailure", "InvalidSignatureException", "RequestExpired", "RequestInTheFuture",
@@ -109,9 +111,13 @@ def _skew_told(code: str, answer: Answer) -> float | None:
 
 
 def _connect(part: Part) -> Connection:
+    try:
+        context = make_context(part.bundle) if part.bundle else None
+    except OSError as error:
+        raise SSLError(endpoint_url=part.place.url, error=error) from error
     return Connection(
         part.place,
-        part.context,
+        context,
         connect_seconds=part.connect_seconds,
         read_seconds=part.read_seconds,
     )
