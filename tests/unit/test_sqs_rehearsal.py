@@ -104,6 +104,7 @@ def test_time_outs_and_connections_are_those_of_boto3s_client():
         ({"AWS_CA_BUNDLE": "/no/such/bundle.pem"}, "certificates cannot be read"),
         ({"AWS_CA_BUNDLE": "/dev/null"}, "certificates cannot be read"),
         ({"AWS_ENDPOINT_URL_SQS": "https://sqs.example/a//b/../c"}, "signs otherwise"),
+        ({"AWS_SESSION_TOKEN": "token "}, "hold what we do not send"),
     ],
     ids=str,
 )
