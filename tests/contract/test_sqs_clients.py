@@ -371,6 +371,13 @@ def test_nothing_may_be_said_by_null_too(asking):
         assert (received.body, received.attributes, received.receive_count) == ("hello", {}, 1)
 
 
+def test_a_letter_says_nothing_by_null_too(monkeypatch, lean):
+    with Scripted(answer({"Messages": [said() | {"Attributes": None}]})) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+        queue = DeadLetterQueue(URL, region=REGION, named_by="a setting", lean=lean)
+        assert [letter.received.body for letter in queue.look()] == ["hello"]
+
+
 STRANGE = {
     "half a pair": (rb'"Body": "a\ud800b"', ["a\ud800b"]),
     "the other half": (rb'"Body": "\udc00"', ["\udc00"]),
