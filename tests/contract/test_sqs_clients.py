@@ -664,6 +664,14 @@ class TestIdentity:
             assert found == [["hello"]] * 2
             assert queue._clients is clients, "nobody has looked for other keys"
 
+    def test_what_is_refused_by_the_right_clock_is_refused(self, asking):
+        denied = refused("403 Forbidden", DENIED)
+        wrong = skewed(datetime.now(UTC) + timedelta(hours=1))
+        with Scripted(wrong, denied, wrong, denied) as server:
+            with pytest.raises(AwsRefused) as caught:
+                asking(server).receive(10, 1)
+            assert caught.value.code == "AccessDeniedException"
+
     def test_a_signature_that_is_wrong_for_another_reason_is_refused(self, asking):
         date = f"Date: {format_datetime(datetime.now(UTC), usegmt=True)}"
         wrong = {"__type": "SignatureDoesNotMatch", "message": "no"}
