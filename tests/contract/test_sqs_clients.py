@@ -50,6 +50,7 @@ BOTO3_DIFFERS = {
     "test_a_strange_message_keeps_none_of_its_neighbours[bare control": "it lets it through",
     "test_a_strange_message_keeps_none_of_its_neighbours[no base64": "it lets it through",
     "test_an_answer_that_drips_is_broken_off": "it waits for as long as something comes",
+    "test_its_last_bytes_are_waited_for": "it waits for as long as something comes",
     "test_what_nobody_asked_for_is_never_taken_for_an_answer": "it is",
     "test_a_delete_on_a_connection_that_was_dropped_is_sent_once_more": "ours sends it again",
     "test_two_calls_that_find_the_clock_wrong": "it goes by the machine's clock",
@@ -435,6 +436,16 @@ class TestWaiting:
                 queue.receive(10, 1)
             assert time.monotonic() - began < 10, "of twenty"
             assert bodies(queue.receive(10, 1)) == ["hello"]
+
+    def test_its_last_bytes_are_waited_for_no_longer_than_for_all(self, asking, monkeypatch):
+        monkeypatch.setattr(aws, "READ_SECONDS", 29)
+        monkeypatch.setattr("worker.sqs.connection.SLOWEST_SECONDS", -29.5)
+        with Scripted(say(HEAD, then="hang")) as server:
+            queue = asking(server)
+            began = time.monotonic()
+            with pytest.raises(Unavailable, match="timeout"):
+                queue.receive(10, 1)
+            assert time.monotonic() - began < 15, "of thirty"
 
 
 class TestConnections:
