@@ -4,6 +4,7 @@ import shutil
 import ssl
 import warnings
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 import trustme
@@ -11,6 +12,7 @@ from scripted import Scripted, answer
 
 from worker.errors import Unavailable
 from worker.queue import Queue
+from worker.sqs.tls import make_context
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 HELLO = {"Messages": [{"MessageId": "m", "ReceiptHandle": "h", "Body": "hello"}]}
@@ -157,6 +159,31 @@ class TestTrust:
 def test_without_a_bundle_the_worlds_authorities_are_trusted_and_no_other(asking, authority):
     with serving(authority.issue_cert("localhost")) as server:
         assert_it_is_not_trusted(server, asking(server))
+
+
+@pytest.mark.parametrize(
+    ("policy", "least"),
+    [
+        (ssl.TLSVersion.MINIMUM_SUPPORTED, ssl.TLSVersion.TLSv1_2),
+        (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
+        (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3),
+    ],
+    ids=str,
+)
+def test_a_machine_that_wants_newer_encryption_gets_it(
+    authority, monkeypatch, tmp_path, policy, least
+):
+    """As with Debian's Python and its openssl.cnf."""
+
+    def context(protocol):
+        context = ssl.SSLContext(protocol)
+        context.minimum_version = policy
+        return context
+
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    theirs = SimpleNamespace(**vars(ssl) | {"SSLContext": context})
+    monkeypatch.setattr("worker.sqs.tls.ssl", theirs)
+    assert make_context(str(tmp_path / "ca.pem")).minimum_version is least
 
 
 def test_a_bundle_that_changes_is_taken_up_without_a_restart(

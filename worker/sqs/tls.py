@@ -21,7 +21,8 @@ def make_context(bundle: str) -> ssl.SSLContext:
 @lru_cache(maxsize=4)
 def _make_context(bundle: str, _state: tuple[int, int, int]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies, the name too
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # The machine's policy may want more, and OpenSSL would let us ask for less.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET  # as botocore has them
     context.load_verify_locations(cafile=bundle)
     return context
