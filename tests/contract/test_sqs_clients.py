@@ -413,6 +413,12 @@ def test_a_strange_message_keeps_none_of_its_neighbours(asking, name):
         assert damaged == ([] if expected else ["m2"])
 
 
+def test_an_answer_may_take_longer_than_a_connection(asking, monkeypatch):
+    monkeypatch.setattr(aws, "CONNECT_SECONDS", 0.2)
+    with Scripted(say(b"", HEAD, HELLO, pause=0.4)) as server:
+        assert bodies(asking(server).receive(10, 1)) == ["hello"]
+
+
 class TestWaiting:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch):
@@ -682,6 +688,13 @@ class TestIdentity:
             with pytest.raises(AwsRefused) as caught:
                 asking(server).receive(10, 1)
             assert caught.value.code == "AccessDeniedException"
+
+    def test_a_refusal_for_another_reason_says_nothing_of_the_clock(self, asking):
+        date = f"Date: {format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}"
+        with Scripted(refused("400 Bad Request", MISSING, date), answer(HELLO)) as server:
+            with pytest.raises(NoSuchQueue):
+                asking(server).receive(10, 1)
+            assert len(server.asked) == 1
 
     def test_a_signature_that_is_wrong_for_another_reason_is_refused(self, asking):
         date = f"Date: {format_datetime(datetime.now(UTC), usegmt=True)}"
