@@ -8,6 +8,7 @@ import gc
 import hashlib
 import json
 import os
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -461,6 +462,15 @@ class TestConnections:
             for _ in range(10):
                 queue.delete(queue.receive(10, 1))
             assert (len(server.asked), server.connections) == (20, 1)
+
+    def test_ours_sends_at_once_and_the_kernel_looks_whether_it_is_alive(self, monkeypatch):
+        with Scripted() as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+            queue = Queue(URL, region=REGION)
+            queue.receive(10, 1)
+            (kept,) = queue._clients.lean._pool._idle
+            assert kept._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert kept._socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
     @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
     def test_one_that_was_dropped_while_idle_is_replaced_unnoticed(self, asking, reset):

@@ -1,6 +1,7 @@
 """Whom our client of SQS trusts, and boto3 beside it: only who can prove the name it was called by."""
 
 import shutil
+import socket
 import ssl
 import warnings
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ import pytest
 import trustme
 from scripted import Scripted, answer
 
+from worker import aws
 from worker.errors import Unavailable
 from worker.queue import Queue
 from worker.sqs.tls import make_context
@@ -102,6 +104,16 @@ class TestTrust:
         with serving(authority.issue_cert("127.0.0.1")) as server:
             assert received(asking(server, host="127.0.0.1")) == ["hello"]
 
+    def test_a_dot_behind_a_name_is_no_part_of_it(self, asking, authority, monkeypatch):
+        look_up = socket.getaddrinfo  # not every machine's knows "localhost."
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda name, *more, **named: look_up(name.rstrip("."), *more, **named),
+        )
+        with serving(authority.issue_cert("localhost")) as server:
+            assert received(asking(server, host="localhost.")) == ["hello"]
+
     @pytest.mark.parametrize(
         "name", ["sqs.example.com", "localhost.example.com", "*.localhost", "127.0.0.1"]
     )
@@ -154,6 +166,14 @@ class TestTrust:
             with pytest.raises(Unavailable):
                 asking(server).receive(10, 1)
             assert server.asked == []
+
+
+def test_a_handshake_that_stalls_is_given_up(asking, monkeypatch):
+    monkeypatch.setattr(aws, "CONNECT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = SimpleNamespace(port=silent.getsockname()[1])
+        with pytest.raises(Unavailable, match="timeout"):
+            asking(there, host="127.0.0.1").receive(10, 1)
 
 
 def test_without_a_bundle_the_worlds_authorities_are_trusted_and_no_other(asking, authority):
