@@ -50,6 +50,7 @@ BOTO3_DIFFERS = {
     "test_a_strange_message_keeps_none_of_its_neighbours[no UTF-8": "all of them, as an identity",
     "test_a_strange_message_keeps_none_of_its_neighbours[bare control": "it lets it through",
     "test_a_strange_message_keeps_none_of_its_neighbours[no base64": "it lets it through",
+    "test_a_delete_whose_answer_has_begun": A_LOST_END,
     "test_an_answer_that_drips_is_broken_off": "it waits for as long as something comes",
     "test_its_last_bytes_are_waited_for": "it waits for as long as something comes",
     "test_what_nobody_asked_for_is_never_taken_for_an_answer": "it is",
@@ -502,6 +503,14 @@ class TestConnections:
             assert queue.delete([message("x")]) == []
             assert [one.connection for one in server.asked] == [1, 1, 2]
             assert server.asked[1].body == server.asked[2].body
+
+    def test_a_delete_whose_answer_has_begun_is_sent_once(self, asking, message):
+        with Scripted(answer(), say(HEAD[:30], then="close")) as server:
+            queue = asking(server)
+            queue.receive(10, 1)
+            with pytest.raises(Unavailable):
+                queue.delete([message("x")])
+            assert len(server.asked) == 2
 
     def test_a_new_one_that_is_dropped_passes(self, asking, message):
         with Scripted(say(b"", then="close"), say(b"", then="close")) as server:
