@@ -391,6 +391,14 @@ STRANGE = {
     "NUL and what is no character": (rb'"Body": "\u0000\ufffe\u001f"', ["\0\ufffe\x1f"]),
     "a number of no size": (b'"Body": "x", "New": 1e99999, "More": ' + b"9" * 400, ["x"]),
     "no number": (b'"Body": "x", "New": NaN', ["x"]),
+    "no count and no time": (
+        b'"Body": "x", "Attributes": {"ApproximateReceiveCount": "x", "SentTimestamp": ""}',
+        ["x"],
+    ),
+    "a time beyond all": (
+        b'"Body": "x", "Attributes": {"SentTimestamp": "%s"}' % (b"9" * 18),
+        ["x"],
+    ),
     "no UTF-8": (b'"Body": "\xff", "MD5OfBody": "00594fd4f42ba43fc1ca0427a0576295"', []),
     "bare control character": (b'"Body": "\x01"', ["\x01"]),
     "no body": (b'"New": 1', []),
