@@ -162,6 +162,12 @@ def test_what_says_it_is_too_large_is_not_even_begun():
             read_answer(stream(head))
 
 
+def test_ten_of_the_largest_messages_with_every_character_escaped_are_read():
+    escaped = b"\\u0041" * (10 * 1_048_576)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(escaped)
+    assert len(read_answer(stream(head, escaped))[0].body) == len(escaped)
+
+
 CODES = st.sampled_from(
     ["com.amazonaws.sqs#QueueDoesNotExist", "AccessDenied", "a:b#c", "ns#Code:http://x", "", "#"]
 )
