@@ -83,7 +83,7 @@ class DeadLetterQueue(_Named):
         return [
             letter_from_queue(
                 as_received(message, now, lease_from + HIDDEN_SECONDS),
-                message.get("Attributes", {}).get("DeadLetterQueueSourceArn", ""),
+                (message.get("Attributes") or {}).get("DeadLetterQueueSourceArn", ""),
             )
             for message in whole(answer, self.name)
         ]

@@ -6,6 +6,7 @@ Quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -328,17 +329,29 @@ def read_redrive_target(policy: str) -> str | None:
 def as_received(message: Mapping[str, Any], received_at: datetime, lease_until: float) -> Received:
     """Read a message as ReceiveMessage answers it."""
     system = message.get("Attributes") or {}
-    sent = system.get("SentTimestamp")
     return Received(
         message_id=message["MessageId"],
         body=message["Body"],
         receipt_handle=message["ReceiptHandle"],
-        receive_count=int(system.get("ApproximateReceiveCount", 1)),
+        receive_count=_number(system.get("ApproximateReceiveCount")) or 1,
         received_at=received_at,
         lease_until=lease_until,
-        sent_at=datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else None,
+        sent_at=_moment(_number(system.get("SentTimestamp"))),
         attributes=message.get("MessageAttributes") or {},
     )
+
+
+def _number(said: object) -> int | None:
+    """Read one of SQS's; a strange one must not end the receive of its neighbours."""
+    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 19:
+        return int(said)
+    return None
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
+    return None
 
 
 def tens(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

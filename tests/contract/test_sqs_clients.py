@@ -8,6 +8,7 @@ import gc
 import hashlib
 import json
 import os
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ from worker.aws import AwsRefused, NoIdentity, Throttled
 from worker.dead_letter_queue import DeadLetterQueue
 from worker.errors import Unavailable
 from worker.model import DeadLetter, Reason
-from worker.queue import Queue, Unsettled
+from worker.queue import NoSuchQueue, Queue, Unsettled
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 REGION = "eu-west-1"
@@ -43,11 +44,18 @@ BOTO3_DIFFERS = {
     "test_a_damaged_answer_passes_and_spoils_its_connection[another shape": "it lets it through",
     "test_a_damaged_answer_passes_and_spoils_its_connection[no message": "it lets it through",
     "test_a_damaged_answer_passes_and_spoils_its_connection[no text": "it breaks, as an identity",
+    "test_a_damaged_answer_passes_and_spoils_its_connection[nested": "it breaks, as an identity",
     "test_a_damaged_answer_passes_and_spoils_its_connection[too large": "it has no bound",
     "test_a_damaged_answer_passes_and_spoils_its_connection[another coding": "it ignores it",
+    "test_a_strange_message_keeps_none_of_its_neighbours[no UTF-8": "all of them, as an identity",
+    "test_a_strange_message_keeps_none_of_its_neighbours[bare control": "it lets it through",
+    "test_a_strange_message_keeps_none_of_its_neighbours[no base64": "it lets it through",
+    "test_a_delete_whose_answer_has_begun": A_LOST_END,
     "test_an_answer_that_drips_is_broken_off": "it waits for as long as something comes",
+    "test_its_last_bytes_are_waited_for": "it waits for as long as something comes",
     "test_what_nobody_asked_for_is_never_taken_for_an_answer": "it is",
     "test_a_delete_on_a_connection_that_was_dropped_is_sent_once_more": "ours sends it again",
+    "test_two_calls_that_find_the_clock_wrong": "it goes by the machine's clock",
     "test_a_clock_that_is_wrong_is_corrected": "it goes by the machine's clock",
 }
 """By the name of the test, or by what its name and its parameters begin with."""
@@ -270,8 +278,8 @@ OLDER = "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender"
 @pytest.mark.parametrize(
     ("told", "kind"),
     [
-        (refused("400 Bad Request", MISSING, OLDER), AwsRefused),
-        (refused("400 Bad Request", MISSING), AwsRefused),
+        (refused("400 Bad Request", MISSING, OLDER), NoSuchQueue),
+        (refused("400 Bad Request", MISSING), NoSuchQueue),
         (refused("400 Bad Request", THROTTLED), Throttled),
         (refused("403 Forbidden", {"__type": "RequestThrottled", "message": "x"}), Throttled),
         (refused("403 Forbidden", b"<html>a firewall's page</html>"), AwsRefused),
@@ -321,7 +329,8 @@ DAMAGED = {
     "nothing": answer(b""),
     "no text": answer(b'{"Messages": "\xff\xfe"}'),
     "another shape": answer({"Messages": {"a": 1}}),
-    "no message": answer({"Messages": [{"MessageId": "m"}]}),
+    "no message": answer({"Messages": [{"MessageId": "m"}, 7]}),
+    "nested deeply": answer(b'{"X": ' + b"[" * 5_000 + b"]" * 5_000 + b"}"),
     "too large": say(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", then="close"),
     "another coding": answer(HELLO, headers=["Content-Encoding: br"]),
 }
@@ -365,6 +374,61 @@ def test_nothing_may_be_said_by_null_too(asking):
         assert (received.body, received.attributes, received.receive_count) == ("hello", {}, 1)
 
 
+def test_a_letter_says_nothing_by_null_too(monkeypatch, lean):
+    with Scripted(answer({"Messages": [said() | {"Attributes": None}]})) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+        queue = DeadLetterQueue(URL, region=REGION, named_by="a setting", lean=lean)
+        assert [letter.received.body for letter in queue.look()] == ["hello"]
+
+
+STRANGE = {
+    "half a pair": (rb'"Body": "a\ud800b"', ["a\ud800b"]),
+    "the other half": (rb'"Body": "\udc00"', ["\udc00"]),
+    "half a pair in an attribute": (
+        rb'"Body": "x", "MessageAttributes": {"a": {"DataType": "String", "StringValue": "\ud800"}}',
+        ["x"],
+    ),
+    "NUL and what is no character": (rb'"Body": "\u0000\ufffe\u001f"', ["\0\ufffe\x1f"]),
+    "a number of no size": (b'"Body": "x", "New": 1e99999, "More": ' + b"9" * 400, ["x"]),
+    "no number": (b'"Body": "x", "New": NaN', ["x"]),
+    "no count and no time": (
+        b'"Body": "x", "Attributes": {"ApproximateReceiveCount": "x", "SentTimestamp": ""}',
+        ["x"],
+    ),
+    "a time beyond all": (
+        b'"Body": "x", "Attributes": {"SentTimestamp": "%s"}' % (b"9" * 18),
+        ["x"],
+    ),
+    "no UTF-8": (b'"Body": "\xff", "MD5OfBody": "00594fd4f42ba43fc1ca0427a0576295"', []),
+    "bare control character": (b'"Body": "\x01"', ["\x01"]),
+    "no body": (b'"New": 1', []),
+    "no base64": (
+        b'"Body": "x", "MessageAttributes": {"a": {"DataType": "Binary", "BinaryValue": "*"}}',
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_strange_message_keeps_none_of_its_neighbours(asking, name):
+    """Else it would take them along, receive by receive, to where the redrive policy says."""
+    strange, expected = STRANGE[name]
+    whole = json.dumps(said()).encode()
+    told = b'{"Messages": [%s, {"MessageId": "m2", "ReceiptHandle": "h2", %s}, %s]}'
+    with Scripted(answer(told % (whole, strange, whole))) as server:
+        queue = asking(server)
+        with capture_logs() as lines:
+            assert bodies(queue.receive(10, 1)) == ["hello", *expected, "hello"]
+        damaged = [line["message_id"] for line in lines if line["event"] == "message.damaged"]
+        assert damaged == ([] if expected else ["m2"])
+
+
+def test_an_answer_may_take_longer_than_a_connection(asking, monkeypatch):
+    monkeypatch.setattr(aws, "CONNECT_SECONDS", 0.2)
+    with Scripted(say(b"", HEAD, HELLO, pause=0.4)) as server:
+        assert bodies(asking(server).receive(10, 1)) == ["hello"]
+
+
 class TestWaiting:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch):
@@ -389,6 +453,16 @@ class TestWaiting:
             assert time.monotonic() - began < 10, "of twenty"
             assert bodies(queue.receive(10, 1)) == ["hello"]
 
+    def test_its_last_bytes_are_waited_for_no_longer_than_for_all(self, asking, monkeypatch):
+        monkeypatch.setattr(aws, "READ_SECONDS", 29)
+        monkeypatch.setattr("worker.sqs.connection.SLOWEST_SECONDS", -29.5)
+        with Scripted(say(HEAD, then="hang")) as server:
+            queue = asking(server)
+            began = time.monotonic()
+            with pytest.raises(Unavailable, match="timeout"):
+                queue.receive(10, 1)
+            assert time.monotonic() - began < 15, "of thirty"
+
 
 class TestConnections:
     def test_one_is_kept_from_call_to_call(self, asking):
@@ -397,6 +471,15 @@ class TestConnections:
             for _ in range(10):
                 queue.delete(queue.receive(10, 1))
             assert (len(server.asked), server.connections) == (20, 1)
+
+    def test_ours_sends_at_once_and_the_kernel_looks_whether_it_is_alive(self, monkeypatch):
+        with Scripted() as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+            queue = Queue(URL, region=REGION)
+            queue.receive(10, 1)
+            (kept,) = queue._clients.lean._pool._idle
+            assert kept._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert kept._socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
     @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
     def test_one_that_was_dropped_while_idle_is_replaced_unnoticed(self, asking, reset):
@@ -428,6 +511,14 @@ class TestConnections:
             assert queue.delete([message("x")]) == []
             assert [one.connection for one in server.asked] == [1, 1, 2]
             assert server.asked[1].body == server.asked[2].body
+
+    def test_a_delete_whose_answer_has_begun_is_sent_once(self, asking, message):
+        with Scripted(answer(), say(HEAD[:30], then="close")) as server:
+            queue = asking(server)
+            queue.receive(10, 1)
+            with pytest.raises(Unavailable):
+                queue.delete([message("x")])
+            assert len(server.asked) == 2
 
     def test_a_new_one_that_is_dropped_passes(self, asking, message):
         with Scripted(say(b"", then="close"), say(b"", then="close")) as server:
@@ -508,7 +599,7 @@ class TestBodies:
     def test_so_is_a_dead_letter(self, monkeypatch, lean, damaged):
         with Scripted(damaged) as server:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
-            queue = DeadLetterQueue(URL, region=REGION, lean=lean)
+            queue = DeadLetterQueue(URL, region=REGION, named_by="a setting", lean=lean)
             assert [letter.received.body for letter in queue.look()] == ["one", "two"]
 
     def test_one_without_a_digest_is_taken(self, asking):
@@ -600,6 +691,37 @@ class TestIdentity:
             signed = [_signed_at(one) for one in server.asked]
             for at, expected in zip(signed, [now, there, there, there, now], strict=True):
                 assert abs(at - expected) < timedelta(minutes=2)
+
+    def test_two_calls_that_find_the_clock_wrong_at_once_are_both_asked_again(self, asking):
+        wrong, together = skewed(datetime.now(UTC) + timedelta(hours=1)), threading.Barrier(2)
+
+        class Together(Scripted):
+            def _tell(self, connection, told):
+                if told is wrong:
+                    together.wait(20)
+                return super()._tell(connection, told)
+
+        with Together(wrong, wrong, *[answer(HELLO)] * 2) as server, ThreadPoolExecutor(2) as pool:
+            queue = asking(server)
+            clients = queue._connected()
+            found = list(pool.map(lambda _: bodies(queue.receive(10, 1)), range(2)))
+            assert found == [["hello"]] * 2
+            assert queue._clients is clients, "nobody has looked for other keys"
+
+    def test_what_is_refused_by_the_right_clock_is_refused(self, asking):
+        denied = refused("403 Forbidden", DENIED)
+        wrong = skewed(datetime.now(UTC) + timedelta(hours=1))
+        with Scripted(wrong, denied, wrong, denied) as server:
+            with pytest.raises(AwsRefused) as caught:
+                asking(server).receive(10, 1)
+            assert caught.value.code == "AccessDeniedException"
+
+    def test_a_refusal_for_another_reason_says_nothing_of_the_clock(self, asking):
+        date = f"Date: {format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}"
+        with Scripted(refused("400 Bad Request", MISSING, date), answer(HELLO)) as server:
+            with pytest.raises(NoSuchQueue):
+                asking(server).receive(10, 1)
+            assert len(server.asked) == 1
 
     def test_a_signature_that_is_wrong_for_another_reason_is_refused(self, asking):
         date = f"Date: {format_datetime(datetime.now(UTC), usegmt=True)}"

@@ -1,15 +1,20 @@
 """Whom our client of SQS trusts, and boto3 beside it: only who can prove the name it was called by."""
 
+import shutil
+import socket
 import ssl
 import warnings
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 import trustme
 from scripted import Scripted, answer
 
+from worker import aws
 from worker.errors import Unavailable
 from worker.queue import Queue
+from worker.sqs.tls import make_context
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 HELLO = {"Messages": [{"MessageId": "m", "ReceiptHandle": "h", "Body": "hello"}]}
@@ -99,6 +104,16 @@ class TestTrust:
         with serving(authority.issue_cert("127.0.0.1")) as server:
             assert received(asking(server, host="127.0.0.1")) == ["hello"]
 
+    def test_a_dot_behind_a_name_is_no_part_of_it(self, asking, authority, monkeypatch):
+        look_up = socket.getaddrinfo  # not every machine's knows "localhost."
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda name, *more, **named: look_up(name.rstrip("."), *more, **named),
+        )
+        with serving(authority.issue_cert("localhost")) as server:
+            assert received(asking(server, host="localhost.")) == ["hello"]
+
     @pytest.mark.parametrize(
         "name", ["sqs.example.com", "localhost.example.com", "*.localhost", "127.0.0.1"]
     )
@@ -153,9 +168,57 @@ class TestTrust:
             assert server.asked == []
 
 
+def test_a_handshake_that_stalls_is_given_up(asking, monkeypatch):
+    monkeypatch.setattr(aws, "CONNECT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = SimpleNamespace(port=silent.getsockname()[1])
+        with pytest.raises(Unavailable, match="timeout"):
+            asking(there, host="127.0.0.1").receive(10, 1)
+
+
 def test_without_a_bundle_the_worlds_authorities_are_trusted_and_no_other(asking, authority):
     with serving(authority.issue_cert("localhost")) as server:
         assert_it_is_not_trusted(server, asking(server))
+
+
+@pytest.mark.parametrize(
+    ("policy", "least"),
+    [
+        (ssl.TLSVersion.MINIMUM_SUPPORTED, ssl.TLSVersion.TLSv1_2),
+        (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
+        (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3),
+    ],
+    ids=str,
+)
+def test_a_machine_that_wants_newer_encryption_gets_it(
+    authority, monkeypatch, tmp_path, policy, least
+):
+    """As with Debian's Python and its openssl.cnf."""
+
+    def context(protocol):
+        context = ssl.SSLContext(protocol)
+        context.minimum_version = policy
+        return context
+
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    theirs = SimpleNamespace(**vars(ssl) | {"SSLContext": context})
+    monkeypatch.setattr("worker.sqs.tls.ssl", theirs)
+    assert make_context(str(tmp_path / "ca.pem")).minimum_version is least
+
+
+def test_a_bundle_that_changes_is_taken_up_without_a_restart(
+    asking, authority, bundle, monkeypatch, tmp_path
+):
+    file = tmp_path / "changing.pem"
+    trustme.CA().cert_pem.write_to_path(file)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+    with serving(authority.issue_cert("localhost")) as server:
+        queue = asking(server)
+        assert_it_is_not_trusted(server, queue)
+        file.unlink()
+        assert_it_is_not_trusted(server, queue)
+        shutil.copy(bundle, file)
+        assert received(queue) == ["hello"]
 
 
 class TestWhereTheBundleIs:

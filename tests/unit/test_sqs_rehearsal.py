@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from worker.queue import Queue
 from worker.sqs import connect
-from worker.sqs.rehearsal import Unfit, _context
+from worker.sqs.rehearsal import Unfit, _bundle
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
@@ -73,7 +73,7 @@ def test_the_endpoint_is_where_boto3_would_go(monkeypatch, region, environment, 
         monkeypatch.setenv(name, value)
     found = part(region)
     assert found.place.authority == authority
-    assert found.place.secure == (found.context is not None) == ("http://" not in str(environment))
+    assert found.place.secure == (found.bundle is not None) == ("http://" not in str(environment))
     assert found.signer._region == region
 
 
@@ -104,6 +104,7 @@ def test_time_outs_and_connections_are_those_of_boto3s_client():
         ({"AWS_CA_BUNDLE": "/no/such/bundle.pem"}, "certificates cannot be read"),
         ({"AWS_CA_BUNDLE": "/dev/null"}, "certificates cannot be read"),
         ({"AWS_ENDPOINT_URL_SQS": "https://sqs.example/a//b/../c"}, "signs otherwise"),
+        ({"AWS_SESSION_TOKEN": "token "}, "hold what we do not send"),
     ],
     ids=str,
 )
@@ -119,7 +120,7 @@ def test_certificates_are_verified_or_it_is_not_ours(monkeypatch):
     """Older botocores take an empty name of a bundle for a wish not to verify."""
     monkeypatch.setattr("botocore.session.Session.get_config_variable", lambda *_: "")
     with pytest.raises(Unfit, match="not to be verified"):
-        _context(botocore.session.Session())
+        _bundle(botocore.session.Session())
 
 
 @pytest.mark.parametrize(

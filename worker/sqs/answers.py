@@ -4,6 +4,8 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Receiv
 """
 
 import http.client
+import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NotRequired, TypedDict
 
@@ -59,9 +61,42 @@ class Batch(TypedDict):
     Failed: NotRequired[list[Failed] | None]
 
 
-messages = msgspec.json.Decoder(Messages)
-batch = msgspec.json.Decoder(Batch)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the readers raise; the texts quote nothing of the answer."""
+
+batch = msgspec.json.Decoder(Batch).decode
+_messages = msgspec.json.Decoder(Messages).decode
 _anything = msgspec.json.Decoder()
+
+
+def messages(body: bytes) -> Mapping[str, Any]:
+    """Read the answer to ReceiveMessage; one strange message takes none of the others with it.
+
+    Half a surrogate pair is read as boto3 reads it. Of what cannot be read only the id is left.
+    """
+    try:
+        return _messages(body)
+    except UNREADABLE:
+        found = [_one_message(said) for said in _said_loosely(body)]
+        if not any("Body" in message for message in found):
+            raise
+        return {"Messages": found}
+
+
+def _said_loosely(body: bytes) -> list[Any]:
+    with suppress(ValueError, RecursionError):
+        said = json.loads(body.decode(errors="replace"), strict=False)
+        if isinstance(said, dict) and isinstance(said.get("Messages"), list):
+            return list(said["Messages"])
+    return []
+
+
+def _one_message(said: Any) -> Mapping[str, Any]:
+    try:
+        return msgspec.convert(said, Message)
+    except (msgspec.ValidationError, ValueError):
+        name = said.get("MessageId") if isinstance(said, dict) else None
+        return {"MessageId": name if isinstance(name, str) else "?"}
 
 
 def refusal(answer: Answer, operation: str) -> ClientError:
@@ -92,7 +127,7 @@ def _code_and_text(answer: Answer) -> tuple[str, str]:
 
 
 def _said(body: bytes) -> dict[str, Any]:
-    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+    with suppress(*UNREADABLE):
         said = _anything.decode(body or b"{}")
         if isinstance(said, dict):
             return said

@@ -1,13 +1,14 @@
 """The three calls of a message's way, as boto3 has them, at a tenth of its cost."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
 import msgspec
+from botocore.exceptions import SSLError
 
 from worker.sqs import answers
 from worker.sqs.connection import Connection, DamagedAnswer, Dropped
@@ -15,6 +16,7 @@ from worker.sqs.http import Answer
 from worker.sqs.pool import Pool
 from worker.sqs.rehearsal import Part
 from worker.sqs.signing import timestamp
+from worker.sqs.tls import make_context
 
 _SKEWED = frozenset({
     "AuthFailure", "InvalidSignatureException", "RequestExpired", "RequestInTheFuture",
@@ -56,28 +58,30 @@ class LeanClient:
         self,
         operation: str,
         request: Mapping[str, Any],
-        decoder: msgspec.json.Decoder[Any],
+        read: Callable[[bytes], Mapping[str, Any]],
         *,
         may_repeat: bool = True,
     ) -> Mapping[str, Any]:
-        body = self._encode(request)
-        answer = self._exchange(operation, body, may_repeat=may_repeat)
+        body, skew = self._encode(request), self._skew_seconds
+        answer = self._exchange(operation, body, skew, may_repeat=may_repeat)
         if answer.status >= 300:
             refusal = answers.refusal(answer, operation)
-            if not self._learns_the_time(refusal.response["Error"]["Code"], answer):
+            learnt = _skew_told(refusal.response["Error"]["Code"], answer)
+            # Against what this call went by: another may have learnt the same meanwhile.
+            if learnt is None or abs(learnt - skew) <= _SKEW_SECONDS:
                 raise refusal
-            answer = self._exchange(operation, body, may_repeat=may_repeat)
+            self._skew_seconds = learnt
+            answer = self._exchange(operation, body, learnt, may_repeat=may_repeat)
             if answer.status >= 300:
                 raise answers.refusal(answer, operation)
         try:
-            found: Mapping[str, Any] = decoder.decode(answer.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return read(answer.body)
+        except answers.UNREADABLE as error:
             # It tells the place and the kind of the mistake, and quotes nothing.
             raise DamagedAnswer(endpoint_url=self._part.place.url, why=str(error)) from error
-        return found
 
-    def _exchange(self, operation: str, body: bytes, *, may_repeat: bool) -> Answer:
-        request = self._signed(operation, body)
+    def _exchange(self, operation: str, body: bytes, skew: float, *, may_repeat: bool) -> Answer:
+        request = self._signed(operation, body, time.time() + skew)
         if kept := self._pool.kept():
             try:
                 return self._ask(kept, request)
@@ -90,30 +94,30 @@ class LeanClient:
         with self._pool.lent(connection):
             return connection.ask(request)
 
-    def _signed(self, operation: str, body: bytes) -> bytes:
+    def _signed(self, operation: str, body: bytes, seconds: float) -> bytes:
         part = self._part
         keys = part.credentials.get_frozen_credentials()
-        at = timestamp(time.time() + self._skew_seconds)
+        at = timestamp(seconds)
         target = f"AmazonSQS.{operation}"
         return part.signer.head(keys, target, body, at=at, user_agent=part.user_agent) + body
 
-    def _learns_the_time(self, code: str, answer: Answer) -> bool:
-        """Tell whether our clock explains this refusal, and go by SQS's from now on."""
-        if code not in _SKEWED:
-            return False
+
+def _skew_told(code: str, answer: Answer) -> float | None:
+    """Tell how much SQS's clock is ahead of ours, where that may explain this refusal."""
+    if code in _SKEWED:
         with suppress(ValueError, OverflowError):
-            date = parsedate_to_datetime(answer.headers.get("date", ""))
-            skew = date.timestamp() - time.time()
-            if abs(skew - self._skew_seconds) > _SKEW_SECONDS:
-                self._skew_seconds = skew
-                return True
-        return False
+            return parsedate_to_datetime(answer.headers.get("date", "")).timestamp() - time.time()
+    return None
 
 
 def _connect(part: Part) -> Connection:
+    try:
+        context = make_context(part.bundle) if part.bundle else None
+    except OSError as error:
+        raise SSLError(endpoint_url=part.place.url, error=error) from error
     return Connection(
         part.place,
-        part.context,
+        context,
         connect_seconds=part.connect_seconds,
         read_seconds=part.read_seconds,
     )

@@ -46,7 +46,6 @@ class Connection:
         self._url = place.url
         self._read_seconds = read_seconds
         self._socket = _connected(place, context, connect_seconds)
-        self._socket.settimeout(read_seconds)
         self._sight = select.poll()
         self._sight.register(self._socket, select.POLLIN)
         self._deadline = 0.0
@@ -71,6 +70,7 @@ class Connection:
         self.keeps = self._has_answered = False
         self._deadline = time.monotonic() + self._read_seconds + SLOWEST_SECONDS
         try:
+            self._socket.settimeout(self._read_seconds)
             self._socket.sendall(request)
             answer, self.keeps = read_answer(Stream(self._more))
         except TimeoutError as error:
@@ -87,8 +87,10 @@ class Connection:
         self._socket.close()
 
     def _more(self) -> bytes:
-        if time.monotonic() > self._deadline:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
             raise TimeoutError("it comes too slowly")
+        self._socket.settimeout(min(left, self._read_seconds))
         chunk = self._socket.recv(_CHUNK_BYTES)
         if not chunk:
             raise EOFError

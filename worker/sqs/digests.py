@@ -10,7 +10,7 @@ log = structlog.get_logger()
 
 
 def whole(answer: Mapping[str, Any], queue: str) -> Iterator[Mapping[str, Any]]:
-    """Go through the messages of a receive, without those whose bodies were changed on the way.
+    """Go through the messages of a receive, without those changed on the way, or that are none.
 
     Such a one is told and left alone: it was never received, and comes again after its visibility
     timeout. The others of its answer are as good as ever.
@@ -19,14 +19,16 @@ def whole(answer: Mapping[str, Any], queue: str) -> Iterator[Mapping[str, Any]]:
         if is_whole(message):
             yield message
         else:
-            log.warning("message.damaged", queue=queue, message_id=message["MessageId"])
+            log.warning("message.damaged", queue=queue, message_id=message.get("MessageId", "?"))
 
 
 def is_whole(message: Mapping[str, Any]) -> bool:
     """Compare the body with its digest, where there is one and this machine can make it."""
+    if not {"MessageId", "ReceiptHandle", "Body"} <= message.keys():
+        return False
     digest = message.get("MD5OfBody")
     try:
         found = hashlib.md5(message["Body"].encode(), usedforsecurity=False).hexdigest()
-    except ValueError:  # a machine whose policy forbids MD5 for whatever use
+    except ValueError:  # a policy forbids MD5 for whatever use; or half a surrogate pair has none
         return True
     return not digest or bool(digest == found)

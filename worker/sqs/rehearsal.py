@@ -8,7 +8,6 @@ we do not, it is left to do it.
 import os
 import re
 from collections.abc import Mapping
-from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,7 +52,8 @@ class Part(Struct, frozen=True):
     credentials: Any
     """botocore's, which refreshes them."""
     user_agent: str
-    context: SSLContext | None
+    bundle: str | None
+    """The file with the certificates to trust; None where nothing is encrypted."""
     connect_seconds: float
     read_seconds: float
     connections: int
@@ -84,7 +84,7 @@ def rehearse(client: Any, session: Any, queue_url: str) -> Part:
         signer=signer,
         credentials=session.get_credentials(),
         user_agent=headers["user-agent"],
-        context=_context(session) if place.secure else None,
+        bundle=_bundle(session) if place.secure else None,
         connect_seconds=config.connect_timeout,
         read_seconds=config.read_timeout,
         connections=config.max_pool_connections,
@@ -156,8 +156,11 @@ def _signer(session: Any, place: Place, headers: Mapping[str, str], body: bytes)
     keys = session.get_credentials().get_frozen_credentials()
     if keys.access_key != scope["key"]:  # refreshed in between
         theirs, at = _signed_again(place, headers, body, keys, scope["region"])
-    if signer.authorization(keys, _TARGET, body, at) != theirs:
-        raise Unfit("boto3 signs otherwise")
+    try:
+        if signer.authorization(keys, _TARGET, body, at) != theirs:
+            raise Unfit("boto3 signs otherwise")
+    except ValueError as error:  # a blank in a variable, perhaps: boto3 cuts it off
+        raise Unfit("the keys hold what we do not send") from error
     return signer
 
 
@@ -171,17 +174,19 @@ def _signed_again(
     return request.headers["Authorization"], request.headers["X-Amz-Date"]
 
 
-def _context(session: Any) -> SSLContext:
+def _bundle(session: Any) -> str:
     """Trust whom botocore trusts: AWS_CA_BUNDLE or `ca_bundle`, REQUESTS_CA_BUNDLE, certifi."""
     bundle: str | None = session.get_config_variable("ca_bundle")
     if bundle is None:
         bundle = os.environ.get("REQUESTS_CA_BUNDLE")
     if bundle == "":  # so boto3 reads it
         raise Unfit("certificates are not to be verified: the name of a CA bundle is empty")
+    bundle = bundle or str(get_cert_path(verify=True))
     try:
-        return make_context(bundle or str(get_cert_path(verify=True)))
+        make_context(bundle)
     except (OSError, TypeError) as error:
         raise Unfit(f"certificates cannot be read: {harmless(str(error))}") from error
+    return bundle
 
 
 def _text(value: bytes | str) -> str:
