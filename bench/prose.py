@@ -43,8 +43,8 @@ HOW = """\
   Books of more than 100,000 events are not copied for each run: they grow by what is drained.
 - **Idle**: latency is from before the send until another program reads the row, so it contains the
   send and a look. **Longest from handing out to delete** is by the stub's clock and contains the
-  delete's call, which comes after the commit. Its bound: what all pollers may hold (50 messages
-  each), at the rate of that run, and the calls one poller makes for its 50, at the added latency.
+  delete's call, which comes after the commit. Its bound: what all pollers may hold (200 messages
+  each), at the rate of that run, and the calls one poller makes for its 200, at the added latency.
 - **Start**: files are in the system's cache, the schema and 100,000 users in the books; the first
   of each kind does not count.
 - **Soak** is a run of its own, against the twin of the tests; its date is above.

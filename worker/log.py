@@ -97,7 +97,7 @@ def _harmless_line(_: WrappedLogger, method: str, line: EventDict) -> EventDict:
     }
     exception = line.pop("exc_info", None)
     for key, value in line.items():
-        shown[key] = _harmless_whole(value)
+        shown[key] = harmless(value) if isinstance(value, str) else _harmless_whole(value)
     if exception:
         trace = format_exc_info(_, method, {"exc_info": exception})["exception"]
         shown["exception"] = "\n".join(map(harmless, trace.splitlines()))

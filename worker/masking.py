@@ -32,7 +32,7 @@ def mask_addresses(text: str, most: int | None = None) -> str:
 
     Takes time in proportion to the text, whatever it is. Behind `most` addresses the text is cut.
     """
-    if "@" not in text and "40" not in text and "&" not in text and text.isascii():
+    if not _may_have_addresses(text):
         return text
     shown: list[str] = []
     end = 0
@@ -48,6 +48,10 @@ def mask_addresses(text: str, most: int | None = None) -> str:
             continue
         end = sign.end()
     return "".join([*shown, text[end:]]) if shown else text
+
+
+def _may_have_addresses(text: str) -> bool:
+    return "@" in text or "40" in text or "&" in text or not text.isascii()
 
 
 def _local_part(text: str, earliest: int, end: int) -> int:
@@ -101,4 +105,6 @@ def cut(text: str, longest: int) -> str:
 
 def harmless(text: str) -> str:
     """Short, printable, and without a whole address."""
+    if len(text) <= LONGEST and text.isprintable() and not _may_have_addresses(text):
+        return text  # as nearly all are
     return printable(mask_addresses(cut(text, LONGEST), MOST_ADDRESSES))

@@ -67,10 +67,10 @@ def queue():
     return Queue()
 
 
-def message(number):
+def message(number, body=""):
     return Received(
         message_id=str(number),
-        body="",
+        body=body,
         receipt_handle=str(number),
         receive_count=1,
         received_at=datetime.now(UTC),
@@ -120,17 +120,37 @@ def test_after_trouble_with_sqs_one_poller_is_enough_to_find_out(consumer, queue
     assert consumer.finish()
 
 
-@pytest.mark.parametrize(("backlog", "pollers"), [(GATHERED, 1), (20 * GATHERED, 4)])
-def test_what_one_commit_takes_one_poller_receives_and_more_have_more(backlog, pollers):
-    queue, processed = Backlog([message(number) for number in range(backlog)]), []
+def batches(queue, count):
+    """Have so many messages worked on; tell how many went together."""
+    sizes = []
 
     def process(messages):
-        processed.extend(messages)
+        sizes.append(len(messages))
         return [Handled(message, Delete(Outcome.IGNORED)) for message in messages]
 
     consumer = consumer_of(queue, process)
     consumer.start()
-    while len(processed) < backlog:
+    while sum(sizes) < count:
         time.sleep(0.001)
     assert consumer.finish()
+    return sizes
+
+
+@pytest.mark.parametrize(("backlog", "pollers"), [(GATHERED, 1), (5 * GATHERED, 4)])
+def test_what_one_commit_takes_one_poller_receives_and_more_have_more(
+    backlog, pollers, monkeypatch
+):
+    monkeypatch.setattr("worker.consumer.polling.GATHERING_SECONDS", 60)
+    queue = Backlog([message(number) for number in range(backlog)])
+    assert batches(queue, backlog)[0] == GATHERED
     assert queue.most_polling == pollers
+
+
+def test_the_first_message_does_not_wait_long_for_the_last():
+    queue = Backlog([message(number) for number in range(GATHERED)])
+    assert batches(queue, GATHERED)[0] < GATHERED / 2
+
+
+def test_large_messages_are_not_gathered():
+    queue = Backlog([message(number, "x" * 1_048_576) for number in range(20)])
+    assert batches(queue, 20) == [10, 10]

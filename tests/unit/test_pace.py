@@ -14,8 +14,8 @@ class Clocks:
         self.now = self.cpu = 0.0
 
     def pass_window(self, busy):
-        self.now += WINDOW_SECONDS
-        self.cpu += WINDOW_SECONDS * busy
+        self.now += 2 * WINDOW_SECONDS
+        self.cpu += 2 * WINDOW_SECONDS * busy
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def clocks():
 
 @pytest.fixture
 def pace(clocks):
-    return Pace(pollers=3, full=10, clock=lambda: clocks.now, cpu_clock=lambda: clocks.cpu)
+    return Pace(pollers=5, full=10, clock=lambda: clocks.now, cpu_clock=lambda: clocks.cpu)
 
 
 def may(pace, poller):
@@ -38,7 +38,7 @@ def may(pace, poller):
 
 
 def allowed(pace):
-    return [may(pace, number) for number in range(3)].count(True)
+    return [may(pace, number) for number in range(5)].count(True)
 
 
 def receive(pace, clocks, count, busy):
@@ -51,7 +51,13 @@ def test_one_polls_at_first(pace):
 
 
 def test_full_receives_bring_one_more_each_as_long_as_the_interpreter_waits(pace, clocks):
-    for number in (2, 3, 3):
+    for number in (2, 3, 4, 5, 5):
+        receive(pace, clocks, 10, busy=0.5)
+        assert allowed(pace) == number
+
+
+def test_where_it_is_idle_for_the_most_part_they_bring_twice_as_many(pace, clocks):
+    for number in (2, 4, 5, 5):
         receive(pace, clocks, 10, busy=0.3)
         assert allowed(pace) == number
 

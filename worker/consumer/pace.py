@@ -87,11 +87,13 @@ class Pace:
         self._changed.notify_all()
 
     def _step(self) -> int:
-        """One more, one fewer, or as many as there are; by how busy the interpreter was."""
+        """Twice as many, one more, one fewer, or as many; by how busy the interpreter was."""
         now, cpu = self._clock(), self._cpu_clock()
         began, cpu_then = self._window
         if now - began < WINDOW_SECONDS:
             return 0
         self._window = now, cpu
         busy = (cpu - cpu_then) / (now - began)
+        if busy < BUSY / 2:
+            return self._allowed
         return 1 if busy < BUSY else -1 if busy > OVERRUN else 0

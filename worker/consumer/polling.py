@@ -1,6 +1,7 @@
 """A poller: receives up to ten messages and sees them through, to commit and off the queue."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -17,8 +18,12 @@ from worker.model import Handled, Received, Release
 from worker.queue import LARGEST_BATCH, Queue
 from worker.retries import a_few_times, unless_over, while_away
 
-GATHERED = 50
-"""Messages, of a backlog, for one commit: five times fewer of them, for some 50 ms."""
+GATHERED = 200
+"""Messages, of a backlog, for one commit: twenty times fewer of them."""
+GATHERED_BYTES = 4 * 1_048_576
+"""Of bodies; beyond them no more is received, however few messages they are."""
+GATHERING_SECONDS = 0.05
+"""So long, at most, may the first of them wait for the last."""
 
 CALL_SECONDS = 60.0
 """More than a call to SQS takes, on top of its long poll, with a second identity perhaps."""
@@ -104,8 +109,14 @@ class Poller:
         What is in hand must not wait. So this does not long-poll, does not try again, and finding
         nothing says nothing about the queue.
         """
-        more = messages
-        while len(more) == LARGEST_BATCH and len(messages) < GATHERED:
+        more, until = messages, time.monotonic() + GATHERING_SECONDS
+        room = GATHERED_BYTES - _bytes(messages)
+        while (
+            len(more) == LARGEST_BATCH
+            and len(messages) < GATHERED
+            and room > 0
+            and time.monotonic() < until
+        ):
             self._pulse.within(CALL_SECONDS)
             granted = self._allowance.take(LARGEST_BATCH, wait=False)
             more = []
@@ -114,6 +125,7 @@ class Poller:
                     more = self._queue.receive(granted, wait_seconds=0)
             self._got(granted, more)
             messages += more
+            room -= _bytes(more)
 
     def _got(self, granted: int, messages: Sequence[Received]) -> None:
         self.held += len(messages)
@@ -144,3 +156,7 @@ class Poller:
             error=str(error),
             next_try_seconds=round(seconds, 1),
         )
+
+
+def _bytes(messages: Sequence[Received]) -> int:
+    return sum(len(message.body) for message in messages)  # near enough: SES writes ASCII

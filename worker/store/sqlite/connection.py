@@ -13,6 +13,8 @@ BUSY_SECONDS = 10.0
 """How long SQLite itself waits for a program that writes without our lock."""
 CACHE_KIB = 16 * 1024
 """Of pages, for each connection; SQLite's own 2 MB lose the indexes to one commit of notices."""
+CHECKPOINT_PAGES = 4_000
+"""Of the WAL, 16 MB, before they are brought into the file; what was written twice goes once."""
 _CANNOT_MAKE_FILES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _UNSYNCED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 """The kernel tells a failed fsync once, and forgets what it could not write: a second fsync may
@@ -38,6 +40,7 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     except sqlite3.Error:
         connection.close()
         raise
