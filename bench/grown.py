@@ -110,9 +110,9 @@ def _fill(path: Path, users: int, events: int) -> None:
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
             connection.execute(f"PRAGMA {pragma}")
         (recipients,) = connection.execute(
-            "SELECT sql FROM sqlite_master WHERE name = 'events_recipient'"
+            "SELECT sql FROM sqlite_master WHERE name = 'events_bucket'"
         ).fetchone()
-        connection.execute("DROP INDEX events_recipient")  # sorting is faster than inserting
+        connection.execute("DROP INDEX events_bucket")  # sorting is faster than inserting
         connection.execute("BEGIN")
         facts = {"users": users, "events": events, "now": FIRST_EVENT}
         connection.execute(_USERS, facts)

@@ -138,7 +138,7 @@ def test_a_variable_in_the_readme_is_a_setting(line):
 def test_the_query_in_the_readme_answers_whom_to_mail(run, tmp_path):
     import sqlite3
 
-    (query,) = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
+    query, _ = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
     run("users", "import", "-", input="email\njane@example.com\n")
     with sqlite3.connect(tmp_path / "worker.db") as connection:
         assert connection.execute(query).fetchall() == [("jane@example.com",)]
@@ -148,6 +148,23 @@ def test_the_query_in_the_readme_answers_whom_to_mail(run, tmp_path):
         assert connection.execute(query).fetchall() == [("jane@example.com",)]
         connection.execute("UPDATE users SET auto_block_spam = 1")
         assert connection.execute(query).fetchall() == []
+
+
+def test_the_query_in_the_readme_finds_events_of_one_address_by_the_index(
+    run, twin, queue, tmp_path
+):
+    import sqlite3
+
+    _, query = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
+    for address in ("jane@example.com", "joe@example.com"):
+        twin.send(queue, mail.bounce(address, feedback_id=address, message_id=address))
+    run("drain")
+    with sqlite3.connect(tmp_path / "worker.db") as connection:
+        connection.row_factory = sqlite3.Row
+        assert [row["recipient"] for row in connection.execute(query)] == ["jane@example.com"]
+        plan = [row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert "SEARCH events USING INDEX events_bucket (<expr>=? AND recipient=?)" in plan
+    assert not [step for step in plan if step.startswith("SCAN events")]
 
 
 def test_every_command_of_the_table_is_a_command(run):

@@ -33,9 +33,16 @@ def test_an_empty_database_gets_the_whole_schema_once(empty):
     assert migrate.upgrade(empty) == ()
 
 
+# SQLAlchemy reflects no index on an expression: tests/integration/test_events_of_one.py has it.
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
 def test_the_migrations_make_exactly_the_tables_that_the_code_knows(store):
+    def meant(_thing, name, *_):
+        other = {"sqlite": "events_recipient", "postgresql": "events_bucket"}
+        return name != other[connection.dialect.name]
+
     with store.reading() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        opts = {"version_table": VERSION_TABLE, "include_object": meant}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, metadata) == []
 
 

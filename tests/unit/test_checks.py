@@ -602,19 +602,19 @@ class TestTheRest:
         assert statuses(judge_account(both | more, REGION, removes=True)) == statuses_
 
     def test_the_database(self):
-        def judge(revision="0002", pending=(), newer=False, makes_itself=True):
+        def judge(revision="0003", pending=(), newer=False, makes_itself=True):
             found = judge_database("x", revision, pending, newer=newer, makes_itself=makes_itself)
             return str(found.status)
 
         assert judge() == "ok"
-        assert judge("0001", ("0002",)) == "wrong"
+        assert judge("0002", ("0003",)) == "wrong"
         assert judge("0009", newer=True) == "wrong"
         assert judge(None, ("0001",)) == "note"
         assert judge(None, ("0001",), makes_itself=False) == "wrong"
 
     def test_a_database_that_cannot_be_written_is_wrong_with_what_mends_it(self):
         why = ("x belongs to root, and jane may not write it", "chown jane x")
-        for revision in ("0002", None):
+        for revision in ("0003", None):
             found = judge_database("x", revision, (), newer=False, makes_itself=True, hindrance=why)
             assert (str(found.status), found.mend) == ("wrong", "chown jane x")
 

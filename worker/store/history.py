@@ -9,8 +9,9 @@ from sqlalchemy import RowMapping, select
 
 from worker.address import parse_address
 from worker.store import Store
+from worker.store.recipients import newest_events
 from worker.store.rows import USER_COLUMNS
-from worker.store.schema import events, outbox, removals, users
+from worker.store.schema import outbox, removals, users
 
 Row = Mapping[str, Any]
 MOST_EVENTS = 500
@@ -37,8 +38,7 @@ def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
     with store.reading() as connection:
         named = [users.c[name] for name in USER_COLUMNS]
         user = connection.execute(select(*named).where(users.c.email_key == key)).mappings().first()
-        newest = select(events).where(events.c.recipient == key).order_by(events.c.id.desc())
-        found = connection.execute(newest.limit(limit)).mappings().all()[::-1]
+        found = connection.execute(newest_events(connection.dialect, key, limit)).mappings().all()
         mails = {event["ses_message_id"] for event in found if event["ses_message_id"]}
         caused = select(*_EFFECT).where(
             outbox.c.ses_message_id.in_(mails), outbox.c.recipient.in_(("", key))

@@ -1,0 +1,161 @@
+"""The events of one address in a SQLite file: found by an index that new events hardly touch."""
+
+import random
+import sqlite3
+from contextlib import closing
+
+import pytest
+from sqlalchemy import Engine, create_mock_engine, event
+
+from worker.store import ensure_schema, migrate, open_store
+from worker.store.history import history_of
+from worker.store.schema import events, metadata
+
+BUCKET = 2048
+FRAME = 24 + 4096
+"""Bytes of a page in the -wal (https://sqlite.org/fileformat2.html#walformat)."""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "worker.db"
+
+
+@pytest.fixture
+def books(path):
+    store = open_store(f"sqlite:///{path}")
+    ensure_schema(store, migrate=True)
+    yield store
+    store.close()
+
+
+def row(number, recipient):
+    """A row as long as a real one; keys grow with the number, as SES's ids do with the time."""
+    name = f"0100{number:012x}-1b2c3d4e-1111-2222-3333-444455556666-000000"
+    said = dict.fromkeys(
+        (column.name for column in events.c if column.name != "id"), "2026-01-01 00:00:00.000000"
+    )
+    keys = {"dedupe_key": name + "a" * 25, "route_key": name + "b" * 25}
+    mails = {"feedback_id": name, "ses_message_id": name, "diagnostic": "smtp; 550 " + "no " * 20}
+    whose = {"recipient": recipient, "recipient_as_reported": recipient}
+    return said | keys | mails | whose
+
+
+def add(connection, first, recipients):
+    """Add an event for each recipient, with ids from `first` on, in one commit."""
+    connection.execute("BEGIN")
+    fill(connection, first, recipients)
+    connection.execute("COMMIT")
+
+
+def fill(connection, first, recipients):
+    names = ("id", *row(0, ""))
+    places = ", ".join(f":{name}" for name in names)
+    connection.executemany(
+        f"INSERT INTO events ({', '.join(names)}) VALUES ({places})",
+        ({"id": first + n} | row(first + n, who) for n, who in enumerate(recipients)),
+    )
+
+
+@pytest.fixture
+def writing(path, books):
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        yield connection
+
+
+def indexes(path):
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'")
+        return {name: sql for name, sql in found if sql}
+
+
+def test_the_events_of_one_are_found_in_the_first_a_middle_and_the_last_bucket(books, writing):
+    add(writing, 1, ["joe@example.com"] * (5 * BUCKET))
+    ids = (1, BUCKET - 1, BUCKET, 3 * BUCKET - 1, 3 * BUCKET, 5 * BUCKET - 1, 5 * BUCKET)
+    for each in ids:
+        writing.execute("UPDATE events SET recipient = 'jane@example.com' WHERE id = ?", (each,))
+
+    def found(**limit):
+        return tuple(row["id"] for row in history_of(books, "jane@example.com", **limit).events)
+
+    assert found() == ids
+    assert found(limit=3) == ids[-3:]
+    assert history_of(books, "nobody@example.com").events == []
+    writing.execute("DELETE FROM events WHERE id < ?", (2 * BUCKET,))  # as who clears up does
+    assert found() == ids[3:]
+    writing.execute("DELETE FROM events")
+    assert found() == ()
+
+
+def test_asking_for_one_address_reads_no_table_through(path, books):
+    asked = []
+
+    def hear(_connection, _cursor, statement, values, *_):
+        asked.append((statement, values))
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    history_of(books, "jane@example.com")
+    event.remove(Engine, "before_cursor_execute", hear)
+    with closing(sqlite3.connect(path)) as connection:
+        plan = [
+            step
+            for statement, values in asked
+            for (*_, step) in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+    assert "SEARCH events USING COVERING INDEX events_bucket (<expr>=? AND recipient=?)" in plan, (
+        plan
+    )
+    through = [step for step in plan if step.startswith("SCAN")]
+    assert [step for step in through if step.split()[1] in metadata.tables] == []
+
+
+def test_the_migrations_make_exactly_the_indexes_that_the_code_knows(path, books):
+    """Alembic's comparison leaves out those on expressions."""
+    said = []
+    engine = create_mock_engine("sqlite://", lambda made, *_: said.append(made))
+    metadata.create_all(engine, checkfirst=False)
+    wanted = [str(made.compile(dialect=engine.dialect)) for made in said]
+    wanted = [statement for statement in wanted if statement.startswith("CREATE INDEX")]
+    assert sorted(indexes(path).values()) == sorted(wanted)
+
+
+def test_an_older_file_keeps_its_events_and_finds_them(path, monkeypatch):
+    store = open_store(f"sqlite:///{path}")
+    upgrade = migrate.command.upgrade
+    monkeypatch.setattr(migrate.command, "upgrade", lambda config, _head: upgrade(config, "0002"))
+    migrate.upgrade(store)
+    monkeypatch.undo()
+    assert store.revision() == "0002"
+    assert "events_recipient" in indexes(path)
+    with store.writing() as connection:
+        driver = connection.connection.driver_connection
+        fill(driver, 1, [f"{n % 2}@example.com" for n in range(1, 2 * BUCKET)])
+    assert ensure_schema(store, migrate=True) == ("0003",)
+    assert "events_recipient" not in indexes(path)
+    kept = [event["id"] for event in history_of(store, "1@example.com", 10_000).events]
+    assert kept == list(range(1, 2 * BUCKET, 2))
+    store.close()
+
+
+def test_new_events_are_written_to_few_pages(path, writing):
+    """In a whole bucket's life, 50 a commit; by recipient alone each has a page of its own."""
+    rng = random.Random(1)
+    whom = [f"user{rng.randrange(10**6)}@example{n % 977}.com" for n in range(50 * BUCKET)]
+    add(writing, 1, whom[: 49 * BUCKET])
+    assert pages_a_commit(path, writing, whom[49 * BUCKET :]) < 45
+    writing.execute("DELETE FROM events WHERE id > ?", (49 * BUCKET,))
+    writing.execute("DROP INDEX events_bucket")
+    writing.execute("CREATE INDEX plain ON events (recipient)")
+    assert pages_a_commit(path, writing, whom[49 * BUCKET :]) > 60
+
+
+def pages_a_commit(path, connection, whom):
+    """Commit them, 50 at a time, and count what each commit has put into the -wal."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    commits = range(0, len(whom), 50)
+    for start in commits:
+        add(connection, 49 * BUCKET + 1 + start, whom[start : start + 50])
+    log = path.with_name(f"{path.name}-wal")
+    return log.stat().st_size / FRAME / len(commits)
