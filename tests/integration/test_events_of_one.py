@@ -82,6 +82,7 @@ def test_the_events_of_one_are_found_in_the_first_a_middle_and_the_last_bucket(b
 
     assert found() == ids
     assert found(limit=3) == ids[-3:]
+    assert found(limit=6) == ids[-6:]  # the last of which has an older neighbour in its bucket
     assert history_of(books, "nobody@example.com").events == []
     writing.execute("DELETE FROM events WHERE id < ?", (2 * BUCKET,))  # as who clears up does
     assert found() == ids[3:]
