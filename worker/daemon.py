@@ -69,7 +69,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         current.start()
         watchdog.figures = lambda: (consumer.tally.as_dict(), consumer.held)
         health.phase = Phase.WORKING
-        while not (asked.to_stop.wait(0.5) or consumer.stopped.is_set() or current.failure):
+        while not (asked.to_stop.wait(1) or consumer.stopped.is_set() or current.failure):
             consumer.look_after()
             look()
         health.phase = Phase.STOPPING

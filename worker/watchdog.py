@@ -1,6 +1,6 @@
 """What the service manager hears: whether we are ready, how it goes, and that we get on.
 
-The main thread looks several times a second. It says that we get on as long as no loop is late by
+The main thread looks once a second. It says that we get on as long as no loop is late by
 what it said itself; who waits for a far side, by a declared back-off, is not.
 """
 

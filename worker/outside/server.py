@@ -30,7 +30,7 @@ OLDEST_SECONDS = 20
 CROWD, CROWDED_SECONDS = 40, 1
 """So many connections, and each may last only so long: a page is made in 10 ms."""
 LARGEST_HEADER_BYTES, LARGEST_BODY_BYTES = 16_384, 1_024
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 BACKLOG = 64
 
 _HINT = "another program has it; stop that, or set http.listen. The work goes on without"

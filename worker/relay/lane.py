@@ -17,7 +17,7 @@ from worker.store.claims import LOST, STRANGE, Claim
 from worker.store.outbox import Outbox
 from worker.volume import Volume
 
-LONGEST_LOOK_SECONDS = 2.0
+LONGEST_LOOK_SECONDS = 5.0
 """Between two looks at the outbox: effects of other processes are found no later."""
 HURRIED_LOOK_SECONDS = 0.2
 """Where somebody waits for the end."""
