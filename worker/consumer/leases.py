@@ -18,7 +18,7 @@ from worker.model import Received
 from worker.queue import LONGEST_HOLD_SECONDS, Queue, tens
 from worker.retries import unless_over, while_away
 
-LONGEST_TICK_SECONDS = 1.0
+LONGEST_TICK_SECONDS = 3.0
 TICKS = 8
 """Looks at a lease while it lasts."""
 
