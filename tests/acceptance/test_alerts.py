@@ -3,6 +3,7 @@
 `for` is left out; promtool's own tests have it (docs/prometheus-alerts.test.yml).
 """
 
+import signal
 import time
 import urllib.error
 import urllib.request
@@ -131,6 +132,23 @@ def test_far_sides_that_fail(scraper, twin, queue, slack, run):
     slack.always = None
     run("outbox", "retry", "--parked")
     scraper.becomes()
+
+
+def test_a_settings_file_that_a_reload_refuses(scraper, environment, tmp_path):
+    file = tmp_path / "worker.toml"
+    file.write_text("")
+    environment["SES_WORKER_CONFIG"] = str(file)
+    scraper.start().becomes()
+    for text, *alerts in (("[policy]\nsoft_bounce_pause_dayz = 2", "SesWorkerSettings"), ("",)):
+        file.write_text(text)
+        scraper.worker.process.send_signal(signal.SIGHUP)
+        scraper.becomes(*alerts)
+
+
+def test_figures_that_were_never_had_are_missing_since_the_start(scraper, twin):
+    twin.faults.add(INTERNAL_ERROR, on={"GetQueueAttributes"})
+    scraper.start(program=patched(MEASURED_OFTEN)).becomes()
+    assert scraper.sounding_after(0.6 * HOUR) == {"SesWorkerBlind"}
 
 
 def test_messages_that_break(scraper, twin, queue):

@@ -140,8 +140,10 @@ class Collector(Base):
         yield _counter(name, text, ["what"], {(w,): n for w, n in measuring.errors.copy().items()})
         name = "ses_worker_measured_timestamp_seconds"
         latest = measuring.latest.copy()
-        taken = {(w,): latest[w].at if w in latest else 0 for w in measuring.errors.copy()}
-        yield _gauge(name, "When they were had last, since 1970; 0: never", ["what"], taken)
+        first = self._started_at  # else who was never answered would be blind since 1970
+        taken = {(w,): latest[w].at if w in latest else first for w in measuring.errors.copy()}
+        text = "When they were had last, since 1970; before the first, when the process began"
+        yield _gauge(name, text, ["what"], taken)
         if isinstance(counts := measuring.fresh("queue"), Counts):
             yield from _counts(self._queue, counts)
         match measuring.fresh("dead_letter_queue"):
