@@ -8,10 +8,13 @@ from tenacity import Retrying
 
 from worker.errors import Unavailable
 from worker.model import Received
-from worker.queue import Unsettled, tens
+from worker.queue import LARGEST_BATCH, Unsettled, tens
 
 Item = TypeVar("Item")
 BatchCall = Callable[[Sequence[Item]], list[Unsettled[Item]]]
+
+TIMES_AWAY = 5
+"""Then the rest waits with those: each took seconds, and leases run out."""
 
 log = structlog.get_logger()
 
@@ -63,7 +66,7 @@ def entry_by_entry(
 def in_tens(
     what: str, messages: Sequence[Received], call: BatchCall[Received], again: Retrying
 ) -> tuple[list[Received], Unavailable | None]:
-    """Make the call for all of them, ten at a time.
+    """Make the call for all of them, ten at a time, until it was not taken at all several times.
 
     Returns those for which it failed, and why SQS did not take the call at all, if it did not.
 
@@ -77,11 +80,16 @@ def in_tens(
         name = one.item.message_id
         log.warning("message.unsettled", call=what, message_id=name, code=one.code)
 
-    for some in tens(messages):
+    times_away = 0
+    for number, some in enumerate(tens(messages)):
         more, error = entry_by_entry(some, call, again, tell)
         failed += more
         if error:
             said = f"{what}: {error.code}" if isinstance(error, Failed) else str(error)
             log.warning("messages.unsettled", call=what, count=len(more), error=said)
-            away = away if isinstance(error, Failed) else error
+        if error and not isinstance(error, Failed):
+            away, times_away = error, times_away + 1
+            if times_away == TIMES_AWAY and (rest := messages[(number + 1) * LARGEST_BATCH :]):
+                log.warning("messages.unsettled", call=what, count=len(rest), error=str(error))
+                return [*failed, *rest], away
     return failed, away

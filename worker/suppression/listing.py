@@ -32,6 +32,8 @@ FOREIGN_ANSWER = "ForeignAnswer"
 """Our own code for a 200 that SES does not give."""
 UNKNOWN_REGION = "UnknownRegion"
 """Our own code for a region in which nobody answers, and in which boto3 knows no SES."""
+_OF_BOTOCORES_PARSERS = (AttributeError, KeyError, TypeError, ValueError)
+"""What they end with where somebody else answers in SES's place."""
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -154,14 +156,12 @@ class SuppressionList:
                 self._client = None
             raise
         except Unavailable as away:
-            if isinstance(away.__cause__, ValueError | KeyError):  # of botocore's parsers
+            if isinstance(away.__cause__, _OF_BOTOCORES_PARSERS):
                 raise _foreign(client.meta.method_to_api_mapping[method]) from away
             if isinstance(away.__cause__, EndpointConnectionError) and self._is_nowhere(client):
                 text = f"boto3 knows no SES in {self.region}, and nobody answers there"
                 raise AwsRefused(UNKNOWN_REGION, text) from away
             raise
-        except (AttributeError, TypeError, ValueError) as error:  # of botocore's parsers
-            raise _foreign(client.meta.method_to_api_mapping[method]) from error
 
     def _is_nowhere(self, client: Any) -> bool:
         is_aws = self.region in client.meta.endpoint_url  # and no endpoint of the operator's

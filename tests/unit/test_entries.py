@@ -1,0 +1,17 @@
+"""Batch calls of a poller's messages, in tens."""
+
+from worker.consumer.entries import TIMES_AWAY, in_tens
+from worker.errors import Unavailable
+from worker.retries import a_few_times
+
+
+def test_once_a_call_is_away_several_times_the_rest_is_not_tried():
+    calls, messages = [], list(range(200))
+
+    def call(some):
+        calls.append(some)
+        raise Unavailable("away")
+
+    failed, why = in_tens("delete", messages, call, a_few_times(lambda _: None))
+    assert (failed, str(why)) == (messages, "away")
+    assert len({some[0] for some in calls}) == TIMES_AWAY
