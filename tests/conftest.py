@@ -4,6 +4,7 @@ Those that run the installed command are in `running`.
 """
 
 import itertools
+import os
 import signal
 import warnings
 from collections.abc import Callable, Iterator
@@ -81,6 +82,19 @@ def store(store_url: str) -> Iterator[Store]:
     ensure_schema(store, migrate=True)
     yield store
     store.close()
+
+
+@pytest.fixture
+def nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keys of our own for AWS, and no file, endpoint, proxy or certificate of who runs the tests."""
+    for name in [*os.environ]:
+        if name.startswith("AWS_") or name.lower().endswith("_proxy") or "CA_BUNDLE" in name:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 @pytest.fixture

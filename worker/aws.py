@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions as failures
-import botocore.session
 from botocore.config import Config
 
 from worker import __version__
@@ -101,27 +100,9 @@ def make_client(
     wait_seconds: int = 0,
     connections: int = 10,
     read_seconds: int | None = None,
+    core: Any = None,
 ) -> Any:
-    """Make a client, as `make_client_and_session` does."""
-    client, _ = make_client_and_session(
-        service,
-        region,
-        wait_seconds=wait_seconds,
-        connections=connections,
-        read_seconds=read_seconds,
-    )
-    return client
-
-
-def make_client_and_session(
-    service: str,
-    region: str,
-    *,
-    wait_seconds: int,
-    connections: int,
-    read_seconds: int | None = None,
-) -> tuple[Any, Any]:
-    """Make a client from fresh credentials, thread-safe, and tell botocore's session behind it.
+    """Make a client from fresh credentials; thread-safe. `core`: a botocore session, not yet used.
 
     It never retries by itself: a second ReceiveMessage hides the messages of a lost answer, and
     how to back off is ours to say. A fixed `user_agent`, and no check of parameters that are
@@ -146,9 +127,8 @@ def make_client_and_session(
     logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
     with translated():
         try:
-            core = botocore.session.get_session()
             session: Any = boto3.Session(botocore_session=core)
-            return session.client(service, config=config), core
+            return session.client(service, config=config)
         except failures.BotoCoreError as error:
             raise NoIdentity(f"AWS: {error}") from error
 

@@ -30,6 +30,12 @@ from worker.errors import Unavailable
 from worker.model import DeadLetter, Reason
 from worker.queue import NoSuchQueue, Queue, Unsettled
 
+
+@pytest.fixture(autouse=True)
+def isolated(nobodys_environment):
+    """Before what a class or a test sets."""
+
+
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 REGION = "eu-west-1"
 BOTH = ["lean", "boto3"]
@@ -69,19 +75,6 @@ def lean(request):
             if name.startswith(known):
                 pytest.skip(f"boto3 differs: {how}")
     return request.param == "lean"
-
-
-@pytest.fixture(autouse=True)
-def nobodys_environment(monkeypatch, tmp_path):
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

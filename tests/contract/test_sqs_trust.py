@@ -16,6 +16,12 @@ from worker.errors import Unavailable
 from worker.queue import Queue
 from worker.sqs.tls import make_context
 
+
+@pytest.fixture(autouse=True)
+def isolated(nobodys_environment):
+    """Before what a class or a test sets."""
+
+
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 HELLO = {"Messages": [{"MessageId": "m", "ReceiptHandle": "h", "Body": "hello"}]}
 
@@ -30,15 +36,6 @@ def bundle(authority, tmp_path_factory):
     file = tmp_path_factory.mktemp("ca") / "ca.pem"
     authority.cert_pem.write_to_path(file)
     return str(file)
-
-
-@pytest.fixture(autouse=True)
-def nobodys_environment(monkeypatch, tmp_path):
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
 
 
 @pytest.fixture(params=["lean", "boto3"])

@@ -22,11 +22,13 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def books(path):
-    store = open_store(f"sqlite:///{path}")
-    ensure_schema(store, migrate=True)
-    yield store
-    store.close()
+def store_url(path):
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def books(store):
+    return store
 
 
 def row(number, recipient):

@@ -9,19 +9,13 @@ from worker.queue import Queue
 from worker.sqs import connect
 from worker.sqs.rehearsal import Unfit, _bundle
 
-URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
-
 
 @pytest.fixture(autouse=True)
-def nobodys_environment(monkeypatch, tmp_path):
-    import os
+def isolated(nobodys_environment):
+    """Before what a class or a test sets."""
 
-    for name in [*os.environ]:
-        if name.startswith("AWS_") or name.lower().endswith("_proxy") or "CA_BUNDLE" in name:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
 
 def connected(region="eu-west-1", url=URL):

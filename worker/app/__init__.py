@@ -4,7 +4,6 @@ import gc
 import os
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -229,18 +228,19 @@ def _look_for_dead_letters(queue: Queue, stop: threading.Event) -> None:
     except (Unavailable, Refused) as error:
         log.warning("dead_letter_queue.unknown", queue=queue.name, error=str(error))
         return
-    with suppress(Refused, Unavailable):  # who may not ask for its counts may well send
-        try:
-            again(queue.dead_letter_counts)
-        except NoSuchQueue as gone:
-            log.warning(
-                "dead_letter_queue.missing",
-                queue=queue.name,
-                dead_letter_queue=found and found.rpartition("/")[2],
-                error=str(gone),
-                hint=_IN_QUARANTINE,
-            )
-            return
+    try:
+        again(queue.dead_letter_counts)
+    except NoSuchQueue as gone:
+        log.warning(
+            "dead_letter_queue.missing",
+            queue=queue.name,
+            dead_letter_queue=found and found.rpartition("/")[2],
+            error=str(gone),
+            hint=_IN_QUARANTINE,
+        )
+        return
+    except (Refused, Unavailable):
+        pass  # who may not ask for its counts may well send
     if found is None:
         log.warning(
             "dead_letter_queue.missing",

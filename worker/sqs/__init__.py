@@ -7,9 +7,10 @@ costs. Whatever boto3 would do otherwise than ours leaves these to boto3, too.
 from collections.abc import Mapping
 from typing import Any
 
+import botocore.session
 from msgspec import Struct
 
-from worker.aws import make_client_and_session, translated
+from worker.aws import make_client, translated
 from worker.sqs.client import LeanClient
 from worker.sqs.rehearsal import Unfit, rehearse
 
@@ -40,8 +41,9 @@ def connect(
         NoIdentity, AwsRefused: as for any call: there are no credentials, or they cannot be read.
 
     """
-    boto3, session = make_client_and_session(
-        "sqs", region, wait_seconds=wait_seconds, connections=connections
+    session = botocore.session.get_session()
+    boto3 = make_client(
+        "sqs", region, wait_seconds=wait_seconds, connections=connections, core=session
     )
     if not lean:
         return Clients(boto3, None)

@@ -27,7 +27,7 @@ def hindrance(path: Path) -> Hindrance | None:
     """
     hindered = [file for file in _files(path) if not os.access(file, os.W_OK)]
     lock = Path(f"{os.path.realpath(path)}.lock")
-    if os.path.exists(lock) and not os.access(lock, os.R_OK):  # noqa: PTH110 as below; to read is enough
+    if _is_there(lock) and not os.access(lock, os.R_OK):  # to read is enough
         hindered.append(lock)
     if not hindered:
         return _full(path)
@@ -69,9 +69,11 @@ def unreadable(path: Path) -> str | None:
 
 def _files(path: Path) -> Iterator[Path]:
     real = Path(os.path.realpath(path))
-    for file in (real, Path(f"{real}-wal"), Path(f"{real}-shm"), real.parent):
-        if os.path.exists(file):  # noqa: PTH110 Path's raises where the folder is closed to us
-            yield file
+    return filter(_is_there, (real, Path(f"{real}-wal"), Path(f"{real}-shm"), real.parent))
+
+
+def _is_there(file: Path) -> bool:
+    return os.path.exists(file)  # noqa: PTH110 Path's raises where the folder is closed to us
 
 
 def _name(user: int) -> str:
