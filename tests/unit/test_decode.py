@@ -1,11 +1,13 @@
 """From bodies to meanings: every kind of message, and nothing but a meaning whatever the bytes."""
 
 import json
+from contextlib import contextmanager
 from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 
 import mail
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -354,3 +356,37 @@ def test_any_text_has_a_meaning_and_nothing_is_raised(text):
         assert decoded
         assert all(isinstance(feedback, Feedback) for feedback in decoded)
         assert len({feedback.dedupe_key for feedback in decoded}) == len(decoded)
+
+
+@contextmanager
+def part_by_part():
+    """Have no body read in one go."""
+
+    def refuse(_):
+        raise msgspec.DecodeError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.decode._usual", refuse)
+        yield
+
+
+@given(near_misses.map(json.dumps) | near_misses.map(json.dumps).map(mail.enveloped))
+def test_a_body_that_is_read_in_one_go_means_what_it_means_part_by_part(text):
+    decoded = decode(text)
+    with part_by_part():
+        assert decode(text) == decoded
+
+
+@pytest.mark.parametrize("row", EXPECTED, ids=lambda row: row["file"])
+def test_a_payload_that_is_read_in_one_go_means_what_it_means_part_by_part(row):
+    for body in (text_of(row), mail.enveloped(text_of(row))):
+        decoded = decode(body)
+        with part_by_part():
+            assert decode(body) == decoded
+
+
+@pytest.mark.parametrize("odd", [None, 5, "text", [], [{}]])
+@pytest.mark.parametrize("part", ["complaint", "mail"])
+def test_a_part_that_is_no_object_spoils_none_that_is(part, odd):
+    body = json.loads(mail.bounce("jane@example.com")) | {part: odd}
+    assert recipients(decode(json.dumps(body))) == ["jane@example.com"]

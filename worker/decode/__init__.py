@@ -2,8 +2,11 @@
 
 from collections.abc import Collection, Iterator
 
+import msgspec
+from msgspec import UNSET, Raw
+
 from worker.decode.recipients import one_per_person
-from worker.decode.shapes import Body, Bounce, Complaint, Mail
+from worker.decode.shapes import Body, Bounce, Complaint, Mail, Odd, Usual
 from worker.keys import feedback_keys
 from worker.model import (
     Feedback,
@@ -28,6 +31,9 @@ _CONFIRMATIONS = {
     "SubscriptionConfirmation": Reason.SUBSCRIPTION_CONFIRMATION,
     "UnsubscribeConfirmation": Reason.UNSUBSCRIBE_CONFIRMATION,
 }
+
+
+_usual = msgspec.json.Decoder(Usual).decode
 
 
 class _Unfit(Exception):
@@ -76,7 +82,14 @@ def _is_topic_validated(text: str) -> bool:
 
 def _read_body(text: str) -> Body:
     try:
-        return read_json(text, Body)
+        return _usual(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return _read_odd_body(text)
+
+
+def _read_odd_body(text: str) -> Odd:
+    try:
+        return read_json(text, Odd)
     except Unreadable as unreadable:
         reason = Reason.NOT_JSON if unreadable.syntax else Reason.NOT_AN_OBJECT
         raise _Unfit(reason, str(unreadable)) from None
@@ -147,7 +160,9 @@ def _feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
 
 def _report(kind: Kind, body: Body) -> Bounce | Complaint:
     given = body.bounce if kind is Kind.BOUNCE else body.complaint
-    if not bytes(given):
+    if isinstance(given, Bounce | Complaint):
+        return given
+    if given is UNSET or not bytes(given):
         raise _Unfit(Reason.NO_OBJECT, f"says {kind} and has no {kind} object")
     try:
         return read_json(given, Bounce) if kind is Kind.BOUNCE else read_json(given, Complaint)
@@ -161,7 +176,10 @@ def _name(value: object) -> str | None:
 
 
 def _message_id(body: Body) -> str:
-    try:
-        return clip(read_json(body.mail, Mail).message_id, 1_000)
-    except Unreadable:
-        return ""
+    mail = body.mail
+    if isinstance(mail, Raw):
+        try:
+            mail = read_json(mail, Mail)
+        except Unreadable:
+            return ""
+    return "" if mail is UNSET else clip(mail.message_id, 1_000)

@@ -7,10 +7,10 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html (env
 
 from typing import Any, ClassVar
 
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 
-class Body(
+class Named(
     Struct,
     rename={
         "envelope_type": "Type",
@@ -22,19 +22,13 @@ class Body(
         "s3_event": "Event",
     },
 ):
-    """What we look at, of an SNS envelope and of SES's message alike; anything may be missing.
-
-    `Raw` leaves a part unread until somebody asks: the headers of a mail never are.
-    """
+    """What says what a body is, an SNS envelope's and SES's message's alike; any may be missing."""
 
     envelope_type: Any = None
     topic_arn: Any = None
     message: Any = None
     notification_type: Any = None
     event_type: Any = None
-    bounce: Raw = Raw()
-    complaint: Raw = Raw()
-    mail: Raw = Raw()
     source: Any = None
     detail_type: Any = None
     s3_event: Any = None
@@ -83,3 +77,22 @@ class Mail(Struct, rename={"message_id": "messageId"}):
     """The `mail` object."""
 
     message_id: Any = None
+
+
+class Usual(Named):
+    """A body whose parts are objects, where they are there: nearly every one, read in one go."""
+
+    bounce: Bounce | UnsetType = UNSET
+    complaint: Complaint | UnsetType = UNSET
+    mail: Mail | UnsetType = UNSET
+
+
+class Odd(Named):
+    """Any other object. Its parts stay unread until somebody asks, for one may spoil another."""
+
+    bounce: Raw = Raw()
+    complaint: Raw = Raw()
+    mail: Raw = Raw()
+
+
+Body = Usual | Odd
