@@ -20,7 +20,7 @@ from bench.figures import Figure, middle
 from bench.places import OUT, Unfit, claimed, environment, find_node
 from bench.stub import Stub, make_bodies, running_stub
 from worker.decode import decode
-from worker.log import configure_logging
+from worker.log import configure_logging, lines_together
 from worker.metrics import Metrics, Timed
 from worker.model import Handled, Received
 from worker.policy import Policy
@@ -78,7 +78,11 @@ def measure_path(watch: Stopwatch, bodies: Sequence[str], database: Path) -> Non
     handled: list[Handled] = []
     messages, store, policy = received(bodies), SqliteStore(database), Policy()
     metrics = Metrics()
-    tell, books = Telemetry(metrics).tell, Timed(store, metrics)
+    telemetry, books = Telemetry(metrics), Timed(store, metrics)
+
+    def tell(batch: list[Handled]) -> None:
+        with lines_together():
+            telemetry.tell(batch)
 
     def process_all() -> None:
         for start in range(0, MESSAGES, BATCH):
@@ -88,7 +92,7 @@ def measure_path(watch: Stopwatch, bodies: Sequence[str], database: Path) -> Non
     watch.time(f"process(), {BATCH} at a time", process_all)
     batches = [handled[start : start + BATCH] for start in range(0, MESSAGES, BATCH)]
     watch.time(f"written(), {BATCH} at a time", lambda: _each(metrics.written, batches))
-    watch.time("tell()", lambda: _each(tell, handled))
+    watch.time(f"tell(), {BATCH} at a time", lambda: _each(tell, batches))
     store.close()
     if len(handled) != MESSAGES or not all(one.decisions for one in handled):
         sys.exit("not all messages were applied")

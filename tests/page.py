@@ -47,7 +47,7 @@ def everything():
             received_at=now, lease_until=0, sent_at=now,
         )  # fmt: skip
         handled.append(Page(Policy(), (), {}).enter(received, decode(body)))
-        metrics.count(*handled[-1].decisions)
+        metrics.count(handled[-1].decisions)
     metrics.written(handled)
     with metrics.timing(_NoBooks()):
         pass

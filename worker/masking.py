@@ -103,8 +103,16 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
+def is_harmless(text: str) -> bool:
+    """Tell, at little cost, whether `harmless` would change nothing; if in doubt, not.
+
+    Of several texts, joined by blanks, it holds for each.
+    """
+    return len(text) <= LONGEST and text.isprintable() and not _may_have_addresses(text)
+
+
 def harmless(text: str) -> str:
     """Short, printable, and without a whole address."""
-    if len(text) <= LONGEST and text.isprintable() and not _may_have_addresses(text):
+    if is_harmless(text):
         return text  # as nearly all are
     return printable(mask_addresses(cut(text, LONGEST), MOST_ADDRESSES))

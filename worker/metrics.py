@@ -1,17 +1,15 @@
-"""What is counted while messages are worked on; names and labels are a promise (README, "Metrics").
-
-Children of labels are looked up in dictionaries of our own: what a message costs here is told by
-`bench.micro`.
-"""
+"""What is counted while messages are worked on; names and labels are a promise to dashboards."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from worker.books import Books, Transaction
-from worker.model import Decision, Handled, Kind
+from worker.model import Action, Decision, Handled, Kind, UserMatch
 
 BOUNCE_TYPES = frozenset({"permanent", "transient", "undetermined"})
 BOUNCE_SUBTYPES = frozenset({
@@ -76,6 +74,17 @@ class Ages:
             self._now, self._since = -1.0, at
 
 
+class _Sort(NamedTuple):
+    """What tells recipients apart here."""
+
+    kind: Kind
+    type: str | None
+    subtype: str | None
+    match: UserMatch
+    action: Action
+    is_simulated: bool
+
+
 class Metrics:
     """Everything that is counted on the path, in a registry of its own."""
 
@@ -134,26 +143,28 @@ class Metrics:
             buckets=COMMIT_SECONDS,
             registry=self.registry,
         )
-        self._bounces_by = dict[tuple[str, ...], Counter]()
-        self._complaints_by = dict[tuple[str, ...], Counter]()
 
-    def count(self, decision: Decision) -> None:
-        """Count one recipient."""
-        said = decision.feedback.notification
-        match, action = decision.match.value, decision.action.value
-        if said.kind is Kind.BOUNCE:
-            kind, sort = label(said.type, BOUNCE_TYPES), label(said.subtype, BOUNCE_SUBTYPES)
-            _child(self._bounces, self._bounces_by, (kind, sort, match, action)).inc()
-            counts = kind == "permanent" and sort not in UNCOUNTED_BOUNCES
-            if counts and not _is_simulated(decision):
-                self._hard_bounces.inc()
-        else:
-            sort = label(said.subtype, COMPLAINT_SUBTYPES)
-            feedback = label(said.type, COMPLAINT_FEEDBACK)
-            _child(self._complaints, self._complaints_by, (sort, feedback, match, action)).inc()
-            refused = (said.subtype or "").lower().endswith("suppressionlist")
-            if feedback != "not-spam" and not refused and not _is_simulated(decision):
-                self._new_complaints.inc()
+    def count(self, decisions: Iterable[Decision]) -> None:
+        """Count recipients, of whom those that are alike are counted at once."""
+        for alike, number in Tally(map(_sort, decisions)).items():
+            if alike.kind is Kind.BOUNCE:
+                self._count_bounces(alike, number)
+            else:
+                self._count_complaints(alike, number)
+
+    def _count_bounces(self, alike: _Sort, number: int) -> None:
+        kind, sort = label(alike.type, BOUNCE_TYPES), label(alike.subtype, BOUNCE_SUBTYPES)
+        self._bounces.labels(kind, sort, alike.match.value, alike.action.value).inc(number)
+        if kind == "permanent" and sort not in UNCOUNTED_BOUNCES and not alike.is_simulated:
+            self._hard_bounces.inc(number)
+
+    def _count_complaints(self, alike: _Sort, number: int) -> None:
+        sort = label(alike.subtype, COMPLAINT_SUBTYPES)
+        feedback = label(alike.type, COMPLAINT_FEEDBACK)
+        self._complaints.labels(sort, feedback, alike.match.value, alike.action.value).inc(number)
+        refused = (alike.subtype or "").lower().endswith("suppressionlist")
+        if feedback != "not-spam" and not refused and not alike.is_simulated:
+            self._new_complaints.inc(number)
 
     def ignored(self, kind: str) -> None:
         """Count a message that says nothing to us."""
@@ -200,15 +211,7 @@ class Timed:
         return self._metrics.timing(self._books)
 
 
-def _child(
-    counter: Counter, known: dict[tuple[str, ...], Counter], labels: tuple[str, ...]
-) -> Counter:
-    child = known.get(labels)
-    if child is None:
-        child = known[labels] = counter.labels(*labels)
-    return child
-
-
-def _is_simulated(decision: Decision) -> bool:
-    address = decision.feedback.address
-    return address is not None and address.domain == SIMULATOR
+def _sort(decision: Decision) -> _Sort:
+    said, address = decision.feedback.notification, decision.feedback.address
+    is_simulated = address is not None and address.key.endswith(f"@{SIMULATOR}")
+    return _Sort(said.kind, said.type, said.subtype, decision.match, decision.action, is_simulated)

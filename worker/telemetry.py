@@ -1,5 +1,6 @@
 """What is said about a message: log lines and counters, after its commit and never before."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -13,8 +14,6 @@ MOST_KINDS_WARNED_ABOUT = 100
 
 NAMES = {Kind.BOUNCE: "bounce_notification", Kind.COMPLAINT: "complaint_notification"}
 
-log = structlog.get_logger()
-
 
 class Telemetry:
     """Counts and logs what `process` returns."""
@@ -22,21 +21,27 @@ class Telemetry:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._warned: set[str] = set()
+        self._log = structlog.get_logger().bind()
+        """Bound already: else each line would look for what it is to be bound to."""
 
-    def tell(self, handled: Handled) -> None:
+    def tell(self, batch: Sequence[Handled]) -> None:
         """Say what was decided for each recipient, and whatever else an operator should know."""
+        self._metrics.count(decision for handled in batch for decision in handled.decisions)
+        for handled in batch:
+            self._tell(handled)
+
+    def _tell(self, handled: Handled) -> None:
         message_id = handled.received.message_id
         for decision in handled.decisions:
-            self._metrics.count(decision)
             name = NAMES[decision.feedback.notification.kind]
-            log.info(name, message_id=message_id, **fields(decision))
+            self._log.info(name, message_id=message_id, **fields(decision))
         if isinstance(handled.disposition, Delete):
             outcome = handled.disposition.outcome.value
-            log.debug("message.handled", message_id=message_id, outcome=outcome)
+            self._log.debug("message.handled", message_id=message_id, outcome=outcome)
         # That the books are away is said once, by whoever waits for them.
         if handled.error and not isinstance(handled.error, Unavailable):
             self._metrics.failed()
-            log.error("message.failed", message_id=message_id, exc_info=handled.error)
+            self._log.error("message.failed", message_id=message_id, exc_info=handled.error)
         if handled.ignored:
             self._metrics.ignored(handled.ignored.kind)
             if handled.ignored.noteworthy:
@@ -45,7 +50,7 @@ class Telemetry:
     def _warn_once(self, ignored: Ignored, message_id: str) -> None:
         if ignored.kind not in self._warned and len(self._warned) < MOST_KINDS_WARNED_ABOUT:
             self._warned.add(ignored.kind)
-            log.warning("message.ignored", kind=ignored.kind, message_id=message_id)
+            self._log.warning("message.ignored", kind=ignored.kind, message_id=message_id)
 
 
 def fields(decision: Decision) -> dict[str, Any]:

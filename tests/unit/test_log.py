@@ -3,11 +3,12 @@
 import io
 import json
 import logging
+import threading
 
 import pytest
 import structlog
 
-from worker.log import configure_logging
+from worker.log import configure_logging, lines_together
 from worker.masking import LONGEST
 
 
@@ -121,6 +122,74 @@ def test_a_stream_that_cannot_be_written_does_not_stop_the_work(error):
     configure_logging("info", json=True, stream=Broken())
     structlog.get_logger().info("said to nobody")
     structlog.reset_defaults()
+
+
+class Writes(io.StringIO):
+    """Remembers what each call had in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def write(self, text):
+        self.calls.append(text)
+        return super().write(text)
+
+
+@pytest.fixture
+def writes(lines):
+    stream = Writes()
+    configure_logging("info", json=True, stream=stream)
+    return stream
+
+
+def events(text):
+    return [json.loads(line)["event"] for line in text.splitlines()]
+
+
+def test_lines_that_are_written_together_take_one_call_at_the_end(writes):
+    with lines_together():
+        for number in range(3):
+            log().info(f"event.{number}")
+        assert writes.calls == []
+    log().info("event.3")
+    assert [events(call) for call in writes.calls] == [
+        ["event.0", "event.1", "event.2"],
+        ["event.3"],
+    ]
+
+
+def test_lines_before_a_failure_are_written(writes):
+    with pytest.raises(ValueError, match="broken"), lines_together():
+        log().info("event.before")
+        raise ValueError("broken")
+    log().info("event.after")
+    assert [events(call) for call in writes.calls] == [["event.before"], ["event.after"]]
+
+
+def test_what_another_thread_says_is_not_kept_waiting(writes):
+    with lines_together():
+        log().info("event.held")
+        other = threading.Thread(target=lambda: log().error("event.urgent"))
+        other.start()
+        other.join()
+        assert [events(call) for call in writes.calls] == [["event.urgent"]]
+
+
+def test_no_more_is_held_than_some_kilobytes(writes):
+    with lines_together():
+        for _ in range(200):
+            log().info("event", text="x" * 1_000)
+        assert 2 <= len(writes.calls) <= 5
+    assert len(events(writes.getvalue())) == 200
+
+
+def test_lines_that_are_held_survive_a_change_of_settings(writes):
+    with lines_together():
+        log().info("event.before")
+        configure_logging("info", json=True, stream=writes)
+        log().info("event.after")
+    assert events(writes.getvalue()) == ["event.before", "event.after"]
 
 
 def test_people_get_a_line_they_can_read():

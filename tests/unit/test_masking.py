@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.masking import LONGEST, MOST_ADDRESSES, harmless, mask_addresses
+from worker.masking import (
+    LONGEST,
+    MOST_ADDRESSES,
+    harmless,
+    is_harmless,
+    mask_addresses,
+    printable,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +82,19 @@ def test_what_is_shown_is_short_and_printable(text):
     shown = harmless(text)
     assert shown.isprintable()
     assert len(shown) <= 12 * (LONGEST + 1)
+
+
+TOLD = st.text(alphabet="aZ9 .@%&40=x;-_\uff20\u202e\n") | st.text() | st.emails()
+
+
+@given(st.lists(TOLD, max_size=4))
+def test_what_is_told_to_be_harmless_together_is_so_each_by_itself(texts):
+    if is_harmless(" ".join(texts)):
+        assert [printable(mask_addresses(text)) for text in texts] == texts
+
+
+def test_what_log_lines_say_most_of_is_told_to_be_harmless():
+    assert is_harmless("smtp; 550 5.1.1 no such user Permanent General found hard_bounce")
 
 
 def test_line_breaks_and_control_characters_are_spelled_out():

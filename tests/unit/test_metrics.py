@@ -73,7 +73,7 @@ def test_the_counters_have_their_pinned_names_and_their_labels_in_the_pinned_ord
     metrics = Metrics()
     for body in (mail.bounce("nobody@example.com"), mail.complaint("nobody@example.com")):
         handled = Page(Policy(), (), {}).enter(message(body), decode(body))
-        metrics.count(*handled.decisions)
+        metrics.count(handled.decisions)
     samples = {
         sample.name: list(sample.labels.items())
         for metric in metrics.registry.collect()
@@ -103,8 +103,7 @@ class TestReputation:
     def counted(self, message):
         def counted(body):
             metrics = Metrics()
-            for decision in Page(Policy(), (), {}).enter(message(body), decode(body)).decisions:
-                metrics.count(decision)
+            metrics.count(Page(Policy(), (), {}).enter(message(body), decode(body)).decisions)
             read = metrics.registry.get_sample_value
             return tuple(
                 read("ses_worker_reputation_total", {"event": event})

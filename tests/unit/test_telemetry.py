@@ -31,7 +31,7 @@ def told(metrics, message):
     def tell(body, user=JANE):
         page = Page(Policy(), (), {user.email_key: user} if user else {})
         with capture_logs() as lines:
-            Telemetry(metrics).tell(page.enter(message(body), decode(body)))
+            Telemetry(metrics).tell([page.enter(message(body), decode(body))])
         return heard(lines)
 
     return tell
@@ -157,7 +157,7 @@ def test_a_duplicate_is_neither_told_nor_counted_again(metrics, message):
     (feedback,) = decode(body)
     page = Page(Policy(), [feedback.dedupe_key], {})
     with capture_logs() as lines:
-        Telemetry(metrics).tell(page.enter(message(body), decode(body)))
+        Telemetry(metrics).tell([page.enter(message(body), decode(body))])
     assert heard(lines) == []
     assert lines[0]["outcome"] == "duplicate"
 
@@ -214,7 +214,8 @@ def test_an_unknown_kind_is_warned_about_once_and_not_without_an_end(metrics, me
         for _ in range(3):
             for number in range(150):
                 ignored = Ignored(f"Kind{number}", noteworthy=True)
-                telemetry.tell(Handled(message("{}"), Delete(Outcome.IGNORED), ignored=ignored))
+                handled = Handled(message("{}"), Delete(Outcome.IGNORED), ignored=ignored)
+                telemetry.tell([handled])
     assert len(heard(lines)) == 100
     assert heard(lines)[0] == {
         "event": "message.ignored",
@@ -232,7 +233,7 @@ class TestTrouble:
     def told(self, metrics, message, error):
         handled = Handled(message("{}"), Release(1), error=error)
         with capture_logs() as lines:
-            Telemetry(metrics).tell(handled)
+            Telemetry(metrics).tell([handled])
         return heard(lines)
 
     def test_an_error_of_one_message_is_told_once_with_its_trace(self, metrics, message):

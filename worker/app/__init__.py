@@ -15,6 +15,7 @@ from worker.consumer import Consumer, Plan
 from worker.effects import Lane
 from worker.errors import Misconfigured, Refused, Unavailable
 from worker.health import Health
+from worker.log import lines_together
 from worker.metrics import Metrics, Timed
 from worker.model import Handled, Received
 from worker.owing import owed_for_set_aside
@@ -165,9 +166,10 @@ def make_consumer(
         counted.written(handled)
         return handled
 
-    def tell(handled: Handled) -> None:
-        telemetry.tell(handled)
-        if handled.decisions and (relay := now.relay):
+    def tell(batch: Sequence[Handled]) -> None:
+        with lines_together():
+            telemetry.tell(batch)
+        if any(handled.decisions for handled in batch) and (relay := now.relay):
             relay.nudge()
 
     return Consumer(

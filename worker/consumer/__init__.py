@@ -57,7 +57,7 @@ class Consumer:
         queue: Queue,
         books: Books,
         process: Callable[[Sequence[Received]], list[Handled]],
-        tell: Callable[[Handled], None],
+        tell: Callable[[Sequence[Handled]], None],
         probe: Callable[[], None],
         health: Health,
         break_off: Callable[[], None] = lambda: None,

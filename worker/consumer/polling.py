@@ -43,7 +43,7 @@ class Poller:
         writer: Writer,
         settler: Settler,
         leases: Leases,
-        tell: Callable[[Handled], None],
+        tell: Callable[[Sequence[Handled]], None],
         allowance: Allowance,
         pace: Pace,
         health: Health,
@@ -140,8 +140,7 @@ class Poller:
             handled = self._writer.write(messages)
         self._settler.settle(handled)
         self.held = 0
-        for one in handled:
-            self._tell(one)
+        self._tell(handled)
 
     def _sleep(self, seconds: float) -> None:
         self._pulse.within(seconds + self._wait_seconds + CALL_SECONDS)

@@ -34,7 +34,11 @@ class Apply:
     """Applies letters as the daemon applies messages: one commit, then they are done."""
 
     def __init__(
-        self, store: Store, policy: Policy, tally: Tally, tell: Callable[[Handled], None]
+        self,
+        store: Store,
+        policy: Policy,
+        tally: Tally,
+        tell: Callable[[Sequence[Handled]], None],
     ) -> None:
         self.failure: Exception | None = None
         """The books are away."""
@@ -48,9 +52,9 @@ class Apply:
         self._tally.begun(len(letters))
         with _broken_off(self._store):
             handled = self._process([_as_first_seen(letter) for letter in letters])
+        self._tell(handled)
         verdicts = []
         for letter, one in zip(letters, handled, strict=True):
-            self._tell(one)
             verdicts.append(verdict := _verdict(letter, one))
             self._tally.ended(verdict.outcome)
             if one.met_an_outage:
