@@ -114,7 +114,7 @@ def _plain(values: Iterable[object]) -> list[object]:
     return [_text(value) if isinstance(value, datetime) else value for value in values]
 
 
-@lru_cache(maxsize=256)  # all messages of a receive have its time
+@lru_cache(maxsize=1_024)  # each is in several rows of a commit, or in all
 def _text(time: datetime) -> str:
     """`YYYY-MM-DD HH:MM:SS.ffffff`; all our times are UTC."""
     return time.isoformat(" ", "microseconds")[:26]
