@@ -11,6 +11,7 @@ from mail import NOW
 from msgspec import structs
 from sqlalchemy import event
 from structlog.testing import capture_logs
+from waiting import wait_until
 
 from worker import relay as relaying
 from worker import volume as volumes
@@ -658,3 +659,59 @@ def test_no_look_at_the_outbox_reads_what_is_done(store, message):
                 said = [row[3] for row in plan]
                 assert not any("SCAN outbox" in line for line in said), (statement, said)
     assert len(asked) > 5
+
+
+class Counting(Outbox):
+    """Counts its claims, which are transactions that write."""
+
+    claims = 0
+
+    def claim(self, lane, volume):
+        self.claims += 1
+        return super().claim(lane, volume)
+
+
+@pytest.fixture
+def idle(store, monkeypatch):
+    """A relay at work with nothing to do, that looks often."""
+    monkeypatch.setattr("worker.relay.lane.LONGEST_LOOK_SECONDS", 0.02)
+    health, counted, sender = Health(), Counting(store), Sender()
+    relay = Relay(counted, [work(sender)], Patience(), health)
+    yield relay, counted, sender, health
+    relay.finish()
+    assert relay.failure is None
+
+
+def test_who_has_nothing_to_deliver_writes_nothing_and_finds_what_another_owes(
+    idle, store, message
+):
+    relay, counted, sender, _ = idle
+    relay.start()
+    time.sleep(0.5)
+    assert counted.claims == 1
+    owe(store, message, 3)  # and nobody nudges
+    wait_until(lambda: len(sender.delivered) == 3)
+    wait_until(lambda: states(store) == {"delivered": 3})
+
+
+def test_a_far_side_in_trouble_is_looked_at_though_nothing_is_owed(idle, store):
+    relay, _, _, health = idle
+    blocked = limits.update().where(limits.c.name == FAST.name)
+    with store.writing() as connection:
+        lock(connection, FAST, moment(connection))
+        connection.execute(blocked.values(blocked="no_service"))
+    relay.start()
+    wait_until(lambda: health.troubles)
+    with store.writing() as connection:
+        connection.execute(blocked.values(blocked=None))
+    wait_until(lambda: not health.troubles)
+
+
+@pytest.mark.parametrize("state", ["waiting", "claimed", "parked", "delivered", "dropped"])
+def test_only_what_is_not_done_is_unfinished(store, message, state):
+    assert not store.has_unfinished("slack")
+    owe(store, message)
+    with store.writing() as connection:
+        connection.execute(outbox.update().values(state=state))
+    assert store.has_unfinished("slack") is (state in {"waiting", "claimed", "parked"})
+    assert not store.has_unfinished("suppression")

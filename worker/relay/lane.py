@@ -70,6 +70,8 @@ class LaneWorker:
         self._longest_turn = work.volume.lease_seconds + MARK_SECONDS
         self.limited = False
         """There is something to do and it may not be done yet: nothing new can change that."""
+        self._is_done = False
+        """At the last look nothing was owed, and the far side was well."""
         self._troubles = 0
         self._told_of_block = False
         self._again = until_leased_out(self._pause, work.volume.lease_seconds)
@@ -130,8 +132,10 @@ class LaneWorker:
     def _take_a_turn(self) -> float:
         """Deliver what may go out now; return how long to wait before looking again."""
         began = time.monotonic()
+        if self._is_done and not self._outbox.has_unfinished(self._work.lane):
+            return self._rest(None, began)
         claim = self._outbox.claim(self._work.lane, self._work.volume)
-        self.limited = claim.limited
+        self.limited, self._is_done = claim.limited, claim.found_nothing
         self._learn(claim)
         self._tell_given_up(claim)
         if not claim.effects:

@@ -39,6 +39,9 @@ class Store(Books, Protocol):
     def unfinished(self) -> Sequence[Unfinished]:
         """Count the effects that are not done."""
 
+    def has_unfinished(self, lane: str) -> bool:
+        """Tell whether effects of a lane are not done."""
+
     def figures(self) -> Figures:
         """Count what waits; on a connection of its own."""
 

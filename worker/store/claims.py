@@ -68,6 +68,12 @@ class Claim(Struct, frozen=True, kw_only=True):
     failing: bool = False
     """The far side was away when it was last asked, by whichever process."""
 
+    @property
+    def found_nothing(self) -> bool:
+        """Nothing is owed, and nothing is amiss at the far side."""
+        owed = self.effects or self.lost or self.strange or self.wait_seconds is not None
+        return not (owed or self.blocked or self.failing)
+
 
 def claim(connection: Connection, lane: Lane, volume: Volume) -> Claim:
     """Take what may go out now: one effect, many to be folded into a digest, or none."""

@@ -46,6 +46,10 @@ class Outbox:
         with self._store.writing() as connection:
             return claim(connection, lane, volume)
 
+    def has_unfinished(self, lane: Lane) -> bool:
+        """Tell whether there may be something to claim; writes nothing, and costs little."""
+        return self._store.has_unfinished(lane.value)
+
     def delivered(self, claim: Claim, result: str = "", owes: Iterable[Owed] = ()) -> bool:
         """Settle: it is done, and owes something else perhaps.
 

@@ -1,4 +1,4 @@
-"""How many effects are not done, told without loading SQLAlchemy: every start asks."""
+"""Which effects are not done, told without loading SQLAlchemy: every start asks, and a relay."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,10 @@ QUERY = """
     SELECT lane, count(*), 0 FROM outbox WHERE state IN ('waiting', 'claimed') GROUP BY lane
     UNION ALL
     SELECT lane, 0, count(*) FROM outbox WHERE state = 'parked' GROUP BY lane
+"""
+ANY = """
+    SELECT EXISTS (SELECT 1 FROM outbox WHERE state IN ('waiting', 'claimed') AND lane = {lane})
+        OR EXISTS (SELECT 1 FROM outbox WHERE state = 'parked' AND lane = {lane})
 """
 
 

@@ -15,10 +15,12 @@ from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.sample import RollBack, probing, write_sample
-from worker.store.unfinished import QUERY, Unfinished
+from worker.store.unfinished import ANY, QUERY, Unfinished
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+
+_ANY_UNFINISHED = ANY.format(lane="%(lane)s")
 
 
 class PostgresqlStore:
@@ -116,6 +118,17 @@ class PostgresqlStore:
         """
         with translated(), connect(self.url) as connection:
             return [Unfinished(*row) for row in connection.execute(QUERY)]
+
+    def has_unfinished(self, lane: str) -> bool:
+        """Tell whether effects of a lane are not done; on the session that is kept open.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+
+        """
+        with self.reading() as connection:
+            found = connection.exec_driver_sql(_ANY_UNFINISHED, {"lane": lane})
+            return bool(found.scalar_one())
 
     def figures(self) -> Figures:
         """Count what waits; on a connection of its own.
