@@ -33,6 +33,9 @@ LOOK_SECONDS = 0.0005
 SETTLED_SECONDS = 5
 """After the start, and after the last message: what is not waiting has ended by then."""
 LOST_SECONDS = 20
+TOLD_SECONDS = 180
+"""Slack takes a message a second, and digests come minutes apart: until then nobody is idle."""
+OWED = "SELECT count(*) FROM outbox WHERE state IN ('waiting', 'claimed')"
 QUEUE = "idle"
 console = Console(stderr=True)
 
@@ -61,7 +64,8 @@ def measure(stub: Stub, books: SqliteBooks, bodies: list[str], seconds: float) -
         time.sleep(SETTLED_SECONDS)
         with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"))) as reader:
             took, looks = _singles(stub, reader, bodies, worker)
-        _until(lambda: stub.has(QUEUE, deleted=len(bodies)), worker)
+            _until(lambda: stub.has(QUEUE, deleted=len(bodies)), worker)
+            _until(lambda: not reader.execute(OWED).fetchone()[0], worker, TOLD_SECONDS)
         time.sleep(SETTLED_SECONDS)
         calls, used, began = stub.stats(QUEUE).calls, cpu_seconds(worker), time.monotonic()
         time.sleep(seconds)
@@ -108,8 +112,8 @@ def _singles(
     return took, looks
 
 
-def _until(so: Callable[[], bool], worker: Popen[bytes]) -> None:
-    deadline = time.monotonic() + LOST_SECONDS
+def _until(so: Callable[[], bool], worker: Popen[bytes], seconds: float = LOST_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not so():
         if worker.poll() is not None or time.monotonic() > deadline:
             raise Wrong(f"the worker does not work: see {OUT / 'idle' / 'run.log'}")
