@@ -31,7 +31,7 @@ def process(batch: Sequence[Received], books: Books, policy: Policy) -> list[Han
 
 def _halve(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
     try:
-        return _apply(batch, books, policy)
+        return when_raced(_apply, batch, books, policy)
     except (Unavailable, Misconfigured) as error:
         return [Handled(received, Release(0), error=error) for received in batch]
     except Exception as error:  # noqa: BLE001 whatever one message can break
@@ -61,7 +61,6 @@ def _judge(handled: list[Handled], books: Books) -> list[Handled]:
     ]
 
 
-@when_raced
 def _apply(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
     opened = [(received, decode(received.body, policy.topics)) for received in batch]
     feedback = [item for _, content in opened if isinstance(content, tuple) for item in content]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from tenacity import (
     RetryCallState,
     Retrying,
-    retry,
     retry_if_exception,
     retry_if_exception_type,
     retry_if_result,
@@ -44,13 +43,17 @@ def unless_over(over: threading.Event) -> Sleep:
     return pause
 
 
-when_raced = retry(
+when_raced = Retrying(
     retry=retry_if_exception_type(Raced),
     wait=wait_random(0, 0.05),
     stop=stop_after_attempt(5),
     reraise=True,
 )
-"""Another worker wrote the same rows: start over, out of step with it."""
+"""Another worker wrote the same rows: start over, out of step with it.
+
+Where messages pass, call it, rather than have it wrap a function: that makes a copy of it each
+time, in a cycle that only the garbage collector can free.
+"""
 
 
 def while_away(sleep: Sleep, tell: Tell) -> Retrying:

@@ -1,5 +1,6 @@
 """From bytes to commit, on real books of both kinds."""
 
+import gc
 import json
 import time
 from collections import Counter
@@ -332,3 +333,16 @@ def test_a_message_that_breaks_for_the_first_time_comes_again_within_a_minute(st
     seconds = [one.disposition.seconds for one in process(batch, books, Policy())[1:]]
     assert all(1 <= each <= 60 for each in seconds)
     assert len(set(seconds)) > 1
+
+
+def test_batches_leave_nothing_behind_that_only_the_garbage_collector_frees(store, message):
+    """The daemon has it look rarely: what lay about until then would be memory that grows."""
+    run(store, message, mail.bounce("first@example.com"))
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(50):
+            run(store, message, mail.bounce(f"jane{number}@example.com"))
+        assert gc.collect() < 50
+    finally:
+        gc.enable()

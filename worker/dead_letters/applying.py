@@ -120,7 +120,7 @@ class Foretell:
                 return [self._look([one])[0] for one in batch]
             return [Handled(batch[0], Release(0), error=error)]
 
-    @when_raced
+    @when_raced.wraps
     def _look_at(self, batch: Sequence[Received]) -> list[Handled]:
         opened = [(received, decode(received.body, self._policy.topics)) for received in batch]
         feedback = [item for _, content in opened if isinstance(content, tuple) for item in content]

@@ -69,7 +69,7 @@ def import_users(store: Store, rows: Iterable[Values]) -> Iterator[Imported]:
         yield total
 
 
-@when_raced
+@when_raced.wraps
 def _import_some(store: Store, some: list[Values]) -> Imported:
     """Write in one transaction, in the order in which the worker locks users."""
     last = {row["email_key"]: row for row in some}
