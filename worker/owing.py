@@ -6,6 +6,7 @@ off the suppression list, and the others in the same message are (seed 2, G5).
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from worker.effects import (
     DeadLetterNotice,
@@ -195,6 +196,7 @@ def _removal(decision: Decision, address: Address) -> Owed:
     )
 
 
+@lru_cache(maxsize=256)  # nearly all are one of a dozen
 def sort_of(kind: str | None, subtype: str | None) -> str:
     """`Permanent/General`; one of the two where the other is missing; `-` for neither."""
     return "/".join(name[:60] for name in (kind, subtype) if name) or "-"

@@ -52,5 +52,11 @@ def _recipient(entry: object) -> Recipient:
         status=clip(entry.get("status"), 200),
         diagnostic=clip(diagnostic),
         mentions_spam=isinstance(diagnostic, str) and "spam" in diagnostic.lower(),
-        extra={key: value for key, value in entry.items() if key not in _RECIPIENT_KEYS},
+        extra=_extra(entry),
     )
+
+
+def _extra(entry: dict[str, object]) -> dict[str, object]:
+    if entry.keys() <= _RECIPIENT_KEYS:  # as nearly all are
+        return {}
+    return {name: value for name, value in entry.items() if name not in _RECIPIENT_KEYS}

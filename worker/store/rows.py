@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -9,7 +11,7 @@ import msgspec
 
 from worker import __version__
 from worker.effects import Owed
-from worker.model import DeadLetter, Decision, Received
+from worker.model import DeadLetter, Decision, Received, User
 from worker.reading import clip
 
 EVENT_COLUMNS = (
@@ -39,6 +41,33 @@ OUTBOX_COLUMNS = (
 
 user_row = attrgetter(*USER_COLUMNS)
 feedback_row = attrgetter(*FEEDBACK_COLUMNS, "email_key")
+
+
+def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> User:
+    """Read one row of `users`, in the order of `USER_COLUMNS`; `time` reads a time.
+
+    Written out, for a dictionary in between takes ten times as long.
+    """
+    (
+        email, email_key, account_id, metrics_enabled, auto_block_spam, last_hard_bounce,
+        last_soft_bounce, last_complaint, hard_bounce_count, soft_bounce_count,
+        complaint_count, paused_until, pause_reason,
+    ) = row  # fmt: skip
+    return User(
+        email=email,
+        email_key=email_key,
+        account_id=account_id,
+        metrics_enabled=bool(metrics_enabled),
+        auto_block_spam=bool(auto_block_spam),
+        last_hard_bounce=last_hard_bounce and time(last_hard_bounce),
+        last_soft_bounce=last_soft_bounce and time(last_soft_bounce),
+        last_complaint=last_complaint and time(last_complaint),
+        hard_bounce_count=hard_bounce_count,
+        soft_bounce_count=soft_bounce_count,
+        complaint_count=complaint_count,
+        paused_until=paused_until and time(paused_until),
+        pause_reason=pause_reason,
+    )
 
 
 def event_row(decision: Decision) -> tuple[Any, ...]:

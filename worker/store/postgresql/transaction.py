@@ -1,6 +1,7 @@
 """The path's statements, by the driver's own means: every message goes through these."""
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, LiteralString
 
@@ -21,6 +22,7 @@ from worker.store.rows import (
     feedback_row,
     outbox_row,
     quarantine_row,
+    read_user,
     user_row,
 )
 
@@ -87,7 +89,7 @@ class PostgresqlTransaction:
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Read and lock those of them that are users."""
         rows = self._connection.execute(_USERS, (list(email_keys),))
-        found = (User(**dict(zip(USER_COLUMNS, row, strict=True))) for row in rows)
+        found = (read_user(row, time=_as_it_is) for row in rows)
         return {user.email_key: user for user in found}
 
     def seen(self, feedback: Sequence[Feedback]) -> set[str]:
@@ -123,3 +125,7 @@ class PostgresqlTransaction:
     def quarantine(self, queue: str, received: Received, why: DeadLetter) -> None:
         """Keep a message whole; a second time changes nothing."""
         self._connection.execute(_QUARANTINE, quarantine_row(queue, received, why))
+
+
+def _as_it_is(time: datetime) -> datetime:
+    return time

@@ -19,11 +19,11 @@ from worker.store.rows import (
     OUTBOX_COLUMNS,
     QUARANTINE_COLUMNS,
     USER_COLUMNS,
-    USER_TIMES,
     event_row,
     feedback_row,
     outbox_row,
     quarantine_row,
+    read_user,
     user_row,
 )
 
@@ -84,7 +84,8 @@ class SqliteTransaction:
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Read those of them that are users; BEGIN IMMEDIATE keeps everybody else off."""
-        found = map(_user, self._connection.execute(_USERS, (_json(list(email_keys)),)))
+        rows = self._connection.execute(_USERS, (_json(list(email_keys)),))
+        found = (read_user(row, time=parse_time) for row in rows)
         return {user.email_key: user for user in found}
 
     def save(self, page: Page) -> None:
@@ -118,15 +119,6 @@ def _plain(values: Iterable[object]) -> list[object]:
 def _text(time: datetime) -> str:
     """`YYYY-MM-DD HH:MM:SS.ffffff`; all our times are UTC."""
     return time.isoformat(" ", "microseconds")[:26]
-
-
-def _user(row: Sequence[Any]) -> User:
-    values = dict(zip(USER_COLUMNS, row, strict=True))
-    for name in USER_TIMES:
-        values[name] = parse_time(values[name])
-    for name in ("metrics_enabled", "auto_block_spam"):
-        values[name] = bool(values[name])
-    return User(**values)
 
 
 def _json(keys: Sequence[str]) -> str:
