@@ -185,7 +185,7 @@ def test_a_program_that_writes_without_our_lock_is_waited_for(path, books):
 def fill(books):
     """Have the next write meet a full disk."""
     books.probe()
-    books._connection.execute("PRAGMA max_page_count = 1")
+    books._opened.connection.execute("PRAGMA max_page_count = 1")
     many = [f"{number}" * 50 for number in range(2_000)]
     with pytest.raises(Unavailable, match="full"):
         add(books, *many)
@@ -264,7 +264,7 @@ def test_a_probe_writes_what_the_path_writes(path, books):
     written = []
     books.probe()
     books._drop = lambda: None
-    books._connection.set_trace_callback(written.append)
+    books._opened.connection.set_trace_callback(written.append)
     books.probe()
     whole = " ".join(written)
     for words in (
@@ -279,9 +279,9 @@ def test_a_probe_writes_what_the_path_writes(path, books):
 
 def test_a_probe_opens_the_file_anew(books):
     books.probe()
-    before = books._connection
+    before = books._opened.connection
     books.probe()
-    assert books._connection is not before
+    assert books._opened.connection is not before
 
 
 def test_a_file_that_was_opened_while_it_could_not_be_written_recovers(small_disk):
@@ -391,7 +391,7 @@ def test_tables_that_are_gone_blame_no_message(path, books):
 
 def test_a_file_that_cannot_be_written_is_unavailable(path, books):
     add(books, "a")
-    books._connection.execute("PRAGMA query_only = 1")
+    books._opened.connection.execute("PRAGMA query_only = 1")
     with pytest.raises(Unavailable, match="readonly"):
         add(books, "b")
     books.close()

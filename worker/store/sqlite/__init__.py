@@ -1,16 +1,14 @@
 """The books in a SQLite file."""
 
-import os
 import shutil
 import sqlite3
-import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker.errors import Misconfigured, Unavailable
+from worker.errors import Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.locks import WriterLock
 from worker.store.revision import VERSION_TABLE, is_ours
@@ -18,11 +16,13 @@ from worker.store.rights import Hindrance, hindrance
 from worker.store.sample import RollBack, probing, write_sample
 from worker.store.sqlite.connection import (
     connect,
+    is_there,
     leave_for_readers,
     look,
     take_leave,
     translated,
 )
+from worker.store.sqlite.opened import Opened
 from worker.store.sqlite.transaction import SqliteTransaction
 from worker.store.unfinished import ANY, QUERY, Unfinished
 
@@ -36,10 +36,6 @@ LOOKS_FOR_ROOM = 5
 CLOSING_SECONDS = 1.0
 """How long to wait for another process's write before the file is closed as it is."""
 
-Identity = tuple[int, int]
-"""A file's device and inode."""
-
-
 _ANY_UNFINISHED = ANY.format(lane=":lane")
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
 
@@ -51,11 +47,8 @@ class SqliteStore:
         self.path = path
         self.place = str(path)
         self.lock = WriterLock(path)
-        self._connection: sqlite3.Connection | None = None
-        self._identity: Identity | None = None
-        self._log = ""
-        self._log_identity: Identity | None = None
-        self._orphans: list[sqlite3.Connection] = []
+        self._opened: Opened | None = None
+        self._orphans: list[Opened] = []
         self._looks_for_room = 0
 
     @contextmanager
@@ -67,14 +60,14 @@ class SqliteStore:
 
         """
         with self.lock.held(), translated(self.path, writes=True):
-            connection = self._connected()
+            opened = self._open()
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                yield SqliteTransaction(connection)
-                connection.execute("COMMIT")
-                self._look_where_it_went()
+                opened.connection.execute("BEGIN IMMEDIATE")
+                yield SqliteTransaction(opened.connection)
+                opened.connection.execute("COMMIT")
+                opened.look_where_it_went()
             except BaseException as error:
-                self._roll_back(connection, error)
+                self._roll_back(opened, error)
                 raise
 
     def probe(self) -> None:
@@ -128,7 +121,7 @@ class SqliteStore:
             engine.transaction(self._writer) as connection,
         ):
             yield connection
-        if self._connection is None:
+        if self._opened is None:
             # That may have been the last connection, which removes -wal and -shm.
             leave_for_readers(self.path)
 
@@ -153,7 +146,7 @@ class SqliteStore:
             Unavailable: it cannot be read now.
 
         """
-        if not self._is_there():
+        if not is_there(self.path):
             return None
         with translated(self.path), closing(look(self.path, trace=False)) as connection:
             tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
@@ -203,63 +196,23 @@ class SqliteStore:
     def break_off(self) -> None:
         """End nothing: no wait of ours is without an end, and a disk that hangs cannot be told."""
 
-    def _is_there(self) -> bool:
-        folder = self.path.parent
-        try:
-            if not stat.S_ISDIR(folder.stat().st_mode):
-                raise Misconfigured(f"store.url: {folder} is not a directory")
-        except FileNotFoundError:
-            # It may be mounted later.
-            raise Unavailable(f"store.url: the directory {folder} does not exist") from None
-        except OSError as error:
-            raise Unavailable(f"store.url: {folder}: {error.strerror}") from error
-        try:
-            if stat.S_ISDIR(self.path.stat().st_mode):
-                raise Misconfigured(f"store.url: {self.path} is a directory; name a file in it")
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise Unavailable(f"store.url: {self.path}: {error.strerror}") from error
-        return True
-
     def keep_open(self) -> None:
         """Do nothing: a file is opened in no time."""
 
     def close(self) -> None:
         """Let go of the file; who may only read it can go on to."""
-        if self._connection is not None and self._is_ours():
+        if self._opened is not None and self._opened.is_ours():
             with suppress(Unavailable), self.lock.held(CLOSING_SECONDS):
-                take_leave(self._connection, self.path)
+                take_leave(self._opened.connection, self.path)
         self._drop()
         self.lock.close()
 
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is not None and self._identify(self.path) != self._identity:
+    def _open(self) -> Opened:
+        if self._opened is not None and not self._opened.is_current():
             self._drop()
-        if self._connection is None:
-            self._identity = self._identify(self.path)
-            connection = connect(self.path)
-            self._log = f"{os.path.realpath(self.path)}-wal"
-            self._log_identity = self._identify(self._log)
-            self._connection = connection
-        return self._connection
-
-    def _look_where_it_went(self) -> None:
-        """Make sure that what was committed is in the files that everybody else sees.
-
-        They may have been replaced or removed, by a restored backup say, while we waited for
-        somebody else's transaction; SQLite would go on with the files that it once opened.
-        """
-        found = self._identify(self.path), self._identify(self._log)
-        if found != (self._identity, self._log_identity):
-            raise Unavailable(f"{self.path}: the file or its -wal was replaced during the commit")
-
-    def _identify(self, path: str | Path) -> Identity:
-        try:
-            found = os.stat(path)  # noqa: PTH116 Path.stat costs more, and this is on the path
-        except OSError as error:
-            raise Unavailable(f"{path}: {error.strerror}") from error
-        return found.st_dev, found.st_ino
+        if self._opened is None:
+            self._opened = Opened(self.path)
+        return self._opened
 
     def _look_for_room(self) -> None:
         """After a full disk a write of one page says nothing about the next batch."""
@@ -269,18 +222,16 @@ class SqliteStore:
                 if shutil.disk_usage(self.path.parent).free < FREE_BYTES_TO_GO_ON:
                     raise Unavailable(f"{self.path.parent}: the disk is full")
 
-    def _roll_back(self, connection: sqlite3.Connection, error: BaseException) -> None:
+    def _roll_back(self, opened: Opened, error: BaseException) -> None:
         """Leave nothing behind; after trouble with the file, or with SQLite, open it anew."""
-        with suppress(sqlite3.Error):
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        opened.roll_back()
         if getattr(error, "sqlite_errorcode", None) in _FULL:
             self._looks_for_room = LOOKS_FOR_ROOM
         about_a_row = isinstance(
             error, sqlite3.DataError | sqlite3.IntegrityError | sqlite3.ProgrammingError
         )
         trouble = isinstance(error, sqlite3.Error) and not about_a_row
-        if trouble or connection.in_transaction or isinstance(error, Unavailable):
+        if trouble or opened.connection.in_transaction or isinstance(error, Unavailable):
             self._drop()
 
     def _drop(self) -> None:
@@ -288,18 +239,10 @@ class SqliteStore:
 
         Closing that one would remove the -wal which now belongs to whatever took its place.
         """
-        connection, self._connection = self._connection, None
-        if connection is None:
+        opened, self._opened = self._opened, None
+        if opened is None:
             return
-        if self._is_ours():
-            with suppress(sqlite3.Error):
-                connection.close()
+        if opened.is_ours():
+            opened.close()
         else:
-            self._orphans.append(connection)
-
-    def _is_ours(self) -> bool:
-        """The file that is open is the one that everybody else sees."""
-        try:
-            return self._identify(self.path) == self._identity
-        except Unavailable:
-            return False
+            self._orphans.append(opened)

@@ -1,6 +1,7 @@
 """Opening the file, and telling what is wrong with it."""
 
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -63,6 +64,33 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is such a file, without opening it.
+
+    Raises:
+        Misconfigured: there is something else.
+        Unavailable: it cannot be told now, or there is no place for one.
+
+    """
+    folder = path.parent
+    try:
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            raise Misconfigured(f"store.url: {folder} is not a directory")
+    except FileNotFoundError:
+        # It may be mounted later.
+        raise Unavailable(f"store.url: the directory {folder} does not exist") from None
+    except OSError as error:
+        raise Unavailable(f"store.url: {folder}: {error.strerror}") from error
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise Misconfigured(f"store.url: {path} is a directory; name a file in it")
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Unavailable(f"store.url: {path}: {error.strerror}") from error
+    return True
 
 
 def look(path: Path, *, trace: bool = True) -> sqlite3.Connection:
