@@ -124,13 +124,16 @@ def _take_the_last(stage: Stage) -> None:
 
 
 def _deliver_the_rest(stage: Stage) -> None:
-    """I9: an hour at a time, everything that is owed is told; a digest takes so many."""
-    waiting = _waiting(stage) if stage.slack else []
-    for number in range(1 + len(waiting) // LARGEST_DIGEST):
+    """I9: an hour at a time, everything that is owed is told.
+
+    A digest takes so many; and it takes one hour more where removals owe notices of their own.
+    """
+    waiting = len(_waiting(stage)) if stage.slack else 0
+    for number in range(2 + waiting // LARGEST_DIGEST):
         stage.store.let_time_pass()
         drain = stage.launch(f"drain-rest-{number}", ("drain", "--json"))
         wait_for_all([drain], DRAINED_SECONDS)
-        if not _waiting(stage):
+        if not stage.books.rows("SELECT id FROM outbox WHERE state IN ('waiting', 'claimed')"):
             return
 
 
