@@ -4,7 +4,6 @@ python -m bench.compare [--peers] [--rounds 5] [--variants floor1,worker-sqlite-
 """
 
 import random
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -66,7 +65,6 @@ def main(
     peers: bool,
 ) -> None:
     """Compare the worker with a floor and with its peers."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     delays = DELAYS if delay is None else (delay,)
     try:
         with _contestants(peers=peers) as (stub, contestants, versions, absent):
