@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.findings import Memory
+from bench.goals import FLAT_MB
 from bench.parts import keep
 from bench.places import ROOT
 
@@ -33,8 +34,6 @@ SAMPLES = 10
 """Of each part."""
 WARM = 0.3
 """What comes before this share of a part is warming up."""
-GROWTH_MB = 4.0
-"""What the allocator may still take after that."""
 
 
 class Sample(NamedTuple):
@@ -136,7 +135,7 @@ def tell(what: str, samples: Iterator[Sample]) -> tuple[bool, list[Sample]]:
         )
     first, *rest = seen[int(len(seen) * WARM) :]
     flat = all(
-        one.megabytes <= first.megabytes + GROWTH_MB
+        one.megabytes <= first.megabytes + FLAT_MB
         and one.threads <= first.threads
         and one.files <= first.files
         for one in rest
@@ -164,6 +163,8 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=1_000_000, help="messages (1000000)")
     parser.add_argument("--backlog", type=int, default=100_000, help="there at once (100000)")
     asked = parser.parse_args()
+    if asked.polls < 0 or asked.messages < 0 or asked.backlog < 1:
+        parser.error("--polls and --messages are at least 0, --backlog at least 1")
     flat = True
     with tempfile.TemporaryDirectory() as folder, Twin() as twin:
         subject = Subject(twin, folder)

@@ -64,7 +64,7 @@ def point(events, more):
 def growth(*points):
     one = Figure(0.5, 0.4, 0.6)
     return Growth(
-        rounds=1,
+        rounds=5,
         messages=10,
         points=list(points),
         first_us=one,
@@ -101,9 +101,8 @@ def test_the_median_decides_and_the_rounds_that_disagree_are_told(figure, reache
 
 def test_ratios_are_taken_inside_each_round():
     rounds = {
-        0: {"floor1": attempt(1.0, 1.0), "worker-sqlite-1": attempt(0.5, 0.5)},
-        1: {"floor1": attempt(3.0, 3.0), "worker-sqlite-1": attempt(1.5, 1.5)},
-        2: {"floor1": attempt(2.0, 2.0), "worker-sqlite-1": attempt(1.0, 1.0)},
+        number: {"floor1": attempt(cost, cost), "worker-sqlite-1": attempt(cost / 2, cost / 2)}
+        for number, cost in enumerate((1.0, 3.0, 2.0, 5.0, 4.0))
     }
     found = Results(comparison=comparison(rounds, 0))
     assert standing(found, "1") == ["yes"]
@@ -112,14 +111,12 @@ def test_ratios_are_taken_inside_each_round():
 
 
 def test_who_is_set_against_whom_counts_messages_a_second_at_8_ms():
-    rounds = {
-        0: {
-            "worker-sqlite-1": attempt(0.5, 1.0),
-            "worker-sqlite-2": attempt(0.5, 0.5),
-            "aiobotocore": attempt(0.5, 0.9),
-        }
+    one = {
+        "worker-sqlite-1": attempt(0.5, 1.0),
+        "worker-sqlite-2": attempt(0.5, 0.5),
+        "aiobotocore": attempt(0.5, 0.9),
     }
-    found = comparison(rounds, 8)
+    found = comparison(dict.fromkeys(range(5), one), 8)
     assert found.against == [
         Against(delay=8, name="worker-sqlite-1", other="aiobotocore", rate=Figure(0.9, 0.9, 0.9)),
         Against(delay=8, name="worker-sqlite-2", other="worker-sqlite-1", rate=Figure(2, 2, 2)),
@@ -127,6 +124,16 @@ def test_who_is_set_against_whom_counts_messages_a_second_at_8_ms():
     results = Results(comparison=found)
     assert standing(results, "2") == ["not run", "no", "not run"]
     assert standing(results, "3") == ["yes", "not run", "not run"]
+
+
+def test_fewer_than_five_rounds_say_nothing_of_a_goal_not_even_when_one_of_a_rival_failed():
+    one = {"worker-sqlite-1": attempt(0.5, 0.5), "worker-sqlite-2": attempt(0.5, 0.1)}
+    rounds = {number: one | {"floor1": attempt(9.0, 9.0)} for number in range(5)}
+    assert standing(Results(comparison=comparison(rounds, 8)), "2")[0] == "yes"
+    del rounds[4]["floor1"]
+    found = Results(comparison=comparison(rounds, 8))
+    assert standing(found, "2")[0] == "not said: 4 of 5 rounds"
+    assert standing(found, "3")[0] == "yes"
 
 
 def test_growth_counts_only_with_ten_million_events():
