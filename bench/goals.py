@@ -16,6 +16,7 @@ FLAT_MB = 4.0
 ENOUGH_ROUNDS = 5
 ENOUGH_SECONDS = 100
 """Of idling: five long polls."""
+ENOUGH_SINGLES = 20
 
 
 def goals(results: Results) -> list[Goal]:
@@ -155,7 +156,9 @@ def _idle(found: Idle | None) -> Iterator[Goal]:
         digits=1,
         figure=_one(found.latency_ms.median) if found else None,
         note=f"{found.singles} messages, p95 {found.latency_p95_ms:.1f} ms" if found else "",
-        lacking=lacking,
+        lacking=f"{found.singles} of {ENOUGH_SINGLES} messages"
+        if found and found.singles < ENOUGH_SINGLES
+        else "",
     )
 
 

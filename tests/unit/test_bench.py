@@ -99,6 +99,11 @@ def test_the_median_decides_and_the_rounds_that_disagree_are_told(figure, reache
     assert goal.reached == reached
 
 
+def test_a_spread_that_begins_below_zero_is_not_read_as_a_minus():
+    assert Figure(6.2, -24.4, 73.0).shown(0) == "6 [-24 to 73]"
+    assert Figure(1.25, 1.2, 1.31).shown(2) == "1.25 [1.20-1.31]"
+
+
 def test_ratios_are_taken_inside_each_round():
     rounds = {
         number: {"floor1": attempt(cost, cost), "worker-sqlite-1": attempt(cost / 2, cost / 2)}
