@@ -1,15 +1,19 @@
 """How the benchmark comes from runs to goals; what it measures is measured by `make bench`."""
 
 from collections import Counter
+from contextlib import nullcontext
 
 import pytest
+from msgspec.structs import replace
 
+from bench import run
 from bench.attempts import Attempt, without_startup
 from bench.figures import Against, Comparison, Figure, lines, rivals
-from bench.findings import Growth, Memory, Point, Profile, Row
+from bench.findings import Growth, Idle, Memory, Point, Profile, Row
 from bench.goal import Goal, Results
 from bench.goals import bound_ms, goals
 from bench.parts import Part, forget, keep, kept
+from bench.places import Unfit
 from bench.report import markdown
 from bench.sections import goal_lines
 from bench.stub import Held
@@ -141,6 +145,25 @@ def test_fewer_than_five_rounds_say_nothing_of_a_goal_not_even_when_one_of_a_riv
     assert standing(found, "3")[0] == "yes"
 
 
+def test_an_idle_worker_that_was_watched_for_a_moment_says_nothing_of_a_goal():
+    one = Figure(4.0, 3.0, 5.0)
+    idle = Idle(
+        seconds=20,
+        cpu_share=0.001,
+        receives=1,
+        other_calls=1,
+        megabytes=90,
+        singles=10,
+        latency_ms=one,
+        latency_p95_ms=5,
+        look_ms=one,
+    )
+    assert standing(Results(idle=idle), "6", "idle worker") == ["not said: 20 of 100 s"]
+    assert standing(Results(idle=idle), "6", "median") == ["not said: 10 of 20 messages"]
+    whole = replace(idle, seconds=100, singles=20)
+    assert standing(Results(idle=whole), "6")[:3] == ["yes", "yes", "yes"]
+
+
 def test_growth_counts_only_with_ten_million_events():
     small, whole = growth(point(0, 0), point(10_000, 5)), growth(point(0, 0), point(10**7, 59))
     assert standing(Results(growth=small), "4", "10,000,000") == ["not run"]
@@ -154,6 +177,8 @@ def test_memory_counts_only_after_a_million_messages():
     assert standing(Results(memory=memory), "5") == ["not run", "not run"]
     memory = Memory(messages=1_000_000, first=100_000, most_mb=151, grown_mb=1)
     assert standing(Results(memory=memory), "5") == ["no", "yes"]
+    told = goals(Results(memory=replace(memory, slack=True)))
+    assert [one.note.split(";")[0] for one in told if one.number == "5"] == ["with Slack"] * 2
 
 
 def test_the_bound_under_load_is_what_all_pollers_hold_and_the_calls_of_one():
@@ -186,3 +211,22 @@ def test_what_a_part_leaves_is_read_again_until_it_is_forgotten(tmp_path, monkey
     assert "| decode | 3 | 7.5 | 100.0% |" in markdown(*NOTHING[:5], found)
     forget("profile")
     assert kept("profile", Profile) is None
+
+
+@pytest.mark.parametrize("missing", ["claimed", "find_node"])
+def test_where_nothing_can_be_measured_earlier_results_and_the_report_stay(
+    missing, tmp_path, monkeypatch
+):
+    def unfit(*_):
+        raise Unfit("not here")
+
+    monkeypatch.setenv("BENCH_PARTS", str(tmp_path))
+    keep("profile", Profile(title="sqlite", rows=[]))
+    monkeypatch.setattr(run, "claimed", lambda *_: nullcontext())
+    monkeypatch.setattr(run, "find_node", lambda: "node")
+    monkeypatch.setattr(run, missing, unfit)
+    monkeypatch.setattr(run, "write", lambda _: pytest.fail("a report was written"))
+    monkeypatch.setattr(run.subprocess, "Popen", lambda *_, **__: pytest.fail("a part was run"))
+    with pytest.raises(SystemExit, match="not here"):
+        run.main.callback(peers=False, only="profile,report", rounds=None, quick=False)
+    assert kept("profile", Profile)
