@@ -17,7 +17,7 @@ from aiobotocore.session import get_session  # type: ignore[import-not-found]
 from bench.yardstick import apply, open_database
 
 LOOPS = 8
-"""As many as help at 8 ms a call; the worker has 4 pollers and 3 settlers."""
+"""As many as help at 8 ms a call; the worker has 8 pollers, too."""
 
 
 async def main(queue_url: str, database: str, messages: int) -> None:

@@ -11,6 +11,11 @@ LABELS = 170
 """Room for names on the left."""
 FIGURES = 70
 """Room for figures on the right."""
+KEY = (
+    "Strong colour: ses-worker drain, 1 or 2 processes. Faint: a bare boto3 loop (floor1), others.",
+    "Bar and figure: the median of all rounds, as a multiple of floor1. Thin line: least to most.",
+)
+"""What whoever looks must know."""
 BAR, GAP, GROUP = 16, 8, 54
 
 STYLE = """
@@ -20,6 +25,7 @@ STYLE = """
     .cpu { fill: #0969da; }
     .rate { fill: #1a7f37; }
     .else { fill-opacity: .4; }
+    .small { font-size: 12px; }
     .spread { stroke: #1f2328; stroke-opacity: .55; }
     .floor { stroke: #59636e; stroke-dasharray: 3 3; }
     .curve { stroke: #0969da; stroke-width: 2; }
@@ -67,6 +73,9 @@ def svg(tables: Mapping[int, Sequence[Line]]) -> str:
         rate = [(line, line.rate_ratio) for line in measured if line.rate_ratio]
         _group(drawing, f"{title(delay)}: CPU for a message", "shorter is better", cpu, "cpu")
         _group(drawing, f"{title(delay)}: messages a second", "longer is better", rate, "rate")
+    for words in KEY:
+        drawing.text(8, drawing.y + 4, words, "note small")
+        drawing.y += 18
     height = drawing.y
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '

@@ -4,7 +4,6 @@ python -m bench.compare [--peers] [--rounds 5] [--variants floor1,worker-sqlite-
 """
 
 import random
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -41,6 +40,11 @@ MESSAGES = 10_000
 SLOW_MESSAGES = 4_000
 """With delay, for who waits for each reply before the next call: some 400 a second."""
 SLOW = ("floor1", "sqs-consumer")
+PEERS = ("aiobotocore", "sqs-consumer")
+NAMES = (
+    "floor1", "worker-sqlite-1", "worker-sqlite-1-boto3", "worker-sqlite-2",
+    "worker-postgresql-1", "worker-postgresql-2", *PEERS,
+)  # fmt: skip
 
 console = Console(stderr=True)
 Results = dict[int, dict[int, dict[str, Attempt]]]
@@ -66,16 +70,16 @@ def main(
     peers: bool,
 ) -> None:
     """Compare the worker with a floor and with its peers."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     delays = DELAYS if delay is None else (delay,)
     try:
+        names = _names(variants, peers=peers)
         with _contestants(peers=peers) as (stub, contestants, versions, absent):
-            chosen = _chosen(contestants, variants)
+            chosen = [contestant for contestant in contestants if contestant.name in names]
             results, troubles = _compete(stub, chosen, rounds, delays, messages)
     except Unfit as error:
         sys.exit(str(error))
-    names = [contestant.name for contestant in chosen]
-    tables = {one: lines(found, names) for one, found in results.items()}
+    order = [contestant.name for contestant in chosen]
+    tables = {one: lines(found, order) for one, found in results.items()}
     comparison = Comparison(
         rounds=rounds,
         versions=versions,
@@ -123,14 +127,16 @@ def _contestants(
         yield stub, contestants, describe(version, postgresql.version), absent
 
 
-def _chosen(contestants: Sequence[Contestant], variants: str | None) -> list[Contestant]:
+def _names(variants: str | None, *, peers: bool) -> set[str]:
+    """Read them before anything is prepared, which takes half a minute."""
     if variants is None:
-        return list(contestants)
-    names = [name.strip() for name in variants.split(",")]
-    known = [contestant.name for contestant in contestants]
-    if unknown := [name for name in names if name not in known]:
-        raise Unfit(f"no contestant is called {unknown[0]}: there are {', '.join(known)}")
-    return [contestant for contestant in contestants if contestant.name in names]
+        return {*NAMES}
+    names = {name.strip() for name in variants.split(",")}
+    if unknown := sorted(names - {*NAMES}):
+        raise Unfit(f"no contestant is called {unknown[0]!r}: there are {', '.join(NAMES)}")
+    if not peers and names & {*PEERS}:
+        raise Unfit("aiobotocore and sqs-consumer take part with --peers only")
+    return names
 
 
 def _compete(

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from bench.chart import STYLE, Drawing
 from bench.findings import Point
 
-WIDTH, HEIGHT = 760, 260
-LEFT, RIGHT, TOP, BOTTOM = 70, 60, 56, 54
+WIDTH, HEIGHT = 760, 284
+LEFT, RIGHT, TOP, BOTTOM = 70, 60, 56, 78
 LIMIT_US = 60
+KEY = (
+    "On record before the run. Dot and figure: the median of all rounds. Thin line: least to most."
+)
 
 
 def curve(points: Sequence[Point]) -> str:
@@ -25,8 +28,11 @@ def curve(points: Sequence[Point]) -> str:
     drawing.text(8, 24, "CPU of a message as the records grow", "heading")
     drawing.text(WIDTH - 8, 24, "microseconds; SQLite, one process", "note", "end")
     drawing.line(LEFT, y(0), WIDTH - RIGHT, y(0), "spread")
+    drawing.text(LEFT - 8, y(0) + 4.5, "0", "note", "end")
     drawing.line(LEFT, y(least + LIMIT_US), WIDTH - RIGHT, y(least + LIMIT_US), "floor")
-    drawing.text(LEFT + 4, y(least + LIMIT_US) - 5, f"limit: {LIMIT_US} more", "note")
+    drawing.text(
+        LEFT + 4, y(least + LIMIT_US) - 5, f"limit: {LIMIT_US} more than with 0 events", "note"
+    )
     for number, point in enumerate(points):
         if number:
             before = points[number - 1].cpu_us.median
@@ -35,8 +41,9 @@ def curve(points: Sequence[Point]) -> str:
         drawing.line(x(number), y(point.cpu_us.least), x(number), y(point.cpu_us.most), "spread")
         drawing.dot(x(number), y(point.cpu_us.median), "cpu")
         drawing.text(x(number) + 8, y(point.cpu_us.median) + 18, f"{point.cpu_us.median:.0f}")
-        drawing.text(x(number), HEIGHT - 30, f"{point.events:,} events", anchor="middle")
-        drawing.text(x(number), HEIGHT - 12, f"{point.users:,} users", "note", "middle")
+        drawing.text(x(number), HEIGHT - 54, f"{point.events:,} events", anchor="middle")
+        drawing.text(x(number), HEIGHT - 36, f"{point.users:,} users", "note", "middle")
+    drawing.text(8, HEIGHT - 8, KEY, "note small")
     title = "CPU of a message as the records grow, in microseconds"
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '

@@ -27,11 +27,12 @@ class Figure(Struct, frozen=True):
     most: float
 
     def shown(self, digits: int) -> str:
-        """`1.25 [1.20-1.31]`."""
+        """`1.25 [1.20-1.31]`; `0.5 [-0.2 to 0.8]`."""
         median, least, most = (
             f"{value:,.{digits}f}" for value in (self.median, self.least, self.most)
         )
-        return f"{median} [{least}-{most}]"
+        between = " to " if self.least < 0 else "-"
+        return f"{median} [{least}{between}{most}]"
 
 
 class Line(Struct, frozen=True, kw_only=True):

@@ -40,12 +40,16 @@ class Goal(Struct, frozen=True, kw_only=True):
     figure: Figure | None = None
     """None: not run."""
     note: str = ""
+    lacking: str = ""
+    """What a run too small to be judged by has too few of."""
 
     @property
     def reached(self) -> str:
         """By the median; and whether every round says the same."""
         if self.figure is None:
             return NOT_RUN
+        if self.lacking:
+            return f"not said: {self.lacking}"
         holds = _SYMBOLS[self.symbol]
         good = holds(self.figure.median, self.limit)
         each = {holds(one, self.limit) for one in (self.figure.least, self.figure.most)}

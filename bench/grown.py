@@ -67,8 +67,13 @@ class GrownBooks:
         self._run = OUT / "grown-run.db"
         self.remove()
         store = {"SES_WORKER_STORE__URL": f"sqlite:///{self._template}"}
-        run_together([[str(WORKER), "db", "upgrade"]], {**surroundings, **store}, OUT / "import")
-        _fill(self._template, users, self.events)
+        upgrade = [str(WORKER), "db", "upgrade"]
+        try:
+            run_together([upgrade], {**surroundings, **store}, OUT / "import")
+            _fill(self._template, users, self.events)
+        except BaseException:  # Ctrl-C: whoever asked for these books does not have them yet
+            self.remove()
+            raise
 
     @property
     def _path(self) -> Path:

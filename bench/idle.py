@@ -45,8 +45,8 @@ console = Console(stderr=True)
 @click.option("--singles", type=click.IntRange(min=3), default=60, show_default=True)
 def main(seconds: int, singles: int) -> None:
     """Measure an idle worker."""
-    node = find_node()
     try:
+        node = find_node()
         with claimed(), running_stub(node) as stub:
             books = SqliteBooks(environment(stub.endpoint))
             found = measure(stub, books, make_bodies(node, singles, "singles"), seconds)

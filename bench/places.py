@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,15 +28,16 @@ class Unfit(Exception):
 
 
 @contextmanager
-def claimed() -> Iterator[None]:
-    """Have `OUT` to ourselves for the block.
+def claimed(what: str = "lock") -> Iterator[None]:
+    """Have `OUT` to ourselves for the block, which SIGTERM ends as an exception does.
 
     Raises:
         Unfit: another benchmark of this checkout is running.
 
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else whatever we started would stay
     OUT.mkdir(exist_ok=True)
-    with (OUT / "lock").open("w") as lock:
+    with (OUT / what).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

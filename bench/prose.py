@@ -5,14 +5,17 @@ HEAD = """\
 
 Written by `make bench`; every figure is a median [least-most]. The ratios are taken inside each
 round and only then brought to their median, since the speed of a shared machine drifts by half
-between minutes: read them first.
+between minutes: read them first. Differences of less than some 15 % are within that noise,
+whatever their median; what disagrees with it is in the spread.
 """
 
 HOW = """\
 ## How it is measured
 
 - An SQS stub in memory (`stubsqs.mjs`) serves all contestants over plain HTTP on loopback. What
-  TLS, AWS's own latency and its throttling cost is in none of these figures.
+  TLS, AWS's own latency and its throttling cost is in none of these figures. TLS would add about
+  the same to every contestant that asks for ten at a time, so ratios would come nearer to 1 (not
+  measured).
 - Messages are SNS envelopes of about 3 KB, each about another one of 100,000 users; of twenty one
   is a complaint and one a soft bounce. Their ids begin with their time, as SES's do.
 - Contestants take turns in an order that is shuffled in each round. After each run the queue must
@@ -47,18 +50,26 @@ HOW = """\
   each), at the rate of that run, and the calls one poller makes for its 200, at the added latency.
 - **Start**: files are in the system's cache, the schema and 100,000 users in the books; the first
   of each kind does not count.
-- **Soak** is a run of its own, against the twin of the tests; its date is above.
+- **Profile**: one drain inside the benchmark's own process, by the clock of each thread; what
+  measuring costs is taken out. It is of one run: its shares say more than its sum, which drifts as
+  all figures do. *Main thread* is what the parts leave of the whole.
+- **Soak** is a run of `ses-worker run` of its own, against the twin of the tests; its date is
+  above. Without `--slack` the log is at `warning`, nobody is told, and the bounces are of addresses
+  that are no user's: that shows what the way of a message keeps, not what notices take.
 
 ## How to repeat it
 
-    make bench                                     # all parts but the peers and the soak
-    make bench ARGS="--peers"                      # with aiobotocore and sqs-consumer
-    make bench ARGS="--quick"                      # proves that it works; figures mean nothing
-    make bench ARGS="--only compare,report"        # compare, growth, idle, start, profile, report
-    python -m bench.soak                           # a million messages, for goal 5
-    python -m bench.compare --rounds 1 --variants floor1,worker-sqlite-1 --delay 0
+    make bench                               # all parts but the peers and the soak
+    make bench ARGS="--peers"                # with aiobotocore and sqs-consumer
+    make bench ARGS="--quick"                # proves that it works; figures mean nothing
+    make bench ARGS="--only compare,report"  # compare, growth, idle, start, profile, report
+    .venv/bin/python -m bench.soak           # a million messages, for goal 5
+    .venv/bin/python -m bench.soak --slack   # with users, notices and a whole log
+    .venv/bin/python -m bench.compare --rounds 1 --variants floor1,worker-sqlite-1 --delay 0
 
 It needs Linux, Node 20 or newer on PATH, 10 GB of disk for a while, and nothing that listens
-anywhere but on loopback. Parts leave their results in `bench/out/parts/`; `python -m bench.report`
-puts this file together from what is there. `python -m bench.micro` tells what parts cost alone.
+anywhere but on loopback. Parts leave their results in `bench/out/parts/`, each over what it left
+before; `.venv/bin/python -m bench.report` puts this file together from what is there, and says
+nothing of a goal for which there were fewer than five rounds. `.venv/bin/python -m bench.micro`
+tells what parts cost alone.
 """

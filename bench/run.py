@@ -2,18 +2,20 @@
 
 Each part is a command of its own (`python -m bench.compare` and so on) and leaves its result in
 bench/out. One that fails is told and left out: what an earlier run has left is not taken for it.
+Where none can run, for Node is missing or another benchmark is running, all is left as it is.
 """
 
 import os
-import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 from rich.console import Console
 
 from bench import parts
-from bench.places import BENCH, OUT, ROOT
+from bench.places import BENCH, OUT, ROOT, Unfit, claimed, find_node
 from bench.report import write
 
 PARTS: dict[str, list[str]] = {
@@ -31,6 +33,8 @@ QUICK = {
     "start": ["--rounds", "2"],
     "profile": ["--messages", "2000"],
 }
+LEAVING_SECONDS = 30
+"""In which a part puts away what it has made, gigabytes among it."""
 console = Console(stderr=True)
 
 
@@ -41,27 +45,47 @@ console = Console(stderr=True)
 @click.option("--quick", is_flag=True, help="Prove that it works; the results are kept apart.")
 def main(*, peers: bool, only: str | None, rounds: int | None, quick: bool) -> None:
     """Measure everything and write bench/RESULTS.md."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     known = [*PARTS, "report"]
     chosen = [name.strip() for name in only.split(",")] if only else known
     if unknown := [name for name in chosen if name not in known]:
         sys.exit(f"no part is called {unknown[0]}: there are {', '.join(known)}")
     if quick:
         os.environ[parts.FOLDER] = "quick"
-    usual = QUICK if quick else PARTS
+    usual = {name: [*arguments] for name, arguments in (QUICK if quick else PARTS).items()}
+    usual["compare"] += ["--peers"] if peers else []
+    for name in ("compare", "growth"):
+        usual[name] += ["--rounds", str(rounds)] if rounds else []
     failed = []
-    for name in (name for name in PARTS if name in chosen):
-        arguments = [*usual[name]]
-        arguments += ["--peers"] if peers and name == "compare" else []
-        arguments += ["--rounds", str(rounds)] if rounds and name in {"compare", "growth"} else []
-        console.rule(f"{name} {' '.join(arguments)}")
-        parts.forget(name)
-        command = [sys.executable, "-m", f"bench.{name}", *arguments]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode:
-            failed.append(name)
-    if "report" in chosen:
-        write(OUT if quick else BENCH)
+    try:
+        with claimed("run.lock"):
+            measured = [name for name in PARTS if name in chosen]
+            if measured:
+                find_node()
+                with claimed():  # a part that somebody runs alone has only this one
+                    pass
+            failed = [name for name in measured if not _measure(name, usual[name])]
+            if "report" in chosen:
+                write(OUT if quick else BENCH)
+    except Unfit as error:
+        sys.exit(str(error))
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
+
+
+def _measure(name: str, arguments: Sequence[str]) -> bool:
+    """Run a part; tell whether it ended well."""
+    console.rule(f"{name} {' '.join(arguments)}")
+    parts.forget(name)
+    process = subprocess.Popen([sys.executable, "-m", f"bench.{name}", *arguments], cwd=ROOT)
+    try:
+        return process.wait() == 0
+    except KeyboardInterrupt:  # which the terminal has told the part, too
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(LEAVING_SECONDS)
+        raise
+    finally:
+        # Not subprocess.run, which kills: what the part has started would stay, and its books.
+        process.terminate()
+        process.wait()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.figures import Comparison, Figure, Line
+from bench.figures import Comparison, Figure, Line, middle
 from bench.findings import Growth, Idle, Profile, Start
 from bench.goal import Goal
 
@@ -46,7 +46,7 @@ def growth_lines(found: Growth) -> Iterator[str]:
         "events",
         "file MB",
         "CPU us",
-        "above the least",
+        "above the smallest books",
         "of it in the system",
         "wall us",
         "passed B",
@@ -66,11 +66,21 @@ def growth_lines(found: Growth) -> Iterator[str]:
         f"of 100,000 users: {found.again_us.shown(0)} us of CPU each, where the first pass took "
         f"{found.first_us.shown(0)} us: {found.again_ratio.shown(2)} of it."
     )
-    for told in found.told:
+    if found.told:
+        delivered, posts, seconds, cpu = (
+            _shown(middle(values), digits)
+            for values, digits in (
+                ([one.delivered for one in found.told], 0),
+                ([one.posts for one in found.told], 0),
+                ([one.wall_seconds for one in found.told], 0),
+                ([one.cpu_seconds for one in found.told], 2),
+            )
+        )
         yield (
-            f"\nSlack, after such a drain: of {told.owed:,} notices {told.delivered:,} were "
-            f"told in {told.posts} posts within {told.wall_seconds:.0f} s, for "
-            f"{told.cpu_seconds:.2f} s of CPU, what it imports for that included."
+            f"\nSlack, after {len(found.told)} such drains: of {found.told[0].owed:,} notices "
+            f"{delivered} were told before `drain` left, in posts: {posts}, within {seconds} s, "
+            f"for {cpu} s of CPU, what it imports for that included. What is left stays owed, and "
+            "the next run tells it."
         )
 
 

@@ -1,10 +1,12 @@
 """Is a daemon that has worked for long as small as one that has just begun?
 
-    python -m bench.soak [--polls 200] [--messages 1000000] [--backlog 100000]
+    python -m bench.soak [--polls 200] [--messages 1000000] [--backlog 100000] [--slack]
 
 `ses-worker run` against the twin of the tests, whose clock is moved on so that each long poll of
 20 s ends at once: 180 of them are an hour. Then messages, in backlogs that are there at once. A
 table tells the memory, threads and open files of the worker, and a line whether they were flat.
+With --slack the messages are about 100,000 users, their notices go to a Slack on loopback, and the
+log is at its default: without, what the way of a message keeps is seen alone.
 `python -m bench.report` takes the memory into RESULTS.md.
 """
 
@@ -18,9 +20,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.books import email, fill
 from bench.findings import Memory
+from bench.goals import FLAT_MB
 from bench.parts import keep
-from bench.places import ROOT
+from bench.places import OUT, ROOT, USERS
+from worker.demo.standins.slack import StandinSlack
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -33,8 +38,6 @@ SAMPLES = 10
 """Of each part."""
 WARM = 0.3
 """What comes before this share of a part is warming up."""
-GROWTH_MB = 4.0
-"""What the allocator may still take after that."""
 
 
 class Sample(NamedTuple):
@@ -51,24 +54,31 @@ class Sample(NamedTuple):
 class Subject:
     """The worker, and where it finds its queue."""
 
-    def __init__(self, twin: Twin, folder: str) -> None:
+    def __init__(self, twin: Twin, folder: str, slack_url: str | None = None) -> None:
         self.twin = twin
+        self._known = slack_url is not None
         self.queue = twin.create_queue("soak", dead_letter="soak-dlq")
         self._began = time.monotonic()
         self._log = Path(folder, "log").open("w")  # noqa: SIM115 it is the worker's until the end
-        self.process = subprocess.Popen(
-            [COMMAND, "run"],
-            env=os.environ
-            | twin.environment
-            | {
-                "SES_WORKER_QUEUE__URL": self.queue,
-                "SES_WORKER_STORE__URL": f"sqlite:///{folder}/worker.db",
-                "SES_WORKER_QUEUE__WAIT_SECONDS": str(POLL_SECONDS),
-                "SES_WORKER_LOG__LEVEL": "warning",
-                "SES_WORKER_LOG__FORMAT": "json",
-            },
-            stderr=self._log,
-        )
+        store_url = f"sqlite:///{folder}/worker.db"
+        surroundings = os.environ | twin.environment
+        surroundings |= {
+            "SES_WORKER_QUEUE__URL": self.queue,
+            "SES_WORKER_STORE__URL": store_url,
+            "SES_WORKER_QUEUE__WAIT_SECONDS": str(POLL_SECONDS),
+            "SES_WORKER_LOG__FORMAT": "json",
+        }
+        if slack_url:
+            OUT.mkdir(exist_ok=True)
+            fill(store_url, surroundings)
+            surroundings["SES_WORKER_SLACK__WEBHOOK_URL"] = slack_url
+        else:
+            surroundings["SES_WORKER_LOG__LEVEL"] = "warning"
+        self.process = subprocess.Popen([COMMAND, "run"], env=surroundings, stderr=self._log)
+
+    def address(self, number: int) -> str:
+        """Whom a message is about."""
+        return email(number % USERS) if self._known else f"person{number}@example.com"
 
     def sample(self, done: int, in_flight: int = 0) -> Sample:
         """Look at it."""
@@ -112,7 +122,7 @@ def messages(subject: Subject, count: int, backlog: int) -> Iterator[Sample]:
     twin, done = subject.twin, 0
     while done < count:
         for number in range(done, done + backlog):
-            twin.send(subject.queue, mail.bounce(f"person{number}@example.com"))
+            twin.send(subject.queue, mail.bounce(subject.address(number)))
         done += backlog
         assert twin.wait_for(lambda: twin.long_polls > 0 and _is_empty(subject), seconds=1_800)
         yield subject.sample(done, twin.journal.most_in_flight())
@@ -136,7 +146,7 @@ def tell(what: str, samples: Iterator[Sample]) -> tuple[bool, list[Sample]]:
         )
     first, *rest = seen[int(len(seen) * WARM) :]
     flat = all(
-        one.megabytes <= first.megabytes + GROWTH_MB
+        one.megabytes <= first.megabytes + FLAT_MB
         and one.threads <= first.threads
         and one.files <= first.files
         for one in rest
@@ -146,11 +156,12 @@ def tell(what: str, samples: Iterator[Sample]) -> tuple[bool, list[Sample]]:
     return flat, seen
 
 
-def remembered(seen: list[Sample]) -> Memory:
+def remembered(seen: list[Sample], *, slack: bool = False) -> Memory:
     """Say it as the goal is said: the most there was, and what came after the first sample."""
     first = seen[0]
     return Memory(
         messages=seen[-1].done,
+        slack=slack,
         first=first.done,
         most_mb=max(one.megabytes for one in seen),
         grown_mb=max(one.megabytes for one in seen[1:] or seen) - first.megabytes,
@@ -163,17 +174,20 @@ def main() -> int:
     parser.add_argument("--polls", type=int, default=200, help="empty long polls (200)")
     parser.add_argument("--messages", type=int, default=1_000_000, help="messages (1000000)")
     parser.add_argument("--backlog", type=int, default=100_000, help="there at once (100000)")
+    parser.add_argument("--slack", action="store_true", help="with users, Slack and a whole log")
     asked = parser.parse_args()
+    if asked.polls < 0 or asked.messages < 0 or asked.backlog < 1:
+        parser.error("--polls and --messages are at least 0, --backlog at least 1")
     flat = True
-    with tempfile.TemporaryDirectory() as folder, Twin() as twin:
-        subject = Subject(twin, folder)
+    with tempfile.TemporaryDirectory() as folder, Twin() as twin, StandinSlack() as slack:
+        subject = Subject(twin, folder, slack.webhook_url if asked.slack else None)
         if asked.polls:
             flat, _ = tell("empty polls", polls(subject, asked.polls))
         if asked.messages:
             backlog = min(asked.backlog, asked.messages)
             well, seen = tell("messages", messages(subject, asked.messages, backlog))
             flat = flat and well
-            keep("memory", remembered(seen))
+            keep("memory", remembered(seen, slack=asked.slack))
         subject.stop()
     return 0 if flat else 1
 

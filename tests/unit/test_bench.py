@@ -1,15 +1,19 @@
 """How the benchmark comes from runs to goals; what it measures is measured by `make bench`."""
 
 from collections import Counter
+from contextlib import nullcontext
 
 import pytest
+from msgspec.structs import replace
 
+from bench import run
 from bench.attempts import Attempt, without_startup
 from bench.figures import Against, Comparison, Figure, lines, rivals
-from bench.findings import Growth, Memory, Point, Profile, Row
+from bench.findings import Growth, Idle, Memory, Point, Profile, Row
 from bench.goal import Goal, Results
 from bench.goals import bound_ms, goals
 from bench.parts import Part, forget, keep, kept
+from bench.places import Unfit
 from bench.report import markdown
 from bench.sections import goal_lines
 from bench.stub import Held
@@ -64,7 +68,7 @@ def point(events, more):
 def growth(*points):
     one = Figure(0.5, 0.4, 0.6)
     return Growth(
-        rounds=1,
+        rounds=5,
         messages=10,
         points=list(points),
         first_us=one,
@@ -99,11 +103,15 @@ def test_the_median_decides_and_the_rounds_that_disagree_are_told(figure, reache
     assert goal.reached == reached
 
 
+def test_a_spread_that_begins_below_zero_is_not_read_as_a_minus():
+    assert Figure(6.2, -24.4, 73.0).shown(0) == "6 [-24 to 73]"
+    assert Figure(1.25, 1.2, 1.31).shown(2) == "1.25 [1.20-1.31]"
+
+
 def test_ratios_are_taken_inside_each_round():
     rounds = {
-        0: {"floor1": attempt(1.0, 1.0), "worker-sqlite-1": attempt(0.5, 0.5)},
-        1: {"floor1": attempt(3.0, 3.0), "worker-sqlite-1": attempt(1.5, 1.5)},
-        2: {"floor1": attempt(2.0, 2.0), "worker-sqlite-1": attempt(1.0, 1.0)},
+        number: {"floor1": attempt(cost, cost), "worker-sqlite-1": attempt(cost / 2, cost / 2)}
+        for number, cost in enumerate((1.0, 3.0, 2.0, 5.0, 4.0))
     }
     found = Results(comparison=comparison(rounds, 0))
     assert standing(found, "1") == ["yes"]
@@ -112,14 +120,12 @@ def test_ratios_are_taken_inside_each_round():
 
 
 def test_who_is_set_against_whom_counts_messages_a_second_at_8_ms():
-    rounds = {
-        0: {
-            "worker-sqlite-1": attempt(0.5, 1.0),
-            "worker-sqlite-2": attempt(0.5, 0.5),
-            "aiobotocore": attempt(0.5, 0.9),
-        }
+    one = {
+        "worker-sqlite-1": attempt(0.5, 1.0),
+        "worker-sqlite-2": attempt(0.5, 0.5),
+        "aiobotocore": attempt(0.5, 0.9),
     }
-    found = comparison(rounds, 8)
+    found = comparison(dict.fromkeys(range(5), one), 8)
     assert found.against == [
         Against(delay=8, name="worker-sqlite-1", other="aiobotocore", rate=Figure(0.9, 0.9, 0.9)),
         Against(delay=8, name="worker-sqlite-2", other="worker-sqlite-1", rate=Figure(2, 2, 2)),
@@ -127,6 +133,35 @@ def test_who_is_set_against_whom_counts_messages_a_second_at_8_ms():
     results = Results(comparison=found)
     assert standing(results, "2") == ["not run", "no", "not run"]
     assert standing(results, "3") == ["yes", "not run", "not run"]
+
+
+def test_fewer_than_five_rounds_say_nothing_of_a_goal_not_even_when_one_of_a_rival_failed():
+    one = {"worker-sqlite-1": attempt(0.5, 0.5), "worker-sqlite-2": attempt(0.5, 0.1)}
+    rounds = {number: one | {"floor1": attempt(9.0, 9.0)} for number in range(5)}
+    assert standing(Results(comparison=comparison(rounds, 8)), "2")[0] == "yes"
+    del rounds[4]["floor1"]
+    found = Results(comparison=comparison(rounds, 8))
+    assert standing(found, "2")[0] == "not said: 4 of 5 rounds"
+    assert standing(found, "3")[0] == "yes"
+
+
+def test_an_idle_worker_that_was_watched_for_a_moment_says_nothing_of_a_goal():
+    one = Figure(4.0, 3.0, 5.0)
+    idle = Idle(
+        seconds=20,
+        cpu_share=0.001,
+        receives=1,
+        other_calls=1,
+        megabytes=90,
+        singles=10,
+        latency_ms=one,
+        latency_p95_ms=5,
+        look_ms=one,
+    )
+    assert standing(Results(idle=idle), "6", "idle worker") == ["not said: 20 of 100 s"]
+    assert standing(Results(idle=idle), "6", "median") == ["not said: 10 of 20 messages"]
+    whole = replace(idle, seconds=100, singles=20)
+    assert standing(Results(idle=whole), "6")[:3] == ["yes", "yes", "yes"]
 
 
 def test_growth_counts_only_with_ten_million_events():
@@ -142,6 +177,8 @@ def test_memory_counts_only_after_a_million_messages():
     assert standing(Results(memory=memory), "5") == ["not run", "not run"]
     memory = Memory(messages=1_000_000, first=100_000, most_mb=151, grown_mb=1)
     assert standing(Results(memory=memory), "5") == ["no", "yes"]
+    told = goals(Results(memory=replace(memory, slack=True)))
+    assert [one.note.split(";")[0] for one in told if one.number == "5"] == ["with Slack"] * 2
 
 
 def test_the_bound_under_load_is_what_all_pollers_hold_and_the_calls_of_one():
@@ -174,3 +211,22 @@ def test_what_a_part_leaves_is_read_again_until_it_is_forgotten(tmp_path, monkey
     assert "| decode | 3 | 7.5 | 100.0% |" in markdown(*NOTHING[:5], found)
     forget("profile")
     assert kept("profile", Profile) is None
+
+
+@pytest.mark.parametrize("missing", ["claimed", "find_node"])
+def test_where_nothing_can_be_measured_earlier_results_and_the_report_stay(
+    missing, tmp_path, monkeypatch
+):
+    def unfit(*_):
+        raise Unfit("not here")
+
+    monkeypatch.setenv("BENCH_PARTS", str(tmp_path))
+    keep("profile", Profile(title="sqlite", rows=[]))
+    monkeypatch.setattr(run, "claimed", lambda *_: nullcontext())
+    monkeypatch.setattr(run, "find_node", lambda: "node")
+    monkeypatch.setattr(run, missing, unfit)
+    monkeypatch.setattr(run, "write", lambda _: pytest.fail("a report was written"))
+    monkeypatch.setattr(run.subprocess, "Popen", lambda *_, **__: pytest.fail("a part was run"))
+    with pytest.raises(SystemExit, match="not here"):
+        run.main.callback(peers=False, only="profile,report", rounds=None, quick=False)
+    assert kept("profile", Profile)
