@@ -103,8 +103,8 @@ class Memory(Struct, frozen=True, kw_only=True):
     """What a long run has shown of the worker's memory."""
 
     messages: int
-    slack: bool = False
-    """Its messages were about users, and Slack was told."""
+    told: bool = False
+    """By `run`, and Slack was told meanwhile; else by `drain`, which owes it the notices."""
     first: int
     """Messages after which growth counts."""
     most_mb: float

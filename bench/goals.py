@@ -103,7 +103,7 @@ def _memory(found: Memory | None) -> Iterator[Goal]:
     enough = found if found and found.messages >= SOAKED else None
     most = _one(enough.most_mb) if enough else None
     grown = _one(enough.grown_mb) if enough else None
-    how = f"{'with' if enough.slack else 'without'} Slack" if enough else ""
+    how = ("run, Slack told" if enough.told else "drain, Slack set") if enough else ""
     yield Goal(
         number="5",
         what="resident over 1,000,000 messages",

@@ -1,12 +1,11 @@
-"""Is a daemon that has worked for long as small as one that has just begun?
+"""Is a worker that has worked for long as small as one that has just begun?
 
-    python -m bench.soak [--polls 200] [--messages 1000000] [--backlog 100000] [--slack]
+    python -m bench.soak [--polls 200] [--messages 1000000] [--told]
 
-`ses-worker run` against the twin of the tests, whose clock is moved on so that each long poll of
-20 s ends at once: 180 of them are an hour. Then messages, in backlogs that are there at once. A
-table tells the memory, threads and open files of the worker, and a line whether they were flat.
-With --slack the messages are about 100,000 users, their notices go to a Slack on loopback, and the
-log is at its default: without, what the way of a message keeps is seen alone.
+First `ses-worker run` against the twin of the tests, whose clock is moved on so that each long poll
+of 20 s ends at once: 180 of them are an hour. Then a `drain` of messages about 100,000 users, with
+Slack set and the whole log, as the goals have it; with --told by `run`, which tells Slack
+meanwhile. A table tells the memory, threads and open files, and a line whether they were flat.
 `python -m bench.report` takes the memory into RESULTS.md.
 """
 
@@ -17,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ from twin import Twin
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 POLL_SECONDS = 20
+BACKLOG = 20_000
 SAMPLES = 10
 """Of each part."""
 WARM = 0.3
@@ -54,31 +55,33 @@ class Sample(NamedTuple):
 class Subject:
     """The worker, and where it finds its queue."""
 
-    def __init__(self, twin: Twin, folder: str, slack_url: str | None = None) -> None:
+    def __init__(self, twin: Twin, folder: Path, slack_url: str, *command: str) -> None:
         self.twin = twin
-        self._known = slack_url is not None
-        self.queue = twin.create_queue("soak", dead_letter="soak-dlq")
+        self.queue = twin.create_queue(folder.name, dead_letter=f"{folder.name}-dlq")
         self._began = time.monotonic()
-        self._log = Path(folder, "log").open("w")  # noqa: SIM115 it is the worker's until the end
+        folder.mkdir()
+        self._log = (folder / "log").open("w")  # its own until the end
         store_url = f"sqlite:///{folder}/worker.db"
         surroundings = os.environ | twin.environment
         surroundings |= {
             "SES_WORKER_QUEUE__URL": self.queue,
             "SES_WORKER_STORE__URL": store_url,
-            "SES_WORKER_QUEUE__WAIT_SECONDS": str(POLL_SECONDS),
             "SES_WORKER_LOG__FORMAT": "json",
+            "SES_WORKER_SLACK__WEBHOOK_URL": slack_url,
+            "SES_WORKER_HTTP__LISTEN": "127.0.0.1:0",
         }
-        if slack_url:
-            OUT.mkdir(exist_ok=True)
-            fill(store_url, surroundings)
-            surroundings["SES_WORKER_SLACK__WEBHOOK_URL"] = slack_url
-        else:
-            surroundings["SES_WORKER_LOG__LEVEL"] = "warning"
-        self.process = subprocess.Popen([COMMAND, "run"], env=surroundings, stderr=self._log)
+        OUT.mkdir(exist_ok=True)
+        fill(store_url, surroundings)
+        self.process = subprocess.Popen([COMMAND, *command], env=surroundings, stderr=self._log)
 
-    def address(self, number: int) -> str:
-        """Whom a message is about."""
-        return email(number % USERS) if self._known else f"person{number}@example.com"
+    def send(self, number: int) -> None:
+        """Send a bounce, of another user than the one before."""
+        self.twin.send(self.queue, mail.bounce(email(number % USERS)))
+
+    @property
+    def unfinished(self) -> int:
+        """Messages that are on the queue."""
+        return sum(self.twin.counts(self.queue))
 
     def sample(self, done: int, in_flight: int = 0) -> Sample:
         """Look at it."""
@@ -95,10 +98,9 @@ class Subject:
         )
 
     def stop(self) -> None:
-        """Ask it to end."""
-        self.process.terminate()
-        self.twin.clock.advance(POLL_SECONDS)
-        self.process.wait(60)
+        """End it: what it is asked to end may tell Slack first, for minutes."""
+        self.process.kill()
+        self.process.wait()
         self._log.close()
 
 
@@ -117,20 +119,19 @@ def polls(subject: Subject, count: int) -> Iterator[Sample]:
             yield subject.sample(asked)
 
 
-def messages(subject: Subject, count: int, backlog: int) -> Iterator[Sample]:
-    """Send so many at once, again and again; each is a bounce of somebody else's."""
-    twin, done = subject.twin, 0
-    while done < count:
-        for number in range(done, done + backlog):
-            twin.send(subject.queue, mail.bounce(subject.address(number)))
-        done += backlog
-        assert twin.wait_for(lambda: twin.long_polls > 0 and _is_empty(subject), seconds=1_800)
+def messages(subject: Subject, count: int) -> Iterator[Sample]:
+    """Keep a backlog until so many were sent; a `drain` of as many tells Slack after the last."""
+    twin, sent = subject.twin, 0
+    ends = [count * number // SAMPLES for number in range(1, SAMPLES)] + [count - count // 200]
+    for end in ends:
+        while (done := sent - subject.unfinished) < end:
+            more = min(BACKLOG - (sent - done), count - sent)
+            for number in range(sent, sent + more):
+                subject.send(number)
+            sent += more
+            time.sleep(0.05)
         yield subject.sample(done, twin.journal.most_in_flight())
         twin.journal.clear()
-
-
-def _is_empty(subject: Subject) -> bool:
-    return not any(subject.twin.counts(subject.queue))
 
 
 def tell(what: str, samples: Iterator[Sample]) -> tuple[bool, list[Sample]]:
@@ -156,16 +157,27 @@ def tell(what: str, samples: Iterator[Sample]) -> tuple[bool, list[Sample]]:
     return flat, seen
 
 
-def remembered(seen: list[Sample], *, slack: bool = False) -> Memory:
+def remembered(seen: list[Sample], *, count: int, told: bool) -> Memory:
     """Say it as the goal is said: the most there was, and what came after the first sample."""
     first = seen[0]
     return Memory(
-        messages=seen[-1].done,
-        slack=slack,
+        messages=count,
+        told=told,
         first=first.done,
         most_mb=max(one.megabytes for one in seen),
         grown_mb=max(one.megabytes for one in seen[1:] or seen) - first.megabytes,
     )
+
+
+@contextmanager
+def subject(twin: Twin, folder: Path, *command: str) -> Iterator[Subject]:
+    """Have a worker for the block."""
+    with StandinSlack() as slack:
+        worker = Subject(twin, folder, slack.webhook_url, *command)
+        try:
+            yield worker
+        finally:
+            worker.stop()
 
 
 def main() -> int:
@@ -173,22 +185,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--polls", type=int, default=200, help="empty long polls (200)")
     parser.add_argument("--messages", type=int, default=1_000_000, help="messages (1000000)")
-    parser.add_argument("--backlog", type=int, default=100_000, help="there at once (100000)")
-    parser.add_argument("--slack", action="store_true", help="with users, Slack and a whole log")
+    parser.add_argument("--told", action="store_true", help="by `run`, which tells Slack meanwhile")
     asked = parser.parse_args()
-    if asked.polls < 0 or asked.messages < 0 or asked.backlog < 1:
-        parser.error("--polls and --messages are at least 0, --backlog at least 1")
+    if asked.polls < 0 or asked.messages < 0:
+        parser.error("--polls and --messages are at least 0")
     flat = True
-    with tempfile.TemporaryDirectory() as folder, Twin() as twin, StandinSlack() as slack:
-        subject = Subject(twin, folder, slack.webhook_url if asked.slack else None)
+    with tempfile.TemporaryDirectory() as folder, Twin() as twin:
         if asked.polls:
-            flat, _ = tell("empty polls", polls(subject, asked.polls))
+            with subject(twin, Path(folder, "polls"), "run") as worker:
+                flat, _ = tell("empty polls", polls(worker, asked.polls))
         if asked.messages:
-            backlog = min(asked.backlog, asked.messages)
-            well, seen = tell("messages", messages(subject, asked.messages, backlog))
+            command = ["run"] if asked.told else ["drain", "--max-messages", str(asked.messages)]
+            with subject(twin, Path(folder, "messages"), *command) as worker:
+                well, seen = tell("messages", messages(worker, asked.messages))
             flat = flat and well
-            keep("memory", remembered(seen, slack=asked.slack))
-        subject.stop()
+            keep("memory", remembered(seen, count=asked.messages, told=asked.told))
     return 0 if flat else 1
 
 

@@ -177,8 +177,8 @@ def test_memory_counts_only_after_a_million_messages():
     assert standing(Results(memory=memory), "5") == ["not run", "not run"]
     memory = Memory(messages=1_000_000, first=100_000, most_mb=151, grown_mb=1)
     assert standing(Results(memory=memory), "5") == ["no", "yes"]
-    told = goals(Results(memory=replace(memory, slack=True)))
-    assert [one.note.split(";")[0] for one in told if one.number == "5"] == ["with Slack"] * 2
+    told = goals(Results(memory=replace(memory, told=True)))
+    assert [one.note.split(";")[0] for one in told if one.number == "5"] == ["run, Slack told"] * 2
 
 
 def test_the_bound_under_load_is_what_all_pollers_hold_and_the_calls_of_one():

@@ -15,6 +15,7 @@ from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.rights import Hindrance, hindrance
 from worker.store.sample import RollBack, probing, write_sample
 from worker.store.sqlite.connection import (
+    SMALL_CACHE_KIB,
     connect,
     is_there,
     leave_for_readers,
@@ -135,7 +136,7 @@ class SqliteStore:
     def _writer(self) -> "Engine":
         from worker.store import engine
 
-        making = partial(connect, self.path, create=True)
+        making = partial(connect, self.path, create=True, cache_kib=SMALL_CACHE_KIB)
         return engine.make("sqlite", making, begin="BEGIN IMMEDIATE")
 
     def revision(self) -> str | None:

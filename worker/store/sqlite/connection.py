@@ -14,6 +14,8 @@ BUSY_SECONDS = 10.0
 """How long SQLite itself waits for a program that writes without our lock."""
 CACHE_KIB = 16 * 1024
 """Of pages, for each connection; SQLite's own 2 MB lose the indexes to one commit of notices."""
+SMALL_CACHE_KIB = 2 * 1024
+"""For who asks seldom; what a digest of 5,000 has read or written would fill the other."""
 CHECKPOINT_PAGES = 4_000
 """Of the WAL, 16 MB, before they are brought into the file; what was written twice goes once."""
 _CANNOT_MAKE_FILES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
@@ -22,7 +24,9 @@ _UNSYNCED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 succeed without it (https://www.usenix.org/conference/atc20/presentation/rebello)."""
 
 
-def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path, *, create: bool = False, cache_kib: int | None = None
+) -> sqlite3.Connection:
     """Open the file as everybody here does: WAL, every commit synced, transactions by hand.
 
     `synchronous = FULL` is what lets a message be deleted after its commit: with NORMAL a power
@@ -40,7 +44,7 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
         _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute(f"PRAGMA cache_size = -{cache_kib or CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     except sqlite3.Error:
         connection.close()
