@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from worker import clock
 from worker import consumer as consuming
@@ -154,3 +155,31 @@ def test_the_first_message_does_not_wait_long_for_the_last():
 def test_large_messages_are_not_gathered():
     queue = Backlog([message(number, "x" * 1_048_576) for number in range(20)])
     assert batches(queue, 20) == [10, 10]
+
+
+class Hanging(Backlog):
+    """A queue whose second receive hangs until a lease was extended."""
+
+    visibility_seconds = 1
+
+    def __init__(self, messages):
+        super().__init__(messages)
+        self.receives = 0
+        self.extended = threading.Event()
+
+    def receive(self, most, wait_seconds):
+        self.receives += 1
+        if self.receives == 2:
+            self.extended.wait(10)
+        return super().receive(most, wait_seconds)
+
+    def extend(self, messages):
+        self.extended.set()
+        return []
+
+
+def test_what_is_in_hand_stays_ours_though_gathering_more_hangs():
+    ends = clock.now() + Hanging.visibility_seconds
+    queue = Hanging([replace(message(number), lease_until=ends) for number in range(10)])
+    batches(queue, 10)
+    assert queue.extended.is_set()

@@ -109,6 +109,7 @@ class Poller:
         What is in hand must not wait. So this does not long-poll, does not try again, and finding
         nothing says nothing about the queue.
         """
+        self._leases.hold(self.number, messages)  # as they become more
         more, until = messages, time.monotonic() + GATHERING_SECONDS
         room = GATHERED_BYTES - _bytes(messages)
         while (
