@@ -79,8 +79,12 @@ def message(number, body=""):
     )
 
 
-def consumer_of(queue, process=lambda _: []):
-    nothing = {"books": None, "tell": print, "probe": lambda: None, "health": Health()}
+def ignored(message):
+    return Handled(message, Delete(Outcome.IGNORED))
+
+
+def consumer_of(queue, process=lambda _: [], tell=print):
+    nothing = {"books": None, "tell": tell, "probe": lambda: None, "health": Health()}
     return Consumer(Plan(wait_seconds=1, pollers=4), queue=queue, process=process, **nothing)
 
 
@@ -97,6 +101,23 @@ def test_whoever_is_left_behind_is_told(consumer, queue, monkeypatch):
     assert not consumer.finish()
     queue.gate.set()
     assert consumer.finish()
+
+
+def test_who_is_in_a_hurry_does_not_leave_before_what_was_done_is_told():
+    telling, told, hurry = threading.Event(), [], threading.Event()
+
+    def tell(batch):
+        telling.set()
+        time.sleep(0.1)
+        told.extend(batch)
+
+    queue = Backlog([message(1)])
+    consumer = consumer_of(queue, lambda some: [ignored(one) for one in some], tell)
+    consumer.start()
+    assert telling.wait(10)
+    hurry.set()
+    consumer.finish(hurry)
+    assert len(told) == 1
 
 
 def test_a_thread_that_ends_while_it_is_looked_at_is_no_trouble(consumer, monkeypatch):
@@ -127,7 +148,7 @@ def batches(queue, count):
 
     def process(messages):
         sizes.append(len(messages))
-        return [Handled(message, Delete(Outcome.IGNORED)) for message in messages]
+        return [ignored(message) for message in messages]
 
     consumer = consumer_of(queue, process)
     consumer.start()
