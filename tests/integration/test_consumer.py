@@ -178,6 +178,13 @@ def test_large_messages_are_not_gathered():
     assert batches(queue, 20) == [10, 10]
 
 
+def test_no_more_bytes_are_gathered_than_one_commit_may_have(monkeypatch):
+    monkeypatch.setattr("worker.consumer.polling.GATHERING_SECONDS", 60)
+    monkeypatch.setattr("worker.consumer.polling.GATHERED_BYTES", 1_500)
+    queue = Backlog([message(number, "x" * 100) for number in range(40)])
+    assert batches(queue, 40)[0] == 20
+
+
 class Hanging(Backlog):
     """A queue whose second receive hangs until a lease was extended."""
 
