@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from worker import clock
 from worker import consumer as consuming
@@ -78,8 +79,12 @@ def message(number, body=""):
     )
 
 
-def consumer_of(queue, process=lambda _: []):
-    nothing = {"books": None, "tell": print, "probe": lambda: None, "health": Health()}
+def ignored(message):
+    return Handled(message, Delete(Outcome.IGNORED))
+
+
+def consumer_of(queue, process=lambda _: [], tell=print):
+    nothing = {"books": None, "tell": tell, "probe": lambda: None, "health": Health()}
     return Consumer(Plan(wait_seconds=1, pollers=4), queue=queue, process=process, **nothing)
 
 
@@ -96,6 +101,23 @@ def test_whoever_is_left_behind_is_told(consumer, queue, monkeypatch):
     assert not consumer.finish()
     queue.gate.set()
     assert consumer.finish()
+
+
+def test_who_is_in_a_hurry_does_not_leave_before_what_was_done_is_told():
+    telling, told, hurry = threading.Event(), [], threading.Event()
+
+    def tell(batch):
+        telling.set()
+        time.sleep(0.1)
+        told.extend(batch)
+
+    queue = Backlog([message(1)])
+    consumer = consumer_of(queue, lambda some: [ignored(one) for one in some], tell)
+    consumer.start()
+    assert telling.wait(10)
+    hurry.set()
+    consumer.finish(hurry)
+    assert len(told) == 1
 
 
 def test_a_thread_that_ends_while_it_is_looked_at_is_no_trouble(consumer, monkeypatch):
@@ -126,7 +148,7 @@ def batches(queue, count):
 
     def process(messages):
         sizes.append(len(messages))
-        return [Handled(message, Delete(Outcome.IGNORED)) for message in messages]
+        return [ignored(message) for message in messages]
 
     consumer = consumer_of(queue, process)
     consumer.start()
@@ -154,3 +176,38 @@ def test_the_first_message_does_not_wait_long_for_the_last():
 def test_large_messages_are_not_gathered():
     queue = Backlog([message(number, "x" * 1_048_576) for number in range(20)])
     assert batches(queue, 20) == [10, 10]
+
+
+def test_no_more_bytes_are_gathered_than_one_commit_may_have(monkeypatch):
+    monkeypatch.setattr("worker.consumer.polling.GATHERING_SECONDS", 60)
+    monkeypatch.setattr("worker.consumer.polling.GATHERED_BYTES", 1_500)
+    queue = Backlog([message(number, "x" * 100) for number in range(40)])
+    assert batches(queue, 40)[0] == 20
+
+
+class Hanging(Backlog):
+    """A queue whose second receive hangs until a lease was extended."""
+
+    visibility_seconds = 1
+
+    def __init__(self, messages):
+        super().__init__(messages)
+        self.receives = 0
+        self.extended = threading.Event()
+
+    def receive(self, most, wait_seconds):
+        self.receives += 1
+        if self.receives == 2:
+            self.extended.wait(10)
+        return super().receive(most, wait_seconds)
+
+    def extend(self, messages):
+        self.extended.set()
+        return []
+
+
+def test_what_is_in_hand_stays_ours_though_gathering_more_hangs():
+    ends = clock.now() + Hanging.visibility_seconds
+    queue = Hanging([replace(message(number), lease_until=ends) for number in range(10)])
+    batches(queue, 10)
+    assert queue.extended.is_set()

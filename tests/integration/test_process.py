@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mail
 import pytest
+from sqlalchemy import text
 
 from worker.errors import Misconfigured, Raced, Unavailable
 from worker.model import DeadLetter, Delete, Outcome, Reason, Release
@@ -54,6 +55,22 @@ def test_every_payload_once_and_once_more(store, message):
     assert (rows(store, users), len(rows(store, events))) == before
     assert first == {"applied": 35, "ignored": 17, "DeadLetter": 6}
     assert again == {"duplicate": 35, "ignored": 17, "DeadLetter": 5}
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("written", ["", "some day", 0])
+def test_a_users_time_that_is_none_is_as_one_that_is_missing(store, message, written):
+    """SQLite takes whatever an application writes: a spreadsheet's empty fields are empty texts."""
+    add_users(store, "jane@example.com")
+    named = ("last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until")
+    times = ", ".join(f"{name} = :written" for name in named)
+    with store.writing() as connection:
+        connection.execute(text(f"UPDATE users SET {times}"), {"written": written})
+    bodies = [mail.bounce("jane@example.com"), mail.complaint("jane@example.com")]
+    assert outcomes(run(store, message, *bodies)) == ["applied", "applied"]
+    (jane,) = rows(store, users)
+    assert jane["paused_until"] > mail.NOW
+    assert (jane["last_soft_bounce"], jane["hard_bounce_count"]) == (None, 1)
 
 
 def test_a_bounce_changes_the_user_and_leaves_a_row(store, message):

@@ -694,6 +694,28 @@ def test_who_has_nothing_to_deliver_writes_nothing_and_finds_what_another_owes(
     wait_until(lambda: states(store) == {"delivered": 3})
 
 
+def test_who_has_nothing_to_deliver_is_heard_at_once_after_an_outage_of_the_books(
+    idle, store, message, monkeypatch
+):
+    relay, books, sender, health = idle
+    monkeypatch.setattr("worker.relay.lane.back_off", lambda _: 0.01)
+    looks = []
+
+    def has_unfinished(lane):
+        looks.append(lane)
+        if len(looks) == 1:
+            raise Unavailable("away")
+        monkeypatch.setattr("worker.relay.lane.LONGEST_LOOK_SECONDS", 3_600)
+        return store.has_unfinished(lane.value)
+
+    monkeypatch.setattr(books, "has_unfinished", has_unfinished)
+    relay.start()
+    wait_until(lambda: len(looks) == 2 and not health.troubles)
+    owe(store, message)
+    relay.nudge()
+    wait_until(lambda: sender.delivered)
+
+
 def test_a_far_side_in_trouble_is_looked_at_though_nothing_is_owed(idle, store):
     relay, _, _, health = idle
     blocked = limits.update().where(limits.c.name == FAST.name)

@@ -150,6 +150,18 @@ def test_one_whose_lease_has_ended_is_left_alone(make, queue, tally, message):
     assert tally.set_aside == 2
 
 
+def test_one_whose_lease_ends_while_others_are_released_is_left_alone(
+    make, queue, message, log, monkeypatch
+):
+    """With a stale receipt handle it would be taken away from whoever has it by then."""
+    until = clock.now() + 2 * queue.visibility_seconds
+    released = [replace(message("nonsense"), lease_until=until) for _ in range(25)]
+    monkeypatch.setattr(clock, "now", lambda: until - 15 + 10 * len(queue.calls))
+    make().settle([Handled(one, Release(0)) for one in released])
+    assert [len(names) for _, names in queue.calls] == [10, 10]
+    assert [line["count"] for line in log if line["event"] == "leases.ended"] == [5]
+
+
 @pytest.mark.parametrize(
     "error", [Raced("40P01"), Misconfigured("no database"), Unavailable("locked"), ValueError()]
 )

@@ -70,7 +70,7 @@ class Poller:
             a_few_times(self._sleep) if give_up else while_away(self._sleep, self._tell_of_trouble)
         )
         self.held = 0
-        """Messages received and not settled."""
+        """Messages received, and not settled and told of yet."""
 
     def run(self) -> None:
         """Receive, write, settle; until it is over."""
@@ -109,6 +109,7 @@ class Poller:
         What is in hand must not wait. So this does not long-poll, does not try again, and finding
         nothing says nothing about the queue.
         """
+        self._leases.hold(self.number, messages)  # as they become more
         more, until = messages, time.monotonic() + GATHERING_SECONDS
         room = GATHERED_BYTES - _bytes(messages)
         while (
@@ -139,8 +140,8 @@ class Poller:
             self._pulse.rest()  # the writer has a pulse of its own
             handled = self._writer.write(messages)
         self._settler.settle(handled)
-        self.held = 0
         self._tell(handled)
+        self.held = 0  # not before: who is in a hurry leaves once nothing is held
 
     def _sleep(self, seconds: float) -> None:
         self._pulse.within(seconds + self._wait_seconds + CALL_SECONDS)

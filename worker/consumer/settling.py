@@ -123,12 +123,13 @@ class Settler:
         """Give messages back."""
         after = {id(message): seconds for message, seconds in releases}
         ours = self._ours("release", [message for message, _ in releases])
+
+        def release(some: Sequence[Received]) -> list[Unsettled[Received]]:
+            still = self._ours("release", some)  # nobody extends them, and there may be many tens
+            return self._queue.release(still, [after[id(one)] for one in still]) if still else []
+
         try:
-            self._in_tens(
-                "release",
-                ours,
-                lambda some: self._queue.release(some, [after[id(message)] for message in some]),
-            )
+            self._in_tens("release", ours, release)
         except Refused as refused:
             self._refusal.say_once("release", refused)
         else:

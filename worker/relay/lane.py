@@ -133,6 +133,7 @@ class LaneWorker:
         """Deliver what may go out now; return how long to wait before looking again."""
         began = time.monotonic()
         if self._is_done and not self._outbox.has_unfinished(self._work.lane):
+            self.limited = False
             return self._rest(None, began)
         claim = self._outbox.claim(self._work.lane, self._work.volume)
         self.limited, self._is_done = claim.limited, claim.found_nothing

@@ -59,13 +59,13 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         account_id=account_id,
         metrics_enabled=bool(metrics_enabled),
         auto_block_spam=bool(auto_block_spam),
-        last_hard_bounce=last_hard_bounce and time(last_hard_bounce),
-        last_soft_bounce=last_soft_bounce and time(last_soft_bounce),
-        last_complaint=last_complaint and time(last_complaint),
+        last_hard_bounce=None if last_hard_bounce is None else time(last_hard_bounce),
+        last_soft_bounce=None if last_soft_bounce is None else time(last_soft_bounce),
+        last_complaint=None if last_complaint is None else time(last_complaint),
         hard_bounce_count=hard_bounce_count,
         soft_bounce_count=soft_bounce_count,
         complaint_count=complaint_count,
-        paused_until=paused_until and time(paused_until),
+        paused_until=None if paused_until is None else time(paused_until),
         pause_reason=pause_reason,
     )
 
