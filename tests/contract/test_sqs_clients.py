@@ -589,6 +589,17 @@ class TestBodies:
             (line,) = [line for line in lines if line["event"] == "message.damaged"]
             assert (line["queue"], line["message_id"]) == ("feedback", "m2")
 
+    @pytest.mark.parametrize("lacking", ["MessageId", "ReceiptHandle", "Body"])
+    def test_so_is_one_that_lacks_what_it_takes_to_handle_it(self, asking, lacking):
+        half = said("half") | {"MessageId": "m2"}
+        del half[lacking]
+        with Scripted(answer({"Messages": [said("one"), half, said("two")]})) as server:
+            queue = asking(server)
+            with capture_logs() as lines:
+                assert bodies(queue.receive(10, 1)) == ["one", "two"]
+            (line,) = [line for line in lines if line["event"] == "message.damaged"]
+            assert line["message_id"] == ("?" if lacking == "MessageId" else "m2")
+
     def test_so_is_a_dead_letter(self, monkeypatch, lean, damaged):
         with Scripted(damaged) as server:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
@@ -599,6 +610,21 @@ class TestBodies:
         bare = {"MessageId": "m", "ReceiptHandle": "h", "Body": "hello"}
         with Scripted(answer({"Messages": [bare]})) as server:
             assert bodies(asking(server).receive(10, 1)) == ["hello"]
+
+    def test_a_machine_that_forbids_md5_for_secrets_lets_it_tell_damage(
+        self, asking, damaged, monkeypatch
+    ):
+        md5 = hashlib.md5
+
+        def strict(data, *, usedforsecurity=True):
+            if usedforsecurity:
+                raise ValueError("[digital envelope routines] unsupported")
+            return md5(data, usedforsecurity=False)
+
+        with Scripted(damaged) as server:
+            queue = asking(server)
+            monkeypatch.setattr("hashlib.md5", strict)
+            assert bodies(queue.receive(10, 1)) == ["one", "two"]
 
     def test_a_machine_that_forbids_md5_goes_without(self, asking, damaged, monkeypatch):
         def forbidden(*_, **__):
