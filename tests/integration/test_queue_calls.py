@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 from dead import client
-from twin import ACCESS_DENIED, DELETE, EXPIRED_TOKEN, SEND, OmitEntries, Twin
+from twin import ACCESS_DENIED, DELETE, EXPIRED_TOKEN, SEND, OmitEntries, Refuse, Twin
 
 from worker import __version__, clock
 from worker.aws import AwsRefused
@@ -192,6 +192,13 @@ class TestRequests:
         twin.faults.add(ACCESS_DENIED, on=DELETE)
         with pytest.raises(AwsRefused, match="AccessDenied"):
             queue.ask_to_delete()
+
+    @pytest.mark.parametrize(
+        "code", ["ReceiptHandleIsInvalid", "com.amazonaws.sqs#ReceiptHandleIsInvalid"]
+    )
+    def test_who_is_refused_for_what_he_would_delete_may_delete(self, twin, queue, code):
+        twin.faults.add(Refuse(code, 404), on=DELETE)
+        queue.ask_to_delete()
 
     def test_what_is_in_both_queues_is_counted_apart(self, twin, url, queue):
         for _ in range(4):
