@@ -322,6 +322,7 @@ DAMAGED = {
     "nothing": answer(b""),
     "no text": answer(b'{"Messages": "\xff\xfe"}'),
     "another shape": answer({"Messages": {"a": 1}}),
+    "no list": answer({"Messages": 7}),
     "no message": answer({"Messages": [{"MessageId": "m"}, 7]}),
     "nested deeply": answer(b'{"X": ' + b"[" * 5_000 + b"]" * 5_000 + b"}"),
     "too large": say(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", then="close"),
@@ -527,6 +528,24 @@ class TestConnections:
             assert queue.receive(10, 1) == []
             assert bodies(queue.receive(10, 1)) == ["hello"]
             assert server.connections == 2
+
+    def test_of_several_the_latest_used_is_taken_and_the_others_may_end(self, asking):
+        together = threading.Barrier(2)
+
+        class Together(Scripted):
+            def _tell(self, connection, told):
+                if len(self.asked) <= 2:
+                    together.wait(20)
+                return super()._tell(connection, told)
+
+        with Together() as server, ThreadPoolExecutor(2) as pool:
+            queue = asking(server)
+            queue._connected()
+            list(pool.map(lambda _: queue.receive(1, 0), range(2)))
+            for _ in range(4):
+                queue.receive(1, 0)
+            assert server.connections == 2
+            assert len({one.connection for one in server.asked[2:]}) == 1
 
     def test_no_more_are_kept_than_are_wanted(self, asking):
         with Scripted() as server:
