@@ -13,7 +13,8 @@ from worker import __version__, clock
 from worker.aws import AwsRefused
 from worker.errors import Refused, Unavailable
 from worker.model import DeadLetter, Reason
-from worker.queue import Counts, NoSuchQueue, Queue, Unsettled, read_redrive_target, unsettled
+from worker.queue import Counts, NoSuchQueue, Queue, Unsettled, unsettled
+from worker.queue.setting_aside import read_redrive_target
 from worker.sqs import Clients
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
