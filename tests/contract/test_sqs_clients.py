@@ -684,6 +684,17 @@ class TestIdentity:
             assert len(set(keys)) == 3
             assert {one.headers["x-amz-security-token"] for one in server.asked} == {"t/+="}
 
+    def test_keys_that_last_are_asked_for_once(self, asking, helper, tmp_path):
+        """By all who ask: a helper may want a person's finger, or count."""
+        helper(datetime.now(UTC) + timedelta(hours=2))
+        with Scripted() as server:
+            queue = asking(server)
+            for _ in range(2):
+                queue.receive(1, 0)
+            queue.counts()
+            assert len(server.asked) == 3
+        assert (tmp_path / "count").read_text() == "x\n"
+
     @pytest.mark.parametrize("ends", [None, datetime(2020, 1, 1, tzinfo=UTC)], ids=str)
     def test_a_helper_that_breaks_or_is_late_passes_and_is_asked_again(self, asking, helper, ends):
         helper(ends)

@@ -328,7 +328,8 @@ class TestDeadLetters:
         with pytest.raises(Unavailable, match="ExpiredToken"):
             queue.send_dead_letter(message("nonsense"), DeadLetter(Reason.NOT_JSON))
 
-    def test_who_may_not_send_is_refused(self, twin, queue, message):
-        twin.faults.add(ACCESS_DENIED, on=SEND)
-        with pytest.raises(AwsRefused, match="AccessDenied"):
+    @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException"])
+    def test_who_may_not_send_is_refused(self, twin, queue, message, code):
+        twin.faults.add(Refuse(code, 403), on=SEND)
+        with pytest.raises(AwsRefused, match=code):
             queue.send_dead_letter(message("nonsense"), DeadLetter(Reason.NOT_JSON))
