@@ -684,6 +684,19 @@ class TestIdentity:
             assert len(set(keys)) == 3
             assert {one.headers["x-amz-security-token"] for one in server.asked} == {"t/+="}
 
+    def test_a_helper_that_breaks_later_passes_too_and_is_asked_again(self, asking, helper):
+        helper(datetime.now(UTC) + timedelta(minutes=1))
+        with Scripted(answer(HELLO), answer(HELLO)) as server:
+            queue = asking(server)
+            assert bodies(queue.receive(10, 1)) == ["hello"]
+            helper(None)
+            for _ in range(2):
+                with pytest.raises(NoIdentity):
+                    queue.receive(10, 1)
+            assert len(server.asked) == 1
+            helper(datetime.now(UTC) + timedelta(hours=2))
+            assert bodies(queue.receive(10, 1)) == ["hello"]
+
     def test_keys_that_last_are_asked_for_once(self, asking, helper, tmp_path):
         """By all who ask: a helper may want a person's finger, or count."""
         helper(datetime.now(UTC) + timedelta(hours=2))

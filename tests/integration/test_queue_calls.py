@@ -73,9 +73,13 @@ class TestCredentials:
         "code",
         [
             "AccessDenied",
+            "AccessDeniedException",
             "ExpiredToken",
             "ExpiredTokenException",
+            "IncompleteSignature",
             "InvalidClientTokenId",
+            "InvalidSecurity",
+            "MissingAuthenticationToken",
             "SignatureDoesNotMatch",
             "UnrecognizedClientException",
         ],
