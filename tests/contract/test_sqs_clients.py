@@ -389,6 +389,15 @@ STRANGE = {
         b'"Body": "x", "Attributes": {"ApproximateReceiveCount": "x", "SentTimestamp": ""}',
         ["x"],
     ),
+    "a count and a time without end": (
+        b'"Body": "x", "Attributes": {"ApproximateReceiveCount": "%s", "SentTimestamp": "%s"}'
+        % (b"9" * 5_000, b"9" * 5_000),
+        ["x"],
+    ),
+    "digits that are none": (
+        rb'"Body": "x", "Attributes": {"ApproximateReceiveCount": "\u00b2"}',
+        ["x"],
+    ),
     "a time beyond all": (
         b'"Body": "x", "Attributes": {"SentTimestamp": "%s"}' % (b"9" * 18),
         ["x"],

@@ -60,6 +60,11 @@ def test_a_setting_says_whose_client_looks(twin, source, lean):
     assert bool(queue._clients.lean) is lean
 
 
+def test_a_person_waits_no_longer_than_eleven_seconds_for_an_answer(queue):
+    """A long poll of one second, and ten on top of it."""
+    assert queue._connected().lean._part.read_seconds == 11
+
+
 class TestLooking:
     def test_letters_are_hidden_for_a_minute_and_all_is_told_of_them(self, twin, queue):
         fill(twin, "nonsense")

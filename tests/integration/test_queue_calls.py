@@ -168,11 +168,12 @@ class TestRequests:
     def test_a_receive_asks_for_so_many_waits_so_long_and_wants_to_know_this(
         self, twin, url, queue
     ):
-        queue.receive(3, 0)
+        twin.send(url, "x")
+        queue.receive(3, 20)
         assert self.asked(twin, "ReceiveMessage") == {
             "QueueUrl": url,
             "MaxNumberOfMessages": 3,
-            "WaitTimeSeconds": 0,
+            "WaitTimeSeconds": 20,
             "VisibilityTimeout": 77,
             "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
             "MessageAttributeNames": ["All"],
