@@ -322,6 +322,7 @@ DAMAGED = {
     "nothing": answer(b""),
     "no text": answer(b'{"Messages": "\xff\xfe"}'),
     "another shape": answer({"Messages": {"a": 1}}),
+    "no list": answer({"Messages": 7}),
     "no message": answer({"Messages": [{"MessageId": "m"}, 7]}),
     "nested deeply": answer(b'{"X": ' + b"[" * 5_000 + b"]" * 5_000 + b"}"),
     "too large": say(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", then="close"),
@@ -386,6 +387,15 @@ STRANGE = {
     "no number": (b'"Body": "x", "New": NaN', ["x"]),
     "no count and no time": (
         b'"Body": "x", "Attributes": {"ApproximateReceiveCount": "x", "SentTimestamp": ""}',
+        ["x"],
+    ),
+    "a count and a time without end": (
+        b'"Body": "x", "Attributes": {"ApproximateReceiveCount": "%s", "SentTimestamp": "%s"}'
+        % (b"9" * 5_000, b"9" * 5_000),
+        ["x"],
+    ),
+    "digits that are none": (
+        rb'"Body": "x", "Attributes": {"ApproximateReceiveCount": "\u00b2"}',
         ["x"],
     ),
     "a time beyond all": (
@@ -528,6 +538,24 @@ class TestConnections:
             assert bodies(queue.receive(10, 1)) == ["hello"]
             assert server.connections == 2
 
+    def test_of_several_the_latest_used_is_taken_and_the_others_may_end(self, asking):
+        together = threading.Barrier(2)
+
+        class Together(Scripted):
+            def _tell(self, connection, told):
+                if len(self.asked) <= 2:
+                    together.wait(20)
+                return super()._tell(connection, told)
+
+        with Together() as server, ThreadPoolExecutor(2) as pool:
+            queue = asking(server)
+            queue._connected()
+            list(pool.map(lambda _: queue.receive(1, 0), range(2)))
+            for _ in range(4):
+                queue.receive(1, 0)
+            assert server.connections == 2
+            assert len({one.connection for one in server.asked[2:]}) == 1
+
     def test_no_more_are_kept_than_are_wanted(self, asking):
         with Scripted() as server:
             queue = asking(server, connections=2)
@@ -589,6 +617,17 @@ class TestBodies:
             (line,) = [line for line in lines if line["event"] == "message.damaged"]
             assert (line["queue"], line["message_id"]) == ("feedback", "m2")
 
+    @pytest.mark.parametrize("lacking", ["MessageId", "ReceiptHandle", "Body"])
+    def test_so_is_one_that_lacks_what_it_takes_to_handle_it(self, asking, lacking):
+        half = said("half") | {"MessageId": "m2"}
+        del half[lacking]
+        with Scripted(answer({"Messages": [said("one"), half, said("two")]})) as server:
+            queue = asking(server)
+            with capture_logs() as lines:
+                assert bodies(queue.receive(10, 1)) == ["one", "two"]
+            (line,) = [line for line in lines if line["event"] == "message.damaged"]
+            assert line["message_id"] == ("?" if lacking == "MessageId" else "m2")
+
     def test_so_is_a_dead_letter(self, monkeypatch, lean, damaged):
         with Scripted(damaged) as server:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
@@ -599,6 +638,21 @@ class TestBodies:
         bare = {"MessageId": "m", "ReceiptHandle": "h", "Body": "hello"}
         with Scripted(answer({"Messages": [bare]})) as server:
             assert bodies(asking(server).receive(10, 1)) == ["hello"]
+
+    def test_a_machine_that_forbids_md5_for_secrets_lets_it_tell_damage(
+        self, asking, damaged, monkeypatch
+    ):
+        md5 = hashlib.md5
+
+        def strict(data, *, usedforsecurity=True):
+            if usedforsecurity:
+                raise ValueError("[digital envelope routines] unsupported")
+            return md5(data, usedforsecurity=False)
+
+        with Scripted(damaged) as server:
+            queue = asking(server)
+            monkeypatch.setattr("hashlib.md5", strict)
+            assert bodies(queue.receive(10, 1)) == ["one", "two"]
 
     def test_a_machine_that_forbids_md5_goes_without(self, asking, damaged, monkeypatch):
         def forbidden(*_, **__):
@@ -638,6 +692,30 @@ class TestIdentity:
             keys = [one.headers["authorization"].split("/")[0] for one in server.asked]
             assert len(set(keys)) == 3
             assert {one.headers["x-amz-security-token"] for one in server.asked} == {"t/+="}
+
+    def test_a_helper_that_breaks_later_passes_too_and_is_asked_again(self, asking, helper):
+        helper(datetime.now(UTC) + timedelta(minutes=1))
+        with Scripted(answer(HELLO), answer(HELLO)) as server:
+            queue = asking(server)
+            assert bodies(queue.receive(10, 1)) == ["hello"]
+            helper(None)
+            for _ in range(2):
+                with pytest.raises(NoIdentity):
+                    queue.receive(10, 1)
+            assert len(server.asked) == 1
+            helper(datetime.now(UTC) + timedelta(hours=2))
+            assert bodies(queue.receive(10, 1)) == ["hello"]
+
+    def test_keys_that_last_are_asked_for_once(self, asking, helper, tmp_path):
+        """By all who ask: a helper may want a person's finger, or count."""
+        helper(datetime.now(UTC) + timedelta(hours=2))
+        with Scripted() as server:
+            queue = asking(server)
+            for _ in range(2):
+                queue.receive(1, 0)
+            queue.counts()
+            assert len(server.asked) == 3
+        assert (tmp_path / "count").read_text() == "x\n"
 
     @pytest.mark.parametrize("ends", [None, datetime(2020, 1, 1, tzinfo=UTC)], ids=str)
     def test_a_helper_that_breaks_or_is_late_passes_and_is_asked_again(self, asking, helper, ends):

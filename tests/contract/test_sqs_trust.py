@@ -1,5 +1,6 @@
 """Whom our client of SQS trusts, and boto3 beside it: only who can prove the name it was called by."""
 
+import os
 import shutil
 import socket
 import ssl
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import trustme
+from botocore.httpsession import create_urllib3_context
 from scripted import Scripted, answer
 
 from worker import aws
@@ -178,6 +180,22 @@ def test_without_a_bundle_the_worlds_authorities_are_trusted_and_no_other(asking
         assert_it_is_not_trusted(server, asking(server))
 
 
+def test_with_a_bundle_nobody_else_is_trusted(asking, authority, bundle, monkeypatch, tmp_path):
+    """Not whom the machine's OpenSSL trusts, either."""
+    trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "other.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", bundle)
+    with serving(authority.issue_cert("localhost")) as server:
+        assert_it_is_not_trusted(server, asking(server))
+
+
+def test_what_botocore_switches_off_is_off(bundle):
+    """Compression, which tells of secrets by their length; tickets, which tell who comes again."""
+    off = ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
+    assert create_urllib3_context().options & off == off
+    assert make_context(bundle).options & off == off
+
+
 @pytest.mark.parametrize(
     ("policy", "least"),
     [
@@ -216,6 +234,18 @@ def test_a_bundle_that_changes_is_taken_up_without_a_restart(
         assert_it_is_not_trusted(server, queue)
         shutil.copy(bundle, file)
         assert received(queue) == ["hello"]
+
+
+def test_so_is_one_that_is_replaced_by_another_of_the_same_age_and_size(tmp_path):
+    """As whoever unpacks a reproducible image does."""
+    old, new = tmp_path / "ca.pem", tmp_path / "new.pem"
+    for file in (old, new):
+        file.write_bytes(trustme.CA().cert_pem.bytes().ljust(10_000, b"\n"))
+        os.utime(file, ns=(0, 0))
+    before = make_context(str(old)).get_ca_certs()
+    assert make_context(str(old)).get_ca_certs() == before
+    new.replace(old)
+    assert make_context(str(old)).get_ca_certs() != before
 
 
 class TestWhereTheBundleIs:

@@ -1,19 +1,29 @@
 """The queue: credentials that go stale, answers that say nothing, what a receive asks for."""
 
+import json
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
-from twin import OmitEntries, Twin
+from dead import client
+from twin import ACCESS_DENIED, DELETE, EXPIRED_TOKEN, SEND, OmitEntries, Refuse, Twin
 
-from worker import clock
+from worker import __version__, clock
 from worker.aws import AwsRefused
+from worker.errors import Refused, Unavailable
 from worker.model import DeadLetter, Reason
-from worker.queue import Queue, Unsettled, unsettled
+from worker.queue import Counts, NoSuchQueue, Queue, Unsettled, unsettled
+from worker.queue.setting_aside import read_redrive_target
 from worker.sqs import Clients
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
+
+
+def delete_queue(twin, name):
+    sqs = client(twin)
+    sqs.delete_queue(QueueUrl=twin.url(name))
+    sqs.close()
 
 
 @pytest.fixture
@@ -63,9 +73,13 @@ class TestCredentials:
         "code",
         [
             "AccessDenied",
+            "AccessDeniedException",
             "ExpiredToken",
             "ExpiredTokenException",
+            "IncompleteSignature",
             "InvalidClientTokenId",
+            "InvalidSecurity",
+            "MissingAuthenticationToken",
             "SignatureDoesNotMatch",
             "UnrecognizedClientException",
         ],
@@ -85,6 +99,15 @@ class TestCredentials:
         with suppress(AwsRefused):
             queue.receive(10, 1)
         assert queue.receive(10, 1) == []
+        assert len(clients) == 2
+
+    def test_who_was_slow_to_notice_leaves_alone_what_another_has_made_since(self, clients):
+        queue = Queue(URL, region="eu-west-1")
+        stale = queue._connected()
+        queue._forget(stale)
+        fresh = queue._connected()
+        queue._forget(stale)
+        assert queue._connected() is fresh
         assert len(clients) == 2
 
     def test_any_other_refusal_leaves_the_client_as_it_is(self, clients):
@@ -123,23 +146,135 @@ def test_a_receive_asks_for_the_visibility_that_is_set(twin, url, queue):
     assert received.receive_count == 1
 
 
-@pytest.mark.parametrize(("seconds", "left"), [(0, 77), (4, 77), (300, -223)])
+@pytest.mark.parametrize(
+    ("wait", "seconds", "left"), [(1, 0, 77), (1, 4, 77), (1, 7, 70), (1, 300, -223), (20, 24, 77)]
+)
 def test_an_answer_that_lay_in_the_socket_of_a_suspended_process_brings_an_old_lease(
-    twin, url, queue, monkeypatch, seconds, left
+    twin, url, queue, monkeypatch, wait, seconds, left
 ):
     """Somebody else may have had the message, and done with it, before we woke up."""
     twin.send(url, "x")
     times = iter([1_000.0, 1_000.0 + seconds])
     monkeypatch.setattr(clock, "now", lambda: next(times))
-    (received,) = queue.receive(10, 1)
+    (received,) = queue.receive(10, wait)
     assert received.lease_until == 1_000 + seconds + left
 
 
+class TestRequests:
+    def asked(self, twin, operation):
+        (request,) = twin.journal.requests(operation)
+        return request.arguments
+
+    def test_a_receive_asks_for_so_many_waits_so_long_and_wants_to_know_this(
+        self, twin, url, queue
+    ):
+        twin.send(url, "x")
+        queue.receive(3, 20)
+        assert self.asked(twin, "ReceiveMessage") == {
+            "QueueUrl": url,
+            "MaxNumberOfMessages": 3,
+            "WaitTimeSeconds": 20,
+            "VisibilityTimeout": 77,
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
+            "MessageAttributeNames": ["All"],
+        }
+
+    def test_each_is_released_after_its_own_seconds_in_whole_ones(self, twin, url, queue):
+        for body in ("a", "b", "c"):
+            twin.send(url, body)
+        held = queue.receive(10, 1)
+        assert queue.release(held, [0, 4.6, 30]) == []
+        entries = self.asked(twin, "ChangeMessageVisibilityBatch")["Entries"]
+        assert [entry["VisibilityTimeout"] for entry in entries] == [0, 5, 30]
+        assert [entry["ReceiptHandle"] for entry in entries] == [one.receipt_handle for one in held]
+
+    def test_what_is_extended_is_hidden_for_another_visibility_timeout(self, twin, url, queue):
+        twin.send(url, "x")
+        assert queue.extend(queue.receive(10, 1)) == []
+        (entry,) = self.asked(twin, "ChangeMessageVisibilityBatch")["Entries"]
+        assert entry["VisibilityTimeout"] == 77
+
+    def test_a_permission_to_delete_that_is_missing_is_told(self, twin, queue):
+        twin.faults.add(ACCESS_DENIED, on=DELETE)
+        with pytest.raises(AwsRefused, match="AccessDenied"):
+            queue.ask_to_delete()
+
+    @pytest.mark.parametrize(
+        "code", ["ReceiptHandleIsInvalid", "com.amazonaws.sqs#ReceiptHandleIsInvalid"]
+    )
+    def test_who_is_refused_for_what_he_would_delete_may_delete(self, twin, queue, code):
+        twin.faults.add(Refuse(code, 404), on=DELETE)
+        queue.ask_to_delete()
+
+    def test_what_is_in_both_queues_is_counted_apart(self, twin, url, queue):
+        for _ in range(4):
+            twin.send(url, "visible")
+        queue.receive(3, 1)
+        twin.send(url, "delayed", delay=60)
+        twin.send(url, "delayed", delay=60)
+        twin.send("feedback-dlq", "letter")
+        assert queue.counts() == Counts(visible=1, in_flight=3, delayed=2)
+        assert queue.counts().total == 6
+        assert queue.dead_letter_counts() == ("feedback-dlq", Counts(visible=1))
+
+    def test_a_receive_count_is_sqss(self, twin, url, queue):
+        twin.send(url, "x")
+        for count in (1, 2):
+            (received,) = queue.receive(10, 1)
+            assert received.receive_count == count
+            queue.release([received], [0])
+
+
+class TestWhereDeadLettersGo:
+    def asked(self, twin):
+        return len(twin.journal.requests("GetQueueAttributes"))
+
+    def test_the_redrive_policy_is_asked_for_once(self, twin, url, queue):
+        for _ in range(3):
+            assert queue.find_dead_letter_queue() == twin.url("feedback-dlq")
+        assert json.loads(queue.redrive_policy())["deadLetterTargetArn"] == twin.arn("feedback-dlq")
+        assert self.asked(twin) == 1
+        assert queue.dead_letters_named_by == "the redrive policy of the queue feedback"
+
+    def test_where_the_settings_name_it_nobody_is_asked(self, twin, url):
+        queue = Queue(url, region="eu-west-1", dead_letter_url="https://named/1/there")
+        assert queue.find_dead_letter_queue() == "https://named/1/there"
+        assert self.asked(twin) == 0
+        assert queue.dead_letters_named_by == "queue.dead_letter_url"
+
+    def test_a_queue_without_a_redrive_policy_has_none_and_nothing_is_sent(self, twin, message):
+        queue = Queue(twin.create_queue("alone"), region="eu-west-1")
+        assert queue.find_dead_letter_queue() is None
+        assert queue.dead_letter_counts() is None
+        with pytest.raises(Refused, match=r"^there is no dead-letter queue$"):
+            queue.send_dead_letter(message("nonsense"), DeadLetter(Reason.NOT_JSON))
+        assert twin.journal.requests("SendMessage") == []
+
+    @pytest.mark.parametrize(
+        "policy", ["", "{}", "no JSON", "[]", "7", '{"deadLetterTargetArn": 7}', "null"]
+    )
+    def test_a_policy_that_names_nothing_is_none(self, policy):
+        assert read_redrive_target(policy) is None
+
+    @pytest.mark.parametrize("named", [False, True], ids=["policy", "setting"])
+    def test_one_that_is_gone_is_looked_for_again_unless_the_settings_name_it(
+        self, twin, url, message, named
+    ):
+        there = twin.url("feedback-dlq") if named else None
+        queue = Queue(url, region="eu-west-1", dead_letter_url=there)
+        assert queue.find_dead_letter_queue()
+        delete_queue(twin, "feedback-dlq")
+        for _ in range(2):
+            with pytest.raises(NoSuchQueue, match="dead-letter queue feedback-dlq is not there"):
+                queue.send_dead_letter(message("nonsense"), DeadLetter(Reason.NOT_JSON))
+        assert self.asked(twin) == (0 if named else 2)
+
+
 class TestDeadLetters:
-    def letter(self, twin, url, queue, attributes):
-        twin.send(url, "nonsense", attributes=attributes)
+    def letter(self, twin, url, queue, attributes, *, body="nonsense", why="why"):
+        twin.send(url, body, attributes=attributes)
         (received,) = queue.receive(10, 1)
-        queue.send_dead_letter(received, DeadLetter(Reason.NOT_JSON, "why"))
+        queue.send_dead_letter(received, DeadLetter(Reason.NOT_JSON, why))
         (letter,) = twin.messages("feedback-dlq")
         return letter
 
@@ -170,3 +305,36 @@ class TestDeadLetters:
         found = self.letter(twin, url, queue, {}).attributes
         seen = datetime.fromisoformat(found["ses_worker_first_seen"]["StringValue"])
         assert (seen - datetime.now(UTC)).total_seconds() == pytest.approx(3_600, abs=60)
+
+    def test_its_body_is_the_messages_byte_for_byte(self, twin, url, queue):
+        body = ' \n{"a":\t1}\r\n '
+        assert self.letter(twin, url, queue, {}, body=body).body == body
+
+    def test_it_says_what_and_whence_it_was_and_who_set_it_aside(self, twin, url, queue):
+        letter = self.letter(twin, url, queue, {}, why="jane@example.com\n\x1b[31m")
+        (sent,) = twin.messages(url)
+        texts = {name: value["StringValue"] for name, value in letter.attributes.items()}
+        del texts["ses_worker_first_seen"]
+        assert texts == {
+            "ses_worker_reason": "not_json",
+            "ses_worker_error": "***@example.com\\n\\x1b[31m",
+            "ses_worker_source_queue": url,
+            "ses_worker_version": __version__,
+            "ses_worker_message_id": sent.message_id,
+        }
+
+    def test_sqs_takes_no_empty_attribute_and_gets_none(self, twin, url, queue):
+        found = self.letter(twin, url, queue, {}, why="").attributes
+        assert found["ses_worker_error"]["StringValue"] == "-"
+
+    def test_who_cannot_say_who_he_is_learns_nothing_about_the_letter(self, twin, queue, message):
+        """Stale keys pass: a letter that would be quarantined for them belongs in its queue."""
+        twin.faults.add(EXPIRED_TOKEN, on=SEND)
+        with pytest.raises(Unavailable, match="ExpiredToken"):
+            queue.send_dead_letter(message("nonsense"), DeadLetter(Reason.NOT_JSON))
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException"])
+    def test_who_may_not_send_is_refused(self, twin, queue, message, code):
+        twin.faults.add(Refuse(code, 403), on=SEND)
+        with pytest.raises(AwsRefused, match=code):
+            queue.send_dead_letter(message("nonsense"), DeadLetter(Reason.NOT_JSON))

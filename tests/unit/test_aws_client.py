@@ -1,16 +1,29 @@
 """AWS's errors sorted by what to do next, and a client that waits for long polls and never retries."""
 
+import logging
+
 import pytest
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
+    PartialCredentialsError,
     ReadTimeoutError,
 )
 
-from worker.aws import AwsRefused, make_client, translated
-from worker.errors import Unavailable
+from worker import __version__
+from worker.aws import (
+    AwsRefused,
+    NoIdentity,
+    Throttled,
+    is_region_of,
+    make_client,
+    region_for,
+    translated,
+)
+from worker.errors import Misconfigured, Unavailable
 
 REGION = "eu-west-1"
 
@@ -40,8 +53,14 @@ def answered(code, status):
     ],
 )
 def test_what_is_about_this_moment_passes_although_it_is_answered_with_400(code):
-    with pytest.raises(Unavailable, match=f"AWS: {code}: said AWS"), translated():
+    with pytest.raises(Throttled, match=f"AWS: {code}: said AWS"), translated():
         raise answered(code, 400)
+
+
+@pytest.mark.parametrize("status", [408, 429])
+def test_so_is_what_says_it_by_its_status_alone(status):
+    with pytest.raises(Throttled), translated():
+        raise answered(str(status), status)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
@@ -62,7 +81,9 @@ def test_whatever_is_answered_with_500_and_more_passes(status):
 def test_what_is_about_the_request_is_refused_with_its_code(code, status):
     with pytest.raises(AwsRefused, match=f"AWS: {code}: said AWS") as caught, translated():
         raise answered(code, status)
-    assert caught.value.code == code
+    refused = caught.value
+    assert (refused.code, refused.text) == (code, "said AWS")
+    assert (refused.status, refused.operation) == (status, "ReceiveMessage")
 
 
 def test_without_credentials_aws_need_not_be_asked_and_it_is_said_where_they_come_from():
@@ -70,6 +91,41 @@ def test_without_credentials_aws_need_not_be_asked_and_it_is_said_where_they_com
     with pytest.raises(AwsRefused, match=said) as caught, translated():
         raise NoCredentialsError
     assert caught.value.code == "NoCredentials"
+
+
+def test_half_of_a_pair_of_keys_is_none():
+    with pytest.raises(AwsRefused, match="aws_secret_access_key") as caught, translated():
+        raise PartialCredentialsError(provider="env", cred_var="aws_secret_access_key")
+    assert (caught.value.code, caught.value.status) == ("NoCredentials", 0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CredentialRetrievalError(provider="iam-role", error_msg="away"),
+        FileNotFoundError("away"),
+        PermissionError("away"),
+        ValueError("away"),
+        KeyError("away"),
+        RuntimeError("away"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_gives_us_credentials_may_be_away_and_that_passes(error):
+    with pytest.raises(NoIdentity, match="away"), translated():
+        raise error
+
+
+def test_a_region_is_one_word_and_nothing_else():
+    for said in ("eu west", "eu-west-1\n", "eu-west-1/..", "x" * 64):
+        with pytest.raises(Misconfigured, match=r"is no AWS region: mend aws\.region"):
+            region_for(said, "https://sqs.example/1/q", {})
+
+
+def test_a_service_is_looked_for_in_every_partition():
+    assert is_region_of("sesv2", "eu-west-1")
+    assert is_region_of("sesv2", "us-gov-west-1")
+    assert not is_region_of("sesv2", "eu-nowhere-1")
 
 
 @pytest.mark.parametrize("error", [EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError])
@@ -93,3 +149,23 @@ class TestClient:
     def test_there_are_as_many_connections_as_pollers_need(self):
         config = make_client("sqs", REGION, connections=33).meta.config
         assert config.max_pool_connections == 33
+
+    def test_who_is_to_be_quick_waits_no_longer_than_that(self):
+        assert make_client("sesv2", REGION, read_seconds=3).meta.config.read_timeout == 3
+        assert make_client("sqs", REGION, wait_seconds=20).meta.config.read_timeout == 30
+
+    def test_aws_is_told_who_asks_and_the_kernel_looks_whether_it_is_there(self):
+        config = make_client("sqs", REGION).meta.config
+        assert config.user_agent.startswith(f"ses-feedback-worker/{__version__}")
+        assert config.tcp_keepalive
+
+    def test_a_profile_that_is_not_there_is_an_outage_of_whatever_writes_it(self, monkeypatch):
+        monkeypatch.setenv("AWS_PROFILE", "nobodys")
+        with pytest.raises(NoIdentity, match="nobodys"):
+            make_client("sqs", REGION)
+
+    def test_botocore_logs_no_trace_of_credentials_that_cannot_be_refreshed(self):
+        log = logging.getLogger("botocore.credentials")
+        log.setLevel(logging.NOTSET)
+        make_client("sqs", REGION)
+        assert not log.isEnabledFor(logging.WARNING)

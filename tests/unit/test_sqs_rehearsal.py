@@ -71,6 +71,20 @@ def test_the_endpoint_is_where_boto3_would_go(monkeypatch, region, environment, 
     assert found.signer._region == region
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("https://sqs.example", 443),
+        ("http://sqs.example", 80),
+        ("https://sqs.example:80", 80),
+        ("http://sqs.example:443", 443),
+    ],
+)
+def test_the_port_is_the_usual_one_unless_another_is_named(monkeypatch, endpoint, port):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint)
+    assert part().place.port == port
+
+
 def test_a_profile_may_name_it_too(monkeypatch, tmp_path):
     (tmp_path / "config").write_text(
         "[profile there]\nservices = ours\n[services ours]\nsqs =\n  endpoint_url = https://p.example\n"
@@ -98,6 +112,9 @@ def test_time_outs_and_connections_are_those_of_boto3s_client():
         ({"AWS_CA_BUNDLE": "/no/such/bundle.pem"}, "certificates cannot be read"),
         ({"AWS_CA_BUNDLE": "/dev/null"}, "certificates cannot be read"),
         ({"AWS_ENDPOINT_URL_SQS": "https://sqs.example/a//b/../c"}, "signs otherwise"),
+        ({"AWS_ENDPOINT_URL_SQS": "https://user:secret@sqs.example"}, "none that we can reach"),
+        ({"AWS_ENDPOINT_URL_SQS": "ftp://sqs.example"}, "none that we can reach"),
+        ({"AWS_ENDPOINT_URL_SQS": "https://sqs.example/?x=1"}, "has a query"),
         ({"AWS_SESSION_TOKEN": "token "}, "hold what we do not send"),
     ],
     ids=str,
@@ -143,16 +160,34 @@ def test_a_botocore_that_sends_more_or_signs_in_another_way_is_left_alone(monkey
             request = unsent(*arguments)
             for name, value in headers.items():
                 request.headers[name.replace("_", "-")] = value
+                if value is None:
+                    del request.headers[name.replace("_", "-")]
             return request
 
         monkeypatch.setattr(rehearsal, "_unsent", changing)
         return connected().why_not
 
     assert "a header more: x-amz-new" in changed(x_amz_new="1")
+    assert "a header more: x-\\x1b" in changed(**{"x-\x1b": "1"})
     assert "another content-type" in changed(content_type="application/cbor")
+    assert "another x-amzn-query-mode" in changed(x_amzn_query_mode=None)
     assert "signs in another way" in changed(authorization="Bearer x")
     assert "signs in another way" in changed(authorization="AWS4-ECDSA-P256-SHA256 Credential=a/b")
     assert changed() == ""
+
+
+def test_a_botocore_that_sends_in_a_way_that_we_do_not_know_is_left_alone(monkeypatch):
+    monkeypatch.setattr("worker.sqs.rehearsal._EVENT", "before-send.sqs.NoSuchCall")
+    with Scripted() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+        assert "a way that we do not know" in connected().why_not
+
+
+def test_a_bundles_strange_name_is_shown_harmlessly(monkeypatch):
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/no/such\n\x1b[31m/jane@example.com")
+    why_not = connected().why_not
+    assert why_not.isprintable()
+    assert "jane" not in why_not
 
 
 def test_one_line_tells_why_and_the_calls_go_through_the_proxy(monkeypatch):

@@ -1,5 +1,6 @@
 """Our signatures are botocore's, byte for byte."""
 
+import time
 from datetime import UTC, datetime
 
 import botocore.auth
@@ -51,6 +52,15 @@ def test_a_signature_is_botocores(
             at = timestamp(moment.replace(tzinfo=UTC).timestamp())
             expected = theirs(monkeypatch, keys, host, path, region, target, body, moment)
             assert signer.authorization(keys, target, body, at) == expected
+
+
+def test_a_moment_is_written_in_utc_wherever_the_machine_stands(monkeypatch):
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "JST-9")
+        time.tzset()
+        there = timestamp(0)
+    time.tzset()
+    assert there == "19700101T000000Z"
 
 
 def test_keys_that_are_rotated_within_a_day_sign_at_once():

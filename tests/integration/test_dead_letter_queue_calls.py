@@ -1,0 +1,187 @@
+"""The dead-letter queue as people handle it: what is asked of SQS, and how its answers are read."""
+
+from datetime import timedelta
+
+import pytest
+from dead import fill
+from scripted import Scripted, answer
+from twin import Twin
+
+from worker import clock
+from worker.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
+from worker.letters import letter_from_queue
+from worker.queue import NoSuchQueue
+
+URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback-dlq"
+
+
+@pytest.fixture(autouse=True)
+def isolated(nobodys_environment):
+    """Before what a fixture or a test sets."""
+
+
+@pytest.fixture
+def twin(monkeypatch):
+    with Twin() as twin:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", twin.endpoint)
+        yield twin
+
+
+@pytest.fixture
+def source(twin):
+    url = twin.create_queue("feedback", dead_letter="feedback-dlq")
+    return SourceQueue(url, region="eu-west-1")
+
+
+def opened(url, **options):
+    return DeadLetterQueue(url, region="eu-west-1", named_by="somebody", **options)
+
+
+@pytest.fixture
+def queue(twin, source):
+    return opened(twin.url("feedback-dlq"))
+
+
+@pytest.fixture
+def asking(monkeypatch):
+    """Make a queue that gets answers from a script."""
+
+    def asking(server):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+        return opened(URL)
+
+    return asking
+
+
+@pytest.mark.parametrize("lean", [True, False])
+def test_a_setting_says_whose_client_looks(twin, source, lean):
+    queue = opened(twin.url("feedback-dlq"), lean=lean)
+    assert queue.look() == []
+    assert bool(queue._clients.lean) is lean
+
+
+def test_a_person_waits_no_longer_than_eleven_seconds_for_an_answer(queue):
+    """A long poll of one second, and ten on top of it."""
+    assert queue._connected().lean._part.read_seconds == 11
+
+
+class TestLooking:
+    def test_letters_are_hidden_for_a_minute_and_all_is_told_of_them(self, twin, queue):
+        fill(twin, "nonsense")
+        (letter,) = queue.look(3)
+        assert (letter.received.body, letter.reason) == ("nonsense", "not_json")
+        (request,) = twin.journal.requests("ReceiveMessage")
+        assert request.arguments == {
+            "QueueUrl": queue.url,
+            "MaxNumberOfMessages": 3,
+            "WaitTimeSeconds": 1,
+            "VisibilityTimeout": 60,
+            "MessageSystemAttributeNames": ["All"],
+            "MessageAttributeNames": ["All"],
+        }
+
+    def test_a_lease_counts_from_before_sqs_was_asked(self, twin, queue, monkeypatch):
+        """Who is suspended behind the answer must not take a letter for his own afterwards."""
+        fill(twin, "nonsense")
+        times = iter([1_000.0])
+        monkeypatch.setattr(clock, "now", lambda: next(times, 5_000.0))
+        (letter,) = queue.look()
+        assert letter.received.lease_until == 1_060
+
+    def test_one_that_is_gone_is_said_to_be_so_and_who_names_it(self, asking):
+        missing = {"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "none"}
+        with Scripted(*[answer(missing, "400 Bad Request")] * 2) as server:
+            said = "^the dead-letter queue feedback-dlq is not there, and somebody names it: "
+            with pytest.raises(NoSuchQueue, match=said):
+                asking(server).look()
+
+    def test_letters_are_kept_for_as_long_as_the_queue_says_or_for_four_days(self, twin, asking):
+        twin.create_queue("long", MessageRetentionPeriod=1_209_600)
+        assert opened(twin.url("long")).retention() == timedelta(days=14)
+        with Scripted(answer({})) as server:
+            assert asking(server).retention() == timedelta(days=4)
+
+
+class TestMoves:
+    def test_sqs_is_told_whence_and_where_to(self, twin, source, queue):
+        handle = queue.start_move(source.arn())
+        (task,) = twin.journal.requests("StartMessageMoveTask")
+        assert task.arguments == {
+            "SourceArn": twin.arn("feedback-dlq"),
+            "DestinationArn": twin.arn("feedback"),
+        }
+        assert handle
+
+    def test_one_is_cancelled_by_its_handle(self, asking):
+        with Scripted() as server:
+            asking(server).cancel_move("the handle")
+            (asked,) = server.asked
+        assert asked.headers["x-amz-target"] == "AmazonSQS.CancelMessageMoveTask"
+        assert asked.body == {"TaskHandle": "the handle"}
+
+    def test_the_latest_counts(self, asking):
+        latest = {
+            "Status": "FAILED",
+            "ApproximateNumberOfMessagesMoved": 3,
+            "ApproximateNumberOfMessagesToMove": 7,
+            "FailureReason": "CouldNotDetermineMessageSource",
+        }
+        arn = answer({"Attributes": {"QueueArn": "arn:of:it"}})
+        with Scripted(arn, answer({"Results": [latest, {"Status": "COMPLETED"}]})) as server:
+            assert asking(server).look_at_move() == Move(
+                state="FAILED", moved=3, to_move=7, failure="CouldNotDetermineMessageSource"
+            )
+            assert server.asked[1].body == {"SourceArn": "arn:of:it"}
+
+    @pytest.mark.parametrize("said", [{}, {"Results": []}, {"Results": None}, {"Results": [{}]}])
+    def test_one_of_which_sqs_says_nothing_yet_is_not_over(self, asking, said):
+        with Scripted(answer({"Attributes": {"QueueArn": "arn:of:it"}}), answer(said)) as server:
+            found = asking(server).look_at_move()
+        assert found == Move(state="", moved=0, to_move=0, failure="")
+        assert not found.is_over
+
+    @pytest.mark.parametrize(
+        ("state", "is_over"),
+        [
+            ("RUNNING", False),
+            ("CANCELLING", False),
+            ("COMPLETED", True),
+            ("CANCELLED", True),
+            ("FAILED", True),
+        ],
+    )
+    def test_it_is_over_when_nothing_more_will_be_moved(self, state, is_over):
+        assert Move(state=state, moved=0, to_move=0, failure="").is_over is is_over
+
+
+class TestSendingBack:
+    def test_bodies_go_back_with_what_was_theirs_and_without_what_was_ours(
+        self, twin, source, queue
+    ):
+        theirs = {"DataType": "String", "StringValue": "theirs"}
+        fill(twin, "one", theirs=theirs["StringValue"])
+        fill(twin, "two")
+        letters = sorted(queue.look(), key=lambda letter: letter.received.body)
+        assert source.send(letters) == []
+        (request,) = twin.journal.requests("SendMessageBatch")
+        assert request.arguments == {
+            "QueueUrl": source.url,
+            "Entries": [
+                {"Id": "0", "MessageBody": "one", "MessageAttributes": {"theirs": theirs}},
+                {"Id": "1", "MessageBody": "two"},
+            ],
+        }
+
+    def test_those_that_sqs_did_not_take_are_told(self, monkeypatch, message):
+        letters = [letter_from_queue(message(body), "") for body in ("a", "b", "c")]
+        said = {
+            "Successful": [{"Id": "0"}],
+            "Failed": [{"Id": "1", "Code": "InvalidMessageContents", "SenderFault": True}],
+        }
+        with Scripted(answer(said)) as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+            left = SourceQueue(URL, region="eu-west-1").send(letters)
+        assert [(one.item, one.code, one.again) for one in left] == [
+            (letters[1], "InvalidMessageContents", False),
+            (letters[2], "NoAnswer", True),
+        ]

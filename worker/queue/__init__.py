@@ -1,0 +1,215 @@
+"""The far side that is SQS; nobody else here speaks with it.
+
+`asking` is who asks, with which credentials, `answers` what SQS says, `setting_aside` what goes
+with a letter to the dead-letter queue.
+
+Quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from worker import clock
+from worker.aws import DENIED, STALE_CREDENTIALS, AwsRefused
+from worker.errors import Refused, Unavailable
+from worker.model import DeadLetter, Received
+from worker.queue.answers import LARGEST_BATCH, Counts, Unsettled, as_received, tens, unsettled
+from worker.queue.asking import Asking, NoSuchQueue
+from worker.queue.setting_aside import (
+    dead_letter_attributes,
+    dead_letter_queue_is_gone,
+    read_redrive_target,
+)
+from worker.sqs import connect
+from worker.sqs.digests import whole
+
+POLL_SECONDS = 1
+"""The shortest long poll: any wait above 0 asks all of SQS's servers, not a sample of them."""
+LONGEST_HOLD_SECONDS = 43_200
+"""How long a message can be kept invisible, from its receive on: 12 hours."""
+LATE_SECONDS = 5
+"""An answer that comes so long after the end of its long poll has lain somewhere for a while."""
+
+__all__ = [
+    "LARGEST_BATCH",
+    "LONGEST_HOLD_SECONDS",
+    "POLL_SECONDS",
+    "Counts",
+    "NoSuchQueue",
+    "Queue",
+    "Unsettled",
+    "as_received",
+    "dead_letter_queue_is_gone",
+    "tens",
+    "unsettled",
+]
+
+
+class Queue(Asking):
+    """One queue, and the dead-letter queue that belongs to it. Thread-safe.
+
+    Every call raises `Unavailable` for what passes and `Refused` for what SQS will not do.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        region: str,
+        dead_letter_url: str | None = None,
+        visibility_seconds: int = 60,
+        wait_seconds: int = 20,
+        connections: int = 10,
+        lean: bool = True,
+    ) -> None:
+        """Nothing is called yet; `lean`: what the path asks for, where it can, by `worker.sqs`."""
+        super().__init__(
+            url,
+            partial(
+                connect, url, region, lean=lean, wait_seconds=wait_seconds, connections=connections
+            ),
+        )
+        self._dead_letter_url = dead_letter_url
+        self._named_in_settings = dead_letter_url is not None
+        self._redrive_policy: str | None = None
+        self.visibility_seconds = visibility_seconds
+
+    @property
+    def dead_letters_named_by(self) -> str:
+        """Whence the dead-letter queue is known."""
+        if self._named_in_settings:
+            return "queue.dead_letter_url"
+        return f"the redrive policy of the queue {self.name}"
+
+    def find_dead_letter_queue(self) -> str | None:
+        """Tell where dead letters go: what the settings say, else what the redrive policy says.
+
+        A dead-letter queue is in the account and the region of its source, so its URL differs
+        from the source's in the name alone.
+        """
+        if self._dead_letter_url is None:
+            arn = read_redrive_target(self.redrive_policy())
+            name = arn.rpartition(":")[2] if arn else ""
+            # A letter sent to its own queue would go round for ever.
+            if name not in {"", self.name}:
+                self._dead_letter_url = f"{self.url.rpartition('/')[0]}/{name}"
+        return self._dead_letter_url
+
+    def redrive_policy(self) -> str:
+        """Ask for it, once: JSON in a text; empty where there is none."""
+        if self._redrive_policy is None:
+            self._redrive_policy = self._attributes("RedrivePolicy").get("RedrivePolicy", "")
+        return self._redrive_policy
+
+    def receive(self, most: int, wait_seconds: int) -> list[Received]:
+        """Long-poll for at most `most` (1 to 10) messages."""
+        asked_at = clock.now()
+        answer = self._call(
+            "receive_message",
+            MaxNumberOfMessages=most,
+            WaitTimeSeconds=wait_seconds,
+            VisibilityTimeout=self.visibility_seconds,
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageAttributeNames=["All"],
+        )
+        received_at, now = datetime.now(UTC), clock.now()
+        # A process that was suspended meanwhile finds an old answer in its socket; the leases may
+        # have begun as soon as it asked.
+        is_late = now > asked_at + wait_seconds + LATE_SECONDS
+        lease_until = (asked_at if is_late else now) + self.visibility_seconds
+        return [
+            as_received(message, received_at, lease_until) for message in whole(answer, self.name)
+        ]
+
+    def delete(self, messages: Sequence[Received]) -> list[Unsettled[Received]]:
+        """Delete up to ten messages; return those that were not."""
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message.receipt_handle}
+            for number, message in enumerate(messages)
+        ]
+        return unsettled(messages, self._call("delete_message_batch", Entries=entries))
+
+    def release(
+        self, messages: Sequence[Received], seconds: Sequence[float]
+    ) -> list[Unsettled[Received]]:
+        """Make up to ten messages visible again, each after its own seconds; return the rest."""
+        return self._have_hidden(messages, seconds)
+
+    def extend(self, messages: Sequence[Received]) -> list[Unsettled[Received]]:
+        """Have up to ten messages hidden for another visibility timeout; return the rest."""
+        return self._have_hidden(messages, [self.visibility_seconds] * len(messages))
+
+    def _have_hidden(
+        self, messages: Sequence[Received], seconds: Sequence[float]
+    ) -> list[Unsettled[Received]]:
+        entries = [
+            {
+                "Id": str(number),
+                "ReceiptHandle": message.receipt_handle,
+                "VisibilityTimeout": round(after),
+            }
+            for number, (message, after) in enumerate(zip(messages, seconds, strict=True))
+        ]
+        return unsettled(messages, self._call("change_message_visibility_batch", Entries=entries))
+
+    def send_dead_letter(self, received: Received, why: DeadLetter) -> None:
+        """Put the body, unchanged, into the dead-letter queue, with why and whence.
+
+        Raises:
+            Refused: there is no dead-letter queue, or it will never take this body.
+            Unavailable: also where we cannot say who we are, which says nothing about it.
+
+        """
+        try:
+            url = self.find_dead_letter_queue()
+            if url is None:
+                raise Refused("there is no dead-letter queue")
+            self._call(
+                "send_message",
+                QueueUrl=url,
+                MessageBody=received.body,
+                MessageAttributes=dead_letter_attributes(received, why, self.url),
+            )
+        except AwsRefused as refused:
+            if refused.code in STALE_CREDENTIALS - DENIED:
+                raise Unavailable(str(refused)) from refused
+            raise
+
+    def ask_to_delete(self) -> None:
+        """Find out whether deletes are allowed, by one that deletes nothing.
+
+        Raises:
+            Refused: they are not.
+
+        """
+        try:
+            self._call("delete_message_batch", Entries=[{"Id": "0", "ReceiptHandle": "none"}])
+        except AwsRefused as refused:
+            if "ReceiptHandle" not in refused.code:
+                raise
+
+    def counts(self) -> Counts:
+        """Ask how many messages there are."""
+        return self._counts(self.url)
+
+    def dead_letter_counts(self) -> tuple[str, Counts] | None:
+        """Ask for the dead-letter queue's name and how much is in it; None where there is none."""
+        url = self.find_dead_letter_queue()
+        return (url.rpartition("/")[2], self._counts(url)) if url else None
+
+    def _counts(self, url: str) -> Counts:
+        prefix = "ApproximateNumberOfMessages"
+        found = self._attributes(prefix, f"{prefix}NotVisible", f"{prefix}Delayed", of=url)
+        return Counts(
+            visible=int(found.get(prefix, 0)),
+            in_flight=int(found.get(f"{prefix}NotVisible", 0)),
+            delayed=int(found.get(f"{prefix}Delayed", 0)),
+        )
+
+    def _is_gone(self, url: str) -> str:
+        if url == self.url:
+            return f"the queue {self.name} is not there: mend queue.url, {url}, or make the queue"
+        if not self._named_in_settings:  # it may name another by the next time
+            self._redrive_policy = self._dead_letter_url = None
+        return dead_letter_queue_is_gone(url, self.dead_letters_named_by)

@@ -1,0 +1,85 @@
+"""SQS's answers, as the rest of the program has them. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from worker.model import Received
+
+LARGEST_BATCH = 10
+"""Messages in one receive, entries in one batch call."""
+
+Item = TypeVar("Item")
+
+
+class Counts(Struct, frozen=True):
+    """How many messages SQS thinks there are; it is right about a minute after things calm down."""
+
+    visible: int = 0
+    in_flight: int = 0
+    delayed: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.visible + self.in_flight + self.delayed
+
+
+class Unsettled(Struct, Generic[Item], frozen=True):
+    """An entry of a batch call that failed although the call succeeded."""
+
+    item: Item
+    """The message, or whatever the entry was made of."""
+    code: str
+    again: bool
+    """The fault is SQS's: the same entry may succeed later."""
+
+
+def as_received(message: Mapping[str, Any], received_at: datetime, lease_until: float) -> Received:
+    """Read a message as ReceiveMessage answers it."""
+    system = message.get("Attributes") or {}
+    return Received(
+        message_id=message["MessageId"],
+        body=message["Body"],
+        receipt_handle=message["ReceiptHandle"],
+        receive_count=_number(system.get("ApproximateReceiveCount")) or 1,
+        received_at=received_at,
+        lease_until=lease_until,
+        sent_at=_moment(_number(system.get("SentTimestamp"))),
+        attributes=message.get("MessageAttributes") or {},
+    )
+
+
+def _number(said: object) -> int | None:
+    """Read one of SQS's; a strange one must not end the receive of its neighbours."""
+    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 19:
+        return int(said)
+    return None
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
+    return None
+
+
+def tens(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Share them out, in order, to as many as a batch call takes."""
+    for start in range(0, len(items), LARGEST_BATCH):
+        yield items[start : start + LARGEST_BATCH]
+
+
+def unsettled(items: Sequence[Item], answer: Mapping[str, Any]) -> list[Unsettled[Item]]:
+    """Read every entry of the answer: a 200 may carry failures, or not mention an entry."""
+    done = {entry["Id"] for entry in answer.get("Successful") or ()}
+    failed = {entry["Id"]: entry for entry in answer.get("Failed") or ()}
+    found = []
+    for number, item in enumerate(items):
+        if (name := str(number)) not in done:
+            entry = failed.get(name, {})
+            again = not entry.get("SenderFault", False)
+            found.append(Unsettled(item, entry.get("Code", "NoAnswer"), again))
+    return found

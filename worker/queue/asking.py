@@ -1,0 +1,87 @@
+"""Who asks SQS, with which credentials."""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from worker.aws import NO_QUEUE, STALE_CREDENTIALS, AwsRefused, NoIdentity, translated
+from worker.sqs import Clients
+
+log = structlog.get_logger()
+
+
+class NoSuchQueue(AwsRefused):
+    """A queue that is named somewhere is not there."""
+
+    def __init__(self, said: str, refused: AwsRefused) -> None:
+        super().__init__(refused.code, refused.text, refused.status, refused.operation)
+        self.args = (said,)
+
+
+class Asking(ABC):
+    """Whoever asks about one queue. Thread-safe.
+
+    Where credentials are refused, others are looked for and the call is made once more.
+    """
+
+    def __init__(self, url: str, connect: Callable[[], Clients]) -> None:
+        """Nothing is called yet."""
+        self.url = url
+        self._connect = connect
+        self._turn = threading.Lock()
+        self._clients: Clients | None = None
+        """Made when they are first needed, and anew after trouble with credentials."""
+        self._has_told = False
+
+    @property
+    def name(self) -> str:
+        """The queue's name, as logs show it."""
+        return self.url.rpartition("/")[2]
+
+    def _attributes(self, *names: str, of: str | None = None) -> dict[str, str]:
+        request = {"QueueUrl": of or self.url, "AttributeNames": list(names)}
+        answer = self._ask("get_queue_attributes", request)
+        return dict(answer.get("Attributes", {}))
+
+    def _call(self, operation: str, **arguments: Any) -> Mapping[str, Any]:
+        return self._ask(operation, {"QueueUrl": self.url} | arguments)
+
+    def _ask(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            return self._ask_once(operation, request)
+        except AwsRefused as refused:
+            if refused.code not in STALE_CREDENTIALS:
+                raise
+        return self._ask_once(operation, request)  # as somebody else, perhaps
+
+    def _ask_once(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        clients = self._clients or self._connected()
+        try:
+            with translated():
+                return clients.ask(operation, request)
+        except (AwsRefused, NoIdentity) as error:
+            if not isinstance(error, AwsRefused) or error.code in STALE_CREDENTIALS:
+                self._forget(clients)
+            elif error.code in NO_QUEUE:
+                raise NoSuchQueue(self._is_gone(request.get("QueueUrl", "")), error) from error
+            raise
+
+    @abstractmethod
+    def _is_gone(self, url: str) -> str:
+        """Say that a queue is not there, and what to do."""
+
+    def _connected(self) -> Clients:
+        with self._turn:
+            clients = self._clients = self._clients or self._connect()
+            if clients.why_not and not self._has_told:
+                self._has_told = True
+                log.info("queue.boto3_used", queue=self.name, reason=clients.why_not)
+        return clients
+
+    def _forget(self, clients: Clients) -> None:
+        with self._turn:
+            if self._clients is clients:  # else somebody has made others since
+                self._clients = None
