@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import threading
+import time
 
 import pytest
 import structlog
@@ -32,6 +33,18 @@ def test_a_line_has_time_level_and_event_first(lines):
     (line,) = lines()
     assert list(line) == ["timestamp", "level", "event", "count", "flag", "nothing"]
     assert (line["level"], line["event"], line["count"]) == ("info", "message.applied", 3)
+
+
+def test_the_time_has_six_digits_behind_its_seconds(lines, monkeypatch):
+    monkeypatch.setattr(time, "time_ns", lambda: 1_795_343_888_000_005_999)
+    log().info("message.applied")
+    assert lines()[0]["timestamp"] == "2026-11-22T10:38:08.000005Z"
+
+
+@pytest.mark.parametrize("written", ["jane&#64;example.com", "jane&commat;example.com"])
+def test_an_address_in_html_is_masked_too(lines, written):
+    log().info("message.applied", text=written)
+    assert "jane" not in lines()[0]["text"]
 
 
 def test_addresses_are_masked_in_every_value_and_key(lines):

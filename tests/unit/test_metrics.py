@@ -134,6 +134,10 @@ class TestReputation:
         simulated = "bounce@simulator.amazonses.com"
         assert counted(mail.bounce("a@example.com", "b@example.com", simulated)) == (2, 0)
         assert counted(mail.complaint(simulated)) == (0, 0)
+        assert counted(mail.complaint("jane@notsimulator.amazonses.com")) == (0, 1)
+
+    def test_those_who_are_alike_all_count(self, counted):
+        assert counted(mail.complaint("a@example.com", "b@example.com", "c@b.c")) == (0, 3)
 
     def test_a_complaint_counts_unless_it_says_not_spam_or_is_ses_refusing(self, counted):
         assert counted(mail.complaint("jane@example.com")) == (0, 1)

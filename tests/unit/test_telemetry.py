@@ -152,6 +152,24 @@ def test_each_recipient_is_one_line_and_one_count(told, metrics):
     assert sample(metrics, "email_bounce_total", user_match="missing", **labels) == 2
 
 
+def test_all_messages_of_a_batch_are_told_and_counted(metrics, message):
+    page = Page(Policy(), (), {})
+    bodies = [
+        mail.complaint("a@example.com", feedback_id="1"),
+        mail.complaint("b@example.com", feedback_id="2"),
+        mail.bounce("c@example.com", feedback_id="3"),
+    ]
+    with capture_logs() as lines:
+        Telemetry(metrics).tell([page.enter(message(body), decode(body)) for body in bodies])
+    events = [line["event"] for line in heard(lines)]
+    assert events == ["complaint_notification"] * 2 + ["bounce_notification"]
+    labels = {"complaint_subtype": "none", "complaint_feedback": "abuse"}
+    decided = {"user_match": "missing", "relay_action": "no_action"}
+    assert sample(metrics, "email_complaint_total", **labels, **decided) == 2
+    labels = {"bounce_type": "permanent", "bounce_subtype": "general"}
+    assert sample(metrics, "email_bounce_total", **labels, **decided) == 1
+
+
 def test_a_duplicate_is_neither_told_nor_counted_again(metrics, message):
     body = mail.bounce("jane@example.com")
     (feedback,) = decode(body)
