@@ -20,12 +20,13 @@ from bench.figures import Figure, middle
 from bench.places import OUT, Unfit, claimed, environment, find_node
 from bench.stub import Stub, make_bodies, running_stub
 from worker.decode import decode
-from worker.log import configure_logging, lines_together
+from worker.log import configure_logging
 from worker.metrics import Metrics, Timed
 from worker.model import Handled, Received
 from worker.policy import Policy
 from worker.process import process
 from worker.queue import LARGEST_BATCH, Queue
+from worker.stderr import lines_together
 from worker.store.sqlite import SqliteStore
 from worker.telemetry import Telemetry
 

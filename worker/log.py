@@ -7,10 +7,8 @@ local variables, which would hold addresses too.
 import logging
 import os
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import TextIO
 
@@ -21,11 +19,10 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from worker.journal import Journal, journal_behind
 from worker.masking import LONGEST, harmless, is_harmless
+from worker.stderr import OUT
 
 _DEEPEST = 4
 """Levels of a nested value that are shown; a stranger decides how deep `bounce_extra` goes."""
-_MOST_HELD = 65_536
-"""Characters of lines that are written together."""
 
 
 def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = None) -> None:
@@ -46,13 +43,13 @@ def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = 
     console = terminal if json is None else not json
     colors = terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
     renderer = structlog.dev.ConsoleRenderer(colors=colors) if console else _render_json
-    _out.stream = stream
+    OUT.stream = stream
     _processors[:] = [_harmless_line, _to_journal(journal, renderer) if journal else renderer]
     _Voice.__bases__ = (structlog.make_filtering_bound_logger(level),)
     structlog.configure(
         processors=_processors,
         wrapper_class=_Voice,
-        logger_factory=structlog.WriteLoggerFactory(_out),  # type: ignore[arg-type]
+        logger_factory=structlog.WriteLoggerFactory(OUT),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
@@ -64,67 +61,6 @@ _processors: list[Processor] = []
 
 class _Voice(structlog.make_filtering_bound_logger("info")):  # type: ignore[misc]
     """A logger whose methods do nothing below the least level that is said."""
-
-
-class _Held(threading.local):
-    """Lines of this thread that are to be written together; None: each is written at once."""
-
-    lines: list[str] | None = None
-    characters = 0
-
-
-class _Out:
-    """A stream whose reader may be gone or whose disk may be full: the work goes on."""
-
-    def __init__(self) -> None:
-        self.stream: TextIO | None = None
-        """None: whatever is standard error at the moment."""
-        self._held = _Held()
-
-    def write(self, line: str) -> None:
-        held = self._held
-        if held.lines is None:
-            self._write(line)
-            return
-        held.lines.append(line)
-        held.characters += len(line)
-        if held.characters > _MOST_HELD:
-            self._write_held()
-
-    def flush(self) -> None:
-        """Do nothing: what is written is flushed."""
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        self._held.lines = []
-        try:
-            yield
-        finally:
-            self._write_held()
-            self._held.lines = None
-
-    def _write_held(self) -> None:
-        held = self._held
-        if held.lines:
-            self._write("".join(held.lines))
-            held.lines, held.characters = [], 0
-
-    def _write(self, text: str) -> None:
-        with suppress(OSError, ValueError):
-            stream = self.stream or sys.stderr
-            stream.write(text)
-            stream.flush()
-
-
-_out = _Out()
-
-
-def lines_together() -> AbstractContextManager[None]:
-    """Write what this thread says in the block with one call, at its end; not to be nested.
-
-    A call a line costs more than the line, and lets another thread have the interpreter each time.
-    """
-    return _out.together()
 
 
 class _Libraries(logging.Handler):

@@ -9,8 +9,9 @@ import time
 import pytest
 import structlog
 
-from worker.log import configure_logging, lines_together
+from worker.log import configure_logging
 from worker.masking import LONGEST
+from worker.stderr import lines_together
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from worker.consumer import Consumer, Plan
 from worker.effects import Lane
 from worker.errors import Misconfigured, Refused, Unavailable
 from worker.health import Health
-from worker.log import lines_together
 from worker.metrics import Metrics, Timed
 from worker.model import Handled, Received
 from worker.owing import owed_for_set_aside
@@ -23,6 +22,7 @@ from worker.process import process
 from worker.queue import NoSuchQueue, Queue
 from worker.retries import a_few_times
 from worker.settings import Migrate, Settings
+from worker.stderr import lines_together
 from worker.store import Store, ensure_schema, open_store, require_schema
 from worker.telemetry import Telemetry
 
