@@ -37,7 +37,7 @@ from worker.slack import Channel
 from worker.store.outbox import Outbox
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.removals import Ledger
-from worker.store.sqlite import SqliteStore
+from worker.store.sqlite.opened import Opened
 from worker.store.sqlite.transaction import SqliteTransaction
 from worker.suppression import SuppressionList
 
@@ -50,7 +50,7 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
         (PostgresqlTransaction, "save", AFTER),
     ],
     "durable": [
-        (SqliteStore, "_look_where_it_went", BEFORE),
+        (Opened, "look_where_it_went", BEFORE),
         (psycopg.Transaction, "__exit__", AFTER),
     ],
     "committed": [(app, "process", AFTER)],
