@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
+from waiting import wait_until
 
 from worker import clock
 from worker import consumer as consuming
 from worker.consumer import Consumer, Plan
+from worker.consumer.leases import Leases
+from worker.consumer.pace import Pace
 from worker.consumer.polling import GATHERED
+from worker.consumer.refusal import Refusal
 from worker.errors import Unavailable
 from worker.health import Health
 from worker.model import Delete, Handled, Outcome, Received
@@ -211,3 +215,33 @@ def test_what_is_in_hand_stays_ours_though_gathering_more_hangs():
     queue = Hanging([replace(message(number), lease_until=ends) for number in range(10)])
     batches(queue, 10)
     assert queue.extended.is_set()
+
+
+class Undeletable(Backlog):
+    """A queue whose deletes are away until somebody says otherwise."""
+
+    away = True
+
+    def delete(self, messages):
+        if self.away:
+            raise Unavailable("deletes are away")
+        return []
+
+
+def test_nobody_begins_to_poll_while_deletes_are_away(monkeypatch):
+    monkeypatch.setattr("worker.consumer.refusal.SOON_SECONDS", 0.01)
+    monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
+    queue, pace, health = Undeletable([]), Pace(8, full=10), Health()
+    refusal = Refusal(
+        pace=pace, leases=Leases(queue), health=health, stopping=threading.Event(), give_up=None
+    )
+    mine = replace(message(1), lease_until=clock.now() + 60)
+    why, pulse = Unavailable("deletes are away"), health.pulse("poller-0")
+    waiting = threading.Thread(target=refusal.wait_out, args=(why, [mine], queue, pulse))
+    waiting.start()
+    wait_until(lambda: health.troubles)
+    assert pace.halted
+    queue.away = False
+    waiting.join(10)
+    assert not pace.halted
+    assert not health.troubles
