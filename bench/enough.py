@@ -40,11 +40,13 @@ def too_few_rounds(finished: int) -> str:
 
 def too_short(found: Idle | None) -> str:
     """Say how long an idle worker was watched."""
-    short = found is not None and found.seconds < IDLE_SECONDS
-    return f"{found.seconds:.0f} of {IDLE_SECONDS} s" if found and short else ""
+    if found is None or found.seconds >= IDLE_SECONDS:
+        return ""
+    return f"{found.seconds:.0f} of {IDLE_SECONDS} s"
 
 
 def too_few_singles(found: Idle | None) -> str:
     """Say how many single messages were sent."""
-    few = found is not None and found.singles < SINGLES
-    return f"{found.singles} of {SINGLES} messages" if found and few else ""
+    if found is None or found.singles >= SINGLES:
+        return ""
+    return f"{found.singles} of {SINGLES} messages"

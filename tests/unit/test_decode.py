@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import mail
-import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.decode import TOPIC_VALIDATED, decode
 from worker.decode.recipients import one_per_person
+from worker.decode.shapes import Usual
 from worker.model import Feedback, Ignored, Kind, Malformed, Reason, UserMatch
+from worker.reading import Unreadable, read_json
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 EXPECTED = json.loads((PAYLOADS / "expected.json").read_text(encoding="utf-8"))
@@ -362,11 +363,13 @@ def test_any_text_has_a_meaning_and_nothing_is_raised(text):
 def part_by_part():
     """Have no body read in one go."""
 
-    def refuse(_):
-        raise msgspec.DecodeError
+    def read(text, shape):
+        if shape is Usual:
+            raise Unreadable("in one go", syntax=False)
+        return read_json(text, shape)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("worker.decode._usual", refuse)
+        patch.setattr("worker.decode.read_json", read)
         yield
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator
 
-import msgspec
 from msgspec import UNSET, Raw
 
 from worker.decode.recipients import one_per_person
@@ -31,9 +30,6 @@ _CONFIRMATIONS = {
     "SubscriptionConfirmation": Reason.SUBSCRIPTION_CONFIRMATION,
     "UnsubscribeConfirmation": Reason.UNSUBSCRIBE_CONFIRMATION,
 }
-
-
-_usual = msgspec.json.Decoder(Usual).decode
 
 
 class _Unfit(Exception):
@@ -82,8 +78,8 @@ def _is_topic_validated(text: str) -> bool:
 
 def _read_body(text: str) -> Body:
     try:
-        return _usual(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return read_json(text, Usual)
+    except Unreadable:
         return _read_odd_body(text)
 
 

@@ -127,5 +127,5 @@ class PostgresqlTransaction:
         self._connection.execute(_QUARANTINE, quarantine_row(queue, received, why))
 
 
-def _as_it_is(time: datetime) -> datetime:
+def _as_it_is(time: datetime | None) -> datetime | None:
     return time
