@@ -12,13 +12,11 @@ from worker.limits import LONGEST_TEXT, LONGEST_TIME
 _LIKE_A_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
 # An AWS sample has `2018-10-08T14:05:45 +0000`: a blank before the offset.
 _OFFSET = re.compile(r"[+-]\d\d:?\d\d\Z")
-# An escaped half of a surrogate pair, or a whole pair. A backslash before it that is escaped itself
-# is none of its own: a run of them is looked at once, from its beginning.
-_SURROGATES = re.compile(
+# Half a surrogate pair, escaped, where every backslash begins an escape.
+_HALF = re.compile(
     r"""
-      (?<!\\) (?P<before> (?:\\\\)*+ )
-      \\u(?: [dD][89abAB][0-9a-fA-F]{2} (?P<pair> \\u[dD][c-fC-F][0-9a-fA-F]{2} )?
-           | [dD][c-fC-F][0-9a-fA-F]{2} )
+      \\u[dD] (?: [89abAB][0-9a-fA-F]{2} (?! \\u[dD][c-fC-F][0-9a-fA-F]{2} )
+              | (?<! \\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD] ) [c-fC-F][0-9a-fA-F]{2} )
     """,
     re.VERBOSE,
 )
@@ -35,7 +33,7 @@ class Unreadable(Exception):
 
 
 def read_json(text: str, shape: type[Shape]) -> Shape:
-    """Read JSON into a shape of msgspec's; half a surrogate pair, as a cut-off subject has it, too.
+    """Read JSON into a shape of msgspec's.
 
     Raises:
         Unreadable: nothing else, if the text is not nested too deep.
@@ -43,13 +41,21 @@ def read_json(text: str, shape: type[Shape]) -> Shape:
     """
     try:
         return msgspec.json.decode(text, type=shape)
-    except msgspec.ValidationError as error:
-        raise Unreadable(str(error), syntax=False) from None
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        mended = _without_halves(text)
-        if mended == text:
-            raise Unreadable(str(error), syntax=True) from None
-    return read_json(mended, shape)
+        syntax = not isinstance(error, msgspec.ValidationError)  # which is a DecodeError, too
+        raise Unreadable(str(error), syntax=syntax) from None
+
+
+def without_halves(text: str) -> str:
+    """The same JSON with U+FFFD for each half of a surrogate pair, escaped or not.
+
+    A subject that was cut off has one. It is JSON to most, and not to msgspec.
+    """
+    if not text.isascii():
+        text = _without_surrogates(text)
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _HALF.sub("\ufffd", text.replace("\\\\", "\\u005c"))  # an escaped backslash
 
 
 def clip(value: object, length: int = LONGEST_TEXT) -> str:
@@ -57,9 +63,9 @@ def clip(value: object, length: int = LONGEST_TEXT) -> str:
     if not isinstance(value, str):
         return ""
     text = value[:length]
-    if text.isascii():
-        return text.replace("\0", "\ufffd") if "\0" in text else text
-    return _without_surrogates(text).replace("\0", "\ufffd")
+    if not text.isascii():
+        text = _without_surrogates(text)
+    return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
 def parse_time(value: object) -> datetime | None:
@@ -76,15 +82,6 @@ def parse_time(value: object) -> datetime | None:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _without_halves(text: str) -> str:
-    """The same JSON with U+FFFD for each half of a surrogate pair, escaped or not."""
-    return _SURROGATES.sub(_whole, _without_surrogates(text))
-
-
-def _whole(found: re.Match[str]) -> str:
-    return found[0] if found["pair"] else found["before"] + "\ufffd"
 
 
 def _without_surrogates(text: str) -> str:

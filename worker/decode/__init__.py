@@ -39,7 +39,7 @@ from worker.model import (
     Reason,
 )
 from worker.nesting import is_nested_too_deep
-from worker.reading import Unreadable, clip, parse_time, read_json
+from worker.reading import Unreadable, clip, parse_time, read_json, without_halves
 
 Item = TypeVar("Item")
 Decoded = tuple[Feedback, ...] | Ignored | Malformed
@@ -107,7 +107,7 @@ def _read_body(text: str) -> Body:
     try:
         return read_json(text, Usual)
     except Unreadable:
-        return _read_odd_body(text)
+        return _read_odd_body(without_halves(text))
 
 
 def _read_odd_body(text: str) -> Odd:
