@@ -18,7 +18,7 @@ from worker.model import Notification
 
 _LONGEST_PREFIX = 100
 _DIGEST_BYTES = 12
-_FRACTION = re.compile(r"\.(\d*?)0*(?!\d)")
+_FRACTION = re.compile(r"\.\d*")
 
 
 def feedback_keys(said: Notification, timestamp: str, recipient: str) -> tuple[str, str]:
@@ -49,7 +49,7 @@ def _normalised(timestamp: str) -> str:
 
 
 def _shortest(fraction: re.Match[str]) -> str:
-    return f".{fraction[1]}" if fraction[1] else ""
+    return fraction[0].rstrip("0").rstrip(".")
 
 
 def _key(identifier: str, *parts: str) -> str:

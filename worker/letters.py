@@ -10,7 +10,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.masking import LONGEST, cut
+from worker.limits import LONGEST_SHOWN
+from worker.masking import cut
 from worker.model import Received
 from worker.reading import parse_time
 
@@ -106,7 +107,7 @@ def letter_from_queue(received: Received, source_arn: str) -> Letter:
         where=Where.DEAD_LETTER_QUEUE,
         received=replace(received, attributes=theirs),
         reason=reason or MAX_RECEIVES,
-        error=_ours(received, "error", LONGEST),
+        error=_ours(received, "error", LONGEST_SHOWN),
         first_seen=first_seen,
         kept_since=received.sent_at,
         source=_ours(received, "source_queue", _LONGEST_URL) or source_arn,

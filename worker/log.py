@@ -18,7 +18,8 @@ from structlog.processors import format_exc_info
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from worker.journal import Journal, journal_behind
-from worker.masking import LONGEST, harmless, is_harmless
+from worker.limits import LONGEST_SHOWN
+from worker.masking import harmless, is_harmless
 from worker.stderr import OUT
 
 _DEEPEST = 4
@@ -106,7 +107,10 @@ def _second(seconds: int) -> str:
 
 def _harmless_whole(value: object) -> object:
     """A stranger decides how much there is in `bounce_extra`, too: a lot is cut as one text."""
-    if isinstance(value, Mapping | list | tuple | set) and len(whole := _written(value)) > LONGEST:
+    if (
+        isinstance(value, Mapping | list | tuple | set)
+        and len(whole := _written(value)) > LONGEST_SHOWN
+    ):
         return harmless(whole)
     return _harmless(value)
 

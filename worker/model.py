@@ -57,6 +57,7 @@ class Reason(StrEnum):
     NO_TYPE = "no_type"
     NO_OBJECT = "no_object"
     RECIPIENTS_NOT_A_LIST = "recipients_not_a_list"
+    TOO_MANY_RECIPIENTS = "too_many_recipients"
     EVENTBRIDGE_WRAPPER = "eventbridge_wrapper"
     UNKNOWN_ENVELOPE = "unknown_envelope"
     SUBSCRIPTION_CONFIRMATION = "subscription_confirmation"

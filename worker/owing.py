@@ -20,13 +20,12 @@ from worker.effects import (
     Summary,
     Told,
 )
+from worker.limits import LONGEST_MESSAGE
 from worker.masking import mask_addresses
 from worker.model import Address, DeadLetter, Decision, Kind, Received, Recipient
 from worker.policy import Policy
 from worker.reading import clip
 
-LONGEST_MESSAGE = 262_144
-"""Characters of SES's JSON that are kept; SNS takes no longer messages."""
 _NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
 
 

@@ -1,25 +1,27 @@
 """Reading what strangers wrote: JSON, texts and times of any shape, without ever falling over."""
 
-import json
 import re
 from datetime import UTC, datetime
-from math import isfinite
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-LONGEST_TEXT = 10_000
-"""Characters kept of one text; diagnostics are the longest we store, and rarely reach 1,000."""
-# A date alone, or a week, would be read as midnight. RFC 3339 allows `t` and `z`.
-_LIKE_A_TIME = re.compile(r"\s*\d{4}-\d\d-\d\d[Tt ]\d\d:")
+from worker.limits import LONGEST_TEXT, LONGEST_TIME
 
-_LONGEST_INTEGER, _LONGEST_NUMBER = 18, 40
-"""Digits that are read as numbers."""
+# A date alone, or a week, would be read as midnight. RFC 3339 allows `t` and `z`.
+_LIKE_A_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
+# An AWS sample has `2018-10-08T14:05:45 +0000`: a blank before the offset.
+_OFFSET = re.compile(r"[+-]\d\d:?\d\d\Z")
+# Half a surrogate pair, escaped, where every backslash begins an escape.
+_HALF = re.compile(
+    r"""
+      \\u[dD] (?: [89abAB][0-9a-fA-F]{2} (?! \\u[dD][c-fC-F][0-9a-fA-F]{2} )
+              | (?<! \\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD] ) [c-fC-F][0-9a-fA-F]{2} )
+    """,
+    re.VERBOSE,
+)
 
 Shape = TypeVar("Shape")
-
-# An AWS sample has `2018-10-08T14:05:45 +0000`: a blank before the offset.
-_BLANK_OFFSET = re.compile(r"\s+(?=[+-]\d\d:?\d\d\Z)")
 
 
 class Unreadable(Exception):
@@ -30,56 +32,30 @@ class Unreadable(Exception):
         self.syntax = syntax
 
 
-def read_json(text: str | msgspec.Raw, shape: type[Shape]) -> Shape:
-    """Read a JSON object into a `msgspec.Struct`.
+def read_json(text: str, shape: type[Shape]) -> Shape:
+    """Read JSON into a shape of msgspec's.
 
     Raises:
-        Unreadable: nothing else, whatever the text: cut off, nested too deep, an array, …
+        Unreadable: nothing else, if the text is not nested too deep.
 
     """
     try:
         return msgspec.json.decode(text, type=shape)
-    except RecursionError:
-        raise Unreadable("nested too deep", syntax=True) from None
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:  # ValidationError is one, too
-        whole = text if isinstance(text, str) else bytes(text).decode("utf-8", "replace")
-        if "\\ud" not in whole.lower() and "out of range" not in str(error):
-            syntax = not isinstance(error, msgspec.ValidationError)
-            raise Unreadable(str(error), syntax=syntax) from None
-    return _read_odd_json(whole, shape)
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        syntax = not isinstance(error, msgspec.ValidationError)  # which is a DecodeError, too
+        raise Unreadable(str(error), syntax=syntax) from None
 
 
-def _read_odd_json(text: str, shape: type[Shape]) -> Shape:
-    """Read what is JSON to most but not to msgspec.
+def without_halves(text: str) -> str:
+    """The same JSON with U+FFFD for each half of a surrogate pair, escaped or not.
 
-    Half a surrogate pair, as a cut-off subject has it; a number that no machine's type can hold.
+    A subject that was cut off has one. It is JSON to most, and not to msgspec.
     """
-    try:
-        read = json.loads(text, parse_int=_number, parse_float=_number)
-        mended = json.dumps(_mend(read))
-        return msgspec.json.decode(mended, type=shape)
-    except msgspec.ValidationError as error:
-        raise Unreadable(str(error), syntax=False) from None
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(str(error), syntax=True) from None
-
-
-def _number(text: str) -> int | float | str:
-    """A number that is too large stays the text it was; nothing that we look at is a number."""
-    if len(text) < _LONGEST_INTEGER and text.lstrip("-").isdigit():
-        return int(text)
-    number = float(text)
-    return number if isfinite(number) and len(text) < _LONGEST_NUMBER else text
-
-
-def _mend(value: Any) -> Any:
-    if isinstance(value, str):
-        return _without_surrogates(value)
-    if isinstance(value, list):
-        return [_mend(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _mend(item) for key, item in value.items()}
-    return value
+    if not text.isascii():
+        text = _without_surrogates(text)
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _HALF.sub("\ufffd", text.replace("\\\\", "\\u005c"))  # an escaped backslash
 
 
 def clip(value: object, length: int = LONGEST_TEXT) -> str:
@@ -87,21 +63,26 @@ def clip(value: object, length: int = LONGEST_TEXT) -> str:
     if not isinstance(value, str):
         return ""
     text = value[:length]
-    if text.isascii():
-        return text.replace("\0", "\ufffd") if "\0" in text else text
-    return _without_surrogates(text).replace("\0", "\ufffd")
-
-
-def _without_surrogates(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if not text.isascii():
+        text = _without_surrogates(text)
+    return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
 def parse_time(value: object) -> datetime | None:
     """Read an ISO 8601 time as UTC, the one without an offset too; None if it is none."""
-    if not isinstance(value, str) or not _LIKE_A_TIME.match(value):
+    if not isinstance(value, str) or len(value) > LONGEST_TIME:
         return None
+    text = value.strip().upper()
+    if not _LIKE_A_TIME.match(text):
+        return None
+    if not text.endswith("Z") and (offset := _OFFSET.search(text)):
+        text = text[: offset.start()].rstrip() + offset[0]
     try:
-        time = datetime.fromisoformat(_BLANK_OFFSET.sub("", value.strip().upper()))
+        time = datetime.fromisoformat(text)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _without_surrogates(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

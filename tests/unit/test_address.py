@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from worker.address import LONGEST, parse_address
+from worker.address import parse_address
+from worker.limits import LONGEST_ADDRESS
 
 ONE_PERSON = [
     "jane.okafor@example.com",
@@ -91,8 +92,8 @@ def test_odd_addresses_are_addresses_too(spelling, key):
         "jane@example.com, Joe <joe@example.com>",
         "Jane <jane@example.com> (was: <old@example.com>)",
         '"jane\ndoe"@example.com',
-        "a" * LONGEST + "@example.com",
-        "a@" + "b" * LONGEST,
+        "a" * LONGEST_ADDRESS + "@example.com",
+        "a@" + "b" * LONGEST_ADDRESS,
     ],
 )
 def test_what_is_no_address(text):
@@ -108,7 +109,7 @@ def test_any_text_is_an_address_or_none(text):
         local, _, domain = parsed.key.rpartition("@")
         assert local
         assert domain
-        assert len(parsed.mailed) <= LONGEST
+        assert len(parsed.mailed) <= LONGEST_ADDRESS
         assert parsed.key.isprintable()
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from worker.decode import TOPIC_VALIDATED, decode
 from worker.decode.recipients import one_per_person
-from worker.decode.shapes import Usual
+from worker.decode.shapes import Entry, Known, Usual
 from worker.model import Feedback, Ignored, Kind, Malformed, Reason, UserMatch
 from worker.reading import Unreadable, read_json
 
@@ -104,7 +104,8 @@ class TestShapes:
         assert feedback.recipient.action == "failed"
 
     def test_decoding_changes_nothing_it_is_given(self):
-        entries = [mail.recipient("Jane <jane@example.com>", status="5.1.1", x=[1]), {}, "nobody"]
+        jane = Entry(address="Jane <jane@example.com>", status="5.1.1", extra={"x": [1]})
+        entries = [jane, Known(), Known(address="nobody")]
         before = deepcopy(entries)
         list(one_per_person(entries))
         assert entries == before
@@ -249,7 +250,7 @@ class TestMalformed:
             ("", Reason.NOT_JSON),
             ("hello", Reason.NOT_JSON),
             ('{"notificationType": "Bounce"', Reason.NOT_JSON),
-            ("[" * 60_000, Reason.NOT_AN_OBJECT),
+            ("[" * 60_000, Reason.NOT_JSON),
             ('{"a":' * 60_000, Reason.NOT_JSON),
             ("[" * 10 + "]" * 10, Reason.NOT_AN_OBJECT),
             ("null", Reason.NOT_AN_OBJECT),

@@ -9,8 +9,8 @@ import time
 import pytest
 import structlog
 
+from worker.limits import LONGEST_SHOWN
 from worker.log import configure_logging
-from worker.masking import LONGEST
 from worker.stderr import lines_together
 
 
@@ -87,7 +87,7 @@ def test_a_value_with_a_lot_in_it_is_cut_as_a_whole(lines, deep):
         value = [value]
     log().info("x", value=value)
     said = json.dumps(lines(), ensure_ascii=False)
-    assert len(said) < 12 * LONGEST
+    assert len(said) < 12 * LONGEST_SHOWN
     assert "…" in said
     assert "jane" not in said
 

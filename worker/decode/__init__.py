@@ -1,12 +1,35 @@
 """From the body of one SQS message to what it means. Pure, and it never raises."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from msgspec import UNSET, Raw
 
+from worker.decode.lenient import read_entries, read_leniently, read_list
 from worker.decode.recipients import one_per_person
-from worker.decode.shapes import Body, Bounce, Complaint, Mail, Odd, Usual
+from worker.decode.shapes import (
+    Body,
+    Bounce,
+    Complaint,
+    Known,
+    Mail,
+    Odd,
+    OddBounce,
+    OddComplaint,
+    Usual,
+)
 from worker.keys import feedback_keys
+from worker.limits import (
+    DEEPEST_JSON,
+    LONGEST_DETAIL,
+    LONGEST_ID,
+    LONGEST_KIND,
+    LONGEST_SHOWN_KIND,
+    LONGEST_TOPIC,
+    LONGEST_TYPE,
+    LONGEST_USER_AGENT,
+    MOST_RECIPIENTS,
+)
 from worker.model import (
     Feedback,
     Ignored,
@@ -15,8 +38,10 @@ from worker.model import (
     Notification,
     Reason,
 )
-from worker.reading import Unreadable, clip, parse_time, read_json
+from worker.nesting import is_nested_too_deep
+from worker.reading import Unreadable, clip, parse_time, read_json, without_halves
 
+Item = TypeVar("Item")
 Decoded = tuple[Feedback, ...] | Ignored | Malformed
 
 TOPIC_VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
@@ -37,7 +62,7 @@ class _Unfit(Exception):
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(reason, detail)
-        self.malformed = Malformed(reason, detail)
+        self.malformed = Malformed(reason, clip(detail, LONGEST_DETAIL))
 
 
 def decode(body: str, topics: Collection[str] = ()) -> Decoded:
@@ -57,7 +82,7 @@ def _decode(text: str, topics: Collection[str]) -> Decoded:
         return Ignored("TopicValidated")
     body = _read_body(text)
     enveloped = _is_envelope(body)
-    topic = clip(body.topic_arn, 300) if enveloped else ""
+    topic = clip(body.topic_arn, LONGEST_TOPIC) if enveloped else ""
     if topics and topic not in topics:
         raise _Unfit(Reason.FOREIGN_TOPIC, f"from {topic or 'no topic'}")
     if enveloped:
@@ -69,7 +94,7 @@ def _decode(text: str, topics: Collection[str]) -> Decoded:
 
 
 def _is_envelope(body: Body) -> bool:
-    return isinstance(body.envelope_type, str) and not (body.notification_type or body.event_type)
+    return body.envelope_type is not None and not (body.notification_type or body.event_type)
 
 
 def _is_topic_validated(text: str) -> bool:
@@ -77,33 +102,34 @@ def _is_topic_validated(text: str) -> bool:
 
 
 def _read_body(text: str) -> Body:
+    if is_nested_too_deep(text):
+        raise _Unfit(Reason.NOT_JSON, f"nested more than {DEEPEST_JSON} levels deep")
     try:
         return read_json(text, Usual)
     except Unreadable:
-        return _read_odd_body(text)
+        return _read_odd_body(without_halves(text))
 
 
 def _read_odd_body(text: str) -> Odd:
     try:
-        return read_json(text, Odd)
+        return read_leniently(text, Odd)
     except Unreadable as unreadable:
         reason = Reason.NOT_JSON if unreadable.syntax else Reason.NOT_AN_OBJECT
         raise _Unfit(reason, str(unreadable)) from None
 
 
 def _message_in(envelope: Body) -> str:
-    if reason := _CONFIRMATIONS.get(envelope.envelope_type):
-        raise _Unfit(reason, f"for {clip(envelope.topic_arn, 300) or 'no topic'}")
-    if envelope.envelope_type != "Notification" or not isinstance(envelope.message, str):
-        what = f"Type {clip(envelope.envelope_type, 60)!r} with no text in Message"
+    if reason := _CONFIRMATIONS.get(envelope.envelope_type or ""):
+        raise _Unfit(reason, f"for {clip(envelope.topic_arn, LONGEST_TOPIC) or 'no topic'}")
+    if envelope.envelope_type != "Notification" or envelope.message is None:
+        what = f"Type {clip(envelope.envelope_type, LONGEST_SHOWN_KIND)!r} with no text in Message"
         raise _Unfit(Reason.UNKNOWN_ENVELOPE, what)
     return envelope.message
 
 
 def _interpret(body: Body, text: str) -> Decoded:
-    named = (body.notification_type, body.event_type)
-    kind = next((name for name in named if isinstance(name, str) and name), None)
-    if kind is None:
+    kind = (body.notification_type or body.event_type or "")[:LONGEST_KIND]
+    if not kind:
         return _without_type(body)
     match kind.replace(" ", "").lower():
         case "bounce":
@@ -118,7 +144,7 @@ def _interpret(body: Body, text: str) -> Decoded:
         case known if known in _NOT_FEEDBACK:
             return Ignored(kind)
         case _:
-            return Ignored(clip(kind, 60), noteworthy=True)
+            return Ignored(clip(kind, LONGEST_SHOWN_KIND), noteworthy=True)
 
 
 def _without_type(body: Body) -> Ignored:
@@ -132,19 +158,18 @@ def _without_type(body: Body) -> Ignored:
 
 def _feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
     said = _report(kind, body)
-    if not isinstance(said.recipients, list | None):
-        raise _Unfit(Reason.RECIPIENTS_NOT_A_LIST, f"the recipients of the {kind} are no list")
+    entries = _entries(kind, said)
     notification = Notification(
         kind=kind,
         type=_name(said.type),
         subtype=_name(said.subtype),
-        feedback_id=clip(said.feedback_id, 1_000),
+        feedback_id=clip(said.feedback_id, LONGEST_ID),
         ses_message_id=_message_id(body),
         occurred_at=parse_time(said.timestamp),
-        user_agent=clip(said.user_agent, 1_000),
+        user_agent=clip(said.user_agent, LONGEST_USER_AGENT),
         text=text,
     )
-    for recipient, told_apart in one_per_person(said.recipients or ()):
+    for recipient, told_apart in one_per_person(entries):
         dedupe_key, route_key = feedback_keys(notification, clip(said.timestamp, 100), told_apart)
         yield Feedback(
             notification=notification,
@@ -154,28 +179,49 @@ def _feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
         )
 
 
-def _report(kind: Kind, body: Body) -> Bounce | Complaint:
+def _report(kind: Kind, body: Body) -> Bounce | Complaint | OddBounce | OddComplaint:
     given = body.bounce if kind is Kind.BOUNCE else body.complaint
     if isinstance(given, Bounce | Complaint):
         return given
     if given is UNSET or not bytes(given):
         raise _Unfit(Reason.NO_OBJECT, f"says {kind} and has no {kind} object")
     try:
-        return read_json(given, Bounce) if kind is Kind.BOUNCE else read_json(given, Complaint)
+        if kind is Kind.BOUNCE:
+            return read_leniently(given, OddBounce)
+        return read_leniently(given, OddComplaint)
     except Unreadable as unreadable:
-        reason = Reason.NOT_JSON if unreadable.syntax else Reason.NO_OBJECT
-        raise _Unfit(reason, f"its {kind} object cannot be read: {unreadable}") from None
+        what = f"its {kind} object cannot be read: {unreadable}"
+        raise _Unfit(Reason.NO_OBJECT, what) from None
 
 
-def _name(value: object) -> str | None:
-    return clip(value, 200) if isinstance(value, str) else None
+def _entries(kind: Kind, said: Bounce | Complaint | OddBounce | OddComplaint) -> Iterable[Known]:
+    """Its recipients. Of too many none is looked at."""
+    if isinstance(said, Bounce | Complaint):
+        return _not_too_many(said.recipients or ())
+    try:
+        unread = read_list(said.recipients)
+    except Unreadable:
+        what = f"the recipients of the {kind} are no list"
+        raise _Unfit(Reason.RECIPIENTS_NOT_A_LIST, what) from None
+    return read_entries(_not_too_many(unread))
+
+
+def _not_too_many(entries: Sequence[Item]) -> Sequence[Item]:
+    if len(entries) > MOST_RECIPIENTS:
+        what = f"{len(entries):,} recipients, more than {MOST_RECIPIENTS:,}; SES reports at most 50"
+        raise _Unfit(Reason.TOO_MANY_RECIPIENTS, what)
+    return entries
+
+
+def _name(value: str | None) -> str | None:
+    return None if value is None else clip(value, LONGEST_TYPE)
 
 
 def _message_id(body: Body) -> str:
     mail = body.mail
     if isinstance(mail, Raw):
         try:
-            mail = read_json(mail, Mail)
+            mail = read_leniently(mail, Mail)
         except Unreadable:
             return ""
-    return "" if mail is UNSET else clip(mail.message_id, 1_000)
+    return "" if mail is UNSET else clip(mail.message_id, LONGEST_ID)

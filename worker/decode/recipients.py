@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Iterator
 
 from worker.address import parse_address
+from worker.decode.shapes import Entry, Known
+from worker.limits import LONGEST_REPORTED, LONGEST_STATUS
 from worker.model import Address, Recipient, UserMatch
 from worker.reading import clip
 
-LONGEST_REPORTED = 2_000
-"""Characters of an address with all that may surround it."""
-_RECIPIENT_KEYS = frozenset({"emailAddress", "action", "status", "diagnosticCode"})
 
-
-def one_per_person(entries: Iterable[object]) -> Iterator[tuple[Recipient, str]]:
+def one_per_person(entries: Iterable[Known]) -> Iterator[tuple[Recipient, str]]:
     """Each recipient once, with what tells it from the others.
 
     Of several spellings of one person the one whose diagnostic says spam wins, else the first.
@@ -34,29 +32,22 @@ def one_per_person(entries: Iterable[object]) -> Iterator[tuple[Recipient, str]]
         yield Recipient(address=None, absent=UserMatch.NO_RECIPIENTS), ""
 
 
-def _address(reported: object) -> Address | None:
+def _address(reported: str | None) -> Address | None:
     """Read it as it is: what `clip` mends is no address."""
-    if not isinstance(reported, str) or len(reported) > LONGEST_REPORTED:
+    if not reported or len(reported) > LONGEST_REPORTED:
         return None
     return parse_address(reported)
 
 
-def _recipient(entry: object) -> Recipient:
-    if not isinstance(entry, dict):
-        return Recipient(address=None)
-    reported, diagnostic = entry.get("emailAddress"), entry.get("diagnosticCode")
+def _recipient(entry: Known) -> Recipient:
+    diagnostic = entry.diagnostic
     return Recipient(
-        address=_address(reported),
-        reported=clip(reported, LONGEST_REPORTED),
-        action=clip(entry.get("action"), 200),
-        status=clip(entry.get("status"), 200),
+        address=_address(entry.address),
+        reported=clip(entry.address, LONGEST_REPORTED),
+        action=clip(entry.action, LONGEST_STATUS),
+        status=clip(entry.status, LONGEST_STATUS),
         diagnostic=clip(diagnostic),
-        mentions_spam=isinstance(diagnostic, str) and "spam" in diagnostic.lower(),
-        extra=_extra(entry),
+        # The whole of it, wherever the word stands: two passes, each in proportion to its length.
+        mentions_spam=diagnostic is not None and "spam" in diagnostic.lower(),
+        extra=entry.extra if isinstance(entry, Entry) else {},
     )
-
-
-def _extra(entry: dict[str, object]) -> dict[str, object]:
-    if entry.keys() <= _RECIPIENT_KEYS:  # as nearly all are
-        return {}
-    return {name: value for name, value in entry.items() if name not in _RECIPIENT_KEYS}

@@ -4,35 +4,46 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from worker.limits import LONGEST_PRINTED
 from worker.slack.text import bounded, mask
 
-MOST = 16_000
-"""Characters that are worth preparing; a message shows fewer."""
+_IN_LINES = json.JSONEncoder(indent=2, ensure_ascii=False, default=str)
 
 
 def pretty(text: str, *, masked: bool) -> str:
     """Print the JSON in a text; a text that is none is shown as it is.
 
-    At most about `MOST` characters; an ellipsis at the end says that there was more.
+    At most `LONGEST_PRINTED` characters; an ellipsis at the end says that there was more.
     """
     try:
         value = json.loads(text)
-        return bounded(printed(value, masked=masked), MOST)
+        return printed(value, masked=masked)
     except (ValueError, RecursionError):
-        return mask(text) if masked else bounded(text, MOST)
+        return mask(text) if masked else bounded(text, LONGEST_PRINTED)
 
 
 def printed(value: Any, *, masked: bool) -> str:
-    """Print a value in lines, with what is not ASCII as it is."""
+    """Print a value in lines, with what is not ASCII as it is; cut as `pretty` cuts.
+
+    No more is printed than is shown: each line of a value that is nested deep begins with as many
+    blanks, so that the whole may be a thousand times as long as what it was read from.
+    """
     shown = _Masker().mask(value) if masked else value
-    return json.dumps(shown, indent=2, ensure_ascii=False, default=str)
+    pieces: list[str] = []
+    room = LONGEST_PRINTED + 1
+    for piece in _IN_LINES.iterencode(shown):
+        pieces.append(piece[:room])
+        room -= len(piece)
+        if room <= 0:
+            break
+    return bounded("".join(pieces), LONGEST_PRINTED)
 
 
 class _Masker:
-    """Masks strings and keys; leaves out what comes when `MOST` characters are behind it."""
+    """Masks strings and keys; leaves out what comes behind `LONGEST_PRINTED` characters."""
 
     def __init__(self) -> None:
-        self._left = MOST
+        self._left = LONGEST_PRINTED
 
     def mask(self, value: Any) -> Any:
         if isinstance(value, str):

@@ -8,7 +8,8 @@ Source: https://docs.slack.dev/messaging/formatting-message-text/#escaping
 import re
 import unicodedata
 
-from worker.masking import LONGEST, mask_addresses
+from worker.limits import LONGEST_SHOWN
+from worker.masking import mask_addresses
 
 ELLIPSIS = "…"
 NOTHING = "-"
@@ -89,7 +90,7 @@ def bounded(text: str, limit: int) -> str:
 
 def mask(text: str) -> str:
     """Mask the addresses of a text, which is bounded first."""
-    return mask_addresses(bounded(text, LONGEST))
+    return mask_addresses(bounded(text, LONGEST_SHOWN))
 
 
 def _prepared(text: str, limit: int, *, masked: bool) -> str:
