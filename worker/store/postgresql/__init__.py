@@ -5,12 +5,13 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
-from worker.store.postgresql.connection import connect, translated
+from worker.store.postgresql.connection import begin, connect, in_transaction, translated
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
 from worker.store.revision import VERSION_TABLE, is_ours
@@ -47,7 +48,7 @@ class PostgresqlStore:
         with self._turn, translated():
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self.url)
-            with self._connection.transaction():
+            with in_transaction(self._connection):
                 yield PostgresqlTransaction(self._connection)
 
     def probe(self) -> None:
@@ -88,7 +89,10 @@ class PostgresqlStore:
         from worker.store import engine  # only here: it takes 0.2 s to import
 
         if self._engine is None:
-            self._engine = engine.make("postgresql+psycopg", self._session, kept=self._kept)
+            connecting = partial(connect, self.url)
+            self._engine = engine.make(
+                "postgresql+psycopg", connecting, begin=begin, kept=self._kept
+            )
         with translated(), engine.transaction(self._engine) as connection:
             yield connection
 
@@ -100,7 +104,7 @@ class PostgresqlStore:
             Unavailable: the server cannot be reached.
 
         """
-        with translated(), connect(self.url) as connection:
+        with self._once() as connection:
             found = connection.execute(
                 "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
             )
@@ -116,7 +120,7 @@ class PostgresqlStore:
             Unavailable: the server cannot be reached.
 
         """
-        with translated(), connect(self.url) as connection:
+        with self._once() as connection:
             return [Unfinished(*row) for row in connection.execute(QUERY)]
 
     def has_unfinished(self, lane: str) -> bool:
@@ -137,16 +141,17 @@ class PostgresqlStore:
             Unavailable: the server cannot be reached.
 
         """
-        with translated(), connect(self.url) as connection:
+        with self._once() as connection:
             rows = connection.execute(EFFECTS).fetchall()
             (quarantined,) = connection.execute(QUARANTINED).fetchall()[0]
         effects = {(lane, kind, state): count for lane, kind, state, count in rows}
         return Figures(quarantined=quarantined, effects=effects)
 
-    def _session(self) -> psycopg.Connection[tuple[Any, ...]]:
-        connection = connect(self.url)
-        connection.autocommit = False  # SQLAlchemy begins by itself
-        return connection
+    @contextmanager
+    def _once(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """One transaction in a session of its own."""
+        with translated(), connect(self.url) as session, in_transaction(session) as connection:
+            yield connection
 
     def break_off(self) -> None:
         """Shut the session's socket: a server that was stopped keeps it open and never answers."""
