@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from worker.errors import Locked
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
-from worker.store.postgresql.connection import begin, connect, in_transaction, translated
+from worker.store.postgresql.connection import (
+    LOCKED,
+    begin,
+    connect,
+    in_transaction,
+    translated,
+)
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
+from worker.store.postgresql.waiting import RowWaits
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.sample import RollBack, probing, write_sample
 from worker.store.unfinished import ANY, QUERY, Unfinished
@@ -34,6 +42,7 @@ class PostgresqlStore:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._engine: Engine | None = None
         self._kept = 0
+        self._waits = RowWaits()
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresqlTransaction]:
@@ -42,14 +51,24 @@ class PostgresqlStore:
         Raises:
             Unavailable: the server cannot be written to now; nothing was, or (a connection lost
                 while committing) it is not known whether it was.
+            Locked: another session holds rows that it needs, or a table.
             Raced: start over.
 
         """
+        with self._in_transaction(lock_timeout=self._waits.lock_timeout()) as connection:
+            try:
+                yield PostgresqlTransaction(connection, self._waits)
+            except psycopg.errors.LockNotAvailable as error:
+                self._waits.timed_out()
+                raise Locked(LOCKED) from error
+
+    @contextmanager
+    def _in_transaction(self, **settings: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         with self._turn, translated():
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self.url)
-            with in_transaction(self._connection):
-                yield PostgresqlTransaction(self._connection)
+            with in_transaction(self._connection, **settings) as connection:
+                yield connection
 
     def probe(self) -> None:
         """Find out whether the books can be written again, by writing what is rolled back.
@@ -60,11 +79,11 @@ class PostgresqlStore:
         """
         with self._turn:
             self.close()  # the old session may be the trouble
-        with probing(), self.transaction() as transaction:
-            write_sample(transaction)
+        with probing(), self._in_transaction() as connection:
+            write_sample(PostgresqlTransaction(connection))
             raise RollBack
-        with probing(), self.transaction() as transaction:
-            transaction.touch()
+        with probing(), self._in_transaction() as connection:
+            PostgresqlTransaction(connection).touch()
 
     @contextmanager
     def reading(self) -> Iterator["Connection"]:

@@ -38,6 +38,7 @@ _BEGIN = """
     SELECT set_config('synchronous_commit', 'on', true)
         WHERE current_setting('synchronous_commit') = 'off';
 """
+LOCKED = "PostgreSQL: another session holds rows or a table that this needs; try again later"
 _RACED = ("23505", "40001", "40P01")
 """unique_violation, serialization_failure, deadlock_detected"""
 _AWAY = (
@@ -153,6 +154,8 @@ def translated() -> Iterator[None]:
                 f"PostgreSQL: another session wrote the same rows at the same moment ({state}); "
                 "try again"
             ) from error
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            raise Unavailable(LOCKED) from error
         lost = not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         if lost or state.startswith(_AWAY):
             # The rest of the text may quote a row.
