@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-all contract check format bench chaos lock clean
+.PHONY: setup demo test test-all contract interop check format bench chaos lock clean
 
 setup: $(READY)  ## the virtual environment with everything in it
 
@@ -26,6 +26,9 @@ test-all:  ## the test suite on every supported Python that is here
 contract: $(READY)  ## what SQS is taken to be: our twin beside moto and fauxqs (needs npm)
 	npm install --no-audit --no-fund --silent --prefix tests/contract/npm
 	$(BIN)/python -m pytest tests/contract/test_sqs.py
+
+interop: $(READY)  ## with programs that pip cannot bring (pgbouncer); it names what is not there
+	$(BIN)/python -m pytest tests/interop -rs
 
 check: $(READY)  ## lint, format, types, import contracts
 	$(BIN)/ruff check

@@ -12,8 +12,14 @@ from worker.page import Page
 class Transaction(Protocol):
     """All of it is committed, or none."""
 
+    locked: Collection[str]
+    """Keys, of those that `users` was asked for, of users whose rows another session holds."""
+
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
-        """Read those of them that are users, by key; until the end nobody else changes them."""
+        """Read those of them that are users, by key; until the end nobody else changes them.
+
+        To be called before anything else.
+        """
 
     def seen(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Tell which of their dedupe and route keys are on record."""

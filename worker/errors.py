@@ -13,6 +13,10 @@ class Unavailable(WorkerError):
     """A far side is away or overloaded: try again later, nothing is lost meanwhile."""
 
 
+class Locked(Unavailable):
+    """Another session holds rows that this needs; the rest of the store is well."""
+
+
 class Unsynced(Unavailable):
     """A disk has lost what it was told to keep: only a process that begins anew can trust it."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from worker.errors import Misconfigured, Unavailable
+from worker.errors import Locked, Misconfigured, Unavailable
 
 
 class Kind(StrEnum):
@@ -227,7 +227,12 @@ class Handled(Struct, frozen=True):
     @property
     def met_an_outage(self) -> bool:
         """The books were away; no message is to blame."""
-        return isinstance(self.error, Unavailable | Misconfigured)
+        return isinstance(self.error, Unavailable | Misconfigured) and not self.is_locked_out
+
+    @property
+    def is_locked_out(self) -> bool:
+        """Another session holds rows that this message needs, and not those of its neighbours."""
+        return isinstance(self.error, Locked)
 
     @property
     def shows_books_well(self) -> bool:

@@ -4,11 +4,12 @@ Pure. Each piece of feedback is decided on the users as the one before it left t
 in one batch mean the same as one in each of two.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from worker.decide import decide
 from worker.decode import Decoded
 from worker.effects import Owed
+from worker.errors import Locked
 from worker.model import (
     DeadLetter,
     Decision,
@@ -20,6 +21,7 @@ from worker.model import (
     Outcome,
     Reason,
     Received,
+    Release,
     User,
     UserMatch,
 )
@@ -33,10 +35,18 @@ _MOST_NAMED = 5
 class Page:
     """Keys and users as the books have them, then as the batch changes them."""
 
-    def __init__(self, policy: Policy, seen: Iterable[str], users: Mapping[str, User]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        seen: Iterable[str],
+        users: Mapping[str, User],
+        locked: Collection[str] = (),
+    ) -> None:
         self._policy = policy
         self._seen = set(seen)
         self._users = dict(users)
+        self._locked = locked
+        """Keys of users who are there and could not be read."""
         self.decisions: list[Decision] = []
         self.owed: list[Owed] = []
         self.created: dict[str, User] = {}
@@ -50,7 +60,17 @@ class Page:
             case Ignored():
                 return Handled(received, Delete(Outcome.IGNORED), ignored=content)
             case feedback:
+                if self._locked and (locked := self._locked_out(feedback)):
+                    return Handled(received, Release(0), error=locked)
                 return self._enter(received, feedback)
+
+    def _locked_out(self, feedback: Sequence[Feedback]) -> Locked | None:
+        """Tell of a user whom the message would change and who could not be read."""
+        for item in feedback:
+            is_new = item.dedupe_key not in self._seen and item.route_key not in self._seen
+            if is_new and item.address and item.address.key in self._locked:
+                return Locked(f"another session holds the row of a user at {item.address.domain}")
+        return None
 
     def _enter(self, received: Received, feedback: Sequence[Feedback]) -> Handled:
         decisions: list[Decision] = []

@@ -9,11 +9,16 @@ from collections.abc import Sequence
 
 from worker.books import Books
 from worker.decode import decode
-from worker.errors import Misconfigured, Unavailable
+from worker.errors import Locked, Misconfigured, Unavailable
 from worker.model import DeadLetter, Handled, Reason, Received, Release
 from worker.page import Page
 from worker.policy import Policy
-from worker.retries import RECEIVES_BEFORE_GIVING_UP, release_delay, when_raced
+from worker.retries import (
+    RECEIVES_BEFORE_GIVING_UP,
+    locked_delay,
+    release_delay,
+    when_raced,
+)
 
 
 def process(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
@@ -21,43 +26,83 @@ def process(batch: Sequence[Received], books: Books, policy: Policy) -> list[Han
 
     A message that breaks the batch is found by halving, so that only the guilty one suffers.
     When the books are away no message is to blame: all go back, with the error. Nor is any where
-    all of several break in the same way, or where the books take nothing else either.
+    all of several break in the same way, or where the books take nothing else either. Where another
+    session holds rows, the messages that need them come again later, and no others.
     """
     handled = _halve(batch, books, policy)
-    if any(one.error and not one.met_an_outage for one in handled):
+    if any(map(_is_broken, handled)):
         return _judge(handled, books)
     return handled
 
 
-def _halve(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
+def _halve(
+    batch: Sequence[Received], books: Books, policy: Policy, *, rows_are_locked: bool = False
+) -> list[Handled]:
     try:
         return when_raced(_apply, batch, books, policy)
+    except Locked as error:
+        if rows_are_locked:
+            return _each_half(batch, books, policy, error, rows_are_locked=True)
+        if outage := _outage(books):  # a table is locked
+            return _give_back(batch, outage)
+        return _halve(batch, books, policy, rows_are_locked=True)
     except (Unavailable, Misconfigured) as error:
-        return [Handled(received, Release(0), error=error) for received in batch]
+        return _give_back(batch, error)
     except Exception as error:  # noqa: BLE001 whatever one message can break
-        if len(batch) == 1:
-            return [_broken(batch[0], error)]
-        half = len(batch) // 2
-        return _halve(batch[:half], books, policy) + _halve(batch[half:], books, policy)
+        return _each_half(batch, books, policy, error, rows_are_locked=rows_are_locked)
+
+
+def _each_half(
+    batch: Sequence[Received],
+    books: Books,
+    policy: Policy,
+    error: Exception,
+    *,
+    rows_are_locked: bool,
+) -> list[Handled]:
+    if len(batch) == 1:
+        return [_broken(batch[0], error)]
+    half = len(batch) // 2
+    return [
+        *_halve(batch[:half], books, policy, rows_are_locked=rows_are_locked),
+        *_halve(batch[half:], books, policy, rows_are_locked=rows_are_locked),
+    ]
+
+
+def _give_back(batch: Sequence[Received], error: Exception) -> list[Handled]:
+    return [Handled(received, Release(0), error=error) for received in batch]
+
+
+def _outage(books: Books) -> Exception | None:
+    """Tell why the books take nothing at all, if they do not."""
+    try:
+        books.probe()
+    except (Unavailable, Misconfigured) as error:
+        return error
+    return None
+
+
+def _is_broken(one: Handled) -> bool:
+    return one.error is not None and not one.met_an_outage and not one.is_locked_out
 
 
 def _judge(handled: list[Handled], books: Books) -> list[Handled]:
     """Blame a message only where the books are shown to be well, by others or by a probe."""
     if any(one.decisions for one in handled):
         return handled
-    errors = [one.error for one in handled if one.error]
-    outage: Exception
+    errors = [one.error for one in handled if one.error and not one.is_locked_out]
+    outage: Exception | None
     if len(errors) > 1 and len(kinds := {type(error).__name__ for error in errors}) == 1:
         outage = Unavailable(f"all of {len(errors)} messages break alike: {kinds.pop()}")
     else:
-        try:
-            books.probe()
-        except (Unavailable, Misconfigured) as error:
-            outage = error
-        else:
-            return handled
+        outage = _outage(books)
+    if outage is None:
+        return handled
     return [
-        Handled(one.received, Release(0), error=outage) if one.error else one for one in handled
+        Handled(one.received, Release(0), error=outage)
+        if one.error and not one.is_locked_out
+        else one
+        for one in handled
     ]
 
 
@@ -70,10 +115,20 @@ def _apply(batch: Sequence[Received], books: Books, policy: Policy) -> list[Hand
     with books.transaction() as transaction:
         keys = {item.address.key for item in feedback if item.address}
         users = transaction.users(keys)  # locks them, so that what is seen then is still true
-        page = Page(policy, transaction.seen(feedback), users)
+        page = Page(policy, transaction.seen(feedback), users, transaction.locked)
         handled = [page.enter(*message) for message in opened]
         transaction.save(page)
-    return handled
+        has_locked = bool(transaction.locked)
+    return [_later_if_locked_out(one) for one in handled] if has_locked else handled
+
+
+def _later_if_locked_out(one: Handled) -> Handled:
+    return _locked_out(one.received, one.error) if one.error else one
+
+
+def _locked_out(received: Received, error: Exception) -> Handled:
+    """One whose rows another session holds: later, however often it came; it may be applied yet."""
+    return Handled(received, Release(locked_delay(received.receive_count)), error=error)
 
 
 def _broken(received: Received, error: Exception) -> Handled:
@@ -82,6 +137,8 @@ def _broken(received: Received, error: Exception) -> Handled:
     SQS counts hand-backs too, so that it may be given up for the first time that it breaks; but not
     before the books are shown to be well.
     """
+    if isinstance(error, Locked):
+        return _locked_out(received, error)
     if received.receive_count >= RECEIVES_BEFORE_GIVING_UP:
         given_up = DeadLetter(Reason.PROCESSING_FAILED, type(error).__name__)
         return Handled(received, given_up, error=error)

@@ -145,6 +145,16 @@ def release_delay(receive_count: int) -> float:
     return random.uniform(1, ceiling)  # noqa: S311 jitter, not a secret
 
 
+def locked_delay(receive_count: int) -> float:
+    """Seconds until a message whose rows another session holds is tried again.
+
+    Exponential, and half of it without jitter, for each try costs a receive: five of them, as a
+    redrive policy may allow, take eight minutes and more.
+    """
+    ceiling = min(_LONGEST_RELEASE_SECONDS, _FIRST_RELEASE_SECONDS * 2 ** min(receive_count, 20))
+    return random.uniform(ceiling / 2, ceiling)  # noqa: S311 jitter, not a secret
+
+
 def _tell(state: RetryCallState, tell: Tell) -> None:
     if state.outcome and (error := state.outcome.exception()):
         tell(error, state.upcoming_sleep)

@@ -29,6 +29,13 @@ class Telemetry:
         self._metrics.count(decision for handled in batch for decision in handled.decisions)
         for handled in batch:
             self._tell(handled)
+        if locked_out := [one for one in batch if one.is_locked_out]:
+            self._log.warning(
+                "users.locked",
+                messages=len(locked_out),
+                error=str(locked_out[0].error),
+                hint="they are tried again, later each time; pg_stat_activity shows who holds rows",
+            )
 
     def _tell(self, handled: Handled) -> None:
         message_id = handled.received.message_id

@@ -10,6 +10,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 COMMANDS = [
@@ -156,6 +157,28 @@ class TestMisconfigured:
         for arguments in (["users", "list"], ["drain"], ["run"]):
             done = run(*arguments, SES_WORKER_QUEUE__URL="http://127.0.0.1:9/1/q")
             assert (done.status, "has schema 9999" in done.err) == (78, True)
+
+    @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+    def test_a_database_that_cannot_hold_every_text(self, run, postgresql_server, encoding):
+        """Else messages would fail one by one."""
+        with psycopg.connect(postgresql_server, autocommit=True) as admin:
+            admin.execute("DROP DATABASE IF EXISTS narrow")
+            admin.execute(
+                f"CREATE DATABASE narrow ENCODING '{encoding}' TEMPLATE template0"
+                " LC_COLLATE 'C' LC_CTYPE 'C'"
+            )
+        changes = {
+            "SES_WORKER_STORE__URL": postgresql_server.replace("/postgres?", "/narrow?"),
+            "SES_WORKER_QUEUE__URL": "http://127.0.0.1:9/1/q",
+            "PGCLIENTENCODING": "LATIN1",
+        }
+        said = f"narrow has the encoding {encoding}, which cannot hold every text"
+        for arguments in (["run"], ["drain"], ["db", "upgrade"], ["db", "status"]):
+            done = run(*arguments, **changes)
+            assert (done.status, said in done.err) == (78, True)
+            assert "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0" in done.err
+        checked = run("check", "--json", **changes)
+        assert (checked.status, said in checked.out) == (1, True)
 
 
 class TestOutagesOfOneShotCommands:

@@ -131,7 +131,7 @@ def test_two_processes_migrate_whatever_isolation_the_server_prefers(postgresql_
 def test_a_migration_waits_longer_for_a_lock_than_a_batch(postgresql_url, monkeypatch):
     from worker.store.postgresql import connection
 
-    monkeypatch.setitem(connection._SESSION, "lock_timeout", "100ms")
+    monkeypatch.setitem(connection._SETTINGS, "lock_timeout", "100ms")
     store = open_store(postgresql_url)
     with psycopg.connect(postgresql_url) as other:
         other.execute(

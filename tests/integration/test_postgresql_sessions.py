@@ -1,35 +1,43 @@
-"""What only PostgreSQL has: sessions with settings, SQLSTATEs, errors that quote rows."""
+"""What only PostgreSQL has: settings of a transaction, encodings, SQLSTATEs, errors that quote rows."""
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from worker.errors import Raced, Unavailable
+from worker.errors import Misconfigured, Raced, Unavailable
 from worker.store import ensure_schema, open_store
-from worker.store.postgresql.connection import connect, translated
+from worker.store.postgresql.connection import connect, in_transaction, translated
+
+
+def administer(url, words, *values):
+    """Set something for the database as its administrator does."""
+    with psycopg.connect(url, autocommit=True) as admin:
+        literals = map(sql.Literal, values)
+        admin.execute(sql.SQL(words).format(sql.Identifier(admin.info.dbname), *literals))
 
 
 @pytest.fixture
 def setting(postgresql_url):
-    """Set something for the database as its administrator does, then ask our session for it."""
+    """What a setting is in one of our transactions, whatever the administrator has set."""
 
     def setting(name, administrators=None):
         if administrators is not None:
-            with psycopg.connect(postgresql_url, autocommit=True) as admin:
-                words = "ALTER DATABASE {} SET {} = {}"
-                database = sql.Identifier(admin.info.dbname)
-                admin.execute(
-                    sql.SQL(words).format(
-                        database, sql.Identifier(name), sql.Literal(administrators)
-                    )
-                )
-        with connect(postgresql_url) as session:
+            administer(postgresql_url, f"ALTER DATABASE {{}} SET {name} = {{}}", administrators)
+        with connect(postgresql_url) as session, in_transaction(session):
             return session.execute(f"SHOW {name}").fetchone()[0]
 
     return setting
 
 
-class TestSession:
+@pytest.fixture
+def books(postgresql_url):
+    store = open_store(postgresql_url)
+    ensure_schema(store, migrate=True)
+    yield store
+    store.close()
+
+
+class TestTransactions:
     @pytest.mark.parametrize(
         ("administrators", "ours"),
         [("off", "on"), ("on", "on"), ("remote_write", "remote_write"), ("local", "local")],
@@ -53,6 +61,103 @@ class TestSession:
 
     def test_it_says_who_it_is(self, setting):
         assert setting("application_name") == "ses-worker"
+
+    def test_nothing_is_left_set_for_whoever_has_the_connection_next(self, postgresql_url):
+        """A pooler gives it to other clients."""
+        everything = "SELECT name, setting FROM pg_settings ORDER BY name"
+        with connect(postgresql_url) as session:
+            before = session.execute(everything).fetchall()
+            with in_transaction(session):
+                assert session.execute(everything).fetchall() != before
+            assert session.execute(everything).fetchall() == before
+            with pytest.raises(ZeroDivisionError), in_transaction(session):
+                raise ZeroDivisionError
+            assert session.execute(everything).fetchall() == before
+
+    def test_what_others_have_set_for_the_connection_is_not_ours(self, postgresql_url):
+        """So a pooler hands it over: another path, commits that do not wait, no bound."""
+        with connect(postgresql_url) as session:
+            for name, theirs in (
+                ("search_path", "pg_catalog"),
+                ("synchronous_commit", "off"),
+                ("statement_timeout", "0"),
+                ("DateStyle", "German"),
+                ("default_transaction_isolation", "serializable"),
+            ):
+                session.execute(f"SET {name} = {theirs}")
+            with in_transaction(session):
+                names = ["search_path", "synchronous_commit", "statement_timeout", "DateStyle",
+                         "transaction_isolation"]  # fmt: skip
+                found = [session.execute(f"SHOW {name}").fetchone()[0] for name in names]
+        assert found == ['"$user", public', "on", "30s", "ISO, DMY", "read committed"]
+
+    def test_a_search_path_that_the_administrator_has_set_is(self, setting):
+        assert setting("search_path", "mail") == "mail"
+
+    def test_what_a_statement_has_broken_is_not_taken_for_committed(self, postgresql_url):
+        """PostgreSQL answers COMMIT with a rollback then, and with no error."""
+        with connect(postgresql_url) as session:
+            with pytest.raises(psycopg.errors.InFailedSqlTransaction), in_transaction(session):
+                session.execute("CREATE TABLE kept (id integer)")
+                with pytest.raises(psycopg.errors.DivisionByZero):
+                    session.execute("SELECT 1/0")
+            assert session.execute("SELECT to_regclass('kept')").fetchone() == (None,)
+
+
+class TestStyles:
+    @pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres, MDY"])
+    def test_times_are_read_and_written_whatever_their_style(self, books, postgresql_url, style):
+        administer(postgresql_url, "ALTER DATABASE {} SET DateStyle = {}", style)
+        with books.transaction() as transaction:
+            found = transaction._connection.execute("SELECT timestamptz '2026-11-20 01:02:03Z'")
+            assert found.fetchone()[0].isoformat() == "2026-11-20T01:02:03+00:00"
+        books.probe()
+
+    def test_strings_with_backslashes_are_strings(self, books, postgresql_url):
+        words = "ALTER DATABASE {} SET standard_conforming_strings = {}"
+        administer(postgresql_url, words, "off")
+        with books.transaction() as transaction:
+            found = transaction._connection.execute("SELECT %s", ("a\\b'c",))
+            assert found.fetchone() == ("a\\b'c",)
+        books.probe()
+
+
+class TestEncodings:
+    @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+    def test_a_database_that_cannot_hold_every_text_is_refused_with_what_to_do(
+        self, postgresql_server, encoding
+    ):
+        with psycopg.connect(postgresql_server, autocommit=True) as admin:
+            admin.execute("DROP DATABASE IF EXISTS narrow")
+            admin.execute(
+                f"CREATE DATABASE narrow ENCODING '{encoding}' TEMPLATE template0"
+                " LC_COLLATE 'C' LC_CTYPE 'C'"
+            )
+        store = open_store(postgresql_server.replace("/postgres?", "/narrow?"))
+        for ask in (store.revision, store.probe, lambda: ensure_schema(store, migrate=True)):
+            with pytest.raises(Misconfigured, match=f"narrow has the encoding {encoding}"):
+                ask()
+        with pytest.raises(Misconfigured, match="ENCODING 'UTF8'"), store.writing():
+            pass
+
+    def test_whatever_encoding_the_environment_asks_for_texts_are_whole(
+        self, books, postgresql_url, monkeypatch
+    ):
+        monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+        administer(postgresql_url, "ALTER DATABASE {} SET client_encoding = {}", "LATIN1")
+        with books.transaction() as transaction:
+            found = transaction._connection.execute("SELECT %s", ("\u20ac \U0001f600",))
+            assert found.fetchone() == ("\u20ac \U0001f600",)
+
+
+def test_nothing_is_prepared(books):
+    """A pooler may run the next transaction on a connection that does not know it."""
+    for _ in range(20):
+        with books.transaction() as transaction:
+            transaction.users(["jane@example.com"])
+    with books.transaction() as transaction:
+        known = transaction._connection.execute("SELECT count(*) FROM pg_prepared_statements")
+        assert known.fetchone() == (0,)
 
 
 @pytest.mark.parametrize(
@@ -117,14 +222,6 @@ def test_what_is_about_a_row_stays_what_it_is(state):
     error = psycopg.errors.lookup(state)
     with pytest.raises(error), translated():
         raise error("said the server")
-
-
-@pytest.fixture
-def books(postgresql_url):
-    store = open_store(postgresql_url)
-    ensure_schema(store, migrate=True)
-    yield store
-    store.close()
 
 
 def test_a_row_that_the_server_quotes_is_not_in_what_is_said(books):

@@ -248,7 +248,7 @@ def test_a_table_that_somebody_locks_blames_no_message_and_is_waited_for_once(
     from worker.store import ensure_schema, open_store
     from worker.store.postgresql import connection
 
-    monkeypatch.setitem(connection._SESSION, "lock_timeout", "1500ms")
+    monkeypatch.setitem(connection._SETTINGS, "lock_timeout", "1500ms")
     books = open_store(postgresql_url)
     ensure_schema(books, migrate=True)
     batch = [message(mail.bounce(person), receive_count=5) for person in mail.addresses(4)]

@@ -128,7 +128,7 @@ class Foretell:
             users = transaction.users({item.address.key for item in feedback if item.address})
             seen = {*transaction.seen(feedback), *self._keys}
             raise _Seen
-        page = Page(self._policy, seen, users | self._users)
+        page = Page(self._policy, seen, users | self._users, transaction.locked)
         handled = [page.enter(*message) for message in opened]
         self._users |= page.created | page.changed
         for decision in page.decisions:

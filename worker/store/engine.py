@@ -13,9 +13,13 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 
 def make(
-    dialect: str, connect: Callable[[], Any], *, begin: str | None = None, kept: int = 0
+    dialect: str,
+    connect: Callable[[], Any],
+    *,
+    begin: str | Callable[[Any], None],
+    kept: int = 0,
 ) -> Engine:
-    """Make an engine; `begin` is said where the driver leaves it to us.
+    """Make an engine; `begin` begins a transaction: a statement, or called with the connection.
 
     `kept` connections stay open between transactions, and are looked at before they are used
     again; with none each transaction has a connection of its own.
@@ -26,9 +30,15 @@ def make(
         else {"poolclass": NullPool}
     )
     engine = create_engine(f"{dialect}://", creator=connect, hide_parameters=True, **pool)
-    if begin:
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine, "begin", lambda connection: _begin(connection, begin))
     return engine
+
+
+def _begin(connection: Connection, begin: str | Callable[[Any], None]) -> None:
+    if isinstance(begin, str):
+        connection.exec_driver_sql(begin)
+    else:
+        begin(connection.connection.dbapi_connection)
 
 
 @contextmanager

@@ -5,14 +5,23 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from worker.errors import Locked
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
-from worker.store.postgresql.connection import connect, translated
+from worker.store.postgresql.connection import (
+    LOCKED,
+    begin,
+    connect,
+    in_transaction,
+    translated,
+)
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
+from worker.store.postgresql.waiting import RowWaits
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.sample import RollBack, probing, write_sample
 from worker.store.unfinished import ANY, QUERY, Unfinished
@@ -33,6 +42,7 @@ class PostgresqlStore:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._engine: Engine | None = None
         self._kept = 0
+        self._waits = RowWaits()
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresqlTransaction]:
@@ -41,14 +51,24 @@ class PostgresqlStore:
         Raises:
             Unavailable: the server cannot be written to now; nothing was, or (a connection lost
                 while committing) it is not known whether it was.
+            Locked: another session holds rows that it needs, or a table.
             Raced: start over.
 
         """
+        with self._in_transaction(lock_timeout=self._waits.lock_timeout()) as connection:
+            try:
+                yield PostgresqlTransaction(connection, self._waits)
+            except psycopg.errors.LockNotAvailable as error:
+                self._waits.timed_out()
+                raise Locked(LOCKED) from error
+
+    @contextmanager
+    def _in_transaction(self, **settings: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         with self._turn, translated():
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self.url)
-            with self._connection.transaction():
-                yield PostgresqlTransaction(self._connection)
+            with in_transaction(self._connection, **settings) as connection:
+                yield connection
 
     def probe(self) -> None:
         """Find out whether the books can be written again, by writing what is rolled back.
@@ -59,11 +79,11 @@ class PostgresqlStore:
         """
         with self._turn:
             self.close()  # the old session may be the trouble
-        with probing(), self.transaction() as transaction:
-            write_sample(transaction)
+        with probing(), self._in_transaction() as connection:
+            write_sample(PostgresqlTransaction(connection))
             raise RollBack
-        with probing(), self.transaction() as transaction:
-            transaction.touch()
+        with probing(), self._in_transaction() as connection:
+            PostgresqlTransaction(connection).touch()
 
     @contextmanager
     def reading(self) -> Iterator["Connection"]:
@@ -88,7 +108,10 @@ class PostgresqlStore:
         from worker.store import engine  # only here: it takes 0.2 s to import
 
         if self._engine is None:
-            self._engine = engine.make("postgresql+psycopg", self._session, kept=self._kept)
+            connecting = partial(connect, self.url)
+            self._engine = engine.make(
+                "postgresql+psycopg", connecting, begin=begin, kept=self._kept
+            )
         with translated(), engine.transaction(self._engine) as connection:
             yield connection
 
@@ -100,7 +123,7 @@ class PostgresqlStore:
             Unavailable: the server cannot be reached.
 
         """
-        with translated(), connect(self.url) as connection:
+        with self._once() as connection:
             found = connection.execute(
                 "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
             )
@@ -116,7 +139,7 @@ class PostgresqlStore:
             Unavailable: the server cannot be reached.
 
         """
-        with translated(), connect(self.url) as connection:
+        with self._once() as connection:
             return [Unfinished(*row) for row in connection.execute(QUERY)]
 
     def has_unfinished(self, lane: str) -> bool:
@@ -137,16 +160,17 @@ class PostgresqlStore:
             Unavailable: the server cannot be reached.
 
         """
-        with translated(), connect(self.url) as connection:
+        with self._once() as connection:
             rows = connection.execute(EFFECTS).fetchall()
             (quarantined,) = connection.execute(QUARANTINED).fetchall()[0]
         effects = {(lane, kind, state): count for lane, kind, state, count in rows}
         return Figures(quarantined=quarantined, effects=effects)
 
-    def _session(self) -> psycopg.Connection[tuple[Any, ...]]:
-        connection = connect(self.url)
-        connection.autocommit = False  # SQLAlchemy begins by itself
-        return connection
+    @contextmanager
+    def _once(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """One transaction in a session of its own."""
+        with translated(), connect(self.url) as session, in_transaction(session) as connection:
+            yield connection
 
     def break_off(self) -> None:
         """Shut the session's socket: a server that was stopped keeps it open and never answers."""

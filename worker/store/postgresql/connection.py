@@ -1,25 +1,44 @@
-"""Opening a session, and telling what is wrong with the server."""
+"""Opening a session, beginning a transaction, and telling what is wrong with the server.
+
+Between a session of ours and the server there may be a pooler such as pgbouncer. In its transaction
+mode each transaction may run on another of its connections, which other clients use too: what is
+set for a session is then set for them, and not for our next transaction. So everything is set
+inside each transaction, with BEGIN and in the same round trip, and no statement is prepared
+(https://www.pgbouncer.org/features.html).
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
-from worker.errors import Raced, Unavailable
+from worker.errors import Misconfigured, Raced, Unavailable
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
 LOCK_SECONDS = 5
-"""How long a batch waits for a user's row that an application holds."""
+"""How long one waits for a row or a table that an application has locked."""
 
-_SESSION = {
+_SETTINGS = {
     "TimeZone": "UTC",
+    "DateStyle": "ISO",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     "lock_timeout": f"{LOCK_SECONDS}s",
     "idle_in_transaction_session_timeout": "60s",
-    "default_transaction_isolation": "read committed",
 }
+"""Of each transaction; the driver reads times in no other style than ISO."""
+# The search path is the one of the role, the database or the URL, not what another client of the
+# pooler has set. A server that commits asynchronously would break the promise; one that waits for
+# more than its own disk, such as a replica, is left to do so.
+_BEGIN = """
+    BEGIN ISOLATION LEVEL READ COMMITTED;
+    SET LOCAL search_path TO DEFAULT;
+    SELECT set_config('synchronous_commit', 'on', true)
+        WHERE current_setting('synchronous_commit') = 'off';
+"""
+LOCKED = "PostgreSQL: another session holds rows or a table that this needs; try again later"
 _RACED = ("23505", "40001", "40P01")
 """unique_violation, serialization_failure, deadlock_detected"""
 _AWAY = (
@@ -35,15 +54,21 @@ operator intervention, system error, configuration file, internal error
 
 
 def connect(url: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """Open a session as everybody here does: UTC, transactions by hand, no wait without an end.
+    """Open a session; what is done in it is done inside `in_transaction`.
+
+    Statements are not prepared: measured, commits of 1 and of 200 messages take no less time with
+    prepared ones.
 
     Raises:
         psycopg.Error: as the driver has it.
+        Misconfigured: the database cannot hold every text.
 
     """
     connection = psycopg.connect(
         url,
         autocommit=True,
+        prepare_threshold=None,
+        client_encoding="UTF8",  # whatever PGCLIENTENCODING says
         connect_timeout=CONNECT_SECONDS,
         application_name="ses-worker",
         keepalives_idle=10,
@@ -51,15 +76,64 @@ def connect(url: str) -> psycopg.Connection[tuple[Any, ...]]:
         keepalives_count=3,
         tcp_user_timeout=30_000,
     )
-    for name, value in _SESSION.items():
-        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-    # A server that commits asynchronously would break the promise; one that waits for more than
-    # its own disk, such as a replica, is left to do so.
-    connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', false)"
-        " WHERE current_setting('synchronous_commit') = 'off'"
-    )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        database = connection.info.dbname
+        connection.close()
+        raise Misconfigured(_wrong_encoding(database, encoding))
     return connection
+
+
+def begin(connection: psycopg.Connection[tuple[Any, ...]], **settings: str) -> None:
+    """Begin a transaction: UTC, no wait without an end, commits that wait for the disk.
+
+    `settings` are other values than those that every transaction has.
+    """
+    chosen = _SETTINGS | settings
+    connection.execute(
+        _BEGIN + "".join(f"SET LOCAL {name} = '{value}';" for name, value in chosen.items())
+    )
+
+
+@contextmanager
+def in_transaction(
+    connection: psycopg.Connection[tuple[Any, ...]], **settings: str
+) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """Begin as `begin` does; commit at the end of the block, or roll back.
+
+    Raises:
+        psycopg.Error: as the driver has it.
+
+    """
+    try:
+        begin(connection, **settings)
+        yield connection
+        _commit(connection)
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+def _commit(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    if connection.info.transaction_status is not TransactionStatus.INTRANS:
+        # COMMIT would roll back what a statement has broken, and raise nothing.
+        raise psycopg.errors.InFailedSqlTransaction("the transaction cannot be committed")
+    connection.commit()
+
+
+def _roll_back(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    try:
+        connection.rollback()
+    except psycopg.Error:  # lost: the server rolls back by itself
+        connection.close()
+
+
+def _wrong_encoding(database: str, encoding: str | None) -> str:
+    return (
+        f"store.url: the database {database} has the encoding {encoding}, which cannot hold every "
+        "text that a message may hold. Make another, and name it there: CREATE DATABASE … "
+        "ENCODING 'UTF8' TEMPLATE template0"
+    )
 
 
 @contextmanager
@@ -80,6 +154,8 @@ def translated() -> Iterator[None]:
                 f"PostgreSQL: another session wrote the same rows at the same moment ({state}); "
                 "try again"
             ) from error
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            raise Unavailable(LOCKED) from error
         lost = not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         if lost or state.startswith(_AWAY):
             # The rest of the text may quote a row.

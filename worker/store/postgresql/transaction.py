@@ -9,8 +9,11 @@ import msgspec
 import psycopg
 
 from worker.effects import Owed
+from worker.errors import Unavailable
 from worker.model import DeadLetter, Feedback, Received, User
 from worker.page import Page
+from worker.store.postgresql.connection import begin
+from worker.store.postgresql.waiting import RowWaits
 from worker.store.rows import (
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
@@ -58,10 +61,14 @@ _SEEN = """
 """
 # Everybody locks users, and writes rows, in the same order: two workers wait for each other and
 # rarely deadlock.
+# An application's foreign key locks the users that its new rows name FOR KEY SHARE, which this lets
+# be, for no key is changed here.
 _USERS = f"""
     SELECT {", ".join(USER_COLUMNS)} FROM users
-    WHERE email_key = ANY(%s) ORDER BY email_key FOR UPDATE
+    WHERE email_key = ANY(%s) ORDER BY email_key FOR NO KEY UPDATE
 """
+_FREE_USERS = f"{_USERS} SKIP LOCKED"
+_WHO_IS_THERE = "SELECT email_key FROM users WHERE email_key = ANY(%s)"
 _ADD_USERS = _insert("users", USER_COLUMNS)
 _CHANGE_USERS = f"""
     UPDATE users SET {", ".join(f"{name} = new.{name}" for name in FEEDBACK_COLUMNS)}
@@ -83,12 +90,44 @@ _QUARANTINE = f"""
 class PostgresqlTransaction:
     """What `worker.process` needs, in a handful of statements."""
 
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[tuple[Any, ...]], waits: RowWaits | None = None
+    ) -> None:
+        """Without `waits`, waiting for a row that is locked ends as for a table."""
         self._connection = connection
+        self._waits = waits
+        self._has_written = False
+        self.locked: Collection[str] = ()
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
-        """Read and lock those of them that are users."""
-        rows = self._connection.execute(_USERS, (list(email_keys),))
+        """Read and lock those of them that are users.
+
+        Raises:
+            Unavailable: the table is locked.
+
+        """
+        try:
+            return self._read_users(_USERS, email_keys)
+        except psycopg.errors.LockNotAvailable:
+            if self._waits is None or self._has_written:
+                raise
+            self._waits.timed_out()
+        return self._free_users(email_keys)
+
+    def _free_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Begin anew, and leave out whoever is locked; nothing was written yet."""
+        self._connection.rollback()
+        begin(self._connection)
+        try:
+            found = self._read_users(_FREE_USERS, email_keys)
+        except psycopg.errors.LockNotAvailable as error:  # rows that are locked were skipped
+            raise Unavailable("PostgreSQL: another session has locked the table users") from error
+        missing = [key for key in email_keys if key not in found]
+        self.locked = {key for (key,) in self._connection.execute(_WHO_IS_THERE, (missing,))}
+        return found
+
+    def _read_users(self, query: LiteralString, email_keys: Collection[str]) -> dict[str, User]:
+        rows = self._connection.execute(query, (list(email_keys),))
         found = (read_user(row, time=_as_it_is) for row in rows)
         return {user.email_key: user for user in found}
 
@@ -116,6 +155,7 @@ class PostgresqlTransaction:
         self, statement: LiteralString, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
     ) -> None:
         if named := [dict(zip(columns, row, strict=True)) for row in rows]:
+            self._has_written = True
             self._connection.execute(statement, (msgspec.json.encode(named).decode(),))
 
     def touch(self) -> None:
@@ -124,6 +164,7 @@ class PostgresqlTransaction:
 
     def quarantine(self, queue: str, received: Received, why: DeadLetter) -> None:
         """Keep a message whole; a second time changes nothing."""
+        self._has_written = True
         self._connection.execute(_QUARANTINE, quarantine_row(queue, received, why))
 
 

@@ -73,6 +73,9 @@ _QUARANTINE = _insert("quarantine", QUARANTINE_COLUMNS) + " ON CONFLICT DO NOTHI
 class SqliteTransaction:
     """What `worker.process` needs, in a handful of statements."""
 
+    locked: Collection[str] = ()
+    """In SQLite the whole file is locked, or nothing."""
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 

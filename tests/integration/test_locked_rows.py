@@ -1,0 +1,258 @@
+"""Rows that an application holds, or another worker that hangs: whose messages wait, and whose do not."""
+
+import threading
+import time
+from contextlib import contextmanager
+
+import mail
+import psycopg
+import pytest
+
+from worker.errors import Locked, Unavailable
+from worker.metrics import Metrics
+from worker.model import Delete, Outcome, Release
+from worker.policy import Policy, UnknownRecipients
+from worker.process import process
+from worker.store import ensure_schema, open_store
+from worker.store.outbox import Outbox
+from worker.store.users import find_user, import_users
+from worker.telemetry import Telemetry
+
+APPLIED = Delete(Outcome.APPLIED)
+PEOPLE = mail.addresses(20)
+HELD = PEOPLE[7]
+
+
+@pytest.fixture
+def books(postgresql_url):
+    store = open_store(postgresql_url)
+    ensure_schema(store, migrate=True)
+    list(import_users(store, ({"email": each, "email_key": each} for each in PEOPLE)))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def application(postgresql_url):
+    """A transaction of somebody else's."""
+    with psycopg.connect(postgresql_url) as connection:
+        yield connection
+        connection.rollback()
+
+
+@contextmanager
+def at_most(seconds):
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds
+
+
+@pytest.fixture
+def bounces(message):
+    def bounces(*addresses, receive_count=1):
+        return [message(mail.bounce(each), receive_count=receive_count) for each in addresses]
+
+    return bounces
+
+
+def hold(application, address, strength="UPDATE"):
+    application.execute(f"SELECT 1 FROM users WHERE email_key = %s FOR {strength}", (address,))
+
+
+@pytest.mark.parametrize("strength", ["UPDATE", "NO KEY UPDATE", "SHARE"])
+def test_only_the_message_of_a_user_who_is_locked_waits(books, bounces, application, strength):
+    hold(application, HELD, strength)
+    with at_most(3):
+        handled = process(bounces(*PEOPLE), books, Policy())
+    assert [one.disposition == APPLIED for one in handled] == [each != HELD for each in PEOPLE]
+    assert [one.is_locked_out for one in handled] == [each == HELD for each in PEOPLE]
+    assert not any(one.met_an_outage for one in handled)
+    application.rollback()
+    (again,) = process([handled[7].received], books, Policy())
+    assert again.disposition == APPLIED
+    assert all(find_user(books, each)["hard_bounce_count"] == 1 for each in PEOPLE)
+
+
+def test_a_foreign_key_of_an_applications_new_row_holds_nobody_up(books, bounces, application):
+    application.execute("CREATE TABLE orders (user_id bigint REFERENCES users)")
+    application.commit()
+    named = "INSERT INTO orders SELECT id FROM users WHERE email_key = %s"
+    application.execute(named, (HELD,))
+    with at_most(0.9):
+        handled = process(bounces(*PEOPLE), books, Policy())
+    assert {one.disposition for one in handled} == {APPLIED}
+
+
+def test_it_comes_again_later_each_time_and_is_never_given_up(books, bounces, application):
+    hold(application, HELD)
+    seconds = {}
+    for receives in (1, 2, 3, 4, 5, 50):
+        (one,) = process(bounces(HELD, receive_count=receives), books, Policy())
+        assert isinstance(one.disposition, Release)
+        seconds[receives] = one.disposition.seconds
+    assert 30 <= seconds[1] <= 60 <= seconds[2] <= 120 <= seconds[3] <= 240 <= seconds[4]
+    assert seconds[50] <= 6 * 3600
+
+
+def test_there_is_one_wait_and_then_none_to_speak_of(books, bounces, application):
+    """Whether one user is locked, or all of them one after the other."""
+    for each in PEOPLE:
+        hold(application, each)
+    process(bounces(PEOPLE[0]), books, Policy())
+    with at_most(10):
+        for each in PEOPLE:
+            (one,) = process(bounces(each), books, Policy())
+            assert one.is_locked_out
+    with at_most(0.5):
+        handled = process(bounces(*PEOPLE, "nobody@example.com"), books, Policy())
+    assert [one.is_locked_out for one in handled] == [True] * 20 + [False]
+
+
+def test_what_was_applied_already_needs_no_row(books, bounces, application, message):
+    body = mail.bounce(HELD)
+    process([message(body)], books, Policy())
+    hold(application, HELD)
+    (again,) = process([message(body)], books, Policy())
+    assert again.disposition == Delete(Outcome.DUPLICATE)
+
+
+def test_a_message_to_several_is_applied_whole_or_not_at_all(books, message, application):
+    hold(application, HELD)
+    body = mail.bounce(PEOPLE[0], HELD)
+    (one,) = process([message(body)], books, Policy())
+    assert one.is_locked_out
+    assert find_user(books, PEOPLE[0])["hard_bounce_count"] == 0
+    application.rollback()
+    (one,) = process([message(body)], books, Policy())
+    assert len(one.decisions) == 2
+
+
+def test_who_is_locked_is_not_taken_for_unknown(books, bounces, application):
+    hold(application, HELD)
+    for unknown in UnknownRecipients:
+        (one,) = process(bounces(HELD), books, Policy(unknown_recipients=unknown))
+        assert one.is_locked_out
+
+
+def test_a_user_whom_an_application_is_creating_holds_up_that_message_alone(
+    books, bounces, application
+):
+    """What it has inserted cannot be seen yet, and ours would be a second one."""
+    application.execute("INSERT INTO users (email, email_key) VALUES ('n@e.org', 'n@e.org')")
+    create = Policy(unknown_recipients=UnknownRecipients.CREATE)
+    with at_most(8):
+        handled = process(bounces(*PEOPLE, "n@e.org", receive_count=9), books, create)
+    assert [one.disposition for one in handled[:-1]] == [APPLIED] * 20
+    assert (handled[-1].is_locked_out, type(handled[-1].disposition)) == (True, Release)
+    application.commit()
+    (again,) = process([handled[-1].received], books, create)
+    assert (again.disposition, again.decisions[0].match.value) == (APPLIED, "found")
+
+
+def test_an_event_that_a_worker_that_hangs_is_writing_holds_up_that_message_alone(
+    books, bounces, postgresql_url, message
+):
+    stranger = message(mail.bounce("stranger@example.com"))
+    other = open_store(postgresql_url)
+    is_written, may_end = threading.Event(), threading.Event()
+
+    class Hanging:
+        @contextmanager
+        def transaction(self):
+            with other.transaction() as transaction:
+                yield transaction
+                is_written.set()
+                may_end.wait(30)
+
+    thread = threading.Thread(target=process, args=([stranger], Hanging(), Policy()))
+    thread.start()
+    assert is_written.wait(10)
+    with at_most(8):
+        handled = process([stranger, *bounces(*PEOPLE[:5])], books, Policy())
+    may_end.set()
+    thread.join()
+    assert [one.is_locked_out for one in handled] == [True] + [False] * 5
+    (again,) = process([stranger], books, Policy())
+    assert again.disposition == Delete(Outcome.DUPLICATE)
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "lock", ["events IN SHARE MODE", "events IN ACCESS EXCLUSIVE MODE", "users IN SHARE MODE"]
+)
+def test_a_table_that_is_locked_is_an_outage_and_blames_nobody(
+    books, bounces, application, lock, monkeypatch
+):
+    """As by CREATE INDEX, VACUUM FULL or ALTER TABLE."""
+    from worker.store.postgresql import connection
+
+    monkeypatch.setitem(connection._SETTINGS, "lock_timeout", "1500ms")
+    application.execute(f"LOCK TABLE {lock}")
+    with at_most(6):
+        handled = process(bounces(*PEOPLE, receive_count=5), books, Policy())
+    assert [one.disposition for one in handled] == [Release(0)] * 20
+    assert all(one.met_an_outage for one in handled)
+
+
+def test_a_table_that_is_locked_for_some_seconds_costs_nothing(books, bounces, postgresql_url):
+    """A drain does not wait for outages."""
+    with psycopg.connect(postgresql_url) as application:
+        application.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        timer = threading.Timer(3, application.rollback)
+        timer.start()
+        handled = process(bounces(*PEOPLE), books, Policy())
+        timer.join()
+    assert {one.disposition for one in handled} == {APPLIED}
+
+
+def test_one_line_tells_of_the_domain_and_of_no_address(books, bounces, application):
+    from structlog.testing import capture_logs
+
+    for each in PEOPLE[:5]:
+        hold(application, each)
+    handled = process(bounces(*PEOPLE[:5]), books, Policy())
+    with capture_logs() as lines:
+        Telemetry(Metrics()).tell(handled)
+    assert [(line["event"], line["messages"]) for line in lines] == [("users.locked", 5)]
+    assert "example.com" in str(lines)
+    assert not any(each.partition("@")[0] in str(lines) for each in PEOPLE[:5])
+
+
+def test_what_was_written_before_users_were_asked_for_is_not_thrown_away(
+    books, application, message
+):
+    hold(application, HELD)
+    with pytest.raises(Locked), books.transaction() as transaction:
+        transaction.touch()
+        transaction._has_written = True
+        transaction.users([HELD])
+
+
+class TestOthersWhoWait:
+    def test_an_import_says_in_words_that_somebody_holds_rows(
+        self, books, application, monkeypatch
+    ):
+        from worker.store.postgresql import connection
+
+        monkeypatch.setitem(connection._SETTINGS, "lock_timeout", "300ms")
+        hold(application, HELD)
+        rows = [{"email": HELD, "email_key": HELD, "account_id": "a-1"}]
+        with pytest.raises(Unavailable, match="another session holds rows or a table"):
+            list(import_users(books, rows))
+
+    def test_a_row_of_limits_that_is_locked_is_the_lanes_trouble(
+        self, books, bounces, application, monkeypatch
+    ):
+        from worker.effects import Lane
+        from worker.store.postgresql import connection
+        from worker.volume import Volume
+
+        monkeypatch.setitem(connection._SETTINGS, "lock_timeout", "300ms")
+        volume = Volume(name="slack:hook")
+        outbox = Outbox(books)
+        outbox.claim(Lane.SLACK, volume)
+        application.execute("SELECT 1 FROM limits FOR UPDATE")
+        with pytest.raises(Unavailable, match="another session holds rows or a table"):
+            outbox.claim(Lane.SLACK, volume)
+        handled = process(bounces(*PEOPLE), books, Policy())
+        assert {one.disposition for one in handled} == {APPLIED}
