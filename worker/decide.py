@@ -1,6 +1,7 @@
 """What one piece of feedback does to one user. Pure: the time is an argument."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -9,8 +10,12 @@ from worker.policy import Policy, Rule, UnknownRecipients, is_refusal, rule_for
 
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _BOUNCE_COLUMNS = {
-    Action.HARD_BOUNCE: ("last_hard_bounce", "hard_bounce_count"),
-    Action.SOFT_BOUNCE: ("last_soft_bounce", "soft_bounce_count"),
+    Action.HARD_BOUNCE: ("last_hard_bounce", "hard_bounce_refused", "hard_bounce_count"),
+    Action.SOFT_BOUNCE: ("last_soft_bounce", "soft_bounce_refused", "soft_bounce_count"),
+}
+_OTHER_BOUNCE = {
+    Action.HARD_BOUNCE: Action.SOFT_BOUNCE,
+    Action.SOFT_BOUNCE: Action.HARD_BOUNCE,
 }
 
 
@@ -70,36 +75,74 @@ def _after(
         case Action.AUTO_BLOCK_SPAM:
             return replace(user, auto_block_spam=True)
         case Action.HARD_BOUNCE | Action.SOFT_BOUNCE:
-            return _bounced(user, rule.action, policy, occurred_at, renews=not is_refusal(feedback))
+            refused = is_refusal(feedback)
+            return _bounced(user, rule.action, policy, occurred_at, refused=refused)
         case Action.NO_ACTION:
             return user
 
 
 def _bounced(
-    user: User, action: Action, policy: Policy, occurred_at: datetime, *, renews: bool
+    user: User, action: Action, policy: Policy, occurred_at: datetime, *, refused: bool
 ) -> User:
-    """Count the bounce; where it is news, move its date forward and pause.
-
-    An older event than the one on record is no news. Nor is a refusal by SES itself where there
-    is a date already: refusals come back at every send, and a pause must end.
-    """
-    date, count = _BOUNCE_COLUMNS[action]
+    """Count the bounce; if its date is the one to keep, keep it and let the pause follow it."""
+    date, date_refused, count = _BOUNCE_COLUMNS[action]
     before = getattr(user, date)
-    user = replace(user, **{count: getattr(user, count) + 1})
-    if before is not None and (before >= occurred_at or not renews):
-        return user
-    return _paused(
-        replace(user, **{date: occurred_at}), action, policy.pause_for(action), occurred_at
-    )
+    changes: dict[str, Any] = {count: getattr(user, count) + 1}
+    if _is_kept(occurred_at, before, refused=refused, before_refused=getattr(user, date_refused)):
+        changes[date], changes[date_refused] = occurred_at, refused
+        if before is None or occurred_at > before:
+            changes |= _extended(user, action, policy, occurred_at)
+        elif occurred_at < before:
+            changes |= _shortened(user, action, policy, before, occurred_at)
+    return replace(user, **changes)
 
 
-def _paused(user: User, action: Action, pause: timedelta, since: datetime) -> User:
+def _is_kept(
+    occurred_at: datetime, before: datetime | None, *, refused: bool, before_refused: bool
+) -> bool:
+    """Tell whether this bounce's date replaces the one on record, in whatever order they came.
+
+    A bounce from a mailbox replaces a refusal by SES itself; of two from a mailbox the later date
+    is kept. Of two refusals the earlier one is: they come back at every send, and a pause must end.
+    """
+    if before is None:
+        return True
+    if refused != before_refused:
+        return before_refused
+    return occurred_at < before if refused else occurred_at > before
+
+
+def _extended(user: User, action: Action, policy: Policy, since: datetime) -> dict[str, Any]:
     """`paused_until` is the later of the two pauses; of two that end together, the hard one."""
-    until = since + min(pause, _END_OF_TIME - since)
+    until = _pause_end(since, policy.pause_for(action))
     current = user.paused_until
     outlasted = current is not None and (
         until < current or (until == current and action is Action.SOFT_BOUNCE)
     )
-    if not pause or outlasted:
-        return user
-    return replace(user, paused_until=until, pause_reason=action.value)
+    if until == since or outlasted:
+        return {}
+    return {"paused_until": until, "pause_reason": action.value}
+
+
+def _shortened(
+    user: User, action: Action, policy: Policy, before: datetime, since: datetime
+) -> dict[str, Any]:
+    """The date moves back from `before` to `since`, and the pause with it, if it is still ours.
+
+    A pause that somebody has lifted or changed by hand stays as it is.
+    """
+    current = user.paused_until
+    if user.pause_reason != action.value or current != _pause_end(before, policy.pause_for(action)):
+        return {}
+    user = replace(user, paused_until=None, pause_reason=None)
+    other = _OTHER_BOUNCE[action]
+    other_since = getattr(user, _BOUNCE_COLUMNS[other][0])
+    # The other pause is only hidden by ours if it ends no later; else it was lifted by hand.
+    if other_since and _pause_end(other_since, policy.pause_for(other)) <= current:
+        user = replace(user, **_extended(user, other, policy, other_since))
+    cleared = {"paused_until": user.paused_until, "pause_reason": user.pause_reason}
+    return cleared | _extended(user, action, policy, since)
+
+
+def _pause_end(since: datetime, pause: timedelta) -> datetime:
+    return since + min(pause, _END_OF_TIME - since)

@@ -158,6 +158,10 @@ class User(Struct, frozen=True, kw_only=True):
     complaint_count: int = 0
     paused_until: datetime | None = None
     pause_reason: str | None = None
+    hard_bounce_refused: bool = False
+    """`last_hard_bounce` is the time of a refusal by SES itself; no mailbox has bounced yet."""
+    soft_bounce_refused: bool = False
+    """The same of `last_soft_bounce`, where `bounce_actions` makes soft bounces of refusals."""
 
 
 class Decision(Struct, frozen=True, kw_only=True):

@@ -308,13 +308,13 @@ class TestDb:
         done = run("db", "status", "--json")
         assert (done.status, done.json["pending"], done.json["revision"]) == (
             1,
-            ["0001", "0002", "0003"],
+            ["0001", "0002", "0003", "0004"],
             None,
         )
         assert not (tmp_path / "worker.db").exists()
 
     def test_upgrade_brings_it_up_once(self, run):
-        assert "applied 0001, 0002, 0003" in run("db", "upgrade").out
+        assert "applied 0001, 0002, 0003, 0004" in run("db", "upgrade").out
         assert "nothing to do" in run("db", "upgrade").out
         assert run("db", "status", "--json").json["pending"] == []
         assert "up to date" in run("db", "status").out
@@ -374,7 +374,7 @@ class TestUsers:
             True,
             None,
         )
-        assert "account_id:        a-1" in run("users", "show", "jane@example.com").out
+        assert "account_id:          a-1" in run("users", "show", "jane@example.com").out
         exported = list(csv.DictReader(io.StringIO(run("users", "export").out)))
         assert [row["email"] for row in exported] == ["Jane@Example.com", "joan@example.com"]
 

@@ -100,17 +100,44 @@ def test_an_event_is_applied_once_however_it_comes_again(
     assert worker.stop()[0] == 0
 
 
-def test_a_record_is_the_same_in_whatever_order_its_events_come(daemon, run, twin, queue, books):
-    """F22: the complaint before its bounce, the older bounce last, and all other ways."""
-
-    def events(address):
-        return (
+MIXED = {
+    "the complaint before its bounce, the older bounce last, and all other ways": (
+        ((2, 1), "2026-11-20 10:00:00", "hard_bounce"),
+        lambda address: (
             mail.complaint(address, at=LATE),
             mail.bounce(address, at=LATE),
             mail.bounce(address, at=EARLY),
             mail.bounce(address, at=EARLY, type="Transient"),
-        )
+        ),
+    ),
+    "a later refusal by SES before the bounce that it is for": (
+        ((2, 1), "2026-11-01 10:00:00", "hard_bounce"),
+        lambda address: (
+            mail.complaint(address, at=LATE),
+            mail.complaint(address, at=LATE, feedback="not-spam"),
+            mail.bounce(address, at=LATE, subtype="OnAccountSuppressionList"),
+            mail.bounce(address, at=EARLY),
+        ),
+    ),
+    "two refusals": (
+        ((2, 0), "2026-11-01 10:00:00", "hard_bounce"),
+        lambda address: (
+            mail.bounce(address, at=LATE, subtype="OnAccountSuppressionList"),
+            mail.bounce(address, at=EARLY, subtype="Suppressed"),
+            mail.bounce(address, at=EARLY, type="Transient"),
+            DELIVERY,
+        ),
+    ),
+}
+DELIVERY = '{"notificationType": "Delivery", "delivery": {}, "mail": {"messageId": "m"}}'
 
+
+@pytest.mark.parametrize("mixed", MIXED)
+def test_a_record_is_the_same_in_whatever_order_its_events_come(
+    daemon, run, twin, queue, books, mixed
+):
+    """F22."""
+    (counts, date, reason), events = MIXED[mixed]
     orders = list(itertools.permutations(range(4)))
     people = [f"{''.join(map(str, order))}@example.com" for order in orders]
     run("users", "import", "-", input="email\n" + "\n".join(people) + "\n")
@@ -127,8 +154,9 @@ def test_a_record_is_the_same_in_whatever_order_its_events_come(daemon, run, twi
     ]
     assert len(records) == 24
     assert all(record == records[0] for record in records)
-    assert (records[0]["hard_bounce_count"], records[0]["complaint_count"]) == (2, 1)
-    assert "2026-11-20 10:00:00" in str(records[0]["last_hard_bounce"])
+    assert (records[0]["hard_bounce_count"], records[0]["complaint_count"]) == counts
+    assert date in str(records[0]["last_hard_bounce"])
+    assert records[0]["pause_reason"] == reason
 
 
 NESTED = '{"notificationType": "Bounce", "bounce": ' + "[" * 50_000 + "]" * 50_000 + "}"

@@ -75,6 +75,7 @@ class Mailbox:
         type_, subtype = self._random.choice([
             ("Permanent", "General"), ("Permanent", "NoEmail"), ("Transient", "General"),
             ("Transient", "MailboxFull"), ("Undetermined", "Undetermined"),
+            ("Permanent", "Suppressed"), ("Permanent", "OnAccountSuppressionList"),
         ])  # fmt: skip
         spam = {"diagnosticCode": "smtp; 550 looks like SPAM"} if self._chance(0.05) else {}
         entries = [mail.recipient(self._spelled(person), **spam) for person in people]

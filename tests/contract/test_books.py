@@ -34,6 +34,8 @@ JANE = User(
     complaint_count=3,
     paused_until=datetime(2026, 12, 1, 1, 2, 3, 456789, tzinfo=UTC),
     pause_reason="hard_bounce",
+    hard_bounce_refused=True,
+    soft_bounce_refused=True,
 )
 KEYS = [JANE.email_key]
 

@@ -88,6 +88,29 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(empty, monkeypatch):
     assert migrate.upgrade(empty)
 
 
+def test_users_of_an_older_schema_are_as_they_were_and_their_dates_count_as_mailboxes_own(
+    empty, monkeypatch
+):
+    upgrade = migrate.command.upgrade
+    monkeypatch.setattr(migrate.command, "upgrade", lambda config, _: upgrade(config, "0003"))
+    migrate.upgrade(empty)
+    monkeypatch.undo()
+    with empty.writing() as connection:
+        row = "('Jane@x', 'jane@x', '2026-11-01 00:00:00', 1, 'hard_bounce')"
+        connection.exec_driver_sql(
+            "INSERT INTO users"
+            f" (email, email_key, last_hard_bounce, hard_bounce_count, pause_reason) VALUES {row}"
+        )
+    with empty.reading() as connection:
+        before = dict(connection.exec_driver_sql("SELECT * FROM users").mappings().one())
+    assert migrate.upgrade(empty) == ("0004",)
+    with empty.reading() as connection:
+        after = connection.exec_driver_sql("SELECT * FROM users").mappings().one()
+    assert after == before | {"hard_bounce_refused": False, "soft_bounce_refused": False}
+    with empty.transaction() as transaction:
+        assert not transaction.users(["jane@x"])["jane@x"].hard_bounce_refused
+
+
 def test_tables_of_another_program_are_not_touched(empty):
     with empty.writing() as connection:
         connection.exec_driver_sql("CREATE TABLE events (mine INTEGER)")

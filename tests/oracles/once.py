@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from oracles.books import Books, Row
 from oracles.findings import Finding
@@ -24,6 +24,10 @@ class User:
     last_hard: datetime | None = None
     last_soft: datetime | None = None
     last_complaint: datetime | None = None
+    paused_until: datetime | None = None
+    pause_reason: str | None = field(default=None, kw_only=True)
+    first_refused: datetime | None = field(default=None, compare=False, kw_only=True)
+    """SES's own refusals date a user only while no mailbox has bounced: the earliest does."""
 
 
 def twice(ledger: Ledger, strangers: Collection[Row]) -> Iterator[Finding]:
@@ -46,16 +50,19 @@ def counts(ledger: Ledger, books: Books, *, everybody: bool) -> Iterator[Finding
         for recipient in event.said.recipients:
             if recipient.key and event.rows.get(recipient.key):
                 _befall(users.setdefault(recipient.key, User()), event.said, recipient)
+    for user in users.values():
+        user.last_hard = user.last_hard or user.first_refused
+        _pause(user)
     found = books.rows(
         "SELECT email_key, hard_bounce_count, soft_bounce_count, complaint_count, auto_block_spam,"
-        " last_hard_bounce, last_soft_bounce, last_complaint FROM users"
+        " pause_reason, last_hard_bounce, last_soft_bounce, last_complaint, paused_until FROM users"
     )
     if everybody:
         for key in users.keys() - {row[0] for row in found}:
             yield Finding("I2", f"{key} was not made a user")
-    for key, hard, soft, complaints, blocked, *dates in found:
+    for key, hard, soft, complaints, blocked, reason, *dates in found:
         last = [books.moment(date) if date else None for date in dates]
-        there = User(hard, soft, complaints, bool(blocked), *last)
+        there = User(hard, soft, complaints, bool(blocked), *last, pause_reason=reason)
         if there != (wanted := users.get(key, User())):
             yield Finding("I2", f"{key} is {there}, and must be {wanted}")
 
@@ -71,10 +78,24 @@ def _befall(user: User, said: Said, recipient: Recipient) -> None:
         user.blocked = True
     elif said.type == "Permanent":
         user.hard += 1
-        user.last_hard = _later(user.last_hard, said.at)
+        if said.refuses:
+            user.first_refused = min(filter(None, [user.first_refused, said.at]), default=None)
+        else:
+            user.last_hard = _later(user.last_hard, said.at)
     elif said.type == "Transient":
         user.soft += 1
         user.last_soft = _later(user.last_soft, said.at)
+
+
+def _pause(user: User) -> None:
+    """Thirty days from the hard bounce, one from the soft one: the later end counts."""
+    for since, days, reason in (
+        (user.last_soft, 1, "soft_bounce"),
+        (user.last_hard, 30, "hard_bounce"),
+    ):
+        until = since and since + timedelta(days=days)
+        if until and (user.paused_until is None or until >= user.paused_until):
+            user.paused_until, user.pause_reason = until, reason
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

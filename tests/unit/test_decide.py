@@ -98,7 +98,7 @@ class TestTimes:
     def test_a_time_that_is_unreadable_or_to_come_is_the_time_of_receipt(self, at):
         assert judge(bounce(at=at)).occurred_at == NOW
 
-    def test_a_date_never_moves_backwards(self):
+    def test_the_date_of_a_bounce_from_a_mailbox_never_moves_backwards(self):
         user = judge(bounce()).user
         older = judge(bounce(at="2026-11-01T00:00:00Z"), user).user
         assert older == replace(user, hard_bounce_count=2)
@@ -180,6 +180,33 @@ class TestRefusalsBySes:
     def test_a_real_bounce_after_a_refusal_pauses_anew(self):
         user = judge(bounce(subtype="Suppressed", at="2026-10-01T00:00:00Z")).user
         assert judge(bounce(), user).user.paused_until == THEN + timedelta(days=30)
+
+    def test_a_bounce_from_a_mailbox_replaces_a_later_refusal_and_its_pause(self):
+        user = judge(bounce(subtype="Suppressed")).user
+        assert judge(bounce(at="2026-11-01T00:00:00Z"), user).user == replace(
+            JANE,
+            last_hard_bounce=datetime(2026, 11, 1, tzinfo=UTC),
+            hard_bounce_count=2,
+            paused_until=datetime(2026, 12, 1, tzinfo=UTC),
+            pause_reason="hard_bounce",
+        )
+
+    def test_of_two_refusals_the_earlier_one_is_kept(self):
+        user = judge(bounce(subtype="Suppressed")).user
+        assert judge(bounce(subtype="Suppressed", at="2026-11-01T00:00:00Z"), user).user == replace(
+            user,
+            last_hard_bounce=datetime(2026, 11, 1, tzinfo=UTC),
+            hard_bounce_count=2,
+            paused_until=datetime(2026, 12, 1, tzinfo=UTC),
+        )
+        assert user.hard_bounce_refused
+
+    def test_a_pause_that_a_bounce_takes_back_leaves_the_one_of_a_soft_bounce(self):
+        policy = Policy(soft_bounce_pause=timedelta(days=20))
+        user = judge(bounce(type="Transient"), policy=policy).user
+        user = judge(bounce(subtype="Suppressed"), user, policy).user
+        user = judge(bounce(at="2026-10-01T00:00:00Z"), user, policy).user
+        assert (user.paused_until, user.pause_reason) == (THEN + timedelta(days=20), "soft_bounce")
 
     def test_a_refusal_does_not_renew_even_if_the_operator_names_its_action(self):
         policy = Policy(bounce_actions={"Permanent/*": Action.HARD_BOUNCE})

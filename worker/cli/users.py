@@ -182,7 +182,7 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
         return
     say(f"reading {store.place}")
     for name, value in plain(user).items():
-        click.echo(f"{name + ':':<18} {'' if value is None else value}".rstrip())
+        click.echo(f"{name + ':':<20} {'' if value is None else value}".rstrip())
 
 
 @users.command(context_settings=PAGE)

@@ -22,7 +22,8 @@ EVENT_COLUMNS = (
 USER_COLUMNS = (
     "email", "email_key", "account_id", "metrics_enabled", "auto_block_spam", "last_hard_bounce",
     "last_soft_bounce", "last_complaint", "hard_bounce_count", "soft_bounce_count",
-    "complaint_count", "paused_until", "pause_reason",
+    "complaint_count", "paused_until", "pause_reason", "hard_bounce_refused",
+    "soft_bounce_refused",
 )  # fmt: skip
 FEEDBACK_COLUMNS = USER_COLUMNS[USER_COLUMNS.index("auto_block_spam") :]
 """What feedback may change of a user; everything else is the application's."""
@@ -51,7 +52,7 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
     (
         email, email_key, account_id, metrics_enabled, auto_block_spam, last_hard_bounce,
         last_soft_bounce, last_complaint, hard_bounce_count, soft_bounce_count,
-        complaint_count, paused_until, pause_reason,
+        complaint_count, paused_until, pause_reason, hard_bounce_refused, soft_bounce_refused,
     ) = row  # fmt: skip
     return User(
         email=email,
@@ -67,6 +68,8 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         complaint_count=complaint_count,
         paused_until=time(paused_until),
         pause_reason=pause_reason,
+        hard_bounce_refused=bool(hard_bounce_refused),
+        soft_bounce_refused=bool(soft_bounce_refused),
     )
 
 

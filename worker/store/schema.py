@@ -75,6 +75,8 @@ users = Table(
     _count("complaint_count"),
     Column("paused_until", Moment),
     Column("pause_reason", Text),
+    Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
+    Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
 )
 
 events = Table(

@@ -34,6 +34,8 @@ _TYPES = dict.fromkeys(
 ) | {
     "metrics_enabled": "boolean",
     "auto_block_spam": "boolean",
+    "hard_bounce_refused": "boolean",
+    "soft_bounce_refused": "boolean",
     "hard_bounce_count": "integer",
     "soft_bounce_count": "integer",
     "complaint_count": "integer",

@@ -1,0 +1,148 @@
+"""One user's record is the same in whatever order, and in whatever batches, the events come."""
+
+from datetime import UTC, datetime, timedelta
+
+import mail
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from worker.decode import decode
+from worker.model import Action, Received, User
+from worker.page import Page
+from worker.policy import Policy, UnknownRecipients
+
+WHO = "jane@example.com"
+JANE = User(email=WHO, email_key=WHO)
+DAY = timedelta(days=1)
+DELIVERY = '{"notificationType": "Delivery", "delivery": {}, "mail": {"messageId": "m"}}'
+SPAM = mail.recipient(WHO, diagnosticCode="550 looks like spam")
+SORTS = {
+    "mailbox": lambda at: mail.bounce(WHO, at=at),
+    "refusal": lambda at: mail.bounce(WHO, subtype="Suppressed", at=at),
+    "other refusal": lambda at: mail.bounce(WHO, subtype="OnAccountSuppressionList", at=at),
+    "soft": lambda at: mail.bounce(WHO, type="Transient", at=at),
+    "spam": lambda at: mail.bounce(SPAM, at=at),
+    "neither": lambda at: mail.bounce(WHO, type="Undetermined", at=at),
+    "complaint": lambda at: mail.complaint(WHO, at=at),
+    "not spam": lambda at: mail.complaint(WHO, feedback="not-spam", at=at),
+    "refused complaint": lambda at: mail.complaint(WHO, subtype="XSuppressionList", at=at),
+    "delivery": lambda _: DELIVERY,
+}
+
+
+def event(sort, day):
+    return SORTS[sort](f"2026-11-{day:02}T00:00:00Z")
+
+
+def record(bodies, policy, sizes=(1,)):
+    """What the events leave of Jane, in batches of these sizes, over and over."""
+    user = None if policy.unknown_recipients is UnknownRecipients.CREATE else JANE
+    sizes, left, seen = list(sizes), list(bodies), set()
+    while left:
+        size = sizes.pop(0)
+        sizes.append(size)
+        batch, left = left[:size], left[size:]
+        page = Page(policy, seen, {WHO: user} if user else {})
+        for body in batch:
+            page.enter(received(body), decode(body))
+        user = (page.created | page.changed).get(WHO, user)
+    return user
+
+
+def received(body):
+    return Received(
+        message_id="m",
+        body=body,
+        receipt_handle="",
+        receive_count=1,
+        received_at=mail.NOW,
+        lease_until=0,
+    )
+
+
+events = st.lists(
+    st.builds(event, st.sampled_from([*SORTS]), st.integers(1, 4)), min_size=1, max_size=9
+)
+policies = st.builds(
+    Policy,
+    hard_bounce_pause=st.sampled_from([30 * DAY, DAY, 0 * DAY, 10**6 * DAY]),
+    soft_bounce_pause=st.sampled_from([DAY, 2 * DAY, 30 * DAY, 0 * DAY, 10**6 * DAY]),
+    bounce_actions=st.dictionaries(
+        st.sampled_from(["Permanent/Suppressed", "Permanent/General", "Transient/*"]),
+        st.sampled_from(Action),
+    ),
+    unknown_recipients=st.sampled_from([UnknownRecipients.RECORD, UnknownRecipients.CREATE]),
+)
+
+
+@given(events, policies, st.data())
+def test_any_order_in_any_batches_gives_the_same_record(bodies, policy, data):
+    order = data.draw(st.permutations(bodies))
+    sizes = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    assert record(order, policy, sizes) == record(bodies, policy)
+
+
+@given(st.lists(st.tuples(st.sampled_from([*SORTS]), st.integers(1, 4)), max_size=9))
+def test_the_record_is_what_all_the_events_together_say(said):
+    """A mailbox's latest bounce, else SES's earliest refusal; the later of both pauses."""
+    hard = [day for sort, day in said if sort == "mailbox"]
+    refused = [day for sort, day in said if "refusal" in sort]
+    soft = [day for sort, day in said if sort == "soft"]
+    complaints = [day for sort, day in said if sort == "complaint"]
+    dates = [max(hard) if hard else min(refused, default=None), max(soft, default=None)]
+    ends = [
+        (day + pause, reason)
+        for day, pause, reason in zip(dates, (30, 1), ("hard_bounce", "soft_bounce"), strict=True)
+        if day
+    ]
+    until, reason = max(ends, default=(None, None))
+    assert record([event(*one) for one in said], Policy()) == User(
+        email=WHO,
+        email_key=WHO,
+        auto_block_spam=bool(complaints or [1 for sort, _ in said if sort == "spam"]),
+        last_hard_bounce=on(dates[0]),
+        last_soft_bounce=on(dates[1]),
+        last_complaint=on(max(complaints, default=None)),
+        hard_bounce_count=len(hard) + len(refused),
+        soft_bounce_count=len(soft),
+        complaint_count=len(complaints),
+        paused_until=on(until),
+        pause_reason=reason,
+        hard_bounce_refused=bool(refused and not hard),
+    )
+
+
+def on(day):
+    return day and datetime(2026, 11, 1, tzinfo=UTC) + (day - 1) * DAY
+
+
+class TestPausesThatSomebodyHasChanged:
+    """They stay: what the worker takes back is its own."""
+
+    REFUSED = (event("refusal", 4),)
+
+    @pytest.mark.parametrize("sort", ["mailbox", "refusal"])
+    @pytest.mark.parametrize("until", [None, datetime(2099, 1, 1, tzinfo=UTC)])
+    def test_when_the_date_moves_back(self, sort, until):
+        reason = until and "hard_bounce"
+        changed = replace(record(self.REFUSED, Policy()), paused_until=until, pause_reason=reason)
+        after = entered(changed, event(sort, 1))
+        assert after.last_hard_bounce == on(1)
+        assert (after.paused_until, after.pause_reason) == (until, reason)
+
+    def test_a_lifted_pause_does_not_come_back_with_the_other_ones_end(self):
+        policy = Policy(bounce_actions={"Permanent/Suppressed": Action.SOFT_BOUNCE})
+        hard = record([event("mailbox", 4)], policy)
+        lifted = replace(hard, paused_until=None, pause_reason=None)
+        refused = entered(lifted, event("refusal", 4), policy)
+        assert (refused.paused_until, refused.pause_reason) == (on(5), "soft_bounce")
+        earlier = entered(refused, event("refusal", 2), policy)
+        assert (earlier.paused_until, earlier.pause_reason) == (on(3), "soft_bounce")
+
+
+def entered(user, body, policy=Policy()):
+    page = Page(policy, seen=(), users={WHO: user})
+    page.enter(received(body), decode(body))
+    return page.changed[WHO]
