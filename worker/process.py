@@ -8,28 +8,44 @@ this has returned, for then the commit is durable.
 from collections.abc import Sequence
 
 from worker.books import Books
-from worker.decode import decode
+from worker.decode import Decoded, decode
 from worker.errors import Misconfigured, Unavailable
-from worker.model import DeadLetter, Handled, Reason, Received, Release
+from worker.model import DeadLetter, Feedback, Handled, Reason, Received, Release
 from worker.page import Page
 from worker.policy import Policy
 from worker.retries import RECEIVES_BEFORE_GIVING_UP, release_delay, when_raced
 
+MOST_ROWS = 2_000
+"""Of `events`, in one transaction; of `outbox` and `users` there are about as many at most. One
+message that alone has more is written alone."""
+MOST_CHARACTERS = 2 * 1_048_576
+"""Of bodies, in one transaction: 200 messages as SES writes most of them have half as many."""
+
 
 def process(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
-    """Take a batch from bytes to one commit; say what becomes of each message on the queue.
+    """Take a batch from bytes to a commit; say what becomes of each message on the queue.
+
+    What is more than one transaction may hold takes several, one after the other.
 
     A message that breaks the batch is found by halving, so that only the guilty one suffers.
     When the books are away no message is to blame: all go back, with the error. Nor is any where
     all of several break in the same way, or where the books take nothing else either.
     """
-    handled = _halve(batch, books, policy)
+    handled = _commit_all(batch, books, policy)
     if any(one.error and not one.met_an_outage for one in handled):
         return _judge(handled, books)
     return handled
 
 
-def _halve(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
+def _commit_all(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
+    handled = _commit_some(batch, books, policy)
+    while len(handled) < len(batch):
+        handled += _commit_some(batch[len(handled) :], books, policy)
+    return handled
+
+
+def _commit_some(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
+    """Handle the first of them, as many as one transaction may hold; all, where that breaks."""
     try:
         return when_raced(_apply, batch, books, policy)
     except (Unavailable, Misconfigured) as error:
@@ -38,7 +54,10 @@ def _halve(batch: Sequence[Received], books: Books, policy: Policy) -> list[Hand
         if len(batch) == 1:
             return [_broken(batch[0], error)]
         half = len(batch) // 2
-        return _halve(batch[:half], books, policy) + _halve(batch[half:], books, policy)
+        return [
+            *_commit_all(batch[:half], books, policy),
+            *_commit_all(batch[half:], books, policy),
+        ]
 
 
 def _judge(handled: list[Handled], books: Books) -> list[Handled]:
@@ -62,8 +81,7 @@ def _judge(handled: list[Handled], books: Books) -> list[Handled]:
 
 
 def _apply(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
-    opened = [(received, decode(received.body, policy.topics)) for received in batch]
-    feedback = [item for _, content in opened if isinstance(content, tuple) for item in content]
+    opened, feedback = _opened(batch, policy)
     if not feedback:
         page = Page(policy, seen=(), users={})
         return [page.enter(*message) for message in opened]
@@ -74,6 +92,26 @@ def _apply(batch: Sequence[Received], books: Books, policy: Policy) -> list[Hand
         handled = [page.enter(*message) for message in opened]
         transaction.save(page)
     return handled
+
+
+def _opened(
+    batch: Sequence[Received], policy: Policy
+) -> tuple[list[tuple[Received, Decoded]], list[Feedback]]:
+    """Decode the first of them, as many as one transaction may hold; one at least."""
+    opened: list[tuple[Received, Decoded]] = []
+    feedback: list[Feedback] = []
+    characters = 0
+    for received in batch:
+        characters += len(received.body)
+        if characters > MOST_CHARACTERS and opened:
+            break
+        content = decode(received.body, policy.topics)
+        if isinstance(content, tuple):
+            if len(feedback) + len(content) > MOST_ROWS and opened:
+                break
+            feedback += content
+        opened.append((received, content))
+    return opened, feedback
 
 
 def _broken(received: Received, error: Exception) -> Handled:
