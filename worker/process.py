@@ -8,9 +8,9 @@ this has returned, for then the commit is durable.
 from collections.abc import Sequence
 
 from worker.books import Books
-from worker.decode import decode
+from worker.decode import Decoded, decode
 from worker.errors import Locked, Misconfigured, Unavailable
-from worker.model import DeadLetter, Handled, Reason, Received, Release
+from worker.model import DeadLetter, Feedback, Handled, Reason, Received, Release
 from worker.page import Page
 from worker.policy import Policy
 from worker.retries import (
@@ -20,24 +20,43 @@ from worker.retries import (
     when_raced,
 )
 
+MOST_ROWS = 2_000
+"""Of `events`, in one transaction; of `outbox` and `users` there are about as many at most. One
+message that alone has more is written alone."""
+MOST_CHARACTERS = 2 * 1_048_576
+"""Of bodies, in one transaction: 200 messages as SES writes most of them have half as many."""
+
 
 def process(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
-    """Take a batch from bytes to one commit; say what becomes of each message on the queue.
+    """Take a batch from bytes to a commit; say what becomes of each message on the queue.
+
+    What is more than one transaction may hold takes several, one after the other.
 
     A message that breaks the batch is found by halving, so that only the guilty one suffers.
     When the books are away no message is to blame: all go back, with the error. Nor is any where
     all of several break in the same way, or where the books take nothing else either. Where another
     session holds rows, the messages that need them come again later, and no others.
     """
-    handled = _halve(batch, books, policy)
+    handled = _commit_all(batch, books, policy)
     if any(map(_is_broken, handled)):
         return _judge(handled, books)
     return handled
 
 
-def _halve(
+def _commit_all(
     batch: Sequence[Received], books: Books, policy: Policy, *, rows_are_locked: bool = False
 ) -> list[Handled]:
+    handled: list[Handled] = []
+    while len(handled) < len(batch):
+        rest = batch[len(handled) :]
+        handled += _commit_some(rest, books, policy, rows_are_locked=rows_are_locked)
+    return handled
+
+
+def _commit_some(
+    batch: Sequence[Received], books: Books, policy: Policy, *, rows_are_locked: bool
+) -> list[Handled]:
+    """Handle the first of them, as many as one transaction may hold; all, where that breaks."""
     try:
         return when_raced(_apply, batch, books, policy)
     except Locked as error:
@@ -45,7 +64,7 @@ def _halve(
             return _each_half(batch, books, policy, error, rows_are_locked=True)
         if outage := _outage(books):  # a table is locked
             return _give_back(batch, outage)
-        return _halve(batch, books, policy, rows_are_locked=True)
+        return _commit_all(batch, books, policy, rows_are_locked=True)
     except (Unavailable, Misconfigured) as error:
         return _give_back(batch, error)
     except Exception as error:  # noqa: BLE001 whatever one message can break
@@ -64,8 +83,8 @@ def _each_half(
         return [_broken(batch[0], error)]
     half = len(batch) // 2
     return [
-        *_halve(batch[:half], books, policy, rows_are_locked=rows_are_locked),
-        *_halve(batch[half:], books, policy, rows_are_locked=rows_are_locked),
+        *_commit_all(batch[:half], books, policy, rows_are_locked=rows_are_locked),
+        *_commit_all(batch[half:], books, policy, rows_are_locked=rows_are_locked),
     ]
 
 
@@ -107,8 +126,7 @@ def _judge(handled: list[Handled], books: Books) -> list[Handled]:
 
 
 def _apply(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
-    opened = [(received, decode(received.body, policy.topics)) for received in batch]
-    feedback = [item for _, content in opened if isinstance(content, tuple) for item in content]
+    opened, feedback = _opened(batch, policy)
     if not feedback:
         page = Page(policy, seen=(), users={})
         return [page.enter(*message) for message in opened]
@@ -129,6 +147,26 @@ def _later_if_locked_out(one: Handled) -> Handled:
 def _locked_out(received: Received, error: Exception) -> Handled:
     """One whose rows another session holds: later, however often it came; it may be applied yet."""
     return Handled(received, Release(locked_delay(received.receive_count)), error=error)
+
+
+def _opened(
+    batch: Sequence[Received], policy: Policy
+) -> tuple[list[tuple[Received, Decoded]], list[Feedback]]:
+    """Decode the first of them, as many as one transaction may hold; one at least."""
+    opened: list[tuple[Received, Decoded]] = []
+    feedback: list[Feedback] = []
+    characters = 0
+    for received in batch:
+        characters += len(received.body)
+        if characters > MOST_CHARACTERS and opened:
+            break
+        content = decode(received.body, policy.topics)
+        if isinstance(content, tuple):
+            if len(feedback) + len(content) > MOST_ROWS and opened:
+                break
+            feedback += content
+        opened.append((received, content))
+    return opened, feedback
 
 
 def _broken(received: Received, error: Exception) -> Handled:

@@ -1,12 +1,18 @@
 """What only PostgreSQL can do, and how the books take it."""
 
 import threading
+from types import SimpleNamespace
 
+import mail
 import psycopg
 import pytest
 
+from worker.decode import decode
 from worker.errors import Unavailable
+from worker.page import Page
+from worker.policy import Policy
 from worker.store import ensure_schema, open_store
+from worker.store.postgresql.transaction import LARGEST_STATEMENT_BYTES
 
 
 @pytest.fixture
@@ -37,6 +43,34 @@ def test_users_are_locked_in_the_order_of_their_keys(books, postgresql_url):
             free = admin.execute("SELECT email_key FROM users FOR UPDATE SKIP LOCKED").fetchall()
         thread.join()
     assert sorted(free) == [("b",), ("c",)]
+
+
+def test_a_statement_carries_a_megabyte_of_rows_at_most(books, message):
+    """The server takes several times as much memory for all that one statement carries."""
+    sizes = []
+    people = mail.addresses(1_000)
+    bodies = [
+        mail.bounce(
+            *(mail.recipient(one, diagnosticCode="d" * 900) for one in people), subtype=kind
+        )
+        for kind in ("General", "NoEmail")
+    ]
+    with books.transaction() as transaction:
+        execute = transaction._connection.execute
+
+        def noted(statement, parameters=()):
+            sizes.append(max(len(str(each)) for each in parameters))
+            return execute(statement, parameters)
+
+        transaction._connection = SimpleNamespace(execute=noted)
+        page = Page(Policy(notify=True), (), {})
+        for body in bodies:
+            page.enter(message(body), decode(body))
+        transaction.save(page)
+        events = execute("SELECT count(*) FROM events").fetchone()[0]
+    assert events == 2_000
+    assert sum(sizes) > 2 * LARGEST_STATEMENT_BYTES
+    assert sorted(sizes)[-3] <= LARGEST_STATEMENT_BYTES  # but for the notices, a row each
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import gc
 import json
 import time
 from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -166,8 +167,6 @@ class Breaking:
         self.store.probe()
 
     def transaction(self):
-        from contextlib import contextmanager
-
         @contextmanager
         def transaction():
             with self.store.transaction() as inner:
@@ -350,6 +349,82 @@ def test_a_message_that_breaks_for_the_first_time_comes_again_within_a_minute(st
     seconds = [one.disposition.seconds for one in process(batch, books, Policy())[1:]]
     assert all(1 <= each <= 60 for each in seconds)
     assert len(set(seconds)) > 1
+
+
+class Counting:
+    """Books that note what each transaction is given, and may be away from one on."""
+
+    def __init__(self, store, away_from=None):
+        self.store = store
+        self.saved = []
+        self.away_from = away_from
+        self.probe = store.probe
+
+    @contextmanager
+    def transaction(self):
+        if self.away_from is not None and len(self.saved) >= self.away_from:
+            raise Unavailable("away")
+        with self.store.transaction() as inner:
+            real = inner.save
+
+            def save(page):
+                self.saved.append(page.decisions)
+                real(page)
+
+            inner.save = save
+            yield inner
+
+
+class TestBoundsOfATransaction:
+    """What one transaction holds is bounded, whatever is in the messages of a batch."""
+
+    @pytest.fixture
+    def few(self, monkeypatch):
+        monkeypatch.setattr("worker.process.MOST_ROWS", 10)
+        monkeypatch.setattr("worker.process.MOST_CHARACTERS", 10_000)
+
+    def test_it_has_so_many_rows_at_most(self, store, message, few):
+        books = Counting(store)
+        batch = [message(mail.bounce(*mail.addresses(4))) for _ in range(7)]
+        handled = process(batch, books, Policy())
+        assert [len(decisions) for decisions in books.saved] == [8, 8, 8, 4]
+        assert [one.received for one in handled] == batch
+        assert outcomes(handled) == ["applied"] * 7
+        assert len(rows(store, events)) == 28
+
+    def test_it_has_bodies_of_so_many_characters_at_most(self, store, message, few):
+        books = Counting(store)
+        batch = [message(mail.bounce("jane@example.com", text="x" * 4_000)) for _ in range(5)]
+        assert outcomes(process(batch, books, Policy())) == ["applied"] * 5
+        assert [len(decisions) for decisions in books.saved] == [2, 2, 1]
+
+    def test_one_message_that_has_more_is_written_alone(self, store, message, few):
+        books = Counting(store)
+        wide, long = (
+            mail.bounce(*mail.addresses(30)),
+            mail.bounce("joan@example.com", x="x" * 20_000),
+        )
+        bodies = [mail.bounce("jane@example.com"), wide, long, mail.bounce("jill@example.com")]
+        assert (
+            outcomes(process([message(body) for body in bodies], books, Policy()))
+            == ["applied"] * 4
+        )
+        assert [len(decisions) for decisions in books.saved] == [1, 30, 1, 1]
+
+    def test_an_outage_leaves_what_was_written_and_is_met_once(self, store, message, few):
+        books = Counting(store, away_from=1)
+        batch = [message(mail.bounce(*mail.addresses(4))) for _ in range(7)]
+        handled = process(batch, books, Policy())
+        assert outcomes(handled) == ["applied"] * 2 + ["Release"] * 5
+        assert len({id(one.error) for one in handled[2:]}) == 1
+        assert all(one.met_an_outage for one in handled[2:])
+
+    def test_a_message_that_breaks_in_a_later_one_is_found(self, store, message, few):
+        people = mail.addresses(30)
+        books = Breaking(store, lambda reported: reported == people[23])
+        handled = process([message(mail.bounce(person)) for person in people], books, Policy())
+        assert [n for n, one in enumerate(handled) if one.error] == [23]
+        assert len(rows(store, events)) == 29
 
 
 def test_batches_leave_nothing_behind_that_only_the_garbage_collector_frees(store, message):

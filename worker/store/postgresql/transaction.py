@@ -41,6 +41,10 @@ _TYPES = dict.fromkeys(
     "complaint_count": "integer",
 }
 
+LARGEST_STATEMENT_BYTES = 1_048_576
+"""Of rows in one statement, unless one row alone has more. The server takes four times as much
+memory for all of them together (measured: 460 MB for 30,000 events with long ids)."""
+
 
 def _rows(columns: Sequence[str]) -> str:
     """Any number of rows as one JSON text: one parameter, one statement, one round trip.
@@ -158,7 +162,17 @@ class PostgresqlTransaction:
     ) -> None:
         if named := [dict(zip(columns, row, strict=True)) for row in rows]:
             self._has_written = True
-            self._connection.execute(statement, (msgspec.json.encode(named).decode(),))
+            self._write_named(statement, named)
+
+    def _write_named(self, statement: LiteralString, named: Sequence[dict[str, Any]]) -> None:
+        """Write rows in one statement, or in several where they are large."""
+        written = msgspec.json.encode(named)
+        if len(written) <= LARGEST_STATEMENT_BYTES or len(named) == 1:
+            self._connection.execute(statement, (written.decode(),))
+        else:
+            half = len(named) // 2
+            self._write_named(statement, named[:half])
+            self._write_named(statement, named[half:])
 
     def touch(self) -> None:
         """Take a transaction id, so that the commit needs the disk."""
