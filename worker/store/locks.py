@@ -20,7 +20,7 @@ from worker.errors import Unavailable
 from worker.store.files import Identity, identity
 from worker.store.holders import said_of_holders
 from worker.store.making import open_lock
-from worker.store.rights import hindrance
+from worker.store.rights import hindrance, lock_of_another
 
 PATIENCE_SECONDS = 30.0
 """How long a writer waits for another one; a batch takes milliseconds, a backup some seconds."""
@@ -98,6 +98,8 @@ class WriterLock:
             self._path = Path(f"{os.path.realpath(self._database)}.lock")
             self._locked_for = database
             self._descriptor = open_lock(self._path)
+            if found := lock_of_another(self._database):
+                log.warning("store.lock_of_another", error=found.said, hint=found.mend)
         return self._descriptor
 
     def _follow(self, database: Identity | None) -> None:

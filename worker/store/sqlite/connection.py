@@ -31,6 +31,7 @@ _PARTED = (
     f"its {WAL} was removed or replaced while another process has it open, which mends that when "
     "it next writes; if not, stop all of them"
 )
+_LOCKED_BY_ANOTHER = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL}
 _LOCKED = (
     "whoever may read its files can do that: have it end its transaction, or take the right away"
 )
@@ -309,7 +310,7 @@ def translated(path: Path, *, writes: bool = False) -> Iterator[None]:
             raise Unsynced(f"{path}: the disk could not be synced: {error}") from error
         if error.sqlite_errorcode == sqlite3.SQLITE_IOERR_SHORT_READ:
             raise Unavailable(f"{path}: {error}; {_PARTED}") from error
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+        if error.sqlite_errorcode & 0xFF in _LOCKED_BY_ANOTHER:
             raise Unavailable(f"{path}: {error}{_who_locks(path)}") from error
         about_rights = error.sqlite_errorcode & 0xFF in _CANNOT_MAKE_FILES
         why = (hindrance if writes else unreadable)(path) if about_rights else None
