@@ -21,6 +21,13 @@ class Unsynced(Unavailable):
     """A disk has lost what it was told to keep: only a process that begins anew can trust it."""
 
 
+class CommitsLost(Unsynced):
+    """Durable commits went with a file that somebody removed: only people can look what is missing.
+
+    A new process may go on; this one leaves with 1, so that nobody takes it for a good end.
+    """
+
+
 class Refused(WorkerError):
     """The far side understood and said no: the same call again would be refused again."""
 

@@ -366,6 +366,8 @@ def test_a_file_that_was_removed_takes_no_more_commits(path, books):
         add(books, "b")
     with pytest.raises(Unavailable):
         books.probe()
+    with pytest.raises(Unavailable, match="No such file"):  # no good end
+        books.close()
 
 
 def test_a_file_that_was_replaced_is_opened_anew(path, books, tmp_path):

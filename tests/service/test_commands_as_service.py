@@ -117,7 +117,7 @@ def test_a_full_disk_is_told_by_check(worker):
     machine.run(f"umount {worker.state}")
     (found,) = (one for one in json.loads(said)["checks"] if one["check"] == "database")
     assert (found["status"], found["mend"]) == ("wrong", "make room on it")
-    assert found["said"].endswith(f"cannot be written: the disk of {worker.state} is full")
+    assert found["said"].endswith(f": the disk of {worker.state} is full")
 
 
 def test_only_root_may_be_the_service(worker):

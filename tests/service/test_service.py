@@ -206,8 +206,9 @@ class TestWhoItIs:
             f"2750 ses-worker ses-readers {worker.state}",
             *(
                 f"640 ses-worker ses-readers {worker.database}{suffix}"
-                for suffix in ("", "-shm", "-wal", ".lock")
+                for suffix in ("", "-shm", "-wal")
             ),
+            f"600 ses-worker ses-readers {worker.database}.lock",
         ]
         reached = worker.machine.run(f"nsenter -t {pid} -m touch /etc/x /opt/x 2>&1 || true")
         assert reached.count("Read-only file system") == 2

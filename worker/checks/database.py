@@ -26,7 +26,7 @@ def judge_database(
         said = f"{place}: schema {revision}, newer than this program"
         return DATABASE.wrong(said, "install the newer program again, or restore an older backup")
     if hindrance:
-        return DATABASE.wrong(f"{place}: cannot be written: {hindrance[0]}", hindrance[1])
+        return DATABASE.wrong(f"{place}: {hindrance[0]}", hindrance[1])
     if revision is None and makes_itself:
         return DATABASE.note(f"{place}: nothing there yet; the first start makes it", _UPGRADE)
     if revision is None:

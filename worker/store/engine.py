@@ -42,10 +42,17 @@ def _begin(connection: Connection, begin: str | Callable[[Any], None]) -> None:
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """One transaction; the driver's errors come out as they are."""
+def transaction(
+    engine: Engine, after_commit: Callable[[Any], None] = lambda _: None
+) -> Iterator[Connection]:
+    """One transaction; the driver's errors come out as they are.
+
+    `after_commit` is given the driver's connection before that is closed; it may raise.
+    """
     try:
-        with engine.begin() as connection:
-            yield connection
+        with engine.connect() as connection:
+            with connection.begin():
+                yield connection
+            after_commit(connection.connection.driver_connection)
     except DBAPIError as error:
         raise (error.orig or error) from error

@@ -14,11 +14,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
+
 from worker.errors import Unavailable
-from worker.store.rights import hindrance
+from worker.store.files import Identity, identity
+from worker.store.holders import said_of_holders
+from worker.store.making import open_lock
+from worker.store.rights import hindrance, lock_of_another
 
 PATIENCE_SECONDS = 30.0
 """How long a writer waits for another one; a batch takes milliseconds, a backup some seconds."""
+
+
+_REMOVED = "somebody removed the lock file while it was open: leave it where it is, also when empty"
+
+log = structlog.get_logger()
 
 
 class WriterLock:
@@ -29,6 +39,8 @@ class WriterLock:
         self._path = Path(f"{database}.lock")
         self._thread = threading.Lock()
         self._descriptor: int | None = None
+        self._locked_for: Identity | None = None
+        """The database as it was when its name was followed to the lock file."""
 
     @contextmanager
     def held(self, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
@@ -50,6 +62,18 @@ class WriterLock:
         finally:
             self._thread.release()
 
+    def require_in_place(self) -> None:
+        """Make sure, while it is held, that nobody else could hold another one.
+
+        SQLite's own locks have kept two writers apart even so; but not against its bug.
+
+        Raises:
+            Unavailable: the file was removed or replaced.
+
+        """
+        if self._descriptor is None or not self._is_in_place(self._descriptor):
+            raise Unavailable(f"{self._path} was removed during the commit")
+
     def _acquired(self, deadline: float, patience: float) -> int:
         try:
             while True:
@@ -57,7 +81,8 @@ class WriterLock:
                 self._wait(descriptor, deadline, patience)
                 if self._is_in_place(descriptor):
                     return descriptor
-                self.close()  # somebody removed the file: others lock the one that took its place
+                self.close()  # others lock the one that took its place
+                log.error("store.files_replaced", files=[str(self._path)], hint=_REMOVED)
         except OSError as error:
             self.close()
             why = hindrance(self._database) if isinstance(error, PermissionError) else None
@@ -65,13 +90,24 @@ class WriterLock:
             raise Unavailable(f"cannot lock {self._path}: {error.strerror}{whose}") from error
 
     def _open(self) -> int:
+        database = identity(self._database)
+        if self._descriptor is not None and database != self._locked_for:
+            self._follow(database)
         if self._descriptor is None:
             # However the database is named, by a symbolic link say, its lock is one file.
             self._path = Path(f"{os.path.realpath(self._database)}.lock")
-            # Reading rights are enough to lock, so a lock file made by another user will do.
-            flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
-            self._descriptor = os.open(self._path, flags, 0o644)
+            self._locked_for = database
+            self._descriptor = open_lock(self._path)
+            if found := lock_of_another(self._database):
+                log.warning("store.lock_of_another", error=found.said, hint=found.mend)
         return self._descriptor
+
+    def _follow(self, database: Identity | None) -> None:
+        """Let go of the lock if the name leads to another file now."""
+        if Path(f"{os.path.realpath(self._database)}.lock") == self._path:
+            self._locked_for = database
+        else:
+            self.close()
 
     def _is_in_place(self, descriptor: int) -> bool:
         try:
@@ -85,7 +121,8 @@ class WriterLock:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    what = f"another process has held {self._path} for {patience:.0f} s"
+                    who = said_of_holders([self._path])
+                    what = f"another process has held {self._path} for {patience:.0f} s{who}"
                     raise Unavailable(what) from None
                 time.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 jitter, not a secret
             else:

@@ -1,5 +1,6 @@
 """Whether this process may write a SQLite file, and the files that SQLite has beside it."""
 
+import grp
 import os
 import pwd
 import shlex
@@ -30,7 +31,7 @@ def hindrance(path: Path) -> Hindrance | None:
     if _is_there(lock) and not os.access(lock, os.R_OK):  # to read is enough
         hindered.append(lock)
     if not hindered:
-        return _full(path)
+        return _full(path) or lock_of_another(path)
     try:
         found = hindered[0].stat()
     except OSError:  # it went away, as a WAL does
@@ -45,6 +46,24 @@ def hindrance(path: Path) -> Hindrance | None:
     if not found.st_mode & stat.S_IWUSR:
         return Hindrance(f"{first} may not be written by its owner, {we}", f"chmod u+w {names}")
     return Hindrance(f"{first} cannot be written", "see that its file system is not read-only")
+
+
+def lock_of_another(path: Path) -> Hindrance | None:
+    """Say whose the lock file is, if not the database's owner's: who can open it can stop us."""
+    real = os.path.realpath(path)
+    lock = Path(f"{real}.lock")
+    try:
+        found, database = lock.stat(), Path(real).stat()
+    except OSError:  # one of them is not there, or not ours to see
+        return None
+    if found.st_uid == database.st_uid:
+        return None
+    owner = f"{_name(database.st_uid)}:{_group(database.st_gid)}"
+    file = shlex.quote(str(lock))
+    return Hindrance(
+        f"{lock} belongs to {_name(found.st_uid)}, who can stop every write by it",
+        f"chown {owner} {file} && chmod 600 {file}",
+    )
 
 
 def _full(path: Path) -> Hindrance | None:
@@ -81,3 +100,10 @@ def _name(user: int) -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:
         return str(user)
+
+
+def _group(group: int) -> str:
+    try:
+        return grp.getgrgid(group).gr_name
+    except KeyError:
+        return str(group)

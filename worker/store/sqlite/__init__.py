@@ -1,34 +1,41 @@
 """The books in a SQLite file."""
 
+import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from worker.errors import Unavailable
+import structlog
+
+from worker.errors import CommitsLost, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
+from worker.store.files import WAL, require
 from worker.store.locks import WriterLock
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.rights import Hindrance, hindrance
 from worker.store.sample import RollBack, probing, write_sample
+from worker.store.sqlite import connection as sqlite
 from worker.store.sqlite.connection import (
     SMALL_CACHE_KIB,
     connect,
     is_there,
-    leave_for_readers,
     look,
-    take_leave,
+    nobody_writes,
     translated,
 )
-from worker.store.sqlite.opened import Opened
+from worker.store.sqlite.opened import Opened, named
+from worker.store.sqlite.shared import await_end
 from worker.store.sqlite.transaction import SqliteTransaction
 from worker.store.unfinished import ANY, QUERY, Unfinished
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
 
 FREE_BYTES_TO_GO_ON = 8 * 1024 * 1024
 """After a full disk: enough for a batch, its indexes and the WAL, with room to spare."""
@@ -36,9 +43,25 @@ LOOKS_FOR_ROOM = 5
 """That often a probe insists on it; then a write may show that less will do."""
 CLOSING_SECONDS = 1.0
 """How long to wait for another process's write before the file is closed as it is."""
+REPLACING_SECONDS = 5.0
+"""How long to wait for what this process itself has open of files that were replaced."""
 
 _ANY_UNFINISHED = ANY.format(lane=":lane")
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
+_REPLACED = (
+    "somebody removed or replaced these while they were open; the worker opens the file anew. "
+    "Before a backup is put back stop every process that has the file open"
+)
+_RESTORE = (
+    "both together would be no database. Stop every process that has it open, then remove its -wal "
+    "and -shm if the new file is a backup, and start again"
+)
+_LOST = (
+    "the commits since it was last brought into the file are lost, and their messages are not on "
+    "the queue any more. The log has a line bounce_notification or complaint_notification for each"
+)
+
+log = structlog.get_logger()
 
 
 class SqliteStore:
@@ -49,7 +72,8 @@ class SqliteStore:
         self.place = str(path)
         self.lock = WriterLock(path)
         self._opened: Opened | None = None
-        self._orphans: list[Opened] = []
+        self._lost: CommitsLost | None = None
+        self._told: tuple[str, ...] = ()
         self._looks_for_room = 0
 
     @contextmanager
@@ -57,19 +81,29 @@ class SqliteStore:
         """Begin; commit durably at the end of the block, or roll back.
 
         Raises:
-            Unavailable: the file cannot be written now; nothing was.
+            Unavailable: the file cannot be written now; nothing was, or it does not count.
+            CommitsLost: earlier commits went with a file that somebody removed.
 
         """
-        with self.lock.held(), translated(self.path, writes=True):
-            opened = self._open()
+        with self._turn():
+            opened = self._opened = self._opened or Opened(self.path)
             try:
                 opened.connection.execute("BEGIN IMMEDIATE")
                 yield SqliteTransaction(opened.connection)
                 opened.connection.execute("COMMIT")
                 opened.look_where_it_went()
+                self.lock.require_in_place()
+                opened.checkpoint()
             except BaseException as error:
                 self._roll_back(opened, error)
                 raise
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Be the only one who writes, to files that are in place."""
+        with self.lock.held(), translated(self.path, writes=True):
+            self._leave_what_was_replaced()
+            yield
 
     def probe(self) -> None:
         """Find out whether the books can be written again, by writing what is rolled back.
@@ -80,7 +114,7 @@ class SqliteStore:
 
         """
         self._look_for_room()
-        with self.lock.held():
+        with self._turn():
             self._drop()  # a file opened while it was read-only stays so
         with probing(), self.transaction() as transaction:
             write_sample(transaction)
@@ -94,14 +128,14 @@ class SqliteStore:
         """Begin a SQLAlchemy transaction that only reads.
 
         Raises:
-            Unavailable: the file cannot be read.
+            Unavailable: the file cannot be read, or was replaced before all was read.
 
         """
         from worker.store import engine  # only here: it takes 0.2 s to import
 
         with (
             translated(self.path),
-            engine.transaction(self._reader) as connection,
+            engine.transaction(self._reader, self._require_in_place) as connection,
         ):
             connection.exec_driver_sql("PRAGMA query_only = ON")
             yield connection
@@ -111,26 +145,30 @@ class SqliteStore:
         """Begin a SQLAlchemy transaction that writes; the file is made where there is none.
 
         Raises:
-            Unavailable: the file cannot be written.
+            Unavailable: the file cannot be written; or what was does not count.
+            CommitsLost: as for `transaction`.
 
         """
         from worker.store import engine  # only here: it takes 0.2 s to import
 
-        with (
-            self.lock.held(),
-            translated(self.path, writes=True),
-            engine.transaction(self._writer) as connection,
-        ):
+        with self._turn(), engine.transaction(self._writer, self._end_write) as connection:
             yield connection
-        if self._opened is None:
-            # That may have been the last connection, which removes -wal and -shm.
-            leave_for_readers(self.path)
+
+    def _end_write(self, connection: sqlite.Connection) -> None:
+        """Look where a commit went, before its connection is closed."""
+        opened = Opened(self.path, connection)
+        opened.look_where_it_went()
+        self.lock.require_in_place()
+        if self._opened is None:  # a command, which may be the last to have the file open
+            opened.empty_wal()
+        else:
+            opened.checkpoint()
 
     @cached_property
     def _reader(self) -> "Engine":
         from worker.store import engine
 
-        return engine.make("sqlite", partial(look, self.path), begin="BEGIN")
+        return engine.make("sqlite", self._look, begin="BEGIN")
 
     @cached_property
     def _writer(self) -> "Engine":
@@ -138,6 +176,26 @@ class SqliteStore:
 
         making = partial(connect, self.path, create=True, cache_kib=SMALL_CACHE_KIB)
         return engine.make("sqlite", making, begin="BEGIN IMMEDIATE")
+
+    def _look(self, *, trace: bool = True) -> sqlite.Connection:
+        """Open the file to read it; before that, have our own files be those in place."""
+        if (opened := self._opened) is not None and opened.misplaced():
+            with self.lock.held(REPLACING_SECONDS):
+                self._leave_what_was_replaced()
+        return look(self.path, trace=trace)
+
+    def _require_in_place(self, connection: sqlite.Connection) -> None:
+        if gone := connection.misplaced():
+            raise Unavailable(f"{self.path}: {named(gone)} was replaced while it was read")
+
+    def _ask(self, question: Callable[[sqlite.Connection], T], *, trace: bool = True) -> T:
+        with translated(self.path):
+            with closing(self._look(trace=trace)) as connection:
+                answer = question(connection)
+                if connection.shared or nobody_writes(self.path):
+                    self._require_in_place(connection)
+                    return answer
+            return self._ask(question)  # somebody began to write to what was read as immutable
 
     def revision(self) -> str | None:
         """Tell the schema's revision; None where nothing has been made yet.
@@ -147,14 +205,14 @@ class SqliteStore:
             Unavailable: it cannot be read now.
 
         """
-        if not is_there(self.path):
+        return self._ask(self._read_revision, trace=False) if is_there(self.path) else None
+
+    def _read_revision(self, connection: sqlite.Connection) -> str | None:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
+        if not is_ours(tables, str(self.path)):
             return None
-        with translated(self.path), closing(look(self.path, trace=False)) as connection:
-            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
-            if not is_ours(tables, str(self.path)):
-                return None
-            row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
-            return str(row[0]) if row else None
+        row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
+        return str(row[0]) if row else None
 
     def unfinished(self) -> list[Unfinished]:
         """Count the effects that are not done.
@@ -163,8 +221,9 @@ class SqliteStore:
             Unavailable: the file cannot be read now.
 
         """
-        with translated(self.path), closing(look(self.path, trace=False)) as connection:
-            return [Unfinished(*row) for row in connection.execute(QUERY)]
+        return self._ask(
+            lambda connection: [Unfinished(*row) for row in connection.execute(QUERY)], trace=False
+        )
 
     def has_unfinished(self, lane: str) -> bool:
         """Tell whether effects of a lane are not done; a tenth of what a claim costs.
@@ -173,8 +232,10 @@ class SqliteStore:
             Unavailable: the file cannot be read now.
 
         """
-        with translated(self.path), closing(look(self.path)) as connection:
-            return bool(connection.execute(_ANY_UNFINISHED, {"lane": lane}).fetchone()[0])
+        asked = {"lane": lane}
+        return self._ask(
+            lambda connection: bool(connection.execute(_ANY_UNFINISHED, asked).fetchone()[0])
+        )
 
     def figures(self) -> Figures:
         """Count what waits; on a connection of its own.
@@ -183,12 +244,7 @@ class SqliteStore:
             Unavailable: the file cannot be read now.
 
         """
-        with translated(self.path), closing(look(self.path)) as connection:
-            effects = {
-                (lane, kind, state): n for lane, kind, state, n in connection.execute(EFFECTS)
-            }
-            (quarantined,) = connection.execute(QUARANTINED).fetchone()
-        return Figures(quarantined=quarantined, effects=effects)
+        return self._ask(_count)
 
     def hindrance(self) -> Hindrance | None:
         """Say why this process may not write the file, by whose it is; None: it may."""
@@ -201,19 +257,73 @@ class SqliteStore:
         """Do nothing: a file is opened in no time."""
 
     def close(self) -> None:
-        """Let go of the file; who may only read it can go on to."""
-        if self._opened is not None and self._opened.is_ours():
-            with suppress(Unavailable), self.lock.held(CLOSING_SECONDS):
-                take_leave(self._opened.connection, self.path)
-        self._drop()
-        self.lock.close()
+        """Let go of the file; who may only read it can go on to.
 
-    def _open(self) -> Opened:
-        if self._opened is not None and not self._opened.is_current():
+        Raises:
+            CommitsLost: commits went with a file that somebody removed.
+            Unavailable: the file was removed, or it cannot be told what was lost with one.
+
+        """
+        try:
+            if self._opened is not None:
+                self._take_leave(self._opened)
+        finally:
             self._drop()
-        if self._opened is None:
-            self._opened = Opened(self.path)
-        return self._opened
+            self.lock.close()
+        if self._lost:
+            raise self._lost
+
+    def _take_leave(self, opened: Opened) -> None:
+        if gone := opened.misplaced():
+            self._tell(gone)
+            require(self.path)
+            if "" not in gone:  # what took the place of the file is none of ours
+                with self.lock.held(), translated(self.path, writes=True):
+                    self._save(opened, gone)
+            return
+        with suppress(Unavailable), self.lock.held(CLOSING_SECONDS):
+            if not opened.misplaced():
+                opened.empty_wal()
+
+    def _leave_what_was_replaced(self) -> None:
+        """Have the file be opened anew if it, its -wal or its -shm is not in place any more.
+
+        Raises:
+            CommitsLost: what was only in a -wal that was removed is not to be had.
+            Unavailable: not yet.
+
+        """
+        if self._lost:
+            raise self._lost
+        if (opened := self._opened) is None or not (gone := opened.misplaced()):
+            self._told = ()
+            return
+        self._tell(gone)
+        require(self.path)
+        if "" in gone and WAL not in gone and self._wal_size():
+            raise Unavailable(f"{self.path} was replaced, and its {WAL} was not: {_RESTORE}")
+        self._save(opened, gone)
+        shared = opened.connection.shared
+        self._drop()
+        if shared and not await_end(shared.database, REPLACING_SECONDS):
+            what = named(gone)
+            raise Unavailable(f"{self.path}: {what} was replaced, and this process still reads it")
+        self._opened = Opened(self.path, begin_anew=True)
+
+    def _save(self, opened: Opened, gone: tuple[str, ...]) -> None:
+        if not opened.save_commits():
+            self._lost = CommitsLost(f"{self.path}: {named(gone)} was removed: {_LOST}")
+            log.critical("store.commits_lost", store=self.place, error=str(self._lost))
+            raise self._lost
+
+    def _wal_size(self) -> int:
+        return Path(f"{os.path.realpath(self.path)}{WAL}").stat().st_size
+
+    def _tell(self, gone: tuple[str, ...]) -> None:
+        if gone != self._told:
+            self._told = gone
+            files = [f"{self.place}{suffix}" for suffix in gone]
+            log.error("store.files_replaced", files=files, hint=_REPLACED)
 
     def _look_for_room(self) -> None:
         """After a full disk a write of one page says nothing about the next batch."""
@@ -224,7 +334,10 @@ class SqliteStore:
                     raise Unavailable(f"{self.path.parent}: the disk is full")
 
     def _roll_back(self, opened: Opened, error: BaseException) -> None:
-        """Leave nothing behind; after trouble with the file, or with SQLite, open it anew."""
+        """Leave nothing behind; after trouble with the file, or with SQLite, open it anew.
+
+        Not where its files were replaced: who has the next turn must look what only they hold.
+        """
         opened.roll_back()
         if getattr(error, "sqlite_errorcode", None) in _FULL:
             self._looks_for_room = LOOKS_FOR_ROOM
@@ -233,17 +346,17 @@ class SqliteStore:
         )
         trouble = isinstance(error, sqlite3.Error) and not about_a_row
         if trouble or opened.connection.in_transaction or isinstance(error, Unavailable):
-            self._drop()
+            with suppress(Unavailable):
+                if not opened.misplaced():
+                    self._drop()
 
     def _drop(self) -> None:
-        """Close, or only put aside what belongs to a file that was replaced.
-
-        Closing that one would remove the -wal which now belongs to whatever took its place.
-        """
         opened, self._opened = self._opened, None
-        if opened is None:
-            return
-        if opened.is_ours():
+        if opened is not None:
             opened.close()
-        else:
-            self._orphans.append(opened)
+
+
+def _count(connection: sqlite.Connection) -> Figures:
+    effects = {(lane, kind, state): n for lane, kind, state, n in connection.execute(EFFECTS)}
+    (quarantined,) = connection.execute(QUARANTINED).fetchone()
+    return Figures(quarantined=quarantined, effects=effects)

@@ -1,14 +1,22 @@
 """Opening the file, and telling what is wrong with it."""
 
+import os
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from worker.errors import Misconfigured, Unavailable, Unsynced
+from worker.store.files import SHM, WAL, Identity, held_open, identity, require
+from worker.store.holders import said_of_holders
+from worker.store.making import make_database
 from worker.store.rights import hindrance, unreadable
+from worker.store.sqlite.saving import await_who_saves
+from worker.store.sqlite.shared import Shared, closing, is_open_here, one_at_a_time, opening
+from worker.store.sqlite.wal_index import has_all, holds_all
 
 BUSY_SECONDS = 10.0
 """How long SQLite itself waits for a program that writes without our lock."""
@@ -18,38 +26,131 @@ SMALL_CACHE_KIB = 2 * 1024
 """For who asks seldom; what a digest of 5,000 has read or written would fill the other."""
 CHECKPOINT_PAGES = 4_000
 """Of the WAL, 16 MB, before they are brought into the file; what was written twice goes once."""
+LOOKS_AT_WAL = 5
+_PARTED = (
+    f"its {WAL} was removed or replaced while another process has it open, which mends that when "
+    "it next writes; if not, stop all of them"
+)
+_LOCKED_BY_ANOTHER = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL}
+_LOCKED = (
+    "whoever may read its files can do that: have it end its transaction, or take the right away"
+)
 _CANNOT_MAKE_FILES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
-_UNSYNCED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
+UNSYNCED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 """The kernel tells a failed fsync once, and forgets what it could not write: a second fsync may
 succeed without it (https://www.usenix.org/conference/atc20/presentation/rebello)."""
 
 
+class Connection(sqlite3.Connection):
+    """A connection that knows its files; what it commits is read again only from these."""
+
+    shared: Shared | None = None
+    wal: Identity | None = None
+    wal_descriptor: int | None = None
+    """Of a connection that writes: a `-wal` that was removed can still be read."""
+
+    def misplaced(self) -> tuple[str, ...]:
+        """Tell which of its files others do not see: `""`, `-wal`, `-shm`.
+
+        Raises:
+            Unavailable: it cannot be told.
+
+        """
+        shared = self.shared
+        if shared is None:  # an immutable file, which nobody writes
+            return ()
+        wanted = ("", shared.database), (WAL, self.wal), (SHM, shared.shm)
+        return tuple(
+            suffix for suffix, file in wanted if file and identity(f"{shared.path}{suffix}") != file
+        )
+
+    def close(self) -> None:
+        """Close, and leave the files as they are."""
+        shared, self.shared = self.shared, None
+        descriptor, self.wal_descriptor = self.wal_descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+        if shared is None:
+            super().close()
+        else:
+            with closing(shared):
+                super().close()
+
+
 def connect(
-    path: Path, *, create: bool = False, cache_kib: int | None = None
-) -> sqlite3.Connection:
+    path: Path, *, create: bool = False, cache_kib: int | None = None, begin_anew: bool = False
+) -> Connection:
     """Open the file as everybody here does: WAL, every commit synced, transactions by hand.
 
     `synchronous = FULL` is what lets a message be deleted after its commit: with NORMAL a power
     cut may take the last commits with it (https://sqlite.org/pragma.html#pragma_synchronous).
+    The `-wal` is brought into the file by `Opened`, which looks first whether both are in place.
+
+    Raises:
+        Unavailable: it is not there, or its files do not belong together.
+        sqlite3.Error: it cannot be opened.
+
     """
-    mode = "rwc" if create else "rw"
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    try:
-        _use_wal(connection)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA cache_size = -{cache_kib or CACHE_KIB}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-    except sqlite3.Error:
-        connection.close()
-        raise
+    if create:
+        make_database(path)
+    real = os.path.realpath(path)
+    with opening(require(path), real, begin_anew=begin_anew) as shared:
+        connection = _open(path, "mode=rw")
+        try:
+            _use_wal(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA cache_size = -{cache_kib or CACHE_KIB}")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute("SELECT 1 FROM sqlite_master")
+            _learn(connection, shared, guard=partial(_look, path, "mode=ro"))
+            connection.wal_descriptor = os.open(f"{real}{WAL}", os.O_RDONLY | os.O_CLOEXEC)
+            _belong_together(connection, shared)
+        except BaseException:
+            connection.shared = None
+            connection.close()
+            raise
     return connection
+
+
+def _learn(
+    connection: Connection,
+    shared: Shared,
+    guard: Callable[[], sqlite3.Connection] | None = None,
+) -> None:
+    """Note which files a connection has just opened.
+
+    Raises:
+        Unavailable: they were replaced at this very moment.
+
+    """
+    shared.keep(guard)
+    connection.wal = identity(f"{shared.path}{WAL}")
+    wanted = [file for file in (shared.database, connection.wal) if file]
+    if not held_open(wanted):
+        raise Unavailable(f"{shared.path} was replaced while it was opened")
+    connection.shared = shared
+
+
+def _belong_together(connection: Connection, shared: Shared) -> None:
+    """Make sure that the `-wal` is the one that the `-shm` speaks of.
+
+    It is not where somebody removed the one and not the other. Then nobody who opens the file later
+    could read what is committed now.
+
+    Raises:
+        Unavailable: it is not, and the right one holds commits.
+
+    """
+    header, wal = shared.header(), connection.wal_descriptor
+    if header is None or wal is None or has_all(header, wal):
+        return
+    if header.all_in_database:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # begins it anew
+        header = shared.header()
+        if header is None or has_all(header, wal):
+            return
+    raise Unavailable(f"{shared.path}: {_PARTED}")
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
@@ -97,56 +198,87 @@ def is_there(path: Path) -> bool:
     return True
 
 
-def look(path: Path, *, trace: bool = True) -> sqlite3.Connection:
+def look(path: Path, *, trace: bool = True) -> Connection:
     """Open the file to read it: nothing is made or changed, and the right to read is enough.
 
     A file in WAL mode wants a `-wal` and a `-shm` beside it. Where they are not there and cannot
     be made, or (not `trace`) shall not be, nobody is writing, and SQLite does without.
+
+    Raises:
+        Unavailable: it is not there, or was replaced.
+        sqlite3.Error: it cannot be opened.
+
     """
-    alone = not any(Path(f"{path}{suffix}").exists() for suffix in ("-wal", "-journal"))
-    if alone and not trace:
-        return _look(path, "mode=ro&immutable=1")
+    with one_at_a_time():
+        if not trace and nobody_writes(path):
+            await_who_saves(os.path.realpath(path))
+            return _look(path, "mode=ro&immutable=1")
     try:
-        return _look(path, "mode=ro")
+        return _look_with_others(path)
     except sqlite3.OperationalError as error:
-        if alone and error.sqlite_errorcode & 0xFF in _CANNOT_MAKE_FILES:
+        if error.sqlite_errorcode & 0xFF in _CANNOT_MAKE_FILES and nobody_writes(path):
             return _look(path, "mode=ro&immutable=1")
         raise
 
 
-def take_leave(connection: sqlite3.Connection, path: Path) -> None:
-    """Close, and leave an empty `-wal` and a `-shm` behind; the caller holds the writers' lock.
+def nobody_writes(path: Path) -> bool:
+    """Tell whether the file may be opened as immutable.
 
-    The last connection removes both, and a reader who may not write in the folder could not open
-    the file without them (https://sqlite.org/wal.html#read_only_databases). So the last one is one
-    that may only read, and so removes nothing.
+    Not where this process has it open: closing an immutable one would take its locks away.
     """
-    with suppress(sqlite3.Error), closing(_look(path, "mode=ro", busy_seconds=0)):
-        connection.execute("PRAGMA busy_timeout = 0")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
+    beside = any(Path(f"{path}{suffix}").exists() for suffix in (WAL, "-journal"))
+    return not beside and not is_open_here(path)
 
 
-def leave_for_readers(path: Path) -> None:
-    """Have a `-wal` and a `-shm` beside a file that was closed."""
-    with suppress(sqlite3.Error):
-        _look(path, "mode=ro").close()
+def _look_with_others(path: Path) -> Connection:
+    with opening(require(path), os.path.realpath(path)) as shared:
+        connection = _look(path, "mode=ro")
+        try:
+            _learn(connection, shared)
+            _has_what_it_reads(shared)
+        except BaseException:
+            connection.shared = None
+            connection.close()
+            raise
+        return connection
 
 
-def _look(path: Path, how: str, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{how}",
-        uri=True,
-        timeout=busy_seconds,
-        isolation_level=None,
-        check_same_thread=False,
-    )
+def _has_what_it_reads(shared: Shared) -> None:
+    """Make sure that a reader sees every commit; somebody may just be writing.
+
+    Raises:
+        Unavailable: the `-wal` in place is not the one that the `-shm` speaks of.
+
+    """
+    for _ in range(LOOKS_AT_WAL):
+        header = shared.header()
+        if header is None or header.all_in_database:
+            return
+        if holds_all(header, f"{shared.path}{WAL}"):
+            return
+        time.sleep(0.001)
+    raise Unavailable(f"{shared.path}: {_PARTED}")
+
+
+def _look(path: Path, how: str) -> Connection:
+    connection = _open(path, how)
     try:
         connection.execute("SELECT 1 FROM sqlite_master")  # nothing is opened before it is needed
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _open(path: Path, how: str) -> Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=Connection,
+    )
 
 
 @contextmanager
@@ -174,9 +306,22 @@ def translated(path: Path, *, writes: bool = False) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
             raise Misconfigured(f"store.url: {path} is not a SQLite database") from error
-        if error.sqlite_errorcode in _UNSYNCED:
+        if error.sqlite_errorcode in UNSYNCED:
             raise Unsynced(f"{path}: the disk could not be synced: {error}") from error
+        if error.sqlite_errorcode == sqlite3.SQLITE_IOERR_SHORT_READ:
+            raise Unavailable(f"{path}: {error}; {_PARTED}") from error
+        if error.sqlite_errorcode & 0xFF in _LOCKED_BY_ANOTHER:
+            raise Unavailable(f"{path}: {error}{_who_locks(path)}") from error
         about_rights = error.sqlite_errorcode & 0xFF in _CANNOT_MAKE_FILES
         why = (hindrance if writes else unreadable)(path) if about_rights else None
         whose = f"; {why}" if why else ""
         raise Unavailable(f"{path}: {error}{whose}") from error
+
+
+def _who_locks(path: Path) -> str:
+    """Say who keeps us from writing, as far as the system tells.
+
+    Whoever may read the `-shm` may hold a lock on it that stops every writer.
+    """
+    real = os.path.realpath(path)
+    return f" by another process{said_of_holders([f'{real}{SHM}'])}; {_LOCKED}"

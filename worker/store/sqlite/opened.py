@@ -1,66 +1,115 @@
-"""The file as it was opened, and whether it is still the one that everybody else sees."""
+"""The connection that writes: whether its files are in place, and what to do when they are not."""
 
-import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
 from worker.errors import Unavailable
-from worker.store.sqlite.connection import connect
-
-Identity = tuple[int, int]
-"""A file's device and inode."""
+from worker.store.files import SHM, WAL, identity
+from worker.store.sqlite.connection import CHECKPOINT_PAGES, UNSYNCED, Connection, connect
+from worker.store.sqlite.shared import Shared
+from worker.store.sqlite.wal_index import Header, begins_alike, has_all, holds_all
 
 
 class Opened:
-    """The connection that writes, and the files that it writes to.
+    """All of it is asked for by whoever holds the writers' lock."""
 
-    They may be replaced or removed at any time, by a restored backup say; SQLite would go on with
-    the files that it once opened.
-    """
+    def __init__(
+        self, path: Path, connection: Connection | None = None, *, begin_anew: bool = False
+    ) -> None:
+        """Open the file, or look after a connection that somebody else closes.
 
-    def __init__(self, path: Path) -> None:
-        """Open the file.
+        `begin_anew`: the database has all that a removed file held, so another may be made.
 
         Raises:
-            Unavailable: it is not there.
+            Unavailable: it is not there, or its files do not belong together.
             sqlite3.Error: it cannot be opened.
 
         """
         self._path = path
-        self._identity = _identify(path)
-        self.connection = connect(path)
-        self._log = f"{os.path.realpath(path)}-wal"
-        self._log_identity = _identify(self._log)
+        self.connection = connection or connect(path, begin_anew=begin_anew)
+        self._learn()
 
-    def is_current(self) -> bool:
-        """Tell whether the file of that name is the one that is open.
-
-        Raises:
-            Unavailable: there is none.
-
-        """
-        return _identify(self._path) == self._identity
-
-    def is_ours(self) -> bool:
-        """Tell the same; one that is not there is not ours."""
-        try:
-            return self.is_current()
-        except Unavailable:
-            return False
+    def misplaced(self) -> tuple[str, ...]:
+        """Tell which of its files were removed or replaced: `""`, `-wal`, `-shm`."""
+        return self.connection.misplaced()
 
     def look_where_it_went(self) -> None:
         """Make sure that what was committed is in the files that everybody else sees.
 
-        They may have been replaced while we waited for somebody else's transaction.
+        They may have been replaced since the transaction began.
 
         Raises:
             Unavailable: it is not.
 
         """
-        found = _identify(self._path), _identify(self._log)
-        if found != (self._identity, self._log_identity):
-            raise Unavailable(f"{self._path}: the file or its -wal was replaced during the commit")
+        if gone := self.misplaced():
+            raise Unavailable(f"{self._path}: {named(gone)} was replaced during the commit")
+        self._learn()
+
+    def _learn(self) -> None:
+        """Note how far the `-wal` goes by what was committed and counts."""
+        shared = self.connection.shared
+        self._counted = shared.header() if shared else None
+
+    def checkpoint(self) -> None:
+        """Bring the `-wal` into the file if it is long.
+
+        SQLite would do so inside of COMMIT, and so before anybody has looked where that went.
+
+        Raises:
+            sqlite3.Error: the disk has refused an fsync; what else is amiss the next one meets.
+
+        """
+        if self._counted is None or self._counted.frames < CHECKPOINT_PAGES:
+            return
+        try:
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode in UNSYNCED:
+                raise
+
+    def empty_wal(self) -> None:
+        """Have the file be whole without its `-wal`, as far as others let us; wait for nobody."""
+        with suppress(sqlite3.Error):
+            self.connection.execute("PRAGMA busy_timeout = 0")
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    def save_commits(self) -> bool:
+        """Bring into the file what only a `-wal` holds that was removed; tell whether all is there.
+
+        Raises:
+            Unavailable: not yet, for somebody reads what was before.
+
+        """
+        gone, shared, wal = self.misplaced(), self.connection.shared, self.connection.wal_descriptor
+        if WAL not in gone or "" in gone or shared is None or wal is None:
+            return True
+        header = shared.header()
+        if header is None:
+            return False
+        if (
+            header.all_in_database
+            or not begins_alike(header, wal)  # it was begun anew since, when the database had all
+            or self._is_copied(header, f"{shared.path}{WAL}")
+        ):
+            return True
+        others = identity(f"{shared.path}{SHM}") not in {None, shared.shm}
+        return not others and has_all(header, wal) and self._bring_in(shared)
+
+    def _is_copied(self, header: Header, wal: str) -> bool:
+        """What took the place of the `-wal` is a copy, with all in it that counts."""
+        return any(one is not None and holds_all(one, wal) for one in (header, self._counted))
+
+    def _bring_in(self, shared: Shared) -> bool:
+        try:
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error:
+            return False
+        header = shared.header()
+        if header is None or not header.all_in_database:
+            raise Unavailable(f"{self._path}: {WAL} was removed, and a reader delays the mending")
+        return True
 
     def roll_back(self) -> None:
         """Leave nothing behind."""
@@ -69,14 +118,11 @@ class Opened:
                 self.connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Close, as far as that goes."""
+        """Close, as far as that goes; the files stay as they are."""
         with suppress(sqlite3.Error):
             self.connection.close()
 
 
-def _identify(path: str | Path) -> Identity:
-    try:
-        found = os.stat(path)  # noqa: PTH116 Path.stat costs more, and this is on the path
-    except OSError as error:
-        raise Unavailable(f"{path}: {error.strerror}") from error
-    return found.st_dev, found.st_ino
+def named(suffixes: tuple[str, ...]) -> str:
+    """Say which files; the database's own suffix is empty."""
+    return ", ".join(suffix or "the file" for suffix in suffixes)
