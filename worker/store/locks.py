@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from worker.deadlines import left
 from worker.errors import Unavailable
 from worker.store.rights import hindrance
 
@@ -38,6 +39,7 @@ class WriterLock:
             Unavailable: somebody else held it for all of `patience` seconds.
 
         """
+        patience = max(0.0, min(patience, left()))
         deadline = time.monotonic() + patience
         if not self._thread.acquire(timeout=patience):
             raise Unavailable(f"another thread has been writing for {patience:.0f} s")

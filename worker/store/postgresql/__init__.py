@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from worker.deadlines import left
+from worker.errors import Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.postgresql.connection import connect, translated
 from worker.store.postgresql.transaction import PostgresqlTransaction
@@ -19,6 +21,9 @@ from worker.store.unfinished import ANY, QUERY, Unfinished
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+
+TURN_SECONDS = 30.0
+"""How long a thread waits for another one's transaction."""
 
 _ANY_UNFINISHED = ANY.format(lane="%(lane)s")
 
@@ -44,11 +49,20 @@ class PostgresqlStore:
             Raced: start over.
 
         """
-        with self._turn, translated():
+        with self._alone(), translated():
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self.url)
             with self._connection.transaction():
                 yield PostgresqlTransaction(self._connection)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=max(0.0, min(TURN_SECONDS, left()))):
+            raise Unavailable("another thread has been writing for too long")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def probe(self) -> None:
         """Find out whether the books can be written again, by writing what is rolled back.
@@ -57,7 +71,7 @@ class PostgresqlStore:
             Unavailable: they cannot, whatever the reason.
 
         """
-        with self._turn:
+        with self._alone():
             self.close()  # the old session may be the trouble
         with probing(), self.transaction() as transaction:
             write_sample(transaction)
