@@ -9,16 +9,29 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions as failures
+import botocore.session
 from botocore.config import Config
 
 from worker import __version__
+from worker.deadlines.beside import beside
+from worker.deadlines.botocores import have_botocore_heed
 from worker.errors import Misconfigured, Refused, Unavailable
 from worker.masking import cut
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
-"""On top of what a long poll waits for."""
+"""Of silence; on top of what a long poll waits for."""
+IDENTITY_SECONDS = 20.0
+"""For credentials, wherever they come from; instance metadata and STS take a second or two."""
+CALL_SECONDS = 50.0
+"""For a whole call, on top of its long poll: credentials, name, connection, answer; and where the
+credentials were refused, all of that once more with others."""
 
+_FOR_CREDENTIALS = Config(
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
+    retries={"total_max_attempts": 1, "mode": "standard"},
+)
 _LIKE_A_REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
 
 STALE_CREDENTIALS = frozenset({
@@ -125,12 +138,47 @@ def make_client(
     )
     # It logs a traceback where credentials cannot be refreshed; we say that ourselves.
     logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
+    have_botocore_heed()
+    core = core or botocore.session.get_session()
+
+    def make() -> Any:
+        # Its own calls for credentials, to STS say, are made once, too: whoever needs them tries
+        # again.
+        core.set_default_client_config(_FOR_CREDENTIALS)
+        session: Any = boto3.Session(botocore_session=core)
+        client = session.client(service, config=config)
+        # `get_credentials` would look for them once more where there are none.
+        return client, core._credentials  # noqa: SLF001
+
     with translated():
         try:
-            session: Any = boto3.Session(botocore_session=core)
-            return session.client(service, config=config)
+            client, credentials = beside(IDENTITY_SECONDS, make, what="AWS's credentials")
         except failures.BotoCoreError as error:
             raise NoIdentity(f"AWS: {error}") from error
+
+    if hasattr(credentials, "refresh_needed"):
+
+        def have_keys(**_: Any) -> None:
+            frozen_keys(credentials)
+
+        # Each call asks for them, and would wait for them without an end.
+        client.meta.events.register_first("before-call", have_keys)
+    return client
+
+
+def frozen_keys(credentials: Any) -> Any:
+    """Have the keys of botocore's credentials, fresh ones where they are about to end.
+
+    Raises:
+        TimeoutError: whoever gives us credentials did not answer.
+        BotoCoreError: it said no.
+
+    """
+    get = credentials.get_frozen_credentials
+    is_due = getattr(credentials, "refresh_needed", None)  # keys that never end have none
+    if is_due is None or not is_due():
+        return get()
+    return beside(IDENTITY_SECONDS, get, what="AWS's credentials")
 
 
 def is_region_of(service: str, region: str) -> bool:

@@ -8,6 +8,9 @@ from worker.effects import Owed
 from worker.model import DeadLetter, Feedback, Received, User
 from worker.page import Page
 
+WRITE_SECONDS = 50.0
+"""For one short transaction, where whoever begins it must be done in time (`worker.deadlines`)."""
+
 
 class Transaction(Protocol):
     """All of it is committed, or none."""

@@ -22,7 +22,12 @@ RECEIVES_BEFORE_GIVING_UP = 5
 """A message that breaks on its own is set aside at this receive count. AWS advises a redrive
 policy's maxReceiveCount to be no lower; without a redrive policy nothing else would stop it."""
 LONGEST_BACK_OFF_SECONDS = 60
+LONGEST_HICCUP_PAUSE_SECONDS = 2.2
+"""Between two tries of those who get over a hiccup."""
+AT_ONCE_TRIES = 3
+AT_ONCE_LONGEST_PAUSE_SECONDS = 1.5
 
+_HICCUP = wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.2)
 _FIRST_RELEASE_SECONDS = 30
 _LONGEST_EFFECT_SECONDS = 3600
 _LONGEST_RELEASE_SECONDS = 6 * 3600
@@ -73,7 +78,7 @@ def a_few_times(sleep: Sleep) -> Retrying:
     """Get over a hiccup: five tries within some seconds; what is refused is not tried again."""
     return Retrying(
         retry=retry_if_exception_type(Unavailable),
-        wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.2),
+        wait=_HICCUP,
         stop=stop_after_attempt(5),
         sleep=sleep,
         reraise=True,
@@ -84,7 +89,7 @@ def briefly(sleep: Sleep, seconds: float) -> Retrying:
     """Get over a hiccup as `a_few_times` does, but begin no try when `seconds` are over."""
     return Retrying(
         retry=retry_if_exception_type(Unavailable),
-        wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.2),
+        wait=_HICCUP,
         stop=stop_after_attempt(5) | stop_after_delay(seconds),
         sleep=sleep,
         reraise=True,
@@ -120,8 +125,8 @@ def at_once(sleep: Sleep, *, again: Callable[[object], bool]) -> Retrying:
     """Two more tries, a second apart and more, for as long as the result is one to try `again`."""
     return Retrying(
         retry=retry_if_result(again),
-        wait=wait_random(1.0, 1.5),
-        stop=stop_after_attempt(3),
+        wait=wait_random(1.0, AT_ONCE_LONGEST_PAUSE_SECONDS),
+        stop=stop_after_attempt(AT_ONCE_TRIES),
         sleep=sleep,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )

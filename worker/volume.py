@@ -23,7 +23,7 @@ class Volume(Struct, frozen=True, kw_only=True):
     per_minute: float | None = None
     """Above it effects are folded into digests; None: nothing is ever folded."""
     lease_seconds: float = 60.0
-    """Longer than a delivery takes, its time-outs included."""
+    """A delivery has so long, and is broken off then; longer than all of its time-outs together."""
 
 
 class Level(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from worker.app import region_of
-from worker.aws import AwsRefused
+from worker.aws import IDENTITY_SECONDS, AwsRefused, Throttled
+from worker.deadlines import left
 from worker.effects import Blocked, Delivery, Effect, Lane, Owed
 from worker.errors import Misconfigured, Refused
 from worker.health import Health
@@ -14,20 +15,21 @@ from worker.owing import owed_for_parked, owed_for_removal
 from worker.relay import LaneWork, Patience, Relay
 from worker.settings import Addresses, Settings, SlackSettings
 from worker.slack import Channel, SlackSender
+from worker.slack.channel import LONGEST_POST_SECONDS
+from worker.slack.sender import SECONDS_BETWEEN_POSTS
 from worker.store import Store
 from worker.store.levels import take_turn
 from worker.store.outbox import Outbox
 from worker.store.removals import Ledger
 from worker.suppression import Entry, Guards, Remover, Restored, SuppressionList, sort_refusal
 from worker.suppression import restore as put_back
+from worker.suppression.listing import REQUEST_SECONDS
 from worker.volume import Volume
 
 MOST_REQUESTS = 14
 """Of a removal: three calls, at most seven, each with a second try."""
-SLACK_LEASE_SECONDS = 100.0
-"""Three tries of 10 s, the pauses between them, and the same again in a simpler form."""
-REQUEST_SECONDS = 15
-"""The time-out of one; before it comes its turn."""
+SLACK_LEASE_SECONDS = 2 * LONGEST_POST_SECONDS + SECONDS_BETWEEN_POSTS + 30.0
+"""A post, the same again in a simpler form, and some time to mark what became of it."""
 
 
 def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
@@ -86,16 +88,22 @@ def suppression_volume(settings: Settings) -> Volume:
     return Volume(
         name=f"ses:{region_of(settings)}",
         per_second=per_second,
-        lease_seconds=MOST_REQUESTS * (REQUEST_SECONDS + max(2.0, 1 / per_second)),
+        lease_seconds=2 * IDENTITY_SECONDS
+        + MOST_REQUESTS * (REQUEST_SECONDS + max(2.0, 1 / per_second)),
     )
 
 
 def make_suppression_list(settings: Settings, store: Store, patience: Patience) -> SuppressionList:
     """Make the edge to SES; each of its requests waits for its slot in the account's rate."""
     volume = suppression_volume(settings)
-    return SuppressionList(
-        region=region_of(settings), await_turn=lambda: patience.wait(take_turn(store, volume))
-    )
+
+    def await_turn() -> None:
+        seconds = take_turn(store, volume)
+        if seconds > left():
+            raise Throttled(f"SES: its next turn comes in {seconds:.0f} s only, which is too late")
+        patience.wait(seconds)
+
+    return SuppressionList(region=region_of(settings), await_turn=await_turn)
 
 
 def restore(settings: Settings, store: Store, key: str) -> Restored | None:

@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from worker.cli.exits import Exit
+from worker.deadlines import within
+from worker.deadlines.http import HTTPConnection
 from worker.health import Late, Trouble
 from worker.masking import harmless
 from worker.outside.health_file import STALE_SECONDS
@@ -114,10 +116,11 @@ def _read(path: Path) -> Life:
 def _ask(host: str, port: int) -> Life:
     shown = f"[{host}]" if ":" in host else host
     asked = f"http://{shown}:{port}/readyz"
-    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+    connection = HTTPConnection(host, port, timeout=ANSWER_SECONDS)
     try:
-        connection.request("GET", "/readyz")
-        said = _understood(connection.getresponse().read(MOST_BYTES))
+        with within(ANSWER_SECONDS):
+            connection.request("GET", "/readyz")
+            said = _understood(connection.getresponse().read(MOST_BYTES))
     except (OSError, http.client.HTTPException) as error:
         return Life(status="silent", reasons=[harmless(str(error))], asked=asked)
     except msgspec.DecodeError:

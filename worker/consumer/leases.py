@@ -13,6 +13,7 @@ from contextlib import suppress
 import structlog
 
 from worker import clock
+from worker.deadlines import within
 from worker.errors import Stopped
 from worker.model import Received
 from worker.queue import LONGEST_HOLD_SECONDS, Queue, tens
@@ -21,6 +22,8 @@ from worker.retries import unless_over, while_away
 LONGEST_TICK_SECONDS = 3.0
 TICKS = 8
 """Looks at a lease while it lasts."""
+EXTENDING_SECONDS = 20.0
+"""For one round of extensions: whoever changes what it holds waits for the end of it."""
 
 log = structlog.get_logger()
 
@@ -75,11 +78,12 @@ class Leases:
             Unavailable, Refused: SQS would not; those that were not extended run out.
 
         """
-        for poller in list(self._held):
-            with self._turn:
-                waiting = [one for one in self._held.get(poller, ()) if self._is_due(one)]
-                for some in tens(waiting):
-                    self._extend(some)
+        with within(EXTENDING_SECONDS):
+            for poller in list(self._held):
+                with self._turn:
+                    waiting = [one for one in self._held.get(poller, ()) if self._is_due(one)]
+                    for some in tens(waiting):
+                        self._extend(some)
 
     def _is_due(self, message: Received) -> bool:
         now, until = clock.now(), self.until(message)

@@ -7,8 +7,9 @@ from contextlib import suppress
 
 import structlog
 
+from worker import queue
 from worker.consumer.allowance import Allowance
-from worker.consumer.leases import Leases
+from worker.consumer.leases import EXTENDING_SECONDS, Leases
 from worker.consumer.pace import Pace
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
@@ -25,8 +26,8 @@ GATHERED_BYTES = 4 * 1_048_576
 GATHERING_SECONDS = 0.05
 """So long, at most, may the first of them wait for the last."""
 
-CALL_SECONDS = 60.0
-"""More than a call to SQS takes, on top of its long poll, with a second identity perhaps."""
+CALL_SECONDS = max(queue.CALL_SECONDS, EXTENDING_SECONDS) + 10.0
+"""More than a call to SQS takes, on top of its long poll, or than waiting for leases does."""
 
 log = structlog.get_logger()
 
@@ -109,6 +110,7 @@ class Poller:
         What is in hand must not wait. So this does not long-poll, does not try again, and finding
         nothing says nothing about the queue.
         """
+        self._pulse.within(CALL_SECONDS)
         self._leases.hold(self.number, messages)  # as they become more
         more, until = messages, time.monotonic() + GATHERING_SECONDS
         room = GATHERED_BYTES - _bytes(messages)
@@ -136,6 +138,7 @@ class Poller:
         if self._stopping.is_set():
             handled = [Handled(message, Release(0, begun=False)) for message in messages]
         else:
+            self._pulse.within(CALL_SECONDS)
             self._leases.hold(self.number, messages)
             self._pulse.rest()  # the writer has a pulse of its own
             handled = self._writer.write(messages)

@@ -6,16 +6,16 @@ durable. Whatever fails here does no harm: the message comes again, and is a dup
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 
 import structlog
 
-from worker import clock
-from worker.books import Books
+from worker import clock, queue
+from worker.books import WRITE_SECONDS, Books
 from worker.consumer.entries import BatchCall, in_tens
-from worker.consumer.leases import Leases
+from worker.consumer.leases import EXTENDING_SECONDS, Leases
 from worker.consumer.refusal import Refusal
 from worker.consumer.tally import Tally
+from worker.deadlines import within
 from worker.effects import Owed
 from worker.errors import Refused, Unavailable
 from worker.health import Pulse
@@ -23,8 +23,9 @@ from worker.model import DeadLetter, Delete, Handled, Outcome, Received, Release
 from worker.queue import LARGEST_BATCH, Queue, Unsettled
 from worker.retries import a_few_times, release_delay
 
-STEP_SECONDS = 60.0
-"""More than one call to SQS can take, or one write of the books."""
+STEP_SECONDS = max(queue.CALL_SECONDS, WRITE_SECONDS, EXTENDING_SECONDS) + 10.0
+"""More than any of these takes: a call to SQS, a write of the books, waiting for leases; and the
+pause before the next try."""
 SOON_SECONDS = 2.0
 """What was set aside waits no longer for others to be deleted with."""
 
@@ -56,7 +57,7 @@ class Settler:
         self._books = books
         self._leases = leases
         self._pulse = pulse
-        self._hold = partial(leases.hold, poller)
+        self._poller = poller
         self._tally = tally
         self._refusal = refusal
         self._notices = notices
@@ -88,6 +89,10 @@ class Settler:
         if letters:
             self._set_all_aside(letters)
             self._hold(())
+
+    def _hold(self, messages: Sequence[Received]) -> None:
+        self._pulse.within(STEP_SECONDS)
+        self._leases.hold(self._poller, messages)
 
     def _set_all_aside(self, letters: Sequence[tuple[Received, DeadLetter]]) -> None:
         set_aside: list[SetAside] = []
@@ -173,7 +178,7 @@ class Settler:
 
     def _owe(self, owed: Sequence[Owed]) -> None:
         self._pulse.within(STEP_SECONDS)
-        with self._books.transaction() as transaction:
+        with within(WRITE_SECONDS), self._books.transaction() as transaction:
             transaction.owe(owed)
 
     def _defer(self, received: Received, error: str) -> None:
@@ -190,7 +195,8 @@ class Settler:
             self._queue.send_dead_letter(received, why)
         except Refused as refused:
             self._refusal.say_seldom(received, refused)
-            with self._books.transaction() as transaction:
+            self._pulse.within(STEP_SECONDS)
+            with within(WRITE_SECONDS), self._books.transaction() as transaction:
                 transaction.quarantine(self._queue.url, received, why)
             return "quarantine"
         finally:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from worker.aws import AwsRefused, Throttled, make_client, translated
 from worker.checks.facts import Absent, Away, Blank, Unseen
+from worker.deadlines import within
 from worker.errors import Refused, Unavailable
 from worker.retries import Sleep, briefly
 
@@ -28,6 +29,8 @@ _PACED = frozenset({"ses", "sesv2"})
 """SES takes most operations once a second: https://docs.aws.amazon.com/ses/latest/dg/quotas.html"""
 _SILENCE_SECONDS = 5
 """A call waits as long for an answer, and no other try begins when as much is over."""
+_CALL_SECONDS = 15.0
+"""For a whole call: a name, a connection, an answer that comes little by little."""
 
 
 class Aws:
@@ -98,7 +101,7 @@ class Aws:
             client = self._clients[service, region] = make_client(
                 service, region, connections=1, read_seconds=_SILENCE_SECONDS
             )
-        with translated():
+        with translated(), within(_CALL_SECONDS):
             return getattr(client, operation)(**arguments)
 
     def _wait_for_a_turn(self, what: tuple[str, str, str]) -> None:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 from worker import clock
-from worker.aws import DENIED, STALE_CREDENTIALS, AwsRefused
+from worker.aws import CALL_SECONDS, DENIED, STALE_CREDENTIALS, AwsRefused
+from worker.deadlines import within
 from worker.errors import Refused, Unavailable
 from worker.model import DeadLetter, Received
 from worker.queue.answers import LARGEST_BATCH, Counts, Unsettled, as_received, tens, unsettled
@@ -32,6 +33,7 @@ LATE_SECONDS = 5
 """An answer that comes so long after the end of its long poll has lain somewhere for a while."""
 
 __all__ = [
+    "CALL_SECONDS",
     "LARGEST_BATCH",
     "LONGEST_HOLD_SECONDS",
     "POLL_SECONDS",
@@ -162,15 +164,16 @@ class Queue(Asking):
 
         """
         try:
-            url = self.find_dead_letter_queue()
-            if url is None:
-                raise Refused("there is no dead-letter queue")
-            self._call(
-                "send_message",
-                QueueUrl=url,
-                MessageBody=received.body,
-                MessageAttributes=dead_letter_attributes(received, why, self.url),
-            )
+            with within(CALL_SECONDS):
+                url = self.find_dead_letter_queue()
+                if url is None:
+                    raise Refused("there is no dead-letter queue")
+                self._call(
+                    "send_message",
+                    QueueUrl=url,
+                    MessageBody=received.body,
+                    MessageAttributes=dead_letter_attributes(received, why, self.url),
+                )
         except AwsRefused as refused:
             if refused.code in STALE_CREDENTIALS - DENIED:
                 raise Unavailable(str(refused)) from refused

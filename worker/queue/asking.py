@@ -7,7 +7,16 @@ from typing import Any
 
 import structlog
 
-from worker.aws import NO_QUEUE, STALE_CREDENTIALS, AwsRefused, NoIdentity, translated
+from worker.aws import (
+    CALL_SECONDS,
+    IDENTITY_SECONDS,
+    NO_QUEUE,
+    STALE_CREDENTIALS,
+    AwsRefused,
+    NoIdentity,
+    translated,
+)
+from worker.deadlines import within
 from worker.sqs import Clients
 
 log = structlog.get_logger()
@@ -24,7 +33,8 @@ class NoSuchQueue(AwsRefused):
 class Asking(ABC):
     """Whoever asks about one queue. Thread-safe.
 
-    Where credentials are refused, others are looked for and the call is made once more.
+    Where credentials are refused, others are looked for and the call is made once more. All of
+    that takes `CALL_SECONDS` at most, and a long poll what it waits for.
     """
 
     def __init__(self, url: str, connect: Callable[[], Clients]) -> None:
@@ -50,12 +60,13 @@ class Asking(ABC):
         return self._ask(operation, {"QueueUrl": self.url} | arguments)
 
     def _ask(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        try:
-            return self._ask_once(operation, request)
-        except AwsRefused as refused:
-            if refused.code not in STALE_CREDENTIALS:
-                raise
-        return self._ask_once(operation, request)  # as somebody else, perhaps
+        with within(request.get("WaitTimeSeconds", 0) + CALL_SECONDS):
+            try:
+                return self._ask_once(operation, request)
+            except AwsRefused as refused:
+                if refused.code not in STALE_CREDENTIALS:
+                    raise
+            return self._ask_once(operation, request)  # as somebody else, perhaps
 
     def _ask_once(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         clients = self._clients or self._connected()
@@ -74,11 +85,16 @@ class Asking(ABC):
         """Say that a queue is not there, and what to do."""
 
     def _connected(self) -> Clients:
-        with self._turn:
+        # Whoever has the turn may wait for credentials; those behind do not add up their waits.
+        if not self._turn.acquire(timeout=IDENTITY_SECONDS):
+            raise NoIdentity("AWS: another thread has been waiting for credentials, in vain so far")
+        try:
             clients = self._clients = self._clients or self._connect()
             if clients.why_not and not self._has_told:
                 self._has_told = True
                 log.info("queue.boto3_used", queue=self.name, reason=clients.why_not)
+        finally:
+            self._turn.release()
         return clients
 
     def _forget(self, clients: Clients) -> None:

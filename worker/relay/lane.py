@@ -3,10 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import ParamSpec, TypeVar
 
 import structlog
 from msgspec import Struct
 
+from worker.books import WRITE_SECONDS
+from worker.deadlines import within
 from worker.effects import Blocked, Delivery, Effect, Lane, Later, NotYet, Owed, Sent, Unfit
 from worker.errors import Raced, Stopped, Unavailable
 from worker.health import Health
@@ -22,8 +25,10 @@ LONGEST_LOOK_SECONDS = 5.0
 HURRIED_LOOK_SECONDS = 0.2
 """Where somebody waits for the end."""
 
-MARK_SECONDS = 120.0
-"""More than claiming an effect and marking it take, with the books slow."""
+MARK_SECONDS = WRITE_SECONDS + 10.0
+"""More than claiming an effect takes, or marking it, with the books slow."""
+PAUSE_SECONDS = 20.0
+"""More than a delivery pauses for between two calls, or waits for a SQLite file that is busy."""
 GRACE_SECONDS = 5.0
 """For the books to come back once it is over, so that nothing is sent twice."""
 
@@ -32,7 +37,18 @@ _MEND = (
     "what is parked is tried again by itself"
 )
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
 log = structlog.get_logger()
+
+
+def longest_delivery(volume: Volume) -> float:
+    """Tell how many seconds a delivery takes at most: it has until its lease ends.
+
+    A pause that was begun by then, and a statement, come to that.
+    """
+    return volume.lease_seconds + PAUSE_SECONDS
 
 
 class LaneWork(Struct, frozen=True, kw_only=True):
@@ -67,7 +83,6 @@ class LaneWorker:
         self._health = health
         self._pulse = health.pulse(self.name)
         self._books, self._far_side = f"outbox of {work.lane}", f"lane {work.lane}"
-        self._longest_turn = work.volume.lease_seconds + MARK_SECONDS
         self.limited = False
         """There is something to do and it may not be done yet: nothing new can change that."""
         self._is_done = False
@@ -90,10 +105,9 @@ class LaneWorker:
         first = True
         while not self._patience.over.is_set():
             self.wake.clear()
-            self._pulse.within(self._longest_turn)
             try:
                 if first:
-                    self._outbox.look_again(self._work.volume)
+                    self._mark(self._outbox.look_again, self._work.volume)
                     first = False
                 seconds = self._take_a_turn()
                 self._troubles = 0
@@ -119,8 +133,20 @@ class LaneWorker:
         if self._health.has(self._pulse):
             self._health.well(what)
 
+    def _mark(
+        self,
+        call: Callable[Arguments, Result],
+        *arguments: Arguments.args,
+        **named: Arguments.kwargs,
+    ) -> Result:
+        """Have the outbox do something, within its time."""
+        self._pulse.within(MARK_SECONDS)
+        with within(WRITE_SECONDS):
+            return call(*arguments, **named)
+
     def _pause(self, seconds: float) -> None:
         """Wait for the books, a few seconds even when it is over: what was sent is not marked."""
+        self._pulse.within(seconds + MARK_SECONDS)
         if not self._patience.over.wait(seconds):
             return
         if self._grace <= 0:
@@ -132,10 +158,10 @@ class LaneWorker:
     def _take_a_turn(self) -> float:
         """Deliver what may go out now; return how long to wait before looking again."""
         began = time.monotonic()
-        if self._is_done and not self._outbox.has_unfinished(self._work.lane):
+        if self._is_done and not self._mark(self._outbox.has_unfinished, self._work.lane):
             self.limited = False
             return self._rest(None, began)
-        claim = self._outbox.claim(self._work.lane, self._work.volume)
+        claim = self._mark(self._outbox.claim, self._work.lane, self._work.volume)
         self.limited, self._is_done = claim.limited, claim.found_nothing
         self._learn(claim)
         self._tell_given_up(claim)
@@ -144,14 +170,16 @@ class LaneWorker:
         try:
             delivery, owes = self._deliver(claim.effects)
         except Stopped:
-            self._again(self._outbox.given_back, claim)
+            self._again(self._mark, self._outbox.given_back, claim)
             return 0
-        self._again(self._settle, claim, delivery, owes)
+        self._again(self._mark, self._settle, claim, delivery, owes)
         return 0
 
     def _deliver(self, effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
+        self._pulse.within(longest_delivery(self._work.volume))
         try:
-            return self._work.deliver(effects)
+            with within(self._work.volume.lease_seconds):
+                return self._work.deliver(effects)
         except (Stopped, Unavailable, Raced):
             raise
         except Exception as error:
@@ -174,7 +202,8 @@ class LaneWorker:
         if claim.lost:
             ids = [effect.id for effect in claim.lost]
             log.error("effect.parked", outbox_id=ids[0], error=LOST, parked=len(ids), hint=hint)
-            self._again(self._outbox.owe, list(self._work.parked(claim.lost, LOST)))
+            owed = list(self._work.parked(claim.lost, LOST))
+            self._again(self._mark, self._outbox.owe, owed)
 
     def _rest(self, seconds: float | None, began: float) -> float:
         if seconds is None or not self._patience.lasts(seconds):

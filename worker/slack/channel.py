@@ -16,10 +16,18 @@ from slack_sdk.errors import SlackApiError
 
 from worker.effects import Later, Sent, Unfit
 from worker.masking import harmless
-from worker.retries import Sleep, at_once
+from worker.retries import (
+    AT_ONCE_LONGEST_PAUSE_SECONDS,
+    AT_ONCE_TRIES,
+    Sleep,
+    at_once,
+)
 from worker.slack.answers import Answer, Stumble, sort_refusal, sort_webhook
 from worker.slack.blocks import Post
 from worker.slack.wire import API_URL, TIMEOUT_SECONDS, QuietApi, QuietWebhook, sort_failure
+
+LONGEST_POST_SECONDS = AT_ONCE_TRIES * (TIMEOUT_SECONDS + AT_ONCE_LONGEST_PAUSE_SECONDS)
+"""A post with all its tries."""
 
 _SHORTEST_SECRET = 4
 """A shorter piece of a URL is no secret, and taking it out would spoil the text."""

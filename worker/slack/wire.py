@@ -12,8 +12,6 @@ from urllib.error import URLError
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPSHandler,
     OpenerDirector,
     ProxyHandler,
     Request,
@@ -25,10 +23,13 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
+from worker.deadlines import within
+from worker.deadlines.http import HeedingHTTPHandler, HeedingHTTPSHandler
 from worker.effects import Blocked, Later, NotYet
 from worker.slack.answers import UNKNOWN_SECONDS, Answer, Stumble
 
 TIMEOUT_SECONDS = 10
+"""For a whole answer, from the name of Slack's server to the last byte."""
 LONGEST_ANSWER = 100_000
 API_URL = "https://slack.com/api/"
 
@@ -43,8 +44,8 @@ def make_opener() -> OpenerDirector:
     opener = OpenerDirector()
     for handler in (
         ProxyHandler(proxies),
-        HTTPHandler(),
-        HTTPSHandler(),
+        HeedingHTTPHandler(),
+        HeedingHTTPSHandler(),
         HTTPErrorProcessor(),
         HTTPDefaultErrorHandler(),
         UnknownHandler(),
@@ -62,7 +63,7 @@ class QuietWebhook(WebhookClient):
         self._opener = make_opener()
 
     def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
-        with self._opener.open(req, timeout=self._seconds) as answer:
+        with within(self._seconds), self._opener.open(req, timeout=self._seconds) as answer:
             return WebhookResponse(
                 url=url, status_code=answer.status, body=_text(answer), headers=answer.headers
             )
@@ -78,7 +79,7 @@ class QuietApi(WebClient):
 
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
         del url  # it is the request's
-        with self._opener.open(req, timeout=self._seconds) as answer:
+        with within(self._seconds), self._opener.open(req, timeout=self._seconds) as answer:
             return {"status": answer.status, "headers": answer.headers, "body": _text(answer)}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import SSLError
 
+from worker.aws import frozen_keys
 from worker.sqs import answers
 from worker.sqs.connection import Connection, DamagedAnswer, Dropped
 from worker.sqs.http import Answer
@@ -96,7 +97,7 @@ class LeanClient:
 
     def _signed(self, operation: str, body: bytes, seconds: float) -> bytes:
         part = self._part
-        keys = part.credentials.get_frozen_credentials()
+        keys = frozen_keys(part.credentials)
         at = timestamp(seconds)
         target = f"AmazonSQS.{operation}"
         return part.signer.head(keys, target, body, at=at, user_agent=part.user_agent) + body

@@ -2,8 +2,7 @@
 
 import select
 import socket
-import time
-from ssl import SSLContext, SSLError, SSLSocket
+from ssl import SSLContext, SSLError
 
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -14,6 +13,8 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import SSLError as CannotTrustError
 
+from worker.deadlines import within
+from worker.deadlines.sockets import connected
 from worker.sqs.http import Answer, Damaged, Stream, read_answer
 from worker.sqs.places import Place
 
@@ -48,7 +49,6 @@ class Connection:
         self._socket = _connected(place, context, connect_seconds)
         self._sight = select.poll()
         self._sight.register(self._socket, select.POLLIN)
-        self._deadline = 0.0
         self._has_answered = False
         self.keeps = True
         """It is good for another call."""
@@ -68,11 +68,11 @@ class Connection:
 
         """
         self.keeps = self._has_answered = False
-        self._deadline = time.monotonic() + self._read_seconds + SLOWEST_SECONDS
         try:
-            self._socket.settimeout(self._read_seconds)
-            self._socket.sendall(request)
-            answer, self.keeps = read_answer(Stream(self._more))
+            with within(self._read_seconds + SLOWEST_SECONDS):
+                self._socket.settimeout(self._read_seconds)
+                self._socket.sendall(request)
+                answer, self.keeps = read_answer(Stream(self._more))
         except TimeoutError as error:
             raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
         except Damaged as error:
@@ -87,10 +87,6 @@ class Connection:
         self._socket.close()
 
     def _more(self) -> bytes:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("it comes too slowly")
-        self._socket.settimeout(min(left, self._read_seconds))
         chunk = self._socket.recv(_CHUNK_BYTES)
         if not chunk:
             raise EOFError
@@ -106,7 +102,7 @@ def _connected(place: Place, context: SSLContext | None, seconds: float) -> sock
 
     """
     try:
-        plain = socket.create_connection((place.host, place.port), seconds)
+        plain = connected((place.host, place.port), seconds)
     except TimeoutError as error:
         raise ConnectTimeoutError(endpoint_url=place.url, error=error) from error
     except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
@@ -129,5 +125,5 @@ def _connected(place: Place, context: SSLContext | None, seconds: float) -> sock
         raise
 
 
-def _secured(plain: socket.socket, context: SSLContext, host: str) -> SSLSocket:
+def _secured(plain: socket.socket, context: SSLContext, host: str) -> socket.socket:
     return context.wrap_socket(plain, server_hostname=host.rstrip("."))

@@ -17,6 +17,7 @@ from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 from msgspec import Struct
 
+from worker.aws import frozen_keys
 from worker.masking import harmless
 from worker.sqs.places import Place
 from worker.sqs.signing import CONTENT_TYPE, SERVICE, Signer
@@ -153,7 +154,7 @@ def _signer(session: Any, place: Place, headers: Mapping[str, str], body: bytes)
     if scope is None:
         raise Unfit("boto3 signs in another way")
     signer = Signer(place.authority, place.path, scope["region"])
-    keys = session.get_credentials().get_frozen_credentials()
+    keys = frozen_keys(session.get_credentials())
     if keys.access_key != scope["key"]:  # refreshed in between
         theirs, at = _signed_again(place, headers, body, keys, scope["region"])
     try:

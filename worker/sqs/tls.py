@@ -4,6 +4,8 @@ import ssl
 from functools import lru_cache
 from pathlib import Path
 
+from worker.deadlines.sockets import make_heed
+
 
 def make_context(bundle: str) -> ssl.SSLContext:
     """Verify chain, dates and name of whoever answers, by the certificates that file has now.
@@ -25,4 +27,5 @@ def _make_context(bundle: str, _state: tuple[int, int, int]) -> ssl.SSLContext:
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET  # as botocore has them
     context.load_verify_locations(cafile=bundle)
+    make_heed(context)
     return context

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from worker.deadlines import left
 from worker.errors import Unavailable
 from worker.store.files import Identity, identity
 from worker.store.holders import said_of_holders
@@ -50,6 +51,7 @@ class WriterLock:
             Unavailable: somebody else held it for all of `patience` seconds.
 
         """
+        patience = max(0.0, min(patience, left()))
         deadline = time.monotonic() + patience
         if not self._thread.acquire(timeout=patience):
             raise Unavailable(f"another thread has been writing for {patience:.0f} s")

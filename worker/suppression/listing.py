@@ -21,8 +21,12 @@ from worker.aws import (
     make_client,
     translated,
 )
+from worker.deadlines import within
 from worker.errors import Unavailable
 from worker.retries import once_more
+
+REQUEST_SECONDS = 15.0
+"""For one request, from the name to the last byte of the answer; its turn comes before."""
 
 BOUNCE, COMPLAINT = "BOUNCE", "COMPLAINT"
 NOT_FOUND = "NotFoundException"
@@ -137,7 +141,8 @@ class SuppressionList:
         def call() -> dict[str, Any]:
             client = self._connected()  # it takes so long that the next call would come too soon
             self._await_turn()
-            return self._request(client, method, arguments)
+            with within(REQUEST_SECONDS):
+                return self._request(client, method, arguments)
 
         return once_more(give_up=Throttled)(call)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from worker.errors import Locked
+from worker.deadlines import left
+from worker.errors import Locked, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.postgresql.connection import (
     LOCKED,
@@ -28,6 +29,9 @@ from worker.store.unfinished import ANY, QUERY, Unfinished
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+
+TURN_SECONDS = 30.0
+"""How long a thread waits for another one's transaction."""
 
 _ANY_UNFINISHED = ANY.format(lane="%(lane)s")
 
@@ -64,11 +68,20 @@ class PostgresqlStore:
 
     @contextmanager
     def _in_transaction(self, **settings: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        with self._turn, translated():
+        with self._alone(), translated():
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self.url)
             with in_transaction(self._connection, **settings) as connection:
                 yield connection
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=max(0.0, min(TURN_SECONDS, left()))):
+            raise Unavailable("another thread has been writing for too long")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def probe(self) -> None:
         """Find out whether the books can be written again, by writing what is rolled back.
@@ -77,7 +90,7 @@ class PostgresqlStore:
             Unavailable: they cannot, whatever the reason.
 
         """
-        with self._turn:
+        with self._alone():
             self.close()  # the old session may be the trouble
         with probing(), self._in_transaction() as connection:
             write_sample(PostgresqlTransaction(connection))

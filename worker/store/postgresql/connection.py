@@ -9,15 +9,25 @@ inside each transaction, with BEGIN and in the same round trip, and no statement
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
+from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
+from psycopg.rows import Row
 
+from worker.deadlines import left
+from worker.deadlines.beside import beside
 from worker.errors import Misconfigured, Raced, Unavailable
 
 CONNECT_SECONDS = 5
+"""For one address of a server."""
+SESSION_SECONDS = 15.0
+"""For a session, from the name of the server to the last setting."""
 STATEMENT_SECONDS = 30
+ANSWER_SECONDS = STATEMENT_SECONDS + 10.0
+"""The server itself breaks a statement off before that; one that hangs does nothing by itself."""
 LOCK_SECONDS = 5
 """How long one waits for a row or a table that an application has locked."""
 
@@ -53,6 +63,23 @@ operator intervention, system error, configuration file, internal error
 (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 
+class NoAnswer(psycopg.OperationalError):
+    """The server took a statement and says nothing."""
+
+
+class _Session(psycopg.Connection[Row]):
+    """A session that does not wait for ever for a server that has stopped."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Have a statement answered; give the session up where that takes too long."""
+        seconds = max(0.0, min(ANSWER_SECONDS, left(), timeout or ANSWER_SECONDS))
+        try:
+            return super().wait(gen, interval, seconds)
+        except psycopg.errors._WaitTimeout as error:  # noqa: SLF001 `wait` is documented to raise it
+            self.pgconn.finish()  # else the rollback would wait as long again
+            raise NoAnswer(f"no answer in {seconds:.0f} s") from error
+
+
 def connect(url: str) -> psycopg.Connection[tuple[Any, ...]]:
     """Open a session; what is done in it is done inside `in_transaction`.
 
@@ -64,7 +91,19 @@ def connect(url: str) -> psycopg.Connection[tuple[Any, ...]]:
         Misconfigured: the database cannot hold every text.
 
     """
-    connection = psycopg.connect(
+    try:
+        return beside(
+            SESSION_SECONDS,
+            partial(_open, url),
+            what="a session of PostgreSQL's",
+            unwanted=lambda late: late.close(),
+        )
+    except TimeoutError as error:
+        raise psycopg.OperationalError(str(error)) from error
+
+
+def _open(url: str) -> psycopg.Connection[tuple[Any, ...]]:
+    connection = _Session.connect(
         url,
         autocommit=True,
         prepare_threshold=None,
