@@ -13,7 +13,8 @@ from typing import Self
 from oracles import Books, Finding, Ledger, Witness, calls
 from oracles.places import Places
 from oracles.witness import REASON
-from twin import RECEIVE, Delay, Rule, Twin
+from twin import RECEIVE, Delay, Few, Rule, Twin
+from twin.quotas import LARGEST_BATCH
 
 from chaos.crew import Worker, wait_for_all
 from chaos.faults import SLACK, TROUBLE, strike
@@ -71,6 +72,8 @@ class Stage:
         )
         if schedule.receive_seconds:
             self.twin.faults.add(Delay(schedule.receive_seconds), on=RECEIVE)
+        if schedule.receive_most < LARGEST_BATCH:
+            self.twin.faults.add(Few(schedule.receive_most), on=RECEIVE)
         self._strangers = self.mailbox.people[1::2]
         self.store = Disturbed(store_url, self.mailbox.people[::2])
         self.books = Books(store_url)
