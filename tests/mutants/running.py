@@ -17,9 +17,9 @@ from msgspec import Struct
 from mutants.changing import Mutant, changed
 from mutants.scratch import make_copy
 
-TEST_SECONDS = 60
+TEST_SECONDS = 120
 """Of one test; pytest ends it then, with its fixtures."""
-MUTANT_SECONDS = 240
+MUTANT_SECONDS = 400
 """Of one mutant: a named class, or a test with many parameters, is several tests."""
 _BROKEN_CODE = re.compile(r"(ImportError|ModuleNotFoundError|SyntaxError|NameError)\b")
 
@@ -67,6 +67,8 @@ def _verdict(cases: Sequence[Case], said: str) -> tuple[Verdict, str]:
             return Verdict.ERROR, f"{case.name} broke before it began: {case.said}"
         if case.result == "failure" and _BROKEN_CODE.match(case.said):
             return Verdict.ERROR, f"the mutant does not run: {case.said}"
+        if case.result == "failure" and "from pytest-timeout" in case.said:
+            return Verdict.ERROR, f"{case.name} took too long, which may be the machine's fault"
         if case.result == "failure":
             return Verdict.KILLED, f"{case.name}: {case.said}"
     if not cases:
@@ -88,7 +90,9 @@ def run(
         *(f"tests/{test}" for test in tests),
     ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
-    # Each pytest that starts closes its folder to others, the PostgreSQL of one that runs included.
+    # Each pytest that starts closes its folder to other accounts, and PostgreSQL, which is one
+    # where root runs the tests, must find its data in the folder of another that runs.
+    folder.parent.chmod(0o711)
     environment["PYTEST_DEBUG_TEMPROOT"] = str(folder.parent)
     with subprocess.Popen(
         command,
