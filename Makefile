@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-all contract interop check format bench chaos lock clean
+.PHONY: setup demo test test-all contract interop check format bench chaos mutants lock clean
 
 setup: $(READY)  ## the virtual environment with everything in it
 
@@ -45,6 +45,9 @@ bench: $(READY)  ## what a message costs: bench/RESULTS.md (needs Node; ARGS="--
 
 chaos: $(READY)  ## 200,000 messages through kills, faults and duplicates, minutes (ARGS="--seed 7")
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+mutants: $(READY)  ## break each invariant of ARCHITECTURE.md, and see its test fail: minutes
+	PYTHONPATH=tests $(BIN)/python -m mutants $(ARGS)
 
 lock:  ## choose new exact versions (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-import sysconfig
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -79,7 +78,7 @@ def booted():
     """A machine with our Python and our packages, and nothing of the worker's."""
     if reason := why_not():
         skip(reason)
-    bound = {sysconfig.get_path("purelib"): PACKAGES, ROOT: SOURCE}
+    bound = {Path(pytest.__file__).parents[1]: PACKAGES, ROOT: SOURCE}
     python = Path("/usr/bin", Path(sys.executable).resolve().name)
     if sys.base_prefix != "/usr":  # it may be in root's home, which no service sees
         bound[sys.base_prefix] = PYTHON

@@ -23,6 +23,7 @@ def test_a_short_long_run_loses_nothing_and_says_so(environment, tmp_path):
     assert (run["lost"], run["twice"], run["left"], run["findings"]) == (0, 0, 0, [])
     assert run["applied"] == run["events"] > 300
     assert run["told"] >= run["owed"] > 0
+    assert run["hostile"] > 10
     assert (
         run["sent"]
         == run["ignored"]
@@ -30,4 +31,5 @@ def test_a_short_long_run_loses_nothing_and_says_so(environment, tmp_path):
         + run["duplicate"]
         + run["dead_lettered"]
         + run["quarantined"]
+        + run["hostile"]
     )

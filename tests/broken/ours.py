@@ -1,8 +1,10 @@
 """Broken workers that the issue names."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import wraps
+from itertools import count
 from typing import Any
 
 from broken import broken
@@ -13,6 +15,9 @@ from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
 from worker.keys import feedback_keys
 from worker.model import Handled, Received
+from worker.page import Page
+from worker.store.sqlite import SqliteStore
+from worker.store.sqlite.transaction import SqliteTransaction
 
 
 @broken("acknowledges-before-commit", caught_by="I5")
@@ -67,3 +72,43 @@ def replay_without_dedupe() -> None:
         return f"{dedupe}{secrets.token_hex(4)}", f"{route}{secrets.token_hex(4)}"
 
     setattr(decode, feedback_keys.__name__, anew)
+
+
+@broken("loses-one-commit-in-forty", caught_by="I5", schedule="quiet")
+def lose_one_commit_in_forty() -> None:
+    """Rolls back one commit in forty and says nothing."""
+    transaction, numbers = SqliteStore.transaction, count(1)
+
+    class Lost(Exception):
+        pass
+
+    @contextmanager
+    def losing(self: SqliteStore) -> Iterator[SqliteTransaction]:
+        with suppress(Lost), transaction(self) as opened:
+            yield opened
+            if next(numbers) % 40 == 0:
+                raise Lost
+
+    SqliteStore.transaction = losing  # type: ignore[method-assign]
+
+
+@broken("writes-nine-users-a-commit", caught_by="I2", schedule="quiet")
+def write_nine_users_a_commit() -> None:
+    """Writes the first nine users that a commit has changed, and all of its events."""
+    save = SqliteTransaction.save
+
+    def partly(self: SqliteTransaction, page: Page) -> None:
+        page.changed = dict(list(page.changed.items())[:9])
+        save(self, page)
+
+    SqliteTransaction.save = partly  # type: ignore[method-assign]
+
+
+@broken("takes-all-recipients-for-one", caught_by="I5", schedule="quiet")
+def take_all_recipients_for_one() -> None:
+    """Leaves the recipient out of the keys, so that of several only the first is written."""
+
+    def without_recipient(said: Any, timestamp: str, _: str) -> tuple[str, str]:
+        return feedback_keys(said, timestamp, "")
+
+    setattr(decode, feedback_keys.__name__, without_recipient)

@@ -17,6 +17,7 @@ import click
 from oracles import report
 
 from chaos.figures import Figures, figures, table
+from chaos.plan import Schedule
 from chaos.play import after
 from chaos.stage import Stage
 from chaos.storm import Storm, out_of_time, schedule
@@ -50,14 +51,26 @@ STORES = ("sqlite", "postgresql")
     show_default=True,
     help="The most that each database may take; more is a failure.",
 )
+@click.option(
+    "--hostile-every",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    help="One in so many messages is a hostile one; 0: none.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
 def main(
-    messages: int, seed: int | None, stores: tuple[str, ...], seconds: float, as_json: bool
+    messages: int,
+    seed: int | None,
+    stores: tuple[str, ...],
+    seconds: float,
+    hostile_every: int,
+    as_json: bool,
 ) -> None:
     """Play the long run on each database; exit 1 if anything is not as it must be."""
     seed = random.randrange(1_000_000) if seed is None else seed
     click.echo(f"seed {seed}, {messages:,} messages for each database", err=True)
-    runs = [_run(seed, store, messages, seconds) for store in stores]
+    runs = [_run(schedule(seed, store, messages, hostile_every), seconds) for store in stores]
     findings = [finding for run in runs for finding in run.findings]
     if as_json:
         click.echo(json.dumps({"seed": seed, "runs": [run.as_dict() for run in runs]}, indent=2))
@@ -68,16 +81,16 @@ def main(
         sys.exit(1)
 
 
-def _run(seed: int, store: str, messages: int, seconds: float) -> Figures:
+def _run(plan: Schedule, seconds: float) -> Figures:
     with (
         tempfile.TemporaryDirectory(prefix="ses-worker-chaos-") as folder,
-        _database(store, Path(folder)) as url,
-        Stage(schedule(seed, store, messages), Path(folder), url) as stage,
-        Progress(store, "messages") as progress,
+        database(plan.store, Path(folder)) as url,
+        Stage(plan, Path(folder), url) as stage,
+        Progress(plan.store, "messages") as progress,
     ):
         began = time.monotonic()
         storm = Storm(stage)
-        storm.blow(began + seconds, lambda sent: progress.update(sent, messages))
+        storm.blow(began + seconds, lambda sent: progress.update(sent, plan.messages))
         after(stage)
         storm.take_the_log()
         took = time.monotonic() - began
@@ -87,7 +100,8 @@ def _run(seed: int, store: str, messages: int, seconds: float) -> Figures:
 
 
 @contextmanager
-def _database(store: str, folder: Path) -> Iterator[str]:
+def database(store: str, folder: Path) -> Iterator[str]:
+    """Have an empty database for the block; tell its URL."""
     if store == "sqlite":
         yield f"sqlite:///{folder / 'worker.db'}"
         return

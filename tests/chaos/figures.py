@@ -27,6 +27,8 @@ class Figures(NamedTuple):
     dead_lettered: int
     """Messages that nobody can read, in the dead-letter queue; copies counted once."""
     quarantined: int
+    hostile: int
+    """Hostile messages, which are in no figure from `events` to `quarantined`."""
     redelivered: int
     """Receives beyond the first of each message."""
     left: int
@@ -71,6 +73,7 @@ def figures(stage: Stage, totals: Counter[tuple[str, What]], seconds: float) -> 
         ignored=ledger.ignored,
         dead_lettered=places.dead_lettered,
         quarantined=places.quarantined,
+        hostile=places.hostile,
         redelivered=totals[QUEUE, What.RECEIVED] - totals[QUEUE, What.SENT],
         left=places.left,
         lost=places.lost,

@@ -49,6 +49,12 @@ class Schedule:
     posts_per_minute: int = 6_000
     receive_seconds: float = 0.03
     """What each receive takes, so that faults strike in the midst of work."""
+    receive_most: int = 10
+    """Messages in a receive, until the last act."""
+    pollers: int = 3
+    """Of each process. One that receives one message at a time makes a commit for each."""
+    hostile_every: int = 0
+    """One in so many messages is a hostile one (`tests/hostile.py`); 0: none."""
     log_level: str = "info"
     death_seconds: float = 30.0
     """From the end of a thread to the end of its process, at most."""
@@ -59,7 +65,7 @@ class Schedule:
         told = "Slack is told, " if self.slack else ""
         head = (
             f"seed {self.seed}, {self.store}, {told}unknown recipients: {self.unknown_recipients},"
-            f" maxReceiveCount {self.max_receive_count}"
+            f" maxReceiveCount {self.max_receive_count}, {self.receive_most} a receive"
         )
         return "\n".join([head, *map(str, self.steps)])
 
@@ -70,11 +76,17 @@ def draw(seed: int, store: str, messages: int = 300) -> Schedule:
     slack = chance.random() < 0.5
     unknown_recipients = chance.choice(["record", "record", "create"])
     max_receive_count = chance.choice([100, 100, 100, 4])
+    # One commit in 40 that is lost shows among hundreds; a user in 10, where commits have dozens.
+    many_commits = seed % 4 in {2, 3}
     return Schedule(
         seed=seed,
         store=store,
         messages=messages,
+        users=400,
         slack=slack,
+        receive_most=1 if many_commits else 10,
+        pollers=1 if many_commits else 3,
+        receive_seconds=0.005 if many_commits else 0.03,
         unknown_recipients=unknown_recipients,
         max_receive_count=max_receive_count,
         may_redrive=max_receive_count < 100,
@@ -140,8 +152,16 @@ def _blow(chance: random.Random) -> tuple[str, tuple[object, ...]]:
 
 
 def quiet(store: str) -> Schedule:
-    """Draw one in which nothing goes wrong."""
-    return Schedule(seed=1, store=store, messages=60, steps=(Step(0, "publish", (60,)),))
+    """Draw one in which nothing goes wrong: many users, and a commit for each message."""
+    steps = (
+        Step(0, "publish", (160,)),
+        Step(0, "start", ("run-1", "run", None)),
+        Step(160, "await_empty"),
+    )
+    return Schedule(
+        seed=1, store=store, messages=160, users=200, receive_seconds=0, receive_most=1, pollers=1,
+        steps=steps,
+    )  # fmt: skip
 
 
 def settling(store: str) -> Schedule:

@@ -170,7 +170,7 @@ def _ask(stage: Stage) -> None:
     stage.findings += calls.too_many(requests)
     stage.findings += calls.forgotten(requests, stage.ends)
     if stage.slack:
-        stage.findings += once.owed(ledger, books, quiet=_is_quiet, removed=_is_gone)
+        stage.findings += once.owed(ledger, books, quiet=is_quiet, removed=is_gone)
         heard = telling.hear(stage.slack.posts)
         stage.findings += telling.repeated(books, heard, stage.crashes)
         stage.findings += [
@@ -179,11 +179,13 @@ def _ask(stage: Stage) -> None:
         ]
 
 
-def _is_quiet(address: str) -> bool:
+def is_quiet(address: str) -> bool:
+    """Tell whether nobody hears of this address."""
     return address.endswith(f"@{QUIET}")
 
 
-def _is_gone(address: str) -> bool:
+def is_gone(address: str) -> bool:
+    """Tell whether this address is taken off the suppression list."""
     return address.endswith(f"@{GONE}")
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from hostile import Hostile, bodies
 from oracles import Books, Finding, Ledger, Witness, calls
 from oracles.places import Places
 from oracles.witness import REASON
-from twin import RECEIVE, Delay, Rule, Twin
+from twin import RECEIVE, Delay, Few, Rule, Twin
+from twin.quotas import LARGEST_BATCH
 
 from chaos.crew import Worker, wait_for_all
 from chaos.faults import SLACK, TROUBLE, strike
@@ -51,6 +53,7 @@ class Stage:
         self.findings: list[Finding] = []
         self.ledger = Ledger()
         self.mailbox = Mailbox(schedule.seed, schedule.users, quiet=schedule.quiet)
+        self.hostile = bodies(schedule.seed)
         self.workers: list[Worker] = []
         self.runs: list[Worker] = []
         self._deaths: dict[str, float] = {}
@@ -71,11 +74,19 @@ class Stage:
         )
         if schedule.receive_seconds:
             self.twin.faults.add(Delay(schedule.receive_seconds), on=RECEIVE)
+        if schedule.receive_most < LARGEST_BATCH:
+            self.twin.faults.add(Few(schedule.receive_most), on=RECEIVE)
         self._strangers = self.mailbox.people[1::2]
         self.store = Disturbed(store_url, self.mailbox.people[::2])
         self.books = Books(store_url)
         self._stack.callback(self.books.close)
-        self.witness = Witness(self.twin, self.books, queue=QUEUE, dead_letters=DEAD_LETTERS)
+        self.witness = Witness(
+            self.twin,
+            self.books,
+            queue=QUEUE,
+            dead_letters=DEAD_LETTERS,
+            hostile=self.ledger.is_hostile,
+        )
         self._environment = environment(self.twin, store_url, schedule)
         if schedule.slack:
             self._have_somebody_told()
@@ -99,13 +110,22 @@ class Stage:
 
     def publish(self, count: int) -> None:
         """Put messages on the queue."""
+        every = self.schedule.hostile_every
         for body in self.mailbox.take(count):
-            self.send(body)
+            if every and self.ledger.sent % every == every - 1:
+                self.send_hostile(next(self.hostile))
+            else:
+                self.send(body)
 
     def send(self, body: str) -> None:
         """Put this one there."""
         self.ledger.publish(body)
         self.twin.send(QUEUE, body)
+
+    def send_hostile(self, hostile: Hostile) -> None:
+        """Put a hostile one there."""
+        self.ledger.publish_hostile(hostile)
+        self.twin.send(QUEUE, hostile.body)
 
     def start(self, name: str, command: str, failure: tuple[str, str] | None) -> Worker:
         """Start a command of `COMMANDS`, with a point at which it fails."""
@@ -310,7 +330,7 @@ def environment(twin: Twin, store_url: str, schedule: Schedule) -> dict[str, str
         "SES_WORKER_QUEUE__URL": twin.url(QUEUE),
         "SES_WORKER_QUEUE__WAIT_SECONDS": "1",
         "SES_WORKER_QUEUE__VISIBILITY_SECONDS": str(VISIBILITY_SECONDS),
-        "SES_WORKER_QUEUE__POLLERS": "3",
+        "SES_WORKER_QUEUE__POLLERS": str(schedule.pollers),
         "SES_WORKER_STORE__URL": store_url,
         "SES_WORKER_POLICY__UNKNOWN_RECIPIENTS": schedule.unknown_recipients,
         "SES_WORKER_HTTP__LISTEN": "",

@@ -38,7 +38,7 @@ MESSAGES_BETWEEN = {
 """How many deletes there are, on average, from one to the next."""
 
 
-def schedule(seed: int, store: str, messages: int) -> Schedule:
+def schedule(seed: int, store: str, messages: int, hostile_every: int = 0) -> Schedule:
     """Say how the long run differs from a short one."""
     return Schedule(
         seed=seed,
@@ -50,6 +50,7 @@ def schedule(seed: int, store: str, messages: int) -> Schedule:
         quiet=0.97,
         posts_per_minute=1_200,
         receive_seconds=0,
+        hostile_every=hostile_every,
         log_level="warning",
     )
 

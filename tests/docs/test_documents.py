@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from broken import WORKERS as BROKEN_WORKERS
+from mutants.invariants import NODE, is_there
 from pydantic import SecretStr
 
 from worker.app.reload import LIVE
@@ -100,25 +101,28 @@ def test_the_exit_statuses_are_the_same_in_the_readme_and_in_the_code():
     ]
 
 
-NAMED_TEST = r"(?:unit|integration|contract|acceptance|docs|service)/\w+\.py::[\w:]+"
-
-
 @pytest.mark.parametrize("file", ["ARCHITECTURE.md", "tests/SEEDS.md", "tests/FAULTS.md"])
 def test_every_test_that_a_document_names_exists(file):
-    named = re.findall(NAMED_TEST, (ROOT / file).read_text())
-    assert len(named) > 10
-    for name in named:
-        path, *parts = name.split("::")
-        source = (ROOT / "tests" / path).read_text(encoding="utf-8")
-        for part in parts:
-            assert re.search(rf"^ *(?:def|class) {part}\b", source, re.MULTILINE), name
+    named = NODE.findall((ROOT / file).read_text(encoding="utf-8"))
+    assert len([node for node in named if "::" in node]) > 10
+    assert [node for node in named if not is_there(node)] == []
+
+
+def test_every_test_that_is_named_anywhere_else_exists():
+    files = [*ROOT.glob("*.md"), *ROOT.glob("config/*"), *(ROOT / "tests").glob("*.md")]
+    for folder in ("tests", "worker", "bench"):
+        files += (ROOT / folder).rglob("*.py")
+    assert len(files) > 200
+    for file in files:
+        named = NODE.findall(file.read_text(encoding="utf-8"))
+        assert [node for node in named if not is_there(node)] == [], file
 
 
 def test_every_fault_has_its_row_and_a_test():
     rows = table((ROOT / "tests" / "FAULTS.md").read_text(encoding="utf-8"), "| fault |")
     names = [row[0].partition(" ")[0] for row in rows]
     assert names == [f"F{number}" for number in range(1, 36)]
-    assert [row[0] for row in rows if not re.search(NAMED_TEST, row[2])] == []
+    assert [row[0] for row in rows if not NODE.search(row[2])] == []
 
 
 def test_the_broken_workers_are_those_that_are_listed():

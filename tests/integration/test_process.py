@@ -52,6 +52,9 @@ def test_every_payload_once_and_once_more(store, message):
     bodies = [(PAYLOADS / row["file"]).read_text() for row in expected]
     first = Counter(outcomes(run(store, message, *bodies)))
     before = rows(store, users), len(rows(store, events))
+    feedback = [row for row in expected if row["kind"] in {"bounce", "complaint"}]
+    named = sorted(address or "" for row in feedback for address in row["recipients"])
+    assert sorted(row["recipient"] for row in rows(store, events)) == named
     again = Counter(outcomes(run(store, message, *map(mail.enveloped, bodies[:-1]))))
     assert (rows(store, users), len(rows(store, events))) == before
     assert first == {"applied": 35, "ignored": 17, "DeadLetter": 6}
@@ -321,6 +324,52 @@ def test_the_same_message_to_two_workers_at_once_counts_once(store, store_url, m
     assert sum(counts["duplicate"] for counts in found) == 60
     assert find_user(store, "jane@example.com")["hard_bounce_count"] == 30
     assert len(rows(store, events)) == 60
+
+
+def test_what_two_workers_learn_of_one_user_at_once_counts_twice(store, store_url, message):
+    """Who comes second waits before it reads the user, or would write over what the first wrote."""
+    import threading
+
+    from worker.store import open_store
+
+    add_users(store, "jane@example.com")
+    has_read, may_write, second_is_done = (threading.Event() for _ in range(3))
+
+    class Slow(Breaking):
+        """Reads the users, and writes when it is told to."""
+
+        @contextmanager
+        def transaction(self):
+            with self.store.transaction() as inner:
+                real = inner.save
+
+                def save(page):
+                    has_read.set()
+                    may_write.wait(20)
+                    real(page)
+
+                inner.save = save
+                yield inner
+
+    def first():
+        process([message(mail.bounce("jane@example.com"))], Slow(store, None), Policy())
+
+    def second():
+        books = open_store(store_url)
+        process([message(mail.bounce("jane@example.com"))], books, Policy())
+        second_is_done.set()
+        books.close()
+
+    threads = [threading.Thread(target=work) for work in (first, second)]
+    threads[0].start()
+    assert has_read.wait(20)
+    threads[1].start()
+    waits = not second_is_done.wait(0.3)
+    may_write.set()
+    for thread in threads:
+        thread.join()
+    assert find_user(store, "jane@example.com")["hard_bounce_count"] == 2
+    assert waits
 
 
 def test_books_that_became_something_else_blame_no_message_either(store, message):

@@ -1,8 +1,12 @@
 """What was published: every distinct event once, however often and by whichever route it went out."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
+
+from hostile import Hostile, Kind, mark_in
 
 from oracles.books import Row
 from oracles.reading import Said, Sort, read
@@ -38,6 +42,10 @@ class Ledger:
         self.events: list[Event] = []
         self.unreadable: dict[str, str] = {}
         """Bodies that nobody can read, and the reason with which each is to be set aside."""
+        self.hostile: dict[bytes, tuple[str, Kind]] = {}
+        """Mark and kind of each hostile body, by its digest: the bodies would fill the memory."""
+        self.hostile_rows: Counter[str] = Counter()
+        """Rows of `events`, by mark."""
         self._by_name: dict[tuple[Any, ...], Event] = {}
 
     def publish(self, body: str) -> None:
@@ -52,6 +60,15 @@ class Ledger:
             case Sort.FEEDBACK:
                 self._event(said).published += 1
 
+    def publish_hostile(self, hostile: Hostile) -> None:
+        """Write down that a hostile body was sent: it says what may become of it, not `read`."""
+        self.sent += 1
+        self.hostile[digest(hostile.body)] = hostile.mark, hostile.kind
+
+    def is_hostile(self, body: str) -> bool:
+        """Tell whether it is one of those."""
+        return bool(self.hostile) and digest(body) in self.hostile
+
     def of(self, said: Said) -> Event | None:
         """Find the event of a notification, by either of its names."""
         by_id, by_route = said.names
@@ -61,8 +78,12 @@ class Ledger:
         """Count the rows of each event anew; return those of none."""
         for event in self.events:
             event.rows = {}
+        self.hostile_rows.clear()
         strangers = []
         for row in rows:
+            if mark := mark_in(row.ses_message_id, row.feedback_id):
+                self.hostile_rows[mark] += 1
+                continue
             found = self._of_row(row)
             if found is not None and row.recipient in found.wanted:
                 found.rows[row.recipient] = found.rows.get(row.recipient, 0) + 1
@@ -91,3 +112,8 @@ class Ledger:
                 at=row.at,
             )
         )
+
+
+def digest(body: str) -> bytes:
+    """Name a body shortly."""
+    return blake2b(body.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from hostile import APPLIED, IGNORED
 from twin import Standing, Twin
 
 from oracles.books import Books
 from oracles.findings import Finding
-from oracles.ledger import Event, Ledger
+from oracles.ledger import Event, Ledger, digest
 from oracles.reading import Sort, read
 from oracles.witness import BROKE, REASON
+
+MOVED = "moved by SQS"
 
 
 @dataclass(slots=True)
@@ -28,6 +31,8 @@ class Places:
     """Messages in the dead-letter queue that SQS has moved there."""
     quarantined: int = 0
     """Distinct bodies that are in the table alone."""
+    hostile: int = 0
+    """Hostile bodies, wherever they are now; none is counted above, but for `left`."""
     lost: int = 0
     findings: list[Finding] = field(default_factory=list)
 
@@ -37,6 +42,15 @@ def look(ledger: Ledger, books: Books, twin: Twin, queue: str, dead_letters: str
     places = Places()
     left, dead = twin.messages(queue), twin.messages(dead_letters)
     quarantined = books.all_quarantined()
+    places.hostile = len(ledger.hostile)
+    if ledger.hostile:
+        kept = {(digest(one.body), _reason(one)) for one in dead} | {
+            (digest(body), reason) for body, reason in quarantined
+        }
+        places.findings += _of_hostile(ledger, kept, {digest(one.body) for one in left})
+        dead = [letter for letter in dead if not ledger.is_hostile(letter.body)]
+        quarantined = [one for one in quarantined if not ledger.is_hostile(one[0])]
+        left = [message for message in left if not ledger.is_hostile(message.body)]
     ours = [letter for letter in dead if REASON in letter.attributes]
     moved = [letter for letter in dead if REASON not in letter.attributes]
     places.applied = sum(event.applied for event in ledger.events)
@@ -66,6 +80,28 @@ def _of_unreadable(
             yield Finding("I1", f"lost, and could not even be read: {body[:300]}")
 
 
+def _of_hostile(
+    ledger: Ledger, kept: set[tuple[bytes, str]], left: set[bytes]
+) -> Iterator[Finding]:
+    """Each is in one place, which is one of those where it may be."""
+    reasons: dict[bytes, set[str]] = {}
+    for name, reason in kept:
+        reasons.setdefault(name, set()).add(reason)
+    for name, (mark, kind) in ledger.hostile.items():
+        became = set(reasons.get(name, ()))
+        if rows := ledger.hostile_rows[mark]:
+            became.add(APPLIED)
+        if not became and IGNORED not in kind.outcomes and name not in left:
+            yield Finding("I1", f"lost: hostile body {mark}, {kind.name}")
+        elif wrong := became - kind.outcomes - {MOVED}:
+            text = f"hostile body {mark}, {kind.name}, became {wrong}, not {set(kind.outcomes)}"
+            yield Finding("I1", text)
+        elif len(became) > 1:
+            yield Finding("I1", f"hostile body {mark}, {kind.name}, is in two places: {became}")
+        elif rows not in {0, kind.rows}:
+            yield Finding("I2", f"hostile body {mark}, {kind.name}: {rows} rows, not {kind.rows}")
+
+
 def _of_what_was_set_aside(ledger: Ledger, aside: list[tuple[str, str]]) -> Iterator[Finding]:
     """Only what must be; a good message is not in two places."""
     for (body, reason), copies in Counter(aside).items():
@@ -91,5 +127,6 @@ def _of_good(event: Event | None, reason: str, copies: int) -> Iterator[Finding]
 
 
 def _reason(letter: Standing) -> str:
-    reason: str = letter.attributes[REASON]["StringValue"]
+    """Say why a letter was set aside; `MOVED`: SQS itself has moved it."""
+    reason: str = letter.attributes.get(REASON, {}).get("StringValue", MOVED)
     return reason

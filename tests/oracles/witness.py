@@ -5,12 +5,13 @@ for the answer meanwhile: what is not committed then was acknowledged too early.
 """
 
 import threading
-from hashlib import blake2b
+from collections.abc import Callable
 
 from twin import Deletion, Sending, Twin
 
 from oracles.books import Books
 from oracles.findings import Finding
+from oracles.ledger import digest
 from oracles.reading import Said, Sort, read
 
 REASON = "ses_worker_reason"
@@ -22,13 +23,23 @@ BROKE = "processing_failed"
 class Witness:
     """Stands by at every delete and every send of a twin."""
 
-    def __init__(self, twin: Twin, books: Books, *, queue: str, dead_letters: str) -> None:
+    def __init__(
+        self,
+        twin: Twin,
+        books: Books,
+        *,
+        queue: str,
+        dead_letters: str,
+        hostile: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """`hostile` tells which bodies are asked about in the end only (`places`)."""
         self.findings: list[Finding] = []
         self.deletes = 0
         self._twin = twin
         self._books = books
         self._queue = queue
         self._dead_letters = dead_letters
+        self._is_hostile = hostile
         self._turn = threading.Lock()
         self._set_aside: dict[bytes, str] = {}
         """Reasons by the digest of the body: what the dead-letter queue has accepted."""
@@ -36,6 +47,10 @@ class Witness:
         twin.on_sent(self._sent)
 
     def _deleting(self, deletion: Deletion) -> None:
+        if self._is_hostile(deletion.body):
+            with self._turn:
+                self.deletes += 1
+            return
         said = read(deletion.body)
         fault = None
         if deletion.queue == self._queue:
@@ -52,7 +67,7 @@ class Witness:
         if sending.queue == self._dead_letters:
             reason = sending.attributes.get(REASON, {}).get("StringValue", "")
             with self._turn:
-                self._set_aside[_digest(sending.body)] = reason
+                self._set_aside[digest(sending.body)] = reason
 
     def _fault(self, body: str, said: Said) -> str | None:
         """Say what speaks against deleting it from the queue; None: nothing does."""
@@ -96,9 +111,5 @@ class Witness:
 
     def _reasons(self, body: str) -> set[str]:
         with self._turn:
-            sent = self._set_aside.get(_digest(body))
+            sent = self._set_aside.get(digest(body))
         return {*self._books.quarantined(body), *([] if sent is None else [sent])}
-
-
-def _digest(body: str) -> bytes:
-    return blake2b(body.encode("utf-8", "surrogatepass"), digest_size=16).digest()

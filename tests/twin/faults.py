@@ -158,6 +158,18 @@ class StayVisible(Fault):
 
 
 @dataclass(frozen=True, slots=True)
+class Few(Fault):
+    """A receive hands out at most so many messages, however many are asked for and there. Done."""
+
+    most: int
+
+    def around(self, call: Call, perform: Perform) -> Answer:
+        """Ask for fewer."""
+        most = min(self.most, call.arguments.get("MaxNumberOfMessages", 1))
+        return perform(call.with_arguments(MaxNumberOfMessages=most))
+
+
+@dataclass(frozen=True, slots=True)
 class HandOutTwice(Fault):
     """One answer holds each message twice, with two receipt handles; the later one counts."""
 

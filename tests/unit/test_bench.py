@@ -12,6 +12,7 @@ from bench.figures import Against, Comparison, Figure, lines, rivals
 from bench.findings import Growth, Idle, Memory, Point, Profile, Row
 from bench.goal import Goal, Results
 from bench.goals import bound_ms, goals
+from bench.pair import Interval, interval, judged
 from bench.parts import Part, forget, keep, kept
 from bench.places import Unfit
 from bench.report import markdown
@@ -230,3 +231,16 @@ def test_where_nothing_can_be_measured_earlier_results_and_the_report_stay(
     with pytest.raises(SystemExit, match="not here"):
         run.main.callback(peers=False, only="profile,report", rounds=None, quick=False)
     assert kept("profile", Profile)
+
+
+@pytest.mark.parametrize(("count", "outside"), [(6, 0), (20, 5), (40, 13)])
+def test_the_interval_of_a_median_is_the_sign_tests(count, outside):
+    """The tables have 1st to 6th, 6th to 15th, 14th to 27th."""
+    found = interval([float(number) for number in range(count, 0, -1)])
+    assert found == Interval((count + 1) / 2, outside + 1.0, float(count - outside))
+
+
+def test_an_interval_says_more_less_or_that_it_is_not_known():
+    assert judged(Interval(1.0, 0.98, 1.02)) == "at most 3% more"
+    assert judged(Interval(1.05, 1.04, 1.06)) == "more than 3% more"
+    assert judged(Interval(1.02, 0.99, 1.05)).startswith("not known")

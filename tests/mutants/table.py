@@ -1,0 +1,450 @@
+"""The mutants, in the order of ARCHITECTURE's table of invariants.
+
+A mutation is small, and found by its text. When the source changes so that the text is gone, adapt
+it here; `tests/docs/test_mutants.py` says which.
+"""
+
+from mutants.changing import Mutant
+
+MUTANTS = [
+    Mutant(
+        invariant="Nothing is deleted before its commit",
+        test="acceptance/test_crashes.py::test_whatever_is_deleted_was_committed_before",
+        file="worker/consumer/polling.py",
+        function="Poller._see_through",
+        old="handled = self._writer.write(messages)",
+        new="[self._queue.delete([one]) for one in messages]; handled = self._writer.write(messages)",
+    ),
+    Mutant(
+        invariant="A delete is sent after the sync of its commit, or PostgreSQL's word for it",
+        test="acceptance/test_faults_storage.py::TestSyncs",
+        file="worker/store/sqlite/connection.py",
+        function="connect",
+        old="PRAGMA synchronous = FULL",
+        new="PRAGMA synchronous = NORMAL",
+    ),
+    Mutant(
+        invariant="Whatever goes wrong, in whatever order, nothing is lost and nothing done twice",
+        test=(
+            "acceptance/test_schedules.py::"
+            "test_a_random_schedule_loses_nothing_and_does_nothing_twice"
+        ),
+        file="worker/store/sqlite/__init__.py",
+        function="SqliteStore.transaction",
+        old='opened.connection.execute("COMMIT")',
+        new=(
+            'self.n = getattr(self, "n", 0) + 1; '
+            'opened.connection.execute("COMMIT" if self.n % 40 else "ROLLBACK")'
+        ),
+    ),
+    Mutant(
+        invariant="Whatever goes wrong, in whatever order, nothing is lost and nothing done twice",
+        test=(
+            "acceptance/test_schedules.py::"
+            "test_a_random_schedule_loses_nothing_and_does_nothing_twice"
+        ),
+        file="worker/store/sqlite/transaction.py",
+        function="SqliteTransaction.save",
+        old="map(feedback_row, page.changed.values())",
+        new="map(feedback_row, list(page.changed.values())[:9])",
+    ),
+    Mutant(
+        invariant="A worker that breaks one of these is caught",
+        test="acceptance/test_broken.py::test_a_broken_worker_is_caught",
+        file="tests/oracles/witness.py",
+        function="Witness._deleting",
+        old="if fault:",
+        new="if False:",
+    ),
+    Mutant(
+        invariant="The same feedback changes the records once",
+        test="integration/test_process.py::test_every_payload_once_and_once_more",
+        file="worker/keys.py",
+        function="feedback_keys",
+        old="_key(said.feedback_id, said.kind, recipient)",
+        new="_key(said.feedback_id, said.kind)",
+    ),
+    Mutant(
+        invariant="The same feedback changes the records once",
+        test="integration/test_process.py::test_every_payload_once_and_once_more",
+        file="worker/page.py",
+        function="Page._enter",
+        old="if item.dedupe_key in self._seen or item.route_key in self._seen:",
+        new="if False:",
+    ),
+    Mutant(
+        invariant="Both publishing routes are one event",
+        test=(
+            "integration/test_process.py::test_the_same_bounce_by_both_publishing_routes_counts_once"
+        ),
+        file="worker/page.py",
+        function="Page._enter",
+        old=" or item.route_key in self._seen",
+        new="",
+    ),
+    Mutant(
+        invariant="Two workers on one database count once",
+        test="integration/test_process.py::test_the_same_message_to_two_workers_at_once_counts_once",
+        file="worker/process.py",
+        function="_apply",
+        old="transaction.seen(feedback)",
+        new="()",
+    ),
+    Mutant(
+        invariant="Two workers on one database count once",
+        test=(
+            "integration/test_process.py::test_what_two_workers_learn_of_one_user_at_once_counts_twice"
+        ),
+        file="worker/store/postgresql/transaction.py",
+        function="",
+        old=" ORDER BY email_key FOR UPDATE",
+        new=" ORDER BY email_key",
+    ),
+    Mutant(
+        invariant="A batch means the same as its messages one by one",
+        test="unit/test_page.py::test_batches_of_any_size_give_the_same_books",
+        file="worker/page.py",
+        function="Page._decide",
+        old="self._users[after.email_key] = after",
+        new="pass",
+    ),
+    Mutant(
+        invariant="Any text decodes to a value, and raises nothing",
+        test="unit/test_decode.py::test_any_text_has_a_meaning_and_nothing_is_raised",
+        file="worker/decode/__init__.py",
+        function="decode",
+        old="return unfit.malformed",
+        new="raise",
+    ),
+    Mutant(
+        invariant="Dates never move backwards",
+        test="unit/test_decide.py::TestTimes::test_a_date_never_moves_backwards",
+        file="worker/decide.py",
+        function="_bounced",
+        old="before >= occurred_at or ",
+        new="",
+    ),
+    Mutant(
+        invariant="A pause ends although SES goes on refusing",
+        test="unit/test_decide.py::TestRefusalsBySes::test_a_pause_ends_although_refusals_go_on",
+        file="worker/decide.py",
+        function="_after",
+        old="renews=not is_refusal(feedback)",
+        new="renews=True",
+    ),
+    Mutant(
+        invariant="What is held is kept, and what is not ours any more is left alone",
+        test=(
+            "acceptance/test_visibility.py::"
+            "test_a_suspended_worker_settles_nothing_with_its_old_handle"
+        ),
+        file="worker/consumer/leases.py",
+        function="Leases.lasts",
+        old="self.until(message) > clock.now()",
+        new="True",
+    ),
+    Mutant(
+        invariant="What is held is kept, and what is not ours any more is left alone",
+        test="acceptance/test_visibility.py::test_a_message_that_waits_for_the_books_stays_ours",
+        file="worker/consumer/leases.py",
+        function="Leases.extend",
+        old="self._extend(some)",
+        new="pass",
+    ),
+    Mutant(
+        invariant="One bad message costs no other",
+        test="integration/test_process.py::test_only_the_guilty_message_of_a_large_batch_suffers",
+        file="worker/process.py",
+        function="_halve",
+        old="half = len(batch) // 2",
+        new="return [_broken(one, error) for one in batch]",
+    ),
+    Mutant(
+        invariant="Our client of SQS and boto3 are one to whoever calls",
+        test="contract/test_sqs_clients.py::test_both_clients_tell_the_same_of_a_refusal",
+        file="worker/sqs/answers.py",
+        function="_code_and_text",
+        old="older[0] if len(older) == 2 and older[0] else code",
+        new="code",
+    ),
+    Mutant(
+        invariant="Our signatures are botocore's",
+        test="unit/test_sqs_signing.py::test_a_signature_is_botocores",
+        file="worker/sqs/signing.py",
+        function="Signer.authorization",
+        old="hashlib.sha256(body)",
+        new="hashlib.sha256(body[:1])",
+    ),
+    Mutant(
+        invariant="Nothing is said to a far side that cannot prove its name",
+        test="contract/test_sqs_trust.py::TestTrust",
+        file="worker/sqs/tls.py",
+        function="_make_context",
+        old="context.load_verify_locations(cafile=bundle)",
+        new="context.load_verify_locations(cafile=bundle); context.check_hostname = False",
+    ),
+    Mutant(
+        invariant="A body that was changed on the way is left alone",
+        test="contract/test_sqs_clients.py::TestBodies",
+        file="worker/sqs/digests.py",
+        function="is_whole",
+        old="return not digest or bool(digest == found)",
+        new="return True",
+    ),
+    Mutant(
+        invariant="No whole address in a log",
+        test="unit/test_masking.py::test_no_address_survives_wherever_it_stands",
+        file="worker/masking.py",
+        function="mask_addresses",
+        old='shown += [text[end:start], "***", sign[0]]',
+        new="shown += [text[end : sign.end()]]",
+    ),
+    Mutant(
+        invariant="No whole address in a log",
+        test="unit/test_masking.py::test_whole_addresses_are_masked",
+        file="worker/masking.py",
+        function="mask_addresses",
+        old="if not _may_have_addresses(text):",
+        new='if "@" not in text:',
+    ),
+    Mutant(
+        invariant="A replay that is killed loses no letter and applies none twice",
+        test="acceptance/test_dead_letters_killed.py::TestKills",
+        file="worker/dead_letters/replaying.py",
+        function="_Work._apply_them",
+        old="""verdicts = self._apply(letters)
+        place.remove([verdict.letter for verdict in verdicts if verdict.outcome in _DONE])""",
+        new="place.remove(letters); verdicts = self._apply(letters)",
+    ),
+    Mutant(
+        invariant="A letter is deleted after it was accepted, or applied",
+        test=(
+            "integration/test_replays.py::"
+            "TestSendingBack::test_nothing_is_deleted_before_it_was_accepted"
+        ),
+        file="worker/dead_letters/sending.py",
+        function="Send.__call__",
+        old="unsent = {letter.message_id for letter in self._send(batch)}",
+        new="yield batch; self._send(batch); unsent = {one.message_id for one in batch}",
+    ),
+    Mutant(
+        invariant="A dry run says what the replay does",
+        test=(
+            "integration/test_replays.py::"
+            "TestDryRuns::test_it_says_what_a_replay_then_does_and_changes_nothing"
+        ),
+        file="worker/dead_letters/applying.py",
+        function="Foretell._look_at",
+        old="{*transaction.seen(feedback), *self._keys}",
+        new="{*transaction.seen(feedback)}",
+    ),
+    Mutant(
+        invariant="A kill loses no notice and repeats at most one",
+        test=(
+            "acceptance/test_effects.py::"
+            "TestKills::test_a_kill_loses_no_notice_and_repeats_at_most_one"
+        ),
+        file="worker/relay/lane.py",
+        function="LaneWorker._take_a_turn",
+        old="delivery, owes = self._deliver(claim.effects)",
+        new="self._outbox.delivered(claim); delivery, owes = self._deliver(claim.effects)",
+    ),
+    Mutant(
+        invariant="A removal killed anywhere is told truly",
+        test=(
+            "acceptance/test_effects.py::"
+            "TestKills::test_a_kill_in_mid_removal_tells_the_truth_afterwards"
+        ),
+        file="worker/suppression/remover.py",
+        function="Remover._remove",
+        old="before = self._ledger.begun(effect.id, removal.key)",
+        new="before = None",
+    ),
+    Mutant(
+        invariant="Two workers share what is owed",
+        test=(
+            "acceptance/test_sharing.py::"
+            "test_two_share_a_thousand_effects_and_one_is_killed_with_a_lease"
+        ),
+        file="worker/store/claims.py",
+        function="_lease",
+        old="lease_until = now + timedelta(seconds=volume.lease_seconds)",
+        new="lease_until = now",
+    ),
+    Mutant(
+        invariant="A notice is within Slack's limits and holds no markup of strangers",
+        test=(
+            "unit/test_slack_notices.py::TestAnything::"
+            "test_whatever_was_reported_the_message_is_within_every_limit_and_holds_no_markup"
+        ),
+        file="worker/slack/text.py",
+        function="escape",
+        old='.replace("<", "&lt;")',
+        new="",
+    ),
+    Mutant(
+        invariant="A notice is within Slack's limits and holds no markup of strangers",
+        test=(
+            "unit/test_slack_notices.py::TestAnything::"
+            "test_whatever_was_reported_the_message_is_within_every_limit_and_holds_no_markup"
+        ),
+        file="worker/slack/text.py",
+        function="fit",
+        old="if width(escaped) <= limit:",
+        new="if width(escaped) <= 2 * limit:",
+    ),
+    Mutant(
+        invariant="A digest's counts add up",
+        test=(
+            "unit/test_slack_digest.py::"
+            "test_whatever_it_is_made_of_it_is_within_every_limit_and_adds_up"
+        ),
+        file="worker/slack/digest.py",
+        function="_section",
+        old="rest = groups[shown:]",
+        new="rest = groups[shown + 1 :]",
+    ),
+    Mutant(
+        invariant="A check names the fault of a broken path, and no other",
+        test="acceptance/test_check.py::TestSixBrokenPaths",
+        file="worker/checks/subscriptions.py",
+        function="judge_subscriptions",
+        old="return [SUBSCRIPTION.wrong(said, subscribe(queue.arn, topic))]",
+        new="return []",
+    ),
+    Mutant(
+        invariant="What AWS is asked for is what the IAM policies allow",
+        test="acceptance/test_iam.py::test_what_the_worker_asks_for_is_what_iam_run_allows",
+        file="config/iam-run.json",
+        function="",
+        old='"ses:GetSuppressedDestination",',
+        new="",
+    ),
+    Mutant(
+        invariant="A dry run of `provision` says what a run then does",
+        test=(
+            "acceptance/test_provision.py::"
+            "test_a_dry_run_says_exactly_what_a_run_then_does_and_changes_nothing"
+        ),
+        file="worker/cli/provision.py",
+        function="_Run.take",
+        old="if self.dry_run:",
+        new='if self.dry_run and step.operation != "create_topic":',
+    ),
+    Mutant(
+        invariant="The stack and `provision` make the same",
+        test="docs/test_cloudformation.py::test_the_queues_are_the_same",
+        file="worker/provisioning/wanted.py",
+        function="",
+        old="VISIBILITY_SECONDS, WAIT_SECONDS = 60, 20",
+        new="VISIBILITY_SECONDS, WAIT_SECONDS = 60, 10",
+    ),
+    Mutant(
+        invariant="One writer at a time in a SQLite file",
+        test="integration/test_sqlite.py::test_one_process_writes_at_a_time",
+        file="worker/store/locks.py",
+        function="WriterLock._wait",
+        old="fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        new="pass",
+    ),
+    Mutant(
+        invariant="No commit counts that went into a replaced file",
+        test=(
+            "integration/test_sqlite.py::"
+            "test_a_commit_into_a_file_that_was_replaced_meanwhile_does_not_count"
+        ),
+        file="worker/store/sqlite/__init__.py",
+        function="SqliteStore.transaction",
+        old="opened.look_where_it_went()",
+        new="pass",
+    ),
+    Mutant(
+        invariant="An outage costs a message one receive",
+        test="acceptance/test_trouble.py::TestBooksThatTakeNothing",
+        file="worker/consumer/writing.py",
+        function="Writer._begin_outage",
+        old='self._pace.halt("books")',
+        new="Outage(error, 0); self._let_go(self._waiting); return",
+    ),
+    Mutant(
+        invariant="Nothing is received that could not be deleted",
+        test="acceptance/test_trouble.py::TestWhatSqsRefuses",
+        file="worker/consumer/settling.py",
+        function="Settler._delete",
+        old="self._refusal.wait_out(why, ours, self._queue, self._pulse)",
+        new='self._refusal.say_once("delete", why)',
+    ),
+    Mutant(
+        invariant=("Each alert is silent, sounds, and is silent again, on a real daemon's pages"),
+        test="acceptance/test_alerts.py::test_far_sides_that_fail",
+        file="config/prometheus-alerts.yml",
+        function="",
+        old="ses_worker_ready == 0",
+        new="ses_worker_ready == 2",
+    ),
+    Mutant(
+        invariant=("Each alert is silent, sounds, and is silent again, on a real daemon's pages"),
+        test="acceptance/test_alerts.py::test_every_alert_has_its_test",
+        file="config/prometheus-alerts.yml",
+        function="",
+        old="- alert: SesWorkerNotReady",
+        new="- alert: SesWorkerUntested",
+    ),
+    Mutant(
+        invariant="A stranger's request neither hangs nor ends anything",
+        test="integration/test_http.py::TestStrangers",
+        file="worker/outside/server.py",
+        function="_close_old",
+        old="one.handle_close()",
+        new="pass",
+    ),
+    Mutant(
+        invariant="A start that waits for the database is not given up",
+        test=(
+            "service/test_service.py::TestBeingReady::"
+            "test_a_database_that_is_away_is_waited_for_beyond_the_time_for_a_start"
+        ),
+        file="worker/watchdog.py",
+        function="Watchdog.look",
+        old="self._systemd.takes_longer(EXTENSION_SECONDS)",
+        new="pass",
+    ),
+    Mutant(
+        invariant="A loop that hangs ends the process, and nothing is lost",
+        test=(
+            "service/test_service.py::TestBeingKilled::"
+            "test_a_loop_that_hangs_is_ended_by_the_watchdog_and_nothing_is_lost"
+        ),
+        file="worker/watchdog.py",
+        function="Watchdog.look",
+        old="if wanted and now >= self._beat_at and not self._health.late:",
+        new="if wanted and now >= self._beat_at:",
+    ),
+    Mutant(
+        invariant="Settings change between messages, and cost none",
+        test="service/test_service.py::TestReloading::test_settings_change_while_messages_flow",
+        file="worker/app/reload.py",
+        function="reload",
+        old="current.settings, current.policy = after, policy",
+        new="current.settings = after",
+    ),
+    Mutant(
+        invariant="Who may only read a SQLite file always can",
+        test=(
+            "service/test_service.py::TestReaders::"
+            "test_a_reader_of_another_account_reads_while_it_works_and_when_it_does_not"
+        ),
+        file="worker/store/sqlite/__init__.py",
+        function="SqliteStore.close",
+        old="take_leave(self._opened.connection, self.path)",
+        new="pass",
+    ),
+    Mutant(
+        invariant="Users are locked in one order",
+        test="integration/test_postgresql.py::test_users_are_locked_in_the_order_of_their_keys",
+        file="worker/store/postgresql/transaction.py",
+        function="",
+        old=" ORDER BY email_key FOR UPDATE",
+        new=" ORDER BY email_key DESC FOR UPDATE",
+    ),
+]

@@ -1,0 +1,101 @@
+"""Hostile bodies are what they say, and the oracles ask what became of them."""
+
+import pytest
+from hostile import APPLIED, IGNORED, KINDS, MEBIBYTE, Hostile, bodies, is_theirs, mark_in
+from oracles import Ledger, places
+from oracles.books import Row
+from oracles.witness import REASON
+from twin import Twin
+from twin.messages import check_text
+
+from worker.decode import decode
+from worker.model import Ignored, Malformed
+
+MARK = "hostile-7-0"
+DEAR = ("blanks in a time", "1,001 recipients", "250,000 recipients")
+"""What takes seconds where nothing bounds it: not here."""
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_sqs_carries_each_and_it_becomes_what_it_says(kind):
+    body = kind.make(MARK)
+    check_text(body)
+    assert len(body.encode()) <= MEBIBYTE
+    if kind.name.endswith(DEAR):
+        return
+    decoded = decode(body)
+    if isinstance(decoded, Malformed):
+        assert decoded.reason in kind.outcomes
+    elif isinstance(decoded, Ignored):
+        assert IGNORED in kind.outcomes
+    else:
+        said = decoded[0].notification
+        assert APPLIED in kind.outcomes
+        assert len(decoded) == kind.rows
+        assert mark_in(said.ses_message_id, said.feedback_id) == MARK
+        assert all(one.address is None or is_theirs(one.address.key) for one in decoded)
+
+
+def test_each_kind_comes_in_turn_and_no_body_twice():
+    some = bodies(1)
+    first = [next(some) for _ in range(len(KINDS))]
+    assert [one.kind for one in first] == list(KINDS)
+    assert len({kind.name for kind in KINDS}) == len(KINDS) > 40
+    assert next(some).body != first[0].body
+
+
+class Quarantine:
+    def __init__(self, *kept):
+        self.kept = list(kept)
+
+    def all_quarantined(self):
+        return self.kept
+
+
+@pytest.fixture
+def look():
+    """Have one hostile body, and tell what is found of it, wherever it is."""
+
+    def look(kind, *, rows=0, sent_as=(), quarantined_as=()):
+        hostile = Hostile(kind, MARK, kind.make(MARK))
+        ledger = Ledger()
+        ledger.publish_hostile(hostile)
+        row = Row("bounce", f"{MARK}-feedback", MARK, "Permanent", "General", None, "")
+        assert ledger.take_stock(iter([row] * rows)) == []
+        with Twin() as twin:
+            twin.create_queue("feedback", dead_letter="feedback-dlq")
+            for reason in sent_as:
+                attribute = {REASON: {"DataType": "String", "StringValue": reason}}
+                twin.send("feedback-dlq", hostile.body, attributes=attribute)
+            kept = Quarantine(*((hostile.body, reason) for reason in quarantined_as))
+            found = places.look(ledger, kept, twin, "feedback", "feedback-dlq")
+        assert (found.hostile, found.dead_lettered) == (1, 0)
+        return [finding.text for finding in found.findings]
+
+    return look
+
+
+def named(name):
+    return next(kind for kind in KINDS if kind.name == name)
+
+
+def test_one_that_is_where_it_may_be_is_well(look):
+    assert look(named("wrong type of status"), rows=1) == []
+    assert look(named("wrong type of bounce"), sent_as=["no_object"]) == []
+    assert look(named("wrong type of bounce"), sent_as=["no_object"] * 2) == [], "after a kill"
+    assert look(named("wrong type of bounce"), quarantined_as=["no_object"]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "said"),
+    [
+        ("wrong type of status", {}, "lost"),
+        ("wrong type of status", {"rows": 2}, "2 rows, not 1"),
+        ("wrong type of status", {"sent_as": ["processing_failed"]}, "became"),
+        ("wrong type of bounce", {"rows": 1}, "became"),
+        ("nested 800 deep", {"rows": 1, "quarantined_as": ["not_json"]}, "two places"),
+    ],
+)
+def test_one_that_is_lost_or_elsewhere_is_noticed(look, name, where, said):
+    (text,) = look(named(name), **where)
+    assert said in text
