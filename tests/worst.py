@@ -1,7 +1,6 @@
 """Bodies in which one field is as bad as a stranger can make it."""
 
 import json
-from collections.abc import Callable, Iterator
 
 import mail
 import msgspec
@@ -119,15 +118,12 @@ ENVELOPES: dict[str, str] = {
 } | {"a key of the envelope": _key("", mail.enveloped("x"))}  # fmt: skip
 """By field: an envelope, likewise."""
 
-FIELDS: dict[str, Callable[[str], str]] = {
-    f"{how}{name}": (lambda text, body=body, wrap=wrap: wrap(_put(body, text)))
-    for name, body in BODIES.items()
-    for how, wrap in (("", str), ("enveloped ", mail.enveloped))
-} | {
-    f"envelope's {name}": (lambda text, body=body: _put(body, text))
-    for name, body in ENVELOPES.items()
-}
-"""By field: makes a body of a text."""
+
+def body(field: str, text: str) -> str:
+    """SES's message with this text in one of `BODIES`, or an envelope in one of `ENVELOPES`."""
+    whole = BODIES[field] if field in BODIES else ENVELOPES[field]
+    return whole.replace(f'"{MARK}"', written(text))
+
 
 VALUES = {
     "arrays": "[]",
@@ -143,11 +139,10 @@ VALUES = {
 """By name: what a list is full of."""
 
 
-def lists(place: str, size: int) -> Iterator[tuple[str, str]]:
-    """Bodies with a list of so many bytes in one place, by what it is full of."""
-    for name, value in VALUES.items():
-        whole = "[" + ",".join([value] * (size // (len(value) + 1))) + "]"
-        yield name, BODIES[place].replace(f'"{MARK}"', whole)
+def a_list(place: str, value: str, size: int) -> str:
+    """A body with a list of so many bytes in one of `BODIES`."""
+    whole = "[" + ",".join([value] * (size // (len(value) + 1))) + "]"
+    return BODIES[place].replace(f'"{MARK}"', whole)
 
 
 def parse(body: str) -> object:
@@ -166,7 +161,3 @@ def _parse_oddly(body: str) -> object:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def _put(body: str, text: str) -> str:
-    return body.replace(f'"{MARK}"', written(text))

@@ -1,11 +1,10 @@
 """From the body of one SQS message to what it means. Pure, and it never raises."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Iterator
 
 from msgspec import UNSET, Raw
 
-from worker.decode.lenient import read_entries, read_leniently, read_list
+from worker.decode.lenient import count_recipients, read_entries, read_leniently
 from worker.decode.recipients import one_per_person
 from worker.decode.shapes import (
     Body,
@@ -41,7 +40,6 @@ from worker.model import (
 from worker.nesting import is_nested_too_deep
 from worker.reading import Unreadable, clip, parse_time, read_json, without_halves
 
-Item = TypeVar("Item")
 Decoded = tuple[Feedback, ...] | Ignored | Malformed
 
 TOPIC_VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
@@ -196,19 +194,18 @@ def _report(kind: Kind, body: Body) -> Bounce | Complaint | OddBounce | OddCompl
 
 def _entries(kind: Kind, said: Bounce | Complaint | OddBounce | OddComplaint) -> Iterable[Known]:
     """Its recipients. Of too many none is looked at."""
-    if isinstance(said, Bounce | Complaint):
-        return _not_too_many(said.recipients or ())
     try:
-        unread = read_list(said.recipients)
+        if isinstance(said, Bounce | Complaint):
+            entries: Iterable[Known] = said.recipients or ()
+            count = len(said.recipients or ())
+        else:
+            entries = read_entries(said.recipients)
+            count = count_recipients(said.recipients)
     except Unreadable:
         what = f"the recipients of the {kind} are no list"
         raise _Unfit(Reason.RECIPIENTS_NOT_A_LIST, what) from None
-    return read_entries(_not_too_many(unread))
-
-
-def _not_too_many(entries: Sequence[Item]) -> Sequence[Item]:
-    if len(entries) > MOST_RECIPIENTS:
-        what = f"{len(entries):,} recipients, more than {MOST_RECIPIENTS:,}; SES reports at most 50"
+    if count > MOST_RECIPIENTS:
+        what = f"{count:,} recipients, more than {MOST_RECIPIENTS:,}; SES reports at most 50"
         raise _Unfit(Reason.TOO_MANY_RECIPIENTS, what)
     return entries
 

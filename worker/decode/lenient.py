@@ -4,7 +4,7 @@ Such a value counts as absent. Every value is first taken as the bytes that it i
 that none costs memory or time which is not a text that we look for.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
@@ -14,7 +14,8 @@ from msgspec import Raw, Struct
 from msgspec.structs import asdict, fields
 
 from worker.decode.shapes import Entry, Known
-from worker.limits import LONGEST_EXTRA, LONGEST_EXTRA_NUMBER
+from worker.limits import LONGEST_EXTRA, LONGEST_EXTRA_NUMBER, MOST_RECIPIENTS
+from worker.nesting import count_entries
 from worker.reading import Unreadable, clip, read_json
 
 _LEFT_OUT = {"…": "left out, for it is long"}
@@ -38,22 +39,26 @@ def read_leniently(text: str | Raw, shape: type[Shape]) -> Shape:
     return shape(**values)
 
 
-def read_list(recipients: Raw) -> Sequence[Raw]:
-    """Tell the entries of a list apart; missing or null there are none.
+def count_recipients(recipients: Raw) -> int:
+    """Count the entries of a list, few of them at the most; missing or null there are none.
 
     Raises:
         Unreadable: it is no list.
 
     """
-    if bytes(recipients) in {b"", b"null"}:
-        return ()
-    return read_json(_text_of(recipients), list[Raw])
+    written = bytes(recipients)
+    if written in {b"", b"null"}:
+        return 0
+    if not written.startswith(b"["):
+        raise Unreadable("not a list", syntax=False)
+    most = written.count(b",") + 1
+    return most if most <= MOST_RECIPIENTS else count_entries(_text_of(recipients))
 
 
-def read_entries(unread: Sequence[Raw]) -> Iterator[Known]:
-    """Read the entries of a list of recipients, whatever they are."""
+def read_entries(recipients: Raw) -> Iterator[Known]:
+    """Read the entries of a list of recipients, whatever they are; not too many of them."""
     room = LONGEST_EXTRA
-    for raw in unread:
+    for raw in read_json(_text_of(recipients), list[Raw]) if count_recipients(recipients) else ():
         entry = _read_entry(_text_of(raw), room)
         if isinstance(entry, Entry) and entry.extra:
             room -= len(bytes(raw))

@@ -1,0 +1,43 @@
+"""What something costs, on a machine that has other things to do."""
+
+import time
+from collections.abc import Callable
+
+import worst
+
+SIZE = 1_000_000
+LEAST_SECONDS = 0.005
+"""What takes less is taken for so long: in less time the machine's own doings count."""
+_TRIES = 5
+
+
+def seconds(work: Callable[[], object], enough: float = 0.0) -> float:
+    """CPU time of the best of five; of fewer once it is short `enough`."""
+    best = float("inf")
+    for _ in range(_TRIES):
+        started = time.process_time()
+        work()
+        best = min(best, time.process_time() - started)
+        if best <= enough:
+            break
+    return best
+
+
+def is_bounded(work: Callable[[str], object], text: Callable[[int], str]) -> str:
+    """Tell what is wrong with the time that work takes on a text of a million bytes; "" nothing.
+
+    It may take ten times what msgspec takes to read the text's JSON into values of any type, and
+    15 times what it takes on a tenth of the text.
+    """
+    whole, tenth = text(SIZE), text(SIZE // 10)
+    limit = 10 * LEAST_SECONDS
+    took = seconds(lambda: work(whole), limit)
+    if took > limit:
+        limit = max(limit, 10 * seconds(lambda: worst.parse(whole), took))
+        took = min(took, seconds(lambda: work(whole), limit))
+    if took > limit:
+        return f"{took * 1000:.0f} ms, of which {limit * 1000:.0f} are allowed"
+    before = max(seconds(lambda: work(tenth), took / 15), LEAST_SECONDS / 5)
+    if took > 15 * before and seconds(lambda: work(whole), 15 * before) > 15 * before:
+        return f"{took * 1000:.0f} ms, and a tenth of it {before * 1000:.1f} ms"
+    return ""
