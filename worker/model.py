@@ -65,6 +65,8 @@ class Reason(StrEnum):
     FOREIGN_TOPIC = "foreign_topic"
     UNKNOWN_RECIPIENT = "unknown_recipient"
     PROCESSING_FAILED = "processing_failed"
+    STORE_REFUSES = "store_refuses"
+    """The store broke off at this message alone, twice, and was well for others each time."""
 
 
 class Address(Struct, frozen=True):

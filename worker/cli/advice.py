@@ -11,6 +11,10 @@ _ADVICE: dict[str, str] = {
         "aws sns confirm-subscription --topic-arn TOPIC_ARN --token TOKEN; three days later the "
         "token is void: subscribe the queue again (ses-worker provision). Then delete it"
     ),
+    Reason.STORE_REFUSES: (
+        "the database broke off at this message, and at no other: its own log says why; mend that, "
+        "and replay it"
+    ),
 }
 
 

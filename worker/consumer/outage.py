@@ -8,17 +8,24 @@ import structlog
 from worker.errors import Misconfigured, Unavailable
 from worker.retries import back_off
 
+SOON_SECONDS = 0.2
+"""Before the first look at a store that was well a moment ago."""
+
 log = structlog.get_logger()
 
 
 class Outage:
     """Begins with an error; looks again after 1 to 60 s, longer after several in a row."""
 
-    def __init__(self, error: BaseException, in_a_row: int) -> None:
+    def __init__(self, error: BaseException, in_a_row: int, *, soon: bool = False) -> None:
         self._began = time.monotonic()
         self._attempt = in_a_row
+        self.was_seen = False
+        """A look has met it, too: it is not about what was written."""
         log.error("store.unavailable", error=str(error))
         self._wait()
+        if soon:
+            self._look_at = self._began + SOON_SECONDS
 
     def is_over(self, probe: Callable[[], None]) -> bool:
         """Look, if it is time to."""
@@ -27,6 +34,7 @@ class Outage:
         try:
             probe()
         except (Unavailable, Misconfigured) as error:  # what was well at the start may be again
+            self.was_seen = True
             seconds = self._wait()
             log.warning("store.unavailable", error=str(error), next_try_seconds=round(seconds, 1))
             return False

@@ -14,9 +14,10 @@ import structlog
 from worker.consumer.arrivals import Arrival
 from worker.consumer.outage import Outage
 from worker.consumer.pace import Pace
+from worker.consumer.suspects import WITH_OTHERS, Suspects
 from worker.consumer.tally import Tally
 from worker.health import Health
-from worker.model import Handled, Received
+from worker.model import DeadLetter, Handled, Reason, Received
 from worker.queue import LARGEST_BATCH
 from worker.retries import back_off
 
@@ -30,6 +31,8 @@ STUCK_SECONDS = 2 * HANGING_SECONDS
 """Of one turn: breaking it off has not helped."""
 
 log = structlog.get_logger()
+Part = tuple[Arrival, int]
+"""An arrival, and how many of what is left of it."""
 
 
 class Writer:
@@ -63,6 +66,9 @@ class Writer:
         self._waiting: list[Arrival] = []
         self._outage: Outage | None = None
         self._outages_in_a_row = 0
+        self._suspects = Suspects()
+        self._at_most = LARGEST_COMMIT
+        """Messages in the next commit: one after an outage, then twice as many each time."""
 
     def write(self, messages: Sequence[Received]) -> list[Handled]:
         """Have messages written; return when their commit is durable, or when they must go back.
@@ -113,6 +119,7 @@ class Writer:
         elif self._stopping.is_set():
             self._let_go(self._waiting)
         elif self._outage.is_over(self._probe):
+            self._suspects.looked(away=self._outage.was_seen)
             self._try_one(self._outage)
         else:
             self._stopping.wait(TICK_SECONDS)
@@ -124,7 +131,7 @@ class Writer:
         One that is ignored, or to blame itself, says nothing about the books: the next is tried.
         """
         while held := [arrival for arrival in self._waiting if arrival.left]:
-            self._commit(held[:1], at_most=1)
+            self._commit(self._carefully(held))
             if self._outage is not outage:
                 return
             if not self._outages_in_a_row:
@@ -144,38 +151,71 @@ class Writer:
         if seconds > HANGING_SECONDS:
             self._break_off()
 
-    def _next(self) -> list[Arrival]:
+    def _next(self) -> Sequence[Part]:
+        """Choose what is written next: as much as one commit may hold, unless care is needed."""
         with self._changed:
-            chosen: list[Arrival] = []
-            messages = 0
-            for arrival in self._waiting:
-                if chosen and messages + len(arrival.left) > LARGEST_COMMIT:
-                    break
-                chosen.append(arrival)
-                messages += len(arrival.left)
-            return chosen
+            waiting = [arrival for arrival in self._waiting if arrival.left]
+        if waiting and self._needs_care(waiting):
+            return self._carefully(waiting)
+        chosen: list[Part] = []
+        messages = 0
+        for arrival in waiting:
+            count = len(arrival.left)
+            if chosen and messages + count > LARGEST_COMMIT:
+                break
+            chosen.append((arrival, count))
+            messages += count
+        return chosen
 
-    def _commit(self, arrivals: Sequence[Arrival], at_most: int | None = None) -> None:
-        self._tally.begun(sum(len(arrival.left) for arrival in arrivals if not arrival.begun))
-        chosen = [arrival.left[:at_most] for arrival in arrivals]
-        handled = self._process([message for some in chosen for message in some])
+    def _needs_care(self, waiting: Sequence[Arrival]) -> bool:
+        return self._at_most < LARGEST_COMMIT or any(
+            self._suspects.any_in(arrival.left) for arrival in waiting
+        )
+
+    def _carefully(self, waiting: Sequence[Arrival]) -> Sequence[Part]:
+        """Choose a few, so that a message at which the store breaks off is soon found."""
+        rank = self._suspects.rank
+        for arrival in waiting:
+            arrival.left.sort(key=rank)
+        arrival = min(waiting, key=lambda one: rank(one.left[0]))
+        if rank(arrival.left[0]) != WITH_OTHERS:
+            return [(arrival, 1)]
+        others = sum(rank(message) == WITH_OTHERS for message in arrival.left)
+        return [(arrival, min(others, self._at_most))]
+
+    def _commit(self, chosen: Sequence[Part]) -> None:
+        self._tally.begun(sum(len(arrival.left) for arrival, _ in chosen if not arrival.begun))
+        batch = [message for arrival, count in chosen for message in arrival.left[:count]]
+        handled = self._handle(batch)
         with self._changed:
             start = 0
-            for arrival, some in zip(arrivals, chosen, strict=True):
-                end = start + len(some)
-                arrival.take(handled[start:end])
-                start = end
+            for arrival, count in chosen:
+                arrival.take(handled[start : start + count])
+                start += count
         error = next((one.error for one in handled if one.error and one.met_an_outage), None)
         if error:
+            self._suspects.broke_off(batch, error)
             self._begin_outage(error)
-        elif self._outages_in_a_row and any(one.shows_books_well for one in handled):
+            return
+        self._suspects.handled(handled)
+        if self._at_most < LARGEST_COMMIT and any(one.shows_books_well for one in handled):
+            self._at_most = min(2 * self._at_most, LARGEST_COMMIT)
             self._outages_in_a_row = 0
+
+    def _handle(self, batch: Sequence[Received]) -> list[Handled]:
+        if len(batch) == 1 and self._suspects.is_to_blame(batch[0]):
+            why = DeadLetter(Reason.STORE_REFUSES, "the store broke off at it, and took others")
+            return [Handled(batch[0], why)]
+        return self._process(batch)
 
     def _begin_outage(self, error: BaseException) -> None:
         self._pace.halt("books")
         self._health.trouble("store", error)
-        self._outage = Outage(error, self._outages_in_a_row)
+        # Something was written since the outage before: this one may be about these messages.
+        is_strange = self._at_most < LARGEST_COMMIT and not self._outages_in_a_row
+        self._outage = Outage(error, self._outages_in_a_row, soon=is_strange)
         self._outages_in_a_row += 1
+        self._at_most = 1
         if self._give_up:
             self._give_up(error)
 

@@ -1,4 +1,4 @@
-"""What a probe writes: a bounce like any other, of nobody's, which is rolled back."""
+"""What a probe writes: a bounce like any other, of nobody's, with its notice; it is rolled back."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def probing() -> Iterator[None]:
 
 
 def write_sample(transaction: Transaction) -> None:
-    """Do everything that the path does: look up, add a user and an event, change a user."""
+    """Do all that the path does: look up, add a user, an event and a notice, change a user."""
     name = f"ses-worker-probe-{uuid4()}"
     said = {
         "bounceType": "Transient",
@@ -58,7 +58,7 @@ def write_sample(transaction: Transaction) -> None:
     feedback = decode(body)
     assert isinstance(feedback, tuple)  # noqa: S101 for the type checker: it is a bounce
     found = transaction.users([item.address.key for item in feedback if item.address])
-    policy = Policy(unknown_recipients=UnknownRecipients.CREATE)
+    policy = Policy(unknown_recipients=UnknownRecipients.CREATE, notify=True)
     page = Page(policy, transaction.seen(feedback), found)
     page.enter(received, feedback)
     transaction.save(page)

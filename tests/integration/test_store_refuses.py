@@ -1,0 +1,206 @@
+"""A message at which the store breaks off is found and set aside; an outage blames nobody."""
+
+import threading
+from collections import Counter
+
+import mail
+import psycopg
+import pytest
+from msgspec.structs import replace
+
+from worker.consumer import arrivals, suspects, writing
+from worker.consumer.pace import Pace
+from worker.consumer.suspects import Suspects
+from worker.consumer.tally import Tally
+from worker.consumer.writing import Writer
+from worker.errors import Unavailable, Unsynced
+from worker.health import Health
+from worker.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
+from worker.policy import Policy
+from worker.process import process
+
+GUILTY = "guilty@example.com"
+SQLITE = f"""
+    CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.recipient = '{GUILTY}'
+    BEGIN SELECT json('{{'); END
+"""
+POSTGRESQL = f"""
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN IF NEW.recipient = '{GUILTY}' THEN %s; END IF; RETURN NEW; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+WAYS = {
+    "the session is ended": "PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(5)",
+    "a time-out": "RAISE SQLSTATE '57014'",
+    "no memory": "RAISE SQLSTATE '53200'",
+    "an I/O error": "RAISE SQLSTATE '58030'",
+}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Seconds become hundredths, and nothing is held for longer than some."""
+    monkeypatch.setattr(arrivals, "HELD_SECONDS", 8)
+    monkeypatch.setattr("worker.consumer.outage.back_off", lambda attempt: 0.01 * attempt)
+    monkeypatch.setattr("worker.consumer.outage.SOON_SECONDS", 0.005)
+    monkeypatch.setattr(writing, "TICK_SECONDS", 0.002)
+
+
+def make_writer(books, handle=None):
+    def handle_by_process(batch):
+        return process(batch, books, Policy())
+
+    return Writer(
+        process=handle or handle_by_process,
+        probe=books.probe,
+        tally=Tally(),
+        pace=Pace(pollers=4, full=10),
+        health=Health(),
+        stopping=threading.Event(),
+        give_up=None,
+    )
+
+
+def becomes(handled):
+    return {one.received.message_id: one.disposition for one in handled}
+
+
+class Books:
+    """Breaks off at certain messages, or at all, and takes samples unless it is away."""
+
+    def __init__(self, *guilty):
+        self.guilty = set(guilty)
+        self.away = False
+        self.commits = []
+
+    def handle(self, batch):
+        names = [one.message_id for one in batch]
+        self.commits.append(names)
+        if self.away or self.guilty.intersection(names):
+            return [Handled(one, Release(0), error=Unavailable("broken off")) for one in batch]
+        return [Handled(one, Delete(Outcome.APPLIED)) for one in batch]
+
+    def probe(self):
+        if self.away:
+            raise Unavailable("away")
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_in_sqlite_the_guilty_one_is_set_aside_and_the_others_are_written(store, message):
+    with store.writing() as connection:
+        connection.exec_driver_sql(SQLITE)
+    check_guilty(store, message)
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("way", WAYS)
+def test_in_postgresql_the_guilty_one_is_set_aside_and_the_others_are_written(
+    store, store_url, message, way
+):
+    with psycopg.connect(store_url, autocommit=True) as admin:
+        admin.execute(POSTGRESQL % WAYS[way])
+    check_guilty(store, message)
+
+
+def check_guilty(store, message):
+    people = mail.addresses(30)
+    bodies = [mail.bounce(one) for one in [*people[:17], GUILTY, *people[17:]]]
+    handled = make_writer(store).write([message(body) for body in bodies])
+    aside = [one for one in handled if isinstance(one.disposition, DeadLetter)]
+    assert [one.received.message_id for one in aside] == ["message-18"]
+    assert aside[0].disposition.reason is Reason.STORE_REFUSES
+    assert Counter(type(one.disposition) for one in handled) == {Delete: 30, DeadLetter: 1}
+    with store.reading() as connection:
+        found = connection.exec_driver_sql("SELECT count(*) FROM events").scalar_one()
+    assert found == 30
+
+
+class TestFinding:
+    @pytest.mark.parametrize("place", [0, 1, 99, 198])
+    def test_it_is_found_among_many_in_a_few_commits(self, message, place):
+        books = Books(f"message-{place + 1}")
+        writer = make_writer(books, books.handle)
+        handled = writer.write([message("x") for _ in range(200)])
+        assert Counter(type(one.disposition) for one in handled) == {Delete: 199, DeadLetter: 1}
+        assert len(books.commits) < 60
+
+    def test_several_are_found(self, message):
+        books = Books("message-3", "message-4", "message-20")
+        writer = make_writer(books, books.handle)
+        found = becomes(writer.write([message("x") for _ in range(30)]))
+        aside = {name for name, what in found.items() if isinstance(what, DeadLetter)}
+        assert aside == books.guilty
+
+    def test_one_that_comes_again_is_alone_at_once_and_costs_no_other(self, message, monkeypatch):
+        monkeypatch.setattr(arrivals, "HELD_SECONDS", 0.05)
+        books = Books("message-1")
+        writer = make_writer(books, books.handle)
+        guilty = message("x")
+        (handled,) = writer.write([guilty])
+        assert isinstance(handled.disposition, Release)
+        books.commits.clear()
+        again = [message("x"), replace(guilty, receipt_handle="another"), message("x")]
+        monkeypatch.setattr(arrivals, "HELD_SECONDS", 8)
+        found = becomes(writer.write(again))
+        assert found["message-1"].reason is Reason.STORE_REFUSES
+        assert found["message-2"] == found["message-3"] == Delete(Outcome.APPLIED)
+        assert all(len(names) == 1 for names in books.commits if "message-1" in names)
+
+    def test_without_others_five_samples_will_do_after_five_receives(self, message):
+        books = Books("message-1")
+        writer = make_writer(books, books.handle)
+        (handled,) = writer.write([message("x", receive_count=5)])
+        assert handled.disposition.reason is Reason.STORE_REFUSES
+        assert len(books.commits) == 5
+
+
+class TestBlamingNobody:
+    def test_where_the_store_breaks_off_at_every_message(self, message, monkeypatch):
+        """As when a table is locked that no sample needs: others would follow, one by one."""
+        monkeypatch.setattr(arrivals, "HELD_SECONDS", 0.3)
+        batch = [message("x", receive_count=4) for _ in range(5)]
+        books = Books(*(one.message_id for one in batch))
+        found = becomes(make_writer(books, books.handle).write(batch))
+        assert all(isinstance(what, Release) for what in found.values())
+
+    def test_in_an_outage_that_a_look_meets_however_often_it_begins(self, message, monkeypatch):
+        books = Books()
+        writer = make_writer(books, books.handle)
+        unlucky = message("x", receive_count=9)
+        monkeypatch.setattr(arrivals, "HELD_SECONDS", 0.02)
+        for _ in range(6):
+            books.away = True
+            (handled,) = writer.write([unlucky])
+            assert isinstance(handled.disposition, Release)
+            books.away = False
+            writer.await_books()
+            writer.write([message("x")])
+        assert becomes(writer.write([unlucky])) == {"message-1": Delete(Outcome.APPLIED)}
+
+    def test_after_one_short_outage_that_no_look_has_met(self, message):
+        books = Books("message-1")
+        writer = make_writer(books, books.handle)
+        handle = writer._process
+        tries = iter([True])
+
+        def once(batch):
+            books.guilty = {"message-1"} if next(tries, False) else set()
+            return handle(batch)
+
+        writer._process = once
+        found = becomes(writer.write([message("x") for _ in range(3)]))
+        assert set(found.values()) == {Delete(Outcome.APPLIED)}
+
+    def test_a_failed_fsync_says_nothing_about_a_message(self, message):
+        found = Suspects()
+        found.broke_off([message("x")], Unsynced("disk"))
+        assert not found.has(message("x"))
+
+
+def test_what_is_remembered_is_bounded(message, monkeypatch):
+    monkeypatch.setattr(suspects, "MOST_KNOWN", 10)
+    known = Suspects()
+    messages = [message("x") for _ in range(50)]
+    for one in messages:
+        known.broke_off([one], Unavailable("away"))
+    assert [known.has(one) for one in messages] == [False] * 40 + [True] * 10
