@@ -1,0 +1,82 @@
+"""F10: files of the database are removed while two daemons work, and a third process starts."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import mail
+import pytest
+from running import QUICK, patched
+
+MESSAGES = 2_000
+ALL = ("-wal", "-shm", ".lock")
+
+
+def send(twin, queue, first, last):
+    for address in mail.addresses(last)[first:]:
+        twin.send(queue, mail.bounce(address))
+
+
+def remove(path, suffixes):
+    for suffix in suffixes:
+        Path(f"{path}{suffix}").unlink()
+
+
+def assert_nothing_is_lost_and_it_was_told(twin, queue, path, workers):
+    assert twin.wait_for(lambda: not twin.messages(queue), seconds=60)
+    ends = [worker.stop()[0] for worker in workers]
+    with closing(sqlite3.connect(path)) as connection:
+        whole = connection.execute("PRAGMA integrity_check").fetchall()
+        (on_record,) = connection.execute("SELECT count(*) FROM events").fetchone()
+    assert (on_record, whole, ends) == (MESSAGES, [("ok",)], [0, 0])
+    said = "".join(line for worker in workers for line in worker.lines)
+    assert "store.files_replaced" in said
+
+
+@pytest.mark.parametrize("suffixes", [("-shm",), (".lock",), ("-wal",)], ids="".join)
+def test_while_two_are_busy_and_a_third_process_starts(
+    daemon, run, twin, queue, tmp_path, suffixes
+):
+    path = tmp_path / "worker.db"
+    run("db", "upgrade")
+    send(twin, queue, 0, MESSAGES)
+    workers = [daemon(program=patched(QUICK)) for _ in range(2)]
+    assert twin.wait_for(lambda: len(twin.messages(queue)) < MESSAGES - 200, seconds=30)
+    remove(path, suffixes)
+    assert run("drain", "--max-seconds", "5").status in {0, 1, 3, 4}
+    assert_nothing_is_lost_and_it_was_told(twin, queue, path, workers)
+
+
+@pytest.mark.parametrize("suffixes", [("-shm",), ("-wal",), ALL], ids="".join)
+def test_while_one_is_idle_and_a_second_one_starts(daemon, run, twin, queue, tmp_path, suffixes):
+    path = tmp_path / "worker.db"
+    run("db", "upgrade")
+    workers = [daemon(program=patched(QUICK))]
+    send(twin, queue, 0, 100)
+    assert twin.wait_for(lambda: not twin.messages(queue))
+    remove(path, suffixes)
+    workers.append(daemon(program=patched(QUICK)))
+    send(twin, queue, 100, 200)
+    workers[1].wait_for("worker.started")
+    send(twin, queue, 200, MESSAGES)
+    assert_nothing_is_lost_and_it_was_told(twin, queue, path, workers)
+
+
+def test_a_loss_is_told_and_ends_with_1_and_what_is_not_written_stays_on_the_queue(
+    daemon, run, twin, queue, tmp_path
+):
+    """A program that is not ours has made another `-wal` before the worker looked."""
+    path = tmp_path / "worker.db"
+    run("db", "upgrade")
+    worker = daemon(program=patched(QUICK))
+    send(twin, queue, 0, 1)
+    assert twin.wait_for(lambda: not twin.messages(queue))
+    remove(path, ("-wal", "-shm"))
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("SELECT count(*) FROM events").fetchone()
+        send(twin, queue, 1, 3)
+        assert worker.process.wait(30) == 1
+    worker.thread.join()
+    said = "".join(worker.lines)
+    assert said.count('"event":"store.commits_lost"') == 1
+    assert len(twin.messages(queue)) == 2
