@@ -22,9 +22,12 @@ from worker.app.reload import reload
 from worker.bounds import Bounds, Over
 from worker.consumer import Plan
 from worker.health import Health, Phase
+from worker.leaving import leave_in_time
+from worker.lost_lines import LostLines
 from worker.retries import while_away
 from worker.settings import Settings
 from worker.signals import Asked, caught
+from worker.stderr import OUT
 from worker.store import Store
 from worker.systemd import Systemd
 from worker.watchdog import Watchdog
@@ -49,7 +52,8 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
     outside = make_outside(settings)
     health = outside.health
     watchdog = Watchdog(Systemd(os.environ, os.getpid()), health)
-    with caught(reload=True) as asked, outside:
+    with OUT.beside(), caught(reload=True) as asked, outside:
+        leave_in_time(asked.to_stop, OUT.finish)
         queue, store = make_queue(settings, plan), make_store(settings)
         current = Current(settings, make_relay(settings, store, health))
         reread = partial(reload, current, read_again, store, health, asked.to_stop)
@@ -69,8 +73,10 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         current.start()
         watchdog.figures = lambda: (consumer.tally.as_dict(), consumer.held)
         health.phase = Phase.WORKING
+        lines = LostLines(health)
         while not (asked.to_stop.wait(1) or consumer.stopped.is_set() or current.failure):
             consumer.look_after()
+            lines.look()
             look()
         health.phase = Phase.STOPPING
         asked.to_stop.set()  # whatever the reason, we are leaving: a signal is to change nothing

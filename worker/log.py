@@ -142,14 +142,18 @@ def _journal() -> Journal | None:
 
 
 def _to_journal(journal: Journal, render: Processor) -> Processor:
-    """Write a line to the journal; leave it to standard error where that fails."""
+    """Write a line to the journal, and to standard error where that fails."""
 
     def write(logger: WrappedLogger, method: str, line: EventDict) -> str:
         level, event = line["level"], line["event"]
         text = str(render(logger, method, line))
-        if journal.write(text, level=level, event=event):
-            raise structlog.DropEvent
-        return text
+
+        def hand_over() -> None:
+            if not journal.write(text, level=level, event=event):
+                OUT.write_now(f"{text}\n")
+
+        OUT.hand(hand_over, len(text))
+        raise structlog.DropEvent
 
     return write
 

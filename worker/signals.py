@@ -1,5 +1,6 @@
 """SIGTERM and SIGINT: the first asks to finish, the second to hurry. SIGHUP asks to reload."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -25,19 +26,21 @@ class Asked(Struct, frozen=True):
 def caught(*, reload: bool = False) -> Iterator[Asked]:
     """Catch the signals within the block; without any, leave the handlers as they were.
 
+    A thread hears of them through a pipe that Python's own handler writes to. So they are heard
+    while the main thread hangs in a call, and no event is set in the midst of its being waited for.
+
     SIGHUP only for who can `reload`; it ends others, as a terminal that is closed should.
     """
     asked = Asked(threading.Event(), threading.Event())
-
-    def handle(_: int, __: FrameType | None) -> None:
-        (asked.to_hurry if asked.to_stop.is_set() else asked.to_stop).set()
-
-    def handle_reload(_: int, __: FrameType | None) -> None:
-        asked.to_reload.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    hears, tells = os.pipe()
+    os.set_blocking(tells, False)
+    listener = threading.Thread(target=_listen, args=(hears, asked), name="signals", daemon=True)
+    listener.start()
+    number_before = signal.set_wakeup_fd(tells)
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    before = {number: signal.signal(number, _noted) for number in numbers}
     if reload:
-        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, handle_reload)
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _noted)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one that came sooner is heard
     try:
         yield asked
@@ -45,6 +48,23 @@ def caught(*, reload: bool = False) -> Iterator[Asked]:
         for number, handler in before.items():
             # Python's last steps restore every handler but this one: who is leaving is not killed.
             signal.signal(number, signal.SIG_IGN if asked.to_stop.is_set() else handler)
+        signal.set_wakeup_fd(number_before)
+        os.close(tells)
+        listener.join()
+        os.close(hears)
+
+
+def _noted(_: int, __: FrameType | None) -> None:
+    """Do nothing: that there is a handler has the signal written to the pipe."""
+
+
+def _listen(pipe: int, asked: Asked) -> None:
+    while numbers := os.read(pipe, 1):
+        match numbers[0]:
+            case signal.SIGHUP:
+                asked.to_reload.set()
+            case signal.SIGTERM | signal.SIGINT:
+                (asked.to_hurry if asked.to_stop.is_set() else asked.to_stop).set()
 
 
 @contextmanager

@@ -1,16 +1,22 @@
 """Where lines of the log go: standard error, one by one or several with one call.
 
-Its reader may be gone, or its disk full: the work goes on.
+Its reader may be gone, or its disk full, or stand still: the work goes on.
 """
 
+import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TextIO
+
+from worker.line_writer import LineWriter
 
 MOST_HELD = 65_536
 """Characters of lines that are written together."""
+FLUSH_SECONDS = 2.0
+"""At the end, for lines that are still to be written."""
 
 
 class Held(threading.local):
@@ -27,6 +33,17 @@ class Out:
         self.stream: TextIO | None = None
         """None: whatever is standard error at the moment."""
         self._held = Held()
+        self._writer: LineWriter | None = None
+
+    @property
+    def lost(self) -> int:
+        """Lines that nobody has taken."""
+        return self._writer.lost if self._writer else 0
+
+    @property
+    def is_stuck(self) -> bool:
+        """Nobody takes any."""
+        return self._writer is not None and self._writer.is_stuck
 
     def write(self, line: str) -> None:
         """Write a line, or hold it for now."""
@@ -58,11 +75,49 @@ class Out:
             if lines:
                 self._write("".join(lines))
 
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Have a thread write within the block, so that no other waits for whoever reads."""
+        self._writer = LineWriter()
+        try:
+            yield
+        finally:
+            self._writer.finish(FLUSH_SECONDS)
+            # It stays, stuck or not: who says something later shall not wait either.
+
+    def finish(self, seconds: float) -> None:
+        """Wait for what is still to be written, but no longer."""
+        if self._writer:
+            self._writer.finish(seconds)
+
+    def hand(self, write: Callable[[], object], size: int) -> None:
+        """Have a line of so many bytes written that goes elsewhere than to standard error."""
+        if self._writer:
+            self._writer.put(write, size, lines=1)
+        else:
+            write()
+
     def _write(self, text: str) -> None:
+        if self._writer is None:
+            self.write_now(text)
+        else:
+            # Not through the stream: who hangs in it would keep Python from ending.
+            data = text.encode("utf-8", "backslashreplace")
+            self._writer.put(partial(_write_all, data), len(data), lines=text.count("\n"))
+
+    def write_now(self, text: str) -> None:
+        """Write to the stream, and wait for whoever reads it."""
         with suppress(OSError, ValueError):
             stream = self.stream or sys.stderr
             stream.write(text)
             stream.flush()
+
+
+def _write_all(data: bytes) -> None:
+    with suppress(OSError, ValueError):
+        number = sys.stderr.fileno()
+        while data:
+            data = data[os.write(number, data) :]
 
 
 OUT = Out()

@@ -25,8 +25,8 @@ from worker.health import Health
 from worker.model import Handled, Received
 from worker.queue import LARGEST_BATCH, Queue
 
-SHUTDOWN_SECONDS = 45
-"""A long poll (20 s) and its read timeout (10 s), then what is held; systemd grants 90."""
+SHUTDOWN_SECONDS = 38
+"""A long poll (20 s) and its read timeout (10 s), then what is held; of the 45 s of a stop."""
 HURRIED_SECONDS = 5
 EMPTY_RECEIVES = 2
 """In a row, and a queue looks empty."""

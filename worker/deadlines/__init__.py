@@ -19,15 +19,34 @@ class TooLarge(OSError):
     """More came than any answer takes."""
 
 
-class _Limits(threading.local):
+class Limits:
     """What holds for a thread."""
 
-    end = math.inf
-    """On `time.monotonic`."""
-    bytes_left = math.inf
+    __slots__ = ("bytes_left", "end")
+
+    def __init__(self) -> None:
+        self.end = math.inf
+        """On `time.monotonic`."""
+        self.bytes_left = math.inf
+
+    def count(self, received: int) -> None:
+        """Learn of bytes that came.
+
+        Raises:
+            TooLarge: they are too many.
+
+        """
+        self.bytes_left -= received
+        if self.bytes_left < 0:
+            raise TooLarge("the answer is too large")
 
 
-_limits = _Limits()
+class _OfThread(threading.local):
+    def __init__(self) -> None:
+        self.limits = Limits()
+
+
+_of_thread = _OfThread()
 
 
 class within:  # noqa: N801 it reads as the word it is: `with within(10):`
@@ -40,10 +59,12 @@ class within:  # noqa: N801 it reads as the word it is: `with within(10):`
 
     def __enter__(self) -> None:
         """Begin."""
-        self._before = _limits.end, _limits.bytes_left
-        if _limits.end == math.inf:
-            _limits.bytes_left = MOST_BYTES
-        _limits.end = min(_limits.end, time.monotonic() + self._seconds)
+        limits = _of_thread.limits
+        end = limits.end
+        self._before = end, limits.bytes_left
+        if end == math.inf:
+            limits.bytes_left = MOST_BYTES
+        limits.end = min(end, time.monotonic() + self._seconds)
 
     def __exit__(
         self,
@@ -52,12 +73,18 @@ class within:  # noqa: N801 it reads as the word it is: `with within(10):`
         trace: TracebackType | None,
     ) -> None:
         """Have what held before hold again."""
-        _limits.end, _limits.bytes_left = self._before
+        limits = _of_thread.limits
+        limits.end, limits.bytes_left = self._before
+
+
+def limits() -> Limits:
+    """What holds for this thread."""
+    return _of_thread.limits
 
 
 def left() -> float:
     """Tell how many seconds this thread has; `inf` where it has no deadline, below 0 after it."""
-    return _limits.end - time.monotonic()
+    return _of_thread.limits.end - time.monotonic()
 
 
 def at_most(seconds: float | None) -> float | None:
@@ -67,22 +94,10 @@ def at_most(seconds: float | None) -> float | None:
         TimeoutError: nothing is left.
 
     """
-    end = _limits.end
+    end = _of_thread.limits.end
     if end == math.inf:
         return seconds
     remaining = end - time.monotonic()
     if remaining <= 0:
         raise TimeoutError("the whole answer took too long")
-    return remaining if seconds is None else min(seconds, remaining)
-
-
-def count(received: int) -> None:
-    """Learn of bytes that came.
-
-    Raises:
-        TooLarge: they are too many.
-
-    """
-    _limits.bytes_left -= received
-    if _limits.bytes_left < 0:
-        raise TooLarge("the answer is too large")
+    return remaining if seconds is None or seconds > remaining else seconds

@@ -6,13 +6,16 @@ import ssl
 from collections.abc import Iterable
 from typing import Any
 
-from worker.deadlines import at_most, count
+from worker.deadlines import at_most, limits
 from worker.deadlines.beside import beside
 
 LOOKUP_SECONDS = 15.0
 """For a name, where there is no earlier deadline: two servers that say nothing, and a third."""
 
 Option = tuple[int, int, int | bytes]
+
+
+_settimeout = socket.socket.settimeout
 
 
 class _Heeding(socket.socket):
@@ -28,7 +31,7 @@ class _Heeding(socket.socket):
         self.settimeout(None if flag else 0.0)
 
     def _shorten(self) -> None:
-        super().settimeout(at_most(self._each))
+        _settimeout(self, at_most(self._each))
 
     def connect(self, address: Any) -> None:
         self._shorten()
@@ -37,13 +40,13 @@ class _Heeding(socket.socket):
     def recv(self, *arguments: Any) -> bytes:
         self._shorten()
         found = super().recv(*arguments)
-        count(len(found))
+        limits().count(len(found))
         return found
 
     def recv_into(self, *arguments: Any) -> int:
         self._shorten()
         found = super().recv_into(*arguments)
-        count(found)
+        limits().count(found)
         return found
 
     def send(self, *arguments: Any) -> int:

@@ -5,6 +5,7 @@ the worker's: it is said, and tried again.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -71,8 +72,9 @@ class Outside:
     ) -> None:
         """Answer no more."""
         self._over.set()
+        until = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
-            thread.join(STOP_SECONDS)
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _begin(self, name: str, run: Callable[..., None], *arguments: object) -> None:
         """Start a thread; a daemon, so that whatever it hangs in cannot keep the process."""

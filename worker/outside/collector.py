@@ -17,6 +17,7 @@ from worker.metrics import Metrics
 from worker.model import Outcome
 from worker.outside.measuring import Measuring
 from worker.queue import Counts
+from worker.stderr import OUT
 from worker.store.figures import Figures
 
 NOT_DONE = ("waiting", "claimed", "parked")
@@ -94,6 +95,8 @@ class Collector(Base):
     def _about_the_process(self) -> Iterator[Metric]:
         build = {"version": __version__, "python": platform.python_version()}
         yield InfoMetricFamily("ses_worker_build", "What runs", value=build)
+        name, text = "ses_worker_log_lines_lost", "Lines of the log that nobody has taken"
+        yield CounterMetricFamily(name, text, value=OUT.lost)
         name, text = "ses_worker_start_time_seconds", "When it was started, since 1970"
         yield GaugeMetricFamily(name, text, value=self._started_at)
 

@@ -1,0 +1,253 @@
+"""A stop ends in time whatever hangs: a log that nobody reads, a database, a resolver, a bug."""
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+
+import mail
+import psycopg
+import pytest
+from running import COMMAND, patched, skip
+from test_seen import ask, free_port
+from waiting import wait_until
+
+SMALL = """
+from worker.line_writer import LineWriter
+LineWriter.__init__.__kwdefaults__.update(most_bytes=20_000, patience=0.2)
+"""
+"""A log of which fewer lines can wait, and that is not waited for as long."""
+SOON = """
+import worker.consumer, worker.leaving
+worker.consumer.SHUTDOWN_SECONDS = 2
+worker.leaving.leave_in_time.__kwdefaults__["seconds"] = 6.0
+"""
+"""A stop has seconds, where it has 38 and 45."""
+SOONER = """
+import worker.leaving
+worker.leaving.leave_in_time.__kwdefaults__["seconds"] = 3.0
+"""
+
+
+class TestALogThatNobodyReads:
+    @pytest.fixture
+    def unread(self, start, twin, queue, environment):
+        """A daemon whose standard error is a pipe that is full, and stays so."""
+        environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
+        port = free_port()
+        process = start("run", program=patched(SMALL), SES_WORKER_HTTP__LISTEN=f"127.0.0.1:{port}")
+        wait_until(lambda: twin.long_polls)
+        for address in mail.addresses(600):
+            body = mail.recipient(address, diagnosticCode="x" * 900)
+            twin.send(queue, mail.bounce(body))
+        return process, port
+
+    def test_work_and_health_go_on_and_lines_are_counted(self, unread, twin, queue, books):
+        process, port = unread
+        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+        assert books.count("events") == 600
+        wait_until(lambda: '"log"' in ask(port)[1])
+        status, said = ask(port)
+        (trouble,) = json.loads(said)["troubles"]
+        assert (status, trouble["what"]) == (200, "log")
+        assert ask(port, "/healthz")[0] == 200
+        (lost,) = re.findall(
+            r"^ses_worker_log_lines_lost_total (\S+)", ask(port, "/metrics")[1], re.MULTILINE
+        )
+        assert float(lost) > 100
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+
+    def test_who_reads_again_is_told_how_many_are_lost(self, unread, twin, queue):
+        process, port = unread
+        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+        wait_until(lambda: '"log"' in ask(port)[1])
+        for line in process.stderr:
+            if '"event":"log.lost"' in line:
+                break
+        assert json.loads(line)["lines"] > 100
+        wait_until(lambda: not json.loads(ask(port)[1])["troubles"])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+
+    def test_a_journal_that_takes_nothing_is_no_reader_either(
+        self, start, twin, queue, environment, tmp_path, books
+    ):
+        environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
+        address = str(tmp_path / "journal")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+            journal.bind(address)
+            code = f"""{SMALL}
+import os, worker.log
+from worker.journal import Journal
+worker.log._journal = lambda: journal
+journal = Journal({address!r})
+"""
+            process = start("run", program=patched(code))
+            wait_until(lambda: twin.long_polls)
+            for address in mail.addresses(1_000):
+                twin.send(queue, mail.bounce(address))
+            assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0
+        assert books.count("events") == 1_000
+
+
+class TestWhatHangs:
+    def test_a_file_that_somebody_else_writes_to(self, daemon, twin, queue, environment):
+        worker = daemon(program=patched(SOON))
+        assert twin.wait_for(lambda: twin.long_polls)
+        path = environment["SES_WORKER_STORE__URL"].removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            twin.send(queue, mail.bounce("jane@example.com"))
+            assert twin.wait_for(lambda: twin.counts(queue).in_flight)
+            time.sleep(0.5)  # until its writing waits for the file
+            status, seconds = worker.stop()
+        assert (status, seconds < 8) == (1, True)
+        assert len(twin.messages(queue)) == 1
+
+    def test_a_postgresql_that_was_stopped(self, daemon, twin, queue, environment, postgresql_url):
+        environment["SES_WORKER_STORE__URL"] = postgresql_url
+        worker = daemon(program=patched(SOON))
+        twin.send(queue, mail.bounce("jane@example.com"))
+        assert twin.wait_for(lambda: not twin.messages(queue))
+        with psycopg.connect(postgresql_url, autocommit=True) as admin:
+            found = admin.execute(
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE application_name = 'ses-worker' AND datname = current_database()"
+            )
+            pids = [pid for (pid,) in found.fetchall()]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            twin.send(queue, mail.bounce("joan@example.com"))
+            assert twin.wait_for(lambda: twin.counts(queue).in_flight)
+            time.sleep(0.5)  # until its writing waits for the server
+            status, seconds = worker.stop()
+            assert (status, seconds < 8) == (1, True)
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        assert len(twin.messages(queue)) == 1
+
+    def test_a_resolver(self, daemon, twin, queue, environment):
+        code = """
+import socket, time, worker.deadlines.sockets as s
+known = socket.getaddrinfo
+def getaddrinfo(host, port, *rest):
+    is_asked = host == "far.example" and socket.AI_NUMERICHOST not in rest
+    return time.sleep(1_000) if is_asked else known(host, port, *rest)
+socket.getaddrinfo = getaddrinfo
+s.LOOKUP_SECONDS = 1.0
+"""
+        environment["AWS_ENDPOINT_URL_SQS"] = "http://far.example"
+        environment["SES_WORKER_QUEUE__URL"] = "http://far.example/1/q"
+        worker = daemon(program=patched(code))
+        worker.wait_for("queue.unavailable")
+        assert "looking up far.example" in "".join(worker.lines)
+        status, seconds = worker.stop()
+        assert (status, seconds < 10) == (0, True)
+
+    @pytest.mark.parametrize(
+        "what",
+        [
+            "worker.consumer.Consumer.finish",
+            "worker.store.sqlite.SqliteStore.close",
+            "worker.outside.Outside.__exit__",
+        ],
+    )
+    def test_whatever_else_hangs_is_left_to_the_last_resort(self, daemon, twin, queue, what):
+        module, owner, name = what.rsplit(".", 2)
+        code = f"""{SOONER}
+import time, {module}
+{module}.{owner}.{name} = lambda *_: time.sleep(1_000)
+"""
+        worker = daemon(program=patched(code))
+        assert twin.wait_for(lambda: twin.long_polls)
+        status, seconds = worker.stop()
+        assert (status, 2 < seconds < 7) == (1, True)
+        (said,) = [json.loads(x) for x in worker.lines if '"event":"worker.hangs"' in x]
+        assert "MainThread" in said["threads"]
+
+    def test_a_main_thread_that_hears_nothing(self, daemon, twin, queue):
+        """It hangs in a call, as in a library that asks the network: no handler would run."""
+        code = f"""{SOONER}
+import ctypes, worker.watchdog as w
+libc = ctypes.CDLL(None)
+def look(self):
+    while self._health.phase == "working":
+        libc.sleep(1_000)
+w.Watchdog.look = look
+"""
+        worker = daemon(program=patched(code))
+        assert twin.wait_for(lambda: twin.long_polls)
+        time.sleep(1.5)  # until it hangs
+        status, seconds = worker.stop()
+        assert (status, 2 < seconds < 7) == (1, True)
+
+
+SIGTERM_BIT = 1 << (signal.SIGTERM - 1)
+
+
+def minds_sigterm(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(re.search(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)[1], 16)
+    return bool(caught & SIGTERM_BIT)
+
+
+class TestTheFirstMoment:
+    def started(self, environment, tmp_path, *before):
+        return subprocess.Popen(
+            [*before, COMMAND, "run"],
+            env=environment,
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stopped_as_soon_as_it_minds(self, process, pid):
+        wait_until(lambda: minds_sigterm(pid), pause=0.001)
+        maps = Path(f"/proc/{pid}/maps").read_text()
+        os.kill(pid, signal.SIGTERM)
+        status = process.wait(5)
+        assert status == 0
+        assert "msgspec" not in maps, "it minds signals before it reads anything large"
+
+    def test_a_stop_is_obeyed_before_anything_is_read(self, environment, tmp_path, queue):
+        process = self.started(environment, tmp_path)
+        self.stopped_as_soon_as_it_minds(process, process.pid)
+
+    def test_also_as_the_first_process_of_a_container(self, environment, tmp_path, queue):
+        alone = ["unshare", "--pid", "--fork", "--kill-child"]
+        if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+            skip("needs root: a namespace of process ids has to be made")
+        process = self.started(environment, tmp_path, *alone)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        wait_until(children.read_text, pause=0.001)
+        self.stopped_as_soon_as_it_minds(process, int(children.read_text()))
+
+    @pytest.mark.parametrize("seconds", [0.15, 0.3, 0.5, 0.8])
+    @pytest.mark.parametrize("alone", [False, True], ids=["beside others", "alone"])
+    def test_a_stop_at_any_moment_of_the_start_is_obeyed(
+        self, environment, tmp_path, queue, seconds, alone
+    ):
+        before = ["unshare", "--pid", "--fork", "--kill-child"] if alone else []
+        if alone and subprocess.run([*before, "true"], check=False).returncode:
+            skip("needs root: a namespace of process ids has to be made")
+        process = self.started(environment, tmp_path, *before)
+        pid = process.pid
+        if alone:
+            children = Path(f"/proc/{pid}/task/{pid}/children")
+            wait_until(children.read_text, pause=0.001)
+            pid = int(children.read_text())
+        wait_until(lambda: minds_sigterm(pid), pause=0.001)
+        time.sleep(seconds)
+        os.kill(pid, signal.SIGTERM)
+        assert process.wait(30) == 0

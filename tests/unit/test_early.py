@@ -1,0 +1,21 @@
+"""Which command is about to be run, before anything is read that could tell."""
+
+import pytest
+
+from worker.early import command_of
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ([], ""),
+        (["run"], "run"),
+        (["--config", "run", "drain"], "drain"),
+        (["--config=x", "run"], "run"),
+        (["-h"], ""),
+        (["--config"], ""),
+        (["why", "run"], "why"),
+    ],
+)
+def test_it_is_the_first_word_that_is_no_option_and_no_value_of_one(arguments, command):
+    assert command_of(arguments) == command

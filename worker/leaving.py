@@ -1,0 +1,44 @@
+"""The last resort of a stop: whatever hangs, the process is gone in time."""
+
+import os
+import threading
+from collections.abc import Callable
+
+import structlog
+
+LONGEST_SECONDS = 45.0
+"""From the first signal to the end of the process; systemd grants it 90."""
+SAYING_SECONDS = 1.0
+"""Of them for saying what hangs, should that hang, too."""
+FAILED = 1
+
+log = structlog.get_logger()
+
+
+def leave_in_time(
+    to_stop: threading.Event,
+    flush: Callable[[float], object],
+    *,
+    seconds: float = LONGEST_SECONDS,
+) -> None:
+    """Watch over a stop: what has not ended the process by then is named, and it is ended with 1.
+
+    Leaving is always safe: nothing is deleted before its commit.
+    """
+
+    def watch() -> None:
+        to_stop.wait()
+        # No event ends this: it is over with the process.
+        threading.Event().wait(seconds - SAYING_SECONDS)
+        # Aside, for that may hang as well.
+        threading.Thread(target=say, daemon=True).start()
+        threading.Event().wait(SAYING_SECONDS / 2)
+        flush(SAYING_SECONDS / 2)
+        os._exit(FAILED)
+
+    def say() -> None:
+        own = {"last-resort", threading.current_thread().name}
+        names = sorted(one.name for one in threading.enumerate() if one.name not in own)
+        log.critical("worker.hangs", threads=names, hint="it is ended as it is; nothing is lost")
+
+    threading.Thread(target=watch, name="last-resort", daemon=True).start()

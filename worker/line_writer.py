@@ -1,0 +1,72 @@
+"""Lines are written by a thread of their own: whoever says something does not wait for a reader.
+
+A reader that is slow is waited for, or lines would be lost for nothing; for one that stands still
+nobody waits, and lines are counted.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+MOST_BYTES = 1_048_576
+"""Of lines that wait to be written."""
+PATIENCE_SECONDS = 2.0
+"""How long one waits for room."""
+
+Write = Callable[[], object]
+
+
+class LineWriter:
+    """Thread-safe."""
+
+    def __init__(self, *, most_bytes: int = MOST_BYTES, patience: float = PATIENCE_SECONDS) -> None:
+        self._most_bytes = most_bytes
+        self._patience = patience
+        self._waiting: deque[tuple[Write, int]] = deque()
+        self._bytes = 0
+        turn = threading.Lock()
+        self._filled, self._drained = threading.Condition(turn), threading.Condition(turn)
+        self.is_stuck = False
+        """There was no room for too long, and nothing has been written since."""
+        self.lost = 0
+        """Lines that there was no room for."""
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def put(self, write: Write, size: int, *, lines: int) -> None:
+        """Have something written; lose it where there is no room."""
+        with self._filled:
+            if self._bytes + size > self._most_bytes and not self._comes_room(size):
+                self.lost += lines
+                return
+            self._waiting.append((write, size))
+            self._bytes += size
+            if len(self._waiting) == 1:
+                self._filled.notify()
+
+    def finish(self, seconds: float) -> bool:
+        """Wait until all is written, but no longer than this; tell whether it is."""
+        with self._drained:
+            return self._drained.wait_for(lambda: not self._bytes, seconds)
+
+    def _comes_room(self, size: int) -> bool:
+        if self.is_stuck:
+            return False
+
+        def room() -> bool:
+            return not self._bytes or self._bytes + size <= self._most_bytes
+
+        self.is_stuck = not self._drained.wait_for(room, self._patience)
+        return not self.is_stuck
+
+    def _run(self) -> None:
+        while True:
+            with self._filled:
+                self._filled.wait_for(lambda: self._waiting)
+                write, size = self._waiting.popleft()
+            with suppress(Exception):  # what cannot be written is lost
+                write()
+            with self._drained:
+                self._bytes -= size
+                self.is_stuck = False
+                self._drained.notify_all()
