@@ -10,7 +10,16 @@ from contextlib import closing
 import mail
 import psycopg
 import pytest
-from twin import ACCESS_DENIED, CHANGE_VISIBILITY, DELETE, EXPIRED_TOKEN, RECEIVE, SEND, Delay
+from twin import (
+    ACCESS_DENIED,
+    CHANGE_VISIBILITY,
+    DELETE,
+    EXPIRED_TOKEN,
+    RECEIVE,
+    SEND,
+    Delay,
+    FailEntries,
+)
 
 from worker.store import ensure_schema, open_store
 from worker.store.migrate import _ADVISORY_LOCK
@@ -123,6 +132,37 @@ class TestWhatSqsRefuses:
         assert twin.wait_for(lambda: not twin.messages(queue), seconds=40)
         assert worker.stop()[0] == 0
         assert twin.messages("feedback-dlq") == []
+        assert events(worker).count("queue.refuses") == 1
+
+    def test_a_drain_whose_deletes_fail_entry_by_entry_fails_and_says_so(self, run, twin, queue):
+        for address in mail.addresses(30):
+            twin.send(queue, mail.bounce(address))
+        twin.faults.add(FailEntries(sender_fault=True, code="Odd"), on=DELETE)
+        done = run("drain", "--json")
+        assert (done.status, done.json["duplicate"]) == (1, 0)
+        assert "ses-worker: SQS failed each of" in done.err
+        assert "entries of DeleteMessageBatch: Odd" in done.err
+        assert sum(receives(twin)) <= 30
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "ReceiptHandleIsInvalid"])
+    def test_a_daemon_receives_no_more_either_where_every_entry_fails(
+        self, daemon, twin, queue, environment, books, code
+    ):
+        environment["SES_WORKER_QUEUE__VISIBILITY_SECONDS"] = "10"
+        environment["SES_WORKER_QUEUE__POLLERS"] = "1"
+        for address in mail.addresses(1000):
+            twin.send(queue, mail.bounce(address))
+        rule = twin.faults.add(FailEntries(sender_fault=True, code=code), on=DELETE)
+        worker = daemon()
+        worker.wait_for("queue.refuses")
+        time.sleep(6)
+        assert sum(receives(twin)) <= 200
+        assert max(receives(twin)) == 1
+        rule.stop()
+        assert twin.wait_for(lambda: not twin.messages(queue), seconds=60)
+        assert worker.stop()[0] == 0
+        assert twin.messages("feedback-dlq") == []
+        assert books.count("events") == 1000
         assert events(worker).count("queue.refuses") == 1
 
     @pytest.mark.parametrize("operation", [DELETE, SEND, RECEIVE, CHANGE_VISIBILITY])

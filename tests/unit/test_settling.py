@@ -15,6 +15,7 @@ from worker.consumer.tally import Tally
 from worker.errors import Misconfigured, Raced, Refused, Unavailable
 from worker.health import Health
 from worker.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
+from worker.queue import Unsettled
 
 WHY = DeadLetter(Reason.NOT_JSON)
 APPLIED = Delete(Outcome.APPLIED)
@@ -231,3 +232,101 @@ def test_refused_releases_stop_nobody_and_are_said_once(make, queue, pace, messa
         settler.settle([Handled(message("a"), Release(0))])
     assert not pace.halted
     assert [line["event"] for line in log] == ["queue.refuses"]
+
+
+class TestEntriesThatFail:
+    """SQS takes the call, answers with 200, and fails entries of it."""
+
+    @pytest.fixture
+    def fail(self, queue):
+        """Have deletes fail entries, of all messages or of some, until it is said otherwise."""
+        failing = {"which": lambda _: True, "code": "AccessDenied", "again": False}
+
+        def delete(messages):
+            queue._note("delete", messages)
+            return [
+                Unsettled(one, failing["code"], again=failing["again"])
+                for one in messages
+                if failing["which"](one)
+            ]
+
+        queue.delete = delete
+        return failing
+
+    @pytest.fixture(autouse=True)
+    def quick(self, monkeypatch):
+        monkeypatch.setattr("worker.consumer.refusal.SOON_SECONDS", 0.01)
+        monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
+        monkeypatch.setattr("time.sleep", lambda _: None)
+
+    def applied(self, message, count):
+        return [Handled(message("a"), APPLIED) for _ in range(count)]
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "ReceiptHandleIsInvalid", "InternalError"])
+    def test_where_all_of_several_do_nobody_receives_until_one_succeeds(
+        self, make, queue, fail, pace, message, log, code
+    ):
+        fail |= {"code": code, "again": code == "InternalError"}
+        settler = make()
+        thread = threading.Thread(target=settler.settle, args=(self.applied(message, 3),))
+        thread.start()
+        while not pace.halted or len(queue.calls) < 8:
+            threading.Event().wait(0.001)
+        fail["which"] = lambda one: one.message_id != "message-2"
+        thread.join(5)
+        assert not pace.halted
+        said = [line for line in log if line["log_level"] == "error"]
+        assert [line["event"] for line in said] == [
+            "queue.unavailable" if fail["again"] else "queue.refuses"
+        ]
+        assert said[0]["error"] == f"SQS failed each of 3 entries of DeleteMessageBatch: {code}"
+        assert settler.most == 10
+
+    def test_one_by_one_they_count_until_one_succeeds(self, make, fail, pace, message, stopping):
+        settler = make()
+        stopping.set()  # a refusal is not waited out
+        for _ in range(2):
+            settler.settle(self.applied(message, 1))
+        assert not pace.halted
+        fail["which"] = lambda _: False
+        settler.settle(self.applied(message, 1))
+        fail["which"] = lambda _: True
+        for _ in range(2):
+            settler.settle(self.applied(message, 1))
+        assert not pace.halted
+        settler.settle(self.applied(message, 1))
+        assert pace.halted
+
+    def test_half_of_them_stop_nobody(self, make, queue, fail, pace, message):
+        """Work goes on; what is left comes again after its visibility timeout."""
+        fail["which"] = lambda one: int(one.message_id.partition("-")[2]) % 2
+        settler = make()
+        for _ in range(10):
+            settler.settle(self.applied(message, 10))
+        assert not pace.halted
+
+    def test_after_that_one_is_received_at_a_time_until_one_is_deleted(
+        self, make, queue, fail, pace, message
+    ):
+        """Handles that have run out cannot tell, and a new one costs a receive."""
+        queue.ask_to_delete = lambda: None
+        short = [
+            Handled(replace(message("a"), lease_until=clock.now() + 0.05), APPLIED)
+            for _ in range(3)
+        ]
+        settler = make()
+        settler.settle(short)
+        assert (settler.most, pace.halted) == (1, False)
+        one = Handled(replace(message("a"), lease_until=clock.now() + 0.05), APPLIED)
+        before = len(queue.calls)
+        settler.settle([one])
+        assert (settler.most, len(queue.calls) > before + 1) == (1, True)
+        fail["which"] = lambda _: False
+        settler.settle(self.applied(message, 1))
+        assert settler.most == 10
+
+    def test_one_who_must_not_wait_gives_up(self, make, fail, message, given_up):
+        make(give_up=given_up.append).settle(self.applied(message, 3))
+        assert [str(error) for error in given_up] == [
+            "SQS failed each of 3 entries of DeleteMessageBatch: AccessDenied"
+        ]

@@ -75,13 +75,16 @@ class Poller:
 
     def run(self) -> None:
         """Receive, write, settle; until it is over."""
-        while self._may_receive() and (granted := self._allowance.take(self._writer.most)):
+        while self._may_receive() and (granted := self._allowance.take(self._most())):
             messages = self._receive(granted)
             if len(messages) == LARGEST_BATCH:
                 self._gather(messages)
             self._pace.received(len(messages))  # not before: with a single commit nobody need help
             if messages:
                 self._see_through(messages)
+
+    def _most(self) -> int:
+        return min(self._writer.most, self._settler.most)
 
     def _may_receive(self) -> bool:
         self._pulse.rest()

@@ -2,6 +2,11 @@
 
 What is received meanwhile would circle until the redrive policy moves it, applied as it is. So
 nothing is received until a delete succeeds.
+
+SQS may also take every call and fail every entry of it. A single entry says nothing, for its
+receipt handle may have run out; nor does anything while others are deleted, for work goes on, and
+what is left comes again after its visibility timeout. Several entries with no success between them
+are a refusal like any other.
 """
 
 import threading
@@ -16,9 +21,11 @@ from worker.consumer.pace import Pace
 from worker.errors import Refused, Stopped, Unavailable
 from worker.health import Health, Pulse
 from worker.model import Received
-from worker.queue import Queue, tens
+from worker.queue import EntriesRefused, Queue, Unsettled, refusal_of, tens
 from worker.retries import unless_over, while_away
 
+ENTRIES_IN_A_ROW = 3
+"""So many that fail, and none that succeeds between them, are a refusal."""
 SOON_SECONDS = 1.0
 REPEAT_SECONDS = 600.0
 """How long nothing is said again of dead letters that are refused alike."""
@@ -46,6 +53,23 @@ class Refusal:
         self._told: set[str] = set()
         self._said_at: dict[str, float] = {}
         self._again = while_away(self._pause, lambda _, __: None)  # the first time was told
+        self._turn = threading.Lock()
+        self._failed_in_a_row = 0
+        self.is_unproven = False
+        """Nothing was deleted since entries were refused; only what is received anew can tell."""
+
+    def learn(
+        self, deleted: int, failed: Sequence[Unsettled[Received]]
+    ) -> Refused | Unavailable | None:
+        """Learn how a delete went, entry by entry; say so if this is a refusal."""
+        with self._turn:
+            was_unproven, self.is_unproven = self.is_unproven, self.is_unproven and not deleted
+            count = self._failed_in_a_row = 0 if deleted else self._failed_in_a_row + len(failed)
+        if deleted and was_unproven:
+            self._are_allowed()
+        if failed and not deleted and (was_unproven or count >= ENTRIES_IN_A_ROW):
+            return refusal_of("DeleteMessageBatch", count, failed[-1])
+        return None
 
     def wait_out(
         self, why: Refused | Unavailable, messages: Sequence[Received], queue: Queue, pulse: Pulse
@@ -68,12 +92,19 @@ class Refusal:
         pulse.rest()
         try:
             self._pause(SOON_SECONDS)
-            self._again(self._delete_ours, messages, queue)
+            has_deleted = self._again(self._delete_ours, messages, queue)
         except Stopped:
             return
+        with self._turn:
+            self._failed_in_a_row = 0
+            self.is_unproven = isinstance(why, EntriesRefused) and not has_deleted
+        if not self.is_unproven:
+            self._are_allowed()
+        self._pace.go_on("deletes")
+
+    def _are_allowed(self) -> None:
         self.forget("delete")
         self._health.well("deletes")
-        self._pace.go_on("deletes")
         log.info("queue.allows", call="delete")
 
     def say_once(self, call: str, why: Refused | Unavailable) -> None:
@@ -101,9 +132,13 @@ class Refusal:
         """It has succeeded."""
         self._told.discard(call)
 
-    def _delete_ours(self, messages: Sequence[Received], queue: Queue) -> None:
+    def _delete_ours(self, messages: Sequence[Received], queue: Queue) -> bool:
+        """Try again; tell whether something was deleted, for which its lease must last."""
         ours = [message for message in messages if self._leases.lasts(message)]
         if not ours:
             queue.ask_to_delete()
-        for some in tens(ours):
-            queue.delete(some)
+            return False
+        failed = [one for some in tens(ours) for one in queue.delete(some)]
+        if len(failed) == len(ours):
+            raise refusal_of("DeleteMessageBatch", len(failed), failed[-1])
+        return True

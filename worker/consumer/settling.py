@@ -64,6 +64,11 @@ class Settler:
         self._again = a_few_times(time.sleep)
         self._longest_send = 0.0
 
+    @property
+    def most(self) -> int:
+        """How many messages to receive: one, while it is not known whether it can be deleted."""
+        return 1 if self._refusal.is_unproven else LARGEST_BATCH
+
     def settle(self, handled: Iterable[Handled]) -> None:
         """Do on the queue what has been decided; tell how many messages had which outcome.
 
@@ -116,11 +121,19 @@ class Settler:
 
     def _delete(self, messages: Sequence[Received]) -> None:
         ours = self._ours("delete", messages)
+        failed: list[Unsettled[Received]] = []
+
+        def delete(some: Sequence[Received]) -> list[Unsettled[Received]]:
+            failed[:] = [one for one in failed if one.item not in some]
+            failed.extend(unsettled := self._queue.delete(some))
+            return unsettled
+
         why: Refused | Unavailable | None
         try:
-            why = self._in_tens("delete", ours, self._queue.delete)
+            why = self._in_tens("delete", ours, delete)
         except Refused as refused:
             why = refused
+        why = why or self._refusal.learn(len(ours) - len(failed), failed)
         if why:
             self._refusal.wait_out(why, ours, self._queue, self._pulse)
 

@@ -15,7 +15,16 @@ from worker.aws import CALL_SECONDS, DENIED, STALE_CREDENTIALS, AwsRefused
 from worker.deadlines import within
 from worker.errors import Refused, Unavailable
 from worker.model import DeadLetter, Received
-from worker.queue.answers import LARGEST_BATCH, Counts, Unsettled, as_received, tens, unsettled
+from worker.queue.answers import (
+    LARGEST_BATCH,
+    Counts,
+    EntriesRefused,
+    Unsettled,
+    as_received,
+    refusal_of,
+    tens,
+    unsettled,
+)
 from worker.queue.asking import Asking, NoSuchQueue
 from worker.queue.setting_aside import (
     dead_letter_attributes,
@@ -38,11 +47,13 @@ __all__ = [
     "LONGEST_HOLD_SECONDS",
     "POLL_SECONDS",
     "Counts",
+    "EntriesRefused",
     "NoSuchQueue",
     "Queue",
     "Unsettled",
     "as_received",
     "dead_letter_queue_is_gone",
+    "refusal_of",
     "tens",
     "unsettled",
 ]
@@ -186,11 +197,16 @@ class Queue(Asking):
             Refused: they are not.
 
         """
+        entries = [{"Id": "0", "ReceiptHandle": "none"}]
         try:
-            self._call("delete_message_batch", Entries=[{"Id": "0", "ReceiptHandle": "none"}])
+            answer = self._call("delete_message_batch", Entries=entries)
         except AwsRefused as refused:
             if "ReceiptHandle" not in refused.code:
                 raise
+            return
+        failed = unsettled(entries, answer)
+        if failed and "ReceiptHandle" not in failed[0].code:
+            raise refusal_of("DeleteMessageBatch", 1, failed[0])
 
     def counts(self) -> Counts:
         """Ask how many messages there are."""

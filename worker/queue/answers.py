@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from worker.errors import Refused, Unavailable
 from worker.model import Received
 
 LARGEST_BATCH = 10
@@ -36,6 +37,16 @@ class Unsettled(Struct, Generic[Item], frozen=True):
     code: str
     again: bool
     """The fault is SQS's: the same entry may succeed later."""
+
+
+class EntriesRefused(Refused):
+    """SQS took the call, and failed each entry of it through a fault that it calls ours."""
+
+
+def refusal_of(call: str, count: int, last: Unsettled[Any]) -> EntriesRefused | Unavailable:
+    """Say that so many entries of a call have failed, and none of them succeeded."""
+    said = f"SQS failed each of {count} entries of {call}: {last.code}"
+    return Unavailable(said) if last.again else EntriesRefused(said)
 
 
 def as_received(message: Mapping[str, Any], received_at: datetime, lease_until: float) -> Received:
