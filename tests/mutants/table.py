@@ -283,17 +283,6 @@ MUTANTS = [
         new="",
     ),
     Mutant(
-        invariant="A notice is within Slack's limits and holds no markup of strangers",
-        test=(
-            "unit/test_slack_notices.py::TestAnything::"
-            "test_whatever_was_reported_the_message_is_within_every_limit_and_holds_no_markup"
-        ),
-        file="worker/slack/text.py",
-        function="fit",
-        old="if width(escaped) <= limit:",
-        new="if width(escaped) <= 2 * limit:",
-    ),
-    Mutant(
         invariant="A digest's counts add up",
         test=(
             "unit/test_slack_digest.py::"
