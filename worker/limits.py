@@ -51,5 +51,7 @@ LONGEST_SHOWN = 2_000
 """Of one text in a log line, or in a table for people."""
 MOST_ADDRESSES_SHOWN = 50
 """In one text, masked: what follows is left out, so no stranger decides what a log line costs."""
+LONGEST_CELL = 500
+"""Of a diagnostic in a table for people; `--json` has it whole."""
 LONGEST_PRINTED = 16_000
 """Of a message's JSON, printed for people; a Slack message shows fewer."""
