@@ -12,6 +12,7 @@ its end and not all over; the digest behind them bounds their length whatever a 
 """
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 
 from worker.model import Notification
@@ -39,7 +40,7 @@ def feedback_keys(said: Notification, timestamp: str, recipient: str) -> tuple[s
         route = _key(
             said.ses_message_id, said.kind, recipient, said.type or "", said.subtype or "", time
         )
-    either = dedupe or route or _key(said.text, said.kind, recipient)
+    either = dedupe or route or _key_of_text(said.text, said.kind, recipient)
     return dedupe or either, route or either
 
 
@@ -57,3 +58,16 @@ def _key(identifier: str, *parts: str) -> str:
     told_apart = "\0".join((identifier, *parts))
     digest = blake2b(told_apart.encode("utf-8", "replace"), digest_size=_DIGEST_BYTES)
     return f"{prefix}:{digest.hexdigest()}"
+
+
+def _key_of_text(text: str, *parts: str) -> str:
+    """The key of a whole message, which a thousand recipients may have: it is read once."""
+    prefix = text[:_LONGEST_PREFIX] if text.isascii() else ""
+    digest = _begun(text).copy()
+    digest.update("".join(f"\0{part}" for part in parts).encode("utf-8", "replace"))
+    return f"{prefix}:{digest.hexdigest()}"
+
+
+@lru_cache(maxsize=1)
+def _begun(text: str) -> blake2b:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=_DIGEST_BYTES)

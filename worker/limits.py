@@ -7,7 +7,7 @@ message costs more than reading its JSON does. Lengths are characters, unless th
 """
 
 DEEPEST_JSON = 100
-"""Levels of objects and arrays. SES's own messages have 6. Far below what Python's and msgspec's
+"""Levels of objects and arrays. SES's own messages have 5. Far below what Python's and msgspec's
 readers bear, which is another depth in each version, and above the number of brackets in nearly
 every message, so that the depth of few has to be measured."""
 
@@ -18,7 +18,7 @@ MOST_RECIPIENTS = 1_000
 LONGEST_TIME = 64
 """A time with nanoseconds, a blank and an offset has 36."""
 LONGEST_KIND = 200
-"""Of `notificationType`, `eventType` and an envelope's `Type`; the longest that SES has is 29."""
+"""Of `notificationType`, `eventType` and an envelope's `Type`; the longest that SES has is 30."""
 LONGEST_SHOWN_KIND = 60
 """Of one that is unknown, in a log line."""
 LONGEST_TYPE = 200
@@ -51,5 +51,7 @@ LONGEST_SHOWN = 2_000
 """Of one text in a log line, or in a table for people."""
 MOST_ADDRESSES_SHOWN = 50
 """In one text, masked: what follows is left out, so no stranger decides what a log line costs."""
+LONGEST_CELL = 500
+"""Of a diagnostic in a table for people; `--json` has it whole."""
 LONGEST_PRINTED = 16_000
 """Of a message's JSON, printed for people; a Slack message shows fewer."""

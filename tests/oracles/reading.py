@@ -72,11 +72,19 @@ def read(body: str) -> Said:
         said = json.loads(body)
     except (ValueError, RecursionError):
         return Said(Sort.UNREADABLE, "not_json")
+    if _depth(said) > 100:
+        return Said(Sort.UNREADABLE, "not_json")
     if not isinstance(said, dict):
         return Said(Sort.UNREADABLE, "not_an_object")
     if "notificationType" not in said and "eventType" not in said and "Type" in said:
         return _unwrapped(said)
     return _of_ses(said)
+
+
+def _depth(value: Any) -> int:
+    """How many objects and arrays lie in one another."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max(map(_depth, inner), default=0) + isinstance(value, dict | list)
 
 
 def _unwrapped(envelope: Mapping[str, Any]) -> Said:
@@ -115,6 +123,8 @@ def _feedback(
     entries = report.get(recipients) or []
     if not isinstance(entries, list):
         return Said(Sort.UNREADABLE, "recipients_not_a_list")
+    if len(entries) > 1_000:
+        return Said(Sort.UNREADABLE, "too_many_recipients")
     return Said(
         Sort.FEEDBACK,
         kind=kind,

@@ -79,6 +79,17 @@ def test_a_thousand_recipients_cost_in_proportion_to_their_number(unit):
     assert timing.seconds(lambda: decode(many), limit) <= limit
 
 
+def test_a_message_without_ids_is_read_once_for_all_its_recipients():
+    def of(number):
+        message = mail.bounce(*mail.addresses(number), new="x" * (timing.SIZE - 50_000))
+        for path in (("bounce", "feedbackId"), ("mail", "messageId")):
+            message = mail.without(message, *path)
+        return message
+
+    many = of(MOST_RECIPIENTS)
+    assert timing.seconds(lambda: decode(many), 0.1) <= 0.1
+
+
 @pytest.mark.parametrize("unit", worst.CHARACTERS.values(), ids=worst.CHARACTERS)
 def test_the_longest_addresses_cost_no_more(unit):
     text = worst.filled(unit, 2_000)[:2_000]

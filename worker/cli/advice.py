@@ -6,6 +6,10 @@ _ADVICE: dict[str, str] = {
     Reason.UNKNOWN_RECIPIENT: (
         "make the recipients users, who are missing (ses-worker users import), and replay it"
     ),
+    Reason.TOO_MANY_RECIPIENTS: (
+        "it is not SES's, which reports 50 at most: see who else may send to the queue (ses-worker "
+        "check), and delete it"
+    ),
     Reason.SUBSCRIPTION_CONFIRMATION: (
         "confirm it, with TopicArn and Token of the body (ses-worker dlq show): "
         "aws sns confirm-subscription --topic-arn TOPIC_ARN --token TOKEN; three days later the "

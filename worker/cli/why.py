@@ -133,7 +133,8 @@ def _events(events: Sequence[Mapping[str, Any]]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from worker.masking import printable
+    from worker.limits import LONGEST_CELL
+    from worker.masking import cut, printable
 
     table = Table(title="events", title_justify="left")
     for name in ("occurred", "received", "what", "decision", "because", "status, diagnostic"):
@@ -146,7 +147,7 @@ def _events(events: Sequence[Mapping[str, Any]]) -> Any:
             Text(printable(f"{event['kind']} {sort}")),
             f"{event['action']} ({event['user_match']})",
             " · ".join(filter(None, (event["reason"], _rule(event)))),
-            Text(printable(f"{event['status']} {event['diagnostic']}".strip())),
+            Text(printable(cut(f"{event['status']} {event['diagnostic']}".strip(), LONGEST_CELL))),
         )
     return table
 
