@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from worker.allocation import give_large_blocks_back
 from worker.app import (
     bring_schema_up,
     make_consumer,
@@ -25,6 +26,7 @@ from worker.health import Health, Phase
 from worker.leaving import leave_in_time
 from worker.lost_lines import LostLines
 from worker.retries import while_away
+from worker.room import Room
 from worker.settings import Settings
 from worker.signals import Asked, caught
 from worker.stderr import OUT
@@ -47,6 +49,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         Misconfigured: a restart will not help.
 
     """
+    give_large_blocks_back()  # before there are threads, each with blocks of its own
     faulthandler.enable()  # the watchdog's SIGABRT leaves a line for each thread: where it hangs
     plan = Plan(wait_seconds=settings.queue.wait_seconds, pollers=settings.queue.pollers)
     outside = make_outside(settings)
@@ -54,7 +57,8 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
     watchdog = Watchdog(Systemd(os.environ, os.getpid()), health)
     with OUT.beside(), caught(reload=True) as asked, outside:
         leave_in_time(asked.to_stop, OUT.finish)
-        queue, store = make_queue(settings, plan), make_store(settings)
+        room = Room()
+        queue, store = make_queue(settings, plan, room), make_store(settings)
         current = Current(settings, make_relay(settings, store, health))
         reread = partial(reload, current, read_again, store, health, asked.to_stop)
         look = partial(_look, watchdog, asked, reread)
@@ -64,7 +68,14 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
             watchdog.stopping(held=0)
             return 0
         consumer = make_consumer(
-            settings, plan, queue, store, health=health, metrics=outside.metrics, current=current
+            settings,
+            plan,
+            queue,
+            store,
+            health=health,
+            metrics=outside.metrics,
+            current=current,
+            room=room,
         )
         watch(outside, consumer, queue, store, current)
         log.info("worker.started", queue=queue.name, store=store.place, pollers=plan.pollers)

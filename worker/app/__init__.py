@@ -21,6 +21,7 @@ from worker.owing import owed_for_set_aside
 from worker.process import process
 from worker.queue import NoSuchQueue, Queue
 from worker.retries import a_few_times
+from worker.room import Room
 from worker.settings import Migrate, Settings
 from worker.stderr import lines_together
 from worker.store import Store, ensure_schema, open_store, require_schema
@@ -39,8 +40,8 @@ _IN_QUARANTINE = "`ses-worker dlq list` shows it"
 log = structlog.get_logger()
 
 
-def make_queue(settings: Settings, plan: Plan) -> Queue:
-    """Make the queue's client; nothing is called yet.
+def make_queue(settings: Settings, plan: Plan, room: Room | None = None) -> Queue:
+    """Make the queue's client, which receives what there is room for; nothing is called yet.
 
     Raises:
         Misconfigured: no queue is set, or no region.
@@ -54,6 +55,7 @@ def make_queue(settings: Settings, plan: Plan) -> Queue:
         wait_seconds=plan.wait_seconds,
         connections=plan.pollers + 2,  # whoever keeps the leases, and whoever measures
         lean=settings.queue.is_lean,
+        room=room,
     )
 
 
@@ -152,8 +154,11 @@ def make_consumer(
     health: Health,
     metrics: Metrics | None = None,
     current: Current | None = None,
+    room: Room | None = None,
 ) -> Consumer:
     """Put the loops together; the relay learns when something may be owed.
+
+    `room` is what the queue was made with.
 
     What is `current` may be replaced at any time: a batch is decided on by one policy.
     """
@@ -181,6 +186,7 @@ def make_consumer(
         probe=store.probe,
         health=health,
         break_off=store.break_off,
+        room=room,
         notices=lambda set_aside: owed_for_set_aside(set_aside) if now.policy.notify else (),
     )
 

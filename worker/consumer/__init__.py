@@ -24,6 +24,7 @@ from worker.errors import Unsynced
 from worker.health import Health
 from worker.model import Handled, Received
 from worker.queue import LARGEST_BATCH, Queue
+from worker.room import Room
 
 SHUTDOWN_SECONDS = 38
 """A long poll (20 s) and its read timeout (10 s), then what is held; of the 45 s of a stop."""
@@ -62,7 +63,9 @@ class Consumer:
         health: Health,
         break_off: Callable[[], None] = lambda: None,
         notices: Callable[[Sequence[SetAside]], Sequence[Owed]] = lambda _: (),
+        room: Room | None = None,
     ) -> None:
+        self._room = room = room or Room()
         self.tally = Tally()
         self.pace = Pace(plan.pollers, full=LARGEST_BATCH)
         self.failure: BaseException | None = None
@@ -109,6 +112,7 @@ class Consumer:
                 tell=tell,
                 allowance=self._allowance,
                 pace=self.pace,
+                room=room,
                 health=health,
                 pulse=pulse,
                 stopping=self.stopped,
@@ -153,6 +157,7 @@ class Consumer:
         """Receive no more; what is begun is finished, what still arrives goes back."""
         self.stopped.set()
         self._allowance.close()
+        self._room.close()
         self.pace.close()
 
     def finish(self, hurry: threading.Event | None = None) -> bool:

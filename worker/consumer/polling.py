@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from sys import getsizeof
 
 import structlog
 
@@ -18,6 +19,7 @@ from worker.health import Health, Pulse
 from worker.model import Handled, Received, Release
 from worker.queue import LARGEST_BATCH, Queue
 from worker.retries import a_few_times, unless_over, while_away
+from worker.room import Room
 
 GATHERED = 200
 """Messages, of a backlog, for one commit: twenty times fewer of them."""
@@ -47,6 +49,7 @@ class Poller:
         tell: Callable[[Sequence[Handled]], None],
         allowance: Allowance,
         pace: Pace,
+        room: Room,
         health: Health,
         pulse: Pulse,
         stopping: threading.Event,
@@ -61,6 +64,7 @@ class Poller:
         self._tell = tell
         self._allowance = allowance
         self._pace = pace
+        self._room = room
         self._health = health
         self._pulse = pulse
         self._stopping = stopping
@@ -72,24 +76,38 @@ class Poller:
         )
         self.held = 0
         """Messages received, and not settled and told of yet."""
+        self._held_bytes = 0
+        """Of their bodies, in memory."""
 
     def run(self) -> None:
         """Receive, write, settle; until it is over."""
-        while self._may_receive() and (granted := self._allowance.take(self._most())):
-            messages = self._receive(granted)
-            if len(messages) == LARGEST_BATCH:
-                self._gather(messages)
-            self._pace.received(len(messages))  # not before: with a single commit nobody need help
-            if messages:
-                self._see_through(messages)
+        try:
+            while (most := self._may_receive()) and (granted := self._allowance.take(most)):
+                self._receive_and_see_through(granted)
+                self._room.give_back()
+        finally:
+            self._room.give_back()
 
-    def _most(self) -> int:
-        return min(self._writer.most, self._settler.most)
+    def _receive_and_see_through(self, granted: int) -> None:
+        """In a frame of its own: while the next long poll waits, nothing is kept of this one."""
+        messages = self._receive(granted)
+        if len(messages) == LARGEST_BATCH:
+            self._gather(messages)
+        self._pace.received(len(messages))  # not before: with a single commit nobody need help
+        if messages:
+            self._see_through(messages)
 
-    def _may_receive(self) -> bool:
-        self._pulse.rest()
-        self._writer.await_books()
-        return self._pace.await_turn(self.number)
+    def _may_receive(self) -> int:
+        """Wait until this one may; tell how many messages, 0 when it is over."""
+        while True:
+            self._pulse.rest()
+            self._writer.await_books()
+            if not self._pace.await_turn(self.number):
+                return 0
+            most = self._room.ask(min(self._writer.most, self._settler.most))
+            if not self._pace.halted:
+                return most
+            self._room.give_back()  # it was halted while there was no room
 
     def _receive(self, granted: int) -> list[Received]:
         """Long-poll; wait for SQS for as long as it takes, unless somebody waits for us."""
@@ -116,11 +134,11 @@ class Poller:
         self._pulse.within(CALL_SECONDS)
         self._leases.hold(self.number, messages)  # as they become more
         more, until = messages, time.monotonic() + GATHERING_SECONDS
-        room = GATHERED_BYTES - _bytes(messages)
         while (
             len(more) == LARGEST_BATCH
             and len(messages) < GATHERED
-            and room > 0
+            and self._held_bytes < GATHERED_BYTES
+            and not self._room.is_for_large
             and time.monotonic() < until
         ):
             self._pulse.within(CALL_SECONDS)
@@ -131,10 +149,12 @@ class Poller:
                     more = self._queue.receive(granted, wait_seconds=0)
             self._got(granted, more)
             messages += more
-            room -= _bytes(more)
 
     def _got(self, granted: int, messages: Sequence[Received]) -> None:
         self.held += len(messages)
+        sizes = [getsizeof(message.body) for message in messages]  # up to 4 bytes a character
+        self._held_bytes += (latest := sum(sizes))
+        self._room.hold(self._held_bytes, latest, max(sizes, default=0))
         self._allowance.give_back(granted, len(messages))
 
     def _see_through(self, messages: Sequence[Received]) -> None:
@@ -147,6 +167,7 @@ class Poller:
             handled = self._writer.write(messages)
         self._settler.settle(handled)
         self._tell(handled)
+        self._held_bytes = 0
         self.held = 0  # not before: who is in a hurry leaves once nothing is held
 
     def _sleep(self, seconds: float) -> None:
@@ -162,7 +183,3 @@ class Poller:
             error=str(error),
             next_try_seconds=round(seconds, 1),
         )
-
-
-def _bytes(messages: Sequence[Received]) -> int:
-    return sum(len(message.body) for message in messages)  # near enough: SES writes ASCII

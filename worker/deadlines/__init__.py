@@ -77,6 +77,11 @@ class within:  # noqa: N801 it reads as the word it is: `with within(10):`
         limits.end, limits.bytes_left = self._before
 
 
+def extend(seconds: float) -> None:
+    """Give this thread so many seconds more: what it waited for meanwhile was not the network."""
+    _of_thread.limits.end += seconds
+
+
 def limits() -> Limits:
     """What holds for this thread."""
     return _of_thread.limits

@@ -31,6 +31,7 @@ from worker.queue.setting_aside import (
     dead_letter_queue_is_gone,
     read_redrive_target,
 )
+from worker.room import Room
 from worker.sqs import connect
 from worker.sqs.digests import whole
 
@@ -75,14 +76,17 @@ class Queue(Asking):
         wait_seconds: int = 20,
         connections: int = 10,
         lean: bool = True,
+        room: Room | None = None,
     ) -> None:
-        """Nothing is called yet; `lean`: what the path asks for, where it can, by `worker.sqs`."""
-        super().__init__(
-            url,
-            partial(
-                connect, url, region, lean=lean, wait_seconds=wait_seconds, connections=connections
-            ),
+        """Nothing is called yet.
+
+        `lean`: what the path asks for, where it can, by `worker.sqs`, which reads an answer when
+        there is `room` for it.
+        """
+        connecting = partial(
+            connect, url, region, lean=lean, wait_seconds=wait_seconds, connections=connections
         )
+        super().__init__(url, partial(connecting, room=room))
         self._dead_letter_url = dead_letter_url
         self._named_in_settings = dead_letter_url is not None
         self._redrive_policy: str | None = None

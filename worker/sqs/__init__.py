@@ -11,6 +11,7 @@ import botocore.session
 from msgspec import Struct
 
 from worker.aws import make_client, translated
+from worker.room import Room
 from worker.sqs.client import LeanClient
 from worker.sqs.rehearsal import Unfit, rehearse
 
@@ -33,9 +34,17 @@ class Clients(Struct, frozen=True):
 
 
 def connect(
-    queue_url: str, region: str, *, lean: bool, wait_seconds: int, connections: int
+    queue_url: str,
+    region: str,
+    *,
+    lean: bool,
+    wait_seconds: int,
+    connections: int,
+    room: Room | None = None,
 ) -> Clients:
     """Make the clients from fresh credentials; nothing is asked of SQS.
+
+    With `room` an answer to the lean client is read when there is room for it.
 
     Raises:
         NoIdentity, AwsRefused: as for any call: there are no credentials, or they cannot be read.
@@ -52,4 +61,4 @@ def connect(
             part = rehearse(boto3, session, queue_url)
     except Unfit as unfit:
         return Clients(boto3, None, str(unfit))
-    return Clients(boto3, LeanClient(part))
+    return Clients(boto3, LeanClient(part, room.expect) if room else LeanClient(part))

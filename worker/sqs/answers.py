@@ -69,7 +69,7 @@ _messages = msgspec.json.Decoder(Messages).decode
 _anything = msgspec.json.Decoder()
 
 
-def messages(body: bytes) -> Mapping[str, Any]:
+def messages(body: bytes | bytearray) -> Mapping[str, Any]:
     """Read the answer to ReceiveMessage; one strange message takes none of the others with it.
 
     Half a surrogate pair is read as boto3 reads it. Of what cannot be read only the id is left.
@@ -83,7 +83,7 @@ def messages(body: bytes) -> Mapping[str, Any]:
         return {"Messages": found}
 
 
-def _said_loosely(body: bytes) -> list[Any]:
+def _said_loosely(body: bytes | bytearray) -> list[Any]:
     with suppress(ValueError, RecursionError):
         said = json.loads(body.decode(errors="replace"), strict=False)
         if isinstance(said, dict) and isinstance(said.get("Messages"), list):
@@ -126,7 +126,7 @@ def _code_and_text(answer: Answer) -> tuple[str, str]:
     return older[0] if len(older) == 2 and older[0] else code, str(text)
 
 
-def _said(body: bytes) -> dict[str, Any]:
+def _said(body: bytes | bytearray) -> dict[str, Any]:
     with suppress(*UNREADABLE):
         said = _anything.decode(body or b"{}")
         if isinstance(said, dict):

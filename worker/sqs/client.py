@@ -11,6 +11,7 @@ import msgspec
 from botocore.exceptions import SSLError
 
 from worker.aws import frozen_keys
+from worker.room import Expect
 from worker.sqs import answers
 from worker.sqs.connection import Connection, DamagedAnswer, Dropped
 from worker.sqs.http import Answer
@@ -36,9 +37,10 @@ class LeanClient:
     is wrong, SQS tells the time, and refuses without having done anything.
     """
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, expect: Expect = lambda _: None) -> None:
+        """`expect` learns of each answer how large it is, and may have it wait to be read."""
         self._part = part
-        self._pool = Pool(partial(_connect, part), part.connections)
+        self._pool = Pool(partial(_connect, part, expect), part.connections)
         self._encode = msgspec.json.Encoder().encode
         self._skew_seconds = 0.0
         """How much SQS's clock is ahead of ours."""
@@ -59,7 +61,7 @@ class LeanClient:
         self,
         operation: str,
         request: Mapping[str, Any],
-        read: Callable[[bytes], Mapping[str, Any]],
+        read: Callable[[bytes | bytearray], Mapping[str, Any]],
         *,
         may_repeat: bool = True,
     ) -> Mapping[str, Any]:
@@ -111,7 +113,7 @@ def _skew_told(code: str, answer: Answer) -> float | None:
     return None
 
 
-def _connect(part: Part) -> Connection:
+def _connect(part: Part, expect: Expect) -> Connection:
     try:
         context = make_context(part.bundle) if part.bundle else None
     except OSError as error:
@@ -121,4 +123,5 @@ def _connect(part: Part) -> Connection:
         context,
         connect_seconds=part.connect_seconds,
         read_seconds=part.read_seconds,
+        expect=expect,
     )

@@ -2,6 +2,7 @@
 
 import select
 import socket
+import time
 from ssl import SSLContext, SSLError
 
 from botocore.exceptions import (
@@ -13,8 +14,9 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import SSLError as CannotTrustError
 
-from worker.deadlines import within
+from worker.deadlines import extend, within
 from worker.deadlines.sockets import connected
+from worker.room import Expect
 from worker.sqs.http import Answer, Damaged, Stream, read_answer
 from worker.sqs.places import Place
 
@@ -43,7 +45,9 @@ class Connection:
         *,
         connect_seconds: float,
         read_seconds: float,
+        expect: Expect = lambda _: None,
     ) -> None:
+        self._expect = expect
         self._url = place.url
         self._read_seconds = read_seconds
         self._socket = _connected(place, context, connect_seconds)
@@ -72,7 +76,7 @@ class Connection:
             with within(self._read_seconds + SLOWEST_SECONDS):
                 self._socket.settimeout(self._read_seconds)
                 self._socket.sendall(request)
-                answer, self.keeps = read_answer(Stream(self._more))
+                answer, self.keeps = read_answer(Stream(self._more), self._await_room)
         except TimeoutError as error:
             raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
         except Damaged as error:
@@ -85,6 +89,11 @@ class Connection:
     def close(self) -> None:
         """Have done with it."""
         self._socket.close()
+
+    def _await_room(self, length: int) -> None:
+        began = time.monotonic()
+        self._expect(length)
+        extend(time.monotonic() - began)  # that was not the far side's doing
 
     def _more(self) -> bytes:
         chunk = self._socket.recv(_CHUNK_BYTES)

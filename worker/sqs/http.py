@@ -17,6 +17,10 @@ MOST_INTERIM = 10
 _LONGEST_LINE = 1_024
 """Of a chunk's size, or a trailer."""
 
+_LONGEST_EXPECTED_CHUNKS = 65_536
+"""What comes in chunks does not say how long it will be: when it is longer than this, it may be as
+long as any."""
+
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [^\r\n]*)?")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([^\r\n\0]*)")
 _NUMBER = re.compile(r"\d{1,18}")
@@ -45,7 +49,7 @@ class Answer(Struct, frozen=True):
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
 
 
 class Stream:
@@ -72,14 +76,18 @@ class Stream:
             raise Damaged("a line of it is too long")
         return self._cut(found, len(end))
 
-    def exactly(self, length: int) -> bytes:
+    def exactly(self, length: int) -> bytes | bytearray:
         """Read so many bytes."""
         while len(self._data) < length:
             self._data += self._more()
+        if len(self._data) == length:  # as it is: there may be megabytes of it
+            taken, self._data = self._data, bytearray()
+            return taken
         return self._cut(length, 0)
 
-    def rest(self) -> bytes:
+    def rest(self, expect: Callable[[int], None]) -> bytes:
         """Read to the end of the connection."""
+        expect(LARGEST_BODY_BYTES)
         with suppress(EOFError):
             while len(self._data) <= LARGEST_BODY_BYTES:
                 self._data += self._more()
@@ -158,8 +166,12 @@ def _length(status: int, headers: Mapping[str, str]) -> int | None:
     return int(number)
 
 
-def read_answer(stream: Stream) -> tuple[Answer, bool]:
+def read_answer(
+    stream: Stream, expect: Callable[[int], None] = lambda _: None
+) -> tuple[Answer, bool]:
     """Read an answer to its end; tell, too, whether the connection is good for another.
+
+    `expect` learns, before they are read, how many bytes there are, or may be.
 
     Raises:
         Damaged: it is none, or too large.
@@ -167,17 +179,20 @@ def read_answer(stream: Stream) -> tuple[Answer, bool]:
 
     """
     head = read_head(stream)
+    body: bytes | bytearray
     if head.is_chunked:
-        body, keeps = _read_chunks(stream), head.keeps
+        body, keeps = _read_chunks(stream, expect), head.keeps
     elif head.length is None:
-        body, keeps = stream.rest(), False
+        body, keeps = stream.rest(expect), False
     else:
+        expect(head.length)
         body, keeps = stream.exactly(head.length), head.keeps
     return Answer(head.status, head.headers, body), keeps and stream.is_empty
 
 
-def _read_chunks(stream: Stream) -> bytes:
+def _read_chunks(stream: Stream, expect: Callable[[int], None]) -> bytearray:
     body = bytearray()
+    expected = _LONGEST_EXPECTED_CHUNKS
     while True:
         size = _CHUNK.fullmatch(stream.until(b"\r\n", _LONGEST_LINE))
         if size is None:
@@ -187,10 +202,13 @@ def _read_chunks(stream: Stream) -> bytes:
             raise Damaged("it is too large")
         if not length:
             break
+        if len(body) + length > expected:
+            expected = LARGEST_BODY_BYTES
+            expect(expected)
         body += stream.exactly(length)
         if stream.exactly(2) != b"\r\n":
             raise Damaged("a chunk of it has another length")
     for _ in range(100):
         if not stream.until(b"\r\n", _LONGEST_LINE):
-            return bytes(body)
+            return body
     raise Damaged("its trailer has no end")
