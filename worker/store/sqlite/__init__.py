@@ -265,7 +265,7 @@ class SqliteStore:
 
         """
         try:
-            if self._opened is not None:
+            if self._opened is not None and not self._lost:
                 self._take_leave(self._opened)
         finally:
             self._drop()

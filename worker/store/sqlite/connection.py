@@ -45,7 +45,8 @@ class Connection(sqlite3.Connection):
     """A connection that knows its files; what it commits is read again only from these."""
 
     shared: Shared | None = None
-    wal: Identity | None = None
+    files: tuple[tuple[str, str, Identity], ...] = ()
+    """Suffix, path and which file it was: of the database, the `-wal` and the `-shm`."""
     wal_descriptor: int | None = None
     """Of a connection that writes: a `-wal` that was removed can still be read."""
 
@@ -56,13 +57,9 @@ class Connection(sqlite3.Connection):
             Unavailable: it cannot be told.
 
         """
-        shared = self.shared
-        if shared is None:  # an immutable file, which nobody writes
-            return ()
-        wanted = ("", shared.database), (WAL, self.wal), (SHM, shared.shm)
-        return tuple(
-            suffix for suffix, file in wanted if file and identity(f"{shared.path}{suffix}") != file
-        )
+        # Twice a commit, so it says little. An immutable file has none of them.
+        gone = [suffix for suffix, path, file in self.files if identity(path) != file]
+        return tuple(gone)
 
     def close(self) -> None:
         """Close, and leave the files as they are."""
@@ -124,12 +121,14 @@ def _learn(
         Unavailable: they were replaced at this very moment.
 
     """
+    known = shared.connections > 1 and guard is None  # readers are looked after at their end, too
     shared.keep(guard)
-    connection.wal = identity(f"{shared.path}{WAL}")
-    wanted = [file for file in (shared.database, connection.wal) if file]
-    if not held_open(wanted):
+    wal = identity(f"{shared.path}{WAL}")
+    found = ("", shared.database), (WAL, wal), (SHM, shared.shm)
+    files = tuple((suffix, f"{shared.path}{suffix}", file) for suffix, file in found if file)
+    if not (known or held_open(file for _, _, file in files)):
         raise Unavailable(f"{shared.path} was replaced while it was opened")
-    connection.shared = shared
+    connection.shared, connection.files = shared, files
 
 
 def _belong_together(connection: Connection, shared: Shared) -> None:

@@ -8,7 +8,14 @@ from worker.errors import Unavailable
 from worker.store.files import SHM, WAL, identity
 from worker.store.sqlite.connection import CHECKPOINT_PAGES, UNSYNCED, Connection, connect
 from worker.store.sqlite.shared import Shared
-from worker.store.sqlite.wal_index import Header, begins_alike, has_all, holds_all
+from worker.store.sqlite.wal_index import (
+    Header,
+    begins_alike,
+    count_frames,
+    has_all,
+    holds_all,
+    parse,
+)
 
 
 class Opened:
@@ -50,7 +57,7 @@ class Opened:
     def _learn(self) -> None:
         """Note how far the `-wal` goes by what was committed and counts."""
         shared = self.connection.shared
-        self._counted = shared.header() if shared else None
+        self._counted = shared.read() if shared else None
 
     def checkpoint(self) -> None:
         """Bring the `-wal` into the file if it is long.
@@ -61,7 +68,7 @@ class Opened:
             sqlite3.Error: the disk has refused an fsync; what else is amiss the next one meets.
 
         """
-        if self._counted is None or self._counted.frames < CHECKPOINT_PAGES:
+        if self._counted is None or count_frames(self._counted) < CHECKPOINT_PAGES:
             return
         try:
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -99,7 +106,8 @@ class Opened:
 
     def _is_copied(self, header: Header, wal: str) -> bool:
         """What took the place of the `-wal` is a copy, with all in it that counts."""
-        return any(one is not None and holds_all(one, wal) for one in (header, self._counted))
+        counted = parse(self._counted)
+        return any(one is not None and holds_all(one, wal) for one in (header, counted))
 
     def _bring_in(self, shared: Shared) -> bool:
         try:

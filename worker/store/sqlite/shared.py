@@ -33,9 +33,13 @@ class Shared:
         self._descriptor: int | None = None
         self._guard: sqlite3.Connection | None = None
 
-    def header(self) -> wal_index.Header | None:
-        """Read what the `-shm` says, be it in place or not."""
+    def read(self) -> bytes | None:
+        """Read how the `-shm` begins, be it in place or not."""
         return None if self._descriptor is None else wal_index.read(self._descriptor)
+
+    def header(self) -> wal_index.Header | None:
+        """Understand that."""
+        return wal_index.parse(self.read())
 
     def require_in_place(self) -> None:
         """Make sure that others who open the file now get the same `-shm`.

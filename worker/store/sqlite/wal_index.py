@@ -7,7 +7,7 @@ locks; a header that is just being written is no header, and is read again.
 
 import os
 import struct
-from pathlib import Path
+import sys
 from typing import NamedTuple
 
 _VERSION = 3_007_000
@@ -34,25 +34,30 @@ class Header(NamedTuple):
         return self.backfilled >= self.frames
 
 
-def read(shm: int) -> Header | None:
-    """Read an open `-shm`; None: it has no header that could be understood."""
+def read(shm: int) -> bytes | None:
+    """Read an open `-shm` as it is; None: it has no header, or one that is just being written."""
     for _ in range(_READS):
         raw = os.pread(shm, _BACKFILLED_AT + 4, 0)
-        if len(raw) < _BACKFILLED_AT + 4:
-            return None
-        first, second = raw[:_HEADER_BYTES], raw[_HEADER_BYTES:_BACKFILLED_AT]
-        if first == second:
-            return _parse(first, raw[_BACKFILLED_AT:])
+        if raw[:_HEADER_BYTES] == raw[_HEADER_BYTES:_BACKFILLED_AT]:
+            return raw if len(raw) == _BACKFILLED_AT + 4 else None
     return None
 
 
-def _parse(raw: bytes, backfilled: bytes) -> Header | None:
+def count_frames(raw: bytes) -> int:
+    """Tell how long the `-wal` is, by what was read."""
+    return int.from_bytes(raw[16:20], sys.byteorder)
+
+
+def parse(raw: bytes | None) -> Header | None:
+    """Understand what was read; None: there is nothing to understand."""
+    if raw is None:
+        return None
     version, initialised, page, frames = struct.unpack_from("=I8xB1xHI", raw)
     if version != _VERSION or not initialised:
         return None
     return Header(
         frames=frames,
-        backfilled=struct.unpack("=I", backfilled)[0],
+        backfilled=struct.unpack_from("=I", raw, _BACKFILLED_AT)[0],
         page_bytes=65_536 if page == 1 else page,
         salts=raw[32:40],
         checksum=struct.unpack_from("=2I", raw, 24),
@@ -84,7 +89,10 @@ def has_all(header: Header, wal: int) -> bool:
 def holds_all(header: Header, path: str) -> bool:
     """Tell the same of the file of that name; False: there is none."""
     try:
-        with Path(path).open("rb") as wal:
-            return has_all(header, wal.fileno())
+        wal = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    try:
+        return has_all(header, wal)
+    finally:
+        os.close(wal)
