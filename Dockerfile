@@ -32,6 +32,7 @@ USER 10001:10001
 # Alive, not ready: an outage of SQS is nothing that a new container would mend.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 \
     CMD ["ses-worker", "check", "--live"]
-# It is the first process, and has no children. A stop takes up to 45 s: docker stop --timeout 60.
+# It is the first process, obeys SIGTERM from its first moment on, and has no children but AWS's helpers
+# where there are any. A stop takes up to 45 s: docker stop --timeout 60.
 ENTRYPOINT ["ses-worker"]
 CMD ["run"]
