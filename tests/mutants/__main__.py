@@ -20,7 +20,7 @@ from mutants.scratch import make_copy
 from mutants.table import MUTANTS
 
 AT_ONCE = 2
-HEALTHY_SECONDS = 900
+HEALTHY_SECONDS = 1_800
 """For all named tests together, on the tree as it is."""
 
 

@@ -106,9 +106,11 @@ def run(
         try:
             printed, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
+            return [], f"it took more than {seconds:g} s"
+        finally:
+            # A test that fails may leave a worker behind, one that hangs leaves all it has started.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            return [], f"it took more than {seconds:g} s"
     said = " ".join(printed.split())[-600:]
     return (read_report(report) if report.exists() else []), said
 
