@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -131,6 +131,15 @@ def make_client(
             return session.client(service, config=config)
         except failures.BotoCoreError as error:
             raise NoIdentity(f"AWS: {error}") from error
+
+
+def watch_dates(client: Any, read: Callable[[str | None], None]) -> None:
+    """Have `read` told the `Date` of each answer to a client, refusals included."""
+
+    def told(http_response: Any, **_: Any) -> None:
+        read(http_response.headers.get("date"))
+
+    client.meta.events.register("after-call", told)
 
 
 def is_region_of(service: str, region: str) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 import botocore.session
 from msgspec import Struct
 
-from worker.aws import make_client, translated
+from worker.aws import make_client, translated, watch_dates
 from worker.sqs.client import LeanClient
 from worker.sqs.rehearsal import Unfit, rehearse
+from worker.sqs.skew import ClockSkew
 
 _OURS = frozenset({"receive_message", "delete_message_batch", "change_message_visibility_batch"})
 
@@ -33,9 +34,17 @@ class Clients(Struct, frozen=True):
 
 
 def connect(
-    queue_url: str, region: str, *, lean: bool, wait_seconds: int, connections: int
+    queue_url: str,
+    region: str,
+    *,
+    lean: bool,
+    wait_seconds: int,
+    connections: int,
+    clock_skew: ClockSkew,
 ) -> Clients:
     """Make the clients from fresh credentials; nothing is asked of SQS.
+
+    `clock_skew` is told the `Date` of every answer to either.
 
     Raises:
         NoIdentity, AwsRefused: as for any call: there are no credentials, or they cannot be read.
@@ -45,6 +54,7 @@ def connect(
     boto3 = make_client(
         "sqs", region, wait_seconds=wait_seconds, connections=connections, core=session
     )
+    watch_dates(boto3, clock_skew.read)
     if not lean:
         return Clients(boto3, None)
     try:
@@ -52,4 +62,4 @@ def connect(
             part = rehearse(boto3, session, queue_url)
     except Unfit as unfit:
         return Clients(boto3, None, str(unfit))
-    return Clients(boto3, LeanClient(part))
+    return Clients(boto3, LeanClient(part, clock_skew))
