@@ -26,6 +26,7 @@ class Work:
         self.held = 0
         self.idle = idle
         self.delivered = 0
+        self.clock_skew_seconds = 0.25
 
 
 def full(work=None):

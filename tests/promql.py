@@ -170,6 +170,8 @@ class _Parser:
             found = self._at
         elif name == "absent":
             found = {} if self.expression(0) else {frozenset(): 1}
+        elif name == "abs":
+            found = {series: abs(value) for series, value in self.expression(0).items()}
         else:
             matches = self.matches(self.take())
             self.take("[")

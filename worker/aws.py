@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -179,6 +179,15 @@ def frozen_keys(credentials: Any) -> Any:
     if is_due is None or not is_due():
         return get()
     return beside(IDENTITY_SECONDS, get, what="AWS's credentials")
+
+
+def watch_dates(client: Any, read: Callable[[str | None], None]) -> None:
+    """Have `read` told the `Date` of each answer to a client, refusals included."""
+
+    def told(http_response: Any, **_: Any) -> None:
+        read(http_response.headers.get("date"))
+
+    client.meta.events.register("after-call", told)
 
 
 def is_region_of(service: str, region: str) -> bool:

@@ -1,6 +1,7 @@
-"""The clock that leases are measured with."""
+"""The clock that leases are measured with, and the one on the wall, which anybody may set."""
 
 import time
+from datetime import UTC, datetime
 
 
 def now() -> float:
@@ -9,6 +10,11 @@ def now() -> float:
     `time.monotonic` stands still then (clock_gettime(2)), and SQS does not wait for us.
     """
     return time.clock_gettime(_CLOCK)
+
+
+def wall() -> datetime:
+    """Tell the time in UTC, by this machine's clock: it may be wrong, leap, and go back."""
+    return datetime.now(UTC)
 
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-c
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -79,7 +79,7 @@ class DeadLetterQueue(_Named):
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
-        now = datetime.now(UTC)
+        now = clock.wall()
         return [
             letter_from_queue(
                 as_received(message, now, lease_from + HIDDEN_SECONDS),

@@ -145,6 +145,15 @@ def test_a_settings_file_that_a_reload_refuses(scraper, environment, tmp_path):
         scraper.becomes(*alerts)
 
 
+def test_a_clock_that_is_not_sqs_s(scraper, twin):
+    often = "import worker.sqs.skew as s; s.READ_EVERY_SECONDS = 0.1"
+    scraper.start(program=patched(often)).becomes()
+    twin.date_ahead = 3_600
+    scraper.becomes("SesWorkerClockSkew")
+    twin.date_ahead = 0
+    scraper.becomes()
+
+
 def test_figures_that_were_never_had_are_missing_since_the_start(scraper, twin):
     twin.faults.add(INTERNAL_ERROR, on={"GetQueueAttributes"})
     scraper.start(program=patched(MEASURED_OFTEN)).becomes()

@@ -16,7 +16,7 @@ from worker.demo.standins.slack_faults import refused
 from worker.store import ensure_schema, open_store
 
 CHECKS = [
-    "settings", "database", "queue", "dead letters", "queue policy", "permissions", "topic", "subscription",
+    "settings", "database", "queue", "clock", "dead letters", "queue policy", "permissions", "topic", "subscription",
     "feedback", "encryption", "account", "slack",
 ]  # fmt: skip
 

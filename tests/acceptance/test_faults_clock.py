@@ -1,8 +1,10 @@
-"""Leases that run out, and a wall clock that leaps: F19 and F28 of tests/FAULTS.md."""
+"""Leases that run out, and a wall clock that leaps or is wrong: F19 and F28 of tests/FAULTS.md."""
 
+import json
 import sqlite3
 import time
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import mail
@@ -18,12 +20,12 @@ DAY = 86_400
 LEAPS = pytest.mark.parametrize("leap", [DAY, -DAY], ids=["on", "back"])
 QUICKLY = 400
 LEAPING = f"""
-import datetime, pathlib, time, worker.retries
+import datetime, pathlib, time, worker.clock, worker.retries
 slow = worker.retries.back_off
 worker.retries.back_off = lambda attempt: slow(attempt) / {QUICKLY}
 worker.retries.effect_delay = lambda attempts: 0.5
 
-import worker.app.effects, worker.queue, worker.store.levels, worker.suppression.remover
+import worker.app.effects, worker.suppression.remover
 
 def ahead():
     try:
@@ -38,7 +40,7 @@ class Leaping(datetime.datetime):
 
 wall = time.time
 time.time = lambda: wall() + ahead()
-for module in (worker.app.effects, worker.queue, worker.store.levels, worker.suppression.remover):
+for module in (worker.clock, worker.app.effects, worker.suppression.remover):
     module.datetime = Leaping
 """
 """The clock that can be set is so far ahead as the file `leap` says; the others are as they were."""
@@ -49,8 +51,8 @@ def leaping(daemon, run, tmp_path):
     """Start a daemon whose wall clock can be made to leap."""
     run("db", "upgrade")
 
-    def begin():
-        worker = daemon(program=patched(LEAPING))
+    def begin(more="", **changes):
+        worker = daemon(program=patched(LEAPING + more), **changes)
         worker.wait_for("worker.started")
         return worker
 
@@ -157,6 +159,63 @@ class TestALeap:
         wait_until(lambda: not ses.listed)
         wait_until(lambda: {"BOUNCE", "DELETE"} == {told(post) for post in slack.posts})
         wait_until(lambda: len(slack.posts) == 4)
+
+
+READ_OFTEN = "import worker.sqs.skew\nworker.sqs.skew.READ_EVERY_SECONDS = 0.1\n"
+
+
+class TestAClockThatIsBehind:
+    """F28."""
+
+    @pytest.mark.parametrize(("days", "at"), [(1, "now"), (40, "unreadable")])
+    def test_shortens_no_pause_delays_no_notice_and_is_told(
+        self, leaping, twin, queue, slack, books, environment, either_client, days, at
+    ):
+        environment["SES_WORKER_POLICY__UNKNOWN_RECIPIENTS"] = "create"
+        leaping.leap(-days * DAY)
+        now = datetime.now(UTC)
+        said = now.isoformat() if at == "now" else "soon"
+        for type in ("Permanent", "Transient"):
+            twin.send(queue, mail.bounce(f"{type}@example.com", type=type, at=said))
+        worker = leaping(READ_OFTEN)
+        assert twin.wait_for(lambda: not twin.messages(queue))
+        for type, kind, pause in (("permanent", "hard", 30), ("transient", "soft", 1)):
+            user = books.user(f"{type}@example.com")
+            began = moment(user[f"last_{kind}_bounce"])
+            assert abs((began - now).total_seconds()) < 20
+            assert moment(user["paused_until"]) == began + timedelta(days=pause)
+        wait_until(lambda: len(slack.posts) == 2)
+        worker.wait_for("clock.skewed")
+        leaping.leap(0)
+        worker.wait_for("clock.corrected")
+        events = [json.loads(line)["event"] for line in worker.lines if line.startswith("{")]
+        assert [event for event in events if event.startswith("clock.")] == [
+            "clock.skewed", "clock.corrected",
+        ]  # fmt: skip
+
+    def test_is_a_problem_that_leaves_the_worker_ready(self, leaping, twin, tmp_path):
+        twin.date_ahead = 40 * DAY
+        file = tmp_path / "health.json"
+        worker = leaping(READ_OFTEN, SES_WORKER_HEALTH__FILE=str(file))
+        worker.wait_for("clock.skewed")
+        wait_until(lambda: json.loads(file.read_text())["troubles"], seconds=15)
+        said = json.loads(file.read_text())
+        assert said["ready"]
+        (problem,) = said["troubles"]
+        assert problem["what"] == "clock"
+        assert problem["error"].startswith("the clock of this machine is 40 days behind SQS's")
+
+    def test_is_not_told_of_answers_without_a_date(self, leaping, twin, queue):
+        twin.date_ahead = None
+        worker = leaping(READ_OFTEN)
+        twin.send(queue, mail.bounce("jane@example.com"))
+        assert twin.wait_for(lambda: not twin.messages(queue))
+        assert worker.stop()[0] == 0
+        assert not any('"clock.' in line for line in worker.lines)
+
+
+def moment(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def told(post):

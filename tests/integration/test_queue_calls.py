@@ -1,19 +1,30 @@
 """The queue: credentials that go stale, answers that say nothing, what a receive asks for."""
 
 import json
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 from dead import client
-from twin import ACCESS_DENIED, DELETE, EXPIRED_TOKEN, SEND, OmitEntries, Refuse, Twin
+from twin import (
+    ACCESS_DENIED,
+    DELETE,
+    EXPIRED_TOKEN,
+    RECEIVE,
+    SEND,
+    Clock,
+    OmitEntries,
+    Refuse,
+    Twin,
+)
 
 from worker import __version__, clock
 from worker.aws import AwsRefused
 from worker.errors import Refused, Unavailable
 from worker.model import DeadLetter, Reason
-from worker.queue import Counts, NoSuchQueue, Queue, Unsettled, unsettled
+from worker.queue import Counts, NoSuchQueue, Queue, Unsettled, as_received, unsettled
 from worker.queue.setting_aside import read_redrive_target
 from worker.sqs import Clients
 
@@ -42,6 +53,58 @@ def url(twin):
 @pytest.fixture(params=[True, False], ids=["lean", "boto3"])
 def queue(url, request):
     return Queue(url, region="us-east-1", visibility_seconds=77, wait_seconds=1, lean=request.param)
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        ("ahead_days", "is_theirs"), [(40, True), (1, True), (-1, False), (40_000, False)]
+    )
+    def test_it_is_received_when_it_was_sent_or_now_whichever_is_later(
+        self, monkeypatch, ahead_days, is_theirs
+    ):
+        """But SQS's time, or what a stand-in takes for it, is no century ahead of ours."""
+        now = time.time()
+        with Twin(clock=Clock(now + ahead_days * 86_400)) as twin:
+            for name, value in twin.environment.items():
+                monkeypatch.setenv(name, value)
+            url = twin.create_queue("feedback")
+            twin.send(url, "hello")
+            for lean in (True, False):
+                (message,) = Queue(
+                    url, region="us-east-1", visibility_seconds=0, lean=lean
+                ).receive(1, 1)
+                assert (message.received_at == message.sent_at) == is_theirs
+                if not is_theirs:
+                    assert abs(message.received_at.timestamp() - now) < 30
+
+    @pytest.mark.parametrize(
+        "said", [None, "", "soon", "1e99", "-5", 17, "9" * 18, "99999999999999"]
+    )
+    def test_a_time_that_is_none_is_passed_over(self, said):
+        now = datetime(2026, 11, 21, tzinfo=UTC)
+        message = {"MessageId": "m", "Body": "", "ReceiptHandle": "r"}
+        received = as_received(message | {"Attributes": {"SentTimestamp": said}}, now, 0.0)
+        assert received.received_at == now
+
+    @pytest.mark.parametrize("ahead", [40 * 86_400, 0, -86_400])
+    def test_the_date_of_answers_tells_how_far_our_clock_is_from_sqs_s(
+        self, twin, queue, monkeypatch, ahead
+    ):
+        monkeypatch.setattr("worker.sqs.skew.READ_EVERY_SECONDS", 0.0)
+        twin.date_ahead = ahead
+        for _ in range(3):
+            assert queue.clock_skew.seconds is None
+            queue.receive(1, 0)
+        assert -1 < queue.clock_skew.seconds + ahead < 3
+
+    def test_so_does_that_of_a_refusal(self, twin, queue, monkeypatch):
+        monkeypatch.setattr("worker.sqs.skew.READ_EVERY_SECONDS", 0.0)
+        twin.date_ahead = 86_400
+        twin.faults.add(ACCESS_DENIED, on=RECEIVE)
+        for _ in range(3):
+            with pytest.raises(Refused):
+                queue.receive(1, 0)
+        assert -1 < queue.clock_skew.seconds + 86_400 < 3
 
 
 class TestCredentials:

@@ -560,6 +560,16 @@ class TestSendingBack:
         assert "1 came since this began" in done["said"]
         assert all_visible(twin, 1)
 
+    @pytest.mark.parametrize("days", [0, 40])
+    def test_a_clock_of_ours_that_is_behind_keeps_none_back(self, replay, twin, queue, days):
+        twin.clock.advance(days * 86_400)
+        twin.date_ahead = days * 86_400
+        fill(twin, "nonsense")
+        twin.on_delete(lambda _: fill(twin, "nonsense"))
+        done = replay(to_queue=True)
+        assert (done["sent"], done["status"]) == (1, 0)
+        assert all_visible(twin, 1)
+
     def test_letters_of_another_queue_stay_unless_they_are_named(self, replay, twin, queue):
         (theirs,) = fill(twin, "theirs", source="orders")
         fill(twin, "ours")

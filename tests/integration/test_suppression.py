@@ -61,7 +61,7 @@ class Ledger:
     def begin(self, effect_id, key, address, entry):
         self.kept[effect_id] = entry
 
-    def removals(self, key, since, besides):
+    def removals(self, key, within, besides):
         return self.outcomes.count(RemovalOutcome.REMOVED)
 
     def finish(self, effect_id, outcome):

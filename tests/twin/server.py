@@ -18,7 +18,7 @@ from twin.parameters import Answer
 from twin.protocol import Question, read_question, render_answer, render_error
 from twin.script import Faults
 from twin.service import Service
-from twin.wire import HttpRequest, read_request
+from twin.wire import HttpRequest, dated, read_request
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: what is not sent is thrown away, and the peer gets a reset."""
@@ -44,6 +44,8 @@ class Server:
     def __init__(self, service: Service, *, faults: Faults, journal: Journal, clock: Clock) -> None:
         self.failures: list[Exception] = []
         """Mistakes of the twin's own, or of a rule's predicate; each was answered with a 500."""
+        self.date_ahead: float | None = 0.0
+        """Seconds by which `Date` is ahead of the real time; None: answers have none."""
         self._service = service
         self._faults = faults
         self._journal = journal
@@ -89,7 +91,10 @@ class Server:
         with suppress(OSError, ValueError), connection, connection.makefile("rb") as stream:
             while (request := read_request(stream)) and not self._closing.is_set():
                 outcome = self._handle(request, connection)
-                connection.sendall(outcome.told)
+                told = outcome.told
+                if told and self.date_ahead is not None:
+                    told = dated(told, time.time() + self.date_ahead)
+                connection.sendall(told)
                 if outcome.is_cut:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
                     break

@@ -73,6 +73,15 @@ class Twin:
         return self._server.endpoint
 
     @property
+    def date_ahead(self) -> float | None:
+        """Seconds by which the `Date` of answers is ahead of the real time; None: they have none."""
+        return self._server.date_ahead
+
+    @date_ahead.setter
+    def date_ahead(self, seconds: float | None) -> None:
+        self._server.date_ahead = seconds
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """What a process needs to find the twin and to sign its requests."""
         return {

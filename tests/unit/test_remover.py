@@ -101,8 +101,8 @@ class Ledger:
     def begin(self, effect_id, key, address, entry):
         self.step("begin", lambda: self.kept.update({effect_id: entry}))
 
-    def removals(self, key, since, besides):
-        self.counted.append((key, since))
+    def removals(self, key, within, besides):
+        self.counted.append((key, within))
         return self.removed + sum(number != besides for number in self.kept)
 
     def finish(self, effect_id, outcome):
@@ -324,7 +324,7 @@ class TestGuards:
         report = deliver()
         assert outcome(report) is RemovalOutcome.KEPT_REPEATED
         assert report.notice.response == "taken off 3 times in 30 days"
-        assert ledger.counted == [("jane@example.com", NOW - timedelta(days=30))]
+        assert ledger.counted == [("jane@example.com", timedelta(days=30))]
         assert listing.entries
         assert ledger.kept == {}
 

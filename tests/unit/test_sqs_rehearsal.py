@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from worker.queue import Queue
 from worker.sqs import connect
 from worker.sqs.rehearsal import Unfit, _bundle
+from worker.sqs.skew import ClockSkew
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
 
 def connected(region="eu-west-1", url=URL):
-    return connect(url, region, lean=True, wait_seconds=20, connections=3)
+    return connect(url, region, lean=True, wait_seconds=20, connections=3, clock_skew=ClockSkew())
 
 
 def part(region="eu-west-1", url=URL):
@@ -205,5 +206,7 @@ def test_one_line_tells_why_and_the_calls_go_through_the_proxy(monkeypatch):
 
 
 def test_boto3_can_be_wanted(monkeypatch):
-    clients = connect(URL, "eu-west-1", lean=False, wait_seconds=20, connections=3)
+    clients = connect(
+        URL, "eu-west-1", lean=False, wait_seconds=20, connections=3, clock_skew=ClockSkew()
+    )
     assert (clients.lean, clients.why_not) == (None, "")

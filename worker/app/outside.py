@@ -25,7 +25,7 @@ def watch(
 ) -> None:
     """Have the outside look at a worker, and at its far sides now and then."""
     outside.watch(
-        _Work(consumer, current),
+        _Work(consumer, queue, current),
         queue.name,
         {
             "queue": queue.counts,
@@ -38,8 +38,9 @@ def watch(
 class _Work:
     """The loops, as far as they can be looked at."""
 
-    def __init__(self, consumer: Consumer, current: Current) -> None:
+    def __init__(self, consumer: Consumer, queue: Queue, current: Current) -> None:
         self._consumer = consumer
+        self._queue = queue
         self._current = current
 
     @property
@@ -53,6 +54,10 @@ class _Work:
     @property
     def idle(self) -> bool:
         return self._consumer.idle
+
+    @property
+    def clock_skew_seconds(self) -> float | None:
+        return self._queue.clock_skew.seconds
 
     @property
     def delivered(self) -> int:

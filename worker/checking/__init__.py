@@ -11,6 +11,7 @@ from worker.checking import gathering
 from worker.checks import admission
 from worker.checks.account import ACCOUNT, judge_account
 from worker.checks.admission import judge_policy
+from worker.checks.clock import CLOCK, judge_clock
 from worker.checks.database import judge_database, judge_no_database
 from worker.checks.dead_letters import DEAD_LETTERS, judge_dead_letters
 from worker.checks.encryption import ENCRYPTION, judge_encryption
@@ -43,6 +44,9 @@ BEHIND_THE_QUEUE = (
 """Checks that say nothing where the queue is not found."""
 
 
+_NO_QUEUE = "the queue has to be found first"
+
+
 class Wishes(Struct, frozen=True):
     """What the operator names beyond the settings."""
 
@@ -67,7 +71,9 @@ def look(settings: Settings, wishes: Wishes) -> Iterator[Finding]:
     yield reach
     yield _database(settings)
     if reach.status is Status.WRONG:
-        yield from _skipped("AWS is asked in the wrong region", QUEUE, *BEHIND_THE_QUEUE, ACCOUNT)
+        yield from _skipped(
+            "AWS is asked in the wrong region", QUEUE, CLOCK, *BEHIND_THE_QUEUE, ACCOUNT
+        )
     else:
         yield from _on_aws(settings, wishes, Aws(region, limit_seconds=LIMIT_SECONDS), url)
     yield _slack(settings, send=wishes.send)
@@ -100,10 +106,14 @@ def _on_aws(settings: Settings, wishes: Wishes, aws: Aws, url: str) -> Iterator[
         visibility_seconds=settings.queue.visibility_seconds,
         wait_seconds=settings.queue.wait_seconds,
     )
+    skew = aws.clock_skew.latest_seconds
+    is_found = isinstance(queue, QueueFacts)
+    # Where the clock is wrong SQS may have refused to say more than its time.
+    yield judge_clock(skew) if is_found or skew is not None else CLOCK.skipped(_NO_QUEUE)
     if isinstance(queue, QueueFacts):
         yield from _behind(settings, wishes, aws, queue)
     else:
-        yield from _skipped("the queue has to be found first", *BEHIND_THE_QUEUE, ACCOUNT)
+        yield from _skipped(_NO_QUEUE, *BEHIND_THE_QUEUE, ACCOUNT)
 
 
 def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from worker.books import Books
 from worker.consumer.allowance import Allowance
+from worker.consumer.clock_watch import ClockWatch
 from worker.consumer.leases import Leases
 from worker.consumer.pace import Pace
 from worker.consumer.polling import Poller
@@ -73,6 +74,7 @@ class Consumer:
         """Somebody has asked for the end, or a failure has."""
         self._health = health
         self._told_late: set[str] = set()
+        self._clock_watch = ClockWatch(lambda: queue.clock_skew.seconds, health)
         self._allowance = Allowance(plan.at_most)
         give_up = None if plan.patient else self.fail
         self._writer = writer = Writer(
@@ -146,8 +148,9 @@ class Consumer:
             thread.start()
 
     def look_after(self) -> None:
-        """Notice what hangs; whoever waits for the end calls this about once a second."""
+        """Notice what hangs, and a wrong clock; whoever waits for the end calls it each second."""
         self._writer.look_after()
+        self._clock_watch.look()
         late = {one.loop: one.seconds for one in self._health.late}
         for loop in late.keys() - self._told_late:
             log.critical("loop.late", loop=loop, seconds=round(late[loop], 1))

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 import structlog
 from msgspec import Struct
 
+from worker import clock
 from worker.app import open_existing_store, open_ready_store, say_what_nobody_delivers
+from worker.checks.clock import is_skewed
 from worker.dead_letter_queue import DeadLetterQueue
 from worker.dead_letters.account import Account
 from worker.dead_letters.applying import Apply, Foretell
@@ -107,7 +109,7 @@ class _Work:
         self._desk = desk
         self._account = account
         self._watch = watch
-        self._began = datetime.now(UTC)
+        self._began = clock.wall()
         self._total = 0
         policy = settings.as_policy()
         tell = Telemetry(Metrics()).tell
@@ -196,10 +198,15 @@ class _Work:
             if self._plan.dry_run:
                 self._account.foretell_as("stays", [letter], f"of the queue {letter.source_name}")
             return False
-        if letter.kept_since is not None and letter.kept_since > self._began:
+        if letter.kept_since is not None and letter.kept_since > self._began_by_sqs():
             self._account.newcomers += 1
             return False
         return True
+
+    def _began_by_sqs(self) -> datetime:
+        """When this began, by the clock that dates letters; ours, unless it is plainly wrong."""
+        skew = self._desk.queue.clock_skew.latest_seconds if self._desk.queue else None
+        return self._began - timedelta(seconds=skew) if skew and is_skewed(skew) else self._began
 
     def _have_moved(self, queue: DeadLetterQueue) -> None:
         mover = Mover(queue, self._desk.source, self._desk.asked)

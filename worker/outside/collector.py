@@ -51,6 +51,10 @@ class Work(Protocol):
         """The queue looked empty, and nothing is held."""
 
     @property
+    def clock_skew_seconds(self) -> float | None:
+        """Our clock minus SQS's, where that is known."""
+
+    @property
     def delivered(self) -> int:
         """Effects delivered."""
 
@@ -124,6 +128,9 @@ class Collector(Base):
         yield CounterMetricFamily(name, text, value=tally[Outcome.DEFERRED.value])
         name, text = "ses_worker_held_messages", "Messages received and not settled"
         yield GaugeMetricFamily(name, text, value=work.held)
+        if (skew := work.clock_skew_seconds) is not None:
+            name, text = "ses_worker_clock_skew_seconds", "Our clock minus SQS's"
+            yield GaugeMetricFamily(name, text, value=skew)
         name, text = "ses_worker_effects_delivered", "Notices and removals that were delivered"
         yield CounterMetricFamily(name, text, value=work.delivered)
         if (at := self._metrics.last_message_at) is not None:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from typing import Any, TypeVar
 
-from worker.aws import AwsRefused, Throttled, make_client, translated
+from worker.aws import AwsRefused, Throttled, make_client, translated, watch_dates
 from worker.checks.facts import Absent, Away, Blank, Unseen
 from worker.deadlines import within
 from worker.errors import Refused, Unavailable
 from worker.retries import Sleep, briefly
+from worker.sqs.skew import ClockSkew
 
 Known = TypeVar("Known")
 
@@ -49,6 +50,8 @@ class Aws:
         self._clients: dict[tuple[str, str], Any] = {}
         self._away: dict[tuple[str, str], Unavailable] = {}
         """Services that did not answer: each is waited for once."""
+        self.clock_skew = ClockSkew()
+        """As SQS's answers tell."""
         self._retrying = briefly(sleep, _SILENCE_SECONDS)
 
     def elsewhere(self, region: str) -> "Aws":
@@ -101,6 +104,8 @@ class Aws:
             client = self._clients[service, region] = make_client(
                 service, region, connections=1, read_seconds=_SILENCE_SECONDS
             )
+            if service == "sqs":
+                watch_dates(client, self.clock_skew.read)
         with translated(), within(_CALL_SECONDS):
             return getattr(client, operation)(**arguments)
 

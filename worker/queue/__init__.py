@@ -7,7 +7,6 @@ Quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 
 from worker import clock
@@ -34,6 +33,7 @@ from worker.queue.setting_aside import (
 from worker.room import Room
 from worker.sqs import connect
 from worker.sqs.digests import whole
+from worker.sqs.skew import ClockSkew
 
 POLL_SECONDS = 1
 """The shortest long poll: any wait above 0 asks all of SQS's servers, not a sample of them."""
@@ -83,10 +83,19 @@ class Queue(Asking):
         `lean`: what the path asks for, where it can, by `worker.sqs`, which reads an answer when
         there is `room` for it.
         """
+        self.clock_skew = ClockSkew()
+        """How far our clock is from SQS's."""
         connecting = partial(
-            connect, url, region, lean=lean, wait_seconds=wait_seconds, connections=connections
+            connect,
+            url,
+            region,
+            lean=lean,
+            wait_seconds=wait_seconds,
+            connections=connections,
+            clock_skew=self.clock_skew,
+            room=room,
         )
-        super().__init__(url, partial(connecting, room=room))
+        super().__init__(url, connecting)
         self._dead_letter_url = dead_letter_url
         self._named_in_settings = dead_letter_url is not None
         self._redrive_policy: str | None = None
@@ -130,7 +139,7 @@ class Queue(Asking):
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             MessageAttributeNames=["All"],
         )
-        received_at, now = datetime.now(UTC), clock.now()
+        received_at, now = clock.wall(), clock.now()
         # A process that was suspended meanwhile finds an old answer in its socket; the leases may
         # have begun as soon as it asked.
         is_late = now > asked_at + wait_seconds + LATE_SECONDS

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -12,6 +12,9 @@ from worker.model import Received
 
 LARGEST_BATCH = 10
 """Messages in one receive, entries in one batch call."""
+
+_FURTHEST_BEHIND = timedelta(days=36_525)
+"""A machine without a battery may begin in 1970; SQS's time is no further ahead than this."""
 
 Item = TypeVar("Item")
 
@@ -49,17 +52,23 @@ def refusal_of(call: str, count: int, last: Unsettled[Any]) -> EntriesRefused | 
     return Unavailable(said) if last.again else EntriesRefused(said)
 
 
-def as_received(message: Mapping[str, Any], received_at: datetime, lease_until: float) -> Received:
-    """Read a message as ReceiveMessage answers it."""
+def as_received(message: Mapping[str, Any], now: datetime, lease_until: float) -> Received:
+    """Read a message as ReceiveMessage answers it.
+
+    It was received `now`, by our clock, or when it was sent, by SQS's, whichever is later: with a
+    clock that is behind, a pause that begins now would be over already.
+    """
     system = message.get("Attributes") or {}
+    sent_at = _moment(_number(system.get("SentTimestamp")))
+    is_later = sent_at is not None and timedelta() < sent_at - now < _FURTHEST_BEHIND
     return Received(
         message_id=message["MessageId"],
         body=message["Body"],
         receipt_handle=message["ReceiptHandle"],
         receive_count=_number(system.get("ApproximateReceiveCount")) or 1,
-        received_at=received_at,
+        received_at=sent_at if sent_at and is_later else now,
         lease_until=lease_until,
-        sent_at=_moment(_number(system.get("SentTimestamp"))),
+        sent_at=sent_at,
         attributes=message.get("MessageAttributes") or {},
     )
 

@@ -10,10 +10,11 @@ from typing import Any
 import botocore.session
 from msgspec import Struct
 
-from worker.aws import make_client, translated
+from worker.aws import make_client, translated, watch_dates
 from worker.room import Room
 from worker.sqs.client import LeanClient
 from worker.sqs.rehearsal import Unfit, rehearse
+from worker.sqs.skew import ClockSkew
 
 _OURS = frozenset({"receive_message", "delete_message_batch", "change_message_visibility_batch"})
 
@@ -40,11 +41,13 @@ def connect(
     lean: bool,
     wait_seconds: int,
     connections: int,
+    clock_skew: ClockSkew,
     room: Room | None = None,
 ) -> Clients:
     """Make the clients from fresh credentials; nothing is asked of SQS.
 
-    With `room` an answer to the lean client is read when there is room for it.
+    `clock_skew` is told the `Date` of every answer to either. With `room` an answer to the lean
+    client is read when there is room for it.
 
     Raises:
         NoIdentity, AwsRefused: as for any call: there are no credentials, or they cannot be read.
@@ -54,6 +57,7 @@ def connect(
     boto3 = make_client(
         "sqs", region, wait_seconds=wait_seconds, connections=connections, core=session
     )
+    watch_dates(boto3, clock_skew.read)
     if not lean:
         return Clients(boto3, None)
     try:
@@ -61,4 +65,7 @@ def connect(
             part = rehearse(boto3, session, queue_url)
     except Unfit as unfit:
         return Clients(boto3, None, str(unfit))
-    return Clients(boto3, LeanClient(part, room.expect) if room else LeanClient(part))
+    lean_client = (
+        LeanClient(part, clock_skew, room.expect) if room else LeanClient(part, clock_skew)
+    )
+    return Clients(boto3, lean_client)

@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
@@ -18,6 +16,7 @@ from worker.sqs.http import Answer
 from worker.sqs.pool import Pool
 from worker.sqs.rehearsal import Part
 from worker.sqs.signing import timestamp
+from worker.sqs.skew import ClockSkew, read_date
 from worker.sqs.tls import make_context
 
 _SKEWED = frozenset({
@@ -37,9 +36,10 @@ class LeanClient:
     is wrong, SQS tells the time, and refuses without having done anything.
     """
 
-    def __init__(self, part: Part, expect: Expect = lambda _: None) -> None:
+    def __init__(self, part: Part, clock_skew: ClockSkew, expect: Expect = lambda _: None) -> None:
         """`expect` learns of each answer how large it is, and may have it wait to be read."""
         self._part = part
+        self._read_date = clock_skew.read
         self._pool = Pool(partial(_connect, part, expect), part.connections)
         self._encode = msgspec.json.Encoder().encode
         self._skew_seconds = 0.0
@@ -95,7 +95,9 @@ class LeanClient:
 
     def _ask(self, connection: Connection, request: bytes) -> Answer:
         with self._pool.lent(connection):
-            return connection.ask(request)
+            answer = connection.ask(request)
+        self._read_date(answer.headers.get("date"))
+        return answer
 
     def _signed(self, operation: str, body: bytes, seconds: float) -> bytes:
         part = self._part
@@ -107,10 +109,8 @@ class LeanClient:
 
 def _skew_told(code: str, answer: Answer) -> float | None:
     """Tell how much SQS's clock is ahead of ours, where that may explain this refusal."""
-    if code in _SKEWED:
-        with suppress(ValueError, OverflowError):
-            return parsedate_to_datetime(answer.headers.get("date", "")).timestamp() - time.time()
-    return None
+    theirs = read_date(answer.headers.get("date")) if code in _SKEWED else None
+    return None if theirs is None else theirs - time.time()
 
 
 def _connect(part: Part, expect: Expect) -> Connection:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from worker import clock
 from worker.store import Store
 from worker.store.schema import limits
 from worker.volume import Level, Volume, first_level
@@ -17,7 +18,7 @@ def moment(connection: Connection) -> datetime:
     if connection.dialect.name == "postgresql":
         now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
         return now.astimezone(UTC)
-    return datetime.now(UTC)
+    return clock.wall()
 
 
 def lock(connection: Connection, volume: Volume, now: datetime) -> Level:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -55,20 +55,22 @@ class Ledger:
                 ids = {"outbox_id": effect_id, "email_key": key}
                 connection.execute(insert(removals).values(**row, **ids))
 
-    def removals(self, key: str, since: datetime, besides: int) -> int:
-        """Count the other effects that may have taken this address off the list since.
+    def removals(self, key: str, within: timedelta, besides: int) -> int:
+        """Count the other effects that may have taken this address off the list of late.
+
+        By the database's clock, which has said when they began.
 
         What was begun counts, for it may have been done. An effect that is tried again, since SES
         was busy say, has a row already.
         """
-        query = select(func.count()).where(
+        others = select(func.count()).where(
             removals.c.email_key == key,
             removals.c.outbox_id != besides,
-            removals.c.begun_at >= since,
             or_(removals.c.outcome.is_(None), removals.c.outcome.in_(_DONE)),
         )
         with self._store.reading() as connection:
-            return int(connection.execute(query).scalar_one())
+            since = levels.moment(connection) - within
+            return int(connection.execute(others.where(removals.c.begun_at >= since)).scalar_one())
 
     def finish(self, effect_id: int, outcome: RemovalOutcome) -> None:
         """Remember what became of it; whatever is said later, a kept entry was deleted."""

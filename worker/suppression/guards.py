@@ -1,7 +1,7 @@
 """What keeps removals from doing harm: limits, and a memory of what was removed."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import timedelta
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -33,8 +33,8 @@ class Ledger(Protocol):
     def begin(self, effect_id: int, key: str, address: str, entry: Mapping[str, Any]) -> None:
         """Keep the entry as it was, in place of one that this effect kept before."""
 
-    def removals(self, key: str, since: datetime, besides: int) -> int:
-        """Count the other effects that may have taken that address off the list since then."""
+    def removals(self, key: str, within: timedelta, besides: int) -> int:
+        """Count the other effects that may have taken that address off the list of late."""
 
     def finish(self, effect_id: int, outcome: RemovalOutcome) -> None:
         """Note the outcome; nothing to do for an effect that never began. It may come twice."""

@@ -160,8 +160,8 @@ class Remover:
         removable = {BOUNCE, COMPLAINT} if guards.remove_complaints else {BOUNCE}
         if entry.reason not in removable:
             return RemovalOutcome.KEPT_COMPLAINT, f"listed for {entry.reason}"
-        since = self._now() - timedelta(days=guards.within_days)
-        count = self._ledger.removals(removal.key, since, effect.id)
+        within = timedelta(days=guards.within_days)
+        count = self._ledger.removals(removal.key, within, effect.id)
         if count >= guards.most_removals:
             text = f"taken off {count} times in {guards.within_days:g} days"
             return RemovalOutcome.KEPT_REPEATED, text

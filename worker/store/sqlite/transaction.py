@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from worker import clock
 from worker.effects import Owed
 from worker.model import DeadLetter, Feedback, Received, User
 from worker.page import Page
@@ -67,6 +68,7 @@ class _Insert:
 _add_users = _Insert("users", USER_COLUMNS)
 _add_events = _Insert("events", EVENT_COLUMNS)
 _owe = _Insert("outbox", OUTBOX_COLUMNS)
+_DUE_AT = OUTBOX_COLUMNS.index("due_at")
 _QUARANTINE = _insert("quarantine", QUARANTINE_COLUMNS) + " ON CONFLICT DO NOTHING"
 
 
@@ -101,7 +103,8 @@ class SqliteTransaction:
 
     def owe(self, effects: Sequence[Owed]) -> None:
         """Write effects into the outbox."""
-        _owe(self._connection, [outbox_row(owed) for owed in effects])
+        if effects:
+            _owe(self._connection, [_due_by_our_clock(outbox_row(owed)) for owed in effects])
 
     def touch(self) -> None:
         """Write something that changes nothing, so that the commit needs the disk."""
@@ -112,6 +115,13 @@ class SqliteTransaction:
         """Keep a message whole; a second time changes nothing."""
         row = quarantine_row(queue, received, why)
         self._connection.execute(_QUARANTINE, _plain(row))
+
+
+def _due_by_our_clock(row: tuple[Any, ...]) -> list[Any]:
+    """Due now, where SQS's clock made it and is ahead of ours, by which effects are claimed."""
+    values = list(row)
+    values[_DUE_AT] = min(values[_DUE_AT], clock.wall())
+    return values
 
 
 def _plain(values: Iterable[object]) -> list[object]:

@@ -1,0 +1,45 @@
+"""Tells health and the log when our clock differs from SQS's, and when it agrees again."""
+
+from collections.abc import Callable
+
+import structlog
+
+from worker.checks.clock import MOST_SKEW_SECONDS, SET_THE_CLOCK, describe_skew, is_skewed
+from worker.health import Health
+
+CLOCK = "clock"
+"""The problem's name. Messages are worked on all the same, so the worker stays ready."""
+RIGHT_AGAIN_SECONDS = 100.0
+"""Less than what begins it, so that a difference at the limit is told once."""
+
+log = structlog.get_logger()
+
+
+class ClockWatch:
+    """Compares now and then; only the main thread uses it."""
+
+    def __init__(self, skew_seconds: Callable[[], float | None], health: Health) -> None:
+        self._skew_seconds = skew_seconds
+        self._health = health
+        self._told: float | None = None
+        """The difference that health was told of; None: there is none."""
+
+    def look(self) -> None:
+        """Look at the difference; where it is not known nothing changes."""
+        seconds = self._skew_seconds()
+        if seconds is None:
+            return
+        if self._told is None:
+            if is_skewed(seconds):
+                log.error("clock.skewed", skew_seconds=round(seconds), hint=SET_THE_CLOCK)
+                self._tell(seconds)
+        elif abs(seconds) < RIGHT_AGAIN_SECONDS:
+            log.info("clock.corrected", skew_seconds=round(seconds))
+            self._told = None
+            self._health.well(CLOCK)
+        elif abs(seconds - self._told) > MOST_SKEW_SECONDS:
+            self._tell(seconds)  # set wrongly once more: what is shown must be true
+
+    def _tell(self, seconds: float) -> None:
+        self._told = seconds
+        self._health.trouble(CLOCK, f"{describe_skew(seconds)}: {SET_THE_CLOCK}")
