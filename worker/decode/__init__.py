@@ -6,7 +6,7 @@ from msgspec import UNSET, Raw
 
 from worker.decode.recipients import one_per_person
 from worker.decode.shapes import Body, Bounce, Complaint, Mail, Odd, Usual
-from worker.keys import feedback_keys
+from worker.keys import Names, feedback_keys, whole
 from worker.model import (
     Feedback,
     Ignored,
@@ -19,6 +19,8 @@ from worker.reading import Unreadable, clip, parse_time, read_json
 
 Decoded = tuple[Feedback, ...] | Ignored | Malformed
 
+LONGEST_ID = 1_000
+"""Characters that are stored of an id that SES gave; theirs have some sixty."""
 TOPIC_VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
 SETUP_MESSAGE_ID = "AMAZON_SES_SETUP_NOTIFICATION"
 
@@ -134,18 +136,26 @@ def _feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
     said = _report(kind, body)
     if not isinstance(said.recipients, list | None):
         raise _Unfit(Reason.RECIPIENTS_NOT_A_LIST, f"the recipients of the {kind} are no list")
+    message_id = _message_id(body)
     notification = Notification(
         kind=kind,
         type=_name(said.type),
         subtype=_name(said.subtype),
-        feedback_id=clip(said.feedback_id, 1_000),
-        ses_message_id=_message_id(body),
+        feedback_id=clip(said.feedback_id, LONGEST_ID),
+        ses_message_id=clip(message_id, LONGEST_ID),
         occurred_at=parse_time(said.timestamp),
         user_agent=clip(said.user_agent, 1_000),
         text=text,
     )
+    names = Names(
+        feedback_id=whole(said.feedback_id, notification.feedback_id),
+        message_id=whole(message_id, notification.ses_message_id),
+        type=whole(said.type, notification.type or ""),
+        subtype=whole(said.subtype, notification.subtype or ""),
+        timestamp=whole(said.timestamp, clip(said.timestamp, 100)),
+    )
     for recipient, told_apart in one_per_person(said.recipients or ()):
-        dedupe_key, route_key = feedback_keys(notification, clip(said.timestamp, 100), told_apart)
+        dedupe_key, route_key = feedback_keys(notification, names, told_apart)
         yield Feedback(
             notification=notification,
             recipient=recipient,
@@ -171,11 +181,11 @@ def _name(value: object) -> str | None:
     return clip(value, 200) if isinstance(value, str) else None
 
 
-def _message_id(body: Body) -> str:
+def _message_id(body: Body) -> object:
     mail = body.mail
     if isinstance(mail, Raw):
         try:
             mail = read_json(mail, Mail)
         except Unreadable:
-            return ""
-    return "" if mail is UNSET else clip(mail.message_id, 1_000)
+            return None
+    return None if mail is UNSET else mail.message_id
