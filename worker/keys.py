@@ -8,12 +8,15 @@ one feedback id in both, so there are two keys, and a hit on either is a duplica
 - `route_key`: kind, SES message id, recipient, type, sub-type, event time.
 
 SES's ids begin with a time stamp. The keys begin with the ids, so that an index on them grows at
-its end and not all over; the digest behind them bounds their length whatever a stranger wrote.
+its end and not all over; the digest behind them bounds their length whatever a stranger wrote. It
+is of all that was written and not of the part that is stored: ids that differ beyond it are two.
 """
 
 import re
 from functools import lru_cache
 from hashlib import blake2b
+
+from msgspec import Struct
 
 from worker.model import Notification
 
@@ -22,24 +25,39 @@ _DIGEST_BYTES = 12
 _FRACTION = re.compile(r"\.\d*")
 
 
-def feedback_keys(said: Notification, timestamp: str, recipient: str) -> tuple[str, str]:
+class Names(Struct, frozen=True, kw_only=True):
+    """What tells one notification from another: each text `whole`, absent ones empty."""
+
+    feedback_id: str
+    message_id: str
+    type: str
+    subtype: str
+    timestamp: str
+    """The event time as SES wrote it; it stands in where it cannot be read."""
+
+
+def whole(written: object, kept: str) -> str:
+    """Return what was kept of a text, with a digest of all that was written where that is more."""
+    if written == kept or not isinstance(written, str):
+        return kept
+    return f"{kept}\0{_digest(written.encode('utf-8', 'surrogatepass'))}"
+
+
+def feedback_keys(said: Notification, names: Names, recipient: str) -> tuple[str, str]:
     """Return `dedupe_key` and `route_key` for one recipient of a notification.
 
-    `timestamp` is the event time as SES wrote it, empty if it is no text, and stands in where it
-    cannot be read; `recipient` is the normalised address, or whatever else tells this entry from
-    the next. Without a feedback id the route tells events apart, without a message id the feedback
-    id does, and with neither the whole message. Two different events never share a key, but for
-    those of one mail, recipient, type and sub-type that both came without a time: they count once,
-    as a second route would.
+    `recipient` is the normalised address, or whatever else tells this entry from the next. Without
+    a feedback id the route tells events apart, without a message id the feedback id does, and with
+    neither the whole message. Two different events never share a key, but for those of one mail,
+    recipient, type and sub-type that both came without a time: they count once, as a second route
+    would.
     """
     dedupe = route = None
-    if said.feedback_id:
-        dedupe = _key(said.feedback_id, said.kind, recipient)
-    if said.ses_message_id:
-        time = said.occurred_at.isoformat() if said.occurred_at else _normalised(timestamp)
-        route = _key(
-            said.ses_message_id, said.kind, recipient, said.type or "", said.subtype or "", time
-        )
+    if names.feedback_id:
+        dedupe = _key(names.feedback_id, said.kind, recipient)
+    if names.message_id:
+        time = said.occurred_at.isoformat() if said.occurred_at else _normalised(names.timestamp)
+        route = _key(names.message_id, said.kind, recipient, names.type, names.subtype, time)
     either = dedupe or route or _key_of_text(said.text, said.kind, recipient)
     return dedupe or either, route or either
 
@@ -56,8 +74,7 @@ def _shortest(fraction: re.Match[str]) -> str:
 def _key(identifier: str, *parts: str) -> str:
     prefix = identifier[:_LONGEST_PREFIX] if identifier.isascii() else ""
     told_apart = "\0".join((identifier, *parts))
-    digest = blake2b(told_apart.encode("utf-8", "replace"), digest_size=_DIGEST_BYTES)
-    return f"{prefix}:{digest.hexdigest()}"
+    return f"{prefix}:{_digest(told_apart.encode('utf-8', 'replace'))}"
 
 
 def _key_of_text(text: str, *parts: str) -> str:
@@ -71,3 +88,7 @@ def _key_of_text(text: str, *parts: str) -> str:
 @lru_cache(maxsize=1)
 def _begun(text: str) -> blake2b:
     return blake2b(text.encode("utf-8", "replace"), digest_size=_DIGEST_BYTES)
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()

@@ -17,6 +17,8 @@ MOST_RECIPIENTS = 1_000
 
 LONGEST_TIME = 64
 """A time with nanoseconds, a blank and an offset has 36."""
+LONGEST_TIME_IN_KEY = 100
+"""Of one that cannot be read, in a key, which has a digest of the whole."""
 LONGEST_KIND = 200
 """Of `notificationType`, `eventType` and an envelope's `Type`; the longest that SES has is 30."""
 LONGEST_SHOWN_KIND = 60

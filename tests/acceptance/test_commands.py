@@ -308,13 +308,13 @@ class TestDb:
         done = run("db", "status", "--json")
         assert (done.status, done.json["pending"], done.json["revision"]) == (
             1,
-            ["0001", "0002", "0003", "0004"],
+            ["0001", "0002", "0003", "0004", "0005"],
             None,
         )
         assert not (tmp_path / "worker.db").exists()
 
     def test_upgrade_brings_it_up_once(self, run):
-        assert "applied 0001, 0002, 0003, 0004" in run("db", "upgrade").out
+        assert "applied 0001, 0002, 0003, 0004, 0005" in run("db", "upgrade").out
         assert "nothing to do" in run("db", "upgrade").out
         assert run("db", "status", "--json").json["pending"] == []
         assert "up to date" in run("db", "status").out

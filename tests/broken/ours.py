@@ -108,7 +108,7 @@ def write_nine_users_a_commit() -> None:
 def take_all_recipients_for_one() -> None:
     """Leaves the recipient out of the keys, so that of several only the first is written."""
 
-    def without_recipient(said: Any, timestamp: str, _: str) -> tuple[str, str]:
-        return feedback_keys(said, timestamp, "")
+    def without_recipient(said: Any, names: Any, _: str) -> tuple[str, str]:
+        return feedback_keys(said, names, "")
 
     setattr(decode, feedback_keys.__name__, without_recipient)

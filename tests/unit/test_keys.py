@@ -132,3 +132,40 @@ def test_keys_begin_with_the_ids_so_that_indexes_grow_at_their_end():
     ((dedupe, route),) = keys(mail.bounce("jane@example.com", **BASE))
     assert dedupe.startswith("0100-a:")
     assert route.startswith("0100-m:")
+
+
+class TestWhatIsNotStoredWhole:
+    @pytest.mark.parametrize("length", [1_000, 1_001, 50_000])
+    @pytest.mark.parametrize(("name", "number"), [("feedback_id", 0), ("message_id", 1)])
+    def test_ids_that_differ_beyond_what_is_stored_are_two(self, name, number, length):
+        one = mail.bounce("jane@example.com", **(BASE | {name: "x" * length + "a"}))
+        other = mail.bounce("jane@example.com", **(BASE | {name: "x" * length + "b"}))
+        assert keys(one)[0][number] != keys(other)[0][number]
+        assert keys(one) == keys(mail.enveloped(one))
+
+    @pytest.mark.parametrize("name", ["type", "subtype", "at"])
+    def test_so_are_routes(self, name):
+        one = mail.bounce("jane@example.com", **(BASE | {name: "x" * 5_000 + "a"}))
+        other = mail.bounce("jane@example.com", **(BASE | {name: "x" * 5_000 + "b"}))
+        assert keys(one)[0][1] != keys(other)[0][1]
+
+    def test_what_cannot_be_stored_as_it_is_tells_apart_too(self):
+        spellings = ["0100-\0", "0100-\ufffd"]
+        found = {
+            keys(mail.bounce("jane@example.com", **(BASE | {"feedback_id": each})))[0][0]
+            for each in spellings
+        }
+        assert len(found) == len(spellings)
+        assert not any("\0" in key for key in found)
+
+    def test_the_keys_of_what_is_stored_whole_are_what_they_always_were(self):
+        """Else a replay would count again what is on record."""
+        longest = {"feedback_id": "x" * 1000, "message_id": "\u00e4" * 1000, "type": "t" * 200}
+        at = "2026-06-30T23:59:60.50Z"
+        short = mail.bounce("jane@example.com", feedback_id="0100-a", message_id="0100-m")
+        assert keys(short) == [
+            ("0100-a:6bd7f3cc606a203a47b59726", "0100-m:ef1944268428a6a2af6e69db")
+        ]
+        assert keys(mail.bounce("jane@example.com", at=at, **longest)) == [
+            ("x" * 100 + ":ec9099539c31021224a33ae6", ":7ad5fddfcd7d024abdfc45e0")
+        ]

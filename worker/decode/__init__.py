@@ -17,13 +17,14 @@ from worker.decode.shapes import (
     OddComplaint,
     Usual,
 )
-from worker.keys import feedback_keys
+from worker.keys import Names, feedback_keys, whole
 from worker.limits import (
     DEEPEST_JSON,
     LONGEST_DETAIL,
     LONGEST_ID,
     LONGEST_KIND,
     LONGEST_SHOWN_KIND,
+    LONGEST_TIME_IN_KEY,
     LONGEST_TOPIC,
     LONGEST_TYPE,
     LONGEST_USER_AGENT,
@@ -157,18 +158,26 @@ def _without_type(body: Body) -> Ignored:
 def _feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
     said = _report(kind, body)
     entries = _entries(kind, said)
+    message_id = _message_id(body)
     notification = Notification(
         kind=kind,
         type=_name(said.type),
         subtype=_name(said.subtype),
         feedback_id=clip(said.feedback_id, LONGEST_ID),
-        ses_message_id=_message_id(body),
+        ses_message_id=clip(message_id, LONGEST_ID),
         occurred_at=parse_time(said.timestamp),
         user_agent=clip(said.user_agent, LONGEST_USER_AGENT),
         text=text,
     )
+    names = Names(
+        feedback_id=whole(said.feedback_id, notification.feedback_id),
+        message_id=whole(message_id, notification.ses_message_id),
+        type=whole(said.type, notification.type or ""),
+        subtype=whole(said.subtype, notification.subtype or ""),
+        timestamp=whole(said.timestamp, clip(said.timestamp, LONGEST_TIME_IN_KEY)),
+    )
     for recipient, told_apart in one_per_person(entries):
-        dedupe_key, route_key = feedback_keys(notification, clip(said.timestamp, 100), told_apart)
+        dedupe_key, route_key = feedback_keys(notification, names, told_apart)
         yield Feedback(
             notification=notification,
             recipient=recipient,
@@ -214,11 +223,11 @@ def _name(value: str | None) -> str | None:
     return None if value is None else clip(value, LONGEST_TYPE)
 
 
-def _message_id(body: Body) -> str:
+def _message_id(body: Body) -> str | None:
     mail = body.mail
     if isinstance(mail, Raw):
         try:
             mail = read_leniently(mail, Mail)
         except Unreadable:
-            return ""
-    return "" if mail is UNSET else clip(mail.message_id, LONGEST_ID)
+            return None
+    return None if mail is UNSET else mail.message_id

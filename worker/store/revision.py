@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from worker.errors import Misconfigured
 
-HEAD = "0004"
+HEAD = "0005"
 """The revision this program works with; a test holds it equal to the newest migration."""
 VERSION_TABLE = "ses_worker_schema"
 """Alembic's table, under a name of our own: the database may be the application's too."""

@@ -1,0 +1,76 @@
+"""Whatever a stranger writes is stored: no index bears a text of his without a bound."""
+
+import random
+
+import mail
+import pytest
+from sqlalchemy import Text, UniqueConstraint
+
+from worker.decode import decode
+from worker.model import Delete, Outcome
+from worker.policy import Policy, UnknownRecipients
+from worker.process import process
+from worker.store.history import history_of
+from worker.store.schema import INDEXED, metadata
+
+BOUNDED = {
+    "users.email_key", "events.recipient", "removals.email_key",  # addresses: 320 characters
+    "events.dedupe_key", "events.route_key",  # digests
+    "limits.name", "outbox.lane", "outbox.claim", "quarantine.queue",  # our own
+    "quarantine.message_id",  # SQS's own: a UUID
+}  # fmt: skip
+"""Texts that may stand in an index as they are."""
+UNBOUNDED_IN_SQLITE = {"outbox.ses_message_id"}
+"""SQLite's indexes bear texts of any length."""
+
+
+def test_every_text_in_an_index_has_a_bound():
+    found = set()
+    for table in metadata.tables.values():
+        unique = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
+        for one in [*table.indexes, *unique, table.primary_key]:
+            found |= {f"{table.name}.{c.name}" for c in one.columns if isinstance(c.type, Text)}
+    assert found == BOUNDED | UNBOUNDED_IN_SQLITE
+
+
+def astral(count, seed=7):
+    """Four bytes each in UTF-8, and nothing that could be compressed."""
+    chance = random.Random(seed)
+    return "".join(chr(chance.randrange(0x20000, 0x2A6D0)) for _ in range(count))
+
+
+@pytest.mark.parametrize("length", [1_000, 20_000])
+def test_a_message_of_astral_texts_is_applied_and_found_again(store, message, length):
+    person = f"{astral(300)}@example.com"
+    entry = mail.recipient(person, diagnosticCode=astral(length), status=astral(length))
+    body = mail.bounce(
+        entry,
+        mail.recipient(astral(length)),
+        type=astral(length),
+        subtype=astral(length),
+        feedback_id=astral(length),
+        message_id=astral(length),
+    )
+    policy = Policy(unknown_recipients=UnknownRecipients.CREATE, notify=True)
+    (handled,) = process([message(body)], store, policy)
+    assert (handled.disposition, handled.error) == (Delete(Outcome.APPLIED), None)
+    key = decode(body)[1].address.key
+    history = history_of(store, key)
+    assert len(history.events) == 1
+    assert [effect["kind"] for effect in history.effects] == ["bounce_notice"]
+    (again,) = process([message(body)], store, policy)
+    assert again.disposition == Delete(Outcome.DUPLICATE)
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_effects_of_a_mail_are_found_by_the_index(store):
+    from worker.store import history
+
+    with store.writing() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        query = history.select(history.outbox.c.id).where(
+            history._of_mails(connection.dialect, {"0100-a", "0100-b" * INDEXED})
+        )
+        compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
+        plan = connection.exec_driver_sql("EXPLAIN " + str(compiled).replace("%", "%%"))
+        assert any("outbox_mail" in line for (line,) in plan)
