@@ -19,7 +19,7 @@ from worker.health import Health, Pulse
 from worker.model import Handled, Received, Release
 from worker.queue import LARGEST_BATCH, Queue
 from worker.retries import a_few_times, unless_over, while_away
-from worker.room import Room
+from worker.room import PATIENCE_SECONDS, Room
 
 GATHERED = 200
 """Messages, of a backlog, for one commit: twenty times fewer of them."""
@@ -28,8 +28,9 @@ GATHERED_BYTES = 4 * 1_048_576
 GATHERING_SECONDS = 0.05
 """So long, at most, may the first of them wait for the last."""
 
-CALL_SECONDS = max(queue.CALL_SECONDS, EXTENDING_SECONDS) + 10.0
-"""More than a call to SQS takes, on top of its long poll, or than waiting for leases does."""
+CALL_SECONDS = max(queue.CALL_SECONDS + PATIENCE_SECONDS, EXTENDING_SECONDS) + 10.0
+"""More than a call to SQS takes on top of its long poll, with the wait for room to read its answer,
+or than waiting for leases does."""
 
 log = structlog.get_logger()
 
