@@ -32,7 +32,9 @@ def test_a_test_that_is_not_there_is_told_from_one_that_is():
     assert is_there(f"{here}::{test_a_test_that_is_not_there_is_told_from_one_that_is.__name__}")
     assert not is_there(f"{here}::test_nothing")
     assert not is_there("docs/" + "test_nothing.py")
-    assert is_there("unit/test_decide.py::TestTimes::test_a_date_never_moves_backwards")
+    assert is_there(
+        "unit/test_decide.py::TestTimes::test_the_date_of_a_bounce_from_a_mailbox_never_moves_backwards"
+    )
     assert not is_there("unit/test_decide.py::" + "test_a_date_never_moves_backwards")
 
 

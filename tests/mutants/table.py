@@ -61,8 +61,8 @@ MUTANTS = [
         test="integration/test_process.py::test_every_payload_once_and_once_more",
         file="worker/keys.py",
         function="feedback_keys",
-        old="_key(said.feedback_id, said.kind, recipient)",
-        new="_key(said.feedback_id, said.kind)",
+        old="_key(names.feedback_id, said.kind, recipient)",
+        new="_key(names.feedback_id, said.kind)",
     ),
     Mutant(
         invariant="The same feedback changes the records once",
@@ -97,7 +97,7 @@ MUTANTS = [
         ),
         file="worker/store/postgresql/transaction.py",
         function="",
-        old=" ORDER BY email_key FOR UPDATE",
+        old=" ORDER BY email_key FOR NO KEY UPDATE",
         new=" ORDER BY email_key",
     ),
     Mutant(
@@ -117,20 +117,31 @@ MUTANTS = [
         new="raise",
     ),
     Mutant(
-        invariant="Dates never move backwards",
-        test="unit/test_decide.py::TestTimes::test_a_date_never_moves_backwards",
+        invariant=("A user's record is the same in whatever order and batches its events come"),
+        test="unit/test_order_of_events.py::test_any_order_in_any_batches_gives_the_same_record",
         file="worker/decide.py",
-        function="_bounced",
-        old="before >= occurred_at or ",
-        new="",
+        function="_is_kept",
+        old="return before_refused",
+        new="return not before_refused",
+    ),
+    Mutant(
+        invariant="Dates of complaints, and of bounces from mailboxes, never move backwards",
+        test=(
+            "unit/test_decide.py::TestTimes::"
+            "test_the_date_of_a_bounce_from_a_mailbox_never_moves_backwards"
+        ),
+        file="worker/decide.py",
+        function="_is_kept",
+        old="if refused else occurred_at > before",
+        new="if refused else True",
     ),
     Mutant(
         invariant="A pause ends although SES goes on refusing",
         test="unit/test_decide.py::TestRefusalsBySes::test_a_pause_ends_although_refusals_go_on",
         file="worker/decide.py",
-        function="_after",
-        old="renews=not is_refusal(feedback)",
-        new="renews=True",
+        function="_is_kept",
+        old="return occurred_at < before if refused else occurred_at > before",
+        new="return occurred_at > before",
     ),
     Mutant(
         invariant="What is held is kept, and what is not ours any more is left alone",
@@ -152,10 +163,18 @@ MUTANTS = [
         new="pass",
     ),
     Mutant(
+        invariant="No body costs more time than ten times its JSON",
+        test="unit/test_time_of_a_body.py::test_no_field_costs_more_whatever_it_is_full_of",
+        file="worker/reading.py",
+        function="parse_time",
+        old="or len(value) > LONGEST_TIME",
+        new='or re.search(r"\\s+Z", value)',
+    ),
+    Mutant(
         invariant="One bad message costs no other",
         test="integration/test_process.py::test_only_the_guilty_message_of_a_large_batch_suffers",
         file="worker/process.py",
-        function="_halve",
+        function="_each_half",
         old="half = len(batch) // 2",
         new="return [_broken(one, error) for one in batch]",
     ),
@@ -337,6 +356,17 @@ MUTANTS = [
         new="pass",
     ),
     Mutant(
+        invariant=(
+            "Nothing is lost when a file of the database is removed or replaced, "
+            "or the loss is told"
+        ),
+        test="integration/test_files_removed.py::test_between_two_commits_it_costs_none",
+        file="worker/store/sqlite/__init__.py",
+        function="SqliteStore._leave_what_was_replaced",
+        old="not (gone := opened.misplaced())",
+        new="True",
+    ),
+    Mutant(
         invariant="No commit counts that went into a replaced file",
         test=(
             "integration/test_sqlite.py::"
@@ -399,6 +429,44 @@ MUTANTS = [
         new="pass",
     ),
     Mutant(
+        invariant="An answer that comes byte by byte delays nothing but itself",
+        test=(
+            "acceptance/test_slow_answers.py::"
+            "test_a_slack_that_drips_delays_notices_and_nothing_else"
+        ),
+        file="worker/deadlines/__init__.py",
+        function="at_most",
+        old="if end == math.inf:",
+        new="if True:",
+    ),
+    Mutant(
+        invariant="A pulse is longer than what happens within it",
+        test=(
+            "unit/test_pulses.py::"
+            "test_a_poller_s_step_is_longer_than_a_call_and_than_waiting_for_leases"
+        ),
+        file="worker/consumer/polling.py",
+        function="",
+        old="CALL_SECONDS = max(queue.CALL_SECONDS + PATIENCE_SECONDS, EXTENDING_SECONDS) + 10.0",
+        new="CALL_SECONDS = 40.0",
+    ),
+    Mutant(
+        invariant="A stop ends in time, whatever hangs",
+        test="acceptance/test_stopping.py::TestWhatHangs",
+        file="worker/leaving.py",
+        function="leave_in_time",
+        old="os._exit(FAILED)",
+        new="pass",
+    ),
+    Mutant(
+        invariant="Nobody waits for who reads the log",
+        test="acceptance/test_stopping.py::TestALogThatNobodyReads",
+        file="worker/daemon.py",
+        function="run",
+        old="with OUT.beside(), caught(reload=True) as asked, outside:",
+        new="with caught(reload=True) as asked, outside:",
+    ),
+    Mutant(
         invariant="A loop that hangs ends the process, and nothing is lost",
         test=(
             "service/test_service.py::TestBeingKilled::"
@@ -424,16 +492,26 @@ MUTANTS = [
             "test_a_reader_of_another_account_reads_while_it_works_and_when_it_does_not"
         ),
         file="worker/store/sqlite/__init__.py",
-        function="SqliteStore.close",
-        old="take_leave(self._opened.connection, self.path)",
+        function="SqliteStore._take_leave",
+        old="opened.empty_wal()",
         new="pass",
+    ),
+    Mutant(
+        invariant="A locked row delays its own message and no other",
+        test=(
+            "integration/test_locked_rows.py::test_only_the_message_of_a_user_who_is_locked_waits"
+        ),
+        file="worker/store/postgresql/transaction.py",
+        function="PostgresqlTransaction.users",
+        old="if self._waits is None or self._has_written:",
+        new="if True:",
     ),
     Mutant(
         invariant="Users are locked in one order",
         test="integration/test_postgresql.py::test_users_are_locked_in_the_order_of_their_keys",
         file="worker/store/postgresql/transaction.py",
         function="",
-        old=" ORDER BY email_key FOR UPDATE",
-        new=" ORDER BY email_key DESC FOR UPDATE",
+        old=" ORDER BY email_key FOR NO KEY UPDATE",
+        new=" ORDER BY email_key DESC FOR NO KEY UPDATE",
     ),
 ]

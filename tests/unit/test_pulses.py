@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker import aws, books, queue, retries
+from worker import aws, books, queue, retries, room
 from worker.app import effects
 from worker.consumer import leases, polling, settling, writing
 from worker.relay import lane
@@ -16,7 +16,7 @@ from worker.volume import Volume
 
 def test_a_poller_s_step_is_longer_than_a_call_and_than_waiting_for_leases():
     assert queue.CALL_SECONDS == aws.CALL_SECONDS
-    assert polling.CALL_SECONDS > queue.CALL_SECONDS
+    assert polling.CALL_SECONDS > queue.CALL_SECONDS + room.PATIENCE_SECONDS
     assert polling.CALL_SECONDS > leases.EXTENDING_SECONDS
 
 
