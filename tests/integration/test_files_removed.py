@@ -29,7 +29,7 @@ from worker.store.users import Wanted, all_users
 
 ANOTHER = """
 import sqlite3, sys
-import worker.store.sqlite.connection
+import worker.store.sqlite.connection, worker.store.sqlite.saving
 worker.store.sqlite.connection.BUSY_SECONDS = 0.3
 from worker.model import User
 from worker.page import Page
@@ -48,6 +48,9 @@ def add(path, key):
 
 def close(path):
     stores.pop(path).close()
+
+def used(path):
+    return worker.store.sqlite.saving._others_have_open(path)
 
 def look(path):
     readers[path] = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
@@ -270,17 +273,57 @@ def test_what_only_a_removed_wal_held_is_saved_at_the_end(play):
     assert "stop every process" in line["hint"]
 
 
-def test_who_ends_after_a_shm_was_replaced_takes_nothing_from_who_goes_on(play):
-    """Its own `-shm` tells nothing of what the others have written since."""
+def let_another_begin(path):
+    """As if nobody had noticed for a minute that a `-shm` was removed."""
+    old = time.time() - saving.SAVING_SECONDS - 1
+    os.utime(path.parent, (old, old))
+
+
+def test_who_is_last_and_has_a_shm_of_before_takes_nothing_from_who_was_there_since(play):
+    """SQLite would bring in what the old `-shm` tells of, and remove the `-wal`."""
     for number in range(20):
         play.ours(f"ours-{number}")
     play.tamper(removed, ("-shm",))
-    play.another("look", play.path)
+    let_another_begin(play.path)
     for number in range(20):
         assert play.theirs(f"theirs-{number}") == "ok None"
-    play.store.close()
-    assert play.theirs("theirs-20") == "ok None"
     play.another("close", play.path)
+    play.store.close()
+    assert in_file(play.path) == play.acknowledged
+
+
+@pytest.mark.parametrize("suffixes", [(), ("-shm",)])
+def test_a_wal_of_before_is_not_believed_when_the_database_has_all(play, suffixes):
+    """As for a backup of it that is put back: it would hide what was written since."""
+    play.ours("ours-0")
+    before = Path(f"{play.path}-wal").read_bytes()
+    for number in range(1, 5):
+        play.ours(f"ours-{number}")
+    play.store._opened.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    copy = play.path.with_name("copy")
+    copy.write_bytes(before)
+    copy.replace(f"{play.path}-wal")
+    play.tamper(removed, suffixes)
+    assert play.ours("ours-5") is None
+    play.store.close()
+    assert in_file(play.path) == play.acknowledged
+
+
+def test_a_wal_of_before_is_not_written_to(play):
+    """It lacks what the `-shm` speaks of, and who opens it later would read no further."""
+    play.ours("ours-0")
+    wal = Path(f"{play.path}-wal")
+    before = wal.read_bytes()
+    for number in range(1, 5):
+        play.ours(f"ours-{number}")
+    copy = wal.with_name("copy")
+    copy.write_bytes(before)
+    copy.replace(wal)
+    assert "its -wal was removed or replaced while another process has it" in play.theirs("theirs")
+    assert play.ours("ours-5") is None
+    assert play.theirs("theirs") == "ok None"
+    play.another("close", play.path)
+    play.store.close()
     assert in_file(play.path) == play.acknowledged
 
 
@@ -292,8 +335,7 @@ def test_who_starts_waits_for_who_has_a_shm_that_was_removed_but_not_for_ever(
     said = play.theirs("theirs-0")
     assert "-shm was removed while another process has the file open" in said
     assert "within a minute: process" in said
-    old = time.time() - saving.SAVING_SECONDS - 1
-    os.utime(path.parent, (old, old))
+    let_another_begin(path)
     assert play.theirs("theirs-1") == "ok None"
     play.store.close()
     play.another("close", path)
@@ -385,9 +427,4 @@ def test_a_look_at_an_unused_file_is_none_at_one_that_this_process_has_open(play
     play.tamper(removed, ("-wal",))
     with suppress(Unavailable):
         look(play.path, trace=False).close()
-    with (
-        closing(sqlite3.connect(play.path, timeout=0)) as other,
-        pytest.raises(sqlite3.OperationalError),
-    ):
-        other.execute("PRAGMA locking_mode = EXCLUSIVE")
-        other.execute("PRAGMA journal_mode = DELETE")
+    assert play.another("used", play.path) == "ok True"

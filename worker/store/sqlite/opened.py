@@ -1,5 +1,6 @@
 """The connection that writes: whether its files are in place, and what to do when they are not."""
 
+import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,6 @@ from worker.store.sqlite.connection import CHECKPOINT_PAGES, UNSYNCED, Connectio
 from worker.store.sqlite.shared import Shared
 from worker.store.sqlite.wal_index import (
     Header,
-    begins_alike,
     count_frames,
     has_all,
     holds_all,
@@ -95,19 +95,21 @@ class Opened:
         header = shared.header()
         if header is None:
             return False
-        if (
-            header.all_in_database
-            or not begins_alike(header, wal)  # it was begun anew since, when the database had all
-            or self._is_copied(header, f"{shared.path}{WAL}")
-        ):
+        in_place = f"{shared.path}{WAL}"
+        if self._is_copied(header, in_place):
             return True
-        others = identity(f"{shared.path}{SHM}") not in {None, shared.shm}
-        return not others and has_all(header, wal) and self._bring_in(shared)
+        if identity(f"{shared.path}{SHM}") not in {None, shared.shm}:  # others have begun anew
+            return header.all_in_database
+        if not (header.all_in_database or (has_all(header, wal) and self._bring_in(shared))):
+            return False
+        with suppress(FileNotFoundError):  # an older one would be believed by whoever opens it
+            os.truncate(in_place, 0)
+        return True
 
     def _is_copied(self, header: Header, wal: str) -> bool:
         """What took the place of the `-wal` is a copy, with all in it that counts."""
-        counted = parse(self._counted)
-        return any(one is not None and holds_all(one, wal) for one in (header, counted))
+        known = header, parse(self._counted)
+        return any(one and one.frames > 0 and holds_all(one, wal) for one in known)
 
     def _bring_in(self, shared: Shared) -> bool:
         try:

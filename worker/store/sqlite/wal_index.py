@@ -64,11 +64,6 @@ def parse(raw: bytes | None) -> Header | None:
     )
 
 
-def begins_alike(header: Header, wal: int) -> bool:
-    """Tell whether an open `-wal` begins as the `-shm` says, so that it may be the one."""
-    return os.pread(wal, 8, 16) == header.salts
-
-
 def has_all(header: Header, wal: int) -> bool:
     """Tell whether an open `-wal` holds every frame that the `-shm` speaks of.
 
@@ -79,7 +74,7 @@ def has_all(header: Header, wal: int) -> bool:
     at = _WAL_HEADER_BYTES + (header.frames - 1) * (_FRAME_HEADER_BYTES + header.page_bytes)
     frame = os.pread(wal, _FRAME_HEADER_BYTES, at)
     return (
-        begins_alike(header, wal)
+        os.pread(wal, 8, 16) == header.salts
         and len(frame) == _FRAME_HEADER_BYTES
         and frame[_SALTS] == header.salts
         and struct.unpack_from(">2I", frame, 16) == header.checksum
