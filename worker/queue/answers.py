@@ -60,7 +60,7 @@ def as_received(message: Mapping[str, Any], now: datetime, lease_until: float) -
     """
     system = message.get("Attributes") or {}
     sent_at = _moment(_number(system.get("SentTimestamp")))
-    is_later = sent_at is not None and timedelta() < sent_at - now < _FURTHEST_BEHIND
+    is_later = sent_at is not None and sent_at > now and sent_at - now < _FURTHEST_BEHIND
     return Received(
         message_id=message["MessageId"],
         body=message["Body"],

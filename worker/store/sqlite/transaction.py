@@ -104,7 +104,8 @@ class SqliteTransaction:
     def owe(self, effects: Sequence[Owed]) -> None:
         """Write effects into the outbox."""
         if effects:
-            _owe(self._connection, [_due_by_our_clock(outbox_row(owed)) for owed in effects])
+            now = clock.wall()
+            _owe(self._connection, [_due_at_once(outbox_row(owed), now) for owed in effects])
 
     def touch(self) -> None:
         """Write something that changes nothing, so that the commit needs the disk."""
@@ -117,11 +118,9 @@ class SqliteTransaction:
         self._connection.execute(_QUARANTINE, _plain(row))
 
 
-def _due_by_our_clock(row: tuple[Any, ...]) -> list[Any]:
-    """Due now, where SQS's clock made it and is ahead of ours, by which effects are claimed."""
-    values = list(row)
-    values[_DUE_AT] = min(values[_DUE_AT], clock.wall())
-    return values
+def _due_at_once(row: tuple[Any, ...], now: datetime) -> tuple[Any, ...]:
+    """Due now at the latest: SQS may have dated it, and it is claimed by our clock."""
+    return row if row[_DUE_AT] <= now else (*row[:_DUE_AT], now, *row[_DUE_AT + 1 :])
 
 
 def _plain(values: Iterable[object]) -> list[object]:
