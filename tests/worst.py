@@ -122,6 +122,8 @@ ENVELOPES: dict[str, str] = {
 def body(field: str, text: str) -> str:
     """SES's message with this text in one of `BODIES`, or an envelope in one of `ENVELOPES`."""
     whole = BODIES[field] if field in BODIES else ENVELOPES[field]
+    if field.endswith("timestamp"):
+        text = f"2026-11-20T08:15:33{text}x"  # else it is told from a time at once
     return whole.replace(f'"{MARK}"', written(text))
 
 
