@@ -27,9 +27,9 @@ from worker.reading import clip
 
 LONGEST_MESSAGE = 262_144
 """Characters of SES's JSON that are kept; SNS takes no longer messages."""
+_NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
 MOST_DOMAINS = 20
 """Of one notice that a digest tells apart: it folds thousands of notices, all in memory at once."""
-_NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
 
 
 def owed_for(
