@@ -42,16 +42,20 @@ class Group:
         self._peak = self._folder / ("memory.max_usage_in_bytes" if is_1 else "memory.peak")
         self._stat = self._folder / "memory.stat"
         self._folder.mkdir()
+        (self._folder / ("memory.limit_in_bytes" if is_1 else "memory.max")).write_text(
+            str(ALLOWED_MB * 2**20)
+        )
 
     def join(self) -> None:
         """Have this process in it, and all that it starts from now on."""
         (self._folder / "cgroup.procs").write_text(str(os.getpid()))
 
     def figures(self) -> str:
-        """Tell the peak, page cache included, and how much of what there is now is page cache."""
+        """Tell the peak, page cache included, which the kernel takes back, and what is not that."""
         stat = dict(line.split() for line in self._stat.read_text().splitlines())
-        cache = int(stat.get("cache", stat.get("file", 0)))
-        return f"{int(self._peak.read_text()) / 2**20:.0f} MB (page cache now {cache / 2**20:.0f})"
+        own = int(stat.get("rss", stat.get("anon", 0)))
+        peak = int(self._peak.read_text())
+        return f"{peak / 2**20:.0f} MB with page cache, {own / 2**20:.0f} MB now without it"
 
     def remove(self) -> None:
         """Remove it, once nobody is in it."""

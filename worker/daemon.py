@@ -7,7 +7,6 @@ from functools import partial
 
 import structlog
 
-from worker.allocation import give_large_blocks_back
 from worker.app import (
     bring_schema_up,
     make_consumer,
@@ -49,7 +48,6 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         Misconfigured: a restart will not help.
 
     """
-    give_large_blocks_back()  # before there are threads, each with blocks of its own
     faulthandler.enable()  # the watchdog's SIGABRT leaves a line for each thread: where it hangs
     plan = Plan(wait_seconds=settings.queue.wait_seconds, pollers=settings.queue.pollers)
     outside = make_outside(settings)

@@ -21,6 +21,7 @@ from worker.errors import Refused, Unavailable
 from worker.health import Health
 from worker.queue import POLL_SECONDS, Counts, Queue
 from worker.retries import a_few_times
+from worker.room import Room
 from worker.settings import Settings
 from worker.signals import caught
 
@@ -68,7 +69,8 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
     )
     with caught() as asked:
         bounds = Bounds(asked, limits.seconds)
-        queue, store = make_queue(settings, plan), make_store(settings)
+        room = Room()
+        queue, store = make_queue(settings, plan, room), make_store(settings)
         try:
             bounds.call(bring_schema_up, settings, store)
             bounds.call(say_what_nobody_delivers, settings, store)
@@ -77,7 +79,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
             raise Unavailable("stopped before it could begin: no answer by then") from None
         log.info("drain.started", queue=queue.name, store=store.place, messages=at_first.total)
         say_where_dead_letters_go(queue, asked.to_stop)
-        consumer = make_consumer(settings, plan, queue, store, health=Health())
+        consumer = make_consumer(settings, plan, queue, store, health=Health(), room=room)
         end = _End(consumer, queue, bounds)
         consumer.start()
         try:

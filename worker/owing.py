@@ -4,7 +4,7 @@ Decided for each recipient on its own: whoever matches `notify.ignore` is neithe
 off the suppression list, and the others in the same message are (seed 2, G5).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -27,6 +27,8 @@ from worker.policy import Policy
 from worker.reading import clip
 
 _NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
+MOST_DOMAINS = 20
+"""Of one notice that a digest tells apart: it folds thousands of notices, all in memory at once."""
 
 
 def owed_for(
@@ -133,6 +135,8 @@ def _notice(decisions: Sequence[Decision], *, whole: bool) -> Owed:
     domains: dict[str, int] = {}
     for told in recipients:
         domains[told.domain] = domains.get(told.domain, 0) + 1
+    if len(domains) > MOST_DOMAINS:
+        domains = _most_frequent(domains)
     return Owed(
         kind=_NOTICES[said.kind],
         payload=Notice(
@@ -155,6 +159,13 @@ def _notice(decisions: Sequence[Decision], *, whole: bool) -> Owed:
         ses_message_id=said.ses_message_id,
         created_at=first.received_at,
     )
+
+
+def _most_frequent(domains: Mapping[str, int]) -> dict[str, int]:
+    """Keep the most frequent, and count all others together, with those without a domain."""
+    ordered = sorted(domains, key=lambda name: (not name, -domains[name]))
+    kept = {name: domains[name] for name in ordered[: MOST_DOMAINS - 1]}
+    return kept | {"": sum(domains[name] for name in ordered[MOST_DOMAINS - 1 :])}
 
 
 def _told(decision: Decision) -> Told:

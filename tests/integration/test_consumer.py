@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from datetime import UTC, datetime
 
 import pytest
@@ -97,6 +98,82 @@ def consumer(queue):
     return consumer_of(queue)
 
 
+class Body(str):
+    """A text that tells when nobody has it any more."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Once(Queue):
+    """Brings some messages, then long polls that last until `gate` is open."""
+
+    def __init__(self, *messages):
+        super().__init__()
+        self.messages = messages
+        self.asked = []
+
+    def receive(self, most, wait_seconds):
+        self.asked.append(most)
+        if self.messages:
+            taken, self.messages = self.messages[:most], self.messages[most:]
+            return list(taken)
+        return super().receive(most, wait_seconds)
+
+    def delete(self, messages):
+        return []
+
+
+class TestMemory:
+    def test_nothing_is_kept_of_the_last_receive_while_the_next_one_waits(self):
+        """An idle poller waits for 20 s, for as long as nothing comes."""
+        body = Body("x" * 1_000_000)
+        kept = weakref.ref(body)
+        queue = Once(message(1, body))
+        del body
+        consumer = consumer_of(queue, lambda batch: [ignored(one) for one in batch], tell=bool)
+        consumer.start()
+        wait_until(lambda: queue.polling)
+        gone = kept() is None
+        queue.gate.set()
+        consumer.finish()
+        assert gone
+
+    def test_after_large_messages_fewer_are_asked_for_and_none_is_gathered(self):
+        messages = [message(number, "x" * 2_000_000) for number in range(25)]
+        queue = Once(*messages)
+        held = []
+
+        def process(batch):
+            held.append(len(batch))
+            return [ignored(one) for one in batch]
+
+        consumer = consumer_of(queue, process, tell=bool)
+        consumer.start()
+        wait_until(lambda: queue.polling)
+        queue.gate.set()
+        consumer.finish()
+        assert queue.asked[0] == 10
+        assert max(queue.asked[1:7]) <= 4  # 8 MiB
+        assert sum(held) == 25
+        assert consumer._room.held == 0
+
+    def test_room_that_nobody_gives_back_does_not_keep_it_from_stopping(self):
+        queue = Once(*[message(number, "x" * 9_000_000) for number in range(3)])
+        busy = threading.Event()
+
+        def process(batch):
+            busy.wait(10)
+            return [ignored(one) for one in batch]
+
+        consumer = consumer_of(queue, process, tell=bool)
+        consumer.start()
+        wait_until(lambda: consumer.held)
+        consumer.stop()
+        busy.set()
+        queue.gate.set()
+        assert consumer.finish()
+
+
 def test_whoever_is_left_behind_is_told(consumer, queue, monkeypatch):
     monkeypatch.setattr(consuming, "SHUTDOWN_SECONDS", 0.1)
     consumer.start()
@@ -179,7 +256,7 @@ def test_the_first_message_does_not_wait_long_for_the_last():
 
 def test_large_messages_are_not_gathered():
     queue = Backlog([message(number, "x" * 1_048_576) for number in range(20)])
-    assert batches(queue, 20) == [10, 10]
+    assert batches(queue, 20) == [10, 7, 3]  # and fewer are asked for: 8 MiB
 
 
 def test_no_more_bytes_are_gathered_than_one_commit_may_have(monkeypatch):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from worker.decode import decode
 from worker.model import Delete, Outcome, Reason, Received, User
+from worker.owing import MOST_DOMAINS
 from worker.page import Page
 from worker.policy import Policy, UnknownRecipients
 
@@ -36,6 +37,18 @@ def test_of_a_burst_only_so_many_notices_keep_their_message_as_may_be_told_one_b
         page.enter(message(body), decode(body))
     assert [owed.payload.message for owed in page.owed] == [*bodies[:3], "", ""]
     assert [owed.payload.recipients[0].reported for owed in page.owed][4] == "person4@example.com"
+
+
+def test_a_notice_about_many_domains_has_the_most_frequent_of_them_and_counts_the_rest(message):
+    """A digest folds thousands of notices, and has all their domains in memory."""
+    page = Page(Policy(notify=True), seen=(), users={})
+    often = [f"person{n}@often.example" for n in range(5)]
+    body = mail.bounce(*often, *[f"jane@host{n}.example" for n in range(900)])
+    page.enter(message(body), decode(body))
+    (owed,) = page.owed
+    assert len(owed.summary.domains) == MOST_DOMAINS
+    assert owed.summary.domains["often.example"] == 5
+    assert sum(owed.summary.domains.values()) == 905
 
 
 def test_a_message_with_one_new_row_is_applied(message):

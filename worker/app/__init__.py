@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from worker.allocation import give_large_blocks_back
 from worker.app.current import Current
 from worker.aws import region_for, region_in
 from worker.checks.dead_letters import contradicted, moved_early, read_redrive
@@ -163,6 +164,7 @@ def make_consumer(
     What is `current` may be replaced at any time: a batch is decided on by one policy.
     """
     calm_garbage_collector()
+    give_large_blocks_back()
     counted, now = metrics or Metrics(), current or Current(settings)
     telemetry, timed = Telemetry(counted), Timed(store, counted)
 
