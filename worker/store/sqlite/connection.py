@@ -223,7 +223,7 @@ def look(path: Path, *, trace: bool = True) -> Connection:
 def nobody_writes(path: Path) -> bool:
     """Tell whether the file may be opened as immutable.
 
-    Not where this process has it open: closing an immutable one would take its locks away.
+    Not where this process has it open: a `-wal` that is not there was removed then.
     """
     beside = any(Path(f"{path}{suffix}").exists() for suffix in (WAL, "-journal"))
     return not beside and not is_open_here(path)
