@@ -258,7 +258,7 @@ class TestCredentials:
     def test_a_helper_that_hangs_is_ended_with_whatever_it_has_started(self, helper, monkeypatch):
         monkeypatch.setattr(aws, "IDENTITY_SECONDS", 2)  # some of which is boto3's to read
         began = time.monotonic()
-        with pytest.raises(NoIdentity, match="does not answer|no answer"):
+        with pytest.raises(NoIdentity, match=r"does not answer|no answer"):
             make_client("sqs", REGION)
         assert time.monotonic() - began < 5
         wait_until(lambda: helper.exists() and not any(map(is_alive, helper.read_text().split())))
