@@ -33,11 +33,11 @@ class LineWriter:
         """Lines that there was no room for."""
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
-    def put(self, write: Write, size: int, *, lines: int) -> None:
-        """Have something written; lose it where there is no room."""
+    def put(self, write: Write, size: int, *, lines: Callable[[], int]) -> None:
+        """Have something written; lose it where there is no room. `lines`: counts what is lost."""
         with self._filled:
             if self._bytes + size > self._most_bytes and not self._comes_room(size):
-                self.lost += lines
+                self.lost += lines()
                 return
             self._waiting.append((write, size))
             self._bytes += size

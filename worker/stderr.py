@@ -93,7 +93,7 @@ class Out:
     def hand(self, write: Callable[[], object], size: int) -> None:
         """Have a line of so many bytes written that goes elsewhere than to standard error."""
         if self._writer:
-            self._writer.put(write, size, lines=1)
+            self._writer.put(write, size, lines=lambda: 1)
         else:
             write()
 
@@ -103,7 +103,7 @@ class Out:
         else:
             # Not through the stream: who hangs in it would keep Python from ending.
             data = text.encode("utf-8", "backslashreplace")
-            self._writer.put(partial(_write_all, data), len(data), lines=text.count("\n"))
+            self._writer.put(partial(_write_all, data), len(data), lines=partial(text.count, "\n"))
 
     def write_now(self, text: str) -> None:
         """Write to the stream, and wait for whoever reads it."""

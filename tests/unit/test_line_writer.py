@@ -36,7 +36,7 @@ def writer(**changes):
 def test_lines_are_written_in_their_order(reader):
     ours = writer(most_bytes=1_000_000)
     for number in range(1_000):
-        ours.put(reader.takes(number), 10, lines=1)
+        ours.put(reader.takes(number), 10, lines=lambda: 1)
     assert ours.finish(5)
     assert reader.read == list(range(1_000))
 
@@ -47,7 +47,7 @@ def test_a_slow_reader_is_waited_for_and_nothing_is_lost(reader):
 
     ours = writer(patience=5)
     for _ in range(50):
-        ours.put(slowly, 40, lines=1)
+        ours.put(slowly, 40, lines=lambda: 1)
     assert ours.finish(5)
     assert (ours.lost, ours.is_stuck) == (0, False)
 
@@ -57,7 +57,7 @@ def test_for_a_reader_that_stands_still_one_waits_once_and_lines_are_counted(rea
     ours = writer()
     began = time.monotonic()
     for number in range(1_000):
-        ours.put(reader.takes(number), 40, lines=3)
+        ours.put(reader.takes(number), 40, lines=lambda: 3)
     assert time.monotonic() - began < 1
     assert (ours.is_stuck, ours.lost) == (True, 3 * 998)
     assert not ours.finish(0.05)
@@ -65,7 +65,7 @@ def test_for_a_reader_that_stands_still_one_waits_once_and_lines_are_counted(rea
     reader.goes_on.set()
     assert ours.finish(5)
     assert not ours.is_stuck
-    ours.put(reader.takes("later"), 40, lines=1)
+    ours.put(reader.takes("later"), 40, lines=lambda: 1)
     assert ours.finish(5)
     assert reader.read == [0, 1, "later"]
 
@@ -73,14 +73,14 @@ def test_for_a_reader_that_stands_still_one_waits_once_and_lines_are_counted(rea
 def test_a_line_larger_than_all_room_is_written_when_nothing_waits():
     ours = writer()
     found = []
-    ours.put(lambda: found.append("large"), 10_000, lines=1)
+    ours.put(lambda: found.append("large"), 10_000, lines=lambda: 1)
     assert ours.finish(5)
     assert (found, ours.lost) == (["large"], 0)
 
 
 def test_what_cannot_be_written_is_no_end_of_the_thread(reader):
     ours = writer()
-    ours.put(lambda: 1 / 0, 10, lines=1)
-    ours.put(reader.takes("next"), 10, lines=1)
+    ours.put(lambda: 1 / 0, 10, lines=lambda: 1)
+    ours.put(reader.takes("next"), 10, lines=lambda: 1)
     assert ours.finish(5)
     assert reader.read == ["next"]

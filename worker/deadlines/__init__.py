@@ -29,6 +29,20 @@ class Limits:
         """On `time.monotonic`."""
         self.bytes_left = math.inf
 
+    def at_most(self, seconds: float | None) -> float | None:
+        """Shorten a time-out to what is left; None is none.
+
+        Raises:
+            TimeoutError: nothing is left.
+
+        """
+        if self.end == math.inf:
+            return seconds
+        remaining = self.end - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("the whole answer took too long")
+        return remaining if seconds is None or seconds > remaining else seconds
+
     def count(self, received: int) -> None:
         """Learn of bytes that came.
 
@@ -93,16 +107,10 @@ def left() -> float:
 
 
 def at_most(seconds: float | None) -> float | None:
-    """Shorten a time-out to what is left; None is none.
+    """Shorten a time-out to what is left to this thread; None is none.
 
     Raises:
         TimeoutError: nothing is left.
 
     """
-    end = _of_thread.limits.end
-    if end == math.inf:
-        return seconds
-    remaining = end - time.monotonic()
-    if remaining <= 0:
-        raise TimeoutError("the whole answer took too long")
-    return remaining if seconds is None or seconds > remaining else seconds
+    return _of_thread.limits.at_most(seconds)

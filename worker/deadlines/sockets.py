@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterable
 from typing import Any
 
-from worker.deadlines import at_most, limits
+from worker.deadlines import Limits, at_most, limits
 from worker.deadlines.beside import beside
 
 LOOKUP_SECONDS = 15.0
@@ -30,23 +30,25 @@ class _Heeding(socket.socket):
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001 socket's signature
         self.settimeout(None if flag else 0.0)
 
-    def _shorten(self) -> None:
-        _settimeout(self, at_most(self._each))
+    def _shorten(self) -> Limits:
+        found = limits()
+        _settimeout(self, found.at_most(self._each))
+        return found
 
     def connect(self, address: Any) -> None:
         self._shorten()
         super().connect(address)
 
     def recv(self, *arguments: Any) -> bytes:
-        self._shorten()
+        held = self._shorten()
         found = super().recv(*arguments)
-        limits().count(len(found))
+        held.count(len(found))
         return found
 
     def recv_into(self, *arguments: Any) -> int:
-        self._shorten()
+        held = self._shorten()
         found = super().recv_into(*arguments)
-        limits().count(found)
+        held.count(found)
         return found
 
     def send(self, *arguments: Any) -> int:

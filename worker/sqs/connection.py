@@ -51,6 +51,7 @@ class Connection:
         self._url = place.url
         self._read_seconds = read_seconds
         self._socket = _connected(place, context, connect_seconds)
+        self._socket.settimeout(read_seconds)
         self._sight = select.poll()
         self._sight.register(self._socket, select.POLLIN)
         self._has_answered = False
@@ -74,7 +75,6 @@ class Connection:
         self.keeps = self._has_answered = False
         try:
             with within(self._read_seconds + SLOWEST_SECONDS):
-                self._socket.settimeout(self._read_seconds)
                 self._socket.sendall(request)
                 answer, self.keeps = read_answer(Stream(self._more), self._await_room)
         except TimeoutError as error:
