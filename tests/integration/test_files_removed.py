@@ -380,6 +380,14 @@ def test_who_starts_waits_for_who_has_a_shm_that_was_removed_but_not_for_ever(
     assert in_file(path) == {"ours-0", "theirs-1"}
 
 
+def test_a_clock_that_was_set_back_keeps_nobody_from_starting(play, path):
+    play.ours("ours-0")
+    play.tamper(removed, ("-shm",))
+    later = time.time() + 40 * 86_400
+    os.utime(path.parent, (later, later))
+    assert play.theirs("theirs-0") == "ok None"
+
+
 @pytest.mark.parametrize("suffixes", [("-shm",), ("-wal",), ("-wal", "-shm")], ids="".join)
 def test_an_idle_worker_notices_when_it_counts_what_waits(play, suffixes):
     play.ours("ours-0")
