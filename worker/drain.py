@@ -19,6 +19,7 @@ from worker.consumer import Consumer, Plan, Tally
 from worker.deliveries import Effects, deliver
 from worker.errors import Refused, Unavailable
 from worker.health import Health
+from worker.leaving import leave_in_time
 from worker.queue import POLL_SECONDS, Counts, Queue
 from worker.retries import a_few_times
 from worker.room import Room
@@ -27,6 +28,8 @@ from worker.signals import caught
 
 PATIENCE_SECONDS = 60
 """How long to wait for messages that others hold, or that are delayed."""
+LONGEST_STOP_SECONDS = 120.0
+"""More than what a stop waits for: long polls, what is owed, the books, the last look."""
 LAST_LOOK_SECONDS = 5
 """How long to wait for SQS to say what remains."""
 
@@ -68,6 +71,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         patient=False,
     )
     with caught() as asked:
+        leave_in_time(asked.to_stop, lambda _: None, seconds=LONGEST_STOP_SECONDS)
         bounds = Bounds(asked, limits.seconds)
         room = Room()
         queue, store = make_queue(settings, plan, room), make_store(settings)

@@ -17,6 +17,10 @@ class Locked(Unavailable):
     """Another session holds rows that this needs; the rest of the store is well."""
 
 
+class NotBegun(Unavailable):
+    """No transaction could be begun, so what was to be written in it has nothing to do with it."""
+
+
 class Unsynced(Unavailable):
     """A disk has lost what it was told to keep: only a process that begins anew can trust it."""
 

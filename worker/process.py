@@ -5,11 +5,12 @@ failure. Nothing here talks to SQS: what is returned says what to do there, and 
 this has returned, for then the commit is durable.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
-from worker.books import Books
+from worker.books import Books, Transaction
 from worker.decode import Decoded, decode
-from worker.errors import Locked, Misconfigured, Unavailable
+from worker.errors import Locked, Misconfigured, NotBegun, Unavailable
 from worker.model import DeadLetter, Feedback, Handled, Reason, Received, Release
 from worker.page import Page
 from worker.policy import Policy
@@ -130,7 +131,7 @@ def _apply(batch: Sequence[Received], books: Books, policy: Policy) -> list[Hand
     if not feedback:
         page = Page(policy, seen=(), users={})
         return [page.enter(*message) for message in opened]
-    with books.transaction() as transaction:
+    with _begun(books) as transaction:
         keys = {item.address.key for item in feedback if item.address}
         users = transaction.users(keys)  # locks them, so that what is seen then is still true
         page = Page(policy, transaction.seen(feedback), users, transaction.locked)
@@ -138,6 +139,18 @@ def _apply(batch: Sequence[Received], books: Books, policy: Policy) -> list[Hand
         transaction.save(page)
         has_locked = bool(transaction.locked)
     return [_later_if_locked_out(one) for one in handled] if has_locked else handled
+
+
+@contextmanager
+def _begun(books: Books) -> Iterator[Transaction]:
+    with ExitStack() as stack:
+        try:
+            transaction = stack.enter_context(books.transaction())
+        except Unavailable as error:
+            if type(error) is not Unavailable:
+                raise
+            raise NotBegun(str(error)) from error
+        yield transaction
 
 
 def _later_if_locked_out(one: Handled) -> Handled:

@@ -251,3 +251,15 @@ class TestTheFirstMoment:
         time.sleep(seconds)
         os.kill(pid, signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_a_drain_whose_log_nobody_reads_ends_all_the_same(start, twin, queue):
+    soon = "import worker.drain; worker.drain.LONGEST_STOP_SECONDS = 2.0"
+    process = start("drain", program=patched(soon))
+    for address in mail.addresses(600):
+        body = mail.recipient(address, diagnosticCode="x" * 900)
+        twin.send(queue, mail.bounce(body))
+    time.sleep(4)
+    assert process.poll() is None  # it hangs in a line of its log
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(8) == 1

@@ -19,6 +19,7 @@ from worker.consumer.refusal import Refusal
 from worker.errors import Unavailable
 from worker.health import Health
 from worker.model import Delete, Handled, Outcome, Received
+from worker.room import Room
 
 
 class Queue:
@@ -88,9 +89,10 @@ def ignored(message):
     return Handled(message, Delete(Outcome.IGNORED))
 
 
-def consumer_of(queue, process=lambda _: [], tell=print):
+def consumer_of(queue, process=lambda _: [], tell=print, room=None):
     nothing = {"books": None, "tell": tell, "probe": lambda: None, "health": Health()}
-    return Consumer(Plan(wait_seconds=1, pollers=4), queue=queue, process=process, **nothing)
+    plan = Plan(wait_seconds=1, pollers=4)
+    return Consumer(plan, queue=queue, process=process, room=room, **nothing)
 
 
 @pytest.fixture
@@ -264,6 +266,23 @@ def test_no_more_bytes_are_gathered_than_one_commit_may_have(monkeypatch):
     monkeypatch.setattr("worker.consumer.polling.GATHERED_BYTES", 1_500)
     queue = Backlog([message(number, "x" * 100) for number in range(40)])
     assert batches(queue, 40)[0] == 20
+
+
+def test_an_answer_that_breaks_off_leaves_its_room_to_others():
+    """Whoever waits for SQS to be well again may wait for a minute."""
+    room, receives = Room(), []
+
+    class Breaking(Backlog):
+        def receive(self, most, wait_seconds):
+            receives.append(room.held)
+            room.expect(4_000_000)
+            raise Unavailable("it broke off")
+
+    consumer = consumer_of(Breaking([]), room=room)
+    consumer.start()
+    wait_until(lambda: receives and not room.held)
+    assert consumer.finish()
+    assert not any(receives)
 
 
 class Hanging(Backlog):

@@ -23,6 +23,8 @@ from worker.model import DeadLetter, Reason
 from worker.queue import Queue, asking
 from worker.slack import Channel
 from worker.slack.blocks import Post
+from worker.sqs.connection import Connection
+from worker.sqs.places import Place
 from worker.store.postgresql import connection as sessions
 from worker.suppression import SuppressionList, listing
 
@@ -320,3 +322,33 @@ class TestPostgresql:
         ):
             session.execute("SELECT pg_sleep(20)")
         assert session.closed
+
+
+def test_the_wait_for_room_is_not_the_far_side_s_doing(monkeypatch):
+    """Its answer was there in time; what others held was in the way."""
+    monkeypatch.setattr("worker.sqs.connection.SLOWEST_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            asking, _ = server.accept()
+            with asking:
+                asking.recv(1_000)
+                asking.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+                time.sleep(1)
+                asking.sendall(b"{}")
+
+        threading.Thread(target=answer, daemon=True).start()
+        host, port = server.getsockname()
+        place = Place(
+            url=f"http://{host}:{port}",
+            secure=False,
+            host=host,
+            port=port,
+            authority=f"{host}:{port}",
+            path="/",
+        )
+        connection = Connection(
+            place, None, connect_seconds=5, read_seconds=0.6, expect=lambda _: time.sleep(0.95)
+        )
+        assert connection.ask(b"GET / HTTP/1.1\r\n\r\n").body == b"{}"
+        connection.close()

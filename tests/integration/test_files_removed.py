@@ -5,6 +5,7 @@ the database is whole, or it was refused, or the loss is told and the process le
 """
 
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -277,6 +278,43 @@ def test_what_only_a_removed_wal_held_is_saved_at_the_end(play):
     assert "stop every process" in line["hint"]
 
 
+@pytest.mark.parametrize("suffixes", [("-wal",), ("-wal", "-shm")], ids="".join)
+def test_what_is_removed_in_an_outage_costs_none(play, suffixes):
+    """On a full disk somebody makes room with the largest file there is."""
+    play.ours("ours-0")
+    with pytest.raises(Unavailable), play.store.transaction():
+        raise full()
+    play.tamper(removed, suffixes)
+    assert play.ours("ours-1") is None
+    play.store.close()
+    assert in_file(play.path) == {"ours-0", "ours-1"}
+
+
+def test_what_is_removed_while_there_is_no_room_to_save_it_waits_for_room(play):
+    keys = [f"ours-{number}" for number in range(1_000)]
+    add(play.store, *keys)
+    play.tamper(removed, ("-wal",))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (play.path.stat().st_size, before[1]))
+    try:
+        for _ in range(2):
+            error = play.ours("late")
+            assert isinstance(error, Unavailable)
+            assert not isinstance(error, CommitsLost)
+            assert "no room" in str(error)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert play.ours("late") is None
+    play.store.close()
+    assert in_file(play.path) == {*keys, "late"}
+
+
+def full():
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
+
+
 def let_another_begin(path):
     """As if nobody had noticed for a minute that a `-shm` was removed."""
     old = time.time() - saving.SAVING_SECONDS - 1
@@ -344,6 +382,14 @@ def test_who_starts_waits_for_who_has_a_shm_that_was_removed_but_not_for_ever(
     play.store.close()
     play.another("close", path)
     assert in_file(path) == {"ours-0", "theirs-1"}
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_from_starting(play, path):
+    play.ours("ours-0")
+    play.tamper(removed, ("-shm",))
+    later = time.time() + 40 * 86_400
+    os.utime(path.parent, (later, later))
+    assert play.theirs("theirs-0") == "ok None"
 
 
 @pytest.mark.parametrize("suffixes", [("-shm",), ("-wal",), ("-wal", "-shm")], ids="".join)

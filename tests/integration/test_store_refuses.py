@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from contextlib import contextmanager
 
 import mail
 import psycopg
@@ -83,6 +84,18 @@ class Books:
     def probe(self):
         if self.away:
             raise Unavailable("away")
+
+
+class Closed:
+    """No transaction begins."""
+
+    @contextmanager
+    def transaction(self):
+        raise Unavailable("the database system is starting up")
+        yield
+
+    def probe(self):
+        """It is well again."""
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -189,6 +202,20 @@ class TestBlamingNobody:
 
         writer._process = once
         found = becomes(writer.write([message("x") for _ in range(3)]))
+        assert set(found.values()) == {Delete(Outcome.APPLIED)}
+
+    def test_where_no_transaction_can_be_begun(self, message):
+        """As while another program holds the file, or a server that is restarted takes nobody."""
+        books = Books()
+        commits = iter(range(1, 100))
+
+        def handle(batch):
+            if next(commits) in {1, 2, 4}:
+                return process(batch, Closed(), Policy())
+            return books.handle(batch)
+
+        writer = make_writer(books, handle)
+        found = becomes(writer.write([message(mail.bounce("a@example.com")) for _ in range(10)]))
         assert set(found.values()) == {Delete(Outcome.APPLIED)}
 
     def test_a_failed_fsync_says_nothing_about_a_message(self, message):

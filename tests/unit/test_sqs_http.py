@@ -55,6 +55,39 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes(whole, cuts):
     assert keeps == (whole is not TO_THE_END)
 
 
+@pytest.mark.parametrize(
+    ("whole", "expected"),
+    [
+        (PLAIN, [5]),
+        (TO_THE_END, [LARGEST_BODY_BYTES]),
+        (CHUNKED, []),  # a short one says its length when it is over
+        (
+            CHUNKED.replace(b"2\r\nhe", b"10000\r\n%s\r\n2\r\nhe" % (b"x" * 0x10000)),
+            [LARGEST_BODY_BYTES],
+        ),
+    ],
+)
+def test_before_a_body_is_read_its_length_is_told(whole, expected):
+    told = []
+    head, body = whole.split(b"\r\n\r\n", 1)
+    pieces = iter([head + b"\r\n\r\n", body])
+    read = []
+
+    def more():
+        for piece in pieces:
+            read.append(piece)
+            return piece
+        raise EOFError
+
+    def expect(length):
+        told.append((length, len(read)))
+
+    read_answer(Stream(more), expect)
+    assert [length for length, _ in told] == expected
+    if whole in {PLAIN, TO_THE_END}:
+        assert told[0][1] == 1  # the head alone
+
+
 @given(whole=st.sampled_from([PLAIN, CHUNKED, ANNOUNCED]), length=st.integers(0, 400))
 def test_half_an_answer_is_none(whole, length):
     with pytest.raises(EOFError):

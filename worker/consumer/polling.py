@@ -172,6 +172,7 @@ class Poller:
         self.held = 0  # not before: who is in a hurry leaves once nothing is held
 
     def _sleep(self, seconds: float) -> None:
+        self._room.give_back()  # an answer that broke off is not read any more
         self._pulse.within(seconds + self._wait_seconds + CALL_SECONDS)
         self._pause(seconds)
 

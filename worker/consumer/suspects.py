@@ -5,14 +5,14 @@ like an outage, and an outage blames nobody. So a message is to blame only when 
 off twice while it was alone in its commit, each time the next look found the store well, by a
 sample and a commit, and another message has been written after one of these times at least. Where
 no other message comes, five such looks will do, if the message was received five times as well. An
-outage that any look meets counts for nothing.
+outage that any look meets counts for nothing, nor does one in which no transaction could be begun.
 """
 
 from collections.abc import Sequence
 
 from msgspec import Struct
 
-from worker.errors import Unavailable, Unsynced
+from worker.errors import NotBegun, Unavailable, Unsynced
 from worker.model import Delete, Handled, Outcome, Received
 from worker.retries import RECEIVES_BEFORE_GIVING_UP
 
@@ -42,7 +42,7 @@ class Suspects:
     def broke_off(self, batch: Sequence[Received], error: BaseException) -> None:
         """Learn that the store broke off at these messages, which were one commit."""
         self._latest = None
-        if len(batch) == 1 and isinstance(error, Unavailable) and not isinstance(error, Unsynced):
+        if len(batch) == 1 and _may_be_about_it(error):
             self._latest = self._times.setdefault(batch[0].message_id, _Times())
             if len(self._times) > MOST_KNOWN:
                 del self._times[next(iter(self._times))]
@@ -94,3 +94,7 @@ class Suspects:
             return times.well_for_samples >= TIMES
         is_old = message.receive_count >= RECEIVES_BEFORE_GIVING_UP
         return is_old and times.well_for_samples >= TIMES_WITHOUT_OTHERS
+
+
+def _may_be_about_it(error: BaseException) -> bool:
+    return isinstance(error, Unavailable) and not isinstance(error, NotBegun | Unsynced)

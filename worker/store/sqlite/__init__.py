@@ -47,7 +47,6 @@ REPLACING_SECONDS = 5.0
 """How long to wait for what this process itself has open of files that were replaced."""
 
 _ANY_UNFINISHED = ANY.format(lane=":lane")
-_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
 _REPLACED = (
     "somebody removed or replaced these while they were open; the worker opens the file anew. "
     "Before a backup is put back stop every process that has the file open"
@@ -72,6 +71,8 @@ class SqliteStore:
         self.place = str(path)
         self.lock = WriterLock(path)
         self._opened: Opened | None = None
+        self._to_be_opened_anew = False
+        """By the next turn. Until then it is watched: the `-wal` may hold what nobody else has."""
         self._lost: CommitsLost | None = None
         self._told: tuple[str, ...] = ()
         self._looks_for_room = 0
@@ -297,6 +298,8 @@ class SqliteStore:
             raise self._lost
         if (opened := self._opened) is None or not (gone := opened.misplaced()):
             self._told = ()
+            if self._to_be_opened_anew:
+                self._drop()
             return
         self._tell(gone)
         require(self.path)
@@ -336,22 +339,27 @@ class SqliteStore:
     def _roll_back(self, opened: Opened, error: BaseException) -> None:
         """Leave nothing behind; after trouble with the file, or with SQLite, open it anew.
 
-        Not where its files were replaced: who has the next turn must look what only they hold.
+        Not before the next turn, which looks first whether its files are in place: an outage lasts,
+        and somebody may remove the `-wal` meanwhile, on a full disk say.
         """
         opened.roll_back()
-        if getattr(error, "sqlite_errorcode", None) in _FULL:
+        if getattr(error, "sqlite_errorcode", None) in sqlite.FULL:
             self._looks_for_room = LOOKS_FOR_ROOM
         about_a_row = isinstance(
             error, sqlite3.DataError | sqlite3.IntegrityError | sqlite3.ProgrammingError
         )
         trouble = isinstance(error, sqlite3.Error) and not about_a_row
         if trouble or opened.connection.in_transaction or isinstance(error, Unavailable):
+            self._to_be_opened_anew = True
+        holds_others_up = opened.connection.in_transaction
+        if holds_others_up or getattr(error, "sqlite_errorcode", None) in sqlite.UNSYNCED:
             with suppress(Unavailable):
                 if not opened.misplaced():
                     self._drop()
 
     def _drop(self) -> None:
         opened, self._opened = self._opened, None
+        self._to_be_opened_anew = False
         if opened is not None:
             opened.close()
 

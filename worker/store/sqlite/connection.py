@@ -36,6 +36,7 @@ _LOCKED = (
     "whoever may read its files can do that: have it end its transaction, or take the right away"
 )
 _CANNOT_MAKE_FILES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
 UNSYNCED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 """The kernel tells a failed fsync once, and forgets what it could not write: a second fsync may
 succeed without it (https://www.usenix.org/conference/atc20/presentation/rebello)."""

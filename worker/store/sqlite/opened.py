@@ -7,7 +7,13 @@ from pathlib import Path
 
 from worker.errors import Unavailable
 from worker.store.files import SHM, WAL, identity
-from worker.store.sqlite.connection import CHECKPOINT_PAGES, UNSYNCED, Connection, connect
+from worker.store.sqlite.connection import (
+    CHECKPOINT_PAGES,
+    FULL,
+    UNSYNCED,
+    Connection,
+    connect,
+)
 from worker.store.sqlite.shared import Shared
 from worker.store.sqlite.wal_index import (
     Header,
@@ -114,7 +120,11 @@ class Opened:
     def _bring_in(self, shared: Shared) -> bool:
         try:
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode in FULL:  # there may be room yet, and we have it until then
+                raise Unavailable(
+                    f"{self._path}: {WAL} was removed, and no room is left to mend that: {error}"
+                ) from error
             return False
         header = shared.header()
         if header is None or not header.all_in_database:

@@ -35,8 +35,8 @@ def await_who_saves(path: str) -> None:
     """
     deadline = time.monotonic() + _BEGINNING_SECONDS
     while identity(f"{path}{SHM}") is None and _others_have_open(path):
-        if time.time() - Path(path).parent.stat().st_mtime > SAVING_SECONDS:
-            return  # it is no worker, or one that will never notice
+        if abs(time.time() - Path(path).parent.stat().st_mtime) > SAVING_SECONDS:
+            return  # it is no worker, or one that will never notice; or the clock was set back
         if time.monotonic() > deadline:
             raise Unavailable(
                 f"{path}{SHM} was removed while another process has the file open, which saves "
