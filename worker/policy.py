@@ -74,6 +74,10 @@ def is_refusal(feedback: Feedback) -> bool:
     return said.type == "Permanent" and (said.subtype or "").lower() in _REFUSALS
 
 
+def _is_opt_out(feedback: Feedback, _: User) -> bool:
+    return (feedback.notification.subtype or "").lower() == "unsubscribedrecipient"
+
+
 def _says_spam(feedback: Feedback, _: User) -> bool:
     return feedback.recipient.mentions_spam
 
@@ -107,6 +111,10 @@ def _always(_: Feedback, __: User) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        Kind.BOUNCE, "unsubscribed", "sub-type `UnsubscribedRecipient`: opted out of a list",
+        _is_opt_out, Action.NO_ACTION,
+    ),
     Rule(
         Kind.BOUNCE, "spam_diagnostic", "`spam` in the diagnostic, whatever its case",
         _says_spam, Action.AUTO_BLOCK_SPAM,

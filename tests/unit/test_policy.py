@@ -6,7 +6,7 @@ import mail
 import pytest
 
 from worker.decode import decode
-from worker.model import User
+from worker.model import Action, User
 from worker.policy import REFUSED_BY_SES, Policy, is_refusal, rule_for
 from worker.sources import load_settings
 
@@ -56,3 +56,15 @@ def test_a_permanent_bounce_of_these_sub_types_is_a_refusal(subtype):
 def test_any_other_bounce_is_none(type, subtype):
     (feedback,) = decode(mail.bounce("jane@example.com", type=type, subtype=subtype))
     assert not is_refusal(feedback)
+
+
+@pytest.mark.parametrize("subtype", ["UnsubscribedRecipient", "unsubscribedrecipient"])
+@pytest.mark.parametrize("diagnostic", [None, "550 spam"])
+def test_who_opted_out_of_a_list_is_neither_paused_nor_blocked(subtype, diagnostic):
+    entry = mail.recipient("jane@example.com", diagnosticCode=diagnostic)
+    (feedback,) = decode(mail.bounce(entry, subtype=subtype))
+    jane = User(email="jane@example.com", email_key="jane@example.com")
+    rule = rule_for(feedback, jane, Policy())
+    assert (rule.reason, rule.action) == ("unsubscribed", Action.NO_ACTION)
+    chosen = Policy(bounce_actions={"Permanent/*": Action.HARD_BOUNCE})
+    assert rule_for(feedback, jane, chosen).action is Action.HARD_BOUNCE
