@@ -221,13 +221,13 @@ _LARGE: tuple[Kind, ...] = (
     _kind([APPLIED], "1 MB of quotes in an address", lambda mark: _told_of(mark, emailAddress=_text('\\"'))),
 )  # fmt: skip
 _DEEP: tuple[Kind, ...] = (
-    _kind([APPLIED, "not_json"], "tags 200 deep", lambda mark: _bounce(mark, mailed=f', "tags": {_nested(200)}')),
+    _kind(["not_json"], "tags 200 deep", lambda mark: _bounce(mark, mailed=f', "tags": {_nested(200)}')),
     _kind(
-        [APPLIED, "not_json"],
+        ["not_json"],
         "headers 500 deep",
         lambda mark: _bounce(mark, mailed=f', "headers": {_nested(500, chr(123) + chr(34) + "a" + chr(34) + ":", chr(125))}'),
     ),
-    _kind([APPLIED, "not_json"], "nested 800 deep", lambda mark: _bounce(mark, body=f', "x": {_nested(800)}')),
+    _kind(["not_json"], "nested 800 deep", lambda mark: _bounce(mark, body=f', "x": {_nested(800)}')),
     _kind(["not_json"], "nested 100,000 deep", lambda mark: _bounce(mark, body=f', "x": {_nested(100_000)}')),
     _kind(["not_json"], "never closed", lambda mark: f'{{"x": "{mark}", "y": {"[" * (MEBIBYTE - 1_000)}'),
 )  # fmt: skip

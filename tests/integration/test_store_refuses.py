@@ -129,13 +129,26 @@ def check_guilty(store, message):
 
 
 class TestFinding:
-    @pytest.mark.parametrize("place", [0, 1, 99, 198])
+    @pytest.mark.parametrize("place", [0, 1, 99, 197])
     def test_it_is_found_among_many_in_a_few_commits(self, message, place):
         books = Books(f"message-{place + 1}")
         writer = make_writer(books, books.handle)
         handled = writer.write([message("x") for _ in range(200)])
         assert Counter(type(one.disposition) for one in handled) == {Delete: 199, DeadLetter: 1}
         assert len(books.commits) < 60
+
+    def test_the_last_of_all_is_found_by_those_that_come_later(self, message, monkeypatch):
+        books = Books("message-200")
+        writer = make_writer(books, books.handle)
+        monkeypatch.setattr(arrivals, "HELD_SECONDS", 0.3)
+        writer.write([message("x") for _ in range(199)])
+        last = message("x")
+        for _ in range(2):
+            (handled,) = writer.write([last])
+            assert isinstance(handled.disposition, Release)
+            writer.await_books()
+            writer.write([message("x")])
+        assert becomes(writer.write([last]))["message-200"].reason is Reason.STORE_REFUSES
 
     def test_several_are_found(self, message):
         books = Books("message-3", "message-4", "message-20")
@@ -203,6 +216,35 @@ class TestBlamingNobody:
         writer._process = once
         found = becomes(writer.write([message("x") for _ in range(3)]))
         assert set(found.values()) == {Delete(Outcome.APPLIED)}
+
+    def test_in_a_store_that_breaks_off_again_and_again_and_takes_others_between(self, message):
+        """An innocent message is alone both times; the looks come when the store is well."""
+        books = Books()
+        commits = iter(range(1, 100))
+
+        def handle(batch):
+            books.away = next(commits) in {1, 2, 4}
+            handled = books.handle(batch)
+            books.away = False
+            return handled
+
+        writer = make_writer(books, handle)
+        found = becomes(writer.write([message("x") for _ in range(10)]))
+        assert books.commits[1] == books.commits[3] == ["message-1"]
+        assert set(found.values()) == {Delete(Outcome.APPLIED)}
+
+    def test_while_others_were_written_after_one_of_its_times_only(self, message):
+        """A look has met an outage after the second: it counts for nothing."""
+        found, innocent, other = Suspects(), message("x"), message("x")
+        written = [Handled(other, Delete(Outcome.APPLIED))]
+        for away, handled in [(False, written), (False, []), (True, []), (False, written)]:
+            found.broke_off([innocent], Unavailable("broken off"))
+            found.looked(away=away)
+            found.handled(handled)
+            assert not found.is_to_blame(innocent)
+        found.broke_off([innocent], Unavailable("broken off"))
+        found.looked(away=False)
+        assert found.is_to_blame(innocent)
 
     def test_where_no_transaction_can_be_begun(self, message):
         """As while another program holds the file, or a server that is restarted takes nobody."""

@@ -435,8 +435,8 @@ MUTANTS = [
             "test_a_slack_that_drips_delays_notices_and_nothing_else"
         ),
         file="worker/deadlines/__init__.py",
-        function="at_most",
-        old="if end == math.inf:",
+        function="Limits.at_most",
+        old="if self.end == math.inf:",
         new="if True:",
     ),
     Mutant(

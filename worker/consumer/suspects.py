@@ -2,10 +2,12 @@
 
 A statement that times out, a server that runs out of memory, a connection that is lost: each looks
 like an outage, and an outage blames nobody. So a message is to blame only when the store has broken
-off twice while it was alone in its commit, each time the next look found the store well, by a
-sample and a commit, and another message has been written after one of these times at least. Where
-no other message comes, five such looks will do, if the message was received five times as well. An
-outage that any look meets counts for nothing, nor does one in which no transaction could be begun.
+off twice while it was alone in its commit, the next look found the store well, by a sample and a
+commit, and another message was written after each of these times; and when the store then breaks
+off at it once more, and the next look finds it well again: a store that comes and goes has to meet
+the same message three times, and no other between. Where no other message comes, five such looks
+will do, if the message was received five times as well. An outage that any look meets counts for
+nothing, nor does one in which no transaction could be begun.
 """
 
 from collections.abc import Sequence
@@ -90,8 +92,8 @@ class Suspects:
         times = self._times.get(message.message_id)
         if times is None:
             return False
-        if times.well_for_others:
-            return times.well_for_samples >= TIMES
+        if times.well_for_others + times.awaits_others > TIMES:  # and it was tried once more
+            return True
         is_old = message.receive_count >= RECEIVES_BEFORE_GIVING_UP
         return is_old and times.well_for_samples >= TIMES_WITHOUT_OTHERS
 
