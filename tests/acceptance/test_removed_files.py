@@ -80,3 +80,34 @@ def test_a_loss_is_told_and_ends_with_1_and_what_is_not_written_stays_on_the_que
     said = "".join(worker.lines)
     assert said.count('"event":"store.commits_lost"') == 1
     assert len(twin.messages(queue)) == 2
+
+
+def test_no_database_is_made_beside_the_wal_of_one_that_somebody_removed(
+    daemon, run, twin, queue, tmp_path
+):
+    path, wal = tmp_path / "worker.db", tmp_path / "worker.db-wal"
+    run("db", "upgrade")
+    worker = daemon(program=patched(QUICK))
+    send(twin, queue, 0, 1)
+    assert twin.wait_for(lambda: not twin.messages(queue))
+    path.unlink()
+    assert worker.stop()[0] == 1
+    left = wal.read_bytes()
+    gone = f"The database {path} is gone, and its -wal is still there"
+    export = tmp_path / "users.csv"
+    export.write_text("email\njane@example.com\n")
+    for command in ["db", "upgrade"], ["db", "status"], ["users", "import", str(export)], ["drain"]:
+        done = run(*command)
+        assert (done.status, gone in done.err) == (1, True), command
+    (found,) = (one for one in run("check", "--json").json["checks"] if one["check"] == "database")
+    assert (found["status"], found["said"]) == ("wrong", gone)
+    assert "upgrade" not in found["mend"]
+    worker = daemon(program=patched(QUICK))
+    send(twin, queue, 1, 2)
+    worker.wait_for("store.unavailable")
+    assert "put the backup back and remove worker.db-wal" in "".join(worker.lines)
+    assert (path.exists(), wal.read_bytes(), len(twin.messages(queue))) == (False, left, 1)
+    wal.unlink()
+    (tmp_path / "worker.db-shm").unlink()
+    worker.wait_for("store.made")
+    assert worker.stop()[0] == 0

@@ -478,3 +478,52 @@ def test_who_has_the_file_open_does_not_ask_who_else_has(play):
     with pytest.raises(Unavailable):
         look(play.path, trace=False)
     assert play.another("used", play.path) == "ok True"
+
+
+class TestAWalWithoutItsDatabase:
+    """Somebody removed the database and nothing else, and the worker was stopped since."""
+
+    @pytest.fixture(params=["gone", "empty"])
+    def left(self, play, path, request):
+        play.ours("ours-0")
+        play.store._drop()
+        path.unlink()
+        if request.param == "empty":  # SQLite destroys the -wal beside such a one, too
+            path.touch()
+        wal = Path(f"{path}-wal")
+        before = wal.read_bytes()
+        assert before
+        yield
+        assert wal.read_bytes() == before
+        assert not path.exists() or path.stat().st_size == 0
+
+    @pytest.mark.parametrize(
+        "begun",
+        [
+            lambda store: ensure_schema(store, migrate=True),
+            lambda store: store.writing().__enter__(),
+            lambda store: store.transaction().__enter__(),
+            lambda store: store.probe(),
+            lambda store: store.revision(),
+        ],
+        ids=["the schema", "a command", "a commit", "a probe", "a look"],
+    )
+    def test_has_no_database_made_beside_it(self, path, left, begun):
+        with pytest.raises(Unavailable) as found:
+            begun(open_store(f"sqlite:///{path}"))
+        assert str(found.value).startswith(
+            f"The database {path} is gone, and its -wal is still there. Stop every process"
+        )
+
+    def test_is_told_as_what_hinders(self, path, left):
+        found = open_store(f"sqlite:///{path}").hindrance()
+        assert found.said == f"The database {path} is gone, and its -wal is still there"
+        assert "put the backup back and remove worker.db-wal and worker.db-shm" in found.mend
+
+
+def test_with_both_removed_an_empty_database_is_made(play, path):
+    play.ours("ours-0")
+    play.store._drop()
+    play.tamper(removed, ("", "-wal", "-shm"))
+    ensure_schema(open_store(f"sqlite:///{path}"), migrate=True)
+    assert in_file(path) == set()

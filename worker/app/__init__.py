@@ -26,6 +26,7 @@ from worker.room import Room
 from worker.settings import Migrate, Settings
 from worker.stderr import lines_together
 from worker.store import Store, ensure_schema, open_store, require_schema
+from worker.store.revision import FIRST
 from worker.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _UNATTENDED = (
 )
 
 _IN_QUARANTINE = "`ses-worker dlq list` shows it"
+
+_NO_USERS = "there are no users yet: ses-worker users import"
 
 log = structlog.get_logger()
 
@@ -106,9 +109,15 @@ def bring_schema_up(settings: Settings, store: Store) -> None:
         Unavailable: they are away.
 
     """
+    if FIRST in _bring_up(settings, store):
+        log.warning("store.made", store=store.place, hint=_NO_USERS)
+
+
+def _bring_up(settings: Settings, store: Store) -> tuple[str, ...]:
     applied = ensure_schema(store, migrate=settings.store.migrate is Migrate.AUTO)
     if applied:
         log.info("schema.upgraded", applied=applied)
+    return applied
 
 
 def open_existing_store(settings: Settings) -> Store:
@@ -133,7 +142,7 @@ def open_ready_store(settings: Settings) -> Store:
 
     """
     store = make_store(settings)
-    bring_schema_up(settings, store)
+    _bring_up(settings, store)
     return store
 
 

@@ -45,5 +45,5 @@ def judge_no_database(
     if isinstance(error, Misconfigured):
         return DATABASE.wrong(said, "set store.url; then: ses-worker db status")
     if hindrance:
-        return DATABASE.wrong(said, hindrance[1])
+        return DATABASE.wrong(said.removesuffix(f". {hindrance[1]}"), hindrance[1])
     return DATABASE.wrong(said, "see that it is there; then: ses-worker db status")

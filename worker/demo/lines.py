@@ -22,7 +22,7 @@ COLOURS = {
 }
 """The same word has the same colour everywhere."""
 
-_QUIETLY = frozenset({"worker.started", "worker.stopped", "schema.upgraded"})
+_QUIETLY = frozenset({"worker.started", "worker.stopped", "schema.upgraded", "store.made"})
 
 
 def coloured(word: str) -> Text:

@@ -6,6 +6,8 @@ from worker.errors import Misconfigured
 
 HEAD = "0005"
 """The revision this program works with; a test holds it equal to the newest migration."""
+FIRST = "0001"
+"""Where this was applied there was no schema before, and so there are no users."""
 VERSION_TABLE = "ses_worker_schema"
 """Alembic's table, under a name of our own: the database may be the application's too."""
 OUR_TABLES = frozenset({"users", "events", "quarantine", "outbox", "limits", "removals"})

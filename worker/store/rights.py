@@ -48,6 +48,28 @@ def hindrance(path: Path) -> Hindrance | None:
     return Hindrance(f"{first} cannot be written", "see that its file system is not read-only")
 
 
+def wal_without_database(path: Path) -> Hindrance | None:
+    """Say that somebody removed the database and left its `-wal`; None: that is not so.
+
+    SQLite would destroy the `-wal` when it opens an empty file beside it.
+    """
+    real = os.path.realpath(path)
+    if _size(real) or not _size(f"{real}-wal"):
+        return None
+    return Hindrance(
+        f"The database {path} is gone, and its -wal is still there",
+        "Stop every process that has it open; put the backup back and remove "
+        f"{path.name}-wal and {path.name}-shm, or remove both to begin with an empty database",
+    )
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 as realpath
+    except OSError:  # it is not there, or in a folder that is closed to us
+        return 0
+
+
 def lock_of_another(path: Path) -> Hindrance | None:
     """Say whose the lock file is, if not the database's owner's: who can open it can stop us."""
     real = os.path.realpath(path)

@@ -16,7 +16,7 @@ from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.files import WAL, require
 from worker.store.locks import WriterLock
 from worker.store.revision import VERSION_TABLE, is_ours
-from worker.store.rights import Hindrance, hindrance
+from worker.store.rights import Hindrance, hindrance, wal_without_database
 from worker.store.sample import RollBack, probing, write_sample
 from worker.store.sqlite import connection as sqlite
 from worker.store.sqlite.connection import (
@@ -249,7 +249,7 @@ class SqliteStore:
 
     def hindrance(self) -> Hindrance | None:
         """Say why this process may not write the file, by whose it is; None: it may."""
-        return hindrance(self.path)
+        return wal_without_database(self.path) or hindrance(self.path)
 
     def break_off(self) -> None:
         """End nothing: no wait of ours is without an end, and a disk that hangs cannot be told."""

@@ -13,7 +13,7 @@ from worker.errors import Misconfigured, Unavailable, Unsynced
 from worker.store.files import SHM, WAL, Identity, held_open, identity, require
 from worker.store.holders import said_of_holders
 from worker.store.making import make_database
-from worker.store.rights import hindrance, unreadable
+from worker.store.rights import hindrance, unreadable, wal_without_database
 from worker.store.sqlite.saving import await_who_saves
 from worker.store.sqlite.shared import Shared, closing, is_open_here, one_at_a_time, opening
 from worker.store.sqlite.wal_index import has_all, holds_all
@@ -87,8 +87,10 @@ def connect(
     Raises:
         Unavailable: it is not there, or its files do not belong together.
         sqlite3.Error: it cannot be opened.
+        OSError: it cannot be made.
 
     """
+    require_no_wal_without_database(path)
     if create:
         make_database(path)
     real = os.path.realpath(path)
@@ -176,7 +178,7 @@ def is_there(path: Path) -> bool:
 
     Raises:
         Misconfigured: there is something else.
-        Unavailable: it cannot be told now, or there is no place for one.
+        Unavailable: it cannot be told now, there is no place for one, or only its `-wal` is left.
 
     """
     folder = path.parent
@@ -189,6 +191,7 @@ def is_there(path: Path) -> bool:
     except OSError as error:
         raise Unavailable(f"store.url: {folder}: {error.strerror}") from error
     try:
+        require_no_wal_without_database(path)
         if stat.S_ISDIR(path.stat().st_mode):
             raise Misconfigured(f"store.url: {path} is a directory; name a file in it")
     except FileNotFoundError:
@@ -196,6 +199,17 @@ def is_there(path: Path) -> bool:
     except OSError as error:
         raise Unavailable(f"store.url: {path}: {error.strerror}") from error
     return True
+
+
+def require_no_wal_without_database(path: Path) -> None:
+    """Make sure that no database is made beside what was left of another.
+
+    Raises:
+        Unavailable: a `-wal` with commits is there, and the database is not, or is empty.
+
+    """
+    if found := wal_without_database(path):
+        raise Unavailable(f"{found.said}. {found.mend}")
 
 
 def look(path: Path, *, trace: bool = True) -> Connection:
