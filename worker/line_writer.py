@@ -1,13 +1,12 @@
 """Lines are written by a thread of their own: whoever says something does not wait for a reader.
 
 A reader that is slow is waited for, or lines would be lost for nothing; for one that stands still
-nobody waits, and lines are counted.
+nobody waits, and lines are counted. So are those whose writing fails, as on a full disk.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 
 MOST_BYTES = 1_048_576
 """Of lines that wait to be written."""
@@ -15,6 +14,7 @@ PATIENCE_SECONDS = 2.0
 """How long one waits for room."""
 
 Write = Callable[[], object]
+CountLines = Callable[[], int]
 
 
 class LineWriter:
@@ -23,23 +23,25 @@ class LineWriter:
     def __init__(self, *, most_bytes: int = MOST_BYTES, patience: float = PATIENCE_SECONDS) -> None:
         self._most_bytes = most_bytes
         self._patience = patience
-        self._waiting: deque[tuple[Write, int]] = deque()
+        self._waiting: deque[tuple[Write, int, CountLines]] = deque()
         self._bytes = 0
         turn = threading.Lock()
         self._filled, self._drained = threading.Condition(turn), threading.Condition(turn)
         self.is_stuck = False
         """There was no room for too long, and nothing has been written since."""
+        self.failure: Exception | None = None
+        """Why the last write failed; None: it did not."""
         self.lost = 0
-        """Lines that there was no room for."""
+        """Lines that there was no room for, or whose write failed."""
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
-    def put(self, write: Write, size: int, *, lines: Callable[[], int]) -> None:
-        """Have something written; lose it where there is no room. `lines`: counts what is lost."""
+    def put(self, write: Write, size: int, *, lines: CountLines) -> None:
+        """Have something written, if there is room; `lines` counts those that are not written."""
         with self._filled:
             if self._bytes + size > self._most_bytes and not self._comes_room(size):
                 self.lost += lines()
                 return
-            self._waiting.append((write, size))
+            self._waiting.append((write, size, lines))
             self._bytes += size
             if len(self._waiting) == 1:
                 self._filled.notify()
@@ -63,10 +65,16 @@ class LineWriter:
         while True:
             with self._filled:
                 self._filled.wait_for(lambda: self._waiting)
-                write, size = self._waiting.popleft()
-            with suppress(Exception):  # what cannot be written is lost
+                write, size, lines = self._waiting.popleft()
+            failure: Exception | None = None
+            try:
                 write()
+            except Exception as error:  # noqa: BLE001 what cannot be written is lost
+                failure = error
             with self._drained:
+                self.failure = failure
+                if failure:
+                    self.lost += lines()
                 self._bytes -= size
                 self.is_stuck = False
                 self._drained.notify_all()

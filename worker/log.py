@@ -150,7 +150,7 @@ def _to_journal(journal: Journal, render: Processor) -> Processor:
 
         def hand_over() -> None:
             if not journal.write(text, level=level, event=event):
-                OUT.write_now(f"{text}\n")
+                OUT.write_instead(f"{text}\n")
 
         OUT.hand(hand_over, len(text))
         raise structlog.DropEvent

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TextIO
 
 from worker.line_writer import LineWriter
@@ -37,13 +36,18 @@ class Out:
 
     @property
     def lost(self) -> int:
-        """Lines that nobody has taken."""
+        """Lines that nobody has taken, or that could not be written."""
         return self._writer.lost if self._writer else 0
 
     @property
     def is_stuck(self) -> bool:
         """Nobody takes any."""
         return self._writer is not None and self._writer.is_stuck
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the last line could not be written; None: it could."""
+        return self._writer.failure if self._writer else None
 
     def write(self, line: str) -> None:
         """Write a line, or hold it for now."""
@@ -102,8 +106,20 @@ class Out:
             self.write_now(text)
         else:
             # Not through the stream: who hangs in it would keep Python from ending.
-            data = text.encode("utf-8", "backslashreplace")
-            self._writer.put(partial(_write_all, data), len(data), lines=partial(text.count, "\n"))
+            rest = Rest(text)
+            self._writer.put(rest.write, len(rest.data), lines=rest.count_lines)
+
+    def write_instead(self, text: str) -> None:
+        """Write, from within `hand`, what could not be handed over elsewhere.
+
+        Raises:
+            OSError, ValueError: it cannot be written, so that it is counted.
+
+        """
+        if self._writer:
+            Rest(text).write()
+        else:
+            self.write_now(text)
 
     def write_now(self, text: str) -> None:
         """Write to the stream, and wait for whoever reads it."""
@@ -113,11 +129,26 @@ class Out:
             stream.flush()
 
 
-def _write_all(data: bytes) -> None:
-    with suppress(OSError, ValueError):
+class Rest:
+    """Lines that are not written yet to standard error."""
+
+    def __init__(self, text: str) -> None:
+        self.data = text.encode("utf-8", "backslashreplace")
+
+    def write(self) -> None:
+        """Write all of them; where that fails, those that were not written stay.
+
+        Raises:
+            OSError, ValueError: it cannot be written.
+
+        """
         number = sys.stderr.fileno()
-        while data:
-            data = data[os.write(number, data) :]
+        while self.data:
+            self.data = self.data[os.write(number, self.data) :]
+
+    def count_lines(self) -> int:
+        """Count them; one that is written in part counts."""
+        return self.data.count(b"\n")
 
 
 OUT = Out()

@@ -99,6 +99,84 @@ journal = Journal({address!r})
         assert books.count("events") == 1_000
 
 
+class TestALogThatCannotBeWritten:
+    """A full disk, or a reader that is gone: the work goes on, and it is told."""
+
+    @pytest.fixture
+    def started(self, environment, tmp_path, twin, queue):
+        """Start a daemon with its standard error in a file; end it after the test."""
+        environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
+        port = free_port()
+        environment["SES_WORKER_HTTP__LISTEN"] = f"127.0.0.1:{port}"
+        processes = []
+
+        def start(standard_error, code=""):
+            command = [*patched(code), "run"]
+            process = subprocess.Popen(
+                command, env=environment, cwd=tmp_path, stderr=standard_error
+            )
+            processes.append(process)
+            wait_until(lambda: twin.long_polls)
+            return port
+
+        yield start
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0
+
+    def lost_lines(self, port):
+        (lost,) = re.findall(
+            r"^ses_worker_log_lines_lost_total (\S+)", ask(port, "/metrics")[1], re.MULTILINE
+        )
+        return float(lost)
+
+    def test_lines_are_counted_and_told_as_lost(self, started, twin, queue):
+        with Path("/dev/full").open("wb") as full:
+            port = started(full)
+        for address in mail.addresses(20):
+            twin.send(queue, mail.bounce(address))
+        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+        wait_until(lambda: self.lost_lines(port) > 20)
+        wait_until(lambda: json.loads(ask(port)[1])["troubles"])
+        (trouble,) = json.loads(ask(port)[1])["troubles"]
+        assert trouble["what"] == "log"
+        assert "Standard error cannot be written (No space left on device)" in trouble["error"]
+
+    def test_a_pipe_whose_reader_is_gone_is_told_alike(self, started, twin, queue):
+        reads, writes = os.pipe()
+        os.close(reads)
+        port = started(writes)
+        os.close(writes)
+        wait_until(lambda: self.lost_lines(port) > 0)
+        wait_until(lambda: json.loads(ask(port)[1])["troubles"])
+
+    def test_it_is_told_how_many_are_lost_when_there_is_room_again(
+        self, started, twin, queue, tmp_path
+    ):
+        room = tmp_path / "room"
+        code = f"""
+import errno, os, pathlib, worker.lost_lines, worker.stderr as s
+worker.lost_lines.TRY_EVERY_SECONDS = 0.5
+class Disk:
+    @staticmethod
+    def write(number, data):
+        if not pathlib.Path({str(room)!r}).exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return os.write(number, data)
+s.os = Disk
+"""
+        path = tmp_path / "log"
+        with path.open("wb") as file:
+            port = started(file, code=code)
+        wait_until(lambda: json.loads(ask(port)[1])["troubles"])
+        assert path.read_bytes() == b""
+        room.touch()
+        wait_until(path.read_bytes)
+        first = json.loads(path.read_text().splitlines()[0])
+        assert (first["event"], first["lines"]) == ("log.lost", self.lost_lines(port))
+        wait_until(lambda: not json.loads(ask(port)[1])["troubles"])
+
+
 class TestWhatHangs:
     def test_a_file_that_somebody_else_writes_to(self, daemon, twin, queue, environment):
         worker = daemon(program=patched(SOON))

@@ -1,5 +1,6 @@
 """Lines that are written by a thread of their own: nobody waits for a reader that stands still."""
 
+import errno
 import threading
 import time
 
@@ -84,3 +85,17 @@ def test_what_cannot_be_written_is_no_end_of_the_thread(reader):
     ours.put(reader.takes("next"), 10, lines=lambda: 1)
     assert ours.finish(5)
     assert reader.read == ["next"]
+
+
+def test_lines_whose_write_fails_are_counted_until_a_write_succeeds(reader):
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    ours = writer()
+    for _ in range(2):
+        ours.put(full, 10, lines=lambda: 3)
+    assert ours.finish(5)
+    assert (ours.lost, ours.failure.errno, ours.is_stuck) == (6, errno.ENOSPC, False)
+    ours.put(reader.takes("next"), 10, lines=lambda: 1)
+    assert ours.finish(5)
+    assert (ours.lost, ours.failure) == (6, None)
