@@ -182,7 +182,7 @@ class TestADatabaseThatIsSpoilt:
             for file, content in kept.items():
                 file.write_bytes(content)
 
-        return "No such file", mend
+        return "was removed while the worker had it open", mend
 
     def corrupt(self, path, small_disk):
         with closing(sqlite3.connect(path)) as other:

@@ -5,6 +5,7 @@ the database is whole, or it was refused, or the loss is told and the process le
 """
 
 import os
+import re
 import resource
 import shutil
 import sqlite3
@@ -263,6 +264,9 @@ def test_what_only_a_removed_wal_held_is_told_as_lost_where_another_began_anew(p
             assert isinstance(play.ours("ours-1"), CommitsLost)
     told = [line["event"] for line in log if line["log_level"] in {"error", "critical"}]
     assert told == ["store.files_replaced", "store.commits_lost"]
+    (lost,) = (line["error"] for line in log if line["event"] == "store.commits_lost")
+    assert lost.startswith(f"Somebody removed {play.path}-wal and {play.path}-shm before their")
+    assert re.search(r"Messages worked on since \d{4}-\d\d-\d\dT[\d:]{8}\+00:00 are lost", lost)
     with pytest.raises(CommitsLost):
         play.store.close()
 
@@ -275,7 +279,7 @@ def test_what_only_a_removed_wal_held_is_saved_at_the_end(play):
     assert in_file(play.path) == {"ours-0"}
     (line,) = (line for line in log if line["event"] == "store.files_replaced")
     assert line["files"] == [f"{play.path}-wal", f"{play.path}-shm"]
-    assert "stop every process" in line["hint"]
+    assert "first stop every process" in line["hint"]
 
 
 @pytest.mark.parametrize("suffixes", [("-wal",), ("-wal", "-shm")], ids="".join)

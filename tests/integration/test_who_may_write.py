@@ -150,7 +150,10 @@ class TestTheLockFile:
             pass
         mend = f"chown {OWNER}:{READERS} {lock} && chmod 600 {lock}"
         assert [(line["event"], line["hint"]) for line in log] == [("store.lock_of_another", mend)]
-        assert hindrance(path) == (f"{lock} belongs to root, who can stop every write by it", mend)
+        assert hindrance(path) == (
+            f"The lock file {lock} belongs to the user root, who can stop every write with it",
+            mend,
+        )
         subprocess.run(mend, shell=True, check=True)
         assert hindrance(path) is None
 
@@ -174,8 +177,9 @@ class TestWhatAReaderCanStop:
         (held_by,) = holders([f"{path}-shm"])
         with pytest.raises(Unavailable) as found, store.transaction():
             pass
-        assert f"database is locked by another process: process {held_by} " in str(found.value)
-        assert "whoever may read its files can do that" in str(found.value)
+        told = f"database is locked. Process {held_by} (ps -fp {held_by}) holds a lock on the"
+        assert told in str(found.value)
+        assert "-wal and -shm away (chmod)" in str(found.value)
 
     @pytest.mark.parametrize("place", [CHECKPOINT_BYTE, RECOVER_BYTE])
     def test_one_elsewhere_lets_a_writer_that_has_the_file_open_go_on(
@@ -207,7 +211,7 @@ def test_who_holds_the_lock_file_is_told(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
         with (
-            pytest.raises(Unavailable, match=f"process {other.pid} "),
+            pytest.raises(Unavailable, match=rf"Process {other.pid} \(.* has held .*no ses-worker"),
             WriterLock(path).held(patience=0.05),
         ):
             pass

@@ -30,6 +30,12 @@ def holders(files: Sequence[str | Path]) -> list[int]:
     return sorted({int(one) for one in found_in if one.isdigit()} - {0, os.getpid()})
 
 
+def holder_named(files: Sequence[str | Path]) -> str:
+    """Name the first of them, to begin a sentence with."""
+    found = holders(files)
+    return f"Process {found[0]} (ps -fp {found[0]})" if found else "Another process"
+
+
 def said_of_holders(files: Sequence[str | Path]) -> str:
     """Name them, to be put behind a sentence."""
     found = holders(files)

@@ -19,7 +19,7 @@ import structlog
 from worker.deadlines import left
 from worker.errors import Unavailable
 from worker.store.files import Identity, identity
-from worker.store.holders import said_of_holders
+from worker.store.holders import holder_named
 from worker.store.making import open_lock
 from worker.store.rights import hindrance, lock_of_another
 
@@ -27,7 +27,10 @@ PATIENCE_SECONDS = 30.0
 """How long a writer waits for another one; a batch takes milliseconds, a backup some seconds."""
 
 
-_REMOVED = "somebody removed the lock file while it was open: leave it where it is, also when empty"
+_REMOVED = (
+    "Somebody removed the lock file. The worker has made a new one, and nothing is lost. "
+    "Do not remove it, although it is empty"
+)
 
 log = structlog.get_logger()
 
@@ -123,9 +126,11 @@ class WriterLock:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    who = said_of_holders([self._path])
-                    what = f"another process has held {self._path} for {patience:.0f} s{who}"
-                    raise Unavailable(what) from None
+                    what = f"has held {self._path} for {patience:.0f} s, and nothing is written"
+                    raise Unavailable(
+                        f"{holder_named([self._path])} {what} meanwhile. "
+                        "End that process if it is no ses-worker"
+                    ) from None
                 time.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 jitter, not a secret
             else:
                 return

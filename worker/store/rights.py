@@ -83,7 +83,8 @@ def lock_of_another(path: Path) -> Hindrance | None:
     owner = f"{_name(database.st_uid)}:{_group(database.st_gid)}"
     file = shlex.quote(str(lock))
     return Hindrance(
-        f"{lock} belongs to {_name(found.st_uid)}, who can stop every write by it",
+        f"The lock file {lock} belongs to the user {_name(found.st_uid)}, "
+        "who can stop every write with it",
         f"chown {owner} {file} && chmod 600 {file}",
     )
 

@@ -13,7 +13,7 @@ import structlog
 
 from worker.errors import CommitsLost, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
-from worker.store.files import WAL, require
+from worker.store.files import WAL, identity
 from worker.store.locks import WriterLock
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.rights import Hindrance, hindrance, wal_without_database
@@ -48,17 +48,24 @@ REPLACING_SECONDS = 5.0
 
 _ANY_UNFINISHED = ANY.format(lane=":lane")
 _REPLACED = (
-    "somebody removed or replaced these while they were open; the worker opens the file anew. "
-    "Before a backup is put back stop every process that has the file open"
+    "Somebody removed or replaced these files while the worker had them open. It saves what was "
+    "committed and opens the database anew; `store.commits_lost` follows if it could not. Find out "
+    "who did it. To put a backup back, first stop every process that has the database open"
+)
+_GONE = (
+    "was removed while the worker had it open. Stop the worker, remove {name}-wal and {name}-shm, "
+    "put the backup back, start again. Messages wait in the queue meanwhile"
 )
 _RESTORE = (
     "both together would be no database. Stop every process that has it open, then remove its -wal "
     "and -shm if the new file is a backup, and start again"
 )
 _LOST = (
-    "the commits since it was last brought into the file are lost, and their messages are not on "
-    "the queue any more. The log has a line bounce_notification or complaint_notification for each"
+    "before their commits were in the database. Messages worked on since {since} are lost: their "
+    "users may not be paused, and SQS no longer has them. SES's own records, Slack or the log "
+    "(bounce_notification, complaint_notification, without addresses) tell of them"
 )
+_WHEN_UNKNOWN = "the -wal was last brought into the database"
 
 log = structlog.get_logger()
 
@@ -277,7 +284,7 @@ class SqliteStore:
     def _take_leave(self, opened: Opened) -> None:
         if gone := opened.misplaced():
             self._tell(gone)
-            require(self.path)
+            self._require_database()
             if "" not in gone:  # what took the place of the file is none of ours
                 with self.lock.held(), translated(self.path, writes=True):
                     self._save(opened, gone)
@@ -302,7 +309,7 @@ class SqliteStore:
                 self._drop()
             return
         self._tell(gone)
-        require(self.path)
+        self._require_database()
         if "" in gone and WAL not in gone and self._wal_size():
             raise Unavailable(f"{self.path} was replaced, and its {WAL} was not: {_RESTORE}")
         self._save(opened, gone)
@@ -315,7 +322,9 @@ class SqliteStore:
 
     def _save(self, opened: Opened, gone: tuple[str, ...]) -> None:
         if not opened.save_commits():
-            self._lost = CommitsLost(f"{self.path}: {named(gone)} was removed: {_LOST}")
+            files = " and ".join(f"{self.path}{suffix}" for suffix in gone)
+            lost = _LOST.format(since=opened.all_in_database_at or _WHEN_UNKNOWN)
+            self._lost = CommitsLost(f"Somebody removed {files} {lost}")
             log.critical("store.commits_lost", store=self.place, error=str(self._lost))
             raise self._lost
 
@@ -326,7 +335,15 @@ class SqliteStore:
         if gone != self._told:
             self._told = gone
             files = [f"{self.place}{suffix}" for suffix in gone]
-            log.error("store.files_replaced", files=files, hint=_REPLACED)
+            hint = _REPLACED if identity(self.path) else self._said_gone()
+            log.error("store.files_replaced", files=files, hint=hint)
+
+    def _require_database(self) -> None:
+        if identity(self.path) is None:
+            raise Unavailable(self._said_gone())
+
+    def _said_gone(self) -> str:
+        return f"The database {self.path} {_GONE.format(name=self.path.name)}"
 
     def _look_for_room(self) -> None:
         """After a full disk a write of one page says nothing about the next batch."""

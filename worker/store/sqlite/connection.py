@@ -11,7 +11,7 @@ from pathlib import Path
 
 from worker.errors import Misconfigured, Unavailable, Unsynced
 from worker.store.files import SHM, WAL, Identity, held_open, identity, require
-from worker.store.holders import said_of_holders
+from worker.store.holders import holder_named
 from worker.store.making import make_database
 from worker.store.rights import hindrance, unreadable, wal_without_database
 from worker.store.sqlite.saving import await_who_saves
@@ -33,7 +33,8 @@ _PARTED = (
 )
 _LOCKED_BY_ANOTHER = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL}
 _LOCKED = (
-    "whoever may read its files can do that: have it end its transaction, or take the right away"
+    "holds a lock on the database, so nothing can be written. Have it end its transaction. If it "
+    "has no business there, take its right to read the database, -wal and -shm away (chmod)"
 )
 _CANNOT_MAKE_FILES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
@@ -325,7 +326,7 @@ def translated(path: Path, *, writes: bool = False) -> Iterator[None]:
         if error.sqlite_errorcode == sqlite3.SQLITE_IOERR_SHORT_READ:
             raise Unavailable(f"{path}: {error}; {_PARTED}") from error
         if error.sqlite_errorcode & 0xFF in _LOCKED_BY_ANOTHER:
-            raise Unavailable(f"{path}: {error}{_who_locks(path)}") from error
+            raise Unavailable(f"{path}: {error}. {_who_locks(path)}") from error
         about_rights = error.sqlite_errorcode & 0xFF in _CANNOT_MAKE_FILES
         why = (hindrance if writes else unreadable)(path) if about_rights else None
         whose = f"; {why}" if why else ""
@@ -338,4 +339,4 @@ def _who_locks(path: Path) -> str:
     Whoever may read the `-shm` may hold a lock on it that stops every writer.
     """
     real = os.path.realpath(path)
-    return f" by another process{said_of_holders([f'{real}{SHM}'])}; {_LOCKED}"
+    return f"{holder_named([f'{real}{SHM}'])} {_LOCKED}"

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from worker.errors import Unavailable
@@ -41,7 +42,14 @@ class Opened:
         """
         self._path = path
         self.connection = connection or connect(path, begin_anew=begin_anew)
+        self.all_in_database_at = self._now_if_all_is_in_database()
+        """When the database file last had every commit, in UTC; None: that is not known."""
         self._learn()
+
+    def _now_if_all_is_in_database(self) -> str | None:
+        header = self.connection.shared.header() if self.connection.shared else None
+        known = header is not None and header.all_in_database
+        return datetime.now(UTC).isoformat(timespec="seconds") if known else None
 
     def misplaced(self) -> tuple[str, ...]:
         """Tell which of its files were removed or replaced: `""`, `-wal`, `-shm`."""
@@ -81,6 +89,8 @@ class Opened:
         except sqlite3.Error as error:
             if error.sqlite_errorcode in UNSYNCED:
                 raise
+        else:
+            self.all_in_database_at = self._now_if_all_is_in_database() or self.all_in_database_at
 
     def empty_wal(self) -> None:
         """Have the file be whole without its `-wal`, as far as others let us; wait for nobody."""
