@@ -15,6 +15,10 @@ LONGEST_COMMAND_SECONDS = 120.0
 """The same of a command that ends by itself, which nobody kills before: more than what its stop
 waits for, such as long polls, what is owed, the books and the last look."""
 FAILED = 1
+LEFT_BEHIND = (
+    "The worker leaves without waiting any longer. What it holds comes again within "
+    "queue.visibility_seconds; nothing is lost"
+)
 HINT = "These threads hang, so the process ends without them; nothing is lost"
 
 log = structlog.get_logger()
