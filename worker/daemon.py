@@ -22,7 +22,7 @@ from worker.app.reload import reload
 from worker.bounds import Bounds, Over
 from worker.consumer import Plan
 from worker.health import Health, Phase
-from worker.leaving import leave_in_time
+from worker.leaving import leave_in_time, set_at_the_end
 from worker.lost_lines import LostLines
 from worker.retries import while_away
 from worker.room import Room
@@ -53,7 +53,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
     outside = make_outside(settings)
     health = outside.health
     watchdog = Watchdog(Systemd(os.environ, os.getpid()), health)
-    with OUT.beside(), caught(reload=True) as asked, outside:
+    with OUT.beside(), caught(reload=True) as asked, outside, set_at_the_end(asked.to_stop):
         leave_in_time(asked.to_stop, OUT.finish)
         room = Room()
         queue, store = make_queue(settings, plan, room), make_store(settings)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 from msgspec import Struct
 
+from worker import leaving
 from worker.app import (
     bring_schema_up,
     make_consumer,
@@ -19,7 +20,6 @@ from worker.consumer import Consumer, Plan, Tally
 from worker.deliveries import Effects, deliver
 from worker.errors import Refused, Unavailable
 from worker.health import Health
-from worker.leaving import leave_in_time
 from worker.queue import POLL_SECONDS, Counts, Queue
 from worker.retries import a_few_times
 from worker.room import Room
@@ -28,8 +28,6 @@ from worker.signals import caught
 
 PATIENCE_SECONDS = 60
 """How long to wait for messages that others hold, or that are delayed."""
-LONGEST_STOP_SECONDS = 120.0
-"""More than what a stop waits for: long polls, what is owed, the books, the last look."""
 LAST_LOOK_SECONDS = 5
 """How long to wait for SQS to say what remains."""
 
@@ -71,7 +69,9 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         patient=False,
     )
     with caught() as asked:
-        leave_in_time(asked.to_stop, lambda _: None, seconds=LONGEST_STOP_SECONDS)
+        leaving.leave_in_time(
+            asked.to_stop, lambda _: None, seconds=leaving.LONGEST_COMMAND_SECONDS
+        )
         bounds = Bounds(asked, limits.seconds)
         room = Room()
         queue, store = make_queue(settings, plan, room), make_store(settings)

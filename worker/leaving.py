@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -10,9 +11,26 @@ LONGEST_SECONDS = 45.0
 """From the first signal to the end of the process; systemd grants it 90."""
 SAYING_SECONDS = 1.0
 """Of them for saying what hangs, should that hang, too."""
+LONGEST_COMMAND_SECONDS = 120.0
+"""The same of a command that ends by itself, which nobody kills before: more than what its stop
+waits for, such as long polls, what is owed, the books and the last look."""
 FAILED = 1
+LEFT_BEHIND = (
+    "The worker leaves without waiting any longer. What it holds comes again within "
+    "queue.visibility_seconds; nothing is lost"
+)
+HINT = "These threads hang, so the process ends without them; nothing is lost"
 
 log = structlog.get_logger()
+
+
+@contextmanager
+def set_at_the_end(event: threading.Event) -> Iterator[None]:
+    """Set an event at the end of the block, even if an error ends it: that is a stop as well."""
+    try:
+        yield
+    finally:
+        event.set()
 
 
 def leave_in_time(
@@ -39,6 +57,6 @@ def leave_in_time(
     def say() -> None:
         own = {"last-resort", threading.current_thread().name}
         names = sorted(one.name for one in threading.enumerate() if one.name not in own)
-        log.critical("worker.hangs", threads=names, hint="it is ended as it is; nothing is lost")
+        log.critical("worker.hangs", threads=names, hint=HINT)
 
     threading.Thread(target=watch, name="last-resort", daemon=True).start()

@@ -14,6 +14,12 @@ MOST_KINDS_WARNED_ABOUT = 100
 
 NAMES = {Kind.BOUNCE: "bounce_notification", Kind.COMPLAINT: "complaint_notification"}
 
+WHO_HOLDS_ROWS = (
+    "These messages are tried again, later each time. To see who holds the rows: SELECT pid, "
+    "usename, xact_start, query FROM pg_stat_activity WHERE xact_start IS NOT NULL ORDER BY "
+    "xact_start"
+)
+
 
 class Telemetry:
     """Counts and logs what `process` returns."""
@@ -34,7 +40,7 @@ class Telemetry:
                 "users.locked",
                 messages=len(locked_out),
                 error=str(locked_out[0].error),
-                hint="they are tried again, later each time; pg_stat_activity shows who holds rows",
+                hint=WHO_HOLDS_ROWS,
             )
 
     def _tell(self, handled: Handled) -> None:

@@ -176,7 +176,10 @@ class TestMisconfigured:
         for arguments in (["run"], ["drain"], ["db", "upgrade"], ["db", "status"]):
             done = run(*arguments, **changes)
             assert (done.status, said in done.err) == (78, True)
-            assert "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0" in done.err
+            assert (
+                "CREATE DATABASE ses ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+                in done.err
+            )
         checked = run("check", "--json", **changes)
         assert (checked.status, said in checked.out) == (1, True)
 

@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import mail
@@ -332,7 +332,7 @@ class TestTheFirstMoment:
 
 
 def test_a_drain_whose_log_nobody_reads_ends_all_the_same(start, twin, queue):
-    soon = "import worker.drain; worker.drain.LONGEST_STOP_SECONDS = 2.0"
+    soon = "import worker.leaving; worker.leaving.LONGEST_COMMAND_SECONDS = 2.0"
     process = start("drain", program=patched(soon))
     for address in mail.addresses(600):
         body = mail.recipient(address, diagnosticCode="x" * 900)
@@ -341,3 +341,47 @@ def test_a_drain_whose_log_nobody_reads_ends_all_the_same(start, twin, queue):
     assert process.poll() is None  # it hangs in a line of its log
     process.send_signal(signal.SIGTERM)
     assert process.wait(8) == 1
+
+
+@pytest.mark.parametrize("command", ["list", "replay"])
+def test_a_look_at_dead_letters_that_hangs_ends_all_the_same(start, twin, queue, command):
+    code = """
+import threading, time, worker.leaving, worker.dead_letters.desk as desk
+worker.leaving.LONGEST_COMMAND_SECONDS = 2.0
+def hang(asked, work):
+    print("hangs", flush=True)
+    time.sleep(1_000)
+for name in ("listing", "replaying"):
+    module = __import__(f"worker.dead_letters.{name}", fromlist=["see_through"])
+    module.see_through = hang
+"""
+    process = start("dlq", command, program=patched(code))
+    assert process.stdout.readline() == "hangs\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(8) == 1
+    assert "worker.hangs" in process.stderr.read()
+
+
+def test_a_start_that_fails_ends_though_nobody_reads_why(environment, tmp_path, queue):
+    """It would leave with 78, and hangs in saying so."""
+    no_database = tmp_path / "no-database"
+    no_database.write_text("text " * 1_000)
+    environment["SES_WORKER_STORE__URL"] = f"sqlite:///{no_database}"
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writes, b"x" * 1_024)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writes, b"x")
+    os.set_blocking(writes, True)
+    process = subprocess.Popen(
+        [*patched(SOONER), "run"], env=environment, cwd=tmp_path, stderr=writes
+    )
+    try:
+        assert process.wait(15) == 1
+    finally:
+        process.kill()
+        os.close(reads)
+        os.close(writes)

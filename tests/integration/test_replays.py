@@ -644,7 +644,10 @@ class TestDeletions:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    def test_a_signal_while_they_are_counted_ends_it(self, settings, twin, schema, handlers):
+    def test_a_signal_while_they_are_counted_ends_it(
+        self, settings, twin, schema, handlers, monkeypatch
+    ):
+        monkeypatch.setattr("worker.leaving.leave_in_time", lambda *_, **__: None)  # of the tests
         fill(twin, *bounces(25))
         signals = iter([signal.SIGINT])
 

@@ -463,8 +463,8 @@ MUTANTS = [
         test="acceptance/test_stopping.py::TestALogThatNobodyReads",
         file="worker/daemon.py",
         function="run",
-        old="with OUT.beside(), caught(reload=True) as asked, outside:",
-        new="with caught(reload=True) as asked, outside:",
+        old="with OUT.beside(), caught(reload=True) as asked, outside, set_at_the_end(asked.to_stop):",
+        new="with caught(reload=True) as asked, outside, set_at_the_end(asked.to_stop):",
     ),
     Mutant(
         invariant="A loop that hangs ends the process, and nothing is lost",

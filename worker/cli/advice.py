@@ -7,8 +7,8 @@ _ADVICE: dict[str, str] = {
         "make the recipients users, who are missing (ses-worker users import), and replay it"
     ),
     Reason.TOO_MANY_RECIPIENTS: (
-        "it is not SES's, which reports 50 at most: see who else may send to the queue (ses-worker "
-        "check), and delete it"
+        "SES reports at most 50 recipients, so SES did not send this. Find out who else may send "
+        "to the queue (ses-worker check), then delete the dead letter"
     ),
     Reason.SUBSCRIPTION_CONFIRMATION: (
         "confirm it, with TopicArn and Token of the body (ses-worker dlq show): "

@@ -23,6 +23,7 @@ from worker.consumer.writing import Writer
 from worker.effects import Owed
 from worker.errors import Unsynced
 from worker.health import Health
+from worker.leaving import LEFT_BEHIND
 from worker.model import Handled, Received
 from worker.queue import LARGEST_BATCH, Queue
 from worker.room import Room
@@ -181,7 +182,7 @@ class Consumer:
         self._done.set()
         late = [thread.name for thread in self._running()]
         if late:
-            log.warning("consumer.left_behind", threads=late, held=self.held)
+            log.warning("consumer.left_behind", threads=late, held=self.held, hint=LEFT_BEHIND)
         return not late
 
     def _running(self) -> list[threading.Thread]:

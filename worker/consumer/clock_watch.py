@@ -31,7 +31,13 @@ class ClockWatch:
             return
         if self._told is None:
             if is_skewed(seconds):
-                log.error("clock.skewed", skew_seconds=round(seconds), hint=SET_THE_CLOCK)
+                said = describe_skew(seconds)
+                log.error(
+                    "clock.skewed",
+                    error=said[0].upper() + said[1:],
+                    skew_seconds=round(seconds),
+                    hint="Set it, and keep it right: timedatectl set-ntp true",
+                )
                 self._tell(seconds)
         elif abs(seconds) < RIGHT_AGAIN_SECONDS:
             log.info("clock.corrected", skew_seconds=round(seconds))

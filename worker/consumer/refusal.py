@@ -29,6 +29,10 @@ ENTRIES_IN_A_ROW = 3
 SOON_SECONDS = 1.0
 REPEAT_SECONDS = 600.0
 """How long nothing is said again of dead letters that are refused alike."""
+ALLOW_DELETES = (
+    "Nothing is received until a delete succeeds. Allow sqs:DeleteMessage on the queue "
+    "(config/iam-run.json)"
+)
 
 log = structlog.get_logger()
 
@@ -112,7 +116,8 @@ class Refusal:
         if call not in self._told:
             self._told.add(call)
             event = "queue.refuses" if isinstance(why, Refused) else "queue.unavailable"
-            log.error(event, call=call, error=str(why))
+            hint = {"hint": ALLOW_DELETES} if isinstance(why, Refused) and call == "delete" else {}
+            log.error(event, call=call, error=str(why), **hint)
 
     def say_seldom(self, received: Received, why: Refused) -> None:
         """Say that a dead letter is refused; of the same sort once a while, for many may follow."""

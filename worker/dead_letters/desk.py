@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from worker import leaving
 from worker.app.dead_letters import find_dead_letter_queue, make_source_queue
 from worker.bounds import Bounds, Over
 from worker.dead_letter_queue import HIDDEN_SECONDS, DeadLetterQueue, SourceQueue
@@ -32,6 +33,16 @@ class LeftBehind(Unavailable):
 
 
 @contextmanager
+def signals_heeded() -> Iterator[Asked]:
+    """Catch signals within the block; whatever hangs, a signal ends the process in time."""
+    with caught() as asked:
+        leaving.leave_in_time(
+            asked.to_stop, lambda _: None, seconds=leaving.LONGEST_COMMAND_SECONDS
+        )
+        yield asked
+
+
+@contextmanager
 def opened(settings: Settings, open_store: Callable[[Settings], Store]) -> Iterator[Desk]:
     """Find the places; a signal before they are found ends it.
 
@@ -41,7 +52,7 @@ def opened(settings: Settings, open_store: Callable[[Settings], Store]) -> Itera
 
     """
     source = make_source_queue(settings)
-    with caught() as asked:
+    with signals_heeded() as asked:
         bounds = Bounds(asked)
         try:
             store = bounds.call(open_store, settings)

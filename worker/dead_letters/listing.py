@@ -10,13 +10,13 @@ from msgspec import Struct
 from worker.app import open_existing_store
 from worker.app.dead_letters import find_dead_letter_queue, make_source_queue
 from worker.bounds import Bounds, Over
-from worker.dead_letters.desk import see_through
+from worker.dead_letters.desk import see_through, signals_heeded
 from worker.dead_letters.groups import AGES, OLDER, Group, Groups, read
 from worker.dead_letters.in_queue import InQueue
 from worker.errors import Refused, Unavailable
 from worker.letters import Letter, Wanted, Where
 from worker.settings import Settings
-from worker.signals import Asked, caught
+from worker.signals import Asked
 from worker.store.quarantine import Pile, newest_row, pile_up, read_letters
 from worker.store.users import among_users
 
@@ -73,7 +73,7 @@ def look(
             groups.add(letter)
         return False
 
-    with caught() as asked:
+    with signals_heeded() as asked:
         with _troubles_in(looked):
             store = Bounds(asked).call(open_existing_store, settings)
             for pile in pile_up(store, wanted, [now - age for age in AGES.values()]):
@@ -104,7 +104,7 @@ def find(settings: Settings, message_id: str) -> Looked:
             looked.letter = letter
         return looked.letter is not None
 
-    with caught() as asked:
+    with signals_heeded() as asked:
         with _troubles_in(looked):
             store = Bounds(asked).call(open_existing_store, settings)
             for letter in read_letters(store, wanted, up_to=newest_row(store), most=1):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import structlog
 
 from worker.health import Health
+from worker.leaving import LEFT_BEHIND
 from worker.relay.lane import LaneWork, LaneWorker
 from worker.relay.patience import Patience
 from worker.relay.standing import Standing
@@ -89,7 +90,8 @@ class Relay:
             running[0].join(0.05)
         if running:
             self._stop_by = float("inf")  # who finishes it again, at the end, waits again
-            log.warning("relay.left_behind", threads=[thread.name for thread in running])
+            names = [thread.name for thread in running]
+            log.warning("relay.left_behind", threads=names, hint=LEFT_BEHIND)
         return not running
 
     def deliver_for(

@@ -170,8 +170,8 @@ def _roll_back(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
 def _wrong_encoding(database: str, encoding: str | None) -> str:
     return (
         f"store.url: the database {database} has the encoding {encoding}, which cannot hold every "
-        "text that a message may hold. Make another, and name it there: CREATE DATABASE … "
-        "ENCODING 'UTF8' TEMPLATE template0"
+        "text that a message may hold. Make a new database, and name it in store.url: CREATE "
+        "DATABASE ses ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
     )
 
 

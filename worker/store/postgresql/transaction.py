@@ -127,7 +127,10 @@ class PostgresqlTransaction:
         try:
             found = self._read_users(_FREE_USERS, email_keys)
         except psycopg.errors.LockNotAvailable as error:  # rows that are locked were skipped
-            raise Unavailable("PostgreSQL: another session has locked the table users") from error
+            raise Unavailable(
+                "PostgreSQL: another session has locked the table users; nothing is written until "
+                "it ends"
+            ) from error
         missing = [key for key in email_keys if key not in found]
         self.locked = {key for (key,) in self._connection.execute(_WHO_IS_THERE, (missing,))}
         return found
