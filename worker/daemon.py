@@ -85,6 +85,8 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         lines = LostLines(health)
         while not (asked.to_stop.wait(1) or consumer.stopped.is_set() or current.failure):
             consumer.look_after()
+            if store.lost:  # a reader may have found it, on a queue that brings nothing to write
+                consumer.fail(store.lost)
             lines.look()
             look()
         health.phase = Phase.STOPPING

@@ -111,3 +111,19 @@ def test_no_database_is_made_beside_the_wal_of_one_that_somebody_removed(
     (tmp_path / "worker.db-shm").unlink()
     worker.wait_for("store.made")
     assert worker.stop()[0] == 0
+
+
+def test_a_loss_that_only_a_reader_finds_ends_with_1_though_nothing_comes(
+    daemon, run, twin, queue, tmp_path, slack
+):
+    path = tmp_path / "worker.db"
+    run("db", "upgrade")
+    worker = daemon(program=patched(QUICK))
+    send(twin, queue, 0, 1)
+    assert twin.wait_for(lambda: not twin.messages(queue))
+    remove(path, ("-wal", "-shm"))
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("SELECT count(*) FROM events").fetchone()
+        assert worker.process.wait(20) == 1
+    worker.thread.join()
+    assert "".join(worker.lines).count('"event":"store.commits_lost"') == 1

@@ -176,6 +176,27 @@ def test_quarantine_that_fails_defers_the_message_and_ends_no_thread(
     assert tally.as_dict()["deferred"] == 1
 
 
+def test_where_one_could_not_be_sent_the_others_are_tried_once(make, queue, message, monkeypatch):
+    """A dead-letter queue that hangs takes 50 s a try, and others may wait for what these hold."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    sent = []
+
+    def send(received, why):
+        sent.append(received.message_id)
+        if len(sent) < 8:
+            raise Unavailable("away")
+
+    queue.send_dead_letter = send
+    make().settle([Handled(message("nonsense"), WHY) for _ in range(4)])
+    assert sent == [*["message-1"] * 5, "message-2", "message-3", "message-4"]
+    assert queue.calls[-4:] == [
+        ("release", ["message-1"]),
+        ("release", ["message-2"]),
+        ("release", ["message-3"]),
+        ("delete", ["message-4"]),
+    ]
+
+
 class TestRefusedDeletes:
     def test_nobody_receives_until_one_succeeds_and_it_is_said_once(
         self, make, queue, pace, message, monkeypatch, log

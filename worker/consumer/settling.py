@@ -6,6 +6,7 @@ durable. Whatever fails here does no harm: the message comes again, and is a dup
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import structlog
 
@@ -32,6 +33,7 @@ SOON_SECONDS = 2.0
 log = structlog.get_logger()
 SetAside = tuple[Received, DeadLetter, str]
 """A message, why, and where it was put."""
+Keep = Callable[[Received, DeadLetter], str]
 
 
 class _LeaseEnds(Exception):
@@ -103,10 +105,14 @@ class Settler:
         set_aside: list[SetAside] = []
         since = time.monotonic()
         self._longest_send = 0.0
+        patiently: Keep = partial(self._again, self._keep)
+        keep = patiently
         for number, (received, why) in enumerate(letters, 1):
-            if where := self._set_aside(received, why):
+            if where := self._set_aside(received, why, keep):
+                keep = patiently
                 set_aside.append((received, why, where))
             else:
+                keep = self._keep  # once: what hangs would hold all of these for very long
                 done = [kept for kept, _, _ in set_aside]
                 self._hold([*done, *(other for other, _ in letters[number:])])
                 self._release([(received, release_delay(received.receive_count))])
@@ -161,10 +167,10 @@ class Settler:
             log.warning("leases.ended", call=what, count=late)
         return ours
 
-    def _set_aside(self, received: Received, why: DeadLetter) -> str | None:
+    def _set_aside(self, received: Received, why: DeadLetter, keep: Keep) -> str | None:
         """Put a message where it is kept, and say where; None: it goes back to the queue."""
         try:
-            where = self._again(self._keep, received, why)
+            where = keep(received, why)
         except _LeaseEnds:
             self._defer(received, "its visibility timeout ends before it could be sent")
             return None

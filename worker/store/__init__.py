@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from worker.books import Books
-from worker.errors import Misconfigured, Refused
+from worker.errors import CommitsLost, Misconfigured, Refused
 from worker.store.figures import Figures
 from worker.store.revision import HEAD
 from worker.store.rights import Hindrance
@@ -26,6 +26,10 @@ class Store(Books, Protocol):
 
     place: str
     """Where they are, for people; without the password."""
+
+    @property
+    def lost(self) -> CommitsLost | None:
+        """Commits that went with a removed file: this process may not go on."""
 
     def reading(self) -> "AbstractContextManager[Connection]":
         """Begin a SQLAlchemy transaction that only reads."""

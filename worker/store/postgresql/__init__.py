@@ -39,6 +39,9 @@ _ANY_UNFINISHED = ANY.format(lane="%(lane)s")
 class PostgresqlStore:
     """One session that writes, opened when first needed and again after trouble."""
 
+    lost = None
+    """No file of its server's is ours to miss."""
+
     def __init__(self, url: str) -> None:
         self.url = url
         self.place = place_of(url)

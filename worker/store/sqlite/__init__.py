@@ -84,6 +84,11 @@ class SqliteStore:
         self._told: tuple[str, ...] = ()
         self._looks_for_room = 0
 
+    @property
+    def lost(self) -> CommitsLost | None:
+        """What was lost with a removed file, whoever of this process has found it."""
+        return self._lost
+
     @contextmanager
     def transaction(self) -> Iterator[SqliteTransaction]:
         """Begin; commit durably at the end of the block, or roll back.
