@@ -95,7 +95,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         except (Unavailable, Refused) as error:
             failure = error
         finished = consumer.finish(asked.to_hurry)
-        failure = failure or consumer.failure
+        failure = failure or consumer.failure or consumer.refusal
         watch(consumer.tally, at_first)
         effects = Effects()
         if finished:

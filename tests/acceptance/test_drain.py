@@ -238,6 +238,13 @@ class TestDeletes:
         assert (done.status, done.json["applied"], done.json["duplicate"]) == (0, 3, 1)
         assert any(line["event"] == "message.unsettled" for line in done.log)
 
+    def test_where_none_could_be_deleted_it_fails_and_says_why(self, run, twin, queue):
+        twin.faults.add(FailEntries({"0"}, sender_fault=True, code="AccessDenied"), on=DELETE)
+        send(twin, queue, *bounces(1))
+        done = run("drain", "--max-messages", 1, "--json")
+        assert (done.status, done.json["applied"], done.json["remaining"]) == (1, 1, 1)
+        assert "AccessDenied" in done.err
+
     def test_deletes_go_in_tens(self, run, twin, queue):
         send(twin, queue, *bounces(200))
         run("drain", "--json")

@@ -21,7 +21,7 @@ from worker.consumer.settling import SetAside, Settler
 from worker.consumer.tally import Tally
 from worker.consumer.writing import Writer
 from worker.effects import Owed
-from worker.errors import Unsynced
+from worker.errors import Refused, Unsynced
 from worker.health import Health
 from worker.leaving import LEFT_BEHIND
 from worker.model import Handled, Received
@@ -89,7 +89,7 @@ class Consumer:
             break_off=break_off,
         )
         leases = Leases(queue)
-        refusal = Refusal(
+        self._refusal = refusal = Refusal(
             pace=self.pace, leases=leases, health=health, stopping=self.stopped, give_up=give_up
         )
 
@@ -142,6 +142,11 @@ class Consumer:
     def exhausted(self) -> bool:
         """All the messages that were to be had were had, and are settled."""
         return self._allowance.exhausted and not self.held
+
+    @property
+    def refusal(self) -> Refused | None:
+        """Why nothing could be deleted, if that is so; for who is done."""
+        return self._refusal.of_all()
 
     def start(self) -> None:
         """Start all threads."""

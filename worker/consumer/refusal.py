@@ -59,6 +59,8 @@ class Refusal:
         self._again = while_away(self._pause, lambda _, __: None)  # the first time was told
         self._turn = threading.Lock()
         self._failed_in_a_row = 0
+        self._has_deleted = False
+        self._last_failed: Unsettled[Received] | None = None
         self.is_unproven = False
         """Nothing was deleted since entries were refused; only what is received anew can tell."""
 
@@ -69,11 +71,21 @@ class Refusal:
         with self._turn:
             was_unproven, self.is_unproven = self.is_unproven, self.is_unproven and not deleted
             count = self._failed_in_a_row = 0 if deleted else self._failed_in_a_row + len(failed)
+            self._has_deleted = self._has_deleted or deleted > 0
+            self._last_failed = failed[-1] if failed else self._last_failed
         if deleted and was_unproven:
             self._are_allowed()
         if failed and not deleted and (was_unproven or count >= ENTRIES_IN_A_ROW):
             return refusal_of("DeleteMessageBatch", count, failed[-1])
         return None
+
+    def of_all(self) -> Refused | None:
+        """Say that every delete failed through us, however few there were; for who is done."""
+        last = self._last_failed
+        if last is None or self._has_deleted:
+            return None
+        why = refusal_of("DeleteMessageBatch", self._failed_in_a_row, last)
+        return why if isinstance(why, Refused) else None
 
     def wait_out(
         self, why: Refused | Unavailable, messages: Sequence[Received], queue: Queue, pulse: Pulse
