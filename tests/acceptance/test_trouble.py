@@ -340,6 +340,7 @@ def test_a_server_that_was_stopped_is_told_and_broken_off(
     try:
         twin.send(queue, mail.bounce("joan@example.com"))
         worker.wait_for("store.slow", seconds=20)
+        assert "A write to the database has taken " in "".join(worker.lines)
         worker.wait_for("store.unavailable", seconds=50)
         assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
         assert worker.stop()[0] == 0

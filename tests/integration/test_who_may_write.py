@@ -218,6 +218,17 @@ def test_who_holds_the_lock_file_is_told(tmp_path):
         other.kill()
 
 
+def test_who_holds_up_a_slow_write_is_named(tmp_path):
+    path = tmp_path / "worker.db"
+    command = [sys.executable, "-c", HOLD, f"{path}.lock", "flock", "0", "0"]
+    Path(f"{path}.lock").touch()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        told = open_store(f"sqlite:///{path}").who_holds()
+        assert told == f": process {other.pid} (ps -fp {other.pid})"
+        other.kill()
+
+
 def test_nobody_is_told_where_the_system_does_not_say(tmp_path, monkeypatch):
     monkeypatch.setattr("worker.store.holders._LOCKS", tmp_path / "nothing")
     assert holders([tmp_path]) == []

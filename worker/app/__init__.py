@@ -197,6 +197,7 @@ def make_consumer(
         probe=store.probe,
         health=health,
         break_off=store.break_off,
+        who_holds=store.who_holds,
         room=room,
         notices=lambda set_aside: owed_for_set_aside(set_aside) if now.policy.notify else (),
     )

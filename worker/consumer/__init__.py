@@ -64,6 +64,7 @@ class Consumer:
         probe: Callable[[], None],
         health: Health,
         break_off: Callable[[], None] = lambda: None,
+        who_holds: Callable[[], str] = lambda: "",
         notices: Callable[[Sequence[SetAside]], Sequence[Owed]] = lambda _: (),
         room: Room | None = None,
     ) -> None:
@@ -87,6 +88,7 @@ class Consumer:
             stopping=self.stopped,
             give_up=give_up or self._fail_if_unsynced,
             break_off=break_off,
+            who_holds=who_holds,
         )
         leases = Leases(queue)
         self._refusal = refusal = Refusal(

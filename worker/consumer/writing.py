@@ -49,8 +49,10 @@ class Writer:
         stopping: threading.Event,
         give_up: Callable[[BaseException], None] | None,
         break_off: Callable[[], None] = lambda: None,
+        who_holds: Callable[[], str] = lambda: "",
     ) -> None:
         self._break_off = break_off
+        self._who_holds = who_holds
         self._began: float | None = None
         self._told_of: float | None = None
         self._process = process
@@ -147,7 +149,8 @@ class Writer:
         seconds = 0 if began is None else time.monotonic() - began
         if seconds > SLOW_SECONDS and self._told_of != began:
             self._told_of = began
-            log.warning("store.slow", seconds=round(seconds, 1))
+            error = f"A write to the database has taken {seconds:.0f} s{self._who_holds()}"
+            log.warning("store.slow", seconds=round(seconds, 1), error=error)
         if seconds > HANGING_SECONDS:
             self._break_off()
 

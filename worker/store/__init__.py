@@ -55,6 +55,9 @@ class Store(Books, Protocol):
     def break_off(self) -> None:
         """End, from another thread, a transaction that hangs; it is `Unavailable` then."""
 
+    def who_holds(self) -> str:
+        """Say which other processes hold locks that a write waits for, as far as is known."""
+
     def keep_open(self) -> None:
         """Expect `reading` and `writing` to be asked for often from now on."""
 

@@ -201,6 +201,10 @@ class PostgresqlStore:
     def hindrance(self) -> None:
         """Say nothing: what a role may do is not asked."""
 
+    def who_holds(self) -> str:
+        """Say nothing: the server's own processes hold its locks."""
+        return ""
+
     def keep_open(self) -> None:
         """Keep a session of `reading` and `writing` open, for one who asks often."""
         self._kept = 1

@@ -13,7 +13,8 @@ import structlog
 
 from worker.errors import CommitsLost, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
-from worker.store.files import WAL, identity
+from worker.store.files import LOCK, SHM, WAL, identity
+from worker.store.holders import said_of_holders
 from worker.store.locks import WriterLock
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.rights import Hindrance, hindrance, wal_without_database
@@ -265,6 +266,11 @@ class SqliteStore:
 
     def break_off(self) -> None:
         """End nothing: no wait of ours is without an end, and a disk that hangs cannot be told."""
+
+    def who_holds(self) -> str:
+        """Name whoever has a lock on the lock file or in the `-shm`, to end a sentence with."""
+        real = os.path.realpath(self.path)
+        return said_of_holders([f"{real}{LOCK}", f"{real}{SHM}"])
 
     def keep_open(self) -> None:
         """Do nothing: a file is opened in no time."""
