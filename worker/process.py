@@ -137,8 +137,7 @@ def _apply(batch: Sequence[Received], books: Books, policy: Policy) -> list[Hand
         page = Page(policy, transaction.seen(feedback), users, transaction.locked)
         handled = [page.enter(*message) for message in opened]
         transaction.save(page)
-        has_locked = bool(transaction.locked)
-    return [_later_if_locked_out(one) for one in handled] if has_locked else handled
+    return [_later_if_locked_out(one) for one in handled] if transaction.locked else handled
 
 
 @contextmanager

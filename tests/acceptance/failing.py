@@ -18,7 +18,6 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from syncs import Syncs
 
 from worker import app
@@ -34,6 +33,7 @@ from worker.queue import Queue
 from worker.relay import lane
 from worker.slack import Channel
 from worker.store.outbox import Outbox
+from worker.store.postgresql import connection as postgresql
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.removals import Ledger
 from worker.store.sqlite.opened import Opened
@@ -50,7 +50,11 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
     ],
     "durable": [
         (Opened, "look_where_it_went", BEFORE),
-        (psycopg.Transaction, "__exit__", AFTER),
+        (postgresql, "_commit", AFTER),
+    ],
+    "owing": [
+        (SqliteTransaction, "owe", BEFORE),
+        (PostgresqlTransaction, "owe", BEFORE),
     ],
     "committed": [(app, "process", AFTER)],
     "deleting": [(Queue, "delete", BEFORE)],

@@ -203,10 +203,10 @@ def outage(store: str) -> Schedule:
 
 
 def torn(store: str) -> Schedule:
-    """Draw one in which a worker dies at the very moment of its first commit."""
+    """Draw one in which a worker dies as it is about to write what it owes."""
     steps = (
         Step(0, "publish", (30,)),
-        Step(0, "start", ("doomed", "run", ("durable:2", "kill"))),
+        Step(0, "start", ("doomed", "run", ("owing", "kill"))),
         Step(0, "await_crash"),
         Step(0, "leap", (31,)),
     )

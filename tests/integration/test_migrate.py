@@ -106,7 +106,7 @@ def test_users_of_an_older_schema_are_as_they_were_and_their_dates_count_as_mail
         )
     with empty.reading() as connection:
         before = dict(connection.exec_driver_sql("SELECT * FROM users").mappings().one())
-    assert migrate.upgrade(empty) == ("0004",)
+    assert migrate.upgrade(empty) == ("0004", "0005")
     with empty.reading() as connection:
         after = connection.exec_driver_sql("SELECT * FROM users").mappings().one()
     assert after == before | {"hard_bounce_refused": False, "soft_bounce_refused": False}
