@@ -268,7 +268,10 @@ class TestLooking:
         run("db", "upgrade")
         before = contents(tmp_path)
         assert run("db", "status").status == 0
-        assert contents(tmp_path) == before
+        after = contents(tmp_path)
+        assert after.keys() == before.keys()
+        # In the -shm, which is no data, SQLite has every reader leave a mark.
+        assert all(after[name] == before[name] for name in after if not name.endswith("-shm"))
 
     def test_needs_no_right_to_write(self, run, small_disk):
         import subprocess
