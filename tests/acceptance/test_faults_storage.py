@@ -48,7 +48,7 @@ def told(*arguments):
     print("SAVED", file=sys.stderr, flush=True)
 SqliteTransaction.save = told
 """
-SMALL_CACHE = "\nimport worker.store.sqlite.connection as path; path.CACHE_KIB = 2_000\n"
+SMALL_CACHE = "\nimport worker.store.sqlite.connection as path; path.CACHE_KIB = 200\n"
 
 
 class TestAFullDisk:

@@ -327,6 +327,7 @@ def test_every_rule_of_the_table_can_fire():
         bounce(type=type, subtype=subtype, diagnostic=diagnostic)
         for type, subtype, diagnostic in product(TYPES, SUBTYPES, DIAGNOSTICS)
     ]
+    said.append(bounce(subtype="UnsubscribedRecipient"))
     said += [
         complaint(feedback=f, subtype=s)
         for f, s in product(["abuse", "not-spam"], [None, "XSuppressionList"])

@@ -11,6 +11,7 @@ USES = {
     "sqs/skew.py": "compares it with SQS's",
     "sqs/client.py": "signatures: SQS's where it refuses ours",
     "store/sqlite/transaction.py": "outbox entries are due by the clock that claims go by",
+    "store/sqlite/opened.py": "since when commits are lost, for people",
     "store/sqlite/saving.py": "how old a folder is, by the same clock; a leap ends the waiting",
     "store/levels.py": "SQLite's outbox and limits, on one machine; PostgreSQL has its own",
     "dead_letters/replaying.py": "when a replay began: by SQS's clock where ours is plainly wrong",
