@@ -384,3 +384,13 @@ class Watched:
         status = self.process.wait(seconds)
         self.thread.join()
         return status, time.monotonic() - asked
+
+
+def sessions_of_workers(url):
+    """Tell the processes of PostgreSQL's in which workers have a session."""
+    with psycopg.connect(url, autocommit=True) as admin:
+        found = admin.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE application_name = 'ses-worker' AND datname = current_database()"
+        )
+        return [pid for (pid,) in found.fetchall()]

@@ -2,16 +2,28 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-from worker.signals import Asked
+from worker import leaving
+from worker.signals import Asked, caught
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 LOOK_SECONDS = 0.1
+
+
+@contextmanager
+def signals_heeded() -> Iterator[Asked]:
+    """Catch signals within the block; whatever hangs, a signal ends the process in time."""
+    with caught() as asked:
+        leaving.leave_in_time(
+            asked.to_stop, lambda _: None, seconds=leaving.LONGEST_COMMAND_SECONDS
+        )
+        yield asked
 
 
 class Over(Exception):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import structlog
 from msgspec import Struct
 
-from worker import leaving
 from worker.app import (
     bring_schema_up,
     make_consumer,
@@ -15,7 +14,7 @@ from worker.app import (
     say_what_nobody_delivers,
     say_where_dead_letters_go,
 )
-from worker.bounds import Bounds, Over
+from worker.bounds import Bounds, Over, signals_heeded
 from worker.consumer import Consumer, Plan, Tally
 from worker.deliveries import Effects, deliver
 from worker.errors import Refused, Unavailable
@@ -24,7 +23,6 @@ from worker.queue import POLL_SECONDS, Counts, Queue
 from worker.retries import a_few_times
 from worker.room import Room
 from worker.settings import Settings
-from worker.signals import caught
 
 PATIENCE_SECONDS = 60
 """How long to wait for messages that others hold, or that are delayed."""
@@ -68,10 +66,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         at_most=limits.messages,
         patient=False,
     )
-    with caught() as asked:
-        leaving.leave_in_time(
-            asked.to_stop, lambda _: None, seconds=leaving.LONGEST_COMMAND_SECONDS
-        )
+    with signals_heeded() as asked:
         bounds = Bounds(asked, limits.seconds)
         room = Room()
         queue, store = make_queue(settings, plan, room), make_store(settings)

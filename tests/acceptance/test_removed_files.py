@@ -62,15 +62,20 @@ def test_while_one_is_idle_and_a_second_one_starts(daemon, run, twin, queue, tmp
     assert_nothing_is_lost_and_it_was_told(twin, queue, path, workers)
 
 
+def one_that_has_written(daemon, run, twin, queue):
+    run("db", "upgrade")
+    worker = daemon(program=patched(QUICK))
+    send(twin, queue, 0, 1)
+    assert twin.wait_for(lambda: not twin.messages(queue))
+    return worker
+
+
 def test_a_loss_is_told_and_ends_with_1_and_what_is_not_written_stays_on_the_queue(
     daemon, run, twin, queue, tmp_path
 ):
     """A program that is not ours has made another `-wal` before the worker looked."""
     path = tmp_path / "worker.db"
-    run("db", "upgrade")
-    worker = daemon(program=patched(QUICK))
-    send(twin, queue, 0, 1)
-    assert twin.wait_for(lambda: not twin.messages(queue))
+    worker = one_that_has_written(daemon, run, twin, queue)
     remove(path, ("-wal", "-shm"))
     with closing(sqlite3.connect(path)) as other:
         other.execute("SELECT count(*) FROM events").fetchone()
@@ -86,10 +91,7 @@ def test_no_database_is_made_beside_the_wal_of_one_that_somebody_removed(
     daemon, run, twin, queue, tmp_path
 ):
     path, wal = tmp_path / "worker.db", tmp_path / "worker.db-wal"
-    run("db", "upgrade")
-    worker = daemon(program=patched(QUICK))
-    send(twin, queue, 0, 1)
-    assert twin.wait_for(lambda: not twin.messages(queue))
+    worker = one_that_has_written(daemon, run, twin, queue)
     path.unlink()
     assert worker.stop()[0] == 1
     left = wal.read_bytes()
@@ -117,10 +119,7 @@ def test_a_loss_that_only_a_reader_finds_ends_with_1_though_nothing_comes(
     daemon, run, twin, queue, tmp_path, slack
 ):
     path = tmp_path / "worker.db"
-    run("db", "upgrade")
-    worker = daemon(program=patched(QUICK))
-    send(twin, queue, 0, 1)
-    assert twin.wait_for(lambda: not twin.messages(queue))
+    worker = one_that_has_written(daemon, run, twin, queue)
     remove(path, ("-wal", "-shm"))
     with closing(sqlite3.connect(path)) as other:
         other.execute("SELECT count(*) FROM events").fetchone()

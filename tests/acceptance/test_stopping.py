@@ -12,9 +12,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import mail
-import psycopg
 import pytest
-from running import COMMAND, patched, skip
+from running import COMMAND, patched, sessions_of_workers, skip
 from test_seen import ask, free_port
 from waiting import wait_until
 
@@ -196,12 +195,7 @@ class TestWhatHangs:
         worker = daemon(program=patched(SOON))
         twin.send(queue, mail.bounce("jane@example.com"))
         assert twin.wait_for(lambda: not twin.messages(queue))
-        with psycopg.connect(postgresql_url, autocommit=True) as admin:
-            found = admin.execute(
-                "SELECT pid FROM pg_stat_activity"
-                " WHERE application_name = 'ses-worker' AND datname = current_database()"
-            )
-            pids = [pid for (pid,) in found.fetchall()]
+        pids = sessions_of_workers(postgresql_url)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:

@@ -10,6 +10,7 @@ from contextlib import closing
 import mail
 import psycopg
 import pytest
+from running import sessions_of_workers
 from twin import (
     ACCESS_DENIED,
     CHANGE_VISIBILITY,
@@ -329,12 +330,7 @@ def test_a_server_that_was_stopped_is_told_and_broken_off(
     worker = daemon()
     twin.send(queue, mail.bounce("jane@example.com"))
     assert twin.wait_for(lambda: not twin.messages(queue))
-    with psycopg.connect(postgresql_url, autocommit=True) as admin:
-        found = admin.execute(
-            "SELECT pid FROM pg_stat_activity"
-            " WHERE application_name = 'ses-worker' AND datname = current_database()"
-        )
-        pids = [pid for (pid,) in found.fetchall()]
+    pids = sessions_of_workers(postgresql_url)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:

@@ -6,13 +6,12 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from worker import leaving
 from worker.app.dead_letters import find_dead_letter_queue, make_source_queue
-from worker.bounds import Bounds, Over
+from worker.bounds import Bounds, Over, signals_heeded
 from worker.dead_letter_queue import HIDDEN_SECONDS, DeadLetterQueue, SourceQueue
 from worker.errors import Unavailable
 from worker.settings import Settings
-from worker.signals import Asked, caught
+from worker.signals import Asked
 from worker.store import Store
 
 Result = TypeVar("Result")
@@ -30,16 +29,6 @@ class Desk(Struct, frozen=True, kw_only=True):
 
 class LeftBehind(Unavailable):
     """Work that a second signal did not wait for: what it counts is not to be relied on."""
-
-
-@contextmanager
-def signals_heeded() -> Iterator[Asked]:
-    """Catch signals within the block; whatever hangs, a signal ends the process in time."""
-    with caught() as asked:
-        leaving.leave_in_time(
-            asked.to_stop, lambda _: None, seconds=leaving.LONGEST_COMMAND_SECONDS
-        )
-        yield asked
 
 
 @contextmanager

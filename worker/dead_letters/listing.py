@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from worker.app import open_existing_store
 from worker.app.dead_letters import find_dead_letter_queue, make_source_queue
-from worker.bounds import Bounds, Over
-from worker.dead_letters.desk import see_through, signals_heeded
+from worker.bounds import Bounds, Over, signals_heeded
+from worker.dead_letters.desk import see_through
 from worker.dead_letters.groups import AGES, OLDER, Group, Groups, read
 from worker.dead_letters.in_queue import InQueue
 from worker.errors import Refused, Unavailable
