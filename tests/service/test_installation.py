@@ -13,7 +13,7 @@ INSTALLING = README[README.index("## Install it") : README.index("## What a mess
 READING = README[README.index("## What your application") : README.index("## Slack")]
 BLOCKS = re.findall(r"```sh\n(.*?)```", INSTALLING, re.DOTALL)
 INSTALL, WHEEL, SECRET, USE, INSTANCE, UPGRADE, REMOVE, OPERATE = BLOCKS
-(READ,) = re.findall(r"```sh\n(.*?)```", READING, re.DOTALL)
+READ, MODES = re.findall(r"```sh\n(.*?)```", READING, re.DOTALL)
 
 OFFLINE = """
 export PIP_NO_COMPILE=1 PIP_NO_DEPS=1 PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=0 PYTHONPATH=/opt/builders
@@ -83,6 +83,8 @@ def test_the_readme_installs_uses_upgrades_and_removes_a_worker(bare, twin, queu
     assert "jane@example.com" in follow("\n".join(used))
     checked = bare.try_to(OFFLINE + check)  # the topic that is missing here is not the point
     assert re.search(r"slack +ok", checked.out.replace("│", " ")), checked
+    assert follow(READ) == "1\n"
+    follow(MODES)
     assert follow(READ) == "1\n"
     *started, check = INSTANCE.splitlines()
     follow("\n".join(started))
