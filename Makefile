@@ -23,7 +23,7 @@ test-all:  ## the test suite on every supported Python that is here
 		else echo "$$python is not here: skipped"; fi; \
 	done
 
-contract: $(READY)  ## what SQS is taken to be: our twin beside moto and fauxqs (needs npm)
+contract: $(READY)  ## what SQS is taken to be: our emulator beside moto and fauxqs (needs npm)
 	npm install --no-audit --no-fund --silent --prefix tests/contract/npm
 	$(BIN)/python -m pytest tests/contract/test_sqs.py
 
@@ -36,7 +36,7 @@ check: $(READY)  ## lint, format, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-format: $(READY)  ## mend what can be mended
+format: $(READY)  ## fix what can be fixed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

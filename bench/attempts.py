@@ -15,18 +15,18 @@ STARTUP_MESSAGES = 10
 
 
 class Wrong(Exception):
-    """The queue or the books are not what they must be afterwards."""
+    """The queue or the store is not what they must be afterwards."""
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """A queue to be drained, and what the books must have counted then."""
+    """A queue to be drained, and what the store must have counted then."""
 
     queue: str
     messages: int
     known: int = 0
-    """Messages that the books had before, of other queues."""
+    """Messages that the store had before, of other queues."""
     repeats: bool = False
-    """The books have had these before: nothing may be counted again."""
+    """The store have had these before: nothing may be counted again."""
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -92,18 +92,18 @@ class Watch:
         elapsed, machine, served, database, own = (
             after - before for after, before in zip(self._clocks(), self._before, strict=True)
         )
-        seen = self._stub.stats(self._job.queue)
+        stats = self._stub.stats(self._job.queue)
         others = machine - used.cpu_seconds - served - database - own
         return Attempt(
             messages=self._job.messages,
             cpu_seconds=used.cpu_seconds,
             paid_messages=self._job.messages,
-            wall_seconds=seen.seconds,
+            wall_seconds=stats.seconds,
             stub_cpu_seconds=served,
             database_cpu_seconds=database,
             others_share=max(0.0, others) / elapsed / CORES,
-            calls=seen.calls,
-            empty_receives=seen.empty_receives,
+            calls=stats.calls,
+            empty_receives=stats.empty_receives,
             held=self._stub.held(self._job.queue),
             system_seconds=used.system_seconds,
             disk_read=used.disk_read,
@@ -134,18 +134,18 @@ def without_startup(whole: Attempt, startup: Attempt, processes: int = 1) -> Att
 
 
 def check(stub: Stub, job: Job, counts: tuple[int, int]) -> None:
-    """Look at the queue and the books, and forget the queue.
+    """Look at the queue and the store, and forget the queue.
 
     Raises:
         Wrong: messages are left, or were not counted once.
 
     """
-    seen = stub.stats(job.queue)
+    stats = stub.stats(job.queue)
     known = job.known + (0 if job.repeats else job.messages)
-    if (seen.left, seen.deleted, *counts) != (0, job.messages, known, known):
+    if (stats.left, stats.deleted, *counts) != (0, job.messages, known, known):
         events, counted = counts
         raise Wrong(
-            f"{job.queue}: of {job.messages} messages {seen.left} are left, {seen.deleted} were "
-            f"deleted, the books have {events} events and count {counted}, not {known}"
+            f"{job.queue}: of {job.messages} messages {stats.left} are left, {stats.deleted} were "
+            f"deleted, the store have {events} events and count {counted}, not {known}"
         )
     stub.drop(job.queue)

@@ -33,7 +33,7 @@ class Clock:
 
     def _reset(self) -> None:
         self._local = threading.local()
-        self._books: list[dict[str, Part]] = []
+        self._stores: list[dict[str, Part]] = []
 
     def wrap(self, owner: Any, name: str, part: str) -> None:
         """Replace a function of a module or a class with one that is measured."""
@@ -73,7 +73,7 @@ class Clock:
     def parts(self) -> dict[str, Part]:
         """Add all threads up; what measuring itself cost is taken out."""
         found: dict[str, Part] = defaultdict(Part)
-        for book in self._books:
+        for book in self._stores:
             for name, part in book.items():
                 total = found[name]
                 measuring = part.calls * self._own_cost + part.inner_calls * self._outer_cost
@@ -85,7 +85,7 @@ class Clock:
     @property
     def overhead_seconds(self) -> float:
         """What measuring has cost in all."""
-        calls = sum(part.calls for book in self._books for part in book.values())
+        calls = sum(part.calls for book in self._stores for part in book.values())
         return calls * (self._own_cost + self._outer_cost)
 
     def of_this_thread(self) -> tuple[dict[str, Part], list[list[float]]]:
@@ -95,7 +95,7 @@ class Clock:
         except AttributeError:
             self._local.book = defaultdict(Part)
             self._local.stack = [[0.0, 0]]
-            self._books.append(self._local.book)
+            self._stores.append(self._local.book)
             return self._local.book, self._local.stack
 
     def _calibrate(self) -> None:

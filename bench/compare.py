@@ -14,7 +14,6 @@ from rich.console import Console
 
 from bench import yardstick
 from bench.attempts import Attempt, Wrong
-from bench.books import SqliteBooks, email
 from bench.contestants import Contestant, Worker, make_floor
 from bench.figures import Comparison, lines, rivals
 from bench.machine import describe
@@ -32,6 +31,7 @@ from bench.places import (
 from bench.postgresql import running_postgresql
 from bench.processes import Failed
 from bench.report import show
+from bench.stores import SqliteBenchStore, email
 from bench.stub import Stub, running_stub
 
 DELAYS = (0, 8)
@@ -75,11 +75,11 @@ def main(
         names = _names(variants, peers=peers)
         with _contestants(peers=peers) as (stub, contestants, versions, absent):
             chosen = [contestant for contestant in contestants if contestant.name in names]
-            results, troubles = _compete(stub, chosen, rounds, delays, messages)
+            results, problems = _compete(stub, chosen, rounds, delays, messages)
     except Unfit as error:
         sys.exit(str(error))
     order = [contestant.name for contestant in chosen]
-    tables = {one: lines(found, order) for one, found in results.items()}
+    tables = {item: lines(found, order) for item, found in results.items()}
     comparison = Comparison(
         rounds=rounds,
         versions=versions,
@@ -89,13 +89,13 @@ def main(
         against=rivals(results),
         what={contestant.name: contestant.what for contestant in chosen},
         absent=absent,
-        troubles=troubles,
+        problems=problems,
     )
     keep("compare", comparison)
-    raw = {"versions": versions, "attempts": results, "troubles": troubles}
+    raw = {"versions": versions, "attempts": results, "problems": problems}
     OUT.joinpath("attempts.json").write_bytes(msgspec.json.encode(raw))
     show(tables)
-    sys.exit(1 if troubles else 0)
+    sys.exit(1 if problems else 0)
 
 
 @contextmanager
@@ -112,17 +112,17 @@ def _contestants(
         template = OUT / "floor-template.db"
         template.unlink(missing_ok=True)
         yardstick.make_template(template, map(email, range(USERS)))
-        sqlite = SqliteBooks(surroundings)
+        sqlite = SqliteBenchStore(surroundings)
         postgresql = stack.enter_context(running_postgresql(surroundings))
         contestants: list[Contestant] = [make_floor(template)]
-        contestants += [Worker(books, n) for books in (sqlite, postgresql) for n in (1, 2)]
+        contestants += [Worker(store, n) for store in (sqlite, postgresql) for n in (1, 2)]
         contestants.insert(2, Worker(sqlite, client="boto3"))
         absent = ["aiobotocore and sqs-consumer were not asked for (--peers)"]
         if peers:
             installed, absent = install_peers(template)
             contestants += installed
-            for trouble in absent:
-                console.print(f"going on without it: {trouble}")
+            for problem in absent:
+                console.print(f"going on without it: {problem}")
         version = ".".join(map(str, node_version(node)))
         yield stub, contestants, describe(version, postgresql.version), absent
 
@@ -146,9 +146,9 @@ def _compete(
     delays: Sequence[int],
     messages: int | None,
 ) -> tuple[Results, list[str]]:
-    """Let all take turns; who fails is told and left out of that round."""
+    """Let all take turns; who fails is reported and left out of that round."""
     results: Results = {delay: {} for delay in delays}
-    troubles: list[str] = []
+    problems: list[str] = []
     for number in range(rounds):
         for delay in delays:
             attempts = results[delay].setdefault(number, {})
@@ -159,15 +159,15 @@ def _compete(
                 try:
                     attempt = contestant.attempt(stub, load)
                 except (Failed, Wrong) as error:
-                    troubles.append(f"{contestant.name}: {error}")
-                    console.print(troubles[-1], style="red", markup=False)
+                    problems.append(f"{contestant.name}: {error}")
+                    console.print(problems[-1], style="red", markup=False)
                     continue
                 attempts[contestant.name] = attempt
                 console.print(
                     f"round {number + 1} of {rounds}, {delay} ms: {contestant.name:<14}"
                     f"{attempt.cpu_per_10k:6.2f} CPU-s/10k {attempt.rate:7,.0f} messages/s"
                 )
-    return results, troubles
+    return results, problems
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from bench import yardstick
 from bench.attempts import STARTUP_MESSAGES, Attempt, Job, Watch, check, without_startup
-from bench.books import Books
 from bench.drains import drain
 from bench.places import OUT, ROOT, environment
 from bench.processes import Usage, run_together
+from bench.stores import BenchStore
 from bench.stub import Stub
 
 _numbers = count()
@@ -59,28 +59,28 @@ class Script:
 class Worker:
     """`ses-worker drain` with default settings: some processes on one queue and one database."""
 
-    def __init__(self, books: Books, processes: int = 1, client: str = "lean") -> None:
-        self.name = f"worker-{books.name}-{processes}"
+    def __init__(self, store: BenchStore, processes: int = 1, client: str = "lean") -> None:
+        self.name = f"worker-{store.name}-{processes}"
         many = "one process" if processes == 1 else f"{processes} processes"
-        self.what = f"ses-worker drain, {many}, {books.title}"
+        self.what = f"ses-worker drain, {many}, {store.title}"
         if client != "lean":
             self.name += f"-{client}"
             self.what += f", queue.client = {client}"
-        self._books = books
+        self._store = store
         self._processes = processes
         self._client = client
 
     def attempt(self, stub: Stub, messages: int) -> Attempt:
         """Drain a few messages, then all; the difference is the loop."""
-        startup = self.drain(stub, STARTUP_MESSAGES, self._books, processes=1)
-        whole = self.drain(stub, messages, self._books, self._processes)
+        startup = self.drain(stub, STARTUP_MESSAGES, self._store, processes=1)
+        whole = self.drain(stub, messages, self._store, self._processes)
         return without_startup(whole, startup, self._processes)
 
-    def drain(self, stub: Stub, messages: int, books: Books, processes: int = 1) -> Attempt:
-        """Drain once, on fresh books; what is owed to Slack by then stays owed."""
+    def drain(self, stub: Stub, messages: int, store: BenchStore, processes: int = 1) -> Attempt:
+        """Drain once, on fresh store; what is in the outbox to Slack by then stays enqueued."""
         job = Job(queue=_new_queue(stub, self.name, messages), messages=messages)
-        attempt = drain(stub, job, books.fresh(), processes, self._client, books.cpu_seconds)
-        check(stub, job, books.counts())
+        attempt = drain(stub, job, store.fresh(), processes, self._client, store.cpu_seconds)
+        check(stub, job, store.counts())
         return attempt
 
 

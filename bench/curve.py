@@ -14,7 +14,7 @@ KEY = (
 
 
 def curve(points: Sequence[Point]) -> str:
-    """Draw a point for each size of the books, and the limit above the least."""
+    """Draw a point for each size of the store, and the limit above the least."""
     drawing = Drawing()
     least = points[0].cpu_us.median
     highest = 1.1 * max([least + LIMIT_US, *(point.cpu_us.most for point in points)])

@@ -1,7 +1,7 @@
 """`ses-worker drain` as the operators have it: default settings, Slack, a JSON log in a file.
 
 The clocks are read when the stub has seen the last delete. What a drain does after that, telling
-Slack of what is owed, is cut short by SIGTERM, or waited for and measured apart.
+Slack of what is in the outbox, is cut short by SIGTERM, or waited for and measured apart.
 """
 
 import json
@@ -13,13 +13,13 @@ from pathlib import Path
 from subprocess import Popen
 
 from bench.attempts import Attempt, Job, Watch, Wrong
-from bench.findings import Told
+from bench.findings import DrainResult
 from bench.places import OUT, ROOT, RUN_SECONDS, WORKER, environment
 from bench.processes import Failed, Finished, cpu_seconds, ended, started, usage
 from bench.stub import Stub
 
 DRAINED = (0, 4)
-"""Done, or done while another process still holds messages: the books tell whether it is true."""
+"""Done, or done while another process still holds messages: the store tell whether it is true."""
 STATUS_SECONDS = 60
 
 
@@ -61,18 +61,20 @@ def drain(
     return attempt
 
 
-def drain_and_tell(stub: Stub, job: Job, store_url: str) -> Told:
-    """Drain a queue and let Slack be told, as far as `drain` does; say what the telling cost."""
+def drain_and_report(stub: Stub, job: Job, store_url: str) -> DrainResult:
+    """Drain a queue and let Slack be told, as far as `drain` does; report what the telling cost."""
     before = stub.stats(job.queue).slack_posts
     with ExitStack() as stack:
         running = _start(stack, stub, job, store_url, 1, "lean")
         _await_last_delete(stub, job, running)
         began, used = time.monotonic(), sum(map(cpu_seconds, running))
         (finished,) = _end(job, running)
-        said = json.loads(finished.output)
-        return Told(
-            owed=said["effects_delivered"] + said["effects_waiting"] + said["effects_parked"],
-            delivered=said["effects_delivered"],
+        output = json.loads(finished.output)
+        return DrainResult(
+            notices=output["effects_delivered"]
+            + output["effects_waiting"]
+            + output["effects_parked"],
+            delivered=output["effects_delivered"],
             posts=stub.stats(job.queue).slack_posts - before,
             cpu_seconds=finished.cpu_seconds - used,
             wall_seconds=time.monotonic() - began,
@@ -95,8 +97,8 @@ def _await_last_delete(stub: Stub, job: Job, running: Sequence[Popen[bytes]]) ->
     while not stub.has(job.queue, deleted=job.messages):
         for number, process in enumerate(running):
             if process.poll() is not None:
-                said = _stem(number).with_suffix(".log").read_text(errors="replace")[-1_000:]
-                raise Failed(f"it left early, with status {process.returncode}\n{said}")
+                output = _stem(number).with_suffix(".log").read_text(errors="replace")[-1_000:]
+                raise Failed(f"it left early, with status {process.returncode}\n{output}")
         if time.monotonic() > deadline:
             raise Failed(f"{job.queue} is not empty after {RUN_SECONDS} s")
 
@@ -106,9 +108,9 @@ def _end(job: Job, running: Sequence[Popen[bytes]]) -> list[Finished]:
     finished = [
         ended(process, deadline, _stem(number), DRAINED) for number, process in enumerate(running)
     ]
-    said = [json.loads(one.output) for one in finished]
+    output = [json.loads(item.output) for item in finished]
     outcome = "duplicate" if job.repeats else "applied"
-    if (counted := sum(one[outcome] for one in said)) != job.messages:
+    if (counted := sum(item[outcome] for item in output)) != job.messages:
         raise Wrong(f"{job.queue}: {counted} of {job.messages} are said to be {outcome}")
     return finished
 

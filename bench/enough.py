@@ -23,30 +23,30 @@ def line_of(found: Comparison | None, delay: int, name: str) -> Line | None:
 def against_of(found: Comparison | None, name: str, other: str) -> Figure | None:
     """Find what one contestant has as a multiple of another, in messages a second at 8 ms."""
     rivals = found.against if found else ()
-    mine = (one.rate for one in rivals if (one.delay, one.name, one.other) == (8, name, other))
+    mine = (item.rate for item in rivals if (item.delay, item.name, item.other) == (8, name, other))
     return next(mine, None)
 
 
 def too_few(found: Comparison | None, delay: int, *names: str) -> str:
-    """Say how many rounds the one has finished that has finished fewest."""
+    """Report how many rounds the one has finished that has finished fewest."""
     lines = [line_of(found, delay, name) for name in names]
     return too_few_rounds(min(line.runs if line else 0 for line in lines))
 
 
 def too_few_rounds(finished: int) -> str:
-    """Say how many rounds there were."""
+    """Report how many rounds there were."""
     return f"{finished} of {ROUNDS} rounds" if finished < ROUNDS else ""
 
 
 def too_short(found: Idle | None) -> str:
-    """Say how long an idle worker was watched."""
+    """Report how long an idle worker was watched."""
     if found is None or found.seconds >= IDLE_SECONDS:
         return ""
     return f"{found.seconds:.0f} of {IDLE_SECONDS} s"
 
 
 def too_few_singles(found: Idle | None) -> str:
-    """Say how many single messages were sent."""
+    """Report how many single messages were sent."""
     if found is None or found.singles >= SINGLES:
         return ""
     return f"{found.singles} of {SINGLES} messages"

@@ -86,7 +86,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """A line for people about each contestant."""
     absent: list[str] = []
     """Who could not take part, and why."""
-    troubles: list[str] = []
+    problems: list[str] = []
     """Runs that have failed."""
 
 
@@ -111,16 +111,18 @@ def _line(name: str, attempts: Sequence[Attempt], rounds: Rounds) -> Line:
     return Line(
         name=name,
         runs=len(attempts),
-        cpu_per_10k=middle([one.cpu_per_10k for one in attempts]),
-        rate=middle([one.rate for one in attempts]),
-        cpu_ratio=_ratio(name, FLOOR, rounds, lambda one: one.cpu_per_10k),
-        rate_ratio=_ratio(name, FLOOR, rounds, lambda one: one.rate),
-        own_share=usual(lambda one: one.share),
-        stub_share=usual(lambda one: one.stub_cpu_seconds / one.wall_seconds / CORES),
-        database_share=usual(lambda one: one.database_cpu_seconds / one.wall_seconds / CORES),
-        others_share=usual(lambda one: one.others_share),
-        held_ms=middle([one.held.median for one in attempts]),
-        longest_ms=middle([one.held.most for one in attempts]),
+        cpu_per_10k=middle([attempt.cpu_per_10k for attempt in attempts]),
+        rate=middle([attempt.rate for attempt in attempts]),
+        cpu_ratio=_ratio(name, FLOOR, rounds, lambda attempt: attempt.cpu_per_10k),
+        rate_ratio=_ratio(name, FLOOR, rounds, lambda attempt: attempt.rate),
+        own_share=usual(lambda attempt: attempt.share),
+        stub_share=usual(lambda attempt: attempt.stub_cpu_seconds / attempt.wall_seconds / CORES),
+        database_share=usual(
+            lambda attempt: attempt.database_cpu_seconds / attempt.wall_seconds / CORES
+        ),
+        others_share=usual(lambda attempt: attempt.others_share),
+        held_ms=middle([attempt.held.median for attempt in attempts]),
+        longest_ms=middle([attempt.held.most for attempt in attempts]),
     )
 
 
@@ -129,7 +131,7 @@ def rivals(results: Mapping[int, Rounds]) -> list[Against]:
     found = []
     for delay, rounds in results.items():
         for name, other in RIVALS:
-            if rate := _ratio(name, other, rounds, lambda one: one.rate):
+            if rate := _ratio(name, other, rounds, lambda attempt: attempt.rate):
                 found.append(Against(delay=delay, name=name, other=other, rate=rate))
     return found
 

@@ -5,10 +5,10 @@ from msgspec import Struct
 from bench.figures import Figure
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class DrainResult(Struct, frozen=True, kw_only=True):
     """What delivering to Slack has cost, behind a drain that was left to its end."""
 
-    owed: int
+    notices: int
     delivered: int
     posts: int
     cpu_seconds: float
@@ -16,14 +16,14 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 class Point(Struct, frozen=True, kw_only=True):
-    """A message in books of one size."""
+    """A message in store of one size."""
 
     users: int
     events: int
     megabytes: float
     cpu_us: Figure
     more_us: Figure
-    """CPU, above the smallest books in the same round."""
+    """CPU, above the smallest store in the same round."""
     wall_us: Figure
     system_us: Figure
     """What the system had of the CPU."""
@@ -44,7 +44,7 @@ class Growth(Struct, frozen=True, kw_only=True):
     again_us: Figure
     again_ratio: Figure
     """CPU of a pass of duplicates, as a multiple of the first pass just before it."""
-    told: list[Told]
+    reported: list[DrainResult]
 
 
 class Idle(Struct, frozen=True, kw_only=True):
@@ -103,8 +103,8 @@ class Memory(Struct, frozen=True, kw_only=True):
     """What a long run has shown of the worker's memory."""
 
     messages: int
-    told: bool = False
-    """By `run`, and Slack was told meanwhile; else by `drain`, which owes it the notices."""
+    reported: bool = False
+    """By `run`, and Slack was told meanwhile; else by `drain`, which enqueues it the notices."""
     first: int
     """Messages after which growth counts."""
     most_mb: float

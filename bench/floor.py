@@ -20,7 +20,7 @@ LONG_POLL_SECONDS = 1
 def cpu_seconds() -> float:
     """User and system, of this process and of its children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return sum(item.ru_utime + item.ru_stime for item in used)
 
 
 def main(queue_url: str, database: str, messages: int) -> None:

@@ -52,7 +52,7 @@ class Goal(Struct, frozen=True, kw_only=True):
             return f"not said: {self.lacking}"
         holds = _SYMBOLS[self.symbol]
         good = holds(self.figure.median, self.limit)
-        each = {holds(one, self.limit) for one in (self.figure.least, self.figure.most)}
+        each = {holds(item, self.limit) for item in (self.figure.least, self.figure.most)}
         if each == {good}:
             return "yes" if good else "no"
         return "yes, not in every round" if good else "no, but in some rounds"

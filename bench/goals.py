@@ -56,8 +56,8 @@ def _processes(found: Comparison | None) -> Iterator[Goal]:
         ("worker-postgresql-1", US, 0.7, "at 8 ms: one on PostgreSQL"),
         ("worker-postgresql-2", "worker-postgresql-1", 1.4, "at 8 ms: two on PostgreSQL"),
     ):
-        lines = [(one, line_of(found, 8, one)) for one in (name, other)]
-        full = ", ".join(f"{one} {line.full:.0%}" for one, line in lines if line)
+        lines = [(text, line_of(found, 8, text)) for text in (name, other)]
+        full = ", ".join(f"{text} {line.full:.0%}" for text, line in lines if line)
         yield Goal(
             number="3",
             what=what,
@@ -101,9 +101,9 @@ def _growth(found: Growth | None) -> Iterator[Goal]:
 
 def _memory(found: Memory | None) -> Iterator[Goal]:
     enough = found if found and found.messages >= SOAKED else None
-    most = _one(enough.most_mb) if enough else None
-    grown = _one(enough.grown_mb) if enough else None
-    how = ("run, Slack told" if enough.told else "drain, Slack set") if enough else ""
+    most = _single(enough.most_mb) if enough else None
+    grown = _single(enough.grown_mb) if enough else None
+    how = ("run, Slack told" if enough.reported else "drain, Slack set") if enough else ""
     yield Goal(
         number="5",
         what="resident over 1,000,000 messages",
@@ -128,8 +128,8 @@ def _memory(found: Memory | None) -> Iterator[Goal]:
 
 def _idle(found: Idle | None) -> Iterator[Goal]:
     expected = found.seconds / POLL_SECONDS if found else 1
-    receives = _one(found.receives / expected) if found else None
-    share = _one(found.cpu_share * 100) if found else None
+    receives = _single(found.receives / expected) if found else None
+    share = _single(found.cpu_share * 100) if found else None
     lacking = too_short(found)
     what = "receives of an idle worker"
     yield Goal(
@@ -159,7 +159,7 @@ def _idle(found: Idle | None) -> Iterator[Goal]:
         limit=15,
         unit="ms",
         digits=1,
-        figure=_one(found.latency_ms.median) if found else None,
+        figure=_single(found.latency_ms.median) if found else None,
         note=f"{found.singles} messages, p95 {found.latency_p95_ms:.1f} ms" if found else "",
         lacking=too_few_singles(found),
     )
@@ -202,5 +202,5 @@ def _start(found: Start | None) -> Iterator[Goal]:
     yield Goal(number="7", what=what, symbol="<=", limit=1, unit="s", figure=figure, lacking=few)
 
 
-def _one(value: float) -> Figure:
+def _single(value: float) -> Figure:
     return Figure(value, value, value)

@@ -1,4 +1,4 @@
-"""Books that have grown: written by SQL into the schema that the worker has made.
+"""Store that have grown: written by SQL into the schema that the worker has made.
 
 Rows are as the worker writes them, one each 10 ms until the stub's first message, with ids that
 begin with their time as SES's do. Whom new messages are about is spread over all users.
@@ -10,12 +10,12 @@ from contextlib import closing
 from pathlib import Path
 
 from bench import yardstick
-from bench.books import COUNTS
 from bench.places import OUT, WORKER
 from bench.processes import run_together
+from bench.stores import COUNTS
 
 COPIED = 100_000
-"""Books of so many events are copied for each run; larger ones just grow by what is drained."""
+"""Store of so many events are copied for each run; larger ones just grow by what is drained."""
 FIRST_EVENT = 1_790_000_000_000
 """Milliseconds, as the stub has it."""
 
@@ -54,7 +54,7 @@ _EVENTS = """
 """
 
 
-class GrownBooks:
+class GrownStore:
     """A SQLite file with so many users and events; removed with `remove`."""
 
     def __init__(self, users: int, events: int, surroundings: Mapping[str, str]) -> None:
@@ -71,7 +71,7 @@ class GrownBooks:
         try:
             run_together([upgrade], {**surroundings, **store}, OUT / "import")
             _fill(self._template, users, self.events)
-        except BaseException:  # Ctrl-C: whoever asked for these books does not have them yet
+        except BaseException:  # Ctrl-C: whoever asked for these store does not have them yet
             self.remove()
             raise
 

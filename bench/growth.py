@@ -2,7 +2,7 @@
 
     python -m bench.growth [--rounds 5] [--messages 10000] [--largest 10000000]
 
-Books of several sizes take turns in each round, in an order that is shuffled. The largest needs
+Store of several sizes take turns in each round, in an order that is shuffled. The largest needs
 some 8 GB in bench/out, for as long as it runs.
 """
 
@@ -17,10 +17,10 @@ import click
 from rich.console import Console
 
 from bench.attempts import STARTUP_MESSAGES, Attempt, Job, Wrong, check, without_startup
-from bench.drains import drain, drain_and_tell
+from bench.drains import drain, drain_and_report
 from bench.figures import middle
-from bench.findings import Growth, Point, Told
-from bench.grown import GrownBooks
+from bench.findings import DrainResult, Growth, Point
+from bench.grown import GrownStore
 from bench.parts import keep
 from bench.places import USERS, Unfit, claimed, environment, find_node
 from bench.processes import Failed
@@ -54,24 +54,24 @@ def main(rounds: int, messages: int, largest: int) -> None:
 
 
 def measure(stub: Stub, rounds: int, messages: int, largest: int) -> Growth:
-    """Build the books, and let them take turns."""
+    """Build the store, and let them take turns."""
     found: list[dict[int, Attempt]] = []
     pairs: list[tuple[Attempt, Attempt]] = []
-    told: list[Told] = []
-    with _books(stub, largest) as (sizes, usual):
+    results: list[DrainResult] = []
+    with _grown_stores(stub, largest) as (sizes, usual):
         for number in range(rounds):
             found.append({})
-            for books in random.sample(sizes, len(sizes)):
-                attempt = _paid(stub, books, messages)
-                found[-1][books.events] = attempt
+            for store in random.sample(sizes, len(sizes)):
+                attempt = _paid(stub, store, messages)
+                found[-1][store.events] = attempt
                 console.print(
-                    f"round {number + 1} of {rounds}: {books.events:>10,} events "
+                    f"round {number + 1} of {rounds}: {store.events:>10,} events "
                     f"{attempt.cpu_us:7.1f} us CPU, {1e6 / attempt.rate:7.1f} us"
                 )
             pairs.append(_twice(stub, usual, messages))
             if number < 3:
-                told.append(_told(stub, usual, messages))
-        points = [_point(books, found, sizes[0].events) for books in sizes]
+                results.append(_measured(stub, usual, messages))
+        points = [_point(store, found, sizes[0].events) for store in sizes]
     return Growth(
         rounds=rounds,
         messages=messages,
@@ -79,87 +79,87 @@ def measure(stub: Stub, rounds: int, messages: int, largest: int) -> Growth:
         first_us=middle([first.cpu_us for first, _ in pairs]),
         again_us=middle([again.cpu_us for _, again in pairs]),
         again_ratio=middle([again.cpu_us / first.cpu_us for first, again in pairs]),
-        told=told,
+        reported=results,
     )
 
 
 @contextmanager
-def _books(stub: Stub, largest: int) -> Iterator[tuple[list[GrownBooks], GrownBooks]]:
+def _grown_stores(stub: Stub, largest: int) -> Iterator[tuple[list[GrownStore], GrownStore]]:
     surroundings = environment(stub.endpoint)
-    made: list[GrownBooks] = []
+    made: list[GrownStore] = []
     try:
         for users, events in [size for size in SIZES if size[1] <= largest]:
             began = time.monotonic()
-            made.append(GrownBooks(users, events, surroundings))
+            made.append(GrownStore(users, events, surroundings))
             took = time.monotonic() - began
             console.print(f"{users:,} users and {events:,} events: written in {took:.0f} s")
-        made.append(GrownBooks(USERS, 0, surroundings))
+        made.append(GrownStore(USERS, 0, surroundings))
         yield made[:-1], made[-1]
     finally:
-        for books in made:
-            books.remove()
+        for store in made:
+            store.remove()
 
 
-def _paid(stub: Stub, books: GrownBooks, messages: int) -> Attempt:
-    startup = _pass(stub, books, STARTUP_MESSAGES)
-    return without_startup(_pass(stub, books, messages), startup)
+def _paid(stub: Stub, store: GrownStore, messages: int) -> Attempt:
+    startup = _pass(stub, store, STARTUP_MESSAGES)
+    return without_startup(_pass(stub, store, messages), startup)
 
 
-def _twice(stub: Stub, books: GrownBooks, messages: int) -> tuple[Attempt, Attempt]:
-    """Drain messages, then the same again, with the same books."""
-    startup = _pass(stub, books, STARTUP_MESSAGES)
+def _twice(stub: Stub, store: GrownStore, messages: int) -> tuple[Attempt, Attempt]:
+    """Drain messages, then the same again, with the same store."""
+    startup = _pass(stub, store, STARTUP_MESSAGES)
     seed = f"replay-{next(_numbers)}"
-    first = _pass(stub, books, messages, seed=seed)
-    again = _pass(stub, books, messages, seed=seed, repeats=True)
+    first = _pass(stub, store, messages, seed=seed)
+    again = _pass(stub, store, messages, seed=seed, repeats=True)
     return without_startup(first, startup), without_startup(again, startup)
 
 
 def _pass(
-    stub: Stub, books: GrownBooks, messages: int, *, seed: str | None = None, repeats: bool = False
+    stub: Stub, store: GrownStore, messages: int, *, seed: str | None = None, repeats: bool = False
 ) -> Attempt:
-    store_url = books.url if repeats else books.fresh()
-    job = _job(stub, books, messages, seed=seed, repeats=repeats)
+    store_url = store.url if repeats else store.fresh()
+    job = _job(stub, store, messages, seed=seed, repeats=repeats)
     attempt = drain(stub, job, store_url)
-    check(stub, job, books.counts())
+    check(stub, job, store.counts())
     if not repeats:
-        books.known += messages
+        store.known += messages
     return attempt
 
 
-def _told(stub: Stub, books: GrownBooks, messages: int) -> Told:
-    store_url = books.fresh()
-    job = _job(stub, books, messages)
-    told = drain_and_tell(stub, job, store_url)
-    check(stub, job, books.counts())
-    return told
+def _measured(stub: Stub, store: GrownStore, messages: int) -> DrainResult:
+    store_url = store.fresh()
+    job = _job(stub, store, messages)
+    results = drain_and_report(stub, job, store_url)
+    check(stub, job, store.counts())
+    return results
 
 
 def _job(
     stub: Stub,
-    books: GrownBooks,
+    store: GrownStore,
     messages: int,
     *,
     seed: str | None = None,
     repeats: bool = False,
 ) -> Job:
     queue = f"growth-{next(_numbers)}"
-    stub.load(queue, messages, seed or queue, books.users)
-    return Job(queue=queue, messages=messages, known=books.known, repeats=repeats)
+    stub.load(queue, messages, seed or queue, store.users)
+    return Job(queue=queue, messages=messages, known=store.known, repeats=repeats)
 
 
-def _point(books: GrownBooks, found: Sequence[dict[int, Attempt]], smallest: int) -> Point:
-    mine = [attempts[books.events] for attempts in found]
+def _point(store: GrownStore, found: Sequence[dict[int, Attempt]], smallest: int) -> Point:
+    mine = [attempts[store.events] for attempts in found]
     return Point(
-        users=books.users,
-        events=books.events,
-        megabytes=books.bytes / 1e6,
-        cpu_us=middle([one.cpu_us for one in mine]),
-        more_us=middle([one[books.events].cpu_us - one[smallest].cpu_us for one in found]),
-        wall_us=middle([1e6 / one.rate for one in mine]),
-        system_us=middle([one.system_seconds / one.paid_messages * 1e6 for one in mine]),
-        passed=middle([one.passed / one.paid_messages for one in mine]),
-        disk_written=middle([one.disk_written / one.paid_messages for one in mine]),
-        disk_read=middle([one.disk_read / one.paid_messages for one in mine]),
+        users=store.users,
+        events=store.events,
+        megabytes=store.bytes / 1e6,
+        cpu_us=middle([point.cpu_us for point in mine]),
+        more_us=middle([item[store.events].cpu_us - item[smallest].cpu_us for item in found]),
+        wall_us=middle([1e6 / point.rate for point in mine]),
+        system_us=middle([point.system_seconds / point.paid_messages * 1e6 for point in mine]),
+        passed=middle([point.passed / point.paid_messages for point in mine]),
+        disk_written=middle([point.disk_written / point.paid_messages for point in mine]),
+        disk_read=middle([point.disk_read / point.paid_messages for point in mine]),
     )
 
 

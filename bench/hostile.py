@@ -2,10 +2,10 @@
 
     python -m bench.hostile [--messages 50000] [--workers 3] [--store postgresql]
 
-Some `ses-worker run` processes on one queue of the tests' twin: good messages alone first, then
+Some `ses-worker run` processes on one queue of the tests' emulator: good messages alone first, then
 with one hostile message of each kind (`tests/hostile.py`) among every hundred. The queue is kept
-short, so that what a good message waits for is the workers. Slack is told. Exit 1 if a good message
-is lost, spoilt or late, a worker ends, or a hostile message is where it must not be.
+short, so that what a good message waits for is the workers. Slack is notified. Exit 1 if a good
+message is lost, spoilt or late, a worker ends, or a hostile message is where it must not be.
 """
 
 import json
@@ -26,20 +26,20 @@ from bench.processes import resident_mb
 sys.path.insert(0, str(ROOT / "tests"))
 
 from chaos.__main__ import STORES, database
-from chaos.crew import Worker
 from chaos.plan import Schedule
 from chaos.play import is_gone, is_quiet
+from chaos.processes import Worker
 from chaos.stage import DEAD_LETTERS, QUEUE, Stage
 from hostile import KINDS, bodies
 from oracles import Finding, once, places
-from twin import Deletion, Sending
+from sqs_emulator import Deletion, Sending
 
 SHORTEST_BACKLOG = 200
 """Messages on the queue, at most, when a good one is sent."""
 WARMING_UP = 100
 """Good messages that are not timed, while the workers start."""
 TAKE_SECONDS = 2.0
-"""Between two times that the twin's journal, which holds all bodies, is emptied."""
+"""Between two times that the emulator's journal, which holds all bodies, is emptied."""
 CALM_SHARE = 0.1
 LATE_SECONDS = 5.0
 """More than the median of the good ones without hostile ones beside them."""
@@ -55,11 +55,11 @@ class Clock:
         self.hostile_have_come = False
         self.calm: list[float] = []
         self.beside_hostile: list[float] = []
-        stage.twin.on_send(self._sending)
-        stage.twin.on_delete(self._deleting)
+        stage.emulator.on_send(self._sending)
+        stage.emulator.on_delete(self._deleting)
 
     def _sending(self, sending: Sending) -> None:
-        if sending.queue == QUEUE and not self._stage.ledger.is_hostile(sending.body):
+        if sending.queue == QUEUE and not self._stage.published.is_hostile(sending.body):
             self._sent[sending.message_id] = time.monotonic()
 
     def _deleting(self, deletion: Deletion) -> None:
@@ -85,24 +85,24 @@ class Run:
         self._round = sum(only in kind.name for kind in KINDS)
         self._taken = time.monotonic()
 
-    def send(self, messages: int, every: int, *, in_turn: bool) -> None:
+    def send(self, messages: int, every: int, *, sequential: bool) -> None:
         """Send so many good messages, and after `every` of them the hostile ones."""
         for number, body in enumerate(self.stage.mailbox.take(messages), 1):
             self._await_room()
             self.stage.send(body)
             if every and number % every == 0:
                 self.clock.hostile_have_come = True
-                for _ in range(1 if in_turn else self._round):
+                for _ in range(1 if sequential else self._round):
                     self._await_room()
                     self.stage.send_hostile(next(self._hostile))
 
     def await_empty(self) -> None:
         """Wait until all is off the queue."""
         deadline = time.monotonic() + EMPTY_SECONDS
-        while any(self.stage.twin.counts(QUEUE)):
+        while any(self.stage.emulator.counts(QUEUE)):
             self._forget()
             if time.monotonic() > deadline:
-                left = self.stage.twin.counts(QUEUE)
+                left = self.stage.emulator.counts(QUEUE)
                 self.stage.findings.append(Finding("I9", f"after {EMPTY_SECONDS:g} s: {left}"))
                 return
             time.sleep(0.05)
@@ -110,14 +110,14 @@ class Run:
     def _await_room(self) -> None:
         self._forget()
         deadline = time.monotonic() + EMPTY_SECONDS
-        while sum(self.stage.twin.counts(QUEUE)) > SHORTEST_BACKLOG:
-            if time.monotonic() > deadline or not any(one.running for one in self.workers):
-                sys.exit(f"nothing gets on: {self.stage.twin.counts(QUEUE)} on the queue")
+        while sum(self.stage.emulator.counts(QUEUE)) > SHORTEST_BACKLOG:
+            if time.monotonic() > deadline or not any(worker.running for worker in self.workers):
+                sys.exit(f"nothing gets on: {self.stage.emulator.counts(QUEUE)} on the queue")
             time.sleep(0.005)
 
     def _forget(self) -> None:
         if time.monotonic() - self._taken > TAKE_SECONDS:
-            self.stage.twin.journal.clear()
+            self.stage.emulator.journal.clear()
             self._taken = time.monotonic()
 
 
@@ -138,7 +138,7 @@ def main(
     workers: int,
     store: str,
     every: int,
-    in_turn: bool,
+    sequential: bool,
     only: str,
     seed: int | None,
     as_json: bool,
@@ -162,13 +162,13 @@ def main(
         Stage(schedule, Path(folder), url) as stage,
     ):
         run = Run(stage, workers, only)
-        run.send(WARMING_UP, 0, in_turn=in_turn)
+        run.send(WARMING_UP, 0, sequential=sequential)
         run.await_empty()
         run.clock.calm.clear()
         calm = int(messages * CALM_SHARE)
-        run.send(calm, 0, in_turn=in_turn)
+        run.send(calm, 0, sequential=sequential)
         run.await_empty()
-        run.send(messages - calm, every, in_turn=in_turn)
+        run.send(messages - calm, every, sequential=sequential)
         run.await_empty()
         found = _figures(run, _end(run), time.monotonic() - began)
     _show({"seed": seed, "store": store, "workers": workers} | found, as_json=as_json)
@@ -176,7 +176,7 @@ def main(
 
 
 def _end(run: Run) -> dict[str, Any]:
-    """Tell the workers' memory, end them, and ask the oracles."""
+    """Return the workers' memory, end them, and ask the oracles."""
     stage = run.stage
     early = [worker for worker in run.workers if not worker.running]
     memory = [_most_megabytes(worker) for worker in run.workers if worker.running]
@@ -184,19 +184,23 @@ def _end(run: Run) -> dict[str, Any]:
         worker.ask_to_leave()
     for worker in run.workers:
         stage.findings += worker.end()
-    strangers = stage.ledger.take_stock(stage.books.events())
-    found = stage.places = places.look(stage.ledger, stage.books, stage.twin, QUEUE, DEAD_LETTERS)
+    strangers = stage.published.take_stock(stage.database.events())
+    found = stage.places = places.look(
+        stage.published, stage.database, stage.emulator, QUEUE, DEAD_LETTERS
+    )
     stage.findings += found.findings
     if found.redriven:
         stage.findings.append(Finding("I1", f"{found.redriven} messages were moved by SQS"))
-    stage.findings += once.twice(stage.ledger, strangers)
-    stage.findings += once.counts(stage.ledger, stage.books, everybody=False)
-    stage.findings += once.owed(stage.ledger, stage.books, quiet=is_quiet, removed=is_gone)
+    stage.findings += once.twice(stage.published, strangers)
+    stage.findings += once.counts(stage.published, stage.database, everybody=False)
+    stage.findings += once.expected_effects(
+        stage.published, stage.database, quiet=is_quiet, removed=is_gone
+    )
     return {
         "ended_early": len(early),
         "most_mb": memory,
-        "good": stage.ledger.sent - found.hostile,
-        "events": len(stage.ledger.events),
+        "good": stage.published.sent - found.hostile,
+        "events": len(stage.published.events),
         "applied": found.applied,
         "hostile": found.hostile,
         "lost": found.lost,
@@ -204,7 +208,7 @@ def _end(run: Run) -> dict[str, Any]:
 
 
 def _figures(run: Run, ended: dict[str, Any], seconds: float) -> dict[str, Any]:
-    findings = [*run.stage.findings, *run.stage.witness.findings]
+    findings = [*run.stage.findings, *run.stage.observer.findings]
     return ended | {
         "calm_seconds": _spread(run.clock.calm),
         "beside_hostile_seconds": _spread(run.clock.beside_hostile),

@@ -20,22 +20,22 @@ import click
 from rich.console import Console
 
 from bench.attempts import Wrong
-from bench.books import SqliteBooks
 from bench.drains import settings
 from bench.figures import middle
 from bench.findings import Idle
 from bench.parts import keep
 from bench.places import OUT, WORKER, Unfit, claimed, environment, find_node
 from bench.processes import Failed, cpu_seconds, resident_mb, started
+from bench.stores import SqliteBenchStore
 from bench.stub import Stub, make_bodies, running_stub
 
 LOOK_SECONDS = 0.0005
 SETTLED_SECONDS = 5
 """After the start, and after the last message: what is not waiting has ended by then."""
 LOST_SECONDS = 20
-TOLD_SECONDS = 180
+NOTICE_SECONDS = 180
 """Slack takes a message a second, and digests come minutes apart: until then nobody is idle."""
-OWED = "SELECT count(*) FROM outbox WHERE state IN ('waiting', 'claimed')"
+UNFINISHED = "SELECT count(*) FROM outbox WHERE state IN ('waiting', 'claimed')"
 QUEUE = "idle"
 console = Console(stderr=True)
 
@@ -48,24 +48,24 @@ def main(seconds: int, singles: int) -> None:
     try:
         node = find_node()
         with claimed(), running_stub(node) as stub:
-            books = SqliteBooks(environment(stub.endpoint))
-            found = measure(stub, books, make_bodies(node, singles, "singles"), seconds)
+            store = SqliteBenchStore(environment(stub.endpoint))
+            found = measure(stub, store, make_bodies(node, singles, "singles"), seconds)
     except (Unfit, Failed, Wrong) as error:
         sys.exit(str(error))
     keep("idle", found)
     show(found)
 
 
-def measure(stub: Stub, books: SqliteBooks, bodies: list[str], seconds: float) -> Idle:
+def measure(stub: Stub, store: SqliteBenchStore, bodies: list[str], seconds: float) -> Idle:
     """Send single messages to an idle worker, then leave it alone."""
-    store_url = books.fresh()
+    store_url = store.fresh()
     with daemon(stub, QUEUE, store_url) as worker:
         _until(lambda: stub.has(QUEUE, receives=1), worker)
         time.sleep(SETTLED_SECONDS)
         with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"))) as reader:
             took, looks = _singles(stub, reader, bodies, worker)
             _until(lambda: stub.has(QUEUE, deleted=len(bodies)), worker)
-            _until(lambda: not reader.execute(OWED).fetchone()[0], worker, TOLD_SECONDS)
+            _until(lambda: not reader.execute(UNFINISHED).fetchone()[0], worker, NOTICE_SECONDS)
         time.sleep(SETTLED_SECONDS)
         calls, used, began = stub.stats(QUEUE).calls, cpu_seconds(worker), time.monotonic()
         time.sleep(seconds)
@@ -101,13 +101,13 @@ def _singles(
         time.sleep(random.uniform(0.1, 0.4))  # no rhythm that something else may keep as well
         began = time.monotonic()
         stub.send(QUEUE, body)
-        seen = last = time.monotonic()
+        observed = last = time.monotonic()
         while reader.execute("SELECT count(*) FROM events").fetchone()[0] <= number:
-            if seen - began > LOST_SECONDS or worker.poll() is not None:
+            if observed - began > LOST_SECONDS or worker.poll() is not None:
                 raise Wrong(f"message {number + 1} is not on record after {LOST_SECONDS} s")
             time.sleep(LOOK_SECONDS)
-            last, seen = seen, time.monotonic()
-            looks.append((seen - last) * 1_000)
+            last, observed = observed, time.monotonic()
+            looks.append((observed - last) * 1_000)
         took.append((time.monotonic() - began) * 1_000)
     return took, looks
 

@@ -51,7 +51,8 @@ class Group:
         (self._folder / "cgroup.procs").write_text(str(os.getpid()))
 
     def figures(self) -> str:
-        """Tell the peak, page cache included, which the kernel takes back, and what is not that."""
+        """Return the peak, page cache included, which the kernel takes back, and what is not
+        that."""
         stat = dict(line.split() for line in self._stat.read_text().splitlines())
         own = int(stat.get("rss", stat.get("anon", 0)))
         peak = int(self._peak.read_text())
@@ -137,13 +138,13 @@ def work(endpoint: str, store_url: str, log: Path, settings: dict[str, str]) -> 
             )
         )
         ending.callback(process.kill)
-        began, told = time.monotonic(), 0.0
+        began, results = time.monotonic(), 0.0
         while (found := facts(endpoint))["left"]:
             assert process.poll() is None, "the worker has died"
-            if time.monotonic() - told > 10:
-                told = time.monotonic()
+            if time.monotonic() - results > 10:
+                results = time.monotonic()
                 print(
-                    f"{told - began:6.0f} s  peak {peak_mb(process.pid):5.0f} MB  {found}",
+                    f"{results - began:6.0f} s  peak {peak_mb(process.pid):5.0f} MB  {found}",
                     flush=True,
                 )
             time.sleep(0.5)
@@ -178,18 +179,25 @@ def main() -> int:
     parser.add_argument("--clump", type=int, default=0, help="so many small ones, then large ones")
     parser.add_argument("--postgresql", action="store_true", help="instead of SQLite")
     parser.add_argument("--client", default="lean", help="of SQS: lean or boto3")
-    parser.add_argument("--without-slack", action="store_true", help="nobody is told")
-    asked = parser.parse_args()
-    arguments = ["--count", str(asked.count), "--kinds", asked.kinds, "--clump", str(asked.clump)]
+    parser.add_argument("--without-slack", action="store_true", help="nobody is notified")
+    requests = parser.parse_args()
+    arguments = [
+        "--count",
+        str(requests.count),
+        "--kinds",
+        requests.kinds,
+        "--clump",
+        str(requests.clump),
+    ]
     with tempfile.TemporaryDirectory() as name, StandinSlack() as slack:
         folder = Path(name)
         settings = {
-            "SES_WORKER_QUEUE__CLIENT": asked.client,
+            "SES_WORKER_QUEUE__CLIENT": requests.client,
         }
-        if not asked.without_slack:
+        if not requests.without_slack:
             settings["SES_WORKER_SLACK__WEBHOOK_URL"] = slack.webhook_url
         with (
-            store_in(folder, postgresql=asked.postgresql) as url,
+            store_in(folder, postgresql=requests.postgresql) as url,
             large_queue(*arguments) as endpoint,
         ):
             peak = work(endpoint, url, folder / "log", settings)

@@ -1,8 +1,8 @@
-"""A queue of bodies that are as large as SQS carries, each written when it is asked for.
+"""A queue of bodies that are as large as SQS carries, each written when it is requested.
 
     python -m bench.large_queue --count 10000
 
-Ten thousand of them would take the tests' twin of SQS 10 GB; this keeps one of each kind. It
+Ten thousand of them would take the tests' emulator of SQS 10 GB; this keeps one of each kind. It
 answers what the worker asks for and nothing else, and prints its port. What became of the messages
 is at `GET /`.
 """
@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import large_bodies
 import mail
-from twin.quotas import LARGEST_BATCH, LARGEST_MESSAGE_BYTES
+from sqs_emulator.quotas import LARGEST_BATCH, LARGEST_MESSAGE_BYTES
 
 NAMES = "queue", "dead"
 SMALL = "small"
@@ -39,7 +39,7 @@ class Shelf:
         self._fresh = iter(range(count))
         self._kinds = kinds
         self._clump = clump
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._hidden: dict[int, float] = {}
         self.receives: Counter[int] = Counter()
         self.deleted = 0
@@ -48,7 +48,7 @@ class Shelf:
         self.left = count
 
     def kind(self, number: int) -> str:
-        """Large ones come in clumps, with as many small ones between, where that is asked for."""
+        """Large ones come in clumps, with as many small ones between, where that is requested."""
         if self._clump and number // self._clump % 2 == 0:
             return SMALL
         return self._kinds[number % len(self._kinds)]
@@ -56,7 +56,7 @@ class Shelf:
     def take(self, most: int, hidden_seconds: float) -> list[int]:
         """Hand out messages: those whose time has come, then fresh ones."""
         now = time.monotonic()
-        with self._turn:
+        with self._lock:
             back = [number for number, until in self._hidden.items() if until <= now][:most]
             taken = [*back, *islice(self._fresh, most - len(back))]
             for number in taken:
@@ -66,13 +66,13 @@ class Shelf:
 
     def hide(self, number: int, seconds: float) -> None:
         """Show a message after so many seconds."""
-        with self._turn:
+        with self._lock:
             if number in self._hidden:
                 self._hidden[number] = time.monotonic() + seconds
 
     def delete(self, number: int) -> None:
         """Have done with a message."""
-        with self._turn:
+        with self._lock:
             if self._hidden.pop(number, None) is not None:
                 self.deleted += 1
                 self.left -= 1
@@ -80,7 +80,7 @@ class Shelf:
 
     def facts(self) -> dict[str, Any]:
         """What became of the messages so far."""
-        with self._turn:
+        with self._lock:
             return {
                 "left": self.left,
                 "deleted": self.deleted,
@@ -118,12 +118,12 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
-        """Tell what became of the messages."""
+        """Return what became of the messages."""
         self._answer(200, json.dumps(self.shelf.facts()).encode())
 
     def do_POST(self) -> None:
         """Answer a call."""
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        requests = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         operation = self.headers["X-Amz-Target"].partition(".")[2]
         calls = {
             "ReceiveMessage": self._receive,
@@ -132,12 +132,12 @@ class Handler(BaseHTTPRequestHandler):
             "SendMessage": self._send,
             "GetQueueAttributes": self._count,
         }
-        self._answer(*calls[operation](asked))
+        self._answer(*calls[operation](requests))
 
-    def _receive(self, asked: Mapping[str, Any]) -> tuple[int, bytes]:
-        most = min(asked["MaxNumberOfMessages"], LARGEST_BATCH)
-        until = time.monotonic() + asked["WaitTimeSeconds"]
-        while not (taken := self.shelf.take(most, asked["VisibilityTimeout"])):
+    def _receive(self, requests: Mapping[str, Any]) -> tuple[int, bytes]:
+        most = min(requests["MaxNumberOfMessages"], LARGEST_BATCH)
+        until = time.monotonic() + requests["WaitTimeSeconds"]
+        while not (taken := self.shelf.take(most, requests["VisibilityTimeout"])):
             if time.monotonic() > until:
                 return 200, b"{}"
             time.sleep(0.02)
@@ -146,7 +146,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _message(self, number: int) -> bytes:
         text = body(self.shelf.kind(number), number)
-        said = {
+        output = {
             "MessageId": f"message-{number}",
             "ReceiptHandle": str(number),
             "Body": text,
@@ -156,36 +156,36 @@ class Handler(BaseHTTPRequestHandler):
                 "SentTimestamp": str(int(time.time() * 1000)),
             },
         }
-        return json.dumps(said, ensure_ascii=False).encode()
+        return json.dumps(output, ensure_ascii=False).encode()
 
-    def _delete(self, asked: Mapping[str, Any]) -> tuple[int, bytes]:
-        for entry in asked["Entries"]:
+    def _delete(self, requests: Mapping[str, Any]) -> tuple[int, bytes]:
+        for entry in requests["Entries"]:
             self.shelf.delete(int(entry["ReceiptHandle"]))
-        return self._done(asked)
+        return self._done(requests)
 
-    def _hide(self, asked: Mapping[str, Any]) -> tuple[int, bytes]:
-        for entry in asked["Entries"]:
+    def _hide(self, requests: Mapping[str, Any]) -> tuple[int, bytes]:
+        for entry in requests["Entries"]:
             self.shelf.hide(int(entry["ReceiptHandle"]), entry["VisibilityTimeout"])
-        return self._done(asked)
+        return self._done(requests)
 
-    def _send(self, asked: Mapping[str, Any]) -> tuple[int, bytes]:
-        text, attributes = asked["MessageBody"], asked.get("MessageAttributes", {})
+    def _send(self, requests: Mapping[str, Any]) -> tuple[int, bytes]:
+        text, attributes = requests["MessageBody"], requests.get("MessageAttributes", {})
         size = large_bodies.size(text) + sum(
-            len(name) + len(one["DataType"]) + len(one.get("StringValue", "").encode())
-            for name, one in attributes.items()
+            len(name) + len(item["DataType"]) + len(item.get("StringValue", "").encode())
+            for name, item in attributes.items()
         )
         if size > LARGEST_MESSAGE_BYTES:
             self.shelf.refused += 1
-            said = {"__type": "com.amazonaws.sqs#InvalidParameterValue", "message": "too long"}
-            return 400, json.dumps(said).encode()
+            output = {"__type": "com.amazonaws.sqs#InvalidParameterValue", "message": "too long"}
+            return 400, json.dumps(output).encode()
         self.shelf.dead[attributes["ses_worker_reason"]["StringValue"]] += 1
         digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
         return 200, json.dumps({"MessageId": "dead", "MD5OfMessageBody": digest}).encode()
 
-    def _count(self, asked: Mapping[str, Any]) -> tuple[int, bytes]:
+    def _count(self, requests: Mapping[str, Any]) -> tuple[int, bytes]:
         arn = f"arn:aws:sqs:eu-west-1:123456789012:{NAMES[1]}"
         policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 100})
-        is_dead = asked["QueueUrl"].endswith(NAMES[1])
+        is_dead = requests["QueueUrl"].endswith(NAMES[1])
         facts = self.shelf.facts()
         found = {
             "RedrivePolicy": policy,
@@ -196,8 +196,8 @@ class Handler(BaseHTTPRequestHandler):
         return 200, json.dumps({"Attributes": found}).encode()
 
     @staticmethod
-    def _done(asked: Mapping[str, Any]) -> tuple[int, bytes]:
-        done = [{"Id": entry["Id"]} for entry in asked["Entries"]]
+    def _done(requests: Mapping[str, Any]) -> tuple[int, bytes]:
+        done = [{"Id": entry["Id"]} for entry in requests["Entries"]]
         return 200, json.dumps({"Successful": done, "Failed": []}).encode()
 
     def _answer(self, status: int, whole: bytes) -> None:
@@ -213,11 +213,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10_000, help="messages (10000)")
     parser.add_argument("--kinds", default="", help="names of kinds, by commas; all of them")
     parser.add_argument("--clump", type=int, default=0, help="so many small ones, then large ones")
-    asked = parser.parse_args()
-    kinds = asked.kinds.split(",") if asked.kinds else [*large_bodies.KINDS]
+    requests = parser.parse_args()
+    kinds = requests.kinds.split(",") if requests.kinds else [*large_bodies.KINDS]
     for kind in kinds:
         large_bodies.template(kind)
-    Handler.shelf = Shelf(asked.count, kinds, asked.clump)
+    Handler.shelf = Shelf(requests.count, kinds, requests.clump)
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)

@@ -39,7 +39,7 @@ def _times(pid: int) -> tuple[float, float]:
 
 
 def describe(node: str, postgresql: str | None) -> dict[str, str]:
-    """Say what was measured on, for RESULTS.md."""
+    """Report what was measured on, for RESULTS.md."""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "machine": f"{CORES} cores, {_processor()}, {_memory():.0f} GiB",

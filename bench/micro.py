@@ -15,9 +15,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.books import SqliteBooks
 from bench.figures import Figure, middle
 from bench.places import OUT, Unfit, claimed, environment, find_node
+from bench.stores import SqliteBenchStore
 from bench.stub import Stub, make_bodies, running_stub
 from worker.decode import decode
 from worker.log import configure_logging
@@ -79,23 +79,23 @@ def measure_path(watch: Stopwatch, bodies: Sequence[str], database: Path) -> Non
     handled: list[Handled] = []
     messages, store, policy = received(bodies), SqliteStore(database), Policy()
     metrics = Metrics()
-    telemetry, books = Telemetry(metrics), Timed(store, metrics)
+    telemetry, bench_store = Telemetry(metrics), Timed(store, metrics)
 
-    def tell(batch: list[Handled]) -> None:
+    def report(batch: list[Handled]) -> None:
         with lines_together():
-            telemetry.tell(batch)
+            telemetry.report(batch)
 
     def process_all() -> None:
         for start in range(0, MESSAGES, BATCH):
-            handled.extend(process(messages[start : start + BATCH], books, policy))
+            handled.extend(process(messages[start : start + BATCH], bench_store, policy))
 
     watch.time("decode()", lambda: _each(decode, bodies))
     watch.time(f"process(), {BATCH} at a time", process_all)
     batches = [handled[start : start + BATCH] for start in range(0, MESSAGES, BATCH)]
     watch.time(f"written(), {BATCH} at a time", lambda: _each(metrics.written, batches))
-    watch.time(f"tell(), {BATCH} at a time", lambda: _each(tell, batches))
+    watch.time(f"tell(), {BATCH} at a time", lambda: _each(report, batches))
     store.close()
-    if len(handled) != MESSAGES or not all(one.decisions for one in handled):
+    if len(handled) != MESSAGES or not all(result.decisions for result in handled):
         sys.exit("not all messages were applied")
 
 
@@ -130,10 +130,10 @@ def _measure(watch: Stopwatch, repeats: int) -> None:
         os.environ.clear()
         os.environ.update(surroundings)
         configure_logging("info", json=True, stream=log)
-        books = SqliteBooks(surroundings)
+        store = SqliteBenchStore(surroundings)
         for number in range(repeats):
             bodies = make_bodies(node, MESSAGES, f"micro-{number}")
-            measure_path(watch, bodies, Path(books.fresh().removeprefix("sqlite:///")))
+            measure_path(watch, bodies, Path(store.fresh().removeprefix("sqlite:///")))
             for lean in (True, False):
                 measure_queue(watch, stub, f"micro-{number}-{lean}", lean=lean)
 

@@ -15,8 +15,8 @@ from statistics import median
 import click
 
 from bench.attempts import Wrong
-from bench.books import SqliteBooks
 from bench.places import OUT, ROOT, WORKER, Unfit, claimed, environment, find_node
+from bench.stores import SqliteBenchStore
 from bench.stub import Stub, running_stub
 from worker.demo.standins.slack import StandinSlack
 from worker.demo.standins.slack_faults import broken
@@ -30,49 +30,50 @@ _numbers = count()
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--messages", type=click.IntRange(min=100), default=MESSAGES, show_default=True)
 def main(rounds: int, messages: int) -> None:
-    """Time the daemon without Slack, and with a Slack that is away; then let Slack come back."""
+    """Time the daemon without Slack, and with a Slack that is unavailable; then let Slack come
+    back."""
     try:
         with claimed(), running_stub(find_node()) as stub:
-            books = SqliteBooks(environment(stub.endpoint, PYTHONPATH=str(ROOT)))
-            pairs = [_round(stub, books, messages) for _ in range(rounds)]
+            store = SqliteBenchStore(environment(stub.endpoint, PYTHONPATH=str(ROOT)))
+            pairs = [_round(stub, store, messages) for _ in range(rounds)]
     except (Unfit, Wrong) as error:
         sys.exit(str(error))
-    ratios = [away / without for without, away in pairs]
-    said = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    click.echo(f"records with Slack away / without Slack: {median(ratios):.2f} ({said})")
+    ratios = [down / without for without, down in pairs]
+    output = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    click.echo(f"records with Slack away / without Slack: {median(ratios):.2f} ({output})")
 
 
-def _round(stub: Stub, books: SqliteBooks, messages: int) -> tuple[float, float]:
-    without = _plain(stub, books, messages)
+def _round(stub: Stub, store: SqliteBenchStore, messages: int) -> tuple[float, float]:
+    without = _plain(stub, store, messages)
     with StandinSlack() as slack:
         slack.always = broken(503)
-        tell = {"SES_WORKER_SLACK__WEBHOOK_URL": slack.webhook_url}
-        with _working(stub, books, messages, tell) as away:
-            asked = len(slack.heard)
+        environment = {"SES_WORKER_SLACK__WEBHOOK_URL": slack.webhook_url}
+        with _working(stub, store, messages, environment) as down:
+            requests = len(slack.heard)
             slack.always = None
             back = time.monotonic()
-            while _told(slack) < messages:
+            while _posts_received(slack) < messages:
                 if time.monotonic() - back > ALLOWED_SECONDS:
-                    raise Wrong(f"{_told(slack)} of {messages} bounces were told")
+                    raise Wrong(f"{_posts_received(slack)} of {messages} bounces were told")
                 time.sleep(0.2)
             took = time.monotonic() - back
-        if _told(slack) != messages:
-            raise Wrong(f"{_told(slack)} bounces were told of {messages}")
+        if _posts_received(slack) != messages:
+            raise Wrong(f"{_posts_received(slack)} bounces were told of {messages}")
         click.echo(
-            f"without {without:.2f} s, away {away:.2f} s ({asked} tries meanwhile); then all told "
+            f"without {without:.2f} s, away {down:.2f} s ({requests} tries); then all told "
             f"in {len(slack.posts)} messages within {took:.0f} s"
         )
-    return without, away
+    return without, down
 
 
-def _plain(stub: Stub, books: SqliteBooks, messages: int) -> float:
-    with _working(stub, books, messages, {}) as seconds:
+def _plain(stub: Stub, store: SqliteBenchStore, messages: int) -> float:
+    with _working(stub, store, messages, {}) as seconds:
         return seconds
 
 
 @contextmanager
 def _working(
-    stub: Stub, books: SqliteBooks, messages: int, more: Mapping[str, str]
+    stub: Stub, store: SqliteBenchStore, messages: int, more: Mapping[str, str]
 ) -> Iterator[float]:
     """Have a daemon take all messages; yield how long it took, while it still runs."""
     queue = f"outage-{next(_numbers)}"
@@ -82,7 +83,7 @@ def _working(
         PYTHONPATH=str(ROOT),
         SES_WORKER_QUEUE__URL=stub.queue_url(queue),
         SES_WORKER_QUEUE__WAIT_SECONDS="1",
-        SES_WORKER_STORE__URL=books.fresh(),
+        SES_WORKER_STORE__URL=store.fresh(),
         **more,
     )
     log = (OUT / "outage.log").open("w")
@@ -99,10 +100,10 @@ def _working(
             stub.drop(queue)
 
 
-def _told(slack: StandinSlack) -> int:
+def _posts_received(slack: StandinSlack) -> int:
     """Bounces and complaints in all posts: one in a notice, as many as it says in a digest."""
     found = (re.findall(r"([\d,]+) (?:bounce|complaint)", post["text"]) for post in slack.posts)
-    return sum(sum(int(one.replace(",", "")) for one in ones) or 1 for ones in found)
+    return sum(sum(int(item.replace(",", "")) for item in ones) or 1 for ones in found)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ from rich.console import Console
 
 from bench import yardstick
 from bench.attempts import Job, Wrong, check
-from bench.books import COUNTS, email
 from bench.places import OUT, ROOT, RUN_SECONDS, USERS, Unfit, claimed, environment, find_node
 from bench.processes import Failed, cpu_seconds, ended, run_together, started
+from bench.stores import COUNTS, email
 from bench.stub import Stub, running_stub
 
 LIMIT = 1.03
@@ -79,14 +79,14 @@ class Side:
 
     def _assert_its_own_code_runs(self) -> None:
         where = "import worker; print(worker.__file__)"
-        said = subprocess.check_output(
+        output = subprocess.check_output(
             [sys.executable, "-P", "-c", where], env=self._surroundings, text=True, timeout=60
         )
-        if Path(said.strip()).parents[1] != self.tree:
-            raise Unfit(f"{self.tree} has no package named worker: {said.strip()} would run")
+        if Path(output.strip()).parents[1] != self.tree:
+            raise Unfit(f"{self.tree} has no package named worker: {output.strip()} would run")
 
     def drain(self, queue: str, messages: int, *, seed: str, slack: bool, counts: bool) -> Cost:
-        """Drain a queue once; tell what a message has cost after the first ones.
+        """Drain a queue once; return what a message has cost after the first ones.
 
         The same seed makes the same messages.
 
@@ -128,7 +128,7 @@ class Side:
 
 
 def countable() -> bool:
-    """Tell whether this machine counts instructions."""
+    """Return whether this machine counts instructions."""
     try:
         done = subprocess.run(
             ["perf", "stat", "-x,", "-e", _INSTRUCTIONS, "true"],
@@ -172,7 +172,7 @@ def interval(ratios: Sequence[float]) -> Interval:
 
 
 def judged(found: Interval) -> str:
-    """Say what follows for the limit."""
+    """Report what follows for the limit."""
     if found.high <= LIMIT:
         return f"at most {LIMIT - 1:.0%} more"
     if found.low > LIMIT:

@@ -18,14 +18,14 @@ INSTALL_SECONDS = 300
 
 def install_peers(template: Path) -> tuple[list[Script], list[str]]:
     """Install what is not there yet; return the peers, and a sentence for each that cannot be."""
-    peers, troubles = [], []
+    peers, problems = [], []
     for name, make in {"aiobotocore": _aiobotocore, "sqs-consumer": _sqs_consumer}.items():
         try:
             peers.append(make(template))
         except (OSError, subprocess.SubprocessError) as error:
-            said = getattr(error, "stderr", None) or str(error)
-            troubles.append(f"{name} cannot be installed here: {said.strip()[-300:]}")
-    return peers, troubles
+            output = getattr(error, "stderr", None) or str(error)
+            problems.append(f"{name} cannot be installed here: {output.strip()[-300:]}")
+    return peers, problems
 
 
 def _aiobotocore(template: Path) -> Script:

@@ -63,8 +63,8 @@ def find_node() -> str:
 
 def node_version(node: str) -> tuple[int, ...]:
     """Ask a Node for its version."""
-    said = subprocess.check_output([node, "--version"], text=True, timeout=20)
-    return tuple(int(part) for part in said.strip().removeprefix("v").split(".")[:3])
+    output = subprocess.check_output([node, "--version"], text=True, timeout=20)
+    return tuple(int(part) for part in output.strip().removeprefix("v").split(".")[:3])
 
 
 def environment(endpoint: str, **more: str) -> dict[str, str]:

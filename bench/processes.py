@@ -70,7 +70,7 @@ class Usage(NamedTuple):
     disk_written: int = 0
     """Bytes as the system charges them: by whole folios of its cache, which may be large."""
     passed: int = 0
-    """Bytes in all calls of write: books, log and sockets."""
+    """Bytes in all calls of write: store, log and sockets."""
 
 
 def usage(processes: Iterable[subprocess.Popen[bytes]]) -> Usage:

@@ -16,12 +16,12 @@ from rich.table import Table
 
 import worker.process
 import worker.queue
-from bench.books import SqliteBooks
 from bench.clock import Clock, Part
 from bench.findings import Profile, Row
 from bench.parts import FOLDER, keep
 from bench.places import OUT, USERS, Unfit, claimed, environment, find_node
 from bench.postgresql import running_postgresql
+from bench.stores import SqliteBenchStore
 from bench.stub import running_stub
 from worker.consumer import Consumer
 from worker.consumer.polling import Poller
@@ -30,19 +30,19 @@ from worker.consumer.writing import Writer
 from worker.drain import Limits, drain
 from worker.log import configure_logging
 from worker.metrics import Metrics
-from worker.page import Page
 from worker.queue import Queue
-from worker.sources import load_settings
+from worker.settings_loading import load_settings
 from worker.store.postgresql import PostgresqlStore
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.transaction import SqliteTransaction
 from worker.telemetry import Telemetry
+from worker.unit_of_work import UnitOfWork
 
 PARTS = (
     "receive", "receive: Received", "pollers: rest",
-    "decode", "page", "process: rest",
-    "books: begin", "books: users", "books: seen", "books: save", "books: commit",
+    "decode", "unit of work", "process: rest",
+    "store: begin", "store: users", "store: seen", "store: save", "store: commit",
     "tell: metrics", "tell: log lines", "writer: rest",
     "delete", "settlers: rest",
     "main thread",
@@ -80,15 +80,15 @@ def wrap_everything(clock: Clock) -> None:
     clock.wrap(Settler, "settle", "settlers: rest")
     clock.wrap(worker.process, "_apply", "process: rest")
     clock.wrap(worker.process, "decode", "decode")
-    clock.wrap(Page, "__init__", "page")
-    clock.wrap(Page, "enter", "page")
+    clock.wrap(UnitOfWork, "__init__", "unit of work")
+    clock.wrap(UnitOfWork, "enter", "unit of work")
     clock.wrap(Metrics, "count", "tell: metrics")
     clock.wrap(Telemetry, "tell", "tell: log lines")
     for store in (SqliteStore, PostgresqlStore):
-        clock.wrap_manager(store, "transaction", "books: begin", "books: commit")
+        clock.wrap_manager(store, "transaction", "store: begin", "store: commit")
     for transaction in (SqliteTransaction, PostgresqlTransaction):
-        for name in ("users", "seen", "save"):
-            clock.wrap(transaction, name, f"books: {name}")
+        for name in ("users", "known_keys", "save"):
+            clock.wrap(transaction, name, f"store: {name}")
 
 
 @click.command()
@@ -107,10 +107,10 @@ def main(messages: int, store: str, delay: int) -> None:
             stub.load("profile", messages)
             stub.delay(delay)
             if store == "sqlite":
-                _drain(surroundings, SqliteBooks(surroundings).fresh(), messages)
+                _drain(surroundings, SqliteBenchStore(surroundings).fresh(), messages)
             else:
-                with running_postgresql(surroundings) as books:
-                    _drain(surroundings, books.fresh(), messages)
+                with running_postgresql(surroundings) as bench_store:
+                    _drain(surroundings, bench_store.fresh(), messages)
     except Unfit as error:
         sys.exit(str(error))
     parts = clock.parts()
@@ -129,7 +129,7 @@ def _drain(surroundings: Mapping[str, str], store_url: str, messages: int) -> No
     with (OUT / "profile.log").open("w", buffering=1) as log:  # as stderr is: line by line
         configure_logging("info", json=True, stream=log)
         drained = drain(load_settings(os.environ), Limits(messages=messages))
-    if drained.failure or drained.tally.as_dict()["applied"] != messages:
+    if drained.failure or drained.counters.as_dict()["applied"] != messages:
         sys.exit(f"not all applied: {drained}")
 
 

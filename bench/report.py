@@ -2,7 +2,7 @@
 
     python -m bench.report            # writes bench/RESULTS.md, results.svg, growth.svg
 
-A part that was not run is said to be not run; each says when it was.
+A part that was not run is reported as not run; each says when it was.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -93,9 +93,9 @@ def markdown(
     if comparison:
         parts += ["![CPU and messages a second beside the floor](results.svg)", ""]
         parts += sections.comparison_lines(comparison.result)
-        parts += [f"Not there: {one}.\n" for one in comparison.result.absent]
-        troubles = comparison.result.troubles
-        parts += [f"Failed, and left out of its round: {one}\n" for one in troubles]
+        parts += [f"Not there: {item}.\n" for item in comparison.result.absent]
+        problems = comparison.result.problems
+        parts += [f"Failed, and left out of its round: {problem}\n" for problem in problems]
     if growth:
         parts += ["![CPU of a message as the records grow](growth.svg)", ""]
     parts += _section("As the records grow", growth, sections.growth_lines)

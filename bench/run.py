@@ -1,8 +1,8 @@
 """`make bench`: all parts, one after the other, then the report.
 
 Each part is a command of its own (`python -m bench.compare` and so on) and leaves its result in
-bench/out. One that fails is told and left out: what an earlier run has left is not taken for it.
-Where none can run, for Node is missing or another benchmark is running, all is left as it is.
+bench/out. One that fails is reported and left out: what an earlier run has left is not taken for
+it. Where none can run, for Node is missing or another benchmark is running, all is left as it is.
 """
 
 import os
@@ -72,7 +72,7 @@ def main(*, peers: bool, only: str | None, rounds: int | None, quick: bool) -> N
 
 
 def _measure(name: str, arguments: Sequence[str]) -> bool:
-    """Run a part; tell whether it ended well."""
+    """Run a part; return whether it ended well."""
     console.rule(f"{name} {' '.join(arguments)}")
     parts.forget(name)
     process = subprocess.Popen([sys.executable, "-m", f"bench.{name}", *arguments], cwd=ROOT)
@@ -83,7 +83,7 @@ def _measure(name: str, arguments: Sequence[str]) -> bool:
             process.wait(LEAVING_SECONDS)
         raise
     finally:
-        # Not subprocess.run, which kills: what the part has started would stay, and its books.
+        # Not subprocess.run, which kills: what the part has started would stay, and its store.
         process.terminate()
         process.wait()
 

@@ -13,7 +13,7 @@ COLUMNS = (
 
 
 def title(delay: int) -> str:
-    """Say which network is meant."""
+    """Report which network is meant."""
     return f"{delay} ms added to every reply" if delay else "No added latency"
 
 
@@ -46,7 +46,7 @@ def growth_lines(found: Growth) -> Iterator[str]:
         "events",
         "file MB",
         "CPU us",
-        "above the smallest books",
+        "above the smallest store",
         "of it in the system",
         "wall us",
         "passed B",
@@ -62,24 +62,24 @@ def growth_lines(found: Growth) -> Iterator[str]:
         ))  # fmt: skip
     yield ""
     yield (
-        f"{found.rounds} rounds of {found.messages:,} messages. The same messages again, in books "
+        f"{found.rounds} rounds of {found.messages:,} messages. The same messages again, in store "
         f"of 100,000 users: {found.again_us.shown(0)} us of CPU each, where the first pass took "
         f"{found.first_us.shown(0)} us: {found.again_ratio.shown(2)} of it."
     )
-    if found.told:
+    if found.reported:
         delivered, posts, seconds, cpu = (
             _shown(middle(values), digits)
             for values, digits in (
-                ([one.delivered for one in found.told], 0),
-                ([one.posts for one in found.told], 0),
-                ([one.wall_seconds for one in found.told], 0),
-                ([one.cpu_seconds for one in found.told], 2),
+                ([point.delivered for point in found.reported], 0),
+                ([point.posts for point in found.reported], 0),
+                ([point.wall_seconds for point in found.reported], 0),
+                ([point.cpu_seconds for point in found.reported], 2),
             )
         )
         yield (
-            f"\nSlack, after {len(found.told)} such drains: of {found.told[0].owed:,} notices "
+            f"\nAfter {len(found.reported)} such drains: of {found.reported[0].notices:,} notices "
             f"{delivered} were told before `drain` left, in posts: {posts}, within {seconds} s, "
-            f"for {cpu} s of CPU, what it imports for that included. What is left stays owed, and "
+            f"for {cpu} s of CPU, its imports included. What is left stays in the outbox, and "
             "the next run tells it."
         )
 
@@ -113,8 +113,8 @@ def profile_lines(found: Profile) -> Iterator[str]:
     """Where a message's microseconds go."""
     yield from (f"{found.title}; CPU time of each thread, all of it in one process.", "")
     yield from heads("part", "calls", "us a message", "share")
-    for one in found.rows:
-        yield row((one.name, f"{one.calls:,}", f"{one.us:.1f}", f"{one.share:.1%}"))
+    for item in found.rows:
+        yield row((item.name, f"{item.calls:,}", f"{item.us:.1f}", f"{item.share:.1%}"))
     yield row(("all", "", f"{found.us:.1f}", ""))
 
 

@@ -2,9 +2,9 @@
 
     python -m bench.soak [--polls 200] [--messages 1000000] [--told]
 
-First `ses-worker run` against the twin of the tests, whose clock is moved on so that each long poll
-of 20 s ends at once: 180 of them are an hour. Then a `drain` of messages about 100,000 users, with
-Slack set and the whole log, as the goals have it; with --told by `run`, which tells Slack
+First `ses-worker run` against the emulator of the tests, whose clock is moved on so that each long
+poll of 20 s ends at once: 180 of them are an hour. Then a `drain` of messages about 100,000 users,
+with Slack set and the whole log, as the goals have it; with --told by `run`, which tells Slack
 meanwhile. A table tells the memory, threads and open files, and a line whether they were flat.
 `python -m bench.report` takes the memory into RESULTS.md.
 """
@@ -20,17 +20,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.books import email, fill
 from bench.findings import Memory
 from bench.goals import FLAT_MB
 from bench.parts import keep
 from bench.places import OUT, ROOT, USERS
+from bench.stores import email, fill
 from worker.demo.standins.slack import StandinSlack
 
 sys.path.insert(0, str(ROOT / "tests"))
 
 import mail
-from twin import Twin
+from sqs_emulator import SqsEmulator
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 POLL_SECONDS = 20
@@ -55,14 +55,14 @@ class Sample(NamedTuple):
 class Subject:
     """The worker, and where it finds its queue."""
 
-    def __init__(self, twin: Twin, folder: Path, slack_url: str, *command: str) -> None:
-        self.twin = twin
-        self.queue = twin.create_queue(folder.name, dead_letter=f"{folder.name}-dlq")
+    def __init__(self, emulator: SqsEmulator, folder: Path, slack_url: str, *command: str) -> None:
+        self.emulator = emulator
+        self.queue = emulator.create_queue(folder.name, dead_letter=f"{folder.name}-dlq")
         self._began = time.monotonic()
         folder.mkdir()
         self._log = (folder / "log").open("w")  # its own until the end
         store_url = f"sqlite:///{folder}/worker.db"
-        surroundings = os.environ | twin.environment
+        surroundings = os.environ | emulator.environment
         surroundings |= {
             "SES_WORKER_QUEUE__URL": self.queue,
             "SES_WORKER_STORE__URL": store_url,
@@ -76,12 +76,12 @@ class Subject:
 
     def send(self, number: int) -> None:
         """Send a bounce, of another user than the one before."""
-        self.twin.send(self.queue, mail.bounce(email(number % USERS)))
+        self.emulator.send(self.queue, mail.bounce(email(number % USERS)))
 
     @property
     def unfinished(self) -> int:
         """Messages that are on the queue."""
-        return sum(self.twin.counts(self.queue))
+        return sum(self.emulator.counts(self.queue))
 
     def sample(self, done: int, in_flight: int = 0) -> Sample:
         """Look at it."""
@@ -106,22 +106,24 @@ class Subject:
 
 def polls(subject: Subject, count: int) -> Iterator[Sample]:
     """Let long polls end empty."""
-    twin, asked, told = subject.twin, 0, 0
-    assert twin.wait_for(lambda: twin.long_polls > 0, seconds=60)
-    while asked < count:
-        twin.clock.advance(POLL_SECONDS + 0.01)
-        assert twin.wait_for(lambda: len(twin.journal.requests("ReceiveMessage")) > 0, seconds=60)
-        assert twin.wait_for(lambda: twin.long_polls > 0, seconds=60)
-        asked += len(twin.journal.requests("ReceiveMessage"))
-        twin.journal.clear()
-        if asked * SAMPLES >= count * (told + 1):
-            told += 1
-            yield subject.sample(asked)
+    emulator, requests, counted = subject.emulator, 0, 0
+    assert emulator.wait_for(lambda: emulator.long_polls > 0, seconds=60)
+    while requests < count:
+        emulator.clock.advance(POLL_SECONDS + 0.01)
+        assert emulator.wait_for(
+            lambda: len(emulator.journal.requests("ReceiveMessage")) > 0, seconds=60
+        )
+        assert emulator.wait_for(lambda: emulator.long_polls > 0, seconds=60)
+        requests += len(emulator.journal.requests("ReceiveMessage"))
+        emulator.journal.clear()
+        if requests * SAMPLES >= count * (counted + 1):
+            counted += 1
+            yield subject.sample(requests)
 
 
 def messages(subject: Subject, count: int) -> Iterator[Sample]:
     """Keep a backlog until so many were sent; a `drain` of as many tells Slack after the last."""
-    twin, sent = subject.twin, 0
+    emulator, sent = subject.emulator, 0
     ends = [count * number // SAMPLES for number in range(1, SAMPLES)] + [count - count // 200]
     for end in ends:
         while (done := sent - subject.unfinished) < end:
@@ -130,50 +132,50 @@ def messages(subject: Subject, count: int) -> Iterator[Sample]:
                 subject.send(number)
             sent += more
             time.sleep(0.05)
-        yield subject.sample(done, twin.journal.most_in_flight())
-        twin.journal.clear()
+        yield subject.sample(done, emulator.journal.most_in_flight())
+        emulator.journal.clear()
 
 
-def tell(what: str, samples: Iterator[Sample]) -> tuple[bool, list[Sample]]:
-    """Print a line a sample; tell whether they were flat, and return them."""
+def report(what: str, samples: Iterator[Sample]) -> tuple[bool, list[Sample]]:
+    """Print a line a sample; return whether they were flat, and return them."""
     print(f"\n{what:>12} {'RSS MB':>8} {'threads':>8} {'files':>6} {'in flight':>10} {'s':>7}")
-    seen = []
-    for one in samples:
-        seen.append(one)
+    observed = []
+    for sample in samples:
+        observed.append(sample)
         print(
-            f"{one.done:>12,} {one.megabytes:>8.1f} {one.threads:>8} {one.files:>6}"
-            f" {one.in_flight:>10} {one.seconds:>7.0f}",
+            f"{sample.done:>12,} {sample.megabytes:>8.1f} {sample.threads:>8} {sample.files:>6}"
+            f" {sample.in_flight:>10} {sample.seconds:>7.0f}",
             flush=True,
         )
-    first, *rest = seen[int(len(seen) * WARM) :]
+    first, *rest = observed[int(len(observed) * WARM) :]
     flat = all(
-        one.megabytes <= first.megabytes + FLAT_MB
-        and one.threads <= first.threads
-        and one.files <= first.files
-        for one in rest
+        sample.megabytes <= first.megabytes + FLAT_MB
+        and sample.threads <= first.threads
+        and sample.files <= first.files
+        for sample in rest
     )
-    grown = max((one.megabytes for one in rest), default=first.megabytes) - first.megabytes
+    grown = max((sample.megabytes for sample in rest), default=first.megabytes) - first.megabytes
     print(f"{what}: {'flat' if flat else 'NOT FLAT'}; {grown:+.1f} MB after {first.done:,}")
-    return flat, seen
+    return flat, observed
 
 
-def remembered(seen: list[Sample], *, count: int, told: bool) -> Memory:
-    """Say it as the goal is said: the most there was, and what came after the first sample."""
-    first = seen[0]
+def remembered(observed: list[Sample], *, count: int, counted: bool) -> Memory:
+    """Report it as the goal is said: the most there was, and what came after the first sample."""
+    first = observed[0]
     return Memory(
         messages=count,
-        told=told,
+        reported=counted,
         first=first.done,
-        most_mb=max(one.megabytes for one in seen),
-        grown_mb=max(one.megabytes for one in seen[1:] or seen) - first.megabytes,
+        most_mb=max(item.megabytes for item in observed),
+        grown_mb=max(item.megabytes for item in observed[1:] or observed) - first.megabytes,
     )
 
 
 @contextmanager
-def subject(twin: Twin, folder: Path, *command: str) -> Iterator[Subject]:
+def subject(emulator: SqsEmulator, folder: Path, *command: str) -> Iterator[Subject]:
     """Have a worker for the block."""
     with StandinSlack() as slack:
-        worker = Subject(twin, folder, slack.webhook_url, *command)
+        worker = Subject(emulator, folder, slack.webhook_url, *command)
         try:
             yield worker
         finally:
@@ -186,20 +188,22 @@ def main() -> int:
     parser.add_argument("--polls", type=int, default=200, help="empty long polls (200)")
     parser.add_argument("--messages", type=int, default=1_000_000, help="messages (1000000)")
     parser.add_argument("--told", action="store_true", help="by `run`, which tells Slack meanwhile")
-    asked = parser.parse_args()
-    if asked.polls < 0 or asked.messages < 0:
+    options = parser.parse_args()
+    if options.polls < 0 or options.messages < 0:
         parser.error("--polls and --messages are at least 0")
     flat = True
-    with tempfile.TemporaryDirectory() as folder, Twin() as twin:
-        if asked.polls:
-            with subject(twin, Path(folder, "polls"), "run") as worker:
-                flat, _ = tell("empty polls", polls(worker, asked.polls))
-        if asked.messages:
-            command = ["run"] if asked.told else ["drain", "--max-messages", str(asked.messages)]
-            with subject(twin, Path(folder, "messages"), *command) as worker:
-                well, seen = tell("messages", messages(worker, asked.messages))
-            flat = flat and well
-            keep("memory", remembered(seen, count=asked.messages, told=asked.told))
+    with tempfile.TemporaryDirectory() as folder, SqsEmulator() as emulator:
+        if options.polls:
+            with subject(emulator, Path(folder, "polls"), "run") as worker:
+                flat, _ = report("empty polls", polls(worker, options.polls))
+        if options.messages:
+            command = (
+                ["run"] if options.reported else ["drain", "--max-messages", str(options.messages)]
+            )
+            with subject(emulator, Path(folder, "messages"), *command) as worker:
+                healthy, observed = report("messages", messages(worker, options.messages))
+            flat = flat and healthy
+            keep("memory", remembered(observed, count=options.messages, counted=options.reported))
     return 0 if flat else 1
 
 

@@ -12,13 +12,13 @@ import click
 from rich.console import Console
 
 from bench.attempts import Wrong
-from bench.books import SqliteBooks
 from bench.figures import middle
 from bench.findings import Start
 from bench.idle import daemon
 from bench.parts import keep
 from bench.places import OUT, WORKER, Unfit, claimed, environment, find_node
 from bench.processes import Failed, cpu_seconds, resident_mb, run_together
+from bench.stores import SqliteBenchStore
 from bench.stub import Stub, running_stub
 
 LONGEST_SECONDS = 30
@@ -33,17 +33,17 @@ def main(rounds: int) -> None:
     """Measure starts."""
     try:
         with claimed(), running_stub(find_node()) as stub:
-            found = measure(stub, SqliteBooks(environment(stub.endpoint)), rounds)
+            found = measure(stub, SqliteBenchStore(environment(stub.endpoint)), rounds)
     except (Unfit, Failed, Wrong, subprocess.SubprocessError) as error:
         sys.exit(str(error))
     keep("start", found)
     show(found)
 
 
-def measure(stub: Stub, books: SqliteBooks, rounds: int) -> Start:
+def measure(stub: Stub, store: SqliteBenchStore, rounds: int) -> Start:
     """Take turns: --help, run. One of each comes first and does not count."""
     helps = [_help(stub) for _ in range(rounds + 1)][1:]
-    runs = [_run(stub, books) for _ in range(rounds + 1)][1:]
+    runs = [_run(stub, store) for _ in range(rounds + 1)][1:]
     return Start(
         rounds=rounds,
         help_seconds=middle([seconds for seconds, _ in helps]),
@@ -60,9 +60,9 @@ def _help(stub: Stub) -> tuple[float, float]:
     return time.monotonic() - began, finished.cpu_seconds
 
 
-def _run(stub: Stub, books: SqliteBooks) -> tuple[float, float, float]:
+def _run(stub: Stub, store: SqliteBenchStore) -> tuple[float, float, float]:
     queue = f"start-{next(_numbers)}"
-    store_url = books.fresh()
+    store_url = store.fresh()
     began = time.monotonic()
     with daemon(stub, queue, store_url) as worker:
         while not stub.has(queue, receives=1):

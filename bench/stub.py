@@ -58,16 +58,16 @@ class Stub:
 
     def send(self, queue: str, body: str) -> None:
         """Send one message, as SNS would."""
-        asked = {"QueueUrl": self.queue_url(queue), "MessageBody": body}
+        requests = {"QueueUrl": self.queue_url(queue), "MessageBody": body}
         headers = {"X-Amz-Target": "AmazonSQS.SendMessage"}
-        request = urllib.request.Request(self.endpoint, json.dumps(asked).encode(), headers)
+        request = urllib.request.Request(self.endpoint, json.dumps(requests).encode(), headers)
         with _LOOPBACK.open(request, timeout=60):
             pass
 
     def has(self, queue: str, *, deleted: int = 0, receives: int = 0) -> bool:
         """Wait a second at most for so many deleted messages and calls; it is told at once."""
-        asked = {"queue": queue, "deleted": deleted, "receives": receives, "ms": 1_000}
-        return bool(self._control("await", **asked)["so"])
+        requests = {"queue": queue, "deleted": deleted, "receives": receives, "ms": 1_000}
+        return bool(self._control("await", **requests)["so"])
 
     def held(self, queue: str) -> Held:
         """Ask how long messages were held."""

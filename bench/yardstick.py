@@ -99,20 +99,20 @@ def apply(connection: sqlite3.Connection, messages: Iterable[Mapping[str, Any]])
 
 def _rows(body: str, sqs_message_id: str) -> list[tuple[Any, ...]]:
     text = json.loads(body)["Message"]
-    said = json.loads(text)
-    kind = said["eventType"]
+    options = json.loads(text)
+    kind = options["eventType"]
     if kind == "Bounce":
-        report = said["bounce"]
+        report = options["bounce"]
         subtype, recipients = report["bounceType"], report["bouncedRecipients"]
     else:
-        report = said["complaint"]
+        report = options["complaint"]
         subtype, recipients = report.get("complaintFeedbackType"), report["complainedRecipients"]
     found = []
     for recipient in recipients:
         email, feedback_id = recipient["emailAddress"].lower(), report["feedbackId"]
         found.append((
             f"{feedback_id}|{email}", kind, subtype, email, feedback_id,
-            said["mail"]["messageId"], report["timestamp"], sqs_message_id, text,
+            options["mail"]["messageId"], report["timestamp"], sqs_message_id, text,
         ))  # fmt: skip
     return found
 

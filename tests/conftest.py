@@ -1,4 +1,4 @@
-"""Fixtures only: real books of both kinds, messages as SQS hands them over.
+"""Fixtures only: real store of both kinds, messages as SQS hands them over.
 
 Those that run the installed command are in `running`.
 """
@@ -77,7 +77,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
-    """Books with the schema, of each kind."""
+    """Store with the schema, of each kind."""
     store = open_store(store_url)
     ensure_schema(store, migrate=True)
     yield store
@@ -86,7 +86,8 @@ def store(store_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keys of our own for AWS, and no file, endpoint, proxy or certificate of who runs the tests."""
+    """Keys of our own for AWS, and no file, endpoint, proxy or certificate of who runs the
+    tests."""
     for name in [*os.environ]:
         if name.startswith("AWS_") or name.lower().endswith("_proxy") or "CA_BUNDLE" in name:
             monkeypatch.delenv(name)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import boto3
 import mail
-from twin import Fault
+from sqs_emulator import Fault
 
 from worker.csv_users import read_users
 from worker.model import DeadLetter, Reason, Received
@@ -21,7 +21,7 @@ BROKEN = ("nonsense", "[1, 2]", '{"a": 1}')
 
 @dataclass(frozen=True, slots=True)
 class MovedSlowly(Fault):
-    """SQS moves so many letters a second, and not all at once."""
+    """SQS moves so many dead letters a second, and not all at once."""
 
     rate: int
 
@@ -30,7 +30,7 @@ class MovedSlowly(Fault):
 
 
 def marked(reason, *, source="feedback", first_seen="2026-11-20T08:15:34+00:00", **theirs):
-    """Attributes of a letter that the worker has set aside."""
+    """Attributes of a dead letter that the worker has dead-lettered."""
     texts = {
         "ses_worker_reason": reason,
         "ses_worker_error": "why it was",
@@ -43,55 +43,55 @@ def marked(reason, *, source="feedback", first_seen="2026-11-20T08:15:34+00:00",
     }
 
 
-def fill(twin, *bodies, reason="not_json", **more):
-    """Put letters into the dead-letter queue; tell their ids."""
+def fill(emulator, *bodies, reason="not_json", **more):
+    """Put dead letters into the dead-letter queue; tell their ids."""
     attributes = marked(reason, **more)
-    return [twin.send(DLQ, body, attributes=attributes) for body in bodies]
+    return [emulator.send(DLQ, body, attributes=attributes) for body in bodies]
 
 
 def bounces(count):
     return [mail.bounce(address) for address in mail.addresses(count)]
 
 
-def bodies(twin, queue=DLQ):
-    return sorted(letter.body for letter in twin.messages(queue))
+def bodies(emulator, queue=DLQ):
+    return sorted(dead_letter.body for dead_letter in emulator.messages(queue))
 
 
-def all_visible(twin, count, queue=DLQ):
+def all_visible(emulator, count, queue=DLQ):
     """Whatever was looked at has been given back."""
-    return twin.counts(queue) == (count, 0, 0)
+    return emulator.counts(queue) == (count, 0, 0)
 
 
-def client(twin):
+def client(emulator):
     """Somebody else who looks into the queues."""
     session = boto3.Session("AKIAEXAMPLE", "not-checked", region_name="us-east-1")
-    return session.client("sqs", endpoint_url=twin.endpoint)
+    return session.client("sqs", endpoint_url=emulator.endpoint)
 
 
-def hold(twin, count=1, seconds=600):
-    """Have somebody else hold letters; return them."""
-    sqs = client(twin)
+def hold(emulator, count=1, seconds=600):
+    """Have somebody else hold dead letters; return them."""
+    sqs = client(emulator)
     held = sqs.receive_message(
-        QueueUrl=twin.url(DLQ), VisibilityTimeout=seconds, MaxNumberOfMessages=count
+        QueueUrl=emulator.url(DLQ), VisibilityTimeout=seconds, MaxNumberOfMessages=count
     )["Messages"]
     sqs.close()
     return held
 
 
-def let_go(twin, held):
-    sqs = client(twin)
+def let_go(emulator, held):
+    sqs = client(emulator)
     for message in held:
         sqs.change_message_visibility(
-            QueueUrl=twin.url(DLQ), ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            QueueUrl=emulator.url(DLQ), ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
         )
     sqs.close()
 
 
-def redriven(twin, queue, *bodies_):
+def redriven(emulator, queue, *bodies_):
     """Have SQS move messages to the dead-letter queue, for being received too often."""
     for body in bodies_:
-        twin.send(queue, body)
-    sqs = client(twin)
+        emulator.send(queue, body)
+    sqs = client(emulator)
     for _ in itertools.count():
         if not sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0).get(
             "Messages"
@@ -107,7 +107,7 @@ def outcomes(figures):
 
 @contextmanager
 def opened(environment):
-    """The books of a test, with the schema."""
+    """The store of a test, with the schema."""
     store = open_store(environment["SES_WORKER_STORE__URL"])
     ensure_schema(store, migrate=True)
     yield store
@@ -115,14 +115,14 @@ def opened(environment):
 
 
 def users(environment, people):
-    """Make users, and the books if need be."""
+    """Make users, and the store if need be."""
     with opened(environment) as store:
         for _ in import_users(store, read_users(["email", *people])):
             pass
 
 
 def quarantined(environment, *rows):
-    """Put letters into the table, as the worker of another day did."""
+    """Put dead letters into the table, as the worker of another day did."""
     with opened(environment) as store, store.transaction() as transaction:
         for number, (reason, body) in enumerate(rows):
             received = Received(
@@ -141,4 +141,4 @@ def quarantined(environment, *rows):
 
 
 def groups(figures):
-    return {(one["where"], one["reason"]): one["count"] for one in figures["groups"]}
+    return {(item["where"], item["reason"]): item["count"] for item in figures["groups"]}

@@ -29,7 +29,7 @@ class Dripping:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.host = "127.0.0.1"
         self.port = self._listener.getsockname()[1]
-        self.asked = 0
+        self.requests = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -54,7 +54,7 @@ class Dripping:
     def _serve(self, connection):
         with suppress(OSError), connection:
             connection.recv(65_536)
-            self.asked += 1
+            self.requests += 1
             connection.sendall(self._begin)
             while not self._over.wait(self._every):
                 connection.sendall(self._more)
@@ -81,11 +81,11 @@ def full():
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         waiting = []
         for _ in range(4):
-            one = socket.socket()
-            one.setblocking(False)
+            item = socket.socket()
+            item.setblocking(False)
             with suppress(BlockingIOError):
-                one.connect(listener.getsockname())
-            waiting.append(one)
+                item.connect(listener.getsockname())
+            waiting.append(item)
         yield listener.getsockname()[1]
-        for one in waiting:
-            one.close()
+        for item in waiting:
+            item.close()

@@ -28,7 +28,7 @@ class Kind(NamedTuple):
 
     name: str
     outcomes: frozenset[str]
-    """`applied`, `ignored`, or the reasons with which it may be set aside."""
+    """`applied`, `ignored`, or the reasons with which it may be dead-lettered."""
     make: Callable[[str], str]
     """Makes the body, whose ids are the mark that is handed over."""
     rows: int = 1
@@ -53,11 +53,11 @@ def bodies(seed: int, only: str = "") -> Iterator[Hostile]:
 
 def mark_in(*ids: str) -> str:
     """Find the mark in an event's SES message id or feedback id; empty: it is of none of these."""
-    return next((found[0] for one in ids if (found := _MARKED.match(one))), "")
+    return next((found[0] for message_id in ids if (found := _MARKED.match(message_id))), "")
 
 
 def is_theirs(address: str) -> bool:
-    """Tell whether an address is one that only these bodies name."""
+    """Return whether an address is one that only these bodies name."""
     return address.endswith(f"@{DOMAIN}")
 
 
@@ -86,11 +86,11 @@ def _bounce(
     )
 
 
-def _told_of(mark: str, **entry: str) -> str:
+def _warned_about(mark: str, **entry: str) -> str:
     """Write a bounce with one recipient, of whom these are told; each is JSON."""
     members = {"emailAddress": f'"someone@{DOMAIN}"'} | entry
-    told = ", ".join(f'"{name}": {value}' for name, value in members.items())
-    return _bounce(mark, recipients=f"[{{{told}}}]")
+    reported = ", ".join(f'"{name}": {value}' for name, value in members.items())
+    return _bounce(mark, recipients=f"[{{{reported}}}]")
 
 
 def _text(character: str, size: int = MEBIBYTE) -> str:
@@ -138,9 +138,9 @@ _WRONG_TYPES: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "feedbackId": (APPLIED, lambda mark: _bounce(mark, feedback_id='["list"]')),
     "messageId": (APPLIED, lambda mark: _bounce(mark, message_id="17")),
     "entry": (APPLIED, lambda mark: _bounce(mark, recipients='[1, null, "text", [], {}]')),
-    "emailAddress": (APPLIED, lambda mark: _told_of(mark, emailAddress="[1]")),
-    "diagnosticCode": (APPLIED, lambda mark: _told_of(mark, diagnosticCode='{"a": 1}')),
-    "status": (APPLIED, lambda mark: _told_of(mark, status="5.1", action="true")),
+    "emailAddress": (APPLIED, lambda mark: _warned_about(mark, emailAddress="[1]")),
+    "diagnosticCode": (APPLIED, lambda mark: _warned_about(mark, diagnosticCode='{"a": 1}')),
+    "status": (APPLIED, lambda mark: _warned_about(mark, status="5.1", action="true")),
     "bouncedRecipients": (
         "recipients_not_a_list",
         lambda mark: _bounce(mark, recipients='{"0": "a"}'),
@@ -160,17 +160,17 @@ _WRITTEN: tuple[Kind, ...] = (
     _kind(
         [APPLIED], "duplicate keys", lambda mark: _bounce(mark, body=', "mail": {}, "mail": {}')
     ),
-    _kind([APPLIED], "half a surrogate pair", lambda mark: _told_of(mark, diagnosticCode=r'"\ud83d"')),
+    _kind([APPLIED], "half a surrogate pair", lambda mark: _warned_about(mark, diagnosticCode=r'"\ud83d"')),
     _kind(
         [APPLIED],
         "half a surrogate pair in every text",
-        lambda mark: _told_of(mark, emailAddress=r'"\udc00@\ud800"', action=r'"\ud800\ud800"'),
+        lambda mark: _warned_about(mark, emailAddress=r'"\udc00@\ud800"', action=r'"\ud800\ud800"'),
     ),
     _kind(["not_json"], "an escape that is none", lambda mark: _bounce(mark, body=r', "x": "\u12G4"')),
     _kind(
         [APPLIED],
         "NUL in every text",
-        lambda mark: _told_of(mark, emailAddress=r'"a\u0000@b.c"', diagnosticCode=r'"\u0000"'),
+        lambda mark: _warned_about(mark, emailAddress=r'"a\u0000@b.c"', diagnosticCode=r'"\u0000"'),
     ),
     _kind(
         [APPLIED],
@@ -193,20 +193,20 @@ _WRITTEN: tuple[Kind, ...] = (
     _kind(
         [APPLIED],
         "an address of 60,000 characters",
-        lambda mark: _told_of(mark, emailAddress=f'"{"a" * 60_000}@{DOMAIN}"'),
+        lambda mark: _warned_about(mark, emailAddress=f'"{"a" * 60_000}@{DOMAIN}"'),
     ),
     _kind([APPLIED], "500 recipients with several addresses each", _several, 500),
     _kind([APPLIED], "1,000 recipients", lambda mark: _addresses(mark, 1_000), 1_000),
 )  # fmt: skip
 _LARGE: tuple[Kind, ...] = (
-    _kind(["not_json"], "1 MB cut off", lambda mark: _told_of(mark, diagnosticCode=_text("x"))[:-40]),
-    _kind(["not_json"], "1 MB of blanks", lambda mark: f"{' ' * (MEBIBYTE - 100)}{mark}"),
+    _kind(["not_json"], "1 MB cut off", lambda mark: _warned_about(mark, diagnosticCode=_text("x"))[:-40]),
+    _kind(["not_json"], "1 MB of spaces", lambda mark: f"{' ' * (MEBIBYTE - 100)}{mark}"),
     _kind(["not_json"], "1 MB of no JSON", lambda mark: f"{mark}{'spam' * (MEBIBYTE // 4 - 25)}"),
     _kind(
-        [APPLIED], "1 MB of astral characters", lambda mark: _told_of(mark, diagnosticCode=_text("😀"))
+        [APPLIED], "1 MB of astral characters", lambda mark: _warned_about(mark, diagnosticCode=_text("😀"))
     ),
-    _kind([APPLIED], "1 MB of escapes", lambda mark: _told_of(mark, diagnosticCode=_text(r"\u0041"))),
-    _kind([APPLIED], "1 MB of backslashes", lambda mark: _told_of(mark, diagnosticCode=_text("\\\\"))),
+    _kind([APPLIED], "1 MB of escapes", lambda mark: _warned_about(mark, diagnosticCode=_text(r"\u0041"))),
+    _kind([APPLIED], "1 MB of backslashes", lambda mark: _warned_about(mark, diagnosticCode=_text("\\\\"))),
     _kind([APPLIED], "1 MB of a user agent", lambda mark: _complaint(mark, _text("&lt;"))),
     _kind([APPLIED], "1 MB of a type", lambda mark: _bounce(mark, type=_text("`"))),
     _kind(
@@ -215,10 +215,10 @@ _LARGE: tuple[Kind, ...] = (
         lambda mark: mail.enveloped(_bounce(mark), topic="a" * (MEBIBYTE - _ROOM)),
     ),
     _kind([APPLIED], "1 MB of an array", lambda mark: _bounce(mark, body=f', "x": [{_text("1,")[1:-1]}1]')),
-    _kind([APPLIED], "1 MB of @", lambda mark: _told_of(mark, diagnosticCode=_text("@"))),
-    _kind([APPLIED], "1 MB of a@b.c ", lambda mark: _told_of(mark, diagnosticCode=_text("a@b.c "))),
-    _kind([APPLIED], "1 MB of several addresses", lambda mark: _told_of(mark, emailAddress=_text("<@,"))),
-    _kind([APPLIED], "1 MB of quotes in an address", lambda mark: _told_of(mark, emailAddress=_text('\\"'))),
+    _kind([APPLIED], "1 MB of @", lambda mark: _warned_about(mark, diagnosticCode=_text("@"))),
+    _kind([APPLIED], "1 MB of a@b.c ", lambda mark: _warned_about(mark, diagnosticCode=_text("a@b.c "))),
+    _kind([APPLIED], "1 MB of several addresses", lambda mark: _warned_about(mark, emailAddress=_text("<@,"))),
+    _kind([APPLIED], "1 MB of quotes in an address", lambda mark: _warned_about(mark, emailAddress=_text('\\"'))),
 )  # fmt: skip
 _DEEP: tuple[Kind, ...] = (
     _kind(["not_json"], "tags 200 deep", lambda mark: _bounce(mark, mailed=f', "tags": {_nested(200)}')),
@@ -232,9 +232,9 @@ _DEEP: tuple[Kind, ...] = (
     _kind(["not_json"], "never closed", lambda mark: f'{{"x": "{mark}", "y": {"[" * (MEBIBYTE - 1_000)}'),
 )  # fmt: skip
 _DEAR: tuple[Kind, ...] = (
-    _kind([APPLIED], "16 KB of blanks in a time", lambda mark: _bounce(mark, timestamp=_blanks(16_384))),
-    _kind([APPLIED], "250 KB of blanks in a time", lambda mark: _bounce(mark, timestamp=_blanks(250_000))),
-    _kind([APPLIED], "1 MB of blanks in a time", lambda mark: _bounce(mark, timestamp=_blanks(MEBIBYTE))),
+    _kind([APPLIED], "16 KB of spaces in a time", lambda mark: _bounce(mark, timestamp=_blanks(16_384))),
+    _kind([APPLIED], "250 KB of spaces in a time", lambda mark: _bounce(mark, timestamp=_blanks(250_000))),
+    _kind([APPLIED], "1 MB of spaces in a time", lambda mark: _bounce(mark, timestamp=_blanks(MEBIBYTE))),
     _kind(["too_many_recipients"], "1,001 recipients", lambda mark: _addresses(mark, 1_001)),
     _kind(
         ["too_many_recipients"],

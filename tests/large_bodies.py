@@ -12,7 +12,8 @@ from typing import Any
 import mail
 
 LARGEST_BYTES = 1_048_576
-"""Of one message: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
+"""Of one message:
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 NUMBER = "00000000"
 """What stands for the number of a message."""
 ASTRAL = "\U0001f600"
@@ -31,7 +32,7 @@ def template(kind: str) -> str:
 
 
 def size(text: str) -> int:
-    """Tell what SQS counts: bytes of UTF-8."""
+    """Return what SQS counts: bytes of UTF-8."""
     return len(text.encode("utf-8", "surrogatepass"))
 
 
@@ -50,15 +51,15 @@ def _padded(make: Callable[[int], str]) -> Callable[[], str]:
 
 def _said(*recipients: Any, ascii_only: bool = True, headers: Any = None, **more: Any) -> str:
     """SES's own message, in as few bytes as JSON allows."""
-    said = json.loads(
+    output = json.loads(
         mail.bounce(
             *recipients or (f"person{NUMBER}@example.com",),
             feedback_id=f"0100-large-{NUMBER}",
             message_id=f"0100-large-mail-{NUMBER}",
         )
     )
-    said["mail"]["headers"] = headers
-    return json.dumps(said | more, separators=(",", ":"), ensure_ascii=ascii_only)
+    output["mail"]["headers"] = headers
+    return json.dumps(output | more, separators=(",", ":"), ensure_ascii=ascii_only)
 
 
 def _addressed(count: int, **more: Any) -> list[dict[str, Any]]:

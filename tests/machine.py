@@ -1,6 +1,6 @@
 """A booted systemd, and the worker as a service in it: fixtures `machine` and `service`.
 
-What is written in it is gone with it. Its network is ours, so the SQS twin is within its reach.
+What is written in it is gone with it. Its network is ours, so the SQS emulator is within its reach.
 """
 
 import json
@@ -42,8 +42,8 @@ class Machine:
 
     def try_to(self, command, input=""):
         """Run a piece of bash; what it left behind."""
-        asked = {"command": command, "input": input, "seconds": COMMAND_SECONDS}
-        self._process.stdin.write(json.dumps(asked) + "\n")
+        requested = {"command": command, "input": input, "seconds": COMMAND_SECONDS}
+        self._process.stdin.write(json.dumps(requested) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         assert answer, "the machine is gone"
@@ -61,16 +61,16 @@ class Machine:
 
     def show(self, unit, *properties):
         """What systemd knows of a unit."""
-        wanted = " ".join(f"-p {name}" for name in properties)
+        expected = " ".join(f"-p {name}" for name in properties)
         return dict(
             line.partition("=")[::2]
-            for line in self.run(f"systemctl show {unit} {wanted}").splitlines()
+            for line in self.run(f"systemctl show {unit} {expected}").splitlines()
         )
 
     def journal(self, unit, *matches):
         """Its lines, all fields of each."""
-        said = self.run(f"journalctl --sync; journalctl -u {unit} -o json {' '.join(matches)}")
-        return [json.loads(line) for line in said.splitlines()]
+        output = self.run(f"journalctl --sync; journalctl -u {unit} -o json {' '.join(matches)}")
+        return [json.loads(line) for line in output.splitlines()]
 
 
 @contextmanager
@@ -217,13 +217,13 @@ READ = """/usr/bin/env python3 -c 'if True:
 
 
 @pytest.fixture
-def service(machine, twin, environment, tmp_path):
+def service(machine, emulator, environment, tmp_path):
     """Make a service with a queue of its own; whatever becomes of it, it is gone at the end."""
     made = []
 
     def make(name, **sections):
         service = Service(machine, name, environment)
-        service.queue = twin.create_queue(name, dead_letter=f"{name}-dlq", max_receive_count=5)
+        service.queue = emulator.create_queue(name, dead_letter=f"{name}-dlq", max_receive_count=5)
         service.settings(**(service.usual | sections))
         made.append(service)
         return service

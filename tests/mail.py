@@ -30,14 +30,14 @@ def bounce(
 ) -> str:
     """A bounce, as a notification or (event) as event publishing has it."""
     number = next(_numbers)
-    said = {
+    fields = {
         "bounceType": type,
         "bounceSubType": subtype,
         "bouncedRecipients": [recipient(r) if isinstance(r, str) else r for r in recipients],
         "timestamp": at,
         "feedbackId": feedback_id or f"0100-feedback-{number}",
     }
-    return _message("Bounce", {"bounce": said | more}, message_id or f"0100-mail-{number}", event)
+    return _message("Bounce", {"bounce": fields | more}, message_id or f"0100-mail-{number}", event)
 
 
 def complaint(
@@ -52,7 +52,7 @@ def complaint(
 ) -> str:
     """A complaint, likewise."""
     number = next(_numbers)
-    said = {
+    fields = {
         "complaintFeedbackType": feedback,
         "complaintSubType": subtype,
         "complainedRecipients": [recipient(r) for r in recipients],
@@ -61,7 +61,7 @@ def complaint(
         "userAgent": "ExampleISP-Feedback-Loop/2.0",
     }
     return _message(
-        "Complaint", {"complaint": said | more}, message_id or f"0100-mail-{number}", event
+        "Complaint", {"complaint": fields | more}, message_id or f"0100-mail-{number}", event
     )
 
 

@@ -52,10 +52,11 @@ def patterns() -> Iterator[Pattern]:
 
 
 def mentions() -> int:
-    """How many times the package calls `re`, to tell that none was missed; `re.escape` counts not."""
-    sources = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    """How many times the package calls `re`, to tell that none was missed; `re.escape` counts
+    not."""
+    settings_loading = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
     called = re.compile(rf"\bre\.(?:{'|'.join(_FUNCTIONS)})\(")
-    return sum(len(called.findall(source)) for source in sources)
+    return sum(len(called.findall(source)) for source in settings_loading)
 
 
 def faults(text: str | bytes, flags: int = 0, *, searched: bool = True) -> list[str]:
@@ -190,27 +191,27 @@ def _chars(tree: Any) -> set[str]:
             continue
         for inner in _inside(code, value):
             found |= _chars(inner)
-        found |= {one for one in _SAMPLE if _takes(code, value, one)}
+        found |= {item for item in _SAMPLE if _takes(code, value, item)}
     return found
 
 
-def _takes(code: Any, value: Any, one: str) -> bool:
+def _takes(code: Any, value: Any, first: str) -> bool:
     match code:
         case codes.LITERAL:
-            return one.lower() == chr(value).lower()
+            return first.lower() == chr(value).lower()
         case codes.NOT_LITERAL:
-            return one != chr(value)
+            return first != chr(value)
         case codes.ANY:
             return True
         case codes.RANGE:
             return any(
-                value[0] <= ord(case) <= value[1] for case in {one.lower()[:1], one.upper()[:1]}
+                value[0] <= ord(case) <= value[1] for case in {first.lower()[:1], first.upper()[:1]}
             )
         case codes.CATEGORY:
-            return bool(re.match(_CATEGORIES[value], one))
+            return bool(re.match(_CATEGORIES[value], first))
         case codes.IN:
             negated = value[0][0] is codes.NEGATE
-            return negated != any(_takes(*item, one) for item in value[negated:])
+            return negated != any(_takes(*item, first) for item in value[negated:])
         case codes.GROUPREF:
             return True
     return False

@@ -114,9 +114,9 @@ class _Parser:
     def next(self):
         return self._tokens[0] if self._tokens else None
 
-    def take(self, wanted=None):
+    def take(self, expected=None):
         token = self._tokens.pop(0)
-        assert wanted in {None, token}, f"{token} where {wanted} was expected"
+        assert expected in {None, token}, f"{token} where {expected} was expected"
         return token
 
     def expression(self, binding):
@@ -149,18 +149,18 @@ class _Parser:
         }
 
     def matches(self, name):
-        wanted = [(NAME, "=", name)]
+        expected = [(NAME, "=", name)]
         if self.next == "{":
             self.take()
             while self.next != "}":
-                wanted.append((self.take(), self.take(), self.take().strip('"')))
+                expected.append((self.take(), self.take(), self.take().strip('"')))
                 if self.next == ",":
                     self.take()
             self.take()
 
         def fits(series):
             labels = dict(series)
-            return all(_fits(labels.get(label, ""), sign, value) for label, sign, value in wanted)
+            return all(_fits(labels.get(label, ""), sign, value) for label, sign, value in expected)
 
         return fits
 
@@ -209,10 +209,10 @@ class _Parser:
         return {series: combine(values) for series, values in groups.items()}
 
 
-def _fits(found, sign, wanted):
+def _fits(found, sign, expected):
     if sign in {"=", "!="}:
-        return (found == wanted) is (sign == "=")
-    return bool(re.fullmatch(wanted, found)) is (sign == "=~")
+        return (found == expected) is (sign == "=")
+    return bool(re.fullmatch(expected, found)) is (sign == "=~")
 
 
 def _increase(values, _):

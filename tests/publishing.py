@@ -42,10 +42,10 @@ class Publishing:
     def knows(self, operation):
         return operation in _V1 | _V2
 
-    def perform(self, asked):
-        found = getattr(self, f"_{xform_name(asked.operation)}")(asked.arguments)
-        if asked.operation in _V1:
-            return _xml(asked.operation, found)
+    def perform(self, request):
+        found = getattr(self, f"_{xform_name(request.operation)}")(request.arguments)
+        if request.operation in _V1:
+            return _xml(request.operation, found)
         return 200, {}, json.dumps(found).encode()
 
     def _list_identities(self, _):
@@ -53,7 +53,7 @@ class Publishing:
         return f"<Identities>{members}</Identities>"
 
     def _get_identity_notification_attributes(self, fields):
-        asked = [value for name, value in fields.items() if name.startswith("Identities.")]
+        requested = [value for name, value in fields.items() if name.startswith("Identities.")]
         entries = "".join(
             f"<entry><key>{escape(name)}</key><value>"
             + "".join(
@@ -61,7 +61,7 @@ class Publishing:
                 for kind, topic in self.identities[name].items()
             )
             + "<ForwardingEnabled>true</ForwardingEnabled></value></entry>"
-            for name in asked
+            for name in requested
             if name in self.identities
         )
         return f"<NotificationAttributes>{entries}</NotificationAttributes>"
@@ -80,7 +80,9 @@ class Publishing:
 
     def _get_configuration_set_event_destinations(self, fields):
         found = self._set(fields)
-        return {"EventDestinations": [{"Name": name} | said for name, said in found.items()]}
+        return {
+            "EventDestinations": [{"Name": name} | attributes for name, attributes in found.items()]
+        }
 
     def _create_configuration_set_event_destination(self, fields):
         found = self._set(fields)
@@ -101,8 +103,8 @@ class Publishing:
 
 
 def _xml(operation, result):
-    said = (
+    xml = (
         f'<{operation}Response xmlns="http://ses.amazonaws.com/doc/2010-12-01/">'
         f"<{operation}Result>{result}</{operation}Result></{operation}Response>"
     )
-    return 200, {"Content-Type": "text/xml"}, said.encode()
+    return 200, {"Content-Type": "text/xml"}, xml.encode()

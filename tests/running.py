@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from twin import Twin
+from sqs_emulator import SqsEmulator
 
 from worker.demo.standins.ses import SesStandIn
 from worker.demo.standins.slack import StandinSlack
@@ -162,17 +162,17 @@ def terminal(environment, tmp_path):
 
 
 @pytest.fixture
-def twin(environment):
+def emulator(environment):
     """Our own SQS, and an environment that points at it."""
-    with Twin() as twin:
-        environment.update(twin.environment)
-        yield twin
+    with SqsEmulator() as emulator:
+        environment.update(emulator.environment)
+        yield emulator
 
 
 @pytest.fixture
-def queue(twin, environment):
+def queue(emulator, environment):
     """A queue with a dead-letter queue."""
-    url = twin.create_queue("feedback", dead_letter="feedback-dlq", max_receive_count=5)
+    url = emulator.create_queue("feedback", dead_letter="feedback-dlq", max_receive_count=5)
     environment["SES_WORKER_QUEUE__URL"] = url
     return url
 
@@ -196,12 +196,12 @@ def ses(environment):
 
 
 @pytest.fixture
-def books(environment):
+def database(environment):
     """Read the database as an application does, with a connection of its own."""
-    return Books(environment)
+    return Database(environment)
 
 
-class Books:
+class Database:
     """Rows, as somebody who is not the worker sees them."""
 
     def __init__(self, environment):
@@ -270,7 +270,7 @@ QUICK = "import worker.retries; worker.retries.back_off = lambda _: 0.3\n"
 
 
 def patched(code):
-    """The command after some Python of the test's own: a time-out that is shorter, say."""
+    """The command after some Python of the test's own: a time-out that is shorter, for example."""
     return sys.executable, "-c", f"{code}\nfrom worker.cli import main\nmain()"
 
 
@@ -340,7 +340,7 @@ def small_disk(tmp_path):
 
 
 @pytest.fixture
-def daemon(environment, start, twin, queue):
+def daemon(environment, start, emulator, queue):
     """Start the daemon; its log is read as it is written."""
     environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
     started = []
@@ -379,15 +379,15 @@ class Watched:
 
     def stop(self, number=signal.SIGTERM, seconds=30):
         """Ask it to stop; return the exit status and how long it took."""
-        asked = time.monotonic()
+        requested = time.monotonic()
         self.process.send_signal(number)
         status = self.process.wait(seconds)
         self.thread.join()
-        return status, time.monotonic() - asked
+        return status, time.monotonic() - requested
 
 
 def sessions_of_workers(url):
-    """Tell the processes of PostgreSQL's in which workers have a session."""
+    """Return the processes of PostgreSQL's in which workers have a session."""
     with psycopg.connect(url, autocommit=True) as admin:
         found = admin.execute(
             "SELECT pid FROM pg_stat_activity"

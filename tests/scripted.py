@@ -1,4 +1,5 @@
-"""A server that says what a test tells it to, byte for byte: what stands in for SQS on a bad day."""
+"""A server that says what a test tells it to, byte for byte: what stands in for SQS on a bad
+day."""
 
 import json
 import socket
@@ -8,13 +9,13 @@ from collections import deque
 from contextlib import suppress
 from typing import NamedTuple
 
-from twin.wire import read_request
+from sqs_emulator.wire import read_request
 
 RESET = struct.pack("ii", 1, 0)
 SECONDS = 5
 
 
-class Say(NamedTuple):
+class Answer(NamedTuple):
     """Bytes in answer to a request, in parts; then what becomes of the connection."""
 
     parts: tuple
@@ -24,7 +25,7 @@ class Say(NamedTuple):
     """Seconds before each part but the first."""
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """A request, and by the how-manieth connection it came."""
 
     connection: int
@@ -32,15 +33,15 @@ class Asked(NamedTuple):
     body: dict
 
 
-def say(*parts, then="keep", pause=0):
-    return Say(parts, then, pause)
+def answer_with(*parts, then="keep", pause=0):
+    return Answer(parts, then, pause)
 
 
 def answer(body=b"{}", status="200 OK", headers=(), then="keep", length=None):
     """A whole answer; `length` is a lie about it."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {length or len(body)}", "", ""]
-    return say("\r\n".join(lines).encode() + body, then=then)
+    return answer_with("\r\n".join(lines).encode() + body, then=then)
 
 
 class Scripted:
@@ -48,11 +49,11 @@ class Scripted:
 
     def __init__(self, *script, host="127.0.0.1", context=None):
         self.script = deque(script)
-        self.asked = []
+        self.requests = []
         self.connections = 0
         self._context = context
         self._open = {}
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._closing = threading.Event()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, 0), family=family)
@@ -75,7 +76,7 @@ class Scripted:
 
     def drop(self, *, reset=False):
         """Close every connection, and wait until that is done."""
-        with self._turn:
+        with self._lock:
             connections = list(self._open.values())
         for connection, thread in connections:
             with suppress(OSError):
@@ -89,7 +90,7 @@ class Scripted:
     @property
     def open(self):
         """How many connections are open."""
-        with self._turn:
+        with self._lock:
             return len(self._open)
 
     def _accept(self):
@@ -102,7 +103,7 @@ class Scripted:
             self.connections += 1
             arguments = (connection, self.connections)
             thread = threading.Thread(target=self._serve, args=arguments, daemon=True)
-            with self._turn:
+            with self._lock:
                 self._open[self.connections] = (connection, thread)
             thread.start()
 
@@ -111,26 +112,26 @@ class Scripted:
         with suppress(OSError, ValueError), plain:
             if self._context:
                 connection = self._context.wrap_socket(plain, server_side=True)
-                with self._turn:
+                with self._lock:
                     self._open[number] = (connection, threading.current_thread())
             with connection, connection.makefile("rb") as stream:
                 while request := read_request(stream):
                     body = json.loads(request.body or b"{}")
-                    with self._turn:
-                        self.asked.append(Asked(number, request.headers, body))
-                        told = self.script.popleft() if self.script else answer()
-                    if not self._tell(connection, told):
+                    with self._lock:
+                        self.requests.append(Request(number, request.headers, body))
+                        reported = self.script.popleft() if self.script else answer()
+                    if not self._send(connection, reported):
                         break
-        with self._turn:
+        with self._lock:
             self._open.pop(number, None)
 
-    def _tell(self, connection, told):
-        for count, part in enumerate(told.parts):
+    def _send(self, connection, reported):
+        for count, part in enumerate(reported.parts):
             if count:
-                self._closing.wait(told.pause)
+                self._closing.wait(reported.pause)
             connection.sendall(part)
-        if told.then == "hang":
+        if reported.then == "hang":
             self._closing.wait(60)
-        if told.then == "reset":
+        if reported.then == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        return told.then == "keep"
+        return reported.then == "keep"

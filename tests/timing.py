@@ -33,7 +33,7 @@ def seconds(work: Callable[[], object], enough: float = 0.0) -> float:
 
 
 def is_bounded(work: Callable[[str], object], text: Callable[[int], str]) -> str:
-    """Tell what is wrong with the time that work takes on a text of a million bytes; "" nothing.
+    """Return what is wrong with the time that work takes on a text of a million bytes; "" nothing.
 
     It may take ten times what msgspec takes to read the text's JSON into values of any type, and
     15 times what it takes on a tenth of the text.

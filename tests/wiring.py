@@ -5,8 +5,8 @@ import logging
 from urllib.request import Request, urlopen
 
 import pytest
-from door import Door
-from twin import Twin
+from reverse_proxy import ReverseProxy
+from sqs_emulator import SqsEmulator
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 """The account is moto's."""
@@ -30,31 +30,34 @@ def moto_endpoint():
 
 
 @pytest.fixture
-def door(moto_endpoint, environment):
+def proxy(moto_endpoint, environment):
     """An AWS with nothing in it, and an environment that points at it."""
     with urlopen(Request(f"{moto_endpoint}/moto-api/reset", method="POST")):
         pass
     # moto forgets a queue's policy whenever another attribute is set.
-    with Twin(region=REGION, account=ACCOUNT) as twin, Door(moto_endpoint) as door:
-        door.behind["sqs"] = twin.endpoint
-        environment.update(door.environment, AWS_REGION=REGION)
-        yield door
+    with (
+        SqsEmulator(region=REGION, account=ACCOUNT) as emulator,
+        ReverseProxy(moto_endpoint) as proxy,
+    ):
+        proxy.behind["sqs"] = emulator.endpoint
+        environment.update(proxy.environment, AWS_REGION=REGION)
+        yield proxy
 
 
 class Wiring:
     """All that feeds the queue, as somebody with the console would have made it."""
 
-    def __init__(self, door, endpoint):
+    def __init__(self, proxy, endpoint):
         import boto3
 
-        self.door = door
-        # Past the door, which notes what the command does.
+        self.proxy = proxy
+        # Past the proxy, which notes what the command does.
         given = {
             "region_name": REGION,
             "aws_access_key_id": "by-hand",
             "aws_secret_access_key": "by-hand",
         }
-        self.sqs = boto3.client("sqs", endpoint_url=door.behind["sqs"], **given)
+        self.sqs = boto3.client("sqs", endpoint_url=proxy.behind["sqs"], **given)
         self.sns = boto3.client("sns", endpoint_url=endpoint, **given)
         self.kms = boto3.client("kms", endpoint_url=endpoint, **given)
 
@@ -67,7 +70,7 @@ class Wiring:
         self.sqs.create_queue(QueueName="feedback", Attributes=attributes)
         self.sns.create_topic(Name="bounces", Attributes={"Policy": publishing()})
         self.subscribe()
-        self.door.publishing.identities["example.com"] = {"Bounce": TOPIC, "Complaint": TOPIC}
+        self.proxy.publishing.identities["example.com"] = {"Bounce": TOPIC, "Complaint": TOPIC}
         return self
 
     def subscribe(self, **attributes):
@@ -82,8 +85,8 @@ class Wiring:
         return answer["SubscriptionArn"]
 
     def unsubscribe(self):
-        for one in self.sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]:
-            self.sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
+        for item in self.sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]:
+            self.sns.unsubscribe(SubscriptionArn=item["SubscriptionArn"])
 
     def set_queue(self, url=QUEUE_URL, **attributes):
         self.sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
@@ -120,7 +123,7 @@ def publishing(*names):
 
 
 @pytest.fixture
-def wiring(door, moto_endpoint, environment):
+def wiring(proxy, moto_endpoint, environment):
     """The healthy path, and a command that knows its queue."""
     environment["SES_WORKER_QUEUE__URL"] = QUEUE_URL
-    return Wiring(door, moto_endpoint).make()
+    return Wiring(proxy, moto_endpoint).make()

@@ -26,7 +26,7 @@ def parse_address(reported: str) -> Address | None:
 
     The key is NFC, trimmed, split at the last `@`, the local part in lower case, the domain in
     lower-case Punycode without its trailing dot. Returns None where there is no address to be
-    had: no `@`, nothing on one side of it, blanks or control characters inside, several
+    had: no `@`, nothing on one side of it, spaces or control characters inside, several
     addresses, or more characters than an address can have.
     """
     if plain := _PLAIN.fullmatch(reported):  # nearly all; the general way gives the same
@@ -69,7 +69,7 @@ def _split(reported: str) -> tuple[str, str]:
 
 
 def _names_another(text: str) -> bool:
-    """Tell whether an address stands there, outside of quotes: in brackets, or in a list."""
+    """Return whether an address stands there, outside of quotes: in brackets, or in a list."""
     pieces = _QUOTED.sub(_unclosed, text).split("<")
     if any("@" in piece.partition(">")[0] for piece in pieces[1:]):
         return True

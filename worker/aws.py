@@ -41,7 +41,7 @@ STALE_CREDENTIALS = frozenset({
 })  # fmt: skip
 """After these the session is made anew: keys may have been rotated, in a file or a role."""
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
-"""Those of them that are also what a valid identity is told."""
+"""Those of them that a valid identity may get, too."""
 
 _WHERE_FROM = (
     "they come from an instance role, AWS's variables or files, or for a service from "
@@ -56,13 +56,13 @@ _PASSING_CODES = frozenset({
 })  # fmt: skip
 """Answers in the 400s that are about this moment, not about the request."""
 _BUSY_STATUSES = frozenset({408, 429})
-"""They say so without a code, too: a proxy's or a firewall's page."""
+"""They may come without a code: HTML of a proxy or a firewall."""
 
 
 LONGEST_TEXT = 500
 """Characters of what AWS says about an error: who may not do what with which ARN, and why."""
-_LONGEST_PAGE = 20_000
-_UNSEEN = re.compile(
+_LONGEST_HTML = 20_000
+_INVISIBLE = re.compile(
     r"<!--.*?(?:-->|\Z)|<(style|script)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
 )
 _TAG = re.compile(r"</?[a-z!?][^<>]*(?:>|\Z)", re.IGNORECASE)
@@ -81,12 +81,12 @@ _SQS_HOST = re.compile(
 
 
 def region_for(setting: str | None, queue_url: str, environment: Mapping[str, str]) -> str:
-    """Tell the region: the setting, AWS's two variables, or what the queue's URL says.
+    """Return the region: the setting, AWS's two variables, or what the queue's URL says.
 
     boto3 by itself does not read `AWS_REGION`.
 
     Raises:
-        Misconfigured: none of them says, or what they say is no name of a region.
+        Misconfigured: none of them is set, or the value is no name of a region.
 
     """
     named = setting or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
@@ -94,12 +94,12 @@ def region_for(setting: str | None, queue_url: str, environment: Mapping[str, st
     if region is None:
         raise Misconfigured("no AWS region: set aws.region, or AWS_REGION in the environment")
     if not _LIKE_A_REGION.fullmatch(region):
-        raise Misconfigured(f"{region!r} is no AWS region: mend aws.region, or AWS_REGION")
+        raise Misconfigured(f"{region!r} is no AWS region: fix aws.region, or AWS_REGION")
     return region
 
 
 def region_in(queue_url: str) -> str | None:
-    """Tell the region that a queue's URL names; None where it names none."""
+    """Return the region that a queue's URL names; None where it names none."""
     found = _SQS_HOST.search(urlsplit(queue_url).hostname or "")
     if found is None:
         return None
@@ -118,7 +118,7 @@ def make_client(
     """Make a client from fresh credentials; thread-safe. `core`: a botocore session, not yet used.
 
     It never retries by itself: a second ReceiveMessage hides the messages of a lost answer, and
-    how to back off is ours to say. A fixed `user_agent`, and no check of parameters that are
+    how to back off is decided here. A fixed `user_agent`, and no check of parameters that are
     ours, take 11 to 21 % off the cost of a call.
 
     Raises:
@@ -136,7 +136,7 @@ def make_client(
         max_pool_connections=connections,
         tcp_keepalive=True,
     )
-    # It logs a traceback where credentials cannot be refreshed; we say that ourselves.
+    # It logs a traceback where credentials cannot be refreshed; we log that ourselves.
     logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
     have_botocore_heed()
     core = core or botocore.session.get_session()
@@ -171,7 +171,7 @@ def frozen_keys(credentials: Any) -> Any:
 
     Raises:
         TimeoutError: whoever gives us credentials did not answer.
-        BotoCoreError: it said no.
+        BotoCoreError: it refused.
 
     """
     get = credentials.get_frozen_credentials
@@ -191,7 +191,7 @@ def watch_dates(client: Any, read: Callable[[str | None], None]) -> None:
 
 
 def is_region_of(service: str, region: str) -> bool:
-    """Tell whether AWS had that service in that region when this boto3 was made."""
+    """Return whether AWS had that service in that region when this boto3 was made."""
     session: Any = boto3.Session()
     return any(
         region in session.get_available_regions(service, partition)
@@ -201,7 +201,7 @@ def is_region_of(service: str, region: str) -> bool:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Tell what passes from what was refused.
+    """Distinguish temporary failures from refusals.
 
     Raises:
         Unavailable: an error of AWS's own, no answer at all, or none of AWS's; `Throttled` where
@@ -213,8 +213,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except failures.ClientError as error:
-        said = error.response.get("Error", {})
-        code, text = said.get("Code", ""), _in_a_line(str(said.get("Message") or ""))
+        answer = error.response.get("Error", {})
+        code, text = answer.get("Code", ""), _in_a_line(str(answer.get("Message") or ""))
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= 500:
             raise Unavailable(f"AWS: {code}: {text}") from error
@@ -239,23 +239,23 @@ def translated() -> Iterator[None]:
 
 
 def _in_a_line(text: str) -> str:
-    """What AWS says; of a proxy's or a load balancer's whole page the beginning, without tags."""
-    start = text[:_LONGEST_PAGE]
+    """AWS's message; of HTML of a proxy or load balancer the beginning, without tags."""
+    start = text[:_LONGEST_HTML]
     if "<" in start:
-        start = _TAG.sub(" ", _UNSEEN.sub(" ", start))
+        start = _TAG.sub(" ", _INVISIBLE.sub(" ", start))
     return cut(" ".join(start.split()), LONGEST_TEXT)
 
 
 class NoIdentity(Unavailable):
-    """What gives us AWS's settings and credentials is away: a file, a helper, an endpoint."""
+    """The source of credentials is unavailable: a file, a helper, an endpoint."""
 
 
 class Throttled(Unavailable):
-    """AWS was asked too often, or too much at once: the same call at once would not help."""
+    """AWS was called too often, or too much at once: the same call at once would not help."""
 
 
 class AwsRefused(Refused):
-    """AWS said no, with a code of its own."""
+    """AWS refused, with a code of its own."""
 
     def __init__(self, code: str, text: str, status: int = 0, operation: str = "") -> None:
         super().__init__(f"AWS: {code}: {text}")
@@ -263,6 +263,6 @@ class AwsRefused(Refused):
         """The status in digits, where what answered was not AWS."""
         self.text = text
         self.status = status
-        """HTTP's; 0 where nothing was asked, for want of credentials."""
+        """HTTP's status; 0 where no call was made, for lack of credentials."""
         self.operation = operation
         """Such as `GetSuppressedDestination`."""

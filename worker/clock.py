@@ -13,7 +13,7 @@ def now() -> float:
 
 
 def wall() -> datetime:
-    """Tell the time in UTC, by this machine's clock: it may be wrong, leap, and go back."""
+    """Return the time in UTC, by this machine's clock: it may be wrong, leap, and go back."""
     return datetime.now(UTC)
 
 

@@ -79,12 +79,12 @@ def _header(line: str) -> Sequence[str]:
 
 
 def _is_text(line: str) -> bool:
-    """Tell UTF-8 from anything else, which has these in its first line (UTF-16 has both)."""
+    """Marks of another encoding than UTF-8 in the first line (UTF-16 has both)."""
     return not any(c == "\0" or "\udc80" <= c <= "\udcff" for c in line)
 
 
 def _user(header: Sequence[str], row: Sequence[str]) -> dict[str, Any] | str:
-    """Make a user of a row, or say why not."""
+    """Make a user of a row, or return why not."""
     if len(row) != len(header):
         return f"has {len(row)} fields, the header has {len(header)}"
     given = {name: text.strip() for name, text in zip(header, row, strict=True)}

@@ -10,20 +10,20 @@ from typing import Any
 from msgspec import Struct
 
 from worker import clock
-from worker.letters import Letter, letter_from_queue, sendable
+from worker.dead_letter import DeadLetterMessage, dead_letter_from_queue, sendable
 from worker.queue import (
     LARGEST_BATCH,
     POLL_SECONDS,
+    FailedEntry,
     Queue,
-    Unsettled,
     as_received,
     dead_letter_queue_is_gone,
-    unsettled,
+    failed_entries,
 )
 from worker.sqs.digests import whole
 
 HIDDEN_SECONDS = 60
-"""How long a letter that was looked at is hidden from others, unless it is given back before."""
+"""How long a received dead letter is hidden from others, unless it is released before."""
 LARGEST_SENDING_BYTES = 1_048_576
 """Of all messages of a batch together, and of each alone."""
 
@@ -68,8 +68,8 @@ class DeadLetterQueue(_Named):
     def _is_gone(self, url: str) -> str:
         return dead_letter_queue_is_gone(url, self._named_by)
 
-    def look(self, most: int = LARGEST_BATCH) -> list[Letter]:
-        """Receive at most `most` (1 to 10) letters, which hides them from others for a while."""
+    def look(self, most: int = LARGEST_BATCH) -> list[DeadLetterMessage]:
+        """Receive at most `most` (1 to 10) dead letters; others cannot receive them for a while."""
         lease_from = clock.now()
         answer = self._call(
             "receive_message",
@@ -81,7 +81,7 @@ class DeadLetterQueue(_Named):
         )
         now = clock.wall()
         return [
-            letter_from_queue(
+            dead_letter_from_queue(
                 as_received(message, now, lease_from + HIDDEN_SECONDS),
                 (message.get("Attributes") or {}).get("DeadLetterQueueSourceArn", ""),
             )
@@ -89,14 +89,14 @@ class DeadLetterQueue(_Named):
         ]
 
     def retention(self) -> timedelta:
-        """How long SQS keeps a letter, from when it was first sent to whatever queue."""
+        """SQS's retention, counted from when the message was first sent to any queue."""
         seconds = self._attributes("MessageRetentionPeriod").get("MessageRetentionPeriod", 345_600)
         return timedelta(seconds=int(seconds))
 
     def start_move(self, destination_arn: str) -> str:
-        """Have SQS itself move all visible letters; return the task's handle.
+        """Have SQS itself move all visible dead letters; return the task's handle.
 
-        The destination is named, since letters that were sent straight to this queue, as ours
+        The destination is named, since dead letters that were sent straight to this queue, as ours
         were, have no source that SQS knows of: without one the task would fail.
         """
         request = {"SourceArn": self.arn(), "DestinationArn": destination_arn}
@@ -104,7 +104,7 @@ class DeadLetterQueue(_Named):
         return str(answer["TaskHandle"])
 
     def look_at_move(self) -> Move:
-        """Tell how far the latest task is."""
+        """Return the progress of the latest task."""
         answer = self._ask("list_message_move_tasks", {"SourceArn": self.arn()})
         found = (answer.get("Results") or [{}])[0]
         return Move(
@@ -120,17 +120,19 @@ class DeadLetterQueue(_Named):
 
 
 class SourceQueue(_Named):
-    """The queue that the worker lives on, as the place where letters go back to."""
+    """The worker's queue, as the place to which dead letters are sent back."""
 
-    def send(self, letters: Sequence[Letter]) -> list[Unsettled[Letter]]:
-        """Send up to ten letters, their own attributes with them; return those it did not take.
+    def send(
+        self, dead_letters: Sequence[DeadLetterMessage]
+    ) -> list[FailedEntry[DeadLetterMessage]]:
+        """Send up to ten dead letters with their own attributes; return failed entries.
 
-        One that the answer does not mention may have been taken: sent again it is a duplicate.
+        An entry missing in the answer may have been accepted: sent again it is a duplicate.
         """
         entries: list[dict[str, Any]] = []
-        for number, letter in enumerate(letters):
-            entry: dict[str, Any] = {"Id": str(number), "MessageBody": letter.received.body}
-            if attributes := sendable(letter.received.attributes):
+        for number, dead_letter in enumerate(dead_letters):
+            entry: dict[str, Any] = {"Id": str(number), "MessageBody": dead_letter.received.body}
+            if attributes := sendable(dead_letter.received.attributes):
                 entry["MessageAttributes"] = attributes
             entries.append(entry)
-        return unsettled(letters, self._call("send_message_batch", Entries=entries))
+        return failed_entries(dead_letters, self._call("send_message_batch", Entries=entries))

@@ -1,4 +1,4 @@
-"""What one piece of feedback does to one user. Pure: the time is an argument."""
+"""Decides what feedback does to a user. Pure: the time is an argument."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,7 +100,7 @@ def _bounced(
 def _is_kept(
     occurred_at: datetime, before: datetime | None, *, refused: bool, before_refused: bool
 ) -> bool:
-    """Tell whether this bounce's date replaces the one on record, in whatever order they came.
+    """Return whether this bounce's date replaces the one on record, in whatever order they came.
 
     A bounce from a mailbox replaces a refusal by SES itself; of two from a mailbox the later date
     is kept. Of two refusals the earlier one is: they come back at every send, and a pause must end.

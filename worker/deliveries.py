@@ -1,4 +1,4 @@
-"""Delivering what the outbox owes, for those who then leave: `drain` and `dlq replay`."""
+"""Delivers the outbox for commands that then exit: `drain` and `dlq replay`."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from worker.app import make_relay
 from worker.errors import Refused, Unavailable
 from worker.health import Health
 from worker.settings import Settings
-from worker.signals import Asked
+from worker.signals import SignalEvents
 from worker.store import Store
 
 DELIVERY_SECONDS = 30
@@ -14,7 +14,7 @@ DELIVERY_SECONDS = 30
 
 
 class Effects(Struct, frozen=True, kw_only=True):
-    """What became of the effects that are owed."""
+    """What became of the effects in the outbox."""
 
     delivered: int = 0
     waiting: int = 0
@@ -22,19 +22,19 @@ class Effects(Struct, frozen=True, kw_only=True):
 
 
 def deliver(
-    settings: Settings, store: Store, asked: Asked, failure: BaseException | None
+    settings: Settings, store: Store, signals: SignalEvents, failure: BaseException | None
 ) -> tuple[Effects, BaseException | None]:
-    """Deliver what is owed, here or from before, if all is well; count what is left of it."""
+    """Deliver the outbox, unless the run failed; count what is left."""
     try:
         relay = make_relay(settings, store, Health())
         if relay and failure is None:
-            relay.deliver_for(DELIVERY_SECONDS, asked.to_stop, asked.to_hurry)
+            relay.deliver_for(DELIVERY_SECONDS, signals.to_stop, signals.to_hurry)
         left = store.unfinished()
     except (Unavailable, Refused) as error:
         return Effects(), failure or error
     effects = Effects(
         delivered=relay.delivered if relay else 0,
-        waiting=sum(one.waiting for one in left),
-        parked=sum(one.parked for one in left),
+        waiting=sum(item.waiting for item in left),
+        parked=sum(item.parked for item in left),
     )
     return effects, failure or (relay.failure if relay else None)

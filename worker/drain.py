@@ -1,4 +1,4 @@
-"""`ses-worker drain`: work until the queue is empty, and be able to say that it is."""
+"""`ses-worker drain`: work until the queue is empty, and know that it is."""
 
 import time
 from collections.abc import Callable
@@ -8,14 +8,14 @@ from msgspec import Struct
 
 from worker.app import (
     bring_schema_up,
+    log_where_dead_letters_go,
     make_consumer,
     make_queue,
     make_store,
-    say_what_nobody_delivers,
-    say_where_dead_letters_go,
+    warn_of_effects_without_sender,
 )
-from worker.bounds import Bounds, Over, signals_heeded
-from worker.consumer import Consumer, Plan, Tally
+from worker.consumer import Consumer, Counters, Plan
+from worker.deadline import Deadline, Over, signals_heeded
 from worker.deliveries import Effects, deliver
 from worker.errors import Refused, Unavailable
 from worker.health import Health
@@ -24,13 +24,13 @@ from worker.retries import a_few_times
 from worker.room import Room
 from worker.settings import Settings
 
-PATIENCE_SECONDS = 60
+WAIT_SECONDS = 60
 """How long to wait for messages that others hold, or that are delayed."""
 LAST_LOOK_SECONDS = 5
-"""How long to wait for SQS to say what remains."""
+"""Time limit for SQS's final counts."""
 
 log = structlog.get_logger()
-Watch = Callable[[Tally, Counts], None]
+Watch = Callable[[Counters, Counts], None]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 class Drained(Struct, frozen=True, kw_only=True):
     """How a drain went."""
 
-    tally: Tally
+    counters: Counters
     remaining: Counts
     effects: Effects
     elapsed_seconds: float
@@ -66,70 +66,70 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         at_most=limits.messages,
         patient=False,
     )
-    with signals_heeded() as asked:
-        bounds = Bounds(asked, limits.seconds)
+    with signals_heeded() as signals:
+        deadline = Deadline(signals, limits.seconds)
         room = Room()
         queue, store = make_queue(settings, plan, room), make_store(settings)
         try:
-            bounds.call(bring_schema_up, settings, store)
-            bounds.call(say_what_nobody_delivers, settings, store)
-            at_first = _count(queue, bounds)
+            deadline.call(bring_schema_up, settings, store)
+            deadline.call(warn_of_effects_without_sender, settings, store)
+            at_first = _count(queue, deadline)
         except Over:
             raise Unavailable("stopped before it could begin: no answer by then") from None
         log.info("drain.started", queue=queue.name, store=store.place, messages=at_first.total)
-        say_where_dead_letters_go(queue, asked.to_stop)
+        log_where_dead_letters_go(queue, signals.to_stop)
         consumer = make_consumer(settings, plan, queue, store, health=Health(), room=room)
-        end = _End(consumer, queue, bounds)
+        end = _End(consumer, queue, deadline)
         consumer.start()
         try:
             while not end.has_come():
-                watch(consumer.tally, at_first)
+                watch(consumer.counters, at_first)
                 consumer.look_after()
                 consumer.stopped.wait(0.05)
             failure = consumer.failure
         except (Unavailable, Refused) as error:
             failure = error
-        finished = consumer.finish(asked.to_hurry)
+        finished = consumer.finish(signals.to_hurry)
         failure = failure or consumer.failure or consumer.refusal
-        watch(consumer.tally, at_first)
+        watch(consumer.counters, at_first)
         effects = Effects()
         if finished:
-            effects, failure = deliver(settings, store, asked, failure)
-            store.close()  # else whoever is left behind is in it, and it would wait
+            effects, failure = deliver(settings, store, signals, failure)
+            store.close()  # else an abandoned thread uses it, and close would wait
         return _drained(consumer, queue, started, effects, failure)
 
 
 class _End:
-    """Tells when a drain is over: empty, at a limit, asked to stop, failed, or out of patience."""
+    """Decides when a drain is over: empty, at a limit, stopped, failed, or timed out."""
 
-    def __init__(self, consumer: Consumer, queue: Queue, bounds: Bounds) -> None:
+    def __init__(self, consumer: Consumer, queue: Queue, deadline: Deadline) -> None:
         self._consumer = consumer
         self._queue = queue
-        self._bounds = bounds
+        self._deadline = deadline
         self._quiet_since = time.monotonic()
         self._received = 0
-        self._polls_seen = 0
+        self._polls_counted = 0
 
     def has_come(self) -> bool:
-        """Look; the queue's counts are asked for once after each empty receive but the first."""
+        """Check once; read the queue's counts after each empty receive but the first."""
         consumer, now = self._consumer, time.monotonic()
-        if consumer.tally.received != self._received:
-            self._received, self._quiet_since = consumer.tally.received, now
-        if consumer.stopped.is_set() or self._bounds.over or consumer.exhausted:
+        if consumer.counters.received != self._received:
+            self._received, self._quiet_since = consumer.counters.received, now
+        if consumer.stopped.is_set() or self._deadline.over or consumer.exhausted:
             return True
-        empty_polls = consumer.pace.empty_in_a_row
-        if not consumer.idle or empty_polls == self._polls_seen:
+        empty_polls = consumer.autoscaler.empty_in_a_row
+        if not consumer.idle or empty_polls == self._polls_counted:
             return False
-        self._polls_seen = empty_polls
+        self._polls_counted = empty_polls
         try:
-            counts = _count(self._queue, self._bounds)
+            counts = _count(self._queue, self._deadline)
         except Over:
             return True
-        return counts.total == 0 or now - self._quiet_since >= PATIENCE_SECONDS
+        return counts.total == 0 or now - self._quiet_since >= WAIT_SECONDS
 
 
-def _count(queue: Queue, bounds: Bounds) -> Counts:
-    counts: Counts = a_few_times(bounds.sleep)(bounds.call, queue.counts)
+def _count(queue: Queue, deadline: Deadline) -> Counts:
+    counts: Counts = a_few_times(deadline.sleep)(deadline.call, queue.counts)
     return counts
 
 
@@ -141,14 +141,16 @@ def _drained(
     failure: BaseException | None,
 ) -> Drained:
     try:
-        remaining = _count(queue, Bounds(seconds=LAST_LOOK_SECONDS))
+        remaining = _count(queue, Deadline(seconds=LAST_LOOK_SECONDS))
     except (Unavailable, Refused) as error:
         remaining, failure = Counts(), failure or error
     except Over:
-        silent = Unavailable(f"SQS did not say within {LAST_LOOK_SECONDS} s what remains")
+        silent = Unavailable(
+            f"SQS did not answer within {LAST_LOOK_SECONDS} s how many messages remain"
+        )
         remaining, failure = Counts(), failure or silent
     return Drained(
-        tally=consumer.tally,
+        counters=consumer.counters,
         remaining=remaining,
         effects=effects,
         elapsed_seconds=time.monotonic() - started,

@@ -29,7 +29,7 @@ def obey_stops(arguments: Sequence[str]) -> None:
 
 
 def command_of(arguments: Sequence[str]) -> str:
-    """Tell which command is named; none: an empty text."""
+    """Return which command is named; none: an empty text."""
     left = iter(arguments)
     for argument in left:
         if argument in _WITH_A_VALUE:

@@ -1,4 +1,4 @@
-"""What is owed to the world: the nouns of the outbox. Pure; `worker.owing` says what is owed when.
+"""Effects: the nouns of the outbox. Pure; `worker.outbox` decides which effects are enqueued.
 
 An effect is written in the transaction of the decision that causes it, and delivered later by the
 relay. Its payload is all that a sender needs; its summary is the little that a digest needs.
@@ -16,7 +16,7 @@ from worker.model import Action, Kind, UserMatch
 
 
 class EffectKind(StrEnum):
-    """What is owed; `outbox.kind`."""
+    """The kind of an effect; `outbox.kind`."""
 
     BOUNCE_NOTICE = "bounce_notice"
     COMPLAINT_NOTICE = "complaint_notice"
@@ -33,14 +33,14 @@ class EffectKind(StrEnum):
 
 
 class Lane(StrEnum):
-    """One far side each; they fail, and are limited, apart from each other; `outbox.lane`."""
+    """A remote service each, with failures and a rate limit of its own; `outbox.lane`."""
 
     SLACK = "slack"
     SUPPRESSION = "suppression"
 
 
-class Told(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One recipient of a notice: what was reported, and what was made of it."""
+class NoticeRecipient(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A recipient in a notice: what was reported, and what was decided."""
 
     reported: str
     """As SES spelled it; empty where it named nobody."""
@@ -66,7 +66,7 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     occurred_at: datetime
     feedback_id: str
     ses_message_id: str
-    recipients: tuple[Told, ...]
+    recipients: tuple[NoticeRecipient, ...]
     message: str = ""
     """The whole JSON as SES wrote it; empty where so many came at once that they are folded."""
 
@@ -76,9 +76,9 @@ class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     reported: str
     mailed: str
-    """Local part as reported, domain in lower case: the spelling SES is asked for first."""
+    """Local part as reported, domain in lower case: the spelling that is looked up first."""
     key: str
-    """The normalised address; SES is asked for it where it does not know the other."""
+    """The normalised address; looked up where SES does not know the other spelling."""
     type: str | None
     subtype: str | None
     occurred_at: datetime
@@ -109,14 +109,14 @@ class RemovalNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     domain: str
     outcome: RemovalOutcome
     response: str
-    """What SES said last, such as `NotFoundException`; or our own reason not to ask."""
+    """SES's last answer, such as `NotFoundException`; or our own reason not to call it."""
     entry: Mapping[str, Any] | None = None
     """The entry of the list as it was: EmailAddress, Reason, LastUpdateTime, Attributes."""
     occurred_at: datetime
 
 
 class DeadLetterNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Messages that were set aside, of one reason."""
+    """Dead letters with the same reason."""
 
     reason: str
     count: int
@@ -165,7 +165,7 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     occurred_at: datetime
 
 
-class Owed(Struct, frozen=True, kw_only=True):
+class OutboxEntry(Struct, frozen=True, kw_only=True):
     """An effect that is about to be written down."""
 
     kind: EffectKind
@@ -212,11 +212,11 @@ class Sent(Struct, frozen=True, kw_only=True):
 
 
 class Later(Struct, frozen=True, kw_only=True):
-    """The far side is away or busy: nothing of this lane can be delivered now."""
+    """The service is unavailable or busy: nothing of this lane can be delivered now."""
 
     error: str
     seconds: float | None = None
-    """How long the far side asks us to wait."""
+    """The delay that the service requests."""
 
 
 class NotYet(Struct, frozen=True, kw_only=True):
@@ -233,7 +233,7 @@ class Unfit(Struct, frozen=True, kw_only=True):
 
 
 class Blocked(Struct, frozen=True, kw_only=True):
-    """Nothing can be delivered until an operator has mended something."""
+    """A configuration error: nothing can be delivered until an operator fixes it."""
 
     error: str
 

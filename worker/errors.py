@@ -2,15 +2,15 @@
 
 
 class WorkerError(Exception):
-    """Whatever this program says to a person; the message says what is wrong and what to do."""
+    """An error for people; its message states what is wrong and what to do."""
 
 
 class Misconfigured(WorkerError):
-    """No outage can cause this and no restart will mend it: say it and leave with 78."""
+    """No outage causes this and no restart fixes it: report it and exit with 78."""
 
 
 class Unavailable(WorkerError):
-    """A far side is away or overloaded: try again later, nothing is lost meanwhile."""
+    """A service is unreachable or overloaded: try again later, nothing is lost meanwhile."""
 
 
 class Locked(Unavailable):
@@ -22,7 +22,7 @@ class NotBegun(Unavailable):
 
 
 class Unsynced(Unavailable):
-    """A disk has lost what it was told to keep: only a process that begins anew can trust it."""
+    """An fsync failed: only a new process can trust the database again."""
 
 
 class CommitsLost(Unsynced):
@@ -33,7 +33,7 @@ class CommitsLost(Unsynced):
 
 
 class Refused(WorkerError):
-    """The far side understood and said no: the same call again would be refused again."""
+    """The service refused the call: the same call would be refused again."""
 
 
 class Raced(WorkerError):
@@ -41,4 +41,4 @@ class Raced(WorkerError):
 
 
 class Stopped(WorkerError):
-    """It is over: whoever waits goes home."""
+    """Shutdown requested: stop waiting."""

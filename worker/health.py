@@ -1,7 +1,7 @@
-"""How a worker is: what troubles it, and which of its loops have stopped getting on.
+"""The health of a worker: active problems, and stalled loops.
 
-Trouble is somebody else's, and said to be: SQS, the books, Slack. Whoever meets it says so, and
-says when it is over. A loop that is late is ours: it said how long its next step may take, and took
+A problem is external: SQS, the store, Slack. The part that meets it reports it, and resolves it
+when it is over. A late loop is ours: it announced how long its next step may take, and took
 longer.
 """
 
@@ -14,14 +14,14 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from worker.masking import harmless
+from worker.masking import sanitized
 
 Clock = Callable[[], float]
 
 UNREADY = frozenset({"queue", "store", "deletes"})
-"""Troubles that keep messages from being worked on; others only delay notices and removals."""
+"""Problems that stop the processing of messages; others only delay notices and removals."""
 SETTINGS = "settings"
-"""A trouble: those that a reload was to bring are not, or not all, in force."""
+"""A problem: the settings of a reload are not, or not all, in force."""
 
 
 class Phase(StrEnum):
@@ -32,8 +32,8 @@ class Phase(StrEnum):
     STOPPING = "stopping"
 
 
-class Trouble(Struct, frozen=True, kw_only=True):
-    """Why a worker does not do all of its work at the moment."""
+class Problem(Struct, frozen=True, kw_only=True):
+    """Why a worker does not do all of its work now."""
 
     what: str
     """What it is about, such as `queue`, `store`, `lane slack`."""
@@ -50,19 +50,19 @@ class Late(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """What a worker says of itself to whoever asks; texts are harmless."""
+    """The health of a worker, as shown by /readyz and the health file; texts are sanitized."""
 
     phase: Phase
     alive: bool
     """No loop is late."""
     ready: bool
     """Alive, begun, and nothing keeps messages from being worked on."""
-    troubles: Sequence[Trouble]
+    problems: Sequence[Problem]
     late: Sequence[Late]
 
 
 class Pulse:
-    """How far a loop is. One thread writes, any may read."""
+    """The progress of a loop. A single thread writes, any may read."""
 
     def __init__(self, loop: str, clock: Clock) -> None:
         self.loop = loop
@@ -70,11 +70,11 @@ class Pulse:
         self._due: float | None = None
 
     def within(self, seconds: float) -> None:
-        """Say that the next step takes no longer than this."""
+        """Announce that the next step takes no longer than this."""
         self._due = self._clock() + seconds
 
     def rest(self) -> None:
-        """Say that there is nothing to do until somebody says so."""
+        """Announce that nothing is due until the next `within`."""
         self._due = None
 
     @property
@@ -90,66 +90,66 @@ class Health:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self.phase = Phase.STARTING
-        self._troubles: dict[str, Trouble] = {}
+        self._problems: dict[str, Problem] = {}
         self._met: Counter[str] = Counter(dict.fromkeys(sorted(UNREADY), 0))
         self._pulses: dict[str, Pulse] = {}
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def pulse(self, loop: str) -> Pulse:
-        """Make the pulse of a loop, in the place of one of that name which it takes over from."""
+        """Make the pulse of a loop; it replaces the previous pulse of that name."""
         pulse = Pulse(loop, self._clock)
-        with self._turn:
+        with self._lock:
             self._pulses[loop] = pulse
         return pulse
 
     def has(self, pulse: Pulse) -> bool:
-        """Tell whether no other pulse has taken over from this one."""
+        """Return whether no other pulse has replaced this pulse."""
         return self._pulses.get(pulse.loop) is pulse
 
-    def trouble(self, what: str, error: object) -> None:
-        """Say that something is amiss; a second time keeps when it began."""
-        with self._turn:
-            before = self._troubles.get(what)
+    def report_problem(self, what: str, error: object) -> None:
+        """Report a problem; repeated reports keep the time of the first."""
+        with self._lock:
+            before = self._problems.get(what)
             since = before.since if before else datetime.now(UTC)
             self._met[what] += 1
-            self._troubles[what] = Trouble(what=what, error=str(error), since=since)
+            self._problems[what] = Problem(what=what, error=str(error), since=since)
 
-    def well(self, what: str) -> None:
-        """Say that it is mended, or was never amiss."""
-        if what in self._troubles:
-            with self._turn:
-                self._troubles.pop(what, None)
+    def resolve(self, what: str) -> None:
+        """Report that a problem is over, or never was."""
+        if what in self._problems:
+            with self._lock:
+                self._problems.pop(what, None)
 
     @property
-    def troubles(self) -> list[Trouble]:
-        """What is amiss, the oldest first."""
-        with self._turn:
-            return sorted(self._troubles.values(), key=lambda trouble: trouble.since)
+    def problems(self) -> list[Problem]:
+        """The active problems, the oldest first."""
+        with self._lock:
+            return sorted(self._problems.values(), key=lambda problem: problem.since)
 
     @property
     def met(self) -> Mapping[str, int]:
-        """How often each trouble was said, by what it is about."""
-        with self._turn:
+        """How often each problem was reported."""
+        with self._lock:
             return dict(self._met)
 
     @property
     def late(self) -> list[Late]:
         """The loops that should have got on by now."""
-        with self._turn:
+        with self._lock:
             pulses = list(self._pulses.values())
         return [Late(pulse.loop, late) for pulse in pulses if (late := pulse.late)]
 
     def report(self) -> Report:
-        """Say all of it at once."""
-        troubles, late = self.troubles, self.late
-        hindered = any(trouble.what in UNREADY for trouble in troubles)
+        """Return all of it."""
+        problems, late = self.problems, self.late
+        hindered = any(problem.what in UNREADY for problem in problems)
         return Report(
             phase=self.phase,
             alive=not late,
             ready=self.phase is Phase.WORKING and not late and not hindered,
-            troubles=[
-                Trouble(what=one.what, error=harmless(one.error), since=one.since)
-                for one in troubles
+            problems=[
+                Problem(what=problem.what, error=sanitized(problem.error), since=problem.since)
+                for problem in problems
             ],
             late=late,
         )

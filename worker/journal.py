@@ -1,4 +1,4 @@
-"""systemd's journal, told in its own protocol, where standard error ends in it.
+"""systemd's journal, written in its own protocol, where standard error ends in it.
 
 A line is the same text as elsewhere, and has fields beside it to choose by: its level as
 `PRIORITY`, its event as `EVENT` (https://systemd.io/JOURNAL_NATIVE_PROTOCOL).
@@ -46,15 +46,15 @@ def journal_behind(stream: TextIO, environment: Mapping[str, str]) -> Journal | 
 
 
 def ends_in_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Tell whether systemd has connected a stream to the journal, and it still is."""
-    wanted = environment.get("JOURNAL_STREAM")
-    if not wanted:
+    """Return whether systemd has connected a stream to the journal, and it still is."""
+    value = environment.get("JOURNAL_STREAM")
+    if not value:
         return False
     try:
         found = os.fstat(stream.fileno())
     except (OSError, ValueError):
         return False
-    return wanted == f"{found.st_dev}:{found.st_ino}"
+    return value == f"{found.st_dev}:{found.st_ino}"
 
 
 def _field(name: str, value: str) -> bytes:

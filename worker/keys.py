@@ -1,14 +1,14 @@
 """The two keys that make the same feedback the same, whatever brought it.
 
 SQS and SNS give a redelivered or republished message new names, so neither key knows theirs. AWS
-does not say whether a bounce that is published twice (as a notification and as an event) carries
-one feedback id in both, so there are two keys, and a hit on either is a duplicate:
+does not document whether a bounce that is published twice (as a notification and as an event)
+carries one feedback id in both, so there are two keys, and a hit on either is a duplicate:
 
 - `dedupe_key`: kind, feedback id, recipient;
 - `route_key`: kind, SES message id, recipient, type, sub-type, event time.
 
 SES's ids begin with a time stamp. The keys begin with the ids, so that an index on them grows at
-its end and not all over; the digest behind them bounds their length whatever a stranger wrote. It
+its end and not all over; the digest behind them bounds their length for untrusted input. It
 is of all that was written and not of the part that is stored: ids that differ beyond it are two.
 """
 
@@ -43,22 +43,28 @@ def whole(written: object, kept: str) -> str:
     return f"{kept}\0{_digest(written.encode('utf-8', 'surrogatepass'))}"
 
 
-def feedback_keys(said: Notification, names: Names, recipient: str) -> tuple[str, str]:
-    """Return `dedupe_key` and `route_key` for one recipient of a notification.
+def feedback_keys(notification: Notification, names: Names, recipient: str) -> tuple[str, str]:
+    """Return `dedupe_key` and `route_key` for a recipient of a notification.
 
-    `recipient` is the normalised address, or whatever else tells this entry from the next. Without
-    a feedback id the route tells events apart, without a message id the feedback id does, and with
-    neither the whole message. Two different events never share a key, but for those of one mail,
-    recipient, type and sub-type that both came without a time: they count once, as a second route
-    would.
+    `recipient` is the normalised address, or whatever else distinguishes this entry from the next.
+    Without a feedback id the route distinguishes events, without a message id the feedback id does,
+    and with neither the whole message. Two different events never share a key, but for those of one
+    mail, recipient, type and sub-type that both came without a time: they count once, as a second
+    route would.
     """
     dedupe = route = None
     if names.feedback_id:
-        dedupe = _key(names.feedback_id, said.kind, recipient)
+        dedupe = _key(names.feedback_id, notification.kind, recipient)
     if names.message_id:
-        time = said.occurred_at.isoformat() if said.occurred_at else _normalised(names.timestamp)
-        route = _key(names.message_id, said.kind, recipient, names.type, names.subtype, time)
-    either = dedupe or route or _key_of_text(said.text, said.kind, recipient)
+        time = (
+            notification.occurred_at.isoformat()
+            if notification.occurred_at
+            else _normalised(names.timestamp)
+        )
+        route = _key(
+            names.message_id, notification.kind, recipient, names.type, names.subtype, time
+        )
+    either = dedupe or route or _key_of_text(notification.text, notification.kind, recipient)
     return dedupe or either, route or either
 
 
@@ -73,8 +79,8 @@ def _shortest(fraction: re.Match[str]) -> str:
 
 def _key(identifier: str, *parts: str) -> str:
     prefix = identifier[:_LONGEST_PREFIX] if identifier.isascii() else ""
-    told_apart = "\0".join((identifier, *parts))
-    return f"{prefix}:{_digest(told_apart.encode('utf-8', 'replace'))}"
+    distinguished = "\0".join((identifier, *parts))
+    return f"{prefix}:{_digest(distinguished.encode('utf-8', 'replace'))}"
 
 
 def _key_of_text(text: str, *parts: str) -> str:

@@ -13,7 +13,7 @@ SAYING_SECONDS = 1.0
 """Of them for saying what hangs, should that hang, too."""
 LONGEST_COMMAND_SECONDS = 120.0
 """The same of a command that ends by itself, which nobody kills before: more than what its stop
-waits for, such as long polls, what is owed, the books and the last look."""
+waits for, such as long polls, what is in the outbox, the store and the last look."""
 FAILED = 1
 LEFT_BEHIND = (
     "The worker leaves without waiting any longer. What it holds comes again within "
@@ -56,7 +56,7 @@ def leave_in_time(
 
     def say() -> None:
         own = {"last-resort", threading.current_thread().name}
-        names = sorted(one.name for one in threading.enumerate() if one.name not in own)
+        names = sorted(item.name for item in threading.enumerate() if item.name not in own)
         log.critical("worker.hangs", threads=names, hint=HINT)
 
     threading.Thread(target=watch, name="last-resort", daemon=True).start()

@@ -16,7 +16,7 @@ MOST_RECIPIENTS = 1_000
 (https://docs.aws.amazon.com/ses/latest/dg/quotas.html); each costs a row and a log line."""
 
 LONGEST_TIME = 64
-"""A time with nanoseconds, a blank and an offset has 36."""
+"""A time with nanoseconds, a space and an offset has 36."""
 LONGEST_TIME_IN_KEY = 100
 """Of one that cannot be read, in a key, which has a digest of the whole."""
 LONGEST_KIND = 200
@@ -28,7 +28,8 @@ LONGEST_TYPE = 200
 LONGEST_ID = 1_000
 """Feedback and message ids; SES's have 60."""
 LONGEST_TOPIC = 400
-"""An ARN with a topic's name of 256 (https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html)."""
+"""An ARN with a topic's name of 256
+(https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html)."""
 LONGEST_USER_AGENT = 1_000
 LONGEST_STATUS = 200
 """`action` and `status` of a recipient: `5.1.1` (RFC 3463), `failed` (RFC 3464)."""
@@ -46,13 +47,14 @@ LONGEST_EXTRA_NUMBER = 40
 """Digits of a number among those: a longer one is kept as text."""
 
 LONGEST_DETAIL = 500
-"""What is said about a message that cannot be understood."""
+"""What is logged about a message that cannot be understood."""
 LONGEST_MESSAGE = 262_144
 """Kept of SES's JSON beside a notice: what SNS delivers, unless a topic is set to carry more."""
 LONGEST_SHOWN = 2_000
 """Of one text in a log line, or in a table for people."""
 MOST_ADDRESSES_SHOWN = 50
-"""In one text, masked: what follows is left out, so no stranger decides what a log line costs."""
+"""In one text, masked: what follows is left out, so no untrusted text decides what a log line
+costs."""
 LONGEST_CELL = 500
 """Of a diagnostic in a table for people; `--json` has it whole."""
 LONGEST_PRINTED = 16_000

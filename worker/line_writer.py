@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 MOST_BYTES = 1_048_576
 """Of lines that wait to be written."""
-PATIENCE_SECONDS = 2.0
+WAIT_SECONDS = 2.0
 """How long one waits for room."""
 
 Write = Callable[[], object]
@@ -20,13 +20,13 @@ CountLines = Callable[[], int]
 class LineWriter:
     """Thread-safe."""
 
-    def __init__(self, *, most_bytes: int = MOST_BYTES, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, *, most_bytes: int = MOST_BYTES, wait_budget: float = WAIT_SECONDS) -> None:
         self._most_bytes = most_bytes
-        self._patience = patience
+        self._wait_budget = wait_budget
         self._waiting: deque[tuple[Write, int, CountLines]] = deque()
         self._bytes = 0
-        turn = threading.Lock()
-        self._filled, self._drained = threading.Condition(turn), threading.Condition(turn)
+        slot = threading.Lock()
+        self._filled, self._drained = threading.Condition(slot), threading.Condition(slot)
         self.is_stuck = False
         """There was no room for too long, and nothing has been written since."""
         self.failure: Exception | None = None
@@ -47,7 +47,7 @@ class LineWriter:
                 self._filled.notify()
 
     def finish(self, seconds: float) -> bool:
-        """Wait until all is written, but no longer than this; tell whether it is."""
+        """Wait until all is written, but no longer than this; return whether it is."""
         with self._drained:
             return self._drained.wait_for(lambda: not self._bytes, seconds)
 
@@ -58,7 +58,7 @@ class LineWriter:
         def room() -> bool:
             return not self._bytes or self._bytes + size <= self._most_bytes
 
-        self.is_stuck = not self._drained.wait_for(room, self._patience)
+        self.is_stuck = not self._drained.wait_for(room, self._wait_budget)
         return not self.is_stuck
 
     def _run(self) -> None:

@@ -1,6 +1,6 @@
-"""What is said on stderr: one line an event, JSON for machines, coloured for people.
+"""The log on stderr: a line an event, JSON for machines, coloured for people.
 
-Whatever a stranger wrote is made harmless on its way out. Exceptions are written without their
+Untrusted text is sanitized on its way out. Exceptions are written without their
 local variables, which would hold addresses too.
 """
 
@@ -19,24 +19,24 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from worker.journal import Journal, journal_behind
 from worker.limits import LONGEST_SHOWN
-from worker.masking import harmless, is_harmless
+from worker.masking import is_sanitary, sanitized
 from worker.stderr import OUT
 
 _DEEPEST = 4
-"""Levels of a nested value that are shown; a stranger decides how deep `bounce_extra` goes."""
+"""Levels of a nested value that are shown; `bounce_extra` is untrusted."""
 
 
 def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = None) -> None:
-    """Set up structlog, and bring what libraries say into the same pipeline; again for a change.
+    """Set up structlog, and the libraries' logging with it; call again for a change.
 
     Loggers are kept once they were used, and their class and list of processors with them; so a
     change is made to these two.
 
     Args:
-        level: the least that is said: debug, info, warning or error.
+        level: the lowest level that is logged: debug, info, warning or error.
         json: JSON or console; None: console if the stream is a terminal.
         stream: where to; None: whatever is standard error at the moment of a line, since a
-            progress bar takes its place. Trouble with it is no trouble of the worker's.
+            progress bar takes its place. Errors of the stream never end the worker.
 
     """
     journal = None if stream else _journal()
@@ -45,7 +45,7 @@ def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = 
     colors = terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
     renderer = structlog.dev.ConsoleRenderer(colors=colors) if console else _render_json
     OUT.stream = stream
-    _processors[:] = [_harmless_line, _to_journal(journal, renderer) if journal else renderer]
+    _processors[:] = [_sanitized_line, _to_journal(journal, renderer) if journal else renderer]
     _Voice.__bases__ = (structlog.make_filtering_bound_logger(level),)
     structlog.configure(
         processors=_processors,
@@ -61,37 +61,39 @@ _processors: list[Processor] = []
 
 
 class _Voice(structlog.make_filtering_bound_logger("info")):  # type: ignore[misc]
-    """A logger whose methods do nothing below the least level that is said."""
+    """A logger whose methods do nothing below the configured level."""
 
 
 class _Libraries(logging.Handler):
-    """What libraries log with the standard library, said by structlog."""
+    """Passes the libraries' standard log records to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        said = structlog.get_logger(record.name)
-        said.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+        logger = structlog.get_logger(record.name)
+        logger.log(
+            record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info
+        )
 
 
-def _harmless_line(_: WrappedLogger, method: str, line: EventDict) -> EventDict:
-    """Time, level and event first; then the rest, made harmless; an exception without locals.
+def _sanitized_line(_: WrappedLogger, method: str, line: EventDict) -> EventDict:
+    """Time, level and event first; then the rest, sanitized; an exception without locals.
 
     One processor and not one each, since a line is written for every recipient.
     """
     shown: EventDict = {
         "timestamp": _timestamp(),
         "level": method,
-        "event": harmless(str(line.pop("event"))),
+        "event": sanitized(str(line.pop("event"))),
     }
     exception = line.pop("exc_info", None)
     texts = [value for value in line.values() if isinstance(value, str)]
-    if len(texts) == len(line) and is_harmless(" ".join(texts)):
+    if len(texts) == len(line) and is_sanitary(" ".join(texts)):
         shown.update(line)  # as nearly all are
     else:
         for key, value in line.items():
-            shown[key] = harmless(value) if isinstance(value, str) else _harmless_whole(value)
+            shown[key] = sanitized(value) if isinstance(value, str) else _sanitized_whole(value)
     if exception:
         trace = format_exc_info(_, method, {"exc_info": exception})["exception"]
-        shown["exception"] = "\n".join(map(harmless, trace.splitlines()))
+        shown["exception"] = "\n".join(map(sanitized, trace.splitlines()))
     return shown
 
 
@@ -105,28 +107,28 @@ def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-def _harmless_whole(value: object) -> object:
-    """A stranger decides how much there is in `bounce_extra`, too: a lot is cut as one text."""
+def _sanitized_whole(value: object) -> object:
+    """Sanitize a container; a large container is cut as a single text."""
     if (
         isinstance(value, Mapping | list | tuple | set)
         and len(whole := _written(value)) > LONGEST_SHOWN
     ):
-        return harmless(whole)
-    return _harmless(value)
+        return sanitized(whole)
+    return _sanitized(value)
 
 
-def _harmless(value: object, depth: int = 0) -> object:
+def _sanitized(value: object, depth: int = 0) -> object:
     if isinstance(value, str):
-        return harmless(value)
+        return sanitized(value)
     if value is None or isinstance(value, bool | int | float):
         return value
     if depth >= _DEEPEST:
         return "…"
     if isinstance(value, Mapping):
-        return {harmless(str(key)): _harmless(item, depth + 1) for key, item in value.items()}
+        return {sanitized(str(key)): _sanitized(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_harmless(item, depth + 1) for item in value]
-    return harmless(str(value))
+        return [_sanitized(item, depth + 1) for item in value]
+    return sanitized(str(value))
 
 
 def _written(value: object) -> str:

@@ -19,29 +19,29 @@ class LostLines:
 
     def __init__(self, health: Health) -> None:
         self._health = health
-        self._told = self._tried_to_tell = 0
+        self._reported = self._tried_to_tell = 0
         self._try_at = 0.0
 
     def look(self) -> None:
-        """Say that lines are lost, to whoever asks how it goes; say how many when that is over."""
+        """Report a problem while log lines are lost, and how many were lost once that is over."""
         if OUT.is_stuck:
-            self._trouble("Nobody reads standard error")
+            self._report_problem("Nobody reads standard error")
         elif failure := OUT.failure:
             why = getattr(failure, "strerror", None) or failure
-            self._trouble(f"Standard error cannot be written ({why})")
+            self._report_problem(f"Standard error cannot be written ({why})")
             if time.monotonic() >= self._try_at:
-                self._say()
-        elif OUT.lost not in {self._told, self._tried_to_tell}:
-            self._say()
+                self._record()
+        elif OUT.lost not in {self._reported, self._tried_to_tell}:
+            self._record()
         else:
-            self._told = OUT.lost
-            self._health.well(WHAT)
+            self._reported = OUT.lost
+            self._health.resolve(WHAT)
 
-    def _trouble(self, what: str) -> None:
-        said = f"{what}: {OUT.lost:,} lines of the log are lost so far; the work goes on"
-        self._health.trouble(WHAT, said)
+    def _report_problem(self, what: str) -> None:
+        notification = f"{what}: {OUT.lost:,} lines of the log are lost so far; the work goes on"
+        self._health.report_problem(WHAT, notification)
 
-    def _say(self) -> None:
+    def _record(self) -> None:
         self._tried_to_tell = OUT.lost
         self._try_at = time.monotonic() + TRY_EVERY_SECONDS
-        log.warning("log.lost", lines=OUT.lost - self._told)
+        log.warning("log.lost", lines=OUT.lost - self._reported)

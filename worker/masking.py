@@ -1,10 +1,10 @@
-"""Addresses and other texts of strangers, made fit to be shown. Pure."""
+"""Masks addresses and sanitizes untrusted text for display. Pure."""
 
 import re
 
 from worker.limits import LONGEST_SHOWN, MOST_ADDRESSES_SHOWN
 
-# What stands for the `@`: itself, with blanks on either side where a domain follows, or the ways
+# What stands for the `@`: itself, with spaces on either side where a domain follows, or the ways
 # in which URLs, quoted-printable and HTML write it.
 _SIGN = re.compile(
     r"""
@@ -15,7 +15,7 @@ _SIGN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _ENDS = frozenset(filter(str.isspace, map(chr, range(0x3001)))) | frozenset('<>"')
-"""What a local part does not go on behind: blanks, angles, and a quote that opens. Comma, colon and
+"""What a local part does not go on behind: spaces, angles, and a quote that opens. Comma, colon and
 brackets may not stand in one unquoted either, but in what people type they do: `jane,doe@…`."""
 _BEFORE_A_QUOTE = _ENDS | frozenset("=:,;([{\\")
 """Behind these a quote opens, and is none that was typed into a local part."""
@@ -23,7 +23,7 @@ _FEW = 16
 """Different characters, up to which it takes less time to look for each than to look at all."""
 _DOMAIN = re.compile(r"[\w.-]*+")
 _BETWEEN = frozenset(",;:|/()[]{}")
-"""One of these may stand between a domain and the next address; it tells nothing of either."""
+"""One of these may stand between a domain and the next address; it reveals nothing of either."""
 
 
 def mask_addresses(text: str, most: int | None = None) -> str:
@@ -85,7 +85,7 @@ def _local_part(text: str, earliest: int, end: int) -> int:
 
 
 def _is_within(text: str, earliest: int, at: int) -> bool:
-    """Tell whether a quote is one in the middle of a word."""
+    """Return whether a quote is one in the middle of a word."""
     return text[at] == '"' and at > earliest and text[at - 1] not in _BEFORE_A_QUOTE
 
 
@@ -110,16 +110,16 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
-def is_harmless(text: str) -> bool:
-    """Tell, at little cost, whether `harmless` would change nothing; if in doubt, not.
+def is_sanitary(text: str) -> bool:
+    """Return, at little cost, whether `harmless` would change nothing; in doubt, False.
 
-    Of several texts, joined by blanks, it holds for each.
+    Of several texts, joined by spaces, it holds for each.
     """
     return len(text) <= LONGEST_SHOWN and text.isprintable() and not _may_have_addresses(text)
 
 
-def harmless(text: str) -> str:
+def sanitized(text: str) -> str:
     """Short, printable, and without a whole address."""
-    if is_harmless(text):
+    if is_sanitary(text):
         return text  # as nearly all are
     return printable(mask_addresses(cut(text, LONGEST_SHOWN), MOST_ADDRESSES_SHOWN))

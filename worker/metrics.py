@@ -1,15 +1,15 @@
 """What is counted while messages are worked on; names and labels are a promise to dashboards."""
 
 import time
-from collections import Counter as Tally
+from collections import Counter as Counters
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
-from worker.books import Books, Transaction
 from worker.model import Action, Decision, Handled, Kind, UserMatch
+from worker.ports import BatchStore, Transaction
 
 BOUNCE_TYPES = frozenset({"permanent", "transient", "undetermined"})
 BOUNCE_SUBTYPES = frozenset({
@@ -37,11 +37,11 @@ BATCH_MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200)
 WINDOW_SECONDS = 60.0
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
-"""Else each counter has a twin that says when it was made."""
+"""Else each counter gets a `_created` series."""
 
 
 def label(value: str | None, documented: frozenset[str]) -> str:
-    """A label that strangers cannot multiply: a documented value, `none`, or `other`."""
+    """A label of bounded cardinality: a documented value, `none`, or `other`."""
     if not value:
         return "none"
     lowered = value.lower()
@@ -57,7 +57,7 @@ class Ages:
 
     def saw(self, seconds: float, at: float) -> None:
         """Learn of one, of so many seconds."""
-        self._turn(at)
+        self._rotate(at)
         self._now = max(self._now, seconds)
 
     def oldest(self, at: float) -> float | None:
@@ -67,7 +67,7 @@ class Ages:
         found = max(before, now) if passed < WINDOW_SECONDS else now
         return found if found >= 0 and passed < 2 * WINDOW_SECONDS else None
 
-    def _turn(self, at: float) -> None:
+    def _rotate(self, at: float) -> None:
         passed = at - self._since
         if passed >= WINDOW_SECONDS:
             self._before = self._now if passed < 2 * WINDOW_SECONDS else -1.0
@@ -75,7 +75,7 @@ class Ages:
 
 
 class _Sort(NamedTuple):
-    """What tells recipients apart here."""
+    """The labels of a recipient."""
 
     kind: Kind
     type: str | None
@@ -107,7 +107,7 @@ class Metrics:
         )
         reputation = Counter(
             "ses_worker_reputation",
-            "Bounces and complaints as AWS's rates count them, as far as can be told",
+            "Bounces and complaints as AWS's rates count them, as far as is known",
             ["event"],
             registry=self.registry,
         )
@@ -146,7 +146,7 @@ class Metrics:
 
     def count(self, decisions: Iterable[Decision]) -> None:
         """Count recipients, of whom those that are alike are counted at once."""
-        for alike, number in Tally(map(_sort, decisions)).items():
+        for alike, number in Counters(map(_sort, decisions)).items():
             if alike.kind is Kind.BOUNCE:
                 self._count_bounces(alike, number)
             else:
@@ -177,41 +177,50 @@ class Metrics:
 
     def written(self, handled: Sequence[Handled]) -> None:
         """Learn what became of a batch, once its commit is durable; what met an outage has none."""
-        handled = [one for one in handled if not one.met_an_outage]
+        handled = [result for result in handled if not result.met_an_outage]
         if not handled:
             return
         now = self.last_message_at = time.time()
         self._batches.observe(len(handled))
-        messages = [one.received for one in handled]
-        if ages := [one.received_at - one.sent_at for one in messages if one.sent_at]:
+        messages = [result.received for result in handled]
+        if ages := [
+            message.received_at - message.sent_at for message in messages if message.sent_at
+        ]:
             self.ages.saw(max(0.0, max(ages).total_seconds()), time.monotonic())
-        for one in handled:
-            for decision in one.decisions:
+        for result in handled:
+            for decision in result.decisions:
                 self._lag.observe(max(0.0, now - decision.occurred_at.timestamp()))
 
     @contextmanager
-    def timing(self, books: Books) -> Iterator[Transaction]:
-        """A transaction of the books, timed when it is committed."""
+    def timing(self, store: BatchStore) -> Iterator[Transaction]:
+        """A transaction, timed when it is committed."""
         began = time.perf_counter()
-        with books.transaction() as transaction:
+        with store.transaction() as transaction:
             yield transaction
         self._commits.observe(time.perf_counter() - began)
 
 
 class Timed:
-    """Books whose commits are timed."""
+    """A store whose commits are timed."""
 
-    def __init__(self, books: Books, metrics: Metrics) -> None:
-        self._books = books
+    def __init__(self, store: BatchStore, metrics: Metrics) -> None:
+        self._store = store
         self._metrics = metrics
-        self.probe = books.probe
+        self.probe = store.probe
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """Begin, as the books themselves do."""
-        return self._metrics.timing(self._books)
+        """Begin a transaction of the store."""
+        return self._metrics.timing(self._store)
 
 
 def _sort(decision: Decision) -> _Sort:
-    said, address = decision.feedback.notification, decision.feedback.address
+    notification, address = decision.feedback.notification, decision.feedback.address
     is_simulated = address is not None and address.key.endswith(f"@{SIMULATOR}")
-    return _Sort(said.kind, said.type, said.subtype, decision.match, decision.action, is_simulated)
+    return _Sort(
+        notification.kind,
+        notification.type,
+        notification.subtype,
+        decision.match,
+        decision.action,
+        is_simulated,
+    )

@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 class UserMatch(StrEnum):
-    """Whether the reported recipient is one of our users (seed 1)."""
+    """Whether the reported recipient is a known user."""
 
     FOUND = "found"
     MISSING = "missing"
@@ -31,7 +31,7 @@ class UserMatch(StrEnum):
 
 
 class Action(StrEnum):
-    """What is done to a user's record (seed 1; `events.action`, and `relay_action` in logs)."""
+    """What is done to a user's record (`events.action`, and `relay_action` in logs)."""
 
     NO_ACTION = "no_action"
     AUTO_BLOCK_SPAM = "auto_block_spam"
@@ -50,7 +50,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a message is set aside; the dead letter's attribute and `quarantine.reason`."""
+    """Why a message is dead-lettered; the dead letter's attribute and `quarantine.reason`."""
 
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
@@ -138,7 +138,7 @@ class Ignored(Struct, frozen=True):
 
 
 class Malformed(Struct, frozen=True):
-    """Never going to be understood: set aside with the reason."""
+    """It can never be understood: dead-lettered with the reason."""
 
     reason: Reason
     detail: str = ""
@@ -167,7 +167,7 @@ class User(Struct, frozen=True, kw_only=True):
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """What one piece of feedback does, and the rule that said so."""
+    """What a piece of feedback does, and the rule that fired."""
 
     feedback: Feedback
     match: UserMatch
@@ -211,7 +211,7 @@ class Release(Struct, frozen=True):
 
 
 class DeadLetter(Struct, frozen=True):
-    """Set the message aside with the reason, then delete it."""
+    """Dead-letter the message with the reason, then delete it."""
 
     reason: Reason
     detail: str = ""
@@ -228,11 +228,11 @@ class Handled(Struct, frozen=True):
     decisions: Sequence[Decision] = ()
     ignored: Ignored | None = None
     error: Exception | None = None
-    """What went wrong with this one message, if something did."""
+    """The error of this message, if any."""
 
     @property
     def met_an_outage(self) -> bool:
-        """The books were away; no message is to blame."""
+        """The store was unavailable; no message is to blame."""
         return isinstance(self.error, Unavailable | Misconfigured) and not self.is_locked_out
 
     @property
@@ -241,6 +241,6 @@ class Handled(Struct, frozen=True):
         return isinstance(self.error, Locked)
 
     @property
-    def shows_books_well(self) -> bool:
-        """It is written, or was found there."""
+    def proves_store_works(self) -> bool:
+        """It was committed, or found to be a duplicate."""
         return self.disposition in (Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE))

@@ -16,7 +16,7 @@ _STRIDE = 10_000
 
 
 def is_nested_too_deep(text: str) -> bool:
-    """Tell whether objects and arrays lie in one another deeper than `DEEPEST_JSON`.
+    """Return whether objects and arrays lie in one another deeper than `DEEPEST_JSON`.
 
     Of a text that is no JSON it says something, too, and in time that grows with its length alone.
     """
@@ -47,5 +47,5 @@ def _marks(text: str, wanted: bytes) -> bytes:
     """All wanted characters that do not stand in strings."""
     if "\\" in text:  # first pairs of backslashes, then quotes that one stands before
         text = text.replace("\\\\", "").replace('\\"', "")
-    outside = "".join(text.split('"')[::2]).encode("ascii", "ignore")
-    return outside.translate(None, bytes(byte for byte in range(256) if byte not in wanted))
+    observability = "".join(text.split('"')[::2]).encode("ascii", "ignore")
+    return observability.translate(None, bytes(byte for byte in range(256) if byte not in wanted))

@@ -1,7 +1,7 @@
 """Patterns of addresses, as `notify.ignore` and `suppression.remove` have them. Pure.
 
 `name@domain` is exactly that address, `@domain` that domain, `@.domain` its subdomains too, and
-`text*` or `*text*` a glob on the local part only, for a stranger chooses the domain. Case does
+`text*` or `*text*` a glob on the local part only, for the domain is untrusted. Case does
 not count.
 """
 
@@ -37,7 +37,7 @@ class Patterns:
         return bool(self._patterns)
 
     def match(self, address: Address) -> bool:
-        """Tell whether one of them fits."""
+        """Return whether one of them fits."""
         if not self:
             return False
         local, _, domain = address.key.rpartition("@")
@@ -50,7 +50,7 @@ class Patterns:
 
     def _add(self, pattern: str) -> None:
         if any(character.isspace() for character in pattern):
-            raise ValueError(f"{pattern!r} has a blank in it, which no address has")
+            raise ValueError(f"{pattern!r} has a space in it, which no address has")
         if pattern.startswith("@"):
             name = pattern[1:].removeprefix(".")
             example = parse_address(f"a@{name}")

@@ -36,16 +36,16 @@ class Policy(Struct, frozen=True, kw_only=True):
     soft_bounce_pause: timedelta = timedelta(days=1)
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
     bounce_actions: Mapping[str, Action] = {}
-    """By `Type/SubType`, then `Type/*`; asked before every rule."""
+    """By `Type/SubType`, then `Type/*`; tried before every rule."""
     topics: frozenset[str] = frozenset()
     """SNS topics that are listened to; empty: any."""
     notify: bool = False
-    """Somebody is there to be told."""
+    """Notices are enqueued."""
     kept_whole: int = 10
-    """Effects of one commit whose notices keep SES's JSON: as many as may be told one by one. What
-    is owed at once beyond them is folded into a digest, which has no room for any."""
+    """Notices of a commit that keep SES's JSON: as many as may be sent separately. The rest is
+    folded into a digest, which has no room for JSON."""
     ignore: Patterns = Patterns()
-    """Addresses nobody is told about, and which stay on the suppression list."""
+    """Addresses without notices, which also stay on the suppression list."""
     remove: Patterns = Patterns()
     """Addresses that are taken off the suppression list after a bounce."""
 
@@ -69,9 +69,9 @@ class Rule(Struct, frozen=True):
 
 
 def is_refusal(feedback: Feedback) -> bool:
-    """SES refused to send; no mailbox said anything new."""
-    said = feedback.notification
-    return said.type == "Permanent" and (said.subtype or "").lower() in _REFUSALS
+    """SES refused to send; no mailbox answered."""
+    notification = feedback.notification
+    return notification.type == "Permanent" and (notification.subtype or "").lower() in _REFUSALS
 
 
 def _is_opt_out(feedback: Feedback, _: User) -> bool:
@@ -144,10 +144,12 @@ RULES: tuple[Rule, ...] = (
 
 def rule_for(feedback: Feedback, user: User, policy: Policy) -> Rule:
     """Find the rule for a known user: the operator's word first, then the table."""
-    said = feedback.notification
-    if said.kind is Kind.BOUNCE and policy.bounce_actions:
-        for name in (f"{said.type}/{said.subtype}", f"{said.type}/*"):
+    notification = feedback.notification
+    if notification.kind is Kind.BOUNCE and policy.bounce_actions:
+        for name in (f"{notification.type}/{notification.subtype}", f"{notification.type}/*"):
             if name in policy.bounce_actions:
                 action = policy.bounce_actions[name]
                 return Rule(Kind.BOUNCE, f"bounce_actions:{name}", "", _always, action)
-    return next(rule for rule in RULES if rule.kind is said.kind and rule.fits(feedback, user))
+    return next(
+        rule for rule in RULES if rule.kind is notification.kind and rule.fits(feedback, user)
+    )

@@ -8,18 +8,18 @@ this has returned, for then the commit is durable.
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from worker.books import Books, Transaction
 from worker.decode import Decoded, decode
 from worker.errors import Locked, Misconfigured, NotBegun, Unavailable
 from worker.model import DeadLetter, Feedback, Handled, Reason, Received, Release
-from worker.page import Page
 from worker.policy import Policy
+from worker.ports import BatchStore, Transaction
 from worker.retries import (
     RECEIVES_BEFORE_GIVING_UP,
     locked_delay,
     release_delay,
     when_raced,
 )
+from worker.unit_of_work import UnitOfWork
 
 MOST_ROWS = 2_000
 """Of `events`, in one transaction; of `outbox` and `users` there are about as many at most. One
@@ -28,53 +28,53 @@ MOST_CHARACTERS = 2 * 1_048_576
 """Of bodies, in one transaction: 200 messages as SES writes most of them have half as many."""
 
 
-def process(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
-    """Take a batch from bytes to a commit; say what becomes of each message on the queue.
+def process(batch: Sequence[Received], store: BatchStore, policy: Policy) -> list[Handled]:
+    """Take a batch from bytes to a commit; report what becomes of each message on the queue.
 
     What is more than one transaction may hold takes several, one after the other.
 
-    A message that breaks the batch is found by halving, so that only the guilty one suffers.
-    When the books are away no message is to blame: all go back, with the error. Nor is any where
-    all of several break in the same way, or where the books take nothing else either. Where another
+    A message that breaks the batch is found by bisection, so that no other is affected. When the
+    store is unavailable no message is to blame: all go back, with the error. Nor is any where all
+    of several fail in the same way, or where the store accepts nothing else either. Where another
     session holds rows, the messages that need them come again later, and no others.
     """
-    handled = _commit_all(batch, books, policy)
+    handled = _commit_all(batch, store, policy)
     if any(map(_is_broken, handled)):
-        return _judge(handled, books)
+        return _judge(handled, store)
     return handled
 
 
 def _commit_all(
-    batch: Sequence[Received], books: Books, policy: Policy, *, rows_are_locked: bool = False
+    batch: Sequence[Received], store: BatchStore, policy: Policy, *, rows_are_locked: bool = False
 ) -> list[Handled]:
     handled: list[Handled] = []
     while len(handled) < len(batch):
         rest = batch[len(handled) :]
-        handled += _commit_some(rest, books, policy, rows_are_locked=rows_are_locked)
+        handled += _commit_some(rest, store, policy, rows_are_locked=rows_are_locked)
     return handled
 
 
 def _commit_some(
-    batch: Sequence[Received], books: Books, policy: Policy, *, rows_are_locked: bool
+    batch: Sequence[Received], store: BatchStore, policy: Policy, *, rows_are_locked: bool
 ) -> list[Handled]:
     """Handle the first of them, as many as one transaction may hold; all, where that breaks."""
     try:
-        return when_raced(_apply, batch, books, policy)
+        return when_raced(_apply, batch, store, policy)
     except Locked as error:
         if rows_are_locked:
-            return _each_half(batch, books, policy, error, rows_are_locked=True)
-        if outage := _outage(books):  # a table is locked
+            return _each_half(batch, store, policy, error, rows_are_locked=True)
+        if outage := _outage(store):  # a table is locked
             return _give_back(batch, outage)
-        return _commit_all(batch, books, policy, rows_are_locked=True)
+        return _commit_all(batch, store, policy, rows_are_locked=True)
     except (Unavailable, Misconfigured) as error:
         return _give_back(batch, error)
     except Exception as error:  # noqa: BLE001 whatever one message can break
-        return _each_half(batch, books, policy, error, rows_are_locked=rows_are_locked)
+        return _each_half(batch, store, policy, error, rows_are_locked=rows_are_locked)
 
 
 def _each_half(
     batch: Sequence[Received],
-    books: Books,
+    store: BatchStore,
     policy: Policy,
     error: Exception,
     *,
@@ -84,8 +84,8 @@ def _each_half(
         return [_broken(batch[0], error)]
     half = len(batch) // 2
     return [
-        *_commit_all(batch[:half], books, policy, rows_are_locked=rows_are_locked),
-        *_commit_all(batch[half:], books, policy, rows_are_locked=rows_are_locked),
+        *_commit_all(batch[:half], store, policy, rows_are_locked=rows_are_locked),
+        *_commit_all(batch[half:], store, policy, rows_are_locked=rows_are_locked),
     ]
 
 
@@ -93,58 +93,58 @@ def _give_back(batch: Sequence[Received], error: Exception) -> list[Handled]:
     return [Handled(received, Release(0), error=error) for received in batch]
 
 
-def _outage(books: Books) -> Exception | None:
-    """Tell why the books take nothing at all, if they do not."""
+def _outage(store: BatchStore) -> Exception | None:
+    """Return why the store takes nothing at all, if they do not."""
     try:
-        books.probe()
+        store.probe()
     except (Unavailable, Misconfigured) as error:
         return error
     return None
 
 
-def _is_broken(one: Handled) -> bool:
-    return one.error is not None and not one.met_an_outage and not one.is_locked_out
+def _is_broken(item: Handled) -> bool:
+    return item.error is not None and not item.met_an_outage and not item.is_locked_out
 
 
-def _judge(handled: list[Handled], books: Books) -> list[Handled]:
-    """Blame a message only where the books are shown to be well, by others or by a probe."""
-    if any(one.decisions for one in handled):
+def _judge(handled: list[Handled], store: BatchStore) -> list[Handled]:
+    """Blame a message only where the store is known to work, by others or by a probe."""
+    if any(result.decisions for result in handled):
         return handled
-    errors = [one.error for one in handled if one.error and not one.is_locked_out]
+    errors = [result.error for result in handled if result.error and not result.is_locked_out]
     outage: Exception | None
     if len(errors) > 1 and len(kinds := {type(error).__name__ for error in errors}) == 1:
         outage = Unavailable(f"all of {len(errors)} messages break alike: {kinds.pop()}")
     else:
-        outage = _outage(books)
+        outage = _outage(store)
     if outage is None:
         return handled
     return [
-        Handled(one.received, Release(0), error=outage)
-        if one.error and not one.is_locked_out
-        else one
-        for one in handled
+        Handled(result.received, Release(0), error=outage)
+        if result.error and not result.is_locked_out
+        else result
+        for result in handled
     ]
 
 
-def _apply(batch: Sequence[Received], books: Books, policy: Policy) -> list[Handled]:
+def _apply(batch: Sequence[Received], store: BatchStore, policy: Policy) -> list[Handled]:
     opened, feedback = _opened(batch, policy)
     if not feedback:
-        page = Page(policy, seen=(), users={})
-        return [page.enter(*message) for message in opened]
-    with _begun(books) as transaction:
+        unit = UnitOfWork(policy, known_keys=(), users={})
+        return [unit.enter(*message) for message in opened]
+    with _begun(store) as transaction:
         keys = {item.address.key for item in feedback if item.address}
-        users = transaction.users(keys)  # locks them, so that what is seen then is still true
-        page = Page(policy, transaction.seen(feedback), users, transaction.locked)
-        handled = [page.enter(*message) for message in opened]
-        transaction.save(page)
-    return [_later_if_locked_out(one) for one in handled] if transaction.locked else handled
+        users = transaction.users(keys)  # locks them, so that known keys stay true
+        unit = UnitOfWork(policy, transaction.known_keys(feedback), users, transaction.locked)
+        handled = [unit.enter(*message) for message in opened]
+        transaction.save(unit)
+    return [_later_if_locked_out(result) for result in handled] if transaction.locked else handled
 
 
 @contextmanager
-def _begun(books: Books) -> Iterator[Transaction]:
+def _begun(store: BatchStore) -> Iterator[Transaction]:
     with ExitStack() as stack:
         try:
-            transaction = stack.enter_context(books.transaction())
+            transaction = stack.enter_context(store.transaction())
         except Unavailable as error:
             if type(error) is not Unavailable:
                 raise
@@ -152,8 +152,8 @@ def _begun(books: Books) -> Iterator[Transaction]:
         yield transaction
 
 
-def _later_if_locked_out(one: Handled) -> Handled:
-    return _locked_out(one.received, one.error) if one.error else one
+def _later_if_locked_out(item: Handled) -> Handled:
+    return _locked_out(item.received, item.error) if item.error else item
 
 
 def _locked_out(received: Received, error: Exception) -> Handled:
@@ -182,10 +182,10 @@ def _opened(
 
 
 def _broken(received: Received, error: Exception) -> Handled:
-    """One message that cannot be applied: later, then never.
+    """A message that cannot be applied: retry later, then dead-letter.
 
-    SQS counts hand-backs too, so that it may be given up for the first time that it breaks; but not
-    before the books are shown to be well.
+    SQS counts releases too, so it may be dead-lettered the first time that it fails; but not before
+    the store is known to work.
     """
     if isinstance(error, Locked):
         return _locked_out(received, error)

@@ -1,4 +1,4 @@
-"""Habits: how often, how long and with how much jitter things are tried again."""
+"""Retry policies: how often, how long and with how much jitter."""
 
 import random
 import threading
@@ -19,7 +19,7 @@ from tenacity import (
 from worker.errors import Raced, Refused, Stopped, Unavailable
 
 RECEIVES_BEFORE_GIVING_UP = 5
-"""A message that breaks on its own is set aside at this receive count. AWS advises a redrive
+"""A message that fails on its own is dead-lettered at this receive count. AWS advises a redrive
 policy's maxReceiveCount to be no lower; without a redrive policy nothing else would stop it."""
 LONGEST_BACK_OFF_SECONDS = 60
 LONGEST_HICCUP_PAUSE_SECONDS = 2.2
@@ -34,7 +34,7 @@ _LONGEST_RELEASE_SECONDS = 6 * 3600
 """Half of the 12 hours that SQS lets a message be invisible after its receive."""
 
 Sleep = Callable[[float], None]
-Tell = Callable[[BaseException, float], None]
+Report = Callable[[BaseException, float], None]
 """Takes the error, and the seconds until the next try."""
 
 
@@ -61,8 +61,8 @@ time, in a cycle that only the garbage collector can free.
 """
 
 
-def while_away(sleep: Sleep, tell: Tell) -> Retrying:
-    """Wait for a far side for as long as it takes, 1 to 60 s at a time.
+def while_unreachable(sleep: Sleep, report: Report) -> Retrying:
+    """Retry an unavailable service for as long as it takes, after 1 to 60 s each.
 
     `sleep` ends the waiting by an exception of its own when there is no more reason to wait.
     """
@@ -70,7 +70,7 @@ def while_away(sleep: Sleep, tell: Tell) -> Retrying:
         retry=retry_if_exception_type((Unavailable, Refused)),
         wait=lambda state: back_off(state.attempt_number),
         sleep=sleep,
-        before_sleep=lambda state: _tell(state, tell),
+        before_sleep=lambda state: _report(state, report),
     )
 
 
@@ -97,7 +97,7 @@ def briefly(sleep: Sleep, seconds: float) -> Retrying:
 
 
 def until_leased_out(sleep: Sleep, seconds: float) -> Retrying:
-    """Settle what was delivered, though the books be away for a moment, while it is still ours."""
+    """Retry settling a delivery while its lease lasts."""
     return Retrying(
         retry=retry_if_exception_type((Unavailable, Raced)),
         wait=wait_exponential(multiplier=0.05, max=5) + wait_random(0, 0.1),
@@ -110,7 +110,7 @@ def until_leased_out(sleep: Sleep, seconds: float) -> Retrying:
 def once_more(give_up: type[Unavailable]) -> Retrying:
     """Get over a lost connection: two tries in all, at once, but not after a `give_up`.
 
-    For calls that wait for a turn of their own before each try, and do no harm twice.
+    For calls that wait for a slot before each try, and are idempotent.
     """
     return Retrying(
         retry=retry_if_exception(
@@ -160,6 +160,6 @@ def locked_delay(receive_count: int) -> float:
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 jitter, not a secret
 
 
-def _tell(state: RetryCallState, tell: Tell) -> None:
+def _report(state: RetryCallState, report: Report) -> None:
     if state.outcome and (error := state.outcome.exception()):
-        tell(error, state.upcoming_sleep)
+        report(error, state.upcoming_sleep)

@@ -14,8 +14,9 @@ ROOM_BYTES = 8 * 1_048_576
 """Of bodies that are received and not settled; what is made of them may take five times as much."""
 SMALL_BYTES = 262_144
 """A receive with fewer, of all its messages together, is not counted."""
-PATIENCE_SECONDS = 30.0
-"""How long an answer waits to be read: longer than anything is held while the store is away."""
+WAIT_SECONDS = 30.0
+"""How long an answer waits to be read: longer than anything is held while the store is
+unavailable."""
 LARGEST_RECEIVE = 10
 """Messages."""
 _TIMES_AS_LARGE = 5
@@ -34,14 +35,14 @@ class NoRoom(Unavailable):
 class Room:
     """Thread-safe. Each thread that receives has a share of its own, until it gives that back.
 
-    It asks before it receives, and is told how many messages to ask for, by how large they were of
-    late. What comes is read when there is room for it beside what others hold. Who holds messages
-    waits for nobody here, so whoever waits is served in the end.
+    It asks before it receives, and is reported how many messages to ask for, by how large they were
+    of late. What comes is read when there is room for it beside what others hold. Who holds
+    messages waits for nobody here, so whoever waits is served in the end.
     """
 
     def __init__(self, in_all: int = ROOM_BYTES) -> None:
         self._in_all = in_all
-        self._asked: dict[int, int] = {}
+        self._signals: dict[int, int] = {}
         """Bytes, by thread, that a receive under way may bring."""
         self._held: dict[int, int] = {}
         """Bytes, by thread, that have come, or are being read."""
@@ -61,7 +62,7 @@ class Room:
         return self._largest > 0
 
     def ask(self, wanted: int) -> int:
-        """Wait until something may be received; tell how many messages, `wanted` at most."""
+        """Wait until something may be received; return how many messages, `wanted` at most."""
         if not self._largest:
             return wanted
         me = threading.get_ident()
@@ -69,7 +70,7 @@ class Room:
             self._changed.wait_for(lambda: self._has(self._largest, self._may_hold(me)))
             free = self._in_all - self._may_hold(me)
             most = max(1, min(wanted, free // max(1, self._largest)))
-            self._asked[me] = most * self._largest
+            self._signals[me] = most * self._largest
             return most
 
     def expect(self, answer_bytes: int) -> None:
@@ -85,7 +86,7 @@ class Room:
         bytes_needed = min(answer_bytes * _TIMES_AS_LARGE, self._in_all)
         with self._changed:
             if not self._changed.wait_for(
-                lambda: self._has(bytes_needed, self._others(self._held, me)), PATIENCE_SECONDS
+                lambda: self._has(bytes_needed, self._others(self._held, me)), WAIT_SECONDS
             ):
                 raise NoRoom("others hold too many large messages to read another answer of SQS's")
             self._held[me] = bytes_needed
@@ -96,7 +97,7 @@ class Room:
             return
         with self._changed:
             me = threading.get_ident()
-            self._asked.pop(me, None)
+            self._signals.pop(me, None)
             self._held[me] = held
             self._largest = max(largest, int(self._largest * _SHRINKS))
             if self._largest * LARGEST_RECEIVE < SMALL_BYTES:
@@ -105,10 +106,10 @@ class Room:
 
     def give_back(self) -> None:
         """Hold nothing any more."""
-        if self._held or self._asked:
+        if self._held or self._signals:
             me = threading.get_ident()
             with self._changed:
-                self._asked.pop(me, None)
+                self._signals.pop(me, None)
                 self._held.pop(me, None)
                 self._changed.notify_all()
 
@@ -123,7 +124,7 @@ class Room:
 
     def _may_hold(self, me: int) -> int:
         """Bytes that others hold, or may soon."""
-        return self._others(self._held, me) + self._others(self._asked, me)
+        return self._others(self._held, me) + self._others(self._signals, me)
 
     @staticmethod
     def _others(shares: Mapping[int, int], me: int) -> int:

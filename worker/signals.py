@@ -10,20 +10,20 @@ from types import FrameType
 from msgspec import Struct, field
 
 
-class Asked(Struct, frozen=True):
-    """What the outside has asked for."""
+class SignalEvents(Struct, frozen=True):
+    """Events set by signals."""
 
     to_stop: threading.Event
     to_hurry: threading.Event
     to_reload: threading.Event = field(default_factory=threading.Event)
 
     def pause(self, seconds: float) -> None:
-        """Wait, or until somebody asks to finish."""
+        """Wait, or until a stop."""
         self.to_stop.wait(seconds)
 
 
 @contextmanager
-def caught(*, reload: bool = False) -> Iterator[Asked]:
+def caught(*, reload: bool = False) -> Iterator[SignalEvents]:
     """Catch the signals within the block; without any, leave the handlers as they were.
 
     A thread hears of them through a pipe that Python's own handler writes to. So they are heard
@@ -31,23 +31,26 @@ def caught(*, reload: bool = False) -> Iterator[Asked]:
 
     SIGHUP only for who can `reload`; it ends others, as a terminal that is closed should.
     """
-    asked = Asked(threading.Event(), threading.Event())
+    signals = SignalEvents(threading.Event(), threading.Event())
     hears, tells = os.pipe()
     os.set_blocking(tells, False)
-    listener = threading.Thread(target=_listen, args=(hears, asked), name="signals", daemon=True)
+    listener = threading.Thread(target=_listen, args=(hears, signals), name="signals", daemon=True)
     listener.start()
     number_before = signal.set_wakeup_fd(tells)
     numbers = [signal.SIGTERM, signal.SIGINT]
     before = {number: signal.signal(number, _noted) for number in numbers}
     if reload:
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _noted)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one that came sooner is heard
+        signal.pthread_sigmask(
+            signal.SIG_UNBLOCK, {signal.SIGHUP}
+        )  # a signal that came earlier is delivered now
     try:
-        yield asked
+        yield signals
     finally:
         for number, handler in before.items():
-            # Python's last steps restore every handler but this one: who is leaving is not killed.
-            signal.signal(number, signal.SIG_IGN if asked.to_stop.is_set() else handler)
+            # Python's shutdown restores every handler but SIG_IGN: a process that exits is not
+            # killed.
+            signal.signal(number, signal.SIG_IGN if signals.to_stop.is_set() else handler)
         signal.set_wakeup_fd(number_before)
         os.close(tells)
         listener.join()
@@ -58,13 +61,13 @@ def _noted(_: int, __: FrameType | None) -> None:
     """Do nothing: that there is a handler has the signal written to the pipe."""
 
 
-def _listen(pipe: int, asked: Asked) -> None:
+def _listen(pipe: int, signals: SignalEvents) -> None:
     while numbers := os.read(pipe, 1):
         match numbers[0]:
             case signal.SIGHUP:
-                asked.to_reload.set()
+                signals.to_reload.set()
             case signal.SIGTERM | signal.SIGINT:
-                (asked.to_hurry if asked.to_stop.is_set() else asked.to_stop).set()
+                (signals.to_hurry if signals.to_stop.is_set() else signals.to_stop).set()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class Held(threading.local):
 
 
 class Out:
-    """As much of a stream as structlog asks for. Thread-safe: a line, or several, is one call."""
+    """A stream for structlog. Thread-safe: a line, or several, is a single write."""
 
     def __init__(self) -> None:
         self.stream: TextIO | None = None
@@ -66,7 +66,7 @@ class Out:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Write what this thread says in the block with one call at its end; not to be nested.
+        """Write this thread's lines of the block with a single call at its end; not to be nested.
 
         A call a line costs more than the line, and lets another thread have the interpreter.
         """

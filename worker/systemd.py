@@ -1,6 +1,6 @@
-"""What systemd is told: the protocol of sd_notify(3), a datagram of assignments to a socket.
+"""Notifies systemd: the protocol of sd_notify(3), a datagram of assignments to a socket.
 
-Without a `$NOTIFY_SOCKET` nothing is told, and trouble with the socket is no trouble of ours.
+Without a `$NOTIFY_SOCKET` nothing is sent, and errors of the socket are ignored.
 """
 
 import socket
@@ -23,35 +23,35 @@ class Systemd:
 
     @property
     def listens(self) -> bool:
-        """Somebody is there to be told."""
+        """There is a service manager."""
         return bool(self._address)
 
     def ready(self, status: str) -> None:
         """The start, or a reload, is over."""
-        self._tell("READY=1", _status(status))
+        self._notify("READY=1", _status(status))
 
     def reloading(self) -> None:
         """Settings are being read again, until `ready`."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={now}")
+        self._notify("RELOADING=1", f"MONOTONIC_USEC={now}")
 
     def stopping(self, status: str) -> None:
         """The end has begun."""
-        self._tell("STOPPING=1", _status(status))
+        self._notify("STOPPING=1", _status(status))
 
     def status(self, status: str) -> None:
         """What `systemctl status` shows."""
-        self._tell(_status(status))
+        self._notify(_status(status))
 
     def gets_on(self) -> None:
-        """All is well with us, for `watchdog_seconds`."""
-        self._tell("WATCHDOG=1")
+        """The worker is alive, for `watchdog_seconds`."""
+        self._notify("WATCHDOG=1")
 
     def takes_longer(self, seconds: float) -> None:
         """The start is not over, and shall have so many seconds from now on."""
-        self._tell(f"EXTEND_TIMEOUT_USEC={round(seconds * _MICROSECONDS)}")
+        self._notify(f"EXTEND_TIMEOUT_USEC={round(seconds * _MICROSECONDS)}")
 
-    def _tell(self, *assignments: str) -> None:
+    def _notify(self, *assignments: str) -> None:
         if not self._address:
             return
         # An "@" stands for the zero byte of Linux's abstract sockets.
@@ -67,5 +67,8 @@ def _status(text: str) -> str:
 
 
 def _watchdog_seconds(environment: Mapping[str, str], pid: int) -> float | None:
-    wanted, whose = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", str(pid))
-    return int(wanted) / _MICROSECONDS if wanted.isdecimal() and whose == str(pid) else None
+    interval, whose = (
+        environment.get("WATCHDOG_USEC", ""),
+        environment.get("WATCHDOG_PID", str(pid)),
+    )
+    return int(interval) / _MICROSECONDS if interval.isdecimal() and whose == str(pid) else None

@@ -1,4 +1,4 @@
-"""What is said about a message: log lines and counters, after its commit and never before."""
+"""Log lines and counters about a message, after its commit and never before."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from worker.metrics import Metrics
 from worker.model import Decision, Delete, Handled, Ignored, Kind, UserMatch
 
 MOST_KINDS_WARNED_ABOUT = 100
-"""Whoever may publish can invent types: one warning each, but not without an end."""
+"""Publishers can invent types: a warning each, up to this limit."""
 
 NAMES = {Kind.BOUNCE: "bounce_notification", Kind.COMPLAINT: "complaint_notification"}
 
@@ -30,12 +30,12 @@ class Telemetry:
         self._log = structlog.get_logger().bind()
         """Bound already: else each line would look for what it is to be bound to."""
 
-    def tell(self, batch: Sequence[Handled]) -> None:
-        """Say what was decided for each recipient, and whatever else an operator should know."""
+    def report(self, batch: Sequence[Handled]) -> None:
+        """Log and count what was decided for each recipient."""
         self._metrics.count(decision for handled in batch for decision in handled.decisions)
         for handled in batch:
-            self._tell(handled)
-        if locked_out := [one for one in batch if one.is_locked_out]:
+            self._report(handled)
+        if locked_out := [message for message in batch if message.is_locked_out]:
             self._log.warning(
                 "users.locked",
                 messages=len(locked_out),
@@ -43,7 +43,7 @@ class Telemetry:
                 hint=WHO_HOLDS_ROWS,
             )
 
-    def _tell(self, handled: Handled) -> None:
+    def _report(self, handled: Handled) -> None:
         message_id = handled.received.message_id
         for decision in handled.decisions:
             name = NAMES[decision.feedback.notification.kind]
@@ -51,7 +51,7 @@ class Telemetry:
         if isinstance(handled.disposition, Delete):
             outcome = handled.disposition.outcome.value
             self._log.debug("message.handled", message_id=message_id, outcome=outcome)
-        # That the books are away is said once, by whoever waits for them.
+        # An unavailable store is logged once, by the writer.
         if handled.error and not isinstance(handled.error, Unavailable):
             self._metrics.failed()
             self._log.error("message.failed", message_id=message_id, exc_info=handled.error)
@@ -67,29 +67,29 @@ class Telemetry:
 
 
 def fields(decision: Decision) -> dict[str, Any]:
-    """The pinned fields of `bounce_notification` and `complaint_notification` (seed 1), and why."""
-    said, recipient = decision.feedback.notification, decision.feedback.recipient
+    """The pinned fields of `bounce_notification` and `complaint_notification` and the rule."""
+    notification, recipient = decision.feedback.notification, decision.feedback.recipient
     outcome = {"user_match": decision.match.value, "relay_action": decision.action.value}
     if decision.match is UserMatch.NO_RECIPIENTS:
         return outcome
-    if said.kind is Kind.BOUNCE:
+    if notification.kind is Kind.BOUNCE:
         found: dict[str, Any] = {
-            "bounce_type": said.type or "none",
-            "bounce_subtype": said.subtype or "none",
+            "bounce_type": notification.type or "none",
+            "bounce_subtype": notification.subtype or "none",
             "bounce_action": recipient.action,
             "bounce_status": recipient.status,
             "bounce_diagnostic": recipient.diagnostic,
         }
     else:
         found = {
-            "complaint_subtype": said.subtype or "none",
-            "complaint_user_agent": said.user_agent,
-            "complaint_feedback": said.type or "none",
+            "complaint_subtype": notification.subtype or "none",
+            "complaint_user_agent": notification.user_agent,
+            "complaint_feedback": notification.type or "none",
         }
     found |= outcome
     found["reason"] = decision.reason
     if recipient.extra:
-        found[f"{said.kind}_extra"] = recipient.extra
+        found[f"{notification.kind}_extra"] = recipient.extra
     if recipient.address:
         found["domain"] = recipient.address.domain
     if decision.match is UserMatch.FOUND and decision.user:

@@ -1,15 +1,15 @@
 """What the service manager hears: whether we are ready, how it goes, and that we get on.
 
 The main thread looks once a second. It says that we get on as long as no loop is late by
-what it said itself; who waits for a far side, by a declared back-off, is not.
+what it announced; a thread in a declared back-off is not late.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from worker.health import SETTINGS, Clock, Health, Late, Trouble
-from worker.masking import harmless
-from worker.reading import clip
+from worker.health import SETTINGS, Clock, Health, Late, Problem
+from worker.masking import sanitized
+from worker.parsing import clip
 from worker.systemd import Systemd
 
 EXTENSION_SECONDS = 60.0
@@ -24,7 +24,7 @@ Figures = Callable[[], tuple[Mapping[str, int], int]]
 
 
 class Watchdog:
-    """Used by the main thread alone: if that hangs, nothing is said either."""
+    """Used by the main thread alone: if that hangs, systemd gets no notification either."""
 
     def __init__(self, systemd: Systemd, health: Health, clock: Clock = time.monotonic) -> None:
         self.figures: Figures | None = None
@@ -35,23 +35,23 @@ class Watchdog:
         self._clock = clock
         self.is_ready = False
         self._extend_at = self._beat_at = self._status_at = 0.0
-        self._told = ""
+        self._reported = ""
 
     def look(self) -> None:
-        """Say what is to be said by now."""
+        """Notify systemd of the current state."""
         if not self._systemd.listens:
             return
         now = self._clock()
         if not self.is_ready and now >= self._extend_at and not self._health.late:
             self._systemd.takes_longer(EXTENSION_SECONDS)
             self._extend_at = now + EXTENSION_SECONDS / 4
-        wanted = self._systemd.watchdog_seconds
-        if wanted and now >= self._beat_at and not self._health.late:
+        interval = self._systemd.watchdog_seconds
+        if interval and now >= self._beat_at and not self._health.late:
             self._systemd.gets_on()
-            self._beat_at = now + wanted / 2
-        if now >= self._status_at and (text := self._describe()) != self._told:
+            self._beat_at = now + interval / 2
+        if now >= self._status_at and (text := self._describe()) != self._reported:
             self._systemd.status(text)
-            self._status_at, self._told = now + STATUS_SECONDS, text
+            self._status_at, self._reported = now + STATUS_SECONDS, text
 
     def ready(self) -> None:
         """Settings and schema are good."""
@@ -71,19 +71,21 @@ class Watchdog:
     def _describe(self) -> str:
         phase = self._health.phase.capitalize()
         figures = figures_in_words(*self.figures()) if self.figures else phase
-        troubles = [one for one in self._health.troubles if one.what != SETTINGS]  # the note
-        return describe(troubles, self._health.late, figures, self._note)
+        problems = [
+            problem for problem in self._health.problems if problem.what != SETTINGS
+        ]  # the note
+        return describe(problems, self._health.late, figures, self._note)
 
 
-def describe(troubles: Sequence[Trouble], late: Sequence[Late], figures: str, note: str) -> str:
+def describe(problems: Sequence[Problem], late: Sequence[Late], figures: str, note: str) -> str:
     """Everything that a person who asks how it goes should read, the worst first."""
-    said = [f"{one.loop} has hung for {one.seconds:.0f} s" for one in late]
-    said += [
-        f"{one.what} in trouble since {one.since:%H:%M:%S} UTC: "
-        f"{clip(harmless(one.error), LONGEST_ERROR)}"
-        for one in troubles
+    problems_ = [f"{loop.loop} has hung for {loop.seconds:.0f} s" for loop in late]
+    problems_ += [
+        f"{problem.what} failing since {problem.since:%H:%M:%S} UTC: "
+        f"{clip(sanitized(problem.error), LONGEST_ERROR)}"
+        for problem in problems
     ]
-    return "; ".join(filter(None, [*said, figures, note]))
+    return "; ".join(filter(None, [*problems_, figures, note]))
 
 
 def figures_in_words(outcomes: Mapping[str, int], held: int) -> str:

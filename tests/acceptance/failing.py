@@ -35,7 +35,7 @@ from worker.slack import Channel
 from worker.store.outbox import Outbox
 from worker.store.postgresql import connection as postgresql
 from worker.store.postgresql.transaction import PostgresqlTransaction
-from worker.store.removals import Ledger
+from worker.store.removals import RemovalLog
 from worker.store.sqlite.opened import Opened
 from worker.store.sqlite.transaction import SqliteTransaction
 from worker.suppression import SuppressionList
@@ -64,7 +64,7 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
     "letters-looked-at": [(DeadLetterQueue, "look", AFTER)],
     "letters-committed": [(applying, "process", AFTER)],
     "letters-sent": [(SourceQueue, "send", AFTER)],
-    "rows-removed": [(in_quarantine, "remove_letters", AFTER)],
+    "rows-removed": [(in_quarantine, "remove_dead_letters", AFTER)],
     "polling": [(Poller, "_receive", BEFORE)],
     "writing": [(Writer, "_commit", BEFORE)],
     "settling": [(Settler, "settle", BEFORE)],
@@ -75,9 +75,9 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
     "posted": [(Channel, "post", AFTER)],
     "marked": [(Outbox, "delivered", AFTER)],
     "looked-up": [(SuppressionList, "look_up", AFTER)],
-    "entry-kept": [(Ledger, "begin", AFTER)],
+    "entry-kept": [(RemovalLog, "begin", AFTER)],
     "taken-off": [(SuppressionList, "delete", AFTER)],
-    "removal-finished": [(Ledger, "finish", AFTER)],
+    "removal-finished": [(RemovalLog, "finish", AFTER)],
 }
 
 
@@ -86,10 +86,10 @@ def plant(point: str, action: str) -> None:
     act = Syncs(Path(os.devnull)).refuse if action == "eio" else partial(fail, action)
     name, _, nth = point.partition(":")
     passings = iter(range(int(nth or 1) - 1, -1_000_000, -1))
-    turn = threading.Lock()
+    lock = threading.Lock()
 
     def pass_by() -> None:
-        with turn:
+        with lock:
             left = next(passings)
         if left == 0:
             act()
@@ -116,11 +116,11 @@ def around(
     return patched
 
 
-def hasten(patience: float) -> None:
+def hasten(wait_budget: float) -> None:
     """Have loops be late after so many seconds."""
-    polling.CALL_SECONDS = settling.STEP_SECONDS = writing.STUCK_SECONDS = patience
-    lane.MARK_SECONDS = patience
-    lane.longest_delivery = lambda _: patience
+    polling.CALL_SECONDS = settling.STEP_SECONDS = writing.STUCK_SECONDS = wait_budget
+    lane.MARK_SECONDS = wait_budget
+    lane.longest_delivery = lambda _: wait_budget
 
 
 def fail(action: str) -> None:
@@ -135,7 +135,7 @@ def fail(action: str) -> None:
 if __name__ == "__main__":
     separator = sys.argv.index("--")
     plant(*sys.argv[1:separator])
-    if patience := os.environ.get("PATIENCE_SECONDS"):
-        hasten(float(patience))
+    if wait_budget := os.environ.get("WAIT_SECONDS"):
+        hasten(float(wait_budget))
     sys.argv = ["ses-worker", *sys.argv[separator + 1 :]]
     main()

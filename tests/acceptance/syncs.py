@@ -59,11 +59,11 @@ class Syncs:
         (call,) = struct.unpack_from("Q", question, 0)
         (descriptor,) = struct.unpack_from("Q", question, 32)
         path = Path(f"/proc/{watched}/fd/{descriptor}").readlink()
-        asked = time.monotonic()
+        requested = time.monotonic()
         time.sleep(hold_seconds)
         error = -errno.EIO if self._refused[0] else 0
         # The call itself is made after the answer, so what follows it comes later still.
-        written.write(f"{asked} {time.monotonic()} {error} {path}\n")
+        written.write(f"{requested} {time.monotonic()} {error} {path}\n")
         flags = 0 if error else _GO_ON
         fcntl.ioctl(listener, _ANSWER, struct.pack("QqiI", call, 0, error, flags))
 

@@ -15,8 +15,8 @@ import pytest
 import yaml
 from promql import Pages, evaluate
 from running import QUICK, failing_at, patched
-from twin import RECEIVE, SEND, Clock, Twin
-from twin.faults import ACCESS_DENIED, INTERNAL_ERROR
+from sqs_emulator import RECEIVE, SEND, Clock, SqsEmulator
+from sqs_emulator.faults import ACCESS_DENIED, INTERNAL_ERROR
 from waiting import wait_until
 
 from worker.demo.standins.slack_faults import refused
@@ -28,7 +28,7 @@ RULES = {
     )["groups"]
     for rule in group["rules"]
 }
-MEASURED_OFTEN = "import worker.outside.measuring as m; m.EVERY_SECONDS = 0.2\n"
+MEASURED_OFTEN = "import worker.observability.measuring as m; m.EVERY_SECONDS = 0.2\n"
 BREAKS = """
 import worker.process as p
 real = p.decode
@@ -61,18 +61,20 @@ class Scraper:
             if '"http.listening"' in line
         )
         self.worker.wait_for("worker.started")
-        wait_until(self.page)
+        wait_until(self.metrics_text)
         return self
 
-    def page(self):
+    def metrics_text(self):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as page:
-                return page.read().decode()
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}/metrics", timeout=5
+            ) as response:
+                return response.read().decode()
         except OSError:
             return ""
 
     def scrape(self):
-        self.pages.add(time.time(), self.page())
+        self.pages.add(time.time(), self.metrics_text())
 
     def sound(self):
         """The alerts whose conditions are met, after one more scrape."""
@@ -103,31 +105,35 @@ def scraper(daemon):
     return Scraper(daemon)
 
 
-def test_far_sides_that_fail(scraper, twin, queue, slack, run):
-    twin.send(queue, mail.bounce("jane@example.com"))
+def test_far_sides_that_fail(scraper, emulator, queue, slack, run):
+    emulator.send(queue, mail.bounce("jane@example.com"))
     scraper.start(program=patched(QUICK + MEASURED_OFTEN + BREAKS))
-    wait_until(lambda: "ses_worker_outbox_effects" in scraper.page() and not twin.messages(queue))
+    wait_until(
+        lambda: (
+            "ses_worker_outbox_effects" in scraper.metrics_text() and not emulator.messages(queue)
+        )
+    )
     scraper.becomes()
 
-    twin.faults.add(INTERNAL_ERROR, on=RECEIVE)
+    emulator.faults.add(INTERNAL_ERROR, on=RECEIVE)
     scraper.becomes("SesWorkerNotReady")
-    twin.faults.clear()
+    emulator.faults.clear()
     scraper.becomes()
 
-    twin.send(queue, "nonsense")
+    emulator.send(queue, "nonsense")
     scraper.becomes("SesWorkerDeadLetters")
     run("dlq", "delete", "--all", "--yes")
     scraper.becomes()
 
-    refuses = twin.faults.add(ACCESS_DENIED, on=SEND)
-    twin.send(queue, "nonsense")
+    refuses = emulator.faults.add(ACCESS_DENIED, on=SEND)
+    emulator.send(queue, "nonsense")
     scraper.becomes("SesWorkerQuarantined")
     refuses.stop()
     run("dlq", "delete", "--all", "--yes")
     scraper.becomes()
 
     slack.always = refused(404, "no_service")
-    twin.send(queue, mail.bounce("jane@example.com"))
+    emulator.send(queue, mail.bounce("jane@example.com"))
     scraper.becomes("SesWorkerEffectsParked", "SesWorkerLaneTrouble")
     slack.always = None
     run("outbox", "retry", "--parked")
@@ -145,40 +151,40 @@ def test_a_settings_file_that_a_reload_refuses(scraper, environment, tmp_path):
         scraper.becomes(*alerts)
 
 
-def test_a_clock_that_is_not_sqs_s(scraper, twin):
+def test_a_clock_that_is_not_sqs_s(scraper, emulator):
     often = "import worker.sqs.skew as s; s.READ_EVERY_SECONDS = 0.1"
     scraper.start(program=patched(often)).becomes()
-    twin.date_ahead = 3_600
+    emulator.date_ahead = 3_600
     scraper.becomes("SesWorkerClockSkew")
-    twin.date_ahead = 0
+    emulator.date_ahead = 0
     scraper.becomes()
 
 
-def test_figures_that_were_never_had_are_missing_since_the_start(scraper, twin):
-    twin.faults.add(INTERNAL_ERROR, on={"GetQueueAttributes"})
+def test_figures_that_were_never_had_are_missing_since_the_start(scraper, emulator):
+    emulator.faults.add(INTERNAL_ERROR, on={"GetQueueAttributes"})
     scraper.start(program=patched(MEASURED_OFTEN)).becomes()
     assert scraper.sounding_after(0.6 * HOUR) == {"SesWorkerBlind"}
 
 
-def test_messages_that_break(scraper, twin, queue):
+def test_messages_that_break(scraper, emulator, queue):
     scraper.start(program=patched(BREAKS)).becomes()
-    twin.send(queue, mail.bounce("jane@example.com", diagnostic="break me"))
+    emulator.send(queue, mail.bounce("jane@example.com", diagnostic="break me"))
     scraper.becomes("SesWorkerMessagesBreak")
     scraper.pages.shift(-HOUR)
     scraper.scrape()
     scraper.becomes()
 
 
-def test_a_day_without_a_message_and_half_an_hour_without_figures(scraper, twin, queue):
+def test_a_day_without_a_message_and_half_an_hour_without_figures(scraper, emulator, queue):
     scraper.start(program=patched(MEASURED_OFTEN))
     for _ in range(2):  # since the start, then since the last message
         scraper.becomes()
-        twin.faults.add(INTERNAL_ERROR, on={"GetQueueAttributes"})
+        emulator.faults.add(INTERNAL_ERROR, on={"GetQueueAttributes"})
         assert scraper.sounding_after(0.6 * HOUR) == {"SesWorkerBlind"}
         assert scraper.sounding_after(1.1 * DAY) == {"SesWorkerBlind", "SesWorkerSilent"}
-        twin.faults.clear()
-        twin.send(queue, mail.bounce("jane@example.com"))
-        wait_until(lambda: not twin.messages(queue))
+        emulator.faults.clear()
+        emulator.send(queue, mail.bounce("jane@example.com"))
+        wait_until(lambda: not emulator.messages(queue))
     scraper.becomes()
 
 
@@ -191,9 +197,9 @@ def test_a_worker_that_is_started_again_every_8_hours_is_silent_all_the_same():
     assert evaluate(RULES["SesWorkerSilent"], pages, 39 * HOUR)
 
 
-def test_a_worker_that_hangs_dies_or_starts_again_and_again(scraper, twin, queue):
-    scraper.start(program=failing_at("writing", "hang"), PATIENCE_SECONDS="1").becomes()
-    twin.send(queue, mail.bounce("jane@example.com"))
+def test_a_worker_that_hangs_dies_or_starts_again_and_again(scraper, emulator, queue):
+    scraper.start(program=failing_at("writing", "hang"), WAIT_SECONDS="1").becomes()
+    emulator.send(queue, mail.bounce("jane@example.com"))
     scraper.becomes("SesWorkerLoopLate", "SesWorkerNotReady")
     with pytest.raises(urllib.error.HTTPError, match="503"):
         urllib.request.urlopen(f"http://127.0.0.1:{scraper.port}/healthz")
@@ -216,23 +222,23 @@ def test_a_worker_that_hangs_dies_or_starts_again_and_again(scraper, twin, queue
 
 
 def test_a_backlog_of_an_hour(daemon, environment):
-    with Twin(clock=Clock(time.time() - HOUR)) as twin:
-        environment |= twin.environment
-        environment["SES_WORKER_QUEUE__URL"] = queue = twin.create_queue("late")
+    with SqsEmulator(clock=Clock(time.time() - HOUR)) as emulator:
+        environment |= emulator.environment
+        environment["SES_WORKER_QUEUE__URL"] = queue = emulator.create_queue("late")
         scraper = Scraper(daemon).start(
             program=patched("import worker.metrics as m; m.WINDOW_SECONDS = 1.0")
         )
         scraper.becomes()
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         scraper.becomes("SesWorkerBacklogOld")
         scraper.becomes()
 
 
-def test_rates_near_the_lines_of_aws(scraper, twin, queue):
+def test_rates_near_the_lines_of_aws(scraper, emulator, queue):
     scraper.start().becomes()
     sent = Counter()
 
-    def said(sends, bounces, complaints, seconds=DAY, known=True):
+    def output(sends, bounces, complaints, seconds=DAY, known=True):
         """So much mail in the time that ends now, after a day without any, `known` or not."""
         scraper.pages.shift(-2 * DAY)
         if known:
@@ -241,32 +247,34 @@ def test_rates_near_the_lines_of_aws(scraper, twin, queue):
         scraper.scrape()
         scraper.pages.shift(-seconds + 60)
         for number in range(sends):
-            twin.send(queue, SEND_EVENT if number else mail.enveloped(SEND_EVENT))
+            emulator.send(queue, SEND_EVENT if number else mail.enveloped(SEND_EVENT))
         for number in range(bounces):
-            twin.send(queue, mail.bounce(f"person{number}@example.com"))
-            twin.send(queue, mail.bounce(f"person{number}@simulator.amazonses.com"))
-            twin.send(queue, mail.bounce("jane@example.com", subtype="OnAccountSuppressionList"))
+            emulator.send(queue, mail.bounce(f"person{number}@example.com"))
+            emulator.send(queue, mail.bounce(f"person{number}@simulator.amazonses.com"))
+            emulator.send(
+                queue, mail.bounce("jane@example.com", subtype="OnAccountSuppressionList")
+            )
         for number in range(complaints):
-            twin.send(queue, mail.complaint(f"person{number}@example.com"))
-            twin.send(queue, mail.complaint(f"person{number}@example.com", feedback="not-spam"))
+            emulator.send(queue, mail.complaint(f"person{number}@example.com"))
+            emulator.send(queue, mail.complaint(f"person{number}@example.com", feedback="not-spam"))
         sent.update({'ignored_total{kind="send"}': sends})
         sent.update({'reputation_total{event="hard_bounce"}': bounces})
         sent.update({'reputation_total{event="complaint"}': complaints})
         lines = {f"ses_worker_{name} {float(count)}" for name, count in sent.items()}
-        wait_until(lambda: lines <= set(scraper.page().splitlines()))
+        wait_until(lambda: lines <= set(scraper.metrics_text().splitlines()))
         return scraper.sound()
 
-    assert said(1_000, 39, 0) == set()
-    assert said(1_000, 41, 0) == {"SesBounceRateNearReview"}
-    assert said(999, 99, 9) == set(), "too few to tell"
-    assert said(1_000, 81, 0) == {"SesBounceRateNearReview", "SesBounceRateNearPause"}
-    assert said(1_000, 0, 4) == set()
-    assert said(1_000, 0, 5) == {"SesComplaintRateNearPause"}
-    assert said(5_000, 0, 5) == {"SesComplaintRateNearReview"}
-    assert said(0, 100, 0, HOUR) == set()
-    assert said(0, 101, 0, HOUR, known=False) == set()
-    assert said(0, 101, 0, HOUR) == {"SesBouncesSurge"}
-    assert said(0, 0, 0) == set()
+    assert output(1_000, 39, 0) == set()
+    assert output(1_000, 41, 0) == {"SesBounceRateNearReview"}
+    assert output(999, 99, 9) == set(), "too few to tell"
+    assert output(1_000, 81, 0) == {"SesBounceRateNearReview", "SesBounceRateNearPause"}
+    assert output(1_000, 0, 4) == set()
+    assert output(1_000, 0, 5) == {"SesComplaintRateNearPause"}
+    assert output(5_000, 0, 5) == {"SesComplaintRateNearReview"}
+    assert output(0, 100, 0, HOUR) == set()
+    assert output(0, 101, 0, HOUR, known=False) == set()
+    assert output(0, 101, 0, HOUR) == {"SesBouncesSurge"}
+    assert output(0, 0, 0) == set()
 
 
 def test_every_alert_has_its_test():

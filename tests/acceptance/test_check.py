@@ -36,16 +36,18 @@ def look(run):
         done = run("check", "--json", *arguments, **changes)
         assert done.err == ""
         found = done.json
-        assert done.status == (0 if found["well"] else 1)
+        assert done.status == (0 if found["healthy"] else 1)
         assert status in {None, done.status}
-        return [one for one in found["checks"] if one["status"] not in {"ok", "skipped"}]
+        return [item for item in found["checks"] if item["status"] not in {"ok", "skipped"}]
 
     return look
 
 
 def only(findings, check, status="wrong"):
     """The one thing that stands out."""
-    assert [(one["check"], one["status"]) for one in findings] == [(check, status)], findings
+    assert [(finding["check"], finding["status"]) for finding in findings] == [(check, status)], (
+        findings
+    )
     return findings[0]
 
 
@@ -89,48 +91,48 @@ class TestSixBrokenPaths:
     def test_no_subscription(self, healthy, look):
         healthy.unsubscribe()
         found = only(look(status=1), "subscription")
-        assert TOPIC in found["said"]
-        assert found["mend"] == "ses-worker provision --queue feedback --topic bounces"
+        assert TOPIC in found["message"]
+        assert found["fix"] == "ses-worker provision --queue feedback --topic bounces"
 
     def test_policy_missing(self, healthy, look):
         healthy.set_queue(Policy="")
         found = only(look(status=1), "queue policy")
-        assert f"does not let {TOPIC} in" in found["said"]
-        assert found["mend"] == "ses-worker provision --queue feedback --topic bounces"
+        assert f"does not let {TOPIC} in" in found["message"]
+        assert found["fix"] == "ses-worker provision --queue feedback --topic bounces"
 
     def test_no_dead_letter_queue(self, healthy, look):
         healthy.set_queue(RedrivePolicy="")
         found = only(look(status=1), "dead letters")
-        assert "no dead-letter queue" in found["said"]
-        assert found["mend"] == "ses-worker provision --queue feedback --topic bounces"
+        assert "no dead-letter queue" in found["message"]
+        assert found["fix"] == "ses-worker provision --queue feedback --topic bounces"
 
     def test_wrong_region(self, healthy, look):
         found = only(look(status=1, AWS_REGION="us-east-2"), "settings")
-        assert f"asked in us-east-2, and {QUEUE_URL} is in {REGION}" in found["said"]
-        assert f"aws.region to {REGION}" in found["mend"]
+        assert f"called in us-east-2, and {QUEUE_URL} is in {REGION}" in found["message"]
+        assert f"aws.region to {REGION}" in found["fix"]
 
     def test_schema_old(self, healthy, look, tmp_path):
         with sqlite3.connect(tmp_path / "worker.db") as database:
             database.execute("UPDATE ses_worker_schema SET version_num = '0001'")
         found = only(look(status=1), "database")
-        assert "schema 0001, this program needs" in found["said"]
-        assert found["mend"] == "ses-worker db upgrade"
+        assert "schema 0001, this program needs" in found["message"]
+        assert found["fix"] == "ses-worker db upgrade"
 
     def test_slack_refused(self, healthy, look, slack):
         slack.always = refused(404, "no_service")
         found = only(look(status=1), "slack")
-        assert "no_service" in found["said"]
-        assert "make a new webhook" in found["mend"]
+        assert "no_service" in found["message"]
+        assert "make a new webhook" in found["fix"]
         assert slack.webhook_url not in json.dumps(found)
 
 
-def test_the_commands_that_are_advised_mend_it(run, healthy, look):
+def test_the_advised_commands_fix_it(run, healthy, look):
     healthy.unsubscribe()
     healthy.set_queue(RedrivePolicy="")
     found = look(status=1)
-    assert {one["check"] for one in found} == {"dead letters", "subscription"}
-    (mend,) = {one["mend"] for one in found}
-    done = run(*mend.split()[1:])
+    assert {item["check"] for item in found} == {"dead letters", "subscription"}
+    (fix,) = {item["fix"] for item in found}
+    done = run(*fix.split()[1:])
     assert done.status == 0, done.err
     assert look(status=0) == []
 
@@ -143,46 +145,46 @@ def test_what_mends_it_reads_the_same_settings_file(run, healthy, tmp_path):
     assert f"subscription → ses-worker --config '{file}' provision --queue " in done.out
 
 
-def test_a_topic_in_another_region_is_not_mended_by_a_namesake(run, healthy, environment):
+def test_a_topic_in_another_region_is_not_fixed_by_a_namesake(run, healthy, environment):
     topic = TOPIC.replace(REGION, "us-east-1")
     environment["SES_WORKER_SNS__TOPIC_ARNS"] = json.dumps([topic])
     found = run("check", "--json").json["checks"]
-    mends = [one["mend"] for one in found if one["mend"]]
-    assert any("aws sns create-topic --region us-east-1" in mend for mend in mends)
-    assert not [mend for mend in mends if "ses-worker provision" in mend]
+    mends = [item["fix"] for item in found if item["fix"]]
+    assert any("aws sns create-topic --region us-east-1" in fix for fix in mends)
+    assert not [fix for fix in mends if "ses-worker provision" in fix]
 
 
 def test_what_mends_it_stands_below_the_table_unbroken(terminal, healthy):
     healthy.unsubscribe()
     done = terminal("check")
     assert done.status == 1
-    mend = "subscription → ses-worker provision --queue feedback --topic bounces"
-    assert mend in done.out.splitlines()
+    fix = "subscription → ses-worker provision --queue feedback --topic bounces"
+    assert fix in done.out.splitlines()
 
 
-def test_what_may_not_be_looked_at_is_said_and_is_no_failure(healthy, door, look):
-    door.denied |= {"sns:GetTopicAttributes", "ses:GetAccount"}
+def test_what_may_not_be_read_is_reported_and_is_no_failure(healthy, proxy, look):
+    proxy.denied |= {"sns:GetTopicAttributes", "ses:GetAccount"}
     found = look(status=0)
-    assert [(one["check"], one["status"]) for one in found] == [
-        ("topic", "unseen"),
-        ("encryption", "unseen"),  # of the topic
-        ("account", "unseen"),
+    assert [(item["check"], item["status"]) for item in found] == [
+        ("topic", "unknown"),
+        ("encryption", "unknown"),  # of the topic
+        ("account", "unknown"),
     ]
 
 
-def test_a_test_notice_is_posted_when_asked_for(run, healthy, slack):
+def test_a_test_notice_is_posted_when_requested(run, healthy, slack):
     done = run("check", "--send")
     assert (done.status, done.err) == (0, "")
     (post,) = slack.posts
     assert "Test notice" in json.dumps(post)
 
 
-def test_a_check_writes_nothing(run, wiring, door, tmp_path):
+def test_a_check_writes_nothing(run, wiring, proxy, tmp_path):
     assert run("check").status == 0
     assert list(tmp_path.iterdir()) == []
-    assert all(a.partition(":")[2].startswith(("Get", "List", "Describe")) for a in door.actions)
+    assert all(a.partition(":")[2].startswith(("Get", "List", "Describe")) for a in proxy.actions)
 
 
-def test_settings_that_are_wrong_are_78(run, door):
+def test_settings_that_are_wrong_are_78(run, proxy):
     done = run("check")
     assert (done.status, "queue.url is required" in done.err) == (78, True)

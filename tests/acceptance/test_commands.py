@@ -29,7 +29,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_every_help_page_has_an_example_and_every_option_its_default(run, command):
+def test_every_help_text_has_an_example_and_every_option_its_default(run, command):
     done = run(*command.split(), "--help")
     assert done.status == 0
     assert re.search(r"Example.*:\n +(\S+=\S+ \\\n +)?ses-worker ", done.out)
@@ -41,7 +41,7 @@ def test_every_help_page_has_an_example_and_every_option_its_default(run, comman
             assert "[default: " in " ".join(text.split()), name
 
 
-def test_the_first_help_page_tells_the_exit_statuses(run):
+def test_the_first_help_text_lists_the_exit_statuses(run):
     out = run("--help").out
     for status in (
         "0  done",
@@ -95,7 +95,7 @@ class TestWrongUsage:
 
 class TestMisconfigured:
     @pytest.mark.parametrize(
-        ("arguments", "changes", "said"),
+        ("arguments", "changes", "expected"),
         [
             (["run"], {}, "queue.url is required"),
             (["drain"], {}, "queue.url is required"),
@@ -135,16 +135,16 @@ class TestMisconfigured:
             ),
         ],
     )
-    def test_leaves_with_78_and_one_sentence(self, run, arguments, changes, said):
+    def test_exits_with_78_and_a_single_sentence(self, run, arguments, changes, expected):
         done = run(*arguments, **changes)
         assert (done.status, done.out) == (78, "")
-        assert said in done.err
+        assert expected in done.err
         assert "Traceback" not in done.err
         assert len(done.err.splitlines()) == 1
 
     def test_a_store_that_is_no_database(self, run, tmp_path):
         (tmp_path / "worker.db").write_text(
-            "a letter to my aunt, long enough to be taken for a header " * 9
+            "a dead letter to my aunt, long enough to be taken for a header " * 9
         )
         for arguments in (["users", "list"], ["db", "upgrade"], ["drain"]):
             done = run(*arguments, SES_WORKER_QUEUE__URL="http://127.0.0.1:9/1/q")
@@ -172,21 +172,21 @@ class TestMisconfigured:
             "SES_WORKER_QUEUE__URL": "http://127.0.0.1:9/1/q",
             "PGCLIENTENCODING": "LATIN1",
         }
-        said = f"narrow has the encoding {encoding}, which cannot hold every text"
+        output = f"narrow has the encoding {encoding}, which cannot hold every text"
         for arguments in (["run"], ["drain"], ["db", "upgrade"], ["db", "status"]):
             done = run(*arguments, **changes)
-            assert (done.status, said in done.err) == (78, True)
+            assert (done.status, output in done.err) == (78, True)
             assert (
                 "CREATE DATABASE ses ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
                 in done.err
             )
         checked = run("check", "--json", **changes)
-        assert (checked.status, said in checked.out) == (1, True)
+        assert (checked.status, output in checked.out) == (1, True)
 
 
-class TestOutagesOfOneShotCommands:
+class TestOutagesOfDrainLikeCommands:
     @pytest.mark.parametrize(
-        ("arguments", "changes", "said"),
+        ("arguments", "changes", "expected"),
         [
             (
                 ["users", "list"],
@@ -205,13 +205,13 @@ class TestOutagesOfOneShotCommands:
             ),
         ],
     )
-    def test_leave_with_1_and_one_sentence(self, run, arguments, changes, said):
+    def test_exits_with_1_and_a_single_sentence(self, run, arguments, changes, expected):
         done = run(*arguments, **changes)
         assert (done.status, done.out) == (1, "")
-        assert said in done.err
+        assert expected in done.err
         assert len(done.err.splitlines()) == 1
 
-    def test_no_password_is_told(self, run):
+    def test_no_password_is_printed(self, run):
         done = run("users", "list", SES_WORKER_STORE__URL="postgresql://me:s3cret@127.0.0.1:9/app")
         assert done.status == 1
         assert "s3cret" not in done.err
@@ -310,7 +310,7 @@ class TestLooking:
 
 
 class TestDb:
-    def test_status_tells_what_is_lacking_and_changes_nothing(self, run, tmp_path):
+    def test_status_shows_missing_migrations_and_changes_nothing(self, run, tmp_path):
         done = run("db", "status", "--json")
         assert (done.status, done.json["pending"], done.json["revision"]) == (
             1,
@@ -351,20 +351,20 @@ class TestUsers:
     def test_import_reads_standard_input(self, run):
         assert run("users", "import", "-", input="email\na@b.c\n").out.startswith("1 created")
 
-    def test_refused_rows_are_told_with_line_and_reason_and_the_others_are_in(self, run):
+    def test_refused_rows_are_reported_with_line_and_reason_and_the_others_are_imported(self, run):
         done = run("users", "import", "-", input="email\na@b.c\nnonsense\nd@e.f\n")
         assert done.status == 1
         assert done.out == "2 created, 0 updated, 0 unchanged, 1 refused\n"
         assert "line 3: email is no usable address\n" in done.err
 
-    def test_a_file_with_another_header_changes_nothing(self, run, file, books):
+    def test_a_file_with_another_header_changes_nothing(self, run, file, database):
         run("users", "import", file)
-        before = books.rows("SELECT * FROM users ORDER BY id")
+        before = database.rows("SELECT * FROM users ORDER BY id")
         done = run("users", "import", "-", input="email,name\nnew@example.com,Jane\n")
         assert (done.status, done.out) == (1, "")
         assert "line 1 must be email" in done.err
         assert len(before) == 2
-        assert books.rows("SELECT * FROM users ORDER BY id") == before
+        assert database.rows("SELECT * FROM users ORDER BY id") == before
 
     def test_list_show_and_export(self, run, file):
         run("users", "import", file)

@@ -1,14 +1,15 @@
-"""A dead-letter queue that is named and not there, or whose letters others hold: what is said."""
+"""A dead-letter queue that is named and not there, or whose dead letters others hold: what is
+said."""
 
 import pytest
 from dead import DLQ, client, fill, hold, quarantined
 
 
 @pytest.fixture
-def gone(twin, queue):
+def gone(emulator, queue):
     """The dead-letter queue was deleted."""
-    sqs = client(twin)
-    sqs.delete_queue(QueueUrl=twin.url(DLQ))
+    sqs = client(emulator)
+    sqs.delete_queue(QueueUrl=emulator.url(DLQ))
     sqs.close()
 
 
@@ -16,9 +17,11 @@ def events(done, name):
     return [line for line in done.log if line["event"] == name]
 
 
-def test_it_is_said_at_the_start_and_once_of_those_that_are_refused(run, twin, queue, gone, books):
+def test_it_is_logged_at_the_start_and_refused_messages_are_logged_once(
+    run, emulator, queue, gone, database
+):
     for number in range(3):
-        twin.send(queue, f"nonsense {number}")
+        emulator.send(queue, f"nonsense {number}")
     done = run("drain")
     (missing,) = events(done, "dead_letter_queue.missing")
     (refused,) = events(done, "dead_letter.refused")
@@ -27,10 +30,10 @@ def test_it_is_said_at_the_start_and_once_of_those_that_are_refused(run, twin, q
         assert DLQ in line["error"]
         assert "the redrive policy of the queue feedback names it" in line["error"]
         assert "dlq list" in line["hint"]
-    assert books.count("quarantine") == 3
+    assert database.count("quarantine") == 3
 
 
-def test_the_commands_say_which_queue_and_what_to_do(run, twin, queue, gone, environment):
+def test_the_commands_name_the_queue_and_what_to_do(run, emulator, queue, gone, environment):
     quarantined(environment, ("not_json", "from the table"))
     listed = run("dlq", "list", "--json")
     assert (listed.status, listed.json["quarantine"], listed.json["complete"]) == (1, 1, False)
@@ -49,46 +52,46 @@ def test_the_commands_say_which_queue_and_what_to_do(run, twin, queue, gone, env
     assert "feedback-other is not there, and queue.dead_letter_url names it" in done.err
 
 
-def test_a_move_by_sqs_advises_nothing_that_cannot_work(run, twin, queue, gone, environment):
+def test_a_move_by_sqs_advises_nothing_that_cannot_work(run, emulator, queue, gone, environment):
     quarantined(environment)
     done = run("dlq", "replay", "--to-queue", "--by-sqs")
     assert (done.status, "is not there" in done.err) == (1, True)
     assert "--by-sqs" not in done.err
 
 
-def test_a_wrong_url_of_the_queue_itself_reads_otherwise(run, twin, queue, environment):
+def test_a_wrong_url_of_the_queue_itself_reads_otherwise(run, emulator, queue, environment):
     quarantined(environment)
     done = run("dlq", "list", SES_WORKER_QUEUE__URL=queue + "-typo")
-    assert (done.status, "mend queue.url" in done.err) == (1, True)
+    assert (done.status, "fix queue.url" in done.err) == (1, True)
     assert "dead-letter queue" not in done.err
 
 
-def test_a_letter_of_the_quarantine_is_deleted_by_its_id_all_the_same(
-    run, twin, queue, gone, environment, books
+def test_a_quarantined_dead_letter_can_still_be_deleted_by_its_id(
+    run, emulator, queue, gone, environment, database
 ):
     quarantined(environment, ("not_json", "from the table"), ("not_json", "another"))
     done = run("dlq", "delete", "--message-id", "kept-0", "--yes")
-    assert (done.status, books.count("quarantine")) == (0, 1)
+    assert (done.status, database.count("quarantine")) == (0, 1)
     assert "the dead-letter queue was not looked into" in done.err
     done = run("dlq", "replay", "--message-id", "kept-1", "--to-queue")
-    assert (done.status, books.count("quarantine")) == (0, 0)
+    assert (done.status, database.count("quarantine")) == (0, 0)
 
 
-class TestThatNoneAreSeen:
-    def test_is_not_that_there_are_none(self, run, twin, queue, environment):
+class TestThatNoneAreListed:
+    def test_is_not_that_there_are_none(self, run, emulator, queue, environment):
         quarantined(environment)
-        fill(twin, "one", "two", "three")
-        hold(twin, 3)
+        fill(emulator, "one", "two", "three")
+        hold(emulator, 3)
         done = run("dlq", "list")
         assert done.status == 4
-        assert "none seen of about 3: they are held by others" in " ".join(done.out.split())
+        assert "none found of about 3: they are held by others" in " ".join(done.out.split())
         assert "no dead letters" not in done.out
 
-    def test_by_a_reason_that_none_has_is_said_so(self, run, twin, queue, environment):
+    def test_says_so_when_no_dead_letter_has_the_reason(self, run, emulator, queue, environment):
         quarantined(environment)
-        fill(twin, "one")
+        fill(emulator, "one")
         done = run("dlq", "list", "--reason", "nope")
-        assert (done.status, "no letter has the reason nope" in done.out) == (0, True)
+        assert (done.status, "no dead letter has the reason nope" in done.out) == (0, True)
         assert "no dead letters" not in done.out
 
     def test_in_places_that_are_empty_is_that_there_are_none(self, run, queue, environment):

@@ -5,7 +5,7 @@ import json
 import mail
 import pytest
 from dead import DLQ, all_visible, bodies, fill, groups, outcomes, quarantined, redriven, users
-from twin import ACCESS_DENIED
+from sqs_emulator import ACCESS_DENIED
 
 FIGURES = {
     "received", "applied", "duplicate", "ignored", "deferred", "dead_lettered", "remaining",
@@ -13,15 +13,17 @@ FIGURES = {
 }  # fmt: skip
 
 
-def test_one_letter_is_mended_and_replayed_and_one_stays(
-    run, twin, queue, environment, books, either_store
+def test_a_fixed_dead_letter_is_replayed_and_the_other_stays(
+    run, emulator, queue, environment, database, either_store
 ):
     """Jane is not a user when her bounce comes; the other one is never going to be understood."""
     dead_lettering = {"SES_WORKER_POLICY__UNKNOWN_RECIPIENTS": "dead_letter"}
-    twin.send(queue, mail.enveloped(mail.bounce("jane@example.com")))
-    twin.send(queue, "nonsense from jane@example.com")
+    emulator.send(queue, mail.enveloped(mail.bounce("jane@example.com")))
+    emulator.send(queue, "nonsense from jane@example.com")
     assert run("drain", "--json", **dead_lettering).json["dead_lettered"] == 2
-    jane, nonsense = sorted(twin.messages(DLQ), key=lambda one: "nonsense" in one.body)
+    jane, nonsense = sorted(
+        emulator.messages(DLQ), key=lambda dead_letter: "nonsense" in dead_letter.body
+    )
 
     listed = run("dlq", "list", "--json")
     assert (listed.status, listed.json["complete"]) == (0, True)
@@ -40,29 +42,29 @@ def test_one_letter_is_mended_and_replayed_and_one_stays(
     ahead = run("dlq", "replay", "--dry-run", "--json", **dead_lettering)
     assert (ahead.status, ahead.json["dry_run"]) == (0, True)
     assert outcomes(ahead.json) == [1, 0, 0, 0, 1]
-    assert books.count("events") == 0
-    assert all_visible(twin, 2)
+    assert database.count("events") == 0
+    assert all_visible(emulator, 2)
 
     done = run("dlq", "replay", "--json", **dead_lettering)
     assert done.json.keys() >= FIGURES
     assert (done.status, outcomes(done.json)) == (3, [1, 0, 0, 0, 1])
     assert (done.json["received"], done.json["remaining"]) == (2, 0)
-    assert books.user("jane@example.com")["hard_bounce_count"] == 1
+    assert database.user("jane@example.com")["hard_bounce_count"] == 1
 
-    (left,) = twin.messages(DLQ)
+    (left,) = emulator.messages(DLQ)
     assert (left.message_id, left.body) == (nonsense.message_id, nonsense.body)
     assert left.attributes == nonsense.attributes
-    assert all_visible(twin, 1)
+    assert all_visible(emulator, 1)
     assert run("dlq", "show", left.message_id).out.endswith("nonsense from jane@example.com\n")
 
 
 def test_recipients_that_nobody_knows_are_named_with_what_to_do(
-    run, twin, queue, environment, either_store
+    run, emulator, queue, environment, either_store
 ):
     environment["SES_WORKER_POLICY__UNKNOWN_RECIPIENTS"] = "dead_letter"
     users(environment, ["joe@example.org"])
     body = mail.bounce("Jane@example.com", "joe@example.org")
-    ids = [twin.send(queue, body)]
+    ids = [emulator.send(queue, body)]
     drained = run("drain")
     (logged,) = [line for line in drained.log if line["event"] == "message.dead_lettered"]
     why = "1 of 2 recipients are not among the users: ***@example.com"
@@ -82,13 +84,13 @@ def test_recipients_that_nobody_knows_are_named_with_what_to_do(
 
 
 def test_what_confirms_a_subscription_is_shown_with_how_and_its_token_is_not_logged(
-    run, twin, queue
+    run, emulator, queue
 ):
     body = {
         "Type": "SubscriptionConfirmation", "TopicArn": mail.TOPIC, "Token": "2336412f37fb687f",
         "Message": "You have chosen to subscribe", "MessageId": "1",
     }  # fmt: skip
-    sent = twin.send(queue, json.dumps(body))
+    sent = emulator.send(queue, json.dumps(body))
     drained = run("drain")
     assert "2336412f" not in drained.out + drained.err
     listed = run("dlq", "list")
@@ -101,17 +103,17 @@ def test_what_confirms_a_subscription_is_shown_with_how_and_its_token_is_not_log
 
 
 def test_without_a_dead_letter_queue_it_all_works_on_the_quarantine(
-    run, twin, environment, books, either_store
+    run, emulator, environment, database, either_store
 ):
-    environment["SES_WORKER_QUEUE__URL"] = url = twin.create_queue("alone")
+    environment["SES_WORKER_QUEUE__URL"] = url = emulator.create_queue("alone")
     other = mail.enveloped(mail.bounce("jane@example.com"), topic="arn:other")
     for body in ("nonsense", other):
-        twin.send(url, body)
+        emulator.send(url, body)
     topics = {"SES_WORKER_SNS__TOPIC_ARNS": f'["{mail.TOPIC}"]'}
     drained = run("drain", **topics)
     assert any("ses-worker dlq list" in line.get("hint", "") for line in drained.log)
     assert "ses-worker dlq list" in drained.out
-    rows = {row["reason"]: row["message_id"] for row in books.rows("SELECT * FROM quarantine")}
+    rows = {row["reason"]: row["message_id"] for row in database.rows("SELECT * FROM quarantine")}
 
     listed = run("dlq", "list")
     assert listed.status == 0
@@ -125,59 +127,65 @@ def test_without_a_dead_letter_queue_it_all_works_on_the_quarantine(
     assert shown["reads_as"]["reason"] == "foreign_topic"
     ahead = run("dlq", "replay", "--dry-run", "--json").json
     assert outcomes(ahead) == [1, 0, 0, 0, 1]
-    assert (books.count("events"), books.count("quarantine")) == (0, 2)
+    assert (database.count("events"), database.count("quarantine")) == (0, 2)
 
     done = run("dlq", "replay", "--json")
     assert (done.status, outcomes(done.json)) == (3, [1, 0, 0, 0, 1])
-    assert [row["reason"] for row in books.rows("SELECT * FROM quarantine")] == ["not_json"]
+    assert [row["reason"] for row in database.rows("SELECT * FROM quarantine")] == ["not_json"]
     gone = run("dlq", "delete", "--message-id", rows["not_json"], "--yes", "--json")
     assert (gone.status, gone.json["deleted"]) == (0, 1)
-    assert books.count("quarantine") == 0
+    assert database.count("quarantine") == 0
 
 
-def test_what_sqs_itself_moved_is_listed_by_a_reason_and_replayed(run, twin, queue, books):
-    redriven(twin, queue, mail.bounce("jane@example.com"))
+def test_what_sqs_itself_moved_is_listed_by_a_reason_and_replayed(run, emulator, queue, database):
+    redriven(emulator, queue, mail.bounce("jane@example.com"))
     assert groups(run("dlq", "list", "--json").json) == {("dead_letter_queue", "max_receives"): 1}
-    (letter,) = twin.messages(DLQ)
-    assert run("dlq", "show", letter.message_id, "--json").json["source_queue"] == twin.arn(queue)
+    (dead_letter,) = emulator.messages(DLQ)
+    assert run("dlq", "show", dead_letter.message_id, "--json").json[
+        "source_queue"
+    ] == emulator.arn(queue)
     done = run("dlq", "replay", "--reason", "max_receives", "--json")
-    assert (done.status, done.json["applied"], twin.messages(DLQ)) == (0, 1, [])
+    assert (done.status, done.json["applied"], emulator.messages(DLQ)) == (0, 1, [])
 
 
-def test_letters_go_back_to_the_queue_with_the_attributes_that_were_theirs(run, twin, queue):
-    fill(twin, "one", "two", theirs="kept")
+def test_dead_letters_go_back_to_the_queue_with_their_own_attributes(run, emulator, queue):
+    fill(emulator, "one", "two", theirs="kept")
     done = run("dlq", "replay", "--to-queue", "--json")
     assert (done.status, done.json["sent"], done.json["received"]) == (0, 2, 0)
     assert done.json["looked_at"] == 2
     assert "--by-sqs" not in done.err, "nothing is left"
-    assert twin.messages(DLQ) == []
-    assert bodies(twin, queue) == ["one", "two"]
+    assert emulator.messages(DLQ) == []
+    assert bodies(emulator, queue) == ["one", "two"]
     texts = {"DataType": "String", "StringValue": "kept"}
-    assert [letter.attributes for letter in twin.messages(queue)] == [{"theirs": texts}] * 2
+    assert [dead_letter.attributes for dead_letter in emulator.messages(queue)] == [
+        {"theirs": texts}
+    ] * 2
 
 
-def test_both_places_go_back_to_the_queue(run, twin, queue, environment, books):
-    fill(twin, "from the queue")
+def test_both_places_go_back_to_the_queue(run, emulator, queue, environment, database):
+    fill(emulator, "from the queue")
     quarantined(environment, ("not_json", "from the table"))
     assert run("dlq", "replay", "--to-queue", "--json").json["sent"] == 2
-    assert (books.count("quarantine"), twin.messages(DLQ)) == (0, [])
-    kept, _ = sorted(twin.messages(queue), key=lambda one: one.body, reverse=True)
+    assert (database.count("quarantine"), emulator.messages(DLQ)) == (0, [])
+    kept, _ = sorted(
+        emulator.messages(queue), key=lambda dead_letter: dead_letter.body, reverse=True
+    )
     assert kept.body == "from the table"
     assert kept.attributes == {"theirs": {"DataType": "Binary", "BinaryValue": "AP8="}}
 
 
-def test_a_letter_is_found_by_the_id_that_the_log_and_slack_name(
-    run, twin, queue, slack, environment, books
+def test_a_dead_letter_is_found_by_the_id_that_the_log_and_slack_name(
+    run, emulator, queue, slack, environment, database
 ):
     environment["SES_WORKER_POLICY__UNKNOWN_RECIPIENTS"] = "dead_letter"
-    ids = [twin.send(queue, body) for body in (mail.bounce("jane@example.com"), "nonsense")]
+    ids = [emulator.send(queue, body) for body in (mail.bounce("jane@example.com"), "nonsense")]
     drained = run("drain")
     logged = [line for line in drained.log if line["event"] == "message.dead_lettered"]
     assert {line["message_id"] for line in logged} == set(ids)
     posted = str(slack.posts)
-    assert all(one in posted for one in ids)
-    letters = {one.body: one.message_id for one in twin.messages(DLQ)}
-    own = letters["nonsense"]
+    assert all(message_id in posted for message_id in ids)
+    dead_letters = {message.body: message.message_id for message in emulator.messages(DLQ)}
+    own = dead_letters["nonsense"]
     assert own not in ids
 
     for name in (own, ids[1]):
@@ -187,66 +195,66 @@ def test_a_letter_is_found_by_the_id_that_the_log_and_slack_name(
     assert own in lines
     assert ids[1] in lines
     listed = run("dlq", "list", "--json").json
-    samples = {one["sample"]["original_message_id"] for one in listed["groups"]}
+    samples = {item["sample"]["original_message_id"] for item in listed["groups"]}
     assert samples == set(ids)
-    assert all(f"(logged as {one})" in run("dlq", "list").out for one in ids)
+    assert all(f"(logged as {message_id})" in run("dlq", "list").out for message_id in ids)
     users(environment, ["jane@example.com"])
     ahead = run("dlq", "replay", "--message-id", ids[0], "--dry-run", "--json").json
-    assert [one["original_message_id"] for one in ahead["letters"]] == [ids[0]]
+    assert [item["original_message_id"] for item in ahead["dead_letters"]] == [ids[0]]
     done = run("dlq", "replay", "--message-id", ids[0], "--json")
     assert (done.status, done.json["applied"]) == (0, 1)
     done = run("dlq", "delete", "--message-id", ids[1], "--yes", "--json")
-    assert (done.status, done.json["deleted"], twin.messages(DLQ)) == (0, 1, [])
+    assert (done.status, done.json["deleted"], emulator.messages(DLQ)) == (0, 1, [])
 
 
 class TestAsking:
-    def test_nothing_is_deleted_without_a_terminal_or_a_yes(self, run, twin, queue):
-        fill(twin, "nonsense")
+    def test_nothing_is_deleted_without_a_terminal_or_a_yes(self, run, emulator, queue):
+        fill(emulator, "nonsense")
         done = run("dlq", "delete", "--all")
         assert (done.status, "--yes" in done.err) == (2, True)
         assert run("dlq", "delete", "--yes").status == 2
-        assert all_visible(twin, 1)
+        assert all_visible(emulator, 1)
 
     def test_those_with_a_reason_are_deleted_and_the_others_stay(
-        self, run, twin, queue, environment
+        self, run, emulator, queue, environment
     ):
         users(environment, [])
-        fill(twin, "one", "two", reason="not_json")
-        fill(twin, "three", reason="no_type")
+        fill(emulator, "one", "two", reason="not_json")
+        fill(emulator, "three", reason="no_type")
         done = run("dlq", "delete", "--reason", "not_json", "--yes", "--json")
         assert (done.status, done.json["deleted"]) == (0, 2)
-        assert bodies(twin) == ["three"]
-        assert all_visible(twin, 1)
+        assert bodies(emulator) == ["three"]
+        assert all_visible(emulator, 1)
 
 
 class TestExitStatus:
     def test_78_without_a_queue(self, run):
         assert run("dlq", "list").status == 78
 
-    def test_1_for_a_letter_that_is_not_there(self, run, twin, queue):
-        fill(twin, "nonsense")
+    def test_exits_1_for_an_unknown_dead_letter(self, run, emulator, queue):
+        fill(emulator, "nonsense")
         for command in (["show", "nowhere"], ["replay", "--message-id", "nowhere"]):
             done = run("dlq", *command)
             assert (done.status, "no " in done.err) == (1, True)
-        assert all_visible(twin, 1)
+        assert all_visible(emulator, 1)
 
-    def test_1_for_a_reason_that_no_letter_has_and_it_is_said(self, run, twin, queue):
-        fill(twin, "nonsense")
+    def test_exits_1_and_says_so_when_no_dead_letter_has_the_reason(self, run, emulator, queue):
+        fill(emulator, "nonsense")
         done = run("dlq", "replay", "--reason", "nonsensical", "--json")
         assert (done.status, done.json["received"]) == (1, 0)
-        assert "no letter has the reason nonsensical" in done.err
+        assert "no dead letter has the reason nonsensical" in done.err
         assert run("dlq", "delete", "--reason", "nonsensical", "--yes").status == 1
 
-    def test_1_for_a_letter_that_is_there_with_another_reason_and_it_is_said(
-        self, run, twin, queue, environment
+    def test_exits_1_and_says_so_when_the_dead_letter_has_another_reason(
+        self, run, emulator, queue, environment
     ):
         quarantined(environment, ("no_type", "{}"))
-        (one,) = fill(twin, "nonsense")
-        for name, reason in ((one, "not_json"), ("kept-0", "no_type")):
+        (first,) = fill(emulator, "nonsense")
+        for name, reason in ((first, "not_json"), ("kept-0", "no_type")):
             done = run("dlq", "delete", "--message-id", name, "--reason", "other", "--yes")
-            said = f"the letter {name} is there, with the reason {reason}"
-            assert (done.status, said in done.err) == (1, True)
-        assert all_visible(twin, 1)
+            output = f"the dead letter {name} is there, with the reason {reason}"
+            assert (done.status, output in done.err) == (1, True)
+        assert all_visible(emulator, 1)
 
     def test_2_for_all_and_some(self, run, queue):
         done = run("dlq", "delete", "--all", "--reason", "not_json", "--yes")
@@ -261,11 +269,13 @@ class TestExitStatus:
         assert run("dlq", "replay", *options).status == 2
 
 
-def test_a_place_that_is_away_is_told_and_the_other_is_listed(run, twin, queue, environment):
+def test_an_unreachable_place_is_reported_and_the_other_is_listed(
+    run, emulator, queue, environment
+):
     quarantined(environment, ("not_json", "from the table"))
-    twin.faults.add(ACCESS_DENIED, on="ReceiveMessage")
+    emulator.faults.add(ACCESS_DENIED, on="ReceiveMessage")
     done = run("dlq", "list", "--json")
     assert (done.status, done.json["quarantine"], done.json["complete"]) == (1, 1, False)
     assert "AccessDenied" in done.err
-    no_books = run("dlq", "list", "--json", SES_WORKER_STORE__URL="sqlite:///nowhere.db")
-    assert (no_books.status, "nowhere.db" in no_books.err) == (1, True)
+    no_store = run("dlq", "list", "--json", SES_WORKER_STORE__URL="sqlite:///nowhere.db")
+    assert (no_store.status, "nowhere.db" in no_store.err) == (1, True)

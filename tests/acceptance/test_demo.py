@@ -43,7 +43,7 @@ RULES = [
 
 
 @dataclass
-class Seen:
+class DemoRun:
     """What a demo showed, how it ended, and what it left."""
 
     status: int
@@ -86,7 +86,7 @@ def see(process, folder):
     finally:
         process.kill()
     seconds = time.monotonic() - began
-    return Seen(process.returncode, out, err, seconds, files_of(folder), processes_of(folder))
+    return DemoRun(process.returncode, out, err, seconds, files_of(folder), processes_of(folder))
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +101,12 @@ def figures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures")
     (folder / "logging.py").write_text("raise ImportError('not yours')")
     (folder / "worker").mkdir()
-    seen = see(start(folder, COMMAND, "demo", "--json", HOME=str(folder), **NOT_OURS), folder)
-    assert sorted(seen.files) == ["logging.py", "worker"]
-    return seen
+    observed = see(start(folder, COMMAND, "demo", "--json", HOME=str(folder), **NOT_OURS), folder)
+    assert sorted(observed.files) == ["logging.py", "worker"]
+    return observed
 
 
-def test_the_demo_ends_well_and_soon(demo):
+def test_the_demo_succeeds_and_soon(demo):
     assert (demo.status, demo.err) == (0, "")
     assert demo.seconds < SECONDS
     assert demo.line("everything is as the mails meant it")
@@ -119,7 +119,7 @@ def test_it_says_first_what_will_happen(demo):
 def test_the_daemon_is_followed_while_it_works(demo):
     live, _, tables = demo.out.partition("1  What came")
     assert "hard_bounce      @example.org  Permanent/General" in live
-    assert "set aside  not_json" in live
+    assert "dead-lettered  not_json" in live
     assert "nora.field" not in live
     assert "nora.field@example.org" in tables
 
@@ -137,7 +137,7 @@ def test_every_rule_fires_at_least_once(demo, rule):
 
 
 def test_who_is_paused_and_who_is_blocked_can_be_read_off(demo):
-    people = demo.out.partition("3  Who is paused")[2].partition("4  What was set aside")[0]
+    people = demo.out.partition("3  Who is paused")[2].partition("4  What was dead-lettered")[0]
     (nora,) = [line for line in people.splitlines() if "nora.field@example.org" in line]
     assert nora.split()[3:6] == ["in", "28", "d"]
     (ada,) = [line for line in people.splitlines() if "ada.ferro@example.com" in line]
@@ -148,7 +148,7 @@ def test_who_is_paused_and_who_is_blocked_can_be_read_off(demo):
 
 
 def test_what_was_set_aside_stands_there_with_its_reason_and_without_the_token(demo):
-    aside = demo.out.partition("4  What was set aside")[2]
+    aside = demo.out.partition("4  What was dead-lettered")[2]
     assert all(reason in aside for reason in ("not_json", "no_object", "eventbridge_wrapper"))
     assert "subscription_confirmation" in aside
     assert "5d6b0f" not in demo.out
@@ -161,15 +161,15 @@ def test_what_came_again_changed_nothing(demo):
 
 
 @pytest.fixture(scope="module")
-def told(demo):
+def reported(demo):
     """The chapter on Slack."""
     return demo.out.partition("6  What Slack was told")[2].partition("7  The SES suppression")[0]
 
 
-def frames(told):
+def frames(reported):
     """The messages in it, each a list of lines without its frame."""
     found = []
-    for line in told.splitlines():
+    for line in reported.splitlines():
         if line.startswith(" ╭─ SES Notice  APP "):
             found.append([])
         elif found and line.startswith(" │ "):
@@ -177,18 +177,20 @@ def frames(told):
     return found
 
 
-def test_one_line_says_how_much_became_how_many_messages(told):
-    said = " ".join(told.split())
-    assert said.startswith("38 recipients, 4 messages set aside and 2 removals became 8 messages")
-    assert re.search(r"7 notices and a digest of 3[5-7]\.", said), (
+def test_a_single_line_says_how_much_became_how_many_messages(reported):
+    output = " ".join(reported.split())
+    assert output.startswith(
+        "38 recipients, 4 dead-lettered messages and 2 removals became 8 messages"
+    )
+    assert re.search(r"7 notices and a digest of 3[5-7]\.", output), (
         "which came first is SQS's choice"
     )
-    assert "None is about probe@example.org (notify.ignore)." in said
-    assert "Real Slack gets one a second" in said
+    assert "None is about probe@example.org (notify.ignore)." in output
+    assert "Real Slack gets one a second" in output
 
 
-def test_a_notice_is_shown_as_in_slack(told):
-    notice = frames(told)[0]
+def test_a_notice_is_shown_as_in_slack(reported):
+    notice = frames(reported)[0]
     assert notice[0] == "Bounce notification"
     assert set(notice[1]) == {"─"}
     assert ["Mail:", "dev.patel@example.com"] in [line.split() for line in notice]
@@ -197,8 +199,8 @@ def test_a_notice_is_shown_as_in_slack(told):
     assert notice[-1].split() == ["outbox", "#1", "ses-worker", "why", "dev.patel@example.com"]
 
 
-def test_the_digest_is_shown_and_names_nobody(told):
-    digest = frames(told)[1]
+def test_the_digest_is_shown_and_names_nobody(reported):
+    digest = frames(reported)[1]
     assert re.fullmatch(r"SES feedback: \d+ bounces, [67] complaints, [34] dead letters", digest[0])
     assert any(re.match(r"• \d Permanent/General at example.com", line) for line in digest)
     addresses = [word for line in digest for word in line.split() if "@" in word]
@@ -206,16 +208,16 @@ def test_the_digest_is_shown_and_names_nobody(told):
     assert all(address.startswith("***@") for address in addresses)
 
 
-def test_a_removal_is_shown_with_the_entry_as_it_was(told):
-    removal = frames(told)[2]
+def test_a_removal_is_shown_with_the_entry_as_it_was(reported):
+    removal = frames(reported)[2]
     assert removal[0] == "Delete notification"
     assert ["Response:", "Deleted!"] in [line.split() for line in removal]
     assert any('"Reason": "BOUNCE"' in line for line in removal)
-    assert len(frames(told)) == 3
+    assert len(frames(reported)) == 3
 
 
-def test_who_is_ignored_is_in_no_message_and_on_record(demo, told):
-    assert "probe@example.org" not in str(frames(told))
+def test_who_is_ignored_is_in_no_message_and_on_record(demo, reported):
+    assert "probe@example.org" not in str(frames(reported))
     assert "hard_bounce" in demo.line("probe@example.org")
 
 
@@ -238,7 +240,7 @@ def test_deliveries_are_followed_while_they_happen(demo):
     assert "told       Slack: 32 in one digest" in rest.partition("― Slack answers again")[2]
 
 
-def test_a_page_of_100_columns_is_wide_enough(demo):
+def test_a_hundred_columns_are_wide_enough(demo):
     assert max(map(len, demo.out.splitlines())) <= 100
 
 
@@ -246,7 +248,7 @@ def test_nothing_is_left_of_it(demo):
     assert (demo.files, demo.processes) == ([], [])
 
 
-def test_the_figures_are_one_json_object_and_add_up(figures):
+def test_the_figures_are_a_single_json_object_and_add_up(figures):
     assert figures.err == ""
     found = json.loads(figures.out)
     outcomes = ("applied", "duplicate", "ignored", "deferred", "dead_lettered")
@@ -271,30 +273,30 @@ def test_nothing_of_the_callers_environment_leaks_in(figures):
     assert figures.processes == []
 
 
-def test_a_story_that_comes_out_wrong_is_told_and_fails(tmp_path):
+def test_a_demo_run_that_goes_wrong_is_reported_and_fails(tmp_path):
     tampered = (
         "import datetime, worker.demo.audit as audit; "
         "audit.PAUSES['hard_bounce'] = datetime.timedelta(days=31); "
         "from worker.cli import main; main(['demo'])"
     )
-    seen = see(start(tmp_path, sys.executable, "-c", tampered), tmp_path)
-    assert seen.status == 1
-    assert "✗" in seen.line("nora.field@example.org: paused_until is ")
-    assert seen.line("the story did not come out as it should")
-    assert (seen.files, seen.processes) == ([], [])
+    observed = see(start(tmp_path, sys.executable, "-c", tampered), tmp_path)
+    assert observed.status == 1
+    assert "✗" in observed.line("nora.field@example.org: paused_until is ")
+    assert observed.line("the story did not come out as it should")
+    assert (observed.files, observed.processes) == ([], [])
 
 
-def test_who_is_told_about_although_ignored_is_a_fault(tmp_path):
+def test_a_notice_about_an_ignored_address_is_a_fault(tmp_path):
     """The settings ignore nobody: the audit says so, from what Slack has heard."""
     tampered = (
         "import worker.demo.installing as installing; "
         "installing._SETTINGS = installing._SETTINGS.replace('ignore = {ignore}', ''); "
         "from worker.cli import main; main(['demo'])"
     )
-    seen = see(start(tmp_path, sys.executable, "-c", tampered), tmp_path)
-    assert seen.status == 1
-    assert seen.line("Slack was told of nothing that came: BOUNCE: probe@example.org")
-    assert seen.line("Slack was told about probe@example.org, who is ignored")
+    observed = see(start(tmp_path, sys.executable, "-c", tampered), tmp_path)
+    assert observed.status == 1
+    assert observed.line("Slack was notified of nothing that came: BOUNCE: probe@example.org")
+    assert observed.line("Slack was told about probe@example.org, who is ignored")
 
 
 @pytest.mark.parametrize("chapter", ["― a few of today", "― a month of mail"])
@@ -306,8 +308,8 @@ def test_whatever_ends_it_early_leaves_nothing(tmp_path, number, chapter):
             break
     assert any("worker run" in line for line in processes_of(tmp_path))
     process.send_signal(number)
-    seen = see(process, tmp_path)
-    assert seen.status != 0
+    observed = see(process, tmp_path)
+    assert observed.status != 0
     deadline = time.monotonic() + 5  # after SIGKILL its guard still has to notice
     while (files_of(tmp_path) or processes_of(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -342,6 +344,6 @@ def test_without_moto_it_says_what_to_install(tmp_path):
         "import sys; sys.modules['moto.server'] = None; "
         "from worker.cli import main; main(['demo', '--json'])"
     )
-    seen = see(start(tmp_path, sys.executable, "-c", without), tmp_path)
-    assert (seen.status, seen.out) == (78, "")
-    assert "pip install 'ses-feedback-worker[demo]'" in seen.err
+    observed = see(start(tmp_path, sys.executable, "-c", without), tmp_path)
+    assert (observed.status, observed.out) == (78, "")
+    assert "pip install 'ses-feedback-worker[demo]'" in observed.err

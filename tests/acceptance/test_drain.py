@@ -10,7 +10,7 @@ import time
 
 import mail
 import pytest
-from twin import (
+from sqs_emulator import (
     ACCESS_DENIED,
     DELETE,
     RECEIVE,
@@ -28,8 +28,8 @@ FIGURES = {
 OUTCOMES = ("applied", "duplicate", "ignored", "deferred", "dead_lettered")
 
 
-def send(twin, queue, *bodies):
-    return [twin.send(queue, body) for body in bodies]
+def send(emulator, queue, *bodies):
+    return [emulator.send(queue, body) for body in bodies]
 
 
 def bounces(count):
@@ -37,90 +37,96 @@ def bounces(count):
 
 
 class TestEmptiness:
-    def test_an_empty_queue_is_told_after_seconds_and_not_after_a_long_poll(self, run, queue):
+    def test_an_empty_queue_is_recognised_within_seconds_and_not_after_a_long_poll(
+        self, run, queue
+    ):
         done = run("drain", "--json")
         assert (done.status, done.json["received"], done.json["remaining"]) == (0, 0, 0)
         # From its own beginning, and promised are 6 s: how busy the machine is, is its affair.
         assert 2 < done.json["elapsed_s"] < 15
 
-    def test_it_takes_two_empty_receives_in_a_row_that_wait(self, run, twin, queue):
+    def test_it_takes_two_empty_receives_in_a_row_that_wait(self, run, emulator, queue):
         run("drain", "--json")
         waits = [
             request.arguments["WaitTimeSeconds"]
-            for request in twin.journal.requests("ReceiveMessage")
+            for request in emulator.journal.requests("ReceiveMessage")
         ]
         assert len(waits) >= 2
         assert all(0 < wait <= 2 for wait in waits)
 
-    def test_a_delayed_message_is_waited_for(self, run, twin, queue):
-        twin.send(queue, mail.bounce("jane@example.com"), delay=4)
+    def test_a_delayed_message_is_waited_for(self, run, emulator, queue):
+        emulator.send(queue, mail.bounce("jane@example.com"), delay=4)
         done = run("drain", "--json")
         assert (done.status, done.json["applied"]) == (0, 1)
 
-    def test_messages_that_trickle_in_are_all_taken(self, run, twin, queue):
+    def test_messages_that_trickle_in_are_all_taken(self, run, emulator, queue):
         def trickle():
             for body in bounces(8):
-                twin.send(queue, body)
+                emulator.send(queue, body)
                 time.sleep(0.4)
 
         thread = threading.Thread(target=trickle)
         thread.start()
         done = run("drain", "--json")
         thread.join()
-        fates = twin.journal.fates().values()
+        fates = emulator.journal.fates().values()
         assert [(fate.received, fate.deleted) for fate in fates] == [(1, True)] * 8
         assert (done.status, done.json["received"], done.json["applied"]) == (0, 8, 8)
 
 
 class TestLimits:
-    def test_max_messages_takes_that_many_and_says_what_remains(self, run, twin, queue, books):
-        send(twin, queue, *bounces(25))
+    def test_max_messages_takes_that_many_and_says_what_remains(
+        self, run, emulator, queue, database
+    ):
+        send(emulator, queue, *bounces(25))
         done = run("drain", "--max-messages", 12, "--json")
         assert (done.status, done.json["received"], done.json["remaining"]) == (4, 12, 13)
-        assert books.count("events") == 12
-        assert twin.counts(queue).in_flight == 0
+        assert database.count("events") == 12
+        assert emulator.counts(queue).in_flight == 0
 
-    def test_max_messages_that_takes_all_leaves_nothing_to_say(self, run, twin, queue):
-        send(twin, queue, *bounces(12))
+    def test_max_messages_that_takes_all_reports_nothing_left(self, run, emulator, queue):
+        send(emulator, queue, *bounces(12))
         done = run("drain", "--max-messages", 12, "--json")
         assert (done.status, done.json["received"], done.json["remaining"]) == (0, 12, 0)
 
-    def test_max_seconds_ends_it_and_hands_back_what_was_not_begun(self, start, twin, queue, books):
+    def test_max_seconds_ends_it_and_hands_back_what_was_not_begun(
+        self, start, emulator, queue, database
+    ):
         """The second receive is still under way when the time is over, and brings seven."""
-        send(twin, queue, *bounces(5))
-        twin.faults.add(Delay(6), on=RECEIVE, first=2)
+        send(emulator, queue, *bounces(5))
+        emulator.faults.add(Delay(6), on=RECEIVE, first=2)
         process = start("drain", "--max-seconds", "4", "--json", SES_WORKER_QUEUE__POLLERS="1")
-        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
-        late = send(twin, queue, *bounces(7))
+        assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
+        late = send(emulator, queue, *bounces(7))
         out, _ = process.communicate(timeout=40)
         done = json.loads(out)
         assert process.returncode == 4
         assert (done["received"], done["applied"], done["deferred"]) == (5, 5, 0)
         assert (done["remaining"], done["remaining_visible"]) == (7, 7)
-        assert [twin.journal.fate(name).received for name in late] == [1] * 7
-        assert twin.counts(queue) == (7, 0, 0)
-        assert books.count("events") == 5
+        assert [emulator.journal.fate(name).received for name in late] == [1] * 7
+        assert emulator.counts(queue) == (7, 0, 0)
+        assert database.count("events") == 5
         assert 4 <= done["elapsed_s"] < 12
 
-    def test_max_seconds_does_not_wait_for_what_is_delayed(self, run, twin, queue):
-        twin.send(queue, mail.bounce("jane@example.com"), delay=600)
+    def test_max_seconds_does_not_wait_for_what_is_delayed(self, run, emulator, queue):
+        emulator.send(queue, mail.bounce("jane@example.com"), delay=600)
         done = run("drain", "--max-seconds", 5, "--json")
         assert (done.status, done.json["remaining"], done.json["remaining_delayed"]) == (4, 1, 1)
         assert 5 <= done.json["elapsed_s"] < 20
 
-    def test_a_signal_ends_it_like_a_limit(self, start, twin, queue):
-        twin.send(queue, mail.bounce("jane@example.com"), delay=600)
+    def test_a_signal_ends_it_like_a_limit(self, start, emulator, queue):
+        emulator.send(queue, mail.bounce("jane@example.com"), delay=600)
         process = start("drain", "--json")
-        assert twin.wait_for(lambda: twin.long_polls)
+        assert emulator.wait_for(lambda: emulator.long_polls)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
         assert process.returncode == 4
 
 
 class TestOutcomes:
-    def test_every_received_message_has_exactly_one(self, run, twin, queue):
+    def test_every_received_message_has_exactly_a_single_outcome(self, run, emulator, queue):
         body = mail.bounce("jane@example.com")
-        send(twin, queue, body, body, '{"eventType": "Open"}', "nonsense")
+        send(emulator, queue, body, body, '{"eventType": "Open"}', "nonsense")
         done = run("drain", "--json")
         assert done.status == 3
         assert done.json.keys() >= FIGURES
@@ -128,23 +134,23 @@ class TestOutcomes:
         assert done.json["received"] == 4
 
     def test_unknown_recipients_can_be_dead_lettered_and_the_known_are_applied(
-        self, run, twin, queue, books
+        self, run, emulator, queue, database
     ):
         run("users", "import", "-", input="email\njane@example.com\n")
         body = mail.bounce("jane@example.com", "stranger@example.com")
-        twin.send(queue, body)
+        emulator.send(queue, body)
         done = run("drain", "--json", SES_WORKER_POLICY__UNKNOWN_RECIPIENTS="dead_letter")
         assert (done.status, done.json["dead_lettered"], done.json["applied"]) == (3, 1, 0)
-        assert books.user("jane@example.com")["hard_bounce_count"] == 1
-        assert [event["recipient"] for event in books.rows("SELECT * FROM events")] == [
+        assert database.user("jane@example.com")["hard_bounce_count"] == 1
+        assert [event["recipient"] for event in database.rows("SELECT * FROM events")] == [
             "jane@example.com"
         ]
-        (letter,) = twin.messages("feedback-dlq")
-        assert letter.attributes["ses_worker_reason"]["StringValue"] == "unknown_recipient"
+        (dead_letter,) = emulator.messages("feedback-dlq")
+        assert dead_letter.attributes["ses_worker_reason"]["StringValue"] == "unknown_recipient"
 
-    def test_topics_not_listened_to_are_dead_lettered(self, run, twin, queue):
+    def test_topics_not_listened_to_are_dead_lettered(self, run, emulator, queue):
         send(
-            twin,
+            emulator,
             queue,
             mail.enveloped(mail.bounce("a@b.c")),
             mail.enveloped(mail.bounce("a@b.c"), topic="arn:other"),
@@ -154,15 +160,17 @@ class TestOutcomes:
 
 
 class TestDeadLetters:
-    def test_the_body_is_unchanged_and_attributes_say_why_whence_and_since_when(
-        self, run, twin, queue
+    def test_the_body_is_unchanged_and_attributes_have_reason_source_and_first_receive(
+        self, run, emulator, queue
     ):
         body = 'nonsense \u00fc \U0001f600 {"a":'
-        twin.send(queue, body, attributes={"theirs": {"DataType": "String", "StringValue": "kept"}})
+        emulator.send(
+            queue, body, attributes={"theirs": {"DataType": "String", "StringValue": "kept"}}
+        )
         run("drain", "--json")
-        (letter,) = twin.messages("feedback-dlq")
-        assert letter.body == body
-        texts = {name: value["StringValue"] for name, value in letter.attributes.items()}
+        (dead_letter,) = emulator.messages("feedback-dlq")
+        assert dead_letter.body == body
+        texts = {name: value["StringValue"] for name, value in dead_letter.attributes.items()}
         assert texts["ses_worker_reason"] == "not_json"
         assert texts["ses_worker_source_queue"] == queue
         assert texts["ses_worker_first_seen"][:2] == "20"
@@ -170,13 +178,13 @@ class TestDeadLetters:
         assert {"ses_worker_error", "ses_worker_version"} <= set(texts)
 
     def test_without_a_dead_letter_queue_the_message_is_kept_whole_in_quarantine(
-        self, run, twin, environment, books
+        self, run, emulator, environment, database
     ):
-        url = twin.create_queue("alone")
-        twin.send(url, "nonsense")
+        url = emulator.create_queue("alone")
+        emulator.send(url, "nonsense")
         done = run("drain", "--json", SES_WORKER_QUEUE__URL=url)
         assert (done.status, done.json["dead_lettered"], done.json["remaining"]) == (3, 1, 0)
-        (kept,) = books.rows("SELECT * FROM quarantine")
+        (kept,) = database.rows("SELECT * FROM quarantine")
         assert (bytes(kept["body"]), kept["reason"], kept["queue"]) == (
             b"nonsense",
             "not_json",
@@ -193,132 +201,142 @@ class TestDeadLetters:
         ],
         ids=lambda refusal: refusal.code,
     )
-    def test_one_that_the_dead_letter_queue_refuses_likewise(
-        self, run, twin, queue, books, refusal
+    def test_so_does_a_message_that_the_dead_letter_queue_refuses(
+        self, run, emulator, queue, database, refusal
     ):
-        twin.faults.add(refusal, on=SEND)
-        send(twin, queue, "nonsense", mail.bounce("jane@example.com"))
+        emulator.faults.add(refusal, on=SEND)
+        send(emulator, queue, "nonsense", mail.bounce("jane@example.com"))
         done = run("drain", "--json")
         assert (done.json["applied"], done.json["dead_lettered"], done.json["remaining"]) == (
             1,
             1,
             0,
         )
-        assert [kept["reason"] for kept in books.rows("SELECT * FROM quarantine")] == ["not_json"]
+        assert [kept["reason"] for kept in database.rows("SELECT * FROM quarantine")] == [
+            "not_json"
+        ]
 
-    def test_one_that_cannot_be_sent_now_stays_on_the_queue(self, run, twin, queue, books):
-        twin.faults.add(SERVICE_UNAVAILABLE, on=SEND)
-        twin.send(queue, "nonsense")
+    def test_a_dead_letter_that_cannot_be_sent_now_stays_on_the_queue(
+        self, run, emulator, queue, database
+    ):
+        emulator.faults.add(SERVICE_UNAVAILABLE, on=SEND)
+        emulator.send(queue, "nonsense")
         done = run("drain", "--max-messages", 1, "--json")
         assert (done.status, done.json["deferred"], done.json["remaining"]) == (4, 1, 1)
-        assert books.count("quarantine") == 0
+        assert database.count("quarantine") == 0
 
-    def test_a_queue_named_in_the_settings_is_used(self, run, twin, queue):
-        other = twin.create_queue("other-dlq")
-        twin.send(queue, "nonsense")
+    def test_a_queue_named_in_the_settings_is_used(self, run, emulator, queue):
+        other = emulator.create_queue("other-dlq")
+        emulator.send(queue, "nonsense")
         run("drain", "--json", SES_WORKER_QUEUE__DEAD_LETTER_URL=other)
-        assert [letter.body for letter in twin.messages(other)] == ["nonsense"]
-        assert twin.messages("feedback-dlq") == []
+        assert [dead_letter.body for dead_letter in emulator.messages(other)] == ["nonsense"]
+        assert emulator.messages("feedback-dlq") == []
 
 
 class TestDeletes:
-    def test_entries_that_fail_through_sqs_are_deleted_again(self, run, twin, queue):
-        rule = twin.faults.add(FailEntries({"0", "3"}), on=DELETE, times=1)
-        send(twin, queue, *bounces(10))
+    def test_entries_that_fail_through_sqs_are_deleted_again(self, run, emulator, queue):
+        rule = emulator.faults.add(FailEntries({"0", "3"}), on=DELETE, times=1)
+        send(emulator, queue, *bounces(10))
         done = run("drain", "--json")
         assert (rule.struck, done.status, done.json["duplicate"]) == (1, 0, 0)
-        assert not twin.messages(queue)
+        assert not emulator.messages(queue)
 
-    def test_entries_that_fail_through_us_come_again_and_are_duplicates(self, run, twin, queue):
-        twin.faults.add(
+    def test_entries_that_fail_through_us_come_again_and_are_duplicates(self, run, emulator, queue):
+        emulator.faults.add(
             FailEntries({"0"}, sender_fault=True, code="ReceiptHandleIsInvalid"), on=DELETE, times=1
         )
-        send(twin, queue, *bounces(3))
+        send(emulator, queue, *bounces(3))
         done = run("drain", "--json", SES_WORKER_QUEUE__VISIBILITY_SECONDS="2")
         assert (done.status, done.json["applied"], done.json["duplicate"]) == (0, 3, 1)
-        assert any(line["event"] == "message.unsettled" for line in done.log)
+        assert any(line["event"] == "message.entry_failed" for line in done.log)
 
-    def test_where_none_could_be_deleted_it_fails_and_says_why(self, run, twin, queue):
-        twin.faults.add(FailEntries({"0"}, sender_fault=True, code="AccessDenied"), on=DELETE)
-        send(twin, queue, *bounces(1))
+    def test_where_none_could_be_deleted_it_fails_and_says_why(self, run, emulator, queue):
+        emulator.faults.add(FailEntries({"0"}, sender_fault=True, code="AccessDenied"), on=DELETE)
+        send(emulator, queue, *bounces(1))
         done = run("drain", "--max-messages", 1, "--json")
         assert (done.status, done.json["applied"], done.json["remaining"]) == (1, 1, 1)
         assert "AccessDenied" in done.err
 
-    def test_deletes_go_in_tens(self, run, twin, queue):
-        send(twin, queue, *bounces(200))
+    def test_deletes_go_in_tens(self, run, emulator, queue):
+        send(emulator, queue, *bounces(200))
         run("drain", "--json")
         sizes = [
             len(request.arguments["Entries"])
-            for request in twin.journal.requests("DeleteMessageBatch")
+            for request in emulator.journal.requests("DeleteMessageBatch")
         ]
         assert sizes == [10] * 20
 
 
 class TestFailures:
-    def test_a_missing_queue_is_said_in_one_sentence(self, run, twin, environment):
-        done = run("drain", "--json", SES_WORKER_QUEUE__URL=f"{twin.endpoint}/111122223333/nowhere")
+    def test_a_missing_queue_is_reported_in_a_single_sentence(self, run, emulator, environment):
+        done = run(
+            "drain", "--json", SES_WORKER_QUEUE__URL=f"{emulator.endpoint}/111122223333/nowhere"
+        )
         assert done.status == 1
-        assert "the queue nowhere is not there: mend queue.url" in done.err
+        assert "the queue nowhere is not there: fix queue.url" in done.err
         assert "Traceback" not in done.err
 
-    def test_refused_credentials_likewise(self, run, twin, queue):
-        twin.faults.add(ACCESS_DENIED, on="GetQueueAttributes")
+    def test_refused_credentials_likewise(self, run, emulator, queue):
+        emulator.faults.add(ACCESS_DENIED, on="GetQueueAttributes")
         done = run("drain")
         assert (done.status, "AccessDenied" in done.err) == (1, True)
 
-    def test_no_credentials_at_all(self, run, twin, queue):
+    def test_no_credentials_at_all(self, run, emulator, queue):
         done = run("drain", AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
         assert (done.status, "credentials" in done.err) == (1, True)
 
     def test_a_queue_that_fails_half_way_ends_it_and_what_was_done_stands(
-        self, run, twin, queue, books
+        self, run, emulator, queue, database
     ):
-        send(twin, queue, *bounces(30))
-        twin.faults.add(ACCESS_DENIED, on=RECEIVE, first=3)
+        send(emulator, queue, *bounces(30))
+        emulator.faults.add(ACCESS_DENIED, on=RECEIVE, first=3)
         done = run("drain", "--json")
         assert done.status == 1
-        assert done.json["applied"] == books.count("events") == 30 - len(twin.messages(queue))
-        assert twin.counts(queue).in_flight == 0
+        assert (
+            done.json["applied"] == database.count("events") == 30 - len(emulator.messages(queue))
+        )
+        assert emulator.counts(queue).in_flight == 0
 
-    def test_a_hiccup_is_got_over(self, run, twin, queue):
-        send(twin, queue, *bounces(5))
-        twin.faults.add(SERVICE_UNAVAILABLE, on=RECEIVE, times=2)
+    def test_a_hiccup_is_got_over(self, run, emulator, queue):
+        send(emulator, queue, *bounces(5))
+        emulator.faults.add(SERVICE_UNAVAILABLE, on=RECEIVE, times=2)
         assert run("drain", "--json").json["applied"] == 5
 
-    def test_books_that_go_away_end_it_and_all_goes_back(self, start, run, twin, queue, tmp_path):
+    def test_a_store_that_becomes_unavailable_ends_it_and_everything_goes_back(
+        self, start, run, emulator, queue, tmp_path
+    ):
         run("db", "upgrade")
-        send(twin, queue, *bounces(3))
-        twin.faults.add(Delay(2), on=RECEIVE, times=1)
+        send(emulator, queue, *bounces(3))
+        emulator.faults.add(Delay(2), on=RECEIVE, times=1)
         process = start("drain", "--json")
-        assert twin.wait_for(lambda: twin.journal.requests("GetQueueAttributes"))
+        assert emulator.wait_for(lambda: emulator.journal.requests("GetQueueAttributes"))
         for file in tmp_path.glob("worker.db*"):
             file.unlink()
         out, err = process.communicate(timeout=30)
         assert process.returncode == 1
         assert "worker.db: No such file or directory" in err
         assert json.loads(out)["deferred"] == 3
-        assert twin.counts(queue).visible == 3
+        assert emulator.counts(queue).visible == 3
 
 
-def test_it_says_at_the_start_which_queue_and_which_books(run, twin, queue, tmp_path):
-    send(twin, queue, *bounces(3))
+def test_it_logs_queue_and_store_at_the_start(run, emulator, queue, tmp_path):
+    send(emulator, queue, *bounces(3))
     (started,) = (line for line in run("drain").log if line["event"] == "drain.started")
     assert started["queue"] == "feedback"
     assert (started["store"], started["messages"]) == (f"{tmp_path}/worker.db", 3)
 
 
 class TestWhatPeopleSee:
-    def test_figures_are_a_table_without_json(self, run, twin, queue):
-        send(twin, queue, *bounces(3))
+    def test_figures_are_a_table_without_json(self, run, emulator, queue):
+        send(emulator, queue, *bounces(3))
         out = run("drain").out
         assert "drained in" in out
         assert "applied" in out
 
     def test_a_terminal_shows_progress_and_json_does_not(
-        self, command, environment, twin, queue, tmp_path
+        self, command, environment, emulator, queue, tmp_path
     ):
-        send(twin, queue, *bounces(3))
+        send(emulator, queue, *bounces(3))
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [command, "drain"],

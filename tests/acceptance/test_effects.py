@@ -1,4 +1,4 @@
-"""Effects through the real command: Slack is told, addresses leave the suppression list."""
+"""Effects through the real command: Slack is notified, addresses leave the suppression list."""
 
 import itertools
 import json
@@ -37,12 +37,12 @@ def effects(done):
 
 
 class TestNotices:
-    def test_a_bounce_is_told_with_everything(self, run, twin, queue, slack, either_store):
+    def test_a_bounce_notice_has_every_field(self, run, emulator, queue, slack, either_store):
         run("users", "import", "-", input="email\njane@example.com\n")
-        said = mail.recipient(
+        output = mail.recipient(
             "jane@example.com", action="failed", status="5.1.1", diagnosticCode="550 no such user"
         )
-        twin.send(queue, mail.bounce(said, type="Permanent", subtype="General"))
+        emulator.send(queue, mail.bounce(output, type="Permanent", subtype="General"))
         done = run("drain", "--json")
         assert done.status == 0
         assert effects(done) == (1, 0, 0)
@@ -54,72 +54,74 @@ class TestNotices:
         ):  # fmt: skip
             assert word in json.dumps(post), word
 
-    def test_a_complaint_is_told(self, run, twin, queue, slack):
-        twin.send(queue, mail.complaint("jane@example.com"))
+    def test_a_complaint_is_posted(self, run, emulator, queue, slack):
+        emulator.send(queue, mail.complaint("jane@example.com"))
         run("drain")
         assert texts(slack) == ["COMPLAINT: jane@example.com"]
 
-    def test_a_complaint_that_names_nobody_is_told(self, run, twin, queue, slack):
+    def test_a_complaint_that_names_nobody_is_posted(self, run, emulator, queue, slack):
         """G6."""
-        twin.send(queue, mail.complaint())
+        emulator.send(queue, mail.complaint())
         run("drain")
         assert len(slack.posts) == 1
 
-    def test_other_events_are_not_told(self, run, twin, queue, slack):
-        twin.send(queue, json.dumps({"eventType": "Delivery", "delivery": {}}))
+    def test_other_events_are_not_posted(self, run, emulator, queue, slack):
+        emulator.send(queue, json.dumps({"eventType": "Delivery", "delivery": {}}))
         assert effects(run("drain", "--json")) == (0, 0, 0)
         assert slack.heard == []
 
-    def test_the_same_message_again_is_told_once(self, run, twin, queue, slack):
+    def test_the_same_message_again_is_posted_once(self, run, emulator, queue, slack):
         body = mail.bounce("jane@example.com")
         for _ in range(3):
-            twin.send(queue, body)
+            emulator.send(queue, body)
         run("drain")
-        twin.send(queue, body)
+        emulator.send(queue, body)
         run("drain")
         assert len(slack.posts) == 1
 
     @pytest.mark.parametrize("last", ["ignored", "real"])
-    def test_each_recipient_decides_for_itself(self, run, twin, queue, slack, environment, last):
+    def test_each_recipient_decides_for_itself(
+        self, run, emulator, queue, slack, environment, last
+    ):
         """G5: neither hides the other, in whatever order they stand."""
         environment[IGNORE] = '["ignored@example.com"]'
         people = ["real@example.com", "IGNORED@example.com"]
-        twin.send(queue, mail.bounce(*people[:: 1 if last == "ignored" else -1]))
+        emulator.send(queue, mail.bounce(*people[:: 1 if last == "ignored" else -1]))
         run("drain")
         assert texts(slack) == ["BOUNCE: real@example.com"]
 
     def test_where_nobody_is_left_there_is_no_message(
-        self, run, twin, queue, slack, environment, books
+        self, run, emulator, queue, slack, environment, database
     ):
         environment[IGNORE] = '["@example.com"]'
-        twin.send(queue, mail.bounce("jane@example.com", "joe@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com", "joe@example.com"))
         run("drain")
         assert slack.heard == []
-        assert books.count("events") == 2
-        assert books.count("outbox") == 0
+        assert database.count("events") == 2
+        assert database.count("outbox") == 0
 
-    def test_dead_letters_are_told_together(self, run, twin, queue, slack):
+    def test_dead_letters_are_posted_together(self, run, emulator, queue, slack):
         for number in range(5):
-            twin.send(queue, f"nonsense {number}")
+            emulator.send(queue, f"nonsense {number}")
         done = run("drain", "--json")
         assert done.status == 3
         assert 1 <= len(slack.posts) <= 5
         assert all("not_json" in json.dumps(post) for post in slack.posts)
 
-    def test_without_a_sender_nothing_is_owed(self, run, twin, queue, books):
+    def test_without_a_sender_nothing_is_enqueued(self, run, emulator, queue, database):
         for body in (mail.bounce("jane@example.com"), "nonsense"):
-            twin.send(queue, body)
+            emulator.send(queue, body)
         assert effects(run("drain", "--json")) == (0, 0, 0)
-        assert books.count("outbox") == 0
+        assert database.count("outbox") == 0
 
-    def test_masked_addresses_are_masked_everywhere(self, run, twin, queue, slack, environment):
+    def test_masked_addresses_are_masked_everywhere(self, run, emulator, queue, slack, environment):
         environment["SES_WORKER_SLACK__ADDRESSES"] = "masked"
-        said = mail.recipient("jane@example.com", diagnosticCode="<jane@example.com> unknown")
-        twin.send(queue, mail.bounce(said))
+        output = mail.recipient("jane@example.com", diagnosticCode="<jane@example.com> unknown")
+        emulator.send(queue, mail.bounce(output))
         run("drain")
         assert "jane@" not in json.dumps(slack.heard[0].payload)
 
-    def test_by_token_and_channel(self, run, twin, queue, slack, environment):
+    def test_by_token_and_channel(self, run, emulator, queue, slack, environment):
         from worker.demo.standins.slack import CHANNEL, TOKEN
 
         environment |= {
@@ -128,15 +130,15 @@ class TestNotices:
             "SES_WORKER_SLACK__CHANNEL": CHANNEL,
             "SES_WORKER_SLACK__API_URL": slack.api_url,
         }
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         assert effects(run("drain", "--json", **environment)) == (1, 0, 0)
         assert texts(slack) == ["BOUNCE: jane@example.com"]
 
-    def test_the_secret_is_in_no_line_at_any_level(self, run, twin, queue, slack, environment):
+    def test_the_secret_is_in_no_line_at_any_level(self, run, emulator, queue, slack, environment):
         """G15, and slack_sdk's own logger."""
         environment["SES_WORKER_LOG__LEVEL"] = "debug"
         slack.fail(broken(500), refused(404, "no_service"))
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         for _ in range(3):
             done = run("drain", "--json")
             assert slack.webhook_url.rpartition("/")[2] not in done.err + done.out
@@ -144,37 +146,39 @@ class TestNotices:
         assert slack.webhook_url.rpartition("/")[2] not in listed
 
 
-class TestVolume:
-    def test_a_burst_becomes_a_handful_of_messages_that_add_up(self, run, twin, queue, slack):
+class TestRateLimit:
+    def test_a_burst_becomes_a_handful_of_messages_that_add_up(self, run, emulator, queue, slack):
         for number in range(300):
-            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+            emulator.send(queue, mail.bounce(f"user{number}@example.com"))
         done = run("drain", "--json")
         assert effects(done) == (300, 0, 0)
         assert len(slack.posts) <= 3
         assert "300" in json.dumps(slack.posts)
 
-    def test_a_few_pass_one_by_one(self, run, twin, queue, slack):
+    def test_a_few_are_sent_separately(self, run, emulator, queue, slack):
         for number in range(5):
-            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+            emulator.send(queue, mail.bounce(f"user{number}@example.com"))
         run("drain")
         assert sorted(texts(slack)) == [f"BOUNCE: user{n}@example.com" for n in range(5)]
 
-    def test_a_channel_gets_one_message_a_second(self, run, twin, queue, slack, environment):
+    def test_a_channel_gets_at_most_a_message_a_second(
+        self, run, emulator, queue, slack, environment
+    ):
         environment["SES_WORKER_SLACK__MESSAGES_PER_SECOND"] = "1"
         for number in range(4):
-            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+            emulator.send(queue, mail.bounce(f"user{number}@example.com"))
         run("drain")
         times = [heard.clock for heard in slack.heard]
         assert len(times) == 4
         assert_a_second_apart(times)
 
 
-class TestTrouble:
-    def test_slack_away_costs_the_records_nothing_and_the_notice_comes_later(
-        self, run, twin, queue, slack, books
+class TestProblems:
+    def test_an_unreachable_slack_costs_the_records_nothing_and_the_notice_comes_later(
+        self, run, emulator, queue, slack, database
     ):
         slack.always = broken(503)
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         done = run("drain", "--json")
         assert done.status == 0
         assert done.json["applied"] == 1
@@ -184,12 +188,12 @@ class TestTrouble:
         assert effects(run("drain", "--json")) == (1, 0, 0)
         assert texts(slack) == ["BOUNCE: jane@example.com"]
 
-    def test_what_an_operator_must_mend_is_said_once_and_goes_on_when_it_is_mended(
-        self, run, twin, queue, slack
+    def test_a_configuration_error_is_logged_once_and_delivery_resumes_when_it_is_fixed(
+        self, run, emulator, queue, slack
     ):
         slack.always = refused(404, "no_service")
         for number in range(3):
-            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+            emulator.send(queue, mail.bounce(f"user{number}@example.com"))
         done = run("drain", "--json")
         assert effects(done) == (0, 0, 3)
         assert [line["event"] for line in done.log].count("lane.blocked") == 1
@@ -203,34 +207,34 @@ class TestTrouble:
         slack.always = None
         assert effects(run("drain", "--json")) == (3, 0, 0)
 
-    def test_a_retry_says_how_long_slack_wants_to_be_left_alone(self, run, twin, queue, slack):
+    def test_a_retry_says_how_long_slack_wants_to_be_left_alone(self, run, emulator, queue, slack):
         slack.always = rate_limited("600")
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         run("drain")
         retried = run("outbox", "retry", "1").out
         assert retried.startswith("1 to be tried again\nslack takes nothing: 1 failure; next look ")
 
-    def test_notices_whose_slack_was_taken_out_of_the_settings_are_counted_and_said(
-        self, run, twin, queue, slack, either_store
+    def test_notices_without_a_slack_setting_are_counted_and_reported(
+        self, run, emulator, queue, slack, either_store
     ):
         slack.always = broken(503)
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         run("drain")
         done = run("drain", "--json", SES_WORKER_SLACK__WEBHOOK_URL=None)
         assert effects(done) == (0, 1, 0)
-        (said,) = [line for line in done.log if line["event"] == "effects.unattended"]
-        assert (said["lane"], said["effects"]) == ("slack", 1)
+        (output,) = [line for line in done.log if line["event"] == "outbox.no_sender"]
+        assert (output["lane"], output["effects"]) == ("slack", 1)
         assert run("outbox", "discard", "--yes", "--parked").out == "0 discarded\n"
-        asked = run("outbox", "discard", "--waiting")
-        assert (asked.status, "say --yes" in asked.err) == (2, True)
+        requested = run("outbox", "discard", "--waiting")
+        assert (requested.status, "say --yes" in requested.err) == (2, True)
         done = run("outbox", "discard", "--yes", "--waiting")
         assert (done.status, done.out, done.err) == (0, "1 discarded\n", "")
 
-    def test_a_message_that_slack_finds_bad_is_simplified_then_parked_and_told(
-        self, run, twin, queue, slack
+    def test_a_message_that_slack_rejects_is_simplified_then_parked_and_reported(
+        self, run, emulator, queue, slack
     ):
         slack.fail(refused(400, "invalid_blocks"), refused(400, "invalid_blocks"))
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         done = run("drain", "--json")
         assert effects(done) == (1, 0, 1)
         (notice,) = slack.posts
@@ -238,10 +242,10 @@ class TestTrouble:
         (parked,) = run("outbox", "list", "--json").json["effects"]
         assert (parked["state"], parked["kind"]) == ("parked", "bounce_notice")
 
-    def test_what_is_parked_can_be_retried_or_discarded(self, run, twin, queue, slack):
+    def test_what_is_parked_can_be_retried_or_discarded(self, run, emulator, queue, slack):
         slack.fail(*[refused(400, "invalid_blocks")] * 4)
         for number in range(2):
-            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+            emulator.send(queue, mail.bounce(f"user{number}@example.com"))
         run("drain")
         assert run("outbox", "discard", "--yes", "1").out == "1 discarded\n"
         again = run("outbox", "discard", "--yes", "1")
@@ -260,18 +264,18 @@ class TestTrouble:
         assert run("outbox", "list", "--state", "discarded", "--json").json["total"] == 1
 
     @pytest.mark.parametrize("arguments", [[], ["1", "--parked"]])
-    def test_which_effects_are_meant_must_be_said(self, run, arguments):
+    def test_retry_needs_a_selection_of_effects(self, run, arguments):
         assert run("outbox", "retry", *arguments).status == 2
 
 
 class TestSuppressionList:
     @pytest.fixture(autouse=True)
-    def _wanted(self, environment, ses):
+    def _removals_enabled(self, environment, ses):
         environment[REMOVE] = '["@example.com"]'
 
-    def test_an_address_is_taken_off_and_that_is_told(self, run, twin, queue, slack, ses):
+    def test_an_address_is_removed_and_a_notice_is_posted(self, run, emulator, queue, slack, ses):
         ses.list_address("Jane@example.com")
-        twin.send(queue, mail.bounce("Jane@Example.com"))
+        emulator.send(queue, mail.bounce("Jane@Example.com"))
         done = run("drain", "--json")
         assert effects(done) == (3, 0, 0)
         assert ses.listed == []
@@ -284,79 +288,83 @@ class TestSuppressionList:
         for word in ("Delete notification", "*Deleted!*", "BOUNCE", "LastUpdateTime"):
             assert word in shown(deleted), word
 
-    def test_without_slack_it_is_taken_off_all_the_same(self, run, twin, queue, ses):
+    def test_without_slack_it_is_taken_off_all_the_same(self, run, emulator, queue, ses):
         ses.list_address("jane@example.com")
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         assert effects(run("drain", "--json")) == (1, 0, 0)
         assert ses.listed == []
 
     def test_who_is_ignored_or_does_not_match_stays(
-        self, run, twin, queue, slack, ses, environment
+        self, run, emulator, queue, slack, ses, environment
     ):
         environment[IGNORE] = '["jane@example.com"]'
         for address in ("jane@example.com", "joe@other.example"):
             ses.list_address(address)
-            twin.send(queue, mail.bounce(address))
-        twin.send(queue, mail.complaint("joan@example.com"))
+            emulator.send(queue, mail.bounce(address))
+        emulator.send(queue, mail.complaint("joan@example.com"))
         run("drain")
         assert ses.calls == []
 
-    def test_an_entry_for_a_complaint_stays_and_that_is_told(self, run, twin, queue, slack, ses):
+    def test_an_entry_for_a_complaint_stays_and_a_notice_is_posted(
+        self, run, emulator, queue, slack, ses
+    ):
         ses.list_address("jane@example.com", "COMPLAINT")
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         run("drain")
         assert ses.listed == ["jane@example.com"]
         assert "NOT DELETED: jane@example.com" in texts(slack)
 
-    def test_not_listed_yet_waits_and_hides_no_notice(self, run, twin, queue, slack, ses):
+    def test_not_listed_yet_waits_and_hides_no_notice(self, run, emulator, queue, slack, ses):
         """G7."""
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         done = run("drain", "--json")
         assert effects(done) == (1, 1, 0)
         assert texts(slack) == ["BOUNCE: jane@example.com"]
 
-    def test_denied_access_is_the_operators_and_slack_goes_on(self, run, twin, queue, slack, ses):
+    def test_denied_access_is_the_operators_and_slack_goes_on(
+        self, run, emulator, queue, slack, ses
+    ):
         ses.fail(ACCESS_DENIED)
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         done = run("drain", "--json")
         assert effects(done) == (2, 0, 1)
         assert "ses:GetSuppressedDestination" in done.err
         (parked,) = (post for post in slack.posts if post["text"].startswith("PARKED: removal"))
         assert "ses:GetSuppressedDestination" in shown(parked)
-        assert effects(run("drain", "--json")) == (0, 0, 1), "it is said once"
+        assert effects(run("drain", "--json")) == (0, 0, 1), "it is logged once"
 
     @pytest.mark.parametrize("refused", [ACCESS_DENIED, BAD_REQUEST])
-    def test_what_ses_would_not_delete_is_not_told_as_taken_off(
-        self, run, twin, queue, ses, refused
+    def test_what_ses_would_not_delete_is_not_reported_as_removed(
+        self, run, emulator, queue, ses, refused
     ):
         ses.list_address("jane@example.com")
         ses.fail(refused, on="DeleteSuppressedDestination")
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         run("drain")
-        told = run("why", "jane@example.com").out
-        assert "outbox #1 set out to take it off the suppression list" in told
-        assert "taken off" not in told
-        assert "suppression restore" not in told
+        reported = run("why", "jane@example.com").out
+        assert "outbox #1 set out to take it off the suppression list" in reported
+        assert "taken off" not in reported
+        assert "suppression restore" not in reported
 
     @pytest.mark.parametrize("refused", [ACCESS_DENIED, Refuse(400, "BrandnewException")])
-    def test_without_slack_what_is_parked_owes_nobody_a_notice(
-        self, run, twin, queue, ses, refused
+    def test_without_slack_parked_effects_enqueue_no_notice(
+        self, run, emulator, queue, ses, refused
     ):
         ses.fail(refused)
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         assert effects(run("drain", "--json")) == (0, 0, 1)
 
     def test_a_pattern_that_was_taken_back_takes_nobody_off(
-        self, run, twin, queue, slack, ses, environment
+        self, run, emulator, queue, slack, ses, environment
     ):
         ses.list_address("jane@example.com")
         ses.list_address("joe@example.com")
         ses.fail(ACCESS_DENIED)
-        twin.send(queue, mail.bounce("jane@example.com"))
-        twin.send(queue, mail.bounce("joe@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("joe@example.com"))
         run("drain")
         slack.posts.clear()
-        ses.mend()
+        ses.fix()
         environment[REMOVE] = environment[IGNORE] = '["joe@example.com"]'
         run("drain")
         assert sorted(ses.listed) == ["jane@example.com", "joe@example.com"]
@@ -364,42 +372,46 @@ class TestSuppressionList:
             "NOT DELETED: jane@example.com"
         ]
 
-    def test_restore_names_the_permission_that_is_missing(self, run, twin, queue, ses):
+    def test_restore_names_the_permission_that_is_missing(self, run, emulator, queue, ses):
         ses.list_address("jane@example.com")
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         run("drain")
         ses.fail(ACCESS_DENIED, on="PutSuppressedDestination")
         done = run("suppression", "restore", "jane@example.com")
         assert done.status == 1
         assert "ses:PutSuppressedDestination" in done.err
 
-    def test_a_slash_is_told_and_not_asked(self, run, twin, queue, slack, ses):
-        twin.send(queue, mail.bounce("a/b@example.com"))
+    def test_an_address_with_a_slash_is_reported_and_not_looked_up(
+        self, run, emulator, queue, slack, ses
+    ):
+        emulator.send(queue, mail.bounce("a/b@example.com"))
         assert effects(run("drain", "--json")) == (3, 0, 0)
         assert ses.calls == []
 
-    def test_what_was_taken_off_can_be_put_back(self, run, twin, queue, slack, ses):
+    def test_what_was_taken_off_can_be_put_back(self, run, emulator, queue, slack, ses):
         ses.list_address("Jane@example.com")
-        twin.send(queue, mail.bounce("Jane@example.com"))
+        emulator.send(queue, mail.bounce("Jane@example.com"))
         run("drain")
         assert ses.listed == []
-        told = run("why", "jane@example.com")
-        assert "suppression restore jane@example.com" in told.out
+        reported = run("why", "jane@example.com")
+        assert "suppression restore jane@example.com" in reported.out
         done = run("suppression", "restore", "JANE@example.com")
         assert done.status == 0, done.err
         assert ses.listed == ["Jane@example.com"]
         assert "put back" in run("why", "jane@example.com").out
 
-    def test_nothing_to_put_back_is_said(self, run, twin, queue, ses):
+    def test_nothing_to_restore_is_reported(self, run, emulator, queue, ses):
         run("db", "upgrade")
         done = run("suppression", "restore", "jane@example.com")
         assert done.status == 1
         assert "was not taken off" in done.err
 
-    def test_ses_is_asked_once_a_second(self, run, twin, queue, slack, ses, environment):
+    def test_requests_to_ses_are_a_second_apart(
+        self, run, emulator, queue, slack, ses, environment
+    ):
         environment["SES_WORKER_SUPPRESSION__REQUESTS_PER_SECOND"] = "1"
         ses.list_address("jane@example.com")
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         run("drain")
         times = [call.at for call in ses.calls]
         assert len(times) == 3
@@ -407,30 +419,32 @@ class TestSuppressionList:
 
 
 class TestWhy:
-    def test_it_tells_events_decisions_and_effects(self, run, twin, queue, slack):
+    def test_it_shows_events_decisions_and_effects(self, run, emulator, queue, slack):
         run("users", "import", "-", input="email\njane@example.com\n")
-        twin.send(queue, mail.bounce("Jane@example.com"))
+        emulator.send(queue, mail.bounce("Jane@example.com"))
         run("drain")
-        told = run("why", "jane@example.com")
+        reported = run("why", "jane@example.com")
         for word in ("hard_bounce", "permanent", "bounce_notice", "delivered", "paused until"):
-            assert word in told.out, word
-        said = run("why", "jane@example.com", "--json").json
-        assert said["user"]["hard_bounce_count"] == 1
-        assert [event["action"] for event in said["events"]] == ["hard_bounce"]
-        assert [effect["state"] for effect in said["effects"]] == ["delivered"]
-        assert "bouncedRecipients" in said["effects"][0]["payload"]["message"]
+            assert word in reported.out, word
+        output = run("why", "jane@example.com", "--json").json
+        assert output["user"]["hard_bounce_count"] == 1
+        assert [event["action"] for event in output["events"]] == ["hard_bounce"]
+        assert [effect["state"] for effect in output["effects"]] == ["delivered"]
+        assert "bouncedRecipients" in output["effects"][0]["payload"]["message"]
         assert "bouncedRecipients" in run("why", "jane@example.com", "--messages").out
 
     def test_of_what_came_in_a_burst_it_says_that_the_message_is_not_kept(
-        self, run, twin, queue, slack, environment
+        self, run, emulator, queue, slack, environment
     ):
         environment["SES_WORKER_QUEUE__POLLERS"] = "1"  # so that all are one commit
         for number in range(12):
-            twin.send(queue, mail.bounce(f"person{number}@example.com"))
+            emulator.send(queue, mail.bounce(f"person{number}@example.com"))
         run("drain")
-        said = [run("why", f"person{n}@example.com", "--messages").out for n in range(12)]
-        assert sum("bouncedRecipients" in one for one in said) == 10
-        lost = [one for one in said if one.rstrip().endswith("is not kept: it came in a burst.")]
+        output = [run("why", f"person{n}@example.com", "--messages").out for n in range(12)]
+        assert sum("bouncedRecipients" in item for item in output) == 10
+        lost = [
+            item for item in output if item.rstrip().endswith("is not kept: it came in a burst.")
+        ]
         assert len(lost) == 2
 
     def test_of_an_address_that_is_not_on_record_it_says_so(self, run):
@@ -439,18 +453,18 @@ class TestWhy:
         assert done.status == 1
         assert "nothing is on record" in done.err
 
-    def test_what_concerns_others_is_not_told(self, run, twin, queue, slack):
+    def test_what_concerns_others_is_not_shown(self, run, emulator, queue, slack):
         for address in ("jane@example.com", "joe@example.com"):
-            twin.send(queue, mail.bounce(address))
+            emulator.send(queue, mail.bounce(address))
         run("drain")
-        said = run("why", "jane@example.com", "--json").out
-        assert "joe@example.com" not in said
+        output = run("why", "jane@example.com", "--json").out
+        assert "joe@example.com" not in output
 
 
 class TestDaemon:
-    def test_a_team_learns_of_a_bounce_within_seconds(self, start, twin, queue, slack):
+    def test_a_team_learns_of_a_bounce_within_seconds(self, start, emulator, queue, slack):
         daemon = start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         deadline = time.monotonic() + 20
         while not slack.posts and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -458,10 +472,10 @@ class TestDaemon:
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(30) == 0
 
-    def test_a_stop_does_not_wait_for_an_outage_of_slack(self, start, twin, queue, slack):
+    def test_a_stop_does_not_wait_for_an_outage_of_slack(self, start, emulator, queue, slack):
         slack.always = broken(503)
         daemon = start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         deadline = time.monotonic() + 20
         while not slack.heard and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -486,11 +500,11 @@ def lease_over(environment):
 
 class TestKills:
     @pytest.mark.parametrize("step", NOTICE_STEPS)
-    def test_a_kill_loses_no_notice_and_repeats_at_most_one(
-        self, failing, run, twin, queue, slack, environment, either_store, step
+    def test_a_kill_loses_no_notice_and_repeats_at_most_a_single_notice(
+        self, failing, run, emulator, queue, slack, environment, either_store, step
     ):
         for number in range(3):
-            twin.send(queue, mail.bounce(f"user{number}@example.com"))
+            emulator.send(queue, mail.bounce(f"user{number}@example.com"))
         assert failing(step, "kill", "drain").status == -9
         lease_over(environment)
         done = run("drain", "--json")
@@ -501,12 +515,12 @@ class TestKills:
         assert len(numbers) == 3, "one that is told again has the same"
 
     @pytest.mark.parametrize("step", REMOVAL_STEPS)
-    def test_a_kill_in_mid_removal_tells_the_truth_afterwards(
-        self, failing, run, twin, queue, slack, ses, environment, either_store, step
+    def test_a_kill_during_a_removal_is_reported_truthfully_afterwards(
+        self, failing, run, emulator, queue, slack, ses, environment, either_store, step
     ):
         environment[REMOVE] = '["@example.com"]'
         ses.list_address("jane@example.com")
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         assert failing(step, "kill", "drain").status == -9
         lease_over(environment)
         done = run("drain", "--json")

@@ -10,7 +10,7 @@ from pathlib import Path
 import mail
 import pytest
 from running import patched
-from twin import CHANGE_VISIBILITY, INTERNAL_ERROR, SERVICE_UNAVAILABLE
+from sqs_emulator import CHANGE_VISIBILITY, INTERNAL_ERROR, SERVICE_UNAVAILABLE
 from waiting import wait_until
 
 from worker.demo.standins.slack_faults import broken
@@ -43,7 +43,8 @@ time.time = lambda: wall() + ahead()
 for module in (worker.clock, worker.app.effects, worker.suppression.remover):
     module.datetime = Leaping
 """
-"""The clock that can be set is so far ahead as the file `leap` says; the others are as they were."""
+"""The clock that can be set is so far ahead as the file `leap` says; the others are as they
+were."""
 
 
 @pytest.fixture
@@ -67,10 +68,10 @@ def leaping(daemon, run, tmp_path):
 
 @contextmanager
 def locked(environment):
-    """Books that somebody else is writing in."""
+    """Store that somebody else is writing in."""
     path = Path(environment["SES_WORKER_STORE__URL"].removeprefix("sqlite:///"))
-    with ExitStack() as turn:
-        turn.enter_context(WriterLock(path).held())
+    with ExitStack() as lock:
+        lock.enter_context(WriterLock(path).held())
         yield
 
 
@@ -80,24 +81,24 @@ def last_line(worker):
 
 
 @pytest.mark.parametrize("leap", [0, DAY, -DAY], ids=["", "on", "back"])
-def test_one_whose_lease_ran_out_is_deleted_by_its_second_delivery_alone(
-    leaping, twin, queue, books, environment, leap
+def test_a_message_whose_lease_ran_out_is_deleted_by_its_second_delivery_only(
+    leaping, emulator, queue, database, environment, leap
 ):
     """F19: nobody extends it; and F28: it ends on time whatever the wall clock says."""
     environment["SES_WORKER_QUEUE__VISIBILITY_SECONDS"] = "2"
-    twin.faults.add(INTERNAL_ERROR, on=CHANGE_VISIBILITY)
+    emulator.faults.add(INTERNAL_ERROR, on=CHANGE_VISIBILITY)
     worker = leaping()
     with locked(environment):
-        sent = twin.send(queue, mail.bounce("jane@example.com"))
-        assert twin.wait_for(lambda: twin.journal.requests("ChangeMessageVisibilityBatch"))
+        sent = emulator.send(queue, mail.bounce("jane@example.com"))
+        assert emulator.wait_for(lambda: emulator.journal.requests("ChangeMessageVisibilityBatch"))
         leaping.leap(leap)
-        assert twin.wait_for(lambda: twin.counts(queue).visible, seconds=20)
+        assert emulator.wait_for(lambda: emulator.counts(queue).visible, seconds=20)
         time.sleep(0.1)
-    worker.wait_for("leases.ended")
-    assert twin.wait_for(lambda: not twin.messages(queue), seconds=20)
-    fate = twin.journal.fate(sent)
+    worker.wait_for("message.visibility_expired")
+    assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=20)
+    fate = emulator.journal.fate(sent)
     assert (fate.received >= 2, fate.deleted, fate.stale_deletes) == (True, True, 0)
-    assert books.count("events") == 1
+    assert database.count("events") == 1
     assert '"applied":1,"duplicate":' in last_line(worker)
 
 
@@ -105,59 +106,59 @@ class TestALeap:
     """F28."""
 
     @LEAPS
-    def test_ends_no_lease(self, leaping, twin, queue, books, environment, leap):
+    def test_ends_no_lease(self, leaping, emulator, queue, database, environment, leap):
         worker = leaping()
         with locked(environment):
-            sent = twin.send(queue, mail.bounce("jane@example.com"))
-            assert twin.wait_for(lambda: twin.counts(queue).in_flight)
+            sent = emulator.send(queue, mail.bounce("jane@example.com"))
+            assert emulator.wait_for(lambda: emulator.counts(queue).in_flight)
             time.sleep(0.3)  # until it is known here too
             leaping.leap(leap)
             time.sleep(0.3)  # what would run out, would by now
-        assert twin.wait_for(lambda: not twin.messages(queue), seconds=20)
-        assert twin.journal.fate(sent).received == 1
+        assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=20)
+        assert emulator.journal.fate(sent).received == 1
         assert '"applied":1,"duplicate":0' in last_line(worker)
 
     @LEAPS
-    def test_stalls_no_back_off(self, leaping, twin, queue, leap):
-        rule = twin.faults.add(SERVICE_UNAVAILABLE)
+    def test_stalls_no_back_off(self, leaping, emulator, queue, leap):
+        rule = emulator.faults.add(SERVICE_UNAVAILABLE)
         leaping().wait_for("queue.unavailable")
         leaping.leap(leap)
-        asked = len(twin.journal.requests())
+        requested = len(emulator.journal.requests())
         time.sleep(0.5)
-        assert len(twin.journal.requests()) - asked < 40, "nor makes it spin"
+        assert len(emulator.journal.requests()) - requested < 40, "nor makes it spin"
         rule.stop()
-        assert twin.wait_for(lambda: twin.long_polls, seconds=20)
+        assert emulator.wait_for(lambda: emulator.long_polls, seconds=20)
 
-    def test_stalls_no_outage_of_the_books(self, leaping, twin, queue, books, tmp_path):
+    def test_stalls_no_outage_of_the_store(self, leaping, emulator, queue, database, tmp_path):
         worker = leaping()
-        assert twin.wait_for(lambda: twin.long_polls)
+        assert emulator.wait_for(lambda: emulator.long_polls)
         with closing(sqlite3.connect(tmp_path / "worker.db")) as other:
             other.execute("ALTER TABLE events RENAME COLUMN status TO dsn_status")
-            twin.send(queue, mail.bounce("jane@example.com"))
+            emulator.send(queue, mail.bounce("jane@example.com"))
             worker.wait_for("store.unavailable")
             leaping.leap(-DAY)
             time.sleep(0.3)  # until it has looked again
             other.execute("ALTER TABLE events RENAME COLUMN dsn_status TO status")
-        assert twin.wait_for(lambda: not twin.messages(queue), seconds=20)
-        assert books.count("events") == 1
+        assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=20)
+        assert database.count("events") == 1
 
     @LEAPS
     def test_stalls_no_effect_and_no_limit(
-        self, leaping, twin, queue, slack, ses, environment, leap
+        self, leaping, emulator, queue, slack, ses, environment, leap
     ):
         environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["@example.com"]'
         slack.always = broken(503)
         ses.list_address("jane@example.com")
         worker = leaping()
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         wait_until(lambda: not ses.listed)
         worker.wait_for("effect.postponed")
         leaping.leap(leap)
         slack.always = None
         ses.list_address("joan@example.com")
-        twin.send(queue, mail.bounce("joan@example.com"))
+        emulator.send(queue, mail.bounce("joan@example.com"))
         wait_until(lambda: not ses.listed)
-        wait_until(lambda: {"BOUNCE", "DELETE"} == {told(post) for post in slack.posts})
+        wait_until(lambda: {"BOUNCE", "DELETE"} == {reported(post) for post in slack.posts})
         wait_until(lambda: len(slack.posts) == 4)
 
 
@@ -169,18 +170,18 @@ class TestAClockThatIsBehind:
 
     @pytest.mark.parametrize(("days", "at"), [(1, "now"), (40, "unreadable")])
     def test_shortens_no_pause_delays_no_notice_and_is_told(
-        self, leaping, twin, queue, slack, books, environment, either_client, days, at
+        self, leaping, emulator, queue, slack, database, environment, either_client, days, at
     ):
         environment["SES_WORKER_POLICY__UNKNOWN_RECIPIENTS"] = "create"
         leaping.leap(-days * DAY)
         now = datetime.now(UTC)
-        said = now.isoformat() if at == "now" else "soon"
+        output = now.isoformat() if at == "now" else "soon"
         for type in ("Permanent", "Transient"):
-            twin.send(queue, mail.bounce(f"{type}@example.com", type=type, at=said))
+            emulator.send(queue, mail.bounce(f"{type}@example.com", type=type, at=output))
         worker = leaping(READ_OFTEN)
-        assert twin.wait_for(lambda: not twin.messages(queue))
+        assert emulator.wait_for(lambda: not emulator.messages(queue))
         for type, kind, pause in (("permanent", "hard", 30), ("transient", "soft", 1)):
-            user = books.user(f"{type}@example.com")
+            user = database.user(f"{type}@example.com")
             began = moment(user[f"last_{kind}_bounce"])
             assert abs((began - now).total_seconds()) < 20
             assert moment(user["paused_until"]) == began + timedelta(days=pause)
@@ -193,23 +194,23 @@ class TestAClockThatIsBehind:
             "clock.skewed", "clock.corrected",
         ]  # fmt: skip
 
-    def test_is_a_problem_that_leaves_the_worker_ready(self, leaping, twin, tmp_path):
-        twin.date_ahead = 40 * DAY
+    def test_is_a_problem_that_leaves_the_worker_ready(self, leaping, emulator, tmp_path):
+        emulator.date_ahead = 40 * DAY
         file = tmp_path / "health.json"
         worker = leaping(READ_OFTEN, SES_WORKER_HEALTH__FILE=str(file))
         worker.wait_for("clock.skewed")
-        wait_until(lambda: json.loads(file.read_text())["troubles"], seconds=15)
-        said = json.loads(file.read_text())
-        assert said["ready"]
-        (problem,) = said["troubles"]
+        wait_until(lambda: json.loads(file.read_text())["problems"], seconds=15)
+        output = json.loads(file.read_text())
+        assert output["ready"]
+        (problem,) = output["problems"]
         assert problem["what"] == "clock"
         assert problem["error"].startswith("the clock of this machine is 40 days behind SQS's")
 
-    def test_is_not_told_of_answers_without_a_date(self, leaping, twin, queue):
-        twin.date_ahead = None
+    def test_is_not_told_of_answers_without_a_date(self, leaping, emulator, queue):
+        emulator.date_ahead = None
         worker = leaping(READ_OFTEN)
-        twin.send(queue, mail.bounce("jane@example.com"))
-        assert twin.wait_for(lambda: not twin.messages(queue))
+        emulator.send(queue, mail.bounce("jane@example.com"))
+        assert emulator.wait_for(lambda: not emulator.messages(queue))
         assert worker.stop()[0] == 0
         assert not any('"clock.' in line for line in worker.lines)
 
@@ -218,5 +219,5 @@ def moment(text):
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def told(post):
+def reported(post):
     return post["text"].partition(":")[0]

@@ -1,4 +1,5 @@
-"""Many messages, many workers, and a far side that is slow: F27, F29 and F30 of tests/FAULTS.md."""
+"""Many messages, many workers, and a remote service that is slow: F27, F29 and F30 of
+tests/FAULTS.md."""
 
 import json
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 import mail
 import pytest
 from running import Watched, patched
-from twin import DELETE, Fault
+from sqs_emulator import DELETE, Fault
 from waiting import wait_until
 
 from worker.consumer.polling import GATHERED
@@ -16,63 +17,63 @@ from worker.demo.standins.slack_faults import broken, hanging
 from worker.settings import Settings
 
 
-def outbox(books):
-    return Counter(row["state"] for row in books.rows("SELECT state FROM outbox"))
+def outbox(database):
+    return Counter(row["state"] for row in database.rows("SELECT state FROM outbox"))
 
 
-class TestASlackThatIsSlowOrAway:
+class TestASlowOrUnreachableSlack:
     """F27."""
 
     def test_costs_the_queue_nothing_though_each_call_takes_half_a_minute(
-        self, daemon, twin, queue, slack, books
+        self, daemon, emulator, queue, slack, database
     ):
         slack.always = hanging(30, accepts=False)
         patient = "import worker.slack.channel as c; c.Channel.by_webhook.__kwdefaults__"
         daemon(program=patched(f"{patient}['timeout'] = 60"))
         for address in mail.addresses(300):
-            twin.send(queue, mail.bounce(address))
+            emulator.send(queue, mail.bounce(address))
         wait_until(lambda: slack.heard)
-        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
-        assert (books.count("events"), sum(outbox(books).values())) == (300, 300)
-        assert outbox(books)["claimed"] > 0, "the first call has not been answered yet"
+        assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
+        assert (database.count("events"), sum(outbox(database).values())) == (300, 300)
+        assert outbox(database)["claimed"] > 0, "the first call has not been answered yet"
         assert len(slack.heard) == 1
 
-    def test_is_asked_by_one_and_told_in_a_handful_of_messages_when_it_is_back(
-        self, daemon, twin, queue, slack, books
+    def test_is_probed_by_a_single_worker_and_gets_a_handful_of_messages_when_it_is_back(
+        self, daemon, emulator, queue, slack, database
     ):
         quickly = "r.back_off = lambda _: 0.2; r.effect_delay = lambda _: 0.3"
         slack.always = broken(503)
         daemon(program=patched(f"import worker.retries as r; {quickly}"))
-        twin.send(queue, mail.bounce("first@example.com"))
+        emulator.send(queue, mail.bounce("first@example.com"))
         wait_until(lambda: len(slack.heard) > 3)  # it has been tried again
         for address in mail.addresses(299):
-            twin.send(queue, mail.bounce(address))
-        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
-        asked = len(slack.heard)
+            emulator.send(queue, mail.bounce(address))
+        assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
+        requested = len(slack.heard)
         time.sleep(1)
-        assert len(slack.heard) - asked <= 10
+        assert len(slack.heard) - requested <= 10
         slack.always = None
-        wait_until(lambda: outbox(books)["delivered"] > 250)
+        wait_until(lambda: outbox(database)["delivered"] > 250)
         assert len(slack.posts) <= 5
-        assert sum(outbox(books).values()) == 300
+        assert sum(outbox(database).values()) == 300
 
 
 def test_a_burst_from_idle_stays_within_the_budget_and_leaves_no_memory_behind(
-    daemon, run, twin, queue, books
+    daemon, run, emulator, queue, database
 ):
     """F29; ten thousand, and a backlog of a hundred thousand, are in bench/soak.py."""
     worker = daemon()
-    assert twin.wait_for(lambda: twin.long_polls)
+    assert emulator.wait_for(lambda: emulator.long_polls)
     sizes = []
     for burst in range(3):
         for number in range(1_000):
-            twin.send(queue, mail.bounce(f"person{burst}.{number}@example.com"))
-        assert twin.wait_for(lambda: not twin.messages(queue), seconds=60)
+            emulator.send(queue, mail.bounce(f"person{burst}.{number}@example.com"))
+        assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=60)
         sizes.append(resident_megabytes(worker.process.pid))
-    assert twin.journal.most_in_flight() <= Settings().queue.pollers * GATHERED
+    assert emulator.journal.most_in_flight() <= Settings().queue.pollers * GATHERED
     assert sizes[2] - sizes[1] < 8, sizes
     assert worker.stop()[0] == 0
-    assert books.count("events") == 3_000
+    assert database.count("events") == 3_000
 
 
 def resident_megabytes(pid):
@@ -81,7 +82,7 @@ def resident_megabytes(pid):
 
 
 @pytest.fixture
-def together(start, environment, twin):
+def together(start, environment, emulator):
     """Start a command with keys of its own; count who deletes."""
     deletes = Counter()
 
@@ -89,7 +90,7 @@ def together(start, environment, twin):
         deletes[call.access_key] += len(call.arguments["Entries"])
         return False
 
-    twin.faults.add(Fault(), on=DELETE, when=note)
+    emulator.faults.add(Fault(), on=DELETE, when=note)
     environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
 
     soon = patched(
@@ -103,8 +104,8 @@ def together(start, environment, twin):
     return begin
 
 
-def test_two_workers_and_a_drain_share_a_queue_and_its_books(
-    together, run, twin, queue, books, slack, either_store
+def test_two_workers_and_a_drain_share_a_queue_and_its_database(
+    together, run, emulator, queue, database, slack, either_store
 ):
     """F30: each has its share, each event one row, each row one effect, no message is left."""
     run("users", "import", "-", input="email\n" + "\n".join(mail.addresses(50)) + "\n")
@@ -114,17 +115,17 @@ def test_two_workers_and_a_drain_share_a_queue_and_its_books(
     while sent < 200 or (len(together.deletes) < 3 and sent < 20_000):
         bodies = [mail.bounce(address) for address in mail.addresses(50)]
         for body in (*bodies, *bodies):  # apart: for another of them, and for another commit
-            twin.send(queue, body)
+            emulator.send(queue, body)
         sent += 50
         time.sleep(0.1)
     out, _ = drain.communicate(timeout=90)
-    assert twin.wait_for(lambda: not twin.messages(queue), seconds=60)
+    assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=60)
     for worker in workers:
         assert worker.stop()[0] == 0
     assert set(together.deletes) == {"AKIAONE", "AKIATWO", "AKIADRAIN"}
     assert json.loads(out)["received"] > 0
-    assert books.count("events") == sent
-    assert sum(outbox(books).values()) == sent
-    counts = books.rows("SELECT hard_bounce_count AS n FROM users")
+    assert database.count("events") == sent
+    assert sum(outbox(database).values()) == sent
+    counts = database.rows("SELECT hard_bounce_count AS n FROM users")
     assert [row["n"] for row in counts] == [sent // 50] * 50
-    assert twin.messages("feedback-dlq") == []
+    assert emulator.messages("feedback-dlq") == []

@@ -8,94 +8,94 @@ from contextlib import closing
 import boto3
 import mail
 import pytest
-from twin import DELETE, RECEIVE, FailEntries, ForgetDelete, HandOutTwice
+from sqs_emulator import DELETE, RECEIVE, FailEntries, ForgetDelete, HandOutTwice
 
 EARLY, LATE = "2026-11-01T10:00:00.000Z", "2026-11-20T10:00:00.000Z"
 
 
 @pytest.fixture
-def sqs(twin):
+def sqs(emulator):
     """Another client."""
     session = boto3.Session("AKIAEXAMPLE", "not-checked", region_name="us-east-1")
-    client = session.client("sqs", endpoint_url=twin.endpoint)
+    client = session.client("sqs", endpoint_url=emulator.endpoint)
     yield client
     client.close()
 
 
 @pytest.mark.parametrize("failed", [0, 5])
 def test_a_kill_in_the_midst_of_deletes_leaves_some_done_and_some_to_be_found_done(
-    failing, run, twin, queue, books, failed
+    failing, run, emulator, queue, database, failed
 ):
     """F4: after the first of three calls; and where SQS has carried out half of that one."""
     for address in mail.addresses(25):
-        twin.send(queue, mail.bounce(address))
+        emulator.send(queue, mail.bounce(address))
     if failed:
-        twin.faults.add(FailEntries({"0", "2", "4", "6", "8"}), on=DELETE, times=1)
+        emulator.faults.add(FailEntries({"0", "2", "4", "6", "8"}), on=DELETE, times=1)
     assert failing("deleted", "kill", "drain").status == -9
-    assert len(twin.messages(queue)) == 25 - 10 + failed
-    written = books.count("events")
+    assert len(emulator.messages(queue)) == 25 - 10 + failed
+    written = database.count("events")
     assert written > 10 - failed
-    twin.clock.advance(61)
+    emulator.clock.advance(61)
     again = run("drain", "--json").json
     assert again["duplicate"] == written - (10 - failed)
-    assert (again["applied"], books.count("events")) == (25 - written, 25)
-    assert twin.messages(queue) == []
+    assert (again["applied"], database.count("events")) == (25 - written, 25)
+    assert emulator.messages(queue) == []
 
 
-def test_one_that_redrive_takes_away_while_it_is_worked_on_is_applied_and_later_a_duplicate(
-    run, twin, sqs, environment, books
+def test_a_message_redriven_while_it_is_processed_is_applied_and_later_a_duplicate(
+    run, emulator, sqs, environment, database
 ):
     """F20: our delete is acknowledged and does nothing, for the message is elsewhere."""
     run("users", "import", "-", input="email\njane@example.com\n")
-    url = twin.create_queue("brief", dead_letter="brief-dlq", max_receive_count=1)
-    twin.send(url, mail.bounce("jane@example.com"))
+    url = emulator.create_queue("brief", dead_letter="brief-dlq", max_receive_count=1)
+    emulator.send(url, mail.bounce("jane@example.com"))
 
-    def take_away(_):
-        twin.clock.advance(61)
+    def remove(_):
+        emulator.clock.advance(61)
         assert "Messages" not in sqs.receive_message(QueueUrl=url)
 
-    twin.on_delete(take_away)
+    emulator.on_delete(remove)
     first = run("drain", "--json", SES_WORKER_QUEUE__URL=url)
     assert (first.status, first.json["applied"], first.json["remaining"]) == (0, 1, 0)
-    assert len(twin.messages("brief-dlq")) == 1
-    second = run("drain", "--json", SES_WORKER_QUEUE__URL=twin.url("brief-dlq"))
+    assert len(emulator.messages("brief-dlq")) == 1
+    second = run("drain", "--json", SES_WORKER_QUEUE__URL=emulator.url("brief-dlq"))
     assert (second.json["applied"], second.json["duplicate"]) == (0, 1)
-    assert books.user("jane@example.com")["hard_bounce_count"] == 1
+    assert database.user("jane@example.com")["hard_bounce_count"] == 1
 
 
 def test_an_event_is_applied_once_however_it_comes_again(
-    daemon, run, twin, sqs, environment, books, either_store
+    daemon, run, emulator, sqs, environment, database, either_store
 ):
     """F21."""
     run("users", "import", "-", input="email\njane@example.com\n")
     fortnight = {"MessageRetentionPeriod": 14 * 86_400}
-    url = twin.create_queue("patient", dead_letter="patient-dlq", **fortnight)
+    url = emulator.create_queue("patient", dead_letter="patient-dlq", **fortnight)
     environment["SES_WORKER_QUEUE__URL"] = url
     body = mail.bounce("jane@example.com")
 
     def assert_it_changes_nothing(sent, receives):
-        assert twin.wait_for(lambda: not twin.messages(url))
-        assert twin.journal.fate(sent).received >= receives
-        assert books.user("jane@example.com")["hard_bounce_count"] == 1
-        assert books.count("events") == 1
+        assert emulator.wait_for(lambda: not emulator.messages(url))
+        assert emulator.journal.fate(sent).received >= receives
+        assert database.user("jane@example.com")["hard_bounce_count"] == 1
+        assert database.count("events") == 1
 
-    twin.faults.add(HandOutTwice(), on=RECEIVE, times=1)
+    emulator.faults.add(HandOutTwice(), on=RECEIVE, times=1)
     for same in (body, body, mail.enveloped(body)):
-        sent = twin.send(url, same)
+        sent = emulator.send(url, same)
     worker = daemon()
     assert_it_changes_nothing(sent, 1)  # in one batch, and in several
 
-    rule = twin.faults.add(ForgetDelete(), on=DELETE, times=1)
-    sent = twin.send(url, body)
-    assert twin.wait_for(lambda: rule.struck and twin.journal.fate(sent).forgotten_deletes)
-    twin.clock.advance(13 * 86_400)
+    rule = emulator.faults.add(ForgetDelete(), on=DELETE, times=1)
+    sent = emulator.send(url, body)
+    assert emulator.wait_for(lambda: rule.struck and emulator.journal.fate(sent).forgotten_deletes)
+    emulator.clock.advance(13 * 86_400)
     assert_it_changes_nothing(sent, 2)
 
-    twin.send("patient-dlq", body)
-    moves = {"SourceArn": twin.arn("patient-dlq"), "DestinationArn": twin.arn("patient")}
+    emulator.send("patient-dlq", body)
+    moves = {"SourceArn": emulator.arn("patient-dlq"), "DestinationArn": emulator.arn("patient")}
     sqs.start_message_move_task(**moves)
-    assert twin.wait_for(lambda: not twin.messages("patient-dlq"))
-    moved = [fate.became for fate in twin.journal.fates().values() if fate.became]
+    assert emulator.wait_for(lambda: not emulator.messages("patient-dlq"))
+    moved = [fate.became for fate in emulator.journal.fates().values() if fate.became]
     assert_it_changes_nothing(*moved, 1)
     assert worker.stop()[0] == 0
 
@@ -134,7 +134,7 @@ DELIVERY = '{"notificationType": "Delivery", "delivery": {}, "mail": {"messageId
 
 @pytest.mark.parametrize("mixed", MIXED)
 def test_a_record_is_the_same_in_whatever_order_its_events_come(
-    daemon, run, twin, queue, books, mixed
+    daemon, run, emulator, queue, database, mixed
 ):
     """F22."""
     (counts, date, reason), events = MIXED[mixed]
@@ -144,13 +144,13 @@ def test_a_record_is_the_same_in_whatever_order_its_events_come(
     worker = daemon()
     for step in range(4):
         for order, address in zip(orders, people, strict=True):
-            twin.send(queue, events(address)[order[step]])
-        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+            emulator.send(queue, events(address)[order[step]])
+        assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
     assert worker.stop()[0] == 0
     ours = {"id", "email", "email_key", "created_at", "updated_at"}
     records = [
         {name: value for name, value in row.items() if name not in ours}
-        for row in books.rows("SELECT * FROM users")
+        for row in database.rows("SELECT * FROM users")
     ]
     assert len(records) == 24
     assert all(record == records[0] for record in records)
@@ -173,8 +173,8 @@ POISON = {
         '[{"emailAddress": "x@y.z"}]', '"x@y.z"'
     ),
 }
-"""To be set aside, whole."""
-HARMLESS = {
+"""To be dead-lettered, whole."""
+IGNORED_TEXTS = {
     "NUL characters": (
         mail.bounce(mail.recipient("ja\0ne@example.com", diagnosticCode="\0"), subtype="\0"),
         "applied",
@@ -188,28 +188,28 @@ HARMLESS = {
 
 
 def test_what_cannot_be_understood_is_kept_byte_for_byte_and_its_neighbours_are_applied(
-    run, twin, environment, books, either_store
+    run, emulator, environment, database, either_store
 ):
     """F23."""
-    environment["SES_WORKER_QUEUE__URL"] = url = twin.create_queue("alone")
+    environment["SES_WORKER_QUEUE__URL"] = url = emulator.create_queue("alone")
     good = [mail.bounce(address) for address in mail.addresses(len(POISON))]
     for bad, fine in zip(POISON.values(), good, strict=True):
-        twin.send(url, bad)
-        twin.send(url, fine)
-    for body, _ in HARMLESS.values():
-        twin.send(url, body)
+        emulator.send(url, bad)
+        emulator.send(url, fine)
+    for body, _ in IGNORED_TEXTS.values():
+        emulator.send(url, body)
     done = run("drain", "--json")
-    expected = [outcome for _, outcome in HARMLESS.values()]
+    expected = [outcome for _, outcome in IGNORED_TEXTS.values()]
     assert done.json["applied"] == len(good) + expected.count("applied")
     assert done.json["ignored"] == expected.count("ignored")
     assert done.json["dead_lettered"] == len(POISON)
-    kept = {bytes(row["body"]) for row in books.rows("SELECT body FROM quarantine")}
+    kept = {bytes(row["body"]) for row in database.rows("SELECT body FROM quarantine")}
     assert kept == {body.encode() for body in POISON.values()}
-    assert twin.messages(url) == []
+    assert emulator.messages(url) == []
 
 
-def test_one_message_that_breaks_a_large_commit_is_found_and_the_others_are_written(
-    run, twin, queue, books, tmp_path
+def test_a_message_that_breaks_a_large_commit_is_found_and_the_others_are_written(
+    run, emulator, queue, database, tmp_path
 ):
     """F24: a constraint of somebody else's refuses one row of many."""
     run("db", "upgrade")
@@ -219,8 +219,8 @@ def test_one_message_that_breaks_a_large_commit_is_found_and_the_others_are_writ
             " WHEN new.recipient = 'person7@example.com' BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
     for address in mail.addresses(100):
-        twin.send(queue, mail.bounce(address))
+        emulator.send(queue, mail.bounce(address))
     done = run("drain", "--max-messages", 100, "--json", SES_WORKER_QUEUE__POLLERS="1")
     assert (done.json["applied"], done.json["deferred"]) == (99, 1)
-    assert books.count("events") == 99
-    assert ["person7@example.com" in left.body for left in twin.messages(queue)] == [True]
+    assert database.count("events") == 99
+    assert ["person7@example.com" in left.body for left in emulator.messages(queue)] == [True]

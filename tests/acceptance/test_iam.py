@@ -1,6 +1,6 @@
 """The IAM policies allow what the commands ask of AWS, and nothing else.
 
-What is asked is noted at the door, on the wire, so whichever client asks is noted alike.
+What is asked is noted at the proxy, on the wire, so whichever client asks is noted alike.
 """
 
 import json
@@ -45,19 +45,19 @@ def queue_of(text):
     return "dead-letter queue" if text.endswith("-dlq") else "queue"
 
 
-def called(door):
-    """What was asked for, in the same words."""
-    return {(asked.action, asked_of(asked)) for asked in door.asked}
+def called(proxy):
+    """What was requested, in the same words."""
+    return {(request.action, resource_in(request)) for request in proxy.requests}
 
 
-def asked_of(asked):
-    named = asked.arguments
-    match asked.service:
+def resource_in(request):
+    named = request.arguments
+    match request.service:
         case "sqs":
             texts = [named.get(key) for key in ("QueueUrl", "QueueName", "SourceArn")]
             # A task's handle says in which queue it is: moves are out of the dead-letter queue.
             return queue_of(next(filter(None, texts), DEAD_URL))
-        case "sns" if "TopicArn" in named or asked.operation == "CreateTopic":
+        case "sns" if "TopicArn" in named or request.operation == "CreateTopic":
             return "topic"
         case "ses" if "configuration-sets" in named.get("path", [])[:-1]:
             return "configuration-set"
@@ -67,58 +67,58 @@ def asked_of(asked):
 
 
 def test_what_the_worker_asks_for_is_what_iam_run_allows(
-    run, start, daemon, door, environment, twin, queue, ses, slack
+    run, start, daemon, proxy, environment, emulator, queue, ses, slack
 ):
-    door.behind |= {"sqs": twin.endpoint, "ses suppression": ses.endpoint}
+    proxy.behind |= {"sqs": emulator.endpoint, "ses suppression": ses.endpoint}
     for service in ("SQS", "SESV2"):
-        del environment[f"AWS_ENDPOINT_URL_{service}"]  # by the door
-    environment["SES_WORKER_QUEUE__URL"] = queue.replace(twin.endpoint, door.endpoint)
+        del environment[f"AWS_ENDPOINT_URL_{service}"]  # by the proxy
+    environment["SES_WORKER_QUEUE__URL"] = queue.replace(emulator.endpoint, proxy.endpoint)
     environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["jane@example.com"]'
     ses.list_address("jane@example.com")
     for body in (mail.bounce("jane@example.com"), "nonsense"):
-        twin.send(queue, body)
+        emulator.send(queue, body)
     assert run("drain").status == 3
     assert run("suppression", "restore", "jane@example.com").status == 0
     assert run("dlq", "list").status == 0
     assert run("dlq", "replay", "--to-queue").status == 0
-    _move_slowly(start, twin)
-    _stop_in_mid_poll(daemon, twin)
-    assert called(door) == granted("iam-run.json")
+    _move_slowly(start, emulator)
+    _stop_in_mid_poll(daemon, emulator)
+    assert called(proxy) == granted("iam-run.json")
 
 
-def _move_slowly(start, twin):
-    """Have SQS move letters, and change one's mind."""
+def _move_slowly(start, emulator):
+    """Have SQS move dead letters, and change one's mind."""
     for _ in range(3):
-        twin.send(DLQ, "nonsense")
-    twin.faults.add(MovedSlowly(1), on="StartMessageMoveTask")
+        emulator.send(DLQ, "nonsense")
+    emulator.faults.add(MovedSlowly(1), on="StartMessageMoveTask")
     process = start("dlq", "replay", "--to-queue", "--by-sqs", "--json")
-    assert twin.wait_for(lambda: twin.journal.requests("ListMessageMoveTasks"), 30)
+    assert emulator.wait_for(lambda: emulator.journal.requests("ListMessageMoveTasks"), 30)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
-    assert twin.journal.requests("CancelMessageMoveTask")
+    assert emulator.journal.requests("CancelMessageMoveTask")
 
 
-def _stop_in_mid_poll(daemon, twin):
+def _stop_in_mid_poll(daemon, emulator):
     """What the last long poll brings is given back."""
     watched = daemon(SES_WORKER_QUEUE__WAIT_SECONDS="10")
-    wait_until(lambda: twin.long_polls)
+    wait_until(lambda: emulator.long_polls)
     watched.process.send_signal(signal.SIGTERM)
     watched.wait_for("worker.stopping")
-    time.sleep(0.5)  # it is said before it is done
-    twin.send("feedback", mail.bounce("late@example.com"))
+    time.sleep(0.5)  # it is reported before it is done
+    emulator.send("feedback", mail.bounce("late@example.com"))
     assert watched.process.wait(30) == 0
-    assert twin.journal.requests("ChangeMessageVisibilityBatch", "feedback")
+    assert emulator.journal.requests("ChangeMessageVisibilityBatch", "feedback")
 
 
-def test_what_a_check_asks_for_is_what_iam_check_allows(run, wiring, door):
+def test_what_a_check_asks_for_is_what_iam_check_allows(run, wiring, proxy):
     wiring.set_queue(KmsMasterKeyId=wiring.kms.create_key()["KeyMetadata"]["Arn"])
-    door.publishing.configuration_sets["main"] = {}
+    proxy.publishing.configuration_sets["main"] = {}
     run("check")
-    assert called(door) == granted("iam-check.json")
+    assert called(proxy) == granted("iam-check.json")
 
 
 @pytest.fixture
-def half_there(wiring, door):
+def half_there(wiring, proxy):
     """A path that somebody has made, with a gap in everything."""
     wiring.unsubscribe()
     arn = wiring.subscribe()
@@ -131,14 +131,14 @@ def half_there(wiring, door):
     wiring.set_queue(QUEUE_URL, Policy="")
     wiring.set_queue(DEAD_URL, Policy="")
     destination = {"Enabled": False, "SnsDestination": {"TopicArn": TOPIC}}
-    door.publishing.configuration_sets["main"] = {"ses-feedback-worker": destination}
-    return door
+    proxy.publishing.configuration_sets["main"] = {"ses-feedback-worker": destination}
+    return proxy
 
 
 def test_what_provisioning_asks_for_is_what_iam_provision_allows(run, half_there):
     half_there.publishing.configuration_sets["new"] = {}
     half_there.publishing.identities["example.org"] = {}
-    wanted = (
+    expected = (
         "--configuration-set",
         "main",
         "--configuration-set",
@@ -146,6 +146,6 @@ def test_what_provisioning_asks_for_is_what_iam_provision_allows(run, half_there
         "--identity",
         "example.org",
     )
-    assert run("provision", "--topic", "bounces", *wanted).status == 0
+    assert run("provision", "--topic", "bounces", *expected).status == 0
     assert run("provision", "--topic", "others", "--queue", "others").status == 0
     assert called(half_there) == granted("iam-provision.json")

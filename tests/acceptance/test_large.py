@@ -17,7 +17,7 @@ COUNT = 4 * len(large_bodies.KINDS)
 
 
 class LargeQueue:
-    """A queue of bodies of 1 MiB in a process of its own, each written when it is asked for."""
+    """A queue of bodies of 1 MiB in a process of its own, each written when it is requested."""
 
     def __init__(self, *arguments):
         self._process = subprocess.Popen(
@@ -41,7 +41,8 @@ class LargeQueue:
 
 @pytest.fixture
 def large_queue(environment):
-    """As many small messages come before each dozen of large ones, so that these come as a surprise."""
+    """As many small messages come before each dozen of large ones, so that these come as a
+    surprise."""
     queue = LargeQueue("--count", str(COUNT), "--clump", "12")
     environment |= {
         "AWS_ENDPOINT_URL": queue.endpoint,

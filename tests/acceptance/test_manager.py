@@ -23,10 +23,10 @@ class Manager:
     def heard(self):
         while True:
             try:
-                said = self._ours.recv(4096)
+                output = self._ours.recv(4096)
             except BlockingIOError:
                 return self._heard
-            self._heard += said.decode().splitlines()
+            self._heard += output.decode().splitlines()
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def manager(tmp_path, environment):
 
 
 @pytest.fixture
-def page(environment):
+def http_get(environment):
     """Read a page of a worker's."""
     environment["SES_WORKER_HTTP__LISTEN"] = "127.0.0.1:0"
 
-    def page(worker, name):
+    def http_get(worker, name):
         worker.wait_for("http.listening")
         port = next(json.loads(x)["port"] for x in worker.lines if '"http.listening"' in x)
         try:
@@ -53,7 +53,7 @@ def page(environment):
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
-    return page
+    return http_get
 
 
 HANGS = """
@@ -72,40 +72,40 @@ STEPS = {
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_start_that_hangs_is_late_and_neither_beats_nor_asks_for_time(
-    daemon, twin, queue, manager, page, step
+    daemon, emulator, queue, manager, http_get, step
 ):
     worker = daemon(program=patched(HANGS.format(what=STEPS[step])))
-    wait_until(lambda: page(worker, "healthz")[0] == 503)
-    (late,) = page(worker, "healthz")[1]["late"]
+    wait_until(lambda: http_get(worker, "healthz")[0] == 503)
+    (late,) = http_get(worker, "healthz")[1]["late"]
     assert late["loop"] == "start"
-    wait_until(lambda: any("start has hung for" in said for said in manager.heard))
+    wait_until(lambda: any("start has hung for" in output for output in manager.heard))
     before = len(manager.heard)
     assert "WATCHDOG=1" in manager.heard
     wait_until(lambda: sum(s.startswith("STATUS") for s in manager.heard[before:]) >= 1)
     later = manager.heard[before:]
-    assert not [said for said in later if not said.startswith("STATUS=start has hung for")]
+    assert not [output for output in later if not output.startswith("STATUS=start has hung for")]
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(20) == 0
 
 
-def test_a_stop_is_told_to_the_manager_and_to_who_asks_while_it_lasts(
-    daemon, twin, queue, manager, page, slack
+def test_a_running_stop_is_visible_to_the_service_manager_and_over_http(
+    daemon, emulator, queue, manager, http_get, slack
 ):
     worker = daemon()
     worker.wait_for("worker.started")
     with slack.held():
-        twin.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("jane@example.com"))
         wait_until(lambda: slack.heard)
         worker.process.send_signal(signal.SIGTERM)
         worker.wait_for("worker.stopping")
-        wait_until(lambda: page(worker, "readyz")[1]["phase"] == "stopping")
-        assert page(worker, "readyz")[0] == 503
+        wait_until(lambda: http_get(worker, "readyz")[1]["phase"] == "stopping")
+        assert http_get(worker, "readyz")[0] == 503
     assert worker.stop()[0] == 0
-    words = [said for said in manager.heard if said in {"READY=1", "STOPPING=1"}]
+    words = [output for output in manager.heard if output in {"READY=1", "STOPPING=1"}]
     assert words == ["READY=1", "STOPPING=1"]
 
 
-def test_a_lane_of_the_relay_that_dies_ends_the_worker(daemon, twin, queue, slack):
+def test_a_lane_of_the_relay_that_dies_ends_the_worker(daemon, emulator, queue, slack):
     broken = "def _run(self): raise RuntimeError('a bug')\n"
     worker = daemon(
         program=patched(f"import worker.relay.lane as lane\n{broken}lane.LaneWorker._run = _run\n")

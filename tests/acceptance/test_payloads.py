@@ -25,7 +25,7 @@ def text_of(row):
 
 @pytest.mark.parametrize("wrap", [str, mail.enveloped], ids=["raw", "enveloped"])
 def test_all_payloads_mean_what_is_expected_and_once_more_nothing(
-    run, twin, queue, books, either_store, wrap
+    run, emulator, queue, database, either_store, wrap
 ):
     run("users", "import", "-", input="email,account_id\n" + "".join(f"{a},acct\n" for a in USERS))
     bodies = [
@@ -33,7 +33,7 @@ def test_all_payloads_mean_what_is_expected_and_once_more_nothing(
         for row in EXPECTED
     ]
     for body in bodies:
-        twin.send(queue, body)
+        emulator.send(queue, body)
 
     first = run("drain", "--json")
     assert first.status == 3, first.err
@@ -53,31 +53,31 @@ def test_all_payloads_mean_what_is_expected_and_once_more_nothing(
         "effects_parked": 0,
         "elapsed_s": 0,
     }
-    events = books.rows("SELECT * FROM events")
+    events = database.rows("SELECT * FROM events")
     for row in REPORTS:
         check(row, events)
-    users = books.rows("SELECT * FROM users ORDER BY email_key")
+    users = database.rows("SELECT * FROM users ORDER BY email_key")
     assert [user["email_key"] for user in users] == USERS
 
     for body in bodies:
-        twin.send(queue, body)
+        emulator.send(queue, body)
     again = run("drain", "--json")
     assert (again.json["applied"], again.json["duplicate"]) == (0, len(REPORTS))
     assert not [line for line in again.log if line["event"].endswith("_notification")]
-    assert books.rows("SELECT * FROM users ORDER BY email_key") == users
-    assert books.count("events") == len(events)
+    assert database.rows("SELECT * FROM users ORDER BY email_key") == users
+    assert database.count("events") == len(events)
 
-    letters = twin.messages("feedback-dlq")
-    assert sorted(letter.body for letter in letters) == sorted(
+    dead_letters = emulator.messages("feedback-dlq")
+    assert sorted(dead_letter.body for dead_letter in dead_letters) == sorted(
         body for body, row in zip(bodies, EXPECTED, strict=True) if row in DEAD for _ in "12"
     )
     for kind in ("bounce", "complaint"):
         lines = [line for line in first.log if line["event"] == f"{kind}_notification"]
         assert len(lines) == len([event for event in events if event["kind"] == kind]) > 0
-    said = (first.err + again.err).lower()
-    assert not [address for address in EVERYBODY if address in said]
-    assert "subscription_confirmation" in said
-    assert TOKEN not in said
+    output = (first.err + again.err).lower()
+    assert not [address for address in EVERYBODY if address in output]
+    assert "subscription_confirmation" in output
+    assert TOKEN not in output
 
 
 def check(row, events):

@@ -1,4 +1,5 @@
-"""A store that breaks off at one message and at no other: that message is set aside, and no other."""
+"""A store that breaks off at one message and at no other: that message is dead-lettered, and no
+other."""
 
 import sqlite3
 from contextlib import closing
@@ -6,7 +7,7 @@ from contextlib import closing
 import mail
 import psycopg
 from running import QUICK, patched
-from twin import RECEIVE
+from sqs_emulator import RECEIVE
 
 from worker.store import ensure_schema, open_store
 
@@ -40,20 +41,20 @@ def break_off_at_the_guilty_one(url):
 
 
 def test_the_guilty_one_is_set_aside_and_the_daemon_goes_on(
-    daemon, twin, queue, environment, either_store, books
+    daemon, emulator, queue, environment, either_store, database
 ):
     break_off_at_the_guilty_one(environment["SES_WORKER_STORE__URL"])
     people = mail.addresses(25)
     for address in (*people[:11], GUILTY, *people[11:]):
-        twin.send(queue, mail.bounce(address))
+        emulator.send(queue, mail.bounce(address))
     worker = daemon(program=patched(QUICK))
-    assert twin.wait_for(lambda: books.count("events") == 25, seconds=30)
+    assert emulator.wait_for(lambda: database.count("events") == 25, seconds=30)
     for address in ["late1@example.com", "late2@example.com"]:  # if it was the last that was tried
-        twin.send(queue, mail.bounce(address))
-    assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
-    (letter,) = twin.messages("feedback-dlq")
-    assert GUILTY in letter.body
-    assert letter.attributes["ses_worker_reason"]["StringValue"] == "store_refuses"
-    assert books.count("events") == 27
-    assert len(twin.journal.requests(RECEIVE)) < 100
+        emulator.send(queue, mail.bounce(address))
+    assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
+    (dead_letter,) = emulator.messages("feedback-dlq")
+    assert GUILTY in dead_letter.body
+    assert dead_letter.attributes["ses_worker_reason"]["StringValue"] == "store_refuses"
+    assert database.count("events") == 27
+    assert len(emulator.journal.requests(RECEIVE)) < 100
     assert worker.stop()[0] == 0

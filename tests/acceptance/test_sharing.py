@@ -1,4 +1,4 @@
-"""Several workers on one PostgreSQL share what is owed, and survive each other."""
+"""Several workers on one PostgreSQL share what is in the outbox, and survive each other."""
 
 import subprocess
 import sys
@@ -10,10 +10,10 @@ import mail
 import pytest
 
 from worker.decode import decode
-from worker.page import Page
 from worker.policy import Policy
 from worker.store import ensure_schema, open_store
 from worker.store.schema import outbox
+from worker.unit_of_work import UnitOfWork
 
 EFFECTS = 1_000
 SECONDS = 110
@@ -22,18 +22,18 @@ SHARE = 350
 
 
 @pytest.fixture
-def owed(environment, message, request, slack):
-    """A thousand notices that are owed, in PostgreSQL."""
+def enqueued(environment, message, request, slack):
+    """A thousand notices that are enqueued, in PostgreSQL."""
     environment["SES_WORKER_STORE__URL"] = request.getfixturevalue("postgresql_url")
     environment["SES_WORKER_SLACK__MESSAGES_PER_MINUTE"] = "6000"
     store = open_store(environment["SES_WORKER_STORE__URL"])
     ensure_schema(store, migrate=True)
-    page = Page(Policy(notify=True), seen=(), users={})
+    unit = UnitOfWork(Policy(notify=True), known_keys=(), users={})
     for number in range(EFFECTS):
         body = mail.bounce(f"user{number}@example.com")
-        page.enter(message(body), decode(body))
+        unit.enter(message(body), decode(body))
     with store.transaction() as transaction:
-        transaction.save(page)
+        transaction.save(unit)
     yield store
     store.close()
 
@@ -45,8 +45,8 @@ def wait_for(condition, seconds=SECONDS):
         time.sleep(0.05)
 
 
-def test_two_share_a_thousand_effects_and_one_is_killed_with_a_lease(
-    start, owed, queue, slack, environment, tmp_path
+def test_two_share_a_thousand_effects_and_a_worker_is_killed_with_a_lease(
+    start, enqueued, queue, slack, environment, tmp_path
 ):
     """Both have their share; deliveries are at most the effects and the kill; none is missing."""
     script = Path(__file__).with_name("failing.py")
@@ -61,15 +61,15 @@ def test_two_share_a_thousand_effects_and_one_is_killed_with_a_lease(
     start("run")
     assert doomed.wait(SECONDS) == -9
     wait_for(lambda: len(slack.posts) >= EFFECTS)
-    with owed.writing() as connection:  # the lease of the dead would end in a minute
+    with enqueued.writing() as connection:  # the lease of the dead would end in a minute
         left = connection.execute(
             outbox.update().where(outbox.c.state == "claimed").values(due_at=mail.NOW)
         )
         assert left.rowcount <= 2
-    wait_for(lambda: not _open(owed))
-    told = Counter(post["text"] for post in slack.posts)
-    assert set(told) == {f"BOUNCE: user{number}@example.com" for number in range(EFFECTS)}
-    assert sum(told.values()) <= EFFECTS + 1
+    wait_for(lambda: not _open(enqueued))
+    reported = Counter(post["text"] for post in slack.posts)
+    assert set(reported) == {f"BOUNCE: user{number}@example.com" for number in range(EFFECTS)}
+    assert sum(reported.values()) <= EFFECTS + 1
     assert EFFECTS - SHARE >= 0.3 * EFFECTS, "the other's share"
 
 

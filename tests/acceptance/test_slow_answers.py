@@ -1,4 +1,4 @@
-"""A daemon whose far side answers byte by byte, for as long as it lives."""
+"""A daemon whose remote service answers byte by byte, for as long as it lives."""
 
 import json
 import socket
@@ -9,7 +9,7 @@ import pytest
 from dripping import Dripping
 from running import patched
 from test_manager import Manager
-from test_seen import ask, port_of
+from test_run_observability import ask, port_of
 
 QUICK = """
 from worker.slack import Channel
@@ -31,7 +31,7 @@ def manager(tmp_path, environment):
 
 
 def test_a_slack_that_drips_delays_notices_and_nothing_else(
-    daemon, twin, queue, environment, books, manager
+    daemon, emulator, queue, environment, database, manager
 ):
     with Dripping("a body that never ends", every=0.3) as slack:
         environment["SES_WORKER_SLACK__WEBHOOK_URL"] = f"{slack.url}/hook"
@@ -39,22 +39,22 @@ def test_a_slack_that_drips_delays_notices_and_nothing_else(
         environment["SES_WORKER_HTTP__LISTEN"] = "127.0.0.1:0"
         worker = daemon(program=patched(QUICK))
         port = port_of(worker)
-        twin.send(queue, mail.bounce("jane@example.com"))
-        assert twin.wait_for(lambda: slack.asked)
+        emulator.send(queue, mail.bounce("jane@example.com"))
+        assert emulator.wait_for(lambda: slack.requests)
         beats = manager.heard.count("WATCHDOG=1")
         statuses, until = [], time.monotonic() + 4  # by then a lane that waits on is late
         while time.monotonic() < until:
             statuses.append(ask(port, "/healthz")[0])
             time.sleep(0.1)
         for address in mail.addresses(20):
-            twin.send(queue, mail.bounce(address))
-        assert twin.wait_for(lambda: not twin.messages(queue))
+            emulator.send(queue, mail.bounce(address))
+        assert emulator.wait_for(lambda: not emulator.messages(queue))
         statuses.append(ask(port, "/healthz")[0])
         assert set(statuses) == {200}
         assert manager.heard.count("WATCHDOG=1") >= beats + 3
         postponed = [json.loads(x) for x in worker.lines if '"event":"effect.postponed"' in x]
         assert "the message may be there" in postponed[0]["error"]
-        assert not [line for line in worker.lines if "loop.late" in line]
+        assert not [line for line in worker.lines if "thread.stalled" in line]
         status, seconds = worker.stop()
     assert (status, seconds < 10) == (0, True)
-    assert books.count("events") == 21
+    assert database.count("events") == 21

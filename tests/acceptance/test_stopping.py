@@ -14,12 +14,12 @@ from pathlib import Path
 import mail
 import pytest
 from running import COMMAND, patched, sessions_of_workers, skip
-from test_seen import ask, free_port
+from test_run_observability import ask, free_port
 from waiting import wait_until
 
 SMALL = """
 from worker.line_writer import LineWriter
-LineWriter.__init__.__kwdefaults__.update(most_bytes=20_000, patience=0.2)
+LineWriter.__init__.__kwdefaults__.update(most_bytes=20_000, wait budget=0.2)
 """
 """A log of which fewer lines can wait, and that is not waited for as long."""
 SOON = """
@@ -36,25 +36,25 @@ worker.leaving.leave_in_time.__kwdefaults__["seconds"] = 3.0
 
 class TestALogThatNobodyReads:
     @pytest.fixture
-    def unread(self, start, twin, queue, environment):
+    def unread(self, start, emulator, queue, environment):
         """A daemon whose standard error is a pipe that is full, and stays so."""
         environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
         port = free_port()
         process = start("run", program=patched(SMALL), SES_WORKER_HTTP__LISTEN=f"127.0.0.1:{port}")
-        wait_until(lambda: twin.long_polls)
+        wait_until(lambda: emulator.long_polls)
         for address in mail.addresses(600):
             body = mail.recipient(address, diagnosticCode="x" * 900)
-            twin.send(queue, mail.bounce(body))
+            emulator.send(queue, mail.bounce(body))
         return process, port
 
-    def test_work_and_health_go_on_and_lines_are_counted(self, unread, twin, queue, books):
+    def test_work_and_health_go_on_and_lines_are_counted(self, unread, emulator, queue, database):
         process, port = unread
-        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
-        assert books.count("events") == 600
+        assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
+        assert database.count("events") == 600
         wait_until(lambda: '"log"' in ask(port)[1])
-        status, said = ask(port)
-        (trouble,) = json.loads(said)["troubles"]
-        assert (status, trouble["what"]) == (200, "log")
+        status, output = ask(port)
+        (problem,) = json.loads(output)["problems"]
+        assert (status, problem["what"]) == (200, "log")
         assert ask(port, "/healthz")[0] == 200
         (lost,) = re.findall(
             r"^ses_worker_log_lines_lost_total (\S+)", ask(port, "/metrics")[1], re.MULTILINE
@@ -63,20 +63,20 @@ class TestALogThatNobodyReads:
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
 
-    def test_who_reads_again_is_told_how_many_are_lost(self, unread, twin, queue):
+    def test_who_reads_again_is_told_how_many_are_lost(self, unread, emulator, queue):
         process, port = unread
-        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+        assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
         wait_until(lambda: '"log"' in ask(port)[1])
         for line in process.stderr:
             if '"event":"log.lost"' in line:
                 break
         assert json.loads(line)["lines"] > 100
-        wait_until(lambda: not json.loads(ask(port)[1])["troubles"])
+        wait_until(lambda: not json.loads(ask(port)[1])["problems"])
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
 
     def test_a_journal_that_takes_nothing_is_no_reader_either(
-        self, start, twin, queue, environment, tmp_path, books
+        self, start, emulator, queue, environment, tmp_path, database
     ):
         environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
         address = str(tmp_path / "journal")
@@ -89,20 +89,20 @@ worker.log._journal = lambda: journal
 journal = Journal({address!r})
 """
             process = start("run", program=patched(code))
-            wait_until(lambda: twin.long_polls)
+            wait_until(lambda: emulator.long_polls)
             for address in mail.addresses(1_000):
-                twin.send(queue, mail.bounce(address))
-            assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+                emulator.send(queue, mail.bounce(address))
+            assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
             process.send_signal(signal.SIGTERM)
             assert process.wait(15) == 0
-        assert books.count("events") == 1_000
+        assert database.count("events") == 1_000
 
 
 class TestALogThatCannotBeWritten:
     """A full disk, or a reader that is gone: the work goes on, and it is told."""
 
     @pytest.fixture
-    def started(self, environment, tmp_path, twin, queue):
+    def started(self, environment, tmp_path, emulator, queue):
         """Start a daemon with its standard error in a file; end it after the test."""
         environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
         port = free_port()
@@ -115,7 +115,7 @@ class TestALogThatCannotBeWritten:
                 command, env=environment, cwd=tmp_path, stderr=standard_error
             )
             processes.append(process)
-            wait_until(lambda: twin.long_polls)
+            wait_until(lambda: emulator.long_polls)
             return port
 
         yield start
@@ -129,28 +129,28 @@ class TestALogThatCannotBeWritten:
         )
         return float(lost)
 
-    def test_lines_are_counted_and_told_as_lost(self, started, twin, queue):
+    def test_lines_are_counted_and_told_as_lost(self, started, emulator, queue):
         with Path("/dev/full").open("wb") as full:
             port = started(full)
         for address in mail.addresses(20):
-            twin.send(queue, mail.bounce(address))
-        assert twin.wait_for(lambda: not twin.messages(queue), seconds=30)
+            emulator.send(queue, mail.bounce(address))
+        assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
         wait_until(lambda: self.lost_lines(port) > 20)
-        wait_until(lambda: json.loads(ask(port)[1])["troubles"])
-        (trouble,) = json.loads(ask(port)[1])["troubles"]
-        assert trouble["what"] == "log"
-        assert "Standard error cannot be written (No space left on device)" in trouble["error"]
+        wait_until(lambda: json.loads(ask(port)[1])["problems"])
+        (problem,) = json.loads(ask(port)[1])["problems"]
+        assert problem["what"] == "log"
+        assert "Standard error cannot be written (No space left on device)" in problem["error"]
 
-    def test_a_pipe_whose_reader_is_gone_is_told_alike(self, started, twin, queue):
+    def test_a_pipe_whose_reader_is_gone_is_told_alike(self, started, emulator, queue):
         reads, writes = os.pipe()
         os.close(reads)
         port = started(writes)
         os.close(writes)
         wait_until(lambda: self.lost_lines(port) > 0)
-        wait_until(lambda: json.loads(ask(port)[1])["troubles"])
+        wait_until(lambda: json.loads(ask(port)[1])["problems"])
 
     def test_it_is_told_how_many_are_lost_when_there_is_room_again(
-        self, started, twin, queue, tmp_path
+        self, started, emulator, queue, tmp_path
     ):
         room = tmp_path / "room"
         code = f"""
@@ -167,49 +167,51 @@ s.os = Disk
         path = tmp_path / "log"
         with path.open("wb") as file:
             port = started(file, code=code)
-        wait_until(lambda: json.loads(ask(port)[1])["troubles"])
+        wait_until(lambda: json.loads(ask(port)[1])["problems"])
         assert path.read_bytes() == b""
         room.touch()
         wait_until(path.read_bytes)
         first = json.loads(path.read_text().splitlines()[0])
         assert (first["event"], first["lines"]) == ("log.lost", self.lost_lines(port))
-        wait_until(lambda: not json.loads(ask(port)[1])["troubles"])
+        wait_until(lambda: not json.loads(ask(port)[1])["problems"])
 
 
 class TestWhatHangs:
-    def test_a_file_that_somebody_else_writes_to(self, daemon, twin, queue, environment):
+    def test_a_file_that_somebody_else_writes_to(self, daemon, emulator, queue, environment):
         worker = daemon(program=patched(SOON))
-        assert twin.wait_for(lambda: twin.long_polls)
+        assert emulator.wait_for(lambda: emulator.long_polls)
         path = environment["SES_WORKER_STORE__URL"].removeprefix("sqlite:///")
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            twin.send(queue, mail.bounce("jane@example.com"))
-            assert twin.wait_for(lambda: twin.counts(queue).in_flight)
+            emulator.send(queue, mail.bounce("jane@example.com"))
+            assert emulator.wait_for(lambda: emulator.counts(queue).in_flight)
             time.sleep(0.5)  # until its writing waits for the file
             status, seconds = worker.stop()
         assert (status, seconds < 8) == (1, True)
-        assert len(twin.messages(queue)) == 1
+        assert len(emulator.messages(queue)) == 1
 
-    def test_a_postgresql_that_was_stopped(self, daemon, twin, queue, environment, postgresql_url):
+    def test_a_postgresql_that_was_stopped(
+        self, daemon, emulator, queue, environment, postgresql_url
+    ):
         environment["SES_WORKER_STORE__URL"] = postgresql_url
         worker = daemon(program=patched(SOON))
-        twin.send(queue, mail.bounce("jane@example.com"))
-        assert twin.wait_for(lambda: not twin.messages(queue))
+        emulator.send(queue, mail.bounce("jane@example.com"))
+        assert emulator.wait_for(lambda: not emulator.messages(queue))
         pids = sessions_of_workers(postgresql_url)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
-            twin.send(queue, mail.bounce("joan@example.com"))
-            assert twin.wait_for(lambda: twin.counts(queue).in_flight)
+            emulator.send(queue, mail.bounce("joan@example.com"))
+            assert emulator.wait_for(lambda: emulator.counts(queue).in_flight)
             time.sleep(0.5)  # until its writing waits for the server
             status, seconds = worker.stop()
             assert (status, seconds < 8) == (1, True)
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
-        assert len(twin.messages(queue)) == 1
+        assert len(emulator.messages(queue)) == 1
 
-    def test_a_resolver(self, daemon, twin, queue, environment):
+    def test_a_resolver(self, daemon, emulator, queue, environment):
         code = """
 import socket, time, worker.deadlines.sockets as s
 known = socket.getaddrinfo
@@ -232,23 +234,23 @@ s.LOOKUP_SECONDS = 1.0
         [
             "worker.consumer.Consumer.finish",
             "worker.store.sqlite.SqliteStore.close",
-            "worker.outside.Outside.__exit__",
+            "worker.observability.Observability.__exit__",
         ],
     )
-    def test_whatever_else_hangs_is_left_to_the_last_resort(self, daemon, twin, queue, what):
+    def test_whatever_else_hangs_is_left_to_the_last_resort(self, daemon, emulator, queue, what):
         module, owner, name = what.rsplit(".", 2)
         code = f"""{SOONER}
 import time, {module}
 {module}.{owner}.{name} = lambda *_: time.sleep(1_000)
 """
         worker = daemon(program=patched(code))
-        assert twin.wait_for(lambda: twin.long_polls)
+        assert emulator.wait_for(lambda: emulator.long_polls)
         status, seconds = worker.stop()
         assert (status, 2 < seconds < 7) == (1, True)
-        (said,) = [json.loads(x) for x in worker.lines if '"event":"worker.hangs"' in x]
-        assert "MainThread" in said["threads"]
+        (output,) = [json.loads(x) for x in worker.lines if '"event":"worker.hangs"' in x]
+        assert "MainThread" in output["threads"]
 
-    def test_a_main_thread_that_hears_nothing(self, daemon, twin, queue):
+    def test_a_main_thread_that_hears_nothing(self, daemon, emulator, queue):
         """It hangs in a call, as in a library that asks the network: no handler would run."""
         code = f"""{SOONER}
 import ctypes, worker.watchdog as w
@@ -259,7 +261,7 @@ def look(self):
 w.Watchdog.look = look
 """
         worker = daemon(program=patched(code))
-        assert twin.wait_for(lambda: twin.long_polls)
+        assert emulator.wait_for(lambda: emulator.long_polls)
         time.sleep(1.5)  # until it hangs
         status, seconds = worker.stop()
         assert (status, 2 < seconds < 7) == (1, True)
@@ -325,12 +327,12 @@ class TestTheFirstMoment:
         assert process.wait(30) == 0
 
 
-def test_a_drain_whose_log_nobody_reads_ends_all_the_same(start, twin, queue):
+def test_a_drain_whose_log_nobody_reads_ends_all_the_same(start, emulator, queue):
     soon = "import worker.leaving; worker.leaving.LONGEST_COMMAND_SECONDS = 2.0"
     process = start("drain", program=patched(soon))
     for address in mail.addresses(600):
         body = mail.recipient(address, diagnosticCode="x" * 900)
-        twin.send(queue, mail.bounce(body))
+        emulator.send(queue, mail.bounce(body))
     time.sleep(4)
     assert process.poll() is None  # it hangs in a line of its log
     process.send_signal(signal.SIGTERM)
@@ -338,9 +340,9 @@ def test_a_drain_whose_log_nobody_reads_ends_all_the_same(start, twin, queue):
 
 
 @pytest.mark.parametrize("command", ["list", "replay"])
-def test_a_look_at_dead_letters_that_hangs_ends_all_the_same(start, twin, queue, command):
+def test_a_look_at_dead_letters_that_hangs_ends_all_the_same(start, emulator, queue, command):
     code = """
-import threading, time, worker.leaving, worker.dead_letters.desk as desk
+import threading, time, worker.leaving, worker.dead_letters.session as desk
 worker.leaving.LONGEST_COMMAND_SECONDS = 2.0
 def hang(asked, work):
     print("hangs", flush=True)

@@ -33,10 +33,12 @@ def shell(command, environment, run, tmp_path):
 
 @pytest.mark.parametrize("command_line", COMMANDS)
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_full_or_closed_standard_output_is_one_sentence_and_1(shell, command_line, unbuffered):
-    for redirection, said in ((">/dev/full", FULL), (">&-", CLOSED)):
+def test_a_full_or_closed_standard_output_prints_a_single_sentence_and_exits_1(
+    shell, command_line, unbuffered
+):
+    for redirection, output in ((">/dev/full", FULL), (">&-", CLOSED)):
         done = shell(f"{command_line} {redirection}", PYTHONUNBUFFERED=unbuffered)
-        assert (done.returncode, done.stderr) == (1, said)
+        assert (done.returncode, done.stderr) == (1, output)
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2>&- <&-"])
@@ -47,7 +49,7 @@ def test_a_standard_error_that_cannot_be_written_changes_nothing_else(shell, red
     assert shell(f"drain {redirection}").returncode == 78
 
 
-def test_a_reader_who_leaves_is_told_nothing(shell):
+def test_a_reader_who_closes_the_pipe_gets_no_error(shell):
     done = shell("--help | true; exit ${PIPESTATUS[0]}")
     assert (done.returncode in {0, 1}, done.stderr) == (True, "")
 

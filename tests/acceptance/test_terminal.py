@@ -23,13 +23,13 @@ def test_refusals_and_the_progress_bar_leave_each_other_alone(terminal, tmp_path
     assert any(re.match(r"import .* bytes", line) for line in shown)
 
 
-def test_log_lines_and_the_progress_bar_leave_each_other_alone(terminal, twin, queue):
+def test_log_lines_and_the_progress_bar_leave_each_other_alone(terminal, emulator, queue):
     for address in mail.addresses(10):
-        twin.send(queue, mail.bounce(address))
+        emulator.send(queue, mail.bounce(address))
     shown = lines(terminal("drain").out)
     assert sum("bounce_notification" in line for line in shown) == 10
-    told = [line for line in shown if "[info " in line]
-    assert all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in told)
+    reported = [line for line in shown if "[info " in line]
+    assert all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in reported)
     assert any(re.match(r"drain .* messages", line) for line in shown)
 
 
@@ -60,10 +60,10 @@ def test_every_column_of_a_list_is_there_where_there_is_room(run):
 
 
 def test_a_list_of_dead_letters_fits_with_the_longest_of_reasons(
-    terminal, twin, queue, environment
+    terminal, emulator, queue, environment
 ):
     quarantined(environment, ("processing_failed", "\u009b31m"))
-    fill(twin, "nonsense", reason="subscription_confirmation")
+    fill(emulator, "nonsense", reason="subscription_confirmation")
     done = terminal("dlq", "list")
     shown = ESCAPES.sub("", done.out)
     assert done.status == 0

@@ -82,7 +82,7 @@ class TestImport:
         "email", [b"J\xf6rg <j@b.c>", b"J\x00 <j@b.c>", b"\x1b[31mJ <j@b.c>"], ids=repr
     )
     def test_a_row_that_is_no_plain_text_is_refused_and_reaches_no_terminal(
-        self, run, books, tmp_path, email
+        self, run, database, tmp_path, email
     ):
         file = tmp_path / "users.csv"
         file.write_bytes(b"email\na@b.c\n" + email + b"\nd@e.f\n")
@@ -90,7 +90,10 @@ class TestImport:
         assert done.status == 1
         assert "ses-worker: line 3: email is not plain UTF-8 text\n" in done.err
         assert done.out == "2 created, 0 updated, 0 unchanged, 1 refused\n"
-        assert [row["email"] for row in books.rows("SELECT email FROM users")] == ["a@b.c", "d@e.f"]
+        assert [row["email"] for row in database.rows("SELECT email FROM users")] == [
+            "a@b.c",
+            "d@e.f",
+        ]
 
     @pytest.mark.parametrize(
         "contents",
@@ -109,11 +112,11 @@ class TestImport:
         assert done.out == "1,001 created, 0 updated, 0 unchanged, 1 refused\n"
         assert "line 3: a quote is opened and not closed on this line" in done.err
 
-    def test_the_first_refusals_are_told_and_the_rest_counted(self, run):
+    def test_the_first_refusals_are_listed_and_the_rest_counted(self, run):
         table = "email\n" + "nonsense\n" * 25
         done = run("users", "import", "-", input=table)
-        told = [line for line in done.err.splitlines() if "no usable address" in line]
-        assert told == [
+        reported = [line for line in done.err.splitlines() if "no usable address" in line]
+        assert reported == [
             f"ses-worker: line {number}: email is no usable address" for number in range(2, 22)
         ]
         assert "ses-worker: and 5 more rows are refused; --json tells them all\n" in done.err
@@ -131,7 +134,7 @@ class TestImport:
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_an_interrupted_import_says_what_is_in(
-        self, command, environment, books, tmp_path, number
+        self, command, environment, database, tmp_path, number
     ):
         process = subprocess.Popen(
             [command, "users", "import", "-"],
@@ -143,7 +146,7 @@ class TestImport:
         )
         process.stdin.write("email\n" + "".join(f"p{n}@b.c\n" for n in range(30_000)))
         process.stdin.flush()
-        wait_for(lambda: (tmp_path / "worker.db").exists() and count(books) == 25_000)
+        wait_for(lambda: (tmp_path / "worker.db").exists() and count(database) == 25_000)
         time.sleep(0.3)
         process.send_signal(number)
         _, err = process.communicate(timeout=20)
@@ -157,8 +160,8 @@ class TestImport:
         assert f"ses-worker: importing into {tmp_path}/worker.db" in done.err
 
 
-def count(books):
+def count(database):
     try:
-        return books.count("users")
+        return database.count("users")
     except sqlite3.OperationalError:
         return 0

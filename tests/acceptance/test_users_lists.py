@@ -42,7 +42,7 @@ WHO = [
 
 
 @pytest.mark.parametrize(("options", "who"), WHO)
-def test_a_list_has_those_who_are_wanted_and_their_total(run, four, options, who):
+def test_a_listing_has_the_matching_users_and_their_total(run, four, options, who):
     everybody = run("users", "list", *options, "--json").json
     assert [user["email"].partition("@")[0] for user in everybody["users"]] == who
     assert everybody["total"] == len(who)

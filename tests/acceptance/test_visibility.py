@@ -17,14 +17,14 @@ VISIBILITY = 2
 
 @pytest.fixture
 def lock(environment, run):
-    """Begin to write in the books; what is returned has them free again."""
+    """Begin to write in the store; what is returned has them free again."""
     run("db", "upgrade")
     path = Path(environment["SES_WORKER_STORE__URL"].removeprefix("sqlite:///"))
-    with ExitStack() as turn:
+    with ExitStack() as held:
 
         def lock():
-            turn.enter_context(WriterLock(path).held())
-            return turn.close
+            held.enter_context(WriterLock(path).held())
+            return held.close
 
         yield lock
 
@@ -34,39 +34,41 @@ def short(environment):
     environment["SES_WORKER_QUEUE__VISIBILITY_SECONDS"] = str(VISIBILITY)
 
 
-def test_a_message_that_waits_for_the_books_stays_ours(daemon, twin, queue, books, short, lock):
+def test_a_message_that_waits_for_the_store_stays_ours(
+    daemon, emulator, queue, database, short, lock
+):
     worker = daemon()
-    assert twin.wait_for(lambda: twin.long_polls)
+    assert emulator.wait_for(lambda: emulator.long_polls)
     free = lock()
-    sent = twin.send(queue, mail.bounce("jane@example.com"))
-    assert twin.wait_for(lambda: len(twin.journal.requests(CHANGE)) >= 3, seconds=20)
+    sent = emulator.send(queue, mail.bounce("jane@example.com"))
+    assert emulator.wait_for(lambda: len(emulator.journal.requests(CHANGE)) >= 3, seconds=20)
     free()
-    assert twin.wait_for(lambda: not twin.messages(queue), seconds=20)
-    assert twin.journal.fate(sent).received == 1
-    assert books.count("events") == 1
+    assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=20)
+    assert emulator.journal.fate(sent).received == 1
+    assert database.count("events") == 1
     worker.process.kill()
 
 
 def test_a_suspended_worker_settles_nothing_with_its_old_handle(
-    daemon, twin, queue, books, run, short, lock
+    daemon, emulator, queue, database, run, short, lock
 ):
     """Meanwhile somebody else has had the message, and has done with it."""
     worker = daemon()
-    assert twin.wait_for(lambda: twin.long_polls)
+    assert emulator.wait_for(lambda: emulator.long_polls)
     free = lock()
-    sent = twin.send(queue, mail.bounce("jane@example.com"))
-    assert twin.wait_for(lambda: twin.journal.requests(CHANGE), seconds=20)
+    sent = emulator.send(queue, mail.bounce("jane@example.com"))
+    assert emulator.wait_for(lambda: emulator.journal.requests(CHANGE), seconds=20)
     worker.process.send_signal(signal.SIGSTOP)
     free()
-    assert twin.wait_for(lambda: twin.counts(queue).visible, seconds=20)
+    assert emulator.wait_for(lambda: emulator.counts(queue).visible, seconds=20)
     assert run("drain", "--json").json["applied"] == 1
-    deleted = len(twin.journal.requests(DELETE))
+    deleted = len(emulator.journal.requests(DELETE))
     time.sleep(0.1)
     worker.process.send_signal(signal.SIGCONT)
-    worker.wait_for("leases.ended")
+    worker.wait_for("message.visibility_expired")
     status, _ = worker.stop()
     assert status == 0
-    assert len(twin.journal.requests(DELETE)) == deleted
-    assert twin.journal.fate(sent).received == 2
-    assert books.count("events") == 1
+    assert len(emulator.journal.requests(DELETE)) == deleted
+    assert emulator.journal.fate(sent).received == 2
+    assert database.count("events") == 1
     assert '"duplicate":1' in worker.lines[-1]

@@ -4,7 +4,8 @@
 
 Each is a function that patches the program from outside, as `acceptance/failing.py` does; nothing
 of this is in the program. `ours` are by whoever wrote the oracles, `reviewers` by somebody who had
-not seen them. `BROKEN.md` says which oracle catches which; `acceptance/test_broken.py` that it does.
+not seen them. `BROKEN.md` says which oracle catches which; `acceptance/test_broken.py` that it
+does.
 """
 
 from collections.abc import Callable

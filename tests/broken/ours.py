@@ -10,14 +10,14 @@ from typing import Any
 from broken import broken
 from worker import decode, queue
 from worker.consumer import Consumer
-from worker.consumer.allowance import Allowance
+from worker.consumer.message_budget import MessageBudget
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
 from worker.keys import feedback_keys
 from worker.model import Handled, Received
-from worker.page import Page
 from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.transaction import SqliteTransaction
+from worker.unit_of_work import UnitOfWork
 
 
 @broken("acknowledges-before-commit", caught_by="I5")
@@ -43,18 +43,18 @@ def acknowledge_before_commit() -> None:
 @broken("ignores-failed", caught_by="F18", schedule="settling")
 def ignore_failed() -> None:
     """Takes a 200 for a success, whatever is in its list of failures."""
-    queue.unsettled = lambda *_: []
+    queue.failed_entries = lambda *_: []
 
 
 @broken("leaks-a-permit", caught_by="I6", schedule="quiet")
 def leak_a_permit() -> None:
     """Keeps a permit of each receive for itself, so that it may have ever fewer messages."""
-    give_back = Allowance.give_back
+    give_back = MessageBudget.give_back
 
-    def leaking(self: Allowance, granted: int, used: int) -> None:
+    def leaking(self: MessageBudget, granted: int, used: int) -> None:
         give_back(self, granted, used + bool(self._left))
 
-    Allowance.give_back = leaking  # type: ignore[method-assign]
+    MessageBudget.give_back = leaking  # type: ignore[method-assign]
 
 
 @broken("swallows-a-dead-thread", caught_by="I9", schedule="mortal")
@@ -97,9 +97,9 @@ def write_nine_users_a_commit() -> None:
     """Writes the first nine users that a commit has changed, and all of its events."""
     save = SqliteTransaction.save
 
-    def partly(self: SqliteTransaction, page: Page) -> None:
-        page.changed = dict(list(page.changed.items())[:9])
-        save(self, page)
+    def partly(self: SqliteTransaction, unit: UnitOfWork) -> None:
+        unit.changed = dict(list(unit.changed.items())[:9])
+        save(self, unit)
 
     SqliteTransaction.save = partly  # type: ignore[method-assign]
 
@@ -108,7 +108,7 @@ def write_nine_users_a_commit() -> None:
 def take_all_recipients_for_one() -> None:
     """Leaves the recipient out of the keys, so that of several only the first is written."""
 
-    def without_recipient(said: Any, names: Any, _: str) -> tuple[str, str]:
-        return feedback_keys(said, names, "")
+    def without_recipient(expected: Any, names: Any, _: str) -> tuple[str, str]:
+        return feedback_keys(expected, names, "")
 
     setattr(decode, feedback_keys.__name__, without_recipient)

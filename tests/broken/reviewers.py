@@ -4,59 +4,59 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from broken import broken
-from worker.consumer.arrivals import Arrival
+from worker.consumer.received_batch import ReceivedBatch
 from worker.consumer.writing import Writer
+from worker.dead_letter import DeadLetterMessage
 from worker.dead_letters.place import Place
 from worker.dead_letters.replaying import _Work
-from worker.effects import Owed
-from worker.letters import Letter
+from worker.effects import OutboxEntry
 from worker.model import Decision, Feedback, Handled, Received
-from worker.page import Page
 from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.transaction import SqliteTransaction
+from worker.unit_of_work import UnitOfWork
 
 
 @broken("deletes-what-it-could-not-replay", caught_by="I5", schedule="replaying")
 def delete_what_it_could_not_replay() -> None:
-    """Removes every letter that a replay has tried, whatever became of it."""
+    """Removes every dead letter that a replay has tried, whatever became of it."""
 
-    def hasty(self: _Work, place: Place, letters: Sequence[Letter]) -> None:
-        verdicts = self._apply(letters)
-        place.remove([verdict.letter for verdict in verdicts])
+    def hasty(self: _Work, place: Place, dead_letters: Sequence[DeadLetterMessage]) -> None:
+        verdicts = self._apply(dead_letters)
+        place.remove([verdict.dead_letter for verdict in verdicts])
         self._account.judged(verdicts)
 
     _Work._apply_them = hasty  # type: ignore[method-assign]
 
 
 @broken("writes-one-user-a-message", caught_by="I2", schedule="quiet")
-def write_one_user_a_message() -> None:
+def write_a_user_per_message() -> None:
     """Collects changed users by the message, so that of several recipients the last is written."""
-    decide = Page._decide
+    decide = UnitOfWork._decide
 
-    def by_message(self: Page, item: Feedback, received: Received) -> Decision:
+    def by_message(self: UnitOfWork, item: Feedback, received: Received) -> Decision:
         decision = decide(self, item, received)
         if decision.user and (after := self.changed.pop(decision.user.email_key, None)):
             self.changed[item.notification.feedback_id] = after
         return decision
 
-    Page._decide = by_message  # type: ignore[method-assign]
+    UnitOfWork._decide = by_message  # type: ignore[method-assign]
 
 
 @broken("hands-back-and-asks-again", caught_by="I1", schedule="outage")
 def hand_back_and_ask_again() -> None:
-    """Gives back what the books do not take and receives it again, until SQS has had enough."""
+    """Gives back what the store does not take and receives it again, until SQS has had enough."""
 
-    def take(self: Arrival, handled: Sequence[Handled]) -> None:
+    def take(self: ReceivedBatch, handled: Sequence[Handled]) -> None:
         self.begun = True
         self.handled += handled
         self.left = self.left[len(handled) :]
 
     def go_on(self: Writer, error: BaseException) -> None:
-        self._health.trouble("store", error)
+        self._health.report_problem("store", error)
         if self._give_up:
             self._give_up(error)
 
-    Arrival.take = take  # type: ignore[method-assign]
+    ReceivedBatch.take = take  # type: ignore[method-assign]
     Writer._begin_outage = go_on  # type: ignore[method-assign]
 
 
@@ -74,18 +74,18 @@ def swallow_a_rollback() -> None:
 
 
 @broken("owes-after-commit", caught_by="I3", schedule="torn")
-def owe_after_commit() -> None:
-    """Writes down what is owed after the commit, in a transaction of its own."""
+def enqueue_after_commit() -> None:
+    """Writes down what is in the outbox after the commit, in a transaction of its own."""
     transaction = SqliteStore.transaction
 
     @contextmanager
     def in_two(self: SqliteStore) -> Iterator[SqliteTransaction]:
-        owed: list[Owed] = []
+        entries: list[OutboxEntry] = []
         with transaction(self) as opened:
-            setattr(opened, SqliteTransaction.owe.__name__, owed.extend)
+            setattr(opened, SqliteTransaction.enqueue.__name__, entries.extend)
             yield opened
-        if owed:
+        if entries:
             with transaction(self) as opened:
-                opened.owe(owed)
+                opened.enqueue(entries)
 
     SqliteStore.transaction = in_two  # type: ignore[method-assign]

@@ -16,11 +16,11 @@ from pathlib import Path
 import click
 from oracles import report
 
+from chaos.fault_injector import FaultInjector, out_of_time, schedule
 from chaos.figures import Figures, figures, table
 from chaos.plan import Schedule
 from chaos.play import after
 from chaos.stage import Stage
-from chaos.storm import Storm, out_of_time, schedule
 from worker.cli.progress import Progress
 
 STORES = ("sqlite", "postgresql")
@@ -89,14 +89,14 @@ def _run(plan: Schedule, seconds: float) -> Figures:
         Progress(plan.store, "messages") as progress,
     ):
         began = time.monotonic()
-        storm = Storm(stage)
-        storm.blow(began + seconds, lambda sent: progress.update(sent, plan.messages))
+        injector = FaultInjector(stage)
+        injector.blow(began + seconds, lambda sent: progress.update(sent, plan.messages))
         after(stage)
-        storm.take_the_log()
+        injector.take_the_log()
         took = time.monotonic() - began
         if took > seconds:
             stage.findings.append(out_of_time(stage, seconds))
-        return figures(stage, storm.totals, took)
+        return figures(stage, injector.totals, took)
 
 
 @contextmanager

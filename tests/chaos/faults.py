@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from twin import (
+from sqs_emulator import (
     ACCESS_DENIED,
     CHANGE_VISIBILITY,
     DELETE,
@@ -21,8 +21,8 @@ from twin import (
     HandOutTwice,
     OmitEntries,
     Rule,
+    SqsEmulator,
     StayVisible,
-    Twin,
 )
 
 from worker.demo.standins.slack import StandinSlack
@@ -63,7 +63,7 @@ REPLAYS: dict[str, tuple[Fault, frozenset[str]]] = {
     "send back: some failed, our fault": (FailEntries(_EVEN, sender_fault=True), _SEND_BACK),
 }
 """What only a replay meets."""
-TROUBLE: dict[str, tuple[Fault, frozenset[str]]] = {
+PROBLEMS: dict[str, tuple[Fault, frozenset[str]]] = {
     "receives fail": (INTERNAL_ERROR, RECEIVE),
     "receives are denied": (ACCESS_DENIED, RECEIVE),
     "everything is reset": (Cut(), frozenset()),
@@ -77,7 +77,7 @@ SLACK: dict[str, Callable[[StandinSlack], None]] = {
 }
 
 
-def strike(twin: Twin, name: str, times: int) -> Rule:
+def strike(emulator: SqsEmulator, name: str, times: int) -> Rule:
     """Let a fault of `SQS` or `REPLAYS` come so many times."""
     fault, operations = (SQS | REPLAYS)[name]
-    return twin.faults.add(fault, on=operations, times=times)
+    return emulator.faults.add(fault, on=operations, times=times)

@@ -1,12 +1,12 @@
-"""What came of a long run, from the twin's log and the database; no worker was asked."""
+"""What came of a long run, from the emulator's log and the database; no worker was asked."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from oracles import Finding
-from oracles.telling import hear
-from twin import What
+from oracles.notices import hear
+from sqs_emulator import What
 
 from chaos.stage import QUEUE, Stage
 
@@ -34,10 +34,10 @@ class Figures(NamedTuple):
     left: int
     lost: int
     twice: int
-    """Rows, counts of users, and effects owed, beyond one for each event."""
-    told: int
+    """Rows, counts of users, and effects enqueued, beyond one for each event."""
+    notices_sent: int
     """Rows of the outbox that stand in Slack's channel; those told twice counted twice."""
-    owed: int
+    waiting_notices: int
     """Rows of the outbox for Slack."""
     started: int
     """Processes."""
@@ -57,20 +57,20 @@ class Figures(NamedTuple):
 
 def figures(stage: Stage, totals: Counter[tuple[str, What]], seconds: float) -> Figures:
     """Add up; every oracle has been asked."""
-    ledger, places = stage.ledger, stage.places
-    published = sum(event.published for event in ledger.events)
+    published_events, places = stage.published, stage.places
+    published = sum(event.published for event in published_events.events)
     faults = Counter({name: 0 for name, _ in stage.struck}) + stage.others
     for name, rule in stage.struck:
         faults[name] += rule.struck
-    (owed,) = stage.books.rows("SELECT count(*) FROM outbox WHERE lane = 'slack'")[0]
-    findings = [*stage.findings, *stage.witness.findings]
+    (waiting_notices,) = stage.database.rows("SELECT count(*) FROM outbox WHERE lane = 'slack'")[0]
+    findings = [*stage.findings, *stage.observer.findings]
     return Figures(
         store=stage.schedule.store,
         sent=totals[QUEUE, What.SENT],
-        events=len(ledger.events),
+        events=len(published_events.events),
         applied=places.applied,
-        duplicate=published - len(ledger.events),
-        ignored=ledger.ignored,
+        duplicate=published - len(published_events.events),
+        ignored=published_events.ignored,
         dead_lettered=places.dead_lettered,
         quarantined=places.quarantined,
         hostile=places.hostile,
@@ -78,8 +78,8 @@ def figures(stage: Stage, totals: Counter[tuple[str, What]], seconds: float) -> 
         left=places.left,
         lost=places.lost,
         twice=sum(finding.oracle in {"I2", "I3"} for finding in findings),
-        told=hear(stage.slack.posts).told if stage.slack else 0,
-        owed=owed,
+        notices_sent=hear(stage.slack.posts).notices_sent if stage.slack else 0,
+        waiting_notices=waiting_notices,
         started=len(stage.workers),
         kills=sum(worker.crashed for worker in stage.workers),
         deaths=sum(worker.thread_has_died for worker in stage.workers),

@@ -1,4 +1,5 @@
-"""What SES and others put on the queue in a schedule: drawn by a seed, much of it more than once."""
+"""What SES and others put on the queue in a schedule: drawn by a seed, much of it more than
+once."""
 
 import json
 import random
@@ -8,8 +9,9 @@ from typing import Any
 
 import mail
 
-QUIET, GONE, TOLD = "quiet.example", "gone.example", "told.example"
-"""Domains: of addresses nobody hears about, of those that leave the suppression list, and others."""
+QUIET, GONE, REPORTED = "quiet.example", "gone.example", "told.example"
+"""Domains: of addresses nobody hears about, of those that leave the suppression list, and
+others."""
 _FIRST = datetime(2024, 3, 1, tzinfo=UTC)
 """Long ago, so that no event lies in the future."""
 _RECIPIENTS = (2, 3, 5, 12, 25)
@@ -46,7 +48,7 @@ class Mailbox:
 
     def _draw(self) -> str:
         kinds = {
-            self._one_bounce: 50, self._one_complaint: 14, self._of_several: 14,
+            self._a_bounce: 50, self._a_complaint: 14, self._of_several: 14,
             self._of_nobody: 3, self._ignored: 6, self._unreadable: 6,
         }  # fmt: skip
         drawn = self._random.choices(list(kinds), list(kinds.values()))
@@ -55,12 +57,12 @@ class Mailbox:
         body: str = draw()
         return body
 
-    def _one_bounce(self) -> str:
+    def _a_bounce(self) -> str:
         return self._bounce([self._someone()])
 
-    def _one_complaint(self) -> str:
+    def _a_complaint(self) -> str:
         feedback = self._random.choice(["abuse", "abuse", "fraud", "not-spam", None])
-        return self._told(
+        return self._published(
             mail.complaint, [self._spelled(self._someone())], feedback=feedback, subtype=None
         )
 
@@ -72,7 +74,7 @@ class Mailbox:
         nobody: list[Any] = self._random.choice([
             [], [mail.recipient(None)], [mail.recipient("no address"), mail.recipient(None)],
         ])  # fmt: skip
-        return self._told(mail.bounce, nobody, type="Permanent", subtype="General")
+        return self._published(mail.bounce, nobody, type="Permanent", subtype="General")
 
     def _bounce(self, people: Sequence[str]) -> str:
         type_, subtype = self._random.choice([
@@ -82,9 +84,9 @@ class Mailbox:
         ])  # fmt: skip
         spam = {"diagnosticCode": "smtp; 550 looks like SPAM"} if self._chance(0.05) else {}
         entries = [mail.recipient(self._spelled(person), **spam) for person in people]
-        return self._told(mail.bounce, entries, type=type_, subtype=subtype)
+        return self._published(mail.bounce, entries, type=type_, subtype=subtype)
 
-    def _told(self, make: Any, recipients: Sequence[Any], **what: Any) -> str:
+    def _published(self, make: Any, recipients: Sequence[Any], **what: Any) -> str:
         """One event as SES tells it, and perhaps, later, once more by some route."""
         number = next(self._numbers)
         at = _FIRST + timedelta(milliseconds=self._random.randrange(50_000_000_000))
@@ -125,8 +127,8 @@ class Mailbox:
         return self._random.choice(self.people)
 
     def _address(self, number: int) -> str:
-        domain = QUIET if self._chance(self._quiet) else TOLD
-        return f"person{number}@{GONE if domain == TOLD and number % 10 == 0 else domain}"
+        domain = QUIET if self._chance(self._quiet) else REPORTED
+        return f"person{number}@{GONE if domain == REPORTED and number % 10 == 0 else domain}"
 
     def _spelled(self, address: str) -> str:
         """As mail servers write it."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from chaos.faults import SLACK, SQS, TROUBLE
+from chaos.faults import PROBLEMS, SLACK, SQS
 
 KILLS = (
     "received", "in-transaction", "durable", "committed", "deleting", "deleted", "dead-letter-sent",
@@ -45,7 +45,7 @@ class Schedule:
     may_redrive: bool = False
     """So much goes wrong that SQS may move what was received so often."""
     quiet: float = 0.8
-    """The share of people about whom nobody is told."""
+    """The share of people about whom nobody is notified."""
     posts_per_minute: int = 6_000
     receive_seconds: float = 0.03
     """What each receive takes, so that faults strike in the midst of work."""
@@ -62,9 +62,9 @@ class Schedule:
 
     def __str__(self) -> str:
         """Show all of it."""
-        told = "Slack is told, " if self.slack else ""
+        reported = "Slack is notified, " if self.slack else ""
         head = (
-            f"seed {self.seed}, {self.store}, {told}unknown recipients: {self.unknown_recipients},"
+            f"seed {self.seed}, {self.store}, {reported}unknown recipients: {self.unknown_recipients},"
             f" maxReceiveCount {self.max_receive_count}, {self.receive_most} a receive"
         )
         return "\n".join([head, *map(str, self.steps)])
@@ -145,10 +145,10 @@ def _blow(chance: random.Random) -> tuple[str, tuple[object, ...]]:
     return chance.choice([
         ("kill", ("run-1",)),
         ("freeze", ("run-1", 0.3)),
-        ("hold_books", (0.4,)),
-        ("break_books", (0.5,)),
+        ("hold_database", (0.4,)),
+        ("break_database", (0.5,)),
         ("end_sessions", ()),
-        ("trouble", (chance.choice(sorted(TROUBLE)), 1.0)),
+        ("inject", (chance.choice(sorted(PROBLEMS)), 1.0)),
         ("leap", (31,)),
     ])  # fmt: skip
 
@@ -192,18 +192,18 @@ def mortal(store: str) -> Schedule:
 
 
 def outage(store: str) -> Schedule:
-    """Draw one in which the database takes nothing for a while, and SQS has little patience."""
+    """Draw one in which the database takes nothing for a while, and SQS has little wait budget."""
     steps = (
         Step(0, "publish", (20,)),
         Step(0, "start", ("run-1", "run", None)),
         Step(20, "await_empty"),
-        Step(20, "break_books_until_calm", (0.7,)),
+        Step(20, "break_database_until_calm", (0.7,)),
     )
     return Schedule(seed=5, store=store, messages=40, max_receive_count=8, steps=steps)
 
 
 def torn(store: str) -> Schedule:
-    """Draw one in which a worker dies as it is about to write what it owes."""
+    """Draw one in which a worker dies as it is about to write what it enqueues."""
     steps = (
         Step(0, "publish", (30,)),
         Step(0, "start", ("doomed", "run", ("owing", "kill"))),
@@ -242,10 +242,10 @@ def gauntlet(store: str) -> Schedule:
         Step(60, "strike_slack", ("slack: 500",)),
         Step(60, "publish", (120,)),
         Step(60, "start", ("doomed-2", "run", ("posting:2", "kill"))),
-        Step(80, "break_books", (0.5,)),
+        Step(80, "break_database", (0.5,)),
         Step(100, "leap", (31,)),
-        Step(120, "hold_books", (0.4,)),
-        Step(130, "trouble", ("receives fail", 1.0)),
+        Step(120, "hold_database", (0.4,)),
+        Step(130, "inject", ("receives fail", 1.0)),
         Step(160, "kill", ("run-1",)),
     ]
     return Schedule(

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from oracles import Finding, calls, once, places, telling
+from oracles import Finding, calls, notices, once, places
 
-from chaos.crew import Worker, wait_for_all
 from chaos.mailbox import GONE, QUIET
 from chaos.plan import Schedule
+from chaos.processes import Worker, wait_for_all
 from chaos.stage import DEAD_LETTERS, QUEUE, VISIBILITY_SECONDS, Stage
-from worker.volume import LARGEST_DIGEST
+from worker.rate_limit import LARGEST_DIGEST
 
 DRAINED_SECONDS = 60.0
 """I9: how long a worker may take for what is left, once nothing goes wrong any more."""
@@ -34,10 +34,10 @@ def play(
     with Stage(schedule, folder, store_url, broken=broken) as stage:
         for act in _acts(stage):
             act()
-            found = stage.findings + stage.witness.findings
+            found = stage.findings + stage.observer.findings
             if until and any(finding.oracle == until for finding in found):
                 break
-        return stage.findings + stage.witness.findings
+        return stage.findings + stage.observer.findings
 
 
 def _acts(stage: Stage) -> Iterator[Callable[[], object]]:
@@ -56,7 +56,7 @@ def after(stage: Stage) -> None:
 
 def _calm(stage: Stage) -> None:
     """Nothing goes wrong any more; somebody works."""
-    stage.twin.faults.clear()
+    stage.emulator.faults.clear()
     if stage.slack:
         stage.slack.forgive()
     stage.publish(LAST_MESSAGES)
@@ -67,13 +67,13 @@ def _calm(stage: Stage) -> None:
 def _finish(stage: Stage) -> None:
     """I9: the queue becomes empty; time leaps where everybody waits for it."""
     deadline = time.monotonic() + DRAINED_SECONDS
-    leap, seen, since = 60, -1, time.monotonic()
-    while (counts := stage.twin.counts(QUEUE)).visible + counts.in_flight + counts.delayed:
+    leap, observed, since = 60, -1, time.monotonic()
+    while (counts := stage.emulator.counts(QUEUE)).visible + counts.in_flight + counts.delayed:
         if time.monotonic() > deadline:
             stage.findings.append(Finding("I9", f"after {DRAINED_SECONDS:g} s there are {counts}"))
             return
-        if stage.look_after() != seen or counts.visible:
-            seen, since = stage.witness.deletes, time.monotonic()
+        if stage.look_after() != observed or counts.visible:
+            observed, since = stage.observer.deletes, time.monotonic()
         elif time.monotonic() - since > _IMPATIENT_SECONDS:
             stage.leap(leap)
             leap, since = min(leap * 2, 7_200), time.monotonic()
@@ -101,21 +101,22 @@ def _leave(stage: Stage) -> None:
         stage.findings += worker.end()
     ended = [worker for worker in stage.workers if worker.ended_at >= began]
     excused = any(worker.crashed or worker.thread_has_died for worker in ended)
-    if (counts := stage.twin.counts(QUEUE)).in_flight and not excused:
+    if (counts := stage.emulator.counts(QUEUE)).in_flight and not excused:
         stage.findings.append(
             Finding("I6", f"all have left, and somebody holds messages: {counts}")
         )
 
 
 def _take_the_last(stage: Stage) -> None:
-    """I6: one that may take so many takes so many, and then leaves; what is owed is delivered."""
+    """I6: one that may take so many takes so many, and then leaves; what is in the outbox is
+    delivered."""
     stage.store.let_time_pass()
     stage.leap(VISIBILITY_SECONDS + 1)
     _publish_good(stage)
-    most = stage.twin.counts(QUEUE).visible
+    most = stage.emulator.counts(QUEUE).visible
     last = stage.launch("drain-last", ("drain", "--json", "--max-messages", str(most)))
     wait_for_all([last], DRAINED_SECONDS)
-    left = stage.twin.counts(QUEUE)
+    left = stage.emulator.counts(QUEUE)
     if last.running or left != (0, 0, 0):
         how = "still runs" if last.running else f"has left with {last.process.returncode}"
         text = f"a drain that may take {most} messages {how}, and there are {left}"
@@ -124,21 +125,21 @@ def _take_the_last(stage: Stage) -> None:
 
 
 def _deliver_the_rest(stage: Stage) -> None:
-    """I9: an hour at a time, everything that is owed is told.
+    """I9: an hour at a time, everything that is enqueued is told.
 
-    A digest takes so many; and it takes one hour more where removals owe notices of their own.
+    A digest takes so many; and it takes one hour more where removals enqueue notices of their own.
     """
     waiting = len(_waiting(stage)) if stage.slack else 0
     for number in range(2 + waiting // LARGEST_DIGEST):
         stage.store.let_time_pass()
         drain = stage.launch(f"drain-rest-{number}", ("drain", "--json"))
         wait_for_all([drain], DRAINED_SECONDS)
-        if not stage.books.rows("SELECT id FROM outbox WHERE state IN ('waiting', 'claimed')"):
+        if not stage.database.rows("SELECT id FROM outbox WHERE state IN ('waiting', 'claimed')"):
             return
 
 
 def _waiting(stage: Stage) -> list[tuple[object, ...]]:
-    return stage.books.rows(
+    return stage.database.rows(
         "SELECT id, state, attempts, due_at, parked_by, last_error FROM outbox "
         "WHERE lane = 'slack' AND state <> 'delivered'"
     )
@@ -157,35 +158,37 @@ def _status(last: Worker) -> Iterator[Finding]:
 
 def _ask(stage: Stage) -> None:
     """Ask the oracles that look when all is over."""
-    ledger, books = stage.ledger, stage.books
-    strangers = ledger.take_stock(books.events())
+    published, database = stage.published, stage.database
+    unknown_rows = published.take_stock(database.events())
     everybody = stage.schedule.unknown_recipients == "create"
-    found = stage.places = places.look(ledger, books, stage.twin, QUEUE, DEAD_LETTERS)
+    found = stage.places = places.look(published, database, stage.emulator, QUEUE, DEAD_LETTERS)
     stage.findings += found.findings
     if found.redriven and not stage.schedule.may_redrive:
         stage.findings.append(Finding("I1", f"{found.redriven} messages were moved by SQS"))
-    stage.findings += once.twice(ledger, strangers)
-    stage.findings += once.counts(ledger, books, everybody=everybody)
-    requests = stage.twin.journal.requests()
+    stage.findings += once.twice(published, unknown_rows)
+    stage.findings += once.counts(published, database, everybody=everybody)
+    requests = stage.emulator.journal.requests()
     stage.findings += calls.too_many(requests)
     stage.findings += calls.forgotten(requests, stage.ends)
     if stage.slack:
-        stage.findings += once.owed(ledger, books, quiet=is_quiet, removed=is_gone)
-        heard = telling.hear(stage.slack.posts)
-        stage.findings += telling.repeated(books, heard, stage.crashes)
+        stage.findings += once.expected_effects(
+            published, database, quiet=is_quiet, removed=is_gone
+        )
+        heard = notices.hear(stage.slack.posts)
+        stage.findings += notices.repeated(database, heard, stage.crashes)
         stage.findings += [
-            Finding("I9", f"outbox #{number} is still owed: {facts}")
+            Finding("I9", f"outbox #{number} is still enqueued: {facts}")
             for number, *facts in _waiting(stage)
         ]
 
 
 def is_quiet(address: str) -> bool:
-    """Tell whether nobody hears of this address."""
+    """Return whether nobody hears of this address."""
     return address.endswith(f"@{QUIET}")
 
 
 def is_gone(address: str) -> bool:
-    """Tell whether this address is taken off the suppression list."""
+    """Return whether this address is taken off the suppression list."""
     return address.endswith(f"@{GONE}")
 
 

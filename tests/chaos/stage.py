@@ -1,4 +1,5 @@
-"""Where a schedule is played: a twin, a database, a Slack, and workers that things happen to."""
+"""Where a schedule is played: a emulator, a database, a Slack, and workers that things happen
+to."""
 
 import json
 import os
@@ -11,23 +12,23 @@ from types import TracebackType
 from typing import Self
 
 from hostile import Hostile, bodies
-from oracles import Books, Finding, Ledger, Witness, calls
+from oracles import Database, Finding, Observer, PublishedEvents, calls
+from oracles.observer import REASON
 from oracles.places import Places
-from oracles.witness import REASON
-from twin import RECEIVE, Delay, Few, Rule, Twin
-from twin.quotas import LARGEST_BATCH
+from sqs_emulator import RECEIVE, Delay, Few, Rule, SqsEmulator
+from sqs_emulator.quotas import LARGEST_BATCH
 
-from chaos.crew import Worker, wait_for_all
-from chaos.faults import SLACK, TROUBLE, strike
+from chaos.faults import PROBLEMS, SLACK, strike
 from chaos.mailbox import GONE, QUIET, Mailbox
 from chaos.plan import Schedule
+from chaos.processes import Worker, wait_for_all
 from chaos.stores import Disturbed
 from worker.demo.standins.ses import SesStandIn
 from worker.demo.standins.slack import StandinSlack
 
 QUEUE, DEAD_LETTERS = "feedback", "feedback-dlq"
 VISIBILITY_SECONDS = 30
-PATIENCE_SECONDS = 0.25
+WAIT_SECONDS = 0.25
 """For a step whose turn does not come, since nothing is deleted."""
 BEGIN_SECONDS = 10.0
 """For the first delete of all: a process has to start."""
@@ -51,7 +52,7 @@ class Stage:
     ) -> None:
         self.schedule = schedule
         self.findings: list[Finding] = []
-        self.ledger = Ledger()
+        self.published = PublishedEvents()
         self.mailbox = Mailbox(schedule.seed, schedule.users, quiet=schedule.quiet)
         self.hostile = bodies(schedule.seed)
         self.workers: list[Worker] = []
@@ -68,28 +69,28 @@ class Stage:
         self._folder = folder
         self._broken = broken
         self._stack = ExitStack()
-        self.twin = self._stack.enter_context(Twin())
-        self.twin.create_queue(
+        self.emulator = self._stack.enter_context(SqsEmulator())
+        self.emulator.create_queue(
             QUEUE, dead_letter=DEAD_LETTERS, max_receive_count=schedule.max_receive_count
         )
         if schedule.receive_seconds:
-            self.twin.faults.add(Delay(schedule.receive_seconds), on=RECEIVE)
+            self.emulator.faults.add(Delay(schedule.receive_seconds), on=RECEIVE)
         if schedule.receive_most < LARGEST_BATCH:
-            self.twin.faults.add(Few(schedule.receive_most), on=RECEIVE)
-        self._strangers = self.mailbox.people[1::2]
+            self.emulator.faults.add(Few(schedule.receive_most), on=RECEIVE)
+        self._unknown_people = self.mailbox.people[1::2]
         self.store = Disturbed(store_url, self.mailbox.people[::2])
-        self.books = Books(store_url)
-        self._stack.callback(self.books.close)
-        self.witness = Witness(
-            self.twin,
-            self.books,
+        self.database = Database(store_url)
+        self._stack.callback(self.database.close)
+        self.observer = Observer(
+            self.emulator,
+            self.database,
             queue=QUEUE,
             dead_letters=DEAD_LETTERS,
-            hostile=self.ledger.is_hostile,
+            hostile=self.published.is_hostile,
         )
-        self._environment = environment(self.twin, store_url, schedule)
+        self._environment = environment(self.emulator, store_url, schedule)
         if schedule.slack:
-            self._have_somebody_told()
+            self._trigger_a_notice()
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -112,20 +113,20 @@ class Stage:
         """Put messages on the queue."""
         every = self.schedule.hostile_every
         for body in self.mailbox.take(count):
-            if every and self.ledger.sent % every == every - 1:
+            if every and self.published.sent % every == every - 1:
                 self.send_hostile(next(self.hostile))
             else:
                 self.send(body)
 
     def send(self, body: str) -> None:
         """Put this one there."""
-        self.ledger.publish(body)
-        self.twin.send(QUEUE, body)
+        self.published.publish(body)
+        self.emulator.send(QUEUE, body)
 
     def send_hostile(self, hostile: Hostile) -> None:
         """Put a hostile one there."""
-        self.ledger.publish_hostile(hostile)
-        self.twin.send(QUEUE, hostile.body)
+        self.published.publish_hostile(hostile)
+        self.emulator.send(QUEUE, hostile.body)
 
     def start(self, name: str, command: str, failure: tuple[str, str] | None) -> Worker:
         """Start a command of `COMMANDS`, with a point at which it fails."""
@@ -149,8 +150,8 @@ class Stage:
 
     def add_users(self, nth: int) -> None:
         """Import every `nth` of those who are no users yet."""
-        self.store.add_users(some := self._strangers[::nth])
-        self._strangers = [one for one in self._strangers if one not in some]
+        self.store.add_users(some := self._unknown_people[::nth])
+        self._unknown_people = [item for item in self._unknown_people if item not in some]
 
     def kill(self, name: str) -> None:
         """kill -9, and start it again as systemd does."""
@@ -159,7 +160,7 @@ class Stage:
                 self.start(f"{name}-{len(self.workers)}", "run", None)
 
     def freeze(self, name: str, seconds: float) -> None:
-        """Suspend a process; the twin's clock goes on, and its leases run out."""
+        """Suspend a process; the emulator's clock goes on, and its leases run out."""
         self.others["suspended"] += 1
         for worker in self._named(name):
             worker.freeze()
@@ -171,11 +172,11 @@ class Stage:
     def leap(self, seconds: float) -> None:
         """Have time pass on the queue: what is in flight becomes visible."""
         self.others["leases ran out"] += 1
-        self.twin.clock.advance(seconds)
+        self.emulator.clock.advance(seconds)
 
     def strike(self, name: str, times: int) -> None:
         """Let a fault of SQS's come."""
-        self.struck.append((name, strike(self.twin, name, times)))
+        self.struck.append((name, strike(self.emulator, name, times)))
 
     def strike_slack(self, name: str) -> None:
         """Let a fault of Slack's come."""
@@ -184,28 +185,28 @@ class Stage:
             SLACK[name](self.slack)
             self.lost_answers += name == "slack: answer lost"
 
-    def trouble(self, name: str, seconds: float) -> None:
+    def inject(self, name: str, seconds: float) -> None:
         """Let something be wrong for a while."""
-        fault, operations = TROUBLE[name]
-        rule = self.twin.faults.add(fault, on=operations)
+        fault, operations = PROBLEMS[name]
+        rule = self.emulator.faults.add(fault, on=operations)
         self.struck.append((name, rule))
         time.sleep(seconds)
         rule.stop()
 
-    def hold_books(self, seconds: float) -> None:
+    def hold_database(self, seconds: float) -> None:
         """Lock the database."""
         self.others["database locked"] += 1
         self.store.hold(seconds)
 
-    def break_books(self, seconds: float) -> None:
+    def break_database(self, seconds: float) -> None:
         """Have the database take nothing for a while."""
         self.others["database took nothing"] += 1
         self.store.rename_a_column()
         self.publish(20)  # else nobody may meet it
         time.sleep(seconds)
-        self.store.mend()
+        self.store.recover()
 
-    def break_books_until_calm(self, seconds: float) -> None:
+    def break_database_until_calm(self, seconds: float) -> None:
         """Have the database take nothing until nothing is received for so long.
 
         Whoever receives all the same meets it until SQS has had enough.
@@ -215,12 +216,12 @@ class Stage:
         for body in self.mailbox.good(20):
             self.send(body)
         began = since = time.monotonic()
-        seen = -1
+        observed = -1
         while not self._moved and time.monotonic() - since < seconds:
-            if (received := self._received) != seen and time.monotonic() - began < MOST_SECONDS:
-                seen, since = received, time.monotonic()
+            if (received := self._received) != observed and time.monotonic() - began < MOST_SECONDS:
+                observed, since = received, time.monotonic()
             time.sleep(0.02)
-        self.store.mend()
+        self.store.recover()
 
     def end_sessions(self) -> None:
         """Have the database's server end all sessions."""
@@ -229,18 +230,18 @@ class Stage:
 
     def await_empty(self) -> None:
         """Wait until all that was published is off the queue."""
-        self.twin.wait_for(lambda: not any(self.twin.counts(QUEUE)), MOST_SECONDS)
+        self.emulator.wait_for(lambda: not any(self.emulator.counts(QUEUE)), MOST_SECONDS)
 
     def await_crash(self) -> None:
         """Wait until a worker has died."""
         _await(lambda: self.crashes > 0)
 
     def await_given_up(self) -> None:
-        """Wait until one message could not be set aside, however often it was tried."""
+        """Wait until one message could not be dead-lettered, however often it was tried."""
 
         def given_up() -> bool:
-            sends = self.twin.journal.requests("SendMessage", DEAD_LETTERS)
-            failed = Counter(one.arguments["MessageBody"] for one in sends if one.status == 500)
+            sends = self.emulator.journal.requests("SendMessage", DEAD_LETTERS)
+            failed = Counter(item.arguments["MessageBody"] for item in sends if item.status == 500)
             return max(failed.values(), default=0) >= calls.TRIES
 
         _await(given_up)
@@ -250,15 +251,15 @@ class Stage:
     def await_deletes(self, count: int) -> None:
         """Wait until so many messages were deleted; not for ever."""
         if count:
-            self.twin.wait_for(lambda: self.look_after() > 0, BEGIN_SECONDS)
-            self.twin.wait_for(lambda: self.look_after() >= count, PATIENCE_SECONDS)
+            self.emulator.wait_for(lambda: self.look_after() > 0, BEGIN_SECONDS)
+            self.emulator.wait_for(lambda: self.look_after() >= count, WAIT_SECONDS)
 
     def look_after(self) -> int:
-        """Notice processes that should be gone; tell how many messages were deleted."""
+        """Notice processes that should be gone; return how many messages were deleted."""
         for worker in self.workers:
             if worker.running and worker.thread_has_died:
                 self._look_at(worker)
-        return self.witness.deletes
+        return self.observer.deletes
 
     def _look_at(self, worker: Worker) -> None:
         """I9: a process follows its thread."""
@@ -283,17 +284,21 @@ class Stage:
     @property
     def _received(self) -> int:
         """How often what is on the queue was received."""
-        return sum(message.receive_count for message in self.twin.messages(QUEUE))
+        return sum(message.receive_count for message in self.emulator.messages(QUEUE))
 
     @property
     def _moved(self) -> bool:
         """SQS itself has moved something to the dead-letter queue."""
-        return any(REASON not in one.attributes for one in self.twin.messages(DEAD_LETTERS))
+        return any(
+            REASON not in message.attributes for message in self.emulator.messages(DEAD_LETTERS)
+        )
 
     def _named(self, name: str) -> list[Worker]:
-        return [one for one in self.workers if one.name.startswith(name) and one.running]
+        return [
+            worker for worker in self.workers if worker.name.startswith(name) and worker.running
+        ]
 
-    def _have_somebody_told(self) -> None:
+    def _trigger_a_notice(self) -> None:
         self.slack = self._stack.enter_context(StandinSlack())
         ses = self._stack.enter_context(SesStandIn())
         for address in self.mailbox.people:
@@ -310,13 +315,13 @@ class Stage:
 
 
 def _await(predicate: Callable[[], bool]) -> None:
-    """Look again and again, for what the twin does not tell of; not for ever."""
+    """Look again and again, for what the emulator does not tell of; not for ever."""
     deadline = time.monotonic() + MOST_SECONDS
     while not predicate() and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
-def environment(twin: Twin, store_url: str, schedule: Schedule) -> dict[str, str]:
+def environment(emulator: SqsEmulator, store_url: str, schedule: Schedule) -> dict[str, str]:
     """What a worker needs, and nothing of whoever runs the tests."""
     kept: Mapping[str, str] = {
         name: value
@@ -325,9 +330,9 @@ def environment(twin: Twin, store_url: str, schedule: Schedule) -> dict[str, str
     }
     return {
         **kept,
-        **twin.environment,
+        **emulator.environment,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "SES_WORKER_QUEUE__URL": twin.url(QUEUE),
+        "SES_WORKER_QUEUE__URL": emulator.url(QUEUE),
         "SES_WORKER_QUEUE__WAIT_SECONDS": "1",
         "SES_WORKER_QUEUE__VISIBILITY_SECONDS": str(VISIBILITY_SECONDS),
         "SES_WORKER_QUEUE__POLLERS": str(schedule.pollers),

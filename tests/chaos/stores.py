@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
-from oracles.books import OURS
+from oracles.database import OURS
 
 from worker.store import ensure_schema, open_store
 
@@ -36,10 +36,11 @@ class Disturbed:
             connection.commit()
 
     def rename_a_column(self) -> None:
-        """From now on no event can be written; a look that does not want this column still works."""
+        """From now on no event can be written; a look that does not want this column still
+        works."""
         self._do("ALTER TABLE events RENAME COLUMN diagnostic TO diagnosis")
 
-    def mend(self) -> None:
+    def recover(self) -> None:
         """Give the column its name again."""
         self._do("ALTER TABLE events RENAME COLUMN diagnosis TO diagnostic")
 

@@ -1,9 +1,11 @@
-"""What our worker and its tests take SQS to be; one suite for the twin, moto and fauxqs, by boto3.
+"""What our worker and its tests take SQS to be; one suite for the emulator, moto and fauxqs, by
+boto3.
 
-The twin is what the other tests stand on; moto and fauxqs (from npm, where `make contract` has
+The emulator is what the other tests stand on; moto and fauxqs (from npm, where `make contract` has
 brought it) are other people's readings of the same documentation. Where one is known to differ,
-`MOTO_DIFFERS` or `FAUXQS_DIFFERS` says how, and the test is skipped for it alone. "Recorded" means that others have recorded AWS's own answer: LocalStack's snapshots of
-2024 and 2025, or an issue that quotes it.
+`MOTO_DIFFERS` or `FAUXQS_DIFFERS` says how, and the test is skipped for it alone. "Recorded" means
+that others have recorded AWS's own answer: LocalStack's snapshots of 2024 and 2025, or an issue
+that quotes it.
 """
 
 import itertools
@@ -21,7 +23,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from twin import Twin
+from sqs_emulator import SqsEmulator
 
 REGION = "eu-west-1"
 LEGACY = "AWS.SimpleQueueService"
@@ -31,8 +33,8 @@ TWELVE_HOURS = 43_200
 MOTO_DIFFERS = {
     # what moto 5.2.5 does where AWS does what the test's name says
     "test_an_unknown_system_attribute_is_refused": "it ignores the name",
-    "test_a_receive_out_of_bounds_is_refused[{'VisibilityTimeout': -1}]": "it takes it",
-    "test_visibility_out_of_bounds_is_refused[-1]": "it takes it",
+    "test_a_receive_count_out_of_range_is_refused[{'VisibilityTimeout': -1}]": "it takes it",
+    "test_a_visibility_out_of_range_is_refused[-1]": "it takes it",
     "test_visibility_beyond_12_hours_since_the_receive_is_refused_not_clamped": (
         "it measures the 12 hours from the send"
     ),
@@ -57,7 +59,7 @@ MOTO_DIFFERS = {
     "test_an_empty_message_is_refused": "it takes it",
     "test_more_than_ten_message_attributes_are_refused": "it takes any number",
     "test_a_wrong_message_attribute_is_refused": "it takes most of them",
-    "test_a_dead_letter_tells_where_it_comes_from": "it has no DeadLetterQueueSourceArn",
+    "test_a_dead_letter_names_its_source_queue": "it has no DeadLetterQueueSourceArn",
     "test_deleting_what_has_been_dead_lettered_meanwhile_leaves_it_there": (
         "it says ReceiptHandleIsInvalid"
     ),
@@ -83,15 +85,15 @@ FAUXQS_DIFFERS = {
     # what fauxqs 2.4.1 does, likewise
     "test_a_message_comes_back_with_its_body_and_the_digest": NO_ASTRAL,
     "test_every_other_character_comes_back_as_it_was[\\U": NO_ASTRAL,
-    "test_what_was_not_asked_for_is_not_shown": "it shows all message attributes",
+    "test_unrequested_attributes_are_not_shown": "it shows all message attributes",
     "test_an_unknown_system_attribute_is_refused": "it ignores the name",
-    "test_message_attributes_come_back_as_asked_for_with_aws_s_own_digest[asked2": ITS_DIGEST,
-    "test_message_attributes_come_back_as_asked_for_with_aws_s_own_digest[asked3": ITS_DIGEST,
-    "test_message_attributes_come_back_as_asked_for_with_aws_s_own_digest[asked4": (
+    "test_message_attributes_come_back_as_requested_with_the_digest_of_aws[asked2": ITS_DIGEST,
+    "test_message_attributes_come_back_as_requested_with_the_digest_of_aws[asked3": ITS_DIGEST,
+    "test_message_attributes_come_back_as_requested_with_the_digest_of_aws[asked4": (
         "it knows no pattern but .*"
     ),
-    "test_a_receive_out_of_bounds_is_refused": LEGACY_CODES,
-    "test_visibility_out_of_bounds_is_refused": LEGACY_CODES,
+    "test_a_receive_count_out_of_range_is_refused": LEGACY_CODES,
+    "test_a_visibility_out_of_range_is_refused": LEGACY_CODES,
     "test_bytes_are_counted_not_characters": LEGACY_CODES,
     "test_a_mebibyte_is_the_most_with_attributes_counted": LEGACY_CODES,
     "test_a_character_that_sqs_refuses_is_refused": LEGACY_CODES,
@@ -121,13 +123,13 @@ FAUXQS_DIFFERS = {
     "test_a_message_is_dead_lettered_when_its_receives_would_exceed_the_limit": (
         "it counts the receive that moves it"
     ),
-    "test_a_dead_letter_tells_where_it_comes_from": "it has no DeadLetterQueueSourceArn",
-    "test_sources_of_a_dead_letter_queue_are_listed": "it cannot list them",
+    "test_a_dead_letter_names_its_source_queue": "it has no DeadLetterQueueSourceArn",
+    "test_source_queues_of_a_dead_letter_queue_are_listed": "it cannot list them",
     "test_a_redrive_policy_that_cannot_work_is_refused": "it takes it",
     "test_a_move_task": "it has no message move tasks",
     "test_what_was_sent_straight_to_the_dead_letter_queue": "it has no message move tasks",
     "test_the_last_move_task_is_listed": "it has no message move tasks",
-    "test_counts_tell_visible_in_flight_and_delayed_apart": "it asks its clock at receives only",
+    "test_counts_distinguish_visible_in_flight_and_delayed": "it asks its clock at receives only",
     "test_queues_are_listed_by_the_beginning_of_their_names": "it shows an empty list",
     "test_a_purge_takes_everything_and_is_allowed_once_a_minute": "it allows it at any time",
     "test_a_message_expires_even_in_flight": "with it nothing expires",
@@ -136,7 +138,7 @@ FAUXQS_DIFFERS = {
     "test_a_long_poll_ends_when_its_queue_is_deleted": "it comes back empty",
     "test_an_unsigned_request_is_refused": "it takes it",
 }
-DIFFERS = {"twin": {}, "moto": MOTO_DIFFERS, "fauxqs": FAUXQS_DIFFERS}
+DIFFERS = {"emulator": {}, "moto": MOTO_DIFFERS, "fauxqs": FAUXQS_DIFFERS}
 NPM = Path(__file__).parent / "npm"
 OLDEST_NODE = (22, 5)
 
@@ -187,15 +189,15 @@ class Sqs:
 
     def receive(self, url, **more):
         """What a short poll for ten brings, with all there is to know about it."""
-        asked = {
+        requested = {
             "MaxNumberOfMessages": 10,
             "MessageSystemAttributeNames": ["All"],
             "MessageAttributeNames": ["All"],
         }
-        answer = self.client.receive_message(QueueUrl=url, **(asked | more))
+        answer = self.client.receive_message(QueueUrl=url, **(requested | more))
         return answer.get("Messages", [])
 
-    def receive_one(self, url, **more):
+    def receive_message(self, url, **more):
         (message,) = self.receive(url, **more)
         return message
 
@@ -265,8 +267,8 @@ def node():
     """The one on PATH if it is new enough, else the one that npm has brought."""
     own = shutil.which("node")
     if own:
-        said = subprocess.run([own, "--version"], capture_output=True, text=True, check=True)
-        if tuple(map(int, said.stdout.strip()[1:].split(".")[:2])) >= OLDEST_NODE:
+        output = subprocess.run([own, "--version"], capture_output=True, text=True, check=True)
+        if tuple(map(int, output.stdout.strip()[1:].split(".")[:2])) >= OLDEST_NODE:
             return own
     brought = NPM / "node_modules" / "node" / "bin" / "node"
     if not brought.exists():
@@ -274,12 +276,12 @@ def node():
     return brought
 
 
-@pytest.fixture(params=["twin", "moto", "fauxqs"])
+@pytest.fixture(params=["emulator", "moto", "fauxqs"])
 def sqs(request):
     which = request.param
     name = request.node.name.replace(f"[{which}-", "[").replace(f"[{which}]", "")
     if reason := next(
-        (DIFFERS[which][one] for one in DIFFERS[which] if name.startswith(one)), None
+        (DIFFERS[which][item] for item in DIFFERS[which] if name.startswith(item)), None
     ):
         pytest.skip(f"{which} differs: {reason}")
     if which == "moto":
@@ -292,8 +294,8 @@ def sqs(request):
         yield side
         side.client.close()
         return
-    with Twin(region=REGION) as twin:
-        side = Sqs(twin.endpoint, twin.clock.advance)
+    with SqsEmulator(region=REGION) as emulator:
+        side = Sqs(emulator.endpoint, emulator.clock.advance)
         yield side
         side.client.close()
 
@@ -303,10 +305,10 @@ def error_of(call, *arguments, **more):
     with pytest.raises(ClientError) as caught:
         call(*arguments, **more)
     answer = caught.value.response
-    said = answer["Error"]
+    output = answer["Error"]
     return (
-        said["Code"],
-        said.get("QueryErrorCode", said["Code"]),
+        output["Code"],
+        output.get("QueryErrorCode", output["Code"]),
         answer["ResponseMetadata"]["HTTPStatusCode"],
     )
 
@@ -342,8 +344,8 @@ def in_background(function, *arguments):
 
 
 def test_the_table_of_differences_names_tests_that_exist():
-    for one in (*MOTO_DIFFERS, *FAUXQS_DIFFERS):
-        assert any(name.startswith(one.partition("[")[0]) for name in globals()), one
+    for item in (*MOTO_DIFFERS, *FAUXQS_DIFFERS):
+        assert any(name.startswith(item.partition("[")[0]) for name in globals()), item
 
 
 # Sending and receiving
@@ -352,20 +354,20 @@ def test_the_table_of_differences_names_tests_that_exist():
 def test_a_message_comes_back_with_its_body_and_the_digest_of_it(sqs):
     url = sqs.queue()
     sent = sqs.send(url, "grüße\r\n\t🙂")
-    message = sqs.receive_one(url)
+    message = sqs.receive_message(url)
     assert message["Body"] == "grüße\r\n\t🙂"
     assert message["MessageId"] == sent["MessageId"]
     assert message["MD5OfBody"] == sent["MD5OfMessageBody"] == "0c38c593b51041f1e22512faa0a4e0d2"
 
 
-def test_what_was_not_asked_for_is_not_shown(sqs):
+def test_unrequested_attributes_are_not_shown(sqs):
     url = sqs.queue()
     sqs.send(url, "body", MessageAttributes={"a": {"DataType": "String", "StringValue": "b"}})
     (message,) = sqs.client.receive_message(QueueUrl=url)["Messages"]
     assert set(message) == {"MessageId", "ReceiptHandle", "MD5OfBody", "Body"}
 
 
-def test_a_receive_brings_one_message_unless_more_are_asked_for(sqs):
+def test_a_receive_brings_a_single_message_by_default(sqs):
     url = sqs.queue()
     sqs.send(url, "1", "2", "3")
     assert len(sqs.client.receive_message(QueueUrl=url)["Messages"]) == 1
@@ -379,13 +381,13 @@ def test_an_empty_receive_has_no_list_of_messages(sqs):
     assert "Messages" not in sqs.client.receive_message(QueueUrl=url, WaitTimeSeconds=1)
 
 
-def test_system_attributes_tell_when_it_was_sent_and_how_often_received(sqs):
+def test_system_attributes_show_when_it_was_sent_and_how_often_received(sqs):
     url = sqs.queue(VisibilityTimeout=1)
     before = time.time()
     sqs.send(url, "body")
-    first = sqs.receive_one(url)["Attributes"]
+    first = sqs.receive_message(url)["Attributes"]
     sqs.advance(1.1)
-    second = sqs.receive_one(url)["Attributes"]
+    second = sqs.receive_message(url)["Attributes"]
     assert set(first) == {
         "SenderId", "SentTimestamp", "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp",
     }  # fmt: skip
@@ -412,7 +414,7 @@ def test_an_unknown_system_attribute_is_refused(sqs):
 
 
 @pytest.mark.parametrize(
-    ("asked", "shown", "digest"),
+    ("request", "shown", "digest"),
     [
         (["All"], {"Help.Me", "Hello", "General"}, "4c360f3fdafd970e05fae2f149d997f5"),
         ([".*"], {"Help.Me", "Hello", "General"}, "4c360f3fdafd970e05fae2f149d997f5"),
@@ -421,14 +423,16 @@ def test_an_unknown_system_attribute_is_refused(sqs):
         (["Hel.*"], {"Help.Me", "Hello"}, "83fee93c1bcd8b9a5a923ffacdc636c7"),
     ],
 )
-def test_message_attributes_come_back_as_asked_for_with_aws_s_own_digest(sqs, asked, shown, digest):
+def test_message_attributes_come_back_as_requested_with_the_digest_of_aws(
+    sqs, request, shown, digest
+):
     """Recorded, digests included."""
     url = sqs.queue()
     texts = {"Help.Me": "Me", "Hello": "There", "General": "Kenobi"}
     attributes = {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
     sent = sqs.send(url, "msg", MessageAttributes=attributes)
     assert sent["MD5OfMessageAttributes"] == "4c360f3fdafd970e05fae2f149d997f5"
-    message = sqs.receive_one(url, MessageAttributeNames=asked)
+    message = sqs.receive_message(url, MessageAttributeNames=request)
     assert message["MessageAttributes"] == {name: attributes[name] for name in shown}
     assert message["MD5OfMessageAttributes"] == digest
 
@@ -440,7 +444,7 @@ def test_binary_attributes_come_back_as_bytes(sqs):
         "count": {"DataType": "Number.int", "StringValue": "42"},
     }
     sent = sqs.send(url, "body", MessageAttributes=attributes)
-    message = sqs.receive_one(url)
+    message = sqs.receive_message(url)
     assert message["MessageAttributes"] == attributes
     assert message["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
 
@@ -457,7 +461,7 @@ def test_binary_attributes_come_back_as_bytes(sqs):
     ],
     ids=str,
 )
-def test_a_receive_out_of_bounds_is_refused(sqs, wrong):
+def test_a_receive_count_out_of_range_is_refused(sqs, wrong):
     assert code_of(sqs.receive, sqs.queue(), **wrong) == "InvalidParameterValue"
 
 
@@ -487,7 +491,7 @@ def test_a_long_poll_wakes_at_once_on_a_send(sqs):
 def test_a_long_poll_wakes_when_a_message_becomes_visible_again(sqs):
     url = sqs.queue(VisibilityTimeout=1)
     sqs.send(url, "body")
-    sqs.receive_one(url)
+    sqs.receive_message(url)
     started = time.monotonic()
     assert len(sqs.receive(url, WaitTimeSeconds=10)) == 1
     assert 0.8 < time.monotonic() - started < 8
@@ -510,7 +514,7 @@ def test_other_calls_go_on_while_long_polls_wait(sqs):
     assert [join()[0] for join in joins] == [[]] * 4
 
 
-def test_a_message_goes_to_one_of_several_long_polls(sqs):
+def test_a_message_goes_to_a_single_of_several_long_polls(sqs):
     url = sqs.queue()
     joins = [in_background(lambda: sqs.receive(url, WaitTimeSeconds=3)) for _ in range(4)]
     sqs.send(url, "body")
@@ -523,11 +527,11 @@ def test_a_message_goes_to_one_of_several_long_polls(sqs):
 def test_a_received_message_is_hidden_until_its_visibility_timeout(sqs):
     url = sqs.queue(VisibilityTimeout=30)
     sqs.send(url, "body")
-    first = sqs.receive_one(url)
+    first = sqs.receive_message(url)
     sqs.advance(29)
     assert sqs.receive(url) == []
     sqs.advance(1.1)
-    second = sqs.receive_one(url)
+    second = sqs.receive_message(url)
     assert first["MessageId"] == second["MessageId"]
     assert first["ReceiptHandle"] != second["ReceiptHandle"]
 
@@ -535,36 +539,36 @@ def test_a_received_message_is_hidden_until_its_visibility_timeout(sqs):
 def test_a_receive_can_name_its_own_visibility_timeout(sqs):
     url = sqs.queue()
     sqs.send(url, "body")
-    sqs.receive_one(url, VisibilityTimeout=2)
+    sqs.receive_message(url, VisibilityTimeout=2)
     sqs.advance(2.1)
-    sqs.receive_one(url, VisibilityTimeout=0)
-    sqs.receive_one(url)
+    sqs.receive_message(url, VisibilityTimeout=0)
+    sqs.receive_message(url)
 
 
 def test_visibility_0_brings_a_message_back_at_once(sqs):
     url = sqs.queue()
     sqs.send(url, "body")
-    sqs.hide(url, sqs.receive_one(url), 0)
-    assert sqs.receive_one(url)["Attributes"]["ApproximateReceiveCount"] == "2"
+    sqs.hide(url, sqs.receive_message(url), 0)
+    assert sqs.receive_message(url)["Attributes"]["ApproximateReceiveCount"] == "2"
 
 
 def test_visibility_can_be_extended_and_counts_from_the_change(sqs):
     url = sqs.queue(VisibilityTimeout=10)
     sqs.send(url, "body")
-    message = sqs.receive_one(url)
+    message = sqs.receive_message(url)
     sqs.advance(9)
     sqs.hide(url, message, 10)
     sqs.advance(9)
     assert sqs.receive(url) == []
     sqs.advance(1.1)
-    sqs.receive_one(url)
+    sqs.receive_message(url)
 
 
 def test_visibility_can_be_changed_after_the_timeout_while_nobody_else_has_it(sqs):
     """Recorded: no MessageNotInflight."""
     url = sqs.queue(VisibilityTimeout=1)
     sqs.send(url, "body")
-    message = sqs.receive_one(url)
+    message = sqs.receive_message(url)
     sqs.advance(1.1)
     sqs.hide(url, message, 5)
     assert sqs.receive(url) == []
@@ -574,17 +578,17 @@ def test_a_stale_receipt_handle_still_changes_visibility(sqs):
     """Recorded: so a consumer that releases what it has lost takes it from its new holder."""
     url = sqs.queue()
     sqs.send(url, "body")
-    stale = sqs.receive_one(url, VisibilityTimeout=0)
-    sqs.receive_one(url, VisibilityTimeout=30)
+    stale = sqs.receive_message(url, VisibilityTimeout=0)
+    sqs.receive_message(url, VisibilityTimeout=30)
     sqs.hide(url, stale, 0)
-    sqs.receive_one(url)
+    sqs.receive_message(url)
 
 
 @pytest.mark.parametrize("seconds", [-1, TWELVE_HOURS + 1])
-def test_visibility_out_of_bounds_is_refused(sqs, seconds):
+def test_a_visibility_out_of_range_is_refused(sqs, seconds):
     url = sqs.queue()
     sqs.send(url, "body")
-    message = sqs.receive_one(url)
+    message = sqs.receive_message(url)
     assert code_of(sqs.hide, url, message, seconds) == "InvalidParameterValue"
 
 
@@ -592,7 +596,7 @@ def test_visibility_beyond_12_hours_since_the_receive_is_refused_not_clamped(sqs
     url = sqs.queue(VisibilityTimeout=60)
     sqs.send(url, "body")
     sqs.advance(1800)
-    message = sqs.receive_one(url)
+    message = sqs.receive_message(url)
     sqs.hide(url, message, TWELVE_HOURS - 30)
     sqs.advance(40)
     assert code_of(sqs.hide, url, message, TWELVE_HOURS - 30) == "InvalidParameterValue"
@@ -603,7 +607,7 @@ def test_visibility_of_a_deleted_message_cannot_be_changed(sqs):
     """Recorded: InvalidParameterValue, although the handle is one of SQS's own."""
     url = sqs.queue()
     sqs.send(url, "body")
-    message = sqs.receive_one(url)
+    message = sqs.receive_message(url)
     sqs.delete(url, message)
     assert code_of(sqs.hide, url, message, 10) == "InvalidParameterValue"
 
@@ -625,7 +629,7 @@ def test_visibility_changes_in_batches_fail_entry_by_entry(sqs):
         ],
     )
     assert [entry["Id"] for entry in answer["Successful"]] == ["0"]
-    assert [(one["Id"], one["Code"], one["SenderFault"]) for one in answer["Failed"]] == [
+    assert [(entry["Id"], entry["Code"], entry["SenderFault"]) for entry in answer["Failed"]] == [
         ("1", "ReceiptHandleIsInvalid", True),
         ("2", "InvalidParameterValue", True),
     ]
@@ -638,7 +642,7 @@ def test_visibility_changes_in_batches_fail_entry_by_entry(sqs):
 def test_a_deleted_message_does_not_come_back(sqs):
     url = sqs.queue(VisibilityTimeout=1)
     sqs.send(url, "body")
-    sqs.delete(url, sqs.receive_one(url))
+    sqs.delete(url, sqs.receive_message(url))
     sqs.advance(1.1)
     assert sqs.receive(url) == []
     assert sqs.counts(url) == (0, 0, 0)
@@ -647,7 +651,7 @@ def test_a_deleted_message_does_not_come_back(sqs):
 def test_deleting_again_is_acknowledged(sqs):
     url = sqs.queue()
     sqs.send(url, "body")
-    message = sqs.receive_one(url)
+    message = sqs.receive_message(url)
     for _ in range(3):
         sqs.delete(url, message)
 
@@ -656,7 +660,7 @@ def test_the_latest_handle_deletes_after_the_visibility_timeout(sqs):
     """Recorded."""
     url = sqs.queue(VisibilityTimeout=1)
     sqs.send(url, "body")
-    message = sqs.receive_one(url)
+    message = sqs.receive_message(url)
     sqs.advance(1.1)
     sqs.delete(url, message)
     assert sqs.receive(url) == []
@@ -665,9 +669,9 @@ def test_the_latest_handle_deletes_after_the_visibility_timeout(sqs):
 def test_a_stale_receipt_handle_is_acknowledged_and_deletes_nothing(sqs):
     url = sqs.queue(VisibilityTimeout=1)
     sqs.send(url, "body")
-    stale = sqs.receive_one(url)
+    stale = sqs.receive_message(url)
     sqs.advance(1.1)
-    latest = sqs.receive_one(url)
+    latest = sqs.receive_message(url)
     sqs.delete(url, stale)
     assert sqs.counts(url) == (0, 1, 0)
     sqs.delete(url, latest)
@@ -686,7 +690,7 @@ def test_a_handle_of_another_queue_is_refused(sqs):
     """Recorded."""
     url, other = sqs.queue(), sqs.queue()
     sqs.send(url, "body")
-    message = sqs.receive_one(url)
+    message = sqs.receive_message(url)
     assert code_of(sqs.delete, other, message) == "ReceiptHandleIsInvalid"
     assert sqs.counts(url) == (0, 1, 0)
 
@@ -742,7 +746,7 @@ IN_BATCHES = {
 def test_a_wrong_batch_is_refused_as_a_whole(sqs, operation, ids, shape):
     """Recorded, for most."""
     url = sqs.queue()
-    entries = [{"Id": one} | IN_BATCHES[operation] for one in ids]
+    entries = [{"Id": message_id} | IN_BATCHES[operation] for message_id in ids]
     call = getattr(sqs.client, operation)
     error = error_of(call, QueueUrl=url, Entries=entries)
     assert error == (f"{LEGACY}.{shape}", shape, 400)
@@ -752,7 +756,7 @@ def test_a_wrong_batch_is_refused_as_a_whole(sqs, operation, ids, shape):
 def test_ten_entries_with_the_oddest_ids_are_a_batch(sqs):
     url = sqs.queue()
     ids = ["x" * 80, "-", "_", *"0123456"]
-    entries = [{"Id": one, "MessageBody": one} for one in ids]
+    entries = [{"Id": message_id, "MessageBody": message_id} for message_id in ids]
     answer = sqs.client.send_message_batch(QueueUrl=url, Entries=entries)
     assert [entry["Id"] for entry in answer["Successful"]] == ids
 
@@ -829,7 +833,7 @@ def test_a_character_that_sqs_refuses_is_refused(sqs, character):
     assert code_of(sqs.send, url, f"a{character}") == "InvalidMessageContents"
     entries = [{"Id": "0", "MessageBody": f"a{character}"}, {"Id": "1", "MessageBody": "fine"}]
     answer = sqs.client.send_message_batch(QueueUrl=url, Entries=entries)
-    assert [(one["Id"], one["Code"]) for one in answer["Failed"]] == [
+    assert [(entry["Id"], entry["Code"]) for entry in answer["Failed"]] == [
         ("0", "InvalidMessageContents")
     ]
     assert bodies(sqs.receive(url)) == ["fine"]
@@ -839,7 +843,7 @@ def test_a_character_that_sqs_refuses_is_refused(sqs, character):
 def test_every_other_character_comes_back_as_it_was(sqs, character):
     url = sqs.queue()
     sqs.send(url, f"a{character}b")
-    assert sqs.receive_one(url)["Body"] == f"a{character}b"
+    assert sqs.receive_message(url)["Body"] == f"a{character}b"
 
 
 def test_an_empty_message_is_refused(sqs):
@@ -854,7 +858,7 @@ def test_more_than_ten_message_attributes_are_refused(sqs):
     assert code_of(sqs.send, url, "body", MessageAttributes=some) == "InvalidParameterValue"
     del some["a0"]
     sqs.send(url, "body", MessageAttributes=some)
-    assert len(sqs.receive_one(url)["MessageAttributes"]) == 10
+    assert len(sqs.receive_message(url)["MessageAttributes"]) == 10
 
 
 @pytest.mark.parametrize(
@@ -886,8 +890,8 @@ def test_a_delay_beyond_15_minutes_fails_an_entry_not_the_batch(sqs):
         {"Id": "1", "MessageBody": "body", "DelaySeconds": 900},
     ]
     answer = sqs.client.send_message_batch(QueueUrl=url, Entries=entries)
-    assert [one["Id"] for one in answer["Successful"]] == ["1"]
-    assert [(one["Id"], one["Code"]) for one in answer["Failed"]] == [
+    assert [entry["Id"] for entry in answer["Successful"]] == ["1"]
+    assert [(entry["Id"], entry["Code"]) for entry in answer["Failed"]] == [
         ("0", "InvalidParameterValue")
     ]
 
@@ -898,7 +902,7 @@ def test_a_delay_beyond_15_minutes_fails_an_entry_not_the_batch(sqs):
 def use_up(sqs, url, receives):
     """Receive so often, and find nothing the next time."""
     for _ in range(receives):
-        message = sqs.receive_one(url, VisibilityTimeout=0)
+        message = sqs.receive_message(url, VisibilityTimeout=0)
     assert sqs.receive(url) == []
     return message
 
@@ -910,19 +914,19 @@ def test_a_message_is_dead_lettered_when_its_receives_would_exceed_the_limit(sqs
     sqs.send(url, "body", MessageAttributes=attributes)
     before = use_up(sqs, url, receives=2)
     sqs.advance(100)
-    after = sqs.receive_one(dead)
+    after = sqs.receive_message(dead)
     for kept in ("MessageId", "Body", "MessageAttributes"):
         assert after[kept] == before[kept]
     assert after["Attributes"]["SentTimestamp"] == before["Attributes"]["SentTimestamp"]
     assert after["Attributes"]["ApproximateReceiveCount"] == "3"
 
 
-def test_a_dead_letter_tells_where_it_comes_from(sqs):
+def test_a_dead_letter_names_its_source_queue(sqs):
     """Recorded."""
     url, dead = sqs.pair(max_receive_count=1)
     sqs.send(url, "body")
     use_up(sqs, url, receives=1)
-    assert sqs.receive_one(dead)["Attributes"]["DeadLetterQueueSourceArn"] == sqs.arn(url)
+    assert sqs.receive_message(dead)["Attributes"]["DeadLetterQueueSourceArn"] == sqs.arn(url)
 
 
 def test_deleting_what_has_been_dead_lettered_meanwhile_leaves_it_there(sqs):
@@ -936,17 +940,17 @@ def test_deleting_what_has_been_dead_lettered_meanwhile_leaves_it_there(sqs):
 def test_a_redrive_makes_room_in_the_same_receive(sqs):
     url, dead = sqs.pair(max_receive_count=1)
     sqs.send(url, "worn")
-    sqs.receive_one(url, VisibilityTimeout=0)
+    sqs.receive_message(url, VisibilityTimeout=0)
     sqs.send(url, "fresh")
     assert bodies(sqs.receive(url)) == ["fresh"]
     assert bodies(sqs.receive(dead)) == ["worn"]
 
 
-def test_sources_of_a_dead_letter_queue_are_listed(sqs):
+def test_source_queues_of_a_dead_letter_queue_are_listed(sqs):
     url, dead = sqs.pair()
-    list_sources = sqs.client.list_dead_letter_source_queues
-    assert list_sources(QueueUrl=dead)["queueUrls"] == [url]
-    assert list_sources(QueueUrl=url)["queueUrls"] == []
+    list_origins = sqs.client.list_dead_letter_source_queues
+    assert list_origins(QueueUrl=dead)["queueUrls"] == [url]
+    assert list_origins(QueueUrl=url)["queueUrls"] == []
 
 
 @pytest.mark.parametrize(
@@ -965,13 +969,13 @@ def test_a_redrive_policy_that_cannot_work_is_refused(sqs, policy):
     """Recorded for some."""
     url = sqs.queue()
     text = json.dumps(policy) if isinstance(policy, dict) else policy
-    wanted = {"RedrivePolicy": text.replace("EXISTING", sqs.arn(sqs.queue()))}
-    code = code_of(sqs.client.set_queue_attributes, QueueUrl=url, Attributes=wanted)
+    expected = {"RedrivePolicy": text.replace("EXISTING", sqs.arn(sqs.queue()))}
+    code = code_of(sqs.client.set_queue_attributes, QueueUrl=url, Attributes=expected)
     assert code == "InvalidParameterValue"
     assert "RedrivePolicy" not in sqs.attributes(url, "All")
 
 
-def test_an_empty_redrive_policy_takes_it_away(sqs):
+def test_an_empty_redrive_policy_removes_it(sqs):
     """Recorded."""
     url, dead = sqs.pair(max_receive_count=1)
     policy = sqs.attributes(url, "RedrivePolicy")["RedrivePolicy"]
@@ -979,8 +983,8 @@ def test_an_empty_redrive_policy_takes_it_away(sqs):
     sqs.client.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": ""})
     assert "RedrivePolicy" not in sqs.attributes(url, "All")
     sqs.send(url, "body")
-    sqs.receive_one(url, VisibilityTimeout=0)
-    sqs.receive_one(url)
+    sqs.receive_message(url, VisibilityTimeout=0)
+    sqs.receive_message(url)
 
 
 # Message move tasks
@@ -1002,9 +1006,10 @@ def test_a_move_task_brings_dead_letters_back_as_new_messages(sqs):
     sqs.client.start_message_move_task(SourceArn=sqs.arn(dead))
     after = sqs.receive(url)
     assert bodies(after) == ["1", "2"]
-    assert {one["MessageId"] for one in after}.isdisjoint(one["MessageId"] for one in before)
+    assert {item["MessageId"] for item in after}.isdisjoint(item["MessageId"] for item in before)
     sent = [
-        min(int(one["Attributes"]["SentTimestamp"]) for one in some) for some in (before, after)
+        min(int(message["Attributes"]["SentTimestamp"]) for message in some)
+        for some in (before, after)
     ]
     assert sent[1] - sent[0] >= 10_000
     (task,) = sqs.client.list_message_move_tasks(SourceArn=sqs.arn(dead))["Results"]
@@ -1074,7 +1079,7 @@ def test_a_move_task_that_makes_no_sense_is_refused(sqs):
     assert code_of(cancel, TaskHandle="foobared") == "InvalidParameterValue"
 
 
-def test_the_last_move_task_is_listed_unless_more_are_asked_for(sqs):
+def test_only_the_last_move_task_is_listed_by_default(sqs):
     _, dead = sqs.pair()
     arn = sqs.arn(dead)
     for _ in range(3):
@@ -1087,7 +1092,7 @@ def test_the_last_move_task_is_listed_unless_more_are_asked_for(sqs):
 # Queues
 
 
-def test_counts_tell_visible_in_flight_and_delayed_apart(sqs):
+def test_counts_distinguish_visible_in_flight_and_delayed(sqs):
     url = sqs.queue(VisibilityTimeout=10)
     sqs.send(url, "1", "2", "3")
     sqs.send(url, "later", DelaySeconds=5)
@@ -1119,7 +1124,7 @@ def test_a_queue_is_found_by_its_name_and_by_its_url(sqs):
 def test_queues_are_listed_by_the_beginning_of_their_names(sqs):
     """Recorded, the absent list included."""
     first = sqs.queue()
-    urls = [sqs.queue(f"{first.rpartition('/')[2]}-{letter}") for letter in "ab"]
+    urls = [sqs.queue(f"{first.rpartition('/')[2]}-{character}") for character in "ab"]
     prefix = f"{first.rpartition('/')[2]}-"
     assert sqs.client.list_queues(QueueNamePrefix=prefix)["QueueUrls"] == urls
     assert "QueueUrls" not in sqs.client.list_queues(QueueNamePrefix="none-begins-so")
@@ -1128,11 +1133,11 @@ def test_queues_are_listed_by_the_beginning_of_their_names(sqs):
 def test_queues_are_listed_in_pages(sqs):
     first = sqs.queue()
     prefix = f"{first.rpartition('/')[2]}-"
-    urls = [sqs.queue(f"{prefix}{letter}") for letter in "abc"]
-    page = sqs.client.list_queues(QueueNamePrefix=prefix, MaxResults=2)
-    token = page["NextToken"]
+    urls = [sqs.queue(f"{prefix}{character}") for character in "abc"]
+    listed = sqs.client.list_queues(QueueNamePrefix=prefix, MaxResults=2)
+    token = listed["NextToken"]
     rest = sqs.client.list_queues(QueueNamePrefix=prefix, MaxResults=2, NextToken=token)
-    assert page["QueueUrls"] + rest["QueueUrls"] == urls
+    assert listed["QueueUrls"] + rest["QueueUrls"] == urls
     assert "NextToken" not in rest
 
 
@@ -1177,7 +1182,7 @@ def test_attributes_can_be_set_and_wrong_ones_are_refused(sqs):
     assert code_of(sqs.attributes, url, "Colour") == "InvalidAttributeName"
 
 
-def test_no_attributes_are_shown_unless_asked_for(sqs):
+def test_no_attributes_are_shown_unless_requested(sqs):
     assert sqs.attributes(sqs.queue()) == {}
 
 

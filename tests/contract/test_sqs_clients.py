@@ -1,4 +1,5 @@
-"""Our client of three calls and boto3: one suite, over the twin, moto's server and a scripted one.
+"""Our client of three calls and boto3: one suite, over the emulator, moto's server and a scripted
+one.
 
 Where boto3 is known to be less careful, `BOTO3_DIFFERS` says how, and the test is skipped for it,
 unless BOTO3_TOO is set in the environment.
@@ -18,9 +19,9 @@ from email.utils import format_datetime
 
 import pytest
 from moto.server import ThreadedMotoServer
-from scripted import Scripted, answer, say
+from scripted import Scripted, answer, answer_with
+from sqs_emulator import RECEIVE, Cut, SqsEmulator
 from structlog.testing import capture_logs
-from twin import RECEIVE, Cut, Twin
 from waiting import wait_until
 
 from worker import aws
@@ -28,7 +29,7 @@ from worker.aws import AwsRefused, NoIdentity, Throttled
 from worker.dead_letter_queue import DeadLetterQueue
 from worker.errors import Unavailable
 from worker.model import DeadLetter, Reason
-from worker.queue import NoSuchQueue, Queue, Unsettled
+from worker.queue import FailedEntry, NoSuchQueue, Queue
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +60,7 @@ BOTO3_DIFFERS = {
     "test_a_delete_whose_answer_has_begun": A_LOST_END,
     "test_an_answer_that_drips_is_broken_off": "it waits for as long as something comes",
     "test_its_last_bytes_are_waited_for": "it waits for as long as something comes",
-    "test_what_nobody_asked_for_is_never_taken_for_an_answer": "it is",
+    "test_unrequested_bytes_are_never_taken_for_an_answer": "it is",
     "test_a_delete_on_a_connection_that_was_dropped_is_sent_once_more": "ours sends it again",
     "test_two_calls_that_find_the_clock_wrong": "it goes by the machine's clock",
     "test_a_clock_that_is_wrong_is_corrected": "it goes by the machine's clock",
@@ -88,42 +89,42 @@ def asking(monkeypatch, lean):
     return asking
 
 
-def said(body="hello", **more):
+def query_answer(body="hello", **more):
     digest = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
     return {"MessageId": "m1", "ReceiptHandle": "h1", "Body": body, "MD5OfBody": digest} | more
 
 
-HELLO = json.dumps({"Messages": [said()]}).encode()
+HELLO = json.dumps({"Messages": [query_answer()]}).encode()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(HELLO)
 CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNK = b"%x\r\n%s\r\n" % (len(HELLO), HELLO)
 
 
 def bodies(received):
-    return [one.body for one in received]
+    return [message.body for message in received]
 
 
-class TestOverTheTwin:
+class TestOverTheEmulator:
     @pytest.fixture
-    def twin(self):
-        with Twin() as twin:
-            yield twin
-
-    @pytest.fixture
-    def url(self, twin):
-        return twin.create_queue("feedback", dead_letter="feedback-dlq")
+    def emulator(self):
+        with SqsEmulator() as emulator:
+            yield emulator
 
     @pytest.fixture
-    def queue(self, twin, url, asking):
-        return asking(twin, url)
+    def url(self, emulator):
+        return emulator.create_queue("feedback", dead_letter="feedback-dlq")
 
-    def test_what_is_received_is_what_was_sent(self, twin, url, queue):
+    @pytest.fixture
+    def queue(self, emulator, url, asking):
+        return asking(emulator, url)
+
+    def test_what_is_received_is_what_was_sent(self, emulator, url, queue):
         attributes = {
             "text": {"DataType": "String", "StringValue": 'ü "\\'},
             "bytes": {"DataType": "Binary", "BinaryValue": "AP+A"},
         }
         body = 'ü \u2028 \U0001f600 "quoted" \\ \t\n </script>' + "x" * 300_000
-        twin.send(url, body, attributes=attributes)
+        emulator.send(url, body, attributes=attributes)
         (received,) = queue.receive(10, 1)
         assert received.body == body
         assert received.receive_count == 1
@@ -131,73 +132,73 @@ class TestOverTheTwin:
         assert received.attributes["text"] == attributes["text"]
         assert received.attributes["bytes"] == {"DataType": "Binary", "BinaryValue": b"\0\xff\x80"}
 
-    def test_attributes_go_on_to_the_dead_letter_queue_as_they_were(self, twin, url, queue):
+    def test_attributes_go_on_to_the_dead_letter_queue_as_they_were(self, emulator, url, queue):
         attribute = {"DataType": "Binary", "BinaryValue": "AP+A"}
-        twin.send(url, "x", attributes={"bytes": attribute})
+        emulator.send(url, "x", attributes={"bytes": attribute})
         (received,) = queue.receive(10, 1)
         queue.send_dead_letter(received, DeadLetter(Reason.NOT_JSON, "why"))
-        (letter,) = twin.messages("feedback-dlq")
-        assert letter.attributes["bytes"] == attribute
+        (dead_letter,) = emulator.messages("feedback-dlq")
+        assert dead_letter.attributes["bytes"] == attribute
 
     def test_an_empty_queue_is_empty(self, queue):
         assert queue.receive(10, 0) == []
 
-    def test_ten_are_hidden_longer_shown_again_and_deleted(self, twin, url, queue):
+    def test_ten_are_hidden_longer_shown_again_and_deleted(self, emulator, url, queue):
         for number in range(10):
-            twin.send(url, str(number))
+            emulator.send(url, str(number))
         held = queue.receive(10, 1)
         assert (len(held), queue.extend(held)) == (10, [])
         assert queue.release(held[:3], [0, 0, 0]) == []
-        assert twin.counts(url).visible == 3
+        assert emulator.counts(url).visible == 3
         assert queue.delete(held[3:]) == []
         assert queue.delete(queue.receive(10, 1)) == []
-        assert twin.messages(url) == []
+        assert emulator.messages(url) == []
 
-    def test_entries_that_fail_are_told_as_sqs_has_them(self, twin, url, queue):
-        twin.send(url, "x")
+    def test_failed_entries_are_reported_as_by_sqs(self, emulator, url, queue):
+        emulator.send(url, "x")
         (held,) = queue.receive(10, 1)
         assert queue.delete([held]) == []
         (failed,) = queue.release([held], [5])
         assert failed.item is held
         assert not failed.again
 
-    def test_refusals_have_sqss_own_codes(self, twin, url, asking):
+    def test_refusals_have_sqss_own_codes(self, emulator, url, asking):
         with pytest.raises(AwsRefused) as caught:
-            asking(twin, url + "-none").receive(10, 1)
+            asking(emulator, url + "-none").receive(10, 1)
         assert caught.value.code == "AWS.SimpleQueueService.NonExistentQueue"
         assert (caught.value.status, caught.value.operation) == (400, "ReceiveMessage")
 
-    def test_a_permission_to_delete_is_asked_for_without_deleting(self, twin, url, queue):
-        twin.send(url, "x")
+    def test_the_permission_to_delete_is_tested_without_deleting(self, emulator, url, queue):
+        emulator.send(url, "x")
         queue.ask_to_delete()
-        assert len(twin.messages(url)) == 1
+        assert len(emulator.messages(url)) == 1
 
     @pytest.mark.parametrize("cut", [Cut(), Cut(done=True), Cut(part=0.5)], ids=str)
-    def test_a_receive_whose_answer_is_lost_is_not_repeated(self, twin, url, queue, cut):
+    def test_a_receive_whose_answer_is_lost_is_not_repeated(self, emulator, url, queue, cut):
         queue.receive(1, 0)
-        twin.send(url, "x")
-        twin.faults.add(cut, on=RECEIVE, times=1)
+        emulator.send(url, "x")
+        emulator.faults.add(cut, on=RECEIVE, times=1)
         with pytest.raises(Unavailable) as caught:
             queue.receive(10, 1)
         assert not isinstance(caught.value, NoIdentity)
-        assert len(twin.journal.requests("ReceiveMessage")) == 2
+        assert len(emulator.journal.requests("ReceiveMessage")) == 2
 
-    def test_many_threads_each_get_their_own_answers(self, twin, url, asking):
-        queue = asking(twin, url, connections=4)
+    def test_many_threads_each_get_their_own_answers(self, emulator, url, asking):
+        queue = asking(emulator, url, connections=4)
         for number in range(400):
-            twin.send(url, str(number))
+            emulator.send(url, str(number))
 
         def work(_):
-            seen = []
+            observed = []
             while found := queue.receive(10, 0):
                 assert queue.extend(found) == queue.delete(found) == []
-                seen += bodies(found)
-            return seen
+                observed += bodies(found)
+            return observed
 
         with ThreadPoolExecutor(12) as pool:
-            seen = [body for one in pool.map(work, range(12)) for body in one]
-        assert sorted(seen, key=int) == [str(number) for number in range(400)]
-        assert twin.messages(url) == []
+            observed = [body for item in pool.map(work, range(12)) for body in item]
+        assert sorted(observed, key=int) == [str(number) for number in range(400)]
+        assert emulator.messages(url) == []
 
 
 def test_moto_is_understood_too(monkeypatch, asking):
@@ -223,28 +224,30 @@ def test_moto_is_understood_too(monkeypatch, asking):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reported",
     [
-        say(HEAD + HELLO),
-        say(HEAD[:20], HEAD[20:], HELLO[:9], HELLO[9:]),
-        say(HEAD.replace(b"Content-Length", b"content-LENGTH") + HELLO),
-        say(CHUNKS + CHUNK + b"0\r\n\r\n"),
-        say(
+        answer_with(HEAD + HELLO),
+        answer_with(HEAD[:20], HEAD[20:], HELLO[:9], HELLO[9:]),
+        answer_with(HEAD.replace(b"Content-Length", b"content-LENGTH") + HELLO),
+        answer_with(CHUNKS + CHUNK + b"0\r\n\r\n"),
+        answer_with(
             CHUNKS,
             b"5\r\n" + HELLO[:5],
             b"\r\n%x\r\n" % len(HELLO[5:]),
             HELLO[5:],
             b"\r\n0\r\n\r\n",
         ),
-        say(b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + HELLO),
-        say(HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + HELLO, then="close"),
-        say(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + HELLO, then="close"),
-        say(HEAD.replace(b"1.1", b"1.0") + HELLO, then="close"),
+        answer_with(b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + HELLO),
+        answer_with(
+            HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + HELLO, then="close"
+        ),
+        answer_with(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + HELLO, then="close"),
+        answer_with(HEAD.replace(b"1.1", b"1.0") + HELLO, then="close"),
     ],
     ids=["whole", "pieces", "letters", "chunk", "chunks", "continue", "close", "end", "1.0"],
 )
-def test_an_answer_is_understood_however_it_comes(asking, told):
-    with Scripted(told, answer(HELLO)) as server:
+def test_an_answer_is_understood_however_it_comes(asking, reported):
+    with Scripted(reported, answer(HELLO)) as server:
         queue = asking(server)
         assert bodies(queue.receive(10, 1)) == ["hello"]
         assert bodies(queue.receive(10, 1)) == ["hello"]
@@ -254,8 +257,8 @@ def outcome(call):
     try:
         return call()
     except (Unavailable, AwsRefused) as error:
-        told = (type(error), str(error))
-        return (*told, error.code, error.status) if isinstance(error, AwsRefused) else told
+        reported = (type(error), str(error))
+        return (*reported, error.code, error.status) if isinstance(error, AwsRefused) else reported
 
 
 def refused(status, body, *headers):
@@ -269,7 +272,7 @@ OLDER = "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender"
 
 
 @pytest.mark.parametrize(
-    ("told", "kind"),
+    ("reported", "kind"),
     [
         (refused("400 Bad Request", MISSING, OLDER), NoSuchQueue),
         (refused("400 Bad Request", MISSING), NoSuchQueue),
@@ -289,8 +292,8 @@ OLDER = "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender"
     ],
     ids=lambda value: value.parts[0][9:30].decode() if hasattr(value, "parts") else "",
 )
-def test_both_clients_tell_the_same_of_a_refusal(monkeypatch, told, kind):
-    with Scripted(*[told] * 4) as server:
+def test_both_clients_report_the_same_refusal(monkeypatch, reported, kind):
+    with Scripted(*[reported] * 4) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
         queues = [Queue(URL, region=REGION, lean=lean) for lean in (True, False)]
         ours, theirs = (outcome(lambda queue=queue: queue.receive(10, 1)) for queue in queues)
@@ -308,16 +311,16 @@ def test_stale_credentials_are_looked_for_once_more(asking):
 
 
 DAMAGED = {
-    "noise": say(b"\0" * 70_000, then="close"),
-    "another protocol": say(b"SSH-2.0-OpenSSH\r\n\r\n", then="close"),
-    "no end of headers": say(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 20_000, then="close"),
-    "half a head": say(HEAD[:30], then="close"),
-    "half a head, reset": say(HEAD[:30], then="reset"),
-    "half a body": say(HEAD + HELLO[:40], then="close"),
-    "half a body, reset": say(HEAD + HELLO[:40], then="reset"),
-    "half a chunk": say(CHUNKS + CHUNK[:40], then="close"),
-    "no last chunk": say(CHUNKS + CHUNK, then="close"),
-    "another length": say(answer(HELLO, length=len(HELLO) - 7).parts[0], then="close"),
+    "noise": answer_with(b"\0" * 70_000, then="close"),
+    "another protocol": answer_with(b"SSH-2.0-OpenSSH\r\n\r\n", then="close"),
+    "no end of headers": answer_with(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 20_000, then="close"),
+    "half a head": answer_with(HEAD[:30], then="close"),
+    "half a head, reset": answer_with(HEAD[:30], then="reset"),
+    "half a body": answer_with(HEAD + HELLO[:40], then="close"),
+    "half a body, reset": answer_with(HEAD + HELLO[:40], then="reset"),
+    "half a chunk": answer_with(CHUNKS + CHUNK[:40], then="close"),
+    "no last chunk": answer_with(CHUNKS + CHUNK, then="close"),
+    "another length": answer_with(answer(HELLO, length=len(HELLO) - 7).parts[0], then="close"),
     "no JSON": answer(b"<html>an intranet's front page</html>"),
     "nothing": answer(b""),
     "no text": answer(b'{"Messages": "\xff\xfe"}'),
@@ -325,7 +328,9 @@ DAMAGED = {
     "no list": answer({"Messages": 7}),
     "no message": answer({"Messages": [{"MessageId": "m"}, 7]}),
     "nested deeply": answer(b'{"X": ' + b"[" * 5_000 + b"]" * 5_000 + b"}"),
-    "too large": say(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", then="close"),
+    "too large": answer_with(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", then="close"
+    ),
     "another coding": answer(HELLO, headers=["Content-Encoding: br"]),
 }
 
@@ -340,7 +345,7 @@ def test_a_damaged_answer_passes_and_spoils_its_connection(asking, name):
             queue.receive(10, 1)
         assert type(caught.value) is Unavailable
         assert bodies(queue.receive(10, 1)) == ["hello"]
-        assert len(server.asked) == 3, "it is not ours to ask again"
+        assert len(server.requests) == 3, "it is not ours to ask again"
 
 
 def test_a_damaged_answer_to_a_delete_says_nothing_of_its_entries(asking, message):
@@ -349,16 +354,16 @@ def test_a_damaged_answer_to_a_delete_says_nothing_of_its_entries(asking, messag
         held = [message("x")]
         with suppress(Unavailable):
             queue.delete(held)
-        assert queue.delete(held) == [Unsettled(held[0], "NoAnswer", again=True)]
+        assert queue.delete(held) == [FailedEntry(held[0], "NoAnswer", again=True)]
 
 
-def test_an_entry_that_failed_without_saying_why_may_be_asked_for_again(asking, message):
+def test_an_entry_that_failed_without_a_reason_may_be_retried(asking, message):
     with Scripted(answer({"Failed": [{"Id": "0"}], "Successful": None})) as server:
         held = [message("x")]
-        assert asking(server).delete(held) == [Unsettled(held[0], "NoAnswer", again=True)]
+        assert asking(server).delete(held) == [FailedEntry(held[0], "NoAnswer", again=True)]
 
 
-def test_nothing_may_be_said_by_null_too(asking):
+def test_null_fields_are_allowed(asking):
     bare = {"MessageId": "m", "ReceiptHandle": "h", "Body": "hello"}
     nothing = dict.fromkeys(["MD5OfBody", "Attributes", "MessageAttributes"])
     with Scripted(answer({"Messages": None}), answer({"Messages": [bare | nothing]})) as server:
@@ -368,11 +373,11 @@ def test_nothing_may_be_said_by_null_too(asking):
         assert (received.body, received.attributes, received.receive_count) == ("hello", {}, 1)
 
 
-def test_a_letter_says_nothing_by_null_too(monkeypatch, lean):
-    with Scripted(answer({"Messages": [said() | {"Attributes": None}]})) as server:
+def test_null_fields_are_allowed_in_a_dead_letter_too(monkeypatch, lean):
+    with Scripted(answer({"Messages": [query_answer() | {"Attributes": None}]})) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
         queue = DeadLetterQueue(URL, region=REGION, named_by="a setting", lean=lean)
-        assert [letter.received.body for letter in queue.look()] == ["hello"]
+        assert [dead_letter.received.body for dead_letter in queue.look()] == ["hello"]
 
 
 STRANGE = {
@@ -416,19 +421,19 @@ STRANGE = {
 def test_a_strange_message_keeps_none_of_its_neighbours(asking, name):
     """Else it would take them along, receive by receive, to where the redrive policy says."""
     strange, expected = STRANGE[name]
-    whole = json.dumps(said()).encode()
-    told = b'{"Messages": [%s, {"MessageId": "m2", "ReceiptHandle": "h2", %s}, %s]}'
-    with Scripted(answer(told % (whole, strange, whole))) as server:
+    whole = json.dumps(query_answer()).encode()
+    reported = b'{"Messages": [%s, {"MessageId": "m2", "ReceiptHandle": "h2", %s}, %s]}'
+    with Scripted(answer(reported % (whole, strange, whole))) as server:
         queue = asking(server)
         with capture_logs() as lines:
             assert bodies(queue.receive(10, 1)) == ["hello", *expected, "hello"]
-        damaged = [line["message_id"] for line in lines if line["event"] == "message.damaged"]
+        damaged = [line["message_id"] for line in lines if line["event"] == "message.corrupted"]
         assert damaged == ([] if expected else ["m2"])
 
 
 def test_an_answer_may_take_longer_than_a_connection(asking, monkeypatch):
     monkeypatch.setattr(aws, "CONNECT_SECONDS", 0.2)
-    with Scripted(say(b"", HEAD, HELLO, pause=0.4)) as server:
+    with Scripted(answer_with(b"", HEAD, HELLO, pause=0.4)) as server:
         assert bodies(asking(server).receive(10, 1)) == ["hello"]
 
 
@@ -438,7 +443,9 @@ class TestWaiting:
         monkeypatch.setattr(aws, "READ_SECONDS", -0.6)  # and one for the long poll
 
     def test_an_answer_that_never_comes_is_given_up(self, asking):
-        with Scripted(say(b"", then="hang"), say(HEAD, then="hang"), answer(HELLO)) as server:
+        with Scripted(
+            answer_with(b"", then="hang"), answer_with(HEAD, then="hang"), answer(HELLO)
+        ) as server:
             queue = asking(server)
             for _ in range(2):
                 with pytest.raises(Unavailable, match="timeout"):
@@ -448,7 +455,7 @@ class TestWaiting:
 
     def test_an_answer_that_drips_is_broken_off(self, asking, monkeypatch):
         monkeypatch.setattr("worker.sqs.connection.SLOWEST_SECONDS", 0.2)
-        with Scripted(say(HEAD, *[b"x"] * 200, pause=0.1), answer(HELLO)) as server:
+        with Scripted(answer_with(HEAD, *[b"x"] * 200, pause=0.1), answer(HELLO)) as server:
             queue = asking(server)
             began = time.monotonic()
             with pytest.raises(Unavailable, match="timeout"):
@@ -459,7 +466,7 @@ class TestWaiting:
     def test_its_last_bytes_are_waited_for_no_longer_than_for_all(self, asking, monkeypatch):
         monkeypatch.setattr(aws, "READ_SECONDS", 29)
         monkeypatch.setattr("worker.sqs.connection.SLOWEST_SECONDS", -29.5)
-        with Scripted(say(HEAD, then="hang")) as server:
+        with Scripted(answer_with(HEAD, then="hang")) as server:
             queue = asking(server)
             began = time.monotonic()
             with pytest.raises(Unavailable, match="timeout"):
@@ -468,12 +475,12 @@ class TestWaiting:
 
 
 class TestConnections:
-    def test_one_is_kept_from_call_to_call(self, asking):
+    def test_a_connection_is_kept_from_call_to_call(self, asking):
         with Scripted(*[answer(HELLO)] * 20) as server:
             queue = asking(server)
             for _ in range(10):
                 queue.delete(queue.receive(10, 1))
-            assert (len(server.asked), server.connections) == (20, 1)
+            assert (len(server.requests), server.connections) == (20, 1)
 
     def test_ours_sends_at_once_and_the_kernel_looks_whether_it_is_alive(self, monkeypatch):
         with Scripted() as server:
@@ -485,54 +492,54 @@ class TestConnections:
             assert kept._socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
     @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
-    def test_one_that_was_dropped_while_idle_is_replaced_unnoticed(self, asking, reset):
+    def test_a_connection_dropped_while_idle_is_replaced_unnoticed(self, asking, reset):
         with Scripted(*[answer(HELLO)] * 4) as server:
             queue = asking(server)
             for _ in range(2):
                 assert bodies(queue.receive(10, 1)) == ["hello"]
                 server.drop(reset=reset)
             assert bodies(queue.receive(10, 1)) == ["hello"]
-            assert (len(server.asked), server.connections) == (3, 3)
+            assert (len(server.requests), server.connections) == (3, 3)
 
     @pytest.mark.parametrize("then", ["close", "reset"])
-    def test_a_receive_on_one_that_is_dropped_passes_and_is_asked_once(self, asking, then):
-        with Scripted(answer(), say(b"", then=then), answer(HELLO)) as server:
+    def test_a_receive_on_a_dropped_connection_is_sent_again_once(self, asking, then):
+        with Scripted(answer(), answer_with(b"", then=then), answer(HELLO)) as server:
             queue = asking(server)
             queue.receive(10, 1)
             with pytest.raises(Unavailable):
                 queue.receive(10, 1)
-            assert len(server.asked) == 2
+            assert len(server.requests) == 2
 
     @pytest.mark.parametrize("then", ["close", "reset"])
     def test_a_delete_on_a_connection_that_was_dropped_is_sent_once_more(
         self, asking, message, then
     ):
         done = answer({"Successful": [{"Id": "0"}]})
-        with Scripted(answer(), say(b"", then=then), done) as server:
+        with Scripted(answer(), answer_with(b"", then=then), done) as server:
             queue = asking(server)
             queue.receive(10, 1)
             assert queue.delete([message("x")]) == []
-            assert [one.connection for one in server.asked] == [1, 1, 2]
-            assert server.asked[1].body == server.asked[2].body
+            assert [request.connection for request in server.requests] == [1, 1, 2]
+            assert server.requests[1].body == server.requests[2].body
 
     def test_a_delete_whose_answer_has_begun_is_sent_once(self, asking, message):
-        with Scripted(answer(), say(HEAD[:30], then="close")) as server:
+        with Scripted(answer(), answer_with(HEAD[:30], then="close")) as server:
             queue = asking(server)
             queue.receive(10, 1)
             with pytest.raises(Unavailable):
                 queue.delete([message("x")])
-            assert len(server.asked) == 2
+            assert len(server.requests) == 2
 
-    def test_a_new_one_that_is_dropped_passes(self, asking, message):
-        with Scripted(say(b"", then="close"), say(b"", then="close")) as server:
+    def test_a_new_connection_that_is_dropped_is_retried(self, asking, message):
+        with Scripted(answer_with(b"", then="close"), answer_with(b"", then="close")) as server:
             queue = asking(server)
             with pytest.raises(Unavailable):
                 queue.delete([message("x")])
-            assert len(server.asked) == 1
+            assert len(server.requests) == 1
 
-    def test_what_nobody_asked_for_is_never_taken_for_an_answer(self, asking):
-        forged = answer({"Messages": [said("forged")]}).parts[0]
-        with Scripted(say(answer().parts[0] + forged), answer(HELLO)) as server:
+    def test_unrequested_bytes_are_never_taken_for_an_answer(self, asking):
+        forged = answer({"Messages": [query_answer("forged")]}).parts[0]
+        with Scripted(answer_with(answer().parts[0] + forged), answer(HELLO)) as server:
             queue = asking(server)
             assert queue.receive(10, 1) == []
             assert bodies(queue.receive(10, 1)) == ["hello"]
@@ -542,10 +549,10 @@ class TestConnections:
         together = threading.Barrier(2)
 
         class Together(Scripted):
-            def _tell(self, connection, told):
-                if len(self.asked) <= 2:
+            def _send(self, connection, reported):
+                if len(self.requests) <= 2:
                     together.wait(20)
-                return super()._tell(connection, told)
+                return super()._send(connection, reported)
 
         with Together() as server, ThreadPoolExecutor(2) as pool:
             queue = asking(server)
@@ -554,9 +561,9 @@ class TestConnections:
             for _ in range(4):
                 queue.receive(1, 0)
             assert server.connections == 2
-            assert len({one.connection for one in server.asked[2:]}) == 1
+            assert len({request.connection for request in server.requests[2:]}) == 1
 
-    def test_no_more_are_kept_than_are_wanted(self, asking):
+    def test_no_more_connections_are_kept_than_needed(self, asking):
         with Scripted() as server:
             queue = asking(server, connections=2)
             queue.receive(1, 0)
@@ -600,46 +607,50 @@ class TestConnections:
             pytest.skip("this machine has no IPv6")
         with server:
             assert bodies(asking(server).receive(10, 1)) == ["hello"]
-            assert server.asked[0].headers["host"] == f"[::1]:{server.port}"
+            assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
 
 
 class TestBodies:
     @pytest.fixture
     def damaged(self):
-        changed = said("changed") | {"MD5OfBody": said("sent")["MD5OfBody"]}
-        return answer({"Messages": [said("one"), changed | {"MessageId": "m2"}, said("two")]})
+        changed = query_answer("changed") | {"MD5OfBody": query_answer("sent")["MD5OfBody"]}
+        return answer(
+            {"Messages": [query_answer("one"), changed | {"MessageId": "m2"}, query_answer("two")]}
+        )
 
-    def test_one_that_was_changed_on_the_way_is_left_alone(self, asking, damaged):
+    def test_a_body_changed_in_transit_is_left_alone(self, asking, damaged):
         with Scripted(damaged) as server:
             queue = asking(server)
             with capture_logs() as lines:
                 assert bodies(queue.receive(10, 1)) == ["one", "two"]
-            (line,) = [line for line in lines if line["event"] == "message.damaged"]
+            (line,) = [line for line in lines if line["event"] == "message.corrupted"]
             assert (line["queue"], line["message_id"]) == ("feedback", "m2")
 
     @pytest.mark.parametrize("lacking", ["MessageId", "ReceiptHandle", "Body"])
-    def test_so_is_one_that_lacks_what_it_takes_to_handle_it(self, asking, lacking):
-        half = said("half") | {"MessageId": "m2"}
+    def test_so_is_a_message_that_lacks_what_it_takes_to_handle_it(self, asking, lacking):
+        half = query_answer("half") | {"MessageId": "m2"}
         del half[lacking]
-        with Scripted(answer({"Messages": [said("one"), half, said("two")]})) as server:
+        with Scripted(
+            answer({"Messages": [query_answer("one"), half, query_answer("two")]})
+        ) as server:
             queue = asking(server)
             with capture_logs() as lines:
                 assert bodies(queue.receive(10, 1)) == ["one", "two"]
-            (line,) = [line for line in lines if line["event"] == "message.damaged"]
+            (line,) = [line for line in lines if line["event"] == "message.corrupted"]
             assert line["message_id"] == ("?" if lacking == "MessageId" else "m2")
 
     def test_so_is_a_dead_letter(self, monkeypatch, lean, damaged):
         with Scripted(damaged) as server:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
             queue = DeadLetterQueue(URL, region=REGION, named_by="a setting", lean=lean)
-            assert [letter.received.body for letter in queue.look()] == ["one", "two"]
+            assert [dead_letter.received.body for dead_letter in queue.look()] == ["one", "two"]
 
-    def test_one_without_a_digest_is_taken(self, asking):
+    def test_a_body_without_a_digest_is_accepted(self, asking):
         bare = {"MessageId": "m", "ReceiptHandle": "h", "Body": "hello"}
         with Scripted(answer({"Messages": [bare]})) as server:
             assert bodies(asking(server).receive(10, 1)) == ["hello"]
 
-    def test_a_machine_that_forbids_md5_for_secrets_lets_it_tell_damage(
+    def test_a_machine_that_forbids_md5_for_secrets_allows_it_for_checksums(
         self, asking, damaged, monkeypatch
     ):
         md5 = hashlib.md5
@@ -689,11 +700,13 @@ class TestIdentity:
             for _ in range(3):
                 queue.receive(1, 0)
             assert bool(queue._clients.lean) is lean
-            keys = [one.headers["authorization"].split("/")[0] for one in server.asked]
+            keys = [request.headers["authorization"].split("/")[0] for request in server.requests]
             assert len(set(keys)) == 3
-            assert {one.headers["x-amz-security-token"] for one in server.asked} == {"t/+="}
+            assert {request.headers["x-amz-security-token"] for request in server.requests} == {
+                "t/+="
+            }
 
-    def test_a_helper_that_breaks_later_passes_too_and_is_asked_again(self, asking, helper):
+    def test_a_credential_helper_that_breaks_later_is_called_again(self, asking, helper):
         helper(datetime.now(UTC) + timedelta(minutes=1))
         with Scripted(answer(HELLO), answer(HELLO)) as server:
             queue = asking(server)
@@ -702,11 +715,11 @@ class TestIdentity:
             for _ in range(2):
                 with pytest.raises(NoIdentity):
                     queue.receive(10, 1)
-            assert len(server.asked) == 1
+            assert len(server.requests) == 1
             helper(datetime.now(UTC) + timedelta(hours=2))
             assert bodies(queue.receive(10, 1)) == ["hello"]
 
-    def test_keys_that_last_are_asked_for_once(self, asking, helper, tmp_path):
+    def test_permanent_keys_are_fetched_once(self, asking, helper, tmp_path):
         """By all who ask: a helper may want a person's finger, or count."""
         helper(datetime.now(UTC) + timedelta(hours=2))
         with Scripted() as server:
@@ -714,18 +727,18 @@ class TestIdentity:
             for _ in range(2):
                 queue.receive(1, 0)
             queue.counts()
-            assert len(server.asked) == 3
+            assert len(server.requests) == 3
         assert (tmp_path / "count").read_text() == "x\n"
 
     @pytest.mark.parametrize("ends", [None, datetime(2020, 1, 1, tzinfo=UTC)], ids=str)
-    def test_a_helper_that_breaks_or_is_late_passes_and_is_asked_again(self, asking, helper, ends):
+    def test_a_credential_helper_that_breaks_or_is_late_is_called_again(self, asking, helper, ends):
         helper(ends)
         with Scripted(answer(HELLO)) as server:
             queue = asking(server)
             for _ in range(2):
                 with pytest.raises(NoIdentity):
                     queue.receive(10, 1)
-            assert server.asked == []
+            assert server.requests == []
             helper(datetime.now(UTC) + timedelta(hours=2))
             assert bodies(queue.receive(10, 1)) == ["hello"]
 
@@ -736,7 +749,7 @@ class TestIdentity:
             with pytest.raises(AwsRefused) as caught:
                 queue.receive(10, 1)
             assert (caught.value.code, caught.value.status) == ("NoCredentials", 0)
-            assert server.asked == []
+            assert server.requests == []
             monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
             assert bodies(queue.receive(10, 1)) == ["hello"]
 
@@ -745,7 +758,7 @@ class TestIdentity:
         with Scripted() as server:
             with pytest.raises((Unavailable, AwsRefused)):
                 asking(server).receive(10, 1)
-            assert server.asked == []
+            assert server.requests == []
 
     @pytest.mark.parametrize("hours", [-1, 1])
     def test_a_clock_that_is_wrong_is_corrected(self, asking, hours):
@@ -759,18 +772,18 @@ class TestIdentity:
             for _ in range(3):
                 assert bodies(queue.receive(10, 1)) == ["hello"]
             assert queue._clients is clients, "nobody has looked for other keys"
-            signed = [_signed_at(one) for one in server.asked]
+            signed = [_signed_at(request) for request in server.requests]
             for at, expected in zip(signed, [now, there, there, there, now], strict=True):
                 assert abs(at - expected) < timedelta(minutes=2)
 
-    def test_two_calls_that_find_the_clock_wrong_at_once_are_both_asked_again(self, asking):
+    def test_two_calls_that_find_the_clock_wrong_at_once_are_both_repeated(self, asking):
         wrong, together = skewed(datetime.now(UTC) + timedelta(hours=1)), threading.Barrier(2)
 
         class Together(Scripted):
-            def _tell(self, connection, told):
-                if told is wrong:
+            def _send(self, connection, reported):
+                if reported is wrong:
                     together.wait(20)
-                return super()._tell(connection, told)
+                return super()._send(connection, reported)
 
         with Together(wrong, wrong, *[answer(HELLO)] * 2) as server, ThreadPoolExecutor(2) as pool:
             queue = asking(server)
@@ -792,26 +805,26 @@ class TestIdentity:
         with Scripted(refused("400 Bad Request", MISSING, date), answer(HELLO)) as server:
             with pytest.raises(NoSuchQueue):
                 asking(server).receive(10, 1)
-            assert len(server.asked) == 1
+            assert len(server.requests) == 1
 
     def test_a_signature_that_is_wrong_for_another_reason_is_refused(self, asking):
         date = f"Date: {format_datetime(datetime.now(UTC), usegmt=True)}"
         wrong = {"__type": "SignatureDoesNotMatch", "message": "no"}
-        told = refused("403 Forbidden", wrong, date)
-        with Scripted(*[told] * 4) as server:
+        reported = refused("403 Forbidden", wrong, date)
+        with Scripted(*[reported] * 4) as server:
             with pytest.raises(AwsRefused):
                 asking(server).receive(10, 1)
-            assert len(server.asked) == 2, "the second time with keys looked for anew"
+            assert len(server.requests) == 2, "the second time with keys looked for anew"
 
 
 def skewed(now):
-    told = {"__type": "InvalidSignatureException", "message": "Signature expired"}
+    reported = {"__type": "InvalidSignatureException", "message": "Signature expired"}
     older = "x-amzn-query-error: SignatureDoesNotMatch;Sender"
-    return refused("403 Forbidden", told, f"Date: {format_datetime(now, usegmt=True)}", older)
+    return refused("403 Forbidden", reported, f"Date: {format_datetime(now, usegmt=True)}", older)
 
 
-def _signed_at(asked):
-    return datetime.strptime(asked.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+def _signed_at(request):
+    return datetime.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 def test_both_send_the_same(monkeypatch):
@@ -826,11 +839,14 @@ def test_both_send_the_same(monkeypatch):
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
         for lean in (True, False):
             Queue(URL, region=REGION, lean=lean).receive(10, 1)
-        ours, theirs = server.asked
+        ours, theirs = server.requests
         assert ours.body == theirs.body
         ignored = {"amz-sdk-request", "amz-sdk-invocation-id", "content-length", "authorization"}
         assert {name: value for name, value in theirs.headers.items() if name not in ignored} == {
             name: value for name, value in ours.headers.items() if name not in ignored
         }
-        scopes = [one.headers["authorization"].partition("Signature=")[0] for one in server.asked]
+        scopes = [
+            request.headers["authorization"].partition("Signature=")[0]
+            for request in server.requests
+        ]
         assert scopes[0] == scopes[1]

@@ -1,4 +1,5 @@
-"""Whom our client of SQS trusts, and boto3 beside it: only who can prove the name it was called by."""
+"""Whom our client of SQS trusts, and boto3 beside it: only who can prove the name it was called
+by."""
 
 import os
 import shutil
@@ -60,13 +61,13 @@ def serving(certificate, *, tune=lambda context: None):
 
 
 def received(queue):
-    return [one.body for one in queue.receive(10, 1)]
+    return [message.body for message in queue.receive(10, 1)]
 
 
 def assert_it_is_not_trusted(server, queue):
     with pytest.raises(Unavailable, match="SSL"):
         queue.receive(10, 1)
-    assert server.asked == [], "nothing was said to it"
+    assert server.requests == [], "nothing was said to it"
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ class TestTrust:
     def known_authority(self, trusting):
         pass
 
-    def test_who_proves_the_name_is_asked_over_one_kept_connection(self, asking, authority):
+    def test_a_trusted_server_is_called_over_a_single_kept_connection(self, asking, authority):
         names = []
         certificate = authority.issue_cert("localhost")
 
@@ -91,7 +92,7 @@ class TestTrust:
             assert [received(queue) for _ in range(3)] == [["hello"]] * 3
             assert (server.connections, names) == (1, ["localhost"])
 
-    def test_one_that_was_dropped_while_idle_is_replaced_unnoticed(self, asking, authority):
+    def test_a_connection_dropped_while_idle_is_replaced_unnoticed(self, asking, authority):
         with serving(authority.issue_cert("localhost")) as server:
             queue = asking(server)
             assert received(queue) == ["hello"]
@@ -143,7 +144,7 @@ class TestTrust:
         with serving(old) as server:
             assert_it_is_not_trusted(server, asking(server))
 
-    def test_nor_one_whose_time_has_not_come(self, asking, authority):
+    def test_nor_is_an_effect_that_is_not_due(self, asking, authority):
         then = datetime.now(UTC) + timedelta(days=1)
         early = authority.issue_cert("localhost", not_before=then, not_after=then + timedelta(1))
         with serving(early) as server:
@@ -164,7 +165,7 @@ class TestTrust:
         with Scripted(answer(HELLO)) as server:
             with pytest.raises(Unavailable):
                 asking(server).receive(10, 1)
-            assert server.asked == []
+            assert server.requests == []
 
 
 def test_a_handshake_that_stalls_is_given_up(asking, monkeypatch):
@@ -236,7 +237,7 @@ def test_a_bundle_that_changes_is_taken_up_without_a_restart(
         assert received(queue) == ["hello"]
 
 
-def test_so_is_one_that_is_replaced_by_another_of_the_same_age_and_size(tmp_path):
+def test_so_is_a_file_replaced_by_another_of_the_same_age_and_size(tmp_path):
     """As whoever unpacks a reproducible image does."""
     old, new = tmp_path / "ca.pem", tmp_path / "new.pem"
     for file in (old, new):

@@ -8,9 +8,9 @@ from cfnlint.api import lint_file
 from cfnlint.decode.cfn_yaml import load
 
 from worker.checks.commands import texts
-from worker.provisioning import wanted
+from worker.provisioning import desired
+from worker.provisioning.desired import Names
 from worker.provisioning.plan import Found, make_plan
-from worker.provisioning.wanted import Names
 
 TEMPLATE = Path(__file__).parents[2] / "config" / "cloudformation.yaml"
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"
@@ -80,7 +80,7 @@ def as_sqs_has_them(properties):
     return texts({name: value for name, value in plain.items() if name != "QueueName"})
 
 
-def test_the_template_is_one():
+def test_the_template_is_the_readmes():
     assert lint_file(TEMPLATE) == []
 
 
@@ -88,14 +88,14 @@ def test_the_template_is_one():
 @pytest.mark.parametrize(
     ("queue", "attributes", "policy"),
     [
-        ("Queue", wanted.queue_attributes, "QueuePolicy"),
-        ("DeadLetterQueue", wanted.dead_letter_attributes, "DeadLetterQueuePolicy"),
+        ("Queue", desired.queue_attributes, "QueuePolicy"),
+        ("DeadLetterQueue", desired.dead_letter_attributes, "DeadLetterQueuePolicy"),
     ],
 )
 def test_the_queues_are_the_same(key, queue, attributes, policy):
-    stack, asked = Stack(key), attributes(names(key))
-    document = asked.pop("Policy")
-    assert as_sqs_has_them(stack.properties(queue)) == texts(asked)
+    stack, requested = Stack(key), attributes(names(key))
+    document = requested.pop("Policy")
+    assert as_sqs_has_them(stack.properties(queue)) == texts(requested)
     assert stack.statements(policy) == document["Statement"]
 
 
@@ -108,7 +108,7 @@ def test_their_names_are_the_same():
 
 def test_topic_subscription_and_event_destination_are_the_same():
     stack = Stack()
-    assert stack.statements("TopicPolicy") == [wanted.ses_may_publish(names())]
+    assert stack.statements("TopicPolicy") == [desired.ses_may_publish(names())]
     found = Found(
         queue=None,
         dead_letter_queue=None,
@@ -117,11 +117,11 @@ def test_topic_subscription_and_event_destination_are_the_same():
         destinations={"main": ()},
     )
     steps = {step.operation: step.arguments for step in make_plan(names(), found).steps}
-    asked = dict(steps["subscribe"]) | {
-        "RedrivePolicy": wanted.subscription_attributes(names())["RedrivePolicy"]
+    requested = dict(steps["subscribe"]) | {
+        "RedrivePolicy": desired.subscription_attributes(names())["RedrivePolicy"]
     }
-    del asked["ReturnSubscriptionArn"], asked["Attributes"]
-    assert stack.properties("Subscription") == asked
+    del requested["ReturnSubscriptionArn"], requested["Attributes"]
+    assert stack.properties("Subscription") == requested
     made = steps["create_configuration_set_event_destination"]
     destination = stack.properties("EventDestination")
     assert destination["ConfigurationSetName"] == made["ConfigurationSetName"]

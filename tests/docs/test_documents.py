@@ -16,7 +16,7 @@ from worker.app.reload import LIVE
 from worker.cli.exits import MEANINGS
 from worker.policy import RULES
 from worker.settings import Settings
-from worker.sources import all_keys, load_settings
+from worker.settings_loading import all_keys, load_settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,14 +47,14 @@ def test_the_readme_has_every_default():
         for key, value in values.items()
     }
     for row in table(README, "## Settings"):
-        name, said = plain(row[0]), plain(row[1])
+        name, output = plain(row[0]), plain(row[1])
         default = defaults[name]
         if default is None:
-            assert said.startswith(("from ", "required", "none")), name
+            assert output.startswith(("from ", "required", "none")), name
         elif name != "store.url":
             shown = f"{default:g}" if isinstance(default, float) else str(default)
             shown = shown.lower() if isinstance(default, bool) else shown
-            assert said.split(" (")[0] == shown, name
+            assert output.split(" (")[0] == shown, name
     assert "`sqlite:///ses-worker.db`" in README
 
 
@@ -128,7 +128,8 @@ def test_every_fault_has_its_row_and_a_test():
 def test_the_broken_workers_are_those_that_are_listed():
     listed = table((ROOT / "tests" / "BROKEN.md").read_text(encoding="utf-8"), "# Workers")
     assert listed == [
-        [name, one.what, one.caught_by, one.schedule] for name, one in BROKEN_WORKERS.items()
+        [name, broken_worker.what, broken_worker.caught_by, broken_worker.schedule]
+        for name, broken_worker in BROKEN_WORKERS.items()
     ]
 
 
@@ -137,7 +138,9 @@ def test_every_oracle_that_is_listed_is_where_the_list_says():
     for oracle, _, where in listed:
         source = (ROOT / "tests" / where).read_text(encoding="utf-8")
         assert f'Finding("{oracle}"' in source, oracle
-    assert {one.caught_by for one in BROKEN_WORKERS.values()} <= {row[0] for row in listed}
+    assert {broken_worker.caught_by for broken_worker in BROKEN_WORKERS.values()} <= {
+        row[0] for row in listed
+    }
 
 
 def test_every_room_in_the_architecture_is_there_and_every_room_is_in_the_architecture():
@@ -194,8 +197,8 @@ def test_the_template_is_the_unit_but_for_its_names():
     assert template.splitlines()[2:] == UNIT.splitlines()[2:]
 
 
-def test_every_credential_of_the_worker_is_one_of_the_unit():
-    from worker.sources import CREDENTIALS
+def test_every_credential_of_the_worker_is_in_the_unit_file():
+    from worker.settings_loading import CREDENTIALS
 
     loaded = re.findall(r"^LoadCredential=(\w+):ses-worker\.(\w+)$", UNIT, re.MULTILINE)
     assert {name for name, _ in loaded} == {*CREDENTIALS, "aws_credentials"}
@@ -214,8 +217,8 @@ def test_every_line_of_the_unit_has_its_reason():
 
 
 def test_what_can_be_reloaded_is_what_the_readme_says():
-    (said,) = re.findall(r"reads the settings file again\. (.*?) and (`\w+`)\s+change", README)
-    assert set(re.findall(r"`(\w+)`", "".join(said))) == LIVE
+    (output,) = re.findall(r"reads the settings file again\. (.*?) and (`\w+`)\s+change", README)
+    assert set(re.findall(r"`(\w+)`", "".join(output))) == LIVE
 
 
 def test_nothing_that_is_committed_names_a_registry_or_a_path_of_some_machine():
@@ -232,7 +235,7 @@ def test_nothing_that_is_committed_names_a_registry_or_a_path_of_some_machine():
         assert not re.search(words, text), name
 
 
-def test_the_project_is_one_version():
+def test_the_project_has_a_single_version():
     from worker import __version__
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

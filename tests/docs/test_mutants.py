@@ -39,7 +39,7 @@ def test_a_test_that_is_not_there_is_told_from_one_that_is():
 
 
 @pytest.mark.parametrize(
-    ("file", "function", "old", "said"),
+    ("file", "function", "old", "expected"),
     [
         ("worker/nowhere.py", "", "x", "renamed"),
         ("worker/keys.py", "no_such_function", "x", "has no no_such_function"),
@@ -48,8 +48,8 @@ def test_a_test_that_is_not_there_is_told_from_one_that_is():
         ("worker/keys.py", "feedback_keys", "return dedupe or either", "no Python"),
     ],
 )
-def test_a_mutant_that_does_not_fit_says_which_file_to_look_at(file, function, old, said):
+def test_a_mutant_that_does_not_fit_says_which_file_to_look_at(file, function, old, expected):
     mutant = Mutant(invariant="", test="", file=file, function=function, old=old, new="return (")
     with pytest.raises(Unfit, match=file) as caught:
         changed(mutant)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)

@@ -15,9 +15,9 @@ from worker.demo.standins.slack_faults import refused
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 INSTALLING = README[README.index("## Install it") : README.index("## What a message does")]
-READING = README[README.index("## What your application") : README.index("## Slack")]
+DATABASE_SECTION = README[README.index("## What your application") : README.index("## Slack")]
 # Both are service/test_installation.py's, in a machine of its own.
-HERE = README.replace(INSTALLING, "").replace(READING, "")
+HERE = README.replace(INSTALLING, "").replace(DATABASE_SECTION, "")
 BLOCKS = re.findall(r"```sh\n(.*?)```", HERE, re.DOTALL)
 LINES = [line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 TARGETS = [line.removeprefix("make ") for line in LINES if line.startswith("make ")]
@@ -27,7 +27,7 @@ WORKER = [
     if line.startswith(".venv/bin/ses-worker ")
 ]
 ABOUT_EFFECTS = [line for line in WORKER if line.split()[0] in {"outbox", "suppression", "why"}]
-ABOUT_LETTERS = [line for line in WORKER if line.split()[0] == "dlq"]
+ABOUT_DEAD_LETTERS = [line for line in WORKER if line.split()[0] == "dlq"]
 ABOUT_THE_PATH = [line for line in WORKER if line.split()[0] in {"check", "provision"}]
 EXPORTS = [line for line in LINES if line.startswith("export ")]
 
@@ -53,8 +53,8 @@ def test_make_knows_the_target_and_it_runs_what_it_says(target):
         text=True,
         check=True,
     ).stdout
-    wanted = {"demo": "ses-worker demo", "test": "python -m pytest", "setup": "-m venv .venv"}
-    assert wanted[target] in shown
+    expected = {"demo": "ses-worker demo", "test": "python -m pytest", "setup": "-m venv .venv"}
+    assert expected[target] in shown
 
 
 def test_a_long_installation_is_announced():
@@ -76,14 +76,14 @@ def test_the_demo_names_commands_as_the_readme_does():
 
 
 @pytest.fixture
-def bounced(run, twin, queue, slack, ses, environment):
-    """Jane was told of, and taken off the suppression list; of Joe Slack would not be told."""
+def bounced(run, emulator, queue, slack, ses, environment):
+    """Jane was notified of, and taken off the suppression list; of Joe Slack would not be told."""
     environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["jane@example.com"]'
     ses.list_address("jane@example.com")
-    twin.send(queue, mail.bounce("jane@example.com"))
+    emulator.send(queue, mail.bounce("jane@example.com"))
     run("drain")
     slack.fail(*[refused(400, "invalid_blocks")] * 2)
-    twin.send(queue, mail.bounce("joe@example.com"))
+    emulator.send(queue, mail.bounce("joe@example.com"))
     assert run("drain", "--json").json["effects_parked"] == 1
 
 
@@ -94,31 +94,31 @@ def test_a_command_about_effects_runs(run, bounced, arguments):
     assert "Traceback" not in done.err
 
 
-@pytest.mark.parametrize("arguments", ABOUT_LETTERS)
-def test_a_command_about_dead_letters_runs(run, twin, queue, environment, arguments):
+@pytest.mark.parametrize("arguments", ABOUT_DEAD_LETTERS)
+def test_a_command_about_dead_letters_runs(run, emulator, queue, environment, arguments):
     quarantined(environment, ("foreign_topic", mail.bounce("jane@example.com")))
-    fill(twin, "nonsense", reason="not_json")
+    fill(emulator, "nonsense", reason="not_json")
     done = run(*arguments.split())
     assert (done.status, "Traceback" in done.err) == (0, False), done.err
 
 
 @pytest.mark.parametrize("arguments", ABOUT_THE_PATH)
-def test_a_command_about_the_path_runs(run, wiring, door, arguments):
+def test_a_command_about_the_path_runs(run, wiring, proxy, arguments):
     if arguments.startswith("provision"):
-        door.publishing.identities["example.com"] = {}
+        proxy.publishing.identities["example.com"] = {}
     done = run(*arguments.split())
     assert (done.status, "Traceback" in done.err) == (0, False), done.err
 
 
-SPECIAL = ABOUT_EFFECTS + ABOUT_LETTERS + ABOUT_THE_PATH
+SPECIAL = ABOUT_EFFECTS + ABOUT_DEAD_LETTERS + ABOUT_THE_PATH
 
 
 @pytest.mark.parametrize("arguments", [line for line in WORKER if line not in SPECIAL])
-def test_a_worker_command_runs(run, start, twin, queue, tmp_path, arguments):
+def test_a_worker_command_runs(run, start, emulator, queue, tmp_path, arguments):
     (tmp_path / "users.csv").write_text("email\njane@example.com\n")
     if arguments == "run":
         process = start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
-        assert twin.wait_for(lambda: twin.long_polls)
+        assert emulator.wait_for(lambda: emulator.long_polls)
         time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
@@ -129,7 +129,7 @@ def test_a_worker_command_runs(run, start, twin, queue, tmp_path, arguments):
 
 @pytest.mark.parametrize("line", EXPORTS)
 def test_a_variable_in_the_readme_is_a_setting(line):
-    from worker.sources import load_settings
+    from worker.settings_loading import load_settings
 
     name, _, value = line.removeprefix("export ").partition("=")
     load_settings({name: value})
@@ -150,14 +150,14 @@ def test_the_query_in_the_readme_answers_whom_to_mail(run, tmp_path):
         assert connection.execute(query).fetchall() == []
 
 
-def test_the_query_in_the_readme_finds_events_of_one_address_by_the_index(
-    run, twin, queue, tmp_path
+def test_the_query_in_the_readme_finds_events_of_an_address_by_the_index(
+    run, emulator, queue, tmp_path
 ):
     import sqlite3
 
     _, query = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
     for address in ("jane@example.com", "joe@example.com"):
-        twin.send(queue, mail.bounce(address, feedback_id=address, message_id=address))
+        emulator.send(queue, mail.bounce(address, feedback_id=address, message_id=address))
     run("drain")
     with sqlite3.connect(tmp_path / "worker.db") as connection:
         connection.row_factory = sqlite3.Row

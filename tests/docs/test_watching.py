@@ -8,7 +8,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-import page
+import metrics_text
 import promql
 import pytest
 import yaml
@@ -29,7 +29,7 @@ LADEN = {"job", "instance"}
 
 @pytest.fixture(scope="module")
 def families():
-    return list(text_string_to_metric_families(page.everything()))
+    return list(text_string_to_metric_families(metrics_text.everything()))
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +131,8 @@ class TestDashboard:
         assert len({panel["id"] for panel in PANELS}) == len(PANELS)
 
     def test_it_names_no_data_source_of_somebodys(self):
-        sources = {panel["datasource"]["uid"] for panel in PANELS}
-        assert sources == {"${datasource}"}
+        settings_loading = {panel["datasource"]["uid"] for panel in PANELS}
+        assert settings_loading == {"${datasource}"}
         assert DASHBOARD["templating"]["list"][0]["type"] == "datasource"
 
 
@@ -193,14 +193,14 @@ class TestContainer:
         assert "/" not in bases[0]
         assert "http" not in DOCKERFILE
 
-    def test_its_python_is_one_the_project_supports(self):
+    def test_its_python_is_supported_by_the_project(self):
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         least = tuple(map(int, project["requires-python"].removeprefix(">=").split(".")))
         minor = re.search(r"FROM python:(\d+)\.(\d+)", DOCKERFILE)
         assert tuple(map(int, minor.groups())) >= least
 
     def test_every_variable_it_sets_for_the_worker_is_a_setting(self):
-        from worker.sources import load_settings
+        from worker.settings_loading import load_settings
 
         block = re.search(r"^ENV ((?:[^\\\n]|\\\n)*)", DOCKERFILE, re.MULTILINE)[1]
         given = dict(re.findall(r"(SES_WORKER_\w+)=(\S+)", block))
@@ -211,10 +211,10 @@ class TestContainer:
 
     def test_what_it_installs_is_what_the_worker_needs_and_nothing_else(self):
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        wanted = project["dependencies"] + project["optional-dependencies"]["postgresql"]
+        expected = project["dependencies"] + project["optional-dependencies"]["postgresql"]
         text = (ROOT / "requirements" / "run.txt").read_text(encoding="utf-8")
         pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
-        assert {re.match(r"[\w-]+", one)[0] for one in wanted} <= set(pinned)
+        assert {re.match(r"[\w-]+", item)[0] for item in expected} <= set(pinned)
         assert not {"pytest", "moto", "mypy", "ruff"} & set(pinned)
         everything = (ROOT / "requirements" / "all.txt").read_text(encoding="utf-8")
         assert set(pinned.items()) <= set(

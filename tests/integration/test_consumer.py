@@ -1,4 +1,4 @@
-"""The pollers together: how they end, and what trouble with SQS does to them."""
+"""The pollers together: how they end, and what errors of SQS does to them."""
 
 import threading
 import time
@@ -12,8 +12,8 @@ from waiting import wait_until
 from worker import clock
 from worker import consumer as consuming
 from worker.consumer import Consumer, Plan
+from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.leases import Leases
-from worker.consumer.pace import Pace
 from worker.consumer.polling import GATHERED
 from worker.consumer.refusal import Refusal
 from worker.errors import Unavailable
@@ -89,8 +89,8 @@ def ignored(message):
     return Handled(message, Delete(Outcome.IGNORED))
 
 
-def consumer_of(queue, process=lambda _: [], tell=print, room=None):
-    nothing = {"books": None, "tell": tell, "probe": lambda: None, "health": Health()}
+def consumer_of(queue, process=lambda _: [], report=print, room=None):
+    nothing = {"store": None, "report": report, "probe": lambda: None, "health": Health()}
     plan = Plan(wait_seconds=1, pollers=4)
     return Consumer(plan, queue=queue, process=process, room=room, **nothing)
 
@@ -112,10 +112,10 @@ class Once(Queue):
     def __init__(self, *messages):
         super().__init__()
         self.messages = messages
-        self.asked = []
+        self.requests = []
 
     def receive(self, most, wait_seconds):
-        self.asked.append(most)
+        self.requests.append(most)
         if self.messages:
             taken, self.messages = self.messages[:most], self.messages[most:]
             return list(taken)
@@ -132,7 +132,9 @@ class TestMemory:
         kept = weakref.ref(body)
         queue = Once(message(1, body))
         del body
-        consumer = consumer_of(queue, lambda batch: [ignored(one) for one in batch], tell=bool)
+        consumer = consumer_of(
+            queue, lambda batch: [ignored(message) for message in batch], report=bool
+        )
         consumer.start()
         wait_until(lambda: queue.polling)
         gone = kept() is None
@@ -147,15 +149,15 @@ class TestMemory:
 
         def process(batch):
             held.append(len(batch))
-            return [ignored(one) for one in batch]
+            return [ignored(message) for message in batch]
 
-        consumer = consumer_of(queue, process, tell=bool)
+        consumer = consumer_of(queue, process, report=bool)
         consumer.start()
         wait_until(lambda: queue.polling)
         queue.gate.set()
         consumer.finish()
-        assert queue.asked[0] == 10
-        assert max(queue.asked[1:7]) <= 4  # 8 MiB
+        assert queue.requests[0] == 10
+        assert max(queue.requests[1:7]) <= 4  # 8 MiB
         assert sum(held) == 25
         assert consumer._room.held == 0
 
@@ -165,9 +167,9 @@ class TestMemory:
 
         def process(batch):
             busy.wait(10)
-            return [ignored(one) for one in batch]
+            return [ignored(message) for message in batch]
 
-        consumer = consumer_of(queue, process, tell=bool)
+        consumer = consumer_of(queue, process, report=bool)
         consumer.start()
         wait_until(lambda: consumer.held)
         consumer.stop()
@@ -176,7 +178,7 @@ class TestMemory:
         assert consumer.finish()
 
 
-def test_whoever_is_left_behind_is_told(consumer, queue, monkeypatch):
+def test_a_call_left_behind_is_reported(consumer, queue, monkeypatch):
     monkeypatch.setattr(consuming, "SHUTDOWN_SECONDS", 0.1)
     consumer.start()
     while not queue.polling:
@@ -186,34 +188,34 @@ def test_whoever_is_left_behind_is_told(consumer, queue, monkeypatch):
     assert consumer.finish()
 
 
-def test_who_is_in_a_hurry_does_not_leave_before_what_was_done_is_told():
-    telling, told, hurry = threading.Event(), [], threading.Event()
+def test_a_hurried_stop_waits_until_finished_work_is_reported():
+    telling, reported, hurry = threading.Event(), [], threading.Event()
 
-    def tell(batch):
+    def report(batch):
         telling.set()
         time.sleep(0.1)
-        told.extend(batch)
+        reported.extend(batch)
 
     queue = Backlog([message(1)])
-    consumer = consumer_of(queue, lambda some: [ignored(one) for one in some], tell)
+    consumer = consumer_of(queue, lambda some: [ignored(message) for message in some], report)
     consumer.start()
     assert telling.wait(10)
     hurry.set()
     consumer.finish(hurry)
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
-def test_a_thread_that_ends_while_it_is_looked_at_is_no_trouble(consumer, monkeypatch):
+def test_a_thread_that_ends_while_it_is_inspected_is_no_problem(consumer, monkeypatch):
     ended = threading.Thread(target=print)
     ended.start()
-    seen = iter([[ended], [], []])
-    monkeypatch.setattr(consumer, "_running", lambda: next(seen))
+    observed = iter([[ended], [], []])
+    monkeypatch.setattr(consumer, "_running", lambda: next(observed))
     assert consumer.finish()
 
 
-def test_after_trouble_with_sqs_one_poller_is_enough_to_find_out(consumer, queue, monkeypatch):
+def test_after_errors_of_sqs_a_single_poller_finds_out(consumer, queue, monkeypatch):
     monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
-    consumer.pace._allowed = 4
+    consumer.autoscaler._allowed = 4
     consumer.start()
     while queue.polling < 4:
         time.sleep(0.001)
@@ -221,12 +223,12 @@ def test_after_trouble_with_sqs_one_poller_is_enough_to_find_out(consumer, queue
     queue.gate.set()
     while queue.polled < 12:
         time.sleep(0.001)
-    assert consumer.pace._allowed == 1
+    assert consumer.autoscaler._allowed == 1
     assert consumer.finish()
 
 
 def batches(queue, count):
-    """Have so many messages worked on; tell how many went together."""
+    """Have so many messages worked on; return how many went together."""
     sizes = []
 
     def process(messages):
@@ -242,7 +244,7 @@ def batches(queue, count):
 
 
 @pytest.mark.parametrize(("backlog", "pollers"), [(GATHERED, 1), (5 * GATHERED, 4)])
-def test_what_one_commit_takes_one_poller_receives_and_more_have_more(
+def test_a_single_poller_receives_what_fits_into_a_commit_and_more_pollers_have_more(
     backlog, pollers, monkeypatch
 ):
     monkeypatch.setattr("worker.consumer.polling.GATHERING_SECONDS", 60)
@@ -261,7 +263,7 @@ def test_large_messages_are_not_gathered():
     assert batches(queue, 20) == [10, 7, 3]  # and fewer are asked for: 8 MiB
 
 
-def test_no_more_bytes_are_gathered_than_one_commit_may_have(monkeypatch):
+def test_no_more_bytes_are_gathered_than_fit_into_a_commit(monkeypatch):
     monkeypatch.setattr("worker.consumer.polling.GATHERING_SECONDS", 60)
     monkeypatch.setattr("worker.consumer.polling.GATHERED_BYTES", 1_500)
     queue = Backlog([message(number, "x" * 100) for number in range(40)])
@@ -314,30 +316,34 @@ def test_what_is_in_hand_stays_ours_though_gathering_more_hangs():
 
 
 class Undeletable(Backlog):
-    """A queue whose deletes are away until somebody says otherwise."""
+    """A queue whose deletes are unavailable until somebody says otherwise."""
 
-    away = True
+    unreachable = True
 
     def delete(self, messages):
-        if self.away:
-            raise Unavailable("deletes are away")
+        if self.unreachable:
+            raise Unavailable("deletes are unavailable")
         return []
 
 
-def test_nobody_begins_to_poll_while_deletes_are_away(monkeypatch):
+def test_nobody_begins_to_poll_while_deletes_are_unavailable(monkeypatch):
     monkeypatch.setattr("worker.consumer.refusal.SOON_SECONDS", 0.01)
     monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
-    queue, pace, health = Undeletable([]), Pace(8, full=10), Health()
+    queue, autoscaler, health = Undeletable([]), PollerAutoscaler(8, full=10), Health()
     refusal = Refusal(
-        pace=pace, leases=Leases(queue), health=health, stopping=threading.Event(), give_up=None
+        autoscaler=autoscaler,
+        leases=Leases(queue),
+        health=health,
+        stopping=threading.Event(),
+        give_up=None,
     )
     mine = replace(message(1), lease_until=clock.now() + 60)
-    why, pulse = Unavailable("deletes are away"), health.pulse("poller-0")
+    why, pulse = Unavailable("deletes are unavailable"), health.pulse("poller-0")
     waiting = threading.Thread(target=refusal.wait_out, args=(why, [mine], queue, pulse))
     waiting.start()
-    wait_until(lambda: health.troubles)
-    assert pace.halted
-    queue.away = False
+    wait_until(lambda: health.problems)
+    assert autoscaler.halted
+    queue.unreachable = False
     waiting.join(10)
-    assert not pace.halted
-    assert not health.troubles
+    assert not autoscaler.halted
+    assert not health.problems

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from dead import fill
 from scripted import Scripted, answer
-from twin import Twin
+from sqs_emulator import SqsEmulator
 
 from worker import clock
+from worker.dead_letter import dead_letter_from_queue
 from worker.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
-from worker.letters import letter_from_queue
 from worker.queue import NoSuchQueue
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback-dlq"
@@ -21,15 +21,15 @@ def isolated(nobodys_environment):
 
 
 @pytest.fixture
-def twin(monkeypatch):
-    with Twin() as twin:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", twin.endpoint)
-        yield twin
+def emulator(monkeypatch):
+    with SqsEmulator() as emulator:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", emulator.endpoint)
+        yield emulator
 
 
 @pytest.fixture
-def source(twin):
-    url = twin.create_queue("feedback", dead_letter="feedback-dlq")
+def source(emulator):
+    url = emulator.create_queue("feedback", dead_letter="feedback-dlq")
     return SourceQueue(url, region="eu-west-1")
 
 
@@ -38,8 +38,8 @@ def opened(url, **options):
 
 
 @pytest.fixture
-def queue(twin, source):
-    return opened(twin.url("feedback-dlq"))
+def queue(emulator, source):
+    return opened(emulator.url("feedback-dlq"))
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def asking(monkeypatch):
 
 
 @pytest.mark.parametrize("lean", [True, False])
-def test_a_setting_says_whose_client_looks(twin, source, lean):
-    queue = opened(twin.url("feedback-dlq"), lean=lean)
+def test_a_setting_says_whose_client_looks(emulator, source, lean):
+    queue = opened(emulator.url("feedback-dlq"), lean=lean)
     assert queue.look() == []
     assert bool(queue._clients.lean) is lean
 
@@ -66,11 +66,11 @@ def test_a_person_waits_no_longer_than_eleven_seconds_for_an_answer(queue):
 
 
 class TestLooking:
-    def test_letters_are_hidden_for_a_minute_and_all_is_told_of_them(self, twin, queue):
-        fill(twin, "nonsense")
-        (letter,) = queue.look(3)
-        assert (letter.received.body, letter.reason) == ("nonsense", "not_json")
-        (request,) = twin.journal.requests("ReceiveMessage")
+    def test_dead_letters_are_hidden_for_a_minute_and_read_completely(self, emulator, queue):
+        fill(emulator, "nonsense")
+        (dead_letter,) = queue.look(3)
+        assert (dead_letter.received.body, dead_letter.reason) == ("nonsense", "not_json")
+        (request,) = emulator.journal.requests("ReceiveMessage")
         assert request.arguments == {
             "QueueUrl": queue.url,
             "MaxNumberOfMessages": 3,
@@ -80,44 +80,46 @@ class TestLooking:
             "MessageAttributeNames": ["All"],
         }
 
-    def test_a_lease_counts_from_before_sqs_was_asked(self, twin, queue, monkeypatch):
-        """Who is suspended behind the answer must not take a letter for his own afterwards."""
-        fill(twin, "nonsense")
+    def test_a_lease_counts_from_before_the_request_to_sqs(self, emulator, queue, monkeypatch):
+        """Who is suspended behind the answer must not take a dead letter for his own afterwards."""
+        fill(emulator, "nonsense")
         times = iter([1_000.0])
         monkeypatch.setattr(clock, "now", lambda: next(times, 5_000.0))
-        (letter,) = queue.look()
-        assert letter.received.lease_until == 1_060
+        (dead_letter,) = queue.look()
+        assert dead_letter.received.lease_until == 1_060
 
-    def test_one_that_is_gone_is_said_to_be_so_and_who_names_it(self, asking):
+    def test_a_missing_queue_is_reported_with_who_names_it(self, asking):
         missing = {"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "none"}
         with Scripted(*[answer(missing, "400 Bad Request")] * 2) as server:
-            said = "^the dead-letter queue feedback-dlq is not there, and somebody names it: "
-            with pytest.raises(NoSuchQueue, match=said):
+            output = "^the dead-letter queue feedback-dlq is not there, and somebody names it: "
+            with pytest.raises(NoSuchQueue, match=output):
                 asking(server).look()
 
-    def test_letters_are_kept_for_as_long_as_the_queue_says_or_for_four_days(self, twin, asking):
-        twin.create_queue("long", MessageRetentionPeriod=1_209_600)
-        assert opened(twin.url("long")).retention() == timedelta(days=14)
+    def test_dead_letters_are_kept_for_the_retention_of_the_queue_or_for_four_days(
+        self, emulator, asking
+    ):
+        emulator.create_queue("long", MessageRetentionPeriod=1_209_600)
+        assert opened(emulator.url("long")).retention() == timedelta(days=14)
         with Scripted(answer({})) as server:
             assert asking(server).retention() == timedelta(days=4)
 
 
 class TestMoves:
-    def test_sqs_is_told_whence_and_where_to(self, twin, source, queue):
+    def test_sqs_gets_source_and_destination(self, emulator, source, queue):
         handle = queue.start_move(source.arn())
-        (task,) = twin.journal.requests("StartMessageMoveTask")
+        (task,) = emulator.journal.requests("StartMessageMoveTask")
         assert task.arguments == {
-            "SourceArn": twin.arn("feedback-dlq"),
-            "DestinationArn": twin.arn("feedback"),
+            "SourceArn": emulator.arn("feedback-dlq"),
+            "DestinationArn": emulator.arn("feedback"),
         }
         assert handle
 
-    def test_one_is_cancelled_by_its_handle(self, asking):
+    def test_a_move_task_is_cancelled_by_its_handle(self, asking):
         with Scripted() as server:
             asking(server).cancel_move("the handle")
-            (asked,) = server.asked
-        assert asked.headers["x-amz-target"] == "AmazonSQS.CancelMessageMoveTask"
-        assert asked.body == {"TaskHandle": "the handle"}
+            (requested,) = server.requests
+        assert requested.headers["x-amz-target"] == "AmazonSQS.CancelMessageMoveTask"
+        assert requested.body == {"TaskHandle": "the handle"}
 
     def test_the_latest_counts(self, asking):
         latest = {
@@ -131,11 +133,15 @@ class TestMoves:
             assert asking(server).look_at_move() == Move(
                 state="FAILED", moved=3, to_move=7, failure="CouldNotDetermineMessageSource"
             )
-            assert server.asked[1].body == {"SourceArn": "arn:of:it"}
+            assert server.requests[1].body == {"SourceArn": "arn:of:it"}
 
-    @pytest.mark.parametrize("said", [{}, {"Results": []}, {"Results": None}, {"Results": [{}]}])
-    def test_one_of_which_sqs_says_nothing_yet_is_not_over(self, asking, said):
-        with Scripted(answer({"Attributes": {"QueueArn": "arn:of:it"}}), answer(said)) as server:
+    @pytest.mark.parametrize(
+        "expected", [{}, {"Results": []}, {"Results": None}, {"Results": [{}]}]
+    )
+    def test_a_move_task_without_news_is_not_over(self, asking, expected):
+        with Scripted(
+            answer({"Attributes": {"QueueArn": "arn:of:it"}}), answer(expected)
+        ) as server:
             found = asking(server).look_at_move()
         assert found == Move(state="", moved=0, to_move=0, failure="")
         assert not found.is_over
@@ -156,14 +162,14 @@ class TestMoves:
 
 class TestSendingBack:
     def test_bodies_go_back_with_what_was_theirs_and_without_what_was_ours(
-        self, twin, source, queue
+        self, emulator, source, queue
     ):
         theirs = {"DataType": "String", "StringValue": "theirs"}
-        fill(twin, "one", theirs=theirs["StringValue"])
-        fill(twin, "two")
-        letters = sorted(queue.look(), key=lambda letter: letter.received.body)
-        assert source.send(letters) == []
-        (request,) = twin.journal.requests("SendMessageBatch")
+        fill(emulator, "one", theirs=theirs["StringValue"])
+        fill(emulator, "two")
+        dead_letters = sorted(queue.look(), key=lambda dead_letter: dead_letter.received.body)
+        assert source.send(dead_letters) == []
+        (request,) = emulator.journal.requests("SendMessageBatch")
         assert request.arguments == {
             "QueueUrl": source.url,
             "Entries": [
@@ -172,16 +178,16 @@ class TestSendingBack:
             ],
         }
 
-    def test_those_that_sqs_did_not_take_are_told(self, monkeypatch, message):
-        letters = [letter_from_queue(message(body), "") for body in ("a", "b", "c")]
-        said = {
+    def test_entries_that_sqs_did_not_take_are_reported(self, monkeypatch, message):
+        dead_letters = [dead_letter_from_queue(message(body), "") for body in ("a", "b", "c")]
+        output = {
             "Successful": [{"Id": "0"}],
             "Failed": [{"Id": "1", "Code": "InvalidMessageContents", "SenderFault": True}],
         }
-        with Scripted(answer(said)) as server:
+        with Scripted(answer(output)) as server:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
-            left = SourceQueue(URL, region="eu-west-1").send(letters)
-        assert [(one.item, one.code, one.again) for one in left] == [
-            (letters[1], "InvalidMessageContents", False),
-            (letters[2], "NoAnswer", True),
+            left = SourceQueue(URL, region="eu-west-1").send(dead_letters)
+        assert [(item.item, item.code, item.again) for item in left] == [
+            (dead_letters[1], "InvalidMessageContents", False),
+            (dead_letters[2], "NoAnswer", True),
         ]

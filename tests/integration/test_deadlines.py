@@ -68,7 +68,7 @@ def by_token(url, monkeypatch):
 
 def ses(url, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    ses = SuppressionList(region=REGION, await_turn=lambda: None)
+    ses = SuppressionList(region=REGION, await_slot=lambda: None)
     ses._connected()
     with pytest.raises(Unavailable):
         ses.look_up("jane@example.com")
@@ -106,8 +106,8 @@ CLIENTS = [by_webhook, by_token, ses, counts, receive_by_boto3, receive]
 TWICE = {ses: 2}
 
 
-def named(one):
-    return one if isinstance(one, str) else one.__name__
+def named(first):
+    return first if isinstance(first, str) else first.__name__
 
 
 @pytest.mark.parametrize("ask", CLIENTS, ids=named)
@@ -123,7 +123,7 @@ def test_an_answer_that_never_ends_is_given_up_at_its_deadline(kind, ask, monkey
             answer = ask(url, monkeypatch)
             took = time.monotonic() - began
         assert took < TWICE.get(ask, 1) * DEADLINE + 6, f"{took:.1f} s"
-        assert server.asked <= TWICE.get(ask, 1)  # a slow machine may let nobody in by then
+        assert server.requests <= TWICE.get(ask, 1)  # a slow machine may let nobody in by then
     if answer and not secure:
         assert "may be there" in answer.error
 
@@ -134,7 +134,7 @@ def test_a_proxy_that_never_says_yes_is_given_up_at_the_deadline(ask, monkeypatc
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with in_time():
             ask("https://slack.invalid", monkeypatch)
-        assert proxy.asked
+        assert proxy.requests
 
 
 @pytest.mark.parametrize("ask", CLIENTS, ids=named)
@@ -227,7 +227,7 @@ class TestCredentials:
             with suppress(NoIdentity):  # or there is a client without credentials
                 make_client("sqs", REGION)
             assert time.monotonic() - began < 4
-            assert server.asked == 1
+            assert server.requests == 1
 
     def test_sts_that_drips_is_given_up_and_asked_once(self, monkeypatch, tmp_path):
         (tmp_path / "token").write_text("token")
@@ -244,7 +244,7 @@ class TestCredentials:
             with pytest.raises(Unavailable):
                 queue.counts()
             assert time.monotonic() - began < 4
-            assert server.asked == 1
+            assert server.requests == 1
 
     @pytest.fixture
     def helper(self, monkeypatch, tmp_path):

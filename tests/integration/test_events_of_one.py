@@ -27,20 +27,20 @@ def store_url(path):
 
 
 @pytest.fixture
-def books(store):
+def database(store):
     return store
 
 
 def row(number, recipient):
     """A row as long as a real one; keys grow with the number, as SES's ids do with the time."""
     name = f"0100{number:012x}-1b2c3d4e-1111-2222-3333-444455556666-000000"
-    said = dict.fromkeys(
+    output = dict.fromkeys(
         (column.name for column in events.c if column.name != "id"), "2026-01-01 00:00:00.000000"
     )
     keys = {"dedupe_key": name + "a" * 25, "route_key": name + "b" * 25}
     mails = {"feedback_id": name, "ses_message_id": name, "diagnostic": "smtp; 550 " + "no " * 20}
     whose = {"recipient": recipient, "recipient_as_reported": recipient}
-    return said | keys | mails | whose
+    return output | keys | mails | whose
 
 
 def add(connection, first, recipients):
@@ -60,7 +60,7 @@ def fill(connection, first, recipients):
 
 
 @pytest.fixture
-def writing(path, books):
+def writing(path, database):
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -73,38 +73,40 @@ def indexes(path):
         return {name: sql for name, sql in found if sql}
 
 
-def test_the_events_of_one_are_found_in_the_first_a_middle_and_the_last_bucket(books, writing):
+def test_the_events_of_an_address_are_found_in_the_first_a_middle_and_the_last_bucket(
+    database, writing
+):
     add(writing, 1, ["joe@example.com"] * (5 * BUCKET))
     ids = (1, BUCKET - 1, BUCKET, 3 * BUCKET - 1, 3 * BUCKET, 5 * BUCKET - 1, 5 * BUCKET)
     for each in ids:
         writing.execute("UPDATE events SET recipient = 'jane@example.com' WHERE id = ?", (each,))
 
     def found(**limit):
-        return tuple(row["id"] for row in history_of(books, "jane@example.com", **limit).events)
+        return tuple(row["id"] for row in history_of(database, "jane@example.com", **limit).events)
 
     assert found() == ids
     assert found(limit=3) == ids[-3:]
     assert found(limit=6) == ids[-6:]  # the last of which has an older neighbour in its bucket
-    assert history_of(books, "nobody@example.com").events == []
+    assert history_of(database, "nobody@example.com").events == []
     writing.execute("DELETE FROM events WHERE id < ?", (2 * BUCKET,))  # as who clears up does
     assert found() == ids[3:]
     writing.execute("DELETE FROM events")
     assert found() == ()
 
 
-def test_asking_for_one_address_reads_no_table_through(path, books):
-    asked = []
+def test_a_query_for_a_single_address_scans_no_table(path, database):
+    requested = []
 
     def hear(_connection, _cursor, statement, values, *_):
-        asked.append((statement, values))
+        requested.append((statement, values))
 
     event.listen(Engine, "before_cursor_execute", hear)
-    history_of(books, "jane@example.com")
+    history_of(database, "jane@example.com")
     event.remove(Engine, "before_cursor_execute", hear)
     with closing(sqlite3.connect(path)) as connection:
         plan = [
             step
-            for statement, values in asked
+            for statement, values in requested
             for (*_, step) in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
         ]
     assert "SEARCH events USING COVERING INDEX events_bucket (<expr>=? AND recipient=?)" in plan, (
@@ -114,14 +116,14 @@ def test_asking_for_one_address_reads_no_table_through(path, books):
     assert [step for step in through if step.split()[1] in metadata.tables] == []
 
 
-def test_the_migrations_make_exactly_the_indexes_that_the_code_knows(path, books):
+def test_the_migrations_make_exactly_the_indexes_that_the_code_knows(path, database):
     """Alembic's comparison leaves out those on expressions."""
-    said = []
-    engine = create_mock_engine("sqlite://", lambda made, *_: said.append(made))
+    output = []
+    engine = create_mock_engine("sqlite://", lambda made, *_: output.append(made))
     metadata.create_all(engine, checkfirst=False)
-    wanted = [str(made.compile(dialect=engine.dialect)) for made in said]
-    wanted = [statement for statement in wanted if statement.startswith("CREATE INDEX")]
-    assert sorted(indexes(path).values()) == sorted(wanted)
+    expected = [str(made.compile(dialect=engine.dialect)) for made in output]
+    expected = [statement for statement in expected if statement.startswith("CREATE INDEX")]
+    assert sorted(indexes(path).values()) == sorted(expected)
 
 
 def test_an_older_file_keeps_its_events_and_finds_them(path, monkeypatch):

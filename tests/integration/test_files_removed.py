@@ -1,7 +1,7 @@
 """Files of a SQLite database are removed or replaced while two processes write to it.
 
 Whatever is removed, however and when: each commit that was acknowledged is on record in the end and
-the database is whole, or it was refused, or the loss is told and the process leaves with 1.
+the database is whole, or it was refused, or the loss is reported and the process leaves with 1.
 """
 
 import os
@@ -21,20 +21,20 @@ from structlog.testing import capture_logs
 
 from worker.errors import CommitsLost, Unavailable
 from worker.model import User
-from worker.page import Page
 from worker.policy import Policy
 from worker.store import ensure_schema, open_store
 from worker.store.locks import WriterLock
 from worker.store.schema import users
 from worker.store.sqlite import Opened, look, saving
-from worker.store.users import Wanted, all_users
+from worker.store.users import UserFilter, all_users
+from worker.unit_of_work import UnitOfWork
 
 ANOTHER = '''
 import sqlite3, sys
 import worker.store.sqlite.connection, worker.store.sqlite.saving
 worker.store.sqlite.connection.BUSY_SECONDS = 0.3
 from worker.model import User
-from worker.page import Page
+from worker.unit_of_work import Page
 from worker.policy import Policy
 from worker.store import ensure_schema, open_store
 stores, readers = {}, {}
@@ -85,9 +85,9 @@ class Another:
 
     def __call__(self, *words):
         print(*words, file=self._process.stdin, flush=True)
-        while (said := self._process.stdout.readline().strip()).startswith("2"):
+        while (output := self._process.stdout.readline().strip()).startswith("2"):
             pass  # a line of the log
-        return said
+        return output
 
     def end(self):
         self._process.stdin.close()
@@ -116,15 +116,15 @@ def store(path):
         store.close()
 
 
-def page_of(*keys):
-    page = Page(Policy(), (), {})
-    page.created = {key: User(email=key, email_key=key) for key in keys}
-    return page
+def unit_of(*keys):
+    unit = UnitOfWork(Policy(), (), {})
+    unit.created = {key: User(email=key, email_key=key) for key in keys}
+    return unit
 
 
 def add(store, *keys):
     with store.transaction() as transaction:
-        transaction.save(page_of(*keys))
+        transaction.save(unit_of(*keys))
 
 
 def in_file(path):
@@ -147,9 +147,9 @@ def replaced(file):
 
 
 def moved_away_and_back(file):
-    away = file.with_name("away")
-    file.rename(away)
-    away.rename(file)
+    unreachable = file.with_name("away")
+    file.rename(unreachable)
+    unreachable.rename(file)
 
 
 FILES = [
@@ -178,10 +178,10 @@ class Play:
         return None
 
     def theirs(self, key):
-        said = self.another("add", self.path, key)
-        if said.startswith("ok"):
+        output = self.another("add", self.path, key)
+        if output.startswith("ok"):
             self.acknowledged.add(key)
-        return said
+        return output
 
     def tamper(self, how, suffixes):
         for suffix in suffixes:
@@ -238,7 +238,7 @@ def test_in_mid_transaction_a_commit_does_not_count_or_stays(
         error = play.ours("late")
     else:
         with pytest.raises(Unavailable) as found, play.store.transaction() as transaction:
-            transaction.save(page_of("late"))
+            transaction.save(unit_of("late"))
             happen()
         error = found.value
     assert "was replaced during the commit" in str(error) or "was removed during" in str(error)
@@ -262,8 +262,8 @@ def test_what_only_a_removed_wal_held_is_told_as_lost_where_another_began_anew(p
     with capture_logs() as log:
         for _ in range(3):
             assert isinstance(play.ours("ours-1"), CommitsLost)
-    told = [line["event"] for line in log if line["log_level"] in {"error", "critical"}]
-    assert told == ["store.files_replaced", "store.commits_lost"]
+    reported = [line["event"] for line in log if line["log_level"] in {"error", "critical"}]
+    assert reported == ["store.files_replaced", "store.commits_lost"]
     (lost,) = (line["error"] for line in log if line["event"] == "store.commits_lost")
     assert lost.startswith(f"Somebody removed {play.path}-wal and {play.path}-shm before their")
     assert re.search(r"Messages worked on since \d{4}-\d\d-\d\dT[\d:]{8}\+00:00 are lost", lost)
@@ -378,9 +378,9 @@ def test_who_starts_waits_for_who_has_a_shm_that_was_removed_but_not_for_ever(
 ):
     play.ours("ours-0")
     play.tamper(removed, ("-shm",))
-    said = play.theirs("theirs-0")
-    assert "-shm was removed while another process has the file open" in said
-    assert "within a minute: process" in said
+    output = play.theirs("theirs-0")
+    assert "-shm was removed while another process has the file open" in output
+    assert "within a minute: process" in output
     let_another_begin(path)
     assert play.theirs("theirs-1") == "ok None"
     play.store.close()
@@ -412,7 +412,7 @@ def test_a_list_from_files_that_are_replaced_meanwhile_is_none(play, suffix):
     for number in range(10):
         play.ours(f"ours-{number}")
     with pytest.raises(Unavailable, match="was replaced while it was read"):
-        for _ in all_users(play.store, Wanted()):
+        for _ in all_users(play.store, UserFilter()):
             play.tamper(replaced, (suffix,))
 
 
@@ -438,7 +438,7 @@ def test_a_long_wal_is_brought_into_the_file_after_the_look_and_not_before(play,
     play.ours("ours-0")
     before = play.path.read_bytes()
     with pytest.raises(Unavailable), play.store.transaction() as transaction:
-        transaction.save(page_of("ours-1"))
+        transaction.save(unit_of("ours-1"))
         play.tamper(removed, ("-shm",))
     assert play.path.read_bytes() == before
     assert play.ours("ours-2") is None
@@ -462,16 +462,16 @@ def test_a_backup_that_is_put_beside_the_old_wal_is_not_touched_until_that_is_go
 
 
 def test_a_link_that_leads_elsewhere_by_now_has_the_lock_of_where_it_leads(tmp_path):
-    one, other, link = tmp_path / "one", tmp_path / "other", tmp_path / "link"
-    one.touch()
+    first, other, link = tmp_path / "one", tmp_path / "other", tmp_path / "link"
+    first.touch()
     other.touch()
-    link.symlink_to(one)
+    link.symlink_to(first)
     lock = WriterLock(link)
     with lock.held():
         pass
     link.unlink()
     link.symlink_to(other)
-    with lock.held(), pytest.raises(Unavailable), WriterLock(other).held(patience=0.05):
+    with lock.held(), pytest.raises(Unavailable), WriterLock(other).held(wait_budget=0.05):
         pass
 
 
@@ -520,9 +520,9 @@ class TestAWalWithoutItsDatabase:
         )
 
     def test_is_told_as_what_hinders(self, path, left):
-        found = open_store(f"sqlite:///{path}").hindrance()
-        assert found.said == f"The database {path} is gone, and its -wal is still there"
-        assert "put the backup back and remove worker.db-wal and worker.db-shm" in found.mend
+        found = open_store(f"sqlite:///{path}").access_problem()
+        assert found.message == f"The database {path} is gone, and its -wal is still there"
+        assert "put the backup back and remove worker.db-wal and worker.db-shm" in found.fix
 
 
 def test_with_both_removed_an_empty_database_is_made(play, path):

@@ -13,7 +13,7 @@ from waiting import wait_until
 from worker import retries
 from worker.health import Health, Phase
 from worker.metrics import Metrics
-from worker.outside import Outside, server
+from worker.observability import Observability, server
 
 
 @pytest.fixture
@@ -27,16 +27,16 @@ def serving(monkeypatch):
     def serving(host="127.0.0.1", port=0):
         health = Health()
         health.phase = Phase.WORKING
-        outside = Outside(health=health, metrics=Metrics(), listen=(host, port))
-        begun.append(outside)
-        outside.__enter__()
-        return outside
+        observability = Observability(health=health, metrics=Metrics(), listen=(host, port))
+        begun.append(observability)
+        observability.__enter__()
+        return observability
 
     with capture_logs() as lines:
         serving.log = lines
         yield serving
-        for outside in begun:
-            outside.__exit__(None, None, None)
+        for observability in begun:
+            observability.__exit__(None, None, None)
 
 
 def listening(log):
@@ -55,7 +55,7 @@ def get(port, path="/readyz", host="127.0.0.1"):
         return answer.read().decode()
 
 
-def said(connection):
+def output(connection):
     """All that comes until the other side closes."""
     connection.settimeout(10)
     found = b""
@@ -64,7 +64,7 @@ def said(connection):
     return found
 
 
-class TestStrangers:
+class TestUntrustedClients:
     @pytest.mark.parametrize(
         "request_",
         [
@@ -83,9 +83,9 @@ class TestStrangers:
         ids=lambda request: repr(request[:16]),
     )
     def test_no_request_hangs_or_ends_anything(self, port, request_):
-        with socket.create_connection(("127.0.0.1", port)) as stranger:
+        with socket.create_connection(("127.0.0.1", port)) as client:
             with suppress(OSError):  # it has had enough
-                stranger.sendall(request_)
+                client.sendall(request_)
             assert '"ready":true' in get(port)
 
     def test_those_who_only_connect_or_drip_keep_nobody_out_for_ever(self, serving, monkeypatch):
@@ -93,14 +93,14 @@ class TestStrangers:
         monkeypatch.setattr(server, "CONNECTIONS", 20)
         serving()
         port = listening(serving.log)
-        strangers = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
         over = threading.Event()
 
         def drip():
             while not over.wait(0.1):
-                for stranger in strangers:
+                for client in clients:
                     with suppress(OSError):
-                        stranger.send(b"x")
+                        client.send(b"x")
 
         dripping = threading.Thread(target=drip)
         dripping.start()
@@ -109,24 +109,24 @@ class TestStrangers:
         finally:
             over.set()
             dripping.join()
-            for stranger in strangers:
-                stranger.close()
+            for client in clients:
+                client.close()
 
     def test_who_asks_and_never_reads_is_closed(self, serving, monkeypatch):
         monkeypatch.setattr(server, "OLDEST_SECONDS", 0.3)
-        outside = serving()
+        observability = serving()
         port = listening(serving.log)
         for number in range(60_000):  # more than the sockets' buffers hold
-            outside.metrics._bounces.labels(f"{number}" + "x" * 100, "a", "b", "c")
-        with socket.socket() as stranger:
-            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            stranger.connect(("127.0.0.1", port))
-            stranger.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            observability.metrics._bounces.labels(f"{number}" + "x" * 100, "a", "b", "c")
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            client.connect(("127.0.0.1", port))
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             assert '"ready":true' in get(port)
             time.sleep(1)  # it reads nothing meanwhile
-            stranger.settimeout(10)
+            client.settimeout(10)
             try:
-                found = said(stranger)
+                found = output(client)
             except ConnectionResetError:
                 found = b""
             assert b'email_bounce_total{bounce_subtype="a",bounce_type="59999' not in found
@@ -136,9 +136,9 @@ class TestStrangers:
         monkeypatch.setattr(server, "OLDEST_SECONDS", 10_000)
         serving()
         port = listening(serving.log)
-        with ExitStack() as strangers:
+        with ExitStack() as clients:
             few = [
-                strangers.enter_context(socket.create_connection(("127.0.0.1", port)))
+                clients.enter_context(socket.create_connection(("127.0.0.1", port)))
                 for _ in range(server.CROWD - 10)
             ]
             assert '"ready":true' in get(port)
@@ -147,7 +147,7 @@ class TestStrangers:
             with pytest.raises(BlockingIOError):
                 few[0].recv(1)
             for _ in range(100):
-                strangers.enter_context(socket.create_connection(("127.0.0.1", port)))
+                clients.enter_context(socket.create_connection(("127.0.0.1", port)))
             assert '"ready":true' in get(port)
             few[0].settimeout(10)
             assert few[0].recv(1) == b""
@@ -163,40 +163,40 @@ class TestStrangers:
         monkeypatch.setattr(server, "_close_old", counted)
         serving()
         port = listening(serving.log)
-        with ExitStack() as strangers:
+        with ExitStack() as clients:
             for _ in range(40):
-                strangers.enter_context(socket.create_connection(("127.0.0.1", port)))
+                clients.enter_context(socket.create_connection(("127.0.0.1", port)))
             wait_until(lambda: max(most) >= 5)
             looks = len(most)
             wait_until(lambda: len(most) > looks + 5)
             assert max(most) <= 10
 
     def test_a_header_that_is_too_long_is_refused_before_it_is_whole(self, port):
-        with socket.create_connection(("127.0.0.1", port)) as stranger:
-            stranger.sendall(b"GET /readyz HTTP/1.1\r\nx: ")
-            stranger.sendall(b"y" * server.LARGEST_HEADER_BYTES)
-            with suppress(ConnectionResetError):  # it is not read to its end
-                assert said(stranger).startswith(b"HTTP/1.1 431")
-
-    @pytest.mark.parametrize("page", ["/metrics", "/readyz", "/nowhere"])
-    def test_a_head_is_answered_without_a_body(self, port, page):
         with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(f"HEAD {page} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
-            head, _, body = said(client).partition(b"\r\n\r\n")
+            client.sendall(b"GET /readyz HTTP/1.1\r\nx: ")
+            client.sendall(b"y" * server.LARGEST_HEADER_BYTES)
+            with suppress(ConnectionResetError):  # it is not read to its end
+                assert output(client).startswith(b"HTTP/1.1 431")
+
+    @pytest.mark.parametrize("path", ["/metrics", "/readyz", "/nowhere"])
+    def test_a_head_is_answered_without_a_body(self, port, path):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(f"HEAD {path} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = output(client).partition(b"\r\n\r\n")
         assert body == b""
         assert b"Content-Length: " in head
         assert b"chunked" not in head
 
-    def test_each_connection_is_for_one_request(self, port):
+    def test_each_connection_is_for_a_single_request(self, port):
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
-            answer = said(client)
+            answer = output(client)
         assert b"Connection: close" in answer
         assert b"Server:" not in answer
 
 
 class TestAddresses:
-    def test_a_port_that_is_taken_is_said_once_and_had_when_it_is_free(self, serving):
+    def test_a_port_in_use_is_reported_once_and_taken_when_it_is_free(self, serving):
         with socket.socket() as other:
             other.bind(("127.0.0.1", 0))
             other.listen()
@@ -208,19 +208,19 @@ class TestAddresses:
             assert (line["event"], line["port"]) == ("http.unavailable", port)
             assert "in use" in line["error"]
             assert "http.listen" in line["error"]
-            (trouble,) = health.report().troubles
-            assert (trouble.what, trouble.error.split(": ")[0]) == ("http", f"127.0.0.1:{port}")
+            (problem,) = health.report().problems
+            assert (problem.what, problem.error.split(": ")[0]) == ("http", f"127.0.0.1:{port}")
             assert health.report().ready, "messages are worked on"
         assert listening(serving.log) == port
         assert '"ready":true' in get(port)
         assert '"troubles":[]' in get(port)
 
-    def test_an_address_that_is_not_of_this_machine_is_said(self, serving):
+    def test_an_address_of_another_machine_is_reported(self, serving):
         serving(host="192.0.2.1", port=9)
         wait_until(lambda: serving.log)
         assert serving.log[0]["event"] == "http.unavailable"
 
-    def test_a_name_that_nobody_knows_is_said(self, serving):
+    def test_an_unknown_name_is_reported(self, serving):
         serving(host="nobody.invalid", port=9)
         wait_until(lambda: serving.log)
         assert serving.log[0]["event"] == "http.unavailable"
@@ -235,12 +235,12 @@ class TestAddresses:
         assert '"ready":true' in get(listening(serving.log), host="[::1]")
 
     def test_at_the_end_the_address_is_free_at_once(self, serving):
-        outside = serving()
+        observability = serving()
         port = listening(serving.log)
         assert get(port)
         idle = socket.create_connection(("127.0.0.1", port))
         began = time.monotonic()
-        outside.__exit__(None, None, None)
+        observability.__exit__(None, None, None)
         assert time.monotonic() - began < server.OLDEST_SECONDS / 2
         with socket.socket() as other:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -248,7 +248,7 @@ class TestAddresses:
             other.listen()
         idle.close()
 
-    def test_a_bug_in_the_server_is_said_and_it_listens_again(self, serving, monkeypatch):
+    def test_a_bug_in_the_server_is_logged_and_it_listens_again(self, serving, monkeypatch):
         real, failures = server._close_old, [RuntimeError("a bug")]
 
         def broken(connections):

@@ -27,9 +27,9 @@ UNBOUNDED_IN_SQLITE = {"outbox.ses_message_id"}
 def test_every_text_in_an_index_has_a_bound():
     found = set()
     for table in metadata.tables.values():
-        unique = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
-        for one in [*table.indexes, *unique, table.primary_key]:
-            found |= {f"{table.name}.{c.name}" for c in one.columns if isinstance(c.type, Text)}
+        unique = [item for item in table.constraints if isinstance(item, UniqueConstraint)]
+        for item in [*table.indexes, *unique, table.primary_key]:
+            found |= {f"{table.name}.{c.name}" for c in item.columns if isinstance(c.type, Text)}
     assert found == BOUNDED | UNBOUNDED_IN_SQLITE
 
 

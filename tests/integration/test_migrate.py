@@ -105,10 +105,10 @@ def test_users_of_an_older_schema_are_as_they_were_and_their_dates_count_as_mail
             f" (email, email_key, last_hard_bounce, hard_bounce_count, pause_reason) VALUES {row}"
         )
     with empty.reading() as connection:
-        before = dict(connection.exec_driver_sql("SELECT * FROM users").mappings().one())
+        before = dict(connection.exec_driver_sql("SELECT * FROM users").mappings().item())
     assert migrate.upgrade(empty) == ("0004", "0005")
     with empty.reading() as connection:
-        after = connection.exec_driver_sql("SELECT * FROM users").mappings().one()
+        after = connection.exec_driver_sql("SELECT * FROM users").mappings().item()
     assert after == before | {"hard_bounce_refused": False, "soft_bounce_refused": False}
     with empty.transaction() as transaction:
         assert not transaction.users(["jane@x"])["jane@x"].hard_bounce_refused

@@ -1,4 +1,4 @@
-"""An outage of the books: looked at less and less often, and it makes nobody count twice."""
+"""An outage of the store: looked at less and less often, and it makes nobody count twice."""
 
 import threading
 import time
@@ -7,15 +7,15 @@ from itertools import pairwise
 import pytest
 
 from worker.consumer import writing
-from worker.consumer.pace import Pace
-from worker.consumer.tally import Tally
+from worker.consumer.autoscaler import PollerAutoscaler
+from worker.consumer.counters import Counters
 from worker.consumer.writing import Writer
 from worker.errors import Unavailable
 from worker.health import Health
 from worker.model import Delete, Handled, Outcome, Release
 
 
-class Books:
+class FakeStore:
     """Away for the first write, and then for so many probes."""
 
     def __init__(self, failing_probes):
@@ -26,8 +26,8 @@ class Books:
     def process(self, batch):
         self.writes += 1
         if self.writes == 1:
-            return [Handled(one, Release(0), error=Unavailable("away")) for one in batch]
-        return [Handled(one, Delete(Outcome.APPLIED)) for one in batch]
+            return [Handled(message, Release(0), error=Unavailable("away")) for message in batch]
+        return [Handled(message, Delete(Outcome.APPLIED)) for message in batch]
 
     def probe(self):
         self.probed_at.append(time.monotonic())
@@ -38,7 +38,7 @@ class Books:
 
 @pytest.fixture
 def wait_out(monkeypatch, message):
-    """Write messages through an outage; return the tally, the books, and how long was waited."""
+    """Write messages through an outage; return the counters, the store, and how long was waited."""
 
     def wait_out(*, failing_probes, messages=1, seconds=0.0):
         waits = []
@@ -46,35 +46,35 @@ def wait_out(monkeypatch, message):
         monkeypatch.setattr(
             "worker.consumer.outage.back_off", lambda attempt: waits.append(attempt) or seconds
         )
-        books, tally = Books(failing_probes), Tally()
+        store, counters = FakeStore(failing_probes), Counters()
         writer = Writer(
             health=Health(),
-            process=books.process,
-            probe=books.probe,
-            tally=tally,
-            pace=Pace(pollers=4, full=10),
+            process=store.process,
+            probe=store.probe,
+            counters=counters,
+            autoscaler=PollerAutoscaler(pollers=4, full=10),
             stopping=threading.Event(),
             give_up=None,
         )
         handled = writer.write([message(str(number)) for number in range(messages)])
-        assert [one.disposition for one in handled] == [Delete(Outcome.APPLIED)] * messages
-        return tally, books, waits
+        assert [result.disposition for result in handled] == [Delete(Outcome.APPLIED)] * messages
+        return counters, store, waits
 
     return wait_out
 
 
 def test_each_probe_that_fails_is_followed_by_a_longer_wait(wait_out):
-    _, books, waits = wait_out(failing_probes=4)
-    assert len(books.probed_at) == 5
+    _, store, waits = wait_out(failing_probes=4)
+    assert len(store.probed_at) == 5
     assert waits == [1, 2, 3, 4, 5]
 
 
 def test_there_is_no_probe_before_the_wait_is_over(wait_out):
-    _, books, _ = wait_out(failing_probes=3, seconds=0.05)
-    assert all(later - earlier >= 0.05 for earlier, later in pairwise(books.probed_at))
+    _, store, _ = wait_out(failing_probes=3, seconds=0.05)
+    assert all(later - earlier >= 0.05 for earlier, later in pairwise(store.probed_at))
 
 
 def test_a_message_that_is_written_at_the_second_attempt_is_counted_as_received_once(wait_out):
-    tally, books, _ = wait_out(failing_probes=0, messages=3)
-    assert books.writes >= 2
-    assert tally.received == 3
+    counters, store, _ = wait_out(failing_probes=0, messages=3)
+    assert store.writes >= 2
+    assert counters.received == 3

@@ -7,32 +7,32 @@ import pytest
 from mail import NOW
 from msgspec.structs import replace
 
-from worker.app.effects import suppression_volume
+from worker.app.effects import suppression_rate_limit
 from worker.decode import decode
 from worker.effects import Lane, RemovalOutcome
-from worker.page import Page
 from worker.patterns import Patterns
 from worker.policy import Policy
+from worker.rate_limit import LONGEST_PAUSE_SECONDS, RateLimit
 from worker.settings import Settings
 from worker.store.history import history_of
 from worker.store.outbox import Outbox
-from worker.store.outbox_list import Wanted, discard_effects, retry_effects, troubles
-from worker.store.removals import Ledger
+from worker.store.outbox_list import OutboxFilter, discard_effects, problems, retry_effects
+from worker.store.removals import RemovalLog
 from worker.store.schema import limits, outbox, removals
-from worker.volume import LONGEST_PAUSE_SECONDS, Volume
+from worker.unit_of_work import UnitOfWork
 
-CHANNEL = Volume(name="slack:test", per_second=1, per_minute=20)
+CHANNEL = RateLimit(name="slack:test", per_second=1, per_minute=20)
 ENTRY = {"EmailAddress": "jane@example.com", "Reason": "BOUNCE"}
 WITHIN = timedelta(days=30)
 BOTH = Policy(notify=True, remove=Patterns(["@example.com"]))
 
 
-def owe(store, message, *bodies, policy=BOTH):
+def enqueue(store, message, *bodies, policy=BOTH):
     for body in bodies or [mail.bounce("jane@example.com")]:
-        page = Page(policy, seen=(), users={})
-        page.enter(message(body), decode(body))
+        unit = UnitOfWork(policy, known_keys=(), users={})
+        unit.enter(message(body), decode(body))
         with store.transaction() as transaction:
-            transaction.save(page)
+            transaction.save(unit)
 
 
 def rows(store, table=outbox):
@@ -53,36 +53,36 @@ def level(store):
 
 
 def test_after_a_digest_nothing_goes_out_alone_for_a_while(store, message):
-    owe(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(15)])
+    enqueue(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(15)])
     assert len(Outbox(store).claim(Lane.SLACK, CHANNEL).effects) == 15
     assert level(store)["tokens"] == 0
 
 
 @pytest.mark.parametrize("budget", [1, 2, 20, 60])
-def test_what_is_told_alone_after_a_commit_has_its_message_whatever_the_budget(
+def test_a_notice_sent_separately_after_a_commit_has_its_message_whatever_the_budget(
     store, message, budget
 ):
-    """However many are owed at once: what has lost it comes in a digest."""
-    volume = replace(CHANNEL, per_minute=budget)
+    """However many are enqueued at once: what has lost it comes in a digest."""
+    rate_limit = replace(CHANNEL, per_minute=budget)
     policy = Settings(slack={"messages_per_minute": budget, "webhook_url": "http://s"}).as_policy()
     for count in range(1, policy.kept_whole + 2):
-        page = Page(policy, seen=(), users={})
+        unit = UnitOfWork(policy, known_keys=(), users={})
         for number in range(count):
             body = mail.bounce(f"u{number}@example.com")
-            page.enter(message(body), decode(body))
+            unit.enter(message(body), decode(body))
         with store.writing() as connection:
             connection.execute(outbox.delete())
             connection.execute(limits.delete())
         with store.transaction() as transaction:
-            transaction.save(page)
-        claimed = Outbox(store).claim(Lane.SLACK, volume).effects
+            transaction.save(unit)
+        claimed = Outbox(store).claim(Lane.SLACK, rate_limit).effects
         assert len(claimed) in {1, count}
         if len(claimed) == 1:
-            assert all(owed.payload.message for owed in page.owed)
+            assert all(entry.payload.message for entry in unit.entries)
 
 
-def test_the_next_one_goes_a_second_after_a_slow_one_has_arrived(store, message):
-    owe(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(2)])
+def test_the_next_effect_goes_a_second_after_a_slow_effect_has_arrived(store, message):
+    enqueue(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(2)])
     claim = Outbox(store).claim(Lane.SLACK, CHANNEL)
     with store.writing() as connection:
         connection.execute(limits.update().values(next_at=NOW))
@@ -90,65 +90,65 @@ def test_the_next_one_goes_a_second_after_a_slow_one_has_arrived(store, message)
     assert 0.5 < Outbox(store).claim(Lane.SLACK, CHANNEL).wait_seconds <= 1
 
 
-def test_a_blocked_lane_sends_one_to_find_out_and_no_more(store, message):
-    owe(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(3)])
-    books = Outbox(store)
-    books.blocked(books.claim(Lane.SLACK, CHANNEL), "no_service")
-    books.look_again(CHANNEL)
-    probe = books.claim(Lane.SLACK, CHANNEL)
+def test_a_blocked_lane_probes_with_a_single_effect(store, message):
+    enqueue(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(3)])
+    database = Outbox(store)
+    database.blocked(database.claim(Lane.SLACK, CHANNEL), "no_service")
+    database.look_again(CHANNEL)
+    probe = database.claim(Lane.SLACK, CHANNEL)
     assert len(probe.effects) == 1
     assert rows(store)[0]["parked_by"] is None
-    assert not books.claim(Lane.SLACK, CHANNEL).effects
+    assert not database.claim(Lane.SLACK, CHANNEL).effects
 
 
 def test_a_probe_that_was_killed_is_parked_again(store, message):
-    owe(store, message, policy=Policy(notify=True))
-    books = Outbox(store)
-    books.blocked(books.claim(Lane.SLACK, CHANNEL), "no_service")
-    books.look_again(CHANNEL)
-    books.claim(Lane.SLACK, CHANNEL)
+    enqueue(store, message, policy=Policy(notify=True))
+    database = Outbox(store)
+    database.blocked(database.claim(Lane.SLACK, CHANNEL), "no_service")
+    database.look_again(CHANNEL)
+    database.claim(Lane.SLACK, CHANNEL)
     with store.writing() as connection:
         connection.execute(outbox.update().values(due_at=NOW))
-    books.claim(Lane.SLACK, CHANNEL)
+    database.claim(Lane.SLACK, CHANNEL)
     assert [row["state"] for row in rows(store)] == ["parked"]
 
 
-def test_what_was_parked_for_its_own_sake_stays_when_the_lane_is_mended(store, message):
+def test_effects_parked_for_their_own_sake_stay_when_the_lane_is_fixed(store, message):
     bodies = [mail.bounce(f"u{n}@example.com") for n in range(2)]
-    owe(store, message, *bodies, policy=Policy(notify=True))
-    books = Outbox(store)
-    books.parked(books.claim(Lane.SLACK, CHANNEL), "invalid_blocks")
+    enqueue(store, message, *bodies, policy=Policy(notify=True))
+    database = Outbox(store)
+    database.parked(database.claim(Lane.SLACK, CHANNEL), "invalid_blocks")
     let_pass(store)
-    books.blocked(books.claim(Lane.SLACK, CHANNEL), "no_service")
-    books.look_again(CHANNEL)
-    assert books.delivered(books.claim(Lane.SLACK, CHANNEL))
+    database.blocked(database.claim(Lane.SLACK, CHANNEL), "no_service")
+    database.look_again(CHANNEL)
+    assert database.delivered(database.claim(Lane.SLACK, CHANNEL))
     assert [row["state"] for row in rows(store)] == ["parked", "delivered"]
 
 
 def test_a_person_who_retries_gives_all_tries_again_and_wakes_a_blocked_lane(store, message):
-    owe(store, message, policy=Policy(notify=True))
-    books = Outbox(store)
-    claim = books.claim(Lane.SLACK, CHANNEL)
-    books.postponed(claim, "503", None, lambda *_: ())
+    enqueue(store, message, policy=Policy(notify=True))
+    database = Outbox(store)
+    claim = database.claim(Lane.SLACK, CHANNEL)
+    database.postponed(claim, "503", None, lambda *_: ())
     let_pass(store)
-    books.blocked(books.claim(Lane.SLACK, CHANNEL), "no_service")
-    assert retry_effects(store, Wanted(ids=[1])) == 1
+    database.blocked(database.claim(Lane.SLACK, CHANNEL), "no_service")
+    assert retry_effects(store, OutboxFilter(ids=[1])) == 1
     assert rows(store)[0]["attempts"] == 0
-    assert len(books.claim(Lane.SLACK, CHANNEL).effects) == 1
+    assert len(database.claim(Lane.SLACK, CHANNEL).effects) == 1
 
 
 @pytest.mark.parametrize("change", [retry_effects, discard_effects])
 def test_nobody_takes_an_effect_out_of_the_hands_that_deliver_it(store, message, change):
-    owe(store, message, policy=Policy(notify=True))
+    enqueue(store, message, policy=Policy(notify=True))
     claim = Outbox(store).claim(Lane.SLACK, CHANNEL)
-    assert change(store, Wanted(ids=[1])) == 0
+    assert change(store, OutboxFilter(ids=[1])) == 0
     Outbox(store).delivered(claim)
     assert [row["state"] for row in rows(store)] == ["delivered"]
 
 
-def test_why_keeps_apart_what_one_mail_caused_for_each(store, message):
-    owe(store, message, mail.bounce("jane@example.com", "joe@example.com"))
-    owe(store, message, mail.complaint("ann@example.com", message_id="0100-mail-1"))
+def test_why_separates_what_a_single_mail_caused_for_each(store, message):
+    enqueue(store, message, mail.bounce("jane@example.com", "joe@example.com"))
+    enqueue(store, message, mail.complaint("ann@example.com", message_id="0100-mail-1"))
     kinds = [effect["kind"] for effect in history_of(store, "jane@example.com").effects]
     assert sorted(kinds) == ["bounce_notice", "removal"]
 
@@ -157,7 +157,7 @@ def test_why_goes_by_the_feedback_as_well_as_by_the_mail(store, message):
     for number, policy in enumerate([Policy(), Policy(notify=True)]):
         body = mail.bounce("jane@example.com", feedback_id=f"f-{number}", message_id="one-mail")
         other = body if number == 0 else body.replace("08:15:33", "09:15:33")
-        owe(store, message, other, policy=policy)
+        enqueue(store, message, other, policy=policy)
     found = history_of(store, "jane@example.com")
     assert len(found.events) == 2
     assert [effect["feedback_id"] for effect in found.effects] == ["f-1"]
@@ -165,57 +165,57 @@ def test_why_goes_by_the_feedback_as_well_as_by_the_mail(store, message):
 
 class TestRemovals:
     def take_off(self, store, effect_id, outcome=RemovalOutcome.REMOVED, **entry):
-        ledger = Ledger(store)
-        ledger.begin(effect_id, "jane@example.com", "jane@example.com", ENTRY | entry)
+        removal_log = RemovalLog(store)
+        removal_log.begin(effect_id, "jane@example.com", "jane@example.com", ENTRY | entry)
         if outcome:
-            ledger.finish(effect_id, outcome)
-        return ledger
+            removal_log.finish(effect_id, outcome)
+        return removal_log
 
     @pytest.mark.parametrize("outcome", [None, *RemovalOutcome])
-    def test_whatever_was_begun_counts_however_it_is_told(self, store, outcome):
-        ledger = self.take_off(store, 1, outcome)
-        assert ledger.removals("jane@example.com", WITHIN, besides=2) == 1
+    def test_a_removal_that_was_begun_counts_whatever_its_outcome(self, store, outcome):
+        removal_log = self.take_off(store, 1, outcome)
+        assert removal_log.removals("jane@example.com", WITHIN, besides=2) == 1
 
     def test_an_effect_that_is_tried_again_does_not_count_itself(self, store):
-        ledger = self.take_off(store, 1, None)
-        assert ledger.removals("jane@example.com", WITHIN, besides=1) == 0
+        removal_log = self.take_off(store, 1, None)
+        assert removal_log.removals("jane@example.com", WITHIN, besides=1) == 0
 
     def test_what_is_long_ago_does_not(self, store):
-        ledger = self.take_off(store, 1)
+        removal_log = self.take_off(store, 1)
         with store.writing() as connection:
             connection.execute(removals.update().values(begun_at=datetime.now(UTC) - 2 * WITHIN))
-        assert ledger.removals("jane@example.com", WITHIN, besides=2) == 0
+        assert removal_log.removals("jane@example.com", WITHIN, besides=2) == 0
 
     @pytest.mark.parametrize("days", [-60, 60])
     def test_a_wrong_clock_of_ours_hides_none(self, store, days, monkeypatch):
         """PostgreSQL's counts; with SQLite there is one clock, and it is ours."""
         wrong = datetime.now(UTC) + timedelta(days=days)
         if store.place.startswith("PostgreSQL"):
-            ledger = self.take_off(store, 1)
+            removal_log = self.take_off(store, 1)
         monkeypatch.setattr("worker.clock.wall", lambda: wrong)
         if not store.place.startswith("PostgreSQL"):
-            ledger = self.take_off(store, 1)
-        assert ledger.removals("jane@example.com", WITHIN, besides=2) == 1
+            removal_log = self.take_off(store, 1)
+        assert removal_log.removals("jane@example.com", WITHIN, besides=2) == 1
 
-    def test_the_last_entry_is_the_one_to_put_back(self, store):
+    def test_the_last_entry_is_the_entry_to_restore(self, store):
         self.take_off(store, 1, LastUpdateTime="first")
-        ledger = self.take_off(store, 2, LastUpdateTime="second")
-        assert ledger.latest("jane@example.com").entry["LastUpdateTime"] == "second"
+        removal_log = self.take_off(store, 2, LastUpdateTime="second")
+        assert removal_log.latest("jane@example.com").entry["LastUpdateTime"] == "second"
 
 
-def test_a_channel_that_another_took_the_place_of_is_no_trouble(store, message):
-    owe(store, message, policy=Policy(notify=True))
-    books, other = Outbox(store), replace(CHANNEL, name="slack:other")
-    books.blocked(books.claim(Lane.SLACK, CHANNEL), "no_service")
-    assert [(one.name, one.why) for one in troubles(store)] == [("slack", "no_service")]
+def test_a_replaced_channel_is_no_problem(store, message):
+    enqueue(store, message, policy=Policy(notify=True))
+    database, other = Outbox(store), replace(CHANNEL, name="slack:other")
+    database.blocked(database.claim(Lane.SLACK, CHANNEL), "no_service")
+    assert [(problem.name, problem.why) for problem in problems(store)] == [("slack", "no_service")]
     let_pass(store)
-    claim = books.claim(Lane.SLACK, other)
-    assert troubles(store) == []
-    books.postponed(claim, "503", None, lambda *_: ())
-    assert [one.why for one in troubles(store)] == ["1 failure"]
+    claim = database.claim(Lane.SLACK, other)
+    assert problems(store) == []
+    database.postponed(claim, "503", None, lambda *_: ())
+    assert [problem.why for problem in problems(store)] == ["1 failure"]
     let_pass(store)
-    books.delivered(books.claim(Lane.SLACK, other))
-    assert troubles(store) == []
+    database.delivered(database.claim(Lane.SLACK, other))
+    assert problems(store) == []
 
 
 @pytest.mark.parametrize("per_second", [0.01, 1, 100])
@@ -227,27 +227,27 @@ def test_the_lease_of_a_removal_outlasts_all_its_calls_and_their_turns(per_secon
             "suppression": {"requests_per_second": per_second},
         }
     )
-    lease = suppression_volume(settings).lease_seconds
+    lease = suppression_rate_limit(settings).lease_seconds
     assert 7 * 2 * (15 + 1 / per_second) <= lease < LONGEST_PAUSE_SECONDS
 
 
-class TestTroubles:
-    """What `outbox list` says of the far sides."""
+class TestBlockedLanes:
+    """What `outbox list` says of the remote services."""
 
-    OLD = Volume(name="slack:old", per_second=1, per_minute=20)
+    OLD = RateLimit(name="slack:old", per_second=1, per_minute=20)
 
-    def test_a_channel_that_was_left_is_no_trouble(self, store, message):
-        owe(store, message, policy=Policy(notify=True))
-        books = Outbox(store)
-        books.blocked(books.claim(Lane.SLACK, self.OLD), "no_service")
-        assert [trouble.why for trouble in troubles(store)] == ["no_service"]
-        books.claim(Lane.SLACK, CHANNEL)
-        assert troubles(store) == []
+    def test_an_abandoned_channel_is_no_problem(self, store, message):
+        enqueue(store, message, policy=Policy(notify=True))
+        database = Outbox(store)
+        database.blocked(database.claim(Lane.SLACK, self.OLD), "no_service")
+        assert [problem.why for problem in problems(store)] == ["no_service"]
+        database.claim(Lane.SLACK, CHANNEL)
+        assert problems(store) == []
 
     def test_a_rest_that_is_over_is_none_either(self, store, message):
-        owe(store, message, policy=Policy(notify=True))
-        books = Outbox(store)
-        books.postponed(books.claim(Lane.SLACK, CHANNEL), "503", None, lambda *_: ())
-        assert [trouble.why for trouble in troubles(store)] == ["1 failure"]
+        enqueue(store, message, policy=Policy(notify=True))
+        database = Outbox(store)
+        database.postponed(database.claim(Lane.SLACK, CHANNEL), "503", None, lambda *_: ())
+        assert [problem.why for problem in problems(store)] == ["1 failure"]
         let_pass(store)
-        assert troubles(store) == []
+        assert problems(store) == []

@@ -1,4 +1,4 @@
-"""What only PostgreSQL can do, and how the books take it."""
+"""What only PostgreSQL can do, and how the store takes it."""
 
 import threading
 from types import SimpleNamespace
@@ -9,28 +9,28 @@ import pytest
 
 from worker.decode import decode
 from worker.errors import Unavailable
-from worker.page import Page
 from worker.policy import Policy
 from worker.store import ensure_schema, open_store
 from worker.store.postgresql.transaction import LARGEST_STATEMENT_BYTES
+from worker.unit_of_work import UnitOfWork
 
 
 @pytest.fixture
-def books(postgresql_url):
+def database(postgresql_url):
     store = open_store(postgresql_url)
     ensure_schema(store, migrate=True)
     yield store
     store.close()
 
 
-def test_users_are_locked_in_the_order_of_their_keys(books, postgresql_url):
+def test_users_are_locked_in_the_order_of_their_keys(database, postgresql_url):
     """Whoever waits for the first holds none of the rest, so two workers cannot deadlock."""
     with psycopg.connect(postgresql_url, autocommit=True) as admin:
         for key in "cba":
             admin.execute("INSERT INTO users (email, email_key) VALUES (%s, %s)", (key, key))
 
         def lock():
-            with books.transaction() as transaction:
+            with database.transaction() as transaction:
                 transaction.users(["c", "b", "a"])
 
         thread = threading.Thread(target=lock)
@@ -45,17 +45,17 @@ def test_users_are_locked_in_the_order_of_their_keys(books, postgresql_url):
     assert sorted(free) == [("b",), ("c",)]
 
 
-def test_a_statement_carries_a_megabyte_of_rows_at_most(books, message):
+def test_a_statement_carries_a_megabyte_of_rows_at_most(database, message):
     """The server takes several times as much memory for all that one statement carries."""
     sizes = []
     people = mail.addresses(1_000)
     bodies = [
         mail.bounce(
-            *(mail.recipient(one, diagnosticCode="d" * 900) for one in people), subtype=kind
+            *(mail.recipient(item, diagnosticCode="d" * 900) for item in people), subtype=kind
         )
         for kind in ("General", "NoEmail")
     ]
-    with books.transaction() as transaction:
+    with database.transaction() as transaction:
         execute = transaction._connection.execute
 
         def noted(statement, parameters=()):
@@ -63,10 +63,10 @@ def test_a_statement_carries_a_megabyte_of_rows_at_most(books, message):
             return execute(statement, parameters)
 
         transaction._connection = SimpleNamespace(execute=noted)
-        page = Page(Policy(notify=True), (), {})
+        unit = UnitOfWork(Policy(notify=True), (), {})
         for body in bodies:
-            page.enter(message(body), decode(body))
-        transaction.save(page)
+            unit.enter(message(body), decode(body))
+        transaction.save(unit)
         events = execute("SELECT count(*) FROM events").fetchone()[0]
     assert events == 2_000
     assert sum(sizes) > 2 * LARGEST_STATEMENT_BYTES
@@ -77,23 +77,23 @@ def test_a_statement_carries_a_megabyte_of_rows_at_most(books, message):
     "state",
     ["0A000", "23502", "25P03", "26000", "3F000", "42703", "42P05", "42P01", "55P03", "57014"],
 )
-def test_what_is_about_the_server_the_session_or_the_schema_blames_no_row(books, state):
-    with pytest.raises(Unavailable), books.transaction() as transaction:
+def test_what_is_about_the_server_the_session_or_the_schema_blames_no_row(database, state):
+    with pytest.raises(Unavailable), database.transaction() as transaction:
         transaction._connection.execute(f"DO $$BEGIN RAISE SQLSTATE '{state}'; END$$")
 
 
 @pytest.mark.parametrize("state", ["22021", "22P02", "23514", "54000", "P0001"])
-def test_what_may_be_about_a_row_stays_what_it_is(books, state):
-    with pytest.raises(psycopg.Error) as caught, books.transaction() as transaction:
+def test_what_may_be_about_a_row_stays_what_it_is(database, state):
+    with pytest.raises(psycopg.Error) as caught, database.transaction() as transaction:
         transaction._connection.execute(f"DO $$BEGIN RAISE SQLSTATE '{state}'; END$$")
     assert caught.value.sqlstate == state
 
 
-def test_a_session_that_was_broken_off_is_unavailable_and_the_next_one_works(books):
-    books.probe()
-    timer = threading.Timer(0.3, books.break_off)
+def test_a_session_that_was_broken_off_is_unavailable_and_the_next_session_works(database):
+    database.probe()
+    timer = threading.Timer(0.3, database.break_off)
     timer.start()
-    with pytest.raises(Unavailable), books.transaction() as transaction:
+    with pytest.raises(Unavailable), database.transaction() as transaction:
         transaction._connection.execute("SELECT pg_sleep(20)")
     timer.join()
-    books.probe()
+    database.probe()

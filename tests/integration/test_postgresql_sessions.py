@@ -1,4 +1,5 @@
-"""What only PostgreSQL has: settings of a transaction, encodings, SQLSTATEs, errors that quote rows."""
+"""What only PostgreSQL has: settings of a transaction, encodings, SQLSTATEs, errors that quote
+rows."""
 
 import psycopg
 import pytest
@@ -30,7 +31,7 @@ def setting(postgresql_url):
 
 
 @pytest.fixture
-def books(postgresql_url):
+def database(postgresql_url):
     store = open_store(postgresql_url)
     ensure_schema(store, migrate=True)
     yield store
@@ -106,20 +107,20 @@ class TestTransactions:
 
 class TestStyles:
     @pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres, MDY"])
-    def test_times_are_read_and_written_whatever_their_style(self, books, postgresql_url, style):
+    def test_times_are_read_and_written_whatever_their_style(self, database, postgresql_url, style):
         administer(postgresql_url, "ALTER DATABASE {} SET DateStyle = {}", style)
-        with books.transaction() as transaction:
+        with database.transaction() as transaction:
             found = transaction._connection.execute("SELECT timestamptz '2026-11-20 01:02:03Z'")
             assert found.fetchone()[0].isoformat() == "2026-11-20T01:02:03+00:00"
-        books.probe()
+        database.probe()
 
-    def test_strings_with_backslashes_are_strings(self, books, postgresql_url):
+    def test_strings_with_backslashes_are_strings(self, database, postgresql_url):
         words = "ALTER DATABASE {} SET standard_conforming_strings = {}"
         administer(postgresql_url, words, "off")
-        with books.transaction() as transaction:
+        with database.transaction() as transaction:
             found = transaction._connection.execute("SELECT %s", ("a\\b'c",))
             assert found.fetchone() == ("a\\b'c",)
-        books.probe()
+        database.probe()
 
 
 class TestEncodings:
@@ -141,21 +142,21 @@ class TestEncodings:
             pass
 
     def test_whatever_encoding_the_environment_asks_for_texts_are_whole(
-        self, books, postgresql_url, monkeypatch
+        self, database, postgresql_url, monkeypatch
     ):
         monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
         administer(postgresql_url, "ALTER DATABASE {} SET client_encoding = {}", "LATIN1")
-        with books.transaction() as transaction:
+        with database.transaction() as transaction:
             found = transaction._connection.execute("SELECT %s", ("\u20ac \U0001f600",))
             assert found.fetchone() == ("\u20ac \U0001f600",)
 
 
-def test_nothing_is_prepared(books):
+def test_nothing_is_prepared(database):
     """A pooler may run the next transaction on a connection that does not know it."""
     for _ in range(20):
-        with books.transaction() as transaction:
+        with database.transaction() as transaction:
             transaction.users(["jane@example.com"])
-    with books.transaction() as transaction:
+    with database.transaction() as transaction:
         known = transaction._connection.execute("SELECT count(*) FROM pg_prepared_statements")
         assert known.fetchone() == (0,)
 
@@ -224,7 +225,7 @@ def test_what_is_about_a_row_stays_what_it_is(state):
         raise error("said the server")
 
 
-def test_a_row_that_the_server_quotes_is_not_in_what_is_said(books):
+def test_a_row_quoted_by_the_server_is_not_in_the_error_message(database):
     """The words are the server's own, and behind them come detail and context with the row."""
     quoting = """
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -233,9 +234,9 @@ def test_a_row_that_the_server_quotes_is_not_in_what_is_said(books):
         END $$;
         CREATE TRIGGER refuse BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION refuse()
     """
-    with books.writing() as connection:
+    with database.writing() as connection:
         connection.exec_driver_sql(quoting)
-    with pytest.raises(Unavailable) as caught, books.transaction() as transaction:
+    with pytest.raises(Unavailable) as caught, database.transaction() as transaction:
         transaction._connection.execute(
             "INSERT INTO users (email, email_key) VALUES ('jane@example.com', 'jane@example.com')"
         )
@@ -243,7 +244,7 @@ def test_a_row_that_the_server_quotes_is_not_in_what_is_said(books):
     assert "jane" in str(caught.value.__cause__), "the driver's error did quote it"
 
 
-def test_of_a_lost_connection_too_only_the_first_line_is_said():
+def test_of_a_lost_connection_too_only_the_first_line_is_reported():
     with pytest.raises(Unavailable) as caught, translated():
         raise psycopg.OperationalError("no route\nDETAIL: jane@example.com\nCONTEXT: joan@b.c")
     assert str(caught.value) == "PostgreSQL: no route"

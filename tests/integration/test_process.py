@@ -1,4 +1,4 @@
-"""From bytes to commit, on real books of both kinds."""
+"""From bytes to commit, on real store of both kinds."""
 
 import gc
 import json
@@ -38,10 +38,10 @@ def run(store, message, *bodies, policy=Policy()):
 
 def outcomes(handled):
     return [
-        one.disposition.outcome.value
-        if isinstance(one.disposition, Delete)
-        else type(one.disposition).__name__
-        for one in handled
+        result.disposition.outcome.value
+        if isinstance(result.disposition, Delete)
+        else type(result.disposition).__name__
+        for result in handled
     ]
 
 
@@ -63,7 +63,7 @@ def test_every_payload_once_and_once_more(store, message):
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("written", ["", "some day", 0])
-def test_a_users_time_that_is_none_is_as_one_that_is_missing(store, message, written):
+def test_a_user_time_that_is_invalid_counts_as_missing(store, message, written):
     """SQLite takes whatever an application writes: a spreadsheet's empty fields are empty texts."""
     add_users(store, "jane@example.com")
     named = ("last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until")
@@ -156,7 +156,7 @@ def test_unknown_recipients_can_be_set_aside_until_they_are_known(store, message
 
 
 class Breaking:
-    """Books that break on certain messages, as a bug or a database's limit would have it."""
+    """Store that break on certain messages, as a bug or a database's limit would have it."""
 
     def __init__(self, store, breaks, error=ValueError):
         self.store = store
@@ -175,10 +175,10 @@ class Breaking:
             with self.store.transaction() as inner:
                 real = inner.save
 
-                def save(page):
-                    if any(self.breaks(d.feedback.recipient.reported) for d in page.decisions):
+                def save(unit):
+                    if any(self.breaks(d.feedback.recipient.reported) for d in unit.decisions):
                         raise self.error("cannot be written")
-                    real(page)
+                    real(unit)
 
                 inner.save = save
                 yield inner
@@ -190,10 +190,12 @@ class Breaking:
 def test_only_the_guilty_message_of_a_large_batch_suffers(store, message):
     people = mail.addresses(100)
     add_users(store, *people)
-    books = Breaking(store, lambda reported: reported == people[37])
-    handled = process([message(mail.bounce(person)) for person in people], books, Policy())
+    database = Breaking(store, lambda reported: reported == people[37])
+    handled = process([message(mail.bounce(person)) for person in people], database, Policy())
     assert Counter(outcomes(handled)) == {"applied": 99, "Release": 1}
-    assert [one.received.message_id for one in handled] == [f"message-{n + 1}" for n in range(100)]
+    assert [result.received.message_id for result in handled] == [
+        f"message-{n + 1}" for n in range(100)
+    ]
     assert isinstance(handled[37].disposition, Release)
     assert isinstance(handled[37].error, ValueError)
     assert len(rows(store, events)) == 99
@@ -201,45 +203,45 @@ def test_only_the_guilty_message_of_a_large_batch_suffers(store, message):
 
 
 def test_a_message_that_keeps_breaking_is_set_aside(store, message):
-    books = Breaking(store, lambda _: True)
+    database = Breaking(store, lambda _: True)
     (handled,) = process(
-        [message(mail.bounce("jane@example.com"), receive_count=5)], books, Policy()
+        [message(mail.bounce("jane@example.com"), receive_count=5)], database, Policy()
     )
     assert handled.disposition == DeadLetter(Reason.PROCESSING_FAILED, "ValueError")
 
 
 def test_where_all_break_alike_no_message_is_to_blame(store, message):
     """A bug of ours, or a change to the tables that no error code tells."""
-    books = Breaking(store, lambda _: True)
+    database = Breaking(store, lambda _: True)
     bodies = [*map(mail.bounce, mail.addresses(3)), "nonsense", '{"eventType": "Open"}']
-    handled = process([message(body, receive_count=5) for body in bodies], books, Policy())
+    handled = process([message(body, receive_count=5) for body in bodies], database, Policy())
     assert outcomes(handled) == ["Release"] * 3 + ["DeadLetter", "ignored"]
-    assert [str(one.error) for one in handled[:3]] == [
+    assert [str(result.error) for result in handled[:3]] == [
         "all of 3 messages break alike: ValueError"
     ] * 3
-    assert all(one.met_an_outage for one in handled[:3])
+    assert all(result.met_an_outage for result in handled[:3])
 
 
-def test_one_that_breaks_alone_is_to_blame_only_if_a_sample_can_be_written(store, message):
-    books = Breaking(store, lambda _: True)
+def test_a_message_that_breaks_alone_is_to_blame_only_if_a_sample_can_be_written(store, message):
+    database = Breaking(store, lambda _: True)
     bounce = message(mail.bounce("jane@example.com"), receive_count=5)
-    (handled,) = process([bounce], books, Policy())
-    assert (books.probes, type(handled.disposition)) == (1, DeadLetter)
+    (handled,) = process([bounce], database, Policy())
+    assert (database.probes, type(handled.disposition)) == (1, DeadLetter)
 
     def refuse():
         raise Unavailable("a sample cannot be written")
 
-    books.probe = refuse
-    (handled,) = process([bounce], books, Policy())
+    database.probe = refuse
+    (handled,) = process([bounce], database, Policy())
     assert (handled.disposition, handled.met_an_outage) == (Release(0), True)
 
 
 def test_two_that_break_among_others_are_found_and_cost_no_probe(store, message):
     people = mail.addresses(6)
-    books = Breaking(store, lambda reported: reported in people[2:4])
-    handled = process([message(mail.bounce(person)) for person in people], books, Policy())
+    database = Breaking(store, lambda reported: reported in people[2:4])
+    handled = process([message(mail.bounce(person)) for person in people], database, Policy())
     assert Counter(outcomes(handled)) == {"applied": 4, "Release": 2}
-    assert books.probes == 0
+    assert database.probes == 0
 
 
 def test_a_table_that_somebody_locks_blames_no_message_and_is_waited_for_once(
@@ -251,17 +253,17 @@ def test_a_table_that_somebody_locks_blames_no_message_and_is_waited_for_once(
     from worker.store.postgresql import connection
 
     monkeypatch.setitem(connection._SETTINGS, "lock_timeout", "1500ms")
-    books = open_store(postgresql_url)
-    ensure_schema(books, migrate=True)
+    database = open_store(postgresql_url)
+    ensure_schema(database, migrate=True)
     batch = [message(mail.bounce(person), receive_count=5) for person in mail.addresses(4)]
     with psycopg.connect(postgresql_url) as application:
         application.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
         started = time.monotonic()
-        handled = process(batch, books, Policy())
+        handled = process(batch, database, Policy())
         assert time.monotonic() - started < 5  # not once a message
-    assert [one.disposition for one in handled] == [Release(0)] * 4
-    assert all(one.met_an_outage for one in handled)
-    books.close()
+    assert [result.disposition for result in handled] == [Release(0)] * 4
+    assert all(result.met_an_outage for result in handled)
+    database.close()
 
 
 def test_a_column_that_was_renamed_blames_no_message(store, message):
@@ -273,11 +275,11 @@ def test_a_column_that_was_renamed_blames_no_message(store, message):
     assert (handled.disposition, handled.met_an_outage) == (Release(0), True)
 
 
-def test_books_that_are_away_blame_no_message(store, message):
-    books = Breaking(store, lambda _: True, Unavailable)
-    handled = process([message(mail.bounce(p)) for p in mail.addresses(5)], books, Policy())
-    assert [one.disposition for one in handled] == [Release(0)] * 5
-    assert all(isinstance(one.error, Unavailable) for one in handled)
+def test_an_unavailable_store_blames_no_message(store, message):
+    database = Breaking(store, lambda _: True, Unavailable)
+    handled = process([message(mail.bounce(p)) for p in mail.addresses(5)], database, Policy())
+    assert [result.disposition for result in handled] == [Release(0)] * 5
+    assert all(isinstance(result.error, Unavailable) for result in handled)
     assert rows(store, events) == []
 
 
@@ -311,9 +313,9 @@ def test_the_same_message_to_two_workers_at_once_counts_once(store, store_url, m
     found = []
 
     def work():
-        books = open_store(store_url)
-        found.append(Counter(outcomes(process(batch, books, Policy()))))
-        books.close()
+        database = open_store(store_url)
+        found.append(Counter(outcomes(process(batch, database, Policy()))))
+        database.close()
 
     threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:
@@ -343,10 +345,10 @@ def test_what_two_workers_learn_of_one_user_at_once_counts_twice(store, store_ur
             with self.store.transaction() as inner:
                 real = inner.save
 
-                def save(page):
+                def save(unit):
                     has_read.set()
                     may_write.wait(20)
-                    real(page)
+                    real(unit)
 
                 inner.save = save
                 yield inner
@@ -355,10 +357,10 @@ def test_what_two_workers_learn_of_one_user_at_once_counts_twice(store, store_ur
         process([message(mail.bounce("jane@example.com"))], Slow(store, None), Policy())
 
     def second():
-        books = open_store(store_url)
-        process([message(mail.bounce("jane@example.com"))], books, Policy())
+        database = open_store(store_url)
+        process([message(mail.bounce("jane@example.com"))], database, Policy())
         second_is_done.set()
-        books.close()
+        database.close()
 
     threads = [threading.Thread(target=work) for work in (first, second)]
     threads[0].start()
@@ -372,10 +374,10 @@ def test_what_two_workers_learn_of_one_user_at_once_counts_twice(store, store_ur
     assert waits
 
 
-def test_books_that_became_something_else_blame_no_message_either(store, message):
-    books = Breaking(store, lambda _: True, Misconfigured)
+def test_a_store_that_became_something_else_blames_no_message_either(store, message):
+    database = Breaking(store, lambda _: True, Misconfigured)
     last = message(mail.bounce("jane@example.com"), receive_count=5)
-    (handled,) = process([last], books, Policy())
+    (handled,) = process([last], database, Policy())
     assert handled.disposition == Release(0)
     assert isinstance(handled.error, Misconfigured)
 
@@ -385,23 +387,23 @@ def test_a_message_that_breaks_is_tried_four_times_before_it_is_set_aside(
     store, message, receives, kept
 ):
     broken, good = mail.addresses(2)
-    books = Breaking(store, lambda reported: reported == broken)
+    database = Breaking(store, lambda reported: reported == broken)
     batch = [message(mail.bounce(broken), receive_count=receives), message(mail.bounce(good))]
-    handled, _ = process(batch, books, Policy())
+    handled, _ = process(batch, database, Policy())
     assert isinstance(handled.disposition, Release if kept else DeadLetter)
 
 
 def test_a_message_that_breaks_for_the_first_time_comes_again_within_a_minute(store, message):
     good, *broken = mail.addresses(40)
-    books = Breaking(store, lambda reported: reported in broken)
+    database = Breaking(store, lambda reported: reported in broken)
     batch = [message(mail.bounce(person)) for person in (good, *broken)]
-    seconds = [one.disposition.seconds for one in process(batch, books, Policy())[1:]]
+    seconds = [result.disposition.seconds for result in process(batch, database, Policy())[1:]]
     assert all(1 <= each <= 60 for each in seconds)
     assert len(set(seconds)) > 1
 
 
 class Counting:
-    """Books that note what each transaction is given, and may be away from one on."""
+    """Store that note what each transaction is given, and may be unavailable from one on."""
 
     def __init__(self, store, away_from=None):
         self.store = store
@@ -416,9 +418,9 @@ class Counting:
         with self.store.transaction() as inner:
             real = inner.save
 
-            def save(page):
-                self.saved.append(page.decisions)
-                real(page)
+            def save(unit):
+                self.saved.append(unit.decisions)
+                real(unit)
 
             inner.save = save
             yield inner
@@ -433,46 +435,46 @@ class TestBoundsOfATransaction:
         monkeypatch.setattr("worker.process.MOST_CHARACTERS", 10_000)
 
     def test_it_has_so_many_rows_at_most(self, store, message, few):
-        books = Counting(store)
+        database = Counting(store)
         batch = [message(mail.bounce(*mail.addresses(4))) for _ in range(7)]
-        handled = process(batch, books, Policy())
-        assert [len(decisions) for decisions in books.saved] == [8, 8, 8, 4]
-        assert [one.received for one in handled] == batch
+        handled = process(batch, database, Policy())
+        assert [len(decisions) for decisions in database.saved] == [8, 8, 8, 4]
+        assert [result.received for result in handled] == batch
         assert outcomes(handled) == ["applied"] * 7
         assert len(rows(store, events)) == 28
 
     def test_it_has_bodies_of_so_many_characters_at_most(self, store, message, few):
-        books = Counting(store)
+        database = Counting(store)
         batch = [message(mail.bounce("jane@example.com", text="x" * 4_000)) for _ in range(5)]
-        assert outcomes(process(batch, books, Policy())) == ["applied"] * 5
-        assert [len(decisions) for decisions in books.saved] == [2, 2, 1]
+        assert outcomes(process(batch, database, Policy())) == ["applied"] * 5
+        assert [len(decisions) for decisions in database.saved] == [2, 2, 1]
 
     def test_one_message_that_has_more_is_written_alone(self, store, message, few):
-        books = Counting(store)
+        database = Counting(store)
         wide, long = (
             mail.bounce(*mail.addresses(30)),
             mail.bounce("joan@example.com", x="x" * 20_000),
         )
         bodies = [mail.bounce("jane@example.com"), wide, long, mail.bounce("jill@example.com")]
         assert (
-            outcomes(process([message(body) for body in bodies], books, Policy()))
+            outcomes(process([message(body) for body in bodies], database, Policy()))
             == ["applied"] * 4
         )
-        assert [len(decisions) for decisions in books.saved] == [1, 30, 1, 1]
+        assert [len(decisions) for decisions in database.saved] == [1, 30, 1, 1]
 
     def test_an_outage_leaves_what_was_written_and_is_met_once(self, store, message, few):
-        books = Counting(store, away_from=1)
+        database = Counting(store, away_from=1)
         batch = [message(mail.bounce(*mail.addresses(4))) for _ in range(7)]
-        handled = process(batch, books, Policy())
+        handled = process(batch, database, Policy())
         assert outcomes(handled) == ["applied"] * 2 + ["Release"] * 5
-        assert len({id(one.error) for one in handled[2:]}) == 1
-        assert all(one.met_an_outage for one in handled[2:])
+        assert len({id(result.error) for result in handled[2:]}) == 1
+        assert all(result.met_an_outage for result in handled[2:])
 
     def test_a_message_that_breaks_in_a_later_one_is_found(self, store, message, few):
         people = mail.addresses(30)
-        books = Breaking(store, lambda reported: reported == people[23])
-        handled = process([message(mail.bounce(person)) for person in people], books, Policy())
-        assert [n for n, one in enumerate(handled) if one.error] == [23]
+        database = Breaking(store, lambda reported: reported == people[23])
+        handled = process([message(mail.bounce(person)) for person in people], database, Policy())
+        assert [n for n, result in enumerate(handled) if result.error] == [23]
         assert len(rows(store, events)) == 29
 
 

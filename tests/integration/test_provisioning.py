@@ -7,22 +7,22 @@ from msgspec import structs
 from wiring import ACCOUNT, DEAD, DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, policy
 
 from worker.errors import Refused
-from worker.plumbing import Aws
 from worker.provisioning.doing import Provision
-from worker.provisioning.naming import Wishes
-from worker.sources import load_settings
+from worker.provisioning.naming import ProvisionOptions
+from worker.settings_loading import load_settings
+from worker.topology import Aws
 
 
 @pytest.fixture
-def provision(door, environment, monkeypatch):
+def provision(proxy, environment, monkeypatch):
     """Plan for what is there, carry it out, and return the plan."""
     for name, text in environment.items():
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, text)
 
-    def provision(settings=None, **wishes):
-        named = {"topic": "bounces", "queue": "feedback"} | wishes
-        provision = Provision(load_settings(settings or {}), Wishes(**named))
+    def provision(settings=None, **options):
+        named = {"topic": "bounces", "queue": "feedback"} | options
+        provision = Provision(load_settings(settings or {}), ProvisionOptions(**named))
         plan = provision.plan()
         for step in plan.steps:
             provision.carry_out(step)
@@ -31,8 +31,8 @@ def provision(door, environment, monkeypatch):
     return provision
 
 
-def said(plan):
-    return [step.said for step in plan.steps]
+def output(plan):
+    return [step.message for step in plan.steps]
 
 
 def topics(*arns):
@@ -44,10 +44,10 @@ def attributes(wiring, url=QUEUE_URL):
 
 
 def test_what_was_made_by_hand_and_is_whole_needs_nothing(wiring, provision):
-    assert said(provision()) == []
+    assert output(provision()) == []
 
 
-def test_what_somebody_has_set_otherwise_stays_and_is_told(wiring, provision):
+def test_resources_configured_otherwise_stay_and_are_reported(wiring, provision):
     wiring.set_queue(VisibilityTimeout="7", MessageRetentionPeriod="600000")
     left = provision().left
     for line in (
@@ -73,11 +73,11 @@ def test_the_same_redrive_policy_is_known_however_it_is_written(wiring, provisio
 def test_others_who_are_let_in_stay_let_in(wiring, provision):
     other = {"Sid": "theirs", "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sqs:*"}
     wiring.set_queue(Policy=json.dumps({"Id": "x", "Version": "2012-10-17", "Statement": other}))
-    assert "set Policy of the queue feedback" in said(provision())
+    assert "set Policy of the queue feedback" in output(provision())
     found = json.loads(attributes(wiring)["Policy"])
     assert (found["Id"], found["Statement"][0]) == ("x", other)
     assert found["Statement"][1]["Condition"] == {"ArnEquals": {"aws:SourceArn": TOPIC}}
-    assert said(provision()) == []
+    assert output(provision()) == []
 
 
 def test_each_further_topic_leaves_the_others_their_place(wiring, provision):
@@ -87,11 +87,11 @@ def test_each_further_topic_leaves_the_others_their_place(wiring, provision):
         provision(topic=topic)
     for url in (QUEUE_URL, DEAD_URL):
         found = json.loads(attributes(wiring, url)["Policy"])["Statement"]
-        let_in = [one["Condition"]["ArnEquals"]["aws:SourceArn"] for one in found]
-        let_in = [one if isinstance(one, str) else one[0] for one in let_in]
+        let_in = [item["Condition"]["ArnEquals"]["aws:SourceArn"] for item in found]
+        let_in = [item if isinstance(item, str) else item[0] for item in let_in]
         assert let_in == [TOPIC.replace("bounces", topic) for topic in topics]
-        assert len({one.get("Sid") for one in found}) == 3
-    assert [said(provision(topic=topic)) for topic in topics] == [[], [], []]
+        assert len({item.get("Sid") for item in found}) == 3
+    assert [output(provision(topic=topic)) for topic in topics] == [[], [], []]
 
 
 def test_a_statement_of_our_name_that_somebody_has_widened_stays(wiring, provision):
@@ -108,12 +108,12 @@ def test_a_deny_is_nobodys_to_overrule(wiring, provision):
     wiring.set_queue(Policy=policy(QUEUE, TOPIC, Effect="Deny"))
     plan = provision()
     assert plan.undone == ["queue feedback: a Deny in its policy keeps sns.amazonaws.com out"]
-    assert "set Policy of the queue feedback" not in said(plan)
+    assert "set Policy of the queue feedback" not in output(plan)
 
 
 def test_the_dead_letter_queue_that_is_in_use_is_kept(wiring, provision):
     plan = provision(dead_letter_queue="another")
-    assert not [text for text in said(plan) if "another" in text]
+    assert not [text for text in output(plan) if "another" in text]
     assert plan.undone == ["queue feedback: feedback-dlq is its dead-letter queue, not another"]
     assert provision(dead_letter_queue="feedback-dlq").undone == []
     assert json.loads(attributes(wiring)["RedrivePolicy"])["deadLetterTargetArn"] == DEAD
@@ -123,7 +123,7 @@ def test_a_dead_letter_queue_that_is_gone_is_made_again(wiring, provision):
     wiring.set_queue(RedrivePolicy="")
     wiring.sqs.delete_queue(QueueUrl=DEAD_URL)
     plan = provision(dead_letter_queue="feedback-dlq-2")
-    assert said(plan) == [
+    assert output(plan) == [
         "create the dead-letter queue feedback-dlq-2",
         "set RedrivePolicy of the queue feedback",
     ]
@@ -136,17 +136,17 @@ def test_a_subscription_is_completed_and_its_filter_is_left(wiring, provision):
         SubscriptionArn=arn, AttributeName="RedrivePolicy", AttributeValue=""
     )
     plan = provision()
-    assert "keep what SNS cannot deliver in the queue feedback-dlq" in said(plan)
+    assert "keep what SNS cannot deliver in the queue feedback-dlq" in output(plan)
     assert plan.left[-2:] == [
         f"subscription {arn}: delivers raw",
         f"subscription {arn}: has a filter policy",
     ]
 
 
-def test_without_an_envelope_no_topic_is_asked_for(wiring, provision, environment):
+def test_without_an_envelope_no_topic_is_required(wiring, provision, environment):
     wiring.unsubscribe()
     wiring.subscribe(RawMessageDelivery="true")
-    made = Provision(load_settings({}), Wishes(topic="bounces", queue="feedback"))
+    made = Provision(load_settings({}), ProvisionOptions(topic="bounces", queue="feedback"))
     made.plan()
     assert made.settings() == {
         "aws": {"region": REGION},
@@ -160,7 +160,7 @@ def listed(wiring, monkeypatch):
     ask = Aws.ask
     arns = []
 
-    def asked(self, service, operation, **arguments):
+    def requested(self, service, operation, **arguments):
         answer = ask(self, service, operation, **arguments)
         if operation == "list_subscriptions_by_topic":
             more = {"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": QUEUE}
@@ -168,7 +168,7 @@ def listed(wiring, monkeypatch):
             answer["Subscriptions"] = some + answer["Subscriptions"]
         return answer
 
-    monkeypatch.setattr(Aws, "ask", asked)
+    monkeypatch.setattr(Aws, "ask", requested)
     return arns
 
 
@@ -176,8 +176,8 @@ def test_a_queue_whose_subscription_was_deleted_is_subscribed_again(wiring, prov
     wiring.unsubscribe()
     listed.append("Deleted")
     plan = provision()
-    assert said(plan) == ["subscribe the queue feedback to the topic bounces"]
-    assert (said(provision()), plan.undone) == ([], [])
+    assert output(plan) == ["subscribe the queue feedback to the topic bounces"]
+    assert (output(provision()), plan.undone) == ([], [])
 
 
 def test_a_subscription_that_delivers_counts_whatever_is_listed_beside_it(
@@ -185,49 +185,51 @@ def test_a_subscription_that_delivers_counts_whatever_is_listed_beside_it(
 ):
     listed += ["Deleted", "PendingConfirmation"]
     plan = provision()
-    assert (said(plan), plan.undone) == ([], [])
+    assert (output(plan), plan.undone) == ([], [])
 
 
-def test_a_subscription_that_waits_for_its_confirmation_is_told(wiring, provision, listed):
+def test_a_subscription_that_waits_for_its_confirmation_is_reported(wiring, provision, listed):
     wiring.unsubscribe()
     listed.append("PendingConfirmation")
     plan = provision()
-    assert said(plan) == []
+    assert output(plan) == []
     assert plan.undone == ["bounces: the subscription waits for its confirmation"]
 
 
-def test_conditions_that_cannot_be_judged_are_told_and_left(wiring, provision):
+def test_conditions_that_cannot_be_judged_are_reported_and_left(wiring, provision):
     condition = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
     wiring.set_queue(Policy=policy(QUEUE, TOPIC, Condition=condition))
     plan = provision()
     assert "queue feedback: its policy has conditions that are not judged here" in plan.left
-    assert said(plan) == []
+    assert output(plan) == []
 
 
 def test_the_queue_of_the_settings_is_meant_where_none_is_named(wiring, provision):
-    assert said(provision({"SES_WORKER_QUEUE__URL": QUEUE_URL}, queue="")) == []
+    assert output(provision({"SES_WORKER_QUEUE__URL": QUEUE_URL}, queue="")) == []
 
 
 def test_the_topic_of_the_settings_is_meant_where_none_is_named(wiring, provision):
-    assert said(provision(topics(TOPIC), topic="")) == []
+    assert output(provision(topics(TOPIC), topic="")) == []
 
 
 @pytest.mark.parametrize(
-    ("arns", "said"),
+    ("arns", "expected"),
     [
         ([TOPIC.replace(REGION, "us-east-1")], f"is not of account {ACCOUNT} in {REGION}"),
         ([TOPIC.replace(ACCOUNT, "111122223333")], f"is not of account {ACCOUNT} in {REGION}"),
         ([TOPIC, f"{TOPIC}-2"], "names several topics"),
     ],
 )
-def test_no_namesake_is_made_of_a_topic_that_is_elsewhere(wiring, provision, arns, said):
-    with pytest.raises(Refused, match=said):
+def test_no_namesake_is_made_of_a_topic_that_is_elsewhere(wiring, provision, arns, expected):
+    with pytest.raises(Refused, match=expected):
         provision(topics(*arns), topic="")
 
 
 def test_a_further_topic_is_added_to_those_of_the_settings(wiring, provision):
     provision(topic="second")
-    made = Provision(load_settings(topics(TOPIC)), Wishes(topic="second", queue="feedback"))
+    made = Provision(
+        load_settings(topics(TOPIC)), ProvisionOptions(topic="second", queue="feedback")
+    )
     assert made.settings()["sns"] == {"topic_arns": [TOPIC, TOPIC.replace("bounces", "second")]}
 
 
@@ -236,23 +238,23 @@ def test_a_topic_that_ses_may_not_publish_to_lets_it(wiring, provision):
         {"Sid": "theirs", "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sns:*",
          "Resource": TOPIC}]})  # fmt: skip
     wiring.sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=theirs)
-    assert "let SES publish to the topic bounces" in said(provision())
+    assert "let SES publish to the topic bounces" in output(provision())
     found = wiring.sns.get_topic_attributes(TopicArn=TOPIC)["Attributes"]["Policy"]
-    assert [one["Sid"] for one in json.loads(found)["Statement"]] == ["theirs", "SesMayPublish"]
+    assert [check["Sid"] for check in json.loads(found)["Statement"]] == ["theirs", "SesMayPublish"]
 
 
-def test_a_topic_that_lets_ses_publish_for_others_lets_whom_is_asked_for(wiring, provision):
+def test_a_topic_that_lets_ses_publish_for_others_gets_the_requested_accounts(wiring, provision):
     theirs = json.dumps({"Version": "2012-10-17", "Statement": [
         {"Sid": "theirs", "Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"},
          "Action": "sns:Publish", "Resource": TOPIC, "Condition": {"ArnEquals": {"aws:SourceArn":
          f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/other.example"}}}]})  # fmt: skip
     wiring.sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=theirs)
-    assert said(provision()) == []
+    assert output(provision()) == []
     let = "let SES publish to the topic bounces"
-    assert let in said(provision(identities=["example.com"]))
-    assert let not in said(provision(identities=["example.com"]))
+    assert let in output(provision(identities=["example.com"]))
+    assert let not in output(provision(identities=["example.com"]))
     found = wiring.sns.get_topic_attributes(TopicArn=TOPIC)["Attributes"]["Policy"]
-    assert [one["Sid"] for one in json.loads(found)["Statement"]] == ["theirs", "SesMayPublish"]
+    assert [check["Sid"] for check in json.loads(found)["Statement"]] == ["theirs", "SesMayPublish"]
 
 
 @pytest.mark.parametrize("other", [(REGION, "us-east-1"), (ACCOUNT, "111122223333")])
@@ -260,19 +262,19 @@ def test_no_namesake_is_made_of_a_queue_that_is_elsewhere(wiring, provision, oth
     settings = {"SES_WORKER_QUEUE__URL": QUEUE_URL.replace(*other)}
     with pytest.raises(Refused, match=f"is not of account {ACCOUNT} in {REGION}"):
         provision(settings, queue="")
-    assert said(provision(settings)) == []
+    assert output(provision(settings)) == []
 
 
 def test_a_key_is_set_where_there_is_none(wiring, provision):
     key = wiring.kms.create_key()["KeyMetadata"]["Arn"]
-    assert "set KmsMasterKeyId of the queue feedback" in said(provision(key=key))
+    assert "set KmsMasterKeyId of the queue feedback" in output(provision(key=key))
     assert attributes(wiring)["KmsMasterKeyId"] == key
-    assert said(provision(key=key)) == []
+    assert output(provision(key=key)) == []
     wiring.set_queue(SqsManagedSseEnabled="false")  # as SQS shows it beside a key
     assert not [line for line in provision().left if line.startswith("queue feedback: SqsManaged")]
 
 
-def test_another_key_than_the_one_asked_for_is_told_as_not_done(wiring, provision):
+def test_another_key_than_requested_is_reported_as_not_done(wiring, provision):
     key, other = (wiring.kms.create_key()["KeyMetadata"] for _ in range(2))
     for url in (QUEUE_URL, DEAD_URL):
         wiring.set_queue(url, KmsMasterKeyId=key["Arn"])
@@ -285,28 +287,28 @@ def test_another_key_than_the_one_asked_for_is_told_as_not_done(wiring, provisio
     assert provision(key=key["KeyId"]).undone == []
 
 
-def test_an_identity_that_tells_the_topic_needs_nothing(wiring, provision):
+def test_an_identity_that_already_reports_to_the_topic_needs_nothing(wiring, provision):
     plan = provision(identities=["example.com"])
-    assert (said(plan), plan.undone) == ([], [])
+    assert (output(plan), plan.undone) == ([], [])
 
 
 def test_queues_in_china_have_urls_of_their_own(provision):
-    names = Provision(load_settings({}), Wishes()).names
+    names = Provision(load_settings({}), ProvisionOptions()).names
     china = structs.replace(names, partition="aws-cn", region="cn-north-1")
     assert china.url("q") == f"https://sqs.cn-north-1.amazonaws.com.cn/{ACCOUNT}/q"
 
 
-def test_a_configuration_set_is_wired_once_and_completed(wiring, door, provision):
-    sets = door.publishing.configuration_sets
+def test_a_configuration_set_is_wired_once_and_completed(wiring, proxy, provision):
+    sets = proxy.publishing.configuration_sets
     sets["main"] = {}
-    assert said(provision(configuration_sets=["main"]))[-1] == (
+    assert output(provision(configuration_sets=["main"]))[-1] == (
         "send BOUNCE and COMPLAINT of the configuration set main to the topic"
     )
-    assert said(provision(configuration_sets=["main"])) == []
+    assert output(provision(configuration_sets=["main"])) == []
     sets["main"]["ses-feedback-worker"] |= {"Enabled": False, "MatchingEventTypes": ["SEND"]}
     provision(configuration_sets=["main"])
     made = sets["main"]["ses-feedback-worker"]
     assert (made["Enabled"], made["MatchingEventTypes"]) == (True, ["BOUNCE", "COMPLAINT", "SEND"])
     made["SnsDestination"] = {"TopicArn": f"{TOPIC}-2"}
     plan = provision(configuration_sets=["main"])
-    assert (said(plan), len(plan.undone)) == ([], 1)
+    assert (output(plan), len(plan.undone)) == ([], 1)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 from dead import client
-from twin import (
+from sqs_emulator import (
     ACCESS_DENIED,
     DELETE,
     EXPIRED_TOKEN,
@@ -17,37 +17,37 @@ from twin import (
     Clock,
     OmitEntries,
     Refuse,
-    Twin,
+    SqsEmulator,
 )
 
 from worker import __version__, clock
 from worker.aws import AwsRefused
 from worker.errors import Refused, Unavailable
 from worker.model import DeadLetter, Reason
-from worker.queue import Counts, NoSuchQueue, Queue, Unsettled, as_received, unsettled
+from worker.queue import Counts, FailedEntry, NoSuchQueue, Queue, as_received, failed_entries
 from worker.queue.setting_aside import read_redrive_target
 from worker.sqs import Clients
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
 
-def delete_queue(twin, name):
-    sqs = client(twin)
-    sqs.delete_queue(QueueUrl=twin.url(name))
+def delete_queue(emulator, name):
+    sqs = client(emulator)
+    sqs.delete_queue(QueueUrl=emulator.url(name))
     sqs.close()
 
 
 @pytest.fixture
-def twin(monkeypatch):
-    with Twin() as twin:
-        for name, value in twin.environment.items():
+def emulator(monkeypatch):
+    with SqsEmulator() as emulator:
+        for name, value in emulator.environment.items():
             monkeypatch.setenv(name, value)
-        yield twin
+        yield emulator
 
 
 @pytest.fixture
-def url(twin):
-    return twin.create_queue("feedback", dead_letter="feedback-dlq", max_receive_count=5)
+def url(emulator):
+    return emulator.create_queue("feedback", dead_letter="feedback-dlq", max_receive_count=5)
 
 
 @pytest.fixture(params=[True, False], ids=["lean", "boto3"])
@@ -64,11 +64,11 @@ class TestTimes:
     ):
         """But SQS's time, or what a stand-in takes for it, is no century ahead of ours."""
         now = time.time()
-        with Twin(clock=Clock(now + ahead_days * 86_400)) as twin:
-            for name, value in twin.environment.items():
+        with SqsEmulator(clock=Clock(now + ahead_days * 86_400)) as emulator:
+            for name, value in emulator.environment.items():
                 monkeypatch.setenv(name, value)
-            url = twin.create_queue("feedback")
-            twin.send(url, "hello")
+            url = emulator.create_queue("feedback")
+            emulator.send(url, "hello")
             for lean in (True, False):
                 (message,) = Queue(
                     url, region="us-east-1", visibility_seconds=0, lean=lean
@@ -78,29 +78,29 @@ class TestTimes:
                     assert abs(message.received_at.timestamp() - now) < 30
 
     @pytest.mark.parametrize(
-        "said", [None, "", "soon", "1e99", "-5", 17, "9" * 18, "99999999999999"]
+        "expected", [None, "", "soon", "1e99", "-5", 17, "9" * 18, "99999999999999"]
     )
-    def test_a_time_that_is_none_is_passed_over(self, said):
+    def test_a_time_that_is_none_is_passed_over(self, expected):
         now = datetime(2026, 11, 21, tzinfo=UTC)
         message = {"MessageId": "m", "Body": "", "ReceiptHandle": "r"}
-        received = as_received(message | {"Attributes": {"SentTimestamp": said}}, now, 0.0)
+        received = as_received(message | {"Attributes": {"SentTimestamp": expected}}, now, 0.0)
         assert received.received_at == now
 
     @pytest.mark.parametrize("ahead", [40 * 86_400, 0, -86_400])
     def test_the_date_of_answers_tells_how_far_our_clock_is_from_sqs_s(
-        self, twin, queue, monkeypatch, ahead
+        self, emulator, queue, monkeypatch, ahead
     ):
         monkeypatch.setattr("worker.sqs.skew.READ_EVERY_SECONDS", 0.0)
-        twin.date_ahead = ahead
+        emulator.date_ahead = ahead
         for _ in range(3):
             assert queue.clock_skew.seconds is None
             queue.receive(1, 0)
         assert -1 < queue.clock_skew.seconds + ahead < 3
 
-    def test_so_does_that_of_a_refusal(self, twin, queue, monkeypatch):
+    def test_so_does_that_of_a_refusal(self, emulator, queue, monkeypatch):
         monkeypatch.setattr("worker.sqs.skew.READ_EVERY_SECONDS", 0.0)
-        twin.date_ahead = 86_400
-        twin.faults.add(ACCESS_DENIED, on=RECEIVE)
+        emulator.date_ahead = 86_400
+        emulator.faults.add(ACCESS_DENIED, on=RECEIVE)
         for _ in range(3):
             with pytest.raises(Refused):
                 queue.receive(1, 0)
@@ -184,28 +184,26 @@ class TestCredentials:
 
 
 class TestAnswers:
-    def test_an_entry_that_an_answer_does_not_mention_is_not_done_and_may_be_asked_for_again(
-        self, message
-    ):
-        one = message("x")
-        assert unsettled([one], {}) == [Unsettled(one, "NoAnswer", again=True)]
+    def test_an_entry_missing_in_the_answer_is_not_done_and_may_be_retried(self, message):
+        first = message("x")
+        assert failed_entries([first], {}) == [FailedEntry(first, "NoAnswer", again=True)]
 
-    def test_likewise_over_the_wire(self, twin, url, queue):
+    def test_likewise_over_the_wire(self, emulator, url, queue):
         for body in ("a", "b", "c"):
-            twin.send(url, body)
+            emulator.send(url, body)
         held = queue.receive(10, 1)
-        twin.faults.add(OmitEntries({"1"}), times=1)
-        assert queue.delete(held) == [Unsettled(held[1], "NoAnswer", again=True)]
+        emulator.faults.add(OmitEntries({"1"}), times=1)
+        assert queue.delete(held) == [FailedEntry(held[1], "NoAnswer", again=True)]
         assert queue.delete([held[1]]) == []
-        assert twin.messages(url) == []
+        assert emulator.messages(url) == []
 
 
-def test_a_receive_asks_for_the_visibility_that_is_set(twin, url, queue):
-    twin.send(url, "x")
+def test_a_receive_asks_for_the_visibility_that_is_set(emulator, url, queue):
+    emulator.send(url, "x")
     (received,) = queue.receive(10, 1)
-    (request,) = twin.journal.requests("ReceiveMessage")
+    (request,) = emulator.journal.requests("ReceiveMessage")
     assert request.arguments["VisibilityTimeout"] == 77
-    assert twin.messages(url)[0].visible_at - twin.clock.now() == pytest.approx(77, abs=10)
+    assert emulator.messages(url)[0].visible_at - emulator.clock.now() == pytest.approx(77, abs=10)
     assert received.receive_count == 1
 
 
@@ -213,10 +211,10 @@ def test_a_receive_asks_for_the_visibility_that_is_set(twin, url, queue):
     ("wait", "seconds", "left"), [(1, 0, 77), (1, 4, 77), (1, 7, 70), (1, 300, -223), (20, 24, 77)]
 )
 def test_an_answer_that_lay_in_the_socket_of_a_suspended_process_brings_an_old_lease(
-    twin, url, queue, monkeypatch, wait, seconds, left
+    emulator, url, queue, monkeypatch, wait, seconds, left
 ):
     """Somebody else may have had the message, and done with it, before we woke up."""
-    twin.send(url, "x")
+    emulator.send(url, "x")
     times = iter([1_000.0, 1_000.0 + seconds])
     monkeypatch.setattr(clock, "now", lambda: next(times))
     (received,) = queue.receive(10, wait)
@@ -224,16 +222,16 @@ def test_an_answer_that_lay_in_the_socket_of_a_suspended_process_brings_an_old_l
 
 
 class TestRequests:
-    def asked(self, twin, operation):
-        (request,) = twin.journal.requests(operation)
+    def requests(self, emulator, operation):
+        (request,) = emulator.journal.requests(operation)
         return request.arguments
 
     def test_a_receive_asks_for_so_many_waits_so_long_and_wants_to_know_this(
-        self, twin, url, queue
+        self, emulator, url, queue
     ):
-        twin.send(url, "x")
+        emulator.send(url, "x")
         queue.receive(3, 20)
-        assert self.asked(twin, "ReceiveMessage") == {
+        assert self.requests(emulator, "ReceiveMessage") == {
             "QueueUrl": url,
             "MaxNumberOfMessages": 3,
             "WaitTimeSeconds": 20,
@@ -242,46 +240,48 @@ class TestRequests:
             "MessageAttributeNames": ["All"],
         }
 
-    def test_each_is_released_after_its_own_seconds_in_whole_ones(self, twin, url, queue):
+    def test_each_is_released_after_its_own_seconds_in_whole_ones(self, emulator, url, queue):
         for body in ("a", "b", "c"):
-            twin.send(url, body)
+            emulator.send(url, body)
         held = queue.receive(10, 1)
         assert queue.release(held, [0, 4.6, 30]) == []
-        entries = self.asked(twin, "ChangeMessageVisibilityBatch")["Entries"]
+        entries = self.requests(emulator, "ChangeMessageVisibilityBatch")["Entries"]
         assert [entry["VisibilityTimeout"] for entry in entries] == [0, 5, 30]
-        assert [entry["ReceiptHandle"] for entry in entries] == [one.receipt_handle for one in held]
+        assert [entry["ReceiptHandle"] for entry in entries] == [
+            message.receipt_handle for message in held
+        ]
 
-    def test_what_is_extended_is_hidden_for_another_visibility_timeout(self, twin, url, queue):
-        twin.send(url, "x")
+    def test_what_is_extended_is_hidden_for_another_visibility_timeout(self, emulator, url, queue):
+        emulator.send(url, "x")
         assert queue.extend(queue.receive(10, 1)) == []
-        (entry,) = self.asked(twin, "ChangeMessageVisibilityBatch")["Entries"]
+        (entry,) = self.requests(emulator, "ChangeMessageVisibilityBatch")["Entries"]
         assert entry["VisibilityTimeout"] == 77
 
-    def test_a_permission_to_delete_that_is_missing_is_told(self, twin, queue):
-        twin.faults.add(ACCESS_DENIED, on=DELETE)
+    def test_a_missing_permission_to_delete_is_reported(self, emulator, queue):
+        emulator.faults.add(ACCESS_DENIED, on=DELETE)
         with pytest.raises(AwsRefused, match="AccessDenied"):
             queue.ask_to_delete()
 
     @pytest.mark.parametrize(
         "code", ["ReceiptHandleIsInvalid", "com.amazonaws.sqs#ReceiptHandleIsInvalid"]
     )
-    def test_who_is_refused_for_what_he_would_delete_may_delete(self, twin, queue, code):
-        twin.faults.add(Refuse(code, 404), on=DELETE)
+    def test_who_is_refused_for_what_he_would_delete_may_delete(self, emulator, queue, code):
+        emulator.faults.add(Refuse(code, 404), on=DELETE)
         queue.ask_to_delete()
 
-    def test_what_is_in_both_queues_is_counted_apart(self, twin, url, queue):
+    def test_what_is_in_both_queues_is_counted_apart(self, emulator, url, queue):
         for _ in range(4):
-            twin.send(url, "visible")
+            emulator.send(url, "visible")
         queue.receive(3, 1)
-        twin.send(url, "delayed", delay=60)
-        twin.send(url, "delayed", delay=60)
-        twin.send("feedback-dlq", "letter")
+        emulator.send(url, "delayed", delay=60)
+        emulator.send(url, "delayed", delay=60)
+        emulator.send("feedback-dlq", "letter")
         assert queue.counts() == Counts(visible=1, in_flight=3, delayed=2)
         assert queue.counts().total == 6
         assert queue.dead_letter_counts() == ("feedback-dlq", Counts(visible=1))
 
-    def test_a_receive_count_is_sqss(self, twin, url, queue):
-        twin.send(url, "x")
+    def test_a_receive_count_is_sqss(self, emulator, url, queue):
+        emulator.send(url, "x")
         for count in (1, 2):
             (received,) = queue.receive(10, 1)
             assert received.receive_count == count
@@ -289,29 +289,31 @@ class TestRequests:
 
 
 class TestWhereDeadLettersGo:
-    def asked(self, twin):
-        return len(twin.journal.requests("GetQueueAttributes"))
+    def requests(self, emulator):
+        return len(emulator.journal.requests("GetQueueAttributes"))
 
-    def test_the_redrive_policy_is_asked_for_once(self, twin, url, queue):
+    def test_the_redrive_policy_is_requested_once(self, emulator, url, queue):
         for _ in range(3):
-            assert queue.find_dead_letter_queue() == twin.url("feedback-dlq")
-        assert json.loads(queue.redrive_policy())["deadLetterTargetArn"] == twin.arn("feedback-dlq")
-        assert self.asked(twin) == 1
+            assert queue.find_dead_letter_queue() == emulator.url("feedback-dlq")
+        assert json.loads(queue.redrive_policy())["deadLetterTargetArn"] == emulator.arn(
+            "feedback-dlq"
+        )
+        assert self.requests(emulator) == 1
         assert queue.dead_letters_named_by == "the redrive policy of the queue feedback"
 
-    def test_where_the_settings_name_it_nobody_is_asked(self, twin, url):
+    def test_where_the_settings_name_it_nothing_is_requested(self, emulator, url):
         queue = Queue(url, region="eu-west-1", dead_letter_url="https://named/1/there")
         assert queue.find_dead_letter_queue() == "https://named/1/there"
-        assert self.asked(twin) == 0
+        assert self.requests(emulator) == 0
         assert queue.dead_letters_named_by == "queue.dead_letter_url"
 
-    def test_a_queue_without_a_redrive_policy_has_none_and_nothing_is_sent(self, twin, message):
-        queue = Queue(twin.create_queue("alone"), region="eu-west-1")
+    def test_a_queue_without_a_redrive_policy_has_none_and_nothing_is_sent(self, emulator, message):
+        queue = Queue(emulator.create_queue("alone"), region="eu-west-1")
         assert queue.find_dead_letter_queue() is None
         assert queue.dead_letter_counts() is None
         with pytest.raises(Refused, match=r"^there is no dead-letter queue$"):
             queue.send_dead_letter(message("nonsense"), DeadLetter(Reason.NOT_JSON))
-        assert twin.journal.requests("SendMessage") == []
+        assert emulator.journal.requests("SendMessage") == []
 
     @pytest.mark.parametrize(
         "policy", ["", "{}", "no JSON", "[]", "7", '{"deadLetterTargetArn": 7}', "null"]
@@ -320,30 +322,30 @@ class TestWhereDeadLettersGo:
         assert read_redrive_target(policy) is None
 
     @pytest.mark.parametrize("named", [False, True], ids=["policy", "setting"])
-    def test_one_that_is_gone_is_looked_for_again_unless_the_settings_name_it(
-        self, twin, url, message, named
+    def test_a_missing_queue_is_looked_up_again_unless_the_settings_name_it(
+        self, emulator, url, message, named
     ):
-        there = twin.url("feedback-dlq") if named else None
+        there = emulator.url("feedback-dlq") if named else None
         queue = Queue(url, region="eu-west-1", dead_letter_url=there)
         assert queue.find_dead_letter_queue()
-        delete_queue(twin, "feedback-dlq")
+        delete_queue(emulator, "feedback-dlq")
         for _ in range(2):
             with pytest.raises(NoSuchQueue, match="dead-letter queue feedback-dlq is not there"):
                 queue.send_dead_letter(message("nonsense"), DeadLetter(Reason.NOT_JSON))
-        assert self.asked(twin) == (0 if named else 2)
+        assert self.requests(emulator) == (0 if named else 2)
 
 
 class TestDeadLetters:
-    def letter(self, twin, url, queue, attributes, *, body="nonsense", why="why"):
-        twin.send(url, body, attributes=attributes)
+    def dead_letter(self, emulator, url, queue, attributes, *, body="nonsense", why="why"):
+        emulator.send(url, body, attributes=attributes)
         (received,) = queue.receive(10, 1)
         queue.send_dead_letter(received, DeadLetter(Reason.NOT_JSON, why))
-        (letter,) = twin.messages("feedback-dlq")
-        return letter
+        (dead_letter,) = emulator.messages("feedback-dlq")
+        return dead_letter
 
-    def test_ten_attributes_of_theirs_leave_room_for_ours(self, twin, url, queue):
+    def test_ten_attributes_of_theirs_leave_room_for_ours(self, emulator, url, queue):
         theirs = {f"theirs{n}": {"DataType": "String", "StringValue": "x"} for n in range(10)}
-        found = self.letter(twin, url, queue, theirs).attributes
+        found = self.dead_letter(emulator, url, queue, theirs).attributes
         assert len(found) == 10
         assert {name for name in found if name not in theirs} == {
             "ses_worker_reason",
@@ -354,29 +356,29 @@ class TestDeadLetters:
             "ses_worker_message_id",
         }
 
-    def test_theirs_never_take_the_place_of_ours(self, twin, url, queue):
+    def test_theirs_never_take_the_place_of_ours(self, emulator, url, queue):
         forged = {"DataType": "String", "StringValue": "forged"}
         names = ("reason", "error", "first_seen", "source_queue", "version")
         theirs = {f"ses_worker_{name}": forged for name in names}
-        found = self.letter(twin, url, queue, theirs).attributes
+        found = self.dead_letter(emulator, url, queue, theirs).attributes
         assert found["ses_worker_reason"]["StringValue"] == "not_json"
         assert found["ses_worker_source_queue"]["StringValue"] == url
         assert forged not in found.values()
 
-    def test_first_seen_is_when_sqs_had_it_and_not_when_we_did(self, twin, url, queue):
-        twin.clock.advance(3_600)
-        found = self.letter(twin, url, queue, {}).attributes
-        seen = datetime.fromisoformat(found["ses_worker_first_seen"]["StringValue"])
-        assert (seen - datetime.now(UTC)).total_seconds() == pytest.approx(3_600, abs=60)
+    def test_the_first_receive_time_is_that_of_sqs_and_not_ours(self, emulator, url, queue):
+        emulator.clock.advance(3_600)
+        found = self.dead_letter(emulator, url, queue, {}).attributes
+        observed = datetime.fromisoformat(found["ses_worker_first_seen"]["StringValue"])
+        assert (observed - datetime.now(UTC)).total_seconds() == pytest.approx(3_600, abs=60)
 
-    def test_its_body_is_the_messages_byte_for_byte(self, twin, url, queue):
+    def test_its_body_is_the_messages_byte_for_byte(self, emulator, url, queue):
         body = ' \n{"a":\t1}\r\n '
-        assert self.letter(twin, url, queue, {}, body=body).body == body
+        assert self.dead_letter(emulator, url, queue, {}, body=body).body == body
 
-    def test_it_says_what_and_whence_it_was_and_who_set_it_aside(self, twin, url, queue):
-        letter = self.letter(twin, url, queue, {}, why="jane@example.com\n\x1b[31m")
-        (sent,) = twin.messages(url)
-        texts = {name: value["StringValue"] for name, value in letter.attributes.items()}
+    def test_it_says_what_and_whence_it_was_and_who_set_it_aside(self, emulator, url, queue):
+        dead_letter = self.dead_letter(emulator, url, queue, {}, why="jane@example.com\n\x1b[31m")
+        (sent,) = emulator.messages(url)
+        texts = {name: value["StringValue"] for name, value in dead_letter.attributes.items()}
         del texts["ses_worker_first_seen"]
         assert texts == {
             "ses_worker_reason": "not_json",
@@ -386,18 +388,21 @@ class TestDeadLetters:
             "ses_worker_message_id": sent.message_id,
         }
 
-    def test_sqs_takes_no_empty_attribute_and_gets_none(self, twin, url, queue):
-        found = self.letter(twin, url, queue, {}, why="").attributes
+    def test_sqs_takes_no_empty_attribute_and_gets_none(self, emulator, url, queue):
+        found = self.dead_letter(emulator, url, queue, {}, why="").attributes
         assert found["ses_worker_error"]["StringValue"] == "-"
 
-    def test_who_cannot_say_who_he_is_learns_nothing_about_the_letter(self, twin, queue, message):
-        """Stale keys pass: a letter that would be quarantined for them belongs in its queue."""
-        twin.faults.add(EXPIRED_TOKEN, on=SEND)
+    def test_a_server_without_a_valid_certificate_learns_nothing_of_the_dead_letter(
+        self, emulator, queue, message
+    ):
+        """Stale keys pass: a dead letter that would be quarantined for them belongs in its
+        queue."""
+        emulator.faults.add(EXPIRED_TOKEN, on=SEND)
         with pytest.raises(Unavailable, match="ExpiredToken"):
             queue.send_dead_letter(message("nonsense"), DeadLetter(Reason.NOT_JSON))
 
     @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException"])
-    def test_who_may_not_send_is_refused(self, twin, queue, message, code):
-        twin.faults.add(Refuse(code, 403), on=SEND)
+    def test_who_may_not_send_is_refused(self, emulator, queue, message, code):
+        emulator.faults.add(Refuse(code, 403), on=SEND)
         with pytest.raises(AwsRefused, match=code):
             queue.send_dead_letter(message("nonsense"), DeadLetter(Reason.NOT_JSON))

@@ -1,4 +1,4 @@
-"""A reload puts one relay in the place of another, with real books."""
+"""A reload puts one relay in the place of another, with real store."""
 
 import threading
 
@@ -13,9 +13,9 @@ from worker.app.reload import reload
 from worker.errors import Misconfigured, Stopped, Unavailable
 from worker.health import SETTINGS, Health
 from worker.log import configure_logging
-from worker.relay import Patience
+from worker.relay import WaitBudget
+from worker.relay.idle_tracker import IdleTracker
 from worker.relay.lane import LaneWorker
-from worker.relay.standing import Standing
 from worker.settings import QueueSettings, Settings
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/elsewhere"
@@ -49,7 +49,7 @@ def running(relay):
     return [thread.name for thread in relay._running()]
 
 
-def test_the_relay_of_before_has_ended_when_the_new_one_begins(store, current, health, clock):
+def test_the_previous_relay_has_ended_when_the_new_relay_begins(store, current, health, clock):
     old = current.relay
     left = reload(current, lambda: settings(2), store, health, threading.Event())
     assert (left, running(old), running(current.relay)) == ("", [], ["relay-slack"])
@@ -75,17 +75,17 @@ def test_settings_that_are_wrong_change_nothing(store, current, health):
     assert before == (current.settings, current.policy, current.relay)
 
 
-def test_what_a_reload_leaves_to_do_is_a_trouble_until_the_next_one(store, current, health):
+def test_an_incomplete_reload_is_a_problem_until_the_next_reload(store, current, health):
     def wrong():
         raise Misconfigured("slack.token: must be a token")
 
     elsewhere = settings(1).model_copy(update={"queue": QueueSettings(url=QUEUE)})
-    for read, said in ((wrong, "must be a token"), (lambda: elsewhere, "queue.url")):
+    for read, output in ((wrong, "must be a token"), (lambda: elsewhere, "queue.url")):
         reload(current, read, store, health, threading.Event())
-        (trouble,) = (one for one in health.troubles if one.what == SETTINGS)
-        assert said in trouble.error
+        (problem,) = (problem for problem in health.problems if problem.what == SETTINGS)
+        assert output in problem.error
     reload(current, lambda: settings(1), store, health, threading.Event())
-    assert SETTINGS not in {one.what for one in health.troubles}
+    assert SETTINGS not in {problem.what for problem in health.problems}
 
 
 def test_a_reload_that_breaks_changes_nothing_and_ends_nobody(store, current, health):
@@ -111,9 +111,9 @@ def test_a_reload_that_breaks_changes_nothing_and_ends_nobody(store, current, he
 )
 def test_each_live_section_is_in_force_at_once(store, current, health, section, changes):
     before = current.settings
-    wanted = before.model_dump()
-    wanted[section] |= changes
-    after = Settings.model_validate(wanted)
+    expected = before.model_dump()
+    expected[section] |= changes
+    after = Settings.model_validate(expected)
     assert getattr(after, section) != getattr(before, section)
     try:
         assert not reload(current, lambda: after, store, health, threading.Event())
@@ -136,10 +136,10 @@ def hanging(current):
 
 
 def left_behind(log):
-    return [line["threads"] for line in log if line["event"] == "relay.left_behind"]
+    return [line["threads"] for line in log if line["event"] == "relay.abandoned"]
 
 
-def test_in_a_stop_the_old_relay_is_not_waited_for_and_the_new_one_begins_nothing(
+def test_in_a_stop_the_old_relay_is_not_waited_for_and_the_new_relay_begins_nothing(
     store, current, health, hanging
 ):
     stopping = threading.Event()
@@ -173,55 +173,55 @@ def test_a_relay_that_hangs_is_left_to_itself_and_waited_for_again_at_the_end(
 
 def test_what_was_delivered_never_falls(store, current, health, hanging):
     old, release = hanging
-    old._standing.settled(3)
+    old._idle_tracker.settled(3)
     old._stop_by = 0
     reload(current, lambda: settings(2), store, health, threading.Event())
     assert current.delivered == 3
-    old._standing.settled(1)
+    old._idle_tracker.settled(1)
     assert current.delivered == 4
-    current.relay._standing.settled(1)
+    current.relay._idle_tracker.settled(1)
     reload(current, lambda: settings(3), store, health, threading.Event())
     assert current.delivered == 5
     release.set()
 
 
-def test_a_lane_that_was_replaced_and_ends_late_leaves_the_troubles_of_the_new_one(clock, health):
-    relay = make_relay(settings(1), _NoBooks(), health)
+def test_a_replaced_lane_that_ends_late_leaves_the_problems_of_the_new_lane(clock, health):
+    relay = make_relay(settings(1), _NoStore(), health)
     old = relay._workers[0]
-    make_relay(settings(2), _NoBooks(), health)
+    make_relay(settings(2), _NoStore(), health)
     for what in ("lane slack", "outbox of slack"):
-        health.trouble(what, "refused")
-    old._patience.over.set()
+        health.report_problem(what, "refused")
+    old._wait_budget.over.set()
     old.run()
-    assert {one.what for one in health.troubles} == {"lane slack", "outbox of slack"}
+    assert {problem.what for problem in health.problems} == {"lane slack", "outbox of slack"}
 
 
-def test_what_a_lane_that_was_replaced_meets_is_no_trouble_of_the_new_one(health):
-    class Away:
-        def look_again(self, volume):
-            old._patience.over.set()
-            raise Unavailable("the books are away")
+def test_a_problem_of_a_replaced_lane_is_no_problem_of_the_new_lane(health):
+    class Unreachable:
+        def look_again(self, rate_limit):
+            old._wait_budget.over.set()
+            raise Unavailable("the store is unavailable")
 
-    old = make_relay(settings(1), _NoBooks(), health)._workers[0]
-    old._outbox = Away()
-    make_relay(settings(2), _NoBooks(), health)
+    old = make_relay(settings(1), _NoStore(), health)._workers[0]
+    old._outbox = Unreachable()
+    make_relay(settings(2), _NoStore(), health)
     old.run()
     assert not {"outbox of slack", "lane slack"} & health.met.keys()
 
 
-def test_a_lane_that_has_ended_is_never_late_and_in_no_trouble(clock, health):
+def test_an_ended_lane_is_never_late_and_has_no_problem(clock, health):
     class Gone:
-        def look_again(self, volume):
-            health.trouble("lane slack", "refused")
+        def look_again(self, rate_limit):
+            health.report_problem("lane slack", "refused")
             raise Stopped
 
-    relay = make_relay(settings(1), _NoBooks(), health)
+    relay = make_relay(settings(1), _NoStore(), health)
     work = relay._workers[0]._work
-    LaneWorker(work, Gone(), Standing(), Patience(), health).run()
+    LaneWorker(work, Gone(), IdleTracker(), WaitBudget(), health).run()
     clock.now += 10_000
-    assert (health.late, health.troubles) == ([], [])
+    assert (health.late, health.problems) == ([], [])
 
 
-class _NoBooks:
+class _NoStore:
     def keep_open(self):
         pass

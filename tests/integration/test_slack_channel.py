@@ -11,10 +11,10 @@ from urllib.error import URLError
 from urllib.request import OpenerDirector
 
 import mail
+import notices
 import pytest
-import telling
 from msgspec.structs import replace
-from telling import bounced, effect, summarised, told
+from notices import bounced, effect, recipient, summarised
 
 from worker.demo.standins import slack as standin
 from worker.demo.standins import slack_faults as faults
@@ -27,7 +27,7 @@ from worker.slack.wire import sort_failure
 
 POST = Post("BOUNCE: jane@example.com", [plain_section("R&amp;D +1 %41 ünï 件名 \U0001f4a9")])
 SECRET = standin.WEBHOOK.rpartition("/")[2]
-BOUNCE = effect(bounced(told()))
+BOUNCE = effect(bounced(recipient()))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def api(slack, naps):
 
 
 @pytest.fixture(autouse=True)
-def said(caplog):
+def output(caplog):
     """Everything that is logged at all, by anybody."""
     caplog.set_level(logging.DEBUG)
     yield caplog
@@ -119,7 +119,7 @@ class TestWebhookAnswers:
             (403, "restricted_action_thread_only"),
         ],
     )
-    def test_what_an_operator_must_mend_blocks(self, status, word, slack, webhook):
+    def test_a_configuration_error_blocks(self, status, word, slack, webhook):
         slack.fail(faults.refused(status, word))
         answer = webhook.post(POST)
         assert isinstance(answer, Blocked)
@@ -161,40 +161,40 @@ class TestWebhookAnswers:
         assert naps == []
 
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
-    def test_trouble_at_slack_is_tried_three_times_a_second_apart(
+    def test_an_error_of_slack_is_retried_three_times_a_second_apart(
         self, status, slack, webhook, naps
     ):
         slack.fail(*[faults.broken(status)] * 3)
-        assert webhook.post(POST) == Later(error=f"Slack is in trouble ({status})")
+        assert webhook.post(POST) == Later(error=f"Slack has a problem ({status})")
         assert len(slack.heard) == 3
         assert len(naps) == 2
         assert all(1 <= nap < 2 for nap in naps)
 
-    def test_trouble_that_passes_is_no_trouble(self, slack, webhook):
+    def test_a_temporary_error_is_no_problem(self, slack, webhook):
         slack.fail(faults.broken(), faults.broken(502))
         assert webhook.post(POST) == Sent(result="ok")
         assert len(slack.posts) == 1
 
-    def test_trouble_that_says_how_long_is_not_tried_at_once(self, slack, webhook):
+    def test_an_error_with_a_delay_is_not_retried_at_once(self, slack, webhook):
         slack.fail(faults.broken(503, "60"))
-        assert webhook.post(POST) == Later(error="Slack is in trouble (503)", seconds=60)
+        assert webhook.post(POST) == Later(error="Slack has a problem (503)", seconds=60)
         assert len(slack.heard) == 1
 
     @pytest.mark.parametrize("status", [200, 400, 403, 407])
-    def test_a_page_in_between_is_not_slack(self, status, slack, webhook):
-        slack.fail(faults.page(status))
+    def test_html_from_a_proxy_is_not_an_answer_of_slack(self, status, slack, webhook):
+        slack.fail(faults.html_page(status))
         answer = webhook.post(POST)
         assert isinstance(answer, Later)
         assert "not Slack's" in answer.error
         assert len(slack.heard) == 1
 
     @pytest.mark.parametrize("body", ["", "okay", "OK!", '{"ok": true}'])
-    def test_a_200_that_does_not_say_ok_is_no_delivery(self, body, slack, webhook):
+    def test_a_200_without_ok_is_no_delivery(self, body, slack, webhook):
         slack.fail(Fault(body=body or "\n"))
         assert not isinstance(webhook.post(POST), Sent)
 
     def test_nothing_at_that_url_is_for_the_operator(self, slack, webhook):
-        slack.fail(faults.page(404))
+        slack.fail(faults.html_page(404))
         assert isinstance(webhook.post(POST), Blocked)
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -232,7 +232,7 @@ class TestApiAnswers:
         assert api.post(POST) == Later(error="Slack is busy with us (429)", seconds=7)
         assert api.post(POST) == Later(error="Slack is busy with us (429)")
 
-    def test_what_slack_calls_a_message_is_written_down_harmless(self, slack, api):
+    def test_slacks_message_id_is_stored_sanitized(self, slack, api):
         """PostgreSQL takes no NUL, and what it refuses would end the lane."""
         slack.fail(Fault(body='{"ok": true, "channel": "C\\u0000", "ts": "1\\ud800"}'))
         assert api.post(POST) == Sent(result="C\\x00 1\\ud800")
@@ -276,8 +276,10 @@ class TestNoAnswer:
         )
 
     def test_no_such_host(self, naps):
-        away = Channel.by_webhook(f"https://nowhere.invalid{standin.WEBHOOK}", sleep=naps.append)
-        answer = away.post(POST)
+        unreachable = Channel.by_webhook(
+            f"https://nowhere.invalid{standin.WEBHOOK}", sleep=naps.append
+        )
+        answer = unreachable.post(POST)
         assert isinstance(answer, Later)
         assert "no connection to Slack" in answer.error
 
@@ -297,7 +299,7 @@ class TestNoAnswer:
         "headers",
         [{"Content-Type": "text/plain; charset=nonsense"}, {"Content-Type": "a/b; charset=utf-7"}],
     )
-    def test_a_strange_charset_is_no_trouble(self, headers, slack, webhook):
+    def test_an_unknown_charset_is_accepted(self, headers, slack, webhook):
         slack.fail(Fault(status=400, body="invalid_blocks", headers=headers))
         assert not isinstance(webhook.post(POST), Sent)
 
@@ -318,7 +320,7 @@ class TestSecrets:
             RuntimeError,
         ],
     )
-    def test_no_exceptions_text_tells_them(self, error, monkeypatch, webhook, api):
+    def test_no_exception_text_contains_them(self, error, monkeypatch, webhook, api):
         for channel, secret in ((webhook, standin.WEBHOOK), (api, standin.TOKEN)):
             monkeypatch.setattr(OpenerDirector, "open", _raising(error(secret)))
             answer = channel.post(POST)
@@ -350,12 +352,12 @@ class TestSecrets:
             answer = Channel.by_token(token, "C1", base_url=slack.api_url).post(POST)
             assert isinstance(answer, Blocked)
 
-    def test_slack_sdk_logs_nothing_at_any_level(self, slack, webhook, api, said):
-        slack.fail(faults.broken(), faults.reset(), faults.page(), faults.rate_limited("x"))
+    def test_slack_sdk_logs_nothing_at_any_level(self, slack, webhook, api, expected):
+        slack.fail(faults.broken(), faults.reset(), faults.html_page(), faults.rate_limited("x"))
         for channel in (webhook, api):
             for _ in range(3):
                 channel.post(POST)
-        assert [r for r in said.records if "slack" in r.name] == []
+        assert [r for r in expected.records if "slack" in r.name] == []
 
     def test_plain_http_takes_no_proxy(self, slack, monkeypatch):
         with StandinSlack() as proxy:
@@ -367,7 +369,7 @@ class TestSecrets:
 
 
 class TestSender:
-    def test_one_effect_is_a_notice_and_several_are_a_digest(self, slack, webhook):
+    def test_a_single_effect_is_a_notice_and_several_are_a_digest(self, slack, webhook):
         sender = SlackSender(webhook)
         assert sender.deliver([BOUNCE]) == Sent(result="ok")
         assert sender.deliver([summarised(1), summarised(2)]) == Sent(result="in a digest of 2; ok")
@@ -413,15 +415,15 @@ class TestSender:
     def test_what_is_nobodys_news_is_unfit(self, slack, webhook):
         row = replace(BOUNCE, kind=EffectKind.REMOVAL, payload=json.dumps({
             "reported": "a@b", "mailed": "a@b", "key": "a@b", "type": None, "subtype": None,
-            "occurred_at": telling.AT.isoformat(),
+            "occurred_at": notices.AT.isoformat(),
         }))  # fmt: skip
         assert isinstance(SlackSender(webhook).deliver([row]), Unfit)
 
-    def test_any_number_of_recipients_is_one_request(self, slack, webhook):
+    def test_any_number_of_recipients_is_a_single_request(self, slack, webhook):
         """G12, G13."""
         people = mail.addresses(60)
         text = mail.bounce(*people, headers=["x" * 100] * 500)
-        row = effect(bounced(*map(told, people), message=text))
+        row = effect(bounced(*map(recipient, people), message=text))
         assert SlackSender(webhook).deliver([row]) == Sent(result="ok")
         assert len(slack.heard) == 1
 

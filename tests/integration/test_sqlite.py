@@ -1,4 +1,4 @@
-"""What only a SQLite file can do wrong, and how the books take it."""
+"""What only a SQLite file can do wrong, and how the store takes it."""
 
 import errno
 import os
@@ -18,13 +18,13 @@ import pytest
 
 from worker.errors import Misconfigured, Unavailable
 from worker.model import User
-from worker.page import Page
 from worker.policy import Policy
 from worker.store import ensure_schema, open_store
 from worker.store.locks import WriterLock
-from worker.store.rights import hindrance
+from worker.store.rights import access_problem
 from worker.store.sqlite import LOOKS_FOR_ROOM, connect
 from worker.store.sqlite.connection import translated
+from worker.unit_of_work import UnitOfWork
 
 
 @pytest.fixture
@@ -38,15 +38,15 @@ def store_url(path):
 
 
 @pytest.fixture
-def books(store):
+def database(store):
     return store
 
 
 def add(store, *keys):
-    page = Page(Policy(), (), {})
-    page.created = {key: User(email=key, email_key=key) for key in keys}
+    unit = UnitOfWork(Policy(), (), {})
+    unit.created = {key: User(email=key, email_key=key) for key in keys}
     with store.transaction() as transaction:
-        transaction.save(page)
+        transaction.save(unit)
 
 
 def users_in(path):
@@ -58,7 +58,7 @@ def users_in(path):
         connection.close()
 
 
-def test_every_commit_is_synced_and_readers_do_not_wait(path, books):
+def test_every_commit_is_synced_and_readers_do_not_wait(path, database):
     connection = connect(path)
     pragmas = {
         name: connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -68,13 +68,13 @@ def test_every_commit_is_synced_and_readers_do_not_wait(path, books):
     connection.close()
 
 
-def test_a_reader_sees_the_last_commit_while_somebody_writes(path, books):
-    add(books, "a")
+def test_a_reader_sees_the_last_commit_while_somebody_writes(path, database):
+    add(database, "a")
     reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    with books.transaction() as transaction:
-        page = Page(Policy(), (), {})
-        page.created = {"b": User(email="b", email_key="b")}
-        transaction.save(page)
+    with database.transaction() as transaction:
+        unit = UnitOfWork(Policy(), (), {})
+        unit.created = {"b": User(email="b", email_key="b")}
+        transaction.save(unit)
         assert reader.execute("SELECT count(*) FROM users").fetchone() == (1,)
     assert reader.execute("SELECT count(*) FROM users").fetchone() == (2,)
     reader.close()
@@ -97,10 +97,10 @@ def hold(path, seconds):
     return process
 
 
-def test_one_process_writes_at_a_time(path, books):
+def test_one_process_writes_at_a_time(path, database):
     other = hold(path, 0.5)
     started = time.monotonic()
-    add(books, "a")
+    add(database, "a")
     assert time.monotonic() - started > 0.3
     other.wait()
     other.stdout.close()
@@ -110,13 +110,13 @@ def test_a_writer_does_not_wait_for_ever(path):
     other = hold(path, 60)
     with (
         pytest.raises(Unavailable, match=r"^Process \d+ .*has held|^Another process has held"),
-        WriterLock(path).held(patience=0.2),
+        WriterLock(path).held(wait_budget=0.2),
     ):
         pass
     other.kill()
     other.wait()
     other.stdout.close()
-    with WriterLock(path).held(patience=5):
+    with WriterLock(path).held(wait_budget=5):
         pass
 
 
@@ -125,16 +125,20 @@ def test_a_lock_file_that_was_removed_makes_no_second_writer(path):
     with first.held():
         pass
     Path(f"{path}.lock").unlink()
-    with second.held(), pytest.raises(Unavailable), first.held(patience=0.1):
+    with second.held(), pytest.raises(Unavailable), first.held(wait_budget=0.1):
         pass
-    with first.held(patience=0.1):
+    with first.held(wait_budget=0.1):
         pass
 
 
 def test_a_symbolic_link_to_the_database_has_its_lock(path, tmp_path):
     link = tmp_path / "link.db"
     link.symlink_to(path)
-    with WriterLock(link).held(), pytest.raises(Unavailable), WriterLock(path).held(patience=0.1):
+    with (
+        WriterLock(link).held(),
+        pytest.raises(Unavailable),
+        WriterLock(path).held(wait_budget=0.1),
+    ):
         pass
 
 
@@ -174,41 +178,41 @@ def test_a_thread_waits_for_another_thread_of_its_process(path):
     assert order == ["first", "second"]
 
 
-def test_a_program_that_writes_without_our_lock_is_waited_for(path, books):
+def test_a_program_that_writes_without_our_lock_is_waited_for(path, database):
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     threading.Timer(0.3, lambda: other.execute("COMMIT")).start()
-    add(books, "a")
+    add(database, "a")
     other.close()
 
 
-def fill(books):
+def fill(database):
     """Have the next write meet a full disk."""
-    books.probe()
-    books._opened.connection.execute("PRAGMA max_page_count = 1")
+    database.probe()
+    database._opened.connection.execute("PRAGMA max_page_count = 1")
     many = [f"{number}" * 50 for number in range(2_000)]
     with pytest.raises(Unavailable, match="full"):
-        add(books, *many)
+        add(database, *many)
     return many
 
 
-def test_a_full_disk_blames_nobody_and_passes(path, books):
-    many = fill(books)
-    add(books, *many)
+def test_a_full_disk_blames_nobody_and_passes(path, database):
+    many = fill(database)
+    add(database, *many)
 
 
-def test_after_a_full_disk_there_must_be_room_again_but_not_for_ever(books, monkeypatch):
+def test_after_a_full_disk_there_must_be_room_again_but_not_for_ever(database, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
-    books.probe()  # little room is no reason by itself
-    fill(books)
+    database.probe()  # little room is no reason by itself
+    fill(database)
     for _ in range(LOOKS_FOR_ROOM):
         with pytest.raises(Unavailable, match="the disk is full"):
-            books.probe()
-    books.probe()
+            database.probe()
+    database.probe()
 
 
-def test_a_folder_that_is_closed_to_us_is_an_outage_of_the_books(books, path, monkeypatch):
+def test_a_folder_without_permission_is_an_outage_of_the_store(database, path, monkeypatch):
     really = os.stat
 
     def closed(file, *arguments, **options):
@@ -219,30 +223,30 @@ def test_a_folder_that_is_closed_to_us_is_an_outage_of_the_books(books, path, mo
     def refuse(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(books.lock, "_open", refuse)
+    monkeypatch.setattr(database.lock, "_open", refuse)
     monkeypatch.setattr(os, "access", lambda *_: False)
     monkeypatch.setattr(os, "stat", closed)
     with pytest.raises(Unavailable, match=r"cannot lock .*Permission denied"):
-        books.probe()
-    assert f"{path.parent}" in str(books.hindrance())
+        database.probe()
+    assert f"{path.parent}" in str(database.access_problem())
 
 
-def test_a_folder_that_may_not_be_looked_into_is_unavailable(path, books, monkeypatch):
-    fill(books)
+def test_a_folder_that_may_not_be_looked_into_is_unavailable(path, database, monkeypatch):
+    fill(database)
 
     def refuse(_):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(shutil, "disk_usage", refuse)
     with pytest.raises(Unavailable, match="Permission denied"):
-        books.probe()
+        database.probe()
 
 
 @pytest.mark.parametrize(
-    ("owner", "mend"), [("root", "chown {we} {file}"), ("daemon", "do it as daemon")]
+    ("owner", "fix"), [("root", "chown {we} {file}"), ("daemon", "do it as daemon")]
 )
 def test_who_may_not_write_is_not_advised_to_take_it_from_whose_it_is(
-    path, monkeypatch, owner, mend
+    path, monkeypatch, owner, fix
 ):
     path.touch()
     really, we = Path.stat, os.geteuid() + 10_000
@@ -255,17 +259,17 @@ def test_who_may_not_write_is_not_advised_to_take_it_from_whose_it_is(
     monkeypatch.setattr(os, "geteuid", lambda: we)
     monkeypatch.setattr(os, "access", lambda file, _: file != path)
     monkeypatch.setattr(Path, "stat", anothers)
-    found = hindrance(path)
-    assert found.said == f"{path} belongs to {owner}, and {we} may not write it"
-    assert found.mend == mend.format(we=we, file=path)
+    found = access_problem(path)
+    assert found.message == f"{path} belongs to {owner}, and {we} may not write it"
+    assert found.fix == fix.format(we=we, file=path)
 
 
-def test_a_probe_writes_what_the_path_writes(path, books):
+def test_a_probe_writes_what_the_path_writes(path, database):
     written = []
-    books.probe()
-    books._drop = lambda: None
-    books._opened.connection.set_trace_callback(written.append)
-    books.probe()
+    database.probe()
+    database._drop = lambda: None
+    database._opened.connection.set_trace_callback(written.append)
+    database.probe()
     whole = " ".join(written)
     for words in (
         "INSERT INTO events",
@@ -277,11 +281,11 @@ def test_a_probe_writes_what_the_path_writes(path, books):
     assert written[-1] == "COMMIT"
 
 
-def test_a_probe_opens_the_file_anew(books):
-    books.probe()
-    before = books._opened.connection
-    books.probe()
-    assert books._opened.connection is not before
+def test_a_probe_opens_the_file_anew(database):
+    database.probe()
+    before = database._opened.connection
+    database.probe()
+    assert database._opened.connection is not before
 
 
 def test_a_file_that_was_opened_while_it_could_not_be_written_recovers(small_disk):
@@ -308,7 +312,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     store.close()
 
 
-def wait_for_another_transaction(path, books, meanwhile):
+def wait_for_another_transaction(path, database, meanwhile):
     """Add somebody; while the writer waits for a foreign transaction, something happens."""
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -321,17 +325,17 @@ def wait_for_another_transaction(path, books, meanwhile):
     thread = threading.Timer(0.3, act)
     thread.start()
     with pytest.raises(Unavailable, match=r"was replaced during the commit|was removed while"):
-        add(books, "late")
+        add(database, "late")
     thread.join()
     with suppress(sqlite3.IntegrityError):  # closing may have brought it home
-        add(books, "late")
+        add(database, "late")
     reader = sqlite3.connect(path)
     assert ("late",) in reader.execute("SELECT email FROM users").fetchall()
     reader.close()
 
 
-def test_a_commit_into_a_file_that_was_replaced_meanwhile_does_not_count(path, books, tmp_path):
-    add(books, "a")
+def test_a_commit_into_a_file_that_was_replaced_meanwhile_does_not_count(path, database, tmp_path):
+    add(database, "a")
     backup = sqlite3.connect(tmp_path / "backup.db")
     with sqlite3.connect(path) as connection:
         connection.backup(backup)
@@ -343,37 +347,37 @@ def test_a_commit_into_a_file_that_was_replaced_meanwhile_does_not_count(path, b
         Path(f"{path}-shm").unlink()
         (tmp_path / "backup.db").replace(path)
 
-    wait_for_another_transaction(path, books, restore)
+    wait_for_another_transaction(path, database, restore)
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_commit_into_a_log_that_was_removed_meanwhile_does_not_count(path, books, replaced):
-    add(books, "a")
+def test_a_commit_into_a_log_that_was_removed_meanwhile_does_not_count(path, database, replaced):
+    add(database, "a")
 
     def remove():
         Path(f"{path}-wal").unlink()
         if replaced:
             Path(f"{path}-wal").touch()
 
-    wait_for_another_transaction(path, books, remove)
+    wait_for_another_transaction(path, database, remove)
 
 
-def test_a_file_that_was_removed_takes_no_more_commits(path, books):
-    add(books, "a")
+def test_a_file_that_was_removed_takes_no_more_commits(path, database):
+    add(database, "a")
     for file in path.parent.glob("worker.db*"):
         file.unlink()
     with pytest.raises(Unavailable, match="was removed while the worker had it open"):
-        add(books, "b")
+        add(database, "b")
     with pytest.raises(Unavailable):
-        books.probe()
+        database.probe()
     with pytest.raises(
         Unavailable, match="was removed while the worker had it open"
     ):  # no good end
-        books.close()
+        database.close()
 
 
-def test_a_file_that_was_replaced_is_opened_anew(path, books, tmp_path):
-    add(books, "a")
+def test_a_file_that_was_replaced_is_opened_anew(path, database, tmp_path):
+    add(database, "a")
     other = tmp_path / "restored.db"
     restored = open_store(f"sqlite:///{other}")
     ensure_schema(restored, migrate=True)
@@ -381,26 +385,26 @@ def test_a_file_that_was_replaced_is_opened_anew(path, books, tmp_path):
     for file in path.parent.glob("worker.db*"):
         file.unlink()
     other.rename(path)
-    add(books, "b")
+    add(database, "b")
     assert sqlite3.connect(path).execute("SELECT email FROM users").fetchall() == [("b",)]
 
 
-def test_tables_that_are_gone_blame_no_message(path, books):
+def test_tables_that_are_gone_blame_no_message(path, database):
     connection = connect(path)
     connection.execute("DROP TABLE events")
     connection.close()
     with pytest.raises(Unavailable, match="no such table"):
-        books.probe()
+        database.probe()
 
 
-def test_a_file_that_cannot_be_written_is_unavailable(path, books):
-    add(books, "a")
-    books._opened.connection.execute("PRAGMA query_only = 1")
+def test_a_file_that_cannot_be_written_is_unavailable(path, database):
+    add(database, "a")
+    database._opened.connection.execute("PRAGMA query_only = 1")
     with pytest.raises(Unavailable, match="readonly"):
-        add(books, "b")
-    books.close()
+        add(database, "b")
+    database.close()
     assert users_in(path) == ["a"]
-    add(books, "b")
+    add(database, "b")
     assert users_in(path) == ["a", "b"]
 
 
@@ -410,7 +414,9 @@ class TestWhatIsNoDatabase:
             open_store(f"sqlite:///{tmp_path}").revision()
 
     def test_another_file(self, path):
-        path.write_text("this is a letter to my aunt, and long enough to be read as a header " * 9)
+        path.write_text(
+            "this is a dead letter to my aunt, and long enough to be read as a header " * 9
+        )
         with pytest.raises(Misconfigured, match="is not a SQLite database"):
             open_store(f"sqlite:///{path}").revision()
 
@@ -427,7 +433,7 @@ class TestWhatIsNoDatabase:
             ensure_schema(store, migrate=True)
 
 
-def test_a_killed_writer_leaves_a_whole_transaction_or_none(path, books):
+def test_a_killed_writer_leaves_a_whole_transaction_or_none(path, database):
     """A process that dies in mid-transaction has written nothing, and holds no lock."""
     code = """
 import os, signal, sys
@@ -436,7 +442,7 @@ import mail
 from datetime import UTC, datetime
 from worker.decode import decode
 from worker.model import Received
-from worker.page import Page
+from worker.unit_of_work import Page
 from worker.policy import Policy
 from worker.store import open_store
 store = open_store(sys.argv[1])
@@ -453,7 +459,7 @@ with store.transaction() as transaction:
     assert subprocess.run(command, check=False).returncode == -9
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)
-    add(books, "a")
+    add(database, "a")
 
 
 class TestAFileThatIsJustBeingMade:
@@ -489,9 +495,9 @@ def beside(path):
     return {file.name: file.stat().st_size for file in path.parent.glob("worker.db-*")}
 
 
-def test_a_closed_file_is_whole_and_leaves_behind_what_readers_need(path, books):
-    add(books, "a")
-    books.close()
+def test_a_closed_file_is_whole_and_leaves_behind_what_readers_need(path, database):
+    add(database, "a")
+    database.close()
     assert beside(path) == {"worker.db-wal": 0, "worker.db-shm": 32_768}
     shutil.copy(path, path.with_name("copy.db"))
     with closing(sqlite3.connect(path.with_name("copy.db"))) as copy:
@@ -504,10 +510,10 @@ def test_a_command_that_writes_leaves_behind_what_readers_need(path):
     assert beside(path) == {"worker.db-wal": 0, "worker.db-shm": 32_768}
 
 
-def test_a_file_that_was_replaced_keeps_its_log_when_the_old_one_is_closed(path, books):
-    add(books, "a")
+def test_a_replaced_file_keeps_its_log_when_the_old_file_is_closed(path, database):
+    add(database, "a")
     shutil.copy(path, path.with_name("other.db"))
     path.with_name("other.db").replace(path)
     log = Path(f"{path}-wal").read_bytes()
-    books.close()
+    database.close()
     assert Path(f"{path}-wal").read_bytes() == log

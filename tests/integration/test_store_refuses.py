@@ -1,4 +1,4 @@
-"""A message at which the store breaks off is found and set aside; an outage blames nobody."""
+"""A message at which the store breaks off is found and dead-lettered; an outage blames nobody."""
 
 import threading
 from collections import Counter
@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from worker.consumer import arrivals, suspects, writing
-from worker.consumer.pace import Pace
+from worker.consumer import received_batch, suspects, writing
+from worker.consumer.autoscaler import PollerAutoscaler
+from worker.consumer.counters import Counters
 from worker.consumer.suspects import Suspects
-from worker.consumer.tally import Tally
 from worker.consumer.writing import Writer
 from worker.errors import Unavailable, Unsynced
 from worker.health import Health
@@ -41,21 +41,21 @@ WAYS = {
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Seconds become hundredths, and nothing is held for longer than some."""
-    monkeypatch.setattr(arrivals, "HELD_SECONDS", 8)
+    monkeypatch.setattr(received_batch, "HELD_SECONDS", 8)
     monkeypatch.setattr("worker.consumer.outage.back_off", lambda attempt: 0.01 * attempt)
     monkeypatch.setattr("worker.consumer.outage.SOON_SECONDS", 0.005)
     monkeypatch.setattr(writing, "TICK_SECONDS", 0.002)
 
 
-def make_writer(books, handle=None):
+def make_writer(database, handle=None):
     def handle_by_process(batch):
-        return process(batch, books, Policy())
+        return process(batch, database, Policy())
 
     return Writer(
         process=handle or handle_by_process,
-        probe=books.probe,
-        tally=Tally(),
-        pace=Pace(pollers=4, full=10),
+        probe=database.probe,
+        counters=Counters(),
+        autoscaler=PollerAutoscaler(pollers=4, full=10),
         health=Health(),
         stopping=threading.Event(),
         give_up=None,
@@ -63,26 +63,28 @@ def make_writer(books, handle=None):
 
 
 def becomes(handled):
-    return {one.received.message_id: one.disposition for one in handled}
+    return {result.received.message_id: result.disposition for result in handled}
 
 
-class Books:
-    """Breaks off at certain messages, or at all, and takes samples unless it is away."""
+class FakeStore:
+    """Breaks off at certain messages, or at all, and takes samples unless it is unavailable."""
 
     def __init__(self, *guilty):
         self.guilty = set(guilty)
-        self.away = False
+        self.unreachable = False
         self.commits = []
 
     def handle(self, batch):
-        names = [one.message_id for one in batch]
+        names = [message.message_id for message in batch]
         self.commits.append(names)
-        if self.away or self.guilty.intersection(names):
-            return [Handled(one, Release(0), error=Unavailable("broken off")) for one in batch]
-        return [Handled(one, Delete(Outcome.APPLIED)) for one in batch]
+        if self.unreachable or self.guilty.intersection(names):
+            return [
+                Handled(message, Release(0), error=Unavailable("broken off")) for message in batch
+            ]
+        return [Handled(message, Delete(Outcome.APPLIED)) for message in batch]
 
     def probe(self):
-        if self.away:
+        if self.unreachable:
             raise Unavailable("away")
 
 
@@ -117,12 +119,12 @@ def test_in_postgresql_the_guilty_one_is_set_aside_and_the_others_are_written(
 
 def check_guilty(store, message):
     people = mail.addresses(30)
-    bodies = [mail.bounce(one) for one in [*people[:17], GUILTY, *people[17:]]]
+    bodies = [mail.bounce(item) for item in [*people[:17], GUILTY, *people[17:]]]
     handled = make_writer(store).write([message(body) for body in bodies])
-    aside = [one for one in handled if isinstance(one.disposition, DeadLetter)]
-    assert [one.received.message_id for one in aside] == ["message-18"]
+    aside = [result for result in handled if isinstance(result.disposition, DeadLetter)]
+    assert [item.received.message_id for item in aside] == ["message-18"]
     assert aside[0].disposition.reason is Reason.STORE_REFUSES
-    assert Counter(type(one.disposition) for one in handled) == {Delete: 30, DeadLetter: 1}
+    assert Counter(type(result.disposition) for result in handled) == {Delete: 30, DeadLetter: 1}
     with store.reading() as connection:
         found = connection.exec_driver_sql("SELECT count(*) FROM events").scalar_one()
     assert found == 30
@@ -131,86 +133,89 @@ def check_guilty(store, message):
 class TestFinding:
     @pytest.mark.parametrize("place", [0, 1, 99, 197])
     def test_it_is_found_among_many_in_a_few_commits(self, message, place):
-        books = Books(f"message-{place + 1}")
-        writer = make_writer(books, books.handle)
+        database = FakeStore(f"message-{place + 1}")
+        writer = make_writer(database, database.handle)
         handled = writer.write([message("x") for _ in range(200)])
-        assert Counter(type(one.disposition) for one in handled) == {Delete: 199, DeadLetter: 1}
-        assert len(books.commits) < 60
+        assert Counter(type(result.disposition) for result in handled) == {
+            Delete: 199,
+            DeadLetter: 1,
+        }
+        assert len(database.commits) < 60
 
     def test_the_last_of_all_is_found_by_those_that_come_later(self, message, monkeypatch):
-        books = Books("message-200")
-        writer = make_writer(books, books.handle)
-        monkeypatch.setattr(arrivals, "HELD_SECONDS", 0.3)
+        database = FakeStore("message-200")
+        writer = make_writer(database, database.handle)
+        monkeypatch.setattr(received_batch, "HELD_SECONDS", 0.3)
         writer.write([message("x") for _ in range(199)])
         last = message("x")
         for _ in range(2):
             (handled,) = writer.write([last])
             assert isinstance(handled.disposition, Release)
-            writer.await_books()
+            writer.await_store()
             writer.write([message("x")])
         assert becomes(writer.write([last]))["message-200"].reason is Reason.STORE_REFUSES
 
     def test_several_are_found(self, message):
-        books = Books("message-3", "message-4", "message-20")
-        writer = make_writer(books, books.handle)
+        database = FakeStore("message-3", "message-4", "message-20")
+        writer = make_writer(database, database.handle)
         found = becomes(writer.write([message("x") for _ in range(30)]))
         aside = {name for name, what in found.items() if isinstance(what, DeadLetter)}
-        assert aside == books.guilty
+        assert aside == database.guilty
 
     def test_one_that_comes_again_is_alone_at_once_and_costs_no_other(self, message, monkeypatch):
-        monkeypatch.setattr(arrivals, "HELD_SECONDS", 0.05)
-        books = Books("message-1")
-        writer = make_writer(books, books.handle)
+        monkeypatch.setattr(received_batch, "HELD_SECONDS", 0.05)
+        database = FakeStore("message-1")
+        writer = make_writer(database, database.handle)
         guilty = message("x")
         (handled,) = writer.write([guilty])
         assert isinstance(handled.disposition, Release)
-        books.commits.clear()
+        database.commits.clear()
         again = [message("x"), replace(guilty, receipt_handle="another"), message("x")]
-        monkeypatch.setattr(arrivals, "HELD_SECONDS", 8)
+        monkeypatch.setattr(received_batch, "HELD_SECONDS", 8)
         found = becomes(writer.write(again))
         assert found["message-1"].reason is Reason.STORE_REFUSES
         assert found["message-2"] == found["message-3"] == Delete(Outcome.APPLIED)
-        assert all(len(names) == 1 for names in books.commits if "message-1" in names)
+        assert all(len(names) == 1 for names in database.commits if "message-1" in names)
 
     def test_without_others_five_samples_will_do_after_five_receives(self, message):
-        books = Books("message-1")
-        writer = make_writer(books, books.handle)
+        database = FakeStore("message-1")
+        writer = make_writer(database, database.handle)
         (handled,) = writer.write([message("x", receive_count=5)])
         assert handled.disposition.reason is Reason.STORE_REFUSES
-        assert len(books.commits) == 5
+        assert len(database.commits) == 5
 
 
 class TestBlamingNobody:
     def test_where_the_store_breaks_off_at_every_message(self, message, monkeypatch):
         """As when a table is locked that no sample needs: others would follow, one by one."""
-        monkeypatch.setattr(arrivals, "HELD_SECONDS", 0.3)
+        monkeypatch.setattr(received_batch, "HELD_SECONDS", 0.3)
         batch = [message("x", receive_count=4) for _ in range(5)]
-        books = Books(*(one.message_id for one in batch))
-        found = becomes(make_writer(books, books.handle).write(batch))
+        database = FakeStore(*(message.message_id for message in batch))
+        found = becomes(make_writer(database, database.handle).write(batch))
         assert all(isinstance(what, Release) for what in found.values())
 
     def test_in_an_outage_that_a_look_meets_however_often_it_begins(self, message, monkeypatch):
-        books = Books()
-        writer = make_writer(books, books.handle)
+        database = FakeStore()
+        writer = make_writer(database, database.handle)
         unlucky = message("x", receive_count=9)
-        monkeypatch.setattr(arrivals, "HELD_SECONDS", 0.02)
+        monkeypatch.setattr(received_batch, "HELD_SECONDS", 0.02)
         for _ in range(6):
-            books.away = True
+            database.unreachable = True
             (handled,) = writer.write([unlucky])
             assert isinstance(handled.disposition, Release)
-            books.away = False
-            writer.await_books()
+            database.unreachable = False
+            writer.await_store()
             writer.write([message("x")])
         assert becomes(writer.write([unlucky])) == {"message-1": Delete(Outcome.APPLIED)}
 
     def test_after_one_short_outage_that_no_look_has_met(self, message):
-        books = Books("message-1")
-        writer = make_writer(books, books.handle)
+        database = FakeStore("message-1")
+        writer = make_writer(database, database.handle)
         handle = writer._process
         tries = iter([True])
 
         def once(batch):
-            books.guilty = {"message-1"} if next(tries, False) else set()
+            database.guilty = {"message-1"} if next(tries, False) else set()
             return handle(batch)
 
         writer._process = once
@@ -219,44 +224,44 @@ class TestBlamingNobody:
 
     def test_in_a_store_that_breaks_off_again_and_again_and_takes_others_between(self, message):
         """An innocent message is alone both times; the looks come when the store is well."""
-        books = Books()
+        database = FakeStore()
         commits = iter(range(1, 100))
 
         def handle(batch):
-            books.away = next(commits) in {1, 2, 4}
-            handled = books.handle(batch)
-            books.away = False
+            database.unreachable = next(commits) in {1, 2, 4}
+            handled = database.handle(batch)
+            database.unreachable = False
             return handled
 
-        writer = make_writer(books, handle)
+        writer = make_writer(database, handle)
         found = becomes(writer.write([message("x") for _ in range(10)]))
-        assert books.commits[1] == books.commits[3] == ["message-1"]
+        assert database.commits[1] == database.commits[3] == ["message-1"]
         assert set(found.values()) == {Delete(Outcome.APPLIED)}
 
     def test_while_others_were_written_after_one_of_its_times_only(self, message):
         """A look has met an outage after the second: it counts for nothing."""
         found, innocent, other = Suspects(), message("x"), message("x")
         written = [Handled(other, Delete(Outcome.APPLIED))]
-        for away, handled in [(False, written), (False, []), (True, []), (False, written)]:
+        for unreachable, handled in [(False, written), (False, []), (True, []), (False, written)]:
             found.broke_off([innocent], Unavailable("broken off"))
-            found.looked(away=away)
+            found.looked(unreachable=unreachable)
             found.handled(handled)
             assert not found.is_to_blame(innocent)
         found.broke_off([innocent], Unavailable("broken off"))
-        found.looked(away=False)
+        found.looked(unreachable=False)
         assert found.is_to_blame(innocent)
 
     def test_where_no_transaction_can_be_begun(self, message):
         """As while another program holds the file, or a server that is restarted takes nobody."""
-        books = Books()
+        database = FakeStore()
         commits = iter(range(1, 100))
 
         def handle(batch):
             if next(commits) in {1, 2, 4}:
                 return process(batch, Closed(), Policy())
-            return books.handle(batch)
+            return database.handle(batch)
 
-        writer = make_writer(books, handle)
+        writer = make_writer(database, handle)
         found = becomes(writer.write([message(mail.bounce("a@example.com")) for _ in range(10)]))
         assert set(found.values()) == {Delete(Outcome.APPLIED)}
 
@@ -270,6 +275,6 @@ def test_what_is_remembered_is_bounded(message, monkeypatch):
     monkeypatch.setattr(suspects, "MOST_KNOWN", 10)
     known = Suspects()
     messages = [message("x") for _ in range(50)]
-    for one in messages:
-        known.broke_off([one], Unavailable("away"))
-    assert [known.has(one) for one in messages] == [False] * 40 + [True] * 10
+    for received in messages:
+        known.broke_off([received], Unavailable("away"))
+    assert [known.has(received) for received in messages] == [False] * 40 + [True] * 10

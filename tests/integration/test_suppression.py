@@ -19,7 +19,7 @@ from worker.demo.standins.ses_faults import (
     EXPIRED_TOKEN,
     SERVICE_UNAVAILABLE,
     TOO_MANY_REQUESTS,
-    ForeignPage,
+    ForeignHtml,
     Forget,
     Hang,
     Refuse,
@@ -48,7 +48,7 @@ class Stopped(Exception):
     """The program stops."""
 
 
-class Ledger:
+class FakeRemovalLog:
     """What outlives a crash."""
 
     def __init__(self):
@@ -85,18 +85,18 @@ def ses(surroundings, monkeypatch):
 
 @pytest.fixture
 def listing(ses):
-    return SuppressionList(region=REGION, await_turn=lambda: None)
+    return SuppressionList(region=REGION, await_slot=lambda: None)
 
 
 @pytest.fixture
-def ledger():
-    return Ledger()
+def removal_log():
+    return FakeRemovalLog()
 
 
 @pytest.fixture
-def deliver(listing, ledger):
+def deliver(listing, removal_log):
     def deliver(address="jane@example.com", attempts=1):
-        return Remover(listing, ledger).deliver(effect(address, attempts))
+        return Remover(listing, removal_log).deliver(effect(address, attempts))
 
     return deliver
 
@@ -120,7 +120,7 @@ def effect(address, attempts=1):
     )
 
 
-def asked(ses):
+def requests(ses):
     return [call.operation for call in ses.calls]
 
 
@@ -169,17 +169,17 @@ class TestList:
         with pytest.raises(AwsRefused, match="BadRequestException: Bad request"):
             restore(listing, entry)
 
-    def test_it_waits_its_turn_before_each_request(self, ses):
+    def test_it_waits_for_its_slot_before_each_request(self, ses):
         turns = []
-        listing = SuppressionList(region=REGION, await_turn=lambda: turns.append(len(ses.calls)))
+        listing = SuppressionList(region=REGION, await_slot=lambda: turns.append(len(ses.calls)))
         ses.fail(SERVICE_UNAVAILABLE, on=GET, times=1)
         ses.list_address("jane@example.com")
         listing.look_up("jane@example.com")
         listing.delete("jane@example.com")
         assert turns == [0, 1, 2]
-        assert asked(ses) == [GET, GET, DELETE]
+        assert requests(ses) == [GET, GET, DELETE]
 
-    def test_its_turn_is_not_spent_on_making_a_client(self, ses, monkeypatch):
+    def test_no_slot_is_used_to_make_a_client(self, ses, monkeypatch):
         order = []
 
         def making(*arguments, **options):
@@ -187,17 +187,17 @@ class TestList:
             return make_client(*arguments, **options)
 
         monkeypatch.setattr("worker.suppression.listing.make_client", making)
-        listing = SuppressionList(region=REGION, await_turn=lambda: order.append("turn"))
+        listing = SuppressionList(region=REGION, await_slot=lambda: order.append("turn"))
         listing.look_up("jane@example.com")
         assert order == ["client", "turn"]
 
-    def test_a_stop_while_it_waits_for_its_turn_passes_through(self, ses, ledger):
+    def test_a_stop_while_it_waits_for_its_slot_passes_through(self, ses, removal_log):
         def stop():
             raise Stopped
 
-        listing = SuppressionList(region=REGION, await_turn=stop)
+        listing = SuppressionList(region=REGION, await_slot=stop)
         with pytest.raises(Stopped):
-            Remover(listing, ledger).deliver(effect("jane@example.com"))
+            Remover(listing, removal_log).deliver(effect("jane@example.com"))
         assert ses.calls == []
 
 
@@ -251,57 +251,57 @@ class TestAnswers:
     @pytest.mark.parametrize(
         "fault",
         [
-            ForeignPage(404),
-            ForeignPage(404, '{"message": "Not Found"}'),
-            ForeignPage(404, "[]"),
-            ForeignPage(200),
-            ForeignPage(200, "{}"),
-            ForeignPage(200, "[1]"),
-            ForeignPage(200, '{"SuppressedDestination": {"EmailAddress": "a@b"}}'),
-            ForeignPage(200, '{"SuppressedDestination": {"LastUpdateTime": "soon"}}'),
-            ForeignPage(200, '{"SuppressedDestination": "a@b"}'),
-            ForeignPage(302),
-            ForeignPage(403),
+            ForeignHtml(404),
+            ForeignHtml(404, '{"message": "Not Found"}'),
+            ForeignHtml(404, "[]"),
+            ForeignHtml(200),
+            ForeignHtml(200, "{}"),
+            ForeignHtml(200, "[1]"),
+            ForeignHtml(200, '{"SuppressedDestination": {"EmailAddress": "a@b"}}'),
+            ForeignHtml(200, '{"SuppressedDestination": {"LastUpdateTime": "soon"}}'),
+            ForeignHtml(200, '{"SuppressedDestination": "a@b"}'),
+            ForeignHtml(302),
+            ForeignHtml(403),
             Refuse(404, "UnknownOperationException"),
             Refuse(404, "ResourceNotFoundException"),
         ],
         ids=str,
     )
     def test_only_ses_can_say_that_an_address_is_not_listed(self, ses, listing, deliver, fault):
-        """G7: neither a proxy's page nor a wrong endpoint is taken for a NotFoundException."""
+        """G7: neither HTML of a proxy nor a wrong endpoint is taken for a NotFoundException."""
         ses.list_address("jane@example.com")
         ses.fail(fault)
         with pytest.raises(AwsRefused):
             listing.look_up("jane@example.com")
         assert isinstance(deliver(attempts=5).delivery, Blocked)
 
-    @pytest.mark.parametrize("fault", [ForeignPage(200), ForeignPage(200, "{}"), ForeignPage(404)])
-    def test_a_page_in_answer_to_a_delete_removes_nothing(self, ses, deliver, fault):
+    @pytest.mark.parametrize("fault", [ForeignHtml(200), ForeignHtml(200, "{}"), ForeignHtml(404)])
+    def test_html_in_answer_to_a_delete_removes_nothing(self, ses, deliver, fault):
         ses.list_address("jane@example.com")
         ses.fail(fault, on=DELETE)
         report = deliver()
         assert not report.notice or report.notice.outcome is RemovalOutcome.STILL_LISTED
         assert ses.listed == ["jane@example.com"]
 
-    @pytest.mark.parametrize("fault", [Reset(), SERVICE_UNAVAILABLE, ForeignPage(502)], ids=str)
+    @pytest.mark.parametrize("fault", [Reset(), SERVICE_UNAVAILABLE, ForeignHtml(502)], ids=str)
     def test_a_hiccup_is_got_over_at_once(self, ses, deliver, fault):
         ses.list_address("jane@example.com")
         ses.fail(fault, on=GET, times=1)
         ses.fail(fault, on=DELETE, times=1)
         assert deliver().notice.outcome is RemovalOutcome.REMOVED
-        assert asked(ses) == [GET, GET, DELETE, DELETE, GET]
+        assert requests(ses) == [GET, GET, DELETE, DELETE, GET]
 
-    @pytest.mark.parametrize("fault", [Reset(), SERVICE_UNAVAILABLE, ForeignPage(502)], ids=str)
+    @pytest.mark.parametrize("fault", [Reset(), SERVICE_UNAVAILABLE, ForeignHtml(502)], ids=str)
     def test_two_in_a_row_are_left_for_later(self, ses, deliver, fault):
         ses.fail(fault)
         assert isinstance(deliver().delivery, Later)
-        assert asked(ses) == [GET, GET]
+        assert requests(ses) == [GET, GET]
 
     def test_silence_ends(self, ses, monkeypatch, deliver):
         """The seed had no timeout (G15); ours is 10 s, here shortened."""
         monkeypatch.setattr(aws, "READ_SECONDS", 0.3)
         ses.fail(Hang(30))
-        listing = SuppressionList(region=REGION, await_turn=lambda: None)
+        listing = SuppressionList(region=REGION, await_slot=lambda: None)
         started = time.monotonic()
         with pytest.raises(Unavailable):
             listing.look_up("jane@example.com")
@@ -311,11 +311,11 @@ class TestAnswers:
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", f"http://127.0.0.1:{port}")
-        listing = SuppressionList(region=REGION, await_turn=lambda: None)
+        listing = SuppressionList(region=REGION, await_slot=lambda: None)
         with pytest.raises(Unavailable):
             listing.look_up("jane@example.com")
 
-    @pytest.mark.parametrize("fault", [TOO_MANY_REQUESTS, ForeignPage(429)], ids=str)
+    @pytest.mark.parametrize("fault", [TOO_MANY_REQUESTS, ForeignHtml(429)], ids=str)
     @pytest.mark.parametrize("on", [GET, DELETE])
     def test_throttling_is_not_answered_with_another_call(self, ses, deliver, fault, on):
         """G9: the seed posted the code as blocks, then raised."""
@@ -324,23 +324,23 @@ class TestAnswers:
         report = deliver()
         assert isinstance(report.delivery, Later)
         assert report.notice is None
-        assert asked(ses).count(on) == 1
+        assert requests(ses).count(on) == 1
 
-    def test_one_call_a_second_is_what_ses_allows(self, surroundings, monkeypatch):
+    def test_the_rate_of_ses_is_a_call_a_second(self, surroundings, monkeypatch):
         clock = Clock()
         with SesStandIn(per_second=1, clock=clock) as ses:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.endpoint)
             ses.list_address("jane@example.com")
-            hasty = SuppressionList(region=REGION, await_turn=lambda: None)
+            hasty = SuppressionList(region=REGION, await_slot=lambda: None)
             hasty.look_up("jane@example.com")
             with pytest.raises(Throttled):
                 hasty.look_up("jane@example.com")
-            paced = SuppressionList(region=REGION, await_turn=lambda: clock.advance(1))
-            report = Remover(paced, Ledger()).deliver(effect("jane@example.com"))
+            paced = SuppressionList(region=REGION, await_slot=lambda: clock.advance(1))
+            report = Remover(paced, FakeRemovalLog()).deliver(effect("jane@example.com"))
         assert report.notice.outcome is RemovalOutcome.REMOVED
         assert [call.status for call in ses.calls] == [200, 429, 200, 200, 404]
 
-    def test_a_refused_address_is_told_with_the_words_of_ses(self, ses, deliver):
+    def test_a_refused_address_is_reported_with_the_message_of_ses(self, ses, deliver):
         """G9."""
         ses.list_address("jane@example.com")
         ses.fail(BAD_REQUEST, on=DELETE)
@@ -362,28 +362,28 @@ class TestAnswers:
         assert listing.look_up("jane@example.com") is None
         assert [call.access_key for call in ses.calls] == ["local", "renewed"]
 
-    def test_no_credentials_at_all_are_the_operators_to_mend(self, ses, monkeypatch, ledger):
+    def test_missing_credentials_block_the_lane(self, ses, monkeypatch, removal_log):
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        listing = SuppressionList(region=REGION, await_turn=lambda: None)
-        report = Remover(listing, ledger).deliver(effect("jane@example.com"))
+        listing = SuppressionList(region=REGION, await_slot=lambda: None)
+        report = Remover(listing, removal_log).deliver(effect("jane@example.com"))
         assert isinstance(report.delivery, Blocked)
         assert "credentials" in report.delivery.error
 
     @pytest.mark.parametrize(("region", "blocked"), [("nowhere-1", True), (REGION, False)])
-    def test_a_region_without_ses_is_told_from_an_outage(
-        self, surroundings, monkeypatch, ledger, region, blocked
+    def test_a_region_without_ses_is_distinguished_from_an_outage(
+        self, surroundings, monkeypatch, removal_log, region, blocked
     ):
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
         # As AWS's own, the endpoint has the region in its name.
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", f"http://127.0.0.1:{port}/{region}")
-        listing = SuppressionList(region=region, await_turn=lambda: None)
-        report = Remover(listing, ledger).deliver(effect("jane@example.com"))
+        listing = SuppressionList(region=region, await_slot=lambda: None)
+        report = Remover(listing, removal_log).deliver(effect("jane@example.com"))
         assert isinstance(report.delivery, Blocked if blocked else Later)
 
     def test_a_client_that_cannot_be_made_ends_nothing(self, surroundings):
-        listing = SuppressionList(region="not a region", await_turn=lambda: None)
+        listing = SuppressionList(region="not a region", await_slot=lambda: None)
         with pytest.raises(Unavailable):
             listing.look_up("jane@example.com")
 
@@ -401,7 +401,7 @@ class TestRemoval:
             "Attributes": {"FeedbackId": "feedback-1"},
         }
         assert msgspec.json.encode(notice)
-        assert asked(ses) == [GET, DELETE, GET]
+        assert requests(ses) == [GET, DELETE, GET]
         assert ses.listed == []
 
     def test_still_listed(self, ses, deliver):
@@ -410,14 +410,14 @@ class TestRemoval:
         ses.fail(Forget(), on=DELETE)
         assert deliver().notice.outcome is RemovalOutcome.STILL_LISTED
 
-    def test_an_entry_may_appear_after_its_bounce(self, surroundings, monkeypatch, ledger):
+    def test_an_entry_may_appear_after_its_bounce(self, surroundings, monkeypatch, removal_log):
         """G7."""
         clock = Clock()
         with SesStandIn(clock=clock) as ses:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.endpoint)
-            listing = SuppressionList(region=REGION, await_turn=lambda: None)
+            listing = SuppressionList(region=REGION, await_slot=lambda: None)
             ses.list_address("jane@example.com", after_seconds=45)
-            remover, attempts = Remover(listing, ledger), 1
+            remover, attempts = Remover(listing, removal_log), 1
             while isinstance(
                 (report := remover.deliver(effect("jane@example.com", attempts))).delivery, NotYet
             ):
@@ -434,32 +434,36 @@ class TestRemoval:
             "NotFoundException"
         ]
 
-    def test_an_outage_between_delete_and_look_is_told_as_ours_with_the_entry(self, ses, deliver):
+    def test_an_outage_between_delete_and_look_up_is_reported_as_ours_with_the_entry(
+        self, ses, deliver
+    ):
         ses.list_address("jane@example.com", feedback_id="feedback-1")
         ses.fail(Reset(done=True), on=DELETE, times=1)
         ses.fail(SERVICE_UNAVAILABLE, on=DELETE)
         assert isinstance(deliver().delivery, Later)
         assert ses.listed == []
-        ses.mend()
+        ses.fix()
         report = deliver(attempts=2)
         assert report.notice.outcome is RemovalOutcome.REMOVED
         assert report.notice.entry["Attributes"] == {"FeedbackId": "feedback-1"}
 
-    def test_a_crash_between_delete_and_finish_is_told_as_ours_with_the_entry(self, ses, ledger):
+    def test_a_crash_between_delete_and_finish_is_reported_as_our_removal_with_the_entry(
+        self, ses, removal_log
+    ):
         def die_after_the_delete():
-            if DELETE in asked(ses):
+            if DELETE in requests(ses):
                 raise Stopped
 
         ses.list_address("jane@example.com", feedback_id="feedback-1")
-        mortal = SuppressionList(region=REGION, await_turn=die_after_the_delete)
+        mortal = SuppressionList(region=REGION, await_slot=die_after_the_delete)
         with pytest.raises(Stopped):
-            Remover(mortal, ledger).deliver(effect("jane@example.com"))
+            Remover(mortal, removal_log).deliver(effect("jane@example.com"))
         assert ses.listed == []
-        heir = SuppressionList(region=REGION, await_turn=lambda: None)
-        report = Remover(heir, ledger).deliver(effect("jane@example.com", attempts=2))
+        heir = SuppressionList(region=REGION, await_slot=lambda: None)
+        report = Remover(heir, removal_log).deliver(effect("jane@example.com", attempts=2))
         assert report.notice.outcome is RemovalOutcome.REMOVED
         assert report.notice.entry["Attributes"] == {"FeedbackId": "feedback-1"}
-        assert asked(ses) == [GET, DELETE, GET]
+        assert requests(ses) == [GET, DELETE, GET]
 
     def test_an_address_that_comes_back_and_back_is_left_to_a_person(self, ses, deliver):
         """G10."""
@@ -494,8 +498,8 @@ class TestStandIn:
             Reasons=["BOUNCE"], PageSize=3, NextToken=first["NextToken"]
         )
         pages = [
-            [one["EmailAddress"][0] for one in page["SuppressedDestinationSummaries"]]
-            for page in (first, rest)
+            [item["EmailAddress"][0] for item in listed["SuppressedDestinationSummaries"]]
+            for listed in (first, rest)
         ]
         assert pages == [["0", "1", "3"], ["4"]]
         assert "NextToken" not in rest

@@ -1,4 +1,4 @@
-"""User records: brought in, found, streamed; on books of both kinds."""
+"""User records: brought in, found, streamed; on store of both kinds."""
 
 import threading
 import time
@@ -8,11 +8,11 @@ import pytest
 
 from worker.errors import Raced
 from worker.model import User
-from worker.page import Page
 from worker.policy import Policy
 from worker.store import ensure_schema, open_store
 from worker.store import users as module
-from worker.store.users import Imported, Wanted, all_users, count_users, find_user, import_users
+from worker.store.users import Imported, UserFilter, all_users, count_users, find_user, import_users
+from worker.unit_of_work import UnitOfWork
 
 
 def row(email, **more):
@@ -50,18 +50,18 @@ def test_only_the_columns_of_the_file_are_changed(store):
 
 def test_what_feedback_has_made_of_a_user_stays(store):
     bring_in(store, row("jane@example.com"))
-    page = Page(Policy(), (), {})
-    page.changed = {
+    unit = UnitOfWork(Policy(), (), {})
+    unit.changed = {
         "jane@example.com": User(email="x", email_key="jane@example.com", auto_block_spam=True)
     }
     with store.transaction() as transaction:
-        transaction.save(page)
+        transaction.save(unit)
     bring_in(store, row("Jane@example.com", account_id="new"))
     user = find_user(store, "jane@example.com")
     assert (user["auto_block_spam"], user["account_id"]) == (True, "new")
 
 
-def test_a_person_who_stands_in_the_file_twice_is_one_user_and_the_last_row_counts(store):
+def test_a_person_listed_twice_in_the_file_is_a_single_user_and_the_last_row_counts(store):
     rows = [row("jane@example.com", account_id="1"), row("Jane@example.com", account_id="2")]
     assert bring_in(store, *rows) == (1, 0, 1)
     assert find_user(store, "jane@example.com")["account_id"] == "2"
@@ -78,7 +78,7 @@ def test_rows_are_committed_as_they_come(store, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         list(import_users(store, rows()))
-    assert count_users(store, Wanted()) == 20
+    assert count_users(store, UserFilter()) == 20
 
 
 def test_users_are_written_in_the_order_in_which_the_worker_locks_them(store, monkeypatch):
@@ -121,7 +121,7 @@ def test_an_import_that_meets_a_deadlock_starts_its_transaction_over(postgresql_
     assert find_user(store, "a@b.c")["account_id"] == "1"
 
 
-def test_a_race_that_goes_on_is_told_in_a_sentence():
+def test_a_lasting_race_is_reported_in_a_sentence():
     import psycopg
 
     from worker.store.postgresql.connection import translated
@@ -133,16 +133,16 @@ def test_a_race_that_goes_on_is_told_in_a_sentence():
 @pytest.fixture
 def some(store):
     now = datetime.now(UTC)
-    page = Page(Policy(), (), {})
+    unit = UnitOfWork(Policy(), (), {})
     people = [
         User(email="b", email_key="b", paused_until=now + timedelta(days=1)),
         User(email="a", email_key="a", auto_block_spam=True),
         User(email="d", email_key="d", auto_block_spam=True, paused_until=now + timedelta(days=1)),
         User(email="c", email_key="c", paused_until=now - timedelta(days=1)),
     ]
-    page.created = {user.email_key: user for user in people}
+    unit.created = {user.email_key: user for user in people}
     with store.transaction() as transaction:
-        transaction.save(page)
+        transaction.save(unit)
     return now
 
 
@@ -150,11 +150,11 @@ def some(store):
     ("paused", "blocked", "expected"),
     [(False, False, "abcd"), (True, False, "bd"), (False, True, "ad"), (True, True, "d")],
 )
-def test_users_are_listed_in_order_and_by_what_is_wanted(store, some, paused, blocked, expected):
-    wanted = Wanted(paused_at=some if paused else None, blocked=blocked)
-    assert "".join(user["email_key"] for user in all_users(store, wanted)) == expected
-    assert count_users(store, wanted) == len(expected)
-    assert [user["email_key"] for user in all_users(store, wanted, limit=1)] == [expected[0]]
+def test_users_are_listed_in_order_and_by_filter(store, some, paused, blocked, expected):
+    filter_ = UserFilter(paused_at=some if paused else None, blocked=blocked)
+    assert "".join(user["email_key"] for user in all_users(store, filter_)) == expected
+    assert count_users(store, filter_) == len(expected)
+    assert [user["email_key"] for user in all_users(store, filter_, limit=1)] == [expected[0]]
 
 
 def test_nobody_is_nobody(store):

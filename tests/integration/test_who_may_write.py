@@ -15,7 +15,7 @@ from worker.errors import Unavailable
 from worker.store import ensure_schema, open_store
 from worker.store.holders import holders
 from worker.store.locks import WriterLock
-from worker.store.rights import hindrance
+from worker.store.rights import access_problem
 
 OWNER, READER, READERS = 64_001, 64_002, 64_003
 """Users and a group that need not exist."""
@@ -40,7 +40,8 @@ except OSError as error:
 
 @pytest.fixture
 def folder():
-    """As the service's: its files belong to a group that may read. pytest's own are closed to all."""
+    """As the service's: its files belong to a group that may read. pytest's own are closed to
+    all."""
     if os.geteuid():
         skip("needs root: other users are wanted")
     with TemporaryDirectory() as name:
@@ -67,7 +68,7 @@ def store(path, monkeypatch):
 
 @pytest.fixture
 def reader():
-    """Hold a lock as a member of the group who may only read; say how that went."""
+    """Hold a lock as a member of the group who may only read; report how that went."""
     started = []
 
     def hold(file, how, at=0, size=0):
@@ -148,14 +149,14 @@ class TestTheLockFile:
         lock.touch(0o644)  # as root's commands made it
         with capture_logs() as log, WriterLock(path).held():
             pass
-        mend = f"chown {OWNER}:{READERS} {lock} && chmod 600 {lock}"
-        assert [(line["event"], line["hint"]) for line in log] == [("store.lock_of_another", mend)]
-        assert hindrance(path) == (
+        fix = f"chown {OWNER}:{READERS} {lock} && chmod 600 {lock}"
+        assert [(line["event"], line["hint"]) for line in log] == [("store.lock_of_another", fix)]
+        assert access_problem(path) == (
             f"The lock file {lock} belongs to the user root, who can stop every write with it",
-            mend,
+            fix,
         )
-        subprocess.run(mend, shell=True, check=True)
-        assert hindrance(path) is None
+        subprocess.run(fix, shell=True, check=True)
+        assert access_problem(path) is None
 
     def test_that_is_a_link_is_not_followed(self, tmp_path):
         """Or root would hand over whatever somebody has it lead to."""
@@ -177,8 +178,8 @@ class TestWhatAReaderCanStop:
         (held_by,) = holders([f"{path}-shm"])
         with pytest.raises(Unavailable) as found, store.transaction():
             pass
-        told = f"database is locked. Process {held_by} (ps -fp {held_by}) holds a lock on the"
-        assert told in str(found.value)
+        reported = f"database is locked. Process {held_by} (ps -fp {held_by}) holds a lock on the"
+        assert reported in str(found.value)
         assert "-wal and -shm away (chmod)" in str(found.value)
 
     @pytest.mark.parametrize("place", [CHECKPOINT_BYTE, RECOVER_BYTE])
@@ -212,7 +213,7 @@ def test_who_holds_the_lock_file_is_told(tmp_path):
         assert other.stdout.readline() == "held\n"
         with (
             pytest.raises(Unavailable, match=rf"Process {other.pid} \(.* has held .*no ses-worker"),
-            WriterLock(path).held(patience=0.05),
+            WriterLock(path).held(wait_budget=0.05),
         ):
             pass
         other.kill()
@@ -224,8 +225,8 @@ def test_who_holds_up_a_slow_write_is_named(tmp_path):
     Path(f"{path}.lock").touch()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
-        told = open_store(f"sqlite:///{path}").who_holds()
-        assert told == f": process {other.pid} (ps -fp {other.pid})"
+        reported = open_store(f"sqlite:///{path}").who_holds()
+        assert reported == f": process {other.pid} (ps -fp {other.pid})"
         other.kill()
 
 

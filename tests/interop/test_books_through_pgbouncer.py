@@ -4,7 +4,7 @@ import pytest
 
 pytest.register_assert_rewrite("contract.test_books")
 
-from contract.test_books import *  # noqa: E402, F403 every test of it, with the fixture below
+from contract.test_stores import *  # noqa: E402, F403 every test of it, with the fixture below
 
 
 @pytest.fixture(params=["transaction", "session"])

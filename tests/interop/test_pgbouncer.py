@@ -13,7 +13,7 @@ from worker.errors import Unavailable
 from worker.policy import Policy
 from worker.process import process
 from worker.store import ensure_schema, migrate, open_store
-from worker.store.users import Wanted, all_users, import_users
+from worker.store.users import UserFilter, all_users, import_users
 
 POOL_SIZE = 3
 MODES = ["transaction", "session"]
@@ -73,7 +73,7 @@ def store(url):
 
 def commit(store, message, *addresses):
     handled = process([message(mail.bounce(address)) for address in addresses], store, Policy())
-    assert all(one.decisions for one in handled)
+    assert all(result.decisions for result in handled)
 
 
 @pytest.mark.parametrize("url", ["transaction"], indirect=True)
@@ -143,7 +143,7 @@ def test_two_processes_bring_the_schema_up_at_once(url):
 def test_users_are_brought_in_and_streamed_out(store):
     people = mail.addresses(5_000)
     list(import_users(store, ({"email": each, "email_key": each} for each in people)))
-    assert [user["email_key"] for user in all_users(store, Wanted())] == sorted(people)
+    assert [user["email_key"] for user in all_users(store, UserFilter())] == sorted(people)
 
 
 def test_a_connection_of_the_pooler_that_is_killed_costs_one_try(store, postgresql_url, message):
@@ -176,10 +176,10 @@ def test_a_transaction_that_hangs_is_broken_off(store):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_drain_applies_everything(run, twin, queue, pgbouncer, mode, environment):
+def test_a_drain_applies_everything(run, emulator, queue, pgbouncer, mode, environment):
     environment["SES_WORKER_STORE__URL"] = pgbouncer(mode, default_pool_size=20)
     for address in mail.addresses(300):
-        twin.send(queue, mail.bounce(address))
+        emulator.send(queue, mail.bounce(address))
     done = run("drain", "--json")
     assert (done.status, done.json["applied"], done.json["remaining"]) == (0, 300, 0)
 

@@ -31,11 +31,11 @@ def main(*, only: str, skip_healthy: bool) -> None:
     """Run all mutants; exit 1 unless every one of them is killed."""
     began = time.monotonic()
     chosen = [
-        one for one in MUTANTS if only in one.invariant or only in one.test or only in one.file
+        item for item in MUTANTS if only in item.invariant or only in item.test or only in item.file
     ]
     errors = list(_misfits(MUTANTS))
     if not (errors or skip_healthy):
-        errors += _unhealthy(sorted({one.test for one in chosen}))
+        errors += _unhealthy(sorted({item.test for item in chosen}))
     outcomes = [] if errors else _judge_all(chosen)
     for mutant, outcome in outcomes:
         click.echo(
@@ -43,13 +43,13 @@ def main(*, only: str, skip_healthy: bool) -> None:
             f" | {outcome.seconds:.0f} s |"
         )
     errors += [
-        f"{outcome.verdict}: {mutant}: {mutant.test}: {outcome.said}"
+        f"{outcome.verdict}: {mutant}: {mutant.test}: {outcome.message}"
         for mutant, outcome in outcomes
         if outcome.verdict is not Verdict.KILLED
     ]
     killed = sum(outcome.verdict is Verdict.KILLED for _, outcome in outcomes)
     click.echo(
-        f"\n{killed} of {len(chosen)} mutants of {len({one.invariant for one in chosen})}"
+        f"\n{killed} of {len(chosen)} mutants of {len({item.invariant for item in chosen})}"
         f" invariants killed, in {time.monotonic() - began:.0f} s"
     )
     for error in errors:
@@ -58,7 +58,7 @@ def main(*, only: str, skip_healthy: bool) -> None:
 
 
 def _misfits(mutants: Sequence[Mutant]) -> list[str]:
-    """Say what does not fit: a mutant and the source, a document and the tests."""
+    """Report what does not fit: a mutant and the source, a document and the tests."""
     found = []
     rows = invariants()
     for mutant in mutants:
@@ -76,7 +76,7 @@ def _misfits(mutants: Sequence[Mutant]) -> list[str]:
 
 
 def _unhealthy(tests: Sequence[str]) -> list[str]:
-    """Run the tests on the tree as it is; say which of them do not pass."""
+    """Run the tests on the tree as it is; report which of them do not pass."""
     click.echo(f"{len(tests)} named tests on the tree as it is …", err=True)
     os.environ["TESTS_MUST_NOT_SKIP"] = "1"
     try:
@@ -84,28 +84,28 @@ def _unhealthy(tests: Sequence[str]) -> list[str]:
             copy = Path(folder, "tree")
             python = make_copy(copy)
             spread = ("-n", str(AT_ONCE), "--dist", "worksteal")
-            cases, said = run(python, copy, tests, HEALTHY_SECONDS, *spread)
+            cases, output = run(python, copy, tests, HEALTHY_SECONDS, *spread)
     finally:
         # A mutant's test that cannot run must not look like one that has noticed something.
         del os.environ["TESTS_MUST_NOT_SKIP"]
     if not cases:
-        return [f"the tests do not run on the tree as it is: {said}"]
+        return [f"the tests do not run on the tree as it is: {output}"]
     return [
-        f"{case.name} does not pass on the tree as it is: {case.said}"
+        f"{case.name} does not pass on the tree as it is: {case.message}"
         for case in cases
         if case.result != "passed"
     ]
 
 
 def _judge_all(mutants: Sequence[Mutant]) -> list[tuple[Mutant, Outcome]]:
-    def one(mutant: Mutant) -> Outcome:
+    def first(mutant: Mutant) -> Outcome:
         outcome = judge(mutant)
         click.echo(f"{outcome.verdict:9} {outcome.seconds:4.0f} s  {mutant}", err=True)
-        click.echo(f"{'':18}{outcome.said}", err=True)
+        click.echo(f"{'':18}{outcome.message}", err=True)
         return outcome
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(zip(mutants, pool.map(one, mutants), strict=True))
+        return list(zip(mutants, pool.map(first, mutants), strict=True))
 
 
 if __name__ == "__main__":

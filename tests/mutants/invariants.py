@@ -20,13 +20,14 @@ def invariants() -> dict[str, list[str]]:
 
 
 def is_there(node: str) -> bool:
-    """Tell whether pytest would find this node: each part must be defined within the one before."""
+    """Return whether pytest would find this node: each part must be defined within the one
+    before."""
     path, *names = node.split("::")
     nodes = _definitions(path)
     if nodes is None:
         return False
     for name in names:
-        found = next((one for one in nodes if getattr(one, "name", None) == name), None)
+        found = next((item for item in nodes if getattr(item, "name", None) == name), None)
         if not isinstance(found, ast.ClassDef | ast.FunctionDef):
             return False
         nodes = found.body

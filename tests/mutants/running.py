@@ -36,7 +36,7 @@ class Outcome(Struct, frozen=True):
     """A verdict, what the test said, and how many seconds it took."""
 
     verdict: Verdict
-    said: str
+    message: str
     seconds: float
 
 
@@ -46,7 +46,7 @@ class Case(Struct, frozen=True):
     name: str
     result: str
     """`passed`, `failure`, `error` or `skipped`."""
-    said: str
+    message: str
 
 
 def judge(mutant: Mutant) -> Outcome:
@@ -56,25 +56,25 @@ def judge(mutant: Mutant) -> Outcome:
         copy = Path(folder, "tree")
         python = make_copy(copy)
         (copy / mutant.file).write_text(changed(mutant), encoding="utf-8")
-        cases, said = run(python, copy, [mutant.test], MUTANT_SECONDS, "-x")
-    verdict, said = _verdict(cases, said)
-    return Outcome(verdict, said, time.monotonic() - began)
+        cases, output = run(python, copy, [mutant.test], MUTANT_SECONDS, "-x")
+    verdict, output = _verdict(cases, output)
+    return Outcome(verdict, output, time.monotonic() - began)
 
 
-def _verdict(cases: Sequence[Case], said: str) -> tuple[Verdict, str]:
+def _verdict(cases: Sequence[Case], expected: str) -> tuple[Verdict, str]:
     for case in cases:
         if case.result == "error":
-            return Verdict.ERROR, f"{case.name} broke before it began: {case.said}"
-        if case.result == "failure" and _BROKEN_CODE.match(case.said):
-            return Verdict.ERROR, f"the mutant does not run: {case.said}"
-        if case.result == "failure" and "from pytest-timeout" in case.said:
+            return Verdict.ERROR, f"{case.name} broke before it began: {case.message}"
+        if case.result == "failure" and _BROKEN_CODE.match(case.message):
+            return Verdict.ERROR, f"the mutant does not run: {case.message}"
+        if case.result == "failure" and "from pytest-timeout" in case.message:
             return Verdict.ERROR, f"{case.name} took too long, which may be the machine's fault"
         if case.result == "failure":
-            return Verdict.KILLED, f"{case.name}: {case.said}"
+            return Verdict.KILLED, f"{case.name}: {case.message}"
     if not cases:
-        return Verdict.ERROR, f"no test ran: {said}"
+        return Verdict.ERROR, f"no test ran: {expected}"
     if skipped := [case for case in cases if case.result == "skipped"]:
-        return Verdict.ERROR, f"{skipped[0].name} was skipped: {skipped[0].said}"
+        return Verdict.ERROR, f"{skipped[0].name} was skipped: {skipped[0].message}"
     return Verdict.SURVIVED, f"{len(cases)} passed"
 
 
@@ -111,19 +111,19 @@ def run(
             # A test that fails may leave a worker behind, one that hangs leaves all it has started.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-    said = " ".join(printed.split())[-600:]
-    return (read_report(report) if report.exists() else []), said
+    output = " ".join(printed.split())[-600:]
+    return (read_report(report) if report.exists() else []), output
 
 
 def read_report(report: Path) -> list[Case]:
     """Read a report in JUnit's format."""
     cases = []
     for found in ET.parse(report).iter("testcase"):
-        result, said = "passed", ""
+        result, output = "passed", ""
         for child in found:
             if child.tag in {"failure", "error", "skipped"}:
-                result, said = child.tag, " ".join(child.get("message", "").split())[:200]
+                result, output = child.tag, " ".join(child.get("message", "").split())[:200]
         # A collection error is one of a file, and has no class.
         name = f"{found.get('classname', '')}::{found.get('name', '')}".lstrip(":")
-        cases.append(Case(name, result, said))
+        cases.append(Case(name, result, output))
     return cases

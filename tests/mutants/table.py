@@ -51,7 +51,7 @@ MUTANTS = [
     Mutant(
         invariant="A worker that breaks one of these is caught",
         test="acceptance/test_broken.py::test_a_broken_worker_is_caught",
-        file="tests/oracles/witness.py",
+        file="tests/oracles/observer.py",
         function="Witness._deleting",
         old="if fault:",
         new="if False:",
@@ -67,7 +67,7 @@ MUTANTS = [
     Mutant(
         invariant="The same feedback changes the records once",
         test="integration/test_process.py::test_every_payload_once_and_once_more",
-        file="worker/page.py",
+        file="worker/unit_of_work.py",
         function="Page._enter",
         old="if item.dedupe_key in self._seen or item.route_key in self._seen:",
         new="if False:",
@@ -77,7 +77,7 @@ MUTANTS = [
         test=(
             "integration/test_process.py::test_the_same_bounce_by_both_publishing_routes_counts_once"
         ),
-        file="worker/page.py",
+        file="worker/unit_of_work.py",
         function="Page._enter",
         old=" or item.route_key in self._seen",
         new="",
@@ -102,8 +102,8 @@ MUTANTS = [
     ),
     Mutant(
         invariant="A batch means the same as its messages one by one",
-        test="unit/test_page.py::test_batches_of_any_size_give_the_same_books",
-        file="worker/page.py",
+        test="unit/test_unit_of_work.py::test_batches_of_any_size_leave_the_same_database",
+        file="worker/unit_of_work.py",
         function="Page._decide",
         old="self._users[after.email_key] = after",
         new="pass",
@@ -156,7 +156,7 @@ MUTANTS = [
     ),
     Mutant(
         invariant="What is held is kept, and what is not ours any more is left alone",
-        test="acceptance/test_visibility.py::test_a_message_that_waits_for_the_books_stays_ours",
+        test="acceptance/test_visibility.py::test_a_message_that_waits_for_the_store_stays_ours",
         file="worker/consumer/leases.py",
         function="Leases.extend",
         old="self._extend(some)",
@@ -165,7 +165,7 @@ MUTANTS = [
     Mutant(
         invariant="No body costs more time than ten times its JSON",
         test="unit/test_time_of_a_body.py::test_no_field_costs_more_whatever_it_is_full_of",
-        file="worker/reading.py",
+        file="worker/parsing.py",
         function="parse_time",
         old="or len(value) > LONGEST_TIME",
         new='or re.search(r"\\s+Z", value)',
@@ -180,7 +180,7 @@ MUTANTS = [
     ),
     Mutant(
         invariant="Our client of SQS and boto3 are one to whoever calls",
-        test="contract/test_sqs_clients.py::test_both_clients_tell_the_same_of_a_refusal",
+        test="contract/test_sqs_clients.py::test_both_clients_report_the_same_refusal",
         file="worker/sqs/answers.py",
         function="_code_and_text",
         old="older[0] if len(older) == 2 and older[0] else code",
@@ -195,7 +195,7 @@ MUTANTS = [
         new="hashlib.sha256(body[:1])",
     ),
     Mutant(
-        invariant="Nothing is said to a far side that cannot prove its name",
+        invariant="Nothing is said to a remote service that cannot prove its name",
         test="contract/test_sqs_trust.py::TestTrust",
         file="worker/sqs/tls.py",
         function="_make_context",
@@ -227,23 +227,23 @@ MUTANTS = [
         new='if "@" not in text:',
     ),
     Mutant(
-        invariant="A replay that is killed loses no letter and applies none twice",
+        invariant="A replay that is killed loses no dead letter and applies none twice",
         test="acceptance/test_dead_letters_killed.py::TestKills",
         file="worker/dead_letters/replaying.py",
         function="_Work._apply_them",
-        old="""verdicts = self._apply(letters)
-        place.remove([verdict.letter for verdict in verdicts if verdict.outcome in _DONE])""",
-        new="place.remove(letters); verdicts = self._apply(letters)",
+        old="""verdicts = self._apply(dead letters)
+        place.remove([verdict.dead letter for verdict in verdicts if verdict.outcome in _DONE])""",
+        new="place.remove(dead letters); verdicts = self._apply(dead letters)",
     ),
     Mutant(
-        invariant="A letter is deleted after it was accepted, or applied",
+        invariant="A dead letter is deleted after it was accepted, or applied",
         test=(
             "integration/test_replays.py::"
             "TestSendingBack::test_nothing_is_deleted_before_it_was_accepted"
         ),
         file="worker/dead_letters/sending.py",
         function="Send.__call__",
-        old="unsent = {letter.message_id for letter in self._send(batch)}",
+        old="unsent = {dead letter.message_id for dead letter in self._send(batch)}",
         new="yield batch; self._send(batch); unsent = {one.message_id for one in batch}",
     ),
     Mutant(
@@ -261,18 +261,18 @@ MUTANTS = [
         invariant="A kill loses no notice and repeats at most one",
         test=(
             "acceptance/test_effects.py::"
-            "TestKills::test_a_kill_loses_no_notice_and_repeats_at_most_one"
+            "TestKills::test_a_kill_loses_no_notice_and_repeats_at_most_a_single_notice"
         ),
         file="worker/relay/lane.py",
         function="LaneWorker._take_a_turn",
-        old="delivery, owes = self._deliver(claim.effects)",
-        new="self._outbox.delivered(claim); delivery, owes = self._deliver(claim.effects)",
+        old="delivery, enqueues = self._deliver(claim.effects)",
+        new="self._outbox.delivered(claim); delivery, enqueues = self._deliver(claim.effects)",
     ),
     Mutant(
         invariant="A removal killed anywhere is told truly",
         test=(
             "acceptance/test_effects.py::"
-            "TestKills::test_a_kill_in_mid_removal_tells_the_truth_afterwards"
+            "TestKills::test_a_kill_during_a_removal_is_reported_truthfully_afterwards"
         ),
         file="worker/suppression/remover.py",
         function="Remover._remove",
@@ -280,10 +280,10 @@ MUTANTS = [
         new="before = None",
     ),
     Mutant(
-        invariant="Two workers share what is owed",
+        invariant="Two workers share what is in the outbox",
         test=(
             "acceptance/test_sharing.py::"
-            "test_two_share_a_thousand_effects_and_one_is_killed_with_a_lease"
+            "test_two_share_a_thousand_effects_and_a_worker_is_killed_with_a_lease"
         ),
         file="worker/store/claims.py",
         function="_lease",
@@ -291,7 +291,7 @@ MUTANTS = [
         new="lease_until = now",
     ),
     Mutant(
-        invariant="A notice is within Slack's limits and holds no markup of strangers",
+        invariant="A notice is within Slack's limits and holds no markup of untrusted senders",
         test=(
             "unit/test_slack_notices.py::TestAnything::"
             "test_whatever_was_reported_the_message_is_within_every_limit_and_holds_no_markup"
@@ -321,7 +321,7 @@ MUTANTS = [
         new="return []",
     ),
     Mutant(
-        invariant="What AWS is asked for is what the IAM policies allow",
+        invariant="What AWS is called for is what the IAM policies allow",
         test="acceptance/test_iam.py::test_what_the_worker_asks_for_is_what_iam_run_allows",
         file="config/iam-run.json",
         function="",
@@ -342,7 +342,7 @@ MUTANTS = [
     Mutant(
         invariant="The stack and `provision` make the same",
         test="docs/test_cloudformation.py::test_the_queues_are_the_same",
-        file="worker/provisioning/wanted.py",
+        file="worker/provisioning/desired.py",
         function="",
         old="VISIBILITY_SECONDS, WAIT_SECONDS = 60, 20",
         new="VISIBILITY_SECONDS, WAIT_SECONDS = 60, 10",
@@ -379,7 +379,7 @@ MUTANTS = [
     ),
     Mutant(
         invariant="An outage costs a message one receive",
-        test="acceptance/test_trouble.py::TestBooksThatTakeNothing",
+        test="acceptance/test_problems.py::TestBooksThatTakeNothing",
         file="worker/consumer/writing.py",
         function="Writer._begin_outage",
         old='self._pace.halt("books")',
@@ -387,7 +387,7 @@ MUTANTS = [
     ),
     Mutant(
         invariant="Nothing is received that could not be deleted",
-        test="acceptance/test_trouble.py::TestWhatSqsRefuses",
+        test="acceptance/test_problems.py::TestWhatSqsRefuses",
         file="worker/consumer/settling.py",
         function="Settler._delete",
         old="self._refusal.wait_out(why, ours, self._queue, self._pulse)",
@@ -412,7 +412,7 @@ MUTANTS = [
     Mutant(
         invariant="A stranger's request neither hangs nor ends anything",
         test="integration/test_http.py::TestStrangers",
-        file="worker/outside/server.py",
+        file="worker/observability/server.py",
         function="_close_old",
         old="one.handle_close()",
         new="pass",
@@ -421,7 +421,7 @@ MUTANTS = [
         invariant="A start that waits for the database is not given up",
         test=(
             "service/test_service.py::TestBeingReady::"
-            "test_a_database_that_is_away_is_waited_for_beyond_the_time_for_a_start"
+            "test_an_unreachable_database_is_waited_for_beyond_the_start_timeout"
         ),
         file="worker/watchdog.py",
         function="Watchdog.look",

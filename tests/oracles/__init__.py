@@ -1,14 +1,23 @@
 """The oracles: what must be true of any run, whatever went wrong in it (research: I1 to I9).
 
-Each is a function over what the twin saw, the database, what the stand-ins heard and what was
+Each is a function over what the emulator saw, the database, what the stand-ins heard and what was
 published; none asks the worker, and none imports a line of it. I5 stands by while the run is on,
 the others look when it is over. I6 and I9 need somebody who waits: `tests/chaos/play.py`.
 """
 
-from oracles.books import Books
+from oracles.database import Database
 from oracles.findings import Finding, report
-from oracles.ledger import Ledger
-from oracles.reading import Said, Sort, read
-from oracles.witness import Witness
+from oracles.observer import Observer
+from oracles.parsing import SesFeedback, Sort, read
+from oracles.published import PublishedEvents
 
-__all__ = ["Books", "Finding", "Ledger", "Said", "Sort", "Witness", "read", "report"]
+__all__ = [
+    "Database",
+    "Finding",
+    "Observer",
+    "PublishedEvents",
+    "SesFeedback",
+    "Sort",
+    "read",
+    "report",
+]

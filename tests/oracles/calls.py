@@ -1,10 +1,10 @@
-"""I8, and F18: how often SQS is asked while it says no, and what is asked again."""
+"""I8, and F18: how often SQS is called while it says no, and what is asked again."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from twin import Request
+from sqs_emulator import Request
 
 from oracles.findings import Finding
 

@@ -17,7 +17,7 @@ class Finding(NamedTuple):
 
 
 def report(findings: Iterable[Finding], most: int = 20) -> str:
-    """Tell the first of them, and how many there are."""
+    """Return the first of them, and how many there are."""
     everything = list(findings)
     lines = [str(finding) for finding in everything[:most]]
     if len(everything) > most:

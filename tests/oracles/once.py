@@ -1,4 +1,4 @@
-"""I2 and I3: each event is applied once, for each of its users, and owed once to each sink."""
+"""I2 and I3: each event is applied once, for each of its users, and enqueued once to each sink."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from hostile import is_theirs, mark_in
 
-from oracles.books import Books, Row
+from oracles.database import Database, Row
 from oracles.findings import Finding
-from oracles.ledger import Event, Ledger
-from oracles.reading import Recipient, Said
+from oracles.parsing import Recipient, SesFeedback
+from oracles.published import Event, PublishedEvents
 
 NOTICES = {"bounce": "bounce_notice", "complaint": "complaint_notice"}
 
@@ -32,30 +32,30 @@ class User:
     """SES's own refusals date a user only while no mailbox has bounced: the earliest does."""
 
 
-def twice(ledger: Ledger, strangers: Collection[Row]) -> Iterator[Finding]:
+def twice(published: PublishedEvents, unknown_rows: Collection[Row]) -> Iterator[Finding]:
     """Look at the rows of `events`."""
-    for row in strangers:
+    for row in unknown_rows:
         yield Finding("I2", f"a row that nobody's event wants: {row}")
-    for event in ledger.events:
+    for event in published.events:
         for key, count in event.rows.items():
-            if count > event.wanted[key]:
-                yield Finding("I2", f"{count} rows for {key or 'nobody'} of {event.said}")
+            if count > event.expected[key]:
+                yield Finding("I2", f"{count} rows for {key or 'nobody'} of {event.feedback}")
 
 
-def counts(ledger: Ledger, books: Books, *, everybody: bool) -> Iterator[Finding]:
+def counts(published: PublishedEvents, database: Database, *, everybody: bool) -> Iterator[Finding]:
     """Look at the users: whoever was counted twice has a row of `events` once all the same.
 
     `everybody`: whoever mail was for is made a user.
     """
     users: dict[str, User] = {}
-    for event in ledger.events:
-        for recipient in event.said.recipients:
+    for event in published.events:
+        for recipient in event.feedback.recipients:
             if recipient.key and event.rows.get(recipient.key):
-                _befall(users.setdefault(recipient.key, User()), event.said, recipient)
+                _befall(users.setdefault(recipient.key, User()), event.feedback, recipient)
     for user in users.values():
         user.last_hard = user.last_hard or user.first_refused
         _pause(user)
-    found = books.rows(
+    found = database.rows(
         "SELECT email_key, hard_bounce_count, soft_bounce_count, complaint_count, auto_block_spam,"
         " pause_reason, last_hard_bounce, last_soft_bounce, last_complaint, paused_until FROM users"
     )
@@ -65,30 +65,30 @@ def counts(ledger: Ledger, books: Books, *, everybody: bool) -> Iterator[Finding
     for key, hard, soft, complaints, blocked, reason, *dates in found:
         if is_theirs(key):
             continue
-        last = [books.moment(date) if date else None for date in dates]
+        last = [database.moment(date) if date else None for date in dates]
         there = User(hard, soft, complaints, bool(blocked), *last, pause_reason=reason)
-        if there != (wanted := users.get(key, User())):
-            yield Finding("I2", f"{key} is {there}, and must be {wanted}")
+        if there != (expected := users.get(key, User())):
+            yield Finding("I2", f"{key} is {there}, and must be {expected}")
 
 
-def _befall(user: User, said: Said, recipient: Recipient) -> None:
+def _befall(user: User, expected: SesFeedback, recipient: Recipient) -> None:
     """Count what happened to a user. No order matters in what is counted here, so none is known."""
-    if said.kind == "complaint":
-        if said.type != "not-spam" and not said.refuses:
+    if expected.kind == "complaint":
+        if expected.type != "not-spam" and not expected.refuses:
             user.complaints += 1
             user.blocked = True
-            user.last_complaint = _later(user.last_complaint, said.at)
+            user.last_complaint = _later(user.last_complaint, expected.at)
     elif recipient.spam:
         user.blocked = True
-    elif said.type == "Permanent":
+    elif expected.type == "Permanent":
         user.hard += 1
-        if said.refuses:
-            user.first_refused = min(filter(None, [user.first_refused, said.at]), default=None)
+        if expected.refuses:
+            user.first_refused = min(filter(None, [user.first_refused, expected.at]), default=None)
         else:
-            user.last_hard = _later(user.last_hard, said.at)
-    elif said.type == "Transient":
+            user.last_hard = _later(user.last_hard, expected.at)
+    elif expected.type == "Transient":
         user.soft += 1
-        user.last_soft = _later(user.last_soft, said.at)
+        user.last_soft = _later(user.last_soft, expected.at)
 
 
 def _pause(user: User) -> None:
@@ -102,38 +102,38 @@ def _pause(user: User) -> None:
             user.paused_until, user.pause_reason = until, reason
 
 
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max(filter(None, [one, other]), default=None)
+def _later(first: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, [first, other]), default=None)
 
 
-def owed(
-    ledger: Ledger,
-    books: Books,
+def expected_effects(
+    published: PublishedEvents,
+    database: Database,
     *,
     quiet: Callable[[str], bool],
     removed: Callable[[str], bool],
 ) -> Iterator[Finding]:
     """Look at the outbox: a notice for each notification, a removal for each address."""
-    wanted: Counter[tuple[str, str, str]] = Counter()
-    for event in ledger.events:
-        wanted.update(_owed(event, quiet, removed))
+    expected: Counter[tuple[str, str, str]] = Counter()
+    for event in published.events:
+        expected.update(_expected_effects(event, quiet, removed))
     query = "SELECT kind, ses_message_id, recipient FROM outbox WHERE kind IN (?, ?, ?)"
-    rows = books.rows(query, (*NOTICES.values(), "removal"))
-    # Of hostile bodies it is not asked what is owed: some have no id to be asked by.
+    rows = database.rows(query, (*NOTICES.values(), "removal"))
+    # Of hostile bodies it is not asked what is in the outbox: some have no id to be asked by.
     found = Counter(row for row in rows if row[1] and not mark_in(row[1]))
-    for effect in (wanted - found).elements():
+    for effect in (expected - found).elements():
         yield Finding("I3", f"never written into the outbox: {effect}")
-    for effect in (found - wanted).elements():
+    for effect in (found - expected).elements():
         yield Finding("I3", f"once too often in the outbox: {effect}")
 
 
-def _owed(
+def _expected_effects(
     event: Event, quiet: Callable[[str], bool], removed: Callable[[str], bool]
 ) -> Iterator[tuple[str, str, str]]:
-    said = event.said
-    told = [key for key in event.rows if not (key and quiet(key))]
-    if told:
-        yield NOTICES[said.kind], said.ses_message_id, ""
-    for key in told:
-        if said.kind == "bounce" and key and removed(key):
-            yield "removal", said.ses_message_id, key
+    feedback = event.feedback
+    reported = [key for key in event.rows if not (key and quiet(key))]
+    if reported:
+        yield NOTICES[feedback.kind], feedback.ses_message_id, ""
+    for key in reported:
+        if feedback.kind == "bounce" and key and removed(key):
+            yield "removal", feedback.ses_message_id, key

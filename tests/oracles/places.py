@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hostile import APPLIED, IGNORED
-from twin import Standing, Twin
+from sqs_emulator import MessageState, SqsEmulator
 
-from oracles.books import Books
+from oracles.database import Database
 from oracles.findings import Finding
-from oracles.ledger import Event, Ledger, digest
-from oracles.reading import Sort, read
-from oracles.witness import BROKE, REASON
+from oracles.observer import BROKE, REASON
+from oracles.parsing import Sort, read
+from oracles.published import Event, PublishedEvents, digest
 
 MOVED = "moved by SQS"
 
@@ -37,59 +37,65 @@ class Places:
     findings: list[Finding] = field(default_factory=list)
 
 
-def look(ledger: Ledger, books: Books, twin: Twin, queue: str, dead_letters: str) -> Places:
+def look(
+    published: PublishedEvents,
+    database: Database,
+    emulator: SqsEmulator,
+    queue: str,
+    dead_letters: str,
+) -> Places:
     """Find everything that was published; `ledger.take_stock` has been called."""
     places = Places()
-    left, dead = twin.messages(queue), twin.messages(dead_letters)
-    quarantined = books.all_quarantined()
-    places.hostile = len(ledger.hostile)
-    if ledger.hostile:
-        kept = {(digest(one.body), _reason(one)) for one in dead} | {
+    left, dead = emulator.messages(queue), emulator.messages(dead_letters)
+    quarantined = database.all_quarantined()
+    places.hostile = len(published.hostile)
+    if published.hostile:
+        kept = {(digest(item.body), _reason(item)) for item in dead} | {
             (digest(body), reason) for body, reason in quarantined
         }
-        places.findings += _of_hostile(ledger, kept, {digest(one.body) for one in left})
-        dead = [letter for letter in dead if not ledger.is_hostile(letter.body)]
-        quarantined = [one for one in quarantined if not ledger.is_hostile(one[0])]
-        left = [message for message in left if not ledger.is_hostile(message.body)]
-    ours = [letter for letter in dead if REASON in letter.attributes]
-    moved = [letter for letter in dead if REASON not in letter.attributes]
-    places.applied = sum(event.applied for event in ledger.events)
-    bodies = {letter.body for letter in ours}
+        places.findings += _of_hostile(published, kept, {digest(item.body) for item in left})
+        dead = [dead_letter for dead_letter in dead if not published.is_hostile(dead_letter.body)]
+        quarantined = [item for item in quarantined if not published.is_hostile(item[0])]
+        left = [message for message in left if not published.is_hostile(message.body)]
+    ours = [dead_letter for dead_letter in dead if REASON in dead_letter.attributes]
+    moved = [dead_letter for dead_letter in dead if REASON not in dead_letter.attributes]
+    places.applied = sum(event.applied for event in published.events)
+    bodies = {dead_letter.body for dead_letter in ours}
     places.left, places.redriven, places.dead_lettered = len(left), len(moved), len(bodies)
     places.copies = len(ours) - len(bodies)
     places.quarantined = len({body for body, _ in quarantined} - bodies)
-    waiting = [one.body for one in [*left, *moved]]
-    aside = [(one.body, _reason(one)) for one in ours] + quarantined
-    places.findings += _of_unreadable(ledger, waiting, aside)
-    places.findings += _of_what_was_set_aside(ledger, aside)
-    still = [ledger.of(read(body)) for body in [*waiting, *(body for body, _ in aside)]]
+    waiting = [item.body for item in [*left, *moved]]
+    aside = [(item.body, _reason(item)) for item in ours] + quarantined
+    places.findings += _of_unreadable(published, waiting, aside)
+    places.findings += _of_what_was_set_aside(published, aside)
+    still = [published.of(read(body)) for body in [*waiting, *(body for body, _ in aside)]]
     safe = {id(event) for event in still if event}
-    for event in ledger.events:
+    for event in published.events:
         if not event.applied and id(event) not in safe:
-            places.findings.append(Finding("I1", f"lost: {event.said} has rows {event.rows}"))
+            places.findings.append(Finding("I1", f"lost: {event.feedback} has rows {event.rows}"))
     places.lost = sum("lost" in finding.text for finding in places.findings)
     return places
 
 
 def _of_unreadable(
-    ledger: Ledger, waiting: list[str], aside: list[tuple[str, str]]
+    published: PublishedEvents, waiting: list[str], aside: list[tuple[str, str]]
 ) -> Iterator[Finding]:
     there = {*waiting, *(body for body, _ in aside)}
-    for body in ledger.unreadable:
+    for body in published.unreadable:
         if body not in there:
             yield Finding("I1", f"lost, and could not even be read: {body[:300]}")
 
 
 def _of_hostile(
-    ledger: Ledger, kept: set[tuple[bytes, str]], left: set[bytes]
+    published: PublishedEvents, kept: set[tuple[bytes, str]], left: set[bytes]
 ) -> Iterator[Finding]:
     """Each is in one place, which is one of those where it may be."""
     reasons: dict[bytes, set[str]] = {}
     for name, reason in kept:
         reasons.setdefault(name, set()).add(reason)
-    for name, (mark, kind) in ledger.hostile.items():
+    for name, (mark, kind) in published.hostile.items():
         became = set(reasons.get(name, ()))
-        if rows := ledger.hostile_rows[mark]:
+        if rows := published.hostile_rows[mark]:
             became.add(APPLIED)
         if not became and IGNORED not in kind.outcomes and name not in left:
             yield Finding("I1", f"lost: hostile body {mark}, {kind.name}")
@@ -102,31 +108,35 @@ def _of_hostile(
             yield Finding("I2", f"hostile body {mark}, {kind.name}: {rows} rows, not {kind.rows}")
 
 
-def _of_what_was_set_aside(ledger: Ledger, aside: list[tuple[str, str]]) -> Iterator[Finding]:
+def _of_what_was_set_aside(
+    published: PublishedEvents, aside: list[tuple[str, str]]
+) -> Iterator[Finding]:
     """Only what must be; a good message is not in two places."""
     for (body, reason), copies in Counter(aside).items():
-        said = read(body)
-        event = ledger.of(said)
-        if said.sort is Sort.IGNORED:
-            yield Finding("I1", f"says nothing to us and was set aside ({reason}): {body[:300]}")
-        elif said.sort is Sort.UNREADABLE and body not in ledger.unreadable:
-            yield Finding("I1", f"set aside, and nobody published it: {body[:300]}")
-        elif said.sort is Sort.UNREADABLE and reason not in {said.reason, BROKE}:
-            yield Finding("I1", f"set aside as {reason}, not {said.reason}: {body[:300]}")
-        elif said.sort is Sort.FEEDBACK and reason != "unknown_recipient":
+        feedback = read(body)
+        event = published.of(feedback)
+        if feedback.sort is Sort.IGNORED:
+            yield Finding(
+                "I1", f"says nothing to us and was dead-lettered ({reason}): {body[:300]}"
+            )
+        elif feedback.sort is Sort.UNREADABLE and body not in published.unreadable:
+            yield Finding("I1", f"dead-lettered, and nobody published it: {body[:300]}")
+        elif feedback.sort is Sort.UNREADABLE and reason not in {feedback.reason, BROKE}:
+            yield Finding("I1", f"dead-lettered as {reason}, not {feedback.reason}: {body[:300]}")
+        elif feedback.sort is Sort.FEEDBACK and reason != "unknown_recipient":
             yield from _of_good(event, reason, copies)
 
 
 def _of_good(event: Event | None, reason: str, copies: int) -> Iterator[Finding]:
-    where = f"set aside {copies} times as {reason!r}"
+    where = f"dead-lettered {copies} times as {reason!r}"
     if event is None:
         yield Finding("I1", f"{where}, and nobody published it")
     else:
         both = " and applied" if event.applied else ""
-        yield Finding("I1", f"a good message is {where}{both}: {event.said}")
+        yield Finding("I1", f"a good message is {where}{both}: {event.feedback}")
 
 
-def _reason(letter: Standing) -> str:
-    """Say why a letter was set aside; `MOVED`: SQS itself has moved it."""
-    reason: str = letter.attributes.get(REASON, {}).get("StringValue", MOVED)
+def _reason(dead_letter: MessageState) -> str:
+    """Return why a dead letter was dead-lettered; `MOVED`: SQS itself has moved it."""
+    reason: str = dead_letter.attributes.get(REASON, {}).get("StringValue", MOVED)
     return reason

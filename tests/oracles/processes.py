@@ -35,9 +35,9 @@ def footprint(pid: int) -> Footprint | None:
     return Footprint(int(found["Threads"]), descriptors, int(found["VmRSS"].split()[0]))
 
 
-def unbounded(name: str, seen: Footprint) -> Iterator[Finding]:
-    """Hold what was seen against the bounds."""
-    if seen.threads > MOST_THREADS:
-        yield Finding("I7", f"{name} has {seen.threads} threads")
-    if seen.descriptors > MOST_DESCRIPTORS:
-        yield Finding("I7", f"{name} has {seen.descriptors} file descriptors")
+def unbounded(name: str, observed: Footprint) -> Iterator[Finding]:
+    """Hold what was examined against the bounds."""
+    if observed.threads > MOST_THREADS:
+        yield Finding("I7", f"{name} has {observed.threads} threads")
+    if observed.descriptors > MOST_DESCRIPTORS:
+        yield Finding("I7", f"{name} has {observed.descriptors} file descriptors")

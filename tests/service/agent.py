@@ -1,15 +1,16 @@
-"""Runs commands in the booted system: one JSON object a line, in and out, until standard input ends."""
+"""Runs commands in the booted system: one JSON object a line, in and out, until standard input
+ends."""
 
 import json
 import subprocess
 import sys
 
 for line in sys.stdin:
-    asked = json.loads(line)
-    command = ["timeout", "--kill-after=5", str(asked["seconds"])]  # 124: it took longer
+    requests = json.loads(line)
+    command = ["timeout", "--kill-after=5", str(requests["seconds"])]  # 124: it took longer
     done = subprocess.run(
-        [*command, "/bin/bash", "-euc", asked["command"]],
-        input=asked["input"],
+        [*command, "/bin/bash", "-euc", requests["command"]],
+        input=requests["input"],
         capture_output=True,
         text=True,
         errors="replace",

@@ -30,9 +30,9 @@ def test_credentials_and_the_environments_file_count(worker, slack):
     credential = f"/etc/credstore/ses-worker.{worker.name}.slack_webhook_url"
     machine.write(credential, slack.webhook_url, "600")
     done = machine.try_to(f"ses-worker --instance {worker.name} check")
-    said = done.out.replace("│", " ")
-    assert re.search(r"slack +ok", said), done
-    assert re.search(r"queue +(ok|note)", said), done  # its address is in the environment's file
+    output = done.out.replace("│", " ")
+    assert re.search(r"slack +ok", output), done
+    assert re.search(r"queue +(ok|note)", output), done  # its address is in the environment's file
 
 
 def test_the_exit_status_and_both_streams_are_the_commands_own(worker):
@@ -55,8 +55,8 @@ def test_what_an_operator_changes_of_the_unit_counts_for_commands(worker):
 def test_an_argument_with_a_dollar_arrives_as_it_was_typed(worker):
     command = f"ses-worker --instance {worker.name}"
     worker.machine.run(f"{command} db upgrade")
-    said = worker.machine.try_to(f"{command} why 'a$HOME%i@example.com'")
-    assert "a$home%i@example.com" in said.out + said.err
+    output = worker.machine.try_to(f"{command} why 'a$HOME%i@example.com'")
+    assert "a$home%i@example.com" in output.out + output.err
 
 
 def test_check_live_finds_the_health_file_of_a_worker_without_a_port(worker):
@@ -68,56 +68,58 @@ def test_check_live_finds_the_health_file_of_a_worker_without_a_port(worker):
 
 def test_what_check_advises_is_for_this_worker_and_no_other_ones_settings_are_taken(worker):
     machine, command = worker.machine, f"ses-worker --instance {worker.name}"
-    said = machine.try_to(f"{command} check --json").out
-    (mend,) = (one["mend"] for one in json.loads(said)["checks"] if one["check"] == "database")
-    assert mend == f"{command} db upgrade"
-    machine.run(mend)
+    output = machine.try_to(f"{command} check --json").out
+    (fix,) = (
+        check["fix"] for check in json.loads(output)["checks"] if check["check"] == "database"
+    )
+    assert fix == f"{command} db upgrade"
+    machine.run(fix)
     assert machine.run(f"ls {worker.database}")
     for other in (f"--config /etc/ses-worker/{worker.name}.toml", "--config=x"):
         done = machine.try_to(f"ses-worker {other} users list")
         assert (done.status, "--instance NAME" in done.err) == (2, True)
 
 
-def test_on_a_terminal_a_command_has_one_and_its_status_is_passed_on(worker):
+def test_on_a_terminal_a_command_gets_a_terminal_and_its_status_is_passed_on(worker):
     command = f"ses-worker --instance {worker.name}"
     done = worker.machine.try_to(f"script --return --quiet --command '{command} such' /dev/null")
     assert (done.status, "No such command" in done.out) == (2, True)
 
 
 @pytest.mark.parametrize(("umask", "lacking"), [("022", "write"), ("077", "read")])
-def test_a_database_of_roots_is_told_by_check_and_by_the_service_with_what_mends_it(
-    worker, twin, umask, lacking
+def test_a_database_owned_by_root_is_reported_with_its_fix_by_check_and_by_the_service(
+    worker, emulator, umask, lacking
 ):
     machine, config = worker.machine, f"/etc/ses-worker/{worker.name}.toml"
     machine.run(f"install -d -o ses-worker -g ses-readers -m 2750 {worker.state}")
     upgrade = f"/opt/ses-worker/bin/ses-worker db upgrade --config {config}"
     machine.run(f"cd {worker.state} && umask {umask} && {upgrade}")
-    said = machine.try_to(f"ses-worker --instance {worker.name} check --json").out
-    (found,) = (one for one in json.loads(said)["checks"] if one["check"] == "database")
+    output = machine.try_to(f"ses-worker --instance {worker.name} check --json").out
+    (found,) = (check for check in json.loads(output)["checks"] if check["check"] == "database")
     assert found["status"] == "wrong"
-    assert found["said"].count(f"{worker.database}: ") == 1
-    told = f"{worker.database} belongs to root, and ses-worker may not {lacking} it"
-    assert told in found["said"]
-    assert found["mend"].startswith(f"chown ses-worker {worker.database} ")
+    assert found["message"].count(f"{worker.database}: ") == 1
+    reported = f"{worker.database} belongs to root, and ses-worker may not {lacking} it"
+    assert reported in found["message"]
+    assert found["fix"].startswith(f"chown ses-worker {worker.database} ")
 
-    twin.send(worker.queue, mail.bounce("jane@example.com"))
+    emulator.send(worker.queue, mail.bounce("jane@example.com"))
     worker.systemctl("start --no-block")
-    worker.wait_for("StatusText", "^store in trouble since .* belongs to root, .*; Starting$")
+    worker.wait_for("StatusText", "^store failing since .* belongs to root, .*; Starting$")
     errors = [line["error"] for line in worker.log if line["event"] == "store.unavailable"]
-    assert (found["mend"] if lacking == "write" else told) in errors[0]
-    machine.run(found["mend"])
+    assert (found["fix"] if lacking == "write" else reported) in errors[0]
+    machine.run(found["fix"])
     worker.wait_for("StatusText", "^1 received: 1 applied")
 
 
-def test_a_full_disk_is_told_by_check(worker):
+def test_a_full_disk_is_reported_by_check(worker):
     machine, command = worker.machine, f"ses-worker --instance {worker.name}"
     machine.run(f"install -d {worker.state}; mount -t tmpfs -o size=200k full {worker.state}")
     machine.run(f"{command} db upgrade; ! head -c 200k /dev/zero > {worker.state}/filling")
-    said = machine.try_to(f"{command} check --json").out
+    output = machine.try_to(f"{command} check --json").out
     machine.run(f"umount {worker.state}")
-    (found,) = (one for one in json.loads(said)["checks"] if one["check"] == "database")
-    assert (found["status"], found["mend"]) == ("wrong", "make room on it")
-    assert found["said"].endswith(f": the disk of {worker.state} is full")
+    (found,) = (check for check in json.loads(output)["checks"] if check["check"] == "database")
+    assert (found["status"], found["fix"]) == ("wrong", "make room on it")
+    assert found["message"].endswith(f": the disk of {worker.state} is full")
 
 
 def test_only_root_may_be_the_service(worker):

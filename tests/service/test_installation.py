@@ -10,21 +10,22 @@ from waiting import wait_until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 INSTALLING = README[README.index("## Install it") : README.index("## What a message does")]
-READING = README[README.index("## What your application") : README.index("## Slack")]
+DATABASE_SECTION = README[README.index("## What your application") : README.index("## Slack")]
 BLOCKS = re.findall(r"```sh\n(.*?)```", INSTALLING, re.DOTALL)
 INSTALL, WHEEL, SECRET, USE, INSTANCE, UPGRADE, REMOVE, OPERATE = BLOCKS
-READ, MODES = re.findall(r"```sh\n(.*?)```", READING, re.DOTALL)
+READ, MODES = re.findall(r"```sh\n(.*?)```", DATABASE_SECTION, re.DOTALL)
 
 OFFLINE = """
 export PIP_NO_COMPILE=1 PIP_NO_DEPS=1 PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=0 PYTHONPATH=/opt/builders
 export HOME=/srv EDITOR=/opt/editor
 cd /srv/checkout
 """
-"""Nothing is fetched: the worker is built by this suite's setuptools, and finds this suite's packages."""
+"""Nothing is fetched: the worker is built by this suite's setuptools, and finds this suite's
+packages."""
 
 
 @pytest.fixture
-def bare(twin, environment):
+def bare(emulator, environment):
     """A machine with a checkout, and an operator who edits as we say."""
     with booted() as machine:
         files = "worker config systemd requirements pyproject.toml README.md CHANGELOG.md"
@@ -48,12 +49,12 @@ sed -i -e "s|^#url = .*ses-feedback\"|url = \"$(cat /opt/wanted/$name)\"|" -e 's
 environment=$([ "$name" = worker ] && echo environment || echo "$name.environment")
 cp /opt/wanted/environment "$(dirname "$1")/$environment"
 """
-"""Sets the queue, as everybody must; and where AWS is, which here is our twin."""
+"""Sets the queue, as everybody must; and where AWS is, which here is our emulator."""
 
 
-def test_the_readme_installs_uses_upgrades_and_removes_a_worker(bare, twin, queue, slack):
+def test_the_readme_installs_uses_upgrades_and_removes_a_worker(bare, emulator, queue, slack):
     bare.write("/opt/wanted/worker", queue)
-    bare.write("/opt/wanted/eu", twin.create_queue("eu"))
+    bare.write("/opt/wanted/eu", emulator.create_queue("eu"))
 
     def follow(block, input=""):
         return "".join(bare.run(OFFLINE + line, input) for line in block.splitlines())
@@ -73,11 +74,11 @@ def test_the_readme_installs_uses_upgrades_and_removes_a_worker(bare, twin, queu
         "ActiveState": "active",
         "SubState": "running",
     }
-    twin.send(queue, mail.bounce("joe@example.com"))
-    wait_until(lambda: not twin.messages(queue), pause=0.05)
+    emulator.send(queue, mail.bounce("joe@example.com"))
+    wait_until(lambda: not emulator.messages(queue), pause=0.05)
 
     follow(SECRET, slack.webhook_url)
-    twin.send(queue, mail.bounce("jim@example.com"))
+    emulator.send(queue, mail.bounce("jim@example.com"))
     wait_until(lambda: slack.posts, pause=0.05)
     *used, check = USE.splitlines()
     assert "jane@example.com" in follow("\n".join(used))

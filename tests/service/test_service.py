@@ -6,37 +6,37 @@ import time
 import mail
 import pytest
 from running import QUICK
-from twin import SERVICE_UNAVAILABLE
+from sqs_emulator import SERVICE_UNAVAILABLE
 from waiting import wait_until
 
 
-def send(twin, service, *addresses):
+def send(emulator, service, *addresses):
     for address in addresses:
-        twin.send(service.queue, mail.bounce(address))
+        emulator.send(service.queue, mail.bounce(address))
 
 
 class TestBeingReady:
-    def test_it_is_active_once_it_works_and_its_status_has_figures(self, service, twin):
+    def test_it_is_active_once_it_works_and_its_status_has_figures(self, service, emulator):
         worker = service("plain")
-        send(twin, worker, "jane@example.com", "joe@example.com")
+        send(emulator, worker, "jane@example.com", "joe@example.com")
         worker.systemctl("start")
         assert worker.show("ActiveState") == "active"
         worker.wait_for("StatusText", "^2 received: 2 applied, 0 duplicate, .*; 0 held$")
-        assert twin.messages(worker.queue) == []
+        assert emulator.messages(worker.queue) == []
         assert worker.count("events") == 2
 
-    def test_an_outage_of_sqs_at_the_start_is_told_and_nothing_more(self, service, twin):
-        twin.faults.add(SERVICE_UNAVAILABLE)
+    def test_an_outage_of_sqs_at_the_start_is_logged_and_nothing_more(self, service, emulator):
+        emulator.faults.add(SERVICE_UNAVAILABLE)
         worker = service("nosqs")
         worker.systemctl("start")
-        worker.wait_for("StatusText", "^queue in trouble since .* UTC: .*; 0 received")
+        worker.wait_for("StatusText", "^queue failing since .* UTC: .*; 0 received")
         assert worker.show("NRestarts") == "0"
 
-    def test_a_database_that_is_away_is_waited_for_beyond_the_time_for_a_start(self, service):
+    def test_an_unreachable_database_is_waited_for_beyond_the_start_timeout(self, service):
         worker = service("nodb", store="url = 'sqlite:///later/worker.db'")
         worker.replace_by(f"{QUICK}from worker.cli import main; main()", TimeoutStartSec="5")
         worker.systemctl("start --no-block")
-        worker.wait_for("StatusText", "^store in trouble since .*later does not exist; Starting$")
+        worker.wait_for("StatusText", "^store failing since .*later does not exist; Starting$")
         began = int(worker.show("ExecMainStartTimestampMonotonic")) / 1_000_000
         wait_until(lambda: time.clock_gettime(time.CLOCK_MONOTONIC) > began + 6, pause=0.1)
         assert (worker.show("SubState"), worker.show("NRestarts")) == ("start", "0")
@@ -59,47 +59,49 @@ class TestBeingReady:
         assert [line for line in lines if "start operation timed out" in line]
         worker.systemctl("stop")
 
-    def test_a_disk_that_takes_nothing_at_the_start_is_told_and_waited_for(self, service, twin):
+    def test_a_disk_that_takes_nothing_at_the_start_is_reported_and_waited_for(
+        self, service, emulator
+    ):
         worker = service("readonly")
         worker.systemctl("start")
         worker.systemctl("stop")
-        twin.send(worker.queue, mail.bounce("jane@example.com"))
+        emulator.send(worker.queue, mail.bounce("jane@example.com"))
         worker.change(ReadOnlyPaths=worker.state, RestartSec="100ms")
         worker.systemctl("start")
-        worker.wait_for("StatusText", "^store in trouble since .*; Starting$")
+        worker.wait_for("StatusText", "^store failing since .*; Starting$")
         assert worker.show("NRestarts") == "0"
-        assert twin.counts(worker.queue).visible == 1
+        assert emulator.counts(worker.queue).visible == 1
 
     def test_a_misconfigured_worker_is_not_started_again(self, service):
         worker = service("wrong", policy="unknown_recipients = 'ignore'")
         assert worker.machine.try_to(f"systemctl start {worker.unit}").status
         worker.wait_for("ActiveState", "^failed$")
         assert (worker.show("ExecMainStatus"), worker.show("NRestarts")) == ("78", "0")
-        (said,) = worker.machine.journal(worker.unit, "_COMM=ses-worker")
-        assert "policy.unknown_recipients" in said["MESSAGE"]
-        assert said["PRIORITY"] == "3"
+        (output,) = worker.machine.journal(worker.unit, "_COMM=ses-worker")
+        assert "policy.unknown_recipients" in output["MESSAGE"]
+        assert output["PRIORITY"] == "3"
 
 
 class TestBeingKilled:
-    def test_after_a_kill_it_is_started_again_and_nothing_is_lost(self, service, twin):
+    def test_after_a_kill_it_is_started_again_and_nothing_is_lost(self, service, emulator):
         worker = service("killed")
         worker.fail_once("committed", "kill", RestartSec="100ms")
-        send(twin, worker, *mail.addresses(30))
+        send(emulator, worker, *mail.addresses(30))
         worker.systemctl("start")
-        wait_until(lambda: not twin.messages(worker.queue), pause=0.05)
+        wait_until(lambda: not emulator.messages(worker.queue), pause=0.05)
         assert worker.show("NRestarts") == "1"
         assert worker.count("events") == 30
         assert worker.rows("SELECT sum(hard_bounce_count) FROM users") == [[None]]
 
     def test_a_loop_that_hangs_is_ended_by_the_watchdog_and_nothing_is_lost(
-        self, service, twin, slack
+        self, service, emulator, slack
     ):
         """Three workers, for each to wait but once."""
-        told = f"webhook_url = '{slack.webhook_url}'"
+        reported = f"webhook_url = '{slack.webhook_url}'"
         hung = {
-            "poller-0": ("received", service("poller", slack=told)),
-            "writer": ("writing", service("writer", slack=told)),
-            "relay-slack": ("posting", service("relay", slack=told)),
+            "poller-0": ("received", service("poller", slack=reported)),
+            "writer": ("writing", service("writer", slack=reported)),
+            "relay-slack": ("posting", service("relay", slack=reported)),
         }
         for point, worker in hung.values():
             worker.fail_once(
@@ -109,39 +111,39 @@ class TestBeingKilled:
                 WatchdogSec="4",
                 Environment="PATIENCE_SECONDS=0.5",
             )
-            send(twin, worker, "jane@example.com")
+            send(emulator, worker, "jane@example.com")
             worker.systemctl("start")
         for loop, (_, worker) in hung.items():
             worker.wait_for("NRestarts", "^1$")
-            wait_until(lambda worker=worker: not twin.messages(worker.queue), pause=0.05)
+            wait_until(lambda worker=worker: not emulator.messages(worker.queue), pause=0.05)
             assert worker.rows("SELECT count(*), count(DISTINCT ses_message_id) FROM events") == [
                 [1, 1]
             ]
             assert worker.count("outbox") == 1
             lines = worker.machine.journal(worker.unit)
-            late = [line for line in lines if line.get("EVENT") == "loop.late"]
+            late = [line for line in lines if line.get("EVENT") == "thread.stalled"]
             assert json.loads(late[0]["MESSAGE"])["loop"] == loop
             assert [line for line in lines if "Watchdog timeout" in line["MESSAGE"]]
             stacks = [line for line in lines if "failing.py" in line["MESSAGE"]]
             assert stacks, "where it hung"
 
-    def test_a_stop_in_mid_batch_is_clean(self, service, twin):
+    def test_a_stop_in_mid_batch_is_clean(self, service, emulator):
         worker = service("stopped")
-        send(twin, worker, *mail.addresses(2_000))
+        send(emulator, worker, *mail.addresses(2_000))
         worker.systemctl("start")
-        assert twin.wait_for(lambda: twin.journal.requests("DeleteMessageBatch"))
+        assert emulator.wait_for(lambda: emulator.journal.requests("DeleteMessageBatch"))
         worker.systemctl("stop")
         assert (worker.show("Result"), worker.show("ExecMainStatus")) == ("success", "0")
-        counts = twin.counts(worker.queue)
+        counts = emulator.counts(worker.queue)
         assert counts.in_flight == 0
         assert 0 < worker.count("events") == 2_000 - counts.visible < 2_000
 
 
 class TestReloading:
-    def test_settings_change_while_messages_flow(self, service, twin, slack):
+    def test_settings_change_while_messages_flow(self, service, emulator, slack):
         worker = service("reloaded", policy="unknown_recipients = 'create'")
         worker.systemctl("start")
-        send(twin, worker, "jane@example.com")
+        send(emulator, worker, "jane@example.com")
         wait_until(lambda: worker.count("events") == 1, pause=0.05)
         worker.settings(
             **worker.usual,
@@ -149,13 +151,13 @@ class TestReloading:
             slack=f"webhook_url = '{slack.webhook_url}'",
         )
         worker.systemctl("reload")
-        wait_until(lambda: said(worker, "settings.reloaded"), pause=0.05)
-        (line,) = said(worker, "settings.reloaded")
+        wait_until(lambda: output(worker, "settings.reloaded"), pause=0.05)
+        (line,) = output(worker, "settings.reloaded")
         assert line["changed"] == ["policy.bounce_actions", "slack.webhook_url"]
-        send(twin, worker, *mail.addresses(500))
+        send(emulator, worker, *mail.addresses(500))
         for _ in range(5):
             worker.systemctl("reload")
-        wait_until(lambda: slack.posts and not twin.messages(worker.queue), pause=0.05)
+        wait_until(lambda: slack.posts and not emulator.messages(worker.queue), pause=0.05)
         actions = worker.rows("SELECT action, count(*) FROM events GROUP BY action")
         assert dict(actions) == {"hard_bounce": 1, "no_action": 500}
         assert (worker.show("SubState"), worker.show("NRestarts")) == ("running", "0")
@@ -167,24 +169,24 @@ class TestReloading:
         worker.settings(queue=other, store="url = 'sqlite:///other.db'")
         worker.systemctl("reload")
         worker.wait_for("StatusText", "; restart to use queue.url, store.url")
-        (line,) = said(worker, "settings.need_restart")
+        (line,) = output(worker, "settings.restart_required")
         assert "queue.url" in line["settings"]
         assert "systemctl restart" in line["hint"]
 
-    def test_a_file_that_is_wrong_changes_nothing(self, service, twin):
+    def test_a_file_that_is_wrong_changes_nothing(self, service, emulator):
         worker = service("refused")
         worker.systemctl("start")
         worker.settings(**worker.usual, policy="soft_bounce_pause_days = 'many'")
         worker.systemctl("reload")
         worker.wait_for("StatusText", "settings that were to be reloaded are wrong")
-        (line,) = said(worker, "settings.refused")
+        (line,) = output(worker, "settings.refused")
         assert "policy.soft_bounce_pause_days" in line["error"]
-        send(twin, worker, "jane@example.com")
+        send(emulator, worker, "jane@example.com")
         wait_until(lambda: worker.count("events") == 1, pause=0.05)
         assert worker.show("NRestarts") == "0"
 
 
-def said(worker, event):
+def output(worker, event):
     return [line for line in worker.log if line["event"] == event]
 
 
@@ -213,12 +215,12 @@ class TestWhoItIs:
         reached = worker.machine.run(f"nsenter -t {pid} -m touch /etc/x /opt/x 2>&1 || true")
         assert reached.count("Read-only file system") == 2
 
-    def test_a_secret_is_a_credential_that_only_the_worker_reads(self, service, twin, slack):
+    def test_a_secret_is_a_credential_that_only_the_worker_reads(self, service, emulator, slack):
         machine_path = "/etc/credstore/ses-worker.secret.slack_webhook_url"
         worker = service("secret")
         worker.machine.write(machine_path, slack.webhook_url, "600")
         worker.systemctl("start")
-        send(twin, worker, "jane@example.com")
+        send(emulator, worker, "jane@example.com")
         wait_until(lambda: slack.posts, pause=0.05)
         folder = f"/run/credentials/{worker.unit}"
         read = f"runuser -u reader -- cat {folder}/slack_webhook_url"
@@ -226,29 +228,29 @@ class TestWhoItIs:
         journal = json.dumps(worker.machine.journal(worker.unit))
         assert slack.webhook_url not in journal
 
-    def test_the_keys_of_aws_can_be_a_credential(self, service, twin, environment):
+    def test_the_keys_of_aws_can_be_a_credential(self, service, emulator, environment):
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             environment.pop(name)
         worker = service("keys")
         worker.systemctl("start")
-        worker.wait_for("StatusText", "^queue in trouble since .*credentials")
+        worker.wait_for("StatusText", "^queue failing since .*credentials")
         worker.machine.write(
             "/etc/credstore/ses-worker.keys.aws_credentials",
             "[default]\naws_access_key_id = local\naws_secret_access_key = local\n",
             "600",
         )
-        send(twin, worker, "jane@example.com")
+        send(emulator, worker, "jane@example.com")
         worker.systemctl("restart")
-        wait_until(lambda: not twin.messages(worker.queue), pause=0.05)
+        wait_until(lambda: not emulator.messages(worker.queue), pause=0.05)
 
 
 class TestReaders:
     def test_a_reader_of_another_account_reads_while_it_works_and_when_it_does_not(
-        self, service, twin
+        self, service, emulator
     ):
         worker = service("read")
         worker.systemctl("start")
-        send(twin, worker, "jane@example.com")
+        send(emulator, worker, "jane@example.com")
         wait_until(lambda: worker.count("events") == 1, pause=0.05)
         worker.systemctl("stop")
         assert worker.count("events") == 1
@@ -261,7 +263,7 @@ class TestReaders:
         assert worker.rows("SELECT 1 FROM events", account="stranger") is None
         assert worker.rows("DELETE FROM events") is None
 
-    def test_what_a_last_one_who_writes_takes_away_the_worker_brings_back(self, service):
+    def test_files_removed_by_the_last_writer_are_made_again_by_the_worker(self, service):
         worker = service("taken")
         worker.systemctl("start")
         worker.systemctl("stop")
@@ -271,12 +273,12 @@ class TestReaders:
         assert worker.rows("SELECT count(*) FROM events") == [[0]]
 
 
-def test_the_journal_has_each_line_with_its_event_and_its_level(service, twin):
+def test_the_journal_has_each_line_with_its_event_and_its_level(service, emulator):
     worker = service("journal")
     worker.systemctl("start")
-    send(twin, worker, "jane@example.com")
-    twin.send(worker.queue, "nonsense")
-    wait_until(lambda: not twin.messages(worker.queue), pause=0.05)
+    send(emulator, worker, "jane@example.com")
+    emulator.send(worker.queue, "nonsense")
+    wait_until(lambda: not emulator.messages(worker.queue), pause=0.05)
     journal = worker.machine.journal(worker.unit, "EVENT=bounce_notification")
     wait_until(
         lambda: worker.machine.journal(worker.unit, "EVENT=message.dead_lettered"), pause=0.05

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from worker.address import parse_address
 from worker.limits import LONGEST_ADDRESS
 
-ONE_PERSON = [
+SAME_PERSON = [
     "jane.okafor@example.com",
     "Jane.Okafor@example.com",
     "jane.okafor@EXAMPLE.com",
@@ -25,8 +25,8 @@ ONE_PERSON = [
 ]
 
 
-@pytest.mark.parametrize("spelling", ONE_PERSON)
-def test_spellings_of_one_person_have_one_key(spelling):
+@pytest.mark.parametrize("spelling", SAME_PERSON)
+def test_spellings_of_a_person_have_the_same_key(spelling):
     assert parse_address(spelling).key == "jane.okafor@example.com"
 
 

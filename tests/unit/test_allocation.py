@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from running import skip
 
-# A block that is freed has glibc keep later ones of its size, and small ones between hold them fast.
+# A block that is freed has glibc keep later ones of its size, and small ones between hold them
+# fast.
 LEFT_BEHIND = """
 import sys
 from pathlib import Path

@@ -75,12 +75,12 @@ def test_what_contradicts_the_urls_region_is_warned_about_by_its_name(
     settings = Settings.model_validate({"queue": {"url": URL}, "aws": {"region": setting}})
     with capture_logs() as lines:
         make_queue(settings, PLAN)
-    assert {line["event"] for line in lines} <= {"region.contradicted"}
+    assert {line["event"] for line in lines} <= {"region.mismatched"}
     assert [line["hint"].split()[0] for line in lines] == named
 
 
 def test_a_queue_whose_redrive_policy_names_itself_has_no_dead_letter_queue(monkeypatch):
-    """A letter sent there would come back, and be sent there, for ever."""
+    """A dead letter sent there would come back, and be sent there, for ever."""
     queue = Queue(URL, region="eu-west-1")
     target = {"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:111122223333:feedback"}
     monkeypatch.setattr(queue, "_attributes", lambda _: {"RedrivePolicy": json.dumps(target)})
@@ -100,7 +100,7 @@ def test_new_credentials_that_are_over_already_are_an_outage_and_not_the_end():
         keys.get_frozen_credentials()
 
 
-PAGE = (
+HTML = (
     """<!DOCTYPE html>
 <html><head><title>502 Bad Gateway</title><style>p { color: red }</style></head>
 <body bgcolor="white"><script>if (1 < 2) { go() }</script>
@@ -110,17 +110,17 @@ PAGE = (
 
 
 @pytest.mark.parametrize(("status", "error"), [(502, Unavailable), (403, AwsRefused)])
-def test_of_a_page_of_html_its_first_words_are_told_in_a_line(status, error):
-    said = {"Code": str(status), "Message": PAGE}
-    answer = {"Error": said, "ResponseMetadata": {"HTTPStatusCode": status}}
+def test_of_an_html_answer_the_first_words_are_reported_in_a_line(status, error):
+    output = {"Code": str(status), "Message": HTML}
+    answer = {"Error": output, "ResponseMetadata": {"HTTPStatusCode": status}}
     with pytest.raises(error) as caught, translated():
         raise ClientError(answer, "GetSuppressedDestination")
-    told = str(caught.value)
-    assert told.startswith(
+    reported = str(caught.value)
+    assert reported.startswith(
         f"AWS: {status}: 502 Bad Gateway 502 Bad Gateway nginx &amp; more padding"
     )
-    assert not any(mark in told for mark in ("<", ">", "\n", "color", "go()"))
-    assert len(told) < 520
+    assert not any(mark in reported for mark in ("<", ">", "\n", "color", "go()"))
+    assert len(reported) < 520
 
 
 @pytest.mark.parametrize("text", [None, {}, {"why": 1}, 7])
@@ -138,13 +138,13 @@ def test_json_that_is_no_object_is_an_outage_and_not_the_end(body):
 
 
 @pytest.mark.parametrize("rest", ["<!--", "<!-- <b>", "<script>a<", "<style"])
-def test_what_a_page_never_ends_is_none_of_its_words(rest):
-    said = {"Code": "400", "Message": f"<p>No</p>{rest * 5_000}"}
+def test_unclosed_html_is_not_quoted(rest):
+    output = {"Code": "400", "Message": f"<p>No</p>{rest * 5_000}"}
     with pytest.raises(AwsRefused, match=r"^AWS: 400: No$"), translated():
-        raise ClientError({"Error": said}, "SendMessage")
+        raise ClientError({"Error": output}, "SendMessage")
 
 
 def test_a_lone_angle_is_no_tag():
-    said = {"Code": "ValidationError", "Message": "1 < 2 is\n  no <name> and a<5 fails"}
+    output = {"Code": "ValidationError", "Message": "1 < 2 is\n  no <name> and a<5 fails"}
     with pytest.raises(AwsRefused, match="1 < 2 is no and a<5 fails"), translated():
-        raise ClientError({"Error": said}, "SendMessage")
+        raise ClientError({"Error": output}, "SendMessage")

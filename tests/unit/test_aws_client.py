@@ -1,4 +1,5 @@
-"""AWS's errors sorted by what to do next, and a client that waits for long polls and never retries."""
+"""AWS's errors sorted by what to do next, and a client that waits for long polls and never
+retries."""
 
 import logging
 
@@ -30,8 +31,8 @@ REGION = "eu-west-1"
 
 def answered(code, status):
     """What boto3 raises for such an answer."""
-    said = {"Error": {"Code": code, "Message": "said AWS"}}
-    return ClientError(said | {"ResponseMetadata": {"HTTPStatusCode": status}}, "ReceiveMessage")
+    output = {"Error": {"Code": code, "Message": "said AWS"}}
+    return ClientError(output | {"ResponseMetadata": {"HTTPStatusCode": status}}, "ReceiveMessage")
 
 
 @pytest.mark.parametrize(
@@ -86,9 +87,9 @@ def test_what_is_about_the_request_is_refused_with_its_code(code, status):
     assert (refused.status, refused.operation) == (status, "ReceiveMessage")
 
 
-def test_without_credentials_aws_need_not_be_asked_and_it_is_said_where_they_come_from():
-    said = "Unable to locate credentials: .*ses-worker.aws_credentials in /etc/credstore$"
-    with pytest.raises(AwsRefused, match=said) as caught, translated():
+def test_without_credentials_aws_is_not_called_and_the_error_names_their_sources():
+    output = "Unable to locate credentials: .*ses-worker.aws_credentials in /etc/credstore$"
+    with pytest.raises(AwsRefused, match=output) as caught, translated():
         raise NoCredentialsError
     assert caught.value.code == "NoCredentials"
 
@@ -111,15 +112,15 @@ def test_half_of_a_pair_of_keys_is_none():
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_whatever_gives_us_credentials_may_be_away_and_that_passes(error):
+def test_a_temporarily_missing_credential_source_is_retried(error):
     with pytest.raises(NoIdentity, match="away"), translated():
         raise error
 
 
-def test_a_region_is_one_word_and_nothing_else():
-    for said in ("eu west", "eu-west-1\n", "eu-west-1/..", "x" * 64):
-        with pytest.raises(Misconfigured, match=r"is no AWS region: mend aws\.region"):
-            region_for(said, "https://sqs.example/1/q", {})
+def test_a_region_is_a_single_word():
+    for output in ("eu west", "eu-west-1\n", "eu-west-1/..", "x" * 64):
+        with pytest.raises(Misconfigured, match=r"is no AWS region: fix aws\.region"):
+            region_for(output, "https://sqs.example/1/q", {})
 
 
 def test_a_service_is_looked_for_in_every_partition():
@@ -154,7 +155,7 @@ class TestClient:
         assert make_client("sesv2", REGION, read_seconds=3).meta.config.read_timeout == 3
         assert make_client("sqs", REGION, wait_seconds=20).meta.config.read_timeout == 30
 
-    def test_aws_is_told_who_asks_and_the_kernel_looks_whether_it_is_there(self):
+    def test_aws_gets_our_user_agent_and_the_kernel_probes_the_connection(self):
         config = make_client("sqs", REGION).meta.config
         assert config.user_agent.startswith(f"ses-feedback-worker/{__version__}")
         assert config.tcp_keepalive

@@ -51,39 +51,39 @@ def comparison(rounds, delay):
 
 
 def point(events, more):
-    one = Figure(1.0, 1.0, 1.0)
+    single = Figure(1.0, 1.0, 1.0)
     return Point(
         users=1_000,
         events=events,
         megabytes=1.0,
-        cpu_us=one,
+        cpu_us=single,
         more_us=Figure(more, more, more),
-        wall_us=one,
-        system_us=one,
-        passed=one,
-        disk_written=one,
-        disk_read=one,
+        wall_us=single,
+        system_us=single,
+        passed=single,
+        disk_written=single,
+        disk_read=single,
     )
 
 
 def growth(*points):
-    one = Figure(0.5, 0.4, 0.6)
+    single = Figure(0.5, 0.4, 0.6)
     return Growth(
         rounds=5,
         messages=10,
         points=list(points),
-        first_us=one,
-        again_us=one,
-        again_ratio=one,
-        told=[],
+        first_us=single,
+        again_us=single,
+        again_ratio=single,
+        reported=[],
     )
 
 
-def standing(results, number, word=""):
-    return [one.reached for one in goals(results) if one.number == number and word in one.what]
+def verdict(results, number, word=""):
+    return [goal.reached for goal in goals(results) if goal.number == number and word in goal.what]
 
 
-def test_every_goal_is_there_and_what_was_not_run_is_said_to_be_not_run():
+def test_every_goal_is_listed_and_parts_not_run_are_marked_as_not_run():
     found = goals(Results())
     assert Counter(goal.number for goal in found).keys() == set("1234567")
     assert {goal.reached for goal in found} == {"not run"}
@@ -99,7 +99,7 @@ def test_every_goal_is_there_and_what_was_not_run_is_said_to_be_not_run():
         (Figure(0.7, 0.61, 0.8), "no"),
     ],
 )
-def test_the_median_decides_and_the_rounds_that_disagree_are_told(figure, reached):
+def test_the_median_decides_and_the_rounds_that_disagree_are_listed(figure, reached):
     goal = Goal(number="1", what="CPU", symbol="<=", limit=0.6, figure=figure)
     assert goal.reached == reached
 
@@ -115,39 +115,39 @@ def test_ratios_are_taken_inside_each_round():
         for number, cost in enumerate((1.0, 3.0, 2.0, 5.0, 4.0))
     }
     found = Results(comparison=comparison(rounds, 0))
-    assert standing(found, "1") == ["yes"]
-    (goal,) = (one for one in goals(found) if one.number == "1")
+    assert verdict(found, "1") == ["yes"]
+    (goal,) = (goal for goal in goals(found) if goal.number == "1")
     assert goal.figure == Figure(0.5, 0.5, 0.5)
 
 
 def test_who_is_set_against_whom_counts_messages_a_second_at_8_ms():
-    one = {
+    single = {
         "worker-sqlite-1": attempt(0.5, 1.0),
         "worker-sqlite-2": attempt(0.5, 0.5),
         "aiobotocore": attempt(0.5, 0.9),
     }
-    found = comparison(dict.fromkeys(range(5), one), 8)
+    found = comparison(dict.fromkeys(range(5), single), 8)
     assert found.against == [
         Against(delay=8, name="worker-sqlite-1", other="aiobotocore", rate=Figure(0.9, 0.9, 0.9)),
         Against(delay=8, name="worker-sqlite-2", other="worker-sqlite-1", rate=Figure(2, 2, 2)),
     ]
     results = Results(comparison=found)
-    assert standing(results, "2") == ["not run", "no", "not run"]
-    assert standing(results, "3") == ["yes", "not run", "not run"]
+    assert verdict(results, "2") == ["not run", "no", "not run"]
+    assert verdict(results, "3") == ["yes", "not run", "not run"]
 
 
-def test_fewer_than_five_rounds_say_nothing_of_a_goal_not_even_when_one_of_a_rival_failed():
-    one = {"worker-sqlite-1": attempt(0.5, 0.5), "worker-sqlite-2": attempt(0.5, 0.1)}
-    rounds = {number: one | {"floor1": attempt(9.0, 9.0)} for number in range(5)}
-    assert standing(Results(comparison=comparison(rounds, 8)), "2")[0] == "yes"
+def test_fewer_than_five_rounds_decide_no_goal_even_when_a_round_of_a_rival_failed():
+    single = {"worker-sqlite-1": attempt(0.5, 0.5), "worker-sqlite-2": attempt(0.5, 0.1)}
+    rounds = {number: single | {"floor1": attempt(9.0, 9.0)} for number in range(5)}
+    assert verdict(Results(comparison=comparison(rounds, 8)), "2")[0] == "yes"
     del rounds[4]["floor1"]
     found = Results(comparison=comparison(rounds, 8))
-    assert standing(found, "2")[0] == "not said: 4 of 5 rounds"
-    assert standing(found, "3")[0] == "yes"
+    assert verdict(found, "2")[0] == "not said: 4 of 5 rounds"
+    assert verdict(found, "3")[0] == "yes"
 
 
 def test_an_idle_worker_that_was_watched_for_a_moment_says_nothing_of_a_goal():
-    one = Figure(4.0, 3.0, 5.0)
+    single = Figure(4.0, 3.0, 5.0)
     idle = Idle(
         seconds=20,
         cpu_share=0.001,
@@ -155,34 +155,36 @@ def test_an_idle_worker_that_was_watched_for_a_moment_says_nothing_of_a_goal():
         other_calls=1,
         megabytes=90,
         singles=10,
-        latency_ms=one,
+        latency_ms=single,
         latency_p95_ms=5,
-        look_ms=one,
+        look_ms=single,
     )
-    assert standing(Results(idle=idle), "6", "idle worker") == ["not said: 20 of 100 s"]
-    assert standing(Results(idle=idle), "6", "median") == ["not said: 10 of 20 messages"]
+    assert verdict(Results(idle=idle), "6", "idle worker") == ["not said: 20 of 100 s"]
+    assert verdict(Results(idle=idle), "6", "median") == ["not said: 10 of 20 messages"]
     whole = replace(idle, seconds=100, singles=20)
-    assert standing(Results(idle=whole), "6")[:3] == ["yes", "yes", "yes"]
+    assert verdict(Results(idle=whole), "6")[:3] == ["yes", "yes", "yes"]
 
 
 def test_growth_counts_only_with_ten_million_events():
     small, whole = growth(point(0, 0), point(10_000, 5)), growth(point(0, 0), point(10**7, 59))
-    assert standing(Results(growth=small), "4", "10,000,000") == ["not run"]
-    assert standing(Results(growth=whole), "4", "10,000,000") == ["yes"]
+    assert verdict(Results(growth=small), "4", "10,000,000") == ["not run"]
+    assert verdict(Results(growth=whole), "4", "10,000,000") == ["yes"]
     too_much = growth(point(0, 0), point(10**7, 61))
-    assert standing(Results(growth=too_much), "4", "10,000,000") == ["no"]
+    assert verdict(Results(growth=too_much), "4", "10,000,000") == ["no"]
 
 
 def test_memory_counts_only_after_a_million_messages():
     memory = Memory(messages=999_999, first=100_000, most_mb=100, grown_mb=1)
-    assert standing(Results(memory=memory), "5") == ["not run", "not run"]
+    assert verdict(Results(memory=memory), "5") == ["not run", "not run"]
     memory = Memory(messages=1_000_000, first=100_000, most_mb=151, grown_mb=1)
-    assert standing(Results(memory=memory), "5") == ["no", "yes"]
-    told = goals(Results(memory=replace(memory, told=True)))
-    assert [one.note.split(";")[0] for one in told if one.number == "5"] == ["run, Slack told"] * 2
+    assert verdict(Results(memory=memory), "5") == ["no", "yes"]
+    results = goals(Results(memory=replace(memory, reported=True)))
+    assert [point.note.split(";")[0] for point in results if point.number == "5"] == [
+        "run, Slack told"
+    ] * 2
 
 
-def test_the_bound_under_load_is_what_all_pollers_hold_and_the_calls_of_one():
+def test_the_limit_under_load_is_what_all_pollers_hold_and_the_calls_of_a_poller():
     assert bound_ms(rate=4_000, delay=0) == pytest.approx(400)
     assert bound_ms(rate=4_000, delay=8) == pytest.approx(720)
 
@@ -233,11 +235,11 @@ def test_where_nothing_can_be_measured_earlier_results_and_the_report_stay(
     assert kept("profile", Profile)
 
 
-@pytest.mark.parametrize(("count", "outside"), [(6, 0), (20, 5), (40, 13)])
-def test_the_interval_of_a_median_is_the_sign_tests(count, outside):
+@pytest.mark.parametrize(("count", "observability"), [(6, 0), (20, 5), (40, 13)])
+def test_the_interval_of_a_median_is_the_sign_tests(count, observability):
     """The tables have 1st to 6th, 6th to 15th, 14th to 27th."""
     found = interval([float(number) for number in range(count, 0, -1)])
-    assert found == Interval((count + 1) / 2, outside + 1.0, float(count - outside))
+    assert found == Interval((count + 1) / 2, observability + 1.0, float(count - observability))
 
 
 def test_an_interval_says_more_less_or_that_it_is_not_known():

@@ -15,15 +15,15 @@ from worker.checks.dead_letters import judge_dead_letters
 from worker.checks.encryption import Encrypted, judge_encryption
 from worker.checks.facts import (
     Absent,
-    Away,
     DestinationFacts,
     FeedbackFacts,
     IdentityFacts,
     KeyFacts,
+    NotPermitted,
     QueueFacts,
     SubscriptionFacts,
     TopicFacts,
-    Unseen,
+    Unreachable,
 )
 from worker.checks.feedback import judge_feedback
 from worker.checks.filters import judge_filter
@@ -63,7 +63,7 @@ class TestQueue:
         )
 
     @pytest.mark.parametrize(
-        ("attributes", "status", "said"),
+        ("attributes", "status", "expected"),
         [
             ({}, "ok", "kept for 4 days"),
             ({"MessageRetentionPeriod": "3600"}, "wrong", "for 1 hour only"),
@@ -71,33 +71,35 @@ class TestQueue:
             ({"DelaySeconds": "30"}, "note", "by 30 s"),
         ],
     )
-    def test_its_attributes_are_judged(self, attributes, status, said):
+    def test_its_attributes_are_judged(self, attributes, status, expected):
         (found,) = self.judge(queue(**attributes))
-        assert (str(found.status), said in found.said) == (status, True), found
+        assert (str(found.status), expected in found.message) == (status, True), found
 
-    def test_a_short_visibility_is_told(self):
+    def test_a_short_visibility_timeout_is_reported(self):
         assert statuses(self.judge(queue(), visibility_seconds=10)) == ["note"]
 
-    @pytest.mark.parametrize("blank", [Absent("x"), Unseen("sqs:GetQueueAttributes"), Away("x")])
-    def test_a_queue_that_is_not_seen_is_wrong_whatever_the_reason(self, blank):
-        assert statuses(self.judge(blank)) == ["wrong"]
+    @pytest.mark.parametrize(
+        "unknown", [Absent("x"), NotPermitted("sqs:GetQueueAttributes"), Unreachable("x")]
+    )
+    def test_a_queue_that_cannot_be_read_is_wrong_whatever_the_reason(self, unknown):
+        assert statuses(self.judge(unknown)) == ["wrong"]
 
 
 class TestDeadLetters:
-    def judge(self, facts, letters, url=None, url_region=None):
+    def judge(self, facts, dead_letters, url=None, url_region=None):
         return judge_dead_letters(
-            facts, letters, region=REGION, dead_letter_url=url, url_region=url_region
+            facts, dead_letters, region=REGION, dead_letter_url=url, url_region=url_region
         )
 
-    def test_all_is_well(self):
+    def test_all_checks_are_ok(self):
         assert statuses(self.judge(queue(), dead())) == ["ok"]
         assert statuses(self.judge(queue(), dead(), f"{URL}-dlq", REGION)) == ["ok"]
 
     def test_too_few_receives_are_wrong_and_the_target_is_kept(self):
         redrive = json.dumps({"deadLetterTargetArn": DEAD, "maxReceiveCount": "4"})
         (found,) = self.judge(queue(RedrivePolicy=redrive), dead())
-        assert "after 4 receives" in found.said
-        assert DEAD in found.mend
+        assert "after 4 receives" in found.message
+        assert DEAD in found.fix
 
     @pytest.mark.parametrize(
         ("ours", "theirs", "status"),
@@ -108,7 +110,7 @@ class TestDeadLetters:
             ("1209600", "1209600", "note"),
         ],
     )
-    def test_letters_are_kept_longer_than_messages(self, ours, theirs, status):
+    def test_dead_letters_are_kept_longer_than_messages(self, ours, theirs, status):
         facts = queue(MessageRetentionPeriod=ours), dead(MessageRetentionPeriod=theirs)
         assert statuses(self.judge(*facts)) == [status]
 
@@ -122,28 +124,28 @@ class TestDeadLetters:
         ],
     )
     def test_the_dead_letter_queue_must_allow_its_source(self, policy, status):
-        letters = dead(RedriveAllowPolicy=json.dumps(policy))
-        assert statuses(self.judge(queue(), letters)) == [status]
+        dead_letters = dead(RedriveAllowPolicy=json.dumps(policy))
+        assert statuses(self.judge(queue(), dead_letters)) == [status]
 
     def test_queues_that_may_use_it_already_go_on_to(self):
         policy = {"redrivePermission": "byQueue", "sourceQueueArns": [DEAD]}
         (found,) = self.judge(queue(), dead(RedriveAllowPolicy=json.dumps(policy)))
-        named = json.loads(shlex.split(found.mend)[-1])["RedriveAllowPolicy"]
+        named = json.loads(shlex.split(found.fix)[-1])["RedriveAllowPolicy"]
         assert json.loads(named)["sourceQueueArns"] == [DEAD, queue().arn]
 
-    def test_letters_that_wait_are_told(self):
+    def test_waiting_dead_letters_are_reported(self):
         (found,) = self.judge(queue(), dead(ApproximateNumberOfMessages="3"))
-        assert (str(found.status), found.mend) == ("note", "ses-worker dlq list")
+        assert (str(found.status), found.fix) == ("note", "ses-worker dlq list")
 
-    def test_what_is_not_there_not_seen_or_not_named_is_said(self):
+    def test_missing_unreadable_or_unnamed_queues_are_reported(self):
         assert statuses(self.judge(queue(), Absent("x"))) == ["wrong"]
-        assert statuses(self.judge(queue(), Unseen("sqs:GetQueueAttributes"))) == ["unseen"]
+        assert statuses(self.judge(queue(), NotPermitted("sqs:GetQueueAttributes"))) == ["unknown"]
         assert statuses(self.judge(queue(RedrivePolicy=""), None)) == ["wrong"]
 
     def test_a_dead_letter_url_in_another_region_is_wrong(self):
         elsewhere = f"{URL}-dlq".replace(REGION, "us-east-1")
         (found,) = self.judge(queue(), dead(), elsewhere, "us-east-1")
-        assert "is in us-east-1, the queue in eu-west-1" in found.said
+        assert "is in us-east-1, the queue in eu-west-1" in found.message
 
 
 class TestTopic:
@@ -153,10 +155,10 @@ class TestTopic:
     def test_a_fifo_topic_is_wrong(self):
         arn = f"{TOPIC}.fifo"
         (found,) = judge_topic(arn, TopicFacts(arn, {}), queue())
-        assert "standard topics only" in found.said
+        assert "standard topics only" in found.message
 
     REDRIVE = json.dumps({"deadLetterTargetArn": DEAD})
-    letters = dead(
+    dead_letters = dead(
         QueueArn=DEAD,
         Policy=json.dumps(
             {
@@ -170,38 +172,38 @@ class TestTopic:
         ),
     )
 
-    def judge(self, wants_topics=False, shapes=(), letters=letters, **attributes):
-        one = SubscriptionFacts(f"{TOPIC}:1", {"RedrivePolicy": self.REDRIVE} | attributes)
-        looked_at = {DEAD: letters} if letters else {}
+    def judge(self, wants_topics=False, shapes=(), dead_letters=dead_letters, **attributes):
+        first = SubscriptionFacts(f"{TOPIC}:1", {"RedrivePolicy": self.REDRIVE} | attributes)
+        looked_at = {DEAD: dead_letters} if dead_letters else {}
         return judge_subscriptions(
-            TOPIC, [one], queue(), looked_at, wants_topics=wants_topics, shapes=shapes
+            TOPIC, [first], queue(), looked_at, wants_topics=wants_topics, shapes=shapes
         )
 
     @pytest.mark.parametrize(
-        ("letters", "status", "said"),
+        ("dead_letters", "status", "expected"),
         [
             (Absent("x"), "note", "does not exist"),
-            (None, "unseen", "was not looked at"),
-            (Unseen("sqs:GetQueueAttributes"), "unseen", "not permitted"),
-            (Away("silence"), "unseen", "could not be asked: silence"),
+            (None, "unknown", "was not looked at"),
+            (NotPermitted("sqs:GetQueueAttributes"), "unknown", "not permitted"),
+            (Unreachable("silence"), "unknown", "could not be asked: silence"),
             (dead(QueueArn=DEAD), "note", "policy of feedback-dlq does not let it in"),
         ],
     )
-    def test_where_undelivered_messages_go_must_be_there(self, letters, status, said):
-        (found,) = self.judge(letters=letters)
-        assert (str(found.status), said in found.said) == (status, True), found
+    def test_where_undelivered_messages_go_must_be_there(self, dead_letters, status, expected):
+        (found,) = self.judge(dead_letters=dead_letters)
+        assert (str(found.status), expected in found.message) == (status, True), found
 
     def test_where_undelivered_messages_go_a_deny_is_heard(self):
-        policy = json.loads(self.letters.text("Policy"))
+        policy = json.loads(self.dead_letters.text("Policy"))
         deny = policy["Statement"] | {"Effect": "Deny"}
         both = json.dumps({"Statement": [policy["Statement"], deny]})
-        (found,) = self.judge(letters=dead(QueueArn=DEAD, Policy=both))
-        assert "policy of feedback-dlq does not let it in" in found.said
+        (found,) = self.judge(dead_letters=dead(QueueArn=DEAD, Policy=both))
+        assert "policy of feedback-dlq does not let it in" in found.message
 
     def test_undelivered_messages_go_to_the_queue_of_that_very_name(self):
         longer = json.dumps({"deadLetterTargetArn": f"{DEAD}-2"})
         (found,) = self.judge(RedrivePolicy=longer)
-        assert "was not looked at" in found.said
+        assert "was not looked at" in found.message
 
     def test_a_filter_on_the_other_shape_holds_everything_back(self):
         policy = {
@@ -209,7 +211,7 @@ class TestTopic:
             "FilterPolicyScope": "MessageBody",
         }
         (found,) = self.judge(shapes=["notificationType"], **policy)
-        assert "holds back bounces and complaints" in found.said
+        assert "holds back bounces and complaints" in found.message
         assert statuses(self.judge(shapes=["eventType"], **policy)) == ["ok"]
         assert statuses(self.judge(**policy)) == ["note"]
 
@@ -236,8 +238,8 @@ class TestTopic:
         for source in ("arn:aws:ses:*:*:*", f"arn:aws:ses:{REGION}:*:*", [first, second]):
             assert self.publishing(first, second, source=source).status == "ok"
         found = self.publishing(first, second, source="arn:aws:ses:*:*:identity/*")
-        assert (found.status, "for configuration-set/main;" in found.said) == ("wrong", True)
-        assert found.mend == provision(queue().arn, TOPIC, configuration_set="main")
+        assert (found.status, "for configuration-set/main;" in found.message) == ("wrong", True)
+        assert found.fix == provision(queue().arn, TOPIC, configuration_set="main")
         for source in (f"{first}.net", f"arn:aws:s3:{REGION}:111122223333:x"):
             assert self.publishing(first, source=source).status == "wrong"
 
@@ -251,34 +253,34 @@ class TestTopic:
 
     def test_a_deny_in_a_topics_policy_is_wrong(self):
         found = self.publishing(Effect="Deny")
-        assert (str(found.status), "a Deny in its policy" in found.said) == ("wrong", True)
+        assert (str(found.status), "a Deny in its policy" in found.message) == ("wrong", True)
 
-    def test_a_topic_or_subscription_that_could_not_be_asked_for_is_unseen(self):
-        for blank in (Away("silence"), Unseen("sns:GetTopicAttributes")):
-            assert statuses(judge_topic(TOPIC, blank, queue())) == ["unseen"]
-            found = judge_subscriptions(TOPIC, blank, queue(), {}, wants_topics=False)
-            assert statuses(found) == ["unseen"]
-            assert str(judge_unlisted(blank).status) == "unseen"
+    def test_a_topic_or_subscription_that_could_not_be_read_is_unknown(self):
+        for unknown in (Unreachable("silence"), NotPermitted("sns:GetTopicAttributes")):
+            assert statuses(judge_topic(TOPIC, unknown, queue())) == ["unknown"]
+            found = judge_subscriptions(TOPIC, unknown, queue(), {}, wants_topics=False)
+            assert statuses(found) == ["unknown"]
+            assert str(judge_unlisted(unknown).status) == "unknown"
 
     def test_a_subscription_that_waits_for_its_confirmation_is_wrong(self):
         (found,) = self.judge(PendingConfirmation="true", RedrivePolicy="")
-        assert "waits for its confirmation" in found.said
+        assert "waits for its confirmation" in found.message
 
-    def test_one_that_loses_what_cannot_be_delivered_is_told(self):
+    def test_a_subscription_that_loses_undeliverable_messages_is_reported(self):
         (found,) = self.judge(RedrivePolicy="")
-        assert (str(found.status), found.mend) == ("note", provision("feedback", TOPIC))
+        assert (str(found.status), found.fix) == ("note", provision("feedback", TOPIC))
 
     def test_of_a_topic_elsewhere_no_namesake_is_made_for_what_it_loses(self):
         theirs = TOPIC.replace(REGION, "us-east-1")
-        one = SubscriptionFacts(f"{theirs}:1", {"PendingConfirmation": "false"})
-        (found,) = judge_subscriptions(theirs, [one], queue(), {}, wants_topics=False)
-        assert (str(found.status), "ses-worker" in found.mend) == ("note", False)
+        first = SubscriptionFacts(f"{theirs}:1", {"PendingConfirmation": "false"})
+        (found,) = judge_subscriptions(theirs, [first], queue(), {}, wants_topics=False)
+        assert (str(found.status), "ses-worker" in found.fix) == ("note", False)
 
     def test_raw_delivery_is_fine_unless_topics_are_named(self):
         assert statuses(self.judge(RawMessageDelivery="true")) == ["ok"]
         assert statuses(self.judge(RawMessageDelivery="true", wants_topics=True)) == ["wrong"]
 
-    def test_a_filter_that_cannot_be_judged_is_told(self):
+    def test_a_filter_that_cannot_be_judged_is_reported(self):
         policy = '{"mail": {"source": [{"prefix": "noreply"}]}}'
         found = self.judge(FilterPolicy=policy, FilterPolicyScope="MessageBody")
         assert statuses(found) == ["note"]
@@ -307,10 +309,10 @@ def test_a_filter_policy_holds_back_what_it_does_not_name(policy, scope, lost):
 
 
 def test_a_filter_policy_must_let_both_shapes_pass_where_both_are_sent():
-    one = '{"eventType": ["Bounce", "Complaint"]}'
+    first = '{"eventType": ["Bounce", "Complaint"]}'
     both = ["notificationType", "eventType"]
-    assert judge_filter(one, "MessageBody", both) == ["bounces", "complaints"]
-    assert judge_filter(one, "MessageBody") is None, "which of them is sent is not known"
+    assert judge_filter(first, "MessageBody", both) == ["bounces", "complaints"]
+    assert judge_filter(first, "MessageBody") is None, "which of them is sent is not known"
     assert judge_filter('{"eventType": [1], "notificationType": [1]}', "MessageBody") is None
 
 
@@ -327,21 +329,21 @@ ORGANIZATION = OPEN | {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1
 
 class TestPolicy:
     @pytest.mark.parametrize(
-        ("statements", "status", "said"),
+        ("statements", "status", "expected"),
         [
             ([LETS_IN], "ok", "and nobody else"),
             ([LETS_IN, OPEN | {"Effect": "Deny"}], "wrong", "a Deny in the policy"),
             ([LETS_IN, OPEN], "wrong", "lets in everybody"),
-            ([LETS_IN, ORGANIZATION], "unseen", "under conditions"),
+            ([LETS_IN, ORGANIZATION], "unknown", "under conditions"),
             ([LETS_IN | {"Resource": DEAD}], "wrong", "does not let"),
         ],
     )
-    def test_the_topic_is_let_in_and_nobody_else(self, statements, status, said):
+    def test_the_topic_is_let_in_and_nobody_else(self, statements, status, expected):
         (found,) = judge_policy(queue(Policy=json.dumps({"Statement": statements})), [TOPIC])
-        assert (str(found.status), said in found.said) == (status, True), found
+        assert (str(found.status), expected in found.message) == (status, True), found
 
-    def test_a_policy_that_cannot_be_read_is_unseen(self):
-        assert statuses(judge_policy(queue(Policy="{"), [TOPIC])) == ["unseen"]
+    def test_an_unreadable_policy_is_unknown(self):
+        assert statuses(judge_policy(queue(Policy="{"), [TOPIC])) == ["unknown"]
 
 
 class TestPermissions:
@@ -359,7 +361,7 @@ class TestPermissions:
 
     def test_a_deny_for_everybody_is_wrong(self):
         found = self.judge()
-        assert "everybody sqs:ReceiveMessage and sqs:DeleteMessage" in found.said
+        assert "everybody sqs:ReceiveMessage and sqs:DeleteMessage" in found.message
         assert str(found.status) == "wrong"
 
     @pytest.mark.parametrize(
@@ -370,15 +372,15 @@ class TestPermissions:
             ({"Action": "sqs:PurgeQueue"}, "ok"),
             ({"Resource": DEAD}, "ok"),
             ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, "ok"),
-            ({"Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}}, "unseen"),
-            ({"NotPrincipal": {"AWS": "arn:aws:iam::111122223333:role/worker"}}, "unseen"),
+            ({"Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}}, "unknown"),
+            ({"NotPrincipal": {"AWS": "arn:aws:iam::111122223333:role/worker"}}, "unknown"),
         ],
     )
     def test_a_deny_that_may_be_about_others_is_not(self, more, status):
         assert str(self.judge(**more).status) == status
 
-    def test_what_is_not_looked_at_is_said(self):
-        assert "config/iam-run.json" in judge_permissions(queue()).said
+    def test_what_was_not_inspected_is_reported(self):
+        assert "config/iam-run.json" in judge_permissions(queue()).message
 
 
 class TestFeedback:
@@ -395,16 +397,16 @@ class TestFeedback:
             kinds=frozenset(kinds),
         )
 
-    def test_one_way_is_enough(self):
+    def test_a_single_publishing_route_is_enough(self):
         assert statuses(self.judge((IdentityFacts("a.example", TOPIC, TOPIC),))) == ["ok"]
         both = self.destination("BOUNCE", "COMPLAINT")
         assert statuses(self.judge(destinations=(both,))) == ["ok"]
 
-    def test_what_one_that_is_switched_off_would_not_send_is_missed_in_the_next(self):
+    def test_what_a_disabled_destination_would_not_send_is_missed_in_the_next(self):
         off, on = self.destination("BOUNCE", enabled=False), self.destination("SEND")
         first, second = self.judge(destinations=(on, off))
-        assert ("is switched off" in first.said, first.status) == (True, "wrong")
-        assert ("does not send COMPLAINT" in second.said, second.status) == (True, "wrong")
+        assert ("is switched off" in first.message, first.status) == (True, "wrong")
+        assert ("does not send COMPLAINT" in second.message, second.status) == (True, "wrong")
 
     WHOLE = IdentityFacts("a.example", TOPIC, TOPIC)
 
@@ -414,33 +416,33 @@ class TestFeedback:
             IdentityFacts("c@a.example"),
         )
         (found,) = self.judge((self.WHOLE, *others))
-        assert "b.example, c@a.example do not come here" in found.said
-        assert "its domain's settings" in found.said
-        assert (str(found.status), found.mend.endswith("--identity b.example")) == ("note", True)
-        assert "its domain's settings" not in self.judge((self.WHOLE, others[0]))[0].said
+        assert "b.example, c@a.example do not come here" in found.message
+        assert "its domain's settings" in found.message
+        assert (str(found.status), found.fix.endswith("--identity b.example")) == ("note", True)
+        assert "its domain's settings" not in self.judge((self.WHOLE, others[0]))[0].message
 
     @pytest.mark.parametrize(
         ("bounces", "complaints", "kind"), [(TOPIC, "", "complaint"), ("", TOPIC, "bounce")]
     )
-    def test_an_identity_that_tells_of_one_kind_is_wrong(self, bounces, complaints, kind):
+    def test_an_identity_that_reports_a_single_kind_is_wrong(self, bounces, complaints, kind):
         half = IdentityFacts("a.example", bounces, complaints)
         (found,) = self.judge((half,))
-        assert (str(found.status), f"its {kind} notifications" in found.said) == ("wrong", True)
+        assert (str(found.status), f"its {kind} notifications" in found.message) == ("wrong", True)
         other = self.destination("COMPLAINT", "BOUNCE")
         assert statuses(self.judge((half,), (other,))) == ["note"]
 
     def test_an_identity_that_is_named_is_covered_by_a_configuration_set_in_part(self):
         both = self.destination("BOUNCE", "COMPLAINT")
         bare = (IdentityFacts("b.example"),)
-        (found,) = self.judge(bare, (both,), wanted=("b.example",))
-        assert (str(found.status), "sent with main" in found.said) == ("note", True)
-        assert statuses(self.judge(bare, wanted=("b.example",))) == ["wrong"]
+        (found,) = self.judge(bare, (both,), named_identities=("b.example",))
+        assert (str(found.status), "sent with main" in found.message) == ("note", True)
+        assert statuses(self.judge(bare, named_identities=("b.example",))) == ["wrong"]
 
     def test_a_configuration_set_that_is_named_must_send_here(self):
         both = self.destination("BOUNCE", "COMPLAINT")
-        (found,) = self.judge(destinations=(both,), wanted_sets=("main", "b"))
-        assert (str(found.status), found.said.startswith("b: no event")) == ("wrong", True)
-        assert found.mend.endswith("--configuration-set b")
+        (found,) = self.judge(destinations=(both,), named_sets=("main", "b"))
+        assert (str(found.status), found.message.startswith("b: no event")) == ("wrong", True)
+        assert found.fix.endswith("--configuration-set b")
 
     def test_event_destinations_are_judged_together(self):
         split = self.destination("BOUNCE"), self.destination("COMPLAINT")
@@ -455,10 +457,10 @@ class TestFeedback:
         assert statuses(self.judge((self.WHOLE,), (self.destination("DELIVERY"),))) == ["note"]
         assert statuses(self.judge((self.WHOLE,), (self.destination("BOUNCE"),))) == ["ok"]
 
-    def test_what_could_not_be_asked_is_unseen(self):
-        (found,) = self.judge(Away("Throttling"))
-        assert str(found.status) == "unseen"
-        assert "could not be asked: Throttling" in found.said
+    def test_what_could_not_be_read_is_unknown(self):
+        (found,) = self.judge(Unreachable("Throttling"))
+        assert str(found.status) == "unknown"
+        assert "could not be asked: Throttling" in found.message
 
     def test_senders_and_shapes_are_those_of_the_topic(self):
         facts = FeedbackFacts(
@@ -472,8 +474,8 @@ class TestFeedback:
         ]
         assert shapes(facts, TOPIC) == ["notificationType", "eventType"]
         assert (senders(facts, f"{TOPIC}-2", "1"), shapes(facts, f"{TOPIC}-2")) == ([], [])
-        blank = FeedbackFacts(identities=Away("x"), destinations=Unseen("y"))
-        assert (senders(blank, TOPIC, "1"), shapes(blank, TOPIC)) == ([], [])
+        unknown = FeedbackFacts(identities=Unreachable("x"), destinations=NotPermitted("y"))
+        assert (senders(unknown, TOPIC, "1"), shapes(unknown, TOPIC)) == ([], [])
 
     @pytest.mark.parametrize(
         ("kinds", "enabled", "status"),
@@ -487,22 +489,22 @@ class TestFeedback:
         found = self.judge(destinations=(self.destination(*kinds, enabled=enabled),))
         assert statuses(found) == [status]
 
-    def test_where_one_way_is_not_seen_nothing_is_said_of_it(self):
-        assert statuses(self.judge(Unseen("ses:ListIdentities"))) == ["unseen"]
+    def test_where_a_route_could_not_be_read_nothing_is_concluded(self):
+        assert statuses(self.judge(NotPermitted("ses:ListIdentities"))) == ["unknown"]
         both = self.destination("BOUNCE", "COMPLAINT")
-        found = self.judge(Unseen("ses:ListIdentities"), (both,))
-        assert statuses(found) == ["unseen", "ok"]
+        found = self.judge(NotPermitted("ses:ListIdentities"), (both,))
+        assert statuses(found) == ["unknown", "ok"]
 
-    def test_configuration_sets_that_were_not_looked_at_are_told(self):
+    def test_configuration_sets_that_were_not_inspected_are_reported(self):
         beyond = ("7 configuration sets",)
         found = self.judge((IdentityFacts("a.example", TOPIC, TOPIC),), unlooked=beyond)
-        assert "7 configuration sets were not looked at" in found[0].said
+        assert "7 configuration sets were not looked at" in found[0].message
         assert statuses(self.judge(unlooked=beyond)) == ["note"], "one of those may be the one"
 
-    def test_ses_of_another_account_cannot_be_seen_from_here(self):
+    def test_ses_of_another_account_cannot_be_inspected_from_here(self):
         facts = FeedbackFacts(identities=(), destinations=())
         others = TOPIC.replace("111122223333", "444455556666")
-        assert statuses(judge_feedback(facts, [others], queue())) == ["unseen"]
+        assert statuses(judge_feedback(facts, [others], queue())) == ["unknown"]
         assert statuses(judge_feedback(facts, [TOPIC], queue())) == ["wrong"]
 
 
@@ -516,13 +518,15 @@ class TestEncryption:
         ("key", "metadata"), [("alias/aws/sqs", {}), ("k", {"KeyManager": "AWS"})]
     )
     def test_awss_own_key_lets_no_topic_in(self, key, metadata):
-        assert statuses(self.judge(KeyFacts(key, metadata, Unseen("kms:GetKeyPolicy")))) == [
+        assert statuses(self.judge(KeyFacts(key, metadata, NotPermitted("kms:GetKeyPolicy")))) == [
             "wrong"
         ]
 
     def test_a_key_that_is_off_is_wrong(self):
-        found = self.judge(KeyFacts("k", {"KeyState": "Disabled"}, Unseen("kms:GetKeyPolicy")))
-        assert statuses(found) == ["wrong", "unseen"]
+        found = self.judge(
+            KeyFacts("k", {"KeyState": "Disabled"}, NotPermitted("kms:GetKeyPolicy"))
+        )
+        assert statuses(found) == ["wrong", "unknown"]
 
     LETS_IN = json.dumps(
         {
@@ -536,7 +540,7 @@ class TestEncryption:
     )
 
     @pytest.mark.parametrize(
-        ("state", "said"),
+        ("state", "expected"),
         [
             ("Disabled", "aws kms enable-key --key-id arn:k"),
             ("PendingDeletion", "aws kms cancel-key-deletion --key-id arn:k && aws kms enable-key"),
@@ -544,44 +548,44 @@ class TestEncryption:
             ("Unavailable", "choose another key"),
         ],
     )
-    def test_a_key_is_revived_by_its_arn_and_state(self, state, said):
+    def test_a_key_is_revived_by_its_arn_and_state(self, state, expected):
         facts = KeyFacts("alias/mine", {"KeyState": state, "Arn": "arn:k"}, self.LETS_IN)
         (found,) = self.judge(facts)
-        assert (str(found.status), said in found.mend) == ("wrong", True)
-        assert "alias/mine" not in found.mend
+        assert (str(found.status), expected in found.fix) == ("wrong", True)
+        assert "alias/mine" not in found.fix
 
     @pytest.mark.parametrize(
-        ("metadata", "policy", "said"),
+        ("metadata", "policy", "expected"),
         [
             ({}, LETS_IN, ["ok"]),
             ({}, LETS_IN.replace("kms:Decrypt", "kms:Encrypt"), ["wrong"]),
             ({}, LETS_IN.replace("kms:GenerateDataKey*", "kms:Encrypt"), ["wrong"]),
-            ({}, LETS_IN.replace('"*"', '"*", "Condition": {"Bool": {"kms:x": "1"}}'), ["unseen"]),
-            ({}, "{", ["unseen"]),
-            ({}, Away("silence"), ["unseen"]),
+            ({}, LETS_IN.replace('"*"', '"*", "Condition": {"Bool": {"kms:x": "1"}}'), ["unknown"]),
+            ({}, "{", ["unknown"]),
+            ({}, Unreachable("silence"), ["unknown"]),
             ({}, Absent("gone"), ["wrong"]),
             (Absent("gone"), Absent("gone"), ["wrong"]),
-            (Away("silence"), Away("silence"), ["unseen", "unseen"]),
+            (Unreachable("silence"), Unreachable("silence"), ["unknown", "unknown"]),
         ],
     )
-    def test_a_key_is_well_only_where_it_is_seen_to_be(self, metadata, policy, said):
-        assert statuses(self.judge(KeyFacts("k", metadata, policy))) == said
+    def test_a_key_is_ok_only_where_it_is_known_to_be(self, metadata, policy, expected):
+        assert statuses(self.judge(KeyFacts("k", metadata, policy))) == expected
 
     def test_a_key_that_is_known_by_an_alias_is_enabled_by_its_arn(self):
         arn = f"arn:aws:kms:{REGION}:111122223333:key/1"
         metadata = {"KeyState": "Disabled", "Arn": arn}
         found = self.judge(KeyFacts("alias/mine", metadata, "{}"))
-        assert found[0].mend == f"aws kms enable-key --region {REGION} --key-id {arn}"
+        assert found[0].fix == f"aws kms enable-key --region {REGION} --key-id {arn}"
 
     def test_a_key_that_lets_nobody_in_is_to_let_in_this_account(self):
         closed = json.dumps({"Statement": []})
         (found,) = self.judge(KeyFacts("k", {}, closed))
-        assert found.mend.endswith("with StringEquals aws:SourceAccount 111122223333")
+        assert found.fix.endswith("with StringEquals aws:SourceAccount 111122223333")
 
-    def test_what_is_not_encrypted_is_told(self):
+    def test_missing_encryption_is_reported(self):
         bare = Encrypted("the queue feedback", self.caller, None, "do this")
         (found,) = judge_encryption(bare)
-        assert (str(found.status), found.mend) == ("note", "do this")
+        assert (str(found.status), found.fix) == ("note", "do this")
 
     def test_no_key_is_in_nobodys_way(self):
         assert statuses(self.judge(None)) == ["ok"]
@@ -615,14 +619,16 @@ class TestTheRest:
     def test_a_database_that_cannot_be_written_is_wrong_with_what_mends_it(self):
         why = ("x belongs to root, and jane may not write it", "chown jane x")
         for revision in ("0003", None):
-            found = judge_database("x", revision, (), newer=False, makes_itself=True, hindrance=why)
-            assert (str(found.status), found.mend) == ("wrong", "chown jane x")
+            found = judge_database(
+                "x", revision, (), newer=False, makes_itself=True, access_problem=why
+            )
+            assert (str(found.status), found.fix) == ("wrong", "chown jane x")
 
     def test_slack(self):
         blocked = judge_slack(Blocked(error="Slack: no_team: do this"), way="w", sent=False)
-        assert (str(blocked.status), blocked.mend) == ("wrong", "do this")
+        assert (str(blocked.status), blocked.fix) == ("wrong", "do this")
         assert str(judge_slack(Later(error="x"), way="w", sent=False).status) == "wrong"
-        assert "is in the channel" in judge_slack(Sent(), way="w", sent=True).said
+        assert "is in the channel" in judge_slack(Sent(), way="w", sent=True).message
 
     def test_what_is_advised_can_be_pasted_into_a_shell(self):
         assert (
@@ -677,8 +683,8 @@ class TestTheRest:
         assert commands.called("aws sqs x", "y") == "aws sqs x"
 
     @pytest.mark.parametrize(
-        ("seconds", "said"),
+        ("seconds", "expected"),
         [(1_209_600, "14 days"), (86_400, "1 day"), (5_400, "1.5 hours"), (9, "9 s")],
     )
-    def test_times_are_told_in_the_unit_that_fits(self, seconds, said):
-        assert days(seconds) == said
+    def test_times_are_shown_in_the_unit_that_fits(self, seconds, expected):
+        assert days(seconds) == expected

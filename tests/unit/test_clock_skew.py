@@ -100,36 +100,36 @@ class TestTelling:
         assert watch(-86_400, -86_400, None, -86_399) == ["clock.skewed"]
         report = watch.health.report()
         assert report.ready
-        (problem,) = report.troubles
+        (problem,) = report.problems
         assert problem.what == "clock"
         assert problem.error.startswith("the clock of this machine is 24 hours behind SQS's: set")
         assert watch(0.5, 0.5) == ["clock.corrected"]
-        assert watch.health.troubles == []
+        assert watch.health.problems == []
 
     def test_a_difference_at_the_limit_is_told_once(self, watch):
         assert watch(*[119.5, 120.5] * 20) == ["clock.skewed"]
 
     def test_a_clock_that_is_set_wrongly_once_more_is_shown_as_it_is(self, watch):
         assert watch(600, 600, 40 * 86_400, 40 * 86_400) == ["clock.skewed"]
-        (problem,) = watch.health.troubles
+        (problem,) = watch.health.problems
         assert "40 days ahead of" in problem.error
         assert watch.health.met["clock"] == 2
 
 
 @pytest.mark.parametrize(
-    ("seconds", "status", "said"),
+    ("seconds", "status", "expected"),
     [
         (0.4, "ok", "0 s ahead of SQS's"),
         (-119, "ok", "119 s behind SQS's"),
         (121, "wrong", "2 minutes ahead of SQS's"),
         (-7_300, "wrong", "2 hours behind SQS's"),
         (-40 * 86_400, "wrong", "40 days behind SQS's"),
-        (None, "unseen", "no date"),
+        (None, "unknown", "no date"),
     ],
 )
-def test_a_check_judges_it(seconds, status, said):
+def test_a_check_judges_it(seconds, status, expected):
     finding = judge_clock(seconds)
     assert (finding.check, finding.status) == ("clock", status)
-    assert said in finding.said
-    assert bool(finding.mend) == (status == "wrong")
-    assert seconds is None or finding.said == describe_skew(seconds)
+    assert expected in finding.message
+    assert bool(finding.fix) == (status == "wrong")
+    assert seconds is None or finding.message == describe_skew(seconds)

@@ -26,15 +26,15 @@ SUBTYPES = ("General", "MailboxFull", "Brandnew", None, *REFUSALS)
 DIAGNOSTICS = ("550 no such user", "blocked by SpamHaus", "antiSPAM", "", None)
 
 
-def bounce(**said):
-    diagnostic = said.pop("diagnostic", None)
+def bounce(**changes):
+    diagnostic = changes.pop("diagnostic", None)
     entry = mail.recipient("jane@example.com", diagnosticCode=diagnostic)
-    (feedback,) = decode(mail.bounce(entry, **said))
+    (feedback,) = decode(mail.bounce(entry, **changes))
     return feedback
 
 
-def complaint(**said):
-    (feedback,) = decode(mail.complaint("jane@example.com", **said))
+def complaint(**changes):
+    (feedback,) = decode(mail.complaint("jane@example.com", **changes))
     return feedback
 
 
@@ -49,10 +49,10 @@ class TestBounces:
     def test_the_seeds_rule_over_the_whole_grid(self, type, subtype, diagnostic):
         decision = judge(bounce(type=type, subtype=subtype, diagnostic=diagnostic))
         if "spam" in (diagnostic or "").lower():
-            wanted = Action.AUTO_BLOCK_SPAM
+            expected = Action.AUTO_BLOCK_SPAM
         else:
-            wanted = {"Permanent": Action.HARD_BOUNCE, "Transient": Action.SOFT_BOUNCE}.get(type)
-        assert decision.action is (wanted or Action.NO_ACTION)
+            expected = {"Permanent": Action.HARD_BOUNCE, "Transient": Action.SOFT_BOUNCE}.get(type)
+        assert decision.action is (expected or Action.NO_ACTION)
         assert decision.match is UserMatch.FOUND
 
     def test_spam_sets_the_flag_and_no_pause(self):
@@ -120,7 +120,7 @@ class TestTimes:
         older = judge(bounce(at="2026-11-01T00:00:00Z"), lifted).user
         assert older.paused_until is None
 
-    def test_the_end_of_time_is_no_trouble(self):
+    def test_the_end_of_time_is_handled(self):
         policy = Policy(hard_bounce_pause=timedelta(days=36_500))
         late = datetime(9990, 1, 1, tzinfo=UTC)
         far = judge(bounce(at="9990-01-01T00:00:00Z"), policy=policy, received_at=late)
@@ -151,7 +151,7 @@ class TestPauses:
         assert soft.pause_reason == "soft_bounce"
 
     @pytest.mark.parametrize("first", ["Permanent", "Transient"])
-    def test_of_two_pauses_that_end_together_the_hard_one_is_named(self, first):
+    def test_of_two_pauses_that_end_together_the_hard_bounce_is_named(self, first):
         policy = Policy(soft_bounce_pause=timedelta(days=30))
         second = "Transient" if first == "Permanent" else "Permanent"
         user = judge(bounce(type=first), policy=policy).user
@@ -238,8 +238,8 @@ class TestBounceActions:
         assert judge(bounce(type=type, subtype=subtype), policy=self.POLICY).action is action
 
     def test_it_comes_before_the_word_spam_too(self):
-        said = bounce(type="Transient", subtype="MessageTooLarge", diagnostic="spam")
-        assert judge(said, policy=self.POLICY).action is Action.NO_ACTION
+        notification = bounce(type="Transient", subtype="MessageTooLarge", diagnostic="spam")
+        assert judge(notification, policy=self.POLICY).action is Action.NO_ACTION
 
     def test_the_reason_names_the_setting(self):
         decision = judge(bounce(type="Transient", subtype="MessageTooLarge"), policy=self.POLICY)
@@ -284,18 +284,18 @@ class TestComplaints:
         assert decision.user == JANE
 
     @pytest.mark.parametrize(
-        ("said", "rule"),
+        ("changes", "rule"),
         [
             ({"feedback": "Not-Spam"}, "not_spam"),
             ({"subtype": "onaccountsuppressionlist"}, "refused_by_ses"),
         ],
     )
-    def test_their_case_says_nothing(self, said, rule):
-        assert judge(complaint(**said)).reason == rule
+    def test_their_case_says_nothing(self, changes, rule):
+        assert judge(complaint(**changes)).reason == rule
 
     def test_the_word_spam_means_nothing_in_a_complaint(self):
-        said = complaint(feedback="not-spam", userAgent="AntiSpam/1.0")
-        assert judge(said).action is Action.NO_ACTION
+        notification = complaint(feedback="not-spam", userAgent="AntiSpam/1.0")
+        assert judge(notification).action is Action.NO_ACTION
 
 
 class TestNobodysAddress:
@@ -323,15 +323,15 @@ class TestNobodysAddress:
 
 
 def test_every_rule_of_the_table_can_fire():
-    said = [
+    notification = [
         bounce(type=type, subtype=subtype, diagnostic=diagnostic)
         for type, subtype, diagnostic in product(TYPES, SUBTYPES, DIAGNOSTICS)
     ]
-    said.append(bounce(subtype="UnsubscribedRecipient"))
-    said += [
+    notification.append(bounce(subtype="UnsubscribedRecipient"))
+    notification += [
         complaint(feedback=f, subtype=s)
         for f, s in product(["abuse", "not-spam"], [None, "XSuppressionList"])
     ]
     users = (JANE, replace(JANE, auto_block_spam=True))
-    fired = {(f.notification.kind, judge(f, user).reason) for f in said for user in users}
+    fired = {(f.notification.kind, judge(f, user).reason) for f in notification for user in users}
     assert fired == {(rule.kind, rule.reason) for rule in RULES}

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.decode import TOPIC_VALIDATED, decode
-from worker.decode.recipients import one_per_person
+from worker.decode.recipients import unique_per_person
 from worker.decode.shapes import Entry, Known, Usual
 from worker.model import Feedback, Ignored, Kind, Malformed, Reason, UserMatch
-from worker.reading import Unreadable, read_json
+from worker.parsing import Unreadable, read_json
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 EXPECTED = json.loads((PAYLOADS / "expected.json").read_text(encoding="utf-8"))
@@ -58,12 +58,16 @@ class TestShapes:
     @pytest.mark.parametrize("wrap", [str, mail.enveloped], ids=["raw", "enveloped"])
     def test_both_shapes_are_read_with_and_without_the_envelope(self, event, wrap):
         (feedback,) = decode(wrap(mail.bounce("jane@example.com", event=event)))
-        said = feedback.notification
-        assert (said.kind, said.type, said.subtype) == (Kind.BOUNCE, "Permanent", "General")
-        assert said.occurred_at == datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
+        notification = feedback.notification
+        assert (notification.kind, notification.type, notification.subtype) == (
+            Kind.BOUNCE,
+            "Permanent",
+            "General",
+        )
+        assert notification.occurred_at == datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
         assert feedback.address.key == "jane@example.com"
 
-    def test_the_whole_of_what_ses_said_is_kept(self):
+    def test_the_whole_message_of_ses_is_kept(self):
         message = mail.bounce("jane@example.com")
         assert decode(mail.enveloped(message))[0].notification.text == message
 
@@ -107,7 +111,7 @@ class TestShapes:
         jane = Entry(address="Jane <jane@example.com>", status="5.1.1", extra={"x": [1]})
         entries = [jane, Known(), Known(address="nobody")]
         before = deepcopy(entries)
-        list(one_per_person(entries))
+        list(unique_per_person(entries))
         assert entries == before
 
     @pytest.mark.parametrize("absent", ["timestamp", "feedbackId", "bounceType", "bounceSubType"])
@@ -133,13 +137,13 @@ class TestRecipients:
         assert recipients(decode(mail.bounce("jane@example.com"))) == ["jane@example.com"]
 
     @pytest.mark.parametrize("entries", [None, []])
-    def test_missing_or_empty_recipients_are_one_row_without_address(self, entries):
+    def test_missing_or_empty_recipients_make_a_single_row_without_address(self, entries):
         message = json.loads(mail.bounce())
         message["bounce"]["bouncedRecipients"] = entries
         (feedback,) = decode(json.dumps(message))
         assert feedback.recipient.absent is UserMatch.NO_RECIPIENTS
 
-    def test_a_complaint_without_complained_recipients_is_one_row(self):
+    def test_a_complaint_without_complained_recipients_makes_a_single_row(self):
         message = mail.without(mail.complaint(), "complaint", "complainedRecipients")
         (feedback,) = decode(message)
         assert feedback.recipient.absent is UserMatch.NO_RECIPIENTS
@@ -150,7 +154,7 @@ class TestRecipients:
         message["bounce"]["bouncedRecipients"] = entries
         assert decode(json.dumps(message)).reason is Reason.RECIPIENTS_NOT_A_LIST
 
-    def test_each_unusable_entry_is_one_row_and_the_others_are_handled(self):
+    def test_each_unusable_entry_makes_a_single_row_and_the_others_are_handled(self):
         entries = [
             None,
             "jane@example.com",
@@ -167,7 +171,7 @@ class TestRecipients:
         assert recipients(decoded).count("zoe@example.com") == 1
         assert len({feedback.dedupe_key for feedback in decoded}) == len(entries) + 1
 
-    def test_several_spellings_of_one_person_are_one_row_the_first(self):
+    def test_several_spellings_of_a_person_are_a_single_row_the_first(self):
         decoded = decode(mail.bounce("Jane@example.com", "jane@EXAMPLE.com", "<jane@example.com>"))
         assert [feedback.recipient.reported for feedback in decoded] == ["Jane@example.com"]
 
@@ -375,14 +379,14 @@ def part_by_part():
 
 
 @given(near_misses.map(json.dumps) | near_misses.map(json.dumps).map(mail.enveloped))
-def test_a_body_that_is_read_in_one_go_means_what_it_means_part_by_part(text):
+def test_a_body_decoded_as_a_whole_means_the_same_as_decoded_in_parts(text):
     decoded = decode(text)
     with part_by_part():
         assert decode(text) == decoded
 
 
 @pytest.mark.parametrize("row", EXPECTED, ids=lambda row: row["file"])
-def test_a_payload_that_is_read_in_one_go_means_what_it_means_part_by_part(row):
+def test_a_payload_decoded_as_a_whole_means_the_same_as_decoded_in_parts(row):
     for body in (text_of(row), mail.enveloped(text_of(row))):
         decoded = decode(body)
         with part_by_part():

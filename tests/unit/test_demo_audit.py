@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from worker.demo import script
-from worker.demo.audit_effects import _owed, ignored, of_the_list, of_the_notices
+from worker.demo.audit_effects import _unfinished, ignored, of_the_list, of_the_notices
 from worker.demo.chapters import chapters
 from worker.demo.standins.slack import Heard
 from worker.demo.story import Findings
@@ -28,7 +28,7 @@ def removal(address, response):
 
 def found(posts, **more):
     rest = {
-        "now": NOW, "chapters": chapters(NOW), "before_the_last": None, "books": None,
+        "now": NOW, "chapters": chapters(NOW), "before_the_last": None, "database": None,
         "dead_letters": [], "log": [], "remaining": 0, "status": 0,
         "effects": {"delivered": 3}, "heard": posts, "listed": [script.KEPT_ON],
     }  # fmt: skip
@@ -38,10 +38,10 @@ def found(posts, **more):
 @pytest.fixture
 def posts():
     """The removals and all of the first chapter one by one, the rest in a digest."""
-    owed = list(_owed(found([])))
-    first = [heard(text) for text, noun, _ in owed[:4] if noun != "removal outcome"]
+    entries = list(_unfinished(found([])))
+    first = [heard(text) for text, noun, _ in entries[:4] if noun != "removal outcome"]
     counts = {}
-    for _, noun, count in owed[4:-2]:
+    for _, noun, count in entries[4:-2]:
         counts[noun] = counts.get(noun, 0) + count
     totals = ", ".join(f"{count} {noun}s" for noun, count in counts.items())
     return [
@@ -57,41 +57,41 @@ def faults(*arguments, **more):
     return [*of_the_notices(findings), *of_the_list(findings)]
 
 
-def test_a_story_that_came_out_well_has_no_faults(posts):
+def test_a_correct_demo_run_has_no_faults(posts):
     assert faults(posts) == []
     assert ignored(found(posts)) == 1
 
 
-def test_a_notice_that_is_missing_is_seen(posts):
+def test_a_missing_notice_is_noticed(posts):
     assert any("digests count" in fault for fault in faults(posts[1:]))
 
 
-def test_a_notice_that_is_told_twice_is_seen(posts):
+def test_a_repeated_notice_is_noticed(posts):
     (fault,) = faults([posts[0], *posts])
-    assert fault == f"Slack was told of nothing that came: {posts[0].payload['text']}"
+    assert fault == f"Slack was notified of nothing that came: {posts[0].payload['text']}"
 
 
-def test_who_is_ignored_and_told_about_is_seen(posts):
-    said = faults([*posts, heard(f"BOUNCE: {script.IGNORED}")])
-    assert any("who is ignored" in fault for fault in said)
+def test_a_notice_about_an_ignored_address_is_noticed(posts):
+    output = faults([*posts, heard(f"BOUNCE: {script.IGNORED}")])
+    assert any("who is ignored" in fault for fault in output)
 
 
-def test_a_refused_message_is_seen(posts):
+def test_a_refused_message_is_noticed(posts):
     assert faults([*posts, heard("x", accepted=False)]) == ["Slack refused a message: ok"]
 
 
-def test_what_is_still_owed_is_seen(posts):
+def test_undelivered_effects_are_noticed(posts):
     assert faults(posts, effects={"delivered": 1, "waiting": 2}) == [
         "effects are not delivered: {'waiting': 2}"
     ]
 
 
 @pytest.mark.parametrize("listed", [[], [script.KEPT_ON, script.TAKEN_OFF]])
-def test_a_list_that_is_not_as_wished_is_seen(posts, listed):
+def test_a_suppression_list_in_the_wrong_state_is_noticed(posts, listed):
     (fault,) = faults(posts, listed=listed)
     assert fault.startswith("on the suppression list are")
 
 
-def test_a_removal_that_is_told_wrongly_is_seen(posts):
+def test_a_wrong_removal_notice_is_noticed(posts):
     swapped = [*posts[:-2], removal(script.TAKEN_OFF, "Not listed"), posts[-1]]
-    assert f"Slack was told of {script.TAKEN_OFF}: Not listed" in faults(swapped)
+    assert f"Slack was notified of {script.TAKEN_OFF}: Not listed" in faults(swapped)

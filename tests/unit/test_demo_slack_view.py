@@ -1,12 +1,12 @@
-"""Messages as a terminal shows them: what strangers wrote is text and nothing else."""
+"""Messages as a terminal shows them: untrusted text is text and nothing else."""
 
 import io
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from notices import bounced, effect, hostile, recipient, removed, surrogates
 from rich.console import Console
-from telling import bounced, effect, hostile, removed, surrogates, told
 
 from worker.demo.mrkdwn import Fence, inline, parts, plain
 from worker.demo.slack_view import MOST_LINES, view
@@ -66,7 +66,7 @@ class TestMrkdwn:
 
 class TestView:
     def test_a_notice_looks_as_in_slack(self):
-        lines = [line.strip("│ \n") for line in shown(bounced(told())).splitlines()]
+        lines = [line.strip("│ \n") for line in shown(bounced(recipient())).splitlines()]
         assert lines[0].startswith("╭─ SES Notice  APP ")
         assert lines[1] == "Bounce notification"
         assert set(lines[2]) == {"─"}
@@ -95,7 +95,7 @@ class TestView:
     @pytest.mark.parametrize(
         "text", ["[red]x[/red]", "[/]", "[link=http://x.example]x[/link]", ":boom:", "\\[b]"]
     )
-    def test_rich_markup_of_strangers_is_text(self, text):
+    def test_rich_markup_in_untrusted_text_is_shown_as_text(self, text):
         out = drawn(section(text), section(f"`{text}`"), section(f"```{text}```"), username=text)
         assert out.count(text) == 4
 
@@ -103,7 +103,7 @@ class TestView:
         evil = "\x1b]0;owned\x07\x1b[2J\x9b31m\x08\u202e"
         for out in (
             drawn(section(evil), section(f"```{evil}```"), username=evil),
-            shown(bounced(told(diagnostic=evil), message=evil)),
+            shown(bounced(recipient(diagnostic=evil), message=evil)),
         ):
             assert not CONTROL & set(out)
             assert "\u202e" not in out

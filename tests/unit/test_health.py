@@ -1,4 +1,4 @@
-"""What troubles a worker, and which of its loops are late."""
+"""What problems a worker, and which of its loops are late."""
 
 import pytest
 from clocks import Clock
@@ -16,19 +16,19 @@ def health(clock):
     return Health(clock)
 
 
-def test_a_trouble_is_kept_until_it_is_mended_with_its_beginning_and_its_last_error(health):
-    health.trouble("queue", "reset")
-    health.trouble("store", "locked")
-    (first, _) = health.troubles
-    health.trouble("queue", ValueError("refused"))
-    again, store = health.troubles
+def test_a_problem_is_kept_until_resolved_with_its_beginning_and_its_last_error(health):
+    health.report_problem("queue", "reset")
+    health.report_problem("store", "locked")
+    (first, _) = health.problems
+    health.report_problem("queue", ValueError("refused"))
+    again, store = health.problems
     assert (again.what, again.error, again.since) == ("queue", "refused", first.since)
-    health.well("queue")
-    health.well("lane slack")
-    assert health.troubles == [store]
+    health.resolve("queue")
+    health.resolve("lane slack")
+    assert health.problems == [store]
 
 
-def test_a_loop_is_late_when_its_step_takes_longer_than_it_said(health, clock):
+def test_a_loop_is_late_when_its_step_takes_longer_than_announced(health, clock):
     pulse = health.pulse("poller-0")
     assert health.late == []
     pulse.within(10)
@@ -48,7 +48,7 @@ def test_a_loop_that_rests_is_never_late(health, clock):
     assert health.late == []
 
 
-def test_a_loop_takes_over_the_pulse_of_the_one_before_it(health, clock):
+def test_a_loop_takes_over_the_pulse_of_its_predecessor(health, clock):
     health.pulse("relay-slack").within(1)
     health.pulse("relay-slack")
     clock.now += 100
@@ -70,16 +70,18 @@ class TestReport:
 
     @pytest.mark.parametrize("what", ["queue", "store", "deletes"])
     def test_what_keeps_messages_from_being_worked_on_makes_it_unready(self, working, what):
-        working.trouble(what, "away")
+        working.report_problem(what, "away")
         assert (working.report().alive, working.report().ready) == (True, False)
-        working.well(what)
+        working.resolve(what)
         assert working.report().ready
 
     @pytest.mark.parametrize("what", ["lane slack", "lane suppression", "outbox of slack"])
-    def test_what_only_delays_notices_is_told_and_leaves_it_ready(self, working, what):
-        working.trouble(what, "away")
+    def test_a_problem_that_only_delays_notices_is_reported_and_leaves_it_ready(
+        self, working, what
+    ):
+        working.report_problem(what, "away")
         assert working.report().ready
-        assert [trouble.what for trouble in working.report().troubles] == [what]
+        assert [problem.what for problem in working.report().problems] == [what]
 
     def test_a_late_loop_makes_it_neither_alive_nor_ready(self, working, clock):
         working.pulse("writer").within(1)
@@ -88,16 +90,16 @@ class TestReport:
         assert (report.alive, report.ready) == (False, False)
         assert report.late == [Late("writer", 2)]
 
-    def test_no_address_and_no_line_break_of_a_strangers_gets_out(self, working):
-        working.trouble("queue", "no such queue as jane@example.com\nready: true")
-        (trouble,) = working.report().troubles
-        assert trouble.error == "no such queue as ***@example.com\\nready: true"
+    def test_no_address_and_no_foreign_line_break_gets_out(self, working):
+        working.report_problem("queue", "no such queue as jane@example.com\nready: true")
+        (problem,) = working.report().problems
+        assert problem.error == "no such queue as ***@example.com\\nready: true"
 
 
-def test_how_often_each_trouble_was_met_is_counted_from_nothing(health):
+def test_problems_are_counted_from_zero(health):
     assert health.met == {"queue": 0, "store": 0, "deletes": 0}
-    health.trouble("queue", "reset")
-    health.trouble("queue", "reset")
-    health.well("queue")
-    health.trouble("lane slack", "404")
+    health.report_problem("queue", "reset")
+    health.report_problem("queue", "reset")
+    health.resolve("queue")
+    health.report_problem("lane slack", "404")
     assert health.met == {"queue": 2, "store": 0, "deletes": 0, "lane slack": 1}

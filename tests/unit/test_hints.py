@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 from structlog.testing import capture_logs
 
+from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.clock_watch import ClockWatch
 from worker.consumer.leases import Leases
-from worker.consumer.pace import Pace
 from worker.consumer.refusal import Refusal
 from worker.errors import Refused, Unavailable
 from worker.health import Health
@@ -23,17 +23,17 @@ def test_a_wrong_clock_is_named_with_what_sets_it():
 
 def test_deletes_that_are_refused_are_named_with_the_permission():
     refusal = Refusal(
-        pace=Pace(1, full=10),
+        autoscaler=PollerAutoscaler(1, full=10),
         leases=Leases(SimpleNamespace(visibility_seconds=60)),
         health=Health(),
         stopping=threading.Event(),
         give_up=None,
     )
     with capture_logs() as lines:
-        refusal.say_once("delete", Refused("no"))
-        refusal.say_once("release", Refused("no"))
+        refusal.log_once("delete", Refused("no"))
+        refusal.log_once("release", Refused("no"))
         refusal.forget("delete")
-        refusal.say_once("delete", Unavailable("away"))
+        refusal.log_once("delete", Unavailable("away"))
     hints = [line.get("hint", "") for line in lines]
     assert "Allow sqs:DeleteMessage on the queue (config/iam-run.json)" in hints[0]
     assert hints[1:] == ["", ""]

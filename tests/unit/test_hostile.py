@@ -2,11 +2,11 @@
 
 import pytest
 from hostile import APPLIED, IGNORED, KINDS, MEBIBYTE, Hostile, bodies, is_theirs, mark_in
-from oracles import Ledger, places
-from oracles.books import Row
-from oracles.witness import REASON
-from twin import Twin
-from twin.messages import check_text
+from oracles import PublishedEvents, places
+from oracles.database import Row
+from oracles.observer import REASON
+from sqs_emulator import SqsEmulator
+from sqs_emulator.messages import check_text
 
 from worker.decode import decode
 from worker.model import Ignored, Malformed
@@ -25,17 +25,17 @@ def test_sqs_carries_each_and_it_becomes_what_it_says(kind):
     elif isinstance(decoded, Ignored):
         assert IGNORED in kind.outcomes
     else:
-        said = decoded[0].notification
+        output = decoded[0].notification
         assert APPLIED in kind.outcomes
         assert len(decoded) == kind.rows
-        assert mark_in(said.ses_message_id, said.feedback_id) == MARK
-        assert all(one.address is None or is_theirs(one.address.key) for one in decoded)
+        assert mark_in(output.ses_message_id, output.feedback_id) == MARK
+        assert all(item.address is None or is_theirs(item.address.key) for item in decoded)
 
 
 def test_each_kind_comes_in_turn_and_no_body_twice():
     some = bodies(1)
     first = [next(some) for _ in range(len(KINDS))]
-    assert [one.kind for one in first] == list(KINDS)
+    assert [item.kind for item in first] == list(KINDS)
     assert len({kind.name for kind in KINDS}) == len(KINDS) > 40
     assert next(some).body != first[0].body
 
@@ -54,17 +54,17 @@ def look():
 
     def look(kind, *, rows=0, sent_as=(), quarantined_as=()):
         hostile = Hostile(kind, MARK, kind.make(MARK))
-        ledger = Ledger()
-        ledger.publish_hostile(hostile)
+        removal_log = PublishedEvents()
+        removal_log.publish_hostile(hostile)
         row = Row("bounce", f"{MARK}-feedback", MARK, "Permanent", "General", None, "")
-        assert ledger.take_stock(iter([row] * rows)) == []
-        with Twin() as twin:
-            twin.create_queue("feedback", dead_letter="feedback-dlq")
+        assert removal_log.take_stock(iter([row] * rows)) == []
+        with SqsEmulator() as emulator:
+            emulator.create_queue("feedback", dead_letter="feedback-dlq")
             for reason in sent_as:
                 attribute = {REASON: {"DataType": "String", "StringValue": reason}}
-                twin.send("feedback-dlq", hostile.body, attributes=attribute)
+                emulator.send("feedback-dlq", hostile.body, attributes=attribute)
             kept = Quarantine(*((hostile.body, reason) for reason in quarantined_as))
-            found = places.look(ledger, kept, twin, "feedback", "feedback-dlq")
+            found = places.look(removal_log, kept, emulator, "feedback", "feedback-dlq")
         assert (found.hostile, found.dead_lettered) == (1, 0)
         return [finding.text for finding in found.findings]
 
@@ -83,7 +83,7 @@ def test_one_that_is_where_it_may_be_is_well(look):
 
 
 @pytest.mark.parametrize(
-    ("name", "where", "said"),
+    ("name", "where", "expected"),
     [
         ("wrong type of status", {}, "lost"),
         ("wrong type of status", {"rows": 2}, "2 rows, not 1"),
@@ -92,6 +92,6 @@ def test_one_that_is_where_it_may_be_is_well(look):
         ("an envelope in an envelope", {"rows": 1, "quarantined_as": ["no_type"]}, "two places"),
     ],
 )
-def test_one_that_is_lost_or_elsewhere_is_noticed(look, name, where, said):
+def test_one_that_is_lost_or_elsewhere_is_noticed(look, name, where, expected):
     (text,) = look(named(name), **where)
-    assert said in text
+    assert expected in text

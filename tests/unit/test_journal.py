@@ -56,9 +56,7 @@ def test_each_level_has_its_priority_of_syslogs(journald, level, priority):
     assert received()["PRIORITY"] == str(priority)
 
 
-def test_a_line_that_the_journal_took_is_not_said_again_on_standard_error(
-    journald, monkeypatch, capsys
-):
+def test_a_line_in_the_journal_is_not_repeated_on_standard_error(journald, monkeypatch, capsys):
     address, received = journald
     with closing(Journal(address)) as journal:
         monkeypatch.setattr(log, "_journal", lambda: journal)
@@ -85,7 +83,7 @@ def test_no_text_is_a_field_of_its_own(journald):
     assert len(line) == 4
 
 
-def test_what_does_not_fit_or_arrive_is_said_to_be_left(journald, tmp_path):
+def test_files_that_do_not_fit_or_arrive_are_reported_as_left(journald, tmp_path):
     address, _ = journald
     with closing(Journal(address)) as journal:
         assert not journal.write("x" * 10_000_000, level="info", event="x")
@@ -93,7 +91,7 @@ def test_what_does_not_fit_or_arrive_is_said_to_be_left(journald, tmp_path):
         assert not journal.write("x", level="info", event="x")
 
 
-def test_it_is_the_journal_only_where_the_stream_is_the_one_that_systemd_connected(tmp_path):
+def test_it_is_the_journal_only_where_the_stream_is_the_stream_that_systemd_connected(tmp_path):
     with (tmp_path / "stream").open("w") as stream:
         found = os.fstat(stream.fileno())
         connected = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}

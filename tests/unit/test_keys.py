@@ -19,9 +19,9 @@ def test_both_publishing_routes_share_the_route_key():
     same = {"message_id": "0100-mail", "at": mail.TIME}
     notification = mail.bounce("jane@example.com", feedback_id="0100-a", **same)
     event = mail.bounce("jane@example.com", feedback_id="0100-b", event=True, **same)
-    (one,), (other,) = keys(notification), keys(event)
-    assert one[0] != other[0]
-    assert one[1] == other[1]
+    (first,), (other,) = keys(notification), keys(event)
+    assert first[0] != other[0]
+    assert first[1] == other[1]
 
 
 def test_a_time_written_differently_is_the_same_time():
@@ -35,7 +35,7 @@ BASE = {"feedback_id": "0100-a", "message_id": "0100-m", "at": mail.TIME}
 
 
 @pytest.mark.parametrize(
-    ("change", "tells_apart"),
+    ("change", "distinguishes"),
     [
         ({"feedback_id": "0100-b"}, (True, False)),
         ({"message_id": "0100-n"}, (False, True)),
@@ -44,13 +44,13 @@ BASE = {"feedback_id": "0100-a", "message_id": "0100-m", "at": mail.TIME}
         ({"at": "2026-11-20T08:15:33.001Z"}, (False, True)),
     ],
 )
-def test_each_part_tells_events_apart(change, tells_apart):
+def test_each_part_distinguishes_events(change, distinguishes):
     ((dedupe, route),) = keys(mail.bounce("jane@example.com", **BASE))
     ((other_dedupe, other_route),) = keys(mail.bounce("jane@example.com", **(BASE | change)))
-    assert (dedupe != other_dedupe, route != other_route) == tells_apart
+    assert (dedupe != other_dedupe, route != other_route) == distinguishes
 
 
-def test_kind_and_recipient_tell_events_apart_in_both_keys():
+def test_kind_and_recipient_distinguish_events_in_both_keys():
     ((dedupe, route),) = keys(mail.bounce("jane@example.com", **BASE))
     others = [mail.bounce("joan@example.com", **BASE), mail.complaint("jane@example.com", **BASE)]
     for message in others:
@@ -59,25 +59,25 @@ def test_kind_and_recipient_tell_events_apart_in_both_keys():
         assert route != other_route
 
 
-def test_parts_do_not_run_into_one_another():
-    one = mail.bounce("jane@example.com", type="ab", subtype="c", **BASE)
+def test_parts_of_a_key_do_not_run_together():
+    first = mail.bounce("jane@example.com", type="ab", subtype="c", **BASE)
     other = mail.bounce("jane@example.com", type="a", subtype="bc", **BASE)
-    assert keys(one)[0][1] != keys(other)[0][1]
+    assert keys(first)[0][1] != keys(other)[0][1]
 
 
 class TestWhatIsMissing:
-    def test_without_feedback_id_the_route_tells_events_apart(self):
+    def test_without_feedback_id_the_route_distinguishes_events(self):
         same = {"feedback_id": "x", "message_id": "0100-m"}
-        one = mail.without(mail.bounce("jane@example.com", **same), "bounce", "feedbackId")
+        first = mail.without(mail.bounce("jane@example.com", **same), "bounce", "feedbackId")
         later = mail.bounce("jane@example.com", at="2026-11-21T00:00:00Z", **same)
         other = mail.without(later, "bounce", "feedbackId")
-        assert keys(one)[0][0] != keys(other)[0][0]
-        assert keys(one) == keys(mail.enveloped(one))
+        assert keys(first)[0][0] != keys(other)[0][0]
+        assert keys(first) == keys(mail.enveloped(first))
 
     def test_without_message_id_the_feedback_id_does(self):
-        one = mail.without(mail.bounce("jane@example.com", feedback_id="0100-a"), "mail")
+        first = mail.without(mail.bounce("jane@example.com", feedback_id="0100-a"), "mail")
         other = mail.without(mail.bounce("jane@example.com", feedback_id="0100-b"), "mail")
-        assert keys(one)[0][1] != keys(other)[0][1]
+        assert keys(first)[0][1] != keys(other)[0][1]
 
     @pytest.mark.parametrize(
         ("ours", "theirs"),
@@ -88,18 +88,18 @@ class TestWhatIsMissing:
             ("2026-06-30t23:59:60.5z", " 2026-06-30T23:59:60.500Z"),
         ],
     )
-    def test_a_time_that_cannot_be_read_keeps_both_routes_one_event(self, ours, theirs):
-        one = mail.bounce("jane@example.com", feedback_id="a", message_id="0100-m", at=ours)
+    def test_an_unreadable_time_keeps_both_routes_the_same_event(self, ours, theirs):
+        first = mail.bounce("jane@example.com", feedback_id="a", message_id="0100-m", at=ours)
         other = mail.bounce(
             "jane@example.com", feedback_id="b", message_id="0100-m", at=theirs, event=True
         )
-        assert keys(one)[0][1] == keys(other)[0][1]
+        assert keys(first)[0][1] == keys(other)[0][1]
 
     @pytest.mark.parametrize("other", ["2026-06-30T23:59:60.05Z", "2026-07-31T23:59:60Z", "soon"])
-    def test_texts_that_are_no_times_still_tell_events_apart(self, other):
+    def test_texts_that_are_no_times_still_distinguish_events(self, other):
         same = {"feedback_id": "a", "message_id": "0100-m"}
-        one = mail.bounce("jane@example.com", at="2026-06-30T23:59:60.5Z", **same)
-        assert keys(one)[0][1] != keys(mail.bounce("jane@example.com", at=other, **same))[0][1]
+        first = mail.bounce("jane@example.com", at="2026-06-30T23:59:60.5Z", **same)
+        assert keys(first)[0][1] != keys(mail.bounce("jane@example.com", at=other, **same))[0][1]
 
     def test_with_neither_the_whole_message_does(self):
         def bare(diagnostic):
@@ -107,13 +107,13 @@ class TestWhatIsMissing:
             message = mail.without(mail.bounce(entry), "bounce", "feedbackId")
             return mail.without(message, "mail")
 
-        one, other = bare("550 one"), bare("550 other")
-        assert keys(one) == keys(mail.enveloped(one))
-        assert keys(one)[0][0] != keys(other)[0][0]
-        assert keys(one)[0][1] != keys(other)[0][1]
+        first, other = bare("550 one"), bare("550 other")
+        assert keys(first) == keys(mail.enveloped(first))
+        assert keys(first)[0][0] != keys(other)[0][0]
+        assert keys(first)[0][1] != keys(other)[0][1]
 
 
-def test_keys_stay_short_whatever_a_stranger_writes_and_differ_by_all_of_it():
+def test_keys_stay_short_whatever_untrusted_text_says_and_differ_by_all_of_it():
     long = mail.bounce("jane@example.com", feedback_id="x" * 800, message_id="\u00e4" * 800)
     other = mail.bounce("jane@example.com", feedback_id="x" * 801, message_id="\u00e4" * 801)
     found = [key for message in (long, other) for pair in keys(message) for key in pair]
@@ -138,16 +138,16 @@ class TestWhatIsNotStoredWhole:
     @pytest.mark.parametrize("length", [1_000, 1_001, 50_000])
     @pytest.mark.parametrize(("name", "number"), [("feedback_id", 0), ("message_id", 1)])
     def test_ids_that_differ_beyond_what_is_stored_are_two(self, name, number, length):
-        one = mail.bounce("jane@example.com", **(BASE | {name: "x" * length + "a"}))
+        first = mail.bounce("jane@example.com", **(BASE | {name: "x" * length + "a"}))
         other = mail.bounce("jane@example.com", **(BASE | {name: "x" * length + "b"}))
-        assert keys(one)[0][number] != keys(other)[0][number]
-        assert keys(one) == keys(mail.enveloped(one))
+        assert keys(first)[0][number] != keys(other)[0][number]
+        assert keys(first) == keys(mail.enveloped(first))
 
     @pytest.mark.parametrize("name", ["type", "subtype", "at"])
     def test_so_are_routes(self, name):
-        one = mail.bounce("jane@example.com", **(BASE | {name: "x" * 5_000 + "a"}))
+        first = mail.bounce("jane@example.com", **(BASE | {name: "x" * 5_000 + "a"}))
         other = mail.bounce("jane@example.com", **(BASE | {name: "x" * 5_000 + "b"}))
-        assert keys(one)[0][1] != keys(other)[0][1]
+        assert keys(first)[0][1] != keys(other)[0][1]
 
     def test_what_cannot_be_stored_as_it_is_tells_apart_too(self):
         spellings = ["0100-\0", "0100-\ufffd"]

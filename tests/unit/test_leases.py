@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from worker import clock
 from worker.consumer.leases import Leases
 from worker.errors import Unavailable
-from worker.queue import LONGEST_HOLD_SECONDS, Unsettled
+from worker.queue import LONGEST_HOLD_SECONDS, FailedEntry
 
 VISIBILITY = 60
 
@@ -21,16 +21,16 @@ class Queue:
     def __init__(self):
         self.extended = []
         self.fails = {}
-        self.away = False
+        self.unreachable = False
 
     def extend(self, messages):
-        if self.away:
+        if self.unreachable:
             raise Unavailable("away")
         self.extended.append([message.message_id for message in messages])
         return [
-            Unsettled(one, "No", self.fails[one.message_id])
-            for one in messages
-            if one.message_id in self.fails
+            FailedEntry(message, "No", self.fails[message.message_id])
+            for message in messages
+            if message.message_id in self.fails
         ]
 
 
@@ -66,8 +66,8 @@ def received(message, time):
 
 
 def test_a_lease_is_extended_once_half_of_it_has_passed(leases, queue, received, time):
-    (one,) = received()
-    leases.hold(0, [one])
+    (first,) = received()
+    leases.hold(0, [first])
     time.now += VISIBILITY / 2
     leases.extend()
     assert queue.extended == []
@@ -76,18 +76,18 @@ def test_a_lease_is_extended_once_half_of_it_has_passed(leases, queue, received,
     leases.extend()
     assert queue.extended == [["message-1"]]
     time.now += VISIBILITY - 1
-    assert leases.lasts(one)
+    assert leases.lasts(first)
     time.now += 1
-    assert not leases.lasts(one)
+    assert not leases.lasts(first)
 
 
 def test_it_goes_on_for_as_long_as_it_is_held_but_not_beyond_twelve_hours(
     leases, queue, received, time
 ):
-    (one,) = received()
-    leases.hold(0, [one])
+    (first,) = received()
+    leases.hold(0, [first])
     began = time.now
-    while leases.lasts(one):
+    while leases.lasts(first):
         time.now += VISIBILITY / 4
         leases.extend()
     held = time.now - began
@@ -103,12 +103,12 @@ def test_many_are_extended_in_tens(leases, queue, received, time):
 
 
 def test_a_lease_that_has_run_out_is_not_taken_back(leases, queue, received, time):
-    (one,) = received()
-    leases.hold(0, [one])
+    (first,) = received()
+    leases.hold(0, [first])
     time.now += VISIBILITY
     leases.extend()
     assert queue.extended == []
-    assert not leases.lasts(one)
+    assert not leases.lasts(first)
 
 
 def test_what_sqs_would_not_extend_runs_out_or_is_lost_at_once(leases, queue, received, time):
@@ -117,12 +117,12 @@ def test_what_sqs_would_not_extend_runs_out_or_is_lost_at_once(leases, queue, re
     leases.hold(0, [passing, lost, fine])
     time.now += VISIBILITY * 0.6
     leases.extend()
-    assert [leases.lasts(one) for one in (passing, lost, fine)] == [True, False, True]
+    assert [leases.lasts(item) for item in (passing, lost, fine)] == [True, False, True]
     queue.extended.clear()
     leases.extend()
     assert queue.extended == [[passing.message_id]]
     time.now += VISIBILITY * 0.5
-    assert [leases.lasts(one) for one in (passing, lost, fine)] == [False, False, True]
+    assert [leases.lasts(item) for item in (passing, lost, fine)] == [False, False, True]
 
 
 def test_what_was_let_go_is_not_extended_and_leaves_nothing_behind(leases, queue, received, time):
@@ -140,19 +140,19 @@ def test_what_was_let_go_is_not_extended_and_leaves_nothing_behind(leases, queue
 
 def test_letting_go_waits_for_an_extension_under_way(leases, queue, received, time):
     """Else it would come after the release, and hide what was given back."""
-    (one,) = received()
-    leases.hold(0, [one])
+    (first,) = received()
+    leases.hold(0, [first])
     time.now += VISIBILITY * 0.6
-    asked, answer = threading.Event(), threading.Event()
+    requested, answer = threading.Event(), threading.Event()
 
     def slow(messages):
-        asked.set()
+        requested.set()
         answer.wait(10)
         return []
 
     queue.extend = slow
     threading.Thread(target=leases.extend).start()
-    assert asked.wait(5)
+    assert requested.wait(5)
     letting_go = threading.Thread(target=leases.hold, args=(0, ()))
     letting_go.start()
     letting_go.join(0.2)
@@ -162,18 +162,18 @@ def test_letting_go_waits_for_an_extension_under_way(leases, queue, received, ti
     assert not letting_go.is_alive()
 
 
-def test_trouble_with_sqs_is_waited_for(queue, received, message, monkeypatch):
+def test_an_error_of_sqs_is_waited_for(queue, received, message, monkeypatch):
     monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
     monkeypatch.setattr(queue, "visibility_seconds", 0.4)
     leases, over = Leases(queue), threading.Event()
-    queue.away = True
+    queue.unreachable = True
     leases.hold(0, [replace(message("a"), lease_until=clock.now() + 3_600)])
     monkeypatch.setattr(leases, "_is_due", lambda _: True)
     keeper = threading.Thread(target=leases.keep, args=(over,))
     keeper.start()
     over.wait(0.3)
     assert keeper.is_alive()
-    queue.away = False
+    queue.unreachable = False
     while not queue.extended:
         over.wait(0.01)
     over.set()

@@ -46,7 +46,7 @@ def test_a_slow_reader_is_waited_for_and_nothing_is_lost(reader):
     def slowly():
         time.sleep(0.01)
 
-    ours = writer(patience=5)
+    ours = writer(wait_budget=5)
     for _ in range(50):
         ours.put(slowly, 40, lines=lambda: 1)
     assert ours.finish(5)

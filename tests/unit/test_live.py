@@ -12,9 +12,9 @@ import pytest
 
 from worker.cli.live import live, look
 from worker.health import Health, Phase
-from worker.outside.health_file import HealthFile
-from worker.outside.pages import Pages
-from worker.sources import load_settings
+from worker.observability.health_file import HealthFile
+from worker.observability.pages import Pages
+from worker.settings_loading import load_settings
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def by_file(health, path):
-    """Write the file, and say what is made of it."""
+    """Write the file, and report what is made of it."""
 
     def by_file(**changes):
         HealthFile(path, health).write()
@@ -51,12 +51,12 @@ def answering(health):
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self):
                 pages = Pages(health, None)
-                said = body or b"".join(
+                output = body or b"".join(
                     pages.answer({"PATH_INFO": self.path, "REQUEST_METHOD": "GET"}, lambda *_: None)
                 )
                 self.send_response(200 if health.report().ready else 503)
                 self.end_headers()
-                self.wfile.write(said)
+                self.wfile.write(output)
 
             def log_message(self, *_):
                 pass
@@ -80,10 +80,10 @@ class TestFile:
     def test_it_is_ready(self, by_file, path):
         found = by_file()
         assert (found.status, found.is_alive, found.reasons) == ("ready", True, [])
-        assert found.asked == str(path)
+        assert found.source == str(path)
 
     def test_it_is_alive_and_says_why_it_is_not_ready(self, by_file, health):
-        health.trouble("queue", "no answer")
+        health.report_problem("queue", "no answer")
         found = by_file()
         assert (found.status, found.is_alive) == ("alive", True)
         assert found.reasons == ["queue: no answer"]
@@ -98,18 +98,20 @@ class TestFile:
         assert (found.status, found.is_alive) == ("late", False)
         assert found.reasons == ["writer is late by 5 s"]
 
-    def test_what_nobody_writes_any_more_is_stale_however_well_it_was(self, by_file):
+    def test_a_file_that_nobody_writes_any_more_is_stale_however_healthy_it_was(self, by_file):
         found = by_file(written_unix=time.time() - 16)
         assert (found.status, found.is_alive) == ("stale", False)
         assert by_file(written_unix=time.time() - 10).status == "ready"
 
-    def test_what_was_written_at_a_time_to_come_tells_nothing_of_now(self, by_file):
+    def test_a_file_from_the_future_says_nothing_of_now(self, by_file):
         found = by_file(written_unix=time.time() + 7_200)
         assert (found.status, found.is_alive) == ("stale", False)
         assert "clock" in found.reasons[0]
 
     @pytest.mark.parametrize("listen", ["", "127.0.0.1:9"])
-    def test_a_file_that_is_closed_to_us_is_said_in_a_line(self, path, monkeypatch, capsys, listen):
+    def test_a_file_without_read_permission_is_reported_in_a_line(
+        self, path, monkeypatch, capsys, listen
+    ):
         sought = load_settings(
             {"SES_WORKER_HEALTH__FILE": str(path), "SES_WORKER_HTTP__LISTEN": listen}
         )
@@ -120,9 +122,9 @@ class TestFile:
         monkeypatch.setattr(Path, "stat", closed)  # root, who may run this, reads everything
         monkeypatch.setattr(Path, "open", closed)
         assert live(sought, as_json=True) == 1
-        said = json.loads(capsys.readouterr().out)
-        assert (said["alive"], said["status"], said["asked"]) == (False, "silent", str(path))
-        assert said["reasons"] == [
+        output = json.loads(capsys.readouterr().out)
+        assert (output["alive"], output["status"], output["source"]) == (False, "silent", str(path))
+        assert output["reasons"] == [
             "Permission denied: ask as the worker's user, or as one of its group"
         ]
 
@@ -142,14 +144,14 @@ class TestFile:
 
 
 class TestHttp:
-    def test_who_has_no_file_is_asked(self, answering, health, path):
+    def test_without_a_file_readyz_is_used(self, answering, health, path):
         port = answering()
         assert look(settings(port)).status == "ready"
         assert look(settings(port, "0.0.0.0")).status == "ready"
-        health.trouble("store", "locked")
+        health.report_problem("store", "locked")
         found = look(settings(port))
         assert (found.status, found.reasons) == ("alive", ["store: locked"])
-        assert found.asked == f"http://127.0.0.1:{port}/readyz"
+        assert found.source == f"http://127.0.0.1:{port}/readyz"
 
     def test_the_file_comes_first_and_the_port_where_it_is_not(self, answering, by_file, path):
         port = str(answering())
@@ -157,9 +159,9 @@ class TestHttp:
             "SES_WORKER_HEALTH__FILE": str(path),
             "SES_WORKER_HTTP__LISTEN": f"127.0.0.1:{port}",
         }
-        assert look(load_settings(sought)).asked.startswith("http://")
+        assert look(load_settings(sought)).source.startswith("http://")
         by_file()
-        assert look(load_settings(sought)).asked == str(path)
+        assert look(load_settings(sought)).source == str(path)
 
     def test_who_does_not_answer_or_is_somebody_else_is_silent(self, answering):
         import socket
@@ -173,18 +175,22 @@ class TestHttp:
 
     def test_where_nothing_is_set_there_is_nothing_to_ask(self):
         found = look(load_settings({"SES_WORKER_HTTP__LISTEN": ""}))
-        assert (found.status, found.asked) == ("silent", "nobody")
+        assert (found.status, found.source) == ("silent", "nobody")
         assert look(load_settings({"SES_WORKER_HTTP__LISTEN": "127.0.0.1:0"})).status == "silent"
 
 
-def test_it_is_said_in_a_line_with_reasons_below_or_as_json(by_file, health, path, capsys):
-    health.trouble("queue", "no answer")
+def test_it_prints_a_line_with_reasons_below_or_json(by_file, health, path, capsys):
+    health.report_problem("queue", "no answer")
     by_file()
     sought = load_settings({"SES_WORKER_HEALTH__FILE": str(path)})
     assert live(sought, as_json=False) == 0
     assert capsys.readouterr().out == f"alive ({path})\n  queue: no answer\n"
     assert live(sought, as_json=True) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["alive"], said["status"], said["reasons"]) == (True, "alive", ["queue: no answer"])
+    output = json.loads(capsys.readouterr().out)
+    assert (output["alive"], output["status"], output["reasons"]) == (
+        True,
+        "alive",
+        ["queue: no answer"],
+    )
     path.unlink()
     assert live(load_settings({"SES_WORKER_HTTP__LISTEN": ""}), as_json=False) == 1

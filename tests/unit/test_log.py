@@ -67,7 +67,7 @@ def test_addresses_are_masked_in_every_kind_of_collection(lines, kind):
     assert line["who"] == ["***@example.com"]
 
 
-def test_a_stranger_cannot_begin_a_new_line(lines):
+def test_untrusted_text_cannot_begin_a_new_line(lines):
     log().info("bounce_notification", diagnostic='550\n{"event": "forged"}\r\u2028')
     assert len(lines()) == 1
 
@@ -86,13 +86,13 @@ def test_a_value_with_a_lot_in_it_is_cut_as_a_whole(lines, deep):
     for _ in range(deep):
         value = [value]
     log().info("x", value=value)
-    said = json.dumps(lines(), ensure_ascii=False)
-    assert len(said) < 12 * LONGEST_SHOWN
-    assert "…" in said
-    assert "jane" not in said
+    output = json.dumps(lines(), ensure_ascii=False)
+    assert len(output) < 12 * LONGEST_SHOWN
+    assert "…" in output
+    assert "jane" not in output
 
 
-def test_an_exception_is_told_without_local_variables_and_addresses(lines):
+def test_an_exception_is_logged_without_local_variables_and_addresses(lines):
     def fail():
         secret_local = "s3cret-local"  # noqa: F841
         raise ValueError("Key (email)=(jane@example.com) already exists")
@@ -119,7 +119,7 @@ def test_libraries_speak_through_the_same_pipeline_from_warning_on(lines):
     )
 
 
-def test_what_is_below_the_level_is_not_said(lines):
+def test_lines_below_the_level_are_not_logged(lines):
     log().debug("x")
     assert lines() == []
 
@@ -161,7 +161,7 @@ def events(text):
     return [json.loads(line)["event"] for line in text.splitlines()]
 
 
-def test_lines_that_are_written_together_take_one_call_at_the_end(writes):
+def test_lines_written_together_take_a_single_call_at_the_end(writes):
     with lines_together():
         for number in range(3):
             log().info(f"event.{number}")

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from worker.limits import LONGEST_SHOWN, MOST_ADDRESSES_SHOWN
 from worker.masking import (
-    harmless,
-    is_harmless,
+    is_sanitary,
     mask_addresses,
     printable,
+    sanitized,
 )
 
 
@@ -78,30 +78,30 @@ def test_nothing_is_left_of_a_word_before_the_sign(word, before):
 
 @given(st.text())
 def test_what_is_shown_is_short_and_printable(text):
-    shown = harmless(text)
+    shown = sanitized(text)
     assert shown.isprintable()
     assert len(shown) <= 12 * (LONGEST_SHOWN + 1)
 
 
-TOLD = st.text(alphabet="aZ9 .@%&40=x;-_\uff20\u202e\n") | st.text() | st.emails()
+LOGGED_TEXTS = st.text(alphabet="aZ9 .@%&40=x;-_\uff20\u202e\n") | st.text() | st.emails()
 
 
-@given(st.lists(TOLD, max_size=4))
-def test_what_is_told_to_be_harmless_together_is_so_each_by_itself(texts):
-    if is_harmless(" ".join(texts)):
+@given(st.lists(LOGGED_TEXTS, max_size=4))
+def test_what_is_sanitary_as_a_whole_is_sanitary_in_each_part(texts):
+    if is_sanitary(" ".join(texts)):
         assert [printable(mask_addresses(text)) for text in texts] == texts
 
 
-def test_what_log_lines_say_most_of_is_told_to_be_harmless():
-    assert is_harmless("smtp; 550 5.1.1 no such user Permanent General found hard_bounce")
+def test_most_log_texts_are_recognised_as_sanitary():
+    assert is_sanitary("smtp; 550 5.1.1 no such user Permanent General found hard_bounce")
 
 
 def test_line_breaks_and_control_characters_are_spelled_out():
-    assert harmless("a\nb\r\x1b[31m\u202e\u2028\x00") == "a\\nb\\r\\x1b[31m\\u202e\\u2028\\x00"
+    assert sanitized("a\nb\r\x1b[31m\u202e\u2028\x00") == "a\\nb\\r\\x1b[31m\\u202e\\u2028\\x00"
 
 
 def test_long_texts_are_cut():
-    assert harmless("x" * 5_000) == "x" * LONGEST_SHOWN + "…"
+    assert sanitized("x" * 5_000) == "x" * LONGEST_SHOWN + "…"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def _cpu(text):
 
 
 def test_a_log_line_shows_so_many_addresses_and_no_more():
-    shown = harmless("(a@b)" * 300)
+    shown = sanitized("(a@b)" * 300)
     assert shown.count("@") == MOST_ADDRESSES_SHOWN
     assert shown.endswith("…")
 

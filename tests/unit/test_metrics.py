@@ -24,8 +24,8 @@ from worker.metrics import (
     label,
 )
 from worker.model import Handled, Ignored, Release
-from worker.page import Page
 from worker.policy import Policy
+from worker.unit_of_work import UnitOfWork
 
 # As AWS writes them: SES developer guide, "Notification contents", and botocore's sesv2.
 AWS_BOUNCE_TYPES = ["Permanent", "Transient", "Undetermined"]
@@ -72,7 +72,7 @@ def test_there_are_as_many_labels_as_aws_documents_and_two_more(ours, values):
 def test_the_counters_have_their_pinned_names_and_their_labels_in_the_pinned_order(message):
     metrics = Metrics()
     for body in (mail.bounce("nobody@example.com"), mail.complaint("nobody@example.com")):
-        handled = Page(Policy(), (), {}).enter(message(body), decode(body))
+        handled = UnitOfWork(Policy(), (), {}).enter(message(body), decode(body))
         metrics.count(handled.decisions)
     samples = {
         sample.name: list(sample.labels.items())
@@ -103,7 +103,7 @@ class TestReputation:
     def counted(self, message):
         def counted(body):
             metrics = Metrics()
-            metrics.count(Page(Policy(), (), {}).enter(message(body), decode(body)).decisions)
+            metrics.count(UnitOfWork(Policy(), (), {}).enter(message(body), decode(body)).decisions)
             read = metrics.registry.get_sample_value
             return tuple(
                 read("ses_worker_reputation_total", {"event": event})
@@ -147,10 +147,10 @@ class TestReputation:
         assert counted(refused) == (0, 0)
 
 
-def test_whatever_is_ignored_has_one_of_a_few_kinds():
+def test_every_ignored_message_has_a_known_kind():
     payloads = Path(mail.__file__).parent / "payloads"
     found = [decode(path.read_text(encoding="utf-8")) for path in sorted(payloads.glob("*.*"))]
-    kinds = {one.kind for one in found if isinstance(one, Ignored)}
+    kinds = {item.kind for item in found if isinstance(item, Ignored)}
     metrics = Metrics()
     for kind in kinds:
         metrics.ignored(kind)
@@ -187,7 +187,7 @@ class TestAges:
         assert ages.oldest(1_000 + 10 * WINDOW_SECONDS) == 1
 
 
-class _Books:
+class _FakeStore:
     def __init__(self, error=None):
         self._error = error
 
@@ -203,26 +203,26 @@ class _Books:
 
 def test_a_transaction_is_timed_when_it_is_committed_and_not_when_it_fails():
     metrics = Metrics()
-    with Timed(_Books(), metrics).transaction() as transaction:
+    with Timed(_FakeStore(), metrics).transaction() as transaction:
         assert transaction == "it"
-    with pytest.raises(Unavailable), Timed(_Books(Unavailable("away")), metrics).transaction():
+    with pytest.raises(Unavailable), Timed(_FakeStore(Unavailable("away")), metrics).transaction():
         pass
     assert metrics.registry.get_sample_value("ses_worker_commit_seconds_count") == 1
-    assert Timed(_Books(), metrics).probe() == "probed"
+    assert Timed(_FakeStore(), metrics).probe() == "probed"
 
 
 def test_what_met_an_outage_is_not_counted_as_written(message):
     metrics, body = Metrics(), mail.bounce("jane@example.com")
-    away = Handled(message(body), Release(0), error=Unavailable("away"))
-    metrics.written([away])
+    unreachable = Handled(message(body), Release(0), error=Unavailable("away"))
+    metrics.written([unreachable])
     read = metrics.registry.get_sample_value
     assert read("ses_worker_batch_messages_count") == 0
     assert metrics.last_message_at is None
-    metrics.written([away, Page(Policy(), (), {}).enter(message(body), decode(body))])
+    metrics.written([unreachable, UnitOfWork(Policy(), (), {}).enter(message(body), decode(body))])
     assert read("ses_worker_batch_messages_sum") == 1
 
 
-def test_a_batch_tells_its_size_its_lag_and_its_oldest_message(message):
+def test_a_batch_reports_its_size_its_lag_and_its_oldest_message(message):
     metrics, now = Metrics(), datetime.now(UTC)
     handled = []
     for seconds in (3, 40):
@@ -230,7 +230,7 @@ def test_a_batch_tells_its_size_its_lag_and_its_oldest_message(message):
         received = structs.replace(
             message(body, received_at=now), sent_at=now - timedelta(seconds=seconds)
         )
-        handled.append(Page(Policy(), (), {}).enter(received, decode(body)))
+        handled.append(UnitOfWork(Policy(), (), {}).enter(received, decode(body)))
     metrics.written(handled)
     read = metrics.registry.get_sample_value
     assert read("ses_worker_batch_messages_sum") == 2

@@ -1,4 +1,5 @@
-"""Oracles must be right themselves: their reading beside the worker's, their word on what is wrong."""
+"""Oracles must be right themselves: their reading beside the worker's, their word on what is
+wrong."""
 
 import json
 from datetime import UTC, datetime
@@ -7,11 +8,11 @@ from pathlib import Path
 import mail
 import pytest
 from chaos.mailbox import Mailbox
-from oracles import Ledger, Sort, calls, once, read
-from oracles.books import Row
-from oracles.telling import hear
-from telling import bounced, effect, summarised, told
-from twin import Request
+from notices import bounced, effect, recipient, summarised
+from oracles import PublishedEvents, Sort, calls, once, read
+from oracles.database import Row
+from oracles.notices import hear
+from sqs_emulator import Request
 
 from worker.decode import decode
 from worker.model import Ignored, Malformed
@@ -24,41 +25,45 @@ SORTS = {"ack-warn": Sort.IGNORED, "silent": Sort.IGNORED, "dead": Sort.UNREADAB
 
 
 @pytest.mark.parametrize("expected", EXPECTED, ids=lambda expected: expected["file"])
-def test_the_reading_is_what_is_expected_of_each_payload(expected):
-    said = read((PAYLOADS / expected["file"]).read_text(encoding="utf-8"))
-    told_of = expected["kind"] in {"bounce", "complaint"}
-    assert said.sort is SORTS.get(
-        expected["disposition"], Sort.FEEDBACK if told_of else Sort.IGNORED
+def test_the_parsing_is_what_is_expected_of_each_payload(expected):
+    feedback = read((PAYLOADS / expected["file"]).read_text(encoding="utf-8"))
+    noticed = expected["kind"] in {"bounce", "complaint"}
+    assert feedback.sort is SORTS.get(
+        expected["disposition"], Sort.FEEDBACK if noticed else Sort.IGNORED
     )
-    if said.sort is Sort.FEEDBACK:
-        keys = [recipient.key for recipient in said.recipients]
+    if feedback.sort is Sort.FEEDBACK:
+        keys = [recipient.key for recipient in feedback.recipients]
         assert keys == [key or "" for key in dict.fromkeys(expected["recipients"])]
 
 
 def test_two_readings_of_what_schedules_publish_agree():
     for body in Mailbox(seed=1, users=20).take(600):
-        said, decoded = read(body), decode(body)
+        feedback, decoded = read(body), decode(body)
         if isinstance(decoded, Ignored):
-            assert said.sort is Sort.IGNORED
+            assert feedback.sort is Sort.IGNORED
         elif isinstance(decoded, Malformed):
-            assert (said.sort, said.reason) == (Sort.UNREADABLE, decoded.reason)
+            assert (feedback.sort, feedback.reason) == (Sort.UNREADABLE, decoded.reason)
         else:
-            keys = [one.address.key if one.address else "" for one in decoded]
-            assert sorted(keys) == sorted(recipient.key for recipient in said.recipients)
+            keys = [item.address.key if item.address else "" for item in decoded]
+            assert sorted(keys) == sorted(recipient.key for recipient in feedback.recipients)
             first = decoded[0].notification
-            assert (said.kind, said.type, said.subtype) == (first.kind, first.type, first.subtype)
-            assert (said.feedback_id, said.at) == (first.feedback_id, first.occurred_at)
+            assert (feedback.kind, feedback.type, feedback.subtype) == (
+                first.kind,
+                first.type,
+                first.subtype,
+            )
+            assert (feedback.feedback_id, feedback.at) == (first.feedback_id, first.occurred_at)
 
 
 @pytest.fixture
-def ledger():
+def published():
     """One bounce of two people, published by both routes with different feedback ids."""
-    ledger = Ledger()
+    published = PublishedEvents()
     for feedback_id, event in (("one", False), ("other", True)):
-        ledger.publish(
+        published.publish(
             mail.bounce("a@x.example", "b@x.example", feedback_id=feedback_id, message_id="m", event=event)
         )  # fmt: skip
-    return ledger
+    return published
 
 
 def row(recipient, feedback_id="one"):
@@ -66,23 +71,23 @@ def row(recipient, feedback_id="one"):
     return Row("bounce", feedback_id, "m", "Permanent", "General", at, recipient)
 
 
-def test_both_routes_are_one_event(ledger):
-    (event,) = ledger.events
-    assert (event.published, event.wanted) == (2, {"a@x.example": 1, "b@x.example": 1})
+def test_both_routes_are_the_same_event(published):
+    (event,) = published.events
+    assert (event.published, event.expected) == (2, {"a@x.example": 1, "b@x.example": 1})
 
 
-def test_an_event_with_all_its_rows_is_applied(ledger):
-    assert ledger.take_stock(iter([row("a@x.example"), row("b@x.example", "other")])) == []
-    assert ledger.events[0].applied
-    assert not list(once.twice(ledger, []))
+def test_an_event_with_all_its_rows_is_applied(published):
+    assert published.take_stock(iter([row("a@x.example"), row("b@x.example", "other")])) == []
+    assert published.events[0].applied
+    assert not list(once.twice(published, []))
 
 
-def test_a_row_too_few_too_many_or_of_nobody_is_noticed(ledger):
-    strangers = ledger.take_stock(
+def test_a_row_too_few_too_many_or_of_nobody_is_noticed(published):
+    unknown_rows = published.take_stock(
         iter([row("a@x.example"), row("a@x.example", "other"), row("c@x.example")])
     )
-    assert not ledger.events[0].applied
-    assert len(list(once.twice(ledger, strangers))) == 2
+    assert not published.events[0].applied
+    assert len(list(once.twice(published, unknown_rows))) == 2
 
 
 def deleting(handles, failed=(), *, client="run", clock=0.0, status=200, code=""):
@@ -118,7 +123,7 @@ def test_so_must_all_of_a_call_that_sqs_had_no_time_for(status, code, again):
     assert len(list(calls.forgotten([failing], {}))) == again
 
 
-def test_a_loop_without_a_pause_is_noticed_and_a_patient_one_is_not():
+def test_a_loop_without_a_pause_is_noticed_and_a_waiting_loop_is_not():
     refused = [deleting(["a"], status=500, clock=number / 100) for number in range(100)]
     assert len(list(calls.too_many(refused))) == 1
     patient = [deleting(["a"], status=500, clock=float(number)) for number in range(100)]
@@ -126,8 +131,13 @@ def test_a_loop_without_a_pause_is_noticed_and_a_patient_one_is_not():
 
 
 def test_the_numbers_at_the_foot_of_notices_and_digests_are_read():
-    single = notice(effect(bounced(told(), message='{"text": "outbox #7"}'), id=123))
+    single = notice(effect(bounced(recipient(), message='{"text": "outbox #7"}'), id=123))
     folded = digest([summarised(id=number, example_com=1) for number in (5, 9, 6)])
     posts = [{"text": post.text, "blocks": post.blocks} for post in (single, folded)]
     heard = hear([*posts, {"text": "nobody's"}])
-    assert (dict(heard.singly), heard.folded, heard.unsigned, heard.told) == ({123: 1}, [3], 1, 4)
+    assert (dict(heard.singly), heard.folded, heard.unsigned, heard.notices_sent) == (
+        {123: 1},
+        [3],
+        1,
+        4,
+    )

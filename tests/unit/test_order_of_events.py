@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from worker.decode import decode
 from worker.model import Action, Received, User
-from worker.page import Page
 from worker.policy import Policy, UnknownRecipients
+from worker.unit_of_work import UnitOfWork
 
 WHO = "jane@example.com"
 JANE = User(email=WHO, email_key=WHO)
@@ -39,15 +39,15 @@ def event(sort, day):
 def record(bodies, policy, sizes=(1,)):
     """What the events leave of Jane, in batches of these sizes, over and over."""
     user = None if policy.unknown_recipients is UnknownRecipients.CREATE else JANE
-    sizes, left, seen = list(sizes), list(bodies), set()
+    sizes, left, observed = list(sizes), list(bodies), set()
     while left:
         size = sizes.pop(0)
         sizes.append(size)
         batch, left = left[:size], left[size:]
-        page = Page(policy, seen, {WHO: user} if user else {})
+        unit = UnitOfWork(policy, observed, {WHO: user} if user else {})
         for body in batch:
-            page.enter(received(body), decode(body))
-        user = (page.created | page.changed).get(WHO, user)
+            unit.enter(received(body), decode(body))
+        user = (unit.created | unit.changed).get(WHO, user)
     return user
 
 
@@ -85,12 +85,12 @@ def test_any_order_in_any_batches_gives_the_same_record(bodies, policy, data):
 
 
 @given(st.lists(st.tuples(st.sampled_from([*SORTS]), st.integers(1, 4)), max_size=9))
-def test_the_record_is_what_all_the_events_together_say(said):
+def test_the_record_is_what_all_the_events_together_say(expected):
     """A mailbox's latest bounce, else SES's earliest refusal; the later of both pauses."""
-    hard = [day for sort, day in said if sort == "mailbox"]
-    refused = [day for sort, day in said if "refusal" in sort]
-    soft = [day for sort, day in said if sort == "soft"]
-    complaints = [day for sort, day in said if sort == "complaint"]
+    hard = [day for sort, day in expected if sort == "mailbox"]
+    refused = [day for sort, day in expected if "refusal" in sort]
+    soft = [day for sort, day in expected if sort == "soft"]
+    complaints = [day for sort, day in expected if sort == "complaint"]
     dates = [max(hard) if hard else min(refused, default=None), max(soft, default=None)]
     ends = [
         (day + pause, reason)
@@ -98,10 +98,10 @@ def test_the_record_is_what_all_the_events_together_say(said):
         if day
     ]
     until, reason = max(ends, default=(None, None))
-    assert record([event(*one) for one in said], Policy()) == User(
+    assert record([event(*item) for item in expected], Policy()) == User(
         email=WHO,
         email_key=WHO,
-        auto_block_spam=bool(complaints or [1 for sort, _ in said if sort == "spam"]),
+        auto_block_spam=bool(complaints or [1 for sort, _ in expected if sort == "spam"]),
         last_hard_bounce=on(dates[0]),
         last_soft_bounce=on(dates[1]),
         last_complaint=on(max(complaints, default=None)),
@@ -143,6 +143,6 @@ class TestPausesThatSomebodyHasChanged:
 
 
 def entered(user, body, policy=Policy()):
-    page = Page(policy, seen=(), users={WHO: user})
-    page.enter(received(body), decode(body))
-    return page.changed[WHO]
+    unit = UnitOfWork(policy, known_keys=(), users={WHO: user})
+    unit.enter(received(body), decode(body))
+    return unit.changed[WHO]

@@ -51,7 +51,7 @@ def test_whatever_goes_wrong_the_file_is_as_it_was_and_nothing_lies_beside_it(
     assert names(tmp_path) == ["users.csv"]
 
 
-def test_a_new_file_is_for_its_owner_alone_and_an_old_one_keeps_its_mode(file, tmp_path):
+def test_a_new_file_is_private_and_an_existing_file_keeps_its_mode(file, tmp_path):
     file.chmod(0o640)
     write(file, "x")
     write(tmp_path / "new.csv", "x")
@@ -95,6 +95,6 @@ def test_our_own_standard_output_is_written_to_by_any_name(file, monkeypatch):
         assert out is sys.stdout
 
 
-def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
+def test_a_missing_folder_is_reported_in_a_single_sentence(tmp_path):
     with pytest.raises(Unavailable, match=r"cannot write .*none/x\.csv: No such file or directory"):
         write(tmp_path / "none" / "x.csv", "x")

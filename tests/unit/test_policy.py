@@ -8,7 +8,7 @@ import pytest
 from worker.decode import decode
 from worker.model import Action, User
 from worker.policy import REFUSED_BY_SES, Policy, is_refusal, rule_for
-from worker.sources import load_settings
+from worker.settings_loading import load_settings
 
 REFUSALS = [
     "Suppressed",

@@ -2,26 +2,26 @@
 
 import pytest
 
-from worker import aws, books, queue, retries, room
+from worker import aws, ports, queue, retries, room
 from worker.app import effects
 from worker.consumer import leases, polling, settling, writing
+from worker.rate_limit import RateLimit
 from worker.relay import lane
 from worker.slack import channel, sender, wire
 from worker.store import locks
 from worker.store.postgresql import connection as postgresql
 from worker.store.sqlite import connection as sqlite
 from worker.suppression import listing
-from worker.volume import Volume
 
 
 def test_a_poller_s_step_is_longer_than_a_call_and_than_waiting_for_leases():
     assert queue.CALL_SECONDS == aws.CALL_SECONDS
-    assert polling.CALL_SECONDS > queue.CALL_SECONDS + room.PATIENCE_SECONDS
+    assert polling.CALL_SECONDS > queue.CALL_SECONDS + room.WAIT_SECONDS
     assert polling.CALL_SECONDS > leases.EXTENDING_SECONDS
 
 
 def test_a_settler_s_step_is_longer_than_a_call_or_a_write_and_the_pause_after_it():
-    longest = max(queue.CALL_SECONDS, books.WRITE_SECONDS, leases.EXTENDING_SECONDS)
+    longest = max(queue.CALL_SECONDS, ports.WRITE_SECONDS, leases.EXTENDING_SECONDS)
     assert longest + retries.LONGEST_HICCUP_PAUSE_SECONDS < settling.STEP_SECONDS
     pauses = [retries._HICCUP(state(number)) for number in range(1, 100)]
     assert max(pauses) <= retries.LONGEST_HICCUP_PAUSE_SECONDS
@@ -39,9 +39,9 @@ def test_a_call_has_time_for_credentials_twice():
 
 
 def test_a_write_of_the_books_has_time_for_all_that_it_waits_for():
-    assert locks.PATIENCE_SECONDS + sqlite.BUSY_SECONDS < books.WRITE_SECONDS
-    assert postgresql.SESSION_SECONDS + postgresql.STATEMENT_SECONDS < books.WRITE_SECONDS
-    assert lane.MARK_SECONDS > books.WRITE_SECONDS
+    assert locks.WAIT_SECONDS + sqlite.BUSY_SECONDS < ports.WRITE_SECONDS
+    assert postgresql.SESSION_SECONDS + postgresql.STATEMENT_SECONDS < ports.WRITE_SECONDS
+    assert lane.MARK_SECONDS > ports.WRITE_SECONDS
 
 
 def test_a_session_s_statement_is_broken_off_by_the_server_first_and_by_the_writer_next():
@@ -69,11 +69,11 @@ def test_a_lease_of_ses_s_lasts_for_all_requests_of_a_removal(per_second):
             url = ""
 
     requests = effects.MOST_REQUESTS * (listing.REQUEST_SECONDS + 1 / per_second)
-    volume = effects.suppression_volume(Settings)
-    assert volume.lease_seconds >= requests + 2 * aws.IDENTITY_SECONDS
+    rate_limit = effects.suppression_rate_limit(Settings)
+    assert rate_limit.lease_seconds >= requests + 2 * aws.IDENTITY_SECONDS
 
 
 def test_a_delivery_is_broken_off_before_its_lane_is_late():
-    volume = Volume(name="far side", lease_seconds=100)
+    rate_limit = RateLimit(name="remote service", lease_seconds=100)
     pause = max(retries.AT_ONCE_LONGEST_PAUSE_SECONDS, sqlite.BUSY_SECONDS)
-    assert lane.longest_delivery(volume) > volume.lease_seconds + pause
+    assert lane.longest_delivery(rate_limit) > rate_limit.lease_seconds + pause

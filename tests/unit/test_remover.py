@@ -1,4 +1,5 @@
-"""Taking an address off the suppression list: every way it can go, with a list and a ledger of ours.
+"""Taking an address off the suppression list: every way it can go, with a list and a ledger of
+ours.
 
 What the list is over HTTP is in `integration/test_suppression.py`.
 """
@@ -25,7 +26,7 @@ from worker.effects import (
     Unfit,
 )
 from worker.errors import Misconfigured, Raced, Unavailable
-from worker.suppression import Entry, Guards, Remover, restore
+from worker.suppression import Entry, RemovalPolicy, Remover, restore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 THEN = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
@@ -85,7 +86,7 @@ class List:
         return self.step(name, answer or act)
 
 
-class Ledger:
+class FakeRemovalLog:
     """What is remembered, in memory."""
 
     def __init__(self):
@@ -115,14 +116,16 @@ def listing():
 
 
 @pytest.fixture
-def ledger():
-    return Ledger()
+def removal_log():
+    return FakeRemovalLog()
 
 
 @pytest.fixture
-def deliver(listing, ledger):
-    def deliver(removal=JANE, attempts=1, guards=Guards()):  # noqa: B008 frozen
-        return Remover(listing, ledger, guards, now=lambda: NOW).deliver(effect(removal, attempts))
+def deliver(listing, removal_log):
+    def deliver(removal=JANE, attempts=1, removal_policy=RemovalPolicy()):  # noqa: B008 frozen
+        return Remover(listing, removal_log, removal_policy, now=lambda: NOW).deliver(
+            effect(removal, attempts)
+        )
 
     return deliver
 
@@ -164,13 +167,13 @@ class TestRemoval:
         assert (report.notice.address, report.notice.domain) == ("Jane@example.com", "example.com")
         assert report.notice.occurred_at == NOW
 
-    def test_the_entry_is_kept_before_it_is_deleted(self, deliver, listing, ledger):
+    def test_the_entry_is_kept_before_it_is_deleted(self, deliver, listing, removal_log):
         entry = listing.put("Jane@example.com")
-        seen = []
-        listing.step = lambda name, act: (seen.append((name, dict(ledger.kept))), act())[1]
+        observed = []
+        listing.step = lambda name, act: (observed.append((name, dict(removal_log.kept))), act())[1]
         deliver()
-        assert seen[:2] == [("look_up", {}), ("delete", {7: entry.as_dict()})]
-        assert ledger.finished == {7: RemovalOutcome.REMOVED}
+        assert observed[:2] == [("look_up", {}), ("delete", {7: entry.as_dict()})]
+        assert removal_log.finished == {7: RemovalOutcome.REMOVED}
 
     def test_the_entry_as_it_was_is_json_with_iso_dates(self, listing):
         assert listing.put("a@b.c").as_dict() == {
@@ -188,8 +191,8 @@ class TestRemoval:
         assert Entry.from_dict(bare.as_dict()) == bare
 
     def test_its_date_is_in_utc_wherever_we_are(self, listing):
-        said = listing.put("a@b.c").as_dict() | {"LastUpdateTime": "2026-11-20T10:15:33+02:00"}
-        assert Entry.from_dict(said).as_dict()["LastUpdateTime"] == THEN.isoformat()
+        output = listing.put("a@b.c").as_dict() | {"LastUpdateTime": "2026-11-20T10:15:33+02:00"}
+        assert Entry.from_dict(output).as_dict()["LastUpdateTime"] == THEN.isoformat()
 
     def test_what_somebody_else_deleted_meanwhile_is_done(self, deliver, listing):
         """G9: a NotFoundException on delete is no error."""
@@ -197,7 +200,7 @@ class TestRemoval:
         listing.step = lambda name, act: (act(), name != "delete")[1] if name == "delete" else act()
         assert outcome(deliver()) is RemovalOutcome.REMOVED
 
-    def test_what_is_listed_all_the_same_is_told_with_what_the_list_says(self, deliver, listing):
+    def test_an_address_still_listed_is_reported_with_what_the_list_says(self, deliver, listing):
         """G8: the second look-up finds it."""
         entry = listing.put("Jane@example.com")
         listing.step = lambda name, act: name == "delete" or act()
@@ -211,11 +214,12 @@ class TestRemoval:
         listing.put("jane@example.com")
         assert deliver().notice is None
         assert (
-            outcome(deliver(attempts=2, guards=Guards(most_removals=1))) is RemovalOutcome.REMOVED
+            outcome(deliver(attempts=2, removal_policy=RemovalPolicy(most_removals=1)))
+            is RemovalOutcome.REMOVED
         )
         assert listing.entries == {}
 
-    def test_the_other_spelling_passes_the_guards_by_itself(self, deliver, listing):
+    def test_the_other_spelling_passes_the_removal_policy_by_itself(self, deliver, listing):
         listing.put("Jane@example.com")
         complaint = listing.put("jane@example.com", "COMPLAINT")
         assert isinstance(deliver().delivery, NotYet)
@@ -226,7 +230,7 @@ class TestRemoval:
 
 
 class TestSpelling:
-    def test_lower_case_is_asked_where_the_reported_case_is_not_known(self, deliver, listing):
+    def test_lower_case_is_looked_up_where_the_reported_case_is_unknown(self, deliver, listing):
         """G10: the list knows local parts by their case, SES reports them as they were mailed."""
         listing.put("jane@example.com")
         report = deliver()
@@ -237,11 +241,11 @@ class TestSpelling:
             ("delete", "jane@example.com"),
         ]
 
-    def test_one_spelling_costs_one_look(self, deliver, listing):
+    def test_an_unambiguous_spelling_costs_a_single_look(self, deliver, listing):
         deliver(removal("jane@example.com", reported=" jane@EXAMPLE.com "))
         assert listing.calls == [("look_up", "jane@example.com")]
 
-    def test_a_domain_reported_in_unicode_is_asked_too(self, deliver, listing):
+    def test_a_domain_reported_in_unicode_is_looked_up_too(self, deliver, listing):
         listing.put("jane@bücher.example")
         jane = removal("jane@xn--bcher-kva.example", reported="jane@bücher.example")
         assert outcome(deliver(jane)) is RemovalOutcome.REMOVED
@@ -259,7 +263,7 @@ class TestSpelling:
 class TestNotListed:
     """G7: an address that is not on the list is usual, or SES has not listed it yet."""
 
-    def test_it_is_looked_for_again_with_growing_delays_and_then_told(self, deliver, listing):
+    def test_it_is_looked_up_again_with_growing_delays_and_then_reported(self, deliver, listing):
         delays = [deliver(attempts=attempts).delivery.seconds for attempts in range(1, 5)]
         assert delays == [30, 60, 120, 240]
         report = deliver(attempts=5)
@@ -267,13 +271,13 @@ class TestNotListed:
         assert (report.notice.response, report.notice.entry) == ("NotFoundException", None)
         assert ("delete", "Jane@example.com") not in listing.calls
 
-    def test_nobody_is_told_meanwhile(self, deliver):
+    def test_no_notice_is_posted_meanwhile(self, deliver):
         report = deliver()
         assert isinstance(report.delivery, NotYet)
         assert report.notice is None
 
     def test_no_delay_is_longer_than_a_quarter_of_an_hour(self, deliver):
-        report = deliver(attempts=4999, guards=Guards(tries=5000))
+        report = deliver(attempts=4999, removal_policy=RemovalPolicy(tries=5000))
         assert report.delivery.seconds == 900
 
     def test_it_may_appear_meanwhile(self, deliver, listing):
@@ -282,7 +286,7 @@ class TestNotListed:
         assert outcome(deliver(attempts=2)) is RemovalOutcome.REMOVED
 
 
-class TestGuards:
+class TestRemovalPolicy:
     def test_an_entry_for_a_complaint_is_kept(self, deliver, listing):
         """G10: the seed removed it if the address bounced later."""
         entry = listing.put("Jane@example.com", "COMPLAINT")
@@ -293,19 +297,19 @@ class TestGuards:
         assert listing.entries
 
     def test_what_the_settings_do_not_ask_for_any_more_is_kept_unless_it_was_begun(
-        self, listing, ledger
+        self, listing, removal_log
     ):
         listing.put("Jane@example.com")
-        remover = Remover(listing, ledger, is_wanted=lambda _: False, now=lambda: NOW)
+        remover = Remover(listing, removal_log, still_removes=lambda _: False, now=lambda: NOW)
         report = remover.deliver(effect(JANE))
         assert outcome(report) is RemovalOutcome.KEPT_UNWANTED
         assert listing.calls == []
-        ledger.kept[7] = {"Reason": "BOUNCE"}
+        removal_log.kept[7] = {"Reason": "BOUNCE"}
         assert outcome(remover.deliver(effect(JANE, 2))) is RemovalOutcome.REMOVED
 
     def test_unless_the_operator_says_so(self, deliver, listing):
         listing.put("Jane@example.com", "COMPLAINT")
-        report = deliver(guards=Guards(remove_complaints=True))
+        report = deliver(removal_policy=RemovalPolicy(remove_complaints=True))
         assert outcome(report) is RemovalOutcome.REMOVED
 
     @pytest.mark.parametrize("remove_complaints", [False, True])
@@ -313,44 +317,46 @@ class TestGuards:
         self, deliver, listing, remove_complaints
     ):
         listing.put("Jane@example.com", "COURT_ORDER")
-        report = deliver(guards=Guards(remove_complaints=remove_complaints))
+        report = deliver(removal_policy=RemovalPolicy(remove_complaints=remove_complaints))
         assert outcome(report) is RemovalOutcome.KEPT_COMPLAINT
         assert report.notice.response == "listed for COURT_ORDER"
 
-    def test_an_address_taken_off_often_is_left_to_a_person(self, deliver, listing, ledger):
+    def test_an_address_taken_off_often_is_left_to_a_person(self, deliver, listing, removal_log):
         """G10: the seed removed without any limit."""
         listing.put("Jane@example.com")
-        ledger.removed = 3
+        removal_log.removed = 3
         report = deliver()
         assert outcome(report) is RemovalOutcome.KEPT_REPEATED
         assert report.notice.response == "taken off 3 times in 30 days"
-        assert ledger.counted == [("jane@example.com", timedelta(days=30))]
+        assert removal_log.counted == [("jane@example.com", timedelta(days=30))]
         assert listing.entries
-        assert ledger.kept == {}
+        assert removal_log.kept == {}
 
     def test_a_try_that_did_not_get_through_is_no_time(self, deliver, listing):
         listing.put("Jane@example.com")
         listing.refuse("delete", "SomethingNew", status=403)
-        guards = Guards(most_removals=1)
-        assert isinstance(deliver(guards=guards).delivery, Blocked)
+        removal_policy = RemovalPolicy(most_removals=1)
+        assert isinstance(deliver(removal_policy=removal_policy).delivery, Blocked)
         listing.answers.clear()
-        assert outcome(deliver(attempts=2, guards=guards)) is RemovalOutcome.REMOVED
+        assert outcome(deliver(attempts=2, removal_policy=removal_policy)) is RemovalOutcome.REMOVED
 
-    def test_one_time_less_is_not_often(self, deliver, listing, ledger):
+    def test_a_removal_less_is_not_too_often(self, deliver, listing, removal_log):
         listing.put("Jane@example.com")
-        ledger.removed = 2
+        removal_log.removed = 2
         assert outcome(deliver()) is RemovalOutcome.REMOVED
 
     def test_a_removal_that_ses_had_no_time_for_does_not_count_itself(self, deliver, listing):
         listing.put("Jane@example.com")
         listing.answers["delete"] = Unavailable("AWS: TooManyRequestsException")
-        assert isinstance(deliver(guards=Guards(most_removals=1)).delivery, Later)
+        assert isinstance(deliver(removal_policy=RemovalPolicy(most_removals=1)).delivery, Later)
         listing.answers.clear()
-        report = deliver(attempts=2, guards=Guards(most_removals=1))
+        report = deliver(attempts=2, removal_policy=RemovalPolicy(most_removals=1))
         assert outcome(report) is RemovalOutcome.REMOVED
 
     @pytest.mark.parametrize("address", ["to/from@example.com", "jane", "@example.com", "jane@"])
-    def test_what_the_call_cannot_name_is_told_and_not_asked_for(self, deliver, listing, address):
+    def test_an_address_that_the_call_cannot_name_is_reported_and_not_looked_up(
+        self, deliver, listing, address
+    ):
         report = deliver(removal(address))
         assert outcome(report) is RemovalOutcome.NOT_POSSIBLE
         assert listing.calls == []
@@ -358,7 +364,7 @@ class TestGuards:
 
 class TestRefusals:
     @pytest.mark.parametrize("call", ["look_up", "delete"])
-    def test_an_address_that_ses_refuses_is_told_with_its_words(self, deliver, listing, call):
+    def test_an_address_that_ses_refuses_is_reported_with_its_message(self, deliver, listing, call):
         """G9: the seed posted the text as blocks, then raised."""
         entry = listing.put("Jane@example.com")
         listing.refuse(call, "BadRequestException", "Invalid email address")
@@ -369,21 +375,21 @@ class TestRefusals:
 
     @pytest.mark.parametrize("call", ["look_up", "delete"])
     @pytest.mark.parametrize("error", [Unavailable("AWS: TooManyRequestsException"), Raced("x")])
-    def test_what_passes_is_tried_later(self, deliver, listing, ledger, call, error):
+    def test_what_passes_is_tried_later(self, deliver, listing, removal_log, call, error):
         """G9: TooManyRequestsException likewise."""
         listing.put("Jane@example.com")
         listing.answers[call] = error
         report = deliver()
         assert isinstance(report.delivery, Later)
         assert report.notice is None
-        assert ledger.finished == {}
+        assert removal_log.finished == {}
 
-    def test_a_ledger_that_is_away_is_waited_for(self, deliver, listing, ledger):
-        def away(name, act):
+    def test_an_unavailable_removal_log_is_waited_for(self, deliver, listing, removal_log):
+        def unreachable(name, act):
             raise Unavailable("the database is locked")
 
         listing.put("Jane@example.com")
-        ledger.step = away
+        removal_log.step = unreachable
         assert deliver().delivery == Later(error="the database is locked")
         assert listing.entries
 
@@ -405,7 +411,7 @@ class TestRefusals:
             ("BrandnewException", 403, "SES refuses"),
         ],
     )
-    def test_what_the_operator_must_mend_stops_the_lane(self, deliver, listing, code, status, says):
+    def test_a_configuration_error_stops_the_lane(self, deliver, listing, code, status, says):
         listing.put("Jane@example.com")
         listing.refuse("delete", code, "no jane@example.com", status=status)
         report = deliver()
@@ -438,8 +444,8 @@ class TestRefusals:
 class TestCrashes:
     @pytest.mark.parametrize("done", [False, True])
     @pytest.mark.parametrize("fatal", range(7))
-    def test_a_removal_killed_at_any_step_is_told_as_ours_with_the_entry(
-        self, deliver, listing, ledger, fatal, done
+    def test_a_removal_killed_at_any_step_is_reported_as_ours_with_the_entry(
+        self, deliver, listing, removal_log, fatal, done
     ):
         """begun, look_up, begin, delete, look_up, look_up, finish: before or after each of them."""
         entry = listing.put("Jane@example.com")
@@ -453,17 +459,17 @@ class TestCrashes:
                 act()
             raise Killed
 
-        listing.step = ledger.step = dying
+        listing.step = removal_log.step = dying
         with pytest.raises(Killed):
             deliver()
         report = deliver(attempts=2)
         assert outcome(report) is RemovalOutcome.REMOVED
         assert report.notice.entry == entry.as_dict()
         assert listing.entries == {}
-        assert ledger.finished == {7: RemovalOutcome.REMOVED}
+        assert removal_log.finished == {7: RemovalOutcome.REMOVED}
 
-    def test_what_was_listed_again_since_is_looked_at_anew(self, deliver, listing, ledger):
-        ledger.kept = {7: listing.put("Jane@example.com").as_dict()}
+    def test_what_was_listed_again_since_is_looked_at_anew(self, deliver, listing, removal_log):
+        removal_log.kept = {7: listing.put("Jane@example.com").as_dict()}
         complaint = listing.put("Jane@example.com", "COMPLAINT")
         report = deliver(attempts=2)
         assert outcome(report) is RemovalOutcome.KEPT_COMPLAINT
@@ -477,7 +483,7 @@ class TestRestoring:
         restored = restore(listing, entry)
         assert restored.done
         assert restored.entry == entry
-        assert "on the list again: Jane@example.com, BOUNCE" in restored.said
+        assert "on the list again: Jane@example.com, BOUNCE" in restored.message
 
     def test_what_is_listed_is_left_as_it_is(self, listing):
         bounce = listing.put("Jane@example.com")
@@ -486,13 +492,13 @@ class TestRestoring:
         assert (restored.done, restored.entry) == (False, complaint)
         assert ("put_back", "Jane@example.com") not in listing.calls
 
-    def test_what_ses_took_and_did_not_keep_is_said(self, listing):
+    def test_a_restore_that_ses_accepted_and_did_not_keep_is_reported(self, listing):
         entry = listing.put("Jane@example.com")
         listing.entries.clear()
         listing.step = lambda name, act: None
         restored = restore(listing, entry)
         assert (restored.done, restored.entry) == (False, None)
-        assert "does not list" in restored.said
+        assert "does not list" in restored.message
 
 
 @given(
@@ -506,20 +512,20 @@ class TestRestoring:
     ]),
     call=st.sampled_from(["look_up", "delete"]),
 )  # fmt: skip
-def test_whatever_the_address_and_the_answer_there_is_one_report(
+def test_every_removal_has_a_single_report_whatever_the_address_and_the_answers(
     local, reported, listed, attempts, answer, call
 ):
     """G7, G8, G9: nothing is raised, and whatever is over is told."""
-    listing, ledger = List(), Ledger()
+    listing, removal_log = List(), FakeRemovalLog()
     mailed = f"{local}@example.com"
     if listed:
         listing.put(mailed)
     listing.answers[call] = answer
     jane = replace(JANE, mailed=mailed, key=mailed.lower(), reported=reported)
-    report = Remover(listing, ledger, now=lambda: NOW).deliver(effect(jane, attempts))
+    report = Remover(listing, removal_log, now=lambda: NOW).deliver(effect(jane, attempts))
     assert isinstance(report.delivery, Sent) == (report.notice is not None)
     if report.notice:
-        assert ledger.finished == {7: report.notice.outcome}
+        assert removal_log.finished == {7: report.notice.outcome}
         if report.notice.outcome is RemovalOutcome.REMOVED:
             assert mailed not in listing.entries
     assert all("/" not in address for _, address in listing.calls)

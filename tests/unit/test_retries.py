@@ -17,13 +17,13 @@ def drawn(draw, number):
 
 
 @pytest.mark.parametrize("receives", [1, 2, 3, 5, 9, 10, 20, 1_000])
-def test_a_message_that_failed_is_away_for_a_second_at_least_and_six_hours_at_most(receives):
+def test_a_failed_message_is_hidden_for_at_least_a_second_and_at_most_six_hours(receives):
     seconds = drawn(release_delay, receives)
     assert min(seconds) >= 1
     assert max(seconds) <= min(30 * 2**receives, SIX_HOURS)
 
 
-def test_the_more_often_it_failed_the_longer_it_is_away():
+def test_the_more_often_it_failed_the_longer_it_is_hidden():
     means = [fmean(drawn(release_delay, receives)) for receives in (1, 3, 5, 7, 9)]
     assert all(2 * before < after for before, after in pairwise(means))
 
@@ -42,15 +42,15 @@ def test_a_far_side_is_looked_at_again_after_1_to_60_seconds(attempt):
     assert len(set(seconds)) > 1
 
 
-def test_a_hiccup_is_got_over_and_an_outage_is_told_after_five_tries():
+def test_a_short_failure_is_retried_and_an_outage_is_reported_after_five_tries():
     slept, tries = [], []
 
-    def away():
+    def unreachable():
         tries.append(1)
         raise Unavailable("away")
 
     with pytest.raises(Unavailable, match="away"):
-        a_few_times(slept.append)(away)
+        a_few_times(slept.append)(unreachable)
     assert len(tries) == 5
     assert len(slept) == 4
     assert 0 < sum(slept) < 5

@@ -1,4 +1,5 @@
-"""Room for what is received: nothing is counted while messages are small, and nobody waits for ever."""
+"""Room for what is received: nothing is counted while messages are small, and nobody waits for
+ever."""
 
 import threading
 import time
@@ -129,7 +130,7 @@ def test_what_is_asked_for_keeps_no_answer_from_being_read(room, pollers):
 
 
 def test_an_answer_waits_for_so_long_only(room, pollers, monkeypatch):
-    monkeypatch.setattr(rooms, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(rooms, "WAIT_SECONDS", 0.05)
     first, second, _ = pollers
     first.hold(8 * MIB, 8 * MIB, MIB)
     first.done(1)
@@ -169,9 +170,9 @@ def test_many_who_receive_and_settle_hold_no_more_than_there_is_and_none_is_left
 
     def poll(number):
         while time.monotonic() < over:
-            asked = room.ask(10)
-            room.expect(asked * MIB // 2)
-            room.hold(asked * MIB // 2, asked * MIB // 2, MIB)
+            requested = room.ask(10)
+            room.expect(requested * MIB // 2)
+            room.hold(requested * MIB // 2, requested * MIB // 2, MIB)
             most.append(room.held)
             room.give_back()
             rounds[number] += 1

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from worker import sources
+from worker import settings_loading
 from worker.errors import Misconfigured, Unavailable
 from worker.model import Action
 from worker.policy import Policy, UnknownRecipients
 from worker.settings import Settings
-from worker.sources import NOT_BUILT, all_keys, load_settings
+from worker.settings_loading import NOT_BUILT, all_keys, load_settings
 from worker.store import open_store
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
@@ -90,7 +90,7 @@ def test_no_secret_is_shown():
 
 class TestWhatIsWrong:
     @pytest.mark.parametrize(
-        ("name", "value", "said"),
+        ("name", "value", "expected"),
         [
             (
                 "QUEUE__WAIT_SECONDS",
@@ -131,9 +131,9 @@ class TestWhatIsWrong:
             ("SLACK__API_URL", "http://slack.com/api/", "slack.api_url: must begin with https://"),
         ],
     )
-    def test_a_bad_value_is_named_with_its_place_and_not_repeated(self, name, value, said):
+    def test_a_bad_value_is_named_with_its_place_and_not_repeated(self, name, value, expected):
         (line,) = complaints({f"SES_WORKER_{name}": value})
-        assert line.startswith(said)
+        assert line.startswith(expected)
         assert line.endswith(f"(in SES_WORKER_{name})")
 
     def test_a_list_that_is_no_json(self):
@@ -161,7 +161,7 @@ class TestWhatIsWrong:
         assert "belongs to a feature that this version does not have" in line
 
     @pytest.mark.parametrize(
-        ("name", "said"),
+        ("name", "expected"),
         [
             ("SES_WORKER_", "an empty name is not a setting"),
             (
@@ -175,8 +175,8 @@ class TestWhatIsWrong:
             ("SES_WORKER_QUEUE", "queue is not a setting; did you mean SES_WORKER_QUEUE__URL?"),
         ],
     )
-    def test_a_variable_is_answered_with_the_variable_that_may_be_meant(self, name, said):
-        assert complaints({name: "x"}) == [f"{said} (in {name})"]
+    def test_a_variable_is_answered_with_the_variable_that_may_be_meant(self, name, expected):
+        assert complaints({name: "x"}) == [f"{expected} (in {name})"]
 
     def test_a_section_without_keys_is_named_like_any_other(self, file):
         file.write_text("[foo]\n[retention]\n[queue]\n[policy.bounce_actions]\n", encoding="utf-8")
@@ -236,7 +236,7 @@ class TestWhatIsWrong:
         file.write_text(f'[queue]\nurl = "{URL}"\ndead_letter_url = "{URL}/"\n', encoding="utf-8")
         assert complaints({}, file) == ["queue.dead_letter_url and queue.url are the same queue"]
 
-    def test_everything_that_is_wrong_is_said_at_once(self):
+    def test_every_error_is_reported_at_once(self):
         lines = complaints(
             {"SES_WORKER_QUEUE__POLLERS": "0", "SES_WORKER_LOG__FORMAT": "x", "SES_WORKER_A": "1"}
         )
@@ -252,7 +252,7 @@ class TestWhatIsWrong:
         (line,) = complaints(environment | {"RUNTIME_DIRECTORY": "/run/another"})
         assert f"(in {tmp_path / name})" in line
 
-    def test_a_missing_queue_is_told_with_the_file_that_was_read(self, tmp_path):
+    def test_a_missing_queue_setting_is_reported_with_the_file_that_was_read(self, tmp_path):
         file = tmp_path / "mine.toml"
         file.write_text("", encoding="utf-8")
         assert f"set it in {file}, or" in load_settings({}, file).lack_of_queue
@@ -306,12 +306,12 @@ class TestWhatCannotBeEntered:
         folder.chmod(0o700)
 
     def test_the_settings_file(self, locked):
-        said = [f"cannot read the settings in {locked / 'worker.toml'}: Permission denied"]
-        assert complaints({}, locked / "worker.toml") == said
-        assert complaints({"SES_WORKER_CONFIG": str(locked / "worker.toml")}) == said
+        output = [f"cannot read the settings in {locked / 'worker.toml'}: Permission denied"]
+        assert complaints({}, locked / "worker.toml") == output
+        assert complaints({"SES_WORKER_CONFIG": str(locked / "worker.toml")}) == output
 
     def test_the_default_file(self, locked, monkeypatch):
-        monkeypatch.setattr(sources, "DEFAULT_FILE", locked / "worker.toml")
+        monkeypatch.setattr(settings_loading, "DEFAULT_FILE", locked / "worker.toml")
         assert complaints({}) == [
             f"cannot read the settings in {locked / 'worker.toml'}: Permission denied"
         ]
@@ -341,7 +341,7 @@ def test_every_key_has_a_section():
     assert all(key.count(".") == 1 for key in all_keys())
 
 
-class TestSeenFromOutside:
+class TestObservability:
     @pytest.mark.parametrize(
         ("text", "address"),
         [

@@ -7,15 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from worker import clock
+from worker.consumer.autoscaler import PollerAutoscaler
+from worker.consumer.counters import Counters
 from worker.consumer.leases import Leases
-from worker.consumer.pace import Pace
 from worker.consumer.refusal import Refusal
 from worker.consumer.settling import Settler
-from worker.consumer.tally import Tally
 from worker.errors import Misconfigured, Raced, Refused, Unavailable
 from worker.health import Health
 from worker.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
-from worker.queue import Unsettled
+from worker.queue import FailedEntry
 
 WHY = DeadLetter(Reason.NOT_JSON)
 APPLIED = Delete(Outcome.APPLIED)
@@ -52,7 +52,7 @@ class Queue:
         self._note("send", [received])
 
 
-class Books:
+class FakeStore:
     """Their quarantine fails."""
 
     def __init__(self, error):
@@ -73,8 +73,8 @@ def stopping():
 
 
 @pytest.fixture
-def pace():
-    return Pace(pollers=2, full=10)
+def autoscaler():
+    return PollerAutoscaler(pollers=2, full=10)
 
 
 @pytest.fixture
@@ -83,24 +83,24 @@ def given_up():
 
 
 @pytest.fixture
-def tally():
-    return Tally()
+def counters():
+    return Counters()
 
 
 @pytest.fixture
-def make(queue, pace, stopping, tally):
-    def make(*, books=None, give_up=None):
+def make(queue, autoscaler, stopping, counters):
+    def make(*, store=None, give_up=None):
         leases, health = Leases(queue), Health()
         refusal = Refusal(
-            pace=pace, leases=leases, health=health, stopping=stopping, give_up=give_up
+            autoscaler=autoscaler, leases=leases, health=health, stopping=stopping, give_up=give_up
         )
         return Settler(
             0,
             queue=queue,
-            books=books,
+            store=store,
             leases=leases,
             pulse=health.pulse("poller-0"),
-            tally=tally,
+            counters=counters,
             refusal=refusal,
         )
 
@@ -116,9 +116,9 @@ def log(monkeypatch):
 
 
 def test_what_others_wait_for_comes_before_dead_letters(make, queue, message):
-    letters = [Handled(message("nonsense"), WHY) for _ in range(3)]
+    dead_letters = [Handled(message("nonsense"), WHY) for _ in range(3)]
     rest = [Handled(message("a"), APPLIED), Handled(message("b"), Release(0))]
-    make().settle([*letters, *rest])
+    make().settle([*dead_letters, *rest])
     assert [call for call, _ in queue.calls] == [
         "delete", "release", "send", "send", "send", "delete"
     ]  # fmt: skip
@@ -134,46 +134,46 @@ def test_messages_set_aside_are_deleted_in_tens_and_soon(make, queue, message, m
     assert [call for call, _ in queue.calls] == ["send", "delete", "send", "delete"]
 
 
-def test_a_slow_dead_letter_queue_makes_no_copies(make, queue, tally, message):
+def test_a_slow_dead_letter_queue_makes_no_copies(make, queue, counters, message):
     """The third would be sent when somebody else has it already."""
     queue.send_seconds = 0.2
     until = clock.now() + 0.5
-    letters = [replace(message("nonsense"), lease_until=until) for _ in range(4)]
-    make().settle([Handled(letter, WHY) for letter in letters])
+    dead_letters = [replace(message("nonsense"), lease_until=until) for _ in range(4)]
+    make().settle([Handled(dead_letter, WHY) for dead_letter in dead_letters])
     assert [call for call, _ in queue.calls] == ["send", "send", "release", "release", "delete"]
-    assert tally.as_dict()["dead_lettered"] == tally.as_dict()["deferred"] == 2
+    assert counters.as_dict()["dead_lettered"] == counters.as_dict()["deferred"] == 2
 
 
-def test_one_whose_lease_has_ended_is_left_alone(make, queue, tally, message):
+def test_a_message_whose_lease_has_ended_is_left_alone(make, queue, counters, message):
     late = replace(message("late"), lease_until=clock.now())
     make().settle([Handled(late, WHY), Handled(late, Release(0)), Handled(late, APPLIED)])
     assert queue.calls == []
-    assert tally.set_aside == 2
+    assert counters.set_aside == 2
 
 
-def test_one_whose_lease_ends_while_others_are_released_is_left_alone(
+def test_a_message_whose_lease_ends_while_others_are_released_is_left_alone(
     make, queue, message, log, monkeypatch
 ):
     """With a stale receipt handle it would be taken away from whoever has it by then."""
     until = clock.now() + 2 * queue.visibility_seconds
     released = [replace(message("nonsense"), lease_until=until) for _ in range(25)]
     monkeypatch.setattr(clock, "now", lambda: until - 15 + 10 * len(queue.calls))
-    make().settle([Handled(one, Release(0)) for one in released])
+    make().settle([Handled(message, Release(0)) for message in released])
     assert [len(names) for _, names in queue.calls] == [10, 10]
-    assert [line["count"] for line in log if line["event"] == "leases.ended"] == [5]
+    assert [line["count"] for line in log if line["event"] == "message.visibility_expired"] == [5]
 
 
 @pytest.mark.parametrize(
     "error", [Raced("40P01"), Misconfigured("no database"), Unavailable("locked"), ValueError()]
 )
 def test_quarantine_that_fails_defers_the_message_and_ends_no_thread(
-    make, queue, tally, message, error, monkeypatch
+    make, queue, counters, message, error, monkeypatch
 ):
     monkeypatch.setattr("time.sleep", lambda _: None)
     queue.refuses.add("send")
-    make(books=Books(error)).settle([Handled(message("nonsense"), WHY)])
+    make(store=FakeStore(error)).settle([Handled(message("nonsense"), WHY)])
     assert queue.calls[-1][0] == "release"
-    assert tally.as_dict()["deferred"] == 1
+    assert counters.as_dict()["deferred"] == 1
 
 
 def test_where_one_could_not_be_sent_the_others_are_tried_once(make, queue, message, monkeypatch):
@@ -198,8 +198,8 @@ def test_where_one_could_not_be_sent_the_others_are_tried_once(make, queue, mess
 
 
 class TestRefusedDeletes:
-    def test_nobody_receives_until_one_succeeds_and_it_is_said_once(
-        self, make, queue, pace, message, monkeypatch, log
+    def test_nobody_receives_until_a_delete_succeeds_and_it_is_logged_once(
+        self, make, queue, autoscaler, message, monkeypatch, log
     ):
         monkeypatch.setattr("worker.consumer.refusal.SOON_SECONDS", 0.01)
         monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
@@ -210,12 +210,14 @@ class TestRefusedDeletes:
         thread.start()
         while len(queue.calls) < 5:
             time.sleep(0.001)
-        assert pace.halted
+        assert autoscaler.halted
         queue.refuses.clear()
         thread.join(5)
-        assert not pace.halted
+        assert not autoscaler.halted
         assert {tuple(names) for _, names in queue.calls} == {("message-1",)}
-        assert [line["event"] for line in log if line["log_level"] == "error"] == ["queue.refuses"]
+        assert [line["event"] for line in log if line["log_level"] == "error"] == [
+            "queue.call_denied"
+        ]
 
     def test_a_message_whose_lease_has_ended_is_not_deleted_with_its_old_handle(
         self, make, queue, message, monkeypatch
@@ -240,19 +242,19 @@ class TestRefusedDeletes:
         make().settle([Handled(message("a"), APPLIED)])
         assert len(queue.calls) == 1
 
-    def test_one_who_must_not_wait_gives_up(self, make, queue, message, given_up):
+    def test_a_caller_who_must_not_wait_gives_up(self, make, queue, message, given_up):
         queue.refuses.add("delete")
         make(give_up=given_up.append).settle([Handled(message("a"), APPLIED)])
         assert [str(error) for error in given_up] == ["not allowed to delete"]
 
 
-def test_refused_releases_stop_nobody_and_are_said_once(make, queue, pace, message, log):
+def test_refused_releases_stop_nobody_and_are_logged_once(make, queue, autoscaler, message, log):
     queue.refuses.add("release")
     settler = make()
     for _ in range(3):
         settler.settle([Handled(message("a"), Release(0))])
-    assert not pace.halted
-    assert [line["event"] for line in log] == ["queue.refuses"]
+    assert not autoscaler.halted
+    assert [line["event"] for line in log] == ["queue.call_denied"]
 
 
 class TestEntriesThatFail:
@@ -260,15 +262,15 @@ class TestEntriesThatFail:
 
     @pytest.fixture
     def fail(self, queue):
-        """Have deletes fail entries, of all messages or of some, until it is said otherwise."""
+        """Have deletes fail entries, of all messages or of some, until it is reported otherwise."""
         failing = {"which": lambda _: True, "code": "AccessDenied", "again": False}
 
         def delete(messages):
             queue._note("delete", messages)
             return [
-                Unsettled(one, failing["code"], again=failing["again"])
-                for one in messages
-                if failing["which"](one)
+                FailedEntry(message, failing["code"], again=failing["again"])
+                for message in messages
+                if failing["which"](message)
             ]
 
         queue.delete = delete
@@ -285,49 +287,51 @@ class TestEntriesThatFail:
 
     @pytest.mark.parametrize("code", ["AccessDenied", "ReceiptHandleIsInvalid", "InternalError"])
     def test_where_all_of_several_do_nobody_receives_until_one_succeeds(
-        self, make, queue, fail, pace, message, log, code
+        self, make, queue, fail, autoscaler, message, log, code
     ):
         fail |= {"code": code, "again": code == "InternalError"}
         settler = make()
         thread = threading.Thread(target=settler.settle, args=(self.applied(message, 3),))
         thread.start()
-        while not pace.halted or len(queue.calls) < 8:
+        while not autoscaler.halted or len(queue.calls) < 8:
             threading.Event().wait(0.001)
-        fail["which"] = lambda one: one.message_id != "message-2"
+        fail["which"] = lambda first: first.message_id != "message-2"
         thread.join(5)
-        assert not pace.halted
-        said = [line for line in log if line["log_level"] == "error"]
-        assert [line["event"] for line in said] == [
-            "queue.unavailable" if fail["again"] else "queue.refuses"
+        assert not autoscaler.halted
+        output = [line for line in log if line["log_level"] == "error"]
+        assert [line["event"] for line in output] == [
+            "queue.unavailable" if fail["again"] else "queue.call_denied"
         ]
-        assert said[0]["error"] == f"SQS failed each of 3 entries of DeleteMessageBatch: {code}"
+        assert output[0]["error"] == f"SQS failed each of 3 entries of DeleteMessageBatch: {code}"
         assert settler.most == 10
 
-    def test_one_by_one_they_count_until_one_succeeds(self, make, fail, pace, message, stopping):
+    def test_one_by_one_they_count_until_one_succeeds(
+        self, make, fail, autoscaler, message, stopping
+    ):
         settler = make()
         stopping.set()  # a refusal is not waited out
         for _ in range(2):
             settler.settle(self.applied(message, 1))
-        assert not pace.halted
+        assert not autoscaler.halted
         fail["which"] = lambda _: False
         settler.settle(self.applied(message, 1))
         fail["which"] = lambda _: True
         for _ in range(2):
             settler.settle(self.applied(message, 1))
-        assert not pace.halted
+        assert not autoscaler.halted
         settler.settle(self.applied(message, 1))
-        assert pace.halted
+        assert autoscaler.halted
 
-    def test_half_of_them_stop_nobody(self, make, queue, fail, pace, message):
+    def test_half_of_them_stop_nobody(self, make, queue, fail, autoscaler, message):
         """Work goes on; what is left comes again after its visibility timeout."""
-        fail["which"] = lambda one: int(one.message_id.partition("-")[2]) % 2
+        fail["which"] = lambda first: int(first.message_id.partition("-")[2]) % 2
         settler = make()
         for _ in range(10):
             settler.settle(self.applied(message, 10))
-        assert not pace.halted
+        assert not autoscaler.halted
 
     def test_after_that_one_is_received_at_a_time_until_one_is_deleted(
-        self, make, queue, fail, pace, message
+        self, make, queue, fail, autoscaler, message
     ):
         """Handles that have run out cannot tell, and a new one costs a receive."""
         queue.ask_to_delete = lambda: None
@@ -337,16 +341,16 @@ class TestEntriesThatFail:
         ]
         settler = make()
         settler.settle(short)
-        assert (settler.most, pace.halted) == (1, False)
-        one = Handled(replace(message("a"), lease_until=clock.now() + 0.05), APPLIED)
+        assert (settler.most, autoscaler.halted) == (1, False)
+        first = Handled(replace(message("a"), lease_until=clock.now() + 0.05), APPLIED)
         before = len(queue.calls)
-        settler.settle([one])
+        settler.settle([first])
         assert (settler.most, len(queue.calls) > before + 1) == (1, True)
         fail["which"] = lambda _: False
         settler.settle(self.applied(message, 1))
         assert settler.most == 10
 
-    def test_one_who_must_not_wait_gives_up(self, make, fail, message, given_up):
+    def test_a_caller_who_must_not_wait_gives_up(self, make, fail, message, given_up):
         make(give_up=given_up.append).settle(self.applied(message, 3))
         assert [str(error) for error in given_up] == [
             "SQS failed each of 3 entries of DeleteMessageBatch: AccessDenied"

@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from datetime import timedelta
 
+import notices
 import pytest
-import telling
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from telling import AT, faults, shown, summarised
+from notices import AT, faults, shown, summarised
 
 from worker.effects import EffectKind
 from worker.slack.blocks import texts
@@ -17,7 +17,7 @@ from worker.slack.digest import digest, simplified_digest
 NOUNS = {
     EffectKind.BOUNCE_NOTICE: "bounce",
     EffectKind.COMPLAINT_NOTICE: "complaint",
-    EffectKind.REMOVAL: "owed removal",
+    EffectKind.REMOVAL: "enqueued removal",
     EffectKind.REMOVAL_NOTICE: "removal outcome",
     EffectKind.DEAD_LETTER_NOTICE: "dead letter",
     EffectKind.PARKED_NOTICE: "parked effect",
@@ -70,7 +70,7 @@ def test_effects_are_grouped_counted_dated_and_sampled():
     ]
 
 
-def test_ten_thousand_bounces_are_one_message_that_adds_up():
+def test_ten_thousand_bounces_are_a_single_message_that_adds_up():
     effects = [summarised(n, **{f"provider{n % 700}_example": 1}) for n in range(1, 10_001)]
     post = drawn(effects)
     assert texts(post.blocks)[0] == "SES feedback: 10,000 bounces"
@@ -85,20 +85,20 @@ def test_the_biggest_groups_come_first():
     assert sizes == list(range(199, 199 - len(sizes), -1))
 
 
-def test_an_effect_about_nobody_counts_one():
+def test_an_effect_without_recipients_counts_as_a_single_item():
     post = drawn([summarised(1), summarised(2), summarised(3, example_com=5)])
     assert post.text == "DIGEST: 7 bounces"
 
 
-def test_one_effect_may_be_a_digest_too():
+def test_a_single_effect_may_be_a_digest_too():
     post = drawn([summarised(5, example_com=1)])
     assert post.text == "DIGEST: 1 bounce"
     assert "outbox #5\n" in shown(post)
 
 
-def test_dead_letters_in_it_are_told_with_where_they_are_listed():
-    letters = [summarised(n, EffectKind.DEAD_LETTER_NOTICE, "not_json") for n in (1, 2)]
-    assert "`ses-worker dlq list`" in shown(drawn(letters))
+def test_dead_letters_in_a_digest_name_where_they_are_listed():
+    dead_letters = [summarised(n, EffectKind.DEAD_LETTER_NOTICE, "not_json") for n in (1, 2)]
+    assert "`ses-worker dlq list`" in shown(drawn(dead_letters))
     assert "dlq" not in shown(drawn([summarised(1)]))
 
 
@@ -107,20 +107,20 @@ def test_samples_are_masked_even_if_they_were_not():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(telling.summaries, min_size=1, max_size=60), st.sampled_from([1, 40]))
+@given(st.lists(notices.summaries, min_size=1, max_size=60), st.sampled_from([1, 40]))
 def test_whatever_it_is_made_of_it_is_within_every_limit_and_adds_up(effects, times):
-    """G12, G14: providers and reasons are strangers' texts too."""
+    """G12, G14: providers and reasons are untrusted senders' texts too."""
     effects *= times
     post = drawn(effects)
-    wanted = Counter()
+    expected = Counter()
     for effect in effects:
-        wanted[NOUNS[effect.kind]] += sum(effect.summary.domains.values()) or 1
-    assert counted(post) == {noun: (count, count) for noun, count in wanted.items()}
+        expected[NOUNS[effect.kind]] += sum(effect.summary.domains.values()) or 1
+    assert counted(post) == {noun: (count, count) for noun, count in expected.items()}
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(telling.summaries, min_size=1, max_size=20))
-def test_the_simplified_one_has_totals_and_nothing_that_could_be_wrong(effects):
+@given(st.lists(notices.summaries, min_size=1, max_size=20))
+def test_the_simplified_message_has_totals_and_nothing_that_could_be_wrong(effects):
     post = simplified_digest(effects)
     assert list(faults(post)) == []
     assert {block["text"]["type"] for block in post.blocks} == {"plain_text"}

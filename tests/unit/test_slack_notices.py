@@ -1,4 +1,5 @@
-"""Notices as people read them: what seed 2 said, what it lacked, and never what a stranger wants."""
+"""Notices as people read them: what seed 2 said, what it lacked, and never what a stranger
+wants."""
 
 import json
 from datetime import UTC, datetime
@@ -6,12 +7,12 @@ from pathlib import Path
 
 import mail
 import msgspec
+import notices
 import pytest
-import telling
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from telling import bounced, effect, faults, removed, shown, told
+from notices import bounced, effect, faults, recipient, removed, shown
 
 from worker.effects import DeadLetterNotice, EffectKind, ParkedNotice, Removal, RemovalOutcome
 from worker.model import Action, Kind, UserMatch
@@ -38,9 +39,9 @@ def rows(post):
 
 
 class TestBounces:
-    def test_a_bounce_says_what_the_seed_said_and_what_it_lacked(self):
+    def test_a_bounce_notice_has_what_the_old_program_wrote_and_what_it_lacked(self):
         until = datetime(2026, 12, 20, 8, 15, 33, tzinfo=UTC)
-        post = drawn(bounced(told(**DSN, paused_until=until)))
+        post = drawn(bounced(recipient(**DSN, paused_until=until)))
         assert post.text == "BOUNCE: jane@example.com"
         assert rows(post) == [
             ("header", ["Bounce notification"]),
@@ -82,38 +83,44 @@ class TestBounces:
 
     def test_what_ses_did_not_report_is_left_out(self):
         """G1: action, status and diagnosticCode are there only with a DSN."""
-        assert "Bounced information" not in shown(drawn(bounced(told())))
-        only = shown(drawn(bounced(told(status="5.0.0"))))
+        assert "Bounced information" not in shown(drawn(bounced(recipient())))
+        only = shown(drawn(bounced(recipient(status="5.0.0"))))
         assert "status: 5.0.0" in only
         assert "action:" not in only
         assert "diagnostic_code:" not in only
 
-    def test_a_message_of_either_shape_is_told(self):
+    def test_a_message_of_either_shape_can_be_posted(self):
         """G2: event publishing says eventType."""
         for event in (False, True):
             text = mail.bounce("jane@example.com", event=event)
-            assert ("eventType" in shown(drawn(bounced(told(), message=text)))) is event
+            assert ("eventType" in shown(drawn(bounced(recipient(), message=text)))) is event
 
-    def test_a_blocked_or_unknown_user_is_told(self):
-        blocked = told(action=Action.AUTO_BLOCK_SPAM, reason="spam_diagnostic", blocked=True)
+    def test_a_blocked_or_unknown_user_is_named_in_the_notice(self):
+        blocked = recipient(action=Action.AUTO_BLOCK_SPAM, reason="spam_diagnostic", blocked=True)
         read = shown(drawn(bounced(blocked)))
         assert "auto_block_spam, by rule spam_diagnostic" in read
         assert "*Blocked: *\n`yes`" in read
-        missing = told(match=UserMatch.MISSING, action=Action.NO_ACTION, reason="unknown_recipient")
+        missing = recipient(
+            match=UserMatch.MISSING, action=Action.NO_ACTION, reason="unknown_recipient"
+        )
         assert "`missing`" in shown(drawn(bounced(missing)))
 
     def test_type_and_subtype_have_a_line_of_their_own(self):
         """G15: the type was never shown."""
         assert "`Transient/MailboxFull`" in shown(
-            drawn(bounced(told(), type="Transient", subtype="MailboxFull"))
+            drawn(bounced(recipient(), type="Transient", subtype="MailboxFull"))
         )
-        assert "`none`" in shown(drawn(bounced(told(), type=None, subtype=None)))
+        assert "`none`" in shown(drawn(bounced(recipient(), type=None, subtype=None)))
 
 
 class TestComplaints:
-    def test_a_complaint_says_what_the_seed_said_its_typo_corrected(self):
+    def test_a_complaint_notice_reads_as_before_with_the_typo_corrected(self):
         payload = bounced(
-            told(reason="complaint"), kind=Kind.COMPLAINT, type="abuse", subtype=None, message="{}"
+            recipient(reason="complaint"),
+            kind=Kind.COMPLAINT,
+            type="abuse",
+            subtype=None,
+            message="{}",
         )
         post = drawn(payload)
         assert post.text == "COMPLAINT: jane@example.com"
@@ -124,16 +131,16 @@ class TestComplaints:
 
 class TestRecipients:
     @pytest.mark.parametrize("kind", list(Kind))
-    def test_a_message_without_recipients_is_told(self, kind):
+    def test_a_message_without_recipients_is_posted(self, kind):
         """G6: empty recipients were an UnboundLocalError."""
         assert drawn(bounced(kind=kind)).text.endswith(": (no recipients)")
-        nobody = told("", match=UserMatch.NO_RECIPIENTS, action=Action.NO_ACTION)
+        nobody = recipient("", match=UserMatch.NO_RECIPIENTS, action=Action.NO_ACTION)
         assert drawn(bounced(nobody, kind=kind)).text.endswith(": (no address)")
 
     @pytest.mark.parametrize("count", [1, 2, 4, 5, 16, 50, 5_000])
-    def test_any_number_of_recipients_is_one_message(self, count):
+    def test_any_number_of_recipients_is_a_single_message(self, count):
         """G12: 16 recipients made 51 blocks, and Slack takes 50."""
-        people = [told(address, **DSN) for address in mail.addresses(count)]
+        people = [recipient(address, **DSN) for address in mail.addresses(count)]
         post = drawn(bounced(*people, message=mail.bounce(*mail.addresses(count))))
         assert len(post.blocks) <= 20
         assert "person0@example.com" in shown(post)
@@ -142,7 +149,7 @@ class TestRecipients:
             assert f"{count - 4:,} hard_bounce" in shown(post)
 
     def test_the_listed_and_the_unlisted_are_all_of_them(self):
-        post = drawn(bounced(*[told(address) for address in mail.addresses(5_000)]))
+        post = drawn(bounced(*[recipient(address) for address in mail.addresses(5_000)]))
         (listing,) = [text for text in texts(post.blocks) if text.startswith("*And ")]
         _, _, *listed, last = listing.removesuffix("```").split("\n")
         more = int(last.strip("+").removesuffix(" more").replace(",", ""))
@@ -151,16 +158,16 @@ class TestRecipients:
 
     def test_the_fallback_text_names_as_many_as_there_is_room_for(self):
         """G15: the last address hid the others."""
-        two = drawn(bounced(told("a@example.com"), told("b@example.com")))
+        two = drawn(bounced(recipient("a@example.com"), recipient("b@example.com")))
         assert two.text == "BOUNCE: a@example.com, b@example.com"
-        many = drawn(bounced(*[told(address) for address in mail.addresses(100)])).text
+        many = drawn(bounced(*[recipient(address) for address in mail.addresses(100)])).text
         assert many.startswith("BOUNCE: person0@example.com, person1@example.com, ")
         assert many.count("@") + int(many.split("+")[1].removesuffix(" more")) == 100
         assert len(many) < 330
 
     def test_a_recipient_makes_no_line_of_its_own(self):
-        forged = told("x@example.com\njane@example.com hard_bounce")
-        post = drawn(bounced(*[told(a) for a in mail.addresses(4)], forged))
+        forged = recipient("x@example.com\njane@example.com hard_bounce")
+        post = drawn(bounced(*[recipient(a) for a in mail.addresses(4)], forged))
         assert "\njane@" not in shown(post)
 
 
@@ -169,7 +176,7 @@ class TestJson:
         """G13: the JSON came once a recipient, and did not fit into a section."""
         headers = [{"name": f"X-Header-{n}", "value": "v" * 60} for n in range(50)]
         text = json.dumps({"mail": {"headers": headers, "R&D": "a+b %41"}})
-        post = drawn(bounced(told("a@example.com"), told("b@example.com"), message=text))
+        post = drawn(bounced(recipient("a@example.com"), recipient("b@example.com"), message=text))
         read = shown(post)
         assert read.count("json: *") == 1
         assert all(f'"X-Header-{n}"' in read for n in range(50))
@@ -177,30 +184,30 @@ class TestJson:
 
     def test_what_does_not_fit_is_cut_with_a_pointer(self):
         text = json.dumps({"mail": {"headers": ["<h>" * 50] * 1_000}})
-        post = drawn(bounced(told(), message=text))
+        post = drawn(bounced(recipient(), message=text))
         assert shown(post).endswith("json cut: `ses-worker why jane@example.com --messages`")
         assert total(post.blocks) > BUDGET - 500
         assert shown(post).count("…") == 1
 
     def test_where_it_was_not_kept_the_notice_says_so(self):
-        read = shown(drawn(bounced(told(), message="")))
+        read = shown(drawn(bounced(recipient(), message="")))
         assert "Bounced message json: *\nnot kept: it came with many others at once" in read
 
     @pytest.mark.parametrize("text", ["no json", "[" * 100_000, '{"a": ' + "9" * 5_000 + "}"])
     def test_what_is_no_json_is_shown_as_it_is(self, text):
-        post = drawn(bounced(told(), message=text))
+        post = drawn(bounced(recipient(), message=text))
         assert text[:50] in shown(post)
 
     def test_special_characters_arrive_as_they_are(self):
         """G11: the body was not encoded, so + & % came to harm."""
         text = json.dumps({"subject": "R&D +1 100%41 ünï 件名"}, ensure_ascii=False)
-        read = shown(drawn(bounced(told("a+b%41&c@example.com"), message=text)))
+        read = shown(drawn(bounced(recipient("a+b%41&c@example.com"), message=text)))
         assert "R&D +1 100%41 ünï 件名" in read
         assert "a+b%41&c@example.com" in read
 
 
 class TestRemovals:
-    def test_a_removal_says_what_the_seed_said(self):
+    def test_a_removal_notice_reads_as_before(self):
         post = drawn(removed())
         assert post.text == "DELETE: jane@example.com"
         entry = '{\n  "EmailAddress": "jane@example.com",\n  "Reason": "BOUNCE"\n}'
@@ -214,8 +221,9 @@ class TestRemovals:
         ]
 
     @pytest.mark.parametrize("outcome", [o for o in RemovalOutcome if o != "removed"])
-    def test_what_was_not_removed_has_its_sentence_and_what_ses_said(self, outcome):
-        """G7, G8, G9: not listed, listed still, refused: each is told, and none is a string of blocks."""
+    def test_what_was_not_removed_has_its_sentence_and_the_answer_of_ses(self, outcome):
+        """G7, G8, G9: not listed, listed still, refused: each is told, and none is a string of
+        blocks."""
         post = drawn(removed(outcome, response="BadRequestException", entry=None))
         assert "Deleted!" not in shown(post)
         assert "(`BadRequestException`)" in shown(post)
@@ -223,37 +231,37 @@ class TestRemovals:
 
 
 class TestUpkeep:
-    def test_dead_letters_are_told(self):
-        letter = DeadLetterNotice(
+    def test_dead_letters_can_be_posted(self):
+        dead_letter = DeadLetterNotice(
             reason="not_json",
             count=1_234,
             where="ses-feedback-dlq",
             detail="no JSON: <b>",
             message_id="m-1",
-            occurred_at=telling.AT,
+            occurred_at=notices.AT,
         )
-        post = drawn(letter)
+        post = drawn(dead_letter)
         assert post.text == "DEAD LETTER: not_json (1,234)"
         assert "no JSON: <b>" in shown(post)
         assert "`ses-worker dlq list --reason not_json`" in shown(post)
 
-    def test_parked_effects_are_told_with_where_to_look(self):
+    def test_parked_effects_are_posted_with_where_to_look(self):
         parked = ParkedNotice(
             what=EffectKind.BOUNCE_NOTICE,
             effect_id=7,
             count=2,
             error="Slack: invalid_blocks",
             attempts=2,
-            occurred_at=telling.AT,
+            occurred_at=notices.AT,
         )
         post = drawn(parked)
         assert post.text == "PARKED: bounce_notice (2)"
         assert "outbox #7" in shown(post)
         assert "ses-worker outbox list" in shown(post)
 
-    def test_what_nobody_is_told_is_an_error(self):
+    def test_an_effect_without_a_notice_is_an_error(self):
         payload = Removal(
-            reported="a@b", mailed="a@b", key="a@b", type=None, subtype=None, occurred_at=telling.AT
+            reported="a@b", mailed="a@b", key="a@b", type=None, subtype=None, occurred_at=notices.AT
         )
         row = replace(effect(removed()), kind=EffectKind.REMOVAL)
         with pytest.raises(ValueError, match="Removal"):
@@ -267,8 +275,8 @@ class TestPointers:
         "address",
         ["$(reboot)@example.com", "a;b@example.com", "-x@example.com", "a b@c", "", "a`b@c"],
     )
-    def test_no_stranger_writes_a_command_that_people_paste(self, address):
-        read = shown(drawn(bounced(told(address))))
+    def test_no_untrusted_text_becomes_a_command_that_people_paste(self, address):
+        read = shown(drawn(bounced(recipient(address))))
         assert "ses-worker why" not in read
         assert "SES message `0100-mail`" in read
 
@@ -276,7 +284,7 @@ class TestPointers:
 class TestMasked:
     def test_no_address_is_whole_in_text_json_and_diagnostic(self):
         text = mail.bounce(mail.recipient("jane@example.com", diagnosticCode="<jane@example.com>"))
-        post = drawn(bounced(told(**DSN), message=text), masked=True)
+        post = drawn(bounced(recipient(**DSN), message=text), masked=True)
         assert post.text == "BOUNCE: ***@example.com"
         assert "jane" not in shown(post)
         assert "***@example.com" in shown(post)
@@ -289,24 +297,26 @@ class TestMasked:
             '{"jane@example.com": {"a": ["jane\\u0040example.com"]}}',
             'jane@example.com {"jane@example.com"',
         ):
-            assert "jane" not in shown(drawn(bounced(told(), message=text), masked=True))
+            assert "jane" not in shown(drawn(bounced(recipient(), message=text), masked=True))
 
     def test_no_json_takes_long_to_mask(self):
         import time
 
         text = json.dumps(["a" * 1_900 + " @"] * 500)
         started = time.process_time()
-        drawn(bounced(told(), message=text), masked=True)
+        drawn(bounced(recipient(), message=text), masked=True)
         assert time.process_time() - started < 2
 
     def test_a_removal_is_masked_in_all_its_parts(self):
         assert "jane" not in shown(drawn(removed(response="no jane@example.com"), masked=True))
 
     @settings(max_examples=200, deadline=None)
-    @given(telling.addresses, telling.hostile, telling.hostile, st.booleans())
+    @given(notices.addresses, notices.hostile, notices.hostile, st.booleans())
     def test_no_address_survives_wherever_it_stands(self, address, before, after, simple):
         around = f"{before} {address} {after}"
-        person = told(address, diagnostic=around, status=around, dsn_action=around, reason=around)
+        person = recipient(
+            address, diagnostic=around, status=around, dsn_action=around, reason=around
+        )
         text = json.dumps({around: [around, {address: around}], "x": address})
         for payload in (
             bounced(*[person] * 7, message=text, ses_message_id=around, type=around),
@@ -319,7 +329,7 @@ class TestMasked:
 
 class TestSimplified:
     def test_however_long_it_is_the_outbox_id_stands_in_it(self):
-        row = effect(bounced(*[told(diagnostic="x" * 3_000)] * 50))
+        row = effect(bounced(*[recipient(diagnostic="x" * 3_000)] * 50))
         assert "outbox #123" in shown(simplified(row))
 
     def test_it_says_the_same_without_marks_and_without_json(self):
@@ -334,7 +344,7 @@ class TestSimplified:
 
 class TestAnything:
     @settings(max_examples=300, deadline=None)
-    @given(telling.effects, st.booleans())
+    @given(notices.effects, st.booleans())
     def test_whatever_was_reported_the_message_is_within_every_limit_and_holds_no_markup(
         self, row, masked
     ):
@@ -347,12 +357,12 @@ class TestAnything:
 
     @pytest.mark.parametrize("path", PAYLOADS, ids=lambda path: path.name)
     @pytest.mark.parametrize("masked", [False, True])
-    def test_every_payload_can_be_told(self, path, masked):
+    def test_every_payload_can_be_posted(self, path, masked):
         text = path.read_text()
-        drawn(bounced(told(**DSN), message=text), masked=masked)
+        drawn(bounced(recipient(**DSN), message=text), masked=masked)
 
-    def test_a_hundred_kilobytes_of_diagnostic_are_told(self):
+    def test_a_diagnostic_of_a_hundred_kilobytes_can_be_posted(self):
         for filler in ("x", "<", "`", "&amp;", "\u202e", "\U0001f4a9", "a@"):
-            person = told(diagnostic=filler * 100_000)
+            person = recipient(diagnostic=filler * 100_000)
             for masked in (False, True):
                 drawn(bounced(*[person] * 6, message=json.dumps(filler * 100_000)), masked=masked)

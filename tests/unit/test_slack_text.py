@@ -1,9 +1,9 @@
-"""Nothing that a stranger wrote is markup in Slack, and it ends where it must."""
+"""Nothing that an untrusted sender wrote is markup in Slack, and it ends where it must."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from telling import hostile, surrogates
+from notices import hostile, surrogates
 
 from worker.slack.text import clean, code, escape, fence, fit, mask, plain, split, width
 

@@ -68,7 +68,7 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes(whole, cuts):
     ],
 )
 def test_before_a_body_is_read_its_length_is_told(whole, expected):
-    told = []
+    reported = []
     head, body = whole.split(b"\r\n\r\n", 1)
     pieces = iter([head + b"\r\n\r\n", body])
     read = []
@@ -80,12 +80,12 @@ def test_before_a_body_is_read_its_length_is_told(whole, expected):
         raise EOFError
 
     def expect(length):
-        told.append((length, len(read)))
+        reported.append((length, len(read)))
 
     read_answer(Stream(more), expect)
-    assert [length for length, _ in told] == expected
+    assert [length for length, _ in reported] == expected
     if whole in {PLAIN, TO_THE_END}:
-        assert told[0][1] == 1  # the head alone
+        assert reported[0][1] == 1  # the head alone
 
 
 @given(whole=st.sampled_from([PLAIN, CHUNKED, ANNOUNCED]), length=st.integers(0, 400))
@@ -119,7 +119,7 @@ def test_a_connection_is_kept_unless_the_far_side_says_no(head, keeps):
     assert read_answer(stream(head + b"\r\n\r\n"))[1] == keeps
 
 
-def test_what_nobody_asked_for_spoils_a_connection():
+def test_unrequested_bytes_spoil_a_connection():
     answer, keeps = read_answer(stream(PLAIN + b"HTTP/1.1 200 OK"))
     assert (answer.body, keeps) == (b"hello", False)
 
@@ -159,13 +159,13 @@ def test_what_is_no_answer_is_damaged(damaged):
 
 
 def for_ever(piece, first=b""):
-    """A far side that never ends, and what it got rid of."""
-    told = [0]
+    """A remote service that never ends, and what it got rid of."""
+    reported = [0]
 
     def more():
-        told[0] += 1
-        assert told[0] * len(piece) < 2 * LARGEST_BODY_BYTES, "it is read for ever"
-        return first if told[0] == 1 and first else piece
+        reported[0] += 1
+        assert reported[0] * len(piece) < 2 * LARGEST_BODY_BYTES, "it is read for ever"
+        return first if reported[0] == 1 and first else piece
 
     return Stream(more)
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from worker.checks.statements import Caller, Verdict, judge, read_policy
-from worker.checks.strangers import Reach, sources, strangers
+from worker.checks.third_parties import Reach, source_arns, third_parties
 
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:ses-feedback"
 SNS = Caller(service="sns.amazonaws.com", account="111122223333", arn=TOPIC)
@@ -95,14 +95,14 @@ def test_ses_is_let_in_for_any_of_the_accounts_identities():
     identity = "arn:aws:ses:eu-west-1:111122223333:identity/example.com"
     mine = {"StringEquals": {"AWS:SourceAccount": "111122223333", "AWS:SourceArn": identity}}
     ses = {"Service": "ses.amazonaws.com"}
-    said = statement(principal=ses, action="SNS:Publish", Condition=mine)
-    assert verdict(said, caller=SES, action="sns:Publish") is Verdict.YES
+    output = statement(principal=ses, action="SNS:Publish", Condition=mine)
+    assert verdict(output, caller=SES, action="sns:Publish") is Verdict.YES
     owner = {"StringEquals": {"AWS:SourceOwner": "111122223333"}}
     default = statement(principal={"AWS": "*"}, action="SNS:Publish", Condition=owner)
     assert verdict(default, caller=SES, action="sns:Publish") is Verdict.YES
 
 
-def test_whoever_else_is_let_in_is_named():
+def test_every_other_admitted_principal_is_named():
     found = read(
         statement(),
         statement(principal={"AWS": "arn:aws:iam::111122223333:root"}, Condition={}),
@@ -122,7 +122,10 @@ def test_whoever_else_is_let_in_is_named():
 
 
 def named(found):
-    return [(one.who, one.reach) for one in strangers(found, SEND, "111122223333", [TOPIC], QUEUE)]
+    return [
+        (party.who, party.reach)
+        for party in third_parties(found, SEND, "111122223333", [TOPIC], QUEUE)
+    ]
 
 
 QUEUE = "arn:aws:sqs:eu-west-1:111122223333:feedback"
@@ -143,7 +146,7 @@ OWN = {"StringEquals": {"aws:SourceAccount": "111122223333"}}
         {"effect": "Deny", "principal": "*", "Condition": {}},
     ],
 )
-def test_what_is_the_accounts_own_or_about_others_lets_no_stranger_in(own):
+def test_statements_for_the_own_account_or_other_actions_admit_no_third_party(own):
     assert named(read(statement(**own))) == []
 
 
@@ -153,7 +156,7 @@ def test_what_is_the_accounts_own_or_about_others_lets_no_stranger_in(own):
         (
             {"principal": {"AWS": "arn:aws:iam::444455556666:role/x-111122223333"}},
             "arn:aws:iam::444455556666:role/x-111122223333",
-            Reach.ONE,
+            Reach.SINGLE,
         ),
         ({"principal": {"AWS": "444455556666"}}, "444455556666", Reach.MANY),
         (
@@ -164,7 +167,7 @@ def test_what_is_the_accounts_own_or_about_others_lets_no_stranger_in(own):
         (
             {"Condition": {"ArnLike": {"aws:SourceArn": f"{TOPIC}-2"}}},
             f"{TOPIC}-2",
-            Reach.ONE,
+            Reach.SINGLE,
         ),
         (
             {"principal": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}},
@@ -178,18 +181,18 @@ def test_what_is_the_accounts_own_or_about_others_lets_no_stranger_in(own):
         ),
     ],
 )
-def test_a_stranger_is_one_or_many_or_unknown(other, who, reach):
+def test_a_third_party_is_single_or_many_or_unknown(other, who, reach):
     assert named(read(statement(**({"Condition": {}} | other)))) == [(who, reach)]
 
 
 @pytest.mark.parametrize("test", ["StringEqualsIfExists", "ArnLikeIfExists"])
-def test_whoever_names_no_source_passes_a_test_of_it_where_there_is_one(test):
+def test_a_caller_without_a_source_passes_a_condition_on_it_only_where_it_is_lenient(test):
     condition = {test: {"aws:SourceArn": TOPIC}}
-    (found,) = strangers(
+    (found,) = third_parties(
         read(statement(principal="*", Condition=condition)), SEND, "111122223333", [TOPIC]
     )
     assert (found.who, found.reach) == ("everybody", Reach.MANY)
-    assert not strangers(read(statement(Condition=condition)), SEND, "111122223333", [TOPIC])
+    assert not third_parties(read(statement(Condition=condition)), SEND, "111122223333", [TOPIC])
 
 
 def test_a_statement_about_another_resource_lets_nobody_in():
@@ -205,7 +208,7 @@ def test_a_deny_that_is_not_judged_leaves_what_nobody_allows_as_it_is():
 
 
 @pytest.mark.parametrize(
-    "harmless",
+    "sanitized",
     [
         {"BoolIfExists": {"aws:SecureTransport": "false"}},
         {"Bool": {"aws:SecureTransport": False}},
@@ -216,8 +219,8 @@ def test_a_deny_that_is_not_judged_leaves_what_nobody_allows_as_it_is():
         {"StringNotEquals": {"aws:SourceAccount": "111122223333"}},
     ],
 )
-def test_a_deny_of_all_but_us_concerns_others(harmless):
-    assert verdict(statement(), statement("Deny", "*", Condition=harmless)) is Verdict.YES
+def test_a_deny_of_all_but_us_concerns_others(sanitized):
+    assert verdict(statement(), statement("Deny", "*", Condition=sanitized)) is Verdict.YES
 
 
 @pytest.mark.parametrize(
@@ -246,18 +249,18 @@ def test_a_deny_of_all_but_another_is_about_us(meant):
 )
 def test_ses_of_the_account_is_let_in_by_what_may_be_its_own(arn, expected):
     ses = {"Service": "ses.amazonaws.com"}
-    said = statement(principal=ses, Condition={"ArnLike": {"aws:SourceArn": arn}})
-    assert verdict(said, caller=SES) is expected
+    output = statement(principal=ses, Condition={"ArnLike": {"aws:SourceArn": arn}})
+    assert verdict(output, caller=SES) is expected
 
 
-def test_sources_are_the_topics_that_are_named_in_full():
+def test_source_arns_are_the_topics_that_are_named_in_full():
     named = {"ArnLike": {"aws:SourceArn": [TOPIC, "arn:aws:sns:*:*:*"]}}
-    assert sources(read(statement(Condition=named)), "sns.amazonaws.com", SEND) == [TOPIC]
+    assert source_arns(read(statement(Condition=named)), "sns.amazonaws.com", SEND) == [TOPIC]
     anybody = read(statement(principal="*"))
-    assert sources(anybody, "sns.amazonaws.com", SEND) == [TOPIC]
+    assert source_arns(anybody, "sns.amazonaws.com", SEND) == [TOPIC]
     others = {"principal": {"Service": "events.amazonaws.com"}}, {"effect": "Deny"}
     for other in (*others, {"Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::x"}}}):
-        assert sources(read(statement(**other)), "sns.amazonaws.com", SEND) == []
+        assert source_arns(read(statement(**other)), "sns.amazonaws.com", SEND) == []
 
 
 @pytest.mark.parametrize(
@@ -267,5 +270,5 @@ def test_what_is_no_policy_is_not_read(text):
     assert read_policy(text) is None
 
 
-def test_no_policy_is_an_empty_one():
+def test_no_policy_is_an_empty_policy():
     assert read_policy("") == []

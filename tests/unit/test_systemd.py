@@ -25,7 +25,7 @@ def heard(ours):
     return ours.recv(4096).decode().split("\n")
 
 
-def test_each_word_is_said_as_the_manager_wants_it(manager):
+def test_each_word_is_written_as_the_service_manager_expects_it(manager):
     ours, environment = manager
     systemd = Systemd(environment, 1)
     systemd.ready("Working")
@@ -49,7 +49,7 @@ def test_a_reload_says_when_it_began(manager):
     assert before <= int(microseconds) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
 
 
-def test_a_status_is_one_line_whatever_it_is_made_of(manager):
+def test_a_status_is_always_a_single_line(manager):
     ours, environment = manager
     Systemd(environment, 1).status("queue\nREADY=1\r\n  WATCHDOG=1")
     assert heard(ours) == ["STATUS=queue READY=1 WATCHDOG=1"]
@@ -69,7 +69,7 @@ def test_the_watchdog_is_ours_only_if_it_names_us(environment, seconds):
     assert Systemd({"NOTIFY_SOCKET": "@x"} | environment, 7).watchdog_seconds == seconds
 
 
-def test_without_a_manager_or_with_one_that_is_gone_nothing_happens(tmp_path):
+def test_without_a_service_manager_nothing_happens(tmp_path):
     nobody = Systemd({"WATCHDOG_USEC": "30000000"}, 7)
     nobody.ready("Working")
     assert (nobody.listens, nobody.watchdog_seconds) == (False, None)

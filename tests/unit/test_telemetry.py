@@ -11,9 +11,9 @@ from worker.decode import decode
 from worker.errors import Unavailable
 from worker.metrics import Metrics
 from worker.model import Delete, Handled, Ignored, Outcome, Release, User
-from worker.page import Page
 from worker.policy import Policy
 from worker.telemetry import Telemetry
+from worker.unit_of_work import UnitOfWork
 
 JANE = User(email="jane@example.com", email_key="jane@example.com", account_id="acct-1")
 
@@ -24,17 +24,17 @@ def metrics():
 
 
 @pytest.fixture
-def told(metrics, message):
+def report(metrics, message):
     """Decide on a body as if Jane were a user, tell it, return the lines."""
     structlog.reset_defaults()
 
-    def tell(body, user=JANE):
-        page = Page(Policy(), (), {user.email_key: user} if user else {})
+    def report(body, user=JANE):
+        unit = UnitOfWork(Policy(), (), {user.email_key: user} if user else {})
         with capture_logs() as lines:
-            Telemetry(metrics).tell([page.enter(message(body), decode(body))])
+            Telemetry(metrics).report([unit.enter(message(body), decode(body))])
         return heard(lines)
 
-    return tell
+    return report
 
 
 def heard(lines):
@@ -46,7 +46,7 @@ def sample(metrics, name, **labels):
     return metrics.registry.get_sample_value(name, labels)
 
 
-def test_a_bounce_line_has_the_pinned_fields(told):
+def test_a_bounce_line_has_the_pinned_fields(report):
     entry = mail.recipient(
         "jane@example.com",
         action="failed",
@@ -54,7 +54,7 @@ def test_a_bounce_line_has_the_pinned_fields(told):
         diagnosticCode="550 unknown",
         colour="red",
     )
-    assert told(mail.bounce(entry)) == [
+    assert report(mail.bounce(entry)) == [
         {
             "event": "bounce_notification",
             "log_level": "info",
@@ -74,8 +74,8 @@ def test_a_bounce_line_has_the_pinned_fields(told):
     ]
 
 
-def test_a_complaint_line_has_the_pinned_fields(told):
-    assert told(mail.complaint("jane@example.com")) == [
+def test_a_complaint_line_has_the_pinned_fields(report):
+    assert report(mail.complaint("jane@example.com")) == [
         {
             "event": "complaint_notification",
             "log_level": "info",
@@ -92,8 +92,8 @@ def test_a_complaint_line_has_the_pinned_fields(told):
     ]
 
 
-def test_what_is_absent_has_its_default_and_extra_is_left_out(told):
-    (line,) = told(
+def test_what_is_absent_has_its_default_and_extra_is_left_out(report):
+    (line,) = report(
         mail.without(
             mail.without(mail.bounce("jane@example.com"), "bounce", "bounceType"),
             "bounce",
@@ -113,12 +113,12 @@ def test_what_is_absent_has_its_default_and_extra_is_left_out(told):
         (User(email="j", email_key="jane@example.com", account_id="a"), "a"),
     ],
 )
-def test_the_account_is_named_only_where_there_is_one_and_metrics_are_enabled(told, user, shown):
-    assert told(mail.bounce("jane@example.com"), user)[0]["fxa_id"] == shown
+def test_the_account_is_named_only_where_it_exists_and_metrics_are_enabled(report, user, shown):
+    assert report(mail.bounce("jane@example.com"), user)[0]["fxa_id"] == shown
 
 
-def test_an_unknown_recipient_has_a_domain_and_no_account(told):
-    (line,) = told(mail.bounce("nobody@example.org"))
+def test_an_unknown_recipient_has_a_domain_and_no_account(report):
+    (line,) = report(mail.bounce("nobody@example.org"))
     assert (line["user_match"], line["relay_action"], line["domain"]) == (
         "missing",
         "no_action",
@@ -127,15 +127,15 @@ def test_an_unknown_recipient_has_a_domain_and_no_account(told):
     assert "fxa_id" not in line
 
 
-def test_a_recipient_without_address_has_no_domain(told):
-    (line,) = told(mail.bounce({"status": "5.1.1"}))
+def test_a_recipient_without_address_has_no_domain(report):
+    (line,) = report(mail.bounce({"status": "5.1.1"}))
     assert (line["user_match"], line["bounce_status"]) == ("no_address", "5.1.1")
     assert "domain" not in line
     assert "fxa_id" not in line
 
 
-def test_without_recipients_there_is_one_line_with_nothing_else(told):
-    assert told(mail.bounce()) == [
+def test_without_recipients_there_is_a_single_line_with_nothing_else(report):
+    assert report(mail.bounce()) == [
         {
             "event": "bounce_notification",
             "log_level": "info",
@@ -146,21 +146,21 @@ def test_without_recipients_there_is_one_line_with_nothing_else(told):
     ]
 
 
-def test_each_recipient_is_one_line_and_one_count(told, metrics):
-    assert len(told(mail.bounce("jane@example.com", "b@example.com", "c@example.com"))) == 3
+def test_each_recipient_makes_a_single_line_and_a_single_count(report, metrics):
+    assert len(report(mail.bounce("jane@example.com", "b@example.com", "c@example.com"))) == 3
     labels = {"bounce_type": "permanent", "bounce_subtype": "general", "relay_action": "no_action"}
     assert sample(metrics, "email_bounce_total", user_match="missing", **labels) == 2
 
 
-def test_all_messages_of_a_batch_are_told_and_counted(metrics, message):
-    page = Page(Policy(), (), {})
+def test_all_messages_of_a_batch_are_logged_and_counted(metrics, message):
+    unit = UnitOfWork(Policy(), (), {})
     bodies = [
         mail.complaint("a@example.com", feedback_id="1"),
         mail.complaint("b@example.com", feedback_id="2"),
         mail.bounce("c@example.com", feedback_id="3"),
     ]
     with capture_logs() as lines:
-        Telemetry(metrics).tell([page.enter(message(body), decode(body)) for body in bodies])
+        Telemetry(metrics).report([unit.enter(message(body), decode(body)) for body in bodies])
     events = [line["event"] for line in heard(lines)]
     assert events == ["complaint_notification"] * 2 + ["bounce_notification"]
     labels = {"complaint_subtype": "none", "complaint_feedback": "abuse"}
@@ -170,12 +170,12 @@ def test_all_messages_of_a_batch_are_told_and_counted(metrics, message):
     assert sample(metrics, "email_bounce_total", **labels, **decided) == 1
 
 
-def test_a_duplicate_is_neither_told_nor_counted_again(metrics, message):
+def test_a_duplicate_is_neither_logged_nor_counted_again(metrics, message):
     body = mail.bounce("jane@example.com")
     (feedback,) = decode(body)
-    page = Page(Policy(), [feedback.dedupe_key], {})
+    unit = UnitOfWork(Policy(), [feedback.dedupe_key], {})
     with capture_logs() as lines:
-        Telemetry(metrics).tell([page.enter(message(body), decode(body))])
+        Telemetry(metrics).report([unit.enter(message(body), decode(body))])
     assert heard(lines) == []
     assert lines[0]["outcome"] == "duplicate"
 
@@ -210,10 +210,10 @@ def test_a_duplicate_is_neither_told_nor_counted_again(metrics, message):
         ),
     ],
 )
-def test_labels_are_lower_case_and_strangers_cannot_multiply_them(
-    told, metrics, body, name, labels
+def test_labels_are_lower_case_and_untrusted_text_cannot_multiply_them(
+    report, metrics, body, name, labels
 ):
-    told(body)
+    report(body)
     names = {
         "email_bounce_total": ("bounce_type", "bounce_subtype", "user_match", "relay_action"),
         "email_complaint_total": (
@@ -233,7 +233,7 @@ def test_an_unknown_kind_is_warned_about_once_and_not_without_an_end(metrics, me
             for number in range(150):
                 ignored = Ignored(f"Kind{number}", noteworthy=True)
                 handled = Handled(message("{}"), Delete(Outcome.IGNORED), ignored=ignored)
-                telemetry.tell([handled])
+                telemetry.report([handled])
     assert len(heard(lines)) == 100
     assert heard(lines)[0] == {
         "event": "message.ignored",
@@ -243,20 +243,20 @@ def test_an_unknown_kind_is_warned_about_once_and_not_without_an_end(metrics, me
     }
 
 
-def test_a_quiet_kind_is_not_mentioned(told):
-    assert told(json.dumps({"eventType": "Open"})) == []
+def test_a_quiet_kind_is_not_mentioned(report):
+    assert report(json.dumps({"eventType": "Open"})) == []
 
 
-class TestTrouble:
-    def told(self, metrics, message, error):
+class TestProblems:
+    def reported(self, metrics, message, error):
         handled = Handled(message("{}"), Release(1), error=error)
         with capture_logs() as lines:
-            Telemetry(metrics).tell([handled])
+            Telemetry(metrics).report([handled])
         return heard(lines)
 
-    def test_an_error_of_one_message_is_told_once_with_its_trace(self, metrics, message):
+    def test_an_error_of_a_single_message_is_logged_once_with_its_trace(self, metrics, message):
         error = ValueError("broken")
-        assert self.told(metrics, message, error) == [
+        assert self.reported(metrics, message, error) == [
             {
                 "event": "message.failed",
                 "log_level": "error",
@@ -265,10 +265,10 @@ class TestTrouble:
             }
         ]
 
-    def test_that_the_books_are_away_is_told_by_whoever_waits_and_not_for_each_message(
+    def test_an_outage_of_the_store_is_logged_once_by_the_waiter_and_not_for_each_message(
         self, metrics, message
     ):
-        assert self.told(metrics, message, Unavailable("away")) == []
+        assert self.reported(metrics, message, Unavailable("away")) == []
 
-    def test_where_nothing_went_wrong_nothing_is_said(self, metrics, message):
-        assert self.told(metrics, message, None) == []
+    def test_without_errors_nothing_is_logged(self, metrics, message):
+        assert self.reported(metrics, message, None) == []

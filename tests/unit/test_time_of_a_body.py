@@ -108,8 +108,10 @@ class TestNesting:
     @pytest.mark.parametrize("wrap", [str, mail.enveloped], ids=["raw", "enveloped"])
     @pytest.mark.parametrize("field", ["new", "bounce/new", "bounce/bouncedRecipients/0/new"])
     def test_so_deep_and_no_deeper(self, field, wrap, pair):
-        outside = worst.BODIES[field].partition(worst.MARK)[0]
-        room = DEEPEST_JSON - sum(map(outside.count, "{[")) + sum(map(outside.count, "}]"))
+        observability = worst.BODIES[field].partition(worst.MARK)[0]
+        room = (
+            DEEPEST_JSON - sum(map(observability.count, "{[")) + sum(map(observability.count, "}]"))
+        )
         assert isinstance(decode(wrap(nested(field, pair, room)))[0], Feedback)
         malformed = decode(wrap(nested(field, pair, room + 1)))
         assert malformed == Malformed(Reason.NOT_JSON, "nested more than 100 levels deep")

@@ -1,4 +1,4 @@
-"""Whatever a stranger wrote, to show it takes about as long as to parse it, wherever it is shown."""
+"""Untrusted text, to show it takes about as long as to parse it, wherever it is shown."""
 
 import io
 from contextlib import redirect_stdout
@@ -8,20 +8,20 @@ import mail
 import pytest
 import timing
 import worst
-from telling import bounced, effect, told
+from notices import bounced, effect, recipient
 
-from worker.cli.letter import letter_as_json, show_letter
+from worker.cli.dead_letter import dead_letter_as_json, show_dead_letter
+from worker.dead_letter import dead_letter_from_queue
 from worker.dead_letters.groups import Groups
 from worker.dead_letters.listing import Looked
 from worker.decide import decide
 from worker.decode import decode
 from worker.effects import Effect, Summary
-from worker.letters import letter_from_queue
 from worker.log import configure_logging
-from worker.masking import harmless, printable
+from worker.masking import printable, sanitized
 from worker.metrics import Metrics
 from worker.model import Delete, Handled, Outcome, Received
-from worker.owing import owed_for
+from worker.outbox import entries_for
 from worker.policy import Policy
 from worker.slack.digest import digest, simplified_digest
 from worker.slack.notices import notice, simplified
@@ -48,11 +48,11 @@ def received(body, **attributes):
 
 
 def decided(body):
-    return [decide(one, None, POLICY, mail.NOW) for one in decode(body)]
+    return [decide(item, None, POLICY, mail.NOW) for item in decode(body)]
 
 
 TEXTS = {
-    "in a log line": harmless,
+    "in a log line": sanitized,
     "on a terminal": printable,
     "masked for Slack": mask,
     "as code": lambda text: code(text, 300, masked=True),
@@ -73,23 +73,23 @@ def test_no_text_takes_long_to_show(show):
 
 
 def in_slack(body):
-    for owed in owed_for(decided(body), POLICY):
-        one = effect(owed.payload)
+    for entries in entries_for(decided(body), POLICY):
+        first = effect(entries.payload)
         for masked in (False, True):
-            notice(one, masked=masked)
-            simplified(one, masked=masked)
+            notice(first, masked=masked)
+            simplified(first, masked=masked)
 
 
 def in_the_log(body):
     decisions = decided(body)
-    Telemetry(Metrics()).tell([Handled(received(body), Delete(Outcome.APPLIED), decisions)])
+    Telemetry(Metrics()).report([Handled(received(body), Delete(Outcome.APPLIED), decisions)])
 
 
 def as_a_dead_letter(body):
-    letter = letter_from_queue(received(body, ses_worker_error=body[:9_000]), "arn:x")
-    Groups(datetime.now(UTC)).add(letter)
+    dead_letter = dead_letter_from_queue(received(body, ses_worker_error=body[:9_000]), "arn:x")
+    Groups(datetime.now(UTC)).add(dead_letter)
     with redirect_stdout(io.StringIO()):
-        show_letter(letter_as_json(Looked(), letter, ()))
+        show_dead_letter(dead_letter_as_json(Looked(), dead_letter, ()))
 
 
 @pytest.fixture(autouse=True)
@@ -126,19 +126,19 @@ def test_no_list_takes_long_to_show(show, value):
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("levels", [90, 800])
 def test_a_message_that_is_nested_deep_takes_no_longer(levels, masked):
-    """Each of its lines begins with twice as many blanks: 400 MB of them for one notice, once."""
+    """Each of its lines begins with twice as many spaces: 400 MB of them for one notice, once."""
 
     def text(size):
         return "[" * levels + "1," * (size // 8) + "1" + "]" * levels
 
     assert not timing.is_bounded(lambda whole: pretty(whole, masked=masked), text)
-    one = effect(bounced(told(), message=text(1_000_000)))
-    assert timing.seconds(lambda: notice(one, masked=masked), 0.05) <= 0.05
+    first = effect(bounced(recipient(), message=text(1_000_000)))
+    assert timing.seconds(lambda: notice(first, masked=masked), 0.05) <= 0.05
 
 
 def test_a_digest_of_thousands_takes_no_longer_for_what_they_say():
     def effects(unit):
-        said = [
+        output = [
             Summary(
                 sort=f"{unit}{n}"[:100],
                 domains={f"{n}.{unit}"[:200]: 1},
@@ -148,8 +148,8 @@ def test_a_digest_of_thousands_takes_no_longer_for_what_they_say():
             for n in range(2_000)
         ]
         return [
-            Effect(id=n, kind="bounce_notice", attempts=1, created_at=mail.NOW, summary=one)
-            for n, one in enumerate(said)
+            Effect(id=n, kind="bounce_notice", attempts=1, created_at=mail.NOW, summary=item)
+            for n, item in enumerate(output)
         ]
 
     usual = effects("example.com")

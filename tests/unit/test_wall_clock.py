@@ -15,7 +15,7 @@ USES = {
     "store/sqlite/saving.py": "how old a folder is, by the same clock; a leap ends the waiting",
     "store/levels.py": "SQLite's outbox and limits, on one machine; PostgreSQL has its own",
     "dead_letters/replaying.py": "when a replay began: by SQS's clock where ours is plainly wrong",
-    "dead_letters/listing.py": "ages of letters, for people",
+    "dead_letters/listing.py": "ages of dead letters, for people",
     "store/sample.py": "is rolled back",
     "suppression/remover.py": "when a removal was done, in its notice",
     "app/effects.py": "an outbox entry that is due now, or by PostgreSQL's clock",

@@ -7,7 +7,7 @@ from clocks import Clock
 
 from worker.daemon import _look
 from worker.health import SETTINGS, Health, Phase
-from worker.signals import Asked
+from worker.signals import SignalEvents
 from worker.watchdog import EXTENSION_SECONDS, STATUS_SECONDS, Watchdog, figures_in_words
 
 
@@ -21,10 +21,10 @@ class Recorder:
         self.heard = []
 
     def __getattr__(self, word):
-        return lambda *said: self.heard.append((word, *said))
+        return lambda *expected: self.heard.append((word, *expected))
 
     def of(self, word):
-        return [said for name, *said in self.heard if name == word]
+        return [output for name, *output in self.heard if name == word]
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ def look_for(watchdog, clock, seconds):
 
 def test_a_start_asks_for_more_time_until_it_is_over(watchdog, systemd, clock):
     look_for(watchdog, clock, 2 * EXTENSION_SECONDS)
-    asked = len(systemd.of("takes_longer"))
-    assert asked == 8, "in good time, each time"
+    requested = len(systemd.of("takes_longer"))
+    assert requested == 8, "in good time, each time"
     watchdog.ready()
     look_for(watchdog, clock, 2 * EXTENSION_SECONDS)
-    assert len(systemd.of("takes_longer")) == asked
+    assert len(systemd.of("takes_longer")) == requested
 
 
 def test_a_start_that_hangs_asks_for_no_more_time(watchdog, systemd, clock, health):
@@ -90,43 +90,43 @@ def test_it_does_not_beat_while_a_loop_is_late_and_beats_at_once_when_it_is_not(
     assert len(systemd.of("gets_on")) == 6
 
 
-def test_trouble_of_others_is_told_and_does_not_end_us(watchdog, systemd, clock, health):
+def test_problems_of_other_threads_are_logged_and_do_not_end_us(watchdog, systemd, clock, health):
     watchdog.ready()
-    health.trouble("queue", "403 for jane@example.com\nREADY=1 " + "x" * 1_000)
+    health.report_problem("queue", "403 for jane@example.com\nREADY=1 " + "x" * 1_000)
     look_for(watchdog, clock, 30)
     assert len(systemd.of("gets_on")) == 6
     ((status,),) = systemd.of("status")
-    assert status.startswith("queue in trouble since ")
+    assert status.startswith("queue failing since ")
     assert "jane@" not in status
     assert len(status) < 400
-    health.well("queue")
+    health.resolve("queue")
     look_for(watchdog, clock, 1)
     assert systemd.of("status")[-1] == ["Working"]
 
 
-def test_a_worker_that_works_on_nothing_yet_does_not_say_that_it_works(watchdog, systemd, health):
+def test_a_starting_worker_does_not_claim_to_work(watchdog, systemd, health):
     health.phase = Phase.STARTING
     watchdog.ready()
-    health.trouble("store", "not ours to write")
+    health.report_problem("store", "not ours to write")
     watchdog.look()
     assert systemd.heard[0] == ("ready", "Starting")
     assert systemd.of("status")[0][0].endswith("not ours to write; Starting")
 
 
-def test_figures_are_told_when_they_change_and_not_at_every_look(watchdog, systemd, clock):
+def test_figures_are_sent_when_they_change_and_not_at_every_look(watchdog, systemd, clock):
     received = 0
     watchdog.figures = lambda: ({"received": received, "applied": received}, 0)
     watchdog.ready()
     for received in range(100):  # noqa: B007 the lambda reads it
         watchdog.look()
         clock.now += 0.5
-    told = len(systemd.of("status"))
-    assert told == 50 / STATUS_SECONDS
+    reported = len(systemd.of("status"))
+    assert reported == 50 / STATUS_SECONDS
     look_for(watchdog, clock, 60)
-    assert len(systemd.of("status")) == told + 1
+    assert len(systemd.of("status")) == reported + 1
 
 
-def test_what_a_reload_leaves_to_do_is_shown_until_the_next_one(watchdog, systemd, clock):
+def test_an_incomplete_reload_is_shown_until_the_next_reload(watchdog, systemd, clock):
     watchdog.ready()
     watchdog.reload(lambda: "restart to use queue.url")
     assert systemd.heard[-2:] == [("reloading",), ("ready", "Working; restart to use queue.url")]
@@ -136,22 +136,22 @@ def test_what_a_reload_leaves_to_do_is_shown_until_the_next_one(watchdog, system
     assert systemd.heard[-1] == ("ready", "Working")
 
 
-def test_what_a_reload_leaves_to_do_is_told_once(watchdog, systemd, health):
+def test_an_incomplete_reload_is_reported_once(watchdog, systemd, health):
     watchdog.ready()
-    health.trouble(SETTINGS, "restart to use queue.url")
+    health.report_problem(SETTINGS, "restart to use queue.url")
     watchdog.reload(lambda: "restart to use queue.url")
     assert systemd.heard[-1] == ("ready", "Working; restart to use queue.url")
 
 
-def test_a_reload_is_none_before_ready_which_its_end_would_say(watchdog, systemd):
-    asked = Asked(threading.Event(), threading.Event())
-    asked.to_reload.set()
-    _look(watchdog, asked, lambda: "")
+def test_a_reload_before_ready_sends_no_ready(watchdog, systemd):
+    requested = SignalEvents(threading.Event(), threading.Event())
+    requested.to_reload.set()
+    _look(watchdog, requested, lambda: "")
     assert not systemd.of("ready")
     watchdog.ready()
-    _look(watchdog, asked, lambda: "")
+    _look(watchdog, requested, lambda: "")
     assert systemd.heard[-2:] == [("reloading",), ("ready", "Working")]
-    assert not asked.to_reload.is_set()
+    assert not requested.to_reload.is_set()
 
 
 def test_without_a_manager_nothing_is_looked_at(health, clock):

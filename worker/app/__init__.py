@@ -1,4 +1,4 @@
-"""Builds the parts from the settings: the one module that knows everybody."""
+"""Builds the parts from the settings: the only module that knows all others."""
 
 import gc
 import os
@@ -18,7 +18,7 @@ from worker.errors import Misconfigured, Refused, Unavailable
 from worker.health import Health
 from worker.metrics import Metrics, Timed
 from worker.model import Handled, Received
-from worker.owing import owed_for_set_aside
+from worker.outbox import entries_for_dead_letters
 from worker.process import process
 from worker.queue import NoSuchQueue, Queue
 from worker.retries import a_few_times
@@ -32,7 +32,7 @@ from worker.telemetry import Telemetry
 if TYPE_CHECKING:
     from worker.relay import Relay
 
-_UNATTENDED = (
+_WITHOUT_SENDER = (
     "they wait until slack.webhook_url or slack.token, or suppression.remove, is set again, "
     "or are given up: ses-worker outbox list, ses-worker outbox discard --waiting --parked"
 )
@@ -57,14 +57,15 @@ def make_queue(settings: Settings, plan: Plan, room: Room | None = None) -> Queu
         dead_letter_url=settings.queue.dead_letter_url,
         visibility_seconds=settings.queue.visibility_seconds,
         wait_seconds=plan.wait_seconds,
-        connections=plan.pollers + 2,  # whoever keeps the leases, and whoever measures
+        connections=plan.pollers
+        + 2,  # for the thread that extends leases and the thread that measures
         lean=settings.queue.is_lean,
         room=room,
     )
 
 
 def queue_url(settings: Settings) -> str:
-    """Tell the queue's URL, and warn where it names another region than the one that is used.
+    """Return the queue's URL, and warn where it names another region than the one that is used.
 
     Raises:
         Misconfigured: no queue is set, or no region.
@@ -75,14 +76,14 @@ def queue_url(settings: Settings) -> str:
     region = region_of(settings)
     if region_in(settings.queue.url) not in {None, region}:
         by_variables = "AWS_REGION or AWS_DEFAULT_REGION is used; aws.region would overrule both"
-        by_setting = "aws.region is used; mend it, or queue.url"
+        by_setting = "aws.region is used; fix it, or queue.url"
         hint = by_setting if settings.aws.region else by_variables
-        log.warning("region.contradicted", region=region, queue_url=settings.queue.url, hint=hint)
+        log.warning("region.mismatched", region=region, queue_url=settings.queue.url, hint=hint)
     return settings.queue.url
 
 
 def region_of(settings: Settings) -> str:
-    """Tell the region, as `worker.aws.region_for` does.
+    """Return the region, as `worker.aws.region_for` does.
 
     Raises:
         Misconfigured: nothing says it.
@@ -92,7 +93,7 @@ def region_of(settings: Settings) -> str:
 
 
 def make_store(settings: Settings) -> Store:
-    """Choose the books; nothing is opened yet.
+    """Choose the store; nothing is opened yet.
 
     Raises:
         Misconfigured: PostgreSQL's driver is not installed, or cannot read the URL.
@@ -105,8 +106,8 @@ def bring_schema_up(settings: Settings, store: Store) -> None:
     """Have the schema of this program, as `store.migrate` allows.
 
     Raises:
-        Misconfigured: the books are not, and will not become, what the settings mean.
-        Unavailable: they are away.
+        Misconfigured: it is not a database of this program.
+        Unavailable: it cannot be reached.
 
     """
     if FIRST in _bring_up(settings, store):
@@ -121,12 +122,12 @@ def _bring_up(settings: Settings, store: Store) -> tuple[str, ...]:
 
 
 def open_existing_store(settings: Settings) -> Store:
-    """Choose books that are there with the schema of this program, for a command that only reads.
+    """Open an existing store with this program's schema, for a command that only reads.
 
     Raises:
-        Misconfigured: their schema is newer than the program.
-        Refused: there are none, or they are older.
-        Unavailable: they are away.
+        Misconfigured: its schema is newer than the program.
+        Refused: there is none, or its schema is older.
+        Unavailable: it cannot be reached.
 
     """
     store = make_store(settings)
@@ -135,7 +136,7 @@ def open_existing_store(settings: Settings) -> Store:
 
 
 def open_ready_store(settings: Settings) -> Store:
-    """Open the books with the schema of this program, for a command.
+    """Open the store and bring its schema up, for a command that writes.
 
     Raises:
         Misconfigured, Unavailable: as above.
@@ -166,11 +167,11 @@ def make_consumer(
     current: Current | None = None,
     room: Room | None = None,
 ) -> Consumer:
-    """Put the loops together; the relay learns when something may be owed.
+    """Build the consumer; wake the relay when effects were enqueued.
 
     `room` is what the queue was made with.
 
-    What is `current` may be replaced at any time: a batch is decided on by one policy.
+    `current` may be replaced at any time; each batch is decided by a single policy.
     """
     calm_garbage_collector()
     give_large_blocks_back()
@@ -182,35 +183,35 @@ def make_consumer(
         counted.written(handled)
         return handled
 
-    def tell(batch: Sequence[Handled]) -> None:
+    def report(batch: Sequence[Handled]) -> None:
         with lines_together():
-            telemetry.tell(batch)
+            telemetry.report(batch)
         if any(handled.decisions for handled in batch) and (relay := now.relay):
-            relay.nudge()
+            relay.wake()
 
     return Consumer(
         plan,
         queue=queue,
-        books=store,
+        store=store,
         process=write,
-        tell=tell,
+        report=report,
         probe=store.probe,
         health=health,
         break_off=store.break_off,
         who_holds=store.who_holds,
         room=room,
-        notices=lambda set_aside: owed_for_set_aside(set_aside) if now.policy.notify else (),
+        notices=lambda set_aside: entries_for_dead_letters(set_aside) if now.policy.notify else (),
     )
 
 
 def make_relay(settings: Settings, store: Store, health: Health) -> "Relay | None":
-    """Make the relay; None where no sender is configured, for then no effect is owed.
+    """Make the relay; None where no sender is configured: then no effect is enqueued.
 
     Raises:
         Misconfigured: AWS's own settings are wrong.
 
     """
-    if not (settings.slack.wanted or settings.suppression.remove):
+    if not (settings.slack.enabled or settings.suppression.remove):
         return None
     # Only here: Slack's and SQLAlchemy's libraries take 0.3 s and 20 MB.
     from worker.app import effects
@@ -218,22 +219,24 @@ def make_relay(settings: Settings, store: Store, health: Health) -> "Relay | Non
     return effects.make_relay(settings, store, health)
 
 
-def say_what_nobody_delivers(settings: Settings, store: Store) -> None:
-    """Warn of effects that were owed before their sender was taken out of the settings.
+def warn_of_effects_without_sender(settings: Settings, store: Store) -> None:
+    """Warn of effects in the outbox whose sender is no longer configured.
 
     Raises:
-        Unavailable: the books are away.
+        Unavailable: the store is unavailable.
 
     """
-    senders = {Lane.SLACK: settings.slack.wanted, Lane.SUPPRESSION: settings.suppression.remove}
-    unattended = [lane for lane, wanted in senders.items() if not wanted]
-    unfinished = store.unfinished() if unattended else ()
-    for lane in unattended:
-        if count := sum(one.waiting + one.parked for one in unfinished if one.lane == lane):
-            log.warning("effects.unattended", lane=lane.value, effects=count, hint=_UNATTENDED)
+    senders = {Lane.SLACK: settings.slack.enabled, Lane.SUPPRESSION: settings.suppression.remove}
+    without_sender = [lane for lane, enabled in senders.items() if not enabled]
+    unfinished = store.unfinished() if without_sender else ()
+    for lane in without_sender:
+        if count := sum(
+            counts.waiting + counts.parked for counts in unfinished if counts.lane == lane
+        ):
+            log.warning("outbox.no_sender", lane=lane.value, effects=count, hint=_WITHOUT_SENDER)
 
 
-def say_where_dead_letters_go(queue: Queue, stop: threading.Event) -> None:
+def log_where_dead_letters_go(queue: Queue, stop: threading.Event) -> None:
     """Look it up early and aside, for the operator's sake; the settlers ask again if need be."""
     threading.Thread(target=_look_for_dead_letters, args=(queue, stop), daemon=True).start()
 
@@ -273,8 +276,8 @@ def _look_for_dead_letters(queue: Queue, stop: threading.Event) -> None:
     faults = [moved_early(redrive), contradicted(redrive, found)] if redrive else []
     if any(faults):
         log.warning(
-            "redrive_policy.unfit",
+            "redrive_policy.misconfigured",
             queue=queue.name,
             error="; ".join(filter(None, faults)),
-            hint="ses-worker check says what mends it",
+            hint="ses-worker check says what fixes it",
         )

@@ -21,7 +21,7 @@ class Current:
         self._delivers = False
         self._delivered_before = 0
         """By relays that were replaced and have ended."""
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         """Of counting, so that what was delivered never falls."""
 
     @property
@@ -32,7 +32,7 @@ class Current:
     @property
     def delivered(self) -> int:
         """Effects delivered, by all relays that there were."""
-        with self._turn:
+        with self._lock:
             return self._delivered_before + sum(relay.delivered for relay in self._relays())
 
     def start(self) -> None:
@@ -42,16 +42,16 @@ class Current:
             self.relay.start()
 
     def replace(self, relay: "Relay | None", stopping: threading.Event) -> None:
-        """Have another relay deliver, once the one of before has ended what it had begun.
+        """Replace the relay, once the old relay has finished its deliveries.
 
-        Where somebody is `stopping`, the one is not waited for here, and the other begins nothing.
+        While `stopping`, the old relay is not waited for, and the new relay starts nothing.
         """
-        with self._turn:
+        with self._lock:
             old, self.relay = self.relay, relay
             if old:
                 self.retired.append(old)
         if old and old.finish(stopping):
-            with self._turn:
+            with self._lock:
                 self.retired.remove(old)
                 self._delivered_before += old.delivered
         if relay and self._delivers and not stopping.is_set():
@@ -63,7 +63,7 @@ class Current:
             relay.stop()
 
     def finish(self, hurry: threading.Event) -> bool:
-        """Stop delivering, and wait for what is under way; tell whether all of it ended in time."""
+        """Stop delivering and wait for running deliveries; return whether they ended in time."""
         ended = True
         for relay in self._relays():
             ended = relay.finish(hurry) and ended

@@ -8,7 +8,7 @@ from worker.settings import Settings
 
 
 def make_source_queue(settings: Settings) -> SourceQueue:
-    """Make the client of the queue that letters come from; nothing is called yet.
+    """Make the client of the queue that dead letters come from; nothing is called yet.
 
     Raises:
         Misconfigured: no queue is set, or no region.
@@ -30,7 +30,7 @@ def find_dead_letter_queue(
     """Make the client of the dead-letter queue; None where there is none.
 
     Raises:
-        Unavailable, Refused: SQS does not say.
+        Unavailable, Refused: SQS does not answer.
 
     """
     url = a_few_times(pause)(source.find_dead_letter_queue)

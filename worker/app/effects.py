@@ -7,24 +7,31 @@ from datetime import UTC, datetime
 from worker.app import region_of
 from worker.aws import IDENTITY_SECONDS, AwsRefused, Throttled
 from worker.deadlines import left
-from worker.effects import Blocked, Delivery, Effect, Lane, Owed
+from worker.effects import Blocked, Delivery, Effect, Lane, OutboxEntry
 from worker.errors import Misconfigured, Refused
 from worker.health import Health
 from worker.model import Address
-from worker.owing import owed_for_parked, owed_for_removal
-from worker.relay import LaneWork, Patience, Relay
+from worker.outbox import entries_for_parked, entries_for_removal
+from worker.rate_limit import RateLimit
+from worker.relay import LaneWork, Relay, WaitBudget
 from worker.settings import Addresses, Settings, SlackSettings
 from worker.slack import Channel, SlackSender
 from worker.slack.channel import LONGEST_POST_SECONDS
 from worker.slack.sender import SECONDS_BETWEEN_POSTS
 from worker.store import Store
-from worker.store.levels import take_turn
+from worker.store.levels import take_slot
 from worker.store.outbox import Outbox
-from worker.store.removals import Ledger
-from worker.suppression import Entry, Guards, Remover, Restored, SuppressionList, sort_refusal
+from worker.store.removals import RemovalLog
+from worker.suppression import (
+    Entry,
+    RemovalPolicy,
+    Remover,
+    Restored,
+    SuppressionList,
+    sort_refusal,
+)
 from worker.suppression import restore as put_back
 from worker.suppression.listing import REQUEST_SECONDS
-from worker.volume import Volume
 
 MOST_REQUESTS = 14
 """Of a removal: three calls, at most seven, each with a second try."""
@@ -40,17 +47,17 @@ def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
 
     """
     store.keep_open()
-    patience, lanes = Patience(), []
-    if settings.slack.wanted:
+    wait_budget, lanes = WaitBudget(), []
+    if settings.slack.enabled:
         lanes.append(_slack_lane(settings.slack))
     if settings.suppression.remove:
-        lanes.append(_suppression_lane(settings, store, patience))
-    return Relay(Outbox(store), lanes, patience, health)
+        lanes.append(_suppression_lane(settings, store, wait_budget))
+    return Relay(Outbox(store), lanes, wait_budget, health)
 
 
-def slack_volume(settings: SlackSettings) -> Volume:
+def slack_rate_limit(settings: SlackSettings) -> RateLimit:
     """What the channel takes, of all processes that post there."""
-    return Volume(
+    return RateLimit(
         name=f"slack:{_fingerprint(settings)}",
         lease_seconds=SLACK_LEASE_SECONDS,
         per_second=settings.messages_per_second,
@@ -82,10 +89,10 @@ def make_channel(settings: SlackSettings) -> Channel:
     )
 
 
-def suppression_volume(settings: Settings) -> Volume:
+def suppression_rate_limit(settings: Settings) -> RateLimit:
     """What SES takes, of all processes of the account."""
     per_second = settings.suppression.requests_per_second
-    return Volume(
+    return RateLimit(
         name=f"ses:{region_of(settings)}",
         per_second=per_second,
         lease_seconds=2 * IDENTITY_SECONDS
@@ -93,52 +100,56 @@ def suppression_volume(settings: Settings) -> Volume:
     )
 
 
-def make_suppression_list(settings: Settings, store: Store, patience: Patience) -> SuppressionList:
+def make_suppression_list(
+    settings: Settings, store: Store, wait_budget: WaitBudget
+) -> SuppressionList:
     """Make the edge to SES; each of its requests waits for its slot in the account's rate."""
-    volume = suppression_volume(settings)
+    rate_limit = suppression_rate_limit(settings)
 
-    def await_turn() -> None:
-        seconds = take_turn(store, volume)
+    def await_slot() -> None:
+        seconds = take_slot(store, rate_limit)
         if seconds > left():
             raise Throttled(f"SES: its next turn comes in {seconds:.0f} s only, which is too late")
-        patience.wait(seconds)
+        wait_budget.wait(seconds)
 
-    return SuppressionList(region=region_of(settings), await_turn=await_turn)
+    return SuppressionList(region=region_of(settings), await_slot=await_slot)
 
 
 def restore(settings: Settings, store: Store, key: str) -> Restored | None:
     """Put the last entry that was taken off for an address back on the list; None: there is none.
 
     Raises:
-        Unavailable, Refused: SES or the books would not.
+        Unavailable, Refused: SES or the store would not.
 
     """
-    ledger = Ledger(store)
-    kept = ledger.latest(key)
+    removal_log = RemovalLog(store)
+    kept = removal_log.latest(key)
     if kept is None:
         return None
-    listing = make_suppression_list(settings, store, Patience())
+    listing = make_suppression_list(settings, store, WaitBudget())
     try:
         restored = put_back(listing, Entry.from_dict(kept.entry))
     except AwsRefused as refused:
         raise Refused(sort_refusal(refused).error) from refused
     if restored.done:
-        ledger.restored(kept)
+        removal_log.restored(kept)
     return restored
 
 
 def _slack_lane(settings: SlackSettings) -> LaneWork:
     sender = SlackSender(make_channel(settings), masked=settings.addresses is Addresses.MASKED)
 
-    def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
+    def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[OutboxEntry]]:
         return sender.deliver(effects), ()
 
-    return LaneWork(lane=Lane.SLACK, volume=slack_volume(settings), deliver=deliver, parked=_parked)
+    return LaneWork(
+        lane=Lane.SLACK, rate_limit=slack_rate_limit(settings), deliver=deliver, parked=_parked
+    )
 
 
-def _suppression_lane(settings: Settings, store: Store, patience: Patience) -> LaneWork:
-    listing = make_suppression_list(settings, store, patience)
-    guards = Guards(
+def _suppression_lane(settings: Settings, store: Store, wait_budget: WaitBudget) -> LaneWork:
+    listing = make_suppression_list(settings, store, wait_budget)
+    removal_policy = RemovalPolicy(
         remove_complaints=settings.suppression.remove_complaints,
         tries=settings.suppression.tries,
         most_removals=settings.suppression.most_removals,
@@ -146,34 +157,34 @@ def _suppression_lane(settings: Settings, store: Store, patience: Patience) -> L
     )
     policy = settings.as_policy()
 
-    def is_wanted(address: Address) -> bool:
+    def still_removes(address: Address) -> bool:
         return policy.remove.match(address) and not policy.ignore.match(address)
 
-    remover = Remover(listing, Ledger(store), guards, is_wanted=is_wanted)
+    remover = Remover(listing, RemovalLog(store), removal_policy, still_removes=still_removes)
 
-    def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[Owed]]:
+    def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[OutboxEntry]]:
         report = remover.deliver(effects[0])
-        owes: list[Owed] = []
-        if settings.slack.wanted and report.notice:
-            owes += owed_for_removal(effects[0], report.notice, policy)
-        if settings.slack.wanted and isinstance(report.delivery, Blocked):
-            owes += _parked(effects, report.delivery.error)
-        return report.delivery, owes
+        follow_ups: list[OutboxEntry] = []
+        if settings.slack.enabled and report.notice:
+            follow_ups += entries_for_removal(effects[0], report.notice, policy)
+        if settings.slack.enabled and isinstance(report.delivery, Blocked):
+            follow_ups += _parked(effects, report.delivery.error)
+        return report.delivery, follow_ups
 
     return LaneWork(
         lane=Lane.SUPPRESSION,
-        volume=suppression_volume(settings),
+        rate_limit=suppression_rate_limit(settings),
         deliver=deliver,
-        parked=_parked if settings.slack.wanted else lambda _, __: (),
+        parked=_parked if settings.slack.enabled else lambda _, __: (),
     )
 
 
-def _parked(effects: Sequence[Effect], error: str) -> Sequence[Owed]:
-    return owed_for_parked(effects, error, datetime.now(UTC))
+def _parked(effects: Sequence[Effect], error: str) -> Sequence[OutboxEntry]:
+    return entries_for_parked(effects, error, datetime.now(UTC))
 
 
 def _fingerprint(settings: SlackSettings) -> str:
-    """Tell channels apart, in the database too, without giving the webhook away."""
+    """Distinguish channels, in the database too, without giving the webhook away."""
     if settings.webhook_url:
         named = settings.webhook_url.get_secret_value()
     else:

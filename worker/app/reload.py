@@ -1,4 +1,4 @@
-"""Reading the settings again while the worker works.
+"""Reloads the settings while the worker runs.
 
 What the core and the relay are made of is made anew and put in the place of what was in force; the
 loops, which hold messages, stay as they are. So no message is given back, and none waits.
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from worker.app import make_relay, say_what_nobody_delivers
+from worker.app import make_relay, warn_of_effects_without_sender
 from worker.app.current import Current
 from worker.errors import Misconfigured, Unavailable
 from worker.health import SETTINGS, Health
@@ -39,47 +39,49 @@ def reload(
     """
     before = current.settings
     try:
-        wanted = read()
-        after = _in_force(before, wanted)
-        changed, kept = list(_differences(before, after)), list(_differences(after, wanted))
+        desired = read()
+        after = _in_force(before, desired)
+        changed, kept = list(_differences(before, after)), list(_differences(after, desired))
         afresh = any(getattr(after, name) != getattr(before, name) for name in _OF_THE_RELAY)
         policy = after.as_policy()
         relay = make_relay(after, store, health) if afresh else current.relay
     except Exception as error:  # a reload that breaks must not end who works
         if not isinstance(error, Misconfigured):
             log.exception("settings.failed")
-        said = "; ".join(str(error).splitlines())  # a line each, as a command says them
-        log.error("settings.refused", error=said, hint="those of before are in force")  # noqa: TRY400 a trace says nothing
-        health.trouble(SETTINGS, f"refused, those of before are in force: {said}")
+        reason = "; ".join(str(error).splitlines())  # a line each, as a command says them
+        log.error("settings.refused", error=reason, hint="those of before are in force")  # noqa: TRY400 a trace says nothing
+        health.report_problem(SETTINGS, f"refused, those of before are in force: {reason}")
         return "the settings that were to be reloaded are wrong, those of before are in force"
     configure_logging(after.log.level, json=after.log.as_json)
     current.settings, current.policy = after, policy
     if afresh:
         current.replace(relay, stopping)
-        threading.Thread(target=_say_what_nobody_delivers, args=(after, store), daemon=True).start()
+        threading.Thread(
+            target=_warn_of_effects_without_sender, args=(after, store), daemon=True
+        ).start()
     log.info("settings.reloaded", changed=changed)
     if not kept:
-        health.well(SETTINGS)
+        health.resolve(SETTINGS)
         return ""
-    log.warning("settings.need_restart", settings=kept, hint=_RESTART)
+    log.warning("settings.restart_required", settings=kept, hint=_RESTART)
     left = f"restart to use {', '.join(kept)}"
-    health.trouble(SETTINGS, left)
+    health.report_problem(SETTINGS, left)
     return left
 
 
-def _in_force(before: Settings, wanted: Settings) -> Settings:
-    """What is wanted, as far as it can be had now."""
-    return before.model_copy(update={name: getattr(wanted, name) for name in LIVE})
+def _in_force(before: Settings, desired: Settings) -> Settings:
+    """The new settings, as far as they can take effect without a restart."""
+    return before.model_copy(update={name: getattr(desired, name) for name in LIVE})
 
 
-def _differences(one: Settings, other: Settings) -> Iterator[str]:
+def _differences(before: Settings, other: Settings) -> Iterator[str]:
     for section in Settings.model_fields:
-        ours, theirs = getattr(one, section), getattr(other, section)
+        ours, theirs = getattr(before, section), getattr(other, section)
         for key in type(ours).model_fields:
             if getattr(ours, key) != getattr(theirs, key):
                 yield f"{section}.{key}"
 
 
-def _say_what_nobody_delivers(settings: Settings, store: Store) -> None:
+def _warn_of_effects_without_sender(settings: Settings, store: Store) -> None:
     with suppress(Unavailable):
-        say_what_nobody_delivers(settings, store)
+        warn_of_effects_without_sender(settings, store)

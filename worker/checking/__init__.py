@@ -15,7 +15,7 @@ from worker.checks.clock import CLOCK, judge_clock
 from worker.checks.database import judge_database, judge_no_database
 from worker.checks.dead_letters import DEAD_LETTERS, judge_dead_letters
 from worker.checks.encryption import ENCRYPTION, judge_encryption
-from worker.checks.facts import Blank, QueueFacts, account_in_arn
+from worker.checks.facts import QueueFacts, Unknown, account_in_arn
 from worker.checks.feedback import FEEDBACK, judge_feedback
 from worker.checks.findings import Check, Finding, Status
 from worker.checks.permissions import PERMISSIONS, judge_permissions
@@ -32,22 +32,22 @@ from worker.checks.subscriptions import (
 )
 from worker.checks.topic import TOPIC, judge_topic
 from worker.errors import Misconfigured, WorkerError
-from worker.plumbing import Aws, looking
 from worker.settings import Migrate, Settings
-from worker.slack.trial import trial
+from worker.slack.sample_message import sample_message
+from worker.topology import Aws, inspection
 
 LIMIT_SECONDS = 90
-"""AWS is asked for so long; SES, a call a second, may take half of it."""
+"""Time limit of all calls to AWS; SES, at a call a second, may take half of it."""
 BEHIND_THE_QUEUE = (
     DEAD_LETTERS, admission.POLICY, PERMISSIONS, TOPIC, SUBSCRIPTION, FEEDBACK, ENCRYPTION,
 )  # fmt: skip
-"""Checks that say nothing where the queue is not found."""
+"""Checks that are skipped where the queue is not found."""
 
 
 _NO_QUEUE = "the queue has to be found first"
 
 
-class Wishes(Struct, frozen=True):
+class CheckOptions(Struct, frozen=True):
     """What the operator names beyond the settings."""
 
     identities: Sequence[str] = ()
@@ -56,8 +56,8 @@ class Wishes(Struct, frozen=True):
     """Post a test notice."""
 
 
-def look(settings: Settings, wishes: Wishes) -> Iterator[Finding]:
-    """Say what is found, as it is found.
+def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
+    """Report what is found, as it is found.
 
     Raises:
         Misconfigured: no queue is set, or no region.
@@ -72,11 +72,11 @@ def look(settings: Settings, wishes: Wishes) -> Iterator[Finding]:
     yield _database(settings)
     if reach.status is Status.WRONG:
         yield from _skipped(
-            "AWS is asked in the wrong region", QUEUE, CLOCK, *BEHIND_THE_QUEUE, ACCOUNT
+            "AWS is called in the wrong region", QUEUE, CLOCK, *BEHIND_THE_QUEUE, ACCOUNT
         )
     else:
-        yield from _on_aws(settings, wishes, Aws(region, limit_seconds=LIMIT_SECONDS), url)
-    yield _slack(settings, send=wishes.send)
+        yield from _on_aws(settings, options, Aws(region, limit_seconds=LIMIT_SECONDS), url)
+    yield _slack(settings, send=options.send)
 
 
 def _database(settings: Settings) -> Finding:
@@ -86,19 +86,19 @@ def _database(settings: Settings) -> Finding:
     try:
         found = status(store)
     except WorkerError as error:
-        return judge_no_database(store.place, error, store.hindrance())
+        return judge_no_database(store.place, error, store.access_problem())
     return judge_database(
         store.place,
         found.revision,
         found.pending,
         newer=found.newer,
         makes_itself=settings.store.migrate is Migrate.AUTO,
-        hindrance=store.hindrance(),
+        access_problem=store.access_problem(),
     )
 
 
-def _on_aws(settings: Settings, wishes: Wishes, aws: Aws, url: str) -> Iterator[Finding]:
-    queue = looking.queue(aws, url)
+def _on_aws(settings: Settings, options: CheckOptions, aws: Aws, url: str) -> Iterator[Finding]:
+    queue = inspection.queue(aws, url)
     yield from judge_queue(
         queue,
         url,
@@ -111,12 +111,14 @@ def _on_aws(settings: Settings, wishes: Wishes, aws: Aws, url: str) -> Iterator[
     # Where the clock is wrong SQS may have refused to say more than its time.
     yield judge_clock(skew) if is_found or skew is not None else CLOCK.skipped(_NO_QUEUE)
     if isinstance(queue, QueueFacts):
-        yield from _behind(settings, wishes, aws, queue)
+        yield from _behind(settings, options, aws, queue)
     else:
         yield from _skipped(_NO_QUEUE, *BEHIND_THE_QUEUE, ACCOUNT)
 
 
-def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> Iterator[Finding]:
+def _behind(
+    settings: Settings, options: CheckOptions, aws: Aws, queue: QueueFacts
+) -> Iterator[Finding]:
     arns, unlisted = gathering.topics(aws, queue, settings.sns.topic_arns)
     dead = gathering.dead_letter_queue(aws, queue, settings.queue.dead_letter_url)
     yield from judge_dead_letters(
@@ -130,28 +132,30 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
     if arns or unlisted is None:
         yield from judge_policy(queue, arns)
     yield judge_permissions(queue)
-    topics = {arn: looking.topic(aws, arn) for arn in arns}
-    letters: dict[str, QueueFacts | Blank] = (
+    topics = {arn: inspection.topic(aws, arn) for arn in arns}
+    dead_letters: dict[str, QueueFacts | Unknown] = (
         {dead.arn: dead} if isinstance(dead, QueueFacts) else {}
     )
     facts = (
-        gathering.feedback(aws, arns, wishes.identities, wishes.configuration_sets)
+        gathering.feedback(aws, arns, options.identities, options.configuration_sets)
         if arns
         else None
     )
     redriven: list[str] = []
-    for arn, seen in topics.items():
+    for arn, observed in topics.items():
         yield from judge_topic(
-            arn, seen, queue, senders(facts, arn, account_in_arn(queue.arn)) if facts else ()
+            arn, observed, queue, senders(facts, arn, account_in_arn(queue.arn)) if facts else ()
         )
-        subscriptions = looking.subscriptions(aws, arn, queue.arn)
+        subscriptions = inspection.subscriptions(aws, arn, queue.arn)
         redriven += redrives(subscriptions)
-        letters |= gathering.letters(aws, queue, [name for name in redriven if name not in letters])
+        dead_letters |= gathering.dead_letters(
+            aws, queue, [name for name in redriven if name not in dead_letters]
+        )
         yield from judge_subscriptions(
             arn,
             subscriptions,
             queue,
-            letters,
+            dead_letters,
             wants_topics=bool(settings.sns.topic_arns),
             shapes=shapes(facts, arn) if facts else (),
         )
@@ -165,19 +169,19 @@ def _behind(settings: Settings, wishes: Wishes, aws: Aws, queue: QueueFacts) -> 
         yield judge_no_topic(queue)
     if not arns:
         yield from _skipped("no topic is known", TOPIC, FEEDBACK)
-    seen_letters = (letters.get(name) for name in dict.fromkeys(redriven))
-    fed = [queue, *(one for one in seen_letters if isinstance(one, QueueFacts))]
+    examined_queues = (dead_letters.get(name) for name in dict.fromkeys(redriven))
+    fed = [queue, *(item for item in examined_queues if isinstance(item, QueueFacts))]
     yield from judge_encryption(*gathering.encrypted(aws, fed, topics))
     removes = bool(settings.suppression.remove)
-    yield from judge_account(looking.account(aws), aws.region, removes=removes)
+    yield from judge_account(inspection.account(aws), aws.region, removes=removes)
 
 
 def _slack(settings: Settings, *, send: bool) -> Finding:
-    if not settings.slack.wanted:
+    if not settings.slack.enabled:
         return judge_slack(None, way="", sent=False)
     channel = make_channel(settings.slack)
     queue = (settings.queue.url or "").rpartition("/")[2]
-    answer = channel.post(trial(queue)) if send else channel.ask()
+    answer = channel.post(sample_message(queue)) if send else channel.ask()
     way = "the webhook" if settings.slack.webhook_url else f"token and {settings.slack.channel}"
     return judge_slack(answer, way=way, sent=send)
 

@@ -1,4 +1,4 @@
 """What must be true of the path from SES to the database: facts in, findings out. Pure.
 
-One module a topic. `worker.checking` fetches the facts and asks these in turn.
+One module a topic. `worker.checking` fetches the facts and calls these.
 """

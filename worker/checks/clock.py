@@ -9,12 +9,12 @@ SET_THE_CLOCK = "set the clock, and have it kept right: timedatectl set-ntp true
 
 
 def is_skewed(seconds: float) -> bool:
-    """Tell whether a difference is too large."""
+    """Return whether a difference is too large."""
     return abs(seconds) > MOST_SKEW_SECONDS
 
 
 def describe_skew(seconds: float) -> str:
-    """Say it for people; above 0 our clock is ahead."""
+    """Report it for people; above 0 our clock is ahead."""
     side = "ahead of" if seconds > 0 else "behind"
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if abs(seconds) >= 2 * size:
@@ -25,7 +25,7 @@ def describe_skew(seconds: float) -> str:
 def judge_clock(skew_seconds: float | None) -> Finding:
     """Judge the difference, ours minus SQS's; None: SQS's answers bear no date."""
     if skew_seconds is None:
-        return CLOCK.unseen("SQS's answer has no date to compare the clock of this machine with")
+        return CLOCK.unknown("SQS's answer has no date to compare the clock of this machine with")
     if is_skewed(skew_seconds):
         return CLOCK.wrong(describe_skew(skew_seconds), SET_THE_CLOCK)
     return CLOCK.ok(describe_skew(skew_seconds))

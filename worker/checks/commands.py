@@ -38,7 +38,7 @@ def set_subscription(arn: str, name: str, value: object) -> str:
 
 
 def set_identity(identity: str, kind: str, topic: str) -> str:
-    """Have SES tell a topic of an identity's bounces or complaints."""
+    """Have SES publish an identity's bounces or complaints to a topic."""
     return _aws(
         "ses",
         "set-identity-notification-topic",
@@ -109,7 +109,7 @@ def cancel_key_deletion(arn: str) -> str:
 def provision(queue: str, topic: str = "", *, elsewhere: str = "", **more: str) -> str:
     """Complete what is missing, and leave the rest alone.
 
-    `queue` is a name, or an ARN, which tells whether the topic is where `provision` makes one: a
+    `queue` is a name, or an ARN, which shows whether the topic is where `provision` makes one: a
     namesake would be no help. Of one in another region or account, `elsewhere` says what to do.
     """
     ours, theirs = read_arn(queue), read_arn(topic)
@@ -120,7 +120,7 @@ def provision(queue: str, topic: str = "", *, elsewhere: str = "", **more: str) 
 
 
 def called(command: str, how: str) -> str:
-    """Have what is advised of our own commands called as this one was: for the same worker."""
+    """Add the options of this call to advised commands, so that they use the same settings."""
     return _OWN.sub(lambda _: f"{how} ", command)
 
 

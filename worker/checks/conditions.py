@@ -64,7 +64,7 @@ class Condition(Struct, frozen=True):
 
 
 def meets(condition: Condition, caller: Caller) -> Verdict:
-    """Tell whether a service's call meets a condition."""
+    """Return whether a service's call meets a condition."""
     # A service's call has the keys that are judged here, so IfExists changes nothing.
     test = condition.test.removesuffix("ifexists")
     if test == "bool" and condition.key in _ABOUT_SERVICES:
@@ -82,7 +82,7 @@ def meets(condition: Condition, caller: Caller) -> Verdict:
 def _meets_arn(test: str, values: tuple[str, ...], caller: Caller) -> Verdict:
     if caller.arn:
         return _as_verdict(_fits(test, values, caller.arn))
-    # For some resource of the account; which of them is not asked here.
+    # For some resource of the account; any will do.
     found = any(_may_be_of(value, caller, literally=test == "stringequals") for value in values)
     return _as_verdict(found)
 

@@ -16,34 +16,36 @@ def judge_database(
     *,
     newer: bool,
     makes_itself: bool,
-    hindrance: tuple[str, str] | None = None,
+    access_problem: tuple[str, str] | None = None,
 ) -> Finding:
     """Judge the schema; `makes_itself`: the first start makes it where there is none.
 
-    `hindrance`: why it cannot be written, and what mends that.
+    `hindrance`: why it cannot be written, and what fixes that.
     """
     if newer:
-        said = f"{place}: schema {revision}, newer than this program"
-        return DATABASE.wrong(said, "install the newer program again, or restore an older backup")
-    if hindrance:
-        return DATABASE.wrong(f"{place}: {hindrance[0]}", hindrance[1])
+        message = f"{place}: schema {revision}, newer than this program"
+        return DATABASE.wrong(
+            message, "install the newer program again, or restore an older backup"
+        )
+    if access_problem:
+        return DATABASE.wrong(f"{place}: {access_problem[0]}", access_problem[1])
     if revision is None and makes_itself:
         return DATABASE.note(f"{place}: nothing there yet; the first start makes it", _UPGRADE)
     if revision is None:
         return DATABASE.wrong(f"{place}: no database of ours (store.url)", _UPGRADE)
     if pending:
-        said = f"{place}: schema {revision}, this program needs {', '.join(pending)} too"
-        return DATABASE.wrong(said, _UPGRADE)
+        message = f"{place}: schema {revision}, this program needs {', '.join(pending)} too"
+        return DATABASE.wrong(message, _UPGRADE)
     return DATABASE.ok(f"{place}: schema {revision}, up to date")
 
 
 def judge_no_database(
-    place: str, error: WorkerError, hindrance: tuple[str, str] | None = None
+    place: str, error: WorkerError, access_problem: tuple[str, str] | None = None
 ) -> Finding:
-    """Say why the database cannot be looked at; `hindrance` as in `judge_database`."""
-    said = str(error) if place in str(error) else f"{place}: {error}"
+    """Return why the database cannot be looked at; `hindrance` as in `judge_database`."""
+    message = str(error) if place in str(error) else f"{place}: {error}"
     if isinstance(error, Misconfigured):
-        return DATABASE.wrong(said, "set store.url; then: ses-worker db status")
-    if hindrance:
-        return DATABASE.wrong(said.removesuffix(f". {hindrance[1]}"), hindrance[1])
-    return DATABASE.wrong(said, "see that it is there; then: ses-worker db status")
+        return DATABASE.wrong(message, "set store.url; then: ses-worker db status")
+    if access_problem:
+        return DATABASE.wrong(message.removesuffix(f". {access_problem[1]}"), access_problem[1])
+    return DATABASE.wrong(message, "see that it is there; then: ses-worker db status")

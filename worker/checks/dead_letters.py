@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from worker.checks.commands import provision, set_queue
-from worker.checks.facts import Absent, Away, Blank, QueueFacts, Unseen, read_arn
+from worker.checks.facts import Absent, NotPermitted, QueueFacts, Unknown, Unreachable, read_arn
 from worker.checks.findings import Check, Finding
 from worker.checks.queue import days
 
@@ -42,7 +42,7 @@ def read_redrive(text: str) -> Redrive | None:
 
 
 def moved_early(redrive: Redrive) -> str | None:
-    """Say that the redrive policy is too quick."""
+    """Report that the redrive policy is too quick."""
     if redrive.most_receives >= FEWEST_RECEIVES:
         return None
     return (
@@ -52,7 +52,7 @@ def moved_early(redrive: Redrive) -> str | None:
 
 
 def contradicted(redrive: Redrive, dead_letter_url: str | None) -> str | None:
-    """Say that the settings name another queue than the redrive policy."""
+    """Report that the settings name another queue than the redrive policy."""
     if dead_letter_url is None or is_named(dead_letter_url, redrive.target):
         return None
     return (
@@ -62,14 +62,14 @@ def contradicted(redrive: Redrive, dead_letter_url: str | None) -> str | None:
 
 
 def is_named(url: str, arn: str) -> bool:
-    """Tell whether a queue's URL and an ARN name the same queue, as far as a URL tells."""
+    """Return whether a queue's URL and an ARN name the same queue, as far as a URL shows it."""
     found, steps = read_arn(arn), urlsplit(url).path.split("/")
     return found is not None and steps[-2:] == [found.account, found.name]
 
 
 def judge_dead_letters(
     queue: QueueFacts,
-    dead: QueueFacts | Blank | None,
+    dead: QueueFacts | Unknown | None,
     *,
     region: str,
     dead_letter_url: str | None,
@@ -90,17 +90,17 @@ def judge_dead_letters(
 
 
 def _no_redrive(queue: QueueFacts, topic: str, dead_letter_url: str | None) -> Finding:
-    mend = provision(queue.arn, topic, elsewhere=_BY_HAND)
+    fix = provision(queue.arn, topic, elsewhere=_BY_HAND)
     if dead_letter_url is None:
-        said = f"{queue.name} has no dead-letter queue: what kills a worker comes back for ever"
-        return DEAD_LETTERS.wrong(said, mend)
-    said = (
+        message = f"{queue.name} has no dead-letter queue: what kills a worker comes back for ever"
+        return DEAD_LETTERS.wrong(message, fix)
+    message = (
         f"{queue.name} has no redrive policy: the worker sends to queue.dead_letter_url, but what "
         "kills a worker comes back for ever"
     )
     name = dead_letter_url.rpartition("/")[2]
-    mend = provision(queue.arn, topic, elsewhere=_BY_HAND, dead_letter_queue=name)
-    return DEAD_LETTERS.wrong(said, mend)
+    fix = provision(queue.arn, topic, elsewhere=_BY_HAND, dead_letter_queue=name)
+    return DEAD_LETTERS.wrong(message, fix)
 
 
 def _policy_faults(
@@ -114,31 +114,33 @@ def _policy_faults(
         policy = {"deadLetterTargetArn": redrive.target, "maxReceiveCount": 10}
         yield DEAD_LETTERS.wrong(early, set_queue(queue.url, region, RedrivePolicy=policy))
     if url_region not in {None, region}:
-        said = f"queue.dead_letter_url is in {url_region}, the queue in {region}"
-        yield DEAD_LETTERS.wrong(said, "leave queue.dead_letter_url out of the settings")
+        message = f"queue.dead_letter_url is in {url_region}, the queue in {region}"
+        yield DEAD_LETTERS.wrong(message, "leave queue.dead_letter_url out of the settings")
     elif both := contradicted(redrive, dead_letter_url):
         yield DEAD_LETTERS.wrong(both, "leave queue.dead_letter_url out of the settings")
 
 
 def _queue_faults(
-    queue: QueueFacts, dead: QueueFacts | Blank | None, region: str, named: str, topic: str
+    queue: QueueFacts, dead: QueueFacts | Unknown | None, region: str, named: str, topic: str
 ) -> Iterator[Finding]:
     match dead:
         case None | Absent():
-            said = f"the dead-letter queue {named} does not exist"
-            yield DEAD_LETTERS.wrong(said, provision(queue.arn, topic, elsewhere=_BY_HAND))
-        case Unseen() | Away() as why:
+            message = f"the dead-letter queue {named} does not exist"
+            yield DEAD_LETTERS.wrong(message, provision(queue.arn, topic, elsewhere=_BY_HAND))
+        case NotPermitted() | Unreachable() as why:
             yield DEAD_LETTERS.blind(named, why)
         case QueueFacts():
             yield from _keeping(queue, dead, region)
             allowed = _allowed(dead)
             if allowed is not None and queue.arn not in allowed:
-                said = f"{dead.name} does not allow {queue.name} to use it (RedriveAllowPolicy)"
+                message = f"{dead.name} does not allow {queue.name} to use it (RedriveAllowPolicy)"
                 allow = {"redrivePermission": "byQueue", "sourceQueueArns": [*allowed, queue.arn]}
-                mend = set_queue(dead.url, region, RedriveAllowPolicy=allow)
-                yield DEAD_LETTERS.wrong(said, mend)
-            if letters := dead.number("ApproximateNumberOfMessages"):
-                yield DEAD_LETTERS.note(f"{letters:,} dead letters wait", "ses-worker dlq list")
+                fix = set_queue(dead.url, region, RedriveAllowPolicy=allow)
+                yield DEAD_LETTERS.wrong(message, fix)
+            if dead_letters := dead.number("ApproximateNumberOfMessages"):
+                yield DEAD_LETTERS.note(
+                    f"{dead_letters:,} dead letters wait", "ses-worker dlq list"
+                )
 
 
 def _keeping(queue: QueueFacts, dead: QueueFacts, region: str) -> Iterator[Finding]:
@@ -146,17 +148,17 @@ def _keeping(queue: QueueFacts, dead: QueueFacts, region: str) -> Iterator[Findi
     ours = queue.number("MessageRetentionPeriod", _DEFAULT_RETENTION_SECONDS)
     if theirs > ours:
         return
-    said = (
-        f"{dead.name} keeps letters for {days(theirs)}, {queue.name} for {days(ours)}: a letter's "
+    message = (
+        f"{dead.name} keeps dead letters for {days(theirs)}, {queue.name} for {days(ours)}: the "
         "clock began when it was first sent, so it may be deleted as soon as it arrives"
     )
     if theirs == LONGEST_RETENTION_SECONDS:
         shorter = str(_DEFAULT_RETENTION_SECONDS)
-        mend = set_queue(queue.url, region, MessageRetentionPeriod=shorter)
-        yield DEAD_LETTERS.note(said, mend)
+        fix = set_queue(queue.url, region, MessageRetentionPeriod=shorter)
+        yield DEAD_LETTERS.note(message, fix)
         return
     longest = str(LONGEST_RETENTION_SECONDS)
-    yield DEAD_LETTERS.wrong(said, set_queue(dead.url, region, MessageRetentionPeriod=longest))
+    yield DEAD_LETTERS.wrong(message, set_queue(dead.url, region, MessageRetentionPeriod=longest))
 
 
 def _allowed(dead: QueueFacts) -> list[str] | None:
@@ -166,12 +168,12 @@ def _allowed(dead: QueueFacts) -> list[str] | None:
         permission = policy.get("redrivePermission", "allowAll")
         if permission == "allowAll":
             return None
-        return [str(one) for one in policy.get("sourceQueueArns", ())]
+        return [str(item) for item in policy.get("sourceQueueArns", ())]
     except (ValueError, AttributeError, TypeError):
         return None  # SQS would not have taken it
 
 
-def _fine(redrive: Redrive, dead: QueueFacts | Blank | None) -> Finding:
+def _fine(redrive: Redrive, dead: QueueFacts | Unknown | None) -> Finding:
     kept = ""
     if isinstance(dead, QueueFacts):
         seconds = dead.number("MessageRetentionPeriod", _DEFAULT_RETENTION_SECONDS)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from worker.checks.commands import cancel_key_deletion, enable_key
-from worker.checks.facts import Absent, Away, Blank, KeyFacts, Unseen
+from worker.checks.facts import Absent, KeyFacts, NotPermitted, Unknown, Unreachable
 from worker.checks.findings import Check, Finding
 from worker.checks.statements import Caller, Verdict, judge, read_policy
 
@@ -22,59 +22,68 @@ class Encrypted(Struct, frozen=True):
     what: str
     """Such as `the queue ses-feedback`."""
     caller: Caller
-    key: KeyFacts | Unseen | Away | None
+    key: KeyFacts | NotPermitted | Unreachable | None
     """None: no key of KMS."""
-    mend: str = ""
+    fix: str = ""
     """What encrypts it, where nothing does."""
 
 
 def judge_encryption(*those: Encrypted) -> list[Finding]:
     """Judge the keys of queue, dead-letter queue and topics."""
-    faults = [fault for one in those if one.key for fault in _faults(one, one.key)]
+    faults = [
+        fault for resource in those if resource.key for fault in _faults(resource, resource.key)
+    ]
     faults += [
-        ENCRYPTION.note(f"{one.what} is not encrypted", one.mend) for one in those if one.mend
+        ENCRYPTION.note(f"{resource.what} is not encrypted", resource.fix)
+        for resource in those
+        if resource.fix
     ]
     if faults:
         return list(dict.fromkeys(faults))
     keys = dict.fromkeys(
-        f"{one.what}: {one.key.id}" for one in those if isinstance(one.key, KeyFacts)
+        f"{resource.what}: {resource.key.id}"
+        for resource in those
+        if isinstance(resource.key, KeyFacts)
     )
     return [ENCRYPTION.ok(", ".join(keys) if keys else "no key of KMS is in the way")]
 
 
-def _faults(one: Encrypted, key: KeyFacts | Unseen | Away) -> Iterator[Finding]:
-    if isinstance(key, Unseen | Away):
-        yield ENCRYPTION.blind(f"{one.what}: whether a key of KMS encrypts it", key)
+def _faults(resource: Encrypted, key: KeyFacts | NotPermitted | Unreachable) -> Iterator[Finding]:
+    if isinstance(key, NotPermitted | Unreachable):
+        yield ENCRYPTION.blind(f"{resource.what}: whether a key of KMS encrypts it", key)
         return
-    service = one.caller.service
+    service = resource.caller.service
     if key.id.endswith(("alias/aws/sqs", "alias/aws/sns")) or _is_awss(key.metadata):
-        said = f"{one.what} is encrypted with {key.id}, AWS's own key, which {service} may not use"
-        yield ENCRYPTION.wrong(said, "use SSE-SQS, or a key of yours whose policy lets it in")
+        text = (
+            f"{resource.what} is encrypted with {key.id}, AWS's own key, "
+            f"which {service} may not use"
+        )
+        yield ENCRYPTION.wrong(text, "use SSE-SQS, or a key of yours whose policy lets it in")
         return
-    yield from _state(one, key)
+    yield from _state(resource, key)
     match key.policy:
-        case Unseen() | Away() as why:
-            yield ENCRYPTION.blind(f"{one.what}: whether {service} may use {key.id}", why)
-        case Absent(said) if not isinstance(key.metadata, Absent):
-            yield ENCRYPTION.wrong(f"{one.what}: {key.id}: {said}", "choose another key")
+        case NotPermitted() | Unreachable() as why:
+            yield ENCRYPTION.blind(f"{resource.what}: whether {service} may use {key.id}", why)
+        case Absent(text) if not isinstance(key.metadata, Absent):
+            yield ENCRYPTION.wrong(f"{resource.what}: {key.id}: {text}", "choose another key")
         case str() as policy:
-            yield from _policy(one, key.id, policy)
+            yield from _policy(resource, key.id, policy)
 
 
-def _is_awss(metadata: Mapping[str, object] | Blank) -> bool:
+def _is_awss(metadata: Mapping[str, object] | Unknown) -> bool:
     return isinstance(metadata, Mapping) and metadata.get("KeyManager") == "AWS"
 
 
-def _state(one: Encrypted, key: KeyFacts) -> Iterator[Finding]:
+def _state(resource: Encrypted, key: KeyFacts) -> Iterator[Finding]:
     match key.metadata:
-        case Unseen() | Away() as why:
-            yield ENCRYPTION.blind(f"{one.what}: whether {key.id} is enabled", why)
-        case Absent(said):
-            yield ENCRYPTION.wrong(f"{one.what}: {key.id}: {said}", "choose another key")
+        case NotPermitted() | Unreachable() as why:
+            yield ENCRYPTION.blind(f"{resource.what}: whether {key.id} is enabled", why)
+        case Absent(text):
+            yield ENCRYPTION.wrong(f"{resource.what}: {key.id}: {text}", "choose another key")
         case metadata if (state := metadata.get("KeyState", "Enabled")) != "Enabled":
             # EnableKey and CancelKeyDeletion take no alias.
-            mend = _revive(str(state), str(metadata.get("Arn", key.id)))
-            yield ENCRYPTION.wrong(f"{one.what}: {key.id} is {state}", mend)
+            fix = _revive(str(state), str(metadata.get("Arn", key.id)))
+            yield ENCRYPTION.wrong(f"{resource.what}: {key.id} is {state}", fix)
 
 
 def _revive(state: str, key: str) -> str:
@@ -88,20 +97,20 @@ def _revive(state: str, key: str) -> str:
     return "see why in KMS, or choose another key"
 
 
-def _policy(one: Encrypted, key: str, policy: str) -> Iterator[Finding]:
+def _policy(resource: Encrypted, key: str, policy: str) -> Iterator[Finding]:
     statements = read_policy(policy)
     if statements is None:
-        yield ENCRYPTION.unseen(f"{one.what}: the policy of {key} cannot be read")
+        yield ENCRYPTION.unknown(f"{resource.what}: the policy of {key} cannot be read")
         return
-    verdicts = {judge(statements, one.caller, action) for action in ACTIONS}
+    verdicts = {judge(statements, resource.caller, action) for action in ACTIONS}
     if verdicts & {Verdict.NO, Verdict.DENIED}:
-        said = f"{one.what}: the policy of {key} does not let {one.caller.service} use it"
-        mend = (
-            f"add to the key's policy: Allow {one.caller.service} "
+        text = f"{resource.what}: the policy of {key} does not let {resource.caller.service} use it"
+        fix = (
+            f"add to the key's policy: Allow {resource.caller.service} "
             "kms:GenerateDataKey* and kms:Decrypt, "
-            f"with StringEquals aws:SourceAccount {one.caller.account}"
+            f"with StringEquals aws:SourceAccount {resource.caller.account}"
         )
-        yield ENCRYPTION.wrong(said, mend)
+        yield ENCRYPTION.wrong(text, fix)
     elif Verdict.PERHAPS in verdicts:
-        said = f"{one.what}: the policy of {key} has conditions that are not judged here"
-        yield ENCRYPTION.unseen(said)
+        text = f"{resource.what}: the policy of {key} has conditions that are not judged here"
+        yield ENCRYPTION.unknown(text)

@@ -1,4 +1,4 @@
-"""What is known about the far side, as it answered."""
+"""The AWS side as it was read."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -8,30 +8,30 @@ from msgspec import Struct
 Known = TypeVar("Known")
 
 
-class Unseen(Struct, frozen=True):
+class NotPermitted(Struct, frozen=True):
     """We lack the permission to look."""
 
     action: str
     """The IAM action that would let us, such as `sns:GetTopicAttributes`."""
 
     def __str__(self) -> str:
-        """Say so."""
+        """For people: the missing permission."""
         return f"not permitted: {self.action}"
 
 
 class Absent(Struct, frozen=True):
-    """It was asked for, and is not there."""
+    """It does not exist."""
 
-    said: str
+    message: str
 
 
-class Away(Struct, frozen=True):
+class Unreachable(Struct, frozen=True):
     """It does not answer, or not as AWS does."""
 
     error: str
 
 
-Blank = Unseen | Absent | Away
+Unknown = NotPermitted | Absent | Unreachable
 """Why something is not known."""
 
 
@@ -73,7 +73,7 @@ class SubscriptionFacts(Struct, frozen=True):
 
     arn: str
     """`PendingConfirmation` or `Deleted`, where SNS shows that in its place."""
-    attributes: "Mapping[str, str] | Blank"
+    attributes: "Mapping[str, str] | Unknown"
 
 
 class IdentityFacts(Struct, frozen=True):
@@ -98,11 +98,11 @@ class DestinationFacts(Struct, frozen=True, kw_only=True):
 class FeedbackFacts(Struct, frozen=True, kw_only=True):
     """Where SES sends what it knows about bounces and complaints."""
 
-    identities: tuple[IdentityFacts, ...] | Blank
-    destinations: tuple[DestinationFacts, ...] | Blank
-    wanted: tuple[str, ...] = ()
+    identities: tuple[IdentityFacts, ...] | Unknown
+    destinations: tuple[DestinationFacts, ...] | Unknown
+    named_identities: tuple[str, ...] = ()
     """Identities that the operator named."""
-    wanted_sets: tuple[str, ...] = ()
+    named_sets: tuple[str, ...] = ()
     """Configuration sets that he named."""
     unlooked: tuple[str, ...] = ()
     """What there was too much of to look at all."""
@@ -113,8 +113,8 @@ class KeyFacts(Struct, frozen=True):
 
     id: str
     """As the queue or the topic names it: an id, an ARN or an alias."""
-    metadata: "Mapping[str, object] | Blank"
-    policy: "str | Blank"
+    metadata: "Mapping[str, object] | Unknown"
+    policy: "str | Unknown"
 
 
 class Arn(Struct, frozen=True):

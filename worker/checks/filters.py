@@ -10,12 +10,13 @@ from typing import Any
 
 _KINDS = {"Bounce": "bounces", "Complaint": "complaints"}
 NOTIFICATION, EVENT = "notificationType", "eventType"
-"""The key that tells what it is: in identities' notifications, in event destinations' events."""
+"""The key with the kind of a message: in identities' notifications, in event destinations'
+events."""
 _SHAPES = (NOTIFICATION, EVENT)
 
 
 def judge_filter(text: str, scope: str, shapes: Sequence[str] = ()) -> Sequence[str] | None:
-    """Tell which kinds of feedback are held back; None: the policy says more than is read here.
+    """Return which kinds of feedback are held back; None: the policy says more than is read here.
 
     `shapes` are those that SES sends, `NOTIFICATION` or `EVENT`: each must pass. Where it is not
     known which it sends, a policy that lets only one pass is not judged.
@@ -38,26 +39,26 @@ def judge_filter(text: str, scope: str, shapes: Sequence[str] = ()) -> Sequence[
 
 
 def _passes(policy: Mapping[str, Any], message: Mapping[str, str]) -> bool | None:
-    verdicts = [_meets(key, wanted, message) for key, wanted in policy.items()]
+    verdicts = [_meets(key, expected, message) for key, expected in policy.items()]
     if False in verdicts:
         return False
     return None if None in verdicts else True
 
 
-def _meets(key: str, wanted: Any, message: Mapping[str, str]) -> bool | None:
+def _meets(key: str, expected: Any, message: Mapping[str, str]) -> bool | None:
     """One key of the policy; None: about a part of the message that is not looked at here."""
-    if not isinstance(wanted, list) or (message and key not in _SHAPES):
+    if not isinstance(expected, list) or (message and key not in _SHAPES):
         return None
-    verdicts = [_is_one(one, message.get(key)) for one in wanted]
+    verdicts = [_is_match(item, message.get(key)) for item in expected]
     if True in verdicts:
         return True
     return None if None in verdicts else False
 
 
-def _is_one(wanted: Any, value: str | None) -> bool | None:
-    match wanted:
+def _is_match(expected: Any, value: str | None) -> bool | None:
+    match expected:
         case str():
-            return value == wanted
+            return value == expected
         case {"exists": bool() as there}:
             return (value is not None) is there
         case {"prefix": str() as prefix}:

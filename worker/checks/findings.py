@@ -1,11 +1,11 @@
-"""What a check says."""
+"""The findings of a check."""
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
 
-from worker.checks.facts import Away, Unseen
+from worker.checks.facts import NotPermitted, Unreachable
 
 MOST_NAMED = 5
 
@@ -17,10 +17,10 @@ class Status(StrEnum):
     NOTE = "note"
     """Worth knowing; the path works."""
     WRONG = "wrong"
-    UNSEEN = "unseen"
-    """We could not look, for want of a permission or of an answer: nothing is said about it."""
+    UNKNOWN = "unknown"
+    """Not checked, for lack of a permission or of an answer."""
     SKIPPED = "skipped"
-    """It hangs on something that is wrong, or could not be seen."""
+    """It depends on something that is wrong or unknown."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -29,10 +29,10 @@ class Finding(Struct, frozen=True, kw_only=True):
     check: str
     """Its name, such as `queue policy`; the same in every run."""
     status: Status
-    said: str
+    message: str
     """What was looked at, and what is wrong with it."""
-    mend: str = ""
-    """The command that mends it, or what to do."""
+    fix: str = ""
+    """The command that fixes it, or what to do."""
 
 
 class Check:
@@ -41,42 +41,42 @@ class Check:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def ok(self, said: str) -> Finding:
+    def ok(self, message: str) -> Finding:
         """It is as it should be."""
-        return self._finding(Status.OK, said)
+        return self._finding(Status.OK, message)
 
-    def note(self, said: str, mend: str = "") -> Finding:
+    def note(self, message: str, fix: str = "") -> Finding:
         """It works, and somebody should know."""
-        return self._finding(Status.NOTE, said, mend)
+        return self._finding(Status.NOTE, message, fix)
 
-    def wrong(self, said: str, mend: str) -> Finding:
+    def wrong(self, message: str, fix: str) -> Finding:
         """It does not work, or will not."""
-        return self._finding(Status.WRONG, said, mend)
+        return self._finding(Status.WRONG, message, fix)
 
-    def unseen(self, said: str, mend: str = "") -> Finding:
-        """We may not look."""
-        return self._finding(Status.UNSEEN, said, mend)
+    def unknown(self, message: str, fix: str = "") -> Finding:
+        """It could not be checked."""
+        return self._finding(Status.UNKNOWN, message, fix)
 
-    def blind(self, what: str, why: Unseen | Away) -> Finding:
-        """We could not look, and say why."""
-        if isinstance(why, Away):
-            return self.unseen(f"{what}: could not be asked: {why.error}", "try again later")
-        return self.unseen(f"{what}: {why.action} is not permitted")
+    def blind(self, what: str, why: NotPermitted | Unreachable) -> Finding:
+        """It could not be checked, with the reason."""
+        if isinstance(why, Unreachable):
+            return self.unknown(f"{what}: could not be asked: {why.error}", "try again later")
+        return self.unknown(f"{what}: {why.action} is not permitted")
 
-    def skipped(self, said: str) -> Finding:
-        """Another finding has to be mended first."""
-        return self._finding(Status.SKIPPED, said)
+    def skipped(self, message: str) -> Finding:
+        """Another finding has to be fixed first."""
+        return self._finding(Status.SKIPPED, message)
 
-    def _finding(self, status: Status, said: str, mend: str = "") -> Finding:
-        return Finding(check=self.name, status=status, said=said, mend=mend)
+    def _finding(self, status: Status, message: str, fix: str = "") -> Finding:
+        return Finding(check=self.name, status=status, message=message, fix=fix)
 
 
 def some(names: Sequence[str]) -> str:
-    """Name the first of them, and say how many more there are."""
+    """Name the first few, and how many more there are."""
     listed, more = ", ".join(names[:MOST_NAMED]), len(names) - MOST_NAMED
     return f"{listed} and {more:,} more" if more > 0 else listed
 
 
-def is_well(findings: Iterable[Finding]) -> bool:
-    """Tell whether nothing is wrong, as far as could be seen."""
+def is_healthy(findings: Iterable[Finding]) -> bool:
+    """Return whether nothing is wrong, as far as is known."""
     return all(finding.status is not Status.WRONG for finding in findings)

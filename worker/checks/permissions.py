@@ -19,14 +19,14 @@ def judge_permissions(queue: QueueFacts) -> Finding:
     """Judge whether a Deny of the queue's policy keeps everybody, and so the worker, out."""
     statements = read_policy(queue.text("Policy"))
     if statements is None:
-        return PERMISSIONS.unseen(f"the policy of {queue.name} cannot be read")
+        return PERMISSIONS.unknown(f"the policy of {queue.name} cannot be read")
     verdicts = {action: denied_to_all(statements, action, queue.arn) for action in _NEEDED}
     if denied := [action for action, verdict in verdicts.items() if verdict is Verdict.YES]:
-        said = f"a Deny in the policy of {queue.name} refuses everybody {' and '.join(denied)}"
-        return PERMISSIONS.wrong(said, "take that statement out of the queue's policy")
+        message = f"a Deny in the policy of {queue.name} refuses everybody {' and '.join(denied)}"
+        return PERMISSIONS.wrong(message, "take that statement out of the queue's policy")
     if some := [action for action, verdict in verdicts.items() if verdict is Verdict.PERHAPS]:
-        said = f"a Deny in the policy of {queue.name} may refuse the worker {' and '.join(some)}"
-        return PERMISSIONS.unseen(f"{said}: it has conditions that are not judged here")
+        message = f"a Deny in the policy of {queue.name} may refuse the worker {' and '.join(some)}"
+        return PERMISSIONS.unknown(f"{message}: it has conditions that are not judged here")
     return PERMISSIONS.ok(
         f"the policy of {queue.name} denies the worker nothing; what IAM allows it was not looked "
         "at: config/iam-run.json"

@@ -6,31 +6,36 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQue
 from collections.abc import Iterator
 
 from worker.checks.commands import provision, set_queue
-from worker.checks.facts import Absent, Away, Blank, QueueFacts, Unseen
+from worker.checks.facts import Absent, NotPermitted, QueueFacts, Unknown, Unreachable
 from worker.checks.findings import Check, Finding
 
 QUEUE = Check("queue")
 SHORT_RETENTION_SECONDS = 86_400
 """A weekend's outage would lose messages, and so would one night and a day."""
 LARGEST_NOTIFICATION_BYTES = 262_144
-"""What SNS delivers at the most, unless the topic is told otherwise."""
+"""SNS's largest message, unless the topic is configured otherwise."""
 SHORT_VISIBILITY_SECONDS = 30
-"""A worker holds messages for 25 s while the database is away."""
+"""A worker holds messages for 25 s while the database is unavailable."""
 _DEFAULT_RETENTION_SECONDS = 345_600
 
 
 def judge_queue(
-    queue: QueueFacts | Blank, url: str, region: str, *, visibility_seconds: int, wait_seconds: int
+    queue: QueueFacts | Unknown,
+    url: str,
+    region: str,
+    *,
+    visibility_seconds: int,
+    wait_seconds: int,
 ) -> list[Finding]:
     """Judge the queue."""
     match queue:
         case Absent():
-            mend = "set queue.url, or aws.region; or make it: " + provision(url.rpartition("/")[2])
-            return [QUEUE.wrong(f"{url}: there is no such queue in {region}", mend)]
-        case Unseen(action):
-            said = f"{url}: {action} is not permitted, and the worker needs it itself"
-            return [QUEUE.wrong(said, "attach config/iam-run.json to whoever runs the worker")]
-        case Away(error):
+            fix = "set queue.url, or aws.region; or make it: " + provision(url.rpartition("/")[2])
+            return [QUEUE.wrong(f"{url}: there is no such queue in {region}", fix)]
+        case NotPermitted(action):
+            message = f"{url}: {action} is not permitted, and the worker needs it itself"
+            return [QUEUE.wrong(message, "attach config/iam-run.json to the worker's role or user")]
+        case Unreachable(error):
             return [QUEUE.wrong(f"{url}: {error}", "see to network, endpoint and credentials")]
     faults = [*_faults(queue, region), *_remarks(queue, visibility_seconds)]
     return faults or [QUEUE.ok(_shown(queue, visibility_seconds, wait_seconds))]
@@ -76,7 +81,7 @@ def _retention(queue: QueueFacts) -> int:
 
 
 def days(seconds: int) -> str:
-    """Say how long, in the unit that fits."""
+    """Report how long, in the unit that fits."""
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= size:
             return f"{seconds / size:g} {unit if seconds != size else unit[:-1]}"

@@ -1,4 +1,4 @@
-"""Region and settings: what contradicts itself before anybody is asked."""
+"""Region and settings: contradictions found before AWS is called."""
 
 from worker.checks.findings import Check, Finding
 
@@ -6,9 +6,9 @@ SETTINGS = Check("settings")
 
 
 def judge_region(queue_url: str, region: str, url_region: str | None) -> Finding:
-    """Judge the region that AWS is asked in against the one in the queue's URL."""
+    """Judge the region that AWS is called in against the one in the queue's URL."""
     if url_region not in {None, region}:
-        said = f"AWS is asked in {region}, and {queue_url} is in {url_region}"
-        mend = f"set aws.region to {url_region}, and see what AWS_REGION and AWS_DEFAULT_REGION say"
-        return SETTINGS.wrong(said, mend)
+        message = f"AWS is called in {region}, and {queue_url} is in {url_region}"
+        fix = f"set aws.region to {url_region}, and see what AWS_REGION and AWS_DEFAULT_REGION say"
+        return SETTINGS.wrong(message, fix)
     return SETTINGS.ok(f"{queue_url}, in {region}")

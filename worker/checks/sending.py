@@ -19,15 +19,17 @@ class ConfigurationSet(Struct, frozen=True):
     @property
     def kinds(self) -> frozenset[str]:
         """What is sent by those of them that are switched on."""
-        return frozenset[str]().union(*(one.kinds for one in self.destinations if one.enabled))
+        return frozenset[str]().union(
+            *(destination.kinds for destination in self.destinations if destination.enabled)
+        )
 
 
 def sending_sets(facts: FeedbackFacts, topics: Sequence[str]) -> list[ConfigurationSet]:
     """The configuration sets that send to these topics, whatever they send."""
     found: dict[str, list[DestinationFacts]] = {}
-    for one in facts.destinations if isinstance(facts.destinations, tuple) else ():
-        if one.topic in topics:
-            found.setdefault(one.configuration_set, []).append(one)
+    for destination in facts.destinations if isinstance(facts.destinations, tuple) else ():
+        if destination.topic in topics:
+            found.setdefault(destination.configuration_set, []).append(destination)
     return [ConfigurationSet(name, tuple(those)) for name, those in found.items()]
 
 
@@ -39,18 +41,21 @@ def senders(facts: FeedbackFacts, topic: str, account: str) -> list[str]:
     prefix = f"arn:{found.partition}:ses:{found.region}:{account}"
     identities = facts.identities if isinstance(facts.identities, tuple) else ()
     names = [
-        f"{prefix}:identity/{one.name}"
-        for one in identities
-        if topic in {one.bounces, one.complaints}
+        f"{prefix}:identity/{identity.name}"
+        for identity in identities
+        if topic in {identity.bounces, identity.complaints}
     ]
     return names + [
-        f"{prefix}:configuration-set/{one.name}" for one in sending_sets(facts, [topic])
+        f"{prefix}:configuration-set/{configuration_set.name}"
+        for configuration_set in sending_sets(facts, [topic])
     ]
 
 
 def shapes(facts: FeedbackFacts, topic: str) -> list[str]:
     """What SES sends to the topic, as `judge_filter` has it; nothing where that is not known."""
     identities = facts.identities if isinstance(facts.identities, tuple) else ()
-    notified = any(topic in {one.bounces, one.complaints} for one in identities)
-    published = any(one.kinds & KINDS for one in sending_sets(facts, [topic]))
+    notified = any(topic in {identity.bounces, identity.complaints} for identity in identities)
+    published = any(
+        configuration_set.kinds & KINDS for configuration_set in sending_sets(facts, [topic])
+    )
     return [NOTIFICATION] * notified + [EVENT] * published

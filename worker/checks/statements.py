@@ -1,6 +1,6 @@
 """Policies on queues, topics and keys: whom they let in.
 
-Only what such policies say in practice is read; of anything else it is said that it cannot be
+Only what such policies contain in practice is read; anything else is reported as not to be
 judged. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
 """
 
@@ -29,11 +29,11 @@ class Statement(Struct, frozen=True, kw_only=True):
     """It has no NotPrincipal, NotAction or NotResource."""
 
     def covers(self, action: str) -> bool:
-        """Tell whether it is about that action."""
+        """Return whether it is about that action."""
         return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in self.actions)
 
     def names(self, resource: str) -> bool:
-        """Tell whether it is about that resource."""
+        """Return whether it is about that resource."""
         return any(fnmatchcase(resource, pattern) for pattern in self.resources)
 
     @property
@@ -56,7 +56,7 @@ def read_policy(text: str) -> list[Statement] | None:
 def judge(
     statements: Sequence[Statement], caller: Caller, action: str, resource: str = ""
 ) -> Verdict:
-    """Tell whether a service may do something to what has this policy.
+    """Return whether a service may do something to what has this policy.
 
     `resource` is its ARN; empty where a policy is about nothing else, as a key's is.
     """
@@ -66,25 +66,25 @@ def judge(
     if Verdict.YES in denying:
         return Verdict.DENIED
     if not {Verdict.YES, Verdict.PERHAPS} & {*allowing}:
-        return Verdict.NO  # whatever a Deny may say
+        return Verdict.NO  # a Deny changes nothing
     if Verdict.PERHAPS in denying or Verdict.YES not in allowing:
         return Verdict.PERHAPS
     return Verdict.YES
 
 
 def denied_to_all(statements: Sequence[Statement], action: str, resource: str) -> Verdict:
-    """Tell whether a policy denies something to everybody who signs over TLS, whoever it is."""
+    """Return whether a policy denies something to all callers that sign over TLS."""
     found = {
-        _holds(one)
-        for one in statements
-        if not one.allows and one.covers(action) and one.names(resource)
-        if one.is_open or not one.is_plain
+        _holds(statement)
+        for statement in statements
+        if not statement.allows and statement.covers(action) and statement.names(resource)
+        if statement.is_open or not statement.is_plain
     }
     return next((v for v in (Verdict.YES, Verdict.PERHAPS) if v in found), Verdict.NO)
 
 
 def _holds(statement: Statement) -> Verdict:
-    if any(one.is_about_plain_text for one in statement.conditions):
+    if any(condition.is_about_plain_text for condition in statement.conditions):
         return Verdict.NO
     if statement.is_plain and not statement.conditions:
         return Verdict.YES

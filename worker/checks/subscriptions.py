@@ -10,11 +10,11 @@ from worker.checks.admission import SEND, SNS
 from worker.checks.commands import get_subscription, provision, set_subscription, subscribe
 from worker.checks.facts import (
     Absent,
-    Away,
-    Blank,
+    NotPermitted,
     QueueFacts,
     SubscriptionFacts,
-    Unseen,
+    Unknown,
+    Unreachable,
     account_in_arn,
     read_arn,
 )
@@ -31,9 +31,9 @@ _BY_HAND = (
 
 def judge_subscriptions(
     topic: str,
-    subscriptions: Sequence[SubscriptionFacts] | Blank,
+    subscriptions: Sequence[SubscriptionFacts] | Unknown,
     queue: QueueFacts,
-    dead: Mapping[str, QueueFacts | Blank],
+    dead: Mapping[str, QueueFacts | Unknown],
     *,
     wants_topics: bool,
     shapes: Sequence[str] = (),
@@ -46,22 +46,26 @@ def judge_subscriptions(
     match subscriptions:
         case Absent():
             return [SUBSCRIPTION.skipped(f"{topic} does not exist")]
-        case Unseen() | Away() as why:
+        case NotPermitted() | Unreachable() as why:
             return [SUBSCRIPTION.blind(f"of {topic}", why)]
     if not subscriptions:
-        said = f"{topic} has no subscription that ends in {queue.arn}: nothing arrives"
-        return [SUBSCRIPTION.wrong(said, subscribe(queue.arn, topic))]
+        message = f"{topic} has no subscription that ends in {queue.arn}: nothing arrives"
+        return [SUBSCRIPTION.wrong(message, subscribe(queue.arn, topic))]
     return [
         finding
-        for one in subscriptions
-        for finding in _judge(topic, one, queue, dead, wants_topics=wants_topics, shapes=shapes)
+        for subscription in subscriptions
+        for finding in _judge(
+            topic, subscription, queue, dead, wants_topics=wants_topics, shapes=shapes
+        )
     ]
 
 
-def redrives(subscriptions: Sequence[SubscriptionFacts] | Blank) -> list[str]:
+def redrives(subscriptions: Sequence[SubscriptionFacts] | Unknown) -> list[str]:
     """The ARNs of the queues that SNS puts into what it cannot deliver."""
-    seen = subscriptions if isinstance(subscriptions, Sequence) else ()
-    found = (redrive_of(one.attributes) for one in seen if isinstance(one.attributes, Mapping))
+    observed = subscriptions if isinstance(subscriptions, Sequence) else ()
+    found = (
+        redrive_of(item.attributes) for item in observed if isinstance(item.attributes, Mapping)
+    )
     return list(dict.fromkeys(filter(None, found)))
 
 
@@ -74,40 +78,44 @@ def redrive_of(attributes: Mapping[str, str]) -> str:
 
 
 def judge_no_topic(queue: QueueFacts) -> Finding:
-    """Say that nobody knows of a topic: no setting, no policy, no subscription."""
-    said = f"no topic is known: none in sns.topic_arns, none that ends in {queue.name}"
-    return SUBSCRIPTION.wrong(said, provision(queue.name))
+    """Report that nobody knows of a topic: no setting, no policy, no subscription."""
+    message = f"no topic is known: none in sns.topic_arns, none that ends in {queue.name}"
+    return SUBSCRIPTION.wrong(message, provision(queue.name))
 
 
-def judge_unlisted(blank: Blank) -> Finding:
-    """Say that topics which only their subscriptions tell of are not known."""
-    match blank:
-        case Unseen() | Away() as why:
+def judge_unlisted(unknown: Unknown) -> Finding:
+    """Report that topics known only by their subscriptions are unknown."""
+    match unknown:
+        case NotPermitted() | Unreachable() as why:
             return SUBSCRIPTION.blind("of topics that nobody names", why)
-        case Absent(said):
-            return SUBSCRIPTION.wrong(f"SNS: {said}", "see that SNS can be reached")
+        case Absent(message):
+            return SUBSCRIPTION.wrong(f"SNS: {message}", "see that SNS can be reached")
 
 
 def _judge(
     topic: str,
-    one: SubscriptionFacts,
+    subscription: SubscriptionFacts,
     queue: QueueFacts,
-    dead: Mapping[str, QueueFacts | Blank],
+    dead: Mapping[str, QueueFacts | Unknown],
     *,
     wants_topics: bool,
     shapes: Sequence[str],
 ) -> Iterator[Finding]:
-    match one.attributes:
+    match subscription.attributes:
         case Absent():
-            yield SUBSCRIPTION.wrong(f"of {topic}: {one.arn}", subscribe(queue.arn, topic))
-        case Unseen() | Away() as why:
-            yield SUBSCRIPTION.blind(f"{one.arn}: there; raw delivery, filter and redrive", why)
+            yield SUBSCRIPTION.wrong(f"of {topic}: {subscription.arn}", subscribe(queue.arn, topic))
+        case NotPermitted() | Unreachable() as why:
+            yield SUBSCRIPTION.blind(
+                f"{subscription.arn}: there; raw delivery, filter and redrive", why
+            )
         case attributes:
             faults = [
-                *_faults(topic, one.arn, attributes, wants_topics=wants_topics, shapes=shapes),
-                *_lost(topic, one.arn, attributes, queue, dead),
+                *_faults(
+                    topic, subscription.arn, attributes, wants_topics=wants_topics, shapes=shapes
+                ),
+                *_lost(topic, subscription.arn, attributes, queue, dead),
             ]
-            yield from faults or [SUBSCRIPTION.ok(_shown(one.arn, attributes))]
+            yield from faults or [SUBSCRIPTION.ok(_shown(subscription.arn, attributes))]
 
 
 def _faults(
@@ -119,17 +127,15 @@ def _faults(
     shapes: Sequence[str],
 ) -> Iterator[Finding]:
     if attributes.get("PendingConfirmation") == "true" or not read_arn(arn):
-        said = f"the subscription of {topic} waits for its confirmation: nothing arrives"
-        mend = (
-            "confirm it with the token in: ses-worker dlq list --reason subscription_confirmation"
-        )
-        yield SUBSCRIPTION.wrong(said, mend)
+        message = f"the subscription of {topic} waits for its confirmation: nothing arrives"
+        fix = "confirm it with the token in: ses-worker dlq list --reason subscription_confirmation"
+        yield SUBSCRIPTION.wrong(message, fix)
         return
     if wants_topics and _is_raw(attributes):
-        said = (
+        message = (
             f"{arn} delivers raw, without an envelope that names the topic: sns.topic_arns refuses"
         )
-        yield SUBSCRIPTION.wrong(said, set_subscription(arn, "RawMessageDelivery", "false"))
+        yield SUBSCRIPTION.wrong(message, set_subscription(arn, "RawMessageDelivery", "false"))
     scope = attributes.get("FilterPolicyScope", "")
     if text := attributes.get("FilterPolicy", ""):
         yield from _filtered(arn, judge_filter(text, scope, shapes))
@@ -140,9 +146,9 @@ def _lost(
     arn: str,
     attributes: Mapping[str, str],
     queue: QueueFacts,
-    dead: Mapping[str, QueueFacts | Blank],
+    dead: Mapping[str, QueueFacts | Unknown],
 ) -> Iterator[Finding]:
-    """Say that SNS loses what it cannot deliver: no queue for it, one that is gone, or refuses."""
+    """Report where SNS loses undeliverable messages: no queue, a missing or a refusing queue."""
     if attributes.get("PendingConfirmation") == "true":
         return
     target, why = redrive_of(attributes), ""
@@ -150,30 +156,30 @@ def _lost(
         case _ if not target:
             why = "it has no dead-letter queue of its own"
         case None:
-            said = f"{arn}: what SNS cannot deliver goes to {target}, which was not looked at"
-            yield SUBSCRIPTION.unseen(said)
+            message = f"{arn}: what SNS cannot deliver goes to {target}, which was not looked at"
+            yield SUBSCRIPTION.unknown(message)
         case Absent():
             why = f"{target} does not exist"
-        case Unseen() | Away() as blank:
-            yield SUBSCRIPTION.blind(f"{arn}: what SNS cannot deliver goes to {target}", blank)
-        case QueueFacts() as letters:
-            statements = read_policy(letters.text("Policy"))
+        case NotPermitted() | Unreachable() as unknown:
+            yield SUBSCRIPTION.blind(f"{arn}: what SNS cannot deliver goes to {target}", unknown)
+        case QueueFacts() as dead_letters:
+            statements = read_policy(dead_letters.text("Policy"))
             caller = Caller(service=SNS, account=account_in_arn(topic), arn=topic)
             verdict = judge(statements, caller, SEND, target) if statements is not None else None
             if verdict in {Verdict.NO, Verdict.DENIED}:
-                why = f"the policy of {letters.name} does not let it in"
+                why = f"the policy of {dead_letters.name} does not let it in"
     if why:
-        said = f"{arn}: what SNS cannot deliver is lost, for {why}"
-        yield SUBSCRIPTION.note(said, provision(queue.arn, topic, elsewhere=_BY_HAND))
+        message = f"{arn}: what SNS cannot deliver is lost, for {why}"
+        yield SUBSCRIPTION.note(message, provision(queue.arn, topic, elsewhere=_BY_HAND))
 
 
 def _filtered(arn: str, lost: Sequence[str] | None) -> Iterator[Finding]:
     if lost is None:
-        said = f"{arn} has a filter policy that is not judged here: see that bounces pass"
-        yield SUBSCRIPTION.note(said, get_subscription(arn))
+        message = f"{arn} has a filter policy that is not judged here: see that bounces pass"
+        yield SUBSCRIPTION.note(message, get_subscription(arn))
     elif lost:
-        said = f"the filter policy of {arn} holds back {' and '.join(lost)}"
-        yield SUBSCRIPTION.wrong(said, set_subscription(arn, "FilterPolicy", "{}"))
+        message = f"the filter policy of {arn} holds back {' and '.join(lost)}"
+        yield SUBSCRIPTION.wrong(message, set_subscription(arn, "FilterPolicy", "{}"))
 
 
 def _is_raw(attributes: Mapping[str, str]) -> bool:

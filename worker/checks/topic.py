@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from worker.checks.commands import create_topic, provision
 from worker.checks.facts import (
     Absent,
-    Away,
-    Blank,
+    NotPermitted,
     QueueFacts,
     TopicFacts,
-    Unseen,
+    Unknown,
+    Unreachable,
     account_in_arn,
     read_arn,
 )
@@ -25,7 +25,7 @@ PUBLISH = "sns:Publish"
 
 
 def judge_topic(
-    arn: str, topic: TopicFacts | Blank, queue: QueueFacts, senders: Sequence[str] = ()
+    arn: str, topic: TopicFacts | Unknown, queue: QueueFacts, senders: Sequence[str] = ()
 ) -> list[Finding]:
     """Judge a topic: that it is there, and that SES may publish to it.
 
@@ -35,18 +35,18 @@ def judge_topic(
     match topic:
         case Absent():
             return [TOPIC.wrong(f"{arn}: there is no such topic", create_topic(queue.arn, arn))]
-        case Unseen() | Away() as why:
+        case NotPermitted() | Unreachable() as why:
             return [TOPIC.blind(arn, why)]
     if arn.endswith(".fifo"):
-        said = f"{arn}: SES publishes to standard topics only"
-        return [TOPIC.wrong(said, provision(queue.arn, arn.removesuffix(".fifo")))]
+        message = f"{arn}: SES publishes to standard topics only"
+        return [TOPIC.wrong(message, provision(queue.arn, arn.removesuffix(".fifo")))]
     return [_publishing(arn, topic, queue, senders)]
 
 
 def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts, senders: Sequence[str]) -> Finding:
     statements = read_policy(topic.attributes.get("Policy", ""))
     if statements is None:
-        return TOPIC.unseen(f"{arn}: its policy cannot be read")
+        return TOPIC.unknown(f"{arn}: its policy cannot be read")
     verdicts: dict[Verdict, list[str]] = {}
     for sender in senders or [""]:
         caller = Caller(service=SES, account=account_in_arn(sender or arn), arn=sender)
@@ -54,17 +54,17 @@ def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts, senders: Sequenc
         name = found.name if found else "SES"
         verdicts.setdefault(judge(statements, caller, PUBLISH, arn), []).append(name)
     if kept := verdicts.get(Verdict.DENIED):
-        said = f"{arn}: a Deny in its policy keeps out {some(kept)}"
-        return TOPIC.wrong(said, "take that statement out of the topic's policy")
+        message = f"{arn}: a Deny in its policy keeps out {some(kept)}"
+        return TOPIC.wrong(message, "take that statement out of the topic's policy")
     if kept := verdicts.get(Verdict.NO):
-        said = f"{arn}: its policy does not let SES publish for {some(kept)}"
+        message = f"{arn}: its policy does not let SES publish for {some(kept)}"
         if kept == ["SES"]:
-            said = f"{arn}: its policy does not let SES publish"
+            message = f"{arn}: its policy does not let SES publish"
         elsewhere = f"let ses.amazonaws.com sns:Publish in the policy of {arn}"
         kind, _, sent_by = kept[0].rpartition("/")
         more = {kind.replace("-", "_"): sent_by} if kind else {}
-        mend = provision(queue.arn, arn, elsewhere=elsewhere, **more)
-        return TOPIC.wrong(f"{said}; SES drops a topic that it may not", mend)
+        fix = provision(queue.arn, arn, elsewhere=elsewhere, **more)
+        return TOPIC.wrong(f"{message}; SES drops a topic that it may not", fix)
     if Verdict.PERHAPS in verdicts:
-        return TOPIC.unseen(f"{arn}: whether SES may publish depends on what is not judged here")
+        return TOPIC.unknown(f"{arn}: whether SES may publish depends on what is not judged here")
     return TOPIC.ok(f"{arn}: SES may publish to it")

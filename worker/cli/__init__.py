@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from worker import __version__
-from worker.cli.common import PAGE, config_option, told
+from worker.cli.common import HELP_SETTINGS, config_option, reporting_failures
 from worker.cli.exits import MEANINGS, Exit
 from worker.cli.streams import minded
 
@@ -28,14 +28,14 @@ COMMANDS = {
     "db": "worker.cli.db:db",
     "demo": "worker.cli.demo:demo",
 }
-"""Each is loaded when it is asked for."""
+"""Each is loaded when it is requested."""
 
 
 class _Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Have even a help page notice that it cannot be written."""
+        """Report an unwritable standard output for help texts, too."""
         try:
-            with told(), minded():
+            with reporting_failures(), minded():
                 return super().main(*args, **kwargs)
         except BrokenPipeError:
             sys.exit(Exit.FAILED)
@@ -60,7 +60,7 @@ def _exit_statuses() -> str:
     return "\b\nExit status:\n" + "\n".join(lines)
 
 
-@click.group(cls=_Commands, context_settings=PAGE, epilog=_exit_statuses())
+@click.group(cls=_Commands, context_settings=HELP_SETTINGS, epilog=_exit_statuses())
 @config_option
 @click.version_option(__version__, prog_name="ses-worker")
 @click.pass_context

@@ -16,12 +16,12 @@ _ADVICE: dict[str, str] = {
         "token is void: subscribe the queue again (ses-worker provision). Then delete it"
     ),
     Reason.STORE_REFUSES: (
-        "the database broke off at this message, and at no other: its own log says why; mend that, "
+        "the database broke off at this message, and at no other: its own log says why; fix that, "
         "and replay it"
     ),
 }
 
 
 def next_step(reason: str) -> str:
-    """Say it; empty where there is nothing particular to be done."""
+    """The advice; empty where nothing particular is to be done."""
     return _ADVICE.get(reason, "")

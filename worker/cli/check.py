@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import PAGE, json_option, screen, settings_file, with_settings
+from worker.cli.common import HELP_SETTINGS, json_option, screen, settings_file, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from worker.checks.findings import Finding
     from worker.settings import Settings
 
-_COLOURS = {"ok": "green", "note": "cyan", "wrong": "red", "unseen": "yellow", "skipped": "yellow"}
+_COLOURS = {"ok": "green", "note": "cyan", "wrong": "red", "unknown": "yellow", "skipped": "yellow"}
 _CHECK_WIDTH, _STATUS_WIDTH = 12, 7
 """Of the longest, `queue policy` and `skipped`."""
 
 
-@click.command(context_settings=PAGE)
+@click.command(context_settings=HELP_SETTINGS)
 @click.option(
     "--identity", "identities", multiple=True, metavar="NAME",
     help="A verified identity of SES that must be covered; may be repeated. Else: any.",
@@ -48,10 +48,10 @@ def check(
     send: bool,
     as_json: bool,
 ) -> None:
-    """Look at the whole path from SES to the database; say what is wrong, and how to mend it.
+    """Look at the whole path from SES to the database; report what is wrong, and how to fix it.
 
     Nothing is changed, and without --send nothing is posted. The exit status is 0 if nothing is
-    wrong, 1 if something is. What we lack the permission to look at is said to be unseen, and is
+    wrong, 1 if something is. What we lack the permission to read is reported as unknown, and is
     not guessed.
 
     \b
@@ -66,11 +66,11 @@ def check(
             raise click.UsageError("--live asks the worker alone: it goes with --json only")
         sys.exit(ask(settings, as_json=as_json))
 
-    from worker.checking import Wishes, look
-    from worker.checks.findings import is_well
+    from worker.checking import CheckOptions, look
+    from worker.checks.findings import is_healthy
 
-    wishes = Wishes(identities, configuration_sets, send)
-    found = map(_called_alike, look(settings, wishes))
+    options = CheckOptions(identities, configuration_sets, send)
+    found = map(_called_alike, look(settings, options))
     # Where services are silent it takes a minute: on a terminal each row as it comes.
     as_it_comes = sys.stdout.isatty() and not as_json
     findings = list(_shown(found) if as_it_comes else found)
@@ -80,7 +80,7 @@ def check(
         if not as_it_comes:
             _show(findings)
         _show_mends(findings)
-    sys.exit(Exit.DONE if is_well(findings) else Exit.FAILED)
+    sys.exit(Exit.DONE if is_healthy(findings) else Exit.FAILED)
 
 
 def _called_alike(finding: "Finding") -> "Finding":
@@ -91,19 +91,19 @@ def _called_alike(finding: "Finding") -> "Finding":
     file = settings_file()
     config = f" --config {shlex.quote(str(file))}" if file else ""
     how = os.environ.get("CALLED_AS") or f"ses-worker{config}"  # the first is systemd/ses-worker's
-    return replace(finding, mend=called(finding.mend, how))
+    return replace(finding, fix=called(finding.fix, how))
 
 
 def _as_json(findings: Sequence["Finding"]) -> dict[str, object]:
     import msgspec
 
-    from worker.checks.findings import Status, is_well
+    from worker.checks.findings import Status, is_healthy
 
     counts = {status.value: 0 for status in Status}
     for finding in findings:
         counts[finding.status] += 1
-    told = [msgspec.to_builtins(finding) for finding in findings]
-    return {"well": is_well(findings), **counts, "checks": told}
+    reported = [msgspec.to_builtins(finding) for finding in findings]
+    return {"healthy": is_healthy(findings), **counts, "checks": reported}
 
 
 def _show(findings: Sequence["Finding"]) -> None:
@@ -138,7 +138,7 @@ def _cells(finding: "Finding") -> "tuple[str, Text, Text]":
     from worker.masking import printable
 
     status = Text(finding.status, style=_COLOURS[finding.status])
-    return finding.check, status, Text(printable(finding.said))
+    return finding.check, status, Text(printable(finding.message))
 
 
 def _show_mends(findings: Iterable["Finding"]) -> None:
@@ -146,5 +146,5 @@ def _show_mends(findings: Iterable["Finding"]) -> None:
 
     # Below, where no line is broken: it is to be pasted into a shell.
     for finding in findings:
-        if finding.mend:
-            click.echo(f"{finding.check} → {printable(finding.mend)}")
+        if finding.fix:
+            click.echo(f"{finding.check} → {printable(finding.fix)}")

@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from worker.letters import Wanted
+    from worker.dead_letter import DeadLetterFilter
 
 reason_option = click.option(
     "--reason", "reasons", multiple=True, metavar="REASON",
-    help="Only letters with this reason, as `dlq list` shows it; may be repeated.",
+    help="Only dead letters with this reason, as `dlq list` shows it; may be repeated.",
 )  # fmt: skip
 ids_option = click.option(
     "--message-id", "ids", multiple=True, metavar="ID",
-    help="Only the letter with this id, or the one in log and Slack; may be repeated.",
+    help="Only the dead letter with this id, or the one in log and Slack; may be repeated.",
 )  # fmt: skip
 
 
-def wanted_by(reasons: tuple[str, ...], ids: tuple[str, ...] = ()) -> "Wanted":
+def filter_by(reasons: tuple[str, ...], ids: tuple[str, ...] = ()) -> "DeadLetterFilter":
     """What they mean."""
-    from worker.letters import Wanted
+    from worker.dead_letter import DeadLetterFilter
 
-    return Wanted(reasons=frozenset(reasons), message_ids=frozenset(ids))
+    return DeadLetterFilter(reasons=frozenset(reasons), message_ids=frozenset(ids))

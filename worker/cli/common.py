@@ -1,4 +1,4 @@
-"""What all commands share: where settings come from, and how failures are told."""
+"""What all commands share: where settings come from, and how failures are reported."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from worker.settings import Settings
 
-PAGE = {"show_default": True, "help_option_names": ["-h", "--help"]}
+HELP_SETTINGS = {"show_default": True, "help_option_names": ["-h", "--help"]}
 CONFIG_HELP = (
     "The settings file; else $SES_WORKER_CONFIG, else /etc/ses-worker/worker.toml if it is there."
 )
@@ -28,7 +28,7 @@ _READ, _FILE = "ses-worker.read-settings", "ses-worker.settings-file"
 
 Options = ParamSpec("Options")
 
-# Whatever cannot be read is said by `worker.sources`, for the environment's file likewise.
+# `worker.settings_loading` reports an unreadable file, for the environment's file likewise.
 config_option = click.option(
     "--config", type=click.Path(path_type=Path, readable=False), help=CONFIG_HELP
 )
@@ -41,15 +41,15 @@ json_option = click.option(
 def with_settings(
     command: Callable[Concatenate["Settings", Options], None],
 ) -> Callable[..., None]:
-    """Give a command its settings as the first argument, set up logging, and tell its failures."""
+    """Pass a command its settings, set up logging, and report its failures."""
 
     @config_option
     @wraps(command)
     def wrapper(*args: Options.args, **options: Options.kwargs) -> None:
         from worker.log import configure_logging
-        from worker.sources import load_settings
+        from worker.settings_loading import load_settings
 
-        with told():
+        with reporting_failures():
             file = options.pop("config") or click.get_current_context().find_root().obj
             read = partial(load_settings, os.environ, cast("Path | None", file))
             settings = read()
@@ -72,27 +72,27 @@ def read_again() -> "Settings":
 
 
 def settings_file() -> "Path | None":
-    """Tell which settings file the command was given by option."""
+    """Return which settings file the command was given by option."""
     return cast("Path | None", click.get_current_context().meta[_FILE])
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Say what went wrong in words, and leave with the status that fits."""
+def reporting_failures() -> Iterator[None]:
+    """Print the error in words, and exit with the status that fits."""
     try:
         yield
     except Misconfigured as error:
-        say(error)
+        print_message(error)
         sys.exit(Exit.MISCONFIGURED)
     except WorkerError as error:
-        say(error)
+        print_message(error)
         sys.exit(Exit.FAILED)
     except KeyboardInterrupt:
-        say("interrupted")
+        print_message("interrupted")
         sys.exit(Exit.FAILED)
     except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
-        raise  # click's to tell
-    except Exception as error:  # noqa: BLE001 a bug of ours: told without locals and addresses
+        raise  # click prints them
+    except Exception as error:  # noqa: BLE001 a bug: logged without locals and addresses
         import structlog
 
         from worker.log import configure_logging
@@ -112,12 +112,12 @@ def plain(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def counted(count: int, noun: str) -> str:
-    """Such as `1 letter`, `1,200 letters`."""
+    """Such as `1 event`, `1,200 events`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def require_terminal(*, yes: bool) -> None:
-    """Refuse to begin what has to be asked about where nobody can answer.
+    """Refuse a command that needs a confirmation where there is no terminal.
 
     Raises:
         UsageError: there is no terminal, and no `--yes`.
@@ -134,8 +134,8 @@ def screen() -> "Console":
     return Console() if sys.stdout.isatty() else Console(width=160)
 
 
-def say(what: object) -> None:
-    """Tell a person, on stderr; in systemd's journal as an error, which a service says this way."""
+def print_message(what: object) -> None:
+    """Print an error on stderr; in systemd's journal with the priority of an error."""
     from worker.journal import ends_in_journal
     from worker.masking import printable
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import PAGE, json_option, say, with_settings
+from worker.cli.common import HELP_SETTINGS, json_option, print_message, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from worker.store.migrate import SchemaStatus
 
 
-@click.group(context_settings=PAGE)
+@click.group(context_settings=HELP_SETTINGS)
 def db() -> None:
     """Look after the database.
 
@@ -24,7 +24,7 @@ def db() -> None:
     """
 
 
-@db.command(context_settings=PAGE)
+@db.command(context_settings=HELP_SETTINGS)
 @with_settings
 def upgrade(settings: "Settings") -> None:
     """Bring an empty or older schema up to this program's.
@@ -44,11 +44,11 @@ def upgrade(settings: "Settings") -> None:
     click.echo(f"{store.place}: {done}")
 
 
-@db.command(context_settings=PAGE)
+@db.command(context_settings=HELP_SETTINGS)
 @json_option
 @with_settings
 def status(settings: "Settings", as_json: bool) -> None:
-    """Tell which schema the database has, and what it lacks; change nothing.
+    """Show the database's schema revision and missing migrations; change nothing.
 
     The exit status is 0 if it is up to date, 1 if it lacks something or is not there, 78 if it
     is newer than this program.
@@ -72,13 +72,13 @@ def status(settings: "Settings", as_json: bool) -> None:
         }
         click.echo(json.dumps(figures))
     else:
-        click.echo(f"{store.place}: {_told(found)}")
+        click.echo(f"{store.place}: {_described(found)}")
     if found.revision is None:
-        say(no_database(store))
+        print_message(no_database(store))
     sys.exit(_exit(found))
 
 
-def _told(found: "SchemaStatus") -> str:
+def _described(found: "SchemaStatus") -> str:
     if found.newer:
         return f"schema {found.revision}, newer than this program"
     if found.pending:

@@ -5,19 +5,19 @@ import sys
 
 import click
 
-from worker.cli.common import PAGE, json_option, told
+from worker.cli.common import HELP_SETTINGS, json_option, reporting_failures
 from worker.cli.exits import Exit
 
 
-@click.command(context_settings=PAGE)
+@click.command(context_settings=HELP_SETTINGS)
 @json_option
 def demo(as_json: bool) -> None:
     """Show the whole journey on this machine alone, in a few seconds.
 
     An AWS of its own (moto) starts on loopback. SES's messages of every kind are published to a
     topic, and the daemon works on them while its log is shown. Then come the tables: what came,
-    what was decided and why, who is paused until when, what was set aside; and what a Slack and
-    an SES on loopback were told: notices, a digest, an address off the suppression list.
+    what was decided and why, who is paused until when, the dead letters; and what a Slack and
+    an SES on loopback received: notices, a digest, an address off the suppression list.
 
     It needs no settings, no credentials and no network, and leaves nothing behind. The exit
     status is 1 if the story did not come out as it should.
@@ -28,7 +28,7 @@ def demo(as_json: bool) -> None:
     """
     from worker.demo.environment import apart
 
-    with told(), apart():
+    with reporting_failures(), apart():
         from worker.demo.stage import Stage
         from worker.log import configure_logging
 

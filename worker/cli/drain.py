@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import PAGE, json_option, say, screen, with_settings
+from worker.cli.common import HELP_SETTINGS, json_option, print_message, screen, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float
     return value
 
 
-@click.command(context_settings=PAGE)
+@click.command(context_settings=HELP_SETTINGS)
 @click.option(
     "--max-messages",
     type=click.IntRange(min=1),
@@ -52,7 +52,7 @@ def drain(
     from worker import drain as draining
     from worker.cli.progress import Progress
 
-    with Progress("drain", "messages", wanted=not as_json) as progress:
+    with Progress("drain", "messages", enabled=not as_json) as progress:
         limits = draining.Limits(messages=max_messages, seconds=max_seconds)
         drained = draining.drain(settings, limits, progress.drained)
     if as_json:
@@ -60,14 +60,14 @@ def drain(
     else:
         _show(drained)
     if drained.failure:
-        say(drained.failure)
+        print_message(drained.failure)
     sys.exit(_status(drained))
 
 
 def _figures(drained: "Drained") -> dict[str, Any]:
     remaining = drained.remaining
     return {
-        **drained.tally.as_dict(),
+        **drained.counters.as_dict(),
         "remaining": remaining.total,
         "remaining_visible": remaining.visible,
         "remaining_in_flight": remaining.in_flight,
@@ -86,7 +86,7 @@ def _show(drained: "Drained") -> None:
     table = Table(title=f"drained in {drained.elapsed_seconds:.1f} s")
     table.add_column("messages")
     table.add_column("count", justify="right")
-    for name, count in drained.tally.as_dict().items():
+    for name, count in drained.counters.as_dict().items():
         table.add_row(name, f"{count:,}")
     left = drained.remaining
     table.add_section()
@@ -97,7 +97,7 @@ def _show(drained: "Drained") -> None:
         table.add_section()
         for name, count in zip(("delivered", "waiting", "parked"), effects, strict=True):
             table.add_row(f"effects: {name}", f"{count:,}")
-    if drained.tally.as_dict()["dead_lettered"]:
+    if drained.counters.as_dict()["dead_lettered"]:
         table.caption = "ses-worker dlq list"
     screen().print(table)
 
@@ -107,4 +107,4 @@ def _status(drained: "Drained") -> Exit:
         return Exit.FAILED
     if drained.remaining.total:
         return Exit.REMAIN
-    return Exit.SET_ASIDE if drained.tally.set_aside else Exit.DONE
+    return Exit.SET_ASIDE if drained.counters.set_aside else Exit.DONE

@@ -1,4 +1,4 @@
-"""Effects on paper: a list of them, far sides that rest, and what was named and is not done."""
+"""Prints effects: a list, paused remote services, and named effects that were left alone."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,30 +12,30 @@ from worker.cli.common import plain, screen
 
 if TYPE_CHECKING:
     from worker.store import Store
-    from worker.store.outbox_list import Trouble, Wanted
+    from worker.store.outbox_list import OutboxFilter, Problem
 
 _DONE_HINT = "outbox list --state delivered --state discarded shows what is done"
 
 
-def missed(store: "Store", wanted: "Wanted") -> list[str]:
-    """Say of each effect that is named by its id why nothing is going to be done to it."""
-    return list(_missed(store, wanted)) if wanted.ids else []
+def missed(store: "Store", filter_: "OutboxFilter") -> list[str]:
+    """Report for each named effect why it is left alone."""
+    return list(_missed(store, filter_)) if filter_.ids else []
 
 
-def _missed(store: "Store", wanted: "Wanted") -> Iterator[str]:
+def _missed(store: "Store", filter_: "OutboxFilter") -> Iterator[str]:
     from worker.store.outbox_list import list_effects
 
-    named = replace(wanted, states=(), kind=None)
-    found = {row["id"]: row for row in list_effects(store, named, len(wanted.ids))}
-    for number in sorted(set(wanted.ids)):
+    named = replace(filter_, states=(), kind=None)
+    found = {row["id"]: row for row in list_effects(store, named, len(filter_.ids))}
+    for number in sorted(set(filter_.ids)):
         row = found.get(number)
         if row is None:
             yield f"#{number} is not there"
-        elif wanted.kind and row["kind"] != wanted.kind.value:
-            yield f"#{number} is a {row['kind']}, not a {wanted.kind.value}: left alone"
+        elif filter_.kind and row["kind"] != filter_.kind.value:
+            yield f"#{number} is a {row['kind']}, not a {filter_.kind.value}: left alone"
         elif row["state"] == "claimed":
             yield f"#{number} is being delivered at this moment: left alone"
-        elif row["state"] not in {state.value for state in wanted.states}:
+        elif row["state"] not in {state.value for state in filter_.states}:
             yield f"#{number} is {row['state']}: left alone; {_DONE_HINT}"
 
 
@@ -44,10 +44,12 @@ def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
     return plain(row) | {"summary": json.loads(row["summary"])}
 
 
-def show_troubles(resting: Sequence["Trouble"]) -> None:
-    """Say which far sides take nothing now, and until when."""
-    for one in resting:
-        click.echo(f"{one.name} takes nothing: {one.why}; next look {_next_look(one.again_at)}")
+def show_problems(resting: Sequence["Problem"]) -> None:
+    """Print which remote services accept nothing now, and until when."""
+    for problem in resting:
+        click.echo(
+            f"{problem.name} takes nothing: {problem.why}; next look {_next_look(problem.again_at)}"
+        )
 
 
 def _next_look(at: datetime) -> str:
@@ -60,12 +62,12 @@ def show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], int
     from rich.table import Table
     from rich.text import Text
 
-    from worker.masking import harmless
+    from worker.masking import sanitized
 
-    said = ", ".join(f"{count:,} {kind} {state}" for (kind, state), count in counts.items())
+    counts_text = ", ".join(f"{count:,} {kind} {state}" for (kind, state), count in counts.items())
     if len(rows) < (total := sum(counts.values())):
-        said += f"; the newest {len(rows):,} of {total:,} are shown (--limit)"
-    table = Table(caption=said or "no effects")
+        counts_text += f"; the newest {len(rows):,} of {total:,} are shown (--limit)"
+    table = Table(caption=counts_text or "no effects")
     for name in ("id", "kind", "state", "tries", "due (UTC)", "what", "last error or result"):
         table.add_column(name, overflow="fold")
     for row in rows:
@@ -78,7 +80,7 @@ def show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], int
             row["state"],
             str(row["attempts"]),
             f"{row['due_at']:%Y-%m-%d %H:%M:%S}" if open_ else "",
-            Text(harmless(what)),
-            Text(harmless(row["last_error"] or row["result"] or "")),
+            Text(sanitized(what)),
+            Text(sanitized(row["last_error"] or row["result"] or "")),
         )
     screen().print(table)

@@ -13,17 +13,17 @@ from msgspec import Struct
 from worker.cli.exits import Exit
 from worker.deadlines import within
 from worker.deadlines.http import HTTPConnection
-from worker.health import Late, Trouble
-from worker.masking import harmless
-from worker.outside.health_file import STALE_SECONDS
+from worker.health import Late, Problem
+from worker.masking import sanitized
+from worker.observability.health_file import STALE_SECONDS
 
 if TYPE_CHECKING:
     from worker.settings import Settings
 
 ANSWER_SECONDS = 3.0
 MOST_BYTES = 1_000_000
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 not listened to: asked
-"""Where to ask one that listens to everybody."""
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 an address to connect to
+"""The address to call where the worker listens on all."""
 
 _HINTS: dict[type[OSError], str] = {
     FileNotFoundError: "no worker runs",
@@ -31,13 +31,13 @@ _HINTS: dict[type[OSError], str] = {
 }
 
 
-class Said(Struct, frozen=True):
+class HealthReport(Struct, frozen=True):
     """What is read of an answer."""
 
     phase: str
     alive: bool
     ready: bool
-    troubles: list[Trouble] = []
+    problems: list[Problem] = []
     late: list[Late] = []
     written_unix: float | None = None
 
@@ -49,28 +49,28 @@ class Life(Struct, frozen=True, kw_only=True):
     """`ready`; `alive`: not ready, for reasons; `late`: a loop hangs; `stale`: its file is old,
     or of a time to come; `silent`: nobody is there, nobody answers, or we may not read."""
     reasons: list[str]
-    asked: str
+    source: str
     """Which file or address."""
 
     @property
     def is_alive(self) -> bool:
-        """A restart would mend nothing."""
+        """A restart would fix nothing."""
         return self.status in {"ready", "alive"}
 
 
 def live(settings: "Settings", *, as_json: bool) -> int:
-    """Say how the worker is; return 0 if it is alive, ready or not, else 1."""
+    """Report how the worker is; return 0 if it is alive, ready or not, else 1."""
     found = look(settings)
     if as_json:
         click.echo(json.dumps({"alive": found.is_alive, **msgspec.to_builtins(found)}))
     else:
         reasons = "".join(f"\n  {reason}" for reason in found.reasons)
-        click.echo(f"{found.status} ({found.asked}){reasons}")
+        click.echo(f"{found.status} ({found.source}){reasons}")
     return Exit.DONE if found.is_alive else Exit.FAILED
 
 
 def look(settings: "Settings") -> Life:
-    """Read the health file if there is one, else ask where the worker listens."""
+    """Read the health file if there is one, else call /readyz."""
     path, listen = settings.health.file, settings.http.address
     if path and not (listen and _is_absent(path)):
         return _read(path)
@@ -79,7 +79,7 @@ def look(settings: "Settings") -> Life:
     return Life(
         status="silent",
         reasons=["health.file and http.listen are both empty: there is nothing to ask"],
-        asked="nobody",
+        source="nobody",
     )
 
 
@@ -97,46 +97,46 @@ def _is_absent(path: Path) -> bool:
 def _read(path: Path) -> Life:
     try:
         with path.open("rb") as file:
-            said = _understood(file.read(MOST_BYTES))
+            report = _understood(file.read(MOST_BYTES))
     except OSError as error:
         hint = _HINTS.get(type(error), "it cannot be read")
-        return Life(status="silent", reasons=[f"{error.strerror}: {hint}"], asked=str(path))
+        return Life(status="silent", reasons=[f"{error.strerror}: {hint}"], source=str(path))
     except msgspec.DecodeError as error:
-        return Life(status="stale", reasons=[f"no health file: {error}"], asked=str(path))
-    age = time.time() - (said.written_unix or 0)
+        return Life(status="stale", reasons=[f"no health file: {error}"], source=str(path))
+    age = time.time() - (report.written_unix or 0)
     if age > STALE_SECONDS:
         reason = f"written {age:.0f} s ago; every {STALE_SECONDS / 3:.0f} s is usual"
-        return Life(status="stale", reasons=[reason], asked=str(path))
+        return Life(status="stale", reasons=[reason], source=str(path))
     if age < -STALE_SECONDS:
-        reason = "written at a time to come: the clock was set back, and its age cannot be told"
-        return Life(status="stale", reasons=[reason], asked=str(path))
-    return _judged(said, str(path))
+        reason = "written in the future: the clock was set back, and its age is unknown"
+        return Life(status="stale", reasons=[reason], source=str(path))
+    return _judged(report, str(path))
 
 
 def _ask(host: str, port: int) -> Life:
     shown = f"[{host}]" if ":" in host else host
-    asked = f"http://{shown}:{port}/readyz"
+    source = f"http://{shown}:{port}/readyz"
     connection = HTTPConnection(host, port, timeout=ANSWER_SECONDS)
     try:
         with within(ANSWER_SECONDS):
             connection.request("GET", "/readyz")
-            said = _understood(connection.getresponse().read(MOST_BYTES))
+            report = _understood(connection.getresponse().read(MOST_BYTES))
     except (OSError, http.client.HTTPException) as error:
-        return Life(status="silent", reasons=[harmless(str(error))], asked=asked)
+        return Life(status="silent", reasons=[sanitized(str(error))], source=source)
     except msgspec.DecodeError:
-        return Life(status="silent", reasons=["what answers is no worker"], asked=asked)
+        return Life(status="silent", reasons=["what answers is no worker"], source=source)
     finally:
         connection.close()
-    return _judged(said, asked)
+    return _judged(report, source)
 
 
-def _understood(text: bytes) -> Said:
-    return msgspec.json.decode(text, type=Said)
+def _understood(text: bytes) -> HealthReport:
+    return msgspec.json.decode(text, type=HealthReport)
 
 
-def _judged(said: Said, asked: str) -> Life:
-    reasons = [f"{one.loop} is late by {one.seconds:.0f} s" for one in said.late]
-    reasons += [f"{one.what}: {one.error}" for one in said.troubles]
-    reasons += [] if said.phase == "working" else [f"it is {said.phase}"]
-    status = "ready" if said.ready else "alive" if said.alive else "late"
-    return Life(status=status, reasons=[harmless(reason) for reason in reasons], asked=asked)
+def _judged(report: HealthReport, source: str) -> Life:
+    reasons = [f"{loop.loop} is late by {loop.seconds:.0f} s" for loop in report.late]
+    reasons += [f"{problem.what}: {problem.error}" for problem in report.problems]
+    reasons += [] if report.phase == "working" else [f"it is {report.phase}"]
+    status = "ready" if report.ready else "alive" if report.alive else "late"
+    return Life(status=status, reasons=[sanitized(reason) for reason in reasons], source=source)

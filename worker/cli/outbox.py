@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from worker.cli.common import (
-    PAGE,
+    HELP_SETTINGS,
     counted,
     json_option,
     plain,
+    print_message,
     require_terminal,
-    say,
     with_settings,
 )
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
     from worker.settings import Settings
-    from worker.store.outbox_list import Wanted
+    from worker.store.outbox_list import OutboxFilter
 
 STATES = ("waiting", "claimed", "delivered", "parked", "discarded")
 KINDS = (
@@ -40,9 +40,9 @@ def _chosen(command: Command) -> Command:
     return kind(every(idle(command)))
 
 
-@click.group(context_settings=PAGE)
+@click.group(context_settings=HELP_SETTINGS)
 def outbox() -> None:
-    """Look at the effects that are owed: notices to Slack, removals from the suppression list.
+    """Look at the effects in the outbox: notices to Slack, removals from the suppression list.
 
     \b
     Example:
@@ -50,7 +50,7 @@ def outbox() -> None:
     """
 
 
-@outbox.command("list", context_settings=PAGE)
+@outbox.command("list", context_settings=HELP_SETTINGS)
 @click.option(
     "--state", "states", type=click.Choice(STATES), multiple=True,
     default=("waiting", "claimed", "parked"), help="Only effects in this state; may be repeated.",
@@ -72,25 +72,25 @@ def list_(
 
     from worker.app import open_existing_store
     from worker.cli import effects as shown
-    from worker.store.outbox_list import count_effects, list_effects, troubles
+    from worker.store.outbox_list import count_effects, list_effects, problems
 
-    store, wanted = open_existing_store(settings), _wanted(states=states, kind=kind)
-    rows, counts = list_effects(store, wanted, limit), count_effects(store, wanted)
-    resting = troubles(store)
+    store, filter_ = open_existing_store(settings), _outbox_filter(states=states, kind=kind)
+    rows, counts = list_effects(store, filter_, limit), count_effects(store, filter_)
+    resting = problems(store)
     if as_json:
         click.echo(
             json.dumps({
                 "total": sum(counts.values()),
                 "effects": [shown.as_json(row) for row in rows],
-                "troubles": [plain(msgspec.structs.asdict(one)) for one in resting],
+                "problems": [plain(msgspec.structs.asdict(problem)) for problem in resting],
             })
         )  # fmt: skip
         return
     shown.show(rows, counts)
-    shown.show_troubles(resting)
+    shown.show_problems(resting)
 
 
-@outbox.command(context_settings=PAGE)
+@outbox.command(context_settings=HELP_SETTINGS)
 @_chosen
 @with_settings
 def retry(
@@ -98,8 +98,8 @@ def retry(
 ) -> None:
     """Have effects delivered as soon as may be, with all their tries before them again.
 
-    The daemon does it; without one, the next drain. While a far side rests, as Slack may ask for,
-    nothing goes out; how long is said.
+    The daemon does it; without one, the next drain. While a remote service rests, as Slack may ask
+    for, nothing goes out; the output says for how long.
 
     \b
     Example:
@@ -107,17 +107,17 @@ def retry(
     """
     from worker.app import open_existing_store
     from worker.cli import effects as shown
-    from worker.store.outbox_list import retry_effects, troubles
+    from worker.store.outbox_list import problems, retry_effects
 
-    wanted, store = _meant(ids, parked, waiting, kind), open_existing_store(settings)
-    missed = shown.missed(store, wanted)
-    count = retry_effects(store, wanted)
+    filter_, store = _meant(ids, parked, waiting, kind), open_existing_store(settings)
+    missed = shown.missed(store, filter_)
+    count = retry_effects(store, filter_)
     click.echo(f"{count:,} to be tried again")
-    shown.show_troubles(troubles(store) if count else ())
-    _leave(wanted, count, missed)
+    shown.show_problems(problems(store) if count else ())
+    _leave(filter_, count, missed)
 
 
-@outbox.command(context_settings=PAGE)
+@outbox.command(context_settings=HELP_SETTINGS)
 @_chosen
 @click.option("--yes", is_flag=True, show_default="off", help="Do not ask.")
 @with_settings
@@ -140,42 +140,42 @@ def discard(
     from worker.cli import effects as shown
     from worker.store.outbox_list import count_effects, discard_effects
 
-    wanted = _meant(ids, parked, waiting, kind)
+    filter_ = _meant(ids, parked, waiting, kind)
     require_terminal(yes=yes)
     store = open_existing_store(settings)
-    missed = shown.missed(store, wanted)
-    count = sum(count_effects(store, wanted).values())
+    missed = shown.missed(store, filter_)
+    count = sum(count_effects(store, filter_).values())
     if count and not yes:
         click.confirm(f"Discard {counted(count, 'effect')}?", abort=True, err=True)
-    count = discard_effects(store, wanted)
+    count = discard_effects(store, filter_)
     click.echo(f"{count:,} discarded")
-    _leave(wanted, count, missed)
+    _leave(filter_, count, missed)
 
 
-def _leave(wanted: "Wanted", count: int, missed: Sequence[str]) -> None:
+def _leave(filter_: "OutboxFilter", count: int, missed: Sequence[str]) -> None:
     """Fail where an effect was named by its id and nothing was done to it."""
     for sentence in missed:
-        say(sentence)
-    if taken := max(0, len(set(wanted.ids)) - count - len(missed)):
-        say(f"{counted(taken, 'effect')} went out meanwhile")
+        print_message(sentence)
+    if taken := max(0, len(set(filter_.ids)) - count - len(missed)):
+        print_message(f"{counted(taken, 'effect')} went out meanwhile")
     if missed or taken:
         sys.exit(Exit.FAILED)
 
 
-def _meant(ids: Sequence[int], parked: bool, waiting: bool, kind: str | None) -> "Wanted":
+def _meant(ids: Sequence[int], parked: bool, waiting: bool, kind: str | None) -> "OutboxFilter":
     if bool(ids) == (parked or waiting):
         raise click.UsageError(
             "name effects by their ids, or all with --parked, --waiting, or both of them"
         )
     states = [name for name, meant in (("parked", parked), ("waiting", waiting)) if meant]
-    return _wanted(ids=ids, states=states or ("parked", "waiting"), kind=kind)
+    return _outbox_filter(ids=ids, states=states or ("parked", "waiting"), kind=kind)
 
 
-def _wanted(
+def _outbox_filter(
     *, ids: Sequence[int] = (), states: Sequence[str] = (), kind: str | None = None
-) -> "Wanted":
+) -> "OutboxFilter":
     from worker.effects import EffectKind
-    from worker.store.outbox_list import State, Wanted
+    from worker.store.outbox_list import OutboxFilter, State
 
     chosen = EffectKind(kind) if kind else None
-    return Wanted(ids=ids, states=[State(state) for state in states], kind=chosen)
+    return OutboxFilter(ids=ids, states=[State(state) for state in states], kind=chosen)

@@ -72,7 +72,7 @@ def _is_special(path: Path) -> bool:
 
 
 def _is_standard_output(path: Path) -> bool:
-    """Tell whether it is ours, by whatever name; `>> file` must not be begun anew."""
+    """Return whether it is ours, by whatever name; `>> file` must not be truncated."""
     if str(path) == "-":
         return True
     with suppress(OSError):

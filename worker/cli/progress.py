@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from worker.consumer import Tally
+    from worker.consumer import Counters
     from worker.queue import Counts
 
 
 class Progress:
     """A bar on stderr for as long as the block lasts, and only if that is a terminal.
 
-    Meanwhile rich stands in for `sys.stderr`, and puts what is said there above the bar.
+    Meanwhile rich stands in for `sys.stderr`, and puts lines written there above the bar.
     """
 
-    def __init__(self, what: str, unit: str, *, wanted: bool = True) -> None:
+    def __init__(self, what: str, unit: str, *, enabled: bool = True) -> None:
         self._what = what
         self._unit = unit
         self._bar: Bar | None = None
-        self._shown = wanted and sys.stderr.isatty()
+        self._shown = enabled and sys.stderr.isatty()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -41,9 +41,9 @@ class Progress:
         if self._bar:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total)
 
-    def drained(self, tally: "Tally", at_first: "Counts") -> None:
+    def drained(self, counters: "Counters", at_first: "Counts") -> None:
         """Show a drain; a queue that is still filled may bring more than it began with."""
-        self.update(tally.received, max(at_first.total, tally.received))
+        self.update(counters.received, max(at_first.total, counters.received))
 
     def _start(self) -> "Bar":
         from rich.console import Console

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import PAGE, json_option, say, settings_file, with_settings
+from worker.cli.common import (
+    HELP_SETTINGS,
+    json_option,
+    print_message,
+    settings_file,
+    with_settings,
+)
 from worker.cli.exits import Exit
 from worker.errors import WorkerError
 from worker.masking import printable
@@ -29,7 +35,7 @@ class _Name(click.ParamType[str]):
         return str(value)
 
 
-@click.command(context_settings=PAGE)
+@click.command(context_settings=HELP_SETTINGS)
 @click.option(
     "--topic", type=_Name(), show_default="the one of sns.topic_arns, else ses-feedback",
     help="The SNS topic.",
@@ -53,7 +59,7 @@ class _Name(click.ParamType[str]):
     "--configuration-set", "configuration_sets", multiple=True, metavar="NAME",
     help="Send this configuration set's bounces and complaints to the topic; may be repeated.",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, show_default="off", help="Say what would be done, only.")
+@click.option("--dry-run", is_flag=True, show_default="off", help="Only print what would be done.")
 @json_option
 @with_settings
 def provision(
@@ -70,8 +76,8 @@ def provision(
 ) -> None:
     """Make topic, queue, dead-letter queue, policies and subscription, or what is missing of them.
 
-    What is there stays as it is, and what differs is told; a second run does nothing. What was
-    asked for by name and is set otherwise by somebody makes the exit status 1. At the end come the
+    What exists stays as it is, and differences are reported; a second run does nothing. A
+    resource that was named and is configured otherwise makes the exit status 1. At the end come the
     settings that the worker needs.
 
     \b
@@ -79,9 +85,9 @@ def provision(
       ses-worker provision --identity example.com --dry-run
     """
     from worker.provisioning.doing import Provision
-    from worker.provisioning.naming import Wishes
+    from worker.provisioning.naming import ProvisionOptions
 
-    wishes = Wishes(
+    options = ProvisionOptions(
         topic=topic or "",
         queue=queue or "",
         dead_letter_queue=dead_letter_queue or "",
@@ -89,14 +95,14 @@ def provision(
         identities=identities,
         configuration_sets=configuration_sets,
     )
-    provision = Provision(settings, wishes)
+    provision = Provision(settings, options)
     plan = provision.plan()
     run = _Run(dry_run=dry_run)
     for step in plan.steps:
         if not run.take(provision, step):
             break
         if not as_json:
-            click.echo(printable(f"{'would ' if dry_run else ''}{step.said}"))
+            click.echo(printable(f"{'would ' if dry_run else ''}{step.description}"))
             if dry_run:
                 click.echo(_call(step))
     if as_json:
@@ -104,9 +110,9 @@ def provision(
     else:
         _show(provision, plan, run)
     for undone in plan.undone:
-        say(f"not done: {undone}")
+        print_message(f"not done: {undone}")
     if run.failed:
-        say(f"failed: {run.failed.said}: {run.error}; when that is mended, the same again goes on")
+        print_message(f"failed: {run.failed.description}: {run.error}; fix it and run this again")
     sys.exit(Exit.FAILED if plan.undone or run.failed else Exit.DONE)
 
 
@@ -120,7 +126,7 @@ class _Run:
         self.error = ""
 
     def take(self, provision: "Provision", step: "Step") -> bool:
-        """Do a step, unless the run is dry; tell whether the next may follow."""
+        """Do a step, unless the run is dry; return whether the next may follow."""
         if self.dry_run:
             return True
         try:
@@ -138,7 +144,7 @@ def _call(step: "Step") -> str:
     queue = {"QueueUrl": step.queue} if step.queue else {}
     for name, value in (queue | dict(step.arguments)).items():
         inner = value.items() if isinstance(value, dict) else [("", value)]
-        lines += [f"    {name}{f'.{key}' if key else ''} = {one}" for key, one in inner]
+        lines += [f"    {name}{f'.{key}' if key else ''} = {item}" for key, item in inner]
     return "\n".join(printable(line) for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""What there is to be said of a replay or a deletion beside its figures, and asked before one."""
+"""Sentences printed beside the figures of a replay or a deletion, and the question before it."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from worker.cli.advice import next_step
 from worker.cli.common import counted
-from worker.cli.letters import NO_QUEUE
-from worker.letters import Where
+from worker.cli.dead_letters import NO_QUEUE
+from worker.dead_letter import Where
 from worker.masking import printable
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def remarks(replayed: "Replayed", plan: "Plan") -> Iterator[str]:
-    """What else there is to be said, a sentence each."""
+    """The remarks, a sentence each."""
     account = replayed.account
     stay = "would stay" if plan.dry_run else "stay where they are"
     for (outcome, reason), count in sorted(account.stayed.items()):
@@ -26,7 +26,7 @@ def remarks(replayed: "Replayed", plan: "Plan") -> Iterator[str]:
             yield f"{reason}, what to do: {step}"
     for code, count in sorted(account.refused.items()):
         yield f"{count:,} stay where they are: the queue refuses them ({code})"
-    for name, count in sorted(account.strangers.items()):
+    for name, count in sorted(account.foreign.items()):
         yield (
             f"{count:,} came from the queue {name} and stay; "
             "name them with --message-id to send them here all the same"
@@ -40,14 +40,14 @@ def remarks(replayed: "Replayed", plan: "Plan") -> Iterator[str]:
     elif _sqs_might_do_the_rest(replayed, plan):
         yield (
             "SQS can move the rest of the dead-letter queue by itself, and faster: add --by-sqs. "
-            "It moves other queues' letters here, too"
+            "It moves other queues' dead letters here, too"
         )
 
 
 def remaining(
     account: "Account", failure: BaseException | None = None, *, limit: int | None = None
 ) -> Iterator[str]:
-    """Say what is there still, and why."""
+    """Report what remains, and why."""
     if account.left_behind:
         return
     if account.undeleted:
@@ -63,9 +63,9 @@ def _why_they_remain(
     account: "Account", failure: BaseException | None, limit: int | None, count: int
 ) -> str:
     if failure:
-        return "it ended before their turn came"
+        return "it ended before they were reached"
     if account.interrupted:
-        return "a signal ended it before their turn came"
+        return "a signal ended it before they were reached"
     if limit is not None and account.handled >= limit:
         return "left at the limit"
     if account.refused.total() >= count:
@@ -74,31 +74,31 @@ def _why_they_remain(
 
 
 def missing(account: "Account") -> Iterator[str]:
-    """Say what was asked for and is not there."""
+    """Report what was named and not found."""
     for message_id in sorted(account.missing_ids):
         if other := account.other_reasons.get(message_id):
-            yield f"the letter {message_id} is there, with the reason {other}: left alone"
+            yield f"the dead letter {message_id} is there, with the reason {other}: left alone"
         else:
-            yield f"no letter {message_id} came by"
+            yield f"no dead letter {message_id} was found"
     if account.all_found and account.only_in_quarantine:
         yield (
             "all that was named lay in the table quarantine: "
             "the dead-letter queue was not looked into"
         )
     for reason in sorted(account.unmet_reasons):
-        yield f"no letter has the reason {reason}; `ses-worker dlq list` says which there are"
+        yield f"no dead letter has the reason {reason}; `ses-worker dlq list` shows the reasons"
 
 
 def _sqs_might_do_the_rest(replayed: "Replayed", plan: "Plan") -> bool:
-    """Tell whether to recommend it: somebody had no patience, and SQS would send no other."""
+    """Return whether to recommend the move by SQS: interrupted, and nothing else would move."""
     account = replayed.account
-    whole = plan.wanted.everything and plan.limit is None and not plan.dry_run
-    wanted = plan.to_queue and not plan.by_sqs and whole
-    return bool(wanted and account.interrupted and account.still_there and not account.strangers)
+    whole = plan.filter_.everything and plan.limit is None and not plan.dry_run
+    eligible = plan.to_queue and not plan.by_sqs and whole
+    return bool(eligible and account.interrupted and account.still_there and not account.foreign)
 
 
 def question(deletion: "Deletion", known: "Known") -> str:
-    """What somebody is asked before letters are deleted."""
+    """The question before dead letters are deleted."""
     places = {where for where, _ in known}
     queue, table = f"the dead-letter queue {deletion.queue}", "the table quarantine"
     where = {Where.DEAD_LETTER_QUEUE: queue, Where.QUARANTINE: table}
@@ -107,6 +107,6 @@ def question(deletion: "Deletion", known: "Known") -> str:
         f"{count:,} {printable(reason)}" for reason, count in Counter(known.values()).most_common()
     )
     held = deletion.account.remaining
-    more = f" {counted(held, 'other letter')} that others hold may be meant, too: not deleted."
-    said = f"Delete {counted(len(known), 'letter')} for good from {named}: {reasons}."
-    return f"{said}{more if held else ''} Sure?"
+    more = f" {counted(held, 'other dead letter')} that others hold may be meant, too: not deleted."
+    text = f"Delete {counted(len(known), 'dead letter')} for good from {named}: {reasons}."
+    return f"{text}{more if held else ''} Sure?"

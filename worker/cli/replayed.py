@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from worker.cli.common import screen
 from worker.cli.exits import Exit
-from worker.masking import harmless
+from worker.masking import sanitized
 
 if TYPE_CHECKING:
-    from worker.dead_letters.account import Account, Foretold
+    from worker.dead_letters.account import Account, DeadLetterOutcome
     from worker.dead_letters.replaying import Plan, Replayed
 
-MOST_FORETOLD = 50
+MOST_LISTED = 50
 """Lines for people; machines get them all."""
 
 
@@ -19,8 +19,8 @@ def figures(replayed: "Replayed", plan: "Plan") -> dict[str, Any]:
     """What `--json` prints."""
     account, effects = replayed.account, replayed.effects
     found = {
-        **account.tally.as_dict(),
-        "looked_at": account.seen,
+        **account.counters.as_dict(),
+        "looked_at": account.examined,
         "sent": account.sent,
         "remaining": account.still_there,
         "effects_delivered": effects.delivered,
@@ -34,39 +34,39 @@ def figures(replayed: "Replayed", plan: "Plan") -> dict[str, Any]:
         ],
     }
     if plan.dry_run:
-        found["letters"] = [_letter(one) for one in account.foretold]
+        found["dead_letters"] = [_dead_letter(outcome) for outcome in account.dry_run_outcomes]
     else:
-        found["letters_that_stayed"] = [_letter(one) for one in account.named]
+        found["letters_that_stayed"] = [_dead_letter(item) for item in account.named]
     return found
 
 
-def _letter(one: "Foretold") -> dict[str, Any]:
+def _dead_letter(outcome: "DeadLetterOutcome") -> dict[str, Any]:
     return {
-        "message_id": one.letter.message_id,
-        "original_message_id": one.letter.original_id or None,
-        "where": one.letter.where.value,
-        "outcome": one.outcome,
-        "reason": one.reason,
-        "detail": harmless(one.error),
+        "message_id": outcome.dead_letter.message_id,
+        "original_message_id": outcome.dead_letter.original_id or None,
+        "where": outcome.dead_letter.where.value,
+        "outcome": outcome.outcome,
+        "reason": outcome.reason,
+        "detail": sanitized(outcome.error),
     }
 
 
 def show(replayed: "Replayed", plan: "Plan") -> None:
-    """Show the figures as a table, and before them letters: foretold ones, or those that stayed."""
+    """Print the figures as a table, after the dead letters of a dry run, or those that stayed."""
     from rich.table import Table
 
     account = replayed.account
-    if plan.dry_run and account.foretold:
-        _show_letters(account.foretold, "would be", "--json has them all")
+    if plan.dry_run and account.dry_run_outcomes:
+        _show_dead_letters(account.dry_run_outcomes, "would be", "--json has them all")
     elif account.named:
         count = account.stayed.total()
-        _show_letters(account.named, "stayed as", "a dry run has them all", count)
+        _show_dead_letters(account.named, "stayed as", "a dry run has them all", count)
     would = "would be replayed" if plan.dry_run else "replayed"
     table = Table(title=f"{would} in {replayed.elapsed_seconds:.1f} s", min_width=30)
-    table.add_column("letters")
+    table.add_column("dead letters")
     table.add_column("count", justify="right")
     found = figures(replayed, plan)
-    outcomes = () if plan.to_queue else account.tally.as_dict()
+    outcomes = () if plan.to_queue else account.counters.as_dict()
     for name in (*outcomes, *(("looked_at", "sent") if plan.to_queue else ()), "remaining"):
         count = found[name]
         table.add_row(name.replace("_at", " at"), "unknown" if count is None else f"{count:,}")
@@ -79,7 +79,7 @@ def show(replayed: "Replayed", plan: "Plan") -> None:
 
 
 def status(replayed: "Replayed", plan: "Plan") -> Exit:
-    """How a replay leaves; a dry run that has seen all has done what it was to do."""
+    """How a replay leaves; a dry run that has examined all has done what it was to do."""
     found = exit_status(replayed.account, replayed.failure)
     return Exit.DONE if plan.dry_run and found is Exit.SET_ASIDE else found
 
@@ -94,20 +94,20 @@ def exit_status(account: "Account", failure: BaseException | None) -> Exit:
     return Exit.SET_ASIDE if account.stayed else Exit.DONE
 
 
-def _show_letters(
-    letters: Sequence["Foretold"], verb: str, hint: str, count: int | None = None
+def _show_dead_letters(
+    dead_letters: Sequence["DeadLetterOutcome"], verb: str, hint: str, count: int | None = None
 ) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = letters[:MOST_FORETOLD]
-    more = (len(letters) if count is None else count) - len(shown)
+    shown = dead_letters[:MOST_LISTED]
+    more = (len(dead_letters) if count is None else count) - len(shown)
     table = Table(caption=f"and {more:,} more; {hint}" if more else None)
     for name in ("message id", "where", verb, "why"):
         table.add_column(name, overflow="fold")
-    for one in shown:
-        why = ": ".join(filter(None, (one.reason, one.error)))
-        where = one.letter.where.value
-        cells = (one.letter.message_id, where, one.outcome, harmless(why))
+    for outcome in shown:
+        why = ": ".join(filter(None, (outcome.reason, outcome.error)))
+        where = outcome.dead_letter.where.value
+        cells = (outcome.dead_letter.message_id, where, outcome.outcome, sanitized(why))
         table.add_row(*map(Text, cells))
     screen().print(table)

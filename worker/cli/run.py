@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import PAGE, read_again, with_settings
+from worker.cli.common import HELP_SETTINGS, read_again, with_settings
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -25,16 +25,16 @@ def _with_hangups_held_back(command: Callable[..., None]) -> Callable[..., None]
     return wrapper
 
 
-@click.command(context_settings=PAGE)
+@click.command(context_settings=HELP_SETTINGS)
 @_with_hangups_held_back
 @with_settings
 def run(settings: "Settings") -> None:
     """Work until stopped: long-poll the queue and keep the user records.
 
     SIGTERM or SIGINT finishes what has been received, hands back what still arrives and leaves,
-    after queue.wait_seconds at the latest when all is well; a second signal does not wait for the
-    long poll. Nothing is deleted from the queue before its commit, however it ends. SIGHUP reads
-    the settings again: policy, sns, notify, slack, suppression and log change at once.
+    after queue.wait_seconds at the latest in normal operation; a second signal does not wait for
+    the long poll. Nothing is deleted from the queue before its commit, however it ends. SIGHUP
+    reads the settings again: policy, sns, notify, slack, suppression and log change at once.
 
     \b
     Example:

@@ -51,15 +51,15 @@ class _Output(_Stream):
     def write(self, text: str) -> int:
         if text == "":  # click tries that, and b"", and keeps what it hears to itself
             return 0
-        with self._told():
+        with self._reporting():
             return super().write(text)
 
     def flush(self) -> None:
-        with self._told():
+        with self._reporting():
             super().flush()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _reporting(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import PAGE, with_settings
+from worker.cli.common import HELP_SETTINGS, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
     from worker.settings import Settings
 
 
-@click.group(context_settings=PAGE)
+@click.group(context_settings=HELP_SETTINGS)
 def suppression() -> None:
     """Undo what was taken off the SES suppression list.
 
@@ -22,7 +22,7 @@ def suppression() -> None:
     """
 
 
-@suppression.command(context_settings=PAGE)
+@suppression.command(context_settings=HELP_SETTINGS)
 @click.argument("address")
 @with_settings
 def restore(settings: "Settings", address: str) -> None:
@@ -45,5 +45,5 @@ def restore(settings: "Settings", address: str) -> None:
     if restored is None:
         click.echo(f"ses-worker: {parsed.key} was not taken off the list here", err=True)
         sys.exit(Exit.FAILED)
-    click.echo(restored.said)
+    click.echo(restored.message)
     sys.exit(Exit.DONE if restored.entry else Exit.FAILED)

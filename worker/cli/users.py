@@ -11,7 +11,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import PAGE, json_option, plain, say, screen, with_settings
+from worker.cli.common import (
+    HELP_SETTINGS,
+    json_option,
+    plain,
+    print_message,
+    screen,
+    with_settings,
+)
 from worker.cli.exits import Exit
 from worker.errors import Refused, WorkerError
 from worker.signals import as_interrupts
@@ -19,9 +26,9 @@ from worker.signals import as_interrupts
 if TYPE_CHECKING:
     from worker.cli.progress import Progress
     from worker.settings import Settings
-    from worker.store.users import Wanted
+    from worker.store.users import UserFilter
 
-MOST_REFUSED_ROWS_TOLD = 20
+MOST_REFUSED_ROWS_SHOWN = 20
 OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, readable=False, allow_dash=True)
 WIDE = 120
 """From so many columns on there is room for all that a user has."""
@@ -38,7 +45,7 @@ blocked_option = click.option(
 )
 
 
-@click.group(context_settings=PAGE)
+@click.group(context_settings=HELP_SETTINGS)
 def users() -> None:
     """Bring user records in, look at them, take them out.
 
@@ -48,7 +55,7 @@ def users() -> None:
     """
 
 
-@users.command("import", context_settings=PAGE)
+@users.command("import", context_settings=HELP_SETTINGS)
 @click.argument("file", type=click.File("r", encoding="utf-8-sig", errors="surrogateescape"))
 @json_option
 @with_settings
@@ -56,12 +63,12 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
     """Bring users in from a CSV file, or from - for standard input.
 
     The header is email[,account_id][,metrics_enabled]; a file from `users export` has more
-    columns, and has to be cut down to these. Users who are there get what the columns say; what
+    columns, and has to be cut down to these. Existing users get what the columns have; what
     feedback has made of them stays. Of several rows for one person the last counts. Importing
     the same file again changes nothing.
 
-    A row that is refused is told with its line and makes the exit status 1; the others are in.
-    The first 20 are told, with --json all of them.
+    Invalid rows are skipped and reported with their line number, and make the exit status 1.
+    The first 20 are printed, with --json all of them.
 
     \b
     Example:
@@ -73,10 +80,10 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
 
     store = open_ready_store(settings)
     if not as_json:
-        say(f"importing into {store.place}")
-    counts, refused = Imported(), _Refused(most=None if as_json else MOST_REFUSED_ROWS_TOLD)
+        print_message(f"importing into {store.place}")
+    counts, refused = Imported(), _Refused(most=None if as_json else MOST_REFUSED_ROWS_SHOWN)
     try:
-        with as_interrupts(), Progress("import", "bytes", wanted=not as_json) as progress:
+        with as_interrupts(), Progress("import", "bytes", enabled=not as_json) as progress:
             rows = refused.sorted_out(_watched(file, progress))
             for so_far in import_users(store, rows):
                 counts = so_far
@@ -97,7 +104,7 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
 
 
 class _Refused:
-    """Tells of rows that are refused, of so many at most, and counts them all."""
+    """Prints the first refused rows, and counts them all."""
 
     def __init__(self, most: int | None) -> None:
         self.count = 0
@@ -111,14 +118,16 @@ class _Refused:
             if isinstance(found, RefusedRow):
                 self.count += 1
                 if self._most is None or self.count <= self._most:
-                    say(f"line {found.line}: {found.reason}")
+                    print_message(f"line {found.line}: {found.reason}")
             else:
                 yield found
 
     def conclude(self) -> None:
-        """Say how many were not told."""
+        """Print how many more there were."""
         if self._most is not None and self.count > self._most:
-            say(f"and {self.count - self._most:,} more rows are refused; --json tells them all")
+            print_message(
+                f"and {self.count - self._most:,} more rows are refused; --json tells them all"
+            )
 
 
 def _watched(file: IO[str], progress: "Progress") -> Iterator[str]:
@@ -131,7 +140,7 @@ def _watched(file: IO[str], progress: "Progress") -> Iterator[str]:
             progress.update(done, total)
 
 
-@users.command("list", context_settings=PAGE)
+@users.command("list", context_settings=HELP_SETTINGS)
 @paused_option
 @blocked_option
 @click.option("--limit", type=click.IntRange(min=1), default=50, help="Show at most so many.")
@@ -147,15 +156,15 @@ def list_(settings: "Settings", paused: bool, blocked: bool, limit: int, as_json
     from worker.app import open_existing_store
     from worker.store.users import all_users, count_users
 
-    store, wanted = open_existing_store(settings), _wanted(paused, blocked)
-    found, total = list(all_users(store, wanted, limit)), count_users(store, wanted)
+    store, filter_ = open_existing_store(settings), _user_filter(paused, blocked)
+    found, total = list(all_users(store, filter_, limit)), count_users(store, filter_)
     if as_json:
         click.echo(json.dumps({"total": total, "users": [plain(user) for user in found]}))
     else:
         _show_table(found, f"{len(found):,} of {total:,} users in {store.place}")
 
 
-@users.command(context_settings=PAGE)
+@users.command(context_settings=HELP_SETTINGS)
 @click.argument("address")
 @json_option
 @with_settings
@@ -180,12 +189,12 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(plain(user)))
         return
-    say(f"reading {store.place}")
+    print_message(f"reading {store.place}")
     for name, value in plain(user).items():
         click.echo(f"{name + ':':<20} {'' if value is None else value}".rstrip())
 
 
-@users.command(context_settings=PAGE)
+@users.command(context_settings=HELP_SETTINGS)
 @click.argument("file", type=OUTPUT_FILE, default="-")
 @paused_option
 @blocked_option
@@ -206,21 +215,21 @@ def export(settings: "Settings", file: Path, paused: bool, blocked: bool) -> Non
     from worker.store.users import all_users
 
     store = open_existing_store(settings)
-    say(f"exporting from {store.place}")
+    print_message(f"exporting from {store.place}")
     with as_interrupts(), written(file) as out:
         table = csv.DictWriter(out, USER_COLUMNS, lineterminator="\n")
         table.writeheader()
-        table.writerows(map(plain, all_users(store, _wanted(paused, blocked))))
+        table.writerows(map(plain, all_users(store, _user_filter(paused, blocked))))
 
 
-def _wanted(paused: bool, blocked: bool) -> "Wanted":
-    from worker.store.users import Wanted
+def _user_filter(paused: bool, blocked: bool) -> "UserFilter":
+    from worker.store.users import UserFilter
 
-    return Wanted(paused_at=datetime.now(UTC) if paused else None, blocked=blocked)
+    return UserFilter(paused_at=datetime.now(UTC) if paused else None, blocked=blocked)
 
 
 def _show_table(found: list[Mapping[str, Any]], caption: str) -> None:
-    """Show all columns where there is room for them, else those that say who may not be mailed."""
+    """Show all columns where there is room, else those about who may not be mailed."""
     from rich.table import Table
     from rich.text import Text
 

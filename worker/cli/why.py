@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import PAGE, json_option, plain, screen, with_settings
+from worker.cli.common import HELP_SETTINGS, json_option, plain, screen, with_settings
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _DID = {"removed": "taken off", "still_listed": "deleted from, and still on,"}
 """By the outcome of a removal."""
 
 
-@click.command(context_settings=PAGE)
+@click.command(context_settings=HELP_SETTINGS)
 @click.argument("address")
 @click.option(
     "--messages", is_flag=True, show_default="off", help="Also SES's messages, where they are kept."
@@ -28,9 +28,9 @@ _DID = {"removed": "taken off", "still_listed": "deleted from, and still on,"}
 @json_option
 @with_settings
 def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> None:
-    """Tell what happened to an address: its events, the rules that fired, what they caused.
+    """Show what happened to an address: its events, the rules that fired, what they caused.
 
-    SES's own messages are kept with the notices about them, so only where Slack is told.
+    SES's own messages are stored with their notices, so only where Slack is configured.
 
     \b
     Example:
@@ -85,7 +85,7 @@ def _show(key: str, found: "History") -> None:
     from worker.store.history import MOST_EVENTS
 
     out = screen()
-    out.print(Text(key, style="bold"), Text(_standing(found.user)))
+    out.print(Text(key, style="bold"), Text(_state(found.user)))
     if found.events:
         out.print(_events(found.events))
     if len(found.events) == MOST_EVENTS:
@@ -107,26 +107,26 @@ def _removal(removal: Mapping[str, Any]) -> str:
     begun, address = _time(removal["begun_at"]), removal["address"]
     # Without an outcome the entry was kept, and whether SES then deleted it is not known.
     did = _DID.get(removal["outcome"], f"outbox #{removal['outbox_id']} set out to take it off")
-    said = (
+    text = (
         f"{did} the suppression list {begun}: {address}, listed for {entry.get('Reason')} since "
         f"{entry.get('LastUpdateTime')} ({removal['outcome'] or 'not known to be done'})"
     )
-    return f"{said}; put back {_time(restored)}" if restored else said
+    return f"{text}; put back {_time(restored)}" if restored else text
 
 
-def _standing(user: Mapping[str, Any] | None) -> str:
+def _state(user: Mapping[str, Any] | None) -> str:
     if user is None:
         return "is not among the users"
-    said = []
+    text = []
     if user["auto_block_spam"]:
-        said.append("blocked (auto_block_spam)")
+        text.append("blocked (auto_block_spam)")
     if until := user["paused_until"]:
-        said.append(f"paused until {_time(until)} ({user['pause_reason']})")
+        text.append(f"paused until {_time(until)} ({user['pause_reason']})")
     counts = (
         f"{user['hard_bounce_count']} hard and {user['soft_bounce_count']} soft bounces, "
         f"{user['complaint_count']} complaints"
     )
-    return "; ".join([*said, counts]) + " (times are UTC)"
+    return "; ".join([*text, counts]) + " (times are UTC)"
 
 
 def _events(events: Sequence[Mapping[str, Any]]) -> Any:

@@ -1,6 +1,6 @@
-"""The loops: pollers that receive, write in turn and settle; and how they end.
+"""The consumer: pollers that receive, write and settle; and how they stop.
 
-Whoever starts a `Consumer` waits for whatever ends it, then calls `finish`.
+Start a `Consumer`, wait until it ends, then call `finish`.
 """
 
 import threading
@@ -10,21 +10,21 @@ from collections.abc import Callable, Sequence
 import structlog
 from msgspec import Struct
 
-from worker.books import Books
-from worker.consumer.allowance import Allowance
+from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.clock_watch import ClockWatch
+from worker.consumer.counters import Counters
 from worker.consumer.leases import Leases
-from worker.consumer.pace import Pace
+from worker.consumer.message_budget import MessageBudget
 from worker.consumer.polling import Poller
 from worker.consumer.refusal import Refusal
 from worker.consumer.settling import SetAside, Settler
-from worker.consumer.tally import Tally
 from worker.consumer.writing import Writer
-from worker.effects import Owed
+from worker.effects import OutboxEntry
 from worker.errors import Refused, Unsynced
 from worker.health import Health
 from worker.leaving import LEFT_BEHIND
 from worker.model import Handled, Received
+from worker.ports import BatchStore
 from worker.queue import LARGEST_BATCH, Queue
 from worker.room import Room
 
@@ -34,7 +34,7 @@ HURRIED_SECONDS = 5
 EMPTY_RECEIVES = 2
 """In a row, and a queue looks empty."""
 
-__all__ = ["Consumer", "Plan", "Tally"]
+__all__ = ["Consumer", "Counters", "Plan"]
 
 log = structlog.get_logger()
 
@@ -47,43 +47,43 @@ class Plan(Struct, frozen=True, kw_only=True):
     at_most: int | None = None
     """Messages in all."""
     patient: bool = True
-    """Wait for far sides that are away; else they are the end, and `failure`."""
+    """Wait for unavailable services; if False, they end the run and become `failure`."""
 
 
 class Consumer:
-    """Takes messages from the queue to the books until it is stopped or has had them all."""
+    """Takes messages from the queue to the store until it is stopped or the queue is empty."""
 
     def __init__(
         self,
         plan: Plan,
         *,
         queue: Queue,
-        books: Books,
+        store: BatchStore,
         process: Callable[[Sequence[Received]], list[Handled]],
-        tell: Callable[[Sequence[Handled]], None],
+        report: Callable[[Sequence[Handled]], None],
         probe: Callable[[], None],
         health: Health,
         break_off: Callable[[], None] = lambda: None,
         who_holds: Callable[[], str] = lambda: "",
-        notices: Callable[[Sequence[SetAside]], Sequence[Owed]] = lambda _: (),
+        notices: Callable[[Sequence[SetAside]], Sequence[OutboxEntry]] = lambda _: (),
         room: Room | None = None,
     ) -> None:
         self._room = room = room or Room()
-        self.tally = Tally()
-        self.pace = Pace(plan.pollers, full=LARGEST_BATCH)
+        self.counters = Counters()
+        self.autoscaler = PollerAutoscaler(plan.pollers, full=LARGEST_BATCH)
         self.failure: BaseException | None = None
         self.stopped = threading.Event()
-        """Somebody has asked for the end, or a failure has."""
+        """A stop was requested, or a failure ended it."""
         self._health = health
-        self._told_late: set[str] = set()
+        self._reported_late: set[str] = set()
         self._clock_watch = ClockWatch(lambda: queue.clock_skew.seconds, health)
-        self._allowance = Allowance(plan.at_most)
+        self._message_budget = MessageBudget(plan.at_most)
         give_up = None if plan.patient else self.fail
         self._writer = writer = Writer(
             process=process,
             probe=probe,
-            tally=self.tally,
-            pace=self.pace,
+            counters=self.counters,
+            autoscaler=self.autoscaler,
             health=health,
             stopping=self.stopped,
             give_up=give_up or self._fail_if_unsynced,
@@ -92,7 +92,11 @@ class Consumer:
         )
         leases = Leases(queue)
         self._refusal = refusal = Refusal(
-            pace=self.pace, leases=leases, health=health, stopping=self.stopped, give_up=give_up
+            autoscaler=self.autoscaler,
+            leases=leases,
+            health=health,
+            stopping=self.stopped,
+            give_up=give_up,
         )
 
         def make_poller(number: int) -> Poller:
@@ -100,10 +104,10 @@ class Consumer:
             settler = Settler(
                 number,
                 queue=queue,
-                books=books,
+                store=store,
                 leases=leases,
                 pulse=pulse,
-                tally=self.tally,
+                counters=self.counters,
                 refusal=refusal,
                 notices=notices,
             )
@@ -114,9 +118,9 @@ class Consumer:
                 writer=writer,
                 settler=settler,
                 leases=leases,
-                tell=tell,
-                allowance=self._allowance,
-                pace=self.pace,
+                report=report,
+                message_budget=self._message_budget,
+                autoscaler=self.autoscaler,
                 room=room,
                 health=health,
                 pulse=pulse,
@@ -138,12 +142,12 @@ class Consumer:
     @property
     def idle(self) -> bool:
         """Two receives in a row were empty, and nothing is held."""
-        return self.pace.empty_in_a_row >= EMPTY_RECEIVES and not self.held
+        return self.autoscaler.empty_in_a_row >= EMPTY_RECEIVES and not self.held
 
     @property
     def exhausted(self) -> bool:
         """All the messages that were to be had were had, and are settled."""
-        return self._allowance.exhausted and not self.held
+        return self._message_budget.exhausted and not self.held
 
     @property
     def refusal(self) -> Refused | None:
@@ -159,20 +163,20 @@ class Consumer:
         """Notice what hangs, and a wrong clock; whoever waits for the end calls it each second."""
         self._writer.look_after()
         self._clock_watch.look()
-        late = {one.loop: one.seconds for one in self._health.late}
-        for loop in late.keys() - self._told_late:
-            log.critical("loop.late", loop=loop, seconds=round(late[loop], 1))
-        self._told_late = set(late)
+        late = {loop.loop: loop.seconds for loop in self._health.late}
+        for loop in late.keys() - self._reported_late:
+            log.critical("thread.stalled", loop=loop, seconds=round(late[loop], 1))
+        self._reported_late = set(late)
 
     def stop(self) -> None:
         """Receive no more; what is begun is finished, what still arrives goes back."""
         self.stopped.set()
-        self._allowance.close()
+        self._message_budget.close()
         self._room.close()
-        self.pace.close()
+        self.autoscaler.close()
 
     def finish(self, hurry: threading.Event | None = None) -> bool:
-        """Stop, and wait for the threads; tell whether all of them ended in time.
+        """Stop, and wait for the threads; return whether all ended in time.
 
         Once `hurry` is set, long polls are not waited for: what they bring stays hidden for the
         visibility timeout. Even so nothing is deleted before its commit.
@@ -189,7 +193,7 @@ class Consumer:
         self._done.set()
         late = [thread.name for thread in self._running()]
         if late:
-            log.warning("consumer.left_behind", threads=late, held=self.held, hint=LEFT_BEHIND)
+            log.warning("consumer.abandoned", threads=late, held=self.held, hint=LEFT_BEHIND)
         return not late
 
     def _running(self) -> list[threading.Thread]:
@@ -212,7 +216,7 @@ class Consumer:
             self.fail(error)
 
     def fail(self, error: BaseException) -> None:
-        """Stop because of an error: a far side that nobody waits for, a thread that died."""
+        """Stop because of an error: an unavailable service, or a thread that died."""
         if self.failure is None:
             self.failure = error
         self.stop()

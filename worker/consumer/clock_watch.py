@@ -10,7 +10,7 @@ from worker.health import Health
 CLOCK = "clock"
 """The problem's name. Messages are worked on all the same, so the worker stays ready."""
 RIGHT_AGAIN_SECONDS = 100.0
-"""Less than what begins it, so that a difference at the limit is told once."""
+"""Less than what begins it, so that a difference at the limit is reported once."""
 
 log = structlog.get_logger()
 
@@ -21,31 +21,31 @@ class ClockWatch:
     def __init__(self, skew_seconds: Callable[[], float | None], health: Health) -> None:
         self._skew_seconds = skew_seconds
         self._health = health
-        self._told: float | None = None
-        """The difference that health was told of; None: there is none."""
+        self._reported: float | None = None
+        """The difference that health was notified of; None: there is none."""
 
     def look(self) -> None:
         """Look at the difference; where it is not known nothing changes."""
         seconds = self._skew_seconds()
         if seconds is None:
             return
-        if self._told is None:
+        if self._reported is None:
             if is_skewed(seconds):
-                said = describe_skew(seconds)
+                notification = describe_skew(seconds)
                 log.error(
                     "clock.skewed",
-                    error=said[0].upper() + said[1:],
+                    error=notification[0].upper() + notification[1:],
                     skew_seconds=round(seconds),
                     hint="Set it, and keep it right: timedatectl set-ntp true",
                 )
-                self._tell(seconds)
+                self._report(seconds)
         elif abs(seconds) < RIGHT_AGAIN_SECONDS:
             log.info("clock.corrected", skew_seconds=round(seconds))
-            self._told = None
-            self._health.well(CLOCK)
-        elif abs(seconds - self._told) > MOST_SKEW_SECONDS:
-            self._tell(seconds)  # set wrongly once more: what is shown must be true
+            self._reported = None
+            self._health.resolve(CLOCK)
+        elif abs(seconds - self._reported) > MOST_SKEW_SECONDS:
+            self._report(seconds)  # set wrongly once more: what is shown must be true
 
-    def _tell(self, seconds: float) -> None:
-        self._told = seconds
-        self._health.trouble(CLOCK, f"{describe_skew(seconds)}: {SET_THE_CLOCK}")
+    def _report(self, seconds: float) -> None:
+        self._reported = seconds
+        self._health.report_problem(CLOCK, f"{describe_skew(seconds)}: {SET_THE_CLOCK}")

@@ -1,4 +1,4 @@
-"""Batch calls entry by entry: what SQS failed is asked for again, what we failed is told."""
+"""Batch calls entry by entry: failures of SQS are retried, failures of ours are reported."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -8,12 +8,12 @@ from tenacity import Retrying
 
 from worker.errors import Unavailable
 from worker.model import Received
-from worker.queue import LARGEST_BATCH, Unsettled, tens
+from worker.queue import LARGEST_BATCH, FailedEntry, tens
 
 Item = TypeVar("Item")
-BatchCall = Callable[[Sequence[Item]], list[Unsettled[Item]]]
+BatchCall = Callable[[Sequence[Item]], list[FailedEntry[Item]]]
 
-TIMES_AWAY = 5
+OUTAGES_BEFORE_GIVING_UP = 5
 """Then the rest waits with those: each took seconds, and leases run out."""
 
 log = structlog.get_logger()
@@ -32,12 +32,12 @@ def entry_by_entry(
     items: Sequence[Item],
     call: BatchCall[Item],
     again: Retrying,
-    tell: Callable[[Unsettled[Item]], None],
+    report: Callable[[FailedEntry[Item]], None],
 ) -> tuple[list[Item], Unavailable | None]:
     """Repeat the call for the entries that failed through no fault of ours.
 
     Returns those for which it failed, and SQS's last word on those that it failed, or did not
-    take the call for. `tell` learns of those that are our fault.
+    take the call for. `tell` gets the entries that are our fault.
 
     Raises:
         Refused: SQS does not allow the call.
@@ -47,14 +47,14 @@ def entry_by_entry(
 
     def once() -> None:
         nonlocal left
-        unsettled = call(left)
-        for one in unsettled:
-            if not one.again:
-                ours.append(one.item)
-                tell(one)
-        left = [one.item for one in unsettled if one.again]
+        failed_entries = call(left)
+        for failure in failed_entries:
+            if not failure.again:
+                ours.append(failure.item)
+                report(failure)
+        left = [failure.item for failure in failed_entries if failure.again]
         if left:
-            raise Failed(len(left), unsettled[0].code)
+            raise Failed(len(left), failed_entries[0].code)
 
     try:
         again(once)
@@ -74,22 +74,24 @@ def in_tens(
         Refused: SQS does not allow the call.
 
     """
-    failed, away = list[Received](), None
+    failed, unreachable = list[Received](), None
 
-    def tell(one: Unsettled[Received]) -> None:
-        name = one.item.message_id
-        log.warning("message.unsettled", call=what, message_id=name, code=one.code)
+    def report(failure: FailedEntry[Received]) -> None:
+        name = failure.item.message_id
+        log.warning("message.entry_failed", call=what, message_id=name, code=failure.code)
 
-    times_away = 0
+    outages = 0
     for number, some in enumerate(tens(messages)):
-        more, error = entry_by_entry(some, call, again, tell)
+        more, error = entry_by_entry(some, call, again, report)
         failed += more
         if error:
-            said = f"{what}: {error.code}" if isinstance(error, Failed) else str(error)
-            log.warning("messages.unsettled", call=what, count=len(more), error=said)
+            error_text = f"{what}: {error.code}" if isinstance(error, Failed) else str(error)
+            log.warning("message.entries_failed", call=what, count=len(more), error=error_text)
         if error and not isinstance(error, Failed):
-            away, times_away = error, times_away + 1
-            if times_away == TIMES_AWAY and (rest := messages[(number + 1) * LARGEST_BATCH :]):
-                log.warning("messages.unsettled", call=what, count=len(rest), error=str(error))
-                return [*failed, *rest], away
-    return failed, away
+            unreachable, outages = error, outages + 1
+            if outages == OUTAGES_BEFORE_GIVING_UP and (
+                rest := messages[(number + 1) * LARGEST_BATCH :]
+            ):
+                log.warning("message.entries_failed", call=what, count=len(rest), error=str(error))
+                return [*failed, *rest], unreachable
+    return failed, unreachable

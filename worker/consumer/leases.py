@@ -1,8 +1,8 @@
 """Leases: what is held for longer than half of its visibility timeout has it extended.
 
-A message waits when the books are slow, or a dead-letter queue. Once its lease has run out it may
-be somebody else's, and its receipt handle is not used again: a stale handle in
-ChangeMessageVisibility would take it away from whoever has it
+A message waits when the store is slow, or a dead-letter queue. Once its lease has run out it may be
+somebody else's, and its receipt handle is not used again: a stale handle in ChangeMessageVisibility
+would take it from its new receiver
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html).
 """
 
@@ -17,7 +17,7 @@ from worker.deadlines import within
 from worker.errors import Stopped
 from worker.model import Received
 from worker.queue import LONGEST_HOLD_SECONDS, Queue, tens
-from worker.retries import unless_over, while_away
+from worker.retries import unless_over, while_unreachable
 
 LONGEST_TICK_SECONDS = 3.0
 TICKS = 8
@@ -37,14 +37,14 @@ class Leases:
         self._held: dict[int, Sequence[Received]] = {}
         self._until: dict[str, float] = {}
         """By receipt handle; of those that were extended, or are known to be lost."""
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def hold(self, poller: int, messages: Sequence[Received]) -> None:
         """Learn what a poller holds now; what it held before and is not among it is let go.
 
         Waits for an extension under way, so that none comes after a release.
         """
-        with self._turn:
+        with self._lock:
             before = self._held.pop(poller, ())
             if messages:
                 self._held[poller] = messages
@@ -55,17 +55,17 @@ class Leases:
                         self._until.pop(message.receipt_handle, None)
 
     def until(self, message: Received) -> float:
-        """Tell when the lease of a message that is held runs out, on `worker.clock`."""
+        """Return when the lease of a message that is held runs out, on `worker.clock`."""
         return self._until.get(message.receipt_handle, message.lease_until)
 
     def lasts(self, message: Received) -> bool:
-        """Tell whether a message is still ours."""
+        """Return whether a message is still ours."""
         return self.until(message) > clock.now()
 
     def keep(self, over: threading.Event) -> None:
         """Extend whatever needs it, until it is over."""
         pause = unless_over(over)
-        again = while_away(pause, _tell)
+        again = while_unreachable(pause, _report)
         with suppress(Stopped):
             while True:
                 pause(min(LONGEST_TICK_SECONDS, self._seconds / TICKS))
@@ -80,8 +80,8 @@ class Leases:
         """
         with within(EXTENDING_SECONDS):
             for poller in list(self._held):
-                with self._turn:
-                    waiting = [one for one in self._held.get(poller, ()) if self._is_due(one)]
+                with self._lock:
+                    waiting = [item for item in self._held.get(poller, ()) if self._is_due(item)]
                     for some in tens(waiting):
                         self._extend(some)
 
@@ -93,17 +93,23 @@ class Leases:
 
     def _extend(self, messages: Sequence[Received]) -> None:
         began = clock.now()
-        failed = {id(one.item): one for one in self._queue.extend(messages)}
+        failed = {id(item.item): item for item in self._queue.extend(messages)}
         for message in messages:
-            one = failed.get(id(message))
-            if one is None:
+            failure = failed.get(id(message))
+            if failure is None:
                 self._until[message.receipt_handle] = began + self._seconds
-            elif not one.again:
+            elif not failure.again:
                 self._until[message.receipt_handle] = began  # it is not ours any more
                 name = message.message_id
-                log.warning("message.unsettled", call="extend", message_id=name, code=one.code)
-        log.info("leases.extended", count=len(messages) - len(failed), seconds=self._seconds)
+                log.warning(
+                    "message.entry_failed", call="extend", message_id=name, code=failure.code
+                )
+        log.info(
+            "message.visibility_extended", count=len(messages) - len(failed), seconds=self._seconds
+        )
 
 
-def _tell(error: BaseException, seconds: float) -> None:
-    log.warning("leases.not_extended", error=str(error), next_try_seconds=round(seconds, 1))
+def _report(error: BaseException, seconds: float) -> None:
+    log.warning(
+        "message.visibility_not_extended", error=str(error), next_try_seconds=round(seconds, 1)
+    )

@@ -1,4 +1,4 @@
-"""An outage of the books: when it began, when to look again, when it is over."""
+"""An outage of the store: when it began, when to probe again, when it is over."""
 
 import time
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class Outage:
             return False
         try:
             probe()
-        except (Unavailable, Misconfigured) as error:  # what was well at the start may be again
+        except (Unavailable, Misconfigured) as error:  # what worked at the start may work again
             self.was_seen = True
             seconds = self._wait()
             log.warning("store.unavailable", error=str(error), next_try_seconds=round(seconds, 1))
@@ -41,8 +41,8 @@ class Outage:
         return True
 
     def end(self) -> None:
-        """Say so."""
-        log.info("store.available", away_seconds=round(time.monotonic() - self._began, 1))
+        """Log the end of the outage."""
+        log.info("store.available", outage_seconds=round(time.monotonic() - self._began, 1))
 
     def _wait(self) -> float:
         self._attempt += 1

@@ -9,17 +9,17 @@ from sys import getsizeof
 import structlog
 
 from worker import queue
-from worker.consumer.allowance import Allowance
+from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.leases import EXTENDING_SECONDS, Leases
-from worker.consumer.pace import Pace
+from worker.consumer.message_budget import MessageBudget
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
 from worker.errors import Refused, Stopped, Unavailable
 from worker.health import Health, Pulse
 from worker.model import Handled, Received, Release
 from worker.queue import LARGEST_BATCH, Queue
-from worker.retries import a_few_times, unless_over, while_away
-from worker.room import PATIENCE_SECONDS, Room
+from worker.retries import a_few_times, unless_over, while_unreachable
+from worker.room import WAIT_SECONDS, Room
 
 GATHERED = 200
 """Messages, of a backlog, for one commit: twenty times fewer of them."""
@@ -28,7 +28,7 @@ GATHERED_BYTES = 4 * 1_048_576
 GATHERING_SECONDS = 0.05
 """So long, at most, may the first of them wait for the last."""
 
-CALL_SECONDS = max(queue.CALL_SECONDS + PATIENCE_SECONDS, EXTENDING_SECONDS) + 10.0
+CALL_SECONDS = max(queue.CALL_SECONDS + WAIT_SECONDS, EXTENDING_SECONDS) + 10.0
 """More than a call to SQS takes on top of its long poll, with the wait for room to read its answer,
 or than waiting for leases does."""
 
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 
 class Poller:
-    """One of several; its number decides who rests when there is little to do."""
+    """One of several threads; its number decides which rest when there is little to do."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class Poller:
         writer: Writer,
         settler: Settler,
         leases: Leases,
-        tell: Callable[[Sequence[Handled]], None],
-        allowance: Allowance,
-        pace: Pace,
+        report: Callable[[Sequence[Handled]], None],
+        message_budget: MessageBudget,
+        autoscaler: PollerAutoscaler,
         room: Room,
         health: Health,
         pulse: Pulse,
@@ -62,9 +62,9 @@ class Poller:
         self._writer = writer
         self._settler = settler
         self._leases = leases
-        self._tell = tell
-        self._allowance = allowance
-        self._pace = pace
+        self._report = report
+        self._message_budget = message_budget
+        self._autoscaler = autoscaler
         self._room = room
         self._health = health
         self._pulse = pulse
@@ -73,17 +73,19 @@ class Poller:
         self._give_up = give_up
         # For as long as it takes, unless somebody waits for us.
         self._again = (
-            a_few_times(self._sleep) if give_up else while_away(self._sleep, self._tell_of_trouble)
+            a_few_times(self._sleep)
+            if give_up
+            else while_unreachable(self._sleep, self._log_receive_error)
         )
         self.held = 0
-        """Messages received, and not settled and told of yet."""
+        """Messages received, and not yet settled and logged."""
         self._held_bytes = 0
         """Of their bodies, in memory."""
 
     def run(self) -> None:
         """Receive, write, settle; until it is over."""
         try:
-            while (most := self._may_receive()) and (granted := self._allowance.take(most)):
+            while (most := self._may_receive()) and (granted := self._message_budget.take(most)):
                 self._receive_and_see_through(granted)
                 self._room.give_back()
         finally:
@@ -94,19 +96,21 @@ class Poller:
         messages = self._receive(granted)
         if len(messages) == LARGEST_BATCH:
             self._gather(messages)
-        self._pace.received(len(messages))  # not before: with a single commit nobody need help
+        self._autoscaler.received(
+            len(messages)
+        )  # not before: with a single commit nobody need help
         if messages:
             self._see_through(messages)
 
     def _may_receive(self) -> int:
-        """Wait until this one may; tell how many messages, 0 when it is over."""
+        """Wait until this one may; return how many messages, 0 when it is over."""
         while True:
             self._pulse.rest()
-            self._writer.await_books()
-            if not self._pace.await_turn(self.number):
+            self._writer.await_store()
+            if not self._autoscaler.await_slot(self.number):
                 return 0
             most = self._room.ask(min(self._writer.most, self._settler.most))
-            if not self._pace.halted:
+            if not self._autoscaler.halted:
                 return most
             self._room.give_back()  # it was halted while there was no room
 
@@ -116,7 +120,7 @@ class Poller:
         self._pulse.within(self._wait_seconds + CALL_SECONDS)
         try:
             messages = self._again(self._queue.receive, granted, self._wait_seconds)
-            self._health.well("queue")
+            self._health.resolve("queue")
         except Stopped:
             pass
         except (Unavailable, Refused) as error:
@@ -143,9 +147,11 @@ class Poller:
             and time.monotonic() < until
         ):
             self._pulse.within(CALL_SECONDS)
-            granted = self._allowance.take(LARGEST_BATCH, wait=False)
+            granted = self._message_budget.take(LARGEST_BATCH, wait=False)
             more = []
-            with suppress(Unavailable, Refused):  # the next long poll will meet it, and say so
+            with suppress(
+                Unavailable, Refused
+            ):  # the next long poll will fail likewise, and log it
                 if granted and not self._stopping.is_set():
                     more = self._queue.receive(granted, wait_seconds=0)
             self._got(granted, more)
@@ -156,7 +162,7 @@ class Poller:
         sizes = [getsizeof(message.body) for message in messages]  # up to 4 bytes a character
         self._held_bytes += (latest := sum(sizes))
         self._room.hold(self._held_bytes, latest, max(sizes, default=0))
-        self._allowance.give_back(granted, len(messages))
+        self._message_budget.give_back(granted, len(messages))
 
     def _see_through(self, messages: Sequence[Received]) -> None:
         if self._stopping.is_set():
@@ -167,7 +173,7 @@ class Poller:
             self._pulse.rest()  # the writer has a pulse of its own
             handled = self._writer.write(messages)
         self._settler.settle(handled)
-        self._tell(handled)
+        self._report(handled)
         self._held_bytes = 0
         self.held = 0  # not before: who is in a hurry leaves once nothing is held
 
@@ -176,9 +182,9 @@ class Poller:
         self._pulse.within(seconds + self._wait_seconds + CALL_SECONDS)
         self._pause(seconds)
 
-    def _tell_of_trouble(self, error: BaseException, seconds: float) -> None:
-        self._pace.stumbled()
-        self._health.trouble("queue", error)
+    def _log_receive_error(self, error: BaseException, seconds: float) -> None:
+        self._autoscaler.receive_failed()
+        self._health.report_problem("queue", error)
         log.warning(
             "queue.unavailable",
             queue=self._queue.name,

@@ -1,4 +1,4 @@
-"""What is to be done on the queue: delete, release, set aside; reading every entry of the answers.
+"""Settles messages on the queue: delete, release, dead-letter; every entry of an answer is read.
 
 A message comes here only when what is to become of it is true: a delete, when its commit is
 durable. Whatever fails here does no harm: the message comes again, and is a duplicate.
@@ -11,24 +11,24 @@ from functools import partial
 import structlog
 
 from worker import clock, queue
-from worker.books import WRITE_SECONDS, Books
+from worker.consumer.counters import Counters
 from worker.consumer.entries import BatchCall, in_tens
 from worker.consumer.leases import EXTENDING_SECONDS, Leases
 from worker.consumer.refusal import Refusal
-from worker.consumer.tally import Tally
 from worker.deadlines import within
-from worker.effects import Owed
+from worker.effects import OutboxEntry
 from worker.errors import Refused, Unavailable
 from worker.health import Pulse
 from worker.model import DeadLetter, Delete, Handled, Outcome, Received, Release
-from worker.queue import LARGEST_BATCH, Queue, Unsettled
+from worker.ports import WRITE_SECONDS, BatchStore
+from worker.queue import LARGEST_BATCH, FailedEntry, Queue
 from worker.retries import a_few_times, release_delay
 
 STEP_SECONDS = max(queue.CALL_SECONDS, WRITE_SECONDS, EXTENDING_SECONDS) + 10.0
-"""More than any of these takes: a call to SQS, a write of the books, waiting for leases; and the
+"""More than any of these takes: a call to SQS, a write of the store, waiting for leases; and the
 pause before the next try."""
 SOON_SECONDS = 2.0
-"""What was set aside waits no longer for others to be deleted with."""
+"""Longest time that a dead letter waits to be deleted in a batch."""
 
 log = structlog.get_logger()
 SetAside = tuple[Received, DeadLetter, str]
@@ -37,7 +37,7 @@ Keep = Callable[[Received, DeadLetter], str]
 
 
 class _LeaseEnds(Exception):
-    """Somebody else may have the message before we are done with it."""
+    """The visibility timeout would end before the message is sent."""
 
 
 class Settler:
@@ -48,19 +48,19 @@ class Settler:
         poller: int,
         *,
         queue: Queue,
-        books: Books,
+        store: BatchStore,
         leases: Leases,
         pulse: Pulse,
-        tally: Tally,
+        counters: Counters,
         refusal: Refusal,
-        notices: Callable[[Sequence[SetAside]], Sequence[Owed]] = lambda _: (),
+        notices: Callable[[Sequence[SetAside]], Sequence[OutboxEntry]] = lambda _: (),
     ) -> None:
         self._queue = queue
-        self._books = books
+        self._store = store
         self._leases = leases
         self._pulse = pulse
         self._poller = poller
-        self._tally = tally
+        self._counters = counters
         self._refusal = refusal
         self._notices = notices
         self._again = a_few_times(time.sleep)
@@ -72,49 +72,49 @@ class Settler:
         return 1 if self._refusal.is_unproven else LARGEST_BATCH
 
     def settle(self, handled: Iterable[Handled]) -> None:
-        """Do on the queue what has been decided; tell how many messages had which outcome.
+        """Delete, release or dead-letter as decided, and count the outcomes.
 
         Dead letters come last, for each takes a call of its own, or several.
         """
         deletes: list[Received] = []
         releases: list[tuple[Received, float]] = []
-        letters: list[tuple[Received, DeadLetter]] = []
-        for one in handled:
-            match one.disposition:
+        dead_letters: list[tuple[Received, DeadLetter]] = []
+        for result in handled:
+            match result.disposition:
                 case Delete(outcome):
-                    self._tally.ended(outcome)
-                    deletes.append(one.received)
+                    self._counters.ended(outcome)
+                    deletes.append(result.received)
                 case Release(seconds, begun):
                     if begun:
-                        self._tally.ended(Outcome.DEFERRED)
-                    releases.append((one.received, seconds))
+                        self._counters.ended(Outcome.DEFERRED)
+                    releases.append((result.received, seconds))
                 case DeadLetter() as why:
-                    letters.append((one.received, why))
+                    dead_letters.append((result.received, why))
         self._delete(deletes)
-        self._hold([received for received, _ in letters])
+        self._hold([received for received, _ in dead_letters])
         self._release(releases)
-        if letters:
-            self._set_all_aside(letters)
+        if dead_letters:
+            self._set_all_aside(dead_letters)
             self._hold(())
 
     def _hold(self, messages: Sequence[Received]) -> None:
         self._pulse.within(STEP_SECONDS)
         self._leases.hold(self._poller, messages)
 
-    def _set_all_aside(self, letters: Sequence[tuple[Received, DeadLetter]]) -> None:
+    def _set_all_aside(self, dead_letters: Sequence[tuple[Received, DeadLetter]]) -> None:
         set_aside: list[SetAside] = []
         since = time.monotonic()
         self._longest_send = 0.0
         patiently: Keep = partial(self._again, self._keep)
         keep = patiently
-        for number, (received, why) in enumerate(letters, 1):
+        for number, (received, why) in enumerate(dead_letters, 1):
             if where := self._set_aside(received, why, keep):
                 keep = patiently
                 set_aside.append((received, why, where))
             else:
                 keep = self._keep  # once: what hangs would hold all of these for very long
                 done = [kept for kept, _, _ in set_aside]
-                self._hold([*done, *(other for other, _ in letters[number:])])
+                self._hold([*done, *(other for other, _ in dead_letters[number:])])
                 self._release([(received, release_delay(received.receive_count))])
             if len(set_aside) == LARGEST_BATCH or time.monotonic() - since > SOON_SECONDS:
                 self._done_with(set_aside)
@@ -122,17 +122,17 @@ class Settler:
         self._done_with(set_aside)
 
     def _done_with(self, set_aside: Sequence[SetAside]) -> None:
-        self._owe_notices(set_aside)
+        self._enqueue_notices(set_aside)
         self._delete([received for received, _, _ in set_aside])
 
     def _delete(self, messages: Sequence[Received]) -> None:
         ours = self._ours("delete", messages)
-        failed: list[Unsettled[Received]] = []
+        failed: list[FailedEntry[Received]] = []
 
-        def delete(some: Sequence[Received]) -> list[Unsettled[Received]]:
-            failed[:] = [one for one in failed if one.item not in some]
-            failed.extend(unsettled := self._queue.delete(some))
-            return unsettled
+        def delete(some: Sequence[Received]) -> list[FailedEntry[Received]]:
+            failed[:] = [item for item in failed if item.item not in some]
+            failed.extend(failed_entries := self._queue.delete(some))
+            return failed_entries
 
         why: Refused | Unavailable | None
         try:
@@ -148,33 +148,37 @@ class Settler:
         after = {id(message): seconds for message, seconds in releases}
         ours = self._ours("release", [message for message, _ in releases])
 
-        def release(some: Sequence[Received]) -> list[Unsettled[Received]]:
+        def release(some: Sequence[Received]) -> list[FailedEntry[Received]]:
             still = self._ours("release", some)  # nobody extends them, and there may be many tens
-            return self._queue.release(still, [after[id(one)] for one in still]) if still else []
+            return (
+                self._queue.release(still, [after[id(message)] for message in still])
+                if still
+                else []
+            )
 
         try:
             self._in_tens("release", ours, release)
         except Refused as refused:
-            self._refusal.say_once("release", refused)
+            self._refusal.log_once("release", refused)
         else:
             if ours:
                 self._refusal.forget("release")
 
     def _ours(self, what: str, messages: Sequence[Received]) -> Sequence[Received]:
-        """Leave alone what may be somebody else's by now: it comes again, and is a duplicate."""
+        """Drop messages whose lease has ended: they come again, and are duplicates."""
         ours = [message for message in messages if self._leases.lasts(message)]
         if late := len(messages) - len(ours):
-            log.warning("leases.ended", call=what, count=late)
+            log.warning("message.visibility_expired", call=what, count=late)
         return ours
 
     def _set_aside(self, received: Received, why: DeadLetter, keep: Keep) -> str | None:
-        """Put a message where it is kept, and say where; None: it goes back to the queue."""
+        """Dead-letter or quarantine a message; return where; None: it was deferred."""
         try:
             where = keep(received, why)
         except _LeaseEnds:
             self._defer(received, "its visibility timeout ends before it could be sent")
             return None
-        except Exception as error:  # noqa: BLE001 neither queue nor books may end the poller
+        except Exception as error:  # noqa: BLE001 neither queue nor store may end the poller
             self._defer(received, str(error))
             return None
         log.warning(
@@ -184,38 +188,38 @@ class Settler:
             detail=why.detail,
             to=where,
         )
-        self._tally.ended(Outcome.DEAD_LETTERED)
+        self._counters.ended(Outcome.DEAD_LETTERED)
         return where
 
-    def _owe_notices(self, set_aside: Sequence[SetAside]) -> None:
-        """Have people told; that they cannot be is no reason to keep what is safe elsewhere."""
-        if owed := self._notices(set_aside):
+    def _enqueue_notices(self, set_aside: Sequence[SetAside]) -> None:
+        """Enqueue notices; a failure is logged, for the messages are safe elsewhere."""
+        if entries := self._notices(set_aside):
             try:
-                self._again(self._owe, owed)
-            except Exception as error:  # noqa: BLE001 the books may not end the poller
-                log.warning("notice.lost", kind=owed[0].kind.value, error=str(error))
+                self._again(self._enqueue, entries)
+            except Exception as error:  # noqa: BLE001 the store may not end the poller
+                log.warning("notice.lost", kind=entries[0].kind.value, error=str(error))
 
-    def _owe(self, owed: Sequence[Owed]) -> None:
+    def _enqueue(self, entries: Sequence[OutboxEntry]) -> None:
         self._pulse.within(STEP_SECONDS)
-        with within(WRITE_SECONDS), self._books.transaction() as transaction:
-            transaction.owe(owed)
+        with within(WRITE_SECONDS), self._store.transaction() as transaction:
+            transaction.enqueue(entries)
 
     def _defer(self, received: Received, error: str) -> None:
         log.warning("message.deferred", message_id=received.message_id, error=error)
-        self._tally.ended(Outcome.DEFERRED)
+        self._counters.ended(Outcome.DEFERRED)
 
     def _keep(self, received: Received, why: DeadLetter) -> str:
-        """Hand the message to the dead-letter queue or, where there is none for it, keep it."""
+        """Send the message to the dead-letter queue, or write it to `quarantine`; return which."""
         began = clock.now()
         self._pulse.within(STEP_SECONDS)
         if began + self._longest_send >= self._leases.until(received):
-            raise _LeaseEnds  # a slow dead-letter queue would have a copy from each of several
+            raise _LeaseEnds  # or each worker would send a copy to a slow dead-letter queue
         try:
             self._queue.send_dead_letter(received, why)
         except Refused as refused:
-            self._refusal.say_seldom(received, refused)
+            self._refusal.log_seldom(received, refused)
             self._pulse.within(STEP_SECONDS)
-            with within(WRITE_SECONDS), self._books.transaction() as transaction:
+            with within(WRITE_SECONDS), self._store.transaction() as transaction:
                 transaction.quarantine(self._queue.url, received, why)
             return "quarantine"
         finally:
@@ -225,9 +229,9 @@ class Settler:
     def _in_tens(
         self, what: str, messages: Sequence[Received], call: BatchCall[Received]
     ) -> Unavailable | None:
-        """Make the call; return why SQS did not take it, if it did not."""
+        """Make the call in batches; return the failure that ended it, if any."""
 
-        def alive(some: Sequence[Received]) -> list[Unsettled[Received]]:
+        def alive(some: Sequence[Received]) -> list[FailedEntry[Received]]:
             self._pulse.within(STEP_SECONDS)
             return call(some)
 

@@ -25,7 +25,7 @@ MOST_KNOWN = 1_000
 
 
 class _Times(Struct):
-    """How often the store broke off at one message, and what was seen of the store after it."""
+    """How often the store broke off at one message, and what was examined of the store after it."""
 
     well_for_samples: int = 0
     well_for_others: int = 0
@@ -49,9 +49,9 @@ class Suspects:
             if len(self._times) > MOST_KNOWN:
                 del self._times[next(iter(self._times))]
 
-    def looked(self, *, away: bool) -> None:
+    def looked(self, *, unreachable: bool) -> None:
         """Learn whether the looks at the store after that have found it away."""
-        if away:
+        if unreachable:
             for times in self._times.values():
                 times.awaits_others = False
         elif self._latest:
@@ -63,32 +63,32 @@ class Suspects:
         """Learn what the store took."""
         if not self._times:
             return
-        for one in batch:
-            if isinstance(one.disposition, Delete):
-                self._times.pop(one.received.message_id, None)
-        if any(one.disposition == Delete(Outcome.APPLIED) for one in batch):
+        for message in batch:
+            if isinstance(message.disposition, Delete):
+                self._times.pop(message.received.message_id, None)
+        if any(message.disposition == Delete(Outcome.APPLIED) for message in batch):
             for times in self._times.values():
                 times.well_for_others += times.awaits_others
                 times.awaits_others = False
 
     def has(self, message: Received) -> bool:
-        """Tell whether a message is to be alone in its commit, so that no other suffers."""
+        """Return whether a message is to be alone in its commit, so that no other suffers."""
         return message.message_id in self._times
 
     def rank(self, message: Received) -> int:
-        """Tell when a message is tried: alone and first; with others; alone, once they are written.
+        """Return when a message is tried: alone and first; with others; alone, after the others.
 
-        First, for else it would wait as long as others come.
+        First, because otherwise it would wait as long as other messages arrive.
         """
         times = self._times.get(message.message_id)
         return WITH_OTHERS if times is None else LAST if times.awaits_others else FIRST
 
     def any_in(self, messages: Sequence[Received]) -> bool:
-        """Tell whether one of them is."""
+        """Return whether one of them is."""
         return bool(self._times) and any(map(self.has, messages))
 
     def is_to_blame(self, message: Received) -> bool:
-        """Tell whether the store refuses this message, and no other."""
+        """Return whether the store refuses this message, and no other."""
         times = self._times.get(message.message_id)
         if times is None:
             return False

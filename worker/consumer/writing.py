@@ -1,6 +1,6 @@
-"""The writer: one at a time, one transaction for all that has arrived, up to a bound.
+"""The writer: a single thread at a time, a transaction for all received messages, up to a limit.
 
-Whichever poller comes first writes for all who wait, itself included; the others find their
+The first poller that comes writes for all that wait, itself included; the others find their
 messages written. So a commit's fsync is shared whenever there is somebody to share it with, and on
 a quiet queue no message is passed from thread to thread.
 """
@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from worker.consumer.arrivals import Arrival
+from worker.consumer.autoscaler import PollerAutoscaler
+from worker.consumer.counters import Counters
 from worker.consumer.outage import Outage
-from worker.consumer.pace import Pace
+from worker.consumer.received_batch import ReceivedBatch
 from worker.consumer.suspects import WITH_OTHERS, Suspects
-from worker.consumer.tally import Tally
 from worker.health import Health
 from worker.model import DeadLetter, Handled, Reason, Received
 from worker.queue import LARGEST_BATCH
@@ -25,26 +25,26 @@ LARGEST_COMMIT = 200
 """Messages in one transaction: enough to make an fsync cheap, few enough to keep it short."""
 TICK_SECONDS = 0.2
 SLOW_SECONDS, HANGING_SECONDS = 5, 40
-"""Of one turn: after the first it is said; after the second, which is more than the books' own
+"""Of a write: after the first it is logged; after the second, which is more than the store's own
 deadlines allow for a statement, it is broken off."""
 STUCK_SECONDS = 2 * HANGING_SECONDS
-"""Of one turn: breaking it off has not helped."""
+"""Of a write: breaking it off has not helped; the watchdog ends the process."""
 
 log = structlog.get_logger()
-Part = tuple[Arrival, int]
+Part = tuple[ReceivedBatch, int]
 """An arrival, and how many of what is left of it."""
 
 
 class Writer:
-    """Thread-safe; whoever writes does so alone."""
+    """Thread-safe; a single thread writes at a time."""
 
     def __init__(
         self,
         *,
         process: Callable[[Sequence[Received]], list[Handled]],
         probe: Callable[[], None],
-        tally: Tally,
-        pace: Pace,
+        counters: Counters,
+        autoscaler: PollerAutoscaler,
         health: Health,
         stopping: threading.Event,
         give_up: Callable[[BaseException], None] | None,
@@ -54,18 +54,18 @@ class Writer:
         self._break_off = break_off
         self._who_holds = who_holds
         self._began: float | None = None
-        self._told_of: float | None = None
+        self._warned_about: float | None = None
         self._process = process
         self._probe = probe
-        self._tally = tally
-        self._pace = pace
+        self._counters = counters
+        self._autoscaler = autoscaler
         self._health = health
         self._pulse = health.pulse("writer")
         self._stopping = stopping
         self._give_up = give_up
         self._changed = threading.Condition()
         self._writing = False
-        self._waiting: list[Arrival] = []
+        self._waiting: list[ReceivedBatch] = []
         self._outage: Outage | None = None
         self._outages_in_a_row = 0
         self._suspects = Suspects()
@@ -73,21 +73,21 @@ class Writer:
         """Messages in the next commit: one after an outage, then twice as many each time."""
 
     def write(self, messages: Sequence[Received]) -> list[Handled]:
-        """Have messages written; return when their commit is durable, or when they must go back.
+        """Write messages; return when their commit is durable, or when they must be released.
 
-        In an outage of the books they are held for some seconds, for it may be short; then they
-        go back. Nothing is received meanwhile (`await_books`), so an outage, however long, costs
-        a message one receive. When a probe finds the books well, one message that is held is
-        tried before the rest.
+        In an outage of the store they are held for some seconds, for it may be short; then they are
+        released. Nothing is received meanwhile (`await_store`), so an outage, however long, costs a
+        message one receive. When a probe finds the store working, one message that is held is tried
+        before the rest.
         """
-        arrival = Arrival(messages)
+        received_batch = ReceivedBatch(messages)
         with self._changed:
-            self._waiting.append(arrival)
-        self._take_turns_while(lambda: not arrival.done)
-        return arrival.handled
+            self._waiting.append(received_batch)
+        self._take_turns_while(lambda: not received_batch.done)
+        return received_batch.handled
 
-    def await_books(self) -> None:
-        """Wait as long as nothing can be written, unless it is over."""
+    def await_store(self) -> None:
+        """Wait while the store is unavailable, or until a stop."""
         self._take_turns_while(lambda: self._outage is not None and not self._stopping.is_set())
 
     @property
@@ -95,44 +95,50 @@ class Writer:
         """How many messages to receive: one, after several outages with nothing written between."""
         return 1 if self._outages_in_a_row > 1 else LARGEST_BATCH
 
-    def _take_turns_while(self, wanted: Callable[[], bool]) -> None:
-        """Be the writer, or wait for whoever is, as long as something is wanted."""
+    def _take_turns_while(self, needed: Callable[[], bool]) -> None:
+        """Write, or wait for the thread that writes, while the condition holds."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: not wanted() or not self._writing)
-                if not wanted():
+                self._changed.wait_for(lambda: not needed() or not self._writing)
+                if not needed():
                     return
                 self._writing = True
             self._began = time.monotonic()
             self._pulse.within(STUCK_SECONDS)
             try:
-                self._take_a_turn()
+                self._run_once()
             finally:
                 self._began = None
                 self._pulse.rest()
                 with self._changed:
                     self._writing = False
-                    self._waiting = [arrival for arrival in self._waiting if not arrival.done]
+                    self._waiting = [
+                        received_batch
+                        for received_batch in self._waiting
+                        if not received_batch.done
+                    ]
                     self._changed.notify_all()
 
-    def _take_a_turn(self) -> None:
+    def _run_once(self) -> None:
         if self._outage is None:
             self._commit(self._next())
         elif self._stopping.is_set():
             self._let_go(self._waiting)
         elif self._outage.is_over(self._probe):
-            self._suspects.looked(away=self._outage.was_seen)
-            self._try_one(self._outage)
+            self._suspects.looked(unreachable=self._outage.was_seen)
+            self._try_first(self._outage)
         else:
             self._stopping.wait(TICK_SECONDS)
-            self._let_go([arrival for arrival in self._waiting if arrival.overdue])
+            self._let_go(
+                [received_batch for received_batch in self._waiting if received_batch.overdue]
+            )
 
-    def _try_one(self, outage: Outage) -> None:
-        """A probe may be well where a message is not: write one of those that are held.
+    def _try_first(self, outage: Outage) -> None:
+        """A probe may succeed where a message fails: write a single held message first.
 
-        One that is ignored, or to blame itself, says nothing about the books: the next is tried.
+        A message that is ignored, or to blame itself, proves nothing: the next is tried.
         """
-        while held := [arrival for arrival in self._waiting if arrival.left]:
+        while held := [received_batch for received_batch in self._waiting if received_batch.left]:
             self._commit(self._carefully(held))
             if self._outage is not outage:
                 return
@@ -140,15 +146,15 @@ class Writer:
                 break
         self._outage = None
         outage.end()
-        self._health.well("store")
-        self._pace.go_on("books")
+        self._health.resolve("store")
+        self._autoscaler.go_on("store")
 
     def look_after(self) -> None:
-        """Say that a write is slow; break off one that hangs, as with a server that was stopped."""
+        """Log a slow write; break off a write that hangs, as with a stopped server."""
         began = self._began
         seconds = 0 if began is None else time.monotonic() - began
-        if seconds > SLOW_SECONDS and self._told_of != began:
-            self._told_of = began
+        if seconds > SLOW_SECONDS and self._warned_about != began:
+            self._warned_about = began
             error = f"A write to the database has taken {seconds:.0f} s{self._who_holds()}"
             log.warning("store.slow", seconds=round(seconds, 1), error=error)
         if seconds > HANGING_SECONDS:
@@ -157,51 +163,59 @@ class Writer:
     def _next(self) -> Sequence[Part]:
         """Choose what is written next: as much as one commit may hold, unless care is needed."""
         with self._changed:
-            waiting = [arrival for arrival in self._waiting if arrival.left]
+            waiting = [received_batch for received_batch in self._waiting if received_batch.left]
         if waiting and self._needs_care(waiting):
             return self._carefully(waiting)
         chosen: list[Part] = []
         messages = 0
-        for arrival in waiting:
-            count = len(arrival.left)
+        for received_batch in waiting:
+            count = len(received_batch.left)
             if chosen and messages + count > LARGEST_COMMIT:
                 break
-            chosen.append((arrival, count))
+            chosen.append((received_batch, count))
             messages += count
         return chosen
 
-    def _needs_care(self, waiting: Sequence[Arrival]) -> bool:
+    def _needs_care(self, waiting: Sequence[ReceivedBatch]) -> bool:
         return self._at_most < LARGEST_COMMIT or any(
-            self._suspects.any_in(arrival.left) for arrival in waiting
+            self._suspects.any_in(received_batch.left) for received_batch in waiting
         )
 
-    def _carefully(self, waiting: Sequence[Arrival]) -> Sequence[Part]:
+    def _carefully(self, waiting: Sequence[ReceivedBatch]) -> Sequence[Part]:
         """Choose a few, so that a message at which the store breaks off is soon found."""
         rank = self._suspects.rank
-        for arrival in waiting:
-            arrival.left.sort(key=rank)
-        arrival = min(waiting, key=lambda one: rank(one.left[0]))
-        if rank(arrival.left[0]) != WITH_OTHERS:
-            return [(arrival, 1)]
-        others = sum(rank(message) == WITH_OTHERS for message in arrival.left)
-        return [(arrival, min(others, self._at_most))]
+        for received_batch in waiting:
+            received_batch.left.sort(key=rank)
+        received_batch = min(waiting, key=lambda item: rank(item.left[0]))
+        if rank(received_batch.left[0]) != WITH_OTHERS:
+            return [(received_batch, 1)]
+        others = sum(rank(message) == WITH_OTHERS for message in received_batch.left)
+        return [(received_batch, min(others, self._at_most))]
 
     def _commit(self, chosen: Sequence[Part]) -> None:
-        self._tally.begun(sum(len(arrival.left) for arrival, _ in chosen if not arrival.begun))
-        batch = [message for arrival, count in chosen for message in arrival.left[:count]]
+        self._counters.begun(
+            sum(
+                len(received_batch.left) for received_batch, _ in chosen if not received_batch.begun
+            )
+        )
+        batch = [
+            message for received_batch, count in chosen for message in received_batch.left[:count]
+        ]
         handled = self._handle(batch)
         with self._changed:
             start = 0
-            for arrival, count in chosen:
-                arrival.take(handled[start : start + count])
+            for received_batch, count in chosen:
+                received_batch.take(handled[start : start + count])
                 start += count
-        error = next((one.error for one in handled if one.error and one.met_an_outage), None)
+        error = next(
+            (result.error for result in handled if result.error and result.met_an_outage), None
+        )
         if error:
             self._suspects.broke_off(batch, error)
             self._begin_outage(error)
             return
         self._suspects.handled(handled)
-        if self._at_most < LARGEST_COMMIT and any(one.shows_books_well for one in handled):
+        if self._at_most < LARGEST_COMMIT and any(result.proves_store_works for result in handled):
             self._at_most = min(2 * self._at_most, LARGEST_COMMIT)
             self._outages_in_a_row = 0
 
@@ -212,8 +226,8 @@ class Writer:
         return self._process(batch)
 
     def _begin_outage(self, error: BaseException) -> None:
-        self._pace.halt("books")
-        self._health.trouble("store", error)
+        self._autoscaler.halt("store")
+        self._health.report_problem("store", error)
         # Something was written since the outage before: this one may be about these messages.
         is_strange = self._at_most < LARGEST_COMMIT and not self._outages_in_a_row
         self._outage = Outage(error, self._outages_in_a_row, soon=is_strange)
@@ -222,9 +236,9 @@ class Writer:
         if self._give_up:
             self._give_up(error)
 
-    def _let_go(self, arrivals: Sequence[Arrival]) -> None:
-        """Back to the queue: at once, as an outage ends for all; after several in a row, later."""
+    def _let_go(self, received_batches: Sequence[ReceivedBatch]) -> None:
+        """Release: visible at once after the first outage, later after several in a row."""
         repeated = self._outages_in_a_row > 1
         with self._changed:
-            for arrival in arrivals:
-                arrival.let_go(back_off(self._outages_in_a_row) if repeated else 0)
+            for received_batch in received_batches:
+                received_batch.let_go(back_off(self._outages_in_a_row) if repeated else 0)

@@ -1,22 +1,22 @@
-"""What a replay, or a deletion, has come to so far."""
+"""The figures of a replay or a deletion so far."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
 
-from worker.consumer import Tally
+from worker.consumer import Counters
+from worker.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
 from worker.dead_letters.applying import Verdict
-from worker.letters import Letter, Wanted, Where
 from worker.model import Outcome
 
 MOST_NAMED = 20
 
 
-class Foretold(Struct, frozen=True, kw_only=True):
-    """What has become of a letter, or would."""
+class DeadLetterOutcome(Struct, frozen=True, kw_only=True):
+    """What became of a dead letter, or would in a dry run."""
 
-    letter: Letter
+    dead_letter: DeadLetterMessage
     outcome: str
     """An `Outcome`, or `sent`, or `stays`."""
     reason: str = ""
@@ -24,61 +24,61 @@ class Foretold(Struct, frozen=True, kw_only=True):
 
 
 class Account:
-    """Counts of one run; written by one thread, read by whoever shows them."""
+    """The figures of a run; a single thread writes, any may read."""
 
-    def __init__(self, wanted: Wanted) -> None:
-        self.tally = Tally()
-        self.seen = 0
-        """Letters that came by, those that are not meant too."""
+    def __init__(self, filter_: DeadLetterFilter) -> None:
+        self.counters = Counters()
+        self.examined = 0
+        """Dead letters examined, those not selected included."""
         self.handled = 0
-        """Letters that something was done to, or tried."""
+        """Dead letters that were processed, successfully or not."""
         self.settled = 0
-        """Of these, letters of which it is known what came of it."""
+        """Of these, dead letters whose result is known."""
         self.sent = 0
         self.deleted = 0
         self.remaining = 0
-        """Letters that are meant and are there still: nothing was done to them, or `undeleted`."""
+        """Selected dead letters that remain: not processed, or `undeleted`."""
         self.undeleted = 0
-        """Letters that are done with and that SQS did not delete."""
+        """Processed dead letters that SQS did not delete."""
         self.stayed: Counter[tuple[str, str]] = Counter()
-        """Letters that stay where they are, by outcome and the reason for it."""
+        """Dead letters that stay, by outcome and reason."""
         self.refused: Counter[str] = Counter()
-        """Letters that the queue would not take, by SQS's code."""
-        self.strangers: Counter[str] = Counter()
-        """Letters of other queues, which were not sent to this one, by the names of these."""
+        """Dead letters that the queue refused, by SQS's error code."""
+        self.foreign: Counter[str] = Counter()
+        """Dead letters of other queues, not sent to this queue, by source queue."""
         self.newcomers = 0
-        """Letters that came since we began, and were not sent: they may be what we sent."""
-        self.foretold: list[Foretold] = []
-        self.named: list[Foretold] = []
-        """Of the letters that stayed, the first few."""
+        """Dead letters that arrived since the start, not sent: they may be what we sent."""
+        self.dry_run_outcomes: list[DeadLetterOutcome] = []
+        self.named: list[DeadLetterOutcome] = []
+        """The first few dead letters that stayed."""
         self.total: int | None = None
-        """Letters that are meant, by the counts at the beginning; None: nobody has counted them."""
+        """Selected dead letters by the counts at the start; None: not counted."""
         self.interrupted = False
         """A signal has ended it."""
         self.left_behind = False
-        """Whoever counts was left at work: nothing of what remains is known for certain."""
+        """The worker thread was abandoned: what remains is not known for certain."""
         self.only_in_quarantine = True
-        """No letter that came by was in the dead-letter queue."""
+        """All examined dead letters were in quarantine."""
         self.no_queue = False
         """There is no dead-letter queue."""
-        self.missing_ids = set(wanted.message_ids)
+        self.missing_ids = set(filter_.message_ids)
         self.other_reasons: dict[str, str] = {}
-        """Of letters that are named by an id and not meant: the reasons that they have."""
-        self.unmet_reasons = set() if wanted.message_ids else set(wanted.reasons)
-        self._wanted = wanted
+        """Reasons of dead letters that were named by id and have another reason than selected."""
+        self.unmet_reasons = set() if filter_.message_ids else set(filter_.reasons)
+        self._filter = filter_
 
-    def sorted_out(self, letters: Sequence[Letter]) -> list[Letter]:
-        """Those that are meant."""
-        self.seen += len(letters)
-        meant = [letter for letter in letters if self._wanted.fits(letter)]
-        if self._wanted.message_ids and self._wanted.reasons:
-            for letter in letters:
-                for named in letter.ids & self._wanted.message_ids:
-                    self.other_reasons[named] = letter.reason
-        for letter in meant:
-            self.missing_ids -= letter.ids
-            self.only_in_quarantine &= letter.where is Where.QUARANTINE
-            self.unmet_reasons.discard(letter.reason)
+    def sorted_out(self, dead_letters: Sequence[DeadLetterMessage]) -> list[DeadLetterMessage]:
+        """Count dead letters; return those that are selected."""
+        self.examined += len(dead_letters)
+        meant = [dead_letter for dead_letter in dead_letters if self._filter.fits(dead_letter)]
+        if self._filter.message_ids and self._filter.reasons:
+            for dead_letter in dead_letters:
+                for named in dead_letter.ids & self._filter.message_ids:
+                    self.other_reasons[named] = dead_letter.reason
+        for dead_letter in meant:
+            self.missing_ids -= dead_letter.ids
+            self.only_in_quarantine &= dead_letter.where is Where.QUARANTINE
+            self.unmet_reasons.discard(dead_letter.reason)
         return meant
 
     def judged(self, verdicts: Sequence[Verdict]) -> None:
@@ -87,16 +87,21 @@ class Account:
             if verdict.outcome in {Outcome.DEFERRED, Outcome.DEAD_LETTERED}:
                 self.stayed[verdict.outcome.value, verdict.reason or verdict.error] += 1
                 if len(self.named) < MOST_NAMED:
-                    self.named.append(_told(verdict))
+                    self.named.append(_as_outcome(verdict))
 
-    def foretell(self, verdicts: Sequence[Verdict]) -> None:
-        """Note what would become of each."""
-        self.foretold += map(_told, verdicts)
+    def record_dry_run(self, verdicts: Sequence[Verdict]) -> None:
+        """Record dry-run outcomes."""
+        self.dry_run_outcomes += map(_as_outcome, verdicts)
 
-    def foretell_as(self, outcome: str, letters: Sequence[Letter], reason: str = "") -> None:
-        """Note of letters that the same would become of each."""
-        self.foretold += [
-            Foretold(letter=one.without_body(), outcome=outcome, reason=reason) for one in letters
+    def record_dry_run_as(
+        self, outcome: str, dead_letters: Sequence[DeadLetterMessage], reason: str = ""
+    ) -> None:
+        """Record the same dry-run outcome for several dead letters."""
+        self.dry_run_outcomes += [
+            DeadLetterOutcome(
+                dead_letter=dead_letter.without_body(), outcome=outcome, reason=reason
+            )
+            for dead_letter in dead_letters
         ]
 
     @property
@@ -104,28 +109,28 @@ class Account:
         """How many remain; None: nobody knows."""
         if not self.left_behind:
             return self.remaining
-        if self.total is None or not self._wanted.everything:
+        if self.total is None or not self._filter.everything:
             return None
         return max(0, self.total - self.settled)
 
     @property
     def all_found(self) -> bool:
-        """Every letter that was named has come by."""
-        return bool(self._wanted.message_ids) and not self.missing_ids
+        """Every named dead letter was found."""
+        return bool(self._filter.message_ids) and not self.missing_ids
 
     def not_deleted(self, count: int) -> None:
-        """So many are done with and lie where they lay."""
+        """So many were processed and not deleted."""
         self.undeleted += count
         self.remaining += count
 
-    def not_seen(self, count: int) -> None:
-        """So many did not come by, for others hold them or we left off; they may be meant."""
-        self.remaining += min(count, len(self.missing_ids)) if self._wanted.message_ids else count
+    def not_examined(self, count: int) -> None:
+        """So many were not examined: others hold them, or the scan ended; they may be selected."""
+        self.remaining += min(count, len(self.missing_ids)) if self._filter.message_ids else count
 
 
-def _told(verdict: Verdict) -> Foretold:
-    return Foretold(
-        letter=verdict.letter.without_body(),
+def _as_outcome(verdict: Verdict) -> DeadLetterOutcome:
+    return DeadLetterOutcome(
+        dead_letter=verdict.dead_letter.without_body(),
         outcome=verdict.outcome.value,
         reason=verdict.reason,
         error=verdict.error,

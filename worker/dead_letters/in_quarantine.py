@@ -1,14 +1,19 @@
-"""Letters in the table `quarantine`, gone through page by page."""
+"""Dead letters in the table `quarantine`, read batch by batch."""
 
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from worker.letters import Letter, Wanted, Where
+from worker.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
 from worker.store import Store
-from worker.store.quarantine import count_letters, newest_row, read_letters, remove_letters
+from worker.store.quarantine import (
+    count_dead_letters,
+    newest_row,
+    read_dead_letters,
+    remove_dead_letters,
+)
 
-PAGE = 20
+BATCH_ROWS = 20
 """Rows; each may hold a megabyte."""
 
 
@@ -17,38 +22,38 @@ class InQuarantine:
 
     where = Where.QUARANTINE
 
-    def __init__(self, store: Store, wanted: Wanted) -> None:
-        self.reading_on = False
+    def __init__(self, store: Store, filter_: DeadLetterFilter) -> None:
+        self.only_counting = False
         self._store = store
-        # Of those that are named by an id it is said if they have another reason.
-        self._wanted = replace(wanted, reasons=frozenset()) if wanted.message_ids else wanted
+        # Dead letters named by an id are reported if they have another reason.
+        self._filter = replace(filter_, reasons=frozenset()) if filter_.message_ids else filter_
         self._last = newest_row(store)
         self._came_to = 0
-        self.count = count_letters(store, self._wanted, up_to=self._last)
+        self.count = count_dead_letters(store, self._filter, up_to=self._last)
 
-    def batches(self) -> Iterator[Sequence[Letter]]:
+    def batches(self) -> Iterator[Sequence[DeadLetterMessage]]:
         """Go through those that are meant."""
-        while not self.reading_on:
-            page = read_letters(
-                self._store, self._wanted, after=self._came_to, up_to=self._last, most=PAGE
+        while not self.only_counting:
+            dead_letters = read_dead_letters(
+                self._store, self._filter, after=self._came_to, up_to=self._last, most=BATCH_ROWS
             )
-            if not page:
+            if not dead_letters:
                 return
-            self._came_to = page[-1].row_id
-            yield page
+            self._came_to = dead_letters[-1].row_id
+            yield dead_letters
 
-    def remove(self, letters: Sequence[Letter]) -> None:
+    def remove(self, dead_letters: Sequence[DeadLetterMessage]) -> None:
         """Delete their rows, in a transaction of its own."""
-        if letters:
-            remove_letters(self._store, [letter.row_id for letter in letters])
+        if dead_letters:
+            remove_dead_letters(self._store, [dead_letter.row_id for dead_letter in dead_letters])
 
     def undeleted(self) -> int:
         """None: rows are removed, or it is an error."""
         return 0
 
-    def unseen(self) -> int:
+    def uncounted(self) -> int:
         """Count those that are meant and did not come."""
-        return count_letters(self._store, self._wanted, after=self._came_to, up_to=self._last)
+        return count_dead_letters(self._store, self._filter, after=self._came_to, up_to=self._last)
 
     def give_back(self) -> None:
         """Nothing is held."""

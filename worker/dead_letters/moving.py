@@ -9,10 +9,10 @@ from worker.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
 from worker.errors import Refused, Unavailable
 from worker.queue import POLL_SECONDS, NoSuchQueue
 from worker.retries import a_few_times
-from worker.signals import Asked
+from worker.signals import SignalEvents
 
 _INSTEAD = (
-    "SQS does not move them itself ({}): leave out --by-sqs, and they are sent one by one. SQS's "
+    "SQS does not move them itself ({}): leave out --by-sqs to send them one by one. SQS's "
     "own way needs sqs:StartMessageMoveTask, sqs:ListMessageMoveTasks and "
     "sqs:CancelMessageMoveTask on the dead-letter queue, beside what the sending needs"
 )
@@ -21,38 +21,38 @@ log = structlog.get_logger()
 
 
 class Mover:
-    """One message move task of SQS's."""
+    """A message move task of SQS."""
 
-    def __init__(self, queue: DeadLetterQueue, source: SourceQueue, asked: Asked) -> None:
+    def __init__(self, queue: DeadLetterQueue, source: SourceQueue, signals: SignalEvents) -> None:
         self.moved = 0
         self._queue = queue
         self._source = source
-        self._asked = asked
-        self._again = a_few_times(asked.pause)
+        self._signals = signals
+        self._again = a_few_times(signals.pause)
 
     def run(self, watch: Callable[[int, int], None]) -> None:
-        """Have all letters moved that nobody holds, and wait for it; a signal ends it early.
+        """Have SQS move all visible dead letters, and wait for it; a signal cancels it.
 
         What has been moved by then stays moved.
 
         Raises:
             Refused: the service or a permission lacks it, or it has failed.
-            Unavailable: SQS is away; it may go on with the task.
+            Unavailable: SQS cannot be reached; it may go on with the task.
 
         """
         handle = self._begin()
-        log.info("letters.moving", source=self._queue.name, destination=self._source.name)
+        log.info("dead_letters.moving", source=self._queue.name, destination=self._source.name)
         while not (found := self._look()).is_over:
             watch(found.moved, found.to_move)
-            self._asked.pause(POLL_SECONDS)
-            if self._asked.to_stop.is_set():
+            self._signals.pause(POLL_SECONDS)
+            if self._signals.to_stop.is_set():
                 with suppress(Refused):  # it is over by itself
                     self._queue.cancel_move(handle)
                 found = self._look()
                 break
         watch(found.moved, found.to_move)
         if found.state == "FAILED":
-            raise Refused(f"SQS has moved {found.moved:,} letters and failed: {found.failure}")
+            raise Refused(f"SQS has moved {found.moved:,} dead letters and failed: {found.failure}")
 
     def _begin(self) -> str:
         destination = self._again(self._source.arn)

@@ -1,39 +1,39 @@
-"""What the two places where letters lie have in common."""
+"""What the dead-letter queue and the table `quarantine` have in common."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from worker.letters import Letter, Where
+from worker.dead_letter import DeadLetterMessage, Where
 
 
 class Place(Protocol):
-    """A place that is gone through once; letters of it are removed on the way, or stay."""
+    """A place to scan once; dead letters are removed on the way, or stay."""
 
     where: Where
-    reading_on: bool
-    """Nothing more is done to letters, they are only counted: that must not take long."""
+    only_counting: bool
+    """The rest is only counted, which must not take long."""
 
-    def batches(self) -> Iterator[Sequence[Letter]]:
-        """Go through the letters; each comes once.
+    def batches(self) -> Iterator[Sequence[DeadLetterMessage]]:
+        """Yield the dead letters; each comes once.
 
         Raises:
-            Unavailable, Refused: the far side.
+            Unavailable, Refused: the queue or the store.
 
         """
 
-    def remove(self, letters: Sequence[Letter]) -> None:
-        """Take letters away for good, for whatever they said is safe elsewhere.
+    def remove(self, dead_letters: Sequence[DeadLetterMessage]) -> None:
+        """Delete dead letters; their content is safe elsewhere.
 
         Raises:
-            Unavailable, Refused: the far side.
+            Unavailable, Refused: the queue or the store.
 
         """
 
     def undeleted(self) -> int:
-        """Tell how many letters were to be removed and are there all the same."""
+        """Return how many deletions failed."""
 
-    def unseen(self) -> int:
-        """Tell how many letters there are that did not come: others hold them, or we left off."""
+    def uncounted(self) -> int:
+        """Return how many were not examined: others hold them, or the scan ended."""
 
     def give_back(self) -> None:
-        """Let others see what was seen here and stays."""
+        """Release what was received and stays."""

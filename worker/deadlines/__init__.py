@@ -102,7 +102,7 @@ def limits() -> Limits:
 
 
 def left() -> float:
-    """Tell how many seconds this thread has; `inf` where it has no deadline, below 0 after it."""
+    """Return how many seconds this thread has; `inf` where it has no deadline, below 0 after it."""
     return _of_thread.limits.end - time.monotonic()
 
 

@@ -17,7 +17,7 @@ MOST_LEFT_BEHIND = 16
 """Calls that hang; while there are so many, no other is begun."""
 
 _left_behind: set[threading.Thread] = set()
-_turn = threading.Lock()
+_lock = threading.Lock()
 
 
 def beside(
@@ -60,7 +60,7 @@ def beside(
     thread.start()
     wait([answer], max(seconds, 0))
     if answer.cancel():  # at once with its own look whether anybody waits
-        with _turn:
+        with _lock:
             _left_behind.add(thread)
         raise TimeoutError(f"{what}: no answer in {max(seconds, 0):.0f} s")
     return answer.result()
@@ -69,7 +69,7 @@ def beside(
 def _refuse_if_many_hang(what: str) -> None:
     if not _left_behind:
         return
-    with _turn:
-        _left_behind.difference_update([one for one in _left_behind if not one.is_alive()])
+    with _lock:
+        _left_behind.difference_update([item for item in _left_behind if not item.is_alive()])
         if len(_left_behind) >= MOST_LEFT_BEHIND:
             raise TimeoutError(f"{what}: {len(_left_behind)} calls hang already, so none is begun")

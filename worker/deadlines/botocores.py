@@ -41,11 +41,11 @@ def _connect(connection: HTTPConnection) -> HeedingSocket:
     except socket.gaierror as error:
         raise NameResolutionError(connection.host, connection, error) from error
     except TimeoutError as error:
-        said = f"no connection to {connection.host}: {error}"
-        raise ConnectTimeoutError(connection, said) from error
+        notification = f"no connection to {connection.host}: {error}"
+        raise ConnectTimeoutError(connection, notification) from error
     except OSError as error:
-        said = f"no connection to {connection.host}: {error}"
-        raise NewConnectionError(connection, said) from error
+        notification = f"no connection to {connection.host}: {error}"
+        raise NewConnectionError(connection, notification) from error
 
 
 class HeedingConnection(AWSHTTPConnection):

@@ -82,7 +82,7 @@ def resolve(host: str, port: int) -> list[Any]:
     """Look a name up, as `socket.getaddrinfo` does, but not beyond the deadline.
 
     Raises:
-        OSError: there is no such name, or nobody told in time.
+        OSError: there is no such name, or nobody shown in time.
         UnicodeError: it cannot be a name.
 
     """

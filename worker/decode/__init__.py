@@ -1,11 +1,11 @@
-"""From the body of one SQS message to what it means. Pure, and it never raises."""
+"""Decodes the body of an SQS message. Pure, and it never raises."""
 
 from collections.abc import Collection, Iterable, Iterator
 
 from msgspec import UNSET, Raw
 
 from worker.decode.lenient import count_recipients, read_entries, read_leniently
-from worker.decode.recipients import one_per_person
+from worker.decode.recipients import unique_per_person
 from worker.decode.shapes import (
     Body,
     Bounce,
@@ -39,7 +39,7 @@ from worker.model import (
     Reason,
 )
 from worker.nesting import is_nested_too_deep
-from worker.reading import Unreadable, clip, parse_time, read_json, without_halves
+from worker.parsing import Unreadable, clip, parse_time, read_json, without_halves
 
 Decoded = tuple[Feedback, ...] | Ignored | Malformed
 
@@ -156,28 +156,28 @@ def _without_type(body: Body) -> Ignored:
 
 
 def _feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
-    said = _report(kind, body)
-    entries = _entries(kind, said)
+    part = _report(kind, body)
+    entries = _entries(kind, part)
     message_id = _message_id(body)
     notification = Notification(
         kind=kind,
-        type=_name(said.type),
-        subtype=_name(said.subtype),
-        feedback_id=clip(said.feedback_id, LONGEST_ID),
+        type=_name(part.type),
+        subtype=_name(part.subtype),
+        feedback_id=clip(part.feedback_id, LONGEST_ID),
         ses_message_id=clip(message_id, LONGEST_ID),
-        occurred_at=parse_time(said.timestamp),
-        user_agent=clip(said.user_agent, LONGEST_USER_AGENT),
+        occurred_at=parse_time(part.timestamp),
+        user_agent=clip(part.user_agent, LONGEST_USER_AGENT),
         text=text,
     )
     names = Names(
-        feedback_id=whole(said.feedback_id, notification.feedback_id),
+        feedback_id=whole(part.feedback_id, notification.feedback_id),
         message_id=whole(message_id, notification.ses_message_id),
-        type=whole(said.type, notification.type or ""),
-        subtype=whole(said.subtype, notification.subtype or ""),
-        timestamp=whole(said.timestamp, clip(said.timestamp, LONGEST_TIME_IN_KEY)),
+        type=whole(part.type, notification.type or ""),
+        subtype=whole(part.subtype, notification.subtype or ""),
+        timestamp=whole(part.timestamp, clip(part.timestamp, LONGEST_TIME_IN_KEY)),
     )
-    for recipient, told_apart in one_per_person(entries):
-        dedupe_key, route_key = feedback_keys(notification, names, told_apart)
+    for recipient, distinguished in unique_per_person(entries):
+        dedupe_key, route_key = feedback_keys(notification, names, distinguished)
         yield Feedback(
             notification=notification,
             recipient=recipient,
@@ -201,15 +201,15 @@ def _report(kind: Kind, body: Body) -> Bounce | Complaint | OddBounce | OddCompl
         raise _Unfit(Reason.NO_OBJECT, what) from None
 
 
-def _entries(kind: Kind, said: Bounce | Complaint | OddBounce | OddComplaint) -> Iterable[Known]:
+def _entries(kind: Kind, part: Bounce | Complaint | OddBounce | OddComplaint) -> Iterable[Known]:
     """Its recipients. Of too many none is looked at."""
     try:
-        if isinstance(said, Bounce | Complaint):
-            entries: Iterable[Known] = said.recipients or ()
-            count = len(said.recipients or ())
+        if isinstance(part, Bounce | Complaint):
+            entries: Iterable[Known] = part.recipients or ()
+            count = len(part.recipients or ())
         else:
-            entries = read_entries(said.recipients)
-            count = count_recipients(said.recipients)
+            entries = read_entries(part.recipients)
+            count = count_recipients(part.recipients)
     except Unreadable:
         what = f"the recipients of the {kind} are no list"
         raise _Unfit(Reason.RECIPIENTS_NOT_A_LIST, what) from None

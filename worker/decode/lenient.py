@@ -16,7 +16,7 @@ from msgspec.structs import asdict, fields
 from worker.decode.shapes import Entry, Known
 from worker.limits import LONGEST_EXTRA, LONGEST_EXTRA_NUMBER, MOST_RECIPIENTS
 from worker.nesting import count_entries
-from worker.reading import Unreadable, clip, read_json
+from worker.parsing import Unreadable, clip, read_json
 
 _LEFT_OUT = {"…": "left out, for it is long"}
 _KNOWN_KEYS = frozenset(known.encode_name for known in fields(Known))
@@ -33,9 +33,9 @@ def read_leniently(text: str | Raw, shape: type[Shape]) -> Shape:
     """
     found = read_json(_text_of(text), _unread(shape))
     values: dict[str, Any] = {}
-    for one in fields(shape):
-        raw: Raw = getattr(found, one.name)
-        values[one.name] = raw if one.type is Raw else _read_text(raw)
+    for item in fields(shape):
+        raw: Raw = getattr(found, item.name)
+        values[item.name] = raw if item.type is Raw else _read_text(raw)
     return shape(**values)
 
 
@@ -105,6 +105,6 @@ def _text_of(text: str | Raw) -> str:
 @cache
 def _unread(shape: type[Struct]) -> type[Struct]:
     """The same shape, every value of it unread."""
-    names = {one.name: one.encode_name for one in fields(shape)}
+    names = {item.name: item.encode_name for item in fields(shape)}
     unread = [(name, Raw, Raw()) for name in names]
     return msgspec.defstruct(f"Unread{shape.__name__}", unread, rename=names)

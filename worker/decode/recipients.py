@@ -6,14 +6,14 @@ from worker.address import parse_address
 from worker.decode.shapes import Entry, Known
 from worker.limits import LONGEST_REPORTED, LONGEST_STATUS
 from worker.model import Address, Recipient, UserMatch
-from worker.reading import clip
+from worker.parsing import clip
 
 
-def one_per_person(entries: Iterable[Known]) -> Iterator[tuple[Recipient, str]]:
-    """Each recipient once, with what tells it from the others.
+def unique_per_person(entries: Iterable[Known]) -> Iterator[tuple[Recipient, str]]:
+    """Yield each recipient once, with what distinguishes it from the others.
 
-    Of several spellings of one person the one whose diagnostic says spam wins, else the first.
-    Entries without a usable address are told apart by their order; no entries at all are one
+    Of several spellings of a person the entry whose diagnostic says spam wins, else the first.
+    Entries without a usable address are distinguished by their order; no entries at all are one
     recipient without an address.
     """
     people: dict[str, Recipient] = {}
@@ -33,7 +33,7 @@ def one_per_person(entries: Iterable[Known]) -> Iterator[tuple[Recipient, str]]:
 
 
 def _address(reported: str | None) -> Address | None:
-    """Read it as it is: what `clip` mends is no address."""
+    """Read it as it is: what `clip` fixes is no address."""
     if not reported or len(reported) > LONGEST_REPORTED:
         return None
     return parse_address(reported)

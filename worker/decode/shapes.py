@@ -128,7 +128,7 @@ class Usual(Named):
 
 
 class Odd(Named):
-    """Any other object. Its parts stay unread until somebody asks, for one may spoil another."""
+    """Any other object. Its parts are decoded when needed, for a bad part may spoil others."""
 
     bounce: Raw = Raw()
     complaint: Raw = Raw()

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from worker.demo.audit_effects import of_the_list, of_the_notices
-from worker.demo.books import moment
 from worker.demo.chapters import Message
+from worker.demo.database import moment
 from worker.demo.mail import Entry, Report
 from worker.demo.people import everybody
 from worker.demo.story import Findings
@@ -30,7 +30,7 @@ class Fate(Struct):
 
 
 def faults(findings: Findings) -> list[str]:
-    """Tell all that is not as it should be, a sentence each."""
+    """Report all that is not as it should be, a sentence each."""
     return [
         *_of_the_run(findings),
         *_of_the_events(findings),
@@ -52,15 +52,15 @@ def _of_the_run(findings: Findings) -> Iterator[str]:
         yield f"the daemon left with status {findings.status}, not 0"
     if findings.remaining:
         yield f"{findings.remaining} messages are still on the queue"
-    wanted = {"received": len(findings.messages)} | {o.value: 0 for o in Outcome}
-    wanted |= outcomes(findings)
-    for name, count in wanted.items():
-        if findings.tally.get(name) != count:
-            yield f"the daemon counted {findings.tally.get(name)} {name}, not {count}"
+    expected = {"received": len(findings.messages)} | {o.value: 0 for o in Outcome}
+    expected |= outcomes(findings)
+    for name, count in expected.items():
+        if findings.totals.get(name) != count:
+            yield f"the daemon counted {findings.totals.get(name)} {name}, not {count}"
 
 
 def _of_the_events(findings: Findings) -> Iterator[str]:
-    wanted = Counter(
+    expected = Counter(
         (report.kind.lower(), report.type, report.subtype, entry.key, entry.match, entry.action,
          entry.rule, report.at(findings.now))
         for report, entry in _applied(findings)
@@ -68,19 +68,19 @@ def _of_the_events(findings: Findings) -> Iterator[str]:
     found = Counter(
         (row["kind"], row["type"], row["subtype"], row["recipient"], row["user_match"],
          row["action"], row["reason"], moment(row["occurred_at"]))
-        for row in findings.books.events
+        for row in findings.database.events
     )  # fmt: skip
-    for event in wanted - found:
+    for event in expected - found:
         yield f"no such event: {_plain(event)}"
-    for event in found - wanted:
+    for event in found - expected:
         yield f"an event that nobody sent: {_plain(event)}"
 
 
 def _of_the_users(findings: Findings) -> Iterator[str]:
-    wanted = {address: Fate() for address in everybody()}
+    expected = {address: Fate() for address in everybody()}
     for report, entry in _applied(findings):
         if entry.match == "found":
-            _befall(wanted[entry.key], entry, report.at(findings.now))
+            _befall(expected[entry.key], entry, report.at(findings.now))
     found = {
         row["email_key"]: Fate(
             hard=row["hard_bounce_count"],
@@ -89,20 +89,20 @@ def _of_the_users(findings: Findings) -> Iterator[str]:
             blocked=bool(row["auto_block_spam"]),
             paused_until=moment(row["paused_until"]) if row["paused_until"] else None,
         )
-        for row in findings.books.users
+        for row in findings.database.users
     }
-    for address in sorted(wanted.keys() - found.keys()):
+    for address in sorted(expected.keys() - found.keys()):
         yield f"{address} is no user any more"
     for address, fate in found.items():
-        yield from _differences(address, fate, wanted.get(address, Fate()))
-    if findings.books != findings.before_the_last:
+        yield from _differences(address, fate, expected.get(address, Fate()))
+    if findings.database != findings.before_the_last:
         yield "what was there already has changed something"
 
 
-def _differences(address: str, found: Fate, wanted: Fate) -> Iterator[str]:
+def _differences(address: str, found: Fate, expected: Fate) -> Iterator[str]:
     for name in Fate.__struct_fields__:
-        if getattr(found, name) != getattr(wanted, name):
-            yield f"{address}: {name} is {getattr(found, name)}, not {getattr(wanted, name)}"
+        if getattr(found, name) != getattr(expected, name):
+            yield f"{address}: {name} is {getattr(found, name)}, not {getattr(expected, name)}"
 
 
 def _befall(fate: Fate, entry: Entry, at: datetime) -> None:
@@ -116,22 +116,22 @@ def _befall(fate: Fate, entry: Entry, at: datetime) -> None:
 
 
 def _of_the_dead_letters(findings: Findings) -> Iterator[str]:
-    wanted = Counter(str(message.reason) for message in _set_aside(findings))
-    found = Counter(letter.reason for letter in findings.dead_letters)
-    if wanted != found:
-        yield f"set aside were {dict(found)}, not {dict(wanted)}"
+    expected = Counter(str(message.reason) for message in _set_aside(findings))
+    found = Counter(dead_letter.reason for dead_letter in findings.dead_letters)
+    if expected != found:
+        yield f"dead-lettered were {dict(found)}, not {dict(expected)}"
     for message in _set_aside(findings):
-        if not any(message.text == letter.contents for letter in findings.dead_letters):
+        if not any(message.text == dead_letter.contents for dead_letter in findings.dead_letters):
             yield f"{message.kind} is not in the dead-letter queue unchanged"
-    if findings.books.quarantine:
-        yield f"{len(findings.books.quarantine)} messages are in quarantine, though SQS took all"
+    if findings.database.quarantine:
+        yield f"{len(findings.database.quarantine)} messages are in quarantine, though SQS took all"
 
 
 def _of_the_log(findings: Findings) -> Iterator[str]:
-    said = str(findings.log).lower()
-    told = [address for address in everybody() if address in said]
-    if told:
-        yield f"the log holds whole addresses: {', '.join(told)}"
+    log_text = str(findings.log).lower()
+    leaked = [address for address in everybody() if address in log_text]
+    if leaked:
+        yield f"the log holds whole addresses: {', '.join(leaked)}"
 
 
 def _set_aside(findings: Findings) -> list[Message]:
@@ -139,7 +139,7 @@ def _set_aside(findings: Findings) -> list[Message]:
 
 
 def _applied(findings: Findings) -> Iterator[tuple[Report, Entry]]:
-    """What must be in the books: a row for each recipient of each report, once."""
+    """What must be in the store: a row for each recipient of each report, once."""
     for message in findings.messages:
         if message.report and message.outcome is Outcome.APPLIED:
             for entry in message.report.entries:

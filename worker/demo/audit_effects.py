@@ -1,4 +1,4 @@
-"""Whether Slack was told all of it once, and SES was asked for what was wished.
+"""Checks that each notice was posted once, and that SES got the right calls.
 
 Read off the stand-ins, and worked out without the worker's own rules.
 """
@@ -9,23 +9,23 @@ from collections.abc import Iterator
 
 from worker.demo import script
 from worker.demo.mail import Report
+from worker.demo.notices import about_removals, field, folded, singles
 from worker.demo.standins.slack import WEBHOOK
 from worker.demo.story import Findings
-from worker.demo.told import about_removals, field, folded, singles
 from worker.model import Outcome
 
 
 def of_the_notices(findings: Findings) -> Iterator[str]:
     """Everybody who is not ignored is in a notice of its own, or counted in a digest."""
-    seen = Counter(post["text"] for post in singles(findings.posts))
+    observed = Counter(post["text"] for post in singles(findings.posts))
     missing: Counter[str] = Counter()
-    for text, noun, count in _owed(findings):
-        if seen[text]:
-            seen[text] -= 1
+    for text, noun, count in _unfinished(findings):
+        if observed[text]:
+            observed[text] -= 1
         else:
             missing[noun] += count
-    for text in seen.elements():
-        yield f"Slack was told of nothing that came: {text}"
+    for text in observed.elements():
+        yield f"Slack was notified of nothing that came: {text}"
     if missing != (counted := folded(findings.posts)):
         yield f"digests count {dict(counted)}, not {dict(missing)}"
     if script.IGNORED in json.dumps(findings.posts):
@@ -40,25 +40,25 @@ def of_the_notices(findings: Findings) -> Iterator[str]:
 
 
 def of_the_list(findings: Findings) -> Iterator[str]:
-    """Who was listed for a bounce is off the list; who complained is on it; both are told."""
-    wanted = [address for address, reason in script.LISTED.items() if reason == "COMPLAINT"]
-    if findings.listed != wanted:
-        yield f"on the suppression list are {findings.listed}, not {wanted}"
-    told = about_removals(findings.posts)
+    """Who was listed for a bounce is off the list; who complained is on it; both have a notice."""
+    expected = [address for address, reason in script.LISTED.items() if reason == "COMPLAINT"]
+    if findings.listed != expected:
+        yield f"on the suppression list are {findings.listed}, not {expected}"
+    removals = about_removals(findings.posts)
     for address in script.LISTED:
-        said = field(told[address], "Response:") if address in told else ""
-        if not said.startswith("Kept:" if address in wanted else "*Deleted!*"):
-            yield f"Slack was told of {address}: {said or 'nothing'}"
+        response = field(removals[address], "Response:") if address in removals else ""
+        if not response.startswith("Kept:" if address in expected else "*Deleted!*"):
+            yield f"Slack was notified of {address}: {response or 'nothing'}"
 
 
 def ignored(findings: Findings) -> int:
-    """How many recipients nobody is told about."""
+    """How many recipients nobody is notified about."""
     reported = [entry.reported for report in _reports(findings) for entry in report.entries]
     return reported.count(script.IGNORED)
 
 
-def _owed(findings: Findings) -> Iterator[tuple[str, str, int]]:
-    """The fallback text of each notice that is due, what it tells of, and of how many."""
+def _unfinished(findings: Findings) -> Iterator[tuple[str, str, int]]:
+    """The fallback text of each expected notice, its noun, and how many."""
     for report in _reports(findings):
         names = [entry.reported for entry in report.entries if entry.reported != script.IGNORED]
         if names:

@@ -1,6 +1,6 @@
 """The messages of the demo, in four chapters.
 
-First a few that are told one by one; a month of mail; then more about people of whom something is
+First a few that are posted one by one; a month of mail; then more about people of whom something is
 known; then what was there already, by redelivery and by the other route.
 """
 
@@ -32,12 +32,12 @@ class Message(Struct, frozen=True, kw_only=True):
     at: datetime
     report: Report | None = None
     reason: Reason | None = None
-    """Why it is set aside."""
+    """Why it is dead-lettered."""
     straight: bool = False
     """Put on the queue as it is, without SNS."""
 
 
-_REPORTS = script.A_MONTH + script.MORE_ABOUT_THEM + script.ONE_BY_ONE
+_REPORTS = script.A_MONTH + script.MORE_ABOUT_THEM + script.SEPARATE
 
 
 class Chapter(Struct, frozen=True):
@@ -48,7 +48,7 @@ class Chapter(Struct, frozen=True):
 
 
 def chapters(now: datetime) -> list[Chapter]:
-    """Tell the whole story, with times that end at `now`."""
+    """Return the whole story, with times that end at `now`."""
     reports = {report: n for n, report in enumerate(_REPORTS)}
 
     def reported(report: Report, shape: Shape | None = None, *, again: bool = False) -> Message:
@@ -63,7 +63,7 @@ def chapters(now: datetime) -> list[Chapter]:
 
     month = [*map(reported, script.A_MONTH), *_news(now), *_broken(now)]
     return [
-        Chapter("a few of today", [*map(reported, script.ONE_BY_ONE)]),
+        Chapter("a few of today", [*map(reported, script.SEPARATE)]),
         Chapter("a month of mail", _in_order(month)),
         Chapter("more about some of them", [*map(reported, script.MORE_ABOUT_THEM)]),
         Chapter(
@@ -72,7 +72,7 @@ def chapters(now: datetime) -> list[Chapter]:
                 reported(script.MAILBOX_GONE, again=True),
                 reported(script.MAILBOX_GONE, Shape.EVENT, again=True),
                 reported(script.BY_EVENT, Shape.NOTIFICATION, again=True),
-                reported(script.TWO_IN_ONE, again=True),
+                reported(script.TWO_RECIPIENTS, again=True),
                 reported(script.FIRST_ABUSE, again=True),
             ],
         ),
@@ -108,7 +108,7 @@ _NEWS: tuple[tuple[float, Shape, str, str, dict[str, Any]], ...] = (
 
 
 def _news(now: datetime) -> Iterator[Message]:
-    """What SES tells beside bounces and complaints."""
+    """SES's messages beside bounces and complaints."""
     for hours, shape, kind, recipient, part in _NEWS:
         at = now - timedelta(hours=hours)
         text = write_news(shape, kind, part, recipient, at)

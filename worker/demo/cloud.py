@@ -113,9 +113,11 @@ class Cloud:
 
 
 def _dead_letter(message: dict[str, Any]) -> DeadLetter:
-    def said(name: str) -> str:
+    def attribute(name: str) -> str:
         return str(message.get("MessageAttributes", {}).get(name, {}).get("StringValue", ""))
 
     return DeadLetter(
-        body=message["Body"], reason=said("ses_worker_reason"), detail=said("ses_worker_error")
+        body=message["Body"],
+        reason=attribute("ses_worker_reason"),
+        detail=attribute("ses_worker_error"),
     )

@@ -39,12 +39,12 @@ def run_once(folder: Path, surroundings: Surroundings, *arguments: str) -> str:
     """
     process = _start(folder, surroundings, *arguments)
     try:
-        said, complained = process.communicate(timeout=START_SECONDS)
+        output, complained = process.communicate(timeout=START_SECONDS)
     finally:
         process.kill()
     if process.returncode:
         raise Refused(f"ses-worker {' '.join(arguments)} failed:\n{complained}")
-    return said.strip()
+    return output.strip()
 
 
 def _start(folder: Path, surroundings: Surroundings, *arguments: str) -> subprocess.Popen[str]:
@@ -63,7 +63,7 @@ def _start(folder: Path, surroundings: Surroundings, *arguments: str) -> subproc
 
 
 class Daemon:
-    """The process, and what it has said so far."""
+    """The process, and its log so far."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -95,8 +95,8 @@ class Daemon:
         while time.monotonic() < deadline and self._process.poll() is None:
             if any(line["event"] == "worker.started" for line in self.news(0.02)):
                 return
-        said = "\n".join(str(line["event"]) for line in [*self.log, *self.news(0.2)][-5:])
-        raise Refused(f"the daemon did not start (status {self._process.poll()}):\n{said}")
+        output = "\n".join(str(line["event"]) for line in [*self.log, *self.news(0.2)][-5:])
+        raise Refused(f"the daemon did not start (status {self._process.poll()}):\n{output}")
 
     def stop(self) -> Iterator[LogLine]:
         """Ask it to stop with SIGTERM, and yield what it says until it has left."""

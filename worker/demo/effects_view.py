@@ -7,32 +7,32 @@ from rich.text import Text
 
 from worker.demo import remarks
 from worker.demo.mrkdwn import inline
+from worker.demo.notices import Post, about_removals, digests, field, singles
 from worker.demo.script import LISTED, TAKEN_OFF
 from worker.demo.sheet import sheet
 from worker.demo.slack_view import view
 from worker.demo.story import Findings
-from worker.demo.told import Post, about_removals, digests, field, singles
 
 WIDEST = 92
 """Of a message; Slack has its own widest, too."""
 
 
-def what_slack_was_told(findings: Findings, width: int) -> Group:
+def slack_notices(findings: Findings, width: int) -> Group:
     """How much became how many messages, and a few of them as they look in the channel."""
-    count = Text(remarks.told(findings))
+    count = Text(remarks.notices(findings))
     messages = [view(post, min(width, WIDEST)) for post in _worth_a_look(findings)]
     return Group(count, *(Padding(message, (1, 0, 0, 0)) for message in messages))
 
 
 def suppression_list(findings: Findings) -> Table:
-    """Who was on it and is still, and what Slack was told about that."""
+    """The entries before and after, and the notices about them."""
     table = sheet("address", "before", "now")
     table.add_column("what Slack was told", overflow="fold")
-    told = about_removals(findings.posts)
+    removals = about_removals(findings.posts)
     for address, reason in LISTED.items():
         now = ("listed", "yellow") if address in findings.listed else ("off the list", "green")
-        said = field(told[address], "Response:") if address in told else "nothing"
-        table.add_row(address, reason, Text(*now), inline(said))
+        response = field(removals[address], "Response:") if address in removals else "nothing"
+        table.add_row(address, reason, Text(*now), inline(response))
     return table
 
 

@@ -1,4 +1,4 @@
-"""What the worker tells and asks beside the queue: a Slack and an SES, on free loopback ports."""
+"""The demo's Slack and SES, on free loopback ports."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -37,10 +37,10 @@ def fill_suppression_list(ses: SesStandIn, messages: Sequence[Message]) -> None:
 
 def _list(ses: SesStandIn, address: str, reason: str, message: Message) -> None:
     if reason == "BOUNCE":  # the very one that the worker is about to hear of
-        said, since = json.loads(message.text), message.at
+        body, since = json.loads(message.text), message.at
         names = {
-            "message_id": said["mail"]["messageId"],
-            "feedback_id": said["bounce"]["feedbackId"],
+            "message_id": body["mail"]["messageId"],
+            "feedback_id": body["bounce"]["feedbackId"],
         }
     else:
         since, names = message.at - _COMPLAINED_BEFORE, {}

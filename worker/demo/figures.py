@@ -7,21 +7,21 @@ from typing import Any
 
 from worker.demo import script
 from worker.demo.audit_effects import ignored
-from worker.demo.books import Row, moment
+from worker.demo.database import Row, moment
+from worker.demo.notices import digests, folded
 from worker.demo.story import Findings
-from worker.demo.told import digests, folded
 
 
 def figures(findings: Findings, wrong: Sequence[str], elapsed_seconds: float) -> dict[str, Any]:
     """Put everything that can be counted into one object."""
-    events, users = findings.books.events, findings.books.users
+    events, users = findings.database.events, findings.database.users
     return {
         "ok": not wrong,
         "faults": list(wrong),
         "published": len(findings.messages),
         "kinds": Counter(message.kind for message in findings.messages),
         "shapes": Counter(message.shape.value for message in findings.messages),
-        **findings.tally,
+        **findings.totals,
         "remaining": findings.remaining,
         "events": len(events),
         "actions": Counter(row["action"] for row in events),
@@ -31,7 +31,7 @@ def figures(findings: Findings, wrong: Sequence[str], elapsed_seconds: float) ->
         "users": len(users),
         "users_paused": sum(is_paused(user, findings.now) for user in users),
         "users_blocked": sum(bool(user["auto_block_spam"]) for user in users),
-        "dead_letters": Counter(letter.reason for letter in findings.dead_letters),
+        "dead_letters": Counter(dead_letter.reason for dead_letter in findings.dead_letters),
         "effects": findings.effects,
         "recipients_ignored": ignored(findings),
         "slack_messages": len(findings.posts),

@@ -43,11 +43,13 @@ def shown(line: Mapping[str, Any]) -> Text | None:
             sort = _joined(line.get("complaint_feedback"), line.get("complaint_subtype"))
             row = _decision("complaint", sort, line)
         case "message.dead_lettered":
-            row = _row("set aside", "red", f"{line.get('reason')}: {line.get('detail')}")
+            row = _row("dead-lettered", "red", f"{line.get('reason')}: {line.get('detail')}")
         case "message.ignored":
             row = _row("ignored", "", f"{line.get('kind')}: a type that it does not know")
         case "effect.delivered":
-            row = _row("told" if line.get("lane") == "slack" else "asked", "green", _effect(line))
+            row = _row(
+                "notified" if line.get("lane") == "slack" else "called", "green", _effect(line)
+            )
         case "worker.stopping":
             row = _row("SIGTERM", "", "the daemon finishes what it holds, and leaves")
         case _:

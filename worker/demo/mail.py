@@ -33,7 +33,7 @@ class Entry(Struct, frozen=True):
     action: str
     rule: str
     answer: str = ""
-    """What the receiving server said: the diagnostic."""
+    """The diagnostic of the receiving server."""
     match: str = "found"
     person: str = ""
     """The address by which we know them, where SES spells it otherwise."""
@@ -84,7 +84,7 @@ def write_report(report: Report, number: int, now: datetime, shape: Shape | None
             body |= {"complaintFeedbackType": report.type, "userAgent": FEEDBACK_LOOP}
     sent_to = [entry.reported for entry in report.entries if entry.reported]
     mail = _mail(shape, str(number), at - timedelta(seconds=3), sent_to)
-    return _in_one_line(shape, report.kind, {report.kind.lower(): body}, mail)
+    return _single_line(shape, report.kind, {report.kind.lower(): body}, mail)
 
 
 def write_news(
@@ -96,14 +96,14 @@ def write_news(
         name: {"timestamp": _iso(at)} | value if name in _DATED else value
         for name, value in part.items()
     }
-    return _in_one_line(shape, kind, dated, mail)
+    return _single_line(shape, kind, dated, mail)
 
 
 _DATED = frozenset({"delivery", "open", "click", "deliveryDelay", "subscription"})
 _TYPE_KEY = {Shape.NOTIFICATION: "notificationType", Shape.EVENT: "eventType"}
 
 
-def _in_one_line(shape: Shape, kind: str, part: Mapping[str, Any], mail: Mapping[str, Any]) -> str:
+def _single_line(shape: Shape, kind: str, part: Mapping[str, Any], mail: Mapping[str, Any]) -> str:
     return json.dumps({_TYPE_KEY[shape]: kind, **part, "mail": mail}) + "\n"
 
 

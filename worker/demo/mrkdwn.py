@@ -1,6 +1,6 @@
 """Slack's mrkdwn, for a terminal: `*bold*`, `` `code` ``, fences, entities. Nothing else is markup.
 
-What strangers wrote reaches rich as `Text` only, and with its control characters spelled out.
+Untrusted text reaches rich as `Text` only, and with its control characters spelled out.
 """
 
 import re

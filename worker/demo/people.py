@@ -21,7 +21,7 @@ _AT = {
 
 PROBE = "probe@example.org"
 """A test mailbox of ours: it bounces every day, and nobody wants to hear of it."""
-STRANGER = "guest@example.net"
+GUEST = "guest@example.net"
 """Mail went to this address, and nobody of ours has it."""
 
 
@@ -34,5 +34,5 @@ def as_csv() -> Iterator[str]:
     """The file for `users import`; every seventh wants to be in no metrics."""
     yield "email,account_id,metrics_enabled\n"
     for number, address in enumerate(everybody(), start=1):
-        wanted = "false" if number % 7 == 0 else "true"
-        yield f"{address},acct-{number:04},{wanted}\n"
+        expected = "false" if number % 7 == 0 else "true"
+        yield f"{address},acct-{number:04},{expected}\n"

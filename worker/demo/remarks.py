@@ -4,20 +4,20 @@ from worker.demo import script
 from worker.demo.audit_effects import ignored
 from worker.demo.figures import is_paused
 from worker.demo.installing import NOTICES_A_MINUTE, POSTS_A_SECOND
+from worker.demo.notices import about_removals, digests, folded
 from worker.demo.story import Findings
-from worker.demo.told import about_removals, digests, folded
 from worker.model import Outcome
 
 
-def tally(findings: Findings) -> str:
+def totals(findings: Findings) -> str:
     """What the daemon counted."""
-    counts = ", ".join(f"{count} {name}" for name, count in findings.tally.items())
+    counts = ", ".join(f"{count} {name}" for name, count in findings.totals.items())
     return f"the daemon's own count: {counts}"
 
 
 def rows(findings: Findings) -> str:
     """What the rows of `events` are."""
-    events = findings.books.events
+    events = findings.database.events
     spelled = [
         row["recipient_as_reported"]
         for row in events
@@ -31,7 +31,7 @@ def rows(findings: Findings) -> str:
 
 def crowd(findings: Findings) -> str:
     """How many users are concerned, and how many are not."""
-    users = findings.books.users
+    users = findings.database.users
     paused = sum(is_paused(user, findings.now) for user in users)
     ended = sum(bool(user["paused_until"]) for user in users) - paused
     blocked = sum(bool(user["auto_block_spam"]) for user in users)
@@ -53,8 +53,8 @@ def kept(findings: Findings) -> str:
 def repeats(findings: Findings) -> str:
     """What the last chapter has changed."""
     again = [m for m in findings.messages if m.outcome is Outcome.DUPLICATE]
-    new = len(findings.books.events) - len(findings.before_the_last.events)
-    pairs = zip(findings.before_the_last.users, findings.books.users, strict=False)
+    new = len(findings.database.events) - len(findings.before_the_last.events)
+    pairs = zip(findings.before_the_last.users, findings.database.users, strict=False)
     changed = sum(before != after for before, after in pairs)
     return (
         f"{len(again)} messages were published again: repeated deliveries, and bounces by the "
@@ -63,19 +63,19 @@ def repeats(findings: Findings) -> str:
     )
 
 
-def told(findings: Findings) -> str:
+def notices(findings: Findings) -> str:
     """How much became how many messages."""
-    recipients = len(findings.books.events) - ignored(findings)
+    recipients = len(findings.database.events) - ignored(findings)
     many, all_of_them = len(digests(findings.posts)), len(findings.posts)
     return (
-        f"{recipients} recipients, {len(findings.dead_letters)} messages set aside and "
+        f"{recipients} recipients, {len(findings.dead_letters)} dead-lettered messages and "
         f"{len(about_removals(findings.posts))} removals became {all_of_them} messages: "
         f"{all_of_them - many} notices and {_digests(many)} of {folded(findings.posts).total()}. "
         f"None is about {script.IGNORED} (notify.ignore)."
     )
 
 
-def pace() -> str:
+def pauses() -> str:
     """Why it went so fast, and why there was a digest."""
     return (
         "Slack was made to answer slowly, so that notices piled up above slack.messages_per_minute"
@@ -85,7 +85,7 @@ def pace() -> str:
 
 
 def listing() -> str:
-    """What was asked of SES."""
+    """The calls to SES."""
     return (
         "suppression.remove names both; an entry for a complaint stays, unless "
         "suppression.remove_complaints is set"

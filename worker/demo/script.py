@@ -4,7 +4,7 @@ Within a list nothing hangs on the order, since SQS promises none.
 """
 
 from worker.demo.mail import Entry, Report, Shape
-from worker.demo.people import PROBE, STRANGER
+from worker.demo.people import GUEST, PROBE
 
 GONE = "550 5.1.1 no such user here"
 FULL = "452 4.2.2 mailbox full"
@@ -54,7 +54,7 @@ def complaint(
     )
 
 
-TWO_IN_ONE = bounce(
+TWO_RECIPIENTS = bounce(
     26, N, "Permanent/General", hard("kim.dahl@example.com"), hard("lee.tran@example.org")
 )
 MAILBOX_GONE = bounce(49, N, "Permanent/General", hard("nora.field@example.org"))
@@ -67,7 +67,7 @@ LISTED = {TAKEN_OFF: "BOUNCE", KEPT_ON: "COMPLAINT"}
 """The SES suppression list, and why they are on it; both are to be taken off."""
 IGNORED = PROBE
 
-ONE_BY_ONE = (
+SEPARATE = (
     bounce(1.2, N, "Permanent/General", hard("dev.patel@example.com")),
     complaint(1.1, N, "abuse", complains("raj.mehta@example.net")),
     bounce(0.9, E, "Permanent/General", hard(TAKEN_OFF)),
@@ -81,7 +81,7 @@ A_MONTH = (
     bounce(6 * 24, N, "Permanent/NoEmail", hard("pavel.maly@example.com")),
     MAILBOX_GONE,
     BY_EVENT,
-    TWO_IN_ONE,
+    TWO_RECIPIENTS,
     bounce(
         20, N, "Permanent/General",
         hard("ana.costa@example.com"),
@@ -115,7 +115,7 @@ A_MONTH = (
     ),
     bounce(
         28, E, "Permanent/General",
-        Entry(STRANGER, "no_action", "unknown_recipient", GONE, match="missing"),
+        Entry(GUEST, "no_action", "unknown_recipient", GONE, match="missing"),
     ),
     bounce(
         18, N, "Permanent/General",

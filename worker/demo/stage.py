@@ -22,14 +22,14 @@ MOST_LINES = 14
 """Of the log, in the live view."""
 REFRESHES_PER_SECOND = 12
 UNWATCHED_WIDTH = 100
-"""Where nobody tells how wide the paper is: a file, a pipe, CI."""
+"""The width where it is unknown: a file, a pipe, CI."""
 
 PROMISE = (
     "An AWS starts on loopback: SNS, SQS, SES; and a Slack. No credentials.",
     "The real daemon works on a month of SES's mail to invented people, live.",
     "Then: what was decided, who is paused, what Slack was told. Nothing is left.",
 )
-TOLD = "everybody was told of once, or counted in a digest; the ignored never"
+NOTIFIED = "everybody was notified of once, or counted in a digest; the ignored never"
 LISTED = "the bounced address is off the list, the complaint's is still on it"
 RIGHT = "everything is as the mails meant it; no process and no file is left"
 WRONG = "the story did not come out as it should"
@@ -38,7 +38,7 @@ NEXT = (
     (".venv/bin/ses-worker drain", "one pass over queue.url"),
     (".venv/bin/ses-worker users list --paused", "whom to send nothing now"),
     (".venv/bin/ses-worker why ADDRESS", "all on record about it"),
-    (".venv/bin/ses-worker dlq list", "what was set aside, and why"),
+    (".venv/bin/ses-worker dlq list", "dead letters, with their reasons"),
     (".venv/bin/ses-worker suppression restore ADDRESS", "back on the list"),
 )
 
@@ -55,12 +55,12 @@ class Stage:
         self.console = Console(quiet=quiet, width=width, highlight=False)
         self._moving = watched and not quiet and not self.console.is_dumb_terminal
         self._lines: deque[Text] = deque(maxlen=max(3, min(MOST_LINES, self.console.height - 8)))
-        self._seen: Counter[str] = Counter()
+        self._event_counts: Counter[str] = Counter()
         self._published = self._total = 0
-        self._told = 0
+        self._reported = 0
 
     def opening(self) -> None:
-        """Say what will happen."""
+        """Report what will happen."""
         self.console.print()
         self.console.rule("[bold]ses-feedback-worker[/bold]: the whole journey", style="cyan")
         self.console.print()
@@ -69,14 +69,14 @@ class Stage:
         self.console.print()
 
     def closing(self, faults: Sequence[str]) -> None:
-        """Say how it went, and what can be done next."""
+        """Report how it went, and what can be done next."""
         self.console.print()
         for fault in faults:
             self.console.print(Text(f" ✗  {fault}", style="red"))
         if faults:
             self.console.print(Text(f" ✗  {WRONG}", style="bold red"))
         else:
-            self.step("Slack", TOLD)
+            self.step("Slack", NOTIFIED)
             self.step("SES", LISTED)
             self.step(f"{self.elapsed_seconds:.1f} s", RIGHT)
         self.console.print("\n [bold]Next[/bold]\n")
@@ -90,7 +90,7 @@ class Stage:
         return time.monotonic() - self._began
 
     def step(self, what: str, outcome: str) -> None:
-        """Say that something is there now."""
+        """Report that something is there now."""
         self.console.print(f" [green]✓[/green]  [bold]{what}[/bold]  {outcome}")
 
     @contextmanager
@@ -110,21 +110,21 @@ class Stage:
         """Show what the daemon makes of a part of the messages."""
         self._put(Text())
         self._put(Text(f"― {title}", style="bold cyan"))
-        told = self._told
+        already_reported = self._reported
         yield
-        if told == self._told:
+        if already_reported == self._reported:
             self._put(Text("not a line: all of it is on record", style="dim"))
 
     def published(self) -> None:
         """One more message is on its way."""
         self._published += 1
 
-    def tell(self, lines: Iterable[LogLine]) -> None:
+    def add_lines(self, lines: Iterable[LogLine]) -> None:
         """Show lines of the log."""
         for line in lines:
-            self._seen[str(line["event"])] += 1
+            self._event_counts[str(line["event"])] += 1
             if text := shown(line):
-                self._told += 1
+                self._reported += 1
                 self._put(text)
 
     def _put(self, text: Text) -> None:
@@ -143,7 +143,7 @@ class Stage:
 
     def _view(self) -> RenderableType:
         lines = list(self._lines)  # Live draws in a thread of its own
-        blank = [Text()] * ((self._lines.maxlen or 0) - len(lines))
+        unknown = [Text()] * ((self._lines.maxlen or 0) - len(lines))
         progress = Table.grid(padding=(0, 2))
         progress.add_row(
             ProgressBar(total=self._total, completed=self._published, width=26),
@@ -153,11 +153,13 @@ class Stage:
         for text in lines:
             text.no_wrap, text.overflow = True, "ellipsis"
         return Panel(
-            Group(*lines, *blank, Text(), progress),
+            Group(*lines, *unknown, Text(), progress),
             title="[bold]the daemon's log, as it is written[/bold]",
             border_style="cyan",
         )
 
     def _figures(self) -> str:
-        decided = self._seen["bounce_notification"] + self._seen["complaint_notification"]
-        return f"{decided} decisions, {self._seen['message.dead_lettered']} set aside"
+        decided = (
+            self._event_counts["bounce_notification"] + self._event_counts["complaint_notification"]
+        )
+        return f"{decided} decisions, {self._event_counts['message.dead_lettered']} dead-lettered"

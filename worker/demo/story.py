@@ -9,10 +9,10 @@ from typing import Any
 from msgspec import Struct
 
 from worker.demo import environment
-from worker.demo.books import Books, effects_by_state, read_books
 from worker.demo.chapters import Chapter, Message, chapters
 from worker.demo.cloud import Cloud, DeadLetter, cloud
 from worker.demo.daemon import Daemon, LogLine, daemon
+from worker.demo.database import DatabaseRows, effects_by_state, read_database
 from worker.demo.far_sides import FarSides, far_sides, fill_suppression_list
 from worker.demo.guard import guarded_folder, signals_as_exceptions
 from worker.demo.installing import import_users, write_settings
@@ -24,26 +24,27 @@ GENTLY_SECONDS = 0.03
 SETTLE_SECONDS = 20.0
 """At most, until the queue is empty after a chapter."""
 DELIVERY_SECONDS = 75.0
-"""At most, until nothing is owed: a second digest, on a slow machine, goes out a minute later."""
+"""At most, until the outbox is empty: a second digest, on a slow machine, goes out a minute
+later."""
 
 
 class Findings(Struct, frozen=True, kw_only=True):
-    """What was sent, and all that was there to be seen afterwards."""
+    """What was sent, and the state afterwards."""
 
     now: datetime
     chapters: list[Chapter]
-    before_the_last: Books
+    before_the_last: DatabaseRows
     """The last chapter must change nothing."""
-    books: Books
+    database: DatabaseRows
     dead_letters: list[DeadLetter]
     log: list[LogLine]
     remaining: int
     status: int | None
-    """The daemon's exit status; None where it did not stop when told to."""
+    """The daemon's exit status; None where it did not stop on the signal."""
     effects: Mapping[str, int]
     """What is in the outbox, by state."""
     heard: list[Heard]
-    """What Slack was asked."""
+    """The requests to Slack."""
     listed: list[str]
     """The suppression list afterwards."""
 
@@ -58,7 +59,7 @@ class Findings(Struct, frozen=True, kw_only=True):
         return [heard.payload for heard in self.heard if heard.accepted]
 
     @property
-    def tally(self) -> Mapping[str, int]:
+    def totals(self) -> Mapping[str, int]:
         """What the daemon itself counted, from the last line of its log."""
         ends = [line for line in self.log if line["event"] == "worker.stopped"]
         return {k: v for k, v in ends[-1].items() if isinstance(v, int)} if ends else {}
@@ -86,7 +87,7 @@ def play(stage: Stage) -> Findings:
         with daemon(guard.folder, surroundings, settings) as worker:
             guard.watch(worker.pid)
             worker.await_start()
-            stage.step("ses-worker run", f"process {worker.pid}, books in SQLite")
+            stage.step("ses-worker run", f"process {worker.pid}, store: SQLite")
             return _perform(Scene(stage, aws, sides, worker, database))
 
 
@@ -106,13 +107,13 @@ def _perform(scene: Scene) -> Findings:
     messages = [message for chapter in story for message in chapter.messages]
     fill_suppression_list(scene.sides.ses, messages)
     with scene.stage.live(len(messages)):
-        before = _tell(scene, story)
-        scene.stage.tell(scene.worker.stop())
+        before = _play(scene, story)
+        scene.stage.add_lines(scene.worker.stop())
     return Findings(
         now=now,
         chapters=story,
         before_the_last=before,
-        books=read_books(scene.database),
+        database=read_database(scene.database),
         dead_letters=scene.aws.dead_letters(),
         log=scene.worker.log,
         remaining=scene.aws.remaining(),
@@ -123,21 +124,21 @@ def _perform(scene: Scene) -> Findings:
     )
 
 
-def _tell(scene: Scene, story: list[Chapter]) -> Books:
-    """Tell all chapters; return what the books held before the last one.
+def _play(scene: Scene, story: list[Chapter]) -> DatabaseRows:
+    """Report all chapters; return what the database held before the last one.
 
-    The first is told in Slack message by message. Then Slack is slow: notices pile up, and go out
+    The first is shown in Slack message by message. Then Slack is slow: notices pile up, and go out
     together as soon as it answers.
     """
     first, *others = story
-    before = read_books(scene.database)
+    before = read_database(scene.database)
     with scene.stage.chapter(first.title):
         _publish(scene, first)
         _settle(scene)
         _await_delivery(scene)
     with scene.sides.slack.held():
         for chapter in others:
-            before = read_books(scene.database)
+            before = read_database(scene.database)
             with scene.stage.chapter(chapter.title):
                 _publish(scene, chapter)
                 _settle(scene)
@@ -150,27 +151,27 @@ def _publish(scene: Scene, chapter: Chapter) -> None:
     for message in chapter.messages:
         (scene.aws.send if message.straight else scene.aws.publish)(message.text)
         scene.stage.published()
-        scene.stage.tell(scene.worker.news(GENTLY_SECONDS))
+        scene.stage.add_lines(scene.worker.news(GENTLY_SECONDS))
 
 
 def _settle(scene: Scene) -> None:
-    """Wait until the queue is empty: then everything is committed, or set aside."""
+    """Wait until the queue is empty: then everything is committed, or dead-lettered."""
     _follow(scene, scene.aws.remaining, SETTLE_SECONDS)
 
 
 def _await_delivery(scene: Scene) -> None:
-    """Wait until nothing is owed any more."""
+    """Wait until the outbox is empty."""
 
-    def owed() -> int:
+    def undelivered() -> int:
         states = effects_by_state(scene.database)
         return states["waiting"] + states["claimed"]
 
-    _follow(scene, owed, DELIVERY_SECONDS)
+    _follow(scene, undelivered, DELIVERY_SECONDS)
 
 
 def _follow(scene: Scene, left: Callable[[], int], seconds: float) -> None:
     """Show what the daemon does until nothing is left to do."""
     deadline = time.monotonic() + seconds
     while scene.worker.status is None and left() and time.monotonic() < deadline:
-        scene.stage.tell(scene.worker.news(0.1))
-    scene.stage.tell(scene.worker.news(0.1))  # a line is written a moment after its commit
+        scene.stage.add_lines(scene.worker.news(0.1))
+    scene.stage.add_lines(scene.worker.news(0.1))  # a line is written a moment after its commit

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from worker.demo import remarks
-from worker.demo.books import Row, moment
-from worker.demo.effects_view import suppression_list, what_slack_was_told
+from worker.demo.database import Row, moment
+from worker.demo.effects_view import slack_notices, suppression_list
 from worker.demo.figures import is_paused
 from worker.demo.lines import coloured
 from worker.demo.mail import Shape
@@ -28,15 +28,15 @@ def show_tables(console: Console, findings: Findings) -> None:
     """Show all of it."""
     wide = console.width >= WIDE
     parts: tuple[tuple[str, RenderableType | None, str], ...] = (
-        ("What came", what_came(findings), remarks.tally(findings)),
+        ("What came", what_came(findings), remarks.totals(findings)),
         ("What was decided, and why", decisions(findings, wide=wide), remarks.rows(findings)),
         ("Who is paused, and who is blocked", people(findings, wide=wide), remarks.crowd(findings)),
-        ("What was set aside", set_aside(findings, wide=wide), remarks.kept(findings)),
+        ("What was dead-lettered", set_aside(findings, wide=wide), remarks.kept(findings)),
         ("What came again", None, remarks.repeats(findings)),
         (
             "What Slack was told",
-            what_slack_was_told(findings, console.width - 2),
-            remarks.pace(),
+            slack_notices(findings, console.width - 2),
+            remarks.pauses(),
         ),
         ("The SES suppression list", suppression_list(findings), remarks.listing()),
     )
@@ -74,16 +74,16 @@ def decisions(findings: Findings, *, wide: bool) -> Table:
     for header in headers:
         table.add_column(header, no_wrap=True)
     for kind in ("bounce", "complaint"):
-        rows = [row for row in findings.books.events if row["kind"] == kind]
+        rows = [row for row in findings.database.events if row["kind"] == kind]
         table.add_row("", Text(f"{kind}s", style="bold"))
         for row in sorted(rows, key=lambda row: str(row["occurred_at"])):
             age = _span((findings.now - moment(row["occurred_at"])).total_seconds())
-            table.add_row(age, *(_in_one_line(row) if wide else _stacked(row)))
+            table.add_row(age, *(_single_line(row) if wide else _stacked(row)))
         table.add_section()
     return table
 
 
-def _in_one_line(row: Row) -> list[RenderableType]:
+def _single_line(row: Row) -> list[RenderableType]:
     sort = "/".join(filter(None, (row["type"], row["subtype"]))) or "-"
     who = Text(row["recipient"])
     if row["user_match"] != "found":
@@ -111,10 +111,10 @@ def people(findings: Findings, *, wide: bool) -> Table:
         table.add_column(header, justify="right")
     blocked_by = {
         event["recipient"]: event["reason"]
-        for event in findings.books.events
+        for event in findings.database.events
         if event["action"] == "auto_block_spam"
     }
-    for user in sorted(findings.books.users, key=_latest_first):
+    for user in sorted(findings.database.users, key=_latest_first):
         if not _is_touched(user):
             continue
         row: list[RenderableType] = [
@@ -139,9 +139,11 @@ def set_aside(findings: Findings, *, wide: bool) -> Table:
     table.add_column("detail", ratio=2, overflow="fold")
     if wide:
         table.add_column("body", ratio=1, no_wrap=True, overflow="ellipsis")
-    for letter in findings.dead_letters:
-        beginning = Text(letter.contents.strip()[:60])  # a confirmation's token stands further on
-        row = [Text(letter.reason, style="red"), Text(letter.detail), beginning]
+    for dead_letter in findings.dead_letters:
+        beginning = Text(
+            dead_letter.contents.strip()[:60]
+        )  # a confirmation's token stands further on
+        row = [Text(dead_letter.reason, style="red"), Text(dead_letter.detail), beginning]
         table.add_row(*row[: len(table.columns)])
     return table
 

@@ -9,27 +9,27 @@ from worker.app import region_of
 from worker.checks.dead_letters import read_redrive
 from worker.checks.facts import (
     Absent,
-    Away,
-    Blank,
     DestinationFacts,
+    NotPermitted,
     QueueFacts,
     SubscriptionFacts,
-    Unseen,
+    Unknown,
+    Unreachable,
     read_arn,
 )
 from worker.errors import Refused
-from worker.plumbing import Aws, looking
-from worker.provisioning.naming import Wishes, own_names
+from worker.provisioning.desired import Names
+from worker.provisioning.naming import ProvisionOptions, own_names
 from worker.provisioning.plan import Found, make_plan
 from worker.provisioning.steps import Plan, Step
-from worker.provisioning.wanted import Names
 from worker.settings import Settings
+from worker.topology import Aws, inspection
 
 Known = TypeVar("Known")
 
 
 class Provision:
-    """One provisioning: `plan` looks, `carry_out` does.
+    """A provisioning: `plan` inspects, `carry_out` executes.
 
     Raises:
         Misconfigured: no region is set.
@@ -38,17 +38,17 @@ class Provision:
 
     """
 
-    def __init__(self, settings: Settings, wishes: Wishes) -> None:
-        self._wishes = wishes
+    def __init__(self, settings: Settings, options: ProvisionOptions) -> None:
+        self._options = options
         self._topics = settings.sns.topic_arns
         self._aws = Aws(region_of(settings))
         self._urls: dict[str, str] = {}
-        self.names = own_names(self._aws, settings, wishes)
+        self.names = own_names(self._aws, settings, options)
         self.is_raw = False
         """An earlier subscription delivers without SNS's envelope."""
 
     def plan(self) -> Plan:
-        """Look at what is there, and say what is missing."""
+        """Inspect what exists, and plan what is missing."""
         queue = self._look_at_queue(self.names.queue)
         self.names = self._names_with(queue)
         dead = self._look_at_queue(self.names.dead_letter_queue)
@@ -63,9 +63,9 @@ class Provision:
         )
         plan = make_plan(self.names, found)
         used = self.names.dead_letter_queue
-        if (asked := self._wishes.dead_letter_queue or used) != used:
+        if (dead_letter_name := self._options.dead_letter_queue or used) != used:
             plan.undone.append(
-                f"queue {self.names.queue}: {used} is its dead-letter queue, not {asked}"
+                f"queue {self.names.queue}: {used} is its dead-letter queue, not {dead_letter_name}"
             )
         return plan
 
@@ -79,15 +79,15 @@ class Provision:
             self._urls[arguments["QueueName"]] = answer["QueueUrl"]
 
     def settings(self) -> dict[str, dict[str, Any]]:
-        """What the worker has to be told."""
+        """The settings that the worker needs."""
         url = self._urls.get(self.names.queue) or self.names.url(self.names.queue)
-        told: dict[str, dict[str, Any]] = {
+        changes: dict[str, dict[str, Any]] = {
             "aws": {"region": self.names.region},
             "queue": {"url": url},
         }
         if not self.is_raw:  # without an envelope there is no topic to look at
-            told["sns"] = {"topic_arns": [*dict.fromkeys([*self._topics, self.names.topic_arn])]}
-        return told
+            changes["sns"] = {"topic_arns": [*dict.fromkeys([*self._topics, self.names.topic_arn])]}
+        return changes
 
     def _names_with(self, queue: QueueFacts | None) -> Names:
         """Take the dead-letter queue that is in use."""
@@ -98,50 +98,50 @@ class Provision:
         return structs.replace(self.names, dead_letter_queue=target.name)
 
     def _look_at_queue(self, name: str) -> QueueFacts | None:
-        url = there(looking.queue_url(self._aws, name))
+        url = there(inspection.queue_url(self._aws, name))
         if url is None:
             return None
         self._urls[name] = url
-        return there(looking.queue(self._aws, url))
+        return there(inspection.queue(self._aws, url))
 
     def _look_at_topic(self) -> str | None:
-        topic = there(looking.topic(self._aws, self.names.topic_arn))
+        topic = there(inspection.topic(self._aws, self.names.topic_arn))
         return None if topic is None else topic.attributes.get("Policy", "")
 
     def _look_at_subscription(self) -> SubscriptionFacts | None:
         names = self.names
-        some = there(looking.subscriptions(self._aws, names.topic_arn, names.queue_arn))
+        some = there(inspection.subscriptions(self._aws, names.topic_arn, names.queue_arn))
         if not some:
             return None
-        # One that waits for its confirmation, beside one that delivers, is nobody's trouble.
-        one = min(some, key=lambda one: read_arn(one.arn) is None)
-        attributes = there(one.attributes)
+        # A pending subscription beside a delivering one is no problem.
+        subscription = min(some, key=lambda subscription: read_arn(subscription.arn) is None)
+        attributes = there(subscription.attributes)
         self.is_raw = (attributes or {}).get("RawMessageDelivery") == "true"
-        return one
+        return subscription
 
     def _look_at_identities(self) -> Sequence[Any]:
-        if not self._wishes.identities:
+        if not self._options.identities:
             return ()
-        return required(looking.identities(self._aws, self._wishes.identities))
+        return required(inspection.identities(self._aws, self._options.identities))
 
     def _look_at_destinations(self) -> Mapping[str, Sequence[DestinationFacts]]:
         return {
-            name: required(looking.destinations_of(self._aws, name))
-            for name in self._wishes.configuration_sets
+            name: required(inspection.destinations_of(self._aws, name))
+            for name in self._options.configuration_sets
         }
 
 
-def there(found: Known | Blank) -> Known | None:
+def there(found: Known | Unknown) -> Known | None:
     """What is known; None where it is not there.
 
     Raises:
-        Refused: we cannot tell.
+        Refused: it is unknown.
 
     """
     return None if isinstance(found, Absent) else required(found)
 
 
-def required(found: Known | Blank) -> Known:
+def required(found: Known | Unknown) -> Known:
     """What is known.
 
     Raises:
@@ -149,8 +149,8 @@ def required(found: Known | Blank) -> Known:
 
     """
     match found:
-        case Absent(said) | Away(said):
-            raise Refused(said)
-        case Unseen():
+        case Absent(reason) | Unreachable(reason):
+            raise Refused(reason)
+        case NotPermitted():
             raise Refused(f"{found} (config/iam-provision.json)")
     return found

@@ -1,11 +1,11 @@
-"""What is missing for SES to tell the topic. Pure."""
+"""Plans what SES needs to publish to the topic. Pure."""
 
 from collections.abc import Sequence
 
 from worker.checks.facts import DestinationFacts, IdentityFacts
-from worker.provisioning import wanted
+from worker.provisioning import desired
+from worker.provisioning.desired import Names
 from worker.provisioning.steps import Plan, Step
-from worker.provisioning.wanted import Names
 
 
 def plan_identity(plan: Plan, names: Names, identity: IdentityFacts) -> None:
@@ -26,7 +26,7 @@ def plan_identity(plan: Plan, names: Names, identity: IdentityFacts) -> None:
                 service="ses",
                 operation="set_identity_notification_topic",
                 arguments=arguments,
-                said=f"send {kind.lower()} notifications of {identity.name} to the topic",
+                description=f"send {kind.lower()} notifications of {identity.name} to the topic",
             )
         )
 
@@ -35,27 +35,27 @@ def plan_destination(
     plan: Plan, names: Names, name: str, destinations: Sequence[DestinationFacts]
 ) -> None:
     """Have a configuration set's events go to the topic."""
-    ours = [one for one in destinations if one.topic == names.topic_arn]
-    if any(one.enabled and one.kinds >= set(wanted.KINDS) for one in ours):
+    ours = [destination for destination in destinations if destination.topic == names.topic_arn]
+    if any(item.enabled and item.kinds >= set(desired.KINDS) for item in ours):
         return
-    taken = {one.name: one for one in destinations}.get(wanted.DESTINATION)
+    taken = {destination.name: destination for destination in destinations}.get(desired.DESTINATION)
     if taken is not None and taken not in ours:
         plan.undone.append(f"{name}: its event destination {taken.name} sends to {taken.topic}")
         return
-    kinds = sorted({*wanted.KINDS, *(taken.kinds if taken else ())})
+    kinds = sorted({*desired.KINDS, *(taken.kinds if taken else ())})
     plan.steps.append(
         Step(
             service="sesv2",
             operation=f"{'update' if taken else 'create'}_configuration_set_event_destination",
             arguments={
                 "ConfigurationSetName": name,
-                "EventDestinationName": wanted.DESTINATION,
+                "EventDestinationName": desired.DESTINATION,
                 "EventDestination": {
                     "Enabled": True,
                     "MatchingEventTypes": kinds,
                     "SnsDestination": {"TopicArn": names.topic_arn},
                 },
             },
-            said=f"send {' and '.join(kinds)} of the configuration set {name} to the topic",
+            description=f"send {' and '.join(kinds)} of the configuration set {name} to the topic",
         )
     )

@@ -1,4 +1,4 @@
-"""What everything is to be called: by wishes, settings and credentials."""
+"""The names of all resources: from options, settings and credentials."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -8,14 +8,14 @@ from msgspec import Struct, structs
 from worker.aws import region_in
 from worker.checks.facts import read_arn
 from worker.errors import Refused
-from worker.plumbing import Aws
-from worker.provisioning.wanted import Names
+from worker.provisioning.desired import Names
 from worker.settings import Settings
+from worker.topology import Aws
 
 DEFAULT_NAME = "ses-feedback"
 
 
-class Wishes(Struct, frozen=True, kw_only=True):
+class ProvisionOptions(Struct, frozen=True, kw_only=True):
     """What the operator wants."""
 
     topic: str = ""
@@ -29,7 +29,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     configuration_sets: Sequence[str] = ()
 
 
-def own_names(aws: Aws, settings: Settings, wishes: Wishes) -> Names:
+def own_names(aws: Aws, settings: Settings, options: ProvisionOptions) -> Names:
     """Name all of it, before anything is made.
 
     Raises:
@@ -37,28 +37,28 @@ def own_names(aws: Aws, settings: Settings, wishes: Wishes) -> Names:
         Unavailable: AWS cannot be reached.
 
     """
-    # Whoever we are tells the account, and so all ARNs.
+    # The caller's identity has the account, and so all ARNs.
     arn = read_arn(aws.ask("sts", "get_caller_identity")["Arn"])
     if arn is None:
-        raise Refused("AWS does not say whose credentials these are")
+        raise Refused("AWS did not return the identity of these credentials")
     url = settings.queue.url or ""
-    queue = wishes.queue or url.rpartition("/")[2] or DEFAULT_NAME
+    queue = options.queue or url.rpartition("/")[2] or DEFAULT_NAME
     names = Names(
         partition=arn.partition,
         region=aws.region,
         account=arn.account,
-        topic=wishes.topic or DEFAULT_NAME,
+        topic=options.topic or DEFAULT_NAME,
         queue=queue,
-        dead_letter_queue=wishes.dead_letter_queue or f"{queue}-dlq",
-        key=wishes.key,
+        dead_letter_queue=options.dead_letter_queue or f"{queue}-dlq",
+        key=options.key,
     )
-    if not wishes.queue:
+    if not options.queue:
         _see_that_it_is_ours(names, url)
-    return names if wishes.topic else _with_topic(names, settings.sns.topic_arns)
+    return names if options.topic else _with_topic(names, settings.sns.topic_arns)
 
 
 def _see_that_it_is_ours(names: Names, url: str) -> None:
-    """Compare what a queue's URL tells, or a namesake would be made of it.
+    """Compare account and region of the queue's URL, or a namesake would be created.
 
     Raises:
         Refused: it is somewhere else.
@@ -83,12 +83,12 @@ def _with_topic(names: Names, topics: Sequence[str]) -> Names:
     match topics:
         case []:
             return names
-        case [one]:
-            named = structs.replace(names, topic=one.rpartition(":")[2])
-            if named.topic_arn == one:
+        case [topic]:
+            named = structs.replace(names, topic=topic.rpartition(":")[2])
+            if named.topic_arn == topic:
                 return named
             raise Refused(
-                f"sns.topic_arns names {one}, which is not of account {names.account} in "
+                f"sns.topic_arns names {topic}, which is not of account {names.account} in "
                 f"{names.region}: subscribe {names.queue_arn} to it there, or name a --topic here"
             )
-    raise Refused("sns.topic_arns names several topics: say with --topic which one is meant")
+    raise Refused("sns.topic_arns names several topics: choose one with --topic")

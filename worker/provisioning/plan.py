@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from worker.checks.facts import DestinationFacts, IdentityFacts, QueueFacts, SubscriptionFacts
+from worker.provisioning.desired import Names
 from worker.provisioning.feedback import plan_destination, plan_identity
 from worker.provisioning.queues import plan_dead_letter_queue, plan_queue
 from worker.provisioning.steps import Plan
 from worker.provisioning.topics import plan_subscription, plan_topic
-from worker.provisioning.wanted import Names
 
 
 class Found(Struct, frozen=True, kw_only=True):

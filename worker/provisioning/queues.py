@@ -8,14 +8,14 @@ from worker.checks.admission import SEND, SNS
 from worker.checks.commands import texts
 from worker.checks.facts import QueueFacts
 from worker.checks.statements import Caller
-from worker.provisioning import wanted
-from worker.provisioning.steps import Door, Plan, Step, merge
-from worker.provisioning.wanted import Names
+from worker.provisioning import desired
+from worker.provisioning.desired import Names
+from worker.provisioning.steps import Grant, Plan, Step, merge
 
 
 def plan_dead_letter_queue(plan: Plan, names: Names, queue: QueueFacts | None) -> None:
     """Have the dead-letter queue, and let SNS put there what it cannot deliver."""
-    attributes = wanted.dead_letter_attributes(names)
+    attributes = desired.dead_letter_attributes(names)
     if queue is None:
         plan.steps.append(_create(names.dead_letter_queue, attributes, "dead-letter queue"))
         return
@@ -24,7 +24,7 @@ def plan_dead_letter_queue(plan: Plan, names: Names, queue: QueueFacts | None) -
 
 def plan_queue(plan: Plan, names: Names, queue: QueueFacts | None) -> None:
     """Have the queue with its redrive policy, and let the topic in."""
-    attributes = wanted.queue_attributes(names)
+    attributes = desired.queue_attributes(names)
     if queue is None:
         plan.steps.append(_create(names.queue, attributes, "queue"))
         return
@@ -36,7 +36,7 @@ def _create(name: str, attributes: Mapping[str, Any], what: str) -> Step:
         service="sqs",
         operation="create_queue",
         arguments={"QueueName": name, "Attributes": texts(attributes)},
-        said=f"create the {what} {name}",
+        description=f"create the {what} {name}",
     )
 
 
@@ -45,8 +45,8 @@ def _complete(
 ) -> None:
     missing: dict[str, str] = {}
     caller = Caller(service=SNS, account=names.account, arn=names.topic_arn)
-    door = Door(wanted.topic_may_send(names, arn), [caller], SEND)
-    if policy_text := merge(plan, f"queue {queue.name}", queue.text("Policy"), door):
+    grant = Grant(desired.topic_may_send(names, arn), [caller], SEND)
+    if policy_text := merge(plan, f"queue {queue.name}", queue.text("Policy"), grant):
         missing["Policy"] = policy_text
     if "RedrivePolicy" in attributes and not queue.text("RedrivePolicy"):
         missing["RedrivePolicy"] = json.dumps(attributes["RedrivePolicy"])
@@ -59,14 +59,14 @@ def _complete(
                 operation="set_queue_attributes",
                 arguments={"Attributes": missing},
                 queue=queue.name,
-                said=f"set {', '.join(missing)} of the queue {queue.name}",
+                description=f"set {', '.join(missing)} of the queue {queue.name}",
             )
         )
     for name, text in texts(attributes).items():
         if name in missing or _is_same(name, queue, text):
             continue
         otherwise = f"queue {queue.name}: {name} is {queue.text(name) or 'not set'}, not {text}"
-        # The key alone was asked for by name.
+        # The key alone was requested by name.
         (plan.undone if name == "KmsMasterKeyId" else plan.left).append(otherwise)
 
 
@@ -92,7 +92,7 @@ def _key_id(text: str) -> str:
 def _is_same_redrive(there: str, text: str) -> bool:
     try:
         # SQS shows the count as it was given, a number or a text.
-        one, other = json.loads(there), json.loads(text)
-        return {k: str(v) for k, v in one.items()} == {k: str(v) for k, v in other.items()}
+        first, other = json.loads(there), json.loads(text)
+        return {k: str(v) for k, v in first.items()} == {k: str(v) for k, v in other.items()}
     except (ValueError, AttributeError):
         return False

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from worker.checks.statements import Caller, Verdict, judge, read_policy
-from worker.provisioning import wanted
+from worker.provisioning import desired
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -18,7 +18,7 @@ class Step(Struct, frozen=True, kw_only=True):
     operation: str
     """As boto3 has it: `create_queue`."""
     arguments: Mapping[str, Any]
-    said: str
+    description: str
     queue: str = ""
     """The name of the queue whose URL the call takes; it may have none before."""
 
@@ -30,38 +30,38 @@ class Plan(Struct, kw_only=True):
     left: list[str] = []
     """What is otherwise than it would have been made, and stays so."""
     undone: list[str] = []
-    """What was asked for by name, and is not done, since somebody has set it otherwise."""
+    """What was named and is not done, since it is configured otherwise."""
 
 
-class Door(Struct, frozen=True):
+class Grant(Struct, frozen=True):
     """Whom a policy should let in to do what, and the statement that does."""
 
     statement: dict[str, Any]
     callers: Sequence[Caller]
-    """Of one service; each must be let in."""
+    """Callers of the same service; each must be admitted."""
     action: str
 
 
-def merge(plan: Plan, what: str, policy: str, door: Door) -> str | None:
+def merge(plan: Plan, what: str, policy: str, grant: Grant) -> str | None:
     """The policy with our statement; None: it needs none, or is not ours to change."""
     statements = read_policy(policy)
     known = statements is not None
-    about = door.statement["Resource"]
-    verdicts = {judge(statements or [], caller, door.action, about) for caller in door.callers}
+    about = grant.statement["Resource"]
+    verdicts = {judge(statements or [], caller, grant.action, about) for caller in grant.callers}
     if Verdict.DENIED in verdicts:
-        plan.undone.append(f"{what}: a Deny in its policy keeps {door.callers[0].service} out")
+        plan.undone.append(f"{what}: a Deny in its policy keeps {grant.callers[0].service} out")
         return None
     if not known or Verdict.NO not in verdicts:
         if not known or Verdict.PERHAPS in verdicts:
             plan.left.append(f"{what}: its policy has conditions that are not judged here")
         return None
     if not policy:
-        return json.dumps(wanted.policy(door.statement))
+        return json.dumps(desired.policy(grant.statement))
     document = json.loads(policy)
     there = document["Statement"]
     others = there if isinstance(there, list) else [there]
-    taken = {one.get("Sid") for one in others}
-    sid = door.statement["Sid"]
-    # One of that name lets another topic in, and goes on doing so.
+    taken = {statement.get("Sid") for statement in others}
+    sid = grant.statement["Sid"]
+    # A statement of that name admits another topic, and is kept.
     free = next(name for n in count(1) if (name := f"{sid}{n if n > 1 else ''}") not in taken)
-    return json.dumps(document | {"Statement": [*others, door.statement | {"Sid": free}]})
+    return json.dumps(document | {"Statement": [*others, grant.statement | {"Sid": free}]})

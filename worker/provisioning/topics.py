@@ -7,22 +7,22 @@ from worker.checks.commands import texts
 from worker.checks.facts import SubscriptionFacts
 from worker.checks.statements import Caller
 from worker.checks.topic import PUBLISH, SES
-from worker.provisioning import wanted
-from worker.provisioning.steps import Door, Plan, Step, merge
-from worker.provisioning.wanted import Names
+from worker.provisioning import desired
+from worker.provisioning.desired import Names
+from worker.provisioning.steps import Grant, Plan, Step, merge
 
 
 def plan_topic(plan: Plan, names: Names, policy: str | None, senders: Sequence[str]) -> None:
     """Have the topic, and let SES publish to it, for each of the senders if any is named."""
-    statement = wanted.ses_may_publish(names)
+    statement = desired.ses_may_publish(names)
     if policy is None:
-        attributes = {"Policy": json.dumps(wanted.policy(statement))}
+        attributes = {"Policy": json.dumps(desired.policy(statement))}
         plan.steps.append(
             Step(
                 service="sns",
                 operation="create_topic",
                 arguments={"Name": names.topic, "Attributes": attributes},
-                said=f"create the topic {names.topic}, to which SES may publish",
+                description=f"create the topic {names.topic}, to which SES may publish",
             )
         )
         return
@@ -30,22 +30,22 @@ def plan_topic(plan: Plan, names: Names, policy: str | None, senders: Sequence[s
         Caller(service=SES, account=names.account, arn=sender and names.of_ses(sender))
         for sender in senders or [""]
     ]
-    door = Door(statement, callers, PUBLISH)
-    if policy_text := merge(plan, f"topic {names.topic}", policy, door):
+    grant = Grant(statement, callers, PUBLISH)
+    if policy_text := merge(plan, f"topic {names.topic}", policy, grant):
         arguments = {"TopicArn": names.topic_arn, "AttributeName": "Policy"}
         plan.steps.append(
             Step(
                 service="sns",
                 operation="set_topic_attributes",
                 arguments=arguments | {"AttributeValue": policy_text},
-                said=f"let SES publish to the topic {names.topic}",
+                description=f"let SES publish to the topic {names.topic}",
             )
         )
 
 
 def plan_subscription(plan: Plan, names: Names, found: SubscriptionFacts | None) -> None:
     """Have the queue subscribed, and what cannot be delivered kept."""
-    attributes = texts(wanted.subscription_attributes(names))
+    attributes = texts(desired.subscription_attributes(names))
     if found is None:
         arguments = {
             "TopicArn": names.topic_arn,
@@ -59,7 +59,7 @@ def plan_subscription(plan: Plan, names: Names, found: SubscriptionFacts | None)
                 service="sns",
                 operation="subscribe",
                 arguments=arguments,
-                said=f"subscribe the queue {names.queue} to the topic {names.topic}",
+                description=f"subscribe the queue {names.queue} to the topic {names.topic}",
             )
         )
         return
@@ -73,7 +73,7 @@ def plan_subscription(plan: Plan, names: Names, found: SubscriptionFacts | None)
                 service="sns",
                 operation="set_subscription_attributes",
                 arguments=arguments | {"AttributeValue": attributes["RedrivePolicy"]},
-                said=f"keep what SNS cannot deliver in the queue {names.dead_letter_queue}",
+                description=f"keep what SNS cannot deliver in the queue {names.dead_letter_queue}",
             )
         )
     if there.get("RawMessageDelivery") == "true":

@@ -1,9 +1,10 @@
-"""The far side that is SQS; nobody else here speaks with it.
+"""The client of the queue; the only module that settles messages on SQS.
 
 `asking` is who asks, with which credentials, `answers` what SQS says, `setting_aside` what goes
-with a letter to the dead-letter queue.
+with a dead letter to the dead-letter queue.
 
-Quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+Quotas:
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 """
 
 from collections.abc import Sequence
@@ -18,11 +19,11 @@ from worker.queue.answers import (
     LARGEST_BATCH,
     Counts,
     EntriesRefused,
-    Unsettled,
+    FailedEntry,
     as_received,
+    failed_entries,
     refusal_of,
     tens,
-    unsettled,
 )
 from worker.queue.asking import Asking, NoSuchQueue
 from worker.queue.setting_aside import (
@@ -49,14 +50,14 @@ __all__ = [
     "POLL_SECONDS",
     "Counts",
     "EntriesRefused",
+    "FailedEntry",
     "NoSuchQueue",
     "Queue",
-    "Unsettled",
     "as_received",
     "dead_letter_queue_is_gone",
+    "failed_entries",
     "refusal_of",
     "tens",
-    "unsettled",
 ]
 
 
@@ -109,7 +110,7 @@ class Queue(Asking):
         return f"the redrive policy of the queue {self.name}"
 
     def find_dead_letter_queue(self) -> str | None:
-        """Tell where dead letters go: what the settings say, else what the redrive policy says.
+        """Return the URL of the dead-letter queue: the settings', else the redrive policy's.
 
         A dead-letter queue is in the account and the region of its source, so its URL differs
         from the source's in the name alone.
@@ -117,7 +118,7 @@ class Queue(Asking):
         if self._dead_letter_url is None:
             arn = read_redrive_target(self.redrive_policy())
             name = arn.rpartition(":")[2] if arn else ""
-            # A letter sent to its own queue would go round for ever.
+            # A dead letter sent to its own queue would loop for ever.
             if name not in {"", self.name}:
                 self._dead_letter_url = f"{self.url.rpartition('/')[0]}/{name}"
         return self._dead_letter_url
@@ -130,7 +131,7 @@ class Queue(Asking):
 
     def receive(self, most: int, wait_seconds: int) -> list[Received]:
         """Long-poll for at most `most` (1 to 10) messages."""
-        asked_at = clock.now()
+        requested_at = clock.now()
         answer = self._call(
             "receive_message",
             MaxNumberOfMessages=most,
@@ -141,34 +142,34 @@ class Queue(Asking):
         )
         received_at, now = clock.wall(), clock.now()
         # A process that was suspended meanwhile finds an old answer in its socket; the leases may
-        # have begun as soon as it asked.
-        is_late = now > asked_at + wait_seconds + LATE_SECONDS
-        lease_until = (asked_at if is_late else now) + self.visibility_seconds
+        # have begun as soon as it was called.
+        is_late = now > requested_at + wait_seconds + LATE_SECONDS
+        lease_until = (requested_at if is_late else now) + self.visibility_seconds
         return [
             as_received(message, received_at, lease_until) for message in whole(answer, self.name)
         ]
 
-    def delete(self, messages: Sequence[Received]) -> list[Unsettled[Received]]:
+    def delete(self, messages: Sequence[Received]) -> list[FailedEntry[Received]]:
         """Delete up to ten messages; return those that were not."""
         entries = [
             {"Id": str(number), "ReceiptHandle": message.receipt_handle}
             for number, message in enumerate(messages)
         ]
-        return unsettled(messages, self._call("delete_message_batch", Entries=entries))
+        return failed_entries(messages, self._call("delete_message_batch", Entries=entries))
 
     def release(
         self, messages: Sequence[Received], seconds: Sequence[float]
-    ) -> list[Unsettled[Received]]:
+    ) -> list[FailedEntry[Received]]:
         """Make up to ten messages visible again, each after its own seconds; return the rest."""
         return self._have_hidden(messages, seconds)
 
-    def extend(self, messages: Sequence[Received]) -> list[Unsettled[Received]]:
+    def extend(self, messages: Sequence[Received]) -> list[FailedEntry[Received]]:
         """Have up to ten messages hidden for another visibility timeout; return the rest."""
         return self._have_hidden(messages, [self.visibility_seconds] * len(messages))
 
     def _have_hidden(
         self, messages: Sequence[Received], seconds: Sequence[float]
-    ) -> list[Unsettled[Received]]:
+    ) -> list[FailedEntry[Received]]:
         entries = [
             {
                 "Id": str(number),
@@ -177,14 +178,16 @@ class Queue(Asking):
             }
             for number, (message, after) in enumerate(zip(messages, seconds, strict=True))
         ]
-        return unsettled(messages, self._call("change_message_visibility_batch", Entries=entries))
+        return failed_entries(
+            messages, self._call("change_message_visibility_batch", Entries=entries)
+        )
 
     def send_dead_letter(self, received: Received, why: DeadLetter) -> None:
         """Put the body, unchanged, into the dead-letter queue, with why and whence.
 
         Raises:
             Refused: there is no dead-letter queue, or it will never take this body.
-            Unavailable: also where we cannot say who we are, which says nothing about it.
+            Unavailable: also without credentials, which proves nothing about the queue.
 
         """
         try:
@@ -204,7 +207,7 @@ class Queue(Asking):
             raise
 
     def ask_to_delete(self) -> None:
-        """Find out whether deletes are allowed, by one that deletes nothing.
+        """Test whether deletes are allowed, by a call that deletes nothing.
 
         Raises:
             Refused: they are not.
@@ -217,7 +220,7 @@ class Queue(Asking):
             if "ReceiptHandle" not in refused.code:
                 raise
             return
-        failed = unsettled(entries, answer)
+        failed = failed_entries(entries, answer)
         if failed and "ReceiptHandle" not in failed[0].code:
             raise refusal_of("DeleteMessageBatch", 1, failed[0])
 
@@ -241,7 +244,7 @@ class Queue(Asking):
 
     def _is_gone(self, url: str) -> str:
         if url == self.url:
-            return f"the queue {self.name} is not there: mend queue.url, {url}, or make the queue"
+            return f"the queue {self.name} is not there: fix queue.url, {url}, or make the queue"
         if not self._named_in_settings:  # it may name another by the next time
             self._redrive_policy = self._dead_letter_url = None
         return dead_letter_queue_is_gone(url, self.dead_letters_named_by)

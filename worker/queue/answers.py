@@ -1,4 +1,4 @@
-"""SQS's answers, as the rest of the program has them. Pure."""
+"""Translates SQS's answers into the model. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -32,7 +32,7 @@ class Counts(Struct, frozen=True):
         return self.visible + self.in_flight + self.delayed
 
 
-class Unsettled(Struct, Generic[Item], frozen=True):
+class FailedEntry(Struct, Generic[Item], frozen=True):
     """An entry of a batch call that failed although the call succeeded."""
 
     item: Item
@@ -46,10 +46,10 @@ class EntriesRefused(Refused):
     """SQS took the call, and failed each entry of it through a fault that it calls ours."""
 
 
-def refusal_of(call: str, count: int, last: Unsettled[Any]) -> EntriesRefused | Unavailable:
-    """Say that so many entries of a call have failed, and none of them succeeded."""
-    said = f"SQS failed each of {count} entries of {call}: {last.code}"
-    return Unavailable(said) if last.again else EntriesRefused(said)
+def refusal_of(call: str, count: int, last: FailedEntry[Any]) -> EntriesRefused | Unavailable:
+    """Report that so many entries of a call have failed, and none of them succeeded."""
+    value = f"SQS failed each of {count} entries of {call}: {last.code}"
+    return Unavailable(value) if last.again else EntriesRefused(value)
 
 
 def as_received(message: Mapping[str, Any], now: datetime, lease_until: float) -> Received:
@@ -73,10 +73,10 @@ def as_received(message: Mapping[str, Any], now: datetime, lease_until: float) -
     )
 
 
-def _number(said: object) -> int | None:
-    """Read one of SQS's; a strange one must not end the receive of its neighbours."""
-    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 19:
-        return int(said)
+def _number(value: object) -> int | None:
+    """Parse a number; a malformed one must not fail the whole receive."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
     return None
 
 
@@ -92,7 +92,7 @@ def tens(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         yield items[start : start + LARGEST_BATCH]
 
 
-def unsettled(items: Sequence[Item], answer: Mapping[str, Any]) -> list[Unsettled[Item]]:
+def failed_entries(items: Sequence[Item], answer: Mapping[str, Any]) -> list[FailedEntry[Item]]:
     """Read every entry of the answer: a 200 may carry failures, or not mention an entry."""
     done = {entry["Id"] for entry in answer.get("Successful") or ()}
     failed = {entry["Id"]: entry for entry in answer.get("Failed") or ()}
@@ -101,5 +101,5 @@ def unsettled(items: Sequence[Item], answer: Mapping[str, Any]) -> list[Unsettle
         if (name := str(number)) not in done:
             entry = failed.get(name, {})
             again = not entry.get("SenderFault", False)
-            found.append(Unsettled(item, entry.get("Code", "NoAnswer"), again))
+            found.append(FailedEntry(item, entry.get("Code", "NoAnswer"), again))
     return found

@@ -25,13 +25,13 @@ log = structlog.get_logger()
 class NoSuchQueue(AwsRefused):
     """A queue that is named somewhere is not there."""
 
-    def __init__(self, said: str, refused: AwsRefused) -> None:
+    def __init__(self, text: str, refused: AwsRefused) -> None:
         super().__init__(refused.code, refused.text, refused.status, refused.operation)
-        self.args = (said,)
+        self.args = (text,)
 
 
 class Asking(ABC):
-    """Whoever asks about one queue. Thread-safe.
+    """The base of clients of a single queue. Thread-safe.
 
     Where credentials are refused, others are looked for and the call is made once more. All of
     that takes `CALL_SECONDS` at most, and a long poll what it waits for.
@@ -41,10 +41,10 @@ class Asking(ABC):
         """Nothing is called yet."""
         self.url = url
         self._connect = connect
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._clients: Clients | None = None
-        """Made when they are first needed, and anew after trouble with credentials."""
-        self._has_told = False
+        """Made when first needed, and again after errors of credentials."""
+        self._has_warned = False
 
     @property
     def name(self) -> str:
@@ -82,22 +82,22 @@ class Asking(ABC):
 
     @abstractmethod
     def _is_gone(self, url: str) -> str:
-        """Say that a queue is not there, and what to do."""
+        """The error for a missing queue, and what to do."""
 
     def _connected(self) -> Clients:
         # Whoever has the turn may wait for credentials; those behind do not add up their waits.
-        if not self._turn.acquire(timeout=IDENTITY_SECONDS):
+        if not self._lock.acquire(timeout=IDENTITY_SECONDS):
             raise NoIdentity("AWS: another thread has been waiting for credentials, in vain so far")
         try:
             clients = self._clients = self._clients or self._connect()
-            if clients.why_not and not self._has_told:
-                self._has_told = True
+            if clients.why_not and not self._has_warned:
+                self._has_warned = True
                 log.info("queue.boto3_used", queue=self.name, reason=clients.why_not)
         finally:
-            self._turn.release()
+            self._lock.release()
         return clients
 
     def _forget(self, clients: Clients) -> None:
-        with self._turn:
+        with self._lock:
             if self._clients is clients:  # else somebody has made others since
                 self._clients = None

@@ -1,10 +1,10 @@
-"""The dead-letter queue as its source knows it: where it is, and what goes with a letter. Pure."""
+"""The URL of the dead-letter queue, and the attributes of a dead letter. Pure."""
 
 import json
 from typing import Any
 
 from worker import __version__
-from worker.masking import harmless
+from worker.masking import sanitized
 from worker.model import DeadLetter, Received
 
 MOST_ATTRIBUTES = 10
@@ -21,14 +21,14 @@ def read_redrive_target(policy: str) -> str | None:
 
 
 def dead_letter_attributes(received: Received, why: DeadLetter, source_url: str) -> dict[str, Any]:
-    """Say why and whence a message was set aside; of its own attributes keep what has room."""
+    """Attributes with reason and source; the message's own are kept as far as they fit."""
     texts = {
         "ses_worker_reason": why.reason.value,
-        "ses_worker_error": harmless(why.detail) or "-",
+        "ses_worker_error": sanitized(why.detail) or "-",
         "ses_worker_first_seen": (received.sent_at or received.received_at).isoformat(),
         "ses_worker_source_queue": source_url,
         "ses_worker_version": __version__,
-        "ses_worker_message_id": received.message_id,  # SQS gives the letter another one
+        "ses_worker_message_id": received.message_id,  # SQS gives the dead letter another id
     }
     ours = {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
     theirs = {name: value for name, value in received.attributes.items() if name not in ours}
@@ -36,7 +36,7 @@ def dead_letter_attributes(received: Received, why: DeadLetter, source_url: str)
 
 
 def dead_letter_queue_is_gone(url: str, named_by: str) -> str:
-    """Say so, and what to do."""
+    """The error text, with what to do."""
     name = url.rpartition("/")[2]
     return (
         f"the dead-letter queue {name} is not there, and {named_by} names it: make it again, or "

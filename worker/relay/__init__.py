@@ -1,7 +1,7 @@
-"""The relay: delivers what the outbox owes, each far side on a thread of its own.
+"""The relay: delivers the outbox, each lane on a thread of its own.
 
-It is handed its senders and knows none of them. What it claims it settles: delivered, to be tried
-again, or parked. A crash between the two may repeat a delivery; it never loses one.
+It is given its senders and knows none of them. Each claim is settled: delivered, retried later,
+or parked. A crash between the two may repeat a delivery; it never loses one.
 """
 
 import threading
@@ -12,9 +12,9 @@ import structlog
 
 from worker.health import Health
 from worker.leaving import LEFT_BEHIND
+from worker.relay.idle_tracker import IdleTracker
 from worker.relay.lane import LaneWork, LaneWorker
-from worker.relay.patience import Patience
-from worker.relay.standing import Standing
+from worker.relay.wait_budget import WaitBudget
 from worker.store.outbox import Outbox
 
 TIME_OUT_SECONDS = 10.0
@@ -22,7 +22,7 @@ TIME_OUT_SECONDS = 10.0
 STOP_SECONDS = 15.0
 """Longer than the time-out of a delivery under way."""
 
-__all__ = ["LaneWork", "Patience", "Relay"]
+__all__ = ["LaneWork", "Relay", "WaitBudget"]
 
 log = structlog.get_logger()
 
@@ -34,15 +34,15 @@ class Relay:
         self,
         outbox: Outbox,
         lanes: Sequence[LaneWork],
-        patience: Patience,
+        wait_budget: WaitBudget,
         health: Health,
     ) -> None:
-        self._patience = patience
-        self._standing = Standing()
+        self._wait_budget = wait_budget
+        self._idle_tracker = IdleTracker()
         self._failure: BaseException | None = None
         self._stop_by = float("inf")
         self._workers = [
-            LaneWorker(work, outbox, self._standing, patience, health) for work in lanes
+            LaneWorker(work, outbox, self._idle_tracker, wait_budget, health) for work in lanes
         ]
         self._threads = [
             threading.Thread(target=self._guarded, args=(worker,), name=worker.name, daemon=True)
@@ -52,7 +52,7 @@ class Relay:
     @property
     def delivered(self) -> int:
         """Effects delivered by this process."""
-        return self._standing.delivered
+        return self._idle_tracker.delivered
 
     @property
     def failure(self) -> BaseException | None:
@@ -64,20 +64,20 @@ class Relay:
         for thread in self._threads:
             thread.start()
 
-    def nudge(self) -> None:
-        """Look at once: something new is owed."""
+    def wake(self) -> None:
+        """Wake the lanes: there are new entries."""
         for worker in self._workers:
-            if not worker.wake.is_set():  # it is asked after every message, and seldom to do
+            if not worker.wake.is_set():  # called after every message
                 worker.wake.set()
 
     def stop(self) -> None:
         """Begin no more deliveries."""
         self._stop_by = min(self._stop_by, time.monotonic() + STOP_SECONDS)
-        self._patience.over.set()
-        self.nudge()
+        self._wait_budget.over.set()
+        self.wake()
 
     def finish(self, hurry: threading.Event | None = None) -> bool:
-        """Stop, and wait for the deliveries under way; tell whether they ended in time.
+        """Stop, and wait for running deliveries; return whether they ended in time.
 
         What was waited for elsewhere since `stop` counts: a stop has one bound, not two.
         Once `hurry` is set they are not waited for: what was sent and not marked is sent again.
@@ -91,20 +91,20 @@ class Relay:
         if running:
             self._stop_by = float("inf")  # who finishes it again, at the end, waits again
             names = [thread.name for thread in running]
-            log.warning("relay.left_behind", threads=names, hint=LEFT_BEHIND)
+            log.warning("relay.abandoned", threads=names, hint=LEFT_BEHIND)
         return not running
 
     def deliver_for(
         self, seconds: float, stop: threading.Event, hurry: threading.Event | None = None
     ) -> None:
-        """Deliver what is owed, until nothing more can be within `seconds`, or `stop` is set.
+        """Deliver the outbox for at most `seconds`, or until `stop` is set.
 
         The last delivery begins so early that its time-out ends in time.
         """
-        self._patience.limit(max(seconds - TIME_OUT_SECONDS, seconds / 2))
+        self._wait_budget.limit(max(seconds - TIME_OUT_SECONDS, seconds / 2))
         self.start()
-        while self._patience.lasts(0) and not stop.is_set():
-            if not self._running() or self._standing.all_quiet(len(self._workers)):
+        while self._wait_budget.lasts(0) and not stop.is_set():
+            if not self._running() or self._idle_tracker.all_quiet(len(self._workers)):
                 break
             stop.wait(0.05)
         self.finish(hurry)

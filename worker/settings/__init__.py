@@ -1,7 +1,6 @@
 """The settings: one frozen, checked value, read once at the start and handed inward.
 
-`config/worker.toml` has every key with a line of why; `worker.sources` tells where values come
-from.
+`config/worker.toml` has every key with a line of why; `worker.settings_loading` loads the values.
 """
 
 from datetime import timedelta
@@ -12,6 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from worker.patterns import Patterns
 from worker.policy import Policy
+from worker.rate_limit import singles
 from worker.settings.effects import (
     Addresses,
     NotifySettings,
@@ -19,7 +19,7 @@ from worker.settings.effects import (
     SuppressionSettings,
 )
 from worker.settings.kinds import Section
-from worker.settings.outside import HealthSettings, HttpSettings
+from worker.settings.observability import HealthSettings, HttpSettings
 from worker.settings.work import (
     AwsSettings,
     LogFormat,
@@ -31,7 +31,6 @@ from worker.settings.work import (
     SnsSettings,
     StoreSettings,
 )
-from worker.volume import singles
 
 __all__ = [
     "Addresses",
@@ -63,12 +62,12 @@ class Settings(Section):
 
     @property
     def lack_of_queue(self) -> str:
-        """What is said where the queue is needed, and none is set."""
+        """The error where a queue is needed, and none is set."""
         file = self._file or "a settings file (--config)"
         return f"queue.url is required: set it in {file}, or SES_WORKER_QUEUE__URL"
 
     def read_from(self, file: Path | None) -> Self:
-        """Keep which file was read, for whoever is told what is missing in it."""
+        """Keep which file was read, for errors about what is missing in it."""
         self._file = file
         return self
 
@@ -80,7 +79,7 @@ class Settings(Section):
             unknown_recipients=self.policy.unknown_recipients,
             bounce_actions=self.policy.bounce_actions,
             topics=frozenset(self.sns.topic_arns),
-            notify=self.slack.wanted,
+            notify=self.slack.enabled,
             kept_whole=int(singles(self.slack.messages_per_minute)) + 1,
             ignore=Patterns(self.notify.ignore),
             remove=Patterns(self.suppression.remove),

@@ -1,4 +1,4 @@
-"""Settings of what a decision causes: who is told, and who leaves the suppression list."""
+"""Settings of effects: notices, and removals from the suppression list."""
 
 import re
 from enum import StrEnum
@@ -16,7 +16,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class NotifySettings(Section):
-    """Who is told, and who is not."""
+    """Addresses without notices."""
 
     ignore: tuple[str, ...] = ()
 
@@ -65,8 +65,8 @@ class SlackSettings(Section):
     api_url: str = "https://slack.com/api/"
 
     @property
-    def wanted(self) -> bool:
-        """Somebody is there to be told."""
+    def enabled(self) -> bool:
+        """Slack is configured."""
         return self.webhook_url is not None or self.token is not None
 
     @field_validator("webhook_url", "token", "channel", mode="before")
@@ -99,7 +99,7 @@ class SlackSettings(Section):
         return value if value.endswith("/") else f"{value}/"
 
     @model_validator(mode="after")
-    def _is_one_way(self) -> Self:
+    def _has_single_way(self) -> Self:
         if self.webhook_url is not None and self.token is not None:
             raise ValueError("slack.webhook_url and slack.token: set one of them, not both")
         if (self.token is None) != (self.channel is None):

@@ -25,7 +25,7 @@ Number = Annotated[float, BeforeValidator(_no_flag)]
 
 
 def is_web_address(text: str) -> bool:
-    """Tell whether it is the URL of something on the web."""
+    """Check that it is an HTTP URL."""
     try:
         parts = urlsplit(text)
         _ = parts.port  # reads it

@@ -22,7 +22,7 @@ _BOUNCE_NAME = re.compile(r"(Permanent|Transient|Undetermined)/(\*|[A-Za-z]+)")
 
 
 class Migrate(StrEnum):
-    """Who brings an older schema up: whoever starts, or only `db upgrade`."""
+    """What brings an older schema up: any start, or only `db upgrade`."""
 
     AUTO = "auto"
     MANUAL = "manual"
@@ -44,7 +44,7 @@ class LogFormat(StrEnum):
 
 
 class LogLevel(StrEnum):
-    """The least that is said."""
+    """The lowest level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -70,7 +70,7 @@ class QueueSettings(Section):
 
     @property
     def is_lean(self) -> bool:
-        """Our own client is wanted."""
+        """Our own SQS client is chosen."""
         return self.client is SqsClient.LEAN
 
     @field_validator("url", "dead_letter_url")
@@ -94,7 +94,7 @@ class QueueSettings(Section):
 
 
 def _is_queue_url(text: str) -> bool:
-    """Tell whether it is `http[s]://HOST[:PORT]/…/ACCOUNT/NAME` and nothing else."""
+    """Return whether it is `http[s]://HOST[:PORT]/…/ACCOUNT/NAME` and nothing else."""
     steps = urlsplit(text).path.split("/")[1:] if is_web_address(text) else []
     return len(steps) > 1 and all(steps) and not _NOT_IN_A_QUEUE_URL.search(text)
 
@@ -162,7 +162,7 @@ class SnsSettings(Section):
 
 
 class LogSettings(Section):
-    """What is said on stderr."""
+    """The log on stderr."""
 
     format: LogFormat = LogFormat.AUTO
     level: LogLevel = LogLevel.INFO

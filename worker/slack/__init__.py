@@ -1,4 +1,4 @@
-"""The far side that is Slack; nobody else here speaks with it."""
+"""The client of Slack; no other package uses slack_sdk."""
 
 from worker.slack.channel import Channel
 from worker.slack.sender import SlackSender

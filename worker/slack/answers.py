@@ -11,7 +11,7 @@ from worker.effects import Blocked, Later, NotYet, Sent, Unfit
 LONGEST_WAIT_SECONDS = 3_600
 """A longer Retry-After is not believed: it would be an outage made by one answer."""
 UNKNOWN_SECONDS = 300
-"""Until an answer that nobody has seen yet is asked for again."""
+"""Delay after an unknown answer."""
 _WORD = re.compile(r"[a-z][a-z0-9_]{1,60}")
 
 Answer = Sent | Later | NotYet | Unfit | Blocked
@@ -73,38 +73,38 @@ _OPERATOR = {
 
 
 def sort_webhook(status: int, body: str, retry_after: str | None) -> Answer:
-    """What a webhook said: a status, and a word as the body."""
+    """Sort a webhook's answer: a status, and a word as the body."""
     if status == 200 and body.strip() == "ok":
         return Sent(result="ok")
     return sort_refusal(status, body.strip(), retry_after)
 
 
 def sort_refusal(  # noqa: PLR0911 one return a kind of answer: the list is the point
-    status: int, said: str, retry_after: str | None
+    status: int, text: str, retry_after: str | None
 ) -> Answer:
-    """What Slack said instead of yes: the word of a webhook's body or of chat.postMessage."""
+    """Sort a refusal: the word of a webhook's body or of chat.postMessage."""
     seconds = wait_seconds(retry_after)
     if status == 429:
         return Later(error="Slack is busy with us (429)", seconds=seconds)
     if status >= 500 and seconds is None:
-        return Stumble(error=f"Slack is in trouble ({status})")
+        return Stumble(error=f"Slack has a problem ({status})")
     if status >= 500:
-        return Later(error=f"Slack is in trouble ({status})", seconds=seconds)
-    if not _WORD.fullmatch(said):
-        return _sort_stranger(status)
-    if said in _BUSY:
-        return Later(error=f"Slack: {said}", seconds=seconds)
-    if said in _BAD_MESSAGE:
-        return Unfit(error=f"Slack: {said}")
-    if said.startswith("restricted_action"):
-        return Blocked(error=f"Slack: {said}: {_ASK_AN_ADMIN}")
-    if said in _OPERATOR:
-        return Blocked(error=f"Slack: {said}: {_OPERATOR[said]}")
+        return Later(error=f"Slack has a problem ({status})", seconds=seconds)
+    if not _WORD.fullmatch(text):
+        return _sort_unknown(status)
+    if text in _BUSY:
+        return Later(error=f"Slack: {text}", seconds=seconds)
+    if text in _BAD_MESSAGE:
+        return Unfit(error=f"Slack: {text}")
+    if text.startswith("restricted_action"):
+        return Blocked(error=f"Slack: {text}: {_ASK_AN_ADMIN}")
+    if text in _OPERATOR:
+        return Blocked(error=f"Slack: {text}: {_OPERATOR[text]}")
     if status in {404, 410}:
-        return Blocked(error=f"Slack: {said} ({status}): {_CHECK}")
+        return Blocked(error=f"Slack: {text} ({status}): {_CHECK}")
     # New to us. Neither the lane nor the message is condemned for it: others may pass, this one
-    # is asked for again slowly, and the relay's last try ends it.
-    return NotYet(error=f"Slack: {said} ({status}), unknown to us", seconds=UNKNOWN_SECONDS)
+    # is requested again slowly, and the relay's last try ends it.
+    return NotYet(error=f"Slack: {text} ({status}), unknown to us", seconds=UNKNOWN_SECONDS)
 
 
 def wait_seconds(retry_after: str | None) -> float | None:
@@ -115,8 +115,8 @@ def wait_seconds(retry_after: str | None) -> float | None:
     return float(min(int(text[:9]), LONGEST_WAIT_SECONDS))
 
 
-def _sort_stranger(status: int) -> Answer:
-    """Not in Slack's words: a proxy's page, a login portal, a redirect, or no such place."""
+def _sort_unknown(status: int) -> Answer:
+    """Not in Slack's words: HTML of a proxy, a login portal, a redirect, or no such place."""
     if 300 <= status < 400:
         return Blocked(error=f"a redirect ({status}), which is not followed: {_CHECK}")
     if status in {404, 410}:

@@ -15,7 +15,7 @@ from msgspec import structs
 from slack_sdk.errors import SlackApiError
 
 from worker.effects import Later, Sent, Unfit
-from worker.masking import harmless
+from worker.masking import sanitized
 from worker.retries import (
     AT_ONCE_LONGEST_PAUSE_SECONDS,
     AT_ONCE_TRIES,
@@ -69,9 +69,9 @@ class Channel:
 
         def ask() -> Answer:
             answer = client.send_dict({})
-            said = sort_webhook(answer.status_code, answer.body, _retry_after(answer.headers))
+            answer_ = sort_webhook(answer.status_code, answer.body, _retry_after(answer.headers))
             # That the message is at fault says that the webhook is not.
-            return Sent(result="Slack knows it") if isinstance(said, Unfit) else said
+            return Sent(result="Slack knows it") if isinstance(answer_, Unfit) else answer_
 
         return cls(send, ask, *_secrets_of(url), sleep=sleep)
 
@@ -108,27 +108,27 @@ class Channel:
         return cls(send, ask, token, sleep=sleep)
 
     def post(self, post: Post) -> Answer:
-        """Post a message; say what became of it. Nothing is raised, and no secret is told.
+        """Post a message; return what became of it. Nothing is raised, and no secret is shown.
 
         Broken or refused connections and errors of the server are tried twice more at once. A
-        timeout is not, for the message may be there; nor is a 429, for Slack asked us to wait.
+        timeout is not, for the message may be there; nor is a 429, for Slack requested a delay.
         """
-        return self._told(partial(self._send, post))
+        return self._result_of(partial(self._send, post))
 
     def ask(self) -> Answer:
         """Ask whether Slack would listen, and post nothing; likewise.
 
         To a webhook goes a message without a text, which Slack refuses by `no_text` after it has
-        found the webhook; of a token auth.test tells. Whether the channel would take a message is
-        found out by a message alone.
+        found the webhook; a token is checked by auth.test. Whether the channel would take a message
+        is found out by a message alone.
         """
-        return self._told(self._ask)
+        return self._result_of(self._ask)
 
-    def _told(self, call: Callable[[], Answer]) -> Answer:
+    def _result_of(self, call: Callable[[], Answer]) -> Answer:
         answer: Answer = self._retrying(_caught, call)
         if isinstance(answer, Sent):
-            return Sent(result=harmless(self._redacted(answer.result)))
-        error = harmless(self._redacted(answer.error))
+            return Sent(result=sanitized(self._redacted(answer.result)))
+        error = sanitized(self._redacted(answer.error))
         if isinstance(answer, Stumble):
             return Later(error=error)
         return structs.replace(answer, error=error)
@@ -147,9 +147,9 @@ def _caught(call: Callable[[], Answer]) -> Answer:
 
 
 def _refusal(error: SlackApiError) -> Answer:
-    said: Any = error.response
-    word = str(said.get("error", "")) if isinstance(said.data, dict) else ""
-    return sort_refusal(said.status_code, word, _retry_after(said.headers))
+    response: Any = error.response
+    word = str(response.get("error", "")) if isinstance(response.data, dict) else ""
+    return sort_refusal(response.status_code, word, _retry_after(response.headers))
 
 
 def _body(post: Post) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from worker.effects import DeadLetterNotice, ParkedNotice, RemovalNotice, RemovalOutcome
 from worker.slack.blocks import LONGEST_SECTION
+from worker.slack.document import Document, Lines, Pairs, Remark, Whole
 from worker.slack.pretty import printed
-from worker.slack.sketch import Lines, Pairs, Remark, Sketch, Whole
 from worker.slack.text import code
 from worker.slack.words import DELIVERED, OUTBOX, dead_letters, moment, why
 
@@ -20,17 +20,17 @@ _RESPONSES = {
 }
 
 
-def of_a_removal(said: RemovalNotice, number: str, *, masked: bool) -> Sketch:
+def of_a_removal(notice: RemovalNotice, number: str, *, masked: bool) -> Document:
     """What became of an address on the suppression list, and the entry as it was."""
-    address = f"***@{said.domain}" if masked and said.domain else said.address
-    pointer = (None if masked else why(said.address)) or DELIVERED
-    response = _RESPONSES[said.outcome]
-    if said.response and said.outcome is not RemovalOutcome.REMOVED:
-        response += f" ({code(said.response, 300, masked=masked)})"
-    entry = printed(said.entry, masked=masked) if said.entry else ""
-    return Sketch(
+    address = f"***@{notice.domain}" if masked and notice.domain else notice.address
+    pointer = (None if masked else why(notice.address)) or DELIVERED
+    response = _RESPONSES[notice.outcome]
+    if notice.response and notice.outcome is not RemovalOutcome.REMOVED:
+        response += f" ({code(notice.response, 300, masked=masked)})"
+    entry = printed(notice.entry, masked=masked) if notice.entry else ""
+    return Document(
         title="Delete notification",
-        word="DELETE" if said.outcome is RemovalOutcome.REMOVED else "NOT DELETED",
+        word="DELETE" if notice.outcome is RemovalOutcome.REMOVED else "NOT DELETED",
         subjects=[address or "(no address)"],
         parts=[
             Pairs([("Mail:", address)]),
@@ -41,41 +41,41 @@ def of_a_removal(said: RemovalNotice, number: str, *, masked: bool) -> Sketch:
     )
 
 
-def of_dead_letters(said: DeadLetterNotice, number: str) -> Sketch:
-    """Messages that were set aside."""
-    return Sketch(
+def of_dead_letters(notice: DeadLetterNotice, number: str) -> Document:
+    """The notice about dead letters."""
+    return Document(
         title="Dead letter notification",
         word="DEAD LETTER",
-        subjects=[f"{said.reason} ({said.count:,})"],
+        subjects=[f"{notice.reason} ({notice.count:,})"],
         parts=[
             Pairs([
-                ("Timestamp (UTC): ", moment(said.occurred_at)),
-                ("Reason: ", said.reason),
-                ("Messages: ", f"{said.count:,}"),
-                ("Set aside in: ", said.where),
-                ("First message: ", said.message_id),
+                ("Timestamp (UTC): ", moment(notice.occurred_at)),
+                ("Reason: ", notice.reason),
+                ("Messages: ", f"{notice.count:,}"),
+                ("Kept in: ", notice.where),
+                ("First message: ", notice.message_id),
             ]),
-            *([Lines("Detail: ", said.detail, _LONGEST_FENCE)] if said.detail else []),
+            *([Lines("Detail: ", notice.detail, _LONGEST_FENCE)] if notice.detail else []),
         ],
-        context=[number, dead_letters(said.reason)],
+        context=[number, dead_letters(notice.reason)],
     )  # fmt: skip
 
 
-def of_parked(said: ParkedNotice, number: str) -> Sketch:
+def of_parked(notice: ParkedNotice, number: str) -> Document:
     """Effects that wait for a person."""
-    return Sketch(
+    return Document(
         title="Parked effects",
         word="PARKED",
-        subjects=[f"{said.what} ({said.count:,})"],
+        subjects=[f"{notice.what} ({notice.count:,})"],
         parts=[
             Pairs([
-                ("Timestamp (UTC): ", moment(said.occurred_at)),
-                ("What: ", said.what.value),
-                ("Effects: ", f"{said.count:,}"),
-                ("First: ", f"outbox #{said.effect_id}"),
-                ("Attempts: ", f"{said.attempts:,}"),
+                ("Timestamp (UTC): ", moment(notice.occurred_at)),
+                ("What: ", notice.what.value),
+                ("Effects: ", f"{notice.count:,}"),
+                ("First: ", f"outbox #{notice.effect_id}"),
+                ("Attempts: ", f"{notice.attempts:,}"),
             ]),
-            *([Lines("Error: ", said.error, _LONGEST_FENCE)] if said.error else []),
+            *([Lines("Error: ", notice.error, _LONGEST_FENCE)] if notice.error else []),
         ],
         context=[number, OUTBOX],
     )  # fmt: skip

@@ -21,7 +21,7 @@ _NOUNS = {
     EffectKind.REMOVAL_NOTICE: ("removal outcome", "removal outcomes"),
     EffectKind.DEAD_LETTER_NOTICE: ("dead letter", "dead letters"),
     EffectKind.PARKED_NOTICE: ("parked effect", "parked effects"),
-    EffectKind.REMOVAL: ("owed removal", "owed removals"),
+    EffectKind.REMOVAL: ("pending removal", "pending removals"),
 }
 _LONGEST_NAME = 80
 _LONGEST_SAMPLE = 100
@@ -51,7 +51,7 @@ class Group(Struct):
 
 
 def digest(effects: Sequence[Effect]) -> Post:
-    """Tell them all in one message within Slack's limits; there is at least one."""
+    """Fold at least one effect into a message within Slack's limits."""
     counted = _by_kind(effects)
     limit = min(LONGEST_SECTION - 100, (BUDGET - _ROOM_FOR_THE_REST) // len(counted))
     sections = [_section(kind, groups, limit) for kind, groups in counted.items()]
@@ -61,7 +61,7 @@ def digest(effects: Sequence[Effect]) -> Post:
 
 
 def simplified_digest(effects: Sequence[Effect]) -> Post:
-    """Tell the totals plainly."""
+    """The totals as plain text."""
     counted = _by_kind(effects)
     lines = [f"SES feedback: {_totals(counted)}"]
     lines += [f"{_noun(kind, 2)} {_period(groups)}" for kind, groups in counted.items()]
@@ -111,7 +111,7 @@ def _line(group: Group) -> str:
 
 
 def _period(groups: Sequence[Group]) -> str:
-    """First and last seen, to the second, in UTC."""
+    """First and last time, to the second, in UTC."""
     first = moment(min(group.first for group in groups))[:-5]
     last = moment(max(group.last for group in groups))[:-5]
     return f"{first}Z" if first == last else f"{first}Z to {last}Z"
@@ -122,8 +122,8 @@ def _notes(effects: Sequence[Effect]) -> list[str]:
     numbers = f"outbox #{min(ids)}"
     if len(ids) > 1:
         numbers += f" to #{max(ids)}, {_so_many(len(ids), 'effect')}"
-    of_letters = any(effect.kind is EffectKind.DEAD_LETTER_NOTICE for effect in effects)
-    return [numbers, DELIVERED, *([DEAD_LETTERS] if of_letters else [])]
+    of_dead_letters = any(effect.kind is EffectKind.DEAD_LETTER_NOTICE for effect in effects)
+    return [numbers, DELIVERED, *([DEAD_LETTERS] if of_dead_letters else [])]
 
 
 def _totals(counted: dict[EffectKind, list[Group]]) -> str:
@@ -136,8 +136,8 @@ def _count(groups: Iterable[Group]) -> int:
 
 
 def _noun(kind: EffectKind, count: int) -> str:
-    one, many = _NOUNS[kind]
-    return one if count == 1 else many
+    singular, many = _NOUNS[kind]
+    return singular if count == 1 else many
 
 
 def _so_many(count: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""A stranger's JSON, printed for people; addresses masked in every string of it, if so wished."""
+"""Pretty-prints untrusted JSON; masks addresses in every string, if requested."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ def printed(value: Any, *, masked: bool) -> str:
     """Print a value in lines, with what is not ASCII as it is; cut as `pretty` cuts.
 
     No more is printed than is shown: each line of a value that is nested deep begins with as many
-    blanks, so that the whole may be a thousand times as long as what it was read from.
+    spaces, so that the whole may be a thousand times as long as what it was read from.
     """
     shown = _Masker().mask(value) if masked else value
     pieces: list[str] = []

@@ -16,7 +16,7 @@ SECONDS_BETWEEN_POSTS = 1.0
 
 
 class SlackSender:
-    """Tells effects in one channel: one as a notice, several as a digest."""
+    """Posts effects to a channel: a single effect as a notice, several as a digest."""
 
     def __init__(
         self, channel: Channel, *, masked: bool = False, sleep: Sleep = time.sleep
@@ -26,10 +26,10 @@ class SlackSender:
         self._masked = masked
 
     def deliver(self, effects: Sequence[Effect]) -> Delivery:
-        """Post one message for all of them; there is at least one.
+        """Post a message for at least one effect.
 
-        One effect is told in full. Several are folded into a digest, and so is one that was
-        claimed without its payload. What Slack finds wrong is tried once more, simplified.
+        A single effect is a full notice. Several are folded into a digest, and so is an effect that
+        was claimed without its payload. What Slack finds wrong is tried once more, simplified.
         """
         if len(effects) == 1 and effects[0].payload:
             only = effects[0]

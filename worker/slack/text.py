@@ -1,4 +1,4 @@
-"""Texts of strangers, made fit for Slack: nothing in them is markup, and they end where they must.
+"""Makes untrusted text fit for Slack: without markup, and within its limits.
 
 The order is what makes it safe: cut roughly, clean, mask, take the backticks out, escape, and only
 then cut to fit. What is cut is the escaped text, for Slack counts entities in full.

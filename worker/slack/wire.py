@@ -55,7 +55,7 @@ def make_opener() -> OpenerDirector:
 
 
 class QuietWebhook(WebhookClient):
-    """An incoming webhook, asked once."""
+    """An incoming webhook, without retries."""
 
     def __init__(self, url: str, *, timeout: float) -> None:
         super().__init__(url, logger=_silent(), retry_handlers=[])
@@ -70,7 +70,7 @@ class QuietWebhook(WebhookClient):
 
 
 class QuietApi(WebClient):
-    """The Web API, asked once."""
+    """The Web API, without retries."""
 
     def __init__(self, token: str, *, base_url: str, timeout: float) -> None:
         super().__init__(token, base_url=base_url, logger=_silent(), retry_handlers=[])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 OUTBOX = "`ses-worker outbox list`"
 DELIVERED = "`ses-worker outbox list --state delivered`"
-"""Where a notice is found once it is told."""
+"""Where the notified message is stored."""
 DEAD_LETTERS = "`ses-worker dlq list`"
 LONGEST_POINTER = 120
 
@@ -18,7 +18,7 @@ def moment(at: datetime) -> str:
 def why(address: str) -> str | None:
     """The command for an address; None where a shell would make something else of it.
 
-    A stranger may have chosen the address, and people paste commands.
+    The address is untrusted, and people paste commands.
     """
     fits = 0 < len(address) <= LONGEST_POINTER and "@" in address and address[0] != "-"
     return f"`ses-worker why {address}`" if fits and shlex.quote(address) == address else None

@@ -13,7 +13,7 @@ from msgspec import Struct
 from worker.aws import make_client, translated, watch_dates
 from worker.room import Room
 from worker.sqs.client import LeanClient
-from worker.sqs.rehearsal import Unfit, rehearse
+from worker.sqs.request_probe import Unfit, probe_request
 from worker.sqs.skew import ClockSkew
 
 _OURS = frozenset({"receive_message", "delete_message_batch", "change_message_visibility_batch"})
@@ -25,10 +25,10 @@ class Clients(Struct, frozen=True):
     boto3: Any
     lean: LeanClient | None
     why_not: str = ""
-    """Why there is no lean client although one was wanted."""
+    """Why boto3 is used although our own client was chosen."""
 
     def ask(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Make a call by boto3's name of it; answers and errors are boto3's, whoever makes it."""
+        """Make a call by boto3's name of it; answers and errors are boto3's with either client."""
         client = self.lean if self.lean and operation in _OURS else self.boto3
         answer: Mapping[str, Any] = getattr(client, operation)(**request)
         return answer
@@ -44,7 +44,7 @@ def connect(
     clock_skew: ClockSkew,
     room: Room | None = None,
 ) -> Clients:
-    """Make the clients from fresh credentials; nothing is asked of SQS.
+    """Make the clients from fresh credentials; SQS is not called.
 
     `clock_skew` is told the `Date` of every answer to either. With `room` an answer to the lean
     client is read when there is room for it.
@@ -62,7 +62,7 @@ def connect(
         return Clients(boto3, None)
     try:
         with translated():
-            part = rehearse(boto3, session, queue_url)
+            part = probe_request(boto3, session, queue_url)
     except Unfit as unfit:
         return Clients(boto3, None, str(unfit))
     lean_client = (

@@ -70,65 +70,65 @@ _anything = msgspec.json.Decoder()
 
 
 def messages(body: bytes | bytearray) -> Mapping[str, Any]:
-    """Read the answer to ReceiveMessage; one strange message takes none of the others with it.
+    """Parse the answer to ReceiveMessage; a malformed message does not spoil the others.
 
     Half a surrogate pair is read as boto3 reads it. Of what cannot be read only the id is left.
     """
     try:
         return _messages(body)
     except UNREADABLE:
-        found = [_one_message(said) for said in _said_loosely(body)]
+        found = [_as_message(parsed) for parsed in _parsed_loosely(body)]
         if not any("Body" in message for message in found):
             raise
         return {"Messages": found}
 
 
-def _said_loosely(body: bytes | bytearray) -> list[Any]:
+def _parsed_loosely(body: bytes | bytearray) -> list[Any]:
     with suppress(ValueError, RecursionError):
-        said = json.loads(body.decode(errors="replace"), strict=False)
-        if isinstance(said, dict) and isinstance(said.get("Messages"), list):
-            return list(said["Messages"])
+        parsed = json.loads(body.decode(errors="replace"), strict=False)
+        if isinstance(parsed, dict) and isinstance(parsed.get("Messages"), list):
+            return list(parsed["Messages"])
     return []
 
 
-def _one_message(said: Any) -> Mapping[str, Any]:
+def _as_message(parsed: Any) -> Mapping[str, Any]:
     try:
-        return msgspec.convert(said, Message)
+        return msgspec.convert(parsed, Message)
     except (msgspec.ValidationError, ValueError):
-        name = said.get("MessageId") if isinstance(said, dict) else None
+        name = parsed.get("MessageId") if isinstance(parsed, dict) else None
         return {"MessageId": name if isinstance(name, str) else "?"}
 
 
 def refusal(answer: Answer, operation: str) -> ClientError:
     """Read how SQS, or what stands before it, says no; as boto3 reads it."""
     code, text = _code_and_text(answer)
-    said: Any = {
+    error_response: Any = {
         "Error": {"Code": code, "Message": text},
         "ResponseMetadata": {
             "HTTPStatusCode": answer.status,
             "RequestId": answer.headers.get("x-amzn-requestid", ""),
         },
     }
-    return ClientError(said, operation)
+    return ClientError(error_response, operation)
 
 
 def _code_and_text(answer: Answer) -> tuple[str, str]:
-    """Tell the older protocol's code, where there is one, for it is the one that is documented."""
+    """Return the older protocol's code, if any: it is the documented code."""
     status, trimmed = str(answer.status), answer.body.strip()
     if answer.status >= 500 and (not trimmed or trimmed.startswith(b"<html>")):
         return status, http.client.responses.get(answer.status, "")
-    said = _said(answer.body)
-    code = said.get("__type")
+    parsed = _parsed(answer.body)
+    code = parsed.get("__type")
     code = code if isinstance(code, str) else status
     code = code.partition(":")[0].rpartition("#")[2]
     older = answer.headers.get("x-amzn-query-error", "").split(";")
-    text = said.get("message", said.get("Message", ""))
+    text = parsed.get("message", parsed.get("Message", ""))
     return older[0] if len(older) == 2 and older[0] else code, str(text)
 
 
-def _said(body: bytes | bytearray) -> dict[str, Any]:
+def _parsed(body: bytes | bytearray) -> dict[str, Any]:
     with suppress(*UNREADABLE):
-        said = _anything.decode(body or b"{}")
-        if isinstance(said, dict):
-            return said
-    return {"message": body.decode(errors="replace")}  # a page, perhaps
+        parsed = _anything.decode(body or b"{}")
+        if isinstance(parsed, dict):
+            return parsed
+    return {"message": body.decode(errors="replace")}  # HTML, perhaps

@@ -14,7 +14,7 @@ from worker.sqs import answers
 from worker.sqs.connection import Connection, DamagedAnswer, Dropped
 from worker.sqs.http import Answer
 from worker.sqs.pool import Pool
-from worker.sqs.rehearsal import Part
+from worker.sqs.request_probe import Part
 from worker.sqs.signing import timestamp
 from worker.sqs.skew import ClockSkew, read_date
 from worker.sqs.tls import make_context
@@ -33,7 +33,7 @@ class LeanClient:
 
     But for two cases. A connection that was kept may be found dropped when nothing of an answer
     has come: what does no harm when it is done twice is then sent on another. And where our clock
-    is wrong, SQS tells the time, and refuses without having done anything.
+    is wrong, SQS answers with its time, and refuses without having done anything.
     """
 
     def __init__(self, part: Part, clock_skew: ClockSkew, expect: Expect = lambda _: None) -> None:
@@ -69,7 +69,7 @@ class LeanClient:
         answer = self._exchange(operation, body, skew, may_repeat=may_repeat)
         if answer.status >= 300:
             refusal = answers.refusal(answer, operation)
-            learnt = _skew_told(refusal.response["Error"]["Code"], answer)
+            learnt = _skew_in(refusal.response["Error"]["Code"], answer)
             # Against what this call went by: another may have learnt the same meanwhile.
             if learnt is None or abs(learnt - skew) <= _SKEW_SECONDS:
                 raise refusal
@@ -80,7 +80,7 @@ class LeanClient:
         try:
             return read(answer.body)
         except answers.UNREADABLE as error:
-            # It tells the place and the kind of the mistake, and quotes nothing.
+            # It states the place and the kind of the error, and quotes nothing.
             raise DamagedAnswer(endpoint_url=self._part.place.url, why=str(error)) from error
 
     def _exchange(self, operation: str, body: bytes, skew: float, *, may_repeat: bool) -> Answer:
@@ -107,8 +107,8 @@ class LeanClient:
         return part.signer.head(keys, target, body, at=at, user_agent=part.user_agent) + body
 
 
-def _skew_told(code: str, answer: Answer) -> float | None:
-    """Tell how much SQS's clock is ahead of ours, where that may explain this refusal."""
+def _skew_in(code: str, answer: Answer) -> float | None:
+    """Return how much SQS's clock is ahead of ours, where that may explain this refusal."""
     theirs = read_date(answer.headers.get("date")) if code in _SKEWED else None
     return None if theirs is None else theirs - time.time()
 

@@ -26,17 +26,17 @@ _CHUNK_BYTES = 65_536
 
 
 class Dropped(ConnectionClosedError):
-    """The far side had gone before the first byte of an answer: it may not have seen the call."""
+    """The connection closed before the first byte of an answer: the call may not have arrived."""
 
 
 class DamagedAnswer(HTTPClientError):
-    """What came is no answer of SQS; what was asked for may have been done."""
+    """The answer is malformed; the call may have been done."""
 
     fmt = "the answer of {endpoint_url} cannot be used: {why}"
 
 
 class Connection:
-    """Not thread-safe: whoever has it has it alone. Errors are those that boto3 would raise."""
+    """Not thread-safe: for a single thread. Errors are those that boto3 would raise."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Connection:
 
     @property
     def is_alive(self) -> bool:
-        """The far side has not gone, and has said nothing that nobody asked for."""
+        """The connection is open, and has no unrequested bytes."""
         return not self._sight.poll(0)
 
     def ask(self, request: bytes) -> Answer:
@@ -93,7 +93,7 @@ class Connection:
     def _await_room(self, length: int) -> None:
         began = time.monotonic()
         self._expect(length)
-        extend(time.monotonic() - began)  # that was not the far side's doing
+        extend(time.monotonic() - began)  # that was not the remote service's doing
 
     def _more(self) -> bytes:
         chunk = self._socket.recv(_CHUNK_BYTES)
@@ -104,7 +104,7 @@ class Connection:
 
 
 def _connected(place: Place, context: SSLContext | None, seconds: float) -> socket.socket:
-    """Reach the place at one of its addresses; by its name it must be known, too, if it is secure.
+    """Connect to one of the addresses; over TLS, verify the name.
 
     Raises:
         BotoCoreError: of the kind that boto3 raises.

@@ -12,14 +12,14 @@ log = structlog.get_logger()
 def whole(answer: Mapping[str, Any], queue: str) -> Iterator[Mapping[str, Any]]:
     """Go through the messages of a receive, without those changed on the way, or that are none.
 
-    Such a one is told and left alone: it was never received, and comes again after its visibility
+    Such a message is logged and left alone: it comes again after its visibility
     timeout. The others of its answer are as good as ever.
     """
     for message in answer.get("Messages") or ():  # an empty list may be absent
         if is_whole(message):
             yield message
         else:
-            log.warning("message.damaged", queue=queue, message_id=message.get("MessageId", "?"))
+            log.warning("message.corrupted", queue=queue, message_id=message.get("MessageId", "?"))
 
 
 def is_whole(message: Mapping[str, Any]) -> bool:

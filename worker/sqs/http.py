@@ -38,7 +38,7 @@ class Head(Struct, frozen=True):
     headers: Mapping[str, str]
     """By names in small letters; of several with one name, with commas between."""
     keeps: bool
-    """The far side keeps the connection open."""
+    """The server keeps the connection open."""
     is_chunked: bool
     length: int | None
     """None: to the end of the connection, unless it is chunked."""
@@ -61,7 +61,7 @@ class Stream:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing is here that nobody has asked for."""
+        """There are no unrequested bytes."""
         return not self._data
 
     def until(self, end: bytes, most: int) -> bytes:
@@ -113,7 +113,7 @@ def read_head(stream: Stream) -> Head:
         if head.status >= 200:
             return head
         if head.status == 101:
-            break  # to another protocol, which nobody has asked for
+            break  # an unrequested change of protocol
     raise Damaged("it never comes to the point")
 
 
@@ -138,7 +138,7 @@ def parse_head(block: bytes) -> Head:
     status = int(status_line[2])
     coding = headers.get("transfer-encoding", "").lower()
     if coding not in {"", "chunked"} or headers.get("content-encoding", "identity") != "identity":
-        raise Damaged("it is encoded in a way that nobody has asked for")
+        raise Damaged("it has an unrequested encoding")
     options = {option.strip() for option in headers.get("connection", "").lower().split(",")}
     # With both, somebody on the way may see another end: read it, and have done with it.
     is_twofold = bool(coding) and "content-length" in headers
@@ -154,10 +154,10 @@ def parse_head(block: bytes) -> Head:
 def _length(status: int, headers: Mapping[str, str]) -> int | None:
     if status < 200 or status in {204, 304}:
         return 0
-    said = headers.get("content-length")
-    if said is None:
+    value = headers.get("content-length")
+    if value is None:
         return None
-    values = {value.strip() for value in said.split(",")}  # the same twice is one
+    values = {value.strip() for value in value.split(",")}  # the same twice is one
     number = values.pop()
     if values or not _NUMBER.fullmatch(number):
         raise Damaged("its length is none")
@@ -169,7 +169,7 @@ def _length(status: int, headers: Mapping[str, str]) -> int | None:
 def read_answer(
     stream: Stream, expect: Callable[[int], None] = lambda _: None
 ) -> tuple[Answer, bool]:
-    """Read an answer to its end; tell, too, whether the connection is good for another.
+    """Read an answer to its end; return also whether the connection can be reused.
 
     `expect` learns, before they are read, how many bytes there are, or may be.
 

@@ -10,7 +10,7 @@ from worker.sqs.connection import Connection
 class Pool:
     """Thread-safe: taking from a list and adding to it are each one step.
 
-    Whoever drops the pool closes what it keeps.
+    Close it when it is no longer used.
     """
 
     def __init__(self, connect: Callable[[], Connection], most: int) -> None:

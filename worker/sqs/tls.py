@@ -8,7 +8,7 @@ from worker.deadlines.sockets import make_heed
 
 
 def make_context(bundle: str) -> ssl.SSLContext:
-    """Verify chain, dates and name of whoever answers, by the certificates that file has now.
+    """A TLS context that verifies chain, dates and name, by the certificates in that file now.
 
     boto3, too, takes up a file that has changed with the next connection.
 

@@ -1,6 +1,6 @@
-"""The books: users, events, quarantine, outbox; in a SQLite file or in PostgreSQL.
+"""The store: users, events, quarantine, outbox; in a SQLite file or in PostgreSQL.
 
-The path writes by the driver's own means (`transaction`). What people ask for goes through
+The message path uses the driver directly (`transaction`). Commands and the relay use
 SQLAlchemy (`reading`, `writing`), on connections opened the same way.
 """
 
@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from worker.books import Books
 from worker.errors import CommitsLost, Misconfigured, Refused
+from worker.ports import BatchStore
 from worker.store.figures import Figures
 from worker.store.revision import HEAD
-from worker.store.rights import Hindrance
+from worker.store.rights import AccessProblem
 from worker.store.sqlite import SqliteStore
 from worker.store.unfinished import Unfinished
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-class Store(Books, Protocol):
-    """What both kinds of books can do; each says more where it is written."""
+class Store(BatchStore, Protocol):
+    """What both kinds of store can do."""
 
     place: str
-    """Where they are, for people; without the password."""
+    """The place of the database, for people; without the password."""
 
     @property
     def lost(self) -> CommitsLost | None:
@@ -38,35 +38,35 @@ class Store(Books, Protocol):
         """Begin a SQLAlchemy transaction that writes."""
 
     def revision(self) -> str | None:
-        """Tell the schema's revision; None where nothing has been made yet."""
+        """Return the schema's revision; None where there is none yet."""
 
     def unfinished(self) -> Sequence[Unfinished]:
         """Count the effects that are not done."""
 
     def has_unfinished(self, lane: str) -> bool:
-        """Tell whether effects of a lane are not done."""
+        """Return whether effects of a lane are not done."""
 
     def figures(self) -> Figures:
         """Count what waits; on a connection of its own."""
 
-    def hindrance(self) -> Hindrance | None:
-        """Say why this process may not write, as far as can be seen without writing."""
+    def access_problem(self) -> AccessProblem | None:
+        """Return why this process may not write, as far as is known without writing."""
 
     def break_off(self) -> None:
         """End, from another thread, a transaction that hangs; it is `Unavailable` then."""
 
     def who_holds(self) -> str:
-        """Say which other processes hold locks that a write waits for, as far as is known."""
+        """Report which other processes hold locks that a write waits for, as far as is known."""
 
     def keep_open(self) -> None:
-        """Expect `reading` and `writing` to be asked for often from now on."""
+        """Keep a connection open for frequent `reading` and `writing`."""
 
     def close(self) -> None:
         """Let go."""
 
 
 def open_store(url: str) -> Store:
-    """Choose the books by their URL, as `Settings` has checked it; nothing is opened yet.
+    """Choose the store by its URL, as `Settings` has checked it; nothing is opened yet.
 
     Raises:
         Misconfigured: PostgreSQL's driver is not installed, or cannot read the URL.
@@ -90,7 +90,7 @@ def ensure_schema(store: Store, *, migrate: bool) -> tuple[str, ...]:
 
     Raises:
         Misconfigured: the schema is newer than the program, or older and `migrate` is false.
-        Unavailable: the database is away.
+        Unavailable: the database is unavailable.
 
     """
     if store.revision() == HEAD:
@@ -111,7 +111,7 @@ def require_schema(store: Store) -> None:
     Raises:
         Misconfigured: the schema is newer than the program.
         Refused: there is none, or it is older.
-        Unavailable: the database is away.
+        Unavailable: the database is unavailable.
 
     """
     if (revision := store.revision()) == HEAD:
@@ -126,11 +126,11 @@ def require_schema(store: Store) -> None:
 
 
 def no_database(store: Store) -> str:
-    """Say so, and the usual reason."""
-    said = f"no database at {store.place} (store.url)"
+    """The error for a missing database, and the usual reason."""
+    message = f"no database at {store.place} (store.url)"
     if isinstance(store, SqliteStore):
-        return f"{said}; a relative store.url is resolved from the working directory"
-    return f"{said}; `ses-worker db upgrade` makes its tables"
+        return f"{message}; a relative store.url is resolved from the working directory"
+    return f"{message}; `ses-worker db upgrade` makes its tables"
 
 
 def _too_new(revision: str | None) -> str:

@@ -21,18 +21,18 @@ from sqlalchemy import (
 )
 
 from worker.effects import Effect, EffectKind, Lane, Summary
-from worker.store import levels
-from worker.store.schema import OPEN, PARKED, outbox
-from worker.volume import (
+from worker.rate_limit import (
     LONGEST_PAUSE_SECONDS,
     SECONDS_BETWEEN_PROBES,
     Level,
-    Volume,
-    most_wanted,
+    RateLimit,
+    most_claimable,
+    next_slot,
     refilled,
     taken,
-    turn,
 )
+from worker.store import levels
+from worker.store.schema import OPEN, PARKED, outbox
 
 MOST_TRIES = 30
 """Of one effect; with the pauses between them they take about a day."""
@@ -53,67 +53,67 @@ class Claim(Struct, frozen=True, kw_only=True):
 
     token: str = ""
     lane: Lane
-    volume: Volume
+    rate_limit: RateLimit
     effects: tuple[Effect, ...] = ()
     wait_seconds: float | None = None
     """Where there are none: until one may be due; None: nothing waits."""
     limited: bool = False
-    """Some are due, and the far side takes none yet."""
+    """Some are due, and the rate limit allows none yet."""
     lost: tuple[Effect, ...] = ()
-    """Parked just now: claimed so often, and whoever had them never came back."""
+    """Parked just now: claimed too often by processes that never came back."""
     strange: tuple[int, ...] = ()
     """Rows parked just now: not of this program's making."""
     blocked: str | None = None
-    """What an operator must mend at the far side, whichever process found out."""
+    """The configuration error that blocks the lane, whichever process found it."""
     failing: bool = False
-    """The far side was away when it was last asked, by whichever process."""
+    """The last delivery failed, in whichever process."""
 
     @property
     def found_nothing(self) -> bool:
-        """Nothing is owed, and nothing is amiss at the far side."""
-        owed = self.effects or self.lost or self.strange or self.wait_seconds is not None
-        return not (owed or self.blocked or self.failing)
+        """The lane is empty, and has no problem."""
+        unfinished = self.effects or self.lost or self.strange or self.wait_seconds is not None
+        return not (unfinished or self.blocked or self.failing)
 
 
-def claim(connection: Connection, lane: Lane, volume: Volume) -> Claim:
-    """Take what may go out now: one effect, many to be folded into a digest, or none."""
+def claim(connection: Connection, lane: Lane, rate_limit: RateLimit) -> Claim:
+    """Claim what may go out now: a single effect, many to be folded into a digest, or none."""
     now = levels.moment(connection)
-    level = levels.lock(connection, volume, now)
-    found = _claim_by(connection, lane, volume, level, now)
+    level = levels.lock(connection, rate_limit, now)
+    found = _claim_by(connection, lane, rate_limit, level, now)
     return replace(found, blocked=level.blocked, failing=level.failures > 0)
 
 
 def _claim_by(
-    connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
+    connection: Connection, lane: Lane, rate_limit: RateLimit, level: Level, now: datetime
 ) -> Claim:
     if level.blocked is not None:
-        return _claim_to_probe(connection, lane, volume, level, now)
-    _take_over(connection, lane, volume, now)
+        return _claim_to_probe(connection, lane, rate_limit, level, now)
+    _take_over(connection, lane, rate_limit, now)
     _heed_the_clock(connection, lane, now)
-    return _claim(connection, lane, volume, refilled(level, volume, now), now)
+    return _claim(connection, lane, rate_limit, refilled(level, rate_limit, now), now)
 
 
 def _claim(
-    connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
+    connection: Connection, lane: Lane, rate_limit: RateLimit, level: Level, now: datetime
 ) -> Claim:
-    nothing = Claim(lane=lane, volume=volume)
+    nothing = Claim(lane=lane, rate_limit=rate_limit)
     soonest = _soonest(connection, lane)
     if soonest is None or soonest > now:
         wait = None if soonest is None else (soonest - now).total_seconds()
         return replace(nothing, wait_seconds=wait)
-    due = _count_due(connection, lane, now, most_wanted(level, volume))
-    its_turn = turn(level, volume, due, now)
-    ids = _due(connection, lane, now, its_turn.take) if its_turn.take else []
+    due = _count_due(connection, lane, now, most_claimable(level, rate_limit))
+    its_slot = next_slot(level, rate_limit, due, now)
+    ids = _due(connection, lane, now, its_slot.take) if its_slot.take else []
     if not ids:  # not yet; or others hold the rows
-        wait = SKIPPED_SECONDS if its_turn.take else its_turn.seconds
+        wait = SKIPPED_SECONDS if its_slot.take else its_slot.seconds
         return replace(nothing, wait_seconds=wait, limited=True)
-    levels.keep(connection, volume, taken(level, volume, its_turn, now))
-    return _lease(connection, lane, volume, ids, now)
+    levels.keep(connection, rate_limit, taken(level, rate_limit, its_slot, now))
+    return _lease(connection, lane, rate_limit, ids, now)
 
 
-def _take_over(connection: Connection, lane: Lane, volume: Volume, now: datetime) -> None:
-    """Free what another far side of this lane had parked: the channel was changed, say."""
-    others = and_(outbox.c.parked_by.contains(":"), outbox.c.parked_by != volume.name)
+def _take_over(connection: Connection, lane: Lane, rate_limit: RateLimit, now: datetime) -> None:
+    """Free what another channel of this lane had parked."""
+    others = and_(outbox.c.parked_by.contains(":"), outbox.c.parked_by != rate_limit.name)
     rows = update(outbox).where(PARKED, outbox.c.lane == lane.value, others)
     connection.execute(rows.values(**freed(now)))
 
@@ -126,32 +126,32 @@ def _heed_the_clock(connection: Connection, lane: Lane, now: datetime) -> None:
 
 
 def _claim_to_probe(
-    connection: Connection, lane: Lane, volume: Volume, level: Level, now: datetime
+    connection: Connection, lane: Lane, rate_limit: RateLimit, level: Level, now: datetime
 ) -> Claim:
-    """Of a blocked lane one effect goes out now and then, to find out whether it is mended.
+    """Free an effect of a blocked lane periodically, to probe whether the lane works again.
 
-    It may be one that another far side had left: the channel was changed, and changed back.
+    It may be an effect of another channel: the channel was changed, and changed back.
     """
     if level.next_at <= now:
-        _take_over(connection, lane, volume, now)
-    park_lane(connection, lane, volume, level.blocked or "", now)
+        _take_over(connection, lane, rate_limit, now)
+    park_lane(connection, lane, rate_limit, level.blocked or "", now)
     wait = (level.next_at - now).total_seconds()
     if 0 < wait <= LONGEST_PAUSE_SECONDS:
-        return Claim(lane=lane, volume=volume, wait_seconds=wait, limited=True)
-    oldest = select(outbox.c.id).where(parked_with(lane, volume)).order_by(outbox.c.id).limit(1)
+        return Claim(lane=lane, rate_limit=rate_limit, wait_seconds=wait, limited=True)
+    oldest = select(outbox.c.id).where(parked_with(lane, rate_limit)).order_by(outbox.c.id).limit(1)
     ids = list(connection.execute(oldest).scalars())
     if not ids:
-        return Claim(lane=lane, volume=volume)
+        return Claim(lane=lane, rate_limit=rate_limit)
     probe_at = now + timedelta(seconds=SECONDS_BETWEEN_PROBES)
-    levels.keep(connection, volume, replace(level, next_at=probe_at))
-    return _lease(connection, lane, volume, ids, now)
+    levels.keep(connection, rate_limit, replace(level, next_at=probe_at))
+    return _lease(connection, lane, rate_limit, ids, now)
 
 
 def _lease(
-    connection: Connection, lane: Lane, volume: Volume, ids: Sequence[int], now: datetime
+    connection: Connection, lane: Lane, rate_limit: RateLimit, ids: Sequence[int], now: datetime
 ) -> Claim:
     token = uuid.uuid4().hex
-    lease_until = now + timedelta(seconds=volume.lease_seconds)
+    lease_until = now + timedelta(seconds=rate_limit.lease_seconds)
     lease = {"state": "claimed", "claim": token, "due_at": lease_until}
     rows = update(outbox).where(outbox.c.id.in_(ids))
     connection.execute(rows.values(**lease, attempts=outbox.c.attempts + 1, parked_by=None))
@@ -162,17 +162,17 @@ def _lease(
     effects, lost, strange = [], [], []
     for row in found.mappings():
         if (effect := _effect(row)) is None:
-            _park_one(connection, row["id"], "message", STRANGE, now)
+            _park_effect(connection, row["id"], "message", STRANGE, now)
             strange.append(row["id"])
         elif effect.attempts > MOST_TRIES:
-            _park_one(connection, effect.id, "tries", LOST, now)
+            _park_effect(connection, effect.id, "tries", LOST, now)
             lost.append(effect)
         else:
             effects.append(effect)
     return Claim(
         token=token,
         lane=lane,
-        volume=volume,
+        rate_limit=rate_limit,
         effects=tuple(effects),
         wait_seconds=None if effects else 0.0,
         lost=tuple(lost),
@@ -180,7 +180,7 @@ def _lease(
     )
 
 
-def _park_one(connection: Connection, row_id: int, by: str, error: str, now: datetime) -> None:
+def _park_effect(connection: Connection, row_id: int, by: str, error: str, now: datetime) -> None:
     row = update(outbox).where(outbox.c.id == row_id)
     connection.execute(row.values(**parked_as(by, error, now)))
 
@@ -231,15 +231,15 @@ def parked_as(by: str, error: str, now: datetime) -> dict[str, object]:
     }
 
 
-def parked_with(lane: Lane, volume: Volume) -> ColumnElement[bool]:
-    """Tell the rows that are parked because their far side is blocked."""
-    return and_(PARKED, outbox.c.lane == lane.value, outbox.c.parked_by == volume.name)
+def parked_with(lane: Lane, rate_limit: RateLimit) -> ColumnElement[bool]:
+    """Select the rows that are parked because their lane is blocked."""
+    return and_(PARKED, outbox.c.lane == lane.value, outbox.c.parked_by == rate_limit.name)
 
 
 def park_lane(
-    connection: Connection, lane: Lane, volume: Volume, error: str, now: datetime
+    connection: Connection, lane: Lane, rate_limit: RateLimit, error: str, now: datetime
 ) -> None:
     """Park whatever waits; what is being delivered is its claimant's."""
     idle = or_(outbox.c.state == "waiting", outbox.c.due_at <= now)
     rows = update(outbox).where(OPEN, outbox.c.lane == lane.value, idle)
-    connection.execute(rows.values(**parked_as(volume.name, error, now)))
+    connection.execute(rows.values(**parked_as(rate_limit.name, error, now)))

@@ -1,4 +1,4 @@
-"""What waits in the books, counted without loading SQLAlchemy: every half minute somebody asks."""
+"""Counts what waits, without loading SQLAlchemy: called every half minute."""
 
 from collections.abc import Mapping
 

@@ -17,10 +17,10 @@ WAL, SHM, LOCK = "-wal", "-shm", ".lock"
 
 
 def identity(path: str | Path) -> Identity | None:
-    """Tell which file has this name; None: none has.
+    """Return which file has this name; None: none has.
 
     Raises:
-        Unavailable: it cannot be told.
+        Unavailable: it is unknown.
 
     """
     try:
@@ -33,10 +33,10 @@ def identity(path: str | Path) -> Identity | None:
 
 
 def require(path: str | Path) -> Identity:
-    """Tell the same of a file that must be there.
+    """Return the same of a file that must be there.
 
     Raises:
-        Unavailable: it is not, or it cannot be told.
+        Unavailable: it is not, or it is unknown.
 
     """
     found = identity(path)
@@ -45,12 +45,12 @@ def require(path: str | Path) -> Identity:
     return found
 
 
-def held_open(wanted: Iterable[Identity]) -> bool:
-    """Tell whether this process has all these files open; True where the system does not say."""
+def held_open(filter_: Iterable[Identity]) -> bool:
+    """Return whether this process has all these files open; True where the system does not say."""
     for folder in ("/proc/self/fd", "/dev/fd"):
         with suppress(OSError):
             descriptors = os.listdir(folder)  # noqa: PTH208 names, of which some go away meanwhile
-            return set(wanted) <= set(_open_files(descriptors))
+            return set(filter_) <= set(_open_files(descriptors))
     return True
 
 

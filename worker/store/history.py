@@ -43,19 +43,21 @@ def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
         of_mails = _of_mails(connection.dialect, mails)
         caused = select(*_EFFECT).where(of_mails, outbox.c.recipient.in_(("", key)))
         effects = connection.execute(caused.order_by(outbox.c.id)).mappings().all()
-        said = {event["feedback_id"] for event in found}
+        feedback_ids = {event["feedback_id"] for event in found}
         taken_off = select(removals).where(removals.c.email_key == key).order_by(removals.c.id)
         kept = connection.execute(taken_off).mappings().all()
     return History(
         user=dict(user) if user else None,
         events=[dict(row) for row in found],
-        effects=[dict(row) for row in effects if row["feedback_id"] in said and _names(row, key)],
+        effects=[
+            dict(row) for row in effects if row["feedback_id"] in feedback_ids and _names(row, key)
+        ],
         removals=[{**row, "entry": json.loads(row["entry"])} for row in kept],
     )
 
 
 def _of_mails(dialect: Dialect, mails: Collection[str]) -> ColumnElement[bool]:
-    """Tell the effects of these mails, in the words of the database's index."""
+    """Return the effects of these mails, in the words of the database's index."""
     of_mails = outbox.c.ses_message_id.in_(mails)
     if dialect.name == "sqlite":
         return of_mails
@@ -63,9 +65,9 @@ def _of_mails(dialect: Dialect, mails: Collection[str]) -> ColumnElement[bool]:
 
 
 def _names(effect: RowMapping, key: str) -> bool:
-    """Tell whether it is about that address: a notice may be about others of the same message."""
+    """Return whether it is about that address: a notice may be about others of the same message."""
     if effect["recipient"]:
         return True
     reported = json.loads(effect["payload"]).get("recipients", ())
-    addresses = (parse_address(told.get("reported", "")) for told in reported)
+    addresses = (parse_address(recipient.get("reported", "")) for recipient in reported)
     return any(address is not None and address.key == key for address in addresses)

@@ -9,7 +9,7 @@ _LOCKS = Path("/proc/locks")
 
 
 def holders(files: Sequence[str | Path]) -> list[int]:
-    """Tell which other processes hold locks on any of the files; none where it is not known.
+    """Return which other processes hold locks on any of the files; none where it is not known.
 
     A line is such as `1: POSIX  ADVISORY  READ 4242 08:01:131 120 120`
     (https://man7.org/linux/man-pages/man5/proc_locks.5.html).
@@ -27,7 +27,7 @@ def holders(files: Sequence[str | Path]) -> list[int]:
     found_in = {
         line[4] for line in lines if len(line) > 5 and line[1] != "->" and line[5] in places
     }
-    return sorted({int(one) for one in found_in if one.isdigit()} - {0, os.getpid()})
+    return sorted({int(item) for item in found_in if item.isdigit()} - {0, os.getpid()})
 
 
 def holder_named(files: Sequence[str | Path]) -> str:

@@ -2,7 +2,7 @@
 
 SQLite before 3.51.3 can corrupt a WAL database when two connections write or checkpoint at the
 same moment (https://sqlite.org/wal.html#walresetbug), and the daemon and a command do run together.
-So whoever writes holds an advisory lock on a file beside the database.
+So a writer holds an advisory lock on a file beside the database.
 """
 
 import fcntl
@@ -21,9 +21,9 @@ from worker.errors import Unavailable
 from worker.store.files import Identity, identity
 from worker.store.holders import holder_named
 from worker.store.making import open_lock
-from worker.store.rights import hindrance, lock_of_another
+from worker.store.rights import access_problem, lock_of_another
 
-PATIENCE_SECONDS = 30.0
+WAIT_SECONDS = 30.0
 """How long a writer waits for another one; a batch takes milliseconds, a backup some seconds."""
 
 
@@ -47,19 +47,19 @@ class WriterLock:
         """The database as it was when its name was followed to the lock file."""
 
     @contextmanager
-    def held(self, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
+    def held(self, wait_budget: float = WAIT_SECONDS) -> Iterator[None]:
         """Wait for the lock, hold it for the block.
 
         Raises:
             Unavailable: somebody else held it for all of `patience` seconds.
 
         """
-        patience = max(0.0, min(patience, left()))
-        deadline = time.monotonic() + patience
-        if not self._thread.acquire(timeout=patience):
-            raise Unavailable(f"another thread has been writing for {patience:.0f} s")
+        wait_budget = max(0.0, min(wait_budget, left()))
+        deadline = time.monotonic() + wait_budget
+        if not self._thread.acquire(timeout=wait_budget):
+            raise Unavailable(f"another thread has been writing for {wait_budget:.0f} s")
         try:
-            descriptor = self._acquired(deadline, patience)
+            descriptor = self._acquired(deadline, wait_budget)
             try:
                 yield
             finally:
@@ -79,18 +79,18 @@ class WriterLock:
         if self._descriptor is None or not self._is_in_place(self._descriptor):
             raise Unavailable(f"{self._path} was removed during the commit")
 
-    def _acquired(self, deadline: float, patience: float) -> int:
+    def _acquired(self, deadline: float, wait_budget: float) -> int:
         try:
             while True:
                 descriptor = self._open()
-                self._wait(descriptor, deadline, patience)
+                self._wait(descriptor, deadline, wait_budget)
                 if self._is_in_place(descriptor):
                     return descriptor
                 self.close()  # others lock the one that took its place
                 log.error("store.files_replaced", files=[str(self._path)], hint=_REMOVED)
         except OSError as error:
             self.close()
-            why = hindrance(self._database) if isinstance(error, PermissionError) else None
+            why = access_problem(self._database) if isinstance(error, PermissionError) else None
             whose = f"; {why}" if why else ""
             raise Unavailable(f"cannot lock {self._path}: {error.strerror}{whose}") from error
 
@@ -99,12 +99,12 @@ class WriterLock:
         if self._descriptor is not None and database != self._locked_for:
             self._follow(database)
         if self._descriptor is None:
-            # However the database is named, by a symbolic link say, its lock is one file.
+            # However the database is named, even by a symbolic link, it has a single lock file.
             self._path = Path(f"{os.path.realpath(self._database)}.lock")
             self._locked_for = database
             self._descriptor = open_lock(self._path)
             if found := lock_of_another(self._database):
-                log.warning("store.lock_of_another", error=found.said, hint=found.mend)
+                log.warning("store.lock_of_another", error=found.message, hint=found.fix)
         return self._descriptor
 
     def _follow(self, database: Identity | None) -> None:
@@ -120,13 +120,13 @@ class WriterLock:
         except FileNotFoundError:
             return False
 
-    def _wait(self, descriptor: int, deadline: float, patience: float) -> None:
+    def _wait(self, descriptor: int, deadline: float, wait_budget: float) -> None:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    what = f"has held {self._path} for {patience:.0f} s, and nothing is written"
+                    what = f"has held {self._path} for {wait_budget:.0f} s, and nothing is written"
                     raise Unavailable(
                         f"{holder_named([self._path])} {what} meanwhile. "
                         "End that process if it is no ses-worker"

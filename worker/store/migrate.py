@@ -1,6 +1,6 @@
 """The schema: what it is, and how it is brought up, by one process at a time.
 
-This loads Alembic; whoever starts asks `worker.store.revision` first, which does not.
+This loads Alembic; a start calls `worker.store.revision` first, which does not.
 """
 
 import time
@@ -18,8 +18,8 @@ from worker.store import Store
 from worker.store.revision import VERSION_TABLE
 
 _ADVISORY_LOCK = 0x7365_7377_6F72_6B65
-"""Any number nobody else uses: PostgreSQL's advisory locks are told apart by it alone."""
-LOOK_SECONDS, SAY_SECONDS = 0.5, 10
+"""Any number nobody else uses: PostgreSQL's advisory locks are distinguished by it alone."""
+LOOK_SECONDS, LOG_SECONDS = 0.5, 10
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ def status(store: Store) -> SchemaStatus:
 
 
 def upgrade(store: Store) -> tuple[str, ...]:
-    """Bring an empty or older schema up, waiting for whoever is at it; return what was applied.
+    """Bring an empty or older schema up, waiting for other processes; return what was applied.
 
     Raises:
         Unavailable: it cannot be written now; the schema is as it was.
@@ -68,7 +68,7 @@ def _take_turns(connection: Connection) -> None:
     """Wait for another process that brings the schema up; not inside the server, but visibly."""
     attempt = 0
     while not connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_LOCK})")):
-        if attempt % (SAY_SECONDS / LOOK_SECONDS) == 0:
+        if attempt % (LOG_SECONDS / LOOK_SECONDS) == 0:
             log.info("schema.locked", hint="another process is bringing the schema up")
         attempt += 1
         time.sleep(LOOK_SECONDS)

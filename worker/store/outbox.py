@@ -1,6 +1,6 @@
 """The outbox as the relay uses it: claim with a lease, then settle; by all processes together.
 
-Whoever claims holds the far side's row of `limits`, so no two claims are made at once; what was
+A claim holds the rate limit's row of `limits`, so no two claims are made at once; what was
 claimed is delivered outside of any transaction. A claim that is not settled before its lease ends
 is anybody's again.
 """
@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 from sqlalchemy import Connection, Update, insert, update
 
-from worker.effects import Effect, Lane, Owed
+from worker.effects import Effect, Lane, OutboxEntry
+from worker.rate_limit import SECONDS_BETWEEN_PROBES, RateLimit
 from worker.retries import back_off, effect_delay
 from worker.store import Store, levels
 from worker.store.claims import (
@@ -25,33 +26,34 @@ from worker.store.claims import (
 )
 from worker.store.rows import OUTBOX_COLUMNS, outbox_row
 from worker.store.schema import outbox
-from worker.volume import SECONDS_BETWEEN_PROBES, Volume
 
-ASKED_TRIES = 5
-"""So often an effect waits just as long as it is asked to. Then its pauses grow like others', or
-a Slack that says `Retry-After: 1` for half a minute would have used up all its tries."""
+REQUESTED_TRIES = 5
+"""So many requested delays are kept exactly. Then pauses grow as usual, or a Slack that answers
+`Retry-After: 1` for half a minute would use up all tries."""
 
-Parked = Callable[[Sequence[Effect], str], Iterable[Owed]]
-"""What is owed when effects are parked."""
+Parked = Callable[[Sequence[Effect], str], Iterable[OutboxEntry]]
+"""Entries to enqueue when effects are parked."""
 
 
 class Outbox:
-    """Each method is a transaction, and raises `Unavailable` where the books are away."""
+    """Each method is a transaction, and raises `Unavailable` where the store is unavailable."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def claim(self, lane: Lane, volume: Volume) -> Claim:
-        """Take what may go out now: one effect, many to be folded into a digest, or none."""
+    def claim(self, lane: Lane, rate_limit: RateLimit) -> Claim:
+        """Claim what may go out now: a single effect, many to be folded into a digest, or none."""
         with self._store.writing() as connection:
-            return claim(connection, lane, volume)
+            return claim(connection, lane, rate_limit)
 
     def has_unfinished(self, lane: Lane) -> bool:
-        """Tell whether there may be something to claim; writes nothing, and costs little."""
+        """Return whether there may be something to claim; writes nothing, and costs little."""
         return self._store.has_unfinished(lane.value)
 
-    def delivered(self, claim: Claim, result: str = "", owes: Iterable[Owed] = ()) -> bool:
-        """Settle: it is done, and owes something else perhaps.
+    def delivered(
+        self, claim: Claim, result: str = "", follow_ups: Iterable[OutboxEntry] = ()
+    ) -> bool:
+        """Settle: delivered, perhaps with follow-up entries.
 
         Returns whether the lane was blocked until now.
         """
@@ -59,9 +61,9 @@ class Outbox:
             now = levels.moment(connection)
             done = {"state": "delivered", "finished_at": now, "result": result or None}
             ours = connection.execute(_of(claim).values(**done, claim=None, last_error=None))
-            if ours.rowcount:  # else its lease has run out, and whoever has it now owes that
-                owe(connection, owes, now)
-            return _is_well(connection, claim, now)
+            if ours.rowcount:  # else its lease has run out, and its new claimer does that
+                enqueue(connection, follow_ups, now)
+            return _clear_failures(connection, claim, now)
 
     def postponed(
         self,
@@ -70,14 +72,14 @@ class Outbox:
         seconds: float | None,
         parked: Parked,
     ) -> int:
-        """Settle: the far side is away; everybody waits a little, these effects longer.
+        """Settle: the service is unavailable; the lane waits a little, these effects longer.
 
-        `seconds` is what the far side asks for. Effects that have had their last try are parked,
-        which owes what `parked` says; returns how many.
+        `seconds` is the delay that the service requests. Effects that have had their last try are
+        parked, with the entries of `parked`; returns how many.
         """
         with self._store.writing() as connection:
             now = levels.moment(connection)
-            level = levels.lock(connection, claim.volume, now)
+            level = levels.lock(connection, claim.rate_limit, now)
             pause = back_off(level.failures + 1) if seconds is None else seconds
             # A blocked lane has learnt nothing from this: it need not wait for its next look.
             rests_until = now if level.blocked else level.next_at
@@ -86,8 +88,8 @@ class Outbox:
             level = replace(
                 level, failures=level.failures + 1, next_at=next_at, folded_at=folded_at
             )
-            levels.keep(connection, claim.volume, level)
-            steady = 0 if seconds is None else ASKED_TRIES
+            levels.keep(connection, claim.rate_limit, level)
+            steady = 0 if seconds is None else REQUESTED_TRIES
             return _put_off(
                 connection, claim, error, now, seconds=pause, parked=parked, steady=steady
             )
@@ -99,55 +101,57 @@ class Outbox:
             _put_off(
                 connection, claim, error, now, seconds=seconds, parked=parked, steady=MOST_TRIES
             )
-            return _is_well(connection, claim, now)
+            return _clear_failures(connection, claim, now)
 
     def given_back(self, claim: Claim) -> None:
         """Settle: not tried after all."""
         with self._store.writing() as connection:
             _give_back(connection, claim, levels.moment(connection))
 
-    def parked(self, claim: Claim, error: str, owes: Iterable[Owed] = ()) -> None:
+    def parked(self, claim: Claim, error: str, follow_ups: Iterable[OutboxEntry] = ()) -> None:
         """Settle: they can never be delivered as they are."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
             ours = connection.execute(_of(claim).values(**parked_as("message", error, now)))
             if ours.rowcount:
-                owe(connection, owes, now)
+                enqueue(connection, follow_ups, now)
 
-    def blocked(self, claim: Claim, error: str, owes: Iterable[Owed] = ()) -> bool:
+    def blocked(self, claim: Claim, error: str, follow_ups: Iterable[OutboxEntry] = ()) -> bool:
         """Settle: an operator must act; the whole lane is parked.
 
-        Returns whether that is news: it was not blocked, or for another reason. `owes` is owed
+        Returns whether that is new: it was not blocked, or for another reason. `owes` is enqueued
         when it was not.
         """
         with self._store.writing() as connection:
             now = levels.moment(connection)
-            level = levels.lock(connection, claim.volume, now)
+            level = levels.lock(connection, claim.rate_limit, now)
             probe_at = now + timedelta(seconds=SECONDS_BETWEEN_PROBES)
-            levels.keep(connection, claim.volume, replace(level, next_at=probe_at, blocked=error))
+            levels.keep(
+                connection, claim.rate_limit, replace(level, next_at=probe_at, blocked=error)
+            )
             _give_back(connection, claim, now)
-            park_lane(connection, claim.lane, claim.volume, error, now)
+            park_lane(connection, claim.lane, claim.rate_limit, error, now)
             if level.blocked is None:
-                owe(connection, owes, now)
+                enqueue(connection, follow_ups, now)
             return level.blocked != error
 
-    def look_again(self, volume: Volume) -> None:
-        """Find out at once whether a blocked far side is mended, as a start or a person asks."""
+    def look_again(self, rate_limit: RateLimit) -> None:
+        """Probe a blocked lane at once, after a start or on request."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
-            level = levels.lock(connection, volume, now)
+            level = levels.lock(connection, rate_limit, now)
             if level.blocked is not None:
-                levels.keep(connection, volume, replace(level, next_at=now))
+                levels.keep(connection, rate_limit, replace(level, next_at=now))
 
-    def owe(self, effects: Sequence[Owed]) -> None:
+    def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
         """Write effects into the outbox."""
         with self._store.writing() as connection:
-            owe(connection, effects, levels.moment(connection))
+            enqueue(connection, effects, levels.moment(connection))
 
 
-def owe(connection: Connection, effects: Iterable[Owed], now: datetime) -> None:
+def enqueue(connection: Connection, effects: Iterable[OutboxEntry], now: datetime) -> None:
     """Write effects into the outbox; due by the database's clock, should ours be ahead of it."""
-    rows = [dict(zip(OUTBOX_COLUMNS, outbox_row(owed), strict=True)) for owed in effects]
+    rows = [dict(zip(OUTBOX_COLUMNS, outbox_row(entry), strict=True)) for entry in effects]
     if rows := [row | {"due_at": min(row["due_at"], now)} for row in rows]:
         connection.execute(insert(outbox), rows)
 
@@ -179,7 +183,7 @@ def _put_off(
             pause = max(seconds, grown)
             due_at = now + timedelta(seconds=pause)
             connection.execute(rows.values(**_waiting(due_at), last_error=error))
-    owe(connection, parked(last, error) if last else (), now)
+    enqueue(connection, parked(last, error) if last else (), now)
     return len(last)
 
 
@@ -198,15 +202,15 @@ def _waiting(due_at: datetime) -> dict[str, object]:
     return {"state": "waiting", "due_at": due_at, "claim": None}
 
 
-def _is_well(connection: Connection, claim: Claim, now: datetime) -> bool:
-    """The far side has answered: what it was blocked or pausing for is over."""
-    level = levels.lock(connection, claim.volume, now)
-    soonest = now + timedelta(seconds=1 / claim.volume.per_second)
+def _clear_failures(connection: Connection, claim: Claim, now: datetime) -> bool:
+    """Clear blocks and pauses: the service has answered."""
+    level = levels.lock(connection, claim.rate_limit, now)
+    soonest = now + timedelta(seconds=1 / claim.rate_limit.per_second)
     next_at = soonest if level.blocked else max(level.next_at, soonest)
-    well = replace(level, failures=0, blocked=None, next_at=next_at)
-    levels.keep(connection, claim.volume, well)
+    healthy = replace(level, failures=0, blocked=None, next_at=next_at)
+    levels.keep(connection, claim.rate_limit, healthy)
     if level.blocked is None:
         return False
-    parked = update(outbox).where(parked_with(claim.lane, claim.volume))
+    parked = update(outbox).where(parked_with(claim.lane, claim.rate_limit))
     connection.execute(parked.values(**freed(now)))
     return True

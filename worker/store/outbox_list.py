@@ -22,7 +22,7 @@ _SHOWN = [
 
 
 _LANES = {"slack": "slack", "ses": "suppression"}
-"""Of the far sides that have rows in `limits`."""
+"""Problems of rate limits with rows in `limits`."""
 
 
 class State(StrEnum):
@@ -35,7 +35,7 @@ class State(StrEnum):
     DISCARDED = "discarded"
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class OutboxFilter(Struct, frozen=True, kw_only=True):
     """Which effects are meant."""
 
     ids: Sequence[int] = ()
@@ -52,61 +52,61 @@ class Wanted(Struct, frozen=True, kw_only=True):
         return and_(outbox.c.id > 0, *chosen)
 
 
-def list_effects(store: Store, wanted: Wanted, limit: int) -> Sequence[Mapping[str, Any]]:
+def list_effects(store: Store, filter_: OutboxFilter, limit: int) -> Sequence[Mapping[str, Any]]:
     """The newest effects that are meant, oldest first."""
-    query = select(*_SHOWN).where(wanted.clause()).order_by(outbox.c.id.desc()).limit(limit)
+    query = select(*_SHOWN).where(filter_.clause()).order_by(outbox.c.id.desc()).limit(limit)
     with store.reading() as connection:
         return [dict(row) for row in connection.execute(query).mappings()][::-1]
 
 
-def count_effects(store: Store, wanted: Wanted) -> Mapping[tuple[str, str], int]:
+def count_effects(store: Store, filter_: OutboxFilter) -> Mapping[tuple[str, str], int]:
     """How many are meant, by kind and state."""
     query = select(outbox.c.kind, outbox.c.state, func.count().label("effects"))
-    grouped = query.where(wanted.clause()).group_by(outbox.c.kind, outbox.c.state)
+    grouped = query.where(filter_.clause()).group_by(outbox.c.kind, outbox.c.state)
     with store.reading() as connection:
         rows = connection.execute(grouped.order_by(outbox.c.kind, outbox.c.state))
         return {(row.kind, row.state): int(row.effects) for row in rows}
 
 
-def retry_effects(store: Store, wanted: Wanted) -> int:
-    """Have them delivered as soon as may be, with all their tries before them; say how many.
+def retry_effects(store: Store, filter_: OutboxFilter) -> int:
+    """Retry now and reset the attempt count; return how many.
 
     Parked ones are meant, and waiting ones whose time has not come.
     """
     with store.writing() as connection:
         now = levels.moment(connection)
-        # A person says that what blocked a far side is mended: find out now. These rows first, as
-        # whoever claims locks them first.
+        # The operator states that a blocked lane is fixed: probe it now. These rows first, as
+        # a claim locks them first.
         connection.execute(update(limits).where(limits.c.blocked.is_not(None)).values(next_at=now))
         parked = or_(outbox.c.state == "parked", outbox.c.state == "waiting")
-        rows = update(outbox).where(wanted.clause(), parked)
+        rows = update(outbox).where(filter_.clause(), parked)
         state: dict[str, Any] = {"state": "waiting", "due_at": now, "attempts": 0}
         changed = connection.execute(rows.values(**state, parked_by=None, finished_at=None))
         return changed.rowcount
 
 
-def discard_effects(store: Store, wanted: Wanted) -> int:
-    """Give them up; they stay on record. Say how many."""
+def discard_effects(store: Store, filter_: OutboxFilter) -> int:
+    """Give them up; they stay on record. Return how many."""
     with store.writing() as connection:
         open_ = outbox.c.state.in_(("waiting", "parked"))
         done = {"state": "discarded", "finished_at": levels.moment(connection)}
-        rows = update(outbox).where(wanted.clause(), open_).values(**done, parked_by=None)
+        rows = update(outbox).where(filter_.clause(), open_).values(**done, parked_by=None)
         return connection.execute(rows).rowcount
 
 
-class Trouble(Struct, frozen=True, kw_only=True):
-    """A far side that takes nothing now."""
+class Problem(Struct, frozen=True, kw_only=True):
+    """A rate limit that allows nothing now."""
 
     name: str
     why: str
     again_at: datetime
 
 
-def troubles(store: Store) -> Sequence[Trouble]:
-    """Far sides that somebody must mend, or that rest after failures.
+def problems(store: Store) -> Sequence[Problem]:
+    """Blocked lanes, and lanes that pause after failures.
 
-    One that the settings no longer name keeps its row in `limits`; it counts as long as it has
-    parked something.
+    A channel that the settings no longer name keeps its row in `limits`; it counts as long as it
+    has parked something.
     """
     query = select(limits.c.name, limits.c.blocked, limits.c.failures, limits.c.next_at)
     with store.reading() as connection:
@@ -120,7 +120,7 @@ def troubles(store: Store) -> Sequence[Trouble]:
     found = [row for row in blocked if row.name in parkers]
     found += [row for row in resting if _LANES.get(row.name.partition(":")[0]) in lanes]
     return [
-        Trouble(
+        Problem(
             name=row.name.partition(":")[0],
             why=row.blocked or _in_a_row(row.failures),
             again_at=row.next_at,

@@ -1,4 +1,4 @@
-"""Letters in the table `quarantine`, as people handle them."""
+"""Dead letters in the table `quarantine`, for the `dlq` commands."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -8,12 +8,12 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, RowMapping, and_, case, delete, func, select
 
-from worker.letters import Letter, Wanted, Where
+from worker.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
 from worker.model import Received
 from worker.store import Store
 from worker.store.schema import quarantine
 
-_FIRST_SEEN = func.coalesce(quarantine.c.sent_at, quarantine.c.received_at)
+_FIRST_RECEIVED = func.coalesce(quarantine.c.sent_at, quarantine.c.received_at)
 
 
 class Pile(Struct, frozen=True, kw_only=True):
@@ -24,8 +24,8 @@ class Pile(Struct, frozen=True, kw_only=True):
     oldest: datetime
     newest: datetime
     younger: Sequence[int]
-    """How many were first seen after each of the moments that were asked for."""
-    sample: Letter
+    """How many were first received after each of the given times."""
+    sample: DeadLetterMessage
 
 
 def newest_row(store: Store) -> int:
@@ -35,42 +35,44 @@ def newest_row(store: Store) -> int:
         return found or 0
 
 
-def read_letters(
-    store: Store, wanted: Wanted, *, after: int = 0, up_to: int, most: int
-) -> Sequence[Letter]:
-    """At most `most` letters that are meant, with row ids above `after`, in the order of these."""
-    query = select(quarantine).where(_meant(wanted, after, up_to)).order_by(quarantine.c.id)
+def read_dead_letters(
+    store: Store, filter_: DeadLetterFilter, *, after: int = 0, up_to: int, most: int
+) -> Sequence[DeadLetterMessage]:
+    """At most `most` selected dead letters with row ids above `after`, in order."""
+    query = select(quarantine).where(_meant(filter_, after, up_to)).order_by(quarantine.c.id)
     with store.reading() as connection:
-        return [_letter(row) for row in connection.execute(query.limit(most)).mappings()]
+        return [_dead_letter(row) for row in connection.execute(query.limit(most)).mappings()]
 
 
-def count_letters(store: Store, wanted: Wanted, *, after: int = 0, up_to: int) -> int:
+def count_dead_letters(
+    store: Store, filter_: DeadLetterFilter, *, after: int = 0, up_to: int
+) -> int:
     """How many of those there are."""
-    query = select(func.count()).select_from(quarantine).where(_meant(wanted, after, up_to))
+    query = select(func.count()).select_from(quarantine).where(_meant(filter_, after, up_to))
     with store.reading() as connection:
         return int(connection.execute(query).scalar_one())
 
 
-def remove_letters(store: Store, row_ids: Collection[int]) -> int:
-    """Delete rows; say how many were there."""
+def remove_dead_letters(store: Store, row_ids: Collection[int]) -> int:
+    """Delete rows; return how many there were."""
     with store.writing() as connection:
         gone = connection.execute(delete(quarantine).where(quarantine.c.id.in_(row_ids)))
         return gone.rowcount
 
 
-def pile_up(store: Store, wanted: Wanted, moments: Sequence[datetime]) -> Sequence[Pile]:
-    """Count the letters that are meant by reason, and by how old they are."""
-    younger = [func.sum(case((moment < _FIRST_SEEN, 1), else_=0)) for moment in moments]
-    everything = _meant(wanted, 0, None)
+def pile_up(store: Store, filter_: DeadLetterFilter, moments: Sequence[datetime]) -> Sequence[Pile]:
+    """Count the selected dead letters by reason and age."""
+    younger = [func.sum(case((moment < _FIRST_RECEIVED, 1), else_=0)) for moment in moments]
+    everything = _meant(filter_, 0, None)
     piles = select(
-        quarantine.c.reason, func.count(), func.min(_FIRST_SEEN), func.max(_FIRST_SEEN),
+        quarantine.c.reason, func.count(), func.min(_FIRST_RECEIVED), func.max(_FIRST_RECEIVED),
         func.min(quarantine.c.id), *younger,
     )  # fmt: skip
     with store.reading() as connection:
         grouped = piles.where(everything).group_by(quarantine.c.reason)
         rows = connection.execute(grouped.order_by(quarantine.c.reason)).all()
         firsts = select(quarantine).where(quarantine.c.id.in_([row[4] for row in rows]))
-        samples = {row["id"]: _letter(row) for row in connection.execute(firsts).mappings()}
+        samples = {row["id"]: _dead_letter(row) for row in connection.execute(firsts).mappings()}
     return [
         Pile(
             reason=reason,
@@ -84,19 +86,19 @@ def pile_up(store: Store, wanted: Wanted, moments: Sequence[datetime]) -> Sequen
     ]
 
 
-def _meant(wanted: Wanted, after: int, up_to: int | None) -> ColumnElement[bool]:
+def _meant(filter_: DeadLetterFilter, after: int, up_to: int | None) -> ColumnElement[bool]:
     chosen: list[ColumnElement[bool]] = [quarantine.c.id > after]
     if up_to is not None:
         chosen.append(quarantine.c.id <= up_to)
-    if wanted.reasons:
-        chosen.append(quarantine.c.reason.in_(sorted(wanted.reasons)))
-    if wanted.message_ids:
-        chosen.append(quarantine.c.message_id.in_(sorted(wanted.message_ids)))
+    if filter_.reasons:
+        chosen.append(quarantine.c.reason.in_(sorted(filter_.reasons)))
+    if filter_.message_ids:
+        chosen.append(quarantine.c.message_id.in_(sorted(filter_.message_ids)))
     return and_(*chosen)
 
 
-def _letter(row: RowMapping) -> Letter:
-    return Letter(
+def _dead_letter(row: RowMapping) -> DeadLetterMessage:
+    return DeadLetterMessage(
         where=Where.QUARANTINE,
         received=_received(row),
         reason=row["reason"],

@@ -26,10 +26,10 @@ class Kept(Struct, frozen=True, kw_only=True):
     restored_at: datetime | None = None
 
 
-class Ledger:
+class RemovalLog:
     """What the remover has to remember; each method is committed when it returns.
 
-    Every one raises `Unavailable` where the books are away.
+    Each method raises `Unavailable` where the store is unavailable.
     """
 
     def __init__(self, store: Store) -> None:
@@ -61,7 +61,7 @@ class Ledger:
         By the database's clock, which has said when they began.
 
         What was begun counts, for it may have been done. An effect that is tried again, since SES
-        was busy say, has a row already.
+        was busy for example, has a row already.
         """
         others = select(func.count()).where(
             removals.c.email_key == key,
@@ -73,7 +73,7 @@ class Ledger:
             return int(connection.execute(others.where(removals.c.begun_at >= since)).scalar_one())
 
     def finish(self, effect_id: int, outcome: RemovalOutcome) -> None:
-        """Remember what became of it; whatever is said later, a kept entry was deleted."""
+        """Record the outcome; a kept entry was deleted, whatever comes later."""
         if outcome.value not in _DONE:
             return
         with self._store.writing() as connection:

@@ -1,4 +1,4 @@
-"""Which schema a database has, told without loading SQLAlchemy or Alembic: every start asks."""
+"""Reads the schema revision without loading SQLAlchemy or Alembic, for every start."""
 
 from collections.abc import Collection
 
@@ -14,7 +14,7 @@ OUR_TABLES = frozenset({"users", "events", "quarantine", "outbox", "limits", "re
 
 
 def is_ours(tables: Collection[str], where: str) -> bool:
-    """Tell whether a schema of ours is there (True) or there is room for one (False).
+    """Return whether a schema of ours is there (True) or there is room for one (False).
 
     Raises:
         Misconfigured: tables of our names are there, and they are not ours.
@@ -22,9 +22,9 @@ def is_ours(tables: Collection[str], where: str) -> bool:
     """
     if VERSION_TABLE in tables:
         return True
-    if strangers := sorted(OUR_TABLES & set(tables)):
+    if our_tables := sorted(OUR_TABLES & set(tables)):
         raise Misconfigured(
-            f"{where} already has {' and '.join(strangers)}, made by another program; "
+            f"{where} already has {' and '.join(our_tables)}, made by another program; "
             "give the worker a database (in PostgreSQL: or a schema) of its own"
         )
     return False

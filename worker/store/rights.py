@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Hindrance(NamedTuple):
-    """Why it may not, and what mends it; both for people."""
+class AccessProblem(NamedTuple):
+    """Why it may not, and what fixes it; both for people."""
 
-    said: str
-    mend: str
+    message: str
+    fix: str
 
     def __str__(self) -> str:
-        """Say both."""
-        return f"{self.said}: {self.mend}"
+        """The problem and its fix."""
+        return f"{self.message}: {self.fix}"
 
 
-def hindrance(path: Path) -> Hindrance | None:
-    """Say what keeps this process from writing the file, its WAL or folder; None: nothing.
+def access_problem(path: Path) -> AccessProblem | None:
+    """Return what keeps this process from writing the file, its WAL or folder; None: nothing.
 
     What is not there yet is made, which the right to write in the folder covers.
     """
@@ -34,29 +34,31 @@ def hindrance(path: Path) -> Hindrance | None:
         return _full(path) or lock_of_another(path)
     try:
         found = hindered[0].stat()
-    except OSError:  # it went away, as a WAL does
+    except OSError:  # it went unavailable, as a WAL does
         return None
     first, we = hindered[0], _name(os.geteuid())
     names = " ".join(shlex.quote(str(file)) for file in hindered)
     if found.st_uid != os.geteuid():
         owner = _name(found.st_uid)
-        said = f"{first} belongs to {owner}, and {we} may not write it"
+        message = f"{first} belongs to {owner}, and {we} may not write it"
         # What root has left there is ours to have; what somebody else works on is not.
-        return Hindrance(said, f"chown {we} {names}" if found.st_uid == 0 else f"do it as {owner}")
+        return AccessProblem(
+            message, f"chown {we} {names}" if found.st_uid == 0 else f"do it as {owner}"
+        )
     if not found.st_mode & stat.S_IWUSR:
-        return Hindrance(f"{first} may not be written by its owner, {we}", f"chmod u+w {names}")
-    return Hindrance(f"{first} cannot be written", "see that its file system is not read-only")
+        return AccessProblem(f"{first} may not be written by its owner, {we}", f"chmod u+w {names}")
+    return AccessProblem(f"{first} cannot be written", "see that its file system is not read-only")
 
 
-def wal_without_database(path: Path) -> Hindrance | None:
-    """Say that somebody removed the database and left its `-wal`; None: that is not so.
+def wal_without_database(path: Path) -> AccessProblem | None:
+    """Report that somebody removed the database and left its `-wal`; None: that is not so.
 
     SQLite would destroy the `-wal` when it opens an empty file beside it.
     """
     real = os.path.realpath(path)
     if _size(real) or not _size(f"{real}-wal"):
         return None
-    return Hindrance(
+    return AccessProblem(
         f"The database {path} is gone, and its -wal is still there",
         "Stop every process that has it open; put the backup back and remove "
         f"{path.name}-wal and {path.name}-shm, or remove both to begin with an empty database",
@@ -70,8 +72,8 @@ def _size(path: str) -> int:
         return 0
 
 
-def lock_of_another(path: Path) -> Hindrance | None:
-    """Say whose the lock file is, if not the database's owner's: who can open it can stop us."""
+def lock_of_another(path: Path) -> AccessProblem | None:
+    """Return whose the lock file is, if not the database's owner's: who can open it can stop us."""
     real = os.path.realpath(path)
     lock = Path(f"{real}.lock")
     try:
@@ -82,26 +84,28 @@ def lock_of_another(path: Path) -> Hindrance | None:
         return None
     owner = f"{_name(database.st_uid)}:{_group(database.st_gid)}"
     file = shlex.quote(str(lock))
-    return Hindrance(
+    return AccessProblem(
         f"The lock file {lock} belongs to the user {_name(found.st_uid)}, "
         "who can stop every write with it",
         f"chown {owner} {file} && chmod 600 {file}",
     )
 
 
-def _full(path: Path) -> Hindrance | None:
+def _full(path: Path) -> AccessProblem | None:
     folder = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 it goes with realpath
     try:
         found = os.statvfs(folder)
     except OSError:
         return None
-    if found.f_bavail or not found.f_blocks:  # without what is root's; some file systems never tell
+    if (
+        found.f_bavail or not found.f_blocks
+    ):  # without what is root's; some file systems report nothing
         return None
-    return Hindrance(f"the disk of {folder} is full", "make room on it")
+    return AccessProblem(f"the disk of {folder} is full", "make room on it")
 
 
 def unreadable(path: Path) -> str | None:
-    """Say whose the file is, its WAL or its folder, that this process may not read; None: none."""
+    """Return the owner of the file, WAL or folder that this process may not read; None: none."""
     for file in _files(path):
         if not os.access(file, os.R_OK | (os.X_OK if file.is_dir() else 0)):
             owner, we = _name(file.stat().st_uid), _name(os.geteuid())

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from worker import __version__
-from worker.effects import Owed
+from worker.effects import OutboxEntry
 from worker.model import DeadLetter, Decision, Received, User
-from worker.reading import clip
+from worker.parsing import clip
 
 EVENT_COLUMNS = (
     "dedupe_key", "route_key", "kind", "type", "subtype", "recipient", "recipient_as_reported",
@@ -76,13 +76,13 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
 def event_row(decision: Decision) -> tuple[Any, ...]:
     """One row of `events`, in the order of `EVENT_COLUMNS`."""
     feedback = decision.feedback
-    said, recipient = feedback.notification, feedback.recipient
+    notification, recipient = feedback.notification, feedback.recipient
     return (
         feedback.dedupe_key,
         feedback.route_key,
-        said.kind.value,
-        said.type,
-        said.subtype,
+        notification.kind.value,
+        notification.type,
+        notification.subtype,
         recipient.address.key if recipient.address else "",
         recipient.reported,
         decision.match.value,
@@ -90,8 +90,8 @@ def event_row(decision: Decision) -> tuple[Any, ...]:
         decision.reason,
         decision.occurred_at,
         decision.received_at,
-        said.feedback_id,
-        said.ses_message_id,
+        notification.feedback_id,
+        notification.ses_message_id,
         recipient.diagnostic,
         recipient.status,
     )
@@ -112,19 +112,19 @@ def quarantine_row(queue: str, received: Received, why: DeadLetter) -> tuple[Any
     )
 
 
-def outbox_row(owed: Owed) -> tuple[Any, ...]:
+def outbox_row(entry: OutboxEntry) -> tuple[Any, ...]:
     """One row of `outbox`, in the order of `OUTBOX_COLUMNS`."""
     return (
-        owed.kind.value,
-        owed.kind.lane.value,
+        entry.kind.value,
+        entry.kind.lane.value,
         "waiting",
-        owed.created_at,
-        owed.created_at,
-        msgspec.json.encode(owed.payload).decode(),
-        msgspec.json.encode(owed.summary).decode(),
-        owed.feedback_id,
-        owed.ses_message_id,
-        owed.recipient,
+        entry.created_at,
+        entry.created_at,
+        msgspec.json.encode(entry.payload).decode(),
+        msgspec.json.encode(entry.summary).decode(),
+        entry.feedback_id,
+        entry.ses_message_id,
+        entry.recipient,
     )
 
 

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from worker.books import Transaction
 from worker.decode import decode
 from worker.errors import Misconfigured, Unavailable
 from worker.model import Received
-from worker.page import Page
 from worker.policy import Policy, UnknownRecipients
+from worker.ports import Transaction
+from worker.unit_of_work import UnitOfWork
 
 
 class RollBack(Exception):
@@ -20,10 +20,10 @@ class RollBack(Exception):
 
 @contextmanager
 def probing() -> Iterator[None]:
-    """Swallow `RollBack`. What else stops a sample is the books' fault, for it has none.
+    """Swallow `RollBack`. Any other error is the store's fault, for the sample is valid.
 
     Raises:
-        Unavailable, Misconfigured: the books cannot be written.
+        Unavailable, Misconfigured: the store cannot be written.
 
     """
     try:
@@ -39,13 +39,13 @@ def probing() -> Iterator[None]:
 def write_sample(transaction: Transaction) -> None:
     """Do all that the path does: look up, add a user, an event and a notice, change a user."""
     name = f"ses-worker-probe-{uuid4()}"
-    said = {
+    message = {
         "bounceType": "Transient",
         "feedbackId": name,
         "bouncedRecipients": [{"emailAddress": f"{name}@ses-worker.invalid"}],
     }
     body = json.dumps(
-        {"notificationType": "Bounce", "bounce": said, "mail": {"messageId": name}},
+        {"notificationType": "Bounce", "bounce": message, "mail": {"messageId": name}},
     )
     received = Received(
         message_id=name,
@@ -59,9 +59,9 @@ def write_sample(transaction: Transaction) -> None:
     assert isinstance(feedback, tuple)  # noqa: S101 for the type checker: it is a bounce
     found = transaction.users([item.address.key for item in feedback if item.address])
     policy = Policy(unknown_recipients=UnknownRecipients.CREATE, notify=True)
-    page = Page(policy, transaction.seen(feedback), found)
-    page.enter(received, feedback)
-    transaction.save(page)
-    changes = Page(policy, (), {})
-    changes.changed = page.created
+    unit = UnitOfWork(policy, transaction.known_keys(feedback), found)
+    unit.enter(received, feedback)
+    transaction.save(unit)
+    changes = UnitOfWork(policy, (), {})
+    changes.changed = unit.created
     transaction.save(changes)

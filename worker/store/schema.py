@@ -174,7 +174,7 @@ limits = Table(
     _count("failures"),
     Column("blocked", Text),
 )
-"""What all processes together may ask of a far side: a row for each channel and account."""
+"""Rate limits shared by all processes: a row for each channel and account."""
 
 removals = Table(
     "removals",

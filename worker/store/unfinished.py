@@ -1,4 +1,4 @@
-"""Which effects are not done, told without loading SQLAlchemy: every start asks, and a relay."""
+"""Counts unfinished effects without loading SQLAlchemy, for every start and for the relay."""
 
 from typing import NamedTuple
 

@@ -18,8 +18,8 @@ from worker.store.schema import users
 ROWS_IN_A_STATEMENT = 500
 """SQLite before 3.32 takes no more than 999 variables."""
 ROWS_IN_A_TRANSACTION = 25_000
-"""Half a second's work, and what the daemon waits for its turn; with 5,000 rows SQLite writes each
-page of its index three times as often."""
+"""Half a second of work, for which the daemon waits; with 5,000 rows SQLite writes each page of
+its index three times as often."""
 
 Insert = TypeVar("Insert", sqlite.Insert, postgresql.Insert)
 Values = Mapping[str, Any]
@@ -44,7 +44,7 @@ class Imported(Struct, frozen=True):
         return sum(astuple(self))
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class UserFilter(Struct, frozen=True, kw_only=True):
     """Which users: all, or those who are paused at a time, or whose flag is set, or both."""
 
     paused_at: datetime | None = None
@@ -58,7 +58,7 @@ def import_users(store: Store, rows: Iterable[Values]) -> Iterator[Imported]:
     rows for one user the last counts.
 
     Raises:
-        Unavailable: the books are away; what was yielded before is committed.
+        Unavailable: the store cannot be reached; what was yielded before is committed.
         Raced: others write the same rows again and again; likewise.
 
     """
@@ -110,7 +110,7 @@ def _upsert_arrays(names: tuple[str, ...]) -> postgresql.Insert:
 
 
 def _overwriting(insert: Insert, names: tuple[str, ...]) -> Insert:
-    """What the rows say replaces what is there, and nothing else does."""
+    """Columns of the file replace those of the users, and nothing else does."""
     others = {name: insert.excluded[name] for name in names if name != "email_key"}
     return insert.on_conflict_do_update(index_elements=["email_key"], set_=others)
 
@@ -121,7 +121,7 @@ def _known(connection: Connection, keys: list[str], names: tuple[str, ...]) -> d
 
 
 def among_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
-    """Tell which of these are users."""
+    """Return which of these are users."""
     found: set[str] = set()
     with store.reading() as connection:
         for start in range(0, len(keys), ROWS_IN_A_STATEMENT):
@@ -138,24 +138,24 @@ def find_user(store: Store, email_key: str) -> Values | None:
         return dict(row) if row else None
 
 
-def all_users(store: Store, wanted: Wanted, limit: int | None = None) -> Iterator[Values]:
+def all_users(store: Store, filter_: UserFilter, limit: int | None = None) -> Iterator[Values]:
     """Stream users, by `email_key`."""
     with store.reading() as connection:
-        query = _restricted(select(*_COLUMNS), wanted).order_by(users.c.email_key).limit(limit)
+        query = _restricted(select(*_COLUMNS), filter_).order_by(users.c.email_key).limit(limit)
         rows = connection.execution_options(yield_per=1_000).execute(query).mappings()
         yield from map(dict, rows)
 
 
-def count_users(store: Store, wanted: Wanted) -> int:
+def count_users(store: Store, filter_: UserFilter) -> int:
     """Count users."""
     with store.reading() as connection:
-        query = _restricted(select(func.count()).select_from(users), wanted)
+        query = _restricted(select(func.count()).select_from(users), filter_)
         return int(connection.execute(query).scalar_one())
 
 
-def _restricted(query: Select[Any], wanted: Wanted) -> Select[Any]:
-    if wanted.paused_at:
-        query = query.where(users.c.paused_until > wanted.paused_at)
-    if wanted.blocked:
+def _restricted(query: Select[Any], filter_: UserFilter) -> Select[Any]:
+    if filter_.paused_at:
+        query = query.where(users.c.paused_until > filter_.paused_at)
+    if filter_.blocked:
         query = query.where(users.c.auto_block_spam)
     return query

@@ -1,18 +1,18 @@
-"""The far side that is SES's account suppression list; nobody else here speaks with it.
+"""The client of SES's account suppression list.
 
 `listing` is the list as AWS has it, `remover` the guarded way off it, `restoring` the way back.
 """
 
-from worker.suppression.guards import Guards, Ledger
 from worker.suppression.listing import Entry, SuppressionList
 from worker.suppression.refusals import sort_refusal
+from worker.suppression.removal_policy import RemovalLog, RemovalPolicy
 from worker.suppression.remover import Remover, Report
 from worker.suppression.restoring import Restored, restore
 
 __all__ = [
     "Entry",
-    "Guards",
-    "Ledger",
+    "RemovalLog",
+    "RemovalPolicy",
     "Remover",
     "Report",
     "Restored",

@@ -1,4 +1,4 @@
-"""The account suppression list of one region, as SES v2 hands it out.
+"""The account suppression list of a region, by SES v2.
 
 https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html. Errors and shapes:
 botocore's model `sesv2/2019-09-27`.
@@ -26,7 +26,7 @@ from worker.errors import Unavailable
 from worker.retries import once_more
 
 REQUEST_SECONDS = 15.0
-"""For one request, from the name to the last byte of the answer; its turn comes before."""
+"""For one request, from the name to the last byte of the answer; its slot comes before."""
 
 BOUNCE, COMPLAINT = "BOUNCE", "COMPLAINT"
 NOT_FOUND = "NotFoundException"
@@ -53,28 +53,28 @@ class Entry(Struct, frozen=True, kw_only=True):
     feedback_id: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Tell it as SES does, with the date in ISO 8601 (seed 2)."""
+        """The entry as JSON, with the date in ISO 8601."""
         attributes = {"MessageId": self.message_id, "FeedbackId": self.feedback_id}
-        said = {name: value for name, value in attributes.items() if value}
+        fields = {name: value for name, value in attributes.items() if value}
         return {
             "EmailAddress": self.address,
             "Reason": self.reason,
             "LastUpdateTime": self.last_update_time.isoformat(),
-        } | ({"Attributes": said} if said else {})
+        } | ({"Attributes": fields} if fields else {})
 
     @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> "Entry":
+    def from_dict(cls, fields: Mapping[str, Any]) -> "Entry":
         """Read SES's answer, or what `as_dict` made of it.
 
         Raises:
             KeyError, TypeError, ValueError, AttributeError: it is something else.
 
         """
-        at = said["LastUpdateTime"]
-        attributes = said.get("Attributes") or {}
+        at = fields["LastUpdateTime"]
+        attributes = fields.get("Attributes") or {}
         return cls(
-            address=said["EmailAddress"],
-            reason=said["Reason"],
+            address=fields["EmailAddress"],
+            reason=fields["Reason"],
             last_update_time=(
                 at if isinstance(at, datetime) else datetime.fromisoformat(at)
             ).astimezone(UTC),
@@ -86,9 +86,9 @@ class Entry(Struct, frozen=True, kw_only=True):
 class SuppressionList:
     """The list of the account in one region, never a tenant's. Thread-safe.
 
-    Before each request, and each second try, it waits for its turn: SES answers calls other than
+    Before each request, and each second try, it waits for its slot: SES answers calls other than
     sending once a second for the whole account and region
-    (https://docs.aws.amazon.com/ses/latest/dg/quotas.html). What `await_turn` raises, to stop the
+    (https://docs.aws.amazon.com/ses/latest/dg/quotas.html). What `await_slot` raises, to stop the
     program, passes through. A lost connection or a 5xx is tried once more; a delete too, since
     "not found" says that it is done.
 
@@ -96,15 +96,15 @@ class SuppressionList:
     and ValueError for an address that is not `nameable`.
     """
 
-    def __init__(self, *, region: str, await_turn: Callable[[], None]) -> None:
+    def __init__(self, *, region: str, await_slot: Callable[[], None]) -> None:
         self.region = region
-        self._await_turn = await_turn
+        self._await_slot = await_slot
         self._connect = partial(make_client, "sesv2", region)
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._client: Any = None
 
     def look_up(self, address: str) -> Entry | None:
-        """Tell what the list says; it knows local parts by their case."""
+        """Look up an entry; local parts are case-sensitive."""
         try:
             answer = self._call("get_suppressed_destination", EmailAddress=_named(address))
         except AwsRefused as refused:
@@ -119,7 +119,7 @@ class SuppressionList:
     def delete(self, address: str) -> bool:
         """Take it off the list. False: it was not there, so somebody else did.
 
-        botocore takes any 200 for a success here, a proxy's page included: look up what came of
+        botocore takes any 200 for a success here, HTML of a proxy included: look up what came of
         it.
         """
         try:
@@ -140,14 +140,14 @@ class SuppressionList:
     def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
         def call() -> dict[str, Any]:
             client = self._connected()  # it takes so long that the next call would come too soon
-            self._await_turn()
+            self._await_slot()
             with within(REQUEST_SECONDS):
                 return self._request(client, method, arguments)
 
         return once_more(give_up=Throttled)(call)
 
     def _connected(self) -> Any:
-        with self._turn:
+        with self._lock:
             self._client = self._client or self._connect()
             return self._client
 
@@ -160,12 +160,14 @@ class SuppressionList:
             if refused.code in STALE_CREDENTIALS:
                 self._client = None
             raise
-        except Unavailable as away:
-            if isinstance(away.__cause__, _OF_BOTOCORES_PARSERS):
-                raise _foreign(client.meta.method_to_api_mapping[method]) from away
-            if isinstance(away.__cause__, EndpointConnectionError) and self._is_nowhere(client):
+        except Unavailable as unreachable:
+            if isinstance(unreachable.__cause__, _OF_BOTOCORES_PARSERS):
+                raise _foreign(client.meta.method_to_api_mapping[method]) from unreachable
+            if isinstance(unreachable.__cause__, EndpointConnectionError) and self._is_nowhere(
+                client
+            ):
                 text = f"boto3 knows no SES in {self.region}, and nobody answers there"
-                raise AwsRefused(UNKNOWN_REGION, text) from away
+                raise AwsRefused(UNKNOWN_REGION, text) from unreachable
             raise
 
     def _is_nowhere(self, client: Any) -> bool:
@@ -174,7 +176,7 @@ class SuppressionList:
 
 
 def nameable(address: str) -> bool:
-    """Tell whether SES's calls can name an address.
+    """Return whether SES's calls can name an address.
 
     They carry it in the path, and answer 400 where it holds a `/` (boto/boto3#2870). Without an
     address the path is that of the whole list.

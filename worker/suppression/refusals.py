@@ -2,7 +2,7 @@
 
 from worker.aws import STALE_CREDENTIALS, AwsRefused
 from worker.effects import Blocked, Unfit
-from worker.masking import harmless
+from worker.masking import sanitized
 from worker.suppression.listing import FOREIGN_ANSWER, UNKNOWN_REGION
 
 _NOT_PERMITTED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
@@ -17,26 +17,26 @@ _ACCOUNT = frozenset(
 
 
 def sort_refusal(refused: AwsRefused) -> Blocked | Unfit:
-    """Tell whether the operator must act, or this one request is at fault.
+    """Sort a refusal: the operator must act, or this request is at fault.
 
     What is not known is the operator's, unless it is a 400: that is about the request.
     """
-    said = harmless(f"{refused.code}: {refused.text}")
-    asked = _permission(refused.operation)
+    detail = sanitized(f"{refused.code}: {refused.text}")
+    action = _permission(refused.operation)
     if refused.code in _NOT_PERMITTED:
-        return Blocked(error=f"allow {asked} in the worker's IAM policy; AWS said {said}")
+        return Blocked(error=f"allow {action} in the worker's IAM policy; AWS answered {detail}")
     if refused.code in _CREDENTIALS:
-        return Blocked(error=f"AWS does not take the worker's credentials or clock: {said}")
+        return Blocked(error=f"AWS does not take the worker's credentials or clock: {detail}")
     if refused.code == UNKNOWN_REGION:
-        return Blocked(error=f"set aws.region to where SES sends from: {harmless(refused.text)}")
+        return Blocked(error=f"set aws.region to where SES sends from: {sanitized(refused.text)}")
     if refused.code == FOREIGN_ANSWER or refused.code.isdigit():
         return Blocked(
-            error=f"what answered {asked} is not SES ({said}): see to AWS_ENDPOINT_URL_SESV2, "
+            error=f"what answered {action} is not SES ({detail}): see to AWS_ENDPOINT_URL_SESV2, "
             "AWS_ENDPOINT_URL and proxies"
         )
     if refused.status == 400 and refused.code not in _ACCOUNT:
-        return Unfit(error=f"SES refuses {asked}: {said}")
-    return Blocked(error=f"SES refuses {asked}: {said}")
+        return Unfit(error=f"SES refuses {action}: {detail}")
+    return Blocked(error=f"SES refuses {action}: {detail}")
 
 
 def _permission(operation: str) -> str:

@@ -1,6 +1,6 @@
 """Taking an address off the suppression list: look it up, delete it, look it up again.
 
-Not without a person: an entry for a complaint, and an address that comes back and back. Whoever
+Left to a person: an entry for a complaint, and an address that comes back repeatedly. Whoever
 removes what then bounces again harms the account's reputation with every round.
 """
 
@@ -22,9 +22,8 @@ from worker.effects import (
     Unfit,
 )
 from worker.errors import Misconfigured, Raced, Unavailable
-from worker.masking import harmless
+from worker.masking import sanitized
 from worker.model import Address
-from worker.suppression.guards import Guards, Ledger
 from worker.suppression.listing import (
     BAD_REQUEST,
     BOUNCE,
@@ -35,54 +34,55 @@ from worker.suppression.listing import (
     nameable,
 )
 from worker.suppression.refusals import sort_refusal
+from worker.suppression.removal_policy import RemovalLog, RemovalPolicy
 
 FIRST_DELAY_SECONDS = 30
-"""An entry can appear after its bounce was told; AWS does not say how long after."""
+"""An entry can appear after its bounce was reported; AWS does not document how long after."""
 LONGEST_DELAY_SECONDS = 900
 
 
 class Report(NamedTuple):
-    """What becomes of the effect, and what people are told, if it is over."""
+    """What becomes of the effect, and the notice, if it is done."""
 
     delivery: Delivery
     notice: RemovalNotice | None = None
 
 
 class Remover:
-    """Delivers removals. Thread-safe, as far as the list and the ledger are."""
+    """Delivers removals. Thread-safe, as far as the list and the removal log are."""
 
     def __init__(
         self,
         listing: SuppressionList,
-        ledger: Ledger,
-        guards: Guards = Guards(),
+        removal_log: RemovalLog,
+        removal_policy: RemovalPolicy = RemovalPolicy(),
         *,
-        is_wanted: Callable[[Address], bool] = lambda _: True,
+        still_removes: Callable[[Address], bool] = lambda _: True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._list = listing
-        self._ledger = ledger
-        self._guards = guards
-        self._is_wanted = is_wanted
+        self._removal_log = removal_log
+        self._removal_policy = removal_policy
+        self._still_removes = still_removes
         self._now = now
 
     def deliver(self, effect: Effect) -> Report:
-        """Take one address off the list, or say why not. It may be called again at any point.
+        """Remove an address from the list, or report why not. It may be called again at any point.
 
-        Nothing is raised but what the list's `await_turn` raises to stop the program.
+        Nothing is raised but what the list's `await_slot` raises to stop the program.
         """
         try:
             removal = effect.read()
         except ValueError as error:
-            return Report(Unfit(error=f"not to be read: {harmless(str(error))}"))
+            return Report(Unfit(error=f"not to be read: {sanitized(str(error))}"))
         if not isinstance(removal, Removal):
             return Report(Unfit(error=f"not a removal: {type(removal).__name__}"))
         try:
             return self._remove(effect, removal)
-        except (Unavailable, Raced) as away:
-            return Report(Later(error=harmless(str(away))))
+        except (Unavailable, Raced) as unreachable:
+            return Report(Later(error=sanitized(str(unreachable))))
         except Misconfigured as error:
-            return Report(Blocked(error=harmless(str(error))))
+            return Report(Blocked(error=sanitized(str(error))))
         except AwsRefused as refused:
             return Report(sort_refusal(refused))
 
@@ -90,8 +90,8 @@ class Remover:
         if not nameable(removal.mailed):
             text = "SES's call cannot name this address: it goes by bulk import only"
             return self._over(effect, removal, RemovalOutcome.NOT_POSSIBLE, text)
-        before = self._ledger.begun(effect.id, removal.key)
-        if not (before or self._is_wanted(Address(key=removal.key, mailed=removal.mailed))):
+        before = self._removal_log.begun(effect.id, removal.key)
+        if not (before or self._still_removes(Address(key=removal.key, mailed=removal.mailed))):
             text = "suppression.remove and notify.ignore leave it there"
             return self._over(effect, removal, RemovalOutcome.KEPT_UNWANTED, text)
         try:
@@ -102,7 +102,7 @@ class Remover:
             before = entry.as_dict()
             if kept := self._guard(effect, removal, entry):
                 return self._over(effect, removal, *kept, before)
-            self._ledger.begin(effect.id, removal.key, entry.address, before)
+            self._removal_log.begin(effect.id, removal.key, entry.address, before)
             self._list.delete(spelling)
             again = self._find(removal)
         except AwsRefused as refused:
@@ -123,7 +123,7 @@ class Remover:
         if found is None:
             return self._over(effect, removal, RemovalOutcome.REMOVED, NOT_FOUND, before)
         spelling, entry = found
-        if spelling != deleted:  # that one is gone; the other has the guards to pass, too
+        if spelling != deleted:  # that spelling is gone; the other is subject to the policy, too
             return Report(NotYet(error="listed in another spelling too", seconds=1))
         return self._over(effect, removal, RemovalOutcome.STILL_LISTED, _shown(entry), before)
 
@@ -147,7 +147,7 @@ class Remover:
     ) -> Report:
         if before:  # we died, or lost SES, between its delete and our look
             return self._over(effect, removal, RemovalOutcome.REMOVED, NOT_FOUND, before)
-        if effect.attempts < self._guards.tries:
+        if effect.attempts < self._removal_policy.tries:
             error = "not on the suppression list yet"
             return Report(NotYet(error=error, seconds=_delay_seconds(effect.attempts)))
         return self._over(effect, removal, RemovalOutcome.NOT_LISTED, NOT_FOUND)
@@ -155,15 +155,15 @@ class Remover:
     def _guard(
         self, effect: Effect, removal: Removal, entry: Entry
     ) -> tuple[RemovalOutcome, str] | None:
-        """Say why this entry is to be left alone, if it is."""
-        guards = self._guards
-        removable = {BOUNCE, COMPLAINT} if guards.remove_complaints else {BOUNCE}
+        """Return why this entry must be left alone, if so."""
+        removal_policy = self._removal_policy
+        removable = {BOUNCE, COMPLAINT} if removal_policy.remove_complaints else {BOUNCE}
         if entry.reason not in removable:
             return RemovalOutcome.KEPT_COMPLAINT, f"listed for {entry.reason}"
-        within = timedelta(days=guards.within_days)
-        count = self._ledger.removals(removal.key, within, effect.id)
-        if count >= guards.most_removals:
-            text = f"taken off {count} times in {guards.within_days:g} days"
+        within = timedelta(days=removal_policy.within_days)
+        count = self._removal_log.removals(removal.key, within, effect.id)
+        if count >= removal_policy.most_removals:
+            text = f"taken off {count} times in {removal_policy.within_days:g} days"
             return RemovalOutcome.KEPT_REPEATED, text
         return None
 
@@ -175,7 +175,7 @@ class Remover:
         response: str,
         entry: Mapping[str, Any] | None = None,
     ) -> Report:
-        self._ledger.finish(effect.id, outcome)
+        self._removal_log.finish(effect.id, outcome)
         notice = RemovalNotice(
             address=removal.mailed,
             domain=removal.key.rpartition("@")[2],
@@ -185,19 +185,19 @@ class Remover:
             occurred_at=self._now(),
         )
         removed = outcome is RemovalOutcome.REMOVED
-        result = outcome.value if removed else harmless(f"{outcome.value}: {response}")
+        result = outcome.value if removed else sanitized(f"{outcome.value}: {response}")
         return Report(Sent(result=result), notice)
 
 
 def _spellings(removal: Removal) -> Iterator[str]:
     """The ways in which the list may spell it; of domains it keeps the lower case only."""
-    asked = set()
+    tried = set()
     for spelling in (removal.mailed, removal.key, removal.reported.strip()):
         local, _, domain = spelling.rpartition("@")
         same = local, domain.lower()
         bare = not spelling.endswith(">") and spelling.isprintable()
-        if same not in asked and bare and nameable(spelling):
-            asked.add(same)
+        if same not in tried and bare and nameable(spelling):
+            tried.add(same)
             yield spelling
 
 

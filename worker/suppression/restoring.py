@@ -10,8 +10,8 @@ class Restored(Struct, frozen=True, kw_only=True):
 
     done: bool
     """False: it was there already, or SES did not keep it."""
-    said: str
-    """For people: what SES said."""
+    message: str
+    """For people: SES's answer."""
     entry: Entry | None
     """As it is listed now."""
 
@@ -22,17 +22,17 @@ def restore(listing: SuppressionList, entry: Entry) -> Restored:
     SES would let the new reason win: an old bounce would hide a complaint.
 
     Raises:
-        Unavailable: SES is away or busy.
-        AwsRefused: it said no. An account in the sandbox may not add addresses.
+        Unavailable: SES cannot be reached or is busy.
+        AwsRefused: an account in the sandbox may not add addresses.
 
     """
     if there := listing.look_up(entry.address):
-        return Restored(done=False, said=f"it is on the list: {_shown(there)}", entry=there)
+        return Restored(done=False, message=f"it is on the list: {_shown(there)}", entry=there)
     listing.put_back(entry)
     if there := listing.look_up(entry.address):
-        return Restored(done=True, said=f"it is on the list again: {_shown(there)}", entry=there)
-    said = "SES took the call and does not list the address (NotFoundException)"
-    return Restored(done=False, said=said, entry=None)
+        return Restored(done=True, message=f"it is on the list again: {_shown(there)}", entry=there)
+    message = "SES took the call and does not list the address (NotFoundException)"
+    return Restored(done=False, message=message, entry=None)
 
 
 def _shown(entry: Entry) -> str:

@@ -1,1 +1,1 @@
-"""Loopback servers that speak as the far sides do which moto does not play: SES's list, Slack."""
+"""Loopback servers for services that moto lacks: SES's suppression list, Slack."""

@@ -6,7 +6,7 @@
         os.environ |= ses.environment
 
 Addresses are matched as AWS was measured to (floci-io/floci#1350): domain in lower case, local
-part by its case, blanks trimmed.
+part by its case, spaces trimmed.
 """
 
 import threading
@@ -21,19 +21,19 @@ from worker.demo.standins.ses_faults import Cut, Fault, Faults, Perform
 from worker.demo.standins.ses_http import Server
 from worker.demo.standins.ses_list import (
     Answer,
-    Asked,
     Refusal,
+    Request,
     SuppressedAddresses,
     read_question,
 )
 
-_PATIENCE_SECONDS = 5
+_WAIT_SECONDS = 5
 _EARLY_SECONDS = 0.05
 """A call may come so much too early: it left in time, and the network was quicker than before."""
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """A request as it came, and what it was told."""
+    """A request and its answer."""
 
     at: float
     """By the stand-in's clock: `time.monotonic()`, if it got no other."""
@@ -46,7 +46,7 @@ class Call(Struct, frozen=True, kw_only=True):
     """0 where the connection was cut."""
     code: str
     access_key: str
-    """Of whoever signed it."""
+    """Of the signer."""
 
 
 class SesStandIn:
@@ -64,7 +64,7 @@ class SesStandIn:
         self._faults = Faults(self.closing)
         self._seconds_apart = 1 / per_second if per_second else 0.0
         self._answered_at = float("-inf")
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._server = Server(self.answer)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self.port: int = self._server.server_address[1]
@@ -105,7 +105,7 @@ class SesStandIn:
         """
         self._faults.add(fault, on, times)
 
-    def mend(self) -> None:
+    def recover(self) -> None:
         """Forget all faults."""
         self._faults.clear()
 
@@ -118,7 +118,7 @@ class SesStandIn:
         """Answer nobody any more; faults that wait end at once."""
         self.closing.set()
         self._server.shutdown()
-        self._thread.join(_PATIENCE_SECONDS)
+        self._thread.join(_WAIT_SECONDS)
         self._server.server_close()
 
     def __enter__(self) -> Self:
@@ -135,50 +135,54 @@ class SesStandIn:
         self.stop()
 
     def answer(self, method: str, path: str, authorization: str, body: bytes) -> Answer:
-        """Do what is asked for; it is among the calls before the client learns of it.
+        """Do what is requested; it is among the calls before the client learns of it.
 
         Raises:
             Cut: the client is to be left without an answer.
 
         """
-        at, asked = self._clock(), Asked("", "")
+        at, request = self._clock(), Request("", "")
         try:
-            asked = read_question(method, path, body)
-            answer = self._faults.strike(asked.operation, self._performing(asked, authorization))
+            request = read_question(method, path, body)
+            answer = self._faults.strike(
+                request.operation, self._performing(request, authorization)
+            )
         except Refusal as refusal:
             answer = Answer(refusal.status, refusal.code, {"message": str(refusal)})
         except Cut:
-            self._note(at, asked, path, authorization, Answer(0, "", {}))
+            self._note(at, request, path, authorization, Answer(0, "", {}))
             raise
         except Exception as mistake:  # noqa: BLE001 of our own: say it, and go on
             self.failures.append(mistake)
             answer = Answer(500, "InternalFailure", {"message": repr(mistake)})
-        self._note(at, asked, path, authorization, answer)
+        self._note(at, request, path, authorization, answer)
         return answer
 
-    def _performing(self, asked: Asked, authorization: str) -> Perform:
+    def _performing(self, request: Request, authorization: str) -> Perform:
         def perform() -> Answer:
             if "/ses/aws4_request" not in authorization:
                 raise Refusal(403, "MissingAuthenticationTokenException", "not signed for ses")
             self._await_no_other()
-            return Answer(200, "", self._addresses.perform(asked))
+            return Answer(200, "", self._addresses.perform(request))
 
         return perform
 
     def _await_no_other(self) -> None:
         """Refuse what comes too soon after the last call that was let in."""
-        with self._turn:
+        with self._lock:
             now = self._clock()
             if now - self._answered_at < self._seconds_apart - _EARLY_SECONDS:
                 raise Refusal(429, "TooManyRequestsException", "Too many requests")
             self._answered_at = now
 
-    def _note(self, at: float, asked: Asked, path: str, authorization: str, answer: Answer) -> None:
+    def _note(
+        self, at: float, request: Request, path: str, authorization: str, answer: Answer
+    ) -> None:
         call = Call(
             at=at,
-            operation=asked.operation,
+            operation=request.operation,
             path=path,
-            address=asked.address,
+            address=request.address,
             status=answer.status,
             code=answer.code,
             access_key=authorization.partition("Credential=")[2].partition("/")[0],

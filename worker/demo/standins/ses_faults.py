@@ -41,15 +41,15 @@ TOO_MANY_REQUESTS = Refuse(429, "TooManyRequestsException", "Too many requests")
 SERVICE_UNAVAILABLE = Refuse(503, "ServiceUnavailableException", "Service unavailable")
 
 
-class ForeignPage(Fault, frozen=True):
-    """A proxy, or a server that is not SES, answers with a page of its own. Not done."""
+class ForeignHtml(Fault, frozen=True):
+    """A proxy, or a server that is not SES, answers with HTML. The call is not done."""
 
     status: int = 404
-    page: str = "<html><body>Nothing here</body></html>"
+    html: str = "<html><body>Nothing here</body></html>"
 
     def strike(self, perform: Perform, closing: threading.Event) -> Answer:  # noqa: ARG002
-        """Show the page."""
-        return Answer(self.status, "", {}, self.page)
+        """Answer with the HTML."""
+        return Answer(self.status, "", {}, self.html)
 
 
 class Reset(Fault, frozen=True):
@@ -98,16 +98,16 @@ class Faults:
     def __init__(self, closing: threading.Event) -> None:
         self._closing = closing
         self._rules: list[_Rule] = []
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def add(self, fault: Fault, on: str = "", times: int | None = None) -> None:
         """Let it strike so many calls, or all, of an operation, or of all."""
-        with self._turn:
+        with self._lock:
             self._rules.append(_Rule(fault, on, float("inf") if times is None else times))
 
     def clear(self) -> None:
         """Forget all."""
-        with self._turn:
+        with self._lock:
             self._rules.clear()
 
     def strike(self, operation: str, perform: Perform) -> Answer:
@@ -116,7 +116,7 @@ class Faults:
         return fault.strike(perform, self._closing) if fault else perform()
 
     def _next(self, operation: str) -> Fault | None:
-        with self._turn:
+        with self._lock:
             for rule in self._rules:
                 if rule.left > 0 and rule.on in {"", operation}:
                     rule.left -= 1

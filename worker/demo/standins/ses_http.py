@@ -64,15 +64,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             return
-        text = answer.page or json.dumps(answer.body)
-        told = text.encode()
+        text = answer.html or json.dumps(answer.body)
+        payload = text.encode()
         self.send_response(answer.status)
-        self.send_header("Content-Type", "text/html" if answer.page else "application/json")
-        self.send_header("Content-Length", str(len(told)))
+        self.send_header("Content-Type", "text/html" if answer.html else "application/json")
+        self.send_header("Content-Length", str(len(payload)))
         if answer.code:
             self.send_header("x-amzn-ErrorType", answer.code)
         self.end_headers()
-        self.wfile.write(told)
+        self.wfile.write(payload)
 
     do_GET = do_PUT = do_DELETE = _answer  # noqa: N815 as http.server has it
 

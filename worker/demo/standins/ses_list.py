@@ -12,8 +12,9 @@ from msgspec import Struct
 
 ADDRESSES = "/v2/email/suppression/addresses"
 REASONS = frozenset({"BOUNCE", "COMPLAINT"})
-_PAGE = 100
-"""Entries in one answer, where the client does not say; AWS does not publish its own number."""
+_CHUNK = 100
+"""Entries in one answer, where the client does not request a number; AWS does not publish its own
+number."""
 
 
 class Refusal(Exception):
@@ -26,16 +27,16 @@ class Refusal(Exception):
 
 
 class Answer(NamedTuple):
-    """What the client is told."""
+    """The answer to the client."""
 
     status: int
     code: str
     body: Mapping[str, Any]
-    page: str = ""
+    html: str = ""
     """HTML in place of the body: not SES, but somebody on the way, has answered."""
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """What a request wants."""
 
     operation: str
@@ -60,8 +61,8 @@ class _Listed(Struct, frozen=True, kw_only=True):
         }
 
     def whole(self) -> dict[str, Any]:
-        said = {name: value for name, value in self.attributes.items() if value}
-        return self.summary() | ({"Attributes": said} if said else {})
+        fields = {name: value for name, value in self.attributes.items() if value}
+        return self.summary() | ({"Attributes": fields} if fields else {})
 
 
 class SuppressedAddresses:
@@ -70,7 +71,7 @@ class SuppressedAddresses:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._entries: dict[str, _Listed] = {}
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def put(
         self,
@@ -92,35 +93,35 @@ class SuppressedAddresses:
             shows_at=shows_at,
             attributes=attributes,
         )
-        with self._turn:
+        with self._lock:
             self._entries[spelled] = entry
 
     def shown(self) -> list[dict[str, Any]]:
         """All that is listed by now, the oldest first."""
         return [entry.summary() for entry in self._shown().values()]
 
-    def perform(self, asked: Asked) -> dict[str, Any]:
+    def perform(self, request: Request) -> dict[str, Any]:
         """Do it, and return the body of the answer.
 
         Raises:
             Refusal: SES would not.
 
         """
-        match asked.operation:
+        match request.operation:
             case "GetSuppressedDestination":
-                return {"SuppressedDestination": self._found(asked.address).whole()}
+                return {"SuppressedDestination": self._found(request.address).whole()}
             case "DeleteSuppressedDestination":
-                return self._delete(asked.address)
+                return self._delete(request.address)
             case "PutSuppressedDestination":
-                self.put(asked.address, asked.reason, updated_at=time.time())
+                self.put(request.address, request.reason, updated_at=time.time())
                 return {}
             case "ListSuppressedDestinations":
-                return self._page(asked.parameters)
+                return self._chunk(request.parameters)
         raise Refusal(404, "UnknownOperationException", "")
 
     def _shown(self) -> dict[str, _Listed]:
         now = self._clock()
-        with self._turn:
+        with self._lock:
             entries = dict(self._entries)
         return {spelled: entry for spelled, entry in entries.items() if entry.shows_at <= now}
 
@@ -135,11 +136,11 @@ class SuppressedAddresses:
 
     def _delete(self, address: str) -> dict[str, Any]:
         entry = self._found(address)
-        with self._turn:
+        with self._lock:
             self._entries.pop(entry.address, None)
         return {}
 
-    def _page(self, parameters: Mapping[str, list[str]]) -> dict[str, Any]:
+    def _chunk(self, parameters: Mapping[str, list[str]]) -> dict[str, Any]:
         since, until = (_seconds(parameters.get(name)) for name in ("StartDate", "EndDate"))
         reasons = parameters.get("Reason") or REASONS
         found = [
@@ -152,13 +153,13 @@ class SuppressedAddresses:
         token, size = (parameters.get(name, [""])[0] for name in ("NextToken", "PageSize"))
         if token and not token.isdigit():
             raise Refusal(400, "InvalidNextTokenException", "The specified token is invalid")
-        first, most = int(token or 0), int(size or _PAGE)
+        first, most = int(token or 0), int(size or _CHUNK)
         rest = {"NextToken": str(first + most)} if found[first + most :] else {}
         return {"SuppressedDestinationSummaries": found[first : first + most]} | rest
 
 
-def read_question(method: str, path: str, body: bytes) -> Asked:
-    """Tell the operation, and whom it is about.
+def read_question(method: str, path: str, body: bytes) -> Request:
+    """Return the operation, and whom it is about.
 
     Raises:
         Refusal: SES has none of that method and path.
@@ -166,16 +167,16 @@ def read_question(method: str, path: str, body: bytes) -> Asked:
     """
     parts = urlsplit(path)
     if parts.path == ADDRESSES and method == "PUT":
-        said = json.loads(body)
-        return Asked(
-            "PutSuppressedDestination", said.get("EmailAddress", ""), {}, said.get("Reason", "")
+        fields = json.loads(body)
+        return Request(
+            "PutSuppressedDestination", fields.get("EmailAddress", ""), {}, fields.get("Reason", "")
         )
     if parts.path in {ADDRESSES, f"{ADDRESSES}/"} and method == "GET":
-        return Asked("ListSuppressedDestinations", "", parse_qs(parts.query))
+        return Request("ListSuppressedDestinations", "", parse_qs(parts.query))
     folder, _, escaped = parts.path.rpartition("/")
     operations = {"GET": "GetSuppressedDestination", "DELETE": "DeleteSuppressedDestination"}
     if folder == ADDRESSES and escaped and method in operations:
-        return Asked(operations[method], unquote(escaped, errors="replace"))
+        return Request(operations[method], unquote(escaped, errors="replace"))
     raise Refusal(404, "UnknownOperationException", "")
 
 
@@ -184,5 +185,5 @@ def _spelled(address: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
-def _seconds(said: list[str] | None) -> float | None:
-    return datetime.fromisoformat(said[0]).timestamp() if said else None
+def _seconds(values: list[str] | None) -> float | None:
+    return datetime.fromisoformat(values[0]).timestamp() if values else None

@@ -1,6 +1,6 @@
 """A Slack on a free loopback port: an incoming webhook, and chat.postMessage.
 
-It refuses what Slack refuses, remembers what it was asked, and fails as it is told to.
+It refuses what Slack refuses, keeps the requests, and fails as scripted.
 """
 
 import itertools
@@ -29,7 +29,7 @@ _WHO = json.dumps({"ok": True, "user": "standin"})
 TOKEN = "xoxb-not-anything-secret"  # noqa: S105 invented
 CHANNEL = "C0STANDIN"
 LONGEST_HOLD_SECONDS = 8.5
-"""Well below the time-out of whoever posts."""
+"""Below the timeout of the sender."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: the peer gets a reset."""
 
@@ -58,7 +58,7 @@ class StandinSlack:
         """How every request fails until this is None again, after the script is used up."""
         self._answering = threading.Event()
         self._answering.set()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._script: deque[Fault] = deque()
         self._heard: list[Heard] = []
         self._numbers = itertools.count(1)
@@ -87,7 +87,7 @@ class StandinSlack:
     @property
     def heard(self) -> list[Heard]:
         """All requests so far."""
-        with self._turn:
+        with self._lock:
             return list(self._heard)
 
     @property
@@ -97,12 +97,12 @@ class StandinSlack:
 
     def fail(self, *faults: Fault) -> None:
         """Let the next requests fail, one after the other."""
-        with self._turn:
+        with self._lock:
             self._script.extend(faults)
 
     def forgive(self) -> None:
         """Let nothing fail any more."""
-        with self._turn:
+        with self._lock:
             self._script.clear()
             self.always = None
 
@@ -121,7 +121,7 @@ class StandinSlack:
 
     def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Fault, Heard]:
         """Judge a request; the fault says what goes out on the wire."""
-        with self._turn:
+        with self._lock:
             fault = self._script.popleft() if self._script else self.always
             number = next(self._numbers)
         payload = _parsed(body)
@@ -139,7 +139,7 @@ class StandinSlack:
             answer=verdict.body,
             accepted=accepted,
         )
-        with self._turn:
+        with self._lock:
             self._heard.append(heard)
         return verdict, heard
 
@@ -176,15 +176,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.connection.close()
             return
-        said = fault.body.encode()
+        payload = fault.body.encode()
         self.send_response(fault.status)
         for name, value in {"Content-Type": "text/plain", **fault.headers}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(said)))
+        self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
-        self.wfile.write(said)
+        self.wfile.write(payload)
 
-    do_GET = do_POST  # noqa: N815 whoever follows a redirect comes with a GET
+    do_GET = do_POST  # noqa: N815 a client that follows a redirect sends a GET
 
     def log_message(self, *_: Any) -> None:
         """Nothing on stderr."""

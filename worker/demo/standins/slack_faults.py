@@ -1,4 +1,4 @@
-"""How the stand-in for Slack can be told to fail."""
+"""How the stand-in for Slack can be known to fail."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,8 @@ class Fault(Struct, frozen=True, kw_only=True):
     """It hangs that long before it answers."""
     resets: bool = False
     accepts: bool = False
-    """The message is taken all the same; with no body, it is then answered as if all were well."""
+    """The message is taken all the same; with no body, it is then answered as if everything
+    worked."""
 
 
 def rate_limited(retry_after: str | None = None) -> Fault:
@@ -51,7 +52,7 @@ def reset(*, accepts: bool = False) -> Fault:
     return Fault(resets=True, accepts=accepts)
 
 
-def page(status: int = 200) -> Fault:
+def html_page(status: int = 200) -> Fault:
     """Somebody's HTML."""
     return Fault(
         status=status, body="<html><h1>Sign in</h1></html>", headers={"Content-Type": "text/html"}

@@ -1,4 +1,4 @@
-"""The books in PostgreSQL, for several machines."""
+"""The store in PostgreSQL, for several machines."""
 
 import os
 import socket
@@ -37,7 +37,7 @@ _ANY_UNFINISHED = ANY.format(lane="%(lane)s")
 
 
 class PostgresqlStore:
-    """One session that writes, opened when first needed and again after trouble."""
+    """One session that writes, opened when first needed and again after a failure."""
 
     lost = None
     """No file of its server's is ours to miss."""
@@ -45,7 +45,7 @@ class PostgresqlStore:
     def __init__(self, url: str) -> None:
         self.url = url
         self.place = place_of(url)
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._engine: Engine | None = None
         self._kept = 0
@@ -79,22 +79,22 @@ class PostgresqlStore:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._turn.acquire(timeout=max(0.0, min(TURN_SECONDS, left()))):
+        if not self._lock.acquire(timeout=max(0.0, min(TURN_SECONDS, left()))):
             raise Unavailable("another thread has been writing for too long")
         try:
             yield
         finally:
-            self._turn.release()
+            self._lock.release()
 
     def probe(self) -> None:
-        """Find out whether the books can be written again, by writing what is rolled back.
+        """Test whether the store can be written, by a write that is rolled back.
 
         Raises:
             Unavailable: they cannot, whatever the reason.
 
         """
         with self._alone():
-            self.close()  # the old session may be the trouble
+            self.close()  # the old session may be the problem
         with probing(), self._in_transaction() as connection:
             write_sample(PostgresqlTransaction(connection))
             raise RollBack
@@ -132,7 +132,7 @@ class PostgresqlStore:
             yield connection
 
     def revision(self) -> str | None:
-        """Tell the schema's revision; None where nothing has been made yet.
+        """Return the schema's revision; None where nothing has been made yet.
 
         Raises:
             Misconfigured: the tables are not ours.
@@ -159,7 +159,7 @@ class PostgresqlStore:
             return [Unfinished(*row) for row in connection.execute(QUERY)]
 
     def has_unfinished(self, lane: str) -> bool:
-        """Tell whether effects of a lane are not done; on the session that is kept open.
+        """Return whether effects of a lane are not done; on the session that is kept open.
 
         Raises:
             Unavailable: the server cannot be reached.
@@ -198,15 +198,15 @@ class PostgresqlStore:
             ):
                 ours.shutdown(socket.SHUT_RDWR)
 
-    def hindrance(self) -> None:
-        """Say nothing: what a role may do is not asked."""
+    def access_problem(self) -> None:
+        """None: the role's permissions are not checked."""
 
     def who_holds(self) -> str:
         """Say nothing: the server's own processes hold its locks."""
         return ""
 
     def keep_open(self) -> None:
-        """Keep a session of `reading` and `writing` open, for one who asks often."""
+        """Keep a session of `reading` and `writing` open, for frequent use."""
         self._kept = 1
 
     def close(self) -> None:

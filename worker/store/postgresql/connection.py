@@ -51,7 +51,7 @@ _BEGIN = """
 LOCKED = "PostgreSQL: another session holds rows or a table that this needs; try again later"
 _RACED = ("23505", "40001", "40P01")
 """unique_violation, serialization_failure, deadlock_detected"""
-_AWAY = (
+_UNREACHABLE = (
     "08", "0A", "23502", "25", "26", "28", "3D", "3F", "42", "53", "55", "57", "58", "F0", "XX",
 )  # fmt: skip
 """SQLSTATEs, or classes of them, that are about the server, the session or the schema and not about
@@ -177,12 +177,11 @@ def _wrong_encoding(database: str, encoding: str | None) -> str:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Tell trouble with the server, which passes, from trouble with what is written to it.
+    """Distinguish errors of the server, which pass, from errors of the data.
 
     Raises:
-        Unavailable: away, shutting down, read-only, full, locked, with other tables than ours, …
-        Raced: another worker wrote the same rows at the same moment.
-
+        Unavailable: unavailable, shutting down, read-only, full, locked, with other tables than
+        ours, … Raced: another worker wrote the same rows at the same moment.
     """
     try:
         yield
@@ -196,7 +195,7 @@ def translated() -> Iterator[None]:
         if isinstance(error, psycopg.errors.LockNotAvailable):
             raise Unavailable(LOCKED) from error
         lost = not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        if lost or state.startswith(_AWAY):
+        if lost or state.startswith(_UNREACHABLE):
             # The rest of the text may quote a row.
             first_line = (error.diag.message_primary or str(error)).partition("\n")[0]
             raise Unavailable(f"PostgreSQL: {first_line}") from error

@@ -8,10 +8,9 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
-from worker.effects import Owed
+from worker.effects import OutboxEntry
 from worker.errors import Unavailable
 from worker.model import DeadLetter, Feedback, Received, User
-from worker.page import Page
 from worker.store.postgresql.connection import begin
 from worker.store.postgresql.waiting import RowWaits
 from worker.store.rows import (
@@ -28,6 +27,7 @@ from worker.store.rows import (
     read_user,
     user_row,
 )
+from worker.unit_of_work import UnitOfWork
 
 _TYPES = dict.fromkeys(
     (*USER_TIMES, "occurred_at", "received_at", "due_at", "created_at"), "timestamptz"
@@ -60,7 +60,7 @@ def _insert(table: str, columns: Sequence[str]) -> str:
     return f"INSERT INTO {table} ({names}) SELECT {names} FROM {_rows(columns)}"
 
 
-_SEEN = """
+_KNOWN_KEYS = """
     SELECT dedupe_key FROM events WHERE dedupe_key = ANY(%s)
     UNION ALL
     SELECT route_key FROM events WHERE route_key = ANY(%s)
@@ -83,7 +83,7 @@ _CHANGE_USERS = f"""
 """
 _ADD_EVENTS = _insert("events", EVENT_COLUMNS)
 # Due by the database's clock, which all workers go by, should ours be ahead of it.
-_OWE = _insert("outbox", OUTBOX_COLUMNS).replace(
+_INSERT_ENTRIES = _insert("outbox", OUTBOX_COLUMNS).replace(
     "SELECT kind, lane, state, due_at,", "SELECT kind, lane, state, LEAST(due_at, now()),"
 )
 _QUARANTINE = f"""
@@ -140,25 +140,25 @@ class PostgresqlTransaction:
         found = (read_user(row, time=_as_it_is) for row in rows)
         return {user.email_key: user for user in found}
 
-    def seen(self, feedback: Sequence[Feedback]) -> set[str]:
-        """Tell which of their dedupe and route keys are on record."""
+    def known_keys(self, feedback: Sequence[Feedback]) -> set[str]:
+        """Return which of their dedupe and route keys are on record."""
         dedupe_keys = [item.dedupe_key for item in feedback]
         route_keys = [item.route_key for item in feedback]
-        return {key for (key,) in self._connection.execute(_SEEN, (dedupe_keys, route_keys))}
+        return {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
 
-    def save(self, page: Page) -> None:
-        """Write the events, the users as the page leaves them, and the effects that are owed."""
-        created = (user_row(page.created[key]) for key in sorted(page.created))
-        changed = (feedback_row(user) for user in page.changed.values())
-        events = sorted(map(event_row, page.decisions), key=itemgetter(0))
+    def save(self, unit: UnitOfWork) -> None:
+        """Write events, changed users and outbox entries of a unit of work."""
+        created = (user_row(unit.created[key]) for key in sorted(unit.created))
+        changed = (feedback_row(user) for user in unit.changed.values())
+        events = sorted(map(event_row, unit.decisions), key=itemgetter(0))
         self._write(_ADD_USERS, USER_COLUMNS, created)
         self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
         self._write(_ADD_EVENTS, EVENT_COLUMNS, events)
-        self.owe(page.owed)
+        self.enqueue(unit.entries)
 
-    def owe(self, effects: Sequence[Owed]) -> None:
+    def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
         """Write effects into the outbox."""
-        self._write(_OWE, OUTBOX_COLUMNS, map(outbox_row, effects))
+        self._write(_INSERT_ENTRIES, OUTBOX_COLUMNS, map(outbox_row, effects))
 
     def _write(
         self, statement: LiteralString, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]

@@ -13,7 +13,7 @@ _HIGHEST_PORT = 65_535
 
 
 def place_of(url: str) -> str:
-    """Tell, for people, which database on which host a URL means; never a part of a password.
+    """Return database and host of a URL for people; never a part of a password.
 
     Raises:
         Misconfigured: it cannot be read, or it could be read in two ways.
@@ -29,7 +29,7 @@ def place_of(url: str) -> str:
 
 
 def _is_ambiguous(url: str) -> bool:
-    """Tell whether a `@`, `/` or `?` that belongs to a password may be taken for a boundary."""
+    """Return whether a `@`, `/` or `?` that belongs to a password may be taken for a boundary."""
     authority, _, rest = url.partition("://")[2].partition("/")
     user, at, host = authority.partition("@")
     return bool(at and "?" in user) or "@" in host or "@" in rest.partition("?")[0]

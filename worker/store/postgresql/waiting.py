@@ -17,7 +17,7 @@ class RowWaits:
         self._short_until = 0.0
 
     def lock_timeout(self) -> str:
-        """Tell how long to wait now."""
+        """Return how long to wait now."""
         return NEXT_WAIT if time.monotonic() < self._short_until else FIRST_WAIT
 
     def timed_out(self) -> None:

@@ -1,4 +1,4 @@
-"""The books in a SQLite file."""
+"""The store in a SQLite file."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from worker.store.files import LOCK, SHM, WAL, identity
 from worker.store.holders import said_of_holders
 from worker.store.locks import WriterLock
 from worker.store.revision import VERSION_TABLE, is_ours
-from worker.store.rights import Hindrance, hindrance, wal_without_database
+from worker.store.rights import AccessProblem, access_problem, wal_without_database
 from worker.store.sample import RollBack, probing, write_sample
 from worker.store.sqlite import connection as sqlite
 from worker.store.sqlite.connection import (
@@ -72,7 +72,7 @@ log = structlog.get_logger()
 
 
 class SqliteStore:
-    """One connection that writes, opened when first needed and again after trouble."""
+    """One connection that writes, opened when first needed and again after a failure."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -82,7 +82,7 @@ class SqliteStore:
         self._to_be_opened_anew = False
         """By the next turn. Until then it is watched: the `-wal` may hold what nobody else has."""
         self._lost: CommitsLost | None = None
-        self._told: tuple[str, ...] = ()
+        self._reported: tuple[str, ...] = ()
         self._looks_for_room = 0
 
     @property
@@ -99,7 +99,7 @@ class SqliteStore:
             CommitsLost: earlier commits went with a file that somebody removed.
 
         """
-        with self._turn():
+        with self._lock():
             opened = self._opened = self._opened or Opened(self.path)
             try:
                 opened.connection.execute("BEGIN IMMEDIATE")
@@ -113,14 +113,14 @@ class SqliteStore:
                 raise
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         """Be the only one who writes, to files that are in place."""
         with self.lock.held(), translated(self.path, writes=True):
             self._leave_what_was_replaced()
             yield
 
     def probe(self) -> None:
-        """Find out whether the books can be written again, by writing what is rolled back.
+        """Test whether the store can be written, by a write that is rolled back.
 
         Raises:
             Unavailable: they cannot, whatever the reason.
@@ -128,7 +128,7 @@ class SqliteStore:
 
         """
         self._look_for_room()
-        with self._turn():
+        with self._lock():
             self._drop()  # a file opened while it was read-only stays so
         with probing(), self.transaction() as transaction:
             write_sample(transaction)
@@ -165,7 +165,7 @@ class SqliteStore:
         """
         from worker.store import engine  # only here: it takes 0.2 s to import
 
-        with self._turn(), engine.transaction(self._writer, self._end_write) as connection:
+        with self._lock(), engine.transaction(self._writer, self._end_write) as connection:
             yield connection
 
     def _end_write(self, connection: sqlite.Connection) -> None:
@@ -212,7 +212,7 @@ class SqliteStore:
             return self._ask(question)  # somebody began to write to what was read as immutable
 
     def revision(self) -> str | None:
-        """Tell the schema's revision; None where nothing has been made yet.
+        """Return the schema's revision; None where nothing has been made yet.
 
         Raises:
             Misconfigured: this is no database, or its tables are not ours.
@@ -240,15 +240,15 @@ class SqliteStore:
         )
 
     def has_unfinished(self, lane: str) -> bool:
-        """Tell whether effects of a lane are not done; a tenth of what a claim costs.
+        """Return whether effects of a lane are not done; a tenth of what a claim costs.
 
         Raises:
             Unavailable: the file cannot be read now.
 
         """
-        asked = {"lane": lane}
+        signals = {"lane": lane}
         return self._ask(
-            lambda connection: bool(connection.execute(_ANY_UNFINISHED, asked).fetchone()[0])
+            lambda connection: bool(connection.execute(_ANY_UNFINISHED, signals).fetchone()[0])
         )
 
     def figures(self) -> Figures:
@@ -260,12 +260,12 @@ class SqliteStore:
         """
         return self._ask(_count)
 
-    def hindrance(self) -> Hindrance | None:
-        """Say why this process may not write the file, by whose it is; None: it may."""
-        return wal_without_database(self.path) or hindrance(self.path)
+    def access_problem(self) -> AccessProblem | None:
+        """Return why this process may not write the file, by whose it is; None: it may."""
+        return wal_without_database(self.path) or access_problem(self.path)
 
     def break_off(self) -> None:
-        """End nothing: no wait of ours is without an end, and a disk that hangs cannot be told."""
+        """Do nothing: our waits have limits, and a hanging disk cannot be interrupted."""
 
     def who_holds(self) -> str:
         """Name whoever has a lock on the lock file or in the `-shm`, to end a sentence with."""
@@ -280,7 +280,7 @@ class SqliteStore:
 
         Raises:
             CommitsLost: commits went with a file that somebody removed.
-            Unavailable: the file was removed, or it cannot be told what was lost with one.
+            Unavailable: the file was removed, or it is unknown what was lost with one.
 
         """
         try:
@@ -294,7 +294,7 @@ class SqliteStore:
 
     def _take_leave(self, opened: Opened) -> None:
         if gone := opened.misplaced():
-            self._tell(gone)
+            self._report(gone)
             self._require_database()
             if "" not in gone:  # what took the place of the file is none of ours
                 with self.lock.held(), translated(self.path, writes=True):
@@ -315,11 +315,11 @@ class SqliteStore:
         if self._lost:
             raise self._lost
         if (opened := self._opened) is None or not (gone := opened.misplaced()):
-            self._told = ()
+            self._reported = ()
             if self._to_be_opened_anew:
                 self._drop()
             return
-        self._tell(gone)
+        self._report(gone)
         self._require_database()
         if "" in gone and WAL not in gone and self._wal_size():
             raise Unavailable(f"{self.path} was replaced, and its {WAL} was not: {_RESTORE}")
@@ -342,9 +342,9 @@ class SqliteStore:
     def _wal_size(self) -> int:
         return Path(f"{os.path.realpath(self.path)}{WAL}").stat().st_size
 
-    def _tell(self, gone: tuple[str, ...]) -> None:
-        if gone != self._told:
-            self._told = gone
+    def _report(self, gone: tuple[str, ...]) -> None:
+        if gone != self._reported:
+            self._reported = gone
             files = [f"{self.place}{suffix}" for suffix in gone]
             hint = _REPLACED if identity(self.path) else self._said_gone()
             log.error("store.files_replaced", files=files, hint=hint)
@@ -357,7 +357,7 @@ class SqliteStore:
         return f"The database {self.path} {_GONE.format(name=self.path.name)}"
 
     def _look_for_room(self) -> None:
-        """After a full disk a write of one page says nothing about the next batch."""
+        """After a full disk a write of a single page proves nothing about the next batch."""
         if self._looks_for_room:
             self._looks_for_room -= 1
             with translated(self.path), suppress(FileNotFoundError):
@@ -365,7 +365,7 @@ class SqliteStore:
                     raise Unavailable(f"{self.path.parent}: the disk is full")
 
     def _roll_back(self, opened: Opened, error: BaseException) -> None:
-        """Leave nothing behind; after trouble with the file, or with SQLite, open it anew.
+        """Leave nothing behind; after a problem of the file, or with SQLite, open it anew.
 
         Not before the next turn, which looks first whether its files are in place: an outage lasts,
         and somebody may remove the `-wal` meanwhile, on a full disk say.
@@ -376,8 +376,8 @@ class SqliteStore:
         about_a_row = isinstance(
             error, sqlite3.DataError | sqlite3.IntegrityError | sqlite3.ProgrammingError
         )
-        trouble = isinstance(error, sqlite3.Error) and not about_a_row
-        if trouble or opened.connection.in_transaction or isinstance(error, Unavailable):
+        problem = isinstance(error, sqlite3.Error) and not about_a_row
+        if problem or opened.connection.in_transaction or isinstance(error, Unavailable):
             self._to_be_opened_anew = True
         holds_others_up = opened.connection.in_transaction
         if holds_others_up or getattr(error, "sqlite_errorcode", None) in sqlite.UNSYNCED:

@@ -13,7 +13,7 @@ from worker.errors import Misconfigured, Unavailable, Unsynced
 from worker.store.files import SHM, WAL, Identity, held_open, identity, require
 from worker.store.holders import holder_named
 from worker.store.making import make_database
-from worker.store.rights import hindrance, unreadable, wal_without_database
+from worker.store.rights import access_problem, unreadable, wal_without_database
 from worker.store.sqlite.saving import await_who_saves
 from worker.store.sqlite.shared import Shared, closing, is_open_here, one_at_a_time, opening
 from worker.store.sqlite.wal_index import has_all, holds_all
@@ -28,7 +28,7 @@ CHECKPOINT_PAGES = 4_000
 """Of the WAL, 16 MB, before they are brought into the file; what was written twice goes once."""
 LOOKS_AT_WAL = 5
 _PARTED = (
-    f"its {WAL} was removed or replaced while another process has it open, which mends that when "
+    f"its {WAL} was removed or replaced while another process has it open, which fixes that when "
     "it next writes; if not, stop all of them"
 )
 _LOCKED_BY_ANOTHER = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL}
@@ -39,7 +39,7 @@ _LOCKED = (
 _CANNOT_MAKE_FILES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
 UNSYNCED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
-"""The kernel tells a failed fsync once, and forgets what it could not write: a second fsync may
+"""The kernel reports a failed fsync once, and forgets what it could not write: a second fsync may
 succeed without it (https://www.usenix.org/conference/atc20/presentation/rebello)."""
 
 
@@ -53,10 +53,10 @@ class Connection(sqlite3.Connection):
     """Of a connection that writes: a `-wal` that was removed can still be read."""
 
     def misplaced(self) -> tuple[str, ...]:
-        """Tell which of its files others do not see: `""`, `-wal`, `-shm`.
+        """Return which of its files others do not see: `""`, `-wal`, `-shm`.
 
         Raises:
-            Unavailable: it cannot be told.
+            Unavailable: it is unknown.
 
         """
         # Twice a commit, so it says little. An immutable file has none of them.
@@ -175,11 +175,11 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether there is such a file, without opening it.
+    """Return whether there is such a file, without opening it.
 
     Raises:
         Misconfigured: there is something else.
-        Unavailable: it cannot be told now, there is no place for one, or only its `-wal` is left.
+        Unavailable: it is unknown now, there is no place for one, or only its `-wal` is left.
 
     """
     folder = path.parent
@@ -210,7 +210,7 @@ def require_no_wal_without_database(path: Path) -> None:
 
     """
     if found := wal_without_database(path):
-        raise Unavailable(f"{found.said}. {found.mend}")
+        raise Unavailable(f"{found.message}. {found.fix}")
 
 
 def look(path: Path, *, trace: bool = True) -> Connection:
@@ -237,7 +237,7 @@ def look(path: Path, *, trace: bool = True) -> Connection:
 
 
 def nobody_writes(path: Path) -> bool:
-    """Tell whether the file may be opened as immutable.
+    """Return whether the file may be opened as immutable.
 
     Not where this process has it open: a `-wal` that is not there was removed then.
     """
@@ -298,9 +298,9 @@ def _open(path: Path, how: str) -> Connection:
 
 @contextmanager
 def translated(path: Path, *, writes: bool = False) -> Iterator[None]:
-    """Tell trouble with the file, which passes, from trouble with what is written to it.
+    """Distinguish errors of the file, which pass, from errors of the data.
 
-    Where it is the trouble whose file it is, that is told, and who `writes` is told what mends it.
+    Where the owner of a file is the problem, the error names it, and for `writes` the fix.
 
     Raises:
         Unavailable: locked, full, read-only, removed, corrupt, with other tables than ours, …
@@ -328,7 +328,7 @@ def translated(path: Path, *, writes: bool = False) -> Iterator[None]:
         if error.sqlite_errorcode & 0xFF in _LOCKED_BY_ANOTHER:
             raise Unavailable(f"{path}: {error}. {_who_locks(path)}") from error
         about_rights = error.sqlite_errorcode & 0xFF in _CANNOT_MAKE_FILES
-        why = (hindrance if writes else unreadable)(path) if about_rights else None
+        why = (access_problem if writes else unreadable)(path) if about_rights else None
         whose = f"; {why}" if why else ""
         raise Unavailable(f"{path}: {error}{whose}") from error
 

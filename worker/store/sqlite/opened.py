@@ -26,7 +26,7 @@ from worker.store.sqlite.wal_index import (
 
 
 class Opened:
-    """All of it is asked for by whoever holds the writers' lock."""
+    """All of it is requested by whoever holds the writers' lock."""
 
     def __init__(
         self, path: Path, connection: Connection | None = None, *, begin_anew: bool = False
@@ -52,7 +52,7 @@ class Opened:
         return datetime.now(UTC).isoformat(timespec="seconds") if known else None
 
     def misplaced(self) -> tuple[str, ...]:
-        """Tell which of its files were removed or replaced: `""`, `-wal`, `-shm`."""
+        """Return which of its files were removed or replaced: `""`, `-wal`, `-shm`."""
         return self.connection.misplaced()
 
     def look_where_it_went(self) -> None:
@@ -99,11 +99,10 @@ class Opened:
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def save_commits(self) -> bool:
-        """Bring into the file what only a `-wal` holds that was removed; tell whether all is there.
+        """Copy into the file what only a removed `-wal` holds; return whether all is there.
 
         Raises:
             Unavailable: not yet, for somebody reads what was before.
-
         """
         gone, shared, wal = self.misplaced(), self.connection.shared, self.connection.wal_descriptor
         if WAL not in gone or "" in gone or shared is None or wal is None:
@@ -125,7 +124,7 @@ class Opened:
     def _is_copied(self, header: Header, wal: str) -> bool:
         """What took the place of the `-wal` is a copy, with all in it that counts."""
         known = header, parse(self._counted)
-        return any(one and one.frames > 0 and holds_all(one, wal) for one in known)
+        return any(item and item.frames > 0 and holds_all(item, wal) for item in known)
 
     def _bring_in(self, shared: Shared) -> bool:
         try:
@@ -133,7 +132,7 @@ class Opened:
         except sqlite3.Error as error:
             if error.sqlite_errorcode in FULL:  # there may be room yet, and we have it until then
                 raise Unavailable(
-                    f"{self._path}: {WAL} was removed, and no room is left to mend that: {error}"
+                    f"{self._path}: {WAL} was removed, and no room is left to fix that: {error}"
                 ) from error
             return False
         header = shared.header()
@@ -154,5 +153,5 @@ class Opened:
 
 
 def named(suffixes: tuple[str, ...]) -> str:
-    """Say which files; the database's own suffix is empty."""
+    """Report which files; the database's own suffix is empty."""
     return ", ".join(suffix or "the file" for suffix in suffixes)

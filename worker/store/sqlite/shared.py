@@ -136,12 +136,12 @@ def leave(shared: Shared) -> None:
 
 
 def is_open_here(path: Path) -> bool:
-    """Tell whether this process has a connection to the file."""
+    """Return whether this process has a connection to the file."""
     with _changed:
         return identity(path) in _shared
 
 
 def await_end(database: Identity, seconds: float) -> bool:
-    """Wait until this process has no connection to a file any more; tell whether that came."""
+    """Wait until this process has no connection to a file any more; return whether that came."""
     with _changed:
         return _changed.wait_for(lambda: database not in _shared, seconds)

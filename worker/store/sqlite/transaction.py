@@ -10,10 +10,9 @@ from typing import Any
 import msgspec
 
 from worker import clock
-from worker.effects import Owed
+from worker.effects import OutboxEntry
 from worker.model import DeadLetter, Feedback, Received, User
-from worker.page import Page
-from worker.reading import parse_time
+from worker.parsing import parse_time
 from worker.store.rows import (
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
@@ -27,8 +26,9 @@ from worker.store.rows import (
     read_user,
     user_row,
 )
+from worker.unit_of_work import UnitOfWork
 
-_SEEN = """
+_KNOWN_KEYS = """
     SELECT dedupe_key FROM events WHERE dedupe_key IN (SELECT value FROM json_each(?))
     UNION ALL
     SELECT route_key FROM events WHERE route_key IN (SELECT value FROM json_each(?))
@@ -55,19 +55,19 @@ class _Insert:
     """Adds any number of rows to a table."""
 
     def __init__(self, table: str, columns: Sequence[str]) -> None:
-        self._one = _insert(table, columns)
+        self._insert_row = _insert(table, columns)
         self._many = _insert(table, columns, ROWS)
 
     def __call__(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
         whole = len(rows) - len(rows) % ROWS
         for start in range(0, whole, ROWS):
             connection.execute(self._many, _plain(chain.from_iterable(rows[start : start + ROWS])))
-        connection.executemany(self._one, map(_plain, rows[whole:]))
+        connection.executemany(self._insert_row, map(_plain, rows[whole:]))
 
 
 _add_users = _Insert("users", USER_COLUMNS)
 _add_events = _Insert("events", EVENT_COLUMNS)
-_owe = _Insert("outbox", OUTBOX_COLUMNS)
+_insert_entries = _Insert("outbox", OUTBOX_COLUMNS)
 _DUE_AT = OUTBOX_COLUMNS.index("due_at")
 _QUARANTINE = _insert("quarantine", QUARANTINE_COLUMNS) + " ON CONFLICT DO NOTHING"
 
@@ -81,11 +81,11 @@ class SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def seen(self, feedback: Sequence[Feedback]) -> set[str]:
-        """Tell which of their dedupe and route keys are on record."""
+    def known_keys(self, feedback: Sequence[Feedback]) -> set[str]:
+        """Return which of their dedupe and route keys are on record."""
         dedupe_keys = _json([item.dedupe_key for item in feedback])
         route_keys = _json([item.route_key for item in feedback])
-        return {key for (key,) in self._connection.execute(_SEEN, (dedupe_keys, route_keys))}
+        return {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Read those of them that are users; BEGIN IMMEDIATE keeps everybody else off."""
@@ -93,19 +93,21 @@ class SqliteTransaction:
         found = (read_user(row, time=parse_time) for row in rows)
         return {user.email_key: user for user in found}
 
-    def save(self, page: Page) -> None:
-        """Write the events, the users as the page leaves them, and the effects that are owed."""
-        _add_users(self._connection, [user_row(user) for user in page.created.values()])
-        changes = map(_plain, map(feedback_row, page.changed.values()))
+    def save(self, unit: UnitOfWork) -> None:
+        """Write events, changed users and outbox entries of a unit of work."""
+        _add_users(self._connection, [user_row(user) for user in unit.created.values()])
+        changes = map(_plain, map(feedback_row, unit.changed.values()))
         self._connection.executemany(_CHANGE_USER, changes)
-        _add_events(self._connection, [event_row(decision) for decision in page.decisions])
-        self.owe(page.owed)
+        _add_events(self._connection, [event_row(decision) for decision in unit.decisions])
+        self.enqueue(unit.entries)
 
-    def owe(self, effects: Sequence[Owed]) -> None:
+    def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
         """Write effects into the outbox."""
         if effects:
             now = clock.wall()
-            _owe(self._connection, [_due_at_once(outbox_row(owed), now) for owed in effects])
+            _insert_entries(
+                self._connection, [_due_at_once(outbox_row(entry), now) for entry in effects]
+            )
 
     def touch(self) -> None:
         """Write something that changes nothing, so that the commit needs the disk."""

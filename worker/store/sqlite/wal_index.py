@@ -44,7 +44,7 @@ def read(shm: int) -> bytes | None:
 
 
 def count_frames(raw: bytes) -> int:
-    """Tell how long the `-wal` is, by what was read."""
+    """Return how long the `-wal` is, by what was read."""
     return int.from_bytes(raw[16:20], sys.byteorder)
 
 
@@ -52,20 +52,20 @@ def parse(raw: bytes | None) -> Header | None:
     """Understand what was read; None: there is nothing to understand."""
     if raw is None:
         return None
-    version, initialised, page, frames = struct.unpack_from("=I8xB1xHI", raw)
+    version, initialised, unit, frames = struct.unpack_from("=I8xB1xHI", raw)
     if version != _VERSION or not initialised:
         return None
     return Header(
         frames=frames,
         backfilled=struct.unpack_from("=I", raw, _BACKFILLED_AT)[0],
-        page_bytes=65_536 if page == 1 else page,
+        page_bytes=65_536 if unit == 1 else unit,
         salts=raw[32:40],
         checksum=struct.unpack_from("=2I", raw, 24),
     )
 
 
 def has_all(header: Header, wal: int) -> bool:
-    """Tell whether an open `-wal` holds every frame that the `-shm` speaks of.
+    """Return whether an open `-wal` holds every frame that the `-shm` speaks of.
 
     The checksum of the last one is also that of all before it.
     """
@@ -82,7 +82,7 @@ def has_all(header: Header, wal: int) -> bool:
 
 
 def holds_all(header: Header, path: str) -> bool:
-    """Tell the same of the file of that name; False: there is none."""
+    """Return the same of the file of that name; False: there is none."""
     try:
         wal = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

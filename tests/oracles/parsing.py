@@ -1,0 +1,175 @@
+"""What a message says, by a small reading of our own.
+
+Nothing of the worker's is imported: what it reads wrongly, this must not read wrongly with it. It
+knows what `tests/oracles` publishes and what AWS documents, and is as plain as it can be.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+TOPIC_VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
+_REFUSALS = frozenset({
+    "suppressed", "onaccountsuppressionlist", "ontenantsuppressionlist", "emailvalidationsuppressed",
+})  # fmt: skip
+
+
+class Sort(StrEnum):
+    """What a body is."""
+
+    FEEDBACK = "feedback"
+    IGNORED = "ignored"
+    UNREADABLE = "unreadable"
+
+
+class Recipient(NamedTuple):
+    """One recipient, once."""
+
+    key: str
+    """The normalised address; empty where there is none, or none that can be used."""
+    spam: bool
+    """The diagnostic says so."""
+
+
+class SesFeedback(NamedTuple):
+    """What a body says."""
+
+    sort: Sort
+    reason: str = ""
+    """Of what cannot be read: with which reason it is to be dead-lettered."""
+    kind: str = ""
+    type: str | None = None
+    subtype: str | None = None
+    feedback_id: str = ""
+    ses_message_id: str = ""
+    at: datetime | None = None
+    recipients: tuple[Recipient, ...] = ()
+
+    @property
+    def names(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """What makes two notifications one event: the feedback id, and the route."""
+        route = (self.kind, self.ses_message_id, self.type, self.subtype, self.at)
+        return ("id", self.kind, self.feedback_id), ("route", *route)
+
+    @property
+    def refuses(self) -> bool:
+        """It is SES that would not send; no mailbox has said anything new."""
+        subtype = (self.subtype or "").lower()
+        if self.kind == "complaint":
+            return subtype.endswith("suppressionlist")
+        return self.type == "Permanent" and subtype in _REFUSALS
+
+
+def read(body: str) -> SesFeedback:
+    """Read a message: out of SNS's envelope if it is in one, in either of SES's two shapes."""
+    if body.strip() == TOPIC_VALIDATED:
+        return SesFeedback(Sort.IGNORED)
+    try:
+        feedback = json.loads(body)
+    except (ValueError, RecursionError):
+        return SesFeedback(Sort.UNREADABLE, "not_json")
+    if _depth(feedback) > 100:
+        return SesFeedback(Sort.UNREADABLE, "not_json")
+    if not isinstance(feedback, dict):
+        return SesFeedback(Sort.UNREADABLE, "not_an_object")
+    if "notificationType" not in feedback and "eventType" not in feedback and "Type" in feedback:
+        return _unwrapped(feedback)
+    return _of_ses(feedback)
+
+
+def _depth(value: Any) -> int:
+    """How many objects and arrays lie in one another."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max(map(_depth, inner), default=0) + isinstance(value, dict | list)
+
+
+def _unwrapped(envelope: Mapping[str, Any]) -> SesFeedback:
+    match envelope["Type"], envelope.get("Message"):
+        case "Notification", str(message):
+            return read(message)
+        case "SubscriptionConfirmation", _:
+            return SesFeedback(Sort.UNREADABLE, "subscription_confirmation")
+        case "UnsubscribeConfirmation", _:
+            return SesFeedback(Sort.UNREADABLE, "unsubscribe_confirmation")
+    return SesFeedback(Sort.UNREADABLE, "unknown_envelope")
+
+
+def _of_ses(expected: Mapping[str, Any]) -> SesFeedback:
+    kind = expected.get("notificationType") or expected.get("eventType")
+    if not isinstance(kind, str):
+        if expected.get("Event") == "s3:TestEvent":
+            return SesFeedback(Sort.IGNORED)
+        wrapped = "detail-type" in expected and "source" in expected
+        return SesFeedback(Sort.UNREADABLE, "eventbridge_wrapper" if wrapped else "no_type")
+    match kind.lower():
+        case "bounce":
+            return _feedback(expected, "bounce", "bounceType", "bounceSubType", "bouncedRecipients")
+        case "complaint":
+            names = ("complaintFeedbackType", "complaintSubType", "complainedRecipients")
+            return _feedback(expected, "complaint", *names)
+    return SesFeedback(Sort.IGNORED)
+
+
+def _feedback(
+    expected: Mapping[str, Any], kind: str, type_: str, subtype: str, recipients: str
+) -> SesFeedback:
+    report = expected.get(kind)
+    if not isinstance(report, dict):
+        return SesFeedback(Sort.UNREADABLE, "no_object")
+    entries = report.get(recipients) or []
+    if not isinstance(entries, list):
+        return SesFeedback(Sort.UNREADABLE, "recipients_not_a_list")
+    if len(entries) > 1_000:
+        return SesFeedback(Sort.UNREADABLE, "too_many_recipients")
+    return SesFeedback(
+        Sort.FEEDBACK,
+        kind=kind,
+        type=report.get(type_),
+        subtype=report.get(subtype),
+        feedback_id=report.get("feedbackId") or "",
+        ses_message_id=expected.get("mail", {}).get("messageId") or "",
+        at=_time(report.get("timestamp")),
+        recipients=tuple(_people(entries)) or (Recipient("", spam=False),),
+    )
+
+
+def _people(entries: list[Any]) -> Iterator[Recipient]:
+    """Each person once: the spelling whose diagnostic says spam, else the first; nameless all."""
+    people: dict[str, bool] = {}
+    for entry in entries:
+        key = normal(entry.get("emailAddress") if isinstance(entry, dict) else None)
+        spam = isinstance(entry, dict) and "spam" in str(entry.get("diagnosticCode")).lower()
+        if key:
+            people[key] = people.get(key, False) or spam
+        else:
+            yield Recipient("", spam)
+    for key, spam in people.items():
+        yield Recipient(key, spam)
+
+
+def normal(reported: object) -> str:
+    """What makes two spellings one address: INTERFACE's `email_key`; empty if it is none."""
+    if not isinstance(reported, str):
+        return ""
+    text = unicodedata.normalize("NFC", reported).strip()
+    if bracketed := re.search(r"<([^<>]*)>[^<>]*\Z", text):
+        text = bracketed[1].strip()
+    local, _, domain = text.rpartition("@")
+    if not local or not domain or re.search(r"\s", text):
+        return ""
+    domain = domain.removesuffix(".").lower()
+    if not domain.isascii():
+        domain = domain.encode("idna").decode()
+    return f"{local.lower()}@{domain}"
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

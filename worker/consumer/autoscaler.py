@@ -1,0 +1,99 @@
+"""How many pollers poll: one on an idle queue, more on a deep queue, none while halted.
+
+Python runs one thread at a time. While pollers wait for the network or the disk, one more of them
+helps; once the interpreter is busy, it only gets in the others' way: on two cores, four threads
+that pass the work around take a quarter more CPU for it than one.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+WINDOW_SECONDS = 0.02
+BUSY, OVERRUN = 0.75, 0.95
+"""Shares of one core: above the first there are pollers enough, above the second too many."""
+
+
+class PollerAutoscaler:
+    """Decides after each receive."""
+
+    def __init__(
+        self,
+        pollers: int,
+        full: int,
+        clock: Callable[[], float] = time.monotonic,
+        cpu_clock: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._pollers = pollers
+        self._full = full
+        self._clock = clock
+        self._cpu_clock = cpu_clock
+        self._window = clock(), cpu_clock()
+        self._allowed = 1
+        self._halted: set[str] = set()
+        self._closed = False
+        self._changed = threading.Condition()
+        self.empty_in_a_row = 0
+
+    def await_slot(self, poller: int) -> bool:
+        """Wait until this one (counted from 0) may poll; False when it is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._may(poller))
+            return not self._closed
+
+    def received(self, count: int) -> None:
+        """Learn how many messages a receive has brought."""
+        with self._changed:
+            if count == 0:
+                self.empty_in_a_row += 1
+                self._allowed = 1
+                return
+            self.empty_in_a_row = 0
+            if count >= self._full:
+                self._allow(self._allowed + self._step())
+
+    def receive_failed(self) -> None:
+        """Learn that a receive has failed: one poller is enough to find out when it works again."""
+        with self._changed:
+            self._allowed = 1
+
+    @property
+    def halted(self) -> bool:
+        """Nobody may begin to poll."""
+        return bool(self._halted)
+
+    def halt(self, why: str) -> None:
+        """Nobody begins to poll until `go_on` for that reason, and for every other."""
+        with self._changed:
+            self._halted.add(why)
+
+    def go_on(self, why: str) -> None:
+        """Poll again, carefully at first."""
+        with self._changed:
+            self._halted.discard(why)
+            self._allow(1)
+
+    def close(self) -> None:
+        """Nobody polls any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _may(self, poller: int) -> bool:
+        return poller < self._allowed and not self._halted
+
+    def _allow(self, pollers: int) -> None:
+        self._allowed = max(1, min(pollers, self._pollers))
+        self._changed.notify_all()
+
+    def _step(self) -> int:
+        """Twice as many, one more, one fewer, or as many; by how busy the interpreter was."""
+        now, cpu = self._clock(), self._cpu_clock()
+        began, cpu_then = self._window
+        if now - began < WINDOW_SECONDS:
+            return 0
+        self._window = now, cpu
+        busy = (cpu - cpu_then) / (now - began)
+        if busy < BUSY / 2:
+            return self._allowed
+        return 1 if busy < BUSY else -1 if busy > OVERRUN else 0

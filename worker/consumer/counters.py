@@ -1,0 +1,41 @@
+"""What became of how many messages."""
+
+import threading
+from collections import Counter
+
+from worker.model import Outcome
+
+
+class Counters:
+    """Counts of this run; each message that was begun ends in exactly one outcome."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Outcome] = Counter()
+        self._received = 0
+        self._lock = threading.Lock()
+
+    def begun(self, count: int) -> None:
+        """Messages that were received and not handed back untouched."""
+        with self._lock:
+            self._received += count
+
+    def ended(self, outcome: Outcome) -> None:
+        """A message has an outcome, for certain."""
+        with self._lock:
+            self._counts[outcome] += 1
+
+    @property
+    def received(self) -> int:
+        """How many were begun."""
+        return self._received
+
+    @property
+    def set_aside(self) -> int:
+        """How many were neither applied nor known nor ignored."""
+        return self._counts[Outcome.DEFERRED] + self._counts[Outcome.DEAD_LETTERED]
+
+    def as_dict(self) -> dict[str, int]:
+        """`received`, and each outcome by its name."""
+        with self._lock:
+            found = {outcome.value: self._counts[outcome] for outcome in Outcome}
+            return {"received": self._received} | found

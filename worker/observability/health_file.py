@@ -1,0 +1,92 @@
+"""The health file: the health of a worker, for hosts without HTTP.
+
+Written whole or not at all: beside it, synced, then renamed over it.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from worker import __version__
+from worker.errors import Stopped
+from worker.health import Health
+from worker.retries import unless_over
+
+EVERY_SECONDS = 5.0
+STALE_SECONDS = 3 * EVERY_SECONDS
+
+log = structlog.get_logger()
+
+
+class Counted(Protocol):
+    """What became of how many messages."""
+
+    def as_dict(self) -> Mapping[str, int]:
+        """By outcome."""
+
+
+class HealthFile:
+    """Kept up to date by a thread."""
+
+    def __init__(self, path: Path, health: Health) -> None:
+        self._path = path
+        self._health = health
+        self._reported = False
+        self.counters: Counted | None = None
+
+    def keep(self, over: threading.Event) -> None:
+        """Write it every few seconds until the stop; then remove it."""
+        pause = unless_over(over)
+        with suppress(Stopped):
+            while True:
+                self._try_to_write()
+                pause(EVERY_SECONDS)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    def _try_to_write(self) -> None:
+        try:
+            self.write()
+        except OSError as error:
+            if not self._reported:
+                log.warning("health_file.failed", file=str(self._path), error=error.strerror)
+            self._reported = True
+        else:
+            self._reported = False
+
+    def write(self) -> None:
+        """Write it now.
+
+        Raises:
+            OSError: it stays as it was.
+
+        """
+        beside = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
+        try:
+            with beside.open("wb") as file:
+                file.write(self._text())
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise
+
+    def _text(self) -> bytes:
+        report = msgspec.to_builtins(self._health.report()) | {
+            "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "written_unix": time.time(),
+            "pid": os.getpid(),
+            "version": __version__,
+            "messages": dict(self.counters.as_dict()) if self.counters else {},
+        }
+        return msgspec.json.encode(report) + b"\n"

@@ -1,0 +1,120 @@
+"""The rate limit: how many due effects may go out now, separately or folded. Pure."""
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+SECONDS_BETWEEN_DIGESTS = 60.0
+LARGEST_DIGEST = 5_000
+"""Effects in one digest: to claim them takes a SQLite file's writers some 0.1 s."""
+LONGEST_PAUSE_SECONDS = 3_660.0
+"""Nobody asks us to wait for more than an hour; a clock that was set back may seem to."""
+SECONDS_BETWEEN_PROBES = 300.0
+"""Interval of the probes of a blocked lane."""
+
+
+class RateLimit(Struct, frozen=True, kw_only=True):
+    """A rate limit, shared by all processes."""
+
+    name: str
+    """Of the row in `limits`: a channel, an account."""
+    per_second: float = 1.0
+    per_minute: float | None = None
+    """Above it effects are folded into digests; None: nothing is ever folded."""
+    lease_seconds: float = 60.0
+    """A delivery has so long, and is broken off then; longer than all of its time-outs together."""
+
+
+class Level(Struct, frozen=True, kw_only=True):
+    """The state of a rate limit; a row of `limits`."""
+
+    next_at: datetime
+    """No effect goes out before."""
+    next_slot: datetime
+    """No single request goes out before, where an effect takes several."""
+    tokens: float
+    """Single effects that may still go out this minute."""
+    refilled_at: datetime
+    folded_at: datetime | None = None
+    """When the last digest went out."""
+    failures: int = 0
+    """In a row."""
+    blocked: str | None = None
+    """The configuration error that blocks the lane."""
+
+
+class Slot(Struct, frozen=True):
+    """How many of the due effects to take now; 0: look again after `seconds`."""
+
+    take: int
+    seconds: float = 0.0
+
+
+def capacity(rate_limit: RateLimit) -> float:
+    """Single effects that may go out at once, and again a minute later."""
+    return 0.0 if rate_limit.per_minute is None else singles(rate_limit.per_minute)
+
+
+def singles(per_minute: float) -> float:
+    """Half of the minute's budget, less a digest: so no sixty seconds hold more than the budget.
+
+    If more are due at once, all are folded.
+    """
+    return (per_minute - 1) / 2
+
+
+def first_level(rate_limit: RateLimit, now: datetime) -> Level:
+    """The level of an unused rate limit."""
+    return Level(next_at=now, next_slot=now, tokens=capacity(rate_limit), refilled_at=now)
+
+
+def refilled(level: Level, rate_limit: RateLimit, now: datetime) -> Level:
+    """The level at a later moment: a minute fills it."""
+    if rate_limit.per_minute is None:
+        return level
+    passed = max(0.0, (now - level.refilled_at).total_seconds())
+    tokens = min(capacity(rate_limit), level.tokens + passed * capacity(rate_limit) / 60)
+    return replace(level, tokens=tokens, refilled_at=now)
+
+
+def most_claimable(level: Level, rate_limit: RateLimit) -> int:
+    """How many due effects must be counted to decide the next slot."""
+    if rate_limit.per_minute is None or level.failures or level.blocked:
+        return 1
+    return int(level.tokens) + 1
+
+
+def next_slot(level: Level, rate_limit: RateLimit, due: int, now: datetime) -> Slot:
+    """Decide: a single effect, all of them folded, or none yet.
+
+    `due` is counted up to `most_claimable`. After a failure a single effect probes
+    the service.
+    """
+    pause = (level.next_at - now).total_seconds()
+    if 0 < pause <= LONGEST_PAUSE_SECONDS:
+        return Slot(0, pause)
+    if not due:
+        return Slot(0)
+    if due < most_claimable(level, rate_limit) or rate_limit.per_minute is None or _in_doubt(level):
+        return Slot(1)
+    # abs: a digest long ahead of a clock that was set back says nothing about the last minute.
+    folded_ago = abs((now - level.folded_at).total_seconds()) if level.folded_at else float("inf")
+    if folded_ago >= SECONDS_BETWEEN_DIGESTS:
+        return Slot(LARGEST_DIGEST)
+    until_digest = SECONDS_BETWEEN_DIGESTS - folded_ago
+    refill = capacity(rate_limit) / 60
+    until_token = (due - level.tokens) / refill if refill else until_digest
+    return Slot(0, min(until_digest, max(until_token, 0.05)))
+
+
+def taken(level: Level, rate_limit: RateLimit, took: Slot, now: datetime) -> Level:
+    """The level once a slot is taken; a digest counts as one, however few effects it has."""
+    next_at = now + timedelta(seconds=1 / rate_limit.per_second)
+    if took.take > 1:
+        return replace(level, next_at=next_at, tokens=0.0, folded_at=now)
+    return replace(level, next_at=next_at, tokens=max(0.0, level.tokens - 1))
+
+
+def _in_doubt(level: Level) -> bool:
+    return bool(level.failures or level.blocked)

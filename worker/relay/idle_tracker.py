@@ -1,0 +1,31 @@
+"""Tracks idle lanes; a delivery of one lane may enqueue work for another."""
+
+import threading
+import time
+
+
+class IdleTracker:
+    """Shared by the lanes. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.delivered = 0
+        self._settled_at = 0.0
+        self._looked_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def settled(self, delivered: int) -> None:
+        """Learn that a claim was settled."""
+        with self._lock:
+            self._settled_at = time.monotonic()
+            self.delivered += delivered
+
+    def nothing_to_do(self, lane: str, began_to_look: float) -> None:
+        """Learn that a lane has found nothing that will be due in time."""
+        with self._lock:
+            self._looked_at[lane] = began_to_look
+
+    def all_quiet(self, lanes: int) -> bool:
+        """Every lane has looked since the last claim was settled, and found nothing."""
+        with self._lock:
+            looks = self._looked_at.values()
+            return len(looks) == lanes and all(look > self._settled_at for look in looks)

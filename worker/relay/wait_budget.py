@@ -1,0 +1,37 @@
+"""The relay's wait budget: until a stop, or a deadline."""
+
+import threading
+import time
+
+from worker.errors import Stopped
+
+
+class WaitBudget:
+    """Shared by the lanes and by senders that wait for their slot."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self._deadline: float | None = None
+
+    @property
+    def limited(self) -> bool:
+        """There is a deadline."""
+        return self._deadline is not None
+
+    def limit(self, seconds: float) -> None:
+        """Set the deadline."""
+        self._deadline = time.monotonic() + seconds
+
+    def lasts(self, seconds: float) -> bool:
+        """Return whether a wait of so many seconds ends in time."""
+        return self._deadline is None or time.monotonic() + seconds <= self._deadline
+
+    def wait(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            Stopped: it is over, or will be before the wait is.
+
+        """
+        if not self.lasts(seconds) or self.over.wait(seconds):
+            raise Stopped
