@@ -19,14 +19,14 @@ from worker.app import (
 from worker.app.current import Current
 from worker.app.observability import make_observability, watch
 from worker.app.reload import reload
+from worker.bounded_call import Deadline, Over
+from worker.byte_budget import ByteBudget
 from worker.consumer import Plan
-from worker.deadline import Deadline, Over
 from worker.health import Health, Phase
-from worker.leaving import leave_in_time, set_at_the_end
 from worker.lost_lines import LostLines
 from worker.retries import while_unreachable
-from worker.room import Room
 from worker.settings import Settings
+from worker.shutdown import leave_in_time, set_at_the_end
 from worker.signals import SignalEvents, caught
 from worker.stderr import OUT
 from worker.store import Store
@@ -60,8 +60,8 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         set_at_the_end(signals.to_stop),
     ):
         leave_in_time(signals.to_stop, OUT.finish)
-        room = Room()
-        queue, store = make_queue(settings, plan, room), make_store(settings)
+        byte_budget = ByteBudget()
+        queue, store = make_queue(settings, plan, byte_budget), make_store(settings)
         current = Current(settings, make_relay(settings, store, health))
         reread = partial(reload, current, read_again, store, health, signals.to_stop)
         look = partial(_look, watchdog, signals, reread)
@@ -78,7 +78,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
             health=health,
             metrics=observability.metrics,
             current=current,
-            room=room,
+            byte_budget=byte_budget,
         )
         watch(observability, consumer, queue, store, current)
         log.info("worker.started", queue=queue.name, store=store.place, pollers=plan.pollers)

@@ -14,14 +14,14 @@ from worker.app import (
     make_store,
     warn_of_effects_without_sender,
 )
+from worker.bounded_call import Deadline, Over, signals_heeded
+from worker.byte_budget import ByteBudget
 from worker.consumer import Consumer, Counters, Plan
-from worker.deadline import Deadline, Over, signals_heeded
 from worker.deliveries import Effects, deliver
 from worker.errors import Refused, Unavailable
 from worker.health import Health
 from worker.queue import POLL_SECONDS, Counts, Queue
 from worker.retries import a_few_times
-from worker.room import Room
 from worker.settings import Settings
 
 WAIT_SECONDS = 60
@@ -68,8 +68,8 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
     )
     with signals_heeded() as signals:
         deadline = Deadline(signals, limits.seconds)
-        room = Room()
-        queue, store = make_queue(settings, plan, room), make_store(settings)
+        byte_budget = ByteBudget()
+        queue, store = make_queue(settings, plan, byte_budget), make_store(settings)
         try:
             deadline.call(bring_schema_up, settings, store)
             deadline.call(warn_of_effects_without_sender, settings, store)
@@ -78,7 +78,9 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
             raise Unavailable("stopped before it could begin: no answer by then") from None
         log.info("drain.started", queue=queue.name, store=store.place, messages=at_first.total)
         log_where_dead_letters_go(queue, signals.to_stop)
-        consumer = make_consumer(settings, plan, queue, store, health=Health(), room=room)
+        consumer = make_consumer(
+            settings, plan, queue, store, health=Health(), byte_budget=byte_budget
+        )
         end = _End(consumer, queue, deadline)
         consumer.start()
         try:

@@ -23,14 +23,14 @@ LineWriter.__init__.__kwdefaults__.update(most_bytes=20_000, wait budget=0.2)
 """
 """A log of which fewer lines can wait, and that is not waited for as long."""
 SOON = """
-import worker.consumer, worker.leaving
+import worker.consumer, worker.shutdown
 worker.consumer.SHUTDOWN_SECONDS = 2
-worker.leaving.leave_in_time.__kwdefaults__["seconds"] = 6.0
+worker.shutdown.leave_in_time.__kwdefaults__["seconds"] = 6.0
 """
 """A stop has seconds, where it has 38 and 45."""
 SOONER = """
-import worker.leaving
-worker.leaving.leave_in_time.__kwdefaults__["seconds"] = 3.0
+import worker.shutdown
+worker.shutdown.leave_in_time.__kwdefaults__["seconds"] = 3.0
 """
 
 
@@ -328,7 +328,7 @@ class TestTheFirstMoment:
 
 
 def test_a_drain_whose_log_nobody_reads_ends_all_the_same(start, emulator, queue):
-    soon = "import worker.leaving; worker.leaving.LONGEST_COMMAND_SECONDS = 2.0"
+    soon = "import worker.shutdown; worker.shutdown.LONGEST_COMMAND_SECONDS = 2.0"
     process = start("drain", program=patched(soon))
     for address in mail.addresses(600):
         body = mail.recipient(address, diagnosticCode="x" * 900)
@@ -342,8 +342,8 @@ def test_a_drain_whose_log_nobody_reads_ends_all_the_same(start, emulator, queue
 @pytest.mark.parametrize("command", ["list", "replay"])
 def test_a_look_at_dead_letters_that_hangs_ends_all_the_same(start, emulator, queue, command):
     code = """
-import threading, time, worker.leaving, worker.dead_letters.session as desk
-worker.leaving.LONGEST_COMMAND_SECONDS = 2.0
+import threading, time, worker.shutdown, worker.dead_letters.session as desk
+worker.shutdown.LONGEST_COMMAND_SECONDS = 2.0
 def hang(asked, work):
     print("hangs", flush=True)
     time.sleep(1_000)

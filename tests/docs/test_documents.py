@@ -174,7 +174,7 @@ def test_a_unit_file_says_nothing_that_systemd_does_not_know(name):
 
 
 def test_the_unit_grants_more_time_to_stop_than_the_worker_takes():
-    from worker.leaving import LONGEST_SECONDS
+    from worker.shutdown import LONGEST_SECONDS
 
     assert int(re.search(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)[1]) > LONGEST_SECONDS
     assert "RestartPreventExitStatus=78" in UNIT

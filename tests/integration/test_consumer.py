@@ -11,6 +11,7 @@ from waiting import wait_until
 
 from worker import clock
 from worker import consumer as consuming
+from worker.byte_budget import ByteBudget
 from worker.consumer import Consumer, Plan
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.leases import Leases
@@ -19,7 +20,6 @@ from worker.consumer.refusal import Refusal
 from worker.errors import Unavailable
 from worker.health import Health
 from worker.model import Delete, Handled, Outcome, Received
-from worker.room import Room
 
 
 class Queue:
@@ -89,10 +89,10 @@ def ignored(message):
     return Handled(message, Delete(Outcome.IGNORED))
 
 
-def consumer_of(queue, process=lambda _: [], report=print, room=None):
+def consumer_of(queue, process=lambda _: [], report=print, byte_budget=None):
     nothing = {"store": None, "report": report, "probe": lambda: None, "health": Health()}
     plan = Plan(wait_seconds=1, pollers=4)
-    return Consumer(plan, queue=queue, process=process, room=room, **nothing)
+    return Consumer(plan, queue=queue, process=process, byte_budget=byte_budget, **nothing)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ class TestMemory:
         assert queue.requests[0] == 10
         assert max(queue.requests[1:7]) <= 4  # 8 MiB
         assert sum(held) == 25
-        assert consumer._room.held == 0
+        assert consumer._byte_budget.held == 0
 
     def test_room_that_nobody_gives_back_does_not_keep_it_from_stopping(self):
         queue = Once(*[message(number, "x" * 9_000_000) for number in range(3)])
@@ -272,17 +272,17 @@ def test_no_more_bytes_are_gathered_than_fit_into_a_commit(monkeypatch):
 
 def test_an_answer_that_breaks_off_leaves_its_room_to_others():
     """Whoever waits for SQS to be well again may wait for a minute."""
-    room, receives = Room(), []
+    byte_budget, receives = ByteBudget(), []
 
     class Breaking(Backlog):
         def receive(self, most, wait_seconds):
-            receives.append(room.held)
-            room.expect(4_000_000)
+            receives.append(byte_budget.held)
+            byte_budget.expect(4_000_000)
             raise Unavailable("it broke off")
 
-    consumer = consumer_of(Breaking([]), room=room)
+    consumer = consumer_of(Breaking([]), byte_budget=byte_budget)
     consumer.start()
-    wait_until(lambda: receives and not room.held)
+    wait_until(lambda: receives and not byte_budget.held)
     assert consumer.finish()
     assert not any(receives)
 

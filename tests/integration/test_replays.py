@@ -695,7 +695,7 @@ class TestDeletions:
     def test_a_signal_while_they_are_counted_ends_it(
         self, settings, emulator, schema, handlers, monkeypatch
     ):
-        monkeypatch.setattr("worker.leaving.leave_in_time", lambda *_, **__: None)  # of the tests
+        monkeypatch.setattr("worker.shutdown.leave_in_time", lambda *_, **__: None)  # of the tests
         fill(emulator, *bounces(25))
         signals = iter([signal.SIGINT])
 

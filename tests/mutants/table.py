@@ -453,7 +453,7 @@ MUTANTS = [
     Mutant(
         invariant="A stop ends in time, whatever hangs",
         test="acceptance/test_stopping.py::TestWhatHangs",
-        file="worker/leaving.py",
+        file="worker/shutdown.py",
         function="leave_in_time",
         old="os._exit(FAILED)",
         new="pass",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker import aws, ports, queue, retries, room
+from worker import aws, byte_budget, ports, queue, retries
 from worker.app import effects
 from worker.consumer import leases, polling, settling, writing
 from worker.rate_limit import RateLimit
@@ -16,7 +16,7 @@ from worker.suppression import listing
 
 def test_a_poller_s_step_is_longer_than_a_call_and_than_waiting_for_leases():
     assert queue.CALL_SECONDS == aws.CALL_SECONDS
-    assert polling.CALL_SECONDS > queue.CALL_SECONDS + room.WAIT_SECONDS
+    assert polling.CALL_SECONDS > queue.CALL_SECONDS + byte_budget.WAIT_SECONDS
     assert polling.CALL_SECONDS > leases.EXTENDING_SECONDS
 
 

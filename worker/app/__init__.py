@@ -11,6 +11,7 @@ import structlog
 from worker.allocation import give_large_blocks_back
 from worker.app.current import Current
 from worker.aws import region_for, region_in
+from worker.byte_budget import ByteBudget
 from worker.checks.dead_letters import contradicted, moved_early, read_redrive
 from worker.consumer import Consumer, Plan
 from worker.effects import Lane
@@ -22,7 +23,6 @@ from worker.outbox import entries_for_dead_letters
 from worker.process import process
 from worker.queue import NoSuchQueue, Queue
 from worker.retries import a_few_times
-from worker.room import Room
 from worker.settings import Migrate, Settings
 from worker.stderr import lines_together
 from worker.store import Store, ensure_schema, open_store, require_schema
@@ -44,7 +44,7 @@ _NO_USERS = "there are no users yet: ses-worker users import"
 log = structlog.get_logger()
 
 
-def make_queue(settings: Settings, plan: Plan, room: Room | None = None) -> Queue:
+def make_queue(settings: Settings, plan: Plan, byte_budget: ByteBudget | None = None) -> Queue:
     """Make the queue's client, which receives what there is room for; nothing is called yet.
 
     Raises:
@@ -60,7 +60,7 @@ def make_queue(settings: Settings, plan: Plan, room: Room | None = None) -> Queu
         connections=plan.pollers
         + 2,  # for the thread that extends leases and the thread that measures
         lean=settings.queue.is_lean,
-        room=room,
+        byte_budget=byte_budget,
     )
 
 
@@ -165,11 +165,11 @@ def make_consumer(
     health: Health,
     metrics: Metrics | None = None,
     current: Current | None = None,
-    room: Room | None = None,
+    byte_budget: ByteBudget | None = None,
 ) -> Consumer:
     """Build the consumer; wake the relay when effects were enqueued.
 
-    `room` is what the queue was made with.
+    `byte_budget` is what the queue was made with.
 
     `current` may be replaced at any time; each batch is decided by a single policy.
     """
@@ -199,7 +199,7 @@ def make_consumer(
         health=health,
         break_off=store.break_off,
         who_holds=store.who_holds,
-        room=room,
+        byte_budget=byte_budget,
         notices=lambda set_aside: entries_for_dead_letters(set_aside) if now.policy.notify else (),
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from msgspec import Struct
 
+from worker.byte_budget import ByteBudget
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.clock_watch import ClockWatch
 from worker.consumer.counters import Counters
@@ -22,11 +23,10 @@ from worker.consumer.writing import Writer
 from worker.effects import OutboxEntry
 from worker.errors import Refused, Unsynced
 from worker.health import Health
-from worker.leaving import LEFT_BEHIND
 from worker.model import Handled, Received
 from worker.ports import BatchStore
 from worker.queue import LARGEST_BATCH, Queue
-from worker.room import Room
+from worker.shutdown import LEFT_BEHIND
 
 SHUTDOWN_SECONDS = 38
 """A long poll (20 s) and its read timeout (10 s), then what is held; of the 45 s of a stop."""
@@ -66,9 +66,9 @@ class Consumer:
         break_off: Callable[[], None] = lambda: None,
         who_holds: Callable[[], str] = lambda: "",
         notices: Callable[[Sequence[SetAside]], Sequence[OutboxEntry]] = lambda _: (),
-        room: Room | None = None,
+        byte_budget: ByteBudget | None = None,
     ) -> None:
-        self._room = room = room or Room()
+        self._byte_budget = byte_budget = byte_budget or ByteBudget()
         self.counters = Counters()
         self.autoscaler = PollerAutoscaler(plan.pollers, full=LARGEST_BATCH)
         self.failure: BaseException | None = None
@@ -121,7 +121,7 @@ class Consumer:
                 report=report,
                 message_budget=self._message_budget,
                 autoscaler=self.autoscaler,
-                room=room,
+                byte_budget=byte_budget,
                 health=health,
                 pulse=pulse,
                 stopping=self.stopped,
@@ -172,7 +172,7 @@ class Consumer:
         """Receive no more; what is begun is finished, what still arrives goes back."""
         self.stopped.set()
         self._message_budget.close()
-        self._room.close()
+        self._byte_budget.close()
         self.autoscaler.close()
 
     def finish(self, hurry: threading.Event | None = None) -> bool:

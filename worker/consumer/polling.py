@@ -9,6 +9,7 @@ from sys import getsizeof
 import structlog
 
 from worker import queue
+from worker.byte_budget import WAIT_SECONDS, ByteBudget
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.leases import EXTENDING_SECONDS, Leases
 from worker.consumer.message_budget import MessageBudget
@@ -19,7 +20,6 @@ from worker.health import Health, Pulse
 from worker.model import Handled, Received, Release
 from worker.queue import LARGEST_BATCH, Queue
 from worker.retries import a_few_times, unless_over, while_unreachable
-from worker.room import WAIT_SECONDS, Room
 
 GATHERED = 200
 """Messages, of a backlog, for one commit: twenty times fewer of them."""
@@ -50,7 +50,7 @@ class Poller:
         report: Callable[[Sequence[Handled]], None],
         message_budget: MessageBudget,
         autoscaler: PollerAutoscaler,
-        room: Room,
+        byte_budget: ByteBudget,
         health: Health,
         pulse: Pulse,
         stopping: threading.Event,
@@ -65,7 +65,7 @@ class Poller:
         self._report = report
         self._message_budget = message_budget
         self._autoscaler = autoscaler
-        self._room = room
+        self._byte_budget = byte_budget
         self._health = health
         self._pulse = pulse
         self._stopping = stopping
@@ -87,9 +87,9 @@ class Poller:
         try:
             while (most := self._may_receive()) and (granted := self._message_budget.take(most)):
                 self._receive_and_see_through(granted)
-                self._room.give_back()
+                self._byte_budget.give_back()
         finally:
-            self._room.give_back()
+            self._byte_budget.give_back()
 
     def _receive_and_see_through(self, granted: int) -> None:
         """In a frame of its own: while the next long poll waits, nothing is kept of this one."""
@@ -109,10 +109,10 @@ class Poller:
             self._writer.await_store()
             if not self._autoscaler.await_slot(self.number):
                 return 0
-            most = self._room.ask(min(self._writer.most, self._settler.most))
+            most = self._byte_budget.ask(min(self._writer.most, self._settler.most))
             if not self._autoscaler.halted:
                 return most
-            self._room.give_back()  # it was halted while there was no room
+            self._byte_budget.give_back()  # it was halted while there was no byte_budget
 
     def _receive(self, granted: int) -> list[Received]:
         """Long-poll; wait for SQS for as long as it takes, unless somebody waits for us."""
@@ -143,7 +143,7 @@ class Poller:
             len(more) == LARGEST_BATCH
             and len(messages) < GATHERED
             and self._held_bytes < GATHERED_BYTES
-            and not self._room.is_for_large
+            and not self._byte_budget.is_for_large
             and time.monotonic() < until
         ):
             self._pulse.within(CALL_SECONDS)
@@ -161,7 +161,7 @@ class Poller:
         self.held += len(messages)
         sizes = [getsizeof(message.body) for message in messages]  # up to 4 bytes a character
         self._held_bytes += (latest := sum(sizes))
-        self._room.hold(self._held_bytes, latest, max(sizes, default=0))
+        self._byte_budget.hold(self._held_bytes, latest, max(sizes, default=0))
         self._message_budget.give_back(granted, len(messages))
 
     def _see_through(self, messages: Sequence[Received]) -> None:
@@ -178,7 +178,7 @@ class Poller:
         self.held = 0  # not before: who is in a hurry leaves once nothing is held
 
     def _sleep(self, seconds: float) -> None:
-        self._room.give_back()  # an answer that broke off is not read any more
+        self._byte_budget.give_back()  # an answer that broke off is not read any more
         self._pulse.within(seconds + self._wait_seconds + CALL_SECONDS)
         self._pause(seconds)
 

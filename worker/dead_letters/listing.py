@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from worker.app import open_existing_store
 from worker.app.dead_letters import find_dead_letter_queue, make_source_queue
+from worker.bounded_call import Deadline, Over, signals_heeded
 from worker.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
 from worker.dead_letters.groups import AGES, OLDER, Group, Groups, read
 from worker.dead_letters.in_queue import InQueue
 from worker.dead_letters.session import see_through
-from worker.deadline import Deadline, Over, signals_heeded
 from worker.errors import Refused, Unavailable
 from worker.settings import Settings
 from worker.signals import SignalEvents

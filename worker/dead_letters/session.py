@@ -7,8 +7,8 @@ from typing import TypeVar
 from msgspec import Struct
 
 from worker.app.dead_letters import find_dead_letter_queue, make_source_queue
+from worker.bounded_call import Deadline, Over, signals_heeded
 from worker.dead_letter_queue import HIDDEN_SECONDS, DeadLetterQueue, SourceQueue
-from worker.deadline import Deadline, Over, signals_heeded
 from worker.errors import Unavailable
 from worker.settings import Settings
 from worker.signals import SignalEvents

@@ -12,6 +12,7 @@ from functools import partial
 
 from worker import clock
 from worker.aws import CALL_SECONDS, DENIED, STALE_CREDENTIALS, AwsRefused
+from worker.byte_budget import ByteBudget
 from worker.deadlines import within
 from worker.errors import Refused, Unavailable
 from worker.model import DeadLetter, Received
@@ -31,7 +32,6 @@ from worker.queue.setting_aside import (
     dead_letter_queue_is_gone,
     read_redrive_target,
 )
-from worker.room import Room
 from worker.sqs import connect
 from worker.sqs.digests import whole
 from worker.sqs.skew import ClockSkew
@@ -77,12 +77,12 @@ class Queue(Asking):
         wait_seconds: int = 20,
         connections: int = 10,
         lean: bool = True,
-        room: Room | None = None,
+        byte_budget: ByteBudget | None = None,
     ) -> None:
         """Nothing is called yet.
 
         `lean`: what the path asks for, where it can, by `worker.sqs`, which reads an answer when
-        there is `room` for it.
+        there is `byte_budget` for it.
         """
         self.clock_skew = ClockSkew()
         """How far our clock is from SQS's."""
@@ -94,7 +94,7 @@ class Queue(Asking):
             wait_seconds=wait_seconds,
             connections=connections,
             clock_skew=self.clock_skew,
-            room=room,
+            byte_budget=byte_budget,
         )
         super().__init__(url, connecting)
         self._dead_letter_url = dead_letter_url

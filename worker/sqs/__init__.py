@@ -11,7 +11,7 @@ import botocore.session
 from msgspec import Struct
 
 from worker.aws import make_client, translated, watch_dates
-from worker.room import Room
+from worker.byte_budget import ByteBudget
 from worker.sqs.client import LeanClient
 from worker.sqs.request_probe import Unfit, probe_request
 from worker.sqs.skew import ClockSkew
@@ -42,12 +42,12 @@ def connect(
     wait_seconds: int,
     connections: int,
     clock_skew: ClockSkew,
-    room: Room | None = None,
+    byte_budget: ByteBudget | None = None,
 ) -> Clients:
     """Make the clients from fresh credentials; SQS is not called.
 
-    `clock_skew` is told the `Date` of every answer to either. With `room` an answer to the lean
-    client is read when there is room for it.
+    `clock_skew` learns the `Date` of every answer to either client. With `byte_budget` the lean
+    client reads an answer once the budget has room for it.
 
     Raises:
         NoIdentity, AwsRefused: as for any call: there are no credentials, or they cannot be read.
@@ -66,6 +66,8 @@ def connect(
     except Unfit as unfit:
         return Clients(boto3, None, str(unfit))
     lean_client = (
-        LeanClient(part, clock_skew, room.expect) if room else LeanClient(part, clock_skew)
+        LeanClient(part, clock_skew, byte_budget.expect)
+        if byte_budget
+        else LeanClient(part, clock_skew)
     )
     return Clients(boto3, lean_client)

@@ -9,7 +9,7 @@ import msgspec
 from botocore.exceptions import SSLError
 
 from worker.aws import frozen_keys
-from worker.room import Expect
+from worker.byte_budget import Expect
 from worker.sqs import answers
 from worker.sqs.connection import Connection, DamagedAnswer, Dropped
 from worker.sqs.http import Answer

@@ -14,9 +14,9 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import SSLError as CannotTrustError
 
+from worker.byte_budget import Expect
 from worker.deadlines import extend, within
 from worker.deadlines.sockets import connected
-from worker.room import Expect
 from worker.sqs.http import Answer, Damaged, Stream, read_answer
 from worker.sqs.places import Place
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-from worker import leaving
+from worker import shutdown
 from worker.signals import SignalEvents, caught
 
 Arguments = ParamSpec("Arguments")
@@ -20,8 +20,8 @@ LOOK_SECONDS = 0.1
 def signals_heeded() -> Iterator[SignalEvents]:
     """Catch signals within the block; whatever hangs, a signal ends the process in time."""
     with caught() as signals:
-        leaving.leave_in_time(
-            signals.to_stop, lambda _: None, seconds=leaving.LONGEST_COMMAND_SECONDS
+        shutdown.leave_in_time(
+            signals.to_stop, lambda _: None, seconds=shutdown.LONGEST_COMMAND_SECONDS
         )
         yield signals
 

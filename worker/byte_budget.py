@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from worker.errors import Unavailable
 
-ROOM_BYTES = 8 * 1_048_576
+BUDGET_BYTES = 8 * 1_048_576
 """Of bodies that are received and not settled; what is made of them may take five times as much."""
 SMALL_BYTES = 262_144
 """A receive with fewer, of all its messages together, is not counted."""
@@ -28,11 +28,11 @@ Expect = Callable[[int], None]
 """Learns how many bytes an answer will have before it is read."""
 
 
-class NoRoom(Unavailable):
+class BudgetExhausted(Unavailable):
     """Others hold so much that an answer could not be read: what it brings comes again."""
 
 
-class Room:
+class ByteBudget:
     """Thread-safe. Each thread that receives has a share of its own, until it gives that back.
 
     It asks before it receives, and is reported how many messages to ask for, by how large they were
@@ -40,7 +40,7 @@ class Room:
     messages waits for nobody here, so whoever waits is served in the end.
     """
 
-    def __init__(self, in_all: int = ROOM_BYTES) -> None:
+    def __init__(self, in_all: int = BUDGET_BYTES) -> None:
         self._in_all = in_all
         self._signals: dict[int, int] = {}
         """Bytes, by thread, that a receive under way may bring."""
@@ -77,7 +77,7 @@ class Room:
         """Wait until an answer of this size may be read.
 
         Raises:
-            NoRoom: others held too much for too long.
+            BudgetExhausted: others held too much for too long.
 
         """
         if answer_bytes < SMALL_BYTES:
@@ -88,7 +88,9 @@ class Room:
             if not self._changed.wait_for(
                 lambda: self._has(bytes_needed, self._others(self._held, me)), WAIT_SECONDS
             ):
-                raise NoRoom("others hold too many large messages to read another answer of SQS's")
+                raise BudgetExhausted(
+                    "others hold too many large messages to read another answer of SQS's"
+                )
             self._held[me] = bytes_needed
 
     def hold(self, held: int, latest: int, largest: int) -> None:
