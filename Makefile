@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 setup: $(READY)  ## the virtual environment with everything in it
 
 demo: $(READY)  ## the whole journey on embedded parts
-	$(BIN)/ses-worker demo
+	$(BIN)/python -m demo
 
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest -n 4 --dist worksteal

@@ -7,8 +7,8 @@ from bench.figures import FLOOR, US, Comparison, Figure
 from bench.findings import Growth, Idle, Memory, Start
 from bench.goal import Goal, Results
 from worker.consumer.polling import GATHERED
-from worker.queue import LARGEST_BATCH
 from worker.settings import Settings
+from worker.sqs.queue import LARGEST_BATCH
 
 POLL_SECONDS = 20
 SOAKED = 1_000_000

@@ -2,10 +2,10 @@
 
     python -m bench.hostile [--messages 50000] [--workers 3] [--store postgresql]
 
-Some `ses-worker run` processes on one queue of the tests' emulator: good messages alone first, then
-with one hostile message of each kind (`tests/hostile.py`) among every hundred. The queue is kept
-short, so that what a good message waits for is the workers. Slack is notified. Exit 1 if a good
-message is lost, spoilt or late, a worker ends, or a hostile message is where it must not be.
+Some `ses-worker run` processes on one queue of the SQS simulator: good messages alone first, then
+with one hostile message of each kind (`tests/support/hostile.py`) among every hundred. The queue
+is kept short, so that a good message waits for the workers alone. Slack is notified. Exit 1 if a
+good message is lost, spoilt or late, a worker ends, or a hostile message is in a wrong place.
 """
 
 import json
@@ -30,9 +30,10 @@ from chaos.plan import Schedule
 from chaos.play import is_gone, is_quiet
 from chaos.processes import Worker
 from chaos.stage import DEAD_LETTERS, QUEUE, Stage
-from hostile import KINDS, bodies
 from oracles import Finding, once, places
-from sqs_emulator import Deletion, Sending
+from support.hostile import KINDS, bodies
+
+from simulators.sqs import Deletion, Sending
 
 SHORTEST_BACKLOG = 200
 """Messages on the queue, at most, when a good one is sent."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.places import ROOT
-from worker.demo.standins.slack import StandinSlack
+from simulators.slack import StandinSlack
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 ALLOWED_MB = 300

@@ -23,9 +23,9 @@ from bench.places import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-import large_bodies
-import mail
-from sqs_emulator.quotas import LARGEST_BATCH, LARGEST_MESSAGE_BYTES
+from support import large_bodies, mail
+
+from simulators.sqs.quotas import LARGEST_BATCH, LARGEST_MESSAGE_BYTES
 
 NAMES = "queue", "dead"
 SMALL = "small"

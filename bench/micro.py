@@ -19,16 +19,16 @@ from bench.figures import Figure, middle
 from bench.places import OUT, Unfit, claimed, environment, find_node
 from bench.stores import SqliteBenchStore
 from bench.stub import Stub, make_bodies, running_stub
-from worker.decode import decode
-from worker.log import configure_logging
-from worker.metrics import Metrics, Timed
-from worker.model import Handled, Received
-from worker.policy import Policy
+from worker.core.decode import decode
+from worker.core.model import Handled, Received
+from worker.core.policy import Policy
+from worker.observability.log import configure_logging
+from worker.observability.metrics import Metrics, Timed
+from worker.observability.stderr import lines_together
+from worker.observability.telemetry import Telemetry
 from worker.process import process
-from worker.queue import LARGEST_BATCH, Queue
-from worker.stderr import lines_together
+from worker.sqs.queue import LARGEST_BATCH, Queue
 from worker.store.sqlite import SqliteStore
-from worker.telemetry import Telemetry
 
 MESSAGES = 4_000
 BATCH = 200

@@ -18,8 +18,8 @@ from bench.attempts import Wrong
 from bench.places import OUT, ROOT, WORKER, Unfit, claimed, environment, find_node
 from bench.stores import SqliteBenchStore
 from bench.stub import Stub, running_stub
-from worker.demo.standins.slack import StandinSlack
-from worker.demo.standins.slack_faults import broken
+from simulators.slack import StandinSlack
+from simulators.slack_faults import broken
 
 MESSAGES = 10_000
 ALLOWED_SECONDS = 300

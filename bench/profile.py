@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import worker.process
-import worker.queue
+import worker.sqs.queue
 from bench.clock import Clock, Part
 from bench.findings import Profile, Row
 from bench.parts import FOLDER, keep
@@ -23,21 +23,21 @@ from bench.places import OUT, USERS, Unfit, claimed, environment, find_node
 from bench.postgresql import running_postgresql
 from bench.stores import SqliteBenchStore
 from bench.stub import running_stub
+from worker.commands.drain import Limits, drain
 from worker.consumer import Consumer
 from worker.consumer.polling import Poller
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
-from worker.drain import Limits, drain
-from worker.log import configure_logging
-from worker.metrics import Metrics
-from worker.queue import Queue
-from worker.settings_loading import load_settings
+from worker.core.unit_of_work import UnitOfWork
+from worker.observability.log import configure_logging
+from worker.observability.metrics import Metrics
+from worker.observability.telemetry import Telemetry
+from worker.settings.loading import load_settings
+from worker.sqs.queue import Queue
 from worker.store.postgresql import PostgresqlStore
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.transaction import SqliteTransaction
-from worker.telemetry import Telemetry
-from worker.unit_of_work import UnitOfWork
 
 PARTS = (
     "receive", "receive: Received", "pollers: rest",
@@ -73,7 +73,7 @@ class _Span:
 def wrap_everything(clock: Clock) -> None:
     """Put the clock around whatever a message passes through."""
     clock.wrap(Queue, "receive", "receive")
-    clock.wrap(worker.queue, "as_received", "receive: Received")
+    clock.wrap(worker.sqs.queue, "as_received", "receive: Received")
     clock.wrap(Queue, "delete", "delete")
     clock.wrap(Poller, "run", "pollers: rest")
     clock.wrap(Writer, "write", "writer: rest")

@@ -25,12 +25,13 @@ from bench.goals import FLAT_MB
 from bench.parts import keep
 from bench.places import OUT, ROOT, USERS
 from bench.stores import email, fill
-from worker.demo.standins.slack import StandinSlack
+from simulators.slack import StandinSlack
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-import mail
-from sqs_emulator import SqsEmulator
+from support import mail
+
+from simulators.sqs import SqsEmulator
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 POLL_SECONDS = 20

@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 import hypothesis
-import mail
 import pytest
+from support import mail
 
-from worker.model import Received
+from worker.core.model import Received
 from worker.store import Store, ensure_schema, open_store
 
 pytest_plugins = ["running", "wiring", "machine"]

@@ -2,7 +2,7 @@
 
 import sys
 
-from worker.early import obey_stops
+from worker.service.early import obey_stops
 
 
 def main() -> None:

@@ -13,10 +13,10 @@ import botocore.session
 from botocore.config import Config
 
 from worker import __version__
-from worker.deadlines.beside import beside
-from worker.deadlines.botocores import have_botocore_heed
-from worker.errors import Misconfigured, Refused, Unavailable
-from worker.masking import cut
+from worker.core.errors import Misconfigured, Refused, Unavailable
+from worker.core.masking import cut
+from worker.timing.deadlines.beside import beside
+from worker.timing.deadlines.botocores import have_botocore_heed
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10

@@ -8,18 +8,13 @@ this has returned, for then the commit is durable.
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from worker.decode import Decoded, decode
-from worker.errors import Locked, Misconfigured, NotBegun, Unavailable
-from worker.model import DeadLetter, Feedback, Handled, Reason, Received, Release
-from worker.policy import Policy
-from worker.ports import BatchStore, Transaction
-from worker.retries import (
-    RECEIVES_BEFORE_GIVING_UP,
-    locked_delay,
-    release_delay,
-    when_raced,
-)
-from worker.unit_of_work import UnitOfWork
+from worker.core.decode import Decoded, decode
+from worker.core.errors import Locked, Misconfigured, NotBegun, Unavailable
+from worker.core.model import DeadLetter, Feedback, Handled, Reason, Received, Release
+from worker.core.policy import Policy
+from worker.core.ports import BatchStore, Transaction
+from worker.core.unit_of_work import UnitOfWork
+from worker.timing.retries import RECEIVES_BEFORE_GIVING_UP, locked_delay, release_delay, when_raced
 
 MOST_ROWS = 2_000
 """Of `events`, in one transaction; of `outbox` and `users` there are about as many at most. One

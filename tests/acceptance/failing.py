@@ -22,16 +22,16 @@ from syncs import Syncs
 
 from worker import app
 from worker.cli import main
+from worker.commands.dlq import applying, in_quarantine
 from worker.consumer import polling, settling, writing
 from worker.consumer.leases import Leases
 from worker.consumer.polling import Poller
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
-from worker.dead_letter_queue import DeadLetterQueue, SourceQueue
-from worker.dead_letters import applying, in_quarantine
-from worker.queue import Queue
+from worker.notifiers.slack import Channel
 from worker.relay import lane
-from worker.slack import Channel
+from worker.sqs.dead_letter_queue import DeadLetterQueue, SourceQueue
+from worker.sqs.queue import Queue
 from worker.store.outbox import Outbox
 from worker.store.postgresql import connection as postgresql
 from worker.store.postgresql.transaction import PostgresqlTransaction

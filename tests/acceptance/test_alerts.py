@@ -10,16 +10,16 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
-import mail
 import pytest
 import yaml
-from promql import Pages, evaluate
-from running import QUICK, failing_at, patched
-from sqs_emulator import RECEIVE, SEND, Clock, SqsEmulator
-from sqs_emulator.faults import ACCESS_DENIED, INTERNAL_ERROR
-from waiting import wait_until
+from support import mail
+from support.promql import Pages, evaluate
+from support.running import QUICK, failing_at, patched
+from support.waiting import wait_until
 
-from worker.demo.standins.slack_faults import refused
+from simulators.slack_faults import refused
+from simulators.sqs import RECEIVE, SEND, Clock, SqsEmulator
+from simulators.sqs.faults import ACCESS_DENIED, INTERNAL_ERROR
 
 RULES = {
     rule["alert"]: rule["expr"]
@@ -28,7 +28,7 @@ RULES = {
     )["groups"]
     for rule in group["rules"]
 }
-MEASURED_OFTEN = "import worker.observability.measuring as m; m.EVERY_SECONDS = 0.2\n"
+MEASURED_OFTEN = "import worker.observability.http.measuring as m; m.EVERY_SECONDS = 0.2\n"
 BREAKS = """
 import worker.process as p
 real = p.decode
@@ -152,7 +152,7 @@ def test_a_settings_file_that_a_reload_refuses(scraper, environment, tmp_path):
 
 
 def test_a_clock_that_is_not_sqs_s(scraper, emulator):
-    often = "import worker.sqs.skew as s; s.READ_EVERY_SECONDS = 0.1"
+    often = "import worker.sqs.client.skew as s; s.READ_EVERY_SECONDS = 0.1"
     scraper.start(program=patched(often)).becomes()
     emulator.date_ahead = 3_600
     scraper.becomes("SesWorkerClockSkew")
@@ -226,7 +226,7 @@ def test_a_backlog_of_an_hour(daemon, environment):
         environment |= emulator.environment
         environment["SES_WORKER_QUEUE__URL"] = queue = emulator.create_queue("late")
         scraper = Scraper(daemon).start(
-            program=patched("import worker.metrics as m; m.WINDOW_SECONDS = 1.0")
+            program=patched("import worker.observability.metrics as m; m.WINDOW_SECONDS = 1.0")
         )
         scraper.becomes()
         emulator.send(queue, mail.bounce("jane@example.com"))

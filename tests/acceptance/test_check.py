@@ -9,10 +9,10 @@ import sqlite3
 import subprocess
 
 import pytest
-from running import COMMAND
-from wiring import QUEUE_URL, REGION, TOPIC
+from support.running import COMMAND
+from support.wiring import QUEUE_URL, REGION, TOPIC
 
-from worker.demo.standins.slack_faults import refused
+from simulators.slack_faults import refused
 from worker.store import ensure_schema, open_store
 
 CHECKS = [

@@ -24,7 +24,6 @@ COMMANDS = [
     "db",
     "db upgrade",
     "db status",
-    "demo",
 ]
 
 

@@ -1,7 +1,7 @@
 """kill -9 at every step of a message's journey: each event is applied once, none is lost."""
 
-import mail
 import pytest
+from support import mail
 
 POINTS = [
     "received",

@@ -2,7 +2,7 @@
 said."""
 
 import pytest
-from dead import DLQ, client, fill, hold, quarantined
+from support.dead import DLQ, client, fill, hold, quarantined
 
 
 @pytest.fixture

@@ -2,10 +2,21 @@
 
 import json
 
-import mail
 import pytest
-from dead import DLQ, all_visible, bodies, fill, groups, outcomes, quarantined, redriven, users
-from sqs_emulator import ACCESS_DENIED
+from support import mail
+from support.dead import (
+    DLQ,
+    all_visible,
+    bodies,
+    fill,
+    groups,
+    outcomes,
+    quarantined,
+    redriven,
+    users,
+)
+
+from simulators.sqs import ACCESS_DENIED
 
 FIGURES = {
     "received", "applied", "duplicate", "ignored", "deferred", "dead_lettered", "remaining",

@@ -3,10 +3,21 @@
 import json
 import signal
 
-import mail
 import pytest
-from dead import DLQ, MovedSlowly, all_visible, bodies, bounces, fill, hold, quarantined, users
-from sqs_emulator import RECEIVE, Delay
+from support import mail
+from support.dead import (
+    DLQ,
+    MovedSlowly,
+    all_visible,
+    bodies,
+    bounces,
+    fill,
+    hold,
+    quarantined,
+    users,
+)
+
+from simulators.sqs import RECEIVE, Delay
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`ses-worker demo`, as a newcomer meets it."""
+"""`make demo`, as a newcomer meets it."""
 
 import json
 import os
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = Path(sys.executable).with_name("ses-worker")
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "demo")
 SECONDS = 15
 
 NOT_OURS = {
@@ -70,9 +71,9 @@ def files_of(folder):
 def start(folder, *command, **changes):
     environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
     return subprocess.Popen(
-        command or [COMMAND, "demo"],
+        command or COMMAND,
         env=environment | {"TMPDIR": str(folder)} | changes,
-        cwd=folder,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -99,10 +100,8 @@ def demo(tmp_path_factory):
 def figures(tmp_path_factory):
     """With --json, in an environment that means harm."""
     folder = tmp_path_factory.mktemp("figures")
-    (folder / "logging.py").write_text("raise ImportError('not yours')")
-    (folder / "worker").mkdir()
-    observed = see(start(folder, COMMAND, "demo", "--json", HOME=str(folder), **NOT_OURS), folder)
-    assert sorted(observed.files) == ["logging.py", "worker"]
+    observed = see(start(folder, *COMMAND, "--json", HOME=str(folder), **NOT_OURS), folder)
+    assert observed.files == []
     return observed
 
 
@@ -275,9 +274,9 @@ def test_nothing_of_the_callers_environment_leaks_in(figures):
 
 def test_a_demo_run_that_goes_wrong_is_reported_and_fails(tmp_path):
     tampered = (
-        "import datetime, worker.demo.audit as audit; "
+        "import datetime, demo.audit as audit; "
         "audit.PAUSES['hard_bounce'] = datetime.timedelta(days=31); "
-        "from worker.cli import main; main(['demo'])"
+        "from demo.__main__ import demo; demo([])"
     )
     observed = see(start(tmp_path, sys.executable, "-c", tampered), tmp_path)
     assert observed.status == 1
@@ -289,9 +288,9 @@ def test_a_demo_run_that_goes_wrong_is_reported_and_fails(tmp_path):
 def test_a_notice_about_an_ignored_address_is_a_fault(tmp_path):
     """The settings ignore nobody: the audit says so, from what Slack has heard."""
     tampered = (
-        "import worker.demo.installing as installing; "
+        "import demo.installing as installing; "
         "installing._SETTINGS = installing._SETTINGS.replace('ignore = {ignore}', ''); "
-        "from worker.cli import main; main(['demo'])"
+        "from demo.__main__ import demo; demo([])"
     )
     observed = see(start(tmp_path, sys.executable, "-c", tampered), tmp_path)
     assert observed.status == 1
@@ -319,7 +318,8 @@ def test_whatever_ends_it_early_leaves_nothing(tmp_path, number, chapter):
 def test_on_a_terminal_the_log_moves_in_a_frame(tmp_path):
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [COMMAND, "demo"],
+        COMMAND,
+        cwd=ROOT,
         env=os.environ | {"TMPDIR": str(tmp_path), "TERM": "xterm-256color", "COLUMNS": "80"},
         stdout=theirs,
         stderr=subprocess.PIPE,
@@ -342,8 +342,8 @@ def test_on_a_terminal_the_log_moves_in_a_frame(tmp_path):
 def test_without_moto_it_says_what_to_install(tmp_path):
     without = (
         "import sys; sys.modules['moto.server'] = None; "
-        "from worker.cli import main; main(['demo', '--json'])"
+        "from demo.__main__ import demo; demo(['--json'])"
     )
     observed = see(start(tmp_path, sys.executable, "-c", without), tmp_path)
     assert (observed.status, observed.out) == (78, "")
-    assert "pip install 'ses-feedback-worker[demo]'" in observed.err
+    assert "make setup" in observed.err

@@ -8,9 +8,10 @@ import subprocess
 import threading
 import time
 
-import mail
 import pytest
-from sqs_emulator import (
+from support import mail
+
+from simulators.sqs import (
     ACCESS_DENIED,
     DELETE,
     RECEIVE,

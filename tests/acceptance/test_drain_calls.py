@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 import boto3
-import mail
 import pytest
-from sqs_emulator import SEND, SERVICE_UNAVAILABLE
+from support import mail
 
-from worker import drain
+from simulators.sqs import SEND, SERVICE_UNAVAILABLE
+from worker.commands import drain
 
 
 def send(emulator, queue, count):
@@ -65,9 +65,7 @@ class TestOthersHoldAMessage:
     @pytest.fixture
     def impatient(self, environment, tmp_path):
         """Drain with five seconds' wait budget; return the exit status and the figures."""
-        seconds = (
-            "import worker.drain; worker.drain.WAIT_SECONDS = 5;from worker.cli import main; main()"
-        )
+        seconds = "import worker.commands.drain; worker.commands.drain.WAIT_SECONDS = 5;from worker.cli import main; main()"
 
         def run():
             done = subprocess.run(

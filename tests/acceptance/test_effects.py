@@ -7,11 +7,11 @@ import signal
 import time
 from contextlib import closing
 
-import mail
 import pytest
+from support import mail
 
-from worker.demo.standins.ses_faults import ACCESS_DENIED, BAD_REQUEST, Refuse
-from worker.demo.standins.slack_faults import broken, rate_limited, refused
+from simulators.ses_faults import ACCESS_DENIED, BAD_REQUEST, Refuse
+from simulators.slack_faults import broken, rate_limited, refused
 
 IGNORE, REMOVE = "SES_WORKER_NOTIFY__IGNORE", "SES_WORKER_SUPPRESSION__REMOVE"
 
@@ -122,7 +122,7 @@ class TestNotices:
         assert "jane@" not in json.dumps(slack.heard[0].payload)
 
     def test_by_token_and_channel(self, run, emulator, queue, slack, environment):
-        from worker.demo.standins.slack import CHANNEL, TOKEN
+        from simulators.slack import CHANNEL, TOKEN
 
         environment |= {
             "SES_WORKER_SLACK__WEBHOOK_URL": "",

@@ -7,23 +7,23 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import mail
 import pytest
-from running import patched
-from sqs_emulator import CHANGE_VISIBILITY, INTERNAL_ERROR, SERVICE_UNAVAILABLE
-from waiting import wait_until
+from support import mail
+from support.running import patched
+from support.waiting import wait_until
 
-from worker.demo.standins.slack_faults import broken
+from simulators.slack_faults import broken
+from simulators.sqs import CHANGE_VISIBILITY, INTERNAL_ERROR, SERVICE_UNAVAILABLE
 from worker.store.locks import WriterLock
 
 DAY = 86_400
 LEAPS = pytest.mark.parametrize("leap", [DAY, -DAY], ids=["on", "back"])
 QUICKLY = 400
 LEAPING = f"""
-import datetime, pathlib, time, worker.clock, worker.retries
-slow = worker.retries.back_off
-worker.retries.back_off = lambda attempt: slow(attempt) / {QUICKLY}
-worker.retries.effect_delay = lambda attempts: 0.5
+import datetime, pathlib, time, worker.timing.clock, worker.timing.retries
+slow = worker.timing.retries.back_off
+worker.timing.retries.back_off = lambda attempt: slow(attempt) / {QUICKLY}
+worker.timing.retries.effect_delay = lambda attempts: 0.5
 
 import worker.app.effects, worker.suppression.remover
 
@@ -40,7 +40,7 @@ class Leaping(datetime.datetime):
 
 wall = time.time
 time.time = lambda: wall() + ahead()
-for module in (worker.clock, worker.app.effects, worker.suppression.remover):
+for module in (worker.timing.clock, worker.app.effects, worker.suppression.remover):
     module.datetime = Leaping
 """
 """The clock that can be set is so far ahead as the file `leap` says; the others are as they
@@ -162,7 +162,7 @@ class TestALeap:
         wait_until(lambda: len(slack.posts) == 4)
 
 
-READ_OFTEN = "import worker.sqs.skew\nworker.sqs.skew.READ_EVERY_SECONDS = 0.1\n"
+READ_OFTEN = "import worker.sqs.client.skew\nworker.sqs.skew.READ_EVERY_SECONDS = 0.1\n"
 
 
 class TestAClockThatIsBehind:

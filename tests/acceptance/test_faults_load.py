@@ -6,14 +6,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import mail
 import pytest
-from running import Watched, patched
-from sqs_emulator import DELETE, Fault
-from waiting import wait_until
+from support import mail
+from support.running import Watched, patched
+from support.waiting import wait_until
 
+from simulators.slack_faults import broken, hanging
+from simulators.sqs import DELETE, Fault
 from worker.consumer.polling import GATHERED
-from worker.demo.standins.slack_faults import broken, hanging
 from worker.settings import Settings
 
 
@@ -28,7 +28,7 @@ class TestASlowOrUnreachableSlack:
         self, daemon, emulator, queue, slack, database
     ):
         slack.always = hanging(30, accepts=False)
-        patient = "import worker.slack.channel as c; c.Channel.by_webhook.__kwdefaults__"
+        patient = "import worker.notifiers.slack.channel as c; c.Channel.by_webhook.__kwdefaults__"
         daemon(program=patched(f"{patient}['timeout'] = 60"))
         for address in mail.addresses(300):
             emulator.send(queue, mail.bounce(address))
@@ -43,7 +43,7 @@ class TestASlowOrUnreachableSlack:
     ):
         quickly = "r.back_off = lambda _: 0.2; r.effect_delay = lambda _: 0.3"
         slack.always = broken(503)
-        daemon(program=patched(f"import worker.retries as r; {quickly}"))
+        daemon(program=patched(f"import worker.timing.retries as r; {quickly}"))
         emulator.send(queue, mail.bounce("first@example.com"))
         wait_until(lambda: len(slack.heard) > 3)  # it has been tried again
         for address in mail.addresses(299):
@@ -94,7 +94,7 @@ def together(start, environment, emulator):
     environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
 
     soon = patched(
-        "import worker.deliveries as d; assert d.DELIVERY_SECONDS; d.DELIVERY_SECONDS = 1"
+        "import worker.commands.deliveries as d; assert d.DELIVERY_SECONDS; d.DELIVERY_SECONDS = 1"
     )
 
     def begin(name, *arguments):

@@ -6,9 +6,10 @@ import sqlite3
 from contextlib import closing
 
 import boto3
-import mail
 import pytest
-from sqs_emulator import DELETE, RECEIVE, FailEntries, ForgetDelete, HandOutTwice
+from support import mail
+
+from simulators.sqs import DELETE, RECEIVE, FailEntries, ForgetDelete, HandOutTwice
 
 EARLY, LATE = "2026-11-01T10:00:00.000Z", "2026-11-20T10:00:00.000Z"
 

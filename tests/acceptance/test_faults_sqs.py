@@ -6,10 +6,12 @@ from dataclasses import replace
 from itertools import pairwise
 
 import boto3
-import mail
 import pytest
-from running import patched
-from sqs_emulator import (
+from support import mail
+from support.running import patched
+from support.waiting import wait_until
+
+from simulators.sqs import (
     ACCESS_DENIED,
     CHANGE_VISIBILITY,
     DELETE,
@@ -23,7 +25,6 @@ from sqs_emulator import (
     Cut,
     Hang,
 )
-from waiting import wait_until
 
 REFUSED_403 = replace(REQUEST_THROTTLED, status=403)
 """As it has been seen in the field."""
@@ -35,11 +36,13 @@ MOST_TRIES = 30
 """Of one call in ten minutes: each of the back-offs is 30 s and longer, after the first five."""
 
 HURRIED = f"""
-import worker.retries
-slow = worker.retries.back_off
-worker.retries.back_off = lambda attempt: slow(attempt) / {QUICKLY}
+import worker.timing.retries
+slow = worker.timing.retries.back_off
+worker.timing.retries.back_off = lambda attempt: slow(attempt) / {QUICKLY}
 """
-SOON = "import worker.retries; worker.retries.back_off = lambda attempt: attempt * 0.1"
+SOON = (
+    "import worker.timing.retries; worker.timing.retries.back_off = lambda attempt: attempt * 0.1"
+)
 IMPATIENT = "import worker.aws; worker.aws.READ_SECONDS = 0.5"
 UNREACHABLE = "away"
 NAMELESS = f"""

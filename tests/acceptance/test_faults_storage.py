@@ -5,11 +5,11 @@ import sqlite3
 import time
 from contextlib import closing
 
-import mail
 import psycopg
 import pytest
-from running import QUICK, failing_at, patched, with_syncs_watched
-from waiting import wait_until
+from support import mail
+from support.running import QUICK, failing_at, patched, with_syncs_watched
+from support.waiting import wait_until
 
 
 def send(emulator, queue, count, **more):

@@ -8,11 +8,11 @@ import signal
 import time
 from pathlib import Path
 
-import mail
 import pytest
-from dead import DLQ, MovedSlowly
-from waiting import wait_until
-from wiring import DEAD_URL, QUEUE_URL, TOPIC, policy
+from support import mail
+from support.dead import DLQ, MovedSlowly
+from support.waiting import wait_until
+from support.wiring import DEAD_URL, QUEUE_URL, TOPIC, policy
 
 CONFIG = Path(__file__).parents[2] / "config"
 

@@ -7,9 +7,9 @@ import time
 import urllib.request
 from pathlib import Path
 
-import large_bodies
 import pytest
-from running import Watched
+from support import large_bodies
+from support.running import Watched
 
 ROOT = Path(__file__).parents[2]
 ALLOWED_MB = 300

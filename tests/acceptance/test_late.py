@@ -1,8 +1,8 @@
 """A loop that hangs is told by its name, whatever it hangs in."""
 
-import mail
 import pytest
-from running import failing_at
+from support import mail
+from support.running import failing_at
 
 SHORT_WAIT = {"WAIT_SECONDS": "1"}
 """In place of the minute and more that a step may take."""

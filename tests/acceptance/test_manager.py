@@ -6,10 +6,10 @@ import socket
 import urllib.error
 import urllib.request
 
-import mail
 import pytest
-from running import patched
-from waiting import wait_until
+from support import mail
+from support.running import patched
+from support.waiting import wait_until
 
 
 class Manager:
@@ -58,7 +58,7 @@ def http_get(environment):
 
 HANGS = """
 import time
-import worker.daemon as d, worker.watchdog as w
+import worker.commands.run as d, worker.service.watchdog as w
 w.EXTENSION_SECONDS = 0.4
 d.LONGEST_STEP_SECONDS = 1.0
 {what} = lambda *_: time.sleep(1_000)

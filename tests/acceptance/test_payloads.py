@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-import mail
 import pytest
+from support import mail
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 EXPECTED = json.loads((PAYLOADS / "expected.json").read_text(encoding="utf-8"))

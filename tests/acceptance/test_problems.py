@@ -7,11 +7,12 @@ import sqlite3
 import time
 from contextlib import closing
 
-import mail
 import psycopg
 import pytest
-from running import sessions_of_workers
-from sqs_emulator import (
+from support import mail
+from support.running import sessions_of_workers
+
+from simulators.sqs import (
     ACCESS_DENIED,
     CHANGE_VISIBILITY,
     DELETE,
@@ -21,7 +22,6 @@ from sqs_emulator import (
     Delay,
     FailEntries,
 )
-
 from worker.store import ensure_schema, open_store
 from worker.store.migrate import _ADVISORY_LOCK
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from wiring import ACCOUNT, REGION
+from support.wiring import ACCOUNT, REGION
 
 READ_CALLS = ("Get", "List", "Describe")
 

@@ -4,11 +4,11 @@ other."""
 import sqlite3
 from contextlib import closing
 
-import mail
 import psycopg
-from running import QUICK, patched
-from sqs_emulator import RECEIVE
+from support import mail
+from support.running import QUICK, patched
 
+from simulators.sqs import RECEIVE
 from worker.store import ensure_schema, open_store
 
 GUILTY = "guilty@example.com"

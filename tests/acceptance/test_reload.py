@@ -3,13 +3,13 @@
 import signal
 import time
 
-import mail
 import pytest
-from running import QUICK, patched
-from waiting import wait_until
+from support import mail
+from support.running import QUICK, patched
+from support.waiting import wait_until
 
-from worker.demo.standins.slack import StandinSlack
-from worker.demo.standins.slack_faults import refused
+from simulators.slack import StandinSlack
+from simulators.slack_faults import refused
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_stop_that_comes_with_a_reload_is_a_stop(daemon, emulator, queue, file
 
 ONCE_TOO_EARLY = """
 import os, signal
-import worker.settings_loading as s
+import worker.settings.loading as s
 real, number = s.load_settings, [signal.SIGHUP]
 def load_settings(*arguments):
     if number: os.kill(os.getpid(), number.pop())
@@ -158,7 +158,7 @@ UNREACHABLE = (
     QUICK
     + """
 from pathlib import Path
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 from worker.store.sqlite import SqliteStore
 real = SqliteStore.probe
 def probe(store):

@@ -4,9 +4,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import mail
 import pytest
-from running import QUICK, patched
+from support import mail
+from support.running import QUICK, patched
 
 MESSAGES = 2_000
 ALL = ("-wal", "-shm", ".lock")

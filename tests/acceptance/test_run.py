@@ -6,9 +6,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-import mail
 import pytest
-from sqs_emulator import ACCESS_DENIED, DELETE, RECEIVE, SERVICE_UNAVAILABLE, Delay
+from support import mail
+
+from simulators.sqs import ACCESS_DENIED, DELETE, RECEIVE, SERVICE_UNAVAILABLE, Delay
 
 
 def test_messages_flow_until_it_is_stopped(daemon, run, emulator, queue, database, either_store):

@@ -5,8 +5,8 @@ import signal
 import threading
 import time
 
-import mail
 import pytest
+from support import mail
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_it_says_what_does_not_fit(emulator, monkeypatch):
     from structlog.testing import capture_logs
 
     from worker.app import _look_for_dead_letters
-    from worker.queue import Queue
+    from worker.sqs.queue import Queue
 
     for name, text in emulator.environment.items():
         monkeypatch.setenv(name, text)

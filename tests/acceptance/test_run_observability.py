@@ -7,14 +7,14 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import mail
 import pytest
-from running import QUICK, patched
-from sqs_emulator import RECEIVE
-from sqs_emulator.faults import INTERNAL_ERROR
-from waiting import wait_until
+from support import mail
+from support.running import QUICK, patched
+from support.waiting import wait_until
 
 import worker
+from simulators.sqs import RECEIVE
+from simulators.sqs.faults import INTERNAL_ERROR
 
 
 def port_of(worker):

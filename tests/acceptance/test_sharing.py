@@ -6,14 +6,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import mail
 import pytest
+from support import mail
 
-from worker.decode import decode
-from worker.policy import Policy
+from worker.core.decode import decode
+from worker.core.policy import Policy
+from worker.core.unit_of_work import UnitOfWork
 from worker.store import ensure_schema, open_store
 from worker.store.schema import outbox
-from worker.unit_of_work import UnitOfWork
 
 EFFECTS = 1_000
 SECONDS = 110

@@ -4,15 +4,15 @@ import json
 import socket
 import time
 
-import mail
 import pytest
-from dripping import Dripping
-from running import patched
+from support import mail
+from support.dripping import Dripping
+from support.running import patched
 from test_manager import Manager
 from test_run_observability import ask, port_of
 
 QUICK = """
-from worker.slack import Channel
+from worker.notifiers.slack import Channel
 Channel.by_webhook.__func__.__kwdefaults__["timeout"] = 1.0
 from worker.relay import lane
 lane.longest_delivery = lambda _: 2.5

@@ -11,26 +11,26 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
-import mail
 import pytest
-from running import COMMAND, patched, sessions_of_workers, skip
+from support import mail
+from support.running import COMMAND, patched, sessions_of_workers, skip
+from support.waiting import wait_until
 from test_run_observability import ask, free_port
-from waiting import wait_until
 
 SMALL = """
-from worker.line_writer import LineWriter
+from worker.observability.line_writer import LineWriter
 LineWriter.__init__.__kwdefaults__.update(most_bytes=20_000, wait budget=0.2)
 """
 """A log of which fewer lines can wait, and that is not waited for as long."""
 SOON = """
-import worker.consumer, worker.shutdown
+import worker.consumer, worker.service.shutdown
 worker.consumer.SHUTDOWN_SECONDS = 2
-worker.shutdown.leave_in_time.__kwdefaults__["seconds"] = 6.0
+worker.service.shutdown.leave_in_time.__kwdefaults__["seconds"] = 6.0
 """
 """A stop has seconds, where it has 38 and 45."""
 SOONER = """
-import worker.shutdown
-worker.shutdown.leave_in_time.__kwdefaults__["seconds"] = 3.0
+import worker.service.shutdown
+worker.service.shutdown.leave_in_time.__kwdefaults__["seconds"] = 3.0
 """
 
 
@@ -83,9 +83,9 @@ class TestALogThatNobodyReads:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
             journal.bind(address)
             code = f"""{SMALL}
-import os, worker.log
-from worker.journal import Journal
-worker.log._journal = lambda: journal
+import os, worker.observability.log
+from worker.observability.journal import Journal
+worker.observability.log._journal = lambda: journal
 journal = Journal({address!r})
 """
             process = start("run", program=patched(code))
@@ -154,8 +154,8 @@ class TestALogThatCannotBeWritten:
     ):
         room = tmp_path / "room"
         code = f"""
-import errno, os, pathlib, worker.lost_lines, worker.stderr as s
-worker.lost_lines.TRY_EVERY_SECONDS = 0.5
+import errno, os, pathlib, worker.observability.lost_lines, worker.observability.stderr as s
+worker.observability.lost_lines.TRY_EVERY_SECONDS = 0.5
 class Disk:
     @staticmethod
     def write(number, data):
@@ -213,7 +213,7 @@ class TestWhatHangs:
 
     def test_a_resolver(self, daemon, emulator, queue, environment):
         code = """
-import socket, time, worker.deadlines.sockets as s
+import socket, time, worker.timing.deadlines.sockets as s
 known = socket.getaddrinfo
 def getaddrinfo(host, port, *rest):
     is_asked = host == "far.example" and socket.AI_NUMERICHOST not in rest
@@ -234,7 +234,7 @@ s.LOOKUP_SECONDS = 1.0
         [
             "worker.consumer.Consumer.finish",
             "worker.store.sqlite.SqliteStore.close",
-            "worker.observability.Observability.__exit__",
+            "worker.observability.http.Observability.__exit__",
         ],
     )
     def test_whatever_else_hangs_is_left_to_the_last_resort(self, daemon, emulator, queue, what):
@@ -253,7 +253,7 @@ import time, {module}
     def test_a_main_thread_that_hears_nothing(self, daemon, emulator, queue):
         """It hangs in a call, as in a library that asks the network: no handler would run."""
         code = f"""{SOONER}
-import ctypes, worker.watchdog as w
+import ctypes, worker.service.watchdog as w
 libc = ctypes.CDLL(None)
 def look(self):
     while self._health.phase == "working":
@@ -328,7 +328,7 @@ class TestTheFirstMoment:
 
 
 def test_a_drain_whose_log_nobody_reads_ends_all_the_same(start, emulator, queue):
-    soon = "import worker.shutdown; worker.shutdown.LONGEST_COMMAND_SECONDS = 2.0"
+    soon = "import worker.service.shutdown; worker.service.shutdown.LONGEST_COMMAND_SECONDS = 2.0"
     process = start("drain", program=patched(soon))
     for address in mail.addresses(600):
         body = mail.recipient(address, diagnosticCode="x" * 900)
@@ -342,13 +342,13 @@ def test_a_drain_whose_log_nobody_reads_ends_all_the_same(start, emulator, queue
 @pytest.mark.parametrize("command", ["list", "replay"])
 def test_a_look_at_dead_letters_that_hangs_ends_all_the_same(start, emulator, queue, command):
     code = """
-import threading, time, worker.shutdown, worker.dead_letters.session as desk
-worker.shutdown.LONGEST_COMMAND_SECONDS = 2.0
+import threading, time, worker.service.shutdown, worker.commands.dlq.session as desk
+worker.service.shutdown.LONGEST_COMMAND_SECONDS = 2.0
 def hang(asked, work):
     print("hangs", flush=True)
     time.sleep(1_000)
 for name in ("listing", "replaying"):
-    module = __import__(f"worker.dead_letters.{name}", fromlist=["see_through"])
+    module = __import__(f"worker.commands.dlq.{name}", fromlist=["see_through"])
     module.see_through = hang
 """
     process = start("dlq", command, program=patched(code))

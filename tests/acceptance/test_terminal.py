@@ -2,9 +2,9 @@
 
 import re
 
-import mail
 import pytest
-from dead import fill, quarantined
+from support import mail
+from support.dead import fill, quarantined
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

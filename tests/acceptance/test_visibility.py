@@ -5,8 +5,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import mail
 import pytest
+from support import mail
 
 from worker.store.locks import WriterLock
 

@@ -8,16 +8,17 @@ from itertools import count
 from typing import Any
 
 from broken import broken
-from worker import decode, queue
 from worker.consumer import Consumer
 from worker.consumer.message_budget import MessageBudget
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
-from worker.keys import feedback_keys
-from worker.model import Handled, Received
+from worker.core import decode
+from worker.core.keys import feedback_keys
+from worker.core.model import Handled, Received
+from worker.core.unit_of_work import UnitOfWork
+from worker.sqs import queue
 from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.transaction import SqliteTransaction
-from worker.unit_of_work import UnitOfWork
 
 
 @broken("acknowledges-before-commit", caught_by="I5")

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from broken import broken
+from worker.commands.dlq.place import Place
+from worker.commands.dlq.replaying import _Work
 from worker.consumer.received_batch import ReceivedBatch
 from worker.consumer.writing import Writer
-from worker.dead_letter import DeadLetterMessage
-from worker.dead_letters.place import Place
-from worker.dead_letters.replaying import _Work
-from worker.effects import OutboxEntry
-from worker.model import Decision, Feedback, Handled, Received
+from worker.core.dead_letter import DeadLetterMessage
+from worker.core.effects import OutboxEntry
+from worker.core.model import Decision, Feedback, Handled, Received
+from worker.core.unit_of_work import UnitOfWork
 from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.transaction import SqliteTransaction
-from worker.unit_of_work import UnitOfWork
 
 
 @broken("deletes-what-it-could-not-replay", caught_by="I5", schedule="replaying")

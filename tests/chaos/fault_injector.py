@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 
 from oracles import Finding, calls
-from sqs_emulator import Request, What
 
 from chaos.faults import PROBLEMS, SLACK, SQS
 from chaos.plan import DEATHS, KILLS, Schedule
 from chaos.stage import DEAD_LETTERS, QUEUE, VISIBILITY_SECONDS, Stage
+from simulators.sqs import Request, What
 
 BACKLOG = 3_000
 """Messages on the queue, at most."""

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqs_emulator import (
+from simulators.slack import StandinSlack
+from simulators.slack_faults import broken, rate_limited, reset
+from simulators.sqs import (
     ACCESS_DENIED,
     CHANGE_VISIBILITY,
     DELETE,
@@ -24,9 +26,6 @@ from sqs_emulator import (
     SqsEmulator,
     StayVisible,
 )
-
-from worker.demo.standins.slack import StandinSlack
-from worker.demo.standins.slack_faults import broken, rate_limited, reset
 
 _THROTTLED = replace(REQUEST_THROTTLED, status=403)
 _SEND_BACK = frozenset({"SendMessageBatch"})

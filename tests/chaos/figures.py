@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from oracles import Finding
 from oracles.notices import hear
-from sqs_emulator import What
 
 from chaos.stage import QUEUE, Stage
+from simulators.sqs import What
 
 
 class Figures(NamedTuple):

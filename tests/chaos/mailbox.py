@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import mail
+from support import mail
 
 QUIET, GONE, REPORTED = "quiet.example", "gone.example", "told.example"
 """Domains: of addresses nobody hears about, of those that leave the suppression list, and

@@ -54,7 +54,7 @@ class Schedule:
     pollers: int = 3
     """Of each process. One that receives one message at a time makes a commit for each."""
     hostile_every: int = 0
-    """One in so many messages is a hostile one (`tests/hostile.py`); 0: none."""
+    """One in so many messages is a hostile one (`tests/support/hostile.py`); 0: none."""
     log_level: str = "info"
     death_seconds: float = 30.0
     """From the end of a thread to the end of its process, at most."""

@@ -11,7 +11,7 @@ from chaos.mailbox import GONE, QUIET
 from chaos.plan import Schedule
 from chaos.processes import Worker, wait_for_all
 from chaos.stage import DEAD_LETTERS, QUEUE, VISIBILITY_SECONDS, Stage
-from worker.rate_limit import LARGEST_DIGEST
+from worker.core.rate_limit import LARGEST_DIGEST
 
 DRAINED_SECONDS = 60.0
 """I9: how long a worker may take for what is left, once nothing goes wrong any more."""

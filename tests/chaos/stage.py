@@ -11,20 +11,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hostile import Hostile, bodies
 from oracles import Database, Finding, Observer, PublishedEvents, calls
 from oracles.observer import REASON
 from oracles.places import Places
-from sqs_emulator import RECEIVE, Delay, Few, Rule, SqsEmulator
-from sqs_emulator.quotas import LARGEST_BATCH
+from support.hostile import Hostile, bodies
 
 from chaos.faults import PROBLEMS, SLACK, strike
 from chaos.mailbox import GONE, QUIET, Mailbox
 from chaos.plan import Schedule
 from chaos.processes import Worker, wait_for_all
 from chaos.stores import Disturbed
-from worker.demo.standins.ses import SesStandIn
-from worker.demo.standins.slack import StandinSlack
+from simulators.ses import SesStandIn
+from simulators.slack import StandinSlack
+from simulators.sqs import RECEIVE, Delay, Few, Rule, SqsEmulator
+from simulators.sqs.quotas import LARGEST_BATCH
 
 QUEUE, DEAD_LETTERS = "feedback", "feedback-dlq"
 VISIBILITY_SECONDS = 30

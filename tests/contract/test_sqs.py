@@ -23,7 +23,8 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from sqs_emulator import SqsEmulator
+
+from simulators.sqs import SqsEmulator
 
 REGION = "eu-west-1"
 LEGACY = "AWS.SimpleQueueService"

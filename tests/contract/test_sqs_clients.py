@@ -19,17 +19,17 @@ from email.utils import format_datetime
 
 import pytest
 from moto.server import ThreadedMotoServer
-from scripted import Scripted, answer, answer_with
-from sqs_emulator import RECEIVE, Cut, SqsEmulator
 from structlog.testing import capture_logs
-from waiting import wait_until
+from support.scripted import Scripted, answer, answer_with
+from support.waiting import wait_until
 
+from simulators.sqs import RECEIVE, Cut, SqsEmulator
 from worker import aws
 from worker.aws import AwsRefused, NoIdentity, Throttled
-from worker.dead_letter_queue import DeadLetterQueue
-from worker.errors import Unavailable
-from worker.model import DeadLetter, Reason
-from worker.queue import FailedEntry, NoSuchQueue, Queue
+from worker.core.errors import Unavailable
+from worker.core.model import DeadLetter, Reason
+from worker.sqs.dead_letter_queue import DeadLetterQueue
+from worker.sqs.queue import FailedEntry, NoSuchQueue, Queue
 
 
 @pytest.fixture(autouse=True)
@@ -454,7 +454,7 @@ class TestWaiting:
             assert server.connections == 3
 
     def test_an_answer_that_drips_is_broken_off(self, asking, monkeypatch):
-        monkeypatch.setattr("worker.sqs.connection.SLOWEST_SECONDS", 0.2)
+        monkeypatch.setattr("worker.sqs.client.connection.SLOWEST_SECONDS", 0.2)
         with Scripted(answer_with(HEAD, *[b"x"] * 200, pause=0.1), answer(HELLO)) as server:
             queue = asking(server)
             began = time.monotonic()
@@ -465,7 +465,7 @@ class TestWaiting:
 
     def test_its_last_bytes_are_waited_for_no_longer_than_for_all(self, asking, monkeypatch):
         monkeypatch.setattr(aws, "READ_SECONDS", 29)
-        monkeypatch.setattr("worker.sqs.connection.SLOWEST_SECONDS", -29.5)
+        monkeypatch.setattr("worker.sqs.client.connection.SLOWEST_SECONDS", -29.5)
         with Scripted(answer_with(HEAD, then="hang")) as server:
             queue = asking(server)
             began = time.monotonic()
@@ -833,7 +833,7 @@ def test_both_send_the_same(monkeypatch):
 
     monkeypatch.setattr(auth, "get_current_datetime", lambda: datetime(2026, 11, 22, 1, 2, 3))  # noqa: DTZ001 as botocore has it
     moment = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC).timestamp()
-    monkeypatch.setattr("worker.sqs.client.time.time", lambda: moment)
+    monkeypatch.setattr("worker.sqs.client.client.time.time", lambda: moment)
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
     with Scripted() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)

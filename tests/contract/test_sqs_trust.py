@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 import trustme
 from botocore.httpsession import create_urllib3_context
-from scripted import Scripted, answer
+from support.scripted import Scripted, answer
 
 from worker import aws
-from worker.errors import Unavailable
-from worker.queue import Queue
-from worker.sqs.tls import make_context
+from worker.core.errors import Unavailable
+from worker.sqs.client.tls import make_context
+from worker.sqs.queue import Queue
 
 
 @pytest.fixture(autouse=True)
@@ -218,7 +218,7 @@ def test_a_machine_that_wants_newer_encryption_gets_it(
 
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     theirs = SimpleNamespace(**vars(ssl) | {"SSLContext": context})
-    monkeypatch.setattr("worker.sqs.tls.ssl", theirs)
+    monkeypatch.setattr("worker.sqs.client.tls.ssl", theirs)
     assert make_context(str(tmp_path / "ca.pem")).minimum_version is least
 
 

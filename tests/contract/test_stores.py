@@ -5,20 +5,20 @@ import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-import mail
 import pytest
 from msgspec import structs
 from sqlalchemy import insert
+from support import mail
 
 from worker import __version__
-from worker.decode import decode
-from worker.errors import Raced, Unavailable
-from worker.model import DeadLetter, Reason, Received, User
-from worker.policy import Policy
+from worker.core.decode import decode
+from worker.core.errors import Raced, Unavailable
+from worker.core.model import DeadLetter, Reason, Received, User
+from worker.core.policy import Policy
+from worker.core.unit_of_work import UnitOfWork
 from worker.store import ensure_schema, open_store
 from worker.store.figures import Figures
 from worker.store.schema import events, metadata, outbox, quarantine, users
-from worker.unit_of_work import UnitOfWork
 
 JANE = User(
     email="Jane@example.com",

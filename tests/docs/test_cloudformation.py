@@ -7,10 +7,10 @@ import pytest
 from cfnlint.api import lint_file
 from cfnlint.decode.cfn_yaml import load
 
-from worker.checks.commands import texts
-from worker.provisioning import desired
-from worker.provisioning.desired import Names
-from worker.provisioning.plan import Found, make_plan
+from worker.topology.checks.commands import texts
+from worker.topology.plan import desired
+from worker.topology.plan.desired import Names
+from worker.topology.plan.plan import Found, make_plan
 
 TEMPLATE = Path(__file__).parents[2] / "config" / "cloudformation.yaml"
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"

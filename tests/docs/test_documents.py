@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from worker.app.reload import LIVE
 from worker.cli.exits import MEANINGS
-from worker.policy import RULES
+from worker.core.policy import RULES
 from worker.settings import Settings
-from worker.settings_loading import all_keys, load_settings
+from worker.settings.loading import all_keys, load_settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -174,7 +174,7 @@ def test_a_unit_file_says_nothing_that_systemd_does_not_know(name):
 
 
 def test_the_unit_grants_more_time_to_stop_than_the_worker_takes():
-    from worker.shutdown import LONGEST_SECONDS
+    from worker.service.shutdown import LONGEST_SECONDS
 
     assert int(re.search(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)[1]) > LONGEST_SECONDS
     assert "RestartPreventExitStatus=78" in UNIT
@@ -198,7 +198,7 @@ def test_the_template_is_the_unit_but_for_its_names():
 
 
 def test_every_credential_of_the_worker_is_in_the_unit_file():
-    from worker.settings_loading import CREDENTIALS
+    from worker.settings.loading import CREDENTIALS
 
     loaded = re.findall(r"^LoadCredential=(\w+):ses-worker\.(\w+)$", UNIT, re.MULTILINE)
     assert {name for name, _ in loaded} == {*CREDENTIALS, "aws_credentials"}

@@ -42,10 +42,10 @@ def test_a_test_that_is_not_there_is_told_from_one_that_is():
     ("file", "function", "old", "expected"),
     [
         ("worker/nowhere.py", "", "x", "renamed"),
-        ("worker/keys.py", "no_such_function", "x", "has no no_such_function"),
-        ("worker/keys.py", "feedback_keys", "no such text", "there 0 times"),
-        ("worker/keys.py", "feedback_keys", "recipient", "times, not once"),
-        ("worker/keys.py", "feedback_keys", "return dedupe or either", "no Python"),
+        ("worker/core/keys.py", "no_such_function", "x", "has no no_such_function"),
+        ("worker/core/keys.py", "feedback_keys", "no such text", "there 0 times"),
+        ("worker/core/keys.py", "feedback_keys", "recipient", "times, not once"),
+        ("worker/core/keys.py", "feedback_keys", "return dedupe or either", "no Python"),
     ],
 )
 def test_a_mutant_that_does_not_fit_says_which_file_to_look_at(file, function, old, expected):

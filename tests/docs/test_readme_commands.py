@@ -6,11 +6,11 @@ import subprocess
 import time
 from pathlib import Path
 
-import mail
 import pytest
-from dead import fill, quarantined
+from support import mail
+from support.dead import fill, quarantined
 
-from worker.demo.standins.slack_faults import refused
+from simulators.slack_faults import refused
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def test_no_command_is_of_a_kind_that_is_not_run_here():
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_make_knows_the_target_and_it_runs_what_it_says(target):
-    """`make demo` is `ses-worker demo`, run by acceptance/test_demo.py; `make test` is this run."""
+    """`make demo` is `python -m demo`, run by acceptance/test_demo.py; `make test` is this run."""
     shown = subprocess.run(
         ["make", "--dry-run", "--always-make", target],
         cwd=ROOT,
@@ -53,7 +53,7 @@ def test_make_knows_the_target_and_it_runs_what_it_says(target):
         text=True,
         check=True,
     ).stdout
-    expected = {"demo": "ses-worker demo", "test": "python -m pytest", "setup": "-m venv .venv"}
+    expected = {"demo": "python -m demo", "test": "python -m pytest", "setup": "-m venv .venv"}
     assert expected[target] in shown
 
 
@@ -69,7 +69,7 @@ def test_a_long_installation_is_announced():
 
 
 def test_the_demo_names_commands_as_the_readme_does():
-    from worker.demo.stage import NEXT
+    from demo.stage import NEXT
 
     assert {command.split()[0] for command, _ in NEXT} == {".venv/bin/ses-worker"}
     assert NEXT[0][0] in LINES
@@ -129,7 +129,7 @@ def test_a_worker_command_runs(run, start, emulator, queue, tmp_path, arguments)
 
 @pytest.mark.parametrize("line", EXPORTS)
 def test_a_variable_in_the_readme_is_a_setting(line):
-    from worker.settings_loading import load_settings
+    from worker.settings.loading import load_settings
 
     name, _, value = line.removeprefix("export ").partition("=")
     load_settings({name: value})

@@ -8,11 +8,10 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-import metrics_text
-import promql
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from support import metrics_text, promql
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -200,7 +199,7 @@ class TestContainer:
         assert tuple(map(int, minor.groups())) >= least
 
     def test_every_variable_it_sets_for_the_worker_is_a_setting(self):
-        from worker.settings_loading import load_settings
+        from worker.settings.loading import load_settings
 
         block = re.search(r"^ENV ((?:[^\\\n]|\\\n)*)", DOCKERFILE, re.MULTILINE)[1]
         given = dict(re.findall(r"(SES_WORKER_\w+)=(\S+)", block))

@@ -3,13 +3,23 @@
 import json
 
 import pytest
-from wiring import ACCOUNT, DEAD, DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, policy, publishing
+from support.wiring import (
+    ACCOUNT,
+    DEAD,
+    DEAD_URL,
+    QUEUE,
+    QUEUE_URL,
+    REGION,
+    TOPIC,
+    policy,
+    publishing,
+)
 
-from worker.checking import CheckOptions
-from worker.checking import look as look_at_it
-from worker.demo.standins.slack import CHANNEL, TOKEN
-from worker.errors import Unavailable
-from worker.settings_loading import load_settings
+from simulators.slack import CHANNEL, TOKEN
+from worker.commands.check import CheckOptions
+from worker.commands.check import look as look_at_it
+from worker.core.errors import Unavailable
+from worker.settings.loading import load_settings
 from worker.store import ensure_schema, open_store
 from worker.topology import Aws
 

@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
-from waiting import wait_until
+from support.waiting import wait_until
 
-from worker import clock
 from worker import consumer as consuming
-from worker.byte_budget import ByteBudget
 from worker.consumer import Consumer, Plan
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.leases import Leases
 from worker.consumer.polling import GATHERED
 from worker.consumer.refusal import Refusal
-from worker.errors import Unavailable
-from worker.health import Health
-from worker.model import Delete, Handled, Outcome, Received
+from worker.core.errors import Unavailable
+from worker.core.model import Delete, Handled, Outcome, Received
+from worker.observability.health import Health
+from worker.sqs.byte_budget import ByteBudget
+from worker.timing import clock
 
 
 class Queue:
@@ -214,7 +214,7 @@ def test_a_thread_that_ends_while_it_is_inspected_is_no_problem(consumer, monkey
 
 
 def test_after_errors_of_sqs_a_single_poller_finds_out(consumer, queue, monkeypatch):
-    monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
+    monkeypatch.setattr("worker.timing.retries.back_off", lambda _: 0.01)
     consumer.autoscaler._allowed = 4
     consumer.start()
     while queue.polling < 4:
@@ -328,7 +328,7 @@ class Undeletable(Backlog):
 
 def test_nobody_begins_to_poll_while_deletes_are_unavailable(monkeypatch):
     monkeypatch.setattr("worker.consumer.refusal.SOON_SECONDS", 0.01)
-    monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
+    monkeypatch.setattr("worker.timing.retries.back_off", lambda _: 0.01)
     queue, autoscaler, health = Undeletable([]), PollerAutoscaler(8, full=10), Health()
     refusal = Refusal(
         autoscaler=autoscaler,

@@ -3,14 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from dead import fill
-from scripted import Scripted, answer
-from sqs_emulator import SqsEmulator
+from support.dead import fill
+from support.scripted import Scripted, answer
 
-from worker import clock
-from worker.dead_letter import dead_letter_from_queue
-from worker.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
-from worker.queue import NoSuchQueue
+from simulators.sqs import SqsEmulator
+from worker.core.dead_letter import dead_letter_from_queue
+from worker.sqs.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
+from worker.sqs.queue import NoSuchQueue
+from worker.timing import clock
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback-dlq"
 

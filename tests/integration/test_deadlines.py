@@ -9,24 +9,24 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from dripping import KINDS, Dripping, Flooding, full
-from waiting import wait_until
+from support.dripping import KINDS, Dripping, Flooding, full
+from support.waiting import wait_until
 
 from worker import aws
 from worker.aws import NoIdentity, make_client
 from worker.cli import live
-from worker.deadlines import within
-from worker.deadlines.sockets import resolve
-from worker.effects import Later
-from worker.errors import Unavailable
-from worker.model import DeadLetter, Reason
-from worker.queue import Queue, asking
-from worker.slack import Channel
-from worker.slack.blocks import Post
-from worker.sqs.connection import Connection
-from worker.sqs.places import Place
+from worker.core.effects import Later
+from worker.core.errors import Unavailable
+from worker.core.model import DeadLetter, Reason
+from worker.notifiers.slack import Channel
+from worker.notifiers.slack.blocks import Post
+from worker.sqs.client.connection import Connection
+from worker.sqs.client.places import Place
+from worker.sqs.queue import Queue, asking
 from worker.store.postgresql import connection as sessions
 from worker.suppression import SuppressionList, listing
+from worker.timing.deadlines import within
+from worker.timing.deadlines.sockets import resolve
 
 DEADLINE = 0.5
 SLACK_OF_THE_MACHINE = 1.5
@@ -45,7 +45,7 @@ def in_time(tries=1):
 @pytest.fixture(autouse=True)
 def quick(nobodys_environment, monkeypatch):
     monkeypatch.setattr(asking, "CALL_SECONDS", DEADLINE)
-    monkeypatch.setattr("worker.queue.CALL_SECONDS", DEADLINE)
+    monkeypatch.setattr("worker.sqs.queue.CALL_SECONDS", DEADLINE)
     monkeypatch.setattr(listing, "REQUEST_SECONDS", DEADLINE)
     monkeypatch.setattr(aws, "IDENTITY_SECONDS", DEADLINE)
     monkeypatch.setattr(aws, "READ_SECONDS", 5)
@@ -151,8 +151,8 @@ def test_an_answer_without_an_end_is_too_large(ask, monkeypatch):
     monkeypatch.setattr(aws, "IDENTITY_SECONDS", 20)
     monkeypatch.setattr(asking, "CALL_SECONDS", 60)
     monkeypatch.setattr(listing, "REQUEST_SECONDS", 60)
-    monkeypatch.setattr("worker.deadlines.MOST_BYTES", 3_000_000)
-    monkeypatch.setattr("worker.sqs.http.LARGEST_BODY_BYTES", 3_000_000)
+    monkeypatch.setattr("worker.timing.deadlines.MOST_BYTES", 3_000_000)
+    monkeypatch.setattr("worker.sqs.client.http.LARGEST_BODY_BYTES", 3_000_000)
     with Flooding() as server:
         began = time.monotonic()
         ask(server.url, monkeypatch)
@@ -202,9 +202,9 @@ class TestNames:
         assert time.monotonic() - began < TWICE.get(ask, 1) * DEADLINE + 6
 
     def test_lookups_that_hang_are_few_and_those_beyond_fail_at_once(self, no_names, monkeypatch):
-        monkeypatch.setattr("worker.deadlines.beside.MOST_LEFT_BEHIND", 3)
+        monkeypatch.setattr("worker.timing.deadlines.beside.MOST_LEFT_BEHIND", 3)
         left_behind = set()
-        monkeypatch.setattr("worker.deadlines.beside._left_behind", left_behind)
+        monkeypatch.setattr("worker.timing.deadlines.beside._left_behind", left_behind)
         for _ in range(3):
             with within(0.05), pytest.raises(TimeoutError, match="no answer in"):
                 resolve("far.example", 80)
@@ -326,7 +326,7 @@ class TestPostgresql:
 
 def test_the_wait_for_room_is_not_the_far_side_s_doing(monkeypatch):
     """Its answer was there in time; what others held was in the way."""
-    monkeypatch.setattr("worker.sqs.connection.SLOWEST_SECONDS", 0.3)
+    monkeypatch.setattr("worker.sqs.client.connection.SLOWEST_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():

@@ -19,23 +19,23 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from worker.errors import CommitsLost, Unavailable
-from worker.model import User
-from worker.policy import Policy
+from worker.core.errors import CommitsLost, Unavailable
+from worker.core.model import User
+from worker.core.policy import Policy
+from worker.core.unit_of_work import UnitOfWork
 from worker.store import ensure_schema, open_store
 from worker.store.locks import WriterLock
 from worker.store.schema import users
 from worker.store.sqlite import Opened, look, saving
 from worker.store.users import UserFilter, all_users
-from worker.unit_of_work import UnitOfWork
 
 ANOTHER = '''
 import sqlite3, sys
 import worker.store.sqlite.connection, worker.store.sqlite.saving
 worker.store.sqlite.connection.BUSY_SECONDS = 0.3
-from worker.model import User
-from worker.unit_of_work import Page
-from worker.policy import Policy
+from worker.core.model import User
+from worker.core.unit_of_work import Page
+from worker.core.policy import Policy
 from worker.store import ensure_schema, open_store
 stores, readers = {}, {}
 

@@ -8,12 +8,12 @@ from contextlib import ExitStack, suppress
 
 import pytest
 from structlog.testing import capture_logs
-from waiting import wait_until
+from support.waiting import wait_until
 
-from worker import retries
-from worker.health import Health, Phase
-from worker.metrics import Metrics
-from worker.observability import Observability, server
+from worker.observability.health import Health, Phase
+from worker.observability.http import Observability, server
+from worker.observability.metrics import Metrics
+from worker.timing import retries
 
 
 @pytest.fixture

@@ -5,19 +5,19 @@ import threading
 import time
 from contextlib import contextmanager
 
-import mail
 import psycopg
 import pytest
+from support import mail
 
-from worker.errors import Locked, Unavailable
-from worker.metrics import Metrics
-from worker.model import Delete, Outcome, Release
-from worker.policy import Policy, UnknownRecipients
+from worker.core.errors import Locked, Unavailable
+from worker.core.model import Delete, Outcome, Release
+from worker.core.policy import Policy, UnknownRecipients
+from worker.observability.metrics import Metrics
+from worker.observability.telemetry import Telemetry
 from worker.process import process
 from worker.store import ensure_schema, open_store
 from worker.store.outbox import Outbox
 from worker.store.users import find_user, import_users
-from worker.telemetry import Telemetry
 
 APPLIED = Delete(Outcome.APPLIED)
 PEOPLE = mail.addresses(20)
@@ -246,8 +246,8 @@ class TestOthersWhoWait:
     def test_a_row_of_limits_that_is_locked_is_the_lanes_trouble(
         self, database, bounces, application, monkeypatch
     ):
-        from worker.effects import Lane
-        from worker.rate_limit import RateLimit
+        from worker.core.effects import Lane
+        from worker.core.rate_limit import RateLimit
         from worker.store.postgresql import connection
 
         monkeypatch.setitem(connection._SETTINGS, "lock_timeout", "300ms")

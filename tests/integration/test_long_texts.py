@@ -2,13 +2,13 @@
 
 import random
 
-import mail
 import pytest
 from sqlalchemy import Text, UniqueConstraint
+from support import mail
 
-from worker.decode import decode
-from worker.model import Delete, Outcome
-from worker.policy import Policy, UnknownRecipients
+from worker.core.decode import decode
+from worker.core.model import Delete, Outcome
+from worker.core.policy import Policy, UnknownRecipients
 from worker.process import process
 from worker.store.history import history_of
 from worker.store.schema import INDEXED, metadata

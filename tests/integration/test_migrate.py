@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
-from worker.errors import Misconfigured
+from worker.core.errors import Misconfigured
 from worker.store import ensure_schema, migrate, open_store
 from worker.store.revision import HEAD, OUR_TABLES, VERSION_TABLE
 from worker.store.schema import metadata

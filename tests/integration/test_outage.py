@@ -10,9 +10,9 @@ from worker.consumer import writing
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.counters import Counters
 from worker.consumer.writing import Writer
-from worker.errors import Unavailable
-from worker.health import Health
-from worker.model import Delete, Handled, Outcome, Release
+from worker.core.errors import Unavailable
+from worker.core.model import Delete, Handled, Outcome, Release
+from worker.observability.health import Health
 
 
 class FakeStore:

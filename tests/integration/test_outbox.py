@@ -2,24 +2,24 @@
 
 from datetime import UTC, datetime, timedelta
 
-import mail
 import pytest
-from mail import NOW
 from msgspec.structs import replace
+from support import mail
+from support.mail import NOW
 
 from worker.app.effects import suppression_rate_limit
-from worker.decode import decode
-from worker.effects import Lane, RemovalOutcome
-from worker.patterns import Patterns
-from worker.policy import Policy
-from worker.rate_limit import LONGEST_PAUSE_SECONDS, RateLimit
+from worker.core.decode import decode
+from worker.core.effects import Lane, RemovalOutcome
+from worker.core.patterns import Patterns
+from worker.core.policy import Policy
+from worker.core.rate_limit import LONGEST_PAUSE_SECONDS, RateLimit
+from worker.core.unit_of_work import UnitOfWork
 from worker.settings import Settings
 from worker.store.history import history_of
 from worker.store.outbox import Outbox
 from worker.store.outbox_list import OutboxFilter, discard_effects, problems, retry_effects
 from worker.store.removals import RemovalLog
 from worker.store.schema import limits, outbox, removals
-from worker.unit_of_work import UnitOfWork
 
 CHANNEL = RateLimit(name="slack:test", per_second=1, per_minute=20)
 ENTRY = {"EmailAddress": "jane@example.com", "Reason": "BOUNCE"}
@@ -192,7 +192,7 @@ class TestRemovals:
         wrong = datetime.now(UTC) + timedelta(days=days)
         if store.place.startswith("PostgreSQL"):
             removal_log = self.take_off(store, 1)
-        monkeypatch.setattr("worker.clock.wall", lambda: wrong)
+        monkeypatch.setattr("worker.timing.clock.wall", lambda: wrong)
         if not store.place.startswith("PostgreSQL"):
             removal_log = self.take_off(store, 1)
         assert removal_log.removals("jane@example.com", WITHIN, besides=2) == 1

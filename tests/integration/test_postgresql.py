@@ -3,16 +3,16 @@
 import threading
 from types import SimpleNamespace
 
-import mail
 import psycopg
 import pytest
+from support import mail
 
-from worker.decode import decode
-from worker.errors import Unavailable
-from worker.policy import Policy
+from worker.core.decode import decode
+from worker.core.errors import Unavailable
+from worker.core.policy import Policy
+from worker.core.unit_of_work import UnitOfWork
 from worker.store import ensure_schema, open_store
 from worker.store.postgresql.transaction import LARGEST_STATEMENT_BYTES
-from worker.unit_of_work import UnitOfWork
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from worker.errors import Misconfigured, Raced, Unavailable
+from worker.core.errors import Misconfigured, Raced, Unavailable
 from worker.store import ensure_schema, open_store
 from worker.store.postgresql.connection import connect, in_transaction, translated
 

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import mail
 import pytest
 from sqlalchemy import text
+from support import mail
 
-from worker.errors import Misconfigured, Raced, Unavailable
-from worker.model import DeadLetter, Delete, Outcome, Reason, Release
-from worker.policy import Policy, UnknownRecipients
+from worker.core.errors import Misconfigured, Raced, Unavailable
+from worker.core.model import DeadLetter, Delete, Outcome, Reason, Release
+from worker.core.policy import Policy, UnknownRecipients
 from worker.process import process
 from worker.store.schema import events, users
 from worker.store.users import find_user, import_users

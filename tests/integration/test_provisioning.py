@@ -4,12 +4,12 @@ import json
 
 import pytest
 from msgspec import structs
-from wiring import ACCOUNT, DEAD, DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, policy
+from support.wiring import ACCOUNT, DEAD, DEAD_URL, QUEUE, QUEUE_URL, REGION, TOPIC, policy
 
-from worker.errors import Refused
-from worker.provisioning.doing import Provision
-from worker.provisioning.naming import ProvisionOptions
-from worker.settings_loading import load_settings
+from worker.commands.provision import Provision
+from worker.commands.provision.naming import ProvisionOptions
+from worker.core.errors import Refused
+from worker.settings.loading import load_settings
 from worker.topology import Aws
 
 

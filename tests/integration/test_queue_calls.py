@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
-from dead import client
-from sqs_emulator import (
+from support.dead import client
+
+from simulators.sqs import (
     ACCESS_DENIED,
     DELETE,
     EXPIRED_TOKEN,
@@ -19,14 +20,14 @@ from sqs_emulator import (
     Refuse,
     SqsEmulator,
 )
-
-from worker import __version__, clock
+from worker import __version__
 from worker.aws import AwsRefused
-from worker.errors import Refused, Unavailable
-from worker.model import DeadLetter, Reason
-from worker.queue import Counts, FailedEntry, NoSuchQueue, Queue, as_received, failed_entries
-from worker.queue.setting_aside import read_redrive_target
-from worker.sqs import Clients
+from worker.core.errors import Refused, Unavailable
+from worker.core.model import DeadLetter, Reason
+from worker.sqs.client import Clients
+from worker.sqs.queue import Counts, FailedEntry, NoSuchQueue, Queue, as_received, failed_entries
+from worker.sqs.queue.setting_aside import read_redrive_target
+from worker.timing import clock
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
@@ -90,7 +91,7 @@ class TestTimes:
     def test_the_date_of_answers_tells_how_far_our_clock_is_from_sqs_s(
         self, emulator, queue, monkeypatch, ahead
     ):
-        monkeypatch.setattr("worker.sqs.skew.READ_EVERY_SECONDS", 0.0)
+        monkeypatch.setattr("worker.sqs.client.skew.READ_EVERY_SECONDS", 0.0)
         emulator.date_ahead = ahead
         for _ in range(3):
             assert queue.clock_skew.seconds is None
@@ -98,7 +99,7 @@ class TestTimes:
         assert -1 < queue.clock_skew.seconds + ahead < 3
 
     def test_so_does_that_of_a_refusal(self, emulator, queue, monkeypatch):
-        monkeypatch.setattr("worker.sqs.skew.READ_EVERY_SECONDS", 0.0)
+        monkeypatch.setattr("worker.sqs.client.skew.READ_EVERY_SECONDS", 0.0)
         emulator.date_ahead = 86_400
         emulator.faults.add(ACCESS_DENIED, on=RECEIVE)
         for _ in range(3):
@@ -129,7 +130,7 @@ class TestCredentials:
                 return Clients(self[-1], None)
 
         clients = Made()
-        monkeypatch.setattr("worker.queue.connect", clients.make)
+        monkeypatch.setattr("worker.sqs.queue.connect", clients.make)
         return clients
 
     @pytest.mark.parametrize(

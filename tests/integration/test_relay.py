@@ -5,18 +5,18 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-import mail
 import pytest
-from mail import NOW
 from msgspec import structs
 from sqlalchemy import event
 from structlog.testing import capture_logs
-from waiting import wait_until
+from support import mail
+from support.mail import NOW
+from support.waiting import wait_until
 
-from worker import rate_limit as volumes
 from worker import relay as relaying
-from worker.decode import decode
-from worker.effects import (
+from worker.core import rate_limit as volumes
+from worker.core.decode import decode
+from worker.core.effects import (
     Blocked,
     EffectKind,
     Lane,
@@ -27,11 +27,12 @@ from worker.effects import (
     Sent,
     Unfit,
 )
-from worker.errors import Stopped, Unavailable
-from worker.health import Health
-from worker.outbox import entries_for_parked, entries_for_removal
-from worker.patterns import Patterns
-from worker.policy import Policy
+from worker.core.errors import Stopped, Unavailable
+from worker.core.outbox import entries_for_parked, entries_for_removal
+from worker.core.patterns import Patterns
+from worker.core.policy import Policy
+from worker.core.unit_of_work import UnitOfWork
+from worker.observability.health import Health
 from worker.relay import LaneWork, Relay, WaitBudget
 from worker.store import claims
 from worker.store import outbox as outbox_module
@@ -39,7 +40,6 @@ from worker.store.history import history_of
 from worker.store.levels import lock, moment, take_slot
 from worker.store.outbox import Outbox
 from worker.store.schema import limits, outbox
-from worker.unit_of_work import UnitOfWork
 
 FAST = volumes.RateLimit(name="slack:test", per_second=1_000, per_minute=6_000)
 SLOW = volumes.RateLimit(name="slack:test", per_second=1_000, per_minute=2)

@@ -3,16 +3,16 @@
 import threading
 
 import pytest
-from clocks import Clock
 from structlog.testing import capture_logs
-from waiting import wait_until
+from support.clocks import Clock
+from support.waiting import wait_until
 
 from worker.app import make_relay
 from worker.app.current import Current
 from worker.app.reload import reload
-from worker.errors import Misconfigured, Stopped, Unavailable
-from worker.health import SETTINGS, Health
-from worker.log import configure_logging
+from worker.core.errors import Misconfigured, Stopped, Unavailable
+from worker.observability.health import SETTINGS, Health
+from worker.observability.log import configure_logging
 from worker.relay import WaitBudget
 from worker.relay.idle_tracker import IdleTracker
 from worker.relay.lane import LaneWorker

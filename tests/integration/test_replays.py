@@ -7,9 +7,9 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-import mail
 import pytest
-from dead import (
+from support import mail
+from support.dead import (
     BROKEN,
     DLQ,
     MovedSlowly,
@@ -23,7 +23,8 @@ from dead import (
     quarantined,
     redriven,
 )
-from sqs_emulator import (
+
+from simulators.sqs import (
     ACCESS_DENIED,
     CHANGE_VISIBILITY,
     DELETE,
@@ -37,17 +38,18 @@ from sqs_emulator import (
     OmitEntries,
     Refuse,
 )
-
-from worker import dead_letter_queue, process, signals
+from worker import process
 from worker.app import open_ready_store
 from worker.cli import remarks
 from worker.cli import replayed as shown
-from worker.dead_letter import DeadLetterFilter
-from worker.dead_letters import applying, in_queue, listing, replaying
-from worker.dead_letters.deleting import Deletion
-from worker.errors import Unavailable
-from worker.model import Handled, Release
-from worker.settings_loading import load_settings
+from worker.commands.dlq import applying, in_queue, listing, replaying
+from worker.commands.dlq.deleting import Deletion
+from worker.core.dead_letter import DeadLetterFilter
+from worker.core.errors import Unavailable
+from worker.core.model import Handled, Release
+from worker.service import signals
+from worker.settings.loading import load_settings
+from worker.sqs import dead_letter_queue
 
 
 @pytest.fixture
@@ -364,7 +366,7 @@ class TestDryRuns:
         assert (reported[fine]["outcome"], reported[fine]["reason"]) == ("applied", "")
 
     def test_it_makes_no_database(self, settings, emulator, tmp_path):
-        from worker.errors import Refused
+        from worker.core.errors import Refused
 
         with pytest.raises(Refused, match="no database"):
             replaying.replay(settings(), replaying.Plan(dry_run=True))
@@ -695,7 +697,9 @@ class TestDeletions:
     def test_a_signal_while_they_are_counted_ends_it(
         self, settings, emulator, schema, handlers, monkeypatch
     ):
-        monkeypatch.setattr("worker.shutdown.leave_in_time", lambda *_, **__: None)  # of the tests
+        monkeypatch.setattr(
+            "worker.service.shutdown.leave_in_time", lambda *_, **__: None
+        )  # of the tests
         fill(emulator, *bounces(25))
         signals = iter([signal.SIGINT])
 

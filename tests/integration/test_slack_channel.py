@@ -10,20 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.error import URLError
 from urllib.request import OpenerDirector
 
-import mail
-import notices
 import pytest
 from msgspec.structs import replace
-from notices import bounced, effect, recipient, summarised
+from support import mail, notices
+from support.notices import bounced, effect, recipient, summarised
 
-from worker.demo.standins import slack as standin
-from worker.demo.standins import slack_faults as faults
-from worker.demo.standins.slack import StandinSlack
-from worker.demo.standins.slack_faults import Fault
-from worker.effects import Blocked, EffectKind, Later, NotYet, Sent, Unfit
-from worker.slack import Channel, SlackSender
-from worker.slack.blocks import Post, plain_section
-from worker.slack.wire import sort_failure
+from simulators import slack as standin
+from simulators import slack_faults as faults
+from simulators.slack import StandinSlack
+from simulators.slack_faults import Fault
+from worker.core.effects import Blocked, EffectKind, Later, NotYet, Sent, Unfit
+from worker.notifiers.slack import Channel, SlackSender
+from worker.notifiers.slack.blocks import Post, plain_section
+from worker.notifiers.slack.wire import sort_failure
 
 POST = Post("BOUNCE: jane@example.com", [plain_section("R&amp;D +1 %41 ünï 件名 \U0001f4a9")])
 SECRET = standin.WEBHOOK.rpartition("/")[2]
@@ -450,7 +449,7 @@ class TestTheStandIn:
         ],
     )
     def test_it_refuses_what_slack_refuses(self, payload, word):
-        from worker.demo.standins.slack_rules import refusal
+        from simulators.slack_rules import refusal
 
         assert refusal(payload) == word
 

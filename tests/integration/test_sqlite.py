@@ -13,18 +13,18 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
-import mail
 import pytest
+from support import mail
 
-from worker.errors import Misconfigured, Unavailable
-from worker.model import User
-from worker.policy import Policy
+from worker.core.errors import Misconfigured, Unavailable
+from worker.core.model import User
+from worker.core.policy import Policy
+from worker.core.unit_of_work import UnitOfWork
 from worker.store import ensure_schema, open_store
 from worker.store.locks import WriterLock
 from worker.store.rights import access_problem
 from worker.store.sqlite import LOOKS_FOR_ROOM, connect
 from worker.store.sqlite.connection import translated
-from worker.unit_of_work import UnitOfWork
 
 
 @pytest.fixture
@@ -440,10 +440,10 @@ import os, signal, sys
 sys.path[:0] = sys.argv[2:]
 import mail
 from datetime import UTC, datetime
-from worker.decode import decode
-from worker.model import Received
-from worker.unit_of_work import Page
-from worker.policy import Policy
+from worker.core.decode import decode
+from worker.core.model import Received
+from worker.core.unit_of_work import Page
+from worker.core.policy import Policy
 from worker.store import open_store
 store = open_store(sys.argv[1])
 body = mail.bounce("jane@example.com")

@@ -4,20 +4,20 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 
-import mail
 import psycopg
 import pytest
 from msgspec.structs import replace
+from support import mail
 
 from worker.consumer import received_batch, suspects, writing
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.counters import Counters
 from worker.consumer.suspects import Suspects
 from worker.consumer.writing import Writer
-from worker.errors import Unavailable, Unsynced
-from worker.health import Health
-from worker.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
-from worker.policy import Policy
+from worker.core.errors import Unavailable, Unsynced
+from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
+from worker.core.policy import Policy
+from worker.observability.health import Health
 from worker.process import process
 
 GUILTY = "guilty@example.com"

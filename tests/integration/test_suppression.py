@@ -6,14 +6,12 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from clocks import Clock
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.clocks import Clock
 
-from worker import aws
-from worker.aws import AwsRefused, Throttled, make_client
-from worker.demo.standins.ses import SesStandIn
-from worker.demo.standins.ses_faults import (
+from simulators.ses import SesStandIn
+from simulators.ses_faults import (
     ACCESS_DENIED,
     BAD_REQUEST,
     EXPIRED_TOKEN,
@@ -25,7 +23,9 @@ from worker.demo.standins.ses_faults import (
     Refuse,
     Reset,
 )
-from worker.effects import (
+from worker import aws
+from worker.aws import AwsRefused, Throttled, make_client
+from worker.core.effects import (
     Blocked,
     Effect,
     EffectKind,
@@ -35,7 +35,7 @@ from worker.effects import (
     RemovalOutcome,
     Summary,
 )
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 from worker.suppression import Entry, Remover, SuppressionList, restore
 
 THEN = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)

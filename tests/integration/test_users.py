@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.errors import Raced
-from worker.model import User
-from worker.policy import Policy
+from worker.core.errors import Raced
+from worker.core.model import User
+from worker.core.policy import Policy
+from worker.core.unit_of_work import UnitOfWork
 from worker.store import ensure_schema, open_store
 from worker.store import users as module
 from worker.store.users import Imported, UserFilter, all_users, count_users, find_user, import_users
-from worker.unit_of_work import UnitOfWork
 
 
 def row(email, **more):

@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from running import skip
 from structlog.testing import capture_logs
+from support.running import skip
 
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 from worker.store import ensure_schema, open_store
 from worker.store.holders import holders
 from worker.store.locks import WriterLock

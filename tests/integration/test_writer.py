@@ -4,16 +4,16 @@ import threading
 import time
 
 import pytest
-from waiting import wait_until
+from support.waiting import wait_until
 
-from worker import clock
 from worker.consumer import received_batch, writing
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.counters import Counters
 from worker.consumer.writing import Writer
-from worker.errors import Misconfigured, Unavailable
-from worker.health import Health
-from worker.model import Delete, Handled, Outcome, Release
+from worker.core.errors import Misconfigured, Unavailable
+from worker.core.model import Delete, Handled, Outcome, Release
+from worker.observability.health import Health
+from worker.timing import clock
 
 
 class FakeStore:

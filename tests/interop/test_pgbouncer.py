@@ -4,13 +4,13 @@ import threading
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 
-import mail
 import psycopg
 import pytest
 from sqlalchemy import text
+from support import mail
 
-from worker.errors import Unavailable
-from worker.policy import Policy
+from worker.core.errors import Unavailable
+from worker.core.policy import Policy
 from worker.process import process
 from worker.store import ensure_schema, migrate, open_store
 from worker.store.users import UserFilter, all_users, import_users

@@ -59,7 +59,7 @@ MUTANTS = [
     Mutant(
         invariant="The same feedback changes the records once",
         test="integration/test_process.py::test_every_payload_once_and_once_more",
-        file="worker/keys.py",
+        file="worker/core/keys.py",
         function="feedback_keys",
         old="_key(names.feedback_id, said.kind, recipient)",
         new="_key(names.feedback_id, said.kind)",
@@ -67,7 +67,7 @@ MUTANTS = [
     Mutant(
         invariant="The same feedback changes the records once",
         test="integration/test_process.py::test_every_payload_once_and_once_more",
-        file="worker/unit_of_work.py",
+        file="worker/core/unit_of_work.py",
         function="Page._enter",
         old="if item.dedupe_key in self._seen or item.route_key in self._seen:",
         new="if False:",
@@ -77,7 +77,7 @@ MUTANTS = [
         test=(
             "integration/test_process.py::test_the_same_bounce_by_both_publishing_routes_counts_once"
         ),
-        file="worker/unit_of_work.py",
+        file="worker/core/unit_of_work.py",
         function="Page._enter",
         old=" or item.route_key in self._seen",
         new="",
@@ -103,7 +103,7 @@ MUTANTS = [
     Mutant(
         invariant="A batch means the same as its messages one by one",
         test="unit/test_unit_of_work.py::test_batches_of_any_size_leave_the_same_database",
-        file="worker/unit_of_work.py",
+        file="worker/core/unit_of_work.py",
         function="Page._decide",
         old="self._users[after.email_key] = after",
         new="pass",
@@ -111,7 +111,7 @@ MUTANTS = [
     Mutant(
         invariant="Any text decodes to a value, and raises nothing",
         test="unit/test_decode.py::test_any_text_has_a_meaning_and_nothing_is_raised",
-        file="worker/decode/__init__.py",
+        file="worker/core/decode/__init__.py",
         function="decode",
         old="return unfit.malformed",
         new="raise",
@@ -119,7 +119,7 @@ MUTANTS = [
     Mutant(
         invariant=("A user's record is the same in whatever order and batches its events come"),
         test="unit/test_order_of_events.py::test_any_order_in_any_batches_gives_the_same_record",
-        file="worker/decide.py",
+        file="worker/core/decide.py",
         function="_is_kept",
         old="return before_refused",
         new="return not before_refused",
@@ -130,7 +130,7 @@ MUTANTS = [
             "unit/test_decide.py::TestTimes::"
             "test_the_date_of_a_bounce_from_a_mailbox_never_moves_backwards"
         ),
-        file="worker/decide.py",
+        file="worker/core/decide.py",
         function="_is_kept",
         old="if refused else occurred_at > before",
         new="if refused else True",
@@ -138,7 +138,7 @@ MUTANTS = [
     Mutant(
         invariant="A pause ends although SES goes on refusing",
         test="unit/test_decide.py::TestRefusalsBySes::test_a_pause_ends_although_refusals_go_on",
-        file="worker/decide.py",
+        file="worker/core/decide.py",
         function="_is_kept",
         old="return occurred_at < before if refused else occurred_at > before",
         new="return occurred_at > before",
@@ -165,7 +165,7 @@ MUTANTS = [
     Mutant(
         invariant="No body costs more time than ten times its JSON",
         test="unit/test_time_of_a_body.py::test_no_field_costs_more_whatever_it_is_full_of",
-        file="worker/parsing.py",
+        file="worker/core/parsing.py",
         function="parse_time",
         old="or len(value) > LONGEST_TIME",
         new='or re.search(r"\\s+Z", value)',
@@ -181,7 +181,7 @@ MUTANTS = [
     Mutant(
         invariant="Our client of SQS and boto3 are one to whoever calls",
         test="contract/test_sqs_clients.py::test_both_clients_report_the_same_refusal",
-        file="worker/sqs/answers.py",
+        file="worker/sqs/client/answers.py",
         function="_code_and_text",
         old="older[0] if len(older) == 2 and older[0] else code",
         new="code",
@@ -189,7 +189,7 @@ MUTANTS = [
     Mutant(
         invariant="Our signatures are botocore's",
         test="unit/test_sqs_signing.py::test_a_signature_is_botocores",
-        file="worker/sqs/signing.py",
+        file="worker/sqs/client/signing.py",
         function="Signer.authorization",
         old="hashlib.sha256(body)",
         new="hashlib.sha256(body[:1])",
@@ -197,7 +197,7 @@ MUTANTS = [
     Mutant(
         invariant="Nothing is said to a remote service that cannot prove its name",
         test="contract/test_sqs_trust.py::TestTrust",
-        file="worker/sqs/tls.py",
+        file="worker/sqs/client/tls.py",
         function="_make_context",
         old="context.load_verify_locations(cafile=bundle)",
         new="context.load_verify_locations(cafile=bundle); context.check_hostname = False",
@@ -205,7 +205,7 @@ MUTANTS = [
     Mutant(
         invariant="A body that was changed on the way is left alone",
         test="contract/test_sqs_clients.py::TestBodies",
-        file="worker/sqs/digests.py",
+        file="worker/sqs/client/digests.py",
         function="is_whole",
         old="return not digest or bool(digest == found)",
         new="return True",
@@ -213,7 +213,7 @@ MUTANTS = [
     Mutant(
         invariant="No whole address in a log",
         test="unit/test_masking.py::test_no_address_survives_wherever_it_stands",
-        file="worker/masking.py",
+        file="worker/core/masking.py",
         function="mask_addresses",
         old='shown += [text[end:start], "***", sign[0]]',
         new="shown += [text[end : sign.end()]]",
@@ -221,7 +221,7 @@ MUTANTS = [
     Mutant(
         invariant="No whole address in a log",
         test="unit/test_masking.py::test_whole_addresses_are_masked",
-        file="worker/masking.py",
+        file="worker/core/masking.py",
         function="mask_addresses",
         old="if not _may_have_addresses(text):",
         new='if "@" not in text:',
@@ -229,7 +229,7 @@ MUTANTS = [
     Mutant(
         invariant="A replay that is killed loses no dead letter and applies none twice",
         test="acceptance/test_dead_letters_killed.py::TestKills",
-        file="worker/dead_letters/replaying.py",
+        file="worker/commands/dlq/replaying.py",
         function="_Work._apply_them",
         old="""verdicts = self._apply(dead letters)
         place.remove([verdict.dead letter for verdict in verdicts if verdict.outcome in _DONE])""",
@@ -241,7 +241,7 @@ MUTANTS = [
             "integration/test_replays.py::"
             "TestSendingBack::test_nothing_is_deleted_before_it_was_accepted"
         ),
-        file="worker/dead_letters/sending.py",
+        file="worker/commands/dlq/sending.py",
         function="Send.__call__",
         old="unsent = {dead letter.message_id for dead letter in self._send(batch)}",
         new="yield batch; self._send(batch); unsent = {one.message_id for one in batch}",
@@ -252,7 +252,7 @@ MUTANTS = [
             "integration/test_replays.py::"
             "TestDryRuns::test_it_says_what_a_replay_then_does_and_changes_nothing"
         ),
-        file="worker/dead_letters/applying.py",
+        file="worker/commands/dlq/applying.py",
         function="Foretell._look_at",
         old="{*transaction.seen(feedback), *self._keys}",
         new="{*transaction.seen(feedback)}",
@@ -296,7 +296,7 @@ MUTANTS = [
             "unit/test_slack_notices.py::TestAnything::"
             "test_whatever_was_reported_the_message_is_within_every_limit_and_holds_no_markup"
         ),
-        file="worker/slack/text.py",
+        file="worker/notifiers/slack/text.py",
         function="escape",
         old='.replace("<", "&lt;")',
         new="",
@@ -307,7 +307,7 @@ MUTANTS = [
             "unit/test_slack_digest.py::"
             "test_whatever_it_is_made_of_it_is_within_every_limit_and_adds_up"
         ),
-        file="worker/slack/digest.py",
+        file="worker/notifiers/slack/digest.py",
         function="_section",
         old="rest = groups[shown:]",
         new="rest = groups[shown + 1 :]",
@@ -315,7 +315,7 @@ MUTANTS = [
     Mutant(
         invariant="A check names the fault of a broken path, and no other",
         test="acceptance/test_check.py::TestSixBrokenPaths",
-        file="worker/checks/subscriptions.py",
+        file="worker/topology/checks/subscriptions.py",
         function="judge_subscriptions",
         old="return [SUBSCRIPTION.wrong(said, subscribe(queue.arn, topic))]",
         new="return []",
@@ -342,7 +342,7 @@ MUTANTS = [
     Mutant(
         invariant="The stack and `provision` make the same",
         test="docs/test_cloudformation.py::test_the_queues_are_the_same",
-        file="worker/provisioning/desired.py",
+        file="worker/topology/plan/desired.py",
         function="",
         old="VISIBILITY_SECONDS, WAIT_SECONDS = 60, 20",
         new="VISIBILITY_SECONDS, WAIT_SECONDS = 60, 10",
@@ -412,7 +412,7 @@ MUTANTS = [
     Mutant(
         invariant="A stranger's request neither hangs nor ends anything",
         test="integration/test_http.py::TestStrangers",
-        file="worker/observability/server.py",
+        file="worker/observability/http/server.py",
         function="_close_old",
         old="one.handle_close()",
         new="pass",
@@ -423,7 +423,7 @@ MUTANTS = [
             "service/test_service.py::TestBeingReady::"
             "test_an_unreachable_database_is_waited_for_beyond_the_start_timeout"
         ),
-        file="worker/watchdog.py",
+        file="worker/service/watchdog.py",
         function="Watchdog.look",
         old="self._systemd.takes_longer(EXTENSION_SECONDS)",
         new="pass",
@@ -434,7 +434,7 @@ MUTANTS = [
             "acceptance/test_slow_answers.py::"
             "test_a_slack_that_drips_delays_notices_and_nothing_else"
         ),
-        file="worker/deadlines/__init__.py",
+        file="worker/timing/deadlines/__init__.py",
         function="Limits.at_most",
         old="if self.end == math.inf:",
         new="if True:",
@@ -453,7 +453,7 @@ MUTANTS = [
     Mutant(
         invariant="A stop ends in time, whatever hangs",
         test="acceptance/test_stopping.py::TestWhatHangs",
-        file="worker/shutdown.py",
+        file="worker/service/shutdown.py",
         function="leave_in_time",
         old="os._exit(FAILED)",
         new="pass",
@@ -461,7 +461,7 @@ MUTANTS = [
     Mutant(
         invariant="Nobody waits for who reads the log",
         test="acceptance/test_stopping.py::TestALogThatNobodyReads",
-        file="worker/daemon.py",
+        file="worker/commands/run.py",
         function="run",
         old="with OUT.beside(), caught(reload=True) as asked, outside, set_at_the_end(asked.to_stop):",
         new="with caught(reload=True) as asked, outside, set_at_the_end(asked.to_stop):",
@@ -472,7 +472,7 @@ MUTANTS = [
             "service/test_service.py::TestBeingKilled::"
             "test_a_loop_that_hangs_is_ended_by_the_watchdog_and_nothing_is_lost"
         ),
-        file="worker/watchdog.py",
+        file="worker/service/watchdog.py",
         function="Watchdog.look",
         old="if wanted and now >= self._beat_at and not self._health.late:",
         new="if wanted and now >= self._beat_at:",

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqs_emulator import Request
-
 from oracles.findings import Finding
+from simulators.sqs import Request
 
 FAILING_CALLS_PER_SECOND = 20
 """Of one process. Each poller tries a call five times within a second or two, then goes over to

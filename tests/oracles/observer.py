@@ -7,12 +7,11 @@ for the answer meanwhile: what is not committed then was acknowledged too early.
 import threading
 from collections.abc import Callable
 
-from sqs_emulator import Deletion, Sending, SqsEmulator
-
 from oracles.database import Database
 from oracles.findings import Finding
 from oracles.parsing import SesFeedback, Sort, read
 from oracles.published import digest
+from simulators.sqs import Deletion, Sending, SqsEmulator
 
 REASON = "ses_worker_reason"
 """The message attribute that says why a message was dead-lettered."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hostile import is_theirs, mark_in
+from support.hostile import is_theirs, mark_in
 
 from oracles.database import Database, Row
 from oracles.findings import Finding

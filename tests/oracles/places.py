@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from hostile import APPLIED, IGNORED
-from sqs_emulator import MessageState, SqsEmulator
+from support.hostile import APPLIED, IGNORED
 
 from oracles.database import Database
 from oracles.findings import Finding
 from oracles.observer import BROKE, REASON
 from oracles.parsing import Sort, read
 from oracles.published import Event, PublishedEvents, digest
+from simulators.sqs import MessageState, SqsEmulator
 
 MOVED = "moved by SQS"
 

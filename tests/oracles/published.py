@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from hostile import Hostile, Kind, mark_in
+from support.hostile import Hostile, Kind, mark_in
 
 from oracles.database import Row
 from oracles.parsing import SesFeedback, Sort, read

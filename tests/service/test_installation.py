@@ -2,11 +2,11 @@
 
 import re
 
-import mail
 import pytest
 import setuptools
-from machine import PACKAGES, ROOT, SOURCE, booted
-from waiting import wait_until
+from support import mail
+from support.machine import PACKAGES, ROOT, SOURCE, booted
+from support.waiting import wait_until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 INSTALLING = README[README.index("## Install it") : README.index("## What a message does")]

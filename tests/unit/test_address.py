@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from worker.address import parse_address
-from worker.limits import LONGEST_ADDRESS
+from worker.core.address import parse_address
+from worker.core.limits import LONGEST_ADDRESS
 
 SAME_PERSON = [
     "jane.okafor@example.com",

@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import skip
+from support.running import skip
 
 # A block that is freed has glibc keep later ones of its size, and small ones between hold them
 # fast.
 LEFT_BEHIND = """
 import sys
 from pathlib import Path
-from worker.allocation import give_large_blocks_back
+from worker.service.allocation import give_large_blocks_back
 
 def resident_mb():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
@@ -50,7 +50,7 @@ def test_large_blocks_go_back_to_the_kernel():
 def test_where_that_cannot_be_had_nothing_happens(monkeypatch, error):
     import ctypes
 
-    from worker.allocation import give_large_blocks_back
+    from worker.service.allocation import give_large_blocks_back
 
     def refuse(_):
         raise error

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from worker.app import make_queue
 from worker.aws import AwsRefused, NoIdentity, region_for, region_in, translated
 from worker.consumer import Plan
-from worker.errors import Misconfigured, Unavailable
-from worker.queue import Queue
+from worker.core.errors import Misconfigured, Unavailable
 from worker.settings import Settings
+from worker.sqs.queue import Queue
 
 PLAN = Plan(wait_seconds=1, pollers=1)
 

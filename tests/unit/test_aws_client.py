@@ -24,7 +24,7 @@ from worker.aws import (
     region_for,
     translated,
 )
-from worker.errors import Misconfigured, Unavailable
+from worker.core.errors import Misconfigured, Unavailable
 
 REGION = "eu-west-1"
 

@@ -5,10 +5,10 @@ import threading
 import time
 
 import pytest
-from waiting import wait_until
+from support.waiting import wait_until
 
-from worker import byte_budget as byte_budgets
-from worker.byte_budget import SMALL_BYTES, BudgetExhausted, ByteBudget
+from worker.sqs import byte_budget as byte_budgets
+from worker.sqs.byte_budget import SMALL_BYTES, BudgetExhausted, ByteBudget
 
 MIB = 1_048_576
 

@@ -6,14 +6,15 @@ import shlex
 import pytest
 from msgspec import structs
 
-from worker.checks import commands
-from worker.checks.account import judge_account
-from worker.checks.admission import judge_policy
-from worker.checks.commands import provision, set_queue
-from worker.checks.database import judge_database
-from worker.checks.dead_letters import judge_dead_letters
-from worker.checks.encryption import Encrypted, judge_encryption
-from worker.checks.facts import (
+from worker.core.effects import Blocked, Later, Sent
+from worker.topology.checks import commands
+from worker.topology.checks.account import judge_account
+from worker.topology.checks.admission import judge_policy
+from worker.topology.checks.commands import provision, set_queue
+from worker.topology.checks.database import judge_database
+from worker.topology.checks.dead_letters import judge_dead_letters
+from worker.topology.checks.encryption import Encrypted, judge_encryption
+from worker.topology.checks.facts import (
     Absent,
     DestinationFacts,
     FeedbackFacts,
@@ -25,16 +26,15 @@ from worker.checks.facts import (
     TopicFacts,
     Unreachable,
 )
-from worker.checks.feedback import judge_feedback
-from worker.checks.filters import judge_filter
-from worker.checks.permissions import judge_permissions
-from worker.checks.queue import days, judge_queue
-from worker.checks.sending import senders, shapes
-from worker.checks.slack import judge_slack
-from worker.checks.statements import Caller
-from worker.checks.subscriptions import judge_subscriptions, judge_unlisted
-from worker.checks.topic import judge_topic
-from worker.effects import Blocked, Later, Sent
+from worker.topology.checks.feedback import judge_feedback
+from worker.topology.checks.filters import judge_filter
+from worker.topology.checks.permissions import judge_permissions
+from worker.topology.checks.queue import days, judge_queue
+from worker.topology.checks.sending import senders, shapes
+from worker.topology.checks.slack import judge_slack
+from worker.topology.checks.statements import Caller
+from worker.topology.checks.subscriptions import judge_subscriptions, judge_unlisted
+from worker.topology.checks.topic import judge_topic
 
 REGION = "eu-west-1"
 URL = f"https://sqs.{REGION}.amazonaws.com/111122223333/feedback"

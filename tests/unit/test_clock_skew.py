@@ -3,13 +3,13 @@
 from email.utils import formatdate
 
 import pytest
-from clocks import Clock
 from structlog.testing import capture_logs
+from support.clocks import Clock
 
-from worker.checks.clock import describe_skew, judge_clock
 from worker.consumer.clock_watch import ClockWatch
-from worker.health import Health, Phase
-from worker.sqs.skew import READ_EVERY_SECONDS, STALE_SECONDS, ClockSkew, read_date
+from worker.observability.health import Health, Phase
+from worker.sqs.client.skew import READ_EVERY_SECONDS, STALE_SECONDS, ClockSkew, read_date
+from worker.topology.checks.clock import describe_skew, judge_clock
 
 NOW = 1_764_000_000.0
 
@@ -17,8 +17,8 @@ NOW = 1_764_000_000.0
 @pytest.fixture
 def monotonic(monkeypatch):
     clock = Clock(1_000.0)
-    monkeypatch.setattr("worker.sqs.skew.time.monotonic", clock)
-    monkeypatch.setattr("worker.sqs.skew.time.time", lambda: NOW)
+    monkeypatch.setattr("worker.sqs.client.skew.time.monotonic", clock)
+    monkeypatch.setattr("worker.sqs.client.skew.time.time", lambda: NOW)
     return clock
 
 

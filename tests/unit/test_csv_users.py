@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.csv_users import RefusedRow, read_users
-from worker.errors import Refused
+from worker.commands.csv_users import RefusedRow, read_users
+from worker.core.errors import Refused
 
 
 def read(text):

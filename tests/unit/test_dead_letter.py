@@ -2,15 +2,18 @@
 
 from datetime import UTC, datetime, timedelta
 
-import mail
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from support import mail
 
 from worker.cli.exits import Exit
 from worker.cli.replayed import exit_status
-from worker.dead_letter import (
+from worker.commands.dlq.account import Account
+from worker.commands.dlq.groups import Groups, age_of, read
+from worker.commands.dlq.sending import in_batches
+from worker.core.dead_letter import (
     MAX_RECEIVES,
     DeadLetterFilter,
     DeadLetterMessage,
@@ -19,10 +22,7 @@ from worker.dead_letter import (
     sendable,
     size_of,
 )
-from worker.dead_letters.account import Account
-from worker.dead_letters.groups import Groups, age_of, read
-from worker.dead_letters.sending import in_batches
-from worker.model import Received
+from worker.core.model import Received
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from itertools import permutations, product
 
-import mail
 import pytest
 from msgspec.structs import replace
+from support import mail
 
-from worker.decide import decide
-from worker.decode import decode
-from worker.model import Action, User, UserMatch
-from worker.policy import RULES, Policy, UnknownRecipients
+from worker.core.decide import decide
+from worker.core.decode import decode
+from worker.core.model import Action, User, UserMatch
+from worker.core.policy import RULES, Policy, UnknownRecipients
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 THEN = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)

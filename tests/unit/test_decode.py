@@ -6,16 +6,16 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 
-import mail
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support import mail
 
-from worker.decode import TOPIC_VALIDATED, decode
-from worker.decode.recipients import unique_per_person
-from worker.decode.shapes import Entry, Known, Usual
-from worker.model import Feedback, Ignored, Kind, Malformed, Reason, UserMatch
-from worker.parsing import Unreadable, read_json
+from worker.core.decode import TOPIC_VALIDATED, decode
+from worker.core.decode.recipients import unique_per_person
+from worker.core.decode.shapes import Entry, Known, Usual
+from worker.core.model import Feedback, Ignored, Kind, Malformed, Reason, UserMatch
+from worker.core.parsing import Unreadable, read_json
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 EXPECTED = json.loads((PAYLOADS / "expected.json").read_text(encoding="utf-8"))
@@ -374,7 +374,7 @@ def part_by_part():
         return read_json(text, shape)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("worker.decode.read_json", read)
+        patch.setattr("worker.core.decode.read_json", read)
         yield
 
 

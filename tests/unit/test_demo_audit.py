@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from worker.demo import script
-from worker.demo.audit_effects import _unfinished, ignored, of_the_list, of_the_notices
-from worker.demo.chapters import chapters
-from worker.demo.standins.slack import Heard
-from worker.demo.story import Findings
+from demo import script
+from demo.audit_effects import _unfinished, ignored, of_the_list, of_the_notices
+from demo.chapters import chapters
+from demo.story import Findings
+from simulators.slack import Heard
 
 NOW = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
 

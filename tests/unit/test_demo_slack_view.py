@@ -5,12 +5,12 @@ import io
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from notices import bounced, effect, hostile, recipient, removed, surrogates
 from rich.console import Console
+from support.notices import bounced, effect, hostile, recipient, removed, surrogates
 
-from worker.demo.mrkdwn import Fence, inline, parts, plain
-from worker.demo.slack_view import MOST_LINES, view
-from worker.slack.notices import notice
+from demo.mrkdwn import Fence, inline, parts, plain
+from demo.slack_view import MOST_LINES, view
+from worker.notifiers.slack.notices import notice
 
 CONTROL = {chr(code) for code in (*range(32), *range(127, 160))} - {"\n"}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.early import command_of
+from worker.service.early import command_of
 
 
 @pytest.mark.parametrize(

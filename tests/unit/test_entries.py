@@ -1,9 +1,9 @@
 """Batch calls of a poller's messages, in tens."""
 
 from worker.consumer.entries import OUTAGES_BEFORE_GIVING_UP, in_tens
-from worker.errors import Unavailable
-from worker.queue import FailedEntry
-from worker.retries import a_few_times
+from worker.core.errors import Unavailable
+from worker.sqs.queue import FailedEntry
+from worker.timing.retries import a_few_times
 
 
 def test_once_a_call_failed_several_times_the_rest_is_not_tried():

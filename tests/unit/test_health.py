@@ -1,9 +1,9 @@
 """What problems a worker, and which of its loops are late."""
 
 import pytest
-from clocks import Clock
+from support.clocks import Clock
 
-from worker.health import Health, Late, Phase
+from worker.observability.health import Health, Late, Phase
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.clock_watch import ClockWatch
 from worker.consumer.leases import Leases
 from worker.consumer.refusal import Refusal
-from worker.errors import Refused, Unavailable
-from worker.health import Health
+from worker.core.errors import Refused, Unavailable
+from worker.observability.health import Health
 
 
 def test_a_wrong_clock_is_named_with_what_sets_it():

@@ -1,15 +1,15 @@
 """Hostile bodies are what they say, and the oracles ask what became of them."""
 
 import pytest
-from hostile import APPLIED, IGNORED, KINDS, MEBIBYTE, Hostile, bodies, is_theirs, mark_in
 from oracles import PublishedEvents, places
 from oracles.database import Row
 from oracles.observer import REASON
-from sqs_emulator import SqsEmulator
-from sqs_emulator.messages import check_text
+from support.hostile import APPLIED, IGNORED, KINDS, MEBIBYTE, Hostile, bodies, is_theirs, mark_in
 
-from worker.decode import decode
-from worker.model import Ignored, Malformed
+from simulators.sqs import SqsEmulator
+from simulators.sqs.messages import check_text
+from worker.core.decode import decode
+from worker.core.model import Ignored, Malformed
 
 MARK = "hostile-7-0"
 

@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 import structlog
 
-from worker import log
-from worker.journal import Journal, journal_behind
+from worker.observability import log
+from worker.observability.journal import Journal, journal_behind
 
 
 @pytest.fixture

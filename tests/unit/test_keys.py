@@ -1,9 +1,9 @@
 """What makes the same feedback the same."""
 
-import mail
 import pytest
+from support import mail
 
-from worker.decode import decode
+from worker.core.decode import decode
 
 
 def keys(message):

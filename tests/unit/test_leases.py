@@ -5,10 +5,10 @@ import threading
 import pytest
 from msgspec.structs import replace
 
-from worker import clock
 from worker.consumer.leases import Leases
-from worker.errors import Unavailable
-from worker.queue import LONGEST_HOLD_SECONDS, FailedEntry
+from worker.core.errors import Unavailable
+from worker.sqs.queue import LONGEST_HOLD_SECONDS, FailedEntry
+from worker.timing import clock
 
 VISIBILITY = 60
 
@@ -163,7 +163,7 @@ def test_letting_go_waits_for_an_extension_under_way(leases, queue, received, ti
 
 
 def test_an_error_of_sqs_is_waited_for(queue, received, message, monkeypatch):
-    monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
+    monkeypatch.setattr("worker.timing.retries.back_off", lambda _: 0.01)
     monkeypatch.setattr(queue, "visibility_seconds", 0.4)
     leases, over = Leases(queue), threading.Event()
     queue.unreachable = True

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from worker.line_writer import LineWriter
+from worker.observability.line_writer import LineWriter
 
 
 class Reader:

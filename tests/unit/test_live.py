@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from worker.cli.live import live, look
-from worker.health import Health, Phase
+from worker.observability.health import Health, Phase
 from worker.observability.health_file import HealthFile
-from worker.observability.pages import Pages
-from worker.settings_loading import load_settings
+from worker.observability.http.pages import Pages
+from worker.settings.loading import load_settings
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import time
 import pytest
 import structlog
 
-from worker.limits import LONGEST_SHOWN
-from worker.log import configure_logging
-from worker.stderr import lines_together
+from worker.core.limits import LONGEST_SHOWN
+from worker.observability.log import configure_logging
+from worker.observability.stderr import lines_together
 
 
 @pytest.fixture

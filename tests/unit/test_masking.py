@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.limits import LONGEST_SHOWN, MOST_ADDRESSES_SHOWN
-from worker.masking import (
-    is_sanitary,
-    mask_addresses,
-    printable,
-    sanitized,
-)
+from worker.core.limits import LONGEST_SHOWN, MOST_ADDRESSES_SHOWN
+from worker.core.masking import is_sanitary, mask_addresses, printable, sanitized
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import mail
 import pytest
 from msgspec import structs
+from support import mail
 
-from worker.decode import decode
-from worker.errors import Unavailable
-from worker.metrics import (
+from worker.core.decode import decode
+from worker.core.errors import Unavailable
+from worker.core.model import Handled, Ignored, Release
+from worker.core.policy import Policy
+from worker.core.unit_of_work import UnitOfWork
+from worker.observability.metrics import (
     BOUNCE_SUBTYPES,
     BOUNCE_TYPES,
     COMPLAINT_FEEDBACK,
@@ -23,9 +26,6 @@ from worker.metrics import (
     Timed,
     label,
 )
-from worker.model import Handled, Ignored, Release
-from worker.policy import Policy
-from worker.unit_of_work import UnitOfWork
 
 # As AWS writes them: SES developer guide, "Notification contents", and botocore's sesv2.
 AWS_BOUNCE_TYPES = ["Permanent", "Transient", "Undetermined"]

@@ -5,19 +5,20 @@ import os
 import threading
 import time
 
-import metrics_text
 import pytest
-from waiting import wait_until
+from support import metrics_text
+from support.waiting import wait_until
 
-from worker.errors import Refused, Unavailable
-from worker.health import Health, Phase
-from worker.metrics import Metrics
-from worker.observability import health_file, measuring
-from worker.observability.collector import Process
+from worker.core.errors import Refused, Unavailable
+from worker.observability import health_file
+from worker.observability.health import Health, Phase
 from worker.observability.health_file import HealthFile
-from worker.observability.measuring import Measured, Measuring
-from worker.observability.pages import Pages
-from worker.queue import Counts
+from worker.observability.http import measuring
+from worker.observability.http.collector import Process
+from worker.observability.http.measuring import Measured, Measuring
+from worker.observability.http.pages import Pages
+from worker.observability.metrics import Metrics
+from worker.sqs.queue import Counts
 from worker.store.figures import Figures
 
 
@@ -92,7 +93,7 @@ class TestCollector:
 
     def test_before_the_worker_is_built_readyz_is_not_ready(self):
         health, metrics, _ = Health(), Metrics(), Measuring()
-        from worker.observability.collector import Collector
+        from worker.observability.http.collector import Collector
 
         Collector(health, metrics, Measuring())
         read = metrics.registry.get_sample_value

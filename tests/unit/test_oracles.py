@@ -5,19 +5,19 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-import mail
 import pytest
 from chaos.mailbox import Mailbox
-from notices import bounced, effect, recipient, summarised
 from oracles import PublishedEvents, Sort, calls, once, read
 from oracles.database import Row
 from oracles.notices import hear
-from sqs_emulator import Request
+from support import mail
+from support.notices import bounced, effect, recipient, summarised
 
-from worker.decode import decode
-from worker.model import Ignored, Malformed
-from worker.slack.digest import digest
-from worker.slack.notices import notice
+from simulators.sqs import Request
+from worker.core.decode import decode
+from worker.core.model import Ignored, Malformed
+from worker.notifiers.slack.digest import digest
+from worker.notifiers.slack.notices import notice
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 EXPECTED = json.loads((PAYLOADS / "expected.json").read_text(encoding="utf-8"))

@@ -2,16 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
-import mail
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from support import mail
 
-from worker.decode import decode
-from worker.model import Action, Received, User
-from worker.policy import Policy, UnknownRecipients
-from worker.unit_of_work import UnitOfWork
+from worker.core.decode import decode
+from worker.core.model import Action, Received, User
+from worker.core.policy import Policy, UnknownRecipients
+from worker.core.unit_of_work import UnitOfWork
 
 WHO = "jane@example.com"
 JANE = User(email=WHO, email_key=WHO)

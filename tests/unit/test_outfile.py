@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from worker.cli.outfile import written
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.address import parse_address
-from worker.patterns import Patterns
+from worker.core.address import parse_address
+from worker.core.patterns import Patterns
 
 
 def matches(pattern: str, address: str) -> bool:

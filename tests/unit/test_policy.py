@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-import mail
 import pytest
+from support import mail
 
-from worker.decode import decode
-from worker.model import Action, User
-from worker.policy import REFUSED_BY_SES, Policy, is_refusal, rule_for
-from worker.settings_loading import load_settings
+from worker.core.decode import decode
+from worker.core.model import Action, User
+from worker.core.policy import REFUSED_BY_SES, Policy, is_refusal, rule_for
+from worker.settings.loading import load_settings
 
 REFUSALS = [
     "Suppressed",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.errors import Misconfigured
+from worker.core.errors import Misconfigured
 from worker.store import open_store
 
 

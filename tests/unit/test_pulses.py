@@ -2,16 +2,19 @@
 
 import pytest
 
-from worker import aws, byte_budget, ports, queue, retries
+from worker import aws
 from worker.app import effects
 from worker.consumer import leases, polling, settling, writing
-from worker.rate_limit import RateLimit
+from worker.core import ports
+from worker.core.rate_limit import RateLimit
+from worker.notifiers.slack import channel, sender, wire
 from worker.relay import lane
-from worker.slack import channel, sender, wire
+from worker.sqs import byte_budget, queue
 from worker.store import locks
 from worker.store.postgresql import connection as postgresql
 from worker.store.sqlite import connection as sqlite
 from worker.suppression import listing
+from worker.timing import retries
 
 
 def test_a_poller_s_step_is_longer_than_a_call_and_than_waiting_for_leases():

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from mail import NOW
 from msgspec.structs import replace
+from support.mail import NOW
 
-from worker.rate_limit import (
+from worker.core.rate_limit import (
     LARGEST_DIGEST,
     SECONDS_BETWEEN_DIGESTS,
     RateLimit,

@@ -1,7 +1,7 @@
 """No regular expression takes more than its text's length: nested and adjacent repeats do."""
 
-import patterns
 import pytest
+from support import patterns
 
 IGNORED_TEXTS = {
     "aws.py:_UNSEEN": "it succeeds at the text's end at the latest, which is cut to 20,000 before",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from worker.aws import AwsRefused
-from worker.effects import (
+from worker.core.effects import (
     Blocked,
     Effect,
     EffectKind,
@@ -25,7 +25,7 @@ from worker.effects import (
     Summary,
     Unfit,
 )
-from worker.errors import Misconfigured, Raced, Unavailable
+from worker.core.errors import Misconfigured, Raced, Unavailable
 from worker.suppression import Entry, RemovalPolicy, Remover, restore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

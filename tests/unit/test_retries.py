@@ -5,8 +5,8 @@ from statistics import fmean
 
 import pytest
 
-from worker.errors import Refused, Unavailable
-from worker.retries import a_few_times, back_off, release_delay
+from worker.core.errors import Refused, Unavailable
+from worker.timing.retries import a_few_times, back_off, release_delay
 
 SIX_HOURS = 21_600
 MANY = 400

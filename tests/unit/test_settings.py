@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from worker import settings_loading
-from worker.errors import Misconfigured, Unavailable
-from worker.model import Action
-from worker.policy import Policy, UnknownRecipients
+from worker.core.errors import Misconfigured, Unavailable
+from worker.core.model import Action
+from worker.core.policy import Policy, UnknownRecipients
 from worker.settings import Settings
-from worker.settings_loading import NOT_BUILT, all_keys, load_settings
+from worker.settings import loading as settings_loading
+from worker.settings.loading import NOT_BUILT, all_keys, load_settings
 from worker.store import open_store
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"

@@ -6,16 +6,16 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from worker import clock
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.counters import Counters
 from worker.consumer.leases import Leases
 from worker.consumer.refusal import Refusal
 from worker.consumer.settling import Settler
-from worker.errors import Misconfigured, Raced, Refused, Unavailable
-from worker.health import Health
-from worker.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
-from worker.queue import FailedEntry
+from worker.core.errors import Misconfigured, Raced, Refused, Unavailable
+from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
+from worker.observability.health import Health
+from worker.sqs.queue import FailedEntry
+from worker.timing import clock
 
 WHY = DeadLetter(Reason.NOT_JSON)
 APPLIED = Delete(Outcome.APPLIED)
@@ -202,7 +202,7 @@ class TestRefusedDeletes:
         self, make, queue, autoscaler, message, monkeypatch, log
     ):
         monkeypatch.setattr("worker.consumer.refusal.SOON_SECONDS", 0.01)
-        monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
+        monkeypatch.setattr("worker.timing.retries.back_off", lambda _: 0.01)
         queue.refuses.add("delete")
         settler = make()
         received = message("a")
@@ -223,7 +223,7 @@ class TestRefusedDeletes:
         self, make, queue, message, monkeypatch
     ):
         monkeypatch.setattr("worker.consumer.refusal.SOON_SECONDS", 0.05)
-        monkeypatch.setattr("worker.retries.back_off", lambda _: 0.05)
+        monkeypatch.setattr("worker.timing.retries.back_off", lambda _: 0.05)
         queue.refuses.add("delete")
         short = replace(message("a"), lease_until=clock.now() + 0.02)
         settler = make()
@@ -279,7 +279,7 @@ class TestEntriesThatFail:
     @pytest.fixture(autouse=True)
     def quick(self, monkeypatch):
         monkeypatch.setattr("worker.consumer.refusal.SOON_SECONDS", 0.01)
-        monkeypatch.setattr("worker.retries.back_off", lambda _: 0.01)
+        monkeypatch.setattr("worker.timing.retries.back_off", lambda _: 0.01)
         monkeypatch.setattr("time.sleep", lambda _: None)
 
     def applied(self, message, count):

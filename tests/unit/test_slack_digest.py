@@ -4,15 +4,15 @@ import re
 from collections import Counter
 from datetime import timedelta
 
-import notices
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from notices import AT, faults, shown, summarised
+from support import notices
+from support.notices import AT, faults, shown, summarised
 
-from worker.effects import EffectKind
-from worker.slack.blocks import texts
-from worker.slack.digest import digest, simplified_digest
+from worker.core.effects import EffectKind
+from worker.notifiers.slack.blocks import texts
+from worker.notifiers.slack.digest import digest, simplified_digest
 
 NOUNS = {
     EffectKind.BOUNCE_NOTICE: "bounce",

@@ -5,19 +5,18 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-import mail
 import msgspec
-import notices
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from notices import bounced, effect, faults, recipient, removed, shown
+from support import mail, notices
+from support.notices import bounced, effect, faults, recipient, removed, shown
 
-from worker.effects import DeadLetterNotice, EffectKind, ParkedNotice, Removal, RemovalOutcome
-from worker.model import Action, Kind, UserMatch
-from worker.slack.blocks import BUDGET, texts, total
-from worker.slack.notices import notice, simplified
+from worker.core.effects import DeadLetterNotice, EffectKind, ParkedNotice, Removal, RemovalOutcome
+from worker.core.model import Action, Kind, UserMatch
+from worker.notifiers.slack.blocks import BUDGET, texts, total
+from worker.notifiers.slack.notices import notice, simplified
 
 PAYLOADS = sorted((Path(__file__).parent.parent / "payloads").glob("*.*"))
 DSN = {

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from notices import hostile, surrogates
+from support.notices import hostile, surrogates
 
-from worker.slack.text import clean, code, escape, fence, fit, mask, plain, split, width
+from worker.notifiers.slack.text import clean, code, escape, fence, fit, mask, plain, split, width
 
 texts = st.one_of(hostile, surrogates)
 

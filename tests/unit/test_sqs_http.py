@@ -8,8 +8,8 @@ from botocore.parsers import create_parser
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from worker.sqs import answers
-from worker.sqs.http import (
+from worker.sqs.client import answers
+from worker.sqs.client.http import (
     LARGEST_BODY_BYTES,
     LARGEST_HEAD_BYTES,
     Answer,

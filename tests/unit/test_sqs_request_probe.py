@@ -3,13 +3,13 @@ do."""
 
 import botocore.session
 import pytest
-from scripted import Scripted, answer
 from structlog.testing import capture_logs
+from support.scripted import Scripted, answer
 
-from worker.queue import Queue
-from worker.sqs import connect
-from worker.sqs.request_probe import Unfit, _bundle
-from worker.sqs.skew import ClockSkew
+from worker.sqs.client import connect
+from worker.sqs.client.request_probe import Unfit, _bundle
+from worker.sqs.client.skew import ClockSkew
+from worker.sqs.queue import Queue
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +153,7 @@ def test_what_it_would_not_do_otherwise_is_ours(monkeypatch, environment):
 
 
 def test_a_botocore_that_sends_more_or_signs_in_another_way_is_left_alone(monkeypatch):
-    import worker.sqs.request_probe as rehearsal
+    import worker.sqs.client.request_probe as rehearsal
 
     unsent = rehearsal._unsent
 
@@ -179,7 +179,7 @@ def test_a_botocore_that_sends_more_or_signs_in_another_way_is_left_alone(monkey
 
 
 def test_a_botocore_that_sends_in_a_way_that_we_do_not_know_is_left_alone(monkeypatch):
-    monkeypatch.setattr("worker.sqs.request_probe._EVENT", "before-send.sqs.NoSuchCall")
+    monkeypatch.setattr("worker.sqs.client.request_probe._EVENT", "before-send.sqs.NoSuchCall")
     with Scripted() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
         assert "a way that we do not know" in connected().why_not

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from worker.checks.statements import Caller, Verdict, judge, read_policy
-from worker.checks.third_parties import Reach, source_arns, third_parties
+from worker.topology.checks.statements import Caller, Verdict, judge, read_policy
+from worker.topology.checks.third_parties import Reach, source_arns, third_parties
 
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:ses-feedback"
 SNS = Caller(service="sns.amazonaws.com", account="111122223333", arn=TOPIC)

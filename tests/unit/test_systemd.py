@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from worker.systemd import Systemd
+from worker.service.systemd import Systemd
 
 
 @pytest.fixture(params=["a path", "an abstract name"])

@@ -2,18 +2,18 @@
 
 import json
 
-import mail
 import pytest
 import structlog
 from structlog.testing import capture_logs
+from support import mail
 
-from worker.decode import decode
-from worker.errors import Unavailable
-from worker.metrics import Metrics
-from worker.model import Delete, Handled, Ignored, Outcome, Release, User
-from worker.policy import Policy
-from worker.telemetry import Telemetry
-from worker.unit_of_work import UnitOfWork
+from worker.core.decode import decode
+from worker.core.errors import Unavailable
+from worker.core.model import Delete, Handled, Ignored, Outcome, Release, User
+from worker.core.policy import Policy
+from worker.core.unit_of_work import UnitOfWork
+from worker.observability.metrics import Metrics
+from worker.observability.telemetry import Telemetry
 
 JANE = User(email="jane@example.com", email_key="jane@example.com", account_id="acct-1")
 

@@ -2,17 +2,15 @@
 
 import tracemalloc
 
-import mail
 import pytest
-import timing
-import worst
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support import mail, timing, worst
 
-from worker.decode import decode
-from worker.limits import DEEPEST_JSON, MOST_RECIPIENTS
-from worker.model import Feedback, Malformed, Reason
-from worker.nesting import is_nested_too_deep
+from worker.core.decode import decode
+from worker.core.limits import DEEPEST_JSON, MOST_RECIPIENTS
+from worker.core.model import Feedback, Malformed, Reason
+from worker.core.nesting import is_nested_too_deep
 
 IN_ENVELOPES = ("escaped quotes", "backslashes", "half pairs", "braces", "blanks", "nothing")
 """What is written otherwise in an envelope, or is looked for there."""

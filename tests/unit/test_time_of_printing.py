@@ -4,30 +4,28 @@ import io
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 
-import mail
 import pytest
-import timing
-import worst
-from notices import bounced, effect, recipient
+from support import mail, timing, worst
+from support.notices import bounced, effect, recipient
 
 from worker.cli.dead_letter import dead_letter_as_json, show_dead_letter
-from worker.dead_letter import dead_letter_from_queue
-from worker.dead_letters.groups import Groups
-from worker.dead_letters.listing import Looked
-from worker.decide import decide
-from worker.decode import decode
-from worker.effects import Effect, Summary
-from worker.log import configure_logging
-from worker.masking import printable, sanitized
-from worker.metrics import Metrics
-from worker.model import Delete, Handled, Outcome, Received
-from worker.outbox import entries_for
-from worker.policy import Policy
-from worker.slack.digest import digest, simplified_digest
-from worker.slack.notices import notice, simplified
-from worker.slack.pretty import pretty
-from worker.slack.text import code, fence, mask, plain
-from worker.telemetry import Telemetry
+from worker.commands.dlq.groups import Groups
+from worker.commands.dlq.listing import Looked
+from worker.core.dead_letter import dead_letter_from_queue
+from worker.core.decide import decide
+from worker.core.decode import decode
+from worker.core.effects import Effect, Summary
+from worker.core.masking import printable, sanitized
+from worker.core.model import Delete, Handled, Outcome, Received
+from worker.core.outbox import entries_for
+from worker.core.policy import Policy
+from worker.notifiers.slack.digest import digest, simplified_digest
+from worker.notifiers.slack.notices import notice, simplified
+from worker.notifiers.slack.pretty import pretty
+from worker.notifiers.slack.text import code, fence, mask, plain
+from worker.observability.log import configure_logging
+from worker.observability.metrics import Metrics
+from worker.observability.telemetry import Telemetry
 
 POLICY = Policy(notify=True)
 EVERYWHERE = ("bounce/bouncedRecipients/0/diagnosticCode", "bounce/bouncedRecipients/0/new")

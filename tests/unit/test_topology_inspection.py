@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
-from worker.checks.facts import Absent, Unreachable
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 from worker.topology import Aws, inspection
 from worker.topology.aws import known
+from worker.topology.checks.facts import Absent, Unreachable
 
 REGION = "eu-west-1"
 TOPIC = f"arn:aws:sns:{REGION}:111122223333:bounces"

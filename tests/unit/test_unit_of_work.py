@@ -1,15 +1,15 @@
 """A batch on one page means the same as its messages one by one."""
 
-import mail
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support import mail
 
-from worker.decode import decode
-from worker.model import Delete, Outcome, Reason, Received, User
-from worker.outbox import MOST_DOMAINS
-from worker.policy import Policy, UnknownRecipients
-from worker.unit_of_work import UnitOfWork
+from worker.core.decode import decode
+from worker.core.model import Delete, Outcome, Reason, Received, User
+from worker.core.outbox import MOST_DOMAINS
+from worker.core.policy import Policy, UnknownRecipients
+from worker.core.unit_of_work import UnitOfWork
 
 JANE = User(email="jane@example.com", email_key="jane@example.com")
 

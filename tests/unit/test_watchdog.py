@@ -3,12 +3,12 @@
 import threading
 
 import pytest
-from clocks import Clock
+from support.clocks import Clock
 
-from worker.daemon import _look
-from worker.health import SETTINGS, Health, Phase
-from worker.signals import SignalEvents
-from worker.watchdog import EXTENSION_SECONDS, STATUS_SECONDS, Watchdog, figures_in_words
+from worker.commands.run import _look
+from worker.observability.health import SETTINGS, Health, Phase
+from worker.service.signals import SignalEvents
+from worker.service.watchdog import EXTENSION_SECONDS, STATUS_SECONDS, Watchdog, figures_in_words
 
 
 class Recorder:

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.allocation import give_large_blocks_back
 from worker.app.current import Current
 from worker.aws import region_for, region_in
-from worker.byte_budget import ByteBudget
-from worker.checks.dead_letters import contradicted, moved_early, read_redrive
 from worker.consumer import Consumer, Plan
-from worker.effects import Lane
-from worker.errors import Misconfigured, Refused, Unavailable
-from worker.health import Health
-from worker.metrics import Metrics, Timed
-from worker.model import Handled, Received
-from worker.outbox import entries_for_dead_letters
+from worker.core.effects import Lane
+from worker.core.errors import Misconfigured, Refused, Unavailable
+from worker.core.model import Handled, Received
+from worker.core.outbox import entries_for_dead_letters
+from worker.observability.health import Health
+from worker.observability.metrics import Metrics, Timed
+from worker.observability.stderr import lines_together
+from worker.observability.telemetry import Telemetry
 from worker.process import process
-from worker.queue import NoSuchQueue, Queue
-from worker.retries import a_few_times
+from worker.service.allocation import give_large_blocks_back
 from worker.settings import Migrate, Settings
-from worker.stderr import lines_together
+from worker.sqs.byte_budget import ByteBudget
+from worker.sqs.queue import NoSuchQueue, Queue
 from worker.store import Store, ensure_schema, open_store, require_schema
 from worker.store.revision import FIRST
-from worker.telemetry import Telemetry
+from worker.timing.retries import a_few_times
+from worker.topology.checks.dead_letters import contradicted, moved_early, read_redrive
 
 if TYPE_CHECKING:
     from worker.relay import Relay

@@ -1,10 +1,10 @@
 """Builds what `ses-worker dlq` works with, from the settings."""
 
 from worker.app import queue_url, region_of
-from worker.dead_letter_queue import DeadLetterQueue, SourceQueue
-from worker.queue import POLL_SECONDS
-from worker.retries import Sleep, a_few_times
 from worker.settings import Settings
+from worker.sqs.dead_letter_queue import DeadLetterQueue, SourceQueue
+from worker.sqs.queue import POLL_SECONDS
+from worker.timing.retries import Sleep, a_few_times
 
 
 def make_source_queue(settings: Settings) -> SourceQueue:

@@ -6,18 +6,17 @@ from datetime import UTC, datetime
 
 from worker.app import region_of
 from worker.aws import IDENTITY_SECONDS, AwsRefused, Throttled
-from worker.deadlines import left
-from worker.effects import Blocked, Delivery, Effect, Lane, OutboxEntry
-from worker.errors import Misconfigured, Refused
-from worker.health import Health
-from worker.model import Address
-from worker.outbox import entries_for_parked, entries_for_removal
-from worker.rate_limit import RateLimit
+from worker.core.effects import Blocked, Delivery, Effect, Lane, OutboxEntry
+from worker.core.errors import Misconfigured, Refused
+from worker.core.model import Address
+from worker.core.outbox import entries_for_parked, entries_for_removal
+from worker.core.rate_limit import RateLimit
+from worker.notifiers.slack import Channel, SlackSender
+from worker.notifiers.slack.channel import LONGEST_POST_SECONDS
+from worker.notifiers.slack.sender import SECONDS_BETWEEN_POSTS
+from worker.observability.health import Health
 from worker.relay import LaneWork, Relay, WaitBudget
 from worker.settings import Addresses, Settings, SlackSettings
-from worker.slack import Channel, SlackSender
-from worker.slack.channel import LONGEST_POST_SECONDS
-from worker.slack.sender import SECONDS_BETWEEN_POSTS
 from worker.store import Store
 from worker.store.levels import take_slot
 from worker.store.outbox import Outbox
@@ -32,6 +31,7 @@ from worker.suppression import (
 )
 from worker.suppression import restore as put_back
 from worker.suppression.listing import REQUEST_SECONDS
+from worker.timing.deadlines import left
 
 MOST_REQUESTS = 14
 """Of a removal: three calls, at most seven, each with a second try."""

@@ -2,11 +2,11 @@
 
 from worker.app.current import Current
 from worker.consumer import Consumer, Counters
-from worker.health import Health
-from worker.metrics import Metrics
-from worker.observability import Observability
-from worker.queue import Queue
+from worker.observability.health import Health
+from worker.observability.http import Observability
+from worker.observability.metrics import Metrics
 from worker.settings import Settings
+from worker.sqs.queue import Queue
 from worker.store import Store
 
 

@@ -12,9 +12,9 @@ import structlog
 
 from worker.app import make_relay, warn_of_effects_without_sender
 from worker.app.current import Current
-from worker.errors import Misconfigured, Unavailable
-from worker.health import SETTINGS, Health
-from worker.log import configure_logging
+from worker.core.errors import Misconfigured, Unavailable
+from worker.observability.health import SETTINGS, Health
+from worker.observability.log import configure_logging
 from worker.settings import Settings
 from worker.store import Store
 

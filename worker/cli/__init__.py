@@ -26,7 +26,6 @@ COMMANDS = {
     "outbox": "worker.cli.outbox:outbox",
     "suppression": "worker.cli.suppression:suppression",
     "db": "worker.cli.db:db",
-    "demo": "worker.cli.demo:demo",
 }
 """Each is loaded when it is requested."""
 
@@ -68,7 +67,7 @@ def main(ctx: click.Context, config: Path | None) -> None:
     """Turn Amazon SES bounces and complaints into durable user records.
 
     \b
-    Example, on nothing but this machine:
-      ses-worker demo
+    Example:
+      ses-worker check
     """
     ctx.obj = config

@@ -1,6 +1,6 @@
 """What a person does next about a dead letter, by its reason."""
 
-from worker.model import Reason
+from worker.core.model import Reason
 
 _ADVICE: dict[str, str] = {
     Reason.UNKNOWN_RECIPIENT: (

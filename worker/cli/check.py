@@ -15,8 +15,8 @@ from worker.cli.exits import Exit
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from worker.checks.findings import Finding
     from worker.settings import Settings
+    from worker.topology.checks.findings import Finding
 
 _COLOURS = {"ok": "green", "note": "cyan", "wrong": "red", "unknown": "yellow", "skipped": "yellow"}
 _CHECK_WIDTH, _STATUS_WIDTH = 12, 7
@@ -66,8 +66,8 @@ def check(
             raise click.UsageError("--live asks the worker alone: it goes with --json only")
         sys.exit(ask(settings, as_json=as_json))
 
-    from worker.checking import CheckOptions, look
-    from worker.checks.findings import is_healthy
+    from worker.commands.check import CheckOptions, look
+    from worker.topology.checks.findings import is_healthy
 
     options = CheckOptions(identities, configuration_sets, send)
     found = map(_called_alike, look(settings, options))
@@ -86,7 +86,7 @@ def check(
 def _called_alike(finding: "Finding") -> "Finding":
     from msgspec.structs import replace
 
-    from worker.checks.commands import called
+    from worker.topology.checks.commands import called
 
     file = settings_file()
     config = f" --config {shlex.quote(str(file))}" if file else ""
@@ -97,7 +97,7 @@ def _called_alike(finding: "Finding") -> "Finding":
 def _as_json(findings: Sequence["Finding"]) -> dict[str, object]:
     import msgspec
 
-    from worker.checks.findings import Status, is_healthy
+    from worker.topology.checks.findings import Status, is_healthy
 
     counts = {status.value: 0 for status in Status}
     for finding in findings:
@@ -135,14 +135,14 @@ def _shown(findings: Iterable["Finding"]) -> Iterator["Finding"]:
 def _cells(finding: "Finding") -> "tuple[str, Text, Text]":
     from rich.text import Text
 
-    from worker.masking import printable
+    from worker.core.masking import printable
 
     status = Text(finding.status, style=_COLOURS[finding.status])
     return finding.check, status, Text(printable(finding.message))
 
 
 def _show_mends(findings: Iterable["Finding"]) -> None:
-    from worker.masking import printable
+    from worker.core.masking import printable
 
     # Below, where no line is broken: it is to be pasted into a shell.
     for finding in findings:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from worker.dead_letter import DeadLetterFilter
+    from worker.core.dead_letter import DeadLetterFilter
 
 reason_option = click.option(
     "--reason", "reasons", multiple=True, metavar="REASON",
@@ -19,6 +19,6 @@ ids_option = click.option(
 
 def filter_by(reasons: tuple[str, ...], ids: tuple[str, ...] = ()) -> "DeadLetterFilter":
     """What they mean."""
-    from worker.dead_letter import DeadLetterFilter
+    from worker.core.dead_letter import DeadLetterFilter
 
     return DeadLetterFilter(reasons=frozenset(reasons), message_ids=frozenset(ids))

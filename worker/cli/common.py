@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 import click
 
 from worker.cli.exits import Exit
-from worker.errors import Misconfigured, WorkerError
+from worker.core.errors import Misconfigured, WorkerError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +28,7 @@ _READ, _FILE = "ses-worker.read-settings", "ses-worker.settings-file"
 
 Options = ParamSpec("Options")
 
-# `worker.settings_loading` reports an unreadable file, for the environment's file likewise.
+# `worker.settings.loading` reports an unreadable file, for the environment's file likewise.
 config_option = click.option(
     "--config", type=click.Path(path_type=Path, readable=False), help=CONFIG_HELP
 )
@@ -46,8 +46,8 @@ def with_settings(
     @config_option
     @wraps(command)
     def wrapper(*args: Options.args, **options: Options.kwargs) -> None:
-        from worker.log import configure_logging
-        from worker.settings_loading import load_settings
+        from worker.observability.log import configure_logging
+        from worker.settings.loading import load_settings
 
         with reporting_failures():
             file = options.pop("config") or click.get_current_context().find_root().obj
@@ -95,7 +95,7 @@ def reporting_failures() -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 a bug: logged without locals and addresses
         import structlog
 
-        from worker.log import configure_logging
+        from worker.observability.log import configure_logging
 
         if not structlog.is_configured():
             configure_logging("info", json=None)
@@ -136,8 +136,8 @@ def screen() -> "Console":
 
 def print_message(what: object) -> None:
     """Print an error on stderr; in systemd's journal with the priority of an error."""
-    from worker.journal import ends_in_journal
-    from worker.masking import printable
+    from worker.core.masking import printable
+    from worker.observability.journal import ends_in_journal
 
     level = "<3>" if ends_in_journal(sys.stderr, os.environ) else ""  # sd-daemon(3)
     lines = (f"{level}ses-worker: {printable(line)}\n" for line in str(what).splitlines())

@@ -9,12 +9,12 @@ import click
 from worker.cli.advice import next_step
 from worker.cli.common import plain
 from worker.cli.dead_letters import gone_at
-from worker.dead_letter import DeadLetterMessage
-from worker.dead_letters.groups import read
-from worker.masking import printable
+from worker.commands.dlq.groups import read
+from worker.core.dead_letter import DeadLetterMessage
+from worker.core.masking import printable
 
 if TYPE_CHECKING:
-    from worker.dead_letters.listing import Looked
+    from worker.commands.dlq.listing import Looked
 
 
 def dead_letter_as_json(

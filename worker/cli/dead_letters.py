@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from worker.cli.advice import next_step
 from worker.cli.common import counted, plain, screen
-from worker.dead_letters.groups import AGES, OLDER, Group
-from worker.masking import printable
+from worker.commands.dlq.groups import AGES, OLDER, Group
+from worker.core.masking import printable
 
 if TYPE_CHECKING:
-    from worker.dead_letters.listing import Looked
+    from worker.commands.dlq.listing import Looked
 
 WIDE = 120
 """From so many columns on there is room for the ages."""

@@ -55,7 +55,7 @@ def list_(settings: "Settings", reasons: tuple[str, ...], as_json: bool) -> None
     """
     from worker.cli import dead_letters as shown
     from worker.cli.progress import Progress
-    from worker.dead_letters.listing import look
+    from worker.commands.dlq.listing import look
 
     with Progress("look", "dead letters", enabled=not as_json) as progress:
         looked = look(settings, filter_by(reasons), progress.update)
@@ -83,8 +83,8 @@ def show(settings: "Settings", message_id: str, as_json: bool) -> None:
     """
     from worker.cli.dead_letter import dead_letter_as_json, show_dead_letter
     from worker.cli.dead_letters import not_found
-    from worker.dead_letters.listing import find
-    from worker.errors import Refused
+    from worker.commands.dlq.listing import find
+    from worker.core.errors import Refused
 
     looked = find(settings, message_id)
     if looked.dead_letter is None:
@@ -144,7 +144,7 @@ def replay(
     from worker.cli import replayed as shown
     from worker.cli.progress import Progress
     from worker.cli.remarks import remarks
-    from worker.dead_letters import replaying
+    from worker.commands.dlq import replaying
 
     filter_ = filter_by(reasons, ids)
     if by_sqs and not to_queue:
@@ -192,7 +192,7 @@ def delete(
     from worker.cli.progress import Progress
     from worker.cli.remarks import missing, question, remaining
     from worker.cli.replayed import exit_status
-    from worker.dead_letters.deleting import Deletion
+    from worker.commands.dlq.deleting import Deletion
 
     filter_ = filter_by(reasons, ids)
     if every and not filter_.everything:

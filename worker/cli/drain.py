@@ -11,7 +11,7 @@ from worker.cli.common import HELP_SETTINGS, json_option, print_message, screen,
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from worker.drain import Drained
+    from worker.commands.drain import Drained
     from worker.settings import Settings
 
 
@@ -49,8 +49,8 @@ def drain(
     Example:
       ses-worker drain --max-messages 1000 --json
     """
-    from worker import drain as draining
     from worker.cli.progress import Progress
+    from worker.commands import drain as draining
 
     with Progress("drain", "messages", enabled=not as_json) as progress:
         limits = draining.Limits(messages=max_messages, seconds=max_seconds)

@@ -62,7 +62,7 @@ def show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], int
     from rich.table import Table
     from rich.text import Text
 
-    from worker.masking import sanitized
+    from worker.core.masking import sanitized
 
     counts_text = ", ".join(f"{count:,} {kind} {state}" for (kind, state), count in counts.items())
     if len(rows) < (total := sum(counts.values())):

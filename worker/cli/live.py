@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from worker.cli.exits import Exit
-from worker.deadlines import within
-from worker.deadlines.http import HTTPConnection
-from worker.health import Late, Problem
-from worker.masking import sanitized
+from worker.core.masking import sanitized
+from worker.observability.health import Late, Problem
 from worker.observability.health_file import STALE_SECONDS
+from worker.timing.deadlines import within
+from worker.timing.deadlines.http import HTTPConnection
 
 if TYPE_CHECKING:
     from worker.settings import Settings

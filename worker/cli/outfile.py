@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 
 PRIVATE = 0o600
 """Of a file that was not there before: what is exported is about people."""

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from worker.consumer import Counters
-    from worker.queue import Counts
+    from worker.sqs.queue import Counts
 
 
 class Progress:

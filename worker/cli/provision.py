@@ -15,13 +15,13 @@ from worker.cli.common import (
     with_settings,
 )
 from worker.cli.exits import Exit
-from worker.errors import WorkerError
-from worker.masking import printable
+from worker.core.errors import WorkerError
+from worker.core.masking import printable
 
 if TYPE_CHECKING:
-    from worker.provisioning.doing import Provision
-    from worker.provisioning.steps import Plan, Step
+    from worker.commands.provision import Provision
     from worker.settings import Settings
+    from worker.topology.plan.steps import Plan, Step
 
 
 class _Name(click.ParamType[str]):
@@ -84,8 +84,8 @@ def provision(
     Example:
       ses-worker provision --identity example.com --dry-run
     """
-    from worker.provisioning.doing import Provision
-    from worker.provisioning.naming import ProvisionOptions
+    from worker.commands.provision import Provision
+    from worker.commands.provision.naming import ProvisionOptions
 
     options = ProvisionOptions(
         topic=topic or "",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from worker.cli.advice import next_step
 from worker.cli.common import counted
 from worker.cli.dead_letters import NO_QUEUE
-from worker.dead_letter import Where
-from worker.masking import printable
+from worker.core.dead_letter import Where
+from worker.core.masking import printable
 
 if TYPE_CHECKING:
-    from worker.dead_letters.account import Account
-    from worker.dead_letters.deleting import Deletion, Known
-    from worker.dead_letters.replaying import Plan, Replayed
+    from worker.commands.dlq.account import Account
+    from worker.commands.dlq.deleting import Deletion, Known
+    from worker.commands.dlq.replaying import Plan, Replayed
 
 
 def remarks(replayed: "Replayed", plan: "Plan") -> Iterator[str]:

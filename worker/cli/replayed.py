@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from worker.cli.common import screen
 from worker.cli.exits import Exit
-from worker.masking import sanitized
+from worker.core.masking import sanitized
 
 if TYPE_CHECKING:
-    from worker.dead_letters.account import Account, DeadLetterOutcome
-    from worker.dead_letters.replaying import Plan, Replayed
+    from worker.commands.dlq.account import Account, DeadLetterOutcome
+    from worker.commands.dlq.replaying import Plan, Replayed
 
 MOST_LISTED = 50
 """Lines for people; machines get them all."""

@@ -41,6 +41,6 @@ def run(settings: "Settings") -> None:
       SES_WORKER_QUEUE__URL=https://sqs.eu-west-1.amazonaws.com/111122223333/feedback \\
       ses-worker run
     """
-    from worker.daemon import run as run_daemon
+    from worker.commands.run import run as run_daemon
 
     sys.exit(run_daemon(settings, read_again))

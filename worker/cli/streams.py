@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 
 
 @contextmanager

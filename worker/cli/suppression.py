@@ -34,9 +34,9 @@ def restore(settings: "Settings", address: str) -> None:
     Example:
       ses-worker suppression restore jane@example.com
     """
-    from worker.address import parse_address
     from worker.app import open_existing_store
     from worker.app.effects import restore as put_back
+    from worker.core.address import parse_address
 
     parsed = parse_address(address)
     if parsed is None:

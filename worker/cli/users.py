@@ -20,8 +20,8 @@ from worker.cli.common import (
     with_settings,
 )
 from worker.cli.exits import Exit
-from worker.errors import Refused, WorkerError
-from worker.signals import as_interrupts
+from worker.core.errors import Refused, WorkerError
+from worker.service.signals import as_interrupts
 
 if TYPE_CHECKING:
     from worker.cli.progress import Progress
@@ -112,7 +112,7 @@ class _Refused:
 
     def sorted_out(self, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         """Pass on the good rows."""
-        from worker.csv_users import RefusedRow, read_users
+        from worker.commands.csv_users import RefusedRow, read_users
 
         for found in read_users(lines):
             if isinstance(found, RefusedRow):
@@ -175,8 +175,8 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     Example:
       ses-worker users show jane@example.com
     """
-    from worker.address import parse_address
     from worker.app import open_existing_store
+    from worker.core.address import parse_address
     from worker.store.users import find_user
 
     parsed = parse_address(address)

@@ -36,8 +36,8 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
     Example:
       ses-worker why jane@example.com
     """
-    from worker.address import parse_address
     from worker.app import open_existing_store
+    from worker.core.address import parse_address
     from worker.store.history import history_of
 
     parsed = parse_address(address)
@@ -71,7 +71,7 @@ def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rule(event: Mapping[str, Any]) -> str:
     """The condition of the rule that fired, in words."""
-    from worker.policy import RULES
+    from worker.core.policy import RULES
 
     for rule in RULES:
         if (rule.kind.value, rule.reason) == (event["kind"], event["reason"]):
@@ -133,8 +133,8 @@ def _events(events: Sequence[Mapping[str, Any]]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from worker.limits import LONGEST_CELL
-    from worker.masking import cut, printable
+    from worker.core.limits import LONGEST_CELL
+    from worker.core.masking import cut, printable
 
     table = Table(title="events", title_justify="left")
     for name in ("occurred", "received", "what", "decision", "because", "status, diagnostic"):
@@ -156,7 +156,7 @@ def _effects(effects: Sequence[Mapping[str, Any]]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from worker.masking import printable
+    from worker.core.masking import printable
 
     table = Table(title="what they caused", title_justify="left")
     for name in ("id", "effect", "state", "tries", "when", "result or last error"):
@@ -174,7 +174,7 @@ def _effects(effects: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _show_messages(found: "History") -> None:
-    from worker.masking import printable
+    from worker.core.masking import printable
 
     for effect in found.effects:
         whose = f"\nSES's message of outbox #{effect['id']}"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 import structlog
 from msgspec import Struct
 
-from worker.byte_budget import ByteBudget
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.clock_watch import ClockWatch
 from worker.consumer.counters import Counters
@@ -20,13 +19,14 @@ from worker.consumer.polling import Poller
 from worker.consumer.refusal import Refusal
 from worker.consumer.settling import SetAside, Settler
 from worker.consumer.writing import Writer
-from worker.effects import OutboxEntry
-from worker.errors import Refused, Unsynced
-from worker.health import Health
-from worker.model import Handled, Received
-from worker.ports import BatchStore
-from worker.queue import LARGEST_BATCH, Queue
-from worker.shutdown import LEFT_BEHIND
+from worker.core.effects import OutboxEntry
+from worker.core.errors import Refused, Unsynced
+from worker.core.model import Handled, Received
+from worker.core.ports import BatchStore
+from worker.observability.health import Health
+from worker.service.shutdown import LEFT_BEHIND
+from worker.sqs.byte_budget import ByteBudget
+from worker.sqs.queue import LARGEST_BATCH, Queue
 
 SHUTDOWN_SECONDS = 38
 """A long poll (20 s) and its read timeout (10 s), then what is held; of the 45 s of a stop."""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import structlog
 
-from worker.checks.clock import MOST_SKEW_SECONDS, SET_THE_CLOCK, describe_skew, is_skewed
-from worker.health import Health
+from worker.observability.health import Health
+from worker.topology.checks.clock import MOST_SKEW_SECONDS, SET_THE_CLOCK, describe_skew, is_skewed
 
 CLOCK = "clock"
 """The problem's name. Messages are worked on all the same, so the worker stays ready."""

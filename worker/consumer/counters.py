@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 
-from worker.model import Outcome
+from worker.core.model import Outcome
 
 
 class Counters:

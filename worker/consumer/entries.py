@@ -6,9 +6,9 @@ from typing import TypeVar
 import structlog
 from tenacity import Retrying
 
-from worker.errors import Unavailable
-from worker.model import Received
-from worker.queue import LARGEST_BATCH, FailedEntry, tens
+from worker.core.errors import Unavailable
+from worker.core.model import Received
+from worker.sqs.queue import LARGEST_BATCH, FailedEntry, tens
 
 Item = TypeVar("Item")
 BatchCall = Callable[[Sequence[Item]], list[FailedEntry[Item]]]

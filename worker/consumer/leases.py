@@ -12,12 +12,12 @@ from contextlib import suppress
 
 import structlog
 
-from worker import clock
-from worker.deadlines import within
-from worker.errors import Stopped
-from worker.model import Received
-from worker.queue import LONGEST_HOLD_SECONDS, Queue, tens
-from worker.retries import unless_over, while_unreachable
+from worker.core.errors import Stopped
+from worker.core.model import Received
+from worker.sqs.queue import LONGEST_HOLD_SECONDS, Queue, tens
+from worker.timing import clock
+from worker.timing.deadlines import within
+from worker.timing.retries import unless_over, while_unreachable
 
 LONGEST_TICK_SECONDS = 3.0
 TICKS = 8
@@ -55,7 +55,7 @@ class Leases:
                         self._until.pop(message.receipt_handle, None)
 
     def until(self, message: Received) -> float:
-        """Return when the lease of a message that is held runs out, on `worker.clock`."""
+        """Return when the lease of a message that is held runs out, on `worker.timing.clock`."""
         return self._until.get(message.receipt_handle, message.lease_until)
 
     def lasts(self, message: Received) -> bool:

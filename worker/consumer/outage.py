@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import structlog
 
-from worker.errors import Misconfigured, Unavailable
-from worker.retries import back_off
+from worker.core.errors import Misconfigured, Unavailable
+from worker.timing.retries import back_off
 
 SOON_SECONDS = 0.2
 """Before the first look at a store that was well a moment ago."""

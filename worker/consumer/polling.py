@@ -8,18 +8,18 @@ from sys import getsizeof
 
 import structlog
 
-from worker import queue
-from worker.byte_budget import WAIT_SECONDS, ByteBudget
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.leases import EXTENDING_SECONDS, Leases
 from worker.consumer.message_budget import MessageBudget
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
-from worker.errors import Refused, Stopped, Unavailable
-from worker.health import Health, Pulse
-from worker.model import Handled, Received, Release
-from worker.queue import LARGEST_BATCH, Queue
-from worker.retries import a_few_times, unless_over, while_unreachable
+from worker.core.errors import Refused, Stopped, Unavailable
+from worker.core.model import Handled, Received, Release
+from worker.observability.health import Health, Pulse
+from worker.sqs import queue
+from worker.sqs.byte_budget import WAIT_SECONDS, ByteBudget
+from worker.sqs.queue import LARGEST_BATCH, Queue
+from worker.timing.retries import a_few_times, unless_over, while_unreachable
 
 GATHERED = 200
 """Messages, of a backlog, for one commit: twenty times fewer of them."""

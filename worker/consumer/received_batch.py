@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from worker import clock
-from worker.model import Handled, Received, Release
+from worker.core.model import Handled, Received, Release
+from worker.timing import clock
 
 HELD_SECONDS = 25.0
 """In an outage: longer than any long poll, so that none is under way that would bring back at

@@ -18,11 +18,11 @@ import structlog
 from worker.aws import AwsRefused
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.leases import Leases
-from worker.errors import Refused, Stopped, Unavailable
-from worker.health import Health, Pulse
-from worker.model import Received
-from worker.queue import EntriesRefused, FailedEntry, Queue, refusal_of, tens
-from worker.retries import unless_over, while_unreachable
+from worker.core.errors import Refused, Stopped, Unavailable
+from worker.core.model import Received
+from worker.observability.health import Health, Pulse
+from worker.sqs.queue import EntriesRefused, FailedEntry, Queue, refusal_of, tens
+from worker.timing.retries import unless_over, while_unreachable
 
 ENTRIES_IN_A_ROW = 3
 """So many that fail, and none that succeeds between them, are a refusal."""

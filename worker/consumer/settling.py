@@ -10,19 +10,20 @@ from functools import partial
 
 import structlog
 
-from worker import clock, queue
 from worker.consumer.counters import Counters
 from worker.consumer.entries import BatchCall, in_tens
 from worker.consumer.leases import EXTENDING_SECONDS, Leases
 from worker.consumer.refusal import Refusal
-from worker.deadlines import within
-from worker.effects import OutboxEntry
-from worker.errors import Refused, Unavailable
-from worker.health import Pulse
-from worker.model import DeadLetter, Delete, Handled, Outcome, Received, Release
-from worker.ports import WRITE_SECONDS, BatchStore
-from worker.queue import LARGEST_BATCH, FailedEntry, Queue
-from worker.retries import a_few_times, release_delay
+from worker.core.effects import OutboxEntry
+from worker.core.errors import Refused, Unavailable
+from worker.core.model import DeadLetter, Delete, Handled, Outcome, Received, Release
+from worker.core.ports import WRITE_SECONDS, BatchStore
+from worker.observability.health import Pulse
+from worker.sqs import queue
+from worker.sqs.queue import LARGEST_BATCH, FailedEntry, Queue
+from worker.timing import clock
+from worker.timing.deadlines import within
+from worker.timing.retries import a_few_times, release_delay
 
 STEP_SECONDS = max(queue.CALL_SECONDS, WRITE_SECONDS, EXTENDING_SECONDS) + 10.0
 """More than any of these takes: a call to SQS, a write of the store, waiting for leases; and the

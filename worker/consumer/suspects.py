@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from worker.errors import NotBegun, Unavailable, Unsynced
-from worker.model import Delete, Handled, Outcome, Received
-from worker.retries import RECEIVES_BEFORE_GIVING_UP
+from worker.core.errors import NotBegun, Unavailable, Unsynced
+from worker.core.model import Delete, Handled, Outcome, Received
+from worker.timing.retries import RECEIVES_BEFORE_GIVING_UP
 
 TIMES, TIMES_WITHOUT_OTHERS = 2, 5
 FIRST, WITH_OTHERS, LAST = 0, 1, 2

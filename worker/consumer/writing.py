@@ -16,10 +16,10 @@ from worker.consumer.counters import Counters
 from worker.consumer.outage import Outage
 from worker.consumer.received_batch import ReceivedBatch
 from worker.consumer.suspects import WITH_OTHERS, Suspects
-from worker.health import Health
-from worker.model import DeadLetter, Handled, Reason, Received
-from worker.queue import LARGEST_BATCH
-from worker.retries import back_off
+from worker.core.model import DeadLetter, Handled, Reason, Received
+from worker.observability.health import Health
+from worker.sqs.queue import LARGEST_BATCH
+from worker.timing.retries import back_off
 
 LARGEST_COMMIT = 200
 """Messages in one transaction: enough to make an fsync cheap, few enough to keep it short."""

@@ -16,9 +16,9 @@ import msgspec
 import structlog
 
 from worker import __version__
-from worker.errors import Stopped
-from worker.health import Health
-from worker.retries import unless_over
+from worker.core.errors import Stopped
+from worker.observability.health import Health
+from worker.timing.retries import unless_over
 
 EVERY_SECONDS = 5.0
 STALE_SECONDS = 3 * EVERY_SECONDS

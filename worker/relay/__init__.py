@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import structlog
 
-from worker.health import Health
+from worker.observability.health import Health
 from worker.relay.idle_tracker import IdleTracker
 from worker.relay.lane import LaneWork, LaneWorker
 from worker.relay.wait_budget import WaitBudget
-from worker.shutdown import LEFT_BEHIND
+from worker.service.shutdown import LEFT_BEHIND
 from worker.store.outbox import Outbox
 
 TIME_OUT_SECONDS = 10.0

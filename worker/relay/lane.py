@@ -8,17 +8,27 @@ from typing import ParamSpec, TypeVar
 import structlog
 from msgspec import Struct
 
-from worker.deadlines import within
-from worker.effects import Blocked, Delivery, Effect, Lane, Later, NotYet, OutboxEntry, Sent, Unfit
-from worker.errors import Raced, Stopped, Unavailable
-from worker.health import Health
-from worker.ports import WRITE_SECONDS
-from worker.rate_limit import RateLimit
+from worker.core.effects import (
+    Blocked,
+    Delivery,
+    Effect,
+    Lane,
+    Later,
+    NotYet,
+    OutboxEntry,
+    Sent,
+    Unfit,
+)
+from worker.core.errors import Raced, Stopped, Unavailable
+from worker.core.ports import WRITE_SECONDS
+from worker.core.rate_limit import RateLimit
+from worker.observability.health import Health
 from worker.relay.idle_tracker import IdleTracker
 from worker.relay.wait_budget import WaitBudget
-from worker.retries import back_off, until_leased_out
 from worker.store.claims import LOST, STRANGE, Claim
 from worker.store.outbox import Outbox
+from worker.timing.deadlines import within
+from worker.timing.retries import back_off, until_leased_out
 
 LONGEST_LOOK_SECONDS = 5.0
 """Between two looks at the outbox: effects of other processes are found no later."""

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from worker.errors import Stopped
+from worker.core.errors import Stopped
 
 
 class WaitBudget:

@@ -1,6 +1,6 @@
 """The settings: one frozen, checked value, read once at the start and handed inward.
 
-`config/worker.toml` has every key with a line of why; `worker.settings_loading` loads the values.
+`config/worker.toml` has every key with a line of why; `worker.settings.loading` loads the values.
 """
 
 from datetime import timedelta
@@ -9,9 +9,9 @@ from typing import Self
 
 from pydantic import Field, PrivateAttr
 
-from worker.patterns import Patterns
-from worker.policy import Policy
-from worker.rate_limit import singles
+from worker.core.patterns import Patterns
+from worker.core.policy import Policy
+from worker.core.rate_limit import singles
 from worker.settings.effects import (
     Addresses,
     NotifySettings,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from worker.patterns import Patterns
+from worker.core.patterns import Patterns
 from worker.settings.kinds import Number, Section, Whole, is_web_address
 
 _PLAIN = re.compile(r"[!-~]+")

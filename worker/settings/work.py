@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from worker.model import Action
-from worker.policy import UnknownRecipients
+from worker.core.model import Action
+from worker.core.policy import UnknownRecipients
 from worker.settings.kinds import Number, Section, Whole, is_web_address
 
 LONGEST_POLL_SECONDS = 20

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from worker.errors import CommitsLost, Misconfigured, Refused
-from worker.ports import BatchStore
+from worker.core.errors import CommitsLost, Misconfigured, Refused
+from worker.core.ports import BatchStore
 from worker.store.figures import Figures
 from worker.store.revision import HEAD
 from worker.store.rights import AccessProblem

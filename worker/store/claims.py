@@ -20,8 +20,8 @@ from sqlalchemy import (
     update,
 )
 
-from worker.effects import Effect, EffectKind, Lane, Summary
-from worker.rate_limit import (
+from worker.core.effects import Effect, EffectKind, Lane, Summary
+from worker.core.rate_limit import (
     LONGEST_PAUSE_SECONDS,
     SECONDS_BETWEEN_PROBES,
     Level,

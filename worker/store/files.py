@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 
 Identity = tuple[int, int]
 """A file's device and inode; while we have it open no other file can have both."""

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Dialect, RowMapping, and_, select
 
-from worker.address import parse_address
+from worker.core.address import parse_address
 from worker.store import Store
 from worker.store.recipients import newest_events
 from worker.store.rows import USER_COLUMNS

@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from worker import clock
-from worker.rate_limit import Level, RateLimit, first_level
+from worker.core.rate_limit import Level, RateLimit, first_level
 from worker.store import Store
 from worker.store.schema import limits
+from worker.timing import clock
 
 _COLUMNS = [limits.c[name] for name in Level.__struct_fields__]
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import structlog
 
-from worker.deadlines import left
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 from worker.store.files import Identity, identity
 from worker.store.holders import holder_named
 from worker.store.making import open_lock
 from worker.store.rights import access_problem, lock_of_another
+from worker.timing.deadlines import left
 
 WAIT_SECONDS = 30.0
 """How long a writer waits for another one; a batch takes milliseconds, a backup some seconds."""

@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 from sqlalchemy import Connection, Update, insert, update
 
-from worker.effects import Effect, Lane, OutboxEntry
-from worker.rate_limit import SECONDS_BETWEEN_PROBES, RateLimit
-from worker.retries import back_off, effect_delay
+from worker.core.effects import Effect, Lane, OutboxEntry
+from worker.core.rate_limit import SECONDS_BETWEEN_PROBES, RateLimit
 from worker.store import Store, levels
 from worker.store.claims import (
     MOST_TRIES,
@@ -26,6 +25,7 @@ from worker.store.claims import (
 )
 from worker.store.rows import OUTBOX_COLUMNS, outbox_row
 from worker.store.schema import outbox
+from worker.timing.retries import back_off, effect_delay
 
 REQUESTED_TRIES = 5
 """So many requested delays are kept exactly. Then pauses grow as usual, or a Slack that answers

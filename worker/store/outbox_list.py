@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
-from worker.effects import EffectKind
+from worker.core.effects import EffectKind
 from worker.store import Store, levels
 from worker.store.schema import OPEN, PARKED, limits, outbox
 

@@ -8,8 +8,8 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, RowMapping, and_, case, delete, func, select
 
-from worker.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
-from worker.model import Received
+from worker.core.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
+from worker.core.model import Received
 from worker.store import Store
 from worker.store.schema import quarantine
 

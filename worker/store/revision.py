@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from worker.errors import Misconfigured
+from worker.core.errors import Misconfigured
 
 HEAD = "0005"
 """The revision this program works with; a test holds it equal to the newest migration."""

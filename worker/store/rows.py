@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from worker import __version__
-from worker.effects import OutboxEntry
-from worker.model import DeadLetter, Decision, Received, User
-from worker.parsing import clip
+from worker.core.effects import OutboxEntry
+from worker.core.model import DeadLetter, Decision, Received, User
+from worker.core.parsing import clip
 
 EVENT_COLUMNS = (
     "dedupe_key", "route_key", "kind", "type", "subtype", "recipient", "recipient_as_reported",

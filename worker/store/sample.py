@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from worker.decode import decode
-from worker.errors import Misconfigured, Unavailable
-from worker.model import Received
-from worker.policy import Policy, UnknownRecipients
-from worker.ports import Transaction
-from worker.unit_of_work import UnitOfWork
+from worker.core.decode import decode
+from worker.core.errors import Misconfigured, Unavailable
+from worker.core.model import Received
+from worker.core.policy import Policy, UnknownRecipients
+from worker.core.ports import Transaction
+from worker.core.unit_of_work import UnitOfWork
 
 
 class RollBack(Exception):

@@ -10,10 +10,10 @@ from msgspec.structs import astuple
 from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from worker.retries import when_raced
 from worker.store import Store
 from worker.store.rows import USER_COLUMNS
 from worker.store.schema import users
+from worker.timing.retries import when_raced
 
 ROWS_IN_A_STATEMENT = 500
 """SQLite before 3.32 takes no more than 999 variables."""

@@ -21,9 +21,9 @@ from worker.aws import (
     make_client,
     translated,
 )
-from worker.deadlines import within
-from worker.errors import Unavailable
-from worker.retries import once_more
+from worker.core.errors import Unavailable
+from worker.timing.deadlines import within
+from worker.timing.retries import once_more
 
 REQUEST_SECONDS = 15.0
 """For one request, from the name to the last byte of the answer; its slot comes before."""

@@ -1,8 +1,8 @@
 """AWS's refusals, sorted by who can do something about them."""
 
 from worker.aws import STALE_CREDENTIALS, AwsRefused
-from worker.effects import Blocked, Unfit
-from worker.masking import sanitized
+from worker.core.effects import Blocked, Unfit
+from worker.core.masking import sanitized
 from worker.suppression.listing import FOREIGN_ANSWER, UNKNOWN_REGION
 
 _NOT_PERMITTED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})

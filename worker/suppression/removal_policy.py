@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from worker.effects import RemovalOutcome
+from worker.core.effects import RemovalOutcome
 
 
 class RemovalPolicy(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from worker.aws import AwsRefused
-from worker.effects import (
+from worker.core.effects import (
     Blocked,
     Delivery,
     Effect,
@@ -21,9 +21,9 @@ from worker.effects import (
     Sent,
     Unfit,
 )
-from worker.errors import Misconfigured, Raced, Unavailable
-from worker.masking import sanitized
-from worker.model import Address
+from worker.core.errors import Misconfigured, Raced, Unavailable
+from worker.core.masking import sanitized
+from worker.core.model import Address
 from worker.suppression.listing import (
     BAD_REQUEST,
     BOUNCE,

@@ -7,11 +7,11 @@ from copy import copy
 from typing import Any, TypeVar
 
 from worker.aws import AwsRefused, Throttled, make_client, translated, watch_dates
-from worker.checks.facts import Absent, NotPermitted, Unknown, Unreachable
-from worker.deadlines import within
-from worker.errors import Refused, Unavailable
-from worker.retries import Sleep, briefly
-from worker.sqs.skew import ClockSkew
+from worker.core.errors import Refused, Unavailable
+from worker.sqs.client.skew import ClockSkew
+from worker.timing.deadlines import within
+from worker.timing.retries import Sleep, briefly
+from worker.topology.checks.facts import Absent, NotPermitted, Unknown, Unreachable
 
 Known = TypeVar("Known")
 

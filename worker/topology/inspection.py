@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from worker.checks.facts import (
+from worker.topology.aws import Aws, known
+from worker.topology.checks.facts import (
     Absent,
     DestinationFacts,
     IdentityFacts,
@@ -16,7 +17,6 @@ from worker.checks.facts import (
     read_arn,
     region_in_arn,
 )
-from worker.topology.aws import Aws, known
 
 MOST_SETS = 20
 """Configuration sets that are looked at unasked: each costs a call, and SES takes one a second."""

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from worker.deadlines import left
-from worker.errors import Locked, Unavailable
+from worker.core.errors import Locked, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.postgresql.connection import (
     LOCKED,
@@ -26,6 +25,7 @@ from worker.store.postgresql.waiting import RowWaits
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.sample import RollBack, probing, write_sample
 from worker.store.unfinished import ANY, QUERY, Unfinished
+from worker.timing.deadlines import left
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

@@ -17,9 +17,9 @@ from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import Row
 
-from worker.deadlines import left
-from worker.deadlines.beside import beside
-from worker.errors import Misconfigured, Raced, Unavailable
+from worker.core.errors import Misconfigured, Raced, Unavailable
+from worker.timing.deadlines import left
+from worker.timing.deadlines.beside import beside
 
 CONNECT_SECONDS = 5
 """For one address of a server."""

@@ -8,9 +8,10 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
-from worker.effects import OutboxEntry
-from worker.errors import Unavailable
-from worker.model import DeadLetter, Feedback, Received, User
+from worker.core.effects import OutboxEntry
+from worker.core.errors import Unavailable
+from worker.core.model import DeadLetter, Feedback, Received, User
+from worker.core.unit_of_work import UnitOfWork
 from worker.store.postgresql.connection import begin
 from worker.store.postgresql.waiting import RowWaits
 from worker.store.rows import (
@@ -27,7 +28,6 @@ from worker.store.rows import (
     read_user,
     user_row,
 )
-from worker.unit_of_work import UnitOfWork
 
 _TYPES = dict.fromkeys(
     (*USER_TIMES, "occurred_at", "received_at", "due_at", "created_at"), "timestamptz"

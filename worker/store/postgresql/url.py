@@ -3,7 +3,7 @@
 import psycopg
 import psycopg.conninfo
 
-from worker.errors import Misconfigured
+from worker.core.errors import Misconfigured
 
 _NOT_VALID = (
     "store.url is not a valid PostgreSQL URL "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from worker.errors import CommitsLost, Unavailable
+from worker.core.errors import CommitsLost, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.files import LOCK, SHM, WAL, identity
 from worker.store.holders import said_of_holders

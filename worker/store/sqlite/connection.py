@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from worker.errors import Misconfigured, Unavailable, Unsynced
+from worker.core.errors import Misconfigured, Unavailable, Unsynced
 from worker.store.files import SHM, WAL, Identity, held_open, identity, require
 from worker.store.holders import holder_named
 from worker.store.making import make_database

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 from worker.store.files import SHM, WAL, identity
 from worker.store.sqlite.connection import (
     CHECKPOINT_PAGES,

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 from worker.store.files import SHM, identity
 from worker.store.holders import said_of_holders
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from worker.errors import Unavailable
+from worker.core.errors import Unavailable
 from worker.store.files import SHM, Identity, held_open, identity
 from worker.store.sqlite import wal_index
 from worker.store.sqlite.saving import await_who_saves

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from worker import clock
-from worker.effects import OutboxEntry
-from worker.model import DeadLetter, Feedback, Received, User
-from worker.parsing import parse_time
+from worker.core.effects import OutboxEntry
+from worker.core.model import DeadLetter, Feedback, Received, User
+from worker.core.parsing import parse_time
+from worker.core.unit_of_work import UnitOfWork
 from worker.store.rows import (
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
@@ -26,7 +26,7 @@ from worker.store.rows import (
     read_user,
     user_row,
 )
-from worker.unit_of_work import UnitOfWork
+from worker.timing import clock
 
 _KNOWN_KEYS = """
     SELECT dedupe_key FROM events WHERE dedupe_key IN (SELECT value FROM json_each(?))

@@ -1,0 +1,88 @@
+"""The SQS emulator: a strict, fast, in-memory Amazon SQS over real HTTP, for the tests.
+
+    with Emulator() as emulator:
+        url = emulator.create_queue("feedback", dead_letter="feedback-dlq", max_receive_count=5)
+        emulator.faults.add(FailEntries({"0"}), on=DELETE, times=1)
+        emulator.on_delete(lambda deletion: assert_committed(deletion.body))
+        emulator.send(url, body)
+        ...  # boto3 with endpoint_url=emulator.endpoint, or a process with emulator.environment
+        assert emulator.journal.fate(message_id).deleted
+
+Where AWS's documentation leaves SQS two ways, the emulator takes the one that is harder on a
+consumer. Standard queues only; no FIFO queues, tags, permissions or encryption: a request for
+what the emulator does not have is refused, never ignored.
+"""
+
+from simulators.sqs.calls import Call
+from simulators.sqs.clock import Clock
+from simulators.sqs.errors import SqsError
+from simulators.sqs.faults import (
+    ACCESS_DENIED,
+    CHANGE_VISIBILITY,
+    DELETE,
+    EXPIRED_TOKEN,
+    INTERNAL_ERROR,
+    INVALID_CLIENT_TOKEN_ID,
+    RECEIVE,
+    REQUEST_THROTTLED,
+    SEND,
+    SERVICE_UNAVAILABLE,
+    THROTTLING,
+    Cut,
+    Delay,
+    FailEntries,
+    Fault,
+    Few,
+    ForgetDelete,
+    HandOutTwice,
+    Hang,
+    OmitEntries,
+    Refuse,
+    StayVisible,
+)
+from simulators.sqs.hooks import Deletion, Sending
+from simulators.sqs.journal import Event, Fate, Journal, Request, What
+from simulators.sqs.script import Faults, Rule
+from simulators.sqs.sqs import SqsEmulator
+from simulators.sqs.states import Counts, MessageState, State
+
+__all__ = [
+    "ACCESS_DENIED",
+    "CHANGE_VISIBILITY",
+    "DELETE",
+    "EXPIRED_TOKEN",
+    "INTERNAL_ERROR",
+    "INVALID_CLIENT_TOKEN_ID",
+    "RECEIVE",
+    "REQUEST_THROTTLED",
+    "SEND",
+    "SERVICE_UNAVAILABLE",
+    "THROTTLING",
+    "Call",
+    "Clock",
+    "Counts",
+    "Cut",
+    "Delay",
+    "Deletion",
+    "Event",
+    "FailEntries",
+    "Fate",
+    "Fault",
+    "Faults",
+    "Few",
+    "ForgetDelete",
+    "HandOutTwice",
+    "Hang",
+    "Journal",
+    "MessageState",
+    "OmitEntries",
+    "Refuse",
+    "Request",
+    "Rule",
+    "Sending",
+    "SqsEmulator",
+    "SqsError",
+    "State",
+    "StayVisible",
+    "What",
+]

@@ -1,0 +1,55 @@
+"""Receipt handles: opaque to the client, and to us a note of which receive they belong to.
+
+Nothing is stored for a handle, so one that was issued long ago can still be told from garbage.
+"""
+
+import base64
+import binascii
+import secrets
+from hashlib import blake2b
+from typing import NamedTuple
+
+from simulators.sqs.errors import SqsError
+
+_SECRET = secrets.token_bytes(16)
+
+
+class Receipt(NamedTuple):
+    """What a receipt handle says."""
+
+    queue: str
+    """The identity of the queue, which a queue made anew under the same name does not have."""
+    message_id: str
+    receive_count: int
+    """The how-manieth receive of the message it was."""
+
+
+def issue(receipt: Receipt) -> str:
+    """Write a receipt handle."""
+    note = f"{receipt.queue} {receipt.message_id} {receipt.receive_count}"
+    return base64.b64encode(f"{note} {_seal(note)}".encode()).decode()
+
+
+def read(handle: str, queue: str) -> Receipt:
+    """Read a receipt handle that was issued for this queue.
+
+    Raises:
+        SqsError: it was issued for another one, or never.
+
+    """
+    try:
+        note, _, seal = base64.b64decode(handle, validate=True).decode().rpartition(" ")
+    except (binascii.Error, ValueError):
+        note = seal = ""
+    if not note or seal != _seal(note):
+        text = f'The input receipt handle "{handle}" is not a valid receipt handle.'
+        raise SqsError("ReceiptHandleIsInvalid", text)
+    issuer, message_id, receive_count = note.split(" ")
+    if issuer != queue:
+        text = f'The receipt handle "{handle}" is not valid for this queue.'
+        raise SqsError("ReceiptHandleIsInvalid", text)
+    return Receipt(issuer, message_id, int(receive_count))
+
+
+def _seal(note: str) -> str:
+    return blake2b(note.encode(), digest_size=12, key=_SECRET).hexdigest()

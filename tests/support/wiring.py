@@ -1,0 +1,130 @@
+"""The path from SES to the queue, made by hand in moto's AWS, and ways to break it."""
+
+import json
+import logging
+from urllib.request import Request, urlopen
+
+import pytest
+
+from simulators.sqs import SqsEmulator
+from support.reverse_proxy import ReverseProxy
+
+REGION, ACCOUNT = "eu-west-1", "123456789012"
+"""The account is moto's."""
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:bounces"
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:feedback"
+DEAD = f"arn:aws:sqs:{REGION}:{ACCOUNT}:feedback-dlq"
+QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/feedback"
+DEAD_URL = f"{QUEUE_URL}-dlq"
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint():
+    """One server for all tests of the process."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # its request log
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def proxy(moto_endpoint, environment):
+    """An AWS with nothing in it, and an environment that points at it."""
+    with urlopen(Request(f"{moto_endpoint}/moto-api/reset", method="POST")):
+        pass
+    # moto forgets a queue's policy whenever another attribute is set.
+    with (
+        SqsEmulator(region=REGION, account=ACCOUNT) as emulator,
+        ReverseProxy(moto_endpoint) as proxy,
+    ):
+        proxy.behind["sqs"] = emulator.endpoint
+        environment.update(proxy.environment, AWS_REGION=REGION)
+        yield proxy
+
+
+class Wiring:
+    """All that feeds the queue, as somebody with the console would have made it."""
+
+    def __init__(self, proxy, endpoint):
+        import boto3
+
+        self.proxy = proxy
+        # Past the proxy, which notes what the command does.
+        given = {
+            "region_name": REGION,
+            "aws_access_key_id": "by-hand",
+            "aws_secret_access_key": "by-hand",
+        }
+        self.sqs = boto3.client("sqs", endpoint_url=proxy.behind["sqs"], **given)
+        self.sns = boto3.client("sns", endpoint_url=endpoint, **given)
+        self.kms = boto3.client("kms", endpoint_url=endpoint, **given)
+
+    def make(self):
+        """Make the healthy path."""
+        kept = {"MessageRetentionPeriod": "1209600", "Policy": policy(DEAD, TOPIC)}
+        self.sqs.create_queue(QueueName="feedback-dlq", Attributes=kept)
+        redrive = json.dumps({"deadLetterTargetArn": DEAD, "maxReceiveCount": 5})
+        attributes = {"RedrivePolicy": redrive, "Policy": policy(QUEUE, TOPIC)}
+        self.sqs.create_queue(QueueName="feedback", Attributes=attributes)
+        self.sns.create_topic(Name="bounces", Attributes={"Policy": publishing()})
+        self.subscribe()
+        self.proxy.publishing.identities["example.com"] = {"Bounce": TOPIC, "Complaint": TOPIC}
+        return self
+
+    def subscribe(self, **attributes):
+        attributes = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": DEAD})} | attributes
+        answer = self.sns.subscribe(
+            TopicArn=TOPIC,
+            Protocol="sqs",
+            Endpoint=QUEUE,
+            Attributes=attributes,
+            ReturnSubscriptionArn=True,
+        )
+        return answer["SubscriptionArn"]
+
+    def unsubscribe(self):
+        for item in self.sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]:
+            self.sns.unsubscribe(SubscriptionArn=item["SubscriptionArn"])
+
+    def set_queue(self, url=QUEUE_URL, **attributes):
+        self.sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+
+
+def policy(queue, *topics, **more):
+    """A queue's policy as AWS's documentation has it."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+        "Condition": {"ArnEquals": {"aws:SourceArn": list(topics)}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement | more]})
+
+
+def publishing(*names):
+    """A topic's policy as AWS's documentation has it; `names` such as `identity/example.com`."""
+    condition = {
+        "AWS:SourceAccount": ACCOUNT,
+        "AWS:SourceArn": [
+            f"arn:aws:ses:{REGION}:{ACCOUNT}:{name}" for name in names or ["identity/example.com"]
+        ],
+    }
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "ses.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": TOPIC,
+        "Condition": {"StringEquals": condition},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+@pytest.fixture
+def wiring(proxy, moto_endpoint, environment):
+    """The healthy path, and a command that knows its queue."""
+    environment["SES_WORKER_QUEUE__URL"] = QUEUE_URL
+    return Wiring(proxy, moto_endpoint).make()

@@ -1,0 +1,166 @@
+"""Bodies in which one field is as bad as a stranger can make it."""
+
+import json
+
+import msgspec
+
+from support import mail
+
+MIB = 1_048_576
+"""Bytes of the longest body that SQS carries."""
+
+CHARACTERS = {
+    "blanks": " ",
+    "tabs": "\t",
+    "signs": "@",
+    "opening angles": "<",
+    "closing angles": ">",
+    "angles and signs": "<@>",
+    "signs and commas": "@,",
+    "addresses": "<a@b.c>,",
+    "quotes": '"',
+    "escaped quotes": '\\"',
+    "backslashes": "\\",
+    "digits": "1",
+    "a fraction": ".0",
+    "dots": ".",
+    "commas": ",",
+    "plus": "+",
+    "minus and digits": "-00:00 ",
+    "brackets": "[",
+    "braces": "{",
+    "pairs of brackets": "[]",
+    "astral": "\U0001f600",
+    "combining marks": "\u0315\u0323",
+    "dead letters that grow": "\ufdfa",
+    "dead letters that grow in lower case": "\u0130",
+    "full-width signs": "\uff20",
+    "nothing": "\0",
+    "half pairs": "\ud83d",
+    "entities": "&#64",
+    "backticks": "`",
+    "lines": "a\n",
+    "right to left": "\u202e",
+    "escaped brackets": "\\u005b",
+}
+"""By name: what is repeated."""
+
+
+def filled(unit: str, size: int) -> str:
+    """Repeat it, up to so many bytes as JSON writes them."""
+    return unit * max(1, size // len(written(unit)[1:-1].encode()))
+
+
+def written(value: object) -> str:
+    """Write JSON as densely as it can be; only half a surrogate pair has to be escaped."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
+
+
+MARK = "WORST"
+"""Stands for the field; a key of this name is one that nobody has documented."""
+
+
+def _with(path: str, message: str) -> str:
+    whole = json.loads(message)
+    *parents, last = path.split("/")
+    place = whole
+    for name in parents:
+        place = place[int(name) if name.isdigit() else name]
+    place[last] = MARK
+    return json.dumps(whole)
+
+
+def _bounce(path: str) -> str:
+    return _with(path, mail.bounce("jane@example.com", action="failed"))
+
+
+def _complaint(path: str) -> str:
+    return _with(path, mail.complaint("jane@example.com", event=True))
+
+
+def _key(path: str, message: str) -> str:
+    """The key itself is long."""
+    return _with(f"{path}/{MARK}".lstrip("/"), message).replace(f': "{MARK}"', ': "x"')
+
+
+BODIES: dict[str, str] = {
+    path: _bounce(path)
+    for path in (
+        "notificationType", "eventType", "source", "detail-type", "Event", "new",
+        "mail/messageId", "mail/timestamp", "mail/new",
+        "bounce/bounceType", "bounce/bounceSubType", "bounce/feedbackId", "bounce/timestamp",
+        "bounce/bouncedRecipients", "bounce/new",
+        *(f"bounce/bouncedRecipients/0/{name}"
+          for name in ("emailAddress", "action", "status", "diagnosticCode", "new")),
+    )
+} | {
+    path: _complaint(path)
+    for path in (
+        "complaint/complaintFeedbackType", "complaint/complaintSubType", "complaint/feedbackId",
+        "complaint/timestamp", "complaint/userAgent", "complaint/complainedRecipients",
+        "complaint/complainedRecipients/0/emailAddress",
+    )
+} | {
+    f"a key of {path or 'the body'}": _key(path, mail.bounce("jane@example.com"))
+    for path in ("", "mail", "bounce", "bounce/bouncedRecipients/0")
+}  # fmt: skip
+"""By field: SES's message with `MARK` in its place."""
+
+ENVELOPES: dict[str, str] = {
+    path: _with(path, mail.enveloped("x"))
+    for path in (
+        "Type", "TopicArn", "Message", "MessageId", "Subject", "Timestamp", "Signature", "new",
+    )
+} | {"a key of the envelope": _key("", mail.enveloped("x"))}  # fmt: skip
+"""By field: an envelope, likewise."""
+
+
+def body(field: str, text: str) -> str:
+    """SES's message with this text in one of `BODIES`, or an envelope in one of `ENVELOPES`."""
+    whole = BODIES[field] if field in BODIES else ENVELOPES[field]
+    if field.endswith("timestamp"):
+        text = f"2026-11-20T08:15:33{text}x"  # else it is told from a time at once
+    return whole.replace(f'"{MARK}"', written(text))
+
+
+VALUES = {
+    "arrays": "[]",
+    "objects": "{}",
+    "digits": "1",
+    "texts": '"a"',
+    "fractions": "1.5",
+    "numbers too large": "1e999",
+    "nested ones": "[" * 90 + "]" * 90,
+    "entries": '{"emailAddress":"a@b.c"}',
+    "nulls": "null",
+}
+"""By name: what a list is full of."""
+
+
+def a_list(place: str, value: str, size: int) -> str:
+    """A body with a list of so many bytes in one of `BODIES`."""
+    whole = "[" + ",".join([value] * (size // (len(value) + 1))) + "]"
+    return BODIES[place].replace(f'"{MARK}"', whole)
+
+
+def parse(body: str) -> object:
+    """Read its JSON, and that in it: what any reader of the message has to do."""
+    try:
+        whole = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        whole = _parse_oddly(body)
+    if isinstance(whole, dict) and isinstance(message := whole.get("Message"), str):
+        return parse(message)
+    return whole
+
+
+def _parse_oddly(body: str) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,1 @@
+"""The commands, one module a verb; `worker.cli` parses the arguments and prints the results."""

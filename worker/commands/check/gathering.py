@@ -1,0 +1,107 @@
+"""Fetches the facts that the checks judge, each leading to the next."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from worker.topology import Aws, inspection
+from worker.topology.checks.admission import SNS, topics_let_in
+from worker.topology.checks.commands import set_queue
+from worker.topology.checks.dead_letters import read_redrive
+from worker.topology.checks.encryption import Encrypted
+from worker.topology.checks.facts import (
+    FeedbackFacts,
+    NotPermitted,
+    QueueFacts,
+    TopicFacts,
+    Unknown,
+    Unreachable,
+    account_in_arn,
+    read_arn,
+    region_in_arn,
+)
+from worker.topology.checks.statements import Caller
+from worker.topology.checks.topic import SES
+
+
+def dead_letter_queue(
+    aws: Aws, queue: QueueFacts, dead_letter_url: str | None
+) -> QueueFacts | Unknown | None:
+    """The dead-letter queue of the settings, else of the redrive policy; None: neither names it."""
+    if dead_letter_url is not None:
+        return inspection.queue(aws, dead_letter_url)
+    redrive = read_redrive(queue.text("RedrivePolicy"))
+    target = read_arn(redrive.target) if redrive else None
+    if target is None:
+        return None
+    # A dead-letter queue is in the account and the region of its source.
+    return inspection.queue(aws, f"{queue.url.rpartition('/')[0]}/{target.name}")
+
+
+def dead_letters(
+    aws: Aws, queue: QueueFacts, arns: Sequence[str]
+) -> Iterator[tuple[str, QueueFacts | Unknown]]:
+    """Queues for what SNS cannot deliver, as far as they are beside ours."""
+    for arn in arns:
+        found = read_arn(arn)
+        if found and (found.account, found.region) == (
+            account_in_arn(queue.arn),
+            region_in_arn(queue.arn),
+        ):
+            yield arn, inspection.queue(aws, f"{queue.url.rpartition('/')[0]}/{found.name}")
+
+
+def topics(aws: Aws, queue: QueueFacts, named: Sequence[str]) -> tuple[list[str], Unknown | None]:
+    """The topics that should feed the queue: those that are named, else by whatever knows of some.
+
+    And why the subscriptions could not be listed, if they could not.
+    """
+    if named:
+        return list(named), None
+    subscribed = inspection.topics_subscribed(aws, queue.arn)
+    if isinstance(subscribed, list):
+        return list(dict.fromkeys([*topics_let_in(queue), *subscribed])), None
+    return topics_let_in(queue), subscribed
+
+
+def feedback(
+    aws: Aws, arns: Sequence[str], named_identities: Sequence[str], named_sets: Sequence[str]
+) -> FeedbackFacts:
+    """What SES sends to the topics, by the named identities and configuration sets."""
+    # SES publishes in its own region only, so it is called in the topic's region.
+    region = region_in_arn(arns[0])
+    at = aws if region in {"", aws.region} else aws.elsewhere(region)
+    destinations, unlooked = inspection.destinations(at, named_sets)
+    identities = inspection.identities(at, named_identities)
+    beyond = [f"{unlooked} configuration sets"] if unlooked else []
+    if isinstance(identities, tuple) and len(identities) == inspection.MOST_IDENTITIES:
+        beyond.append(f"identities beyond the first {inspection.MOST_IDENTITIES:,}")
+    return FeedbackFacts(
+        identities=identities,
+        destinations=destinations,
+        named_identities=tuple(named_identities),
+        named_sets=tuple(named_sets),
+        unlooked=tuple(beyond),
+    )
+
+
+def encrypted(
+    aws: Aws, queues: Sequence[QueueFacts], named: Mapping[str, TopicFacts | Unknown]
+) -> Iterator[Encrypted]:
+    """Whom SNS writes to, and whom SES does."""
+    for item in queues:
+        used = item.text("KmsMasterKeyId")
+        key = inspection.key(aws, used, aws.region) if used else None
+        bare = not used and item.text("SqsManagedSseEnabled") == "false"
+        fix = set_queue(item.url, aws.region, SqsManagedSseEnabled="true") if bare else ""
+        for arn in named or [""]:
+            account = account_in_arn(arn or item.arn)
+            caller = Caller(service=SNS, account=account, arn=arn)
+            yield Encrypted(f"the queue {item.name}", caller, key, fix)
+    for arn, observed in named.items():
+        ses = Caller(service=SES, account=account_in_arn(arn))
+        if isinstance(observed, NotPermitted | Unreachable):
+            yield Encrypted(f"the topic {arn}", ses, observed)
+        elif isinstance(observed, TopicFacts) and (
+            name := observed.attributes.get("KmsMasterKeyId")
+        ):
+            facts = inspection.key(aws, name, region_in_arn(arn))
+            yield Encrypted(f"the topic {arn}", ses, facts)

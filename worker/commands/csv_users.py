@@ -1,0 +1,107 @@
+"""Users in a CSV file: each row is a user, or refused with its line and the reason."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from worker.core.address import parse_address
+from worker.core.errors import Refused
+
+COLUMNS = ("email", "account_id", "metrics_enabled")
+LONGEST_ACCOUNT_ID = 500
+
+_END_WITHIN_QUOTES = "unexpected end of data"
+"""What `csv` calls it."""
+
+_FLAGS = {
+    "": True, "true": True, "t": True, "yes": True, "y": True, "1": True, "on": True,
+    "false": False, "f": False, "no": False, "n": False, "0": False, "off": False,
+}  # fmt: skip
+
+
+class RefusedRow(Struct, frozen=True):
+    """A row that is no user."""
+
+    line: int
+    reason: str
+
+
+def read_users(lines: Iterable[str]) -> Iterator[dict[str, Any] | RefusedRow]:
+    """Read rows one by one: the columns that the file has, and `email_key`.
+
+    The header is `email[,account_id][,metrics_enabled]`, in any order. A row is a line: none of
+    these columns holds line breaks, so a stray quote costs its own line and no other.
+
+    Raises:
+        Refused: the header is not that; no row was read.
+
+    """
+    numbered = enumerate(lines, start=1)
+    header = _header(next(numbered, (1, ""))[1])
+    for number, line in numbered:
+        try:
+            row = _fields(line)
+        except csv.Error as error:
+            yield RefusedRow(number, str(error))
+            continue
+        if row:
+            found = _user(header, row)
+            yield RefusedRow(number, found) if isinstance(found, str) else found
+
+
+def _fields(line: str) -> list[str]:
+    """Split a line; without a quote in it, that is what `csv` would do, in a third of the time."""
+    if '"' not in line:
+        bare = line.rstrip("\r\n")
+        return bare.split(",") if bare else []
+    try:
+        return next(csv.reader([line], strict=True))
+    except csv.Error as error:
+        if str(error) == _END_WITHIN_QUOTES:
+            raise csv.Error("a quote is opened and not closed on this line") from None
+        raise
+
+
+def _header(line: str) -> Sequence[str]:
+    if not _is_text(line):
+        raise Refused("not UTF-8 text")
+    try:
+        header = [name.strip().lower() for name in _fields(line)]
+    except csv.Error as error:
+        raise Refused(f"line 1: {error}") from None
+    unknown = [name for name in header if name not in COLUMNS]
+    if "email" not in header or unknown or len(set(header)) != len(header):
+        given = ",".join(header)[:200] or "an empty line"
+        raise Refused(f"line 1 must be email[,account_id][,metrics_enabled], and is {given}")
+    return header
+
+
+def _is_text(line: str) -> bool:
+    """Marks of another encoding than UTF-8 in the first line (UTF-16 has both)."""
+    return not any(c == "\0" or "\udc80" <= c <= "\udcff" for c in line)
+
+
+def _user(header: Sequence[str], row: Sequence[str]) -> dict[str, Any] | str:
+    """Make a user of a row, or return why not."""
+    if len(row) != len(header):
+        return f"has {len(row)} fields, the header has {len(header)}"
+    given = {name: text.strip() for name, text in zip(header, row, strict=True)}
+    address = parse_address(given["email"])
+    if address is None:
+        return "email is no usable address"
+    if not given["email"].isprintable():  # in a display name
+        return "email is not plain UTF-8 text"
+    values: dict[str, Any] = {"email": given["email"], "email_key": address.key}
+    if "account_id" in given:
+        account_id = given["account_id"]
+        if len(account_id) > LONGEST_ACCOUNT_ID or not account_id.isprintable():
+            return f"account_id is not plain text of at most {LONGEST_ACCOUNT_ID} characters"
+        values["account_id"] = account_id or None
+    if "metrics_enabled" in given:
+        flag = _FLAGS.get(given["metrics_enabled"].lower())
+        if flag is None:
+            return "metrics_enabled is neither true nor false"
+        values["metrics_enabled"] = flag
+    return values

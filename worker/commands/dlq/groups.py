@@ -1,0 +1,136 @@
+"""Dead letters grouped by place and reason, counted by age. Pure."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from worker.core.dead_letter import DeadLetterMessage, Where
+from worker.core.decode import decode
+from worker.core.masking import mask_addresses, sanitized
+from worker.core.model import Feedback, Ignored, Malformed
+from worker.core.outbox import sort_of
+
+AGES = {
+    "under_1_hour": timedelta(hours=1),
+    "under_1_day": timedelta(days=1),
+    "under_4_days": timedelta(days=4),
+}
+"""Four days are SQS's retention, unless somebody has changed it."""
+OLDER = "older"
+_LONGEST_SAMPLE = 300
+
+
+class ParsedBody(Struct, frozen=True, kw_only=True):
+    """How the worker reads a body today."""
+
+    kind: str
+    """`bounce`, `complaint`, what is ignored; `malformed`."""
+    type: str = ""
+    recipients: Sequence[str] = ()
+    """As they were reported."""
+    keys: Sequence[str] = ()
+    """The same, as users are matched; empty where it is no address."""
+    reason: str = ""
+    """Why it cannot be decoded, or would be dead-lettered."""
+    detail: str = ""
+
+    @property
+    def redacted(self) -> str:
+        """A line with masked addresses, safe to show on a screen."""
+        if self.reason:
+            return sanitized(f"{self.reason}: {self.detail}"[:_LONGEST_SAMPLE])
+        summary = " ".join(filter(None, (self.kind, self.type)))
+        if not self.recipients:
+            return sanitized(summary)
+        first = mask_addresses(self.recipients[0][:_LONGEST_SAMPLE])
+        more = f" and {len(self.recipients) - 1:,} more" if len(self.recipients) > 1 else ""
+        return sanitized(f"{summary} of {first}{more}")
+
+
+class Group(Struct, kw_only=True):
+    """Dead letters with the same place and reason."""
+
+    where: Where
+    reason: str
+    count: int = 0
+    ages: dict[str, int]
+    oldest: datetime | None = None
+    newest: datetime | None = None
+    kept_since: datetime | None = None
+    """Of that which SQS will delete first."""
+    sample_id: str = ""
+    sample_original_id: str = ""
+    sample: str = ""
+
+
+class Groups:
+    """Groups dead letters; keeps no bodies."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._found: dict[tuple[Where, str], Group] = {}
+
+    def add(self, dead_letter: DeadLetterMessage) -> None:
+        """Count a dead letter."""
+        key = dead_letter.where, dead_letter.reason
+        group = self._found.get(key)
+        if group is None:
+            ages = dict.fromkeys([*AGES, OLDER], 0)
+            group = Group(where=dead_letter.where, reason=dead_letter.reason, ages=ages)
+            group.sample_id = dead_letter.message_id
+            group.sample_original_id = dead_letter.original_id
+            group.sample = read(dead_letter).redacted
+            self._found[key] = group
+        group.count += 1
+        group.ages[age_of(dead_letter.first_seen, self._now)] += 1
+        group.oldest = _earlier(group.oldest, dead_letter.first_seen)
+        group.newest = _later(group.newest, dead_letter.first_seen)
+        group.kept_since = _earlier(group.kept_since, dead_letter.kept_since)
+
+    def add_group(self, group: Group) -> None:
+        """Take over what somebody else has counted."""
+        self._found[group.where, group.reason] = group
+
+    def biggest_first(self) -> list[Group]:
+        """All of them."""
+        return sorted(
+            self._found.values(), key=lambda group: (-group.count, group.where, group.reason)
+        )
+
+
+def read(dead_letter: DeadLetterMessage, topics: Collection[str] = ()) -> ParsedBody:
+    """Decode a dead letter as the worker would with these topics; none: all topics."""
+    match decode(dead_letter.received.body, topics):
+        case Malformed(reason, detail):
+            return ParsedBody(kind="malformed", reason=reason.value, detail=detail)
+        case Ignored(kind):
+            return ParsedBody(kind=kind)
+        case feedback:
+            return _of_feedback(feedback)
+
+
+def age_of(first_seen: datetime | None, now: datetime) -> str:
+    """Return the age bucket; without a time, the oldest."""
+    if first_seen is None:
+        return OLDER
+    return next((name for name, age in AGES.items() if now - first_seen < age), OLDER)
+
+
+def _of_feedback(feedback: Sequence[Feedback]) -> ParsedBody:
+    notification = feedback[0].notification
+    named = [item for item in feedback if item.recipient.reported]
+    return ParsedBody(
+        kind=notification.kind.value,
+        type=sort_of(notification.type, notification.subtype),
+        recipients=[item.recipient.reported for item in named],
+        keys=[item.address.key if item.address else "" for item in named],
+    )
+
+
+def _earlier(first: datetime | None, other: datetime | None) -> datetime | None:
+    return min(filter(None, (first, other)), default=None)
+
+
+def _later(first: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (first, other)), default=None)

@@ -1,0 +1,173 @@
+"""Dead letters in the dead-letter queue: receiving hides them, so those that stay are released.
+
+SQS has no other way to look than to receive. What was received is remembered by its id, so that
+nothing comes twice, however long it takes; and what stays is made visible again at the end.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import structlog
+from msgspec.structs import replace
+
+from worker.consumer import EMPTY_RECEIVES
+from worker.consumer.entries import in_tens
+from worker.core.dead_letter import DeadLetterMessage, Where
+from worker.core.errors import Refused
+from worker.core.model import Received
+from worker.service.signals import SignalEvents
+from worker.sqs.dead_letter_queue import HIDDEN_SECONDS, DeadLetterQueue
+from worker.sqs.queue import LARGEST_BATCH, POLL_SECONDS, Counts, FailedEntry
+from worker.timing import clock
+from worker.timing.retries import a_few_times
+
+READ_ON_SECONDS = 30
+"""Time limit for counting dead letters that will not be processed."""
+
+log = structlog.get_logger()
+
+
+class InQueue:
+    """A single scan of a dead-letter queue."""
+
+    where = Where.DEAD_LETTER_QUEUE
+
+    def __init__(
+        self,
+        queue: DeadLetterQueue,
+        signals: SignalEvents,
+        *,
+        wait_seconds: float = 0,
+        most: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        self.only_counting = False
+        self.examined = 0
+        """Distinct dead letters."""
+        self.left_off = False
+        """There was no time, or no need, to see all of them."""
+        self._queue = queue
+        self._signals = signals
+        self._again = a_few_times(signals.pause)
+        self._wait_seconds = wait_seconds
+        self._most = most
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._held: dict[str, Received] = {}
+        """What is there still, by id, with its latest handle and without its body."""
+        self._done: set[str] = set()
+        """What was to be removed, and perhaps was not."""
+        self._empty = self._known = 0
+
+    def batches(self) -> Iterator[Sequence[DeadLetterMessage]]:
+        """Receive until nothing new comes, for as long as others may have some to give back."""
+        quiet_since = time.monotonic()
+        while not self._is_over():
+            new = self._receive()
+            if new:
+                quiet_since = time.monotonic()
+                yield new
+            elif self._is_round() and (
+                not self.uncounted() or time.monotonic() - quiet_since >= self._wait_seconds
+            ):
+                return
+
+    def remove(self, dead_letters: Sequence[DeadLetterMessage]) -> None:
+        """Delete them, entry by entry; what is not deleted now is when it comes again."""
+        self._delete([self._held[dead_letter.message_id] for dead_letter in dead_letters])
+
+    def undeleted(self) -> int:
+        """Return how many deletions failed, less those received again since."""
+        return len(self._done & self._held.keys())
+
+    def uncounted(self) -> int:
+        """Return how many remain by SQS's counts, without those examined."""
+        return max(0, self.counts().total - len(self._held))
+
+    def counts(self) -> Counts:
+        """Return SQS's counts."""
+        counts: Counts = self._again(self._queue.counts)
+        return counts
+
+    def give_back(self) -> None:
+        """Make what stays visible again, in tens; not what may be somebody else's by now."""
+        left = [received for received in self._held.values() if _is_leased(received)]
+        self._held.clear()
+        while left and not self._signals.to_hurry.is_set():
+            ours = [received for received in left[:LARGEST_BATCH] if _is_leased(received)]
+            try:
+                failed, _ = in_tens("release", ours, self._release, self._again)
+            except Refused as refused:
+                log.warning("dead_letters.hidden", error=str(refused))
+                break
+            if ours and len(failed) == len(ours):
+                break  # SQS is unavailable: the next ten would fail, too
+            left = left[LARGEST_BATCH:]
+        if left:  # they show by themselves
+            log.warning("dead_letters.hidden", count=len(left), seconds=HIDDEN_SECONDS)
+
+    def _receive(self) -> list[DeadLetterMessage]:
+        """Long-poll; return what came for the first time."""
+        dead_letters: list[DeadLetterMessage] = self._again(self._queue.look, self._batch_size())
+        new = {
+            dead_letter.message_id: dead_letter
+            for dead_letter in dead_letters
+            if not self._is_known(dead_letter.message_id)
+        }
+        for dead_letter in dead_letters:
+            self._held[dead_letter.message_id] = replace(
+                dead_letter.received, body="", attributes={}
+            )
+        if again := {dead_letter.message_id for dead_letter in dead_letters} & self._done:
+            self._delete([self._held[message_id] for message_id in again])
+        self.examined += len(new)
+        self._empty = 0 if dead_letters else self._empty + 1
+        self._known = self._known + 1 if dead_letters and not new else 0
+        return list(new.values())
+
+    def _is_known(self, message_id: str) -> bool:
+        return message_id in self._held or message_id in self._done
+
+    def _is_round(self) -> bool:
+        """Return whether nothing new came for so long that there may be nothing new.
+
+        Dead letters that stay become visible again while we go on, and may stand before new ones.
+        """
+        if self._empty >= EMPTY_RECEIVES:
+            return True
+        if self._known <= len(self._held) / LARGEST_BATCH:
+            return False
+        self._known = 0
+        self._signals.pause(POLL_SECONDS)
+        return True
+
+    def _is_over(self) -> bool:
+        if self.only_counting and self._deadline is None:
+            self._deadline = time.monotonic() + READ_ON_SECONDS
+        late = self._deadline is not None and time.monotonic() >= self._deadline
+        self.left_off = late or self._batch_size() == 0
+        return self.left_off or self._signals.to_stop.is_set()
+
+    def _batch_size(self) -> int:
+        return (
+            LARGEST_BATCH if self._most is None else min(LARGEST_BATCH, self._most - self.examined)
+        )
+
+    def _delete(self, messages: Sequence[Received]) -> None:
+        """Delete what is ours still; with a handle that has run out it would be somebody else's."""
+        ours = [received for received in messages if _is_leased(received)]
+        failed, _ = in_tens("delete", ours, self._queue.delete, self._again)
+        self._done |= {received.message_id for received in messages}
+        kept = {received.message_id for received in failed}
+        kept |= {received.message_id for received in messages if not _is_leased(received)}
+        for received in messages:
+            if received.message_id not in kept:
+                self._held.pop(received.message_id, None)
+        if kept:
+            log.warning("dead_letters.not_deleted", count=len(kept))
+
+    def _release(self, messages: Sequence[Received]) -> list[FailedEntry[Received]]:
+        return self._queue.release(messages, [0] * len(messages))
+
+
+def _is_leased(received: Received) -> bool:
+    return received.lease_until > clock.now()

@@ -1,0 +1,87 @@
+"""Sends dead letters back to their queue, for `dlq replay --to-queue`.
+
+Each is sent before it is removed from its place. A kill in between leaves a second copy, which
+the store recognises; never none.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from worker.consumer.entries import Failed, entry_by_entry
+from worker.core.dead_letter import DeadLetterMessage, size_of
+from worker.core.errors import Unavailable
+from worker.sqs.dead_letter_queue import LARGEST_SENDING_BYTES, SourceQueue
+from worker.sqs.queue import LARGEST_BATCH, FailedEntry
+from worker.timing.retries import Sleep, a_few_times
+
+
+class Send:
+    """Sends dead letters, and yields those that the queue accepted."""
+
+    def __init__(self, queue: SourceQueue, pause: Sleep) -> None:
+        self.refused: Counter[str] = Counter()
+        """Dead letters that the queue refused, by SQS's error code."""
+        self.failure: Exception | None = None
+        """The queue is unavailable."""
+        self._queue = queue
+        self._again = a_few_times(pause)
+
+    def __call__(
+        self, dead_letters: Sequence[DeadLetterMessage]
+    ) -> Iterator[Sequence[DeadLetterMessage]]:
+        """Send them; hand each batch over as soon as it is accepted, so that it can be removed.
+
+        Raises:
+            Refused: the queue takes nothing.
+
+        """
+        texts = [dead_letter for dead_letter in dead_letters if _is_text(dead_letter)]
+        if halves := len(dead_letters) - len(texts):
+            self.refused["InvalidMessageContents"] += halves
+        for batch in in_batches(texts):
+            unsent = {dead_letter.message_id for dead_letter in self._send(batch)}
+            accepted = [
+                dead_letter for dead_letter in batch if dead_letter.message_id not in unsent
+            ]
+            yield accepted
+            if self.failure:
+                return
+
+    def _send(self, batch: Sequence[DeadLetterMessage]) -> list[DeadLetterMessage]:
+        """Send again what failed through no fault of ours; return what was not accepted.
+
+        Of what gets no answer nobody knows whether it was: it stays, and comes twice at worst.
+        """
+
+        def refuse(failure: FailedEntry[DeadLetterMessage]) -> None:
+            self.refused[failure.code] += 1
+
+        unsent, self.failure = entry_by_entry(batch, self._queue.send, self._again, refuse)
+        if isinstance(failed := self.failure, Failed):
+            text = f"the queue did not take {failed.count} of them: {failed.code}"
+            self.failure = Unavailable(text)
+        return unsent
+
+
+def in_batches(dead_letters: Iterable[DeadLetterMessage]) -> Iterator[Sequence[DeadLetterMessage]]:
+    """Split dead letters into batches that SQS accepts: ten entries, 1 MiB in total."""
+    batch: list[DeadLetterMessage] = []
+    room = LARGEST_SENDING_BYTES
+    for dead_letter in dead_letters:
+        size = size_of(dead_letter)
+        if batch and (len(batch) == LARGEST_BATCH or size > room):
+            yield batch
+            batch, room = [], LARGEST_SENDING_BYTES
+        batch.append(dead_letter)
+        room -= size
+    if batch:
+        yield batch
+
+
+def _is_text(dead_letter: DeadLetterMessage) -> bool:
+    """Half a surrogate pair may lie in the table, and cannot travel."""
+    try:
+        dead_letter.received.body.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,68 @@
+"""A session on dead letters: both places, and the signals that end it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from msgspec import Struct
+
+from worker.app.dead_letters import find_dead_letter_queue, make_source_queue
+from worker.core.errors import Unavailable
+from worker.service.bounded_call import Deadline, Over, signals_heeded
+from worker.service.signals import SignalEvents
+from worker.settings import Settings
+from worker.sqs.dead_letter_queue import HIDDEN_SECONDS, DeadLetterQueue, SourceQueue
+from worker.store import Store
+
+Result = TypeVar("Result")
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """The parts of a session."""
+
+    source: SourceQueue
+    queue: DeadLetterQueue | None
+    """None: there is no dead-letter queue."""
+    store: Store
+    signals: SignalEvents
+
+
+class LeftBehind(Unavailable):
+    """Work abandoned after a second signal: its figures are not reliable."""
+
+
+@contextmanager
+def opened(settings: Settings, open_store: Callable[[Settings], Store]) -> Iterator[Session]:
+    """Find the places; a signal before they are found ends it.
+
+    Raises:
+        Misconfigured: the settings lack a queue.
+        Unavailable, Refused: a place cannot be looked into.
+
+    """
+    source = make_source_queue(settings)
+    with signals_heeded() as signals:
+        deadline = Deadline(signals)
+        try:
+            store = deadline.call(open_store, settings)
+            queue = deadline.call(find_dead_letter_queue, settings, source, deadline.sleep)
+        except Over:
+            raise Unavailable("stopped before it could begin") from None
+        yield Session(source=source, queue=queue, store=store, signals=signals)
+        if not signals.to_hurry.is_set():
+            store.close()  # else an abandoned thread uses it, and close would wait
+
+
+def see_through(signals: SignalEvents, work: Callable[[], Result]) -> Result:
+    """Do work that heeds the first signal itself; the second leaves it behind.
+
+    Raises:
+        LeftBehind: a second signal came.
+
+    """
+    try:
+        return Deadline(SignalEvents(signals.to_hurry, signals.to_hurry)).call(work)
+    except Over:
+        raise LeftBehind(
+            f"left at once: received dead letters stay hidden for {HIDDEN_SECONDS} s at most"
+        ) from None

@@ -1,0 +1,156 @@
+"""Looks at what is there, plans the rest, and does it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec import structs
+
+from worker.app import region_of
+from worker.commands.provision.naming import ProvisionOptions, own_names
+from worker.core.errors import Refused
+from worker.settings import Settings
+from worker.topology import Aws, inspection
+from worker.topology.checks.dead_letters import read_redrive
+from worker.topology.checks.facts import (
+    Absent,
+    DestinationFacts,
+    NotPermitted,
+    QueueFacts,
+    SubscriptionFacts,
+    Unknown,
+    Unreachable,
+    read_arn,
+)
+from worker.topology.plan.desired import Names
+from worker.topology.plan.plan import Found, make_plan
+from worker.topology.plan.steps import Plan, Step
+
+Known = TypeVar("Known")
+
+
+class Provision:
+    """A provisioning: `plan` inspects, `carry_out` executes.
+
+    Raises:
+        Misconfigured: no region is set.
+        Refused: AWS does not let us look or make.
+        Unavailable: it cannot be reached.
+
+    """
+
+    def __init__(self, settings: Settings, options: ProvisionOptions) -> None:
+        self._options = options
+        self._topics = settings.sns.topic_arns
+        self._aws = Aws(region_of(settings))
+        self._urls: dict[str, str] = {}
+        self.names = own_names(self._aws, settings, options)
+        self.is_raw = False
+        """An earlier subscription delivers without SNS's envelope."""
+
+    def plan(self) -> Plan:
+        """Inspect what exists, and plan what is missing."""
+        queue = self._look_at_queue(self.names.queue)
+        self.names = self._names_with(queue)
+        dead = self._look_at_queue(self.names.dead_letter_queue)
+        subscription = self._look_at_subscription()
+        found = Found(
+            queue=queue,
+            dead_letter_queue=dead,
+            topic_policy=self._look_at_topic(),
+            subscription=subscription,
+            identities=self._look_at_identities(),
+            destinations=self._look_at_destinations(),
+        )
+        plan = make_plan(self.names, found)
+        used = self.names.dead_letter_queue
+        if (dead_letter_name := self._options.dead_letter_queue or used) != used:
+            plan.undone.append(
+                f"queue {self.names.queue}: {used} is its dead-letter queue, not {dead_letter_name}"
+            )
+        return plan
+
+    def carry_out(self, step: Step) -> None:
+        """Do one step."""
+        arguments = dict(step.arguments)
+        if step.queue:
+            arguments["QueueUrl"] = self._urls[step.queue]
+        answer = self._aws.ask(step.service, step.operation, **arguments)
+        if step.operation == "create_queue":
+            self._urls[arguments["QueueName"]] = answer["QueueUrl"]
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """The settings that the worker needs."""
+        url = self._urls.get(self.names.queue) or self.names.url(self.names.queue)
+        changes: dict[str, dict[str, Any]] = {
+            "aws": {"region": self.names.region},
+            "queue": {"url": url},
+        }
+        if not self.is_raw:  # without an envelope there is no topic to look at
+            changes["sns"] = {"topic_arns": [*dict.fromkeys([*self._topics, self.names.topic_arn])]}
+        return changes
+
+    def _names_with(self, queue: QueueFacts | None) -> Names:
+        """Take the dead-letter queue that is in use."""
+        redrive = read_redrive(queue.text("RedrivePolicy")) if queue else None
+        target = read_arn(redrive.target) if redrive else None
+        if target is None:
+            return self.names
+        return structs.replace(self.names, dead_letter_queue=target.name)
+
+    def _look_at_queue(self, name: str) -> QueueFacts | None:
+        url = there(inspection.queue_url(self._aws, name))
+        if url is None:
+            return None
+        self._urls[name] = url
+        return there(inspection.queue(self._aws, url))
+
+    def _look_at_topic(self) -> str | None:
+        topic = there(inspection.topic(self._aws, self.names.topic_arn))
+        return None if topic is None else topic.attributes.get("Policy", "")
+
+    def _look_at_subscription(self) -> SubscriptionFacts | None:
+        names = self.names
+        some = there(inspection.subscriptions(self._aws, names.topic_arn, names.queue_arn))
+        if not some:
+            return None
+        # A pending subscription beside a delivering one is no problem.
+        subscription = min(some, key=lambda subscription: read_arn(subscription.arn) is None)
+        attributes = there(subscription.attributes)
+        self.is_raw = (attributes or {}).get("RawMessageDelivery") == "true"
+        return subscription
+
+    def _look_at_identities(self) -> Sequence[Any]:
+        if not self._options.identities:
+            return ()
+        return required(inspection.identities(self._aws, self._options.identities))
+
+    def _look_at_destinations(self) -> Mapping[str, Sequence[DestinationFacts]]:
+        return {
+            name: required(inspection.destinations_of(self._aws, name))
+            for name in self._options.configuration_sets
+        }
+
+
+def there(found: Known | Unknown) -> Known | None:
+    """What is known; None where it is not there.
+
+    Raises:
+        Refused: it is unknown.
+
+    """
+    return None if isinstance(found, Absent) else required(found)
+
+
+def required(found: Known | Unknown) -> Known:
+    """What is known.
+
+    Raises:
+        Refused: nothing is.
+
+    """
+    match found:
+        case Absent(reason) | Unreachable(reason):
+            raise Refused(reason)
+        case NotPermitted():
+            raise Refused(f"{found} (config/iam-provision.json)")
+    return found

@@ -1,0 +1,148 @@
+"""Decides what feedback does to a user. Pure: the time is an argument."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from worker.core.model import Action, Address, Decision, Feedback, Kind, User, UserMatch
+from worker.core.policy import Policy, Rule, UnknownRecipients, is_refusal, rule_for
+
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+_BOUNCE_COLUMNS = {
+    Action.HARD_BOUNCE: ("last_hard_bounce", "hard_bounce_refused", "hard_bounce_count"),
+    Action.SOFT_BOUNCE: ("last_soft_bounce", "soft_bounce_refused", "soft_bounce_count"),
+}
+_OTHER_BOUNCE = {
+    Action.HARD_BOUNCE: Action.SOFT_BOUNCE,
+    Action.SOFT_BOUNCE: Action.HARD_BOUNCE,
+}
+
+
+def decide(
+    feedback: Feedback, user: User | None, policy: Policy, received_at: datetime
+) -> Decision:
+    """Decide by the first rule that fits; the user is whose address it is, if anybody's.
+
+    The event's own time counts: one that cannot be read or lies in the future is `received_at`.
+    """
+    occurred_at = feedback.notification.occurred_at or received_at
+    occurred_at = min(occurred_at, received_at)
+    match, action, reason, afterwards = _judge(feedback, user, policy, occurred_at)
+    return Decision(
+        feedback=feedback,
+        match=match,
+        action=action,
+        reason=reason,
+        occurred_at=occurred_at,
+        received_at=received_at,
+        user=afterwards,
+    )
+
+
+def _judge(
+    feedback: Feedback, user: User | None, policy: Policy, occurred_at: datetime
+) -> tuple[UserMatch, Action, str, User | None]:
+    if feedback.address is None:
+        absent = feedback.recipient.absent
+        return absent, Action.NO_ACTION, absent.value, None
+    match = UserMatch.FOUND if user else UserMatch.MISSING
+    if user is None and policy.unknown_recipients is UnknownRecipients.CREATE:
+        user = new_user(feedback.address)
+    if user is None:
+        return match, Action.NO_ACTION, "unknown_recipient", None
+    rule = rule_for(feedback, user, policy)
+    return match, rule.action, rule.reason, _after(user, feedback, rule, policy, occurred_at)
+
+
+def new_user(address: Address) -> User:
+    """The record of somebody we have not heard of before."""
+    return User(email=address.mailed, email_key=address.key)
+
+
+def _after(
+    user: User, feedback: Feedback, rule: Rule, policy: Policy, occurred_at: datetime
+) -> User:
+    """The user's record once the rule is applied."""
+    if feedback.notification.kind is Kind.COMPLAINT and rule.counts:
+        last = user.last_complaint
+        user = replace(
+            user,
+            last_complaint=occurred_at if last is None else max(last, occurred_at),
+            complaint_count=user.complaint_count + 1,
+        )
+    match rule.action:
+        case Action.AUTO_BLOCK_SPAM:
+            return replace(user, auto_block_spam=True)
+        case Action.HARD_BOUNCE | Action.SOFT_BOUNCE:
+            refused = is_refusal(feedback)
+            return _bounced(user, rule.action, policy, occurred_at, refused=refused)
+        case Action.NO_ACTION:
+            return user
+
+
+def _bounced(
+    user: User, action: Action, policy: Policy, occurred_at: datetime, *, refused: bool
+) -> User:
+    """Count the bounce; if its date is the one to keep, keep it and let the pause follow it."""
+    date, date_refused, count = _BOUNCE_COLUMNS[action]
+    before = getattr(user, date)
+    changes: dict[str, Any] = {count: getattr(user, count) + 1}
+    if _is_kept(occurred_at, before, refused=refused, before_refused=getattr(user, date_refused)):
+        changes[date], changes[date_refused] = occurred_at, refused
+        if before is None or occurred_at > before:
+            changes |= _extended(user, action, policy, occurred_at)
+        elif occurred_at < before:
+            changes |= _shortened(user, action, policy, before, occurred_at)
+    return replace(user, **changes)
+
+
+def _is_kept(
+    occurred_at: datetime, before: datetime | None, *, refused: bool, before_refused: bool
+) -> bool:
+    """Return whether this bounce's date replaces the one on record, in whatever order they came.
+
+    A bounce from a mailbox replaces a refusal by SES itself; of two from a mailbox the later date
+    is kept. Of two refusals the earlier one is: they come back at every send, and a pause must end.
+    """
+    if before is None:
+        return True
+    if refused != before_refused:
+        return before_refused
+    return occurred_at < before if refused else occurred_at > before
+
+
+def _extended(user: User, action: Action, policy: Policy, since: datetime) -> dict[str, Any]:
+    """`paused_until` is the later of the two pauses; of two that end together, the hard one."""
+    until = _pause_end(since, policy.pause_for(action))
+    current = user.paused_until
+    outlasted = current is not None and (
+        until < current or (until == current and action is Action.SOFT_BOUNCE)
+    )
+    if until == since or outlasted:
+        return {}
+    return {"paused_until": until, "pause_reason": action.value}
+
+
+def _shortened(
+    user: User, action: Action, policy: Policy, before: datetime, since: datetime
+) -> dict[str, Any]:
+    """The date moves back from `before` to `since`, and the pause with it, if it is still ours.
+
+    A pause that somebody has lifted or changed by hand stays as it is.
+    """
+    current = user.paused_until
+    if user.pause_reason != action.value or current != _pause_end(before, policy.pause_for(action)):
+        return {}
+    user = replace(user, paused_until=None, pause_reason=None)
+    other = _OTHER_BOUNCE[action]
+    other_since = getattr(user, _BOUNCE_COLUMNS[other][0])
+    # The other pause is only hidden by ours if it ends no later; else it was lifted by hand.
+    if other_since and _pause_end(other_since, policy.pause_for(other)) <= current:
+        user = replace(user, **_extended(user, other, policy, other_since))
+    cleared = {"paused_until": user.paused_until, "pause_reason": user.pause_reason}
+    return cleared | _extended(user, action, policy, since)
+
+
+def _pause_end(since: datetime, pause: timedelta) -> datetime:
+    return since + min(pause, _END_OF_TIME - since)

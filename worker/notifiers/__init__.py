@@ -1,0 +1,1 @@
+"""The channels that notices go to, one package each."""

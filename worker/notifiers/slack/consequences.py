@@ -1,0 +1,81 @@
+"""What became of removals, messages and effects, sketched for people. Pure."""
+
+from worker.core.effects import DeadLetterNotice, ParkedNotice, RemovalNotice, RemovalOutcome
+from worker.notifiers.slack.blocks import LONGEST_SECTION
+from worker.notifiers.slack.document import Document, Lines, Pairs, Remark, Whole
+from worker.notifiers.slack.pretty import printed
+from worker.notifiers.slack.text import code
+from worker.notifiers.slack.words import DELIVERED, OUTBOX, dead_letters, moment, why
+
+_LONGEST_FENCE = LONGEST_SECTION - 100
+_RESPONSES = {
+    RemovalOutcome.REMOVED: "*Deleted!*",
+    RemovalOutcome.STILL_LISTED: "Not deleted: SES took the call and lists the address still.",
+    RemovalOutcome.NOT_LISTED: "Not listed: there was nothing to delete.",
+    RemovalOutcome.KEPT_COMPLAINT: "Kept: it is listed for a complaint; undoing that is a person's"
+    " decision.",
+    RemovalOutcome.KEPT_REPEATED: "Kept: it was taken off too often lately; a person should look.",
+    RemovalOutcome.KEPT_UNWANTED: "Kept: the settings do not ask for its removal any more.",
+    RemovalOutcome.NOT_POSSIBLE: "Not possible: SES's call cannot delete this address.",
+}
+
+
+def of_a_removal(notice: RemovalNotice, number: str, *, masked: bool) -> Document:
+    """What became of an address on the suppression list, and the entry as it was."""
+    address = f"***@{notice.domain}" if masked and notice.domain else notice.address
+    pointer = (None if masked else why(notice.address)) or DELIVERED
+    response = _RESPONSES[notice.outcome]
+    if notice.response and notice.outcome is not RemovalOutcome.REMOVED:
+        response += f" ({code(notice.response, 300, masked=masked)})"
+    entry = printed(notice.entry, masked=masked) if notice.entry else ""
+    return Document(
+        title="Delete notification",
+        word="DELETE" if notice.outcome is RemovalOutcome.REMOVED else "NOT DELETED",
+        subjects=[address or "(no address)"],
+        parts=[
+            Pairs([("Mail:", address)]),
+            Remark("Response:", response),
+            *([Whole("Suppressed destination json: ", entry, pointer)] if entry else []),
+        ],
+        context=[number, pointer],
+    )
+
+
+def of_dead_letters(notice: DeadLetterNotice, number: str) -> Document:
+    """The notice about dead letters."""
+    return Document(
+        title="Dead letter notification",
+        word="DEAD LETTER",
+        subjects=[f"{notice.reason} ({notice.count:,})"],
+        parts=[
+            Pairs([
+                ("Timestamp (UTC): ", moment(notice.occurred_at)),
+                ("Reason: ", notice.reason),
+                ("Messages: ", f"{notice.count:,}"),
+                ("Kept in: ", notice.where),
+                ("First message: ", notice.message_id),
+            ]),
+            *([Lines("Detail: ", notice.detail, _LONGEST_FENCE)] if notice.detail else []),
+        ],
+        context=[number, dead_letters(notice.reason)],
+    )  # fmt: skip
+
+
+def of_parked(notice: ParkedNotice, number: str) -> Document:
+    """Effects that wait for a person."""
+    return Document(
+        title="Parked effects",
+        word="PARKED",
+        subjects=[f"{notice.what} ({notice.count:,})"],
+        parts=[
+            Pairs([
+                ("Timestamp (UTC): ", moment(notice.occurred_at)),
+                ("What: ", notice.what.value),
+                ("Effects: ", f"{notice.count:,}"),
+                ("First: ", f"outbox #{notice.effect_id}"),
+                ("Attempts: ", f"{notice.attempts:,}"),
+            ]),
+            *([Lines("Error: ", notice.error, _LONGEST_FENCE)] if notice.error else []),
+        ],
+        context=[number, OUTBOX],
+    )  # fmt: skip

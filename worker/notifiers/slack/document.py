@@ -1,0 +1,184 @@
+"""What a notice says, before it is drawn; and the two ways to draw it.
+
+The full form has columns, fences and the JSON. The simplified form is for when Slack rejects the
+full form: a plain paragraph, in which nothing can be invalid.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from worker.notifiers.slack import blocks
+from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Block, Post, total
+from worker.notifiers.slack.text import (
+    bounded,
+    clean,
+    code,
+    escape,
+    fence,
+    fenced,
+    fit,
+    plain,
+    split,
+    width,
+)
+
+LONGEST_VALUE = 300
+"""Of a value in the second column; an address has 254 characters at most (RFC 5321)."""
+LONGEST_SUBJECTS = 300
+_LONGEST_JSON_SECTION = LONGEST_SECTION - 100
+_MOST_JSON_SECTIONS = 5
+_LEAST_ROOM = 200
+_LONGEST_SIMPLE = 2_500
+_LONGEST_SIMPLE_LINE = 600
+
+
+class Pairs(Struct, frozen=True):
+    """Labels, and the values beside them; at most five."""
+
+    pairs: Sequence[tuple[str, str]]
+
+
+class Remark(Struct, frozen=True):
+    """A label, and mrkdwn of our own beside it."""
+
+    label: str
+    mrkdwn: str
+
+
+class Lines(Struct, frozen=True):
+    """A label, and a text in a fence below it."""
+
+    label: str
+    text: str
+    limit: int
+
+
+class Whole(Struct, frozen=True):
+    """A label, and a long text in fences below it: as many and as long as there is room for."""
+
+    label: str
+    text: str
+    pointer: str
+    """Mrkdwn that says where the rest can be read."""
+
+
+Part = Pairs | Remark | Lines | Whole
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """A notice. All texts are untrusted, but for mrkdwn and our own words."""
+
+    title: str
+    word: str
+    """That the fallback text begins with: `BOUNCE`."""
+    subjects: Sequence[str]
+    """Whom or what it is about."""
+    parts: Sequence[Part]
+    context: Sequence[str]
+    """Mrkdwn."""
+
+
+def draw(document: Document, *, masked: bool) -> Post:
+    """Draw it in full, within every limit of Slack's."""
+    before: list[Block] = [blocks.header(document.title), blocks.divider()]
+    notes = list(document.context)
+    long: list[Whole] = []
+    for part in document.parts:
+        if isinstance(part, Whole):
+            long.append(part)
+        else:
+            before.append(_drawn(part, masked=masked))
+    for part in long:
+        spent = total([*before, blocks.context(*notes, f"json cut: {part.pointer}")])
+        drawn, cut = _in_sections(part, BUDGET - spent)
+        before += drawn
+        if cut:
+            notes.append(f"json cut: {part.pointer}")
+    return Post(fallback(document, masked=masked), [*before, blocks.context(*notes)])
+
+
+def simplify(document: Document, *, masked: bool) -> Post:
+    """Draw it as one plain paragraph, without the JSON."""
+    lines = [document.title, *map(_bare, document.context)]  # the outbox id must not be cut off
+    for part in document.parts:
+        lines += [bounded(line, _LONGEST_SIMPLE_LINE) for line in _simple(part)]
+    paragraph = "\n".join(plain(line, _LONGEST_SIMPLE_LINE, masked=masked) for line in lines)
+    drawn = blocks.plain_section(fit(paragraph, _LONGEST_SIMPLE))
+    return Post(fallback(document, masked=masked), [drawn])
+
+
+def fallback(document: Document, *, masked: bool) -> str:
+    """The fallback text: as many subjects as fit, then how many more."""
+    shown: list[str] = []
+    room = LONGEST_SUBJECTS
+    for subject in document.subjects:
+        line = plain(subject.replace("\n", " "), LONGEST_SUBJECTS, masked=masked)
+        room -= width(line) + 2
+        if shown and room < 0:
+            break
+        shown.append(line)
+    more = len(document.subjects) - len(shown)
+    return f"{document.word}: {', '.join(shown)}" + (f" +{more:,} more" if more else "")
+
+
+def _drawn(part: Pairs | Remark | Lines, *, masked: bool) -> Block:
+    match part:
+        case Pairs(pairs):
+            return blocks.fields(*_columns(pairs, masked=masked))
+        case Remark(label, mrkdwn):
+            return blocks.fields(f"*{label}*", mrkdwn)
+        case Lines(label, text, limit):
+            return blocks.section(f"*{label}*\n{fence(text, limit, masked=masked)}")
+
+
+def _columns(pairs: Iterable[tuple[str, str]], *, masked: bool) -> Iterator[str]:
+    for label, value in pairs:
+        yield f"*{label}*"
+        yield code(value, LONGEST_VALUE, masked=masked)
+
+
+def _in_sections(part: Whole, room: int) -> tuple[list[Block], bool]:
+    """Put a text into sections; return whether it was cut."""
+    rest = escape(clean(part.text).strip("\n"))
+    label = f"*{part.label}*\n"
+    pieces: list[str] = []
+    while rest and len(pieces) < _MOST_JSON_SECTIONS:
+        limit = min(room, _LONGEST_JSON_SECTION) - width(label) - len("``````…")
+        if limit < _LEAST_ROOM:
+            break
+        piece, rest = _at_a_line(rest, limit)
+        pieces.append(piece)
+        room -= width(label) + width(piece) + len("``````…")
+        label = ""
+    if rest and pieces:
+        pieces[-1] += "…"
+    fences = [fenced(piece) for piece in pieces]
+    fences[:1] = [f"*{part.label}*\n{first}" for first in fences[:1]]
+    return [blocks.section(text) for text in fences], bool(rest) or part.text.endswith("…")
+
+
+def _at_a_line(escaped: str, limit: int) -> tuple[str, str]:
+    head, rest = split(escaped, limit)
+    line = head.rfind("\n")
+    if rest and line > limit // 2:
+        return escaped[:line], escaped[line + 1 :]
+    return head, rest
+
+
+def _simple(part: Part) -> Iterator[str]:
+    match part:
+        case Pairs(pairs):
+            yield from (f"{label.strip()} {value}" for label, value in pairs)
+        case Remark(label, mrkdwn):
+            yield f"{label} {_bare(mrkdwn)}"
+        case Lines(label, text):
+            yield f"{label.strip()} {text}"
+        case Whole():
+            return
+
+
+def _bare(mrkdwn: str) -> str:
+    """Our own mrkdwn without its marks, and not escaped."""
+    bare = mrkdwn.replace("*", "").replace("`", "")
+    return bare.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -1,0 +1,148 @@
+"""The notice of a single effect. Pure.
+
+Labels, with their colons and spaces, are the seed's; people and their searches know them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from worker.core.effects import (
+    DeadLetterNotice,
+    Effect,
+    Notice,
+    NoticeRecipient,
+    ParkedNotice,
+    RemovalNotice,
+)
+from worker.core.model import Kind
+from worker.notifiers.slack.blocks import LONGEST_SECTION, Post
+from worker.notifiers.slack.consequences import of_a_removal, of_dead_letters, of_parked
+from worker.notifiers.slack.document import (
+    Document,
+    Lines,
+    Pairs,
+    Part,
+    Remark,
+    Whole,
+    draw,
+    simplify,
+)
+from worker.notifiers.slack.pretty import pretty
+from worker.notifiers.slack.text import bounded, code, escape, width
+from worker.notifiers.slack.words import DELIVERED, LONGEST_POINTER, moment, why, with_messages
+
+DETAILED = 4
+"""Recipients shown in detail; with the longest texts there is room for no more."""
+_LONGEST_ONLY_FENCE = LONGEST_SECTION - 100
+_LONGEST_OF_SEVERAL = 700
+_LONGEST_LISTING = 1_400
+_LONGEST_LISTED = 100
+
+
+def notice(effect: Effect, *, masked: bool = False) -> Post:
+    """Make the notice of an effect.
+
+    Raises:
+        ValueError: its payload cannot be read, or needs no notice.
+
+    """
+    return draw(_document(effect, masked=masked), masked=masked)
+
+
+def simplified(effect: Effect, *, masked: bool = False) -> Post:
+    """Make the simplified notice, without the JSON; it raises what `notice` does."""
+    return simplify(_document(effect, masked=masked), masked=masked)
+
+
+def _document(effect: Effect, *, masked: bool) -> Document:
+    number = f"outbox #{effect.id}"
+    match effect.read():
+        case Notice() as notice:
+            return _of_feedback(notice, number, masked=masked)
+        case RemovalNotice() as notice:
+            return of_a_removal(notice, number, masked=masked)
+        case DeadLetterNotice() as notice:
+            return of_dead_letters(notice, number)
+        case ParkedNotice() as notice:
+            return of_parked(notice, number)
+        case other:
+            raise ValueError(f"a {type(other).__name__} has no notice")
+
+
+def _of_feedback(notice: Notice, number: str, *, masked: bool) -> Document:
+    title = "Bounce" if notice.kind is Kind.BOUNCE else "Complaint"
+    pointers = _pointers(notice, masked=masked)
+    addresses = [_address(recipient, masked=masked) for recipient in notice.recipients]
+    parts: list[Part] = [Pairs([("Timestamp (UTC): ", moment(notice.occurred_at)), _type(notice)])]
+    for recipient, address in zip(notice.recipients[:DETAILED], addresses, strict=False):
+        parts += _of_recipient(recipient, address, only=len(addresses) == 1)
+    if len(addresses) > DETAILED:
+        parts.append(_of_the_others(notice.recipients[DETAILED:], addresses[DETAILED:]))
+    label = "Bounced message json: " if notice.kind is Kind.BOUNCE else "Complained message json: "
+    if notice.message:
+        parts.append(
+            Whole(label, pretty(notice.message, masked=masked), with_messages(pointers[0]))
+        )
+    else:
+        parts.append(Remark(label, "not kept: it came with many others at once"))
+    return Document(
+        title=f"{title} notification",
+        word=title.upper(),
+        subjects=addresses or ["(no recipients)"],
+        parts=parts,
+        context=[number, *pointers],
+    )
+
+
+def _type(notice: Notice) -> tuple[str, str]:
+    return "Type: ", "/".join(filter(None, (notice.type or "none", notice.subtype)))
+
+
+def _of_recipient(recipient: NoticeRecipient, address: str, *, only: bool) -> Iterator[Part]:
+    pairs = [
+        ("Mail: ", address),
+        ("Decision: ", f"{recipient.action}, by rule {bounded(recipient.reason, 100)}"),
+        ("User: ", recipient.match.value),
+    ]
+    if recipient.paused_until:
+        pairs.append(("Paused until (UTC): ", moment(recipient.paused_until)))
+    if recipient.blocked:
+        pairs.append(("Blocked: ", "yes"))
+    yield Pairs(pairs)
+    reported = {
+        "action": recipient.dsn_action,
+        "status": recipient.status,
+        "diagnostic_code": recipient.diagnostic,
+    }
+    lines = [f"{name}: {text}" for name, text in reported.items() if text]
+    if lines:
+        limit = _LONGEST_ONLY_FENCE if only else _LONGEST_OF_SEVERAL
+        yield Lines("Bounced information: ", "\n".join(lines), limit)
+
+
+def _of_the_others(others: Sequence[NoticeRecipient], addresses: Sequence[str]) -> Lines:
+    """Count them by what was decided, and name as many as there is room for."""
+    counts = Counter(recipient.action.value for recipient in others)
+    lines = [", ".join(f"{count:,} {action}" for action, count in sorted(counts.items()))]
+    room = _LONGEST_LISTING - 200
+    for recipient, address in zip(others, addresses, strict=True):
+        line = f"{bounded(address, _LONGEST_LISTED)} {recipient.action}"
+        room -= width(escape(line)) + 1
+        if room < 0:
+            lines.append(f"+{len(others) + 1 - len(lines):,} more")
+            break
+        lines.append(line)
+    return Lines(f"And {len(others):,} more: ", "\n".join(lines), _LONGEST_LISTING)
+
+
+def _address(recipient: NoticeRecipient, *, masked: bool) -> str:
+    if masked and recipient.domain:
+        return f"***@{recipient.domain}"
+    return " ".join(recipient.reported.split()) or "(no address)"
+
+
+def _pointers(notice: Notice, *, masked: bool) -> list[str]:
+    """Where to read on; a masked notice must not name the address that `why` wants."""
+    if not masked and notice.recipients and (command := why(notice.recipients[0].reported)):
+        return [command]
+    return [DELIVERED, f"SES message {code(notice.ses_message_id, LONGEST_POINTER, masked=masked)}"]

@@ -1,0 +1,53 @@
+"""What the relay hands its effects to: it chooses what to post, and how often to try."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from worker.core.effects import Delivery, Effect, NotYet, Sent, Unfit
+from worker.notifiers.slack.blocks import Post
+from worker.notifiers.slack.channel import Channel
+from worker.notifiers.slack.digest import digest, simplified_digest
+from worker.notifiers.slack.notices import notice, simplified
+from worker.timing.retries import Sleep
+
+SECONDS_BETWEEN_POSTS = 1.0
+"""A channel takes no more (https://docs.slack.dev/apis/web-api/rate-limits)."""
+
+
+class SlackSender:
+    """Posts effects to a channel: a single effect as a notice, several as a digest."""
+
+    def __init__(
+        self, channel: Channel, *, masked: bool = False, sleep: Sleep = time.sleep
+    ) -> None:
+        self._sleep = sleep
+        self._channel = channel
+        self._masked = masked
+
+    def deliver(self, effects: Sequence[Effect]) -> Delivery:
+        """Post a message for at least one effect.
+
+        A single effect is a full notice. Several are folded into a digest, and so is an effect that
+        was claimed without its payload. What Slack finds wrong is tried once more, simplified.
+        """
+        if len(effects) == 1 and effects[0].payload:
+            only = effects[0]
+            return self._post(
+                partial(notice, only, masked=self._masked),
+                partial(simplified, only, masked=self._masked),
+            )
+        answer = self._post(partial(digest, effects), partial(simplified_digest, effects))
+        if isinstance(answer, Sent):
+            return Sent(result=f"in a digest of {len(effects):,}; {answer.result}")
+        return answer
+
+    def _post(self, full: Callable[[], Post], simple: Callable[[], Post]) -> Delivery:
+        try:
+            answer = self._channel.post(full())
+            if isinstance(answer, Unfit | NotYet):
+                self._sleep(SECONDS_BETWEEN_POSTS)
+                return self._channel.post(simple())
+        except ValueError as error:
+            return Unfit(error=f"its payload cannot be read: {error}")
+        return answer

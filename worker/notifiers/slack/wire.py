@@ -1,0 +1,132 @@
+"""slack_sdk's clients, kept from what they do by themselves: log secrets, follow, use proxies.
+
+Both hand every request to one method; it is overridden with an opener that can do nothing but
+HTTP and HTTPS. urllib's own would follow a redirect with the token in its headers.
+"""
+
+import logging
+from http.client import HTTPException, HTTPResponse, InvalidURL
+from ssl import SSLCertVerificationError
+from typing import Any
+from urllib.error import URLError
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    UnknownHandler,
+    getproxies,
+)
+
+from slack_sdk.errors import SlackClientError
+from slack_sdk.web import WebClient
+from slack_sdk.webhook import WebhookClient, WebhookResponse
+
+from worker.core.effects import Blocked, Later, NotYet
+from worker.notifiers.slack.answers import UNKNOWN_SECONDS, Answer, Stumble
+from worker.timing.deadlines import within
+from worker.timing.deadlines.http import HeedingHTTPHandler, HeedingHTTPSHandler
+
+TIMEOUT_SECONDS = 10
+"""For a whole answer, from the name of Slack's server to the last byte."""
+LONGEST_ANSWER = 100_000
+API_URL = "https://slack.com/api/"
+
+
+def make_opener() -> OpenerDirector:
+    """Speak HTTP and HTTPS, follow nothing, open no file.
+
+    HTTPS goes through the proxy of the environment, which then sees a host and nothing more.
+    Plain HTTP never does: the proxy would see the URL, which is the secret.
+    """
+    proxies = {"https": proxy} if (proxy := getproxies().get("https")) else {}
+    opener = OpenerDirector()
+    for handler in (
+        ProxyHandler(proxies),
+        HeedingHTTPHandler(),
+        HeedingHTTPSHandler(),
+        HTTPErrorProcessor(),
+        HTTPDefaultErrorHandler(),
+        UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+class QuietWebhook(WebhookClient):
+    """An incoming webhook, without retries."""
+
+    def __init__(self, url: str, *, timeout: float) -> None:
+        super().__init__(url, logger=_silent(), retry_handlers=[])
+        self._seconds = timeout
+        self._opener = make_opener()
+
+    def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
+        with within(self._seconds), self._opener.open(req, timeout=self._seconds) as answer:
+            return WebhookResponse(
+                url=url, status_code=answer.status, body=_text(answer), headers=answer.headers
+            )
+
+
+class QuietApi(WebClient):
+    """The Web API, without retries."""
+
+    def __init__(self, token: str, *, base_url: str, timeout: float) -> None:
+        super().__init__(token, base_url=base_url, logger=_silent(), retry_handlers=[])
+        self._seconds = timeout
+        self._opener = make_opener()
+
+    def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
+        del url  # it is the request's
+        with within(self._seconds), self._opener.open(req, timeout=self._seconds) as answer:
+            return {"status": answer.status, "headers": answer.headers, "body": _text(answer)}
+
+
+def sort_failure(error: Exception) -> Answer:  # noqa: PLR0911 likewise a list
+    """What it means that there is no answer. Texts of exceptions are not repeated: some hold URLs.
+
+    urllib wraps into URLError what happens before the request is out. What comes bare happened
+    later, and the message may be there.
+    """
+    match error:
+        case URLError(reason=SSLCertVerificationError()):
+            return Later(error="the certificate shown for Slack is not trusted")
+        case URLError(reason=TimeoutError()):
+            return Later(error="no connection to Slack in time")
+        case URLError(reason=OSError() as reason):
+            return Stumble(error=f"no connection to Slack: {reason.strerror or _name(reason)}")
+        case TimeoutError():
+            return Later(error="no answer from Slack in time; the message may be there")
+        case ConnectionError():
+            broke = f"the connection to Slack broke: {_name(error)}; the message may be there"
+            return Later(error=broke)
+        case UnicodeDecodeError() | LookupError():
+            return Later(error="an answer that is not Slack's", seconds=UNKNOWN_SECONDS)
+        case URLError() | ValueError() | SlackClientError() | InvalidURL():
+            return Blocked(error="the Slack settings make no request: check URL and token")
+        case OSError() | HTTPException():
+            return Later(error=f"no answer from Slack: {_name(error)}")
+        case _:
+            return NotYet(error=f"not posted: {_name(error)}", seconds=UNKNOWN_SECONDS)
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__
+
+
+def _text(answer: HTTPResponse) -> str:
+    return answer.read(LONGEST_ANSWER).decode("utf-8", "replace")
+
+
+def _silent() -> logging.Logger:
+    """slack_sdk logs the webhook's URL, which is a secret, at two levels: it shall log nothing.
+
+    It looks at the level before it formats, so a level above all others spares it the work too.
+    """
+    logger = logging.getLogger("worker.notifiers.slack.silent")
+    logger.setLevel(logging.CRITICAL + 1)
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    return logger

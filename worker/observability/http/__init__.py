@@ -1,0 +1,83 @@
+"""Observability: metrics, health and readiness, over HTTP and in a file.
+
+It runs on threads of its own. Nothing here is on a message's path; errors here are logged and
+retried, and never stop the worker.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from worker.observability.health import Health
+from worker.observability.health_file import HealthFile
+from worker.observability.http.collector import Collector, Work
+from worker.observability.http.measuring import Measure, Measuring
+from worker.observability.http.pages import Pages
+from worker.observability.metrics import Metrics
+
+STOP_SECONDS = 2.0
+"""To wait for the threads at the end; they hold nothing that could be lost."""
+
+__all__ = ["Measure", "Observability", "Work"]
+
+
+class Observability:
+    """The HTTP server and the health file, from the start of a process to its end."""
+
+    def __init__(
+        self,
+        *,
+        health: Health,
+        metrics: Metrics,
+        listen: tuple[str, int] | None = None,
+        file: Path | None = None,
+    ) -> None:
+        self.health = health
+        self.metrics = metrics
+        self._measuring = Measuring()
+        self._collector = Collector(health, metrics, self._measuring)
+        self._listen = listen
+        self._file = HealthFile(file, health) if file else None
+        self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        """Begin to answer: that the worker is starting."""
+        if self._listen:
+            # Only here: who is not listened to needs no HTTP.
+            from worker.observability.http.server import serve  # noqa: PLC0415
+
+            pages = Pages(self.health, self.metrics.registry)
+            self._begin("http", serve, self._listen, pages.answer, self._over, self.health)
+        if self._file:
+            self._begin("health-file", self._file.keep, self._over)
+        return self
+
+    def watch(self, work: Work, queue: str, measures: dict[str, Measure]) -> None:
+        """Observe a worker: its counters at every scrape, remote services periodically."""
+        self._collector.watch(work, queue)
+        if self._file:
+            self._file.counters = work.counters
+        if self._listen:
+            self._begin("measuring", self._measuring.keep, measures, self._over)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Answer no more."""
+        self._over.set()
+        until = time.monotonic() + STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _begin(self, name: str, run: Callable[..., None], *arguments: object) -> None:
+        """Start a thread; a daemon, so that whatever it hangs in cannot keep the process."""
+        thread = threading.Thread(target=run, args=arguments, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)

@@ -1,0 +1,78 @@
+"""Measurements of remote services, by a thread every half minute: never by a scrape.
+
+What cannot be had is counted; what was had grows old, and is then no figure any more.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import structlog
+from msgspec import Struct
+
+from worker.core.errors import Refused, Stopped
+from worker.core.masking import sanitized
+from worker.timing.retries import unless_over
+
+EVERY_SECONDS = 30.0
+AFTER_REFUSED_SECONDS = 900.0
+"""A missing permission is no news, and after each refusal the client is made anew."""
+STALE_SECONDS = 100.0
+"""Three were to be had meanwhile."""
+
+Measure = Callable[[], object]
+
+log = structlog.get_logger()
+
+
+class Measured(Struct, frozen=True):
+    """A figure, and when it was had."""
+
+    figure: object
+    at: float
+    """Seconds since 1970."""
+    clock: float
+    """`time.monotonic`."""
+
+
+class Measuring:
+    """Holds the latest figure of each kind. One thread writes, any may read."""
+
+    def __init__(self) -> None:
+        self.latest: dict[str, Measured] = {}
+        self.errors: Counter[str] = Counter()
+        self._next: dict[str, float] = {}
+        self._reported: set[str] = set()
+
+    def fresh(self, what: str) -> object:
+        """The figure; None where there is none that still means anything."""
+        found = self.latest.get(what)
+        fresh = found is not None and time.monotonic() - found.clock < STALE_SECONDS
+        return found.figure if found and fresh else None
+
+    def keep(self, measures: Mapping[str, Measure], over: threading.Event) -> None:
+        """Measure until it is over."""
+        pause = unless_over(over)
+        self.errors.update(dict.fromkeys(measures, 0))
+        with suppress(Stopped):
+            while True:
+                for what, measure in measures.items():
+                    if time.monotonic() >= self._next.get(what, 0.0) and not over.is_set():
+                        self._take(what, measure)
+                pause(EVERY_SECONDS)
+
+    def _take(self, what: str, measure: Measure) -> None:
+        try:
+            figure = measure()
+        except Exception as error:  # noqa: BLE001 whatever it is, a figure is missing and no more
+            self.errors[what] += 1
+            if isinstance(error, Refused):
+                self._next[what] = time.monotonic() + AFTER_REFUSED_SECONDS
+            if what not in self._reported:
+                self._reported.add(what)
+                log.warning("measure.failed", what=what, error=sanitized(str(error)))
+        else:
+            self._reported.discard(what)
+            self.latest[what] = Measured(figure, time.time(), time.monotonic())

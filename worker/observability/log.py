@@ -1,0 +1,164 @@
+"""The log on stderr: a line an event, JSON for machines, coloured for people.
+
+Untrusted text is sanitized on its way out. Exceptions are written without their
+local variables, which would hold addresses too.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import TextIO
+
+import msgspec
+import structlog
+from structlog.processors import format_exc_info
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from worker.core.limits import LONGEST_SHOWN
+from worker.core.masking import is_sanitary, sanitized
+from worker.observability.journal import Journal, journal_behind
+from worker.observability.stderr import OUT
+
+_DEEPEST = 4
+"""Levels of a nested value that are shown; `bounce_extra` is untrusted."""
+
+
+def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = None) -> None:
+    """Set up structlog, and the libraries' logging with it; call again for a change.
+
+    Loggers are kept once they were used, and their class and list of processors with them; so a
+    change is made to these two.
+
+    Args:
+        level: the lowest level that is logged: debug, info, warning or error.
+        json: JSON or console; None: console if the stream is a terminal.
+        stream: where to; None: whatever is standard error at the moment of a line, since a
+            progress bar takes its place. Errors of the stream never end the worker.
+
+    """
+    journal = None if stream else _journal()
+    terminal = (stream or sys.stderr).isatty()
+    console = terminal if json is None else not json
+    colors = terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
+    renderer = structlog.dev.ConsoleRenderer(colors=colors) if console else _render_json
+    OUT.stream = stream
+    _processors[:] = [_sanitized_line, _to_journal(journal, renderer) if journal else renderer]
+    _Voice.__bases__ = (structlog.make_filtering_bound_logger(level),)
+    structlog.configure(
+        processors=_processors,
+        wrapper_class=_Voice,
+        logger_factory=structlog.WriteLoggerFactory(OUT),  # type: ignore[arg-type]
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+
+
+_processors: list[Processor] = []
+
+
+class _Voice(structlog.make_filtering_bound_logger("info")):  # type: ignore[misc]
+    """A logger whose methods do nothing below the configured level."""
+
+
+class _Libraries(logging.Handler):
+    """Passes the libraries' standard log records to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = structlog.get_logger(record.name)
+        logger.log(
+            record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info
+        )
+
+
+def _sanitized_line(_: WrappedLogger, method: str, line: EventDict) -> EventDict:
+    """Time, level and event first; then the rest, sanitized; an exception without locals.
+
+    One processor and not one each, since a line is written for every recipient.
+    """
+    shown: EventDict = {
+        "timestamp": _timestamp(),
+        "level": method,
+        "event": sanitized(str(line.pop("event"))),
+    }
+    exception = line.pop("exc_info", None)
+    texts = [value for value in line.values() if isinstance(value, str)]
+    if len(texts) == len(line) and is_sanitary(" ".join(texts)):
+        shown.update(line)  # as nearly all are
+    else:
+        for key, value in line.items():
+            shown[key] = sanitized(value) if isinstance(value, str) else _sanitized_whole(value)
+    if exception:
+        trace = format_exc_info(_, method, {"exc_info": exception})["exception"]
+        shown["exception"] = "\n".join(map(sanitized, trace.splitlines()))
+    return shown
+
+
+def _timestamp() -> str:
+    seconds, microseconds = divmod(time.time_ns() // 1_000, 1_000_000)
+    return f"{_second(seconds)}.{microseconds:06}Z"
+
+
+@lru_cache(maxsize=4)  # of which there may be thousands of lines
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _sanitized_whole(value: object) -> object:
+    """Sanitize a container; a large container is cut as a single text."""
+    if (
+        isinstance(value, Mapping | list | tuple | set)
+        and len(whole := _written(value)) > LONGEST_SHOWN
+    ):
+        return sanitized(whole)
+    return _sanitized(value)
+
+
+def _sanitized(value: object, depth: int = 0) -> object:
+    if isinstance(value, str):
+        return sanitized(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth >= _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {sanitized(str(key)): _sanitized(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_sanitized(item, depth + 1) for item in value]
+    return sanitized(str(value))
+
+
+def _written(value: object) -> str:
+    try:
+        return str(value)
+    except RecursionError:
+        return ""
+
+
+@cache
+def _journal() -> Journal | None:
+    return journal_behind(sys.stderr, os.environ)
+
+
+def _to_journal(journal: Journal, render: Processor) -> Processor:
+    """Write a line to the journal, and to standard error where that fails."""
+
+    def write(logger: WrappedLogger, method: str, line: EventDict) -> str:
+        level, event = line["level"], line["event"]
+        text = str(render(logger, method, line))
+
+        def hand_over() -> None:
+            if not journal.write(text, level=level, event=event):
+                OUT.write_instead(f"{text}\n")
+
+        OUT.hand(hand_over, len(text))
+        raise structlog.DropEvent
+
+    return write
+
+
+def _render_json(_: WrappedLogger, __: str, line: EventDict) -> str:
+    return msgspec.json.encode(line).decode()

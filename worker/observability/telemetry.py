@@ -1,0 +1,98 @@
+"""Log lines and counters about a message, after its commit and never before."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from worker.core.errors import Unavailable
+from worker.core.model import Decision, Delete, Handled, Ignored, Kind, UserMatch
+from worker.observability.metrics import Metrics
+
+MOST_KINDS_WARNED_ABOUT = 100
+"""Publishers can invent types: a warning each, up to this limit."""
+
+NAMES = {Kind.BOUNCE: "bounce_notification", Kind.COMPLAINT: "complaint_notification"}
+
+WHO_HOLDS_ROWS = (
+    "These messages are tried again, later each time. To see who holds the rows: SELECT pid, "
+    "usename, xact_start, query FROM pg_stat_activity WHERE xact_start IS NOT NULL ORDER BY "
+    "xact_start"
+)
+
+
+class Telemetry:
+    """Counts and logs what `process` returns."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._warned: set[str] = set()
+        self._log = structlog.get_logger().bind()
+        """Bound already: else each line would look for what it is to be bound to."""
+
+    def report(self, batch: Sequence[Handled]) -> None:
+        """Log and count what was decided for each recipient."""
+        self._metrics.count(decision for handled in batch for decision in handled.decisions)
+        for handled in batch:
+            self._report(handled)
+        if locked_out := [message for message in batch if message.is_locked_out]:
+            self._log.warning(
+                "users.locked",
+                messages=len(locked_out),
+                error=str(locked_out[0].error),
+                hint=WHO_HOLDS_ROWS,
+            )
+
+    def _report(self, handled: Handled) -> None:
+        message_id = handled.received.message_id
+        for decision in handled.decisions:
+            name = NAMES[decision.feedback.notification.kind]
+            self._log.info(name, message_id=message_id, **fields(decision))
+        if isinstance(handled.disposition, Delete):
+            outcome = handled.disposition.outcome.value
+            self._log.debug("message.handled", message_id=message_id, outcome=outcome)
+        # An unavailable store is logged once, by the writer.
+        if handled.error and not isinstance(handled.error, Unavailable):
+            self._metrics.failed()
+            self._log.error("message.failed", message_id=message_id, exc_info=handled.error)
+        if handled.ignored:
+            self._metrics.ignored(handled.ignored.kind)
+            if handled.ignored.noteworthy:
+                self._warn_once(handled.ignored, message_id)
+
+    def _warn_once(self, ignored: Ignored, message_id: str) -> None:
+        if ignored.kind not in self._warned and len(self._warned) < MOST_KINDS_WARNED_ABOUT:
+            self._warned.add(ignored.kind)
+            self._log.warning("message.ignored", kind=ignored.kind, message_id=message_id)
+
+
+def fields(decision: Decision) -> dict[str, Any]:
+    """The pinned fields of `bounce_notification` and `complaint_notification` and the rule."""
+    notification, recipient = decision.feedback.notification, decision.feedback.recipient
+    outcome = {"user_match": decision.match.value, "relay_action": decision.action.value}
+    if decision.match is UserMatch.NO_RECIPIENTS:
+        return outcome
+    if notification.kind is Kind.BOUNCE:
+        found: dict[str, Any] = {
+            "bounce_type": notification.type or "none",
+            "bounce_subtype": notification.subtype or "none",
+            "bounce_action": recipient.action,
+            "bounce_status": recipient.status,
+            "bounce_diagnostic": recipient.diagnostic,
+        }
+    else:
+        found = {
+            "complaint_subtype": notification.subtype or "none",
+            "complaint_user_agent": notification.user_agent,
+            "complaint_feedback": notification.type or "none",
+        }
+    found |= outcome
+    found["reason"] = decision.reason
+    if recipient.extra:
+        found[f"{notification.kind}_extra"] = recipient.extra
+    if recipient.address:
+        found["domain"] = recipient.address.domain
+    if decision.match is UserMatch.FOUND and decision.user:
+        shown = decision.user.account_id if decision.user.metrics_enabled else None
+        found["fxa_id"] = shown or ""
+    return found

@@ -1,0 +1,1 @@
+"""The process as its service manager sees it: signals, systemd, watchdog, bounded calls."""

@@ -1,0 +1,51 @@
+"""Connections that are kept between calls: at most so many, the latest used first."""
+
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from worker.sqs.client.connection import Connection
+
+
+class Pool:
+    """Thread-safe: taking from a list and adding to it are each one step.
+
+    Close it when it is no longer used.
+    """
+
+    def __init__(self, connect: Callable[[], Connection], most: int) -> None:
+        self._connect = connect
+        self._most = most
+        self._idle: list[Connection] = []
+        weakref.finalize(self, _close_all, self._idle)
+
+    def kept(self) -> Connection | None:
+        """Take a connection that is open still; None where there is none."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if connection.is_alive:
+                return connection
+            connection.close()
+
+    def fresh(self) -> Connection:
+        """Open another."""
+        return self._connect()
+
+    @contextmanager
+    def lent(self, connection: Connection) -> Iterator[Connection]:
+        """Have it for a call; afterwards it is kept, if it is good for another."""
+        try:
+            yield connection
+        finally:
+            if connection.keeps and len(self._idle) < self._most:
+                self._idle.append(connection)
+            else:
+                connection.close()
+
+
+def _close_all(connections: list[Connection]) -> None:
+    for connection in connections:
+        connection.close()

@@ -1,0 +1,44 @@
+"""The URL of the dead-letter queue, and the attributes of a dead letter. Pure."""
+
+import json
+from typing import Any
+
+from worker import __version__
+from worker.core.masking import sanitized
+from worker.core.model import DeadLetter, Received
+
+MOST_ATTRIBUTES = 10
+"""Message attributes of one message."""
+
+
+def read_redrive_target(policy: str) -> str | None:
+    """The ARN in a RedrivePolicy, which is JSON in a string."""
+    try:
+        found = json.loads(policy or "{}").get("deadLetterTargetArn")
+    except (ValueError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def dead_letter_attributes(received: Received, why: DeadLetter, source_url: str) -> dict[str, Any]:
+    """Attributes with reason and source; the message's own are kept as far as they fit."""
+    texts = {
+        "ses_worker_reason": why.reason.value,
+        "ses_worker_error": sanitized(why.detail) or "-",
+        "ses_worker_first_seen": (received.sent_at or received.received_at).isoformat(),
+        "ses_worker_source_queue": source_url,
+        "ses_worker_version": __version__,
+        "ses_worker_message_id": received.message_id,  # SQS gives the dead letter another id
+    }
+    ours = {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
+    theirs = {name: value for name, value in received.attributes.items() if name not in ours}
+    return dict(list((ours | theirs).items())[:MOST_ATTRIBUTES])
+
+
+def dead_letter_queue_is_gone(url: str, named_by: str) -> str:
+    """The error text, with what to do."""
+    name = url.rpartition("/")[2]
+    return (
+        f"the dead-letter queue {name} is not there, and {named_by} names it: make it again, or "
+        "name another there; what it cannot take is kept in the table quarantine"
+    )

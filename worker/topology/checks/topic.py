@@ -1,0 +1,70 @@
+"""Topics: that they are there, and that SES may publish to them.
+
+https://docs.aws.amazon.com/ses/latest/dg/configure-sns-notifications.html
+"""
+
+from collections.abc import Sequence
+
+from worker.topology.checks.commands import create_topic, provision
+from worker.topology.checks.facts import (
+    Absent,
+    NotPermitted,
+    QueueFacts,
+    TopicFacts,
+    Unknown,
+    Unreachable,
+    account_in_arn,
+    read_arn,
+)
+from worker.topology.checks.findings import Check, Finding, some
+from worker.topology.checks.statements import Caller, Verdict, judge, read_policy
+
+TOPIC = Check("topic")
+SES = "ses.amazonaws.com"
+PUBLISH = "sns:Publish"
+
+
+def judge_topic(
+    arn: str, topic: TopicFacts | Unknown, queue: QueueFacts, senders: Sequence[str] = ()
+) -> list[Finding]:
+    """Judge a topic: that it is there, and that SES may publish to it.
+
+    `senders` are the ARNs of the identities and configuration sets that do; where none is known,
+    it is SES of the topic's account.
+    """
+    match topic:
+        case Absent():
+            return [TOPIC.wrong(f"{arn}: there is no such topic", create_topic(queue.arn, arn))]
+        case NotPermitted() | Unreachable() as why:
+            return [TOPIC.blind(arn, why)]
+    if arn.endswith(".fifo"):
+        message = f"{arn}: SES publishes to standard topics only"
+        return [TOPIC.wrong(message, provision(queue.arn, arn.removesuffix(".fifo")))]
+    return [_publishing(arn, topic, queue, senders)]
+
+
+def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts, senders: Sequence[str]) -> Finding:
+    statements = read_policy(topic.attributes.get("Policy", ""))
+    if statements is None:
+        return TOPIC.unknown(f"{arn}: its policy cannot be read")
+    verdicts: dict[Verdict, list[str]] = {}
+    for sender in senders or [""]:
+        caller = Caller(service=SES, account=account_in_arn(sender or arn), arn=sender)
+        found = read_arn(sender)
+        name = found.name if found else "SES"
+        verdicts.setdefault(judge(statements, caller, PUBLISH, arn), []).append(name)
+    if kept := verdicts.get(Verdict.DENIED):
+        message = f"{arn}: a Deny in its policy keeps out {some(kept)}"
+        return TOPIC.wrong(message, "take that statement out of the topic's policy")
+    if kept := verdicts.get(Verdict.NO):
+        message = f"{arn}: its policy does not let SES publish for {some(kept)}"
+        if kept == ["SES"]:
+            message = f"{arn}: its policy does not let SES publish"
+        elsewhere = f"let ses.amazonaws.com sns:Publish in the policy of {arn}"
+        kind, _, sent_by = kept[0].rpartition("/")
+        more = {kind.replace("-", "_"): sent_by} if kind else {}
+        fix = provision(queue.arn, arn, elsewhere=elsewhere, **more)
+        return TOPIC.wrong(f"{message}; SES drops a topic that it may not", fix)
+    if Verdict.PERHAPS in verdicts:
+        return TOPIC.unknown(f"{arn}: whether SES may publish depends on what is not judged here")
+    return TOPIC.ok(f"{arn}: SES may publish to it")

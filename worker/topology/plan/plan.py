@@ -1,0 +1,45 @@
+"""What is missing of what there should be, and what is left as somebody has set it. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from worker.topology.checks.facts import (
+    DestinationFacts,
+    IdentityFacts,
+    QueueFacts,
+    SubscriptionFacts,
+)
+from worker.topology.plan.desired import Names
+from worker.topology.plan.feedback import plan_destination, plan_identity
+from worker.topology.plan.queues import plan_dead_letter_queue, plan_queue
+from worker.topology.plan.steps import Plan
+from worker.topology.plan.topics import plan_subscription, plan_topic
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What is there; None: it is not."""
+
+    queue: QueueFacts | None
+    dead_letter_queue: QueueFacts | None
+    topic_policy: str | None
+    subscription: SubscriptionFacts | None
+    identities: Sequence[IdentityFacts] = ()
+    destinations: Mapping[str, Sequence[DestinationFacts]] = {}
+    """By configuration set."""
+
+
+def make_plan(names: Names, found: Found) -> Plan:
+    """Plan what it takes; `names.dead_letter_queue` is the queue's own, if it has one."""
+    plan = Plan()
+    senders = [f"identity/{identity.name}" for identity in found.identities]
+    senders += [f"configuration-set/{name}" for name in found.destinations]
+    plan_topic(plan, names, found.topic_policy, senders)
+    plan_dead_letter_queue(plan, names, found.dead_letter_queue)
+    plan_queue(plan, names, found.queue)
+    plan_subscription(plan, names, found.subscription)
+    for identity in found.identities:
+        plan_identity(plan, names, identity)
+    for name, destinations in found.destinations.items():
+        plan_destination(plan, names, name, destinations)
+    return plan

@@ -1,0 +1,98 @@
+"""What is missing of the two queues. Pure."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from worker.topology.checks.admission import SEND, SNS
+from worker.topology.checks.commands import texts
+from worker.topology.checks.facts import QueueFacts
+from worker.topology.checks.statements import Caller
+from worker.topology.plan import desired
+from worker.topology.plan.desired import Names
+from worker.topology.plan.steps import Grant, Plan, Step, merge
+
+
+def plan_dead_letter_queue(plan: Plan, names: Names, queue: QueueFacts | None) -> None:
+    """Have the dead-letter queue, and let SNS put there what it cannot deliver."""
+    attributes = desired.dead_letter_attributes(names)
+    if queue is None:
+        plan.steps.append(_create(names.dead_letter_queue, attributes, "dead-letter queue"))
+        return
+    _complete(plan, names, queue, attributes, names.dead_letter_arn)
+
+
+def plan_queue(plan: Plan, names: Names, queue: QueueFacts | None) -> None:
+    """Have the queue with its redrive policy, and let the topic in."""
+    attributes = desired.queue_attributes(names)
+    if queue is None:
+        plan.steps.append(_create(names.queue, attributes, "queue"))
+        return
+    _complete(plan, names, queue, attributes, names.queue_arn)
+
+
+def _create(name: str, attributes: Mapping[str, Any], what: str) -> Step:
+    return Step(
+        service="sqs",
+        operation="create_queue",
+        arguments={"QueueName": name, "Attributes": texts(attributes)},
+        description=f"create the {what} {name}",
+    )
+
+
+def _complete(
+    plan: Plan, names: Names, queue: QueueFacts, attributes: Mapping[str, Any], arn: str
+) -> None:
+    missing: dict[str, str] = {}
+    caller = Caller(service=SNS, account=names.account, arn=names.topic_arn)
+    grant = Grant(desired.topic_may_send(names, arn), [caller], SEND)
+    if policy_text := merge(plan, f"queue {queue.name}", queue.text("Policy"), grant):
+        missing["Policy"] = policy_text
+    if "RedrivePolicy" in attributes and not queue.text("RedrivePolicy"):
+        missing["RedrivePolicy"] = json.dumps(attributes["RedrivePolicy"])
+    if names.key and not queue.text("KmsMasterKeyId"):
+        missing["KmsMasterKeyId"] = names.key
+    if missing:
+        plan.steps.append(
+            Step(
+                service="sqs",
+                operation="set_queue_attributes",
+                arguments={"Attributes": missing},
+                queue=queue.name,
+                description=f"set {', '.join(missing)} of the queue {queue.name}",
+            )
+        )
+    for name, text in texts(attributes).items():
+        if name in missing or _is_same(name, queue, text):
+            continue
+        otherwise = f"queue {queue.name}: {name} is {queue.text(name) or 'not set'}, not {text}"
+        # The key alone was requested by name.
+        (plan.undone if name == "KmsMasterKeyId" else plan.left).append(otherwise)
+
+
+def _is_same(name: str, queue: QueueFacts, text: str) -> bool:
+    there = queue.text(name)
+    match name:
+        case "Policy":
+            return True  # it was judged by what it lets in
+        case "SqsManagedSseEnabled" if queue.text("KmsMasterKeyId"):
+            return True  # a key of KMS in its place
+        case "KmsMasterKeyId":
+            return _key_id(there) == _key_id(text)
+        case "RedrivePolicy":
+            return _is_same_redrive(there, text)
+    return there == text
+
+
+def _key_id(text: str) -> str:
+    """The id or the alias, of an ARN or of itself."""
+    return text.rpartition(":")[2].removeprefix("key/")
+
+
+def _is_same_redrive(there: str, text: str) -> bool:
+    try:
+        # SQS shows the count as it was given, a number or a text.
+        first, other = json.loads(there), json.loads(text)
+        return {k: str(v) for k, v in first.items()} == {k: str(v) for k, v in other.items()}
+    except (ValueError, AttributeError):
+        return False

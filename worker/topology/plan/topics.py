@@ -1,0 +1,82 @@
+"""What is missing of the topic and of its subscription. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from worker.topology.checks.commands import texts
+from worker.topology.checks.facts import SubscriptionFacts
+from worker.topology.checks.statements import Caller
+from worker.topology.checks.topic import PUBLISH, SES
+from worker.topology.plan import desired
+from worker.topology.plan.desired import Names
+from worker.topology.plan.steps import Grant, Plan, Step, merge
+
+
+def plan_topic(plan: Plan, names: Names, policy: str | None, senders: Sequence[str]) -> None:
+    """Have the topic, and let SES publish to it, for each of the senders if any is named."""
+    statement = desired.ses_may_publish(names)
+    if policy is None:
+        attributes = {"Policy": json.dumps(desired.policy(statement))}
+        plan.steps.append(
+            Step(
+                service="sns",
+                operation="create_topic",
+                arguments={"Name": names.topic, "Attributes": attributes},
+                description=f"create the topic {names.topic}, to which SES may publish",
+            )
+        )
+        return
+    callers = [
+        Caller(service=SES, account=names.account, arn=sender and names.of_ses(sender))
+        for sender in senders or [""]
+    ]
+    grant = Grant(statement, callers, PUBLISH)
+    if policy_text := merge(plan, f"topic {names.topic}", policy, grant):
+        arguments = {"TopicArn": names.topic_arn, "AttributeName": "Policy"}
+        plan.steps.append(
+            Step(
+                service="sns",
+                operation="set_topic_attributes",
+                arguments=arguments | {"AttributeValue": policy_text},
+                description=f"let SES publish to the topic {names.topic}",
+            )
+        )
+
+
+def plan_subscription(plan: Plan, names: Names, found: SubscriptionFacts | None) -> None:
+    """Have the queue subscribed, and what cannot be delivered kept."""
+    attributes = texts(desired.subscription_attributes(names))
+    if found is None:
+        arguments = {
+            "TopicArn": names.topic_arn,
+            "Protocol": "sqs",
+            "Endpoint": names.queue_arn,
+            "Attributes": attributes,
+            "ReturnSubscriptionArn": True,
+        }
+        plan.steps.append(
+            Step(
+                service="sns",
+                operation="subscribe",
+                arguments=arguments,
+                description=f"subscribe the queue {names.queue} to the topic {names.topic}",
+            )
+        )
+        return
+    there = found.attributes if isinstance(found.attributes, Mapping) else {}
+    if there.get("PendingConfirmation") == "true":
+        plan.undone.append(f"{names.topic}: the subscription waits for its confirmation")
+    elif not there.get("RedrivePolicy"):
+        arguments = {"SubscriptionArn": found.arn, "AttributeName": "RedrivePolicy"}
+        plan.steps.append(
+            Step(
+                service="sns",
+                operation="set_subscription_attributes",
+                arguments=arguments | {"AttributeValue": attributes["RedrivePolicy"]},
+                description=f"keep what SNS cannot deliver in the queue {names.dead_letter_queue}",
+            )
+        )
+    if there.get("RawMessageDelivery") == "true":
+        plan.left.append(f"subscription {found.arn}: delivers raw")
+    if there.get("FilterPolicy"):
+        plan.left.append(f"subscription {found.arn}: has a filter policy")
