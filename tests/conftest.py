@@ -18,7 +18,7 @@ from support import mail
 from worker.core.model import Received
 from worker.store import Store, ensure_schema, open_store
 
-pytest_plugins = ["running", "wiring", "machine"]
+pytest_plugins = ["support.running", "support.wiring", "support.machine"]
 
 # The gate tries a test once more, and then a class of tests is made anew.
 hypothesis.settings.register_profile(

@@ -438,24 +438,24 @@ def test_a_killed_writer_leaves_a_whole_transaction_or_none(path, database):
     code = """
 import os, signal, sys
 sys.path[:0] = sys.argv[2:]
-import mail
+from support import mail
 from datetime import UTC, datetime
 from worker.core.decode import decode
 from worker.core.model import Received
-from worker.core.unit_of_work import Page
+from worker.core.unit_of_work import UnitOfWork
 from worker.core.policy import Policy
 from worker.store import open_store
 store = open_store(sys.argv[1])
 body = mail.bounce("jane@example.com")
 with store.transaction() as transaction:
-    page = Page(Policy(), (), {})
+    unit = UnitOfWork(Policy(), (), {})
     received = Received(message_id="m", body=body, receipt_handle="h", receive_count=1,
                         received_at=datetime.now(UTC), lease_until=0)
-    page.enter(received, decode(body))
-    transaction.save(page)
+    unit.enter(received, decode(body))
+    transaction.save(unit)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    command = [sys.executable, "-c", code, f"sqlite:///{path}", str(Path(mail.__file__).parent)]
+    command = [sys.executable, "-c", code, f"sqlite:///{path}", str(Path(mail.__file__).parents[1])]
     assert subprocess.run(command, check=False).returncode == -9
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)

@@ -16,7 +16,7 @@ import pytest
 from support.running import Done, skip
 from support.waiting import wait_until
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BOOT = ROOT / "tests" / "service" / "boot.sh"
 SECONDS = 3_600
 """More than a session takes; a machine ends with its standard input, however this process ends."""

@@ -13,7 +13,7 @@ from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
-PACKAGE = Path(__file__).parents[1] / "worker"
+PACKAGE = Path(__file__).parents[2] / "worker"
 AT_ONE_PLACE = frozenset({"match", "fullmatch"})
 """Methods that try a text from its beginning only."""
 _FUNCTIONS = AT_ONE_PLACE | {"compile", "search", "sub", "subn", "split", "findall", "finditer"}

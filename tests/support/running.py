@@ -252,7 +252,7 @@ def failing(environment, tmp_path):
     return run
 
 
-SCRIPTS = Path(__file__).parent / "acceptance"
+SCRIPTS = Path(__file__).parents[1] / "acceptance"
 
 
 def failing_at(point, action):
