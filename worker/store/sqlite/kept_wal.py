@@ -8,12 +8,11 @@ missing `-wal` is noticed, and restored where that is safe.
 
 import os
 import struct
-import time
 from pathlib import Path
 
 from worker.core.errors import Unavailable
 from worker.store.files import WAL, identity
-from worker.store.sqlite.saving import SAVING_SECONDS, others_kept_out
+from worker.store.sqlite.saving import is_time_to_save, others_kept_out
 from worker.store.sqlite.shared import Shared, await_end, one_at_a_time
 from worker.store.sqlite.wal_index import (
     FRAME_HEADER_BYTES,
@@ -77,7 +76,7 @@ class KeptWal:
             if self._is_in(database):
                 return True
             if not is_alone:
-                if abs(time.time() - Path(self._path).parent.stat().st_mtime) <= SAVING_SECONDS:
+                if is_time_to_save(self._path):
                     raise Unavailable(
                         f"{self._wal_path} was removed while another process has the file open, "
                         "which may save the commits within a minute"

@@ -38,14 +38,22 @@ def await_who_saves(path: str) -> None:
     """
     deadline = time.monotonic() + _BEGINNING_SECONDS
     while identity(f"{path}{SHM}") is None and _others_have_open(path):
-        if abs(time.time() - Path(path).parent.stat().st_mtime) > SAVING_SECONDS:
-            return  # it is not a worker, or it will never notice; or the clock was set back
+        if not is_time_to_save(path):
+            return  # it is not a worker, or it will never notice
         if time.monotonic() > deadline:
             raise Unavailable(
                 f"{path}{SHM} was removed while another process has the file open, which saves "
                 f"what it holds within a minute{holders_named([path])}"
             )
         time.sleep(0.01)
+
+
+def is_time_to_save(path: str) -> bool:
+    """Return whether a worker may still notice that a file was removed, and save its commits.
+
+    A clock that was set back ends the time.
+    """
+    return abs(time.time() - Path(path).parent.stat().st_mtime) <= SAVING_SECONDS
 
 
 @contextmanager
