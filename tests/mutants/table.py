@@ -69,7 +69,7 @@ MUTANTS = [
         test="integration/test_process.py::test_every_payload_once_and_once_more",
         file="worker/core/unit_of_work.py",
         function="UnitOfWork._enter",
-        old="if item.dedupe_key in self._known_keys or item.route_key in self._known_keys:",
+        old="if not self._is_new(item):",
         new="if False:",
     ),
     Mutant(
@@ -78,8 +78,8 @@ MUTANTS = [
             "integration/test_process.py::test_the_same_bounce_by_both_publishing_routes_counts_once"
         ),
         file="worker/core/unit_of_work.py",
-        function="UnitOfWork._enter",
-        old=" or item.route_key in self._known_keys",
+        function="UnitOfWork._is_new",
+        old=" and item.route_key not in self._known_keys",
         new="",
     ),
     Mutant(
@@ -113,7 +113,7 @@ MUTANTS = [
         test="unit/test_decode.py::test_any_text_has_a_meaning_and_nothing_is_raised",
         file="worker/core/decode/__init__.py",
         function="decode",
-        old="return unfit.malformed",
+        old="return error.malformed",
         new="raise",
     ),
     Mutant(
@@ -361,10 +361,10 @@ MUTANTS = [
             "or the loss is told"
         ),
         test="integration/test_files_removed.py::test_between_two_commits_it_costs_none",
-        file="worker/store/sqlite/__init__.py",
-        function="SqliteStore._leave_what_was_replaced",
-        old="not (gone := opened.misplaced())",
-        new="True",
+        file="worker/store/sqlite/writing.py",
+        function="WritingConnection._check_files",
+        old="elif gone := opened.misplaced():",
+        new="elif gone := ():",
     ),
     Mutant(
         invariant="No commit counts that went into a replaced file",
@@ -491,8 +491,8 @@ MUTANTS = [
             "service/test_service.py::TestReaders::"
             "test_a_reader_of_another_account_reads_while_it_works_and_when_it_does_not"
         ),
-        file="worker/store/sqlite/__init__.py",
-        function="SqliteStore._take_leave",
+        file="worker/store/sqlite/writing.py",
+        function="WritingConnection._finish",
         old="opened.empty_wal()",
         new="pass",
     ),
