@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from worker.core.effects import Lane
 from worker.core.model import Action, Feedback, Kind, User
 from worker.core.patterns import Patterns
 
@@ -39,8 +40,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """By `Type/SubType`, then `Type/*`; tried before every rule."""
     topics: frozenset[str] = frozenset()
     """SNS topics that are listened to; empty: any."""
-    notify: bool = False
-    """Notices are enqueued."""
+    notify: tuple[Lane, ...] = ()
+    """The channels that get notices, an outbox entry each; empty: no notices are enqueued."""
     kept_whole: int = 10
     """Notices of a commit that keep SES's JSON: as many as may be sent separately. The rest is
     folded into a digest, which has no room for JSON."""
