@@ -3,6 +3,7 @@
 import gc
 import os
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from worker.relay import Relay
 
 _WITHOUT_SENDER = (
-    "they wait until slack.webhook_url or slack.token, or suppression.remove, is set again, "
-    "or are given up: ses-worker outbox list, ses-worker outbox discard --waiting --parked"
+    "they wait until {keys} is set again; to discard them: ses-worker outbox list, "
+    "ses-worker outbox discard --waiting --parked"
 )
 
 _IN_QUARANTINE = "`ses-worker dlq list` shows it"
@@ -200,7 +201,7 @@ def make_consumer(
         break_off=store.break_off,
         who_holds=store.who_holds,
         byte_budget=byte_budget,
-        notices=lambda set_aside: entries_for_dead_letters(set_aside) if now.policy.notify else (),
+        notices=lambda set_aside: entries_for_dead_letters(set_aside, now.policy.notify),
     )
 
 
@@ -211,29 +212,27 @@ def make_relay(settings: Settings, store: Store, health: Health) -> "Relay | Non
         Misconfigured: AWS's own settings are wrong.
 
     """
-    if not (settings.slack.enabled or settings.suppression.remove):
+    if not settings.lanes:
         return None
-    # Only here: Slack's and SQLAlchemy's libraries take 0.3 s and 20 MB.
+    # Only here: the libraries of the channels and SQLAlchemy take 0.3 s and 20 MB.
     from worker.app import effects
 
     return effects.make_relay(settings, store, health)
 
 
 def warn_of_effects_without_sender(settings: Settings, store: Store) -> None:
-    """Warn of effects in the outbox whose sender is no longer configured.
+    """Warn of effects in the outbox whose sender is not configured, or unknown to this program.
 
     Raises:
         Unavailable: the store is unavailable.
 
     """
-    senders = {Lane.SLACK: settings.slack.enabled, Lane.SUPPRESSION: settings.suppression.remove}
-    without_sender = [lane for lane, enabled in senders.items() if not enabled]
-    unfinished = store.unfinished() if without_sender else ()
-    for lane in without_sender:
-        if count := sum(
-            counts.waiting + counts.parked for counts in unfinished if counts.lane == lane
-        ):
-            log.warning("outbox.no_sender", lane=lane.value, effects=count, hint=_WITHOUT_SENDER)
+    effects: Counter[str] = Counter()
+    for counts in store.unfinished():
+        effects[counts.lane] += counts.waiting + counts.parked
+    for lane in sorted(effects.keys() - set(settings.lanes)):
+        hint = _WITHOUT_SENDER.format(keys=settings.keys_of(Lane(lane)))
+        log.warning("outbox.no_sender", lane=lane, effects=effects[lane], hint=hint)
 
 
 def log_where_dead_letters_go(queue: Queue, stop: threading.Event) -> None:

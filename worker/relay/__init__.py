@@ -1,7 +1,7 @@
 """The relay: delivers the outbox, each lane on a thread of its own.
 
-It is given its senders and knows none of them. Each claim is settled: delivered, retried later,
-or parked. A crash between the two may repeat a delivery; it never loses one.
+It is given its lanes and knows no sender. Each claim is settled: delivered, retried later, or
+parked. A crash after a delivery and before its settlement repeats the delivery; no crash loses one.
 """
 
 import threading
@@ -12,15 +12,16 @@ import structlog
 
 from worker.observability.health import Health
 from worker.relay.idle_tracker import IdleTracker
-from worker.relay.lane import LaneWork, LaneWorker
+from worker.relay.lane import LaneWorker
+from worker.relay.settling import LaneWork
 from worker.relay.wait_budget import WaitBudget
 from worker.service.shutdown import LEFT_BEHIND
 from worker.store.outbox import Outbox
 
 TIME_OUT_SECONDS = 10.0
-"""Of one delivery."""
+"""Time limit of a typical delivery, for planning the last one before a deadline."""
 STOP_SECONDS = 15.0
-"""Longer than the time-out of a delivery under way."""
+"""How long a stop waits for running deliveries: longer than the time limit of one."""
 
 __all__ = ["LaneWork", "Relay", "WaitBudget"]
 
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Relay:
-    """Delivers until it is stopped, or until nothing is left to deliver."""
+    """Delivers until it is stopped, or until the outbox is empty."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class Relay:
 
     @property
     def failure(self) -> BaseException | None:
-        """What has ended a lane, if anything has."""
+        """The error that ended a lane, if any."""
         return self._failure
 
     def start(self) -> None:
@@ -79,8 +80,8 @@ class Relay:
     def finish(self, hurry: threading.Event | None = None) -> bool:
         """Stop, and wait for running deliveries; return whether they ended in time.
 
-        What was waited for elsewhere since `stop` counts: a stop has one bound, not two.
-        Once `hurry` is set they are not waited for: what was sent and not marked is sent again.
+        The time limit runs from the first `stop`. Once `hurry` is set this waits no longer: a
+        delivery that is not settled is repeated after the next start.
         """
         self.stop()
         hurry = hurry or threading.Event()
@@ -89,7 +90,7 @@ class Relay:
                 break
             running[0].join(0.05)
         if running:
-            self._stop_by = float("inf")  # who finishes it again, at the end, waits again
+            self._stop_by = float("inf")  # another `finish`, at the end, waits again
             names = [thread.name for thread in running]
             log.warning("relay.abandoned", threads=names, hint=LEFT_BEHIND)
         return not running
@@ -99,7 +100,7 @@ class Relay:
     ) -> None:
         """Deliver the outbox for at most `seconds`, or until `stop` is set.
 
-        The last delivery begins so early that its time-out ends in time.
+        The last delivery begins early enough for its time limit to end in time.
         """
         self._wait_budget.limit(max(seconds - TIME_OUT_SECONDS, seconds / 2))
         self.start()

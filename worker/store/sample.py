@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from worker.core.decode import decode
+from worker.core.effects import Lane
 from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import Received
 from worker.core.policy import Policy, UnknownRecipients
@@ -58,7 +59,7 @@ def write_sample(transaction: Transaction) -> None:
     feedback = decode(body)
     assert isinstance(feedback, tuple)  # noqa: S101 for the type checker: it is a bounce
     found = transaction.users([item.address.key for item in feedback if item.address])
-    policy = Policy(unknown_recipients=UnknownRecipients.CREATE, notify=True)
+    policy = Policy(unknown_recipients=UnknownRecipients.CREATE, notify=(Lane("sample"),))
     unit = UnitOfWork(policy, transaction.known_keys(feedback), found)
     unit.enter(received, feedback)
     transaction.save(unit)

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from worker.app import make_store, region_of
-from worker.app.effects import make_channel
 from worker.aws import region_in
 from worker.commands.check import gathering
+from worker.commands.check.channels import check_channels
 from worker.core.errors import Misconfigured, WorkerError
-from worker.notifiers.slack.sample_message import sample_message
 from worker.settings import Migrate, Settings
 from worker.topology import Aws, inspection
 from worker.topology.checks import admission
@@ -26,7 +25,6 @@ from worker.topology.checks.permissions import PERMISSIONS, judge_permissions
 from worker.topology.checks.queue import QUEUE, judge_queue
 from worker.topology.checks.region import judge_region
 from worker.topology.checks.sending import senders, shapes
-from worker.topology.checks.slack import judge_slack
 from worker.topology.checks.subscriptions import (
     SUBSCRIPTION,
     judge_no_topic,
@@ -76,7 +74,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
         )
     else:
         yield from _on_aws(settings, options, Aws(region, limit_seconds=LIMIT_SECONDS), url)
-    yield _slack(settings, send=options.send)
+    yield from check_channels(settings, send=options.send)
 
 
 def _database(settings: Settings) -> Finding:
@@ -174,16 +172,6 @@ def _behind(
     yield from judge_encryption(*gathering.encrypted(aws, fed, topics))
     removes = bool(settings.suppression.remove)
     yield from judge_account(inspection.account(aws), aws.region, removes=removes)
-
-
-def _slack(settings: Settings, *, send: bool) -> Finding:
-    if not settings.slack.enabled:
-        return judge_slack(None, way="", sent=False)
-    channel = make_channel(settings.slack)
-    queue = (settings.queue.url or "").rpartition("/")[2]
-    answer = channel.post(sample_message(queue)) if send else channel.ask()
-    way = "the webhook" if settings.slack.webhook_url else f"token and {settings.slack.channel}"
-    return judge_slack(answer, way=way, sent=send)
 
 
 def _skipped(why: str, *checks: Check) -> Iterator[Finding]:
