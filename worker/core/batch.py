@@ -24,7 +24,9 @@ half as many."""
 class Reader(Protocol):
     """The reading part of a store's transaction (`worker.core.ports.Transaction`)."""
 
-    locked: Collection[str]
+    @property
+    def locked(self) -> Collection[str]:
+        """Return which users of those asked for could not be read: another session holds them."""
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Return the known users, by key."""

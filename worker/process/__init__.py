@@ -28,7 +28,7 @@ def process(batch: Sequence[Received], store: BatchStore, policy: Policy) -> lis
     def commit(messages: Sequence[Received]) -> list[Handled]:
         return when_raced(_commit, messages, store, policy)
 
-    return commit_all(batch, commit, store.probe)
+    return commit_all(batch, commit, store)
 
 
 def _commit(batch: Sequence[Received], store: BatchStore, policy: Policy) -> list[Handled]:

@@ -13,23 +13,22 @@ from msgspec import Struct
 
 from worker.core.errors import Locked, Misconfigured, Unavailable
 from worker.core.model import DeadLetter, Handled, Reason, Received, Release
+from worker.core.ports import BatchStore
 from worker.timing.retries import RECEIVES_BEFORE_GIVING_UP, locked_delay, release_delay
 
 Commit = Callable[[Sequence[Received]], list[Handled]]
 """Commits the first messages, as many as fit into one transaction."""
-Probe = Callable[[], None]
-"""Raises `Unavailable` or `Misconfigured` if the store cannot be written."""
 
 
-def commit_all(batch: Sequence[Received], commit: Commit, probe: Probe) -> list[Handled]:
+def commit_all(batch: Sequence[Received], commit: Commit, store: BatchStore) -> list[Handled]:
     """Commit a batch in as many transactions as it takes; blame messages that cannot be applied."""
-    handled = _Bisection(commit, probe).commit_all(batch)
-    return _judge(handled, probe) if any(map(_is_broken, handled)) else handled
+    handled = _Bisection(commit, store).commit_all(batch)
+    return _judge(handled, store) if any(map(_is_broken, handled)) else handled
 
 
 class _Bisection(Struct, frozen=True):
     commit: Commit
-    probe: Probe
+    store: BatchStore
     rows_are_locked: bool = False
     """Another session holds rows, and the store works otherwise."""
 
@@ -46,9 +45,9 @@ class _Bisection(Struct, frozen=True):
         except Locked as error:
             if self.rows_are_locked:
                 return self._commit_halves(batch, error)
-            if outage := _outage(self.probe):  # a whole table is locked
+            if outage := _outage(self.store):  # a whole table is locked
                 return _give_back(batch, outage)
-            return _Bisection(self.commit, self.probe, rows_are_locked=True).commit_all(batch)
+            return _Bisection(self.commit, self.store, rows_are_locked=True).commit_all(batch)
         except (Unavailable, Misconfigured) as error:
             return _give_back(batch, error)
         except Exception as error:  # noqa: BLE001 a message may break anything
@@ -75,10 +74,10 @@ def _give_back(batch: Sequence[Received], error: Exception) -> list[Handled]:
     return [Handled(received, Release(0), error=error) for received in batch]
 
 
-def _outage(probe: Probe) -> Exception | None:
+def _outage(store: BatchStore) -> Exception | None:
     """Probe the store; return why it cannot be written, or None."""
     try:
-        probe()
+        store.probe()
     except (Unavailable, Misconfigured) as error:
         return error
     return None
@@ -88,7 +87,7 @@ def _is_broken(result: Handled) -> bool:
     return result.error is not None and not result.met_an_outage and not result.is_locked_out
 
 
-def _judge(handled: list[Handled], probe: Probe) -> list[Handled]:
+def _judge(handled: list[Handled], store: BatchStore) -> list[Handled]:
     """Blame messages only if the store is known to work, by other messages or by a probe."""
     if any(result.decisions for result in handled):
         return handled
@@ -97,7 +96,7 @@ def _judge(handled: list[Handled], probe: Probe) -> list[Handled]:
     if len(errors) > 1 and len(kinds := {type(error).__name__ for error in errors}) == 1:
         outage = Unavailable(f"all of {len(errors)} messages break alike: {kinds.pop()}")
     else:
-        outage = _outage(probe)
+        outage = _outage(store)
     if outage is None:
         return handled
     return [
