@@ -11,7 +11,7 @@ MUTANTS = [
         invariant="Nothing is deleted before its commit",
         test="acceptance/test_crashes.py::test_whatever_is_deleted_was_committed_before",
         file="worker/consumer/polling.py",
-        function="Poller._see_through",
+        function="Poller._handle",
         old="handled = self._writer.write(messages)",
         new="[self._queue.delete([one]) for one in messages]; handled = self._writer.write(messages)",
     ),
@@ -85,9 +85,9 @@ MUTANTS = [
     Mutant(
         invariant="Two workers on one database count once",
         test="integration/test_process.py::test_the_same_message_to_two_workers_at_once_counts_once",
-        file="worker/process.py",
-        function="_apply",
-        old="transaction.known_keys(feedback)",
+        file="worker/core/batch.py",
+        function="decide_batch",
+        old="transaction.known_keys(batch.feedback)",
         new="()",
     ),
     Mutant(
@@ -173,8 +173,8 @@ MUTANTS = [
     Mutant(
         invariant="One bad message costs no other",
         test="integration/test_process.py::test_only_the_guilty_message_of_a_large_batch_suffers",
-        file="worker/process.py",
-        function="_each_half",
+        file="worker/process/bisection.py",
+        function="_Bisection._commit_halves",
         old="half = len(batch) // 2",
         new="return [_broken(one, error) for one in batch]",
     ),
@@ -253,9 +253,9 @@ MUTANTS = [
             "TestDryRuns::test_it_says_what_a_replay_then_does_and_changes_nothing"
         ),
         file="worker/commands/dlq/applying.py",
-        function="DryRun._look_at",
-        old="{*transaction.known_keys(feedback), *self._keys}",
-        new="{*transaction.known_keys(feedback)}",
+        function="_WithChanges.known_keys",
+        old="{*self._transaction.known_keys(feedback), *self._keys}",
+        new="{*self._transaction.known_keys(feedback)}",
     ),
     Mutant(
         invariant="A kill loses no notice and repeats at most one",
@@ -383,7 +383,7 @@ MUTANTS = [
         file="worker/consumer/writing.py",
         function="Writer._begin_outage",
         old='self._autoscaler.halt("store")',
-        new="Outage(error, 0); self._let_go(self._waiting); return",
+        new="Outage(error, 0); self._release(self._waiting); return",
     ),
     Mutant(
         invariant="Nothing is received that could not be deleted",
@@ -425,7 +425,7 @@ MUTANTS = [
         ),
         file="worker/service/watchdog.py",
         function="Watchdog.look",
-        old="self._systemd.takes_longer(EXTENSION_SECONDS)",
+        old="self._systemd.extend_timeout(EXTENSION_SECONDS)",
         new="pass",
     ),
     Mutant(

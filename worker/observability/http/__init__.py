@@ -7,6 +7,7 @@ retried, and never stop the worker.
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ from worker.observability.http.collector import Collector, Work
 from worker.observability.http.measuring import Measure, Measuring
 from worker.observability.http.pages import Pages
 from worker.observability.metrics import Metrics
+from worker.timing.threads import GuardedThreads
 
 STOP_SECONDS = 2.0
 """To wait for the threads at the end; they hold nothing that could be lost."""
@@ -42,7 +44,7 @@ class Observability:
         self._listen = listen
         self._file = HealthFile(file, health) if file else None
         self._over = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._threads = GuardedThreads()
 
     def __enter__(self) -> Self:
         """Begin to answer: that the worker is starting."""
@@ -51,9 +53,9 @@ class Observability:
             from worker.observability.http.server import serve  # noqa: PLC0415
 
             pages = Pages(self.health, self.metrics.registry)
-            self._begin("http", serve, self._listen, pages.answer, self._over, self.health)
+            self._begin("http", partial(serve, self._listen, pages.answer, self._over, self.health))
         if self._file:
-            self._begin("health-file", self._file.keep, self._over)
+            self._begin("health-file", partial(self._file.keep, self._over))
         return self
 
     def watch(self, work: Work, queue: str, measures: dict[str, Measure]) -> None:
@@ -62,7 +64,7 @@ class Observability:
         if self._file:
             self._file.counters = work.counters
         if self._listen:
-            self._begin("measuring", self._measuring.keep, measures, self._over)
+            self._begin("measuring", partial(self._measuring.keep, measures, self._over))
 
     def __exit__(
         self,
@@ -72,12 +74,7 @@ class Observability:
     ) -> None:
         """Answer no more."""
         self._over.set()
-        until = time.monotonic() + STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+        self._threads.join(time.monotonic() + STOP_SECONDS)
 
-    def _begin(self, name: str, run: Callable[..., None], *arguments: object) -> None:
-        """Start a thread; a daemon, so that whatever it hangs in cannot keep the process."""
-        thread = threading.Thread(target=run, args=arguments, name=name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
+    def _begin(self, name: str, run: Callable[[], None]) -> None:
+        self._threads.add(name, run).start()
