@@ -88,7 +88,7 @@ def test_a_dead_letter_queue_that_the_policy_does_not_name_is_a_fault(wiring, lo
     wiring.sqs.create_queue(QueueName="other", Attributes={"MessageRetentionPeriod": "1209600"})
     url = QUEUE_URL.replace("feedback", "other")
     found = only(look(SES_WORKER_QUEUE__DEAD_LETTER_URL=url), "dead letters")
-    assert "looks only into the first" in found.message
+    assert "reads only the first" in found.message
     assert look(SES_WORKER_QUEUE__DEAD_LETTER_URL=DEAD_URL) == []
 
 
@@ -104,7 +104,7 @@ def test_a_filter_that_holds_bounces_back_is_a_fault(wiring, look):
     wiring.unsubscribe()
     wiring.subscribe(FilterPolicy='{"kind": ["bounce"]}')
     found = only(look(), "subscription")
-    assert "holds back bounces and complaints" in found.message
+    assert "blocks bounces and complaints" in found.message
 
 
 def test_a_wide_open_policy_is_wrong(wiring, look):
@@ -130,7 +130,7 @@ def test_both_routes_at_once_are_reported_as_no_fault(wiring, proxy, look):
     both = publishing("identity/example.com", "configuration-set/main")
     wiring.sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=both)
     found = only(look(), "feedback", "note")
-    assert "twice, which is harmless" in found.message
+    assert "both report the same mail, which does no harm" in found.message
     proxy.publishing.identities.clear()
     assert look() == []
 
@@ -190,7 +190,7 @@ def test_a_filter_on_what_ses_does_not_send_is_a_fault(wiring, look):
     wiring.unsubscribe()
     events = '{"eventType": ["Bounce", "Complaint"]}'
     wiring.subscribe(FilterPolicy=events, FilterPolicyScope="MessageBody")
-    assert "holds back" in only(look(), "subscription").message
+    assert "blocks" in only(look(), "subscription").message
 
 
 def test_a_missing_dead_letter_queue_of_the_subscription_is_reported(wiring, look):
@@ -201,7 +201,7 @@ def test_a_missing_dead_letter_queue_of_the_subscription_is_reported(wiring, loo
 
 def test_a_policy_about_another_queue_lets_no_topic_in(wiring, look):
     wiring.set_queue(Policy=policy(f"{QUEUE}-old", TOPIC))
-    assert "does not let" in only(look(), "queue policy").message
+    assert "does not admit" in only(look(), "queue policy").message
 
 
 def test_a_token_is_tried_without_a_post(look, slack):

@@ -24,10 +24,11 @@ from worker.service.allocation import give_large_blocks_back
 from worker.settings import Migrate, Settings
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.queue import NoSuchQueue, Queue
+from worker.sqs.redrive import read_redrive_policy
 from worker.store import Store, ensure_schema, open_store, require_schema
 from worker.store.revision import FIRST
 from worker.timing.retries import a_few_times
-from worker.topology.checks.dead_letters import contradicted, moved_early, read_redrive
+from worker.topology.checks.dead_letters import contradicted, moved_early
 
 if TYPE_CHECKING:
     from worker.relay import Relay
@@ -272,7 +273,7 @@ def _look_for_dead_letters(queue: Queue, stop: threading.Event) -> None:
             f"{_IN_QUARANTINE}",
         )
         return
-    redrive = read_redrive(policy)
+    redrive = read_redrive_policy(policy)
     faults = [moved_early(redrive), contradicted(redrive, found)] if redrive else []
     if any(faults):
         log.warning(

@@ -21,7 +21,7 @@ from worker.timing.retries import when_raced
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What became of a dead letter, or would in a dry run."""
+    """The result of applying a dead letter, or the result that a dry run predicts."""
 
     dead_letter: DeadLetterMessage
     outcome: Outcome
@@ -31,7 +31,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 class Apply:
-    """Applies dead letters as the daemon applies messages: a commit, then they are done."""
+    """Applies dead letters as the daemon applies messages, with a commit for each batch."""
 
     def __init__(
         self,
@@ -41,14 +41,14 @@ class Apply:
         report: Callable[[Sequence[Handled]], None],
     ) -> None:
         self.failure: Exception | None = None
-        """The store is unavailable."""
+        """The store was unavailable for the last batch."""
         self._store = store
         self._policy = policy
         self._counters = counters
         self._report = report
 
     def __call__(self, dead_letters: Sequence[DeadLetterMessage]) -> list[Verdict]:
-        """Process and commit them; what is `applied` is durable once this returns."""
+        """Process and commit them; `applied` ones are durable when this returns."""
         self._counters.begun(len(dead_letters))
         with _broken_off(self._store):
             handled = self._process(
@@ -64,9 +64,9 @@ class Apply:
         return verdicts
 
     def _process(self, batch: Sequence[Received]) -> list[Handled]:
-        """Process a batch; if all of it fails alike though the store works, one by one.
+        """Process a batch; if it fails although the store works, each dead letter by itself.
 
-        Dead letters are here because they failed, so a whole batch may fail alike.
+        Dead letters have failed before, so a few of them may make a whole batch fail.
         """
         handled = process(batch, self._store, self._policy)
         if len(batch) == 1 or not any(result.met_an_outage for result in handled):
@@ -114,7 +114,7 @@ class DryRun:
         return verdicts
 
     def _look(self, batch: Sequence[Received]) -> list[Handled]:
-        """Decide; when a batch fails, each dead letter by itself."""
+        """Decide; if a batch fails, each dead letter by itself."""
         try:
             return self._look_at(batch)
         except WorkerError:
@@ -141,10 +141,10 @@ class DryRun:
 
 
 def _as_first_received(dead_letter: DeadLetterMessage) -> Received:
-    """The message as it first came.
+    """The message as it was received first.
 
-    An event whose own time cannot be read counts from then, not from today; and one that breaks
-    is reported as deferred, however often it was received.
+    Then an event without a readable time is dated by its first receipt, not by today's; and a
+    message that fails is deferred, however often it was received.
     """
     received = dead_letter.received
     received_at = dead_letter.first_seen or received.received_at
@@ -167,7 +167,7 @@ def _verdict(dead_letter: DeadLetterMessage, handled: Handled) -> Verdict:
 
 @contextmanager
 def _broken_off(store: Store) -> Iterator[None]:
-    """End a write that hangs, as the daemon does: a server that was stopped never answers."""
+    """End a write that hangs, as the daemon does: a stopped server never answers."""
     timer = threading.Timer(HANGING_SECONDS, store.break_off)
     timer.daemon = True
     timer.start()

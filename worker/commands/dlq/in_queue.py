@@ -1,7 +1,7 @@
 """Dead letters in the dead-letter queue: receiving hides them, so those that stay are released.
 
-SQS has no other way to look than to receive. What was received is remembered by its id, so that
-nothing comes twice, however long it takes; and what stays is made visible again at the end.
+SQS offers no other way to read a queue than to receive. Received ids are remembered, so that each
+dead letter is yielded once, however long the scan takes; those that stay are made visible again.
 """
 
 import time
@@ -45,7 +45,7 @@ class InQueue:
         self.examined = 0
         """Distinct dead letters."""
         self.left_off = False
-        """There was no time, or no need, to see all of them."""
+        """The scan ended early: at the time limit, or at the limit of dead letters."""
         self._queue = queue
         self._signals = signals
         self._again = a_few_times(signals.pause)
@@ -53,26 +53,27 @@ class InQueue:
         self._most = most
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._held: dict[str, Received] = {}
-        """What is there still, by id, with its latest handle and without its body."""
+        """Dead letters that stay so far, by id, with the latest handle and without the body."""
         self._done: set[str] = set()
-        """What was to be removed, and perhaps was not."""
-        self._empty = self._known = 0
+        """Ids that were to be deleted, and may not have been."""
+        self._empty_in_a_row = self._known_in_a_row = 0
+        """Receives that brought nothing, and receives that brought nothing new."""
 
     def batches(self) -> Iterator[Sequence[DeadLetterMessage]]:
-        """Receive until nothing new comes, for as long as others may have some to give back."""
+        """Receive until nothing new comes; wait for others to give back what they hold."""
         quiet_since = time.monotonic()
         while not self._is_over():
             new = self._receive()
             if new:
                 quiet_since = time.monotonic()
                 yield new
-            elif self._is_round() and (
+            elif self._nothing_new() and (
                 not self.uncounted() or time.monotonic() - quiet_since >= self._wait_seconds
             ):
                 return
 
     def remove(self, dead_letters: Sequence[DeadLetterMessage]) -> None:
-        """Delete them, entry by entry; what is not deleted now is when it comes again."""
+        """Delete them, entry by entry; a failed delete is repeated when it is received again."""
         self._delete([self._held[dead_letter.message_id] for dead_letter in dead_letters])
 
     def undeleted(self) -> int:
@@ -89,7 +90,7 @@ class InQueue:
         return counts
 
     def give_back(self) -> None:
-        """Make what stays visible again, in tens; not what may be somebody else's by now."""
+        """Release dead letters that stay, in tens; skip those whose lease has ended."""
         left = [received for received in self._held.values() if _is_leased(received)]
         self._held.clear()
         while left and not self._signals.to_hurry.is_set():
@@ -102,11 +103,11 @@ class InQueue:
             if ours and len(failed) == len(ours):
                 break  # SQS is unavailable: the next ten would fail, too
             left = left[LARGEST_BATCH:]
-        if left:  # they show by themselves
+        if left:  # their visibility timeout will end
             log.warning("dead_letters.hidden", count=len(left), seconds=HIDDEN_SECONDS)
 
     def _receive(self) -> list[DeadLetterMessage]:
-        """Long-poll; return what came for the first time."""
+        """Long-poll; return the dead letters that were not received before."""
         dead_letters: list[DeadLetterMessage] = self._again(self._queue.look, self._batch_size())
         new = {
             dead_letter.message_id: dead_letter
@@ -120,23 +121,24 @@ class InQueue:
         if again := {dead_letter.message_id for dead_letter in dead_letters} & self._done:
             self._delete([self._held[message_id] for message_id in again])
         self.examined += len(new)
-        self._empty = 0 if dead_letters else self._empty + 1
-        self._known = self._known + 1 if dead_letters and not new else 0
+        self._empty_in_a_row = 0 if dead_letters else self._empty_in_a_row + 1
+        self._known_in_a_row = self._known_in_a_row + 1 if dead_letters and not new else 0
         return list(new.values())
 
     def _is_known(self, message_id: str) -> bool:
         return message_id in self._held or message_id in self._done
 
-    def _is_round(self) -> bool:
-        """Return whether nothing new came for so long that there may be nothing new.
+    def _nothing_new(self) -> bool:
+        """Return whether enough receives brought nothing new.
 
-        Dead letters that stay become visible again while we go on, and may stand before new ones.
+        Dead letters that stay become visible again during the scan, and may be received before new
+        ones.
         """
-        if self._empty >= EMPTY_RECEIVES:
+        if self._empty_in_a_row >= EMPTY_RECEIVES:
             return True
-        if self._known <= len(self._held) / LARGEST_BATCH:
+        if self._known_in_a_row <= len(self._held) / LARGEST_BATCH:
             return False
-        self._known = 0
+        self._known_in_a_row = 0
         self._signals.pause(POLL_SECONDS)
         return True
 
@@ -153,7 +155,10 @@ class InQueue:
         )
 
     def _delete(self, messages: Sequence[Received]) -> None:
-        """Delete what is ours still; with a handle that has run out it would be somebody else's."""
+        """Delete those whose lease has not ended.
+
+        With an expired handle, SQS would delete a message that another consumer holds by now.
+        """
         ours = [received for received in messages if _is_leased(received)]
         failed, _ = in_tens("delete", ours, self._queue.delete, self._again)
         self._done |= {received.message_id for received in messages}

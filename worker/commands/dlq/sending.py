@@ -1,7 +1,7 @@
 """Sends dead letters back to their queue, for `dlq replay --to-queue`.
 
 Each is sent before it is removed from its place. A kill in between leaves a second copy, which
-the store recognises; never none.
+the store recognises, and never loses a dead letter.
 """
 
 from collections import Counter
@@ -22,17 +22,17 @@ class Send:
         self.refused: Counter[str] = Counter()
         """Dead letters that the queue refused, by SQS's error code."""
         self.failure: Exception | None = None
-        """The queue is unavailable."""
+        """Why the last batch was not sent: the queue is unavailable."""
         self._queue = queue
         self._again = a_few_times(pause)
 
     def __call__(
         self, dead_letters: Sequence[DeadLetterMessage]
     ) -> Iterator[Sequence[DeadLetterMessage]]:
-        """Send them; hand each batch over as soon as it is accepted, so that it can be removed.
+        """Send them; yield each batch when it is accepted, so that it can be removed.
 
         Raises:
-            Refused: the queue takes nothing.
+            Refused: the queue refuses the whole call.
 
         """
         texts = [dead_letter for dead_letter in dead_letters if _is_text(dead_letter)]
@@ -48,9 +48,9 @@ class Send:
                 return
 
     def _send(self, batch: Sequence[DeadLetterMessage]) -> list[DeadLetterMessage]:
-        """Send again what failed through no fault of ours; return what was not accepted.
+        """Send a batch, repeating entries that failed on SQS's side; return those not accepted.
 
-        Of what gets no answer nobody knows whether it was: it stays, and comes twice at worst.
+        An entry without an answer may have been accepted: it stays, and may exist twice.
         """
 
         def refuse(failure: FailedEntry[DeadLetterMessage]) -> None:
@@ -58,7 +58,7 @@ class Send:
 
         unsent, self.failure = entry_by_entry(batch, self._queue.send, self._again, refuse)
         if isinstance(failed := self.failure, Failed):
-            text = f"the queue did not take {failed.count} of them: {failed.code}"
+            text = f"the queue did not accept {failed.count} of them: {failed.code}"
             self.failure = Unavailable(text)
         return unsent
 
@@ -79,7 +79,7 @@ def in_batches(dead_letters: Iterable[DeadLetterMessage]) -> Iterator[Sequence[D
 
 
 def _is_text(dead_letter: DeadLetterMessage) -> bool:
-    """Half a surrogate pair may lie in the table, and cannot travel."""
+    """Return whether SQS can carry it: a body in the table may have half a surrogate pair."""
     try:
         dead_letter.received.body.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,5 @@
 """The URL of the dead-letter queue, and the attributes of a dead letter. Pure."""
 
-import json
 from typing import Any
 
 from worker import __version__
@@ -9,15 +8,6 @@ from worker.core.model import DeadLetter, Received
 
 MOST_ATTRIBUTES = 10
 """Message attributes of one message."""
-
-
-def read_redrive_target(policy: str) -> str | None:
-    """The ARN in a RedrivePolicy, which is JSON in a string."""
-    try:
-        found = json.loads(policy or "{}").get("deadLetterTargetArn")
-    except (ValueError, AttributeError):
-        return None
-    return found if isinstance(found, str) else None
 
 
 def dead_letter_attributes(received: Received, why: DeadLetter, source_url: str) -> dict[str, Any]:
