@@ -269,7 +269,7 @@ class TestExitStatus:
 
     def test_2_for_all_and_some(self, run, queue):
         done = run("dlq", "delete", "--all", "--reason", "not_json", "--yes")
-        assert (done.status, "not both" in done.err) == (2, True)
+        assert (done.status, "cannot be combined" in done.err) == (2, True)
 
     @pytest.mark.parametrize(
         "options",

@@ -1,6 +1,7 @@
 """What the check makes of a path, asked over HTTP of an AWS whose parts are broken one by one."""
 
 import json
+from pathlib import Path
 
 import pytest
 from support.wiring import (
@@ -249,3 +250,18 @@ def test_an_unreachable_service_is_waited_for_once(environment, monkeypatch):
         with pytest.raises(Unavailable):
             aws.ask("sns", "list_subscriptions")
         assert len(pauses) == tries
+
+
+def test_a_database_that_every_user_may_write_is_a_fault(look, environment):
+    file = Path(environment["SES_WORKER_STORE__URL"].removeprefix("sqlite:///"))
+    file.chmod(0o666)
+    found = only(look(), "database")
+    assert "every user of this machine may write" in found.message
+    assert found.fix.startswith(f"chmod o-w {file}")
+    for name in ("", "-wal", "-shm"):  # SQLite gives its other files the same mode
+        if (other := Path(f"{file}{name}")).exists():
+            other.chmod(0o660)
+    file.parent.chmod(0o777)
+    assert only(look(), "database").fix == f"chmod o-w {file.parent}"
+    file.parent.chmod(0o1777)
+    assert look() == [], "in a sticky folder nobody can replace the file of another"

@@ -40,7 +40,7 @@ from simulators.sqs import (
 )
 from worker import process
 from worker.app import open_ready_store
-from worker.cli import remarks
+from worker.cli.dlq import remarks
 from worker.cli.dlq import replayed as shown
 from worker.commands.dlq import applying, in_queue, listing, replaying
 from worker.commands.dlq.deleting import Deletion

@@ -417,9 +417,9 @@ class TestFeedback:
         )
         (found,) = self.judge((self.WHOLE, *others))
         assert "b.example, c@a.example do not go to this queue" in found.message
-        assert "its domain's settings" in found.message
+        assert "the settings of its domain" in found.message
         assert (str(found.status), found.fix.endswith("--identity b.example")) == ("note", True)
-        assert "its domain's settings" not in self.judge((self.WHOLE, others[0]))[0].message
+        assert "the settings of its domain" not in self.judge((self.WHOLE, others[0]))[0].message
 
     @pytest.mark.parametrize(
         ("bounces", "complaints", "kind"), [(TOPIC, "", "complaint"), ("", TOPIC, "bounce")]

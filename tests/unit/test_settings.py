@@ -194,9 +194,7 @@ class TestWhatIsWrong:
     def test_true_is_no_number(self, file, key):
         section, _, name = key.partition(".")
         file.write_text(f"[{section}]\n{name} = true\n", encoding="utf-8")
-        assert complaints({}, file) == [
-            f"{key}: must be a number, and is true or false (in {file})"
-        ]
+        assert complaints({}, file) == [f"{key}: must be a number, not true or false (in {file})"]
 
     @pytest.mark.parametrize("value", ["nan", "inf", "-1"])
     def test_a_pause_is_a_finite_number_of_days(self, file, value):

@@ -1,6 +1,7 @@
 """`ses-worker check`: checks the whole path from SES to the database, and changes nothing."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -11,6 +12,8 @@ from worker.commands.check import gathering
 from worker.core.errors import Misconfigured, WorkerError
 from worker.notifiers.slack.sample_message import sample_message
 from worker.settings import Migrate, Settings
+from worker.store.exposure import writable_by_all
+from worker.store.rights import AccessProblem
 from worker.topology import Aws, inspection
 from worker.topology.checks import admission
 from worker.topology.checks.account import ACCOUNT, judge_account
@@ -92,8 +95,13 @@ def _database(settings: Settings) -> Finding:
         found.pending,
         newer=found.newer,
         created_at_start=settings.store.migrate is Migrate.AUTO,
-        access_problem=store.access_problem(),
+        access_problem=store.access_problem() or _exposure(settings),
     )
+
+
+def _exposure(settings: Settings) -> AccessProblem | None:
+    scheme, _, path = settings.store.url.get_secret_value().partition(":///")
+    return writable_by_all(Path(path)) if scheme == "sqlite" else None
 
 
 def _on_aws(settings: Settings, options: CheckOptions, aws: Aws, url: str) -> Iterator[Finding]:
