@@ -198,7 +198,7 @@ def test_the_template_is_the_unit_but_for_its_names():
 
 
 def test_every_credential_of_the_worker_is_in_the_unit_file():
-    from worker.settings.loading import CREDENTIALS
+    from worker.settings.inputs import CREDENTIALS
 
     loaded = re.findall(r"^LoadCredential=(\w+):ses-worker\.(\w+)$", UNIT, re.MULTILINE)
     assert {name for name, _ in loaded} == {*CREDENTIALS, "aws_credentials"}

@@ -9,9 +9,10 @@ import structlog
 from worker.core.effects import Lane
 from worker.core.errors import Refused, Unavailable
 from worker.sqs.queue import NoSuchQueue, Queue
+from worker.sqs.redrive import read_redrive_policy
 from worker.store import Store
 from worker.timing.retries import a_few_times
-from worker.topology.checks.dead_letters import contradicted, moved_early, read_redrive
+from worker.topology.checks.dead_letters import contradicted, moved_early
 
 _IN_QUARANTINE = "`ses-worker dlq list` shows it"
 _WITHOUT_SENDER = (
@@ -90,7 +91,7 @@ def check_dead_letter_queue(queue: Queue, stopping: threading.Event) -> None:
             hint=f"dead letters are kept in the table quarantine instead; {_IN_QUARANTINE}",
         )
         return
-    redrive = read_redrive(policy)
+    redrive = read_redrive_policy(policy)
     faults = [moved_early(redrive), contradicted(redrive, url)] if redrive else []
     if any(faults):
         log.warning(

@@ -10,7 +10,8 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quota
 from collections.abc import Sequence
 from functools import partial
 
-from worker.aws import CALL_SECONDS, DENIED, STALE_CREDENTIALS, AwsRefused
+from worker.aws import CALL_SECONDS, AwsRefused
+from worker.aws.codes import BAD_CREDENTIALS
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import DeadLetter, Received
 from worker.sqs.byte_budget import ByteBudget
@@ -31,8 +32,8 @@ from worker.sqs.queue.asking import Asking, NoSuchQueue
 from worker.sqs.queue.setting_aside import (
     dead_letter_attributes,
     dead_letter_queue_is_gone,
-    read_redrive_target,
 )
+from worker.sqs.redrive import read_redrive_policy
 from worker.timing import clock
 from worker.timing.deadlines import within
 
@@ -117,9 +118,9 @@ class Queue(Asking):
         from the source's in the name alone.
         """
         if self._dead_letter_url is None:
-            arn = read_redrive_target(self.redrive_policy())
-            name = arn.rpartition(":")[2] if arn else ""
-            # A dead letter sent to its own queue would be received and sent again, for ever.
+            redrive = read_redrive_policy(self.redrive_policy())
+            name = redrive.target.rpartition(":")[2] if redrive else ""
+            # A dead letter sent to its own queue would loop for ever.
             if name not in {"", self.name}:
                 self._dead_letter_url = f"{self.url.rpartition('/')[0]}/{name}"
         return self._dead_letter_url
@@ -203,7 +204,7 @@ class Queue(Asking):
                     MessageAttributes=dead_letter_attributes(received, why, self.url),
                 )
         except AwsRefused as refused:
-            if refused.code in STALE_CREDENTIALS - DENIED:
+            if refused.code in BAD_CREDENTIALS:
                 raise Unavailable(str(refused)) from refused
             raise
 

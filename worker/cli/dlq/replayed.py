@@ -1,4 +1,4 @@
-"""What a replay came to, on paper."""
+"""Prints the result of `ses-worker dlq replay`, and chooses the exit status."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     from worker.commands.dlq.replaying import Plan, Replayed
 
 MOST_LISTED = 50
-"""Lines for people; machines get them all."""
+"""Lines in a table; `--json` has all."""
 
 
 def figures(replayed: "Replayed", plan: "Plan") -> dict[str, Any]:
-    """What `--json` prints."""
+    """Return what `--json` prints."""
     account, effects = replayed.account, replayed.effects
     found = {
         **account.counters.as_dict(),
-        "looked_at": account.examined,
+        "examined": account.examined,
         "sent": account.sent,
-        "remaining": account.still_there,
+        "remaining": account.not_processed,
+        "still_there": None if plan.dry_run else account.still_there,
         "effects_delivered": effects.delivered,
         "effects_waiting": effects.waiting,
         "effects_parked": effects.parked,
@@ -36,7 +37,7 @@ def figures(replayed: "Replayed", plan: "Plan") -> dict[str, Any]:
     if plan.dry_run:
         found["dead_letters"] = [_dead_letter(outcome) for outcome in account.dry_run_outcomes]
     else:
-        found["letters_that_stayed"] = [_dead_letter(item) for item in account.named]
+        found["stayed_dead_letters"] = [_dead_letter(item) for item in account.named]
     return found
 
 
@@ -52,24 +53,28 @@ def _dead_letter(outcome: "DeadLetterOutcome") -> dict[str, Any]:
 
 
 def show(replayed: "Replayed", plan: "Plan") -> None:
-    """Print the figures as a table, after the dead letters of a dry run, or those that stayed."""
+    """Print the dead letters of a dry run, or those that stayed, and below them the figures."""
     from rich.table import Table
 
     account = replayed.account
     if plan.dry_run and account.dry_run_outcomes:
-        _show_dead_letters(account.dry_run_outcomes, "would be", "--json has them all")
+        _show_dead_letters(account.dry_run_outcomes, "would be", "--json lists all")
     elif account.named:
         count = account.stayed.total()
-        _show_dead_letters(account.named, "stayed as", "a dry run has them all", count)
+        _show_dead_letters(account.named, "stayed as", "a dry run lists all", count)
     would = "would be replayed" if plan.dry_run else "replayed"
     table = Table(title=f"{would} in {replayed.elapsed_seconds:.1f} s", min_width=30)
     table.add_column("dead letters")
     table.add_column("count", justify="right")
     found = figures(replayed, plan)
     outcomes = () if plan.to_queue else account.counters.as_dict()
-    for name in (*outcomes, *(("looked_at", "sent") if plan.to_queue else ()), "remaining"):
-        count = found[name]
-        table.add_row(name.replace("_at", " at"), "unknown" if count is None else f"{count:,}")
+    rows = {name: found[name] for name in outcomes}
+    rows |= {name: found[name] for name in ("examined", "sent") if plan.to_queue}
+    rows["not reached"] = found["remaining"]
+    if not plan.dry_run:
+        rows["still dead letters"] = found["still_there"]
+    for name, count in rows.items():
+        table.add_row(name, "unknown" if count is None else f"{count:,}")
     effects = {name: found[f"effects_{name}"] for name in ("delivered", "waiting", "parked")}
     if any(effects.values()):
         table.add_section()
@@ -79,13 +84,13 @@ def show(replayed: "Replayed", plan: "Plan") -> None:
 
 
 def status(replayed: "Replayed", plan: "Plan") -> Exit:
-    """How a replay leaves; a dry run that has examined all has done what it was to do."""
+    """Return the exit status of a replay; a dry run that has examined all is DONE."""
     found = exit_status(replayed.account, replayed.failure)
     return Exit.DONE if plan.dry_run and found is Exit.SET_ASIDE else found
 
 
 def exit_status(account: "Account", failure: BaseException | None) -> Exit:
-    """FAILED before REMAIN before SET_ASIDE; that what was named is not there is a failure."""
+    """Return FAILED, else REMAIN, else SET_ASIDE; FAILED if a named id or reason was not found."""
     unmet = account.missing_ids or account.unmet_reasons
     if failure or (unmet and not account.remaining):
         return Exit.FAILED

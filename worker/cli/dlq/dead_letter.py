@@ -1,4 +1,4 @@
-"""Prints a single dead letter."""
+"""Prints a dead letter for `ses-worker dlq show`."""
 
 import base64
 from collections.abc import Collection, Mapping
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.advice import next_step
 from worker.cli.common import plain
-from worker.cli.dead_letters import gone_at
+from worker.cli.dlq.advice import next_step
+from worker.cli.dlq.groups import gone_at
 from worker.commands.dlq.groups import read
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.masking import printable
@@ -51,17 +51,17 @@ def dead_letter_as_json(
 
 
 def show_dead_letter(fields: dict[str, Any]) -> None:
-    """Show it whole, for it is the operator's own terminal; but nothing in it shall do anything."""
-    found, body, step = (fields.pop(name) for name in ("reads_as", "body", "next_step"))
+    """Print it whole, with control characters made visible."""
+    decoded, body, step = (fields.pop(name) for name in ("reads_as", "body", "next_step"))
     attributes: Mapping[str, Any] = fields.pop("attributes")
     for name, value in fields.items():
         _line(name, value)
     for name, value in attributes.items():
         _line(f"attribute {name}", value)
-    malformed = ": ".join(filter(None, (found["reason"], found["detail"])))
-    _line("reads as", malformed or " ".join(filter(None, (found["kind"], found["type"]))))
-    for recipient in found["recipients"]:
-        is_unknown = recipient in (found["unknown_recipients"] or ())
+    malformed = ": ".join(filter(None, (decoded["reason"], decoded["detail"])))
+    _line("reads as", malformed or " ".join(filter(None, (decoded["kind"], decoded["type"]))))
+    for recipient in decoded["recipients"]:
+        is_unknown = recipient in (decoded["unknown_recipients"] or ())
         _line("recipient", f"{recipient}, not among the users" if is_unknown else recipient)
     if step:
         _line("next step", step)

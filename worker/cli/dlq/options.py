@@ -1,4 +1,4 @@
-"""Which dead letters a command is about, as options."""
+"""Options that select dead letters."""
 
 from typing import TYPE_CHECKING
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
 
 reason_option = click.option(
     "--reason", "reasons", multiple=True, metavar="REASON",
-    help="Only dead letters with this reason, as `dlq list` shows it; may be repeated.",
+    help="Only dead letters with this reason, as shown by `dlq list`; may be repeated.",
 )  # fmt: skip
 ids_option = click.option(
     "--message-id", "ids", multiple=True, metavar="ID",
-    help="Only the dead letter with this id, or the one in log and Slack; may be repeated.",
+    help="Only the dead letter with this id, from `dlq list`, the log or Slack; may be repeated.",
 )  # fmt: skip
 
 
 def filter_by(reasons: tuple[str, ...], ids: tuple[str, ...] = ()) -> "DeadLetterFilter":
-    """What they mean."""
+    """Make the filter that the options describe."""
     from worker.core.dead_letter import DeadLetterFilter
 
     return DeadLetterFilter(reasons=frozenset(reasons), message_ids=frozenset(ids))

@@ -1,10 +1,10 @@
-"""Prints groups of dead letters, and how many were not examined."""
+"""Prints the groups of `ses-worker dlq list`, and how many dead letters were not examined."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from worker.cli.advice import next_step
 from worker.cli.common import counted, plain, screen
+from worker.cli.dlq.advice import next_step
 from worker.commands.dlq.groups import AGES, OLDER, Group
 from worker.core.masking import printable
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from worker.commands.dlq.listing import Looked
 
 WIDE = 120
-"""From so many columns on there is room for the ages."""
+"""Columns of a terminal that has room for the ages."""
 NO_QUEUE = (
     "there is no dead-letter queue (neither queue.dead_letter_url nor a redrive policy): "
-    "only the table quarantine was looked at"
+    "only the table quarantine was read"
 )
 _AGES = ("< 1 h", "< 1 day", "< 4 days", "older")
 _COUNTS = ("count", *_AGES)
@@ -25,7 +25,7 @@ def groups_as_json(looked: "Looked") -> dict[str, Any]:
     """What `list --json` prints."""
     queue = {
         "name": looked.queue,
-        "looked_at": looked.examined,
+        "examined": looked.examined,
         "about": looked.about if looked.is_readable else None,
         "retention_days": looked.retention.total_seconds() / 86_400 if looked.retention else None,
     }
@@ -52,7 +52,7 @@ def show_groups(looked: "Looked") -> None:
     for group in looked.groups:
         counts = [f"{count:,}" if count else "" for count in group.ages.values()]
         where = group.where.value
-        # 80 columns have no room for the whole word.
+        # 80 columns have no room for "dead_letter_queue".
         cells = [
             where if wide else where.removeprefix("dead_letter_"),
             printable(group.reason),
@@ -68,23 +68,23 @@ def show_groups(looked: "Looked") -> None:
 
 
 def not_found(looked: "Looked", message_id: str) -> str:
-    """The error for an unknown message id, with where it was looked for."""
+    """The error for an unknown message id, with the places that were searched."""
     text = f"no dead letter {message_id}: "
     if looked.no_queue:
         return text + NO_QUEUE
     if looked.problems:
-        return text + "nor could all places be looked into"
+        return text + "not all places could be read"
     hidden = looked.about - looked.examined
     examined = counted(looked.examined, "dead letter")
-    text += f"looked at {examined} in {looked.queue} and at the table quarantine"
+    text += f"searched {examined} in {looked.queue}, and the table quarantine"
     if hidden > 0:
         held = counted(hidden, "dead letter")
-        text += f"; others hold {held} at this moment, look again in a minute"
+        text += f"; other consumers hold {held} now, try again in a minute"
     return text
 
 
 def _below(looked: "Looked") -> list[str]:
-    """Samples, which are too wide for the table; and how many were not examined."""
+    """Lines below the table: samples, advice, and how many were not examined."""
     lines = [
         f"{printable(group.reason)}, such as {printable(_sample_id(group))}: {group.sample}"
         for group in looked.groups
@@ -94,22 +94,22 @@ def _below(looked: "Looked") -> list[str]:
     if looked.no_queue:
         lines.append(NO_QUEUE)
     if looked.queue and not looked.is_readable:
-        lines.append(f"{looked.queue}: could not be looked into")
+        lines.append(f"{looked.queue}: could not be read")
     elif looked.queue and uncounted(looked):
         lines.append(
-            f"{looked.queue}: looked at {looked.examined:,} of about "
+            f"{looked.queue}: examined {looked.examined:,} of about "
             f"{counted(looked.about, 'dead letter')}; the others {_why_uncounted(looked)}"
         )
     elif looked.queue:
         lines.append(f"{looked.queue}: {counted(looked.examined, 'dead letter')}")
     lines.append(f"quarantine: {counted(looked.in_quarantine, 'dead letter')}")
     if looked.groups:
-        lines.append("times are UTC; one of them whole: ses-worker dlq show MESSAGE_ID")
+        lines.append("times are UTC; to see a dead letter: ses-worker dlq show MESSAGE_ID")
     return lines
 
 
 def _none(looked: "Looked") -> str:
-    """Claim that there are none only where that is known."""
+    """The caption of an empty table: "no dead letters" only if that is certain."""
     missed, none = uncounted(looked), "no dead letters"
     if looked.filter_.reasons:
         named = " or ".join(sorted(map(printable, looked.filter_.reasons)))
@@ -130,14 +130,14 @@ def uncounted(looked: "Looked") -> int:
 
 def _why_uncounted(looked: "Looked") -> str:
     if looked.interrupted or looked.problems:
-        return "were left"
+        return "were not examined"
     if looked.is_sample:
-        return "were left: what was examined is a sample"
-    return "are held by others at this moment: look again in a minute"
+        return "were not examined: this is a sample"
+    return "are held by others now: try again in a minute"
 
 
 def _sample_id(group: Group) -> str:
-    """Its id, and by which log and Slack know it where that is another."""
+    """The sample's id, and the id in log and Slack if that is different."""
     if group.sample_original_id in {"", group.sample_id}:
         return group.sample_id
     return f"{group.sample_id} (logged as {group.sample_original_id})"
@@ -159,13 +159,13 @@ def _group(group: Group, retention: timedelta | None) -> dict[str, Any]:
         "sample": {
             "message_id": group.sample_id,
             "original_message_id": group.sample_original_id or None,
-            "says": group.sample,
+            "summary": group.sample,
         },
     })  # fmt: skip
 
 
 def gone_at(kept_since: datetime | None, retention: timedelta | None) -> datetime | None:
-    """When SQS deletes it: it counts from when a message was first sent, to whatever queue."""
+    """When SQS deletes it: retention counts from when the message was first sent to any queue."""
     return kept_since + retention if kept_since and retention else None
 
 
