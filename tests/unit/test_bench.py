@@ -12,7 +12,8 @@ from bench.figures import Against, Comparison, Figure, lines, rivals
 from bench.findings import Growth, Idle, Memory, Point, Profile, Row
 from bench.goal import Goal, Results
 from bench.goals import bound_ms, goals
-from bench.pair import Interval, interval, judged
+from bench.pair import Interval, interval
+from bench.pair import verdict as verdict_of_pairs
 from bench.parts import Part, forget, keep, kept
 from bench.places import Unfit
 from bench.report import markdown
@@ -243,6 +244,6 @@ def test_the_interval_of_a_median_is_the_sign_tests(count, observability):
 
 
 def test_an_interval_says_more_less_or_that_it_is_not_known():
-    assert judged(Interval(1.0, 0.98, 1.02)) == "at most 3% more"
-    assert judged(Interval(1.05, 1.04, 1.06)) == "more than 3% more"
-    assert judged(Interval(1.02, 0.99, 1.05)).startswith("not known")
+    assert verdict_of_pairs(Interval(1.0, 0.98, 1.02)) == "at most 3% more"
+    assert verdict_of_pairs(Interval(1.05, 1.04, 1.06)) == "more than 3% more"
+    assert verdict_of_pairs(Interval(1.02, 0.99, 1.05)).startswith("not known")
