@@ -1,4 +1,4 @@
-"""The exit statuses: this one table, and the README's."""
+"""The exit statuses: this table, and that of docs/running.md."""
 
 from enum import IntEnum
 

@@ -1,4 +1,4 @@
-"""The rules as one table. `decide`, the tests and ARCHITECTURE.md all read this one."""
+"""The rules as a table, which `decide`, the tests and docs/rules.md share."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
