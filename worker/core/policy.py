@@ -1,4 +1,4 @@
-"""The rules, in one table that `decide`, the tests and the documentation read."""
+"""The rules, in one table that `decide`, the tests and docs/rules.md share."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta

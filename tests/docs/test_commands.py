@@ -1,46 +1,98 @@
-"""Every command in the README is run here, or is one whose run is this suite's own."""
+"""Every command in every document is run here, or is one whose run is this suite's own."""
 
 import re
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 from support import mail
 from support.dead import fill, quarantined
+from support.documents import ROOT, blocks, languages, names, page
+from support.waiting import wait_until
 
 from simulators.slack_faults import refused
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-INSTALLING = README[README.index("## Install it") : README.index("## What a message does")]
-DATABASE_SECTION = README[README.index("## What your application") : README.index("## Slack")]
-# Both are service/test_installation.py's, in a machine of its own.
-HERE = README.replace(INSTALLING, "").replace(DATABASE_SECTION, "")
-BLOCKS = re.findall(r"```sh\n(.*?)```", HERE, re.DOTALL)
-LINES = [line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
+README = page("README.md")
+DATABASE = page("docs/database.md")
+INSTALL, *_ = blocks(page("docs/install/systemd.md"), "sh")
+ELSEWHERE = {
+    *blocks(page("docs/install/systemd.md"), "sh"),
+    *(block for block in blocks(DATABASE, "sh") if "/var/lib/ses-worker" in block),
+}
+"""Run by service/test_installation.py, in a machine of its own."""
+BLOCKS = [block for name in names() for block in blocks(page(name), "sh") if block not in ELSEWHERE]
+LINES = list(
+    dict.fromkeys(
+        line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()
+    )
+)
 TARGETS = [line.removeprefix("make ") for line in LINES if line.startswith("make ")]
-WORKER = [
-    line.removeprefix(".venv/bin/ses-worker ")
-    for line in LINES
-    if line.startswith(".venv/bin/ses-worker ")
-]
+WORKER = list(
+    dict.fromkeys(
+        found[1] for line in LINES if (found := re.match(r"(?:\.venv/bin/)?ses-worker (.*)", line))
+    )
+)
 ABOUT_EFFECTS = [line for line in WORKER if line.split()[0] in {"outbox", "suppression", "why"}]
 ABOUT_DEAD_LETTERS = [line for line in WORKER if line.split()[0] == "dlq"]
-ABOUT_THE_PATH = [line for line in WORKER if line.split()[0] in {"check", "provision"}]
+ABOUT_THE_PATH = [
+    line for line in WORKER if line.split()[0] in {"check", "provision"} and line != "check --live"
+]
 EXPORTS = [line for line in LINES if line.startswith("export ")]
 
 
 def test_no_command_is_of_a_kind_that_is_not_run_here():
     known = {
         *(f"make {t}" for t in TARGETS),
-        *(f".venv/bin/ses-worker {w}" for w in WORKER),
+        *(f"{path}ses-worker {w}" for path in ("", ".venv/bin/") for w in WORKER),
         *EXPORTS,
     }
-    assert set(LINES) == known
+    assert set(LINES) <= known
     assert TARGETS
-    assert WORKER
+    assert len(WORKER) > 20
+
+
+def test_the_blocks_that_are_run_elsewhere_are_those_that_are_meant():
+    assert len(ELSEWHERE) == 8 + 2
+    assert INSTALL in blocks(README, "sh")
+
+
+def test_only_the_page_on_containers_shows_commands_that_are_not_run():
+    kinds = {name: languages(page(name)) - {"sh", "sql", "text"} for name in names()}
+    assert {name: found for name, found in kinds.items() if found} == {
+        "README.md": {""},  # a picture
+        "docs/install/container.md": {"console"},
+    }
+    (picture,) = blocks(README, "")
+    assert "SQS queue" in picture
+
+
+def test_every_command_that_is_named_in_a_sentence_is_there_with_its_options():
+    from click import Context, Group
+
+    from worker.cli import main
+
+    named = set()
+    for name in names():
+        named |= set(re.findall(r"`(?:\.venv/bin/)?ses-worker ([a-z][^`]*)`", page(name)))
+    assert len(named) > 20
+    for words in named:
+        command, rest = main, words.replace("\\|", "|").split()
+        while isinstance(command, Group) and rest and "|" not in rest[0]:
+            command = command.get_command(Context(command), rest.pop(0))
+            assert command, words
+        if isinstance(command, Group) and rest:
+            assert set(rest.pop(0).split("|")) <= set(command.commands), words
+        options = {option for item in getattr(command, "params", ()) for option in item.opts}
+        assert set(re.findall(r"--[\w-]+", " ".join(rest))) <= options, words
+
+
+def test_every_make_target_and_every_tool_that_is_named_is_there():
+    targets = set(re.findall(r"^([\w-]+):", page("Makefile"), re.MULTILINE))
+    for name in names():
+        assert set(re.findall(r"`make ([\w-]+)", page(name))) <= targets, name
+        for module in re.findall(r"`python -m ([\w.]+)", page(name)):
+            assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -53,7 +105,14 @@ def test_make_knows_the_target_and_it_runs_what_it_says(target):
         text=True,
         check=True,
     ).stdout
-    expected = {"demo": "python -m demo", "test": "python -m pytest", "setup": "-m venv .venv"}
+    expected = {
+        "check": "lint-imports",
+        "demo": "python -m demo",
+        "docs": "mkdocs build --strict",
+        "format": "ruff format",
+        "setup": "-m venv .venv",
+        "test": "python -m pytest",
+    }
     assert expected[target] in shown
 
 
@@ -68,7 +127,7 @@ def test_a_long_installation_is_announced():
     assert shown.index('echo "Installing') < shown.index("pip install")
 
 
-def test_the_demo_names_commands_as_the_readme_does():
+def test_the_demo_names_commands_as_the_quickstart_does():
     from demo.stage import NEXT
 
     assert {command.split()[0] for command, _ in NEXT} == {".venv/bin/ses-worker"}
@@ -110,12 +169,23 @@ def test_a_command_about_the_path_runs(run, wiring, proxy, arguments):
     assert (done.status, "Traceback" in done.err) == (0, False), done.err
 
 
-SPECIAL = ABOUT_EFFECTS + ABOUT_DEAD_LETTERS + ABOUT_THE_PATH
+def test_a_running_worker_is_asked_how_it_is(run, start, queue, environment, tmp_path):
+    environment["SES_WORKER_HEALTH__FILE"] = str(tmp_path / "health.json")
+    start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
+    wait_until((tmp_path / "health.json").exists)
+    assert "check --live" in WORKER
+    done = run("check", "--live")
+    assert (done.status, "Traceback" in done.err) == (0, False), done.err
+
+
+SPECIAL = [*ABOUT_EFFECTS, *ABOUT_DEAD_LETTERS, *ABOUT_THE_PATH, "check --live"]
 
 
 @pytest.mark.parametrize("arguments", [line for line in WORKER if line not in SPECIAL])
 def test_a_worker_command_runs(run, start, emulator, queue, tmp_path, arguments):
     (tmp_path / "users.csv").write_text("email\njane@example.com\n")
+    if not arguments.startswith("users import"):
+        run("users", "import", "users.csv")
     if arguments == "run":
         process = start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
         assert emulator.wait_for(lambda: emulator.long_polls)
@@ -128,17 +198,17 @@ def test_a_worker_command_runs(run, start, emulator, queue, tmp_path, arguments)
 
 
 @pytest.mark.parametrize("line", EXPORTS)
-def test_a_variable_in_the_readme_is_a_setting(line):
+def test_a_variable_that_is_exported_is_a_setting(line):
     from worker.settings.loading import load_settings
 
     name, _, value = line.removeprefix("export ").partition("=")
     load_settings({name: value})
 
 
-def test_the_query_in_the_readme_answers_whom_to_mail(run, tmp_path):
+def test_the_first_query_answers_whom_to_mail(run, tmp_path):
     import sqlite3
 
-    query, _ = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
+    query, _ = blocks(DATABASE, "sql")
     run("users", "import", "-", input="email\njane@example.com\n")
     with sqlite3.connect(tmp_path / "worker.db") as connection:
         assert connection.execute(query).fetchall() == [("jane@example.com",)]
@@ -150,12 +220,10 @@ def test_the_query_in_the_readme_answers_whom_to_mail(run, tmp_path):
         assert connection.execute(query).fetchall() == []
 
 
-def test_the_query_in_the_readme_finds_events_of_an_address_by_the_index(
-    run, emulator, queue, tmp_path
-):
+def test_the_second_query_finds_events_of_an_address_by_the_index(run, emulator, queue, tmp_path):
     import sqlite3
 
-    _, query = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
+    _, query = blocks(DATABASE, "sql")
     for address in ("jane@example.com", "joe@example.com"):
         emulator.send(queue, mail.bounce(address, feedback_id=address, message_id=address))
     run("drain")
