@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from reference_pages.markdown import escaped
 from worker.app.reload import LIVE
 from worker.settings import Settings
-from worker.settings.loading import CREDENTIALS, PREFIX
+from worker.settings.inputs import CREDENTIALS, PREFIX
 
 FILE = Path(__file__).parents[2] / "config" / "worker.toml"
 HEAD = """# Settings
