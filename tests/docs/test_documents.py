@@ -71,7 +71,7 @@ def test_every_setting_that_a_page_names_is_a_setting():
     sections = "|".join(Settings.model_fields)
     for name in names():
         named = re.findall(rf"`((?:{sections})\.[a-z_]+)\b(?!\.)[^`]*`", page(name))
-        events = re.findall(r"^## (.*)$", LOG_EVENTS, re.MULTILINE)
+        events = re.findall(r"^### (.*)$", LOG_EVENTS, re.MULTILINE)
         assert set(named) <= {*all_keys(), *events, "health.json"}, name
 
 
