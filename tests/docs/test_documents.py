@@ -186,6 +186,14 @@ def test_every_room_in_the_architecture_is_there_and_every_room_is_in_the_archit
     assert named == there
 
 
+def test_the_rooms_in_the_architecture_are_in_the_order_of_their_layers():
+    contracts = tomllib.loads(page("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
+    order = {room: number for number, layer in enumerate(layers) for room in layer.split(" | ")}
+    rooms = [plain(row[1]).strip("/") for row in table(ARCHITECTURE, "## Rooms")]
+    assert sorted(rooms, key=order.__getitem__) == rooms
+
+
 def test_the_pages_explain_every_statement_of_the_iam_policies():
     rows = table(page("docs/aws.md"), "| policy |")
     assert len(rows) == len([*(ROOT / "config").glob("iam-*.json")])
