@@ -8,8 +8,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
+from support import mail
 
 from worker.core.errors import Misconfigured
+from worker.core.policy import Policy
+from worker.process import process
 from worker.store import ensure_schema, migrate, open_store
 from worker.store.revision import HEAD, OUR_TABLES, VERSION_TABLE
 from worker.store.schema import metadata
@@ -47,6 +50,20 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_knows(store):
         opts = {"version_table": VERSION_TABLE, "include_object": meant}
         context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, metadata) == []
+
+
+def test_the_view_of_events_has_their_columns_and_rows(store, message):
+    body = mail.bounce("jane@example.com", "joe@example.com")
+    process([message(body)], store, Policy())
+    with store.reading() as connection:
+        rows = [
+            connection.exec_driver_sql(f"SELECT * FROM {name} ORDER BY id").mappings().all()
+            for name in ("events", "events_by_recipient")
+        ]
+        assert len(rows[0]) == 2
+        assert rows[0] == rows[1]
+        query = "SELECT recipient FROM events_by_recipient WHERE recipient = 'joe@example.com'"
+        assert connection.exec_driver_sql(query).scalars().all() == ["joe@example.com"]
 
 
 def test_the_program_knows_its_newest_revision_and_its_tables(empty):
@@ -105,10 +122,12 @@ def test_users_of_an_older_schema_are_as_they_were_and_their_dates_count_as_mail
             f" (email, email_key, last_hard_bounce, hard_bounce_count, pause_reason) VALUES {row}"
         )
     with empty.reading() as connection:
-        before = dict(connection.exec_driver_sql("SELECT * FROM users").mappings().item())
-    assert migrate.upgrade(empty) == ("0004", "0005")
+        before = dict(connection.exec_driver_sql("SELECT * FROM users").mappings().one())
+    pending = migrate.status(empty).pending
+    assert (pending[0], pending[-1]) == ("0004", HEAD)
+    assert migrate.upgrade(empty) == pending
     with empty.reading() as connection:
-        after = connection.exec_driver_sql("SELECT * FROM users").mappings().item()
+        after = connection.exec_driver_sql("SELECT * FROM users").mappings().one()
     assert after == before | {"hard_bounce_refused": False, "soft_bounce_refused": False}
     with empty.transaction() as transaction:
         assert not transaction.users(["jane@x"])["jane@x"].hard_bounce_refused
