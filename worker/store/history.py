@@ -15,7 +15,7 @@ from worker.store.schema import INDEXED, MAIL_START, outbox, removals, users
 
 Row = Mapping[str, Any]
 MOST_EVENTS = 500
-"""Events that `history_of` returns unless told otherwise."""
+"""Events that `history_of` returns unless called with a limit."""
 _EFFECT = [
     outbox.c[name]
     for name in (

@@ -18,7 +18,7 @@ from worker.store import Store
 from worker.store.revision import VERSION_TABLE
 
 _ADVISORY_LOCK = 0x7365_7377_6F72_6B65
-"""The number of our advisory lock in PostgreSQL; programs are told apart by this number alone."""
+"""The number of our advisory lock in PostgreSQL; the number alone distinguishes programs."""
 LOOK_SECONDS, LOG_SECONDS = 0.5, 10
 """How often to try the lock, and how often to log that another process has it."""
 

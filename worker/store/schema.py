@@ -118,7 +118,8 @@ quarantine = Table(
     Column("worker_version", Text, nullable=False),
     UniqueConstraint("queue", "message_id"),
 )
-"""Messages that were set aside. The body is binary: PostgreSQL's text cannot hold every message."""
+"""Messages that no dead-letter queue could take. The body is binary, because PostgreSQL's text cannot
+hold every message."""
 
 outbox = Table(
     "outbox",

@@ -25,7 +25,7 @@ from worker.timing.deadlines import left
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-TURN_SECONDS = 30.0
+WRITER_SECONDS = 30.0
 """How long a thread waits for another thread's transaction."""
 
 _ANY_UNFINISHED = ANY.format(lane="%(lane)s")
@@ -74,7 +74,7 @@ class PostgresqlStore:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._lock.acquire(timeout=max(0.0, min(TURN_SECONDS, left()))):
+        if not self._lock.acquire(timeout=max(0.0, min(WRITER_SECONDS, left()))):
             raise Unavailable("another thread has been writing for too long")
         try:
             yield

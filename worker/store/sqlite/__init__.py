@@ -54,7 +54,7 @@ class SqliteStore:
             CommitsLost: earlier commits went with a file that somebody removed.
 
         """
-        with self._writing.turn():
+        with self._writing.exclusive():
             opened = self._writing.open()
             try:
                 opened.connection.execute("BEGIN IMMEDIATE")
@@ -78,7 +78,7 @@ class SqliteStore:
         """
         with translated(self.path):
             self._disk.require()
-        with self._writing.turn():
+        with self._writing.exclusive():
             self._writing.drop()  # a file that was opened while it was read-only stays read-only
         with probing(), self.transaction() as transaction:
             write_sample(transaction)
@@ -116,7 +116,7 @@ class SqliteStore:
         from worker.store import engine  # only here: it takes 0.2 s to import
 
         with (
-            self._writing.turn(),
+            self._writing.exclusive(),
             engine.transaction(self._writing_engine, self._end_write) as connection,
         ):
             yield connection
