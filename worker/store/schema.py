@@ -118,7 +118,7 @@ quarantine = Table(
     Column("worker_version", Text, nullable=False),
     UniqueConstraint("queue", "message_id"),
 )
-"""Messages that no dead-letter queue could take. The body is binary, because PostgreSQL's text cannot
+"""Messages that no dead-letter queue could take. The body is binary, for PostgreSQL's text cannot
 hold every message."""
 
 outbox = Table(

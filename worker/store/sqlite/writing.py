@@ -28,8 +28,8 @@ class WritingConnection:
         self._lock = lock
         self.opened: Opened | None = None
         self._reopen = False
-        """Close and open again before the next transaction. Not at once: the files are watched until
-        then, because the `-wal` may hold commits that no other process has."""
+        """Close and open again before the next transaction. Not at once: the files are watched
+        until then, because the `-wal` may hold commits that no other process has."""
         self._kept_wal: KeptWal | None = None
         self._removed_files = RemovedFiles(path)
 
