@@ -1,4 +1,4 @@
-"""A view for applications: the events of an address, found by an index in both databases.
+"""Creates a view in which applications find the events of an address by an index.
 
 In SQLite the index `events_bucket` is on `id / 2048` and `recipient` (see 0003). The view looks
 into each bucket, so `SELECT … FROM events_by_recipient WHERE recipient = ?` uses the index, and the
