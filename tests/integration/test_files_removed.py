@@ -533,6 +533,24 @@ class TestAWalThatIsRemovedWhileTheDatabaseIsClosed:
         found = [user["email_key"] for user in all_users(closed.store, UserFilter())]
         assert found == ["ours-0"]
 
+    @pytest.mark.parametrize("suffixes", [("-wal",), ("-wal", "-shm")], ids="".join)
+    def test_loses_no_commit_that_another_has_added_since(self, closed, suffixes):
+        for number in range(3):
+            assert closed.theirs(f"theirs-{number}") == "ok None"
+        assert closed.another("die", closed.path) == "ok None"
+        closed.tamper(removed, suffixes)
+        assert closed.ours("ours-1") is None
+        closed.store.close()
+        assert in_file(closed.path) == closed.acknowledged
+
+    def test_is_no_loss_where_another_has_added_to_it_and_copied_it(self, closed):
+        assert closed.theirs("theirs-0") == "ok None"
+        assert closed.another("die", closed.path) == "ok None"
+        assert in_file(closed.path) == {"ours-0", "theirs-0"}
+        assert closed.ours("ours-1") is None
+        closed.store.close()
+        assert in_file(closed.path) == closed.acknowledged
+
     def test_is_put_back_for_its_owner_alone(self, closed):
         closed.path.chmod(0o600)
         closed.tamper(removed, ("-wal",))
