@@ -1,4 +1,4 @@
-"""The rules, in one table that `decide`, the tests and the documentation read."""
+"""The rules, in one table that `decide`, the tests and docs/rules.md share."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from worker.core.effects import Lane
 from worker.core.model import Action, Feedback, Kind, User
 from worker.core.patterns import Patterns
 
@@ -39,8 +40,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Actions by `Type/SubType` or `Type/*`, tried in that order before the rules."""
     topics: frozenset[str] = frozenset()
     """ARNs of the SNS topics to accept; empty: accept all."""
-    notify: bool = False
-    """Enqueue notices."""
+    notify: tuple[Lane, ...] = ()
+    """The channels that get notices, an outbox entry each; empty: no notices are enqueued."""
     kept_whole: int = 10
     """Notices per commit that keep SES's JSON: as many as are sent separately. Further notices are
     combined into a digest, which has no room for JSON."""

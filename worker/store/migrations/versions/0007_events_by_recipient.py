@@ -26,7 +26,7 @@ Revision: 0007
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 _IN_BUCKETS = """
     CREATE VIEW events_by_recipient AS
