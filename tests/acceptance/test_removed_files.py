@@ -106,8 +106,8 @@ def test_no_database_is_made_beside_the_wal_of_one_that_somebody_removed(
     (found,) = (
         item for item in run("check", "--json").json["checks"] if item["check"] == "database"
     )
-    assert (found["status"], found["said"]) == ("wrong", gone)
-    assert "upgrade" not in found["mend"]
+    assert (found["status"], found["message"]) == ("wrong", gone)
+    assert "upgrade" not in found["fix"]
     worker = daemon(program=patched(QUICK))
     send(emulator, queue, 1, 2)
     worker.wait_for("store.unavailable")

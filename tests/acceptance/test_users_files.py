@@ -119,7 +119,7 @@ class TestImport:
         assert reported == [
             f"ses-worker: line {number}: email is no usable address" for number in range(2, 22)
         ]
-        assert "ses-worker: and 5 more rows are refused; --json tells them all\n" in done.err
+        assert "ses-worker: and 5 more rows are refused; --json lists them all\n" in done.err
         done = run("users", "import", "-", "--json", input=table)
         assert (done.json["refused"], done.err.count("no usable address")) == (25, 25)
 

@@ -24,6 +24,7 @@ from worker.sqs.client.connection import Connection
 from worker.sqs.client.places import Place
 from worker.sqs.queue import Queue, asking
 from worker.store.postgresql import connection as sessions
+from worker.store.postgresql.errors import translated
 from worker.suppression import SuppressionList, listing
 from worker.timing.deadlines import within
 from worker.timing.deadlines.sockets import resolve
@@ -319,7 +320,7 @@ class TestPostgresql:
             in_time(),
             within(DEADLINE),
             pytest.raises(Unavailable, match="no answer in"),
-            sessions.translated(),
+            translated(),
             session.transaction(),
         ):
             session.execute("SELECT pg_sleep(20)")

@@ -131,7 +131,7 @@ def add(store, *keys):
 
 
 def in_file(path):
-    """What is on record, as somebody sees it who opens the file now; it must be whole."""
+    """Return the users that a process sees which opens the file now; the file must be intact."""
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return {key for (key,) in connection.execute("SELECT email_key FROM users")}
@@ -142,7 +142,7 @@ def removed(file):
 
 
 def replaced(file):
-    """By a copy of itself, as a backup brings it back."""
+    """Replace the file by a copy of itself, as a restored backup does."""
     if file.exists():
         copy = file.with_name("copy")
         shutil.copy(file, copy)
@@ -166,7 +166,7 @@ FILES = [
 
 
 class Play:
-    """One process of ours and another, and what both were told is durable."""
+    """A process of ours and another, and the keys whose commits both have acknowledged."""
 
     def __init__(self, path, store, another):
         self.path, self.store, self.another = path, store, another
@@ -257,7 +257,7 @@ def test_in_mid_transaction_a_commit_does_not_count_or_stays(
     assert in_file(play.path) >= play.acknowledged
 
 
-def test_what_only_a_removed_wal_held_is_told_as_lost_where_another_began_anew(play):
+def test_commits_of_a_removed_wal_are_reported_lost_if_another_process_made_a_new_wal(play):
     """A program that is not ours has made a `-wal` and a `-shm` before we could look."""
     play.ours("ours-0")
     play.tamper(removed, ("-wal", "-shm"))
@@ -274,7 +274,7 @@ def test_what_only_a_removed_wal_held_is_told_as_lost_where_another_began_anew(p
         play.store.close()
 
 
-def test_what_only_a_removed_wal_held_is_saved_at_the_end(play):
+def test_commits_of_a_removed_wal_are_saved_at_the_end(play):
     play.ours("ours-0")
     play.tamper(removed, ("-wal", "-shm"))
     with capture_logs() as log:
@@ -286,8 +286,8 @@ def test_what_only_a_removed_wal_held_is_saved_at_the_end(play):
 
 
 @pytest.mark.parametrize("suffixes", [("-wal",), ("-wal", "-shm")], ids="".join)
-def test_what_is_removed_in_an_outage_costs_none(play, suffixes):
-    """On a full disk somebody makes room with the largest file there is."""
+def test_a_removal_during_an_outage_loses_no_commit(play, suffixes):
+    """On a full disk somebody makes room by removing the largest file."""
     play.ours("ours-0")
     with pytest.raises(Unavailable), play.store.transaction():
         raise full()
@@ -297,7 +297,7 @@ def test_what_is_removed_in_an_outage_costs_none(play, suffixes):
     assert in_file(play.path) == {"ours-0", "ours-1"}
 
 
-def test_what_is_removed_while_there_is_no_room_to_save_it_waits_for_room(play):
+def test_saving_a_removed_wal_waits_for_room(play):
     keys = [f"ours-{number}" for number in range(1_000)]
     add(play.store, *keys)
     play.tamper(removed, ("-wal",))
@@ -323,13 +323,13 @@ def full():
 
 
 def let_another_begin(path):
-    """As if nobody had noticed for a minute that a `-shm` was removed."""
+    """Let the minute be over in which a worker notices that a `-shm` was removed."""
     old = time.time() - saving.SAVING_SECONDS - 1
     os.utime(path.parent, (old, old))
 
 
-def test_who_is_last_and_has_a_shm_of_before_takes_nothing_from_who_was_there_since(play):
-    """SQLite would bring in what the old `-shm` tells of, and remove the `-wal`."""
+def test_closing_with_a_removed_shm_takes_no_commit_of_another_process(play):
+    """SQLite would copy in what the removed `-shm` counts, and remove the new `-wal`."""
     for number in range(20):
         play.ours(f"ours-{number}")
     play.tamper(removed, ("-shm",))
@@ -342,8 +342,8 @@ def test_who_is_last_and_has_a_shm_of_before_takes_nothing_from_who_was_there_si
 
 
 @pytest.mark.parametrize("suffixes", [(), ("-shm",)])
-def test_a_wal_of_before_is_not_believed_when_the_database_has_all(play, suffixes):
-    """As for a backup of it that is put back: it would hide what was written since."""
+def test_an_old_wal_is_ignored_if_the_database_holds_all_commits(play, suffixes):
+    """Such as a restored backup of the `-wal`: it would hide what was written since."""
     play.ours("ours-0")
     before = Path(f"{play.path}-wal").read_bytes()
     for number in range(1, 5):
@@ -358,8 +358,8 @@ def test_a_wal_of_before_is_not_believed_when_the_database_has_all(play, suffixe
     assert in_file(play.path) == play.acknowledged
 
 
-def test_a_wal_of_before_is_not_written_to(play):
-    """It lacks what the `-shm` speaks of, and who opens it later would read no further."""
+def test_an_old_wal_is_not_written_to(play):
+    """It lacks frames that the `-shm` counts, and a later reader would stop there."""
     play.ours("ours-0")
     wal = Path(f"{play.path}-wal")
     before = wal.read_bytes()
@@ -376,9 +376,7 @@ def test_a_wal_of_before_is_not_written_to(play):
     assert in_file(play.path) == play.acknowledged
 
 
-def test_who_starts_waits_for_who_has_a_shm_that_was_removed_but_not_for_ever(
-    play, path, monkeypatch
-):
+def test_a_start_waits_a_minute_for_a_process_with_a_removed_shm(play, path, monkeypatch):
     play.ours("ours-0")
     play.tamper(removed, ("-shm",))
     output = play.theirs("theirs-0")
@@ -391,7 +389,7 @@ def test_who_starts_waits_for_who_has_a_shm_that_was_removed_but_not_for_ever(
     assert in_file(path) == {"ours-0", "theirs-1"}
 
 
-def test_a_clock_that_was_set_back_keeps_nobody_from_starting(play, path):
+def test_a_clock_that_was_set_back_prevents_no_start(play, path):
     play.ours("ours-0")
     play.tamper(removed, ("-shm",))
     later = time.time() + 40 * 86_400
@@ -411,7 +409,7 @@ def test_an_idle_worker_notices_when_it_counts_what_waits(play, suffixes):
 
 
 @pytest.mark.parametrize("suffix", ["", "-shm", "-wal"])
-def test_a_list_from_files_that_are_replaced_meanwhile_is_none(play, suffix):
+def test_a_list_from_files_that_are_replaced_meanwhile_is_an_error(play, suffix):
     for number in range(10):
         play.ours(f"ours-{number}")
     with pytest.raises(Unavailable, match="was replaced while it was read"):
@@ -436,7 +434,7 @@ def test_a_write_by_a_command_does_not_count_in_files_that_were_replaced(play, s
 
 
 def test_a_long_wal_is_brought_into_the_file_after_the_look_and_not_before(play, monkeypatch):
-    """Or whoever opened the file meanwhile, with another `-shm`, would see half of a commit."""
+    """Else a process that opened the file with another `-shm` would see half of a commit."""
     monkeypatch.setattr("worker.store.sqlite.opened.CHECKPOINT_PAGES", 1)
     play.ours("ours-0")
     before = play.path.read_bytes()
@@ -464,7 +462,7 @@ def test_a_backup_that_is_put_beside_the_old_wal_is_not_touched_until_that_is_go
     assert in_file(path) == {"ours-0", "ours-2"}
 
 
-def test_a_link_that_leads_elsewhere_by_now_has_the_lock_of_where_it_leads(tmp_path):
+def test_the_lock_follows_a_symbolic_link(tmp_path):
     first, other, link = tmp_path / "one", tmp_path / "other", tmp_path / "link"
     first.touch()
     other.touch()
@@ -478,8 +476,8 @@ def test_a_link_that_leads_elsewhere_by_now_has_the_lock_of_where_it_leads(tmp_p
         pass
 
 
-def test_who_has_the_file_open_does_not_ask_who_else_has(play):
-    """To ask means to open and close it, which takes this process's own locks away."""
+def test_a_process_with_the_file_open_does_not_test_whether_others_have(play):
+    """The test opens and closes the file, which releases the locks of this process."""
     play.ours("ours-0")
     play.tamper(removed, ("-wal", "-shm"))
     with pytest.raises(Unavailable):
@@ -532,6 +530,24 @@ class TestAWalThatIsRemovedWhileTheDatabaseIsClosed:
         closed.tamper(removed, ("-wal", "-shm"))
         found = [user["email_key"] for user in all_users(closed.store, UserFilter())]
         assert found == ["ours-0"]
+
+    @pytest.mark.parametrize("suffixes", [("-wal",), ("-wal", "-shm")], ids="".join)
+    def test_loses_no_commit_that_another_has_added_since(self, closed, suffixes):
+        for number in range(3):
+            assert closed.theirs(f"theirs-{number}") == "ok None"
+        assert closed.another("die", closed.path) == "ok None"
+        closed.tamper(removed, suffixes)
+        assert closed.ours("ours-1") is None
+        closed.store.close()
+        assert in_file(closed.path) == closed.acknowledged
+
+    def test_is_no_loss_where_another_has_added_to_it_and_copied_it(self, closed):
+        assert closed.theirs("theirs-0") == "ok None"
+        assert closed.another("die", closed.path) == "ok None"
+        assert in_file(closed.path) == {"ours-0", "theirs-0"}
+        assert closed.ours("ours-1") is None
+        closed.store.close()
+        assert in_file(closed.path) == closed.acknowledged
 
     def test_is_put_back_for_its_owner_alone(self, closed):
         closed.path.chmod(0o600)
@@ -623,14 +639,14 @@ def open_files():
 
 
 class TestAWalWithoutItsDatabase:
-    """Somebody removed the database and nothing else, and the worker was stopped since."""
+    """Somebody removed only the database, and the worker was stopped since."""
 
     @pytest.fixture(params=["gone", "empty"])
     def left(self, play, path, request):
         play.ours("ours-0")
         play.store._writing.drop()
         path.unlink()
-        if request.param == "empty":  # SQLite destroys the -wal beside such a one, too
+        if request.param == "empty":  # SQLite destroys the -wal of an empty database, too
             path.touch()
         wal = Path(f"{path}-wal")
         before = wal.read_bytes()
@@ -657,7 +673,7 @@ class TestAWalWithoutItsDatabase:
             f"The database {path} is gone, and its -wal is still there. Stop every process"
         )
 
-    def test_is_told_as_what_hinders(self, path, left):
+    def test_is_reported_as_an_access_problem(self, path, left):
         found = open_store(f"sqlite:///{path}").access_problem()
         assert found.message == f"The database {path} is gone, and its -wal is still there"
         assert "put the backup back and remove worker.db-wal and worker.db-shm" in found.fix

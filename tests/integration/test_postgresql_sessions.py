@@ -7,7 +7,8 @@ from psycopg import sql
 
 from worker.core.errors import Misconfigured, Raced, Unavailable
 from worker.store import ensure_schema, open_store
-from worker.store.postgresql.connection import connect, in_transaction, translated
+from worker.store.postgresql.connection import connect, in_transaction
+from worker.store.postgresql.errors import translated
 
 
 def administer(url, words, *values):

@@ -197,12 +197,12 @@ def fill(database):
     return many
 
 
-def test_a_full_disk_blames_nobody_and_passes(path, database):
+def test_a_full_disk_is_an_outage_and_passes(path, database):
     many = fill(database)
     add(database, *many)
 
 
-def test_after_a_full_disk_there_must_be_room_again_but_not_for_ever(database, monkeypatch):
+def test_after_a_full_disk_some_probes_require_free_space(database, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
     database.probe()  # little room is no reason by itself
@@ -246,7 +246,7 @@ def test_a_folder_that_may_not_be_looked_into_is_unavailable(path, database, mon
 @pytest.mark.parametrize(
     ("owner", "fix"), [("root", "chown {we} {file}"), ("daemon", "do it as daemon")]
 )
-def test_who_may_not_write_is_not_advised_to_take_it_from_whose_it_is(
+def test_a_user_without_permission_is_not_advised_to_take_the_file_from_its_owner(
     path, monkeypatch, owner, fix
 ):
     path.touch()

@@ -124,7 +124,7 @@ def test_an_import_that_meets_a_deadlock_starts_its_transaction_over(postgresql_
 def test_a_lasting_race_is_reported_in_a_sentence():
     import psycopg
 
-    from worker.store.postgresql.connection import translated
+    from worker.store.postgresql.errors import translated
 
     with pytest.raises(Raced, match=r"wrote the same rows .* \(40P01\); try again"), translated():
         raise psycopg.errors.DeadlockDetected

@@ -113,7 +113,7 @@ class TestWhoMayRead:
         assert modes(path) == {"": 0o640, "-wal": 0o640, "-shm": 0o640, ".lock": 0o600}
         assert path.stat().st_gid == READERS
 
-    def test_one_that_is_there_keeps_its_mode(self, tmp_path):
+    def test_an_existing_database_keeps_its_mode(self, tmp_path):
         path = tmp_path / "worker.db"
         path.touch(0o644)
         ensure_schema(open_store(f"sqlite:///{path}"), migrate=True)
@@ -126,7 +126,7 @@ class TestTheLockFile:
         store.probe()
 
     @pytest.mark.parametrize("before", [0o644, 0o640, 0o666])
-    def test_that_was_made_for_more_is_taken_back_and_stays_the_same_file(self, tmp_path, before):
+    def test_with_a_wider_mode_is_restricted_and_stays_the_same_file(self, tmp_path, before):
         path = tmp_path / "worker.db"
         lock = Path(f"{path}.lock")
         lock.touch()
@@ -142,7 +142,7 @@ class TestTheLockFile:
             found = Path(f"{path}.lock").stat()
         assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (OWNER, READERS, 0o600)
 
-    def test_of_somebody_else_is_told_with_what_mends_it(self, path):
+    def test_of_another_user_is_reported_with_its_fix(self, path):
         path.touch()
         os.chown(path, OWNER, READERS)
         lock = Path(f"{path}.lock")
@@ -171,7 +171,7 @@ class TestTheLockFile:
 class TestWhatAReaderCanStop:
     """SQLite's own locks lie in the `-shm`, and the right to read it is enough for a read lock."""
 
-    def test_a_read_lock_where_writers_lock_stops_every_write_and_is_told_with_who(
+    def test_a_read_lock_on_the_write_byte_stops_every_write_and_its_holder_is_named(
         self, path, store, reader
     ):
         assert reader(f"{path}-shm", "LOCK_SH", *WRITE_BYTE) == "held"
@@ -183,14 +183,12 @@ class TestWhatAReaderCanStop:
         assert "-wal and -shm away (chmod)" in str(found.value)
 
     @pytest.mark.parametrize("place", [CHECKPOINT_BYTE, RECOVER_BYTE])
-    def test_one_elsewhere_lets_a_writer_that_has_the_file_open_go_on(
-        self, path, store, reader, place
-    ):
+    def test_a_read_lock_elsewhere_does_not_stop_an_open_writer(self, path, store, reader, place):
         assert reader(f"{path}-shm", "LOCK_SH", *place) == "held"
         with store.transaction() as transaction:
             transaction.touch()
 
-    def test_one_where_readers_lock_keeps_the_wal_growing(self, path, store, reader):
+    def test_a_read_lock_on_a_reader_byte_keeps_the_wal_growing(self, path, store, reader):
         assert reader(f"{path}-shm", "LOCK_SH", *READ_BYTES) == "held"
         with store.transaction() as transaction:
             transaction.touch()
@@ -199,13 +197,15 @@ class TestWhatAReaderCanStop:
         assert brought_in < frames
 
     @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
-    def test_it_gets_no_write_lock_and_flock_stops_nobody(self, path, store, reader, suffix):
+    def test_a_reader_gets_no_write_lock_and_its_flock_stops_no_write(
+        self, path, store, reader, suffix
+    ):
         assert reader(f"{path}{suffix}", "LOCK_EX", 0, 0) == "Bad file descriptor"
         assert reader(f"{path}{suffix}", "flock") == "held"
         store.probe()
 
 
-def test_who_holds_the_lock_file_is_told(tmp_path):
+def test_the_holder_of_the_lock_file_is_named(tmp_path):
     path = tmp_path / "worker.db"
     command = [sys.executable, "-c", HOLD, f"{path}.lock", "flock", "0", "0"]
     Path(f"{path}.lock").touch()
@@ -219,7 +219,7 @@ def test_who_holds_the_lock_file_is_told(tmp_path):
         other.kill()
 
 
-def test_who_holds_up_a_slow_write_is_named(tmp_path):
+def test_the_process_that_delays_a_slow_write_is_named(tmp_path):
     path = tmp_path / "worker.db"
     command = [sys.executable, "-c", HOLD, f"{path}.lock", "flock", "0", "0"]
     Path(f"{path}.lock").touch()
@@ -230,6 +230,6 @@ def test_who_holds_up_a_slow_write_is_named(tmp_path):
         other.kill()
 
 
-def test_nobody_is_told_where_the_system_does_not_say(tmp_path, monkeypatch):
+def test_no_process_is_named_where_the_system_does_not_report_locks(tmp_path, monkeypatch):
     monkeypatch.setattr("worker.store.holders._LOCKS", tmp_path / "nothing")
     assert holders([tmp_path]) == []

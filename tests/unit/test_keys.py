@@ -137,7 +137,7 @@ def test_keys_begin_with_the_ids_so_that_indexes_grow_at_their_end():
 class TestWhatIsNotStoredWhole:
     @pytest.mark.parametrize("length", [1_000, 1_001, 50_000])
     @pytest.mark.parametrize(("name", "number"), [("feedback_id", 0), ("message_id", 1)])
-    def test_ids_that_differ_beyond_what_is_stored_are_two(self, name, number, length):
+    def test_ids_that_differ_after_the_stored_part_have_different_keys(self, name, number, length):
         first = mail.bounce("jane@example.com", **(BASE | {name: "x" * length + "a"}))
         other = mail.bounce("jane@example.com", **(BASE | {name: "x" * length + "b"}))
         assert keys(first)[0][number] != keys(other)[0][number]
@@ -149,7 +149,7 @@ class TestWhatIsNotStoredWhole:
         other = mail.bounce("jane@example.com", **(BASE | {name: "x" * 5_000 + "b"}))
         assert keys(first)[0][1] != keys(other)[0][1]
 
-    def test_what_cannot_be_stored_as_it_is_tells_apart_too(self):
+    def test_characters_that_cannot_be_stored_distinguish_ids_too(self):
         spellings = ["0100-\0", "0100-\ufffd"]
         found = {
             keys(mail.bounce("jane@example.com", **(BASE | {"feedback_id": each})))[0][0]

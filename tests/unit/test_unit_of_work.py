@@ -88,7 +88,7 @@ def test_a_created_user_is_known_to_the_next_message(message):
 class TestDeadLetterPolicy:
     POLICY = Policy(unknown_recipients=UnknownRecipients.DEAD_LETTER)
 
-    def test_known_recipients_are_applied_and_the_message_is_set_aside(self, message):
+    def test_known_recipients_are_applied_and_the_message_is_dead_lettered(self, message):
         unit = UnitOfWork(self.POLICY, known_keys=(), users={JANE.email_key: JANE})
         body = mail.bounce("jane@example.com", "stranger@example.com")
         handled = unit.enter(message(body), decode(body))
@@ -109,7 +109,7 @@ class TestDeadLetterPolicy:
         assert handled.disposition == Delete(Outcome.APPLIED)
         assert list(replay.changed) == ["stranger@example.com"]
 
-    def test_a_missing_address_is_nobodys_and_is_recorded(self, message):
+    def test_a_missing_address_is_recorded(self, message):
         unit = UnitOfWork(self.POLICY, known_keys=(), users={})
         body = mail.bounce()
         assert unit.enter(message(body), decode(body)).disposition == Delete(Outcome.APPLIED)

@@ -1,4 +1,4 @@
-"""`ses-worker db`: the schema."""
+"""`ses-worker db`: shows and upgrades the schema."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group(context_settings=HELP_SETTINGS)
 def db() -> None:
-    """Look after the database.
+    """Show and upgrade the database schema.
 
     \b
     Example:
@@ -27,9 +27,9 @@ def db() -> None:
 @db.command(context_settings=HELP_SETTINGS)
 @with_settings
 def upgrade(settings: "Settings") -> None:
-    """Bring an empty or older schema up to this program's.
+    """Upgrade an empty or older schema to this program's.
 
-    Only one process does it at a time; the others wait, and find it done.
+    Only one process does this at a time; the others wait until it is done.
 
     \b
     Example:
@@ -50,8 +50,8 @@ def upgrade(settings: "Settings") -> None:
 def status(settings: "Settings", as_json: bool) -> None:
     """Show the database's schema revision and missing migrations; change nothing.
 
-    The exit status is 0 if it is up to date, 1 if it lacks something or is not there, 78 if it
-    is newer than this program.
+    The exit status is 0 if the schema is up to date, 1 if migrations are missing or there is no
+    schema, 78 if it is newer than this program.
 
     \b
     Example:
@@ -62,31 +62,31 @@ def status(settings: "Settings", as_json: bool) -> None:
     from worker.store.migrate import status as look
 
     store = make_store(settings)
-    found = look(store)
+    schema = look(store)
     if as_json:
         figures = {
             "store": store.place,
-            "revision": found.revision,
-            "pending": found.pending,
-            "newer": found.newer,
+            "revision": schema.revision,
+            "pending": schema.pending,
+            "newer": schema.newer,
         }
         click.echo(json.dumps(figures))
     else:
-        click.echo(f"{store.place}: {_described(found)}")
-    if found.revision is None:
+        click.echo(f"{store.place}: {_described(schema)}")
+    if schema.revision is None:
         print_message(no_database(store))
-    sys.exit(_exit(found))
+    sys.exit(_exit(schema))
 
 
-def _described(found: "SchemaStatus") -> str:
-    if found.newer:
-        return f"schema {found.revision}, newer than this program"
-    if found.pending:
-        return f"schema {found.revision or 'none'}, lacks {', '.join(found.pending)}"
-    return f"schema {found.revision}, up to date"
+def _described(schema: "SchemaStatus") -> str:
+    if schema.newer:
+        return f"schema {schema.revision}, newer than this program"
+    if schema.pending:
+        return f"schema {schema.revision or 'none'}, lacks {', '.join(schema.pending)}"
+    return f"schema {schema.revision}, up to date"
 
 
-def _exit(found: "SchemaStatus") -> Exit:
-    if found.newer:
+def _exit(schema: "SchemaStatus") -> Exit:
+    if schema.newer:
         return Exit.MISCONFIGURED
-    return Exit.FAILED if found.pending else Exit.DONE
+    return Exit.FAILED if schema.pending else Exit.DONE

@@ -2,40 +2,23 @@
 
 import csv
 import json
-import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
-from worker.cli.common import (
-    HELP_SETTINGS,
-    json_option,
-    plain,
-    print_message,
-    screen,
-    with_settings,
-)
+from worker.cli.common import HELP_SETTINGS, json_option, plain, print_message, with_settings
 from worker.cli.exits import Exit
 from worker.core.errors import Refused, WorkerError
 from worker.service.signals import as_interrupts
 
 if TYPE_CHECKING:
-    from worker.cli.progress import Progress
     from worker.settings import Settings
     from worker.store.users import UserFilter
 
-MOST_REFUSED_ROWS_SHOWN = 20
 OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, readable=False, allow_dash=True)
-WIDE = 120
-"""From so many columns on there is room for all that a user has."""
-_ALL_COLUMNS = (
-    "email", "account", "hard", "soft", "compl.", "blocked", "paused until (UTC)", "why",
-)  # fmt: skip
-_FEWER_COLUMNS = ("email", "blocked", "paused until (UTC)")
 
 paused_option = click.option(
     "--paused", is_flag=True, show_default="off", help="Only users to whom mail is paused now."
@@ -47,7 +30,7 @@ blocked_option = click.option(
 
 @click.group(context_settings=HELP_SETTINGS)
 def users() -> None:
-    """Bring user records in, look at them, take them out.
+    """Import, list and export user records.
 
     \b
     Example:
@@ -60,12 +43,12 @@ def users() -> None:
 @json_option
 @with_settings
 def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
-    """Bring users in from a CSV file, or from - for standard input.
+    """Import users from a CSV file, or from - for standard input.
 
     The header is email[,account_id][,metrics_enabled]; a file from `users export` has more
-    columns, and has to be cut down to these. Existing users get what the columns have; what
-    feedback has made of them stays. Of several rows for one person the last counts. Importing
-    the same file again changes nothing.
+    columns, and has to be cut down to these. Existing users get the values of these columns;
+    the columns of feedback do not change. Of several rows for a person the last is used.
+    Importing the same file again changes nothing.
 
     Invalid rows are skipped and reported with their line number, and make the exit status 1.
     The first 20 are printed, with --json all of them.
@@ -75,16 +58,17 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
       ses-worker users import users.csv
     """
     from worker.app import open_ready_store
+    from worker.cli.importing import RefusedRows, with_progress
     from worker.cli.progress import Progress
     from worker.store.users import Imported, import_users
 
     store = open_ready_store(settings)
     if not as_json:
         print_message(f"importing into {store.place}")
-    counts, refused = Imported(), _Refused(most=None if as_json else MOST_REFUSED_ROWS_SHOWN)
+    counts, refused = Imported(), RefusedRows(show_all=as_json)
     try:
         with as_interrupts(), Progress("import", "bytes", enabled=not as_json) as progress:
-            rows = refused.sorted_out(_watched(file, progress))
+            rows = refused.sorted_out(with_progress(file, progress))
             for so_far in import_users(store, rows):
                 counts = so_far
     except KeyboardInterrupt:
@@ -103,47 +87,10 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
     sys.exit(Exit.FAILED if refused.count else Exit.DONE)
 
 
-class _Refused:
-    """Prints the first refused rows, and counts them all."""
-
-    def __init__(self, most: int | None) -> None:
-        self.count = 0
-        self._most = most
-
-    def sorted_out(self, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-        """Pass on the good rows."""
-        from worker.commands.csv_users import RefusedRow, read_users
-
-        for found in read_users(lines):
-            if isinstance(found, RefusedRow):
-                self.count += 1
-                if self._most is None or self.count <= self._most:
-                    print_message(f"line {found.line}: {found.reason}")
-            else:
-                yield found
-
-    def conclude(self) -> None:
-        """Print how many more there were."""
-        if self._most is not None and self.count > self._most:
-            print_message(
-                f"and {self.count - self._most:,} more rows are refused; --json tells them all"
-            )
-
-
-def _watched(file: IO[str], progress: "Progress") -> Iterator[str]:
-    total = os.fstat(file.fileno()).st_size or None
-    done = 0
-    for number, line in enumerate(file):
-        yield line
-        done += len(line)
-        if number % 1_000 == 0:
-            progress.update(done, total)
-
-
 @users.command("list", context_settings=HELP_SETTINGS)
 @paused_option
 @blocked_option
-@click.option("--limit", type=click.IntRange(min=1), default=50, help="Show at most so many.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, help="Users to show at most.")
 @json_option
 @with_settings
 def list_(settings: "Settings", paused: bool, blocked: bool, limit: int, as_json: bool) -> None:
@@ -157,11 +104,13 @@ def list_(settings: "Settings", paused: bool, blocked: bool, limit: int, as_json
     from worker.store.users import all_users, count_users
 
     store, filter_ = open_existing_store(settings), _user_filter(paused, blocked)
-    found, total = list(all_users(store, filter_, limit)), count_users(store, filter_)
+    listed, total = list(all_users(store, filter_, limit)), count_users(store, filter_)
     if as_json:
-        click.echo(json.dumps({"total": total, "users": [plain(user) for user in found]}))
-    else:
-        _show_table(found, f"{len(found):,} of {total:,} users in {store.place}")
+        click.echo(json.dumps({"total": total, "users": [plain(user) for user in listed]}))
+        return
+    from worker.cli.user_table import show_users
+
+    show_users(listed, f"{len(listed):,} of {total:,} users in {store.place}")
 
 
 @users.command(context_settings=HELP_SETTINGS)
@@ -169,7 +118,7 @@ def list_(settings: "Settings", paused: bool, blocked: bool, limit: int, as_json
 @json_option
 @with_settings
 def show(settings: "Settings", address: str, as_json: bool) -> None:
-    """Show the record of one user; however the address is spelled.
+    """Show the record of a user, however the address is spelled.
 
     \b
     Example:
@@ -202,8 +151,8 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
 def export(settings: "Settings", file: Path, paused: bool, blocked: bool) -> None:
     """Write users as CSV, with all their columns, to FILE or (-) standard output.
 
-    FILE is there when it is complete, and as it was if anything goes wrong before. A new one is
-    for its owner's eyes alone.
+    FILE is replaced when the export is complete; after an error it is unchanged. Only its
+    owner can read a new file.
 
     \b
     Example:
@@ -226,33 +175,3 @@ def _user_filter(paused: bool, blocked: bool) -> "UserFilter":
     from worker.store.users import UserFilter
 
     return UserFilter(paused_at=datetime.now(UTC) if paused else None, blocked=blocked)
-
-
-def _show_table(found: list[Mapping[str, Any]], caption: str) -> None:
-    """Show all columns where there is room, else those about who may not be mailed."""
-    from rich.table import Table
-    from rich.text import Text
-
-    console = screen()
-    table = Table()
-    for name in _ALL_COLUMNS if console.width >= WIDE else _FEWER_COLUMNS:
-        table.add_column(name, overflow="fold", no_wrap=name not in {"email", "account"})
-    for user in found:
-        cells = _cells(user)
-        table.add_row(*(Text(cells[str(column.header)]) for column in table.columns))
-    console.print(table)
-    console.print(Text(caption), soft_wrap=True)  # a path in one piece
-
-
-def _cells(user: Mapping[str, Any]) -> dict[str, str]:
-    until = user["paused_until"]
-    return {
-        "email": user["email"],
-        "account": user["account_id"] or "",
-        "hard": str(user["hard_bounce_count"] or ""),
-        "soft": str(user["soft_bounce_count"] or ""),
-        "compl.": str(user["complaint_count"] or ""),
-        "blocked": "yes" if user["auto_block_spam"] else "",
-        "paused until (UTC)": f"{until:%Y-%m-%d %H:%M}" if until else "",
-        "why": user["pause_reason"] or "",
-    }

@@ -1,4 +1,4 @@
-"""`ses-worker why`: everything on record about one address."""
+"""`ses-worker why`: everything that is stored about an address."""
 
 import json
 import sys
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 
 _DID = {"removed": "taken off", "still_listed": "deleted from, and still on,"}
-"""By the outcome of a removal."""
+"""What was done, by the outcome of a removal."""
 
 
 @click.command(context_settings=HELP_SETTINGS)
 @click.argument("address")
 @click.option(
-    "--messages", is_flag=True, show_default="off", help="Also SES's messages, where they are kept."
+    "--messages",
+    is_flag=True,
+    show_default="off",
+    help="Also show SES's messages, if stored.",
 )
 @json_option
 @with_settings
@@ -43,25 +46,25 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
     parsed = parse_address(address)
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    found = history_of(open_existing_store(settings), parsed.key)
+    history = history_of(open_existing_store(settings), parsed.key)
     if as_json:
-        click.echo(json.dumps(_figures(parsed.key, found)))
+        click.echo(json.dumps(_figures(parsed.key, history)))
     else:
-        _show(parsed.key, found)
+        _show(parsed.key, history)
         if messages:
-            _show_messages(found)
-    if not (found.events or found.user):
+            _show_messages(history)
+    if not (history.events or history.user):
         click.echo(f"ses-worker: nothing is on record about {parsed.key}", err=True)
         sys.exit(Exit.FAILED)
 
 
-def _figures(key: str, found: "History") -> dict[str, Any]:
+def _figures(key: str, history: "History") -> dict[str, Any]:
     return {
         "address": key,
-        "user": plain(found.user) if found.user else None,
-        "events": [plain(event) | {"rule": _rule(event)} for event in found.events],
-        "effects": [_effect(effect) for effect in found.effects],
-        "removals": [plain(removal) for removal in found.removals],
+        "user": plain(history.user) if history.user else None,
+        "events": [plain(event) | {"rule": _rule(event)} for event in history.events],
+        "effects": [_effect(effect) for effect in history.effects],
+        "removals": [plain(removal) for removal in history.removals],
     }
 
 
@@ -70,7 +73,7 @@ def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rule(event: Mapping[str, Any]) -> str:
-    """The condition of the rule that fired, in words."""
+    """Return the condition of the rule that fired, in words."""
     from worker.core.policy import RULES
 
     for rule in RULES:
@@ -79,22 +82,22 @@ def _rule(event: Mapping[str, Any]) -> str:
     return ""
 
 
-def _show(key: str, found: "History") -> None:
+def _show(key: str, history: "History") -> None:
     from rich.text import Text
 
     from worker.store.history import MOST_EVENTS
 
     out = screen()
-    out.print(Text(key, style="bold"), Text(_state(found.user)))
-    if found.events:
-        out.print(_events(found.events))
-    if len(found.events) == MOST_EVENTS:
+    out.print(Text(key, style="bold"), Text(_state(history.user)))
+    if history.events:
+        out.print(_events(history.events))
+    if len(history.events) == MOST_EVENTS:
         out.print(Text(f"these are the newest {MOST_EVENTS} events; there may be more"))
-    if found.effects:
-        out.print(_effects(found.effects))
-    for removal in found.removals:
+    if history.effects:
+        out.print(_effects(history.effects))
+    for removal in history.removals:
         out.print(Text(_removal(removal)))
-    if found.removals and _is_off_the_list(found.removals[-1]):
+    if history.removals and _is_off_the_list(history.removals[-1]):
         out.print(Text(f"to put it back: ses-worker suppression restore {key}"))
 
 
@@ -105,7 +108,7 @@ def _is_off_the_list(removal: Mapping[str, Any]) -> bool:
 def _removal(removal: Mapping[str, Any]) -> str:
     entry, restored = removal["entry"], removal["restored_at"]
     begun, address = _time(removal["begun_at"]), removal["address"]
-    # Without an outcome the entry was kept, and whether SES then deleted it is not known.
+    # Without an outcome the entry was saved, and it is unknown whether SES deleted it then.
     did = _DID.get(removal["outcome"], f"outbox #{removal['outbox_id']} set out to take it off")
     text = (
         f"{did} the suppression list {begun}: {address}, listed for {entry.get('Reason')} since "
@@ -173,10 +176,10 @@ def _effects(effects: Sequence[Mapping[str, Any]]) -> Any:
     return table
 
 
-def _show_messages(found: "History") -> None:
+def _show_messages(history: "History") -> None:
     from worker.core.masking import printable
 
-    for effect in found.effects:
+    for effect in history.effects:
         whose = f"\nSES's message of outbox #{effect['id']}"
         if message := json.loads(effect["payload"]).get("message"):
             click.echo(f"{whose}:")

@@ -54,7 +54,8 @@ def feedback_keys(notification: Notification, names: Names, recipient: str) -> t
     the dedupe key, and with neither id they are made of the whole message.
 
     Different events have different keys, with one exception: events of the same mail, recipient,
-    type and sub-type that both lack a time cannot be told from two routes, and count once.
+    type and sub-type that both lack a time cannot be distinguished from two routes of an event, and
+    count once.
     """
     dedupe = route = None
     if names.feedback_id:
@@ -73,7 +74,7 @@ def feedback_keys(notification: Notification, names: Names, recipient: str) -> t
 
 
 def _normalised(timestamp: str) -> str:
-    """Make the spellings of a time that cannot be parsed (a leap second, say) equal."""
+    """Make the spellings of a time that cannot be parsed (such as a leap second) equal."""
     return _FRACTION.sub(_shortest, timestamp.strip().upper())
 
 

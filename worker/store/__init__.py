@@ -1,7 +1,8 @@
-"""The store: users, events, quarantine, outbox; in a SQLite file or in PostgreSQL.
+"""The store: users, events, quarantine and outbox, in a SQLite file or in PostgreSQL.
 
-The message path uses the driver directly (`transaction`). Commands and the relay use
-SQLAlchemy (`reading`, `writing`), on connections opened the same way.
+The message path uses the database driver (`transaction`), because SQLAlchemy would take two to
+three times as long. Commands and the relay use SQLAlchemy (`reading`, `writing`), on connections
+that are opened the same way.
 """
 
 from collections.abc import Sequence
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Store(BatchStore, Protocol):
-    """What both kinds of store can do."""
+    """The interface of both stores."""
 
     place: str
-    """The place of the database, for people; without the password."""
+    """Where the database is, for people; without the password."""
 
     @property
     def lost(self) -> CommitsLost | None:
-        """Commits that went with a removed file: this process may not go on."""
+        """Commits that were lost with a removed file: this process must exit."""
 
     def reading(self) -> "AbstractContextManager[Connection]":
         """Begin a SQLAlchemy transaction that only reads."""
@@ -38,38 +39,38 @@ class Store(BatchStore, Protocol):
         """Begin a SQLAlchemy transaction that writes."""
 
     def revision(self) -> str | None:
-        """Return the schema's revision; None where there is none yet."""
+        """Return the schema's revision; None if there is no schema yet."""
 
     def unfinished(self) -> Sequence[Unfinished]:
-        """Count the effects that are not done."""
+        """Count the effects that are not finished."""
 
     def has_unfinished(self, lane: str) -> bool:
-        """Return whether effects of a lane are not done."""
+        """Return whether a lane has effects that are not finished."""
 
     def figures(self) -> Figures:
-        """Count what waits; on a connection of its own."""
+        """Count effects and quarantined messages, on a connection of its own."""
 
     def access_problem(self) -> AccessProblem | None:
-        """Return why this process may not write, as far as is known without writing."""
+        """Return why this process may not write, as far as that is known without writing."""
 
     def break_off(self) -> None:
-        """End, from another thread, a transaction that hangs; it is `Unavailable` then."""
+        """End a hanging transaction from another thread; the transaction raises `Unavailable`."""
 
     def who_holds(self) -> str:
-        """Report which other processes hold locks that a write waits for, as far as is known."""
+        """Name the processes whose locks a write waits for, if known, to end a sentence."""
 
     def keep_open(self) -> None:
         """Keep a connection open for frequent `reading` and `writing`."""
 
     def close(self) -> None:
-        """Let go."""
+        """Close all connections."""
 
 
 def open_store(url: str) -> Store:
-    """Choose the store by its URL, as `Settings` has checked it; nothing is opened yet.
+    """Make the store for a URL that `Settings` has checked; nothing is opened yet.
 
     Raises:
-        Misconfigured: PostgreSQL's driver is not installed, or cannot read the URL.
+        Misconfigured: PostgreSQL's driver is not installed, or cannot parse the URL.
 
     """
     if url.startswith("sqlite:///"):
@@ -86,7 +87,7 @@ def open_store(url: str) -> Store:
 
 
 def ensure_schema(store: Store, *, migrate: bool) -> tuple[str, ...]:
-    """Have this program's schema before anything touches the tables; return what was applied.
+    """Bring the schema up to this program's, or check that it is; return the applied migrations.
 
     Raises:
         Misconfigured: the schema is newer than the program, or older and `migrate` is false.
@@ -97,16 +98,16 @@ def ensure_schema(store: Store, *, migrate: bool) -> tuple[str, ...]:
         return ()
     from worker.store.migrate import status, upgrade  # only here: Alembic takes 0.3 s to load
 
-    found = status(store)
-    if found.newer:
-        raise Misconfigured(_too_new(found.revision))
+    schema = status(store)
+    if schema.newer:
+        raise Misconfigured(_too_new(schema.revision))
     if not migrate:
-        raise Misconfigured(f"{_too_old(found.revision)} (store.migrate is manual)")
+        raise Misconfigured(f"{_too_old(schema.revision)} (store.migrate is manual)")
     return upgrade(store)
 
 
 def require_schema(store: Store) -> None:
-    """Have this program's schema, and make nothing where it is not.
+    """Check that the schema is this program's; change nothing.
 
     Raises:
         Misconfigured: the schema is newer than the program.
@@ -126,7 +127,7 @@ def require_schema(store: Store) -> None:
 
 
 def no_database(store: Store) -> str:
-    """The error for a missing database, and the usual reason."""
+    """Return the error for a missing database, with the usual reason."""
     message = f"no database at {store.place} (store.url)"
     if isinstance(store, SqliteStore):
         return f"{message}; a relative store.url is resolved from the working directory"

@@ -1,6 +1,6 @@
-"""SQLAlchemy, for what is not the path: migrations, imports, lists.
+"""SQLAlchemy engines for everything except the message path: migrations, imports, lists.
 
-It works on connections opened exactly as the path opens them.
+Their connections are opened by the same functions as those of the message path.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,10 +19,10 @@ def make(
     begin: str | Callable[[Any], None],
     kept: int = 0,
 ) -> Engine:
-    """Make an engine; `begin` begins a transaction: a statement, or called with the connection.
+    """Make an engine. `begin` begins a transaction: a statement, or a function of the connection.
 
-    `kept` connections stay open between transactions, and are looked at before they are used
-    again; with none each transaction has a connection of its own.
+    The engine keeps `kept` connections open between transactions, and tests a connection before it
+    is used again. With 0 each transaction opens a connection.
     """
     pool: dict[str, Any] = (
         {"poolclass": QueuePool, "pool_size": kept, "max_overflow": -1, "pool_pre_ping": True}
@@ -45,9 +45,9 @@ def _begin(connection: Connection, begin: str | Callable[[Any], None]) -> None:
 def transaction(
     engine: Engine, after_commit: Callable[[Any], None] = lambda _: None
 ) -> Iterator[Connection]:
-    """One transaction; the driver's errors come out as they are.
+    """Run a transaction in the block; raise errors of the driver and not SQLAlchemy's.
 
-    `after_commit` is given the driver's connection before that is closed; it may raise.
+    `after_commit` is called with the driver's connection before it is closed, and may raise.
     """
     try:
         with engine.connect() as connection:

@@ -1,7 +1,6 @@
-"""Which files are in place: the database, its `-wal` and `-shm`, by device and inode.
+"""Identifies the database, its `-wal` and its `-shm` by device and inode.
 
-Any of them may be removed or replaced at any time, and SQLite goes on with those that it once
-opened.
+They can be removed or replaced at any time, and SQLite continues with the files that it has open.
 """
 
 import os
@@ -12,31 +11,31 @@ from pathlib import Path
 from worker.core.errors import Unavailable
 
 Identity = tuple[int, int]
-"""A file's device and inode; while we have it open no other file can have both."""
+"""Device and inode. While this process has the file open, no other file has the same."""
 WAL, SHM, LOCK = "-wal", "-shm", ".lock"
 
 
 def identity(path: str | Path) -> Identity | None:
-    """Return which file has this name; None: none has.
+    """Return the identity of the file at this path; None if there is none.
 
     Raises:
-        Unavailable: it is unknown.
+        Unavailable: unknown.
 
     """
     try:
-        found = os.stat(path)  # noqa: PTH116 Path.stat costs more, and this is on the path
+        status = os.stat(path)  # noqa: PTH116 faster than Path.stat, on the message path
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise Unavailable(f"{path}: {error.strerror}") from error
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def require(path: str | Path) -> Identity:
-    """Return the same of a file that must be there.
+    """Return the identity of a file that must exist.
 
     Raises:
-        Unavailable: it is not, or it is unknown.
+        Unavailable: it does not exist, or that is unknown.
 
     """
     found = identity(path)
@@ -45,17 +44,17 @@ def require(path: str | Path) -> Identity:
     return found
 
 
-def held_open(filter_: Iterable[Identity]) -> bool:
-    """Return whether this process has all these files open; True where the system does not say."""
+def held_open(files: Iterable[Identity]) -> bool:
+    """Return whether this process has all these files open; True if that is unknown."""
     for folder in ("/proc/self/fd", "/dev/fd"):
         with suppress(OSError):
-            descriptors = os.listdir(folder)  # noqa: PTH208 names, of which some go away meanwhile
-            return set(filter_) <= set(_open_files(descriptors))
+            descriptors = os.listdir(folder)  # noqa: PTH208 other threads close some meanwhile
+            return set(files) <= set(_open_files(descriptors))
     return True
 
 
 def _open_files(descriptors: Iterable[str]) -> Iterable[Identity]:
     for descriptor in descriptors:
         with suppress(OSError):
-            found = os.fstat(int(descriptor))
-            yield found.st_dev, found.st_ino
+            status = os.fstat(int(descriptor))
+            yield status.st_dev, status.st_ino

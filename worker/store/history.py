@@ -1,4 +1,4 @@
-"""What is on record about one address: the user, the events, what they caused."""
+"""Reads everything that is stored about an address: the user, the events, what they caused."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +15,7 @@ from worker.store.schema import INDEXED, MAIL_START, outbox, removals, users
 
 Row = Mapping[str, Any]
 MOST_EVENTS = 500
+"""Events that `history_of` returns unless called with a limit."""
 _EFFECT = [
     outbox.c[name]
     for name in (
@@ -25,7 +26,7 @@ _EFFECT = [
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """All of it, oldest first."""
+    """What is stored about an address; each list is in the order of time."""
 
     user: Row | None
     events: Sequence[Row]
@@ -34,11 +35,11 @@ class History(Struct, frozen=True, kw_only=True):
 
 
 def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
-    """Read what is known of the normalised address, at most the `limit` newest events."""
+    """Read the history of a normalised address, with at most the `limit` newest events."""
     with store.reading() as connection:
         named = [users.c[name] for name in USER_COLUMNS]
         user = connection.execute(select(*named).where(users.c.email_key == key)).mappings().first()
-        found = connection.execute(newest_events(connection.dialect, key, limit)).mappings().all()
+        found = connection.execute(newest_events(key, limit)).mappings().all()
         mails = {event["ses_message_id"] for event in found if event["ses_message_id"]}
         of_mails = _of_mails(connection.dialect, mails)
         caused = select(*_EFFECT).where(of_mails, outbox.c.recipient.in_(("", key)))
@@ -57,7 +58,7 @@ def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
 
 
 def _of_mails(dialect: Dialect, mails: Collection[str]) -> ColumnElement[bool]:
-    """Return the effects of these mails, in the words of the database's index."""
+    """Select the effects of these mails by an expression for which the database has an index."""
     of_mails = outbox.c.ses_message_id.in_(mails)
     if dialect.name == "sqlite":
         return of_mails
@@ -65,7 +66,7 @@ def _of_mails(dialect: Dialect, mails: Collection[str]) -> ColumnElement[bool]:
 
 
 def _names(effect: RowMapping, key: str) -> bool:
-    """Return whether it is about that address: a notice may be about others of the same message."""
+    """Return whether an effect is about the address; a notice may be about others alone."""
     if effect["recipient"]:
         return True
     reported = json.loads(effect["payload"]).get("recipients", ())

@@ -1,8 +1,8 @@
-"""One writer at a time, for a SQLite file that several processes share.
+"""The writer lock of a SQLite file that several processes share.
 
-SQLite before 3.51.3 can corrupt a WAL database when two connections write or checkpoint at the
-same moment (https://sqlite.org/wal.html#walresetbug), and the daemon and a command do run together.
-So a writer holds an advisory lock on a file beside the database.
+SQLite before 3.51.3 can corrupt a WAL database when two connections write or checkpoint at the same
+moment (https://sqlite.org/wal.html#walresetbug), and the daemon and commands run at the same time.
+So a process that writes holds an advisory lock on a file beside the database.
 """
 
 import fcntl
@@ -24,8 +24,7 @@ from worker.store.rights import access_problem, lock_of_another
 from worker.timing.deadlines import left
 
 WAIT_SECONDS = 30.0
-"""How long a writer waits for another one; a batch takes milliseconds, a backup some seconds."""
-
+"""How long to wait for another writer. A batch takes milliseconds, a backup takes seconds."""
 
 _REMOVED = (
     "Somebody removed the lock file. The worker has made a new one, and nothing is lost. "
@@ -36,7 +35,7 @@ log = structlog.get_logger()
 
 
 class WriterLock:
-    """Held by one thread of one process at a time, and gone with its process."""
+    """A lock that one thread of one process holds at a time, and that ends with its process."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
@@ -44,14 +43,14 @@ class WriterLock:
         self._thread = threading.Lock()
         self._descriptor: int | None = None
         self._locked_for: Identity | None = None
-        """The database as it was when its name was followed to the lock file."""
+        """The database that the path named when the lock file was opened."""
 
     @contextmanager
     def held(self, wait_budget: float = WAIT_SECONDS) -> Iterator[None]:
-        """Wait for the lock, hold it for the block.
+        """Wait for the lock for `wait_budget` seconds; hold it during the block.
 
         Raises:
-            Unavailable: somebody else held it for all of `patience` seconds.
+            Unavailable: another thread or process held it all the time.
 
         """
         wait_budget = max(0.0, min(wait_budget, left()))
@@ -68,12 +67,13 @@ class WriterLock:
             self._thread.release()
 
     def require_in_place(self) -> None:
-        """Make sure, while it is held, that nobody else could hold another one.
+        """Make sure, while the lock is held, that no process could hold another lock file.
 
-        SQLite's own locks have kept two writers apart even so; but not against its bug.
+        If one could, SQLite's own locks have kept the writers apart, but they do not help against
+        its bug.
 
         Raises:
-            Unavailable: the file was removed or replaced.
+            Unavailable: the lock file was removed or replaced.
 
         """
         if self._descriptor is None or not self._is_in_place(self._descriptor):
@@ -86,7 +86,7 @@ class WriterLock:
                 self._wait(descriptor, deadline, wait_budget)
                 if self._is_in_place(descriptor):
                     return descriptor
-                self.close()  # others lock the one that took its place
+                self.close()  # other processes lock the file that took its place
                 log.error("store.files_replaced", files=[str(self._path)], hint=_REMOVED)
         except OSError as error:
             self.close()
@@ -99,7 +99,7 @@ class WriterLock:
         if self._descriptor is not None and database != self._locked_for:
             self._follow(database)
         if self._descriptor is None:
-            # However the database is named, even by a symbolic link, it has a single lock file.
+            # All names of the database, such as symbolic links, lead to the same lock file.
             self._path = Path(f"{os.path.realpath(self._database)}.lock")
             self._locked_for = database
             self._descriptor = open_lock(self._path)
@@ -108,7 +108,7 @@ class WriterLock:
         return self._descriptor
 
     def _follow(self, database: Identity | None) -> None:
-        """Let go of the lock if the name leads to another file now."""
+        """Close the lock file if the path of the database leads to another file now."""
         if Path(f"{os.path.realpath(self._database)}.lock") == self._path:
             self._locked_for = database
         else:
@@ -136,7 +136,7 @@ class WriterLock:
                 return
 
     def close(self) -> None:
-        """Let go of the lock file."""
+        """Close the lock file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

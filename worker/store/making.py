@@ -1,4 +1,4 @@
-"""How the files of a SQLite database are made: whose they are, and who may read them."""
+"""Makes the files of a SQLite database, with their owners and permissions."""
 
 import os
 import stat
@@ -10,10 +10,10 @@ GROUP_READS = 0o640
 
 
 def make_database(path: Path) -> None:
-    """Make an empty database file where there is none; SQLite gives its `-wal` and `-shm` its mode.
+    """Make an empty database file if there is none; SQLite copies its mode to `-wal` and `-shm`.
 
-    Nobody but its owner may read it. In a folder whose files belong to the folder's group (the
-    set-group-ID bit), and whose group may list it, that group may, too; so it is in the service's.
+    Only its owner may read it. If the folder has the set-group-ID bit and its group may list it,
+    as the service's folder, then the folder's group may read the file, too.
 
     Raises:
         OSError: it cannot be made.
@@ -28,33 +28,33 @@ def make_database(path: Path) -> None:
 
 
 def open_lock(path: Path) -> int:
-    """Open the lock file beside a database, or make it; its owner alone may open it.
+    """Open the lock file beside a database, or make it; only its owner may open it.
 
-    Who can open it can take it, and so stop all writing. One that root makes belongs to whoever
-    owns the database; one that was made for more is taken back by its owner, as the same file.
+    A user who can open it can lock it, and so stop all writing. If root makes it, it gets the
+    database's owner. If an existing lock file has a wider mode, its owner restricts it.
 
     Raises:
-        OSError: it is somebody else's, or cannot be made.
+        OSError: it belongs to another user, or cannot be made.
 
     """
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW  # root follows no link of others' making
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW  # root follows no link of another user's
     try:
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     except FileExistsError:
         descriptor = os.open(path, flags)
-        _take_back(descriptor)
+        _restrict_mode(descriptor)
     else:
-        _hand_over(descriptor, path)
+        _give_to_owner_of_database(descriptor, path)
     return descriptor
 
 
-def _take_back(descriptor: int) -> None:
-    found = os.fstat(descriptor)
-    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & ~OWNER_ONLY:
+def _restrict_mode(descriptor: int) -> None:
+    status = os.fstat(descriptor)
+    if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) & ~OWNER_ONLY:
         os.fchmod(descriptor, OWNER_ONLY)
 
 
-def _hand_over(descriptor: int, lock: Path) -> None:
+def _give_to_owner_of_database(descriptor: int, lock: Path) -> None:
     if os.geteuid() == 0:
         with suppress(FileNotFoundError):
             owner = Path(str(lock).removesuffix(".lock")).stat()

@@ -1,6 +1,6 @@
-"""The schema: what it is, and how it is brought up, by one process at a time.
+"""Reads the state of the schema and applies migrations, one process at a time.
 
-This loads Alembic; a start calls `worker.store.revision` first, which does not.
+This module imports Alembic; a start first calls `worker.store.revision`, which does not.
 """
 
 import time
@@ -18,37 +18,42 @@ from worker.store import Store
 from worker.store.revision import VERSION_TABLE
 
 _ADVISORY_LOCK = 0x7365_7377_6F72_6B65
-"""Any number nobody else uses: PostgreSQL's advisory locks are distinguished by it alone."""
+"""The number of our advisory lock in PostgreSQL; the number alone distinguishes programs."""
 LOOK_SECONDS, LOG_SECONDS = 0.5, 10
+"""How often to try the lock, and how often to log that another process has it."""
 
 log = structlog.get_logger()
 
 
 class SchemaStatus(Struct, frozen=True):
-    """The revision a database has, and those it lacks, oldest first."""
+    """The revision of a database, and the missing migrations."""
 
     revision: str | None
+    """None: the database has no schema yet."""
     pending: tuple[str, ...] = ()
+    """Missing migrations, oldest first."""
     newer: bool = False
-    """The revision is one that this program does not know."""
+    """This program does not know the revision."""
 
 
 def status(store: Store) -> SchemaStatus:
-    """Look at the schema.
+    """Read the state of the schema.
 
     Raises:
-        Misconfigured: this is no database of ours.
-        Unavailable: it cannot be read now.
+        Misconfigured: the tables are another program's.
+        Unavailable: the database cannot be read now.
 
     """
     return _status(store.revision())
 
 
 def upgrade(store: Store) -> tuple[str, ...]:
-    """Bring an empty or older schema up, waiting for other processes; return what was applied.
+    """Apply the missing migrations in a single transaction, and return them.
+
+    Only one process at a time does this; the others wait.
 
     Raises:
-        Unavailable: it cannot be written now; the schema is as it was.
+        Unavailable: the database cannot be written now; the schema is unchanged.
 
     """
     with store.writing() as connection:
@@ -56,16 +61,16 @@ def upgrade(store: Store) -> tuple[str, ...]:
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             _take_turns(connection)
-        found = _status(_revision(connection))
-        if found.pending:
+        schema = _status(_revision(connection))
+        if schema.pending:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-        return found.pending
+        return schema.pending
 
 
 def _take_turns(connection: Connection) -> None:
-    """Wait for another process that brings the schema up; not inside the server, but visibly."""
+    """Wait for another process that applies migrations; poll, to be able to log the wait."""
     attempt = 0
     while not connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_LOCK})")):
         if attempt % (LOG_SECONDS / LOOK_SECONDS) == 0:

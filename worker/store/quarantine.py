@@ -17,29 +17,30 @@ _FIRST_RECEIVED = func.coalesce(quarantine.c.sent_at, quarantine.c.received_at)
 
 
 class Pile(Struct, frozen=True, kw_only=True):
-    """Rows with one reason."""
+    """The selected rows that have the same reason."""
 
     reason: str
     count: int
     oldest: datetime
     newest: datetime
     younger: Sequence[int]
-    """How many were first received after each of the given times."""
+    """For each of the given times: the number of rows that were first received after it."""
     sample: DeadLetterMessage
+    """The row that was written first."""
 
 
 def newest_row(store: Store) -> int:
-    """The id of the row that was written last; 0 where there is none."""
+    """Return the id of the row that was written last; 0 if there is none."""
     with store.reading() as connection:
-        found: int | None = connection.execute(select(func.max(quarantine.c.id))).scalar_one()
-        return found or 0
+        newest: int | None = connection.execute(select(func.max(quarantine.c.id))).scalar_one()
+        return newest or 0
 
 
 def read_dead_letters(
     store: Store, filter_: DeadLetterFilter, *, after: int = 0, up_to: int, most: int
 ) -> Sequence[DeadLetterMessage]:
-    """At most `most` selected dead letters with row ids above `after`, in order."""
-    query = select(quarantine).where(_meant(filter_, after, up_to)).order_by(quarantine.c.id)
+    """Read at most `most` selected dead letters with row ids from `after` + 1 to `up_to`."""
+    query = select(quarantine).where(_selected(filter_, after, up_to)).order_by(quarantine.c.id)
     with store.reading() as connection:
         return [_dead_letter(row) for row in connection.execute(query.limit(most)).mappings()]
 
@@ -47,29 +48,29 @@ def read_dead_letters(
 def count_dead_letters(
     store: Store, filter_: DeadLetterFilter, *, after: int = 0, up_to: int
 ) -> int:
-    """How many of those there are."""
-    query = select(func.count()).select_from(quarantine).where(_meant(filter_, after, up_to))
+    """Count the selected dead letters with row ids from `after` + 1 to `up_to`."""
+    query = select(func.count()).select_from(quarantine).where(_selected(filter_, after, up_to))
     with store.reading() as connection:
         return int(connection.execute(query).scalar_one())
 
 
 def remove_dead_letters(store: Store, row_ids: Collection[int]) -> int:
-    """Delete rows; return how many there were."""
+    """Delete rows; return how many were deleted."""
     with store.writing() as connection:
-        gone = connection.execute(delete(quarantine).where(quarantine.c.id.in_(row_ids)))
-        return gone.rowcount
+        deleted = connection.execute(delete(quarantine).where(quarantine.c.id.in_(row_ids)))
+        return deleted.rowcount
 
 
 def pile_up(store: Store, filter_: DeadLetterFilter, moments: Sequence[datetime]) -> Sequence[Pile]:
-    """Count the selected dead letters by reason and age."""
+    """Count the selected dead letters by reason, and how many are younger than each moment."""
     younger = [func.sum(case((moment < _FIRST_RECEIVED, 1), else_=0)) for moment in moments]
-    everything = _meant(filter_, 0, None)
+    selected = _selected(filter_, 0, None)
     piles = select(
         quarantine.c.reason, func.count(), func.min(_FIRST_RECEIVED), func.max(_FIRST_RECEIVED),
         func.min(quarantine.c.id), *younger,
     )  # fmt: skip
     with store.reading() as connection:
-        grouped = piles.where(everything).group_by(quarantine.c.reason)
+        grouped = piles.where(selected).group_by(quarantine.c.reason)
         rows = connection.execute(grouped.order_by(quarantine.c.reason)).all()
         firsts = select(quarantine).where(quarantine.c.id.in_([row[4] for row in rows]))
         samples = {row["id"]: _dead_letter(row) for row in connection.execute(firsts).mappings()}
@@ -86,15 +87,15 @@ def pile_up(store: Store, filter_: DeadLetterFilter, moments: Sequence[datetime]
     ]
 
 
-def _meant(filter_: DeadLetterFilter, after: int, up_to: int | None) -> ColumnElement[bool]:
-    chosen: list[ColumnElement[bool]] = [quarantine.c.id > after]
+def _selected(filter_: DeadLetterFilter, after: int, up_to: int | None) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = [quarantine.c.id > after]
     if up_to is not None:
-        chosen.append(quarantine.c.id <= up_to)
+        conditions.append(quarantine.c.id <= up_to)
     if filter_.reasons:
-        chosen.append(quarantine.c.reason.in_(sorted(filter_.reasons)))
+        conditions.append(quarantine.c.reason.in_(sorted(filter_.reasons)))
     if filter_.message_ids:
-        chosen.append(quarantine.c.message_id.in_(sorted(filter_.message_ids)))
-    return and_(*chosen)
+        conditions.append(quarantine.c.message_id.in_(sorted(filter_.message_ids)))
+    return and_(*conditions)
 
 
 def _dead_letter(row: RowMapping) -> DeadLetterMessage:

@@ -1,31 +1,21 @@
-"""Finding the events of one address."""
+"""Finds the events of an address."""
 
 from typing import Any
 
-from sqlalchemy import Dialect, Select, select, text
+from sqlalchemy import Select, column, select, table
 
 from worker.store.schema import events
 
-# A seek in the index `events_bucket` for each bucket. The number is a literal, for SQLite knows an
-# expression of an index by its text, and the CROSS JOIN forbids it to begin with `events`
-# (https://sqlite.org/expridx.html, https://sqlite.org/optoverview.html#crossjoin).
-_IN_BUCKETS = text("""
-    WITH RECURSIVE buckets (bucket) AS (
-        SELECT max(id) / 2048 FROM events
-        UNION ALL
-        SELECT bucket - 1 FROM buckets WHERE bucket > (SELECT min(id) / 2048 FROM events)
+_BY_RECIPIENT = table("events_by_recipient", column("id"), column("recipient"))
+"""The view; without it SQLite would use no index."""
+
+
+def newest_events(recipient: str, most: int) -> Select[Any]:
+    """Select the newest events of a normalised address, at most `most`, oldest first."""
+    newest = (
+        select(_BY_RECIPIENT.c.id)
+        .where(_BY_RECIPIENT.c.recipient == recipient)
+        .order_by(_BY_RECIPIENT.c.id.desc())
+        .limit(most)
     )
-    SELECT id FROM buckets CROSS JOIN events WHERE id / 2048 = bucket AND recipient = :recipient
-    ORDER BY id DESC LIMIT :most
-""").columns(events.c.id)
-
-
-def newest_events(dialect: Dialect, recipient: str, most: int) -> Select[Any]:
-    """Ask for the newest events of the normalised address, at most so many, oldest first."""
-    if dialect.name == "sqlite":
-        ids = _IN_BUCKETS.bindparams(recipient=recipient, most=most)
-        chosen = events.c.id.in_(ids)
-    else:
-        newest = select(events.c.id).where(events.c.recipient == recipient)
-        chosen = events.c.id.in_(newest.order_by(events.c.id.desc()).limit(most))
-    return select(events).where(chosen).order_by(events.c.id)
+    return select(events).where(events.c.id.in_(newest)).order_by(events.c.id)

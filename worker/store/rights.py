@@ -1,4 +1,4 @@
-"""Whether this process may write a SQLite file, and the files that SQLite has beside it."""
+"""Checks whether this process may write a SQLite file and the files that SQLite has beside it."""
 
 import grp
 import os
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class AccessProblem(NamedTuple):
-    """Why it may not, and what fixes it; both for people."""
+    """Why this process may not write, and how to fix it; both for people."""
 
     message: str
     fix: str
@@ -22,38 +22,38 @@ class AccessProblem(NamedTuple):
 
 
 def access_problem(path: Path) -> AccessProblem | None:
-    """Return what keeps this process from writing the file, its WAL or folder; None: nothing.
+    """Return what keeps this process from writing the file, its `-wal` or folder; None: nothing.
 
-    What is not there yet is made, which the right to write in the folder covers.
+    The right to write in the folder is enough for files that do not exist yet.
     """
-    hindered = [file for file in _files(path) if not os.access(file, os.W_OK)]
+    denied = [file for file in _files(path) if not os.access(file, os.W_OK)]
     lock = Path(f"{os.path.realpath(path)}.lock")
-    if _is_there(lock) and not os.access(lock, os.R_OK):  # to read is enough
-        hindered.append(lock)
-    if not hindered:
+    if _is_there(lock) and not os.access(lock, os.R_OK):  # the lock file is only opened for reading
+        denied.append(lock)
+    if not denied:
         return _full(path) or lock_of_another(path)
     try:
-        found = hindered[0].stat()
-    except OSError:  # it went unavailable, as a WAL does
+        status = denied[0].stat()
+    except OSError:  # it was removed, as a -wal is
         return None
-    first, we = hindered[0], _name(os.geteuid())
-    names = " ".join(shlex.quote(str(file)) for file in hindered)
-    if found.st_uid != os.geteuid():
-        owner = _name(found.st_uid)
+    first, we = denied[0], _name(os.geteuid())
+    names = " ".join(shlex.quote(str(file)) for file in denied)
+    if status.st_uid != os.geteuid():
+        owner = _name(status.st_uid)
         message = f"{first} belongs to {owner}, and {we} may not write it"
-        # What root has left there is ours to have; what somebody else works on is not.
+        # Files of root were left by a command. Files of another user are in use by that user.
         return AccessProblem(
-            message, f"chown {we} {names}" if found.st_uid == 0 else f"do it as {owner}"
+            message, f"chown {we} {names}" if status.st_uid == 0 else f"do it as {owner}"
         )
-    if not found.st_mode & stat.S_IWUSR:
+    if not status.st_mode & stat.S_IWUSR:
         return AccessProblem(f"{first} may not be written by its owner, {we}", f"chmod u+w {names}")
     return AccessProblem(f"{first} cannot be written", "see that its file system is not read-only")
 
 
 def wal_without_database(path: Path) -> AccessProblem | None:
-    """Report that somebody removed the database and left its `-wal`; None: that is not so.
+    """Return a problem if the database was removed and its `-wal` was not.
 
-    SQLite would destroy the `-wal` when it opens an empty file beside it.
+    SQLite would destroy the `-wal` when it opens an empty database beside it.
     """
     real = os.path.realpath(path)
     if _size(real) or not _size(f"{real}-wal"):
@@ -68,24 +68,27 @@ def wal_without_database(path: Path) -> AccessProblem | None:
 def _size(path: str) -> int:
     try:
         return os.stat(path).st_size  # noqa: PTH116 as realpath
-    except OSError:  # it is not there, or in a folder that is closed to us
+    except OSError:  # it does not exist, or we may not look into the folder
         return 0
 
 
 def lock_of_another(path: Path) -> AccessProblem | None:
-    """Return whose the lock file is, if not the database's owner's: who can open it can stop us."""
+    """Return a problem if the lock file has another owner than the database.
+
+    That user can stop every write.
+    """
     real = os.path.realpath(path)
     lock = Path(f"{real}.lock")
     try:
-        found, database = lock.stat(), Path(real).stat()
-    except OSError:  # one of them is not there, or not ours to see
+        status, database = lock.stat(), Path(real).stat()
+    except OSError:  # a file does not exist, or we may not look into the folder
         return None
-    if found.st_uid == database.st_uid:
+    if status.st_uid == database.st_uid:
         return None
     owner = f"{_name(database.st_uid)}:{_group(database.st_gid)}"
     file = shlex.quote(str(lock))
     return AccessProblem(
-        f"The lock file {lock} belongs to the user {_name(found.st_uid)}, "
+        f"The lock file {lock} belongs to the user {_name(status.st_uid)}, "
         "who can stop every write with it",
         f"chown {owner} {file} && chmod 600 {file}",
     )
@@ -94,18 +97,16 @@ def lock_of_another(path: Path) -> AccessProblem | None:
 def _full(path: Path) -> AccessProblem | None:
     folder = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 it goes with realpath
     try:
-        found = os.statvfs(folder)
+        space = os.statvfs(folder)
     except OSError:
         return None
-    if (
-        found.f_bavail or not found.f_blocks
-    ):  # without what is root's; some file systems report nothing
+    if space.f_bavail or not space.f_blocks:  # some file systems report 0 for everything
         return None
     return AccessProblem(f"the disk of {folder} is full", "make room on it")
 
 
 def unreadable(path: Path) -> str | None:
-    """Return the owner of the file, WAL or folder that this process may not read; None: none."""
+    """Name the file, `-wal` or folder that this process may not read, and its owner; or None."""
     for file in _files(path):
         if not os.access(file, os.R_OK | (os.X_OK if file.is_dir() else 0)):
             owner, we = _name(file.stat().st_uid), _name(os.geteuid())
@@ -119,7 +120,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _is_there(file: Path) -> bool:
-    return os.path.exists(file)  # noqa: PTH110 Path's raises where the folder is closed to us
+    return os.path.exists(file)  # noqa: PTH110 Path.exists raises if we may not look into the folder
 
 
 def _name(user: int) -> str:

@@ -1,4 +1,4 @@
-"""Decisions and users as rows, the same for both databases."""
+"""Converts users, decisions, messages and outbox entries to rows, the same for both databases."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ USER_COLUMNS = (
     "soft_bounce_refused",
 )  # fmt: skip
 FEEDBACK_COLUMNS = USER_COLUMNS[USER_COLUMNS.index("auto_block_spam") :]
-"""What feedback may change of a user; everything else is the application's."""
+"""Columns of `users` that feedback may change. The others belong to the application."""
 
 USER_TIMES = (
     "last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until",
@@ -45,9 +45,9 @@ feedback_row = attrgetter(*FEEDBACK_COLUMNS, "email_key")
 
 
 def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> User:
-    """Read one row of `users`, in the order of `USER_COLUMNS`; `time` reads a time, or None.
+    """Read a row of `users` with the columns `USER_COLUMNS`; `time` converts a time or None.
 
-    Written out, for a dictionary in between takes ten times as long.
+    The columns are written out because a dictionary in between would take ten times as long.
     """
     (
         email, email_key, account_id, metrics_enabled, auto_block_spam, last_hard_bounce,
@@ -74,7 +74,7 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
 
 
 def event_row(decision: Decision) -> tuple[Any, ...]:
-    """One row of `events`, in the order of `EVENT_COLUMNS`."""
+    """Make a row of `events` with the columns `EVENT_COLUMNS`."""
     feedback = decision.feedback
     notification, recipient = feedback.notification, feedback.recipient
     return (
@@ -98,7 +98,7 @@ def event_row(decision: Decision) -> tuple[Any, ...]:
 
 
 def quarantine_row(queue: str, received: Received, why: DeadLetter) -> tuple[Any, ...]:
-    """One row of `quarantine`, in the order of `QUARANTINE_COLUMNS`."""
+    """Make a row of `quarantine` with the columns `QUARANTINE_COLUMNS`."""
     return (
         queue,
         received.message_id,
@@ -113,7 +113,7 @@ def quarantine_row(queue: str, received: Received, why: DeadLetter) -> tuple[Any
 
 
 def outbox_row(entry: OutboxEntry) -> tuple[Any, ...]:
-    """One row of `outbox`, in the order of `OUTBOX_COLUMNS`."""
+    """Make a row of `outbox` with the columns `OUTBOX_COLUMNS`."""
     return (
         entry.kind.value,
         entry.lane,

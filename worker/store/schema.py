@@ -1,7 +1,7 @@
-"""The tables, as applications read them and as Alembic makes them (`migrations/`).
+"""The tables, as the migrations create them and as applications read them.
 
-Times are UTC. PostgreSQL has `timestamptz` for them; SQLite has none, so they are TEXT without a
-zone, in a form that compares like `strftime('%Y-%m-%d %H:%M:%f', 'now')`.
+Times are UTC: `timestamptz` in PostgreSQL. SQLite has no type for times; they are TEXT without a
+zone, in a format that compares with `strftime('%Y-%m-%d %H:%M:%f', 'now')`.
 """
 
 from datetime import UTC, datetime
@@ -30,19 +30,19 @@ from sqlalchemy import (
 
 
 class Moment(TypeDecorator[datetime]):
-    """A point in time: aware and in UTC on the Python side."""
+    """A point in time; in Python an aware `datetime` in UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give PostgreSQL the aware time, SQLite the same without its zone."""
+        """Convert for the database: aware for PostgreSQL, without zone for SQLite."""
         if value is None or dialect.name == "postgresql":
             return value
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Read either back as UTC."""
+        """Convert what the database returns to UTC."""
         if value is None or dialect.name == "postgresql":
             return value
         return value.replace(tzinfo=UTC)
@@ -52,7 +52,7 @@ metadata = MetaData()
 
 
 def _row_id() -> Column[int]:
-    # SQLite numbers rows by itself only where the type is exactly INTEGER.
+    # SQLite numbers rows itself only if the type is exactly INTEGER.
     return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
 
 
@@ -118,7 +118,8 @@ quarantine = Table(
     Column("worker_version", Text, nullable=False),
     UniqueConstraint("queue", "message_id"),
 )
-"""The body is bytes, since PostgreSQL's text cannot hold everything that a message can."""
+"""Messages that no dead-letter queue could take. The body is binary, for PostgreSQL's text cannot
+hold every message."""
 
 outbox = Table(
     "outbox",
@@ -163,8 +164,9 @@ MAIL_START = func.left(outbox.c.ses_message_id, literal_column(str(INDEXED)))
 Index("outbox_message", outbox.c.ses_message_id).ddl_if(dialect="sqlite")
 Index("outbox_mail", MAIL_START).ddl_if(dialect="postgresql")
 Index("events_recipient", events.c.recipient).ddl_if(dialect="postgresql")
-# By recipient alone each event would touch a page of its own, and in SQLite a commit writes whole
-# pages twice. Queries must have the very words of the index: see `newest_events`.
+# With an index on the recipient alone each new event would change another page of the index, and
+# SQLite writes whole pages, twice. New events fall into the last bucket. Queries use the view
+# `events_by_recipient`, which contains the expression of the index.
 Index("events_bucket", text("id / 2048"), events.c.recipient).ddl_if(dialect="sqlite")
 
 limits = Table(

@@ -1,4 +1,4 @@
-"""User records as people handle them: brought in, looked at, taken out."""
+"""User records, as the `users` commands import, list and export them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -16,10 +16,10 @@ from worker.store.schema import users
 from worker.timing.retries import when_raced
 
 ROWS_IN_A_STATEMENT = 500
-"""SQLite before 3.32 takes no more than 999 variables."""
+"""Rows per statement. SQLite before 3.32 allows 999 variables."""
 ROWS_IN_A_TRANSACTION = 25_000
-"""Half a second of work, for which the daemon waits; with 5,000 rows SQLite writes each page of
-its index three times as often."""
+"""Rows per transaction. It takes half a second, in which the daemon waits; with 5,000 rows SQLite
+would write each page of the index three times as often."""
 
 Insert = TypeVar("Insert", sqlite.Insert, postgresql.Insert)
 Values = Mapping[str, Any]
@@ -27,63 +27,65 @@ _COLUMNS = [users.c[name] for name in USER_COLUMNS]
 
 
 class Imported(Struct, frozen=True):
-    """How many rows did what; one that a later row for the same user overrules did nothing."""
+    """Counts of imported rows. A row that a later row for the same user replaces is unchanged."""
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
 
     def __add__(self, other: Self) -> Self:
-        """Add them up."""
+        """Add the counts."""
         pairs = zip(astuple(self), astuple(other), strict=True)
         return type(self)(*map(sum, pairs))
 
     @property
     def rows(self) -> int:
-        """All of them."""
+        """The number of rows."""
         return sum(astuple(self))
 
 
 class UserFilter(Struct, frozen=True, kw_only=True):
-    """Which users: all, or those who are paused at a time, or whose flag is set, or both."""
+    """Selects users; without conditions, all."""
 
     paused_at: datetime | None = None
+    """Only users to whom mail is paused at this time."""
     blocked: bool = False
+    """Only users with `auto_block_spam`."""
 
 
 def import_users(store: Store, rows: Iterable[Values]) -> Iterator[Imported]:
-    """Bring users in, by `email_key`; yield the counts so far after each transaction.
+    """Insert or update users by `email_key`; yield the counts so far after each transaction.
 
-    A user who is there gets the columns that the rows have; feedback stays as it is. Of several
-    rows for one user the last counts.
+    An existing user gets the columns that the row has; the columns of feedback do not change. Of
+    several rows for a user the last is used.
 
     Raises:
-        Unavailable: the store cannot be reached; what was yielded before is committed.
-        Raced: others write the same rows again and again; likewise.
+        Unavailable: the store cannot be reached; the rows counted so far are committed.
+        Raced: other sessions write the same rows again and again; likewise.
 
     """
     total = Imported()
-    waiting = iter(rows)
-    while some := list(islice(waiting, ROWS_IN_A_TRANSACTION)):
-        total += _import_some(store, some)
+    remaining = iter(rows)
+    while batch := list(islice(remaining, ROWS_IN_A_TRANSACTION)):
+        total += _import_batch(store, batch)
         yield total
 
 
 @when_raced.wraps
-def _import_some(store: Store, some: list[Values]) -> Imported:
-    """Write in one transaction, in the order in which the worker locks users."""
-    last = {row["email_key"]: row for row in some}
+def _import_batch(store: Store, batch: list[Values]) -> Imported:
+    """Write in a single transaction, in the order in which the worker locks users."""
+    last = {row["email_key"]: row for row in batch}
     rows = [last[key] for key in sorted(last)]
-    counts = Imported(unchanged=len(some) - len(rows))
+    counts = Imported(unchanged=len(batch) - len(rows))
     with store.writing() as connection:
         for start in range(0, len(rows), ROWS_IN_A_STATEMENT):
-            counts += _bring_in(connection, rows[start : start + ROWS_IN_A_STATEMENT])
+            counts += _import_rows(connection, rows[start : start + ROWS_IN_A_STATEMENT])
     return counts
 
 
-def _bring_in(connection: Connection, rows: list[Values]) -> Imported:
+def _import_rows(connection: Connection, rows: list[Values]) -> Imported:
     names = tuple(rows[0])
-    known = _known(connection, [row["email_key"] for row in rows], names)
+    known = _read(connection, [row["email_key"] for row in rows], names)
     changed = [row for row in rows if known.get(row["email_key"]) != row]
     if changed:
         _write(connection, names, changed)
@@ -102,7 +104,7 @@ def _write(connection: Connection, names: tuple[str, ...], rows: Sequence[Values
 
 
 def _upsert_arrays(names: tuple[str, ...]) -> postgresql.Insert:
-    """One array a column: a third of the time that a statement for each row takes."""
+    """Pass an array for each column. A statement for each row would take three times as long."""
     arrays = [
         func.unnest(bindparam(name, type_=postgresql.ARRAY(users.c[name].type))) for name in names
     ]
@@ -110,28 +112,28 @@ def _upsert_arrays(names: tuple[str, ...]) -> postgresql.Insert:
 
 
 def _overwriting(insert: Insert, names: tuple[str, ...]) -> Insert:
-    """Columns of the file replace those of the users, and nothing else does."""
+    """Update only the columns that the file has."""
     others = {name: insert.excluded[name] for name in names if name != "email_key"}
     return insert.on_conflict_do_update(index_elements=["email_key"], set_=others)
 
 
-def _known(connection: Connection, keys: list[str], names: tuple[str, ...]) -> dict[str, Values]:
+def _read(connection: Connection, keys: list[str], names: tuple[str, ...]) -> dict[str, Values]:
     query = select(*(users.c[name] for name in names)).where(users.c.email_key.in_(keys))
     return {row["email_key"]: dict(row) for row in connection.execute(query).mappings()}
 
 
 def among_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
-    """Return which of these are users."""
-    found: set[str] = set()
+    """Return which of these keys are users."""
+    known: set[str] = set()
     with store.reading() as connection:
         for start in range(0, len(keys), ROWS_IN_A_STATEMENT):
-            some = users.c.email_key.in_(keys[start : start + ROWS_IN_A_STATEMENT])
-            found.update(connection.execute(select(users.c.email_key).where(some)).scalars())
-    return frozenset(found)
+            is_meant = users.c.email_key.in_(keys[start : start + ROWS_IN_A_STATEMENT])
+            known.update(connection.execute(select(users.c.email_key).where(is_meant)).scalars())
+    return frozenset(known)
 
 
 def find_user(store: Store, email_key: str) -> Values | None:
-    """Look one user up."""
+    """Read a user; None if there is none."""
     with store.reading() as connection:
         query = select(*_COLUMNS).where(users.c.email_key == email_key)
         row = connection.execute(query).mappings().first()
@@ -139,7 +141,7 @@ def find_user(store: Store, email_key: str) -> Values | None:
 
 
 def all_users(store: Store, filter_: UserFilter, limit: int | None = None) -> Iterator[Values]:
-    """Stream users, by `email_key`."""
+    """Stream the selected users in the order of `email_key`."""
     with store.reading() as connection:
         query = _restricted(select(*_COLUMNS), filter_).order_by(users.c.email_key).limit(limit)
         rows = connection.execution_options(yield_per=1_000).execute(query).mappings()
@@ -147,7 +149,7 @@ def all_users(store: Store, filter_: UserFilter, limit: int | None = None) -> It
 
 
 def count_users(store: Store, filter_: UserFilter) -> int:
-    """Count users."""
+    """Count the selected users."""
     with store.reading() as connection:
         query = _restricted(select(func.count()).select_from(users), filter_)
         return int(connection.execute(query).scalar_one())

@@ -12,13 +12,8 @@ import psycopg
 
 from worker.core.errors import Locked, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
-from worker.store.postgresql.connection import (
-    LOCKED,
-    begin,
-    connect,
-    in_transaction,
-    translated,
-)
+from worker.store.postgresql.connection import begin, connect, in_transaction
+from worker.store.postgresql.errors import LOCKED, translated
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
 from worker.store.postgresql.waiting import RowWaits
@@ -30,17 +25,17 @@ from worker.timing.deadlines import left
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-TURN_SECONDS = 30.0
-"""How long a thread waits for another one's transaction."""
+WRITER_SECONDS = 30.0
+"""How long a thread waits for another thread's transaction."""
 
 _ANY_UNFINISHED = ANY.format(lane="%(lane)s")
 
 
 class PostgresqlStore:
-    """One session that writes, opened when first needed and again after a failure."""
+    """A session for the message path, and others for commands, the relay and figures."""
 
     lost = None
-    """No file of its server's is ours to miss."""
+    """Always None: the files belong to the server."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -56,10 +51,10 @@ class PostgresqlStore:
         """Begin; commit durably at the end of the block, or roll back.
 
         Raises:
-            Unavailable: the server cannot be written to now; nothing was, or (a connection lost
-                while committing) it is not known whether it was.
-            Locked: another session holds rows that it needs, or a table.
-            Raced: start over.
+            Unavailable: the server cannot be written to now. Nothing was written; or the connection
+                was lost during the commit, and it is unknown whether it took effect.
+            Locked: another session has locked rows or a table.
+            Raced: another session wrote the same rows; start over.
 
         """
         with self._in_transaction(lock_timeout=self._waits.lock_timeout()) as connection:
@@ -79,7 +74,7 @@ class PostgresqlStore:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._lock.acquire(timeout=max(0.0, min(TURN_SECONDS, left()))):
+        if not self._lock.acquire(timeout=max(0.0, min(WRITER_SECONDS, left()))):
             raise Unavailable("another thread has been writing for too long")
         try:
             yield
@@ -90,7 +85,7 @@ class PostgresqlStore:
         """Test whether the store can be written, by a write that is rolled back.
 
         Raises:
-            Unavailable: they cannot, whatever the reason.
+            Unavailable: it cannot, whatever the reason.
 
         """
         with self._alone():
@@ -118,7 +113,7 @@ class PostgresqlStore:
         """Begin a SQLAlchemy transaction that writes.
 
         Raises:
-            Unavailable: the server cannot be reached, or not written to.
+            Unavailable: the server cannot be reached, or cannot be written to.
 
         """
         from worker.store import engine  # only here: it takes 0.2 s to import
@@ -132,24 +127,24 @@ class PostgresqlStore:
             yield connection
 
     def revision(self) -> str | None:
-        """Return the schema's revision; None where nothing has been made yet.
+        """Return the schema's revision; None if there is no schema yet.
 
         Raises:
-            Misconfigured: the tables are not ours.
+            Misconfigured: the tables are another program's.
             Unavailable: the server cannot be reached.
 
         """
         with self._once() as connection:
-            found = connection.execute(
+            tables = connection.execute(
                 "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
             )
-            if not is_ours([name for (name,) in found], "the schema in PostgreSQL"):
+            if not is_ours([name for (name,) in tables], "the schema in PostgreSQL"):
                 return None
             row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
             return row[0] if row else None
 
     def unfinished(self) -> list[Unfinished]:
-        """Count the effects that are not done.
+        """Count the effects that are not finished.
 
         Raises:
             Unavailable: the server cannot be reached.
@@ -159,18 +154,17 @@ class PostgresqlStore:
             return [Unfinished(*row) for row in connection.execute(QUERY)]
 
     def has_unfinished(self, lane: str) -> bool:
-        """Return whether effects of a lane are not done; on the session that is kept open.
+        """Return whether a lane has effects that are not finished, on the session that stays open.
 
         Raises:
             Unavailable: the server cannot be reached.
 
         """
         with self.reading() as connection:
-            found = connection.exec_driver_sql(_ANY_UNFINISHED, {"lane": lane})
-            return bool(found.scalar_one())
+            return bool(connection.exec_driver_sql(_ANY_UNFINISHED, {"lane": lane}).scalar_one())
 
     def figures(self) -> Figures:
-        """Count what waits; on a connection of its own.
+        """Count effects and quarantined messages, in a session of its own.
 
         Raises:
             Unavailable: the server cannot be reached.
@@ -184,12 +178,12 @@ class PostgresqlStore:
 
     @contextmanager
     def _once(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        """One transaction in a session of its own."""
+        """Run a transaction in a session of its own."""
         with translated(), connect(self.url) as session, in_transaction(session) as connection:
             yield connection
 
     def break_off(self) -> None:
-        """Shut the session's socket: a server that was stopped keeps it open and never answers."""
+        """Shut down the session's socket; a stopped server keeps it open and never answers."""
         connection = self._connection
         if connection is not None:
             with (
@@ -199,10 +193,10 @@ class PostgresqlStore:
                 ours.shutdown(socket.SHUT_RDWR)
 
     def access_problem(self) -> None:
-        """None: the role's permissions are not checked."""
+        """Return None: the role's permissions are not checked."""
 
     def who_holds(self) -> str:
-        """Say nothing: the server's own processes hold its locks."""
+        """Return nothing: the server's own processes hold its locks."""
         return ""
 
     def keep_open(self) -> None:
@@ -210,7 +204,7 @@ class PostgresqlStore:
         self._kept = 1
 
     def close(self) -> None:
-        """End the session."""
+        """Close all sessions."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

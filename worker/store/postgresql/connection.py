@@ -1,10 +1,9 @@
-"""Opening a session, beginning a transaction, and telling what is wrong with the server.
+"""Opens sessions and begins transactions.
 
-Between a session of ours and the server there may be a pooler such as pgbouncer. In its transaction
-mode each transaction may run on another of its connections, which other clients use too: what is
-set for a session is then set for them, and not for our next transaction. So everything is set
-inside each transaction, with BEGIN and in the same round trip, and no statement is prepared
-(https://www.pgbouncer.org/features.html).
+There may be a pooler such as pgbouncer before the server. In its transaction mode each transaction
+can run on another connection, which other clients use too. Settings of a session would reach those
+clients and not our next transaction. So all settings are part of each transaction, sent with BEGIN
+in the same round trip, and no statement is prepared (https://www.pgbouncer.org/features.html).
 """
 
 from collections.abc import Iterator
@@ -17,19 +16,20 @@ from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import Row
 
-from worker.core.errors import Misconfigured, Raced, Unavailable
+from worker.core.errors import Misconfigured
 from worker.timing.deadlines import left
 from worker.timing.deadlines.beside import beside
 
 CONNECT_SECONDS = 5
-"""For one address of a server."""
+"""How long to try each address of the server."""
 SESSION_SECONDS = 15.0
-"""For a session, from the name of the server to the last setting."""
+"""How long opening a session may take, name resolution included."""
 STATEMENT_SECONDS = 30
+"""How long a statement may take; then the server cancels it."""
 ANSWER_SECONDS = STATEMENT_SECONDS + 10.0
-"""The server itself breaks a statement off before that; one that hangs does nothing by itself."""
+"""How long to wait for an answer; a server that hangs cancels nothing."""
 LOCK_SECONDS = 5
-"""How long one waits for a row or a table that an application has locked."""
+"""How long a statement waits for a row or a table that another session has locked."""
 
 _SETTINGS = {
     "TimeZone": "UTC",
@@ -38,57 +38,44 @@ _SETTINGS = {
     "lock_timeout": f"{LOCK_SECONDS}s",
     "idle_in_transaction_session_timeout": "60s",
 }
-"""Of each transaction; the driver reads times in no other style than ISO."""
-# The search path is the one of the role, the database or the URL, not what another client of the
-# pooler has set. A server that commits asynchronously would break the promise; one that waits for
-# more than its own disk, such as a replica, is left to do so.
+"""Settings of each transaction. The driver can read times only in the ISO style."""
+# The search path is that of the role, the database or the URL, and not what another client of the
+# pooler has set. With `synchronous_commit = off` a commit might be lost after its message was
+# deleted. Values that wait for more than the server's own disk, such as a replica, are kept.
 _BEGIN = """
     BEGIN ISOLATION LEVEL READ COMMITTED;
     SET LOCAL search_path TO DEFAULT;
     SELECT set_config('synchronous_commit', 'on', true)
         WHERE current_setting('synchronous_commit') = 'off';
 """
-LOCKED = "PostgreSQL: another session holds rows or a table that this needs; try again later"
-_RACED = ("23505", "40001", "40P01")
-"""unique_violation, serialization_failure, deadlock_detected"""
-_UNREACHABLE = (
-    "08", "0A", "23502", "25", "26", "28", "3D", "3F", "42", "53", "55", "57", "58", "F0", "XX",
-)  # fmt: skip
-"""SQLSTATEs, or classes of them, that are about the server, the session or the schema and not about
-what is written, for our statements are always the same: connection, feature not supported (a plan
-that a changed table has made stale), not-null violation (a column we do not know), transaction
-state, unknown prepared statement (a pooler's), authorisation, catalog and schema name, undefined
-table or column and privilege, insufficient resources, object in use and lock not available,
-operator intervention, system error, configuration file, internal error
-(https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 
 class NoAnswer(psycopg.OperationalError):
-    """The server took a statement and says nothing."""
+    """The server received a statement and does not answer."""
 
 
 class _Session(psycopg.Connection[Row]):
-    """A session that does not wait for ever for a server that has stopped."""
+    """A session with a time limit on every answer of the server."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Have a statement answered; give the session up where that takes too long."""
+        """Wait for an answer; after the time limit close the session."""
         seconds = max(0.0, min(ANSWER_SECONDS, left(), timeout or ANSWER_SECONDS))
         try:
             return super().wait(gen, interval, seconds)
         except psycopg.errors._WaitTimeout as error:  # noqa: SLF001 `wait` is documented to raise it
-            self.pgconn.finish()  # else the rollback would wait as long again
+            self.pgconn.finish()  # else the rollback would wait just as long
             raise NoAnswer(f"no answer in {seconds:.0f} s") from error
 
 
 def connect(url: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """Open a session; what is done in it is done inside `in_transaction`.
+    """Open a session; it is used only inside `in_transaction`.
 
-    Statements are not prepared: measured, commits of 1 and of 200 messages take no less time with
-    prepared ones.
+    Statements are not prepared: commits of 1 and of 200 messages were measured, and prepared
+    statements save no time.
 
     Raises:
-        psycopg.Error: as the driver has it.
-        Misconfigured: the database cannot hold every text.
+        psycopg.Error: the driver's errors.
+        Misconfigured: the database cannot store every text.
 
     """
     try:
@@ -124,9 +111,9 @@ def _open(url: str) -> psycopg.Connection[tuple[Any, ...]]:
 
 
 def begin(connection: psycopg.Connection[tuple[Any, ...]], **settings: str) -> None:
-    """Begin a transaction: UTC, no wait without an end, commits that wait for the disk.
+    """Begin a transaction: in UTC, with time limits, and commits that wait for the disk.
 
-    `settings` are other values than those that every transaction has.
+    `settings` replace the settings that every transaction has.
     """
     chosen = _SETTINGS | settings
     connection.execute(
@@ -141,7 +128,7 @@ def in_transaction(
     """Begin as `begin` does; commit at the end of the block, or roll back.
 
     Raises:
-        psycopg.Error: as the driver has it.
+        psycopg.Error: the driver's errors.
 
     """
     try:
@@ -155,7 +142,7 @@ def in_transaction(
 
 def _commit(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
     if connection.info.transaction_status is not TransactionStatus.INTRANS:
-        # COMMIT would roll back what a statement has broken, and raise nothing.
+        # After a failed statement COMMIT would roll back and raise nothing.
         raise psycopg.errors.InFailedSqlTransaction("the transaction cannot be committed")
     connection.commit()
 
@@ -163,7 +150,7 @@ def _commit(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
 def _roll_back(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
     try:
         connection.rollback()
-    except psycopg.Error:  # lost: the server rolls back by itself
+    except psycopg.Error:  # the connection is lost, so the server rolls back
         connection.close()
 
 
@@ -173,30 +160,3 @@ def _wrong_encoding(database: str, encoding: str | None) -> str:
         "text that a message may hold. Make a new database, and name it in store.url: CREATE "
         "DATABASE ses ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
     )
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Distinguish errors of the server, which pass, from errors of the data.
-
-    Raises:
-        Unavailable: unavailable, shutting down, read-only, full, locked, with other tables than
-        ours, … Raced: another worker wrote the same rows at the same moment.
-    """
-    try:
-        yield
-    except psycopg.Error as error:
-        state = error.sqlstate or ""
-        if state in _RACED:
-            raise Raced(
-                f"PostgreSQL: another session wrote the same rows at the same moment ({state}); "
-                "try again"
-            ) from error
-        if isinstance(error, psycopg.errors.LockNotAvailable):
-            raise Unavailable(LOCKED) from error
-        lost = not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        if lost or state.startswith(_UNREACHABLE):
-            # The rest of the text may quote a row.
-            first_line = (error.diag.message_primary or str(error)).partition("\n")[0]
-            raise Unavailable(f"PostgreSQL: {first_line}") from error
-        raise

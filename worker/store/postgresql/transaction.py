@@ -1,4 +1,4 @@
-"""The path's statements, by the driver's own means: every message goes through these."""
+"""The statements of the message path, with `psycopg` alone, because every message runs them."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -42,14 +42,14 @@ _TYPES = dict.fromkeys(
 }
 
 LARGEST_STATEMENT_BYTES = 1_048_576
-"""Of rows in one statement, unless one row alone has more. The server takes four times as much
-memory for all of them together (measured: 460 MB for 30,000 events with long ids)."""
+"""Bytes of rows per statement; a longer row has a statement of its own. The server needs four times
+as much memory for a statement (measured: 460 MB for 30,000 events with long ids)."""
 
 
 def _rows(columns: Sequence[str]) -> str:
-    """Any number of rows as one JSON text: one parameter, one statement, one round trip.
+    """Take any number of rows as a JSON text: one parameter, one statement, one round trip.
 
-    Handing over an array a column instead takes seven times as long.
+    An array for each column would take seven times as long.
     """
     typed = (f"{name} {_TYPES.get(name, 'text')}" for name in columns)
     return f"json_to_recordset(%s::json) AS new({', '.join(typed)})"
@@ -65,16 +65,15 @@ _KNOWN_KEYS = """
     UNION ALL
     SELECT route_key FROM events WHERE route_key = ANY(%s)
 """
-# Everybody locks users, and writes rows, in the same order: two workers wait for each other and
-# rarely deadlock.
-# An application's foreign key locks the users that its new rows name FOR KEY SHARE, which this lets
-# be, for no key is changed here.
+# All workers lock users, and write rows, in the same order, so they wait for each other instead of
+# deadlocking.
+# NO KEY: new rows with a foreign key to `users` lock the user FOR KEY SHARE, and need not wait.
 _USERS = f"""
     SELECT {", ".join(USER_COLUMNS)} FROM users
     WHERE email_key = ANY(%s) ORDER BY email_key FOR NO KEY UPDATE
 """
 _FREE_USERS = f"{_USERS} SKIP LOCKED"
-_WHO_IS_THERE = "SELECT email_key FROM users WHERE email_key = ANY(%s)"
+_EXISTING_USERS = "SELECT email_key FROM users WHERE email_key = ANY(%s)"
 _ADD_USERS = _insert("users", USER_COLUMNS)
 _CHANGE_USERS = f"""
     UPDATE users SET {", ".join(f"{name} = new.{name}" for name in FEEDBACK_COLUMNS)}
@@ -82,7 +81,7 @@ _CHANGE_USERS = f"""
     WHERE users.email_key = new.email_key
 """
 _ADD_EVENTS = _insert("events", EVENT_COLUMNS)
-# Due by the database's clock, which all workers go by, should ours be ahead of it.
+# Due by the database's clock, which all workers use; ours may be ahead of it.
 _INSERT_ENTRIES = _insert("outbox", OUTBOX_COLUMNS).replace(
     "SELECT kind, lane, state, due_at,", "SELECT kind, lane, state, LEAST(due_at, now()),"
 )
@@ -94,22 +93,22 @@ _QUARANTINE = f"""
 
 
 class PostgresqlTransaction:
-    """What `worker.process` needs, in a handful of statements."""
+    """Implements `worker.core.ports.Transaction`."""
 
     def __init__(
         self, connection: psycopg.Connection[tuple[Any, ...]], waits: RowWaits | None = None
     ) -> None:
-        """Without `waits`, waiting for a row that is locked ends as for a table."""
+        """Without `waits` a locked row is treated like a locked table."""
         self._connection = connection
         self._waits = waits
         self._has_written = False
         self.locked: Collection[str] = ()
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
-        """Read and lock those of them that are users.
+        """Read and lock the users among these keys.
 
         Raises:
-            Unavailable: the table is locked.
+            Unavailable: another session has locked the table.
 
         """
         try:
@@ -121,33 +120,33 @@ class PostgresqlTransaction:
         return self._free_users(email_keys)
 
     def _free_users(self, email_keys: Collection[str]) -> dict[str, User]:
-        """Begin anew, and leave out whoever is locked; nothing was written yet."""
+        """Begin the transaction again, without locked users; nothing was written yet."""
         self._connection.rollback()
         begin(self._connection)
         try:
-            found = self._read_users(_FREE_USERS, email_keys)
-        except psycopg.errors.LockNotAvailable as error:  # rows that are locked were skipped
+            users = self._read_users(_FREE_USERS, email_keys)
+        except psycopg.errors.LockNotAvailable as error:  # locked rows were skipped
             raise Unavailable(
                 "PostgreSQL: another session has locked the table users; nothing is written until "
                 "it ends"
             ) from error
-        missing = [key for key in email_keys if key not in found]
-        self.locked = {key for (key,) in self._connection.execute(_WHO_IS_THERE, (missing,))}
-        return found
+        missing = [key for key in email_keys if key not in users]
+        self.locked = {key for (key,) in self._connection.execute(_EXISTING_USERS, (missing,))}
+        return users
 
     def _read_users(self, query: LiteralString, email_keys: Collection[str]) -> dict[str, User]:
         rows = self._connection.execute(query, (list(email_keys),))
-        found = (read_user(row, time=_as_it_is) for row in rows)
-        return {user.email_key: user for user in found}
+        users = (read_user(row, time=_unchanged) for row in rows)
+        return {user.email_key: user for user in users}
 
     def known_keys(self, feedback: Sequence[Feedback]) -> set[str]:
-        """Return which of their dedupe and route keys are on record."""
+        """Return which dedupe keys and route keys of the feedback are stored already."""
         dedupe_keys = [item.dedupe_key for item in feedback]
         route_keys = [item.route_key for item in feedback]
         return {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
 
     def save(self, unit: UnitOfWork) -> None:
-        """Write events, changed users and outbox entries of a unit of work."""
+        """Write the events, the changed users and the outbox entries of a unit of work."""
         created = (user_row(unit.created[key]) for key in sorted(unit.created))
         changed = (feedback_row(user) for user in unit.changed.values())
         events = sorted(map(event_row, unit.decisions), key=itemgetter(0))
@@ -157,7 +156,7 @@ class PostgresqlTransaction:
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
-        """Write effects into the outbox."""
+        """Add effects to the outbox."""
         self._write(_INSERT_ENTRIES, OUTBOX_COLUMNS, map(outbox_row, effects))
 
     def _write(
@@ -168,24 +167,24 @@ class PostgresqlTransaction:
             self._write_named(statement, named)
 
     def _write_named(self, statement: LiteralString, named: Sequence[dict[str, Any]]) -> None:
-        """Write rows in one statement, or in several where they are large."""
-        written = msgspec.json.encode(named)
-        if len(written) <= LARGEST_STATEMENT_BYTES or len(named) == 1:
-            self._connection.execute(statement, (written.decode(),))
+        """Write rows in one statement, or in several if they are large."""
+        encoded = msgspec.json.encode(named)
+        if len(encoded) <= LARGEST_STATEMENT_BYTES or len(named) == 1:
+            self._connection.execute(statement, (encoded.decode(),))
         else:
             half = len(named) // 2
             self._write_named(statement, named[:half])
             self._write_named(statement, named[half:])
 
     def touch(self) -> None:
-        """Take a transaction id, so that the commit needs the disk."""
+        """Take a transaction id, so that the commit writes to the disk."""
         self._connection.execute("SELECT txid_current()")
 
     def quarantine(self, queue: str, received: Received, why: DeadLetter) -> None:
-        """Keep a message whole; a second time changes nothing."""
+        """Store a complete message in the quarantine; a repeated call changes nothing."""
         self._has_written = True
         self._connection.execute(_QUARANTINE, quarantine_row(queue, received, why))
 
 
-def _as_it_is(time: datetime | None) -> datetime | None:
+def _unchanged(time: datetime | None) -> datetime | None:
     return time

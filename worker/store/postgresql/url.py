@@ -1,4 +1,4 @@
-"""PostgreSQL's URLs, as libpq reads them: checked before libpq can quote a password."""
+"""Checks PostgreSQL URLs, before libpq could quote a password in an error message."""
 
 import psycopg
 import psycopg.conninfo
@@ -16,7 +16,7 @@ def place_of(url: str) -> str:
     """Return database and host of a URL for people; never a part of a password.
 
     Raises:
-        Misconfigured: it cannot be read, or it could be read in two ways.
+        Misconfigured: the URL is invalid or ambiguous.
 
     """
     try:
@@ -29,7 +29,7 @@ def place_of(url: str) -> str:
 
 
 def _is_ambiguous(url: str) -> bool:
-    """Return whether a `@`, `/` or `?` that belongs to a password may be taken for a boundary."""
+    """Return whether a `@`, `/` or `?` of the password may be taken for a separator."""
     authority, _, rest = url.partition("://")[2].partition("/")
     user, at, host = authority.partition("@")
     return bool(at and "?" in user) or "@" in host or "@" in rest.partition("?")[0]

@@ -1,13 +1,13 @@
 """The store in a SQLite file."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from worker.core.errors import CommitsLost, Unavailable
+from worker.core.errors import CommitsLost
 from worker.store.figures import Figures
 from worker.store.files import LOCK, SHM
 from worker.store.holders import holders_named
@@ -18,16 +18,14 @@ from worker.store.sqlite import queries
 from worker.store.sqlite.connection import SMALL_CACHE_KIB, Connection, connect
 from worker.store.sqlite.disk_space import DiskSpace
 from worker.store.sqlite.errors import translated
-from worker.store.sqlite.opened import Opened, named
-from worker.store.sqlite.reader import is_there, look, nobody_writes
+from worker.store.sqlite.opened import Opened
+from worker.store.sqlite.reader import Reader, is_there
 from worker.store.sqlite.transaction import SqliteTransaction
 from worker.store.sqlite.writing import WritingConnection
 from worker.store.unfinished import Unfinished
 
 if TYPE_CHECKING:
     import sqlalchemy
-
-T = TypeVar("T")
 
 
 class SqliteStore:
@@ -38,6 +36,7 @@ class SqliteStore:
         self.place = str(path)
         self.lock = WriterLock(path)
         self._writing = WritingConnection(path, self.lock)
+        self._reader = Reader(path, self._writing)
         self._disk = DiskSpace(path.parent)
 
     @property
@@ -54,7 +53,7 @@ class SqliteStore:
             CommitsLost: earlier commits went with a file that somebody removed.
 
         """
-        with self._writing.turn():
+        with self._writing.exclusive():
             opened = self._writing.open()
             try:
                 opened.connection.execute("BEGIN IMMEDIATE")
@@ -78,7 +77,7 @@ class SqliteStore:
         """
         with translated(self.path):
             self._disk.require()
-        with self._writing.turn():
+        with self._writing.exclusive():
             self._writing.drop()  # a file that was opened while it was read-only stays read-only
         with probing(), self.transaction() as transaction:
             write_sample(transaction)
@@ -99,7 +98,7 @@ class SqliteStore:
 
         with (
             translated(self.path),
-            engine.transaction(self._reading_engine, self._require_in_place) as connection,
+            engine.transaction(self._reading_engine, self._reader.require_in_place) as connection,
         ):
             connection.exec_driver_sql("PRAGMA query_only = ON")
             yield connection
@@ -116,7 +115,7 @@ class SqliteStore:
         from worker.store import engine  # only here: it takes 0.2 s to import
 
         with (
-            self._writing.turn(),
+            self._writing.exclusive(),
             engine.transaction(self._writing_engine, self._end_write) as connection,
         ):
             yield connection
@@ -135,7 +134,7 @@ class SqliteStore:
     def _reading_engine(self) -> "sqlalchemy.Engine":
         from worker.store import engine
 
-        return engine.make("sqlite", self._look, begin="BEGIN")
+        return engine.make("sqlite", self._reader.look, begin="BEGIN")
 
     @cached_property
     def _writing_engine(self) -> "sqlalchemy.Engine":
@@ -143,25 +142,6 @@ class SqliteStore:
 
         making = partial(connect, self.path, create=True, cache_kib=SMALL_CACHE_KIB)
         return engine.make("sqlite", making, begin="BEGIN IMMEDIATE")
-
-    def _look(self, *, trace: bool = True) -> Connection:
-        """Open the file for reading, after the writing connection has left replaced files."""
-        if self._writing.is_misplaced():
-            self._writing.leave_replaced_files()
-        return look(self.path, trace=trace)
-
-    def _require_in_place(self, connection: Connection) -> None:
-        if gone := connection.misplaced():
-            raise Unavailable(f"{self.path}: {named(gone)} was replaced while it was read")
-
-    def _ask(self, question: Callable[[Connection], T], *, trace: bool = True) -> T:
-        with translated(self.path):
-            with closing(self._look(trace=trace)) as connection:
-                answer = question(connection)
-                if connection.shared or nobody_writes(self.path):
-                    self._require_in_place(connection)
-                    return answer
-            return self._ask(question)  # a process began to write while it was read as immutable
 
     def revision(self) -> str | None:
         """Return the schema's revision; None if there is no schema yet.
@@ -173,7 +153,7 @@ class SqliteStore:
         """
         if not is_there(self.path):
             return None
-        return self._ask(partial(queries.read_revision, path=self.place), trace=False)
+        return self._reader.ask(partial(queries.read_revision, path=self.place), trace=False)
 
     def unfinished(self) -> list[Unfinished]:
         """Count the effects that are not finished.
@@ -182,7 +162,7 @@ class SqliteStore:
             Unavailable: the file cannot be read now.
 
         """
-        return self._ask(queries.count_unfinished, trace=False)
+        return self._reader.ask(queries.count_unfinished, trace=False)
 
     def has_unfinished(self, lane: str) -> bool:
         """Return whether a lane has effects that are not finished; a tenth of a claim's time.
@@ -191,7 +171,7 @@ class SqliteStore:
             Unavailable: the file cannot be read now.
 
         """
-        return self._ask(partial(queries.has_unfinished, lane=lane))
+        return self._reader.ask(partial(queries.has_unfinished, lane=lane))
 
     def figures(self) -> Figures:
         """Count effects and quarantined messages, on a connection of its own.
@@ -200,7 +180,7 @@ class SqliteStore:
             Unavailable: the file cannot be read now.
 
         """
-        return self._ask(queries.count_waiting)
+        return self._reader.ask(queries.count_waiting)
 
     def access_problem(self) -> AccessProblem | None:
         """Return why the permissions keep this process from writing the file; None: they do not."""

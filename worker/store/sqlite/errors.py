@@ -1,4 +1,4 @@
-"""Sorts SQLite's errors: errors of the file, which pass, and errors of the data, which do not."""
+"""Sorts SQLite's errors: errors of the file pass, errors of the data do not."""
 
 import os
 import sqlite3

@@ -8,6 +8,8 @@ missing `-wal` is noticed, and restored where that is safe.
 
 import os
 import struct
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from worker.core.errors import Unavailable
@@ -16,6 +18,7 @@ from worker.store.sqlite.saving import is_time_to_save, others_kept_out
 from worker.store.sqlite.shared import Shared, await_end, one_at_a_time
 from worker.store.sqlite.wal_index import (
     FRAME_HEADER_BYTES,
+    SALTS,
     Header,
     frame_at,
     has_all,
@@ -88,7 +91,7 @@ class KeptWal:
             return True
 
     def _is_in(self, database: int) -> bool:
-        """Return whether the database file holds the last version of each page of the `-wal`.
+        """Return whether the database file holds the last version of each page in the `-wal`.
 
         It does if another process has copied the `-wal` into the file, as SQLite does when the last
         connection is closed.
@@ -100,15 +103,29 @@ class KeptWal:
         )
 
     def _last_versions(self) -> dict[int, int]:
-        """Find, for each page in the `-wal`, the position of its last version."""
-        found: dict[int, int] = {}
+        """Find, for each page in the `-wal`, the position of its last committed version."""
+        committed: dict[int, int] = {}
+        since_commit: dict[int, int] = {}
         pages = 0
-        for number in range(self._header.frames):
+        for page, pages_at_commit, at in self._frames():
+            since_commit[page] = at
+            if pages_at_commit:
+                pages, committed = pages_at_commit, committed | since_commit
+                since_commit = {}
+        return {page: at for page, at in committed.items() if page <= pages}
+
+    def _frames(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the number of each page, the size of the database if it ends a commit, a position.
+
+        Another process may have written more frames than the header counts.
+        """
+        for number in count():
             at = frame_at(self._header, number)
-            page, pages = struct.unpack(">2I", os.pread(self._descriptor, 8, at))
-            found[page] = at + FRAME_HEADER_BYTES
-        # The last frame is that of a commit, and says how many pages the database has since.
-        return {page: at for page, at in found.items() if page <= pages}
+            frame = os.pread(self._descriptor, FRAME_HEADER_BYTES, at)
+            if len(frame) < FRAME_HEADER_BYTES or frame[SALTS] != self._header.salts:
+                return
+            page, pages_at_commit = struct.unpack_from(">2I", frame)
+            yield page, pages_at_commit, at + FRAME_HEADER_BYTES
 
     def _put_back(self) -> None:
         """Make the `-wal` anew, as it was; SQLite reads it when the database is opened."""
@@ -130,9 +147,9 @@ class KeptWal:
         if os.geteuid() == 0:
             os.fchown(target, database.st_uid, database.st_gid)
         os.fchmod(target, database.st_mode & 0o777)
-        at, end = 0, frame_at(self._header, self._header.frames)
-        while at < end:
-            at += os.write(target, os.pread(self._descriptor, min(_COPY_BYTES, end - at), at))
+        at = 0
+        while content := os.pread(self._descriptor, _COPY_BYTES, at):
+            at += os.write(target, content)
         os.fsync(target)
 
 

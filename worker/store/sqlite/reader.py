@@ -4,7 +4,10 @@ import os
 import sqlite3
 import stat
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from worker.core.errors import Misconfigured, Unavailable
 from worker.store.files import WAL, require
@@ -14,13 +17,56 @@ from worker.store.sqlite.connection import (
     open_connection,
     require_no_wal_without_database,
 )
-from worker.store.sqlite.errors import CANNOT_MAKE_FILES, WAL_DOES_NOT_MATCH
+from worker.store.sqlite.errors import CANNOT_MAKE_FILES, WAL_DOES_NOT_MATCH, translated
+from worker.store.sqlite.opened import named
 from worker.store.sqlite.saving import await_who_saves
 from worker.store.sqlite.shared import Shared, is_open_here, one_at_a_time, opening
 from worker.store.sqlite.wal_index import holds_all
+from worker.store.sqlite.writing import WritingConnection
+
+T = TypeVar("T")
 
 LOOKS_AT_WAL = 5
 """Attempts to read a `-wal` that matches its `-shm`, a millisecond apart."""
+
+
+class Reader:
+    """Opens the file for queries, after the writing connection has left replaced files."""
+
+    def __init__(self, path: Path, writing: WritingConnection) -> None:
+        self._path = path
+        self._writing = writing
+
+    def ask(self, question: Callable[[Connection], T], *, trace: bool = True) -> T:
+        """Return the answer to a query, on a connection of its own; `trace`: see `look`.
+
+        Raises:
+            Unavailable: the file cannot be read, or was replaced while it was read.
+
+        """
+        with translated(self._path):
+            with closing(self.look(trace=trace)) as connection:
+                answer = question(connection)
+                if connection.shared or nobody_writes(self._path):
+                    self.require_in_place(connection)
+                    return answer
+            return self.ask(question)  # a process began to write while it was read as immutable
+
+    def look(self, *, trace: bool = True) -> Connection:
+        """Open the file for reading; see the function `look`."""
+        if self._writing.is_misplaced():
+            self._writing.leave_replaced_files()
+        return look(self._path, trace=trace)
+
+    def require_in_place(self, connection: Connection) -> None:
+        """Make sure that what was read is in the files that other processes see.
+
+        Raises:
+            Unavailable: the files were removed or replaced.
+
+        """
+        if gone := connection.misplaced():
+            raise Unavailable(f"{self._path}: {named(gone)} was replaced while it was read")
 
 
 def is_there(path: Path) -> bool:

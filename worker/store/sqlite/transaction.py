@@ -1,4 +1,4 @@
-"""The path's statements, by the driver's own means: every message goes through these."""
+"""The statements of the message path, with `sqlite3` alone, because every message runs them."""
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
@@ -41,9 +41,8 @@ _CHANGE_USER = f"""
     UPDATE users SET {", ".join(f"{name} = ?" for name in FEEDBACK_COLUMNS)} WHERE email_key = ?
 """
 
-
 ROWS = 10
-"""In one statement: sqlite3 lets go of the interpreter for each, and has to wait for it again."""
+"""Rows per INSERT. For each statement sqlite3 releases the interpreter and has to wait for it."""
 
 
 def _insert(table: str, columns: Sequence[str], rows: int = 1) -> str:
@@ -52,16 +51,17 @@ def _insert(table: str, columns: Sequence[str], rows: int = 1) -> str:
 
 
 class _Insert:
-    """Adds any number of rows to a table."""
+    """Inserts any number of rows into a table."""
 
     def __init__(self, table: str, columns: Sequence[str]) -> None:
         self._insert_row = _insert(table, columns)
-        self._many = _insert(table, columns, ROWS)
+        self._insert_rows = _insert(table, columns, ROWS)
 
     def __call__(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
         whole = len(rows) - len(rows) % ROWS
         for start in range(0, whole, ROWS):
-            connection.execute(self._many, _plain(chain.from_iterable(rows[start : start + ROWS])))
+            values = chain.from_iterable(rows[start : start + ROWS])
+            connection.execute(self._insert_rows, _plain(values))
         connection.executemany(self._insert_row, map(_plain, rows[whole:]))
 
 
@@ -73,28 +73,28 @@ _QUARANTINE = _insert("quarantine", QUARANTINE_COLUMNS) + " ON CONFLICT DO NOTHI
 
 
 class SqliteTransaction:
-    """What `worker.process` needs, in a handful of statements."""
+    """Implements `worker.core.ports.Transaction`."""
 
     locked: Collection[str] = ()
-    """In SQLite the whole file is locked, or nothing."""
+    """Always empty: SQLite locks the whole file."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def known_keys(self, feedback: Sequence[Feedback]) -> set[str]:
-        """Return which of their dedupe and route keys are on record."""
+        """Return which dedupe keys and route keys of the feedback are stored already."""
         dedupe_keys = _json([item.dedupe_key for item in feedback])
         route_keys = _json([item.route_key for item in feedback])
         return {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
-        """Read those of them that are users; BEGIN IMMEDIATE keeps everybody else off."""
+        """Read the users among these keys. BEGIN IMMEDIATE has locked the file."""
         rows = self._connection.execute(_USERS, (_json(list(email_keys)),))
-        found = (read_user(row, time=parse_time) for row in rows)
-        return {user.email_key: user for user in found}
+        users = (read_user(row, time=parse_time) for row in rows)
+        return {user.email_key: user for user in users}
 
     def save(self, unit: UnitOfWork) -> None:
-        """Write events, changed users and outbox entries of a unit of work."""
+        """Write the events, the changed users and the outbox entries of a unit of work."""
         _add_users(self._connection, [user_row(user) for user in unit.created.values()])
         changes = map(_plain, map(feedback_row, unit.changed.values()))
         self._connection.executemany(_CHANGE_USER, changes)
@@ -102,7 +102,7 @@ class SqliteTransaction:
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
-        """Write effects into the outbox."""
+        """Add effects to the outbox."""
         if effects:
             now = clock.wall()
             _insert_entries(
@@ -110,18 +110,18 @@ class SqliteTransaction:
             )
 
     def touch(self) -> None:
-        """Write something that changes nothing, so that the commit needs the disk."""
+        """Write what changes nothing, so that the commit writes to the disk."""
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         self._connection.execute(f"PRAGMA user_version = {version:d}")
 
     def quarantine(self, queue: str, received: Received, why: DeadLetter) -> None:
-        """Keep a message whole; a second time changes nothing."""
+        """Store a complete message in the quarantine; a repeated call changes nothing."""
         row = quarantine_row(queue, received, why)
         self._connection.execute(_QUARANTINE, _plain(row))
 
 
 def _due_at_once(row: tuple[Any, ...], now: datetime) -> tuple[Any, ...]:
-    """Due now at the latest: SQS may have dated it, and it is claimed by our clock."""
+    """Let the row be due now at the latest: its time may be SQS's, and claims use our clock."""
     return row if row[_DUE_AT] <= now else (*row[:_DUE_AT], now, *row[_DUE_AT + 1 :])
 
 
@@ -129,9 +129,9 @@ def _plain(values: Iterable[object]) -> list[object]:
     return [_text(value) if isinstance(value, datetime) else value for value in values]
 
 
-@lru_cache(maxsize=1_024)  # each is in several rows of a commit, or in all
+@lru_cache(maxsize=1_024)  # several rows of a commit have the same time
 def _text(time: datetime) -> str:
-    """`YYYY-MM-DD HH:MM:SS.ffffff`; all our times are UTC."""
+    """Format a time in UTC as `YYYY-MM-DD HH:MM:SS.ffffff`."""
     return time.isoformat(" ", "microseconds")[:26]
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 _VERSION = 3_007_000
 _HEADER_BYTES, _BACKFILLED_AT = 48, 96
 _WAL_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
-_SALTS = slice(8, 16)
+SALTS = slice(8, 16)
 _READS = 100
 
 
@@ -83,7 +83,7 @@ def has_all(header: Header, wal: int) -> bool:
     return (
         os.pread(wal, 8, 16) == header.salts
         and len(frame) == FRAME_HEADER_BYTES
-        and frame[_SALTS] == header.salts
+        and frame[SALTS] == header.salts
         and struct.unpack_from(">2I", frame, 16) == header.checksum
     )
 

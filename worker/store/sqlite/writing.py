@@ -28,8 +28,8 @@ class WritingConnection:
         self._lock = lock
         self.opened: Opened | None = None
         self._reopen = False
-        """Close and open again at the next turn. Not at once: until then the files are watched,
-        because the `-wal` may hold commits that no other process has."""
+        """Close and open again before the next transaction. Not at once: the files are watched
+        until then, because the `-wal` may hold commits that no other process has."""
         self._kept_wal: KeptWal | None = None
         self._removed_files = RemovedFiles(path)
 
@@ -39,7 +39,7 @@ class WritingConnection:
         return self._removed_files.lost
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Hold the writer lock during the block, with all files in place.
 
         Raises:
@@ -52,7 +52,7 @@ class WritingConnection:
             yield
 
     def open(self) -> Opened:
-        """Return the open database; to be called in a turn.
+        """Return the open database; to be called within `exclusive`.
 
         Raises:
             Unavailable, sqlite3.Error, OSError: it cannot be opened.
@@ -104,7 +104,7 @@ class WritingConnection:
             raise self.lost
 
     def is_misplaced(self) -> bool:
-        """Return whether files were removed or replaced, so that a turn would open the file again.
+        """Return whether files were removed or replaced, so that the file must be opened again.
 
         Raises:
             Unavailable: unknown.
@@ -115,10 +115,10 @@ class WritingConnection:
         return self._kept_wal is not None and not self._kept_wal.is_in_place()
 
     def leave_replaced_files(self) -> None:
-        """Do what a turn does before the block.
+        """Open the file again if files were removed or replaced, as `exclusive` does.
 
         Raises:
-            Unavailable, CommitsLost, sqlite3.Error, OSError: as for `turn`.
+            Unavailable, CommitsLost, sqlite3.Error, OSError: as for `exclusive`.
 
         """
         with self._lock.held(REPLACING_SECONDS):

@@ -1,4 +1,4 @@
-"""The four tables.
+"""Creates the tables users, events, quarantine and outbox.
 
 Revision: 0001
 """
@@ -15,7 +15,7 @@ _id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make users, events, quarantine and outbox."""
+    """Create the tables."""
     op.create_table(
         "users",
         sa.Column("id", _id, primary_key=True),

@@ -1,4 +1,4 @@
-"""What the relay needs: leases, summaries and links in the outbox; limits; removals.
+"""Adds what the relay needs: leases, summaries and links in the outbox; limits; removals.
 
 Revision: 0002
 """
@@ -18,7 +18,7 @@ _claimed = sa.text("claim IS NOT NULL")
 
 
 def upgrade() -> None:
-    """Widen outbox, make limits and removals, index what `why` looks for."""
+    """Add columns to outbox, create limits and removals, and index what `why` searches."""
     for column in (
         sa.Column("lane", sa.Text, nullable=False, server_default="slack"),
         sa.Column("summary", sa.Text, nullable=False, server_default="{}"),

@@ -1,4 +1,7 @@
-"""In SQLite, events by recipient in buckets of neighbours, which new events reach in one place.
+"""In SQLite, indexes events by bucket and recipient instead of by recipient.
+
+A bucket is 2,048 events with consecutive ids. New events change only the part of the index that has
+the last bucket, so a commit writes fewer pages; 0007 has the figures.
 
 Revision: 0003
 """

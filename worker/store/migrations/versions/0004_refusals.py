@@ -1,7 +1,7 @@
-"""Whether the dates of a user's bounces are those of refusals by SES itself.
+"""Adds whether the date of a user's last bounce is that of a refusal by SES itself.
 
-For users who are there already the answer is no, as if a mailbox had bounced: their dates then move
-as they always did. To look through all their events could take minutes; this takes no time.
+For existing users the answer is no, as if a mailbox had bounced. To search all events of all users
+for it could take minutes.
 
 Revision: 0004
 """
@@ -14,7 +14,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Widen users; a constant default rewrites no row, in either database."""
+    """Add columns to users; with a constant default neither database rewrites the rows."""
     for name in ("hard_bounce_refused", "soft_bounce_refused"):
         op.add_column(
             "users", sa.Column(name, sa.Boolean, nullable=False, server_default=sa.false())
