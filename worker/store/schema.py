@@ -52,7 +52,7 @@ metadata = MetaData()
 
 
 def _row_id() -> Column[int]:
-    # SQLite numbers rows by itself only where the type is exactly INTEGER.
+    # SQLite numbers rows only where the type is exactly INTEGER.
     return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
 
 
@@ -118,7 +118,7 @@ quarantine = Table(
     Column("worker_version", Text, nullable=False),
     UniqueConstraint("queue", "message_id"),
 )
-"""The body is bytes, since PostgreSQL's text cannot hold everything that a message can."""
+"""The body is bytes, since PostgreSQL's text cannot hold every message."""
 
 outbox = Table(
     "outbox",
@@ -163,8 +163,8 @@ MAIL_START = func.left(outbox.c.ses_message_id, literal_column(str(INDEXED)))
 Index("outbox_message", outbox.c.ses_message_id).ddl_if(dialect="sqlite")
 Index("outbox_mail", MAIL_START).ddl_if(dialect="postgresql")
 Index("events_recipient", events.c.recipient).ddl_if(dialect="postgresql")
-# By recipient alone each event would touch a page of its own, and in SQLite a commit writes whole
-# pages twice. Queries must have the very words of the index: see `newest_events`.
+# An index by recipient alone would touch a database page for each event, and in SQLite a commit
+# writes whole pages twice. Queries must repeat the index's expression: see `newest_events`.
 Index("events_bucket", text("id / 2048"), events.c.recipient).ddl_if(dialect="sqlite")
 
 limits = Table(

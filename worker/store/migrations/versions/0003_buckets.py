@@ -1,4 +1,4 @@
-"""In SQLite, events by recipient in buckets of neighbours, which new events reach in one place.
+"""In SQLite, index events by recipient in buckets of rows, so that new events share index pages.
 
 Revision: 0003
 """

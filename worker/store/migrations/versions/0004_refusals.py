@@ -1,7 +1,7 @@
-"""Whether the dates of a user's bounces are those of refusals by SES itself.
+"""Whether a user's last bounces were refusals by SES itself.
 
-For users who are there already the answer is no, as if a mailbox had bounced: their dates then move
-as they always did. To look through all their events could take minutes; this takes no time.
+Existing users get false, as if a mailbox had bounced: their dates then move as before. Reading all
+their events could take minutes; a constant takes no time.
 
 Revision: 0004
 """
