@@ -366,7 +366,7 @@ class TestSuppressionList:
         emulator.send(queue, mail.bounce("joe@example.com"))
         run("drain")
         slack.posts.clear()
-        ses.fix()
+        ses.recover()
         environment[REMOVE] = environment[IGNORE] = '["joe@example.com"]'
         run("drain")
         assert sorted(ses.listed) == ["jane@example.com", "joe@example.com"]

@@ -442,7 +442,7 @@ class TestRemoval:
         ses.fail(SERVICE_UNAVAILABLE, on=DELETE)
         assert isinstance(deliver().delivery, Later)
         assert ses.listed == []
-        ses.fix()
+        ses.recover()
         report = deliver(attempts=2)
         assert report.notice.outcome is RemovalOutcome.REMOVED
         assert report.notice.entry["Attributes"] == {"FeedbackId": "feedback-1"}
