@@ -54,7 +54,7 @@ def show_problems(resting: Sequence["Problem"]) -> None:
 
 
 def _next_try(at: datetime) -> str:
-    """Say when; if that time is past, no worker is running."""
+    """Format the time; if it is past, no worker is running."""
     return f"{at:%H:%M:%S} UTC" if at > datetime.now(UTC) else "by the next run or drain"
 
 

@@ -44,9 +44,10 @@ class Channel(Protocol):
         """
 
     def deliver(self, effects: Sequence[Effect]) -> Delivery:
-        """Deliver a single effect, or several as a digest: those come without their payloads.
+        """Deliver an effect, or several as a digest where `rate_limit.per_minute` is set.
 
-        It has `rate_limit.lease_seconds`. After a crash it may be repeated, with the same ids.
+        Effects of a digest come without their payloads, with their summaries only. The time limit
+        is `rate_limit.lease_seconds`. A crash may repeat a delivery, with the same ids.
         """
 
     def ask(self) -> Delivery:
