@@ -228,7 +228,7 @@ class TestProblems:
         assert (output["lane"], output["effects"]) == ("slack", 1)
         assert run("outbox", "discard", "--yes", "--parked").out == "0 discarded\n"
         requested = run("outbox", "discard", "--waiting")
-        assert (requested.status, "say --yes" in requested.err) == (2, True)
+        assert (requested.status, "use --yes" in requested.err) == (2, True)
         done = run("outbox", "discard", "--yes", "--waiting")
         assert (done.status, done.out, done.err) == (0, "1 discarded\n", "")
 

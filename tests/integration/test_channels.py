@@ -16,7 +16,7 @@ from support.lanes import SLACK
 from support.waiting import wait_until
 
 from simulators.slack import StandinSlack
-from worker.app import make_relay, warn_of_effects_without_sender
+from worker.app import make_relay
 from worker.app.current import Current
 from worker.app.reload import reload
 from worker.commands.check.channels import check_channels
@@ -29,6 +29,7 @@ from worker.notifiers.channel import ChannelType
 from worker.notifiers.slack.notices import notice
 from worker.observability.health import Health
 from worker.process import process
+from worker.service.startup_checks import warn_of_effects_without_sender
 from worker.settings import Settings
 from worker.settings.channels import ChannelSection
 from worker.store.outbox_list import problems
@@ -187,12 +188,12 @@ def test_a_channel_that_is_no_longer_configured_is_reported_and_its_notices_wait
     deliver(store, without)
     assert states(store)["toy", "bounce_notice"] == "waiting"
     with capture_logs() as log:
-        warn_of_effects_without_sender(without, store)
+        warn_of_effects_without_sender(store, without.lanes, without.keys_of)
     (line,) = log
     assert (line["event"], line["lane"], line["effects"]) == ("outbox.no_sender", "toy", 1)
     assert "until toy.file is set again" in line["hint"]
     with capture_logs() as log:
-        warn_of_effects_without_sender(Settings(), store)
+        warn_of_effects_without_sender(store, Settings().lanes, Settings().keys_of)
     assert [(line["lane"], "until [toy] is set again" in line["hint"]) for line in log] == [
         ("toy", True)
     ]

@@ -12,8 +12,8 @@ import pytest
 from support.dripping import KINDS, Dripping, Flooding, full
 from support.waiting import wait_until
 
-from worker import aws
 from worker.aws import NoIdentity, make_client
+from worker.aws import clients as aws
 from worker.cli import live
 from worker.core.effects import Later
 from worker.core.errors import Unavailable

@@ -23,8 +23,8 @@ from simulators.ses_faults import (
     Refuse,
     Reset,
 )
-from worker import aws
 from worker.aws import AwsRefused, Throttled, make_client
+from worker.aws import clients as aws
 from worker.core.effects import (
     Blocked,
     Effect,

@@ -9,7 +9,7 @@ from support import mail, timing, worst
 from support.lanes import SLACK
 from support.notices import bounced, effect, recipient
 
-from worker.cli.dead_letter import dead_letter_as_json, show_dead_letter
+from worker.cli.dlq.dead_letter import dead_letter_as_json, show_dead_letter
 from worker.commands.dlq.groups import Groups
 from worker.commands.dlq.listing import Looked
 from worker.core.dead_letter import dead_letter_from_queue

@@ -10,11 +10,12 @@ from contextlib import suppress
 
 import structlog
 
-from worker.app import make_relay, warn_of_effects_without_sender
+from worker.app import make_relay
 from worker.app.current import Current
 from worker.core.errors import Misconfigured, Unavailable
 from worker.observability.health import SETTINGS, Health
 from worker.observability.log import configure_logging
+from worker.service.startup_checks import warn_of_effects_without_sender
 from worker.settings import Settings
 from worker.store import Store
 
@@ -101,4 +102,4 @@ def _differences(before: Settings, other: Settings) -> Iterator[str]:
 
 def _warn_of_effects_without_sender(settings: Settings, store: Store) -> None:
     with suppress(Unavailable):
-        warn_of_effects_without_sender(settings, store)
+        warn_of_effects_without_sender(store, settings.lanes, settings.keys_of)

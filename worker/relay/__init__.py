@@ -17,6 +17,7 @@ from worker.relay.settling import LaneWork
 from worker.relay.wait_budget import WaitBudget
 from worker.service.shutdown import LEFT_BEHIND
 from worker.store.outbox import Outbox
+from worker.timing.threads import GuardedThreads
 
 TIME_OUT_SECONDS = 10.0
 """Time limit of a typical delivery, for planning the last delivery before a deadline."""
@@ -45,10 +46,9 @@ class Relay:
         self._workers = [
             LaneWorker(work, outbox, self._idle_tracker, wait_budget, health) for work in lanes
         ]
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(worker,), name=worker.name, daemon=True)
-            for worker in self._workers
-        ]
+        self._threads = GuardedThreads(self._fail)
+        for worker in self._workers:
+            self._threads.add(worker.name, worker.run)
 
     @property
     def delivered(self) -> int:
@@ -62,8 +62,7 @@ class Relay:
 
     def start(self) -> None:
         """Start a thread for each lane."""
-        for thread in self._threads:
-            thread.start()
+        self._threads.start()
 
     def wake(self) -> None:
         """Wake the lanes: there are new entries."""
@@ -84,16 +83,11 @@ class Relay:
         delivery that is not settled is repeated after the next start.
         """
         self.stop()
-        hurry = hurry or threading.Event()
-        while (running := self._running()) and time.monotonic() < self._stop_by:
-            if hurry.is_set():
-                break
-            running[0].join(0.05)
-        if running:
+        abandoned = self._threads.join(self._stop_by, hurry)
+        if abandoned:
             self._stop_by = float("inf")  # another `finish`, at the end, waits again
-            names = [thread.name for thread in running]
-            log.warning("relay.abandoned", threads=names, hint=LEFT_BEHIND)
-        return not running
+            log.warning("relay.abandoned", threads=abandoned, hint=LEFT_BEHIND)
+        return not abandoned
 
     def deliver_for(
         self, seconds: float, stop: threading.Event, hurry: threading.Event | None = None
@@ -105,17 +99,10 @@ class Relay:
         self._wait_budget.limit(max(seconds - TIME_OUT_SECONDS, seconds / 2))
         self.start()
         while self._wait_budget.lasts(0) and not stop.is_set():
-            if not self._running() or self._idle_tracker.all_quiet(len(self._workers)):
+            if not self._threads.running or self._idle_tracker.all_quiet(len(self._workers)):
                 break
             stop.wait(0.05)
         self.finish(hurry)
 
-    def _running(self) -> list[threading.Thread]:
-        return [thread for thread in self._threads if thread.is_alive()]
-
-    def _guarded(self, worker: LaneWorker) -> None:
-        try:
-            worker.run()
-        except BaseException as error:
-            log.critical("thread.died", thread=worker.name, exc_info=error)
-            self._failure = error
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error

@@ -1,6 +1,6 @@
-"""The settings: one frozen, checked value, read once at the start and handed inward.
+"""The settings: a frozen, checked value, read at the start and passed to the parts.
 
-`config/worker.toml` has every key with a line of why; `worker.settings.loading` loads the values.
+`config/worker.toml` explains every key; `worker.settings.loading` loads the values.
 """
 
 from datetime import timedelta
@@ -42,7 +42,7 @@ __all__ = [
 
 
 class Settings(Section):
-    """All of them."""
+    """All settings."""
 
     aws: AwsSettings = AwsSettings()
     queue: QueueSettings = QueueSettings()
@@ -87,17 +87,17 @@ class Settings(Section):
 
     @property
     def lack_of_queue(self) -> str:
-        """The error where a queue is needed, and none is set."""
+        """The error of a command that needs a queue, if none is set."""
         file = self._file or "a settings file (--config)"
         return f"queue.url is required: set it in {file}, or SES_WORKER_QUEUE__URL"
 
     def read_from(self, file: Path | None) -> Self:
-        """Keep which file was read, for errors about what is missing in it."""
+        """Remember the file that was read, for errors about missing settings."""
         self._file = file
         return self
 
     def as_policy(self) -> Policy:
-        """The rules as the operator has set them."""
+        """The policy that the settings describe."""
         at_once = max(section.notices_at_once for section in self.channel_sections.values())
         return Policy(
             hard_bounce_pause=timedelta(days=self.policy.hard_bounce_pause_days),

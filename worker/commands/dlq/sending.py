@@ -1,7 +1,7 @@
 """Sends dead letters back to their queue, for `dlq replay --to-queue`.
 
-Each is sent before it is removed from its place. A kill in between leaves a second copy, which
-the store recognises; never none.
+Each is sent before it is removed from where it was. A kill in between leaves two copies, and the
+store recognises the second as a duplicate; no dead letter is lost.
 """
 
 from collections import Counter
@@ -22,22 +22,22 @@ class Send:
         self.refused: Counter[str] = Counter()
         """Dead letters that the queue refused, by SQS's error code."""
         self.failure: Exception | None = None
-        """The queue is unavailable."""
+        """Why the last batch was not sent: the queue is unavailable."""
         self._queue = queue
         self._again = a_few_times(pause)
 
     def __call__(
         self, dead_letters: Sequence[DeadLetterMessage]
     ) -> Iterator[Sequence[DeadLetterMessage]]:
-        """Send them; hand each batch over as soon as it is accepted, so that it can be removed.
+        """Send dead letters; yield each batch as soon as it is accepted, so that it can be removed.
 
         Raises:
-            Refused: the queue takes nothing.
+            Refused: SQS does not allow the call.
 
         """
         texts = [dead_letter for dead_letter in dead_letters if _is_text(dead_letter)]
-        if halves := len(dead_letters) - len(texts):
-            self.refused["InvalidMessageContents"] += halves
+        if unsendable := len(dead_letters) - len(texts):
+            self.refused["InvalidMessageContents"] += unsendable
         for batch in in_batches(texts):
             unsent = {dead_letter.message_id for dead_letter in self._send(batch)}
             accepted = [
@@ -48,9 +48,10 @@ class Send:
                 return
 
     def _send(self, batch: Sequence[DeadLetterMessage]) -> list[DeadLetterMessage]:
-        """Send again what failed through no fault of ours; return what was not accepted.
+        """Retry entries that SQS failed through its own fault; return those not accepted.
 
-        Of what gets no answer nobody knows whether it was: it stays, and comes twice at worst.
+        An entry without an answer may have been accepted. It counts as not accepted and stays where
+        it is, so at worst the message is sent twice.
         """
 
         def refuse(failure: FailedEntry[DeadLetterMessage]) -> None:
@@ -58,7 +59,7 @@ class Send:
 
         unsent, self.failure = entry_by_entry(batch, self._queue.send, self._again, refuse)
         if isinstance(failed := self.failure, Failed):
-            text = f"the queue did not take {failed.count} of them: {failed.code}"
+            text = f"the queue did not accept {failed.count} of them: {failed.code}"
             self.failure = Unavailable(text)
         return unsent
 
@@ -79,7 +80,7 @@ def in_batches(dead_letters: Iterable[DeadLetterMessage]) -> Iterator[Sequence[D
 
 
 def _is_text(dead_letter: DeadLetterMessage) -> bool:
-    """Half a surrogate pair may lie in the table, and cannot travel."""
+    """Half a surrogate pair can be kept in the table, and cannot be encoded to be sent."""
     try:
         dead_letter.received.body.encode()
     except UnicodeEncodeError:

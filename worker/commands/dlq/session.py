@@ -1,4 +1,4 @@
-"""A session on dead letters: both places, and the signals that end it."""
+"""A session on dead letters: the dead-letter queue, the quarantine, and the signals that end it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,16 +28,16 @@ class Session(Struct, frozen=True, kw_only=True):
 
 
 class LeftBehind(Unavailable):
-    """Work abandoned after a second signal: its figures are not reliable."""
+    """Work was abandoned after a second signal: its figures are not reliable."""
 
 
 @contextmanager
 def opened(settings: Settings, open_store: Callable[[Settings], Store]) -> Iterator[Session]:
-    """Find the places; a signal before they are found ends it.
+    """Open the store and find the dead-letter queue; a signal meanwhile ends the session.
 
     Raises:
-        Misconfigured: the settings lack a queue.
-        Unavailable, Refused: a place cannot be looked into.
+        Misconfigured: the settings name no queue.
+        Unavailable, Refused: the store or SQS cannot be used, or a signal came.
 
     """
     source = make_source_queue(settings)
@@ -47,14 +47,14 @@ def opened(settings: Settings, open_store: Callable[[Settings], Store]) -> Itera
             store = deadline.call(open_store, settings)
             queue = deadline.call(find_dead_letter_queue, settings, source, deadline.sleep)
         except Over:
-            raise Unavailable("stopped before it could begin") from None
+            raise Unavailable("stopped before it could begin: nothing was done") from None
         yield Session(source=source, queue=queue, store=store, signals=signals)
         if not signals.to_hurry.is_set():
-            store.close()  # else an abandoned thread uses it, and close would wait
+            store.close()  # in a hurry, an abandoned thread still uses it, and close would wait
 
 
 def see_through(signals: SignalEvents, work: Callable[[], Result]) -> Result:
-    """Do work that heeds the first signal itself; the second leaves it behind.
+    """Do work that handles the first signal itself; a second signal abandons it.
 
     Raises:
         LeftBehind: a second signal came.
@@ -64,5 +64,5 @@ def see_through(signals: SignalEvents, work: Callable[[], Result]) -> Result:
         return Deadline(SignalEvents(signals.to_hurry, signals.to_hurry)).call(work)
     except Over:
         raise LeftBehind(
-            f"left at once: received dead letters stay hidden for {HIDDEN_SECONDS} s at most"
+            f"ended at once: received dead letters stay hidden for up to {HIDDEN_SECONDS} s"
         ) from None

@@ -1,12 +1,13 @@
 """Observability: metrics, health and readiness, over HTTP and in a file.
 
-It runs on threads of its own. Nothing here is on a message's path; errors here are logged and
-retried, and never stop the worker.
+All of it runs on its own threads, outside of the message path. Errors are logged and retried; they
+never stop the worker.
 """
 
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,9 +18,10 @@ from worker.observability.http.collector import Collector, Work
 from worker.observability.http.measuring import Measure, Measuring
 from worker.observability.http.pages import Pages
 from worker.observability.metrics import Metrics
+from worker.timing.threads import GuardedThreads
 
 STOP_SECONDS = 2.0
-"""To wait for the threads at the end; they hold nothing that could be lost."""
+"""Time limit for the threads to end; they hold nothing that could be lost."""
 
 __all__ = ["Measure", "Observability", "Work"]
 
@@ -42,18 +44,18 @@ class Observability:
         self._listen = listen
         self._file = HealthFile(file, health) if file else None
         self._over = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._threads = GuardedThreads()
 
     def __enter__(self) -> Self:
-        """Begin to answer: that the worker is starting."""
+        """Start to answer requests, while the worker is still starting."""
         if self._listen:
-            # Only here: who is not listened to needs no HTTP.
+            # Imported here: without `http.listen` no HTTP server is needed.
             from worker.observability.http.server import serve  # noqa: PLC0415
 
             pages = Pages(self.health, self.metrics.registry)
-            self._begin("http", serve, self._listen, pages.answer, self._over, self.health)
+            self._begin("http", partial(serve, self._listen, pages.answer, self._over, self.health))
         if self._file:
-            self._begin("health-file", self._file.keep, self._over)
+            self._begin("health-file", partial(self._file.keep, self._over))
         return self
 
     def watch(self, work: Work, queue: str, measures: dict[str, Measure]) -> None:
@@ -62,7 +64,7 @@ class Observability:
         if self._file:
             self._file.counters = work.counters
         if self._listen:
-            self._begin("measuring", self._measuring.keep, measures, self._over)
+            self._begin("measuring", partial(self._measuring.keep, measures, self._over))
 
     def __exit__(
         self,
@@ -70,14 +72,9 @@ class Observability:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Answer no more."""
+        """Stop to answer."""
         self._over.set()
-        until = time.monotonic() + STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+        self._threads.join(time.monotonic() + STOP_SECONDS)
 
-    def _begin(self, name: str, run: Callable[..., None], *arguments: object) -> None:
-        """Start a thread; a daemon, so that whatever it hangs in cannot keep the process."""
-        thread = threading.Thread(target=run, args=arguments, name=name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
+    def _begin(self, name: str, run: Callable[[], None]) -> None:
+        self._threads.add(name, run).start()
