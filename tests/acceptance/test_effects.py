@@ -212,7 +212,9 @@ class TestProblems:
         emulator.send(queue, mail.bounce("jane@example.com"))
         run("drain")
         retried = run("outbox", "retry", "1").out
-        assert retried.startswith("1 to be tried again\nslack takes nothing: 1 failure; next look ")
+        assert retried.startswith(
+            "1 effect will be retried\nslack delivers nothing: 1 failure; next try "
+        )
 
     def test_notices_without_a_slack_setting_are_counted_and_reported(
         self, run, emulator, queue, slack, either_store
@@ -252,12 +254,12 @@ class TestProblems:
         assert again.status == 1
         assert "#1 is discarded" in again.err
         other = run("outbox", "retry", "2", "9", "--kind", "removal")
-        assert (other.status, other.out) == (1, "0 to be tried again\n")
+        assert (other.status, other.out) == (1, "0 effects will be retried\n")
         assert "#2 is a bounce_notice, not a removal" in other.err
-        assert "#9 is not there" in other.err
+        assert "#9 does not exist" in other.err
         kind = ("--kind", "bounce_notice")
         done = run("outbox", "retry", "--parked", *kind)
-        assert (done.status, done.out, done.err) == (0, "1 to be tried again\n", "")
+        assert (done.status, done.out, done.err) == (0, "1 effect will be retried\n", "")
         done = run("drain", "--json")
         assert effects(done)[1:] == (0, 0)
         assert "BOUNCE: user1@example.com" in texts(slack)

@@ -131,7 +131,9 @@ def test_settings_that_a_reload_did_not_apply_are_visible_and_leave_it_ready(
     wait_until(lambda: observed("restart to use queue.pollers"))
     reload("[queue]\npollers = 'x'\n[policy]\nsoft_bounce_pause_days = 'y'\n")
     worker.wait_for("settings.refused")
-    wait_until(lambda: "refused, those of before are in force: queue.pollers" in ask(port)[1])
+    wait_until(
+        lambda: "refused, the previous settings stay in force: queue.pollers" in ask(port)[1]
+    )
     (reported,) = json.loads(ask(port)[1])["problems"]
     assert f"(in {file}); policy.soft_bounce_pause_days: " in reported["error"]
     reload("")

@@ -398,8 +398,8 @@ class TestRefusals:
         [
             ("AccessDeniedException", 403, "allow ses:DeleteSuppressedDestination in the worker's"),
             ("AccessDenied", 403, "allow ses:DeleteSuppressedDestination in the worker's IAM"),
-            ("ExpiredTokenException", 403, "does not take the worker's credentials"),
-            ("NoCredentials", 0, "does not take the worker's credentials"),
+            ("ExpiredTokenException", 403, "rejects the worker's credentials"),
+            ("NoCredentials", 0, "rejects the worker's credentials"),
             ("InvalidSignatureException", 403, "credentials or clock"),
             ("UnknownRegion", 0, "set aws.region"),
             ("404", 404, "is not SES"),
