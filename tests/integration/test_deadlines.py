@@ -22,7 +22,7 @@ from worker.notifiers.slack import Channel
 from worker.notifiers.slack.blocks import Post
 from worker.sqs.client.connection import Connection
 from worker.sqs.client.places import Place
-from worker.sqs.queue import Queue, asking
+from worker.sqs.queue import ClientOptions, Queue, asking
 from worker.store.postgresql import connection as sessions
 from worker.suppression import SuppressionList, listing
 from worker.timing.deadlines import within
@@ -77,7 +77,9 @@ def ses(url, monkeypatch):
 def queue_at(url, monkeypatch, *, lean):
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     dead = f"{url}/1/dead"
-    queue = Queue(f"{url}/1/q", region=REGION, dead_letter_url=dead, lean=lean)
+    queue = Queue(
+        f"{url}/1/q", region=REGION, dead_letter_url=dead, client=ClientOptions(lean=lean)
+    )
     queue._connected()  # it takes as long as the deadline here, to read what boto3 knows of SQS
     return queue
 

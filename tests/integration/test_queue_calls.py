@@ -25,7 +25,15 @@ from worker.aws import AwsRefused
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import DeadLetter, Reason
 from worker.sqs.client import Clients
-from worker.sqs.queue import Counts, FailedEntry, NoSuchQueue, Queue, as_received, failed_entries
+from worker.sqs.queue import (
+    ClientOptions,
+    Counts,
+    FailedEntry,
+    NoSuchQueue,
+    Queue,
+    as_received,
+    failed_entries,
+)
 from worker.sqs.queue.setting_aside import read_redrive_target
 from worker.timing import clock
 
@@ -53,7 +61,8 @@ def url(emulator):
 
 @pytest.fixture(params=[True, False], ids=["lean", "boto3"])
 def queue(url, request):
-    return Queue(url, region="us-east-1", visibility_seconds=77, wait_seconds=1, lean=request.param)
+    client = ClientOptions(lean=request.param, wait_seconds=1)
+    return Queue(url, region="us-east-1", visibility_seconds=77, client=client)
 
 
 class TestTimes:
@@ -72,7 +81,7 @@ class TestTimes:
             emulator.send(url, "hello")
             for lean in (True, False):
                 (message,) = Queue(
-                    url, region="us-east-1", visibility_seconds=0, lean=lean
+                    url, region="us-east-1", visibility_seconds=0, client=ClientOptions(lean=lean)
                 ).receive(1, 1)
                 assert (message.received_at == message.sent_at) == is_theirs
                 if not is_theirs:
