@@ -97,7 +97,7 @@ class TestSixBrokenPaths:
     def test_policy_missing(self, healthy, look):
         healthy.set_queue(Policy="")
         found = only(look(status=1), "queue policy")
-        assert f"does not let {TOPIC} in" in found["message"]
+        assert f"does not admit {TOPIC}" in found["message"]
         assert found["fix"] == "ses-worker provision --queue feedback --topic bounces"
 
     def test_no_dead_letter_queue(self, healthy, look):

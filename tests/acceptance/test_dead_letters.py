@@ -163,7 +163,7 @@ def test_dead_letters_go_back_to_the_queue_with_their_own_attributes(run, emulat
     fill(emulator, "one", "two", theirs="kept")
     done = run("dlq", "replay", "--to-queue", "--json")
     assert (done.status, done.json["sent"], done.json["received"]) == (0, 2, 0)
-    assert done.json["looked_at"] == 2
+    assert done.json["examined"] == 2
     assert "--by-sqs" not in done.err, "nothing is left"
     assert emulator.messages(DLQ) == []
     assert bodies(emulator, queue) == ["one", "two"]
@@ -269,7 +269,7 @@ class TestExitStatus:
 
     def test_2_for_all_and_some(self, run, queue):
         done = run("dlq", "delete", "--all", "--reason", "not_json", "--yes")
-        assert (done.status, "not both" in done.err) == (2, True)
+        assert (done.status, "cannot be combined" in done.err) == (2, True)
 
     @pytest.mark.parametrize(
         "options",

@@ -109,7 +109,7 @@ class TestSignals:
         _, err = process.communicate(timeout=30)
         assert process.returncode == 4
         assert "add --by-sqs. It moves other queues' dead letters here, too" in err
-        assert "remain: a signal ended it" in err
+        assert "remain: a signal ended the command" in err
 
     def test_a_listing_gives_back_what_it_received(
         self, start, environment, emulator, queue, slowly
@@ -136,7 +136,7 @@ class TestSignals:
         for number in (signal.SIGTERM, signal.SIGINT):
             process.send_signal(number)
         out, err = process.communicate(timeout=15)
-        assert (process.returncode, "left at once" in err) == (1, True)
+        assert (process.returncode, "ended at once" in err) == (1, True)
         done = json.loads(out)
         assert done["remaining"] == 40 - done["dead_lettered"] > 0
         emulator.clock.advance(60)

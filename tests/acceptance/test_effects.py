@@ -226,7 +226,7 @@ class TestProblems:
         assert (output["lane"], output["effects"]) == ("slack", 1)
         assert run("outbox", "discard", "--yes", "--parked").out == "0 discarded\n"
         requested = run("outbox", "discard", "--waiting")
-        assert (requested.status, "say --yes" in requested.err) == (2, True)
+        assert (requested.status, "use --yes" in requested.err) == (2, True)
         done = run("outbox", "discard", "--yes", "--waiting")
         assert (done.status, done.out, done.err) == (0, "1 discarded\n", "")
 
@@ -364,7 +364,7 @@ class TestSuppressionList:
         emulator.send(queue, mail.bounce("joe@example.com"))
         run("drain")
         slack.posts.clear()
-        ses.fix()
+        ses.recover()
         environment[REMOVE] = environment[IGNORE] = '["joe@example.com"]'
         run("drain")
         assert sorted(ses.listed) == ["jane@example.com", "joe@example.com"]

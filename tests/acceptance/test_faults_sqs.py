@@ -43,7 +43,7 @@ worker.timing.retries.back_off = lambda attempt: slow(attempt) / {QUICKLY}
 SOON = (
     "import worker.timing.retries; worker.timing.retries.back_off = lambda attempt: attempt * 0.1"
 )
-IMPATIENT = "import worker.aws; worker.aws.READ_SECONDS = 0.5"
+IMPATIENT = "import worker.aws.clients as c; c.READ_SECONDS = 0.5"
 UNREACHABLE = "away"
 NAMELESS = f"""
 import os, socket

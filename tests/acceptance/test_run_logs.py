@@ -74,7 +74,7 @@ def test_it_says_what_does_not_fit(emulator, monkeypatch):
     url = emulator.create_queue("feedback", dead_letter="behind", max_receive_count=4)
     for other, words in (
         (None, ["after 4 receives"]),
-        (emulator.create_queue("other"), ["after 4 receives", "looks only into the first"]),
+        (emulator.create_queue("other"), ["after 4 receives", "reads only the first"]),
     ):
         queue = Queue(url, region=emulator.region, dead_letter_url=other)
         with capture_logs() as logs:

@@ -58,7 +58,7 @@ def test_it_answers_from_its_start_and_says_what_it_waits_for(
     wait_until(lambda: json.loads(file.read_text())["problems"])
     done = run("check", "--live", SES_WORKER_HEALTH__FILE=str(file))
     assert (done.status, done.out.split()[0]) == (0, "alive")
-    assert "it is starting" in done.out
+    assert "the worker is starting" in done.out
 
     (tmp_path / "later").mkdir()
     worker.wait_for("worker.started")

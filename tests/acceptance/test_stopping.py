@@ -139,7 +139,7 @@ class TestALogThatCannotBeWritten:
         wait_until(lambda: json.loads(ask(port)[1])["problems"])
         (problem,) = json.loads(ask(port)[1])["problems"]
         assert problem["what"] == "log"
-        assert "Standard error cannot be written (No space left on device)" in problem["error"]
+        assert "standard error cannot be written (No space left on device)" in problem["error"]
 
     def test_a_pipe_whose_reader_is_gone_is_told_alike(self, started, emulator, queue):
         reads, writes = os.pipe()

@@ -24,8 +24,8 @@ from support.scripted import Scripted, answer, answer_with
 from support.waiting import wait_until
 
 from simulators.sqs import RECEIVE, Cut, SqsEmulator
-from worker import aws
 from worker.aws import AwsRefused, NoIdentity, Throttled
+from worker.aws import clients as aws
 from worker.core.errors import Unavailable
 from worker.core.model import DeadLetter, Reason
 from worker.sqs.dead_letter_queue import DeadLetterQueue

@@ -14,7 +14,7 @@ import trustme
 from botocore.httpsession import create_urllib3_context
 from support.scripted import Scripted, answer
 
-from worker import aws
+from worker.aws import clients as aws
 from worker.core.errors import Unavailable
 from worker.sqs.client.tls import make_context
 from worker.sqs.queue import ClientOptions, Queue

@@ -1,6 +1,7 @@
 """What the check makes of a path, asked over HTTP of an AWS whose parts are broken one by one."""
 
 import json
+from pathlib import Path
 
 import pytest
 from support.wiring import (
@@ -88,7 +89,7 @@ def test_a_dead_letter_queue_that_the_policy_does_not_name_is_a_fault(wiring, lo
     wiring.sqs.create_queue(QueueName="other", Attributes={"MessageRetentionPeriod": "1209600"})
     url = QUEUE_URL.replace("feedback", "other")
     found = only(look(SES_WORKER_QUEUE__DEAD_LETTER_URL=url), "dead letters")
-    assert "looks only into the first" in found.message
+    assert "reads only the first" in found.message
     assert look(SES_WORKER_QUEUE__DEAD_LETTER_URL=DEAD_URL) == []
 
 
@@ -104,7 +105,7 @@ def test_a_filter_that_holds_bounces_back_is_a_fault(wiring, look):
     wiring.unsubscribe()
     wiring.subscribe(FilterPolicy='{"kind": ["bounce"]}')
     found = only(look(), "subscription")
-    assert "holds back bounces and complaints" in found.message
+    assert "blocks bounces and complaints" in found.message
 
 
 def test_a_wide_open_policy_is_wrong(wiring, look):
@@ -130,7 +131,7 @@ def test_both_routes_at_once_are_reported_as_no_fault(wiring, proxy, look):
     both = publishing("identity/example.com", "configuration-set/main")
     wiring.sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=both)
     found = only(look(), "feedback", "note")
-    assert "twice, which is harmless" in found.message
+    assert "both report the same mail, which does no harm" in found.message
     proxy.publishing.identities.clear()
     assert look() == []
 
@@ -190,7 +191,7 @@ def test_a_filter_on_what_ses_does_not_send_is_a_fault(wiring, look):
     wiring.unsubscribe()
     events = '{"eventType": ["Bounce", "Complaint"]}'
     wiring.subscribe(FilterPolicy=events, FilterPolicyScope="MessageBody")
-    assert "holds back" in only(look(), "subscription").message
+    assert "blocks" in only(look(), "subscription").message
 
 
 def test_a_missing_dead_letter_queue_of_the_subscription_is_reported(wiring, look):
@@ -201,7 +202,7 @@ def test_a_missing_dead_letter_queue_of_the_subscription_is_reported(wiring, loo
 
 def test_a_policy_about_another_queue_lets_no_topic_in(wiring, look):
     wiring.set_queue(Policy=policy(f"{QUEUE}-old", TOPIC))
-    assert "does not let" in only(look(), "queue policy").message
+    assert "does not admit" in only(look(), "queue policy").message
 
 
 def test_a_token_is_tried_without_a_post(look, slack):
@@ -249,3 +250,18 @@ def test_an_unreachable_service_is_waited_for_once(environment, monkeypatch):
         with pytest.raises(Unavailable):
             aws.ask("sns", "list_subscriptions")
         assert len(pauses) == tries
+
+
+def test_a_database_that_every_user_may_write_is_a_fault(look, environment):
+    file = Path(environment["SES_WORKER_STORE__URL"].removeprefix("sqlite:///"))
+    file.chmod(0o666)
+    found = only(look(), "database")
+    assert "every user of this machine may write" in found.message
+    assert found.fix.startswith(f"chmod o-w {file}")
+    for name in ("", "-wal", "-shm"):  # SQLite gives its other files the same mode
+        if (other := Path(f"{file}{name}")).exists():
+            other.chmod(0o660)
+    file.parent.chmod(0o777)
+    assert only(look(), "database").fix == f"chmod o-w {file.parent}"
+    file.parent.chmod(0o1777)
+    assert look() == [], "in a sticky folder nobody can replace the file of another"

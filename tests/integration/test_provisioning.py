@@ -32,7 +32,7 @@ def provision(proxy, environment, monkeypatch):
 
 
 def output(plan):
-    return [step.message for step in plan.steps]
+    return [step.description for step in plan.steps]
 
 
 def topics(*arns):
@@ -107,7 +107,7 @@ def test_a_statement_of_our_name_that_somebody_has_widened_stays(wiring, provisi
 def test_a_deny_is_nobodys_to_overrule(wiring, provision):
     wiring.set_queue(Policy=policy(QUEUE, TOPIC, Effect="Deny"))
     plan = provision()
-    assert plan.undone == ["queue feedback: a Deny in its policy keeps sns.amazonaws.com out"]
+    assert plan.undone == ["queue feedback: a Deny in its policy excludes sns.amazonaws.com"]
     assert "set Policy of the queue feedback" not in output(plan)
 
 
@@ -193,14 +193,14 @@ def test_a_subscription_that_waits_for_its_confirmation_is_reported(wiring, prov
     listed.append("PendingConfirmation")
     plan = provision()
     assert output(plan) == []
-    assert plan.undone == ["bounces: the subscription waits for its confirmation"]
+    assert plan.undone == ["bounces: the subscription is not confirmed"]
 
 
 def test_conditions_that_cannot_be_judged_are_reported_and_left(wiring, provision):
     condition = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
     wiring.set_queue(Policy=policy(QUEUE, TOPIC, Condition=condition))
     plan = provision()
-    assert "queue feedback: its policy has conditions that are not judged here" in plan.left
+    assert "queue feedback: its policy has conditions that cannot be evaluated" in plan.left
     assert output(plan) == []
 
 
@@ -215,8 +215,8 @@ def test_the_topic_of_the_settings_is_meant_where_none_is_named(wiring, provisio
 @pytest.mark.parametrize(
     ("arns", "expected"),
     [
-        ([TOPIC.replace(REGION, "us-east-1")], f"is not of account {ACCOUNT} in {REGION}"),
-        ([TOPIC.replace(ACCOUNT, "111122223333")], f"is not of account {ACCOUNT} in {REGION}"),
+        ([TOPIC.replace(REGION, "us-east-1")], f"is not in account {ACCOUNT} and {REGION}"),
+        ([TOPIC.replace(ACCOUNT, "111122223333")], f"is not in account {ACCOUNT} and {REGION}"),
         ([TOPIC, f"{TOPIC}-2"], "names several topics"),
     ],
 )
@@ -260,7 +260,7 @@ def test_a_topic_that_lets_ses_publish_for_others_gets_the_requested_accounts(wi
 @pytest.mark.parametrize("other", [(REGION, "us-east-1"), (ACCOUNT, "111122223333")])
 def test_no_namesake_is_made_of_a_queue_that_is_elsewhere(wiring, provision, other):
     settings = {"SES_WORKER_QUEUE__URL": QUEUE_URL.replace(*other)}
-    with pytest.raises(Refused, match=f"is not of account {ACCOUNT} in {REGION}"):
+    with pytest.raises(Refused, match=f"is not in account {ACCOUNT} and {REGION}"):
         provision(settings, queue="")
     assert output(provision(settings)) == []
 

@@ -34,7 +34,7 @@ from worker.sqs.queue import (
     as_received,
     failed_entries,
 )
-from worker.sqs.queue.setting_aside import read_redrive_target
+from worker.sqs.redrive import read_redrive_policy
 from worker.timing import clock
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
@@ -329,7 +329,7 @@ class TestWhereDeadLettersGo:
         "policy", ["", "{}", "no JSON", "[]", "7", '{"deadLetterTargetArn": 7}', "null"]
     )
     def test_a_policy_that_names_nothing_is_none(self, policy):
-        assert read_redrive_target(policy) is None
+        assert read_redrive_policy(policy) is None
 
     @pytest.mark.parametrize("named", [False, True], ids=["policy", "setting"])
     def test_a_missing_queue_is_looked_up_again_unless_the_settings_name_it(

@@ -39,8 +39,8 @@ from simulators.sqs import (
     Refuse,
 )
 from worker.app import open_ready_store
-from worker.cli import remarks
-from worker.cli import replayed as shown
+from worker.cli.dlq import remarks
+from worker.cli.dlq import replayed as shown
 from worker.commands.dlq import applying, in_queue, listing, replaying
 from worker.commands.dlq.deleting import Deletion
 from worker.core import batch
@@ -146,7 +146,7 @@ class TestWhatIsReplayed:
 
     def test_what_stays_is_named_up_to_twenty(self, replay, emulator):
         ids = fill(emulator, *(f"nonsense {n}" for n in range(25)), mail.bounce("jane@example.com"))
-        named = replay()["letters_that_stayed"]
+        named = replay()["stayed_dead_letters"]
         assert len({item["message_id"] for item in named} & set(ids[:25])) == 20
         assert {item["reason"] for item in named} == {"not_json"}
 
@@ -378,7 +378,7 @@ class TestDryRuns:
         ours = fill(emulator, "one", "two")
         theirs = fill(emulator, "three", source="orders")
         ahead = replay(dry_run=True, to_queue=True)
-        assert (ahead["looked_at"], ahead["sent"], ahead["status"]) == (3, 2, 0)
+        assert (ahead["examined"], ahead["sent"], ahead["status"]) == (3, 2, 0)
         reported = {
             item["message_id"]: (item["outcome"], item["reason"]) for item in ahead["dead_letters"]
         }
@@ -391,7 +391,7 @@ class TestDryRuns:
         fill(emulator, *bounces(12))
         ahead = replay(dry_run=True, limit=5)
         assert (ahead["status"], ahead["remaining"]) == (4, 7)
-        assert "7 remain: left at the limit" in ahead["output"]
+        assert "7 remain: --limit was reached" in ahead["output"]
         hold(emulator, 2)
         ahead = replay(dry_run=True)
         assert (ahead["status"], ahead["remaining"]) == (4, 2)
@@ -411,7 +411,7 @@ class TestProblems:
         emulator.faults.add(FailEntries({"1"}, sender_fault=True), on=DELETE, times=1)
         done = replay()
         assert (done["applied"], done["remaining"], done["status"]) == (3, 1, 4)
-        assert "1 remain though they are done with" in done["output"]
+        assert "1 remain although they were processed" in done["output"]
         assert all_visible(emulator, 1)
         assert outcomes(replay()) == [0, 1, 0, 0, 0]
 
@@ -601,7 +601,7 @@ class TestSendingBack:
         emulator.on_delete(lambda _: fill(emulator, "nonsense"))
         done = replay(to_queue=True)
         assert (done["sent"], done["status"]) == (1, 0)
-        assert "1 came since this began" in done["output"]
+        assert "1 arrived since the replay began" in done["output"]
         assert all_visible(emulator, 1)
 
     @pytest.mark.parametrize("days", [0, 40])
@@ -662,7 +662,7 @@ class TestMovesBySqs:
         done = replay(to_queue=True, by_sqs=True)
         assert (done["status"], done["sent"], done["remaining"]) == (1, 0, 1)
         assert "leave out --by-sqs" in done["output"]
-        assert "1 remain: it ended before" in done["output"]
+        assert "1 remain: the command failed before it reached them" in done["output"]
         assert "held by others" not in done["output"]
         assert refusal.code in done["output"]
         assert all_visible(emulator, 1)

@@ -23,8 +23,8 @@ from simulators.ses_faults import (
     Refuse,
     Reset,
 )
-from worker import aws
 from worker.aws import AwsRefused, Throttled, make_client
+from worker.aws import clients as aws
 from worker.core.effects import (
     Blocked,
     Effect,
@@ -442,7 +442,7 @@ class TestRemoval:
         ses.fail(SERVICE_UNAVAILABLE, on=DELETE)
         assert isinstance(deliver().delivery, Later)
         assert ses.listed == []
-        ses.fix()
+        ses.recover()
         report = deliver(attempts=2)
         assert report.notice.outcome is RemovalOutcome.REMOVED
         assert report.notice.entry["Attributes"] == {"FeedbackId": "feedback-1"}

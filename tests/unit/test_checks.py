@@ -5,11 +5,13 @@ import shlex
 
 import pytest
 from msgspec import structs
+from support.lanes import SLACK
 
 from worker.core.effects import Blocked, Later, Sent
 from worker.topology.checks import commands
 from worker.topology.checks.account import judge_account
 from worker.topology.checks.admission import judge_policy
+from worker.topology.checks.channels import judge_channel, judge_no_channel
 from worker.topology.checks.commands import provision, set_queue
 from worker.topology.checks.database import judge_database
 from worker.topology.checks.dead_letters import judge_dead_letters
@@ -31,7 +33,6 @@ from worker.topology.checks.filters import judge_filter
 from worker.topology.checks.permissions import judge_permissions
 from worker.topology.checks.queue import days, judge_queue
 from worker.topology.checks.sending import senders, shapes
-from worker.topology.checks.slack import judge_slack
 from worker.topology.checks.statements import Caller
 from worker.topology.checks.subscriptions import judge_subscriptions, judge_unlisted
 from worker.topology.checks.topic import judge_topic
@@ -65,8 +66,8 @@ class TestQueue:
     @pytest.mark.parametrize(
         ("attributes", "status", "expected"),
         [
-            ({}, "ok", "kept for 4 days"),
-            ({"MessageRetentionPeriod": "3600"}, "wrong", "for 1 hour only"),
+            ({}, "ok", "keeps messages for 4 days"),
+            ({"MessageRetentionPeriod": "3600"}, "wrong", "for only 1 hour"),
             ({"MaximumMessageSize": "65536"}, "wrong", "above 65,536 bytes"),
             ({"DelaySeconds": "30"}, "note", "by 30 s"),
         ],
@@ -172,21 +173,21 @@ class TestTopic:
         ),
     )
 
-    def judge(self, wants_topics=False, shapes=(), dead_letters=dead_letters, **attributes):
+    def judge(self, requires_topic=False, shapes=(), dead_letters=dead_letters, **attributes):
         first = SubscriptionFacts(f"{TOPIC}:1", {"RedrivePolicy": self.REDRIVE} | attributes)
         looked_at = {DEAD: dead_letters} if dead_letters else {}
         return judge_subscriptions(
-            TOPIC, [first], queue(), looked_at, wants_topics=wants_topics, shapes=shapes
+            TOPIC, [first], queue(), looked_at, requires_topic=requires_topic, shapes=shapes
         )
 
     @pytest.mark.parametrize(
         ("dead_letters", "status", "expected"),
         [
             (Absent("x"), "note", "does not exist"),
-            (None, "unknown", "was not looked at"),
+            (None, "unknown", "was not checked"),
             (NotPermitted("sqs:GetQueueAttributes"), "unknown", "not permitted"),
-            (Unreachable("silence"), "unknown", "could not be asked: silence"),
-            (dead(QueueArn=DEAD), "note", "policy of feedback-dlq does not let it in"),
+            (Unreachable("silence"), "unknown", "could not be read: silence"),
+            (dead(QueueArn=DEAD), "note", "policy of feedback-dlq does not admit the topic"),
         ],
     )
     def test_where_undelivered_messages_go_must_be_there(self, dead_letters, status, expected):
@@ -198,12 +199,12 @@ class TestTopic:
         deny = policy["Statement"] | {"Effect": "Deny"}
         both = json.dumps({"Statement": [policy["Statement"], deny]})
         (found,) = self.judge(dead_letters=dead(QueueArn=DEAD, Policy=both))
-        assert "policy of feedback-dlq does not let it in" in found.message
+        assert "policy of feedback-dlq does not admit the topic" in found.message
 
     def test_undelivered_messages_go_to_the_queue_of_that_very_name(self):
         longer = json.dumps({"deadLetterTargetArn": f"{DEAD}-2"})
         (found,) = self.judge(RedrivePolicy=longer)
-        assert "was not looked at" in found.message
+        assert "was not checked" in found.message
 
     def test_a_filter_on_the_other_shape_holds_everything_back(self):
         policy = {
@@ -211,7 +212,7 @@ class TestTopic:
             "FilterPolicyScope": "MessageBody",
         }
         (found,) = self.judge(shapes=["notificationType"], **policy)
-        assert "holds back bounces and complaints" in found.message
+        assert "blocks bounces and complaints" in found.message
         assert statuses(self.judge(shapes=["eventType"], **policy)) == ["ok"]
         assert statuses(self.judge(**policy)) == ["note"]
 
@@ -258,13 +259,13 @@ class TestTopic:
     def test_a_topic_or_subscription_that_could_not_be_read_is_unknown(self):
         for unknown in (Unreachable("silence"), NotPermitted("sns:GetTopicAttributes")):
             assert statuses(judge_topic(TOPIC, unknown, queue())) == ["unknown"]
-            found = judge_subscriptions(TOPIC, unknown, queue(), {}, wants_topics=False)
+            found = judge_subscriptions(TOPIC, unknown, queue(), {}, requires_topic=False)
             assert statuses(found) == ["unknown"]
             assert str(judge_unlisted(unknown).status) == "unknown"
 
     def test_a_subscription_that_waits_for_its_confirmation_is_wrong(self):
         (found,) = self.judge(PendingConfirmation="true", RedrivePolicy="")
-        assert "waits for its confirmation" in found.message
+        assert "is not confirmed" in found.message
 
     def test_a_subscription_that_loses_undeliverable_messages_is_reported(self):
         (found,) = self.judge(RedrivePolicy="")
@@ -273,12 +274,12 @@ class TestTopic:
     def test_of_a_topic_elsewhere_no_namesake_is_made_for_what_it_loses(self):
         theirs = TOPIC.replace(REGION, "us-east-1")
         first = SubscriptionFacts(f"{theirs}:1", {"PendingConfirmation": "false"})
-        (found,) = judge_subscriptions(theirs, [first], queue(), {}, wants_topics=False)
+        (found,) = judge_subscriptions(theirs, [first], queue(), {}, requires_topic=False)
         assert (str(found.status), "ses-worker" in found.fix) == ("note", False)
 
     def test_raw_delivery_is_fine_unless_topics_are_named(self):
         assert statuses(self.judge(RawMessageDelivery="true")) == ["ok"]
-        assert statuses(self.judge(RawMessageDelivery="true", wants_topics=True)) == ["wrong"]
+        assert statuses(self.judge(RawMessageDelivery="true", requires_topic=True)) == ["wrong"]
 
     def test_a_filter_that_cannot_be_judged_is_reported(self):
         policy = '{"mail": {"source": [{"prefix": "noreply"}]}}'
@@ -333,9 +334,9 @@ class TestPolicy:
         [
             ([LETS_IN], "ok", "and nobody else"),
             ([LETS_IN, OPEN | {"Effect": "Deny"}], "wrong", "a Deny in the policy"),
-            ([LETS_IN, OPEN], "wrong", "lets in everybody"),
+            ([LETS_IN, OPEN], "wrong", "admits everybody"),
             ([LETS_IN, ORGANIZATION], "unknown", "under conditions"),
-            ([LETS_IN | {"Resource": DEAD}], "wrong", "does not let"),
+            ([LETS_IN | {"Resource": DEAD}], "wrong", "does not admit"),
         ],
     )
     def test_the_topic_is_let_in_and_nobody_else(self, statements, status, expected):
@@ -416,10 +417,10 @@ class TestFeedback:
             IdentityFacts("c@a.example"),
         )
         (found,) = self.judge((self.WHOLE, *others))
-        assert "b.example, c@a.example do not come here" in found.message
-        assert "its domain's settings" in found.message
+        assert "b.example, c@a.example do not go to this queue" in found.message
+        assert "the settings of its domain" in found.message
         assert (str(found.status), found.fix.endswith("--identity b.example")) == ("note", True)
-        assert "its domain's settings" not in self.judge((self.WHOLE, others[0]))[0].message
+        assert "the settings of its domain" not in self.judge((self.WHOLE, others[0]))[0].message
 
     @pytest.mark.parametrize(
         ("bounces", "complaints", "kind"), [(TOPIC, "", "complaint"), ("", TOPIC, "bounce")]
@@ -441,7 +442,10 @@ class TestFeedback:
     def test_a_configuration_set_that_is_named_must_send_here(self):
         both = self.destination("BOUNCE", "COMPLAINT")
         (found,) = self.judge(destinations=(both,), named_sets=("main", "b"))
-        assert (str(found.status), found.message.startswith("b: no event")) == ("wrong", True)
+        assert (str(found.status), found.message.startswith("b: none of its event")) == (
+            "wrong",
+            True,
+        )
         assert found.fix.endswith("--configuration-set b")
 
     def test_event_destinations_are_judged_together(self):
@@ -460,7 +464,7 @@ class TestFeedback:
     def test_what_could_not_be_read_is_unknown(self):
         (found,) = self.judge(Unreachable("Throttling"))
         assert str(found.status) == "unknown"
-        assert "could not be asked: Throttling" in found.message
+        assert "could not be read: Throttling" in found.message
 
     def test_senders_and_shapes_are_those_of_the_topic(self):
         facts = FeedbackFacts(
@@ -497,9 +501,9 @@ class TestFeedback:
 
     def test_configuration_sets_that_were_not_inspected_are_reported(self):
         beyond = ("7 configuration sets",)
-        found = self.judge((IdentityFacts("a.example", TOPIC, TOPIC),), unlooked=beyond)
-        assert "7 configuration sets were not looked at" in found[0].message
-        assert statuses(self.judge(unlooked=beyond)) == ["note"], "one of those may be the one"
+        found = self.judge((IdentityFacts("a.example", TOPIC, TOPIC),), not_read=beyond)
+        assert "7 configuration sets were not checked" in found[0].message
+        assert statuses(self.judge(not_read=beyond)) == ["note"], "one of those may be the one"
 
     def test_ses_of_another_account_cannot_be_inspected_from_here(self):
         facts = FeedbackFacts(identities=(), destinations=())
@@ -606,29 +610,44 @@ class TestTheRest:
         assert statuses(judge_account(both | more, REGION, removes=True)) == statuses_
 
     def test_the_database(self):
-        def judge(revision="0003", pending=(), newer=False, makes_itself=True):
-            found = judge_database("x", revision, pending, newer=newer, makes_itself=makes_itself)
+        def judge(revision="0003", pending=(), newer=False, created_at_start=True):
+            found = judge_database(
+                "x", revision, pending, newer=newer, created_at_start=created_at_start
+            )
             return str(found.status)
 
         assert judge() == "ok"
         assert judge("0002", ("0003",)) == "wrong"
         assert judge("0009", newer=True) == "wrong"
         assert judge(None, ("0001",)) == "note"
-        assert judge(None, ("0001",), makes_itself=False) == "wrong"
+        assert judge(None, ("0001",), created_at_start=False) == "wrong"
 
     def test_a_database_that_cannot_be_written_is_wrong_with_what_mends_it(self):
         why = ("x belongs to root, and jane may not write it", "chown jane x")
         for revision in ("0003", None):
             found = judge_database(
-                "x", revision, (), newer=False, makes_itself=True, access_problem=why
+                "x", revision, (), newer=False, created_at_start=True, access_problem=why
             )
             assert (str(found.status), found.fix) == ("wrong", "chown jane x")
 
     def test_slack(self):
-        blocked = judge_slack(Blocked(error="Slack: no_team: do this"), way="w", sent=False)
-        assert (str(blocked.status), blocked.fix) == ("wrong", "do this")
-        assert str(judge_slack(Later(error="x"), way="w", sent=False).status) == "wrong"
-        assert "is in the channel" in judge_slack(Sent(), way="w", sent=True).message
+        def judge(answer, *, sent=False):
+            return judge_channel(SLACK, answer, service="Slack", destination="w", sent=sent)
+
+        blocked = judge(Blocked(error="Slack: no_team: do this"))
+        assert (blocked.check, str(blocked.status), blocked.fix) == ("slack", "wrong", "do this")
+        assert judge(Blocked(error="no_team")).fix == "see slack.* in the settings"
+        unreachable = judge(Later(error="x"))
+        assert (str(unreachable.status), "Slack can be reached" in unreachable.fix) == (
+            "wrong",
+            True,
+        )
+        assert "is in the channel" in judge(Sent(), sent=True).message
+
+    def test_a_section_without_a_channel(self):
+        found = judge_no_channel("slack", ("webhook_url", "token"))
+        assert (found.check, str(found.status)) == ("slack", "ok")
+        assert "slack.webhook_url or slack.token" in found.message
 
     def test_what_is_advised_can_be_pasted_into_a_shell(self):
         assert (

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support import mail
 
+from worker.cli.dlq.replayed import exit_status
 from worker.cli.exits import Exit
-from worker.cli.replayed import exit_status
 from worker.commands.dlq.account import Account
 from worker.commands.dlq.groups import Groups, age_of, read
 from worker.commands.dlq.sending import in_batches

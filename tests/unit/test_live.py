@@ -90,7 +90,7 @@ class TestFile:
 
     def test_it_says_that_it_is_starting(self, by_file, health):
         health.phase = Phase.STARTING
-        assert by_file().reasons == ["it is starting"]
+        assert by_file().reasons == ["the worker is starting"]
 
     def test_it_is_late(self, by_file, health):
         health.pulse("writer").within(-5)
@@ -125,7 +125,7 @@ class TestFile:
         output = json.loads(capsys.readouterr().out)
         assert (output["alive"], output["status"], output["source"]) == (False, "silent", str(path))
         assert output["reasons"] == [
-            "Permission denied: ask as the worker's user, or as one of its group"
+            "Permission denied: run this as the worker's user, or as a member of its group"
         ]
 
     def test_what_is_no_health_file_is_stale(self, by_file, path):
@@ -171,11 +171,11 @@ class TestHttp:
             found = look(settings(nobody.getsockname()[1]))
         assert (found.status, found.is_alive) == ("silent", False)
         assert "refused" in found.reasons[0]
-        assert look(settings(answering(b"<html>"))).reasons == ["what answers is no worker"]
+        assert look(settings(answering(b"<html>"))).reasons == ["the answer is not a worker's"]
 
     def test_where_nothing_is_set_there_is_nothing_to_ask(self):
         found = look(load_settings({"SES_WORKER_HTTP__LISTEN": ""}))
-        assert (found.status, found.source) == ("silent", "nobody")
+        assert (found.status, found.source) == ("silent", "nowhere")
         assert look(load_settings({"SES_WORKER_HTTP__LISTEN": "127.0.0.1:0"})).status == "silent"
 
 

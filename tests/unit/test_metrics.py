@@ -14,18 +14,15 @@ from worker.core.errors import Unavailable
 from worker.core.model import Handled, Ignored, Release
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
-from worker.observability.metrics import (
+from worker.observability.labels import (
     BOUNCE_SUBTYPES,
     BOUNCE_TYPES,
     COMPLAINT_FEEDBACK,
     COMPLAINT_SUBTYPES,
     IGNORED,
-    WINDOW_SECONDS,
-    Ages,
-    Metrics,
-    Timed,
     label,
 )
+from worker.observability.metrics import WINDOW_SECONDS, Ages, Metrics, Timed
 
 # As AWS writes them: SES developer guide, "Notification contents", and botocore's sesv2.
 AWS_BOUNCE_TYPES = ["Permanent", "Transient", "Undetermined"]

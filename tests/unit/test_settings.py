@@ -8,8 +8,7 @@ import pytest
 from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import Action
 from worker.core.policy import Policy, UnknownRecipients
-from worker.settings import Settings
-from worker.settings import loading as settings_loading
+from worker.settings import Settings, inputs
 from worker.settings.loading import NOT_BUILT, all_keys, load_settings
 from worker.store import open_store
 
@@ -195,9 +194,7 @@ class TestWhatIsWrong:
     def test_true_is_no_number(self, file, key):
         section, _, name = key.partition(".")
         file.write_text(f"[{section}]\n{name} = true\n", encoding="utf-8")
-        assert complaints({}, file) == [
-            f"{key}: must be a number, and is true or false (in {file})"
-        ]
+        assert complaints({}, file) == [f"{key}: must be a number, not true or false (in {file})"]
 
     @pytest.mark.parametrize("value", ["nan", "inf", "-1"])
     def test_a_pause_is_a_finite_number_of_days(self, file, value):
@@ -267,13 +264,11 @@ class TestWhatIsWrong:
         assert complaints({}, broken)[0].startswith(f"{broken} is not TOML: ")
         broken.write_text("# [aws]\n[aws]\n[queue]\n[aws] # mine\nregion = 'x'\n", encoding="utf-8")
         (line,) = complaints({}, broken)
-        assert (
-            "[aws] stands in it twice; move its keys below the [aws] at line 2 (at line 4" in line
-        )
+        assert "[aws] is in it twice; move its keys below the [aws] at line 2 (at line 4" in line
         broken.write_bytes(b"\xff\xfe")
         assert complaints({}, broken) == [f"{broken} is not UTF-8 text: invalid start byte"]
         broken.write_text('url = "x"\n', encoding="utf-8")
-        assert complaints({}, broken) == [f"url stands outside of any [section] in {broken}"]
+        assert complaints({}, broken) == [f"url is not in any [section] of {broken}"]
 
 
 @pytest.mark.parametrize("written", [f" {URL}\n", f"{URL}/", f"{URL}//"])
@@ -311,7 +306,7 @@ class TestWhatCannotBeEntered:
         assert complaints({"SES_WORKER_CONFIG": str(locked / "worker.toml")}) == output
 
     def test_the_default_file(self, locked, monkeypatch):
-        monkeypatch.setattr(settings_loading, "DEFAULT_FILE", locked / "worker.toml")
+        monkeypatch.setattr(inputs, "DEFAULT_FILE", locked / "worker.toml")
         assert complaints({}) == [
             f"cannot read the settings in {locked / 'worker.toml'}: Permission denied"
         ]

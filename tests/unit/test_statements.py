@@ -171,12 +171,12 @@ def test_statements_for_the_own_account_or_other_actions_admit_no_third_party(ow
         ),
         (
             {"principal": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}},
-            "everybody, under conditions that are not judged here",
+            "everybody, under conditions that check cannot evaluate",
             Reach.UNKNOWN,
         ),
         (
             {"NotPrincipal": {"AWS": "111122223333"}},
-            "whoever a NotPrincipal, NotAction or NotResource leaves over",
+            "everybody that a NotPrincipal, NotAction or NotResource does not exclude",
             Reach.MANY,
         ),
     ],

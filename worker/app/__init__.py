@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from worker.aws import region_for, region_in
-from worker.core.effects import Lane
 from worker.core.errors import Misconfigured
 from worker.observability.health import Health
 from worker.service.startup_checks import warn_of_other_region
@@ -112,15 +111,9 @@ def make_relay(settings: Settings, store: Store, health: Health) -> "Relay | Non
         Misconfigured: AWS's own settings are wrong.
 
     """
-    if len(lanes_without_sender(settings)) == len(Lane):
+    if not settings.lanes:
         return None
-    # Only here: Slack's and SQLAlchemy's libraries take 0.3 s and 20 MB.
+    # Only here: the libraries of the channels and SQLAlchemy take 0.3 s and 20 MB.
     from worker.app import effects
 
     return effects.make_relay(settings, store, health)
-
-
-def lanes_without_sender(settings: Settings) -> list[Lane]:
-    """Return the lanes whose sender is not configured."""
-    senders = {Lane.SLACK: settings.slack.enabled, Lane.SUPPRESSION: settings.suppression.remove}
-    return [lane for lane, enabled in senders.items() if not enabled]

@@ -92,6 +92,6 @@ def _callbacks(store: Store, current: Current, metrics: Metrics) -> Callbacks:
             relay.wake()
 
     def notices(set_aside: Sequence[SetAside]) -> Sequence[OutboxEntry]:
-        return entries_for_dead_letters(set_aside) if current.policy.notify else ()
+        return entries_for_dead_letters(set_aside, current.policy.notify)
 
     return Callbacks(process=write, report=report, notices=notices)

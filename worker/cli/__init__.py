@@ -1,6 +1,6 @@
-"""The command line: parse, call, print, leave with a status. One file a group of commands.
+"""The command line: parse, call a command, print, exit. A file for each group of commands.
 
-Nothing heavy is imported at the top of these files, so that `--help` answers at once.
+Heavy modules are imported within functions, so that `--help` answers at once.
 """
 
 import sys
@@ -13,7 +13,7 @@ import click
 from worker import __version__
 from worker.cli.common import HELP_SETTINGS, config_option, reporting_failures
 from worker.cli.exits import MEANINGS, Exit
-from worker.cli.streams import minded
+from worker.cli.streams import guarded_streams
 
 COMMANDS = {
     "provision": "worker.cli.provision:provision",
@@ -27,14 +27,14 @@ COMMANDS = {
     "suppression": "worker.cli.suppression:suppression",
     "db": "worker.cli.db:db",
 }
-"""Each is loaded when it is requested."""
+"""Modules that are imported when their command is called."""
 
 
 class _Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Report an unwritable standard output for help texts, too."""
+        """Run a command; report an unwritable standard output, also for help texts."""
         try:
-            with reporting_failures(), minded():
+            with reporting_failures(), guarded_streams():
                 return super().main(*args, **kwargs)
         except BrokenPipeError:
             sys.exit(Exit.FAILED)

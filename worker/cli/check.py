@@ -1,4 +1,4 @@
-"""`ses-worker check`: what is wrong on the way from SES to the database."""
+"""`ses-worker check`: checks the path from SES to the database, and prints the findings."""
 
 import json
 import os
@@ -20,21 +20,23 @@ if TYPE_CHECKING:
 
 _COLOURS = {"ok": "green", "note": "cyan", "wrong": "red", "unknown": "yellow", "skipped": "yellow"}
 _CHECK_WIDTH, _STATUS_WIDTH = 12, 7
-"""Of the longest, `queue policy` and `skipped`."""
+"""The lengths of the longest, `queue policy` and `skipped`."""
 
 
 @click.command(context_settings=HELP_SETTINGS)
 @click.option(
     "--identity", "identities", multiple=True, metavar="NAME",
-    help="A verified identity of SES that must be covered; may be repeated. Else: any.",
+    help="Check that bounces and complaints of this verified identity arrive; may be repeated. "
+    "Without it, any identity will do.",
 )  # fmt: skip
 @click.option(
     "--configuration-set", "configuration_sets", multiple=True, metavar="NAME",
-    help="Look at this configuration set; may be repeated. Else: at the first 20.",
+    help="Check this configuration set; may be repeated. Without it, the first 20 are checked.",
 )  # fmt: skip
 @click.option(
     "--live", is_flag=True, show_default="off",
-    help="Only ask the worker on this machine how it is: 0 if it is alive, ready or not.",
+    help="Only report the health of the worker on this machine; the exit status is 0 if it is "
+    "alive, ready or not.",
 )  # fmt: skip
 @click.option("--send", is_flag=True, show_default="off", help="Post a test notice to Slack.")
 @json_option
@@ -48,11 +50,10 @@ def check(
     send: bool,
     as_json: bool,
 ) -> None:
-    """Look at the whole path from SES to the database; report what is wrong, and how to fix it.
+    """Check the whole path from SES to the database; report what is wrong, and how to fix it.
 
-    Nothing is changed, and without --send nothing is posted. The exit status is 0 if nothing is
-    wrong, 1 if something is. What we lack the permission to read is reported as unknown, and is
-    not guessed.
+    The check changes nothing, and posts nothing without --send. The exit status is 0 if nothing is
+    wrong, else 1. What the credentials may not read is reported as unknown.
 
     \b
     Example:
@@ -63,15 +64,15 @@ def check(
         from worker.cli.live import live as ask
 
         if identities or configuration_sets or send:
-            raise click.UsageError("--live asks the worker alone: it goes with --json only")
+            raise click.UsageError("--live can be combined with --json only")
         sys.exit(ask(settings, as_json=as_json))
 
     from worker.commands.check import CheckOptions, look
     from worker.topology.checks.findings import is_healthy
 
     options = CheckOptions(identities, configuration_sets, send)
-    found = map(_called_alike, look(settings, options))
-    # Where services are silent it takes a minute: on a terminal each row as it comes.
+    found = map(_with_own_options, look(settings, options))
+    # It takes a minute if services do not answer, so a terminal shows each row as it is made.
     as_it_comes = sys.stdout.isatty() and not as_json
     findings = list(_shown(found) if as_it_comes else found)
     if as_json:
@@ -79,18 +80,18 @@ def check(
     else:
         if not as_it_comes:
             _show(findings)
-        _show_mends(findings)
+        _show_fixes(findings)
     sys.exit(Exit.DONE if is_healthy(findings) else Exit.FAILED)
 
 
-def _called_alike(finding: "Finding") -> "Finding":
+def _with_own_options(finding: "Finding") -> "Finding":
     from msgspec.structs import replace
 
     from worker.topology.checks.commands import called
 
     file = settings_file()
     config = f" --config {shlex.quote(str(file))}" if file else ""
-    how = os.environ.get("CALLED_AS") or f"ses-worker{config}"  # the first is systemd/ses-worker's
+    how = os.environ.get("CALLED_AS") or f"ses-worker{config}"  # systemd/ses-worker sets it
     return replace(finding, fix=called(finding.fix, how))
 
 
@@ -112,7 +113,7 @@ def _show(findings: Sequence["Finding"]) -> None:
     table = Table()
     table.add_column("check", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("what was looked at", overflow="fold")
+    table.add_column("finding", overflow="fold")
     for finding in findings:
         table.add_row(*_cells(finding))
     screen().print(table)
@@ -141,10 +142,10 @@ def _cells(finding: "Finding") -> "tuple[str, Text, Text]":
     return finding.check, status, Text(printable(finding.message))
 
 
-def _show_mends(findings: Iterable["Finding"]) -> None:
+def _show_fixes(findings: Iterable["Finding"]) -> None:
     from worker.core.masking import printable
 
-    # Below, where no line is broken: it is to be pasted into a shell.
+    # Below the table, on unbroken lines, to be pasted into a shell.
     for finding in findings:
         if finding.fix:
             click.echo(f"{finding.check} → {printable(finding.fix)}")

@@ -1,4 +1,4 @@
-"""What all commands share: where settings come from, and how failures are reported."""
+"""Shared by all commands: options, settings, and the reporting of failures."""
 
 import os
 import sys
@@ -21,27 +21,31 @@ if TYPE_CHECKING:
 
 HELP_SETTINGS = {"show_default": True, "help_option_names": ["-h", "--help"]}
 CONFIG_HELP = (
-    "The settings file; else $SES_WORKER_CONFIG, else /etc/ses-worker/worker.toml if it is there."
+    "The settings file. Default: $SES_WORKER_CONFIG, else /etc/ses-worker/worker.toml if it exists."
 )
 
 _READ, _FILE = "ses-worker.read-settings", "ses-worker.settings-file"
 
 Options = ParamSpec("Options")
 
-# `worker.settings.loading` reports an unreadable file, for the environment's file likewise.
+# Not checked here: `worker.settings.inputs` reports an unreadable file, also of the environment.
 config_option = click.option(
     "--config", type=click.Path(path_type=Path, readable=False), help=CONFIG_HELP
 )
 
 json_option = click.option(
-    "--json", "as_json", is_flag=True, show_default="off", help="Print one JSON object, only."
+    "--json",
+    "as_json",
+    is_flag=True,
+    show_default="off",
+    help="Print a single JSON object instead of text.",
 )
 
 
 def with_settings(
     command: Callable[Concatenate["Settings", Options], None],
 ) -> Callable[..., None]:
-    """Pass a command its settings, set up logging, and report its failures."""
+    """Load the settings for a command, set up logging, and report failures."""
 
     @config_option
     @wraps(command)
@@ -62,23 +66,23 @@ def with_settings(
 
 
 def read_again() -> "Settings":
-    """Read the settings of the command that is run once more, from where they came.
+    """Read the settings of the running command again, from the same file and environment.
 
     Raises:
-        Misconfigured: they are wrong by now.
+        Misconfigured: they are wrong now.
 
     """
     return cast("Settings", click.get_current_context().meta[_READ]())
 
 
 def settings_file() -> "Path | None":
-    """Return which settings file the command was given by option."""
+    """Return the value of `--config`, if given."""
     return cast("Path | None", click.get_current_context().meta[_FILE])
 
 
 @contextmanager
 def reporting_failures() -> Iterator[None]:
-    """Print the error in words, and exit with the status that fits."""
+    """Print an error as a sentence, and exit with its status."""
     try:
         yield
     except Misconfigured as error:
@@ -104,7 +108,7 @@ def reporting_failures() -> Iterator[None]:
 
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as JSON and CSV have it: times as ISO 8601."""
+    """Convert a row for JSON and CSV: times are ISO 8601."""
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in row.items()
@@ -112,7 +116,7 @@ def plain(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def counted(count: int, noun: str) -> str:
-    """Such as `1 event`, `1,200 events`."""
+    """Write a count with its noun, such as `1 event`, `1,200 events`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
@@ -124,23 +128,23 @@ def require_terminal(*, yes: bool) -> None:
 
     """
     if not (yes or sys.stdin.isatty()):
-        raise click.UsageError("there is no terminal to ask on: say --yes")
+        raise click.UsageError("there is no terminal for a confirmation: use --yes")
 
 
 def screen() -> "Console":
-    """Where tables go: as wide as the terminal, and wide enough not to fold where there is none."""
+    """The console for tables: as wide as the terminal, or 160 columns if there is none."""
     from rich.console import Console
 
     return Console() if sys.stdout.isatty() else Console(width=160)
 
 
 def print_message(what: object) -> None:
-    """Print an error on stderr; in systemd's journal with the priority of an error."""
+    """Print a line on stderr; in systemd's journal with the priority of an error."""
     from worker.core.masking import printable
     from worker.observability.journal import ends_in_journal
 
     level = "<3>" if ends_in_journal(sys.stderr, os.environ) else ""  # sd-daemon(3)
     lines = (f"{level}ses-worker: {printable(line)}\n" for line in str(what).splitlines())
-    # Not click.echo, which would find its way past a progress bar that stands in for stderr.
+    # Not click.echo, which would bypass a progress bar that has replaced stderr.
     sys.stderr.writelines(lines)
     sys.stderr.flush()

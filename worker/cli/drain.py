@@ -26,24 +26,25 @@ def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float
     "--max-messages",
     type=click.IntRange(min=1),
     show_default="no limit",
-    help="Stop after so many messages.",
+    help="Stop after this many messages.",
 )
 @click.option(
     "--max-seconds",
     type=click.FloatRange(min=0, min_open=True),
     callback=_finite,
     show_default="no limit",
-    help="Stop after so many seconds.",
+    help="Stop after this many seconds.",
 )
 @json_option
 @with_settings
 def drain(
     settings: "Settings", max_messages: int | None, max_seconds: float | None, as_json: bool
 ) -> None:
-    """Work until the queue is empty, then leave.
+    """Process messages until the queue is empty, then exit.
 
-    Empty means two empty receives in a row, with all three of the queue's counts at 0. If counts
-    remain, because others hold messages or they are delayed, it goes on until 60 s bring nothing.
+    The queue is empty after two empty receives in a row, with all three of SQS's counts at 0. If
+    messages remain that others hold, or that are delayed, the command polls on until nothing has
+    arrived for 60 s, and exits with 4.
 
     \b
     Example:
@@ -98,7 +99,7 @@ def _show(drained: "Drained") -> None:
         for name, count in zip(("delivered", "waiting", "parked"), effects, strict=True):
             table.add_row(f"effects: {name}", f"{count:,}")
     if drained.counters.as_dict()["dead_lettered"]:
-        table.caption = "ses-worker dlq list"
+        table.caption = "to see dead letters: ses-worker dlq list"
     screen().print(table)
 
 

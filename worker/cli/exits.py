@@ -1,10 +1,10 @@
-"""The exit statuses: this one table, and the README's."""
+"""The exit statuses: the table of the help texts and of docs/running.md."""
 
 from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What a command leaves with; of several that fit, the first of FAILED, REMAIN, SET_ASIDE."""
+    """A command's exit status; if several apply, the first of FAILED, REMAIN, SET_ASIDE."""
 
     DONE = 0
     FAILED = 1

@@ -1,4 +1,4 @@
-"""`ses-worker check --live`: how the worker on this machine is, by its health file or /readyz."""
+"""`ses-worker check --live`: the health of the worker on this machine, from its file or /readyz."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ from msgspec import Struct
 from worker.cli.exits import Exit
 from worker.core.masking import sanitized
 from worker.observability.health import Late, Problem
-from worker.observability.health_file import STALE_SECONDS
+from worker.observability.health_file import EVERY_SECONDS, STALE_SECONDS
 from worker.timing.deadlines import within
 from worker.timing.deadlines.http import HTTPConnection
 
@@ -21,18 +21,20 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 ANSWER_SECONDS = 3.0
+"""Time limit for an answer of /readyz."""
 MOST_BYTES = 1_000_000
+"""Size of a health report that is read."""
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 an address to connect to
-"""The address to call where the worker listens on all."""
+"""The address to call if the worker listens on all addresses."""
 
 _HINTS: dict[type[OSError], str] = {
-    FileNotFoundError: "no worker runs",
-    PermissionError: "ask as the worker's user, or as one of its group",
+    FileNotFoundError: "no worker is running",
+    PermissionError: "run this as the worker's user, or as a member of its group",
 }
 
 
 class HealthReport(Struct, frozen=True):
-    """What is read of an answer."""
+    """The fields of a health report that are used."""
 
     phase: str
     alive: bool
@@ -43,23 +45,23 @@ class HealthReport(Struct, frozen=True):
 
 
 class Life(Struct, frozen=True, kw_only=True):
-    """How a worker is."""
+    """The health of a worker."""
 
     status: str
-    """`ready`; `alive`: not ready, for reasons; `late`: a loop hangs; `stale`: its file is old,
-    or of a time to come; `silent`: nobody is there, nobody answers, or we may not read."""
+    """`ready`; `alive`: not ready, for the reasons; `late`: a loop hangs; `stale`: its file is old,
+    or has a time in the future; `silent`: no file, no answer, or no permission to read."""
     reasons: list[str]
     source: str
-    """Which file or address."""
+    """The file or address that was read."""
 
     @property
     def is_alive(self) -> bool:
-        """A restart would fix nothing."""
+        """Whether a restart would not help."""
         return self.status in {"ready", "alive"}
 
 
 def live(settings: "Settings", *, as_json: bool) -> int:
-    """Report how the worker is; return 0 if it is alive, ready or not, else 1."""
+    """Print the health of the worker; return 0 if it is alive, ready or not, else 1."""
     found = look(settings)
     if as_json:
         click.echo(json.dumps({"alive": found.is_alive, **msgspec.to_builtins(found)}))
@@ -70,7 +72,7 @@ def live(settings: "Settings", *, as_json: bool) -> int:
 
 
 def look(settings: "Settings") -> Life:
-    """Read the health file if there is one, else call /readyz."""
+    """Read the health file if it exists, else call /readyz."""
     path, listen = settings.health.file, settings.http.address
     if path and not (listen and _is_absent(path)):
         return _read(path)
@@ -78,8 +80,10 @@ def look(settings: "Settings") -> Life:
         return _ask(_ANY.get(listen.host, listen.host), listen.port)
     return Life(
         status="silent",
-        reasons=["health.file and http.listen are both empty: there is nothing to ask"],
-        source="nobody",
+        reasons=[
+            "health.file and http.listen are both empty: the worker reports its health nowhere"
+        ],
+        source="nowhere",
     )
 
 
@@ -102,13 +106,13 @@ def _read(path: Path) -> Life:
         hint = _HINTS.get(type(error), "it cannot be read")
         return Life(status="silent", reasons=[f"{error.strerror}: {hint}"], source=str(path))
     except msgspec.DecodeError as error:
-        return Life(status="stale", reasons=[f"no health file: {error}"], source=str(path))
+        return Life(status="stale", reasons=[f"not a health file: {error}"], source=str(path))
     age = time.time() - (report.written_unix or 0)
     if age > STALE_SECONDS:
-        reason = f"written {age:.0f} s ago; every {STALE_SECONDS / 3:.0f} s is usual"
+        reason = f"written {age:.0f} s ago; the worker writes it every {EVERY_SECONDS:.0f} s"
         return Life(status="stale", reasons=[reason], source=str(path))
     if age < -STALE_SECONDS:
-        reason = "written in the future: the clock was set back, and its age is unknown"
+        reason = "its time is in the future: the clock was set back, so its age is unknown"
         return Life(status="stale", reasons=[reason], source=str(path))
     return _judged(report, str(path))
 
@@ -124,7 +128,7 @@ def _ask(host: str, port: int) -> Life:
     except (OSError, http.client.HTTPException) as error:
         return Life(status="silent", reasons=[sanitized(str(error))], source=source)
     except msgspec.DecodeError:
-        return Life(status="silent", reasons=["what answers is no worker"], source=source)
+        return Life(status="silent", reasons=["the answer is not a worker's"], source=source)
     finally:
         connection.close()
     return _judged(report, source)
@@ -137,6 +141,6 @@ def _understood(text: bytes) -> HealthReport:
 def _judged(report: HealthReport, source: str) -> Life:
     reasons = [f"{loop.loop} is late by {loop.seconds:.0f} s" for loop in report.late]
     reasons += [f"{problem.what}: {problem.error}" for problem in report.problems]
-    reasons += [] if report.phase == "working" else [f"it is {report.phase}"]
+    reasons += [] if report.phase == "working" else [f"the worker is {report.phase}"]
     status = "ready" if report.ready else "alive" if report.alive else "late"
     return Life(status=status, reasons=[sanitized(reason) for reason in reasons], source=source)

@@ -1,4 +1,4 @@
-"""Files that a command writes: whole, or as they were."""
+"""Files that a command writes: replaced as a whole, or left as they were."""
 
 import os
 import secrets
@@ -14,26 +14,26 @@ from typing import IO
 from worker.core.errors import Unavailable
 
 PRIVATE = 0o600
-"""Of a file that was not there before: what is exported is about people."""
+"""Mode of a new file: exports contain personal data."""
 
 
 @contextmanager
 def written(path: Path) -> Iterator[IO[str]]:
-    """Open what takes the place of the file when the block is through, and not before.
+    """Open a temporary file that replaces the file at the end of the block.
 
-    A device, a pipe or our own standard output (`-`) is written straight through.
+    A device, a pipe or our own standard output (`-`) is written directly.
 
     Raises:
-        Unavailable: it cannot be written; a regular file is as it was.
+        Unavailable: it cannot be written; a regular file is left as it was.
 
     """
     if _is_standard_output(path):
         if isinstance(sys.stdout, TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale: it may be a file
+            sys.stdout.reconfigure(encoding="utf-8")  # in any locale: it may be a file
         yield sys.stdout
         return
     try:
-        with _straight(path) if _is_special(path) else _replacement(path) as file:
+        with _direct(path) if _is_special(path) else _replacement(path) as file:
             yield file
     except OSError as error:
         if isinstance(error, BrokenPipeError) or error.strerror is None:
@@ -41,13 +41,13 @@ def written(path: Path) -> Iterator[IO[str]]:
         raise Unavailable(f"cannot write {path}: {error.strerror}") from error
 
 
-def _straight(path: Path) -> IO[str]:
+def _direct(path: Path) -> IO[str]:
     return path.open("w", encoding="utf-8", newline="")
 
 
 @contextmanager
 def _replacement(path: Path) -> Iterator[IO[str]]:
-    path = path.resolve()  # a symbolic link goes on pointing there
+    path = path.resolve()  # a symbolic link is kept, and its target replaced
     temporary = path.with_name(f".ses-worker-{secrets.token_hex(8)}")
     try:
         private = partial(os.open, mode=PRIVATE)
@@ -72,7 +72,7 @@ def _is_special(path: Path) -> bool:
 
 
 def _is_standard_output(path: Path) -> bool:
-    """Return whether it is ours, by whatever name; `>> file` must not be truncated."""
+    """Return whether a path is our standard output, by any name; `>> file` is not truncated."""
     if str(path) == "-":
         return True
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Progress on a terminal; nothing at all elsewhere."""
+"""A progress bar on a terminal; nothing elsewhere."""
 
 import sys
 from types import TracebackType
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """A bar on stderr for as long as the block lasts, and only if that is a terminal.
+    """A bar on stderr during the block, if stderr is a terminal.
 
-    Meanwhile rich stands in for `sys.stderr`, and puts lines written there above the bar.
+    Meanwhile rich replaces `sys.stderr`, and prints lines that are written there above the bar.
     """
 
     def __init__(self, what: str, unit: str, *, enabled: bool = True) -> None:
@@ -37,12 +37,12 @@ class Progress:
             self._bar.stop()
 
     def update(self, done: float, total: float | None) -> None:
-        """Show how far it is; without a total, that it moves."""
+        """Show how much is done; without a total, only that work goes on."""
         if self._bar:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total)
 
     def drained(self, counters: "Counters", at_first: "Counts") -> None:
-        """Show a drain; a queue that is still filled may bring more than it began with."""
+        """Show a drain; more messages may arrive than the queue had at first."""
         self.update(counters.received, max(at_first.total, counters.received))
 
     def _start(self) -> "Bar":

@@ -1,4 +1,4 @@
-"""`ses-worker provision`: makes the path from SES to the queue, or completes it."""
+"""`ses-worker provision`: creates or completes the path from SES to the queue."""
 
 import json
 import re
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class _Name(click.ParamType[str]):
-    """A name that SQS and SNS take; not FIFO, for SES cannot feed that."""
+    """A name that SQS and SNS accept; without `.fifo`, which SES cannot publish to."""
 
     name = "name"
 
@@ -37,19 +37,22 @@ class _Name(click.ParamType[str]):
 
 @click.command(context_settings=HELP_SETTINGS)
 @click.option(
-    "--topic", type=_Name(), show_default="the one of sns.topic_arns, else ses-feedback",
+    "--topic", type=_Name(), show_default="the topic in sns.topic_arns, else ses-feedback",
     help="The SNS topic.",
 )  # fmt: skip
 @click.option(
-    "--queue", type=_Name(), show_default="queue.url's, else ses-feedback", help="The SQS queue."
+    "--queue",
+    type=_Name(),
+    show_default="the queue in queue.url, else ses-feedback",
+    help="The SQS queue.",
 )
 @click.option(
     "--dead-letter-queue", type=_Name(), show_default="the queue's own, else QUEUE-dlq",
-    help="Where messages go that can never be processed.",
+    help="The queue for messages that can never be processed.",
 )  # fmt: skip
 @click.option(
     "--kms-key", metavar="KEY", show_default="SQS's own encryption",
-    help="Encrypt both queues with this key of KMS, whose policy must let SNS use it.",
+    help="Encrypt both queues with this KMS key, whose policy must allow SNS to use it.",
 )  # fmt: skip
 @click.option(
     "--identity", "identities", multiple=True, metavar="NAME",
@@ -74,11 +77,11 @@ def provision(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Make topic, queue, dead-letter queue, policies and subscription, or what is missing of them.
+    """Create topic, queue, dead-letter queue, policies and subscription, if they are missing.
 
-    What exists stays as it is, and differences are reported; a second run does nothing. A
-    resource that was named and is configured otherwise makes the exit status 1. At the end come the
-    settings that the worker needs.
+    Existing resources are not changed; differences are reported. A second run does nothing. The
+    exit status is 1 if a named resource is configured differently. At the end, the command prints
+    the settings that the worker needs.
 
     \b
     Example:
@@ -112,12 +115,14 @@ def provision(
     for undone in plan.undone:
         print_message(f"not done: {undone}")
     if run.failed:
-        print_message(f"failed: {run.failed.description}: {run.error}; fix it and run this again")
+        print_message(
+            f"failed: {run.failed.description}: {run.error}; fix this, then run the command again"
+        )
     sys.exit(Exit.FAILED if plan.undone or run.failed else Exit.DONE)
 
 
 class _Run:
-    """How far a run has come."""
+    """The progress of a run."""
 
     def __init__(self, *, dry_run: bool) -> None:
         self.dry_run = dry_run
@@ -126,7 +131,7 @@ class _Run:
         self.error = ""
 
     def take(self, provision: "Provision", step: "Step") -> bool:
-        """Do a step, unless the run is dry; return whether the next may follow."""
+        """Carry out a step, except in a dry run; return whether the next step may follow."""
         if self.dry_run:
             return True
         try:
@@ -139,7 +144,7 @@ class _Run:
 
 
 def _call(step: "Step") -> str:
-    """The call as it would be made, a line an argument."""
+    """Describe the call of a step, with a line for each argument."""
     lines = [f"  {step.service} {step.operation}"]
     queue = {"QueueUrl": step.queue} if step.queue else {}
     for name, value in (queue | dict(step.arguments)).items():
@@ -167,9 +172,9 @@ def _show(provision: "Provision", plan: "Plan", run: _Run) -> None:
     if not plan.steps:
         click.echo("nothing to do")
     for left in plan.left:
-        click.echo(printable(f"left alone: {left}"))
+        click.echo(printable(f"not changed: {left}"))
     if run.failed:
-        return  # what is half there needs no settings yet
+        return  # the settings are useful only when all steps succeeded
     file = settings_file() or "/etc/ses-worker/worker.toml"
     click.echo("\n" + printable(f"# The settings, for {file}"))
     for section, values in provision.settings().items():

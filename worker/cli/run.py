@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _with_hangups_held_back(command: Callable[..., None]) -> Callable[..., None]:
-    """Keep a SIGHUP that comes too early until `signals.caught` takes it; else it would end us."""
+    """Block an early SIGHUP, which would end the process, until `signals.caught` handles it."""
 
     @wraps(command)
     def wrapper(*arguments: Any, **options: Any) -> None:
@@ -29,12 +29,13 @@ def _with_hangups_held_back(command: Callable[..., None]) -> Callable[..., None]
 @_with_hangups_held_back
 @with_settings
 def run(settings: "Settings") -> None:
-    """Work until stopped: long-poll the queue and keep the user records.
+    """Run the worker until it is stopped: poll the queue, and keep the user records.
 
-    SIGTERM or SIGINT finishes what has been received, hands back what still arrives and leaves,
-    after queue.wait_seconds at the latest in normal operation; a second signal does not wait for
-    the long poll. Nothing is deleted from the queue before its commit, however it ends. SIGHUP
-    reads the settings again: policy, sns, notify, slack, suppression and log change at once.
+    After SIGTERM or SIGINT the worker finishes the messages that it holds, gives back those that
+    still arrive, and exits, normally within queue.wait_seconds. A second signal does not wait for
+    the long poll. In any case, no message is deleted from the queue before its commit. After
+    SIGHUP the worker reads the settings again; policy, sns, notify, slack, suppression and log
+    take effect at once.
 
     \b
     Example:

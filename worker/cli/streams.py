@@ -1,4 +1,4 @@
-"""The standard streams, which may be closed, full, or read by nobody any more."""
+"""Standard input, output and error, which may be closed, full, or without a reader."""
 
 import errno
 import os
@@ -11,15 +11,15 @@ from worker.core.errors import Unavailable
 
 
 @contextmanager
-def minded() -> Iterator[None]:
-    """Mind the standard streams for the block, down to the last flush.
+def guarded_streams() -> Iterator[None]:
+    """Handle errors of the standard streams for the block, including the last flush.
 
-    What cannot be written to standard output ends a command, in one sentence. What cannot be
-    written to standard error is lost, and changes nothing else.
+    A failed write to standard output ends the command with an error. A failed write to standard
+    error is ignored.
 
     Raises:
         Unavailable: standard output cannot be written.
-        BrokenPipeError: nobody reads it any more.
+        BrokenPipeError: its reader is gone.
 
     """
     _fill_gaps()
@@ -34,7 +34,7 @@ def minded() -> Iterator[None]:
 
 
 class _Stream(TextIOWrapper):
-    """A stream in the place of another one."""
+    """A stream that replaces another."""
 
     def __init__(self, other: TextIOWrapper) -> None:
         super().__init__(
@@ -44,12 +44,12 @@ class _Stream(TextIOWrapper):
             line_buffering=other.line_buffering,
             write_through=other.write_through,
         )
-        self._other = other  # whose end would close the buffer
+        self._other = other  # if it were freed, it would close the buffer
 
 
 class _Output(_Stream):
     def write(self, text: str) -> int:
-        if text == "":  # click tries that, and b"", and keeps what it hears to itself
+        if text == "":  # click writes "" and b"" as a test, and hides the error
             return 0
         with self._reporting():
             return super().write(text)
@@ -63,8 +63,7 @@ class _Output(_Stream):
         try:
             yield
         except OSError as error:
-            # What is left in the buffer goes nowhere, so that the interpreter's own last flush
-            # has nothing to complain about.
+            # Discard the rest of the buffer, so that the interpreter's last flush does not fail.
             _redirect(self.fileno(), os.O_WRONLY)
             if error.errno == errno.EPIPE:
                 raise
@@ -83,9 +82,10 @@ class _Messages(_Stream):
 
 
 def _fill_gaps() -> None:
-    """Have something behind descriptors 0, 1 and 2: else the database may come to be one of them.
+    """Open descriptors 0, 1 and 2 if they are closed: else the database could get such a number.
 
-    A closed standard output is given what cannot be written, so that writing to it is noticed.
+    A closed standard output is replaced by a descriptor that cannot be written, so that a write
+    fails.
     """
     for number, stream, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, stream) is None:

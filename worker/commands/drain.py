@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 from msgspec import Struct
 
-from worker.app import bring_schema_up, lanes_without_sender
+from worker.app import bring_schema_up
 from worker.app.parts import build
 from worker.commands.deliveries import Effects, deliver
 from worker.consumer import Consumer, Counters, Plan
@@ -71,8 +71,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         queue, store, consumer = parts.queue, parts.store, parts.consumer
         try:
             deadline.call(bring_schema_up, settings, store)
-            lanes = lanes_without_sender(settings)
-            deadline.call(warn_of_effects_without_sender, store, lanes)
+            deadline.call(warn_of_effects_without_sender, store, settings.lanes, settings.keys_of)
             at_first = _count(queue, deadline)
         except Over:
             raise Unavailable("stopped before the drain could begin") from None

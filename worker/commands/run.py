@@ -7,7 +7,7 @@ from functools import partial
 
 import structlog
 
-from worker.app import bring_schema_up, lanes_without_sender
+from worker.app import bring_schema_up
 from worker.app.observability import make_observability, watch
 from worker.app.parts import Parts, build
 from worker.app.reload import reload
@@ -105,8 +105,8 @@ def _begin(deadline: Deadline, watchdog: Watchdog, health: Health, parts: Parts)
     watchdog.ready()
     # Else each start would cost messages a receive while the disk takes nothing.
     again(step, store.probe)
-    lanes = lanes_without_sender(current.settings)
-    again(step, lambda: warn_of_effects_without_sender(store, lanes))
+    lanes, keys_of = current.settings.lanes, current.settings.keys_of
+    again(step, lambda: warn_of_effects_without_sender(store, lanes, keys_of))
     health.resolve("store")
 
 

@@ -1,1 +1,1 @@
-"""What operators see: log, metrics, health."""
+"""What operators observe: log, metrics, health."""

@@ -1,8 +1,8 @@
 """The health of a worker: active problems, and stalled loops.
 
-A problem is external: SQS, the store, Slack. The part that meets it reports it, and resolves it
-when it is over. A late loop is ours: it announced how long its next step may take, and took
-longer.
+A problem is external: SQS, the store, Slack. The part that meets a problem reports it, again with
+each new error, and resolves it when it is over. A late loop is our own fault: it took longer than
+it had announced for its next step.
 """
 
 import threading
@@ -21,11 +21,11 @@ Clock = Callable[[], float]
 UNREADY = frozenset({"queue", "store", "deletes"})
 """Problems that stop the processing of messages; others only delay notices and removals."""
 SETTINGS = "settings"
-"""A problem: the settings of a reload are not, or not all, in force."""
+"""A problem: not all settings of the file are in force after a reload."""
 
 
 class Phase(StrEnum):
-    """How far the process is."""
+    """Where the process is in its life."""
 
     STARTING = "starting"
     WORKING = "working"
@@ -36,17 +36,19 @@ class Problem(Struct, frozen=True, kw_only=True):
     """Why a worker does not do all of its work now."""
 
     what: str
-    """What it is about, such as `queue`, `store`, `lane slack`."""
+    """What is affected, such as `queue`, `store`, `lane slack`."""
     error: str
+    """The latest."""
     since: datetime
+    """When the problem was reported first."""
 
 
 class Late(Struct, frozen=True):
-    """A loop that should have got on by now."""
+    """A loop whose next step takes longer than it had announced."""
 
     loop: str
     seconds: float
-    """By how much."""
+    """Seconds since the step was due."""
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -56,13 +58,13 @@ class Report(Struct, frozen=True, kw_only=True):
     alive: bool
     """No loop is late."""
     ready: bool
-    """Alive, begun, and nothing keeps messages from being worked on."""
+    """Alive, started, and no problem stops the processing of messages."""
     problems: Sequence[Problem]
     late: Sequence[Late]
 
 
 class Pulse:
-    """The progress of a loop. A single thread writes, any may read."""
+    """The progress of a loop. A single thread writes, any thread may read."""
 
     def __init__(self, loop: str, clock: Clock) -> None:
         self.loop = loop
@@ -85,7 +87,7 @@ class Pulse:
 
 
 class Health:
-    """Shared by all loops of a process. Thread-safe."""
+    """The health of a process, shared by all its loops. Thread-safe."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -107,7 +109,7 @@ class Health:
         return self._pulses.get(pulse.loop) is pulse
 
     def report_problem(self, what: str, error: object) -> None:
-        """Report a problem; repeated reports keep the time of the first."""
+        """Report a problem; a repeated report replaces the error and keeps the first time."""
         with self._lock:
             before = self._problems.get(what)
             since = before.since if before else datetime.now(UTC)
@@ -115,7 +117,7 @@ class Health:
             self._problems[what] = Problem(what=what, error=str(error), since=since)
 
     def resolve(self, what: str) -> None:
-        """Report that a problem is over, or never was."""
+        """Report that there is no such problem, or no more."""
         if what in self._problems:
             with self._lock:
                 self._problems.pop(what, None)
@@ -134,19 +136,19 @@ class Health:
 
     @property
     def late(self) -> list[Late]:
-        """The loops that should have got on by now."""
+        """The loops that are late."""
         with self._lock:
             pulses = list(self._pulses.values())
         return [Late(pulse.loop, late) for pulse in pulses if (late := pulse.late)]
 
     def report(self) -> Report:
-        """Return all of it."""
+        """Return the health as it is now."""
         problems, late = self.problems, self.late
-        hindered = any(problem.what in UNREADY for problem in problems)
+        is_stopped = any(problem.what in UNREADY for problem in problems)
         return Report(
             phase=self.phase,
             alive=not late,
-            ready=self.phase is Phase.WORKING and not late and not hindered,
+            ready=self.phase is Phase.WORKING and not late and not is_stopped,
             problems=[
                 Problem(what=problem.what, error=sanitized(problem.error), since=problem.since)
                 for problem in problems

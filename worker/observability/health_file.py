@@ -1,6 +1,6 @@
 """The health file: the health of a worker, for hosts without HTTP.
 
-Written whole or not at all: beside it, synced, then renamed over it.
+Written to a temporary file, synced, then renamed, so that a reader never finds half of it.
 """
 
 import os
@@ -20,20 +20,22 @@ from worker.observability.health import Health
 from worker.timing.periodic import every
 
 EVERY_SECONDS = 5.0
+"""Between two writes."""
 STALE_SECONDS = 3 * EVERY_SECONDS
+"""A reader must not trust a file that is older."""
 
 log = structlog.get_logger()
 
 
 class Counted(Protocol):
-    """What became of how many messages."""
+    """How many messages had which outcome."""
 
     def as_dict(self) -> Mapping[str, int]:
-        """By outcome."""
+        """Counts by outcome."""
 
 
 class HealthFile:
-    """Kept up to date by a thread."""
+    """The health file; a thread keeps it up to date."""
 
     def __init__(self, path: Path, health: Health) -> None:
         self._path = path
@@ -42,7 +44,7 @@ class HealthFile:
         self.counters: Counted | None = None
 
     def keep(self, over: threading.Event) -> None:
-        """Write it every few seconds until the stop; then remove it."""
+        """Write the file every few seconds until the stop, then remove it."""
         every(EVERY_SECONDS, over, self._try_to_write)
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
@@ -58,10 +60,10 @@ class HealthFile:
             self._reported = False
 
     def write(self) -> None:
-        """Write it now.
+        """Write the file now.
 
         Raises:
-            OSError: it stays as it was.
+            OSError: it cannot be written, and stays as it was.
 
         """
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")

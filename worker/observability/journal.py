@@ -1,7 +1,7 @@
-"""systemd's journal, written in its own protocol, where standard error ends in it.
+"""systemd's journal, written by its native protocol if standard error is connected to it.
 
-A line is the same text as elsewhere, and has fields beside it to choose by: its level as
-`PRIORITY`, its event as `EVENT` (https://systemd.io/JOURNAL_NATIVE_PROTOCOL).
+A line has the same text as elsewhere, and fields to filter by: its level as `PRIORITY`, its event
+as `EVENT` (https://systemd.io/JOURNAL_NATIVE_PROTOCOL).
 """
 
 import os
@@ -11,18 +11,18 @@ from typing import TextIO
 
 SOCKET = "/run/systemd/journal/socket"
 PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
-"""syslog's; what is none of these is as good as info."""
+"""syslog's priorities; other levels are logged as info."""
 
 
 class Journal:
-    """Thread-safe: a line is a datagram."""
+    """A client of the journal. Thread-safe: a line is a datagram."""
 
     def __init__(self, address: str = SOCKET) -> None:
         self._address = address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def write(self, text: str, *, level: str, event: str) -> bool:
-        """Write a line; false where it could not be, as when it is too long for a datagram."""
+        """Write a line; return whether it was written; it may be too long for a datagram."""
         fields = {
             "MESSAGE": text,
             "PRIORITY": str(PRIORITIES.get(level, PRIORITIES["info"])),
@@ -36,12 +36,12 @@ class Journal:
         return True
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the socket."""
         self._socket.close()
 
 
 def journal_behind(stream: TextIO, environment: Mapping[str, str]) -> Journal | None:
-    """The journal, if that is where a stream ends."""
+    """Return the journal if a stream is connected to it, else None."""
     return Journal() if ends_in_journal(stream, environment) else None
 
 
@@ -58,6 +58,6 @@ def ends_in_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 def _field(name: str, value: str) -> bytes:
-    """With its length before it, for it may have several lines."""
+    """A field with its length before its value, which may have several lines."""
     data = value.encode("utf-8", "backslashreplace")
     return b"%s\n%s%s\n" % (name.encode(), len(data).to_bytes(8, "little"), data)

@@ -1,7 +1,8 @@
-"""Lines are written by a thread of their own: whoever says something does not wait for a reader.
+"""A thread writes the lines of the log, so that a thread that logs does not wait for the reader.
 
-A reader that is slow is waited for, or lines would be lost for nothing; for one that stands still
-nobody waits, and lines are counted. So are those whose writing fails, as on a full disk.
+While lines are read, however slowly, a thread that logs waits for room. If the reader has stopped
+reading, no thread waits: lines are dropped and counted, and so are lines whose write fails, as on a
+full disk.
 """
 
 import threading
@@ -9,36 +10,36 @@ from collections import deque
 from collections.abc import Callable
 
 MOST_BYTES = 1_048_576
-"""Of lines that wait to be written."""
+"""Size of all lines that wait to be written."""
 WAIT_SECONDS = 2.0
-"""How long one waits for room."""
+"""How long a thread waits for room."""
 
 Write = Callable[[], object]
 CountLines = Callable[[], int]
 
 
 class LineWriter:
-    """Thread-safe."""
+    """A queue of lines, and the thread that writes them. Thread-safe."""
 
     def __init__(self, *, most_bytes: int = MOST_BYTES, wait_budget: float = WAIT_SECONDS) -> None:
         self._most_bytes = most_bytes
         self._wait_budget = wait_budget
         self._waiting: deque[tuple[Write, int, CountLines]] = deque()
         self._bytes = 0
-        slot = threading.Lock()
-        self._filled, self._drained = threading.Condition(slot), threading.Condition(slot)
+        lock = threading.Lock()
+        self._filled, self._drained = threading.Condition(lock), threading.Condition(lock)
         self.is_stuck = False
-        """There was no room for too long, and nothing has been written since."""
+        """A thread waited for room in vain, and nothing has been written since."""
         self.failure: Exception | None = None
-        """Why the last write failed; None: it did not."""
+        """Why the last write failed; None: it succeeded."""
         self.lost = 0
-        """Lines that there was no room for, or whose write failed."""
+        """Lines that were dropped for lack of room, or whose write failed."""
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def put(self, write: Write, size: int, *, lines: CountLines) -> None:
-        """Have something written, if there is room; `lines` counts those that are not written."""
+        """Enqueue a write, if there is room; `lines` counts the lines not written yet."""
         with self._filled:
-            if self._bytes + size > self._most_bytes and not self._comes_room(size):
+            if self._bytes + size > self._most_bytes and not self._wait_for_room(size):
                 self.lost += lines()
                 return
             self._waiting.append((write, size, lines))
@@ -47,11 +48,11 @@ class LineWriter:
                 self._filled.notify()
 
     def finish(self, seconds: float) -> bool:
-        """Wait until all is written, but no longer than this; return whether it is."""
+        """Wait until all is written, for at most `seconds`; return whether it is."""
         with self._drained:
             return self._drained.wait_for(lambda: not self._bytes, seconds)
 
-    def _comes_room(self, size: int) -> bool:
+    def _wait_for_room(self, size: int) -> bool:
         if self.is_stuck:
             return False
 

@@ -1,7 +1,7 @@
-"""The log on stderr: a line an event, JSON for machines, coloured for people.
+"""The log on stderr: a line for each event, JSON for machines, coloured for people.
 
-Untrusted text is sanitized on its way out. Exceptions are written without their
-local variables, which would hold addresses too.
+Untrusted text is sanitized. Exceptions are written without their local variables, which may
+contain addresses.
 """
 
 import logging
@@ -27,16 +27,16 @@ _DEEPEST = 4
 
 
 def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = None) -> None:
-    """Set up structlog, and the libraries' logging with it; call again for a change.
+    """Set up structlog and the libraries' logging; may be called again to change it.
 
-    Loggers are kept once they were used, and their class and list of processors with them; so a
-    change is made to these two.
+    Loggers are cached at their first use, with their class and list of processors, so a change
+    modifies these two.
 
     Args:
         level: the lowest level that is logged: debug, info, warning or error.
         json: JSON or console; None: console if the stream is a terminal.
-        stream: where to; None: whatever is standard error at the moment of a line, since a
-            progress bar takes its place. Errors of the stream never end the worker.
+        stream: the output; None: standard error at the time of a line, since a progress bar
+            replaces it. Errors of the stream never end the worker.
 
     """
     journal = None if stream else _journal()
@@ -75,9 +75,9 @@ class _Libraries(logging.Handler):
 
 
 def _sanitized_line(_: WrappedLogger, method: str, line: EventDict) -> EventDict:
-    """Time, level and event first; then the rest, sanitized; an exception without locals.
+    """Put time, level and event first; sanitize the rest; format an exception without locals.
 
-    One processor and not one each, since a line is written for every recipient.
+    All in a single processor, for speed: a line is written for every recipient.
     """
     shown: EventDict = {
         "timestamp": _timestamp(),
@@ -87,7 +87,7 @@ def _sanitized_line(_: WrappedLogger, method: str, line: EventDict) -> EventDict
     exception = line.pop("exc_info", None)
     texts = [value for value in line.values() if isinstance(value, str)]
     if len(texts) == len(line) and is_sanitary(" ".join(texts)):
-        shown.update(line)  # as nearly all are
+        shown.update(line)  # true for nearly all lines
     else:
         for key, value in line.items():
             shown[key] = sanitized(value) if isinstance(value, str) else _sanitized_whole(value)
@@ -102,7 +102,7 @@ def _timestamp() -> str:
     return f"{_second(seconds)}.{microseconds:06}Z"
 
 
-@lru_cache(maxsize=4)  # of which there may be thousands of lines
+@lru_cache(maxsize=4)  # a second may have thousands of lines
 def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 

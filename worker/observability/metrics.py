@@ -1,4 +1,4 @@
-"""What is counted while messages are worked on; names and labels are a promise to dashboards."""
+"""Metrics that are counted on the message path; dashboards rely on their names and labels."""
 
 import time
 from collections import Counter as Counters
@@ -10,58 +10,44 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 
 from worker.core.model import Action, Decision, Handled, Kind, UserMatch
 from worker.core.ports import BatchStore, Transaction
-
-BOUNCE_TYPES = frozenset({"permanent", "transient", "undetermined"})
-BOUNCE_SUBTYPES = frozenset({
-    "undetermined", "general", "noemail", "suppressed", "onaccountsuppressionlist",
-    "ontenantsuppressionlist", "emailvalidationsuppressed", "unsubscribedrecipient",
-    "mailboxfull", "messagetoolarge", "contentrejected", "attachmentrejected",
-    "customtimeoutexceeded",
-})  # fmt: skip
-COMPLAINT_SUBTYPES = frozenset({"onaccountsuppressionlist", "ontenantsuppressionlist"})
-COMPLAINT_FEEDBACK = frozenset({"abuse", "auth-failure", "fraud", "not-spam", "other", "virus"})
-IGNORED = frozenset({
-    "send", "delivery", "reject", "open", "click", "renderingfailure", "deliverydelay",
-    "subscription", "received", "setupnotification", "topicvalidated",
-    "amazonsnssubscriptionsucceeded", "s3testevent",
-})  # fmt: skip
+from worker.observability.labels import (
+    BOUNCE_SUBTYPES,
+    BOUNCE_TYPES,
+    COMPLAINT_FEEDBACK,
+    COMPLAINT_SUBTYPES,
+    IGNORED,
+    label,
+)
 
 UNCOUNTED_BOUNCES = COMPLAINT_SUBTYPES | {"emailvalidationsuppressed", "unsubscribedrecipient"}
-"""Sub-types by which SES refuses on our account's word, which is no bounce in AWS's bounce rate."""
+"""Sub-types of mail that SES itself refused to send: AWS's bounce rate does not count them."""
 SIMULATOR = "simulator.amazonses.com"
-"""Mail to it counts for no rate of AWS's."""
+"""AWS's rates do not count mail to it."""
 
 LAG_SECONDS = (1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400)
 COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 40)
 BATCH_MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200)
 WINDOW_SECONDS = 60.0
+"""`Ages` remembers the current window and the previous."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
-"""Else each counter gets a `_created` series."""
-
-
-def label(value: str | None, documented: frozenset[str]) -> str:
-    """A label of bounded cardinality: a documented value, `none`, or `other`."""
-    if not value:
-        return "none"
-    lowered = value.lower()
-    return lowered if lowered in documented else "other"
+"""Without this, each counter has a `_created` series, too."""
 
 
 class Ages:
-    """How old the oldest message was that was received lately; forgets it after a minute or two."""
+    """The age of the oldest message received in the last one or two minutes."""
 
     def __init__(self) -> None:
         self._since = 0.0
         self._before = self._now = -1.0
 
     def saw(self, seconds: float, at: float) -> None:
-        """Learn of one, of so many seconds."""
+        """Record a message of this age."""
         self._rotate(at)
         self._now = max(self._now, seconds)
 
     def oldest(self, at: float) -> float | None:
-        """Its age when it was received; None: nothing has been received lately."""
+        """Return the age when it was received; None: nothing was received lately."""
         passed = at - self._since
         before, now = self._before, self._now
         found = max(before, now) if passed < WINDOW_SECONDS else now
@@ -75,7 +61,7 @@ class Ages:
 
 
 class _Sort(NamedTuple):
-    """The labels of a recipient."""
+    """What decides a recipient's labels."""
 
     kind: Kind
     type: str | None
@@ -86,28 +72,28 @@ class _Sort(NamedTuple):
 
 
 class Metrics:
-    """Everything that is counted on the path, in a registry of its own."""
+    """All metrics that are counted on the message path, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.ages = Ages()
         self.last_message_at: float | None = None
-        """Seconds since 1970."""
+        """When a message was processed last, in seconds since 1970."""
         self._bounces = Counter(
             "email_bounce",
-            "Bounced recipients, by what was decided",
+            "Bounced recipients, by type and action",
             ["bounce_type", "bounce_subtype", "user_match", "relay_action"],
             registry=self.registry,
         )
         self._complaints = Counter(
             "email_complaint",
-            "Complained recipients, by what was decided",
+            "Complaining recipients, by type and action",
             ["complaint_subtype", "complaint_feedback", "user_match", "relay_action"],
             registry=self.registry,
         )
         reputation = Counter(
             "ses_worker_reputation",
-            "Bounces and complaints as AWS's rates count them, as far as is known",
+            "Bounces and complaints that AWS's rates count, as far as SES reports it",
             ["event"],
             registry=self.registry,
         )
@@ -122,30 +108,30 @@ class Metrics:
         self._ignored = {kind: ignored.labels(kind) for kind in sorted(IGNORED | {"other"})}
         self._failures = Counter(
             "email_processing_failure",
-            "Messages that broke while they were worked on",
+            "Messages whose processing failed with an unexpected error",
             registry=self.registry,
         )
         self._lag = Histogram(
             "ses_worker_event_to_record_seconds",
-            "From the event's own time to its durable record, of each recipient",
+            "From the event's own time to its durable record, for each recipient",
             buckets=LAG_SECONDS,
             registry=self.registry,
         )
         self._batches = Histogram(
             "ses_worker_batch_messages",
-            "Messages that were worked on at once",
+            "Messages in a batch",
             buckets=BATCH_MESSAGES,
             registry=self.registry,
         )
         self._commits = Histogram(
             "ses_worker_commit_seconds",
-            "From the beginning of a transaction to its durable commit",
+            "From the start of a transaction to its durable commit",
             buckets=COMMIT_SECONDS,
             registry=self.registry,
         )
 
     def count(self, decisions: Iterable[Decision]) -> None:
-        """Count recipients, of whom those that are alike are counted at once."""
+        """Count recipients; those with the same labels are counted together."""
         for alike, number in Counters(map(_sort, decisions)).items():
             if alike.kind is Kind.BOUNCE:
                 self._count_bounces(alike, number)
@@ -167,16 +153,16 @@ class Metrics:
             self._new_complaints.inc(number)
 
     def ignored(self, kind: str) -> None:
-        """Count a message that says nothing to us."""
+        """Count a message that is neither bounce nor complaint."""
         plain = kind.replace(" ", "").lower()
         self._ignored[plain if plain in IGNORED else "other"].inc()
 
     def failed(self) -> None:
-        """Count a message that broke."""
+        """Count a message whose processing failed."""
         self._failures.inc()
 
     def written(self, handled: Sequence[Handled]) -> None:
-        """Learn what became of a batch, once its commit is durable; what met an outage has none."""
+        """Record a batch after its durable commit; messages that met an outage are left out."""
         handled = [result for result in handled if not result.met_an_outage]
         if not handled:
             return
@@ -193,7 +179,7 @@ class Metrics:
 
     @contextmanager
     def timing(self, store: BatchStore) -> Iterator[Transaction]:
-        """A transaction, timed when it is committed."""
+        """Begin a transaction, and record how long it took if it is committed."""
         began = time.perf_counter()
         with store.transaction() as transaction:
             yield transaction

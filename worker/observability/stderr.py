@@ -1,6 +1,6 @@
-"""Where lines of the log go: standard error, one by one or several with one call.
+"""The output of the log: standard error, a line at a time or several with a single write.
 
-Its reader may be gone, or its disk full, or stand still: the work goes on.
+The worker goes on if nobody reads standard error, or if its disk is full.
 """
 
 import os
@@ -13,13 +13,13 @@ from typing import TextIO
 from worker.observability.line_writer import LineWriter
 
 MOST_HELD = 65_536
-"""Characters of lines that are written together."""
+"""Characters of lines that are collected before they are written."""
 FLUSH_SECONDS = 2.0
-"""At the end, for lines that are still to be written."""
+"""Time limit at the end, for lines that are still to be written."""
 
 
 class Held(threading.local):
-    """Lines of this thread that are to be written together; None: each is written at once."""
+    """Lines of this thread that are collected; None: each line is written at once."""
 
     lines: list[str] | None = None
     characters = 0
@@ -30,27 +30,27 @@ class Out:
 
     def __init__(self) -> None:
         self.stream: TextIO | None = None
-        """None: whatever is standard error at the moment."""
+        """None: standard error at the time of a line."""
         self._held = Held()
         self._writer: LineWriter | None = None
 
     @property
     def lost(self) -> int:
-        """Lines that nobody has taken, or that could not be written."""
+        """Lines that were dropped, or could not be written."""
         return self._writer.lost if self._writer else 0
 
     @property
     def is_stuck(self) -> bool:
-        """Nobody takes any."""
+        """Nobody reads the stream."""
         return self._writer is not None and self._writer.is_stuck
 
     @property
     def failure(self) -> Exception | None:
-        """Why the last line could not be written; None: it could."""
+        """Why the last line could not be written; None: it was written."""
         return self._writer.failure if self._writer else None
 
     def write(self, line: str) -> None:
-        """Write a line, or hold it for now."""
+        """Write a line, or collect it."""
         held = self._held
         if held.lines is None:
             self._write(line)
@@ -62,13 +62,13 @@ class Out:
             held.lines, held.characters = [], 0
 
     def flush(self) -> None:
-        """Do nothing: what is written is flushed."""
+        """Do nothing: each write is flushed."""
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Write this thread's lines of the block with a single call at its end; not to be nested.
+        """Write this thread's lines with a single call at the end of the block; never nested.
 
-        A call a line costs more than the line, and lets another thread have the interpreter.
+        A call for each line costs more than the line, and releases the interpreter.
         """
         held = self._held
         held.lines, held.characters = [], 0
@@ -81,21 +81,21 @@ class Out:
 
     @contextmanager
     def beside(self) -> Iterator[None]:
-        """Have a thread write within the block, so that no other waits for whoever reads."""
+        """Let a thread write the lines from now on: no other thread waits for the reader."""
         self._writer = LineWriter()
         try:
             yield
         finally:
             self._writer.finish(FLUSH_SECONDS)
-            # It stays, stuck or not: who says something later shall not wait either.
+            # The writer stays, stuck or not: later lines must not make a thread wait, either.
 
     def finish(self, seconds: float) -> None:
-        """Wait for what is still to be written, but no longer."""
+        """Wait for lines that are still to be written, for at most `seconds`."""
         if self._writer:
             self._writer.finish(seconds)
 
     def hand(self, write: Callable[[], object], size: int) -> None:
-        """Have a line of so many bytes written that goes elsewhere than to standard error."""
+        """Enqueue the write of a line, of `size` bytes, to another place than standard error."""
         if self._writer:
             self._writer.put(write, size, lines=lambda: 1)
         else:
@@ -105,38 +105,38 @@ class Out:
         if self._writer is None:
             self.write_now(text)
         else:
-            # Not through the stream: who hangs in it would keep Python from ending.
-            rest = Rest(text)
-            self._writer.put(rest.write, len(rest.data), lines=rest.count_lines)
+            # Not through the stream: a thread that hangs in it would keep Python from ending.
+            unwritten = Unwritten(text)
+            self._writer.put(unwritten.write, len(unwritten.data), lines=unwritten.count_lines)
 
     def write_instead(self, text: str) -> None:
-        """Write, from within `hand`, what could not be handed over elsewhere.
+        """Write a line to standard error, within `hand`, because the other place failed.
 
         Raises:
-            OSError, ValueError: it cannot be written, so that it is counted.
+            OSError, ValueError: it cannot be written either; the caller counts it.
 
         """
         if self._writer:
-            Rest(text).write()
+            Unwritten(text).write()
         else:
             self.write_now(text)
 
     def write_now(self, text: str) -> None:
-        """Write to the stream, and wait for whoever reads it."""
+        """Write to the stream, and wait for its reader."""
         with suppress(OSError, ValueError):
             stream = self.stream or sys.stderr
             stream.write(text)
             stream.flush()
 
 
-class Rest:
-    """Lines that are not written yet to standard error."""
+class Unwritten:
+    """Lines that are not yet written to standard error."""
 
     def __init__(self, text: str) -> None:
         self.data = text.encode("utf-8", "backslashreplace")
 
     def write(self) -> None:
-        """Write all of them; where that fails, those that were not written stay.
+        """Write all lines; if that fails, the unwritten lines stay.
 
         Raises:
             OSError, ValueError: it cannot be written.
@@ -147,7 +147,7 @@ class Rest:
             self.data = self.data[os.write(number, self.data) :]
 
     def count_lines(self) -> int:
-        """Count them; one that is written in part counts."""
+        """Count the unwritten lines; a line written in part counts."""
         return self.data.count(b"\n")
 
 

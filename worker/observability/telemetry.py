@@ -10,25 +10,25 @@ from worker.core.model import Decision, Delete, Handled, Ignored, Kind, UserMatc
 from worker.observability.metrics import Metrics
 
 MOST_KINDS_WARNED_ABOUT = 100
-"""Publishers can invent types: a warning each, up to this limit."""
+"""Limit of warnings about unknown types, which senders can invent."""
 
 NAMES = {Kind.BOUNCE: "bounce_notification", Kind.COMPLAINT: "complaint_notification"}
 
 WHO_HOLDS_ROWS = (
-    "These messages are tried again, later each time. To see who holds the rows: SELECT pid, "
-    "usename, xact_start, query FROM pg_stat_activity WHERE xact_start IS NOT NULL ORDER BY "
-    "xact_start"
+    "These messages are tried again, after a longer wait each time. To see who holds the rows: "
+    "SELECT pid, usename, xact_start, query FROM pg_stat_activity WHERE xact_start IS NOT NULL "
+    "ORDER BY xact_start"
 )
 
 
 class Telemetry:
-    """Counts and logs what `process` returns."""
+    """Counts and logs the results of `process`."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._warned: set[str] = set()
         self._log = structlog.get_logger().bind()
-        """Bound already: else each line would look for what it is to be bound to."""
+        """Bound in advance: else structlog would bind it for each line."""
 
     def report(self, batch: Sequence[Handled]) -> None:
         """Log and count what was decided for each recipient."""

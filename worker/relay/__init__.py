@@ -1,7 +1,7 @@
 """The relay: delivers the outbox, each lane on a thread of its own.
 
-It is given its senders and knows none of them. Each claim is settled: delivered, retried later,
-or parked. A crash between the two may repeat a delivery; it never loses one.
+It is given its lanes and knows no sender. Each claim is settled: delivered, retried later, or
+parked. A crash after a delivery and before its settlement repeats the delivery; no crash loses one.
 """
 
 import threading
@@ -12,16 +12,17 @@ import structlog
 
 from worker.observability.health import Health
 from worker.relay.idle_tracker import IdleTracker
-from worker.relay.lane import LaneWork, LaneWorker
+from worker.relay.lane import LaneWorker
+from worker.relay.settling import LaneWork
 from worker.relay.wait_budget import WaitBudget
 from worker.service.shutdown import LEFT_BEHIND
 from worker.store.outbox import Outbox
 from worker.timing.threads import GuardedThreads
 
 TIME_OUT_SECONDS = 10.0
-"""Of one delivery."""
+"""Time limit of a typical delivery, for planning the last one before a deadline."""
 STOP_SECONDS = 15.0
-"""Longer than the time-out of a delivery under way."""
+"""How long a stop waits for running deliveries: longer than the time limit of one."""
 
 __all__ = ["LaneWork", "Relay", "WaitBudget"]
 
@@ -29,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Relay:
-    """Delivers until it is stopped, or until nothing is left to deliver."""
+    """Delivers until it is stopped, or until the outbox is empty."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class Relay:
 
     @property
     def failure(self) -> BaseException | None:
-        """What has ended a lane, if anything has."""
+        """The error that ended a lane, if any."""
         return self._failure
 
     def start(self) -> None:
@@ -78,13 +79,13 @@ class Relay:
     def finish(self, hurry: threading.Event | None = None) -> bool:
         """Stop, and wait for running deliveries; return whether they ended in time.
 
-        What was waited for elsewhere since `stop` counts: a stop has one bound, not two.
-        Once `hurry` is set they are not waited for: what was sent and not marked is sent again.
+        The time limit runs from the first `stop`. Once `hurry` is set this waits no longer: a
+        delivery that is not settled is repeated after the next start.
         """
         self.stop()
         abandoned = self._threads.join(self._stop_by, hurry)
         if abandoned:
-            self._stop_by = float("inf")  # who finishes it again, at the end, waits again
+            self._stop_by = float("inf")  # another `finish`, at the end, waits again
             log.warning("relay.abandoned", threads=abandoned, hint=LEFT_BEHIND)
         return not abandoned
 
@@ -93,7 +94,7 @@ class Relay:
     ) -> None:
         """Deliver the outbox for at most `seconds`, or until `stop` is set.
 
-        The last delivery begins so early that its time-out ends in time.
+        The last delivery begins early enough for its time limit to end in time.
         """
         self._wait_budget.limit(max(seconds - TIME_OUT_SECONDS, seconds / 2))
         self.start()

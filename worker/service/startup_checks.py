@@ -1,39 +1,45 @@
 """Faults of the configuration that a worker logs when it starts."""
 
 import threading
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Callable, Collection
 
 import structlog
 
 from worker.core.effects import Lane
 from worker.core.errors import Refused, Unavailable
 from worker.sqs.queue import NoSuchQueue, Queue
+from worker.sqs.redrive import read_redrive_policy
 from worker.store import Store
 from worker.timing.retries import a_few_times
-from worker.topology.checks.dead_letters import contradicted, moved_early, read_redrive
+from worker.topology.checks.dead_letters import contradicted, moved_early
 
 _IN_QUARANTINE = "`ses-worker dlq list` shows it"
 _WITHOUT_SENDER = (
-    "they wait until slack.webhook_url or slack.token, or suppression.remove, is set again; "
-    "to drop them: ses-worker outbox list, ses-worker outbox discard --waiting --parked"
+    "they wait until {keys} is set again; to discard them: ses-worker outbox list, "
+    "ses-worker outbox discard --waiting --parked"
 )
 
 log = structlog.get_logger()
 
 
-def warn_of_effects_without_sender(store: Store, lanes: Collection[Lane]) -> None:
-    """Warn of effects in the outbox; `lanes` are those without a configured sender.
+def warn_of_effects_without_sender(
+    store: Store, lanes: Collection[Lane], keys_of: Callable[[Lane], str]
+) -> None:
+    """Warn of effects in the outbox whose lane is none of `lanes`, which have a sender.
+
+    `keys_of` names the settings that configure the sender of a lane.
 
     Raises:
         Unavailable: the store is unavailable.
 
     """
-    unfinished = store.unfinished() if lanes else ()
-    for lane in lanes:
-        if count := sum(
-            counts.waiting + counts.parked for counts in unfinished if counts.lane == lane
-        ):
-            log.warning("outbox.no_sender", lane=lane.value, effects=count, hint=_WITHOUT_SENDER)
+    effects: Counter[str] = Counter()
+    for counts in store.unfinished():
+        effects[counts.lane] += counts.waiting + counts.parked
+    for lane in sorted(effects.keys() - set(lanes)):
+        hint = _WITHOUT_SENDER.format(keys=keys_of(Lane(lane)))
+        log.warning("outbox.no_sender", lane=lane, effects=effects[lane], hint=hint)
 
 
 def warn_of_other_region(queue_url: str, region: str, *, by_setting: bool) -> None:
@@ -85,7 +91,7 @@ def check_dead_letter_queue(queue: Queue, stopping: threading.Event) -> None:
             hint=f"dead letters are kept in the table quarantine instead; {_IN_QUARANTINE}",
         )
         return
-    redrive = read_redrive(policy)
+    redrive = read_redrive_policy(policy)
     faults = [moved_early(redrive), contradicted(redrive, url)] if redrive else []
     if any(faults):
         log.warning(

@@ -1,6 +1,6 @@
-"""The settings: one frozen, checked value, read once at the start and handed inward.
+"""The settings: a frozen, checked value, read at the start and passed to the parts.
 
-`config/worker.toml` has every key with a line of why; `worker.settings.loading` loads the values.
+`config/worker.toml` explains every key; `worker.settings.loading` loads the values.
 """
 
 from datetime import timedelta
@@ -9,17 +9,14 @@ from typing import Self
 
 from pydantic import Field, PrivateAttr
 
+from worker.core.effects import SUPPRESSION, Lane
 from worker.core.patterns import Patterns
 from worker.core.policy import Policy
-from worker.core.rate_limit import singles
-from worker.settings.effects import (
-    Addresses,
-    NotifySettings,
-    SlackSettings,
-    SuppressionSettings,
-)
+from worker.settings.channels import ChannelSection
+from worker.settings.effects import NotifySettings, SuppressionSettings
 from worker.settings.kinds import Section
 from worker.settings.observability import HealthSettings, HttpSettings
+from worker.settings.slack import Addresses, SlackSettings
 from worker.settings.work import (
     AwsSettings,
     LogFormat,
@@ -33,6 +30,7 @@ from worker.settings.work import (
 )
 
 __all__ = [
+    "CHANNEL_SECTIONS",
     "Addresses",
     "LogFormat",
     "LogLevel",
@@ -44,7 +42,7 @@ __all__ = [
 
 
 class Settings(Section):
-    """All of them."""
+    """All settings."""
 
     aws: AwsSettings = AwsSettings()
     queue: QueueSettings = QueueSettings()
@@ -61,26 +59,58 @@ class Settings(Section):
     _file: Path | None = PrivateAttr(None)
 
     @property
+    def channels(self) -> tuple[Lane, ...]:
+        """The lanes of the configured notice channels."""
+        sections = self.channel_sections.values()
+        return tuple(lane for section in sections for lane in section.lanes)
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """All lanes with a sender; empty: no effects are enqueued."""
+        return (*self.channels, SUPPRESSION) if self.suppression.remove else self.channels
+
+    def keys_of(self, lane: Lane) -> str:
+        """The keys that configure a lane's sender, for hints."""
+        if lane == SUPPRESSION:
+            return "suppression.remove"
+        name = lane.partition(".")[0]
+        section = self.channel_sections.get(name)
+        return (
+            " or ".join(f"{name}.{key}" for key in section.enabled_by) if section else f"[{lane}]"
+        )
+
+    @property
+    def channel_sections(self) -> dict[str, ChannelSection]:
+        """The sections of notice channels, by their names."""
+        sections = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return {name: section for name, section in sections if isinstance(section, ChannelSection)}
+
+    @property
     def lack_of_queue(self) -> str:
-        """The error where a queue is needed, and none is set."""
+        """The error of a command that needs a queue, if none is set."""
         file = self._file or "a settings file (--config)"
         return f"queue.url is required: set it in {file}, or SES_WORKER_QUEUE__URL"
 
     def read_from(self, file: Path | None) -> Self:
-        """Keep which file was read, for errors about what is missing in it."""
+        """Remember the file that was read, for errors about missing settings."""
         self._file = file
         return self
 
     def as_policy(self) -> Policy:
-        """The rules as the operator has set them."""
+        """The policy that the settings describe."""
+        at_once = max(section.notices_at_once for section in self.channel_sections.values())
         return Policy(
             hard_bounce_pause=timedelta(days=self.policy.hard_bounce_pause_days),
             soft_bounce_pause=timedelta(days=self.policy.soft_bounce_pause_days),
             unknown_recipients=self.policy.unknown_recipients,
             bounce_actions=self.policy.bounce_actions,
             topics=frozenset(self.sns.topic_arns),
-            notify=self.slack.enabled,
-            kept_whole=int(singles(self.slack.messages_per_minute)) + 1,
+            notify=self.channels,
+            kept_whole=at_once * max(1, len(self.channels)),  # an entry for each channel
             ignore=Patterns(self.notify.ignore),
             remove=Patterns(self.suppression.remove),
         )
+
+
+CHANNEL_SECTIONS = tuple(Settings().channel_sections)
+"""The sections of the notice channels that this program has: `slack`."""

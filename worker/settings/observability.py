@@ -15,15 +15,15 @@ _LARGEST_PORT = 65_535
 
 
 class Listen(NamedTuple):
-    """Where to listen."""
+    """The address to listen on."""
 
     host: str
     port: int
-    """0: any that is free."""
+    """0: any free port."""
 
 
 class HttpSettings(Section):
-    """Who may ask how the worker is, and how it is doing."""
+    """The HTTP server for metrics and health."""
 
     listen: str = "127.0.0.1:9109"
 
@@ -38,13 +38,13 @@ class HttpSettings(Section):
 
     @property
     def address(self) -> Listen | None:
-        """Host and port; None where nobody listens."""
+        """Host and port; None: no HTTP server."""
         found = _ADDRESS.fullmatch(self.listen)
         return Listen(found["six"] or found["host"], int(found["port"])) if found else None
 
 
 class HealthSettings(Section):
-    """The same for those without HTTP."""
+    """The health file, for hosts without HTTP."""
 
     file: Path | None = None
 
@@ -57,5 +57,5 @@ class HealthSettings(Section):
     @classmethod
     def _is_in_a_folder(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_absolute():
-            raise ValueError("must be an absolute path: who reads it may be somewhere else")
+            raise ValueError("must be an absolute path: its readers have other working directories")
         return value

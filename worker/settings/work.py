@@ -1,4 +1,4 @@
-"""Settings of the work: where messages come from, what they do, where it is written."""
+"""Settings of the message path: queue, policy, database, topics, log."""
 
 import re
 from enum import StrEnum
@@ -22,21 +22,21 @@ _BOUNCE_NAME = re.compile(r"(Permanent|Transient|Undetermined)/(\*|[A-Za-z]+)")
 
 
 class Migrate(StrEnum):
-    """What brings an older schema up: any start, or only `db upgrade`."""
+    """When an older schema is upgraded: at any start, or only by `db upgrade`."""
 
     AUTO = "auto"
     MANUAL = "manual"
 
 
 class SqsClient(StrEnum):
-    """Who receives, deletes and changes visibility: our own client of three calls, or boto3."""
+    """The client that receives, deletes and changes visibility: our own, or boto3."""
 
     LEAN = "lean"
     BOTO3 = "boto3"
 
 
 class LogFormat(StrEnum):
-    """How a log line looks; auto: for people on a terminal, JSON elsewhere."""
+    """The format of log lines; auto: for people on a terminal, JSON elsewhere."""
 
     AUTO = "auto"
     JSON = "json"
@@ -53,7 +53,7 @@ class LogLevel(StrEnum):
 
 
 class AwsSettings(Section):
-    """Where AWS is; credentials come from AWS's own variables, files and roles."""
+    """The AWS region; credentials come from AWS's own variables, files and roles."""
 
     region: str | None = None
 
@@ -70,7 +70,7 @@ class QueueSettings(Section):
 
     @property
     def is_lean(self) -> bool:
-        """Our own SQS client is chosen."""
+        """Whether our own SQS client is chosen."""
         return self.client is SqsClient.LEAN
 
     @field_validator("url", "dead_letter_url")
@@ -87,14 +87,14 @@ class QueueSettings(Section):
 
     @model_validator(mode="after")
     def _are_two_queues(self) -> Self:
-        """A dead letter that comes back to where it was would go round for ever."""
+        """Refuse a queue that is its own dead-letter queue: messages would circle for ever."""
         if self.url is not None and self.url == self.dead_letter_url:
             raise ValueError("queue.dead_letter_url and queue.url are the same queue")
         return self
 
 
 def _is_queue_url(text: str) -> bool:
-    """Return whether it is `http[s]://HOST[:PORT]/…/ACCOUNT/NAME` and nothing else."""
+    """Return whether a text is `http[s]://HOST[:PORT]/…/ACCOUNT/NAME` and nothing else."""
     steps = urlsplit(text).path.split("/")[1:] if is_web_address(text) else []
     return len(steps) > 1 and all(steps) and not _NOT_IN_A_QUEUE_URL.search(text)
 
@@ -111,7 +111,7 @@ class StoreSettings(Section):
         url = value.get_secret_value()
         if path := url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else "":
             if path == ":memory:":
-                raise ValueError("must be a file: what is in memory is gone with the process")
+                raise ValueError("must be a file: a database in memory ends with the process")
             return SecretStr(f"sqlite:///{_absolute(path)}")
         scheme, _, rest = url.partition("://")
         if scheme in {"postgresql", "postgresql+psycopg", "postgres"} and rest:
@@ -149,7 +149,7 @@ class PolicySettings(Section):
 
 
 class SnsSettings(Section):
-    """Whom we listen to."""
+    """Which topics are accepted."""
 
     topic_arns: tuple[str, ...] = ()
 
@@ -169,5 +169,5 @@ class LogSettings(Section):
 
     @property
     def as_json(self) -> bool | None:
-        """None: where there is no terminal."""
+        """Whether lines are JSON; None: unless standard error is a terminal."""
         return None if self.format is LogFormat.AUTO else self.format is LogFormat.JSON

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from worker.core.batch import decide_batch, decode_batch
+from worker.core.effects import Lane
 from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import Received
 from worker.core.policy import Policy, UnknownRecipients
@@ -55,7 +56,7 @@ def write_sample(transaction: Transaction) -> None:
         received_at=datetime.now(UTC),
         lease_until=0,
     )
-    policy = Policy(unknown_recipients=UnknownRecipients.CREATE, notify=True)
+    policy = Policy(unknown_recipients=UnknownRecipients.CREATE, notify=(Lane("sample"),))
     unit, _ = decide_batch(decode_batch([received], policy), policy, transaction)
     transaction.save(unit)
     changes = UnitOfWork(policy, (), {})

@@ -14,13 +14,13 @@ from botocore.exceptions import EndpointConnectionError
 from msgspec import Struct
 
 from worker.aws import (
-    STALE_CREDENTIALS,
     AwsRefused,
     Throttled,
     is_region_of,
     make_client,
     translated,
 )
+from worker.aws.codes import STALE_CREDENTIALS
 from worker.core.errors import Unavailable
 from worker.timing.deadlines import within
 from worker.timing.retries import once_more

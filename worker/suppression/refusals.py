@@ -1,16 +1,11 @@
 """AWS's refusals, sorted by who can do something about them."""
 
-from worker.aws import STALE_CREDENTIALS, AwsRefused
+from worker.aws import AwsRefused
+from worker.aws.codes import BAD_CREDENTIALS, NOT_PERMITTED
 from worker.core.effects import Blocked, Unfit
 from worker.core.masking import sanitized
 from worker.suppression.listing import FOREIGN_ANSWER, UNKNOWN_REGION
 
-_NOT_PERMITTED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
-_CREDENTIALS = STALE_CREDENTIALS - _NOT_PERMITTED | {
-    "AuthFailure", "InvalidSignatureException", "MissingAuthenticationTokenException",
-    "RequestExpired", "RequestTimeTooSkewed", "InvalidClientTokenIdException",
-    "IncompleteSignatureException",
-}  # fmt: skip
 _ACCOUNT = frozenset(
     {"AccountSuspendedException", "OptInRequired", "SubscriptionRequiredException"}
 )
@@ -23,9 +18,9 @@ def sort_refusal(refused: AwsRefused) -> Blocked | Unfit:
     """
     detail = sanitized(f"{refused.code}: {refused.text}")
     action = _permission(refused.operation)
-    if refused.code in _NOT_PERMITTED:
+    if refused.code in NOT_PERMITTED:
         return Blocked(error=f"allow {action} in the worker's IAM policy; AWS answered {detail}")
-    if refused.code in _CREDENTIALS:
+    if refused.code in BAD_CREDENTIALS:
         return Blocked(error=f"AWS does not take the worker's credentials or clock: {detail}")
     if refused.code == UNKNOWN_REGION:
         return Blocked(error=f"set aws.region to where SES sends from: {sanitized(refused.text)}")

@@ -18,5 +18,5 @@ def wall() -> datetime:
 
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Only Linux has CLOCK_BOOTTIME. Elsewhere two workers may hold the same message after a sleep, and
-the second finds a duplicate."""
+"""Only Linux has CLOCK_BOOTTIME. Elsewhere two workers may hold a message after the machine slept;
+it is a duplicate for the second."""

@@ -1,6 +1,6 @@
 """The AWS side as configured: queues, topics, SES's publishing, keys.
 
-What the worker does with messages is not here: that is `worker.sqs.queue` and `worker.suppression`.
+Messages are not handled here, but in `worker.sqs.queue` and `worker.suppression`.
 """
 
 from worker.topology.aws import Aws, denied_action, known

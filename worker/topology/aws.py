@@ -7,6 +7,7 @@ from copy import copy
 from typing import Any, TypeVar
 
 from worker.aws import AwsRefused, Throttled, make_client, translated, watch_dates
+from worker.aws.codes import ABSENT, NOT_PERMITTED
 from worker.core.errors import Refused, Unavailable
 from worker.sqs.client.skew import ClockSkew
 from worker.timing.deadlines import within
@@ -15,43 +16,35 @@ from worker.topology.checks.facts import Absent, NotPermitted, Unknown, Unreacha
 
 Known = TypeVar("Known")
 
-_DENIED = frozenset({
-    "AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException",
-    "UnauthorizedOperation",
-})  # fmt: skip
-_ABSENT = frozenset({
-    "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NotFound", "NotFoundException",
-})  # fmt: skip
 _PREFIXES = {"sesv2": "ses"}
-"""Both of SES's interfaces have their permissions under one name."""
-
+"""The prefix of a service's IAM actions, if it is not the service's name."""
 
 _PACED = frozenset({"ses", "sesv2"})
-"""SES takes most operations once a second: https://docs.aws.amazon.com/ses/latest/dg/quotas.html"""
+"""SES allows most operations once a second: https://docs.aws.amazon.com/ses/latest/dg/quotas.html"""
 _SILENCE_SECONDS = 5
-"""A call waits as long for an answer, and no other try begins when as much is over."""
+"""Time limit for an answer; after as much time in all, no further try begins."""
 _CALL_SECONDS = 15.0
-"""For a whole call: a name, a connection, an answer that comes little by little."""
+"""Time limit for a whole call: name lookup, connection, a slow answer."""
 
 
 class Aws:
-    """One account, one region at a time; clients are made when they are first needed."""
+    """Calls in a single account and region; clients are made when they are first needed."""
 
     def __init__(
         self, region: str, *, sleep: Sleep = time.sleep, limit_seconds: float = math.inf
     ) -> None:
-        """`limit_seconds`: no calls are made afterwards."""
+        """`limit_seconds`: no call is made later than this."""
         self.region = region
         self._sleep = sleep
         self._limit_seconds = limit_seconds
         self._end = time.monotonic() + limit_seconds
         self._called_at: dict[tuple[str, str, str], float] = {}
-        """When each operation of SES was called last."""
+        """The time of the last call, by operation of SES."""
         self._clients: dict[tuple[str, str], Any] = {}
         self._unreachable: dict[tuple[str, str], Unavailable] = {}
-        """Services that did not answer: each is waited for once."""
+        """Services that did not answer; they are not called again."""
         self.clock_skew = ClockSkew()
-        """As SQS's answers tell."""
+        """From the dates of SQS's answers."""
         self._retrying = briefly(sleep, _SILENCE_SECONDS)
 
     def elsewhere(self, region: str) -> "Aws":
@@ -63,18 +56,20 @@ class Aws:
     def ask(
         self, service: str, operation: str, *, at: str = "", **arguments: Any
     ) -> dict[str, Any]:
-        """Call an operation, such as `get_topic_attributes`; `at`: in another region.
+        """Call an operation, such as `get_topic_attributes`; `at`: another region.
 
         Raises:
             AwsRefused: AWS refused.
-            Unavailable: it cannot be reached, or had no time for us, several times.
+            Unavailable: AWS could not be reached, or limited the rate of calls, several times.
 
         """
         where = service, at or self.region
         if where in self._unreachable:
             raise self._unreachable[where]
         if time.monotonic() > self._end:
-            raise Unavailable(f"AWS: {self._limit_seconds:g} s are over, it was not asked any more")
+            raise Unavailable(
+                f"AWS: not called, since the {self._limit_seconds:g} s for all calls are over"
+            )
         try:
             answer: dict[str, Any] = self._retrying(self._once, *where, operation, arguments)
         except Throttled:
@@ -87,7 +82,7 @@ class Aws:
     def pages(
         self, service: str, operation: str, key: str, *, at: str = "", **arguments: Any
     ) -> Iterator[Any]:
-        """Yield what an operation lists, with pagination."""
+        """Yield the items that an operation lists, page by page."""
         token: dict[str, str] = {}
         while True:
             answer = self.ask(service, operation, at=at, **arguments, **token)
@@ -121,9 +116,9 @@ def known(service: str, look: Callable[[], Known]) -> Known | Unknown:
     try:
         return look()
     except AwsRefused as refused:
-        if refused.code in _DENIED:
+        if refused.code in NOT_PERMITTED:
             return NotPermitted(denied_action(service, refused))
-        if refused.code in _ABSENT:
+        if refused.code in ABSENT:
             return Absent(refused.text or refused.code)
         return Unreachable(str(refused))
     except (Refused, Unavailable) as error:

@@ -1,4 +1,4 @@
-"""What can be found out about queues, topics, SES and keys; nothing is changed."""
+"""Reads queues, topics, SES and keys; changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -19,15 +19,15 @@ from worker.topology.checks.facts import (
 )
 
 MOST_SETS = 20
-"""Configuration sets that are looked at unasked: each costs a call, and SES takes one a second."""
+"""Configuration sets that are read if none is named: a call each, and SES allows one a second."""
 IDENTITIES_A_CALL = 100
 """https://docs.aws.amazon.com/ses/latest/APIReference/API_GetIdentityNotificationAttributes.html"""
 MOST_IDENTITIES = 1_000
-"""As many as a list call returns; they take tens of calls, and SES allows one a second."""
+"""Identities that are read: as many as a single call lists; more would take minutes."""
 
 
 def queue(aws: Aws, url: str) -> QueueFacts | Unknown:
-    """Look at a queue."""
+    """Read a queue."""
 
     def look() -> QueueFacts:
         answer = aws.ask("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["All"])
@@ -42,7 +42,7 @@ def queue_url(aws: Aws, name: str) -> str | Unknown:
 
 
 def topic(aws: Aws, arn: str) -> TopicFacts | Unknown:
-    """Look at a topic, in its own region."""
+    """Read a topic, in its own region."""
 
     def look() -> TopicFacts:
         answer = aws.ask("sns", "get_topic_attributes", at=region_in_arn(arn), TopicArn=arn)
@@ -52,7 +52,7 @@ def topic(aws: Aws, arn: str) -> TopicFacts | Unknown:
 
 
 def topics_subscribed(aws: Aws, queue_arn: str) -> list[str] | Unknown:
-    """The topics whose subscriptions, of this account in this region, end in the queue."""
+    """The topics to which the queue is subscribed, in this account and region."""
 
     def look() -> list[str]:
         every = aws.pages("sns", "list_subscriptions", "Subscriptions")
@@ -65,7 +65,7 @@ def topics_subscribed(aws: Aws, queue_arn: str) -> list[str] | Unknown:
 def subscriptions(
     aws: Aws, topic_arn: str, queue_arn: str
 ) -> tuple[SubscriptionFacts, ...] | Unknown:
-    """The subscriptions of a topic that end in the queue, with their attributes."""
+    """The queue's subscriptions to a topic, with their attributes."""
 
     def look() -> tuple[SubscriptionFacts, ...]:
         every = aws.pages(
@@ -85,7 +85,7 @@ def subscriptions(
 
 
 def identities(aws: Aws, names: Sequence[str] = ()) -> tuple[IdentityFacts, ...] | Unknown:
-    """Where identities send their notifications: those that are named, else all."""
+    """Read where SES sends the notifications of identities: the named ones, else all."""
 
     def look() -> tuple[IdentityFacts, ...]:
         listed = aws.pages("ses", "list_identities", "Identities", MaxItems=MOST_IDENTITIES)
@@ -111,9 +111,9 @@ def identities(aws: Aws, names: Sequence[str] = ()) -> tuple[IdentityFacts, ...]
 def destinations(
     aws: Aws, names: Sequence[str] = ()
 ) -> tuple[tuple[DestinationFacts, ...] | Unknown, int]:
-    """The event destinations that are topics; and how many configuration sets were not looked at.
+    """The event destinations that are topics; and how many configuration sets were not read.
 
-    Of the configuration sets that are named, else of the first of them.
+    Of the named configuration sets, else of the first `MOST_SETS`.
     """
     sets: Sequence[str] | Unknown = names or known(
         "sesv2", lambda: list(aws.pages("sesv2", "list_configuration_sets", "ConfigurationSets"))
@@ -130,7 +130,7 @@ def destinations(
 
 
 def destinations_of(aws: Aws, name: str) -> tuple[DestinationFacts, ...] | Unknown:
-    """The event destinations of one configuration set that are topics."""
+    """The event destinations of a configuration set that are topics."""
 
     def look() -> tuple[DestinationFacts, ...]:
         operation = "get_configuration_set_event_destinations"
@@ -154,7 +154,7 @@ def destinations_of(aws: Aws, name: str) -> tuple[DestinationFacts, ...] | Unkno
 
 
 def key(aws: Aws, key_id: str, where: str) -> KeyFacts:
-    """Look at a key of KMS, in the region of what it encrypts."""
+    """Read a KMS key, in the region of the queue or topic that it encrypts."""
 
     def describe() -> Mapping[str, object]:
         answer = aws.ask("kms", "describe_key", at=where, KeyId=key_id)
@@ -167,23 +167,23 @@ def key(aws: Aws, key_id: str, where: str) -> KeyFacts:
     metadata = known("kms", describe)
     if not isinstance(metadata, Mapping):
         return KeyFacts(key_id, metadata, metadata)
-    # GetKeyPolicy takes no alias.
+    # GetKeyPolicy accepts no alias.
     return KeyFacts(key_id, metadata, known("kms", lambda: policy(str(metadata.get("Arn")))))
 
 
 def account(aws: Aws) -> Mapping[str, Any] | Unknown:
-    """Look at the SES account of the region."""
+    """Read the SES account of the region."""
     return known("sesv2", lambda: aws.ask("sesv2", "get_account"))
 
 
 def _ends_in(listed: Mapping[str, str], queue_arn: str) -> bool:
-    # SNS lists what was unsubscribed for a while yet (ansible/ansible#20086).
+    # SNS still lists a subscription for a while after it was deleted (ansible/ansible#20086).
     return listed.get("Endpoint") == queue_arn and listed["SubscriptionArn"] != "Deleted"
 
 
 def _subscription(aws: Aws, listed: Mapping[str, str]) -> Mapping[str, str] | Unknown:
     arn = listed["SubscriptionArn"]
-    if read_arn(arn) is None:  # SNS says PendingConfirmation in its place
+    if read_arn(arn) is None:  # SNS returns PendingConfirmation instead
         return {"PendingConfirmation": "true"}
 
     def look() -> Mapping[str, str]:

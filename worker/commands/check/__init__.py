@@ -1,16 +1,18 @@
-"""`ses-worker check`: looks at the whole path from SES to the database, and changes nothing."""
+"""`ses-worker check`: checks the whole path from SES to the database, and changes nothing."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
 from worker.app import make_store, region_of
-from worker.app.effects import make_channel
 from worker.aws import region_in
 from worker.commands.check import gathering
+from worker.commands.check.channels import check_channels
 from worker.core.errors import Misconfigured, WorkerError
-from worker.notifiers.slack.sample_message import sample_message
 from worker.settings import Migrate, Settings
+from worker.store.exposure import writable_by_all
+from worker.store.rights import AccessProblem
 from worker.topology import Aws, inspection
 from worker.topology.checks import admission
 from worker.topology.checks.account import ACCOUNT, judge_account
@@ -26,7 +28,6 @@ from worker.topology.checks.permissions import PERMISSIONS, judge_permissions
 from worker.topology.checks.queue import QUEUE, judge_queue
 from worker.topology.checks.region import judge_region
 from worker.topology.checks.sending import senders, shapes
-from worker.topology.checks.slack import judge_slack
 from worker.topology.checks.subscriptions import (
     SUBSCRIPTION,
     judge_no_topic,
@@ -38,17 +39,16 @@ from worker.topology.checks.topic import TOPIC, judge_topic
 
 LIMIT_SECONDS = 90
 """Time limit of all calls to AWS; SES, at a call a second, may take half of it."""
-BEHIND_THE_QUEUE = (
+NEEDING_THE_QUEUE = (
     DEAD_LETTERS, admission.POLICY, PERMISSIONS, TOPIC, SUBSCRIPTION, FEEDBACK, ENCRYPTION,
 )  # fmt: skip
-"""Checks that are skipped where the queue is not found."""
+"""Checks that are skipped if the queue is not found."""
 
-
-_NO_QUEUE = "the queue has to be found first"
+_NO_QUEUE = "the queue must be found first"
 
 
 class CheckOptions(Struct, frozen=True):
-    """What the operator names beyond the settings."""
+    """What the operator names besides the settings."""
 
     identities: Sequence[str] = ()
     configuration_sets: Sequence[str] = ()
@@ -57,7 +57,7 @@ class CheckOptions(Struct, frozen=True):
 
 
 def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
-    """Report what is found, as it is found.
+    """Yield findings as they are made.
 
     Raises:
         Misconfigured: no queue is set, or no region.
@@ -67,16 +67,16 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     if url is None:
         raise Misconfigured(settings.lack_of_queue)
     region = region_of(settings)
-    reach = judge_region(url, region, region_in(url))
-    yield reach
+    settings_finding = judge_region(url, region, region_in(url))
+    yield settings_finding
     yield _database(settings)
-    if reach.status is Status.WRONG:
+    if settings_finding.status is Status.WRONG:
         yield from _skipped(
-            "AWS is called in the wrong region", QUEUE, CLOCK, *BEHIND_THE_QUEUE, ACCOUNT
+            "AWS is called in the wrong region", QUEUE, CLOCK, *NEEDING_THE_QUEUE, ACCOUNT
         )
     else:
         yield from _on_aws(settings, options, Aws(region, limit_seconds=LIMIT_SECONDS), url)
-    yield _slack(settings, send=options.send)
+    yield from check_channels(settings, send=options.send)
 
 
 def _database(settings: Settings) -> Finding:
@@ -92,9 +92,14 @@ def _database(settings: Settings) -> Finding:
         found.revision,
         found.pending,
         newer=found.newer,
-        makes_itself=settings.store.migrate is Migrate.AUTO,
-        access_problem=store.access_problem(),
+        created_at_start=settings.store.migrate is Migrate.AUTO,
+        access_problem=store.access_problem() or _exposure(settings),
     )
+
+
+def _exposure(settings: Settings) -> AccessProblem | None:
+    scheme, _, path = settings.store.url.get_secret_value().partition(":///")
+    return writable_by_all(Path(path)) if scheme == "sqlite" else None
 
 
 def _on_aws(settings: Settings, options: CheckOptions, aws: Aws, url: str) -> Iterator[Finding]:
@@ -108,15 +113,15 @@ def _on_aws(settings: Settings, options: CheckOptions, aws: Aws, url: str) -> It
     )
     skew = aws.clock_skew.latest_seconds
     is_found = isinstance(queue, QueueFacts)
-    # Where the clock is wrong SQS may have refused to say more than its time.
+    # With a wrong clock SQS may refuse the call, but its answer still has a date.
     yield judge_clock(skew) if is_found or skew is not None else CLOCK.skipped(_NO_QUEUE)
     if isinstance(queue, QueueFacts):
-        yield from _behind(settings, options, aws, queue)
+        yield from _path_to_queue(settings, options, aws, queue)
     else:
-        yield from _skipped(_NO_QUEUE, *BEHIND_THE_QUEUE, ACCOUNT)
+        yield from _skipped(_NO_QUEUE, *NEEDING_THE_QUEUE, ACCOUNT)
 
 
-def _behind(
+def _path_to_queue(
     settings: Settings, options: CheckOptions, aws: Aws, queue: QueueFacts
 ) -> Iterator[Finding]:
     arns, unlisted = gathering.topics(aws, queue, settings.sns.topic_arns)
@@ -156,7 +161,7 @@ def _behind(
             subscriptions,
             queue,
             dead_letters,
-            wants_topics=bool(settings.sns.topic_arns),
+            requires_topic=bool(settings.sns.topic_arns),
             shapes=shapes(facts, arn) if facts else (),
         )
     if unlisted is not None:
@@ -164,7 +169,7 @@ def _behind(
     if facts is not None:
         yield from judge_feedback(facts, arns, queue)
     elif unlisted is not None:
-        yield from _skipped("no topic is known: name it in sns.topic_arns", admission.POLICY)
+        yield from _skipped("no topic is known: set sns.topic_arns", admission.POLICY)
     else:
         yield judge_no_topic(queue)
     if not arns:
@@ -174,16 +179,6 @@ def _behind(
     yield from judge_encryption(*gathering.encrypted(aws, fed, topics))
     removes = bool(settings.suppression.remove)
     yield from judge_account(inspection.account(aws), aws.region, removes=removes)
-
-
-def _slack(settings: Settings, *, send: bool) -> Finding:
-    if not settings.slack.enabled:
-        return judge_slack(None, way="", sent=False)
-    channel = make_channel(settings.slack)
-    queue = (settings.queue.url or "").rpartition("/")[2]
-    answer = channel.post(sample_message(queue)) if send else channel.ask()
-    way = "the webhook" if settings.slack.webhook_url else f"token and {settings.slack.channel}"
-    return judge_slack(answer, way=way, sent=send)
 
 
 def _skipped(why: str, *checks: Check) -> Iterator[Finding]:

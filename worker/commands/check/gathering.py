@@ -1,11 +1,11 @@
-"""Fetches the facts that the checks judge, each leading to the next."""
+"""Reads the facts that the checks judge; each read needs the facts before it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from worker.sqs.redrive import read_redrive_policy
 from worker.topology import Aws, inspection
 from worker.topology.checks.admission import SNS, topics_let_in
 from worker.topology.checks.commands import set_queue
-from worker.topology.checks.dead_letters import read_redrive
 from worker.topology.checks.encryption import Encrypted
 from worker.topology.checks.facts import (
     FeedbackFacts,
@@ -25,10 +25,10 @@ from worker.topology.checks.topic import SES
 def dead_letter_queue(
     aws: Aws, queue: QueueFacts, dead_letter_url: str | None
 ) -> QueueFacts | Unknown | None:
-    """The dead-letter queue of the settings, else of the redrive policy; None: neither names it."""
+    """Read the dead-letter queue of the settings, else of the redrive policy; None: no name."""
     if dead_letter_url is not None:
         return inspection.queue(aws, dead_letter_url)
-    redrive = read_redrive(queue.text("RedrivePolicy"))
+    redrive = read_redrive_policy(queue.text("RedrivePolicy"))
     target = read_arn(redrive.target) if redrive else None
     if target is None:
         return None
@@ -39,7 +39,7 @@ def dead_letter_queue(
 def dead_letters(
     aws: Aws, queue: QueueFacts, arns: Sequence[str]
 ) -> Iterator[tuple[str, QueueFacts | Unknown]]:
-    """Queues for what SNS cannot deliver, as far as they are beside ours."""
+    """Read the queues for what SNS cannot deliver, if they are in our account and region."""
     for arn in arns:
         found = read_arn(arn)
         if found and (found.account, found.region) == (
@@ -50,9 +50,9 @@ def dead_letters(
 
 
 def topics(aws: Aws, queue: QueueFacts, named: Sequence[str]) -> tuple[list[str], Unknown | None]:
-    """The topics that should feed the queue: those that are named, else by whatever knows of some.
+    """Find the topics that should feed the queue: the named ones, else by policy and subscriptions.
 
-    And why the subscriptions could not be listed, if they could not.
+    Also return why the subscriptions could not be listed; None: they could.
     """
     if named:
         return list(named), None
@@ -65,37 +65,37 @@ def topics(aws: Aws, queue: QueueFacts, named: Sequence[str]) -> tuple[list[str]
 def feedback(
     aws: Aws, arns: Sequence[str], named_identities: Sequence[str], named_sets: Sequence[str]
 ) -> FeedbackFacts:
-    """What SES sends to the topics, by the named identities and configuration sets."""
+    """Read what SES sends to the topics, by the named identities and configuration sets."""
     # SES publishes in its own region only, so it is called in the topic's region.
     region = region_in_arn(arns[0])
     at = aws if region in {"", aws.region} else aws.elsewhere(region)
-    destinations, unlooked = inspection.destinations(at, named_sets)
+    destinations, skipped = inspection.destinations(at, named_sets)
     identities = inspection.identities(at, named_identities)
-    beyond = [f"{unlooked} configuration sets"] if unlooked else []
+    not_read = [f"{skipped} configuration sets"] if skipped else []
     if isinstance(identities, tuple) and len(identities) == inspection.MOST_IDENTITIES:
-        beyond.append(f"identities beyond the first {inspection.MOST_IDENTITIES:,}")
+        not_read.append(f"identities beyond the first {inspection.MOST_IDENTITIES:,}")
     return FeedbackFacts(
         identities=identities,
         destinations=destinations,
         named_identities=tuple(named_identities),
         named_sets=tuple(named_sets),
-        unlooked=tuple(beyond),
+        not_read=tuple(not_read),
     )
 
 
 def encrypted(
     aws: Aws, queues: Sequence[QueueFacts], named: Mapping[str, TopicFacts | Unknown]
 ) -> Iterator[Encrypted]:
-    """Whom SNS writes to, and whom SES does."""
-    for item in queues:
-        used = item.text("KmsMasterKeyId")
-        key = inspection.key(aws, used, aws.region) if used else None
-        bare = not used and item.text("SqsManagedSseEnabled") == "false"
-        fix = set_queue(item.url, aws.region, SqsManagedSseEnabled="true") if bare else ""
+    """Read the keys of queues, to which SNS writes, and of topics, to which SES writes."""
+    for queue in queues:
+        key_id = queue.text("KmsMasterKeyId")
+        key = inspection.key(aws, key_id, aws.region) if key_id else None
+        is_plain = not key_id and queue.text("SqsManagedSseEnabled") == "false"
+        fix = set_queue(queue.url, aws.region, SqsManagedSseEnabled="true") if is_plain else ""
         for arn in named or [""]:
-            account = account_in_arn(arn or item.arn)
+            account = account_in_arn(arn or queue.arn)
             caller = Caller(service=SNS, account=account, arn=arn)
-            yield Encrypted(f"the queue {item.name}", caller, key, fix)
+            yield Encrypted(f"the queue {queue.name}", caller, key, fix)
     for arn, observed in named.items():
         ses = Caller(service=SES, account=account_in_arn(arn))
         if isinstance(observed, NotPermitted | Unreachable):

@@ -1,5 +1,5 @@
-"""Dead letters, as people handle them: looked at, replayed, deleted.
+"""`ses-worker dlq`: lists, replays and deletes dead letters.
 
-They lie in two places: SQS's dead-letter queue, and the table `quarantine` for what no such queue
-takes. Commands treat both alike.
+They are in two places: SQS's dead-letter queue, and the table `quarantine` for those that no such
+queue accepts. All commands handle both.
 """

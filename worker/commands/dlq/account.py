@@ -1,4 +1,4 @@
-"""The figures of a replay or a deletion so far."""
+"""The figures of a replay or a deletion."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,10 +11,11 @@ from worker.core.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
 from worker.core.model import Outcome
 
 MOST_NAMED = 20
+"""Dead letters that stayed and are listed one by one; the others are counted."""
 
 
 class DeadLetterOutcome(Struct, frozen=True, kw_only=True):
-    """What became of a dead letter, or would in a dry run."""
+    """The result for a dead letter, or the result that a dry run predicts."""
 
     dead_letter: DeadLetterMessage
     outcome: str
@@ -37,52 +38,54 @@ class Account:
         self.sent = 0
         self.deleted = 0
         self.remaining = 0
-        """Selected dead letters that remain: not processed, or `undeleted`."""
+        """Selected dead letters that were not processed, or are `undeleted`; see `stayed`, too."""
         self.undeleted = 0
         """Processed dead letters that SQS did not delete."""
         self.stayed: Counter[tuple[str, str]] = Counter()
-        """Dead letters that stay, by outcome and reason."""
+        """Dead letters that were processed and stay in their place, by outcome and reason."""
         self.refused: Counter[str] = Counter()
         """Dead letters that the queue refused, by SQS's error code."""
         self.foreign: Counter[str] = Counter()
         """Dead letters of other queues, not sent to this queue, by source queue."""
         self.newcomers = 0
-        """Dead letters that arrived since the start, not sent: they may be what we sent."""
+        """Dead letters that arrived since the start, not sent: we may have sent them ourselves."""
         self.dry_run_outcomes: list[DeadLetterOutcome] = []
         self.named: list[DeadLetterOutcome] = []
         """The first few dead letters that stayed."""
         self.total: int | None = None
-        """Selected dead letters by the counts at the start; None: not counted."""
+        """Dead letters by the counts at the start; None: not counted."""
         self.interrupted = False
-        """A signal has ended it."""
+        """A signal has ended the run."""
         self.left_behind = False
-        """The worker thread was abandoned: what remains is not known for certain."""
+        """The thread that works was abandoned: the figures may be incomplete."""
         self.only_in_quarantine = True
         """All examined dead letters were in quarantine."""
         self.no_queue = False
         """There is no dead-letter queue."""
         self.missing_ids = set(filter_.message_ids)
+        """Named ids that no dead letter had so far."""
         self.other_reasons: dict[str, str] = {}
         """Reasons of dead letters that were named by id and have another reason than selected."""
         self.unmet_reasons = set() if filter_.message_ids else set(filter_.reasons)
+        """Named reasons that no dead letter had so far."""
         self._filter = filter_
 
-    def sorted_out(self, dead_letters: Sequence[DeadLetterMessage]) -> list[DeadLetterMessage]:
+    def select(self, dead_letters: Sequence[DeadLetterMessage]) -> list[DeadLetterMessage]:
         """Count dead letters; return those that are selected."""
         self.examined += len(dead_letters)
-        meant = [dead_letter for dead_letter in dead_letters if self._filter.fits(dead_letter)]
+        selected = [dead_letter for dead_letter in dead_letters if self._filter.fits(dead_letter)]
         if self._filter.message_ids and self._filter.reasons:
             for dead_letter in dead_letters:
                 for named in dead_letter.ids & self._filter.message_ids:
                     self.other_reasons[named] = dead_letter.reason
-        for dead_letter in meant:
+        for dead_letter in selected:
             self.missing_ids -= dead_letter.ids
             self.only_in_quarantine &= dead_letter.where is Where.QUARANTINE
             self.unmet_reasons.discard(dead_letter.reason)
-        return meant
+        return selected
 
     def judged(self, verdicts: Sequence[Verdict]) -> None:
-        """Count those that stay."""
+        """Count those that stay in their place."""
         for verdict in verdicts:
             if verdict.outcome in {Outcome.DEFERRED, Outcome.DEAD_LETTERED}:
                 self.stayed[verdict.outcome.value, verdict.reason or verdict.error] += 1
@@ -105,8 +108,8 @@ class Account:
         ]
 
     @property
-    def still_there(self) -> int | None:
-        """How many remain; None: nobody knows."""
+    def not_processed(self) -> int | None:
+        """How many were not processed, or not deleted; None: unknown."""
         if not self.left_behind:
             return self.remaining
         if self.total is None or not self._filter.everything:
@@ -114,17 +117,29 @@ class Account:
         return max(0, self.total - self.settled)
 
     @property
+    def still_there(self) -> int | None:
+        """How many are still in the dead-letter queue or in quarantine, for whatever reason.
+
+        Those that were processed and stay, those not processed, and those not to be sent; None:
+        unknown.
+        """
+        if self.not_processed is None:
+            return None
+        kept = self.stayed.total() + self.foreign.total() + self.newcomers
+        return self.not_processed + kept
+
+    @property
     def all_found(self) -> bool:
         """Every named dead letter was found."""
         return bool(self._filter.message_ids) and not self.missing_ids
 
     def not_deleted(self, count: int) -> None:
-        """So many were processed and not deleted."""
+        """Count dead letters that were processed and not deleted."""
         self.undeleted += count
         self.remaining += count
 
     def not_examined(self, count: int) -> None:
-        """So many were not examined: others hold them, or the scan ended; they may be selected."""
+        """Count dead letters that were not examined, and may be among the selected ones."""
         self.remaining += min(count, len(self.missing_ids)) if self._filter.message_ids else count
 
 

@@ -30,7 +30,7 @@ from worker.timing.retries import when_raced
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What became of a dead letter, or would in a dry run."""
+    """The result of applying a dead letter, or the result that a dry run predicts."""
 
     dead_letter: DeadLetterMessage
     outcome: Outcome
@@ -57,7 +57,7 @@ class Apply:
         self._report = report
 
     def __call__(self, dead_letters: Sequence[DeadLetterMessage]) -> list[Verdict]:
-        """Process and commit them; what is `applied` is durable once this returns."""
+        """Process and commit them; `applied` ones are durable when this returns."""
         self._counters.begun(len(dead_letters))
         with _broken_off(self._store):
             handled = self._process(

@@ -18,26 +18,26 @@ Known = dict[tuple[Where, str], str]
 
 
 class Deletion:
-    """Two passes: the first counts, for the confirmation; the second deletes.
+    """Two scans: the first counts, for the confirmation; the second deletes.
 
-    Dead letters are not held in between, for a confirmation may take long.
+    Dead letters are given back in between, because a confirmation may take long.
     """
 
     def __init__(self, settings: Settings, filter_: DeadLetterFilter) -> None:
         self.account = Account(filter_)
         self.failure: WorkerError | None = None
         self.queue = ""
-        """The dead-letter queue's name, if there is one."""
+        """The dead-letter queue's name; empty if there is none."""
         self._stopped = False
         self._settings = settings
         self._filter = filter_
 
     def look(self, watch: Watch = lambda _: None) -> Known:
-        """Find those that are meant, and leave them where they are.
+        """Find the selected dead letters, and leave them where they are.
 
         Raises:
-            Misconfigured, Unavailable, Refused: a place cannot be looked into, or a signal came:
-                a partial count is never confirmed.
+            Misconfigured, Unavailable, Refused: a place cannot be read, or a signal came: nobody
+                is asked to confirm a partial count.
 
         """
         found: Known = {}
@@ -54,14 +54,14 @@ class Deletion:
         if self.failure:
             raise self.failure
         if self._stopped:
-            raise Unavailable("stopped before all were counted: nothing was deleted")
+            raise Unavailable("stopped before all dead letters were counted: nothing was deleted")
         return found
 
     def delete(self, only: Known | None = None, watch: Watch = lambda _: None) -> None:
-        """Delete those that are meant; `only` of those that were found, if given.
+        """Delete the selected dead letters; if `only` is given, none but these.
 
         Raises:
-            Misconfigured, Unavailable, Refused: it could not begin.
+            Misconfigured, Unavailable, Refused: the deletion could not begin.
 
         """
         self.account = Account(self._filter)

@@ -16,21 +16,22 @@ AGES = {
     "under_1_day": timedelta(days=1),
     "under_4_days": timedelta(days=4),
 }
-"""Four days are SQS's retention, unless somebody has changed it."""
+"""Upper limits of the age buckets; four days are SQS's default retention."""
 OLDER = "older"
 _LONGEST_SAMPLE = 300
+"""Characters."""
 
 
 class ParsedBody(Struct, frozen=True, kw_only=True):
     """How the worker reads a body today."""
 
     kind: str
-    """`bounce`, `complaint`, what is ignored; `malformed`."""
+    """`bounce`, `complaint`, the type of an ignored message, or `malformed`."""
     type: str = ""
     recipients: Sequence[str] = ()
-    """As they were reported."""
+    """As SES reported them."""
     keys: Sequence[str] = ()
-    """The same, as users are matched; empty where it is no address."""
+    """The recipients' keys, by which users are matched; empty if it is not an address."""
     reason: str = ""
     """Why it cannot be decoded, or would be dead-lettered."""
     detail: str = ""
@@ -58,7 +59,7 @@ class Group(Struct, kw_only=True):
     oldest: datetime | None = None
     newest: datetime | None = None
     kept_since: datetime | None = None
-    """Of that which SQS will delete first."""
+    """When the dead letter was first sent that SQS will delete first."""
     sample_id: str = ""
     sample_original_id: str = ""
     sample: str = ""
@@ -89,18 +90,18 @@ class Groups:
         group.kept_since = _earlier(group.kept_since, dead_letter.kept_since)
 
     def add_group(self, group: Group) -> None:
-        """Take over what somebody else has counted."""
+        """Add a group that the database has counted."""
         self._found[group.where, group.reason] = group
 
     def biggest_first(self) -> list[Group]:
-        """All of them."""
+        """Return all groups."""
         return sorted(
             self._found.values(), key=lambda group: (-group.count, group.where, group.reason)
         )
 
 
 def read(dead_letter: DeadLetterMessage, topics: Collection[str] = ()) -> ParsedBody:
-    """Decode a dead letter as the worker would with these topics; none: all topics."""
+    """Decode a dead letter as the worker would with these topics; empty: all topics."""
     match decode(dead_letter.received.body, topics):
         case Malformed(reason, detail):
             return ParsedBody(kind="malformed", reason=reason.value, detail=detail)
@@ -111,7 +112,7 @@ def read(dead_letter: DeadLetterMessage, topics: Collection[str] = ()) -> Parsed
 
 
 def age_of(first_seen: datetime | None, now: datetime) -> str:
-    """Return the age bucket; without a time, the oldest."""
+    """Return the age bucket; the oldest if the time is unknown."""
     if first_seen is None:
         return OLDER
     return next((name for name, age in AGES.items() if now - first_seen < age), OLDER)

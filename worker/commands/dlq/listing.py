@@ -1,4 +1,4 @@
-"""`ses-worker dlq list` and `show`: looking, and leaving everything as it was."""
+"""`ses-worker dlq list` and `show`: read dead letters, and change nothing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,8 +21,9 @@ from worker.store.quarantine import Pile, newest_row, pile_up, read_dead_letters
 from worker.store.users import among_users
 
 MOST_DEAD_LETTERS = 10_000
+"""Dead letters of the queue that a listing examines."""
 LOOK_SECONDS = 30
-"""Half of the visibility timeout: the first are still ours when the last is received."""
+"""Half of the visibility timeout: the first are still leased when the last is received."""
 
 
 class Looked(Struct, kw_only=True):
@@ -35,9 +36,9 @@ class Looked(Struct, kw_only=True):
     unknown_recipients: frozenset[str] | None = None
     """Its recipients that are no users; None: unknown."""
     queue: str = ""
-    """The dead-letter queue's name; empty: there is none, or nobody says which."""
+    """The dead-letter queue's name; empty: there is none, or it is unknown."""
     no_queue: bool = False
-    """There is none, for certain."""
+    """There certainly is no dead-letter queue."""
     is_readable: bool = False
     """SQS has returned its counts."""
     retention: timedelta | None = None
@@ -46,11 +47,11 @@ class Looked(Struct, kw_only=True):
     about: int = 0
     """Dead letters in the queue, by SQS's counts."""
     is_sample: bool = False
-    """It was left off, for there were many."""
+    """The scan ended at a limit."""
     in_quarantine: int = 0
     interrupted: bool = False
     problems: list[Exception] = []
-    """Of a place that could not be looked into; the other was."""
+    """Errors of a place that could not be read; the other place was read."""
 
 
 def look(
@@ -58,7 +59,7 @@ def look(
     filter_: DeadLetterFilter,
     watch: Callable[[int, int], None] = lambda _, __: None,
 ) -> Looked:
-    """Read the selected dead letters and group them; a sample, where they are many.
+    """Read the selected dead letters and group them; only a sample, if there are many.
 
     Raises:
         Misconfigured: the settings lack a queue, or the store is no database of this program.
@@ -92,10 +93,10 @@ def look(
 
 
 def find(settings: Settings, message_id: str) -> Looked:
-    """Look for a single dead letter, through all if needed.
+    """Look for a single dead letter, among all if needed.
 
     Raises:
-        Misconfigured: as above.
+        Misconfigured: the settings lack a queue, or the store is no database of this program.
 
     """
     looked = Looked()
@@ -165,18 +166,18 @@ def _look_into_queue(
 
 @contextmanager
 def _collect_problems(looked: Looked) -> Iterator[None]:
-    """Collect the error of a place: the other place may be enough."""
+    """Collect the error of a place, so that the other place is still read."""
     try:
         yield
     except (Unavailable, Refused) as error:
         looked.problems.append(error)
     except Over:
-        looked.problems.append(Unavailable("stopped before it could begin"))
+        looked.problems.append(Unavailable("stopped before dead letters could be read"))
 
 
 def _group(pile: Pile) -> Group:
-    deadline = [0, *pile.younger, pile.count]
-    counts = [later - earlier for earlier, later in pairwise(deadline)]
+    cumulated = [0, *pile.younger, pile.count]
+    counts = [later - earlier for earlier, later in pairwise(cumulated)]
     return Group(
         where=Where.QUARANTINE,
         reason=pile.reason,

@@ -1,4 +1,4 @@
-"""What a replay does with `--to-queue --by-sqs`: SQS itself moves the whole dead-letter queue."""
+"""`ses-worker dlq replay --to-queue --by-sqs`: SQS itself moves the whole dead-letter queue."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,9 +12,9 @@ from worker.sqs.queue import POLL_SECONDS, NoSuchQueue
 from worker.timing.retries import a_few_times
 
 _INSTEAD = (
-    "SQS does not move them itself ({}): leave out --by-sqs to send them one by one. SQS's "
-    "own way needs sqs:StartMessageMoveTask, sqs:ListMessageMoveTasks and "
-    "sqs:CancelMessageMoveTask on the dead-letter queue, beside what the sending needs"
+    "SQS does not move them ({}): without --by-sqs, the command sends them itself. A move by SQS "
+    "needs sqs:StartMessageMoveTask, sqs:ListMessageMoveTasks and sqs:CancelMessageMoveTask on the "
+    "dead-letter queue, in addition to the permissions for sending"
 )
 
 log = structlog.get_logger()
@@ -31,13 +31,13 @@ class Mover:
         self._again = a_few_times(signals.pause)
 
     def run(self, watch: Callable[[int, int], None]) -> None:
-        """Have SQS move all visible dead letters, and wait for it; a signal cancels it.
+        """Start the task, which moves all visible dead letters, and wait for it.
 
-        What has been moved by then stays moved.
+        A signal cancels the task; dead letters that were moved stay moved.
 
         Raises:
-            Refused: the service or a permission lacks it, or it has failed.
-            Unavailable: SQS cannot be reached; it may go on with the task.
+            Refused: not supported, not permitted, or the task has failed.
+            Unavailable: SQS cannot be reached; it may continue the task.
 
         """
         handle = self._begin()
@@ -46,18 +46,18 @@ class Mover:
             watch(found.moved, found.to_move)
             self._signals.pause(POLL_SECONDS)
             if self._signals.to_stop.is_set():
-                with suppress(Refused):  # it is over by itself
+                with suppress(Refused):  # the task has ended already
                     self._queue.cancel_move(handle)
                 found = self._look()
                 break
         watch(found.moved, found.to_move)
         if found.state == "FAILED":
-            raise Refused(f"SQS has moved {found.moved:,} dead letters and failed: {found.failure}")
+            raise Refused(f"SQS moved {found.moved:,} dead letters, then failed: {found.failure}")
 
     def _begin(self) -> str:
         destination = self._again(self._source.arn)
         try:
-            return self._queue.start_move(destination)  # once only: a second would be refused
+            return self._queue.start_move(destination)  # no retry: SQS would refuse a second task
         except NoSuchQueue:
             raise
         except (Refused, Unavailable) as error:

@@ -1,4 +1,4 @@
-"""What the dead-letter queue and the table `quarantine` have in common."""
+"""The interface of both places: the dead-letter queue and the table `quarantine`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -7,14 +7,14 @@ from worker.core.dead_letter import DeadLetterMessage, Where
 
 
 class Place(Protocol):
-    """A place to scan once; dead letters are removed on the way, or stay."""
+    """A place to scan once; dead letters are removed during the scan, or stay."""
 
     where: Where
     only_counting: bool
-    """The rest is only counted, which must not take long."""
+    """The rest is only counted, within a time limit."""
 
     def batches(self) -> Iterator[Sequence[DeadLetterMessage]]:
-        """Yield the dead letters; each comes once.
+        """Yield the dead letters, each once.
 
         Raises:
             Unavailable, Refused: the queue or the store.
@@ -22,7 +22,7 @@ class Place(Protocol):
         """
 
     def remove(self, dead_letters: Sequence[DeadLetterMessage]) -> None:
-        """Delete dead letters; their content is safe elsewhere.
+        """Delete dead letters; their content is stored elsewhere, or not needed.
 
         Raises:
             Unavailable, Refused: the queue or the store.
@@ -36,4 +36,4 @@ class Place(Protocol):
         """Return how many were not examined: others hold them, or the scan ended."""
 
     def give_back(self) -> None:
-        """Release what was received and stays."""
+        """Release the received dead letters that stay."""

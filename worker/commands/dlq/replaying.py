@@ -1,4 +1,4 @@
-"""`ses-worker dlq replay`: applies dead letters again, or sends them back to their queue."""
+"""`ses-worker dlq replay`: applies dead letters, or sends them back to their queue."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from msgspec import Struct
 
-from worker.app import lanes_without_sender, open_existing_store, open_ready_store
+from worker.app import open_existing_store, open_ready_store
 from worker.commands.deliveries import Effects, deliver
 from worker.commands.dlq.account import Account
 from worker.commands.dlq.applying import Apply, DryRun
@@ -48,11 +48,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     to_queue: bool = False
     by_sqs: bool = False
-    """SQS is to move what lies in the dead-letter queue."""
+    """SQS moves the dead letters in the dead-letter queue."""
 
 
 class Replayed(Struct, frozen=True, kw_only=True):
-    """How a replay went."""
+    """The result of a replay."""
 
     account: Account
     effects: Effects
@@ -64,7 +64,7 @@ def replay(settings: Settings, plan: Plan, watch: Watch = lambda _, __: None) ->
     """Replay the selected dead letters, until all were examined or a signal ends it.
 
     Raises:
-        Misconfigured, Unavailable, Refused: it could not begin.
+        Misconfigured, Unavailable, Refused: the replay could not begin.
 
     """
     started, effects = time.monotonic(), Effects()
@@ -96,12 +96,12 @@ def replay(settings: Settings, plan: Plan, watch: Watch = lambda _, __: None) ->
 
 def _open_store(settings: Settings) -> Store:
     store = open_ready_store(settings)
-    warn_of_effects_without_sender(store, lanes_without_sender(settings))
+    warn_of_effects_without_sender(store, settings.lanes, settings.keys_of)
     return store
 
 
 class _Work:
-    """The run itself."""
+    """A single replay."""
 
     def __init__(
         self, settings: Settings, plan: Plan, session: Session, account: Account, watch: Watch
@@ -128,10 +128,10 @@ class _Work:
         )
 
     def run(self) -> None:
-        """Go through both places.
+        """Scan both places.
 
         Raises:
-            Unavailable, Refused: a service; the account has what was done until then.
+            Unavailable, Refused: SQS or the store; the account has what was done before.
 
         """
         for place in self._places():
@@ -187,10 +187,10 @@ class _Work:
             raise self._send.failure
 
     def _may_be_sent(self, dead_letter: DeadLetterMessage) -> bool:
-        """What came from another queue is not ours to send here, unless it is named.
+        """Decide whether a dead letter may be sent to our queue; a named one always may.
 
-        Nor is what arrived since the start: a worker on the queue may have dead-lettered again
-        what we sent, and we would go round with it for ever.
+        Those of other queues may not. Nor may those that arrived since the start: a worker on the
+        queue may have dead-lettered again what we sent, and the replay would never end.
         """
         if self._plan.filter_.message_ids:
             return True
@@ -207,7 +207,7 @@ class _Work:
         return True
 
     def _began_by_sqs(self) -> datetime:
-        """When this replay began: by the clock of SQS, which dates dead letters, if ours is off."""
+        """When this replay began; by SQS's clock, which dates dead letters, if ours is wrong."""
         skew = self._session.queue.clock_skew.latest_seconds if self._session.queue else None
         return self._began - timedelta(seconds=skew) if skew and is_skewed(skew) else self._began
 

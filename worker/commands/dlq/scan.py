@@ -1,4 +1,4 @@
-"""Scans places, and acts on the selected dead letters."""
+"""Scans both places, and acts on the selected dead letters."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ Watch = Callable[[int], None]
 
 
 class Scan:
-    """A single run through places."""
+    """A scan of one place after the other, with a common limit."""
 
     def __init__(
         self,
@@ -41,10 +41,10 @@ class Scan:
         return None if self._limit is None else self._limit - self._account.handled
 
     def go_through(self, place: Place) -> None:
-        """Scan a place; release what stays there in any case.
+        """Scan a place; always release the dead letters that stay there.
 
         Raises:
-            Unavailable, Refused: a service; the account has what was done until then.
+            Unavailable, Refused: SQS or the store; the account has what was done before.
 
         """
         try:
@@ -70,12 +70,13 @@ class Scan:
             place.only_counting = self.left == 0
 
     def _take(self, place: Place, dead_letters: Sequence[DeadLetterMessage]) -> None:
-        meant = [
+        selected = [
             dead_letter
-            for dead_letter in self._account.sorted_out(dead_letters)
+            for dead_letter in self._account.select(dead_letters)
             if self._may(dead_letter)
         ]
-        chosen, rest = meant[: self.left], meant[self.left :] if self._limit is not None else ()
+        chosen = selected[: self.left]
+        rest = selected[self.left :] if self._limit is not None else ()
         self._account.remaining += len(rest)
         if chosen:
             self._account.handled += len(chosen)
@@ -83,6 +84,6 @@ class Scan:
             self._account.settled += len(chosen)
 
     def _is_over(self) -> bool:
-        """With reasons, what is left at a limit is counted; else SQS knows how many there are."""
+        """At the limit, the scan goes on to count a selection by reason; else SQS's counts do."""
         counted = self.left == 0 and not self._filter.reasons
         return self._stop.is_set() or self._account.all_found or counted

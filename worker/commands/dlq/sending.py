@@ -22,7 +22,7 @@ class Send:
         self.refused: Counter[str] = Counter()
         """Dead letters that the queue refused, by SQS's error code."""
         self.failure: Exception | None = None
-        """The queue is unavailable."""
+        """Why the last batch was not sent: the queue is unavailable."""
         self._queue = queue
         self._again = a_few_times(pause)
 
@@ -59,7 +59,7 @@ class Send:
 
         unsent, self.failure = entry_by_entry(batch, self._queue.send, self._again, refuse)
         if isinstance(failed := self.failure, Failed):
-            text = f"the queue did not take {failed.count} of them: {failed.code}"
+            text = f"the queue did not accept {failed.count} of them: {failed.code}"
             self.failure = Unavailable(text)
         return unsent
 

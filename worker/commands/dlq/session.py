@@ -28,7 +28,7 @@ class Session(Struct, frozen=True, kw_only=True):
 
 
 class LeftBehind(Unavailable):
-    """Work abandoned after a second signal: its figures are not reliable."""
+    """Work was abandoned after a second signal: its figures are not reliable."""
 
 
 @contextmanager
@@ -47,10 +47,10 @@ def opened(settings: Settings, open_store: Callable[[Settings], Store]) -> Itera
             store = deadline.call(open_store, settings)
             queue = deadline.call(find_dead_letter_queue, settings, source, deadline.sleep)
         except Over:
-            raise Unavailable("stopped before it could begin") from None
+            raise Unavailable("stopped before it could begin: nothing was done") from None
         yield Session(source=source, queue=queue, store=store, signals=signals)
         if not signals.to_hurry.is_set():
-            store.close()  # else an abandoned thread uses it, and close would wait
+            store.close()  # in a hurry, an abandoned thread still uses it, and close would wait
 
 
 def see_through(signals: SignalEvents, work: Callable[[], Result]) -> Result:
@@ -64,5 +64,5 @@ def see_through(signals: SignalEvents, work: Callable[[], Result]) -> Result:
         return Deadline(SignalEvents(signals.to_hurry, signals.to_hurry)).call(work)
     except Over:
         raise LeftBehind(
-            f"left at once: received dead letters stay hidden for {HIDDEN_SECONDS} s at most"
+            f"ended at once: received dead letters stay hidden for up to {HIDDEN_SECONDS} s"
         ) from None

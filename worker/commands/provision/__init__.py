@@ -1,4 +1,4 @@
-"""Looks at what is there, plans the rest, and does it."""
+"""`ses-worker provision`: reads what exists, plans the rest, and carries it out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -9,8 +9,8 @@ from worker.app import region_of
 from worker.commands.provision.naming import ProvisionOptions, own_names
 from worker.core.errors import Refused
 from worker.settings import Settings
+from worker.sqs.redrive import read_redrive_policy
 from worker.topology import Aws, inspection
-from worker.topology.checks.dead_letters import read_redrive
 from worker.topology.checks.facts import (
     Absent,
     DestinationFacts,
@@ -29,12 +29,12 @@ Known = TypeVar("Known")
 
 
 class Provision:
-    """A provisioning: `plan` inspects, `carry_out` executes.
+    """Creates or completes the topology: `plan` reads, `carry_out` executes a step.
 
     Raises:
         Misconfigured: no region is set.
-        Refused: AWS does not let us look or make.
-        Unavailable: it cannot be reached.
+        Refused: AWS refuses to let us read or create it.
+        Unavailable: AWS cannot be reached.
 
     """
 
@@ -45,10 +45,10 @@ class Provision:
         self._urls: dict[str, str] = {}
         self.names = own_names(self._aws, settings, options)
         self.is_raw = False
-        """An earlier subscription delivers without SNS's envelope."""
+        """The existing subscription delivers without SNS's envelope."""
 
     def plan(self) -> Plan:
-        """Inspect what exists, and plan what is missing."""
+        """Read what exists, and plan what is missing."""
         queue = self._look_at_queue(self.names.queue)
         self.names = self._names_with(queue)
         dead = self._look_at_queue(self.names.dead_letter_queue)
@@ -70,7 +70,7 @@ class Provision:
         return plan
 
     def carry_out(self, step: Step) -> None:
-        """Do one step."""
+        """Carry out a step."""
         arguments = dict(step.arguments)
         if step.queue:
             arguments["QueueUrl"] = self._urls[step.queue]
@@ -85,13 +85,13 @@ class Provision:
             "aws": {"region": self.names.region},
             "queue": {"url": url},
         }
-        if not self.is_raw:  # without an envelope there is no topic to look at
+        if not self.is_raw:  # without an envelope a message names no topic
             changes["sns"] = {"topic_arns": [*dict.fromkeys([*self._topics, self.names.topic_arn])]}
         return changes
 
     def _names_with(self, queue: QueueFacts | None) -> Names:
-        """Take the dead-letter queue that is in use."""
-        redrive = read_redrive(queue.text("RedrivePolicy")) if queue else None
+        """Replace the dead-letter queue's name by that of the queue's redrive policy, if any."""
+        redrive = read_redrive_policy(queue.text("RedrivePolicy")) if queue else None
         target = read_arn(redrive.target) if redrive else None
         if target is None:
             return self.names
@@ -113,7 +113,7 @@ class Provision:
         some = there(inspection.subscriptions(self._aws, names.topic_arn, names.queue_arn))
         if not some:
             return None
-        # A pending subscription beside a delivering one is no problem.
+        # Another subscription that is not confirmed does no harm.
         subscription = min(some, key=lambda subscription: read_arn(subscription.arn) is None)
         attributes = there(subscription.attributes)
         self.is_raw = (attributes or {}).get("RawMessageDelivery") == "true"
@@ -132,20 +132,20 @@ class Provision:
 
 
 def there(found: Known | Unknown) -> Known | None:
-    """What is known; None where it is not there.
+    """Return what was read; None if it does not exist.
 
     Raises:
-        Refused: it is unknown.
+        Refused: it could not be read.
 
     """
     return None if isinstance(found, Absent) else required(found)
 
 
 def required(found: Known | Unknown) -> Known:
-    """What is known.
+    """Return what was read.
 
     Raises:
-        Refused: nothing is.
+        Refused: it does not exist, or could not be read.
 
     """
     match found:

@@ -16,28 +16,28 @@ DEFAULT_NAME = "ses-feedback"
 
 
 class ProvisionOptions(Struct, frozen=True, kw_only=True):
-    """What the operator wants."""
+    """The operator's options."""
 
     topic: str = ""
-    """Empty: the one in the settings, else `ses-feedback`."""
+    """Empty: the topic in the settings, else `ses-feedback`."""
     queue: str = ""
-    """Empty: the one in the settings, else `ses-feedback`."""
+    """Empty: the queue in the settings, else `ses-feedback`."""
     dead_letter_queue: str = ""
-    """Empty: the one that the queue has, else the queue's name and `-dlq`."""
+    """Empty: the queue's own, else the queue's name and `-dlq`."""
     key: str = ""
     identities: Sequence[str] = ()
     configuration_sets: Sequence[str] = ()
 
 
 def own_names(aws: Aws, settings: Settings, options: ProvisionOptions) -> Names:
-    """Name all of it, before anything is made.
+    """Choose all names, before anything is created.
 
     Raises:
-        Refused: the settings name what is not ours to make, or several topics.
+        Refused: the settings name a queue or topic of another account or region, or several topics.
         Unavailable: AWS cannot be reached.
 
     """
-    # The caller's identity has the account, and so all ARNs.
+    # The caller's identity contains the account, which all ARNs need.
     arn = read_arn(aws.ask("sts", "get_caller_identity")["Arn"])
     if arn is None:
         raise Refused("AWS did not return the identity of these credentials")
@@ -53,31 +53,31 @@ def own_names(aws: Aws, settings: Settings, options: ProvisionOptions) -> Names:
         key=options.key,
     )
     if not options.queue:
-        _see_that_it_is_ours(names, url)
+        _require_own_queue(names, url)
     return names if options.topic else _with_topic(names, settings.sns.topic_arns)
 
 
-def _see_that_it_is_ours(names: Names, url: str) -> None:
-    """Compare account and region of the queue's URL, or a namesake would be created.
+def _require_own_queue(names: Names, url: str) -> None:
+    """Compare account and region of the queue's URL: else another queue of that name is created.
 
     Raises:
-        Refused: it is somewhere else.
+        Refused: the queue is in another account or region.
 
     """
     account = "".join(urlsplit(url).path.split("/")[-2:-1])
     elsewhere = account.isdecimal() and account != names.account
     if elsewhere or region_in(url) not in {None, names.region}:
         raise Refused(
-            f"queue.url is {url}, which is not of account {names.account} in {names.region}: use "
-            "its own credentials and region, or name a --queue here"
+            f"queue.url is {url}, which is not in account {names.account} and {names.region}: use "
+            "credentials and region of that queue, or name a queue of this account with --queue"
         )
 
 
 def _with_topic(names: Names, topics: Sequence[str]) -> Names:
-    """Take the topic of the settings, if there is one.
+    """Replace the topic's name by that of the settings, if any.
 
     Raises:
-        Refused: there are several, or it is not ours to make.
+        Refused: the settings name several topics, or a topic of another account or region.
 
     """
     match topics:
@@ -88,7 +88,8 @@ def _with_topic(names: Names, topics: Sequence[str]) -> Names:
             if named.topic_arn == topic:
                 return named
             raise Refused(
-                f"sns.topic_arns names {topic}, which is not of account {names.account} in "
-                f"{names.region}: subscribe {names.queue_arn} to it there, or name a --topic here"
+                f"sns.topic_arns names {topic}, which is not in account {names.account} and "
+                f"{names.region}: subscribe {names.queue_arn} to it there, or name a topic of this "
+                "account with --topic"
             )
     raise Refused("sns.topic_arns names several topics: choose one with --topic")

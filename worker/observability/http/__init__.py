@@ -1,7 +1,7 @@
 """Observability: metrics, health and readiness, over HTTP and in a file.
 
-It runs on threads of its own. Nothing here is on a message's path; errors here are logged and
-retried, and never stop the worker.
+All of it runs on its own threads, outside of the message path. Errors are logged and retried; they
+never stop the worker.
 """
 
 import threading
@@ -21,7 +21,7 @@ from worker.observability.metrics import Metrics
 from worker.timing.threads import GuardedThreads
 
 STOP_SECONDS = 2.0
-"""To wait for the threads at the end; they hold nothing that could be lost."""
+"""Time limit for the threads to end; they hold nothing that could be lost."""
 
 __all__ = ["Measure", "Observability", "Work"]
 
@@ -47,9 +47,9 @@ class Observability:
         self._threads = GuardedThreads()
 
     def __enter__(self) -> Self:
-        """Begin to answer: that the worker is starting."""
+        """Start to answer requests, while the worker is still starting."""
         if self._listen:
-            # Only here: who is not listened to needs no HTTP.
+            # Imported here: without `http.listen` no HTTP server is needed.
             from worker.observability.http.server import serve  # noqa: PLC0415
 
             pages = Pages(self.health, self.metrics.registry)
@@ -72,7 +72,7 @@ class Observability:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Answer no more."""
+        """Stop to answer."""
         self._over.set()
         self._threads.join(time.monotonic() + STOP_SECONDS)
 

@@ -1,4 +1,4 @@
-"""What is read at a scrape: figures that others keep anyway, so that they cost the path nothing."""
+"""Metrics that are read at a scrape, from figures kept anyway: the message path pays nothing."""
 
 import platform
 import time
@@ -11,36 +11,43 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector as Base
 
 from worker import __version__
-from worker.core.effects import EffectKind
+from worker.core.effects import SUPPRESSION, EffectKind
 from worker.core.model import Outcome
 from worker.observability.health import Health
 from worker.observability.http.measuring import Measuring
 from worker.observability.metrics import Metrics
 from worker.observability.stderr import OUT
+from worker.settings import CHANNEL_SECTIONS
 from worker.sqs.queue import Counts
 from worker.store.figures import Figures
 
 NOT_DONE = ("waiting", "claimed", "parked")
 """States of an undelivered effect."""
+_LANES_AND_KINDS = [
+    (SUPPRESSION if kind is EffectKind.REMOVAL else section, kind.value)
+    for section in CHANNEL_SECTIONS
+    for kind in EffectKind
+]
+"""Combinations that are exposed even where they have no effect."""
 
 
 _Values = Mapping[Any, float]
-"""By labels."""
+"""Values by labels."""
 
 
 class Counters(Protocol):
-    """What became of how many messages."""
+    """How many messages had which outcome."""
 
     def as_dict(self) -> Mapping[str, int]:
         """`received`, and each outcome by its name."""
 
 
 class Work(Protocol):
-    """A worker's loops, as far as they can be looked at."""
+    """The figures of a worker's loops."""
 
     @property
     def counters(self) -> Counters:
-        """Kept by others."""
+        """The counters of messages."""
 
     @property
     def held(self) -> int:
@@ -48,11 +55,11 @@ class Work(Protocol):
 
     @property
     def idle(self) -> bool:
-        """The queue looked empty, and nothing is held."""
+        """The last receives were empty, and no message is held."""
 
     @property
     def clock_skew_seconds(self) -> float | None:
-        """Our clock minus SQS's, where that is known."""
+        """Our clock minus SQS's; None: unknown."""
 
     @property
     def delivered(self) -> int:
@@ -60,10 +67,9 @@ class Work(Protocol):
 
 
 class Process(ProcessCollector):
-    """prometheus-client's figures of the process, where /proc shows processes only, too.
+    """prometheus-client's metrics of the process, which also work without /proc/stat.
 
-    It looks for the time of the boot in /proc/stat, which systemd's ProcSubset=pid hides, and would
-    have no value then.
+    The base class reads the boot time there; systemd's ProcSubset=pid hides that file.
     """
 
     def _boot_time(self) -> float:
@@ -71,7 +77,7 @@ class Process(ProcessCollector):
 
 
 class Collector(Base):
-    """Everything that is not counted on the path."""
+    """All metrics that are not counted on the message path."""
 
     def __init__(self, health: Health, metrics: Metrics, measuring: Measuring) -> None:
         self._health = health
@@ -85,11 +91,11 @@ class Collector(Base):
             Process(registry=metrics.registry)
 
     def watch(self, work: Work, queue: str) -> None:
-        """Learn whose figures to read."""
+        """Read the figures of this worker from now on."""
         self._queue, self._work = queue, work
 
     def collect(self) -> Iterator[Metric]:
-        """Read all of them."""
+        """Read all metrics."""
         yield from self._about_the_process()
         yield from self._about_health()
         if self._work:
@@ -98,20 +104,25 @@ class Collector(Base):
 
     def _about_the_process(self) -> Iterator[Metric]:
         build = {"version": __version__, "python": platform.python_version()}
-        yield InfoMetricFamily("ses_worker_build", "What runs", value=build)
-        name, text = "ses_worker_log_lines_lost", "Lines of the log that nobody has taken"
+        yield InfoMetricFamily(
+            "ses_worker_build", "Version of the worker and of Python", value=build
+        )
+        name, text = "ses_worker_log_lines_lost", "Lines of the log that could not be written"
         yield CounterMetricFamily(name, text, value=OUT.lost)
-        name, text = "ses_worker_start_time_seconds", "When it was started, since 1970"
+        name, text = (
+            "ses_worker_start_time_seconds",
+            "When the process was started, in seconds since 1970",
+        )
         yield GaugeMetricFamily(name, text, value=self._started_at)
 
     def _about_health(self) -> Iterator[Metric]:
         report, met = self._health.report(), self._health.met
         now = {problem.what for problem in report.problems}
-        name, text = "ses_worker_ready", "1: messages are worked on; as /readyz says"
+        name, text = "ses_worker_ready", "1: messages are processed, as /readyz reports"
         yield GaugeMetricFamily(name, text, value=report.ready)
-        name, text = "ses_worker_loops_late", "Loops that should have got on by now"
+        name, text = "ses_worker_loops_late", "Loops whose next step is overdue"
         yield GaugeMetricFamily(name, text, value=len(report.late))
-        name, text = "ses_worker_trouble", "1: service unavailable, refusing or blocked"
+        name, text = "ses_worker_trouble", "1: an active problem, as /readyz reports"
         yield _gauge(name, text, ["what"], {(what,): what in now for what in met})
         name, text = "ses_worker_troubles", "How often each problem was reported"
         yield _counter(name, text, ["what"], {(what,): count for what, count in met.items()})
@@ -120,11 +131,11 @@ class Collector(Base):
 
     def _about_messages(self, work: Work) -> Iterator[Metric]:
         counters = work.counters.as_dict()
-        name, text = "ses_worker_messages", "Messages, by what became of them"
+        name, text = "ses_worker_messages", "Messages, by outcome"
         yield _counter(
             name, text, ["outcome"], {(item.value,): counters[item.value] for item in Outcome}
         )
-        name, text = "process_message_from_sqs", "Messages that were worked on"
+        name, text = "process_message_from_sqs", "Messages that were processed"
         yield CounterMetricFamily(name, text, value=counters["received"])
         name, text = "message_from_sqs_error", "Messages that were deferred"
         yield CounterMetricFamily(name, text, value=counters[Outcome.DEFERRED.value])
@@ -136,14 +147,17 @@ class Collector(Base):
         name, text = "ses_worker_effects_delivered", "Notices and removals that were delivered"
         yield CounterMetricFamily(name, text, value=work.delivered)
         if (at := self._metrics.last_message_at) is not None:
-            name, text = "ses_worker_last_message_timestamp_seconds", "The last message, since 1970"
+            name, text = (
+                "ses_worker_last_message_timestamp_seconds",
+                "When a message was processed last, in seconds since 1970",
+            )
             yield GaugeMetricFamily(name, text, value=at)
         age = self._metrics.ages.oldest(time.monotonic())
         if age is None and work.idle and "queue" not in {t.what for t in self._health.problems}:
             age = 0.0
         if age is not None:
             name = "ses_worker_oldest_received_age_seconds"
-            text = "How old the oldest message was, of those received within a minute or two"
+            text = "Age of the oldest message of those received in the last one or two minutes"
             yield GaugeMetricFamily(name, text, value=age)
 
     def _measured(self) -> Iterator[Metric]:
@@ -152,9 +166,11 @@ class Collector(Base):
         yield _counter(name, text, ["what"], {(w,): n for w, n in measuring.errors.copy().items()})
         name = "ses_worker_measured_timestamp_seconds"
         latest = measuring.latest.copy()
-        first = self._started_at  # else who was never answered would be blind since 1970
+        first = self._started_at  # so that a measurement that never succeeded is not as old as 1970
         taken = {(w,): latest[w].at if w in latest else first for w in measuring.errors.copy()}
-        text = "When they were had last, since 1970; before the first, when the process began"
+        text = (
+            "When it was measured last, in seconds since 1970; at first, the start of the process"
+        )
         yield _gauge(name, text, ["what"], taken)
         if isinstance(counts := measuring.fresh("queue"), Counts):
             yield from _counts(self._queue, counts)
@@ -169,7 +185,7 @@ class Collector(Base):
 def _counts(queue: str, counts: Counts) -> Iterator[Metric]:
     for name, text, value in (
         ("email_queue_count", "Messages that can be received", counts.visible),
-        ("email_queue_count_delayed", "Messages that cannot yet", counts.delayed),
+        ("email_queue_count_delayed", "Delayed messages", counts.delayed),
         ("email_queue_count_not_visible", "Messages in flight", counts.in_flight),
     ):
         yield _gauge(name, f"{text}, by SQS's count", ["queue"], {(queue,): value})
@@ -178,7 +194,7 @@ def _counts(queue: str, counts: Counts) -> Iterator[Metric]:
 def _figures(figures: Figures) -> Iterator[Metric]:
     name, text = "ses_worker_quarantine_rows", "Messages in the table quarantine"
     yield GaugeMetricFamily(name, text, value=figures.quarantined)
-    none = {(kind.lane.value, kind.value, state): 0 for kind in EffectKind for state in NOT_DONE}
+    none = {(lane, kind, state): 0 for lane, kind in _LANES_AND_KINDS for state in NOT_DONE}
     name, text = "ses_worker_outbox_effects", "Effects in the outbox"
     yield _gauge(name, text, ["lane", "kind", "state"], none | dict(figures.effects))
 

@@ -1,6 +1,6 @@
-"""Measurements of remote services, by a thread every half minute: never by a scrape.
+"""Measurements of remote services, by a thread every half minute: a scrape never waits for them.
 
-What cannot be had is counted; what was had grows old, and is then no figure any more.
+A failed measurement is counted. A figure that has grown old is not shown any more.
 """
 
 import threading
@@ -16,10 +16,11 @@ from worker.core.masking import sanitized
 from worker.timing.periodic import every
 
 EVERY_SECONDS = 30.0
+"""Between two measurements."""
 AFTER_REFUSED_SECONDS = 900.0
-"""A missing permission is no news, and after each refusal the client is made anew."""
+"""Until a refused measurement is repeated: each refusal makes AWS's client anew."""
 STALE_SECONDS = 100.0
-"""Three were to be had meanwhile."""
+"""A figure is shown for as long as three measurements take."""
 
 Measure = Callable[[], object]
 
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 
 
 class Measured(Struct, frozen=True):
-    """A figure, and when it was had."""
+    """A figure, and when it was measured."""
 
     figure: object
     at: float
@@ -37,7 +38,7 @@ class Measured(Struct, frozen=True):
 
 
 class Measuring:
-    """Holds the latest figure of each kind. One thread writes, any may read."""
+    """Holds the latest figure of each kind. A single thread writes, any thread may read."""
 
     def __init__(self) -> None:
         self.latest: dict[str, Measured] = {}
@@ -46,13 +47,13 @@ class Measuring:
         self._reported: set[str] = set()
 
     def fresh(self, what: str) -> object:
-        """The figure; None where there is none that still means anything."""
+        """Return the figure; None if there is none, or it is too old."""
         found = self.latest.get(what)
         fresh = found is not None and time.monotonic() - found.clock < STALE_SECONDS
         return found.figure if found and fresh else None
 
     def keep(self, measures: Mapping[str, Measure], over: threading.Event) -> None:
-        """Measure until it is over."""
+        """Measure until the stop."""
         self.errors.update(dict.fromkeys(measures, 0))
 
         def measure_all() -> None:
@@ -65,7 +66,7 @@ class Measuring:
     def _take(self, what: str, measure: Measure) -> None:
         try:
             figure = measure()
-        except Exception as error:  # noqa: BLE001 whatever it is, a figure is missing and no more
+        except Exception as error:  # noqa: BLE001 whatever it is, only a figure is missing
             self.errors[what] += 1
             if isinstance(error, Refused):
                 self._next[what] = time.monotonic() + AFTER_REFUSED_SECONDS

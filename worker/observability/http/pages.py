@@ -1,4 +1,4 @@
-"""The three pages: /metrics, /healthz, /readyz. A WSGI application that only reads."""
+"""The pages /metrics, /healthz and /readyz: a WSGI application that only reads."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ Headers = list[tuple[str, str]]
 
 
 class StartResponse(Protocol):
-    """WSGI's (PEP 3333)."""
+    """WSGI's `start_response` (PEP 3333)."""
 
     def __call__(self, status: str, headers: Headers) -> object:
         """Begin an answer."""
@@ -33,7 +33,7 @@ class Pages:
         }
 
     def answer(self, environ: Mapping[str, Any], start: StartResponse) -> Iterable[bytes]:
-        """Answer one request, and have its connection closed: there are few of them."""
+        """Answer a request; the connection is closed afterwards, since there are few of them."""
         shown = self._pages.get(environ["PATH_INFO"])
         method = environ["REQUEST_METHOD"]
         if shown is None:
@@ -43,16 +43,16 @@ class Pages:
         else:
             status, kind, body = shown(str(environ.get("HTTP_ACCEPT", "")))
         headers = [("Content-Type", kind), ("Cache-Control", "no-store")]
-        if method == "HEAD":  # or waitress ends the body that there is not, in chunks
+        if method == "HEAD":  # else waitress sends an empty chunked body
             headers.append(("Content-Length", str(len(body))))
         start(status, headers + ([("Allow", "GET, HEAD")] if status.startswith("405") else []))
-        # An iterator has no length, so waitress closes the connection behind it.
+        # An iterator has no length, so waitress closes the connection after it.
         return iter([body]) if method != "HEAD" else []
 
     def _metrics(self, accept: str) -> tuple[str, str, bytes]:
         try:
             encode, kind = choose_encoder(accept)
-        except Exception:  # noqa: BLE001 it raises this and that at a version that is no number
+        except Exception:  # noqa: BLE001 an unreadable version in the header raises various errors
             encode, kind = choose_encoder("")
         return "200 OK", kind, encode(self._registry)
 

@@ -1,8 +1,8 @@
 """The HTTP server: waitress, with limits for untrusted clients.
 
-It reads a request whole before a thread has it, so a slow client costs no thread; it closes what is
-silent; it takes no new connection above its limit. It would leave open what sends a byte now and
-then, or reads none: a connection that is older than any request needs is closed here, too.
+waitress reads a whole request before a thread handles it, so a slow client costs no thread; it
+closes silent connections, and accepts none above its limit. It would keep a connection open whose
+client sends a byte now and then, or does not read: old connections are closed here.
 """
 
 import errno
@@ -25,15 +25,21 @@ from worker.timing.retries import back_off, unless_over, while_unreachable
 
 THREADS = 2
 CONNECTIONS = 50
+"""Open connections; further ones wait in the backlog."""
 OLDEST_SECONDS = 20
-"""Of a connection; each has one request."""
+"""Time limit of a connection, which has a single request."""
 CROWD, CROWDED_SECONDS = 40, 1
-"""So many connections, and each may last only so long: an answer is made in 10 ms."""
+"""With so many connections, the time limit is shorter: an answer takes 10 ms."""
 LARGEST_HEADER_BYTES, LARGEST_BODY_BYTES = 16_384, 1_024
 LOOK_SECONDS = 1.0
+"""Between two looks for old connections and for the stop."""
 BACKLOG = 64
+"""Connections that the kernel keeps until they are accepted."""
 
-_HINT = "another program has it; stop that, or set http.listen. The work goes on without"
+_HINT = (
+    "another program uses the port: stop it, or change http.listen. Messages are processed all the "
+    "same"
+)
 
 log = structlog.get_logger()
 
@@ -44,12 +50,12 @@ def serve(
     over: threading.Event,
     health: Health,
 ) -> None:
-    """Answer until it is over; an address that cannot be had is tried again, 1 to 60 s apart."""
+    """Answer until the stop; if the address is not available, try again after 1 to 60 s."""
     logging.getLogger("waitress").setLevel(
         logging.ERROR
     )  # errors of untrusted clients are not logged
     pause = unless_over(over)
-    again, failures = while_unreachable(pause, _Teller(listen, health)), 0
+    again, failures = while_unreachable(pause, _Reporter(listen, health)), 0
     with suppress(Stopped):
         while not over.is_set():
             with again(_listen, listen) as ours:
@@ -65,10 +71,10 @@ def serve(
 
 
 def _listen(listen: tuple[str, int]) -> socket.socket:
-    """Take the address.
+    """Bind the address.
 
     Raises:
-        Unavailable: the port is in use, or the address is not of this machine.
+        Unavailable: the port is in use, or this machine does not have the address.
 
     """
     host, port = listen
@@ -77,10 +83,12 @@ def _listen(listen: tuple[str, int]) -> socket.socket:
         family, kind, protocol, _, address = found[0]
         ours = socket.socket(family, kind, protocol)
         try:
-            # Connections of the process before us may still be closing.
+            # Connections of the previous process may still be closing.
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             ours.bind(address)
-            ours.listen(BACKLOG)  # now, as two may be bound to it until one listens
+            ours.listen(
+                BACKLOG
+            )  # now: two sockets can be bound to an address until one of them listens
         except OSError:
             ours.close()
             raise
@@ -123,7 +131,7 @@ def _close_old(connections: Mapping[int, object]) -> None:
         for connection in list(connections.values())
         if isinstance(connection, HTTPChannel)
     ]
-    # Where they are nearly all taken, who is slow makes room for who is next.
+    # If nearly all connections are in use, slow clients make room for the next.
     seconds = OLDEST_SECONDS if len(channels) < CROWD else CROWDED_SECONDS
     oldest = time.time() - seconds
     for channel in channels:
@@ -131,8 +139,8 @@ def _close_old(connections: Mapping[int, object]) -> None:
             channel.handle_close()
 
 
-class _Teller:
-    """Says that the address cannot be had: the first time, and when the reason is another."""
+class _Reporter:
+    """Reports that the address is not available; logs it once for each reason."""
 
     def __init__(self, listen: tuple[str, int], health: Health) -> None:
         self._listen = listen

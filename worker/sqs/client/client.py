@@ -9,6 +9,7 @@ import msgspec
 from botocore.exceptions import SSLError
 
 from worker.aws import frozen_keys
+from worker.aws.codes import SKEWED_CLOCK
 from worker.sqs.byte_budget import Expect
 from worker.sqs.client import answers
 from worker.sqs.client.connection import Connection, DamagedAnswer, Dropped
@@ -19,11 +20,6 @@ from worker.sqs.client.signing import timestamp
 from worker.sqs.client.skew import ClockSkew, read_date
 from worker.sqs.client.tls import make_context
 
-_SKEWED = frozenset({
-    "AuthFailure", "InvalidSignatureException", "RequestExpired", "RequestInTheFuture",
-    "RequestTimeTooSkewed", "SignatureDoesNotMatch",
-})  # fmt: skip
-"""What AWS says, among other things, where our clock is wrong."""
 _SKEW_SECONDS = 240
 """Such a difference explains it; AWS allows 5 to 15 minutes."""
 
@@ -109,7 +105,7 @@ class LeanClient:
 
 def _skew_in(code: str, answer: Answer) -> float | None:
     """Return how much SQS's clock is ahead of ours, where that may explain this refusal."""
-    theirs = read_date(answer.headers.get("date")) if code in _SKEWED else None
+    theirs = read_date(answer.headers.get("date")) if code in SKEWED_CLOCK else None
     return None if theirs is None else theirs - time.time()
 
 

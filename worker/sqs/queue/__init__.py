@@ -12,7 +12,8 @@ from functools import partial
 
 from msgspec import Struct
 
-from worker.aws import CALL_SECONDS, DENIED, STALE_CREDENTIALS, AwsRefused
+from worker.aws import CALL_SECONDS, AwsRefused
+from worker.aws.codes import BAD_CREDENTIALS
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import DeadLetter, Received
 from worker.sqs.byte_budget import ByteBudget
@@ -33,8 +34,8 @@ from worker.sqs.queue.asking import Asking, NoSuchQueue
 from worker.sqs.queue.setting_aside import (
     dead_letter_attributes,
     dead_letter_queue_is_gone,
-    read_redrive_target,
 )
+from worker.sqs.redrive import read_redrive_policy
 from worker.timing import clock
 from worker.timing.deadlines import within
 
@@ -129,9 +130,9 @@ class Queue(Asking):
         from the source's in the name alone.
         """
         if self._dead_letter_url is None:
-            arn = read_redrive_target(self.redrive_policy())
-            name = arn.rpartition(":")[2] if arn else ""
-            # A dead letter sent to its own queue would be received and sent again, for ever.
+            redrive = read_redrive_policy(self.redrive_policy())
+            name = redrive.target.rpartition(":")[2] if redrive else ""
+            # A dead letter sent to its own queue would loop for ever.
             if name not in {"", self.name}:
                 self._dead_letter_url = f"{self.url.rpartition('/')[0]}/{name}"
         return self._dead_letter_url
@@ -215,7 +216,7 @@ class Queue(Asking):
                     MessageAttributes=dead_letter_attributes(received, why, self.url),
                 )
         except AwsRefused as refused:
-            if refused.code in STALE_CREDENTIALS - DENIED:
+            if refused.code in BAD_CREDENTIALS:
                 raise Unavailable(str(refused)) from refused
             raise
 

@@ -10,12 +10,11 @@ import structlog
 from worker.aws import (
     CALL_SECONDS,
     IDENTITY_SECONDS,
-    NO_QUEUE,
-    STALE_CREDENTIALS,
     AwsRefused,
     NoIdentity,
     translated,
 )
+from worker.aws.codes import NO_QUEUE, STALE_CREDENTIALS
 from worker.sqs.client import Clients
 from worker.timing.deadlines import within
 

@@ -1,6 +1,5 @@
 """The URL of the dead-letter queue, and the attributes of a dead letter. Pure."""
 
-import json
 from typing import Any
 
 from worker import __version__
@@ -9,15 +8,6 @@ from worker.core.model import DeadLetter, Received
 
 MOST_ATTRIBUTES = 10
 """Message attributes that SQS allows for a message."""
-
-
-def read_redrive_target(policy: str) -> str | None:
-    """Return the target's ARN in a RedrivePolicy, which is a JSON text; None without a target."""
-    try:
-        target = json.loads(policy or "{}").get("deadLetterTargetArn")
-    except (ValueError, AttributeError):
-        return None
-    return target if isinstance(target, str) else None
 
 
 def dead_letter_attributes(received: Received, why: DeadLetter, source_url: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What must be true of the path from SES to the database: facts in, findings out. Pure.
+"""The checks of the path from SES to the database: facts in, findings out. Pure.
 
-One module a topic. `worker.commands.check` fetches the facts and calls these.
+A module for each check. `worker.commands.check` fetches the facts and calls them.
 """

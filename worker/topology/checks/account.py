@@ -17,12 +17,14 @@ _REASONS = ("BOUNCE", "COMPLAINT")
 def judge_account(
     account: Mapping[str, Any] | Unknown, region: str, *, removes: bool
 ) -> list[Finding]:
-    """Judge the account; `removes`: `suppression.remove` is set."""
+    """Judge the account; `removes`: the setting `suppression.remove` is not empty."""
     match account:
         case NotPermitted() | Unreachable() as why:
-            return [ACCOUNT.blind("suppression and standing", why)]
+            return [ACCOUNT.blind("its suppression list and sending status", why)]
         case Absent(message):
-            return [ACCOUNT.wrong(f"SES in {region}: {message}", "see that SES can be reached")]
+            return [
+                ACCOUNT.wrong(f"SES in {region}: {message}", "check the network and the region")
+            ]
     reasons = account.get("SuppressionAttributes", {}).get("SuppressedReasons", [])
     faults = [*_sending_status(account, region), *_suppression(reasons, region, removes=removes)]
     return faults or [ACCOUNT.ok(f"suppresses after {' and '.join(reasons) or 'nothing'}")]
@@ -31,7 +33,7 @@ def judge_account(
 def _sending_status(account: Mapping[str, Any], region: str) -> Iterator[Finding]:
     status = account.get("EnforcementStatus", "HEALTHY")
     if status != "HEALTHY":
-        message = f"AWS has the account's sending in {region} under {status}"
+        message = f"AWS has put the account's sending in {region} under {status}"
         yield ACCOUNT.note(message, "ses-worker why and the SES console show what bounces")
     if account.get("SendingEnabled") is False:
         yield ACCOUNT.note(f"sending is switched off in {region}: nothing will bounce")
@@ -41,7 +43,7 @@ def _sending_status(account: Mapping[str, Any], region: str) -> Iterator[Finding
 
 def _suppression(reasons: list[str], region: str, *, removes: bool) -> Iterator[Finding]:
     if missing := [reason for reason in _REASONS if reason not in reasons]:
-        message = f"the account's suppression list takes no {' and '.join(missing)}"
+        message = f"SES adds no address to the suppression list after {' and '.join(missing)}"
         if removes:
-            message += ": suppression.remove has little or nothing to take off it"
+            message += ": suppression.remove finds little or nothing to remove"
         yield ACCOUNT.note(message, set_suppression(region, _REASONS))

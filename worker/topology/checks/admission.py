@@ -1,4 +1,4 @@
-"""The queue's policy: the topics are let in, and nobody else.
+"""The queue's policy: it must admit the topics, and nobody else.
 
 https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 """
@@ -22,16 +22,16 @@ def topics_let_in(queue: QueueFacts) -> list[str]:
 
 
 def judge_policy(queue: QueueFacts, topics: Sequence[str]) -> list[Finding]:
-    """Judge the queue's policy against the topics that should feed it."""
+    """Judge whether the queue's policy admits the topics that should feed it, and others."""
     statements = read_policy(queue.text("Policy"))
     if statements is None:
         return [POLICY.unknown(f"the policy of {queue.name} cannot be read")]
     if not topics:
-        message = f"the policy of {queue.name} lets no topic in: what SNS delivers is refused"
+        message = f"the policy of {queue.name} admits no topic: SQS refuses what SNS delivers"
         return [POLICY.wrong(message, provision(queue.name))]
     faults = [fault for topic in topics for fault in _about(queue, statements, topic)]
     faults += _about_third_parties(queue, statements, topics)
-    return faults or [POLICY.ok(f"lets in {', '.join(topics)}, and nobody else")]
+    return faults or [POLICY.ok(f"admits {', '.join(topics)}, and nobody else")]
 
 
 def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> It
     match judge(statements, caller, SEND, queue.arn):
         case Verdict.NO:
             message = (
-                f"the policy of {queue.name} does not let {topic} in: what it delivers is refused"
+                f"the policy of {queue.name} does not admit {topic}: SQS refuses what it delivers"
             )
             elsewhere = (
                 "add to the queue's policy: Allow sns.amazonaws.com sqs:SendMessage, "
@@ -48,9 +48,11 @@ def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> It
             yield POLICY.wrong(message, provision(queue.arn, topic, elsewhere=elsewhere))
         case Verdict.DENIED:
             message = f"a Deny in the policy of {queue.name} refuses what {topic} delivers"
-            yield POLICY.wrong(message, "take that statement out of the queue's policy")
+            yield POLICY.wrong(message, "remove that statement from the queue's policy")
         case Verdict.PERHAPS:
-            message = f"whether {topic} is let in depends on conditions that are not judged here"
+            message = (
+                f"whether {topic} is admitted depends on conditions that check cannot evaluate"
+            )
             yield POLICY.unknown(message, "send yourself a bounce: bounce@simulator.amazonses.com")
 
 
@@ -59,12 +61,12 @@ def _about_third_parties(
 ) -> Iterator[Finding]:
     own = account_in_arn(queue.arn) or "-"
     for party in third_parties(statements, SEND, own, topics, queue.arn):
-        message = f"the policy of {queue.name} also lets in {party.who}: a sender may forge bounces"
-        fix = "take it out of the queue's policy"
+        message = f"the policy of {queue.name} also admits {party.who}: a sender may forge bounces"
+        fix = "remove it from the queue's policy"
         match party.reach:
             case Reach.SINGLE:
                 yield POLICY.note(message, f"{fix}, or add it to sns.topic_arns")
             case Reach.MANY:
                 yield POLICY.wrong(message, f"{fix}; narrow it with aws:SourceArn")
             case Reach.UNKNOWN:
-                yield POLICY.unknown(message, "see whom they leave over")
+                yield POLICY.unknown(message, "find out whom the conditions admit")

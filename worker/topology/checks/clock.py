@@ -1,11 +1,11 @@
-"""Our clock beside SQS's: times that a worker writes down, and its signatures, go by it."""
+"""Our clock compared with SQS's: the worker's records and signatures depend on it."""
 
 from worker.topology.checks.findings import Check, Finding
 
 CLOCK = Check("clock")
 MOST_SKEW_SECONDS = 120.0
-"""AWS refuses signatures that are 5 to 15 minutes off; a machine that keeps its time is nearer."""
-SET_THE_CLOCK = "set the clock, and have it kept right: timedatectl set-ntp true"
+"""AWS refuses signatures that are 5 to 15 minutes off; a synchronized clock is closer than this."""
+SET_THE_CLOCK = "set the clock and keep it synchronized: timedatectl set-ntp true"
 
 
 def is_skewed(seconds: float) -> bool:
@@ -14,7 +14,7 @@ def is_skewed(seconds: float) -> bool:
 
 
 def describe_skew(seconds: float) -> str:
-    """Report it for people; above 0 our clock is ahead."""
+    """Describe it for people; above 0 our clock is ahead."""
     side = "ahead of" if seconds > 0 else "behind"
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if abs(seconds) >= 2 * size:
@@ -23,7 +23,7 @@ def describe_skew(seconds: float) -> str:
 
 
 def judge_clock(skew_seconds: float | None) -> Finding:
-    """Judge the difference, ours minus SQS's; None: SQS's answers bear no date."""
+    """Judge the difference, ours minus SQS's; None: SQS's answers have no date."""
     if skew_seconds is None:
         return CLOCK.unknown("SQS's answer has no date to compare the clock of this machine with")
     if is_skewed(skew_seconds):

@@ -1,4 +1,4 @@
-"""The commands that findings advise. Pure."""
+"""The commands that findings recommend. Pure."""
 
 import json
 import re
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from worker.topology.checks.facts import read_arn, region_in_arn
 
 _OWN = re.compile(r"(?<!\S)ses-worker (?=[a-z])")
-"""Before a command of ours; as the value of an option it is followed by another option."""
+"""The start of a command of ours. As the value of an option, `ses-worker` precedes an option."""
 
 
 def texts(attributes: Mapping[str, object]) -> dict[str, str]:
-    """Attributes as AWS takes them: what is no text, as JSON in one."""
+    """Attributes as AWS accepts them: values that are not text are encoded as JSON."""
     return {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in attributes.items()
@@ -20,7 +20,7 @@ def texts(attributes: Mapping[str, object]) -> dict[str, str]:
 
 
 def set_queue(url: str, region: str, **attributes: object) -> str:
-    """Set attributes of a queue; what is no text is written as JSON in a text, as SQS has it."""
+    """Set attributes of a queue; values that are not text are encoded as JSON."""
     named = texts(attributes)
     return _aws("sqs", "set-queue-attributes", region, queue_url=url, attributes=named)
 
@@ -38,7 +38,7 @@ def set_subscription(arn: str, name: str, value: object) -> str:
 
 
 def set_identity(identity: str, kind: str, topic: str) -> str:
-    """Have SES publish an identity's bounces or complaints to a topic."""
+    """Make SES publish an identity's bounces or complaints to a topic."""
     return _aws(
         "ses",
         "set-identity-notification-topic",
@@ -55,7 +55,7 @@ def get_subscription(arn: str) -> str:
 
 
 def subscribe(queue: str, topic: str) -> str:
-    """Have a topic deliver to a queue, by their ARNs; `provision` reaches no topic elsewhere."""
+    """Subscribe a queue to a topic, by their ARNs; `provision` does so in its own account only."""
     call = _aws(
         "sns",
         "subscribe",
@@ -68,13 +68,13 @@ def subscribe(queue: str, topic: str) -> str:
 
 
 def create_topic(queue: str, topic: str) -> str:
-    """Make a topic that is not there, by the ARN that it should have."""
+    """Create a missing topic, by the ARN that it should have."""
     call = _aws("sns", "create-topic", region_in_arn(topic), name=_name(topic))
     return provision(queue, topic, elsewhere=f"{call}  # in the account of {topic}")
 
 
 def set_destination(arn: str, kinds: Iterable[str], configuration_set: str, name: str) -> str:
-    """Have an event destination of SES send these kinds to a topic."""
+    """Make an event destination of SES send these kinds of event to a topic."""
     event = {
         "Enabled": True,
         "MatchingEventTypes": sorted(kinds),
@@ -91,36 +91,39 @@ def set_destination(arn: str, kinds: Iterable[str], configuration_set: str, name
 
 
 def set_suppression(region: str, reasons: Iterable[str]) -> str:
-    """Have the account's suppression list take addresses for these reasons."""
+    """Make SES add addresses to the account's suppression list for these reasons."""
     call = _aws("sesv2", "put-account-suppression-attributes", region)
     return f"{call} --suppressed-reasons {' '.join(reasons)}"
 
 
 def enable_key(arn: str) -> str:
-    """Have KMS use a key again, which it takes no alias for."""
+    """Enable a disabled key; KMS accepts no alias here."""
     return _aws("kms", "enable-key", region_in_arn(arn), key_id=arn)
 
 
 def cancel_key_deletion(arn: str) -> str:
-    """Have KMS keep a key after all; it is disabled then."""
+    """Cancel the deletion of a key; the key is disabled afterwards."""
     return _aws("kms", "cancel-key-deletion", region_in_arn(arn), key_id=arn)
 
 
 def provision(queue: str, topic: str = "", *, elsewhere: str = "", **more: str) -> str:
-    """Complete what is missing, and leave the rest alone.
+    """Create what is missing, and change nothing else.
 
-    `queue` is a name, or an ARN, which shows whether the topic is where `provision` makes one: a
-    namesake would be no help. Of one in another region or account, `elsewhere` says what to do.
+    `queue` is a name or an ARN. An ARN shows whether the topic is in the account and region where
+    `provision` would create it; if it is not, `elsewhere` is recommended instead.
     """
     ours, theirs = read_arn(queue), read_arn(topic)
     if ours and theirs and (ours.region, ours.account) != (theirs.region, theirs.account):
-        return elsewhere or f"by hand, for provision makes no path from elsewhere: {topic}"
+        return (
+            elsewhere
+            or f"by hand, since provision creates no path from another account or region: {topic}"
+        )
     named = {"queue": _name(queue)} | ({"topic": _name(topic)} if topic else {}) | more
     return f"ses-worker provision {_options(named)}"
 
 
 def called(command: str, how: str) -> str:
-    """Add the options of this call to advised commands, so that they use the same settings."""
+    """Add this call's options to recommended commands, so that they use the same settings."""
     return _OWN.sub(lambda _: f"{how} ", command)
 
 

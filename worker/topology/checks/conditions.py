@@ -1,4 +1,4 @@
-"""Conditions of policies, as far as they are about a service that acts for somebody's resource.
+"""Conditions of policies, as far as they concern a service that acts for a resource.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 """
@@ -13,34 +13,34 @@ SOURCE_ACCOUNT = frozenset({"aws:sourceaccount", "aws:sourceowner"})
 _TEXT_TESTS = frozenset({"stringequals", "stringlike"})
 _ARN_TESTS = frozenset({"arnequals", "arnlike"}) | _TEXT_TESTS
 _ABOUT_SERVICES = frozenset({"aws:securetransport", "aws:principalisawsservice"})
-"""What holds of every call that a service makes by itself."""
+"""True for every call that a service makes on its own."""
 
 
 class Verdict(StrEnum):
-    """Whether a policy lets somebody in."""
+    """Whether a policy admits a caller."""
 
     YES = "yes"
     NO = "no"
     DENIED = "denied"
     PERHAPS = "perhaps"
-    """It depends on conditions that are not judged here."""
+    """It depends on conditions that are not evaluated here."""
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """A service of AWS that acts for a resource of somebody's."""
+    """A service of AWS that acts for a resource."""
 
     service: str
     """Such as `sns.amazonaws.com`."""
     account: str
     arn: str = ""
-    """Of the resource that it acts for; empty: any of the account's."""
+    """The resource that it acts for; empty: any resource of the account."""
 
 
 _OPPOSITE = {Verdict.YES: Verdict.NO, Verdict.NO: Verdict.YES}
 
 
 class Condition(Struct, frozen=True):
-    """One test of one key; test and key in lower case."""
+    """A test of a condition key; both in lower case."""
 
     test: str
     key: str
@@ -48,24 +48,24 @@ class Condition(Struct, frozen=True):
 
     @property
     def is_positive(self) -> bool:
-        """It lists what is meant, and not what is not."""
+        """It lists the values that are admitted, not those that are excluded."""
         return self.test.removesuffix("ifexists") in _ARN_TESTS
 
     @property
     def is_lenient(self) -> bool:
-        """It holds of a call that does not have the key at all."""
+        """It is true for a call without the key."""
         return self.test.endswith("ifexists")
 
     @property
     def is_about_plain_text(self) -> bool:
-        """It holds for requests without TLS only, and nobody here sends those."""
+        """It is true for requests without TLS only, which neither AWS nor the worker sends."""
         values = {value.lower() for value in self.values}
         return self.key == "aws:securetransport" and values == {"false"}
 
 
 def meets(condition: Condition, caller: Caller) -> Verdict:
     """Return whether a service's call meets a condition."""
-    # A service's call has the keys that are judged here, so IfExists changes nothing.
+    # A service's call has the keys that are evaluated here, so IfExists changes nothing.
     test = condition.test.removesuffix("ifexists")
     if test == "bool" and condition.key in _ABOUT_SERVICES:
         return _as_verdict(any(value.lower() == "true" for value in condition.values))
@@ -82,7 +82,7 @@ def meets(condition: Condition, caller: Caller) -> Verdict:
 def _meets_arn(test: str, values: tuple[str, ...], caller: Caller) -> Verdict:
     if caller.arn:
         return _as_verdict(_fits(test, values, caller.arn))
-    # For some resource of the account; any will do.
+    # The caller acts for some resource of the account: it is enough if any fits.
     found = any(_may_be_of(value, caller, literally=test == "stringequals") for value in values)
     return _as_verdict(found)
 
@@ -103,13 +103,13 @@ def _fits(test: str, values: tuple[str, ...], text: str) -> bool:
 
 
 def _fits_arn(arn: str, pattern: str) -> bool:
-    """Part by part, as ArnEquals and ArnLike do: no wildcard goes beyond its colon."""
+    """Compare part by part, as ArnEquals and ArnLike do: no wildcard matches a colon."""
     parts, patterns = arn.split(":", 5), _whole(pattern)
     return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
 
 
 def _whole(pattern: str) -> list[str]:
-    """The parts of a pattern; one that ends early, by a wildcard, is about whatever follows."""
+    """The parts of a pattern; a pattern that ends early with `*` covers the missing parts."""
     parts = pattern.split(":", 5)
     return parts + ["*"] * (6 - len(parts)) if parts[-1].endswith("*") else parts
 

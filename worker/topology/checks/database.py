@@ -15,12 +15,12 @@ def judge_database(
     pending: Sequence[str],
     *,
     newer: bool,
-    makes_itself: bool,
+    created_at_start: bool,
     access_problem: tuple[str, str] | None = None,
 ) -> Finding:
-    """Judge the schema; `makes_itself`: the first start makes it where there is none.
+    """Judge the schema; `created_at_start`: the first start creates a missing database.
 
-    `hindrance`: why it cannot be written, and what fixes that.
+    `access_problem`: why the database cannot be written, or who else can write it, and the fix.
     """
     if newer:
         message = f"{place}: schema {revision}, newer than this program"
@@ -29,12 +29,12 @@ def judge_database(
         )
     if access_problem:
         return DATABASE.wrong(f"{place}: {access_problem[0]}", access_problem[1])
-    if revision is None and makes_itself:
-        return DATABASE.note(f"{place}: nothing there yet; the first start makes it", _UPGRADE)
+    if revision is None and created_at_start:
+        return DATABASE.note(f"{place}: does not exist yet; the first start creates it", _UPGRADE)
     if revision is None:
-        return DATABASE.wrong(f"{place}: no database of ours (store.url)", _UPGRADE)
+        return DATABASE.wrong(f"{place}: not a database of this program (store.url)", _UPGRADE)
     if pending:
-        message = f"{place}: schema {revision}, this program needs {', '.join(pending)} too"
+        message = f"{place}: schema {revision}, this program also needs {', '.join(pending)}"
         return DATABASE.wrong(message, _UPGRADE)
     return DATABASE.ok(f"{place}: schema {revision}, up to date")
 
@@ -42,10 +42,10 @@ def judge_database(
 def judge_no_database(
     place: str, error: WorkerError, access_problem: tuple[str, str] | None = None
 ) -> Finding:
-    """Return why the database cannot be looked at; `hindrance` as in `judge_database`."""
+    """Report why the database cannot be read; `access_problem` as in `judge_database`."""
     message = str(error) if place in str(error) else f"{place}: {error}"
     if isinstance(error, Misconfigured):
         return DATABASE.wrong(message, "set store.url; then: ses-worker db status")
     if access_problem:
         return DATABASE.wrong(message.removesuffix(f". {access_problem[1]}"), access_problem[1])
-    return DATABASE.wrong(message, "see that it is there; then: ses-worker db status")
+    return DATABASE.wrong(message, "make it available; then: ses-worker db status")

@@ -1,15 +1,12 @@
-"""Redrive policy and dead-letter queue.
+"""The redrive policy and the dead-letter queue.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
 """
 
-import json
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
+from worker.sqs.redrive import RedrivePolicy, allowed_sources, read_redrive_policy
 from worker.topology.checks.commands import provision, set_queue
 from worker.topology.checks.facts import (
     Absent,
@@ -23,53 +20,38 @@ from worker.topology.checks.findings import Check, Finding
 from worker.topology.checks.queue import days
 
 DEAD_LETTERS = Check("dead letters")
-_BY_HAND = "make a dead-letter queue, and name it in the queue's RedrivePolicy"
+_BY_HAND = "create a dead-letter queue, and name it in the queue's RedrivePolicy"
 FEWEST_RECEIVES = 5
-"""The worker's own: below it a message is moved before the worker has given it up, and why is not
-on it. An outage costs a message one receive."""
+"""Receives before the worker gives a message up. With fewer, SQS moves it first, without a reason;
+and each outage costs a message one receive."""
 LONGEST_RETENTION_SECONDS = 1_209_600
+"""SQS's limit: 14 days."""
 _DEFAULT_RETENTION_SECONDS = 345_600
+"""SQS's default: 4 days."""
 
 
-class Redrive(Struct, frozen=True):
-    """A redrive policy."""
-
-    target: str
-    """The dead-letter queue's ARN."""
-    most_receives: int
-
-
-def read_redrive(text: str) -> Redrive | None:
-    """Read the attribute RedrivePolicy; None where there is none, or it is no such policy."""
-    try:
-        found: Any = json.loads(text or "null")
-        return Redrive(str(found["deadLetterTargetArn"]), int(found["maxReceiveCount"]))
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
-def moved_early(redrive: Redrive) -> str | None:
-    """Report that the redrive policy is too quick."""
-    if redrive.most_receives >= FEWEST_RECEIVES:
+def moved_early(redrive: RedrivePolicy) -> str | None:
+    """Report that the redrive policy moves messages too early; None: it does not."""
+    if redrive.most_receives is None or redrive.most_receives >= FEWEST_RECEIVES:
         return None
     return (
-        f"the redrive policy moves a message after {redrive.most_receives} receives, and the "
-        f"worker gives one up after {FEWEST_RECEIVES}: outages would set good messages aside"
+        f"the redrive policy moves a message after {redrive.most_receives} receives, but the "
+        f"worker tries it {FEWEST_RECEIVES} times: an outage would dead-letter good messages"
     )
 
 
-def contradicted(redrive: Redrive, dead_letter_url: str | None) -> str | None:
-    """Report that the settings name another queue than the redrive policy."""
+def contradicted(redrive: RedrivePolicy, dead_letter_url: str | None) -> str | None:
+    """Report that settings and redrive policy name different queues; None: they do not."""
     if dead_letter_url is None or is_named(dead_letter_url, redrive.target):
         return None
     return (
-        f"queue.dead_letter_url is {dead_letter_url}, the redrive policy says {redrive.target}: "
-        "`ses-worker dlq` looks only into the first"
+        f"queue.dead_letter_url is {dead_letter_url}, but the redrive policy names "
+        f"{redrive.target}: `ses-worker dlq` reads only the first"
     )
 
 
 def is_named(url: str, arn: str) -> bool:
-    """Return whether a queue's URL and an ARN name the same queue, as far as a URL shows it."""
+    """Return whether a queue's URL and an ARN name the same queue, as far as the URL shows it."""
     found, steps = read_arn(arn), urlsplit(url).path.split("/")
     return found is not None and steps[-2:] == [found.account, found.name]
 
@@ -85,10 +67,10 @@ def judge_dead_letters(
 ) -> list[Finding]:
     """Judge the queue's redrive policy, and the queue that dead letters go to.
 
-    `topic` is what feeds the queue, where it is known; `dead` is the named queue, else the
-    policy's; `url_region` what `queue.dead_letter_url` says.
+    `dead`: the dead-letter queue of the settings, else of the policy; `url_region`: the region in
+    `queue.dead_letter_url`; `topic`: feeds the queue, if known.
     """
-    redrive = read_redrive(queue.text("RedrivePolicy"))
+    redrive = read_redrive_policy(queue.text("RedrivePolicy"))
     if redrive is None:
         return [_no_redrive(queue, topic, dead_letter_url)]
     faults = [*_policy_faults(queue, redrive, region, dead_letter_url, url_region)]
@@ -99,11 +81,14 @@ def judge_dead_letters(
 def _no_redrive(queue: QueueFacts, topic: str, dead_letter_url: str | None) -> Finding:
     fix = provision(queue.arn, topic, elsewhere=_BY_HAND)
     if dead_letter_url is None:
-        message = f"{queue.name} has no dead-letter queue: what kills a worker comes back for ever"
+        message = (
+            f"{queue.name} has no dead-letter queue: a message that kills the worker comes back "
+            "for ever"
+        )
         return DEAD_LETTERS.wrong(message, fix)
     message = (
-        f"{queue.name} has no redrive policy: the worker sends to queue.dead_letter_url, but what "
-        "kills a worker comes back for ever"
+        f"{queue.name} has no redrive policy: the worker sends to queue.dead_letter_url, but a "
+        "message that kills the worker comes back for ever"
     )
     name = dead_letter_url.rpartition("/")[2]
     fix = provision(queue.arn, topic, elsewhere=_BY_HAND, dead_letter_queue=name)
@@ -112,7 +97,7 @@ def _no_redrive(queue: QueueFacts, topic: str, dead_letter_url: str | None) -> F
 
 def _policy_faults(
     queue: QueueFacts,
-    redrive: Redrive,
+    redrive: RedrivePolicy,
     region: str,
     dead_letter_url: str | None,
     url_region: str | None,
@@ -137,8 +122,8 @@ def _queue_faults(
         case NotPermitted() | Unreachable() as why:
             yield DEAD_LETTERS.blind(named, why)
         case QueueFacts():
-            yield from _keeping(queue, dead, region)
-            allowed = _allowed(dead)
+            yield from _retention_faults(queue, dead, region)
+            allowed = allowed_sources(dead.text("RedriveAllowPolicy"))
             if allowed is not None and queue.arn not in allowed:
                 message = f"{dead.name} does not allow {queue.name} to use it (RedriveAllowPolicy)"
                 allow = {"redrivePermission": "byQueue", "sourceQueueArns": [*allowed, queue.arn]}
@@ -146,18 +131,18 @@ def _queue_faults(
                 yield DEAD_LETTERS.wrong(message, fix)
             if dead_letters := dead.number("ApproximateNumberOfMessages"):
                 yield DEAD_LETTERS.note(
-                    f"{dead_letters:,} dead letters wait", "ses-worker dlq list"
+                    f"{dead_letters:,} dead letters are in {dead.name}", "ses-worker dlq list"
                 )
 
 
-def _keeping(queue: QueueFacts, dead: QueueFacts, region: str) -> Iterator[Finding]:
+def _retention_faults(queue: QueueFacts, dead: QueueFacts, region: str) -> Iterator[Finding]:
     theirs = dead.number("MessageRetentionPeriod", _DEFAULT_RETENTION_SECONDS)
     ours = queue.number("MessageRetentionPeriod", _DEFAULT_RETENTION_SECONDS)
     if theirs > ours:
         return
     message = (
-        f"{dead.name} keeps dead letters for {days(theirs)}, {queue.name} for {days(ours)}: the "
-        "clock began when it was first sent, so it may be deleted as soon as it arrives"
+        f"{dead.name} keeps messages for {days(theirs)}, {queue.name} for {days(ours)}: SQS counts "
+        "from when a message was first sent, so it may delete a dead letter as soon as it arrives"
     )
     if theirs == LONGEST_RETENTION_SECONDS:
         shorter = str(_DEFAULT_RETENTION_SECONDS)
@@ -168,19 +153,7 @@ def _keeping(queue: QueueFacts, dead: QueueFacts, region: str) -> Iterator[Findi
     yield DEAD_LETTERS.wrong(message, set_queue(dead.url, region, MessageRetentionPeriod=longest))
 
 
-def _allowed(dead: QueueFacts) -> list[str] | None:
-    """The ARNs of the queues that may have it as theirs; None: all may."""
-    try:
-        policy: Any = json.loads(dead.text("RedriveAllowPolicy") or "{}")
-        permission = policy.get("redrivePermission", "allowAll")
-        if permission == "allowAll":
-            return None
-        return [str(item) for item in policy.get("sourceQueueArns", ())]
-    except (ValueError, AttributeError, TypeError):
-        return None  # SQS would not have taken it
-
-
-def _fine(redrive: Redrive, dead: QueueFacts | Unknown | None) -> Finding:
+def _fine(redrive: RedrivePolicy, dead: QueueFacts | Unknown | None) -> Finding:
     kept = ""
     if isinstance(dead, QueueFacts):
         seconds = dead.number("MessageRetentionPeriod", _DEFAULT_RETENTION_SECONDS)

@@ -1,4 +1,4 @@
-"""Encryption by KMS: who writes must be let in by the key's own policy.
+"""Encryption by KMS: the key's own policy must admit the service that writes.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-enable-encryption-for-topic-sqs-queue-subscriptions.html
 """
@@ -17,15 +17,15 @@ ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 
 
 class Encrypted(Struct, frozen=True):
-    """A queue or a topic, with who writes to it."""
+    """A queue or a topic, and the service that writes to it."""
 
     what: str
     """Such as `the queue ses-feedback`."""
     caller: Caller
     key: KeyFacts | NotPermitted | Unreachable | None
-    """None: no key of KMS."""
+    """None: not encrypted by KMS."""
     fix: str = ""
-    """What encrypts it, where nothing does."""
+    """The command that encrypts it, if it is not encrypted."""
 
 
 def judge_encryption(*those: Encrypted) -> list[Finding]:
@@ -45,20 +45,22 @@ def judge_encryption(*those: Encrypted) -> list[Finding]:
         for resource in those
         if isinstance(resource.key, KeyFacts)
     )
-    return [ENCRYPTION.ok(", ".join(keys) if keys else "no key of KMS is in the way")]
+    return [ENCRYPTION.ok(", ".join(keys) if keys else "nothing is encrypted with a KMS key")]
 
 
 def _faults(resource: Encrypted, key: KeyFacts | NotPermitted | Unreachable) -> Iterator[Finding]:
     if isinstance(key, NotPermitted | Unreachable):
-        yield ENCRYPTION.blind(f"{resource.what}: whether a key of KMS encrypts it", key)
+        yield ENCRYPTION.blind(f"{resource.what}: whether a KMS key encrypts it", key)
         return
     service = resource.caller.service
-    if key.id.endswith(("alias/aws/sqs", "alias/aws/sns")) or _is_awss(key.metadata):
+    if key.id.endswith(("alias/aws/sqs", "alias/aws/sns")) or _is_managed_by_aws(key.metadata):
         text = (
             f"{resource.what} is encrypted with {key.id}, AWS's own key, "
             f"which {service} may not use"
         )
-        yield ENCRYPTION.wrong(text, "use SSE-SQS, or a key of yours whose policy lets it in")
+        yield ENCRYPTION.wrong(
+            text, f"use SSE-SQS, or a key of your own whose policy admits {service}"
+        )
         return
     yield from _state(resource, key)
     match key.policy:
@@ -70,7 +72,7 @@ def _faults(resource: Encrypted, key: KeyFacts | NotPermitted | Unreachable) -> 
             yield from _policy(resource, key.id, policy)
 
 
-def _is_awss(metadata: Mapping[str, object] | Unknown) -> bool:
+def _is_managed_by_aws(metadata: Mapping[str, object] | Unknown) -> bool:
     return isinstance(metadata, Mapping) and metadata.get("KeyManager") == "AWS"
 
 
@@ -94,7 +96,7 @@ def _revive(state: str, key: str) -> str:
             return f"{cancel_key_deletion(key)} && {enable_key(key)}"
         case "PendingImport":
             return "import the key's material again, or choose another key"
-    return "see why in KMS, or choose another key"
+    return "look up the reason in KMS, or choose another key"
 
 
 def _policy(resource: Encrypted, key: str, policy: str) -> Iterator[Finding]:
@@ -112,5 +114,5 @@ def _policy(resource: Encrypted, key: str, policy: str) -> Iterator[Finding]:
         )
         yield ENCRYPTION.wrong(text, fix)
     elif Verdict.PERHAPS in verdicts:
-        text = f"{resource.what}: the policy of {key} has conditions that are not judged here"
+        text = f"{resource.what}: the policy of {key} has conditions that check cannot evaluate"
         yield ENCRYPTION.unknown(text)

@@ -1,4 +1,4 @@
-"""The AWS side as it was read."""
+"""The AWS side as it was read: queues, topics, identities, keys."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -9,10 +9,10 @@ Known = TypeVar("Known")
 
 
 class NotPermitted(Struct, frozen=True):
-    """We lack the permission to look."""
+    """Our credentials may not read it."""
 
     action: str
-    """The IAM action that would let us, such as `sns:GetTopicAttributes`."""
+    """The missing IAM action, such as `sns:GetTopicAttributes`."""
 
     def __str__(self) -> str:
         """For people: the missing permission."""
@@ -26,58 +26,58 @@ class Absent(Struct, frozen=True):
 
 
 class Unreachable(Struct, frozen=True):
-    """It does not answer, or not as AWS does."""
+    """The service does not answer, or the answer is not AWS's."""
 
     error: str
 
 
 Unknown = NotPermitted | Absent | Unreachable
-"""Why something is not known."""
+"""Why a fact is not known."""
 
 
 class QueueFacts(Struct, frozen=True):
-    """A queue, with SQS's attributes as it shows them."""
+    """A queue with its attributes, as SQS returns them."""
 
     url: str
     attributes: Mapping[str, str]
 
     @property
     def arn(self) -> str:
-        """SQS's full name of it."""
+        """Its ARN; empty if it was not read."""
         return self.attributes.get("QueueArn", "")
 
     @property
     def name(self) -> str:
-        """The last part of it."""
+        """The last part of its URL."""
         return self.url.rpartition("/")[2]
 
     def text(self, name: str) -> str:
-        """An attribute; empty where it is not set."""
+        """An attribute; empty if it is not set."""
         return self.attributes.get(name, "")
 
     def number(self, name: str, default: int = 0) -> int:
-        """An attribute that counts something."""
+        """An attribute that is a number."""
         text = self.attributes.get(name, "")
         return int(text) if text.isdecimal() else default
 
 
 class TopicFacts(Struct, frozen=True):
-    """A topic, with SNS's attributes."""
+    """A topic with its attributes, as SNS returns them."""
 
     arn: str
     attributes: Mapping[str, str]
 
 
 class SubscriptionFacts(Struct, frozen=True):
-    """A subscription of a topic that ends in the queue."""
+    """A subscription of the queue to a topic."""
 
     arn: str
-    """`PendingConfirmation` or `Deleted`, where SNS shows that in its place."""
+    """Or `PendingConfirmation` or `Deleted`, which SNS returns instead."""
     attributes: "Mapping[str, str] | Unknown"
 
 
 class IdentityFacts(Struct, frozen=True):
-    """Where a verified identity of SES sends its notifications; empty: nowhere."""
+    """The topics to which SES sends a verified identity's notifications; empty: none."""
 
     name: str
     bounces: str = ""
@@ -85,34 +85,34 @@ class IdentityFacts(Struct, frozen=True):
 
 
 class DestinationFacts(Struct, frozen=True, kw_only=True):
-    """An event destination of a configuration set that is a topic."""
+    """An event destination of a configuration set, if it is a topic."""
 
     configuration_set: str
     name: str
     topic: str
     enabled: bool
     kinds: frozenset[str]
-    """SES's words: BOUNCE, COMPLAINT, SEND, …."""
+    """SES's event types: BOUNCE, COMPLAINT, SEND, …."""
 
 
 class FeedbackFacts(Struct, frozen=True, kw_only=True):
-    """Where SES sends what it knows about bounces and complaints."""
+    """Where SES sends bounces and complaints."""
 
     identities: tuple[IdentityFacts, ...] | Unknown
     destinations: tuple[DestinationFacts, ...] | Unknown
     named_identities: tuple[str, ...] = ()
     """Identities that the operator named."""
     named_sets: tuple[str, ...] = ()
-    """Configuration sets that he named."""
-    unlooked: tuple[str, ...] = ()
-    """What there was too much of to look at all."""
+    """Configuration sets that the operator named."""
+    not_read: tuple[str, ...] = ()
+    """What was left out, since there was too much of it."""
 
 
 class KeyFacts(Struct, frozen=True):
-    """A key of KMS."""
+    """A KMS key."""
 
     id: str
-    """As the queue or the topic names it: an id, an ARN or an alias."""
+    """The queue's or topic's name for it: an id, an ARN or an alias."""
     metadata: "Mapping[str, object] | Unknown"
     policy: "str | Unknown"
 
@@ -128,18 +128,18 @@ class Arn(Struct, frozen=True):
 
 
 def read_arn(text: str) -> Arn | None:
-    """Take it apart; None where it is none."""
+    """Split an ARN; None if it is not an ARN."""
     parts = text.split(":", 5)
     return Arn(*parts[1:]) if len(parts) == 6 and parts[0] == "arn" else None
 
 
 def region_in_arn(text: str) -> str:
-    """The region; empty where it is no ARN, or has none."""
+    """The region; empty if it is not an ARN, or has no region."""
     found = read_arn(text)
     return found.region if found else ""
 
 
 def account_in_arn(text: str) -> str:
-    """The account; likewise."""
+    """The account; empty if it is not an ARN, or has no account."""
     found = read_arn(text)
     return found.account if found else ""

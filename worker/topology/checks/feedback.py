@@ -1,4 +1,4 @@
-"""Where SES sends bounces and complaints: notifications of identities, event destinations.
+"""Where SES sends bounces and complaints: identities' notifications, event destinations.
 
 https://docs.aws.amazon.com/ses/latest/dg/monitor-sending-activity-using-notifications.html and
 https://docs.aws.amazon.com/ses/latest/dg/event-publishing-add-event-destination-sns.html
@@ -24,7 +24,7 @@ FEEDBACK = Check("feedback")
 
 
 def judge_feedback(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFacts) -> list[Finding]:
-    """Judge whether SES sends both kinds to the topics, by one way at least."""
+    """Judge whether SES sends bounces and complaints to the topics, by any route."""
     identities = facts.identities if isinstance(facts.identities, tuple) else ()
     ours = [
         identity for identity in identities if {identity.bounces, identity.complaints} & {*topics}
@@ -36,15 +36,15 @@ def judge_feedback(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFact
     )
     findings = [*_not_checked(facts), *_about_identities(facts, ours, sets, topics, queue)]
     findings += _about_sets(facts, ours, sets, topics, queue)
-    if not any(whole) and not findings and not facts.unlooked:
+    if not any(whole) and not findings and not facts.not_read:
         findings.append(_nothing(facts, topics, queue))
     if whole[0] and whole[1]:
         findings.append(_twice(*whole))
     elif whole[0]:
         findings += _uncovered(facts, ours, topics, queue)
-    for what in facts.unlooked:
+    for what in facts.not_read:
         fix = "name yours: ses-worker check --identity NAME --configuration-set NAME"
-        findings.append(FEEDBACK.note(f"{what} were not looked at", fix))
+        findings.append(FEEDBACK.note(f"{what} were not checked", fix))
     if any(whole) and not any(finding.status in {"wrong", "note"} for finding in findings):
         findings.append(FEEDBACK.ok(_shown(*whole)))
     return findings
@@ -57,7 +57,7 @@ def _not_checked(facts: FeedbackFacts) -> Iterator[Finding]:
             case NotPermitted() | Unreachable() as why:
                 yield FEEDBACK.blind(f"SES's {what}", why)
             case Absent(message):
-                yield FEEDBACK.wrong(message, "see its name, and the region")
+                yield FEEDBACK.wrong(message, "check the name, and the region")
 
 
 def _about_identities(
@@ -82,27 +82,27 @@ def _about_identities(
 
 
 def _finding(message: str, sets: Sequence[ConfigurationSet], fix: str) -> Finding:
-    """It is wrong, unless configuration sets report the same mail."""
+    """Wrong, unless configuration sets report the same mail."""
     if not sets:
         return FEEDBACK.wrong(message, fix)
     names = " or ".join(configuration_set.name for configuration_set in sets)
-    return FEEDBACK.note(f"{message}: only mail that is sent with {names} is reported", fix)
+    return FEEDBACK.note(f"{message}: only mail sent with {names} is reported", fix)
 
 
 def _uncovered(
     facts: FeedbackFacts, ours: Sequence[IdentityFacts], topics: Sequence[str], queue: QueueFacts
 ) -> Iterator[Finding]:
-    observed = facts.identities if isinstance(facts.identities, tuple) else ()
+    identities = facts.identities if isinstance(facts.identities, tuple) else ()
     names = [
-        item.name
-        for item in observed
-        if item not in ours and item.name not in facts.named_identities
+        identity.name
+        for identity in identities
+        if identity not in ours and identity.name not in facts.named_identities
     ]
     if not names:
         return
-    message = f"notifications of {some(names)} do not come here"
+    message = f"notifications of {some(names)} do not go to this queue"
     if any("@" in name for name in names):
-        message += "; an address that is verified itself does not have its domain's settings"
+        message += "; a verified address does not inherit the settings of its domain"
     yield FEEDBACK.note(message, _notify(names[0], topics[0], queue))
 
 
@@ -127,7 +127,7 @@ def _about_sets(
     if isinstance(facts.destinations, tuple):
         for name in facts.named_sets:
             if name not in {a_set.name for a_set in sets}:
-                message = f"{name}: no event destination of it is {' or '.join(topics)}"
+                message = f"{name}: none of its event destinations is {' or '.join(topics)}"
                 fix = provision(queue.arn, topics[0], configuration_set=name)
                 yield FEEDBACK.wrong(message, fix)
 
@@ -163,9 +163,10 @@ def _nothing(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFacts) -> 
     own, others = read_arn(queue.arn), {arn.account for arn in map(read_arn, topics) if arn}
     if own and own.account not in others:
         message = (
-            f"nothing here sends to {' or '.join(topics)}; what SES of {', '.join(others)} does"
+            f"nothing in this account sends to {' or '.join(topics)}; whether SES of account "
+            f"{', '.join(sorted(others))} does"
         )
-        return FEEDBACK.unknown(f"{message} can be seen there only")
+        return FEEDBACK.unknown(f"{message} can be checked there only")
     known = (
         [identity.name for identity in facts.identities]
         if isinstance(facts.identities, tuple)
@@ -178,8 +179,8 @@ def _nothing(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFacts) -> 
 
 def _twice(identities: Sequence[IdentityFacts], sets: Sequence[ConfigurationSet]) -> Finding:
     return FEEDBACK.note(
-        f"{_shown(identities, sets)}: mail of the one sent through the other is reported "
-        "twice, which does no harm: the second is a duplicate"
+        f"{_shown(identities, sets)}: both report the same mail, which does no harm: the second "
+        "report is a duplicate"
     )
 
 

@@ -1,7 +1,7 @@
 """Filter policies of subscriptions: whether bounces and complaints pass.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html. SES's messages have
-no message attributes that anybody has documented, so a filter on those holds everything back.
+no documented message attributes, so a filter on attributes blocks all of them.
 """
 
 import json
@@ -10,16 +10,15 @@ from typing import Any
 
 _KINDS = {"Bounce": "bounces", "Complaint": "complaints"}
 NOTIFICATION, EVENT = "notificationType", "eventType"
-"""The key with the kind of a message: in identities' notifications, in event destinations'
-events."""
+"""The key with the kind of a message: in identities' notifications, and in published events."""
 _SHAPES = (NOTIFICATION, EVENT)
 
 
 def judge_filter(text: str, scope: str, shapes: Sequence[str] = ()) -> Sequence[str] | None:
-    """Return which kinds of feedback are held back; None: the policy says more than is read here.
+    """Return which kinds of feedback the policy blocks; None: it uses rules not evaluated here.
 
-    `shapes` are those that SES sends, `NOTIFICATION` or `EVENT`: each must pass. Where it is not
-    known which it sends, a policy that lets only one pass is not judged.
+    `shapes`: `NOTIFICATION` and `EVENT`, as SES sends them; each must pass. If they are unknown, a
+    policy that lets only a single shape pass is not judged.
     """
     try:
         policy = json.loads(text)
@@ -46,7 +45,7 @@ def _passes(policy: Mapping[str, Any], message: Mapping[str, str]) -> bool | Non
 
 
 def _meets(key: str, expected: Any, message: Mapping[str, str]) -> bool | None:
-    """One key of the policy; None: about a part of the message that is not looked at here."""
+    """Evaluate a key of the policy; None: it is about a part of the message unknown here."""
     if not isinstance(expected, list) or (message and key not in _SHAPES):
         return None
     verdicts = [_is_match(item, message.get(key)) for item in expected]

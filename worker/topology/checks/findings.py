@@ -8,49 +8,50 @@ from msgspec import Struct
 from worker.topology.checks.facts import NotPermitted, Unreachable
 
 MOST_NAMED = 5
+"""Names in a message; the others are counted."""
 
 
 class Status(StrEnum):
-    """How it stands."""
+    """The result of a check."""
 
     OK = "ok"
     NOTE = "note"
-    """Worth knowing; the path works."""
+    """The path works, but the operator should know."""
     WRONG = "wrong"
     UNKNOWN = "unknown"
-    """Not checked, for lack of a permission or of an answer."""
+    """It could not be checked: a permission is missing, or AWS did not answer."""
     SKIPPED = "skipped"
     """It depends on something that is wrong or unknown."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that was looked at."""
+    """What a check has found."""
 
     check: str
-    """Its name, such as `queue policy`; the same in every run."""
+    """The check's name, such as `queue policy`; the same in every run."""
     status: Status
     message: str
-    """What was looked at, and what is wrong with it."""
+    """What was checked, and what is wrong with it."""
     fix: str = ""
     """The command that fixes it, or what to do."""
 
 
 class Check:
-    """Makes the findings of one check."""
+    """Makes the findings of a check."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def ok(self, message: str) -> Finding:
-        """It is as it should be."""
+        """Nothing is wrong."""
         return self._finding(Status.OK, message)
 
     def note(self, message: str, fix: str = "") -> Finding:
-        """It works, and somebody should know."""
+        """It works, but the operator should know this."""
         return self._finding(Status.NOTE, message, fix)
 
     def wrong(self, message: str, fix: str) -> Finding:
-        """It does not work, or will not."""
+        """It does not work, or will fail later."""
         return self._finding(Status.WRONG, message, fix)
 
     def unknown(self, message: str, fix: str = "") -> Finding:
@@ -60,11 +61,11 @@ class Check:
     def blind(self, what: str, why: NotPermitted | Unreachable) -> Finding:
         """It could not be checked, with the reason."""
         if isinstance(why, Unreachable):
-            return self.unknown(f"{what}: could not be asked: {why.error}", "try again later")
-        return self.unknown(f"{what}: {why.action} is not permitted")
+            return self.unknown(f"{what}: could not be read: {why.error}", "try again later")
+        return self.unknown(f"{what}: could not be read: {why.action} is not permitted")
 
     def skipped(self, message: str) -> Finding:
-        """Another finding has to be fixed first."""
+        """It depends on another finding, which must be fixed first."""
         return self._finding(Status.SKIPPED, message)
 
     def _finding(self, status: Status, message: str, fix: str = "") -> Finding:
@@ -78,5 +79,5 @@ def some(names: Sequence[str]) -> str:
 
 
 def is_healthy(findings: Iterable[Finding]) -> bool:
-    """Return whether nothing is wrong, as far as is known."""
+    """Return whether no finding is wrong."""
     return all(finding.status is not Status.WRONG for finding in findings)

@@ -1,6 +1,6 @@
-"""What the worker may do with the queue, as far as the queue's own policy says.
+"""What the queue's own policy denies the worker.
 
-To receive is not tried: it would take messages from the worker.
+A receive is not tried: it would hide messages from the worker.
 """
 
 from worker.topology.checks.conditions import Verdict
@@ -16,18 +16,18 @@ _NEEDED = (
 
 
 def judge_permissions(queue: QueueFacts) -> Finding:
-    """Judge whether a Deny of the queue's policy keeps everybody, and so the worker, out."""
+    """Judge whether a Deny in the queue's policy applies to everybody, and so to the worker."""
     statements = read_policy(queue.text("Policy"))
     if statements is None:
         return PERMISSIONS.unknown(f"the policy of {queue.name} cannot be read")
     verdicts = {action: denied_to_all(statements, action, queue.arn) for action in _NEEDED}
     if denied := [action for action, verdict in verdicts.items() if verdict is Verdict.YES]:
-        message = f"a Deny in the policy of {queue.name} refuses everybody {' and '.join(denied)}"
-        return PERMISSIONS.wrong(message, "take that statement out of the queue's policy")
+        message = f"a Deny in the policy of {queue.name} denies everybody {' and '.join(denied)}"
+        return PERMISSIONS.wrong(message, "remove that statement from the queue's policy")
     if some := [action for action, verdict in verdicts.items() if verdict is Verdict.PERHAPS]:
-        message = f"a Deny in the policy of {queue.name} may refuse the worker {' and '.join(some)}"
-        return PERMISSIONS.unknown(f"{message}: it has conditions that are not judged here")
+        message = f"a Deny in the policy of {queue.name} may deny the worker {' and '.join(some)}"
+        return PERMISSIONS.unknown(f"{message}: it has conditions that check cannot evaluate")
     return PERMISSIONS.ok(
-        f"the policy of {queue.name} denies the worker nothing; what IAM allows it was not looked "
-        "at: config/iam-run.json"
+        f"the policy of {queue.name} denies the worker nothing. What IAM allows the worker was not "
+        "checked; it needs config/iam-run.json"
     )

@@ -1,4 +1,4 @@
-"""The queue: that it is there, and set up for us.
+"""The queue: whether it exists, and its attributes.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
 """
@@ -11,12 +11,13 @@ from worker.topology.checks.findings import Check, Finding
 
 QUEUE = Check("queue")
 SHORT_RETENTION_SECONDS = 86_400
-"""A weekend's outage would lose messages, and so would one night and a day."""
+"""A day: with less, an outage over a weekend, or from an evening to the next, loses messages."""
 LARGEST_NOTIFICATION_BYTES = 262_144
-"""SNS's largest message, unless the topic is configured otherwise."""
+"""SNS's largest message, by default."""
 SHORT_VISIBILITY_SECONDS = 30
-"""A worker holds messages for 25 s while the database is unavailable."""
+"""The worker holds messages for 25 s while the database is unavailable."""
 _DEFAULT_RETENTION_SECONDS = 345_600
+"""SQS's default: 4 days."""
 
 
 def judge_queue(
@@ -30,13 +31,15 @@ def judge_queue(
     """Judge the queue."""
     match queue:
         case Absent():
-            fix = "set queue.url, or aws.region; or make it: " + provision(url.rpartition("/")[2])
+            fix = "fix queue.url or aws.region; or create the queue: " + provision(
+                url.rpartition("/")[2]
+            )
             return [QUEUE.wrong(f"{url}: there is no such queue in {region}", fix)]
         case NotPermitted(action):
-            message = f"{url}: {action} is not permitted, and the worker needs it itself"
+            message = f"{url}: {action} is not permitted, and the worker needs it"
             return [QUEUE.wrong(message, "attach config/iam-run.json to the worker's role or user")]
         case Unreachable(error):
-            return [QUEUE.wrong(f"{url}: {error}", "see to network, endpoint and credentials")]
+            return [QUEUE.wrong(f"{url}: {error}", "check network, endpoint and credentials")]
     faults = [*_faults(queue, region), *_remarks(queue, visibility_seconds)]
     return faults or [QUEUE.ok(_shown(queue, visibility_seconds, wait_seconds))]
 
@@ -44,16 +47,16 @@ def judge_queue(
 def _shown(queue: QueueFacts, visibility_seconds: int, wait_seconds: int) -> str:
     count = "ApproximateNumberOfMessages"
     return (
-        f"{queue.arn}: kept for {days(_retention(queue))}; "
-        f"we poll for {wait_seconds} s and hide for {visibility_seconds} s; "
-        f"{queue.number(count):,} waiting, {queue.number(f'{count}NotVisible'):,} in flight"
+        f"{queue.arn}: keeps messages for {days(_retention(queue))}; "
+        f"long poll {wait_seconds} s, visibility timeout {visibility_seconds} s; "
+        f"{queue.number(count):,} visible, {queue.number(f'{count}NotVisible'):,} in flight"
     )
 
 
 def _faults(queue: QueueFacts, region: str) -> Iterator[Finding]:
     if (kept := _retention(queue)) < SHORT_RETENTION_SECONDS:
         yield QUEUE.wrong(
-            f"{queue.name} keeps messages for {days(kept)} only: a longer outage loses them",
+            f"{queue.name} keeps messages for only {days(kept)}: a longer outage loses them",
             set_queue(queue.url, region, MessageRetentionPeriod=str(_DEFAULT_RETENTION_SECONDS)),
         )
     largest = queue.number("MaximumMessageSize", LARGEST_NOTIFICATION_BYTES)
@@ -70,8 +73,8 @@ def _remarks(queue: QueueFacts, visibility_seconds: int) -> Iterator[Finding]:
         yield QUEUE.note(f"{queue.name} delays each message by {delay} s")
     if visibility_seconds < SHORT_VISIBILITY_SECONDS:
         yield QUEUE.note(
-            f"queue.visibility_seconds is {visibility_seconds}: what is held through a short "
-            "outage comes again meanwhile",
+            f"queue.visibility_seconds is {visibility_seconds}: messages that are held during a "
+            "short outage of the database are received again meanwhile",
             "set it to 60",
         )
 
@@ -81,7 +84,7 @@ def _retention(queue: QueueFacts) -> int:
 
 
 def days(seconds: int) -> str:
-    """Report how long, in the unit that fits."""
+    """Write a duration in the largest unit that fits."""
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= size:
             return f"{seconds / size:g} {unit if seconds != size else unit[:-1]}"

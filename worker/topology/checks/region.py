@@ -1,4 +1,4 @@
-"""Region and settings: contradictions found before AWS is called."""
+"""Region and settings: contradictions that are found before AWS is called."""
 
 from worker.topology.checks.findings import Check, Finding
 
@@ -6,9 +6,9 @@ SETTINGS = Check("settings")
 
 
 def judge_region(queue_url: str, region: str, url_region: str | None) -> Finding:
-    """Judge the region that AWS is called in against the one in the queue's URL."""
+    """Judge whether AWS is called in the region of the queue's URL."""
     if url_region not in {None, region}:
-        message = f"AWS is called in {region}, and {queue_url} is in {url_region}"
-        fix = f"set aws.region to {url_region}, and see what AWS_REGION and AWS_DEFAULT_REGION say"
+        message = f"AWS is called in {region}, but {queue_url} is in {url_region}"
+        fix = f"set aws.region to {url_region}, and check AWS_REGION and AWS_DEFAULT_REGION"
         return SETTINGS.wrong(message, fix)
     return SETTINGS.ok(f"{queue_url}, in {region}")

@@ -1,4 +1,4 @@
-"""Who sends to a topic, by what SES says of identities and configuration sets. Pure."""
+"""Which identities and configuration sets send to a topic. Pure."""
 
 from collections.abc import Sequence
 
@@ -11,26 +11,26 @@ KINDS = frozenset({"BOUNCE", "COMPLAINT"})
 
 
 class ConfigurationSet(Struct, frozen=True):
-    """What one configuration set sends to the topics, by all its event destinations."""
+    """A configuration set, with its event destinations that send to our topics."""
 
     name: str
     destinations: tuple[DestinationFacts, ...]
 
     @property
     def kinds(self) -> frozenset[str]:
-        """What is sent by those of them that are switched on."""
+        """The event types that its enabled destinations send."""
         return frozenset[str]().union(
             *(destination.kinds for destination in self.destinations if destination.enabled)
         )
 
 
 def sending_sets(facts: FeedbackFacts, topics: Sequence[str]) -> list[ConfigurationSet]:
-    """The configuration sets that send to these topics, whatever they send."""
+    """The configuration sets that send any events to these topics."""
     found: dict[str, list[DestinationFacts]] = {}
     for destination in facts.destinations if isinstance(facts.destinations, tuple) else ():
         if destination.topic in topics:
             found.setdefault(destination.configuration_set, []).append(destination)
-    return [ConfigurationSet(name, tuple(those)) for name, those in found.items()]
+    return [ConfigurationSet(name, tuple(destinations)) for name, destinations in found.items()]
 
 
 def senders(facts: FeedbackFacts, topic: str, account: str) -> list[str]:
@@ -52,7 +52,7 @@ def senders(facts: FeedbackFacts, topic: str, account: str) -> list[str]:
 
 
 def shapes(facts: FeedbackFacts, topic: str) -> list[str]:
-    """What SES sends to the topic, as `judge_filter` has it; nothing where that is not known."""
+    """The shapes that SES sends to the topic, for `judge_filter`; empty if unknown."""
     identities = facts.identities if isinstance(facts.identities, tuple) else ()
     notified = any(topic in {identity.bounces, identity.complaints} for identity in identities)
     published = any(

@@ -1,7 +1,7 @@
-"""Policies on queues, topics and keys: whom they let in.
+"""Policies of queues, topics and keys: whom they admit.
 
-Only what such policies contain in practice is read; anything else is reported as not to be
-judged. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
+Only what such policies contain in practice is evaluated; the rest is reported as unknown.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
 """
 
 import json
@@ -17,11 +17,11 @@ __all__ = ["Caller", "Statement", "Verdict", "judge", "read_policy"]
 
 
 class Statement(Struct, frozen=True, kw_only=True):
-    """One statement of a policy, its lists made whole."""
+    """A statement of a policy; single values are lists here."""
 
     allows: bool
     principals: frozenset[str]
-    """`AWS:…`, `Service:…`; `*` for everybody."""
+    """`AWS:…`, `Service:…`; `*`: everybody."""
     actions: tuple[str, ...]
     resources: tuple[str, ...]
     conditions: tuple[Condition, ...]
@@ -29,21 +29,21 @@ class Statement(Struct, frozen=True, kw_only=True):
     """It has no NotPrincipal, NotAction or NotResource."""
 
     def covers(self, action: str) -> bool:
-        """Return whether it is about that action."""
+        """Return whether it covers an action."""
         return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in self.actions)
 
     def names(self, resource: str) -> bool:
-        """Return whether it is about that resource."""
+        """Return whether it covers a resource."""
         return any(fnmatchcase(resource, pattern) for pattern in self.resources)
 
     @property
     def is_open(self) -> bool:
-        """It is about everybody."""
+        """It applies to everybody."""
         return bool({"*", "AWS:*", "Service:*"} & self.principals)
 
 
 def read_policy(text: str) -> list[Statement] | None:
-    """Read a policy; None where it is none, an empty list where there is nothing."""
+    """Read a policy; None if it is not a policy, an empty list if the text is empty."""
     if not text:
         return []
     try:
@@ -56,9 +56,9 @@ def read_policy(text: str) -> list[Statement] | None:
 def judge(
     statements: Sequence[Statement], caller: Caller, action: str, resource: str = ""
 ) -> Verdict:
-    """Return whether a service may do something to what has this policy.
+    """Return whether a service may call an action on the resource that has this policy.
 
-    `resource` is its ARN; empty where a policy is about nothing else, as a key's is.
+    `resource` is its ARN; empty if a policy is always about its own resource, like a key's.
     """
     about = [s for s in statements if not resource or s.names(resource)]
     denying = [_matches(s, caller, action) for s in about if not s.allows]
@@ -66,14 +66,14 @@ def judge(
     if Verdict.YES in denying:
         return Verdict.DENIED
     if not {Verdict.YES, Verdict.PERHAPS} & {*allowing}:
-        return Verdict.NO  # a Deny changes nothing
+        return Verdict.NO  # whatever a Deny says
     if Verdict.PERHAPS in denying or Verdict.YES not in allowing:
         return Verdict.PERHAPS
     return Verdict.YES
 
 
 def denied_to_all(statements: Sequence[Statement], action: str, resource: str) -> Verdict:
-    """Return whether a policy denies something to all callers that sign over TLS."""
+    """Return whether a policy denies an action to all callers that use TLS."""
     found = {
         _holds(statement)
         for statement in statements

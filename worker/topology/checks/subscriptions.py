@@ -1,11 +1,11 @@
-"""Subscriptions of topics that end in the queue.
+"""Subscriptions of the queue to topics.
 
 https://docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from worker.sqs.redrive import read_redrive_policy
 from worker.topology.checks.admission import SEND, SNS
 from worker.topology.checks.commands import get_subscription, provision, set_subscription, subscribe
 from worker.topology.checks.facts import (
@@ -24,8 +24,8 @@ from worker.topology.checks.statements import Caller, Verdict, judge, read_polic
 
 SUBSCRIPTION = Check("subscription")
 _BY_HAND = (
-    "make a queue where the topic is, let the topic in, and name it in the subscription's "
-    "RedrivePolicy"
+    "create a queue in the topic's account and region, admit the topic in its policy, and name it "
+    "in the subscription's RedrivePolicy"
 )
 
 
@@ -35,61 +35,58 @@ def judge_subscriptions(
     queue: QueueFacts,
     dead: Mapping[str, QueueFacts | Unknown],
     *,
-    wants_topics: bool,
+    requires_topic: bool,
     shapes: Sequence[str] = (),
 ) -> list[Finding]:
-    """Judge what of a topic ends in the queue.
+    """Judge the subscriptions of the queue to a topic.
 
-    `dead` are the queues that were looked at, by ARN, for what SNS cannot deliver; `wants_topics`:
-    `sns.topic_arns` is set; `shapes`: what SES sends to the topic, as `judge_filter` has it.
+    `dead`: the queues for messages that SNS cannot deliver, by ARN; `requires_topic`: the setting
+    `sns.topic_arns` is not empty; `shapes`: those that SES sends to the topic, for `judge_filter`.
     """
     match subscriptions:
         case Absent():
             return [SUBSCRIPTION.skipped(f"{topic} does not exist")]
         case NotPermitted() | Unreachable() as why:
-            return [SUBSCRIPTION.blind(f"of {topic}", why)]
+            return [SUBSCRIPTION.blind(f"subscriptions of {topic}", why)]
     if not subscriptions:
-        message = f"{topic} has no subscription that ends in {queue.arn}: nothing arrives"
+        message = f"{topic} has no subscription of {queue.arn}: no message arrives"
         return [SUBSCRIPTION.wrong(message, subscribe(queue.arn, topic))]
     return [
         finding
         for subscription in subscriptions
         for finding in _judge(
-            topic, subscription, queue, dead, wants_topics=wants_topics, shapes=shapes
+            topic, subscription, queue, dead, requires_topic=requires_topic, shapes=shapes
         )
     ]
 
 
 def redrives(subscriptions: Sequence[SubscriptionFacts] | Unknown) -> list[str]:
-    """The ARNs of the queues that SNS puts into what it cannot deliver."""
-    observed = subscriptions if isinstance(subscriptions, Sequence) else ()
-    found = (
-        redrive_of(item.attributes) for item in observed if isinstance(item.attributes, Mapping)
-    )
-    return list(dict.fromkeys(filter(None, found)))
+    """The ARNs of the queues that receive what SNS cannot deliver."""
+    known = subscriptions if isinstance(subscriptions, Sequence) else ()
+    targets = (_target(item.attributes) for item in known if isinstance(item.attributes, Mapping))
+    return list(dict.fromkeys(filter(None, targets)))
 
 
-def redrive_of(attributes: Mapping[str, str]) -> str:
-    """The ARN in a subscription's redrive policy; empty where it has none."""
-    try:
-        return str(json.loads(attributes.get("RedrivePolicy") or "{}")["deadLetterTargetArn"])
-    except (ValueError, TypeError, KeyError):
-        return ""
+def _target(attributes: Mapping[str, str]) -> str:
+    redrive = read_redrive_policy(attributes.get("RedrivePolicy", ""))
+    return redrive.target if redrive else ""
 
 
 def judge_no_topic(queue: QueueFacts) -> Finding:
-    """Report that nobody knows of a topic: no setting, no policy, no subscription."""
-    message = f"no topic is known: none in sns.topic_arns, none that ends in {queue.name}"
+    """Report that no topic is known: by no setting, no policy, no subscription."""
+    message = (
+        f"no topic is known: sns.topic_arns is empty, and no topic is subscribed by {queue.name}"
+    )
     return SUBSCRIPTION.wrong(message, provision(queue.name))
 
 
 def judge_unlisted(unknown: Unknown) -> Finding:
-    """Report that topics known only by their subscriptions are unknown."""
+    """Report that the subscriptions could not be listed, by which other topics are found."""
     match unknown:
         case NotPermitted() | Unreachable() as why:
-            return SUBSCRIPTION.blind("of topics that nobody names", why)
+            return SUBSCRIPTION.blind("subscriptions of topics not in sns.topic_arns", why)
         case Absent(message):
-            return SUBSCRIPTION.wrong(f"SNS: {message}", "see that SNS can be reached")
+            return SUBSCRIPTION.wrong(f"SNS: {message}", "check the network and the region")
 
 
 def _judge(
@@ -98,20 +95,25 @@ def _judge(
     queue: QueueFacts,
     dead: Mapping[str, QueueFacts | Unknown],
     *,
-    wants_topics: bool,
+    requires_topic: bool,
     shapes: Sequence[str],
 ) -> Iterator[Finding]:
     match subscription.attributes:
         case Absent():
-            yield SUBSCRIPTION.wrong(f"of {topic}: {subscription.arn}", subscribe(queue.arn, topic))
+            message = f"{topic}: its subscription {subscription.arn} does not exist"
+            yield SUBSCRIPTION.wrong(message, subscribe(queue.arn, topic))
         case NotPermitted() | Unreachable() as why:
             yield SUBSCRIPTION.blind(
-                f"{subscription.arn}: there; raw delivery, filter and redrive", why
+                f"{subscription.arn}: raw delivery, filter policy and redrive policy", why
             )
         case attributes:
             faults = [
                 *_faults(
-                    topic, subscription.arn, attributes, wants_topics=wants_topics, shapes=shapes
+                    topic,
+                    subscription.arn,
+                    attributes,
+                    requires_topic=requires_topic,
+                    shapes=shapes,
                 ),
                 *_lost(topic, subscription.arn, attributes, queue, dead),
             ]
@@ -123,17 +125,18 @@ def _faults(
     arn: str,
     attributes: Mapping[str, str],
     *,
-    wants_topics: bool,
+    requires_topic: bool,
     shapes: Sequence[str],
 ) -> Iterator[Finding]:
     if attributes.get("PendingConfirmation") == "true" or not read_arn(arn):
-        message = f"the subscription of {topic} waits for its confirmation: nothing arrives"
+        message = f"the subscription of {topic} is not confirmed: no message arrives"
         fix = "confirm it with the token in: ses-worker dlq list --reason subscription_confirmation"
         yield SUBSCRIPTION.wrong(message, fix)
         return
-    if wants_topics and _is_raw(attributes):
+    if requires_topic and _is_raw(attributes):
         message = (
-            f"{arn} delivers raw, without an envelope that names the topic: sns.topic_arns refuses"
+            f"{arn} delivers raw, without the envelope that names the topic: sns.topic_arns "
+            "dead-letters every message"
         )
         yield SUBSCRIPTION.wrong(message, set_subscription(arn, "RawMessageDelivery", "false"))
     scope = attributes.get("FilterPolicyScope", "")
@@ -148,15 +151,15 @@ def _lost(
     queue: QueueFacts,
     dead: Mapping[str, QueueFacts | Unknown],
 ) -> Iterator[Finding]:
-    """Report where SNS loses undeliverable messages: no queue, a missing or a refusing queue."""
+    """Report that SNS loses what it cannot deliver: no queue for it, or SNS cannot send to it."""
     if attributes.get("PendingConfirmation") == "true":
         return
-    target, why = redrive_of(attributes), ""
+    target, why = _target(attributes), ""
     match dead.get(target):
         case _ if not target:
             why = "it has no dead-letter queue of its own"
         case None:
-            message = f"{arn}: what SNS cannot deliver goes to {target}, which was not looked at"
+            message = f"{arn}: what SNS cannot deliver goes to {target}, which was not checked"
             yield SUBSCRIPTION.unknown(message)
         case Absent():
             why = f"{target} does not exist"
@@ -167,18 +170,20 @@ def _lost(
             caller = Caller(service=SNS, account=account_in_arn(topic), arn=topic)
             verdict = judge(statements, caller, SEND, target) if statements is not None else None
             if verdict in {Verdict.NO, Verdict.DENIED}:
-                why = f"the policy of {dead_letters.name} does not let it in"
+                why = f"the policy of {dead_letters.name} does not admit the topic"
     if why:
-        message = f"{arn}: what SNS cannot deliver is lost, for {why}"
+        message = f"{arn}: what SNS cannot deliver is lost, because {why}"
         yield SUBSCRIPTION.note(message, provision(queue.arn, topic, elsewhere=_BY_HAND))
 
 
 def _filtered(arn: str, lost: Sequence[str] | None) -> Iterator[Finding]:
     if lost is None:
-        message = f"{arn} has a filter policy that is not judged here: see that bounces pass"
+        message = (
+            f"{arn} has a filter policy that check cannot evaluate: make sure that bounces pass"
+        )
         yield SUBSCRIPTION.note(message, get_subscription(arn))
     elif lost:
-        message = f"the filter policy of {arn} holds back {' and '.join(lost)}"
+        message = f"the filter policy of {arn} blocks {' and '.join(lost)}"
         yield SUBSCRIPTION.wrong(message, set_subscription(arn, "FilterPolicy", "{}"))
 
 

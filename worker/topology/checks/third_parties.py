@@ -1,4 +1,4 @@
-"""Whom a policy lets in beside those who are meant. Pure."""
+"""Whom a policy admits besides the expected sources. Pure."""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -14,17 +14,17 @@ _OF_CALLS_FOR_OTHERS = SOURCE_ACCOUNT | {SOURCE_ARN}
 
 
 class Reach(StrEnum):
-    """How many third parties a principal stands for."""
+    """How many third parties a policy admits by a statement."""
 
     SINGLE = "one"
-    """A resource or an account's principal that is named."""
+    """A named resource, or a named principal of an account."""
     MANY = "many"
     UNKNOWN = "unknown"
-    """It depends on conditions that are not judged here."""
+    """It depends on conditions that are not evaluated here."""
 
 
 class ThirdParty(Struct, frozen=True):
-    """Somebody who is let in."""
+    """A principal, or a group of them, that a policy admits."""
 
     who: str
     reach: Reach
@@ -37,7 +37,7 @@ def third_parties(
     expected: Sequence[str],
     resource: str = "",
 ) -> list[ThirdParty]:
-    """Name the admitted third parties: others than the account and the `expected` sources."""
+    """List the admitted third parties: all except the account and the `expected` ARNs."""
     return [
         found
         for statement in statements
@@ -49,7 +49,7 @@ def third_parties(
 
 
 def source_arns(statements: Sequence[Statement], service: str, action: str) -> list[str]:
-    """The ARNs of that service, without patterns, for which it is let in."""
+    """The ARNs, without patterns, for which a policy admits a service."""
     found = [
         arn
         for statement in statements
@@ -68,7 +68,7 @@ def _third_parties(
     statement: Statement, account: str, expected: Sequence[str]
 ) -> Iterator[ThirdParty]:
     if not statement.is_plain:
-        message = "whoever a NotPrincipal, NotAction or NotResource leaves over"
+        message = "everybody that a NotPrincipal, NotAction or NotResource does not exclude"
         yield ThirdParty(message, Reach.MANY)
         return
     restricting = tuple(
@@ -91,7 +91,7 @@ def _third_parties(
     elif not statement.conditions:
         yield ThirdParty("everybody", Reach.MANY)
     else:
-        message = "everybody, under conditions that are not judged here"
+        message = "everybody, under conditions that check cannot evaluate"
         yield ThirdParty(message, Reach.UNKNOWN)
 
 
@@ -128,7 +128,7 @@ def _named(principal: str) -> ThirdParty:
 
 
 def _values(statement: Statement, *keys: str) -> tuple[str, ...]:
-    """What positive conditions on these keys list; nothing where there is none."""
+    """The values that positive conditions on these keys list."""
     return tuple(
         value
         for condition in statement.conditions
@@ -140,7 +140,7 @@ def _values(statement: Statement, *keys: str) -> tuple[str, ...]:
 def _restricts(condition: Condition, statement: Statement) -> bool:
     """Return whether a condition restricts callers that name no resource.
 
-    A service always says for which resource it calls; people do not, and pass an IfExists then.
+    A service always names the resource that it acts for; people do not, and pass an IfExists.
     """
     services_only = all(who.startswith("Service:") for who in statement.principals)
     return services_only or not (condition.is_lenient and condition.key in _OF_CALLS_FOR_OTHERS)

@@ -1,4 +1,4 @@
-"""Topics: that they are there, and that SES may publish to them.
+"""Topics: whether they exist, and whether SES may publish to them.
 
 https://docs.aws.amazon.com/ses/latest/dg/configure-sns-notifications.html
 """
@@ -27,10 +27,10 @@ PUBLISH = "sns:Publish"
 def judge_topic(
     arn: str, topic: TopicFacts | Unknown, queue: QueueFacts, senders: Sequence[str] = ()
 ) -> list[Finding]:
-    """Judge a topic: that it is there, and that SES may publish to it.
+    """Judge whether a topic exists, and whether SES may publish to it.
 
-    `senders` are the ARNs of the identities and configuration sets that do; where none is known,
-    it is SES of the topic's account.
+    `senders`: the ARNs of the identities and configuration sets that publish to it; if none is
+    known, SES of the topic's account.
     """
     match topic:
         case Absent():
@@ -53,18 +53,20 @@ def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts, senders: Sequenc
         found = read_arn(sender)
         name = found.name if found else "SES"
         verdicts.setdefault(judge(statements, caller, PUBLISH, arn), []).append(name)
-    if kept := verdicts.get(Verdict.DENIED):
-        message = f"{arn}: a Deny in its policy keeps out {some(kept)}"
-        return TOPIC.wrong(message, "take that statement out of the topic's policy")
-    if kept := verdicts.get(Verdict.NO):
-        message = f"{arn}: its policy does not let SES publish for {some(kept)}"
-        if kept == ["SES"]:
+    if denied := verdicts.get(Verdict.DENIED):
+        message = f"{arn}: a Deny in its policy excludes {some(denied)}"
+        return TOPIC.wrong(message, "remove that statement from the topic's policy")
+    if excluded := verdicts.get(Verdict.NO):
+        message = f"{arn}: its policy does not let SES publish for {some(excluded)}"
+        if excluded == ["SES"]:
             message = f"{arn}: its policy does not let SES publish"
-        elsewhere = f"let ses.amazonaws.com sns:Publish in the policy of {arn}"
-        kind, _, sent_by = kept[0].rpartition("/")
+        elsewhere = f"allow ses.amazonaws.com sns:Publish in the policy of {arn}"
+        kind, _, sent_by = excluded[0].rpartition("/")
         more = {kind.replace("-", "_"): sent_by} if kind else {}
         fix = provision(queue.arn, arn, elsewhere=elsewhere, **more)
-        return TOPIC.wrong(f"{message}; SES drops a topic that it may not", fix)
+        return TOPIC.wrong(f"{message}; SES removes a topic that it may not publish to", fix)
     if Verdict.PERHAPS in verdicts:
-        return TOPIC.unknown(f"{arn}: whether SES may publish depends on what is not judged here")
+        return TOPIC.unknown(
+            f"{arn}: whether SES may publish depends on conditions that check cannot evaluate"
+        )
     return TOPIC.ok(f"{arn}: SES may publish to it")

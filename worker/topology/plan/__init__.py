@@ -1,5 +1,5 @@
-"""`ses-worker provision`: makes the path from SES to the queue, or completes it.
+"""Plans the path from SES to the queue: what `ses-worker provision` must create or complete. Pure.
 
-`naming` chooses names, `wanted` has the desired state, `plan` finds what is missing
-(`queues`, `topics`, `feedback`, in `steps`), `doing` looks and does.
+`desired` is the desired state, `plan` finds the missing steps (in `queues`, `topics`, `feedback`).
+`worker.commands.provision` reads what exists and carries out the steps.
 """

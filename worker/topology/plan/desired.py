@@ -1,6 +1,6 @@
-"""What there should be: topic, queue, dead-letter queue, subscription. Pure.
+"""The desired state: topic, queue, dead-letter queue, subscription. Pure.
 
-`config/cloudformation.yaml` says the same; a test holds both equal.
+`config/cloudformation.yaml` describes the same; a test compares them.
 """
 
 from typing import Any
@@ -8,20 +8,20 @@ from typing import Any
 from msgspec import Struct
 
 RETENTION_SECONDS = 345_600
-"""4 days: longer than an outage that nobody sees, and shorter than a dead letter is kept."""
+"""4 days: longer than an outage that goes unnoticed, and shorter than dead letters are kept."""
 DEAD_LETTER_RETENTION_SECONDS = 1_209_600
-"""14 days, SQS's longest: retention counts from when the message was first sent."""
+"""14 days, SQS's limit: retention counts from when the message was first sent."""
 VISIBILITY_SECONDS, WAIT_SECONDS = 60, 20
-"""The worker's own defaults, for other consumers of the queue."""
+"""The worker's defaults; it sends its own, so these are for other consumers of the queue."""
 MOST_RECEIVES = 10
-"""Above the worker's own 5, which write the reason on a dead letter; SQS's redrive does not."""
+"""More than the worker's own 5: the worker adds a reason to a dead letter, SQS does not."""
 DESTINATION = "ses-feedback-worker"
 """The event destination's name."""
 KINDS = ("BOUNCE", "COMPLAINT")
 
 
 class Names(Struct, frozen=True, kw_only=True):
-    """What everything is called."""
+    """The names of all resources."""
 
     partition: str
     """`aws`, `aws-cn`, `aws-us-gov`."""
@@ -31,25 +31,25 @@ class Names(Struct, frozen=True, kw_only=True):
     queue: str
     dead_letter_queue: str
     key: str = ""
-    """Of KMS, to encrypt both queues with; empty: SQS's own encryption."""
+    """The KMS key that encrypts both queues; empty: SQS's own encryption."""
 
     @property
     def topic_arn(self) -> str:
-        """SNS's full name of the topic."""
+        """The topic's ARN."""
         return f"arn:{self.partition}:sns:{self.region}:{self.account}:{self.topic}"
 
     @property
     def queue_arn(self) -> str:
-        """SQS's full name of the queue."""
+        """The queue's ARN."""
         return self._of_sqs(self.queue)
 
     @property
     def dead_letter_arn(self) -> str:
-        """The same of the dead-letter queue."""
+        """The dead-letter queue's ARN."""
         return self._of_sqs(self.dead_letter_queue)
 
     def of_ses(self, what: str) -> str:
-        """SES's full name of `identity/NAME` or `configuration-set/NAME`."""
+        """The ARN of `identity/NAME` or `configuration-set/NAME`."""
         return f"arn:{self.partition}:ses:{self.region}:{self.account}:{what}"
 
     def url(self, queue: str) -> str:
@@ -62,7 +62,7 @@ class Names(Struct, frozen=True, kw_only=True):
 
 
 def queue_attributes(names: Names) -> dict[str, Any]:
-    """What the queue should be like; what is no text, SQS has as JSON in a text."""
+    """The queue's desired attributes; `texts` encodes those that are not text."""
     return {
         "MessageRetentionPeriod": str(RETENTION_SECONDS),
         "ReceiveMessageWaitTimeSeconds": str(WAIT_SECONDS),
@@ -73,7 +73,7 @@ def queue_attributes(names: Names) -> dict[str, Any]:
 
 
 def dead_letter_attributes(names: Names) -> dict[str, Any]:
-    """What the dead-letter queue should be like; SNS puts there what it cannot deliver."""
+    """The dead-letter queue's desired attributes; SNS sends there what it cannot deliver."""
     return {
         "MessageRetentionPeriod": str(DEAD_LETTER_RETENTION_SECONDS),
         "Policy": policy(topic_may_send(names, names.dead_letter_arn)),
@@ -81,22 +81,22 @@ def dead_letter_attributes(names: Names) -> dict[str, Any]:
 
 
 def encryption(names: Names) -> dict[str, str]:
-    """SQS's own, or a key of KMS."""
+    """The attribute for encryption: SQS's own, or by a KMS key."""
     return {"KmsMasterKeyId": names.key} if names.key else {"SqsManagedSseEnabled": "true"}
 
 
 def redrive_policy(names: Names) -> dict[str, Any]:
-    """Of the queue."""
+    """The queue's redrive policy."""
     return {"deadLetterTargetArn": names.dead_letter_arn, "maxReceiveCount": MOST_RECEIVES}
 
 
 def subscription_attributes(names: Names) -> dict[str, Any]:
-    """Of the subscription: what SNS cannot deliver is kept."""
+    """The subscription's desired attributes: keep what SNS cannot deliver."""
     return {"RedrivePolicy": {"deadLetterTargetArn": names.dead_letter_arn}}
 
 
 def topic_may_send(names: Names, queue_arn: str) -> dict[str, Any]:
-    """The statement that lets exactly the topic in."""
+    """The statement that admits the topic, and nobody else."""
     return {
         "Sid": "SesFeedbackTopicMaySend",
         "Effect": "Allow",
@@ -120,5 +120,5 @@ def ses_may_publish(names: Names) -> dict[str, Any]:
 
 
 def policy(statement: dict[str, Any]) -> dict[str, Any]:
-    """A policy of one statement."""
+    """A policy with a single statement."""
     return {"Version": "2012-10-17", "Statement": [statement]}

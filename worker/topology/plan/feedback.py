@@ -9,7 +9,7 @@ from worker.topology.plan.steps import Plan, Step
 
 
 def plan_identity(plan: Plan, names: Names, identity: IdentityFacts) -> None:
-    """Have an identity's notifications go to the topic, where they go nowhere."""
+    """Send an identity's notifications to the topic, unless they go to another topic."""
     for kind, topic in (("Bounce", identity.bounces), ("Complaint", identity.complaints)):
         if topic == names.topic_arn:
             continue
@@ -34,7 +34,7 @@ def plan_identity(plan: Plan, names: Names, identity: IdentityFacts) -> None:
 def plan_destination(
     plan: Plan, names: Names, name: str, destinations: Sequence[DestinationFacts]
 ) -> None:
-    """Have a configuration set's events go to the topic."""
+    """Send a configuration set's events to the topic."""
     ours = [destination for destination in destinations if destination.topic == names.topic_arn]
     if any(item.enabled and item.kinds >= set(desired.KINDS) for item in ours):
         return

@@ -1,4 +1,4 @@
-"""What is missing of what there should be, and what is left as somebody has set it. Pure."""
+"""Compares what exists with the desired state: what is missing, and what differs. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +18,7 @@ from worker.topology.plan.topics import plan_subscription, plan_topic
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """What is there; None: it is not."""
+    """What exists; None: it does not."""
 
     queue: QueueFacts | None
     dead_letter_queue: QueueFacts | None
@@ -30,7 +30,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 def make_plan(names: Names, found: Found) -> Plan:
-    """Plan what it takes; `names.dead_letter_queue` is the queue's own, if it has one."""
+    """Plan the missing steps; `names.dead_letter_queue` is the queue's own, if it has any."""
     plan = Plan()
     senders = [f"identity/{identity.name}" for identity in found.identities]
     senders += [f"configuration-set/{name}" for name in found.destinations]

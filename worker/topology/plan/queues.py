@@ -1,9 +1,10 @@
-"""What is missing of the two queues. Pure."""
+"""Plans both queues. Pure."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from worker.sqs.redrive import read_redrive_policy
 from worker.topology.checks.admission import SEND, SNS
 from worker.topology.checks.commands import texts
 from worker.topology.checks.facts import QueueFacts
@@ -14,7 +15,7 @@ from worker.topology.plan.steps import Grant, Plan, Step, merge
 
 
 def plan_dead_letter_queue(plan: Plan, names: Names, queue: QueueFacts | None) -> None:
-    """Have the dead-letter queue, and let SNS put there what it cannot deliver."""
+    """Create or complete the dead-letter queue; SNS may send there what it cannot deliver."""
     attributes = desired.dead_letter_attributes(names)
     if queue is None:
         plan.steps.append(_create(names.dead_letter_queue, attributes, "dead-letter queue"))
@@ -23,7 +24,7 @@ def plan_dead_letter_queue(plan: Plan, names: Names, queue: QueueFacts | None) -
 
 
 def plan_queue(plan: Plan, names: Names, queue: QueueFacts | None) -> None:
-    """Have the queue with its redrive policy, and let the topic in."""
+    """Create or complete the queue with its redrive policy; the topic may send to it."""
     attributes = desired.queue_attributes(names)
     if queue is None:
         plan.steps.append(_create(names.queue, attributes, "queue"))
@@ -66,7 +67,7 @@ def _complete(
         if name in missing or _is_same(name, queue, text):
             continue
         otherwise = f"queue {queue.name}: {name} is {queue.text(name) or 'not set'}, not {text}"
-        # The key alone was requested by name.
+        # Only the key was requested by name.
         (plan.undone if name == "KmsMasterKeyId" else plan.left).append(otherwise)
 
 
@@ -74,25 +75,16 @@ def _is_same(name: str, queue: QueueFacts, text: str) -> bool:
     there = queue.text(name)
     match name:
         case "Policy":
-            return True  # it was judged by what it lets in
+            return True  # compared above, by whom it admits
         case "SqsManagedSseEnabled" if queue.text("KmsMasterKeyId"):
-            return True  # a key of KMS in its place
+            return True  # encrypted with a KMS key instead
         case "KmsMasterKeyId":
             return _key_id(there) == _key_id(text)
         case "RedrivePolicy":
-            return _is_same_redrive(there, text)
+            return read_redrive_policy(there) == read_redrive_policy(text)
     return there == text
 
 
 def _key_id(text: str) -> str:
-    """The id or the alias, of an ARN or of itself."""
+    """The key's id or alias, without the rest of an ARN."""
     return text.rpartition(":")[2].removeprefix("key/")
-
-
-def _is_same_redrive(there: str, text: str) -> bool:
-    try:
-        # SQS shows the count as it was given, a number or a text.
-        first, other = json.loads(there), json.loads(text)
-        return {k: str(v) for k, v in first.items()} == {k: str(v) for k, v in other.items()}
-    except (ValueError, AttributeError):
-        return False

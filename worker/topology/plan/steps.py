@@ -1,4 +1,4 @@
-"""What a plan is made of. Pure."""
+"""A plan, its steps, and the grants that policies must contain. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,29 +12,29 @@ from worker.topology.plan import desired
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One call that makes or changes something."""
+    """A call that creates or changes something."""
 
     service: str
     operation: str
-    """As boto3 has it: `create_queue`."""
+    """boto3's name, such as `create_queue`."""
     arguments: Mapping[str, Any]
     description: str
     queue: str = ""
-    """The name of the queue whose URL the call takes; it may have none before."""
+    """The name of the queue whose URL the call needs; known only when the queue exists."""
 
 
 class Plan(Struct, kw_only=True):
-    """What is to be done, in order."""
+    """The steps in order, and what they leave as it is."""
 
     steps: list[Step] = []
     left: list[str] = []
-    """What is otherwise than it would have been made, and stays so."""
+    """What differs from the desired state, and is not changed."""
     undone: list[str] = []
-    """What was named and is not done, since it is configured otherwise."""
+    """What the operator named, but is configured differently, and is not changed."""
 
 
 class Grant(Struct, frozen=True):
-    """Whom a policy should let in to do what, and the statement that does."""
+    """Callers and action that a policy must admit, and the statement that does so."""
 
     statement: dict[str, Any]
     callers: Sequence[Caller]
@@ -43,17 +43,17 @@ class Grant(Struct, frozen=True):
 
 
 def merge(plan: Plan, what: str, policy: str, grant: Grant) -> str | None:
-    """The policy with our statement; None: it needs none, or is not ours to change."""
+    """The policy with our statement added; None: it needs none, or cannot be evaluated."""
     statements = read_policy(policy)
     known = statements is not None
     about = grant.statement["Resource"]
     verdicts = {judge(statements or [], caller, grant.action, about) for caller in grant.callers}
     if Verdict.DENIED in verdicts:
-        plan.undone.append(f"{what}: a Deny in its policy keeps {grant.callers[0].service} out")
+        plan.undone.append(f"{what}: a Deny in its policy excludes {grant.callers[0].service}")
         return None
     if not known or Verdict.NO not in verdicts:
         if not known or Verdict.PERHAPS in verdicts:
-            plan.left.append(f"{what}: its policy has conditions that are not judged here")
+            plan.left.append(f"{what}: its policy has conditions that cannot be evaluated")
         return None
     if not policy:
         return json.dumps(desired.policy(grant.statement))
@@ -62,6 +62,6 @@ def merge(plan: Plan, what: str, policy: str, grant: Grant) -> str | None:
     others = there if isinstance(there, list) else [there]
     taken = {statement.get("Sid") for statement in others}
     sid = grant.statement["Sid"]
-    # A statement of that name admits another topic, and is kept.
+    # A statement with our Sid admits another topic, and is kept.
     free = next(name for n in count(1) if (name := f"{sid}{n if n > 1 else ''}") not in taken)
     return json.dumps(document | {"Statement": [*others, grant.statement | {"Sid": free}]})

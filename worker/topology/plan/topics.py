@@ -1,4 +1,4 @@
-"""What is missing of the topic and of its subscription. Pure."""
+"""Plans the topic and its subscription. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from worker.topology.plan.steps import Grant, Plan, Step, merge
 
 
 def plan_topic(plan: Plan, names: Names, policy: str | None, senders: Sequence[str]) -> None:
-    """Have the topic, and let SES publish to it, for each of the senders if any is named."""
+    """Create or complete the topic; SES may publish to it, for each sender that is named."""
     statement = desired.ses_may_publish(names)
     if policy is None:
         attributes = {"Policy": json.dumps(desired.policy(statement))}
@@ -44,7 +44,7 @@ def plan_topic(plan: Plan, names: Names, policy: str | None, senders: Sequence[s
 
 
 def plan_subscription(plan: Plan, names: Names, found: SubscriptionFacts | None) -> None:
-    """Have the queue subscribed, and what cannot be delivered kept."""
+    """Subscribe the queue to the topic, and keep what SNS cannot deliver."""
     attributes = texts(desired.subscription_attributes(names))
     if found is None:
         arguments = {
@@ -65,7 +65,7 @@ def plan_subscription(plan: Plan, names: Names, found: SubscriptionFacts | None)
         return
     there = found.attributes if isinstance(found.attributes, Mapping) else {}
     if there.get("PendingConfirmation") == "true":
-        plan.undone.append(f"{names.topic}: the subscription waits for its confirmation")
+        plan.undone.append(f"{names.topic}: the subscription is not confirmed")
     elif not there.get("RedrivePolicy"):
         arguments = {"SubscriptionArn": found.arn, "AttributeName": "RedrivePolicy"}
         plan.steps.append(

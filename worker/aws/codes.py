@@ -1,0 +1,46 @@
+"""AWS's error codes, grouped by what to do next. The only table of them. Pure.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html; some
+services write the same code with `Exception` at its end.
+"""
+
+NOT_PERMITTED = frozenset({
+    "AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException",
+    "NotAuthorized", "UnauthorizedOperation",
+})  # fmt: skip
+"""The credentials are valid, and lack a permission."""
+
+BAD_CREDENTIALS = frozenset({
+    "AuthFailure", "ExpiredToken", "ExpiredTokenException", "IncompleteSignature",
+    "IncompleteSignatureException", "InvalidClientTokenId", "InvalidClientTokenIdException",
+    "InvalidSecurity", "InvalidSignatureException", "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException", "NoCredentials", "RequestExpired",
+    "RequestTimeTooSkewed", "SignatureDoesNotMatch", "UnrecognizedClientException",
+})  # fmt: skip
+"""AWS does not accept the credentials, or the time in the signature. `NoCredentials` is ours:
+none were found, so no call was made."""
+
+STALE_CREDENTIALS = NOT_PERMITTED | BAD_CREDENTIALS
+"""The client is made anew after these: the keys may have been rotated, in a file or a role."""
+
+SKEWED_CLOCK = frozenset({
+    "AuthFailure", "InvalidSignatureException", "RequestExpired", "RequestInTheFuture",
+    "RequestTimeTooSkewed", "SignatureDoesNotMatch",
+})  # fmt: skip
+"""One possible reason is that the clock of this machine is wrong."""
+
+NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
+"""SQS: the queue does not exist."""
+
+ABSENT = NO_QUEUE | {"NotFound", "NotFoundException"}
+"""The queue, topic, key or other resource does not exist."""
+
+TEMPORARY = frozenset({
+    "InternalError", "InternalFailure", "RequestThrottled", "RequestTimeout", "ServiceUnavailable",
+    "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException", "OverLimit",
+    "AWS.SimpleQueueService.OverLimit", "KMS.ThrottlingException", "KmsThrottled",
+})  # fmt: skip
+"""The service is overloaded, although HTTP's status is in the 400s: try again later."""
+
+BUSY_STATUSES = frozenset({408, 429})
+"""HTTP statuses that mean the same without a code: a proxy or a firewall may answer with HTML."""

@@ -1,0 +1,93 @@
+"""botocore's errors, translated into the worker's: temporary, or refused."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import botocore.exceptions as failures
+
+from worker.aws.codes import BUSY_STATUSES, TEMPORARY
+from worker.core.errors import Refused, Unavailable
+from worker.core.masking import cut
+
+LONGEST_TEXT = 500
+"""Characters of an error message of AWS's: who may not do what with which ARN, and why."""
+_LONGEST_HTML = 20_000
+"""Characters of an answer that are searched for HTML tags."""
+_INVISIBLE = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(style|script)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
+)
+_TAG = re.compile(r"</?[a-z!?][^<>]*(?:>|\Z)", re.IGNORECASE)
+_CREDENTIAL_SOURCES = (
+    "they come from an instance role, AWS's variables or files, or for a service from "
+    "ses-worker.aws_credentials in /etc/credstore"
+)
+
+
+class NoIdentity(Unavailable):
+    """The source of credentials is unavailable: a file, a helper, an endpoint."""
+
+
+class Throttled(Unavailable):
+    """AWS limits the rate of calls: the same call, repeated at once, would fail again."""
+
+
+class AwsRefused(Refused):
+    """AWS refused, with one of its error codes."""
+
+    def __init__(self, code: str, text: str, status: int = 0, operation: str = "") -> None:
+        super().__init__(f"AWS: {code}: {text}")
+        self.code = code
+        """The status in digits, if the answer is not AWS's."""
+        self.text = text
+        self.status = status
+        """HTTP's status; 0 if no call was made, for lack of credentials."""
+        self.operation = operation
+        """Such as `GetSuppressedDestination`."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Distinguish temporary failures from refusals.
+
+    Raises:
+        Unavailable: AWS failed, did not answer, or something else answered; `Throttled` where AWS
+            limits the rate of calls.
+        NoIdentity: the same for the source of credentials.
+        Refused: no such queue, not permitted, no or wrong credentials, not a valid request.
+
+    """
+    try:
+        yield
+    except failures.ClientError as error:
+        answer = error.response.get("Error", {})
+        code, text = answer.get("Code", ""), _in_a_line(str(answer.get("Message") or ""))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500:
+            raise Unavailable(f"AWS: {code}: {text}") from error
+        if code in TEMPORARY or status in BUSY_STATUSES:
+            raise Throttled(f"AWS: {code}: {text}") from error
+        raise AwsRefused(code, text, status, error.operation_name) from error
+    except failures.NoCredentialsError as error:
+        raise AwsRefused("NoCredentials", f"{error}: {_CREDENTIAL_SOURCES}") from error
+    except failures.PartialCredentialsError as error:
+        raise AwsRefused("NoCredentials", str(error)) from error
+    except failures.CredentialRetrievalError as error:
+        raise NoIdentity(f"AWS: {error}") from error
+    except failures.BotoCoreError as error:
+        raise Unavailable(f"AWS: {error}") from error
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        # botocore does not translate these: a missing helper, a truncated file, new credentials
+        # that have expired already.
+        raise NoIdentity(f"AWS: credentials or settings cannot be read: {error}") from error
+    except (AttributeError, TypeError) as error:
+        # botocore assumes that any JSON answer, of a proxy for instance, is an object.
+        raise Unavailable(f"AWS: the answer is not AWS's: {error}") from error
+
+
+def _in_a_line(text: str) -> str:
+    """AWS's message in one line; from a proxy's HTML, the beginning without tags."""
+    start = text[:_LONGEST_HTML]
+    if "<" in start:
+        start = _TAG.sub(" ", _INVISIBLE.sub(" ", start))
+    return cut(" ".join(start.split()), LONGEST_TEXT)
