@@ -6,7 +6,7 @@ import time
 import pytest
 from support.waiting import wait_until
 
-from worker.consumer import received_batch, writing
+from worker.consumer import choosing, received_batch, writing
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.counters import Counters
 from worker.consumer.writing import Writer
@@ -122,7 +122,7 @@ def test_those_who_come_while_somebody_writes_share_the_next_commit(make, store,
 
 
 def test_a_commit_has_a_bound(make, store, message, monkeypatch):
-    monkeypatch.setattr(writing, "LARGEST_COMMIT", 4)
+    monkeypatch.setattr(choosing, "LARGEST_COMMIT", 4)
     writer = make()
     store.gate.clear()
     _, threads = write(writer, *[[message("x"), message("y")] for _ in range(5)])
