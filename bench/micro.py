@@ -27,7 +27,7 @@ from worker.observability.metrics import Metrics, Timed
 from worker.observability.stderr import lines_together
 from worker.observability.telemetry import Telemetry
 from worker.process import process
-from worker.sqs.queue import LARGEST_BATCH, Queue
+from worker.sqs.queue import LARGEST_BATCH, ClientOptions, Queue
 from worker.store.sqlite import SqliteStore
 
 MESSAGES = 4_000
@@ -102,7 +102,8 @@ def measure_path(watch: Stopwatch, bodies: Sequence[str], database: Path) -> Non
 def measure_queue(watch: Stopwatch, stub: Stub, name: str, *, lean: bool) -> None:
     """Receive and delete, without a thread beside."""
     stub.load(name, MESSAGES)
-    queue = Queue(stub.queue_url(name), region="us-east-1", wait_seconds=1, lean=lean)
+    options = ClientOptions(lean=lean, wait_seconds=1)
+    queue = Queue(stub.queue_url(name), region="us-east-1", client=options)
     client = "lean" if lean else "boto3"
     queue.counts()  # the first call of a client costs more than all later ones
     held: list[list[Received]] = []

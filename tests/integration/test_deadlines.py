@@ -22,7 +22,7 @@ from worker.notifiers.slack.blocks import Post
 from worker.notifiers.slack.client import SlackClient
 from worker.sqs.client.connection import Connection
 from worker.sqs.client.places import Place
-from worker.sqs.queue import Queue, asking
+from worker.sqs.queue import ClientOptions, Queue, asking
 from worker.store.postgresql import connection as sessions
 from worker.store.postgresql.errors import translated
 from worker.suppression import SuppressionList, listing
@@ -80,7 +80,9 @@ def ses(url, monkeypatch):
 def queue_at(url, monkeypatch, *, lean):
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     dead = f"{url}/1/dead"
-    queue = Queue(f"{url}/1/q", region=REGION, dead_letter_url=dead, lean=lean)
+    queue = Queue(
+        f"{url}/1/q", region=REGION, dead_letter_url=dead, client=ClientOptions(lean=lean)
+    )
     queue._connected()  # it takes as long as the deadline here, to read what boto3 knows of SQS
     return queue
 

@@ -1,4 +1,4 @@
-"""An outage of the store: looked at less and less often, and it makes nobody count twice."""
+"""An outage of the store: it is probed less and less often, and no message is counted twice."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from worker.observability.health import Health
 
 
 class FakeStore:
-    """Away for the first write, and then for so many probes."""
+    """Unavailable for the first write, and then for so many probes."""
 
     def __init__(self, failing_probes):
         self.left = failing_probes
@@ -38,7 +38,7 @@ class FakeStore:
 
 @pytest.fixture
 def wait_out(monkeypatch, message):
-    """Write messages through an outage; return the counters, the store, and how long was waited."""
+    """Write messages through an outage; return the counters, the store, and the waits."""
 
     def wait_out(*, failing_probes, messages=1, seconds=0.0):
         waits = []

@@ -54,7 +54,7 @@ from worker.sqs import dead_letter_queue
 
 @pytest.fixture
 def surroundings(environment, queue, monkeypatch):
-    """The environment of a command, for this process; an empty queue is told at once."""
+    """The environment of a command, for this process; an empty queue is noticed at once."""
     for name, value in environment.items():
         if name.startswith(("AWS_", "SES_WORKER_")):
             monkeypatch.setenv(name, value)
@@ -608,7 +608,9 @@ class TestSendingBack:
     def test_a_clock_of_ours_that_is_behind_keeps_none_back(self, replay, emulator, queue, days):
         emulator.clock.advance(days * 86_400)
         fill(emulator, "nonsense")
-        emulator.clock.advance(2)  # a Date has whole seconds: what came in the last one may be new
+        emulator.clock.advance(
+            2
+        )  # a Date has whole seconds: messages of the last second may be new
         emulator.date_ahead = days * 86_400 + 2
         emulator.on_delete(lambda _: fill(emulator, "nonsense"))
         done = replay(to_queue=True)
