@@ -9,6 +9,7 @@ what is left comes again after its visibility timeout. Several entries with no s
 are a refusal like any other.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +38,14 @@ ALLOW_DELETES = (
 log = structlog.get_logger()
 
 
+_TOO_LARGE = re.compile(r"must be shorter than", re.IGNORECASE)
+"""SQS's words for a message above the queue's MaximumMessageSize."""
+_RAISE_THE_LIMIT = (
+    ". With the attributes that say why, it is larger than the dead-letter queue accepts: raise "
+    "MaximumMessageSize of that queue, to 1,048,576 bytes at most, so that later ones fit"
+)
+
+
 class Refusal:
     """Shared by the pollers, so that each outage is logged once."""
 
@@ -56,9 +65,10 @@ class Refusal:
         self._give_up = give_up
         self._logged: set[str] = set()
         self._logged_at: dict[str, float] = {}
+        # Later failures are not logged, but the problem shows the latest.
         self._again = while_unreachable(
-            self._pause, lambda _, __: None
-        )  # the first failure was logged
+            self._pause, lambda error, _: health.report_problem("deletes", error)
+        )
         self._lock = threading.Lock()
         self._failed_in_a_row = 0
         self._has_deleted = False
@@ -144,7 +154,8 @@ class Refusal:
                 message_id=received.message_id,
                 error=str(why),
                 hint="it is kept in the table quarantine, and so are others that are refused: "
-                "`ses-worker dlq list` shows them",
+                "`ses-worker dlq list` shows them"
+                + (_RAISE_THE_LIMIT if _TOO_LARGE.search(str(why)) else ""),
             )
 
     def forget(self, call: str) -> None:

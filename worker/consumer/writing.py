@@ -16,6 +16,7 @@ from worker.consumer.counters import Counters
 from worker.consumer.outage import Outage
 from worker.consumer.received_batch import ReceivedBatch
 from worker.consumer.suspects import WITH_OTHERS, Suspects
+from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import DeadLetter, Handled, Reason, Received
 from worker.observability.health import Health
 from worker.sqs.queue import LARGEST_BATCH
@@ -124,7 +125,7 @@ class Writer:
             self._commit(self._next())
         elif self._stopping.is_set():
             self._let_go(self._waiting)
-        elif self._outage.is_over(self._probe):
+        elif self._outage.is_over(self._probe_and_report):
             self._suspects.looked(unreachable=self._outage.was_seen)
             self._try_first(self._outage)
         else:
@@ -235,6 +236,14 @@ class Writer:
         self._at_most = 1
         if self._give_up:
             self._give_up(error)
+
+    def _probe_and_report(self) -> None:
+        """Probe the store; the problem shows the latest error, not the first of the outage."""
+        try:
+            self._probe()
+        except (Unavailable, Misconfigured) as error:
+            self._health.report_problem("store", error)
+            raise
 
     def _let_go(self, received_batches: Sequence[ReceivedBatch]) -> None:
         """Release: visible at once after the first outage, later after several in a row."""
