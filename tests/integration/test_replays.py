@@ -662,7 +662,7 @@ class TestMovesBySqs:
         emulator.faults.add(refusal, on="StartMessageMoveTask")
         done = replay(to_queue=True, by_sqs=True)
         assert (done["status"], done["sent"], done["remaining"]) == (1, 0, 1)
-        assert "leave out --by-sqs" in done["output"]
+        assert "without --by-sqs" in done["output"]
         assert "1 remain: the command failed before it reached them" in done["output"]
         assert "held by others" not in done["output"]
         assert refusal.code in done["output"]
