@@ -130,6 +130,7 @@ class TestWhatIsReplayed:
         done = replay()
         assert outcomes(done) == [1, 1, 1, 0, 3]
         assert (done["received"], done["remaining"], done["status"]) == (6, 0, 3)
+        assert done["still_there"] == 3
         assert bodies(emulator) == sorted(BROKEN)
         assert all_visible(emulator, 3)
         assert database.count("events") == 1
