@@ -7,10 +7,11 @@ RUN python -m venv /opt/ses-worker
 # What changes seldom comes first: exact versions, each with its hash.
 COPY requirements/run.txt requirements/
 RUN /opt/ses-worker/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt
-COPY pyproject.toml README.md CHANGELOG.md ./
+COPY pyproject.toml README.md CHANGELOG.md SECURITY.md ./
 COPY worker worker
-# Its data files: the wheel holds the units, the settings, the policies and the alerts, too.
+# Its data files: the wheel holds the units, the settings, the policies, the alerts and the pages, too.
 COPY config config
+COPY docs docs
 COPY systemd systemd
 # Once it is installed nothing needs an installer any more.
 RUN /opt/ses-worker/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \

@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-all contract interop check format bench chaos mutants lock clean
+.PHONY: setup demo test test-all contract interop check docs format bench chaos mutants lock clean
 
 setup: $(READY)  ## the virtual environment with everything in it
 
@@ -30,11 +30,14 @@ contract: $(READY)  ## what SQS is taken to be: our emulator beside moto and fau
 interop: $(READY)  ## with programs that pip cannot bring (pgbouncer); it names what is not there
 	$(BIN)/python -m pytest tests/interop -rs
 
-check: $(READY)  ## lint, format, types, import contracts
+check: $(READY) docs  ## lint, format, types, import contracts, documents
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: $(READY)  ## the site, into site/; anything that does not lead anywhere is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(READY)  ## fix what can be fixed
 	$(BIN)/ruff check --fix
@@ -46,7 +49,7 @@ bench: $(READY)  ## what a message costs: bench/RESULTS.md (needs Node; ARGS="--
 chaos: $(READY)  ## 200,000 messages through kills, faults and duplicates, minutes (ARGS="--seed 7")
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
-mutants: $(READY)  ## break each invariant of ARCHITECTURE.md, and see its test fail: minutes
+mutants: $(READY)  ## break each invariant of the architecture, and see its test fail: minutes
 	PYTHONPATH=tests $(BIN)/python -m mutants $(ARGS)
 
 lock:  ## choose new exact versions (needs uv)
@@ -57,7 +60,7 @@ lock:  ## choose new exact versions (needs uv)
 		--output-file requirements/run.txt
 
 clean:
-	rm -rf $(VENV) .venv-python3.* tests/contract/npm/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-python3.* tests/contract/npm/node_modules build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # Exact versions first, each with its hash; then the project itself, which brings nothing along.
 $(READY): pyproject.toml requirements/all.txt

@@ -1,21 +1,20 @@
-"""The picture: bars for CPU and messages a second, as multiples of the floor's. Written by hand."""
+"""The plot in SVG: bars for CPU and messages a second, as multiples of the floor's."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from bench.figures import FLOOR, Figure, Line
-from bench.sections import title
+from bench.figures import FLOOR, Figure, Line, title
 
 WIDTH = 760
 LABELS = 170
-"""Room for names on the left."""
+"""Pixels for names on the left."""
 FIGURES = 70
-"""Room for figures on the right."""
+"""Pixels for figures on the right."""
 KEY = (
     "Strong colour: ses-worker drain, 1 or 2 processes. Faint: a bare boto3 loop (floor1), others.",
     "Bar and figure: the median of all rounds, as a multiple of floor1. Thin line: least to most.",
 )
-"""What whoever looks must know."""
+"""The key below the bars."""
 BAR, GAP, GROUP = 16, 8, 54
 
 STYLE = """
@@ -28,7 +27,6 @@ STYLE = """
     .small { font-size: 12px; }
     .spread { stroke: #1f2328; stroke-opacity: .55; }
     .floor { stroke: #59636e; stroke-dasharray: 3 3; }
-    .curve { stroke: #0969da; stroke-width: 2; }
     @media (prefers-color-scheme: dark) {
       text { fill: #f0f6fc; }
       .note { fill: #9198a1; }
@@ -36,13 +34,12 @@ STYLE = """
       .rate { fill: #3fb950; }
       .spread { stroke: #f0f6fc; }
       .floor { stroke: #9198a1; }
-      .curve { stroke: #4493f8; }
     }
 """
 
 
 class Drawing:
-    """The parts of a picture, from top to bottom."""
+    """The elements of the plot, from top to bottom."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -59,9 +56,6 @@ class Drawing:
     def bar(self, y: float, length: float, kind: str) -> None:
         place = f'x="{LABELS}" y="{y:.1f}" width="{length:.1f}" height="{BAR}" rx="2"'
         self.parts.append(f'<rect {place} class="{kind}"/>')
-
-    def dot(self, x: float, y: float, kind: str) -> None:
-        self.parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" class="{kind}"/>')
 
 
 def svg(tables: Mapping[int, Sequence[Line]]) -> str:

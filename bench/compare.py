@@ -1,4 +1,4 @@
-"""The worker, the floor and (with --peers) the peers, taking turns.
+"""Measure the worker, the floor and (with --peers) the peers, in turns.
 
 python -m bench.compare [--peers] [--rounds 5] [--variants floor1,worker-sqlite-1 --delay 0]
 """
@@ -38,7 +38,7 @@ DELAYS = (0, 8)
 """Milliseconds: none, and about what a call within a region takes."""
 MESSAGES = 10_000
 SLOW_MESSAGES = 4_000
-"""With delay, for who waits for each reply before the next call: some 400 a second."""
+"""With delay, for contestants that wait for each reply: some 400 messages a second."""
 SLOW = ("floor1", "sqs-consumer")
 PEERS = ("aiobotocore", "sqs-consumer")
 NAMES = (
@@ -58,7 +58,7 @@ Results = dict[int, dict[int, dict[str, Attempt]]]
 @click.option(
     "--messages",
     type=click.IntRange(min=100, max=USERS),
-    help=f"In a run; default: {MESSAGES}, of slow ones with delay {SLOW_MESSAGES}.",
+    help=f"In a run; default: {MESSAGES}, with delay {SLOW_MESSAGES} for slow contestants.",
 )
 @click.option("--peers", is_flag=True, help="Install and include aiobotocore and sqs-consumer.")
 def main(
@@ -102,7 +102,7 @@ def main(
 def _contestants(
     *, peers: bool
 ) -> Iterator[tuple[Stub, list[Contestant], dict[str, str], list[str]]]:
-    """Have everything that is needed, for as long as the block lasts."""
+    """Start the stub and the databases for the block."""
     node = find_node()
     with ExitStack() as stack:
         stack.enter_context(claimed())
@@ -128,7 +128,7 @@ def _contestants(
 
 
 def _names(variants: str | None, *, peers: bool) -> set[str]:
-    """Read them before anything is prepared, which takes half a minute."""
+    """Check the names before anything is prepared, which takes half a minute."""
     if variants is None:
         return {*NAMES}
     names = {name.strip() for name in variants.split(",")}
@@ -146,7 +146,7 @@ def _compete(
     delays: Sequence[int],
     messages: int | None,
 ) -> tuple[Results, list[str]]:
-    """Let all take turns; who fails is reported and left out of that round."""
+    """Let all take turns; one that fails is reported and left out of that round."""
     results: Results = {delay: {} for delay in delays}
     problems: list[str] = []
     for number in range(rounds):

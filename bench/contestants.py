@@ -1,4 +1,4 @@
-"""Whoever is measured: the worker in its four arrangements, and scripts such as the floor."""
+"""What is compared: the worker in several arrangements, and scripts such as the floor."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from bench import yardstick
 from bench.attempts import STARTUP_MESSAGES, Attempt, Job, Watch, check, without_startup
 from bench.drains import drain
 from bench.places import OUT, ROOT, environment
-from bench.processes import Usage, run_together
+from bench.processes import run_together
 from bench.stores import BenchStore
 from bench.stub import Stub
 
@@ -21,14 +21,14 @@ _numbers = count()
 
 
 class Contestant(Protocol):
-    """Anybody who can take messages from a queue to a database."""
+    """A program that takes messages from a queue to a database."""
 
     name: str
     what: str
     """A line for people."""
 
     def attempt(self, stub: Stub, messages: int) -> Attempt:
-        """Do it once, on a fresh database, and check that it is done."""
+        """Do it once with a fresh database, and check the result."""
 
 
 class Script:
@@ -50,7 +50,7 @@ class Script:
         command = [*self._command, stub.queue_url(job.queue), str(path), str(messages)]
         watch = Watch(stub, job)
         (finished,) = run_together([command], _surroundings(stub) | self._more, OUT / self.name)
-        attempt = watch.attempt(Usage(cpu_seconds=finished.cpu_seconds))
+        attempt = watch.attempt(finished.cpu_seconds)
         check(stub, job, yardstick.counts(path))
         own = float(json.loads(finished.output.splitlines()[-1])["cpu_seconds"])
         return replace(attempt, cpu_seconds=own, startup_cpu_seconds=finished.cpu_seconds - own)
@@ -77,7 +77,7 @@ class Worker:
         return without_startup(whole, startup, self._processes)
 
     def drain(self, stub: Stub, messages: int, store: BenchStore, processes: int = 1) -> Attempt:
-        """Drain once, on fresh store; what is in the outbox to Slack by then stays enqueued."""
+        """Drain once into a fresh store; notices to Slack stay in the outbox."""
         job = Job(queue=_new_queue(stub, self.name, messages), messages=messages)
         attempt = drain(stub, job, store.fresh(), processes, self._client, store.cpu_seconds)
         check(stub, job, store.counts())
@@ -85,7 +85,7 @@ class Worker:
 
 
 def make_floor(template: Path) -> Script:
-    """One thread of plain boto3."""
+    """Make the floor: one thread of plain boto3."""
     command = [sys.executable, "-m", "bench.floor"]
     return Script("floor1", "one thread of plain boto3 and sqlite3, no log", command, template)
 

@@ -1,7 +1,7 @@
-"""`ses-worker drain` as the operators have it: default settings, Slack, a JSON log in a file.
+"""`ses-worker drain` as operators run it: default settings, Slack, a JSON log in a file.
 
-The clocks are read when the stub has seen the last delete. What a drain does after that, telling
-Slack of what is in the outbox, is cut short by SIGTERM, or waited for and measured apart.
+The clocks are read when the stub has seen the last delete. After that a drain delivers the outbox
+to Slack, which SIGTERM cuts short.
 """
 
 import json
@@ -13,18 +13,17 @@ from pathlib import Path
 from subprocess import Popen
 
 from bench.attempts import Attempt, Job, Watch, Wrong
-from bench.findings import DrainResult
 from bench.places import OUT, ROOT, RUN_SECONDS, WORKER, environment
-from bench.processes import Failed, Finished, cpu_seconds, ended, started, usage
+from bench.processes import Failed, Finished, cpu_seconds, ended, started
 from bench.stub import Stub
 
 DRAINED = (0, 4)
-"""Done, or done while another process still holds messages: the store tell whether it is true."""
+"""Exit statuses of a drain: done, or done while another process still holds messages."""
 STATUS_SECONDS = 60
 
 
 def settings(stub: Stub, queue: str, store_url: str, client: str = "lean") -> dict[str, str]:
-    """The surroundings of a worker: defaults, but for places."""
+    """The environment of a worker: default settings, except where things are."""
     return environment(
         stub.endpoint,
         PYTHONPATH=str(ROOT),
@@ -43,42 +42,22 @@ def drain(
     client: str = "lean",
     database_seconds: Callable[[], float] = lambda: 0.0,
 ) -> Attempt:
-    """Drain a queue once, by some processes, each of which may take all of it.
+    """Drain a queue once with some processes, each of which may take all messages.
 
     Raises:
-        Failed: a process has died, or it took too long.
-        Wrong: the processes count other messages than there were.
+        Failed: a process died, or it took too long.
+        Wrong: the processes report other numbers of messages than there were.
 
     """
     watch = Watch(stub, job, database_seconds)
     with ExitStack() as stack:
         running = _start(stack, stub, job, store_url, processes, client)
         _await_last_delete(stub, job, running)
-        attempt = watch.attempt(usage(running))
+        attempt = watch.attempt(sum(map(cpu_seconds, running)))
         for process in running:
             process.send_signal(signal.SIGTERM)
         _end(job, running)
     return attempt
-
-
-def drain_and_report(stub: Stub, job: Job, store_url: str) -> DrainResult:
-    """Drain a queue and let Slack be told, as far as `drain` does; report what the telling cost."""
-    before = stub.stats(job.queue).slack_posts
-    with ExitStack() as stack:
-        running = _start(stack, stub, job, store_url, 1, "lean")
-        _await_last_delete(stub, job, running)
-        began, used = time.monotonic(), sum(map(cpu_seconds, running))
-        (finished,) = _end(job, running)
-        output = json.loads(finished.output)
-        return DrainResult(
-            notices=output["effects_delivered"]
-            + output["effects_waiting"]
-            + output["effects_parked"],
-            delivered=output["effects_delivered"],
-            posts=stub.stats(job.queue).slack_posts - before,
-            cpu_seconds=finished.cpu_seconds - used,
-            wall_seconds=time.monotonic() - began,
-        )
 
 
 def _start(
@@ -98,7 +77,7 @@ def _await_last_delete(stub: Stub, job: Job, running: Sequence[Popen[bytes]]) ->
         for number, process in enumerate(running):
             if process.poll() is not None:
                 output = _stem(number).with_suffix(".log").read_text(errors="replace")[-1_000:]
-                raise Failed(f"it left early, with status {process.returncode}\n{output}")
+                raise Failed(f"it ended early, with status {process.returncode}\n{output}")
         if time.monotonic() > deadline:
             raise Failed(f"{job.queue} is not empty after {RUN_SECONDS} s")
 
@@ -111,7 +90,7 @@ def _end(job: Job, running: Sequence[Popen[bytes]]) -> list[Finished]:
     output = [json.loads(item.output) for item in finished]
     outcome = "duplicate" if job.repeats else "applied"
     if (counted := sum(item[outcome] for item in output)) != job.messages:
-        raise Wrong(f"{job.queue}: {counted} of {job.messages} are said to be {outcome}")
+        raise Wrong(f"{job.queue}: {counted} of {job.messages} are reported as {outcome}")
     return finished
 
 

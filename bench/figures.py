@@ -1,4 +1,4 @@
-"""From attempts to figures: ratios inside each round first, then the median with its spread."""
+"""From attempts to figures: a ratio in each round first, then the median of the ratios."""
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,17 +10,18 @@ from bench.machine import CORES
 
 FLOOR = "floor1"
 US = "worker-sqlite-1"
-RIVALS = (
-    (US, "aiobotocore"),
-    (US, "sqs-consumer"),
-    ("worker-sqlite-2", US),
-    ("worker-postgresql-1", US),
-    ("worker-postgresql-2", "worker-postgresql-1"),
-)
+RIVALS = {
+    (US, "aiobotocore"): 1.0,
+    (US, "sqs-consumer"): 1.0,
+    ("worker-sqlite-2", US): 1.5,
+    ("worker-postgresql-1", US): 0.7,
+    ("worker-postgresql-2", "worker-postgresql-1"): 1.4,
+}
+"""The least ratio of the messages a second of two contestants at 8 ms."""
 
 
 class Figure(Struct, frozen=True):
-    """A median and what it lies between."""
+    """A median, and the least and the most."""
 
     median: float
     least: float
@@ -36,7 +37,7 @@ class Figure(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """One contestant at one delay."""
+    """A contestant at one delay."""
 
     name: str
     runs: int
@@ -46,23 +47,16 @@ class Line(Struct, frozen=True, kw_only=True):
     """Its CPU for a message, as a multiple of the floor's in the same round."""
     rate_ratio: Figure | None
     own_share: float
-    """Of all cores while it worked; likewise the next three."""
+    """The contestant's CPU as a share of all cores while it worked."""
     stub_share: float
     database_share: float
     others_share: float
-    held_ms: Figure
-    """How long half of the messages were held, from handing out to delete."""
     longest_ms: Figure
-    """How long the one was that was held longest."""
-
-    @property
-    def full(self) -> float:
-        """How full all cores were."""
-        return self.own_share + self.stub_share + self.database_share + self.others_share
+    """The longest time from receive to delete."""
 
 
 class Against(Struct, frozen=True, kw_only=True):
-    """Messages a second of one contestant, as a multiple of another's in the same round."""
+    """Messages a second of a contestant, as a multiple of another's in the same round."""
 
     delay: int
     name: str
@@ -76,18 +70,18 @@ class Comparison(Struct, frozen=True, kw_only=True):
     rounds: int
     versions: dict[str, str]
     messages: int
-    """In a run."""
+    """Messages in a run."""
     slow_messages: int
-    """With delay, for who waits for each reply."""
+    """The same, with delay, for contestants that wait for each reply."""
     tables: dict[int, list[Line]]
     """By the delay in milliseconds."""
     against: list[Against]
     what: dict[str, str]
     """A line for people about each contestant."""
     absent: list[str] = []
-    """Who could not take part, and why."""
+    """Contestants that could not take part, and why."""
     problems: list[str] = []
-    """Runs that have failed."""
+    """Runs that failed."""
 
 
 Rounds = Mapping[int, Mapping[str, Attempt]]
@@ -95,7 +89,7 @@ Rounds = Mapping[int, Mapping[str, Attempt]]
 
 
 def lines(rounds: Rounds, names: Iterable[str]) -> list[Line]:
-    """Make one line for each contestant that has finished anything."""
+    """Make a line for each contestant that finished a run."""
     found = []
     for name in names:
         attempts = [attempts[name] for attempts in rounds.values() if name in attempts]
@@ -121,13 +115,12 @@ def _line(name: str, attempts: Sequence[Attempt], rounds: Rounds) -> Line:
             lambda attempt: attempt.database_cpu_seconds / attempt.wall_seconds / CORES
         ),
         others_share=usual(lambda attempt: attempt.others_share),
-        held_ms=middle([attempt.held.median for attempt in attempts]),
         longest_ms=middle([attempt.held.most for attempt in attempts]),
     )
 
 
 def rivals(results: Mapping[int, Rounds]) -> list[Against]:
-    """Set against each other whom the goals name."""
+    """Compare the rates of the pairs in `RIVALS`."""
     found = []
     for delay, rounds in results.items():
         for name, other in RIVALS:
@@ -148,5 +141,10 @@ def _ratio(
 
 
 def middle(values: Sequence[float]) -> Figure:
-    """The median, and what it lies between."""
+    """Make a figure."""
     return Figure(statistics.median(values), min(values), max(values))
+
+
+def title(delay: int) -> str:
+    """Name a delay for people."""
+    return f"{delay} ms added to every reply" if delay else "No added latency"

@@ -1,50 +1,30 @@
-"""What each part of the benchmark finds out."""
+"""What each part of the benchmark leaves for the report, except the comparison."""
 
 from msgspec import Struct
 
 from bench.figures import Figure
 
 
-class DrainResult(Struct, frozen=True, kw_only=True):
-    """What delivering to Slack has cost, behind a drain that was left to its end."""
-
-    notices: int
-    delivered: int
-    posts: int
-    cpu_seconds: float
-    wall_seconds: float
-
-
 class Point(Struct, frozen=True, kw_only=True):
-    """A message in store of one size."""
+    """What a message costs with a store of one size."""
 
     users: int
     events: int
     megabytes: float
     cpu_us: Figure
     more_us: Figure
-    """CPU, above the smallest store in the same round."""
+    """CPU above that with the smallest store in the same round."""
     wall_us: Figure
-    system_us: Figure
-    """What the system had of the CPU."""
-    passed: Figure
-    """Bytes a message in all calls of write."""
-    disk_written: Figure
-    """Bytes a message as the system charges them; likewise the next."""
-    disk_read: Figure
 
 
 class Growth(Struct, frozen=True, kw_only=True):
-    """The curve, the replay, and what telling Slack costs behind a drain."""
+    """What a message costs as the store grows, and what a duplicate costs."""
 
     rounds: int
     messages: int
     points: list[Point]
-    first_us: Figure
-    again_us: Figure
     again_ratio: Figure
     """CPU of a pass of duplicates, as a multiple of the first pass just before it."""
-    reported: list[DrainResult]
 
 
 class Idle(Struct, frozen=True, kw_only=True):
@@ -58,14 +38,14 @@ class Idle(Struct, frozen=True, kw_only=True):
     megabytes: float
     singles: int
     latency_ms: Figure
-    """From before the send to the row that a reader sees."""
+    """From before the send until another program reads the row."""
     latency_p95_ms: float
     look_ms: Figure
-    """What one look of the reader takes, its pause included: the figure is that coarse."""
+    """Between two looks of that program: latency is known no better than this."""
 
 
 class Start(Struct, frozen=True, kw_only=True):
-    """Starts, and the memory behind one."""
+    """Starts, and the memory after one."""
 
     rounds: int
     help_seconds: Figure
@@ -95,18 +75,16 @@ class Profile(Struct, frozen=True, kw_only=True):
 
     @property
     def us(self) -> float:
-        """All of them."""
+        """The sum."""
         return sum(row.us for row in self.rows)
 
 
 class Memory(Struct, frozen=True, kw_only=True):
-    """What a long run has shown of the worker's memory."""
+    """The worker's memory over a long run."""
 
     messages: int
-    reported: bool = False
-    """By `run`, and Slack was told meanwhile; else by `drain`, which enqueues it the notices."""
-    first: int
-    """Messages after which growth counts."""
+    command: str
+    """`drain`, which leaves the notices in the outbox, or `run`, which delivers them meanwhile."""
     most_mb: float
     grown_mb: float
-    """The most after that, above what it was then."""
+    """The most after the first tenth of the messages, above what it was then."""

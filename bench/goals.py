@@ -1,205 +1,164 @@
-"""The goals, and whether a run has reached them: pure, from what the parts have left."""
+"""The limits that the figures are compared with."""
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 
-from bench.enough import against_of, line_of, too_few, too_few_rounds, too_few_singles, too_short
-from bench.figures import FLOOR, US, Comparison, Figure
+from msgspec import Struct
+
+from bench.figures import FLOOR, RIVALS, US, Comparison, Figure, Line
 from bench.findings import Growth, Idle, Memory, Start
-from bench.goal import Goal, Results
 from worker.consumer.polling import GATHERED
 from worker.settings import Settings
 from worker.sqs.queue import LARGEST_BATCH
 
-POLL_SECONDS = 20
+ROUNDS = 5
+IDLE_SECONDS = 100
+"""Five long polls."""
+SINGLES = 20
+EVENTS = 10_000_000
 SOAKED = 1_000_000
 FLAT_MB = 4.0
 """What the allocator may still take: nothing is kept, but pages of memory are seldom all free."""
+POLL_SECONDS = 20
+
+_RELATIONS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+}
+
+
+class Results(Struct, frozen=True, kw_only=True):
+    """What the parts have left; None where one was not run."""
+
+    comparison: Comparison | None = None
+    growth: Growth | None = None
+    idle: Idle | None = None
+    start: Start | None = None
+    memory: Memory | None = None
+
+
+class Goal(Struct, frozen=True):
+    """A limit, and the figure that it is for."""
+
+    what: str
+    relation: str
+    limit: float
+    unit: str
+    figure: Figure | None
+    """None: not run."""
+    lacking: str = ""
+    """What the run has too few of to decide."""
+    digits: int = 2
+
+    @property
+    def reached(self) -> str:
+        """By the median; and whether every round agrees."""
+        if self.figure is None:
+            return "not run"
+        if self.lacking:
+            return f"undecided: {self.lacking}"
+        holds = _RELATIONS[self.relation]
+        good = holds(self.figure.median, self.limit)
+        each = {holds(value, self.limit) for value in (self.figure.least, self.figure.most)}
+        if each == {good}:
+            return "yes" if good else "no"
+        return "yes, not in every round" if good else "no, but in some rounds"
 
 
 def goals(results: Results) -> list[Goal]:
-    """Set every figure beside its limit."""
+    """Compare every figure with its limit."""
     return [
-        *_floor(results.comparison),
-        *_processes(results.comparison),
-        *_growth(results.growth),
-        *_memory(results.memory),
+        *_compared(results.comparison),
+        *_grown(results.growth),
+        *_remembered(results.memory),
         *_idle(results.idle),
-        *_loaded(results.comparison),
-        *_start(results.start),
+        *_started(results.start),
     ]
 
 
-def _floor(found: Comparison | None) -> Iterator[Goal]:
-    quick, slow = line_of(found, 0, US), line_of(found, 8, US)
+def _compared(found: Comparison | None) -> Iterator[Goal]:
+    lines = {(delay, name): _line(found, delay, name) for delay in (0, 8) for name in (US, FLOOR)}
+    quick, slow = lines[0, US], lines[8, US]
     cpu, rate = quick.cpu_ratio if quick else None, slow.rate_ratio if slow else None
-    what = "CPU of a message, one process, no latency"
-    floor = "x floor1"
-    few = too_few(found, 0, US, FLOOR)
-    yield Goal(number="1", what=what, symbol="<=", limit=0.6, unit=floor, figure=cpu, lacking=few)
-    what, few = "messages a second at 8 ms", too_few(found, 8, US, FLOOR)
-    yield Goal(number="2", what=what, symbol=">=", limit=6, unit=floor, figure=rate, lacking=few)
-    for other in ("aiobotocore", "sqs-consumer"):
-        yield Goal(
-            number="2",
-            what=what,
-            symbol=">",
-            limit=1,
-            unit=f"x {other}",
-            figure=against_of(found, US, other),
-            lacking=too_few(found, 8, US, other),
-        )
+    few = _few_runs(quick, lines[0, FLOOR])
+    yield Goal("CPU of a message, one process, no latency", "<=", 0.6, "x floor1", cpu, few)
+    what = "messages a second at 8 ms"
+    yield Goal(what, ">=", 6, "x floor1", rate, _few_runs(slow, lines[8, FLOOR]))
+    for (name, other), limit in RIVALS.items():
+        few = _few_runs(_line(found, 8, name), _line(found, 8, other))
+        yield Goal(f"{what}: {name}", ">=", limit, f"x {other}", _against(found, name, other), few)
+    for delay in (0, 8):
+        line = lines[delay, US]
+        what = f"longest from receive to delete, backlog, {delay} ms"
+        bound = bound_ms(line.rate.median, delay) if line else 0.0
+        longest = line.longest_ms if line else None
+        yield Goal(what, "<=", bound, "ms", longest, _few_runs(line), 0)
 
 
-def _processes(found: Comparison | None) -> Iterator[Goal]:
-    for name, other, limit, what in (
-        ("worker-sqlite-2", US, 1.5, "at 8 ms: two processes on SQLite"),
-        ("worker-postgresql-1", US, 0.7, "at 8 ms: one on PostgreSQL"),
-        ("worker-postgresql-2", "worker-postgresql-1", 1.4, "at 8 ms: two on PostgreSQL"),
-    ):
-        lines = [(text, line_of(found, 8, text)) for text in (name, other)]
-        full = ", ".join(f"{text} {line.full:.0%}" for text, line in lines if line)
-        yield Goal(
-            number="3",
-            what=what,
-            symbol=">=",
-            limit=limit,
-            unit=f"x {other}",
-            figure=against_of(found, name, other),
-            note=f"all cores full: {full}" if full else "",
-            lacking=too_few(found, 8, name, other),
-        )
+def _grown(found: Growth | None) -> Iterator[Goal]:
+    few = _few(found.rounds, ROUNDS, "rounds") if found else ""
+    largest = found.points[-1] if found and found.points[-1].events >= EVENTS else None
+    what = f"more CPU of a message with {EVENTS:,} events than with none"
+    yield Goal(what, "<=", 60, "us", largest.more_us if largest else None, few, 0)
+    ratio = found.again_ratio if found else None
+    yield Goal("CPU of a pass of duplicates", "<=", 1, "x the first pass", ratio, few)
 
 
-def _growth(found: Growth | None) -> Iterator[Goal]:
-    largest = found.points[-1] if found else None
-    whole = largest is not None and largest.events >= 10_000_000
-    few = too_few_rounds(found.rounds) if found else ""
-    yield Goal(
-        number="4",
-        what="more CPU of a message with 1,000,000 users and 10,000,000 events "
-        "than with 1,000 and none",
-        symbol="<=",
-        limit=60,
-        unit="us",
-        digits=0,
-        figure=largest.more_us if largest and whole else None,
-        note=f"wall {largest.wall_us.shown(0)} us, passed to write {largest.passed.shown(0)} bytes"
-        if largest and whole
-        else "",
-        lacking=few,
-    )
-    yield Goal(
-        number="4",
-        what="CPU of a pass in which all are duplicates",
-        symbol="<=",
-        limit=1,
-        unit="x the first pass",
-        figure=found.again_ratio if found else None,
-        lacking=few,
-    )
-
-
-def _memory(found: Memory | None) -> Iterator[Goal]:
-    enough = found if found and found.messages >= SOAKED else None
-    most = _single(enough.most_mb) if enough else None
-    grown = _single(enough.grown_mb) if enough else None
-    how = ("run, Slack told" if enough.reported else "drain, Slack set") if enough else ""
-    yield Goal(
-        number="5",
-        what="resident over 1,000,000 messages",
-        symbol="<=",
-        limit=150,
-        unit="MB",
-        digits=0,
-        figure=most,
-        note=how,
-    )
-    yield Goal(
-        number="5",
-        what="its growth after the first 100,000",
-        symbol="<=",
-        limit=FLAT_MB,
-        unit="MB",
-        digits=1,
-        figure=grown,
-        note=f"{how}; none is the goal, the limit is the allocator's" if how else "",
-    )
+def _remembered(found: Memory | None) -> Iterator[Goal]:
+    few = _few(found.messages, SOAKED, "messages") if found else ""
+    most, grown = (_single(found.most_mb), _single(found.grown_mb)) if found else (None, None)
+    yield Goal(f"resident over {SOAKED:,} messages", "<=", 150, "MB", most, few, 0)
+    yield Goal("its growth after the first tenth", "<=", FLAT_MB, "MB", grown, few, 1)
 
 
 def _idle(found: Idle | None) -> Iterator[Goal]:
-    expected = found.seconds / POLL_SECONDS if found else 1
-    receives = _single(found.receives / expected) if found else None
+    few = _few(found.seconds, IDLE_SECONDS, "s") if found else ""
+    polls = found.seconds / POLL_SECONDS if found else 1
+    receives = _single(found.receives / polls) if found else None
     share = _single(found.cpu_share * 100) if found else None
-    lacking = too_short(found)
-    what = "receives of an idle worker"
-    yield Goal(
-        number="6",
-        what=what,
-        symbol="<=",
-        limit=1 + 1 / expected,
-        unit="every 20 s",
-        figure=receives,
-        note="the limit allows for one more at the edge of the time that was watched",
-        lacking=lacking,
-    )
-    what = "its CPU"
-    yield Goal(
-        number="6",
-        what=what,
-        symbol="<",
-        limit=0.2,
-        unit="% of a core",
-        figure=share,
-        lacking=lacking,
-    )
-    yield Goal(
-        number="6",
-        what="from sending to the committed record, idle: median",
-        symbol="<",
-        limit=15,
-        unit="ms",
-        digits=1,
-        figure=_single(found.latency_ms.median) if found else None,
-        note=f"{found.singles} messages, p95 {found.latency_p95_ms:.1f} ms" if found else "",
-        lacking=too_few_singles(found),
-    )
+    limit = 1 + 1 / polls  # one more at the edge of the time that was watched
+    yield Goal("receives of an idle worker", "<=", limit, "every 20 s", receives, few)
+    yield Goal("CPU of an idle worker", "<", 0.2, "% of a core", share, few)
+    median = _single(found.latency_ms.median) if found else None
+    few = _few(found.singles, SINGLES, "messages") if found else ""
+    yield Goal("from send to committed row, idle: median", "<", 15, "ms", median, few, 1)
 
 
-def _loaded(found: Comparison | None) -> Iterator[Goal]:
-    for delay in (0, 8):
-        line = line_of(found, delay, US)
-        bound = bound_ms(line.rate.median, delay) if line else 0.0
-        yield Goal(
-            number="6",
-            what=f"longest from handing out to delete, backlog, {delay} ms",
-            symbol="<=",
-            limit=bound,
-            unit="ms",
-            digits=0,
-            figure=line.longest_ms if line else None,
-            note=f"half of them within {line.held_ms.shown(0)} ms" if line else "",
-            lacking=too_few(found, delay, US),
-        )
+def _started(found: Start | None) -> Iterator[Goal]:
+    few = _few(found.rounds, ROUNDS, "rounds") if found else ""
+    answer, polling = (found.help_seconds, found.polling_seconds) if found else (None, None)
+    yield Goal("ses-worker --help", "<=", 0.25, "s", answer, few)
+    yield Goal("run, from exec to the first receive", "<=", 1, "s", polling, few)
 
 
 def bound_ms(rate: float, delay: int) -> float:
-    """What all pollers may hold, at that rate, and the calls that one poller makes for its share.
+    """The longest that a message may be held, at that rate in messages a second.
 
-    A message waits for what is received with it, for commits that hold whatever the others have
-    gathered, and for the deletes of its poller; nothing else is in front of it.
+    A message waits for what is received with it, for commits that hold whatever all pollers have
+    gathered, and for the deletes of its own poller; nothing else is in front of it.
     """
     calls = 2 * GATHERED // LARGEST_BATCH
     return Settings().queue.pollers * GATHERED / rate * 1_000 + calls * delay
 
 
-def _start(found: Start | None) -> Iterator[Goal]:
-    few = too_few_rounds(found.rounds) if found else ""
-    what = "ses-worker --help"
-    figure = found.help_seconds if found else None
-    yield Goal(number="7", what=what, symbol="<=", limit=0.25, unit="s", figure=figure, lacking=few)
-    what = "run, from exec to the first receive"
-    figure = found.polling_seconds if found else None
-    yield Goal(number="7", what=what, symbol="<=", limit=1, unit="s", figure=figure, lacking=few)
+def _line(found: Comparison | None, delay: int, name: str) -> Line | None:
+    lines = found.tables.get(delay, []) if found else []
+    return next((line for line in lines if line.name == name), None)
+
+
+def _against(found: Comparison | None, name: str, other: str) -> Figure | None:
+    pairs = found.against if found else []
+    rates = (pair.rate for pair in pairs if (pair.delay, pair.name, pair.other) == (8, name, other))
+    return next(rates, None)
+
+
+def _few_runs(*lines: Line | None) -> str:
+    return _few(min(line.runs if line else 0 for line in lines), ROUNDS, "rounds")
+
+
+def _few(number: float, needed: int, what: str) -> str:
+    return f"{number:.0f} of {needed} {what}" if number < needed else ""
 
 
 def _single(value: float) -> Figure:

@@ -1,9 +1,9 @@
-"""What a message costs as the records grow, and what one costs that is known already.
+"""Measure what a message costs as the store grows, and what a duplicate costs.
 
     python -m bench.growth [--rounds 5] [--messages 10000] [--largest 10000000]
 
-Store of several sizes take turns in each round, in an order that is shuffled. The largest needs
-some 8 GB in bench/out, for as long as it runs.
+Stores of several sizes take turns in each round, in shuffled order. The largest takes 8 GB of
+bench/out while this runs.
 """
 
 import random
@@ -17,9 +17,9 @@ import click
 from rich.console import Console
 
 from bench.attempts import STARTUP_MESSAGES, Attempt, Job, Wrong, check, without_startup
-from bench.drains import drain, drain_and_report
+from bench.drains import drain
 from bench.figures import middle
-from bench.findings import DrainResult, Growth, Point
+from bench.findings import Growth, Point
 from bench.grown import GrownStore
 from bench.parts import keep
 from bench.places import USERS, Unfit, claimed, environment, find_node
@@ -43,7 +43,7 @@ _numbers = count()
 @click.option("--messages", type=click.IntRange(min=100), default=10_000, show_default=True)
 @click.option("--largest", type=click.IntRange(min=1_000), default=SIZES[-1][1], show_default=True)
 def main(rounds: int, messages: int, largest: int) -> None:
-    """Measure growth, duplicates and telling."""
+    """Measure growth and duplicates."""
     try:
         with claimed(), running_stub(find_node()) as stub:
             growth = measure(stub, rounds, messages, largest)
@@ -54,10 +54,9 @@ def main(rounds: int, messages: int, largest: int) -> None:
 
 
 def measure(stub: Stub, rounds: int, messages: int, largest: int) -> Growth:
-    """Build the store, and let them take turns."""
+    """Build the stores, and let them take turns."""
     found: list[dict[int, Attempt]] = []
     pairs: list[tuple[Attempt, Attempt]] = []
-    results: list[DrainResult] = []
     with _grown_stores(stub, largest) as (sizes, usual):
         for number in range(rounds):
             found.append({})
@@ -69,17 +68,12 @@ def measure(stub: Stub, rounds: int, messages: int, largest: int) -> Growth:
                     f"{attempt.cpu_us:7.1f} us CPU, {1e6 / attempt.rate:7.1f} us"
                 )
             pairs.append(_twice(stub, usual, messages))
-            if number < 3:
-                results.append(_measured(stub, usual, messages))
         points = [_point(store, found, sizes[0].events) for store in sizes]
     return Growth(
         rounds=rounds,
         messages=messages,
         points=points,
-        first_us=middle([first.cpu_us for first, _ in pairs]),
-        again_us=middle([again.cpu_us for _, again in pairs]),
         again_ratio=middle([again.cpu_us / first.cpu_us for first, again in pairs]),
-        reported=results,
     )
 
 
@@ -126,14 +120,6 @@ def _pass(
     return attempt
 
 
-def _measured(stub: Stub, store: GrownStore, messages: int) -> DrainResult:
-    store_url = store.fresh()
-    job = _job(stub, store, messages)
-    results = drain_and_report(stub, job, store_url)
-    check(stub, job, store.counts())
-    return results
-
-
 def _job(
     stub: Stub,
     store: GrownStore,
@@ -156,21 +142,15 @@ def _point(store: GrownStore, found: Sequence[dict[int, Attempt]], smallest: int
         cpu_us=middle([point.cpu_us for point in mine]),
         more_us=middle([item[store.events].cpu_us - item[smallest].cpu_us for item in found]),
         wall_us=middle([1e6 / point.rate for point in mine]),
-        system_us=middle([point.system_seconds / point.paid_messages * 1e6 for point in mine]),
-        passed=middle([point.passed / point.paid_messages for point in mine]),
-        disk_written=middle([point.disk_written / point.paid_messages for point in mine]),
-        disk_read=middle([point.disk_read / point.paid_messages for point in mine]),
     )
 
 
 def show(growth: Growth) -> None:
-    """Print the curve."""
+    """Print it."""
     for point in growth.points:
         console.print(
             f"{point.users:>9,} users {point.events:>10,} events {point.megabytes:8,.0f} MB: "
-            f"CPU {point.cpu_us.shown(1)} us, of it system {point.system_us.shown(1)} us, "
-            f"wall {point.wall_us.shown(1)} us, "
-            f"passed {point.passed.shown(0)} B, charged {point.disk_written.shown(0)} B"
+            f"CPU {point.cpu_us.shown(1)} us, wall {point.wall_us.shown(1)} us"
         )
     console.print(f"duplicates: {growth.again_ratio.shown(2)} x the first pass")
 

@@ -1,22 +1,22 @@
-"""What a message costs in two checkouts, by pairs of runs that take turns.
+"""Compare what a message costs in two checkouts, by pairs of drains that take turns.
 
-    python -m bench.pair --before ../old --after . [--pairs 20] [--slack set]
+    python -m bench.pair --before ../old [--after .] [--count valgrind] [--pairs 20] [--slack set]
 
 Each run is `ses-worker drain` of one checkout on a fresh SQLite file and a queue of the stub, with
-this environment's Python and packages, so the code alone differs. Instructions are counted where
-the machine lets `perf` do so, else CPU time. Start-up is left out: counting begins when so many
-messages are deleted. The interval is the sign test's, which supposes nothing of the distribution.
+this environment's Python and packages, so that only the code differs. `--count` says what is
+compared, see `bench.counting`: "auto" takes perf's instructions where the machine has them, else
+valgrind's, else CPU time. Start-up is left out. The interval is that of the sign test, which
+assumes nothing about the distribution.
+
+Under valgrind a pair takes some minutes, its two checkouts run side by side, and six pairs of 1,500
+messages suffice: other programs change CPU time, but not the number of instructions.
 """
 
 import json
-import signal
-import sqlite3
 import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
 from math import comb
 from pathlib import Path
 
@@ -24,136 +24,38 @@ import click
 from msgspec import Struct
 from rich.console import Console
 
-from bench import yardstick
-from bench.attempts import Job, Wrong, check
-from bench.places import OUT, ROOT, RUN_SECONDS, USERS, Unfit, claimed, environment, find_node
-from bench.processes import Failed, cpu_seconds, ended, run_together, started
-from bench.stores import COUNTS, email
-from bench.stub import Stub, running_stub
+from bench.attempts import Wrong
+from bench.checkouts import Checkout, Cost
+from bench.counting import Counter, chosen
+from bench.places import ROOT, USERS, Unfit, claimed, find_node
+from bench.processes import Failed
+from bench.stub import running_stub
 
 LIMIT = 1.03
-"""A message may cost at most so many times what it cost before."""
+"""A message may cost at most this many times what it cost before."""
 CONFIDENCE = 0.95
-WARM_SHARE = 0.2
-"""Of the messages, before anything is counted."""
-DRAINED = (0, 4)
-_INSTRUCTIONS = "instructions:u"
+PAIRS = 20
+MESSAGES = 10_000
+VALGRIND_PAIRS = 6
+VALGRIND_MESSAGES = 1_500
 
 console = Console(stderr=True)
 
 
-class Cost(Struct, frozen=True):
-    """Of one message."""
-
-    cpu_us: float
-    instructions: float | None = None
-    """None where they cannot be counted."""
-
-
 class Interval(Struct, frozen=True):
-    """A median of ratios, and between what it lies with `CONFIDENCE`."""
+    """The median of ratios, and the bounds that it lies between with `CONFIDENCE`."""
 
     median: float
     low: float
     high: float
 
 
-class Side:
-    """One checkout."""
+class Plan(Struct, frozen=True, kw_only=True):
+    """What is run."""
 
-    def __init__(self, name: str, tree: Path, stub: Stub) -> None:
-        self.name = name
-        self.tree = tree.resolve()
-        self._stub = stub
-        self._template, self._path = OUT / f"pair-{name}.db", OUT / "pair-run.db"
-        self._command = [sys.executable, "-P", "-m", "worker"]
-        self._surroundings = environment(stub.endpoint, PYTHONPATH=str(self.tree))
-        self._assert_its_own_code_runs()
-        self._template.unlink(missing_ok=True)
-        users = OUT / "pair-users.csv"
-        users.write_text("email\n" + "".join(f"{email(number)}\n" for number in range(USERS)))
-        surroundings = self._surroundings | {"SES_WORKER_STORE__URL": f"sqlite:///{self._template}"}
-        run_together(
-            [[*self._command, "users", "import", str(users)]], surroundings, OUT / f"pair-{name}"
-        )
-
-    def _assert_its_own_code_runs(self) -> None:
-        where = "import worker; print(worker.__file__)"
-        output = subprocess.check_output(
-            [sys.executable, "-P", "-c", where], env=self._surroundings, text=True, timeout=60
-        )
-        if Path(output.strip()).parents[1] != self.tree:
-            raise Unfit(f"{self.tree} has no package named worker: {output.strip()} would run")
-
-    def drain(self, queue: str, messages: int, *, seed: str, slack: bool, counts: bool) -> Cost:
-        """Drain a queue once; return what a message has cost after the first ones.
-
-        The same seed makes the same messages.
-
-        Raises:
-            Failed, Wrong: it did not work, or not rightly.
-
-        """
-        self._stub.load(queue, messages, seed)
-        url = f"sqlite:///{yardstick.copy(self._template, self._path)}"
-        surroundings = self._surroundings | {
-            "SES_WORKER_QUEUE__URL": self._stub.queue_url(queue),
-            "SES_WORKER_STORE__URL": url,
-            **({"SES_WORKER_SLACK__WEBHOOK_URL": self._stub.slack_url} if slack else {}),
-        }
-        command = [*self._command, "drain", "--max-messages", str(messages), "--json"]
-        warm = int(messages * WARM_SHARE)
-        stem = OUT / f"pair-{self.name}" / "drain"
-        with started(command, surroundings, stem) as process:
-            self._await(process, queue, warm)
-            # The stub tells at once, and what is deleted by now is a little more than was awaited.
-            first, began = self._stub.stats(queue).deleted, cpu_seconds(process)
-            count = _count(process.pid) if counts else None
-            self._await(process, queue, messages)
-            used = cpu_seconds(process) - began
-            instructions = count() if count else None
-            process.send_signal(signal.SIGTERM)
-            ended(process, time.monotonic() + RUN_SECONDS, stem, DRAINED)
-        with closing(sqlite3.connect(self._path)) as connection:
-            events, counted = connection.execute(COUNTS).fetchone()
-        check(self._stub, Job(queue=queue, messages=messages), (events, counted))
-        paid = messages - first
-        return Cost(used / paid * 1e6, None if instructions is None else instructions / paid)
-
-    def _await(self, process: subprocess.Popen[bytes], queue: str, deleted: int) -> None:
-        deadline = time.monotonic() + RUN_SECONDS
-        while not self._stub.has(queue, deleted=deleted):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise Failed(f"{self.name}: {queue} is not drained; status {process.returncode}")
-
-
-def countable() -> bool:
-    """Return whether this machine counts instructions."""
-    try:
-        done = subprocess.run(
-            ["perf", "stat", "-x,", "-e", _INSTRUCTIONS, "true"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
-    except OSError:
-        return False
-    return done.returncode == 0 and done.stderr.partition(",")[0].strip().isdigit()
-
-
-def _count(pid: int, event: str = _INSTRUCTIONS) -> Callable[[], float]:
-    """Begin to count in all threads of a process; what is returned ends it and tells the count."""
-    file = OUT / "pair-count.csv"
-    perf = subprocess.Popen(["perf", "stat", "-x,", "-e", event, "-p", str(pid), "-o", str(file)])
-
-    def count() -> float:
-        perf.send_signal(signal.SIGINT)
-        perf.wait(20)
-        lines = [line for line in file.read_text().splitlines() if line and line[0] != "#"]
-        return float(lines[0].partition(",")[0])
-
-    return count
+    pairs: int
+    messages: int
+    counter: Counter
 
 
 def interval(ratios: Sequence[float]) -> Interval:
@@ -171,11 +73,11 @@ def interval(ratios: Sequence[float]) -> Interval:
     return Interval(statistics.median(ordered), ordered[k - 1], ordered[-k])
 
 
-def judged(found: Interval) -> str:
-    """Report what follows for the limit."""
-    if found.high <= LIMIT:
+def verdict(ratio: Interval) -> str:
+    """Compare an interval with the limit."""
+    if ratio.high <= LIMIT:
         return f"at most {LIMIT - 1:.0%} more"
-    if found.low > LIMIT:
+    if ratio.low > LIMIT:
         return f"more than {LIMIT - 1:.0%} more"
     return f"not known: the interval holds {LIMIT - 1:.0%} more, and less"
 
@@ -183,81 +85,118 @@ def judged(found: Interval) -> str:
 @click.command()
 @click.option("--before", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--after", type=click.Path(exists=True, path_type=Path), default=ROOT)
-@click.option("--pairs", type=click.IntRange(min=6), default=20, show_default=True)
 @click.option(
-    "--messages", type=click.IntRange(min=500, max=USERS), default=10_000, show_default=True
+    "--count",
+    type=click.Choice(["auto", *(counter.value for counter in Counter)]),
+    default="auto",
+    show_default=True,
 )
+@click.option(
+    "--pairs", type=click.IntRange(min=1), help="20, or 6 with valgrind; an interval needs 6"
+)
+@click.option("--messages", type=click.IntRange(100, USERS), help="10,000, or 1,500 with valgrind")
 @click.option("--slack", type=click.Choice(["both", "set", "not-set"]), default="both")
 @click.option("--json", "as_json", is_flag=True)
 def main(
-    *, before: Path, after: Path, pairs: int, messages: int, slack: str, as_json: bool
+    *,
+    before: Path,
+    after: Path,
+    count: str,
+    pairs: int | None,
+    messages: int | None,
+    slack: str,
+    as_json: bool,
 ) -> None:
     """Compare what a message costs in two checkouts."""
     variants = {"both": [False, True], "set": [True], "not-set": [False]}[slack]
-    counts = countable()
-    console.print(f"counting {'instructions' if counts else 'CPU time: no instructions here'}")
     try:
+        plan = _plan(chosen(count), pairs, messages)
+        console.print(f"counting with {plan.counter}")
         with claimed(), running_stub(find_node()) as stub:
-            sides = [Side("before", before, stub), Side("after", after, stub)]
-            found = {
-                variant: _pairs(sides, pairs, messages, slack=variant, counts=counts)
-                for variant in variants
-            }
+            checkouts = [Checkout("before", before, stub), Checkout("after", after, stub)]
+            costs = {variant: _run_pairs(checkouts, plan, slack=variant) for variant in variants}
     except (Unfit, Failed, Wrong) as error:
         sys.exit(str(error))
-    tables = [_table(costs, slack=variant) for variant, costs in found.items()]
+    tables = [_table(pairs, slack=variant) for variant, pairs in costs.items()]
     print(json.dumps(tables, indent=2) if as_json else "\n\n".join(map(_shown, tables)))
 
 
-def _pairs(
-    sides: Sequence[Side], pairs: int, messages: int, *, slack: bool, counts: bool
-) -> list[dict[str, Cost]]:
-    found = []
-    for number in range(pairs):
-        pair = {}
-        seed = f"pair-{number}"
-        # Each is the first as often as the other: what one leaves for the other cancels out.
-        for side in sides if number % 2 == 0 else sides[::-1]:
-            queue = f"{seed}-{side.name}-{int(slack)}"
-            pair[side.name] = side.drain(queue, messages, seed=seed, slack=slack, counts=counts)
-        found.append(pair)
-        ratio = pair["after"].cpu_us / pair["before"].cpu_us
-        console.print(f"pair {number + 1} of {pairs}, Slack {slack}: CPU {ratio:.3f}")
-    return found
+def _plan(counter: Counter, pairs: int | None, messages: int | None) -> Plan:
+    slow = counter is Counter.VALGRIND
+    return Plan(
+        counter=counter,
+        pairs=pairs or (VALGRIND_PAIRS if slow else PAIRS),
+        messages=messages or (VALGRIND_MESSAGES if slow else MESSAGES),
+    )
+
+
+def _run_pairs(checkouts: Sequence[Checkout], plan: Plan, *, slack: bool) -> list[dict[str, Cost]]:
+    pairs = []
+    # Side by side would change CPU time, and perf's count a little; valgrind's it does not.
+    with ThreadPoolExecutor(2 if plan.counter is Counter.VALGRIND else 1) as pool:
+        for number in range(plan.pairs):
+            seed = f"pair-{number}"
+
+            def drain(checkout: Checkout, seed: str = seed) -> Cost:
+                queue = f"{seed}-{checkout.name}-{int(slack)}"
+                return checkout.drain(
+                    queue, plan.messages, seed=seed, slack=slack, counter=plan.counter
+                )
+
+            # Each goes first as often as the other: what one leaves for the other cancels out.
+            turns = checkouts if number % 2 == 0 else checkouts[::-1]
+            costs = list(pool.map(drain, turns))
+            pair = {checkout.name: cost for checkout, cost in zip(turns, costs, strict=True)}
+            pairs.append(pair)
+            console.print(f"pair {number + 1} of {plan.pairs}, Slack {slack}: {_ratios(pair)}")
+    return pairs
+
+
+def _ratios(pair: dict[str, Cost]) -> str:
+    before, after = pair["before"], pair["after"]
+    texts = []
+    if before.cpu_us and after.cpu_us:
+        texts.append(f"CPU {after.cpu_us / before.cpu_us:.3f}")
+    if before.instructions and after.instructions:
+        ratio = after.instructions / before.instructions
+        texts.append(f"instructions {ratio:.4f} ({before.instructions:,.0f} before)")
+    return ", ".join(texts)
 
 
 def _table(pairs: Sequence[dict[str, Cost]], *, slack: bool) -> dict[str, object]:
-    def column(what: Callable[[Cost], float | None]) -> dict[str, object] | None:
-        sides = {name: [what(pair[name]) for pair in pairs] for name in ("before", "after")}
-        known = {name: [v for v in values if v is not None] for name, values in sides.items()}
-        if len(known["before"]) < len(pairs) or len(known["after"]) < len(pairs):
-            return None
-        ratios = [b / a for a, b in zip(known["before"], known["after"], strict=True)]
-        ratio = interval(ratios)
-        return {
-            "before": round(statistics.median(known["before"]), 2),
-            "after": round(statistics.median(known["after"]), 2),
-            "ratio": round(ratio.median, 4),
-            "low": round(ratio.low, 4),
-            "high": round(ratio.high, 4),
-            "verdict": judged(ratio),
-        }
-
     return {
         "slack": "set" if slack else "not set",
         "pairs": len(pairs),
-        "cpu_us": column(lambda cost: cost.cpu_us),
-        "instructions": column(lambda cost: cost.instructions),
+        "cpu_us": _column(pairs, lambda cost: cost.cpu_us),
+        "instructions": _column(pairs, lambda cost: cost.instructions),
+    }
+
+
+def _column(
+    pairs: Sequence[dict[str, Cost]], value: Callable[[Cost], float | None]
+) -> dict[str, object] | None:
+    before = [number for pair in pairs if (number := value(pair["before"])) is not None]
+    after = [number for pair in pairs if (number := value(pair["after"])) is not None]
+    if len(before) < len(pairs) or len(after) < len(pairs):
+        return None
+    ratio = interval([b / a for a, b in zip(before, after, strict=True)])
+    return {
+        "before": round(statistics.median(before), 2),
+        "after": round(statistics.median(after), 2),
+        "ratio": round(ratio.median, 4),
+        "low": round(ratio.low, 4),
+        "high": round(ratio.high, 4),
+        "verdict": verdict(ratio),
     }
 
 
 def _shown(table: dict[str, object]) -> str:
     lines = [f"Slack {table['slack']}, {table['pairs']} pairs"]
     lines += [
-        f"{name:13} before {found['before']:>10} after {found['after']:>10}, ratio"
-        f" {found['ratio']:.4f} ({found['low']:.4f} to {found['high']:.4f}): {found['verdict']}"
+        f"{name:13} before {column['before']:>12} after {column['after']:>12}, ratio"
+        f" {column['ratio']:.4f} ({column['low']:.4f} to {column['high']:.4f}): {column['verdict']}"
         for name in ("instructions", "cpu_us")
-        if isinstance(found := table[name], dict)
+        if isinstance(column := table[name], dict)
     ]
     return "\n".join(lines)
 

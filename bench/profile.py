@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+import worker.core.batch
 import worker.process
 import worker.sqs.queue
 from bench.clock import Clock, Part
@@ -78,8 +79,8 @@ def wrap_everything(clock: Clock) -> None:
     clock.wrap(Poller, "run", "pollers: rest")
     clock.wrap(Writer, "write", "writer: rest")
     clock.wrap(Settler, "settle", "settlers: rest")
-    clock.wrap(worker.process, "_apply", "process: rest")
-    clock.wrap(worker.process, "decode", "decode")
+    clock.wrap(worker.process, "_commit", "process: rest")
+    clock.wrap(worker.core.batch, "decode", "decode")
     clock.wrap(UnitOfWork, "__init__", "unit of work")
     clock.wrap(UnitOfWork, "enter", "unit of work")
     clock.wrap(Metrics, "count", "tell: metrics")

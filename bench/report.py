@@ -1,11 +1,11 @@
-"""Puts RESULTS.md and its pictures together from what the parts have left in bench/out.
+"""Write RESULTS.md and its plot from what the parts have left in bench/out.
 
-    python -m bench.report            # writes bench/RESULTS.md, results.svg, growth.svg
+    python -m bench.report            # writes bench/RESULTS.md and results.svg
 
-A part that was not run is reported as not run; each says when it was.
+A part that was not run is reported as not run; each part says when it was run.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,20 +13,29 @@ import click
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
-from bench import chart, sections
-from bench.curve import curve
-from bench.figures import Comparison, Line
+from bench import chart
+from bench.figures import Comparison, Figure, Line, title
 from bench.findings import Growth, Idle, Memory, Profile, Start
-from bench.goal import NOT_RUN, Results
-from bench.goals import goals
+from bench.goals import Goal, Results, goals
 from bench.parts import Part, kept
 from bench.places import BENCH
-from bench.prose import HEAD, HOW
-from bench.sections import COLUMNS, cells, title
 
-NARROWEST = 160
-"""Characters; figures that are cut off are none."""
+HEAD = """\
+# What a message costs
+
+Written by `make bench`; [README.md](README.md) says how it is measured. Every figure is a median
+[least-most]. The ratios are taken inside each round and only then brought to their median, since
+the speed of a shared machine drifts by half between minutes: read them first. Differences of less
+than some 15 % are within that noise.
+"""
+COLUMNS = (
+    "contestant", "runs", "CPU-s / 10k", "x floor", "messages/s", "x floor",
+    "own", "stub", "database", "others",
+)  # fmt: skip
+GROWTH = ("users", "events", "file MB", "CPU us", "above the smallest store", "wall us")
 T = TypeVar("T")
+NARROWEST = 160
+"""Characters: in a narrower table the console would cut off figures."""
 
 
 @click.command()
@@ -38,21 +47,84 @@ def main() -> None:
 def write(folder: Path) -> None:
     """Write the report into a folder."""
     comparison, growth = kept("compare", Comparison), kept("growth", Growth)
-    folder.joinpath("RESULTS.md").write_text(
-        markdown(
-            comparison,
-            growth,
-            kept("idle", Idle),
-            kept("start", Start),
-            kept("memory", Memory),
-            kept("profile", Profile),
-        )
+    idle, start, memory = kept("idle", Idle), kept("start", Start), kept("memory", Memory)
+    profile = kept("profile", Profile)
+    results = Results(
+        comparison=_result(comparison),
+        growth=_result(growth),
+        idle=_result(idle),
+        start=_result(start),
+        memory=_result(memory),
     )
+    parts = {"growth": growth, "idle": idle, "start": start, "soak": memory, "profile": profile}
+    dates = {name: part.date for name, part in parts.items() if part}
+    folder.joinpath("RESULTS.md").write_text(markdown(results, _result(profile), dates))
     if comparison:
         folder.joinpath("results.svg").write_text(chart.svg(comparison.result.tables))
-    if growth:
-        folder.joinpath("growth.svg").write_text(curve(growth.result.points))
     Console(stderr=True).print(f"written: {folder / 'RESULTS.md'}")
+
+
+def markdown(results: Results, profile: Profile | None, dates: Mapping[str, str]) -> str:
+    """Make the text of RESULTS.md."""
+    lines = [HEAD]
+    if comparison := results.comparison:
+        lines += [f"- {name}: {value}" for name, value in comparison.versions.items()]
+    lines += [f"- {name} run: {date}" for name, date in dates.items()]
+    lines += ["", "## Goals", "", *goal_lines(goals(results)), ""]
+    if comparison:
+        lines += comparison_lines(comparison)
+    lines += ["## As the store grows", ""]
+    lines += growth_lines(results.growth) if results.growth else ["Not run."]
+    lines += ["", "## Where a message's microseconds go", ""]
+    lines += profile_lines(profile) if profile else ["Not run."]
+    return "\n".join([*lines, ""])
+
+
+def goal_lines(found: Iterable[Goal]) -> Iterator[str]:
+    """The table of goals."""
+    yield from heads("what", "limit", "figure", "reached")
+    for goal in found:
+        figure = f"{_shown(goal.figure, goal.digits)} {goal.unit}" if goal.figure else "-"
+        limit = f"{goal.relation} {goal.limit:,.{goal.digits}f} {goal.unit}" if goal.limit else "-"
+        yield row((goal.what, limit, figure, goal.reached))
+
+
+def comparison_lines(found: Comparison) -> Iterator[str]:
+    """The plot, a table for each delay, and what the contestants are."""
+    yield from ("![CPU and messages a second beside the floor](results.svg)", "")
+    for delay, lines in found.tables.items():
+        slow = f"; {found.slow_messages:,} where each reply is waited for" if delay else ""
+        yield from (f"## {title(delay)}", "", f"{found.messages:,} messages a run{slow}.", "")
+        yield from heads(*COLUMNS)
+        yield from (row(cells(line)) for line in lines)
+        yield ""
+    yield from (f"- **{name}**: {text}" for name, text in found.what.items())
+    yield from (f"- Not measured: {problem}" for problem in found.absent)
+    yield from (f"- Failed, and left out of its round: {problem}" for problem in found.problems)
+    yield ""
+
+
+def growth_lines(found: Growth) -> Iterator[str]:
+    """What a message costs with each size of the store, and what a duplicate costs."""
+    yield from heads(*GROWTH)
+    for point in found.points:
+        figures = (point.cpu_us, point.more_us, point.wall_us)
+        sizes = (f"{point.users:,}", f"{point.events:,}", f"{point.megabytes:,.0f}")
+        yield row((*sizes, *(figure.shown(0) for figure in figures)))
+    yield ""
+    yield (
+        f"{found.rounds} rounds of {found.messages:,} messages. The same messages again take "
+        f"{found.again_ratio.shown(2)} of the CPU of the first pass."
+    )
+
+
+def profile_lines(found: Profile) -> Iterator[str]:
+    """The parts of a message's way."""
+    yield from (f"{found.title}; CPU time of each thread, all of it in one process.", "")
+    yield from heads("part", "calls", "us a message", "share")
+    for item in found.rows:
+        yield row((item.name, f"{item.calls:,}", f"{item.us:.1f}", f"{item.share:.1%}"))
+    yield row(("all", "", f"{found.us:.1f}", ""))
 
 
 def show(tables: Mapping[int, Sequence[Line]]) -> None:
@@ -68,54 +140,39 @@ def show(tables: Mapping[int, Sequence[Line]]) -> None:
         console.print(table)
 
 
-def markdown(
-    comparison: Part[Comparison] | None,
-    growth: Part[Growth] | None,
-    idle: Part[Idle] | None,
-    start: Part[Start] | None,
-    memory: Part[Memory] | None,
-    profile: Part[Profile] | None,
-) -> str:
-    """Write RESULTS.md."""
-    results = Results(
-        comparison=_result(comparison),
-        growth=_result(growth),
-        idle=_result(idle),
-        start=_result(start),
-        memory=_result(memory),
-    )
-    parts: list[str] = [HEAD]
-    if comparison:
-        parts += [f"- {name}: {value}" for name, value in comparison.result.versions.items()]
-    dates = {"growth": growth, "idle": idle, "start": start, "profile": profile, "soak": memory}
-    parts += [f"- {name}: {part.date if part else NOT_RUN}" for name, part in dates.items()]
-    parts += ["", "## Goals", "", *sections.goal_lines(goals(results)), ""]
-    if comparison:
-        parts += ["![CPU and messages a second beside the floor](results.svg)", ""]
-        parts += sections.comparison_lines(comparison.result)
-        parts += [f"Not there: {item}.\n" for item in comparison.result.absent]
-        problems = comparison.result.problems
-        parts += [f"Failed, and left out of its round: {problem}\n" for problem in problems]
-    if growth:
-        parts += ["![CPU of a message as the records grow](growth.svg)", ""]
-    parts += _section("As the records grow", growth, sections.growth_lines)
-    parts += _section("Idle", idle, sections.idle_lines)
-    parts += _section("Start", start, sections.start_lines)
-    parts += _section("Where a message's microseconds go", profile, sections.profile_lines)
-    if comparison:
-        parts += ["## Who is who", "", *sections.what_lines(comparison.result.what), ""]
-    parts.append(HOW)
-    return "\n".join(parts)
+def cells(line: Line) -> list[str]:
+    """A contestant, in the order of `COLUMNS`."""
+    shares = (line.own_share, line.stub_share, line.database_share, line.others_share)
+    return [
+        line.name,
+        str(line.runs),
+        line.cpu_per_10k.shown(2),
+        _shown(line.cpu_ratio, 2),
+        line.rate.shown(0),
+        _shown(line.rate_ratio, 2),
+        *(f"{share:.0%}" for share in shares),
+    ]
+
+
+def heads(*names: str) -> tuple[str, str]:
+    """The first two lines of a table."""
+    return row(names), row(["---", *["---:"] * (len(names) - 1)])
+
+
+def row(values: Sequence[str]) -> str:
+    """A line of a table."""
+    return f"| {' | '.join(values)} |"
 
 
 def _result(part: Part[T] | None) -> T | None:
     return part.result if part else None
 
 
-def _section(name: str, part: Part[T] | None, lines: Callable[[T], Iterable[str]]) -> Iterator[str]:
-    yield from (f"## {name}", "")
-    yield from lines(part.result) if part else [f"{NOT_RUN.capitalize()}."]
-    yield ""
+def _shown(figure: Figure | None, digits: int) -> str:
+    if figure is None:
+        return "-"
+    alone = figure.least == figure.most
+    return f"{figure.median:,.{digits}f}" if alone else figure.shown(digits)
 
 
 if __name__ == "__main__":

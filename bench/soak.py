@@ -1,12 +1,12 @@
-"""Is a worker that has worked for long as small as one that has just begun?
+"""Measure whether a worker's memory, threads and open files stay the same for long.
 
-    python -m bench.soak [--polls 200] [--messages 1000000] [--told]
+    python -m bench.soak [--polls 200] [--messages 1000000] [--daemon]
 
-First `ses-worker run` against the emulator of the tests, whose clock is moved on so that each long
+First `ses-worker run` against the emulator of the tests, whose clock is advanced so that each long
 poll of 20 s ends at once: 180 of them are an hour. Then a `drain` of messages about 100,000 users,
-with Slack set and the whole log, as the goals have it; with --told by `run`, which tells Slack
-meanwhile. A table tells the memory, threads and open files, and a line whether they were flat.
-`python -m bench.report` takes the memory into RESULTS.md.
+with Slack set and the whole log in a file; with --daemon `run`, which delivers notices meanwhile.
+Printed are the memory, threads and open files, and whether they were flat. `python -m bench.report`
+takes the memory into RESULTS.md.
 """
 
 import argparse
@@ -37,13 +37,13 @@ COMMAND = Path(sys.executable).with_name("ses-worker")
 POLL_SECONDS = 20
 BACKLOG = 20_000
 SAMPLES = 10
-"""Of each part."""
+"""Samples of each part."""
 WARM = 0.3
-"""What comes before this share of a part is warming up."""
+"""The share of a part before which the worker is warming up."""
 
 
 class Sample(NamedTuple):
-    """The worker's process, as the kernel has it."""
+    """What the kernel reports of the worker's process."""
 
     done: int
     megabytes: float
@@ -61,7 +61,7 @@ class Subject:
         self.queue = emulator.create_queue(folder.name, dead_letter=f"{folder.name}-dlq")
         self._began = time.monotonic()
         folder.mkdir()
-        self._log = (folder / "log").open("w")  # its own until the end
+        self._log = (folder / "log").open("w")  # closed in stop()
         store_url = f"sqlite:///{folder}/worker.db"
         surroundings = os.environ | emulator.environment
         surroundings |= {
@@ -76,16 +76,16 @@ class Subject:
         self.process = subprocess.Popen([COMMAND, *command], env=surroundings, stderr=self._log)
 
     def send(self, number: int) -> None:
-        """Send a bounce, of another user than the one before."""
+        """Send a bounce of another user than the last."""
         self.emulator.send(self.queue, mail.bounce(email(number % USERS)))
 
     @property
     def unfinished(self) -> int:
-        """Messages that are on the queue."""
+        """Messages on the queue."""
         return sum(self.emulator.counts(self.queue))
 
     def sample(self, done: int, in_flight: int = 0) -> Sample:
-        """Look at it."""
+        """Read what the kernel reports."""
         assert self.process.poll() is None, "the worker has died"
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
@@ -99,7 +99,7 @@ class Subject:
         )
 
     def stop(self) -> None:
-        """End it: what it is asked to end may tell Slack first, for minutes."""
+        """Kill it: told to stop, it may deliver notices for minutes."""
         self.process.kill()
         self.process.wait()
         self._log.close()
@@ -123,7 +123,7 @@ def polls(subject: Subject, count: int) -> Iterator[Sample]:
 
 
 def messages(subject: Subject, count: int) -> Iterator[Sample]:
-    """Keep a backlog until so many were sent; a `drain` of as many tells Slack after the last."""
+    """Keep a backlog until so many messages were sent."""
     emulator, sent = subject.emulator, 0
     ends = [count * number // SAMPLES for number in range(1, SAMPLES)] + [count - count // 200]
     for end in ends:
@@ -138,7 +138,7 @@ def messages(subject: Subject, count: int) -> Iterator[Sample]:
 
 
 def report(what: str, samples: Iterator[Sample]) -> tuple[bool, list[Sample]]:
-    """Print a line a sample; return whether they were flat, and return them."""
+    """Print a line a sample; return whether they were flat, and the samples."""
     print(f"\n{what:>12} {'RSS MB':>8} {'threads':>8} {'files':>6} {'in flight':>10} {'s':>7}")
     observed = []
     for sample in samples:
@@ -160,21 +160,16 @@ def report(what: str, samples: Iterator[Sample]) -> tuple[bool, list[Sample]]:
     return flat, observed
 
 
-def remembered(observed: list[Sample], *, count: int, counted: bool) -> Memory:
-    """Report it as the goal is said: the most there was, and what came after the first sample."""
-    first = observed[0]
-    return Memory(
-        messages=count,
-        reported=counted,
-        first=first.done,
-        most_mb=max(item.megabytes for item in observed),
-        grown_mb=max(item.megabytes for item in observed[1:] or observed) - first.megabytes,
-    )
+def memory_of(observed: list[Sample], count: int, command: str) -> Memory:
+    """Return what the goals are about: the most, and the growth after the first sample."""
+    sizes = [sample.megabytes for sample in observed]
+    most, grown = max(sizes), max(sizes[1:] or sizes) - sizes[0]
+    return Memory(messages=count, command=command, most_mb=most, grown_mb=grown)
 
 
 @contextmanager
 def subject(emulator: SqsEmulator, folder: Path, *command: str) -> Iterator[Subject]:
-    """Have a worker for the block."""
+    """Run a worker for the block."""
     with StandinSlack() as slack:
         worker = Subject(emulator, folder, slack.webhook_url, *command)
         try:
@@ -184,11 +179,13 @@ def subject(emulator: SqsEmulator, folder: Path, *command: str) -> Iterator[Subj
 
 
 def main() -> int:
-    """Run both parts; 1 where one of them was not flat."""
+    """Run both parts; return 1 if either was not flat."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--polls", type=int, default=200, help="empty long polls (200)")
     parser.add_argument("--messages", type=int, default=1_000_000, help="messages (1000000)")
-    parser.add_argument("--told", action="store_true", help="by `run`, which tells Slack meanwhile")
+    parser.add_argument(
+        "--daemon", action="store_true", help="by `run`, which delivers notices meanwhile"
+    )
     options = parser.parse_args()
     if options.polls < 0 or options.messages < 0:
         parser.error("--polls and --messages are at least 0")
@@ -199,12 +196,12 @@ def main() -> int:
                 flat, _ = report("empty polls", polls(worker, options.polls))
         if options.messages:
             command = (
-                ["run"] if options.reported else ["drain", "--max-messages", str(options.messages)]
+                ["run"] if options.daemon else ["drain", "--max-messages", str(options.messages)]
             )
             with subject(emulator, Path(folder, "messages"), *command) as worker:
                 healthy, observed = report("messages", messages(worker, options.messages))
             flat = flat and healthy
-            keep("memory", remembered(observed, count=options.messages, counted=options.reported))
+            keep("memory", memory_of(observed, options.messages, command[0]))
     return 0 if flat else 1
 
 

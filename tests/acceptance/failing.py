@@ -28,7 +28,7 @@ from worker.consumer.leases import Leases
 from worker.consumer.polling import Poller
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
-from worker.notifiers.slack import Channel
+from worker.notifiers.slack.client import SlackClient
 from worker.relay import lane
 from worker.sqs.dead_letter_queue import DeadLetterQueue, SourceQueue
 from worker.sqs.queue import Queue
@@ -71,8 +71,8 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
     "extending": [(Leases, "extend", BEFORE)],
     "claiming": [(Outbox, "claim", BEFORE)],
     "claimed": [(Outbox, "claim", AFTER)],
-    "posting": [(Channel, "post", BEFORE)],
-    "posted": [(Channel, "post", AFTER)],
+    "posting": [(SlackClient, "post", BEFORE)],
+    "posted": [(SlackClient, "post", AFTER)],
     "marked": [(Outbox, "delivered", AFTER)],
     "looked-up": [(SuppressionList, "look_up", AFTER)],
     "entry-kept": [(RemovalLog, "begin", AFTER)],

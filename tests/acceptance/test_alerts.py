@@ -30,7 +30,7 @@ RULES = {
 }
 MEASURED_OFTEN = "import worker.observability.http.measuring as m; m.EVERY_SECONDS = 0.2\n"
 BREAKS = """
-import worker.process as p
+import worker.core.batch as p
 real = p.decode
 def decode(body, topics=frozenset()):
     if "break me" in body: raise RuntimeError("broken")

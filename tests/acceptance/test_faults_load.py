@@ -28,7 +28,9 @@ class TestASlowOrUnreachableSlack:
         self, daemon, emulator, queue, slack, database
     ):
         slack.always = hanging(30, accepts=False)
-        patient = "import worker.notifiers.slack.channel as c; c.Channel.by_webhook.__kwdefaults__"
+        patient = (
+            "import worker.notifiers.slack.client as c; c.SlackClient.by_webhook.__kwdefaults__"
+        )
         daemon(program=patched(f"{patient}['timeout'] = 60"))
         for address in mail.addresses(300):
             emulator.send(queue, mail.bounce(address))

@@ -66,7 +66,7 @@ d.LONGEST_STEP_SECONDS = 1.0
 STEPS = {
     "schema": "d.bring_schema_up",
     "probe": "import worker.store.sqlite as s; s.SqliteStore.probe",
-    "effects": "d.say_what_nobody_delivers",
+    "effects": "d.warn_of_effects_without_sender",
 }
 
 

@@ -66,7 +66,7 @@ def test_a_misconfigured_redrive_policy_is_logged_once_at_the_start(worker, emul
 def test_it_says_what_does_not_fit(emulator, monkeypatch):
     from structlog.testing import capture_logs
 
-    from worker.app import _look_for_dead_letters
+    from worker.service.startup_checks import check_dead_letter_queue
     from worker.sqs.queue import Queue
 
     for name, text in emulator.environment.items():
@@ -78,7 +78,7 @@ def test_it_says_what_does_not_fit(emulator, monkeypatch):
     ):
         queue = Queue(url, region=emulator.region, dead_letter_url=other)
         with capture_logs() as logs:
-            _look_for_dead_letters(queue, threading.Event())
+            check_dead_letter_queue(queue, threading.Event())
         (line,) = logs
         assert all(word in line["error"] for word in words), line
         assert line["error"].count(";") == len(words) - 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import mail
+from support.lanes import SLACK
 
 from worker.core.decode import decode
 from worker.core.policy import Policy
@@ -28,7 +29,7 @@ def enqueued(environment, message, request, slack):
     environment["SES_WORKER_SLACK__MESSAGES_PER_MINUTE"] = "6000"
     store = open_store(environment["SES_WORKER_STORE__URL"])
     ensure_schema(store, migrate=True)
-    unit = UnitOfWork(Policy(notify=True), known_keys=(), users={})
+    unit = UnitOfWork(Policy(notify=(SLACK,)), known_keys=(), users={})
     for number in range(EFFECTS):
         body = mail.bounce(f"user{number}@example.com")
         unit.enter(message(body), decode(body))

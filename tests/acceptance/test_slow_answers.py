@@ -12,8 +12,8 @@ from test_manager import Manager
 from test_run_observability import ask, port_of
 
 QUICK = """
-from worker.notifiers.slack import Channel
-Channel.by_webhook.__func__.__kwdefaults__["timeout"] = 1.0
+from worker.notifiers.slack.client import SlackClient
+SlackClient.by_webhook.__func__.__kwdefaults__["timeout"] = 1.0
 from worker.relay import lane
 lane.longest_delivery = lambda _: 2.5
 """

@@ -176,7 +176,7 @@ def test_times_are_stored_as_applications_read_them(store, store_url):
     with store.transaction() as transaction:
         transaction.save(unit(created=[JANE]))
     with store.reading() as connection:
-        (found,) = connection.exec_driver_sql("SELECT paused_until FROM users").item()
+        (found,) = connection.exec_driver_sql("SELECT paused_until FROM users").one()
     if store_url.startswith("sqlite"):
         assert found == "2026-12-01 01:02:03.456789"
     else:

@@ -1,61 +1,88 @@
 """Documents and code agree."""
 
+import ast
 import json
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from broken import WORKERS as BROKEN_WORKERS
 from mutants.invariants import NODE, is_there
 from pydantic import SecretStr
+from reference_pages import PAGES
+from reference_pages.log_events import events
+from support.documents import ROOT, names, page, plain, table
 
 from worker.app.reload import LIVE
 from worker.cli.exits import MEANINGS
+from worker.core import effects, model
+from worker.core.model import Reason
 from worker.core.policy import RULES
 from worker.settings import Settings
 from worker.settings.loading import all_keys, load_settings
+from worker.store.schema import events as events_table
+from worker.store.schema import users
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-UNIT = (ROOT / "systemd" / "ses-worker.service").read_text(encoding="utf-8")
-SETTINGS_FILE = (ROOT / "config" / "worker.toml").read_text(encoding="utf-8")
-
-
-def table(text, heading):
-    """Rows of the first table below a heading, cells stripped of back-quotes."""
-    below = text[text.index(heading) :]
-    rows = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)[0].splitlines()[2:]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
-
-
-def plain(cell):
-    return cell.replace("`", "").replace("\\|", "|")
+README = page("README.md")
+ARCHITECTURE = page("docs/development/architecture.md")
+SETTINGS = PAGES["reference/settings.md"]()
+LOG_EVENTS = PAGES["reference/log-events.md"]()
+SYSTEMD = page("docs/install/systemd.md")
+UNIT = page("systemd/ses-worker.service")
+SETTINGS_FILE = page("config/worker.toml")
+NO_EVENTS = {"users.csv"}
+"""Texts and names that look like log events."""
 
 
-def test_the_readme_has_every_setting_and_no_other():
-    assert [plain(row[0]) for row in table(README, "## Settings")] == all_keys()
+def test_the_reference_has_every_setting_and_no_other():
+    assert re.findall(r"^### (.*)$", SETTINGS, re.MULTILINE) == all_keys()
 
 
-def test_the_readme_has_every_default():
+def test_the_reference_has_every_default():
     defaults = {
         f"{section}.{key}": value
         for section, values in Settings().model_dump(mode="json").items()
         for key, value in values.items()
     }
-    for row in table(README, "## Settings"):
-        name, output = plain(row[0]), plain(row[1])
-        default = defaults[name]
+    shown = dict(re.findall(r"^### (.*)\n\nDefault: (.*?);", SETTINGS, re.MULTILINE))
+    for name, default in defaults.items():
         if default is None:
-            assert output.startswith(("from ", "required", "none")), name
+            assert shown[name] == "none", name
+        elif default == "":
+            assert shown[name] == "empty", name
         elif name != "store.url":
-            shown = f"{default:g}" if isinstance(default, float) else str(default)
-            shown = shown.lower() if isinstance(default, bool) else shown
-            assert output.split(" (")[0] == shown, name
-    assert "`sqlite:///ses-worker.db`" in README
+            output = f"{default:g}" if isinstance(default, float) else str(default)
+            output = output.lower() if isinstance(default, bool) else output
+            assert plain(shown[name]) == output, name
+    assert shown["store.url"] == "`sqlite:///ses-worker.db`"
+
+
+def test_the_reference_says_of_each_setting_what_it_is_for():
+    texts = re.findall(r"^### (.*)\n\n.*\n\n(.*)$", SETTINGS, re.MULTILINE)
+    assert [name for name, _ in texts] == all_keys()
+    assert [name for name, text in texts if len(text) < 15] == []
+
+
+def test_every_setting_that_a_page_names_is_a_setting():
+    sections = "|".join(Settings.model_fields)
+    for name in names():
+        named = re.findall(rf"`((?:{sections})\.[a-z_]+)\b(?!\.)[^`]*`", page(name))
+        events = re.findall(r"^## (.*)$", LOG_EVENTS, re.MULTILINE)
+        assert set(named) <= {*all_keys(), *events, "health.json"}, name
+
+
+def test_the_five_settings_are_the_same_in_the_readme_and_in_the_pages():
+    five = [row[0] for row in table(README, "## Settings")]
+    assert five == [row[0] for row in table(page("docs/configuration.md"), "## The five")]
+    for name, default, _ in table(README, "## Settings"):
+        found = re.search(
+            rf"^### {re.escape(plain(name))}\n\nDefault: (.*?);", SETTINGS, re.MULTILINE
+        )
+        assert default in {found[1], "required"}, name
 
 
 def test_the_settings_file_has_every_setting_once():
@@ -89,19 +116,21 @@ def test_every_line_of_why_stands_before_its_key():
             assert lines[number - 1].startswith("# "), line
 
 
-def test_the_rules_in_the_architecture_are_the_rules_in_the_code():
-    assert table(ARCHITECTURE, "## The rules") == [
+def test_the_rules_in_the_pages_are_the_rules_in_the_code():
+    assert table(page("docs/rules.md"), "## The rules") == [
         [rule.kind.value, f"`{rule.reason}`", rule.when, f"`{rule.action}`"] for rule in RULES
     ]
 
 
-def test_the_exit_statuses_are_the_same_in_the_readme_and_in_the_code():
-    assert table(README, "### Exit status") == [
+def test_the_exit_statuses_are_the_same_in_the_pages_and_in_the_code():
+    assert table(page("docs/running.md"), "## Exit status") == [
         [str(int(status)), meaning] for status, meaning in MEANINGS.items()
     ]
 
 
-@pytest.mark.parametrize("file", ["ARCHITECTURE.md", "tests/SEEDS.md", "tests/FAULTS.md"])
+@pytest.mark.parametrize(
+    "file", ["docs/development/architecture.md", "tests/SEEDS.md", "tests/FAULTS.md"]
+)
 def test_every_test_that_a_document_names_exists(file):
     named = NODE.findall((ROOT / file).read_text(encoding="utf-8"))
     assert len([node for node in named if "::" in node]) > 10
@@ -110,7 +139,8 @@ def test_every_test_that_a_document_names_exists(file):
 
 def test_every_test_that_is_named_anywhere_else_exists():
     files = [*ROOT.glob("*.md"), *ROOT.glob("config/*"), *(ROOT / "tests").glob("*.md")]
-    for folder in ("tests", "worker", "bench"):
+    files += (ROOT / "docs").rglob("*.md")
+    for folder in ("tests", "worker", "bench", "docs", "demo", "simulators"):
         files += (ROOT / folder).rglob("*.py")
     assert len(files) > 200
     for file in files:
@@ -145,18 +175,20 @@ def test_every_oracle_that_is_listed_is_where_the_list_says():
 
 def test_every_room_in_the_architecture_is_there_and_every_room_is_in_the_architecture():
     named = set(
-        re.findall(r"`(\w+)/?`", "".join(row[1] for row in table(ARCHITECTURE, "## The rooms")))
+        re.findall(r"`(\w+)/?`", "".join(row[1] for row in table(ARCHITECTURE, "## Rooms")))
     )
     there = {
         path.stem
         for path in (ROOT / "worker").iterdir()
-        if path.name not in {"__init__.py", "__main__.py", "__pycache__"}
+        if path.name not in {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
     }
     assert named == there
 
 
-def test_the_readme_explains_every_statement_of_the_iam_policies():
-    for row in table(README, "| policy |"):
+def test_the_pages_explain_every_statement_of_the_iam_policies():
+    rows = table(page("docs/aws.md"), "| policy |")
+    assert len(rows) == len([*(ROOT / "config").glob("iam-*.json")])
+    for row in rows:
         (name,) = re.findall(r"config/[\w.-]+", row[0])
         statements = json.loads((ROOT / name).read_text(encoding="utf-8"))["Statement"]
         sids = [statement["Sid"] for statement in statements]
@@ -203,7 +235,7 @@ def test_every_credential_of_the_worker_is_in_the_unit_file():
     loaded = re.findall(r"^LoadCredential=(\w+):ses-worker\.(\w+)$", UNIT, re.MULTILINE)
     assert {name for name, _ in loaded} == {*CREDENTIALS, "aws_credentials"}
     assert all(name == file for name, file in loaded)
-    assert all(f"`ses-worker.{name}`" in README for name, _ in loaded)
+    assert all(f"`ses-worker.{name}`" in SYSTEMD for name, _ in loaded)
 
 
 def test_every_line_of_the_unit_has_its_reason():
@@ -216,9 +248,79 @@ def test_every_line_of_the_unit_has_its_reason():
     assert reasons > 35
 
 
-def test_what_can_be_reloaded_is_what_the_readme_says():
-    (output,) = re.findall(r"reads the settings file again\. (.*?) and (`\w+`)\s+change", README)
+def test_what_can_be_reloaded_is_what_the_pages_say():
+    (output,) = re.findall(r"reads the settings file again\. (.*?) and (`\w+`)\s+change", SYSTEMD)
     assert set(re.findall(r"`(\w+)`", "".join(output))) == LIVE
+    (output,) = re.findall(r"\*\*Reload\*\*: (.*?) can change", page("docs/configuration.md"))
+    assert set(re.findall(r"`(\w+)`", output)) == LIVE
+
+
+def test_the_readme_and_the_architecture_are_short():
+    assert len(README.splitlines()) <= 150
+    assert len(ARCHITECTURE.splitlines()) <= 150
+
+
+def test_every_reason_of_a_dead_letter_has_its_advice():
+    rows = table(page("docs/dead-letters.md"), "| reason |")
+    advised = [name for row in rows for name in re.findall(r"`(\w+)`", row[0])]
+    assert sorted(advised) == sorted([*Reason, "max_receives"])
+
+
+def test_every_column_that_applications_read_is_in_the_page_on_the_database():
+    rows = dict(row[::2] for row in table(page("docs/database.md"), "## Tables"))
+    for of in (users, events_table):
+        shown = set(re.findall(r"`(\w+)`", rows[f"`{of.name}`"]))
+        assert {column.name for column in of.columns} - {"id"} <= shown, of.name
+
+
+def test_every_answer_and_disposition_in_the_architecture_is_in_the_code():
+    for heading, module in (("| answer of", effects), ("| disposition |", model)):
+        for row in table(ARCHITECTURE, heading):
+            assert hasattr(module, plain(row[0])), row[0]
+
+
+def test_every_log_event_that_a_page_names_is_logged():
+    logged = set(events(ROOT / "worker"))
+    assert len(logged) > 60
+    prefixes = "|".join({name.partition(".")[0] for name in logged if "." in name})
+    for name in names():
+        named = set(re.findall(rf"`((?:{prefixes})\.\w+_?\w*)`", page(name)))
+        if name != "CHANGELOG.md":  # which speaks of former names
+            assert named - set(all_keys()) - NO_EVENTS <= logged, name
+
+
+def test_every_event_that_is_logged_in_a_run_is_in_the_reference():
+    """By other means than the page's own: every text of the source that looks like an event."""
+    texts = {
+        node.value
+        for path in (ROOT / "worker").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    logged = set(events(ROOT / "worker"))
+    families = {name.partition(".")[0] for name in logged}
+    odd = {
+        text
+        for text in texts
+        if re.fullmatch(r"[a-z0-9_]+\.[a-z0-9_]+", text) and text.partition(".")[0] in families
+    }
+    assert odd - logged - set(all_keys()) - NO_EVENTS == set()
+
+
+def test_the_site_is_built_strictly_from_the_source_and_fetches_nothing(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 30
+    for file in pages:
+        fetched = (
+            r"<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)=\"?((?:https?:)?//[^\s\">]*)"
+        )
+        assert re.findall(fetched, file.read_text(encoding="utf-8")) == [], file
 
 
 def test_nothing_that_is_committed_names_a_registry_or_a_path_of_some_machine():

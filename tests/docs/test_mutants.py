@@ -1,4 +1,4 @@
-"""ARCHITECTURE's invariants, and the mutants that break them.
+"""The architecture's invariants, and the mutants that break them.
 
 `make mutants` runs the mutants; this only holds that it can.
 """

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from reference_pages.metrics import metrics_page
 from support import metrics_text, promql
+from support.documents import ROOT, page, table
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+MONITORING = page("docs/monitoring.md")
+REFERENCE = metrics_page()
 ALERTS = ROOT / "config" / "prometheus-alerts.yml"
 RULES = [
     rule for group in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"] for rule in group["rules"]
@@ -74,8 +76,8 @@ class TestAlerts:
         assert len(events) > 2
         assert [event for event in events if f'"{event}"' not in source] == []
 
-    def test_the_readme_lists_every_alert(self):
-        below = README[README.index("| alert |") :]
+    def test_the_page_on_monitoring_lists_every_alert(self):
+        below = MONITORING[MONITORING.index("| alert |") :]
         listed = re.findall(r"^\| `(Ses\w+)`", below, re.MULTILINE)
         assert listed == [rule["alert"] for rule in RULES]
 
@@ -136,9 +138,8 @@ class TestDashboard:
 
 
 class TestMetricsTable:
-    def test_the_readme_has_every_metric_with_its_labels_and_no_other(self, families):
-        below = README[README.index("| metric |") : README.index("And `process_*`")]
-        rows = re.findall(r"^\| `(\w+)` \| ([^|]*)\|", below, re.MULTILINE)
+    def test_the_reference_has_every_metric_with_its_labels_and_no_other(self, families):
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]*)\|", REFERENCE, re.MULTILINE)
         listed = {name: re.findall(r"`(\w+)`", cell) for name, cell in rows}
         there = {}
         for family in families:
@@ -150,13 +151,21 @@ class TestMetricsTable:
         assert {name: set(shown) for name, shown in listed.items()} == there
 
     def test_pinned_labels_stand_in_the_pinned_order(self):
-        rows = dict(re.findall(r"^\| `(email_\w+_total)` \| ([^|]*) \|", README, re.MULTILINE))
+        rows = dict(re.findall(r"^\| `(email_\w+_total)` \| ([^|]*) \|", REFERENCE, re.MULTILINE))
         assert re.findall(r"`(\w+)`", rows["email_bounce_total"]) == [
             "bounce_type", "bounce_subtype", "user_match", "relay_action",
         ]  # fmt: skip
         assert re.findall(r"`(\w+)`", rows["email_complaint_total"]) == [
             "complaint_subtype", "complaint_feedback", "user_match", "relay_action",
         ]  # fmt: skip
+
+    def test_every_metric_that_the_page_on_monitoring_names_is_in_the_reference(self):
+        named = set(
+            re.findall(r"`((?:email|ses_worker|process_message|message_from)\w+)`", MONITORING)
+        )
+        listed = {row[0].strip("`") for row in table(REFERENCE, "| metric |")}
+        assert len(named) > 15
+        assert {name for name in named if f"{name}_total" not in listed} <= listed
 
 
 class TestContainer:

@@ -4,13 +4,14 @@ import threading
 import time
 import weakref
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
 from support.waiting import wait_until
 
 from worker import consumer as consuming
-from worker.consumer import Consumer, Plan
+from worker.consumer import Callbacks, Consumer, Plan
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.leases import Leases
 from worker.consumer.polling import GATHERED
@@ -20,6 +21,7 @@ from worker.core.model import Delete, Handled, Outcome, Received
 from worker.observability.health import Health
 from worker.sqs.byte_budget import ByteBudget
 from worker.timing import clock
+from worker.timing.threads import GuardedThreads
 
 
 class Queue:
@@ -90,9 +92,14 @@ def ignored(message):
 
 
 def consumer_of(queue, process=lambda _: [], report=print, byte_budget=None):
-    nothing = {"store": None, "report": report, "probe": lambda: None, "health": Health()}
-    plan = Plan(wait_seconds=1, pollers=4)
-    return Consumer(plan, queue=queue, process=process, byte_budget=byte_budget, **nothing)
+    return Consumer(
+        Plan(wait_seconds=1, pollers=4),
+        queue=queue,
+        store=SimpleNamespace(probe=lambda: None),
+        callbacks=Callbacks(process=process, report=report),
+        health=Health(),
+        byte_budget=byte_budget or ByteBudget(),
+    )
 
 
 @pytest.fixture
@@ -159,7 +166,7 @@ class TestMemory:
         assert queue.requests[0] == 10
         assert max(queue.requests[1:7]) <= 4  # 8 MiB
         assert sum(held) == 25
-        assert consumer._byte_budget.held == 0
+        assert consumer._shared.byte_budget.held == 0
 
     def test_room_that_nobody_gives_back_does_not_keep_it_from_stopping(self):
         queue = Once(*[message(number, "x" * 9_000_000) for number in range(3)])
@@ -209,7 +216,7 @@ def test_a_thread_that_ends_while_it_is_inspected_is_no_problem(consumer, monkey
     ended = threading.Thread(target=print)
     ended.start()
     observed = iter([[ended], [], []])
-    monkeypatch.setattr(consumer, "_running", lambda: next(observed))
+    monkeypatch.setattr(GuardedThreads, "running", property(lambda _: next(observed)))
     assert consumer.finish()
 
 

@@ -18,8 +18,8 @@ from worker.cli import live
 from worker.core.effects import Later
 from worker.core.errors import Unavailable
 from worker.core.model import DeadLetter, Reason
-from worker.notifiers.slack import Channel
 from worker.notifiers.slack.blocks import Post
+from worker.notifiers.slack.client import SlackClient
 from worker.sqs.client.connection import Connection
 from worker.sqs.client.places import Place
 from worker.sqs.queue import Queue, asking
@@ -52,13 +52,15 @@ def quick(nobodys_environment, monkeypatch):
 
 
 def by_webhook(url, monkeypatch):
-    answer = Channel.by_webhook(f"{url}/hook", timeout=DEADLINE, sleep=lambda _: None).post(POST)
+    answer = SlackClient.by_webhook(f"{url}/hook", timeout=DEADLINE, sleep=lambda _: None).post(
+        POST
+    )
     assert isinstance(answer, Later), answer
     return answer
 
 
 def by_token(url, monkeypatch):
-    channel = Channel.by_token(
+    channel = SlackClient.by_token(
         "xoxb", "C0", base_url=f"{url}/api/", timeout=DEADLINE, sleep=lambda _: None
     )
     answer = channel.post(POST)

@@ -4,6 +4,7 @@ Whatever is removed, however and when: each commit that was acknowledged is on r
 the database is whole, or it was refused, or the loss is reported and the process leaves with 1.
 """
 
+import errno
 import os
 import re
 import resource
@@ -26,7 +27,9 @@ from worker.core.unit_of_work import UnitOfWork
 from worker.store import ensure_schema, open_store
 from worker.store.locks import WriterLock
 from worker.store.schema import users
-from worker.store.sqlite import Opened, look, saving
+from worker.store.sqlite import saving
+from worker.store.sqlite.opened import Opened
+from worker.store.sqlite.reader import look
 from worker.store.users import UserFilter, all_users
 
 ANOTHER = '''
@@ -53,7 +56,7 @@ def close(path):
 
 def die(path):
     """Leave the -wal as it is, as a kill does."""
-    stores.pop(path)._drop()
+    stores.pop(path)._writing.drop()
 
 def used(path):
     return worker.store.sqlite.saving._others_have_open(path)
@@ -345,7 +348,7 @@ def test_a_wal_of_before_is_not_believed_when_the_database_has_all(play, suffixe
     before = Path(f"{play.path}-wal").read_bytes()
     for number in range(1, 5):
         play.ours(f"ours-{number}")
-    play.store._opened.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    play.store._writing.opened.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     copy = play.path.with_name("copy")
     copy.write_bytes(before)
     copy.replace(f"{play.path}-wal")
@@ -484,13 +487,148 @@ def test_who_has_the_file_open_does_not_ask_who_else_has(play):
     assert play.another("used", play.path) == "ok True"
 
 
+class TestAWalThatIsRemovedWhileTheDatabaseIsClosed:
+    """An error has closed the database, and opening it failed, too: no connection has the `-wal`."""
+
+    @pytest.fixture(params=[sqlite3.SQLITE_CANTOPEN, errno.EMFILE], ids=["CANTOPEN", "EMFILE"])
+    def closed(self, play, monkeypatch, request):
+        def refuse(*_, **__):
+            if request.param == errno.EMFILE:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
+
+        play.ours("ours-0")
+        with pytest.raises(Unavailable), play.store.transaction():
+            raise full()
+        with monkeypatch.context() as patch:
+            patch.setattr("worker.store.sqlite.opened.connect", refuse)
+            for _ in range(2):
+                assert isinstance(play.ours("refused"), Unavailable)
+        return play
+
+    @pytest.mark.parametrize("suffixes", [("-wal",), ("-wal", "-shm")], ids="".join)
+    def test_loses_no_commit(self, closed, suffixes):
+        closed.tamper(removed, suffixes)
+        with capture_logs() as log:
+            assert closed.ours("ours-1") is None
+        assert [line["event"] for line in log] == ["store.files_replaced"]
+        closed.store.close()
+        assert in_file(closed.path) == {"ours-0", "ours-1"}
+
+    def test_loses_none_when_the_worker_stops(self, closed):
+        closed.tamper(removed, ("-wal",))
+        closed.store.close()
+        assert in_file(closed.path) == {"ours-0"}
+
+    def test_loses_none_to_a_command(self, closed):
+        closed.tamper(removed, ("-wal", "-shm"))
+        with closed.store.writing() as connection:
+            connection.execute(users.insert().values(email="a", email_key="a"))
+        assert in_file(closed.path) == {"ours-0", "a"}
+
+    def test_hides_none_from_a_reader(self, closed):
+        closed.tamper(removed, ("-wal", "-shm"))
+        found = [user["email_key"] for user in all_users(closed.store, UserFilter())]
+        assert found == ["ours-0"]
+
+    def test_is_put_back_for_its_owner_alone(self, closed):
+        closed.path.chmod(0o600)
+        closed.tamper(removed, ("-wal",))
+        closed.store.figures()
+        assert Path(f"{closed.path}-wal").stat().st_mode & 0o777 == 0o600
+        assert {file.name for file in closed.path.parent.iterdir()} == {
+            "worker.db", "worker.db-wal", "worker.db-shm", "worker.db.lock",
+        }  # fmt: skip
+
+    def test_waits_for_room_to_be_put_back(self, closed):
+        closed.tamper(removed, ("-wal",))
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+        try:
+            for _ in range(2):
+                error = closed.ours("late")
+                assert isinstance(error, Unavailable)
+                assert not isinstance(error, CommitsLost)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert closed.ours("late") is None
+        closed.store.close()
+        assert in_file(closed.path) == {"ours-0", "late"}
+
+    def test_is_no_loss_where_sqlite_itself_has_copied_and_removed_it(self, closed):
+        """As the last connection of any program does when it closes."""
+        assert in_file(closed.path) == {"ours-0"}
+        assert not Path(f"{closed.path}-wal").exists()
+        with capture_logs() as log:
+            assert closed.ours("ours-1") is None
+        assert not [line for line in log if line["log_level"] == "critical"]
+        closed.store.close()
+        assert in_file(closed.path) == {"ours-0", "ours-1"}
+
+    @pytest.mark.parametrize("how", [replaced, moved_away_and_back])
+    def test_is_no_loss_where_it_is_back(self, closed, how):
+        closed.tamper(how, ("-wal",))
+        with capture_logs() as log:
+            assert closed.ours("ours-1") is None
+        assert log == []
+        closed.store.close()
+        assert in_file(closed.path) == {"ours-0", "ours-1"}
+
+    def test_is_reported_as_lost_where_another_has_written_since(self, closed):
+        closed.tamper(removed, ("-wal", "-shm"))
+        assert closed.theirs("theirs-0") == "ok None"
+        let_another_begin(closed.path)
+        with capture_logs() as log:
+            for _ in range(3):
+                assert isinstance(closed.ours("ours-1"), CommitsLost)
+        assert [line["event"] for line in log] == ["store.files_replaced", "store.commits_lost"]
+        (lost,) = (line["error"] for line in log if line["event"] == "store.commits_lost")
+        assert lost.startswith(f"Somebody removed {closed.path}-wal before their commits")
+        with pytest.raises(CommitsLost):
+            closed.store.close()
+        assert closed.another("close", closed.path) == "ok None"
+        assert in_file(closed.path) == {"theirs-0"}
+
+    def test_may_still_be_saved_by_another_who_has_it_open(self, closed):
+        closed.tamper(removed, ("-wal", "-shm"))
+        closed.another("look", closed.path)
+        error = closed.ours("ours-1")
+        assert not isinstance(error, CommitsLost)
+        assert "may save the commits within a minute" in str(error)
+        let_another_begin(closed.path)
+        assert isinstance(closed.ours("ours-1"), CommitsLost)
+
+    def test_is_no_loss_where_a_backup_is_put_in_place_of_everything(self, closed):
+        backup = closed.path.with_name("backup")
+        ensure_schema(open_store(f"sqlite:///{backup}"), migrate=True)
+        closed.tamper(removed, ("-wal", "-shm"))
+        backup.replace(closed.path)
+        assert closed.ours("ours-1") is None
+        closed.store.close()
+        assert in_file(closed.path) == {"ours-1"}
+
+    def test_leaves_no_descriptor_open(self, closed):
+        closed.tamper(removed, ("-wal",))
+        assert closed.ours("ours-1") is None
+        closed.store.close()
+        assert not [file for file in open_files() if file.startswith(str(closed.path))]
+
+
+def open_files():
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the listing's own
+            yield str(descriptor.readlink())
+
+
 class TestAWalWithoutItsDatabase:
     """Somebody removed the database and nothing else, and the worker was stopped since."""
 
     @pytest.fixture(params=["gone", "empty"])
     def left(self, play, path, request):
         play.ours("ours-0")
-        play.store._drop()
+        play.store._writing.drop()
         path.unlink()
         if request.param == "empty":  # SQLite destroys the -wal beside such a one, too
             path.touch()
@@ -527,7 +665,7 @@ class TestAWalWithoutItsDatabase:
 
 def test_with_both_removed_an_empty_database_is_made(play, path):
     play.ours("ours-0")
-    play.store._drop()
+    play.store._writing.drop()
     play.tamper(removed, ("", "-wal", "-shm"))
     ensure_schema(open_store(f"sqlite:///{path}"), migrate=True)
     assert in_file(path) == set()

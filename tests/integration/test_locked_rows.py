@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from support import mail
+from support.lanes import SLACK
 
 from worker.core.errors import Locked, Unavailable
 from worker.core.model import Delete, Outcome, Release
@@ -246,16 +247,15 @@ class TestOthersWhoWait:
     def test_a_row_of_limits_that_is_locked_is_the_lanes_trouble(
         self, database, bounces, application, monkeypatch
     ):
-        from worker.core.effects import Lane
         from worker.core.rate_limit import RateLimit
         from worker.store.postgresql import connection
 
         monkeypatch.setitem(connection._SETTINGS, "lock_timeout", "300ms")
         rate_limit = RateLimit(name="slack:hook")
         outbox = Outbox(database)
-        outbox.claim(Lane.SLACK, rate_limit)
+        outbox.claim(SLACK, rate_limit)
         application.execute("SELECT 1 FROM limits FOR UPDATE")
         with pytest.raises(Unavailable, match="another session holds rows or a table"):
-            outbox.claim(Lane.SLACK, rate_limit)
+            outbox.claim(SLACK, rate_limit)
         handled = process(bounces(*PEOPLE), database, Policy())
         assert {result.disposition for result in handled} == {APPLIED}

@@ -5,6 +5,7 @@ import random
 import pytest
 from sqlalchemy import Text, UniqueConstraint
 from support import mail
+from support.lanes import SLACK
 
 from worker.core.decode import decode
 from worker.core.model import Delete, Outcome
@@ -51,7 +52,7 @@ def test_a_message_of_astral_texts_is_applied_and_found_again(store, message, le
         feedback_id=astral(length),
         message_id=astral(length),
     )
-    policy = Policy(unknown_recipients=UnknownRecipients.CREATE, notify=True)
+    policy = Policy(unknown_recipients=UnknownRecipients.CREATE, notify=(SLACK,))
     (handled,) = process([message(body)], store, policy)
     assert (handled.disposition, handled.error) == (Delete(Outcome.APPLIED), None)
     key = decode(body)[1].address.key

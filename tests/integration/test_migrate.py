@@ -2,17 +2,20 @@
 
 import threading
 import time
+from importlib import import_module
 
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import insert, inspect, select
+from support.mail import NOW
 
 from worker.core.errors import Misconfigured
 from worker.store import ensure_schema, migrate, open_store
+from worker.store.outbox_list import problems
 from worker.store.revision import HEAD, OUR_TABLES, VERSION_TABLE
-from worker.store.schema import metadata
+from worker.store.schema import limits, metadata, outbox
 
 
 @pytest.fixture
@@ -25,6 +28,13 @@ def empty(store_url):
 def set_revision(store, revision):
     with store.writing() as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'")
+
+
+def upgrade_to(store, revision, monkeypatch):
+    upgrade = migrate.command.upgrade
+    monkeypatch.setattr(migrate.command, "upgrade", lambda config, _: upgrade(config, revision))
+    migrate.upgrade(store)
+    monkeypatch.undo()
 
 
 def test_an_empty_database_gets_the_whole_schema_once(empty):
@@ -94,10 +104,7 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(empty, monkeypatch):
 def test_users_of_an_older_schema_are_as_they_were_and_their_dates_count_as_mailboxes_own(
     empty, monkeypatch
 ):
-    upgrade = migrate.command.upgrade
-    monkeypatch.setattr(migrate.command, "upgrade", lambda config, _: upgrade(config, "0003"))
-    migrate.upgrade(empty)
-    monkeypatch.undo()
+    upgrade_to(empty, "0003", monkeypatch)
     with empty.writing() as connection:
         row = "('Jane@x', 'jane@x', '2026-11-01 00:00:00', 1, 'hard_bounce')"
         connection.exec_driver_sql(
@@ -105,13 +112,66 @@ def test_users_of_an_older_schema_are_as_they_were_and_their_dates_count_as_mail
             f" (email, email_key, last_hard_bounce, hard_bounce_count, pause_reason) VALUES {row}"
         )
     with empty.reading() as connection:
-        before = dict(connection.exec_driver_sql("SELECT * FROM users").mappings().item())
-    assert migrate.upgrade(empty) == ("0004", "0005")
+        before = dict(connection.exec_driver_sql("SELECT * FROM users").mappings().one())
+    assert migrate.upgrade(empty) == ("0004", "0005", "0006")
     with empty.reading() as connection:
-        after = connection.exec_driver_sql("SELECT * FROM users").mappings().item()
+        after = connection.exec_driver_sql("SELECT * FROM users").mappings().one()
     assert after == before | {"hard_bounce_refused": False, "soft_bounce_refused": False}
     with empty.transaction() as transaction:
         assert not transaction.users(["jane@x"])["jane@x"].hard_bounce_refused
+
+
+OLD_ENTRIES = [  # kind, lane, state, parked_by: as the program of schema 0005 wrote them
+    ("bounce_notice", "slack", "waiting", None),
+    ("removal", "suppression", "waiting", None),
+    ("complaint_notice", "slack", "delivered", None),
+    ("bounce_notice", "slack", "parked", "message"),
+    ("removal_notice", "slack", "parked", "tries"),
+    ("parked_notice", "slack", "parked", "slack:5d41402abc4b2a76"),
+    ("removal", "suppression", "parked", "ses:eu-west-1"),
+    ("dead_letter_notice", "slack", "discarded", None),
+]
+NEW_ENTRIES = [  # the same, and parked_reason
+    ("bounce_notice", "slack", "waiting", None, None),
+    ("removal", "suppression", "waiting", None, None),
+    ("complaint_notice", "slack", "delivered", None, None),
+    ("bounce_notice", "slack", "parked", None, "undeliverable"),
+    ("removal_notice", "slack", "parked", None, "tries"),
+    ("parked_notice", "slack", "parked", "slack:5d41402abc4b2a76", "blocked"),
+    ("removal", "suppression", "parked", "suppression:eu-west-1", "blocked"),
+    ("dead_letter_notice", "slack", "discarded", None, None),
+]
+
+
+def test_outbox_entries_of_an_older_schema_keep_their_lane_and_why_they_are_parked(
+    empty, monkeypatch
+):
+    upgrade_to(empty, "0005", monkeypatch)
+    dates = {"due_at": NOW, "created_at": NOW, "payload": "{}"}
+    level = {"next_at": NOW, "next_slot": NOW, "tokens": 0.0, "refilled_at": NOW}
+    with empty.writing() as connection:
+        for kind, lane, state, parked_by in OLD_ENTRIES:
+            row = {"kind": kind, "lane": lane, "state": state, "parked_by": parked_by}
+            connection.execute(insert(outbox).values(**row, **dates))
+        for name in ("slack:5d41402abc4b2a76", "ses:eu-west-1"):
+            connection.execute(insert(limits).values(name=name, blocked="no", **level))
+    assert migrate.upgrade(empty) == ("0006",)
+    columns = ("kind", "lane", "state", "parked_by", "parked_reason")
+    query = select(*(outbox.c[name] for name in columns)).order_by(outbox.c.id)
+    with empty.reading() as connection:
+        assert [tuple(row) for row in connection.execute(query)] == NEW_ENTRIES
+    assert {problem.name for problem in problems(empty)} == {"slack", "suppression"}
+
+
+def test_an_upgrade_reads_no_entry_of_a_large_outbox_that_is_not_parked(empty, monkeypatch):
+    if not empty.place.endswith(".db"):
+        pytest.skip("PostgreSQL's planner decides by the number of rows")
+    upgrade_to(empty, "0005", monkeypatch)
+    script = import_module("worker.store.migrations.versions.0006_parked_reason")
+    statement = script._OUTBOX.replace("parked_reason =", "last_error =")  # a column of 0005
+    with empty.writing() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
+        assert [row[3] for row in plan] == ["SCAN outbox USING INDEX outbox_parked"]
 
 
 def test_tables_of_another_program_are_not_touched(empty):

@@ -50,7 +50,7 @@ def wait_out(monkeypatch, message):
         writer = Writer(
             health=health or Health(),
             process=store.process,
-            probe=store.probe,
+            store=store,
             counters=counters,
             autoscaler=PollerAutoscaler(pollers=4, full=10),
             stopping=threading.Event(),

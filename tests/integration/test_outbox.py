@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 from support import mail
+from support.lanes import SLACK
 from support.mail import NOW
 
 from worker.app.effects import suppression_rate_limit
 from worker.core.decode import decode
-from worker.core.effects import Lane, RemovalOutcome
+from worker.core.effects import RemovalOutcome
 from worker.core.patterns import Patterns
 from worker.core.policy import Policy
 from worker.core.rate_limit import LONGEST_PAUSE_SECONDS, RateLimit
@@ -24,7 +25,7 @@ from worker.store.schema import limits, outbox, removals
 CHANNEL = RateLimit(name="slack:test", per_second=1, per_minute=20)
 ENTRY = {"EmailAddress": "jane@example.com", "Reason": "BOUNCE"}
 WITHIN = timedelta(days=30)
-BOTH = Policy(notify=True, remove=Patterns(["@example.com"]))
+BOTH = Policy(notify=(SLACK,), remove=Patterns(["@example.com"]))
 
 
 def enqueue(store, message, *bodies, policy=BOTH):
@@ -54,7 +55,7 @@ def level(store):
 
 def test_after_a_digest_nothing_goes_out_alone_for_a_while(store, message):
     enqueue(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(15)])
-    assert len(Outbox(store).claim(Lane.SLACK, CHANNEL).effects) == 15
+    assert len(Outbox(store).claim(SLACK, CHANNEL).effects) == 15
     assert level(store)["tokens"] == 0
 
 
@@ -75,7 +76,7 @@ def test_a_notice_sent_separately_after_a_commit_has_its_message_whatever_the_bu
             connection.execute(limits.delete())
         with store.transaction() as transaction:
             transaction.save(unit)
-        claimed = Outbox(store).claim(Lane.SLACK, rate_limit).effects
+        claimed = Outbox(store).claim(SLACK, rate_limit).effects
         assert len(claimed) in {1, count}
         if len(claimed) == 1:
             assert all(entry.payload.message for entry in unit.entries)
@@ -83,64 +84,64 @@ def test_a_notice_sent_separately_after_a_commit_has_its_message_whatever_the_bu
 
 def test_the_next_effect_goes_a_second_after_a_slow_effect_has_arrived(store, message):
     enqueue(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(2)])
-    claim = Outbox(store).claim(Lane.SLACK, CHANNEL)
+    claim = Outbox(store).claim(SLACK, CHANNEL)
     with store.writing() as connection:
         connection.execute(limits.update().values(next_at=NOW))
     Outbox(store).delivered(claim)
-    assert 0.5 < Outbox(store).claim(Lane.SLACK, CHANNEL).wait_seconds <= 1
+    assert 0.5 < Outbox(store).claim(SLACK, CHANNEL).wait_seconds <= 1
 
 
 def test_a_blocked_lane_probes_with_a_single_effect(store, message):
     enqueue(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(3)])
     database = Outbox(store)
-    database.blocked(database.claim(Lane.SLACK, CHANNEL), "no_service")
+    database.blocked(database.claim(SLACK, CHANNEL), "no_service")
     database.look_again(CHANNEL)
-    probe = database.claim(Lane.SLACK, CHANNEL)
+    probe = database.claim(SLACK, CHANNEL)
     assert len(probe.effects) == 1
     assert rows(store)[0]["parked_by"] is None
-    assert not database.claim(Lane.SLACK, CHANNEL).effects
+    assert not database.claim(SLACK, CHANNEL).effects
 
 
 def test_a_probe_that_was_killed_is_parked_again(store, message):
-    enqueue(store, message, policy=Policy(notify=True))
+    enqueue(store, message, policy=Policy(notify=(SLACK,)))
     database = Outbox(store)
-    database.blocked(database.claim(Lane.SLACK, CHANNEL), "no_service")
+    database.blocked(database.claim(SLACK, CHANNEL), "no_service")
     database.look_again(CHANNEL)
-    database.claim(Lane.SLACK, CHANNEL)
+    database.claim(SLACK, CHANNEL)
     with store.writing() as connection:
         connection.execute(outbox.update().values(due_at=NOW))
-    database.claim(Lane.SLACK, CHANNEL)
+    database.claim(SLACK, CHANNEL)
     assert [row["state"] for row in rows(store)] == ["parked"]
 
 
 def test_effects_parked_for_their_own_sake_stay_when_the_lane_is_fixed(store, message):
     bodies = [mail.bounce(f"u{n}@example.com") for n in range(2)]
-    enqueue(store, message, *bodies, policy=Policy(notify=True))
+    enqueue(store, message, *bodies, policy=Policy(notify=(SLACK,)))
     database = Outbox(store)
-    database.parked(database.claim(Lane.SLACK, CHANNEL), "invalid_blocks")
+    database.parked(database.claim(SLACK, CHANNEL), "invalid_blocks")
     let_pass(store)
-    database.blocked(database.claim(Lane.SLACK, CHANNEL), "no_service")
+    database.blocked(database.claim(SLACK, CHANNEL), "no_service")
     database.look_again(CHANNEL)
-    assert database.delivered(database.claim(Lane.SLACK, CHANNEL))
+    assert database.delivered(database.claim(SLACK, CHANNEL))
     assert [row["state"] for row in rows(store)] == ["parked", "delivered"]
 
 
 def test_a_person_who_retries_gives_all_tries_again_and_wakes_a_blocked_lane(store, message):
-    enqueue(store, message, policy=Policy(notify=True))
+    enqueue(store, message, policy=Policy(notify=(SLACK,)))
     database = Outbox(store)
-    claim = database.claim(Lane.SLACK, CHANNEL)
+    claim = database.claim(SLACK, CHANNEL)
     database.postponed(claim, "503", None, lambda *_: ())
     let_pass(store)
-    database.blocked(database.claim(Lane.SLACK, CHANNEL), "no_service")
+    database.blocked(database.claim(SLACK, CHANNEL), "no_service")
     assert retry_effects(store, OutboxFilter(ids=[1])) == 1
     assert rows(store)[0]["attempts"] == 0
-    assert len(database.claim(Lane.SLACK, CHANNEL).effects) == 1
+    assert len(database.claim(SLACK, CHANNEL).effects) == 1
 
 
 @pytest.mark.parametrize("change", [retry_effects, discard_effects])
 def test_nobody_takes_an_effect_out_of_the_hands_that_deliver_it(store, message, change):
-    enqueue(store, message, policy=Policy(notify=True))
-    claim = Outbox(store).claim(Lane.SLACK, CHANNEL)
+    enqueue(store, message, policy=Policy(notify=(SLACK,)))
+    claim = Outbox(store).claim(SLACK, CHANNEL)
     assert change(store, OutboxFilter(ids=[1])) == 0
     Outbox(store).delivered(claim)
     assert [row["state"] for row in rows(store)] == ["delivered"]
@@ -154,7 +155,7 @@ def test_why_separates_what_a_single_mail_caused_for_each(store, message):
 
 
 def test_why_goes_by_the_feedback_as_well_as_by_the_mail(store, message):
-    for number, policy in enumerate([Policy(), Policy(notify=True)]):
+    for number, policy in enumerate([Policy(), Policy(notify=(SLACK,))]):
         body = mail.bounce("jane@example.com", feedback_id=f"f-{number}", message_id="one-mail")
         other = body if number == 0 else body.replace("08:15:33", "09:15:33")
         enqueue(store, message, other, policy=policy)
@@ -204,17 +205,17 @@ class TestRemovals:
 
 
 def test_a_replaced_channel_is_no_problem(store, message):
-    enqueue(store, message, policy=Policy(notify=True))
+    enqueue(store, message, policy=Policy(notify=(SLACK,)))
     database, other = Outbox(store), replace(CHANNEL, name="slack:other")
-    database.blocked(database.claim(Lane.SLACK, CHANNEL), "no_service")
+    database.blocked(database.claim(SLACK, CHANNEL), "no_service")
     assert [(problem.name, problem.why) for problem in problems(store)] == [("slack", "no_service")]
     let_pass(store)
-    claim = database.claim(Lane.SLACK, other)
+    claim = database.claim(SLACK, other)
     assert problems(store) == []
     database.postponed(claim, "503", None, lambda *_: ())
     assert [problem.why for problem in problems(store)] == ["1 failure"]
     let_pass(store)
-    database.delivered(database.claim(Lane.SLACK, other))
+    database.delivered(database.claim(SLACK, other))
     assert problems(store) == []
 
 
@@ -237,17 +238,17 @@ class TestBlockedLanes:
     OLD = RateLimit(name="slack:old", per_second=1, per_minute=20)
 
     def test_an_abandoned_channel_is_no_problem(self, store, message):
-        enqueue(store, message, policy=Policy(notify=True))
+        enqueue(store, message, policy=Policy(notify=(SLACK,)))
         database = Outbox(store)
-        database.blocked(database.claim(Lane.SLACK, self.OLD), "no_service")
+        database.blocked(database.claim(SLACK, self.OLD), "no_service")
         assert [problem.why for problem in problems(store)] == ["no_service"]
-        database.claim(Lane.SLACK, CHANNEL)
+        database.claim(SLACK, CHANNEL)
         assert problems(store) == []
 
     def test_a_rest_that_is_over_is_none_either(self, store, message):
-        enqueue(store, message, policy=Policy(notify=True))
+        enqueue(store, message, policy=Policy(notify=(SLACK,)))
         database = Outbox(store)
-        database.postponed(database.claim(Lane.SLACK, CHANNEL), "503", None, lambda *_: ())
+        database.postponed(database.claim(SLACK, CHANNEL), "503", None, lambda *_: ())
         assert [problem.why for problem in problems(store)] == ["1 failure"]
         let_pass(store)
         assert problems(store) == []

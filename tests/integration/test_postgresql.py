@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 from support import mail
+from support.lanes import SLACK
 
 from worker.core.decode import decode
 from worker.core.errors import Unavailable
@@ -63,7 +64,7 @@ def test_a_statement_carries_a_megabyte_of_rows_at_most(database, message):
             return execute(statement, parameters)
 
         transaction._connection = SimpleNamespace(execute=noted)
-        unit = UnitOfWork(Policy(notify=True), (), {})
+        unit = UnitOfWork(Policy(notify=(SLACK,)), (), {})
         for body in bodies:
             unit.enter(message(body), decode(body))
         transaction.save(unit)

@@ -431,8 +431,8 @@ class TestBoundsOfATransaction:
 
     @pytest.fixture
     def few(self, monkeypatch):
-        monkeypatch.setattr("worker.process.MOST_ROWS", 10)
-        monkeypatch.setattr("worker.process.MOST_CHARACTERS", 10_000)
+        monkeypatch.setattr("worker.core.batch.MOST_ROWS", 10)
+        monkeypatch.setattr("worker.core.batch.MOST_CHARACTERS", 10_000)
 
     def test_it_has_so_many_rows_at_most(self, store, message, few):
         database = Counting(store)

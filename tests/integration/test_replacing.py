@@ -46,7 +46,7 @@ def current(store, health):
 
 
 def running(relay):
-    return [thread.name for thread in relay._running()]
+    return [thread.name for thread in relay._threads.running]
 
 
 def test_the_previous_relay_has_ended_when_the_new_relay_begins(store, current, health, clock):
@@ -127,9 +127,8 @@ def test_each_live_section_is_in_force_at_once(store, current, health, section, 
 def hanging(current):
     """The relay, with a delivery under way; and what ends that."""
     release = threading.Event()
-    delivery = threading.Thread(target=release.wait, name="hanging", daemon=True)
+    delivery = current.relay._threads.add("hanging", release.wait)
     delivery.start()
-    current.relay._threads.append(delivery)
     yield current.relay, release
     release.set()
     delivery.join()

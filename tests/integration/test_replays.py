@@ -38,12 +38,12 @@ from simulators.sqs import (
     OmitEntries,
     Refuse,
 )
-from worker import process
 from worker.app import open_ready_store
 from worker.cli.dlq import remarks
 from worker.cli.dlq import replayed as shown
 from worker.commands.dlq import applying, in_queue, listing, replaying
 from worker.commands.dlq.deleting import Deletion
+from worker.core import batch
 from worker.core.dead_letter import DeadLetterFilter
 from worker.core.errors import Unavailable
 from worker.core.model import Handled, Release
@@ -460,15 +460,14 @@ class TestProblems:
     @pytest.fixture
     def bombs(self, monkeypatch):
         """Messages that break whatever reads them."""
-        real = process.decode
+        real = batch.decode
 
         def explode(body, topics):
             if body.startswith("bomb"):
                 raise ZeroDivisionError
             return real(body, topics)
 
-        for module in (process, applying):
-            monkeypatch.setattr(module, "decode", explode)
+        monkeypatch.setattr(batch, "decode", explode)
         return [f"bomb {number}" for number in range(3)]
 
     def test_dead_letters_that_all_break_alike_are_no_outage(self, replay, emulator, bombs):

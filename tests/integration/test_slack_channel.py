@@ -20,8 +20,9 @@ from simulators import slack_faults as faults
 from simulators.slack import StandinSlack
 from simulators.slack_faults import Fault
 from worker.core.effects import Blocked, EffectKind, Later, NotYet, Sent, Unfit
-from worker.notifiers.slack import Channel, SlackSender
 from worker.notifiers.slack.blocks import Post, plain_section
+from worker.notifiers.slack.client import SlackClient
+from worker.notifiers.slack.sender import SlackSender
 from worker.notifiers.slack.wire import sort_failure
 
 POST = Post("BOUNCE: jane@example.com", [plain_section("R&amp;D +1 %41 ünï 件名 \U0001f4a9")])
@@ -42,12 +43,12 @@ def naps():
 
 @pytest.fixture
 def webhook(slack, naps):
-    return Channel.by_webhook(slack.webhook_url, timeout=10, sleep=naps.append)
+    return SlackClient.by_webhook(slack.webhook_url, timeout=10, sleep=naps.append)
 
 
 @pytest.fixture
 def api(slack, naps):
-    return Channel.by_token(
+    return SlackClient.by_token(
         standin.TOKEN, standin.CHANNEL, base_url=slack.api_url, timeout=10, sleep=naps.append
     )
 
@@ -75,7 +76,7 @@ class TestWhatIsPosted:
     def test_name_and_icon_are_sent_where_there_are_some(self, slack, webhook):
         """G15: Slack honours them or not; that is in the documents."""
         webhook.post(POST)
-        named = Channel.by_webhook(
+        named = SlackClient.by_webhook(
             slack.webhook_url, username="SES Notice", icon_emoji=":mailbox_with_no_mail:"
         )
         named.post(POST)
@@ -243,7 +244,7 @@ class TestApiAnswers:
 
     def test_a_wrong_token_or_channel_is_for_the_operator(self, slack):
         for token, channel in (("xoxb-other", standin.CHANNEL), (standin.TOKEN, "C0OTHER")):
-            wrong = Channel.by_token(token, channel, base_url=slack.api_url)
+            wrong = SlackClient.by_token(token, channel, base_url=slack.api_url)
             assert isinstance(wrong.post(POST), Blocked)
 
 
@@ -251,7 +252,7 @@ class TestNoAnswer:
     def test_a_timeout_is_never_tried_again_at_once_for_it_may_be_posted(self, slack, naps):
         """G15: no timeout at all."""
         slack.fail(faults.hanging(30))
-        hasty = Channel.by_webhook(slack.webhook_url, timeout=0.5, sleep=naps.append)
+        hasty = SlackClient.by_webhook(slack.webhook_url, timeout=0.5, sleep=naps.append)
         answer = hasty.post(POST)
         assert isinstance(answer, Later)
         assert "may be there" in answer.error
@@ -270,12 +271,12 @@ class TestNoAnswer:
     def test_nobody_listens(self, naps):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             url = f"http://127.0.0.1:{taken.getsockname()[1]}{standin.WEBHOOK}"
-        assert Channel.by_webhook(url, sleep=naps.append).post(POST) == Later(
+        assert SlackClient.by_webhook(url, sleep=naps.append).post(POST) == Later(
             error="no connection to Slack: Connection refused"
         )
 
     def test_no_such_host(self, naps):
-        unreachable = Channel.by_webhook(
+        unreachable = SlackClient.by_webhook(
             f"https://nowhere.invalid{standin.WEBHOOK}", sleep=naps.append
         )
         answer = unreachable.post(POST)
@@ -284,14 +285,16 @@ class TestNoAnswer:
 
     def test_no_tls_where_tls_should_be(self, slack, naps):
         url = slack.webhook_url.replace("http:", "https:")
-        assert isinstance(Channel.by_webhook(url, timeout=2, sleep=naps.append).post(POST), Later)
+        assert isinstance(
+            SlackClient.by_webhook(url, timeout=2, sleep=naps.append).post(POST), Later
+        )
 
     @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"])
     def test_no_http_is_no_delivery(self, answer, naps):
         with socket.create_server(("127.0.0.1", 0)) as server:
             url = f"http://127.0.0.1:{server.getsockname()[1]}{standin.WEBHOOK}"
             threading.Thread(target=_answer, args=(server, answer), daemon=True).start()
-            got = Channel.by_webhook(url, timeout=2, sleep=naps.append).post(POST)
+            got = SlackClient.by_webhook(url, timeout=2, sleep=naps.append).post(POST)
         assert isinstance(got, Later)
 
     @pytest.mark.parametrize(
@@ -329,9 +332,9 @@ class TestSecrets:
     def test_an_echo_of_the_secret_is_taken_out(self, slack):
         url = f"{slack.origin}/services/T0/B0/averysecretword"
         slack.fail(*[faults.refused(400, "echo_averysecretword")] * 2)
-        answer = Channel.by_webhook(url).post(POST)
+        answer = SlackClient.by_webhook(url).post(POST)
         assert answer.error == "Slack: echo_[secret] (400), unknown to us"
-        token = Channel.by_token("xoxbsecret", "C1", base_url=slack.api_url)
+        token = SlackClient.by_token("xoxbsecret", "C1", base_url=slack.api_url)
         slack.fail(faults.not_ok("token_xoxbsecret"))
         assert "xoxbsecret" not in token.post(POST).error
 
@@ -342,28 +345,28 @@ class TestSecrets:
             "http://[x/bcde",
             "file:///bcde",
         ):
-            answer = Channel.by_webhook(url).post(POST)
+            answer = SlackClient.by_webhook(url).post(POST)
             assert isinstance(answer, Blocked | Later)
             assert "bcde" not in answer.error
 
     def test_a_token_that_makes_no_header_is_for_the_operator(self, slack):
         for token in ("xoxb-a\nb", "xoxb-ü件"):
-            answer = Channel.by_token(token, "C1", base_url=slack.api_url).post(POST)
+            answer = SlackClient.by_token(token, "C1", base_url=slack.api_url).post(POST)
             assert isinstance(answer, Blocked)
 
-    def test_slack_sdk_logs_nothing_at_any_level(self, slack, webhook, api, expected):
+    def test_slack_sdk_logs_nothing_at_any_level(self, slack, webhook, api, output):
         slack.fail(faults.broken(), faults.reset(), faults.html_page(), faults.rate_limited("x"))
         for channel in (webhook, api):
             for _ in range(3):
                 channel.post(POST)
-        assert [r for r in expected.records if "slack" in r.name] == []
+        assert [r for r in output.records if "slack" in r.name] == []
 
     def test_plain_http_takes_no_proxy(self, slack, monkeypatch):
         with StandinSlack() as proxy:
             for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
                 monkeypatch.setenv(name, proxy.origin)
             monkeypatch.delenv("no_proxy", raising=False)
-            assert isinstance(Channel.by_webhook(slack.webhook_url).post(POST), Sent)
+            assert isinstance(SlackClient.by_webhook(slack.webhook_url).post(POST), Sent)
             assert proxy.heard == []
 
 
@@ -458,7 +461,7 @@ class TestHolding:
     """The stand-in can be slow for a while."""
 
     def test_a_message_is_taken_and_answered_when_the_hold_ends(self, slack):
-        channel = Channel.by_webhook(slack.webhook_url, timeout=5)
+        channel = SlackClient.by_webhook(slack.webhook_url, timeout=5)
         with ThreadPoolExecutor() as others:
             with slack.held():
                 answer = others.submit(channel.post, POST)

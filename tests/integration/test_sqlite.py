@@ -23,8 +23,9 @@ from worker.core.unit_of_work import UnitOfWork
 from worker.store import ensure_schema, open_store
 from worker.store.locks import WriterLock
 from worker.store.rights import access_problem
-from worker.store.sqlite import LOOKS_FOR_ROOM, connect
-from worker.store.sqlite.connection import translated
+from worker.store.sqlite.connection import connect
+from worker.store.sqlite.disk_space import LOOKS_FOR_ROOM
+from worker.store.sqlite.errors import translated
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def test_a_program_that_writes_without_our_lock_is_waited_for(path, database):
 def fill(database):
     """Have the next write meet a full disk."""
     database.probe()
-    database._opened.connection.execute("PRAGMA max_page_count = 1")
+    database._writing.opened.connection.execute("PRAGMA max_page_count = 1")
     many = [f"{number}" * 50 for number in range(2_000)]
     with pytest.raises(Unavailable, match="full"):
         add(database, *many)
@@ -267,8 +268,8 @@ def test_who_may_not_write_is_not_advised_to_take_it_from_whose_it_is(
 def test_a_probe_writes_what_the_path_writes(path, database):
     written = []
     database.probe()
-    database._drop = lambda: None
-    database._opened.connection.set_trace_callback(written.append)
+    database._writing.drop = lambda: None
+    database._writing.opened.connection.set_trace_callback(written.append)
     database.probe()
     whole = " ".join(written)
     for words in (
@@ -283,9 +284,9 @@ def test_a_probe_writes_what_the_path_writes(path, database):
 
 def test_a_probe_opens_the_file_anew(database):
     database.probe()
-    before = database._opened.connection
+    before = database._writing.opened.connection
     database.probe()
-    assert database._opened.connection is not before
+    assert database._writing.opened.connection is not before
 
 
 def test_a_file_that_was_opened_while_it_could_not_be_written_recovers(small_disk):
@@ -399,7 +400,7 @@ def test_tables_that_are_gone_blame_no_message(path, database):
 
 def test_a_file_that_cannot_be_written_is_unavailable(path, database):
     add(database, "a")
-    database._opened.connection.execute("PRAGMA query_only = 1")
+    database._writing.opened.connection.execute("PRAGMA query_only = 1")
     with pytest.raises(Unavailable, match="readonly"):
         add(database, "b")
     database.close()

@@ -53,7 +53,7 @@ def make_writer(database, handle=None):
 
     return Writer(
         process=handle or handle_by_process,
-        probe=database.probe,
+        store=database,
         counters=Counters(),
         autoscaler=PollerAutoscaler(pollers=4, full=10),
         health=Health(),
@@ -244,11 +244,11 @@ class TestBlamingNobody:
         written = [Handled(other, Delete(Outcome.APPLIED))]
         for unreachable, handled in [(False, written), (False, []), (True, []), (False, written)]:
             found.broke_off([innocent], Unavailable("broken off"))
-            found.looked(unreachable=unreachable)
+            found.probed(was_unavailable=unreachable)
             found.handled(handled)
             assert not found.is_to_blame(innocent)
         found.broke_off([innocent], Unavailable("broken off"))
-        found.looked(unreachable=False)
+        found.probed(was_unavailable=False)
         assert found.is_to_blame(innocent)
 
     def test_where_no_transaction_can_be_begun(self, message):

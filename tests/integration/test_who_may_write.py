@@ -194,7 +194,7 @@ class TestWhatAReaderCanStop:
         assert reader(f"{path}-shm", "LOCK_SH", *READ_BYTES) == "held"
         with store.transaction() as transaction:
             transaction.touch()
-        opened = store._opened.connection
+        opened = store._writing.opened.connection
         _, frames, brought_in = opened.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         assert brought_in < frames
 

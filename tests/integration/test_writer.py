@@ -72,7 +72,7 @@ def make(store, stopping, autoscaler):
         return Writer(
             health=Health(),
             process=store.process,
-            probe=store.probe,
+            store=store,
             counters=Counters(),
             autoscaler=autoscaler,
             stopping=stopping,
@@ -319,7 +319,7 @@ class TestOutage:
 
         store.unreachable = True
         writer = make()
-        writer._probe = probe
+        store.probe = probe
         threading.Timer(0.02, lambda: setattr(store, "unreachable", False)).start()
         writer.write([message("a")])
         assert store.probes >= 3

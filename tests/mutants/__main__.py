@@ -67,7 +67,7 @@ def _misfits(mutants: Sequence[Mutant]) -> list[str]:
         except Unfit as unfit:
             found.append(str(unfit))
         if mutant.test not in rows.get(mutant.invariant, []):
-            found.append(f"{mutant}: no row of ARCHITECTURE.md names {mutant.test} for it")
+            found.append(f"{mutant}: no row of the architecture names {mutant.test} for it")
     for invariant, tests in rows.items():
         if not any(mutant.invariant == invariant for mutant in mutants):
             found.append(f"no mutant breaks the invariant: {invariant}")

@@ -12,7 +12,7 @@ class Mutant(Struct, frozen=True):
     """One change that breaks an invariant, and the test that must notice."""
 
     invariant: str
-    """The first column of ARCHITECTURE's table, word for word."""
+    """The first column of the architecture's table, word for word."""
     test: str
     """A pytest node id below `tests/`; one of those that the invariant's row names."""
     file: str

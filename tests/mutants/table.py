@@ -11,12 +11,12 @@ MUTANTS = [
         invariant="Nothing is deleted before its commit",
         test="acceptance/test_crashes.py::test_whatever_is_deleted_was_committed_before",
         file="worker/consumer/polling.py",
-        function="Poller._see_through",
+        function="Poller._handle",
         old="handled = self._writer.write(messages)",
         new="[self._queue.delete([one]) for one in messages]; handled = self._writer.write(messages)",
     ),
     Mutant(
-        invariant="A delete is sent after the sync of its commit, or PostgreSQL's word for it",
+        invariant="A delete is sent after the sync of its commit, or after PostgreSQL's confirmation of it",
         test="acceptance/test_faults_storage.py::TestSyncs",
         file="worker/store/sqlite/connection.py",
         function="connect",
@@ -24,7 +24,7 @@ MUTANTS = [
         new="PRAGMA synchronous = NORMAL",
     ),
     Mutant(
-        invariant="Whatever goes wrong, in whatever order, nothing is lost and nothing done twice",
+        invariant="Any faults in any order: nothing is lost, nothing is done twice",
         test=(
             "acceptance/test_schedules.py::"
             "test_a_random_schedule_loses_nothing_and_does_nothing_twice"
@@ -38,7 +38,7 @@ MUTANTS = [
         ),
     ),
     Mutant(
-        invariant="Whatever goes wrong, in whatever order, nothing is lost and nothing done twice",
+        invariant="Any faults in any order: nothing is lost, nothing is done twice",
         test=(
             "acceptance/test_schedules.py::"
             "test_a_random_schedule_loses_nothing_and_does_nothing_twice"
@@ -49,7 +49,7 @@ MUTANTS = [
         new="map(feedback_row, list(unit.changed.values())[:9])",
     ),
     Mutant(
-        invariant="A worker that breaks one of these is caught",
+        invariant="A worker that breaks these invariants is caught",
         test="acceptance/test_broken.py::test_a_broken_worker_is_caught",
         file="tests/oracles/observer.py",
         function="Observer._deleting",
@@ -69,25 +69,25 @@ MUTANTS = [
         test="integration/test_process.py::test_every_payload_once_and_once_more",
         file="worker/core/unit_of_work.py",
         function="UnitOfWork._enter",
-        old="if item.dedupe_key in self._known_keys or item.route_key in self._known_keys:",
+        old="if not self._is_new(item):",
         new="if False:",
     ),
     Mutant(
-        invariant="Both publishing routes are one event",
+        invariant="An event that arrives by both publishing routes counts once",
         test=(
             "integration/test_process.py::test_the_same_bounce_by_both_publishing_routes_counts_once"
         ),
         file="worker/core/unit_of_work.py",
-        function="UnitOfWork._enter",
-        old=" or item.route_key in self._known_keys",
+        function="UnitOfWork._is_new",
+        old=" and item.route_key not in self._known_keys",
         new="",
     ),
     Mutant(
         invariant="Two workers on one database count once",
         test="integration/test_process.py::test_the_same_message_to_two_workers_at_once_counts_once",
-        file="worker/process.py",
-        function="_apply",
-        old="transaction.known_keys(feedback)",
+        file="worker/core/batch.py",
+        function="decide_batch",
+        old="transaction.known_keys(batch.feedback)",
         new="()",
     ),
     Mutant(
@@ -101,7 +101,7 @@ MUTANTS = [
         new=" ORDER BY email_key",
     ),
     Mutant(
-        invariant="A batch means the same as its messages one by one",
+        invariant="A batch has the same result as its messages processed singly",
         test="unit/test_unit_of_work.py::test_batches_of_any_size_leave_the_same_database",
         file="worker/core/unit_of_work.py",
         function="UnitOfWork._decide",
@@ -109,15 +109,15 @@ MUTANTS = [
         new="pass",
     ),
     Mutant(
-        invariant="Any text decodes to a value, and raises nothing",
+        invariant="Any text decodes to a value; nothing is raised",
         test="unit/test_decode.py::test_any_text_has_a_meaning_and_nothing_is_raised",
         file="worker/core/decode/__init__.py",
         function="decode",
-        old="return unfit.malformed",
+        old="return error.malformed",
         new="raise",
     ),
     Mutant(
-        invariant=("A user's record is the same in whatever order and batches its events come"),
+        invariant="A user's record does not depend on the order or the batches of its events",
         test="unit/test_order_of_events.py::test_any_order_in_any_batches_gives_the_same_record",
         file="worker/core/decide.py",
         function="_is_kept",
@@ -144,7 +144,7 @@ MUTANTS = [
         new="return occurred_at > before",
     ),
     Mutant(
-        invariant="What is held is kept, and what is not ours any more is left alone",
+        invariant="The visibility of messages in flight is extended; an expired receipt handle is never used",
         test=(
             "acceptance/test_visibility.py::"
             "test_a_suspended_worker_settles_nothing_with_its_old_handle"
@@ -155,7 +155,7 @@ MUTANTS = [
         new="True",
     ),
     Mutant(
-        invariant="What is held is kept, and what is not ours any more is left alone",
+        invariant="The visibility of messages in flight is extended; an expired receipt handle is never used",
         test="acceptance/test_visibility.py::test_a_message_that_waits_for_the_store_stays_ours",
         file="worker/consumer/leases.py",
         function="Leases.extend",
@@ -163,7 +163,7 @@ MUTANTS = [
         new="pass",
     ),
     Mutant(
-        invariant="No body costs more time than ten times its JSON",
+        invariant="No body takes longer than ten times the parsing of its JSON",
         test="unit/test_time_of_a_body.py::test_no_field_costs_more_whatever_it_is_full_of",
         file="worker/core/parsing.py",
         function="parse_time",
@@ -171,15 +171,15 @@ MUTANTS = [
         new='or re.search(r"\\s+Z", value)',
     ),
     Mutant(
-        invariant="One bad message costs no other",
+        invariant="A bad message harms no other",
         test="integration/test_process.py::test_only_the_guilty_message_of_a_large_batch_suffers",
-        file="worker/process.py",
-        function="_each_half",
+        file="worker/process/bisection.py",
+        function="_Bisection._commit_halves",
         old="half = len(batch) // 2",
         new="return [_broken(one, error) for one in batch]",
     ),
     Mutant(
-        invariant="Our client of SQS and boto3 are one to whoever calls",
+        invariant="Our SQS client and boto3 behave alike",
         test="contract/test_sqs_clients.py::test_both_clients_report_the_same_refusal",
         file="worker/sqs/client/answers.py",
         function="_code_and_text",
@@ -187,7 +187,7 @@ MUTANTS = [
         new="code",
     ),
     Mutant(
-        invariant="Our signatures are botocore's",
+        invariant="Our signatures equal botocore's",
         test="unit/test_sqs_signing.py::test_a_signature_is_botocores",
         file="worker/sqs/client/signing.py",
         function="Signer.authorization",
@@ -195,7 +195,7 @@ MUTANTS = [
         new="hashlib.sha256(body[:1])",
     ),
     Mutant(
-        invariant="Nothing is said to a remote service that cannot prove its name",
+        invariant="TLS certificates are always verified",
         test="contract/test_sqs_trust.py::TestTrust",
         file="worker/sqs/client/tls.py",
         function="_make_context",
@@ -203,7 +203,7 @@ MUTANTS = [
         new="context.load_verify_locations(cafile=bundle); context.check_hostname = False",
     ),
     Mutant(
-        invariant="A body that was changed on the way is left alone",
+        invariant="A body that does not match its digest is left on the queue",
         test="contract/test_sqs_clients.py::TestBodies",
         file="worker/sqs/client/digests.py",
         function="is_whole",
@@ -211,7 +211,7 @@ MUTANTS = [
         new="return True",
     ),
     Mutant(
-        invariant="No whole address in a log",
+        invariant="No log line has a whole address",
         test="unit/test_masking.py::test_no_address_survives_wherever_it_stands",
         file="worker/core/masking.py",
         function="mask_addresses",
@@ -219,7 +219,7 @@ MUTANTS = [
         new="shown += [text[end : sign.end()]]",
     ),
     Mutant(
-        invariant="No whole address in a log",
+        invariant="No log line has a whole address",
         test="unit/test_masking.py::test_whole_addresses_are_masked",
         file="worker/core/masking.py",
         function="mask_addresses",
@@ -236,7 +236,7 @@ MUTANTS = [
         new="place.remove(dead_letters); verdicts = self._apply(dead_letters)",
     ),
     Mutant(
-        invariant="A dead letter is deleted after it was accepted, or applied",
+        invariant="A dead letter is deleted after it was accepted or applied",
         test=(
             "integration/test_replays.py::"
             "TestSendingBack::test_nothing_is_deleted_before_it_was_accepted"
@@ -247,18 +247,18 @@ MUTANTS = [
         new="yield batch; self._send(batch); unsent = {one.message_id for one in batch}",
     ),
     Mutant(
-        invariant="A dry run says what the replay does",
+        invariant="A dry run prints what the replay then does",
         test=(
             "integration/test_replays.py::"
             "TestDryRuns::test_it_says_what_a_replay_then_does_and_changes_nothing"
         ),
         file="worker/commands/dlq/applying.py",
-        function="DryRun._look_at",
-        old="{*transaction.known_keys(feedback), *self._keys}",
-        new="{*transaction.known_keys(feedback)}",
+        function="_WithChanges.known_keys",
+        old="{*self._transaction.known_keys(feedback), *self._keys}",
+        new="{*self._transaction.known_keys(feedback)}",
     ),
     Mutant(
-        invariant="A kill loses no notice and repeats at most one",
+        invariant="A kill loses no notice and repeats at most a single notice",
         test=(
             "acceptance/test_effects.py::"
             "TestKills::test_a_kill_loses_no_notice_and_repeats_at_most_a_single_notice"
@@ -269,7 +269,7 @@ MUTANTS = [
         new="self._outbox.delivered(claim); delivery, follow_ups = self._deliver(claim.effects)",
     ),
     Mutant(
-        invariant="A removal killed anywhere is told truly",
+        invariant="A removal that was interrupted by a kill is reported truthfully",
         test=(
             "acceptance/test_effects.py::"
             "TestKills::test_a_kill_during_a_removal_is_reported_truthfully_afterwards"
@@ -280,7 +280,7 @@ MUTANTS = [
         new="before = None",
     ),
     Mutant(
-        invariant="Two workers share what is in the outbox",
+        invariant="Two workers share the outbox",
         test=(
             "acceptance/test_sharing.py::"
             "test_two_share_a_thousand_effects_and_a_worker_is_killed_with_a_lease"
@@ -291,7 +291,7 @@ MUTANTS = [
         new="lease_until = now",
     ),
     Mutant(
-        invariant="A notice is within Slack's limits and holds no markup of untrusted senders",
+        invariant="A notice is within Slack's limits and has no markup of untrusted senders",
         test=(
             "unit/test_slack_notices.py::TestAnything::"
             "test_whatever_was_reported_the_message_is_within_every_limit_and_holds_no_markup"
@@ -302,7 +302,7 @@ MUTANTS = [
         new="",
     ),
     Mutant(
-        invariant="A digest's counts add up",
+        invariant="The counts of a digest add up",
         test=(
             "unit/test_slack_digest.py::"
             "test_whatever_it_is_made_of_it_is_within_every_limit_and_adds_up"
@@ -313,7 +313,7 @@ MUTANTS = [
         new="rest = groups[shown + 1 :]",
     ),
     Mutant(
-        invariant="A check names the fault of a broken path, and no other",
+        invariant="`check` names the fault of a broken path, and no other",
         test="acceptance/test_check.py::TestSixBrokenPaths",
         file="worker/topology/checks/subscriptions.py",
         function="judge_subscriptions",
@@ -321,7 +321,7 @@ MUTANTS = [
         new="return []",
     ),
     Mutant(
-        invariant="What AWS is called for is what the IAM policies allow",
+        invariant="The calls made to AWS are those that the IAM policies allow",
         test="acceptance/test_iam.py::test_what_the_worker_asks_for_is_what_iam_run_allows",
         file="config/iam-run.json",
         function="",
@@ -329,7 +329,7 @@ MUTANTS = [
         new="",
     ),
     Mutant(
-        invariant="A dry run of `provision` says what a run then does",
+        invariant="A dry run of `provision` prints what a run then does",
         test=(
             "acceptance/test_provision.py::"
             "test_a_dry_run_says_exactly_what_a_run_then_does_and_changes_nothing"
@@ -340,7 +340,7 @@ MUTANTS = [
         new='if self.dry_run and step.operation != "create_topic":',
     ),
     Mutant(
-        invariant="The stack and `provision` make the same",
+        invariant="The CloudFormation stack and `provision` create the same",
         test="docs/test_cloudformation.py::test_the_queues_are_the_same",
         file="worker/topology/plan/desired.py",
         function="",
@@ -348,7 +348,7 @@ MUTANTS = [
         new="VISIBILITY_SECONDS, WAIT_SECONDS = 60, 10",
     ),
     Mutant(
-        invariant="One writer at a time in a SQLite file",
+        invariant="A SQLite file has one writer at a time",
         test="integration/test_sqlite.py::test_one_process_writes_at_a_time",
         file="worker/store/locks.py",
         function="WriterLock._wait",
@@ -357,17 +357,17 @@ MUTANTS = [
     ),
     Mutant(
         invariant=(
-            "Nothing is lost when a file of the database is removed or replaced, "
-            "or the loss is told"
+            "When a file of the database is removed or replaced, nothing is lost, "
+            "or the loss is reported"
         ),
         test="integration/test_files_removed.py::test_between_two_commits_it_costs_none",
-        file="worker/store/sqlite/__init__.py",
-        function="SqliteStore._leave_what_was_replaced",
-        old="not (gone := opened.misplaced())",
-        new="True",
+        file="worker/store/sqlite/writing.py",
+        function="WritingConnection._check_files",
+        old="elif gone := opened.misplaced():",
+        new="elif gone := ():",
     ),
     Mutant(
-        invariant="No commit counts that went into a replaced file",
+        invariant="A commit into a replaced file does not count",
         test=(
             "integration/test_sqlite.py::"
             "test_a_commit_into_a_file_that_was_replaced_meanwhile_does_not_count"
@@ -378,15 +378,15 @@ MUTANTS = [
         new="pass",
     ),
     Mutant(
-        invariant="An outage costs a message one receive",
+        invariant="An outage costs a message a single receive",
         test="acceptance/test_problems.py::TestAStoreThatTakesNothing",
         file="worker/consumer/writing.py",
         function="Writer._begin_outage",
         old='self._autoscaler.halt("store")',
-        new="Outage(error, 0); self._let_go(self._waiting); return",
+        new="Outage(error, 0); self._release(self._waiting); return",
     ),
     Mutant(
-        invariant="Nothing is received that could not be deleted",
+        invariant="Nothing is received while deletes are refused",
         test="acceptance/test_problems.py::TestWhatSqsRefuses",
         file="worker/consumer/settling.py",
         function="Settler._delete",
@@ -394,7 +394,7 @@ MUTANTS = [
         new='self._refusal.log_once("delete", why)',
     ),
     Mutant(
-        invariant=("Each alert is silent, sounds, and is silent again, on a real daemon's pages"),
+        invariant="Each alert is silent, fires, and is silent again, on a real daemon's metrics",
         test="acceptance/test_alerts.py::test_far_sides_that_fail",
         file="config/prometheus-alerts.yml",
         function="",
@@ -402,7 +402,7 @@ MUTANTS = [
         new="ses_worker_ready == 2",
     ),
     Mutant(
-        invariant=("Each alert is silent, sounds, and is silent again, on a real daemon's pages"),
+        invariant="Each alert is silent, fires, and is silent again, on a real daemon's metrics",
         test="acceptance/test_alerts.py::test_every_alert_has_its_test",
         file="config/prometheus-alerts.yml",
         function="",
@@ -410,7 +410,7 @@ MUTANTS = [
         new="- alert: SesWorkerUntested",
     ),
     Mutant(
-        invariant="A stranger's request neither hangs nor ends anything",
+        invariant="An untrusted HTTP request neither hangs nor ends the worker",
         test="integration/test_http.py::TestUntrustedClients",
         file="worker/observability/http/server.py",
         function="_close_old",
@@ -418,18 +418,18 @@ MUTANTS = [
         new="pass",
     ),
     Mutant(
-        invariant="A start that waits for the database is not given up",
+        invariant="systemd does not give up a start that waits for the database",
         test=(
             "service/test_service.py::TestBeingReady::"
             "test_an_unreachable_database_is_waited_for_beyond_the_start_timeout"
         ),
         file="worker/service/watchdog.py",
         function="Watchdog.look",
-        old="self._systemd.takes_longer(EXTENSION_SECONDS)",
+        old="self._systemd.extend_timeout(EXTENSION_SECONDS)",
         new="pass",
     ),
     Mutant(
-        invariant="An answer that comes byte by byte delays nothing but itself",
+        invariant="An answer that arrives byte by byte delays nothing else",
         test=(
             "acceptance/test_slow_answers.py::"
             "test_a_slack_that_drips_delays_notices_and_nothing_else"
@@ -440,7 +440,7 @@ MUTANTS = [
         new="if True:",
     ),
     Mutant(
-        invariant="A pulse is longer than what happens within it",
+        invariant="A pulse is longer than the step that it covers",
         test=(
             "unit/test_pulses.py::"
             "test_a_poller_s_step_is_longer_than_a_call_and_than_waiting_for_leases"
@@ -459,7 +459,7 @@ MUTANTS = [
         new="pass",
     ),
     Mutant(
-        invariant="Nobody waits for who reads the log",
+        invariant="The worker never waits for the reader of its log",
         test="acceptance/test_stopping.py::TestALogThatNobodyReads",
         file="worker/commands/run.py",
         function="run",
@@ -467,7 +467,7 @@ MUTANTS = [
         new="",
     ),
     Mutant(
-        invariant="A loop that hangs ends the process, and nothing is lost",
+        invariant="A loop that hangs ends the process; nothing is lost",
         test=(
             "service/test_service.py::TestBeingKilled::"
             "test_a_loop_that_hangs_is_ended_by_the_watchdog_and_nothing_is_lost"
@@ -478,7 +478,7 @@ MUTANTS = [
         new="if interval and now >= self._beat_at:",
     ),
     Mutant(
-        invariant="Settings change between messages, and cost none",
+        invariant="A reload changes settings between messages and loses none",
         test="service/test_service.py::TestReloading::test_settings_change_while_messages_flow",
         file="worker/app/reload.py",
         function="reload",
@@ -486,13 +486,13 @@ MUTANTS = [
         new="current.settings = after",
     ),
     Mutant(
-        invariant="Who may only read a SQLite file always can",
+        invariant="A read-only account can always read a SQLite database",
         test=(
             "service/test_service.py::TestReaders::"
             "test_a_reader_of_another_account_reads_while_it_works_and_when_it_does_not"
         ),
-        file="worker/store/sqlite/__init__.py",
-        function="SqliteStore._take_leave",
+        file="worker/store/sqlite/writing.py",
+        function="WritingConnection._finish",
         old="opened.empty_wal()",
         new="pass",
     ),
@@ -507,7 +507,7 @@ MUTANTS = [
         new="if True:",
     ),
     Mutant(
-        invariant="Users are locked in one order",
+        invariant="Users are locked in a fixed order",
         test="integration/test_postgresql.py::test_users_are_locked_in_the_order_of_their_keys",
         file="worker/store/postgresql/transaction.py",
         function="",

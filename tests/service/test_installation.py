@@ -1,19 +1,20 @@
-"""The README's installation, from its first command to its last, in a machine that has nothing."""
+"""The installation of the pages, from its first command to its last, in a machine that has nothing."""
 
 import re
 
 import pytest
 import setuptools
 from support import mail
-from support.machine import PACKAGES, ROOT, SOURCE, booted
+from support.documents import blocks, page
+from support.machine import PACKAGES, SOURCE, booted
 from support.waiting import wait_until
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-INSTALLING = README[README.index("## Install it") : README.index("## What a message does")]
-DATABASE_SECTION = README[README.index("## What your application") : README.index("## Slack")]
-BLOCKS = re.findall(r"```sh\n(.*?)```", INSTALLING, re.DOTALL)
+INSTALLING = page("docs/install/systemd.md")
+BLOCKS = blocks(INSTALLING, "sh")
 INSTALL, WHEEL, SECRET, USE, INSTANCE, UPGRADE, REMOVE, OPERATE = BLOCKS
-READ, MODES = re.findall(r"```sh\n(.*?)```", DATABASE_SECTION, re.DOTALL)
+READ, MODES = (
+    block for block in blocks(page("docs/database.md"), "sh") if "/var/lib/ses-worker" in block
+)
 
 OFFLINE = """
 export PIP_NO_COMPILE=1 PIP_NO_DEPS=1 PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=0 PYTHONPATH=/opt/builders
@@ -28,7 +29,7 @@ packages."""
 def bare(emulator, environment):
     """A machine with a checkout, and an operator who edits as we say."""
     with booted() as machine:
-        files = "worker config systemd requirements pyproject.toml README.md CHANGELOG.md"
+        files = "worker config docs systemd requirements pyproject.toml README.md CHANGELOG.md SECURITY.md"
         machine.run(f"""
             mkdir -p /srv/checkout /opt/builders /opt/wanted
             cd {SOURCE}; cp -r {files} /srv/checkout
@@ -52,7 +53,7 @@ cp /opt/wanted/environment "$(dirname "$1")/$environment"
 """Sets the queue, as everybody must; and where AWS is, which here is our emulator."""
 
 
-def test_the_readme_installs_uses_upgrades_and_removes_a_worker(bare, emulator, queue, slack):
+def test_the_pages_install_use_upgrade_and_remove_a_worker(bare, emulator, queue, slack):
     bare.write("/opt/wanted/worker", queue)
     bare.write("/opt/wanted/eu", emulator.create_queue("eu"))
 
@@ -68,8 +69,10 @@ def test_the_readme_installs_uses_upgrades_and_removes_a_worker(bare, emulator, 
     bare.run(f"rm -rf {site}/setuptools*; echo {PACKAGES} > {site}/suite.pth")
     follow("\n".join([pinned, *others]))
     bare.run(f"ls {site} | grep ses_feedback_worker")
-    files = "README.md CHANGELOG.md config/iam-run.json config/prometheus-alerts.yml"
-    bare.run(f"cd /opt/ses-worker/share/ses-worker; ls {files} config/grafana-dashboard.json")
+    files = "README.md CHANGELOG.md SECURITY.md config/iam-run.json config/prometheus-alerts.yml"
+    bare.run(
+        f"cd /opt/ses-worker/share/ses-worker; ls {files} config/grafana-dashboard.json docs/install/systemd.md"
+    )
     assert bare.show("ses-worker", "ActiveState", "SubState") == {
         "ActiveState": "active",
         "SubState": "running",

@@ -8,14 +8,11 @@ from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
 from structlog.testing import capture_logs
 
-from worker.app import make_queue
+from worker.app import queue_url
 from worker.aws import AwsRefused, NoIdentity, region_for, region_in, translated
-from worker.consumer import Plan
 from worker.core.errors import Misconfigured, Unavailable
 from worker.settings import Settings
 from worker.sqs.queue import Queue
-
-PLAN = Plan(wait_seconds=1, pollers=1)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +71,7 @@ def test_what_contradicts_the_urls_region_is_warned_about_by_its_name(
     monkeypatch.setenv("AWS_REGION", variable)
     settings = Settings.model_validate({"queue": {"url": URL}, "aws": {"region": setting}})
     with capture_logs() as lines:
-        make_queue(settings, PLAN)
+        queue_url(settings)
     assert {line["event"] for line in lines} <= {"region.mismatched"}
     assert [line["hint"].split()[0] for line in lines] == named
 

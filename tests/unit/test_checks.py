@@ -5,11 +5,13 @@ import shlex
 
 import pytest
 from msgspec import structs
+from support.lanes import SLACK
 
 from worker.core.effects import Blocked, Later, Sent
 from worker.topology.checks import commands
 from worker.topology.checks.account import judge_account
 from worker.topology.checks.admission import judge_policy
+from worker.topology.checks.channels import judge_channel, judge_no_channel
 from worker.topology.checks.commands import provision, set_queue
 from worker.topology.checks.database import judge_database
 from worker.topology.checks.dead_letters import judge_dead_letters
@@ -31,7 +33,6 @@ from worker.topology.checks.filters import judge_filter
 from worker.topology.checks.permissions import judge_permissions
 from worker.topology.checks.queue import days, judge_queue
 from worker.topology.checks.sending import senders, shapes
-from worker.topology.checks.slack import judge_slack
 from worker.topology.checks.statements import Caller
 from worker.topology.checks.subscriptions import judge_subscriptions, judge_unlisted
 from worker.topology.checks.topic import judge_topic
@@ -630,10 +631,23 @@ class TestTheRest:
             assert (str(found.status), found.fix) == ("wrong", "chown jane x")
 
     def test_slack(self):
-        blocked = judge_slack(Blocked(error="Slack: no_team: do this"), way="w", sent=False)
-        assert (str(blocked.status), blocked.fix) == ("wrong", "do this")
-        assert str(judge_slack(Later(error="x"), way="w", sent=False).status) == "wrong"
-        assert "is in the channel" in judge_slack(Sent(), way="w", sent=True).message
+        def judge(answer, *, sent=False):
+            return judge_channel(SLACK, answer, service="Slack", destination="w", sent=sent)
+
+        blocked = judge(Blocked(error="Slack: no_team: do this"))
+        assert (blocked.check, str(blocked.status), blocked.fix) == ("slack", "wrong", "do this")
+        assert judge(Blocked(error="no_team")).fix == "see slack.* in the settings"
+        unreachable = judge(Later(error="x"))
+        assert (str(unreachable.status), "Slack can be reached" in unreachable.fix) == (
+            "wrong",
+            True,
+        )
+        assert "is in the channel" in judge(Sent(), sent=True).message
+
+    def test_a_section_without_a_channel(self):
+        found = judge_no_channel("slack", ("webhook_url", "token"))
+        assert (found.check, str(found.status)) == ("slack", "ok")
+        assert "slack.webhook_url or slack.token" in found.message
 
     def test_what_is_advised_can_be_pasted_into_a_shell(self):
         assert (

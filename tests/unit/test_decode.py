@@ -13,7 +13,7 @@ from support import mail
 
 from worker.core.decode import TOPIC_VALIDATED, decode
 from worker.core.decode.recipients import unique_per_person
-from worker.core.decode.shapes import Entry, Known, Usual
+from worker.core.decode.shapes import ExtendedEntry, RecipientEntry, StrictBody
 from worker.core.model import Feedback, Ignored, Kind, Malformed, Reason, UserMatch
 from worker.core.parsing import Unreadable, read_json
 
@@ -108,8 +108,8 @@ class TestShapes:
         assert feedback.recipient.action == "failed"
 
     def test_decoding_changes_nothing_it_is_given(self):
-        jane = Entry(address="Jane <jane@example.com>", status="5.1.1", extra={"x": [1]})
-        entries = [jane, Known(), Known(address="nobody")]
+        jane = ExtendedEntry(address="Jane <jane@example.com>", status="5.1.1", extra={"x": [1]})
+        entries = [jane, RecipientEntry(), RecipientEntry(address="nobody")]
         before = deepcopy(entries)
         list(unique_per_person(entries))
         assert entries == before
@@ -369,12 +369,12 @@ def part_by_part():
     """Have no body read in one go."""
 
     def read(text, shape):
-        if shape is Usual:
+        if shape is StrictBody:
             raise Unreadable("in one go", syntax=False)
         return read_json(text, shape)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("worker.core.decode.read_json", read)
+        patch.setattr("worker.core.decode.bodies.read_json", read)
         yield
 
 

@@ -19,7 +19,7 @@ from worker.core.rate_limit import (
 )
 
 CHANNEL = RateLimit(name="slack:1", per_second=1, per_minute=20)
-ACCOUNT = RateLimit(name="ses:1", per_second=1)
+ACCOUNT = RateLimit(name="suppression:1", per_second=1)
 LEVEL = first_level(CHANNEL, NOW)
 
 

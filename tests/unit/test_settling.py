@@ -9,11 +9,14 @@ from msgspec.structs import replace
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.counters import Counters
 from worker.consumer.leases import Leases
+from worker.consumer.message_budget import MessageBudget
 from worker.consumer.refusal import Refusal
 from worker.consumer.settling import Settler
+from worker.consumer.shared import Shared
 from worker.core.errors import Misconfigured, Raced, Refused, Unavailable
 from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
 from worker.observability.health import Health
+from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.queue import FailedEntry
 from worker.timing import clock
 
@@ -94,15 +97,19 @@ def make(queue, autoscaler, stopping, counters):
         refusal = Refusal(
             autoscaler=autoscaler, leases=leases, health=health, stopping=stopping, give_up=give_up
         )
-        return Settler(
-            0,
-            queue=queue,
-            store=store,
-            leases=leases,
-            pulse=health.pulse("poller-0"),
+        shared = Shared(
+            wait_seconds=1,
             counters=counters,
-            refusal=refusal,
+            autoscaler=autoscaler,
+            leases=leases,
+            message_budget=MessageBudget(),
+            byte_budget=ByteBudget(),
+            health=health,
+            stopping=stopping,
+            give_up=give_up,
         )
+        pulse = health.pulse("poller-0")
+        return Settler(0, queue=queue, store=store, shared=shared, pulse=pulse, refusal=refusal)
 
     return make
 

@@ -32,9 +32,9 @@ def test_each_word_is_written_as_the_service_manager_expects_it(manager):
     assert heard(ours) == ["READY=1", "STATUS=Working"]
     systemd.stopping("Stopping: 3 held")
     assert heard(ours) == ["STOPPING=1", "STATUS=Stopping: 3 held"]
-    systemd.gets_on()
+    systemd.alive()
     assert heard(ours) == ["WATCHDOG=1"]
-    systemd.takes_longer(60)
+    systemd.extend_timeout(60)
     assert heard(ours) == ["EXTEND_TIMEOUT_USEC=60000000"]
 
 

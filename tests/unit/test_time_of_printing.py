@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from support import mail, timing, worst
+from support.lanes import SLACK
 from support.notices import bounced, effect, recipient
 
 from worker.cli.dlq.dead_letter import dead_letter_as_json, show_dead_letter
@@ -27,7 +28,7 @@ from worker.observability.log import configure_logging
 from worker.observability.metrics import Metrics
 from worker.observability.telemetry import Telemetry
 
-POLICY = Policy(notify=True)
+POLICY = Policy(notify=(SLACK,))
 EVERYWHERE = ("bounce/bouncedRecipients/0/diagnosticCode", "bounce/bouncedRecipients/0/new")
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support import mail
+from support.lanes import SLACK
 
 from worker.core.decode import decode
 from worker.core.model import Delete, Outcome, Reason, Received, User
@@ -31,7 +32,7 @@ def test_either_key_on_record_makes_a_duplicate(message):
 
 
 def test_in_a_burst_only_as_many_notices_keep_their_message_as_may_be_sent_separately(message):
-    unit = UnitOfWork(Policy(notify=True, kept_whole=3), known_keys=(), users={})
+    unit = UnitOfWork(Policy(notify=(SLACK,), kept_whole=3), known_keys=(), users={})
     bodies = [mail.bounce(f"person{n}@example.com") for n in range(5)]
     for body in bodies:
         unit.enter(message(body), decode(body))
@@ -43,7 +44,7 @@ def test_in_a_burst_only_as_many_notices_keep_their_message_as_may_be_sent_separ
 
 def test_a_notice_about_many_domains_has_the_most_frequent_of_them_and_counts_the_rest(message):
     """A digest folds thousands of notices, and has all their domains in memory."""
-    unit = UnitOfWork(Policy(notify=True), known_keys=(), users={})
+    unit = UnitOfWork(Policy(notify=(SLACK,)), known_keys=(), users={})
     often = [f"person{n}@often.example" for n in range(5)]
     body = mail.bounce(*often, *[f"jane@host{n}.example" for n in range(900)])
     unit.enter(message(body), decode(body))

@@ -57,23 +57,23 @@ def look_for(watchdog, clock, seconds):
 
 def test_a_start_asks_for_more_time_until_it_is_over(watchdog, systemd, clock):
     look_for(watchdog, clock, 2 * EXTENSION_SECONDS)
-    requested = len(systemd.of("takes_longer"))
+    requested = len(systemd.of("extend_timeout"))
     assert requested == 8, "in good time, each time"
     watchdog.ready()
     look_for(watchdog, clock, 2 * EXTENSION_SECONDS)
-    assert len(systemd.of("takes_longer")) == requested
+    assert len(systemd.of("extend_timeout")) == requested
 
 
 def test_a_start_that_hangs_asks_for_no_more_time(watchdog, systemd, clock, health):
     health.pulse("start").within(EXTENSION_SECONDS)
     look_for(watchdog, clock, 3 * EXTENSION_SECONDS)
-    assert len(systemd.of("takes_longer")) == 5, "within that time and not later"
+    assert len(systemd.of("extend_timeout")) == 5, "within that time and not later"
 
 
 def test_it_beats_twice_as_often_as_it_must(watchdog, systemd, clock):
     watchdog.ready()
     look_for(watchdog, clock, 50)
-    assert len(systemd.of("gets_on")) == 10
+    assert len(systemd.of("alive")) == 10
 
 
 def test_it_does_not_beat_while_a_loop_is_late_and_beats_at_once_when_it_is_not(
@@ -83,18 +83,18 @@ def test_it_does_not_beat_while_a_loop_is_late_and_beats_at_once_when_it_is_not(
     pulse.within(20)
     watchdog.ready()
     look_for(watchdog, clock, 60)
-    assert len(systemd.of("gets_on")) == 5, "within 20 s and not later"
+    assert len(systemd.of("alive")) == 5, "within 20 s and not later"
     assert "poller-3 has hung for" in systemd.of("status")[-1][0]
     pulse.rest()
     watchdog.look()
-    assert len(systemd.of("gets_on")) == 6
+    assert len(systemd.of("alive")) == 6
 
 
 def test_problems_of_other_threads_are_logged_and_do_not_end_us(watchdog, systemd, clock, health):
     watchdog.ready()
     health.report_problem("queue", "403 for jane@example.com\nREADY=1 " + "x" * 1_000)
     look_for(watchdog, clock, 30)
-    assert len(systemd.of("gets_on")) == 6
+    assert len(systemd.of("alive")) == 6
     ((status,),) = systemd.of("status")
     assert status.startswith("queue failing since ")
     assert "jane@" not in status

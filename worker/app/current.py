@@ -1,4 +1,4 @@
-"""What is in force, where it can change while the worker works."""
+"""The settings in force, and the policy and relay built from them: a reload replaces them."""
 
 import threading
 from typing import TYPE_CHECKING
@@ -10,41 +10,41 @@ if TYPE_CHECKING:
 
 
 class Current:
-    """Settings, and what is made of them. Each is replaced whole, and read where it is needed."""
+    """Each attribute is replaced as a whole, and read whenever it is needed."""
 
     def __init__(self, settings: Settings, relay: "Relay | None" = None) -> None:
         self.settings = settings
         self.policy = settings.as_policy()
         self.relay = relay
         self.retired: list[Relay] = []
-        """Relays that a reload has replaced, and whose last delivery was still under way."""
+        """Relays that a reload has replaced, with their last delivery still under way."""
         self._delivers = False
         self._delivered_before = 0
-        """By relays that were replaced and have ended."""
+        """Effects delivered by relays that were replaced and have ended."""
         self._lock = threading.Lock()
-        """Of counting, so that what was delivered never falls."""
+        """Keeps the count of delivered effects from falling while a relay is replaced."""
 
     @property
     def failure(self) -> BaseException | None:
-        """What has ended a lane of the relay, if anything has."""
+        """The error that ended a lane of the relay, if any."""
         return self.relay.failure if self.relay else None
 
     @property
     def delivered(self) -> int:
-        """Effects delivered, by all relays that there were."""
+        """Effects delivered by the current relay and all former relays."""
         with self._lock:
             return self._delivered_before + sum(relay.delivered for relay in self._relays())
 
     def start(self) -> None:
-        """Begin to deliver; a relay that comes later is started when it comes."""
+        """Begin to deliver; a later relay is started when it replaces this one."""
         self._delivers = True
         if self.relay:
             self.relay.start()
 
     def replace(self, relay: "Relay | None", stopping: threading.Event) -> None:
-        """Replace the relay, once the old relay has finished its deliveries.
+        """Replace the relay, and start the new relay once the old relay has ended.
 
-        While `stopping`, the old relay is not waited for, and the new relay starts nothing.
+        While `stopping`, this does not wait for the old relay and does not start the new relay.
         """
         with self._lock:
             old, self.relay = self.relay, relay

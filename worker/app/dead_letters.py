@@ -1,4 +1,4 @@
-"""Builds what `ses-worker dlq` works with, from the settings."""
+"""Builds the clients of the queues that `ses-worker dlq` uses, from the settings."""
 
 from worker.app import queue_url, region_of
 from worker.settings import Settings

@@ -1,22 +1,20 @@
-"""Builds the relay and its senders from the settings."""
+"""Builds the relay from the settings: a lane for each notice channel, and one for removals."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from worker.app import region_of
 from worker.aws import IDENTITY_SECONDS, AwsRefused, Throttled
-from worker.core.effects import Blocked, Delivery, Effect, Lane, OutboxEntry
-from worker.core.errors import Misconfigured, Refused
+from worker.core.effects import SUPPRESSION, Blocked, Delivery, Effect, Lane, OutboxEntry
+from worker.core.errors import Refused
 from worker.core.model import Address
 from worker.core.outbox import entries_for_parked, entries_for_removal
 from worker.core.rate_limit import RateLimit
-from worker.notifiers.slack import Channel, SlackSender
-from worker.notifiers.slack.channel import LONGEST_POST_SECONDS
-from worker.notifiers.slack.sender import SECONDS_BETWEEN_POSTS
+from worker.notifiers.channel import Channel
+from worker.notifiers.registry import make_channels
 from worker.observability.health import Health
 from worker.relay import LaneWork, Relay, WaitBudget
-from worker.settings import Addresses, Settings, SlackSettings
+from worker.settings import Settings
 from worker.store import Store
 from worker.store.levels import take_slot
 from worker.store.outbox import Outbox
@@ -34,9 +32,7 @@ from worker.suppression.listing import REQUEST_SECONDS
 from worker.timing.deadlines import left
 
 MOST_REQUESTS = 14
-"""Of a removal: three calls, at most seven, each with a second try."""
-SLACK_LEASE_SECONDS = 2 * LONGEST_POST_SECONDS + SECONDS_BETWEEN_POSTS + 30.0
-"""A post, the same again in a simpler form, and some time to mark what became of it."""
+"""Requests of a removal: at most seven calls, each with a second try."""
 
 
 def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
@@ -47,53 +43,18 @@ def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
 
     """
     store.keep_open()
-    wait_budget, lanes = WaitBudget(), []
-    if settings.slack.enabled:
-        lanes.append(_slack_lane(settings.slack))
+    wait_budget = WaitBudget()
+    lanes = [_channel_lane(channel, settings.channels) for channel in make_channels(settings)]
     if settings.suppression.remove:
         lanes.append(_suppression_lane(settings, store, wait_budget))
     return Relay(Outbox(store), lanes, wait_budget, health)
 
 
-def slack_rate_limit(settings: SlackSettings) -> RateLimit:
-    """What the channel takes, of all processes that post there."""
-    return RateLimit(
-        name=f"slack:{_fingerprint(settings)}",
-        lease_seconds=SLACK_LEASE_SECONDS,
-        per_second=settings.messages_per_second,
-        per_minute=settings.messages_per_minute,
-    )
-
-
-def make_channel(settings: SlackSettings) -> Channel:
-    """Make the edge to Slack.
-
-    Raises:
-        Misconfigured: a token without a channel.
-
-    """
-    if settings.webhook_url is not None:
-        return Channel.by_webhook(
-            settings.webhook_url.get_secret_value(),
-            username=settings.username,
-            icon_emoji=settings.icon_emoji,
-        )
-    if settings.token is None or settings.channel is None:
-        raise Misconfigured("slack.token and slack.channel go together")
-    return Channel.by_token(
-        settings.token.get_secret_value(),
-        settings.channel,
-        username=settings.username,
-        icon_emoji=settings.icon_emoji,
-        base_url=settings.api_url,
-    )
-
-
 def suppression_rate_limit(settings: Settings) -> RateLimit:
-    """What SES takes, of all processes of the account."""
+    """The rate limit of SES, shared by all processes of the account."""
     per_second = settings.suppression.requests_per_second
     return RateLimit(
-        name=f"ses:{region_of(settings)}",
+        name=f"{SUPPRESSION}:{region_of(settings)}",
         per_second=per_second,
         lease_seconds=2 * IDENTITY_SECONDS
         + MOST_REQUESTS * (REQUEST_SECONDS + max(2.0, 1 / per_second)),
@@ -103,23 +64,23 @@ def suppression_rate_limit(settings: Settings) -> RateLimit:
 def make_suppression_list(
     settings: Settings, store: Store, wait_budget: WaitBudget
 ) -> SuppressionList:
-    """Make the edge to SES; each of its requests waits for its slot in the account's rate."""
+    """Make the client of the suppression list; each request waits for its slot in the rate."""
     rate_limit = suppression_rate_limit(settings)
 
     def await_slot() -> None:
         seconds = take_slot(store, rate_limit)
         if seconds > left():
-            raise Throttled(f"SES: its next turn comes in {seconds:.0f} s only, which is too late")
+            raise Throttled(f"SES: the next slot comes in {seconds:.0f} s, after the deadline")
         wait_budget.wait(seconds)
 
     return SuppressionList(region=region_of(settings), await_slot=await_slot)
 
 
 def restore(settings: Settings, store: Store, key: str) -> Restored | None:
-    """Put the last entry that was taken off for an address back on the list; None: there is none.
+    """Put the last removed entry of an address back on the list; None: there is none.
 
     Raises:
-        Unavailable, Refused: SES or the store would not.
+        Unavailable, Refused: SES or the store is unavailable, or SES refuses.
 
     """
     removal_log = RemovalLog(store)
@@ -136,14 +97,18 @@ def restore(settings: Settings, store: Store, key: str) -> Restored | None:
     return restored
 
 
-def _slack_lane(settings: SlackSettings) -> LaneWork:
-    sender = SlackSender(make_channel(settings), masked=settings.addresses is Addresses.MASKED)
+def _channel_lane(channel: Channel, channels: Sequence[Lane]) -> LaneWork:
+    others = [lane for lane in channels if lane != channel.lane]
 
     def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[OutboxEntry]]:
-        return sender.deliver(effects), ()
+        delivery = channel.deliver(effects)
+        return delivery, _notices_of_block(delivery, effects, others)
 
     return LaneWork(
-        lane=Lane.SLACK, rate_limit=slack_rate_limit(settings), deliver=deliver, parked=_parked
+        lane=channel.lane,
+        rate_limit=channel.rate_limit,
+        deliver=deliver,
+        parked=_notices_of_parked(channels),
     )
 
 
@@ -164,29 +129,29 @@ def _suppression_lane(settings: Settings, store: Store, wait_budget: WaitBudget)
 
     def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[OutboxEntry]]:
         report = remover.deliver(effects[0])
-        follow_ups: list[OutboxEntry] = []
-        if settings.slack.enabled and report.notice:
+        follow_ups = list(_notices_of_block(report.delivery, effects, policy.notify))
+        if report.notice:
             follow_ups += entries_for_removal(effects[0], report.notice, policy)
-        if settings.slack.enabled and isinstance(report.delivery, Blocked):
-            follow_ups += _parked(effects, report.delivery.error)
         return report.delivery, follow_ups
 
     return LaneWork(
-        lane=Lane.SUPPRESSION,
+        lane=SUPPRESSION,
         rate_limit=suppression_rate_limit(settings),
         deliver=deliver,
-        parked=_parked if settings.slack.enabled else lambda _, __: (),
+        parked=_notices_of_parked(policy.notify),
     )
 
 
-def _parked(effects: Sequence[Effect], error: str) -> Sequence[OutboxEntry]:
-    return entries_for_parked(effects, error, datetime.now(UTC))
+def _notices_of_block(
+    delivery: Delivery, effects: Sequence[Effect], channels: Sequence[Lane]
+) -> Sequence[OutboxEntry]:
+    """Notices, to other channels, that a lane is blocked."""
+    if not isinstance(delivery, Blocked):
+        return ()
+    return entries_for_parked(effects, delivery.error, datetime.now(UTC), channels)
 
 
-def _fingerprint(settings: SlackSettings) -> str:
-    """Distinguish channels, in the database too, without giving the webhook away."""
-    if settings.webhook_url:
-        named = settings.webhook_url.get_secret_value()
-    else:
-        named = f"{settings.api_url} {settings.channel}"
-    return hashlib.sha256(named.encode()).hexdigest()[:16]
+def _notices_of_parked(
+    channels: Sequence[Lane],
+) -> Callable[[Sequence[Effect], str], Iterable[OutboxEntry]]:
+    return lambda effects, error: entries_for_parked(effects, error, datetime.now(UTC), channels)

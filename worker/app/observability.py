@@ -1,17 +1,15 @@
-"""Builds metrics, health and the health file from the settings."""
+"""Builds metrics, health and the health file from the settings, and shows them a worker."""
 
-from worker.app.current import Current
-from worker.consumer import Consumer, Counters
+from worker.app.parts import Parts
+from worker.consumer import Counters
 from worker.observability.health import Health
-from worker.observability.http import Observability
+from worker.observability.http import Measure, Observability
 from worker.observability.metrics import Metrics
 from worker.settings import Settings
-from worker.sqs.queue import Queue
-from worker.store import Store
 
 
 def make_observability(settings: Settings) -> Observability:
-    """Make it; nobody is answered yet."""
+    """Make it; it answers nothing yet."""
     return Observability(
         health=Health(),
         metrics=Metrics(),
@@ -20,45 +18,38 @@ def make_observability(settings: Settings) -> Observability:
     )
 
 
-def watch(
-    observability: Observability, consumer: Consumer, queue: Queue, store: Store, current: Current
-) -> None:
+def watch(observability: Observability, parts: Parts) -> None:
     """Expose a worker's figures, and measure its remote services periodically."""
-    observability.watch(
-        _Work(consumer, queue, current),
-        queue.name,
-        {
-            "queue": queue.counts,
-            "dead_letter_queue": queue.dead_letter_counts,
-            "store": store.figures,
-        },
-    )
+    measures: dict[str, Measure] = {
+        "queue": parts.queue.counts,
+        "dead_letter_queue": parts.queue.dead_letter_counts,
+        "store": parts.store.figures,
+    }
+    observability.watch(_Work(parts), parts.queue.name, measures)
 
 
 class _Work:
-    """The loops, as far as they can be looked at."""
+    """The figures of a worker, as the collector reads them."""
 
-    def __init__(self, consumer: Consumer, queue: Queue, current: Current) -> None:
-        self._consumer = consumer
-        self._queue = queue
-        self._current = current
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     @property
     def counters(self) -> Counters:
-        return self._consumer.counters
+        return self._parts.consumer.counters
 
     @property
     def held(self) -> int:
-        return self._consumer.held
+        return self._parts.consumer.held
 
     @property
     def idle(self) -> bool:
-        return self._consumer.idle
+        return self._parts.consumer.idle
 
     @property
     def clock_skew_seconds(self) -> float | None:
-        return self._queue.clock_skew.seconds
+        return self._parts.queue.clock_skew.seconds
 
     @property
     def delivered(self) -> int:
-        return self._current.delivered
+        return self._parts.current.delivered

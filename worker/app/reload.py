@@ -1,7 +1,7 @@
 """Reloads the settings while the worker runs.
 
-What the core and the relay are made of is made anew and put in the place of what was in force; the
-loops, which hold messages, stay as they are. So no message is given back, and none waits.
+The policy and the relay are built anew and replace those in force. The loops, which hold messages,
+stay as they are: no message is given back or delayed.
 """
 
 import threading
@@ -10,20 +10,35 @@ from contextlib import suppress
 
 import structlog
 
-from worker.app import make_relay, warn_of_effects_without_sender
+from worker.app import make_relay
 from worker.app.current import Current
 from worker.core.errors import Misconfigured, Unavailable
 from worker.observability.health import SETTINGS, Health
 from worker.observability.log import configure_logging
+from worker.service.startup_checks import warn_of_effects_without_sender
 from worker.settings import Settings
 from worker.store import Store
 
-LIVE = frozenset({"log", "notify", "policy", "slack", "sns", "suppression"})
-"""Sections that can change at any time; the others are what connections and threads are made of."""
-_OF_THE_RELAY = ("notify", "slack", "suppression")
+_UNCHANGED = "the previous settings stay in force"
 _RESTART = "restart the service to use it: systemctl restart ses-worker"
 
 log = structlog.get_logger()
+
+
+def _relay_sections(settings: Settings) -> frozenset[str]:
+    """The sections that the relay is built from."""
+    return frozenset({"notify", "suppression", *settings.channel_sections})
+
+
+def _live_sections(settings: Settings) -> frozenset[str]:
+    """The sections that take effect by a reload.
+
+    The others need a restart: connections and threads are built from them.
+    """
+    return _relay_sections(settings) | {"log", "policy", "sns"}
+
+
+LIVE = _live_sections(Settings())
 
 
 def reload(
@@ -33,28 +48,29 @@ def reload(
     health: Health,
     stopping: threading.Event,
 ) -> str:
-    """Read the settings again, and use what can be used at once; return what is left to do.
+    """Read the settings again and use what needs no restart; return what is left to do.
 
-    Settings that are wrong change nothing.
+    Wrong settings change nothing.
     """
     before = current.settings
     try:
         desired = read()
         after = _in_force(before, desired)
         changed, kept = list(_differences(before, after)), list(_differences(after, desired))
-        afresh = any(getattr(after, name) != getattr(before, name) for name in _OF_THE_RELAY)
+        relay_sections = _relay_sections(after)
+        new_relay = any(getattr(after, name) != getattr(before, name) for name in relay_sections)
         policy = after.as_policy()
-        relay = make_relay(after, store, health) if afresh else current.relay
-    except Exception as error:  # a reload that breaks must not end who works
+        relay = make_relay(after, store, health) if new_relay else current.relay
+    except Exception as error:  # a failed reload must not end the worker
         if not isinstance(error, Misconfigured):
             log.exception("settings.failed")
-        reason = "; ".join(str(error).splitlines())  # a line each, as a command says them
-        log.error("settings.refused", error=reason, hint="those of before are in force")  # noqa: TRY400 a trace says nothing
-        health.report_problem(SETTINGS, f"refused, those of before are in force: {reason}")
-        return "the settings that were to be reloaded are wrong, those of before are in force"
+        reason = "; ".join(str(error).splitlines())  # a line for each fault
+        log.error("settings.refused", error=reason, hint=_UNCHANGED)  # noqa: TRY400 a trace says nothing
+        health.report_problem(SETTINGS, f"refused, {_UNCHANGED}: {reason}")
+        return f"the settings to reload are wrong, {_UNCHANGED}"
     configure_logging(after.log.level, json=after.log.as_json)
     current.settings, current.policy = after, policy
-    if afresh:
+    if new_relay:
         current.replace(relay, stopping)
         threading.Thread(
             target=_warn_of_effects_without_sender, args=(after, store), daemon=True
@@ -70,18 +86,20 @@ def reload(
 
 
 def _in_force(before: Settings, desired: Settings) -> Settings:
-    """The new settings, as far as they can take effect without a restart."""
-    return before.model_copy(update={name: getattr(desired, name) for name in LIVE})
+    """Return the new settings, as far as they take effect without a restart."""
+    return before.model_copy(
+        update={name: getattr(desired, name) for name in _live_sections(before)}
+    )
 
 
 def _differences(before: Settings, other: Settings) -> Iterator[str]:
-    for section in Settings.model_fields:
-        ours, theirs = getattr(before, section), getattr(other, section)
-        for key in type(ours).model_fields:
-            if getattr(ours, key) != getattr(theirs, key):
+    for section in type(before).model_fields:
+        old, new = getattr(before, section), getattr(other, section)
+        for key in type(old).model_fields:
+            if getattr(old, key) != getattr(new, key):
                 yield f"{section}.{key}"
 
 
 def _warn_of_effects_without_sender(settings: Settings, store: Store) -> None:
     with suppress(Unavailable):
-        warn_of_effects_without_sender(settings, store)
+        warn_of_effects_without_sender(store, settings.lanes, settings.keys_of)

@@ -1,4 +1,4 @@
-"""The exit statuses, and their meanings for help texts."""
+"""The exit statuses: the table of the help texts and of docs/running.md."""
 
 from enum import IntEnum
 

@@ -10,11 +10,11 @@ from worker.settings import Settings
 from worker.store import Store
 
 DELIVERY_SECONDS = 30
-"""How long effects are delivered once the messages are done with."""
+"""How long effects are delivered after all messages were processed."""
 
 
 class Effects(Struct, frozen=True, kw_only=True):
-    """What became of the effects in the outbox."""
+    """How many effects were delivered, and how many are left in the outbox."""
 
     delivered: int = 0
     waiting: int = 0
@@ -24,17 +24,17 @@ class Effects(Struct, frozen=True, kw_only=True):
 def deliver(
     settings: Settings, store: Store, signals: SignalEvents, failure: BaseException | None
 ) -> tuple[Effects, BaseException | None]:
-    """Deliver the outbox, unless the run failed; count what is left."""
+    """Deliver the outbox, unless the run failed; count the effects that are left."""
     try:
         relay = make_relay(settings, store, Health())
         if relay and failure is None:
             relay.deliver_for(DELIVERY_SECONDS, signals.to_stop, signals.to_hurry)
-        left = store.unfinished()
+        unfinished = store.unfinished()
     except (Unavailable, Refused) as error:
         return Effects(), failure or error
     effects = Effects(
         delivered=relay.delivered if relay else 0,
-        waiting=sum(item.waiting for item in left),
-        parked=sum(item.parked for item in left),
+        waiting=sum(counts.waiting for counts in unfinished),
+        parked=sum(counts.parked for counts in unfinished),
     )
     return effects, failure or (relay.failure if relay else None)

@@ -1,4 +1,4 @@
-"""`ses-worker drain`: work until the queue is empty, and know that it is."""
+"""`ses-worker drain`: work until the queue is empty by SQS's counts."""
 
 import time
 from collections.abc import Callable
@@ -6,26 +6,25 @@ from collections.abc import Callable
 import structlog
 from msgspec import Struct
 
-from worker.app import (
-    bring_schema_up,
-    log_where_dead_letters_go,
-    make_consumer,
-    make_queue,
-    make_store,
-    warn_of_effects_without_sender,
-)
+from worker.app import bring_schema_up
+from worker.app.parts import build
 from worker.commands.deliveries import Effects, deliver
 from worker.consumer import Consumer, Counters, Plan
 from worker.core.errors import Refused, Unavailable
 from worker.observability.health import Health
+from worker.observability.metrics import Metrics
+from worker.service.allocation import tune_memory
 from worker.service.bounded_call import Deadline, Over, signals_heeded
+from worker.service.startup_checks import (
+    begin_dead_letter_queue_check,
+    warn_of_effects_without_sender,
+)
 from worker.settings import Settings
-from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.queue import POLL_SECONDS, Counts, Queue
 from worker.timing.retries import a_few_times
 
 WAIT_SECONDS = 60
-"""How long to wait for messages that others hold, or that are delayed."""
+"""How long to wait for messages that other receivers hold, or that are delayed."""
 LAST_LOOK_SECONDS = 5
 """Time limit for SQS's final counts."""
 
@@ -34,14 +33,14 @@ Watch = Callable[[Counters, Counts], None]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Where a drain stops although the queue is not empty."""
+    """Limits at which a drain stops although the queue is not empty."""
 
     messages: int | None = None
     seconds: float | None = None
 
 
 class Drained(Struct, frozen=True, kw_only=True):
-    """How a drain went."""
+    """The result of a drain."""
 
     counters: Counters
     remaining: Counts
@@ -51,12 +50,12 @@ class Drained(Struct, frozen=True, kw_only=True):
 
 
 def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None) -> Drained:
-    """Work until the queue is empty, a limit is met or a signal comes.
+    """Work until the queue is empty, a limit is reached or a signal comes.
 
-    `watch` is called several times a second, with what was on the queue at the start.
+    `watch` is called several times a second, with the counters and the queue's counts at the start.
 
     Raises:
-        Misconfigured, Unavailable, Refused: it could not begin.
+        Misconfigured, Unavailable, Refused: the drain could not begin.
 
     """
     started = time.monotonic()
@@ -68,23 +67,21 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
     )
     with signals_heeded() as signals:
         deadline = Deadline(signals, limits.seconds)
-        byte_budget = ByteBudget()
-        queue, store = make_queue(settings, plan, byte_budget), make_store(settings)
+        parts = build(settings, plan, health=Health(), metrics=Metrics(), delivers=False)
+        queue, store, consumer = parts.queue, parts.store, parts.consumer
         try:
             deadline.call(bring_schema_up, settings, store)
-            deadline.call(warn_of_effects_without_sender, settings, store)
+            deadline.call(warn_of_effects_without_sender, store, settings.lanes, settings.keys_of)
             at_first = _count(queue, deadline)
         except Over:
-            raise Unavailable("stopped before it could begin: no answer by then") from None
+            raise Unavailable("stopped before the drain could begin") from None
         log.info("drain.started", queue=queue.name, store=store.place, messages=at_first.total)
-        log_where_dead_letters_go(queue, signals.to_stop)
-        consumer = make_consumer(
-            settings, plan, queue, store, health=Health(), byte_budget=byte_budget
-        )
+        begin_dead_letter_queue_check(queue, signals.to_stop)
+        tune_memory()
         end = _End(consumer, queue, deadline)
         consumer.start()
         try:
-            while not end.has_come():
+            while not end.is_reached():
                 watch(consumer.counters, at_first)
                 consumer.look_after()
                 consumer.stopped.wait(0.05)
@@ -97,7 +94,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         effects = Effects()
         if finished:
             effects, failure = deliver(settings, store, signals, failure)
-            store.close()  # else an abandoned thread uses it, and close would wait
+            store.close()  # otherwise an abandoned thread uses it, and closing would wait
         return _drained(consumer, queue, started, effects, failure)
 
 
@@ -112,8 +109,8 @@ class _End:
         self._received = 0
         self._polls_counted = 0
 
-    def has_come(self) -> bool:
-        """Check once; read the queue's counts after each empty receive but the first."""
+    def is_reached(self) -> bool:
+        """Look once; read the queue's counts after each empty receive but the first."""
         consumer, now = self._consumer, time.monotonic()
         if consumer.counters.received != self._received:
             self._received, self._quiet_since = consumer.counters.received, now
@@ -147,10 +144,10 @@ def _drained(
     except (Unavailable, Refused) as error:
         remaining, failure = Counts(), failure or error
     except Over:
-        silent = Unavailable(
+        unknown = Unavailable(
             f"SQS did not answer within {LAST_LOOK_SECONDS} s how many messages remain"
         )
-        remaining, failure = Counts(), failure or silent
+        remaining, failure = Counts(), failure or unknown
     return Drained(
         counters=consumer.counters,
         remaining=remaining,

@@ -1,4 +1,4 @@
-"""The consumer: pollers that receive, write and settle; and how they stop.
+"""The consumer: pollers that receive, write and settle messages, until it is stopped.
 
 Start a `Consumer`, wait until it ends, then call `finish`.
 """
@@ -18,36 +18,51 @@ from worker.consumer.message_budget import MessageBudget
 from worker.consumer.polling import Poller
 from worker.consumer.refusal import Refusal
 from worker.consumer.settling import SetAside, Settler
-from worker.consumer.writing import Writer
+from worker.consumer.shared import Shared
+from worker.consumer.writing import Writer, WriterStore
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Refused, Unsynced
 from worker.core.model import Handled, Received
-from worker.core.ports import BatchStore
 from worker.observability.health import Health
 from worker.service.shutdown import LEFT_BEHIND
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.queue import LARGEST_BATCH, Queue
+from worker.timing.threads import GuardedThreads
 
 SHUTDOWN_SECONDS = 38
-"""A long poll (20 s) and its read timeout (10 s), then what is held; of the 45 s of a stop."""
+"""Longest wait for the pollers in a stop, of its 45 s: a long poll (20 s), its read timeout (10 s),
+and the settling of messages."""
 HURRIED_SECONDS = 5
+"""The same after a second signal, which does not wait for long polls."""
 EMPTY_RECEIVES = 2
-"""In a row, and a queue looks empty."""
+"""After so many empty receives in a row a queue counts as empty."""
 
-__all__ = ["Consumer", "Counters", "Plan"]
+__all__ = ["Callbacks", "Consumer", "Counters", "Plan"]
 
 log = structlog.get_logger()
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """How a consumer is to work."""
+    """How a consumer works."""
 
     wait_seconds: int
+    """Length of a long poll."""
     pollers: int
     at_most: int | None = None
-    """Messages in all."""
+    """Limit on messages in total; None: no limit."""
     patient: bool = True
     """Wait for unavailable services; if False, they end the run and become `failure`."""
+
+
+class Callbacks(Struct, frozen=True, kw_only=True):
+    """What a consumer does with messages."""
+
+    process: Callable[[Sequence[Received]], list[Handled]]
+    """Writes messages; returns each message's disposition once the commit is durable."""
+    report: Callable[[Sequence[Handled]], None]
+    """Reports messages that are settled."""
+    notices: Callable[[Sequence[SetAside]], Sequence[OutboxEntry]] = lambda _: ()
+    """Returns the notices to enqueue for dead-lettered messages."""
 
 
 class Consumer:
@@ -58,45 +73,45 @@ class Consumer:
         plan: Plan,
         *,
         queue: Queue,
-        store: BatchStore,
-        process: Callable[[Sequence[Received]], list[Handled]],
-        report: Callable[[Sequence[Handled]], None],
-        probe: Callable[[], None],
+        store: WriterStore,
+        callbacks: Callbacks,
         health: Health,
-        break_off: Callable[[], None] = lambda: None,
-        who_holds: Callable[[], str] = lambda: "",
-        notices: Callable[[Sequence[SetAside]], Sequence[OutboxEntry]] = lambda _: (),
-        byte_budget: ByteBudget | None = None,
+        byte_budget: ByteBudget,
     ) -> None:
-        self._byte_budget = byte_budget = byte_budget or ByteBudget()
-        self.counters = Counters()
-        self.autoscaler = PollerAutoscaler(plan.pollers, full=LARGEST_BATCH)
+        """Start nothing yet. The queue's client uses the same `byte_budget`."""
         self.failure: BaseException | None = None
         self.stopped = threading.Event()
-        """A stop was requested, or a failure ended it."""
+        """A stop was requested, or a failure ended the run."""
         self._health = health
         self._reported_late: set[str] = set()
         self._clock_watch = ClockWatch(lambda: queue.clock_skew.seconds, health)
-        self._message_budget = MessageBudget(plan.at_most)
-        give_up = None if plan.patient else self.fail
-        self._writer = writer = Writer(
-            process=process,
-            probe=probe,
-            counters=self.counters,
-            autoscaler=self.autoscaler,
+        self._shared = shared = Shared(
+            wait_seconds=plan.wait_seconds,
+            counters=Counters(),
+            autoscaler=PollerAutoscaler(plan.pollers, full=LARGEST_BATCH),
+            leases=Leases(queue),
+            message_budget=MessageBudget(plan.at_most),
+            byte_budget=byte_budget,
             health=health,
             stopping=self.stopped,
-            give_up=give_up or self._fail_if_unsynced,
-            break_off=break_off,
-            who_holds=who_holds,
+            give_up=None if plan.patient else self.fail,
         )
-        leases = Leases(queue)
-        self._refusal = refusal = Refusal(
-            autoscaler=self.autoscaler,
-            leases=leases,
+        self.counters, self.autoscaler = shared.counters, shared.autoscaler
+        self._writer = writer = Writer(
+            process=callbacks.process,
+            store=store,
+            counters=shared.counters,
+            autoscaler=shared.autoscaler,
             health=health,
             stopping=self.stopped,
-            give_up=give_up,
+            give_up=shared.give_up or self._fail_if_unsynced,
+        )
+        self._refusal = refusal = Refusal(
+            autoscaler=shared.autoscaler,
+            leases=shared.leases,
+            health=health,
+            stopping=self.stopped,
+            give_up=shared.give_up,
         )
 
         def make_poller(number: int) -> Poller:
@@ -105,34 +120,29 @@ class Consumer:
                 number,
                 queue=queue,
                 store=store,
-                leases=leases,
+                shared=shared,
                 pulse=pulse,
-                counters=self.counters,
                 refusal=refusal,
-                notices=notices,
+                notices=callbacks.notices,
             )
             return Poller(
                 number,
                 queue=queue,
-                wait_seconds=plan.wait_seconds,
+                shared=shared,
+                pulse=pulse,
                 writer=writer,
                 settler=settler,
-                leases=leases,
-                report=report,
-                message_budget=self._message_budget,
-                autoscaler=self.autoscaler,
-                byte_budget=byte_budget,
-                health=health,
-                pulse=pulse,
-                stopping=self.stopped,
-                give_up=give_up,
+                report=callbacks.report,
             )
 
         self._pollers = [make_poller(number) for number in range(plan.pollers)]
-        self._threads = [self._thread(f"poller-{p.number}", p.run) for p in self._pollers]
-        self._done = threading.Event()
-        """No poller holds anything any more, or is waited for."""
-        self._keeper = self._thread("lease-keeper", lambda: leases.keep(self._done))
+        self._threads = GuardedThreads(self.fail)
+        for poller in self._pollers:
+            self._threads.add(f"poller-{poller.number}", poller.run)
+        self._pollers_ended = threading.Event()
+        """No poller holds messages any more, or those that do are abandoned."""
+        self._keeper = GuardedThreads(self.fail)
+        self._keeper.add("lease-keeper", lambda: shared.leases.keep(self._pollers_ended))
 
     @property
     def held(self) -> int:
@@ -141,26 +151,26 @@ class Consumer:
 
     @property
     def idle(self) -> bool:
-        """Two receives in a row were empty, and nothing is held."""
+        """The last receives were empty, and no messages are held."""
         return self.autoscaler.empty_in_a_row >= EMPTY_RECEIVES and not self.held
 
     @property
     def exhausted(self) -> bool:
-        """All the messages that were to be had were had, and are settled."""
-        return self._message_budget.exhausted and not self.held
+        """As many messages as the plan allows were received, and all are settled."""
+        return self._shared.message_budget.exhausted and not self.held
 
     @property
     def refusal(self) -> Refused | None:
-        """Why nothing could be deleted, if that is so; for who is done."""
+        """Why every delete of the run failed, if it did; to be read at the end."""
         return self._refusal.of_all()
 
     def start(self) -> None:
         """Start all threads."""
-        for thread in (*self._threads, self._keeper):
-            thread.start()
+        self._threads.start()
+        self._keeper.start()
 
     def look_after(self) -> None:
-        """Notice what hangs, and a wrong clock; whoever waits for the end calls it each second."""
+        """Report threads that hang, slow writes and a wrong clock; to be called each second."""
         self._writer.look_after()
         self._clock_watch.look()
         late = {loop.loop: loop.seconds for loop in self._health.late}
@@ -169,54 +179,36 @@ class Consumer:
         self._reported_late = set(late)
 
     def stop(self) -> None:
-        """Receive no more; what is begun is finished, what still arrives goes back."""
+        """Receive no more. Messages being written are settled; what still arrives is released."""
         self.stopped.set()
-        self._message_budget.close()
-        self._byte_budget.close()
+        self._shared.message_budget.close()
+        self._shared.byte_budget.close()
         self.autoscaler.close()
 
     def finish(self, hurry: threading.Event | None = None) -> bool:
-        """Stop, and wait for the threads; return whether all ended in time.
+        """Stop, and wait for the pollers; return whether all ended in time.
 
-        Once `hurry` is set, long polls are not waited for: what they bring stays hidden for the
-        visibility timeout. Even so nothing is deleted before its commit.
+        Once `hurry` is set, long polls are not waited for: the messages that they bring stay hidden
+        for the visibility timeout. Even so nothing is deleted before its commit.
         """
         self.stop()
-        hurry = hurry or threading.Event()
-        deadline = time.monotonic() + SHUTDOWN_SECONDS
-        while (running := self._running()) and time.monotonic() < deadline:
-            if hurry.is_set():
-                deadline = min(deadline, time.monotonic() + HURRIED_SECONDS)
-                if not self.held:
-                    break
-            running[0].join(0.05)
-        self._done.set()
-        late = [thread.name for thread in self._running()]
+        late = self._threads.join(
+            time.monotonic() + SHUTDOWN_SECONDS,
+            hurry,
+            hurried_seconds=HURRIED_SECONDS,
+            is_needed=lambda: self.held > 0,
+        )
+        self._pollers_ended.set()
         if late:
             log.warning("consumer.abandoned", threads=late, held=self.held, hint=LEFT_BEHIND)
         return not late
-
-    def _running(self) -> list[threading.Thread]:
-        return [thread for thread in self._threads if thread.is_alive()]
-
-    def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:
-        def guarded() -> None:
-            try:
-                run()
-            except BaseException as error:
-                log.critical("thread.died", thread=name, exc_info=error)
-                self.fail(error)
-
-        # Daemons, so that a thread that hangs cannot keep the process from leaving: leaving is
-        # always safe, as nothing is deleted before its commit.
-        return threading.Thread(target=guarded, name=name, daemon=True)
-
-    def _fail_if_unsynced(self, error: BaseException) -> None:
-        if isinstance(error, Unsynced):
-            self.fail(error)
 
     def fail(self, error: BaseException) -> None:
         """Stop because of an error: an unavailable service, or a thread that died."""
         if self.failure is None:
             self.failure = error
         self.stop()
+
+    def _fail_if_unsynced(self, error: BaseException) -> None:
+        if isinstance(error, Unsynced):
+            self.fail(error)

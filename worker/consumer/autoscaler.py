@@ -1,8 +1,8 @@
-"""How many pollers poll: one on an idle queue, more on a deep queue, none while halted.
+"""How many pollers receive: 1 on an idle queue, more on a deep queue, none while halted.
 
-Python runs one thread at a time. While pollers wait for the network or the disk, one more of them
-helps; once the interpreter is busy, it only gets in the others' way: on two cores, four threads
-that pass the work around take a quarter more CPU for it than one.
+Python runs a single thread at a time. While pollers wait for the network or the disk, another
+poller helps. Once the interpreter is busy, another poller only slows the others down: measured on
+two cores, four threads need a quarter more CPU for the same work than a single thread.
 """
 
 import threading
@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable
 
 WINDOW_SECONDS = 0.02
+"""Shortest time over which CPU use is measured."""
 BUSY, OVERRUN = 0.75, 0.95
-"""Shares of one core: above the first there are pollers enough, above the second too many."""
+"""Shares of a core: above the first no poller is added, above the second a poller is removed."""
 
 
 class PollerAutoscaler:
-    """Decides after each receive."""
+    """Decides after each receive. Thread-safe."""
 
     def __init__(
         self,
@@ -26,17 +27,19 @@ class PollerAutoscaler:
     ) -> None:
         self._pollers = pollers
         self._full = full
+        """Messages in a full receive."""
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._window = clock(), cpu_clock()
         self._allowed = 1
         self._halted: set[str] = set()
+        """Reasons for which no poller may receive."""
         self._closed = False
         self._changed = threading.Condition()
         self.empty_in_a_row = 0
 
     def await_slot(self, poller: int) -> bool:
-        """Wait until this one (counted from 0) may poll; False when it is over."""
+        """Wait until a poller (counted from 0) may receive; return False after `close`."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._may(poller))
             return not self._closed
@@ -53,28 +56,28 @@ class PollerAutoscaler:
                 self._allow(self._allowed + self._step())
 
     def receive_failed(self) -> None:
-        """Learn that a receive has failed: one poller is enough to find out when it works again."""
+        """Learn that a receive has failed: a single poller finds out when receives work again."""
         with self._changed:
             self._allowed = 1
 
     @property
     def halted(self) -> bool:
-        """Nobody may begin to poll."""
+        """No poller may begin to receive."""
         return bool(self._halted)
 
     def halt(self, why: str) -> None:
-        """Nobody begins to poll until `go_on` for that reason, and for every other."""
+        """Let no poller begin to receive until `go_on` was called for each reason."""
         with self._changed:
             self._halted.add(why)
 
     def go_on(self, why: str) -> None:
-        """Poll again, carefully at first."""
+        """End a halt for this reason; a single poller receives at first."""
         with self._changed:
             self._halted.discard(why)
             self._allow(1)
 
     def close(self) -> None:
-        """Nobody polls any more."""
+        """Let no poller receive any more."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -87,7 +90,7 @@ class PollerAutoscaler:
         self._changed.notify_all()
 
     def _step(self) -> int:
-        """Twice as many, one more, one fewer, or as many; by how busy the interpreter was."""
+        """By how many to change the number of pollers, by how busy the interpreter was."""
         now, cpu = self._clock(), self._cpu_clock()
         began, cpu_then = self._window
         if now - began < WINDOW_SECONDS:

@@ -1,4 +1,4 @@
-"""Tells health and the log when our clock differs from SQS's, and when it agrees again."""
+"""Reports when this machine's clock differs from SQS's clock, and when they agree again."""
 
 from collections.abc import Callable
 
@@ -8,33 +8,34 @@ from worker.observability.health import Health
 from worker.topology.checks.clock import MOST_SKEW_SECONDS, SET_THE_CLOCK, describe_skew, is_skewed
 
 CLOCK = "clock"
-"""The problem's name. Messages are worked on all the same, so the worker stays ready."""
+"""The problem's name. Messages are still processed, so the worker stays ready."""
 RIGHT_AGAIN_SECONDS = 100.0
-"""Less than what begins it, so that a difference at the limit is reported once."""
+"""Below this the problem is over. It begins at more, so that a difference at the limit is reported
+once."""
 
 log = structlog.get_logger()
 
 
 class ClockWatch:
-    """Compares now and then; only the main thread uses it."""
+    """Compares the clocks; only the main thread uses it."""
 
     def __init__(self, skew_seconds: Callable[[], float | None], health: Health) -> None:
         self._skew_seconds = skew_seconds
         self._health = health
         self._reported: float | None = None
-        """The difference that health was notified of; None: there is none."""
+        """The difference that was reported; None: no problem is reported."""
 
     def look(self) -> None:
-        """Look at the difference; where it is not known nothing changes."""
+        """Look at the difference; while it is unknown, nothing changes."""
         seconds = self._skew_seconds()
         if seconds is None:
             return
         if self._reported is None:
             if is_skewed(seconds):
-                notification = describe_skew(seconds)
+                text = describe_skew(seconds)
                 log.error(
                     "clock.skewed",
-                    error=notification[0].upper() + notification[1:],
+                    error=text[0].upper() + text[1:],
                     skew_seconds=round(seconds),
                     hint="Set it, and keep it right: timedatectl set-ntp true",
                 )
@@ -44,7 +45,7 @@ class ClockWatch:
             self._reported = None
             self._health.resolve(CLOCK)
         elif abs(seconds - self._reported) > MOST_SKEW_SECONDS:
-            self._report(seconds)  # set wrongly once more: what is shown must be true
+            self._report(seconds)  # the clock was set again, and wrongly
 
     def _report(self, seconds: float) -> None:
         self._reported = seconds

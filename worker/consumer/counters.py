@@ -1,4 +1,4 @@
-"""What became of how many messages."""
+"""Counts messages by outcome."""
 
 import threading
 from collections import Counter
@@ -7,7 +7,7 @@ from worker.core.model import Outcome
 
 
 class Counters:
-    """Counts of this run; each message that was begun ends in exactly one outcome."""
+    """Counts of this run; each message that was begun has a single outcome. Thread-safe."""
 
     def __init__(self) -> None:
         self._counts: Counter[Outcome] = Counter()
@@ -15,12 +15,12 @@ class Counters:
         self._lock = threading.Lock()
 
     def begun(self, count: int) -> None:
-        """Messages that were received and not handed back untouched."""
+        """Count received messages; not those that are released untouched."""
         with self._lock:
             self._received += count
 
     def ended(self, outcome: Outcome) -> None:
-        """A message has an outcome, for certain."""
+        """Count a message whose outcome is certain."""
         with self._lock:
             self._counts[outcome] += 1
 
@@ -31,11 +31,11 @@ class Counters:
 
     @property
     def set_aside(self) -> int:
-        """How many were neither applied nor known nor ignored."""
+        """How many were deferred or dead-lettered."""
         return self._counts[Outcome.DEFERRED] + self._counts[Outcome.DEAD_LETTERED]
 
     def as_dict(self) -> dict[str, int]:
         """`received`, and each outcome by its name."""
         with self._lock:
-            found = {outcome.value: self._counts[outcome] for outcome in Outcome}
-            return {"received": self._received} | found
+            outcomes = {outcome.value: self._counts[outcome] for outcome in Outcome}
+            return {"received": self._received} | outcomes

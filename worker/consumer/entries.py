@@ -1,4 +1,4 @@
-"""Batch calls entry by entry: failures of SQS are retried, failures of ours are reported."""
+"""Batch calls, entry by entry: failures of SQS are retried, failures through us are reported."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -14,13 +14,13 @@ Item = TypeVar("Item")
 BatchCall = Callable[[Sequence[Item]], list[FailedEntry[Item]]]
 
 OUTAGES_BEFORE_GIVING_UP = 5
-"""Then the rest waits with those: each took seconds, and leases run out."""
+"""After so many failed calls the rest is not tried: each call took seconds, and leases run out."""
 
 log = structlog.get_logger()
 
 
 class Failed(Unavailable):
-    """SQS took the call, and failed entries of it again and again."""
+    """SQS took the call, and failed entries of it in each try."""
 
     def __init__(self, count: int, code: str) -> None:
         super().__init__(f"SQS failed {count} of them: {code}")
@@ -34,10 +34,10 @@ def entry_by_entry(
     again: Retrying,
     report: Callable[[FailedEntry[Item]], None],
 ) -> tuple[list[Item], Unavailable | None]:
-    """Repeat the call for the entries that failed through no fault of ours.
+    """Make the call, and repeat it for the entries that SQS failed through its own fault.
 
-    Returns those for which it failed, and SQS's last word on those that it failed, or did not
-    take the call for. `tell` gets the entries that are our fault.
+    Returns the items that failed, and the last error of SQS, if any: `Failed`, or why it did not
+    take the call. `report` gets each entry that failed through our fault.
 
     Raises:
         Refused: SQS does not allow the call.
@@ -66,9 +66,9 @@ def entry_by_entry(
 def in_tens(
     what: str, messages: Sequence[Received], call: BatchCall[Received], again: Retrying
 ) -> tuple[list[Received], Unavailable | None]:
-    """Make the call for all of them, ten at a time, until it was not taken at all several times.
+    """Make the call for all messages, ten at a time; give up after several failed calls.
 
-    Returns those for which it failed, and why SQS did not take the call at all, if it did not.
+    Returns the messages that failed, and why SQS did not take a call, if it did not.
 
     Raises:
         Refused: SQS does not allow the call.

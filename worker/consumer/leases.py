@@ -1,48 +1,49 @@
-"""Leases: what is held for longer than half of its visibility timeout has it extended.
+"""Leases: messages held for more than half of their visibility timeout have it extended.
 
-A message waits when the store is slow, or a dead-letter queue. Once its lease has run out it may be
-somebody else's, and its receipt handle is not used again: a stale handle in ChangeMessageVisibility
-would take it from its new receiver
+Messages wait when the store or the dead-letter queue is slow. Once a lease has run out, another
+receiver may hold the message, and the receipt handle is not used again: in ChangeMessageVisibility
+it would take the message away from the new receiver
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html).
 """
 
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from functools import partial
 
 import structlog
 
-from worker.core.errors import Stopped
 from worker.core.model import Received
 from worker.sqs.queue import LONGEST_HOLD_SECONDS, Queue, tens
 from worker.timing import clock
 from worker.timing.deadlines import within
+from worker.timing.periodic import every
 from worker.timing.retries import unless_over, while_unreachable
 
 LONGEST_TICK_SECONDS = 3.0
+"""Longest time between two looks at the leases."""
 TICKS = 8
-"""Looks at a lease while it lasts."""
+"""Looks at a lease while it lasts; more with a long visibility timeout."""
 EXTENDING_SECONDS = 20.0
-"""For one round of extensions: whoever changes what it holds waits for the end of it."""
+"""Time limit for a round of extensions: pollers that change what they hold wait for its end."""
 
 log = structlog.get_logger()
 
 
 class Leases:
-    """What each poller holds, and until when. Thread-safe."""
+    """The messages that each poller holds, and until when. Thread-safe."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
         self._seconds = queue.visibility_seconds
         self._held: dict[int, Sequence[Received]] = {}
         self._until: dict[str, float] = {}
-        """By receipt handle; of those that were extended, or are known to be lost."""
+        """The end of leases that were extended or lost, by receipt handle."""
         self._lock = threading.Lock()
 
     def hold(self, poller: int, messages: Sequence[Received]) -> None:
-        """Learn what a poller holds now; what it held before and is not among it is let go.
+        """Learn which messages a poller holds now; others that it held are not extended any more.
 
-        Waits for an extension under way, so that none comes after a release.
+        Waits for the end of an extension, so that a released message is not hidden again.
         """
         with self._lock:
             before = self._held.pop(poller, ())
@@ -55,27 +56,24 @@ class Leases:
                         self._until.pop(message.receipt_handle, None)
 
     def until(self, message: Received) -> float:
-        """Return when the lease of a message that is held runs out, on `worker.timing.clock`."""
+        """Return when the lease of a held message runs out, on `worker.timing.clock`."""
         return self._until.get(message.receipt_handle, message.lease_until)
 
     def lasts(self, message: Received) -> bool:
-        """Return whether a message is still ours."""
+        """Return whether the lease of a message has not run out."""
         return self.until(message) > clock.now()
 
     def keep(self, over: threading.Event) -> None:
-        """Extend whatever needs it, until it is over."""
-        pause = unless_over(over)
-        again = while_unreachable(pause, _report)
-        with suppress(Stopped):
-            while True:
-                pause(min(LONGEST_TICK_SECONDS, self._seconds / TICKS))
-                again(self.extend)
+        """Extend leases in time, until `over` is set."""
+        again = while_unreachable(unless_over(over), _report)
+        tick = min(LONGEST_TICK_SECONDS, self._seconds / TICKS)
+        every(tick, over, partial(again, self.extend), at_once=False)
 
     def extend(self) -> None:
         """Extend the leases of which more than half has passed.
 
         Raises:
-            Unavailable, Refused: SQS would not; those that were not extended run out.
+            Unavailable, Refused: SQS did not take a call; the leases that are left run out.
 
         """
         with within(EXTENDING_SECONDS):
@@ -99,7 +97,7 @@ class Leases:
             if failure is None:
                 self._until[message.receipt_handle] = began + self._seconds
             elif not failure.again:
-                self._until[message.receipt_handle] = began  # it is not ours any more
+                self._until[message.receipt_handle] = began  # the lease is lost
                 name = message.message_id
                 log.warning(
                     "message.entry_failed", call="extend", message_id=name, code=failure.code

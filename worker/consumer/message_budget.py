@@ -1,14 +1,16 @@
-"""How many messages may still be received, where there is a limit."""
+"""How many messages may still be received, if there is a limit."""
 
 import threading
 
 
 class MessageBudget:
-    """A limit on messages in all, shared by the pollers; without one it grants everything."""
+    """A limit on messages in total, shared by the pollers; None: no limit. Thread-safe."""
 
     def __init__(self, in_all: int | None = None) -> None:
         self._left = in_all
+        """Messages not granted yet."""
         self._out = 0
+        """Messages granted to receives under way."""
         self._closed = False
         self._changed = threading.Condition()
 
@@ -18,10 +20,9 @@ class MessageBudget:
         return self._left == 0 and not self._out
 
     def take(self, messages: int, *, wait: bool = True) -> int:
-        """Reserve up to `wanted` messages; return how many were granted, 0 when none are left.
+        """Reserve up to `messages` messages; return how many were granted, 0 when none are left.
 
-        With `wait`, where none is left while receives of others are under way, wait for their
-        results.
+        With `wait`, when none are left but other receives are under way, wait for their results.
         """
         with self._changed:
             if wait:
@@ -34,7 +35,7 @@ class MessageBudget:
             return granted
 
     def give_back(self, granted: int, used: int) -> None:
-        """Return what a receive did not use."""
+        """Give back what a receive did not use."""
         with self._changed:
             self._out -= granted
             self._left = None if self._left is None else self._left + granted - used

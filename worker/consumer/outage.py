@@ -1,4 +1,4 @@
-"""An outage of the store: when it began, when to probe again, when it is over."""
+"""An outage of the store: when it began, when to probe next, when it is over."""
 
 import time
 from collections.abc import Callable
@@ -9,32 +9,32 @@ from worker.core.errors import Misconfigured, Unavailable
 from worker.timing.retries import back_off
 
 SOON_SECONDS = 0.2
-"""Before the first look at a store that was well a moment ago."""
+"""Seconds before the first probe, if the store worked a moment ago."""
 
 log = structlog.get_logger()
 
 
 class Outage:
-    """Begins with an error; looks again after 1 to 60 s, longer after several in a row."""
+    """Begins with an error; probes the store every 1 to 60 s, more rarely after several outages."""
 
     def __init__(self, error: BaseException, in_a_row: int, *, soon: bool = False) -> None:
         self._began = time.monotonic()
         self._attempt = in_a_row
-        self.was_seen = False
-        """A look has met it, too: it is not about what was written."""
+        self.is_confirmed = False
+        """A probe has failed, too, so the messages did not cause the outage."""
         log.error("store.unavailable", error=str(error))
         self._wait()
         if soon:
-            self._look_at = self._began + SOON_SECONDS
+            self._probe_at = self._began + SOON_SECONDS
 
     def is_over(self, probe: Callable[[], None]) -> bool:
-        """Look, if it is time to."""
-        if time.monotonic() < self._look_at:
+        """Probe the store, if it is time to; return whether that succeeded."""
+        if time.monotonic() < self._probe_at:
             return False
         try:
             probe()
-        except (Unavailable, Misconfigured) as error:  # what worked at the start may work again
-            self.was_seen = True
+        except (Unavailable, Misconfigured) as error:  # the start succeeded, so waiting may help
+            self.is_confirmed = True
             seconds = self._wait()
             log.warning("store.unavailable", error=str(error), next_try_seconds=round(seconds, 1))
             return False
@@ -47,5 +47,5 @@ class Outage:
     def _wait(self) -> float:
         self._attempt += 1
         seconds = back_off(self._attempt)
-        self._look_at = time.monotonic() + seconds
+        self._probe_at = time.monotonic() + seconds
         return seconds

@@ -1,12 +1,12 @@
-"""SQS lets us receive and not settle: a permission is missing, or only deletes fail.
+"""SQS allows receives and not deletes: a permission is missing, or only deletes fail.
 
-Messages received meanwhile would circle until the redrive policy moves them, though applied. So
-nothing is received until a delete succeeds.
+Messages received meanwhile would be received again and again, until the redrive policy moves them
+although they were applied. So nothing is received until a delete succeeds.
 
-SQS may also take every call and fail every entry of it. A single entry says nothing, for its
-receipt handle may have run out; nor does anything while others are deleted, for work goes on, and
-what is left comes again after its visibility timeout. Several entries with no success between them
-are a refusal like any other.
+SQS may also take the calls and fail each entry. A single failed entry proves nothing, as its
+receipt handle may have run out. Nor do failed entries while others succeed: the work goes on, and
+the failed messages are received again after their visibility timeout. Several failed entries
+without a success between them count as a refused call.
 """
 
 import re
@@ -26,8 +26,9 @@ from worker.sqs.queue import EntriesRefused, FailedEntry, Queue, refusal_of, ten
 from worker.timing.retries import unless_over, while_unreachable
 
 ENTRIES_IN_A_ROW = 3
-"""So many that fail, and none that succeeds between them, are a refusal."""
+"""So many failed entries, without a success between them, count as a refusal."""
 SOON_SECONDS = 1.0
+"""Wait before the first retry."""
 REPEAT_SECONDS = 600.0
 """Interval between two log lines about dead letters refused for the same reason."""
 ALLOW_DELETES = (
@@ -47,7 +48,7 @@ _RAISE_THE_LIMIT = (
 
 
 class Refusal:
-    """Shared by the pollers, so that each outage is logged once."""
+    """Shared by the pollers, so that each refusal is logged once. Thread-safe."""
 
     def __init__(
         self,
@@ -64,8 +65,10 @@ class Refusal:
         self._pause = unless_over(stopping)
         self._give_up = give_up
         self._logged: set[str] = set()
+        """Calls that are refused, or fail, and were logged."""
         self._logged_at: dict[str, float] = {}
-        # Later failures are not logged, but the problem shows the latest.
+        """When refused dead letters were logged, by error code."""
+        # The first failure was logged; the later ones are shown as the problem.
         self._again = while_unreachable(
             self._pause, lambda error, _: health.report_problem("deletes", error)
         )
@@ -74,12 +77,12 @@ class Refusal:
         self._has_deleted = False
         self._last_failed: FailedEntry[Received] | None = None
         self.is_unproven = False
-        """Nothing was deleted since entries were refused; only what is received anew can tell."""
+        """No delete succeeded since entries were refused; only new messages can show if they do."""
 
     def learn(
         self, deleted: int, failed: Sequence[FailedEntry[Received]]
     ) -> Refused | Unavailable | None:
-        """Learn how a delete went, entry by entry; say so if this is a refusal."""
+        """Learn how many entries of a delete succeeded; return an error if this is a refusal."""
         with self._lock:
             was_unproven, self.is_unproven = self.is_unproven, self.is_unproven and not deleted
             count = self._failed_in_a_row = 0 if deleted else self._failed_in_a_row + len(failed)
@@ -92,7 +95,7 @@ class Refusal:
         return None
 
     def of_all(self) -> Refused | None:
-        """Report that every delete failed through us, however few there were; for who is done."""
+        """Return an error if all entries of the run failed through our fault, however few."""
         last = self._last_failed
         if last is None or self._has_deleted:
             return None
@@ -102,11 +105,10 @@ class Refusal:
     def wait_out(
         self, why: Refused | Unavailable, messages: Sequence[Received], queue: Queue, pulse: Pulse
     ) -> None:
-        """Halt all pollers, and retry the delete of these until SQS accepts it.
+        """Halt all pollers, and retry the delete of these messages until SQS accepts it.
 
-        With `give_up`, a refusal ends the run at once; after an outage messages come again.
-
-        Messages whose visibility timeout has ended are left alone: they come again as duplicates.
+        With `give_up`, a refusal ends the run at once, and an outage is not waited for. Messages
+        whose visibility timeout has ended are left alone: they are received again, as duplicates.
         """
         if self._give_up:
             if isinstance(why, Refused):
@@ -145,10 +147,10 @@ class Refusal:
 
     def log_seldom(self, received: Received, why: Refused) -> None:
         """Log that a dead letter is refused; at most once an interval for each error code."""
-        sort = why.code if isinstance(why, AwsRefused) else str(why)
+        code = why.code if isinstance(why, AwsRefused) else str(why)
         now = time.monotonic()
-        if now - self._logged_at.get(sort, -REPEAT_SECONDS) >= REPEAT_SECONDS:
-            self._logged_at[sort] = now
+        if now - self._logged_at.get(code, -REPEAT_SECONDS) >= REPEAT_SECONDS:
+            self._logged_at[code] = now
             log.warning(
                 "dead_letter.refused",
                 message_id=received.message_id,
@@ -159,11 +161,11 @@ class Refusal:
             )
 
     def forget(self, call: str) -> None:
-        """It has succeeded."""
+        """Learn that a call has succeeded."""
         self._logged.discard(call)
 
     def _delete_ours(self, messages: Sequence[Received], queue: Queue) -> bool:
-        """Try again; return whether something was deleted, for which its lease must last."""
+        """Delete the messages whose lease lasts; return whether a message was deleted."""
         ours = [message for message in messages if self._leases.lasts(message)]
         if not ours:
             queue.ask_to_delete()

@@ -1,7 +1,7 @@
 """Settles messages on the queue: delete, release, dead-letter; every entry of an answer is read.
 
-A message comes here only when what is to become of it is true: a delete, when its commit is
-durable. Whatever fails here does no harm: the message comes again, and is a duplicate.
+A message is settled only after its commit is durable. A failure here does no harm: the message is
+received again and recognised as a duplicate.
 """
 
 import time
@@ -10,10 +10,10 @@ from functools import partial
 
 import structlog
 
-from worker.consumer.counters import Counters
 from worker.consumer.entries import BatchCall, in_tens
-from worker.consumer.leases import EXTENDING_SECONDS, Leases
+from worker.consumer.leases import EXTENDING_SECONDS
 from worker.consumer.refusal import Refusal
+from worker.consumer.shared import Shared
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import DeadLetter, Delete, Handled, Outcome, Received, Release
@@ -26,15 +26,16 @@ from worker.timing.deadlines import within
 from worker.timing.retries import a_few_times, release_delay
 
 STEP_SECONDS = max(queue.CALL_SECONDS, WRITE_SECONDS, EXTENDING_SECONDS) + 10.0
-"""More than any of these takes: a call to SQS, a write of the store, waiting for leases; and the
-pause before the next try."""
+"""More than the longest step takes, with the pause before the next try: a call to SQS, a write to
+the store, or the wait for an extension of leases."""
 SOON_SECONDS = 2.0
-"""Longest time that a dead letter waits to be deleted in a batch."""
+"""Longest time that a dead letter waits for others to be deleted with it in one call."""
 
 log = structlog.get_logger()
 SetAside = tuple[Received, DeadLetter, str]
-"""A message, why, and where it was put."""
+"""A dead-lettered message, why, and where it was put."""
 Keep = Callable[[Received, DeadLetter], str]
+"""Puts a message elsewhere; returns where."""
 
 
 class _LeaseEnds(Exception):
@@ -42,7 +43,7 @@ class _LeaseEnds(Exception):
 
 
 class Settler:
-    """Settles what one poller has received."""
+    """Settles the messages of a single poller."""
 
     def __init__(
         self,
@@ -50,32 +51,32 @@ class Settler:
         *,
         queue: Queue,
         store: BatchStore,
-        leases: Leases,
+        shared: Shared,
         pulse: Pulse,
-        counters: Counters,
         refusal: Refusal,
         notices: Callable[[Sequence[SetAside]], Sequence[OutboxEntry]] = lambda _: (),
     ) -> None:
+        self._poller = poller
         self._queue = queue
         self._store = store
-        self._leases = leases
+        self._leases = shared.leases
+        self._counters = shared.counters
         self._pulse = pulse
-        self._poller = poller
-        self._counters = counters
         self._refusal = refusal
         self._notices = notices
         self._again = a_few_times(time.sleep)
         self._longest_send = 0.0
+        """Seconds that the slowest dead letter of this batch took."""
 
     @property
     def most(self) -> int:
-        """How many messages to receive: one, while it is not known whether it can be deleted."""
+        """How many messages to receive: a single one while it is unknown whether deletes work."""
         return 1 if self._refusal.is_unproven else LARGEST_BATCH
 
     def settle(self, handled: Iterable[Handled]) -> None:
         """Delete, release or dead-letter as decided, and count the outcomes.
 
-        Dead letters come last, for each takes a call of its own, or several.
+        Dead letters come last, because each takes at least one call of its own.
         """
         deletes: list[Received] = []
         releases: list[tuple[Received, float]] = []
@@ -113,16 +114,17 @@ class Settler:
                 keep = patiently
                 set_aside.append((received, why, where))
             else:
-                keep = self._keep  # once: what hangs would hold all of these for very long
+                keep = self._keep  # no retries: each would delay all remaining dead letters
                 done = [kept for kept, _, _ in set_aside]
                 self._hold([*done, *(other for other, _ in dead_letters[number:])])
                 self._release([(received, release_delay(received.receive_count))])
             if len(set_aside) == LARGEST_BATCH or time.monotonic() - since > SOON_SECONDS:
-                self._done_with(set_aside)
+                self._finish(set_aside)
                 set_aside, since = [], time.monotonic()
-        self._done_with(set_aside)
+        self._finish(set_aside)
 
-    def _done_with(self, set_aside: Sequence[SetAside]) -> None:
+    def _finish(self, set_aside: Sequence[SetAside]) -> None:
+        """Enqueue the notices of dead letters and delete the messages."""
         self._enqueue_notices(set_aside)
         self._delete([received for received, _, _ in set_aside])
 
@@ -145,12 +147,13 @@ class Settler:
             self._refusal.wait_out(why, ours, self._queue, self._pulse)
 
     def _release(self, releases: Sequence[tuple[Received, float]]) -> None:
-        """Give messages back."""
+        """Make messages visible again, each after its own time."""
         after = {id(message): seconds for message, seconds in releases}
         ours = self._ours("release", [message for message, _ in releases])
 
         def release(some: Sequence[Received]) -> list[FailedEntry[Received]]:
-            still = self._ours("release", some)  # nobody extends them, and there may be many tens
+            # Again, because earlier batches took time, and these leases are not extended.
+            still = self._ours("release", some)
             return (
                 self._queue.release(still, [after[id(message)] for message in still])
                 if still
@@ -166,20 +169,20 @@ class Settler:
                 self._refusal.forget("release")
 
     def _ours(self, what: str, messages: Sequence[Received]) -> Sequence[Received]:
-        """Drop messages whose lease has ended: they come again, and are duplicates."""
+        """Drop messages whose lease has ended: they are received again, as duplicates."""
         ours = [message for message in messages if self._leases.lasts(message)]
         if late := len(messages) - len(ours):
             log.warning("message.visibility_expired", call=what, count=late)
         return ours
 
     def _set_aside(self, received: Received, why: DeadLetter, keep: Keep) -> str | None:
-        """Dead-letter or quarantine a message; return where; None: it was deferred."""
+        """Dead-letter or quarantine a message; return where it is now, None if it is deferred."""
         try:
             where = keep(received, why)
         except _LeaseEnds:
             self._defer(received, "its visibility timeout ends before it could be sent")
             return None
-        except Exception as error:  # noqa: BLE001 neither queue nor store may end the poller
+        except Exception as error:  # noqa: BLE001 an error of queue or store must not end the poller
             self._defer(received, str(error))
             return None
         log.warning(
@@ -193,11 +196,11 @@ class Settler:
         return where
 
     def _enqueue_notices(self, set_aside: Sequence[SetAside]) -> None:
-        """Enqueue notices; a failure is logged, for the messages are safe elsewhere."""
+        """Enqueue notices; a failure is only logged, because the messages are kept elsewhere."""
         if entries := self._notices(set_aside):
             try:
                 self._again(self._enqueue, entries)
-            except Exception as error:  # noqa: BLE001 the store may not end the poller
+            except Exception as error:  # noqa: BLE001 an error of the store must not end the poller
                 log.warning("notice.lost", kind=entries[0].kind.value, error=str(error))
 
     def _enqueue(self, entries: Sequence[OutboxEntry]) -> None:
@@ -214,7 +217,7 @@ class Settler:
         began = clock.now()
         self._pulse.within(STEP_SECONDS)
         if began + self._longest_send >= self._leases.until(received):
-            raise _LeaseEnds  # or each worker would send a copy to a slow dead-letter queue
+            raise _LeaseEnds  # else each worker would send a copy to a slow dead-letter queue
         try:
             self._queue.send_dead_letter(received, why)
         except Refused as refused:
@@ -230,10 +233,10 @@ class Settler:
     def _in_tens(
         self, what: str, messages: Sequence[Received], call: BatchCall[Received]
     ) -> Unavailable | None:
-        """Make the call in batches; return the failure that ended it, if any."""
+        """Make the call in batches; return why SQS did not take it, if it did not."""
 
-        def alive(some: Sequence[Received]) -> list[FailedEntry[Received]]:
+        def with_pulse(some: Sequence[Received]) -> list[FailedEntry[Received]]:
             self._pulse.within(STEP_SECONDS)
             return call(some)
 
-        return in_tens(what, messages, alive, self._again)[1]
+        return in_tens(what, messages, with_pulse, self._again)[1]

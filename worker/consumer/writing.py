@@ -1,13 +1,14 @@
-"""The writer: a single thread at a time, a transaction for all received messages, up to a limit.
+"""The writer: one poller at a time writes the messages of all waiting pollers, in one transaction.
 
-The first poller that comes writes for all that wait, itself included; the others find their
-messages written. So a commit's fsync is shared whenever there is somebody to share it with, and on
-a quiet queue no message is passed from thread to thread.
+The first poller writes for all that wait, itself included; the others find their messages written.
+So pollers share a commit's fsync whenever several wait, and on a quiet queue no message is passed
+from thread to thread.
 """
 
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -18,22 +19,35 @@ from worker.consumer.received_batch import ReceivedBatch
 from worker.consumer.suspects import WITH_OTHERS, Suspects
 from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import DeadLetter, Handled, Reason, Received
+from worker.core.ports import BatchStore
 from worker.observability.health import Health
 from worker.sqs.queue import LARGEST_BATCH
 from worker.timing.retries import back_off
 
 LARGEST_COMMIT = 200
-"""Messages in one transaction: enough to make an fsync cheap, few enough to keep it short."""
+"""Messages in one transaction: enough to share an fsync well, few enough to keep it short."""
 TICK_SECONDS = 0.2
-SLOW_SECONDS, HANGING_SECONDS = 5, 40
-"""Of a write: after the first it is logged; after the second, which is more than the store's own
-deadlines allow for a statement, it is broken off."""
+"""Time between two looks at an outage."""
+SLOW_SECONDS = 5
+"""A write that takes longer is logged."""
+HANGING_SECONDS = 40
+"""A write that takes longer is broken off; the store's deadlines for a statement are shorter."""
 STUCK_SECONDS = 2 * HANGING_SECONDS
-"""Of a write: breaking it off has not helped; the watchdog ends the process."""
+"""After so long, breaking the write off has not helped, and the watchdog ends the process."""
 
 log = structlog.get_logger()
 Part = tuple[ReceivedBatch, int]
-"""An arrival, and how many of what is left of it."""
+"""A received batch, and how many of its remaining messages to write."""
+
+
+class WriterStore(BatchStore, Protocol):
+    """The store, as far as the writer needs it."""
+
+    def break_off(self) -> None:
+        """End, from another thread, a transaction that hangs; it raises `Unavailable` then."""
+
+    def who_holds(self) -> str:
+        """Describe which other processes hold locks that a write waits for, if that is known."""
 
 
 class Writer:
@@ -43,21 +57,20 @@ class Writer:
         self,
         *,
         process: Callable[[Sequence[Received]], list[Handled]],
-        probe: Callable[[], None],
+        store: WriterStore,
         counters: Counters,
         autoscaler: PollerAutoscaler,
         health: Health,
         stopping: threading.Event,
         give_up: Callable[[BaseException], None] | None,
-        break_off: Callable[[], None] = lambda: None,
-        who_holds: Callable[[], str] = lambda: "",
     ) -> None:
-        self._break_off = break_off
-        self._who_holds = who_holds
+        """Learn of each outage by `give_up`, if given."""
         self._began: float | None = None
+        """When the write under way began."""
         self._warned_about: float | None = None
+        """When the write began that the latest warning is about."""
         self._process = process
-        self._probe = probe
+        self._store = store
         self._counters = counters
         self._autoscaler = autoscaler
         self._health = health
@@ -66,19 +79,20 @@ class Writer:
         self._give_up = give_up
         self._changed = threading.Condition()
         self._writing = False
+        """A thread is writing."""
         self._waiting: list[ReceivedBatch] = []
         self._outage: Outage | None = None
         self._outages_in_a_row = 0
         self._suspects = Suspects()
         self._at_most = LARGEST_COMMIT
-        """Messages in the next commit: one after an outage, then twice as many each time."""
+        """Messages in the next commit: 1 after an outage, then twice as many each time."""
 
     def write(self, messages: Sequence[Received]) -> list[Handled]:
         """Write messages; return when their commit is durable, or when they must be released.
 
-        In an outage of the store they are held for some seconds, for it may be short; then they are
-        released. Nothing is received meanwhile (`await_store`), so an outage, however long, costs a
-        message one receive. When a probe finds the store working, one message that is held is tried
+        In an outage of the store they are held for some seconds, because it may be short; then they
+        are released. Nothing is received meanwhile (`await_store`), so even a long outage costs
+        each message a single receive. When a probe succeeds, a single held message is written
         before the rest.
         """
         received_batch = ReceivedBatch(messages)
@@ -93,7 +107,7 @@ class Writer:
 
     @property
     def most(self) -> int:
-        """How many messages to receive: one, after several outages with nothing written between."""
+        """How many messages to receive: a single one after several outages without a write."""
         return 1 if self._outages_in_a_row > 1 else LARGEST_BATCH
 
     def _take_turns_while(self, needed: Callable[[], bool]) -> None:
@@ -124,20 +138,20 @@ class Writer:
         if self._outage is None:
             self._commit(self._next())
         elif self._stopping.is_set():
-            self._let_go(self._waiting)
-        elif self._outage.is_over(self._probe_and_report):
-            self._suspects.looked(unreachable=self._outage.was_seen)
+            self._release(self._waiting)
+        elif self._outage.is_over(self._probe):
+            self._suspects.probed(was_unavailable=self._outage.is_confirmed)
             self._try_first(self._outage)
         else:
             self._stopping.wait(TICK_SECONDS)
-            self._let_go(
+            self._release(
                 [received_batch for received_batch in self._waiting if received_batch.overdue]
             )
 
     def _try_first(self, outage: Outage) -> None:
-        """A probe may succeed where a message fails: write a single held message first.
+        """Write a single held message first: a probe may succeed where a message fails.
 
-        A message that is ignored, or to blame itself, proves nothing: the next is tried.
+        A message that is ignored or dead-lettered proves nothing; then the next is tried.
         """
         while held := [received_batch for received_batch in self._waiting if received_batch.left]:
             self._commit(self._carefully(held))
@@ -156,13 +170,13 @@ class Writer:
         seconds = 0 if began is None else time.monotonic() - began
         if seconds > SLOW_SECONDS and self._warned_about != began:
             self._warned_about = began
-            error = f"A write to the database has taken {seconds:.0f} s{self._who_holds()}"
+            error = f"A write to the database has taken {seconds:.0f} s{self._store.who_holds()}"
             log.warning("store.slow", seconds=round(seconds, 1), error=error)
         if seconds > HANGING_SECONDS:
-            self._break_off()
+            self._store.break_off()
 
     def _next(self) -> Sequence[Part]:
-        """Choose what is written next: as much as one commit may hold, unless care is needed."""
+        """Choose the messages of the next commit: as many as allowed, unless care is needed."""
         with self._changed:
             waiting = [received_batch for received_batch in self._waiting if received_batch.left]
         if waiting and self._needs_care(waiting):
@@ -183,7 +197,7 @@ class Writer:
         )
 
     def _carefully(self, waiting: Sequence[ReceivedBatch]) -> Sequence[Part]:
-        """Choose a few, so that a message at which the store breaks off is soon found."""
+        """Choose few messages, so that a message at which the store breaks off is found soon."""
         rank = self._suspects.rank
         for received_batch in waiting:
             received_batch.left.sort(key=rank)
@@ -229,25 +243,25 @@ class Writer:
     def _begin_outage(self, error: BaseException) -> None:
         self._autoscaler.halt("store")
         self._health.report_problem("store", error)
-        # Something was written since the outage before: this one may be about these messages.
-        is_strange = self._at_most < LARGEST_COMMIT and not self._outages_in_a_row
-        self._outage = Outage(error, self._outages_in_a_row, soon=is_strange)
+        # Messages were written since the last outage, so this may be due to the messages.
+        is_suspicious = self._at_most < LARGEST_COMMIT and not self._outages_in_a_row
+        self._outage = Outage(error, self._outages_in_a_row, soon=is_suspicious)
         self._outages_in_a_row += 1
         self._at_most = 1
         if self._give_up:
             self._give_up(error)
 
-    def _probe_and_report(self) -> None:
+    def _probe(self) -> None:
         """Probe the store; the problem shows the latest error, not the first of the outage."""
         try:
-            self._probe()
+            self._store.probe()
         except (Unavailable, Misconfigured) as error:
             self._health.report_problem("store", error)
             raise
 
-    def _let_go(self, received_batches: Sequence[ReceivedBatch]) -> None:
-        """Release: visible at once after the first outage, later after several in a row."""
+    def _release(self, received_batches: Sequence[ReceivedBatch]) -> None:
+        """Release messages: visible at once after an outage, later after several in a row."""
         repeated = self._outages_in_a_row > 1
         with self._changed:
             for received_batch in received_batches:
-                received_batch.let_go(back_off(self._outages_in_a_row) if repeated else 0)
+                received_batch.release(back_off(self._outages_in_a_row) if repeated else 0)

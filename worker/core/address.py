@@ -1,4 +1,4 @@
-"""What makes two spellings of an address one person, and what is no address at all."""
+"""Normalises addresses, so that different spellings of a person's address are equal."""
 
 import re
 import unicodedata
@@ -9,32 +9,33 @@ from worker.core.limits import LONGEST_ADDRESS, LONGEST_DOMAIN
 from worker.core.model import Address
 
 _PLAIN = re.compile(r"([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+)@([A-Za-z0-9.-]*[A-Za-z0-9-])")
-# (a domain that ends in a dot goes the general way)
-# A quoted string; one that nobody closes ends where the text does, so that none of its quotes is
-# tried again.
+"""Nearly all addresses; not those with a trailing dot, which has to be removed."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+(?P<closed>"?)')
+"""A quoted string. An unclosed string matches to the end of the text, so that the search does not
+start again at each quote in it."""
 _DOTS = re.compile("[\u3002\uff0e\uff61]")
-"""What stands for a dot in the domains of other scripts (RFC 3490, section 3.1)."""
+"""Characters that separate labels like a dot (RFC 3490, section 3.1)."""
 _COMMENT_ENDS = frozenset('>@"')
-"""What no comment behind the brackets has; a `<` would have begun the last ones."""
-_UNFIT = re.compile(r"[,;:()<>\ufffd]")
-"""What only quotes, or the brackets of a domain literal, allow; U+FFFD was something else once."""
+"""Characters that cannot be in a comment after the angle brackets."""
+_INVALID = re.compile(r"[,;:()<>\ufffd]")
+"""Characters that need quotes or the brackets of a domain literal; U+FFFD replaces lost text."""
 
 
 def parse_address(reported: str) -> Address | None:
-    """Read an address as SES reports it, with or without display name and angle brackets.
+    """Parse an address as SES reports it, with or without display name and angle brackets.
 
-    The key is NFC, trimmed, split at the last `@`, the local part in lower case, the domain in
-    lower-case Punycode without its trailing dot. Returns None where there is no address to be
-    had: no `@`, nothing on one side of it, spaces or control characters inside, several
-    addresses, or more characters than an address can have.
+    The key is the address in NFC, trimmed and split at the last `@`: local part in lower case,
+    domain in lower-case Punycode without a trailing dot.
+
+    Returns None if there is no usable address: no `@`, nothing on one side of it, spaces or control
+    characters inside, several addresses, or more characters than an address can have.
     """
-    if plain := _PLAIN.fullmatch(reported):  # nearly all; the general way gives the same
+    if plain := _PLAIN.fullmatch(reported):  # a shortcut; the code below gives the same result
         local, domain = plain[1], plain[2].lower()
         key = local.lower()
     else:
         parts = _split(reported)
-        # Normal forms and Punycode take more time the longer a text is, and not in proportion.
+        # Unicode normalisation and Punycode take more than linear time.
         if sum(map(len, parts)) >= LONGEST_ADDRESS:
             return None
         local, domain = (unicodedata.normalize("NFC", part) for part in parts)
@@ -52,10 +53,10 @@ def parse_address(reported: str) -> Address | None:
 
 
 def _split(reported: str) -> tuple[str, str]:
-    """Local part and domain of the one address that is named; of several, nothing.
+    """Split into local part and domain; both are empty if there are several addresses.
 
-    What is meant stands in the last angle brackets, behind a display name perhaps, and before a
-    comment in which there is no other address.
+    The address is in the last angle brackets, if there are any. A display name may come before
+    them, and a comment after them, if neither contains another address.
     """
     text = reported.strip()
     before, opened, behind = text.rpartition("<")
@@ -69,7 +70,7 @@ def _split(reported: str) -> tuple[str, str]:
 
 
 def _names_another(text: str) -> bool:
-    """Return whether an address stands there, outside of quotes: in brackets, or in a list."""
+    """Return whether the text has an address outside of quotes: in brackets, or in a list."""
     pieces = _QUOTED.sub(_unclosed, text).split("<")
     if any("@" in piece.partition(">")[0] for piece in pieces[1:]):
         return True
@@ -92,15 +93,15 @@ def _normal_domain(text: str) -> str:
 
 def _is_domain(text: str) -> bool:
     literal = text.startswith("[") and text.endswith("]")
-    return bool(text) and not _has_blanks(text) and (literal or not _UNFIT.search(text))
+    return bool(text) and not _has_blanks(text) and (literal or not _INVALID.search(text))
 
 
 def _is_local_part(text: str) -> bool:
     if text.isprintable() and (quoted := _QUOTED.fullmatch(text)) and quoted["closed"]:
         return True
-    return bool(text) and not _has_blanks(text) and not _UNFIT.search(text)
+    return bool(text) and not _has_blanks(text) and not _INVALID.search(text)
 
 
 def _has_blanks(text: str) -> bool:
-    """Of what is printable only the blank itself is one."""
+    # The space is the only blank that is printable.
     return not text.isprintable() or " " in text

@@ -1,4 +1,4 @@
-"""Dead letters, in the dead-letter queue or in quarantine. Pure."""
+"""A dead letter, read from the dead-letter queue or from the quarantine. Pure."""
 
 import base64
 import binascii
@@ -16,65 +16,65 @@ from worker.core.model import Received
 from worker.core.parsing import parse_time
 
 OURS = "ses_worker_"
-"""What the names of our own attributes begin with."""
+"""Prefix of the message attributes that the worker adds."""
 MAX_RECEIVES = "max_receives"
-"""The reason of a dead letter without one: SQS's redrive policy moved it, or a person sent it."""
+"""Reason if there is no attribute for it: SQS's redrive policy or a person moved the message."""
 
 _LONGEST_WORD = 60
-"""Longest reason or version: untrusted, and lists have narrow columns."""
+"""Characters of a reason or version; both are untrusted, and lists have narrow columns."""
 _LONGEST_ID = 100
 _LONGEST_URL = 1_000
 
 
 class Where(StrEnum):
-    """The place of a dead letter."""
+    """Where a dead letter is stored."""
 
     DEAD_LETTER_QUEUE = "dead_letter_queue"
     QUARANTINE = "quarantine"
 
 
 class DeadLetterMessage(Struct, frozen=True, kw_only=True):
-    """A dead letter, and what is known about it."""
+    """A dead letter and its history."""
 
     where: Where
     received: Received
-    """The message; its attributes are its sender's own. In quarantine it has no lease."""
+    """The message with its sender's own attributes. In quarantine it has no lease."""
     reason: str
     error: str = ""
     first_seen: datetime | None = None
-    """When it first came to us; SQS's word, or our own attribute's."""
+    """When the message was first received, by SQS or by our attribute."""
     kept_since: datetime | None = None
-    """From when on the dead-letter queue counts its retention."""
+    """When the retention period of the dead-letter queue began."""
     source: str = ""
-    """The queue it was meant for: its URL, or its ARN."""
+    """The queue that the message was sent to: its URL or ARN."""
     worker_version: str = ""
     original_id: str = ""
-    """The message's id when it came to us, as log and Slack name it; empty: nobody knows."""
+    """The message id in the source queue, as log and Slack name it; empty: unknown."""
     row_id: int = 0
-    """In quarantine."""
+    """The id of its row in `quarantine`; 0 in the dead-letter queue."""
 
     @property
     def message_id(self) -> str:
-        """SQS's name for it."""
+        """SQS's id of the message."""
         return self.received.message_id
 
     @property
     def ids(self) -> frozenset[str]:
-        """Both names that people may know it by."""
+        """The ids by which a person may select it: the current and the original."""
         return frozenset({self.message_id, self.original_id} - {""})
 
     def without_body(self) -> "DeadLetterMessage":
-        """The same, to be kept with many others."""
+        """Return a copy without body and attributes, of which many can be held in memory."""
         return replace(self, received=replace(self.received, body="", attributes={}))
 
     @property
     def source_name(self) -> str:
-        """The name of the queue it was meant for."""
+        """The name of the queue that the message was sent to."""
         return self.source.replace("/", ":").rpartition(":")[2]
 
 
 class DeadLetterFilter(Struct, frozen=True, kw_only=True):
-    """Selects dead letters: all, unless reasons or ids are named."""
+    """Selects dead letters by reason and id; an empty set selects all."""
 
     reasons: frozenset[str] = frozenset()
     message_ids: frozenset[str] = frozenset()
@@ -87,22 +87,22 @@ class DeadLetterFilter(Struct, frozen=True, kw_only=True):
 
     @property
     def everything(self) -> bool:
-        """All dead letters are selected."""
+        """Whether all dead letters are selected."""
         return not (self.reasons or self.message_ids)
 
 
 def dead_letter_from_queue(received: Received, source_arn: str) -> DeadLetterMessage:
-    """Read what a message of the dead-letter queue says about itself.
+    """Read a message of the dead-letter queue and its attributes.
 
-    Anyone who may send to that queue may have written it: nothing of it is trusted with more than
-    being shown, but for times, and those are no later than SQS's own.
+    Everybody who may send to that queue can set these attributes, so they are only shown. The
+    exception is `first_seen`, which is ignored if it is later than SQS's own time.
     """
     theirs = {n: value for n, value in received.attributes.items() if not n.startswith(OURS)}
     first_seen = parse_time(_ours(received, "first_seen"))
     if first_seen is None or (received.sent_at and first_seen > received.sent_at):
         first_seen = received.sent_at
     reason = _ours(received, "reason")
-    own = received.message_id  # which SQS's redrive leaves as it was
+    own = received.message_id  # SQS's redrive keeps the id
     return DeadLetterMessage(
         where=Where.DEAD_LETTER_QUEUE,
         received=replace(received, attributes=theirs),
@@ -117,12 +117,12 @@ def dead_letter_from_queue(received: Received, source_arn: str) -> DeadLetterMes
 
 
 def sendable(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Message attributes as SQS takes them; the table has binary ones as base64."""
+    """Convert stored message attributes for SQS; binary values are stored as base64."""
     return {name: _with_bytes(value) for name, value in attributes.items()}
 
 
 def size_of(dead_letter: DeadLetterMessage) -> int:
-    """Bytes of a message as SQS counts them: body, and names, types and values of attributes."""
+    """Return the size in bytes as SQS counts it: body, and attribute names, types and values."""
     sizes = [_length(dead_letter.received.body)]
     for name, value in sendable(dead_letter.received.attributes).items():
         sizes += [_length(name), *(_length(part) for part in value.values() if part)]

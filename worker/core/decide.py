@@ -1,4 +1,4 @@
-"""Decides what feedback does to a user. Pure: the time is an argument."""
+"""Decides how feedback changes a user record. Pure: the time is an argument."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ _BOUNCE_COLUMNS = {
     Action.HARD_BOUNCE: ("last_hard_bounce", "hard_bounce_refused", "hard_bounce_count"),
     Action.SOFT_BOUNCE: ("last_soft_bounce", "soft_bounce_refused", "soft_bounce_count"),
 }
+"""By action: the columns that hold the date, whether SES refused on that date, and the count."""
 _OTHER_BOUNCE = {
     Action.HARD_BOUNCE: Action.SOFT_BOUNCE,
     Action.SOFT_BOUNCE: Action.HARD_BOUNCE,
@@ -22,9 +23,10 @@ _OTHER_BOUNCE = {
 def decide(
     feedback: Feedback, user: User | None, policy: Policy, received_at: datetime
 ) -> Decision:
-    """Decide by the first rule that fits; the user is whose address it is, if anybody's.
+    """Apply the first rule that matches; `user` is None for an unknown recipient.
 
-    The event's own time counts: one that cannot be read or lies in the future is `received_at`.
+    The date of the event is its own time, or `received_at` if that time cannot be parsed or is in
+    the future.
     """
     occurred_at = feedback.notification.occurred_at or received_at
     occurred_at = min(occurred_at, received_at)
@@ -56,14 +58,14 @@ def _judge(
 
 
 def new_user(address: Address) -> User:
-    """The record of somebody we have not heard of before."""
+    """Create the record of a recipient who is not a user yet."""
     return User(email=address.mailed, email_key=address.key)
 
 
 def _after(
     user: User, feedback: Feedback, rule: Rule, policy: Policy, occurred_at: datetime
 ) -> User:
-    """The user's record once the rule is applied."""
+    """Return the user record with the rule applied."""
     if feedback.notification.kind is Kind.COMPLAINT and rule.counts:
         last = user.last_complaint
         user = replace(
@@ -84,7 +86,7 @@ def _after(
 def _bounced(
     user: User, action: Action, policy: Policy, occurred_at: datetime, *, refused: bool
 ) -> User:
-    """Count the bounce; if its date is the one to keep, keep it and let the pause follow it."""
+    """Count the bounce; if its date replaces the stored date, move the pause with it."""
     date, date_refused, count = _BOUNCE_COLUMNS[action]
     before = getattr(user, date)
     changes: dict[str, Any] = {count: getattr(user, count) + 1}
@@ -100,10 +102,12 @@ def _bounced(
 def _is_kept(
     occurred_at: datetime, before: datetime | None, *, refused: bool, before_refused: bool
 ) -> bool:
-    """Return whether this bounce's date replaces the one on record, in whatever order they came.
+    """Return whether this bounce's date replaces the stored date; arrival order does not matter.
 
-    A bounce from a mailbox replaces a refusal by SES itself; of two from a mailbox the later date
-    is kept. Of two refusals the earlier one is: they come back at every send, and a pause must end.
+    - A bounce from a mailbox replaces a refusal by SES itself.
+    - Of two bounces from mailboxes the later date is kept.
+    - Of two refusals the earlier date is kept: SES refuses again at every send, and if each refusal
+      renewed the pause, it would never end.
     """
     if before is None:
         return True
@@ -113,7 +117,10 @@ def _is_kept(
 
 
 def _extended(user: User, action: Action, policy: Policy, since: datetime) -> dict[str, Any]:
-    """`paused_until` is the later of the two pauses; of two that end together, the hard one."""
+    """Set `paused_until` to the later of the user's two pauses.
+
+    Of two pauses that end at the same time `pause_reason` names the hard bounce.
+    """
     until = _pause_end(since, policy.pause_for(action))
     current = user.paused_until
     outlasted = current is not None and (
@@ -127,9 +134,9 @@ def _extended(user: User, action: Action, policy: Policy, since: datetime) -> di
 def _shortened(
     user: User, action: Action, policy: Policy, before: datetime, since: datetime
 ) -> dict[str, Any]:
-    """The date moves back from `before` to `since`, and the pause with it, if it is still ours.
+    """Move the pause back with the date, from `before` to `since`.
 
-    A pause that somebody has lifted or changed by hand stays as it is.
+    A pause that a person has lifted or changed by hand stays as it is.
     """
     current = user.paused_until
     if user.pause_reason != action.value or current != _pause_end(before, policy.pause_for(action)):
@@ -137,7 +144,8 @@ def _shortened(
     user = replace(user, paused_until=None, pause_reason=None)
     other = _OTHER_BOUNCE[action]
     other_since = getattr(user, _BOUNCE_COLUMNS[other][0])
-    # The other pause is only hidden by ours if it ends no later; else it was lifted by hand.
+    # The other bounce's pause ended no later than this pause, so it was only hidden by it. If it
+    # ended later it was lifted by hand, and stays lifted.
     if other_since and _pause_end(other_since, policy.pause_for(other)) <= current:
         user = replace(user, **_extended(user, other, policy, other_since))
     cleared = {"paused_until": user.paused_until, "pause_reason": user.pause_reason}

@@ -1,13 +1,14 @@
 """Effects: the nouns of the outbox. Pure; `worker.core.outbox` decides which effects are enqueued.
 
 An effect is written in the transaction of the decision that causes it, and delivered later by the
-relay. Its payload is all that a sender needs; its summary is the little that a digest needs.
+relay. Its lane names who delivers it: a notice channel, or the client of the suppression list.
+Its payload is all that a sender needs; its summary is the little that a digest needs.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NewType
 
 import msgspec
 from msgspec import Struct
@@ -16,34 +17,31 @@ from worker.core.model import Action, Kind, UserMatch
 
 
 class EffectKind(StrEnum):
-    """The kind of an effect; `outbox.kind`."""
+    """What an effect is; `outbox.kind`. It does not say who delivers it: the lane does."""
 
     BOUNCE_NOTICE = "bounce_notice"
     COMPLAINT_NOTICE = "complaint_notice"
     REMOVAL = "removal"
-    """An address is to be taken off the suppression list."""
+    """Take an address off the suppression list."""
     REMOVAL_NOTICE = "removal_notice"
     DEAD_LETTER_NOTICE = "dead_letter_notice"
     PARKED_NOTICE = "parked_notice"
 
-    @property
-    def lane(self) -> "Lane":
-        """Who delivers it."""
-        return Lane.SUPPRESSION if self is EffectKind.REMOVAL else Lane.SLACK
 
+Lane = NewType("Lane", str)
+"""The way to one destination, with a rate limit and failures of its own; `outbox.lane`.
 
-class Lane(StrEnum):
-    """A remote service each, with failures and a rate limit of its own; `outbox.lane`."""
-
-    SLACK = "slack"
-    SUPPRESSION = "suppression"
+Each configured notice channel has a lane, which is named after its settings section: `slack`.
+"""
+SUPPRESSION = Lane("suppression")
+"""Removals from the suppression list: the only lane that is no notice channel."""
 
 
 class NoticeRecipient(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A recipient in a notice: what was reported, and what was decided."""
 
     reported: str
-    """As SES spelled it; empty where it named nobody."""
+    """As SES spelled it; empty where SES named no recipient."""
     domain: str = ""
     dsn_action: str = ""
     status: str = ""
@@ -58,7 +56,7 @@ class NoticeRecipient(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A bounce or a complaint, for those of its recipients that somebody is to hear about."""
+    """A bounce or a complaint, with the recipients that `notify.ignore` does not match."""
 
     kind: Kind
     type: str | None
@@ -68,50 +66,51 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ses_message_id: str
     recipients: tuple[NoticeRecipient, ...]
     message: str = ""
-    """The whole JSON as SES wrote it; empty where so many came at once that they are folded."""
+    """The whole JSON as SES wrote it; empty where so many came at once that they are folded into a
+    digest."""
 
 
 class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An address that is to be taken off the suppression list."""
+    """An address to take off the suppression list."""
 
     reported: str
     mailed: str
     """Local part as reported, domain in lower case: the spelling that is looked up first."""
     key: str
-    """The normalised address; looked up where SES does not know the other spelling."""
+    """The normalised address; looked up where SES does not list the other spelling."""
     type: str | None
     subtype: str | None
     occurred_at: datetime
 
 
 class RemovalOutcome(StrEnum):
-    """What became of a removal."""
+    """The outcome of a removal."""
 
     REMOVED = "removed"
     STILL_LISTED = "still_listed"
-    """SES took the call and lists the address all the same."""
+    """SES accepted the call and still lists the address."""
     NOT_LISTED = "not_listed"
     """Looked for several times, over minutes."""
     KEPT_COMPLAINT = "kept_complaint"
-    """It is listed for a complaint, which takes a person's word to undo."""
+    """It is listed for a complaint: only a person may decide to remove it."""
     KEPT_REPEATED = "kept_repeated"
-    """It was taken off too often lately; a person should look."""
+    """It was removed too often lately; a person should look."""
     KEPT_UNWANTED = "kept_unwanted"
-    """The settings, as they are now, do not ask for it any more."""
+    """The current settings no longer ask for its removal."""
     NOT_POSSIBLE = "not_possible"
     """SES's call cannot name this address (it holds a `/`), or refuses it."""
 
 
 class RemovalNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of a removal, for people."""
+    """The outcome of a removal, for people."""
 
     address: str
     domain: str
     outcome: RemovalOutcome
     response: str
-    """SES's last answer, such as `NotFoundException`; or our own reason not to call it."""
+    """SES's last answer, such as `NotFoundException`; or the worker's reason not to call SES."""
     entry: Mapping[str, Any] | None = None
-    """The entry of the list as it was: EmailAddress, Reason, LastUpdateTime, Attributes."""
+    """The list's entry before the removal: EmailAddress, Reason, LastUpdateTime, Attributes."""
     occurred_at: datetime
 
 
@@ -123,18 +122,18 @@ class DeadLetterNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: str
     """The dead-letter queue's name, or `quarantine`."""
     detail: str
-    """Of the first of them."""
+    """Detail of the first message."""
     message_id: str
-    """SQS's, of the first of them."""
+    """SQS message id of the first message."""
     occurred_at: datetime
 
 
 class ParkedNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Effects that will not be tried again until somebody says so."""
+    """Effects that are not tried again until an operator retries them."""
 
     what: EffectKind
     effect_id: int
-    """Of the first of them."""
+    """Outbox id of the first effect."""
     count: int
     error: str
     attempts: int
@@ -154,51 +153,53 @@ PAYLOADS: Mapping[EffectKind, type[Payload]] = {
 
 
 class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The line of a digest that an effect becomes a part of."""
+    """What a digest shows of an effect."""
 
     sort: str
-    """What it is grouped by beside its kind: `Permanent/General`, `abuse`, `removed`, a reason."""
+    """Groups effects of a kind in a digest: `Permanent/General`, `abuse`, `removed`, a reason."""
     domains: Mapping[str, int]
     """Recipients (or messages) by mail provider; `` where there is none."""
     sample: str = ""
-    """Masked."""
+    """A masked address."""
     occurred_at: datetime
 
 
 class OutboxEntry(Struct, frozen=True, kw_only=True):
-    """An effect that is about to be written down."""
+    """An effect that is about to be written to the outbox."""
 
     kind: EffectKind
+    lane: Lane
+    """Who delivers it."""
     payload: Payload
     summary: Summary
     feedback_id: str = ""
     ses_message_id: str = ""
     recipient: str = ""
-    """The normalised address, where it is about one."""
+    """The normalised address, where the effect concerns a single address."""
     created_at: datetime
 
 
 class Effect(Struct, frozen=True, kw_only=True):
-    """A row of the outbox, claimed."""
+    """A claimed outbox entry."""
 
     id: int
     kind: EffectKind
     attempts: int
-    """This one included."""
+    """Tries, including the current try."""
     created_at: datetime
     feedback_id: str = ""
     ses_message_id: str = ""
     recipient: str = ""
-    """The normalised address, where it is about one."""
+    """The normalised address, where the effect concerns a single address."""
     summary: Summary
     payload: str = ""
-    """JSON; empty where it is claimed for a digest."""
+    """JSON; empty where the effect is claimed for a digest."""
 
     def read(self) -> Payload:
-        """Its payload.
+        """Decode the payload.
 
         Raises:
-            ValueError: it was written by a newer program.
+            ValueError: a newer program wrote it.
 
         """
         return msgspec.json.decode(self.payload, type=PAYLOADS[self.kind])
@@ -208,11 +209,11 @@ class Sent(Struct, frozen=True, kw_only=True):
     """Delivered."""
 
     result: str = ""
-    """What there is to remember of it, for people."""
+    """The service's answer, for people."""
 
 
 class Later(Struct, frozen=True, kw_only=True):
-    """The service is unavailable or busy: nothing of this lane can be delivered now."""
+    """The service is unavailable or busy: the lane can deliver nothing now."""
 
     error: str
     seconds: float | None = None
@@ -220,7 +221,7 @@ class Later(Struct, frozen=True, kw_only=True):
 
 
 class NotYet(Struct, frozen=True, kw_only=True):
-    """This effect is to be tried again, after `seconds`; the others are not concerned."""
+    """This effect is tried again after `seconds`; the lane's other effects are not affected."""
 
     error: str
     seconds: float

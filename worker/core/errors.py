@@ -1,4 +1,4 @@
-"""Errors, sorted by what has to be done next."""
+"""Errors, classified by what the caller must do next."""
 
 
 class WorkerError(Exception):
@@ -14,11 +14,11 @@ class Unavailable(WorkerError):
 
 
 class Locked(Unavailable):
-    """Another session holds rows that this needs; the rest of the store is well."""
+    """Another session has locked rows that this message needs; other messages can be written."""
 
 
 class NotBegun(Unavailable):
-    """No transaction could be begun, so what was to be written in it has nothing to do with it."""
+    """No transaction could begin, so the cause is not in the messages that it was for."""
 
 
 class Unsynced(Unavailable):
@@ -26,9 +26,9 @@ class Unsynced(Unavailable):
 
 
 class CommitsLost(Unsynced):
-    """Durable commits went with a file that somebody removed: only people can look what is missing.
+    """A database file was removed, and durable commits with it; a person must look what is missing.
 
-    A new process may go on; this one leaves with 1, so that nobody takes it for a good end.
+    The process exits with 1, so that the loss is noticed; a new process can continue.
     """
 
 

@@ -1,15 +1,17 @@
-"""The two keys that make the same feedback the same, whatever brought it.
+"""The two keys by which repeated feedback is recognised as a duplicate.
 
-SQS and SNS give a redelivered or republished message new names, so neither key knows theirs. AWS
-does not document whether a bounce that is published twice (as a notification and as an event)
-carries one feedback id in both, so there are two keys, and a hit on either is a duplicate:
+SQS and SNS give a redelivered or republished message new ids, so the keys use none of theirs. SES
+can publish a bounce by two routes, as a notification and as an event, and AWS does not document
+whether both carry the same feedback id. So there are two keys, and feedback that matches a stored
+event in either key is a duplicate:
 
 - `dedupe_key`: kind, feedback id, recipient;
 - `route_key`: kind, SES message id, recipient, type, sub-type, event time.
 
-SES's ids begin with a time stamp. The keys begin with the ids, so that an index on them grows at
-its end and not all over; the digest behind them bounds their length for untrusted input. It
-is of all that was written and not of the part that is stored: ids that differ beyond it are two.
+A key is SES's id, shortened, and a digest. SES's ids begin with a time stamp, so an index on the
+keys grows at its end and not all over. The digest limits the length of a key whatever the
+untrusted sender wrote, and covers the whole text: ids that differ only in their ends get
+different keys.
 """
 
 import re
@@ -21,23 +23,24 @@ from msgspec import Struct
 from worker.core.model import Notification
 
 _LONGEST_PREFIX = 100
+"""Characters of the id at the start of a key; SES's ids have 60."""
 _DIGEST_BYTES = 12
 _FRACTION = re.compile(r"\.\d*")
 
 
 class Names(Struct, frozen=True, kw_only=True):
-    """What tells one notification from another: each text `whole`, absent ones empty."""
+    """The texts that identify a notification, each as `whole` returns it; missing ones empty."""
 
     feedback_id: str
     message_id: str
     type: str
     subtype: str
     timestamp: str
-    """The event time as SES wrote it; it stands in where it cannot be read."""
+    """The event time as SES wrote it, used in the key if it cannot be parsed."""
 
 
 def whole(written: object, kept: str) -> str:
-    """Return what was kept of a text, with a digest of all that was written where that is more."""
+    """Return the stored part of a text; if it was cut off, add a digest of the whole text."""
     if written == kept or not isinstance(written, str):
         return kept
     return f"{kept}\0{_digest(written.encode('utf-8', 'surrogatepass'))}"
@@ -46,11 +49,12 @@ def whole(written: object, kept: str) -> str:
 def feedback_keys(notification: Notification, names: Names, recipient: str) -> tuple[str, str]:
     """Return `dedupe_key` and `route_key` for a recipient of a notification.
 
-    `recipient` is the normalised address, or whatever else distinguishes this entry from the next.
-    Without a feedback id the route distinguishes events, without a message id the feedback id does,
-    and with neither the whole message. Two different events never share a key, but for those of one
-    mail, recipient, type and sub-type that both came without a time: they count once, as a second
-    route would.
+    `recipient` is the normalised address, or another text that is unique among the entries of the
+    notification. Without a feedback id both keys are the route key, without a message id both are
+    the dedupe key, and with neither id they are made of the whole message.
+
+    Different events have different keys, with one exception: events of the same mail, recipient,
+    type and sub-type that both lack a time cannot be told from two routes, and count once.
     """
     dedupe = route = None
     if names.feedback_id:
@@ -69,7 +73,7 @@ def feedback_keys(notification: Notification, names: Names, recipient: str) -> t
 
 
 def _normalised(timestamp: str) -> str:
-    """What cannot be read as a time, such as a leap second: the same however SES writes it."""
+    """Make the spellings of a time that cannot be parsed (a leap second, say) equal."""
     return _FRACTION.sub(_shortest, timestamp.strip().upper())
 
 
@@ -84,7 +88,7 @@ def _key(identifier: str, *parts: str) -> str:
 
 
 def _key_of_text(text: str, *parts: str) -> str:
-    """The key of a whole message, which a thousand recipients may have: it is read once."""
+    """Make the key of a message without ids. The text is hashed once for all its recipients."""
     prefix = text[:_LONGEST_PREFIX] if text.isascii() else ""
     digest = _begun(text).copy()
     digest.update("".join(f"\0{part}" for part in parts).encode("utf-8", "replace"))

@@ -4,8 +4,8 @@ import re
 
 from worker.core.limits import LONGEST_SHOWN, MOST_ADDRESSES_SHOWN
 
-# What stands for the `@`: itself, with spaces on either side where a domain follows, or the ways
-# in which URLs, quoted-printable and HTML write it.
+# The sign between local part and domain: `@`, with spaces around it if a domain follows, or `@` as
+# URLs, quoted-printable and HTML encode it.
 _SIGN = re.compile(
     r"""
       \s{0,3}@+(?=\S)
@@ -15,21 +15,21 @@ _SIGN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _ENDS = frozenset(filter(str.isspace, map(chr, range(0x3001)))) | frozenset('<>"')
-"""What a local part does not go on behind: spaces, angles, and a quote that opens. Comma, colon and
-brackets may not stand in one unquoted either, but in what people type they do: `jane,doe@…`."""
+"""Characters before which a local part cannot continue: spaces, angle brackets, an opening quote.
+Commas, colons and brackets need quotes too, but people type them without: `jane,doe@…`."""
 _BEFORE_A_QUOTE = _ENDS | frozenset("=:,;([{\\")
-"""Behind these a quote opens, and is none that was typed into a local part."""
+"""A quote after one of these opens a quoted text; elsewhere it was typed inside a local part."""
 _FEW = 16
-"""Different characters, up to which it takes less time to look for each than to look at all."""
+"""Up to so many different characters it is faster to replace each than to test every character."""
 _DOMAIN = re.compile(r"[\w.-]*+")
 _BETWEEN = frozenset(",;:|/()[]{}")
-"""One of these may stand between a domain and the next address; it reveals nothing of either."""
+"""Separators between a domain and the next address; they reveal nothing about either."""
 
 
 def mask_addresses(text: str, most: int | None = None) -> str:
-    """Hide who is meant and leave where they are: `***@example.com`.
+    """Replace the local part of each address: `***@example.com`.
 
-    Takes time in proportion to the text, whatever it is. Behind `most` addresses the text is cut.
+    The time is linear in the length of any text. After `most` addresses the text is cut off.
     """
     if not _may_have_addresses(text):
         return text
@@ -54,23 +54,23 @@ def _may_have_addresses(text: str) -> bool:
 
 
 def _local_part(text: str, earliest: int, end: int) -> int:
-    """Find where the local part that ends at `end` begins; quoted, or before a comment, too.
+    """Find the start of the local part that ends at `end`; it may be quoted or have a comment.
 
-    Rather too early than too late: whatever could be part of an address is hidden with it.
+    In doubt the start is too early rather than too late, so that all of an address is hidden.
     """
-    if earliest:  # behind the `@` of the address before, of which the domain is shown
+    if earliest:  # the position after the `@` of the previous address, whose domain is shown
         domain = _DOMAIN.match(text, earliest, end)
-        behind = domain.end() if domain else earliest
-        if behind == end:
-            return earliest  # which is none: `a@b@c`
-        earliest = behind + 1 if text[behind] in _BETWEEN else behind
+        after = domain.end() if domain else earliest
+        if after == end:
+            return earliest  # no local part: `a@b@c`
+        earliest = after + 1 if text[after] in _BETWEEN else after
     start = end
     before = text[end - 1] if end > earliest else ""
     if before == '"':
         opening = text.rfind('"', earliest, end - 1)
         while opening > earliest and text[opening - 1] == "\\":
             opening = text.rfind('"', earliest, opening)
-        if opening < 0:  # in a text within a text the outer quotes have a backslash, too
+        if opening < 0:  # in a quoted text the outer quotes have a backslash as well
             opening = text.find('"', earliest, end)
         start = opening
     elif before == ")":
@@ -80,23 +80,23 @@ def _local_part(text: str, earliest: int, end: int) -> int:
         if text[start - 1] in _ENDS and not _is_within(text, earliest, start - 1):
             break
         start -= 1
-    # Behind a character that no local part has, hide that one at least.
+    # After a character that ends local parts, hide at least that character.
     return start if start < end else max(earliest, end - 1)
 
 
 def _is_within(text: str, earliest: int, at: int) -> bool:
-    """Return whether a quote is one in the middle of a word."""
+    """Return whether the character is a quote in the middle of a word."""
     return text[at] == '"' and at > earliest and text[at - 1] not in _BEFORE_A_QUOTE
 
 
 def printable(text: str) -> str:
-    """Spell out line breaks, control and bidirectional characters, so that they do nothing."""
+    """Escape line breaks, control and bidirectional characters, so that they have no effect."""
     if text.isprintable():
         return text
     hidden = [character for character in set(text) if not character.isprintable()]
     if len(hidden) > _FEW:
         return "".join(c if c.isprintable() else _spelled(c) for c in text)
-    for character in hidden:  # however long the text is
+    for character in hidden:
         text = text.replace(character, _spelled(character))
     return text
 
@@ -106,20 +106,20 @@ def _spelled(character: str) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """So many characters of it, and a mark where there were more."""
+    """Cut the text to `longest` characters; `…` shows that there were more."""
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def is_sanitary(text: str) -> bool:
-    """Return, at little cost, whether `harmless` would change nothing; in doubt, False.
+    """Return, at little cost, whether `sanitized` would change nothing; in doubt, False.
 
-    Of several texts, joined by spaces, it holds for each.
+    If it holds for several texts joined by spaces, it holds for each of them.
     """
     return len(text) <= LONGEST_SHOWN and text.isprintable() and not _may_have_addresses(text)
 
 
 def sanitized(text: str) -> str:
-    """Short, printable, and without a whole address."""
+    """Make a text safe to show: short, printable, and without a complete address."""
     if is_sanitary(text):
-        return text  # as nearly all are
+        return text  # nearly all texts
     return printable(mask_addresses(cut(text, LONGEST_SHOWN), MOST_ADDRESSES_SHOWN))

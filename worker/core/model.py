@@ -1,7 +1,10 @@
-"""The nouns: what arrives, what it means, what is decided, what becomes of the message.
+"""The data types of the core, in the order in which a message goes through them.
 
-All of them are frozen. `msgspec.Struct` is used as one would use a frozen dataclass; making one
-costs a fifth as much, and several are made for every message.
+A `Received` message is decoded to `Feedback` (or `Ignored`, or `Malformed`), feedback about a
+`User` becomes a `Decision`, and the message gets a `Disposition`: delete, release or dead-letter.
+
+All types are immutable. `msgspec.Struct` stands in for a frozen dataclass because several objects
+are created for every message, and creating a `Struct` takes a fifth of the time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,14 +18,14 @@ from worker.core.errors import Locked, Misconfigured, Unavailable
 
 
 class Kind(StrEnum):
-    """What a notification of interest is about."""
+    """The two kinds of notification that change user records."""
 
     BOUNCE = "bounce"
     COMPLAINT = "complaint"
 
 
 class UserMatch(StrEnum):
-    """Whether the reported recipient is a known user."""
+    """Whether the reported recipient is a known user (`events.user_match`)."""
 
     FOUND = "found"
     MISSING = "missing"
@@ -40,7 +43,7 @@ class Action(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of a received message; each has exactly one."""
+    """The result of processing a message; every received message has exactly one outcome."""
 
     APPLIED = "applied"
     DUPLICATE = "duplicate"
@@ -66,41 +69,42 @@ class Reason(StrEnum):
     UNKNOWN_RECIPIENT = "unknown_recipient"
     PROCESSING_FAILED = "processing_failed"
     STORE_REFUSES = "store_refuses"
-    """The store broke off at this message alone, twice, and was well for others each time."""
+    """The store failed at this message alone, twice, and accepted other messages both times."""
 
 
 class Address(Struct, frozen=True):
     """A usable e-mail address."""
 
     key: str
-    """What makes two spellings one person: `users.email_key`, `events.recipient`."""
+    """The normalised address. Spellings with the same key are the same person
+    (`users.email_key`, `events.recipient`)."""
     mailed: str
-    """Local part as reported, domain in lower case: the spelling the suppression list knows."""
+    """Local part as reported, domain in lower case: the spelling in SES's suppression list."""
 
     @property
     def domain(self) -> str:
-        """The part behind the last `@`, in lower-case Punycode."""
+        """The part after the last `@`, in lower-case Punycode."""
         return self.key.rpartition("@")[2]
 
 
 class Recipient(Struct, frozen=True, kw_only=True):
-    """One entry of `bouncedRecipients` or `complainedRecipients`; absent texts are empty."""
+    """An entry of `bouncedRecipients` or `complainedRecipients`; missing texts are empty."""
 
     address: Address | None
     absent: UserMatch = UserMatch.NO_ADDRESS
-    """What `user_match` says where there is no address."""
+    """The `user_match` of an entry without a usable address."""
     reported: str = ""
     action: str = ""
     status: str = ""
     diagnostic: str = ""
     mentions_spam: bool = False
-    """The diagnostic holds the word, whatever its case."""
+    """The diagnostic contains `spam`, in upper or lower case."""
     extra: Mapping[str, Any] = {}
-    """Keys that SES did not document when this was written."""
+    """Keys that SES does not document."""
 
 
 class Notification(Struct, frozen=True, kw_only=True):
-    """What SES says in one message: a bounce or a complaint, for any number of recipients."""
+    """SES's message: a bounce or a complaint, about any number of recipients."""
 
     kind: Kind
     type: str | None
@@ -109,14 +113,14 @@ class Notification(Struct, frozen=True, kw_only=True):
     feedback_id: str
     ses_message_id: str
     occurred_at: datetime | None
-    """The event's own time in UTC; None where it cannot be read."""
+    """The event's own time in UTC; None if it cannot be parsed."""
     user_agent: str = ""
     text: str = ""
-    """The whole JSON as SES wrote it."""
+    """The complete JSON text as SES wrote it."""
 
 
 class Feedback(Struct, frozen=True, kw_only=True):
-    """What a notification means for one recipient; one row of `events`."""
+    """A notification's meaning for one recipient; becomes a row of `events`."""
 
     notification: Notification
     recipient: Recipient
@@ -125,27 +129,27 @@ class Feedback(Struct, frozen=True, kw_only=True):
 
     @property
     def address(self) -> Address | None:
-        """The recipient's address, if a usable one was reported."""
+        """The recipient's address; None if no usable address was reported."""
         return self.recipient.address
 
 
 class Ignored(Struct, frozen=True):
-    """Understood, and neither bounce nor complaint."""
+    """A message that was understood and is neither a bounce nor a complaint."""
 
     kind: str
     noteworthy: bool = False
-    """Worth one warning a kind: AWS has a new type, or something foreign is on the queue."""
+    """Log a warning, once for each kind: a new type of AWS's, or a foreign message in the queue."""
 
 
 class Malformed(Struct, frozen=True):
-    """It can never be understood: dead-lettered with the reason."""
+    """A message that can never be understood; it is dead-lettered with the reason."""
 
     reason: Reason
     detail: str = ""
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """A user record, as far as feedback can change it. Times are UTC."""
+    """A user record: identity, and the fields that feedback changes. Times are UTC."""
 
     email: str
     email_key: str
@@ -161,13 +165,13 @@ class User(Struct, frozen=True, kw_only=True):
     paused_until: datetime | None = None
     pause_reason: str | None = None
     hard_bounce_refused: bool = False
-    """`last_hard_bounce` is the time of a refusal by SES itself; no mailbox has bounced yet."""
+    """`last_hard_bounce` is the time SES itself refused to send; no mailbox has bounced yet."""
     soft_bounce_refused: bool = False
-    """The same of `last_soft_bounce`, where `bounce_actions` makes soft bounces of refusals."""
+    """Likewise for `last_soft_bounce`, if `bounce_actions` maps refusals to soft bounces."""
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """What a piece of feedback does, and the rule that fired."""
+    """The effect of one `Feedback` on a user record, and the rule that fired."""
 
     feedback: Feedback
     match: UserMatch
@@ -177,41 +181,41 @@ class Decision(Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     received_at: datetime
     user: User | None
-    """The user's record afterwards; None where there is none."""
+    """The user record after the decision; None for an unknown recipient."""
 
 
 class Received(Struct, frozen=True, kw_only=True):
-    """A message as SQS handed it over, and the lease we hold on it."""
+    """A message as received from SQS, with our lease on it."""
 
     message_id: str
     body: str
     receipt_handle: str
     receive_count: int
-    """SQS's ApproximateReceiveCount: good for back-off, never for correctness."""
+    """SQS's `ApproximateReceiveCount`. It is approximate: use it for back-off only."""
     received_at: datetime
     lease_until: float
-    """On `worker.timing.clock`, when the visibility timeout runs out, unless it is extended."""
+    """When the visibility timeout ends, in seconds of `worker.timing.clock`."""
     sent_at: datetime | None = None
     attributes: Mapping[str, Any] = {}
-    """MessageAttributes in SQS's own shape."""
+    """SQS's `MessageAttributes`, in the format of the API."""
 
 
 class Delete(Struct, frozen=True):
-    """Take the message off the queue: its work is committed, or there was none."""
+    """Delete the message from the queue: its changes are committed, or it has none."""
 
     outcome: Outcome
 
 
 class Release(Struct, frozen=True):
-    """Give the message back; it becomes visible again after `seconds`."""
+    """Return the message to the queue; it becomes visible again after `seconds`."""
 
     seconds: float
     begun: bool = True
-    """False: handed back untouched, which is no outcome."""
+    """False: processing never started, so the message has no outcome."""
 
 
 class DeadLetter(Struct, frozen=True):
-    """Dead-letter the message with the reason, then delete it."""
+    """Dead-letter the message with the reason, then delete it from the queue."""
 
     reason: Reason
     detail: str = ""
@@ -221,26 +225,26 @@ Disposition = Delete | Release | DeadLetter
 
 
 class Handled(Struct, frozen=True):
-    """A message, what becomes of it on the queue, and what was newly decided because of it."""
+    """A processed message: its disposition, and the decisions that it caused."""
 
     received: Received
     disposition: Disposition
     decisions: Sequence[Decision] = ()
     ignored: Ignored | None = None
     error: Exception | None = None
-    """The error of this message, if any."""
+    """The error that stopped this message, if any."""
 
     @property
     def met_an_outage(self) -> bool:
-        """The store was unavailable; no message is to blame."""
+        """The store was unavailable: the error has nothing to do with this message."""
         return isinstance(self.error, Unavailable | Misconfigured) and not self.is_locked_out
 
     @property
     def is_locked_out(self) -> bool:
-        """Another session holds rows that this message needs, and not those of its neighbours."""
+        """Another session holds row locks that this message needs; other messages are not held."""
         return isinstance(self.error, Locked)
 
     @property
     def proves_store_works(self) -> bool:
-        """It was committed, or found to be a duplicate."""
+        """The message was committed or found to be a duplicate, so the store can be written."""
         return self.disposition in (Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE))

@@ -1,7 +1,7 @@
-"""How deep and how wide a text's JSON is, found before anything is made of it. Pure.
+"""Measures how deep and how wide JSON is, before it is parsed. Pure.
 
-Readers of JSON call themselves for each level and give up somewhere, each version of Python and of
-msgspec elsewhere. So that a body means the same on all of them, the limit is our own.
+JSON parsers recurse for each level and have a depth limit, which differs between versions of Python
+and of msgspec. With a limit of our own a body is decoded the same on all of them.
 """
 
 from itertools import accumulate
@@ -10,18 +10,18 @@ from worker.core.limits import DEEPEST_JSON
 
 _BRACKETS, _COMMA = b"{[]}", b","
 _STEP = [(byte in b"{[") - (byte in b"]}") for byte in range(256)]
-"""By byte: what it adds to the depth."""
+"""The change of depth by each byte."""
 _STRIDE = 10_000
-"""Brackets that are looked at at once: most texts that are too deep are so from the beginning."""
+"""Brackets counted per step. Most texts that are too deep are too deep from the beginning."""
 
 
 def is_nested_too_deep(text: str) -> bool:
-    """Return whether objects and arrays lie in one another deeper than `DEEPEST_JSON`.
+    """Return whether objects and arrays are nested deeper than `DEEPEST_JSON`.
 
-    Of a text that is no JSON it says something, too, and in time that grows with its length alone.
+    The text may also be invalid JSON. The time is linear in its length.
     """
-    # One pass of `count` is dearer than `replace`, which leaps from bracket to bracket.
-    if text.replace("{", "[").count("[") <= DEEPEST_JSON:  # as nearly all have
+    # Two calls of `count` would take longer: `replace` jumps from bracket to bracket.
+    if text.replace("{", "[").count("[") <= DEEPEST_JSON:  # true for nearly every text
         return False
     marks = _marks(text, _BRACKETS)
     depth = 0
@@ -34,18 +34,18 @@ def is_nested_too_deep(text: str) -> bool:
 
 
 def count_entries(array: str) -> int:
-    """Count the entries of a JSON array that has at least one, and make none of them."""
+    """Count the entries of a JSON array without parsing them; the array is not empty."""
     marks = _marks(array, _BRACKETS + _COMMA)
-    if marks.count(b"[") + marks.count(b"{") == 1:  # its own
+    if marks.count(b"[") + marks.count(b"{") == 1:  # only the array's own bracket
         return marks.count(_COMMA) + 1
     depths = accumulate(map(_STEP.__getitem__, marks))
     commas = (mark in _COMMA and depth == 1 for mark, depth in zip(marks, depths, strict=True))
     return sum(commas) + 1
 
 
-def _marks(text: str, wanted: bytes) -> bytes:
-    """All wanted characters that do not stand in strings."""
-    if "\\" in text:  # first pairs of backslashes, then quotes that one stands before
+def _marks(text: str, marks: bytes) -> bytes:
+    """Return only the given characters, and only where they are not inside a JSON string."""
+    if "\\" in text:  # remove escaped backslashes first, then escaped quotes
         text = text.replace("\\\\", "").replace('\\"', "")
-    observability = "".join(text.split('"')[::2]).encode("ascii", "ignore")
-    return observability.translate(None, bytes(byte for byte in range(256) if byte not in wanted))
+    outside_strings = "".join(text.split('"')[::2]).encode("ascii", "ignore")
+    return outside_strings.translate(None, bytes(byte for byte in range(256) if byte not in marks))

@@ -1,17 +1,23 @@
-"""The effects of a message, a removal or a dead letter: entries of the outbox. Pure.
+"""Decides which entries a message, a removal or a dead letter adds to the outbox. Pure.
 
-Decided for each recipient on its own: an address that matches `notify.ignore` is neither shown nor
-taken off the suppression list, and the others in the same message are.
+Each recipient is decided separately: an address that matches `notify.ignore` is neither shown nor
+taken off the suppression list; the message's other recipients are.
+
+A notice goes to every channel of `Policy.notify`: an entry for each.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from worker.core.effects import (
+    SUPPRESSION,
     DeadLetterNotice,
     Effect,
     EffectKind,
+    Lane,
     Notice,
     NoticeRecipient,
     OutboxEntry,
@@ -28,22 +34,23 @@ from worker.core.policy import Policy
 
 _NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
 MOST_DOMAINS = 20
-"""Of one notice that a digest tells apart: it folds thousands of notices, all in memory at once."""
+"""Mail providers per notice that a digest shows separately. A digest holds thousands of notices in
+memory at once."""
 
 
 def entries_for(
     decisions: Sequence[Decision], policy: Policy, *, whole: bool = True
 ) -> Iterator[OutboxEntry]:
-    """Entries for new decisions on a message: a notice, and a removal for each match.
+    """Entries for new decisions on a message: notices, and a removal for each matching address.
 
-    The notice holds SES's JSON where it is to be `whole`: 3 KB, which in a burst weigh more than
-    all else that is written.
+    A `whole` notice holds SES's JSON: some 3 KB, in a burst more than everything else that is
+    written.
     """
     if not (policy.notify or policy.remove):
         return
     notified = [decision for decision in decisions if not _is_ignored(decision, policy)]
     if notified and policy.notify:
-        yield _notice(notified, whole=whole)
+        yield from _for_each(policy.notify, _notice(notified, policy.notify[0], whole=whole))
     for decision in notified:
         address = decision.feedback.address
         if address and _bounced(decision) and policy.remove.match(address):
@@ -53,11 +60,13 @@ def entries_for(
 def entries_for_removal(
     removal: Effect, notice: RemovalNotice, policy: Policy
 ) -> Iterator[OutboxEntry]:
-    """The notice about the outcome of a removal; none for an address ignored by now."""
-    if policy.ignore.match(Address(key=removal.recipient, mailed=notice.address)):
+    """Notices about the outcome of a removal; none for an address that is ignored by now."""
+    ignored = policy.ignore.match(Address(key=removal.recipient, mailed=notice.address))
+    if ignored or not policy.notify:
         return
-    yield OutboxEntry(
+    entry = OutboxEntry(
         kind=EffectKind.REMOVAL_NOTICE,
+        lane=policy.notify[0],
         payload=notice,
         summary=_summary(notice.outcome.value, notice.domain, notice.address, notice.occurred_at),
         feedback_id=removal.feedback_id,
@@ -65,18 +74,20 @@ def entries_for_removal(
         recipient=removal.recipient,
         created_at=notice.occurred_at,
     )
+    yield from _for_each(policy.notify, entry)
 
 
 def entries_for_dead_letters(
-    set_aside: Sequence[tuple[Received, DeadLetter, str]],
+    dead_letters: Sequence[tuple[Received, DeadLetter, str]], channels: Sequence[Lane]
 ) -> Sequence[OutboxEntry]:
-    """A notice for each reason and place of dead letters."""
+    """Notices for each reason and place of dead letters."""
     alike: dict[tuple[str, str], list[tuple[Received, DeadLetter]]] = {}
-    for received, why, where in set_aside:
+    for received, why, where in dead_letters:
         alike.setdefault((why.reason.value, where), []).append((received, why))
     return [
-        _upkeep(
+        _internal(
             EffectKind.DEAD_LETTER_NOTICE,
+            lane,
             DeadLetterNotice(
                 reason=reason,
                 count=len(messages),
@@ -88,20 +99,22 @@ def entries_for_dead_letters(
             reason,
         )
         for (reason, where), messages in alike.items()
+        for lane in channels
     ]
 
 
 def entries_for_parked(
-    effects: Sequence[Effect], error: str, now: datetime
+    effects: Sequence[Effect], error: str, now: datetime, channels: Sequence[Lane]
 ) -> Sequence[OutboxEntry]:
-    """A notice for each kind of parked effect."""
+    """Notices for each kind of parked effect."""
     alike: dict[EffectKind, list[Effect]] = {}
     for effect in effects:
-        if effect.kind is not EffectKind.PARKED_NOTICE:  # or notices of notices would never end
+        if effect.kind is not EffectKind.PARKED_NOTICE:  # else each notice could cause another
             alike.setdefault(effect.kind, []).append(effect)
     return [
-        _upkeep(
+        _internal(
             EffectKind.PARKED_NOTICE,
+            lane,
             ParkedNotice(
                 what=kind,
                 effect_id=some[0].id,
@@ -113,14 +126,24 @@ def entries_for_parked(
             kind.value,
         )
         for kind, some in alike.items()
+        for lane in channels
     ]
 
 
-def _upkeep(kind: EffectKind, notice: DeadLetterNotice | ParkedNotice, sort: str) -> OutboxEntry:
-    """A notice about our own work, which is about nobody's address."""
+def _for_each(channels: Sequence[Lane], entry: OutboxEntry) -> Iterator[OutboxEntry]:
+    """Copy an entry, which names the first channel, for the others."""
+    yield entry
+    for lane in channels[1:]:
+        yield replace(entry, lane=lane)
+
+
+def _internal(
+    kind: EffectKind, lane: Lane, notice: DeadLetterNotice | ParkedNotice, sort: str
+) -> OutboxEntry:
+    """A notice about the worker itself, which concerns no address."""
     at = notice.occurred_at
     summary = Summary(sort=sort, domains={"": notice.count}, occurred_at=at)
-    return OutboxEntry(kind=kind, payload=notice, summary=summary, created_at=at)
+    return OutboxEntry(kind=kind, lane=lane, payload=notice, summary=summary, created_at=at)
 
 
 def _is_ignored(decision: Decision, policy: Policy) -> bool:
@@ -132,7 +155,7 @@ def _bounced(decision: Decision) -> bool:
     return decision.feedback.notification.kind is Kind.BOUNCE
 
 
-def _notice(decisions: Sequence[Decision], *, whole: bool) -> OutboxEntry:
+def _notice(decisions: Sequence[Decision], lane: Lane, *, whole: bool) -> OutboxEntry:
     first = decisions[0]
     notification = first.feedback.notification
     recipients = tuple(map(_notice_recipient, decisions))
@@ -143,6 +166,7 @@ def _notice(decisions: Sequence[Decision], *, whole: bool) -> OutboxEntry:
         domains = _most_frequent(domains)
     return OutboxEntry(
         kind=_NOTICES[notification.kind],
+        lane=lane,
         payload=Notice(
             kind=notification.kind,
             type=notification.type,
@@ -166,7 +190,7 @@ def _notice(decisions: Sequence[Decision], *, whole: bool) -> OutboxEntry:
 
 
 def _most_frequent(domains: Mapping[str, int]) -> dict[str, int]:
-    """Keep the most frequent, and count all others together, with those without a domain."""
+    """Keep the most frequent domains; count the others together, with those without a domain."""
     ordered = sorted(domains, key=lambda name: (not name, -domains[name]))
     kept = {name: domains[name] for name in ordered[: MOST_DOMAINS - 1]}
     return kept | {"": sum(domains[name] for name in ordered[MOST_DOMAINS - 1 :])}
@@ -192,6 +216,7 @@ def _removal(decision: Decision, address: Address) -> OutboxEntry:
     notification = decision.feedback.notification
     return OutboxEntry(
         kind=EffectKind.REMOVAL,
+        lane=SUPPRESSION,
         payload=Removal(
             reported=decision.feedback.recipient.reported,
             mailed=address.mailed,
@@ -213,9 +238,9 @@ def _removal(decision: Decision, address: Address) -> OutboxEntry:
     )
 
 
-@lru_cache(maxsize=256)  # nearly all are one of a dozen
+@lru_cache(maxsize=256)  # nearly all events have the same dozen types
 def sort_of(kind: str | None, subtype: str | None) -> str:
-    """`Permanent/General`; one of the two where the other is missing; `-` for neither."""
+    """`Permanent/General`; only the type or the sub-type where the other is missing; else `-`."""
     return "/".join(name[:60] for name in (kind, subtype) if name) or "-"
 
 
@@ -224,7 +249,7 @@ def _summary(sort: str, domain: str, address: str, occurred_at: datetime) -> Sum
 
 
 def _sample(recipient: Recipient) -> str:
-    if recipient.address:  # nearly always, and cheaper than to look for it in what was reported
+    if recipient.address:  # nearly always; cheaper than masking the reported text
         return f"***@{recipient.address.domain}"
     return _masked(recipient.reported)
 

@@ -1,4 +1,4 @@
-"""Parses untrusted input: JSON, texts and times of any shape; never raises anything else."""
+"""Parses untrusted input: JSON, texts and times. The functions raise nothing but `Unreadable`."""
 
 import re
 from datetime import UTC, datetime
@@ -8,11 +8,12 @@ import msgspec
 
 from worker.core.limits import LONGEST_TEXT, LONGEST_TIME
 
-# A date alone, or a week, would be read as midnight. RFC 3339 allows `t` and `z`.
+# Without this check `fromisoformat` would take a date, or a week, for midnight. RFC 3339 allows
+# `t` and `z` in lower case.
 _LIKE_A_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
-# An AWS sample has `2018-10-08T14:05:45 +0000`: a space before the offset.
+# A sample in AWS's documentation has a space before the offset: `2018-10-08T14:05:45 +0000`.
 _OFFSET = re.compile(r"[+-]\d\d:?\d\d\Z")
-# Half a surrogate pair, escaped, where every backslash begins an escape.
+# Half a surrogate pair in an escape sequence; escaped backslashes are replaced before.
 _HALF = re.compile(
     r"""
       \\u[dD] (?: [89abAB][0-9a-fA-F]{2} (?! \\u[dD][c-fC-F][0-9a-fA-F]{2} )
@@ -25,7 +26,7 @@ Shape = TypeVar("Shape")
 
 
 class Unreadable(Exception):
-    """Not JSON, or (`syntax` false) JSON of another shape than expected."""
+    """The text is not JSON; or, with `syntax` False, it is JSON of another shape than expected."""
 
     def __init__(self, detail: str, *, syntax: bool) -> None:
         super().__init__(detail)
@@ -33,33 +34,34 @@ class Unreadable(Exception):
 
 
 def read_json(text: str, shape: type[Shape]) -> Shape:
-    """Read JSON into a shape of msgspec's.
+    """Parse JSON into a msgspec type. The caller has checked the depth of the text.
 
     Raises:
-        Unreadable: nothing else, if the text is not nested too deep.
+        Unreadable: the text is not JSON, or has another shape.
 
     """
     try:
         return msgspec.json.decode(text, type=shape)
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        syntax = not isinstance(error, msgspec.ValidationError)  # which is a DecodeError, too
+        syntax = not isinstance(error, msgspec.ValidationError)  # a subclass of DecodeError
         raise Unreadable(str(error), syntax=syntax) from None
 
 
 def without_halves(text: str) -> str:
-    """The same JSON with U+FFFD for each half of a surrogate pair, escaped or not.
+    """Replace each half of a surrogate pair, escaped or not, with U+FFFD.
 
-    A subject that was cut off has one. It is JSON to most, and not to msgspec.
+    A subject that was cut off can end in such a half. Most parsers accept it, msgspec does not.
     """
     if not text.isascii():
         text = _without_surrogates(text)
     if "\\ud" not in text and "\\uD" not in text:
         return text
-    return _HALF.sub("\ufffd", text.replace("\\\\", "\\u005c"))  # an escaped backslash
+    escapes_only = text.replace("\\\\", "\\u005c")  # now every backslash begins an escape
+    return _HALF.sub("\ufffd", escapes_only)
 
 
 def clip(value: object, length: int = LONGEST_TEXT) -> str:
-    """Make a text storable: no NUL, no half surrogate, no longer than `length`; "" if no text."""
+    """Make a text storable: no NUL, no lone surrogate, at most `length` long; "" if not a text."""
     if not isinstance(value, str):
         return ""
     text = value[:length]
@@ -69,7 +71,7 @@ def clip(value: object, length: int = LONGEST_TEXT) -> str:
 
 
 def parse_time(value: object) -> datetime | None:
-    """Parse an ISO 8601 time as UTC, also without an offset; None if it is invalid."""
+    """Parse an ISO 8601 time; without an offset it is UTC. Return None if it is invalid."""
     if not isinstance(value, str) or len(value) > LONGEST_TIME:
         return None
     text = value.strip().upper()

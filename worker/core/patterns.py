@@ -1,8 +1,11 @@
-"""Patterns of addresses, as `notify.ignore` and `suppression.remove` have them. Pure.
+"""Address patterns, as in the settings `notify.ignore` and `suppression.remove`. Pure.
 
-`name@domain` is exactly that address, `@domain` that domain, `@.domain` its subdomains too, and
-`text*` or `*text*` a glob on the local part only, for the domain is untrusted. Case does
-not count.
+- `name@domain` matches exactly that address.
+- `@domain` matches that domain, `@.domain` that domain and its subdomains.
+- `text*` and `*text*` are globs on the local part. They never match the domain, because the domain
+  of an address is untrusted.
+
+Upper and lower case are equal.
 """
 
 import unicodedata
@@ -13,7 +16,7 @@ from worker.core.model import Address
 
 
 class Patterns:
-    """Any number of them; an address matches if one of them does."""
+    """A list of patterns; an address matches the list if it matches any of them."""
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
         self._addresses: set[str] = set()
@@ -25,19 +28,19 @@ class Patterns:
             self._add(pattern)
 
     def __eq__(self, other: object) -> bool:
-        """The same patterns."""
+        """Compare by the patterns."""
         return isinstance(other, Patterns) and self._patterns == other._patterns
 
     def __hash__(self) -> int:
-        """As equal ones have it."""
+        """Hash the patterns."""
         return hash(self._patterns)
 
     def __bool__(self) -> bool:
-        """There is at least one."""
+        """Return whether the list is not empty."""
         return bool(self._patterns)
 
     def match(self, address: Address) -> bool:
-        """Return whether one of them fits."""
+        """Return whether the address matches any of the patterns."""
         if not self:
             return False
         local, _, domain = address.key.rpartition("@")
@@ -75,7 +78,7 @@ class Patterns:
 
 
 def _fits(glob: tuple[str, ...], text: str) -> bool:
-    """Match in one pass: the pieces between the stars stand in the text, in their order."""
+    """Match in a single pass: the text contains the pieces between the stars, in their order."""
     first, *middle, last = glob
     if not text.startswith(first) or len(text) < len(first) + len(last):
         return False

@@ -1,4 +1,4 @@
-"""The rules as one table. `decide`, the tests and ARCHITECTURE.md all read this one."""
+"""The rules, in one table that `decide`, the tests and docs/rules.md share."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from worker.core.effects import Lane
 from worker.core.model import Action, Feedback, Kind, User
 from worker.core.patterns import Patterns
 
@@ -15,14 +16,14 @@ REFUSED_BY_SES = frozenset({
     "OnTenantSuppressionList",
     "EmailValidationSuppressed",
 })  # fmt: skip
-"""Sub-types with which SES itself refuses to send; they come back at every send."""
+"""Bounce sub-types by which SES itself refuses to send; the bounce repeats at every send."""
 _REFUSALS = frozenset(map(str.lower, REFUSED_BY_SES))
-# Types and sub-types of complaints, and sub-types of bounces, come from mailbox providers and from
-# several systems of AWS's: their case says nothing.
+# Sub-types, and the types of complaints, come from mailbox providers and from several systems of
+# AWS, which do not agree on upper and lower case. So case is ignored.
 
 
 class UnknownRecipients(StrEnum):
-    """What becomes of feedback about an address that is nobody's."""
+    """What to do with feedback about a recipient who is not a user."""
 
     RECORD = "record"
     CREATE = "create"
@@ -30,46 +31,46 @@ class UnknownRecipients(StrEnum):
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """What operators can choose."""
+    """The operator's choices (settings `policy.*`, `suppression.remove`, `notify.ignore`)."""
 
     hard_bounce_pause: timedelta = timedelta(days=30)
     soft_bounce_pause: timedelta = timedelta(days=1)
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
     bounce_actions: Mapping[str, Action] = {}
-    """By `Type/SubType`, then `Type/*`; tried before every rule."""
+    """Actions by `Type/SubType` or `Type/*`, tried in that order before the rules."""
     topics: frozenset[str] = frozenset()
-    """SNS topics that are listened to; empty: any."""
-    notify: bool = False
-    """Notices are enqueued."""
+    """ARNs of the SNS topics to accept; empty: accept all."""
+    notify: tuple[Lane, ...] = ()
+    """The channels that get notices, an outbox entry each; empty: no notices are enqueued."""
     kept_whole: int = 10
-    """Notices of a commit that keep SES's JSON: as many as may be sent separately. The rest is
-    folded into a digest, which has no room for JSON."""
+    """Notices per commit that keep SES's JSON: as many as are sent separately. Further notices are
+    combined into a digest, which has no room for JSON."""
     ignore: Patterns = Patterns()
-    """Addresses without notices, which also stay on the suppression list."""
+    """Addresses that get no notices and stay on the suppression list."""
     remove: Patterns = Patterns()
-    """Addresses that are taken off the suppression list after a bounce."""
+    """Addresses to remove from the suppression list after a bounce."""
 
     def pause_for(self, action: Action) -> timedelta:
-        """How long mail to a user pauses after such a bounce."""
+        """Return how long mail to a user pauses after a hard or a soft bounce."""
         return self.hard_bounce_pause if action is Action.HARD_BOUNCE else self.soft_bounce_pause
 
 
 class Rule(Struct, frozen=True):
-    """One line of the table: the first one that fits decides."""
+    """A line of the table. The first rule of the feedback's kind that `fits` decides."""
 
     kind: Kind
     reason: str
-    """Its name, as `events.reason` has it."""
+    """The rule's name; stored in `events.reason`."""
     when: str
-    """Its condition, for people."""
+    """The condition in words, for people."""
     fits: Callable[[Feedback, User], bool]
     action: Action
     counts: bool = True
-    """Whether a complaint counts: false for those that nobody made."""
+    """Whether a complaint increments `complaint_count`; False if no person complained."""
 
 
 def is_refusal(feedback: Feedback) -> bool:
-    """SES refused to send; no mailbox answered."""
+    """Return whether SES refused to send, so that no mailbox answered."""
     notification = feedback.notification
     return notification.type == "Permanent" and (notification.subtype or "").lower() in _REFUSALS
 
@@ -143,7 +144,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def rule_for(feedback: Feedback, user: User, policy: Policy) -> Rule:
-    """Find the rule for a known user: the operator's word first, then the table."""
+    """Find the rule for a known user: first `bounce_actions`, then the table."""
     notification = feedback.notification
     if notification.kind is Kind.BOUNCE and policy.bounce_actions:
         for name in (f"{notification.type}/{notification.subtype}", f"{notification.type}/*"):

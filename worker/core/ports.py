@@ -1,4 +1,4 @@
-"""What the message path needs of the store; SQLite and PostgreSQL both provide it."""
+"""The store as the message path needs it; implemented for SQLite and for PostgreSQL."""
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
@@ -9,44 +9,44 @@ from worker.core.model import DeadLetter, Feedback, Received, User
 from worker.core.unit_of_work import UnitOfWork
 
 WRITE_SECONDS = 50.0
-"""Time limit of one short transaction of a thread with a deadline (`worker.timing.deadlines`)."""
+"""Time limit of a short transaction, for a thread with a deadline (`worker.timing.deadlines`)."""
 
 
 class Transaction(Protocol):
-    """All of it is committed, or none."""
+    """A transaction: all of it is committed, or nothing."""
 
     locked: Collection[str]
-    """Keys, of those that `users` was asked for, of users whose rows another session holds."""
+    """Of the keys passed to `users`: users whose rows another session has locked."""
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
-        """Read those of them that are users, by key; until the end nobody else changes them.
+        """Read and lock the users among these keys; call this before the other methods.
 
-        To be called before anything else.
+        Returns the users by key. Nobody else changes them until the transaction ends.
         """
 
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
-        """Return which of their dedupe and route keys are on record."""
+        """Return which dedupe keys and route keys of the feedback are stored already."""
 
     def save(self, unit: UnitOfWork) -> None:
-        """Write events, changed users and outbox entries of a unit of work."""
+        """Write the events, the changed users and the outbox entries of a unit of work."""
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
-        """Write effects into the outbox."""
+        """Add effects to the outbox."""
 
     def quarantine(self, queue: str, received: Received, why: DeadLetter) -> None:
-        """Keep a message whole; a second time changes nothing."""
+        """Store a complete message in the quarantine; a repeated call changes nothing."""
 
 
 class BatchStore(Protocol):
-    """The store, as far as the message path needs it."""
+    """A store that batches are written to."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """Begin; the end of the block is a durable commit, an exception a rollback."""
+        """Begin a transaction: commit durably at the end of the block, roll back on an error."""
 
     def probe(self) -> None:
-        """Find out whether they can be written, by writing what is rolled back.
+        """Test whether the store can be written, by a write that is rolled back.
 
         Raises:
-            Unavailable, Misconfigured: they cannot.
+            Unavailable, Misconfigured: the store cannot be written.
 
         """

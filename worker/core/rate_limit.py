@@ -1,65 +1,72 @@
-"""The rate limit: how many due effects may go out now, separately or folded. Pure."""
+"""The rate limit: how many due effects may go out now, separately or in a digest. Pure."""
 
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from worker.core.effects import Lane
+
 SECONDS_BETWEEN_DIGESTS = 60.0
 LARGEST_DIGEST = 5_000
-"""Effects in one digest: to claim them takes a SQLite file's writers some 0.1 s."""
+"""Effects per digest: claiming so many blocks a SQLite file's writers for some 0.1 s."""
 LONGEST_PAUSE_SECONDS = 3_660.0
-"""Nobody asks us to wait for more than an hour; a clock that was set back may seem to."""
+"""No service requests more than an hour; a longer pause comes from a clock that was set back."""
 SECONDS_BETWEEN_PROBES = 300.0
-"""Interval of the probes of a blocked lane."""
+"""Seconds between probes of a blocked lane."""
 
 
 class RateLimit(Struct, frozen=True, kw_only=True):
-    """A rate limit, shared by all processes."""
+    """The rate limit of one destination, shared by all processes."""
 
     name: str
-    """Of the row in `limits`: a channel, an account."""
+    """`limits.name`: `LANE:DESTINATION`, such as `suppression:eu-west-1`."""
     per_second: float = 1.0
     per_minute: float | None = None
-    """Above it effects are folded into digests; None: nothing is ever folded."""
+    """Above it effects are folded into digests; None: no digests."""
     lease_seconds: float = 60.0
-    """A delivery has so long, and is broken off then; longer than all of its time-outs together."""
+    """Time limit of a delivery; longer than all its time-outs together."""
+
+
+def lane_of(name: str) -> Lane:
+    """Return the lane in a rate limit's name."""
+    return Lane(name.partition(":")[0])
 
 
 class Level(Struct, frozen=True, kw_only=True):
     """The state of a rate limit; a row of `limits`."""
 
     next_at: datetime
-    """No effect goes out before."""
+    """When the next effect may go out."""
     next_slot: datetime
-    """No single request goes out before, where an effect takes several."""
+    """When the next request may go out, where an effect takes several requests."""
     tokens: float
-    """Single effects that may still go out this minute."""
+    """Effects that may still go out separately this minute."""
     refilled_at: datetime
     folded_at: datetime | None = None
     """When the last digest went out."""
     failures: int = 0
-    """In a row."""
+    """Failed deliveries in a row."""
     blocked: str | None = None
     """The configuration error that blocks the lane."""
 
 
 class Slot(Struct, frozen=True):
-    """How many of the due effects to take now; 0: look again after `seconds`."""
+    """How many due effects to claim now; 0: look again after `seconds`."""
 
     take: int
     seconds: float = 0.0
 
 
 def capacity(rate_limit: RateLimit) -> float:
-    """Single effects that may go out at once, and again a minute later."""
+    """How many effects may go out separately at once, and again a minute later."""
     return 0.0 if rate_limit.per_minute is None else singles(rate_limit.per_minute)
 
 
 def singles(per_minute: float) -> float:
-    """Half of the minute's budget, less a digest: so no sixty seconds hold more than the budget.
+    """How many effects may go out separately at once: half of the minute's budget, less a digest.
 
-    If more are due at once, all are folded.
+    So no sixty seconds exceed the budget. If more are due at once, all go into a digest.
     """
     return (per_minute - 1) / 2
 
@@ -70,7 +77,7 @@ def first_level(rate_limit: RateLimit, now: datetime) -> Level:
 
 
 def refilled(level: Level, rate_limit: RateLimit, now: datetime) -> Level:
-    """The level at a later moment: a minute fills it."""
+    """The level at a later time: its tokens are full again after a minute."""
     if rate_limit.per_minute is None:
         return level
     passed = max(0.0, (now - level.refilled_at).total_seconds())
@@ -86,10 +93,9 @@ def most_claimable(level: Level, rate_limit: RateLimit) -> int:
 
 
 def next_slot(level: Level, rate_limit: RateLimit, due: int, now: datetime) -> Slot:
-    """Decide: a single effect, all of them folded, or none yet.
+    """Decide how much may go out now: a single effect, all due effects in a digest, or none yet.
 
-    `due` is counted up to `most_claimable`. After a failure a single effect probes
-    the service.
+    `due` is counted up to `most_claimable`. After a failure a single effect probes the service.
     """
     pause = (level.next_at - now).total_seconds()
     if 0 < pause <= LONGEST_PAUSE_SECONDS:
@@ -98,7 +104,7 @@ def next_slot(level: Level, rate_limit: RateLimit, due: int, now: datetime) -> S
         return Slot(0)
     if due < most_claimable(level, rate_limit) or rate_limit.per_minute is None or _in_doubt(level):
         return Slot(1)
-    # abs: a digest long ahead of a clock that was set back says nothing about the last minute.
+    # abs: the clock may have been set back, and the last digest may seem to lie far in the future.
     folded_ago = abs((now - level.folded_at).total_seconds()) if level.folded_at else float("inf")
     if folded_ago >= SECONDS_BETWEEN_DIGESTS:
         return Slot(LARGEST_DIGEST)
@@ -109,7 +115,7 @@ def next_slot(level: Level, rate_limit: RateLimit, due: int, now: datetime) -> S
 
 
 def taken(level: Level, rate_limit: RateLimit, took: Slot, now: datetime) -> Level:
-    """The level once a slot is taken; a digest counts as one, however few effects it has."""
+    """The level once a slot is taken; a digest counts as one delivery, whatever its size."""
     next_at = now + timedelta(seconds=1 / rate_limit.per_second)
     if took.take > 1:
         return replace(level, next_at=next_at, tokens=0.0, folded_at=now)

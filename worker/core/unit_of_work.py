@@ -1,7 +1,7 @@
-"""The unit of work of a batch: what the store has, and what the batch changes.
+"""The unit of work of a batch: what the store holds already, and what the batch changes.
 
-Pure. Each piece of feedback is decided on the users as the previous piece left them, so that two
-in a batch mean the same as two batches.
+Pure. Each decision starts from the user record as the previous decision left it. So two messages in
+one batch have the same effect as the same messages in two batches.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -29,11 +29,11 @@ from worker.core.outbox import entries_for
 from worker.core.policy import Policy, UnknownRecipients
 
 _MOST_NAMED = 5
-"""Unknown recipients named in the detail of a dead letter."""
+"""Unknown recipients that the detail of a dead letter lists by name."""
 
 
 class UnitOfWork:
-    """Keys and users as the store has them, then as the batch changes them."""
+    """Event keys and user records: as the store holds them, then as the batch changes them."""
 
     def __init__(
         self,
@@ -46,14 +46,14 @@ class UnitOfWork:
         self._known_keys = set(known_keys)
         self._users = dict(users)
         self._locked = locked
-        """Keys of users who are there and could not be read."""
+        """Keys of users whose rows could not be read: another session has locked them."""
         self.decisions: list[Decision] = []
         self.entries: list[OutboxEntry] = []
         self.created: dict[str, User] = {}
         self.changed: dict[str, User] = {}
 
     def enter(self, received: Received, content: Decoded) -> Handled:
-        """Decide on a message; return its disposition, valid once the unit is committed."""
+        """Decide on a message; its disposition becomes valid when the unit is committed."""
         match content:
             case Malformed():
                 return Handled(received, DeadLetter(content.reason, content.detail))
@@ -65,12 +65,9 @@ class UnitOfWork:
                 return self._enter(received, feedback)
 
     def _locked_out(self, feedback: Sequence[Feedback]) -> Locked | None:
-        """Tell of a user whom the message would change and who could not be read."""
+        """Return an error if the message would change a user whose row is locked."""
         for item in feedback:
-            is_new = (
-                item.dedupe_key not in self._known_keys and item.route_key not in self._known_keys
-            )
-            if is_new and item.address and item.address.key in self._locked:
+            if self._is_new(item) and item.address and item.address.key in self._locked:
                 return Locked(f"another session holds the row of a user at {item.address.domain}")
         return None
 
@@ -78,9 +75,9 @@ class UnitOfWork:
         decisions: list[Decision] = []
         unknown_recipients: list[str] = []
         for item in feedback:
-            if item.dedupe_key in self._known_keys or item.route_key in self._known_keys:
+            if not self._is_new(item):
                 continue
-            if self._must_wait(item):
+            if self._needs_user(item):
                 unknown_recipients.append(f"***@{item.address.domain}" if item.address else "")
             else:
                 decisions.append(self._decide(item, received))
@@ -88,17 +85,20 @@ class UnitOfWork:
         whole = len(self.entries) < self._policy.kept_whole
         self.entries += entries_for(decisions, self._policy, whole=whole)
         if unknown_recipients:
-            who = ", ".join(unknown_recipients[:_MOST_NAMED]) + (
-                ", …" if unknown_recipients[_MOST_NAMED:] else ""
-            )
-            count = f"{len(unknown_recipients)} of {len(feedback)}"
-            detail = f"{count} recipients are not among the users: {who}"
+            detail = _unknown_recipients(unknown_recipients, of=len(feedback))
             return Handled(received, DeadLetter(Reason.UNKNOWN_RECIPIENT, detail), decisions)
         outcome = Outcome.APPLIED if decisions else Outcome.DUPLICATE
         return Handled(received, Delete(outcome), decisions)
 
-    def _must_wait(self, item: Feedback) -> bool:
-        """Left without a row, so that a replay can do it once the user exists."""
+    def _is_new(self, item: Feedback) -> bool:
+        """Return whether neither key is known; one known key makes a duplicate."""
+        return item.dedupe_key not in self._known_keys and item.route_key not in self._known_keys
+
+    def _needs_user(self, item: Feedback) -> bool:
+        """Return whether the feedback gets no row now, so that a replay can apply it later.
+
+        That is so where `policy.unknown_recipients` is `dead_letter` and the user does not exist.
+        """
         return (
             self._policy.unknown_recipients is UnknownRecipients.DEAD_LETTER
             and item.address is not None
@@ -115,3 +115,9 @@ class UnitOfWork:
             new = decision.match is UserMatch.MISSING or after.email_key in self.created
             (self.created if new else self.changed)[after.email_key] = after
         return decision
+
+
+def _unknown_recipients(masked: Sequence[str], of: int) -> str:
+    named = ", ".join(masked[:_MOST_NAMED])
+    more = ", …" if masked[_MOST_NAMED:] else ""
+    return f"{len(masked)} of {of} recipients are not among the users: {named}{more}"

@@ -16,9 +16,8 @@ import msgspec
 import structlog
 
 from worker import __version__
-from worker.core.errors import Stopped
 from worker.observability.health import Health
-from worker.timing.retries import unless_over
+from worker.timing.periodic import every
 
 EVERY_SECONDS = 5.0
 """Between two writes."""
@@ -46,11 +45,7 @@ class HealthFile:
 
     def keep(self, over: threading.Event) -> None:
         """Write the file every few seconds until the stop, then remove it."""
-        pause = unless_over(over)
-        with suppress(Stopped):
-            while True:
-                self._try_to_write()
-                pause(EVERY_SECONDS)
+        every(EVERY_SECONDS, over, self._try_to_write)
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
 """The relay: delivers the outbox, each lane on a thread of its own.
 
-It is given its senders and knows none of them. Each claim is settled: delivered, retried later,
-or parked. A crash between the two may repeat a delivery; it never loses one.
+It is given its lanes and knows no sender. Each claim is settled: delivered, retried later, or
+parked. A crash after a delivery and before its settlement repeats the delivery; no crash loses one.
 """
 
 import threading
@@ -12,15 +12,17 @@ import structlog
 
 from worker.observability.health import Health
 from worker.relay.idle_tracker import IdleTracker
-from worker.relay.lane import LaneWork, LaneWorker
+from worker.relay.lane import LaneWorker
+from worker.relay.settling import LaneWork
 from worker.relay.wait_budget import WaitBudget
 from worker.service.shutdown import LEFT_BEHIND
 from worker.store.outbox import Outbox
+from worker.timing.threads import GuardedThreads
 
 TIME_OUT_SECONDS = 10.0
-"""Of one delivery."""
+"""Time limit of a typical delivery, for planning the last one before a deadline."""
 STOP_SECONDS = 15.0
-"""Longer than the time-out of a delivery under way."""
+"""How long a stop waits for running deliveries: longer than the time limit of one."""
 
 __all__ = ["LaneWork", "Relay", "WaitBudget"]
 
@@ -28,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Relay:
-    """Delivers until it is stopped, or until nothing is left to deliver."""
+    """Delivers until it is stopped, or until the outbox is empty."""
 
     def __init__(
         self,
@@ -44,10 +46,9 @@ class Relay:
         self._workers = [
             LaneWorker(work, outbox, self._idle_tracker, wait_budget, health) for work in lanes
         ]
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(worker,), name=worker.name, daemon=True)
-            for worker in self._workers
-        ]
+        self._threads = GuardedThreads(self._fail)
+        for worker in self._workers:
+            self._threads.add(worker.name, worker.run)
 
     @property
     def delivered(self) -> int:
@@ -56,13 +57,12 @@ class Relay:
 
     @property
     def failure(self) -> BaseException | None:
-        """What has ended a lane, if anything has."""
+        """The error that ended a lane, if any."""
         return self._failure
 
     def start(self) -> None:
         """Start a thread for each lane."""
-        for thread in self._threads:
-            thread.start()
+        self._threads.start()
 
     def wake(self) -> None:
         """Wake the lanes: there are new entries."""
@@ -79,42 +79,30 @@ class Relay:
     def finish(self, hurry: threading.Event | None = None) -> bool:
         """Stop, and wait for running deliveries; return whether they ended in time.
 
-        What was waited for elsewhere since `stop` counts: a stop has one bound, not two.
-        Once `hurry` is set they are not waited for: what was sent and not marked is sent again.
+        The time limit runs from the first `stop`. Once `hurry` is set this waits no longer: a
+        delivery that is not settled is repeated after the next start.
         """
         self.stop()
-        hurry = hurry or threading.Event()
-        while (running := self._running()) and time.monotonic() < self._stop_by:
-            if hurry.is_set():
-                break
-            running[0].join(0.05)
-        if running:
-            self._stop_by = float("inf")  # who finishes it again, at the end, waits again
-            names = [thread.name for thread in running]
-            log.warning("relay.abandoned", threads=names, hint=LEFT_BEHIND)
-        return not running
+        abandoned = self._threads.join(self._stop_by, hurry)
+        if abandoned:
+            self._stop_by = float("inf")  # another `finish`, at the end, waits again
+            log.warning("relay.abandoned", threads=abandoned, hint=LEFT_BEHIND)
+        return not abandoned
 
     def deliver_for(
         self, seconds: float, stop: threading.Event, hurry: threading.Event | None = None
     ) -> None:
         """Deliver the outbox for at most `seconds`, or until `stop` is set.
 
-        The last delivery begins so early that its time-out ends in time.
+        The last delivery begins early enough for its time limit to end in time.
         """
         self._wait_budget.limit(max(seconds - TIME_OUT_SECONDS, seconds / 2))
         self.start()
         while self._wait_budget.lasts(0) and not stop.is_set():
-            if not self._running() or self._idle_tracker.all_quiet(len(self._workers)):
+            if not self._threads.running or self._idle_tracker.all_quiet(len(self._workers)):
                 break
             stop.wait(0.05)
         self.finish(hurry)
 
-    def _running(self) -> list[threading.Thread]:
-        return [thread for thread in self._threads if thread.is_alive()]
-
-    def _guarded(self, worker: LaneWorker) -> None:
-        try:
-            worker.run()
-        except BaseException as error:
-            log.critical("thread.died", thread=worker.name, exc_info=error)
-            self._failure = error
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error

@@ -14,18 +14,18 @@ class IdleTracker:
         self._lock = threading.Lock()
 
     def settled(self, delivered: int) -> None:
-        """Learn that a claim was settled."""
+        """Record a settled claim and how many effects it delivered."""
         with self._lock:
             self._settled_at = time.monotonic()
             self.delivered += delivered
 
     def nothing_to_do(self, lane: str, began_to_look: float) -> None:
-        """Learn that a lane has found nothing that will be due in time."""
+        """Record that a lane has found nothing that will be due in time."""
         with self._lock:
             self._looked_at[lane] = began_to_look
 
     def all_quiet(self, lanes: int) -> bool:
-        """Every lane has looked since the last claim was settled, and found nothing."""
+        """Return whether every lane has found nothing since the last claim was settled."""
         with self._lock:
             looks = self._looked_at.values()
             return len(looks) == lanes and all(look > self._settled_at for look in looks)

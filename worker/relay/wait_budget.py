@@ -1,4 +1,4 @@
-"""The relay's wait budget: until a stop, or a deadline."""
+"""The relay's wait budget: it ends with a stop, or at a deadline."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from worker.core.errors import Stopped
 
 
 class WaitBudget:
-    """Shared by the lanes and by senders that wait for their slot."""
+    """Shared by the lanes, and by senders that wait for their slot."""
 
     def __init__(self) -> None:
         self.over = threading.Event()
@@ -23,14 +23,14 @@ class WaitBudget:
         self._deadline = time.monotonic() + seconds
 
     def lasts(self, seconds: float) -> bool:
-        """Return whether a wait of so many seconds ends in time."""
+        """Return whether a wait of `seconds` ends before the deadline."""
         return self._deadline is None or time.monotonic() + seconds <= self._deadline
 
     def wait(self, seconds: float) -> None:
         """Wait.
 
         Raises:
-            Stopped: it is over, or will be before the wait is.
+            Stopped: a stop came, or the wait would outlast the deadline.
 
         """
         if not self.lasts(seconds) or self.over.wait(seconds):

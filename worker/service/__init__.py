@@ -1,1 +1,1 @@
-"""The process as its service manager sees it: signals, systemd, watchdog, bounded calls."""
+"""The process: signals, systemd, watchdog, bounded calls, start, shutdown, memory."""

@@ -1,4 +1,4 @@
-"""Bounded calls: a call that may hang runs in a thread of its own, up to a deadline or a signal."""
+"""Bounded calls: a call that may hang runs in a thread of its own, until a deadline or a signal."""
 
 import threading
 import time
@@ -14,11 +14,12 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 LOOK_SECONDS = 0.1
+"""Time between two looks at the deadline and the signals."""
 
 
 @contextmanager
 def signals_heeded() -> Iterator[SignalEvents]:
-    """Catch signals within the block; whatever hangs, a signal ends the process in time."""
+    """Catch signals within the block; even if a call hangs, a signal ends the process in time."""
     with caught() as signals:
         shutdown.leave_in_time(
             signals.to_stop, lambda _: None, seconds=shutdown.LONGEST_COMMAND_SECONDS
@@ -27,7 +28,7 @@ def signals_heeded() -> Iterator[SignalEvents]:
 
 
 class Over(Exception):
-    """A signal came, or time is up."""
+    """A signal came, or the time is up."""
 
 
 class Deadline:
@@ -42,12 +43,12 @@ class Deadline:
     ) -> None:
         self._signals = signals
         self._look = look
-        """Called several times a second, however long a call or a pause takes."""
+        """Called several times a second during a call or a pause."""
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     @property
     def over(self) -> bool:
-        """It is the end."""
+        """A signal came, or the time is up."""
         stopped = self._signals is not None and self._signals.to_stop.is_set()
         return stopped or self._left() <= 0
 
@@ -55,7 +56,7 @@ class Deadline:
         """Pause.
 
         Raises:
-            Over: before the pause was.
+            Over: a signal came, or the time is up, before the pause ended.
 
         """
         end = time.monotonic() + min(seconds, self._left())
@@ -74,12 +75,12 @@ class Deadline:
         *arguments: Arguments.args,
         **named: Arguments.kwargs,
     ) -> Result:
-        """Call something; at the end leave it behind, whatever it waits for.
+        """Call a function; abandon the call at the deadline or after a signal.
 
-        It is a transaction or a question to SQS, so nothing is lost with it.
+        The function is a transaction or a request to SQS, so nothing is lost with it.
 
         Raises:
-            Over: it had not answered by then.
+            Over: the call had not returned.
 
         """
         answer: Future[Result] = Future()

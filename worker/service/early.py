@@ -1,7 +1,7 @@
-"""The first moment of a command, before anything large is read: a stop is obeyed from here on.
+"""Signal handlers for the first moment of a command, before large modules are imported.
 
-As the first process of a container it would not be: the kernel keeps from that one every signal
-that it has no handler for.
+They are needed as the first process of a container: the kernel does not deliver signals to it for
+which it has no handler.
 """
 
 import os
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from types import FrameType
 
 _WITH_A_VALUE = frozenset({"--config"})
-"""Options that stand before a command's name, and take a value."""
+"""Options before a command's name that take a value."""
 _TERMINATED = 128 + signal.SIGTERM
-"""What a shell tells of a command that SIGTERM has ended."""
+"""The exit status that a shell shows for a command that SIGTERM has ended."""
 
 
 def obey_stops(arguments: Sequence[str]) -> None:
-    """Have SIGTERM, and for `run` SIGINT too, end a command that has not begun to work.
+    """Let SIGTERM end a command that has not begun to work; for `run` SIGINT, too.
 
-    `run` leaves with 0, as later on. A SIGHUP is held back until it has somebody to hear it.
+    `run` exits with 0, as it does later. A SIGHUP is blocked until `run` has a handler for it.
     """
     if command_of(arguments) == "run":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
@@ -29,7 +29,7 @@ def obey_stops(arguments: Sequence[str]) -> None:
 
 
 def command_of(arguments: Sequence[str]) -> str:
-    """Return which command is named; none: an empty text."""
+    """Return the name of the command; an empty text without a command."""
     left = iter(arguments)
     for argument in left:
         if argument in _WITH_A_VALUE:
@@ -40,7 +40,7 @@ def command_of(arguments: Sequence[str]) -> str:
 
 
 def _leave(_: int, __: FrameType | None) -> None:
-    os._exit(0)  # nothing is begun, so there is nothing to finish
+    os._exit(0)  # nothing was begun, so nothing must be finished
 
 
 def _leave_terminated(_: int, __: FrameType | None) -> None:

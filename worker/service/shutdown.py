@@ -1,4 +1,4 @@
-"""The last resort of a stop: whatever hangs, the process is gone in time."""
+"""The last resort of a stop: the process exits in time, even if threads hang."""
 
 import os
 import threading
@@ -8,16 +8,17 @@ from contextlib import contextmanager
 import structlog
 
 LONGEST_SECONDS = 45.0
-"""From the first signal to the end of the process; systemd grants it 90."""
-SAYING_SECONDS = 1.0
-"""Of them for saying what hangs, should that hang, too."""
+"""From the first signal to the end of the process; systemd allows 90."""
+LOGGING_SECONDS = 1.0
+"""Part of them for logging which threads hang; that may hang, too."""
 LONGEST_COMMAND_SECONDS = 120.0
-"""The same of a command that ends by itself, which nobody kills before: more than what its stop
-waits for, such as long polls, what is in the outbox, the store and the last look."""
+"""The same for a command that ends by itself: more than its stop waits for long polls, the outbox,
+the store and the last counts."""
 FAILED = 1
+"""The exit status."""
 LEFT_BEHIND = (
-    "The worker leaves without waiting any longer. What it holds comes again within "
-    "queue.visibility_seconds; nothing is lost"
+    "The worker exits without waiting any longer. The messages that it holds become visible again "
+    "within queue.visibility_seconds; nothing is lost"
 )
 HINT = "These threads hang, so the process ends without them; nothing is lost"
 
@@ -26,7 +27,7 @@ log = structlog.get_logger()
 
 @contextmanager
 def set_at_the_end(event: threading.Event) -> Iterator[None]:
-    """Set an event at the end of the block, even if an error ends it: that is a stop as well."""
+    """Set an event at the end of the block, also after an error: that is a stop, too."""
     try:
         yield
     finally:
@@ -39,24 +40,24 @@ def leave_in_time(
     *,
     seconds: float = LONGEST_SECONDS,
 ) -> None:
-    """Watch over a stop: what has not ended the process by then is named, and it is ended with 1.
+    """End the process with 1 if a stop takes too long; log the threads that hang.
 
-    Leaving is always safe: nothing is deleted before its commit.
+    Exiting is always safe: nothing is deleted before its commit.
     """
 
     def watch() -> None:
         to_stop.wait()
-        # No event ends this: it is over with the process.
-        threading.Event().wait(seconds - SAYING_SECONDS)
-        # Aside, for that may hang as well.
-        threading.Thread(target=say, daemon=True).start()
-        threading.Event().wait(SAYING_SECONDS / 2)
-        flush(SAYING_SECONDS / 2)
+        # No event ends this wait: it ends with the process.
+        threading.Event().wait(seconds - LOGGING_SECONDS)
+        # In a thread of its own, because logging may hang as well.
+        threading.Thread(target=log_threads, daemon=True).start()
+        threading.Event().wait(LOGGING_SECONDS / 2)
+        flush(LOGGING_SECONDS / 2)
         os._exit(FAILED)
 
-    def say() -> None:
+    def log_threads() -> None:
         own = {"last-resort", threading.current_thread().name}
-        names = sorted(item.name for item in threading.enumerate() if item.name not in own)
+        names = sorted(thread.name for thread in threading.enumerate() if thread.name not in own)
         log.critical("worker.hangs", threads=names, hint=HINT)
 
     threading.Thread(target=watch, name="last-resort", daemon=True).start()

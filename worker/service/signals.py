@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first asks to finish, the second to hurry. SIGHUP asks to reload."""
+"""Signals: the first SIGTERM or SIGINT means stop, the second hurry. SIGHUP means reload."""
 
 import os
 import signal
@@ -18,47 +18,47 @@ class SignalEvents(Struct, frozen=True):
     to_reload: threading.Event = field(default_factory=threading.Event)
 
     def pause(self, seconds: float) -> None:
-        """Wait, or until a stop."""
+        """Pause; end early when a stop is requested."""
         self.to_stop.wait(seconds)
 
 
 @contextmanager
 def caught(*, reload: bool = False) -> Iterator[SignalEvents]:
-    """Catch the signals within the block; without any, leave the handlers as they were.
+    """Catch the signals within the block; restore the handlers afterwards, if no signal came.
 
-    A thread hears of them through a pipe that Python's own handler writes to. So they are heard
-    while the main thread hangs in a call, and no event is set in the midst of its being waited for.
+    A thread reads signals from a pipe that Python's own handler writes to. So signals are noticed
+    while the main thread hangs in a call, and no event is set by a handler that interrupts a wait
+    for the same event.
 
-    SIGHUP only for who can `reload`; it ends others, as a terminal that is closed should.
+    SIGHUP is caught only with `reload`; it ends other commands, as a closed terminal should.
     """
     signals = SignalEvents(threading.Event(), threading.Event())
-    hears, tells = os.pipe()
-    os.set_blocking(tells, False)
-    listener = threading.Thread(target=_listen, args=(hears, signals), name="signals", daemon=True)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    listener = threading.Thread(target=_listen, args=(reader, signals), name="signals", daemon=True)
     listener.start()
-    number_before = signal.set_wakeup_fd(tells)
+    wakeup_before = signal.set_wakeup_fd(writer)
     numbers = [signal.SIGTERM, signal.SIGINT]
-    before = {number: signal.signal(number, _noted) for number in numbers}
+    before = {number: signal.signal(number, _ignore) for number in numbers}
     if reload:
-        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _noted)
-        signal.pthread_sigmask(
-            signal.SIG_UNBLOCK, {signal.SIGHUP}
-        )  # a signal that came earlier is delivered now
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _ignore)
+        # A SIGHUP that came earlier is delivered now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     try:
         yield signals
     finally:
         for number, handler in before.items():
-            # Python's shutdown restores every handler but SIG_IGN: a process that exits is not
-            # killed.
+            # After a stop ignore signals, so that none kills the exiting process: Python's shutdown
+            # restores all handlers but SIG_IGN.
             signal.signal(number, signal.SIG_IGN if signals.to_stop.is_set() else handler)
-        signal.set_wakeup_fd(number_before)
-        os.close(tells)
+        signal.set_wakeup_fd(wakeup_before)
+        os.close(writer)
         listener.join()
-        os.close(hears)
+        os.close(reader)
 
 
-def _noted(_: int, __: FrameType | None) -> None:
-    """Do nothing: that there is a handler has the signal written to the pipe."""
+def _ignore(_: int, __: FrameType | None) -> None:
+    """Do nothing: Python writes the signal to the pipe because there is a handler."""
 
 
 def _listen(pipe: int, signals: SignalEvents) -> None:
@@ -72,7 +72,7 @@ def _listen(pipe: int, signals: SignalEvents) -> None:
 
 @contextmanager
 def as_interrupts() -> Iterator[None]:
-    """Have SIGTERM end the block as Ctrl-C does, by KeyboardInterrupt."""
+    """Let SIGTERM end the block as Ctrl-C does, by KeyboardInterrupt."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

@@ -1,7 +1,7 @@
-"""What the service manager hears: whether we are ready, how it goes, and that we get on.
+"""Notifies the service manager: that the worker is ready, its status, and that it is alive.
 
-The main thread looks once a second. It says that we get on as long as no loop is late by
-what it announced; a thread in a declared back-off is not late.
+The main thread looks once a second. It notifies that the worker is alive unless a loop is late: it
+announced how long its next step may take, and took longer. A loop in a back-off is not late.
 """
 
 import time
@@ -13,22 +13,22 @@ from worker.observability.health import SETTINGS, Clock, Health, Late, Problem
 from worker.service.systemd import Systemd
 
 EXTENSION_SECONDS = 60.0
-"""What a start that is not over asks for, again and again; if we hang, it runs out."""
+"""Time that a start asks for again and again; a start that hangs does not, and is ended."""
 STATUS_SECONDS = 2.0
-"""Between two changes of the figures; a service manager has others to listen to."""
+"""Shortest time between two status texts."""
 LONGEST_ERROR = 300
-"""Characters."""
+"""Characters of an error in the status text."""
 
 Figures = Callable[[], tuple[Mapping[str, int], int]]
-"""Returns how many messages were received, and had each outcome; and how many are held."""
+"""Returns the counters by name, and how many messages are held."""
 
 
 class Watchdog:
-    """Used by the main thread alone: if that hangs, systemd gets no notification either."""
+    """Used only by the main thread: if that hangs, systemd gets no notification either."""
 
     def __init__(self, systemd: Systemd, health: Health, clock: Clock = time.monotonic) -> None:
         self.figures: Figures | None = None
-        """None: there are none yet."""
+        """None until the worker has started."""
         self._note = ""
         self._systemd = systemd
         self._health = health
@@ -43,53 +43,55 @@ class Watchdog:
             return
         now = self._clock()
         if not self.is_ready and now >= self._extend_at and not self._health.late:
-            self._systemd.takes_longer(EXTENSION_SECONDS)
+            self._systemd.extend_timeout(EXTENSION_SECONDS)
             self._extend_at = now + EXTENSION_SECONDS / 4
         interval = self._systemd.watchdog_seconds
         if interval and now >= self._beat_at and not self._health.late:
-            self._systemd.gets_on()
+            self._systemd.alive()
             self._beat_at = now + interval / 2
         if now >= self._status_at and (text := self._describe()) != self._reported:
             self._systemd.status(text)
             self._status_at, self._reported = now + STATUS_SECONDS, text
 
     def ready(self) -> None:
-        """Settings and schema are good."""
+        """Notify that the worker is ready: settings and schema are good."""
         self.is_ready = True
         self._systemd.ready(self._describe())
 
     def reload(self, reload: Callable[[], str]) -> None:
-        """Have the settings read again; what is left to do about them is shown from then on."""
+        """Have the settings read again; from then on show what is left to do about them."""
         self._systemd.reloading()
         self._note = reload()
         self.ready()
 
     def stopping(self, held: int) -> None:
-        """The end has begun."""
+        """Notify that the worker is stopping."""
         self._systemd.stopping(f"Stopping: {held:,} held")
 
     def _describe(self) -> str:
         phase = self._health.phase.capitalize()
         figures = figures_in_words(*self.figures()) if self.figures else phase
         problems = [
-            problem for problem in self._health.problems if problem.what != SETTINGS
-        ]  # the note
+            problem
+            for problem in self._health.problems
+            if problem.what != SETTINGS  # the note
+        ]
         return describe(problems, self._health.late, figures, self._note)
 
 
 def describe(problems: Sequence[Problem], late: Sequence[Late], figures: str, note: str) -> str:
-    """Everything that a person who asks how it goes should read, the worst first."""
-    problems_ = [f"{loop.loop} has hung for {loop.seconds:.0f} s" for loop in late]
-    problems_ += [
+    """Return the status text, the worst news first."""
+    texts = [f"{loop.loop} has hung for {loop.seconds:.0f} s" for loop in late]
+    texts += [
         f"{problem.what} failing since {problem.since:%H:%M:%S} UTC: "
         f"{clip(sanitized(problem.error), LONGEST_ERROR)}"
         for problem in problems
     ]
-    return "; ".join(filter(None, [*problems_, figures, note]))
+    return "; ".join(filter(None, [*texts, figures, note]))
 
 
 def figures_in_words(outcomes: Mapping[str, int], held: int) -> str:
-    """`12 received: 10 applied, 2 duplicate …; 3 held`."""
+    """Return a text such as `12 received: 10 applied, 2 duplicate …; 3 held`."""
     counted = dict(outcomes)
     received = counted.pop("received")
     each = ", ".join(f"{count:,} {name.replace('_', '-')}" for name, count in counted.items())

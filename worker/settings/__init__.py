@@ -9,17 +9,14 @@ from typing import Self
 
 from pydantic import Field, PrivateAttr
 
+from worker.core.effects import SUPPRESSION, Lane
 from worker.core.patterns import Patterns
 from worker.core.policy import Policy
-from worker.core.rate_limit import singles
-from worker.settings.effects import (
-    Addresses,
-    NotifySettings,
-    SlackSettings,
-    SuppressionSettings,
-)
+from worker.settings.channels import ChannelSection
+from worker.settings.effects import NotifySettings, SuppressionSettings
 from worker.settings.kinds import Section
 from worker.settings.observability import HealthSettings, HttpSettings
+from worker.settings.slack import Addresses, SlackSettings
 from worker.settings.work import (
     AwsSettings,
     LogFormat,
@@ -33,6 +30,7 @@ from worker.settings.work import (
 )
 
 __all__ = [
+    "CHANNEL_SECTIONS",
     "Addresses",
     "LogFormat",
     "LogLevel",
@@ -61,6 +59,33 @@ class Settings(Section):
     _file: Path | None = PrivateAttr(None)
 
     @property
+    def channels(self) -> tuple[Lane, ...]:
+        """The lanes of the configured notice channels."""
+        sections = self.channel_sections.values()
+        return tuple(lane for section in sections for lane in section.lanes)
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """All lanes with a sender; empty: no effects are enqueued."""
+        return (*self.channels, SUPPRESSION) if self.suppression.remove else self.channels
+
+    def keys_of(self, lane: Lane) -> str:
+        """The keys that configure a lane's sender, for hints."""
+        if lane == SUPPRESSION:
+            return "suppression.remove"
+        name = lane.partition(".")[0]
+        section = self.channel_sections.get(name)
+        return (
+            " or ".join(f"{name}.{key}" for key in section.enabled_by) if section else f"[{lane}]"
+        )
+
+    @property
+    def channel_sections(self) -> dict[str, ChannelSection]:
+        """The sections of notice channels, by their names."""
+        sections = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return {name: section for name, section in sections if isinstance(section, ChannelSection)}
+
+    @property
     def lack_of_queue(self) -> str:
         """The error of a command that needs a queue, if none is set."""
         file = self._file or "a settings file (--config)"
@@ -73,14 +98,19 @@ class Settings(Section):
 
     def as_policy(self) -> Policy:
         """The policy that the settings describe."""
+        at_once = max(section.notices_at_once for section in self.channel_sections.values())
         return Policy(
             hard_bounce_pause=timedelta(days=self.policy.hard_bounce_pause_days),
             soft_bounce_pause=timedelta(days=self.policy.soft_bounce_pause_days),
             unknown_recipients=self.policy.unknown_recipients,
             bounce_actions=self.policy.bounce_actions,
             topics=frozenset(self.sns.topic_arns),
-            notify=self.slack.enabled,
-            kept_whole=int(singles(self.slack.messages_per_minute)) + 1,
+            notify=self.channels,
+            kept_whole=at_once * max(1, len(self.channels)),  # an entry for each channel
             ignore=Patterns(self.notify.ignore),
             remove=Patterns(self.suppression.remove),
         )
+
+
+CHANNEL_SECTIONS = tuple(Settings().channel_sections)
+"""The sections of the notice channels that this program has: `slack`."""

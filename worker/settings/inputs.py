@@ -17,10 +17,10 @@ from worker.settings import Section, Settings
 DEFAULT_FILE = Path("/etc/ses-worker/worker.toml")
 FILE_VARIABLE = "SES_WORKER_CONFIG"
 PREFIX = "SES_WORKER_"
-CREDENTIALS = {
-    "store_url": ("store", "url"),
-    "slack_webhook_url": ("slack", "webhook_url"),
-    "slack_token": ("slack", "token"),
+CREDENTIALS = {"store_url": ("store", "url")} | {
+    f"{name}_{key}": (name, key)
+    for name, section in Settings().channel_sections.items()
+    for key in section.credentials
 }
 """Files in systemd's `$CREDENTIALS_DIRECTORY`, and the settings that they contain."""
 CREDSTORE = "/etc/credstore"

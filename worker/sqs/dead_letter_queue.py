@@ -1,4 +1,4 @@
-"""The dead-letter queue as people handle it, and the way back to its source: SQS's calls for both.
+"""The dead-letter queue and its source queue, as `ses-worker dlq` uses them.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
 """
@@ -23,13 +23,13 @@ from worker.sqs.queue import (
 from worker.timing import clock
 
 HIDDEN_SECONDS = 60
-"""How long a received dead letter is hidden from others, unless it is released before."""
+"""How long a received dead letter is hidden from other receivers, unless it is released before."""
 LARGEST_SENDING_BYTES = 1_048_576
-"""Of all messages of a batch together, and of each alone."""
+"""SQS's limit for the messages of a batch together, and for each message."""
 
 
 class Move(Struct, frozen=True, kw_only=True):
-    """How far a message move task of SQS's is."""
+    """The progress of a message move task of SQS."""
 
     state: str
     """RUNNING, COMPLETED, CANCELLING, CANCELLED or FAILED."""
@@ -44,15 +44,15 @@ class Move(Struct, frozen=True, kw_only=True):
 
 
 class _Named(Queue):
-    """A queue that knows SQS's full name of it."""
+    """A queue that can be asked for its ARN."""
 
     def arn(self) -> str:
-        """Ask for it."""
+        """Ask for the ARN."""
         return self._attributes("QueueArn").get("QueueArn", "")
 
 
 class DeadLetterQueue(_Named):
-    """Where dead letters lie. Every call raises what those of `Queue` raise."""
+    """The dead-letter queue. Every call raises the errors of `Queue`."""
 
     def __init__(self, url: str, *, region: str, named_by: str, lean: bool = True) -> None:
         super().__init__(
@@ -69,7 +69,7 @@ class DeadLetterQueue(_Named):
         return dead_letter_queue_is_gone(url, self._named_by)
 
     def look(self, most: int = LARGEST_BATCH) -> list[DeadLetterMessage]:
-        """Receive at most `most` (1 to 10) dead letters; others cannot receive them for a while."""
+        """Receive at most `most` (1 to 10) dead letters; hide them from other receivers."""
         lease_from = clock.now()
         answer = self._call(
             "receive_message",
@@ -89,15 +89,15 @@ class DeadLetterQueue(_Named):
         ]
 
     def retention(self) -> timedelta:
-        """SQS's retention, counted from when the message was first sent to any queue."""
+        """Return SQS's retention, counted from when a message was first sent to any queue."""
         seconds = self._attributes("MessageRetentionPeriod").get("MessageRetentionPeriod", 345_600)
         return timedelta(seconds=int(seconds))
 
     def start_move(self, destination_arn: str) -> str:
-        """Have SQS itself move all visible dead letters; return the task's handle.
+        """Let SQS move all visible dead letters; return the task's handle.
 
-        The destination is named, since dead letters that were sent straight to this queue, as ours
-        were, have no source that SQS knows of: without one the task would fail.
+        The destination is named because the worker sends dead letters to this queue itself, so that
+        SQS knows no source of theirs; without a destination the task would fail.
         """
         request = {"SourceArn": self.arn(), "DestinationArn": destination_arn}
         answer = self._ask("start_message_move_task", request)
@@ -106,21 +106,21 @@ class DeadLetterQueue(_Named):
     def look_at_move(self) -> Move:
         """Return the progress of the latest task."""
         answer = self._ask("list_message_move_tasks", {"SourceArn": self.arn()})
-        found = (answer.get("Results") or [{}])[0]
+        task = (answer.get("Results") or [{}])[0]
         return Move(
-            state=found.get("Status", ""),
-            moved=found.get("ApproximateNumberOfMessagesMoved", 0),
-            to_move=found.get("ApproximateNumberOfMessagesToMove", 0),
-            failure=found.get("FailureReason", ""),
+            state=task.get("Status", ""),
+            moved=task.get("ApproximateNumberOfMessagesMoved", 0),
+            to_move=task.get("ApproximateNumberOfMessagesToMove", 0),
+            failure=task.get("FailureReason", ""),
         )
 
     def cancel_move(self, handle: str) -> None:
-        """End a task early; what has been moved stays moved."""
+        """End a task early; messages that were moved stay moved."""
         self._ask("cancel_message_move_task", {"TaskHandle": handle})
 
 
 class SourceQueue(_Named):
-    """The worker's queue, as the place to which dead letters are sent back."""
+    """The worker's queue, to which dead letters are sent back."""
 
     def send(
         self, dead_letters: Sequence[DeadLetterMessage]

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
@@ -35,11 +36,12 @@ from worker.store import levels
 from worker.store.schema import OPEN, PARKED, outbox
 
 MOST_TRIES = 30
-"""Of one effect; with the pauses between them they take about a day."""
-LOST = "whoever claimed it never came back"
-STRANGE = "not of this program's making"
+"""Tries per effect; with the pauses between them they take about a day."""
+LOST = "each process that claimed it ended before it settled it"
+STRANGE = "not an entry that this program can read"
 SKIPPED_SECONDS = 0.05
-"""To wait for rows that somebody else holds."""
+"""Pause before looking again for rows that another process holds."""
+NOT_PARKED: dict[str, object] = {"parked_by": None, "parked_reason": None}
 _FACTS = [
     outbox.c[name]
     for name in (
@@ -48,25 +50,36 @@ _FACTS = [
 ]  # fmt: skip
 
 
+class ParkedReason(StrEnum):
+    """Why an effect is parked; `outbox.parked_reason`."""
+
+    UNDELIVERABLE = "undeliverable"
+    """It can never be delivered as it is."""
+    TRIES = "tries"
+    """It has used up its tries."""
+    BLOCKED = "blocked"
+    """Its lane is blocked; `outbox.parked_by` names the rate limit."""
+
+
 class Claim(Struct, frozen=True, kw_only=True):
-    """Effects that are ours to deliver until the lease ends, or how long there are none."""
+    """Effects that this process delivers until the lease ends, or how long there are none."""
 
     token: str = ""
     lane: Lane
     rate_limit: RateLimit
     effects: tuple[Effect, ...] = ()
     wait_seconds: float | None = None
-    """Where there are none: until one may be due; None: nothing waits."""
+    """Without effects: seconds until an effect may be due; None: no effect waits."""
     limited: bool = False
-    """Some are due, and the rate limit allows none yet."""
+    """Effects are due, and the rate limit allows none yet."""
     lost: tuple[Effect, ...] = ()
-    """Parked just now: claimed too often by processes that never came back."""
+    """Parked by this claim: claimed too often by processes that ended before they settled."""
     strange: tuple[int, ...] = ()
-    """Rows parked just now: not of this program's making."""
+    """Ids of rows parked by this claim: this program cannot read them."""
     blocked: str | None = None
-    """The configuration error that blocks the lane, whichever process found it."""
+    """The configuration error that blocks the lane, found by any process."""
     failing: bool = False
-    """The last delivery failed, in whichever process."""
+    """The last delivery failed, in any process."""
 
     @property
     def found_nothing(self) -> bool:
@@ -76,11 +89,11 @@ class Claim(Struct, frozen=True, kw_only=True):
 
 
 def claim(connection: Connection, lane: Lane, rate_limit: RateLimit) -> Claim:
-    """Claim what may go out now: a single effect, many to be folded into a digest, or none."""
+    """Claim what may go out now: a single effect, many for a digest, or none."""
     now = levels.moment(connection)
     level = levels.lock(connection, rate_limit, now)
-    found = _claim_by(connection, lane, rate_limit, level, now)
-    return replace(found, blocked=level.blocked, failing=level.failures > 0)
+    claimed = _claim_by(connection, lane, rate_limit, level, now)
+    return replace(claimed, blocked=level.blocked, failing=level.failures > 0)
 
 
 def _claim_by(
@@ -88,8 +101,8 @@ def _claim_by(
 ) -> Claim:
     if level.blocked is not None:
         return _claim_to_probe(connection, lane, rate_limit, level, now)
-    _take_over(connection, lane, rate_limit, now)
-    _heed_the_clock(connection, lane, now)
+    _free_parked_elsewhere(connection, lane, rate_limit, now)
+    _correct_due_dates(connection, lane, now)
     return _claim(connection, lane, rate_limit, refilled(level, rate_limit, now), now)
 
 
@@ -102,38 +115,40 @@ def _claim(
         wait = None if soonest is None else (soonest - now).total_seconds()
         return replace(nothing, wait_seconds=wait)
     due = _count_due(connection, lane, now, most_claimable(level, rate_limit))
-    its_slot = next_slot(level, rate_limit, due, now)
-    ids = _due(connection, lane, now, its_slot.take) if its_slot.take else []
-    if not ids:  # not yet; or others hold the rows
-        wait = SKIPPED_SECONDS if its_slot.take else its_slot.seconds
+    slot = next_slot(level, rate_limit, due, now)
+    ids = _due(connection, lane, now, slot.take) if slot.take else []
+    if not ids:  # the rate limit allows none yet, or other processes hold the rows
+        wait = SKIPPED_SECONDS if slot.take else slot.seconds
         return replace(nothing, wait_seconds=wait, limited=True)
-    levels.keep(connection, rate_limit, taken(level, rate_limit, its_slot, now))
+    levels.keep(connection, rate_limit, taken(level, rate_limit, slot, now))
     return _lease(connection, lane, rate_limit, ids, now)
 
 
-def _take_over(connection: Connection, lane: Lane, rate_limit: RateLimit, now: datetime) -> None:
-    """Free what another channel of this lane had parked."""
-    others = and_(outbox.c.parked_by.contains(":"), outbox.c.parked_by != rate_limit.name)
-    rows = update(outbox).where(PARKED, outbox.c.lane == lane.value, others)
+def _free_parked_elsewhere(
+    connection: Connection, lane: Lane, rate_limit: RateLimit, now: datetime
+) -> None:
+    """Free what was parked while this lane's former destination was blocked."""
+    elsewhere = outbox.c.parked_by != rate_limit.name
+    rows = update(outbox).where(PARKED, outbox.c.lane == lane, elsewhere)
     connection.execute(rows.values(**freed(now)))
 
 
-def _heed_the_clock(connection: Connection, lane: Lane, now: datetime) -> None:
-    """Have due what is due later than anything is put off: the clock was ahead, and set back."""
+def _correct_due_dates(connection: Connection, lane: Lane, now: datetime) -> None:
+    """Make effects due that wait beyond the longest pause: a clock was ahead, and set back."""
     latest = now + timedelta(seconds=LONGEST_PAUSE_SECONDS)
-    rows = update(outbox).where(OPEN, outbox.c.lane == lane.value, outbox.c.due_at > latest)
+    rows = update(outbox).where(OPEN, outbox.c.lane == lane, outbox.c.due_at > latest)
     connection.execute(rows.values(due_at=now))
 
 
 def _claim_to_probe(
     connection: Connection, lane: Lane, rate_limit: RateLimit, level: Level, now: datetime
 ) -> Claim:
-    """Free an effect of a blocked lane periodically, to probe whether the lane works again.
+    """Claim an effect of a blocked lane periodically, to probe whether the lane works again.
 
-    It may be an effect of another channel: the channel was changed, and changed back.
+    It may have been parked by a former destination: the settings were changed, and changed back.
     """
     if level.next_at <= now:
-        _take_over(connection, lane, rate_limit, now)
+        _free_parked_elsewhere(connection, lane, rate_limit, now)
     park_lane(connection, lane, rate_limit, level.blocked or "", now)
     wait = (level.next_at - now).total_seconds()
     if 0 < wait <= LONGEST_PAUSE_SECONDS:
@@ -154,18 +169,18 @@ def _lease(
     lease_until = now + timedelta(seconds=rate_limit.lease_seconds)
     lease = {"state": "claimed", "claim": token, "due_at": lease_until}
     rows = update(outbox).where(outbox.c.id.in_(ids))
-    connection.execute(rows.values(**lease, attempts=outbox.c.attempts + 1, parked_by=None))
-    # Thousands of whole messages would be megabytes; a digest needs the summaries only.
+    connection.execute(rows.values(**lease, attempts=outbox.c.attempts + 1, **NOT_PARKED))
+    # Thousands of payloads would be megabytes; a digest needs only the summaries.
     payload = outbox.c.payload if len(ids) == 1 else literal("").label("payload")
     query = select(*_FACTS, outbox.c.kind, outbox.c.summary, payload)
-    found = connection.execute(query.where(outbox.c.claim == token).order_by(outbox.c.id))
+    rows_claimed = connection.execute(query.where(outbox.c.claim == token).order_by(outbox.c.id))
     effects, lost, strange = [], [], []
-    for row in found.mappings():
+    for row in rows_claimed.mappings():
         if (effect := _effect(row)) is None:
-            _park_effect(connection, row["id"], "message", STRANGE, now)
+            _park_effect(connection, row["id"], ParkedReason.UNDELIVERABLE, STRANGE, now)
             strange.append(row["id"])
         elif effect.attempts > MOST_TRIES:
-            _park_effect(connection, effect.id, "tries", LOST, now)
+            _park_effect(connection, effect.id, ParkedReason.TRIES, LOST, now)
             lost.append(effect)
         else:
             effects.append(effect)
@@ -180,13 +195,15 @@ def _lease(
     )
 
 
-def _park_effect(connection: Connection, row_id: int, by: str, error: str, now: datetime) -> None:
+def _park_effect(
+    connection: Connection, row_id: int, reason: ParkedReason, error: str, now: datetime
+) -> None:
     row = update(outbox).where(outbox.c.id == row_id)
-    connection.execute(row.values(**parked_as(by, error, now)))
+    connection.execute(row.values(**parked_as(reason, error, now)))
 
 
 def _effect(row: RowMapping) -> Effect | None:
-    """Read a row; None where it was written by a program that knew more kinds."""
+    """Read a row; None where a program that knew more kinds wrote it."""
     try:
         kind, summary = EffectKind(row["kind"]), msgspec.json.decode(row["summary"], type=Summary)
     except ValueError:
@@ -195,7 +212,7 @@ def _effect(row: RowMapping) -> Effect | None:
 
 
 def _count_due(connection: Connection, lane: Lane, now: datetime, most: int) -> int:
-    """Count what is due, up to a bound."""
+    """Count due effects, up to `most`."""
     some = _due_rows(lane, now).limit(most).subquery()
     return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
@@ -206,24 +223,27 @@ def _due(connection: Connection, lane: Lane, now: datetime, most: int) -> list[i
 
 
 def _due_rows(lane: Lane, now: datetime) -> Select[int]:
-    return select(outbox.c.id).where(OPEN, outbox.c.lane == lane.value, outbox.c.due_at <= now)
+    return select(outbox.c.id).where(OPEN, outbox.c.lane == lane, outbox.c.due_at <= now)
 
 
 def _soonest(connection: Connection, lane: Lane) -> datetime | None:
-    query = select(func.min(outbox.c.due_at)).where(OPEN, outbox.c.lane == lane.value)
+    query = select(func.min(outbox.c.due_at)).where(OPEN, outbox.c.lane == lane)
     soonest: datetime | None = connection.execute(query).scalar_one()
     return soonest
 
 
 def freed(now: datetime) -> dict[str, object]:
-    """What a parked row becomes when it is due again."""
-    return {"state": "waiting", "due_at": now, "parked_by": None, "finished_at": None}
+    """The columns of a parked row when it is due again."""
+    return {"state": "waiting", "due_at": now, "finished_at": None} | NOT_PARKED
 
 
-def parked_as(by: str, error: str, now: datetime) -> dict[str, object]:
-    """What a row becomes when it is parked."""
+def parked_as(
+    reason: ParkedReason, error: str, now: datetime, *, by: str | None = None
+) -> dict[str, object]:
+    """The columns of a row when it is parked; `by` is the rate limit of a blocked lane."""
     return {
         "state": "parked",
+        "parked_reason": reason.value,
         "parked_by": by,
         "last_error": error,
         "finished_at": now,
@@ -232,14 +252,15 @@ def parked_as(by: str, error: str, now: datetime) -> dict[str, object]:
 
 
 def parked_with(lane: Lane, rate_limit: RateLimit) -> ColumnElement[bool]:
-    """Select the rows that are parked because their lane is blocked."""
-    return and_(PARKED, outbox.c.lane == lane.value, outbox.c.parked_by == rate_limit.name)
+    """Select the rows that are parked because this destination is blocked."""
+    return and_(PARKED, outbox.c.lane == lane, outbox.c.parked_by == rate_limit.name)
 
 
 def park_lane(
     connection: Connection, lane: Lane, rate_limit: RateLimit, error: str, now: datetime
 ) -> None:
-    """Park whatever waits; what is being delivered is its claimant's."""
+    """Park what waits; effects under delivery are left to their claimant."""
     idle = or_(outbox.c.state == "waiting", outbox.c.due_at <= now)
-    rows = update(outbox).where(OPEN, outbox.c.lane == lane.value, idle)
-    connection.execute(rows.values(**parked_as(rate_limit.name, error, now)))
+    rows = update(outbox).where(OPEN, outbox.c.lane == lane, idle)
+    parked = parked_as(ParkedReason.BLOCKED, error, now, by=rate_limit.name)
+    connection.execute(rows.values(**parked))

@@ -36,7 +36,7 @@ def holder_named(files: Sequence[str | Path]) -> str:
     return f"Process {found[0]} (ps -fp {found[0]})" if found else "Another process"
 
 
-def said_of_holders(files: Sequence[str | Path]) -> str:
+def holders_named(files: Sequence[str | Path]) -> str:
     """Name them, to be put behind a sentence."""
     found = holders(files)
     if not found:

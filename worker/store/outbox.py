@@ -1,8 +1,8 @@
-"""The outbox as the relay uses it: claim with a lease, then settle; by all processes together.
+"""The outbox as the relay uses it: claim with a lease, then settle; shared by all processes.
 
-A claim holds the rate limit's row of `limits`, so no two claims are made at once; what was
-claimed is delivered outside of any transaction. A claim that is not settled before its lease ends
-is anybody's again.
+A claim locks the rate limit's row of `limits`, so no two claims are made at once. Claimed effects
+are delivered outside of any transaction. If a claim is not settled before its lease ends, any
+process may claim its effects again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +17,7 @@ from worker.store import Store, levels
 from worker.store.claims import (
     MOST_TRIES,
     Claim,
+    ParkedReason,
     claim,
     freed,
     park_lane,
@@ -28,27 +29,27 @@ from worker.store.schema import outbox
 from worker.timing.retries import back_off, effect_delay
 
 REQUESTED_TRIES = 5
-"""So many requested delays are kept exactly. Then pauses grow as usual, or a Slack that answers
-`Retry-After: 1` for half a minute would use up all tries."""
+"""Tries for which a requested delay is kept exactly. Then pauses grow as usual; else a Slack that
+answers `Retry-After: 1` for half a minute would use up all tries."""
 
 Parked = Callable[[Sequence[Effect], str], Iterable[OutboxEntry]]
 """Entries to enqueue when effects are parked."""
 
 
 class Outbox:
-    """Each method is a transaction, and raises `Unavailable` where the store is unavailable."""
+    """Each method is a transaction, and raises `Unavailable` if the store is unavailable."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def claim(self, lane: Lane, rate_limit: RateLimit) -> Claim:
-        """Claim what may go out now: a single effect, many to be folded into a digest, or none."""
+        """Claim what may go out now: a single effect, many for a digest, or none."""
         with self._store.writing() as connection:
             return claim(connection, lane, rate_limit)
 
     def has_unfinished(self, lane: Lane) -> bool:
         """Return whether there may be something to claim; writes nothing, and costs little."""
-        return self._store.has_unfinished(lane.value)
+        return self._store.has_unfinished(lane)
 
     def delivered(
         self, claim: Claim, result: str = "", follow_ups: Iterable[OutboxEntry] = ()
@@ -61,7 +62,7 @@ class Outbox:
             now = levels.moment(connection)
             done = {"state": "delivered", "finished_at": now, "result": result or None}
             ours = connection.execute(_of(claim).values(**done, claim=None, last_error=None))
-            if ours.rowcount:  # else its lease has run out, and its new claimer does that
+            if ours.rowcount:  # else the lease has ended, and the new claimant enqueues them
                 enqueue(connection, follow_ups, now)
             return _clear_failures(connection, claim, now)
 
@@ -72,21 +73,24 @@ class Outbox:
         seconds: float | None,
         parked: Parked,
     ) -> int:
-        """Settle: the service is unavailable; the lane waits a little, these effects longer.
+        """Settle: the service is unavailable; the lane pauses, and these effects pause longer.
 
         `seconds` is the delay that the service requests. Effects that have had their last try are
-        parked, with the entries of `parked`; returns how many.
+        parked, and the entries of `parked` enqueued; returns how many were parked.
         """
         with self._store.writing() as connection:
             now = levels.moment(connection)
             level = levels.lock(connection, claim.rate_limit, now)
             pause = back_off(level.failures + 1) if seconds is None else seconds
-            # A blocked lane has learnt nothing from this: it need not wait for its next look.
+            # This says nothing about a blocked lane: it need not wait for its next probe.
             rests_until = now if level.blocked else level.next_at
             next_at = max(rests_until, now + timedelta(seconds=pause))
-            folded_at = level.folded_at if len(claim.effects) == 1 else None  # it did not arrive
+            failed_digest = len(claim.effects) > 1
             level = replace(
-                level, failures=level.failures + 1, next_at=next_at, folded_at=folded_at
+                level,
+                failures=level.failures + 1,
+                next_at=next_at,
+                folded_at=None if failed_digest else level.folded_at,
             )
             levels.keep(connection, claim.rate_limit, level)
             steady = 0 if seconds is None else REQUESTED_TRIES
@@ -95,7 +99,7 @@ class Outbox:
             )
 
     def not_yet(self, claim: Claim, error: str, seconds: float, parked: Parked) -> bool:
-        """Settle: to be tried again after some seconds. Returns as `delivered` does."""
+        """Settle: tried again after some seconds. Returns as `delivered` does."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
             _put_off(
@@ -104,23 +108,24 @@ class Outbox:
             return _clear_failures(connection, claim, now)
 
     def given_back(self, claim: Claim) -> None:
-        """Settle: not tried after all."""
+        """Settle: not tried."""
         with self._store.writing() as connection:
             _give_back(connection, claim, levels.moment(connection))
 
     def parked(self, claim: Claim, error: str, follow_ups: Iterable[OutboxEntry] = ()) -> None:
-        """Settle: they can never be delivered as they are."""
+        """Settle: the effects can never be delivered as they are."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
-            ours = connection.execute(_of(claim).values(**parked_as("message", error, now)))
+            parked = parked_as(ParkedReason.UNDELIVERABLE, error, now)
+            ours = connection.execute(_of(claim).values(**parked))
             if ours.rowcount:
                 enqueue(connection, follow_ups, now)
 
     def blocked(self, claim: Claim, error: str, follow_ups: Iterable[OutboxEntry] = ()) -> bool:
         """Settle: an operator must act; the whole lane is parked.
 
-        Returns whether that is new: it was not blocked, or for another reason. `owes` is enqueued
-        when it was not.
+        Returns whether that is new: the lane was not blocked, or for another reason. `follow_ups`
+        are enqueued if it was not blocked.
         """
         with self._store.writing() as connection:
             now = levels.moment(connection)
@@ -150,7 +155,7 @@ class Outbox:
 
 
 def enqueue(connection: Connection, effects: Iterable[OutboxEntry], now: datetime) -> None:
-    """Write effects into the outbox; due by the database's clock, should ours be ahead of it."""
+    """Write effects into the outbox; due by the database's clock if this machine's is ahead."""
     rows = [dict(zip(OUTBOX_COLUMNS, outbox_row(entry), strict=True)) for entry in effects]
     if rows := [row | {"due_at": min(row["due_at"], now)} for row in rows]:
         connection.execute(insert(outbox), rows)
@@ -166,17 +171,16 @@ def _put_off(
     parked: Parked,
     steady: int,
 ) -> int:
-    """Have them tried again after `seconds`, or later after more than `steady` tries.
+    """Have the effects tried again after `seconds`, or later after more than `steady` tries.
 
-    Those that had their last are parked.
-
-    Returns how many were parked.
+    Effects that have had their last try are parked; returns how many.
     """
     last: list[Effect] = []
     for attempts in {effect.attempts for effect in claim.effects}:
         rows = _of(claim).where(outbox.c.attempts == attempts)
         if attempts >= MOST_TRIES:
-            if connection.execute(rows.values(**parked_as("tries", error, now))).rowcount:
+            out_of_tries = parked_as(ParkedReason.TRIES, error, now)
+            if connection.execute(rows.values(**out_of_tries)).rowcount:
                 last += [effect for effect in claim.effects if effect.attempts == attempts]
         else:
             grown = effect_delay(attempts - steady) if attempts > steady else 0.0
@@ -188,12 +192,12 @@ def _put_off(
 
 
 def _of(claim: Claim) -> Update:
-    """The rows that are still ours."""
+    """Select the rows that this claim still holds."""
     return update(outbox).where(outbox.c.claim == claim.token)
 
 
 def _give_back(connection: Connection, claim: Claim, now: datetime) -> None:
-    """Have them due as if they had not been tried."""
+    """Make the effects due as if they had not been tried."""
     untried = {"attempts": outbox.c.attempts - 1}
     connection.execute(_of(claim).values(**_waiting(now), **untried))
 

@@ -1,4 +1,4 @@
-"""The outbox as people handle it: looked at, tried again, given up."""
+"""The outbox as operators handle it: list, retry, discard."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,24 +9,23 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from worker.core.effects import EffectKind
+from worker.core.rate_limit import lane_of
 from worker.store import Store, levels
+from worker.store.claims import NOT_PARKED
 from worker.store.schema import OPEN, PARKED, limits, outbox
 
 _SHOWN = [
     outbox.c[name]
     for name in (
         "id", "kind", "state", "attempts", "due_at", "last_error", "created_at", "lane",
-        "summary", "recipient", "ses_message_id", "parked_by", "finished_at", "result",
+        "summary", "recipient", "ses_message_id", "parked_by", "parked_reason", "finished_at",
+        "result",
     )
 ]  # fmt: skip
 
 
-_LANES = {"slack": "slack", "ses": "suppression"}
-"""Problems of rate limits with rows in `limits`."""
-
-
 class State(StrEnum):
-    """What has become of an effect; `outbox.state`."""
+    """The state of an effect; `outbox.state`."""
 
     WAITING = "waiting"
     CLAIMED = "claimed"
@@ -36,31 +35,31 @@ class State(StrEnum):
 
 
 class OutboxFilter(Struct, frozen=True, kw_only=True):
-    """Which effects are meant."""
+    """Which effects a command handles."""
 
     ids: Sequence[int] = ()
     states: Sequence[State] = ()
     kind: EffectKind | None = None
 
     def clause(self) -> ColumnElement[bool]:
-        """As a condition."""
-        chosen: list[ColumnElement[bool]] = [outbox.c.id.in_(self.ids)] if self.ids else []
+        """Return the condition."""
+        conditions: list[ColumnElement[bool]] = [outbox.c.id.in_(self.ids)] if self.ids else []
         if self.states:
-            chosen.append(outbox.c.state.in_([state.value for state in self.states]))
+            conditions.append(outbox.c.state.in_([state.value for state in self.states]))
         if self.kind:
-            chosen.append(outbox.c.kind == self.kind.value)
-        return and_(outbox.c.id > 0, *chosen)
+            conditions.append(outbox.c.kind == self.kind.value)
+        return and_(outbox.c.id > 0, *conditions)
 
 
 def list_effects(store: Store, filter_: OutboxFilter, limit: int) -> Sequence[Mapping[str, Any]]:
-    """The newest effects that are meant, oldest first."""
+    """Read the newest matching effects, oldest first."""
     query = select(*_SHOWN).where(filter_.clause()).order_by(outbox.c.id.desc()).limit(limit)
     with store.reading() as connection:
         return [dict(row) for row in connection.execute(query).mappings()][::-1]
 
 
 def count_effects(store: Store, filter_: OutboxFilter) -> Mapping[tuple[str, str], int]:
-    """How many are meant, by kind and state."""
+    """Count the matching effects, by kind and state."""
     query = select(outbox.c.kind, outbox.c.state, func.count().label("effects"))
     grouped = query.where(filter_.clause()).group_by(outbox.c.kind, outbox.c.state)
     with store.reading() as connection:
@@ -69,44 +68,42 @@ def count_effects(store: Store, filter_: OutboxFilter) -> Mapping[tuple[str, str
 
 
 def retry_effects(store: Store, filter_: OutboxFilter) -> int:
-    """Retry now and reset the attempt count; return how many.
-
-    Parked ones are meant, and waiting ones whose time has not come.
-    """
+    """Retry parked and waiting effects now and reset their attempt counts; return how many."""
     with store.writing() as connection:
         now = levels.moment(connection)
-        # The operator states that a blocked lane is fixed: probe it now. These rows first, as
-        # a claim locks them first.
+        # The operator says that a blocked lane is fixed: probe it now. These rows first, in the
+        # order of a claim, or the two could deadlock.
         connection.execute(update(limits).where(limits.c.blocked.is_not(None)).values(next_at=now))
         parked = or_(outbox.c.state == "parked", outbox.c.state == "waiting")
         rows = update(outbox).where(filter_.clause(), parked)
         state: dict[str, Any] = {"state": "waiting", "due_at": now, "attempts": 0}
-        changed = connection.execute(rows.values(**state, parked_by=None, finished_at=None))
+        changed = connection.execute(rows.values(**state, **NOT_PARKED, finished_at=None))
         return changed.rowcount
 
 
 def discard_effects(store: Store, filter_: OutboxFilter) -> int:
-    """Give them up; they stay on record. Return how many."""
+    """Discard parked and waiting effects; they stay in the table. Return how many."""
     with store.writing() as connection:
         open_ = outbox.c.state.in_(("waiting", "parked"))
         done = {"state": "discarded", "finished_at": levels.moment(connection)}
-        rows = update(outbox).where(filter_.clause(), open_).values(**done, parked_by=None)
+        rows = update(outbox).where(filter_.clause(), open_).values(**done, **NOT_PARKED)
         return connection.execute(rows).rowcount
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """A rate limit that allows nothing now."""
+    """A lane that delivers nothing now."""
 
     name: str
+    """The lane's."""
     why: str
     again_at: datetime
 
 
 def problems(store: Store) -> Sequence[Problem]:
-    """Blocked lanes, and lanes that pause after failures.
+    """Return blocked lanes, and lanes that pause after failures.
 
-    A channel that the settings no longer name keeps its row in `limits`; it counts as long as it
-    has parked something.
+    A destination that the settings no longer name keeps its row in `limits`; it counts as long as
+    effects are parked by it.
     """
     query = select(limits.c.name, limits.c.blocked, limits.c.failures, limits.c.next_at)
     with store.reading() as connection:
@@ -117,15 +114,15 @@ def problems(store: Store) -> Sequence[Problem]:
         blocked = connection.execute(query.where(limits.c.blocked.is_not(None))).all()
         failing = and_(limits.c.blocked.is_(None), limits.c.failures > 0, limits.c.next_at > now)
         resting = connection.execute(query.where(failing)).all()
-    found = [row for row in blocked if row.name in parkers]
-    found += [row for row in resting if _LANES.get(row.name.partition(":")[0]) in lanes]
+    problem_rows = [row for row in blocked if row.name in parkers]
+    problem_rows += [row for row in resting if lane_of(row.name) in lanes]
     return [
         Problem(
-            name=row.name.partition(":")[0],
+            name=lane_of(row.name),
             why=row.blocked or _in_a_row(row.failures),
             again_at=row.next_at,
         )
-        for row in found
+        for row in problem_rows
     ]
 
 

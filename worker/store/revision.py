@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from worker.core.errors import Misconfigured
 
-HEAD = "0005"
+HEAD = "0006"
 """The revision this program works with; a test holds it equal to the newest migration."""
 FIRST = "0001"
 """Where this was applied there was no schema before, and so there are no users."""

@@ -116,7 +116,7 @@ def outbox_row(entry: OutboxEntry) -> tuple[Any, ...]:
     """One row of `outbox`, in the order of `OUTBOX_COLUMNS`."""
     return (
         entry.kind.value,
-        entry.kind.lane.value,
+        entry.lane,
         "waiting",
         entry.created_at,
         entry.created_at,

@@ -1,4 +1,4 @@
-"""What a probe writes: a bounce like any other, of nobody's, with its notice; it is rolled back."""
+"""The sample that a probe of the store writes: a bounce with its notice, which is rolled back."""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from worker.core.decode import decode
+from worker.core.batch import decide_batch, decode_batch
+from worker.core.effects import Lane
 from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import Received
 from worker.core.policy import Policy, UnknownRecipients
@@ -15,7 +16,7 @@ from worker.core.unit_of_work import UnitOfWork
 
 
 class RollBack(Exception):
-    """The sample has been written, and is to leave no trace."""
+    """The sample was written; roll the transaction back, so that nothing of it remains."""
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def probing() -> Iterator[None]:
 
 
 def write_sample(transaction: Transaction) -> None:
-    """Do all that the path does: look up, add a user, an event and a notice, change a user."""
+    """Do what the message path does: look up, add a user, an event and a notice, change a user."""
     name = f"ses-worker-probe-{uuid4()}"
     message = {
         "bounceType": "Transient",
@@ -55,12 +56,8 @@ def write_sample(transaction: Transaction) -> None:
         received_at=datetime.now(UTC),
         lease_until=0,
     )
-    feedback = decode(body)
-    assert isinstance(feedback, tuple)  # noqa: S101 for the type checker: it is a bounce
-    found = transaction.users([item.address.key for item in feedback if item.address])
-    policy = Policy(unknown_recipients=UnknownRecipients.CREATE, notify=True)
-    unit = UnitOfWork(policy, transaction.known_keys(feedback), found)
-    unit.enter(received, feedback)
+    policy = Policy(unknown_recipients=UnknownRecipients.CREATE, notify=(Lane("sample"),))
+    unit, _ = decide_batch(decode_batch([received], policy), policy, transaction)
     transaction.save(unit)
     changes = UnitOfWork(policy, (), {})
     changes.changed = unit.created

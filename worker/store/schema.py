@@ -131,6 +131,8 @@ outbox = Table(
     Column("last_error", Text),
     Column("created_at", Moment, nullable=False),
     Column("payload", Text, nullable=False),
+    # Entries name their lane; the default is that of the migration. SQLite drops a default only by
+    # copying the table.
     Column("lane", Text, nullable=False, server_default="slack"),
     Column("summary", Text, nullable=False, server_default="{}"),
     Column("feedback_id", Text, nullable=False, server_default=""),
@@ -140,21 +142,24 @@ outbox = Table(
     Column("parked_by", Text),
     Column("finished_at", Moment),
     Column("result", Text),
+    Column("parked_reason", Text),
 )
+"""`parked_reason` says why an entry is parked. `parked_by` names the rate limit whose destination
+is blocked, where that is the reason."""
 OPEN = text("state IN ('waiting', 'claimed')")
-"""Effects somebody has yet to deliver; `due_at` of a claimed one is the end of its lease."""
+"""Effects that are yet to be delivered; `due_at` of a claimed effect is the end of its lease."""
 PARKED = text("state = 'parked'")
-# Literals, for no planner takes a partial index on the word of a parameter.
+# Literals: no planner uses a partial index for a condition with a parameter.
 Index("outbox_open", outbox.c.lane, outbox.c.due_at, sqlite_where=OPEN, postgresql_where=OPEN)
 Index("outbox_parked", outbox.c.lane, sqlite_where=PARKED, postgresql_where=PARKED)
 CLAIMED = text("claim IS NOT NULL")
 Index("outbox_claim", outbox.c.claim, sqlite_where=CLAIMED, postgresql_where=CLAIMED)
 INDEXED = 200
 """Characters of SES's message id that PostgreSQL's index holds: it refuses entries of more than
-2,704 bytes, and with them the row (https://www.postgresql.org/docs/current/btree.html). A digest
-would not grow at its end as these ids do, and md5 is not to be had everywhere."""
+2,704 bytes, and with them the row (https://www.postgresql.org/docs/current/btree.html). A hash
+would not sort new ids behind old ids, and md5 is not available everywhere."""
 MAIL_START = func.left(outbox.c.ses_message_id, literal_column(str(INDEXED)))
-"""A literal, for no planner takes an index on the word of a parameter."""
+"""A literal: no planner uses an index on an expression with a parameter."""
 Index("outbox_message", outbox.c.ses_message_id).ddl_if(dialect="sqlite")
 Index("outbox_mail", MAIL_START).ddl_if(dialect="postgresql")
 Index("events_recipient", events.c.recipient).ddl_if(dialect="postgresql")
@@ -174,7 +179,7 @@ limits = Table(
     _count("failures"),
     Column("blocked", Text),
 )
-"""Rate limits shared by all processes: a row for each channel and account."""
+"""Rate limits shared by all processes: a row for each lane and destination."""
 
 removals = Table(
     "removals",

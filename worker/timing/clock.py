@@ -1,21 +1,22 @@
-"""The clock that leases are measured with, and the one on the wall, which anybody may set."""
+"""The clock for leases, and the wall clock, which may be set."""
 
 import time
 from datetime import UTC, datetime
 
 
 def now() -> float:
-    """Seconds since some moment; nobody sets this clock, and it goes on while the machine sleeps.
+    """Return seconds since some moment; this clock is never set, and runs while the machine sleeps.
 
-    `time.monotonic` stands still then (clock_gettime(2)), and SQS does not wait for us.
+    `time.monotonic` stops during sleep (clock_gettime(2)), but a visibility timeout does not.
     """
     return time.clock_gettime(_CLOCK)
 
 
 def wall() -> datetime:
-    """Return the time in UTC, by this machine's clock: it may be wrong, leap, and go back."""
+    """Return the time in UTC by this machine's clock, which may be wrong, leap, and go back."""
     return datetime.now(UTC)
 
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Linux has it; elsewhere a second holder of a message is a duplicate, as ever."""
+"""Only Linux has CLOCK_BOOTTIME. Elsewhere two workers may hold a message after the machine slept;
+it is a duplicate for the second."""

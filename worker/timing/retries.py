@@ -19,11 +19,11 @@ from tenacity import (
 from worker.core.errors import Raced, Refused, Stopped, Unavailable
 
 RECEIVES_BEFORE_GIVING_UP = 5
-"""A message that fails on its own is dead-lettered at this receive count. AWS advises a redrive
-policy's maxReceiveCount to be no lower; without a redrive policy nothing else would stop it."""
+"""A message that cannot be applied is dead-lettered at this receive count. AWS recommends no lower
+maxReceiveCount in a redrive policy; without a redrive policy nothing else ends the retries."""
 LONGEST_BACK_OFF_SECONDS = 60
 LONGEST_HICCUP_PAUSE_SECONDS = 2.2
-"""Between two tries of those who get over a hiccup."""
+"""Longest pause between two tries of `a_few_times`."""
 AT_ONCE_TRIES = 3
 AT_ONCE_LONGEST_PAUSE_SECONDS = 1.5
 
@@ -39,7 +39,7 @@ Report = Callable[[BaseException, float], None]
 
 
 def unless_over(over: threading.Event) -> Sleep:
-    """A pause that ends the waiting by `Stopped` once it is over."""
+    """Return a pause that raises `Stopped` once `over` is set."""
 
     def pause(seconds: float) -> None:
         if over.wait(seconds):
@@ -54,17 +54,17 @@ when_raced = Retrying(
     stop=stop_after_attempt(5),
     reraise=True,
 )
-"""Another worker wrote the same rows: start over, out of step with it.
+"""Start over after another worker wrote the same rows, with a random pause.
 
-Where messages pass, call it, rather than have it wrap a function: that makes a copy of it each
-time, in a cycle that only the garbage collector can free.
+In the message path call it; do not wrap a function with it. A wrapped function copies it at each
+call, in a cycle that only the garbage collector can free.
 """
 
 
 def while_unreachable(sleep: Sleep, report: Report) -> Retrying:
-    """Retry an unavailable service for as long as it takes, after 1 to 60 s each.
+    """Retry an unavailable service without a limit, after 1 to 60 s each.
 
-    `sleep` ends the waiting by an exception of its own when there is no more reason to wait.
+    `sleep` ends the retries by an exception of its own.
     """
     return Retrying(
         retry=retry_if_exception_type((Unavailable, Refused)),
@@ -75,7 +75,7 @@ def while_unreachable(sleep: Sleep, report: Report) -> Retrying:
 
 
 def a_few_times(sleep: Sleep) -> Retrying:
-    """Get over a hiccup: five tries within some seconds; what is refused is not tried again."""
+    """Retry a short failure: five tries within some seconds; a refused call is not retried."""
     return Retrying(
         retry=retry_if_exception_type(Unavailable),
         wait=_HICCUP,
@@ -86,7 +86,7 @@ def a_few_times(sleep: Sleep) -> Retrying:
 
 
 def briefly(sleep: Sleep, seconds: float) -> Retrying:
-    """Get over a hiccup as `a_few_times` does, but begin no try when `seconds` are over."""
+    """Retry as `a_few_times` does, but begin no try after so many seconds."""
     return Retrying(
         retry=retry_if_exception_type(Unavailable),
         wait=_HICCUP,
@@ -108,9 +108,9 @@ def until_leased_out(sleep: Sleep, seconds: float) -> Retrying:
 
 
 def once_more(give_up: type[Unavailable]) -> Retrying:
-    """Get over a lost connection: two tries in all, at once, but not after a `give_up`.
+    """Retry a lost connection once and at once, but not after a `give_up` error.
 
-    For calls that wait for a slot before each try, and are idempotent.
+    For idempotent calls that wait for a slot before each try.
     """
     return Retrying(
         retry=retry_if_exception(
@@ -122,7 +122,7 @@ def once_more(give_up: type[Unavailable]) -> Retrying:
 
 
 def at_once(sleep: Sleep, *, again: Callable[[object], bool]) -> Retrying:
-    """Two more tries, a second apart and more, for as long as the result is one to try `again`."""
+    """Try up to twice more, each after a second or more, while `again` is true of the result."""
     return Retrying(
         retry=retry_if_result(again),
         wait=wait_random(1.0, AT_ONCE_LONGEST_PAUSE_SECONDS),
@@ -133,13 +133,13 @@ def at_once(sleep: Sleep, *, again: Callable[[object], bool]) -> Retrying:
 
 
 def back_off(attempt: int) -> float:
-    """Seconds to wait after that many failures in a row: 1 to 60, the half of it jitter."""
+    """Seconds to wait after so many failures in a row: 1 to 60, half of it jitter."""
     ceiling = min(LONGEST_BACK_OFF_SECONDS, 2 ** min(attempt, 10))
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 jitter, not a secret
 
 
 def effect_delay(attempts: int) -> float:
-    """Seconds until an effect is tried again: 30 s to an hour, the half of it jitter."""
+    """Seconds until an effect is tried again: 30 s to an hour, half of it jitter."""
     ceiling = min(_LONGEST_EFFECT_SECONDS, _FIRST_RELEASE_SECONDS * 2 ** min(attempts, 20))
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 jitter, not a secret
 
@@ -153,8 +153,8 @@ def release_delay(receive_count: int) -> float:
 def locked_delay(receive_count: int) -> float:
     """Seconds until a message whose rows another session holds is tried again.
 
-    Exponential, and half of it without jitter, for each try costs a receive: five of them, as a
-    redrive policy may allow, take eight minutes and more.
+    Exponential, and only half of it jitter, because each try costs a receive. Five receives, as a
+    redrive policy may allow, take at least eight minutes.
     """
     ceiling = min(_LONGEST_RELEASE_SECONDS, _FIRST_RELEASE_SECONDS * 2 ** min(receive_count, 20))
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 jitter, not a secret

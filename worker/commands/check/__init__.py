@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from worker.app import make_store, region_of
-from worker.app.effects import make_channel
 from worker.aws import region_in
+from worker.commands.check.channels import check_channels
 from worker.commands.check.path import NEEDING_THE_QUEUE, CheckOptions, on_aws, skipped
 from worker.core.errors import Misconfigured, WorkerError
-from worker.notifiers.slack.sample_message import sample_message
 from worker.settings import Migrate, Settings
 from worker.store.exposure import writable_by_all
 from worker.store.rights import AccessProblem
@@ -19,7 +18,6 @@ from worker.topology.checks.database import judge_database, judge_no_database
 from worker.topology.checks.findings import Finding, Status
 from worker.topology.checks.queue import QUEUE
 from worker.topology.checks.region import judge_region
-from worker.topology.checks.slack import judge_slack
 
 LIMIT_SECONDS = 90
 """Time limit of all calls to AWS; SES, at a call a second, may take half of it."""
@@ -47,7 +45,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
         )
     else:
         yield from on_aws(settings, options, Aws(region, limit_seconds=LIMIT_SECONDS), url)
-    yield _slack(settings, send=options.send)
+    yield from check_channels(settings, send=options.send)
 
 
 def _database(settings: Settings) -> Finding:
@@ -71,13 +69,3 @@ def _database(settings: Settings) -> Finding:
 def _exposure(settings: Settings) -> AccessProblem | None:
     scheme, _, path = settings.store.url.get_secret_value().partition(":///")
     return writable_by_all(Path(path)) if scheme == "sqlite" else None
-
-
-def _slack(settings: Settings, *, send: bool) -> Finding:
-    if not settings.slack.enabled:
-        return judge_slack(None, way="", sent=False)
-    channel = make_channel(settings.slack)
-    queue = (settings.queue.url or "").rpartition("/")[2]
-    answer = channel.post(sample_message(queue)) if send else channel.ask()
-    way = "the webhook" if settings.slack.webhook_url else f"token and {settings.slack.channel}"
-    return judge_slack(answer, way=way, sent=send)

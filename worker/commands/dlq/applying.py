@@ -1,7 +1,7 @@
 """Replays dead letters in this process: applies them like any message, or as a dry run."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from msgspec import Struct
@@ -9,12 +9,21 @@ from msgspec.structs import replace
 
 from worker.consumer import Counters
 from worker.consumer.writing import HANGING_SECONDS
+from worker.core.batch import decide_batch, decode_batch
 from worker.core.dead_letter import DeadLetterMessage
-from worker.core.decode import decode
 from worker.core.errors import Misconfigured, Unavailable, WorkerError
-from worker.core.model import DeadLetter, Delete, Handled, Outcome, Received, Release, User
+from worker.core.model import (
+    DeadLetter,
+    Delete,
+    Feedback,
+    Handled,
+    Outcome,
+    Received,
+    Release,
+    User,
+)
 from worker.core.policy import Policy
-from worker.core.unit_of_work import UnitOfWork
+from worker.core.ports import Transaction
 from worker.process import process
 from worker.store import Store
 from worker.timing.retries import when_raced
@@ -31,7 +40,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 class Apply:
-    """Applies dead letters as the daemon applies messages, with a commit for each batch."""
+    """Applies dead letters as the daemon applies messages; they can be deleted after the commit."""
 
     def __init__(
         self,
@@ -41,7 +50,7 @@ class Apply:
         report: Callable[[Sequence[Handled]], None],
     ) -> None:
         self.failure: Exception | None = None
-        """The store was unavailable for the last batch."""
+        """The error of an unavailable store."""
         self._store = store
         self._policy = policy
         self._counters = counters
@@ -64,9 +73,11 @@ class Apply:
         return verdicts
 
     def _process(self, batch: Sequence[Received]) -> list[Handled]:
-        """Process a batch; if it fails although the store works, each dead letter by itself.
+        """Process a batch; if all of it fails in the same way, process each message by itself.
 
-        Dead letters have failed before, so a few of them may make a whole batch fail.
+        That is a sign of an outage elsewhere (`worker.process.bisection`). But dead letters are
+        messages that failed before, so a whole batch of them may fail in the same way while the
+        store works.
         """
         handled = process(batch, self._store, self._policy)
         if len(batch) == 1 or not any(result.met_an_outage for result in handled):
@@ -83,12 +94,12 @@ class Apply:
         ]
 
 
-class _Enough(Exception):
-    """Raised to roll back a transaction that only read."""
+class _RollBack(Exception):
+    """Ends a transaction that only reads."""
 
 
 class DryRun:
-    """Decides as `Apply` would, and writes nothing."""
+    """Decides as `Apply` does, and writes nothing."""
 
     def __init__(self, store: Store, policy: Policy, counters: Counters) -> None:
         self.failure: Exception | None = None
@@ -96,7 +107,9 @@ class DryRun:
         self._policy = policy
         self._counters = counters
         self._keys: set[str] = set()
+        """Dedupe and route keys that would have been written so far."""
         self._users: dict[str, User] = {}
+        """User records that would have been written so far, by key."""
 
     def __call__(self, dead_letters: Sequence[DeadLetterMessage]) -> list[Verdict]:
         """Decide without writing.
@@ -114,37 +127,59 @@ class DryRun:
         return verdicts
 
     def _look(self, batch: Sequence[Received]) -> list[Handled]:
-        """Decide; if a batch fails, each dead letter by itself."""
-        try:
-            return self._look_at(batch)
-        except WorkerError:
-            raise
-        except Exception as error:  # noqa: BLE001 whatever a dead letter can break
-            if len(batch) > 1:
-                return [self._look([message])[0] for message in batch]
-            return [Handled(batch[0], Release(0), error=error)]
+        """Decide on all; if a transaction fails, decide on each of its dead letters by itself."""
+        handled: list[Handled] = []
+        while rest := batch[len(handled) :]:
+            try:
+                handled += self._decide_some(rest)
+            except WorkerError:
+                raise
+            except Exception as error:  # noqa: BLE001 a dead letter may break anything
+                if len(rest) == 1:
+                    return [*handled, Handled(rest[0], Release(0), error=error)]
+                return [*handled, *(self._look([message])[0] for message in rest)]
+        return handled
 
     @when_raced.wraps
-    def _look_at(self, batch: Sequence[Received]) -> list[Handled]:
-        opened = [(received, decode(received.body, self._policy.topics)) for received in batch]
-        feedback = [item for _, content in opened if isinstance(content, tuple) for item in content]
-        with suppress(_Enough), self._store.transaction() as transaction:
-            users = transaction.users({item.address.key for item in feedback if item.address})
-            known_keys = {*transaction.known_keys(feedback), *self._keys}
-            raise _Enough
-        unit = UnitOfWork(self._policy, known_keys, users | self._users, transaction.locked)
-        handled = [unit.enter(*message) for message in opened]
+    def _decide_some(self, batch: Sequence[Received]) -> list[Handled]:
+        """Decide on the first dead letters, as many as fit into one transaction."""
+        decoded = decode_batch(batch, self._policy)
+        with suppress(_RollBack), self._store.transaction() as transaction:
+            reader = _WithChanges(transaction, self._keys, self._users)
+            unit, handled = decide_batch(decoded, self._policy, reader)
+            raise _RollBack
         self._users |= unit.created | unit.changed
         for decision in unit.decisions:
             self._keys |= {decision.feedback.dedupe_key, decision.feedback.route_key}
         return handled
 
 
-def _as_first_received(dead_letter: DeadLetterMessage) -> Received:
-    """The message as it was received first.
+class _WithChanges:
+    """A transaction that also shows the changes that were not written."""
 
-    Then an event without a readable time is dated by its first receipt, not by today's; and a
-    message that fails is deferred, however often it was received.
+    def __init__(
+        self, transaction: Transaction, keys: Collection[str], users: dict[str, User]
+    ) -> None:
+        self._transaction = transaction
+        self._keys = keys
+        self._users = users
+
+    @property
+    def locked(self) -> Collection[str]:
+        return self._transaction.locked
+
+    def users(self, email_keys: Collection[str]) -> dict[str, User]:
+        return self._transaction.users(email_keys) | self._users
+
+    def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
+        return {*self._transaction.known_keys(feedback), *self._keys}
+
+
+def _as_first_received(dead_letter: DeadLetterMessage) -> Received:
+    """Return the message as it was at its first receive.
+
+    An event whose own time cannot be read takes place then, and not today. A message that breaks is
+    reported as deferred, however often it was received.
     """
     received = dead_letter.received
     received_at = dead_letter.first_seen or received.received_at
@@ -167,7 +202,7 @@ def _verdict(dead_letter: DeadLetterMessage, handled: Handled) -> Verdict:
 
 @contextmanager
 def _broken_off(store: Store) -> Iterator[None]:
-    """End a write that hangs, as the daemon does: a stopped server never answers."""
+    """Break off a write that hangs, as the daemon does: a suspended server never answers."""
     timer = threading.Timer(HANGING_SECONDS, store.break_off)
     timer.daemon = True
     timer.start()

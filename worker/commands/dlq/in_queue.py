@@ -1,7 +1,8 @@
 """Dead letters in the dead-letter queue: receiving hides them, so those that stay are released.
 
-SQS offers no other way to read a queue than to receive. Received ids are remembered, so that each
-dead letter is yielded once, however long the scan takes; those that stay are made visible again.
+Receiving is the only way to look at messages in SQS. Received messages are remembered by their id,
+so that none is processed twice, however long the scan takes. Those that stay in the queue are made
+visible again at the end.
 """
 
 import time
@@ -22,7 +23,7 @@ from worker.timing import clock
 from worker.timing.retries import a_few_times
 
 READ_ON_SECONDS = 30
-"""Time limit for counting dead letters that will not be processed."""
+"""Time limit in seconds for counting dead letters that will not be processed."""
 
 log = structlog.get_logger()
 
@@ -43,9 +44,9 @@ class InQueue:
     ) -> None:
         self.only_counting = False
         self.examined = 0
-        """Distinct dead letters."""
+        """How many distinct dead letters were received."""
         self.left_off = False
-        """The scan ended early: at the time limit, or at the limit of dead letters."""
+        """The scan ended before it had seen all dead letters."""
         self._queue = queue
         self._signals = signals
         self._again = a_few_times(signals.pause)
@@ -53,35 +54,37 @@ class InQueue:
         self._most = most
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._held: dict[str, Received] = {}
-        """Dead letters that stay so far, by id, with the latest handle and without the body."""
+        """Dead letters still in the queue, by id; with their latest receipt handle, no body."""
         self._done: set[str] = set()
-        """Ids that were to be deleted, and may not have been."""
-        self._empty_in_a_row = self._known_in_a_row = 0
-        """Receives that brought nothing, and receives that brought nothing new."""
+        """Ids of dead letters whose deletion was requested; it may have failed."""
+        self._empty_in_a_row = 0
+        """Empty receives."""
+        self._known_in_a_row = 0
+        """Receives of dead letters that were all received before."""
 
     def batches(self) -> Iterator[Sequence[DeadLetterMessage]]:
-        """Receive until nothing new comes; wait for others to give back what they hold."""
+        """Receive until nothing new comes; wait for messages that others may still release."""
         quiet_since = time.monotonic()
-        while not self._is_over():
+        while not self._must_end():
             new = self._receive()
             if new:
                 quiet_since = time.monotonic()
                 yield new
-            elif self._nothing_new() and (
+            elif self._has_seen_all() and (
                 not self.uncounted() or time.monotonic() - quiet_since >= self._wait_seconds
             ):
                 return
 
     def remove(self, dead_letters: Sequence[DeadLetterMessage]) -> None:
-        """Delete them, entry by entry; a failed delete is repeated when it is received again."""
+        """Delete dead letters; those that fail are deleted when they are received again."""
         self._delete([self._held[dead_letter.message_id] for dead_letter in dead_letters])
 
     def undeleted(self) -> int:
-        """Return how many deletions failed, less those received again since."""
+        """Return how many dead letters could not be deleted so far."""
         return len(self._done & self._held.keys())
 
     def uncounted(self) -> int:
-        """Return how many remain by SQS's counts, without those examined."""
+        """Return how many are in the queue by SQS's counts, less those that were examined."""
         return max(0, self.counts().total - len(self._held))
 
     def counts(self) -> Counts:
@@ -90,7 +93,10 @@ class InQueue:
         return counts
 
     def give_back(self) -> None:
-        """Release dead letters that stay, in tens; skip those whose lease has ended."""
+        """Make the remaining dead letters visible again, in batches.
+
+        Skip those whose lease has ended: another receiver may hold them by now.
+        """
         left = [received for received in self._held.values() if _is_leased(received)]
         self._held.clear()
         while left and not self._signals.to_hurry.is_set():
@@ -101,13 +107,13 @@ class InQueue:
                 log.warning("dead_letters.hidden", error=str(refused))
                 break
             if ours and len(failed) == len(ours):
-                break  # SQS is unavailable: the next ten would fail, too
+                break  # SQS is unavailable: the next batch would fail, too
             left = left[LARGEST_BATCH:]
-        if left:  # their visibility timeout will end
+        if left:  # they become visible when their visibility timeout ends
             log.warning("dead_letters.hidden", count=len(left), seconds=HIDDEN_SECONDS)
 
     def _receive(self) -> list[DeadLetterMessage]:
-        """Long-poll; return the dead letters that were not received before."""
+        """Long-poll; return the dead letters received for the first time."""
         dead_letters: list[DeadLetterMessage] = self._again(self._queue.look, self._batch_size())
         new = {
             dead_letter.message_id: dead_letter
@@ -128,11 +134,11 @@ class InQueue:
     def _is_known(self, message_id: str) -> bool:
         return message_id in self._held or message_id in self._done
 
-    def _nothing_new(self) -> bool:
-        """Return whether enough receives brought nothing new.
+    def _has_seen_all(self) -> bool:
+        """Return whether the scan has probably seen all dead letters.
 
         Dead letters that stay become visible again during the scan, and may be received before new
-        ones.
+        dead letters.
         """
         if self._empty_in_a_row >= EMPTY_RECEIVES:
             return True
@@ -142,7 +148,7 @@ class InQueue:
         self._signals.pause(POLL_SECONDS)
         return True
 
-    def _is_over(self) -> bool:
+    def _must_end(self) -> bool:
         if self.only_counting and self._deadline is None:
             self._deadline = time.monotonic() + READ_ON_SECONDS
         late = self._deadline is not None and time.monotonic() >= self._deadline
@@ -155,10 +161,7 @@ class InQueue:
         )
 
     def _delete(self, messages: Sequence[Received]) -> None:
-        """Delete those whose lease has not ended.
-
-        With an expired handle, SQS would delete a message that another consumer holds by now.
-        """
+        """Delete messages whose lease lasts; others may be held by another receiver."""
         ours = [received for received in messages if _is_leased(received)]
         failed, _ = in_tens("delete", ours, self._queue.delete, self._again)
         self._done |= {received.message_id for received in messages}

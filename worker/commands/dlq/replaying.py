@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from msgspec import Struct
 
-from worker.app import open_existing_store, open_ready_store, warn_of_effects_without_sender
+from worker.app import open_existing_store, open_ready_store
 from worker.commands.deliveries import Effects, deliver
 from worker.commands.dlq.account import Account
 from worker.commands.dlq.applying import Apply, DryRun
@@ -24,6 +24,7 @@ from worker.core.errors import Refused, Unavailable, WorkerError
 from worker.core.model import Outcome
 from worker.observability.metrics import Metrics
 from worker.observability.telemetry import Telemetry
+from worker.service.startup_checks import warn_of_effects_without_sender
 from worker.settings import Settings
 from worker.sqs.dead_letter_queue import DeadLetterQueue
 from worker.store import Store
@@ -95,7 +96,7 @@ def replay(settings: Settings, plan: Plan, watch: Watch = lambda _, __: None) ->
 
 def _open_store(settings: Settings) -> Store:
     store = open_ready_store(settings)
-    warn_of_effects_without_sender(settings, store)
+    warn_of_effects_without_sender(store, settings.lanes, settings.keys_of)
     return store
 
 

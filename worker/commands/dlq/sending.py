@@ -1,7 +1,7 @@
 """Sends dead letters back to their queue, for `dlq replay --to-queue`.
 
-Each is sent before it is removed from its place. A kill in between leaves a second copy, which
-the store recognises, and never loses a dead letter.
+Each is sent before it is removed from where it was. A kill in between leaves two copies, and the
+store recognises the second as a duplicate; no dead letter is lost.
 """
 
 from collections import Counter
@@ -29,15 +29,15 @@ class Send:
     def __call__(
         self, dead_letters: Sequence[DeadLetterMessage]
     ) -> Iterator[Sequence[DeadLetterMessage]]:
-        """Send them; yield each batch when it is accepted, so that it can be removed.
+        """Send dead letters; yield each batch as soon as it is accepted, so that it can be removed.
 
         Raises:
-            Refused: the queue refuses the whole call.
+            Refused: SQS does not allow the call.
 
         """
         texts = [dead_letter for dead_letter in dead_letters if _is_text(dead_letter)]
-        if halves := len(dead_letters) - len(texts):
-            self.refused["InvalidMessageContents"] += halves
+        if unsendable := len(dead_letters) - len(texts):
+            self.refused["InvalidMessageContents"] += unsendable
         for batch in in_batches(texts):
             unsent = {dead_letter.message_id for dead_letter in self._send(batch)}
             accepted = [
@@ -48,9 +48,10 @@ class Send:
                 return
 
     def _send(self, batch: Sequence[DeadLetterMessage]) -> list[DeadLetterMessage]:
-        """Send a batch, repeating entries that failed on SQS's side; return those not accepted.
+        """Retry entries that SQS failed through its own fault; return those not accepted.
 
-        An entry without an answer may have been accepted: it stays, and may exist twice.
+        An entry without an answer may have been accepted. It counts as not accepted and stays where
+        it is, so at worst the message is sent twice.
         """
 
         def refuse(failure: FailedEntry[DeadLetterMessage]) -> None:
@@ -79,7 +80,7 @@ def in_batches(dead_letters: Iterable[DeadLetterMessage]) -> Iterator[Sequence[D
 
 
 def _is_text(dead_letter: DeadLetterMessage) -> bool:
-    """Return whether SQS can carry it: a body in the table may have half a surrogate pair."""
+    """Half a surrogate pair can be kept in the table, and cannot be encoded to be sent."""
     try:
         dead_letter.received.body.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""A session: both places of dead letters, the store, and the signals that end it."""
+"""A session on dead letters: the dead-letter queue, the quarantine, and the signals that end it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,11 +33,11 @@ class LeftBehind(Unavailable):
 
 @contextmanager
 def opened(settings: Settings, open_store: Callable[[Settings], Store]) -> Iterator[Session]:
-    """Open both places; a signal that comes before ends the command.
+    """Open the store and find the dead-letter queue; a signal meanwhile ends the session.
 
     Raises:
-        Misconfigured: the settings lack a queue.
-        Unavailable, Refused: a place cannot be read, or a signal came.
+        Misconfigured: the settings name no queue.
+        Unavailable, Refused: the store or SQS cannot be used, or a signal came.
 
     """
     source = make_source_queue(settings)
@@ -54,7 +54,7 @@ def opened(settings: Settings, open_store: Callable[[Settings], Store]) -> Itera
 
 
 def see_through(signals: SignalEvents, work: Callable[[], Result]) -> Result:
-    """Run work that handles the first signal itself; a second signal abandons it.
+    """Do work that handles the first signal itself; a second signal abandons it.
 
     Raises:
         LeftBehind: a second signal came.

@@ -1,7 +1,7 @@
-"""Reading objects in which a value is of another type than is documented, or a key is new.
+"""Reads objects in which a value has an undocumented type, or which have undocumented keys.
 
-Such a value counts as absent. Every value is first taken as the bytes that it is written in, so
-that none costs memory or time which is not a text that we look for.
+A value of a wrong type counts as missing. Each value is first kept as the bytes in which it is
+written, so that a value takes time and memory only if it is a text that the worker needs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,37 +13,39 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import asdict, fields
 
-from worker.core.decode.shapes import Entry, Known
+from worker.core.decode.shapes import ExtendedEntry, RecipientEntry
 from worker.core.limits import LONGEST_EXTRA, LONGEST_EXTRA_NUMBER, MOST_RECIPIENTS
 from worker.core.nesting import count_entries
 from worker.core.parsing import Unreadable, clip, read_json
 
 _LEFT_OUT = {"…": "left out, for it is long"}
-_KNOWN_KEYS = frozenset(known.encode_name for known in fields(Known))
+_KNOWN_KEYS = frozenset(known.encode_name for known in fields(RecipientEntry))
 
 Shape = TypeVar("Shape", bound=Struct)
 
 
 def read_leniently(text: str | Raw, shape: type[Shape]) -> Shape:
-    """Read an object, of which each field is a text or a `Raw`.
+    """Parse an object whose fields are texts or `Raw` values.
 
     Raises:
-        Unreadable: it is no object.
+        Unreadable: the text is no object.
 
     """
-    found = read_json(_text_of(text), _unread(shape))
+    unparsed = read_json(_text_of(text), _unparsed(shape))
     values: dict[str, Any] = {}
     for item in fields(shape):
-        raw: Raw = getattr(found, item.name)
+        raw: Raw = getattr(unparsed, item.name)
         values[item.name] = raw if item.type is Raw else _read_text(raw)
     return shape(**values)
 
 
 def count_recipients(recipients: Raw) -> int:
-    """Count the entries of a list, few of them at the most; missing or null there are none.
+    """Count the recipients, or return an upper limit below `MOST_RECIPIENTS`.
+
+    A list that is missing or null has none.
 
     Raises:
-        Unreadable: it is no list.
+        Unreadable: the value is no list.
 
     """
     written = bytes(recipients)
@@ -55,34 +57,35 @@ def count_recipients(recipients: Raw) -> int:
     return most if most <= MOST_RECIPIENTS else count_entries(_text_of(recipients))
 
 
-def read_entries(recipients: Raw) -> Iterator[Known]:
-    """Read the entries of a list of recipients, whatever they are; not too many of them."""
+def read_recipients(recipients: Raw) -> Iterator[RecipientEntry]:
+    """Yield the recipients, whatever their types; the caller has checked how many there are."""
     room = LONGEST_EXTRA
     for raw in read_json(_text_of(recipients), list[Raw]) if count_recipients(recipients) else ():
         entry = _read_entry(_text_of(raw), room)
-        if isinstance(entry, Entry) and entry.extra:
+        if isinstance(entry, ExtendedEntry) and entry.extra:
             room -= len(bytes(raw))
         yield entry
 
 
-def _read_entry(text: str, room: int) -> Known:
+def _read_entry(text: str, room: int) -> RecipientEntry:
     with suppress(Unreadable):
-        return read_json(text, Known)
+        return read_json(text, RecipientEntry)
     try:
-        known = read_leniently(text, Known)
-    except Unreadable:  # no object
-        return Known()
+        known = read_leniently(text, RecipientEntry)
+    except Unreadable:  # not an object
+        return RecipientEntry()
     extra = _extra(text) if len(text) <= room else _LEFT_OUT
-    return Entry(**asdict(known), extra=extra)
+    return ExtendedEntry(**asdict(known), extra=extra)
 
 
 def _extra(text: str) -> Mapping[str, Any]:
-    named = read_json(text, dict[str, Raw])
-    return {name: _read_any(raw) for name, raw in named.items() if name not in _KNOWN_KEYS}
+    """Read the undocumented keys of a recipient."""
+    values = read_json(text, dict[str, Raw])
+    return {name: _read_any(raw) for name, raw in values.items() if name not in _KNOWN_KEYS}
 
 
 def _read_any(raw: Raw) -> object:
-    """A value of any type; one that is, or holds, a number of many digits is the text of it."""
+    """Read a value of any type. Return its text if it is, or contains, a very long number."""
     text = _text_of(raw)
     try:
         value = read_json(text, object)
@@ -103,8 +106,8 @@ def _text_of(text: str | Raw) -> str:
 
 
 @cache
-def _unread(shape: type[Struct]) -> type[Struct]:
-    """The same shape, every value of it unread."""
+def _unparsed(shape: type[Struct]) -> type[Struct]:
+    """Make the same shape with every value unparsed."""
     names = {item.name: item.encode_name for item in fields(shape)}
-    unread = [(name, Raw, Raw()) for name in names]
-    return msgspec.defstruct(f"Unread{shape.__name__}", unread, rename=names)
+    raw_fields = [(name, Raw, Raw()) for name in names]
+    return msgspec.defstruct(f"Unparsed{shape.__name__}", raw_fields, rename=names)

@@ -1,45 +1,38 @@
-"""The entries of a bounce or complaint, each person once."""
+"""Makes a `Recipient` of each entry of a bounce or complaint, one for each person."""
 
 from collections.abc import Iterable, Iterator
 
 from worker.core.address import parse_address
-from worker.core.decode.shapes import Entry, Known
+from worker.core.decode.shapes import ExtendedEntry, RecipientEntry
 from worker.core.limits import LONGEST_REPORTED, LONGEST_STATUS
 from worker.core.model import Address, Recipient, UserMatch
 from worker.core.parsing import clip
 
 
-def unique_per_person(entries: Iterable[Known]) -> Iterator[tuple[Recipient, str]]:
-    """Yield each recipient once, with what distinguishes it from the others.
+def unique_per_person(entries: Iterable[RecipientEntry]) -> Iterator[tuple[Recipient, str]]:
+    """Yield each recipient once, with a text that is unique in the message.
 
-    Of several spellings of a person the entry whose diagnostic says spam wins, else the first.
-    Entries without a usable address are distinguished by their order; no entries at all are one
-    recipient without an address.
+    The text is the normalised address. If several entries have the same address, the first entry
+    whose diagnostic contains `spam` is used, or else the first entry. Entries without a usable
+    address are numbered. A message without entries has one recipient, without an address.
     """
     people: dict[str, Recipient] = {}
-    nameless = 0
+    without_address = 0
     for recipient in map(_recipient, entries):
         if recipient.address is None:
-            yield recipient, f"#{nameless}"
-            nameless += 1
+            yield recipient, f"#{without_address}"
+            without_address += 1
             continue
         key = recipient.address.key
         if key not in people or (recipient.mentions_spam and not people[key].mentions_spam):
             people[key] = recipient
     for key, recipient in people.items():
         yield recipient, key
-    if not people and not nameless:
+    if not people and not without_address:
         yield Recipient(address=None, absent=UserMatch.NO_RECIPIENTS), ""
 
 
-def _address(reported: str | None) -> Address | None:
-    """Read it as it is: what `clip` fixes is no address."""
-    if not reported or len(reported) > LONGEST_REPORTED:
-        return None
-    return parse_address(reported)
-
-
-def _recipient(entry: Known) -> Recipient:
+def _recipient(entry: RecipientEntry) -> Recipient:
     diagnostic = entry.diagnostic
     return Recipient(
         address=_address(entry.address),
@@ -47,7 +40,14 @@ def _recipient(entry: Known) -> Recipient:
         action=clip(entry.action, LONGEST_STATUS),
         status=clip(entry.status, LONGEST_STATUS),
         diagnostic=clip(diagnostic),
-        # The whole of it, wherever the word stands: two passes, each in proportion to its length.
+        # The whole diagnostic is searched, not only the part that is stored.
         mentions_spam=diagnostic is not None and "spam" in diagnostic.lower(),
-        extra=entry.extra if isinstance(entry, Entry) else {},
+        extra=entry.extra if isinstance(entry, ExtendedEntry) else {},
     )
+
+
+def _address(reported: str | None) -> Address | None:
+    """Parse the address as reported: a text that `clip` would change is no address."""
+    if not reported or len(reported) > LONGEST_REPORTED:
+        return None
+    return parse_address(reported)

@@ -1,11 +1,11 @@
-"""What we look at of a message, as msgspec reads it; any key may be missing.
+"""The parts of a message that the worker reads, as msgspec types; any key may be missing.
 
 https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html (notifications),
 https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html (events),
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html (envelopes).
 
-A value of another type than SES and SNS document makes msgspec refuse the whole. Such a message is
-read again, part by part, by `worker.core.decode.lenient`.
+msgspec rejects the whole body if a value has another type than SES and SNS document. Such a body is
+read again part by part, by `worker.core.decode.lenient`, into the types named `Lenient…`.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 
-class Named(
+class TypeFields(
     Struct,
     rename={
         "envelope_type": "Type",
@@ -26,7 +26,7 @@ class Named(
         "s3_event": "Event",
     },
 ):
-    """What says what a body is, an SNS envelope's and SES's message alike."""
+    """The keys by which the type of a body is recognised: SNS envelope, SES's message or other."""
 
     envelope_type: str | None = None
     topic_arn: str | None = None
@@ -38,13 +38,13 @@ class Named(
     s3_event: str | None = None
 
 
-class Known(
+class RecipientEntry(
     Struct,
     rename={"address": "emailAddress", "diagnostic": "diagnosticCode"},
     forbid_unknown_fields=True,
     gc=False,
 ):
-    """An entry of `bouncedRecipients` or `complainedRecipients` with keys that SES documents."""
+    """An entry of `bouncedRecipients` or `complainedRecipients` with only documented keys."""
 
     address: str | None = None
     action: str | None = None
@@ -52,11 +52,11 @@ class Known(
     diagnostic: str | None = None
 
 
-class Entry(Known):
-    """Any other entry, which we put together; one that is no object has nothing."""
+class ExtendedEntry(RecipientEntry):
+    """An entry that was read leniently."""
 
     extra: Mapping[str, Any] = {}
-    """The keys that SES does not document."""
+    """The values of undocumented keys."""
 
 
 class BounceText(
@@ -74,11 +74,11 @@ class BounceText(
 class Bounce(BounceText):
     """The `bounce` object."""
 
-    recipients: list[Known] | None = field(default=None, name="bouncedRecipients")
+    recipients: list[RecipientEntry] | None = field(default=None, name="bouncedRecipients")
 
 
-class OddBounce(BounceText):
-    """A `bounce` object with recipients that nobody has read yet."""
+class LenientBounce(BounceText):
+    """A `bounce` object whose recipients are not parsed yet."""
 
     recipients: Raw = field(default=Raw(), name="bouncedRecipients")
 
@@ -104,11 +104,11 @@ class ComplaintText(
 class Complaint(ComplaintText):
     """The `complaint` object."""
 
-    recipients: list[Known] | None = field(default=None, name="complainedRecipients")
+    recipients: list[RecipientEntry] | None = field(default=None, name="complainedRecipients")
 
 
-class OddComplaint(ComplaintText):
-    """A `complaint` object with recipients that nobody has read yet."""
+class LenientComplaint(ComplaintText):
+    """A `complaint` object whose recipients are not parsed yet."""
 
     recipients: Raw = field(default=Raw(), name="complainedRecipients")
 
@@ -119,20 +119,20 @@ class Mail(Struct, rename={"message_id": "messageId"}):
     message_id: str | None = None
 
 
-class Usual(Named):
-    """A body in which everything is of the documented type: nearly every one, read in one go."""
+class StrictBody(TypeFields):
+    """A body in which all values have the documented types; nearly every body."""
 
     bounce: Bounce | UnsetType = UNSET
     complaint: Complaint | UnsetType = UNSET
     mail: Mail | UnsetType = UNSET
 
 
-class Odd(Named):
-    """Any other object. Its parts are decoded when needed, for a bad part may spoil others."""
+class LenientBody(TypeFields):
+    """Any other JSON object. Each part is parsed when needed, so a bad part harms no other."""
 
     bounce: Raw = Raw()
     complaint: Raw = Raw()
     mail: Raw = Raw()
 
 
-Body = Usual | Odd
+Body = StrictBody | LenientBody

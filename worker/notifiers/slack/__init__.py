@@ -1,6 +1,1 @@
-"""The client of Slack; no other package uses slack_sdk."""
-
-from worker.notifiers.slack.channel import Channel
-from worker.notifiers.slack.sender import SlackSender
-
-__all__ = ["Channel", "SlackSender"]
+"""The Slack channel; no other package uses slack_sdk."""

@@ -1,182 +1,81 @@
-"""One Slack channel, by an incoming webhook or by token and channel; nobody else speaks with Slack.
+"""Slack as a notice channel: the client and the sender that the settings ask for."""
 
-`username` and `icon_emoji` are honoured by webhooks of the old kind (custom integrations) and by
-chat.postMessage if the app has the scope chat:write.customize. An app's webhook ignores them, and
-so does chat.postMessage without the scope: the app's own name and icon are shown.
-"""
+import hashlib
+from collections.abc import Sequence
 
-import time
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
-from urllib.parse import unquote
+from worker.core.effects import Delivery, Effect, Lane
+from worker.core.errors import Misconfigured
+from worker.core.rate_limit import RateLimit
+from worker.notifiers.slack.client import LONGEST_POST_SECONDS, SlackClient
+from worker.notifiers.slack.sample_message import sample_message
+from worker.notifiers.slack.sender import SECONDS_BETWEEN_POSTS, SlackSender
+from worker.settings.slack import Addresses, SlackSettings
 
-from msgspec import structs
-from slack_sdk.errors import SlackApiError
-
-from worker.core.effects import Later, Sent, Unfit
-from worker.core.masking import sanitized
-from worker.notifiers.slack.answers import Answer, Stumble, sort_refusal, sort_webhook
-from worker.notifiers.slack.blocks import Post
-from worker.notifiers.slack.wire import (
-    API_URL,
-    TIMEOUT_SECONDS,
-    QuietApi,
-    QuietWebhook,
-    sort_failure,
-)
-from worker.timing.retries import AT_ONCE_LONGEST_PAUSE_SECONDS, AT_ONCE_TRIES, Sleep, at_once
-
-LONGEST_POST_SECONDS = AT_ONCE_TRIES * (TIMEOUT_SECONDS + AT_ONCE_LONGEST_PAUSE_SECONDS)
-"""A post with all its tries."""
-
-_SHORTEST_SECRET = 4
-"""A shorter piece of a URL is no secret, and taking it out would spoil the text."""
-_IN_ITS_PLACE = "[secret]"
+LEASE_SECONDS = 2 * LONGEST_POST_SECONDS + SECONDS_BETWEEN_POSTS + 30.0
+"""Time for a post, for the same post in a simpler form, and for marking the outcome."""
 
 
-class Channel:
-    """Where notices go. Thread-safe, for each post is a request of its own."""
+class SlackChannel:
+    """A `worker.notifiers.channel.Channel`."""
 
-    def __init__(
-        self,
-        send: Callable[[Post], Answer],
-        ask: Callable[[], Answer],
-        *secrets: str,
-        sleep: Sleep,
-    ) -> None:
-        self._send = send
-        self._ask = ask
-        self._secrets = sorted(secrets, key=len, reverse=True)
-        self._retrying = at_once(sleep, again=lambda answer: isinstance(answer, Stumble))
+    service = "Slack"
 
-    @classmethod
-    def by_webhook(
-        cls,
-        url: str,
-        *,
-        username: str = "",
-        icon_emoji: str = "",
-        timeout: float = TIMEOUT_SECONDS,
-        sleep: Sleep = time.sleep,
-    ) -> "Channel":
-        """The channel that an incoming webhook belongs to; the URL is the secret."""
-        client = QuietWebhook(url, timeout=timeout)
-        author = _author(username, icon_emoji)
+    def __init__(self, settings: SlackSettings, lane: Lane) -> None:
+        """Make the client; nothing is called yet.
 
-        def send(post: Post) -> Answer:
-            answer = client.send_dict(_body(post) | author)
-            return sort_webhook(answer.status_code, answer.body, _retry_after(answer.headers))
+        Raises:
+            Misconfigured: a token without a channel.
 
-        def ask() -> Answer:
-            answer = client.send_dict({})
-            answer_ = sort_webhook(answer.status_code, answer.body, _retry_after(answer.headers))
-            # That the message is at fault says that the webhook is not.
-            return Sent(result="Slack knows it") if isinstance(answer_, Unfit) else answer_
-
-        return cls(send, ask, *_secrets_of(url), sleep=sleep)
-
-    @classmethod
-    def by_token(
-        cls,
-        token: str,
-        channel: str,
-        *,
-        username: str = "",
-        icon_emoji: str = "",
-        base_url: str = API_URL,
-        timeout: float = TIMEOUT_SECONDS,
-        sleep: Sleep = time.sleep,
-    ) -> "Channel":
-        """A channel that the app of this token is in."""
-        client = QuietApi(token, base_url=base_url, timeout=timeout)
-        author, room = _author(username, icon_emoji), {"channel": channel}
-
-        def send(post: Post) -> Answer:
-            try:
-                answer = client.api_call("chat.postMessage", json=_body(post) | author | room)
-            except SlackApiError as error:
-                return _refusal(error)
-            return Sent(result=f"{answer.get('channel', '')} {answer.get('ts', '')}".strip())
-
-        def ask() -> Answer:
-            try:
-                answer = client.api_call("auth.test")
-            except SlackApiError as error:
-                return _refusal(error)
-            return Sent(result=f"Slack knows it as {answer.get('user', '')}".strip())
-
-        return cls(send, ask, token, sleep=sleep)
-
-    def post(self, post: Post) -> Answer:
-        """Post a message; return what became of it. Nothing is raised, and no secret is shown.
-
-        Broken or refused connections and errors of the server are tried twice more at once. A
-        timeout is not, for the message may be there; nor is a 429, for Slack requested a delay.
         """
-        return self._result_of(partial(self._send, post))
+        self.lane = lane
+        self.destination = (
+            "the webhook" if settings.webhook_url else f"token and {settings.channel}"
+        )
+        self.rate_limit = RateLimit(
+            name=f"{lane}:{_fingerprint(settings)}",
+            lease_seconds=LEASE_SECONDS,
+            per_second=settings.messages_per_second,
+            per_minute=settings.messages_per_minute,
+        )
+        self._client = _make_client(settings)
+        masked = settings.addresses is Addresses.MASKED
+        self._sender = SlackSender(self._client, masked=masked)
 
-    def ask(self) -> Answer:
-        """Ask whether Slack would listen, and post nothing; likewise.
+    def deliver(self, effects: Sequence[Effect]) -> Delivery:
+        """Post a notice, or a digest of several effects."""
+        return self._sender.deliver(effects)
 
-        To a webhook goes a message without a text, which Slack refuses by `no_text` after it has
-        found the webhook; a token is checked by auth.test. Whether the channel would take a message
-        is found out by a message alone.
-        """
-        return self._result_of(self._ask)
+    def ask(self) -> Delivery:
+        """Ask whether Slack knows the webhook or the token."""
+        return self._client.ask()
 
-    def _result_of(self, call: Callable[[], Answer]) -> Answer:
-        answer: Answer = self._retrying(_caught, call)
-        if isinstance(answer, Sent):
-            return Sent(result=sanitized(self._redacted(answer.result)))
-        error = sanitized(self._redacted(answer.error))
-        if isinstance(answer, Stumble):
-            return Later(error=error)
-        return structs.replace(answer, error=error)
-
-    def _redacted(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, _IN_ITS_PLACE)
-        return text
-
-
-def _caught(call: Callable[[], Answer]) -> Answer:
-    try:
-        return call()
-    except Exception as error:  # noqa: BLE001 whatever it is, the relay goes on
-        return sort_failure(error)
+    def send_sample(self, queue: str) -> Delivery:
+        """Post a test notice."""
+        return self._client.post(sample_message(queue))
 
 
-def _refusal(error: SlackApiError) -> Answer:
-    response: Any = error.response
-    word = str(response.get("error", "")) if isinstance(response.data, dict) else ""
-    return sort_refusal(response.status_code, word, _retry_after(response.headers))
+def _make_client(settings: SlackSettings) -> SlackClient:
+    if settings.webhook_url is not None:
+        return SlackClient.by_webhook(
+            settings.webhook_url.get_secret_value(),
+            username=settings.username,
+            icon_emoji=settings.icon_emoji,
+        )
+    if settings.token is None or settings.channel is None:
+        raise Misconfigured("slack.token and slack.channel go together")
+    return SlackClient.by_token(
+        settings.token.get_secret_value(),
+        settings.channel,
+        username=settings.username,
+        icon_emoji=settings.icon_emoji,
+        base_url=settings.api_url,
+    )
 
 
-def _body(post: Post) -> dict[str, Any]:
-    return {
-        "text": post.text,
-        "blocks": list(post.blocks),
-        "link_names": False,
-        "unfurl_links": False,
-        "unfurl_media": False,
-    }
-
-
-def _author(username: str, icon_emoji: str) -> dict[str, str]:
-    author = {"username": username, "icon_emoji": icon_emoji}
-    return {key: value for key, value in author.items() if value}
-
-
-def _retry_after(headers: Mapping[str, Any]) -> str | None:
-    found = [str(value) for key, value in headers.items() if key.lower() == "retry-after"]
-    return found[0] if found else None
-
-
-def _secrets_of(url: str) -> list[str]:
-    """Whatever of a webhook's URL could open it: the whole, its path, the path's end, the query."""
-    before, _, query = url.partition("?")
-    path = before.partition("://")[2].partition("/")[2]
-    end = path.rstrip("/").rpartition("/")[2]
-    pieces = {url, before, path, end, unquote(end), query}
-    return [piece for piece in pieces if len(piece) >= _SHORTEST_SECRET]
+def _fingerprint(settings: SlackSettings) -> str:
+    """Name the destination, in the database too, without showing the webhook's URL."""
+    if settings.webhook_url:
+        named = settings.webhook_url.get_secret_value()
+    else:
+        named = f"{settings.api_url} {settings.channel}"
+    return hashlib.sha256(named.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What the relay hands its effects to: it chooses what to post, and how often to try."""
+"""Posts effects to Slack: chooses the message, and simplifies what Slack rejects."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from functools import partial
 
 from worker.core.effects import Delivery, Effect, NotYet, Sent, Unfit
 from worker.notifiers.slack.blocks import Post
-from worker.notifiers.slack.channel import Channel
+from worker.notifiers.slack.client import SlackClient
 from worker.notifiers.slack.digest import digest, simplified_digest
 from worker.notifiers.slack.notices import notice, simplified
 from worker.timing.retries import Sleep
@@ -16,20 +16,21 @@ SECONDS_BETWEEN_POSTS = 1.0
 
 
 class SlackSender:
-    """Posts effects to a channel: a single effect as a notice, several as a digest."""
+    """Posts a single effect as a notice, several as a digest."""
 
     def __init__(
-        self, channel: Channel, *, masked: bool = False, sleep: Sleep = time.sleep
+        self, client: SlackClient, *, masked: bool = False, sleep: Sleep = time.sleep
     ) -> None:
         self._sleep = sleep
-        self._channel = channel
+        self._client = client
         self._masked = masked
 
     def deliver(self, effects: Sequence[Effect]) -> Delivery:
         """Post a message for at least one effect.
 
-        A single effect is a full notice. Several are folded into a digest, and so is an effect that
-        was claimed without its payload. What Slack finds wrong is tried once more, simplified.
+        A single effect becomes a full notice. Several become a digest, and so does an effect that
+        was claimed without its payload. A message that Slack rejects is simplified and posted once
+        more.
         """
         if len(effects) == 1 and effects[0].payload:
             only = effects[0]
@@ -44,10 +45,10 @@ class SlackSender:
 
     def _post(self, full: Callable[[], Post], simple: Callable[[], Post]) -> Delivery:
         try:
-            answer = self._channel.post(full())
+            answer = self._client.post(full())
             if isinstance(answer, Unfit | NotYet):
                 self._sleep(SECONDS_BETWEEN_POSTS)
-                return self._channel.post(simple())
+                return self._client.post(simple())
         except ValueError as error:
             return Unfit(error=f"its payload cannot be read: {error}")
         return answer

@@ -7,6 +7,7 @@ never stop the worker.
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +19,7 @@ from worker.observability.http.measuring import Measure, Measuring
 from worker.observability.http.pages import Pages
 from worker.observability.http.work import Work
 from worker.observability.metrics import Metrics
+from worker.timing.threads import GuardedThreads
 
 STOP_SECONDS = 2.0
 """Time limit for the threads to end; they hold nothing that could be lost."""
@@ -43,7 +45,7 @@ class Observability:
         self._listen = listen
         self._file = HealthFile(file, health) if file else None
         self._over = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._threads = GuardedThreads()
 
     def __enter__(self) -> Self:
         """Start to answer requests, while the worker is still starting."""
@@ -52,9 +54,9 @@ class Observability:
             from worker.observability.http.server import serve  # noqa: PLC0415
 
             pages = Pages(self.health, self.metrics.registry)
-            self._begin("http", serve, self._listen, pages.answer, self._over, self.health)
+            self._begin("http", partial(serve, self._listen, pages.answer, self._over, self.health))
         if self._file:
-            self._begin("health-file", self._file.keep, self._over)
+            self._begin("health-file", partial(self._file.keep, self._over))
         return self
 
     def watch(self, work: Work, queue: str, measures: dict[str, Measure]) -> None:
@@ -63,7 +65,7 @@ class Observability:
         if self._file:
             self._file.counters = work.counters
         if self._listen:
-            self._begin("measuring", self._measuring.keep, measures, self._over)
+            self._begin("measuring", partial(self._measuring.keep, measures, self._over))
 
     def __exit__(
         self,
@@ -73,12 +75,7 @@ class Observability:
     ) -> None:
         """Stop to answer."""
         self._over.set()
-        until = time.monotonic() + STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+        self._threads.join(time.monotonic() + STOP_SECONDS)
 
-    def _begin(self, name: str, run: Callable[..., None], *arguments: object) -> None:
-        """Start a daemon thread: if it hangs, the process can still end."""
-        thread = threading.Thread(target=run, args=arguments, name=name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
+    def _begin(self, name: str, run: Callable[[], None]) -> None:
+        self._threads.add(name, run).start()

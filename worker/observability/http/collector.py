@@ -11,18 +11,25 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector as Base
 
 from worker import __version__
-from worker.core.effects import EffectKind
+from worker.core.effects import SUPPRESSION, EffectKind
 from worker.core.model import Outcome
 from worker.observability.health import Health
 from worker.observability.http.measuring import Measuring
 from worker.observability.http.work import Work
 from worker.observability.metrics import Metrics
 from worker.observability.stderr import OUT
+from worker.settings import CHANNEL_SECTIONS
 from worker.sqs.queue import Counts
 from worker.store.figures import Figures
 
 NOT_DONE = ("waiting", "claimed", "parked")
 """States of an undelivered effect."""
+_LANES_AND_KINDS = [
+    (SUPPRESSION if kind is EffectKind.REMOVAL else section, kind.value)
+    for section in CHANNEL_SECTIONS
+    for kind in EffectKind
+]
+"""Combinations that are exposed even where they have no effect."""
 
 
 _Values = Mapping[Any, float]
@@ -157,7 +164,7 @@ def _counts(queue: str, counts: Counts) -> Iterator[Metric]:
 def _figures(figures: Figures) -> Iterator[Metric]:
     name, text = "ses_worker_quarantine_rows", "Messages in the table quarantine"
     yield GaugeMetricFamily(name, text, value=figures.quarantined)
-    none = {(kind.lane.value, kind.value, state): 0 for kind in EffectKind for state in NOT_DONE}
+    none = {(lane, kind, state): 0 for lane, kind in _LANES_AND_KINDS for state in NOT_DONE}
     name, text = "ses_worker_outbox_effects", "Effects in the outbox"
     yield _gauge(name, text, ["lane", "kind", "state"], none | dict(figures.effects))
 

@@ -7,14 +7,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 import structlog
 from msgspec import Struct
 
-from worker.core.errors import Refused, Stopped
+from worker.core.errors import Refused
 from worker.core.masking import sanitized
-from worker.timing.retries import unless_over
+from worker.timing.periodic import every
 
 EVERY_SECONDS = 30.0
 """Between two measurements."""
@@ -55,14 +54,14 @@ class Measuring:
 
     def keep(self, measures: Mapping[str, Measure], over: threading.Event) -> None:
         """Measure until the stop."""
-        pause = unless_over(over)
         self.errors.update(dict.fromkeys(measures, 0))
-        with suppress(Stopped):
-            while True:
-                for what, measure in measures.items():
-                    if time.monotonic() >= self._next.get(what, 0.0) and not over.is_set():
-                        self._take(what, measure)
-                pause(EVERY_SECONDS)
+
+        def measure_all() -> None:
+            for what, measure in measures.items():
+                if time.monotonic() >= self._next.get(what, 0.0) and not over.is_set():
+                    self._take(what, measure)
+
+        every(EVERY_SECONDS, over, measure_all)
 
     def _take(self, what: str, measure: Measure) -> None:
         try:

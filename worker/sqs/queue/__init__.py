@@ -1,7 +1,7 @@
 """The client of the queue; the only module that settles messages on SQS.
 
-`asking` is who asks, with which credentials, `answers` what SQS says, `setting_aside` what goes
-with a dead letter to the dead-letter queue.
+`asking` makes the calls, with credentials; `answers` translates SQS's answers; `setting_aside`
+makes the attributes of dead letters.
 
 Quotas:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -42,7 +42,7 @@ POLL_SECONDS = 1
 LONGEST_HOLD_SECONDS = 43_200
 """How long a message can be kept invisible, from its receive on: 12 hours."""
 LATE_SECONDS = 5
-"""An answer that comes so long after the end of its long poll has lain somewhere for a while."""
+"""An answer that is read so long after the end of its long poll arrived earlier."""
 
 __all__ = [
     "CALL_SECONDS",
@@ -63,9 +63,10 @@ __all__ = [
 
 
 class Queue(Asking):
-    """One queue, and the dead-letter queue that belongs to it. Thread-safe.
+    """A queue, and its dead-letter queue. Thread-safe.
 
-    Every call raises `Unavailable` for what passes and `Refused` for what SQS will not do.
+    Every call raises `Unavailable` for a temporary failure and `Refused` for a denied or invalid
+    call.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Queue(Asking):
         when `byte_budget` has room for it.
         """
         self.clock_skew = ClockSkew()
-        """How far our clock is from SQS's."""
+        """The difference between this machine's clock and SQS's."""
         connecting = partial(
             connect,
             url,
@@ -105,7 +106,7 @@ class Queue(Asking):
 
     @property
     def dead_letters_named_by(self) -> str:
-        """Whence the dead-letter queue is known."""
+        """What names the dead-letter queue: a setting or the redrive policy."""
         if self._named_in_settings:
             return "queue.dead_letter_url"
         return f"the redrive policy of the queue {self.name}"
@@ -125,7 +126,7 @@ class Queue(Asking):
         return self._dead_letter_url
 
     def redrive_policy(self) -> str:
-        """Ask for it, once: JSON in a text; empty where there is none."""
+        """Ask for the redrive policy once: JSON in a text, empty without a policy."""
         if self._redrive_policy is None:
             self._redrive_policy = self._attributes("RedrivePolicy").get("RedrivePolicy", "")
         return self._redrive_policy
@@ -142,8 +143,8 @@ class Queue(Asking):
             MessageAttributeNames=["All"],
         )
         received_at, now = clock.wall(), clock.now()
-        # A process that was suspended meanwhile finds an old answer in its socket; the leases may
-        # have begun as soon as it was called.
+        # A process that was suspended meanwhile reads an old answer from its socket. The leases may
+        # have begun right after the call.
         is_late = now > requested_at + wait_seconds + LATE_SECONDS
         lease_until = (requested_at if is_late else now) + self.visibility_seconds
         return [
@@ -151,7 +152,7 @@ class Queue(Asking):
         ]
 
     def delete(self, messages: Sequence[Received]) -> list[FailedEntry[Received]]:
-        """Delete up to ten messages; return those that were not."""
+        """Delete up to ten messages; return those that failed."""
         entries = [
             {"Id": str(number), "ReceiptHandle": message.receipt_handle}
             for number, message in enumerate(messages)
@@ -161,14 +162,14 @@ class Queue(Asking):
     def release(
         self, messages: Sequence[Received], seconds: Sequence[float]
     ) -> list[FailedEntry[Received]]:
-        """Make up to ten messages visible again, each after its own seconds; return the rest."""
-        return self._have_hidden(messages, seconds)
+        """Make up to ten messages visible after the given seconds; return those that failed."""
+        return self._change_visibility(messages, seconds)
 
     def extend(self, messages: Sequence[Received]) -> list[FailedEntry[Received]]:
-        """Have up to ten messages hidden for another visibility timeout; return the rest."""
-        return self._have_hidden(messages, [self.visibility_seconds] * len(messages))
+        """Hide up to ten messages for another visibility timeout; return those that failed."""
+        return self._change_visibility(messages, [self.visibility_seconds] * len(messages))
 
-    def _have_hidden(
+    def _change_visibility(
         self, messages: Sequence[Received], seconds: Sequence[float]
     ) -> list[FailedEntry[Received]]:
         entries = [
@@ -184,10 +185,10 @@ class Queue(Asking):
         )
 
     def send_dead_letter(self, received: Received, why: DeadLetter) -> None:
-        """Put the body, unchanged, into the dead-letter queue, with why and whence.
+        """Send the unchanged body to the dead-letter queue, with reason and source as attributes.
 
         Raises:
-            Refused: there is no dead-letter queue, or it will never take this body.
+            Refused: there is no dead-letter queue, or it does not accept this body.
             Unavailable: also without credentials, which proves nothing about the queue.
 
         """
@@ -211,7 +212,7 @@ class Queue(Asking):
         """Test whether deletes are allowed, by a call that deletes nothing.
 
         Raises:
-            Refused: they are not.
+            Refused: deletes are not allowed.
 
         """
         entries = [{"Id": "0", "ReceiptHandle": "none"}]
@@ -226,11 +227,11 @@ class Queue(Asking):
             raise refusal_of("DeleteMessageBatch", 1, failed[0])
 
     def counts(self) -> Counts:
-        """Ask how many messages there are."""
+        """Ask for the number of messages in the queue."""
         return self._counts(self.url)
 
     def dead_letter_counts(self) -> tuple[str, Counts] | None:
-        """Ask for the dead-letter queue's name and how much is in it; None where there is none."""
+        """Ask for name and counts of the dead-letter queue; None where there is none."""
         url = self.find_dead_letter_queue()
         return (url.rpartition("/")[2], self._counts(url)) if url else None
 
@@ -246,6 +247,6 @@ class Queue(Asking):
     def _is_gone(self, url: str) -> str:
         if url == self.url:
             return f"the queue {self.name} is not there: fix queue.url, {url}, or make the queue"
-        if not self._named_in_settings:  # it may name another by the next time
+        if not self._named_in_settings:  # the redrive policy may have changed
             self._redrive_policy = self._dead_letter_url = None
         return dead_letter_queue_is_gone(url, self.dead_letters_named_by)

@@ -14,13 +14,13 @@ LARGEST_BATCH = 10
 """Messages in one receive, entries in one batch call."""
 
 _FURTHEST_BEHIND = timedelta(days=36_525)
-"""A machine without a battery may begin in 1970; SQS's time is no further ahead than this."""
+"""How far SQS's time may be ahead: a clock without a battery may begin in 1970."""
 
 Item = TypeVar("Item")
 
 
 class Counts(Struct, frozen=True):
-    """How many messages SQS thinks there are; it is right about a minute after things calm down."""
+    """SQS's counts of messages; approximate until about a minute after the last change."""
 
     visible: int = 0
     in_flight: int = 0
@@ -28,7 +28,7 @@ class Counts(Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All messages."""
         return self.visible + self.in_flight + self.delayed
 
 
@@ -36,27 +36,27 @@ class FailedEntry(Struct, Generic[Item], frozen=True):
     """An entry of a batch call that failed although the call succeeded."""
 
     item: Item
-    """The message, or whatever the entry was made of."""
+    """The message, or what else the entry was made of."""
     code: str
     again: bool
     """The fault is SQS's: the same entry may succeed later."""
 
 
 class EntriesRefused(Refused):
-    """SQS took the call, and failed each entry of it through a fault that it calls ours."""
+    """SQS took the call, and failed each entry of it because of the sender."""
 
 
 def refusal_of(call: str, count: int, last: FailedEntry[Any]) -> EntriesRefused | Unavailable:
-    """Report that so many entries of a call have failed, and none of them succeeded."""
-    value = f"SQS failed each of {count} entries of {call}: {last.code}"
-    return Unavailable(value) if last.again else EntriesRefused(value)
+    """Return the error for a call of which all entries failed."""
+    text = f"SQS failed each of {count} entries of {call}: {last.code}"
+    return Unavailable(text) if last.again else EntriesRefused(text)
 
 
 def as_received(message: Mapping[str, Any], now: datetime, lease_until: float) -> Received:
-    """Read a message as ReceiveMessage answers it.
+    """Translate a message of a ReceiveMessage answer.
 
-    It was received `now`, by our clock, or when it was sent, by SQS's, whichever is later: with a
-    clock that is behind, a pause that begins now would be over already.
+    `received_at` is `now`, by our clock, or the time when it was sent, by SQS's clock, whichever is
+    later. Otherwise, with a clock that is behind, a pause that begins now would be over already.
     """
     system = message.get("Attributes") or {}
     sent_at = _moment(_number(system.get("SentTimestamp")))
@@ -74,7 +74,7 @@ def as_received(message: Mapping[str, Any], now: datetime, lease_until: float) -
 
 
 def _number(value: object) -> int | None:
-    """Parse a number; a malformed one must not fail the whole receive."""
+    """Parse a number; None for a malformed number, which must not fail the whole receive."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     return None
@@ -87,19 +87,19 @@ def _moment(milliseconds: int | None) -> datetime | None:
 
 
 def tens(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Share them out, in order, to as many as a batch call takes."""
+    """Split items into batches of the size that a call takes, in order."""
     for start in range(0, len(items), LARGEST_BATCH):
         yield items[start : start + LARGEST_BATCH]
 
 
 def failed_entries(items: Sequence[Item], answer: Mapping[str, Any]) -> list[FailedEntry[Item]]:
-    """Read every entry of the answer: a 200 may carry failures, or not mention an entry."""
+    """Return the failed entries of an answer: a 200 may list failures, or not mention an entry."""
     done = {entry["Id"] for entry in answer.get("Successful") or ()}
     failed = {entry["Id"]: entry for entry in answer.get("Failed") or ()}
-    found = []
+    failures = []
     for number, item in enumerate(items):
         if (name := str(number)) not in done:
             entry = failed.get(name, {})
             again = not entry.get("SenderFault", False)
-            found.append(FailedEntry(item, entry.get("Code", "NoAnswer"), again))
-    return found
+            failures.append(FailedEntry(item, entry.get("Code", "NoAnswer"), again))
+    return failures

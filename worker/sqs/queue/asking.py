@@ -1,4 +1,4 @@
-"""Who asks SQS, with which credentials."""
+"""Makes calls to SQS, with credentials."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class NoSuchQueue(AwsRefused):
-    """A queue that is named somewhere is not there."""
+    """A queue that a setting or a redrive policy names does not exist."""
 
     def __init__(self, text: str, refused: AwsRefused) -> None:
         super().__init__(refused.code, refused.text, refused.status, refused.operation)
@@ -32,8 +32,8 @@ class NoSuchQueue(AwsRefused):
 class Asking(ABC):
     """The base of clients of a single queue. Thread-safe.
 
-    Where credentials are refused, others are looked for and the call is made once more. All of
-    that takes `CALL_SECONDS` at most, and a long poll what it waits for.
+    When SQS refuses the credentials, new credentials are fetched and the call is made once more.
+    All of that takes `CALL_SECONDS` at most, in addition to the time of a long poll.
     """
 
     def __init__(self, url: str, connect: Callable[[], Clients]) -> None:
@@ -42,7 +42,7 @@ class Asking(ABC):
         self._connect = connect
         self._lock = threading.Lock()
         self._clients: Clients | None = None
-        """Made when first needed, and again after errors of credentials."""
+        """Made at the first call, and again after the credentials were refused."""
         self._has_warned = False
 
     @property
@@ -65,7 +65,7 @@ class Asking(ABC):
             except AwsRefused as refused:
                 if refused.code not in STALE_CREDENTIALS:
                     raise
-            return self._ask_once(operation, request)  # as somebody else, perhaps
+            return self._ask_once(operation, request)  # with new credentials, perhaps
 
     def _ask_once(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         clients = self._clients or self._connected()
@@ -84,7 +84,7 @@ class Asking(ABC):
         """The error for a missing queue, and what to do."""
 
     def _connected(self) -> Clients:
-        # Whoever has the turn may wait for credentials; those behind do not add up their waits.
+        # The thread with the lock may wait for credentials; the waits of the others do not add up.
         if not self._lock.acquire(timeout=IDENTITY_SECONDS):
             raise NoIdentity("AWS: another thread has been waiting for credentials, in vain so far")
         try:
@@ -98,5 +98,5 @@ class Asking(ABC):
 
     def _forget(self, clients: Clients) -> None:
         with self._lock:
-            if self._clients is clients:  # else somebody has made others since
+            if self._clients is clients:  # else another thread has made new clients since
                 self._clients = None

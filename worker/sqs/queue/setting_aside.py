@@ -7,11 +7,11 @@ from worker.core.masking import sanitized
 from worker.core.model import DeadLetter, Received
 
 MOST_ATTRIBUTES = 10
-"""Message attributes of one message."""
+"""Message attributes that SQS allows for a message."""
 
 
 def dead_letter_attributes(received: Received, why: DeadLetter, source_url: str) -> dict[str, Any]:
-    """Attributes with reason and source; the message's own are kept as far as they fit."""
+    """Return attributes with reason and source, and the message's own as far as they fit."""
     texts = {
         "ses_worker_reason": why.reason.value,
         "ses_worker_error": sanitized(why.detail) or "-",
@@ -26,7 +26,7 @@ def dead_letter_attributes(received: Received, why: DeadLetter, source_url: str)
 
 
 def dead_letter_queue_is_gone(url: str, named_by: str) -> str:
-    """The error text, with what to do."""
+    """Return the error for a missing dead-letter queue, with what to do."""
     name = url.rpartition("/")[2]
     return (
         f"the dead-letter queue {name} is not there, and {named_by} names it: make it again, or "

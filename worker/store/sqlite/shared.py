@@ -1,11 +1,12 @@
-"""The `-shm` that all of this process's connections to a database file share.
+"""The `-shm` that all connections of this process to a database file share.
 
-SQLite opens it with the first connection and keeps it until the last one is closed, whatever has
-that name by then (`unixShmNode` in os_unix.c). So what is removed can only be left by closing all,
-and each process has one of these for each file.
+SQLite opens it with the first connection and closes it with the last (`unixShmNode` in os_unix.c),
+even if the file was removed or replaced meanwhile. So a process leaves a removed `-shm` only by
+closing all its connections, and this module counts them.
 
-Closing any descriptor of a `-shm` or a database file takes all of the process's POSIX locks on it
-away (https://sqlite.org/howtocorrupt.html#posix_close_bug). So ours is closed when SQLite's are.
+Closing any descriptor of a `-shm` or a database file releases all POSIX locks of the process on it
+(https://sqlite.org/howtocorrupt.html#posix_close_bug). So our descriptor is closed when SQLite has
+closed its own.
 """
 
 import os
@@ -22,44 +23,45 @@ from worker.store.sqlite.saving import await_who_saves
 
 
 class Shared:
-    """Counts the connections to one database file."""
+    """The connections of this process to a database file."""
 
     def __init__(self, database: Identity, path: str) -> None:
         self.database = database
         self.path = path
         self.shm: Identity | None = None
-        """None: the file has no WAL yet."""
+        """None: there is no `-shm` yet."""
         self.connections = 0
         self._descriptor: int | None = None
         self._guard: sqlite3.Connection | None = None
 
     def read(self) -> bytes | None:
-        """Read how the `-shm` begins, be it in place or not."""
+        """Read the header of the open `-shm`, which may have been removed; see `wal_index.read`."""
         return None if self._descriptor is None else wal_index.read(self._descriptor)
 
     def header(self) -> wal_index.Header | None:
-        """Understand that."""
+        """Read and parse the header."""
         return wal_index.parse(self.read())
 
     def require_in_place(self) -> None:
-        """Make sure that others who open the file now get the same `-shm`.
+        """Make sure that another process that opens the file now gets the same `-shm`.
 
         Raises:
-            Unavailable: they do not, and nor would this process get theirs.
+            Unavailable: it was removed or replaced.
 
         """
         if self.shm is not None and identity(f"{self.path}{SHM}") != self.shm:
             raise Unavailable(f"{self.path}{SHM} was removed, and this process still has it open")
 
     def keep(self, guard: Callable[[], sqlite3.Connection] | None) -> None:
-        """Learn which `-shm` it is, after a connection was opened; have a guard for writers.
+        """Note which `-shm` it is, after a connection was opened; open a guard for writers.
 
-        The guard is a connection that may only read, and is closed last. With it the last one
-        that writes is not the last one, and so neither brings the `-wal` into the file nor removes
-        it, which by then may be somebody else's.
+        The guard is a connection that may only read, and is closed last. SQLite's last connection
+        to a file that may write copies the `-wal` into the file and removes it, although by then
+        the `-wal` may belong to another process. With the guard no connection that may write is
+        the last.
 
         Raises:
-            Unavailable: it was removed at this very moment.
+            Unavailable: the `-shm` was removed at the same moment.
 
         """
         if self.shm is None and (found := identity(f"{self.path}{SHM}")):
@@ -71,7 +73,7 @@ class Shared:
             self._guard = guard()
 
     def end(self) -> None:
-        """Close what was kept; nobody is connected any more."""
+        """Close guard and descriptor, after the last connection was closed."""
         if self._guard is not None:
             self._guard.close()
             self._guard = None
@@ -86,12 +88,12 @@ _changed = threading.Condition(threading.RLock())
 
 @contextmanager
 def opening(database: Identity, path: str, *, begin_anew: bool = False) -> Iterator[Shared]:
-    """Have one connection opened at a time; it counts unless the block breaks.
+    """Open a connection in the block, alone in this process; count it unless the block fails.
 
-    `begin_anew`: a new `-shm` may be made although others have the file open with another.
+    `begin_anew`: make a new `-shm` although other processes may have the file open with another.
 
     Raises:
-        Unavailable: the `-shm` was removed, and somebody still has it open.
+        Unavailable: the `-shm` was removed, and a process still has it open.
 
     """
     with _changed:
@@ -110,14 +112,14 @@ def opening(database: Identity, path: str, *, begin_anew: bool = False) -> Itera
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Have no connection of this process opened or closed meanwhile."""
+    """Keep other threads from opening or closing connections during the block."""
     with _changed:
         yield
 
 
 @contextmanager
 def closing(shared: Shared) -> Iterator[None]:
-    """Have a connection closed, and then no more counted."""
+    """Close a connection in the block, and count it no longer."""
     with _changed:
         try:
             yield
@@ -126,7 +128,7 @@ def closing(shared: Shared) -> Iterator[None]:
 
 
 def leave(shared: Shared) -> None:
-    """Count one connection less."""
+    """Count a connection no longer; after the last, close what was kept."""
     with _changed:
         shared.connections -= 1
         if not shared.connections:
@@ -142,6 +144,6 @@ def is_open_here(path: Path) -> bool:
 
 
 def await_end(database: Identity, seconds: float) -> bool:
-    """Wait until this process has no connection to a file any more; return whether that came."""
+    """Wait until this process has no connection to the file; return whether it has none."""
     with _changed:
         return _changed.wait_for(lambda: database not in _shared, seconds)

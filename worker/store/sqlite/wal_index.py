@@ -1,8 +1,8 @@
-"""What a `-shm` says of its `-wal`, and whether a `-wal` is the one that it speaks of.
+"""Reads the header of a `-shm` (the WAL index), and compares it with a `-wal`.
 
-Both formats are documented (https://sqlite.org/walformat.html), and the same in every version since
-3.7.0, since processes with different versions share the files. Reading them needs none of SQLite's
-locks; a header that is just being written is no header, and is read again.
+Both formats are documented (https://sqlite.org/walformat.html) and have not changed since 3.7.0,
+because processes with different versions of SQLite share the files. Reading needs no lock: the
+header is stored twice, and a reader tries again until both copies are equal.
 """
 
 import os
@@ -12,30 +12,33 @@ from typing import NamedTuple
 
 _VERSION = 3_007_000
 _HEADER_BYTES, _BACKFILLED_AT = 48, 96
-_WAL_HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24
+_WAL_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
 _SALTS = slice(8, 16)
 _READS = 100
 
 
 class Header(NamedTuple):
-    """How far the `-wal` goes, and how much of it the database file has."""
+    """The length of the `-wal`, and how much of it was copied into the database file."""
 
     frames: int
+    """Frames in the `-wal`, each with a page of the database."""
     backfilled: int
+    """Frames that were copied into the database file."""
     page_bytes: int
     salts: bytes
-    """Others with each beginning of the `-wal`, which is made when the database file has all."""
+    """Random numbers of this `-wal`. SQLite changes them when it starts over at the beginning of
+    the `-wal`, once the database file holds all of it."""
     checksum: tuple[int, int]
-    """Of the last frame, and of all before it."""
+    """Checksum of all frames up to the last."""
 
     @property
     def all_in_database(self) -> bool:
-        """The database file has every commit without the `-wal`."""
+        """Whether the database file holds every commit without the `-wal`."""
         return self.backfilled >= self.frames
 
 
 def read(shm: int) -> bytes | None:
-    """Read an open `-shm` as it is; None: it has no header, or one that is just being written."""
+    """Read the header of an open `-shm`; None: there is none, or it is being written."""
     for _ in range(_READS):
         raw = os.pread(shm, _BACKFILLED_AT + 4, 0)
         if raw[:_HEADER_BYTES] == raw[_HEADER_BYTES:_BACKFILLED_AT]:
@@ -44,12 +47,12 @@ def read(shm: int) -> bytes | None:
 
 
 def count_frames(raw: bytes) -> int:
-    """Return how long the `-wal` is, by what was read."""
+    """Return the number of frames, by a header as `read` returns it."""
     return int.from_bytes(raw[16:20], sys.byteorder)
 
 
 def parse(raw: bytes | None) -> Header | None:
-    """Understand what was read; None: there is nothing to understand."""
+    """Parse a header as `read` returns it; None: it is not initialised."""
     if raw is None:
         return None
     version, initialised, unit, frames = struct.unpack_from("=I8xB1xHI", raw)
@@ -64,25 +67,29 @@ def parse(raw: bytes | None) -> Header | None:
     )
 
 
-def has_all(header: Header, wal: int) -> bool:
-    """Return whether an open `-wal` holds every frame that the `-shm` speaks of.
+def frame_at(header: Header, number: int) -> int:
+    """Return the position of a frame in the `-wal`; the first is number 0."""
+    return _WAL_HEADER_BYTES + number * (FRAME_HEADER_BYTES + header.page_bytes)
 
-    The checksum of the last one is also that of all before it.
+
+def has_all(header: Header, wal: int) -> bool:
+    """Return whether an open `-wal` holds every frame that the header counts.
+
+    It is enough to look at the last frame, whose checksum covers all frames.
     """
     if not header.frames:
         return True
-    at = _WAL_HEADER_BYTES + (header.frames - 1) * (_FRAME_HEADER_BYTES + header.page_bytes)
-    frame = os.pread(wal, _FRAME_HEADER_BYTES, at)
+    frame = os.pread(wal, FRAME_HEADER_BYTES, frame_at(header, header.frames - 1))
     return (
         os.pread(wal, 8, 16) == header.salts
-        and len(frame) == _FRAME_HEADER_BYTES
+        and len(frame) == FRAME_HEADER_BYTES
         and frame[_SALTS] == header.salts
         and struct.unpack_from(">2I", frame, 16) == header.checksum
     )
 
 
 def holds_all(header: Header, path: str) -> bool:
-    """Return the same of the file of that name; False: there is none."""
+    """Do the same for a file by its path; False if it does not exist."""
     try:
         wal = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,0 +1,22 @@
+"""Adds the pages that are made from the code, and a chart; `make docs` and `make check` run it."""
+
+import sys
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "docs"), str(ROOT / "tests")]
+
+from reference_pages import PAGES  # noqa: E402 found by the line above
+
+CHART = "bench/results.svg"
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add them; none is kept in the source."""
+    for name, make in PAGES.items():
+        files.append(File.generated(config, name, content=make()))
+    files.append(File.generated(config, CHART, abs_src_path=str(ROOT / CHART)))
+    return files

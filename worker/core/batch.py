@@ -1,0 +1,78 @@
+"""From messages to decisions: decode, read users and known keys, decide.
+
+The message path, the dry run of a replay and the probe of the store all do it with these functions.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from worker.core.decode import Decoded, decode
+from worker.core.model import Feedback, Handled, Received, User
+from worker.core.policy import Policy
+from worker.core.unit_of_work import UnitOfWork
+
+MOST_ROWS = 2_000
+"""Rows of `events` in one transaction; `outbox` and `users` get about as many at most. A single
+message with more of them is written alone."""
+MOST_CHARACTERS = 2 * 1_048_576
+"""Characters of message bodies in one transaction. 200 messages as SES usually writes them have
+half as many."""
+
+
+class Reader(Protocol):
+    """The reading part of a store's transaction (`worker.core.ports.Transaction`)."""
+
+    @property
+    def locked(self) -> Collection[str]:
+        """Return which users of those asked for could not be read: another session holds them."""
+
+    def users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the known users, by key."""
+
+    def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
+        """Return the dedupe and route keys that are recorded already."""
+
+
+class DecodedBatch(Struct, frozen=True):
+    """Decoded messages that fit into one transaction."""
+
+    messages: Sequence[tuple[Received, Decoded]]
+    feedback: Sequence[Feedback]
+    """The feedback of all messages. Empty: the store is not needed."""
+
+
+def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
+    """Decode the first messages, as many as fit into one transaction; at least one."""
+    messages: list[tuple[Received, Decoded]] = []
+    feedback: list[Feedback] = []
+    characters = 0
+    for received in batch:
+        characters += len(received.body)
+        if characters > MOST_CHARACTERS and messages:
+            break
+        content = decode(received.body, policy.topics)
+        if isinstance(content, tuple):
+            if len(feedback) + len(content) > MOST_ROWS and messages:
+                break
+            feedback += content
+        messages.append((received, content))
+    return DecodedBatch(messages, feedback)
+
+
+def decide_batch(
+    batch: DecodedBatch, policy: Policy, transaction: Reader | None
+) -> tuple[UnitOfWork, list[Handled]]:
+    """Decide on each message; return what is to be written, and each message's disposition.
+
+    Without feedback there is nothing to read, and `transaction` may be None.
+    """
+    if transaction is None:
+        unit = UnitOfWork(policy, known_keys=(), users={})
+    else:
+        keys = {item.address.key for item in batch.feedback if item.address}
+        users = transaction.users(keys)  # locks them, so that the known keys stay true
+        known_keys = transaction.known_keys(batch.feedback)
+        unit = UnitOfWork(policy, known_keys, users, transaction.locked)
+    return unit, [unit.enter(*message) for message in batch.messages]

@@ -1,0 +1,56 @@
+"""The journey of a message, on one screen: decode, decide, apply.
+
+The batch is the unit of work, since a durable commit costs an fsync; the message is the unit of
+failure. Nothing here talks to SQS. The result says what to do there, and it is valid as soon as
+this returns, because the commit is durable by then.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from worker.core.batch import decide_batch, decode_batch
+from worker.core.errors import NotBegun, Unavailable
+from worker.core.model import Handled, Received
+from worker.core.policy import Policy
+from worker.core.ports import BatchStore, Transaction
+from worker.process.bisection import commit_all, later_if_locked_out
+from worker.timing.retries import when_raced
+
+
+def process(batch: Sequence[Received], store: BatchStore, policy: Policy) -> list[Handled]:
+    """Take a batch from bytes to a commit; return each message's disposition on the queue.
+
+    A batch that is too large for one transaction is written in several, one after the other. A
+    message that breaks the batch is found by bisection (`worker.process.bisection`), so that the
+    others are applied.
+    """
+
+    def commit(messages: Sequence[Received]) -> list[Handled]:
+        return when_raced(_commit, messages, store, policy)
+
+    return commit_all(batch, commit, store)
+
+
+def _commit(batch: Sequence[Received], store: BatchStore, policy: Policy) -> list[Handled]:
+    """Commit the first messages, as many as fit into one transaction."""
+    decoded = decode_batch(batch, policy)
+    if not decoded.feedback:
+        _, handled = decide_batch(decoded, policy, None)
+        return handled
+    with _begun(store) as transaction:
+        unit, handled = decide_batch(decoded, policy, transaction)
+        transaction.save(unit)
+    return [later_if_locked_out(result) for result in handled] if transaction.locked else handled
+
+
+@contextmanager
+def _begun(store: BatchStore) -> Iterator[Transaction]:
+    """Begin a transaction; an outage at this point is `NotBegun`, so no message is a suspect."""
+    with ExitStack() as stack:
+        try:
+            transaction = stack.enter_context(store.transaction())
+        except Unavailable as error:
+            if type(error) is not Unavailable:
+                raise
+            raise NotBegun(str(error)) from error
+        yield transaction
