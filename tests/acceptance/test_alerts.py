@@ -226,7 +226,7 @@ def test_a_backlog_of_an_hour(daemon, environment):
         environment |= emulator.environment
         environment["SES_WORKER_QUEUE__URL"] = queue = emulator.create_queue("late")
         scraper = Scraper(daemon).start(
-            program=patched("import worker.observability.metrics as m; m.WINDOW_SECONDS = 1.0")
+            program=patched("import worker.observability.ages as a; a.WINDOW_SECONDS = 1.0")
         )
         scraper.becomes()
         emulator.send(queue, mail.bounce("jane@example.com"))

@@ -108,7 +108,7 @@ class TestSignals:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
         assert process.returncode == 4
-        assert "add --by-sqs. It moves other queues' dead letters here, too" in err
+        assert "add --by-sqs. That also moves other queues' dead letters to this queue" in err
         assert "remain: a signal ended the command" in err
 
     def test_a_listing_gives_back_what_it_received(

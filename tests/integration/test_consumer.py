@@ -326,10 +326,12 @@ class Undeletable(Backlog):
     """A queue whose deletes are unavailable until the test ends that."""
 
     unreachable = True
+    tries = 0
 
     def delete(self, messages):
+        self.tries += 1
         if self.unreachable:
-            raise Unavailable("deletes are unavailable")
+            raise Unavailable(f"deletes are unavailable, try {self.tries}")
         return []
 
 
@@ -350,6 +352,9 @@ def test_nobody_begins_to_poll_while_deletes_are_unavailable(monkeypatch):
     waiting.start()
     wait_until(lambda: health.problems)
     assert autoscaler.halted
+    since = health.problems[0].since
+    wait_until(lambda: health.problems[0].error == "deletes are unavailable, try 3")
+    assert health.problems[0].since == since
     queue.unreachable = False
     waiting.join(10)
     assert not autoscaler.halted

@@ -130,6 +130,7 @@ class TestWhatIsReplayed:
         done = replay()
         assert outcomes(done) == [1, 1, 1, 0, 3]
         assert (done["received"], done["remaining"], done["status"]) == (6, 0, 3)
+        assert done["still_there"] == 3
         assert bodies(emulator) == sorted(BROKEN)
         assert all_visible(emulator, 3)
         assert database.count("events") == 1
@@ -663,7 +664,7 @@ class TestMovesBySqs:
         emulator.faults.add(refusal, on="StartMessageMoveTask")
         done = replay(to_queue=True, by_sqs=True)
         assert (done["status"], done["sent"], done["remaining"]) == (1, 0, 1)
-        assert "leave out --by-sqs" in done["output"]
+        assert "without --by-sqs" in done["output"]
         assert "1 remain: the command failed before it reached them" in done["output"]
         assert "held by others" not in done["output"]
         assert refusal.code in done["output"]

@@ -18,6 +18,7 @@ from worker.consumer.counters import Counters
 from worker.consumer.outage import Outage
 from worker.consumer.received_batch import ReceivedBatch
 from worker.consumer.suspects import Suspects
+from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import DeadLetter, Handled, Reason, Received
 from worker.core.ports import BatchStore
 from worker.observability.health import Health
@@ -131,7 +132,7 @@ class Writer:
             self._commit(self._next())
         elif self._stopping.is_set():
             self._release(self._waiting)
-        elif self._outage.is_over(self._store.probe):
+        elif self._outage.is_over(self._probe):
             self._suspects.probed(was_unavailable=self._outage.is_confirmed)
             self._try_first(self._outage)
         else:
@@ -208,6 +209,14 @@ class Writer:
         self._at_most = 1
         if self._give_up:
             self._give_up(error)
+
+    def _probe(self) -> None:
+        """Probe the store; the problem shows the latest error, not the first of the outage."""
+        try:
+            self._store.probe()
+        except (Unavailable, Misconfigured) as error:
+            self._health.report_problem("store", error)
+            raise
 
     def _release(self, batches: Sequence[ReceivedBatch]) -> None:
         """Release messages: visible at once after an outage, later after several in a row."""
