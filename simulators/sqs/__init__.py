@@ -38,6 +38,7 @@ from simulators.sqs.faults import (
     Hang,
     OmitEntries,
     Refuse,
+    Rewrite,
     StayVisible,
 )
 from simulators.sqs.hooks import Deletion, Sending
@@ -78,6 +79,7 @@ __all__ = [
     "OmitEntries",
     "Refuse",
     "Request",
+    "Rewrite",
     "Rule",
     "Sending",
     "SqsEmulator",

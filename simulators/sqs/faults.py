@@ -184,6 +184,17 @@ class HandOutTwice(Fault):
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite(Fault):
+    """SQS answers in a way that it does not document. Done."""
+
+    change: Callable[[Answer], Answer]
+
+    def around(self, call: Call, perform: Perform) -> Answer:
+        """Perform, and change the answer."""
+        return self.change(perform(call))
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetDelete(Fault):
     """A delete is acknowledged and the message comes back: one of SQS's replicas was unavailable.
 

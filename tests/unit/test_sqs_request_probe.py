@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 from support.scripted import Scripted, answer
 
 from worker.sqs.client import connect
+from worker.sqs.client.replacement import Replacement
 from worker.sqs.client.request_probe import Unfit, _bundle
 from worker.sqs.client.skew import ClockSkew
 from worker.sqs.queue import Queue
@@ -21,7 +22,10 @@ URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
 
 def connected(region="eu-west-1", url=URL):
-    return connect(url, region, lean=True, wait_seconds=20, connections=3, clock_skew=ClockSkew())
+    return connect(
+        url, region, lean=True, wait_seconds=20, connections=3, clock_skew=ClockSkew(),
+        replacement=Replacement("feedback"),
+    )  # fmt: skip
 
 
 def part(region="eu-west-1", url=URL):
@@ -208,6 +212,7 @@ def test_a_single_line_logs_why_and_the_calls_go_through_the_proxy(monkeypatch):
 
 def test_boto3_can_be_chosen(monkeypatch):
     clients = connect(
-        URL, "eu-west-1", lean=False, wait_seconds=20, connections=3, clock_skew=ClockSkew()
-    )
+        URL, "eu-west-1", lean=False, wait_seconds=20, connections=3, clock_skew=ClockSkew(),
+        replacement=Replacement("feedback"),
+    )  # fmt: skip
     assert (clients.lean, clients.why_not) == (None, "")

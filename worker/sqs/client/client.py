@@ -80,8 +80,10 @@ class LeanClient:
         try:
             return read(answer.body)
         except answers.UNREADABLE as error:
-            # It states the place and the kind of the error, and quotes nothing.
-            raise DamagedAnswer(endpoint_url=self._part.place.url, why=str(error)) from error
+            # The text has the place and the kind of the error, and quotes nothing of the answer.
+            damaged = DamagedAnswer(endpoint_url=self._part.place.url, why=str(error))
+            damaged.may_be_sqs = "x-amzn-requestid" in answer.headers
+            raise damaged from error
 
     def _exchange(self, operation: str, body: bytes, skew: float, *, may_repeat: bool) -> Answer:
         request = self._signed(operation, body, time.time() + skew)

@@ -33,6 +33,8 @@ class DamagedAnswer(HTTPClientError):
     """The answer is malformed; the call may have been done."""
 
     fmt = "the answer of {endpoint_url} cannot be used: {why}"
+    may_be_sqs = True
+    """False: the answer lacks the request id that each answer of SQS has; a proxy's, perhaps."""
 
 
 class Connection:

@@ -16,6 +16,7 @@ from worker.core.model import DeadLetter, Received
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.client import connect
 from worker.sqs.client.digests import whole
+from worker.sqs.client.replacement import Replacement
 from worker.sqs.client.skew import ClockSkew
 from worker.sqs.queue.answers import (
     LARGEST_BATCH,
@@ -94,6 +95,7 @@ class Queue(Asking):
             wait_seconds=wait_seconds,
             connections=connections,
             clock_skew=self.clock_skew,
+            replacement=Replacement(url.rpartition("/")[2]),
             byte_budget=byte_budget,
         )
         super().__init__(url, connecting)
