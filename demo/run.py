@@ -1,72 +1,74 @@
-"""The run: AWS, Slack and SES, users, the daemon, a month of mail, and the end of all of it."""
+"""The sequence of events: services, settings, users, the daemon, four chapters, and the stop."""
 
+import signal
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from msgspec import Struct
 
-from demo import environment
-from demo.chapters import Chapter, Message, chapters
-from demo.cloud import Cloud, DeadLetter, cloud
 from demo.daemon import Daemon, LogLine, daemon
 from demo.database import DatabaseRows, effects_by_state, read_database
-from demo.far_sides import FarSides, far_sides, fill_suppression_list
-from demo.guard import guarded_folder, signals_as_exceptions
 from demo.installing import import_users, write_settings
+from demo.messages import Chapter, Message, chapters
+from demo.services import DeadLetter, Services, simulated_services
 from demo.stage import Stage
 from simulators.slack import Heard
 
-GENTLY_SECONDS = 0.03
-"""Between two messages: moto has time for both sides, and people can watch."""
+PAUSE_SECONDS = 0.03
+"""Between two messages, so that people can follow the log."""
 SETTLE_SECONDS = 20.0
 """At most, until the queue is empty after a chapter."""
 DELIVERY_SECONDS = 75.0
-"""At most, until the outbox is empty: a second digest, on a slow machine, goes out a minute
-later."""
+"""At most, until the outbox is empty: on a slow machine a second digest goes out a minute later."""
 
 
-class Findings(Struct, frozen=True, kw_only=True):
-    """What was sent, and the state afterwards."""
+class Result(Struct, frozen=True, kw_only=True):
+    """The messages, and the state of all services and of the database after the run."""
 
     now: datetime
-    chapters: list[Chapter]
+    messages: list[Message]
     before_the_last: DatabaseRows
-    """The last chapter must change nothing."""
+    """Before the last chapter, which must not change anything."""
     database: DatabaseRows
     dead_letters: list[DeadLetter]
     log: list[LogLine]
     remaining: int
+    """Messages still on the queue."""
     status: int | None
-    """The daemon's exit status; None where it did not stop on the signal."""
+    """The daemon's exit status; None if it did not stop on SIGTERM."""
     effects: Mapping[str, int]
-    """What is in the outbox, by state."""
-    heard: list[Heard]
-    """The requests to Slack."""
+    """Outbox entries by state."""
+    slack_requests: list[Heard]
     listed: list[str]
-    """The suppression list afterwards."""
-
-    @property
-    def messages(self) -> list[Message]:
-        """All that was sent."""
-        return [message for chapter in self.chapters for message in chapter.messages]
+    """The SES suppression list."""
 
     @property
     def posts(self) -> list[Any]:
-        """The messages that stand in the Slack channel."""
-        return [heard.payload for heard in self.heard if heard.accepted]
+        """The messages in the Slack channel."""
+        return [request.payload for request in self.slack_requests if request.accepted]
 
     @property
     def totals(self) -> Mapping[str, int]:
-        """What the daemon itself counted, from the last line of its log."""
+        """The daemon's own counters, from the last line of its log."""
         ends = [line for line in self.log if line["event"] == "worker.stopped"]
         return {k: v for k, v in ends[-1].items() if isinstance(v, int)} if ends else {}
 
 
-def play(stage: Stage) -> Findings:
-    """Play it in a folder that is removed, with processes that end.
+class _Parts(Struct, frozen=True):
+    stage: Stage
+    services: Services
+    worker: Daemon
+    database: Path
+
+
+def run(stage: Stage) -> Result:
+    """Run the demo in a temporary folder; afterwards the folder and all processes are gone.
 
     Raises:
         Refused: a part of it did not start.
@@ -74,104 +76,98 @@ def play(stage: Stage) -> Findings:
     """
     with (
         signals_as_exceptions(),
-        guarded_folder() as guard,
-        cloud() as aws,
-        far_sides() as sides,
+        tempfile.TemporaryDirectory(prefix="ses-worker-demo-") as name,
+        simulated_services() as services,
     ):
-        stage.step("AWS", f"topic, queue and dead-letter queue on {aws.endpoint}")
-        stage.step("Slack and SES", f"stand-ins on {sides.slack.origin} and :{sides.ses.port}")
-        surroundings = environment.for_the_worker(aws.endpoint) | sides.ses.environment
-        settings, database = write_settings(guard.folder, aws.queue_url, sides.slack.webhook_url)
-        imported = import_users(guard.folder, surroundings, settings)
-        stage.step("ses-worker users import", imported)
-        with daemon(guard.folder, surroundings, settings) as worker:
-            guard.watch(worker.pid)
+        folder, environment = Path(name), services.environment
+        stage.step("SQS", f"queue and dead-letter queue on {services.sqs.endpoint}")
+        stage.step("Slack and SES", f"on {services.slack.origin} and {services.ses.endpoint}")
+        settings, database = write_settings(folder, services.queue_url, services.slack.webhook_url)
+        stage.step("ses-worker users import", import_users(folder, environment, settings))
+        with daemon(folder, environment, settings) as worker:
             worker.await_start()
             stage.step("ses-worker run", f"process {worker.pid}, store: SQLite")
-            return _perform(Scene(stage, aws, sides, worker, database))
+            return _play(_Parts(stage, services, worker, database))
 
 
-class Scene(Struct, frozen=True):
-    """All who play."""
+@contextmanager
+def signals_as_exceptions() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does: what it has opened is cleared away."""
 
-    stage: Stage
-    aws: Cloud
-    sides: FarSides
-    worker: Daemon
-    database: Path
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _perform(scene: Scene) -> Findings:
+def _play(parts: _Parts) -> Result:
     now = datetime.now(UTC).replace(microsecond=0)
     story = chapters(now)
     messages = [message for chapter in story for message in chapter.messages]
-    fill_suppression_list(scene.sides.ses, messages)
-    with scene.stage.live(len(messages)):
-        before = _play(scene, story)
-        scene.stage.add_lines(scene.worker.stop())
-    return Findings(
+    parts.services.fill_suppression_list(messages)
+    with parts.stage.live(len(messages)):
+        before_the_last = _play_chapters(parts, story)
+        parts.stage.add_lines(parts.worker.stop())
+    return Result(
         now=now,
-        chapters=story,
-        before_the_last=before,
-        database=read_database(scene.database),
-        dead_letters=scene.aws.dead_letters(),
-        log=scene.worker.log,
-        remaining=scene.aws.remaining(),
-        status=scene.worker.status,
-        effects=effects_by_state(scene.database),
-        heard=scene.sides.slack.heard,
-        listed=scene.sides.ses.listed,
+        messages=messages,
+        before_the_last=before_the_last,
+        database=read_database(parts.database),
+        dead_letters=parts.services.dead_letters(),
+        log=parts.worker.log,
+        remaining=parts.services.remaining(),
+        status=parts.worker.status,
+        effects=effects_by_state(parts.database),
+        slack_requests=parts.services.slack.heard,
+        listed=parts.services.ses.listed,
     )
 
 
-def _play(scene: Scene, story: list[Chapter]) -> DatabaseRows:
-    """Report all chapters; return what the database held before the last one.
+def _play_chapters(parts: _Parts, story: list[Chapter]) -> DatabaseRows:
+    """Publish all chapters; return the database's rows before the last chapter.
 
-    The first is shown in Slack message by message. Then Slack is slow: notices pile up, and go out
-    together as soon as it answers.
+    Slack gets a message for each notice of the first chapter. Then Slack is slow: notices
+    accumulate in the outbox, and go out as a digest as soon as it answers.
     """
     first, *others = story
-    before = read_database(scene.database)
-    with scene.stage.chapter(first.title):
-        _publish(scene, first)
-        _settle(scene)
-        _await_delivery(scene)
-    with scene.sides.slack.held():
+    _play_chapter(parts, first)
+    _await_delivery(parts)
+    before = read_database(parts.database)
+    with parts.services.slack.held():
         for chapter in others:
-            before = read_database(scene.database)
-            with scene.stage.chapter(chapter.title):
-                _publish(scene, chapter)
-                _settle(scene)
-    with scene.stage.chapter("Slack answers again"):
-        _await_delivery(scene)
+            before = read_database(parts.database)
+            _play_chapter(parts, chapter)
+    with parts.stage.chapter("Slack answers again"):
+        _await_delivery(parts)
     return before
 
 
-def _publish(scene: Scene, chapter: Chapter) -> None:
-    for message in chapter.messages:
-        (scene.aws.send if message.straight else scene.aws.publish)(message.text)
-        scene.stage.published()
-        scene.stage.add_lines(scene.worker.news(GENTLY_SECONDS))
+def _play_chapter(parts: _Parts, chapter: Chapter) -> None:
+    with parts.stage.chapter(chapter.title):
+        for message in chapter.messages:
+            parts.services.publish(message)
+            parts.stage.published()
+            parts.stage.add_lines(parts.worker.new_lines(PAUSE_SECONDS))
+        # On an empty queue every message is committed, or dead-lettered.
+        _follow(parts, parts.services.remaining, SETTLE_SECONDS)
 
 
-def _settle(scene: Scene) -> None:
-    """Wait until the queue is empty: then everything is committed, or dead-lettered."""
-    _follow(scene, scene.aws.remaining, SETTLE_SECONDS)
-
-
-def _await_delivery(scene: Scene) -> None:
-    """Wait until the outbox is empty."""
-
+def _await_delivery(parts: _Parts) -> None:
     def undelivered() -> int:
-        states = effects_by_state(scene.database)
-        return states["waiting"] + states["claimed"]
+        states = effects_by_state(parts.database)
+        return states.get("waiting", 0) + states.get("claimed", 0)
 
-    _follow(scene, undelivered, DELIVERY_SECONDS)
+    _follow(parts, undelivered, DELIVERY_SECONDS)
 
 
-def _follow(scene: Scene, left: Callable[[], int], seconds: float) -> None:
-    """Show what the daemon does until nothing is left to do."""
+def _follow(parts: _Parts, left: Callable[[], int], seconds: float) -> None:
+    """Show the log until nothing is left to do."""
     deadline = time.monotonic() + seconds
-    while scene.worker.status is None and left() and time.monotonic() < deadline:
-        scene.stage.add_lines(scene.worker.news(0.1))
-    scene.stage.add_lines(scene.worker.news(0.1))  # a line is written a moment after its commit
+    while parts.worker.status is None and left() and time.monotonic() < deadline:
+        parts.stage.add_lines(parts.worker.new_lines(0.1))
+    parts.stage.add_lines(parts.worker.new_lines(0.1))  # a line is written just after its commit
