@@ -18,7 +18,7 @@ from demo.installing import import_users, write_settings
 from demo.messages import Chapter, Message, chapters
 from demo.services import DeadLetter, Services, simulated_services
 from demo.stage import Stage
-from simulators.slack import Heard
+from simulators.slack import SlackRequest
 
 PAUSE_SECONDS = 0.03
 """Between two messages, so that people can follow the log."""
@@ -44,7 +44,7 @@ class Result(Struct, frozen=True, kw_only=True):
     """The daemon's exit status; None if it did not stop on SIGTERM."""
     effects: Mapping[str, int]
     """Outbox entries by state."""
-    slack_requests: list[Heard]
+    slack_requests: list[SlackRequest]
     listed: list[str]
     """The SES suppression list."""
 
@@ -123,7 +123,7 @@ def _play(parts: _Parts) -> Result:
         remaining=parts.services.remaining(),
         status=parts.worker.status,
         effects=effects_by_state(parts.database),
-        slack_requests=parts.services.slack.heard,
+        slack_requests=parts.services.slack.requests,
         listed=parts.services.ses.listed,
     )
 

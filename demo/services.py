@@ -11,9 +11,9 @@ from msgspec import Struct
 from demo import script
 from demo.messages import Message
 from simulators import sns
-from simulators.ses import SesStandIn
-from simulators.slack import StandinSlack
-from simulators.sqs import MessageState, SqsEmulator
+from simulators.ses import SesSimulator
+from simulators.slack import SlackSimulator
+from simulators.sqs import MessageState, SqsSimulator
 
 QUEUE, DEAD_LETTER_QUEUE = "ses-feedback", "ses-feedback-dlq"
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:ses-feedback"
@@ -25,9 +25,9 @@ _INHERITED = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE")
 class Services(Struct, frozen=True):
     """All three."""
 
-    sqs: SqsEmulator
-    ses: SesStandIn
-    slack: StandinSlack
+    sqs: SqsSimulator
+    ses: SesSimulator
+    slack: SlackSimulator
 
     @property
     def queue_url(self) -> str:
@@ -79,7 +79,7 @@ class Services(Struct, frozen=True):
 @contextmanager
 def simulated_services() -> Iterator[Services]:
     """Start all three, with the queue and its dead-letter queue; stop them after the block."""
-    with SqsEmulator() as sqs, SesStandIn() as ses, StandinSlack() as slack:
+    with SqsSimulator() as sqs, SesSimulator() as ses, SlackSimulator() as slack:
         sqs.create_queue(QUEUE, dead_letter=DEAD_LETTER_QUEUE)
         yield Services(sqs, ses, slack)
 

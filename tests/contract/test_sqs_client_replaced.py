@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 from support.scripted import Scripted, answer
 
-from simulators.sqs import CHANGE_VISIBILITY, DELETE, RECEIVE, Rewrite, SqsEmulator
+from simulators.sqs import CHANGE_VISIBILITY, DELETE, RECEIVE, Rewrite, SqsSimulator
 from worker.core.errors import Unavailable
 from worker.sqs.client.connection import DamagedAnswer
 from worker.sqs.client.replacement import UNREADABLE_IN_A_ROW, Replacement
@@ -24,7 +24,7 @@ def isolated(nobodys_environment):
 
 @pytest.fixture
 def emulator(monkeypatch):
-    with SqsEmulator() as emulator:
+    with SqsSimulator() as emulator:
         for name, value in emulator.environment.items():
             monkeypatch.setenv(name, value)
         yield emulator

@@ -23,7 +23,7 @@ from structlog.testing import capture_logs
 from support.scripted import Scripted, answer, answer_with
 from support.waiting import wait_until
 
-from simulators.sqs import RECEIVE, Cut, SqsEmulator
+from simulators.sqs import RECEIVE, Cut, SqsSimulator
 from worker import aws
 from worker.aws import AwsRefused, NoIdentity, Throttled
 from worker.core.errors import Unavailable
@@ -107,7 +107,7 @@ def bodies(received):
 class TestOverTheEmulator:
     @pytest.fixture
     def emulator(self):
-        with SqsEmulator() as emulator:
+        with SqsSimulator() as emulator:
             yield emulator
 
     @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from support import mail
 from support.dead import fill, quarantined
 
-from simulators.slack_faults import refused
+from simulators.slack.faults import refused
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
