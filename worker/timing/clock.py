@@ -1,13 +1,13 @@
-"""The clock that leases are measured with, and the one on the wall, which anybody may set."""
+"""The clock for leases, which nobody can set, and the wall clock, which an operator can."""
 
 import time
 from datetime import UTC, datetime
 
 
 def now() -> float:
-    """Seconds since some moment; nobody sets this clock, and it goes on while the machine sleeps.
+    """Return seconds on a clock that cannot be set and that runs while the machine is suspended.
 
-    `time.monotonic` stands still then (clock_gettime(2)), and SQS does not wait for us.
+    `time.monotonic` stops then (clock_gettime(2)), while visibility timeouts go on.
     """
     return time.clock_gettime(_CLOCK)
 
@@ -18,4 +18,5 @@ def wall() -> datetime:
 
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Linux has it; elsewhere a second holder of a message is a duplicate, as ever."""
+"""CLOCK_BOOTTIME on Linux. Elsewhere a suspended machine may hold messages that others have
+received again: they become duplicates."""

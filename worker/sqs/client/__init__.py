@@ -17,7 +17,7 @@ from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.client.client import LeanClient
 from worker.sqs.client.connection import DamagedAnswer
 from worker.sqs.client.replacement import Replacement
-from worker.sqs.client.request_probe import Unfit, probe_request
+from worker.sqs.client.request_probe import UseBoto3, probe_request
 from worker.sqs.client.skew import ClockSkew
 
 _OURS = frozenset({"receive_message", "delete_message_batch", "change_message_visibility_batch"})
@@ -78,8 +78,8 @@ def connect(
     try:
         with translated():
             part = probe_request(boto3, session, queue_url)
-    except Unfit as unfit:
-        return Clients(boto3, replacement, why_not=str(unfit))
+    except UseBoto3 as reason:
+        return Clients(boto3, replacement, why_not=str(reason))
     lean_client = (
         LeanClient(part, clock_skew, byte_budget.expect)
         if byte_budget
