@@ -10,7 +10,7 @@ from demo.daemon import START_SECONDS, command
 from worker.core.errors import Refused
 
 POSTS_A_SECOND = 20
-"""A real worker sends one a second: too slow to watch."""
+"""A real worker posts once a second: too slow to watch."""
 NOTICES_A_MINUTE = 20
 """Enough for the first chapter, too few for a month of mail: the rest goes into a digest."""
 SETTINGS = """\

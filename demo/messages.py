@@ -1,6 +1,6 @@
 """The messages of the demo, in four chapters.
 
-First a few whose notices are posted one by one; then a month of mail; then more about users that
+First a few whose notices are posted separately; then a month of mail; then more about users that
 are on record already; then duplicates, by redelivery and by SES's other publishing route.
 """
 

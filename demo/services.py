@@ -93,7 +93,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
 
     @property
     def contents(self) -> str:
-        """The published text: the one in SNS's envelope, or the whole body without an envelope."""
+        """The published text: without SNS's envelope, if it has an envelope."""
         try:
             parsed = json.loads(self.body)
         except ValueError:

@@ -60,7 +60,7 @@ class Stage:
         return time.monotonic() - self._began
 
     def opening(self) -> None:
-        """Say what will happen."""
+        """Print what will happen."""
         self.console.print()
         self.console.rule("[bold]ses-feedback-worker[/bold]: a demonstration", style="cyan")
         self.console.print()
@@ -69,7 +69,7 @@ class Stage:
         self.console.print()
 
     def closing(self, faults: Sequence[str]) -> None:
-        """Say how it went, and what to try next."""
+        """Print the verdict, and what to try next."""
         self.console.print()
         for fault in (*faults, UNEXPECTED) if faults else ():
             self.console.print(Text(f" ✗  {fault}", style="red"))
@@ -81,7 +81,7 @@ class Stage:
         self.console.print()
 
     def step(self, what: str, outcome: str) -> None:
-        """Say that a step is done."""
+        """Print that a step is done."""
         self.console.print(f" [green]✓[/green]  [bold]{what}[/bold]  {outcome}")
 
     @contextmanager

@@ -161,7 +161,7 @@ def _repeats(result: Result) -> str:
 
 
 def slack_messages(result: Result) -> Group:
-    """The texts of all messages, and one of each kind in full, in Slack's own markup."""
+    """The texts of all messages, and a sample of each kind in full, in Slack's own markup."""
     table = _table("", "message")
     samples: dict[str, Mapping[str, Any]] = {}
     for number, post in enumerate(result.posts, start=1):
@@ -217,7 +217,7 @@ def _table(*headers: str) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         header_style="cyan",
-        padding=(0, 1, 0, 0),  # with the box's own blank, two between columns
+        padding=(0, 1, 0, 0),  # with the box's own space, two between columns
         pad_edge=False,
         show_edge=False,
     )

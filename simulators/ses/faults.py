@@ -101,7 +101,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def add(self, fault: Fault, on: str = "", times: int | None = None) -> None:
-        """Add a fault for so many calls (None: all), of one operation or of all."""
+        """Add a fault for so many calls (None: all) of an operation, or of all operations."""
         with self._lock:
             self._rules.append(_Rule(fault, on, float("inf") if times is None else times))
 

@@ -47,7 +47,7 @@ class Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore a peer that went away in the middle."""
+        """Ignore a peer that has disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -20,7 +20,7 @@ from simulators.ses.suppression_list import (
 
 _WAIT_SECONDS = 5
 _EARLY_SECONDS = 0.05
-"""Tolerance for a call that left in time and travelled faster than the one before."""
+"""Tolerance for a call that left in time and travelled faster than the call before."""
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -90,7 +90,7 @@ class SesSimulator:
         return [str(entry["EmailAddress"]) for entry in self._addresses.shown()]
 
     def fail(self, fault: Fault, *, on: str = "", times: int | None = None) -> None:
-        """Have the next `times` calls fail (None: all), of one operation or of all.
+        """Have the next `times` calls fail (None: all) of an operation, or of all operations.
 
         Faults apply in the order in which they were added, at most one to a call.
         """

@@ -81,7 +81,7 @@ class SuppressedAddresses:
         shows_at: float = float("-inf"),
         attributes: Mapping[str, str] = {},
     ) -> None:
-        """Add an address; the latest reason replaces an earlier one."""
+        """Add an address; the latest reason counts."""
         if reason not in REASONS or "@" not in address:
             raise Refusal(400, "BadRequestException", "Invalid request")
         spelled = _spelled(address)

@@ -18,7 +18,7 @@ _KEYS = {
 }
 
 
-def refusal(payload: Any) -> str | None:  # noqa: PLR0911 one return a reason
+def refusal(payload: Any) -> str | None:  # noqa: PLR0911 a return for each reason
     """Return Slack's error code for a message; None: it is posted."""
     if not isinstance(payload, Mapping) or not _is_unicode(payload):
         return "invalid_payload"

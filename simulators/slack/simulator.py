@@ -93,7 +93,7 @@ class SlackSimulator:
         return [request.payload for request in self.requests if request.accepted]
 
     def fail(self, *faults: Fault) -> None:
-        """Have the next requests fail, one fault each."""
+        """Have the next requests fail, a fault each."""
         with self._lock:
             self._script.extend(faults)
 

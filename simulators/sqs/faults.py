@@ -62,7 +62,7 @@ class Refuse(Fault):
 INTERNAL_ERROR = Refuse("InternalFailure", 500)
 SERVICE_UNAVAILABLE = Refuse("ServiceUnavailable", 503)
 REQUEST_THROTTLED = Refuse("RequestThrottled", 400)
-"""In the field it has been seen with 403 too: `replace(REQUEST_THROTTLED, status=403)`."""
+"""It has been observed with 403, too: `replace(REQUEST_THROTTLED, status=403)`."""
 THROTTLING = Refuse("ThrottlingException", 400, "Rate exceeded")
 ACCESS_DENIED = Refuse("AccessDenied", 403)
 EXPIRED_TOKEN = Refuse("ExpiredToken", 403, "The security token in the request is expired")

@@ -1,6 +1,6 @@
 """Receipt handles: opaque to the client; they encode the receive that issued them.
 
-Nothing is stored for a handle, so one that was issued long ago can still be told from garbage.
+Nothing is stored for a handle, so an old handle can be distinguished from garbage.
 """
 
 import base64
@@ -34,7 +34,7 @@ def read(handle: str, queue: str) -> Receipt:
     """Decode a receipt handle that was issued for this queue.
 
     Raises:
-        SqsError: it was issued for another one, or never.
+        SqsError: it was issued for another queue, or never.
 
     """
     try:

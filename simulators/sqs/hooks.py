@@ -1,6 +1,6 @@
 """Callbacks before a delete, before a send, and after a send.
 
-They run in the thread of the request and outside every lock, so they may query a database, call
+They run in the thread of the request and without a lock, so they may query a database, call
 the simulator, or block. Their exceptions are kept, and raised by `SqsSimulator.check`.
 """
 

@@ -75,7 +75,7 @@ def check_text(text: str) -> None:
     """Refuse characters that XML 1.0 does not allow.
 
     Raises:
-        SqsError: there is one.
+        SqsError: there is such a character.
 
     """
     if not (text.isascii() and text.isprintable()) and (found := _REFUSED.search(text)):
@@ -90,7 +90,7 @@ def check_attributes(attributes: Attributes) -> None:
     """Refuse message attributes that SQS refuses.
 
     Raises:
-        SqsError: too many, or one with a wrong name, type or value.
+        SqsError: too many attributes, or a wrong name, type or value.
 
     """
     if len(attributes) > MOST_ATTRIBUTES:

@@ -69,7 +69,7 @@ class Moves:
         """Start a task, and move the messages that are due.
 
         Raises:
-            SqsError: another one runs for the same queue.
+            SqsError: another task runs for the same queue.
 
         """
         if any(item.status is Status.RUNNING for item in self.of(task.source)):
@@ -106,7 +106,7 @@ class Moves:
                 self._step(task, now)
 
     def next_at(self) -> float:
-        """Return when the next message of any task is due; infinity without one."""
+        """Return when the next message of any task is due; infinity if there is none."""
         return min((task.next_at() for task in self._tasks), default=math.inf)
 
     def _step(self, task: Move, now: float) -> None:
@@ -140,7 +140,7 @@ class Moves:
 def _anew(message: Message, now: float) -> Message:
     """Copy a message as SQS does: new id, new enqueue time, same body and attributes.
 
-    AWS does not say what becomes of its receive count; here it starts again.
+    AWS does not document its receive count; here it starts again.
     """
     return replace(
         message,

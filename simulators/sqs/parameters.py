@@ -72,7 +72,7 @@ def whole(arguments: Arguments, name: str, low: int, high: int, *, default: int 
     """Parse a whole number.
 
     Raises:
-        SqsError: it is out of bounds.
+        SqsError: it is out of range.
 
     """
     value: int = arguments.get(name, default)

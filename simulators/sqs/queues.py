@@ -111,7 +111,7 @@ class Queue:
     def change_visibility(self, receipt_handle: str, seconds: int) -> None:
         """Hide a message from now on for so long; 0 makes it visible.
 
-        Any handle of the message will do, a stale one too: others have recorded that from AWS,
+        Any handle of the message is valid, even a stale handle: others have recorded that of AWS,
         and it is why a consumer that releases what it no longer holds does harm.
 
         Raises:
@@ -146,7 +146,7 @@ class Queue:
             self._record(why, message)
 
     def next_change(self) -> float:
-        """Return when a message will next become visible by itself; infinity without one."""
+        """Return when a message will next become visible by itself; infinity if there is none."""
         return self._shelf.next_change()
 
     def counts(self) -> Counts:

@@ -14,7 +14,7 @@ LONGEST_ATTRIBUTE_NAME = 256
 MOST_IN_FLIGHT = 120_000
 """Messages in flight per standard queue."""
 LONGEST_VISIBILITY_SECONDS = 43_200
-"""12 hours: of one visibility timeout, and in total since the receive."""
+"""12 hours: of a visibility timeout, and in total since the receive."""
 LONGEST_WAIT_SECONDS = 20
 LONGEST_DELAY_SECONDS = 900
 DEFAULT_VISIBILITY_SECONDS = 30

@@ -1,4 +1,4 @@
-"""Rules that say to which calls a fault applies."""
+"""Rules that select the calls to which a fault applies."""
 
 import threading
 from collections.abc import Callable, Collection

@@ -10,9 +10,9 @@ from simulators.sqs.states import Counts, MessageState, State
 class Shelf:
     """Returns visible messages in the order in which they were sent.
 
-    Two heaps of notes say which message is next to be had, and which is next to become visible.
-    A note that no longer holds is not searched for: the message's turn has gone on since, and
-    whoever comes across the note throws it away.
+    Two heaps hold visible messages and messages that will become visible. An outdated
+    entry stays in its heap: its message has a higher version since, and the entry is skipped when
+    it is popped.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Shelf:
         return None
 
     def next_change(self) -> float:
-        """Return when the next hidden message becomes visible; infinity without one."""
+        """Return when the next hidden message becomes visible; infinity if there is none."""
         while self._hidden:
             until, _, version, message_id = self._hidden[0]
             if self._if_current(message_id, version):

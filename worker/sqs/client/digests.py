@@ -22,7 +22,7 @@ def whole(answer: Mapping[str, Any], queue: str) -> Iterator[Mapping[str, Any]]:
 
 
 def is_whole(message: Mapping[str, Any]) -> bool:
-    """Compare the body with its digest, if there is one and this machine can compute MD5."""
+    """Compare the body with its digest, if SQS sent it and this machine can compute MD5."""
     if not {"MessageId", "ReceiptHandle", "Body"} <= message.keys():
         return False
     digest = message.get("MD5OfBody")

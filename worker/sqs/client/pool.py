@@ -17,7 +17,7 @@ class Pool:
         weakref.finalize(self, _close_all, self._idle)
 
     def kept(self) -> Connection | None:
-        """Return a kept connection that is still open; None without one."""
+        """Return a kept connection that is still open; None if there is none."""
         while True:
             try:
                 connection = self._idle.pop()

@@ -16,7 +16,7 @@ _FIT_FOR_A_HEADER = re.compile(r"[!-~]+")
 
 
 class Keys(Protocol):
-    """Credentials at one moment, as botocore freezes them."""
+    """Credentials at a moment, as botocore freezes them."""
 
     @property
     def access_key(self) -> str: ...  # noqa: D102 the name says it
@@ -96,5 +96,5 @@ class Signer:
                 day,
                 secret,
                 key,
-            )  # in one assignment, so that no thread sees half of it
+            )  # a single assignment, so that no thread sees half of it
         return key

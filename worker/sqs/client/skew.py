@@ -25,7 +25,7 @@ def read_date(text: str | None) -> float | None:
 
 
 class ClockSkew:
-    """Keeps the latest readings. Thread-safe: of two at the same time one may be lost."""
+    """Keeps the latest readings. Thread-safe: of two at the same time, either may be lost."""
 
     def __init__(self) -> None:
         self._next_at = self._read_at = 0.0
