@@ -7,6 +7,7 @@ from typing import Any
 from demo import script
 from demo.database import Row, moment
 from demo.run import Result
+from simulators.sqs import MessageState
 
 DIGEST = "DIGEST: "
 
@@ -28,7 +29,9 @@ def figures(result: Result) -> dict[str, Any]:
         "users": len(users),
         "users_paused": sum(is_paused(user, result.now) for user in users),
         "users_blocked": sum(bool(user["auto_block_spam"]) for user in users),
-        "dead_letters": Counter(dead_letter.reason for dead_letter in result.dead_letters),
+        "dead_letters": Counter(
+            attribute(message, "ses_worker_reason") for message in result.dead_letters
+        ),
         "effects": result.effects,
         "slack_messages": len(result.posts),
         "slack_digests": sum(post["text"].startswith(DIGEST) for post in result.posts),
@@ -36,6 +39,11 @@ def figures(result: Result) -> dict[str, Any]:
         "suppression_listed_before": list(script.LISTED),
         "suppression_listed": result.listed,
     }
+
+
+def attribute(message: MessageState, name: str) -> str:
+    """Return an attribute that the worker added to a dead letter."""
+    return str(message.attributes[name]["StringValue"]) if name in message.attributes else ""
 
 
 def is_paused(user: Row, now: datetime) -> bool:

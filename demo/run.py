@@ -16,9 +16,10 @@ from demo.daemon import Daemon, LogLine, daemon
 from demo.database import DatabaseRows, effects_by_state, read_database
 from demo.installing import import_users, write_settings
 from demo.messages import Chapter, Message, chapters
-from demo.services import DeadLetter, Services, simulated_services
+from demo.services import Services, simulated_services
 from demo.stage import Stage
 from simulators.slack import SlackRequest
+from simulators.sqs import MessageState
 
 PAUSE_SECONDS = 0.03
 """Between two messages, so that people can follow the log."""
@@ -36,7 +37,7 @@ class Result(Struct, frozen=True, kw_only=True):
     before_the_last: DatabaseRows
     """Before the last chapter, which must not change anything."""
     database: DatabaseRows
-    dead_letters: list[DeadLetter]
+    dead_letters: list[MessageState]
     log: list[LogLine]
     remaining: int
     """Messages still on the queue."""

@@ -56,9 +56,9 @@ class Services(Struct, frozen=True):
         """Count the messages on the queue: visible, in flight and delayed."""
         return sum(self.sqs.counts(QUEUE))
 
-    def dead_letters(self) -> list["DeadLetter"]:
-        """Read the dead-letter queue."""
-        return [_dead_letter(state) for state in self.sqs.messages(DEAD_LETTER_QUEUE)]
+    def dead_letters(self) -> list[MessageState]:
+        """Return the messages in the dead-letter queue."""
+        return self.sqs.messages(DEAD_LETTER_QUEUE)
 
     def fill_suppression_list(self, messages: list[Message]) -> None:
         """List the addresses of the script, with the dates and ids that SES would keep."""
@@ -82,33 +82,6 @@ def simulated_services() -> Iterator[Services]:
     with SqsSimulator() as sqs, SesSimulator() as ses, SlackSimulator() as slack:
         sqs.create_queue(QUEUE, dead_letter=DEAD_LETTER_QUEUE)
         yield Services(sqs, ses, slack)
-
-
-class DeadLetter(Struct, frozen=True, kw_only=True):
-    """A message in the dead-letter queue, with the attributes that the worker added."""
-
-    body: str
-    reason: str
-    detail: str
-
-    @property
-    def contents(self) -> str:
-        """The published text: without SNS's envelope, if it has an envelope."""
-        try:
-            parsed = json.loads(self.body)
-        except ValueError:
-            return self.body
-        is_envelope = parsed.get("Type") == "Notification"
-        return str(parsed["Message"]) if is_envelope else self.body
-
-
-def _dead_letter(state: MessageState) -> DeadLetter:
-    texts = {name: str(value.get("StringValue", "")) for name, value in state.attributes.items()}
-    return DeadLetter(
-        body=state.body,
-        reason=texts.get("ses_worker_reason", ""),
-        detail=texts.get("ses_worker_error", ""),
-    )
 
 
 def _about(address: str, messages: list[Message]) -> Message:

@@ -1,5 +1,6 @@
 """What an operator would want to see after the run, in tables."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from demo import script
 from demo.database import Row, moment
-from demo.figures import DIGEST, folded, is_paused
+from demo.figures import DIGEST, attribute, folded, is_paused
 from demo.installing import NOTICES_A_MINUTE, POSTS_A_SECOND
 from demo.lines import coloured
 from demo.mail import Shape
@@ -142,9 +143,10 @@ def dead_letters(result: Result) -> Table:
     table.expand = True
     table.add_column("detail", ratio=2, overflow="fold")
     table.add_column("body", ratio=1, no_wrap=True, overflow="ellipsis")
-    for dead_letter in result.dead_letters:
-        beginning = dead_letter.contents.strip()[:60]  # the token of a confirmation stands later
-        table.add_row(Text(dead_letter.reason, "red"), Text(dead_letter.detail), Text(beginning))
+    for message in result.dead_letters:
+        reason, detail = (attribute(message, f"ses_worker_{name}") for name in ("reason", "error"))
+        text = json.loads(message.body).get("Message", message.body).strip()
+        table.add_row(Text(reason, "red"), Text(detail), Text(text[:60]))  # its secrets come later
     return table
 
 

@@ -120,7 +120,10 @@ def test_time_outs_and_connections_are_those_of_boto3s_client():
         ({"AWS_CA_BUNDLE": "/no/such/bundle.pem"}, "certificates cannot be read"),
         ({"AWS_CA_BUNDLE": "/dev/null"}, "certificates cannot be read"),
         ({"AWS_ENDPOINT_URL_SQS": "https://sqs.example/a//b/../c"}, "signs otherwise"),
-        ({"AWS_ENDPOINT_URL_SQS": "https://user:secret@sqs.example"}, "URL of the endpoint cannot be used"),
+        (
+            {"AWS_ENDPOINT_URL_SQS": "https://user:secret@sqs.example"},
+            "URL of the endpoint cannot be used",
+        ),
         ({"AWS_ENDPOINT_URL_SQS": "ftp://sqs.example"}, "URL of the endpoint cannot be used"),
         ({"AWS_ENDPOINT_URL_SQS": "https://sqs.example/?x=1"}, "has a query"),
         ({"AWS_SESSION_TOKEN": "token "}, "hold characters that no header can hold"),
