@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 
 setup: $(READY)  ## the virtual environment with everything in it
 
-demo: $(READY)  ## the whole journey on embedded parts
+demo: $(READY)  ## the worker at work, with SQS, SES and Slack simulated on this machine
 	$(BIN)/python -m demo
 
 test: $(READY)  ## the whole test suite

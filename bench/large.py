@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.places import ROOT
-from simulators.slack import StandinSlack
+from simulators.slack import SlackSimulator
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 ALLOWED_MB = 300
@@ -189,7 +189,7 @@ def main() -> int:
         "--clump",
         str(requests.clump),
     ]
-    with tempfile.TemporaryDirectory() as name, StandinSlack() as slack:
+    with tempfile.TemporaryDirectory() as name, SlackSimulator() as slack:
         folder = Path(name)
         settings = {
             "SES_WORKER_QUEUE__CLIENT": requests.client,

@@ -18,8 +18,8 @@ from bench.attempts import Wrong
 from bench.places import OUT, ROOT, WORKER, Unfit, claimed, environment, find_node
 from bench.stores import SqliteBenchStore
 from bench.stub import Stub, running_stub
-from simulators.slack import StandinSlack
-from simulators.slack_faults import broken
+from simulators.slack import SlackSimulator
+from simulators.slack.faults import broken
 
 MESSAGES = 10_000
 ALLOWED_SECONDS = 300
@@ -45,11 +45,11 @@ def main(rounds: int, messages: int) -> None:
 
 def _round(stub: Stub, store: SqliteBenchStore, messages: int) -> tuple[float, float]:
     without = _plain(stub, store, messages)
-    with StandinSlack() as slack:
+    with SlackSimulator() as slack:
         slack.always = broken(503)
         environment = {"SES_WORKER_SLACK__WEBHOOK_URL": slack.webhook_url}
         with _working(stub, store, messages, environment) as down:
-            requests = len(slack.heard)
+            requests = len(slack.requests)
             slack.always = None
             back = time.monotonic()
             while _posts_received(slack) < messages:
@@ -100,7 +100,7 @@ def _working(
             stub.drop(queue)
 
 
-def _posts_received(slack: StandinSlack) -> int:
+def _posts_received(slack: SlackSimulator) -> int:
     """Bounces and complaints in all posts: one in a notice, as many as it says in a digest."""
     found = (re.findall(r"([\d,]+) (?:bounce|complaint)", post["text"]) for post in slack.posts)
     return sum(sum(int(item.replace(",", "")) for item in ones) or 1 for ones in found)

@@ -12,7 +12,7 @@ import pytest
 from support.running import COMMAND
 from support.wiring import QUEUE_URL, REGION, TOPIC
 
-from simulators.slack_faults import refused
+from simulators.slack.faults import refused
 from worker.store import ensure_schema, open_store
 
 CHECKS = [

@@ -10,8 +10,8 @@ from contextlib import closing
 import pytest
 from support import mail
 
-from simulators.ses_faults import ACCESS_DENIED, BAD_REQUEST, Refuse
-from simulators.slack_faults import broken, rate_limited, refused
+from simulators.ses.faults import ACCESS_DENIED, BAD_REQUEST, Refuse
+from simulators.slack.faults import broken, rate_limited, refused
 
 IGNORE, REMOVE = "SES_WORKER_NOTIFY__IGNORE", "SES_WORKER_SUPPRESSION__REMOVE"
 
@@ -68,7 +68,7 @@ class TestNotices:
     def test_other_events_are_not_posted(self, run, emulator, queue, slack):
         emulator.send(queue, json.dumps({"eventType": "Delivery", "delivery": {}}))
         assert effects(run("drain", "--json")) == (0, 0, 0)
-        assert slack.heard == []
+        assert slack.requests == []
 
     def test_the_same_message_again_is_posted_once(self, run, emulator, queue, slack):
         body = mail.bounce("jane@example.com")
@@ -96,7 +96,7 @@ class TestNotices:
         environment[IGNORE] = '["@example.com"]'
         emulator.send(queue, mail.bounce("jane@example.com", "joe@example.com"))
         run("drain")
-        assert slack.heard == []
+        assert slack.requests == []
         assert database.count("events") == 2
         assert database.count("outbox") == 0
 
@@ -119,7 +119,7 @@ class TestNotices:
         output = mail.recipient("jane@example.com", diagnosticCode="<jane@example.com> unknown")
         emulator.send(queue, mail.bounce(output))
         run("drain")
-        assert "jane@" not in json.dumps(slack.heard[0].payload)
+        assert "jane@" not in json.dumps(slack.requests[0].payload)
 
     def test_by_token_and_channel(self, run, emulator, queue, slack, environment):
         from simulators.slack import CHANNEL, TOKEN
@@ -168,7 +168,7 @@ class TestRateLimit:
         for number in range(4):
             emulator.send(queue, mail.bounce(f"user{number}@example.com"))
         run("drain")
-        times = [heard.clock for heard in slack.heard]
+        times = [request.clock for request in slack.requests]
         assert len(times) == 4
         assert_a_second_apart(times)
 
@@ -197,7 +197,7 @@ class TestProblems:
         done = run("drain", "--json")
         assert effects(done) == (0, 0, 3)
         assert [line["event"] for line in done.log].count("lane.blocked") == 1
-        assert len(slack.heard) == 1
+        assert len(slack.requests) == 1
         assert "no_service" in run("outbox", "list").out
         assert "the newest 2 of 3" in run("outbox", "list", "--limit", "2").out
         assert "newest" not in run("outbox", "list").out
@@ -479,7 +479,7 @@ class TestDaemon:
         daemon = start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
         emulator.send(queue, mail.bounce("jane@example.com"))
         deadline = time.monotonic() + 20
-        while not slack.heard and time.monotonic() < deadline:
+        while not slack.requests and time.monotonic() < deadline:
             time.sleep(0.05)
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(15) == 0

@@ -58,7 +58,7 @@ def _calm(stage: Stage) -> None:
     """Nothing goes wrong any more; somebody works."""
     stage.emulator.faults.clear()
     if stage.slack:
-        stage.slack.forgive()
+        stage.slack.recover()
     stage.publish(LAST_MESSAGES)
     if not any(run.running for run in stage.runs):
         stage.start("last", "run", None)

@@ -21,9 +21,9 @@ from chaos.mailbox import GONE, QUIET, Mailbox
 from chaos.plan import Schedule
 from chaos.processes import Worker, wait_for_all
 from chaos.stores import Disturbed
-from simulators.ses import SesStandIn
-from simulators.slack import StandinSlack
-from simulators.sqs import RECEIVE, Delay, Few, Rule, SqsEmulator
+from simulators.ses import SesSimulator
+from simulators.slack import SlackSimulator
+from simulators.sqs import RECEIVE, Delay, Few, Rule, SqsSimulator
 from simulators.sqs.quotas import LARGEST_BATCH
 
 QUEUE, DEAD_LETTERS = "feedback", "feedback-dlq"
@@ -65,11 +65,11 @@ class Stage:
         self.places = Places()
         self.lost_answers = 0
         """Of Slack's."""
-        self.slack: StandinSlack | None = None
+        self.slack: SlackSimulator | None = None
         self._folder = folder
         self._broken = broken
         self._stack = ExitStack()
-        self.emulator = self._stack.enter_context(SqsEmulator())
+        self.emulator = self._stack.enter_context(SqsSimulator())
         self.emulator.create_queue(
             QUEUE, dead_letter=DEAD_LETTERS, max_receive_count=schedule.max_receive_count
         )
@@ -299,8 +299,8 @@ class Stage:
         ]
 
     def _trigger_a_notice(self) -> None:
-        self.slack = self._stack.enter_context(StandinSlack())
-        ses = self._stack.enter_context(SesStandIn())
+        self.slack = self._stack.enter_context(SlackSimulator())
+        ses = self._stack.enter_context(SesSimulator())
         for address in self.mailbox.people:
             if address.endswith(GONE):
                 ses.list_address(address)
@@ -321,7 +321,7 @@ def _await(predicate: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def environment(emulator: SqsEmulator, store_url: str, schedule: Schedule) -> dict[str, str]:
+def environment(emulator: SqsSimulator, store_url: str, schedule: Schedule) -> dict[str, str]:
     """What a worker needs, and nothing of whoever runs the tests."""
     kept: Mapping[str, str] = {
         name: value

@@ -24,7 +24,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from simulators.sqs import SqsEmulator
+from simulators.sqs import SqsSimulator
 
 REGION = "eu-west-1"
 LEGACY = "AWS.SimpleQueueService"
@@ -295,7 +295,7 @@ def sqs(request):
         yield side
         side.client.close()
         return
-    with SqsEmulator(region=REGION) as emulator:
+    with SqsSimulator(region=REGION) as emulator:
         side = Sqs(emulator.endpoint, emulator.clock.advance)
         yield side
         side.client.close()

@@ -23,7 +23,7 @@ from structlog.testing import capture_logs
 from support.scripted import Scripted, answer, answer_with
 from support.waiting import wait_until
 
-from simulators.sqs import RECEIVE, Cut, SqsEmulator
+from simulators.sqs import RECEIVE, Cut, SqsSimulator
 from worker.aws import AwsRefused, NoIdentity, Throttled
 from worker.aws import clients as aws
 from worker.core.errors import Unavailable
@@ -108,7 +108,7 @@ def bodies(received):
 class TestOverTheEmulator:
     @pytest.fixture
     def emulator(self):
-        with SqsEmulator() as emulator:
+        with SqsSimulator() as emulator:
             yield emulator
 
     @pytest.fixture

@@ -15,7 +15,7 @@ from support import mail
 from support.lanes import SLACK
 from support.waiting import wait_until
 
-from simulators.slack import StandinSlack
+from simulators.slack import SlackSimulator
 from worker.app import make_relay
 from worker.app.current import Current
 from worker.app.reload import reload
@@ -96,7 +96,7 @@ def toy_type(monkeypatch):
 
 @pytest.fixture
 def slack():
-    with StandinSlack() as slack:
+    with SlackSimulator() as slack:
         yield slack
 
 

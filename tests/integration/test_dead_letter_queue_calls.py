@@ -6,7 +6,7 @@ import pytest
 from support.dead import fill
 from support.scripted import Scripted, answer
 
-from simulators.sqs import SqsEmulator
+from simulators.sqs import SqsSimulator
 from worker.core.dead_letter import dead_letter_from_queue
 from worker.sqs.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
 from worker.sqs.queue import NoSuchQueue
@@ -22,7 +22,7 @@ def isolated(nobodys_environment):
 
 @pytest.fixture
 def emulator(monkeypatch):
-    with SqsEmulator() as emulator:
+    with SqsSimulator() as emulator:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", emulator.endpoint)
         yield emulator
 

@@ -18,7 +18,7 @@ from simulators.sqs import (
     Clock,
     OmitEntries,
     Refuse,
-    SqsEmulator,
+    SqsSimulator,
 )
 from worker import __version__
 from worker.aws import AwsRefused
@@ -48,7 +48,7 @@ def delete_queue(emulator, name):
 
 @pytest.fixture
 def emulator(monkeypatch):
-    with SqsEmulator() as emulator:
+    with SqsSimulator() as emulator:
         for name, value in emulator.environment.items():
             monkeypatch.setenv(name, value)
         yield emulator
@@ -72,9 +72,9 @@ class TestTimes:
     def test_it_is_received_when_it_was_sent_or_now_whichever_is_later(
         self, monkeypatch, ahead_days, is_theirs
     ):
-        """But SQS's time, or a stand-in's, is never a century ahead of ours."""
+        """But SQS's time, or what a simulator takes for it, is no century ahead of ours."""
         now = time.time()
-        with SqsEmulator(clock=Clock(now + ahead_days * 86_400)) as emulator:
+        with SqsSimulator(clock=Clock(now + ahead_days * 86_400)) as emulator:
             for name, value in emulator.environment.items():
                 monkeypatch.setenv(name, value)
             url = emulator.create_queue("feedback")

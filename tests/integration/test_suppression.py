@@ -1,4 +1,4 @@
-"""The suppression list over HTTP: boto3 against the stand-in that speaks as SES v2 does."""
+"""The suppression list over HTTP: boto3 against the simulator that speaks as SES v2 does."""
 
 import socket
 import time
@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.clocks import Clock
 
-from simulators.ses import SesStandIn
-from simulators.ses_faults import (
+from simulators.ses import SesSimulator
+from simulators.ses.faults import (
     ACCESS_DENIED,
     BAD_REQUEST,
     EXPIRED_TOKEN,
@@ -77,7 +77,7 @@ def surroundings(nobodys_environment, monkeypatch):
 
 @pytest.fixture
 def ses(surroundings, monkeypatch):
-    with SesStandIn() as ses:
+    with SesSimulator() as ses:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.endpoint)
         yield ses
     assert ses.failures == []
@@ -328,7 +328,7 @@ class TestAnswers:
 
     def test_the_rate_of_ses_is_a_call_a_second(self, surroundings, monkeypatch):
         clock = Clock()
-        with SesStandIn(per_second=1, clock=clock) as ses:
+        with SesSimulator(per_second=1, clock=clock) as ses:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.endpoint)
             ses.list_address("jane@example.com")
             hasty = SuppressionList(region=REGION, await_slot=lambda: None)
@@ -413,7 +413,7 @@ class TestRemoval:
     def test_an_entry_may_appear_after_its_bounce(self, surroundings, monkeypatch, removal_log):
         """G7."""
         clock = Clock()
-        with SesStandIn(clock=clock) as ses:
+        with SesSimulator(clock=clock) as ses:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.endpoint)
             listing = SuppressionList(region=REGION, await_slot=lambda: None)
             ses.list_address("jane@example.com", after_seconds=45)
@@ -481,7 +481,7 @@ class TestRemoval:
         assert ses.listed == ["jane@example.com"]
 
 
-class TestStandIn:
+class TestTheSimulator:
     def test_a_slash_is_refused_as_ses_does(self, ses):
         client = make_client("sesv2", REGION)
         for operation in (client.get_suppressed_destination, client.delete_suppressed_destination):

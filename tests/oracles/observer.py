@@ -11,7 +11,7 @@ from oracles.database import Database
 from oracles.findings import Finding
 from oracles.parsing import SesFeedback, Sort, read
 from oracles.published import digest
-from simulators.sqs import Deletion, Sending, SqsEmulator
+from simulators.sqs import Deletion, Sending, SqsSimulator
 
 REASON = "ses_worker_reason"
 """The message attribute that says why a message was dead-lettered."""
@@ -24,7 +24,7 @@ class Observer:
 
     def __init__(
         self,
-        emulator: SqsEmulator,
+        emulator: SqsSimulator,
         database: Database,
         *,
         queue: str,

@@ -11,7 +11,7 @@ from oracles.findings import Finding
 from oracles.observer import BROKE, REASON
 from oracles.parsing import Sort, read
 from oracles.published import Event, PublishedEvents, digest
-from simulators.sqs import MessageState, SqsEmulator
+from simulators.sqs import MessageState, SqsSimulator
 
 MOVED = "moved by SQS"
 
@@ -40,7 +40,7 @@ class Places:
 def look(
     published: PublishedEvents,
     database: Database,
-    emulator: SqsEmulator,
+    emulator: SqsSimulator,
     queue: str,
     dead_letters: str,
 ) -> Places:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 from hypothesis import strategies as st
 
-from simulators.slack_rules import refusal
+from simulators.slack.rules import refusal
 from worker.core.effects import (
     DeadLetterNotice,
     Effect,

@@ -20,9 +20,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from simulators.ses import SesStandIn
-from simulators.slack import StandinSlack
-from simulators.sqs import SqsEmulator
+from simulators.ses import SesSimulator
+from simulators.slack import SlackSimulator
+from simulators.sqs import SqsSimulator
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 NO_SKIPS = "TESTS_MUST_NOT_SKIP"
@@ -164,7 +164,7 @@ def terminal(environment, tmp_path):
 @pytest.fixture
 def emulator(environment):
     """Our own SQS, and an environment that points at it."""
-    with SqsEmulator() as emulator:
+    with SqsSimulator() as emulator:
         environment.update(emulator.environment)
         yield emulator
 
@@ -180,7 +180,7 @@ def queue(emulator, environment):
 @pytest.fixture
 def slack(environment):
     """A Slack that is told, by its webhook; budgets are wide, for tests have no time."""
-    with StandinSlack() as slack:
+    with SlackSimulator() as slack:
         environment["SES_WORKER_SLACK__WEBHOOK_URL"] = slack.webhook_url
         environment["SES_WORKER_SLACK__MESSAGES_PER_SECOND"] = "100"
         yield slack
@@ -189,7 +189,7 @@ def slack(environment):
 @pytest.fixture
 def ses(environment):
     """An SES with a suppression list."""
-    with SesStandIn() as ses:
+    with SesSimulator() as ses:
         environment.update(ses.environment)
         environment["SES_WORKER_SUPPRESSION__REQUESTS_PER_SECOND"] = "100"
         yield ses

@@ -6,7 +6,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from simulators.sqs import SqsEmulator
+from simulators.sqs import SqsSimulator
 from support.reverse_proxy import ReverseProxy
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
@@ -37,7 +37,7 @@ def proxy(moto_endpoint, environment):
         pass
     # moto forgets a queue's policy when another attribute is set.
     with (
-        SqsEmulator(region=REGION, account=ACCOUNT) as emulator,
+        SqsSimulator(region=REGION, account=ACCOUNT) as emulator,
         ReverseProxy(moto_endpoint) as proxy,
     ):
         proxy.behind["sqs"] = emulator.endpoint

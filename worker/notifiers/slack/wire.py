@@ -26,7 +26,7 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 from worker.core.effects import Blocked, Later, NotYet
 from worker.notifiers.slack.answers import UNKNOWN_SECONDS, Answer, Stumble
 from worker.timing.deadlines import within
-from worker.timing.deadlines.http import HeedingHTTPHandler, HeedingHTTPSHandler
+from worker.timing.deadlines.http import DeadlineHTTPHandler, DeadlineHTTPSHandler
 
 TIMEOUT_SECONDS = 10
 """Time limit of a request, from the look-up of Slack's name to the last byte of the answer."""
@@ -44,8 +44,8 @@ def make_opener() -> OpenerDirector:
     opener = OpenerDirector()
     for handler in (
         ProxyHandler(proxies),
-        HeedingHTTPHandler(),
-        HeedingHTTPSHandler(),
+        DeadlineHTTPHandler(),
+        DeadlineHTTPSHandler(),
         HTTPErrorProcessor(),
         HTTPDefaultErrorHandler(),
         UnknownHandler(),

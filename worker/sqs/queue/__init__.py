@@ -19,6 +19,7 @@ from worker.core.model import DeadLetter, Received
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.client import connect
 from worker.sqs.client.digests import whole
+from worker.sqs.client.replacement import Replacement
 from worker.sqs.client.skew import ClockSkew
 from worker.sqs.queue.answers import (
     LARGEST_BATCH,
@@ -108,6 +109,7 @@ class Queue(Asking):
             wait_seconds=client.wait_seconds,
             connections=client.connections,
             clock_skew=self.clock_skew,
+            replacement=Replacement(url.rpartition("/")[2]),
             byte_budget=client.byte_budget,
         )
         super().__init__(url, connecting)
