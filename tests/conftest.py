@@ -14,6 +14,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from support import mail
+from support.examples import examples
 
 from worker.core.model import Received
 from worker.store import Store, ensure_schema, open_store
@@ -22,7 +23,9 @@ pytest_plugins = ["support.running", "support.wiring", "support.machine"]
 
 # The gate tries a test once more, and then a class of tests is made anew.
 hypothesis.settings.register_profile(
-    "again", suppress_health_check=[hypothesis.HealthCheck.differing_executors]
+    "again",
+    max_examples=examples(100),
+    suppress_health_check=[hypothesis.HealthCheck.differing_executors],
 )
 hypothesis.settings.load_profile("again")
 

@@ -23,11 +23,15 @@ import pytest
 from simulators.ses import SesStandIn
 from simulators.slack import StandinSlack
 from simulators.sqs import SqsEmulator
+from support.forking import ForkServer
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 NO_SKIPS = "TESTS_MUST_NOT_SKIP"
 """Set by the gate: what cannot be tested there is a failure."""
+START_EACH = "TESTS_START_EACH_COMMAND"
+"""Set by people: no command is forked from a process that has imported the libraries."""
 SECONDS = 60
+"""The longest that a command may take."""
 
 
 def skip(reason):
@@ -94,14 +98,28 @@ def to_its_end(command, environment, folder, input=None):
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.fixture(scope="session")
+def fork_server(interruptible):
+    """Where `run` has its processes from; none where each is to be started as installed."""
+    if os.environ.get(START_EACH):
+        yield None
+        return
+    server = ForkServer()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def run(environment, tmp_path):
+def run(fork_server, environment, tmp_path):
     """Run the command to its end."""
 
     def run(*arguments, input=None, **changes):
         changed = {
             name: value for name, value in (environment | changes).items() if value is not None
         }
+        if fork_server and fork_server.fits(changed):
+            words = [*map(str, arguments)]
+            return Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
         return to_its_end([COMMAND, *arguments], changed, tmp_path, input)
 
     return run

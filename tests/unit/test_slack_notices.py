@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support import mail, notices
+from support.examples import examples
 from support.notices import bounced, effect, faults, recipient, removed, shown
 
 from worker.core.effects import DeadLetterNotice, EffectKind, ParkedNotice, Removal, RemovalOutcome
@@ -309,7 +310,7 @@ class TestMasked:
     def test_a_removal_is_masked_in_all_its_parts(self):
         assert "jane" not in shown(drawn(removed(response="no jane@example.com"), masked=True))
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(notices.addresses, notices.hostile, notices.hostile, st.booleans())
     def test_no_address_survives_wherever_it_stands(self, address, before, after, simple):
         around = f"{before} {address} {after}"
@@ -342,7 +343,7 @@ class TestSimplified:
 
 
 class TestAnything:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(80), deadline=None)
     @given(notices.effects, st.booleans())
     def test_whatever_was_reported_the_message_is_within_every_limit_and_holds_no_markup(
         self, row, masked
