@@ -16,8 +16,7 @@ try:
     from moto.server import ThreadedMotoServer
 except ImportError as missing:
     raise Misconfigured(
-        "the demo needs an AWS to talk to, moto's server, which is not installed: "
-        "make setup"
+        "the demo needs an AWS to talk to, moto's server, which is not installed: make setup"
     ) from missing
 
 HOST = "127.0.0.1"

@@ -4,7 +4,7 @@
 
 A point is a seam between two steps of a message's journey, patched from outside. At its NTH passing
 (1 unless said) the process kills itself (`kill`), the thread raises (`raise`), it stops for good
-(`hang`), or the disk refuses every fsync from then on (`eio`). With PATIENCE_SECONDS in the
+(`hang`), or the disk refuses every fsync from then on (`eio`). With WAIT_SECONDS in the
 environment a step of a loop may take so long, where it may take a minute and more.
 """
 
@@ -53,8 +53,8 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
         (postgresql, "_commit", AFTER),
     ],
     "owing": [
-        (SqliteTransaction, "owe", BEFORE),
-        (PostgresqlTransaction, "owe", BEFORE),
+        (SqliteTransaction, "enqueue", BEFORE),
+        (PostgresqlTransaction, "enqueue", BEFORE),
     ],
     "committed": [(app, "process", AFTER)],
     "deleting": [(Queue, "delete", BEFORE)],

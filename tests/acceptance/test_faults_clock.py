@@ -162,7 +162,7 @@ class TestALeap:
         wait_until(lambda: len(slack.posts) == 4)
 
 
-READ_OFTEN = "import worker.sqs.client.skew\nworker.sqs.skew.READ_EVERY_SECONDS = 0.1\n"
+READ_OFTEN = "import worker.sqs.client.skew\nworker.sqs.client.skew.READ_EVERY_SECONDS = 0.1\n"
 
 
 class TestAClockThatIsBehind:

@@ -34,7 +34,7 @@ import sqlite3, sys
 import worker.store.sqlite.connection, worker.store.sqlite.saving
 worker.store.sqlite.connection.BUSY_SECONDS = 0.3
 from worker.core.model import User
-from worker.core.unit_of_work import Page
+from worker.core.unit_of_work import UnitOfWork
 from worker.core.policy import Policy
 from worker.store import ensure_schema, open_store
 stores, readers = {}, {}
@@ -43,10 +43,10 @@ def add(path, key):
     store = stores.setdefault(path, open_store(f"sqlite:///{path}"))
     if "held" not in vars(store.lock):
         store.lock.held = lambda seconds=0.2, held=store.lock.held: held(seconds)
-    page = Page(Policy(), (), {})
-    page.created = {key: User(email=key, email_key=key)}
+    unit = UnitOfWork(Policy(), (), {})
+    unit.created = {key: User(email=key, email_key=key)}
     with store.transaction() as transaction:
-        transaction.save(page)
+        transaction.save(unit)
 
 def close(path):
     stores.pop(path).close()

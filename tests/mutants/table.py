@@ -45,14 +45,14 @@ MUTANTS = [
         ),
         file="worker/store/sqlite/transaction.py",
         function="SqliteTransaction.save",
-        old="map(feedback_row, page.changed.values())",
-        new="map(feedback_row, list(page.changed.values())[:9])",
+        old="map(feedback_row, unit.changed.values())",
+        new="map(feedback_row, list(unit.changed.values())[:9])",
     ),
     Mutant(
         invariant="A worker that breaks one of these is caught",
         test="acceptance/test_broken.py::test_a_broken_worker_is_caught",
         file="tests/oracles/observer.py",
-        function="Witness._deleting",
+        function="Observer._deleting",
         old="if fault:",
         new="if False:",
     ),
@@ -61,15 +61,15 @@ MUTANTS = [
         test="integration/test_process.py::test_every_payload_once_and_once_more",
         file="worker/core/keys.py",
         function="feedback_keys",
-        old="_key(names.feedback_id, said.kind, recipient)",
-        new="_key(names.feedback_id, said.kind)",
+        old="_key(names.feedback_id, notification.kind, recipient)",
+        new="_key(names.feedback_id, notification.kind)",
     ),
     Mutant(
         invariant="The same feedback changes the records once",
         test="integration/test_process.py::test_every_payload_once_and_once_more",
         file="worker/core/unit_of_work.py",
-        function="Page._enter",
-        old="if item.dedupe_key in self._seen or item.route_key in self._seen:",
+        function="UnitOfWork._enter",
+        old="if item.dedupe_key in self._known_keys or item.route_key in self._known_keys:",
         new="if False:",
     ),
     Mutant(
@@ -78,8 +78,8 @@ MUTANTS = [
             "integration/test_process.py::test_the_same_bounce_by_both_publishing_routes_counts_once"
         ),
         file="worker/core/unit_of_work.py",
-        function="Page._enter",
-        old=" or item.route_key in self._seen",
+        function="UnitOfWork._enter",
+        old=" or item.route_key in self._known_keys",
         new="",
     ),
     Mutant(
@@ -87,7 +87,7 @@ MUTANTS = [
         test="integration/test_process.py::test_the_same_message_to_two_workers_at_once_counts_once",
         file="worker/process.py",
         function="_apply",
-        old="transaction.seen(feedback)",
+        old="transaction.known_keys(feedback)",
         new="()",
     ),
     Mutant(
@@ -104,7 +104,7 @@ MUTANTS = [
         invariant="A batch means the same as its messages one by one",
         test="unit/test_unit_of_work.py::test_batches_of_any_size_leave_the_same_database",
         file="worker/core/unit_of_work.py",
-        function="Page._decide",
+        function="UnitOfWork._decide",
         old="self._users[after.email_key] = after",
         new="pass",
     ),
@@ -231,9 +231,9 @@ MUTANTS = [
         test="acceptance/test_dead_letters_killed.py::TestKills",
         file="worker/commands/dlq/replaying.py",
         function="_Work._apply_them",
-        old="""verdicts = self._apply(dead letters)
-        place.remove([verdict.dead letter for verdict in verdicts if verdict.outcome in _DONE])""",
-        new="place.remove(dead letters); verdicts = self._apply(dead letters)",
+        old="""verdicts = self._apply(dead_letters)
+        place.remove([verdict.dead_letter for verdict in verdicts if verdict.outcome in _DONE])""",
+        new="place.remove(dead_letters); verdicts = self._apply(dead_letters)",
     ),
     Mutant(
         invariant="A dead letter is deleted after it was accepted, or applied",
@@ -243,7 +243,7 @@ MUTANTS = [
         ),
         file="worker/commands/dlq/sending.py",
         function="Send.__call__",
-        old="unsent = {dead letter.message_id for dead letter in self._send(batch)}",
+        old="unsent = {dead_letter.message_id for dead_letter in self._send(batch)}",
         new="yield batch; self._send(batch); unsent = {one.message_id for one in batch}",
     ),
     Mutant(
@@ -253,9 +253,9 @@ MUTANTS = [
             "TestDryRuns::test_it_says_what_a_replay_then_does_and_changes_nothing"
         ),
         file="worker/commands/dlq/applying.py",
-        function="Foretell._look_at",
-        old="{*transaction.seen(feedback), *self._keys}",
-        new="{*transaction.seen(feedback)}",
+        function="DryRun._look_at",
+        old="{*transaction.known_keys(feedback), *self._keys}",
+        new="{*transaction.known_keys(feedback)}",
     ),
     Mutant(
         invariant="A kill loses no notice and repeats at most one",
@@ -264,9 +264,9 @@ MUTANTS = [
             "TestKills::test_a_kill_loses_no_notice_and_repeats_at_most_a_single_notice"
         ),
         file="worker/relay/lane.py",
-        function="LaneWorker._take_a_turn",
-        old="delivery, enqueues = self._deliver(claim.effects)",
-        new="self._outbox.delivered(claim); delivery, enqueues = self._deliver(claim.effects)",
+        function="LaneWorker._run_once",
+        old="delivery, follow_ups = self._deliver(claim.effects)",
+        new="self._outbox.delivered(claim); delivery, follow_ups = self._deliver(claim.effects)",
     ),
     Mutant(
         invariant="A removal killed anywhere is told truly",
@@ -276,7 +276,7 @@ MUTANTS = [
         ),
         file="worker/suppression/remover.py",
         function="Remover._remove",
-        old="before = self._ledger.begun(effect.id, removal.key)",
+        old="before = self._removal_log.begun(effect.id, removal.key)",
         new="before = None",
     ),
     Mutant(
@@ -287,7 +287,7 @@ MUTANTS = [
         ),
         file="worker/store/claims.py",
         function="_lease",
-        old="lease_until = now + timedelta(seconds=volume.lease_seconds)",
+        old="lease_until = now + timedelta(seconds=rate_limit.lease_seconds)",
         new="lease_until = now",
     ),
     Mutant(
@@ -317,7 +317,7 @@ MUTANTS = [
         test="acceptance/test_check.py::TestSixBrokenPaths",
         file="worker/topology/checks/subscriptions.py",
         function="judge_subscriptions",
-        old="return [SUBSCRIPTION.wrong(said, subscribe(queue.arn, topic))]",
+        old="return [SUBSCRIPTION.wrong(message, subscribe(queue.arn, topic))]",
         new="return []",
     ),
     Mutant(
@@ -379,10 +379,10 @@ MUTANTS = [
     ),
     Mutant(
         invariant="An outage costs a message one receive",
-        test="acceptance/test_problems.py::TestBooksThatTakeNothing",
+        test="acceptance/test_problems.py::TestAStoreThatTakesNothing",
         file="worker/consumer/writing.py",
         function="Writer._begin_outage",
-        old='self._pace.halt("books")',
+        old='self._autoscaler.halt("store")',
         new="Outage(error, 0); self._let_go(self._waiting); return",
     ),
     Mutant(
@@ -391,7 +391,7 @@ MUTANTS = [
         file="worker/consumer/settling.py",
         function="Settler._delete",
         old="self._refusal.wait_out(why, ours, self._queue, self._pulse)",
-        new='self._refusal.say_once("delete", why)',
+        new='self._refusal.log_once("delete", why)',
     ),
     Mutant(
         invariant=("Each alert is silent, sounds, and is silent again, on a real daemon's pages"),
@@ -411,10 +411,10 @@ MUTANTS = [
     ),
     Mutant(
         invariant="A stranger's request neither hangs nor ends anything",
-        test="integration/test_http.py::TestStrangers",
+        test="integration/test_http.py::TestUntrustedClients",
         file="worker/observability/http/server.py",
         function="_close_old",
-        old="one.handle_close()",
+        old="channel.handle_close()",
         new="pass",
     ),
     Mutant(
@@ -447,7 +447,7 @@ MUTANTS = [
         ),
         file="worker/consumer/polling.py",
         function="",
-        old="CALL_SECONDS = max(queue.CALL_SECONDS + PATIENCE_SECONDS, EXTENDING_SECONDS) + 10.0",
+        old="CALL_SECONDS = max(queue.CALL_SECONDS + WAIT_SECONDS, EXTENDING_SECONDS) + 10.0",
         new="CALL_SECONDS = 40.0",
     ),
     Mutant(
@@ -463,8 +463,8 @@ MUTANTS = [
         test="acceptance/test_stopping.py::TestALogThatNobodyReads",
         file="worker/commands/run.py",
         function="run",
-        old="with OUT.beside(), caught(reload=True) as asked, outside, set_at_the_end(asked.to_stop):",
-        new="with caught(reload=True) as asked, outside, set_at_the_end(asked.to_stop):",
+        old="        OUT.beside(),\n",
+        new="",
     ),
     Mutant(
         invariant="A loop that hangs ends the process, and nothing is lost",
@@ -474,8 +474,8 @@ MUTANTS = [
         ),
         file="worker/service/watchdog.py",
         function="Watchdog.look",
-        old="if wanted and now >= self._beat_at and not self._health.late:",
-        new="if wanted and now >= self._beat_at:",
+        old="if interval and now >= self._beat_at and not self._health.late:",
+        new="if interval and now >= self._beat_at:",
     ),
     Mutant(
         invariant="Settings change between messages, and cost none",

@@ -110,7 +110,7 @@ class TestBeingKilled:
                 "hang",
                 RestartSec="100ms",
                 WatchdogSec="4",
-                Environment="PATIENCE_SECONDS=0.5",
+                Environment="WAIT_SECONDS=0.5",
             )
             send(emulator, worker, "jane@example.com")
             worker.systemctl("start")

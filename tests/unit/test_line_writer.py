@@ -31,7 +31,7 @@ def reader():
 
 
 def writer(**changes):
-    return LineWriter(**{"most_bytes": 100, "patience": 0.1} | changes)
+    return LineWriter(**{"most_bytes": 100, "wait_budget": 0.1} | changes)
 
 
 def test_lines_are_written_in_their_order(reader):
