@@ -6,7 +6,7 @@ from functools import cache
 
 from mutants.changing import ROOT
 
-FOLDERS = "unit|integration|contract|acceptance|docs|service|twin"
+FOLDERS = "unit|integration|contract|acceptance|docs|service"
 NODE = re.compile(rf"\b(?:{FOLDERS})/test_\w+\.py(?:::\w+)*")
 """A pytest node id below `tests/`: a file, a class or a test."""
 

@@ -35,7 +35,7 @@ class Server:
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._running: dict[int, socket.socket] = {}
-        """Connections by the descriptor that tells when their process has ended."""
+        """Connections by the descriptor that is readable when their process has ended."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(sys.stdin, selectors.EVENT_READ)

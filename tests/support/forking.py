@@ -1,4 +1,4 @@
-"""Commands in processes that are forked from one that has imported the libraries.
+"""Commands in processes forked from a server that has imported the libraries.
 
 Most of the time of most commands is Python's start and the import of SQLAlchemy, Alembic, boto3,
 pydantic and others: half a second of CPU, a thousand times in the suite. `fork_server.py` imports
@@ -44,7 +44,7 @@ class ForkServer:
         self._process.communicate(timeout=20)
 
     def fits(self, environment: Mapping[str, str]) -> bool:
-        """Return whether a forked process has this environment as a started one would."""
+        """Return whether a forked process has this environment as a started process would."""
         return _fixed_at_start(environment) == self._fixed
 
     def run(

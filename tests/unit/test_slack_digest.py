@@ -110,7 +110,7 @@ def test_samples_are_masked_even_if_they_were_not():
 @settings(max_examples=examples(60), deadline=None)
 @given(st.lists(notices.summaries, min_size=1, max_size=60), st.sampled_from([1, 40]))
 def test_whatever_it_is_made_of_it_is_within_every_limit_and_adds_up(effects, times):
-    """G12, G14: providers and reasons are untrusted senders' texts too."""
+    """Providers and reasons are untrusted senders' texts too."""
     effects *= times
     post = drawn(effects)
     expected = Counter()
