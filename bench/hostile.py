@@ -128,7 +128,7 @@ class Run:
 @click.option("--store", type=click.Choice(STORES), default="sqlite", show_default=True)
 @click.option("--every", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option(
-    "--in-turn", is_flag=True, help="A single hostile message at a time, not all kinds together."
+    "--sequential", is_flag=True, help="A single hostile message at a time, not all kinds together."
 )
 @click.option("--only", default="", help="Hostile kinds that have this in their name.")
 @click.option("--seed", type=int, help="Of the good messages; drawn and printed if not given.")
