@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +105,8 @@ def become(request: dict[str, Any]) -> None:
 if __name__ == "__main__":
     for library in LIBRARIES:
         import_module(library)
+    command = next(iter(entry_points(group="console_scripts", name="ses-worker")))
     gc.collect()
     gc.freeze()
     become(Server(socket.socket(fileno=int(sys.argv[1]))).serve())
-    from worker.__main__ import main
-
-    main()
+    sys.exit(command.load()())

@@ -78,9 +78,9 @@ class ForkServer:
             connection.shutdown(socket.SHUT_WR)
             threads.submit(_write, ours[0], given or "")
             output, errors = (threads.submit(_read, descriptor) for descriptor in ours[1:])
-            connection.settimeout(seconds)
             with connection.makefile() as answers:
-                process = int(answers.readline())
+                process = int(answers.readline())  # the first waits for the libraries
+                connection.settimeout(seconds)
                 try:
                     status = int(answers.readline())
                 except TimeoutError:
