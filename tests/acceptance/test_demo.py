@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
+from support.shared import shared
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "demo")
@@ -88,17 +89,26 @@ def see(process, folder):
     return DemoRun(process.returncode, out, err, seconds, files_of(folder), processes_of(folder))
 
 
+def observed_once(factory, name, *command, **changes):
+    """Run a demo that ends by itself, once for all tests of it."""
+
+    def observe():
+        folder = factory.mktemp(name)
+        changed = {"HOME": str(folder), **changes} if changes else {}
+        return asdict(see(start(folder, *command, **changed), folder))
+
+    return DemoRun(**shared(factory, name, observe, good=lambda run: run["status"] == 0))
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo")
-    return see(start(folder), folder)
+    return observed_once(tmp_path_factory, "demo")
 
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory):
     """With --json, in an environment full of misleading variables."""
-    folder = tmp_path_factory.mktemp("figures")
-    observed = see(start(folder, *COMMAND, "--json", HOME=str(folder), **NOT_OURS), folder)
+    observed = observed_once(tmp_path_factory, "figures", *COMMAND, "--json", **NOT_OURS)
     assert observed.files == []
     return observed
 

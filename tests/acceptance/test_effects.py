@@ -60,7 +60,6 @@ class TestNotices:
         assert texts(slack) == ["COMPLAINT: jane@example.com"]
 
     def test_a_complaint_that_names_nobody_is_posted(self, run, emulator, queue, slack):
-        """G6."""
         emulator.send(queue, mail.complaint())
         run("drain")
         assert len(slack.posts) == 1
@@ -83,7 +82,7 @@ class TestNotices:
     def test_each_recipient_decides_for_itself(
         self, run, emulator, queue, slack, environment, last
     ):
-        """G5: neither hides the other, in whatever order they stand."""
+        """Neither hides the other, in whatever order they stand."""
         environment[IGNORE] = '["ignored@example.com"]'
         people = ["real@example.com", "IGNORED@example.com"]
         emulator.send(queue, mail.bounce(*people[:: 1 if last == "ignored" else -1]))
@@ -317,7 +316,6 @@ class TestSuppressionList:
         assert "NOT DELETED: jane@example.com" in texts(slack)
 
     def test_not_listed_yet_waits_and_hides_no_notice(self, run, emulator, queue, slack, ses):
-        """G7."""
         emulator.send(queue, mail.bounce("jane@example.com"))
         done = run("drain", "--json")
         assert effects(done) == (1, 1, 0)

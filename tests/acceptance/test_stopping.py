@@ -280,7 +280,7 @@ class TestTheFirstMoment:
     def started(self, environment, tmp_path, *before):
         return subprocess.Popen(
             [*before, COMMAND, "run"],
-            env=environment,
+            env=environment | {"SES_WORKER_QUEUE__WAIT_SECONDS": "1"},
             cwd=tmp_path,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

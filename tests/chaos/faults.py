@@ -67,7 +67,7 @@ PROBLEMS: dict[str, tuple[Fault, frozenset[str]]] = {
     "receives are denied": (ACCESS_DENIED, RECEIVE),
     "everything is reset": (Cut(), frozenset()),
 }
-"""What lasts for some seconds, and is asked about call by call (I8)."""
+"""Faults that last for some seconds, during which I8 checks each call."""
 SLACK: dict[str, Callable[[SlackSimulator], None]] = {
     "slack: 500": lambda slack: slack.fail(broken()),
     "slack: 429": lambda slack: slack.fail(rate_limited("1")),

@@ -64,7 +64,7 @@ def output(caplog):
 class TestWhatIsPosted:
     @pytest.mark.parametrize("way", ["webhook", "api"])
     def test_the_message_arrives_byte_for_byte_and_unfurls_nothing(self, way, slack, request):
-        """G11: the body is JSON in UTF-8, and nobody decodes + & % in it."""
+        """The body is JSON in UTF-8, and nobody decodes + & % in it."""
         assert isinstance(request.getfixturevalue(way).post(POST), Sent)
         (payload,) = slack.posts
         assert payload["text"] == POST.text
@@ -73,7 +73,7 @@ class TestWhatIsPosted:
             assert payload[option] is False
 
     def test_name_and_icon_are_sent_where_there_are_some(self, slack, webhook):
-        """G15: Slack honours them or not; that is in the documents."""
+        """Slack honours them or not; that is in the documents."""
         webhook.post(POST)
         named = SlackClient.by_webhook(
             slack.webhook_url, username="SES Notice", icon_emoji=":mailbox_with_no_mail:"
@@ -153,7 +153,7 @@ class TestWebhookAnswers:
     def test_as_long_as_slack_asks_for_and_never_longer_than_an_hour(
         self, header, seconds, slack, webhook, naps
     ):
-        """G15: neither a retry nor an answer to 429."""
+        """Neither a retry nor an answer to 429."""
         slack.fail(faults.rate_limited(header))
         assert webhook.post(POST) == Later(error="Slack is busy with us (429)", seconds=seconds)
         assert len(slack.requests) == 1
@@ -249,7 +249,7 @@ class TestApiAnswers:
 
 class TestNoAnswer:
     def test_a_timeout_is_never_tried_again_at_once_for_it_may_be_posted(self, slack, naps):
-        """G15: no timeout at all."""
+        """No timeout at all."""
         slack.fail(faults.hanging(30))
         hasty = SlackClient.by_webhook(slack.webhook_url, timeout=0.5, sleep=naps.append)
         answer = hasty.post(POST)
@@ -306,7 +306,7 @@ class TestNoAnswer:
 
 
 class TestSecrets:
-    """G15: everything was printed; here the URL and the token stay where they are."""
+    """Everything was printed; here the URL and the token stay where they are."""
 
     @pytest.mark.parametrize(
         "error",
@@ -387,7 +387,7 @@ class TestSender:
 
     @pytest.mark.parametrize("effects", [[BOUNCE], [summarised(1), summarised(2)]])
     def test_what_slack_finds_wrong_is_tried_once_more_and_simpler(self, effects, slack, webhook):
-        """G9: a message that Slack refused was lost."""
+        """A message that Slack refused was lost."""
         slack.fail(faults.refused(400, "invalid_blocks"))
         naps = []
         answer = SlackSender(webhook, sleep=naps.append).deliver(effects)
@@ -421,7 +421,6 @@ class TestSender:
         assert isinstance(SlackSender(webhook).deliver([row]), Unfit)
 
     def test_any_number_of_recipients_is_a_single_request(self, slack, webhook):
-        """G12, G13."""
         people = mail.addresses(60)
         text = mail.bounce(*people, headers=["x" * 100] * 500)
         row = effect(bounced(*map(recipient, people), message=text))

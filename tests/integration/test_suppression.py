@@ -268,7 +268,7 @@ class TestAnswers:
         ids=str,
     )
     def test_only_ses_can_say_that_an_address_is_not_listed(self, ses, listing, deliver, fault):
-        """G7: neither HTML of a proxy nor a wrong endpoint is taken for a NotFoundException."""
+        """Neither HTML of a proxy nor a wrong endpoint is taken for a NotFoundException."""
         ses.list_address("jane@example.com")
         ses.fail(fault)
         with pytest.raises(AwsRefused):
@@ -298,7 +298,7 @@ class TestAnswers:
         assert requests(ses) == [GET, GET]
 
     def test_silence_ends(self, ses, monkeypatch, deliver):
-        """The seed had no timeout (G15); ours is 10 s, here shortened."""
+        """The timeout is 10 s, here shortened."""
         monkeypatch.setattr(aws, "READ_SECONDS", 0.3)
         ses.fail(Hang(30))
         listing = SuppressionList(region=REGION, await_slot=lambda: None)
@@ -318,7 +318,7 @@ class TestAnswers:
     @pytest.mark.parametrize("fault", [TOO_MANY_REQUESTS, ForeignHtml(429)], ids=str)
     @pytest.mark.parametrize("on", [GET, DELETE])
     def test_throttling_is_not_answered_with_another_call(self, ses, deliver, fault, on):
-        """G9: the seed posted the code as blocks, then raised."""
+        """An earlier notifier posted the code as blocks, then raised."""
         ses.list_address("jane@example.com")
         ses.fail(fault, on=on)
         report = deliver()
@@ -341,7 +341,6 @@ class TestAnswers:
         assert [call.status for call in ses.calls] == [200, 429, 200, 200, 404]
 
     def test_a_refused_address_is_reported_with_the_message_of_ses(self, ses, deliver):
-        """G9."""
         ses.list_address("jane@example.com")
         ses.fail(BAD_REQUEST, on=DELETE)
         report = deliver()
@@ -405,13 +404,11 @@ class TestRemoval:
         assert ses.listed == []
 
     def test_still_listed(self, ses, deliver):
-        """G8."""
         ses.list_address("jane@example.com")
         ses.fail(Forget(), on=DELETE)
         assert deliver().notice.outcome is RemovalOutcome.STILL_LISTED
 
     def test_an_entry_may_appear_after_its_bounce(self, surroundings, monkeypatch, removal_log):
-        """G7."""
         clock = Clock()
         with SesSimulator(clock=clock) as ses:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.endpoint)
@@ -466,7 +463,6 @@ class TestRemoval:
         assert requests(ses) == [GET, DELETE, GET]
 
     def test_an_address_that_comes_back_and_back_is_left_to_a_person(self, ses, deliver):
-        """G10."""
         outcomes = []
         for _ in range(4):
             ses.list_address("jane@example.com")
@@ -475,7 +471,6 @@ class TestRemoval:
         assert ses.listed == ["jane@example.com"]
 
     def test_complaints_stay(self, ses, deliver):
-        """G10."""
         ses.list_address("jane@example.com", "COMPLAINT")
         assert deliver().notice.outcome is RemovalOutcome.KEPT_COMPLAINT
         assert ses.listed == ["jane@example.com"]

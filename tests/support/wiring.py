@@ -20,7 +20,7 @@ DEAD_URL = f"{QUEUE_URL}-dlq"
 
 @pytest.fixture(scope="session")
 def moto_endpoint():
-    """A single server for all tests of the process."""
+    """A server for all tests of the process."""
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # its request log
