@@ -1,5 +1,6 @@
 """Adds the pages that are made from the code, and a chart; `make docs` and `make check` run it."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs"), str(ROOT / "tests")]
 from reference_pages import PAGES  # noqa: E402 found by the line above
 
 CHART = "bench/results.svg"
+SHORT = re.compile(r"<code>([^<]{1,24})</code>")
+"""Code that fits into a line of a phone, and into a cell of a table."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -20,3 +23,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, name, content=make()))
     files.append(File.generated(config, CHART, abs_src_path=str(ROOT / CHART)))
     return files
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Mark short code, which the style sheet keeps whole; long code may break anywhere."""
+    return SHORT.sub(r'<code class="short">\1</code>', html)

@@ -58,6 +58,6 @@ def _paragraphs(text: str) -> Iterator[str]:
     for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(text)):
         if paragraph.startswith("\b"):
             title, _, example = paragraph.removeprefix("\b\n").partition("\n")
-            yield f"{title}\n\n```console\n{inspect.cleandoc(example)}\n```\n"
+            yield f"{title}\n\n```text\n{inspect.cleandoc(example)}\n```\n"
         else:
             yield f"{escaped(paragraph)}\n"

@@ -48,13 +48,23 @@ def log_events_page() -> str:
     if odd := sorted(meanings.keys() ^ found.keys()):
         raise ValueError(f"{MEANINGS.name} and the source differ in {', '.join(odd)}")
     parts = [HEAD]
-    for name in sorted(found):
+    family = ""
+    for name in sorted(found, key=lambda name: (_family(name), name)):
         event = found[name]
+        if _family(name) != family:
+            family = _family(name)
+            parts.append(f"## {family}\n")
         levels = ", ".join(level for level in LEVELS if level in event.levels)
         facts = f"**{levels}**" + (f"; {code(event.fields)}" if event.fields else "")
-        parts.append(f"## {name}\n\n{facts}\n\n{meanings[name]}\n")
+        parts.append(f"### {name}\n\n{facts}\n\n{meanings[name]}\n")
         parts += [f"> hint: {escaped(hint)}\n" for hint in event.hints]
     return "\n".join(parts)
+
+
+def _family(name: str) -> str:
+    """Return what an event speaks of: `store` of `store.slow`."""
+    family, dot, _ = name.partition(".")
+    return family if dot else "notification"
 
 
 def events(folder: Path) -> dict[str, Event]:

@@ -37,6 +37,6 @@ def metrics_page() -> str:
             continue
         name = family.name + SUFFIXES.get(family.type, "")
         labels = declared.get(family.name) or family.samples[0].labels.keys() - {"le"}
-        text = escaped(family.documentation)
-        rows.append((f"`{name}`", code(labels), family.type, text))
-    return HEAD + table(["metric", "labels", "type", "meaning"], rows)
+        by = f" by {code(labels)}" if labels else ""
+        rows.append((f"`{name}`", f"{escaped(family.documentation)} (*{family.type}*{by})"))
+    return HEAD + table(["metric", "meaning"], rows)

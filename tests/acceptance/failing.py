@@ -20,7 +20,7 @@ from typing import Any
 
 from syncs import Syncs
 
-from worker import app
+from worker.app import parts
 from worker.cli import main
 from worker.commands.dlq import applying, in_quarantine
 from worker.consumer import polling, settling, writing
@@ -56,7 +56,7 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
         (SqliteTransaction, "enqueue", BEFORE),
         (PostgresqlTransaction, "enqueue", BEFORE),
     ],
-    "committed": [(app, "process", AFTER)],
+    "committed": [(parts, "process", AFTER)],
     "deleting": [(Queue, "delete", BEFORE)],
     "deleted": [(Queue, "delete", AFTER)],
     "dead-letter-sent": [(Queue, "send_dead_letter", AFTER)],
