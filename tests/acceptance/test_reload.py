@@ -178,7 +178,7 @@ def test_a_reload_is_done_while_a_start_waits_for_its_disk(
     file(slack=posted_in(other_channel))
     reload(worker)
     emulator.send(queue, mail.bounce("jane@example.com"))
-    (tmp_path / "mended").touch()
+    (tmp_path / "fixed").touch()
     wait_until(lambda: other_channel.posts)
     assert not channel.posts
     assert worker.stop()[0] == 0

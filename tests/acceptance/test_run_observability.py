@@ -152,9 +152,9 @@ def test_other_commands_open_no_port(run, emulator, queue):
     builders = [
         path.name
         for path in Path(worker.__file__).parent.rglob("*.py")
-        if "make_outside(" in path.read_text(encoding="utf-8")
+        if "make_observability(" in path.read_text(encoding="utf-8")
     ]
-    assert sorted(builders) == ["daemon.py", "outside.py"]
+    assert sorted(builders) == ["observability.py", "run.py"]
 
 
 def test_a_stop_is_quick_while_clients_hold_connections(daemon, emulator, queue):
