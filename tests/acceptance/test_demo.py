@@ -97,7 +97,10 @@ def observed_once(factory, name, *command, **changes):
         changed = {"HOME": str(folder), **changes} if changes else {}
         return asdict(see(start(folder, *command, **changed), folder))
 
-    return DemoRun(**shared(factory, name, observe, good=lambda run: run["status"] == 0))
+    def good(run):
+        return (run["status"], run["err"], run["seconds"] < SECONDS) == (0, "", True)
+
+    return DemoRun(**shared(factory, name, observe, good))
 
 
 @pytest.fixture(scope="module")
