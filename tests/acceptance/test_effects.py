@@ -404,7 +404,7 @@ class TestSuppressionList:
         run("db", "upgrade")
         done = run("suppression", "restore", "jane@example.com")
         assert done.status == 1
-        assert "was not taken off" in done.err
+        assert "has not removed" in done.err
 
     def test_requests_to_ses_are_a_second_apart(
         self, run, emulator, queue, slack, ses, environment

@@ -208,7 +208,7 @@ def test_a_reload_adds_a_channel_and_removes_it(store, message, settings, file):
         for desired, lanes in ((settings, (SLACK, TOY)), (without, (SLACK,))):
             left = reload(current, lambda new=desired: new, store, health, threading.Event())
             assert (left, current.policy.notify) == ("", lanes)
-            assert [thread.name for thread in current.relay._threads] == [
+            assert [worker.name for worker in current.relay._workers] == [
                 f"relay-{lane}" for lane in lanes
             ]
             if desired is settings:
