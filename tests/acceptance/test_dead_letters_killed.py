@@ -190,7 +190,7 @@ class TestOnATerminal:
             f"Delete 2 dead letters for good from the dead-letter queue {DLQ}: 2 not_json."
             in requested
         )
-        assert "1 other dead letter that others hold" in requested
+        assert "1 other dead letter held by others" in requested
         assert len(emulator.messages(DLQ)) == 3
 
     def test_progress_is_shown_and_a_body_does_nothing(self, terminal, emulator, queue):
