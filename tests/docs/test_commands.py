@@ -73,7 +73,7 @@ def test_every_command_that_is_named_in_a_sentence_is_there_with_its_options():
     from worker.cli import main
 
     named = set()
-    for name in names():
+    for name in set(names()) - {"CHANGELOG.md"}:  # which speaks of former names
         named |= set(re.findall(r"`(?:\.venv/bin/)?ses-worker ([a-z][^`]*)`", page(name)))
     assert len(named) > 20
     for words in named:
