@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 
 setup: $(READY)  ## the virtual environment with everything in it
 
-demo: $(READY)  ## the whole journey on embedded parts
+demo: $(READY)  ## the worker at work, with SQS, SES and Slack simulated on this machine
 	$(BIN)/python -m demo
 
 test: $(READY)  ## the whole test suite
@@ -46,8 +46,13 @@ format: $(READY)  ## fix what can be fixed
 bench: $(READY)  ## what a message costs: bench/RESULTS.md (needs Node; ARGS="--peers", "--quick")
 	$(BIN)/python -m bench.run $(ARGS)
 
+chaos: export SCHEDULE_SEED ?= random
+chaos: export SCHEDULES ?= 12
+chaos: export EXAMPLES_TIMES ?= 5
 chaos: $(READY)  ## 200,000 messages through kills, faults and duplicates, minutes (ARGS="--seed 7")
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+	$(BIN)/python -m pytest -n 4 --timeout 600 tests/acceptance/test_schedules.py -k random
+	$(BIN)/python -m pytest -n 4 --timeout 600 -m hypothesis
 
 mutants: $(READY)  ## break each invariant of the architecture, and see its test fail: minutes
 	PYTHONPATH=tests $(BIN)/python -m mutants $(ARGS)

@@ -30,7 +30,7 @@ _DRAINED = (0, 4)
 
 
 class Cost(Struct, frozen=True):
-    """What one message cost, as far as it was counted."""
+    """What a message cost, as far as it was counted."""
 
     cpu_us: float | None = None
     instructions: float | None = None

@@ -1,4 +1,4 @@
-"""CPU time of named parts in all threads, measured by wrapping functions from outside."""
+"""CPU time of named parts in all threads, measured by wrapping functions."""
 
 import sys
 import threading
@@ -15,7 +15,7 @@ _CALIBRATIONS = 20_000
 
 
 class Part(Struct):
-    """What one part has used, without the parts inside it."""
+    """What a part has used, without the parts inside it."""
 
     seconds: float = 0.0
     calls: int = 0
@@ -36,7 +36,7 @@ class Clock:
         self._stores: list[dict[str, Part]] = []
 
     def wrap(self, owner: Any, name: str, part: str) -> None:
-        """Replace a function of a module or a class with one that is measured."""
+        """Replace a function of a module or a class with a measured function."""
         function: Callable[..., Any] = getattr(owner, name)
 
         @wraps(function)

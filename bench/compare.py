@@ -117,7 +117,7 @@ def _contestants(
         contestants: list[Contestant] = [make_floor(template)]
         contestants += [Worker(store, n) for store in (sqlite, postgresql) for n in (1, 2)]
         contestants.insert(2, Worker(sqlite, client="boto3"))
-        absent = ["aiobotocore and sqs-consumer were not asked for (--peers)"]
+        absent = ["aiobotocore and sqs-consumer take part with --peers only"]
         if peers:
             installed, absent = install_peers(template)
             contestants += installed

@@ -57,7 +57,7 @@ class Script:
 
 
 class Worker:
-    """`ses-worker drain` with default settings: some processes on one queue and one database."""
+    """`ses-worker drain` with default settings: some processes on a queue and a database."""
 
     def __init__(self, store: BenchStore, processes: int = 1, client: str = "lean") -> None:
         self.name = f"worker-{store.name}-{processes}"

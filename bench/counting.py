@@ -80,13 +80,13 @@ def start_perf(pid: int) -> Callable[[], float]:
 
 
 def valgrind_command(log: Path) -> list[str]:
-    """What stands before a command whose instructions valgrind counts and writes to `log`."""
+    """The beginning of a command whose instructions valgrind counts and writes to `log`."""
     return [
         "valgrind",
         "--tool=cachegrind",
         "--cache-sim=no",
         "--cachegrind-out-file=/dev/null",
-        "--fair-sched=yes",  # else one thread may keep valgrind's lock and the others starve
+        "--fair-sched=yes",  # without it a thread may keep valgrind's lock and starve the others
         f"--log-file={log}",
     ]
 

@@ -37,7 +37,7 @@ class Figure(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """A contestant at one delay."""
+    """A contestant at a delay."""
 
     name: str
     runs: int

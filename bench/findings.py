@@ -6,7 +6,7 @@ from bench.figures import Figure
 
 
 class Point(Struct, frozen=True, kw_only=True):
-    """What a message costs with a store of one size."""
+    """What a message costs with a store of some size."""
 
     users: int
     events: int
@@ -32,7 +32,7 @@ class Idle(Struct, frozen=True, kw_only=True):
 
     seconds: float
     cpu_share: float
-    """Of one core."""
+    """The share of a core."""
     receives: int
     other_calls: int
     megabytes: float
@@ -45,7 +45,7 @@ class Idle(Struct, frozen=True, kw_only=True):
 
 
 class Start(Struct, frozen=True, kw_only=True):
-    """Starts, and the memory after one."""
+    """Starts, and the memory after a start."""
 
     rounds: int
     help_seconds: Figure

@@ -1,7 +1,7 @@
-"""Store that have grown: written by SQL into the schema that the worker has made.
+"""Stores that have grown: written by SQL into the schema that the worker has made.
 
-Rows are as the worker writes them, one each 10 ms until the stub's first message, with ids that
-begin with their time as SES's do. Whom new messages are about is spread over all users.
+Rows are as the worker writes them, every 10 ms until the stub's first message, with ids that
+begin with their time as SES's do. New messages are about users all over the table.
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ from bench.processes import run_together
 from bench.stores import COUNTS
 
 COPIED = 100_000
-"""Store of so many events are copied for each run; larger ones just grow by what is drained."""
+"""Stores of so many events are copied for each run; larger stores grow by what is drained."""
 FIRST_EVENT = 1_790_000_000_000
 """Milliseconds, as the stub has it."""
 
@@ -30,7 +30,7 @@ _USERS = """
 _EVENTS = """
     WITH RECURSIVE n(i) AS (
         SELECT 0 WHERE :events > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :events
-    ), said AS (
+    ), drawn AS (
         SELECT i, printf('0100%012x', :now - (:events - i) * 10) AS head,
                'user' || (i % :users) || '@example' || (i % :users % 977) || '.com' AS email,
                lower(hex(randomblob(16))) AS chance
@@ -39,7 +39,7 @@ _EVENTS = """
         SELECT *, head || '-' || substr(chance, 1, 8) || '-' || substr(chance, 9, 4) || '-4'
                || substr(chance, 13, 3) || '-' || substr(chance, 16, 4) || '-'
                || substr(chance, 20, 12) || '-000000' AS id
-        FROM said
+        FROM drawn
     )
     INSERT INTO events (
         dedupe_key, route_key, kind, type, subtype, recipient, recipient_as_reported, user_match,
@@ -60,7 +60,7 @@ class GrownStore:
     def __init__(self, users: int, events: int, surroundings: Mapping[str, str]) -> None:
         self.users = users
         self.events = users * (events // users)
-        """So that each user has as many."""
+        """Each user has as many."""
         self.known = self.events
         """What the file holds now."""
         self._template = OUT / f"grown-{users}-{events}.db"
@@ -71,7 +71,7 @@ class GrownStore:
         try:
             run_together([upgrade], {**surroundings, **store}, OUT / "import")
             _fill(self._template, users, self.events)
-        except BaseException:  # Ctrl-C: whoever asked for these store does not have them yet
+        except BaseException:  # Ctrl-C: the caller has no store to remove yet
             self.remove()
             raise
 
@@ -111,7 +111,7 @@ class GrownStore:
 
 def _fill(path: Path, users: int, events: int) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        # As fast as it goes: a file that is broken off is thrown away.
+        # As fast as possible: an unfinished file is deleted.
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
             connection.execute(f"PRAGMA {pragma}")
         (recipients,) = connection.execute(

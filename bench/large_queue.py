@@ -2,9 +2,9 @@
 
     python -m bench.large_queue --count 10000
 
-Ten thousand of them would take the tests' emulator of SQS 10 GB; this keeps one of each kind. It
-answers what the worker asks for and nothing else, and prints its port. What became of the messages
-is at `GET /`.
+Ten thousand of them would take the tests' emulator of SQS 10 GB; this keeps a body of each kind.
+It answers the calls of the worker and nothing else, and prints its port. `GET /` returns what
+became of the messages.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def body(kind: str, number: int) -> str:
 
 
 class Server(ThreadingHTTPServer):
-    """A client that goes away is nothing to be told."""
+    """A client that disconnects is no error."""
 
     daemon_threads = True
 
@@ -109,7 +109,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """SQS's JSON protocol, as far as the worker goes."""
+    """SQS's JSON protocol, as far as the worker uses it."""
 
     protocol_version = "HTTP/1.1"
     shelf: ClassVar[Shelf]

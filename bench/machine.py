@@ -1,4 +1,4 @@
-"""The machine: who has used its processors, and what stands on it."""
+"""The machine: which programs have used its processors, and its versions."""
 
 import os
 import platform

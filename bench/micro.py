@@ -1,4 +1,4 @@
-"""What the parts cost alone: one thread, and nothing else in the process.
+"""What the parts cost alone: a single thread, and nothing else in the process.
 
 The difference to `bench.profile` is what threads cost each other.
 """
@@ -27,7 +27,7 @@ from worker.observability.metrics import Metrics, Timed
 from worker.observability.stderr import lines_together
 from worker.observability.telemetry import Telemetry
 from worker.process import process
-from worker.sqs.queue import LARGEST_BATCH, Queue
+from worker.sqs.queue import LARGEST_BATCH, ClientOptions, Queue
 from worker.store.sqlite import SqliteStore
 
 MESSAGES = 4_000
@@ -75,7 +75,7 @@ def received(bodies: Sequence[str]) -> list[Received]:
 
 
 def measure_path(watch: Stopwatch, bodies: Sequence[str], database: Path) -> None:
-    """Decode, process, count and tell, on fresh messages and a fresh database."""
+    """Decode, process, count and report, with fresh messages and a fresh database."""
     handled: list[Handled] = []
     messages, store, policy = received(bodies), SqliteStore(database), Policy()
     metrics = Metrics()
@@ -93,7 +93,7 @@ def measure_path(watch: Stopwatch, bodies: Sequence[str], database: Path) -> Non
     watch.time(f"process(), {BATCH} at a time", process_all)
     batches = [handled[start : start + BATCH] for start in range(0, MESSAGES, BATCH)]
     watch.time(f"written(), {BATCH} at a time", lambda: _each(metrics.written, batches))
-    watch.time(f"tell(), {BATCH} at a time", lambda: _each(report, batches))
+    watch.time(f"report(), {BATCH} at a time", lambda: _each(report, batches))
     store.close()
     if len(handled) != MESSAGES or not all(result.decisions for result in handled):
         sys.exit("not all messages were applied")
@@ -102,7 +102,8 @@ def measure_path(watch: Stopwatch, bodies: Sequence[str], database: Path) -> Non
 def measure_queue(watch: Stopwatch, stub: Stub, name: str, *, lean: bool) -> None:
     """Receive and delete, without a thread beside."""
     stub.load(name, MESSAGES)
-    queue = Queue(stub.queue_url(name), region="us-east-1", wait_seconds=1, lean=lean)
+    options = ClientOptions(lean=lean, wait_seconds=1)
+    queue = Queue(stub.queue_url(name), region="us-east-1", client=options)
     client = "lean" if lean else "boto3"
     queue.counts()  # the first call of a client costs more than all later ones
     held: list[list[Received]] = []
@@ -141,7 +142,7 @@ def _measure(watch: Stopwatch, repeats: int) -> None:
 @click.command()
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True)
 def main(repeats: int) -> None:
-    """Measure decode, process, tell, receive and delete, each alone."""
+    """Measure decode, process, report, receive and delete, each alone."""
     watch = Stopwatch()
     try:
         with claimed():

@@ -1,4 +1,4 @@
-"""What an outage of Slack costs the records, and how ten thousand bounces are told after it.
+"""Measure what an outage of Slack costs, and the delivery of ten thousand notices after it.
 
 python -m bench.outage --rounds 3
 """
@@ -18,8 +18,8 @@ from bench.attempts import Wrong
 from bench.places import OUT, ROOT, WORKER, Unfit, claimed, environment, find_node
 from bench.stores import SqliteBenchStore
 from bench.stub import Stub, running_stub
-from simulators.slack import StandinSlack
-from simulators.slack_faults import broken
+from simulators.slack import SlackSimulator
+from simulators.slack.faults import broken
 
 MESSAGES = 10_000
 ALLOWED_SECONDS = 300
@@ -40,27 +40,27 @@ def main(rounds: int, messages: int) -> None:
         sys.exit(str(error))
     ratios = [down / without for without, down in pairs]
     output = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    click.echo(f"records with Slack away / without Slack: {median(ratios):.2f} ({output})")
+    click.echo(f"time with Slack unavailable / without Slack: {median(ratios):.2f} ({output})")
 
 
 def _round(stub: Stub, store: SqliteBenchStore, messages: int) -> tuple[float, float]:
     without = _plain(stub, store, messages)
-    with StandinSlack() as slack:
+    with SlackSimulator() as slack:
         slack.always = broken(503)
         environment = {"SES_WORKER_SLACK__WEBHOOK_URL": slack.webhook_url}
         with _working(stub, store, messages, environment) as down:
-            requests = len(slack.heard)
+            requests = len(slack.requests)
             slack.always = None
             back = time.monotonic()
             while _posts_received(slack) < messages:
                 if time.monotonic() - back > ALLOWED_SECONDS:
-                    raise Wrong(f"{_posts_received(slack)} of {messages} bounces were told")
+                    raise Wrong(f"{_posts_received(slack)} of {messages} bounces were posted")
                 time.sleep(0.2)
             took = time.monotonic() - back
         if _posts_received(slack) != messages:
-            raise Wrong(f"{_posts_received(slack)} bounces were told of {messages}")
+            raise Wrong(f"{_posts_received(slack)} bounces were posted of {messages}")
         click.echo(
-            f"without {without:.2f} s, away {down:.2f} s ({requests} tries); then all told "
+            f"without {without:.2f} s, unavailable {down:.2f} s ({requests} tries); then posted "
             f"in {len(slack.posts)} messages within {took:.0f} s"
         )
     return without, down
@@ -100,8 +100,8 @@ def _working(
             stub.drop(queue)
 
 
-def _posts_received(slack: StandinSlack) -> int:
-    """Bounces and complaints in all posts: one in a notice, as many as it says in a digest."""
+def _posts_received(slack: SlackSimulator) -> int:
+    """Count bounces and complaints in all posts: a notice has one, a digest says how many."""
     found = (re.findall(r"([\d,]+) (?:bounce|complaint)", post["text"]) for post in slack.posts)
     return sum(sum(int(item.replace(",", "")) for item in ones) or 1 for ones in found)
 

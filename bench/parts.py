@@ -37,7 +37,7 @@ def kept(name: str, kind: type[T]) -> Part[T] | None:
 
 
 def forget(name: str) -> None:
-    """Take away what an earlier run has left."""
+    """Remove what an earlier run has left."""
     _place(name).unlink(missing_ok=True)
 
 

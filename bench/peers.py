@@ -55,7 +55,7 @@ def _sqs_consumer(template: Path) -> Script:
 
 
 def _node_with_sqlite() -> str:
-    """The one on PATH if it is new enough, else the one that npm has brought."""
+    """Node on PATH if it is new enough, else the Node that npm has installed."""
     own = shutil.which("node")
     if own and node_version(own) >= NODE_WITH_SQLITE:
         return own

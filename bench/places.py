@@ -1,4 +1,4 @@
-"""Where things are, and the surroundings in which everything that is measured runs."""
+"""Where things are, and the environment in which everything is measured."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ WORKER = Path(sys.executable).with_name("ses-worker")
 USERS = 100_000
 OLDEST_NODE = 20
 RUN_SECONDS = 180
-"""No contestant may take longer for one run."""
+"""The longest that a run may take."""
 
 
 class Unfit(Exception):
@@ -29,7 +29,7 @@ class Unfit(Exception):
 
 @contextmanager
 def claimed(what: str = "lock") -> Iterator[None]:
-    """Have `OUT` to ourselves for the block, which SIGTERM ends as an exception does.
+    """Lock `OUT` for the block, which SIGTERM ends as an exception does.
 
     Raises:
         Unfit: another benchmark of this checkout is running.

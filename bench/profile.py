@@ -43,8 +43,8 @@ from worker.store.sqlite.transaction import SqliteTransaction
 PARTS = (
     "receive", "receive: Received", "pollers: rest",
     "decode", "unit of work", "process: rest",
-    "store: begin", "store: users", "store: seen", "store: save", "store: commit",
-    "tell: metrics", "tell: log lines", "writer: rest",
+    "store: begin", "store: users", "store: known_keys", "store: save", "store: commit",
+    "report: metrics", "report: log lines", "writer: rest",
     "delete", "settlers: rest",
     "main thread",
 )  # fmt: skip
@@ -72,7 +72,7 @@ class _Span:
 
 
 def wrap_everything(clock: Clock) -> None:
-    """Put the clock around whatever a message passes through."""
+    """Put the clock around every function that a message passes through."""
     clock.wrap(Queue, "receive", "receive")
     clock.wrap(worker.sqs.queue, "as_received", "receive: Received")
     clock.wrap(Queue, "delete", "delete")
@@ -83,8 +83,8 @@ def wrap_everything(clock: Clock) -> None:
     clock.wrap(worker.core.batch, "decode", "decode")
     clock.wrap(UnitOfWork, "__init__", "unit of work")
     clock.wrap(UnitOfWork, "enter", "unit of work")
-    clock.wrap(Metrics, "count", "tell: metrics")
-    clock.wrap(Telemetry, "tell", "tell: log lines")
+    clock.wrap(Metrics, "count", "report: metrics")
+    clock.wrap(Telemetry, "report", "report: log lines")
     for store in (SqliteStore, PostgresqlStore):
         clock.wrap_manager(store, "transaction", "store: begin", "store: commit")
     for transaction in (SqliteTransaction, PostgresqlTransaction):
@@ -97,7 +97,7 @@ def wrap_everything(clock: Clock) -> None:
 @click.option("--store", type=click.Choice(["sqlite", "postgresql"]), default="sqlite")
 @click.option("--delay", type=click.IntRange(min=0), default=0, help="Milliseconds.")
 def main(messages: int, store: str, delay: int) -> None:
-    """Drain a queue in this process and tell where the time has gone."""
+    """Drain a queue in this process and show where the time has gone."""
     clock, span = Clock(), _Span()
     wrap_everything(clock)
     try:

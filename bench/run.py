@@ -1,8 +1,8 @@
 """`make bench`: all parts, one after the other, then the report.
 
 Each part is a command of its own (`python -m bench.compare` and so on) and leaves its result in
-bench/out. One that fails is reported and left out: what an earlier run has left is not taken for
-it. Where none can run, for Node is missing or another benchmark is running, all is left as it is.
+bench/out. A part that fails is reported and left out, and its last result is deleted. If no part
+can run, because Node is missing or another benchmark is running, nothing is changed.
 """
 
 import os
@@ -34,7 +34,7 @@ QUICK = {
     "profile": ["--messages", "2000"],
 }
 LEAVING_SECONDS = 30
-"""In which a part puts away what it has made, gigabytes among it."""
+"""The time that a part may take to delete its files, which may be gigabytes."""
 console = Console(stderr=True)
 
 
@@ -61,7 +61,7 @@ def main(*, peers: bool, only: str | None, rounds: int | None, quick: bool) -> N
             measured = [name for name in PARTS if name in chosen]
             if measured:
                 find_node()
-                with claimed():  # a part that somebody runs alone has only this one
+                with claimed():  # a part that runs alone holds only this lock
                     pass
             failed = [name for name in measured if not _measure(name, usual[name])]
             if "report" in chosen:
@@ -78,7 +78,7 @@ def _measure(name: str, arguments: Sequence[str]) -> bool:
     process = subprocess.Popen([sys.executable, "-m", f"bench.{name}", *arguments], cwd=ROOT)
     try:
         return process.wait() == 0
-    except KeyboardInterrupt:  # which the terminal has told the part, too
+    except KeyboardInterrupt:  # which the terminal sends to the part, too
         with suppress(subprocess.TimeoutExpired):
             process.wait(LEAVING_SECONDS)
         raise

@@ -25,13 +25,13 @@ from bench.goals import FLAT_MB
 from bench.parts import keep
 from bench.places import OUT, ROOT, USERS
 from bench.stores import email, fill
-from simulators.slack import StandinSlack
+from simulators.slack import SlackSimulator
 
 sys.path.insert(0, str(ROOT / "tests"))
 
 from support import mail
 
-from simulators.sqs import SqsEmulator
+from simulators.sqs import SqsSimulator
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 POLL_SECONDS = 20
@@ -56,7 +56,7 @@ class Sample(NamedTuple):
 class Subject:
     """The worker, and where it finds its queue."""
 
-    def __init__(self, emulator: SqsEmulator, folder: Path, slack_url: str, *command: str) -> None:
+    def __init__(self, emulator: SqsSimulator, folder: Path, slack_url: str, *command: str) -> None:
         self.emulator = emulator
         self.queue = emulator.create_queue(folder.name, dead_letter=f"{folder.name}-dlq")
         self._began = time.monotonic()
@@ -168,9 +168,9 @@ def memory_of(observed: list[Sample], count: int, command: str) -> Memory:
 
 
 @contextmanager
-def subject(emulator: SqsEmulator, folder: Path, *command: str) -> Iterator[Subject]:
+def subject(emulator: SqsSimulator, folder: Path, *command: str) -> Iterator[Subject]:
     """Run a worker for the block."""
-    with StandinSlack() as slack:
+    with SlackSimulator() as slack:
         worker = Subject(emulator, folder, slack.webhook_url, *command)
         try:
             yield worker
@@ -190,7 +190,7 @@ def main() -> int:
     if options.polls < 0 or options.messages < 0:
         parser.error("--polls and --messages are at least 0")
     flat = True
-    with tempfile.TemporaryDirectory() as folder, SqsEmulator() as emulator:
+    with tempfile.TemporaryDirectory() as folder, SqsSimulator() as emulator:
         if options.polls:
             with subject(emulator, Path(folder, "polls"), "run") as worker:
                 flat, _ = report("empty polls", polls(worker, options.polls))

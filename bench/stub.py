@@ -1,4 +1,4 @@
-"""The SQS stub as a process: started on a free port, filled, asked how it went, stopped."""
+"""The SQS stub as a process: started on a free port, filled, queried, stopped."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ _LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Stats(Struct):
-    """What the stub knows of one queue, and of itself."""
+    """What the stub knows of a queue, and of itself."""
 
     left: int
     deleted: int
@@ -57,7 +57,7 @@ class Stub:
         self._control("load", queue=queue, n=messages, seed=seed or queue, users=users)
 
     def send(self, queue: str, body: str) -> None:
-        """Send one message, as SNS would."""
+        """Send a message, as SNS would."""
         requests = {"QueueUrl": self.queue_url(queue), "MessageBody": body}
         headers = {"X-Amz-Target": "AmazonSQS.SendMessage"}
         request = urllib.request.Request(self.endpoint, json.dumps(requests).encode(), headers)
@@ -65,7 +65,7 @@ class Stub:
             pass
 
     def has(self, queue: str, *, deleted: int = 0, receives: int = 0) -> bool:
-        """Wait a second at most for so many deleted messages and calls; it is told at once."""
+        """Wait a second at most for so many deletes and receives; return whether they came."""
         requests = {"queue": queue, "deleted": deleted, "receives": receives, "ms": 1_000}
         return bool(self._control("await", **requests)["so"])
 

@@ -1,6 +1,6 @@
 """The least work that does the job, as the floor and the peers do it: standard library only.
 
-A message is one event row and one update of a user, in one transaction for each batch. SQLite
+A message is an event row and an update of a user, in a transaction for each batch. SQLite
 writes to a WAL and syncs every commit, as the worker has it.
 """
 
@@ -65,12 +65,12 @@ def make_template(path: Path, emails: Iterable[str]) -> None:
 
 
 def copy(template: Path, path: Path) -> Path:
-    """Make a fresh copy, without what an earlier one has left."""
+    """Make a fresh copy, without the files of an earlier copy."""
     for suffix in ("", "-wal", "-shm", ".lock"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     shutil.copyfile(template, path)
     with path.open("rb") as copied:
-        os.fsync(copied.fileno())  # else the disk would write it while somebody is measured
+        os.fsync(copied.fileno())  # else the disk would write it during a measurement
     return path
 
 
@@ -83,7 +83,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def apply(connection: sqlite3.Connection, messages: Iterable[Mapping[str, Any]]) -> None:
-    """Read the bodies of received messages, and write them in one transaction."""
+    """Read the bodies of received messages, and write them in a transaction."""
     rows = [row for message in messages for row in _rows(message["Body"], message["MessageId"])]
     connection.execute("BEGIN IMMEDIATE")
     for row in rows:

@@ -1,6 +1,6 @@
-"""`make demo`: the whole journey on embedded parts, with invented people and their mail.
+"""`make demo`: the worker on this machine alone, with invented people and their mail.
 
-`mail` writes what SES would write, `script` has what is sent and what it must lead to, `cloud`
-is the AWS, `far_sides` are a Slack and an SES, `daemon` is the worker, `story` the run; `audit` and
-`audit_effects` compare; `stage`, `tables` and `effects_view` show.
+`script` says what SES reports, `mail` writes it, `messages` puts it in order; `services` are the
+simulated SQS, SES and Slack, `daemon` is the worker, `run` the sequence of events; `stage` and
+`lines` show the log, `tables` the result, `figures` the same for programs; `expected` compares.
 """

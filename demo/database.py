@@ -1,7 +1,6 @@
-"""The database, read as an application would: plain SQL on the tables that are promised."""
+"""The worker's database, read as an application would: plain SQL on the public tables."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -14,35 +13,29 @@ Row = Mapping[str, Any]
 
 
 class DatabaseRows(Struct, frozen=True):
-    """The rows of the tables at a moment."""
+    """The rows of the tables at one moment."""
 
     users: list[Row]
     events: list[Row]
-    quarantine: list[Row]
 
 
 def read_database(file: Path) -> DatabaseRows:
-    """Read all three tables at once."""
+    """Read both tables in one transaction."""
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         connection.execute("BEGIN")
-        return DatabaseRows(
-            *(_rows(connection, name) for name in ("users", "events", "quarantine"))
-        )
+        users = connection.execute("SELECT * FROM users ORDER BY id").fetchall()
+        events = connection.execute("SELECT * FROM events ORDER BY id").fetchall()
+        return DatabaseRows([dict(row) for row in users], [dict(row) for row in events])
 
 
-def effects_by_state(file: Path) -> Counter[str]:
-    """Count what is in the outbox."""
+def effects_by_state(file: Path) -> dict[str, int]:
+    """Count the entries of the outbox by state."""
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-        found = connection.execute("SELECT state, count(*) FROM outbox GROUP BY state")
-        return Counter(dict(found.fetchall()))
-
-
-def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
-    query = f"SELECT * FROM {table} ORDER BY id"  # noqa: S608 one of the three names above
-    return [dict(row) for row in connection.execute(query)]
+        rows = connection.execute("SELECT state, count(*) FROM outbox GROUP BY state")
+        return dict(rows.fetchall())
 
 
 def moment(text: str) -> datetime:
-    """A time as SQLite has it: UTC, without saying so."""
+    """Parse a time as SQLite stores it: UTC, without a zone."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)

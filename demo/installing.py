@@ -1,17 +1,19 @@
-"""What an operator does before the first start: settings, and users."""
+"""What an operator does before the first start: write settings, import users."""
 
 import json
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from demo import people, script
-from demo.daemon import run_once
+from demo.daemon import START_SECONDS, command
+from worker.core.errors import Refused
 
 POSTS_A_SECOND = 20
-"""Slack takes one of a real worker; people who watch have no time for that."""
+"""A real worker posts once a second: too slow to watch."""
 NOTICES_A_MINUTE = 20
-"""Enough for the first chapter, too few for a month of mail."""
-_SETTINGS = """\
+"""Enough for the first chapter, too few for a month of mail: the rest goes into a digest."""
+SETTINGS = """\
 [queue]
 url = {queue}
 wait_seconds = 1
@@ -40,7 +42,7 @@ format = "json"
 
 
 def write_settings(folder: Path, queue_url: str, webhook_url: str) -> tuple[Path, Path]:
-    """Write the worker's settings as an operator would; return them and the database."""
+    """Write the settings file as an operator would; return its path and the database's."""
     settings, database = folder / "worker.toml", folder / "ses-worker.db"
     given = {
         "queue": queue_url,
@@ -52,15 +54,30 @@ def write_settings(folder: Path, queue_url: str, webhook_url: str) -> tuple[Path
         "remove": list(script.LISTED),
     }
     # TOML writes such strings, lists and numbers as JSON does.
-    text = _SETTINGS.format(**{name: json.dumps(value) for name, value in given.items()})
+    text = SETTINGS.format(**{name: json.dumps(value) for name, value in given.items()})
     settings.write_text(text, encoding="utf-8")
     settings.chmod(0o600)  # the webhook's URL is a secret
     return settings, database
 
 
-def import_users(folder: Path, surroundings: Mapping[str, str], settings: Path) -> str:
-    """Bring the users in; return what the command says."""
+def import_users(folder: Path, environment: Mapping[str, str], settings: Path) -> str:
+    """Import the users; return the command's output.
+
+    Raises:
+        Refused: the command failed.
+
+    """
     file = folder / "users.csv"
     file.write_text("".join(people.as_csv()), encoding="utf-8")
-    arguments = ("users", "import", str(file), "--config", str(settings))
-    return run_once(folder, surroundings, *arguments)
+    done = subprocess.run(  # noqa: S603 our own command
+        command("users", "import", str(file), "--config", str(settings)),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        timeout=START_SECONDS,
+    )
+    if done.returncode:
+        raise Refused(f"ses-worker users import failed:\n{done.stderr}")
+    return done.stdout.strip()

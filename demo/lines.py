@@ -1,4 +1,4 @@
-"""A line of the daemon's log as people like to see it go by."""
+"""A line of the daemon's log, shortened and coloured for people who watch."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,64 +20,57 @@ COLOURS = {
     "dead_lettered": "red",
     "deferred": "red",
 }
-"""The same word has the same colour everywhere."""
+"""By the worker's word; a word has the same colour in the log and in all tables."""
 
-_QUIETLY = frozenset({"worker.started", "worker.stopped", "schema.upgraded", "store.made"})
+_HIDDEN = frozenset({"worker.started", "worker.stopped", "schema.upgraded", "store.made"})
 
 
 def coloured(word: str) -> Text:
-    """One of the worker's words in its colour."""
-    return Text(word, style=COLOURS.get(word.strip("()"), ""))
+    """Return a word of the worker's in its colour."""
+    return Text(word, style=COLOURS.get(word.strip(" ()"), ""))
 
 
 def shown(line: Mapping[str, Any]) -> Text | None:
-    """Put a line of the log into a row; None where it is of no interest to those who watch."""
+    """Render a line of the log; None if the demo does not show its event."""
     event = str(line["event"])
-    if event in _QUIETLY:
+    if event in _HIDDEN:
         return None
     match event:
         case "bounce_notification":
-            sort = _joined(line.get("bounce_type"), line.get("bounce_subtype"))
-            row = _decision("bounce", sort, line)
+            row = _decision("bounce", line, "bounce_type", "bounce_subtype")
         case "complaint_notification":
-            sort = _joined(line.get("complaint_feedback"), line.get("complaint_subtype"))
-            row = _decision("complaint", sort, line)
+            row = _decision("complaint", line, "complaint_feedback", "complaint_subtype")
         case "message.dead_lettered":
             row = _row("dead-lettered", "red", f"{line.get('reason')}: {line.get('detail')}")
         case "message.ignored":
-            row = _row("ignored", "", f"{line.get('kind')}: a type that it does not know")
+            row = _row("ignored", "", f"{line.get('kind')}: an unknown type of message")
         case "effect.delivered":
-            row = _row(
-                "notified" if line.get("lane") == "slack" else "called", "green", _effect(line)
-            )
+            row = _delivered(line)
         case "worker.stopping":
-            row = _row("SIGTERM", "", "the daemon finishes what it holds, and leaves")
+            row = _row("SIGTERM", "", "the daemon finishes the messages that it holds, and exits")
         case _:
             row = _row(str(line.get("level", "?")), "red", f"{event} {line.get('error', '')}")
     return row
 
 
 def _row(label: str, style: str, rest: str | Text) -> Text:
-    return Text.assemble((f"{label:<11}", style), rest)
+    return Text.assemble((f"{label:<14}", style), rest)
 
 
-def _decision(kind: str, sort: str, line: Mapping[str, Any]) -> Text:
+def _decision(kind: str, line: Mapping[str, Any], *type_fields: str) -> Text:
+    given = [str(line[name]) for name in type_fields if line.get(name) not in {None, "none"}]
     match, action = str(line.get("user_match")), str(line.get("relay_action"))
-    who = f"@{line['domain']}" if "domain" in line else ""
-    decided = coloured(action)
-    decided.pad_right(max(2, 17 - len(action)))
-    found = Text(" " if sort else "").append(coloured(f"({match})")) if match != "found" else ""
-    return _row(kind, "bold", Text.assemble(decided, (f"{who:<14}", "dim"), sort, found))
+    domain = f"@{line['domain']}" if "domain" in line else ""
+    row = Text.assemble(coloured(f"{action:<17}"), (f"{domain:<14}", "dim"), "/".join(given))
+    if match != "found":
+        row.append(" " if given else "").append(coloured(f"({match})"))
+    return _row(kind, "bold", row)
 
 
-def _effect(line: Mapping[str, Any]) -> str:
+def _delivered(line: Mapping[str, Any]) -> Text:
     if line.get("lane") != "slack":
-        return f"SES, about its suppression list (outbox #{line.get('outbox_id')})"
+        text = f"SES's suppression list (outbox #{line.get('outbox_id')})"
+        return _row("called", "green", text)
     if (count := int(line.get("effects", 1))) > 1:
-        return f"Slack: {count} in one digest"
-    return f"Slack: {line.get('kind')} (outbox #{line.get('outbox_id')})"
-
-
-def _joined(*names: object) -> str:
-    given = [str(name) for name in names if name not in {None, "none"}]
-    return "/".join(given)
+        return _row("notified", "green", f"Slack: {count} in one digest")
+    return _row("notified", "green", f"Slack: {line.get('kind')} (outbox #{line.get('outbox_id')})")

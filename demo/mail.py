@@ -19,7 +19,7 @@ FEEDBACK_LOOP = "ExampleISP-Feedback-Loop/2.0"
 
 
 class Shape(StrEnum):
-    """How SES's words reach the queue."""
+    """SES's publishing route."""
 
     NOTIFICATION = "notification"
     EVENT = "event"
@@ -27,7 +27,7 @@ class Shape(StrEnum):
 
 
 class Entry(Struct, frozen=True):
-    """One recipient as SES reports it, and what the worker has to make of it."""
+    """A recipient as SES reports it, and the expected decision."""
 
     reported: str | None
     action: str
@@ -36,18 +36,16 @@ class Entry(Struct, frozen=True):
     """The diagnostic of the receiving server."""
     match: str = "found"
     person: str = ""
-    """The address by which we know them, where SES spells it otherwise."""
-    pauses: bool = True
-    """False for a refusal that must not prolong the pause which is there."""
+    """The user's address, where SES spells it differently."""
 
     @property
     def key(self) -> str:
-        """The recipient as `events` must have it."""
+        """`events.recipient`."""
         return self.person or self.reported or ""
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """A bounce or complaint, before it is put into words."""
+    """A bounce or complaint."""
 
     kind: str
     shape: Shape
@@ -65,8 +63,8 @@ class Report(Struct, frozen=True, kw_only=True):
 def write_report(report: Report, number: int, now: datetime, shape: Shape | None = None) -> str:
     """Write a report as SES does; another `shape` is the same feedback by the other route.
 
-    The mail that it is about is the same then, and so is the event's time; the feedback id is
-    another, since AWS does not say that it is not.
+    The SES message id and the event's time are the same on both routes. The feedback id differs:
+    AWS does not say whether it does, and the worker must not rely on it.
     """
     shape, at = shape or report.shape, report.at(now)
     body: dict[str, Any] = {"feedbackId": _ses_id(at, f"{shape} {number}"), "timestamp": _iso(at)}
@@ -84,26 +82,26 @@ def write_report(report: Report, number: int, now: datetime, shape: Shape | None
             body |= {"complaintFeedbackType": report.type, "userAgent": FEEDBACK_LOOP}
     sent_to = [entry.reported for entry in report.entries if entry.reported]
     mail = _mail(shape, str(number), at - timedelta(seconds=3), sent_to)
-    return _single_line(shape, report.kind, {report.kind.lower(): body}, mail)
+    return _rendered(shape, report.kind, {report.kind.lower(): body}, mail)
 
 
-def write_news(
+def write_other(
     shape: Shape, kind: str, part: Mapping[str, Any], recipient: str, at: datetime
 ) -> str:
-    """Write one of SES's messages that are neither bounce nor complaint."""
+    """Write a message of SES's that is neither a bounce nor a complaint."""
     mail = _mail(shape, f"{kind} {recipient}", at - timedelta(seconds=3), [recipient])
     dated = {
         name: {"timestamp": _iso(at)} | value if name in _DATED else value
         for name, value in part.items()
     }
-    return _single_line(shape, kind, dated, mail)
+    return _rendered(shape, kind, dated, mail)
 
 
 _DATED = frozenset({"delivery", "open", "click", "deliveryDelay", "subscription"})
 _TYPE_KEY = {Shape.NOTIFICATION: "notificationType", Shape.EVENT: "eventType"}
 
 
-def _single_line(shape: Shape, kind: str, part: Mapping[str, Any], mail: Mapping[str, Any]) -> str:
+def _rendered(shape: Shape, kind: str, part: Mapping[str, Any], mail: Mapping[str, Any]) -> str:
     return json.dumps({_TYPE_KEY[shape]: kind, **part, "mail": mail}) + "\n"
 
 
@@ -132,7 +130,7 @@ def _recipient(entry: Entry) -> dict[str, str]:
 
 
 def _ses_id(at: datetime, name: str) -> str:
-    """An id in SES's manner: the time, then what nobody can guess (here everybody can)."""
+    """Return an id like SES's: the time, then a UUID."""
     milliseconds = round(at.timestamp() * 1000)
     return f"0102{milliseconds:012x}-{uuid.uuid5(uuid.NAMESPACE_URL, name)}-000000"
 

@@ -1,38 +1,26 @@
-"""The users of an application that does not exist: all of them are invented."""
+"""The users of an application that does not exist; all names are invented."""
 
 from collections.abc import Iterator
 
-_AT = {
-    "example.com": (
-        "ada.ferro", "ana.costa", "dev.patel", "grace.lim", "h.sato", "jane.okeke", "kim.dahl",
-        "leon.maas", "omar.aziz", "pavel.maly", "rosa.vidal", "sol.reyes", "tam.nguyen",
-        "una.byrne", "yara.haddad", "zoe.lavoie",
-    ),
-    "example.net": (
-        "ben.adler", "ines.prado", "ivo.petrov", "jo.keller", "m.adeyemi", "noor.khan",
-        "otto.weiss", "raj.mehta", "ruth.stone", "sara.blom", "vik.olsen", "wen.li",
-    ),
-    "example.org": (
-        "bo.lindqvist", "cho.park", "elif.kaya", "finn.moran", "hugo.blanc", "lee.tran",
-        "lena.voss", "mia.berg", "nora.field", "pia.lund", "probe", "quinn.ross", "tobias.frey",
-        "yuki.mori",
-    ),
-}  # fmt: skip
+from demo import script
 
-PROBE = "probe@example.org"
-"""A test mailbox of ours: it bounces every day, and nobody wants to hear of it."""
-GUEST = "guest@example.net"
-"""Mail went to this address, and nobody of ours has it."""
+_WITHOUT_FEEDBACK = [
+    "una.byrne@example.com", "ivo.petrov@example.net", "jo.keller@example.net",
+    "noor.khan@example.net", "vik.olsen@example.net", "wen.li@example.net",
+    "bo.lindqvist@example.org", "elif.kaya@example.org", "quinn.ross@example.org",
+]  # fmt: skip
 
 
 def everybody() -> list[str]:
-    """All addresses, as the application has them."""
-    return [f"{name}@{domain}" for domain, names in _AT.items() for name in names]
+    """Return the addresses of all users: those of whom the script speaks, and others."""
+    reports = script.A_MONTH + script.MORE_ABOUT_THEM + script.SEPARATE
+    entries = [entry for report in reports for entry in report.entries]
+    return sorted({*_WITHOUT_FEEDBACK, *(e.key for e in entries if e.match == "found")})
 
 
 def as_csv() -> Iterator[str]:
-    """The file for `users import`; every seventh wants to be in no metrics."""
+    """Write the file for `users import`; every seventh user has metrics switched off."""
     yield "email,account_id,metrics_enabled\n"
     for number, address in enumerate(everybody(), start=1):
-        expected = "false" if number % 7 == 0 else "true"
-        yield f"{address},acct-{number:04},{expected}\n"
+        enabled = "false" if number % 7 == 0 else "true"
+        yield f"{address},acct-{number:04},{enabled}\n"

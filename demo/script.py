@@ -1,44 +1,50 @@
-"""What SES reports in the demo, and what the worker must make of each recipient: the story as data.
+"""What SES reports in the demo, and the expected decision on each recipient: the story as data.
 
-Within a list nothing hangs on the order, since SQS promises none.
+The order within a list does not matter, since SQS does not keep it.
 """
 
+from typing import Any
+
 from demo.mail import Entry, Report, Shape
-from demo.people import GUEST, PROBE
 
 GONE = "550 5.1.1 no such user here"
 FULL = "452 4.2.2 mailbox full"
 SPAM = "550 5.7.1 message rejected as SPAM"
 N, E = Shape.NOTIFICATION, Shape.EVENT
 
+IGNORED = "probe@example.org"
+"""A test mailbox that bounces every day; `notify.ignore` names it."""
+GUEST = "guest@example.net"
+"""No user's address, although mail went to it."""
+
 
 def hard(address: str, answer: str = GONE, *, spelled: str | None = None) -> Entry:
-    """Somebody whom mail will not reach."""
+    """Return a recipient whose mailbox does not exist."""
     return Entry(spelled or address, "hard_bounce", "permanent", answer, person=address)
 
 
 def soft(address: str, answer: str = FULL) -> Entry:
-    """Somebody whom mail does not reach now."""
+    """Return a recipient who cannot be reached now."""
     return Entry(address, "soft_bounce", "transient", answer)
 
 
 def spam(address: str, answer: str = SPAM) -> Entry:
-    """Somebody whose server takes us for spammers."""
+    """Return a recipient whose server calls the mail spam."""
     return Entry(address, "auto_block_spam", "spam_diagnostic", answer)
 
 
-def refused(address: str, *, pauses: bool = True) -> Entry:
-    """Somebody to whom SES itself would not send."""
-    return Entry(address, "hard_bounce", "refused_by_ses", pauses=pauses)
+def refused(address: str) -> Entry:
+    """Return a recipient to whom SES itself refused to send."""
+    return Entry(address, "hard_bounce", "refused_by_ses")
 
 
 def complains(address: str, action: str = "auto_block_spam", rule: str = "complaint") -> Entry:
-    """Somebody who pressed the button."""
+    """Return a recipient who reported the mail as spam."""
     return Entry(address, action, rule)
 
 
 def bounce(hours: float, shape: Shape, sort: str, *entries: Entry) -> Report:
-    """A bounce of a `Type/SubType`, so many hours ago."""
+    """Return a bounce of a `Type/SubType`, so many hours ago."""
     bounce_type, _, subtype = sort.partition("/")
     return Report(
         kind="Bounce", shape=shape, type=bounce_type, subtype=subtype, hours=hours, entries=entries
@@ -48,7 +54,7 @@ def bounce(hours: float, shape: Shape, sort: str, *entries: Entry) -> Report:
 def complaint(
     hours: float, shape: Shape, sort: str | None, *entries: Entry, subtype: str | None = None
 ) -> Report:
-    """A complaint of a feedback type, so many hours ago."""
+    """Return a complaint of a feedback type, so many hours ago."""
     return Report(
         kind="Complaint", shape=shape, type=sort, subtype=subtype, hours=hours, entries=entries
     )
@@ -64,8 +70,7 @@ FIRST_ABUSE = complaint(30, N, "abuse", complains("rosa.vidal@example.com"))
 TAKEN_OFF = "leon.maas@example.com"
 KEPT_ON = "yara.haddad@example.com"
 LISTED = {TAKEN_OFF: "BOUNCE", KEPT_ON: "COMPLAINT"}
-"""The SES suppression list, and why they are on it; both are to be taken off."""
-IGNORED = PROBE
+"""The SES suppression list by address, with the reason; `suppression.remove` names both."""
 
 SEPARATE = (
     bounce(1.2, N, "Permanent/General", hard("dev.patel@example.com")),
@@ -127,7 +132,7 @@ A_MONTH = (
         Entry(None, "no_action", "no_recipients", match="no_recipients"),
     ),
     FIRST_ABUSE,
-    # Both are at the same provider, which says only that it was one of them.
+    # Both are at one provider, which does not say which of the two has complained.
     complaint(
         22, E, "abuse", complains("sol.reyes@example.com"), complains("tam.nguyen@example.com")
     ),
@@ -140,9 +145,35 @@ A_MONTH = (
 )  # fmt: skip
 
 MORE_ABOUT_THEM = (
-    bounce(
-        2, E, "Permanent/OnAccountSuppressionList", refused("pavel.maly@example.com", pauses=False)
-    ),
+    bounce(2, E, "Permanent/OnAccountSuppressionList", refused("pavel.maly@example.com")),
     bounce(1, N, "Transient/MailboxFull", soft("kim.dahl@example.com")),
     complaint(1, N, "abuse", complains("rosa.vidal@example.com", "no_action", "blocked_already")),
 )
+
+AGAIN: tuple[tuple[Report, Shape], ...] = (
+    (MAILBOX_GONE, N), (MAILBOX_GONE, E), (BY_EVENT, N), (TWO_RECIPIENTS, N), (FIRST_ABUSE, N),
+)  # fmt: skip
+"""Reports that are published a second time, and in which shape."""
+
+OTHERS: tuple[tuple[float, Shape, str, str, dict[str, Any]], ...] = (
+    (21, Shape.NOTIFICATION, "Delivery", "vik.olsen@example.net", {
+        "delivery": {"recipients": ["vik.olsen@example.net"], "smtpResponse": "250 accepted"}}),
+    (2.1, Shape.EVENT, "Delivery", "lena.voss@example.org", {
+        "delivery": {"recipients": ["lena.voss@example.org"], "smtpResponse": "250 accepted"}}),
+    (21.2, Shape.EVENT, "Send", "vik.olsen@example.net", {"send": {}}),
+    (19, Shape.EVENT, "Open", "wen.li@example.net", {
+        "open": {"ipAddress": "192.0.2.10", "userAgent": "ExampleMail/7.1"}}),
+    (18.5, Shape.EVENT, "Click", "wen.li@example.net", {
+        "click": {"link": "https://www.example.com/welcome", "linkTags": None}}),
+    (27, Shape.EVENT, "Reject", "bo.lindqvist@example.org", {"reject": {"reason": "Bad content"}}),
+    (10, Shape.EVENT, "Rendering Failure", "una.byrne@example.com", {
+        "failure": {"templateName": "welcome", "errorMessage": "Attribute 'name' is missing"}}),
+    # The word spam outside of a bounce must not block the recipient.
+    (13, Shape.EVENT, "DeliveryDelay", "ivo.petrov@example.net", {
+        "deliveryDelay": {"delayType": "SpamDetected", "delayedRecipients": [
+            {"emailAddress": "ivo.petrov@example.net", "status": "4.7.1"}]}}),
+    (4, Shape.EVENT, "Subscription", "quinn.ross@example.org", {
+        "subscription": {"contactList": "Newsletter", "source": "UnsubscribeHeader"}}),
+    (6, Shape.EVENT, "Archived", "jo.keller@example.net", {"archived": {}}),
+)  # fmt: skip
+"""Hours ago, shape, kind, recipient, SES's part about it; the last kind does not exist (yet)."""

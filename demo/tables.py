@@ -1,45 +1,52 @@
-"""What an operator would want to see afterwards, in tables."""
+"""What an operator would want to see after the run, in tables."""
 
+import json
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
-from rich.console import Console, RenderableType
+from rich import box
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
+from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from demo import remarks
+from demo import script
 from demo.database import Row, moment
-from demo.effects_view import slack_notices, suppression_list
-from demo.figures import is_paused
+from demo.figures import DIGEST, attribute, folded, is_paused
+from demo.installing import NOTICES_A_MINUTE, POSTS_A_SECOND
 from demo.lines import coloured
 from demo.mail import Shape
-from demo.sheet import sheet
-from demo.story import Findings
+from demo.run import Result
+from worker.core.masking import printable
 from worker.core.model import Outcome
 
-WIDE = 100
-"""From so many columns on nothing has to be stacked or left out."""
-LONGEST_SORT = 25
-"""Of a type and sub-type in one line."""
+MOST_LINES = 8
+"""Lines of one text in a notice."""
+LONGEST_TYPE = 25
+"""Characters of `type/sub-type` on one line."""
+_COUNTS = ("hard_bounce", "soft_bounce", "complaint")
 
 
-def show_tables(console: Console, findings: Findings) -> None:
+def show_tables(console: Console, result: Result) -> None:
     """Show all of it."""
-    wide = console.width >= WIDE
     parts: tuple[tuple[str, RenderableType | None, str], ...] = (
-        ("What came", what_came(findings), remarks.totals(findings)),
-        ("What was decided, and why", decisions(findings, wide=wide), remarks.rows(findings)),
-        ("Who is paused, and who is blocked", people(findings, wide=wide), remarks.crowd(findings)),
-        ("What was dead-lettered", set_aside(findings, wide=wide), remarks.kept(findings)),
-        ("What came again", None, remarks.repeats(findings)),
+        ("What came", came(result), _totals(result)),
+        ("What was decided, and why", decisions(result), _spellings(result)),
+        ("Who is paused, and who is blocked", people(result), _users(result)),
         (
-            "What Slack was told",
-            slack_notices(findings, console.width - 2),
-            remarks.pauses(),
+            "What was dead-lettered", dead_letters(result),
+            "bodies unchanged; `ses-worker dlq` lists, shows and replays them",
         ),
-        ("The SES suppression list", suppression_list(findings), remarks.listing()),
-    )
+        ("What came again", None, _repeats(result)),
+        ("What Slack received", slack_messages(result), _slack(result)),
+        (
+            "The SES suppression list", suppression_list(result),
+            "both are in suppression.remove; an entry for a complaint stays",
+        ),
+    )  # fmt: skip
     for number, (title, table, remark) in enumerate(parts, start=1):
         console.print(f"\n [cyan]{number}[/cyan]  [bold]{title}[/bold]\n")
         if table:
@@ -47,104 +54,65 @@ def show_tables(console: Console, findings: Findings) -> None:
         console.print(Padding(Text(remark, style="dim" if table else ""), (0, 1), expand=False))
 
 
-def what_came(findings: Findings) -> Table:
-    """Messages by kind and outcome, in the two shapes that SES has."""
-    counts = Counter((m.outcome, m.kind, m.shape) for m in findings.messages)
-    table = sheet("kind", *(shape.value for shape in Shape), "outcome")
-    for column in table.columns[1:-1]:
-        column.justify = "right"
+def came(result: Result) -> Table:
+    """Messages by outcome and kind, and by SES's publishing route."""
+    counts = Counter((m.outcome, m.kind, m.shape) for m in result.messages)
+    table = _table("kind", *Shape, "outcome")
     for outcome in Outcome:
-        for kind in sorted(
-            {m.kind for m in findings.messages if m.outcome is outcome}, key=str.casefold
-        ):
+        for kind in sorted({kind for found, kind, _ in counts if found is outcome}, key=str.lower):
             numbers = [str(counts[outcome, kind, shape] or "") for shape in Shape]
             table.add_row(kind, *numbers, coloured(outcome.value))
         table.add_section()
     return table
 
 
-def decisions(findings: Findings, *, wide: bool) -> Table:
-    """The rows of `events`, in the order in which they happened."""
-    table = sheet("ago")
-    headers = (
-        ("type/sub-type", "recipient (user_match)", "action", "rule")
-        if wide
-        else ("type\nsub-type", "recipient\nuser_match", "action\nrule")
-    )
-    for header in headers:
-        table.add_column(header, no_wrap=True)
+def _totals(result: Result) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in result.totals.items())
+    return f"the daemon's own count: {counts}"
+
+
+def decisions(result: Result) -> Table:
+    """The rows of `events`, by the time of the event."""
+    table = _table("ago", "type/sub-type", "recipient (user_match)", "action", "rule")
     for kind in ("bounce", "complaint"):
-        rows = [row for row in findings.database.events if row["kind"] == kind]
         table.add_row("", Text(f"{kind}s", style="bold"))
+        rows = [row for row in result.database.events if row["kind"] == kind]
         for row in sorted(rows, key=lambda row: str(row["occurred_at"])):
-            age = _span((findings.now - moment(row["occurred_at"])).total_seconds())
-            table.add_row(age, *(_single_line(row) if wide else _stacked(row)))
+            age = _span((result.now - moment(row["occurred_at"])).total_seconds())
+            types = "/".join(filter(None, (row["type"], row["subtype"]))) or "-"
+            types = types if len(types) <= LONGEST_TYPE else types.replace("/", "/\n")
+            match = "" if row["user_match"] == "found" else f"({row['user_match']})"
+            recipient = Text(" ").join(filter(None, (Text(row["recipient"]), coloured(match))))
+            table.add_row(age, types, recipient, coloured(row["action"]), row["reason"])
         table.add_section()
     return table
 
 
-def _single_line(row: Row) -> list[RenderableType]:
-    sort = "/".join(filter(None, (row["type"], row["subtype"]))) or "-"
-    who = Text(row["recipient"])
-    if row["user_match"] != "found":
-        who = Text(" ").join(filter(None, (who, coloured(f"({row['user_match']})"))))
-    return [
-        sort if len(sort) <= LONGEST_SORT else sort.replace("/", "/\n"),
-        who,
-        coloured(row["action"]),
-        row["reason"],
+def _spellings(result: Result) -> str:
+    spelled = [
+        row["recipient_as_reported"]
+        for row in result.database.events
+        if row["user_match"] == "found" and row["recipient_as_reported"] != row["recipient"]
     ]
+    return f"found in spite of their spelling: {' · '.join(spelled)}"
 
 
-def _stacked(row: Row) -> list[RenderableType]:
-    return [
-        Text(f"{row['type'] or '-'}\n").append(row["subtype"] or "", style="dim"),
-        Text(f"{row['recipient'] or '-'}\n").append(row["user_match"], style="dim"),
-        Text.assemble(coloured(row["action"]), "\n", (row["reason"], "dim")),
-    ]
-
-
-def people(findings: Findings, *, wide: bool) -> Table:
-    """The users of whom feedback has made something."""
-    table = sheet("user", "paused until", "", "why", "blocked by")
-    for header in ("hard", "soft", "compl.") if wide else ():
-        table.add_column(header, justify="right")
+def people(result: Result) -> Table:
+    """The users that are, or were, paused or blocked, or who complained."""
+    table = _table("user", "paused until", "", "why", "blocked by", "hard", "soft", "cmpl")
     blocked_by = {
         event["recipient"]: event["reason"]
-        for event in findings.database.events
+        for event in result.database.events
         if event["action"] == "auto_block_spam"
     }
-    for user in sorted(findings.database.users, key=_latest_first):
-        if not _is_touched(user):
-            continue
-        row: list[RenderableType] = [
-            user["email"],
-            *_pause(user, findings.now),
-            Text(blocked_by.get(user["email_key"], ""), style="magenta"),
-        ]
-        if wide:
-            row += [
-                str(user[f"{what}_count"] or "")
-                for what in ("hard_bounce", "soft_bounce", "complaint")
-            ]
-        over = user["paused_until"] and not is_paused(user, findings.now)
-        table.add_row(*row, style="dim" if over else None)
-    return table
-
-
-def set_aside(findings: Findings, *, wide: bool) -> Table:
-    """The messages in the dead-letter queue, with what the worker wrote on them."""
-    table = sheet("reason")
-    table.expand = True
-    table.add_column("detail", ratio=2, overflow="fold")
-    if wide:
-        table.add_column("body", ratio=1, no_wrap=True, overflow="ellipsis")
-    for dead_letter in findings.dead_letters:
-        beginning = Text(
-            dead_letter.contents.strip()[:60]
-        )  # a confirmation's token stands further on
-        row = [Text(dead_letter.reason, style="red"), Text(dead_letter.detail), beginning]
-        table.add_row(*row[: len(table.columns)])
+    for user in sorted(result.database.users, key=_latest_first):
+        if user["paused_until"] or user["auto_block_spam"] or user["complaint_count"]:
+            table.add_row(
+                user["email"],
+                *_pause(user, result.now),
+                Text(blocked_by.get(user["email_key"], ""), style="magenta"),
+                *(str(user[f"{kind}_count"] or "") for kind in _COUNTS),
+            )
     return table
 
 
@@ -158,12 +126,106 @@ def _pause(user: Row, now: datetime) -> list[RenderableType]:
     return [f"{until:%Y-%m-%d %H:%M}", left, coloured(user["pause_reason"])]
 
 
-def _is_touched(user: Row) -> bool:
-    return bool(user["paused_until"] or user["auto_block_spam"] or user["complaint_count"])
-
-
 def _latest_first(user: Row) -> tuple[float, str]:
     return (-moment(user["paused_until"]).timestamp() if user["paused_until"] else 0, user["email"])
+
+
+def _users(result: Result) -> str:
+    users = result.database.users
+    paused = sum(is_paused(user, result.now) for user in users)
+    blocked = sum(bool(user["auto_block_spam"]) for user in users)
+    return f"of {len(users)} users {paused} are paused now and {blocked} blocked (times are UTC)"
+
+
+def dead_letters(result: Result) -> Table:
+    """The messages in the dead-letter queue, with the attributes that the worker added."""
+    table = _table("reason")
+    table.expand = True
+    table.add_column("detail", ratio=2, overflow="fold")
+    table.add_column("body", ratio=1, no_wrap=True, overflow="ellipsis")
+    for message in result.dead_letters:
+        reason, detail = (attribute(message, f"ses_worker_{name}") for name in ("reason", "error"))
+        text = json.loads(message.body).get("Message", message.body).strip()
+        table.add_row(Text(reason, "red"), Text(detail), Text(text[:60]))  # its secrets come later
+    return table
+
+
+def _repeats(result: Result) -> str:
+    again = sum(m.outcome is Outcome.DUPLICATE for m in result.messages)
+    added = len(result.database.events) - len(result.before_the_last.events)
+    pairs = zip(result.before_the_last.users, result.database.users, strict=False)
+    changed = sum(before != after for before, after in pairs)
+    return (
+        f"{again} messages were published again: repeated deliveries, and bounces by SES's other "
+        "publishing route, with another feedback id. "
+        f"Events added: {added}. Users changed: {changed}."
+    )
+
+
+def slack_messages(result: Result) -> Group:
+    """The texts of all messages, and a sample of each kind in full, in Slack's own markup."""
+    table = _table("", "message")
+    samples: dict[str, Mapping[str, Any]] = {}
+    for number, post in enumerate(result.posts, start=1):
+        table.add_row(str(number), Text(printable(post["text"])))
+        samples.setdefault(post["text"].partition(":")[0], post)
+    shown = [samples[kind] for kind in ("BOUNCE", "DIGEST", "DELETE") if kind in samples]
+    return Group(table, *(Panel(Group(*_lines(post)), border_style="dim") for post in shown))
+
+
+def _lines(post: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """The texts of a message's blocks, without a rendering of their markup."""
+    for block in post["blocks"]:
+        if "text" in block:
+            style = "bold" if block["type"] == "header" else ""
+            yield _shortened(block["text"]["text"], style)
+        if fields := [_shortened(field["text"]) for field in block.get("fields", ())]:
+            grid = Table.grid(padding=(0, 2))
+            for pair in zip(fields[::2], fields[1::2], strict=False):
+                grid.add_row(*pair)
+            yield grid
+        for element in block.get("elements", ()):
+            yield _shortened(element["text"], "dim")
+
+
+def _shortened(text: str, style: str = "") -> Text:
+    lines = [printable(line) for line in text.split("\n")]
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES:] = [f"… {len(lines) - MOST_LINES} more lines"]
+    return Text("\n".join(lines), style)
+
+
+def _slack(result: Result) -> str:
+    digests = sum(post["text"].startswith(DIGEST) for post in result.posts)
+    return (
+        f"{len(result.posts) - digests} notices, and {folded(result).total()} in a digest; none is "
+        f"about {script.IGNORED} (notify.ignore)\nSlack was made to answer slowly, so that more "
+        f"than slack.messages_per_minute ({NOTICES_A_MINUTE} here) were waiting; the real Slack "
+        f"gets one a second, here it is up to {POSTS_A_SECOND}"
+    )
+
+
+def suppression_list(result: Result) -> Table:
+    """The entries before and after, and the notice about each."""
+    table = _table("address", "before", "now", "notice")
+    notices = {text.partition(": ")[2]: text for text in (post["text"] for post in result.posts)}
+    for address, reason in script.LISTED.items():
+        now = ("listed", "yellow") if address in result.listed else ("off the list", "green")
+        table.add_row(address, reason, Text(*now), notices.get(address, "none"))
+    return table
+
+
+def _table(*headers: str) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        header_style="cyan",
+        padding=(0, 1, 0, 0),  # with the box's own space, two between columns
+        pad_edge=False,
+        show_edge=False,
+    )
+    for header in headers:
+        table.add_column(header, no_wrap=True)
+    return table
 
 
 def _span(seconds: float) -> str:

@@ -1,6 +1,6 @@
-"""Fixtures only: real store of both kinds, messages as SQS hands them over.
+"""Fixtures: real stores of both kinds, and messages as SQS delivers them.
 
-Those that run the installed command are in `running`.
+Fixtures that run the command are in `support.running`.
 """
 
 import itertools
@@ -14,24 +14,27 @@ from pathlib import Path
 import hypothesis
 import pytest
 from support import mail
+from support.examples import examples
 
 from worker.core.model import Received
 from worker.store import Store, ensure_schema, open_store
 
 pytest_plugins = ["support.running", "support.wiring", "support.machine"]
 
-# The gate tries a test once more, and then a class of tests is made anew.
+# The gate reruns a failed test, with a new instance of its class.
 hypothesis.settings.register_profile(
-    "again", suppress_health_check=[hypothesis.HealthCheck.differing_executors]
+    "rerun",
+    max_examples=examples(100),
+    suppress_health_check=[hypothesis.HealthCheck.differing_executors],
 )
-hypothesis.settings.load_profile("again")
+hypothesis.settings.load_profile("rerun")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
-    """Commands started here heed SIGINT and SIGHUP, even where we were started to ignore them.
+    """Commands started here obey SIGINT and SIGHUP, even if pytest was started to ignore them.
 
-    A job in the background or under nohup is, and what is ignored is inherited.
+    A job in the background or under nohup ignores them, and its children inherit that.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -77,7 +80,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
-    """Store with the schema, of each kind."""
+    """A store with the schema, of each kind."""
     store = open_store(store_url)
     ensure_schema(store, migrate=True)
     yield store
@@ -86,8 +89,7 @@ def store(store_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keys of our own for AWS, and no file, endpoint, proxy or certificate of who runs the
-    tests."""
+    """Invented keys for AWS, and no file, endpoint, proxy or certificate of the developer."""
     for name in [*os.environ]:
         if name.startswith("AWS_") or name.lower().endswith("_proxy") or "CA_BUNDLE" in name:
             monkeypatch.delenv(name)
@@ -100,7 +102,7 @@ def nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 @pytest.fixture
 def message() -> Callable[..., Received]:
-    """Make a message as SQS hands it over."""
+    """Make a message as SQS delivers it."""
     numbers = itertools.count(1)
 
     def make(body: str, *, receive_count: int = 1, received_at: datetime = mail.NOW) -> Received:

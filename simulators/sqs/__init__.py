@@ -1,16 +1,16 @@
-"""The SQS emulator: a strict, fast, in-memory Amazon SQS over real HTTP, for the tests.
+"""The SQS simulator: a strict, fast, in-memory Amazon SQS over real HTTP.
 
-    with Emulator() as emulator:
-        url = emulator.create_queue("feedback", dead_letter="feedback-dlq", max_receive_count=5)
-        emulator.faults.add(FailEntries({"0"}), on=DELETE, times=1)
-        emulator.on_delete(lambda deletion: assert_committed(deletion.body))
-        emulator.send(url, body)
-        ...  # boto3 with endpoint_url=emulator.endpoint, or a process with emulator.environment
-        assert emulator.journal.fate(message_id).deleted
+    with SqsSimulator() as sqs:
+        url = sqs.create_queue("feedback", dead_letter="feedback-dlq", max_receive_count=5)
+        sqs.faults.add(FailEntries({"0"}), on=DELETE, times=1)
+        sqs.on_delete(lambda deletion: assert_committed(deletion.body))
+        sqs.send(url, body)
+        ...  # boto3 with endpoint_url=sqs.endpoint, or a process with sqs.environment
+        assert sqs.journal.fate(message_id).deleted
 
-Where AWS's documentation leaves SQS two ways, the emulator takes the one that is harder on a
+Where AWS's documentation leaves SQS two ways, the simulator takes the way that is harder on a
 consumer. Standard queues only; no FIFO queues, tags, permissions or encryption: a request for
-what the emulator does not have is refused, never ignored.
+such a feature is refused, never ignored.
 """
 
 from simulators.sqs.calls import Call
@@ -38,12 +38,13 @@ from simulators.sqs.faults import (
     Hang,
     OmitEntries,
     Refuse,
+    Rewrite,
     StayVisible,
 )
 from simulators.sqs.hooks import Deletion, Sending
 from simulators.sqs.journal import Event, Fate, Journal, Request, What
 from simulators.sqs.script import Faults, Rule
-from simulators.sqs.sqs import SqsEmulator
+from simulators.sqs.simulator import SqsSimulator
 from simulators.sqs.states import Counts, MessageState, State
 
 __all__ = [
@@ -78,10 +79,11 @@ __all__ = [
     "OmitEntries",
     "Refuse",
     "Request",
+    "Rewrite",
     "Rule",
     "Sending",
-    "SqsEmulator",
     "SqsError",
+    "SqsSimulator",
     "State",
     "StayVisible",
     "What",

@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 class Account:
-    """Not thread-safe: its owner holds a lock."""
+    """Not thread-safe: the caller holds the lock."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Account:
     ) -> None:
         self.number = number
         self.endpoint = ""
-        """What URLs of queues begin with; known once the server listens."""
+        """The beginning of queue URLs; known once the server listens."""
         self.moves = Moves(self.by_arn, record)
         self._clock = clock
         self._record = record
@@ -41,16 +41,16 @@ class Account:
         self._serials = itertools.count()
 
     def create(self, name: str, attributes: Mapping[str, str]) -> Queue:
-        """Make a queue, or find the one of that name if it has the wanted attributes.
+        """Make a queue, or return the queue of that name if it has the same attributes.
 
         Raises:
-            SqsError: a wrong name or attribute, a name in use, or one just given up.
+            SqsError: a wrong name or attribute, a name in use, or a name freed just now.
 
         """
         if not _NAME.fullmatch(name):
             raise invalid(
                 "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in"
-                " length. (The emulator has no FIFO queues.)"
+                " length. (FIFO queues are not simulated.)"
             )
         if queue := self._queues.get(name):
             if differing := queue.attributes.differing(attributes):
@@ -79,7 +79,7 @@ class Account:
         return queue
 
     def delete(self, queue: Queue) -> None:
-        """Delete a queue with all that is in it."""
+        """Delete a queue with its messages."""
         queue.empty(What.DROPPED)
         queue.deleted = True
         del self._queues[queue.name]
@@ -89,7 +89,7 @@ class Account:
         """Find a queue.
 
         Raises:
-            SqsError: there is none of that name.
+            SqsError: no queue has that name.
 
         """
         if queue := self._queues.get(name):
@@ -100,7 +100,7 @@ class Account:
         """Find a queue by its URL, of which SQS reads the path alone, or by its name.
 
         Raises:
-            SqsError: there is none, or it is another account's.
+            SqsError: there is no such queue, or it is another account's.
 
         """
         before, _, name = url.rpartition("/")
@@ -122,7 +122,7 @@ class Account:
         return f"{self.endpoint}/{self.number}/{queue.name}"
 
     def queues(self, prefix: str = "") -> list[Queue]:
-        """Report all queues whose names begin so, in alphabetical order."""
+        """Return the queues whose names begin with `prefix`, in alphabetical order."""
         return [self._queues[name] for name in sorted(self._queues) if name.startswith(prefix)]
 
     def origins_of(self, target: Queue) -> list[Queue]:
@@ -134,7 +134,7 @@ class Account:
         ]
 
     def draft(self, body: str, attributes: Attributes) -> Message:
-        """Make a message that has not been sent yet."""
+        """Make a message, without sending it."""
         return Message(
             id=str(uuid.uuid4()),
             body=body,

@@ -1,4 +1,4 @@
-"""The operations on queues: make, find, set up, empty, move, drop.
+"""The operations on queues: create, find, configure, purge, move, delete.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
 """
@@ -26,7 +26,7 @@ from simulators.sqs.quotas import (
 
 
 class Administration:
-    """Each method is an operation; whoever calls it holds the lock."""
+    """Each method is an operation; the caller holds the lock."""
 
     def __init__(self, account: Account, *, clock: Clock) -> None:
         self._account = account
@@ -43,7 +43,7 @@ class Administration:
         return {"QueueUrl": self._account.url(self._account.by_name(call.arguments["QueueName"]))}
 
     def list_queues(self, call: Call) -> Answer:
-        """ListQueues: without any, `QueueUrls` is absent."""
+        """ListQueues: without queues, `QueueUrls` is absent."""
         queues = self._account.queues(call.arguments.get("QueueNamePrefix", ""))
         urls, following = self._chunk(queues, call.arguments)
         return ({"QueueUrls": urls} if urls else {}) | following
@@ -55,7 +55,7 @@ class Administration:
         return {"queueUrls": urls} | following
 
     def get_queue_attributes(self, call: Call) -> Answer:
-        """GetQueueAttributes: none asked for, none shown."""
+        """GetQueueAttributes: returns only the requested attributes."""
         queue = self._queue(call)
         names = set(call.arguments.get("AttributeNames", ()))
         if unknown := names - READABLE - {"All"}:
@@ -127,7 +127,7 @@ class Administration:
         return {"ApproximateNumberOfMessagesMoved": task.moved}
 
     def list_message_move_tasks(self, call: Call) -> Answer:
-        """ListMessageMoveTasks: the latest first, and of those one unless more are requested."""
+        """ListMessageMoveTasks: the latest first; only one task unless more are requested."""
         most = whole(call.arguments, "MaxResults", 1, MOST_MOVES_LISTED, default=1)
         tasks = self._account.moves.of(self._by_arn(call.arguments, "SourceArn"))
         return {"Results": [_shown(task) for task in tasks[:most]]}
@@ -144,7 +144,7 @@ class Administration:
         )
 
     def _chunk(self, queues: Sequence[Queue], arguments: Arguments) -> tuple[list[str], Answer]:
-        """Cut out a page of URLs; a NextToken there is only if MaxResults was given."""
+        """Return a page of URLs; NextToken is there only if MaxResults was given."""
         most = whole(arguments, "MaxResults", 1, LARGEST_LIST, default=LARGEST_LIST)
         after = arguments.get("NextToken", "")
         left = [queue for queue in queues if queue.name > after]
@@ -154,7 +154,7 @@ class Administration:
 
 
 def _shown(task: Move) -> Answer:
-    """Show a task; its handle only as long as it can be cancelled."""
+    """Return a task as listed; its handle is there only while it can be cancelled."""
     known = {
         "TaskHandle": task.handle if task.status is Status.RUNNING else None,
         "Status": task.status,

@@ -1,4 +1,4 @@
-"""The attributes of a queue: which there are, their defaults and what they may be.
+"""The attributes of a queue: names, defaults and valid values.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 """
@@ -23,7 +23,7 @@ from simulators.sqs.quotas import (
 
 
 class _Whole(NamedTuple):
-    """A whole number between two others, all included."""
+    """A whole number within bounds, both included."""
 
     default: int
     low: int
@@ -45,7 +45,7 @@ _KEPT = frozenset({
     "KmsDataKeyReusePeriodSeconds", "KmsMasterKeyId", "Policy", "RedriveAllowPolicy",
     "SqsManagedSseEnabled",
 })  # fmt: skip
-"""Kept and shown as they were given; the emulator neither encrypts nor permits."""
+"""Kept and returned as given; the simulator implements neither encryption nor permissions."""
 COUNTED = (
     "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
@@ -57,14 +57,14 @@ READABLE = frozenset({
 
 
 class Redrive(NamedTuple):
-    """A redrive policy: what was received more often than so many times goes there."""
+    """A redrive policy: messages received more than so many times move to the target."""
 
     target_arn: str
     most_receives: int
 
 
 class QueueAttributes:
-    """What can be set on one queue."""
+    """The attributes that can be set on a queue."""
 
     def __init__(self) -> None:
         self._texts = {name: str(whole.default) for name, whole in _NUMBERS.items()}
@@ -72,16 +72,16 @@ class QueueAttributes:
         self.redrive: Redrive | None = None
 
     def __getitem__(self, name: str) -> int:
-        """Tell one of the numbers."""
+        """Return a numeric attribute."""
         return int(self._texts[name])
 
     @property
     def texts(self) -> Mapping[str, str]:
-        """All that are set, as SQS shows them."""
+        """All attributes that are set, as SQS returns them."""
         return self._texts
 
     def change(self, requested: Mapping[str, str], is_queue: Callable[[str], bool]) -> None:
-        """Set attributes, all or none of them; an empty RedrivePolicy removes it.
+        """Set attributes, all or none; an empty RedrivePolicy removes the policy.
 
         Raises:
             SqsError: an unknown name, a wrong value, or a dead-letter queue that does not exist.
@@ -96,7 +96,7 @@ class QueueAttributes:
             del self._texts[name]
 
     def differing(self, requested: Mapping[str, str]) -> str | None:
-        """Name an attribute whose value is not the wanted one."""
+        """Return the name of an attribute whose value differs, if any."""
         for name, text in requested.items():
             if self._texts.get(name, "") != text:
                 return name

@@ -1,4 +1,4 @@
-"""A request on its way through the emulator."""
+"""A parsed request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,22 +10,22 @@ from simulators.sqs.parameters import Arguments
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is requested, and by whom."""
+    """An operation, its arguments and its caller."""
 
     operation: str
     arguments: Arguments
     closing: Event
-    """Set when the emulator closes: whoever waits, waits for this too."""
+    """Set when the simulator closes; every wait ends then."""
     caller_is_gone: Callable[[], bool] = lambda: False
-    """Has the connection been closed? Then a long poll takes no message any more."""
+    """Whether the connection was closed; a long poll then receives no message."""
     pretend: bool = False
-    """Acknowledge deletes and do not carry them out; a scripted fault wants it so."""
+    """Acknowledge deletes without performing them; set by a scripted fault."""
     access_key: str = ""
-    """Whose signature it is; the emulator checks none, a rule may."""
+    """The signer's; the simulator checks no signature, a rule may."""
 
     @property
     def queue(self) -> str:
-        """The name of the queue; empty when the operation is about none, or about several."""
+        """The name of the queue; empty for an operation on no queue, or on several."""
         url = self.arguments.get("QueueUrl", "")
         return url.rpartition("/")[2] if isinstance(url, str) else ""
 

@@ -1,18 +1,18 @@
-"""The emulator's time: it passes as real time does, and a test may move it on."""
+"""The simulator's time: it passes as real time does, and a test may advance it."""
 
 import time
 from collections.abc import Callable
 
 
 class Clock:
-    """Seconds since 1970. Whoever waits for a moment is told when the clock leaps."""
+    """Seconds since 1970. Threads that wait are notified when the clock leaps."""
 
     def __init__(self, start: float | None = None) -> None:
         self._ahead = (time.time() if start is None else start) - time.monotonic()
         self._watchers: list[Callable[[], None]] = []
 
     def now(self) -> float:
-        """Return the time; it never goes back."""
+        """Return the time, which never goes back."""
         return time.monotonic() + self._ahead
 
     def advance(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""How SQS says no, in both spellings that boto3 can read.
+"""SQS's errors, in both spellings that boto3 can read.
 
 The JSON protocol names an error by its shape, in `__type`; what the Query protocol called it
 travels in the header `x-amzn-query-error`, and is what boto3 shows as `Error.Code`.
@@ -29,7 +29,7 @@ _LEGACY: Mapping[str, tuple[str, int]] = {
 
 
 class SqsError(Exception):
-    """SQS refuses; the whole request, or within a batch one entry."""
+    """An error of a request, or of an entry of a batch."""
 
     def __init__(self, shape: str, text: str, *, status: int | None = None) -> None:
         super().__init__(f"{shape}: {text}")
@@ -40,26 +40,26 @@ class SqsError(Exception):
 
     @property
     def culprit(self) -> str:
-        """Whose fault it is, in the Query protocol's word."""
+        """`Sender` or `Receiver`, as the Query protocol names the fault's side."""
         return "Receiver" if self.status >= 500 else "Sender"
 
 
 def invalid(text: str) -> SqsError:
-    """Make the error that most wrong values have in common."""
+    """Return the error that most wrong values have in common."""
     return SqsError("InvalidParameterValueException", text)
 
 
 def invalid_value(value: object, parameter: str, reason: str) -> SqsError:
-    """Make the same error in SQS's usual sentence."""
+    """Return the same error with SQS's usual sentence."""
     return invalid(f"Value {value} for parameter {parameter} is invalid. Reason: {reason}")
 
 
 def missing(parameter: str) -> SqsError:
-    """Make the error for a parameter that is absent or empty."""
+    """Return the error for a parameter that is absent or empty."""
     text = f"The request must contain the parameter {parameter}."
     return SqsError("MissingRequiredParameterException", text)
 
 
 def no_such_queue() -> SqsError:
-    """Make the error for a queue that is not there, or not any more."""
+    """Return the error for a queue that does not exist."""
     return SqsError("QueueDoesNotExist", "The specified queue does not exist.")

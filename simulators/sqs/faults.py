@@ -1,11 +1,11 @@
-"""Scripted faults: what can go wrong between a client and SQS, on which call and how often.
+"""Scripted faults: what goes wrong between a client and SQS, on which call and how often.
 
-    emulator.faults.add(SERVICE_UNAVAILABLE, on=RECEIVE, times=3)
-    emulator.faults.add(Cut(done=True), on=DELETE, first=2, times=1)
-    emulator.faults.add(FailEntries({"0", "3"}, sender_fault=False), on=DELETE, queue="feedback")
+    sqs.faults.add(SERVICE_UNAVAILABLE, on=RECEIVE, times=3)
+    sqs.faults.add(Cut(done=True), on=DELETE, first=2, times=1)
+    sqs.faults.add(FailEntries({"0", "3"}, sender_fault=False), on=DELETE, queue="feedback")
 
-All rules that fit a call strike it, the one added first outermost. "Done" means that SQS has
-carried the operation out, whatever the client learns of it.
+All rules that fit a call apply to it, the rule added first outermost. "Done" means that SQS has
+performed the operation, whatever the client gets as an answer.
 """
 
 from collections.abc import Callable, Collection
@@ -19,7 +19,7 @@ from simulators.sqs.parameters import Answer, Arguments
 
 Perform = Callable[[Call], Answer]
 Which = Collection[str] | Callable[[Arguments], bool] | None
-"""Entries of a batch: by their Ids, by what they say, or all."""
+"""Entries of a batch: by their Ids, by a predicate, or all (None)."""
 
 RECEIVE = frozenset({"ReceiveMessage"})
 SEND = frozenset({"SendMessage", "SendMessageBatch"})
@@ -28,21 +28,21 @@ CHANGE_VISIBILITY = frozenset({"ChangeMessageVisibility", "ChangeMessageVisibili
 
 
 class ConnectionCut(Exception):
-    """The client gets a reset in place of an answer, or in the middle of it."""
+    """The connection is reset in place of an answer, or in the middle of it."""
 
     def __init__(self, answer: Answer | None, part: float = 0) -> None:
         super().__init__()
         self.answer = answer
         self.part = part
-        """How much of the answer's body gets through, from 0 (not even its head) to 1."""
+        """The fraction of the answer's body that is sent, from 0 (not even its head) to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What can go wrong; by itself it is nothing."""
+    """The base of all faults; changes nothing."""
 
     def around(self, call: Call, perform: Perform) -> Answer:
-        """Perform a call, or not, or otherwise."""
+        """Perform the call."""
         return perform(call)
 
 
@@ -55,14 +55,14 @@ class Refuse(Fault):
     text: str = "A scripted fault."
 
     def around(self, call: Call, perform: Perform) -> Answer:
-        """Refuse."""
+        """Raise the error."""
         raise SqsError(self.code, self.text, status=self.status)
 
 
 INTERNAL_ERROR = Refuse("InternalFailure", 500)
 SERVICE_UNAVAILABLE = Refuse("ServiceUnavailable", 503)
 REQUEST_THROTTLED = Refuse("RequestThrottled", 400)
-"""In the field it has been seen with 403 too: `replace(REQUEST_THROTTLED, status=403)`."""
+"""It has been observed with 403, too: `replace(REQUEST_THROTTLED, status=403)`."""
 THROTTLING = Refuse("ThrottlingException", 400, "Rate exceeded")
 ACCESS_DENIED = Refuse("AccessDenied", 403)
 EXPIRED_TOKEN = Refuse("ExpiredToken", 403, "The security token in the request is expired")
@@ -76,7 +76,7 @@ class Delay(Fault):
     seconds: float
 
     def around(self, call: Call, perform: Perform) -> Answer:
-        """Perform late."""
+        """Wait, then perform."""
         call.closing.wait(self.seconds)
         return perform(call)
 
@@ -93,19 +93,19 @@ class Cut(Fault):
     part: float = 0
 
     def around(self, call: Call, perform: Perform) -> Answer:
-        """Perform or not, and cut."""
+        """Perform the call if done, then reset."""
         raise ConnectionCut(perform(call) if self.done or self.part else None, self.part)
 
 
 @dataclass(frozen=True, slots=True)
 class Hang(Fault):
-    """Nothing comes for so many real seconds, then a reset. Done only if `done`."""
+    """No answer for so many real seconds, then a reset. Done only if `done`."""
 
     seconds: float
     done: bool = False
 
     def around(self, call: Call, perform: Perform) -> Answer:
-        """Perform or not, wait, and cut."""
+        """Perform the call if done, wait, then reset."""
         answer = perform(call) if self.done else None
         call.closing.wait(self.seconds)
         raise ConnectionCut(answer)
@@ -120,7 +120,7 @@ class FailEntries(Fault):
     code: str = "InternalError"
 
     def around(self, call: Call, perform: Perform) -> Answer:
-        """Perform without those entries, and report them."""
+        """Perform without those entries, and answer that they failed."""
         struck, rest = _split(call, self.which)
         answer = perform(call.with_arguments(Entries=rest)) if rest else {}
         error = SqsError(self.code, "A scripted fault.", status=400 if self.sender_fault else 500)
@@ -136,7 +136,7 @@ class OmitEntries(Fault):
     done: bool = False
 
     def around(self, call: Call, perform: Perform) -> Answer:
-        """Perform, and keep silent about those entries."""
+        """Perform, and leave those entries out of the answer."""
         struck, rest = _split(call, self.which)
         silent = {entry["Id"] for entry in struck}
         requested = call if self.done else call.with_arguments(Entries=rest)
@@ -150,16 +150,16 @@ class OmitEntries(Fault):
 
 @dataclass(frozen=True, slots=True)
 class StayVisible(Fault):
-    """What a receive hands out stays visible, so the next receive hands it out again."""
+    """Received messages stay visible, so the next receive returns them again."""
 
     def around(self, call: Call, perform: Perform) -> Answer:
-        """Perform, without hiding anything."""
+        """Perform with a visibility timeout of 0."""
         return perform(call.with_arguments(VisibilityTimeout=0))
 
 
 @dataclass(frozen=True, slots=True)
 class Few(Fault):
-    """A receive hands out at most so many messages, however many are asked for and there. Done."""
+    """A receive returns at most so many messages, however many there are. Done."""
 
     most: int
 
@@ -171,10 +171,10 @@ class Few(Fault):
 
 @dataclass(frozen=True, slots=True)
 class HandOutTwice(Fault):
-    """One answer holds each message twice, with two receipt handles; the later one counts."""
+    """An answer holds each message twice, with two receipt handles; the later handle counts."""
 
     def around(self, call: Call, perform: Perform) -> Answer:
-        """Perform twice, with room for half of it each time."""
+        """Perform twice, for half the messages each time."""
         most = max(call.arguments.get("MaxNumberOfMessages", 1) // 2, 1)
         first = perform(call.with_arguments(VisibilityTimeout=0, MaxNumberOfMessages=most))
         if not (messages := first.get("Messages", [])):
@@ -184,8 +184,19 @@ class HandOutTwice(Fault):
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite(Fault):
+    """SQS answers in a way that it does not document. Done."""
+
+    change: Callable[[Answer], Answer]
+
+    def around(self, call: Call, perform: Perform) -> Answer:
+        """Perform, and change the answer."""
+        return self.change(perform(call))
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetDelete(Fault):
-    """A delete is acknowledged and the message comes back: one of SQS's replicas was unavailable.
+    """A delete is acknowledged and the message is received again: a replica was unavailable.
 
     It does so at the end of its visibility timeout or, with `after_seconds`, that much later.
     """
@@ -193,7 +204,7 @@ class ForgetDelete(Fault):
     after_seconds: int | None = None
 
     def around(self, call: Call, perform: Perform) -> Answer:
-        """Pretend."""
+        """Acknowledge without deleting."""
         answer = perform(replace(call, pretend=True))
         if self.after_seconds is not None:
             self._bring_back(call, perform, self.after_seconds)
@@ -211,7 +222,7 @@ class ForgetDelete(Fault):
 
 
 def _split(call: Call, which: Which) -> tuple[list[Arguments], list[Arguments]]:
-    """Part the entries of a batch into those that are struck and the rest."""
+    """Split the entries of a batch into those that fail and the rest."""
     struck: list[Arguments] = []
     rest: list[Arguments] = []
     for entry in call.arguments.get("Entries", ()):

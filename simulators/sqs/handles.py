@@ -1,6 +1,6 @@
-"""Receipt handles: opaque to the client, and to us a note of which receive they belong to.
+"""Receipt handles: opaque to the client; they encode the receive that issued them.
 
-Nothing is stored for a handle, so one that was issued long ago can still be told from garbage.
+Nothing is stored for a handle, so an old handle can be distinguished from garbage.
 """
 
 import base64
@@ -15,26 +15,26 @@ _SECRET = secrets.token_bytes(16)
 
 
 class Receipt(NamedTuple):
-    """What a receipt handle says."""
+    """A decoded receipt handle."""
 
     queue: str
-    """The identity of the queue, which a queue made anew under the same name does not have."""
+    """The identity of the queue; a queue created again under the same name has another."""
     message_id: str
     receive_count: int
-    """The how-manieth receive of the message it was."""
+    """The number of the receive, counted for each message from 1."""
 
 
 def issue(receipt: Receipt) -> str:
-    """Write a receipt handle."""
+    """Encode a receipt handle."""
     note = f"{receipt.queue} {receipt.message_id} {receipt.receive_count}"
     return base64.b64encode(f"{note} {_seal(note)}".encode()).decode()
 
 
 def read(handle: str, queue: str) -> Receipt:
-    """Read a receipt handle that was issued for this queue.
+    """Decode a receipt handle that was issued for this queue.
 
     Raises:
-        SqsError: it was issued for another one, or never.
+        SqsError: it was issued for another queue, or never.
 
     """
     try:

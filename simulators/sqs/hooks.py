@@ -1,7 +1,7 @@
-"""Callbacks at the moments that matter: before a delete, before a send, and after it.
+"""Callbacks before a delete, before a send, and after a send.
 
-They run in the thread of the request and outside every lock, so they may look at a database, ask
-the emulator, or take their time. What they raise is kept, and raised where the test can see it.
+They run in the thread of the request and without a lock, so they may query a database, call
+the simulator, or block. Their exceptions are kept, and raised by `SqsSimulator.check`.
 """
 
 from collections.abc import Callable
@@ -20,11 +20,11 @@ class Deletion(NamedTuple):
     receipt_handle: str
     queue: str
     stale: bool
-    """The handle is not the latest, so the delete will be acknowledged and do nothing."""
+    """The handle is not the latest: the delete will be acknowledged and delete nothing."""
 
 
 class Sending(NamedTuple):
-    """A message that is about to be sent, or that was."""
+    """A message that is about to be sent, or was just sent."""
 
     message_id: str
     body: str
@@ -33,7 +33,7 @@ class Sending(NamedTuple):
 
 
 class Hooks:
-    """Who wants to be told, and what went wrong when they were."""
+    """The callbacks, and the exceptions that they raised."""
 
     def __init__(self) -> None:
         self.on_delete: list[Callable[[Deletion], None]] = []
@@ -42,17 +42,17 @@ class Hooks:
         self.failures: list[BaseException] = []
 
     def deleting(self, deletion: Deletion) -> None:
-        """Tell of a delete."""
+        """Call the hooks of deletes."""
         for hook in self.on_delete:
             self._run(hook, deletion)
 
     def sending(self, sending: Sending) -> None:
-        """Tell of a send."""
+        """Call the hooks of sends."""
         for hook in self.on_send:
             self._run(hook, sending)
 
     def sent(self, sending: Sending) -> None:
-        """Tell of a message that is in its queue; its sender does not know yet."""
+        """Call the hooks of sent messages; the sender has no answer yet."""
         for hook in self.on_sent:
             self._run(hook, sending)
 

@@ -1,4 +1,4 @@
-"""What happened: every request with its answer, and the story of every message."""
+"""The journal: every request with its answer, and the events of every message."""
 
 import threading
 from collections import Counter
@@ -8,20 +8,20 @@ from typing import Any, NamedTuple
 
 
 class What(StrEnum):
-    """What can happen to a message."""
+    """Kinds of events of a message."""
 
     SENT = "sent"
     RECEIVED = "received"
     VISIBILITY_CHANGED = "visibility changed"
     DELETED = "deleted"
     STALE_DELETE = "stale delete"
-    """The handle was not that of the latest receive: acknowledged, and nothing deleted."""
+    """The handle was not of the latest receive: acknowledged, nothing deleted."""
     FORGOTTEN_DELETE = "forgotten delete"
-    """Acknowledged, and by a scripted fault not done."""
+    """Acknowledged, and not deleted because of a scripted fault."""
     DEAD_LETTERED = "dead-lettered"
-    """The redrive policy has moved it, to the queue in `detail`."""
+    """Moved by the redrive policy, to the queue in `detail`."""
     MOVED = "moved"
-    """A message move task has taken it; it lives on under the id in `detail`."""
+    """Moved by a message move task; its new id is in `detail`."""
     EXPIRED = "expired"
     PURGED = "purged"
     DROPPED = "dropped"
@@ -32,7 +32,7 @@ _GONE = frozenset({What.DELETED, What.MOVED, What.EXPIRED, What.PURGED, What.DRO
 
 
 class Event(NamedTuple):
-    """One thing that happened to one message."""
+    """An event of a message."""
 
     at: float
     what: What
@@ -44,7 +44,7 @@ class Event(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One request and what came of it. Bodies are the very strings of the messages, not copies."""
+    """A request and its answer. Bodies are the strings of the messages themselves, not copies."""
 
     number: int
     at: float
@@ -53,37 +53,37 @@ class Request(NamedTuple):
     queue: str
     arguments: Mapping[str, Any]
     status: int
-    """Of the HTTP answer; 0 when the connection was cut instead."""
+    """The HTTP status; 0 if the connection was reset instead."""
     code: str
-    """Of the error; empty when there was none."""
+    """The error code; empty without an error."""
     answer: Mapping[str, Any] | None
-    """What was answered or, when the connection was cut, what would have been; None: not done."""
+    """The answer, or the answer that a reset suppressed; None: not performed."""
     faults: tuple[str, ...]
-    """Names of the scripted faults that struck."""
+    """Names of the scripted faults that applied."""
     client: str = ""
-    """The access key with which it was signed: whose it is."""
+    """The access key of the signature."""
     clock: float = 0.0
-    """`time.monotonic()` of the answer, which no leap of the emulator's clock moves."""
+    """`time.monotonic()` of the answer; leaps of the simulator's clock do not change it."""
 
 
 class Fate(NamedTuple):
-    """What has become of a message so far."""
+    """The state of a message, from its events."""
 
     message_id: str
     received: int
     deleted: bool
     left_in: str | None
-    """The queue it is still in; None: it is gone, see `ended`."""
+    """The queue that the message is in; None: it is gone, see `ended`."""
     ended: What | None
     became: str | None
-    """Its id after a message move task."""
+    """The message's id after a message move task."""
     dead_lettered: bool
     stale_deletes: int
     forgotten_deletes: int
 
 
 class Journal:
-    """Written by the emulator, read by oracles; complete since the last `clear`. Thread-safe."""
+    """Written by the simulator, read by tests; complete since the last `clear`. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -91,17 +91,17 @@ class Journal:
         self._stories: dict[str, list[Event]] = {}
 
     def note(self, request: Request) -> None:
-        """Write down a request that has been answered."""
+        """Add an answered request."""
         with self._lock:
             self._requests.append(request)
 
     def record(self, event: Event) -> None:
-        """Write down what happened to a message."""
+        """Add an event of a message."""
         with self._lock:
             self._stories.setdefault(event.message_id, []).append(event)
 
     def requests(self, operation: str | None = None, queue: str | None = None) -> list[Request]:
-        """Requests in the order of their answers; of one operation, for one queue by its name."""
+        """Return requests in the order of their answers, of an operation or a queue if given."""
         with self._lock:
             found = list(self._requests)
         return [
@@ -111,15 +111,15 @@ class Journal:
         ]
 
     def story(self, message_id: str) -> list[Event]:
-        """All that happened to a message, in order."""
+        """Return all events of a message, in order."""
         with self._lock:
             return list(self._stories.get(message_id, ()))
 
     def fate(self, message_id: str) -> Fate:
-        """What has become of a message.
+        """Return the state of a message.
 
         Raises:
-            LookupError: the emulator has never seen it.
+            LookupError: no event of it is in the journal.
 
         """
         story = self.story(message_id)
@@ -141,7 +141,7 @@ class Journal:
         )
 
     def fates(self) -> dict[str, Fate]:
-        """What has become of each message, by its id."""
+        """Return the state of each message, by its id."""
         with self._lock:
             ids = list(self._stories)
         return {message_id: self.fate(message_id) for message_id in ids}
@@ -161,7 +161,7 @@ class Journal:
         return most
 
     def take(self) -> tuple[list[Request], Counter[tuple[str, What]]]:
-        """Hand out the requests so far, and how often what happened in which queue; forget both.
+        """Return and remove the requests so far, and the number of events by queue and kind.
 
         A run over a million messages would fill the memory.
         """
@@ -172,5 +172,5 @@ class Journal:
         return requests, Counter((event.queue, event.what) for event in events)
 
     def clear(self) -> None:
-        """Forget everything so far."""
+        """Remove everything so far."""
         self.take()

@@ -1,4 +1,4 @@
-"""A message, what may be in it, how large it is and the digests of it.
+"""A message: its valid contents, its size and its digests.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 """
@@ -25,7 +25,7 @@ _TYPE = re.compile(r"(String|Number|Binary)(\..+)?")
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """One message, wherever it stands; redrive moves this very object to another queue."""
+    """A message in any state; redrive moves this object itself to another queue."""
 
     id: str
     body: str
@@ -33,18 +33,18 @@ class Message:
     attributes: Attributes
     sent_at: float
     serial: int
-    """Tells apart what was sent in the same moment."""
+    """Orders messages that were sent at the same time."""
     visible_at: float = 0
     received_at: float = 0
     first_received_at: float = 0
     receive_count: int = 0
-    """In all queues."""
+    """Counted in all queues."""
     receives_here: int = 0
-    """In the queue it is in: what a redrive policy counts."""
+    """Counted in the current queue, as a redrive policy does."""
     source_arn: str | None = None
     """The queue it was dead-lettered from."""
     version: int = field(default=0, repr=False)
-    """Goes up with each change of its standing, so that notes made before are known as old."""
+    """Increased with each change of state, so that older heap entries are recognised."""
 
 
 def body_digest(body: str) -> str:
@@ -72,10 +72,10 @@ def size_of(body: str, attributes: Attributes) -> int:
 
 
 def check_text(text: str) -> None:
-    """Refuse characters that XML 1.0 has no place for.
+    """Refuse characters that XML 1.0 does not allow.
 
     Raises:
-        SqsError: there is one.
+        SqsError: there is such a character.
 
     """
     if not (text.isascii() and text.isprintable()) and (found := _REFUSED.search(text)):
@@ -90,7 +90,7 @@ def check_attributes(attributes: Attributes) -> None:
     """Refuse message attributes that SQS refuses.
 
     Raises:
-        SqsError: too many, or one with a wrong name, type or value.
+        SqsError: too many attributes, or a wrong name, type or value.
 
     """
     if len(attributes) > MOST_ATTRIBUTES:
@@ -127,4 +127,4 @@ def _with_length(part: bytes) -> bytes:
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # half a character is refused, but later
+    return text.encode("utf-8", "surrogatepass")  # lone surrogates are refused later

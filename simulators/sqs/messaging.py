@@ -1,4 +1,4 @@
-"""The operations on messages: send, receive, delete, change visibility; singly and in tens.
+"""The operations on messages: send, receive, delete, change visibility; singly and in batches.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
 """
@@ -15,7 +15,7 @@ from simulators.sqs.hooks import Deletion, Hooks, Sending
 from simulators.sqs.journal import Event, What
 from simulators.sqs.messages import attributes_digest, check_attributes, check_text, size_of
 from simulators.sqs.parameters import Answer, Arguments, whole
-from simulators.sqs.queues import Handed, Queue
+from simulators.sqs.queues import Queue, Received
 from simulators.sqs.quotas import (
     LARGEST_BATCH,
     LARGEST_MESSAGE_BYTES,
@@ -27,7 +27,7 @@ from simulators.sqs.showing import RequestedAttributes, shown
 
 
 class Messaging:
-    """Each method is an operation; it holds the lock for as short as it can."""
+    """Each method is an operation, and holds the lock as briefly as possible."""
 
     def __init__(
         self,
@@ -44,14 +44,14 @@ class Messaging:
         self._hooks = hooks
         self._record = record
         self.long_polls = 0
-        """How many wait just now."""
+        """The number of long polls that wait now."""
 
     def send(self, call: Call) -> Answer:
         """SendMessage."""
         return self._send(self._queue(call), call.arguments)
 
     def send_batch(self, call: Call) -> Answer:
-        """SendMessageBatch: what one entry lacks is that entry's affair, the sum is all's."""
+        """SendMessageBatch: an invalid entry fails alone; too large a sum fails the call."""
         queue = self._queue(call)
         entries = call.arguments["Entries"]
         total = sum(
@@ -66,7 +66,7 @@ class Messaging:
         return _each(call, lambda entry: self._send(queue, entry))
 
     def receive(self, call: Call) -> Answer:
-        """ReceiveMessage: a long poll ends with the first message, at its end with none."""
+        """ReceiveMessage: a long poll ends with the first message, or empty after its time."""
         queue, arguments = self._queue(call), call.arguments
         most = whole(arguments, "MaxNumberOfMessages", 1, LARGEST_BATCH, default=1)
         seconds = whole(
@@ -134,8 +134,10 @@ class Messaging:
         digest = {"MD5OfMessageAttributes": attributes_digest(attributes)} if attributes else {}
         return {"MessageId": message.id, "MD5OfMessageBody": message.body_md5, **digest}
 
-    def _receive(self, queue: Queue, most: int, visibility: int, *, patient: bool) -> list[Handed]:
-        """Receive what is there; with too many in flight, a long poll just finds nothing."""
+    def _receive(
+        self, queue: Queue, most: int, visibility: int, *, patient: bool
+    ) -> list[Received]:
+        """Receive visible messages; with too many in flight, a long poll receives none."""
         _check_there(queue)
         self._account.moves.go_on(self._clock.now())
         try:
@@ -156,7 +158,7 @@ class Messaging:
 
     def _poll(
         self, call: Call, queue: Queue, most: int, visibility: int, deadline: float
-    ) -> list[Handed]:
+    ) -> list[Received]:
         while self._wait(queue, deadline):
             if call.closing.is_set() or call.caller_is_gone():
                 break
@@ -197,7 +199,7 @@ def _check_there(queue: Queue) -> None:
 
 
 def _each(call: Call, handle_entry: Callable[[Arguments], Answer]) -> Answer:
-    """Do entry by entry; a list that would be empty is absent from the answer."""
+    """Perform each entry; an empty list is absent from the answer."""
     answer: Answer = {"Successful": [], "Failed": []}
     for entry in call.arguments["Entries"]:
         try:
@@ -208,7 +210,7 @@ def _each(call: Call, handle_entry: Callable[[Arguments], Answer]) -> Answer:
 
 
 def failed(entry_id: str, error: SqsError) -> Answer:
-    """Show an entry that failed within a batch that did not."""
+    """Return a failed entry of a batch that succeeded."""
     sender_fault = error.culprit == "Sender"
     return {
         "Id": entry_id,

@@ -1,4 +1,4 @@
-"""Message move tasks: a dead-letter queue is moved back, or to wherever is wanted.
+"""Message move tasks: a dead-letter queue is moved back, or to a given queue.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
 """
@@ -18,7 +18,7 @@ from simulators.sqs.queues import Queue
 
 
 class Status(StrEnum):
-    """How far a task is."""
+    """The state of a task."""
 
     RUNNING = "RUNNING"
     COMPLETED = "COMPLETED"
@@ -28,13 +28,13 @@ class Status(StrEnum):
 
 @dataclass(slots=True)
 class Move:
-    """One task."""
+    """A task."""
 
     source: Queue
     destination: Queue | None
     """None: each message goes back to the queue it was dead-lettered from."""
     per_second: int | None
-    """None: everything at once."""
+    """Messages per second; None: all at once."""
     started_at: float
     to_move: int
     moved: int = 0
@@ -56,7 +56,7 @@ class Move:
 
 
 class Moves:
-    """All tasks; those with a rate go on as the clock does. Not thread-safe."""
+    """All tasks; a task with a rate progresses with the clock. Not thread-safe."""
 
     def __init__(
         self, by_arn: Callable[[str], Queue | None], record: Callable[[Event], None]
@@ -66,10 +66,10 @@ class Moves:
         self._tasks: list[Move] = []
 
     def start(self, task: Move) -> None:
-        """Begin a task, and do what is due.
+        """Start a task, and move the messages that are due.
 
         Raises:
-            SqsError: another one runs for the same queue.
+            SqsError: another task runs for the same queue.
 
         """
         if any(item.status is Status.RUNNING for item in self.of(task.source)):
@@ -81,7 +81,7 @@ class Moves:
         self.go_on(task.started_at)
 
     def cancel(self, handle: str) -> Move:
-        """End a task early; what has been moved stays moved.
+        """Cancel a task; moved messages stay moved.
 
         Raises:
             SqsError: no such task, or it has ended.
@@ -100,13 +100,13 @@ class Moves:
         return [task for task in reversed(self._tasks) if task.source is source]
 
     def go_on(self, now: float) -> None:
-        """Move what is due."""
+        """Move the messages that are due."""
         for task in self._tasks:
             while task.next_at() <= now:
                 self._step(task, now)
 
     def next_at(self) -> float:
-        """Return when the next message of any task is due; infinity if none is."""
+        """Return when the next message of any task is due; infinity if there is none."""
         return min((task.next_at() for task in self._tasks), default=math.inf)
 
     def _step(self, task: Move, now: float) -> None:
@@ -129,7 +129,7 @@ class Moves:
 
     def _destination(self, task: Move, message: Message) -> Queue:
         if task.destination is None and message.source_arn is None:
-            # It was sent straight to the dead-letter queue, as our own worker does.
+            # It was sent to the dead-letter queue directly, as the worker does.
             raise LookupError("CouldNotDetermineMessageSource")
         destination = task.destination or self._by_arn(message.source_arn or "")
         if destination is None or destination.deleted:
@@ -140,7 +140,7 @@ class Moves:
 def _anew(message: Message, now: float) -> Message:
     """Copy a message as SQS does: new id, new enqueue time, same body and attributes.
 
-    AWS does not say what becomes of its receive count; here it starts again.
+    AWS does not document its receive count; here it starts again.
     """
     return replace(
         message,

@@ -1,4 +1,4 @@
-"""What requests may and must contain; all of that is checked before anything is done."""
+"""Required and optional parameters of requests, checked before an operation is performed."""
 
 import re
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _PARAMETERS: Mapping[str, str] = {
     "SetQueueAttributes": "QueueUrl Attributes",
     "StartMessageMoveTask": "SourceArn DestinationArn? MaxNumberOfMessagesPerSecond?",
 }
-"""By operation; a question mark stands behind those that may be absent."""
+"""By operation; a question mark marks optional parameters."""
 _IN_ENTRIES: Mapping[str, str] = {
     "ChangeMessageVisibilityBatch": "Id ReceiptHandle VisibilityTimeout",
     "DeleteMessageBatch": "Id ReceiptHandle",
@@ -51,13 +51,13 @@ _TYPES: Mapping[str, type] = {
     "VisibilityTimeout": int,
     "WaitTimeSeconds": int,
 }
-"""All others are strings."""
+"""All other parameters are strings."""
 OPERATIONS = frozenset(_PARAMETERS)
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 def check(operation: str, arguments: Arguments) -> None:
-    """Refuse a request that lacks a parameter, or has one that the emulator would not heed.
+    """Refuse a request that lacks a parameter, or has a parameter that is not simulated.
 
     Raises:
         SqsError: it does.
@@ -69,10 +69,10 @@ def check(operation: str, arguments: Arguments) -> None:
 
 
 def whole(arguments: Arguments, name: str, low: int, high: int, *, default: int = 0) -> int:
-    """Read a whole number.
+    """Parse a whole number.
 
     Raises:
-        SqsError: it is out of bounds.
+        SqsError: it is out of range.
 
     """
     value: int = arguments.get(name, default)
@@ -89,7 +89,7 @@ def _check(operation: str, specification: str, arguments: Arguments) -> None:
     known = {name.rstrip("?") for name in names}
     for name, value in arguments.items():
         if name not in known:
-            text = f"The emulator does not know the parameter {name} of {operation}."
+            text = f"The parameter {name} of {operation} is not simulated."
             raise SqsError("UnsupportedOperation", text)
         requested = _TYPES.get(name, str)
         if not isinstance(value, requested) or isinstance(value, bool):

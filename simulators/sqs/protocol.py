@@ -14,16 +14,16 @@ _TARGET = "AmazonSQS."
 
 
 class Question(NamedTuple):
-    """What a request asks for."""
+    """An operation and its arguments."""
 
     operation: str
     arguments: Arguments
     access_key: str = ""
-    """Whose signature it is."""
+    """The access key of the signature."""
 
 
 def read_question(request: HttpRequest) -> Question:
-    """Understand a request.
+    """Parse a request.
 
     Raises:
         SqsError: it is not signed, or not an operation that we know. No signature is checked.
@@ -37,11 +37,9 @@ def read_question(request: HttpRequest) -> Question:
     target = request.headers.get("x-amz-target", "")
     operation = target.removeprefix(_TARGET)
     if request.method != "POST" or not target.startswith(_TARGET):
-        raise SqsError(
-            "UnknownOperationException", "The emulator speaks AWS JSON 1.0 and nothing else."
-        )
+        raise SqsError("UnknownOperationException", "Only AWS JSON 1.0 is simulated.")
     if operation not in OPERATIONS:
-        raise SqsError("UnsupportedOperation", f"The emulator has no operation {operation}.")
+        raise SqsError("UnsupportedOperation", f"The operation {operation} is not simulated.")
     try:
         arguments = json.loads(request.body)
     except ValueError as error:
@@ -53,13 +51,13 @@ def read_question(request: HttpRequest) -> Question:
 
 
 def render_answer(answer: Answer, number: int) -> tuple[bytes, bytes]:
-    """Write head and body of an answer."""
+    """Render head and body of an answer."""
     body = json.dumps(answer).encode()
     return render_head(200, _identified(number), len(body)), body
 
 
 def render_error(error: SqsError, number: int) -> tuple[bytes, bytes]:
-    """Write head and body of an error."""
+    """Render head and body of an error."""
     document = {"__type": f"com.amazonaws.sqs#{error.shape}", "message": error.text}
     body = json.dumps(document).encode()
     headers = _identified(number)

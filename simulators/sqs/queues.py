@@ -1,4 +1,4 @@
-"""One standard queue as a pure state machine: no thread, no network, a clock from outside.
+"""A standard queue as a pure state machine: no thread, no network, the clock is passed in.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues.html
 """
@@ -19,7 +19,7 @@ from simulators.sqs.shelf import Shelf
 from simulators.sqs.states import Counts, MessageState
 
 
-class Handed(NamedTuple):
+class Received(NamedTuple):
     """A message and the receipt handle of this receive."""
 
     message: Message
@@ -27,7 +27,7 @@ class Handed(NamedTuple):
 
 
 class Queue:
-    """What SQS does with the messages of one queue. Not thread-safe: its owner holds a lock."""
+    """A queue and its messages. Not thread-safe: the caller holds the lock."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Queue:
         self._shelf = Shelf()
 
     def put(self, message: Message, delay_seconds: int = 0) -> None:
-        """Enqueue: what is sent, dead-lettered or moved here."""
+        """Enqueue a message that is sent, dead-lettered or moved here."""
         message.receives_here = 0
         now = self._clock.now()
         if delay_seconds:
@@ -61,8 +61,8 @@ class Queue:
         else:
             self._shelf.show(message, now)
 
-    def receive(self, most: int, visibility_seconds: int) -> list[Handed]:
-        """Hand out visible messages; those received too often go to the dead-letter queue.
+    def receive(self, most: int, visibility_seconds: int) -> list[Received]:
+        """Receive visible messages; messages received too often go to the dead-letter queue.
 
         Raises:
             SqsError: as many are in flight as may be.
@@ -72,13 +72,13 @@ class Queue:
         room = self._most_in_flight - self._shelf.counts().in_flight
         if room <= 0:
             raise SqsError("OverLimit", "Too many messages are in flight.")
-        handed: list[Handed] = []
-        while len(handed) < min(most, room) and (message := self._shelf.next_visible()):
+        received: list[Received] = []
+        while len(received) < min(most, room) and (message := self._shelf.next_visible()):
             if not self._dead_lettered(message):
-                handed.append(self._hand_out(message, now))
-        for message, _ in handed:  # only now, so that 0 seconds do not hand it out twice
+                received.append(self._hand_out(message, now))
+        for message, _ in received:  # only now, so that 0 seconds do not hand it out twice
             self._hide(message, now, visibility_seconds)
-        return handed
+        return received
 
     def holder_of(self, receipt_handle: str) -> tuple[Message | None, bool]:
         """Return the message of a receipt handle, if it still exists, and whether it is stale.
@@ -92,7 +92,7 @@ class Queue:
         return message, message is not None and receipt.receive_count != message.receive_count
 
     def delete(self, receipt_handle: str, *, pretend: bool = False) -> None:
-        """Delete by the latest receipt handle; an older one is acknowledged and deletes nothing.
+        """Delete by the latest receipt handle; an older handle is acknowledged and deletes nothing.
 
         That is the worse of the two things AWS's documentation allows for. A handle whose
         visibility timeout has passed deletes, as long as nobody has received the message since.
@@ -111,7 +111,7 @@ class Queue:
     def change_visibility(self, receipt_handle: str, seconds: int) -> None:
         """Hide a message from now on for so long; 0 makes it visible.
 
-        Any handle of the message will do, a stale one too: others have recorded that from AWS,
+        Any handle of the message is valid, even a stale handle: others have recorded that of AWS,
         and it is why a consumer that releases what it no longer holds does harm.
 
         Raises:
@@ -133,20 +133,20 @@ class Queue:
         self._record(What.VISIBILITY_CHANGED, message, receipt_handle, str(seconds))
 
     def take(self) -> Message | None:
-        """Take the next visible message unavailable, for a message move task."""
+        """Remove and return the next visible message, for a message move task."""
         self._now()
         if message := self._shelf.next_visible():
             self._shelf.remove(message)
         return message
 
     def empty(self, why: What) -> None:
-        """Drop everything: a purge, or the end of the queue."""
+        """Remove all messages: a purge, or the deletion of the queue."""
         for message in list(self._shelf.messages.values()):
             self._shelf.remove(message)
             self._record(why, message)
 
     def next_change(self) -> float:
-        """Return when a message will next become visible by itself; infinity if none will."""
+        """Return when a message will next become visible by itself; infinity if there is none."""
         return self._shelf.next_change()
 
     def counts(self) -> Counts:
@@ -154,19 +154,19 @@ class Queue:
         self._now()
         return self._shelf.counts()
 
-    def standings(self) -> list[MessageState]:
-        """Look at all messages, those sent first first."""
+    def message_states(self) -> list[MessageState]:
+        """Return the states of all messages, in the order in which they were sent."""
         self._now()
-        return self._shelf.standings()
+        return self._shelf.message_states()
 
-    def _hand_out(self, message: Message, now: float) -> Handed:
+    def _hand_out(self, message: Message, now: float) -> Received:
         message.receive_count += 1
         message.receives_here += 1
         message.received_at = now
         message.first_received_at = message.first_received_at or now
         handle = issue(Receipt(self._identity, message.id, message.receive_count))
         self._record(What.RECEIVED, message, handle)
-        return Handed(message, handle)
+        return Received(message, handle)
 
     def _hide(self, message: Message, now: float, seconds: int) -> None:
         if seconds:
@@ -178,7 +178,7 @@ class Queue:
         """Move a message whose receive count would exceed maxReceiveCount.
 
         It keeps its id, body, attributes, receive count and the time it was sent. If the
-        dead-letter queue has been deleted, it stays and is handed out.
+        dead-letter queue has been deleted, it stays and is received.
         """
         redrive = self.attributes.redrive
         if redrive is None or message.receives_here < redrive.most_receives:
@@ -192,7 +192,7 @@ class Queue:
         return True
 
     def _now(self) -> float:
-        """Bring the queue up to date: what has become visible, what has expired."""
+        """Update the queue: messages that have become visible, messages that have expired."""
         now = self._clock.now()
         self._shelf.surface(now)
         for message in self._shelf.sent_before(now - self.attributes["MessageRetentionPeriod"]):

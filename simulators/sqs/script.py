@@ -1,4 +1,4 @@
-"""Which fault strikes when."""
+"""Rules that select the calls to which a fault applies."""
 
 import threading
 from collections.abc import Callable, Collection
@@ -12,7 +12,7 @@ from simulators.sqs.parameters import OPERATIONS, Answer
 
 @dataclass(slots=True)
 class Rule:
-    """A fault, the calls it is for, and how many of them it has seen and struck."""
+    """A fault, the calls that it applies to, and counters of fitting and of faulty calls."""
 
     fault: Fault
     operations: Collection[str]
@@ -25,7 +25,7 @@ class Rule:
     stopped: bool = False
 
     def strikes(self, call: Call) -> bool:
-        """Return whether it strikes this call, and count."""
+        """Return whether the fault applies to this call, and count."""
         if self.stopped or (self.operations and call.operation not in self.operations):
             return False
         if self.queue is not None and call.queue != self.queue:
@@ -39,7 +39,7 @@ class Rule:
         return True
 
     def stop(self) -> None:
-        """Strike no more."""
+        """Apply the fault to no further call."""
         self.stopped = True
 
 
@@ -60,20 +60,20 @@ class Faults:
         first: int = 1,
         times: int | None = None,
     ) -> Rule:
-        """Let a fault strike.
+        """Add a fault.
 
         Args:
             fault: what goes wrong.
             on: an operation's name, or several; none: all operations.
             queue: only calls that name this queue, by its name or URL.
             when: only calls for which this is true.
-            first: from the how-manieth fitting call on, counted from 1.
+            first: from this fitting call on, counted from 1.
             times: so many calls; None: all from then on, until `stop` or `clear`.
 
         """
         operations = {on} if isinstance(on, str) else set(on)
         if unknown := operations - OPERATIONS:
-            raise ValueError(f"no operation of the emulator: {min(unknown)}")
+            raise ValueError(f"not an operation of the simulator: {min(unknown)}")
         name = queue.rpartition("/")[2] if queue else None
         rule = Rule(fault, operations, name, when, first, times)
         with self._lock:
@@ -81,12 +81,12 @@ class Faults:
         return rule
 
     def clear(self) -> None:
-        """Have nothing go wrong any more."""
+        """Remove all faults."""
         with self._lock:
             self._rules.clear()
 
     def around(self, call: Call, perform: Perform) -> tuple[Perform, tuple[str, ...]]:
-        """Wrap the performing of a call into the faults that strike it, and name those."""
+        """Wrap a call into the faults that apply to it; return their names, too."""
         with self._lock:
             faults = [rule.fault for rule in self._rules if rule.strikes(call)]
         for fault in reversed(faults):

@@ -1,4 +1,4 @@
-"""The emulator on the network: a thread for each connection, which stays open between requests."""
+"""The HTTP server: a thread for each connection, which stays open between requests."""
 
 import itertools
 import socket
@@ -21,12 +21,12 @@ from simulators.sqs.service import Service
 from simulators.sqs.wire import HttpRequest, dated, read_request
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""SO_LINGER with no time: what is not sent is thrown unavailable, and the peer gets a reset."""
+"""SO_LINGER with no time: unsent bytes are discarded, and the peer gets a reset."""
 _WAIT_SECONDS = 5
 
 
 class _Outcome(NamedTuple):
-    """What comes of a request, and the bytes that tell the client."""
+    """The outcome of a request, and the bytes to send."""
 
     status: int
     code: str
@@ -43,8 +43,7 @@ class Server:
 
     def __init__(self, service: Service, *, faults: Faults, journal: Journal, clock: Clock) -> None:
         self.failures: list[Exception] = []
-        """Mistakes of the emulator's own, or of a rule's predicate; each was answered with a
-        500."""
+        """Errors of the simulator itself or of a rule's predicate; each was answered with a 500."""
         self.date_ahead: float | None = 0.0
         """Seconds by which `Date` is ahead of the real time; None: answers have none."""
         self._service = service
@@ -57,11 +56,11 @@ class Server:
         self._open: dict[socket.socket, threading.Thread] = {}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._acceptor = threading.Thread(target=self._accept, name="twin", daemon=True)
+        self._acceptor = threading.Thread(target=self._accept, name="sqs-simulator", daemon=True)
         self._acceptor.start()
 
     def close(self) -> None:
-        """Answer nobody any more; long polls and faults that wait end at once."""
+        """Stop; long polls and delays end at once."""
         self._closing.set()
         self._service.wake()
         with suppress(OSError):
@@ -88,7 +87,7 @@ class Server:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        # A peer that resets, or does not speak HTTP, ends its connection and nothing else.
+        # A peer that resets, or does not speak HTTP, ends its own connection only.
         with suppress(OSError, ValueError), connection, connection.makefile("rb") as stream:
             while (request := read_request(stream)) and not self._closing.is_set():
                 outcome = self._handle(request, connection)
@@ -103,7 +102,7 @@ class Server:
             self._open.pop(connection, None)
 
     def _handle(self, request: HttpRequest, connection: socket.socket) -> _Outcome:
-        """Do what is requested; it is in the journal before the client learns of it."""
+        """Handle a request; it is in the journal before the client has the answer."""
         number, at = next(self._numbers), self._clock.now()
         question, queue = Question("", {}), ""
         struck: tuple[str, ...] = ()
@@ -123,9 +122,9 @@ class Server:
             outcome = _refused(error, number)
         except ConnectionCut as cut:
             outcome = _cut(cut, number)
-        except Exception as mistake:  # noqa: BLE001 in the emulator or in a test's own predicate
-            self.failures.append(mistake)
-            outcome = _refused(SqsError("InternalFailure", repr(mistake), status=500), number)
+        except Exception as error:  # noqa: BLE001 in the simulator, or in a test's predicate
+            self.failures.append(error)
+            outcome = _refused(SqsError("InternalFailure", repr(error), status=500), number)
         self._journal.note(
             Request(
                 number=number,
@@ -162,7 +161,7 @@ def _cut(cut: ConnectionCut, number: int) -> _Outcome:
 
 
 def _is_closed(connection: socket.socket) -> bool:
-    """Return whether the peer has gone: it waits for an answer, so it has nothing to say."""
+    """Return whether the peer has closed: it waits for an answer, so it sends nothing."""
     try:
         return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""SQS without the network: every operation, one lock, and the long polls that wait for a change."""
+"""SQS without the network: all operations, the lock, and long polls that wait for a change."""
 
 from collections.abc import Callable
 from threading import Condition
@@ -20,7 +20,7 @@ class Service:
         self, *, clock: Clock, journal: Journal, region: str, account: str, most_in_flight: int
     ) -> None:
         self.changed = Condition()
-        """The one lock; notified of everything that happens to any message, and when time leaps."""
+        """The lock of all queues; notified of each change of a message or the clock."""
         self.hooks = Hooks()
         self.account = Account(
             clock=clock,
@@ -60,7 +60,7 @@ class Service:
         clock.watch(self.wake)
 
     def perform(self, call: Call) -> Answer:
-        """Do what is asked.
+        """Perform an operation.
 
         Raises:
             SqsError: SQS would not.
@@ -76,7 +76,7 @@ class Service:
             return answer
 
     def wake(self) -> None:
-        """Have everybody who waits look again."""
+        """Wake all threads that wait."""
         with self.changed:
             self.account.moves.go_on(self._clock.now())
             self.changed.notify_all()

@@ -1,4 +1,4 @@
-"""Where the messages of one queue stand: visible, in flight or delayed."""
+"""The messages of a queue by state: visible, in flight or delayed."""
 
 import heapq
 import math
@@ -8,11 +8,11 @@ from simulators.sqs.states import Counts, MessageState, State
 
 
 class Shelf:
-    """Hands out visible messages, those sent first first.
+    """Returns visible messages in the order in which they were sent.
 
-    Two heaps of notes say which message is next to be had, and which is next to become visible.
-    A note that no longer holds is not searched for: the message's turn has gone on since, and
-    whoever comes across the note throws it away.
+    Two heaps hold visible messages and messages that will become visible. An outdated
+    entry stays in its heap: its message has a higher version since, and the entry is skipped when
+    it is popped.
     """
 
     def __init__(self) -> None:
@@ -22,10 +22,10 @@ class Shelf:
         self._visible: list[tuple[float, int, int, str]] = []
         self._hidden: list[tuple[float, int, int, str]] = []
         self._oldest = math.inf
-        """Nothing here was sent before; so nobody has to look through all for what expired."""
+        """No message was sent before this time: nothing can have expired earlier."""
 
     def show(self, message: Message, now: float) -> None:
-        """Make a message visible, a new one or one that was hidden."""
+        """Make a new or a hidden message visible."""
         self._stand(message, now)
         note = (message.sent_at, message.serial, message.version, message.id)
         heapq.heappush(self._visible, note)
@@ -37,21 +37,21 @@ class Shelf:
         heapq.heappush(self._hidden, (until, message.serial, message.version, message.id))
 
     def remove(self, message: Message) -> None:
-        """Take a message unavailable, wherever it stands."""
+        """Remove a message, in any state."""
         message.version += 1
         del self.messages[message.id]
         self._in_flight.discard(message.id)
         self._delayed.discard(message.id)
 
     def surface(self, now: float) -> None:
-        """Make visible what was hidden until now or before."""
+        """Make messages visible whose time is over."""
         while self._hidden and self._hidden[0][0] <= now:
             until, _, version, message_id = heapq.heappop(self._hidden)
             if message := self._if_current(message_id, version):
                 self.show(message, until)
 
     def sent_before(self, moment: float) -> list[Message]:
-        """Find the messages that were sent before some moment."""
+        """Return the messages that were sent before a time."""
         if self._oldest >= moment:
             return []
         everything = self.messages.values()
@@ -59,7 +59,7 @@ class Shelf:
         return [message for message in everything if message.sent_at < moment]
 
     def next_visible(self) -> Message | None:
-        """Take the next note of a visible message; the caller shows, hides or removes it."""
+        """Pop the next visible message; the caller shows, hides or removes it."""
         while self._visible:
             _, _, version, message_id = heapq.heappop(self._visible)
             if message := self._if_current(message_id, version):
@@ -67,7 +67,7 @@ class Shelf:
         return None
 
     def next_change(self) -> float:
-        """Return when the next hidden message becomes visible; infinity if none is hidden."""
+        """Return when the next hidden message becomes visible; infinity if there is none."""
         while self._hidden:
             until, _, version, message_id = self._hidden[0]
             if self._if_current(message_id, version):
@@ -80,8 +80,8 @@ class Shelf:
         in_flight, delayed = len(self._in_flight), len(self._delayed)
         return Counts(len(self.messages) - in_flight - delayed, in_flight, delayed)
 
-    def standings(self) -> list[MessageState]:
-        """Look at all messages, those sent first first."""
+    def message_states(self) -> list[MessageState]:
+        """Return the states of all messages, in the order in which they were sent."""
         everything = sorted(self.messages.values(), key=lambda first: (first.sent_at, first.serial))
         return [self._state_of(message) for message in everything]
 

@@ -1,4 +1,4 @@
-"""How a received message is shown: as much of it as was asked for."""
+"""A received message as the answer has it: with the requested attributes."""
 
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from simulators.sqs.messages import Attributes, Message, attributes_digest
 from simulators.sqs.parameters import Arguments
 
 SENDER_ID = "AIDAEXAMPLEOFTHETWIN"
-"""Whoever sends, is this one: nobody's signature is checked."""
+"""The sender of all messages: signatures are not checked."""
 _SYSTEM = frozenset({
     "ApproximateFirstReceiveTimestamp", "ApproximateReceiveCount", "DeadLetterQueueSourceArn",
     "SenderId", "SentTimestamp",
@@ -16,18 +16,18 @@ _SYSTEM = frozenset({
 _ABSENT = frozenset({
     "AWSTraceHeader", "MessageDeduplicationId", "MessageGroupId", "SequenceNumber",
 })  # fmt: skip
-"""May be asked for; no message of the emulator has them."""
+"""May be requested; no simulated message has them."""
 
 
 class RequestedAttributes(NamedTuple):
-    """Names of attributes that a receive asks for."""
+    """The attributes that a receive requests."""
 
     system: frozenset[str]
     custom: frozenset[str]
 
     @classmethod
     def by(cls, arguments: Arguments) -> "RequestedAttributes":
-        """Read them; `AttributeNames` is the older name of `MessageSystemAttributeNames`.
+        """Parse the names; `AttributeNames` is the older name of `MessageSystemAttributeNames`.
 
         Raises:
             SqsError: a system attribute that does not exist.
@@ -44,7 +44,7 @@ class RequestedAttributes(NamedTuple):
 
 
 def shown(message: Message, receipt_handle: str, requested: RequestedAttributes) -> dict[str, Any]:
-    """Show a message, with absent instead of empty parts."""
+    """Return a message as answered; empty parts are absent."""
     found: dict[str, Any] = {
         "MessageId": message.id,
         "ReceiptHandle": receipt_handle,
@@ -73,7 +73,7 @@ def _system(message: Message, names: Collection[str]) -> dict[str, str]:
 
 
 def _chosen(attributes: Attributes, names: Collection[str]) -> dict[str, Any]:
-    """Choose by name, or by the beginning of the name: `text.*`; `All`, `*` and `.*` are all."""
+    """Select by name, or by prefix: `text.*`; `All`, `*` and `.*` select all."""
     beginnings = tuple(name[:-2] for name in names if name.endswith(".*"))
     everything = "All" in names or "*" in names
     return {

@@ -1,4 +1,4 @@
-"""What a test sees when it looks at a queue."""
+"""The state of a queue, as a test sees it."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -14,7 +14,7 @@ class Counts(NamedTuple):
 
 
 class State(StrEnum):
-    """Where a message stands."""
+    """The state of a message."""
 
     VISIBLE = "visible"
     IN_FLIGHT = "in flight"
@@ -22,7 +22,7 @@ class State(StrEnum):
 
 
 class MessageState(NamedTuple):
-    """A message in a queue, as it stood when it was looked at."""
+    """A message in a queue, at the time of the call."""
 
     message_id: str
     body: str

@@ -1,4 +1,4 @@
-"""As much of HTTP/1.1 as SDKs speak with SQS: a POST with a length, an answer with a length."""
+"""HTTP/1.1 as SDKs use it with SQS: a POST with a length, an answer with a length."""
 
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -9,11 +9,11 @@ _LONGEST_LINE = 65_536
 
 
 class HttpRequest(NamedTuple):
-    """One request."""
+    """A request."""
 
     method: str
     headers: Mapping[str, str]
-    """By names in small letters."""
+    """By name, in lower case."""
     body: bytes
 
 
@@ -42,13 +42,13 @@ def read_request(stream: BinaryIO) -> HttpRequest | None:
 
 
 def dated(body: bytes, seconds: float) -> bytes:
-    """The same answer with a `Date`, to the second, as SQS's have one."""
+    """Return the answer with a `Date` header, to the second, as SQS sends it."""
     first, line, rest = body.partition(b"\r\n")
     return first + line + f"Date: {formatdate(seconds, usegmt=True)}\r\n".encode() + rest
 
 
 def render_head(status: int, headers: Mapping[str, str], length: int) -> bytes:
-    """Write the head of an answer."""
+    """Render the head of an answer."""
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines += ["Content-Type: application/x-amz-json-1.0", f"Content-Length: {length}", "", ""]

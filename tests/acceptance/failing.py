@@ -1,9 +1,9 @@
-"""The real command, with one named point at which it fails; nothing of this is in the program.
+"""The real command, with a named point at which it fails; nothing of this is in the program.
 
     python failing.py POINT[:NTH] ACTION -- drain --json
 
-A point is a seam between two steps of a message's journey, patched from outside. At its NTH passing
-(1 unless said) the process kills itself (`kill`), the thread raises (`raise`), it stops for good
+A point is a seam between two steps of a message's journey, patched by this script. At its NTH passing
+(by default 1) the process kills itself (`kill`), the thread raises (`raise`), it stops for good
 (`hang`), or the disk refuses every fsync from then on (`eio`). With WAIT_SECONDS in the
 environment a step of a loop may take so long, where it may take a minute and more.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 from syncs import Syncs
 
-from worker import app
+from worker.app import parts
 from worker.cli import main
 from worker.commands.dlq import applying, in_quarantine
 from worker.consumer import polling, settling, writing
@@ -52,11 +52,11 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
         (Opened, "look_where_it_went", BEFORE),
         (postgresql, "_commit", AFTER),
     ],
-    "owing": [
+    "enqueuing": [
         (SqliteTransaction, "enqueue", BEFORE),
         (PostgresqlTransaction, "enqueue", BEFORE),
     ],
-    "committed": [(app, "process", AFTER)],
+    "committed": [(parts, "process", AFTER)],
     "deleting": [(Queue, "delete", BEFORE)],
     "deleted": [(Queue, "delete", AFTER)],
     "dead-letter-sent": [(Queue, "send_dead_letter", AFTER)],

@@ -1,9 +1,9 @@
-"""Every fsync and fdatasync of this process, seen by another one: noted, held up, or refused.
+"""Every fsync and fdatasync of this process, watched by another: recorded, held up, or refused.
 
     python syncs.py LOG HOLD_SECONDS -- drain --json
 
 The kernel itself asks that other process before each of the calls (seccomp_unotify(2)): SQLite is
-the real one, and so is the file. Unlike strace it needs no package, and unlike strace and a small
+the real fsync, and so is the file. Unlike strace it needs no package, and unlike strace and a small
 file system it needs no root; unlike a library to preload it needs no compiler.
 """
 
@@ -36,7 +36,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Syncs:
-    """Watched from now on, in all threads that are started from now on and in this one."""
+    """Watch this thread and all that are started from now on."""
 
     def __init__(self, log: Path, hold_seconds: float = 0) -> None:
         self._refused = mmap.mmap(-1, 1)

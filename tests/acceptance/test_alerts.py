@@ -17,8 +17,8 @@ from support.promql import Pages, evaluate
 from support.running import QUICK, failing_at, patched
 from support.waiting import wait_until
 
-from simulators.slack_faults import refused
-from simulators.sqs import RECEIVE, SEND, Clock, SqsEmulator
+from simulators.slack.faults import refused
+from simulators.sqs import RECEIVE, SEND, Clock, SqsSimulator
 from simulators.sqs.faults import ACCESS_DENIED, INTERNAL_ERROR
 
 RULES = {
@@ -222,11 +222,11 @@ def test_a_worker_that_hangs_dies_or_starts_again_and_again(scraper, emulator, q
 
 
 def test_a_backlog_of_an_hour(daemon, environment):
-    with SqsEmulator(clock=Clock(time.time() - HOUR)) as emulator:
+    with SqsSimulator(clock=Clock(time.time() - HOUR)) as emulator:
         environment |= emulator.environment
         environment["SES_WORKER_QUEUE__URL"] = queue = emulator.create_queue("late")
         scraper = Scraper(daemon).start(
-            program=patched("import worker.observability.metrics as m; m.WINDOW_SECONDS = 1.0")
+            program=patched("import worker.observability.ages as a; a.WINDOW_SECONDS = 1.0")
         )
         scraper.becomes()
         emulator.send(queue, mail.bounce("jane@example.com"))

@@ -12,7 +12,7 @@ import pytest
 from support.running import COMMAND
 from support.wiring import QUEUE_URL, REGION, TOPIC
 
-from simulators.slack_faults import refused
+from simulators.slack.faults import refused
 from worker.store import ensure_schema, open_store
 
 CHECKS = [
@@ -108,14 +108,14 @@ class TestSixBrokenPaths:
 
     def test_wrong_region(self, healthy, look):
         found = only(look(status=1, AWS_REGION="us-east-2"), "settings")
-        assert f"called in us-east-2, and {QUEUE_URL} is in {REGION}" in found["message"]
+        assert f"called in us-east-2, but {QUEUE_URL} is in {REGION}" in found["message"]
         assert f"aws.region to {REGION}" in found["fix"]
 
     def test_schema_old(self, healthy, look, tmp_path):
         with sqlite3.connect(tmp_path / "worker.db") as database:
             database.execute("UPDATE ses_worker_schema SET version_num = '0001'")
         found = only(look(status=1), "database")
-        assert "schema 0001, this program needs" in found["message"]
+        assert "schema 0001, this program also needs" in found["message"]
         assert found["fix"] == "ses-worker db upgrade"
 
     def test_slack_refused(self, healthy, look, slack):

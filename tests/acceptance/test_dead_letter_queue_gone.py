@@ -33,6 +33,18 @@ def test_it_is_logged_at_the_start_and_refused_messages_are_logged_once(
     assert database.count("quarantine") == 3
 
 
+def test_where_a_dead_letter_is_too_large_the_hint_names_the_limit(run, emulator, queue, database):
+    sqs = client(emulator)
+    limit = {"MaximumMessageSize": "1024"}
+    sqs.set_queue_attributes(QueueUrl=emulator.url(DLQ), Attributes=limit)
+    sqs.close()
+    emulator.send(queue, "nonsense" * 200)
+    (refused,) = events(run("drain"), "dead_letter.refused")
+    assert "must be shorter than 1024 bytes" in refused["error"]
+    assert "raise MaximumMessageSize" in refused["hint"]
+    assert database.count("quarantine") == 1
+
+
 def test_the_commands_name_the_queue_and_what_to_do(run, emulator, queue, gone, environment):
     quarantined(environment, ("not_json", "from the table"))
     listed = run("dlq", "list", "--json")
@@ -72,7 +84,7 @@ def test_a_quarantined_dead_letter_can_still_be_deleted_by_its_id(
     quarantined(environment, ("not_json", "from the table"), ("not_json", "another"))
     done = run("dlq", "delete", "--message-id", "kept-0", "--yes")
     assert (done.status, database.count("quarantine")) == (0, 1)
-    assert "the dead-letter queue was not looked into" in done.err
+    assert "the dead-letter queue was not read" in done.err
     done = run("dlq", "replay", "--message-id", "kept-1", "--to-queue")
     assert (done.status, database.count("quarantine")) == (0, 0)
 

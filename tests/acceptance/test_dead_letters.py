@@ -263,7 +263,7 @@ class TestExitStatus:
         (first,) = fill(emulator, "nonsense")
         for name, reason in ((first, "not_json"), ("kept-0", "no_type")):
             done = run("dlq", "delete", "--message-id", name, "--reason", "other", "--yes")
-            output = f"the dead letter {name} is there, with the reason {reason}"
+            output = f"the dead letter {name} has the reason {reason}"
             assert (done.status, output in done.err) == (1, True)
         assert all_visible(emulator, 1)
 

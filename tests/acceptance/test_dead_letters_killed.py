@@ -108,7 +108,7 @@ class TestSignals:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
         assert process.returncode == 4
-        assert "add --by-sqs. It moves other queues' dead letters here, too" in err
+        assert "add --by-sqs. That also moves other queues' dead letters to this queue" in err
         assert "remain: a signal ended the command" in err
 
     def test_a_listing_gives_back_what_it_received(
@@ -190,7 +190,7 @@ class TestOnATerminal:
             f"Delete 2 dead letters for good from the dead-letter queue {DLQ}: 2 not_json."
             in requested
         )
-        assert "1 other dead letter that others hold" in requested
+        assert "1 other dead letter held by others" in requested
         assert len(emulator.messages(DLQ)) == 3
 
     def test_progress_is_shown_and_a_body_does_nothing(self, terminal, emulator, queue):

@@ -10,8 +10,8 @@ from contextlib import closing
 import pytest
 from support import mail
 
-from simulators.ses_faults import ACCESS_DENIED, BAD_REQUEST, Refuse
-from simulators.slack_faults import broken, rate_limited, refused
+from simulators.ses.faults import ACCESS_DENIED, BAD_REQUEST, Refuse
+from simulators.slack.faults import broken, rate_limited, refused
 
 IGNORE, REMOVE = "SES_WORKER_NOTIFY__IGNORE", "SES_WORKER_SUPPRESSION__REMOVE"
 
@@ -60,7 +60,6 @@ class TestNotices:
         assert texts(slack) == ["COMPLAINT: jane@example.com"]
 
     def test_a_complaint_that_names_nobody_is_posted(self, run, emulator, queue, slack):
-        """G6."""
         emulator.send(queue, mail.complaint())
         run("drain")
         assert len(slack.posts) == 1
@@ -68,7 +67,7 @@ class TestNotices:
     def test_other_events_are_not_posted(self, run, emulator, queue, slack):
         emulator.send(queue, json.dumps({"eventType": "Delivery", "delivery": {}}))
         assert effects(run("drain", "--json")) == (0, 0, 0)
-        assert slack.heard == []
+        assert slack.requests == []
 
     def test_the_same_message_again_is_posted_once(self, run, emulator, queue, slack):
         body = mail.bounce("jane@example.com")
@@ -83,7 +82,7 @@ class TestNotices:
     def test_each_recipient_decides_for_itself(
         self, run, emulator, queue, slack, environment, last
     ):
-        """G5: neither hides the other, in whatever order they stand."""
+        """Neither hides the other, in whatever order they stand."""
         environment[IGNORE] = '["ignored@example.com"]'
         people = ["real@example.com", "IGNORED@example.com"]
         emulator.send(queue, mail.bounce(*people[:: 1 if last == "ignored" else -1]))
@@ -96,7 +95,7 @@ class TestNotices:
         environment[IGNORE] = '["@example.com"]'
         emulator.send(queue, mail.bounce("jane@example.com", "joe@example.com"))
         run("drain")
-        assert slack.heard == []
+        assert slack.requests == []
         assert database.count("events") == 2
         assert database.count("outbox") == 0
 
@@ -119,7 +118,7 @@ class TestNotices:
         output = mail.recipient("jane@example.com", diagnosticCode="<jane@example.com> unknown")
         emulator.send(queue, mail.bounce(output))
         run("drain")
-        assert "jane@" not in json.dumps(slack.heard[0].payload)
+        assert "jane@" not in json.dumps(slack.requests[0].payload)
 
     def test_by_token_and_channel(self, run, emulator, queue, slack, environment):
         from simulators.slack import CHANNEL, TOKEN
@@ -168,7 +167,7 @@ class TestRateLimit:
         for number in range(4):
             emulator.send(queue, mail.bounce(f"user{number}@example.com"))
         run("drain")
-        times = [heard.clock for heard in slack.heard]
+        times = [request.clock for request in slack.requests]
         assert len(times) == 4
         assert_a_second_apart(times)
 
@@ -197,7 +196,7 @@ class TestProblems:
         done = run("drain", "--json")
         assert effects(done) == (0, 0, 3)
         assert [line["event"] for line in done.log].count("lane.blocked") == 1
-        assert len(slack.heard) == 1
+        assert len(slack.requests) == 1
         assert "no_service" in run("outbox", "list").out
         assert "the newest 2 of 3" in run("outbox", "list", "--limit", "2").out
         assert "newest" not in run("outbox", "list").out
@@ -212,7 +211,9 @@ class TestProblems:
         emulator.send(queue, mail.bounce("jane@example.com"))
         run("drain")
         retried = run("outbox", "retry", "1").out
-        assert retried.startswith("1 to be tried again\nslack takes nothing: 1 failure; next look ")
+        assert retried.startswith(
+            "1 effect will be retried\nslack delivers nothing: 1 failure; next try "
+        )
 
     def test_notices_without_a_slack_setting_are_counted_and_reported(
         self, run, emulator, queue, slack, either_store
@@ -252,12 +253,12 @@ class TestProblems:
         assert again.status == 1
         assert "#1 is discarded" in again.err
         other = run("outbox", "retry", "2", "9", "--kind", "removal")
-        assert (other.status, other.out) == (1, "0 to be tried again\n")
+        assert (other.status, other.out) == (1, "0 effects will be retried\n")
         assert "#2 is a bounce_notice, not a removal" in other.err
-        assert "#9 is not there" in other.err
+        assert "#9 does not exist" in other.err
         kind = ("--kind", "bounce_notice")
         done = run("outbox", "retry", "--parked", *kind)
-        assert (done.status, done.out, done.err) == (0, "1 to be tried again\n", "")
+        assert (done.status, done.out, done.err) == (0, "1 effect will be retried\n", "")
         done = run("drain", "--json")
         assert effects(done)[1:] == (0, 0)
         assert "BOUNCE: user1@example.com" in texts(slack)
@@ -315,7 +316,6 @@ class TestSuppressionList:
         assert "NOT DELETED: jane@example.com" in texts(slack)
 
     def test_not_listed_yet_waits_and_hides_no_notice(self, run, emulator, queue, slack, ses):
-        """G7."""
         emulator.send(queue, mail.bounce("jane@example.com"))
         done = run("drain", "--json")
         assert effects(done) == (1, 1, 0)
@@ -404,7 +404,7 @@ class TestSuppressionList:
         run("db", "upgrade")
         done = run("suppression", "restore", "jane@example.com")
         assert done.status == 1
-        assert "was not taken off" in done.err
+        assert "has not removed" in done.err
 
     def test_requests_to_ses_are_a_second_apart(
         self, run, emulator, queue, slack, ses, environment
@@ -477,7 +477,7 @@ class TestDaemon:
         daemon = start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
         emulator.send(queue, mail.bounce("jane@example.com"))
         deadline = time.monotonic() + 20
-        while not slack.heard and time.monotonic() < deadline:
+        while not slack.requests and time.monotonic() < deadline:
             time.sleep(0.05)
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(15) == 0

@@ -12,7 +12,7 @@ from support import mail
 from support.running import patched
 from support.waiting import wait_until
 
-from simulators.slack_faults import broken
+from simulators.slack.faults import broken
 from simulators.sqs import CHANGE_VISIBILITY, INTERNAL_ERROR, SERVICE_UNAVAILABLE
 from worker.store.locks import WriterLock
 

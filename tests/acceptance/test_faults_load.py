@@ -11,7 +11,7 @@ from support import mail
 from support.running import Watched, patched
 from support.waiting import wait_until
 
-from simulators.slack_faults import broken, hanging
+from simulators.slack.faults import broken, hanging
 from simulators.sqs import DELETE, Fault
 from worker.consumer.polling import GATHERED
 from worker.settings import Settings
@@ -34,11 +34,11 @@ class TestASlowOrUnreachableSlack:
         daemon(program=patched(f"{patient}['timeout'] = 60"))
         for address in mail.addresses(300):
             emulator.send(queue, mail.bounce(address))
-        wait_until(lambda: slack.heard)
+        wait_until(lambda: slack.requests)
         assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
         assert (database.count("events"), sum(outbox(database).values())) == (300, 300)
         assert outbox(database)["claimed"] > 0, "the first call has not been answered yet"
-        assert len(slack.heard) == 1
+        assert len(slack.requests) == 1
 
     def test_is_probed_by_a_single_worker_and_gets_a_handful_of_messages_when_it_is_back(
         self, daemon, emulator, queue, slack, database
@@ -47,13 +47,13 @@ class TestASlowOrUnreachableSlack:
         slack.always = broken(503)
         daemon(program=patched(f"import worker.timing.retries as r; {quickly}"))
         emulator.send(queue, mail.bounce("first@example.com"))
-        wait_until(lambda: len(slack.heard) > 3)  # it has been tried again
+        wait_until(lambda: len(slack.requests) > 3)  # it has been tried again
         for address in mail.addresses(299):
             emulator.send(queue, mail.bounce(address))
         assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
-        requested = len(slack.heard)
+        requested = len(slack.requests)
         time.sleep(1)
-        assert len(slack.heard) - requested <= 10
+        assert len(slack.requests) - requested <= 10
         slack.always = None
         wait_until(lambda: outbox(database)["delivered"] > 250)
         assert len(slack.posts) <= 5

@@ -95,7 +95,7 @@ def test_a_running_stop_is_visible_to_the_service_manager_and_over_http(
     worker.wait_for("worker.started")
     with slack.held():
         emulator.send(queue, mail.bounce("jane@example.com"))
-        wait_until(lambda: slack.heard)
+        wait_until(lambda: slack.requests)
         worker.process.send_signal(signal.SIGTERM)
         worker.wait_for("worker.stopping")
         wait_until(lambda: http_get(worker, "readyz")[1]["phase"] == "stopping")

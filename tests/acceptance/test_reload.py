@@ -8,19 +8,19 @@ from support import mail
 from support.running import QUICK, patched
 from support.waiting import wait_until
 
-from simulators.slack import StandinSlack
-from simulators.slack_faults import refused
+from simulators.slack import SlackSimulator
+from simulators.slack.faults import refused
 
 
 @pytest.fixture
 def channel():
-    with StandinSlack() as slack:
+    with SlackSimulator() as slack:
         yield slack
 
 
 @pytest.fixture
 def other_channel():
-    with StandinSlack() as slack:
+    with SlackSimulator() as slack:
         yield slack
 
 
@@ -75,7 +75,7 @@ def test_a_delivery_under_way_is_finished_and_not_repeated(
     worker = daemon()
     with channel.held():
         emulator.send(queue, mail.bounce("jane@example.com"))
-        wait_until(lambda: channel.heard)
+        wait_until(lambda: channel.requests)
         file(slack=posted_in(other_channel))
         worker.process.send_signal(signal.SIGHUP)
         time.sleep(1)  # by then it waits for the delivery
@@ -104,7 +104,7 @@ def test_without_slack_nothing_more_is_enqueued_and_waiting_effects_are_reported
     wait_until(lambda: database.count("events") == 2)
     assert database.count("outbox") == 1
     file(slack=posted_in(channel))
-    channel.forgive()
+    channel.recover()
     reload(blocked, times=2)
     wait_until(lambda: channel.posts and database_says(database, "delivered"))
     assert blocked.stop()[0] == 0
@@ -178,7 +178,7 @@ def test_a_reload_is_done_while_a_start_waits_for_its_disk(
     file(slack=posted_in(other_channel))
     reload(worker)
     emulator.send(queue, mail.bounce("jane@example.com"))
-    (tmp_path / "mended").touch()
+    (tmp_path / "fixed").touch()
     wait_until(lambda: other_channel.posts)
     assert not channel.posts
     assert worker.stop()[0] == 0

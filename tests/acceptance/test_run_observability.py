@@ -131,7 +131,9 @@ def test_settings_that_a_reload_did_not_apply_are_visible_and_leave_it_ready(
     wait_until(lambda: observed("restart to use queue.pollers"))
     reload("[queue]\npollers = 'x'\n[policy]\nsoft_bounce_pause_days = 'y'\n")
     worker.wait_for("settings.refused")
-    wait_until(lambda: "refused, those of before are in force: queue.pollers" in ask(port)[1])
+    wait_until(
+        lambda: "refused, the previous settings stay in force: queue.pollers" in ask(port)[1]
+    )
     (reported,) = json.loads(ask(port)[1])["problems"]
     assert f"(in {file}); policy.soft_bounce_pause_days: " in reported["error"]
     reload("")
@@ -150,9 +152,9 @@ def test_other_commands_open_no_port(run, emulator, queue):
     builders = [
         path.name
         for path in Path(worker.__file__).parent.rglob("*.py")
-        if "make_outside(" in path.read_text(encoding="utf-8")
+        if "make_observability(" in path.read_text(encoding="utf-8")
     ]
-    assert sorted(builders) == ["daemon.py", "outside.py"]
+    assert sorted(builders) == ["observability.py", "run.py"]
 
 
 def test_a_stop_is_quick_while_clients_hold_connections(daemon, emulator, queue):

@@ -19,7 +19,7 @@ from test_run_observability import ask, free_port
 
 SMALL = """
 from worker.observability.line_writer import LineWriter
-LineWriter.__init__.__kwdefaults__.update(most_bytes=20_000, wait budget=0.2)
+LineWriter.__init__.__kwdefaults__.update(most_bytes=20_000, wait_budget=0.2)
 """
 """A log of which fewer lines can wait, and that is not waited for as long."""
 SOON = """
@@ -280,7 +280,7 @@ class TestTheFirstMoment:
     def started(self, environment, tmp_path, *before):
         return subprocess.Popen(
             [*before, COMMAND, "run"],
-            env=environment,
+            env=environment | {"SES_WORKER_QUEUE__WAIT_SECONDS": "1"},
             cwd=tmp_path,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

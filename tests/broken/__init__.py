@@ -1,11 +1,11 @@
-"""Workers that are broken on purpose, to find out whether anybody notices.
+"""Workers that are broken on purpose, to find out whether an oracle notices.
 
     python -m broken NAME [POINT[:NTH] ACTION] -- run
 
-Each is a function that patches the program from outside, as `acceptance/failing.py` does; nothing
-of this is in the program. `ours` are by whoever wrote the oracles, `reviewers` by somebody who had
-not seen them. `BROKEN.md` says which oracle catches which; `acceptance/test_broken.py` that it
-does.
+Each is a function that patches the program at its start, as `acceptance/failing.py` does; nothing
+of this is in the program. `ours` are by the author of the oracles, `reviewers` by a reviewer who did
+not know them. `BROKEN.md` says which oracle catches which worker; `acceptance/test_broken.py` proves
+it.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Broken:
-    """A worker that does one thing wrong."""
+    """A worker that does a single thing wrong."""
 
     patch: Callable[[], None]
     caught_by: str
@@ -24,7 +24,7 @@ class Broken:
 
     @property
     def what(self) -> str:
-        """What it does, for people."""
+        """The mistake, for people."""
         return (self.patch.__doc__ or "").strip().splitlines()[0]
 
 

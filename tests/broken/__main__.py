@@ -11,6 +11,6 @@ if __name__ == "__main__":
     name, *failure = sys.argv[1:separator]
     WORKERS[name].patch()
     if failure:
-        import_module("failing").plant(*failure)  # in the folder beside this one
+        import_module("failing").plant(*failure)  # tests/acceptance/failing.py
     sys.argv = ["ses-worker", *sys.argv[separator + 1 :]]
     main()

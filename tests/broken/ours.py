@@ -1,4 +1,4 @@
-"""Broken workers that the issue names."""
+"""Broken workers by the author of the oracles."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from worker.store.sqlite.transaction import SqliteTransaction
 
 @broken("acknowledges-before-commit", caught_by="I5")
 def acknowledge_before_commit() -> None:
-    """Deletes what it has received, then writes it down."""
+    """Deletes the messages it received, then writes them."""
     write, queues = Writer.write, []
     make = Settler.__init__
 
@@ -43,13 +43,13 @@ def acknowledge_before_commit() -> None:
 
 @broken("ignores-failed", caught_by="F18", schedule="settling")
 def ignore_failed() -> None:
-    """Takes a 200 for a success, whatever is in its list of failures."""
+    """Takes a 200 for a success, whatever its list of failures says."""
     queue.failed_entries = lambda *_: []
 
 
 @broken("leaks-a-permit", caught_by="I6", schedule="quiet")
 def leak_a_permit() -> None:
-    """Keeps a permit of each receive for itself, so that it may have ever fewer messages."""
+    """Leaks a permit at each receive, so that it may hold fewer and fewer messages."""
     give_back = MessageBudget.give_back
 
     def leaking(self: MessageBudget, granted: int, used: int) -> None:
@@ -60,13 +60,13 @@ def leak_a_permit() -> None:
 
 @broken("swallows-a-dead-thread", caught_by="I9", schedule="mortal")
 def swallow_a_dead_thread() -> None:
-    """Goes on without the thread, and tells nobody."""
+    """Goes on without the dead thread, and reports nothing."""
     Consumer.fail = lambda *_: None  # type: ignore[method-assign]
 
 
 @broken("replays-without-dedupe", caught_by="I2", schedule="quiet")
 def replay_without_dedupe() -> None:
-    """Gives what comes again new keys, so that no index notices either."""
+    """Gives a repeated message new keys, so that no index notices it either."""
 
     def anew(*what: Any) -> tuple[str, str]:
         dedupe, route = feedback_keys(*what)
@@ -77,7 +77,7 @@ def replay_without_dedupe() -> None:
 
 @broken("loses-one-commit-in-forty", caught_by="I5", schedule="quiet")
 def lose_one_commit_in_forty() -> None:
-    """Rolls back one commit in forty and says nothing."""
+    """Rolls back every fortieth commit and reports nothing."""
     transaction, numbers = SqliteStore.transaction, count(1)
 
     class Lost(Exception):
@@ -95,7 +95,7 @@ def lose_one_commit_in_forty() -> None:
 
 @broken("writes-nine-users-a-commit", caught_by="I2", schedule="quiet")
 def write_nine_users_a_commit() -> None:
-    """Writes the first nine users that a commit has changed, and all of its events."""
+    """Writes only the first nine changed users of a commit, and all of its events."""
     save = SqliteTransaction.save
 
     def partly(self: SqliteTransaction, unit: UnitOfWork) -> None:
@@ -107,7 +107,7 @@ def write_nine_users_a_commit() -> None:
 
 @broken("takes-all-recipients-for-one", caught_by="I5", schedule="quiet")
 def take_all_recipients_for_one() -> None:
-    """Leaves the recipient out of the keys, so that of several only the first is written."""
+    """Leaves the recipient out of the keys, so that only the first of several is written."""
 
     def without_recipient(expected: Any, names: Any, _: str) -> tuple[str, str]:
         return feedback_keys(expected, names, "")

@@ -1,4 +1,4 @@
-"""Broken workers chosen by a reviewer who had not seen the oracles: one function each."""
+"""Broken workers chosen by a reviewer who did not know the oracles."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +18,7 @@ from worker.store.sqlite.transaction import SqliteTransaction
 
 @broken("deletes-what-it-could-not-replay", caught_by="I5", schedule="replaying")
 def delete_what_it_could_not_replay() -> None:
-    """Removes every dead letter that a replay has tried, whatever became of it."""
+    """Removes every dead letter that a replay has tried, whatever the outcome."""
 
     def hasty(self: _Work, place: Place, dead_letters: Sequence[DeadLetterMessage]) -> None:
         verdicts = self._apply(dead_letters)
@@ -30,7 +30,7 @@ def delete_what_it_could_not_replay() -> None:
 
 @broken("writes-one-user-a-message", caught_by="I2", schedule="quiet")
 def write_a_user_per_message() -> None:
-    """Collects changed users by the message, so that of several recipients the last is written."""
+    """Collects changed users by message, so that only the last of several recipients is written."""
     decide = UnitOfWork._decide
 
     def by_message(self: UnitOfWork, item: Feedback, received: Received) -> Decision:
@@ -44,7 +44,7 @@ def write_a_user_per_message() -> None:
 
 @broken("hands-back-and-asks-again", caught_by="I1", schedule="outage")
 def hand_back_and_ask_again() -> None:
-    """Gives back what the store does not take and receives it again, until SQS has had enough."""
+    """Releases what the store does not take and receives it again, until SQS redrives it."""
 
     def take(self: ReceivedBatch, handled: Sequence[Handled]) -> None:
         self.begun = True
@@ -62,7 +62,7 @@ def hand_back_and_ask_again() -> None:
 
 @broken("swallows-a-rollback", caught_by="I5", schedule="outage")
 def swallow_a_rollback() -> None:
-    """Rolls back and says nothing, so that what was not written is deleted."""
+    """Rolls back and reports nothing, so that messages that were not written are deleted."""
     transaction = SqliteStore.transaction
 
     @contextmanager
@@ -75,7 +75,7 @@ def swallow_a_rollback() -> None:
 
 @broken("owes-after-commit", caught_by="I3", schedule="torn")
 def enqueue_after_commit() -> None:
-    """Writes down what is in the outbox after the commit, in a transaction of its own."""
+    """Writes outbox entries after the commit, in a transaction of their own."""
     transaction = SqliteStore.transaction
 
     @contextmanager

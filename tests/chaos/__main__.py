@@ -34,7 +34,7 @@ STORES = ("sqlite", "postgresql")
     show_default=True,
     help="Messages for each database.",
 )
-@click.option("--seed", type=int, help="Of what happens when; drawn and told if it is not given.")
+@click.option("--seed", type=int, help="Of the schedule; drawn and printed if not given.")
 @click.option(
     "--store",
     "stores",
@@ -56,9 +56,9 @@ STORES = ("sqlite", "postgresql")
     type=click.IntRange(min=0),
     default=50,
     show_default=True,
-    help="One in so many messages is a hostile one; 0: none.",
+    help="Every n-th message is hostile; 0: none.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object and nothing else.")
 def main(
     messages: int,
     seed: int | None,
@@ -101,7 +101,7 @@ def _run(plan: Schedule, seconds: float) -> Figures:
 
 @contextmanager
 def database(store: str, folder: Path) -> Iterator[str]:
-    """Have an empty database for the block; tell its URL."""
+    """Have an empty database for the block; yield its URL."""
     if store == "sqlite":
         yield f"sqlite:///{folder / 'worker.db'}"
         return

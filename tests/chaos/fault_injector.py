@@ -1,8 +1,8 @@
-"""The long run: two daemons and a drain on one queue, while everything goes wrong again and again.
+"""The long run: two daemons and a drain on one queue, while faults of all kinds come again and again.
 
-What happens is drawn by a seed and told by how many messages were deleted, so a faster machine has
-no fewer faults. What the emulator has seen is asked about and forgotten every few seconds, so that
-a million messages need no more memory than their names do.
+A seed draws the faults, and the number of deleted messages times them, so a faster machine has no
+fewer. The emulator's journal is checked and cleared every few seconds, so that a million messages
+need no more memory than their names do.
 """
 
 import random
@@ -35,11 +35,11 @@ MESSAGES_BETWEEN = {
     "trouble_for_all": 12_000,
     "break_down": 12_000,
 }
-"""How many deletes there are, on average, from one to the next."""
+"""Deletes from a fault to the next, on average."""
 
 
 def schedule(seed: int, store: str, messages: int, hostile_every: int = 0) -> Schedule:
-    """Report how the long run differs from a short one."""
+    """Make the schedule of the long run."""
     return Schedule(
         seed=seed,
         store=store,
@@ -56,7 +56,7 @@ def schedule(seed: int, store: str, messages: int, hostile_every: int = 0) -> Sc
 
 
 class FaultInjector:
-    """Keeps the queue filled, the workers running, and trouble coming."""
+    """Keeps the queue filled, the workers running, and faults coming."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -86,7 +86,7 @@ class FaultInjector:
             time.sleep(0.02)
 
     def take_the_log(self) -> None:
-        """Ask about the calls that were not asked about yet."""
+        """Check the calls since the last check."""
         self._taken = float("-inf")
         self._take_the_log(before=float("inf"))
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from simulators.slack import StandinSlack
-from simulators.slack_faults import broken, rate_limited, reset
+from simulators.slack import SlackSimulator
+from simulators.slack.faults import broken, rate_limited, reset
 from simulators.sqs import (
     ACCESS_DENIED,
     CHANGE_VISIBILITY,
@@ -23,7 +23,7 @@ from simulators.sqs import (
     HandOutTwice,
     OmitEntries,
     Rule,
-    SqsEmulator,
+    SqsSimulator,
     StayVisible,
 )
 
@@ -67,8 +67,8 @@ PROBLEMS: dict[str, tuple[Fault, frozenset[str]]] = {
     "receives are denied": (ACCESS_DENIED, RECEIVE),
     "everything is reset": (Cut(), frozenset()),
 }
-"""What lasts for some seconds, and is asked about call by call (I8)."""
-SLACK: dict[str, Callable[[StandinSlack], None]] = {
+"""Faults that last for some seconds, during which I8 checks each call."""
+SLACK: dict[str, Callable[[SlackSimulator], None]] = {
     "slack: 500": lambda slack: slack.fail(broken()),
     "slack: 429": lambda slack: slack.fail(rate_limited("1")),
     "slack: reset": lambda slack: slack.fail(reset()),
@@ -76,7 +76,7 @@ SLACK: dict[str, Callable[[StandinSlack], None]] = {
 }
 
 
-def strike(emulator: SqsEmulator, name: str, times: int) -> Rule:
+def strike(emulator: SqsSimulator, name: str, times: int) -> Rule:
     """Let a fault of `SQS` or `REPLAYS` come so many times."""
     fault, operations = (SQS | REPLAYS)[name]
     return emulator.faults.add(fault, on=operations, times=times)

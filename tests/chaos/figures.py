@@ -1,4 +1,4 @@
-"""What came of a long run, from the emulator's log and the database; no worker was asked."""
+"""What came of a long run, from the emulator's log and the database, not from the workers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from simulators.sqs import What
 
 
 class Figures(NamedTuple):
-    """One run, one database."""
+    """A run with its database."""
 
     store: str
     sent: int
@@ -22,7 +22,7 @@ class Figures(NamedTuple):
     applied: int
     """Of those, how many have every row they must have."""
     duplicate: int
-    """Messages that tell of an event once more."""
+    """Messages that repeat an event."""
     ignored: int
     dead_lettered: int
     """Messages that nobody can read, in the dead-letter queue; copies counted once."""
@@ -34,9 +34,9 @@ class Figures(NamedTuple):
     left: int
     lost: int
     twice: int
-    """Rows, counts of users, and effects enqueued, beyond one for each event."""
+    """Rows, counts of users, and effects enqueued, more than there should be."""
     notices_sent: int
-    """Rows of the outbox that stand in Slack's channel; those told twice counted twice."""
+    """Rows of the outbox posted to Slack; those posted twice count twice."""
     waiting_notices: int
     """Rows of the outbox for Slack."""
     started: int
@@ -56,7 +56,7 @@ class Figures(NamedTuple):
 
 
 def figures(stage: Stage, totals: Counter[tuple[str, What]], seconds: float) -> Figures:
-    """Add up; every oracle has been asked."""
+    """Add up, after all oracles."""
     published_events, places = stage.published, stage.places
     published = sum(event.published for event in published_events.events)
     faults = Counter({name: 0 for name, _ in stage.struck}) + stage.others

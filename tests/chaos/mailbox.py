@@ -10,7 +10,7 @@ from typing import Any
 from support import mail
 
 QUIET, GONE, REPORTED = "quiet.example", "gone.example", "told.example"
-"""Domains: of addresses nobody hears about, of those that leave the suppression list, and
+"""Domains: of addresses that no notice is about, of those that leave the suppression list, and
 others."""
 _FIRST = datetime(2024, 3, 1, tzinfo=UTC)
 """Long ago, so that no event lies in the future."""
@@ -43,7 +43,7 @@ class Mailbox:
         return bodies
 
     def good(self, count: int) -> list[str]:
-        """Draw so many new bounces, one person each."""
+        """Draw so many new bounces, each of a single person."""
         return [self._bounce([self._someone()]) for _ in range(count)]
 
     def _draw(self) -> str:
@@ -87,7 +87,7 @@ class Mailbox:
         return self._published(mail.bounce, entries, type=type_, subtype=subtype)
 
     def _published(self, make: Any, recipients: Sequence[Any], **what: Any) -> str:
-        """One event as SES tells it, and perhaps, later, once more by some route."""
+        """An event as SES reports it, and perhaps, later, again by some route."""
         number = next(self._numbers)
         at = _FIRST + timedelta(milliseconds=self._random.randrange(50_000_000_000))
         what |= {

@@ -1,4 +1,4 @@
-"""Schedules: what happens when, drawn by a seed, so that a failure can be seen again."""
+"""Schedules: what happens when, drawn by a seed, so that a failure can be repeated."""
 
 import random
 from collections.abc import Callable
@@ -13,7 +13,7 @@ KILLS = (
 )  # fmt: skip
 """Points of `failing.py` at which a worker kills itself."""
 OUTLASTING = 16
-"""Three pollers try five times each to send a dead letter: so often one of them gives up."""
+"""Three pollers try five times each to send a dead letter: so many failures make a poller give up."""
 DEATHS = ("polling", "writing", "settling")
 """Points at which a thread dies, and its process has to follow."""
 
@@ -33,7 +33,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """A run: the same seed draws the same one, though threads and processes have their own will."""
+    """A run: a seed draws the same schedule each time, though threads and processes vary in speed."""
 
     seed: int
     store: str
@@ -52,9 +52,9 @@ class Schedule:
     receive_most: int = 10
     """Messages in a receive, until the last act."""
     pollers: int = 3
-    """Of each process. One that receives one message at a time makes a commit for each."""
+    """Pollers of each process. A poller that receives single messages makes a commit for each."""
     hostile_every: int = 0
-    """One in so many messages is a hostile one (`tests/support/hostile.py`); 0: none."""
+    """Every n-th message is hostile (`tests/support/hostile.py`); 0: none."""
     log_level: str = "info"
     death_seconds: float = 30.0
     """From the end of a thread to the end of its process, at most."""
@@ -76,7 +76,7 @@ def draw(seed: int, store: str, messages: int = 300) -> Schedule:
     slack = chance.random() < 0.5
     unknown_recipients = chance.choice(["record", "record", "create"])
     max_receive_count = chance.choice([100, 100, 100, 4])
-    # One commit in 40 that is lost shows among hundreds; a user in 10, where commits have dozens.
+    # A commit in 40 that is lost shows among hundreds; a user in 10, where commits have dozens.
     many_commits = seed % 4 in {2, 3}
     if many_commits:
         messages = messages * 2 // 3  # each costs a receive, a sync and a delete of its own
@@ -154,7 +154,7 @@ def _blow(chance: random.Random) -> tuple[str, tuple[object, ...]]:
 
 
 def quiet(store: str) -> Schedule:
-    """Draw one in which nothing goes wrong: many users, and a commit for each message."""
+    """Make a schedule in which nothing goes wrong: many users, and a commit for each message."""
     steps = (
         Step(0, "publish", (120,)),
         Step(0, "start", ("run-1", "run", None)),
@@ -167,7 +167,7 @@ def quiet(store: str) -> Schedule:
 
 
 def settling(store: str) -> Schedule:
-    """Draw one in which SQS fails now and then at what comes after a commit."""
+    """Make a schedule in which SQS fails now and then at what comes after a commit."""
     strikes = [
         ("delete: some failed", 1), ("delete: all failed", 1), ("dead letter: answer lost", 1),
         ("delete: some not mentioned", 1), ("delete: 503", 1), ("delete: answer lost", 1),
@@ -183,7 +183,7 @@ def settling(store: str) -> Schedule:
 
 
 def mortal(store: str) -> Schedule:
-    """Draw one in which a thread dies, and its process goes with it."""
+    """Make a schedule in which a thread dies, and its process goes with it."""
     steps = (
         Step(0, "publish", (60,)),
         Step(0, "start", ("mortal", "run", ("settling:2", "raise"))),
@@ -192,7 +192,7 @@ def mortal(store: str) -> Schedule:
 
 
 def outage(store: str) -> Schedule:
-    """Draw one in which the database takes nothing for a while, and SQS has little wait budget."""
+    """Make a schedule in which the database takes nothing for a while, and SQS has little room for receives."""
     steps = (
         Step(0, "publish", (20,)),
         Step(0, "start", ("run-1", "run", None)),
@@ -203,10 +203,10 @@ def outage(store: str) -> Schedule:
 
 
 def torn(store: str) -> Schedule:
-    """Draw one in which a worker dies as it is about to write what it enqueues."""
+    """Make a schedule in which a worker dies as it is about to write what it enqueues."""
     steps = (
         Step(0, "publish", (30,)),
-        Step(0, "start", ("doomed", "run", ("owing", "kill"))),
+        Step(0, "start", ("doomed", "run", ("enqueuing", "kill"))),
         Step(0, "await_crash"),
         Step(0, "leap", (31,)),
     )
@@ -214,7 +214,7 @@ def torn(store: str) -> Schedule:
 
 
 def replaying(store: str) -> Schedule:
-    """Draw one in which dead letters are replayed: applied where they are, then sent back."""
+    """Make a schedule in which dead letters are replayed: applied where they are, then sent back."""
     steps = (
         Step(0, "publish", (60,)),
         Step(0, "start", ("run-1", "run", None)),
@@ -229,7 +229,7 @@ def replaying(store: str) -> Schedule:
 
 
 def gauntlet(store: str) -> Schedule:
-    """Draw one that has everything once: kills, deaths, suspension, outages, duplicates."""
+    """Make a schedule with everything once: kills, deaths, suspension, outages, duplicates."""
     steps = [
         Step(0, "publish", (120,)),
         Step(0, "start", ("doomed-1", "run", ("committed:2", "kill"))),

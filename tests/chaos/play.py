@@ -29,7 +29,7 @@ def play(
 ) -> list[Finding]:
     """Play it, let the workers finish, and ask every oracle.
 
-    `until` names the oracle whose word is enough: then nobody waits for the end.
+    `until` names the oracle whose finding ends the run.
     """
     with Stage(schedule, folder, store_url, broken=broken) as stage:
         for act in _acts(stage):
@@ -55,17 +55,17 @@ def after(stage: Stage) -> None:
 
 
 def _calm(stage: Stage) -> None:
-    """Nothing goes wrong any more; somebody works."""
+    """The faults stop, and a worker runs."""
     stage.emulator.faults.clear()
     if stage.slack:
-        stage.slack.forgive()
+        stage.slack.recover()
     stage.publish(LAST_MESSAGES)
     if not any(run.running for run in stage.runs):
         stage.start("last", "run", None)
 
 
 def _finish(stage: Stage) -> None:
-    """I9: the queue becomes empty; time leaps where everybody waits for it."""
+    """I9: the queue becomes empty; time leaps where all workers wait for it."""
     deadline = time.monotonic() + DRAINED_SECONDS
     leap, observed, since = 60, -1, time.monotonic()
     while (counts := stage.emulator.counts(QUEUE)).visible + counts.in_flight + counts.delayed:
@@ -77,11 +77,11 @@ def _finish(stage: Stage) -> None:
         elif time.monotonic() - since > _IMPATIENT_SECONDS:
             stage.leap(leap)
             leap, since = min(leap * 2, 7_200), time.monotonic()
-        _somebody_works(stage)
+        _ensure_a_worker(stage)
         time.sleep(0.02)
 
 
-def _somebody_works(stage: Stage) -> None:
+def _ensure_a_worker(stage: Stage) -> None:
     for run in stage.runs:
         run.watch()
     if not any(run.running for run in stage.runs):
@@ -89,9 +89,9 @@ def _somebody_works(stage: Stage) -> None:
 
 
 def _leave(stage: Stage) -> None:
-    """All workers are asked to leave while more arrives; they say truly how they ended.
+    """All workers are told to stop while more arrives; they report truly how they ended.
 
-    I6: whoever leaves gives back what it holds, unless it is killed or a thread of it dies.
+    I6: a worker that exits releases what it holds, unless it is killed or a thread of it dies.
     """
     began = time.monotonic()
     _publish_good(stage)
@@ -103,13 +103,12 @@ def _leave(stage: Stage) -> None:
     excused = any(worker.crashed or worker.thread_has_died for worker in ended)
     if (counts := stage.emulator.counts(QUEUE)).in_flight and not excused:
         stage.findings.append(
-            Finding("I6", f"all have left, and somebody holds messages: {counts}")
+            Finding("I6", f"all workers have exited, and messages are held: {counts}")
         )
 
 
 def _take_the_last(stage: Stage) -> None:
-    """I6: one that may take so many takes so many, and then leaves; what is in the outbox is
-    delivered."""
+    """I6: a worker with a limit of messages takes that many and exits; the outbox is delivered."""
     stage.store.let_time_pass()
     stage.leap(VISIBILITY_SECONDS + 1)
     _publish_good(stage)
@@ -125,9 +124,9 @@ def _take_the_last(stage: Stage) -> None:
 
 
 def _deliver_the_rest(stage: Stage) -> None:
-    """I9: an hour at a time, everything that is enqueued is told.
+    """I9: an hour at a time, the whole outbox is delivered.
 
-    A digest takes so many; and it takes one hour more where removals enqueue notices of their own.
+    A digest has a limit; and removals enqueue notices of their own, which takes another hour.
     """
     waiting = len(_waiting(stage)) if stage.slack else 0
     for number in range(2 + waiting // LARGEST_DIGEST):
@@ -157,7 +156,7 @@ def _status(last: Worker) -> Iterator[Finding]:
 
 
 def _ask(stage: Stage) -> None:
-    """Ask the oracles that look when all is over."""
+    """Run the oracles that check at the end."""
     published, database = stage.published, stage.database
     unknown_rows = published.take_stock(database.events())
     everybody = stage.schedule.unknown_recipients == "create"
@@ -183,7 +182,7 @@ def _ask(stage: Stage) -> None:
 
 
 def is_quiet(address: str) -> bool:
-    """Return whether nobody hears of this address."""
+    """Return whether no notice is about this address."""
     return address.endswith(f"@{QUIET}")
 
 

@@ -1,4 +1,4 @@
-"""Workers as processes: the real command, started, killed, suspended, and asked how it ended."""
+"""Workers as processes: the real command, started, killed, suspended and checked at its end."""
 
 import signal
 import subprocess
@@ -20,7 +20,7 @@ LONGEST_STOP_SECONDS = 50.0
 
 
 class Worker:
-    """One process; `failure` is what was planted in it: a point of `failing.py` and an action."""
+    """A process; `failure` is what was planted in it: a point of `failing.py` and an action."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Worker:
         try:
             status = self.process.wait(LONGEST_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            return [Finding("I9", f"{self.name} was asked to end, and still runs")]
+            return [Finding("I9", f"{self.name} was told to stop, and still runs")]
         found = list(unbounded(self.name, self.footprint)) if self.footprint else []
         if status not in self._good and not self.killed:
             found.append(Finding("I9", f"{self.name} has ended with {status}: {self.log[-600:]}"))
@@ -124,7 +124,7 @@ class Worker:
             return {1}
         killed = {-signal.SIGKILL} if self._failure else set()
         if self._command == "drain" or not self.log:
-            killed.add(-signal.SIGTERM)  # it was asked before it listened, or when it was done
+            killed.add(-signal.SIGTERM)  # it was told before it listened, or when it was done
         return killed | ({0} if self._command == "run" else {0, 1, 3, 4})
 
     def _await_its_end(self) -> None:
@@ -133,7 +133,7 @@ class Worker:
 
     @property
     def thread_has_died(self) -> bool:
-        """By our own doing, and as our own script has said, not the program's log."""
+        """By a planted failure, as this script knows, not the program's log."""
         return self._failure is not None and self._failure[1] == "raise" and FIRED in self.log
 
 

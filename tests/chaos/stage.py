@@ -21,15 +21,15 @@ from chaos.mailbox import GONE, QUIET, Mailbox
 from chaos.plan import Schedule
 from chaos.processes import Worker, wait_for_all
 from chaos.stores import Disturbed
-from simulators.ses import SesStandIn
-from simulators.slack import StandinSlack
-from simulators.sqs import RECEIVE, Delay, Few, Rule, SqsEmulator
+from simulators.ses import SesSimulator
+from simulators.slack import SlackSimulator
+from simulators.sqs import RECEIVE, Delay, Few, Rule, SqsSimulator
 from simulators.sqs.quotas import LARGEST_BATCH
 
 QUEUE, DEAD_LETTERS = "feedback", "feedback-dlq"
 VISIBILITY_SECONDS = 30
 WAIT_SECONDS = 0.25
-"""For a step whose turn does not come, since nothing is deleted."""
+"""For a step whose number of deletes is not reached."""
 BEGIN_SECONDS = 10.0
 """For the first delete of all: a process has to start."""
 MOST_SECONDS = 20.0
@@ -45,7 +45,7 @@ COMMANDS = {
 
 
 class Stage:
-    """One run of a schedule; `broken` names a worker of `tests/broken` to play it with."""
+    """A run of a schedule; `broken` names a worker of `tests/broken` to play it with."""
 
     def __init__(
         self, schedule: Schedule, folder: Path, store_url: str, *, broken: str | None = None
@@ -65,11 +65,11 @@ class Stage:
         self.places = Places()
         self.lost_answers = 0
         """Of Slack's."""
-        self.slack: StandinSlack | None = None
+        self.slack: SlackSimulator | None = None
         self._folder = folder
         self._broken = broken
         self._stack = ExitStack()
-        self.emulator = self._stack.enter_context(SqsEmulator())
+        self.emulator = self._stack.enter_context(SqsSimulator())
         self.emulator.create_queue(
             QUEUE, dead_letter=DEAD_LETTERS, max_receive_count=schedule.max_receive_count
         )
@@ -119,12 +119,12 @@ class Stage:
                 self.send(body)
 
     def send(self, body: str) -> None:
-        """Put this one there."""
+        """Put this message on the queue."""
         self.published.publish(body)
         self.emulator.send(QUEUE, body)
 
     def send_hostile(self, hostile: Hostile) -> None:
-        """Put a hostile one there."""
+        """Put a hostile message on the queue."""
         self.published.publish_hostile(hostile)
         self.emulator.send(QUEUE, hostile.body)
 
@@ -202,14 +202,14 @@ class Stage:
         """Have the database take nothing for a while."""
         self.others["database took nothing"] += 1
         self.store.rename_a_column()
-        self.publish(20)  # else nobody may meet it
+        self.publish(20)  # else no worker may meet it
         time.sleep(seconds)
         self.store.recover()
 
     def break_database_until_calm(self, seconds: float) -> None:
         """Have the database take nothing until nothing is received for so long.
 
-        Whoever receives all the same meets it until SQS has had enough.
+        A worker that receives all the same fails until SQS redrives the message.
         """
         self.others["database took nothing"] += 1
         self.store.rename_a_column()
@@ -237,7 +237,7 @@ class Stage:
         _await(lambda: self.crashes > 0)
 
     def await_given_up(self) -> None:
-        """Wait until one message could not be dead-lettered, however often it was tried."""
+        """Wait until a message could not be dead-lettered at all its tries."""
 
         def given_up() -> bool:
             sends = self.emulator.journal.requests("SendMessage", DEAD_LETTERS)
@@ -246,10 +246,10 @@ class Stage:
 
         _await(given_up)
 
-    # What whoever plays asks
+    # What the play reads
 
     def await_deletes(self, count: int) -> None:
-        """Wait until so many messages were deleted; not for ever."""
+        """Wait until so many messages were deleted, with a limit."""
         if count:
             self.emulator.wait_for(lambda: self.look_after() > 0, BEGIN_SECONDS)
             self.emulator.wait_for(lambda: self.look_after() >= count, WAIT_SECONDS)
@@ -265,9 +265,7 @@ class Stage:
         """I9: a process follows its thread."""
         died = self._deaths.setdefault(worker.name, time.monotonic())
         if time.monotonic() - died > self.schedule.death_seconds:
-            text = (
-                f"still runs, {self.schedule.death_seconds:g} s after one of its threads has died"
-            )
+            text = f"still runs, {self.schedule.death_seconds:g} s after a thread of it died"
             self.findings.append(Finding("I9", f"{worker.name} {text}"))
             worker.kill()
 
@@ -278,7 +276,7 @@ class Stage:
 
     @property
     def crashes(self) -> int:
-        """After how many of them a notice may have been told twice."""
+        """How many crashes may each have repeated a notice."""
         return sum(worker.crashed for worker in self.workers) + self.lost_answers
 
     @property
@@ -299,8 +297,8 @@ class Stage:
         ]
 
     def _trigger_a_notice(self) -> None:
-        self.slack = self._stack.enter_context(StandinSlack())
-        ses = self._stack.enter_context(SesStandIn())
+        self.slack = self._stack.enter_context(SlackSimulator())
+        ses = self._stack.enter_context(SesSimulator())
         for address in self.mailbox.people:
             if address.endswith(GONE):
                 ses.list_address(address)
@@ -315,14 +313,14 @@ class Stage:
 
 
 def _await(predicate: Callable[[], bool]) -> None:
-    """Look again and again, for what the emulator does not tell of; not for ever."""
+    """Poll for what the emulator does not signal, with a limit."""
     deadline = time.monotonic() + MOST_SECONDS
     while not predicate() and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
-def environment(emulator: SqsEmulator, store_url: str, schedule: Schedule) -> dict[str, str]:
-    """What a worker needs, and nothing of whoever runs the tests."""
+def environment(emulator: SqsSimulator, store_url: str, schedule: Schedule) -> dict[str, str]:
+    """The environment of a worker, without the developer's own settings."""
     kept: Mapping[str, str] = {
         name: value
         for name, value in os.environ.items()

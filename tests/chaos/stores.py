@@ -15,7 +15,7 @@ _LONG_AGO = "2000-01-01 00:00:00.000000"
 
 
 class Disturbed:
-    """Written to by us, beside the workers, as an operator or an accident would."""
+    """Written to by us, beside the workers, as an operator or an accident does."""
 
     def __init__(self, url: str, users: Sequence[str]) -> None:
         self._url = url
@@ -53,7 +53,7 @@ class Disturbed:
             )
 
     def hold(self, seconds: float) -> None:
-        """Lock the events against everybody who writes."""
+        """Lock the events against all writers."""
         with self._connected() as connection:
             if self._is_sqlite:
                 connection.execute("BEGIN IMMEDIATE")
@@ -63,7 +63,7 @@ class Disturbed:
             connection.rollback()
 
     def let_time_pass(self) -> None:
-        """Have every lease in the outbox be over, and every pause: an hour later, so to say."""
+        """Have every lease in the outbox be over, and every pause: as if an hour had passed."""
         self._do(f"UPDATE outbox SET due_at = '{_LONG_AGO}' WHERE state IN ('waiting', 'claimed')")
         self._do(f"UPDATE limits SET next_at = '{_LONG_AGO}', failures = 0, folded_at = NULL")
 

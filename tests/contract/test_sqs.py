@@ -24,7 +24,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from simulators.sqs import SqsEmulator
+from simulators.sqs import SqsSimulator
 
 REGION = "eu-west-1"
 LEGACY = "AWS.SimpleQueueService"
@@ -295,7 +295,7 @@ def sqs(request):
         yield side
         side.client.close()
         return
-    with SqsEmulator(region=REGION) as emulator:
+    with SqsSimulator(region=REGION) as emulator:
         side = Sqs(emulator.endpoint, emulator.clock.advance)
         yield side
         side.client.close()
@@ -415,7 +415,7 @@ def test_an_unknown_system_attribute_is_refused(sqs):
 
 
 @pytest.mark.parametrize(
-    ("request", "shown", "digest"),
+    ("names", "shown", "digest"),
     [
         (["All"], {"Help.Me", "Hello", "General"}, "4c360f3fdafd970e05fae2f149d997f5"),
         ([".*"], {"Help.Me", "Hello", "General"}, "4c360f3fdafd970e05fae2f149d997f5"),
@@ -425,7 +425,7 @@ def test_an_unknown_system_attribute_is_refused(sqs):
     ],
 )
 def test_message_attributes_come_back_as_requested_with_the_digest_of_aws(
-    sqs, request, shown, digest
+    sqs, names, shown, digest
 ):
     """Recorded, digests included."""
     url = sqs.queue()
@@ -433,7 +433,7 @@ def test_message_attributes_come_back_as_requested_with_the_digest_of_aws(
     attributes = {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
     sent = sqs.send(url, "msg", MessageAttributes=attributes)
     assert sent["MD5OfMessageAttributes"] == "4c360f3fdafd970e05fae2f149d997f5"
-    message = sqs.receive_message(url, MessageAttributeNames=request)
+    message = sqs.receive_message(url, MessageAttributeNames=names)
     assert message["MessageAttributes"] == {name: attributes[name] for name in shown}
     assert message["MD5OfMessageAttributes"] == digest
 

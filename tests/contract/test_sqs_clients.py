@@ -23,13 +23,13 @@ from structlog.testing import capture_logs
 from support.scripted import Scripted, answer, answer_with
 from support.waiting import wait_until
 
-from simulators.sqs import RECEIVE, Cut, SqsEmulator
+from simulators.sqs import RECEIVE, Cut, SqsSimulator
 from worker.aws import AwsRefused, NoIdentity, Throttled
 from worker.aws import clients as aws
 from worker.core.errors import Unavailable
 from worker.core.model import DeadLetter, Reason
 from worker.sqs.dead_letter_queue import DeadLetterQueue
-from worker.sqs.queue import FailedEntry, NoSuchQueue, Queue
+from worker.sqs.queue import ClientOptions, FailedEntry, NoSuchQueue, Queue
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,8 @@ def asking(monkeypatch, lean):
 
     def asking(server, url=URL, **options):
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
-        return Queue(url, region=REGION, wait_seconds=1, lean=lean, **options)
+        client = ClientOptions(lean=lean, wait_seconds=1, **options)
+        return Queue(url, region=REGION, client=client)
 
     return asking
 
@@ -107,7 +108,7 @@ def bodies(received):
 class TestOverTheEmulator:
     @pytest.fixture
     def emulator(self):
-        with SqsEmulator() as emulator:
+        with SqsSimulator() as emulator:
             yield emulator
 
     @pytest.fixture
@@ -295,7 +296,9 @@ OLDER = "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender"
 def test_both_clients_report_the_same_refusal(monkeypatch, reported, kind):
     with Scripted(*[reported] * 4) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
-        queues = [Queue(URL, region=REGION, lean=lean) for lean in (True, False)]
+        queues = [
+            Queue(URL, region=REGION, client=ClientOptions(lean=lean)) for lean in (True, False)
+        ]
         ours, theirs = (outcome(lambda queue=queue: queue.receive(10, 1)) for queue in queues)
         assert ours == theirs
         assert ours[0] is kind
@@ -838,7 +841,7 @@ def test_both_send_the_same(monkeypatch):
     with Scripted() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
         for lean in (True, False):
-            Queue(URL, region=REGION, lean=lean).receive(10, 1)
+            Queue(URL, region=REGION, client=ClientOptions(lean=lean)).receive(10, 1)
         ours, theirs = server.requests
         assert ours.body == theirs.body
         ignored = {"amz-sdk-request", "amz-sdk-invocation-id", "content-length", "authorization"}

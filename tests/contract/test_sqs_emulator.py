@@ -48,7 +48,7 @@ from simulators.sqs import (
     OmitEntries,
     Refuse,
     Sending,
-    SqsEmulator,
+    SqsSimulator,
     State,
     StayVisible,
     What,
@@ -58,18 +58,18 @@ SESSION = boto3.Session("AKIAEXAMPLE", "not-checked", region_name="eu-west-1")
 
 
 @pytest.fixture
-def emulator() -> Iterator[SqsEmulator]:
-    with SqsEmulator() as emulator:
+def emulator() -> Iterator[SqsSimulator]:
+    with SqsSimulator() as emulator:
         yield emulator
 
 
 @pytest.fixture
-def url(emulator: SqsEmulator) -> str:
+def url(emulator: SqsSimulator) -> str:
     return emulator.create_queue("feedback", dead_letter="feedback-dlq", max_receive_count=3)
 
 
 @pytest.fixture
-def client(emulator: SqsEmulator) -> Iterator[Any]:
+def client(emulator: SqsSimulator) -> Iterator[Any]:
     config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=2)
     client = SESSION.client("sqs", endpoint_url=emulator.endpoint, config=config)
     yield client
@@ -117,7 +117,7 @@ def bodies(messages: list[dict[str, Any]]) -> list[str]:
     ],
 )
 def test_a_refusal_is_what_boto3_shows_and_nothing_is_done(
-    emulator: SqsEmulator, url: str, client: Any, fault: Refuse, code: str, status: int
+    emulator: SqsSimulator, url: str, client: Any, fault: Refuse, code: str, status: int
 ) -> None:
     emulator.faults.add(fault, on=SEND, times=1)
     with pytest.raises(ClientError) as caught:
@@ -129,7 +129,7 @@ def test_a_refusal_is_what_boto3_shows_and_nothing_is_done(
     assert len(emulator.messages(url)) == 1
 
 
-def test_a_cut_connection_has_done_nothing(emulator: SqsEmulator, url: str, client: Any) -> None:
+def test_a_cut_connection_has_done_nothing(emulator: SqsSimulator, url: str, client: Any) -> None:
     emulator.send(url, "body")
     emulator.faults.add(Cut(), on=RECEIVE, times=1)
     with pytest.raises(ConnectionClosedError):
@@ -139,7 +139,7 @@ def test_a_cut_connection_has_done_nothing(emulator: SqsEmulator, url: str, clie
 
 
 def test_a_ghost_receive_hides_messages_that_nobody_has(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     message_id = emulator.send(url, "body")
     emulator.faults.add(Cut(done=True), on=RECEIVE, times=1)
@@ -154,7 +154,7 @@ def test_a_ghost_receive_hides_messages_that_nobody_has(
 
 
 def test_a_delete_whose_answer_is_lost_has_deleted(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     emulator.send(url, "body")
     messages = receive(client, url)
@@ -167,7 +167,7 @@ def test_a_delete_whose_answer_is_lost_has_deleted(
 
 @pytest.mark.parametrize("part", [0.001, 0.5, 0.999])
 def test_an_answer_can_break_off_in_the_middle(
-    emulator: SqsEmulator, url: str, client: Any, part: float
+    emulator: SqsSimulator, url: str, client: Any, part: float
 ) -> None:
     emulator.send(url, "x" * 100_000)
     emulator.faults.add(Cut(part=part), on=RECEIVE, times=1)
@@ -179,7 +179,9 @@ def test_an_answer_can_break_off_in_the_middle(
 
 
 @pytest.mark.parametrize("done", [False, True])
-def test_an_answer_may_never_come(emulator: SqsEmulator, url: str, client: Any, done: bool) -> None:
+def test_an_answer_may_never_come(
+    emulator: SqsSimulator, url: str, client: Any, done: bool
+) -> None:
     emulator.send(url, "body")
     emulator.faults.add(Hang(60, done=done), on=RECEIVE, times=1)
     with pytest.raises(ReadTimeoutError):
@@ -187,7 +189,7 @@ def test_an_answer_may_never_come(emulator: SqsEmulator, url: str, client: Any, 
     assert emulator.counts(url) == ((0, 1, 0) if done else (1, 0, 0))
 
 
-def test_an_answer_can_come_late(emulator: SqsEmulator, url: str, client: Any) -> None:
+def test_an_answer_can_come_late(emulator: SqsSimulator, url: str, client: Any) -> None:
     emulator.faults.add(Delay(0.3), on=SEND, times=1)
     started = time.monotonic()
     client.send_message(QueueUrl=url, MessageBody="body")
@@ -199,7 +201,7 @@ def test_an_answer_can_come_late(emulator: SqsEmulator, url: str, client: Any) -
 
 @pytest.mark.parametrize("sender_fault", [False, True])
 def test_failed_entries_are_not_done_and_the_rest_is(
-    emulator: SqsEmulator, url: str, client: Any, sender_fault: bool
+    emulator: SqsSimulator, url: str, client: Any, sender_fault: bool
 ) -> None:
     for body in "abc":
         emulator.send(url, body)
@@ -216,7 +218,7 @@ def test_failed_entries_are_not_done_and_the_rest_is(
 
 
 def test_all_entries_may_fail_or_those_that_a_test_picks(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     for body in "abc":
         emulator.send(url, body)
@@ -231,7 +233,7 @@ def test_all_entries_may_fail_or_those_that_a_test_picks(
 
 @pytest.mark.parametrize(("done", "left"), [(False, 1), (True, 0)])
 def test_an_entry_may_be_missing_from_the_answer(
-    emulator: SqsEmulator, url: str, client: Any, done: bool, left: int
+    emulator: SqsSimulator, url: str, client: Any, done: bool, left: int
 ) -> None:
     for body in "ab":
         emulator.send(url, body)
@@ -245,7 +247,7 @@ def test_an_entry_may_be_missing_from_the_answer(
 
 
 def test_a_message_can_be_delivered_twice_in_the_same_answer(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     emulator.send(url, "a")
     emulator.send(url, "b")
@@ -258,7 +260,7 @@ def test_a_message_can_be_delivered_twice_in_the_same_answer(
 
 
 def test_a_message_can_be_handed_out_to_two_consumers_at_once(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     emulator.send(url, "body")
     emulator.faults.add(StayVisible(), on=RECEIVE, times=1)
@@ -268,7 +270,7 @@ def test_a_message_can_be_handed_out_to_two_consumers_at_once(
     assert emulator.counts(url) == (0, 1, 0)
 
 
-def test_a_deleted_message_can_come_back(emulator: SqsEmulator, url: str, client: Any) -> None:
+def test_a_deleted_message_can_come_back(emulator: SqsSimulator, url: str, client: Any) -> None:
     message_id = emulator.send(url, "body")
     emulator.faults.add(ForgetDelete(), on=DELETE, times=1)
     assert delete(client, url, receive(client, url)) == (["0"], [])
@@ -280,7 +282,7 @@ def test_a_deleted_message_can_come_back(emulator: SqsEmulator, url: str, client
 
 
 def test_a_deleted_message_can_come_back_at_once(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     emulator.send(url, "body")
     emulator.faults.add(ForgetDelete(after_seconds=0), on=DELETE, times=1)
@@ -292,7 +294,7 @@ def test_a_deleted_message_can_come_back_at_once(
 # Which calls a fault strikes
 
 
-def sends_that_fail(emulator: SqsEmulator, url: str, client: Any, calls: int) -> list[int]:
+def sends_that_fail(emulator: SqsSimulator, url: str, client: Any, calls: int) -> list[int]:
     failed = []
     for number in range(1, calls + 1):
         try:
@@ -323,7 +325,7 @@ def _is_body_4(call: Call) -> bool:
     ids=lambda value: str(value).partition(" at 0x")[0],
 )
 def test_a_rule_strikes_the_calls_it_was_made_for(
-    emulator: SqsEmulator, url: str, client: Any, rule: dict[str, Any], failed: list[int]
+    emulator: SqsSimulator, url: str, client: Any, rule: dict[str, Any], failed: list[int]
 ) -> None:
     made = emulator.faults.add(THROTTLING, **rule)
     assert sends_that_fail(emulator, url, client, calls=5) == failed
@@ -331,7 +333,7 @@ def test_a_rule_strikes_the_calls_it_was_made_for(
 
 
 def test_rules_strike_together_the_first_outermost(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     emulator.faults.add(Delay(0.1), on=SEND)
     emulator.faults.add(THROTTLING, on=SEND, first=2)
@@ -345,12 +347,12 @@ def test_rules_strike_together_the_first_outermost(
     assert sends_that_fail(emulator, url, client, calls=3) == []
 
 
-def test_a_rule_for_an_operation_that_there_is_not_is_a_mistake(emulator: SqsEmulator) -> None:
+def test_a_rule_for_an_operation_that_there_is_not_is_a_mistake(emulator: SqsSimulator) -> None:
     with pytest.raises(ValueError, match="RecieveMessage"):
         emulator.faults.add(THROTTLING, on="RecieveMessage")
 
 
-def test_faults_do_not_strike_what_the_test_itself_does(emulator: SqsEmulator, url: str) -> None:
+def test_faults_do_not_strike_what_the_test_itself_does(emulator: SqsSimulator, url: str) -> None:
     emulator.faults.add(THROTTLING)
     emulator.send(url, "body")
     assert emulator.counts(url) == (1, 0, 0)
@@ -360,7 +362,7 @@ def test_faults_do_not_strike_what_the_test_itself_does(emulator: SqsEmulator, u
 
 
 def test_a_delete_hook_sees_the_message_before_it_is_deleted(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     observed: list[tuple[Deletion, int]] = []
     emulator.on_delete(lambda deletion: observed.append((deletion, len(emulator.messages(url)))))
@@ -373,7 +375,7 @@ def test_a_delete_hook_sees_the_message_before_it_is_deleted(
 
 
 def test_a_delete_hook_is_called_for_stale_handles_and_not_for_deleted_messages(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     observed: list[bool] = []
     emulator.on_delete(lambda deletion: observed.append(deletion.stale))
@@ -385,7 +387,7 @@ def test_a_delete_hook_is_called_for_stale_handles_and_not_for_deleted_messages(
 
 
 def test_a_delete_hook_may_take_its_time_and_others_go_on(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     entered, leave = threading.Event(), threading.Event()
 
@@ -406,7 +408,7 @@ def test_a_delete_hook_may_take_its_time_and_others_go_on(
 
 
 def test_a_send_hook_sees_the_message_before_it_is_there(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     observed: list[tuple[Sending, int]] = []
     emulator.on_send(lambda sending: observed.append((sending, len(emulator.messages(url)))))
@@ -415,7 +417,7 @@ def test_a_send_hook_sees_the_message_before_it_is_there(
 
 
 def test_a_sent_hook_sees_the_message_once_it_is_there(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     observed: list[tuple[Sending, int]] = []
     emulator.on_sent(lambda sending: observed.append((sending, len(emulator.messages(url)))))
@@ -431,7 +433,7 @@ def test_what_a_hook_raises_comes_out_at_the_end(complain: Callable[[], None]) -
     def hook(_: Sending) -> None:
         complain()
 
-    with pytest.raises(BaseExceptionGroup) as caught, SqsEmulator() as emulator:
+    with pytest.raises(BaseExceptionGroup) as caught, SqsSimulator() as emulator:
         emulator.on_send(hook)
         emulator.send(emulator.create_queue("feedback"), "body")
         assert emulator.counts("feedback") == (1, 0, 0)
@@ -442,7 +444,7 @@ def test_what_a_hook_raises_comes_out_at_the_end(complain: Callable[[], None]) -
 
 
 def test_what_was_taken_from_the_journal_is_gone_from_it(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     client.send_message(QueueUrl=url, MessageBody="a body")
     receive(client, url)
@@ -452,7 +454,7 @@ def test_what_was_taken_from_the_journal_is_gone_from_it(
     assert (emulator.journal.requests(), emulator.journal.fates()) == ([], {})
 
 
-def test_the_journal_knows_whose_call_it_was(emulator: SqsEmulator, url: str, client: Any) -> None:
+def test_the_journal_knows_whose_call_it_was(emulator: SqsSimulator, url: str, client: Any) -> None:
     receive(client, url)
     (request,) = emulator.journal.requests("ReceiveMessage")
     assert request.client == client._request_signer._credentials.access_key
@@ -460,7 +462,7 @@ def test_the_journal_knows_whose_call_it_was(emulator: SqsEmulator, url: str, cl
 
 
 def test_the_journal_holds_every_request_with_its_answer(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     body = "a body"
     client.send_message(QueueUrl=url, MessageBody=body)
@@ -479,7 +481,7 @@ def test_the_journal_holds_every_request_with_its_answer(
 
 
 def test_the_journal_distinguishes_errors_and_cuts(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     emulator.send(url, "body")
     emulator.faults.add(THROTTLING, on=RECEIVE, times=1)
@@ -495,7 +497,7 @@ def test_the_journal_distinguishes_errors_and_cuts(
 
 
 def test_the_journal_knows_the_fate_of_every_message(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     deleted = emulator.send(url, "deleted")
     stale = receive(client, url, VisibilityTimeout=0)
@@ -528,7 +530,7 @@ def test_the_journal_knows_the_fate_of_every_message(
     ]  # fmt: skip
 
 
-def test_the_journal_can_forget(emulator: SqsEmulator, url: str) -> None:
+def test_the_journal_can_forget(emulator: SqsSimulator, url: str) -> None:
     message_id = emulator.send(url, "body")
     emulator.journal.clear()
     assert emulator.journal.fates() == {}
@@ -539,7 +541,7 @@ def test_the_journal_can_forget(emulator: SqsEmulator, url: str) -> None:
 # Time
 
 
-def test_a_leap_ends_a_long_poll(emulator: SqsEmulator, url: str, client: Any) -> None:
+def test_a_leap_ends_a_long_poll(emulator: SqsSimulator, url: str, client: Any) -> None:
     leap = threading.Timer(0.2, emulator.clock.advance, [20])
     leap.start()
     started = time.monotonic()
@@ -549,7 +551,7 @@ def test_a_leap_ends_a_long_poll(emulator: SqsEmulator, url: str, client: Any) -
 
 
 def test_a_leap_shows_a_waiting_long_poll_what_has_become_visible(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     emulator.send(url, "body", delay=10)
     leap = threading.Timer(0.2, emulator.clock.advance, [11])
@@ -558,7 +560,7 @@ def test_a_leap_shows_a_waiting_long_poll_what_has_become_visible(
     leap.join()
 
 
-def test_time_does_not_go_back(emulator: SqsEmulator) -> None:
+def test_time_does_not_go_back(emulator: SqsSimulator) -> None:
     with pytest.raises(ValueError, match="does not go back"):
         emulator.clock.advance(-1)
 
@@ -567,7 +569,7 @@ def test_time_does_not_go_back(emulator: SqsEmulator) -> None:
 
 
 def test_with_too_many_in_flight_a_short_poll_is_refused_and_a_long_poll_empty() -> None:
-    with SqsEmulator(most_in_flight=3) as emulator:
+    with SqsSimulator(most_in_flight=3) as emulator:
         url = emulator.create_queue("feedback")
         config = Config(retries={"total_max_attempts": 1})
         client = SESSION.client("sqs", endpoint_url=emulator.endpoint, config=config)
@@ -589,7 +591,7 @@ def test_with_too_many_in_flight_a_short_poll_is_refused_and_a_long_poll_empty()
 
 
 def test_a_test_sees_what_is_in_a_queue_without_receiving_it(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     attributes = {"a": {"DataType": "String", "StringValue": "b"}}
     emulator.send(url, "held", attributes=attributes)
@@ -605,7 +607,7 @@ def test_a_test_sees_what_is_in_a_queue_without_receiving_it(
 
 
 def test_a_queue_is_made_with_what_stands_behind_it(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     made = emulator.create_queue("slow", VisibilityTimeout=2, DelaySeconds=1)
     names = ["VisibilityTimeout", "DelaySeconds"]
@@ -619,7 +621,7 @@ def test_a_queue_is_made_with_what_stands_behind_it(
     assert emulator.url("feedback") == url
 
 
-def test_a_test_can_wait_for_something_to_happen(emulator: SqsEmulator, url: str) -> None:
+def test_a_test_can_wait_for_something_to_happen(emulator: SqsSimulator, url: str) -> None:
     later = threading.Timer(0.1, emulator.send, [url, "body"])
     later.start()
     assert emulator.wait_for(lambda: emulator.counts(url).visible == 1)
@@ -628,7 +630,7 @@ def test_a_test_can_wait_for_something_to_happen(emulator: SqsEmulator, url: str
 
 
 def test_the_environment_leads_a_client_to_the_emulator(
-    emulator: SqsEmulator, url: str, monkeypatch: pytest.MonkeyPatch
+    emulator: SqsSimulator, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in emulator.environment.items():
         monkeypatch.setenv(name, value)
@@ -639,7 +641,7 @@ def test_the_environment_leads_a_client_to_the_emulator(
 
 
 def test_closing_ends_long_polls_at_once() -> None:
-    with SqsEmulator() as emulator:
+    with SqsSimulator() as emulator:
         url = emulator.create_queue("feedback")
         client = SESSION.client(
             "sqs", endpoint_url=emulator.endpoint, config=Config(retries={"total_max_attempts": 1})
@@ -679,7 +681,7 @@ def request_bytes(operation: str, **arguments: Any) -> bytes:
 
 
 def test_a_client_that_has_gone_takes_no_message_along(
-    emulator: SqsEmulator, url: str, client: Any
+    emulator: SqsSimulator, url: str, client: Any
 ) -> None:
     """Or every test that kills a worker would have to wait for a visibility timeout."""
     address = urlsplit(emulator.endpoint)
@@ -691,7 +693,7 @@ def test_a_client_that_has_gone_takes_no_message_along(
     assert bodies(receive(client, url)) == ["body"]
 
 
-def post(emulator: SqsEmulator, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
+def post(emulator: SqsSimulator, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection(urlsplit(emulator.endpoint).netloc, timeout=5)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request("POST", "/", body, named)
@@ -728,13 +730,13 @@ SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=x"}
     ],
 )
 def test_a_request_that_is_not_understood_is_refused(
-    emulator: SqsEmulator, body: bytes, headers: dict[str, str], status: int, shape: str
+    emulator: SqsSimulator, body: bytes, headers: dict[str, str], status: int, shape: str
 ) -> None:
     found_status, found = post(emulator, body, **headers)
     assert (found_status, found["__type"]) == (status, f"com.amazonaws.sqs#{shape}")
 
 
-def test_no_message_is_lost_or_invented_under_many_hands(emulator: SqsEmulator) -> None:
+def test_no_message_is_lost_or_invented_under_many_hands(emulator: SqsSimulator) -> None:
     """Four consumers that delete, release and forget, while messages are still being sent."""
     url = emulator.create_queue("busy", dead_letter="busy-dlq", max_receive_count=4)
     many = 400
@@ -782,7 +784,7 @@ def ask(connection: http.client.HTTPConnection, operation: str, **arguments: Any
     return json.loads(connection.getresponse().read())
 
 
-def test_what_is_not_http_ends_the_connection(emulator: SqsEmulator) -> None:
+def test_what_is_not_http_ends_the_connection(emulator: SqsSimulator) -> None:
     address = urlsplit(emulator.endpoint)
     with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
         connection.sendall(b"EHLO there\r\n\r\n")
@@ -793,7 +795,7 @@ def test_a_bug_of_the_emulator_itself_is_reported() -> None:
     def mistake(_: Call) -> bool:
         raise RuntimeError("in a predicate")
 
-    with pytest.raises(BaseExceptionGroup), SqsEmulator() as emulator:
+    with pytest.raises(BaseExceptionGroup), SqsSimulator() as emulator:
         emulator.faults.add(THROTTLING, on=CHANGE_VISIBILITY, when=mistake)
         target = {**SIGNED, "X_Amz_Target": "AmazonSQS.ChangeMessageVisibility"}
         assert post(emulator, b"{}", **target)[0] == 500

@@ -17,7 +17,7 @@ from support.scripted import Scripted, answer
 from worker.aws import clients as aws
 from worker.core.errors import Unavailable
 from worker.sqs.client.tls import make_context
-from worker.sqs.queue import Queue
+from worker.sqs.queue import ClientOptions, Queue
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def bundle(authority, tmp_path_factory):
 def asking(monkeypatch, request):
     def asking(server, host="localhost"):
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", f"https://{host}:{server.port}")
-        queue = Queue(URL, region="eu-west-1", lean=request.param == "lean")
+        queue = Queue(URL, region="eu-west-1", client=ClientOptions(lean=request.param == "lean"))
         clients = queue._connected()
         assert bool(clients.lean) == (request.param == "lean"), clients.why_not
         return queue

@@ -11,7 +11,7 @@ from support.dead import fill, quarantined
 from support.documents import ROOT, blocks, languages, names, page
 from support.waiting import wait_until
 
-from simulators.slack_faults import refused
+from simulators.slack.faults import refused
 
 README = page("README.md")
 DATABASE = page("docs/database.md")

@@ -15,7 +15,7 @@ from support import mail
 from support.lanes import SLACK
 from support.waiting import wait_until
 
-from simulators.slack import StandinSlack
+from simulators.slack import SlackSimulator
 from worker.app import make_relay
 from worker.app.current import Current
 from worker.app.reload import reload
@@ -96,7 +96,7 @@ def toy_type(monkeypatch):
 
 @pytest.fixture
 def slack():
-    with StandinSlack() as slack:
+    with SlackSimulator() as slack:
         yield slack
 
 
@@ -208,7 +208,7 @@ def test_a_reload_adds_a_channel_and_removes_it(store, message, settings, file):
         for desired, lanes in ((settings, (SLACK, TOY)), (without, (SLACK,))):
             left = reload(current, lambda new=desired: new, store, health, threading.Event())
             assert (left, current.policy.notify) == ("", lanes)
-            assert [thread.name for thread in current.relay._threads] == [
+            assert [worker.name for worker in current.relay._workers] == [
                 f"relay-{lane}" for lane in lanes
             ]
             if desired is settings:

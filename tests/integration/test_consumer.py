@@ -1,4 +1,4 @@
-"""The pollers together: how they end, and what errors of SQS does to them."""
+"""The pollers together: how they end, and how they react to errors of SQS."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ from worker.timing.threads import GuardedThreads
 
 
 class Queue:
-    """Long polls last until `gate` is open; then they bring nothing, or `error`."""
+    """Long polls last until `gate` is open; then they are empty, or raise `error`."""
 
     name = url = "queue"
     visibility_seconds = 60
@@ -48,7 +48,7 @@ class Queue:
 
 
 class Backlog:
-    """A queue that answers as a far one does, to each after a while."""
+    """A queue that answers as a distant queue does: each call after a while."""
 
     name = url = "queue"
     visibility_seconds = 60
@@ -108,13 +108,13 @@ def consumer(queue):
 
 
 class Body(str):
-    """A text that tells when nobody has it any more."""
+    """A text to which a weak reference can be held."""
 
     __slots__ = ("__weakref__",)
 
 
 class Once(Queue):
-    """Brings some messages, then long polls that last until `gate` is open."""
+    """Returns some messages; then long polls last until `gate` is open."""
 
     def __init__(self, *messages):
         super().__init__()
@@ -134,7 +134,7 @@ class Once(Queue):
 
 class TestMemory:
     def test_nothing_is_kept_of_the_last_receive_while_the_next_one_waits(self):
-        """An idle poller waits for 20 s, for as long as nothing comes."""
+        """The long poll of an idle poller lasts for 20 s."""
         body = Body("x" * 1_000_000)
         kept = weakref.ref(body)
         queue = Once(message(1, body))
@@ -235,7 +235,7 @@ def test_after_errors_of_sqs_a_single_poller_finds_out(consumer, queue, monkeypa
 
 
 def batches(queue, count):
-    """Have so many messages worked on; return how many went together."""
+    """Have so many messages processed; return the sizes of the batches."""
     sizes = []
 
     def process(messages):
@@ -267,7 +267,7 @@ def test_the_first_message_does_not_wait_long_for_the_last():
 
 def test_large_messages_are_not_gathered():
     queue = Backlog([message(number, "x" * 1_048_576) for number in range(20)])
-    assert batches(queue, 20) == [10, 7, 3]  # and fewer are asked for: 8 MiB
+    assert batches(queue, 20) == [10, 7, 3]  # and fewer are requested: 8 MiB
 
 
 def test_no_more_bytes_are_gathered_than_fit_into_a_commit(monkeypatch):
@@ -278,7 +278,7 @@ def test_no_more_bytes_are_gathered_than_fit_into_a_commit(monkeypatch):
 
 
 def test_an_answer_that_breaks_off_leaves_its_room_to_others():
-    """Whoever waits for SQS to be well again may wait for a minute."""
+    """A poller may wait for a minute while SQS is unavailable."""
     byte_budget, receives = ByteBudget(), []
 
     class Breaking(Backlog):
@@ -323,13 +323,15 @@ def test_what_is_in_hand_stays_ours_though_gathering_more_hangs():
 
 
 class Undeletable(Backlog):
-    """A queue whose deletes are unavailable until somebody says otherwise."""
+    """A queue whose deletes are unavailable until the test ends that."""
 
     unreachable = True
+    tries = 0
 
     def delete(self, messages):
+        self.tries += 1
         if self.unreachable:
-            raise Unavailable("deletes are unavailable")
+            raise Unavailable(f"deletes are unavailable, try {self.tries}")
         return []
 
 
@@ -350,6 +352,9 @@ def test_nobody_begins_to_poll_while_deletes_are_unavailable(monkeypatch):
     waiting.start()
     wait_until(lambda: health.problems)
     assert autoscaler.halted
+    since = health.problems[0].since
+    wait_until(lambda: health.problems[0].error == "deletes are unavailable, try 3")
+    assert health.problems[0].since == since
     queue.unreachable = False
     waiting.join(10)
     assert not autoscaler.halted

@@ -1,4 +1,4 @@
-"""The dead-letter queue as people handle it: what is asked of SQS, and how its answers are read."""
+"""The dead-letter queue as `dlq` uses it: the calls to SQS, and how answers are read."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ import pytest
 from support.dead import fill
 from support.scripted import Scripted, answer
 
-from simulators.sqs import SqsEmulator
+from simulators.sqs import SqsSimulator
 from worker.core.dead_letter import dead_letter_from_queue
 from worker.sqs.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
 from worker.sqs.queue import NoSuchQueue
@@ -17,12 +17,12 @@ URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback-dlq"
 
 @pytest.fixture(autouse=True)
 def isolated(nobodys_environment):
-    """Before what a fixture or a test sets."""
+    """Runs before other fixtures and the test change the environment."""
 
 
 @pytest.fixture
 def emulator(monkeypatch):
-    with SqsEmulator() as emulator:
+    with SqsSimulator() as emulator:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", emulator.endpoint)
         yield emulator
 
@@ -61,7 +61,7 @@ def test_a_setting_says_whose_client_looks(emulator, source, lean):
 
 
 def test_a_person_waits_no_longer_than_eleven_seconds_for_an_answer(queue):
-    """A long poll of one second, and ten on top of it."""
+    """A long poll of a second, and ten seconds in addition."""
     assert queue._connected().lean._part.read_seconds == 11
 
 
@@ -81,7 +81,7 @@ class TestLooking:
         }
 
     def test_a_lease_counts_from_before_the_request_to_sqs(self, emulator, queue, monkeypatch):
-        """Who is suspended behind the answer must not take a dead letter for his own afterwards."""
+        """A process suspended after the answer must not use an expired lease afterwards."""
         fill(emulator, "nonsense")
         times = iter([1_000.0])
         monkeypatch.setattr(clock, "now", lambda: next(times, 5_000.0))

@@ -21,8 +21,8 @@ from worker.core.model import DeadLetter, Reason
 from worker.notifiers.slack.blocks import Post
 from worker.notifiers.slack.client import SlackClient
 from worker.sqs.client.connection import Connection
-from worker.sqs.client.places import Place
-from worker.sqs.queue import Queue, asking
+from worker.sqs.client.endpoint import Endpoint
+from worker.sqs.queue import ClientOptions, Queue, asking
 from worker.store.postgresql import connection as sessions
 from worker.store.postgresql.errors import translated
 from worker.suppression import SuppressionList, listing
@@ -80,7 +80,9 @@ def ses(url, monkeypatch):
 def queue_at(url, monkeypatch, *, lean):
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     dead = f"{url}/1/dead"
-    queue = Queue(f"{url}/1/q", region=REGION, dead_letter_url=dead, lean=lean)
+    queue = Queue(
+        f"{url}/1/q", region=REGION, dead_letter_url=dead, client=ClientOptions(lean=lean)
+    )
     queue._connected()  # it takes as long as the deadline here, to read what boto3 knows of SQS
     return queue
 
@@ -205,9 +207,9 @@ class TestNames:
         assert time.monotonic() - began < TWICE.get(ask, 1) * DEADLINE + 6
 
     def test_lookups_that_hang_are_few_and_those_beyond_fail_at_once(self, no_names, monkeypatch):
-        monkeypatch.setattr("worker.timing.deadlines.beside.MOST_LEFT_BEHIND", 3)
+        monkeypatch.setattr("worker.timing.deadlines.beside.MOST_ABANDONED", 3)
         left_behind = set()
-        monkeypatch.setattr("worker.timing.deadlines.beside._left_behind", left_behind)
+        monkeypatch.setattr("worker.timing.deadlines.beside._abandoned", left_behind)
         for _ in range(3):
             with within(0.05), pytest.raises(TimeoutError, match="no answer in"):
                 resolve("far.example", 80)
@@ -342,7 +344,7 @@ def test_the_wait_for_room_is_not_the_far_side_s_doing(monkeypatch):
 
         threading.Thread(target=answer, daemon=True).start()
         host, port = server.getsockname()
-        place = Place(
+        place = Endpoint(
             url=f"http://{host}:{port}",
             secure=False,
             host=host,

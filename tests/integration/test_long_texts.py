@@ -1,4 +1,4 @@
-"""Whatever a stranger writes is stored: no index bears a text of his without a bound."""
+"""Any untrusted text is stored: no index holds an untrusted text of unlimited length."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""An outage of the store: looked at less and less often, and it makes nobody count twice."""
+"""An outage of the store: it is probed less and less often, and no message is counted twice."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from worker.observability.health import Health
 
 
 class FakeStore:
-    """Away for the first write, and then for so many probes."""
+    """Unavailable for the first write, and then for so many probes."""
 
     def __init__(self, failing_probes):
         self.left = failing_probes
@@ -33,14 +33,14 @@ class FakeStore:
         self.probed_at.append(time.monotonic())
         self.left -= 1
         if self.left >= 0:
-            raise Unavailable("still away")
+            raise Unavailable(f"still away, probe {len(self.probed_at)}")
 
 
 @pytest.fixture
 def wait_out(monkeypatch, message):
-    """Write messages through an outage; return the counters, the store, and how long was waited."""
+    """Write messages through an outage; return the counters, the store, and the waits."""
 
-    def wait_out(*, failing_probes, messages=1, seconds=0.0):
+    def wait_out(*, failing_probes, messages=1, seconds=0.0, health=None):
         waits = []
         monkeypatch.setattr(writing, "TICK_SECONDS", 0.001)
         monkeypatch.setattr(
@@ -48,7 +48,7 @@ def wait_out(monkeypatch, message):
         )
         store, counters = FakeStore(failing_probes), Counters()
         writer = Writer(
-            health=Health(),
+            health=health or Health(),
             process=store.process,
             store=store,
             counters=counters,
@@ -78,3 +78,19 @@ def test_a_message_that_is_written_at_the_second_attempt_is_counted_as_received_
     counters, store, _ = wait_out(failing_probes=0, messages=3)
     assert store.writes >= 2
     assert counters.received == 3
+
+
+def test_the_problem_shows_the_latest_error_and_since_when_it_lasts(wait_out, monkeypatch):
+    health, reported = Health(), []
+    report_problem = health.report_problem
+
+    def spy(what, error):
+        report_problem(what, error)
+        (problem,) = health.problems
+        reported.append((problem.what, problem.error, problem.since))
+
+    monkeypatch.setattr(health, "report_problem", spy)
+    wait_out(failing_probes=2, health=health)
+    texts = ["away", "still away, probe 1", "still away, probe 2"]
+    assert reported == [("store", text, reported[0][2]) for text in texts]
+    assert health.problems == []

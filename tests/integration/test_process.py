@@ -211,7 +211,7 @@ def test_a_message_that_keeps_breaking_is_set_aside(store, message):
 
 
 def test_where_all_break_alike_no_message_is_to_blame(store, message):
-    """A bug of ours, or a change to the tables that no error code tells."""
+    """A bug, or a change to the tables that has no error code."""
     database = Breaking(store, lambda _: True)
     bodies = [*map(mail.bounce, mail.addresses(3)), "nonsense", '{"eventType": "Open"}']
     handled = process([message(body, receive_count=5) for body in bodies], database, Policy())
@@ -338,7 +338,7 @@ def test_what_two_workers_learn_of_one_user_at_once_counts_twice(store, store_ur
     has_read, may_write, second_is_done = (threading.Event() for _ in range(3))
 
     class Slow(Breaking):
-        """Reads the users, and writes when it is told to."""
+        """Reads the users, and writes when the test allows it."""
 
         @contextmanager
         def transaction(self):
@@ -403,7 +403,7 @@ def test_a_message_that_breaks_for_the_first_time_comes_again_within_a_minute(st
 
 
 class Counting:
-    """Store that note what each transaction is given, and may be unavailable from one on."""
+    """Stores that record each transaction, and may become unavailable."""
 
     def __init__(self, store, away_from=None):
         self.store = store
@@ -427,7 +427,7 @@ class Counting:
 
 
 class TestBoundsOfATransaction:
-    """What one transaction holds is bounded, whatever is in the messages of a batch."""
+    """A transaction has a limited size, whatever the messages of a batch contain."""
 
     @pytest.fixture
     def few(self, monkeypatch):

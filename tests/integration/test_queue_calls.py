@@ -1,4 +1,4 @@
-"""The queue: credentials that go stale, answers that say nothing, what a receive asks for."""
+"""The queue: expired credentials, answers without entries, the arguments of a receive."""
 
 import json
 import time
@@ -18,14 +18,22 @@ from simulators.sqs import (
     Clock,
     OmitEntries,
     Refuse,
-    SqsEmulator,
+    SqsSimulator,
 )
 from worker import __version__
 from worker.aws import AwsRefused
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import DeadLetter, Reason
 from worker.sqs.client import Clients
-from worker.sqs.queue import Counts, FailedEntry, NoSuchQueue, Queue, as_received, failed_entries
+from worker.sqs.queue import (
+    ClientOptions,
+    Counts,
+    FailedEntry,
+    NoSuchQueue,
+    Queue,
+    as_received,
+    failed_entries,
+)
 from worker.sqs.redrive import read_redrive_policy
 from worker.timing import clock
 
@@ -40,7 +48,7 @@ def delete_queue(emulator, name):
 
 @pytest.fixture
 def emulator(monkeypatch):
-    with SqsEmulator() as emulator:
+    with SqsSimulator() as emulator:
         for name, value in emulator.environment.items():
             monkeypatch.setenv(name, value)
         yield emulator
@@ -53,7 +61,8 @@ def url(emulator):
 
 @pytest.fixture(params=[True, False], ids=["lean", "boto3"])
 def queue(url, request):
-    return Queue(url, region="us-east-1", visibility_seconds=77, wait_seconds=1, lean=request.param)
+    client = ClientOptions(lean=request.param, wait_seconds=1)
+    return Queue(url, region="us-east-1", visibility_seconds=77, client=client)
 
 
 class TestTimes:
@@ -63,16 +72,16 @@ class TestTimes:
     def test_it_is_received_when_it_was_sent_or_now_whichever_is_later(
         self, monkeypatch, ahead_days, is_theirs
     ):
-        """But SQS's time, or what a stand-in takes for it, is no century ahead of ours."""
+        """But SQS's time, or what a simulator takes for it, is no century ahead of ours."""
         now = time.time()
-        with SqsEmulator(clock=Clock(now + ahead_days * 86_400)) as emulator:
+        with SqsSimulator(clock=Clock(now + ahead_days * 86_400)) as emulator:
             for name, value in emulator.environment.items():
                 monkeypatch.setenv(name, value)
             url = emulator.create_queue("feedback")
             emulator.send(url, "hello")
             for lean in (True, False):
                 (message,) = Queue(
-                    url, region="us-east-1", visibility_seconds=0, lean=lean
+                    url, region="us-east-1", visibility_seconds=0, client=ClientOptions(lean=lean)
                 ).receive(1, 1)
                 assert (message.received_at == message.sent_at) == is_theirs
                 if not is_theirs:
@@ -111,7 +120,7 @@ class TestTimes:
 class TestCredentials:
     @pytest.fixture
     def clients(self, monkeypatch):
-        """Clients as they are made; whatever the first of them is asked, it raises `error`."""
+        """Clients as they are made; each call of the first raises `error`."""
 
         class Client:
             def __init__(self, number):
@@ -214,7 +223,7 @@ def test_a_receive_asks_for_the_visibility_that_is_set(emulator, url, queue):
 def test_an_answer_that_lay_in_the_socket_of_a_suspended_process_brings_an_old_lease(
     emulator, url, queue, monkeypatch, wait, seconds, left
 ):
-    """Somebody else may have had the message, and done with it, before we woke up."""
+    """Another receiver may have processed the message before this process woke up."""
     emulator.send(url, "x")
     times = iter([1_000.0, 1_000.0 + seconds])
     monkeypatch.setattr(clock, "now", lambda: next(times))
@@ -393,11 +402,8 @@ class TestDeadLetters:
         found = self.dead_letter(emulator, url, queue, {}, why="").attributes
         assert found["ses_worker_error"]["StringValue"] == "-"
 
-    def test_a_server_without_a_valid_certificate_learns_nothing_of_the_dead_letter(
-        self, emulator, queue, message
-    ):
-        """Stale keys pass: a dead letter that would be quarantined for them belongs in its
-        queue."""
+    def test_expired_credentials_prove_nothing_about_a_dead_letter(self, emulator, queue, message):
+        """New credentials will come: the dead letter belongs in its queue, not in quarantine."""
         emulator.faults.add(EXPIRED_TOKEN, on=SEND)
         with pytest.raises(Unavailable, match="ExpiredToken"):
             queue.send_dead_letter(message("nonsense"), DeadLetter(Reason.NOT_JSON))

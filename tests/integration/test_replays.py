@@ -54,7 +54,7 @@ from worker.sqs import dead_letter_queue
 
 @pytest.fixture
 def surroundings(environment, queue, monkeypatch):
-    """The environment of a command, for this process; an empty queue is told at once."""
+    """The environment of a command, for this process; an empty queue is noticed at once."""
     for name, value in environment.items():
         if name.startswith(("AWS_", "SES_WORKER_")):
             monkeypatch.setenv(name, value)
@@ -130,6 +130,7 @@ class TestWhatIsReplayed:
         done = replay()
         assert outcomes(done) == [1, 1, 1, 0, 3]
         assert (done["received"], done["remaining"], done["status"]) == (6, 0, 3)
+        assert done["still_there"] == 3
         assert bodies(emulator) == sorted(BROKEN)
         assert all_visible(emulator, 3)
         assert database.count("events") == 1
@@ -608,7 +609,9 @@ class TestSendingBack:
     def test_a_clock_of_ours_that_is_behind_keeps_none_back(self, replay, emulator, queue, days):
         emulator.clock.advance(days * 86_400)
         fill(emulator, "nonsense")
-        emulator.clock.advance(2)  # a Date has whole seconds: what came in the last one may be new
+        emulator.clock.advance(
+            2
+        )  # a Date has whole seconds: messages of the last second may be new
         emulator.date_ahead = days * 86_400 + 2
         emulator.on_delete(lambda _: fill(emulator, "nonsense"))
         done = replay(to_queue=True)
@@ -661,7 +664,7 @@ class TestMovesBySqs:
         emulator.faults.add(refusal, on="StartMessageMoveTask")
         done = replay(to_queue=True, by_sqs=True)
         assert (done["status"], done["sent"], done["remaining"]) == (1, 0, 1)
-        assert "leave out --by-sqs" in done["output"]
+        assert "without --by-sqs" in done["output"]
         assert "1 remain: the command failed before it reached them" in done["output"]
         assert "held by others" not in done["output"]
         assert refusal.code in done["output"]

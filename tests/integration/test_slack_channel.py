@@ -15,10 +15,9 @@ from msgspec.structs import replace
 from support import mail, notices
 from support.notices import bounced, effect, recipient, summarised
 
-from simulators import slack as standin
-from simulators import slack_faults as faults
-from simulators.slack import StandinSlack
-from simulators.slack_faults import Fault
+from simulators import slack as simulator
+from simulators.slack import SlackSimulator, faults
+from simulators.slack.faults import Fault
 from worker.core.effects import Blocked, EffectKind, Later, NotYet, Sent, Unfit
 from worker.notifiers.slack.blocks import Post, plain_section
 from worker.notifiers.slack.client import SlackClient
@@ -26,13 +25,13 @@ from worker.notifiers.slack.sender import SlackSender
 from worker.notifiers.slack.wire import sort_failure
 
 POST = Post("BOUNCE: jane@example.com", [plain_section("R&amp;D +1 %41 ünï 件名 \U0001f4a9")])
-SECRET = standin.WEBHOOK.rpartition("/")[2]
+SECRET = simulator.WEBHOOK.rpartition("/")[2]
 BOUNCE = effect(bounced(recipient()))
 
 
 @pytest.fixture
 def slack():
-    with StandinSlack() as slack:
+    with SlackSimulator() as slack:
         yield slack
 
 
@@ -49,7 +48,7 @@ def webhook(slack, naps):
 @pytest.fixture
 def api(slack, naps):
     return SlackClient.by_token(
-        standin.TOKEN, standin.CHANNEL, base_url=slack.api_url, timeout=10, sleep=naps.append
+        simulator.TOKEN, simulator.CHANNEL, base_url=slack.api_url, timeout=10, sleep=naps.append
     )
 
 
@@ -59,13 +58,13 @@ def output(caplog):
     caplog.set_level(logging.DEBUG)
     yield caplog
     assert SECRET not in caplog.text
-    assert standin.TOKEN not in caplog.text
+    assert simulator.TOKEN not in caplog.text
 
 
 class TestWhatIsPosted:
     @pytest.mark.parametrize("way", ["webhook", "api"])
     def test_the_message_arrives_byte_for_byte_and_unfurls_nothing(self, way, slack, request):
-        """G11: the body is JSON in UTF-8, and nobody decodes + & % in it."""
+        """The body is JSON in UTF-8, and nobody decodes + & % in it."""
         assert isinstance(request.getfixturevalue(way).post(POST), Sent)
         (payload,) = slack.posts
         assert payload["text"] == POST.text
@@ -74,7 +73,7 @@ class TestWhatIsPosted:
             assert payload[option] is False
 
     def test_name_and_icon_are_sent_where_there_are_some(self, slack, webhook):
-        """G15: Slack honours them or not; that is in the documents."""
+        """Slack honours them or not; that is in the documents."""
         webhook.post(POST)
         named = SlackClient.by_webhook(
             slack.webhook_url, username="SES Notice", icon_emoji=":mailbox_with_no_mail:"
@@ -85,8 +84,8 @@ class TestWhatIsPosted:
         assert (full["username"], full["icon_emoji"]) == ("SES Notice", ":mailbox_with_no_mail:")
 
     def test_what_was_posted_can_be_found_again(self, slack, api):
-        assert api.post(POST) == Sent(result=f"{standin.CHANNEL} 1795000000.000001")
-        assert slack.posts[0]["channel"] == standin.CHANNEL
+        assert api.post(POST) == Sent(result=f"{simulator.CHANNEL} 1795000000.000001")
+        assert slack.posts[0]["channel"] == simulator.CHANNEL
 
 
 class TestWebhookAnswers:
@@ -124,7 +123,7 @@ class TestWebhookAnswers:
         answer = webhook.post(POST)
         assert isinstance(answer, Blocked)
         assert word in answer.error
-        assert len(slack.heard) == 1
+        assert len(slack.requests) == 1
 
     @pytest.mark.parametrize("status", [400, 402, 403, 418])
     def test_an_unknown_no_condemns_neither_the_lane_nor_the_message(self, status, slack, webhook):
@@ -154,10 +153,10 @@ class TestWebhookAnswers:
     def test_as_long_as_slack_asks_for_and_never_longer_than_an_hour(
         self, header, seconds, slack, webhook, naps
     ):
-        """G15: neither a retry nor an answer to 429."""
+        """Neither a retry nor an answer to 429."""
         slack.fail(faults.rate_limited(header))
         assert webhook.post(POST) == Later(error="Slack is busy with us (429)", seconds=seconds)
-        assert len(slack.heard) == 1
+        assert len(slack.requests) == 1
         assert naps == []
 
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -166,7 +165,7 @@ class TestWebhookAnswers:
     ):
         slack.fail(*[faults.broken(status)] * 3)
         assert webhook.post(POST) == Later(error=f"Slack has a problem ({status})")
-        assert len(slack.heard) == 3
+        assert len(slack.requests) == 3
         assert len(naps) == 2
         assert all(1 <= nap < 2 for nap in naps)
 
@@ -178,7 +177,7 @@ class TestWebhookAnswers:
     def test_an_error_with_a_delay_is_not_retried_at_once(self, slack, webhook):
         slack.fail(faults.broken(503, "60"))
         assert webhook.post(POST) == Later(error="Slack has a problem (503)", seconds=60)
-        assert len(slack.heard) == 1
+        assert len(slack.requests) == 1
 
     @pytest.mark.parametrize("status", [200, 400, 403, 407])
     def test_html_from_a_proxy_is_not_an_answer_of_slack(self, status, slack, webhook):
@@ -186,7 +185,7 @@ class TestWebhookAnswers:
         answer = webhook.post(POST)
         assert isinstance(answer, Later)
         assert "not Slack's" in answer.error
-        assert len(slack.heard) == 1
+        assert len(slack.requests) == 1
 
     @pytest.mark.parametrize("body", ["", "okay", "OK!", '{"ok": true}'])
     def test_a_200_without_ok_is_no_delivery(self, body, slack, webhook):
@@ -201,11 +200,11 @@ class TestWebhookAnswers:
     @pytest.mark.parametrize("way", ["webhook", "api"])
     def test_no_redirect_is_followed(self, status, way, slack, request):
         """A redirect would take the token along to whoever is named."""
-        with StandinSlack() as other:
+        with SlackSimulator() as other:
             moved = {"Location": other.webhook_url}
             slack.fail(Fault(status=status, body="moved away", headers=moved))
             assert isinstance(request.getfixturevalue(way).post(POST), Blocked)
-            assert other.heard == []
+            assert other.requests == []
 
 
 class TestApiAnswers:
@@ -225,7 +224,7 @@ class TestApiAnswers:
         got = api.post(POST)
         assert isinstance(got, answer)
         assert error in got.error
-        assert len(slack.heard) == 1
+        assert len(slack.requests) == 1
 
     def test_a_429_is_waited_for_as_long_as_slack_asks(self, slack, api):
         slack.fail(faults.rate_limited("7"), faults.rate_limited())
@@ -243,20 +242,20 @@ class TestApiAnswers:
         assert isinstance(api.post(POST), Later | NotYet)
 
     def test_a_wrong_token_or_channel_is_for_the_operator(self, slack):
-        for token, channel in (("xoxb-other", standin.CHANNEL), (standin.TOKEN, "C0OTHER")):
+        for token, channel in (("xoxb-other", simulator.CHANNEL), (simulator.TOKEN, "C0OTHER")):
             wrong = SlackClient.by_token(token, channel, base_url=slack.api_url)
             assert isinstance(wrong.post(POST), Blocked)
 
 
 class TestNoAnswer:
     def test_a_timeout_is_never_tried_again_at_once_for_it_may_be_posted(self, slack, naps):
-        """G15: no timeout at all."""
+        """No timeout at all."""
         slack.fail(faults.hanging(30))
         hasty = SlackClient.by_webhook(slack.webhook_url, timeout=0.5, sleep=naps.append)
         answer = hasty.post(POST)
         assert isinstance(answer, Later)
         assert "may be there" in answer.error
-        assert len(slack.heard) == len(slack.posts) == 1
+        assert len(slack.requests) == len(slack.posts) == 1
 
     @pytest.mark.parametrize("way", ["webhook", "api"])
     def test_a_connection_that_breaks_is_not_tried_at_once_for_it_may_be_posted(
@@ -266,18 +265,18 @@ class TestNoAnswer:
         answer = request.getfixturevalue(way).post(POST)
         assert isinstance(answer, Later)
         assert "may be there" in answer.error
-        assert len(slack.heard) == len(slack.posts) == 1
+        assert len(slack.requests) == len(slack.posts) == 1
 
     def test_nobody_listens(self, naps):
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            url = f"http://127.0.0.1:{taken.getsockname()[1]}{standin.WEBHOOK}"
+            url = f"http://127.0.0.1:{taken.getsockname()[1]}{simulator.WEBHOOK}"
         assert SlackClient.by_webhook(url, sleep=naps.append).post(POST) == Later(
             error="no connection to Slack: Connection refused"
         )
 
     def test_no_such_host(self, naps):
         unreachable = SlackClient.by_webhook(
-            f"https://nowhere.invalid{standin.WEBHOOK}", sleep=naps.append
+            f"https://nowhere.invalid{simulator.WEBHOOK}", sleep=naps.append
         )
         answer = unreachable.post(POST)
         assert isinstance(answer, Later)
@@ -292,7 +291,7 @@ class TestNoAnswer:
     @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"])
     def test_no_http_is_no_delivery(self, answer, naps):
         with socket.create_server(("127.0.0.1", 0)) as server:
-            url = f"http://127.0.0.1:{server.getsockname()[1]}{standin.WEBHOOK}"
+            url = f"http://127.0.0.1:{server.getsockname()[1]}{simulator.WEBHOOK}"
             threading.Thread(target=_answer, args=(server, answer), daemon=True).start()
             got = SlackClient.by_webhook(url, timeout=2, sleep=naps.append).post(POST)
         assert isinstance(got, Later)
@@ -307,7 +306,7 @@ class TestNoAnswer:
 
 
 class TestSecrets:
-    """G15: everything was printed; here the URL and the token stay where they are."""
+    """Everything was printed; here the URL and the token stay where they are."""
 
     @pytest.mark.parametrize(
         "error",
@@ -323,7 +322,7 @@ class TestSecrets:
         ],
     )
     def test_no_exception_text_contains_them(self, error, monkeypatch, webhook, api):
-        for channel, secret in ((webhook, standin.WEBHOOK), (api, standin.TOKEN)):
+        for channel, secret in ((webhook, simulator.WEBHOOK), (api, simulator.TOKEN)):
             monkeypatch.setattr(OpenerDirector, "open", _raising(error(secret)))
             answer = channel.post(POST)
             assert not isinstance(answer, Sent)
@@ -362,12 +361,12 @@ class TestSecrets:
         assert [r for r in output.records if "slack" in r.name] == []
 
     def test_plain_http_takes_no_proxy(self, slack, monkeypatch):
-        with StandinSlack() as proxy:
+        with SlackSimulator() as proxy:
             for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
                 monkeypatch.setenv(name, proxy.origin)
             monkeypatch.delenv("no_proxy", raising=False)
             assert isinstance(SlackClient.by_webhook(slack.webhook_url).post(POST), Sent)
-            assert proxy.heard == []
+            assert proxy.requests == []
 
 
 class TestSender:
@@ -388,7 +387,7 @@ class TestSender:
 
     @pytest.mark.parametrize("effects", [[BOUNCE], [summarised(1), summarised(2)]])
     def test_what_slack_finds_wrong_is_tried_once_more_and_simpler(self, effects, slack, webhook):
-        """G9: a message that Slack refused was lost."""
+        """A message that Slack refused was lost."""
         slack.fail(faults.refused(400, "invalid_blocks"))
         naps = []
         answer = SlackSender(webhook, sleep=naps.append).deliver(effects)
@@ -400,19 +399,19 @@ class TestSender:
     def test_what_is_wrong_even_then_is_unfit(self, slack, webhook):
         slack.fail(*[faults.refused(400, "invalid_blocks")] * 2)
         assert SlackSender(webhook).deliver([BOUNCE]) == Unfit(error="Slack: invalid_blocks")
-        assert len(slack.heard) == 2
+        assert len(slack.requests) == 2
 
     @pytest.mark.parametrize("fault", [faults.rate_limited("3"), faults.refused(404, "no_service")])
     def test_nothing_is_simplified_that_was_not_the_messages_fault(self, fault, slack, webhook):
         slack.fail(fault)
         assert isinstance(SlackSender(webhook).deliver([BOUNCE]), Later | Blocked)
-        assert len(slack.heard) == 1
+        assert len(slack.requests) == 1
 
     @pytest.mark.parametrize("payload", ["{", "null", '{"kind": "new"}', "[1]"])
     def test_a_payload_that_cannot_be_read_is_unfit_and_asks_nobody(self, payload, slack, webhook):
         answer = SlackSender(webhook).deliver([replace(BOUNCE, payload=payload)])
         assert isinstance(answer, Unfit)
-        assert slack.heard == []
+        assert slack.requests == []
 
     def test_what_is_nobodys_news_is_unfit(self, slack, webhook):
         row = replace(BOUNCE, kind=EffectKind.REMOVAL, payload=json.dumps({
@@ -422,15 +421,14 @@ class TestSender:
         assert isinstance(SlackSender(webhook).deliver([row]), Unfit)
 
     def test_any_number_of_recipients_is_a_single_request(self, slack, webhook):
-        """G12, G13."""
         people = mail.addresses(60)
         text = mail.bounce(*people, headers=["x" * 100] * 500)
         row = effect(bounced(*map(recipient, people), message=text))
         assert SlackSender(webhook).deliver([row]) == Sent(result="ok")
-        assert len(slack.heard) == 1
+        assert len(slack.requests) == 1
 
 
-class TestTheStandIn:
+class TestTheSimulator:
     @pytest.mark.parametrize(
         ("payload", "word"),
         [
@@ -452,13 +450,13 @@ class TestTheStandIn:
         ],
     )
     def test_it_refuses_what_slack_refuses(self, payload, word):
-        from simulators.slack_rules import refusal
+        from simulators.slack.rules import refusal
 
         assert refusal(payload) == word
 
 
 class TestHolding:
-    """The stand-in can be slow for a while."""
+    """The simulator can be slow for a while."""
 
     def test_a_message_is_taken_and_answered_when_the_hold_ends(self, slack):
         channel = SlackClient.by_webhook(slack.webhook_url, timeout=5)

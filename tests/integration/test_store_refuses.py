@@ -40,7 +40,7 @@ WAYS = {
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Seconds become hundredths, and nothing is held for longer than some."""
+    """Seconds become hundredths, and messages are held for 8 s at most."""
     monkeypatch.setattr(received_batch, "HELD_SECONDS", 8)
     monkeypatch.setattr("worker.consumer.outage.back_off", lambda attempt: 0.01 * attempt)
     monkeypatch.setattr("worker.consumer.outage.SOON_SECONDS", 0.005)
@@ -67,7 +67,7 @@ def becomes(handled):
 
 
 class FakeStore:
-    """Breaks off at certain messages, or at all, and takes samples unless it is unavailable."""
+    """Breaks off at certain messages, or at all of them; a probe succeeds unless it is unavailable."""
 
     def __init__(self, *guilty):
         self.guilty = set(guilty)
@@ -89,7 +89,7 @@ class FakeStore:
 
 
 class Closed:
-    """No transaction begins."""
+    """No transaction can begin."""
 
     @contextmanager
     def transaction(self):
@@ -97,7 +97,7 @@ class Closed:
         yield
 
     def probe(self):
-        """It is well again."""
+        """The store works again."""
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -187,7 +187,7 @@ class TestFinding:
 
 class TestBlamingNobody:
     def test_where_the_store_breaks_off_at_every_message(self, message, monkeypatch):
-        """As when a table is locked that no sample needs: others would follow, one by one."""
+        """As when a table is locked that no probe needs: all others would follow, each in turn."""
         monkeypatch.setattr(received_batch, "HELD_SECONDS", 0.3)
         batch = [message("x", receive_count=4) for _ in range(5)]
         database = FakeStore(*(message.message_id for message in batch))
@@ -223,7 +223,7 @@ class TestBlamingNobody:
         assert set(found.values()) == {Delete(Outcome.APPLIED)}
 
     def test_in_a_store_that_breaks_off_again_and_again_and_takes_others_between(self, message):
-        """An innocent message is alone both times; the looks come when the store is well."""
+        """An innocent message is alone both times; the store works again whenever it is probed."""
         database = FakeStore()
         commits = iter(range(1, 100))
 
@@ -239,7 +239,7 @@ class TestBlamingNobody:
         assert set(found.values()) == {Delete(Outcome.APPLIED)}
 
     def test_while_others_were_written_after_one_of_its_times_only(self, message):
-        """A look has met an outage after the second: it counts for nothing."""
+        """A probe failed after the second time, so that time does not count."""
         found, innocent, other = Suspects(), message("x"), message("x")
         written = [Handled(other, Delete(Outcome.APPLIED))]
         for unreachable, handled in [(False, written), (False, []), (True, []), (False, written)]:
@@ -252,7 +252,7 @@ class TestBlamingNobody:
         assert found.is_to_blame(innocent)
 
     def test_where_no_transaction_can_be_begun(self, message):
-        """As while another program holds the file, or a server that is restarted takes nobody."""
+        """As while another program locks the file, or a restarting server accepts no connection."""
         database = FakeStore()
         commits = iter(range(1, 100))
 

@@ -1,4 +1,4 @@
-"""The suppression list over HTTP: boto3 against the stand-in that speaks as SES v2 does."""
+"""The suppression list over HTTP: boto3 against the simulator that speaks as SES v2 does."""
 
 import socket
 import time
@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.clocks import Clock
 
-from simulators.ses import SesStandIn
-from simulators.ses_faults import (
+from simulators.ses import SesSimulator
+from simulators.ses.faults import (
     ACCESS_DENIED,
     BAD_REQUEST,
     EXPIRED_TOKEN,
@@ -77,7 +77,7 @@ def surroundings(nobodys_environment, monkeypatch):
 
 @pytest.fixture
 def ses(surroundings, monkeypatch):
-    with SesStandIn() as ses:
+    with SesSimulator() as ses:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.endpoint)
         yield ses
     assert ses.failures == []
@@ -268,7 +268,7 @@ class TestAnswers:
         ids=str,
     )
     def test_only_ses_can_say_that_an_address_is_not_listed(self, ses, listing, deliver, fault):
-        """G7: neither HTML of a proxy nor a wrong endpoint is taken for a NotFoundException."""
+        """Neither HTML of a proxy nor a wrong endpoint is taken for a NotFoundException."""
         ses.list_address("jane@example.com")
         ses.fail(fault)
         with pytest.raises(AwsRefused):
@@ -298,7 +298,7 @@ class TestAnswers:
         assert requests(ses) == [GET, GET]
 
     def test_silence_ends(self, ses, monkeypatch, deliver):
-        """The seed had no timeout (G15); ours is 10 s, here shortened."""
+        """The timeout is 10 s, here shortened."""
         monkeypatch.setattr(aws, "READ_SECONDS", 0.3)
         ses.fail(Hang(30))
         listing = SuppressionList(region=REGION, await_slot=lambda: None)
@@ -318,7 +318,7 @@ class TestAnswers:
     @pytest.mark.parametrize("fault", [TOO_MANY_REQUESTS, ForeignHtml(429)], ids=str)
     @pytest.mark.parametrize("on", [GET, DELETE])
     def test_throttling_is_not_answered_with_another_call(self, ses, deliver, fault, on):
-        """G9: the seed posted the code as blocks, then raised."""
+        """An earlier notifier posted the code as blocks, then raised."""
         ses.list_address("jane@example.com")
         ses.fail(fault, on=on)
         report = deliver()
@@ -328,7 +328,7 @@ class TestAnswers:
 
     def test_the_rate_of_ses_is_a_call_a_second(self, surroundings, monkeypatch):
         clock = Clock()
-        with SesStandIn(per_second=1, clock=clock) as ses:
+        with SesSimulator(per_second=1, clock=clock) as ses:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.endpoint)
             ses.list_address("jane@example.com")
             hasty = SuppressionList(region=REGION, await_slot=lambda: None)
@@ -341,7 +341,6 @@ class TestAnswers:
         assert [call.status for call in ses.calls] == [200, 429, 200, 200, 404]
 
     def test_a_refused_address_is_reported_with_the_message_of_ses(self, ses, deliver):
-        """G9."""
         ses.list_address("jane@example.com")
         ses.fail(BAD_REQUEST, on=DELETE)
         report = deliver()
@@ -405,15 +404,13 @@ class TestRemoval:
         assert ses.listed == []
 
     def test_still_listed(self, ses, deliver):
-        """G8."""
         ses.list_address("jane@example.com")
         ses.fail(Forget(), on=DELETE)
         assert deliver().notice.outcome is RemovalOutcome.STILL_LISTED
 
     def test_an_entry_may_appear_after_its_bounce(self, surroundings, monkeypatch, removal_log):
-        """G7."""
         clock = Clock()
-        with SesStandIn(clock=clock) as ses:
+        with SesSimulator(clock=clock) as ses:
             monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.endpoint)
             listing = SuppressionList(region=REGION, await_slot=lambda: None)
             ses.list_address("jane@example.com", after_seconds=45)
@@ -466,7 +463,6 @@ class TestRemoval:
         assert requests(ses) == [GET, DELETE, GET]
 
     def test_an_address_that_comes_back_and_back_is_left_to_a_person(self, ses, deliver):
-        """G10."""
         outcomes = []
         for _ in range(4):
             ses.list_address("jane@example.com")
@@ -475,13 +471,12 @@ class TestRemoval:
         assert ses.listed == ["jane@example.com"]
 
     def test_complaints_stay(self, ses, deliver):
-        """G10."""
         ses.list_address("jane@example.com", "COMPLAINT")
         assert deliver().notice.outcome is RemovalOutcome.KEPT_COMPLAINT
         assert ses.listed == ["jane@example.com"]
 
 
-class TestStandIn:
+class TestTheSimulator:
     def test_a_slash_is_refused_as_ses_does(self, ses):
         client = make_client("sesv2", REGION)
         for operation in (client.get_suppressed_destination, client.delete_suppressed_destination):

@@ -1,4 +1,4 @@
-"""The writer: one at a time, for all who wait; and an outage of the store."""
+"""The writer: a single thread writes for all that wait; and an outage of the store."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ import time
 import pytest
 from support.waiting import wait_until
 
-from worker.consumer import received_batch, writing
+from worker.consumer import choosing, received_batch, writing
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.counters import Counters
 from worker.consumer.writing import Writer
@@ -17,7 +17,7 @@ from worker.timing import clock
 
 
 class FakeStore:
-    """Somewhere to write that can be slow, or unavailable."""
+    """A store that can be slow, or unavailable."""
 
     def __init__(self):
         self.batches = []
@@ -83,7 +83,7 @@ def make(store, stopping, autoscaler):
 
 
 def write(writer, *batches):
-    """Each batch by a poller of its own; return their answers and the threads."""
+    """Write each batch in a thread of its own; return the answers and the threads."""
     answers = {}
 
     def poll(number, batch):
@@ -122,7 +122,7 @@ def test_those_who_come_while_somebody_writes_share_the_next_commit(make, store,
 
 
 def test_a_commit_has_a_bound(make, store, message, monkeypatch):
-    monkeypatch.setattr(writing, "LARGEST_COMMIT", 4)
+    monkeypatch.setattr(choosing, "LARGEST_COMMIT", 4)
     writer = make()
     store.gate.clear()
     _, threads = write(writer, *[[message("x"), message("y")] for _ in range(5)])
@@ -255,7 +255,7 @@ class TestOutage:
     def test_a_single_message_is_tried_before_the_rest_and_before_anything_is_received(
         self, make, store, message, autoscaler, quick
     ):
-        """The probe may be well where messages are not."""
+        """A probe may succeed where messages fail."""
         tried = []
 
         def process(batch):
@@ -265,7 +265,7 @@ class TestOutage:
         writer = make()
         writer._process = process
         handled = writer.write([message("a") for _ in range(3)])
-        # Those that were tried are suspected by then: each is alone, so that it costs no other.
+        # Messages that were tried are suspects now: each is alone, so that it costs no other.
         assert tried == [(3, False), *[(1, True)] * 3, *[(1, False)] * 2]
         assert {result.received.message_id for result in handled} == {
             f"message-{n}" for n in (1, 2, 3)
@@ -290,7 +290,7 @@ class TestOutage:
         writer.write([message("b")])
         assert most == [10, 1, 1]
         assert writer.most == 10
-        assert handled.disposition.seconds > 0  # not at once, so that it cannot spin
+        assert handled.disposition.seconds > 0  # not at once, or it would be received in a loop
 
     def test_a_message_to_blame_says_nothing_about_the_rest(
         self, make, store, message, quick, monkeypatch
@@ -307,7 +307,7 @@ class TestOutage:
         assert [result.disposition for result in handled] == [
             Release(30), Release(30), Delete(Outcome.APPLIED)
         ]  # fmt: skip
-        assert waits == [1]  # nor does it make the others wait
+        assert waits == [1]  # nor do the others wait
 
     def test_a_store_that_turns_out_to_be_something_else_is_waited_for_too(
         self, make, store, message, quick

@@ -1,4 +1,4 @@
-"""What the worker does through pgbouncer, and to whoever else uses it."""
+"""The worker through pgbouncer, and what it does to other clients."""
 
 import threading
 from collections import Counter
@@ -48,7 +48,7 @@ def use_all_connections(url):
 
 
 def other_client(url):
-    """Whoever else uses the pool."""
+    """Another client of the pool."""
     return psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name="shop")
 
 

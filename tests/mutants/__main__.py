@@ -28,7 +28,7 @@ HEALTHY_SECONDS = 1_800
 @click.option("--only", default="", help="Mutants whose invariant, test or file has this word.")
 @click.option("--skip-healthy", is_flag=True, help="Do not run the tests on the tree as it is.")
 def main(*, only: str, skip_healthy: bool) -> None:
-    """Run all mutants; exit 1 unless every one of them is killed."""
+    """Run all mutants; exit with 1 unless all are killed."""
     began = time.monotonic()
     chosen = [
         item for item in MUTANTS if only in item.invariant or only in item.test or only in item.file
@@ -86,7 +86,7 @@ def _unhealthy(tests: Sequence[str]) -> list[str]:
             spread = ("-n", str(AT_ONCE), "--dist", "worksteal")
             cases, output = run(python, copy, tests, HEALTHY_SECONDS, *spread)
     finally:
-        # A mutant's test that cannot run must not look like one that has noticed something.
+        # A mutant's test that cannot run must not look like a failed test.
         del os.environ["TESTS_MUST_NOT_SKIP"]
     if not cases:
         return [f"the tests do not run on the tree as it is: {output}"]

@@ -1,4 +1,4 @@
-"""One small change of one source file, found by its text."""
+"""A small change of a source file, found by its text."""
 
 import ast
 from pathlib import Path
@@ -9,12 +9,12 @@ ROOT = Path(__file__).parents[2]
 
 
 class Mutant(Struct, frozen=True):
-    """One change that breaks an invariant, and the test that must notice."""
+    """A change that breaks an invariant, and the test that must fail."""
 
     invariant: str
     """The first column of the architecture's table, word for word."""
     test: str
-    """A pytest node id below `tests/`; one of those that the invariant's row names."""
+    """A pytest node id below `tests/` that the invariant's row names."""
     file: str
     """From the root of the tree."""
     function: str

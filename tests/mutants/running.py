@@ -18,9 +18,9 @@ from mutants.changing import Mutant, changed
 from mutants.scratch import make_copy
 
 TEST_SECONDS = 120
-"""Of one test; pytest ends it then, with its fixtures."""
+"""Seconds of a test, after which pytest ends it with its fixtures."""
 MUTANT_SECONDS = 400
-"""Of one mutant: a named class, or a test with many parameters, is several tests."""
+"""Seconds of a mutant: a class, or a test with many parameters, is several tests."""
 _BROKEN_CODE = re.compile(r"(ImportError|ModuleNotFoundError|SyntaxError|NameError)\b")
 
 
@@ -33,7 +33,7 @@ class Verdict(StrEnum):
 
 
 class Outcome(Struct, frozen=True):
-    """A verdict, what the test said, and how many seconds it took."""
+    """A verdict, the output of the test, and how many seconds it took."""
 
     verdict: Verdict
     message: str
@@ -41,7 +41,7 @@ class Outcome(Struct, frozen=True):
 
 
 class Case(Struct, frozen=True):
-    """One test as pytest reports it."""
+    """A test as pytest reports it."""
 
     name: str
     result: str
@@ -108,7 +108,7 @@ def run(
         except subprocess.TimeoutExpired:
             return [], f"it took more than {seconds:g} s"
         finally:
-            # A test that fails may leave a worker behind, one that hangs leaves all it has started.
+            # A test that fails may leave a worker behind, a test that hangs leaves all it has started.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
     output = " ".join(printed.split())[-600:]
@@ -123,7 +123,7 @@ def read_report(report: Path) -> list[Case]:
         for child in found:
             if child.tag in {"failure", "error", "skipped"}:
                 result, output = child.tag, " ".join(child.get("message", "").split())[:200]
-        # A collection error is one of a file, and has no class.
+        # A collection error names a file, and has no class.
         name = f"{found.get('classname', '')}::{found.get('name', '')}".lstrip(":")
         cases.append(Case(name, result, output))
     return cases

@@ -1,4 +1,4 @@
-"""I8, and F18: how often SQS is called while it says no, and what is asked again."""
+"""I8, and F18: how often SQS is called while it refuses, and what is tried again."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,17 +8,17 @@ from oracles.findings import Finding
 from simulators.sqs import Request
 
 FAILING_CALLS_PER_SECOND = 20
-"""Of one process. Each poller tries a call five times within a second or two, then goes over to
-1 to 60 s; a loop without a pause makes hundreds."""
+"""Calls of a process. Each poller tries a call five times within a second or two, then every 1 to
+60 s; a loop without a pause makes hundreds."""
 TRIES = 5
-"""After so many a call is given up."""
+"""Tries after which a call is given up."""
 EXCUSED_SECONDS = 5.0
-"""Before a kill: a try follows a try after a second or less, on a machine that has time for it."""
+"""Seconds before a kill in which a next try may be missing: tries are a second or less apart."""
 _SETTLING = frozenset({"DeleteMessageBatch", "ChangeMessageVisibilityBatch"})
 
 
 def too_many(requests: Sequence[Request]) -> Iterator[Finding]:
-    """Look for seconds in which a process asked too often for what SQS would not do.
+    """Look for seconds in which a process repeated a refused call too often.
 
     A long poll that is over at once and brings nothing counts as a no.
     """
@@ -35,7 +35,7 @@ def too_many(requests: Sequence[Request]) -> Iterator[Finding]:
 def forgotten(
     requests: Sequence[Request], ends: Mapping[str, float], *, before: float = float("inf")
 ) -> Iterator[Finding]:
-    """Look for entries that failed through no fault of ours and were not tried again.
+    """Look for entries that failed through SQS's fault and were not tried again.
 
     `ends`: `time.monotonic()` of each kill -9; what failed shortly before is excused. So
     is what was tried `TRIES` times. `before`: what failed later may yet be tried again.
@@ -74,7 +74,7 @@ def _was_in_vain(request: Request) -> bool:
 
 
 def _to_be_repeated(request: Request) -> list[Any]:
-    """Entries that SQS says are its own fault, or does not mention; all, where the call failed."""
+    """Entries that failed by SQS's own fault, or that it does not mention; all, if the call failed."""
     entries: list[Any] = request.arguments.get("Entries", [])
     if request.status == 0 or request.status >= 500 or "Throttl" in request.code:
         return entries

@@ -1,4 +1,4 @@
-"""The database as somebody sees it who is not the worker: read-only, on connections of our own."""
+"""The database as another program sees it: read-only, on connections of its own."""
 
 import sqlite3
 import threading
@@ -16,7 +16,7 @@ OURS = "oracles"
 
 
 class Row(NamedTuple):
-    """One row of `events`, as far as it says what was applied."""
+    """A row of `events`, as far as it shows what was applied."""
 
     kind: str
     feedback_id: str
@@ -27,7 +27,7 @@ class Row(NamedTuple):
     recipient: str
 
     def describes(self, expected: SesFeedback) -> bool:
-        """Return whether it is one of this notification's, by either of its two names."""
+        """Return whether the row is of this notification, by either of its two names."""
         by_id, by_route = expected.names
         return by_id == ("id", self.kind, self.feedback_id) or by_route == (
             "route", self.kind, self.ses_message_id, self.type, self.subtype, self.at,
@@ -53,12 +53,12 @@ class Database:
         self._idle: list[Any] = []
 
     def close(self) -> None:
-        """Let go."""
+        """Close the connections."""
         for connection in self._idle:
             connection.close()
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Ask; places for values are question marks."""
+        """Run a query; places for values are question marks."""
         with self._query(query, values) as cursor:
             found: list[tuple[Any, ...]] = cursor.fetchall()
             return found
@@ -76,7 +76,7 @@ class Database:
         return [row for row, rows in self._rows_of(expected) if not rows]
 
     def is_user(self, key: str) -> bool:
-        """Return whether an address is a user's."""
+        """Return whether an address belongs to a user."""
         return bool(self.rows("SELECT 1 FROM users WHERE email_key = ?", (key,)))
 
     def quarantined(self, body: str) -> list[str]:

@@ -1,11 +1,11 @@
-"""What an oracle says when something is wrong."""
+"""What an oracle reports when something is wrong."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 
 class Finding(NamedTuple):
-    """One thing that is not as it must be."""
+    """A violation."""
 
     oracle: str
     """`I1` to `I9`, as `tests/BROKEN.md` lists them."""

@@ -1,4 +1,4 @@
-"""I4: Slack hears of each row of the outbox at least once, and again only after a crash."""
+"""I4: each row of the outbox is posted to Slack at least once, and again only after a crash."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ _FOOT = re.compile(r"outbox #(\d+)(?: to #(\d+), ([\d,]+) effects)?")
 
 @dataclass(slots=True)
 class Heard:
-    """What stands in the channel."""
+    """What was posted to the channel."""
 
     singly: Counter[int] = field(default_factory=Counter)
     """Posts by number of the outbox."""
@@ -24,7 +24,7 @@ class Heard:
 
     @property
     def notices_sent(self) -> int:
-        """How many rows were told, those that were told twice counted twice."""
+        """How many rows were posted; those posted twice count twice."""
         return self.singly.total() + sum(self.folded)
 
 
@@ -45,8 +45,7 @@ def hear(posts: Iterable[Mapping[str, Any]]) -> Heard:
 
 
 def repeated(database: Database, heard: Heard, crashes: int) -> Iterator[Finding]:
-    """Hold the channel against the outbox. `crashes`: kills, and answers of Slack's that got
-    lost."""
+    """Compare the channel with the outbox. `crashes`: kills, and lost answers of Slack's."""
     states = dict(database.rows("SELECT id, state FROM outbox WHERE lane = ?", ("slack",)))
     if heard.unsigned:
         yield Finding("I4", f"{heard.unsigned} posts have no number of the outbox")
@@ -71,7 +70,7 @@ def repeated(database: Database, heard: Heard, crashes: int) -> Iterator[Finding
 
 
 def _foot(post: Mapping[str, Any]) -> str:
-    """Whatever stands in the last block."""
+    """The text of the last block."""
     texts: list[str] = []
 
     def collect(value: Any) -> None:

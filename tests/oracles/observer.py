@@ -11,27 +11,27 @@ from oracles.database import Database
 from oracles.findings import Finding
 from oracles.parsing import SesFeedback, Sort, read
 from oracles.published import digest
-from simulators.sqs import Deletion, Sending, SqsEmulator
+from simulators.sqs import Deletion, Sending, SqsSimulator
 
 REASON = "ses_worker_reason"
-"""The message attribute that says why a message was dead-lettered."""
+"""The message attribute with the reason of a dead letter."""
 BROKE = "processing_failed"
-"""What any message may break with, though none of ours ought to."""
+"""A reason that any message may have, although none of these tests should."""
 
 
 class Observer:
-    """Stands by at every delete and every send of a emulator."""
+    """Checks every delete and every send of an emulator."""
 
     def __init__(
         self,
-        emulator: SqsEmulator,
+        emulator: SqsSimulator,
         database: Database,
         *,
         queue: str,
         dead_letters: str,
         hostile: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`hostile` tells which bodies are asked about in the end only (`places`)."""
+        """`hostile` returns which bodies are checked at the end only (`places`)."""
         self.findings: list[Finding] = []
         self.deletes = 0
         self._emulator = emulator
@@ -41,7 +41,7 @@ class Observer:
         self._is_hostile = hostile
         self._lock = threading.Lock()
         self._set_aside: dict[bytes, str] = {}
-        """Reasons by the digest of the body: what the dead-letter queue has accepted."""
+        """Reasons by the digest of the body: bodies that the dead-letter queue has accepted."""
         emulator.on_delete(self._deleting)
         emulator.on_sent(self._sent)
 
@@ -69,7 +69,7 @@ class Observer:
                 self._set_aside[digest(sending.body)] = reason
 
     def _fault(self, body: str, expected: SesFeedback) -> str | None:
-        """Report what speaks against deleting it from the queue; None: nothing does."""
+        """Return why it may not be deleted from the queue; None: it may."""
         if expected.sort is Sort.IGNORED:
             return None
         missing = self._database.missing(expected)
@@ -89,7 +89,7 @@ class Observer:
         return None if reasons == {BROKE} else f"the reason is {reasons}"
 
     def _fault_of_dead_letter(self, deletion: Deletion, expected: SesFeedback) -> str | None:
-        """Report what speaks against deleting a dead letter, as a replay does; None: nothing.
+        """Return why a replay may not delete a dead letter; None: it may.
 
         What was sent back may be here once more. The queue is looked at first: somebody takes it
         from there meanwhile, to apply it or to set it aside again.

@@ -17,7 +17,7 @@ NOTICES = {"bounce": "bounce_notice", "complaint": "complaint_notice"}
 
 @dataclass(slots=True)
 class User:
-    """What the events mean for one user; worked out from INTERFACE, not by the worker's rules."""
+    """What the events mean for a user; written without the worker's rules."""
 
     hard: int = 0
     soft: int = 0
@@ -33,7 +33,7 @@ class User:
 
 
 def twice(published: PublishedEvents, unknown_rows: Collection[Row]) -> Iterator[Finding]:
-    """Look at the rows of `events`."""
+    """Check the rows of `events`."""
     for row in unknown_rows:
         yield Finding("I2", f"a row that nobody's event wants: {row}")
     for event in published.events:
@@ -43,7 +43,7 @@ def twice(published: PublishedEvents, unknown_rows: Collection[Row]) -> Iterator
 
 
 def counts(published: PublishedEvents, database: Database, *, everybody: bool) -> Iterator[Finding]:
-    """Look at the users: whoever was counted twice has a row of `events` once all the same.
+    """Check the users: a user counted twice has a single row of `events` all the same.
 
     `everybody`: whoever mail was for is made a user.
     """
@@ -72,7 +72,7 @@ def counts(published: PublishedEvents, database: Database, *, everybody: bool) -
 
 
 def _befall(user: User, expected: SesFeedback, recipient: Recipient) -> None:
-    """Count what happened to a user. No order matters in what is counted here, so none is known."""
+    """Count what happened to a user. The order does not matter here."""
     if expected.kind == "complaint":
         if expected.type != "not-spam" and not expected.refuses:
             user.complaints += 1
@@ -92,7 +92,7 @@ def _befall(user: User, expected: SesFeedback, recipient: Recipient) -> None:
 
 
 def _pause(user: User) -> None:
-    """Thirty days from the hard bounce, one from the soft one: the later end counts."""
+    """Thirty days from a hard bounce, a day from a soft bounce: the later end counts."""
     for since, days, reason in (
         (user.last_soft, 1, "soft_bounce"),
         (user.last_hard, 30, "hard_bounce"),
@@ -113,13 +113,13 @@ def expected_effects(
     quiet: Callable[[str], bool],
     removed: Callable[[str], bool],
 ) -> Iterator[Finding]:
-    """Look at the outbox: a notice for each notification, a removal for each address."""
+    """Check the outbox: a notice for each notification, a removal for each address."""
     expected: Counter[tuple[str, str, str]] = Counter()
     for event in published.events:
         expected.update(_expected_effects(event, quiet, removed))
     query = "SELECT kind, ses_message_id, recipient FROM outbox WHERE kind IN (?, ?, ?)"
     rows = database.rows(query, (*NOTICES.values(), "removal"))
-    # Of hostile bodies it is not asked what is in the outbox: some have no id to be asked by.
+    # Not of hostile bodies: some have no id to look for in the outbox.
     found = Counter(row for row in rows if row[1] and not mark_in(row[1]))
     for effect in (expected - found).elements():
         yield Finding("I3", f"never written into the outbox: {effect}")

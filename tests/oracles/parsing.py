@@ -1,4 +1,4 @@
-"""What a message says, by a small reading of our own.
+"""What a message says, by a small parser of the oracles' own.
 
 Nothing of the worker's is imported: what it reads wrongly, this must not read wrongly with it. It
 knows what `tests/oracles` publishes and what AWS documents, and is as plain as it can be.
@@ -27,12 +27,12 @@ class Sort(StrEnum):
 
 
 class Recipient(NamedTuple):
-    """One recipient, once."""
+    """A recipient."""
 
     key: str
     """The normalised address; empty where there is none, or none that can be used."""
     spam: bool
-    """The diagnostic says so."""
+    """The diagnostic has the word spam."""
 
 
 class SesFeedback(NamedTuple):
@@ -40,7 +40,7 @@ class SesFeedback(NamedTuple):
 
     sort: Sort
     reason: str = ""
-    """Of what cannot be read: with which reason it is to be dead-lettered."""
+    """The reason for a dead letter, if the body cannot be read."""
     kind: str = ""
     type: str | None = None
     subtype: str | None = None
@@ -51,13 +51,13 @@ class SesFeedback(NamedTuple):
 
     @property
     def names(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """What makes two notifications one event: the feedback id, and the route."""
+        """The keys that make two notifications the same event: feedback id, and route."""
         route = (self.kind, self.ses_message_id, self.type, self.subtype, self.at)
         return ("id", self.kind, self.feedback_id), ("route", *route)
 
     @property
     def refuses(self) -> bool:
-        """It is SES that would not send; no mailbox has said anything new."""
+        """SES refused to send; no mailbox answered."""
         subtype = (self.subtype or "").lower()
         if self.kind == "complaint":
             return subtype.endswith("suppressionlist")
@@ -65,7 +65,7 @@ class SesFeedback(NamedTuple):
 
 
 def read(body: str) -> SesFeedback:
-    """Read a message: out of SNS's envelope if it is in one, in either of SES's two shapes."""
+    """Read a message: with or without SNS's envelope, in either of SES's two shapes."""
     if body.strip() == TOPIC_VALIDATED:
         return SesFeedback(Sort.IGNORED)
     try:
@@ -82,7 +82,7 @@ def read(body: str) -> SesFeedback:
 
 
 def _depth(value: Any) -> int:
-    """How many objects and arrays lie in one another."""
+    """The depth of nested objects and arrays."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return max(map(_depth, inner), default=0) + isinstance(value, dict | list)
 
@@ -152,7 +152,7 @@ def _people(entries: list[Any]) -> Iterator[Recipient]:
 
 
 def normal(reported: object) -> str:
-    """What makes two spellings one address: INTERFACE's `email_key`; empty if it is none."""
+    """The key that spellings of an address share, `email_key`; empty if it is no address."""
     if not isinstance(reported, str):
         return ""
     text = unicodedata.normalize("NFC", reported).strip()

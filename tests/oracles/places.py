@@ -11,14 +11,14 @@ from oracles.findings import Finding
 from oracles.observer import BROKE, REASON
 from oracles.parsing import Sort, read
 from oracles.published import Event, PublishedEvents, digest
-from simulators.sqs import MessageState, SqsEmulator
+from simulators.sqs import MessageState, SqsSimulator
 
 MOVED = "moved by SQS"
 
 
 @dataclass(slots=True)
 class Places:
-    """Where what was published is now; counts of distinct events, or bodies, and of copies."""
+    """Where the published messages are now; counts of distinct events, or bodies, and of copies."""
 
     applied: int = 0
     left: int = 0
@@ -26,11 +26,11 @@ class Places:
     dead_lettered: int = 0
     """Distinct bodies that the worker has put into the dead-letter queue."""
     copies: int = 0
-    """How many messages there are beyond those: a kill between send and delete leaves one."""
+    """Copies: a kill between send and delete leaves a copy."""
     redriven: int = 0
     """Messages in the dead-letter queue that SQS has moved there."""
     quarantined: int = 0
-    """Distinct bodies that are in the table alone."""
+    """Distinct bodies that are only in the table."""
     hostile: int = 0
     """Hostile bodies, wherever they are now; none is counted above, but for `left`."""
     lost: int = 0
@@ -40,11 +40,11 @@ class Places:
 def look(
     published: PublishedEvents,
     database: Database,
-    emulator: SqsEmulator,
+    emulator: SqsSimulator,
     queue: str,
     dead_letters: str,
 ) -> Places:
-    """Find everything that was published; `ledger.take_stock` has been called."""
+    """Find everything that was published; `Published.take_stock` was called before."""
     places = Places()
     left, dead = emulator.messages(queue), emulator.messages(dead_letters)
     quarantined = database.all_quarantined()
@@ -89,7 +89,7 @@ def _of_unreadable(
 def _of_hostile(
     published: PublishedEvents, kept: set[tuple[bytes, str]], left: set[bytes]
 ) -> Iterator[Finding]:
-    """Each is in one place, which is one of those where it may be."""
+    """Each is in exactly one of the places where it may be."""
     reasons: dict[bytes, set[str]] = {}
     for name, reason in kept:
         reasons.setdefault(name, set()).add(reason)
@@ -111,7 +111,7 @@ def _of_hostile(
 def _of_what_was_set_aside(
     published: PublishedEvents, aside: list[tuple[str, str]]
 ) -> Iterator[Finding]:
-    """Only what must be; a good message is not in two places."""
+    """A good message is not in two places."""
     for (body, reason), copies in Counter(aside).items():
         feedback = read(body)
         event = published.of(feedback)

@@ -7,22 +7,22 @@ from typing import NamedTuple
 from oracles.findings import Finding
 
 MOST_THREADS = 16
-"""Three pollers, two lanes, the keeper and the main thread are 7; and as many again."""
+"""Twice seven threads: three pollers, two lanes, the lease keeper and the main thread."""
 MOST_DESCRIPTORS = 32
-"""A dozen is usual: the queue, the database and its log, Slack, SES."""
+"""A dozen is usual: queue, database and its log, Slack, SES."""
 
 
 class Footprint(NamedTuple):
-    """What a process has at one moment."""
+    """What a process has at a moment."""
 
     threads: int
     descriptors: int
     kilobytes: int
-    """Resident."""
+    """Resident memory."""
 
 
 def footprint(pid: int) -> Footprint | None:
-    """Look; None: it has ended."""
+    """Read it from the kernel; None: the process has ended."""
     place = Path(f"/proc/{pid}")
     try:
         status = (place / "status").read_text()
@@ -30,13 +30,13 @@ def footprint(pid: int) -> Footprint | None:
     except OSError:
         return None
     found = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    if "VmRSS" not in found:  # it is dead and nobody has asked how
+    if "VmRSS" not in found:  # a zombie
         return None
     return Footprint(int(found["Threads"]), descriptors, int(found["VmRSS"].split()[0]))
 
 
 def unbounded(name: str, observed: Footprint) -> Iterator[Finding]:
-    """Hold what was examined against the bounds."""
+    """Compare what was read with the limits."""
     if observed.threads > MOST_THREADS:
         yield Finding("I7", f"{name} has {observed.threads} threads")
     if observed.descriptors > MOST_DESCRIPTORS:

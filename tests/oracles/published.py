@@ -1,5 +1,4 @@
-"""What was published: every distinct event once, however often and by whichever route it went
-out."""
+"""What was published: every distinct event once, however often and by whichever route."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from oracles.parsing import SesFeedback, Sort, read
 
 @dataclass(slots=True, eq=False)
 class Event:
-    """One notification of SES's, which has been published once or more."""
+    """A notification of SES's, published once or more."""
 
     feedback: SesFeedback
     published: int = 0
@@ -35,14 +34,14 @@ class Event:
 
 
 class PublishedEvents:
-    """Written by whoever publishes, read by the oracles."""
+    """Filled by the publisher, read by the oracles."""
 
     def __init__(self) -> None:
         self.sent = 0
         self.ignored = 0
         self.events: list[Event] = []
         self.unreadable: dict[str, str] = {}
-        """Bodies that nobody can read, and the reason with which each is to be dead-lettered."""
+        """Unreadable bodies, and the reason with which each must be dead-lettered."""
         self.hostile: dict[bytes, tuple[str, Kind]] = {}
         """Mark and kind of each hostile body, by its digest: the bodies would fill the memory."""
         self.hostile_rows: Counter[str] = Counter()
@@ -50,7 +49,7 @@ class PublishedEvents:
         self._by_name: dict[tuple[Any, ...], Event] = {}
 
     def publish(self, body: str) -> None:
-        """Write down that a body was sent to the queue."""
+        """Record that a body was sent to the queue."""
         self.sent += 1
         feedback = read(body)
         match feedback.sort:
@@ -62,12 +61,12 @@ class PublishedEvents:
                 self._event(feedback).published += 1
 
     def publish_hostile(self, hostile: Hostile) -> None:
-        """Write down that a hostile body was sent: it says what may become of it, not `read`."""
+        """Record that a hostile body was sent: its kind decides what may happen to it, not `read`."""
         self.sent += 1
         self.hostile[digest(hostile.body)] = hostile.mark, hostile.kind
 
     def is_hostile(self, body: str) -> bool:
-        """Return whether it is one of those."""
+        """Return whether it is a hostile body."""
         return bool(self.hostile) and digest(body) in self.hostile
 
     def of(self, expected: SesFeedback) -> Event | None:
@@ -76,7 +75,7 @@ class PublishedEvents:
         return self._by_name.get(by_id) or self._by_name.get(by_route)
 
     def take_stock(self, rows: Iterator[Row]) -> list[Row]:
-        """Count the rows of each event anew; return those of none."""
+        """Count the rows of each event anew; return the others."""
         for event in self.events:
             event.rows = {}
         self.hostile_rows.clear()
@@ -116,5 +115,5 @@ class PublishedEvents:
 
 
 def digest(body: str) -> bytes:
-    """Name a body shortly."""
+    """Make a short name of a body."""
     return blake2b(body.encode("utf-8", "surrogatepass"), digest_size=16).digest()

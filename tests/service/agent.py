@@ -1,4 +1,4 @@
-"""Runs commands in the booted system: one JSON object a line, in and out, until standard input
+"""Runs commands in the booted system: a JSON object a line, in and out, until standard input
 ends."""
 
 import json

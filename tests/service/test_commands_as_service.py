@@ -12,8 +12,8 @@ NUMBERS = count(1)
 
 @pytest.fixture
 def worker(service):
-    """One with a state of its own: what the machine keeps is the session's."""
-    return service(f"told{next(NUMBERS)}")
+    """A service with a state of its own: the machine keeps its state for the session."""
+    return service(f"checked{next(NUMBERS)}")
 
 
 def test_users_come_in_by_standard_input_and_are_the_services_own(worker):

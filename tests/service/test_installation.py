@@ -27,11 +27,11 @@ packages."""
 
 @pytest.fixture
 def bare(emulator, environment):
-    """A machine with a checkout, and an operator who edits as we say."""
+    """A machine with a checkout, and an operator who edits as the documents say."""
     with booted() as machine:
         files = "worker config docs systemd requirements pyproject.toml README.md CHANGELOG.md SECURITY.md"
         machine.run(f"""
-            mkdir -p /srv/checkout /opt/builders /opt/wanted
+            mkdir -p /srv/checkout /opt/builders /opt/values
             cd {SOURCE}; cp -r {files} /srv/checkout
             ln -s {PACKAGES}/{setuptools.__name__} /opt/builders
             useradd app
@@ -39,23 +39,23 @@ def bare(emulator, environment):
         machine.write("/srv/users.csv", "email\njane@example.com\n")
         machine.write("/opt/editor", EDITOR, "755")
         lines = [f"{key}={value}" for key, value in environment.items() if key.startswith("AWS_")]
-        machine.write("/opt/wanted/environment", "\n".join(lines))
+        machine.write("/opt/values/environment", "\n".join(lines))
         yield machine
 
 
 EDITOR = r"""#!/bin/bash
 name=$(basename "$1" .toml)
-sed -i -e "s|^#url = .*ses-feedback\"|url = \"$(cat /opt/wanted/$name)\"|" -e 's|^wait_seconds = .*|wait_seconds = 1|' "$1"
+sed -i -e "s|^#url = .*ses-feedback\"|url = \"$(cat /opt/values/$name)\"|" -e 's|^wait_seconds = .*|wait_seconds = 1|' "$1"
 [ "$name" = worker ] || sed -i 's|^listen = .*|listen = ""|' "$1"
 environment=$([ "$name" = worker ] && echo environment || echo "$name.environment")
-cp /opt/wanted/environment "$(dirname "$1")/$environment"
+cp /opt/values/environment "$(dirname "$1")/$environment"
 """
 """Sets the queue, as everybody must; and where AWS is, which here is our emulator."""
 
 
 def test_the_pages_install_use_upgrade_and_remove_a_worker(bare, emulator, queue, slack):
-    bare.write("/opt/wanted/worker", queue)
-    bare.write("/opt/wanted/eu", emulator.create_queue("eu"))
+    bare.write("/opt/values/worker", queue)
+    bare.write("/opt/values/eu", emulator.create_queue("eu"))
 
     def follow(block, input=""):
         return "".join(bare.run(OFFLINE + line, input) for line in block.splitlines())
@@ -65,7 +65,7 @@ def test_the_pages_install_use_upgrade_and_remove_a_worker(bare, emulator, queue
     make, pinned = first.split(" && ")
     follow(make)
     site = "$(echo /opt/ses-worker/lib/python*/site-packages)"
-    # Instead of the index; the venv's own setuptools is not the pinned one.
+    # Instead of the index; the venv's own setuptools has another version than the pinned.
     bare.run(f"rm -rf {site}/setuptools*; echo {PACKAGES} > {site}/suite.pth")
     follow("\n".join([pinned, *others]))
     bare.run(f"ls {site} | grep ses_feedback_worker")

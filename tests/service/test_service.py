@@ -179,7 +179,7 @@ class TestReloading:
         worker.systemctl("start")
         worker.settings(**worker.usual, policy="soft_bounce_pause_days = 'many'")
         worker.systemctl("reload")
-        worker.wait_for("StatusText", "settings that were to be reloaded are wrong")
+        worker.wait_for("StatusText", "the settings to reload are wrong")
         (line,) = output(worker, "settings.refused")
         assert "policy.soft_bounce_pause_days" in line["error"]
         send(emulator, worker, "jane@example.com")

@@ -1,4 +1,4 @@
-"""What is seen of the worker from outside, under the real systemd and its hardened unit."""
+"""Metrics, health and log of the worker under the real systemd and its hardened unit."""
 
 import json
 import urllib.request
@@ -21,7 +21,7 @@ def test_its_metrics_its_process_and_its_health_file_can_be_read(service, emulat
 
     wait_until(lambda: 'ses_worker_messages_total{outcome="applied"} 1.0' in http_get(), pause=0.05)
     assert json.loads(http_get("readyz"))["ready"]
-    # ProcSubset=pid leaves no /proc/stat, without which the library would say nothing.
+    # ProcSubset=pid leaves no /proc/stat, without which the library would export nothing.
     for name in ("resident_memory_bytes", "cpu_seconds_total", "start_time_seconds", "open_fds"):
         assert f"\nprocess_{name} " in http_get()
 

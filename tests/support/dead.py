@@ -1,4 +1,4 @@
-"""Dead letters, as they lie in a dead-letter queue, and whoever else looks at them."""
+"""Dead letters in a dead-letter queue, and another consumer of it."""
 
 import itertools
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from worker.store.users import import_users
 
 DLQ = "feedback-dlq"
 BROKEN = ("nonsense", "[1, 2]", '{"a": 1}')
-"""What will never be understood: not_json, not_an_object, no_type."""
+"""Bodies that are never understood: not_json, not_an_object, no_type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def marked(reason, *, source="feedback", first_seen="2026-11-20T08:15:34+00:00",
 
 
 def fill(emulator, *bodies, reason="not_json", **more):
-    """Put dead letters into the dead-letter queue; tell their ids."""
+    """Put dead letters into the dead-letter queue; return their ids."""
     attributes = marked(reason, **more)
     return [emulator.send(DLQ, body, attributes=attributes) for body in bodies]
 
@@ -58,18 +58,18 @@ def bodies(emulator, queue=DLQ):
 
 
 def all_visible(emulator, count, queue=DLQ):
-    """Whatever was looked at has been given back."""
+    """All messages that were received have been released."""
     return emulator.counts(queue) == (count, 0, 0)
 
 
 def client(emulator):
-    """Somebody else who looks into the queues."""
+    """Another client of the queues."""
     session = boto3.Session("AKIAEXAMPLE", "not-checked", region_name="us-east-1")
     return session.client("sqs", endpoint_url=emulator.endpoint)
 
 
 def hold(emulator, count=1, seconds=600):
-    """Have somebody else hold dead letters; return them."""
+    """Receive dead letters as another consumer; return them."""
     sqs = client(emulator)
     held = sqs.receive_message(
         QueueUrl=emulator.url(DLQ), VisibilityTimeout=seconds, MaxNumberOfMessages=count
@@ -122,7 +122,7 @@ def users(environment, people):
 
 
 def quarantined(environment, *rows):
-    """Put dead letters into the table, as the worker of another day did."""
+    """Put dead letters into the table, as an earlier worker did."""
     with opened(environment) as store, store.transaction() as transaction:
         for number, (reason, body) in enumerate(rows):
             received = Received(

@@ -77,7 +77,7 @@ class Flooding(Dripping):
 
 @contextmanager
 def full():
-    """An address that takes no connection: whoever waits in its backlog is never accepted."""
+    """An address that accepts no connection: clients wait in its backlog."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         waiting = []
         for _ in range(4):

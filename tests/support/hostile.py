@@ -1,6 +1,6 @@
-"""Message bodies that a stranger might send to stop a worker, and what may become of each.
+"""Message bodies that an attacker might send to stop a worker, and what may become of each.
 
-Whoever can write to the queue, or make a mail server bounce, chooses these bytes. Each kind is
+Anyone who can write to the queue, or make a mail server bounce, chooses these bytes. Each kind is
 as large as SQS carries where size is its point. What is common to all: `MARK` begins the SES
 message id or the feedback id, and no address of theirs is a user's.
 """
@@ -24,7 +24,7 @@ _ROOM = 3_000
 
 
 class Kind(NamedTuple):
-    """One kind of hostile body."""
+    """A kind of hostile body."""
 
     name: str
     outcomes: frozenset[str]
@@ -36,7 +36,7 @@ class Kind(NamedTuple):
 
 
 class Hostile(NamedTuple):
-    """One body, ready to be sent."""
+    """A body, ready to be sent."""
 
     kind: Kind
     mark: str
@@ -44,7 +44,7 @@ class Hostile(NamedTuple):
 
 
 def bodies(seed: int, only: str = "") -> Iterator[Hostile]:
-    """One of each kind in turn, again and again; no two bodies are the same."""
+    """Make bodies of each kind in rotation for ever; no two are the same."""
     kinds = [kind for kind in KINDS if only in kind.name]
     for number, kind in enumerate(itertools.cycle(kinds)):
         mark = f"{MARK}{seed}-{number}"
@@ -57,7 +57,7 @@ def mark_in(*ids: str) -> str:
 
 
 def is_theirs(address: str) -> bool:
-    """Return whether an address is one that only these bodies name."""
+    """Return whether only these bodies name an address."""
     return address.endswith(f"@{DOMAIN}")
 
 
@@ -87,7 +87,7 @@ def _bounce(
 
 
 def _warned_about(mark: str, **entry: str) -> str:
-    """Write a bounce with one recipient, of whom these are told; each is JSON."""
+    """Write a bounce with a single recipient that has these members; each is JSON."""
     members = {"emailAddress": f'"someone@{DOMAIN}"'} | entry
     reported = ", ".join(f'"{name}": {value}' for name, value in members.items())
     return _bounce(mark, recipients=f"[{{{reported}}}]")

@@ -1,7 +1,7 @@
 """Bodies as large as SQS carries, of the kinds that cost a reader the most memory.
 
-Each kind is one text with a number in it that makes it another message: thousands of them need no
-more memory than one of each.
+Each kind is a text with a number in it that makes it another message: thousands of messages need no
+more memory than a single one of each kind.
 """
 
 import json
@@ -12,16 +12,16 @@ from typing import Any
 from support import mail
 
 LARGEST_BYTES = 1_048_576
-"""Of one message:
+"""Bytes of a message:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 NUMBER = "00000000"
 """What stands for the number of a message."""
 ASTRAL = "\U0001f600"
-"""One of these makes Python keep every character of a text in four bytes."""
+"""With this character Python keeps all characters of a text in four bytes."""
 
 
 def body(kind: str, number: int) -> str:
-    """Write one body of that kind."""
+    """Write a body of that kind."""
     return template(kind).replace(NUMBER, f"{number:08}")
 
 
@@ -37,7 +37,7 @@ def size(text: str) -> int:
 
 
 def _padded(make: Callable[[int], str]) -> Callable[[], str]:
-    """Make a body of so many parts that one more would be more than SQS carries."""
+    """Make a body of as many parts as SQS carries."""
 
     def whole() -> str:
         empty, thousand = size(make(0)), size(make(10_000))
@@ -49,7 +49,9 @@ def _padded(make: Callable[[int], str]) -> Callable[[], str]:
     return whole
 
 
-def _said(*recipients: Any, ascii_only: bool = True, headers: Any = None, **more: Any) -> str:
+def _ses_message(
+    *recipients: Any, ascii_only: bool = True, headers: Any = None, **more: Any
+) -> str:
     """SES's own message, in as few bytes as JSON allows."""
     output = json.loads(
         mail.bounce(
@@ -67,7 +69,7 @@ def _addressed(count: int, **more: Any) -> list[dict[str, Any]]:
 
 
 def _deep(count: int) -> str:
-    return _said(headers="DEEP").replace('"DEEP"', "[" * count + "]" * count)
+    return _ses_message(headers="DEEP").replace('"DEEP"', "[" * count + "]" * count)
 
 
 _HALF: dict[str, Any] = {"half": "\ud800"}
@@ -76,44 +78,44 @@ _HALF: dict[str, Any] = {"half": "\ud800"}
 KINDS: Mapping[str, Callable[[], str]] = {
     "headers": _padded(
         lambda n: mail.enveloped(
-            _said(headers=[{"name": f"X-Header-{m}", "value": "v" * 60} for m in range(n // 90)])
+            _ses_message(headers=[{"name": f"X-Header-{m}", "value": "v" * 60} for m in range(n // 90)])
         )
     ),
     "astral in the body": _padded(
-        lambda n: json.dumps(json.loads(mail.enveloped(_said())) | {"x": ASTRAL + "y" * n},
+        lambda n: json.dumps(json.loads(mail.enveloped(_ses_message())) | {"x": ASTRAL + "y" * n},
                              ensure_ascii=False)
     ),
     "astral in the message": _padded(
-        lambda n: mail.enveloped(_said(headers=ASTRAL + "y" * n, ascii_only=False))
+        lambda n: mail.enveloped(_ses_message(headers=ASTRAL + "y" * n, ascii_only=False))
     ),
     "astral in both": _padded(
         lambda n: json.dumps(
-            json.loads(mail.enveloped(_said(headers=ASTRAL + "y" * n, ascii_only=False))),
+            json.loads(mail.enveloped(_ses_message(headers=ASTRAL + "y" * n, ascii_only=False))),
             ensure_ascii=False,
         )
     ),
     "astral without an envelope": _padded(
-        lambda n: _said(headers=ASTRAL + "y" * n, ascii_only=False)
+        lambda n: _ses_message(headers=ASTRAL + "y" * n, ascii_only=False)
     ),
-    "escaped twice": _padded(lambda n: mail.enveloped(_said(headers='"\\' * n))),
+    "escaped twice": _padded(lambda n: mail.enveloped(_ses_message(headers='"\\' * n))),
     "diagnostics": _padded(
-        lambda n: _said(*_addressed(1_000, diagnosticCode="d" * (n // 1_000)))
+        lambda n: _ses_message(*_addressed(1_000, diagnosticCode="d" * (n // 1_000)))
     ),
     "astral diagnostics": _padded(
-        lambda n: _said(*_addressed(1_000, diagnosticCode=ASTRAL + "d" * (n // 1_000)))
+        lambda n: _ses_message(*_addressed(1_000, diagnosticCode=ASTRAL + "d" * (n // 1_000)))
     ),
     "unknown keys of recipients": _padded(
-        lambda n: _said(*_addressed(1_000, odd=[{}] * (n // 1_000)))
+        lambda n: _ses_message(*_addressed(1_000, odd=[{}] * (n // 1_000)))
     ),
-    "unknown keys of one recipient": _padded(lambda n: _said(*_addressed(1, odd=[{}] * n))),
-    "empty recipients": _padded(lambda n: _said(*([{}] * n))),
-    "many recipients": _padded(lambda n: _said(*({"emailAddress": f"{m}@a"} for m in range(n)))),
+    "unknown keys of one recipient": _padded(lambda n: _ses_message(*_addressed(1, odd=[{}] * n))),
+    "empty recipients": _padded(lambda n: _ses_message(*([{}] * n))),
+    "many recipients": _padded(lambda n: _ses_message(*({"emailAddress": f"{m}@a"} for m in range(n)))),
     "a type of objects": _padded(
-        lambda n: _said(bounce={"bounceType": [{}] * n, "bouncedRecipients": _addressed(1)})
+        lambda n: _ses_message(bounce={"bounceType": [{}] * n, "bouncedRecipients": _addressed(1)})
     ),
-    "half a character and lists": _padded(lambda n: _said(**_HALF, odd=[[]] * n)),
-    "half a character and objects": _padded(lambda n: _said(**_HALF, odd=[{"": 0}] * n)),
+    "half a character and lists": _padded(lambda n: _ses_message(**_HALF, odd=[[]] * n)),
+    "half a character and objects": _padded(lambda n: _ses_message(**_HALF, odd=[{"": 0}] * n)),
     "nested": _padded(_deep),
-    "cut off": _padded(lambda n: _said(headers="y" * n)[:-2]),
+    "cut off": _padded(lambda n: _ses_message(headers="y" * n)[:-2]),
     "no JSON": lambda: NUMBER + "x" * (LARGEST_BYTES - len(NUMBER)),
 }  # fmt: skip

@@ -23,7 +23,7 @@ SECONDS = 3_600
 COMMAND_SECONDS = 240
 """A command that takes longer hangs, and is killed: an installation by pip takes a minute."""
 NO_PORT = {"http": "listen = ''"}
-"""All of them share one network."""
+"""All machines share this network."""
 PACKAGES, SOURCE, PYTHON = "/opt/packages", "/opt/source", "/opt/python"
 """Where this suite's packages, this checkout and this Python are in the machine, read-only."""
 
@@ -187,7 +187,7 @@ class Service:
         return self.machine.run(f"systemctl {verb} {self.unit}")
 
     def show(self, name):
-        """One property."""
+        """Return a property."""
         return self.machine.show(self.unit, name)[name]
 
     def wait_for(self, name, pattern, seconds=20):
@@ -196,7 +196,7 @@ class Service:
 
     @property
     def log(self):
-        """What it has said itself, as it said it."""
+        """The lines that the worker itself logged, as it wrote them."""
         lines = [line["MESSAGE"] for line in self.machine.journal(self.unit, "_COMM=ses-worker")]
         return [json.loads(line) for line in lines]
 

@@ -14,7 +14,7 @@ TOPIC = "arn:aws:sns:eu-west-1:111122223333:ses-feedback"
 
 
 def recipient(address: str | None, **more: Any) -> dict[str, Any]:
-    """One entry of bouncedRecipients or complainedRecipients."""
+    """An entry of bouncedRecipients or complainedRecipients."""
     return ({} if address is None else {"emailAddress": address}) | more
 
 
@@ -88,7 +88,7 @@ def _message(kind: str, body: dict[str, Any], message_id: str, event: bool) -> s
 
 
 def without(message: str, *path: str) -> str:
-    """The same message with one key gone."""
+    """The same message without a key."""
     whole = json.loads(message)
     place = whole
     for key in path[:-1]:

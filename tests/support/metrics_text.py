@@ -1,4 +1,4 @@
-"""A whole page of metrics, made in this process: each metric has at least one sample."""
+"""The text of all metrics, made in this process: each metric has at least a sample."""
 
 from datetime import UTC, datetime
 
@@ -30,7 +30,7 @@ class Work:
 
 
 def full(work=None):
-    """The parts of one, and a function that makes it."""
+    """The parts of such a text, and a function that makes it."""
     health, metrics, measuring = Health(), Metrics(), Measuring()
     collector = Collector(health, metrics, measuring)
     collector.watch(work or Work(), "feedback")
@@ -38,7 +38,7 @@ def full(work=None):
 
 
 def everything():
-    """Such a page."""
+    """Make such a text."""
     _, metrics, measuring, metrics_text = full()
     handled = []
     for body in (mail.bounce("nobody@example.com"), mail.complaint("nobody@example.com")):

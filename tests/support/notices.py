@@ -1,4 +1,4 @@
-"""Effects to be shown in Slack, hostile ones too, and what a message must never hold."""
+"""Effects to be shown in Slack, hostile ones too, and what a post must never contain."""
 
 import html
 import json
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 from hypothesis import strategies as st
 
-from simulators.slack_rules import refusal
+from simulators.slack.rules import refusal
 from worker.core.effects import (
     DeadLetterNotice,
     Effect,
@@ -26,7 +26,7 @@ from worker.notifiers.slack.blocks import BUDGET, texts, total
 
 AT = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
 CANARY = "\u01c2"
-"""Stands in every hostile text; outside of code it must not be seen."""
+"""Part of every hostile text; it may be shown as code only."""
 
 
 def recipient(address="jane@example.com", **more):
@@ -219,7 +219,7 @@ def faults(post):
         if "`" in bare:
             yield f"a fence is open: {text[:100]!r}"
         if CANARY in bare:
-            yield f"a stranger's text outside of code: {bare[:100]!r}"
+            yield f"an untrusted text that is not shown as code: {bare[:100]!r}"
 
 
 def _of_any(text):

@@ -1,7 +1,7 @@
-"""Every regular expression of the package, and whether one could take more than linear time.
+"""Every regular expression of the package, and whether it could take more than linear time.
 
 A pattern is read as Python's own compiler reads it. What is looked for is coarser than what is
-slow: a pattern that is flagged and harmless is written in another way, or has its reason.
+slow: a flagged pattern that is never slow is written in another way, or excused with a reason.
 """
 
 import ast
@@ -18,7 +18,7 @@ AT_ONE_PLACE = frozenset({"match", "fullmatch"})
 """Methods that try a text from its beginning only."""
 _FUNCTIONS = AT_ONE_PLACE | {"compile", "search", "sub", "subn", "split", "findall", "finditer"}
 _MANY = 1_000
-"""A repeat up to so many times is as good as one without an end."""
+"""A repeat up to so many times counts as endless."""
 _SAMPLE = [*map(chr, range(128)), *"\x85\xa0\u0301\u0660\u2028\u3000\uff20\u00e9\u0130\U0001f600"]
 _REPEATS = (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT)
 
@@ -52,7 +52,7 @@ def patterns() -> Iterator[Pattern]:
 
 
 def mentions() -> int:
-    """How many times the package calls `re`, to tell that none was missed; `re.escape` counts
+    """How many times the package calls `re`, to check that none was missed; `re.escape` counts
     not."""
     settings_loading = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
     called = re.compile(rf"\bre\.(?:{'|'.join(_FUNCTIONS)})\(")
@@ -128,7 +128,7 @@ def _flat(tree: Any) -> list[Node]:
 
 
 def _sequences(tree: Any) -> Iterator[Sequence[Node]]:
-    """All things that follow one another, at each level."""
+    """All sequences of items, at each level."""
     flat = _flat(tree)
     yield flat
     for code, value in flat:

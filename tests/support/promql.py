@@ -1,7 +1,7 @@
 """As much of PromQL as our alerts and our dashboard are written in, over pages that were scraped.
 
 Not Prometheus: `increase` and `rate` do not extrapolate to the ends of their window. Where promtool
-is at hand, `docs/test_watching.py` holds the rules against the real thing as well.
+is at hand, `docs/test_watching.py` checks the rules with the real program as well.
 """
 
 import re
@@ -55,7 +55,7 @@ class Pages:
         self.samples.append(found)
 
     def at(self, moment):
-        """The last page; a series that it lacks is stale."""
+        """The last scrape; a series that it lacks is stale."""
         last = bisect_right(self.times, moment) - 1
         return self.samples[last] if last >= 0 and moment - self.times[last] < STALE_SECONDS else {}
 
@@ -98,7 +98,7 @@ def names(expression):
 
 
 class _Parser:
-    """Reads and evaluates in one go, by the binding of operators."""
+    """Parses and evaluates in a single pass, by the precedence of operators."""
 
     def __init__(self, text, pages, at):
         self._pages, self._at = pages, at

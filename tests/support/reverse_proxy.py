@@ -1,4 +1,4 @@
-"""One door to AWS: every request goes through it and is noted by what it asks for on the wire.
+"""A reverse proxy for AWS that records the action and arguments of every request.
 
 Behind it are moto's server, whatever a test puts in the place of a service, and what moto lacks:
 SES's publishing. The proxy knows nothing of the client, so any client's calls are noted alike.

@@ -20,14 +20,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from simulators.ses import SesStandIn
-from simulators.slack import StandinSlack
-from simulators.sqs import SqsEmulator
+from simulators.ses import SesSimulator
+from simulators.slack import SlackSimulator
+from simulators.sqs import SqsSimulator
+from support.forking import ForkServer
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 NO_SKIPS = "TESTS_MUST_NOT_SKIP"
 """Set by the gate: what cannot be tested there is a failure."""
+START_EACH = "TESTS_START_EACH_COMMAND"
+"""Set by people: no command is forked from a process that has imported the libraries."""
 SECONDS = 60
+"""The longest that a command may take."""
 
 
 def skip(reason):
@@ -62,7 +66,7 @@ def command():
 
 @pytest.fixture
 def environment(tmp_path):
-    """No setting and no credential of whoever runs the tests."""
+    """The environment of a command, without the developer's own settings and credentials."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -94,14 +98,28 @@ def to_its_end(command, environment, folder, input=None):
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.fixture(scope="session")
+def fork_server(interruptible):
+    """Where `run` has its processes from; none where each is to be started as installed."""
+    if os.environ.get(START_EACH):
+        yield None
+        return
+    server = ForkServer()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def run(environment, tmp_path):
+def run(fork_server, environment, tmp_path):
     """Run the command to its end."""
 
     def run(*arguments, input=None, **changes):
         changed = {
             name: value for name, value in (environment | changes).items() if value is not None
         }
+        if fork_server and fork_server.fits(changed):
+            words = [*map(str, arguments)]
+            return Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
         return to_its_end([COMMAND, *arguments], changed, tmp_path, input)
 
     return run
@@ -111,7 +129,7 @@ def run(environment, tmp_path):
 def start(environment, tmp_path):
     """Start the command and leave it running; what still runs at the end is killed.
 
-    `program` is what to start in its place, such as one with a point at which it fails.
+    `program` is what to start in its place, such as the command with a point at which it fails.
     """
     started = []
 
@@ -136,7 +154,7 @@ def start(environment, tmp_path):
 
 @pytest.fixture
 def terminal(environment, tmp_path):
-    """Run a command on a terminal of 80 columns, with somebody's answer; the raw text is `out`."""
+    """Run a command on a terminal of 80 columns with an answer; the raw text is `out`."""
 
     def terminal(*arguments, answer="", **changes):
         ours, theirs = pty.openpty()
@@ -164,7 +182,7 @@ def terminal(environment, tmp_path):
 @pytest.fixture
 def emulator(environment):
     """Our own SQS, and an environment that points at it."""
-    with SqsEmulator() as emulator:
+    with SqsSimulator() as emulator:
         environment.update(emulator.environment)
         yield emulator
 
@@ -179,8 +197,8 @@ def queue(emulator, environment):
 
 @pytest.fixture
 def slack(environment):
-    """A Slack that is told, by its webhook; budgets are wide, for tests have no time."""
-    with StandinSlack() as slack:
+    """A Slack with a webhook; rate limits are wide, because tests have no time."""
+    with SlackSimulator() as slack:
         environment["SES_WORKER_SLACK__WEBHOOK_URL"] = slack.webhook_url
         environment["SES_WORKER_SLACK__MESSAGES_PER_SECOND"] = "100"
         yield slack
@@ -189,7 +207,7 @@ def slack(environment):
 @pytest.fixture
 def ses(environment):
     """An SES with a suppression list."""
-    with SesStandIn() as ses:
+    with SesSimulator() as ses:
         environment.update(ses.environment)
         environment["SES_WORKER_SUPPRESSION__REQUESTS_PER_SECOND"] = "100"
         yield ses
@@ -202,7 +220,7 @@ def database(environment):
 
 
 class Database:
-    """Rows, as somebody who is not the worker sees them."""
+    """Rows, as another program sees them."""
 
     def __init__(self, environment):
         self._environment = environment
@@ -266,11 +284,11 @@ def with_syncs_watched(log, hold_seconds=0):
 
 
 QUICK = "import worker.timing.retries; worker.timing.retries.back_off = lambda _: 0.3\n"
-"""For `patched`: outages are looked at every 0.3 s, for tests of what comes after."""
+"""For `patched`: outages are probed every 0.3 s, for tests of what comes after."""
 
 
 def patched(code):
-    """The command after some Python of the test's own: a time-out that is shorter, for example."""
+    """The command after some Python of the test: a shorter time-out, for example."""
     return sys.executable, "-c", f"{code}\nfrom worker.cli import main\nmain()"
 
 

@@ -1,5 +1,4 @@
-"""A server that says what a test tells it to, byte for byte: what stands in for SQS on a bad
-day."""
+"""A server that answers what a test scripts, byte for byte, in place of SQS."""
 
 import json
 import socket
@@ -20,7 +19,7 @@ class Answer(NamedTuple):
 
     parts: tuple
     then: str = "keep"
-    """keep, close, reset, or hang: stay and say nothing more."""
+    """keep, close, reset, or hang: stay and send nothing more."""
     pause: float = 0
     """Seconds before each part but the first."""
 
@@ -45,7 +44,7 @@ def answer(body=b"{}", status="200 OK", headers=(), then="keep", length=None):
 
 
 class Scripted:
-    """Answers requests in turn, from whatever connection; when there is nothing left, with {}."""
+    """Answers requests in order, on any connection; with {} when no answer is left."""
 
     def __init__(self, *script, host="127.0.0.1", context=None):
         self.script = deque(script)

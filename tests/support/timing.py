@@ -39,7 +39,7 @@ def is_bounded(work: Callable[[str], object], text: Callable[[int], str]) -> str
     15 times what it takes on a tenth of the text.
     """
     limit = 10 * LEAST_SECONDS
-    for size in (SIZE // 100, SIZE // 10):  # else one that is very slow would not end
+    for size in (SIZE // 100, SIZE // 10):  # a very slow case would not end otherwise
         part = text(size)
         if (took := seconds(lambda part=part: work(part), limit)) > limit:
             return f"{took * 1000:.0f} ms for {size:,} bytes"

@@ -1,4 +1,4 @@
-"""Waiting for what another thread or process will do, and not for ever."""
+"""Waiting for another thread or process, with a limit."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from collections.abc import Callable
 def wait_until(
     happened: Callable[[], object], seconds: float = 20, *, pause: float = 0.001
 ) -> None:
-    """Wait until something is so, looking after each pause; fail if it does not come about."""
+    """Wait until a condition holds, checking after each pause; fail after the limit."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"waited {seconds:g} s in vain"

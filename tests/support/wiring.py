@@ -1,4 +1,4 @@
-"""The path from SES to the queue, made by hand in moto's AWS, and ways to break it."""
+"""The path from SES to the queue, made by hand in moto, and ways to break it."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from simulators.sqs import SqsEmulator
+from simulators.sqs import SqsSimulator
 from support.reverse_proxy import ReverseProxy
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
@@ -20,7 +20,7 @@ DEAD_URL = f"{QUEUE_URL}-dlq"
 
 @pytest.fixture(scope="session")
 def moto_endpoint():
-    """One server for all tests of the process."""
+    """A server for all tests of the process."""
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # its request log
@@ -32,12 +32,12 @@ def moto_endpoint():
 
 @pytest.fixture
 def proxy(moto_endpoint, environment):
-    """An AWS with nothing in it, and an environment that points at it."""
+    """An empty AWS account, and an environment that points to it."""
     with urlopen(Request(f"{moto_endpoint}/moto-api/reset", method="POST")):
         pass
-    # moto forgets a queue's policy whenever another attribute is set.
+    # moto forgets a queue's policy when another attribute is set.
     with (
-        SqsEmulator(region=REGION, account=ACCOUNT) as emulator,
+        SqsSimulator(region=REGION, account=ACCOUNT) as emulator,
         ReverseProxy(moto_endpoint) as proxy,
     ):
         proxy.behind["sqs"] = emulator.endpoint
@@ -46,13 +46,13 @@ def proxy(moto_endpoint, environment):
 
 
 class Wiring:
-    """All that feeds the queue, as somebody with the console would have made it."""
+    """All that feeds the queue, as made by hand in the console."""
 
     def __init__(self, proxy, endpoint):
         import boto3
 
         self.proxy = proxy
-        # Past the proxy, which notes what the command does.
+        # Not through the proxy, which records the calls of the command.
         given = {
             "region_name": REGION,
             "aws_access_key_id": "by-hand",
@@ -94,7 +94,7 @@ class Wiring:
 
 
 def policy(queue, *topics, **more):
-    """A queue's policy as AWS's documentation has it."""
+    """A queue's policy as in AWS's documentation."""
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "sns.amazonaws.com"},
@@ -106,7 +106,7 @@ def policy(queue, *topics, **more):
 
 
 def publishing(*names):
-    """A topic's policy as AWS's documentation has it; `names` such as `identity/example.com`."""
+    """A topic's policy as in AWS's documentation; `names` such as `identity/example.com`."""
     condition = {
         "AWS:SourceAccount": ACCOUNT,
         "AWS:SourceArn": [
@@ -125,6 +125,6 @@ def publishing(*names):
 
 @pytest.fixture
 def wiring(proxy, moto_endpoint, environment):
-    """The healthy path, and a command that knows its queue."""
+    """The healthy path; commands use its queue."""
     environment["SES_WORKER_QUEUE__URL"] = QUEUE_URL
     return Wiring(proxy, moto_endpoint).make()

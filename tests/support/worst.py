@@ -1,4 +1,4 @@
-"""Bodies in which one field is as bad as a stranger can make it."""
+"""Bodies in which a field is as bad as an attacker can make it."""
 
 import json
 
@@ -62,7 +62,7 @@ def written(value: object) -> str:
 
 
 MARK = "WORST"
-"""Stands for the field; a key of this name is one that nobody has documented."""
+"""A placeholder for the field; as a key, an undocumented name."""
 
 
 def _with(path: str, message: str) -> str:
@@ -121,10 +121,10 @@ ENVELOPES: dict[str, str] = {
 
 
 def body(field: str, text: str) -> str:
-    """SES's message with this text in one of `BODIES`, or an envelope in one of `ENVELOPES`."""
+    """SES's message with this text in a field of `BODIES`, or an envelope in a field of `ENVELOPES`."""
     whole = BODIES[field] if field in BODIES else ENVELOPES[field]
     if field.endswith("timestamp"):
-        text = f"2026-11-20T08:15:33{text}x"  # else it is told from a time at once
+        text = f"2026-11-20T08:15:33{text}x"  # else it is no time at the first look
     return whole.replace(f'"{MARK}"', written(text))
 
 
@@ -143,7 +143,7 @@ VALUES = {
 
 
 def a_list(place: str, value: str, size: int) -> str:
-    """A body with a list of so many bytes in one of `BODIES`."""
+    """A body with a list of so many bytes in a field of `BODIES`."""
     whole = "[" + ",".join([value] * (size // (len(value) + 1))) + "]"
     return BODIES[place].replace(f'"{MARK}"', whole)
 

@@ -1,4 +1,4 @@
-"""Large blocks of memory are the kernel's again once they are free."""
+"""Large blocks of memory are returned to the kernel when they are freed."""
 
 import subprocess
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support.running import skip
 
-# A block that is freed has glibc keep later ones of its size, and small ones between hold them
-# fast.
+# After a free glibc keeps later blocks of that size, and small blocks between them hold them
+# in place.
 LEFT_BEHIND = """
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How many pollers poll."""
+"""How many pollers receive."""
 
 import threading
 
@@ -8,7 +8,7 @@ from worker.consumer.autoscaler import WINDOW_SECONDS, PollerAutoscaler
 
 
 class Clocks:
-    """Time, and how much of it the interpreter has worked."""
+    """Wall time and CPU time, moved by the test."""
 
     def __init__(self):
         self.now = self.cpu = 0.0
@@ -31,7 +31,7 @@ def autoscaler(clocks):
 
 
 def may(autoscaler, poller):
-    """Whether that poller's turn comes at once."""
+    """Whether that poller may receive at once."""
     allowed = []
     thread = threading.Thread(
         target=lambda: allowed.append(autoscaler.await_slot(poller)), daemon=True

@@ -1,4 +1,4 @@
-"""What a queue's URL says about the region, and who is heard first."""
+"""The region: what the queue's URL says, and which setting takes precedence."""
 
 import json
 

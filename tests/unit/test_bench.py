@@ -14,6 +14,7 @@ from bench.pair import Interval, interval
 from bench.pair import verdict as verdict_of_pairs
 from bench.parts import Part, forget, keep, kept
 from bench.places import Unfit
+from bench.profile import PARTS, wrap_everything
 from bench.report import goal_lines, markdown
 from bench.stub import Held
 
@@ -178,6 +179,22 @@ def test_each_process_has_its_start_up_taken_out_with_its_messages():
     assert paid.cpu_seconds == pytest.approx(2.0)
     assert paid.paid_messages == 980
     assert paid.rate == pytest.approx(1_000)
+
+
+def test_every_function_that_the_profile_measures_exists_and_has_its_row():
+    measured = {"main thread"}
+
+    class Names:
+        def wrap(self, owner, name, part):
+            assert hasattr(owner, name), (owner, name)
+            measured.add(part)
+
+        def wrap_manager(self, owner, name, *parts):
+            assert hasattr(owner, name), (owner, name)
+            measured.update(parts)
+
+    wrap_everything(Names())
+    assert measured == set(PARTS)
 
 
 def test_a_report_of_no_part_says_so():

@@ -1,5 +1,4 @@
-"""ByteBudget for what is received: nothing is counted while messages are small, and nobody waits for
-ever."""
+"""The byte budget: nothing is counted while messages are small, and no thread waits for ever."""
 
 import threading
 import time
@@ -14,7 +13,7 @@ MIB = 1_048_576
 
 
 class Poller:
-    """Calls a byte budget from a thread of its own, as whoever receives does."""
+    """Calls a byte budget from a thread of its own, as a poller does."""
 
     def __init__(self, byte_budget):
         self._byte_budget = byte_budget
@@ -85,7 +84,7 @@ def test_whoever_finds_no_room_waits_for_those_who_hold(byte_budget, pollers):
     assert second.answers == []
     first.give_back()
     assert second.done(1) == 2
-    third.ask(10)  # what the second may bring counts as well
+    third.ask(10)  # the second receive under way counts, too
     time.sleep(0.05)
     assert third.answers == []
     second.give_back()
@@ -116,7 +115,7 @@ def test_an_answer_is_read_when_there_is_room_for_it(byte_budget, pollers):
 
 
 def test_what_is_asked_for_keeps_no_answer_from_being_read(byte_budget, pollers):
-    """An idle poller's long poll lasts for 20 s, and may bring nothing."""
+    """An idle poller's long poll lasts for 20 s, and may be empty."""
     first, second, third = pollers
     first.hold(MIB, MIB, 4 * MIB)
     first.give_back()
@@ -166,7 +165,7 @@ def test_nobody_waits_once_it_is_over(byte_budget, pollers):
 
 
 def test_many_who_receive_and_settle_hold_no_more_than_there_is_and_none_is_left_out(byte_budget):
-    """But for an answer that is larger than all of it: then it is alone."""
+    """An answer larger than the whole budget is read alone."""
     most, rounds = [0], [0] * 8
     over = time.monotonic() + 1.0
 

@@ -1,4 +1,4 @@
-"""How far our clock is from SQS's: what is read of dates, and when it is told."""
+"""The difference between our clock and SQS's: how it is measured, and when it is reported."""
 
 from email.utils import formatdate
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support import mail
 
+from worker.cli.dlq.advice import next_step
 from worker.cli.dlq.replayed import exit_status
 from worker.cli.exits import Exit
 from worker.commands.dlq.account import Account
@@ -212,3 +213,23 @@ def test_of_several_exit_statuses_1_goes_before_4_and_4_before_3(changes, failur
     for name, value in changes.items():
         setattr(account, name, value)
     assert exit_status(account, failure) is status
+
+
+def test_what_stays_is_still_a_dead_letter_though_none_is_left_to_process():
+    account = Account(DeadLetterFilter())
+    account.stayed["dead_lettered", "not_json"] = 4
+    account.foreign["other"] = 2
+    account.newcomers = 1
+    assert (account.not_processed, account.still_there) == (0, 7)
+    account.not_examined(3)
+    assert (account.not_processed, account.still_there) == (3, 10)
+    account.left_behind = True
+    assert (account.not_processed, account.still_there) == (None, None)
+
+
+@pytest.mark.parametrize("body", ["nonsense", "[" * 101])
+def test_what_is_not_json_has_a_next_step_that_names_the_depth(body):
+    found = read(dead_letter(body))
+    assert found.reason == "not_json"
+    assert "more than 100 levels deep" in next_step(found.reason)
+    assert "delete the dead letter" in next_step(found.reason)

@@ -1,4 +1,4 @@
-"""Which command is about to be run, before anything is read that could tell."""
+"""The name of the command, read before the command line is parsed."""
 
 import pytest
 

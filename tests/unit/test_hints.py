@@ -1,4 +1,4 @@
-"""A line worth an alert says what to do, or that nothing has to be done."""
+"""A log line worth an alert has a hint: what to do, or that nothing must be done."""
 
 import threading
 from types import SimpleNamespace

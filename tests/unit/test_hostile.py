@@ -6,7 +6,7 @@ from oracles.database import Row
 from oracles.observer import REASON
 from support.hostile import APPLIED, IGNORED, KINDS, MEBIBYTE, Hostile, bodies, is_theirs, mark_in
 
-from simulators.sqs import SqsEmulator
+from simulators.sqs import SqsSimulator
 from simulators.sqs.messages import check_text
 from worker.core.decode import decode
 from worker.core.model import Ignored, Malformed
@@ -58,7 +58,7 @@ def look():
         removal_log.publish_hostile(hostile)
         row = Row("bounce", f"{MARK}-feedback", MARK, "Permanent", "General", None, "")
         assert removal_log.take_stock(iter([row] * rows)) == []
-        with SqsEmulator() as emulator:
+        with SqsSimulator() as emulator:
             emulator.create_queue("feedback", dead_letter="feedback-dlq")
             for reason in sent_as:
                 attribute = {REASON: {"DataType": "String", "StringValue": reason}}

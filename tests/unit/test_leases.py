@@ -1,4 +1,4 @@
-"""What is held for long is extended; what is not ours any more is left alone."""
+"""Leases of messages held for long are extended; messages with lost leases are left alone."""
 
 import threading
 
@@ -14,7 +14,7 @@ VISIBILITY = 60
 
 
 class Queue:
-    """Notes what is extended; some of it fails."""
+    """Records extensions; some of them fail."""
 
     visibility_seconds = VISIBILITY
 
@@ -36,7 +36,7 @@ class Queue:
 
 @pytest.fixture
 def time(monkeypatch):
-    """A clock that goes when it is told to."""
+    """A clock that the test moves."""
 
     class Time:
         now = 1_000_000.0
@@ -139,7 +139,7 @@ def test_what_was_let_go_is_not_extended_and_leaves_nothing_behind(leases, queue
 
 
 def test_letting_go_waits_for_an_extension_under_way(leases, queue, received, time):
-    """Else it would come after the release, and hide what was given back."""
+    """Otherwise it would come after the release, and hide the released message."""
     (first,) = received()
     leases.hold(0, [first])
     time.now += VISIBILITY * 0.6

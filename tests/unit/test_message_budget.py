@@ -1,4 +1,4 @@
-"""A limit on messages in all, shared by the pollers."""
+"""A limit on messages in total, shared by the pollers."""
 
 import threading
 

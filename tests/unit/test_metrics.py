@@ -14,6 +14,7 @@ from worker.core.errors import Unavailable
 from worker.core.model import Handled, Ignored, Release
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
+from worker.observability.ages import WINDOW_SECONDS, Ages
 from worker.observability.labels import (
     BOUNCE_SUBTYPES,
     BOUNCE_TYPES,
@@ -22,7 +23,7 @@ from worker.observability.labels import (
     IGNORED,
     label,
 )
-from worker.observability.metrics import WINDOW_SECONDS, Ages, Metrics, Timed
+from worker.observability.metrics import Metrics, Timed
 
 # As AWS writes them: SES developer guide, "Notification contents", and botocore's sesv2.
 AWS_BOUNCE_TYPES = ["Permanent", "Transient", "Undetermined"]
@@ -166,21 +167,21 @@ class TestAges:
     def test_the_oldest_of_a_minute_or_two_counts_and_is_then_forgotten(self):
         ages = Ages()
         assert ages.oldest(1_000) is None
-        ages.saw(5, 1_000)
-        ages.saw(30, 1_010)
-        ages.saw(7, 1_020)
+        ages.record(5, 1_000)
+        ages.record(30, 1_010)
+        ages.record(7, 1_020)
         assert ages.oldest(1_020) == 30
-        ages.saw(9, 1_000 + WINDOW_SECONDS)
+        ages.record(9, 1_000 + WINDOW_SECONDS)
         assert ages.oldest(1_000 + WINDOW_SECONDS) == 30
-        ages.saw(2, 1_000 + 2 * WINDOW_SECONDS)
+        ages.record(2, 1_000 + 2 * WINDOW_SECONDS)
         assert ages.oldest(1_000 + 2 * WINDOW_SECONDS) == 9
         assert ages.oldest(1_000 + 3 * WINDOW_SECONDS) == 2
         assert ages.oldest(1_000 + 4 * WINDOW_SECONDS) is None
 
     def test_after_a_pause_nothing_old_comes_back(self):
         ages = Ages()
-        ages.saw(500, 1_000)
-        ages.saw(1, 1_000 + 10 * WINDOW_SECONDS)
+        ages.record(500, 1_000)
+        ages.record(1, 1_000 + 10 * WINDOW_SECONDS)
         assert ages.oldest(1_000 + 10 * WINDOW_SECONDS) == 1
 
 

@@ -121,7 +121,7 @@ class TestCollector:
         assert metrics.registry.get_sample_value(age) is None
         _, metrics, _, _ = metrics_text.full(metrics_text.Work(idle=False))
         assert metrics.registry.get_sample_value(age) is None
-        metrics.ages.saw(12, time.monotonic())
+        metrics.ages.record(12, time.monotonic())
         assert metrics.registry.get_sample_value(age) == 12
 
     def test_figures_of_far_sides_are_shown_as_they_were_had(self):

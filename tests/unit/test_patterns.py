@@ -32,7 +32,7 @@ def matches(pattern: str, address: str) -> bool:
     ],
 )
 def test_a_pattern_means_this_address(pattern: str, address: str) -> None:
-    """G10: case does not count."""
+    """Case does not count."""
     assert matches(pattern, address)
 
 
@@ -55,7 +55,7 @@ def test_a_pattern_means_this_address(pattern: str, address: str) -> None:
     ],
 )
 def test_a_pattern_does_not_mean_that_address(pattern: str, address: str) -> None:
-    """G10: a glob looks at the local part only, for an untrusted sender chooses the domain."""
+    """A glob looks at the local part only, for an untrusted sender chooses the domain."""
     assert not matches(pattern, address)
 
 

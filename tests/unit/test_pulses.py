@@ -1,4 +1,4 @@
-"""Every pulse is longer than what may happen within it: derived, and asserted here."""
+"""Every pulse allows for the longest step within it; the constants are compared here."""
 
 import pytest
 

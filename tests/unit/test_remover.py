@@ -195,13 +195,13 @@ class TestRemoval:
         assert Entry.from_dict(output).as_dict()["LastUpdateTime"] == THEN.isoformat()
 
     def test_what_somebody_else_deleted_meanwhile_is_done(self, deliver, listing):
-        """G9: a NotFoundException on delete is no error."""
+        """A NotFoundException on delete is no error."""
         listing.put("Jane@example.com")
         listing.step = lambda name, act: (act(), name != "delete")[1] if name == "delete" else act()
         assert outcome(deliver()) is RemovalOutcome.REMOVED
 
     def test_an_address_still_listed_is_reported_with_what_the_list_says(self, deliver, listing):
-        """G8: the second look-up finds it."""
+        """The second look-up finds it."""
         entry = listing.put("Jane@example.com")
         listing.step = lambda name, act: name == "delete" or act()
         report = deliver()
@@ -231,7 +231,7 @@ class TestRemoval:
 
 class TestSpelling:
     def test_lower_case_is_looked_up_where_the_reported_case_is_unknown(self, deliver, listing):
-        """G10: the list knows local parts by their case, SES reports them as they were mailed."""
+        """The list knows local parts by their case, SES reports them as they were mailed."""
         listing.put("jane@example.com")
         report = deliver()
         assert outcome(report) is RemovalOutcome.REMOVED
@@ -261,7 +261,7 @@ class TestSpelling:
 
 
 class TestNotListed:
-    """G7: an address that is not on the list is usual, or SES has not listed it yet."""
+    """An address that is not on the list is usual, or SES has not listed it yet."""
 
     def test_it_is_looked_up_again_with_growing_delays_and_then_reported(self, deliver, listing):
         delays = [deliver(attempts=attempts).delivery.seconds for attempts in range(1, 5)]
@@ -288,7 +288,7 @@ class TestNotListed:
 
 class TestRemovalPolicy:
     def test_an_entry_for_a_complaint_is_kept(self, deliver, listing):
-        """G10: the seed removed it if the address bounced later."""
+        """An earlier notifier removed it if the address bounced later."""
         entry = listing.put("Jane@example.com", "COMPLAINT")
         report = deliver()
         assert outcome(report) is RemovalOutcome.KEPT_COMPLAINT
@@ -322,7 +322,7 @@ class TestRemovalPolicy:
         assert report.notice.response == "listed for COURT_ORDER"
 
     def test_an_address_taken_off_often_is_left_to_a_person(self, deliver, listing, removal_log):
-        """G10: the seed removed without any limit."""
+        """An earlier notifier removed without any limit."""
         listing.put("Jane@example.com")
         removal_log.removed = 3
         report = deliver()
@@ -365,7 +365,7 @@ class TestRemovalPolicy:
 class TestRefusals:
     @pytest.mark.parametrize("call", ["look_up", "delete"])
     def test_an_address_that_ses_refuses_is_reported_with_its_message(self, deliver, listing, call):
-        """G9: the seed posted the text as blocks, then raised."""
+        """An earlier notifier posted the text as blocks, then raised."""
         entry = listing.put("Jane@example.com")
         listing.refuse(call, "BadRequestException", "Invalid email address")
         report = deliver()
@@ -376,7 +376,7 @@ class TestRefusals:
     @pytest.mark.parametrize("call", ["look_up", "delete"])
     @pytest.mark.parametrize("error", [Unavailable("AWS: TooManyRequestsException"), Raced("x")])
     def test_what_passes_is_tried_later(self, deliver, listing, removal_log, call, error):
-        """G9: TooManyRequestsException likewise."""
+        """TooManyRequestsException likewise."""
         listing.put("Jane@example.com")
         listing.answers[call] = error
         report = deliver()
@@ -398,8 +398,8 @@ class TestRefusals:
         [
             ("AccessDeniedException", 403, "allow ses:DeleteSuppressedDestination in the worker's"),
             ("AccessDenied", 403, "allow ses:DeleteSuppressedDestination in the worker's IAM"),
-            ("ExpiredTokenException", 403, "does not take the worker's credentials"),
-            ("NoCredentials", 0, "does not take the worker's credentials"),
+            ("ExpiredTokenException", 403, "rejects the worker's credentials"),
+            ("NoCredentials", 0, "rejects the worker's credentials"),
             ("InvalidSignatureException", 403, "credentials or clock"),
             ("UnknownRegion", 0, "set aws.region"),
             ("404", 404, "is not SES"),
@@ -515,7 +515,7 @@ class TestRestoring:
 def test_every_removal_has_a_single_report_whatever_the_address_and_the_answers(
     local, reported, listed, attempts, answer, call
 ):
-    """G7, G8, G9: nothing is raised, and whatever is over is told."""
+    """Nothing is raised, and whatever is over is told."""
     listing, removal_log = List(), FakeRemovalLog()
     mailed = f"{local}@example.com"
     if listed:

@@ -1,4 +1,4 @@
-"""How long is waited: within bounds, longer each time, and never the same for all."""
+"""Pauses between tries: within limits, longer each time, and with jitter."""
 
 from itertools import pairwise
 from statistics import fmean

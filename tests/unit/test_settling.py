@@ -1,4 +1,4 @@
-"""What is done on the queue, in which order, and what is left alone."""
+"""The calls that settle messages, their order, and which messages are left alone."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ APPLIED = Delete(Outcome.APPLIED)
 
 
 class Queue:
-    """Notes what is asked of it; deletes can be refused, dead letters slow."""
+    """Records its calls; deletes can be refused, dead letters slow."""
 
     url = "https://queue"
     visibility_seconds = 60
@@ -56,7 +56,7 @@ class Queue:
 
 
 class FakeStore:
-    """Their quarantine fails."""
+    """A store in which transactions fail."""
 
     def __init__(self, error):
         self.error = error
@@ -142,7 +142,7 @@ def test_messages_set_aside_are_deleted_in_tens_and_soon(make, queue, message, m
 
 
 def test_a_slow_dead_letter_queue_makes_no_copies(make, queue, counters, message):
-    """The third would be sent when somebody else has it already."""
+    """The third would be sent after its lease, when another receiver may hold it."""
     queue.send_seconds = 0.2
     until = clock.now() + 0.5
     dead_letters = [replace(message("nonsense"), lease_until=until) for _ in range(4)]
@@ -161,7 +161,7 @@ def test_a_message_whose_lease_has_ended_is_left_alone(make, queue, counters, me
 def test_a_message_whose_lease_ends_while_others_are_released_is_left_alone(
     make, queue, message, log, monkeypatch
 ):
-    """With a stale receipt handle it would be taken away from whoever has it by then."""
+    """A stale receipt handle would take the message away from another receiver."""
     until = clock.now() + 2 * queue.visibility_seconds
     released = [replace(message("nonsense"), lease_until=until) for _ in range(25)]
     monkeypatch.setattr(clock, "now", lambda: until - 15 + 10 * len(queue.calls))
@@ -184,7 +184,7 @@ def test_quarantine_that_fails_defers_the_message_and_ends_no_thread(
 
 
 def test_where_one_could_not_be_sent_the_others_are_tried_once(make, queue, message, monkeypatch):
-    """A dead-letter queue that hangs takes 50 s a try, and others may wait for what these hold."""
+    """A hanging dead-letter queue takes 50 s per try, and would delay all other dead letters."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     sent = []
 
@@ -269,7 +269,7 @@ class TestEntriesThatFail:
 
     @pytest.fixture
     def fail(self, queue):
-        """Have deletes fail entries, of all messages or of some, until it is reported otherwise."""
+        """Let deletes fail entries, of all messages or of some, until the test ends that."""
         failing = {"which": lambda _: True, "code": "AccessDenied", "again": False}
 
         def delete(messages):
@@ -316,7 +316,7 @@ class TestEntriesThatFail:
         self, make, fail, autoscaler, message, stopping
     ):
         settler = make()
-        stopping.set()  # a refusal is not waited out
+        stopping.set()  # so that the refusal is not waited out
         for _ in range(2):
             settler.settle(self.applied(message, 1))
         assert not autoscaler.halted
@@ -330,7 +330,7 @@ class TestEntriesThatFail:
         assert autoscaler.halted
 
     def test_half_of_them_stop_nobody(self, make, queue, fail, autoscaler, message):
-        """Work goes on; what is left comes again after its visibility timeout."""
+        """The work goes on; the failed message is received again after its visibility timeout."""
         fail["which"] = lambda first: int(first.message_id.partition("-")[2]) % 2
         settler = make()
         for _ in range(10):
@@ -340,7 +340,7 @@ class TestEntriesThatFail:
     def test_after_that_one_is_received_at_a_time_until_one_is_deleted(
         self, make, queue, fail, autoscaler, message
     ):
-        """Handles that have run out cannot tell, and a new one costs a receive."""
+        """Expired handles prove nothing, and a new handle costs a receive."""
         queue.ask_to_delete = lambda: None
         short = [
             Handled(replace(message("a"), lease_until=clock.now() + 0.05), APPLIED)

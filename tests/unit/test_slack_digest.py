@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import notices
+from support.examples import examples
 from support.notices import AT, faults, shown, summarised
 
 from worker.core.effects import EffectKind
@@ -17,7 +18,7 @@ from worker.notifiers.slack.digest import digest, simplified_digest
 NOUNS = {
     EffectKind.BOUNCE_NOTICE: "bounce",
     EffectKind.COMPLAINT_NOTICE: "complaint",
-    EffectKind.REMOVAL: "enqueued removal",
+    EffectKind.REMOVAL: "pending removal",
     EffectKind.REMOVAL_NOTICE: "removal outcome",
     EffectKind.DEAD_LETTER_NOTICE: "dead letter",
     EffectKind.PARKED_NOTICE: "parked effect",
@@ -106,10 +107,10 @@ def test_samples_are_masked_even_if_they_were_not():
     assert "jane" not in shown(drawn([summarised(1, example_com=1, sample="jane@example.com")]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(notices.summaries, min_size=1, max_size=60), st.sampled_from([1, 40]))
 def test_whatever_it_is_made_of_it_is_within_every_limit_and_adds_up(effects, times):
-    """G12, G14: providers and reasons are untrusted senders' texts too."""
+    """Providers and reasons are untrusted senders' texts too."""
     effects *= times
     post = drawn(effects)
     expected = Counter()
@@ -118,7 +119,7 @@ def test_whatever_it_is_made_of_it_is_within_every_limit_and_adds_up(effects, ti
     assert counted(post) == {noun: (count, count) for noun, count in expected.items()}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(notices.summaries, min_size=1, max_size=20))
 def test_the_simplified_message_has_totals_and_nothing_that_could_be_wrong(effects):
     post = simplified_digest(effects)

@@ -11,7 +11,7 @@ texts = st.one_of(hostile, surrogates)
 
 
 class TestEscaping:
-    """G14: nothing was escaped."""
+    """Nothing was escaped."""
 
     def test_three_characters_are_escaped_and_no_others(self):
         assert escape("a & b <c> \"d\" 'e' &amp;") == "a &amp; b &lt;c&gt; \"d\" 'e' &amp;amp;"

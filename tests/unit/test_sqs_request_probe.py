@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 from support.scripted import Scripted, answer
 
 from worker.sqs.client import connect
-from worker.sqs.client.request_probe import Unfit, _bundle
+from worker.sqs.client.replacement import Replacement
+from worker.sqs.client.request_probe import UseBoto3, _bundle
 from worker.sqs.client.skew import ClockSkew
 from worker.sqs.queue import Queue
 
@@ -21,7 +22,10 @@ URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
 
 def connected(region="eu-west-1", url=URL):
-    return connect(url, region, lean=True, wait_seconds=20, connections=3, clock_skew=ClockSkew())
+    return connect(
+        url, region, lean=True, wait_seconds=20, connections=3, clock_skew=ClockSkew(),
+        replacement=Replacement("feedback"),
+    )  # fmt: skip
 
 
 def part(region="eu-west-1", url=URL):
@@ -68,8 +72,10 @@ def test_the_endpoint_is_where_boto3_would_go(monkeypatch, region, environment, 
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     found = part(region)
-    assert found.place.authority == authority
-    assert found.place.secure == (found.bundle is not None) == ("http://" not in str(environment))
+    assert found.endpoint.authority == authority
+    assert (
+        found.endpoint.secure == (found.bundle is not None) == ("http://" not in str(environment))
+    )
     assert found.signer._region == region
 
 
@@ -84,7 +90,7 @@ def test_the_endpoint_is_where_boto3_would_go(monkeypatch, region, environment, 
 )
 def test_the_port_is_the_default_port_unless_another_is_named(monkeypatch, endpoint, port):
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint)
-    assert part().place.port == port
+    assert part().endpoint.port == port
 
 
 def test_a_profile_may_name_it_too(monkeypatch, tmp_path):
@@ -92,13 +98,13 @@ def test_a_profile_may_name_it_too(monkeypatch, tmp_path):
         "[profile there]\nservices = ours\n[services ours]\nsqs =\n  endpoint_url = https://p.example\n"
     )
     monkeypatch.setenv("AWS_PROFILE", "there")
-    assert part().place.authority == "p.example"
+    assert part().endpoint.authority == "p.example"
 
 
 @pytest.mark.parametrize("url", [URL, "https://sqs.us-west-2.amazonaws.com/1/q", "http://a:1/b/c"])
 def test_the_queues_url_is_data_and_no_address(url):
     """As it is for boto3: only the region, and endpoints that are set, for example where to."""
-    assert part(url=url).place.authority == AWS
+    assert part(url=url).endpoint.authority == AWS
 
 
 def test_time_outs_and_connections_are_those_of_boto3s_client():
@@ -114,10 +120,13 @@ def test_time_outs_and_connections_are_those_of_boto3s_client():
         ({"AWS_CA_BUNDLE": "/no/such/bundle.pem"}, "certificates cannot be read"),
         ({"AWS_CA_BUNDLE": "/dev/null"}, "certificates cannot be read"),
         ({"AWS_ENDPOINT_URL_SQS": "https://sqs.example/a//b/../c"}, "signs otherwise"),
-        ({"AWS_ENDPOINT_URL_SQS": "https://user:secret@sqs.example"}, "none that we can reach"),
-        ({"AWS_ENDPOINT_URL_SQS": "ftp://sqs.example"}, "none that we can reach"),
+        (
+            {"AWS_ENDPOINT_URL_SQS": "https://user:secret@sqs.example"},
+            "URL of the endpoint cannot be used",
+        ),
+        ({"AWS_ENDPOINT_URL_SQS": "ftp://sqs.example"}, "URL of the endpoint cannot be used"),
         ({"AWS_ENDPOINT_URL_SQS": "https://sqs.example/?x=1"}, "has a query"),
-        ({"AWS_SESSION_TOKEN": "token "}, "hold what we do not send"),
+        ({"AWS_SESSION_TOKEN": "token "}, "hold characters that no header can hold"),
     ],
     ids=str,
 )
@@ -132,7 +141,7 @@ def test_what_boto3_would_do_otherwise_is_left_to_it(monkeypatch, environment, w
 def test_certificates_are_verified_or_it_is_not_ours(monkeypatch):
     """Older botocores take an empty name of a bundle for a wish not to verify."""
     monkeypatch.setattr("botocore.session.Session.get_config_variable", lambda *_: "")
-    with pytest.raises(Unfit, match="not to be verified"):
+    with pytest.raises(UseBoto3, match="not to be verified"):
         _bundle(botocore.session.Session())
 
 
@@ -153,9 +162,9 @@ def test_what_it_would_not_do_otherwise_is_ours(monkeypatch, environment):
 
 
 def test_a_botocore_that_sends_more_or_signs_in_another_way_is_left_alone(monkeypatch):
-    import worker.sqs.client.request_probe as rehearsal
+    import worker.sqs.client.request_probe as request_probe
 
-    unsent = rehearsal._unsent
+    unsent = request_probe._unsent
 
     def changed(**headers):
         def changing(*arguments):
@@ -166,7 +175,7 @@ def test_a_botocore_that_sends_more_or_signs_in_another_way_is_left_alone(monkey
                     del request.headers[name.replace("_", "-")]
             return request
 
-        monkeypatch.setattr(rehearsal, "_unsent", changing)
+        monkeypatch.setattr(request_probe, "_unsent", changing)
         return connected().why_not
 
     assert "a header more: x-amz-new" in changed(x_amz_new="1")
@@ -182,7 +191,7 @@ def test_a_botocore_that_sends_in_a_way_that_we_do_not_know_is_left_alone(monkey
     monkeypatch.setattr("worker.sqs.client.request_probe._EVENT", "before-send.sqs.NoSuchCall")
     with Scripted() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
-        assert "a way that we do not know" in connected().why_not
+        assert "an unknown way" in connected().why_not
 
 
 def test_a_bundles_strange_name_is_shown_harmlessly(monkeypatch):
@@ -208,6 +217,7 @@ def test_a_single_line_logs_why_and_the_calls_go_through_the_proxy(monkeypatch):
 
 def test_boto3_can_be_chosen(monkeypatch):
     clients = connect(
-        URL, "eu-west-1", lean=False, wait_seconds=20, connections=3, clock_skew=ClockSkew()
-    )
+        URL, "eu-west-1", lean=False, wait_seconds=20, connections=3, clock_skew=ClockSkew(),
+        replacement=Replacement("feedback"),
+    )  # fmt: skip
     assert (clients.lean, clients.why_not) == (None, "")

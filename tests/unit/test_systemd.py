@@ -1,4 +1,4 @@
-"""What the service manager is sent, word for word."""
+"""The exact notifications that the service manager gets."""
 
 import secrets
 import socket
@@ -11,7 +11,7 @@ from worker.service.systemd import Systemd
 
 @pytest.fixture(params=["a path", "an abstract name"])
 def manager(request, tmp_path):
-    """The socket of a service manager, and its name as `$NOTIFY_SOCKET` has it."""
+    """The socket of a service manager, and its address as in `$NOTIFY_SOCKET`."""
     name = (
         f"@{secrets.token_hex(8)}" if request.param == "an abstract name" else str(tmp_path / "s")
     )

@@ -1,4 +1,4 @@
-"""The pinned log lines and counters of seed 1."""
+"""The log lines and counters of the earlier bounce handler, which users' dashboards know."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A batch on one page means the same as its messages one by one."""
+"""A batch has the same effect as its messages one by one."""
 
 import pytest
 from hypothesis import example, given
@@ -174,7 +174,7 @@ def test_batches_of_any_size_leave_the_same_database(bodies, size, policy):
 
 
 def written(bodies, size, policy):
-    """What the store hold after batches of that size: keys, users, what became of each message."""
+    """Return keys, users and outcomes after batches of that size."""
     observed, users, outcomes = set(), {JANE.email_key: JANE}, []
     for start in range(0, len(bodies), size):
         unit = UnitOfWork(policy, observed, users)

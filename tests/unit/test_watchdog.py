@@ -1,4 +1,4 @@
-"""When the service manager hears what."""
+"""When the service manager gets which notification."""
 
 import threading
 
@@ -12,7 +12,7 @@ from worker.service.watchdog import EXTENSION_SECONDS, STATUS_SECONDS, Watchdog,
 
 
 class Recorder:
-    """In the place of systemd."""
+    """Records notifications in place of systemd."""
 
     listens = True
     watchdog_seconds = 10.0

@@ -36,7 +36,7 @@ class Current:
             return self._delivered_before + sum(relay.delivered for relay in self._relays())
 
     def start(self) -> None:
-        """Begin to deliver; a later relay is started when it replaces this one."""
+        """Begin to deliver; a later relay is started when it replaces this relay."""
         self._delivers = True
         if self.relay:
             self.relay.start()

@@ -3,7 +3,7 @@
 from worker.app import queue_url, region_of
 from worker.settings import Settings
 from worker.sqs.dead_letter_queue import DeadLetterQueue, SourceQueue
-from worker.sqs.queue import POLL_SECONDS
+from worker.sqs.queue import POLL_SECONDS, ClientOptions
 from worker.timing.retries import Sleep, a_few_times
 
 
@@ -18,9 +18,7 @@ def make_source_queue(settings: Settings) -> SourceQueue:
         queue_url(settings),
         region=region_of(settings),
         dead_letter_url=settings.queue.dead_letter_url,
-        wait_seconds=POLL_SECONDS,
-        connections=2,
-        lean=settings.queue.is_lean,
+        client=ClientOptions(lean=settings.queue.is_lean, wait_seconds=POLL_SECONDS, connections=2),
     )
 
 

@@ -18,7 +18,7 @@ from worker.observability.telemetry import Telemetry
 from worker.process import process
 from worker.settings import Settings
 from worker.sqs.byte_budget import ByteBudget
-from worker.sqs.queue import Queue
+from worker.sqs.queue import ClientOptions, Queue
 from worker.store import Store
 
 OTHER_CONNECTIONS = 2
@@ -52,10 +52,12 @@ def build(
         region=region_of(settings),
         dead_letter_url=settings.queue.dead_letter_url,
         visibility_seconds=settings.queue.visibility_seconds,
-        wait_seconds=plan.wait_seconds,
-        connections=plan.pollers + OTHER_CONNECTIONS,
-        lean=settings.queue.is_lean,
-        byte_budget=byte_budget,
+        client=ClientOptions(
+            lean=settings.queue.is_lean,
+            wait_seconds=plan.wait_seconds,
+            connections=plan.pollers + OTHER_CONNECTIONS,
+            byte_budget=byte_budget,
+        ),
     )
     store = make_store(settings)
     relay = make_relay(settings, store, health) if delivers else None

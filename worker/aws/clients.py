@@ -12,7 +12,7 @@ from botocore.config import Config
 from worker import __version__
 from worker.aws.errors import NoIdentity, translated
 from worker.timing.deadlines.beside import beside
-from worker.timing.deadlines.botocores import have_botocore_heed
+from worker.timing.deadlines.botocore import use_deadlines_in_botocore
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
@@ -62,7 +62,7 @@ def make_client(
     )
     # It logs a traceback if credentials cannot be refreshed; we log that ourselves.
     logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
-    have_botocore_heed()
+    use_deadlines_in_botocore()
     core = core or botocore.session.get_session()
 
     def make() -> Any:

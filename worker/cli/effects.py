@@ -1,4 +1,4 @@
-"""Prints effects: a list, paused remote services, and named effects that were left alone."""
+"""Prints effects: a list, lanes that deliver nothing, and named effects that were left alone."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from worker.store import Store
     from worker.store.outbox_list import OutboxFilter, Problem
 
-_DONE_HINT = "outbox list --state delivered --state discarded shows what is done"
+_DONE_HINT = "outbox list --state delivered --state discarded shows delivered and discarded effects"
 
 
 def missed(store: "Store", filter_: "OutboxFilter") -> list[str]:
-    """Report for each named effect why it is left alone."""
+    """Return why each named effect was left alone, if it was."""
     return list(_missed(store, filter_)) if filter_.ids else []
 
 
@@ -30,35 +30,36 @@ def _missed(store: "Store", filter_: "OutboxFilter") -> Iterator[str]:
     for number in sorted(set(filter_.ids)):
         row = found.get(number)
         if row is None:
-            yield f"#{number} is not there"
+            yield f"#{number} does not exist"
         elif filter_.kind and row["kind"] != filter_.kind.value:
             yield f"#{number} is a {row['kind']}, not a {filter_.kind.value}: left alone"
         elif row["state"] == "claimed":
-            yield f"#{number} is being delivered at this moment: left alone"
+            yield f"#{number} is being delivered now: left alone"
         elif row["state"] not in {state.value for state in filter_.states}:
             yield f"#{number} is {row['state']}: left alone; {_DONE_HINT}"
 
 
 def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What `list --json` prints of an effect; its summary is JSON already."""
+    """Return an effect for `list --json`; its summary is JSON already."""
     return plain(row) | {"summary": json.loads(row["summary"])}
 
 
 def show_problems(resting: Sequence["Problem"]) -> None:
-    """Print which remote services accept nothing now, and until when."""
+    """Print which lanes deliver nothing now, and when the next try comes."""
     for problem in resting:
         click.echo(
-            f"{problem.name} takes nothing: {problem.why}; next look {_next_look(problem.again_at)}"
+            f"{problem.name} delivers nothing: {problem.why}; "
+            f"next try {_next_try(problem.again_at)}"
         )
 
 
-def _next_look(at: datetime) -> str:
-    """When, or by whom: that it is past says that no worker runs."""
+def _next_try(at: datetime) -> str:
+    """Format the time; if it is past, no worker is running."""
     return f"{at:%H:%M:%S} UTC" if at > datetime.now(UTC) else "by the next run or drain"
 
 
 def show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], int]) -> None:
-    """Show them as a table, and how many there are of each kind below it."""
+    """Print effects as a table, with the counts by kind and state below it."""
     from rich.table import Table
     from rich.text import Text
 

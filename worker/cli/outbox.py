@@ -32,7 +32,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _chosen(command: Command) -> Command:
-    """Effects by id, or all parked or waiting ones, of a kind perhaps."""
+    """Add the arguments that choose effects: ids, or all parked or waiting, of a kind."""
     command = click.argument("ids", type=ROW_ID, nargs=-1, metavar="[ID]...")(command)
     every = click.option("--parked", is_flag=True, show_default="off", help="All parked effects.")
     idle = click.option("--waiting", is_flag=True, show_default="off", help="All waiting effects.")
@@ -42,7 +42,7 @@ def _chosen(command: Command) -> Command:
 
 @click.group(context_settings=HELP_SETTINGS)
 def outbox() -> None:
-    """Look at the effects in the outbox: notices to Slack, removals from the suppression list.
+    """List, retry or discard effects: notices to channels, removals from the suppression list.
 
     \b
     Example:
@@ -56,13 +56,13 @@ def outbox() -> None:
     default=("waiting", "claimed", "parked"), help="Only effects in this state; may be repeated.",
 )  # fmt: skip
 @click.option("--kind", type=click.Choice(KINDS), help="Only effects of this kind.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, help="Show at most so many.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, help="Most effects to show.")
 @json_option
 @with_settings
 def list_(
     settings: "Settings", states: tuple[str, ...], kind: str | None, limit: int, as_json: bool
 ) -> None:
-    """List effects, the newest last; without --state those that are not done.
+    """List effects, the newest last; without --state those that are not delivered yet.
 
     \b
     Example:
@@ -96,10 +96,10 @@ def list_(
 def retry(
     settings: "Settings", ids: tuple[int, ...], parked: bool, waiting: bool, kind: str | None
 ) -> None:
-    """Have effects delivered as soon as may be, with all their tries before them again.
+    """Retry effects now and reset their attempt counts.
 
-    The daemon does it; without one, the next drain. While a remote service rests, as Slack may ask
-    for, nothing goes out; the output says for how long.
+    The daemon delivers them, or the next drain. While a lane pauses, as Slack may request, nothing
+    is delivered; the output says for how long.
 
     \b
     Example:
@@ -112,14 +112,14 @@ def retry(
     filter_, store = _meant(ids, parked, waiting, kind), open_existing_store(settings)
     missed = shown.missed(store, filter_)
     count = retry_effects(store, filter_)
-    click.echo(f"{count:,} to be tried again")
+    click.echo(f"{counted(count, 'effect')} will be retried")
     shown.show_problems(problems(store) if count else ())
     _leave(filter_, count, missed)
 
 
 @outbox.command(context_settings=HELP_SETTINGS)
 @_chosen
-@click.option("--yes", is_flag=True, show_default="off", help="Do not ask.")
+@click.option("--yes", is_flag=True, show_default="off", help="Do not ask for confirmation.")
 @with_settings
 def discard(
     settings: "Settings",
@@ -130,7 +130,7 @@ def discard(
     kind: str | None,
     yes: bool,
 ) -> None:
-    """Give effects up: they are never delivered, and stay on record.
+    """Discard effects: they are never delivered, and stay in the table.
 
     \b
     Example:
@@ -153,11 +153,11 @@ def discard(
 
 
 def _leave(filter_: "OutboxFilter", count: int, missed: Sequence[str]) -> None:
-    """Fail where an effect was named by its id and nothing was done to it."""
+    """Exit with an error if an effect was named by its id and left alone."""
     for sentence in missed:
         print_message(sentence)
     if taken := max(0, len(set(filter_.ids)) - count - len(missed)):
-        print_message(f"{counted(taken, 'effect')} went out meanwhile")
+        print_message(f"{counted(taken, 'effect')} went out in the meantime")
     if missed or taken:
         sys.exit(Exit.FAILED)
 
@@ -165,7 +165,7 @@ def _leave(filter_: "OutboxFilter", count: int, missed: Sequence[str]) -> None:
 def _meant(ids: Sequence[int], parked: bool, waiting: bool, kind: str | None) -> "OutboxFilter":
     if bool(ids) == (parked or waiting):
         raise click.UsageError(
-            "name effects by their ids, or all with --parked, --waiting, or both of them"
+            "name effects by their ids, or choose all with --parked, --waiting, or both"
         )
     states = [name for name, meant in (("parked", parked), ("waiting", waiting)) if meant]
     return _outbox_filter(ids=ids, states=states or ("parked", "waiting"), kind=kind)

@@ -79,9 +79,9 @@ def provision(
 ) -> None:
     """Create topic, queue, dead-letter queue, policies and subscription, if they are missing.
 
-    Existing resources are not changed; differences are reported. A second run does nothing. The
-    exit status is 1 if a named resource is configured differently. At the end, the command prints
-    the settings that the worker needs.
+    What an existing resource lacks is added; settings that differ are reported, and not changed. A
+    second run does nothing. The exit status is 1 if a resource named by an option is configured
+    differently. At the end, the command prints the settings that the worker needs.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`ses-worker suppression`: the SES suppression list, as far as this program changes it."""
+"""`ses-worker suppression`: undo removals from the SES suppression list."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group(context_settings=HELP_SETTINGS)
 def suppression() -> None:
-    """Undo what was taken off the SES suppression list.
+    """Undo removals from the SES suppression list.
 
     \b
     Example:
@@ -26,9 +26,9 @@ def suppression() -> None:
 @click.argument("address")
 @with_settings
 def restore(settings: "Settings", address: str) -> None:
-    """Put an address back on the list, for the reason it was there.
+    """Put a removed address back on the list, for its former reason.
 
-    What is listed already is left as it is. SES sets the date anew.
+    An address that is listed already stays unchanged. SES sets a new date.
 
     \b
     Example:
@@ -43,7 +43,7 @@ def restore(settings: "Settings", address: str) -> None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
     restored = put_back(settings, open_existing_store(settings), parsed.key)
     if restored is None:
-        click.echo(f"ses-worker: {parsed.key} was not taken off the list here", err=True)
+        click.echo(f"ses-worker: this worker has not removed {parsed.key} from the list", err=True)
         sys.exit(Exit.FAILED)
     click.echo(restored.message)
     sys.exit(Exit.DONE if restored.entry else Exit.FAILED)

@@ -23,6 +23,7 @@ from worker.consumer.writing import Writer, WriterStore
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Refused, Unsynced
 from worker.core.model import Handled, Received
+from worker.core.ports import BatchStore
 from worker.observability.health import Health
 from worker.service.shutdown import LEFT_BEHIND
 from worker.sqs.byte_budget import ByteBudget
@@ -97,7 +98,7 @@ class Consumer:
             give_up=None if plan.patient else self.fail,
         )
         self.counters, self.autoscaler = shared.counters, shared.autoscaler
-        self._writer = writer = Writer(
+        self._writer = Writer(
             process=callbacks.process,
             store=store,
             counters=shared.counters,
@@ -106,7 +107,7 @@ class Consumer:
             stopping=self.stopped,
             give_up=shared.give_up or self._fail_if_unsynced,
         )
-        self._refusal = refusal = Refusal(
+        self._refusal = Refusal(
             autoscaler=shared.autoscaler,
             leases=shared.leases,
             health=health,
@@ -114,28 +115,9 @@ class Consumer:
             give_up=shared.give_up,
         )
 
-        def make_poller(number: int) -> Poller:
-            pulse = health.pulse(f"poller-{number}")
-            settler = Settler(
-                number,
-                queue=queue,
-                store=store,
-                shared=shared,
-                pulse=pulse,
-                refusal=refusal,
-                notices=callbacks.notices,
-            )
-            return Poller(
-                number,
-                queue=queue,
-                shared=shared,
-                pulse=pulse,
-                writer=writer,
-                settler=settler,
-                report=callbacks.report,
-            )
-
-        self._pollers = [make_poller(number) for number in range(plan.pollers)]
+        self._pollers = [
+            self._make_poller(number, queue, store, callbacks) for number in range(plan.pollers)
+        ]
         self._threads = GuardedThreads(self.fail)
         for poller in self._pollers:
             self._threads.add(f"poller-{poller.number}", poller.run)
@@ -143,6 +125,29 @@ class Consumer:
         """No poller holds messages any more, or those that do are abandoned."""
         self._keeper = GuardedThreads(self.fail)
         self._keeper.add("lease-keeper", lambda: shared.leases.keep(self._pollers_ended))
+
+    def _make_poller(
+        self, number: int, queue: Queue, store: BatchStore, callbacks: Callbacks
+    ) -> Poller:
+        pulse = self._health.pulse(f"poller-{number}")
+        settler = Settler(
+            number,
+            queue=queue,
+            store=store,
+            shared=self._shared,
+            pulse=pulse,
+            refusal=self._refusal,
+            notices=callbacks.notices,
+        )
+        return Poller(
+            number,
+            queue=queue,
+            shared=self._shared,
+            pulse=pulse,
+            writer=self._writer,
+            settler=settler,
+            report=callbacks.report,
+        )
 
     @property
     def held(self) -> int:

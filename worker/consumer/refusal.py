@@ -9,6 +9,7 @@ the failed messages are received again after their visibility timeout. Several f
 without a success between them count as a refused call.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +39,14 @@ ALLOW_DELETES = (
 log = structlog.get_logger()
 
 
+_TOO_LARGE = re.compile(r"must be shorter than", re.IGNORECASE)
+"""SQS's words for a message above the queue's MaximumMessageSize."""
+_RAISE_THE_LIMIT = (
+    ". With the attributes that say why, it is larger than the dead-letter queue accepts: raise "
+    "MaximumMessageSize of that queue, to 1,048,576 bytes at most, so that later ones fit"
+)
+
+
 class Refusal:
     """Shared by the pollers, so that each refusal is logged once. Thread-safe."""
 
@@ -59,8 +68,10 @@ class Refusal:
         """Calls that are refused, or fail, and were logged."""
         self._logged_at: dict[str, float] = {}
         """When refused dead letters were logged, by error code."""
-        # Logs nothing: the first failure was logged.
-        self._again = while_unreachable(self._pause, lambda _, __: None)
+        # The first failure was logged; the later ones are shown as the problem.
+        self._again = while_unreachable(
+            self._pause, lambda error, _: health.report_problem("deletes", error)
+        )
         self._lock = threading.Lock()
         self._failed_in_a_row = 0
         self._has_deleted = False
@@ -145,7 +156,8 @@ class Refusal:
                 message_id=received.message_id,
                 error=str(why),
                 hint="it is kept in the table quarantine, and so are others that are refused: "
-                "`ses-worker dlq list` shows them",
+                "`ses-worker dlq list` shows them"
+                + (_RAISE_THE_LIMIT if _TOO_LARGE.search(str(why)) else ""),
             )
 
     def forget(self, call: str) -> None:

@@ -76,7 +76,7 @@ class Settler:
     def settle(self, handled: Iterable[Handled]) -> None:
         """Delete, release or dead-letter as decided, and count the outcomes.
 
-        Dead letters come last, because each takes at least one call of its own.
+        Dead letters come last, because each takes at least a call of its own.
         """
         deletes: list[Received] = []
         releases: list[tuple[Received, float]] = []

@@ -13,18 +13,18 @@ from typing import Protocol
 import structlog
 
 from worker.consumer.autoscaler import PollerAutoscaler
+from worker.consumer.choosing import LARGEST_COMMIT, Part, choose, choose_carefully
 from worker.consumer.counters import Counters
 from worker.consumer.outage import Outage
 from worker.consumer.received_batch import ReceivedBatch
-from worker.consumer.suspects import WITH_OTHERS, Suspects
+from worker.consumer.suspects import Suspects
+from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import DeadLetter, Handled, Reason, Received
 from worker.core.ports import BatchStore
 from worker.observability.health import Health
 from worker.sqs.queue import LARGEST_BATCH
 from worker.timing.retries import back_off
 
-LARGEST_COMMIT = 200
-"""Messages in one transaction: enough to share an fsync well, few enough to keep it short."""
 TICK_SECONDS = 0.2
 """Time between two looks at an outage."""
 SLOW_SECONDS = 5
@@ -35,8 +35,6 @@ STUCK_SECONDS = 2 * HANGING_SECONDS
 """After so long, breaking the write off has not helped, and the watchdog ends the process."""
 
 log = structlog.get_logger()
-Part = tuple[ReceivedBatch, int]
-"""A received batch, and how many of its remaining messages to write."""
 
 
 class WriterStore(BatchStore, Protocol):
@@ -126,11 +124,7 @@ class Writer:
                 self._pulse.rest()
                 with self._changed:
                     self._writing = False
-                    self._waiting = [
-                        received_batch
-                        for received_batch in self._waiting
-                        if not received_batch.done
-                    ]
+                    self._waiting = [batch for batch in self._waiting if not batch.done]
                     self._changed.notify_all()
 
     def _run_once(self) -> None:
@@ -138,22 +132,20 @@ class Writer:
             self._commit(self._next())
         elif self._stopping.is_set():
             self._release(self._waiting)
-        elif self._outage.is_over(self._store.probe):
+        elif self._outage.is_over(self._probe):
             self._suspects.probed(was_unavailable=self._outage.is_confirmed)
             self._try_first(self._outage)
         else:
             self._stopping.wait(TICK_SECONDS)
-            self._release(
-                [received_batch for received_batch in self._waiting if received_batch.overdue]
-            )
+            self._release([batch for batch in self._waiting if batch.overdue])
 
     def _try_first(self, outage: Outage) -> None:
         """Write a single held message first: a probe may succeed where a message fails.
 
         A message that is ignored or dead-lettered proves nothing; then the next is tried.
         """
-        while held := [received_batch for received_batch in self._waiting if received_batch.left]:
-            self._commit(self._carefully(held))
+        while held := [batch for batch in self._waiting if batch.left]:
+            self._commit(choose_carefully(held, self._suspects, self._at_most))
             if self._outage is not outage:
                 return
             if not self._outages_in_a_row:
@@ -175,51 +167,19 @@ class Writer:
             self._store.break_off()
 
     def _next(self) -> Sequence[Part]:
-        """Choose the messages of the next commit: as many as allowed, unless care is needed."""
         with self._changed:
-            waiting = [received_batch for received_batch in self._waiting if received_batch.left]
-        if waiting and self._needs_care(waiting):
-            return self._carefully(waiting)
-        chosen: list[Part] = []
-        messages = 0
-        for received_batch in waiting:
-            count = len(received_batch.left)
-            if chosen and messages + count > LARGEST_COMMIT:
-                break
-            chosen.append((received_batch, count))
-            messages += count
-        return chosen
-
-    def _needs_care(self, waiting: Sequence[ReceivedBatch]) -> bool:
-        return self._at_most < LARGEST_COMMIT or any(
-            self._suspects.any_in(received_batch.left) for received_batch in waiting
-        )
-
-    def _carefully(self, waiting: Sequence[ReceivedBatch]) -> Sequence[Part]:
-        """Choose few messages, so that a message at which the store breaks off is found soon."""
-        rank = self._suspects.rank
-        for received_batch in waiting:
-            received_batch.left.sort(key=rank)
-        received_batch = min(waiting, key=lambda item: rank(item.left[0]))
-        if rank(received_batch.left[0]) != WITH_OTHERS:
-            return [(received_batch, 1)]
-        others = sum(rank(message) == WITH_OTHERS for message in received_batch.left)
-        return [(received_batch, min(others, self._at_most))]
+            waiting = [batch for batch in self._waiting if batch.left]
+        return choose(waiting, self._suspects, self._at_most)
 
     def _commit(self, chosen: Sequence[Part]) -> None:
-        self._counters.begun(
-            sum(
-                len(received_batch.left) for received_batch, _ in chosen if not received_batch.begun
-            )
-        )
-        batch = [
-            message for received_batch, count in chosen for message in received_batch.left[:count]
-        ]
+        first_tries = [part for part, _ in chosen if not part.begun]
+        self._counters.begun(sum(len(part.left) for part in first_tries))
+        batch = [message for part, count in chosen for message in part.left[:count]]
         handled = self._handle(batch)
         with self._changed:
             start = 0
-            for received_batch, count in chosen:
-                received_batch.take(handled[start : start + count])
+            for part, count in chosen:
+                part.take(handled[start : start + count])
                 start += count
         error = next(
             (result.error for result in handled if result.error and result.met_an_outage), None
@@ -250,9 +210,17 @@ class Writer:
         if self._give_up:
             self._give_up(error)
 
-    def _release(self, received_batches: Sequence[ReceivedBatch]) -> None:
+    def _probe(self) -> None:
+        """Probe the store; the problem shows the latest error, not the first of the outage."""
+        try:
+            self._store.probe()
+        except (Unavailable, Misconfigured) as error:
+            self._health.report_problem("store", error)
+            raise
+
+    def _release(self, batches: Sequence[ReceivedBatch]) -> None:
         """Release messages: visible at once after an outage, later after several in a row."""
         repeated = self._outages_in_a_row > 1
         with self._changed:
-            for received_batch in received_batches:
-                received_batch.release(back_off(self._outages_in_a_row) if repeated else 0)
+            for batch in batches:
+                batch.release(back_off(self._outages_in_a_row) if repeated else 0)

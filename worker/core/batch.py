@@ -14,10 +14,10 @@ from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 
 MOST_ROWS = 2_000
-"""Rows of `events` in one transaction; `outbox` and `users` get about as many at most. A single
+"""Rows of `events` in a transaction; `outbox` and `users` get about as many at most. A single
 message with more of them is written alone."""
 MOST_CHARACTERS = 2 * 1_048_576
-"""Characters of message bodies in one transaction. 200 messages as SES usually writes them have
+"""Characters of message bodies in a transaction. 200 messages as SES usually writes them have
 half as many."""
 
 
@@ -36,7 +36,7 @@ class Reader(Protocol):
 
 
 class DecodedBatch(Struct, frozen=True):
-    """Decoded messages that fit into one transaction."""
+    """Decoded messages that fit into a transaction."""
 
     messages: Sequence[tuple[Received, Decoded]]
     feedback: Sequence[Feedback]
@@ -44,7 +44,7 @@ class DecodedBatch(Struct, frozen=True):
 
 
 def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
-    """Decode the first messages, as many as fit into one transaction; at least one."""
+    """Decode the first messages, as many as fit into a transaction; at least one."""
     messages: list[tuple[Received, Decoded]] = []
     feedback: list[Feedback] = []
     characters = 0

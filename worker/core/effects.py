@@ -1,7 +1,7 @@
 """Effects: the nouns of the outbox. Pure; `worker.core.outbox` decides which effects are enqueued.
 
 An effect is written in the transaction of the decision that causes it, and delivered later by the
-relay. Its lane names who delivers it: a notice channel, or the client of the suppression list.
+relay. Its lane says where it is delivered: to a notice channel, or to the suppression list.
 Its payload is all that a sender needs; its summary is the little that a digest needs.
 """
 
@@ -17,7 +17,7 @@ from worker.core.model import Action, Kind, UserMatch
 
 
 class EffectKind(StrEnum):
-    """What an effect is; `outbox.kind`. It does not say who delivers it: the lane does."""
+    """What an effect is; `outbox.kind`. It does not say where it is delivered: that is the lane."""
 
     BOUNCE_NOTICE = "bounce_notice"
     COMPLAINT_NOTICE = "complaint_notice"
@@ -29,7 +29,7 @@ class EffectKind(StrEnum):
 
 
 Lane = NewType("Lane", str)
-"""The way to one destination, with a rate limit and failures of its own; `outbox.lane`.
+"""The way to a destination, with a rate limit and failures of its own; `outbox.lane`.
 
 Each configured notice channel has a lane, which is named after its settings section: `slack`.
 """
@@ -169,7 +169,7 @@ class OutboxEntry(Struct, frozen=True, kw_only=True):
 
     kind: EffectKind
     lane: Lane
-    """Who delivers it."""
+    """Where it is delivered."""
     payload: Payload
     summary: Summary
     feedback_id: str = ""

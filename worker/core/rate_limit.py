@@ -17,7 +17,7 @@ SECONDS_BETWEEN_PROBES = 300.0
 
 
 class RateLimit(Struct, frozen=True, kw_only=True):
-    """The rate limit of one destination, shared by all processes."""
+    """The rate limit of a destination, shared by all processes."""
 
     name: str
     """`limits.name`: `LANE:DESTINATION`, such as `suppression:eu-west-1`."""

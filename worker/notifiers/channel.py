@@ -18,9 +18,10 @@ S = TypeVar("S", bound=ChannelSection)
 
 
 class Channel(Protocol):
-    """A configured channel. Its methods return what became of it: no exception, and no secret.
+    """A configured channel.
 
-    They are called on the thread of the channel's lane, and by `ses-worker check`.
+    Its methods return the outcome: they raise nothing, and no text holds a secret. The thread of
+    the channel's lane calls `deliver`; `ses-worker check` calls the others.
     """
 
     @property
@@ -39,25 +40,26 @@ class Channel(Protocol):
     def rate_limit(self) -> RateLimit:
         """How fast it may deliver, named `LANE:DESTINATION`; another name is another destination.
 
-        What a blocked destination has parked is delivered once the lane has another destination.
+        Effects parked by a blocked destination are delivered once the lane has another destination.
         """
 
     def deliver(self, effects: Sequence[Effect]) -> Delivery:
-        """Deliver one effect, or several as a digest; several come without their payloads.
+        """Deliver an effect, or several as a digest where `rate_limit.per_minute` is set.
 
-        At most `rate_limit.lease_seconds` long. A kill may repeat a delivery: ids stay the same.
+        Effects of a digest come without their payloads, with their summaries only. The time limit
+        is `rate_limit.lease_seconds`. A crash may repeat a delivery, with the same ids.
         """
 
     def ask(self) -> Delivery:
-        """Ask whether the service would take a notice, as far as that is known without one."""
+        """Ask the service whether it would accept a notice, without sending a notice."""
 
     def send_sample(self, queue: str) -> Delivery:
         """Deliver a test notice that names the queue."""
 
 
 class ChannelType(Struct, Generic[S], frozen=True):
-    """A line of the registry: what makes a channel of a section, for each lane of that section."""
+    """A line of the registry: how to make a channel from its settings section."""
 
     section: type[S]
     make: Callable[[S, Lane], Channel]
-    """Raises `Misconfigured` where the section is no channel."""
+    """Called for each lane of the section; may raise `Misconfigured`."""

@@ -14,7 +14,7 @@ def make_channels(settings: Settings) -> list[Channel]:
     """Make a channel for each lane that the settings configure.
 
     Raises:
-        Misconfigured: a section is no channel.
+        Misconfigured: a section does not suffice for a channel.
 
     """
     makers = {channel_type.section: channel_type.make for channel_type in CHANNEL_TYPES}

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 
 from worker.core.model import Action, Decision, Handled, Kind, UserMatch
 from worker.core.ports import BatchStore, Transaction
+from worker.observability.ages import Ages
 from worker.observability.labels import (
     BOUNCE_SUBTYPES,
     BOUNCE_TYPES,
@@ -27,37 +28,9 @@ SIMULATOR = "simulator.amazonses.com"
 LAG_SECONDS = (1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400)
 COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 40)
 BATCH_MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200)
-WINDOW_SECONDS = 60.0
-"""`Ages` remembers the current window and the previous."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 """Without this, each counter has a `_created` series, too."""
-
-
-class Ages:
-    """The age of the oldest message received in the last one or two minutes."""
-
-    def __init__(self) -> None:
-        self._since = 0.0
-        self._before = self._now = -1.0
-
-    def saw(self, seconds: float, at: float) -> None:
-        """Record a message of this age."""
-        self._rotate(at)
-        self._now = max(self._now, seconds)
-
-    def oldest(self, at: float) -> float | None:
-        """Return the age when it was received; None: nothing was received lately."""
-        passed = at - self._since
-        before, now = self._before, self._now
-        found = max(before, now) if passed < WINDOW_SECONDS else now
-        return found if found >= 0 and passed < 2 * WINDOW_SECONDS else None
-
-    def _rotate(self, at: float) -> None:
-        passed = at - self._since
-        if passed >= WINDOW_SECONDS:
-            self._before = self._now if passed < 2 * WINDOW_SECONDS else -1.0
-            self._now, self._since = -1.0, at
 
 
 class _Sort(NamedTuple):
@@ -172,7 +145,7 @@ class Metrics:
         if ages := [
             message.received_at - message.sent_at for message in messages if message.sent_at
         ]:
-            self.ages.saw(max(0.0, max(ages).total_seconds()), time.monotonic())
+            self.ages.record(max(0.0, max(ages).total_seconds()), time.monotonic())
         for result in handled:
             for decision in result.decisions:
                 self._lag.observe(max(0.0, now - decision.occurred_at.timestamp()))

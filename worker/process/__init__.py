@@ -20,7 +20,7 @@ from worker.timing.retries import when_raced
 def process(batch: Sequence[Received], store: BatchStore, policy: Policy) -> list[Handled]:
     """Take a batch from bytes to a commit; return each message's disposition on the queue.
 
-    A batch that is too large for one transaction is written in several, one after the other. A
+    A batch that is too large for a transaction is written in several, one after the other. A
     message that breaks the batch is found by bisection (`worker.process.bisection`), so that the
     others are applied.
     """
@@ -32,7 +32,7 @@ def process(batch: Sequence[Received], store: BatchStore, policy: Policy) -> lis
 
 
 def _commit(batch: Sequence[Received], store: BatchStore, policy: Policy) -> list[Handled]:
-    """Commit the first messages, as many as fit into one transaction."""
+    """Commit the first messages, as many as fit into a transaction."""
     decoded = decode_batch(batch, policy)
     if not decoded.feedback:
         _, handled = decide_batch(decoded, policy, None)

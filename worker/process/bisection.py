@@ -17,7 +17,7 @@ from worker.core.ports import BatchStore
 from worker.timing.retries import RECEIVES_BEFORE_GIVING_UP, locked_delay, release_delay
 
 Commit = Callable[[Sequence[Received]], list[Handled]]
-"""Commits the first messages, as many as fit into one transaction."""
+"""Commits the first messages, as many as fit into a transaction."""
 
 
 def commit_all(batch: Sequence[Received], commit: Commit, store: BatchStore) -> list[Handled]:
@@ -39,7 +39,7 @@ class _Bisection(Struct, frozen=True):
         return handled
 
     def _commit_some(self, batch: Sequence[Received]) -> list[Handled]:
-        """Commit the first messages, as many as fit into one transaction; if that fails, all."""
+        """Commit the first messages, as many as fit into a transaction; if that fails, all."""
         try:
             return self.commit(batch)
         except Locked as error:

@@ -1,7 +1,7 @@
 """The relay: delivers the outbox, each lane on a thread of its own.
 
 It is given its lanes and knows no sender. Each claim is settled: delivered, retried later, or
-parked. A crash after a delivery and before its settlement repeats the delivery; no crash loses one.
+parked. A crash after a delivery and before its settlement repeats the delivery; none is lost.
 """
 
 import threading
@@ -20,9 +20,9 @@ from worker.store.outbox import Outbox
 from worker.timing.threads import GuardedThreads
 
 TIME_OUT_SECONDS = 10.0
-"""Time limit of a typical delivery, for planning the last one before a deadline."""
+"""Time limit of a typical delivery, for planning the last delivery before a deadline."""
 STOP_SECONDS = 15.0
-"""How long a stop waits for running deliveries: longer than the time limit of one."""
+"""How long a stop waits for running deliveries: longer than the time limit of a delivery."""
 
 __all__ = ["LaneWork", "Relay", "WaitBudget"]
 

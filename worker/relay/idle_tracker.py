@@ -1,4 +1,4 @@
-"""Tracks idle lanes; a delivery of one lane may enqueue work for another."""
+"""Tracks idle lanes; a lane's delivery may enqueue work for another lane."""
 
 import threading
 import time

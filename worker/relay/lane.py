@@ -1,4 +1,4 @@
-"""One lane of the relay: claim, deliver, settle, repeat."""
+"""A lane of the relay: claim, deliver, settle, repeat."""
 
 import threading
 import time

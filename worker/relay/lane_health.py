@@ -5,7 +5,7 @@ from worker.observability.health import Health
 
 
 class LaneHealth:
-    """The pulse and the problems of one lane.
+    """The pulse and the problems of a lane.
 
     A reload replaces a lane by another with the same name, and the old lane may end late: from then
     on the problems are those of the new lane, and the old lane changes none.

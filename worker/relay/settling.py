@@ -42,7 +42,7 @@ class LaneWork(Struct, frozen=True, kw_only=True):
 
 
 class Settler:
-    """Settles the claims of one lane."""
+    """Settles the claims of a lane."""
 
     def __init__(self, work: LaneWork, outbox: Outbox) -> None:
         self._work = work

@@ -1,4 +1,4 @@
-"""What the settings section of every notice channel says about itself."""
+"""The base of the settings sections of notice channels."""
 
 from typing import ClassVar
 
@@ -7,19 +7,16 @@ from worker.settings.kinds import Section
 
 
 class ChannelSection(Section):
-    """Base of the sections that configure notice channels, such as `[slack]`.
-
-    A section of this kind can change at any time: a reload replaces the relay.
-    """
+    """A section that configures notice channels, such as `[slack]`; a reload may change it."""
 
     enabled_by: ClassVar[tuple[str, ...]] = ()
-    """Keys of which any enables the channel, for hints."""
+    """Any of these keys enables the channel; for hints."""
     credentials: ClassVar[tuple[str, ...]] = ()
     """Keys that systemd may load as credentials, named `SECTION_KEY`."""
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """One lane for each configured channel: the section's name; empty: no channel."""
+        """A lane for each configured channel, named after the section; empty: no channel."""
         raise NotImplementedError
 
     @property

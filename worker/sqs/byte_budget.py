@@ -96,7 +96,7 @@ class ByteBudget:
             self._held[me] = bytes_needed
 
     def hold(self, held: int, latest: int, largest: int) -> None:
-        """Learn the bytes that this thread holds, of its latest receive, and of its largest one."""
+        """Learn how many bytes this thread holds, just received, and its largest message has."""
         if latest < SMALL_BYTES and not self._largest:
             return
         with self._changed:

@@ -14,6 +14,7 @@ from worker.sqs.client.digests import whole
 from worker.sqs.queue import (
     LARGEST_BATCH,
     POLL_SECONDS,
+    ClientOptions,
     FailedEntry,
     Queue,
     as_received,
@@ -58,10 +59,8 @@ class DeadLetterQueue(_Named):
         super().__init__(
             url,
             region=region,
-            lean=lean,
             visibility_seconds=HIDDEN_SECONDS,
-            wait_seconds=POLL_SECONDS,
-            connections=2,
+            client=ClientOptions(lean=lean, wait_seconds=POLL_SECONDS, connections=2),
         )
         self._named_by = named_by
 

@@ -3,20 +3,16 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     RowMapping,
     Select,
-    and_,
     func,
     literal,
-    or_,
     select,
     update,
 )
@@ -33,7 +29,15 @@ from worker.core.rate_limit import (
     taken,
 )
 from worker.store import levels
-from worker.store.schema import OPEN, PARKED, outbox
+from worker.store.parking import (
+    NOT_PARKED,
+    ParkedReason,
+    free_parked_elsewhere,
+    park_lane,
+    parked_as,
+    parked_with,
+)
+from worker.store.schema import OPEN, outbox
 
 MOST_TRIES = 30
 """Tries per effect; with the pauses between them they take about a day."""
@@ -41,24 +45,12 @@ LOST = "each process that claimed it ended before it settled it"
 STRANGE = "not an entry that this program can read"
 SKIPPED_SECONDS = 0.05
 """Pause before looking again for rows that another process holds."""
-NOT_PARKED: dict[str, object] = {"parked_by": None, "parked_reason": None}
 _FACTS = [
     outbox.c[name]
     for name in (
         "id", "attempts", "created_at", "feedback_id", "ses_message_id", "recipient",
     )
 ]  # fmt: skip
-
-
-class ParkedReason(StrEnum):
-    """Why an effect is parked; `outbox.parked_reason`."""
-
-    UNDELIVERABLE = "undeliverable"
-    """It can never be delivered as it is."""
-    TRIES = "tries"
-    """It has used up its tries."""
-    BLOCKED = "blocked"
-    """Its lane is blocked; `outbox.parked_by` names the rate limit."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -101,7 +93,7 @@ def _claim_by(
 ) -> Claim:
     if level.blocked is not None:
         return _claim_to_probe(connection, lane, rate_limit, level, now)
-    _free_parked_elsewhere(connection, lane, rate_limit, now)
+    free_parked_elsewhere(connection, lane, rate_limit, now)
     _correct_due_dates(connection, lane, now)
     return _claim(connection, lane, rate_limit, refilled(level, rate_limit, now), now)
 
@@ -124,15 +116,6 @@ def _claim(
     return _lease(connection, lane, rate_limit, ids, now)
 
 
-def _free_parked_elsewhere(
-    connection: Connection, lane: Lane, rate_limit: RateLimit, now: datetime
-) -> None:
-    """Free what was parked while this lane's former destination was blocked."""
-    elsewhere = outbox.c.parked_by != rate_limit.name
-    rows = update(outbox).where(PARKED, outbox.c.lane == lane, elsewhere)
-    connection.execute(rows.values(**freed(now)))
-
-
 def _correct_due_dates(connection: Connection, lane: Lane, now: datetime) -> None:
     """Make effects due that wait beyond the longest pause: a clock was ahead, and set back."""
     latest = now + timedelta(seconds=LONGEST_PAUSE_SECONDS)
@@ -148,7 +131,7 @@ def _claim_to_probe(
     It may have been parked by a former destination: the settings were changed, and changed back.
     """
     if level.next_at <= now:
-        _free_parked_elsewhere(connection, lane, rate_limit, now)
+        free_parked_elsewhere(connection, lane, rate_limit, now)
     park_lane(connection, lane, rate_limit, level.blocked or "", now)
     wait = (level.next_at - now).total_seconds()
     if 0 < wait <= LONGEST_PAUSE_SECONDS:
@@ -230,37 +213,3 @@ def _soonest(connection: Connection, lane: Lane) -> datetime | None:
     query = select(func.min(outbox.c.due_at)).where(OPEN, outbox.c.lane == lane)
     soonest: datetime | None = connection.execute(query).scalar_one()
     return soonest
-
-
-def freed(now: datetime) -> dict[str, object]:
-    """The columns of a parked row when it is due again."""
-    return {"state": "waiting", "due_at": now, "finished_at": None} | NOT_PARKED
-
-
-def parked_as(
-    reason: ParkedReason, error: str, now: datetime, *, by: str | None = None
-) -> dict[str, object]:
-    """The columns of a row when it is parked; `by` is the rate limit of a blocked lane."""
-    return {
-        "state": "parked",
-        "parked_reason": reason.value,
-        "parked_by": by,
-        "last_error": error,
-        "finished_at": now,
-        "claim": None,
-    }
-
-
-def parked_with(lane: Lane, rate_limit: RateLimit) -> ColumnElement[bool]:
-    """Select the rows that are parked because this destination is blocked."""
-    return and_(PARKED, outbox.c.lane == lane, outbox.c.parked_by == rate_limit.name)
-
-
-def park_lane(
-    connection: Connection, lane: Lane, rate_limit: RateLimit, error: str, now: datetime
-) -> None:
-    """Park what waits; effects under delivery are left to their claimant."""
-    idle = or_(outbox.c.state == "waiting", outbox.c.due_at <= now)
-    rows = update(outbox).where(OPEN, outbox.c.lane == lane, idle)
-    parked = parked_as(ParkedReason.BLOCKED, error, now, by=rate_limit.name)
-    connection.execute(rows.values(**parked))

@@ -1,10 +1,13 @@
-"""Counts what waits, without loading SQLAlchemy: called every half minute."""
+"""Counts undelivered effects and quarantined messages, without loading SQLAlchemy.
+
+Called every half minute.
+"""
 
 from collections.abc import Mapping
 
 from msgspec import Struct
 
-# Each half as the condition of an index of its own has it: what is done is never looked at.
+# Each half has the condition of a partial index: delivered effects are never read.
 EFFECTS = """
     SELECT lane, kind, state, count(*) FROM outbox WHERE state IN ('waiting', 'claimed')
         GROUP BY lane, kind, state
@@ -16,8 +19,8 @@ QUARANTINED = "SELECT count(*) FROM quarantine"
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """How much there is."""
+    """Counts of rows."""
 
     quarantined: int
     effects: Mapping[tuple[str, str, str], int]
-    """Effects that are not done, by lane, kind and state."""
+    """Undelivered effects by lane, kind and state."""

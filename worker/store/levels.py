@@ -14,7 +14,7 @@ _COLUMNS = [limits.c[name] for name in Level.__struct_fields__]
 
 
 def moment(connection: Connection) -> datetime:
-    """Return the time; PostgreSQL's own, so that machines whose clocks differ agree."""
+    """Return the time: PostgreSQL's own, so that machines with different clocks agree."""
     if connection.dialect.name == "postgresql":
         now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
         return now.astimezone(UTC)
@@ -41,7 +41,7 @@ def keep(connection: Connection, rate_limit: RateLimit, level: Level) -> None:
 def take_slot(store: Store, rate_limit: RateLimit) -> float:
     """Reserve the next slot of a rate limit; return the seconds to wait for it.
 
-    A slot later than any lease is of a clock that was set back.
+    A slot later than any lease was reserved by a clock that was set back, and is ignored.
 
     Raises:
         Unavailable: the store is unavailable.

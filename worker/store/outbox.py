@@ -14,16 +14,8 @@ from sqlalchemy import Connection, Update, insert, update
 from worker.core.effects import Effect, Lane, OutboxEntry
 from worker.core.rate_limit import SECONDS_BETWEEN_PROBES, RateLimit
 from worker.store import Store, levels
-from worker.store.claims import (
-    MOST_TRIES,
-    Claim,
-    ParkedReason,
-    claim,
-    freed,
-    park_lane,
-    parked_as,
-    parked_with,
-)
+from worker.store.claims import MOST_TRIES, Claim, claim
+from worker.store.parking import ParkedReason, freed, park_lane, parked_as, parked_with
 from worker.store.rows import OUTBOX_COLUMNS, outbox_row
 from worker.store.schema import outbox
 from worker.timing.retries import back_off, effect_delay

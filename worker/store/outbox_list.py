@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from worker.core.effects import EffectKind
 from worker.core.rate_limit import lane_of
 from worker.store import Store, levels
-from worker.store.claims import NOT_PARKED
+from worker.store.parking import NOT_PARKED
 from worker.store.schema import OPEN, PARKED, limits, outbox
 
 _SHOWN = [

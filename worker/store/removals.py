@@ -1,4 +1,4 @@
-"""Entries of the suppression list as they were, kept before they are deleted."""
+"""Keeps entries of the suppression list before they are deleted."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _DONE = (RemovalOutcome.REMOVED.value, RemovalOutcome.STILL_LISTED.value)
 
 
 class Kept(Struct, frozen=True, kw_only=True):
-    """An entry that was taken off the list, or was about to be."""
+    """An entry that was removed from the list, or was about to be."""
 
     id: int
     address: str
@@ -27,17 +27,17 @@ class Kept(Struct, frozen=True, kw_only=True):
 
 
 class RemovalLog:
-    """What the remover has to remember; each method is committed when it returns.
+    """What the remover records; each method has committed when it returns.
 
-    Each method raises `Unavailable` where the store is unavailable.
+    Each method raises `Unavailable` if the store is unavailable.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def begun(self, effect_id: int, key: str) -> Mapping[str, Any] | None:
-        """The entry that a former try of this effect kept, if one came so far as to delete it."""
-        # By the key, too: SQLite gives the id of a row that was purged to another.
+        """Return the entry that a former try of this effect kept before its deletion, if any."""
+        # By the key, too: SQLite gives the id of a purged row to a new row.
         ours = (removals.c.outbox_id == effect_id) & (removals.c.email_key == key)
         query = select(removals.c.entry).where(ours)
         with self._store.reading() as connection:
@@ -45,7 +45,7 @@ class RemovalLog:
         return None if found is None else json.loads(found)
 
     def begin(self, effect_id: int, key: str, address: str, entry: Mapping[str, Any]) -> None:
-        """Keep the entry; what follows is its deletion."""
+        """Keep the entry before its deletion."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
             row = {"address": address, "entry": json.dumps(entry), "begun_at": now}
@@ -56,12 +56,11 @@ class RemovalLog:
                 connection.execute(insert(removals).values(**row, **ids))
 
     def removals(self, key: str, within: timedelta, besides: int) -> int:
-        """Count the other effects that may have taken this address off the list of late.
+        """Count the other effects that may have removed this address from the list lately.
 
-        By the database's clock, which has said when they began.
-
-        What was begun counts, for it may have been done. An effect that is tried again, since SES
-        was busy for example, has a row already.
+        `within` is measured by the database's clock, which also dated their beginning. A removal
+        that was begun counts: it may have been done. An effect that is tried again, since SES was
+        busy for example, has a row already: `besides` leaves it out.
         """
         others = select(func.count()).where(
             removals.c.email_key == key,
@@ -73,7 +72,7 @@ class RemovalLog:
             return int(connection.execute(others.where(removals.c.begun_at >= since)).scalar_one())
 
     def finish(self, effect_id: int, outcome: RemovalOutcome) -> None:
-        """Record the outcome; a kept entry was deleted, whatever comes later."""
+        """Record the outcome of a deletion; other outcomes deleted nothing."""
         if outcome.value not in _DONE:
             return
         with self._store.writing() as connection:
@@ -81,7 +80,7 @@ class RemovalLog:
             connection.execute(row.values(outcome=outcome.value))
 
     def latest(self, key: str) -> Kept | None:
-        """The last entry that was taken off for this address."""
+        """Return the last entry that was removed for this address."""
         names = Kept.__struct_fields__
         query = select(*(removals.c[name] for name in names)).where(removals.c.email_key == key)
         with self._store.reading() as connection:
@@ -90,7 +89,7 @@ class RemovalLog:
         return None if row is None else Kept(**{**row, "entry": json.loads(row["entry"])})
 
     def restored(self, kept: Kept) -> None:
-        """Remember that a person has put it back."""
+        """Record that an operator has put the entry back."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
             row = update(removals).where(removals.c.id == kept.id)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-# Each half as the condition of an index of its own has it.
+# Each half has the condition of a partial index.
 QUERY = """
     SELECT lane, count(*), 0 FROM outbox WHERE state IN ('waiting', 'claimed') GROUP BY lane
     UNION ALL
@@ -15,7 +15,7 @@ ANY = """
 
 
 class Unfinished(NamedTuple):
-    """Effects of one lane; a lane may have two of these."""
+    """Effects of a lane; a lane may have two rows."""
 
     lane: str
     waiting: int

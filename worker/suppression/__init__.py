@@ -1,6 +1,6 @@
 """The client of SES's account suppression list.
 
-`listing` is the list as AWS has it, `remover` the guarded way off it, `restoring` the way back.
+`listing` is the client, `remover` removes addresses within limits, `restoring` puts them back.
 """
 
 from worker.suppression.listing import Entry, SuppressionList

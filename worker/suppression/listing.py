@@ -26,34 +26,35 @@ from worker.timing.deadlines import within
 from worker.timing.retries import once_more
 
 REQUEST_SECONDS = 15.0
-"""For one request, from the name to the last byte of the answer; its slot comes before."""
+"""Time limit of a request, from the name look-up to the last byte; the wait for its slot comes
+before."""
 
 BOUNCE, COMPLAINT = "BOUNCE", "COMPLAINT"
 NOT_FOUND = "NotFoundException"
-"""Not on the list. Any other 404 is a proxy's, or of an endpoint that is not SES."""
+"""Not on the list. Any other 404 comes from a proxy, or an endpoint that is not SES."""
 BAD_REQUEST = "BadRequestException"
 FOREIGN_ANSWER = "ForeignAnswer"
-"""Our own code for a 200 that SES does not give."""
+"""The worker's code for a 200 that SES does not give."""
 UNKNOWN_REGION = "UnknownRegion"
-"""Our own code for a region in which nobody answers, and in which boto3 knows no SES."""
+"""The worker's code for a region without an answer, where boto3 knows no SES."""
 _OF_BOTOCORES_PARSERS = (AttributeError, KeyError, TypeError, ValueError)
-"""What they end with where somebody else answers in SES's place."""
+"""Errors of botocore's parsers if another service answers in SES's place."""
 
 
 class Entry(Struct, frozen=True, kw_only=True):
     """An address on the list."""
 
     address: str
-    """As it is listed. SES lowers the domain and keeps the case of the local part."""
+    """As SES lists it: with a lower-case domain and an unchanged local part."""
     reason: str
     """`BOUNCE` or `COMPLAINT`."""
     last_update_time: datetime
     message_id: str = ""
-    """SES's, of the mail that led to it; empty where somebody put it there."""
+    """SES's id of the mail that led to the entry; empty if a person added it."""
     feedback_id: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The entry as JSON, with the date in ISO 8601."""
+        """Return the entry as a JSON object, with the date in ISO 8601."""
         attributes = {"MessageId": self.message_id, "FeedbackId": self.feedback_id}
         fields = {name: value for name, value in attributes.items() if value}
         return {
@@ -64,10 +65,10 @@ class Entry(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Entry":
-        """Read SES's answer, or what `as_dict` made of it.
+        """Read SES's answer, or a result of `as_dict`.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: it is something else.
+            KeyError, TypeError, ValueError, AttributeError: `fields` is no entry.
 
         """
         at = fields["LastUpdateTime"]
@@ -84,16 +85,15 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 class SuppressionList:
-    """The list of the account in one region, never a tenant's. Thread-safe.
+    """The account's list in one region, not a tenant's. Thread-safe.
 
-    Before each request, and each second try, it waits for its slot: SES answers calls other than
-    sending once a second for the whole account and region
-    (https://docs.aws.amazon.com/ses/latest/dg/quotas.html). What `await_slot` raises, to stop the
-    program, passes through. A lost connection or a 5xx is tried once more; a delete too, since
-    "not found" says that it is done.
+    Each request, and each second try, first waits for its slot: SES allows one call a second other
+    than sending, per account and region (https://docs.aws.amazon.com/ses/latest/dg/quotas.html). An
+    exception of `await_slot`, which stops the program, passes through. A lost connection or a 5xx
+    is tried once more; a delete too, since "not found" then means that it is done.
 
-    Every call raises `Unavailable` for what passes and `AwsRefused` for what SES will not do,
-    and ValueError for an address that is not `nameable`.
+    Every call raises `Unavailable` for passing errors, `AwsRefused` for refusals, and ValueError
+    for an address that is not `nameable`.
     """
 
     def __init__(self, *, region: str, await_slot: Callable[[], None]) -> None:
@@ -104,7 +104,7 @@ class SuppressionList:
         self._client: Any = None
 
     def look_up(self, address: str) -> Entry | None:
-        """Look up an entry; local parts are case-sensitive."""
+        """Look up an entry; local parts are case-sensitive. None: not listed."""
         try:
             answer = self._call("get_suppressed_destination", EmailAddress=_named(address))
         except AwsRefused as refused:
@@ -117,10 +117,10 @@ class SuppressionList:
             raise _foreign("GetSuppressedDestination") from error
 
     def delete(self, address: str) -> bool:
-        """Take it off the list. False: it was not there, so somebody else did.
+        """Remove an address from the list; return False if it was not listed.
 
-        botocore takes any 200 for a success here, HTML of a proxy included: look up what came of
-        it.
+        botocore takes any 200 for a success here, even a proxy's HTML: look the address up
+        afterwards.
         """
         try:
             self._call("delete_suppressed_destination", EmailAddress=_named(address))
@@ -131,15 +131,15 @@ class SuppressionList:
         return True
 
     def put_back(self, entry: Entry) -> None:
-        """List an address for its former reason; date and attributes are SES's to set.
+        """List an address for its former reason; SES sets the date and the attributes.
 
-        An entry that is there takes the new reason.
+        An existing entry takes the new reason.
         """
         self._call("put_suppressed_destination", EmailAddress=entry.address, Reason=entry.reason)
 
     def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
         def call() -> dict[str, Any]:
-            client = self._connected()  # it takes so long that the next call would come too soon
+            client = self._connected()  # before the slot: connecting would use it up
             self._await_slot()
             with within(REQUEST_SECONDS):
                 return self._request(client, method, arguments)
@@ -166,20 +166,21 @@ class SuppressionList:
             if isinstance(unreachable.__cause__, EndpointConnectionError) and self._is_nowhere(
                 client
             ):
-                text = f"boto3 knows no SES in {self.region}, and nobody answers there"
+                text = f"boto3 knows no SES in {self.region}, and no server answers there"
                 raise AwsRefused(UNKNOWN_REGION, text) from unreachable
             raise
 
     def _is_nowhere(self, client: Any) -> bool:
-        is_aws = self.region in client.meta.endpoint_url  # and no endpoint of the operator's
+        # else the operator has set an endpoint
+        is_aws = self.region in client.meta.endpoint_url
         return is_aws and not is_region_of("sesv2", self.region)
 
 
 def nameable(address: str) -> bool:
     """Return whether SES's calls can name an address.
 
-    They carry it in the path, and answer 400 where it holds a `/` (boto/boto3#2870). Without an
-    address the path is that of the whole list.
+    They carry the address in the URL's path, and SES answers 400 if it holds a `/`
+    (boto/boto3#2870). Without an address the path means the whole list.
     """
     local, _, domain = address.strip().rpartition("@")
     return bool(local and domain) and "/" not in address and _is_unicode(address)
@@ -194,7 +195,7 @@ def _named(address: str) -> str:
 def _is_unicode(text: str) -> bool:
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
+    except UnicodeEncodeError:  # a lone surrogate
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""What keeps removals from doing harm: limits, and a memory of what was removed."""
+"""Limits of removals, and the log that they need."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,31 +10,30 @@ from worker.core.effects import RemovalOutcome
 
 
 class RemovalPolicy(Struct, frozen=True, kw_only=True):
-    """What keeps a removal from doing harm."""
+    """Limits that keep removals from harming the account's reputation."""
 
     remove_complaints: bool = False
     tries: int = 5
     """Look-ups before an address is reported as not listed; five take seven and a half minutes."""
     most_removals: int = 3
-    """Of one address, within so many days; then it is left to a person."""
+    """Removals of an address within `within_days`; further removals are left to a person."""
     within_days: float = 30
 
 
 class RemovalLog(Protocol):
-    """What is remembered of removals; each call has committed when it returns.
+    """The record of removals; each call has committed when it returns.
 
-    It may raise `Unavailable` or `Raced`: the removal is then tried again later, from the
-    beginning.
+    A call may raise `Unavailable` or `Raced`: the removal is then tried again from the beginning.
     """
 
     def begun(self, effect_id: int, key: str) -> Mapping[str, Any] | None:
         """Return the entry that this effect began to delete, finished or not."""
 
     def begin(self, effect_id: int, key: str, address: str, entry: Mapping[str, Any]) -> None:
-        """Keep the entry as it was, in place of one that this effect kept before."""
+        """Keep the entry before its deletion, in place of an earlier entry of this effect."""
 
     def removals(self, key: str, within: timedelta, besides: int) -> int:
-        """Count the other effects that may have taken that address off the list of late."""
+        """Count the other effects that may have removed the address from the list lately."""
 
     def finish(self, effect_id: int, outcome: RemovalOutcome) -> None:
-        """Note the outcome; nothing to do for an effect that never began. It may come twice."""
+        """Record the outcome, unless the effect never began to delete. It may be called twice."""

@@ -1,7 +1,7 @@
-"""Taking an address off the suppression list: look it up, delete it, look it up again.
+"""Removes an address from the suppression list: look it up, delete it, look it up again.
 
-Left to a person: an entry for a complaint, and an address that comes back repeatedly. Whoever
-removes what then bounces again harms the account's reputation with every round.
+An entry for a complaint is left to a person, and so is an address that is listed repeatedly: each
+removal that leads to another bounce harms the account's reputation.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -37,19 +37,19 @@ from worker.suppression.refusals import sort_refusal
 from worker.suppression.removal_policy import RemovalLog, RemovalPolicy
 
 FIRST_DELAY_SECONDS = 30
-"""An entry can appear after its bounce was reported; AWS does not document how long after."""
+"""SES may list an address only after it has reported the bounce; AWS documents no delay."""
 LONGEST_DELAY_SECONDS = 900
 
 
 class Report(NamedTuple):
-    """What becomes of the effect, and the notice, if it is done."""
+    """The delivery, and the notice about a finished removal."""
 
     delivery: Delivery
     notice: RemovalNotice | None = None
 
 
 class Remover:
-    """Delivers removals. Thread-safe, as far as the list and the removal log are."""
+    """Delivers removals. As thread-safe as the list and the removal log."""
 
     def __init__(
         self,
@@ -67,14 +67,14 @@ class Remover:
         self._now = now
 
     def deliver(self, effect: Effect) -> Report:
-        """Remove an address from the list, or report why not. It may be called again at any point.
+        """Remove an address from the list, or report why not. It may be repeated at any point.
 
-        Nothing is raised but what the list's `await_slot` raises to stop the program.
+        It raises only what the list's `await_slot` raises to stop the program.
         """
         try:
             removal = effect.read()
         except ValueError as error:
-            return Report(Unfit(error=f"not to be read: {sanitized(str(error))}"))
+            return Report(Unfit(error=f"its payload cannot be read: {sanitized(str(error))}"))
         if not isinstance(removal, Removal):
             return Report(Unfit(error=f"not a removal: {type(removal).__name__}"))
         try:
@@ -88,11 +88,11 @@ class Remover:
 
     def _remove(self, effect: Effect, removal: Removal) -> Report:
         if not nameable(removal.mailed):
-            text = "SES's call cannot name this address: it goes by bulk import only"
+            text = "SES's call cannot name this address: only a bulk import can remove it"
             return self._over(effect, removal, RemovalOutcome.NOT_POSSIBLE, text)
         before = self._removal_log.begun(effect.id, removal.key)
         if not (before or self._still_removes(Address(key=removal.key, mailed=removal.mailed))):
-            text = "suppression.remove and notify.ignore leave it there"
+            text = "suppression.remove and notify.ignore exclude it now"
             return self._over(effect, removal, RemovalOutcome.KEPT_UNWANTED, text)
         try:
             found = self._find(removal)
@@ -123,21 +123,21 @@ class Remover:
         if found is None:
             return self._over(effect, removal, RemovalOutcome.REMOVED, NOT_FOUND, before)
         spelling, entry = found
-        if spelling != deleted:  # that spelling is gone; the other is subject to the policy, too
+        if spelling != deleted:  # the other spelling is subject to the policy, too
             return Report(NotYet(error="listed in another spelling too", seconds=1))
         return self._over(effect, removal, RemovalOutcome.STILL_LISTED, _shown(entry), before)
 
     def _find(self, removal: Removal) -> tuple[str, Entry] | None:
-        """Look for each spelling; return the one that was found, too.
+        """Look up each spelling; return the listed spelling and its entry.
 
-        Sending ignores case, so an address is off the list when none of them is on it.
+        Sending ignores case, so an address is off the list when no spelling is listed.
         """
         for number, spelling in enumerate(_spellings(removal)):
             try:
                 if entry := self._list.look_up(spelling):
                     return spelling, entry
             except AwsRefused as refused:
-                # After an answer to the first spelling, a 400 is about this one.
+                # SES has answered for the first spelling: a 400 is about this spelling.
                 if number == 0 or refused.code != BAD_REQUEST:
                     raise
         return None
@@ -145,7 +145,7 @@ class Remover:
     def _missing(
         self, effect: Effect, removal: Removal, before: Mapping[str, Any] | None
     ) -> Report:
-        if before:  # we died, or lost SES, between its delete and our look
+        if before:  # a former try ended between the delete and the look-up
             return self._over(effect, removal, RemovalOutcome.REMOVED, NOT_FOUND, before)
         if effect.attempts < self._removal_policy.tries:
             error = "not on the suppression list yet"
@@ -190,7 +190,7 @@ class Remover:
 
 
 def _spellings(removal: Removal) -> Iterator[str]:
-    """The ways in which the list may spell it; of domains it keeps the lower case only."""
+    """The spellings under which the list may hold the address; domains are always lower case."""
     tried = set()
     for spelling in (removal.mailed, removal.key, removal.reported.strip()):
         local, _, domain = spelling.rpartition("@")

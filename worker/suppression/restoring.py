@@ -1,4 +1,4 @@
-"""Putting back what was taken off the suppression list."""
+"""Puts removed entries back on the suppression list."""
 
 from msgspec import Struct
 
@@ -6,24 +6,24 @@ from worker.suppression.listing import Entry, SuppressionList
 
 
 class Restored(Struct, frozen=True, kw_only=True):
-    """What came of it."""
+    """The outcome of putting an entry back."""
 
     done: bool
-    """False: it was there already, or SES did not keep it."""
+    """False: it was listed already, or SES did not keep it."""
     message: str
-    """For people: SES's answer."""
+    """SES's answer, for people."""
     entry: Entry | None
-    """As it is listed now."""
+    """The current entry."""
 
 
 def restore(listing: SuppressionList, entry: Entry) -> Restored:
-    """Put an entry back for its former reason; one that is there is left as it is.
+    """Put an entry back for its former reason; an existing entry stays unchanged.
 
-    SES would let the new reason win: an old bounce would hide a complaint.
+    SES would overwrite its reason: an old bounce would hide a complaint.
 
     Raises:
         Unavailable: SES cannot be reached or is busy.
-        AwsRefused: an account in the sandbox may not add addresses.
+        AwsRefused: SES refuses; an account in the sandbox may not add addresses.
 
     """
     if there := listing.look_up(entry.address):
@@ -31,7 +31,7 @@ def restore(listing: SuppressionList, entry: Entry) -> Restored:
     listing.put_back(entry)
     if there := listing.look_up(entry.address):
         return Restored(done=True, message=f"it is on the list again: {_shown(there)}", entry=there)
-    message = "SES took the call and does not list the address (NotFoundException)"
+    message = "SES accepted the call and does not list the address (NotFoundException)"
     return Restored(done=False, message=message, entry=None)
 
 

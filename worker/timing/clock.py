@@ -1,13 +1,13 @@
-"""The clock for leases, and the wall clock, which may be set."""
+"""The clock for leases, which nobody can set, and the wall clock, which an operator can."""
 
 import time
 from datetime import UTC, datetime
 
 
 def now() -> float:
-    """Return seconds since some moment; this clock is never set, and runs while the machine sleeps.
+    """Return seconds on a clock that cannot be set and that runs while the machine is suspended.
 
-    `time.monotonic` stops during sleep (clock_gettime(2)), but a visibility timeout does not.
+    `time.monotonic` stops then (clock_gettime(2)), while visibility timeouts go on.
     """
     return time.clock_gettime(_CLOCK)
 
@@ -18,5 +18,5 @@ def wall() -> datetime:
 
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Only Linux has CLOCK_BOOTTIME. Elsewhere two workers may hold a message after the machine slept;
-it is a duplicate for the second."""
+"""CLOCK_BOOTTIME on Linux. Elsewhere a suspended machine may hold messages that others have
+received again: they become duplicates."""

@@ -23,7 +23,7 @@ NOT_BY_SQS = (
 @ids_option
 @click.option(
     "--limit", type=click.IntRange(min=1), show_default="no limit",
-    help="Stop after so many dead letters.",
+    help="Stop after this many dead letters.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, show_default="off", help="Only print what would happen.")
 @click.option(

@@ -70,7 +70,7 @@ def show(replayed: "Replayed", plan: "Plan") -> None:
     outcomes = () if plan.to_queue else account.counters.as_dict()
     rows = {name: found[name] for name in outcomes}
     rows |= {name: found[name] for name in ("examined", "sent") if plan.to_queue}
-    rows["not reached"] = found["remaining"]
+    rows["not finished"] = found["remaining"]
     if not plan.dry_run:
         rows["still dead letters"] = found["still_there"]
     for name, count in rows.items():

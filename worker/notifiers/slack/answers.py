@@ -1,7 +1,7 @@
-"""Slack's answers, sorted by what has to be done next. Pure.
+"""Sorts Slack's answers by what to do next. Pure.
 
 Sources: https://docs.slack.dev/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks,
-https://docs.slack.dev/reference/methods/chat.postMessage#errors, and what public code met.
+https://docs.slack.dev/reference/methods/chat.postMessage#errors, and public code that handles them.
 """
 
 import re
@@ -9,16 +9,16 @@ import re
 from worker.core.effects import Blocked, Later, NotYet, Sent, Unfit
 
 LONGEST_WAIT_SECONDS = 3_600
-"""A longer Retry-After is not believed: it would be an outage made by one answer."""
+"""Limit of Retry-After: a single answer must not cause a longer outage."""
 UNKNOWN_SECONDS = 300
-"""Delay after an unknown answer."""
+"""Seconds to wait after an unknown answer."""
 _WORD = re.compile(r"[a-z][a-z0-9_]{1,60}")
 
 Answer = Sent | Later | NotYet | Unfit | Blocked
 
 
 class Stumble(Later, frozen=True, kw_only=True):
-    """A `Later` that is worth another try at once."""
+    """A `Later` that is tried again at once."""
 
 
 _BAD_MESSAGE = frozenset({
@@ -79,10 +79,10 @@ def sort_webhook(status: int, body: str, retry_after: str | None) -> Answer:
     return sort_refusal(status, body.strip(), retry_after)
 
 
-def sort_refusal(  # noqa: PLR0911 one return a kind of answer: the list is the point
+def sort_refusal(  # noqa: PLR0911 a return for each kind of answer
     status: int, text: str, retry_after: str | None
 ) -> Answer:
-    """Sort a refusal: the word of a webhook's body or of chat.postMessage."""
+    """Sort a refusal by its error code, from a webhook's body or from chat.postMessage."""
     seconds = wait_seconds(retry_after)
     if status == 429:
         return Later(error="Slack is busy with us (429)", seconds=seconds)
@@ -102,8 +102,8 @@ def sort_refusal(  # noqa: PLR0911 one return a kind of answer: the list is the 
         return Blocked(error=f"Slack: {text}: {_OPERATOR[text]}")
     if status in {404, 410}:
         return Blocked(error=f"Slack: {text} ({status}): {_CHECK}")
-    # New to us. Neither the lane nor the message is condemned for it: others may pass, this one
-    # is requested again slowly, and the relay's last try ends it.
+    # An unknown code neither blocks the lane nor parks the message: other messages may pass, and
+    # this message is tried again slowly, until the relay's last try.
     return NotYet(error=f"Slack: {text} ({status}), unknown to us", seconds=UNKNOWN_SECONDS)
 
 
@@ -116,7 +116,7 @@ def wait_seconds(retry_after: str | None) -> float | None:
 
 
 def _sort_unknown(status: int) -> Answer:
-    """Not in Slack's words: HTML of a proxy, a login portal, a redirect, or no such place."""
+    """Sort an answer without an error code: a proxy's HTML, a login page, a redirect, a 404."""
     if 300 <= status < 400:
         return Blocked(error=f"a redirect ({status}), which is not followed: {_CHECK}")
     if status in {404, 410}:

@@ -1,4 +1,4 @@
-"""Slack's blocks, as few of them as we need, and the limits that they have.
+"""The kinds of Slack blocks that notices use, and their limits.
 
 Source: https://docs.slack.dev/reference/block-kit/blocks
 """
@@ -17,27 +17,28 @@ MOST_FIELDS = 10
 LONGEST_FIELD = 2_000
 MOST_ELEMENTS = 10
 LONGEST_TEXT = 4_000
-"""Of the fallback text; Slack cuts it far above."""
+"""Characters of the fallback text; Slack cuts it far above that."""
 BUDGET = 12_000
-"""Of all texts in all blocks. Slack refuses a message at about 13,200 (`msg_blocks_too_long`)."""
+"""Characters of all texts in all blocks. Slack refuses a message at about 13,200
+(`msg_blocks_too_long`)."""
 
 Block = dict[str, Any]
 
 
 class Post(Struct, frozen=True):
-    """A message for Slack: the blocks that are shown, the text for notifications."""
+    """A message for Slack: the blocks that Slack shows, the text of its notifications."""
 
     text: str
     blocks: Sequence[Block]
 
 
 def header(text: str) -> Block:
-    """A title of our own words, cut if it has to be."""
+    """A title, without untrusted text; cut to its limit."""
     return {"type": "header", "text": _plain(fit(text, LONGEST_HEADER))}
 
 
 def divider() -> Block:
-    """A line."""
+    """A horizontal line."""
     return {"type": "divider"}
 
 
@@ -47,7 +48,7 @@ def section(mrkdwn: str) -> Block:
 
 
 def plain_section(text: str) -> Block:
-    """A paragraph in which nothing is markup, not even ours."""
+    """A paragraph without any markup."""
     return {"type": "section", "text": _plain(text)}
 
 
@@ -57,12 +58,12 @@ def fields(*mrkdwn: str) -> Block:
 
 
 def context(*mrkdwn: str) -> Block:
-    """Small print."""
+    """Small print below the notice."""
     return {"type": "context", "elements": [_mrkdwn(text) for text in mrkdwn]}
 
 
 def texts(blocks: Sequence[Block]) -> list[str]:
-    """All texts in the blocks, in order."""
+    """Return all texts in the blocks, in order."""
     found = []
     for block in blocks:
         holders = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
@@ -71,12 +72,12 @@ def texts(blocks: Sequence[Block]) -> list[str]:
 
 
 def total(blocks: Sequence[Block]) -> int:
-    """How much of the budget the blocks take."""
+    """Count the characters of the blocks, towards `BUDGET`."""
     return sum(map(width, texts(blocks)))
 
 
 def _mrkdwn(text: str) -> Block:
-    # verbatim: Slack makes no links, channels or mentions of bare words.
+    # verbatim: Slack turns no bare words into links, channels or mentions.
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 

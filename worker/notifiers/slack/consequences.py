@@ -1,4 +1,4 @@
-"""What became of removals, messages and effects, sketched for people. Pure."""
+"""Notices about removals, dead letters and parked effects. Pure."""
 
 from worker.core.effects import DeadLetterNotice, ParkedNotice, RemovalNotice, RemovalOutcome
 from worker.notifiers.slack.blocks import LONGEST_SECTION
@@ -21,7 +21,7 @@ _RESPONSES = {
 
 
 def of_a_removal(notice: RemovalNotice, number: str, *, masked: bool) -> Document:
-    """What became of an address on the suppression list, and the entry as it was."""
+    """The outcome of a removal, and the entry before it."""
     address = f"***@{notice.domain}" if masked and notice.domain else notice.address
     pointer = (None if masked else why(notice.address)) or DELIVERED
     response = _RESPONSES[notice.outcome]
@@ -42,7 +42,7 @@ def of_a_removal(notice: RemovalNotice, number: str, *, masked: bool) -> Documen
 
 
 def of_dead_letters(notice: DeadLetterNotice, number: str) -> Document:
-    """The notice about dead letters."""
+    """Dead letters with the same reason."""
     return Document(
         title="Dead letter notification",
         word="DEAD LETTER",
@@ -62,7 +62,7 @@ def of_dead_letters(notice: DeadLetterNotice, number: str) -> Document:
 
 
 def of_parked(notice: ParkedNotice, number: str) -> Document:
-    """Effects that wait for a person."""
+    """Effects that wait for an operator."""
     return Document(
         title="Parked effects",
         word="PARKED",

@@ -1,7 +1,7 @@
-"""Many effects in one message: grouped, counted, dated, with a masked sample of each group. Pure.
+"""Many effects in a single message: groups with counts, dates and a masked sample. Pure.
 
-What is counted is recipients (or messages, for dead letters and parked effects), and what is shown
-adds up: the groups that there is no room for are counted together.
+The counts are recipients (for dead letters: messages; for parked effects: effects), and they add
+up: groups that have no room are counted together.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,13 +26,13 @@ _NOUNS = {
 _LONGEST_NAME = 80
 _LONGEST_SAMPLE = 100
 _ROOM_FOR_THE_REST = 1_000
-"""Of the budget: header, context, and the titles."""
+"""Characters of the budget for header, context and titles."""
 _ROOM_FOR_THE_TAIL = 60
 _LONGEST_SIMPLE = 2_500
 
 
 class Group(Struct):
-    """Effects of one kind and sort, about one provider."""
+    """Effects of the same kind and sort, for the same mail provider."""
 
     kind: EffectKind
     sort: str
@@ -43,7 +43,7 @@ class Group(Struct):
     sample: str = ""
 
     def add(self, count: int, effect: Effect) -> None:
-        """Count some more."""
+        """Count an effect's recipients."""
         self.first = min(self.first, effect.summary.occurred_at)
         self.last = max(self.last, effect.summary.occurred_at)
         self.sample = self.sample or effect.summary.sample
@@ -51,7 +51,7 @@ class Group(Struct):
 
 
 def digest(effects: Sequence[Effect]) -> Post:
-    """Fold at least one effect into a message within Slack's limits."""
+    """Fold effects into a message within Slack's limits."""
     counted = _by_kind(effects)
     limit = min(LONGEST_SECTION - 100, (BUDGET - _ROOM_FOR_THE_REST) // len(counted))
     sections = [_section(kind, groups, limit) for kind, groups in counted.items()]
@@ -71,7 +71,7 @@ def simplified_digest(effects: Sequence[Effect]) -> Post:
 
 
 def _by_kind(effects: Iterable[Effect]) -> dict[EffectKind, list[Group]]:
-    """Group them; kinds in the order of `_NOUNS`, the biggest groups first."""
+    """Group the effects; kinds in the order of `_NOUNS`, the biggest groups first."""
     groups: dict[tuple[EffectKind, str, str], Group] = {}
     for effect in effects:
         summary, at = effect.summary, effect.summary.occurred_at

@@ -1,7 +1,7 @@
-"""What a notice says, before it is drawn; and the two ways to draw it.
+"""A notice's content as a document, and the two ways to draw it as Slack blocks.
 
-The full form has columns, fences and the JSON. The simplified form is for when Slack rejects the
-full form: a plain paragraph, in which nothing can be invalid.
+The full form has columns, code blocks and the JSON. The simplified form is for a notice whose full
+form Slack has rejected: a plain paragraph, in which nothing can be invalid.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ from worker.notifiers.slack.text import (
 )
 
 LONGEST_VALUE = 300
-"""Of a value in the second column; an address has 254 characters at most (RFC 5321)."""
+"""Characters of a value in the second column; an address has at most 254 (RFC 5321)."""
 LONGEST_SUBJECTS = 300
 _LONGEST_JSON_SECTION = LONGEST_SECTION - 100
 _MOST_JSON_SECTIONS = 5
@@ -34,20 +34,20 @@ _LONGEST_SIMPLE_LINE = 600
 
 
 class Pairs(Struct, frozen=True):
-    """Labels, and the values beside them; at most five."""
+    """At most five labels, with their values beside them."""
 
     pairs: Sequence[tuple[str, str]]
 
 
 class Remark(Struct, frozen=True):
-    """A label, and mrkdwn of our own beside it."""
+    """A label, with trusted mrkdwn beside it."""
 
     label: str
     mrkdwn: str
 
 
 class Lines(Struct, frozen=True):
-    """A label, and a text in a fence below it."""
+    """A label, with a text in a code block below it."""
 
     label: str
     text: str
@@ -55,32 +55,32 @@ class Lines(Struct, frozen=True):
 
 
 class Whole(Struct, frozen=True):
-    """A label, and a long text in fences below it: as many and as long as there is room for."""
+    """A label, with a long text in code blocks below it, as far as there is room."""
 
     label: str
     text: str
     pointer: str
-    """Mrkdwn that says where the rest can be read."""
+    """Mrkdwn that says where to read the rest."""
 
 
 Part = Pairs | Remark | Lines | Whole
 
 
 class Document(Struct, frozen=True, kw_only=True):
-    """A notice. All texts are untrusted, but for mrkdwn and our own words."""
+    """A notice. All texts are untrusted, except labels, titles and mrkdwn."""
 
     title: str
     word: str
-    """That the fallback text begins with: `BOUNCE`."""
+    """The first word of the fallback text: `BOUNCE`."""
     subjects: Sequence[str]
-    """Whom or what it is about."""
+    """The addresses or reasons that the notice is about."""
     parts: Sequence[Part]
     context: Sequence[str]
-    """Mrkdwn."""
+    """Mrkdwn of the small print."""
 
 
 def draw(document: Document, *, masked: bool) -> Post:
-    """Draw it in full, within every limit of Slack's."""
+    """Draw the full form, within every limit of Slack's."""
     before: list[Block] = [blocks.header(document.title), blocks.divider()]
     notes = list(document.context)
     long: list[Whole] = []
@@ -99,7 +99,7 @@ def draw(document: Document, *, masked: bool) -> Post:
 
 
 def simplify(document: Document, *, masked: bool) -> Post:
-    """Draw it as one plain paragraph, without the JSON."""
+    """Draw the simplified form: a plain paragraph without the JSON."""
     lines = [document.title, *map(_bare, document.context)]  # the outbox id must not be cut off
     for part in document.parts:
         lines += [bounded(line, _LONGEST_SIMPLE_LINE) for line in _simple(part)]
@@ -109,7 +109,7 @@ def simplify(document: Document, *, masked: bool) -> Post:
 
 
 def fallback(document: Document, *, masked: bool) -> str:
-    """The fallback text: as many subjects as fit, then how many more."""
+    """Make the fallback text: as many subjects as fit, and the number of the others."""
     shown: list[str] = []
     room = LONGEST_SUBJECTS
     for subject in document.subjects:
@@ -139,7 +139,7 @@ def _columns(pairs: Iterable[tuple[str, str]], *, masked: bool) -> Iterator[str]
 
 
 def _in_sections(part: Whole, room: int) -> tuple[list[Block], bool]:
-    """Put a text into sections; return whether it was cut."""
+    """Split a text into sections; return whether it was cut."""
     rest = escape(clean(part.text).strip("\n"))
     label = f"*{part.label}*\n"
     pieces: list[str] = []
@@ -179,6 +179,6 @@ def _simple(part: Part) -> Iterator[str]:
 
 
 def _bare(mrkdwn: str) -> str:
-    """Our own mrkdwn without its marks, and not escaped."""
+    """Turn trusted mrkdwn into plain text."""
     bare = mrkdwn.replace("*", "").replace("`", "")
     return bare.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

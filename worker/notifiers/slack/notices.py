@@ -1,6 +1,6 @@
 """The notice of a single effect. Pure.
 
-Labels, with their colons and spaces, are the seed's; people and their searches know them.
+Labels keep their colons and spaces: people's searches depend on them.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ from worker.notifiers.slack.text import bounded, code, escape, width
 from worker.notifiers.slack.words import DELIVERED, LONGEST_POINTER, moment, why, with_messages
 
 DETAILED = 4
-"""Recipients shown in detail; with the longest texts there is room for no more."""
+"""Recipients shown in detail; there is no room for more with the longest texts."""
 _LONGEST_ONLY_FENCE = LONGEST_SECTION - 100
 _LONGEST_OF_SEVERAL = 700
 _LONGEST_LISTING = 1_400
@@ -50,7 +50,7 @@ def notice(effect: Effect, *, masked: bool = False) -> Post:
 
 
 def simplified(effect: Effect, *, masked: bool = False) -> Post:
-    """Make the simplified notice, without the JSON; it raises what `notice` does."""
+    """Make the simplified notice, without the JSON. Raises as `notice` does."""
     return simplify(_document(effect, masked=masked), masked=masked)
 
 
@@ -121,7 +121,7 @@ def _of_recipient(recipient: NoticeRecipient, address: str, *, only: bool) -> It
 
 
 def _of_the_others(others: Sequence[NoticeRecipient], addresses: Sequence[str]) -> Lines:
-    """Count them by what was decided, and name as many as there is room for."""
+    """Count recipients by action, and list as many as there is room for."""
     counts = Counter(recipient.action.value for recipient in others)
     lines = [", ".join(f"{count:,} {action}" for action, count in sorted(counts.items()))]
     room = _LONGEST_LISTING - 200
@@ -142,7 +142,7 @@ def _address(recipient: NoticeRecipient, *, masked: bool) -> str:
 
 
 def _pointers(notice: Notice, *, masked: bool) -> list[str]:
-    """Where to read on; a masked notice must not name the address that `why` wants."""
+    """Say where to read on. A masked notice must not show the address that `why` takes."""
     if not masked and notice.recipients and (command := why(notice.recipients[0].reported)):
         return [command]
     return [DELIVERED, f"SES message {code(notice.ses_message_id, LONGEST_POINTER, masked=masked)}"]

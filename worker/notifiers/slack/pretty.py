@@ -1,4 +1,4 @@
-"""Pretty-prints untrusted JSON; masks addresses in every string, if requested."""
+"""Pretty-prints untrusted JSON, and masks the addresses in its strings on request."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ _IN_LINES = json.JSONEncoder(indent=2, ensure_ascii=False, default=str)
 
 
 def pretty(text: str, *, masked: bool) -> str:
-    """Print the JSON in a text; a text that is none is shown as it is.
+    """Pretty-print a JSON text; any other text is returned unchanged.
 
-    At most `LONGEST_PRINTED` characters; an ellipsis at the end says that there was more.
+    It is cut at `LONGEST_PRINTED` characters, with an ellipsis.
     """
     try:
         value = json.loads(text)
@@ -23,10 +23,10 @@ def pretty(text: str, *, masked: bool) -> str:
 
 
 def printed(value: Any, *, masked: bool) -> str:
-    """Print a value in lines, with what is not ASCII as it is; cut as `pretty` cuts.
+    """Pretty-print a value; non-ASCII characters are not escaped. Cut as `pretty` cuts.
 
-    No more is printed than is shown: each line of a value that is nested deep begins with as many
-    spaces, so that the whole may be a thousand times as long as what it was read from.
+    Printing stops at the limit: indentation can make a deeply nested value a thousand times as long
+    as its source.
     """
     shown = _Masker().mask(value) if masked else value
     pieces: list[str] = []
@@ -40,7 +40,7 @@ def printed(value: Any, *, masked: bool) -> str:
 
 
 class _Masker:
-    """Masks strings and keys; leaves out what comes behind `LONGEST_PRINTED` characters."""
+    """Masks strings and keys; leaves out everything after `LONGEST_PRINTED` characters."""
 
     def __init__(self) -> None:
         self._left = LONGEST_PRINTED

@@ -26,7 +26,7 @@ class SlackSender:
         self._masked = masked
 
     def deliver(self, effects: Sequence[Effect]) -> Delivery:
-        """Post a message for at least one effect.
+        """Post a message for effects, of which there is at least one.
 
         A single effect becomes a full notice. Several become a digest, and so does an effect that
         was claimed without its payload. A message that Slack rejects is simplified and posted once

@@ -1,7 +1,7 @@
 """Makes untrusted text fit for Slack: without markup, and within its limits.
 
-The order is what makes it safe: cut roughly, clean, mask, take the backticks out, escape, and only
-then cut to fit. What is cut is the escaped text, for Slack counts entities in full.
+The order makes it safe: cut roughly, clean, mask, replace backticks, escape, and only then cut to
+fit. The escaped text is cut, since Slack counts entities in full.
 Source: https://docs.slack.dev/messaging/formatting-message-text/#escaping
 """
 
@@ -13,12 +13,12 @@ from worker.core.masking import mask_addresses
 
 ELLIPSIS = "…"
 NOTHING = "-"
-"""Stands where there is no text: an empty code span would be two loose backticks."""
+"""Replaces an empty text: an empty code span would be two loose backticks."""
 _HIDDEN = "\ufffd"
 _GRAVE = "\u02cb"
-"""Looks like a backtick, which mrkdwn has no escape for, and does nothing."""
+"""Replaces a backtick, for which mrkdwn has no escape: it looks alike and does nothing."""
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs"})
-"""Control, format (bidirectional, zero width, tags), and surrogates, which are alone in a str."""
+"""Control, format (bidirectional, zero width, tags) and lone surrogates."""
 _LINE_BREAK = re.compile(r"\r\n|[\r\n\x0b\x0c\x85\u2028\u2029]")
 
 
@@ -28,31 +28,31 @@ def width(text: str) -> int:
 
 
 def code(text: str, limit: int, *, masked: bool = False) -> str:
-    """Inline code of one line, at most `limit` wide, backticks included."""
+    """Make a single line of inline code, at most `limit` wide, backticks included."""
     line = " ".join(_prepared(text, limit, masked=masked).split())
     return f"`{fit(escape(line), limit - 2) or NOTHING}`"
 
 
 def fence(text: str, limit: int, *, masked: bool = False) -> str:
-    """A code block, at most `limit` wide, fences included; its lines stay lines."""
+    """Make a code block, at most `limit` wide, fences included; line breaks stay."""
     lines = _prepared(text, limit, masked=masked).strip("\n")
     return fenced(fit(escape(lines), limit - 6))
 
 
 def fenced(escaped: str) -> str:
-    """A fence around what is escaped and has no backticks already."""
+    """Put an escaped text without backticks between fences."""
     return f"```{escaped or NOTHING}```"
 
 
 def plain(text: str, limit: int, *, masked: bool = False) -> str:
-    """A text in no code at all, at most `limit` wide; its lines stay lines."""
+    """Make a text without code, at most `limit` wide; line breaks stay."""
     return fit(escape(_prepared(text, limit, masked=masked).strip()), limit) or NOTHING
 
 
 def clean(text: str) -> str:
-    """Take out what nobody sees or what does things: one mark stands for each, save line breaks.
+    """Replace invisible and control characters by a mark each; line breaks stay.
 
-    Nothing is left out without a trace, lest two addresses look like one.
+    None is dropped silently, or two different addresses could look the same.
     """
     if text.isprintable():
         return text.replace("`", _GRAVE)
@@ -66,14 +66,14 @@ def escape(text: str) -> str:
 
 
 def fit(escaped: str, limit: int) -> str:
-    """Cut to `limit`, with an ellipsis where something is missing."""
+    """Cut to `limit`; an ellipsis marks a cut."""
     if width(escaped) <= limit:
         return escaped
     return split(escaped, limit - 1)[0] + ELLIPSIS
 
 
 def split(escaped: str, limit: int) -> tuple[str, str]:
-    """Take off a head of at most `limit`; neither an entity nor a character is cut in two."""
+    """Split off a head of at most `limit`; no entity and no character is cut in two."""
     if width(escaped) <= limit:
         return escaped, ""
     head = escaped.encode("utf-16-le")[: 2 * limit].decode("utf-16-le", "ignore")
@@ -84,12 +84,12 @@ def split(escaped: str, limit: int) -> tuple[str, str]:
 
 
 def bounded(text: str, limit: int) -> str:
-    """Cut what nobody will see before any work is done on it."""
+    """Cut roughly, before any expensive work on the text."""
     return text if len(text) <= limit else text[:limit] + ELLIPSIS
 
 
 def mask(text: str) -> str:
-    """Mask the addresses of a text, which is bounded first."""
+    """Bound a text, then mask its addresses."""
     return mask_addresses(bounded(text, LONGEST_SHOWN))
 
 

@@ -1,7 +1,7 @@
-"""slack_sdk's clients, kept from what they do by themselves: log secrets, follow, use proxies.
+"""slack_sdk's clients, kept from logging secrets, following redirects and using proxies.
 
-Both hand every request to one method; it is overridden with an opener that can do nothing but
-HTTP and HTTPS. urllib's own would follow a redirect with the token in its headers.
+Both send every request through a single method, which is overridden with an opener that knows only
+HTTP and HTTPS. urllib's own opener would follow a redirect with the token in its headers.
 """
 
 import logging
@@ -26,26 +26,26 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 from worker.core.effects import Blocked, Later, NotYet
 from worker.notifiers.slack.answers import UNKNOWN_SECONDS, Answer, Stumble
 from worker.timing.deadlines import within
-from worker.timing.deadlines.http import HeedingHTTPHandler, HeedingHTTPSHandler
+from worker.timing.deadlines.http import DeadlineHTTPHandler, DeadlineHTTPSHandler
 
 TIMEOUT_SECONDS = 10
-"""For a whole answer, from the name of Slack's server to the last byte."""
+"""Time limit of a request, from the look-up of Slack's name to the last byte of the answer."""
 LONGEST_ANSWER = 100_000
 API_URL = "https://slack.com/api/"
 
 
 def make_opener() -> OpenerDirector:
-    """Speak HTTP and HTTPS, follow nothing, open no file.
+    """Make an opener for HTTP and HTTPS that follows no redirect and opens no file.
 
-    HTTPS goes through the proxy of the environment, which then sees a host and nothing more.
-    Plain HTTP never does: the proxy would see the URL, which is the secret.
+    HTTPS uses the environment's proxy, which sees only the host. Plain HTTP uses none: the proxy
+    would see the URL, which is the secret.
     """
     proxies = {"https": proxy} if (proxy := getproxies().get("https")) else {}
     opener = OpenerDirector()
     for handler in (
         ProxyHandler(proxies),
-        HeedingHTTPHandler(),
-        HeedingHTTPSHandler(),
+        DeadlineHTTPHandler(),
+        DeadlineHTTPSHandler(),
         HTTPErrorProcessor(),
         HTTPDefaultErrorHandler(),
         UnknownHandler(),
@@ -83,11 +83,11 @@ class QuietApi(WebClient):
             return {"status": answer.status, "headers": answer.headers, "body": _text(answer)}
 
 
-def sort_failure(error: Exception) -> Answer:  # noqa: PLR0911 likewise a list
-    """What it means that there is no answer. Texts of exceptions are not repeated: some hold URLs.
+def sort_failure(error: Exception) -> Answer:  # noqa: PLR0911 a return for each kind of error
+    """Sort an exception by what to do next. Its text is not repeated: it may hold the URL.
 
-    urllib wraps into URLError what happens before the request is out. What comes bare happened
-    later, and the message may be there.
+    urllib wraps errors before the request is sent into URLError. Other errors come after that, and
+    the message may have arrived.
     """
     match error:
         case URLError(reason=SSLCertVerificationError()):
@@ -120,9 +120,9 @@ def _text(answer: HTTPResponse) -> str:
 
 
 def _silent() -> logging.Logger:
-    """slack_sdk logs the webhook's URL, which is a secret, at two levels: it shall log nothing.
+    """Silence slack_sdk, which logs the webhook's URL, a secret, at two levels.
 
-    It looks at the level before it formats, so a level above all others spares it the work too.
+    It checks the level before it formats, so a level above all others also saves the work.
     """
     logger = logging.getLogger("worker.notifiers.slack.silent")
     logger.setLevel(logging.CRITICAL + 1)

@@ -1,4 +1,4 @@
-"""Words that several notices share: times, and where to read on. Pure."""
+"""Texts that several notices share: times, and commands for reading on. Pure."""
 
 import shlex
 from datetime import UTC, datetime
@@ -11,12 +11,12 @@ LONGEST_POINTER = 120
 
 
 def moment(at: datetime) -> str:
-    """A time as SES writes it: `2026-11-20T08:15:33.000Z`."""
+    """Format a time as SES does: `2026-11-20T08:15:33.000Z`."""
     return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def why(address: str) -> str | None:
-    """The command for an address; None where a shell would make something else of it.
+    """Return the command for an address; None where a shell would read it differently.
 
     The address is untrusted, and people paste commands.
     """
@@ -25,12 +25,12 @@ def why(address: str) -> str | None:
 
 
 def dead_letters(reason: str) -> str:
-    """The command that lists those with a reason; what is no reason of ours is not made one."""
+    """Return the command that lists dead letters by reason; without an unknown reason."""
     if not (reason.isascii() and reason.isidentifier() and len(reason) <= LONGEST_POINTER):
         return DEAD_LETTERS
     return f"{DEAD_LETTERS.removesuffix('`')} --reason {reason}`"
 
 
 def with_messages(pointer: str) -> str:
-    """The same command, with SES's messages whole, where it is `why`."""
+    """Add `--messages` to a `why` command: it then shows SES's messages in full."""
     return pointer if pointer == DELIVERED else f"{pointer.removesuffix('`')} --messages`"

@@ -14,9 +14,10 @@ from typing import Self
 
 from worker.observability.health import Health
 from worker.observability.health_file import HealthFile
-from worker.observability.http.collector import Collector, Work
+from worker.observability.http.collector import Collector
 from worker.observability.http.measuring import Measure, Measuring
 from worker.observability.http.pages import Pages
+from worker.observability.http.work import Work
 from worker.observability.metrics import Metrics
 from worker.timing.threads import GuardedThreads
 

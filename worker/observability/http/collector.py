@@ -4,7 +4,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
@@ -15,6 +15,7 @@ from worker.core.effects import SUPPRESSION, EffectKind
 from worker.core.model import Outcome
 from worker.observability.health import Health
 from worker.observability.http.measuring import Measuring
+from worker.observability.http.work import Work
 from worker.observability.metrics import Metrics
 from worker.observability.stderr import OUT
 from worker.settings import CHANNEL_SECTIONS
@@ -33,37 +34,6 @@ _LANES_AND_KINDS = [
 
 _Values = Mapping[Any, float]
 """Values by labels."""
-
-
-class Counters(Protocol):
-    """How many messages had which outcome."""
-
-    def as_dict(self) -> Mapping[str, int]:
-        """`received`, and each outcome by its name."""
-
-
-class Work(Protocol):
-    """The figures of a worker's loops."""
-
-    @property
-    def counters(self) -> Counters:
-        """The counters of messages."""
-
-    @property
-    def held(self) -> int:
-        """Messages received and not settled."""
-
-    @property
-    def idle(self) -> bool:
-        """The last receives were empty, and no message is held."""
-
-    @property
-    def clock_skew_seconds(self) -> float | None:
-        """Our clock minus SQS's; None: unknown."""
-
-    @property
-    def delivered(self) -> int:
-        """Effects delivered."""
 
 
 class Process(ProcessCollector):

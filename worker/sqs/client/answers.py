@@ -1,4 +1,4 @@
-"""What SQS answers to the three calls, as far as anybody here wants to know, and how it refuses.
+"""Parses SQS's answers to the three calls, and its errors.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 """
@@ -41,13 +41,13 @@ class Messages(TypedDict):
 
 
 class Done(TypedDict):
-    """An entry of a batch that succeeded."""
+    """A successful entry of a batch."""
 
     Id: str
 
 
 class Failed(TypedDict):
-    """One that failed."""
+    """A failed entry of a batch."""
 
     Id: str
     Code: NotRequired[str]
@@ -62,7 +62,7 @@ class Batch(TypedDict):
 
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What the readers raise; the texts quote nothing of the answer."""
+"""Raised by the decoders; the texts quote nothing of the answer."""
 
 batch = msgspec.json.Decoder(Batch).decode
 _messages = msgspec.json.Decoder(Messages).decode
@@ -70,17 +70,17 @@ _anything = msgspec.json.Decoder()
 
 
 def messages(body: bytes | bytearray) -> Mapping[str, Any]:
-    """Parse the answer to ReceiveMessage; a malformed message does not spoil the others.
+    """Parse the answer to ReceiveMessage; a malformed message does not affect the others.
 
-    Half a surrogate pair is read as boto3 reads it. Of what cannot be read only the id is left.
+    Lone surrogates are read as boto3 reads them. Of an unreadable message only the id is left.
     """
     try:
         return _messages(body)
     except UNREADABLE:
-        found = [_as_message(parsed) for parsed in _parsed_loosely(body)]
-        if not any("Body" in message for message in found):
+        messages = [_as_message(parsed) for parsed in _parsed_loosely(body)]
+        if not any("Body" in message for message in messages):
             raise
-        return {"Messages": found}
+        return {"Messages": messages}
 
 
 def _parsed_loosely(body: bytes | bytearray) -> list[Any]:
@@ -100,7 +100,7 @@ def _as_message(parsed: Any) -> Mapping[str, Any]:
 
 
 def refusal(answer: Answer, operation: str) -> ClientError:
-    """Read how SQS, or what stands before it, says no; as boto3 reads it."""
+    """Return an error of SQS, or of a proxy before it, as boto3 would raise it."""
     code, text = _code_and_text(answer)
     error_response: Any = {
         "Error": {"Code": code, "Message": text},
@@ -113,7 +113,7 @@ def refusal(answer: Answer, operation: str) -> ClientError:
 
 
 def _code_and_text(answer: Answer) -> tuple[str, str]:
-    """Return the older protocol's code, if any: it is the documented code."""
+    """Return code and text; the code of the older protocol, if any, since that is documented."""
     status, trimmed = str(answer.status), answer.body.strip()
     if answer.status >= 500 and (not trimmed or trimmed.startswith(b"<html>")):
         return status, http.client.responses.get(answer.status, "")
@@ -131,4 +131,4 @@ def _parsed(body: bytes | bytearray) -> dict[str, Any]:
         parsed = _anything.decode(body or b"{}")
         if isinstance(parsed, dict):
             return parsed
-    return {"message": body.decode(errors="replace")}  # HTML, perhaps
+    return {"message": body.decode(errors="replace")}  # HTML of a proxy, for example

@@ -1,4 +1,4 @@
-"""The three calls of a message's way, as boto3 has them, at a tenth of its cost."""
+"""The three calls that each message costs, as boto3 has them, at a tenth of its cost."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -15,42 +15,44 @@ from worker.sqs.client import answers
 from worker.sqs.client.connection import Connection, DamagedAnswer, Dropped
 from worker.sqs.client.http import Answer
 from worker.sqs.client.pool import Pool
-from worker.sqs.client.request_probe import Part
+from worker.sqs.client.request_probe import RequestParts
 from worker.sqs.client.signing import timestamp
 from worker.sqs.client.skew import ClockSkew, read_date
 from worker.sqs.client.tls import make_context
 
 _SKEW_SECONDS = 240
-"""Such a difference explains it; AWS allows 5 to 15 minutes."""
+"""A clock that is off by more explains such an error; AWS allows 5 to 15 minutes."""
 
 
 class LeanClient:
-    """Thread-safe. Arguments, answers and errors are boto3's; it never asks twice on its own.
+    """Thread-safe. Arguments, answers and errors are boto3's. It repeats a call in two cases only.
 
-    But for two cases. A connection that was kept may be found dropped when nothing of an answer
-    has come: what does no harm when it is done twice is then sent on another. And where our clock
-    is wrong, SQS answers with its time, and refuses without having done anything.
+    A kept connection may turn out to be closed before a byte of the answer: a call that may be
+    performed twice is then sent on a new connection. And if this machine's clock is wrong, SQS
+    refuses the call and sends its time, with which the call is signed again.
     """
 
-    def __init__(self, part: Part, clock_skew: ClockSkew, expect: Expect = lambda _: None) -> None:
-        """`expect` learns of each answer how large it is, and may have it wait to be read."""
+    def __init__(
+        self, part: RequestParts, clock_skew: ClockSkew, expect: Expect = lambda _: None
+    ) -> None:
+        """`expect` is called with the length of each answer before it is read, and may block."""
         self._part = part
         self._read_date = clock_skew.read
         self._pool = Pool(partial(_connect, part, expect), part.connections)
         self._encode = msgspec.json.Encoder().encode
         self._skew_seconds = 0.0
-        """How much SQS's clock is ahead of ours."""
+        """By how much SQS's clock is ahead of this machine's."""
 
     def receive_message(self, **request: Any) -> Mapping[str, Any]:
-        """Long-poll; never repeated, since it may have hidden messages."""
+        """Long-poll; never repeated, since SQS may have hidden messages."""
         return self._call("ReceiveMessage", request, answers.messages, may_repeat=False)
 
     def delete_message_batch(self, **request: Any) -> Mapping[str, Any]:
-        """Delete."""
+        """Delete messages."""
         return self._call("DeleteMessageBatch", request, answers.batch)
 
     def change_message_visibility_batch(self, **request: Any) -> Mapping[str, Any]:
-        """Hide for longer, or show."""
+        """Change the visibility timeouts of messages."""
         return self._call("ChangeMessageVisibilityBatch", request, answers.batch)
 
     def _call(
@@ -66,7 +68,7 @@ class LeanClient:
         if answer.status >= 300:
             refusal = answers.refusal(answer, operation)
             learnt = _skew_in(refusal.response["Error"]["Code"], answer)
-            # Against what this call went by: another may have learnt the same meanwhile.
+            # Compared with this call's skew: another thread may have learnt the same meanwhile.
             if learnt is None or abs(learnt - skew) <= _SKEW_SECONDS:
                 raise refusal
             self._skew_seconds = learnt
@@ -76,8 +78,10 @@ class LeanClient:
         try:
             return read(answer.body)
         except answers.UNREADABLE as error:
-            # It states the place and the kind of the error, and quotes nothing.
-            raise DamagedAnswer(endpoint_url=self._part.place.url, why=str(error)) from error
+            # The text has the place and the kind of the error, and quotes nothing of the answer.
+            damaged = DamagedAnswer(endpoint_url=self._part.endpoint.url, why=str(error))
+            damaged.may_be_sqs = "x-amzn-requestid" in answer.headers
+            raise damaged from error
 
     def _exchange(self, operation: str, body: bytes, skew: float, *, may_repeat: bool) -> Answer:
         request = self._signed(operation, body, time.time() + skew)
@@ -104,18 +108,18 @@ class LeanClient:
 
 
 def _skew_in(code: str, answer: Answer) -> float | None:
-    """Return how much SQS's clock is ahead of ours, where that may explain this refusal."""
-    theirs = read_date(answer.headers.get("date")) if code in SKEWED_CLOCK else None
-    return None if theirs is None else theirs - time.time()
+    """Return by how much SQS's clock is ahead, if that may explain the error."""
+    sqs_time = read_date(answer.headers.get("date")) if code in SKEWED_CLOCK else None
+    return None if sqs_time is None else sqs_time - time.time()
 
 
-def _connect(part: Part, expect: Expect) -> Connection:
+def _connect(part: RequestParts, expect: Expect) -> Connection:
     try:
         context = make_context(part.bundle) if part.bundle else None
     except OSError as error:
-        raise SSLError(endpoint_url=part.place.url, error=error) from error
+        raise SSLError(endpoint_url=part.endpoint.url, error=error) from error
     return Connection(
-        part.place,
+        part.endpoint,
         context,
         connect_seconds=part.connect_seconds,
         read_seconds=part.read_seconds,

@@ -1,4 +1,4 @@
-"""One connection to SQS, kept open between calls."""
+"""A connection to SQS, kept open between calls."""
 
 import select
 import socket
@@ -15,32 +15,34 @@ from botocore.exceptions import (
 from botocore.exceptions import SSLError as CannotTrustError
 
 from worker.sqs.byte_budget import Expect
+from worker.sqs.client.endpoint import Endpoint
 from worker.sqs.client.http import Answer, Damaged, Stream, read_answer
-from worker.sqs.client.places import Place
 from worker.timing.deadlines import extend, within
 from worker.timing.deadlines.sockets import connected
 
 SLOWEST_SECONDS = 20
-"""For a whole answer, on top of how long its first byte may take."""
+"""For a whole answer, in addition to the time-out of its first byte."""
 _CHUNK_BYTES = 65_536
 
 
 class Dropped(ConnectionClosedError):
-    """The connection closed before the first byte of an answer: the call may not have arrived."""
+    """The connection closed before the first byte of the answer; SQS may not have the call."""
 
 
 class DamagedAnswer(HTTPClientError):
-    """The answer is malformed; the call may have been done."""
+    """The answer is malformed; SQS may have performed the call."""
 
     fmt = "the answer of {endpoint_url} cannot be used: {why}"
+    may_be_sqs = True
+    """False: the answer lacks the request id that each answer of SQS has; a proxy's, perhaps."""
 
 
 class Connection:
-    """Not thread-safe: for a single thread. Errors are those that boto3 would raise."""
+    """For a single thread. Errors are those that boto3 would raise."""
 
     def __init__(
         self,
-        place: Place,
+        endpoint: Endpoint,
         context: SSLContext | None,
         *,
         connect_seconds: float,
@@ -48,28 +50,29 @@ class Connection:
         expect: Expect = lambda _: None,
     ) -> None:
         self._expect = expect
-        self._url = place.url
+        self._url = endpoint.url
         self._read_seconds = read_seconds
-        self._socket = _connected(place, context, connect_seconds)
+        self._socket = _connected(endpoint, context, connect_seconds)
         self._socket.settimeout(read_seconds)
-        self._sight = select.poll()
-        self._sight.register(self._socket, select.POLLIN)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
         self._has_answered = False
         self.keeps = True
-        """It is good for another call."""
+        """The connection can be reused."""
 
     @property
     def is_alive(self) -> bool:
-        """The connection is open, and has no unrequested bytes."""
-        return not self._sight.poll(0)
+        """The connection is open, and no unrequested bytes have arrived."""
+        return not self._poll.poll(0)
 
     def ask(self, request: bytes) -> Answer:
-        """Send a request and read the answer to its end.
+        """Send a request and read the answer.
 
         Raises:
-            Dropped: the connection had ended before anything came.
-            ConnectionClosedError: it ended in the midst of the answer.
-            ReadTimeoutError, DamagedAnswer: none came, or none that can be used.
+            Dropped: the connection closed before the first byte of the answer.
+            ConnectionClosedError: it closed in the middle of the answer.
+            ReadTimeoutError: the answer did not arrive in time.
+            DamagedAnswer: the answer is malformed.
 
         """
         self.keeps = self._has_answered = False
@@ -82,18 +85,18 @@ class Connection:
         except Damaged as error:
             raise DamagedAnswer(endpoint_url=self._url, why=str(error)) from error
         except (OSError, EOFError) as error:
-            gone = ConnectionClosedError if self._has_answered else Dropped
-            raise gone(endpoint_url=self._url, error=error) from error
+            kind = ConnectionClosedError if self._has_answered else Dropped
+            raise kind(endpoint_url=self._url, error=error) from error
         return answer
 
     def close(self) -> None:
-        """Have done with it."""
+        """Close the connection."""
         self._socket.close()
 
     def _await_room(self, length: int) -> None:
         began = time.monotonic()
         self._expect(length)
-        extend(time.monotonic() - began)  # that was not the remote service's doing
+        extend(time.monotonic() - began)  # the remote service is not to blame for this wait
 
     def _more(self) -> bytes:
         chunk = self._socket.recv(_CHUNK_BYTES)
@@ -103,32 +106,32 @@ class Connection:
         return chunk
 
 
-def _connected(place: Place, context: SSLContext | None, seconds: float) -> socket.socket:
-    """Connect to one of the addresses; over TLS, verify the name.
+def _connected(endpoint: Endpoint, context: SSLContext | None, seconds: float) -> socket.socket:
+    """Connect to an address of the endpoint; over TLS, verify the name.
 
     Raises:
-        BotoCoreError: of the kind that boto3 raises.
+        BotoCoreError: as boto3 would.
 
     """
     try:
-        plain = connected((place.host, place.port), seconds)
+        plain = connected((endpoint.host, endpoint.port), seconds)
     except TimeoutError as error:
-        raise ConnectTimeoutError(endpoint_url=place.url, error=error) from error
-    except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
-        raise EndpointConnectionError(endpoint_url=place.url, error=error) from error
+        raise ConnectTimeoutError(endpoint_url=endpoint.url, error=error) from error
+    except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
+        raise EndpointConnectionError(endpoint_url=endpoint.url, error=error) from error
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return _secured(plain, context, place.host) if context else plain
+        return _secured(plain, context, endpoint.host) if context else plain
     except TimeoutError as error:
         plain.close()
-        raise ConnectTimeoutError(endpoint_url=place.url, error=error) from error
+        raise ConnectTimeoutError(endpoint_url=endpoint.url, error=error) from error
     except SSLError as error:
         plain.close()
-        raise CannotTrustError(endpoint_url=place.url, error=error) from error
+        raise CannotTrustError(endpoint_url=endpoint.url, error=error) from error
     except OSError as error:
         plain.close()
-        raise EndpointConnectionError(endpoint_url=place.url, error=error) from error
+        raise EndpointConnectionError(endpoint_url=endpoint.url, error=error) from error
     except BaseException:
         plain.close()
         raise

@@ -1,4 +1,4 @@
-"""Whether a body is what SQS had: boto3 does not look."""
+"""Compares bodies with their MD5 digests, which boto3 does not do."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -10,12 +10,11 @@ log = structlog.get_logger()
 
 
 def whole(answer: Mapping[str, Any], queue: str) -> Iterator[Mapping[str, Any]]:
-    """Go through the messages of a receive, without those changed on the way, or that are none.
+    """Yield the messages of a receive, without incomplete messages and without altered bodies.
 
-    Such a message is logged and left alone: it comes again after its visibility
-    timeout. The others of its answer are as good as ever.
+    Such a message is logged and left alone: SQS delivers it again after its visibility timeout.
     """
-    for message in answer.get("Messages") or ():  # an empty list may be absent
+    for message in answer.get("Messages") or ():  # absent if empty
         if is_whole(message):
             yield message
         else:
@@ -23,12 +22,12 @@ def whole(answer: Mapping[str, Any], queue: str) -> Iterator[Mapping[str, Any]]:
 
 
 def is_whole(message: Mapping[str, Any]) -> bool:
-    """Compare the body with its digest, where there is one and this machine can make it."""
+    """Compare the body with its digest, if SQS sent it and this machine can compute MD5."""
     if not {"MessageId", "ReceiptHandle", "Body"} <= message.keys():
         return False
     digest = message.get("MD5OfBody")
     try:
         found = hashlib.md5(message["Body"].encode(), usedforsecurity=False).hexdigest()
-    except ValueError:  # a policy forbids MD5 for whatever use; or half a surrogate pair has none
+    except ValueError:  # a policy forbids MD5 for any use; or a lone surrogate
         return True
     return not digest or bool(digest == found)

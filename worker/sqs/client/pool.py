@@ -1,4 +1,4 @@
-"""Connections that are kept between calls: at most so many, the latest used first."""
+"""Keeps connections between calls: a limited number, the latest used first."""
 
 import weakref
 from collections.abc import Callable, Iterator
@@ -8,10 +8,7 @@ from worker.sqs.client.connection import Connection
 
 
 class Pool:
-    """Thread-safe: taking from a list and adding to it are each one step.
-
-    Close it when it is no longer used.
-    """
+    """Thread-safe: `list.pop` and `list.append` are atomic. Idle connections end with the pool."""
 
     def __init__(self, connect: Callable[[], Connection], most: int) -> None:
         self._connect = connect
@@ -20,7 +17,7 @@ class Pool:
         weakref.finalize(self, _close_all, self._idle)
 
     def kept(self) -> Connection | None:
-        """Take a connection that is open still; None where there is none."""
+        """Return a kept connection that is still open; None if there is none."""
         while True:
             try:
                 connection = self._idle.pop()
@@ -31,12 +28,12 @@ class Pool:
             connection.close()
 
     def fresh(self) -> Connection:
-        """Open another."""
+        """Open a new connection."""
         return self._connect()
 
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[Connection]:
-        """Have it for a call; afterwards it is kept, if it is good for another."""
+        """Use a connection for a call; afterwards it is kept if it can be reused."""
         try:
             yield connection
         finally:

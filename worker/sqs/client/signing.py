@@ -1,4 +1,4 @@
-"""Signature version 4 for the one shape of request that we send.
+"""Signature version 4 for the only shape of request that our client sends.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -16,7 +16,7 @@ _FIT_FOR_A_HEADER = re.compile(r"[!-~]+")
 
 
 class Keys(Protocol):
-    """Credentials at one moment, as botocore freezes them."""
+    """Credentials at a moment, as botocore freezes them."""
 
     @property
     def access_key(self) -> str: ...  # noqa: D102 the name says it
@@ -27,25 +27,25 @@ class Keys(Protocol):
 
 
 def timestamp(seconds: float) -> str:
-    """Write a moment as signatures have it, in UTC."""
+    """Format a time as signatures do, in UTC."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
 
 
 class Signer:
-    """Signs requests to one place in one region. Thread-safe."""
+    """Signs requests to an endpoint in a region. Thread-safe."""
 
     def __init__(self, authority: str, path: str, region: str) -> None:
         self._authority = authority
         self._path = path
         self._region = region
         self._latest = ("", "", b"")
-        """Day, secret and the key made of them: the same for a day, unless they are rotated."""
+        """Day, secret and the key derived from them, which is valid for the day."""
 
     def authorization(self, keys: Keys, target: str, body: bytes, at: str) -> str:
         """Sign a POST of `body`; return the header `Authorization`.
 
         Raises:
-            ValueError: the keys hold what no header can.
+            ValueError: the keys hold characters that no header can hold.
 
         """
         token = f"x-amz-security-token:{keys.token}\n" if keys.token else ""
@@ -53,7 +53,7 @@ class Signer:
         names += "x-amz-security-token;" if keys.token else ""
         names += "x-amz-target;x-amzn-query-mode"
         if not _FIT_FOR_A_HEADER.fullmatch(keys.access_key + (keys.token or "")):
-            raise ValueError("the access key or the token holds what no header can")
+            raise ValueError("the access key or the token holds characters that no header can hold")
         request = (
             f"POST\n{self._path}\n\n"
             f"content-type:{CONTENT_TYPE}\nhost:{self._authority}\nx-amz-date:{at}\n{token}"
@@ -69,7 +69,7 @@ class Signer:
         )
 
     def head(self, keys: Keys, target: str, body: bytes, *, at: str, user_agent: str) -> bytes:
-        """Write the head of a signed request, its empty line included."""
+        """Return the head of a signed request, with its empty line."""
         token = f"X-Amz-Security-Token: {keys.token}\r\n" if keys.token else ""
         return (
             f"POST {self._path} HTTP/1.1\r\n"
@@ -92,5 +92,9 @@ class Signer:
             key = f"AWS4{secret}".encode()
             for part in (day, self._region, SERVICE, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._latest = (day, secret, key)  # at once, so that no thread sees a half of it
+            self._latest = (
+                day,
+                secret,
+                key,
+            )  # a single assignment, so that no thread sees half of it
         return key

@@ -1,19 +1,19 @@
-"""Encrypted connections: always verified."""
+"""TLS: certificates are always verified."""
 
 import ssl
 from functools import lru_cache
 from pathlib import Path
 
-from worker.timing.deadlines.sockets import make_heed
+from worker.timing.deadlines.sockets import use_deadlines
 
 
 def make_context(bundle: str) -> ssl.SSLContext:
-    """A TLS context that verifies chain, dates and name, by the certificates in that file now.
+    """Return a TLS context that verifies chain, dates and name against the file's certificates.
 
-    boto3, too, takes up a file that has changed with the next connection.
+    A changed file is read again with the next connection, as boto3 does.
 
     Raises:
-        OSError: they cannot be read, or are none.
+        OSError: the file cannot be read, or holds no certificate.
 
     """
     state = Path(bundle).stat()
@@ -22,10 +22,10 @@ def make_context(bundle: str) -> ssl.SSLContext:
 
 @lru_cache(maxsize=4)
 def _make_context(bundle: str, _state: tuple[int, int, int]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies, the name too
-    # The machine's policy may want more, and OpenSSL would let us ask for less.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name
+    # OpenSSL would let us go below the minimum of the machine's policy.
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET  # as botocore has them
     context.load_verify_locations(cafile=bundle)
-    make_heed(context)
+    use_deadlines(context)
     return context

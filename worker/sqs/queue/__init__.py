@@ -10,6 +10,8 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quota
 from collections.abc import Sequence
 from functools import partial
 
+from msgspec import Struct
+
 from worker.aws import CALL_SECONDS, AwsRefused
 from worker.aws.codes import BAD_CREDENTIALS
 from worker.core.errors import Refused, Unavailable
@@ -17,6 +19,7 @@ from worker.core.model import DeadLetter, Received
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.client import connect
 from worker.sqs.client.digests import whole
+from worker.sqs.client.replacement import Replacement
 from worker.sqs.client.skew import ClockSkew
 from worker.sqs.queue.answers import (
     LARGEST_BATCH,
@@ -49,6 +52,7 @@ __all__ = [
     "LARGEST_BATCH",
     "LONGEST_HOLD_SECONDS",
     "POLL_SECONDS",
+    "ClientOptions",
     "Counts",
     "EntriesRefused",
     "FailedEntry",
@@ -60,6 +64,22 @@ __all__ = [
     "refusal_of",
     "tens",
 ]
+
+
+class ClientOptions(Struct, frozen=True, kw_only=True):
+    """How the clients of SQS are made."""
+
+    lean: bool = True
+    """Use our own client (`worker.sqs.client`) where it can be used."""
+    wait_seconds: int = 20
+    """Length of the longest long poll."""
+    connections: int = 10
+    """Connections that are kept open."""
+    byte_budget: ByteBudget | None = None
+    """Our own client reads an answer when this has room for it."""
+
+
+DEFAULT_CLIENT = ClientOptions()
 
 
 class Queue(Asking):
@@ -76,27 +96,21 @@ class Queue(Asking):
         region: str,
         dead_letter_url: str | None = None,
         visibility_seconds: int = 60,
-        wait_seconds: int = 20,
-        connections: int = 10,
-        lean: bool = True,
-        byte_budget: ByteBudget | None = None,
+        client: ClientOptions = DEFAULT_CLIENT,
     ) -> None:
-        """Nothing is called yet.
-
-        `lean`: use our own client (`worker.sqs.client`) where it can be used; it reads an answer
-        when `byte_budget` has room for it.
-        """
+        """Nothing is called yet."""
         self.clock_skew = ClockSkew()
         """The difference between this machine's clock and SQS's."""
         connecting = partial(
             connect,
             url,
             region,
-            lean=lean,
-            wait_seconds=wait_seconds,
-            connections=connections,
+            lean=client.lean,
+            wait_seconds=client.wait_seconds,
+            connections=client.connections,
             clock_skew=self.clock_skew,
-            byte_budget=byte_budget,
+            replacement=Replacement(url.rpartition("/")[2]),
+            byte_budget=client.byte_budget,
         )
         super().__init__(url, connecting)
         self._dead_letter_url = dead_letter_url

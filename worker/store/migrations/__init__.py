@@ -1,1 +1,1 @@
-"""Alembic's folder: one script a change of the schema, applied in order, never edited later."""
+"""Alembic's folder: a script for each schema change, applied in order, never edited later."""

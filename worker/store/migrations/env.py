@@ -1,4 +1,4 @@
-"""Run by Alembic, on the connection (and inside the lock) that `worker.store.migrate` brings."""
+"""Alembic runs this on the connection, and inside the lock, of `worker.store.migrate`."""
 
 from alembic import context
 
@@ -9,6 +9,6 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=VERSION_TABLE,
-    render_as_batch=True,  # SQLite alters a table by making it anew
+    render_as_batch=True,  # SQLite alters a table by copying it
 )
 context.run_migrations()

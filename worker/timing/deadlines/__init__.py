@@ -1,9 +1,8 @@
 """Deadlines for whole answers.
 
-A socket's time-out holds for one read: a server that sends a byte now and then keeps its reader for
-ever. Here a thread says by when it wants to be done, and every wait of it for the network ends by
-then: `sockets` for names, connections and each read and write, `beside` for calls that nobody can
-interrupt.
+A socket's time-out holds for a single read: a server that sends a byte now and then keeps its
+reader for ever. Here a thread sets a deadline, and all its waits for the network end by then:
+`sockets` has lookups, connections, reads and writes, `beside` calls that cannot be interrupted.
 """
 
 import math
@@ -12,28 +11,28 @@ import time
 from types import TracebackType
 
 MOST_BYTES = 70 * 1_048_576
-"""Of all answers until one deadline; SQS's largest receive is 64 MiB, however it is escaped."""
+"""Bytes of all answers before a deadline; the largest accepted receive of SQS has 64 MiB."""
 
 
 class TooLarge(OSError):
-    """More came than any answer takes."""
+    """More bytes arrived than any valid answer has."""
 
 
 class Limits:
-    """What holds for a thread."""
+    """The limits of a thread."""
 
     __slots__ = ("bytes_left", "end")
 
     def __init__(self) -> None:
         self.end = math.inf
-        """On `time.monotonic`."""
+        """The deadline, on `time.monotonic`."""
         self.bytes_left = math.inf
 
     def at_most(self, seconds: float | None) -> float | None:
-        """Shorten a time-out to what is left; None is none.
+        """Shorten a time-out to the time that is left; None: no time-out.
 
         Raises:
-            TimeoutError: nothing is left.
+            TimeoutError: no time is left.
 
         """
         if self.end == math.inf:
@@ -44,10 +43,10 @@ class Limits:
         return remaining if seconds is None or seconds > remaining else seconds
 
     def count(self, received: int) -> None:
-        """Learn of bytes that came.
+        """Count received bytes.
 
         Raises:
-            TooLarge: they are too many.
+            TooLarge: there are too many.
 
         """
         self.bytes_left -= received
@@ -63,8 +62,8 @@ class _OfThread(threading.local):
 _of_thread = _OfThread()
 
 
-class within:  # noqa: N801 it reads as the word it is: `with within(10):`
-    """Have this thread be done with the network in so many seconds; of several the earliest."""
+class within:  # noqa: N801 `with within(10):` reads as a sentence
+    """Set a deadline for this thread's network calls; of nested deadlines the earliest holds."""
 
     __slots__ = ("_before", "_seconds")
 
@@ -72,7 +71,7 @@ class within:  # noqa: N801 it reads as the word it is: `with within(10):`
         self._seconds = seconds
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Set the deadline."""
         limits = _of_thread.limits
         end = limits.end
         self._before = end, limits.bytes_left
@@ -86,31 +85,31 @@ class within:  # noqa: N801 it reads as the word it is: `with within(10):`
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Have what held before hold again."""
+        """Restore the limits from before the block."""
         limits = _of_thread.limits
         limits.end, limits.bytes_left = self._before
 
 
 def extend(seconds: float) -> None:
-    """Give this thread so many seconds more: what it waited for meanwhile was not the network."""
+    """Move this thread's deadline by the seconds in which it did not wait for the network."""
     _of_thread.limits.end += seconds
 
 
 def limits() -> Limits:
-    """What holds for this thread."""
+    """The limits of this thread."""
     return _of_thread.limits
 
 
 def left() -> float:
-    """Return how many seconds this thread has; `inf` where it has no deadline, below 0 after it."""
+    """Return the seconds until the deadline: `inf` without a deadline, below 0 after it."""
     return _of_thread.limits.end - time.monotonic()
 
 
 def at_most(seconds: float | None) -> float | None:
-    """Shorten a time-out to what is left to this thread; None is none.
+    """Shorten a time-out to the time that is left to this thread; None: no time-out.
 
     Raises:
-        TimeoutError: nothing is left.
+        TimeoutError: no time is left.
 
     """
     return _of_thread.limits.at_most(seconds)

@@ -1,7 +1,7 @@
-"""Calls that cannot be interrupted, made beside the thread that waits, and left behind if need be.
+"""Runs calls that cannot be interrupted in threads of their own, and abandons them at the deadline.
 
-Such are name lookups: the C library waits 5 s for each server, attempt and search domain. A call
-that was left behind ends some time; until then it costs a thread, so there are few of them.
+An example is a name lookup: the C library waits 5 s for each server, attempt and search domain. An
+abandoned call ends eventually; until then it costs a thread, so their number is limited.
 """
 
 import threading
@@ -13,10 +13,10 @@ from worker.timing.deadlines import left, within
 
 Result = TypeVar("Result")
 
-MOST_LEFT_BEHIND = 16
-"""Calls that hang; while there are so many, no other is begun."""
+MOST_ABANDONED = 16
+"""Abandoned calls that still hang; with so many no other call is made."""
 
-_left_behind: set[threading.Thread] = set()
+_abandoned: set[threading.Thread] = set()
 _lock = threading.Lock()
 
 
@@ -27,16 +27,16 @@ def beside(
     what: str,
     unwanted: Callable[[Result], object] = lambda _: None,
 ) -> Result:
-    """Make a call in a thread of its own, and wait for it no longer than this, or the deadline.
+    """Make a call in a thread of its own, and wait for so many seconds or until the deadline.
 
     Args:
-        seconds: how long; the deadline of the thread that asks holds too.
-        call: it has the same deadline, as far as it heeds any.
-        what: what it is, for the error.
-        unwanted: takes a result that comes when nobody waits for it any more.
+        seconds: how long to wait; the deadline of the calling thread holds, too.
+        call: runs under the same deadline.
+        what: describes the call in the error.
+        unwanted: gets a result that arrives after the wait, to dispose of it.
 
     Raises:
-        TimeoutError: it had not answered by then, or too many others hang.
+        TimeoutError: no result in time, or too many other calls hang.
 
     """
     seconds = min(seconds, left())
@@ -47,7 +47,7 @@ def beside(
         try:
             with within(seconds):
                 result = call()
-        except BaseException as error:  # noqa: BLE001 it is raised where it is waited for
+        except BaseException as error:  # noqa: BLE001 raised in the waiting thread
             if answer.set_running_or_notify_cancel():
                 answer.set_exception(error)
         else:
@@ -59,17 +59,17 @@ def beside(
     thread = threading.Thread(target=work, name=f"beside: {what}", daemon=True)
     thread.start()
     wait([answer], max(seconds, 0))
-    if answer.cancel():  # at once with its own look whether anybody waits
+    if answer.cancel():  # atomic with the thread's `set_running_or_notify_cancel`
         with _lock:
-            _left_behind.add(thread)
+            _abandoned.add(thread)
         raise TimeoutError(f"{what}: no answer in {max(seconds, 0):.0f} s")
     return answer.result()
 
 
 def _refuse_if_many_hang(what: str) -> None:
-    if not _left_behind:
+    if not _abandoned:
         return
     with _lock:
-        _left_behind.difference_update([item for item in _left_behind if not item.is_alive()])
-        if len(_left_behind) >= MOST_LEFT_BEHIND:
-            raise TimeoutError(f"{what}: {len(_left_behind)} calls hang already, so none is begun")
+        _abandoned.difference_update([item for item in _abandoned if not item.is_alive()])
+        if len(_abandoned) >= MOST_ABANDONED:
+            raise TimeoutError(f"{what}: {len(_abandoned)} calls hang already, so none is begun")

@@ -1,15 +1,15 @@
-"""http.client's connections, and urllib's way to them, with sockets that heed deadlines."""
+"""http.client's connections and urllib's handlers, with deadlines."""
 
 import http.client
 import ssl
 from typing import Any
 from urllib.request import HTTPHandler, HTTPSHandler, Request
 
-from worker.timing.deadlines.sockets import connected, make_heed
+from worker.timing.deadlines.sockets import connected, use_deadlines
 
 
 class HTTPConnection(http.client.HTTPConnection):
-    """Like its base, within the deadline of the thread."""
+    """As the base class, within the thread's deadline."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -17,26 +17,26 @@ class HTTPConnection(http.client.HTTPConnection):
 
 
 class HTTPSConnection(http.client.HTTPSConnection):
-    """Like its base, within the deadline of the thread."""
+    """As the base class, within the thread's deadline."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         context = named.get("context") or ssl.create_default_context()
-        make_heed(context)
+        use_deadlines(context)
         super().__init__(*arguments, **{**named, "context": context})
         self._create_connection = connected
 
 
-class HeedingHTTPHandler(HTTPHandler):
-    """For urllib's openers."""
+class DeadlineHTTPHandler(HTTPHandler):
+    """A handler for urllib's openers."""
 
     def http_open(self, req: Request) -> http.client.HTTPResponse:
-        """Open it."""
+        """Open a connection."""
         return self.do_open(HTTPConnection, req)
 
 
-class HeedingHTTPSHandler(HTTPSHandler):
-    """For urllib's openers; certificates are verified, as Python does by itself."""
+class DeadlineHTTPSHandler(HTTPSHandler):
+    """A handler for urllib's openers; certificates are verified."""
 
     def https_open(self, req: Request) -> http.client.HTTPResponse:
-        """Open it."""
+        """Open a connection."""
         return self.do_open(HTTPSConnection, req)

@@ -1,4 +1,4 @@
-"""Sockets that heed the deadline of the thread that uses them, from the name to the last byte."""
+"""Sockets that obey the deadline of the thread that uses them, from the lookup to the last byte."""
 
 import math
 import socket
@@ -10,7 +10,7 @@ from worker.timing.deadlines import Limits, at_most, limits
 from worker.timing.deadlines.beside import beside
 
 LOOKUP_SECONDS = 15.0
-"""For a name, where there is no earlier deadline: two servers that say nothing, and a third."""
+"""For a lookup without an earlier deadline: two silent name servers, and a third that answers."""
 
 Option = tuple[int, int, int | bytes]
 
@@ -18,8 +18,8 @@ Option = tuple[int, int, int | bytes]
 _settimeout = socket.socket.settimeout
 
 
-class _Heeding(socket.socket):
-    """Its time-out is that of one operation; the thread's deadline holds for all of them."""
+class _DeadlineSocket(socket.socket):
+    """Its time-out is for a single operation; the thread's deadline holds for all of them."""
 
     _each: float | None = None
 
@@ -31,9 +31,9 @@ class _Heeding(socket.socket):
         self.settimeout(None if flag else 0.0)
 
     def _shorten(self) -> Limits:
-        found = limits()
-        _settimeout(self, found.at_most(self._each))
-        return found
+        held = limits()
+        _settimeout(self, held.at_most(self._each))
+        return held
 
     def connect(self, address: Any) -> None:
         self._shorten()
@@ -41,55 +41,55 @@ class _Heeding(socket.socket):
 
     def recv(self, *arguments: Any) -> bytes:
         held = self._shorten()
-        found = super().recv(*arguments)
-        held.count(len(found))
-        return found
+        received = super().recv(*arguments)
+        held.count(len(received))
+        return received
 
     def recv_into(self, *arguments: Any) -> int:
         held = self._shorten()
-        found = super().recv_into(*arguments)
-        held.count(found)
-        return found
+        length = super().recv_into(*arguments)
+        held.count(length)
+        return length
 
     def send(self, *arguments: Any) -> int:
         self._shorten()
         return super().send(*arguments)
 
     def sendall(self, *arguments: Any) -> None:
-        self._shorten()  # Python's own holds for all of it
+        self._shorten()  # Python's time-out holds for the whole call
         super().sendall(*arguments)
 
 
-class HeedingSocket(_Heeding):
-    """In the clear."""
+class DeadlineSocket(_DeadlineSocket):
+    """Plain."""
 
 
-class HeedingSSLSocket(_Heeding, ssl.SSLSocket):
-    """Encrypted; `make_heed` has a context make it."""
+class DeadlineSSLSocket(_DeadlineSocket, ssl.SSLSocket):
+    """With TLS; made by a context after `use_deadlines`."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 ssl's signature
-        """Shake hands; OpenSSL holds the time-out for all of it."""
+        """Perform the handshake; the time-out holds for all of it."""
         self._shorten()
         super().do_handshake(block)
 
 
-def make_heed(context: ssl.SSLContext) -> None:
-    """Have a context's sockets heed deadlines."""
-    context.sslsocket_class = HeedingSSLSocket
+def use_deadlines(context: ssl.SSLContext) -> None:
+    """Have a context make sockets that obey deadlines."""
+    context.sslsocket_class = DeadlineSSLSocket
 
 
 def resolve(host: str, port: int) -> list[Any]:
-    """Look a name up, as `socket.getaddrinfo` does, but not beyond the deadline.
+    """Look a name up, as `socket.getaddrinfo` does, within the deadline.
 
     Raises:
-        OSError: there is no such name, or nobody shown in time.
-        UnicodeError: it cannot be a name.
+        OSError: there is no such name, or no answer in time.
+        UnicodeError: it is not a valid name.
 
     """
     try:
         return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
     except socket.gaierror:
-        pass  # it is a name, which only a server can tell
+        pass  # a name, not an address
     return beside(
         LOOKUP_SECONDS,
         lambda: socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM),
@@ -102,23 +102,23 @@ def connected(
     timeout: object = None,
     source_address: tuple[str, int] | None = None,
     options: Iterable[Option] = (),
-) -> HeedingSocket:
-    """Connect to the first address that answers; before a deadline each has its share of the time.
+) -> DeadlineSocket:
+    """Connect to the first address that answers; each address has a share of the time left.
 
-    As `socket.create_connection`, which http.client takes it for.
+    It replaces `socket.create_connection` in http.client.
 
     Raises:
-        OSError: none does, or not in time.
-        UnicodeError: it cannot be a name.
+        OSError: no address answers in time.
+        UnicodeError: it is not a valid name.
 
     """
     seconds = float(timeout) if isinstance(timeout, int | float) else None
-    found = resolve(*address)
+    addresses = resolve(*address)
     failure: OSError | None = None
-    for number, (family, kind, protocol, _, place) in enumerate(found):
+    for number, (family, kind, protocol, _, place) in enumerate(addresses):
         remaining = at_most(None)
-        share = math.inf if remaining is None else remaining / (len(found) - number)
-        ours = HeedingSocket(family, kind, protocol)
+        share = math.inf if remaining is None else remaining / (len(addresses) - number)
+        ours = DeadlineSocket(family, kind, protocol)
         try:
             for option in options:
                 ours.setsockopt(*option)

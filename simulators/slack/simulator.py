@@ -1,7 +1,4 @@
-"""A Slack on a free loopback port: an incoming webhook, and chat.postMessage.
-
-It refuses what Slack refuses, keeps the requests, and fails as scripted.
-"""
+"""The Slack simulator, as a test or the demo uses it."""
 
 import itertools
 import json
@@ -19,48 +16,48 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from simulators.slack_faults import Fault, not_ok, refused
-from simulators.slack_rules import refusal
+from simulators.slack.faults import Fault, not_ok, refused
+from simulators.slack.rules import refusal
 
-WEBHOOK = "/services/T0STANDIN/B0STANDIN/NotAnythingSecret0123456"
+WEBHOOK = "/services/T0SIMULATED/B0SIMULATED/NotAnythingSecret0123456"
 METHOD = "/api/chat.postMessage"
 TEST = "/api/auth.test"
-_WHO = json.dumps({"ok": True, "user": "standin"})
+_IDENTITY = json.dumps({"ok": True, "user": "simulator"})
 TOKEN = "xoxb-not-anything-secret"  # noqa: S105 invented
-CHANNEL = "C0STANDIN"
+CHANNEL = "C0SIMULATED"
 LONGEST_HOLD_SECONDS = 8.5
-"""Below the timeout of the sender."""
+"""Shorter than the time-out of the sender."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: the peer gets a reset."""
 
 
-class Heard(Struct, frozen=True, kw_only=True):
-    """A request, and what was made of it."""
+class SlackRequest(Struct, frozen=True, kw_only=True):
+    """A request, and its answer."""
 
     at: datetime
     clock: float
     """`time.monotonic()`"""
     path: str
     payload: Any
-    """Parsed; None where it is no JSON."""
+    """Parsed; None if it is not JSON."""
     status: int
     """0: the connection was reset."""
     answer: str
     accepted: bool
 
 
-class StandinSlack:
-    """The stand-in; a context manager. Thread-safe."""
+class SlackSimulator:
+    """Listens on a free port of 127.0.0.1 for a `with` block. Thread-safe."""
 
     def __init__(self) -> None:
         self.closing = threading.Event()
         self.always: Fault | None = None
-        """How every request fails until this is None again, after the script is used up."""
+        """The fault of every request, once the scripted faults are used up; None: no fault."""
         self._answering = threading.Event()
         self._answering.set()
         self._lock = threading.Lock()
         self._script: deque[Fault] = deque()
-        self._heard: list[Heard] = []
+        self._requests: list[SlackRequest] = []
         self._numbers = itertools.count(1)
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.slack = self
@@ -70,14 +67,14 @@ class StandinSlack:
         self.api_url = f"{self.origin}/api/"
 
     def __enter__(self) -> Self:
-        """Listen."""
+        """Start to answer."""
         self._thread.start()
         return self
 
     def __exit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
-        """Answer nobody any more."""
+        """Stop."""
         self.closing.set()
         self._answering.set()
         self._server.shutdown()
@@ -85,30 +82,30 @@ class StandinSlack:
         self._server.server_close()
 
     @property
-    def heard(self) -> list[Heard]:
+    def requests(self) -> list[SlackRequest]:
         """All requests so far."""
         with self._lock:
-            return list(self._heard)
+            return list(self._requests)
 
     @property
     def posts(self) -> list[Any]:
-        """The messages that stand in the channel."""
-        return [heard.payload for heard in self.heard if heard.accepted]
+        """The messages in the channel."""
+        return [request.payload for request in self.requests if request.accepted]
 
     def fail(self, *faults: Fault) -> None:
-        """Let the next requests fail, one after the other."""
+        """Have the next requests fail, a fault each."""
         with self._lock:
             self._script.extend(faults)
 
-    def forgive(self) -> None:
-        """Let nothing fail any more."""
+    def recover(self) -> None:
+        """Remove all faults."""
         with self._lock:
             self._script.clear()
             self.always = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Take messages within the block, and answer after it: a Slack that is slow."""
+        """Accept messages within the block and answer after it, as a slow Slack does."""
         self._answering.clear()
         try:
             yield
@@ -116,11 +113,11 @@ class StandinSlack:
             self._answering.set()
 
     def await_release(self) -> None:
-        """Wait as long as answers are held; not for ever."""
+        """Wait while answers are held, at most `LONGEST_HOLD_SECONDS`."""
         self._answering.wait(LONGEST_HOLD_SECONDS)
 
-    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Fault, Heard]:
-        """Judge a request; the fault says what goes out on the wire."""
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Fault:
+        """Handle a request; the fault has the answer to send."""
         with self._lock:
             fault = self._script.popleft() if self._script else self.always
             number = next(self._numbers)
@@ -130,7 +127,7 @@ class StandinSlack:
         if fault:
             accepted = accepted and fault.accepts
             verdict = fault if fault.body or fault.resets else _delayed(verdict, fault.seconds)
-        heard = Heard(
+        request = SlackRequest(
             at=datetime.now(UTC),
             clock=time.monotonic(),
             path=path,
@@ -140,8 +137,8 @@ class StandinSlack:
             accepted=accepted,
         )
         with self._lock:
-            self._heard.append(heard)
-        return verdict, heard
+            self._requests.append(request)
+        return verdict
 
     def _verdict(self, path: str, headers: Mapping[str, str], payload: Any, number: int) -> Fault:
         if path == WEBHOOK:
@@ -151,16 +148,16 @@ class StandinSlack:
             return refused(404, "no_service")
         if headers.get("Authorization") != f"Bearer {TOKEN}":
             return not_ok("invalid_auth")
-        return _posted(payload, number) if path == METHOD else Fault(body=_WHO)
+        return _posted(payload, number) if path == METHOD else Fault(body=_IDENTITY)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
-    slack: StandinSlack
+    slack: SlackSimulator
 
     def handle_error(self, *_: Any) -> None:
-        """Let clients that are gone be gone."""
+        """Ignore clients that have disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -168,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        fault, _ = self.server.slack.answer(self.path, dict(self.headers), body)
+        fault = self.server.slack.answer(self.path, dict(self.headers), body)
         self.server.slack.await_release()
         if fault.seconds:
             self.server.slack.closing.wait(fault.seconds)
@@ -187,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST  # noqa: N815 a client that follows a redirect sends a GET
 
     def log_message(self, *_: Any) -> None:
-        """Nothing on stderr."""
+        """Write nothing to stderr."""
 
 
 def _posted(payload: Any, number: int) -> Fault:

@@ -1,7 +1,7 @@
-"""botocore's connections with sockets that heed deadlines, and its helpers with an end.
+"""Deadlines for botocore's connections and its credential helpers.
 
-All of botocore's HTTP goes through two pools of connections: calls to AWS, and what its own
-fetchers ask for credentials (instance and container metadata, STS, SSO).
+All of botocore's HTTP goes through two classes of connection pools: calls to AWS, and requests for
+credentials (instance and container metadata, STS, SSO).
 """
 
 import os
@@ -23,12 +23,12 @@ from urllib3.exceptions import (
 )
 
 from worker.timing.deadlines import at_most
-from worker.timing.deadlines.sockets import HeedingSocket, connected, make_heed
+from worker.timing.deadlines.sockets import DeadlineSocket, connected, use_deadlines
 
 
-def _connect(connection: HTTPConnection) -> HeedingSocket:
-    """Connect as urllib3's connections do; errors are those that urllib3 raises here."""
-    host = connection._dns_host  # noqa: SLF001 with the dot at its end, as a lookup needs it
+def _connect(connection: HTTPConnection) -> DeadlineSocket:
+    """Connect as urllib3's connections do, with the same errors."""
+    host = connection._dns_host  # noqa: SLF001 keeps a trailing dot, for the lookup
     try:
         return connected(
             (host.strip("[]"), connection.port or connection.default_port),
@@ -41,35 +41,35 @@ def _connect(connection: HTTPConnection) -> HeedingSocket:
     except socket.gaierror as error:
         raise NameResolutionError(connection.host, connection, error) from error
     except TimeoutError as error:
-        notification = f"no connection to {connection.host}: {error}"
-        raise ConnectTimeoutError(connection, notification) from error
+        text = f"no connection to {connection.host}: {error}"
+        raise ConnectTimeoutError(connection, text) from error
     except OSError as error:
-        notification = f"no connection to {connection.host}: {error}"
-        raise NewConnectionError(connection, notification) from error
+        text = f"no connection to {connection.host}: {error}"
+        raise NewConnectionError(connection, text) from error
 
 
-class HeedingConnection(AWSHTTPConnection):
-    """In the clear."""
+class DeadlineConnection(AWSHTTPConnection):
+    """Plain."""
 
-    def _new_conn(self) -> HeedingSocket:
+    def _new_conn(self) -> DeadlineSocket:
         return _connect(self)
 
 
-class HeedingSecureConnection(AWSHTTPSConnection):
-    """Encrypted."""
+class DeadlineSecureConnection(AWSHTTPSConnection):
+    """With TLS."""
 
-    def _new_conn(self) -> HeedingSocket:
+    def _new_conn(self) -> DeadlineSocket:
         return _connect(self)
 
     def connect(self) -> None:
-        """Connect, through a proxy where there is one, and shake hands."""
+        """Connect, through a proxy if there is one, and perform the TLS handshake."""
         if self.ssl_context is not None:
-            make_heed(self.ssl_context)
+            use_deadlines(self.ssl_context)
         super().connect()
 
 
 class _Helper(subprocess.Popen[bytes]):
-    """A `credential_process`, ended at the deadline with whatever it has started."""
+    """A `credential_process`, killed at the deadline with its child processes."""
 
     def __init__(self, command: Any, **named: Any) -> None:
         super().__init__(command, **named, start_new_session=True)
@@ -84,9 +84,9 @@ class _Helper(subprocess.Popen[bytes]):
         except (subprocess.TimeoutExpired, TimeoutError):
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-            with self:  # which closes its pipes, and waits for it
+            with self:  # closes its pipes and waits for it
                 pass
-            raise TimeoutError("the helper that gives credentials does not answer") from None
+            raise TimeoutError("the credential helper does not answer") from None
 
 
 class _ProcessProvider(botocore.credentials.ProcessProvider):
@@ -94,8 +94,8 @@ class _ProcessProvider(botocore.credentials.ProcessProvider):
         super().__init__(profile_name, load_config, popen)
 
 
-def have_botocore_heed() -> None:
-    """Do so, for all of this process."""
-    botocore.awsrequest.AWSHTTPConnectionPool.ConnectionCls = HeedingConnection
-    botocore.awsrequest.AWSHTTPSConnectionPool.ConnectionCls = HeedingSecureConnection
+def use_deadlines_in_botocore() -> None:
+    """Have botocore use these classes, in the whole process."""
+    botocore.awsrequest.AWSHTTPConnectionPool.ConnectionCls = DeadlineConnection
+    botocore.awsrequest.AWSHTTPSConnectionPool.ConnectionCls = DeadlineSecureConnection
     botocore.credentials.ProcessProvider = _ProcessProvider  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The list behind the SES stand-in, and the four operations on it."""
+"""The suppression list, and SES's four operations on it."""
 
 import json
 import threading
@@ -13,12 +13,11 @@ from msgspec import Struct
 ADDRESSES = "/v2/email/suppression/addresses"
 REASONS = frozenset({"BOUNCE", "COMPLAINT"})
 _CHUNK = 100
-"""Entries in one answer, where the client does not request a number; AWS does not publish its own
-number."""
+"""Entries in one answer, unless the client sends PageSize; AWS does not publish its default."""
 
 
 class Refusal(Exception):
-    """SES says no."""
+    """An error that SES answers."""
 
     def __init__(self, status: int, code: str, text: str) -> None:
         super().__init__(text)
@@ -33,15 +32,15 @@ class Answer(NamedTuple):
     code: str
     body: Mapping[str, Any]
     html: str = ""
-    """HTML in place of the body: not SES, but somebody on the way, has answered."""
+    """HTML in place of the body, as a proxy answers."""
 
 
 class Request(NamedTuple):
-    """What a request wants."""
+    """A parsed request."""
 
     operation: str
     address: str
-    """As the client spelled it, its escapes undone."""
+    """As the client spelled it, unescaped."""
     parameters: Mapping[str, list[str]] = {}
     reason: str = ""
 
@@ -82,7 +81,7 @@ class SuppressedAddresses:
         shows_at: float = float("-inf"),
         attributes: Mapping[str, str] = {},
     ) -> None:
-        """List an address; the latest reason wins."""
+        """Add an address; the latest reason counts."""
         if reason not in REASONS or "@" not in address:
             raise Refusal(400, "BadRequestException", "Invalid request")
         spelled = _spelled(address)
@@ -97,14 +96,14 @@ class SuppressedAddresses:
             self._entries[spelled] = entry
 
     def shown(self) -> list[dict[str, Any]]:
-        """All that is listed by now, the oldest first."""
+        """The visible entries, the oldest first."""
         return [entry.summary() for entry in self._shown().values()]
 
     def perform(self, request: Request) -> dict[str, Any]:
-        """Do it, and return the body of the answer.
+        """Carry out a request; return the body of the answer.
 
         Raises:
-            Refusal: SES would not.
+            Refusal: SES refuses it.
 
         """
         match request.operation:
@@ -158,11 +157,11 @@ class SuppressedAddresses:
         return {"SuppressedDestinationSummaries": found[first : first + most]} | rest
 
 
-def read_question(method: str, path: str, body: bytes) -> Request:
-    """Return the operation, and whom it is about.
+def read_request(method: str, path: str, body: bytes) -> Request:
+    """Parse a request.
 
     Raises:
-        Refusal: SES has none of that method and path.
+        Refusal: SES has no operation with that method and path.
 
     """
     parts = urlsplit(path)

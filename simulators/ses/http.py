@@ -1,4 +1,4 @@
-"""The SES stand-in on the network: a thread for each connection, which stays open between calls."""
+"""The HTTP server: a thread for each connection, which stays open between calls."""
 
 import json
 import socket
@@ -8,8 +8,8 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from simulators.ses_faults import Cut
-from simulators.ses_list import Answer
+from simulators.ses.faults import Cut
+from simulators.ses.suppression_list import Answer
 
 Reply = Callable[[str, str, str, bytes], Answer]
 """Takes method, path, Authorization and body; raises `Cut` to leave the client unanswered."""
@@ -30,24 +30,24 @@ class Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection."""
+        """Remember the open connection."""
         self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget it."""
+        """Forget the connection."""
         self._open.discard(request)
         super().shutdown_request(request)
 
     def server_close(self) -> None:
-        """End all of them."""
+        """Stop listening, and end all connections."""
         super().server_close()
         for connection in list(self._open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A peer that went away in the middle ends its connection, and nothing else."""
+        """Ignore a peer that has disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -77,4 +77,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_DELETE = _answer  # noqa: N815 as http.server has it
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 as http.server has it
-        """Nothing: `calls` has it."""
+        """Log nothing: `calls` has it."""

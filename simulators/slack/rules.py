@@ -1,4 +1,4 @@
-"""What Slack refuses, as far as we know it; written without a look at what we send.
+"""What Slack refuses, as far as it is known; written independently of what the worker sends.
 
 Sources: https://docs.slack.dev/reference/block-kit/blocks; for the size of a whole message
 https://github.com/slackapi/bolt-js/issues/2509.
@@ -18,8 +18,8 @@ _KEYS = {
 }
 
 
-def refusal(payload: Any) -> str | None:  # noqa: PLR0911 one return a reason
-    """The word by which a message is refused; None: it is posted."""
+def refusal(payload: Any) -> str | None:  # noqa: PLR0911 a return for each reason
+    """Return Slack's error code for a message; None: it is posted."""
     if not isinstance(payload, Mapping) or not _is_unicode(payload):
         return "invalid_payload"
     text, blocks = payload.get("text", ""), payload.get("blocks", [])
@@ -80,17 +80,17 @@ def _is_text(
 
 
 def _units(text: str) -> int:
-    """UTF-16 units, which are what JavaScript counts."""
+    """Count UTF-16 units, as JavaScript does."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _is_unicode(payload: Any) -> bool:
-    """No lone surrogates, which JSON can smuggle past UTF-8."""
+    """Return whether it has no lone surrogates, which JSON can smuggle past UTF-8."""
     return not any("\ud800" <= c <= "\udfff" for text in _strings(payload) for c in text)
 
 
 def _strings(value: Any) -> list[str]:
-    """All texts in a payload; of blocks, only what people see."""
+    """All texts in a payload, without the types of blocks."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):

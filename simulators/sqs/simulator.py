@@ -1,4 +1,4 @@
-"""The emulator as a test holds it."""
+"""The SQS simulator, as a test or the demo uses it."""
 
 import json
 import math
@@ -22,10 +22,10 @@ from simulators.sqs.service import Service
 from simulators.sqs.states import Counts, MessageState
 
 
-class SqsEmulator:
-    """A strict SQS of our own on the loopback interface, for the length of a `with` block.
+class SqsSimulator:
+    """A strict SQS on the loopback interface, for the length of a `with` block.
 
-    Queues are given by URL or by name, wherever a queue is asked for.
+    Methods take a queue by URL or by name.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class SqsEmulator:
         self._service.account.endpoint = self._server.endpoint
 
     def __enter__(self) -> Self:
-        """Begin; it listens already."""
+        """Return the simulator, which listens already."""
         return self
 
     def __exit__(
@@ -62,14 +62,14 @@ class SqsEmulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop listening, and raise what hooks have raised unless the block itself has failed."""
+        """Stop listening; `check`, unless the block itself has failed."""
         self.close()
         if error is None:
             self.check()
 
     @property
     def endpoint(self) -> str:
-        """What `endpoint_url` is to be."""
+        """The `endpoint_url` for boto3."""
         return self._server.endpoint
 
     @property
@@ -83,11 +83,11 @@ class SqsEmulator:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a process needs to find the emulator and to sign its requests."""
+        """The environment in which a process calls the simulator."""
         return {
             "AWS_ENDPOINT_URL_SQS": self.endpoint,
             "AWS_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "AKIAEXAMPLEOFTHETWIN",
+            "AWS_ACCESS_KEY_ID": "AKIAEXAMPLESIMULATED",
             "AWS_SECRET_ACCESS_KEY": "not-checked",
         }
 
@@ -99,7 +99,7 @@ class SqsEmulator:
         max_receive_count: int = 5,
         **attributes: object,
     ) -> str:
-        """Make a queue, and with `dead_letter` the queue of that name behind it; tell its URL.
+        """Create a queue, and with `dead_letter` its dead-letter queue; return its URL.
 
         Further attributes are SQS's own: `VisibilityTimeout=2`, `DelaySeconds=1`, ….
         """
@@ -122,7 +122,7 @@ class SqsEmulator:
     def send(
         self, queue: str, body: str, *, delay: int = 0, attributes: Attributes | None = None
     ) -> str:
-        """Send a message, past all scripted faults and without a request; tell its id."""
+        """Send a message without a request, so without faults; return its id."""
         more: dict[str, Any] = {"DelaySeconds": delay} if delay else {}
         if attributes:
             more["MessageAttributes"] = attributes
@@ -131,36 +131,36 @@ class SqsEmulator:
         return message_id
 
     def messages(self, queue: str) -> list[MessageState]:
-        """Look at what is in a queue, without receiving it: visible, in flight and delayed."""
+        """Return the messages of a queue without receiving them: visible, in flight, delayed."""
         with self._service.changed:
-            return self._queue(queue).standings()
+            return self._queue(queue).message_states()
 
     def counts(self, queue: str) -> Counts:
-        """Count what is in a queue."""
+        """Count the messages of a queue."""
         with self._service.changed:
             return self._queue(queue).counts()
 
     @property
     def long_polls(self) -> int:
-        """How many receives wait for a message just now."""
+        """The number of receives that wait for a message now."""
         return self._service.messaging.long_polls
 
     def on_delete(self, hook: Callable[[Deletion], None]) -> None:
-        """Have a hook called before each delete is carried out; the client waits for it."""
+        """Call a hook before each delete is performed; the client waits for it."""
         self._service.hooks.on_delete.append(hook)
 
     def on_send(self, hook: Callable[[Sending], None]) -> None:
-        """Have a hook called before each message is enqueued; the client waits for it."""
+        """Call a hook before each message is enqueued; the client waits for it."""
         self._service.hooks.on_send.append(hook)
 
     def on_sent(self, hook: Callable[[Sending], None]) -> None:
-        """Have a hook called once a message is enqueued; the client waits for it."""
+        """Call a hook after each message is enqueued; the client waits for it."""
         self._service.hooks.on_sent.append(hook)
 
     def wait_for(self, predicate: Callable[[], bool], seconds: float = 10) -> bool:
-        """Wait until a predicate is true; return False if it was not within so many real seconds.
+        """Wait until a predicate is true; return False after so many real seconds.
 
-        The predicate is evaluated after every change to a message, so no test has to poll.
+        The predicate is evaluated after every change to a message, so tests need not poll.
         """
         deadline = time.monotonic() + seconds
         with self._service.changed:
@@ -173,17 +173,17 @@ class SqsEmulator:
             return True
 
     def check(self) -> None:
-        """Raise what hooks have raised, and mistakes of the emulator's own.
+        """Raise the exceptions of hooks, and errors of the simulator itself.
 
         Raises:
-            BaseExceptionGroup: there were some.
+            BaseExceptionGroup: there were any.
 
         """
         if failures := [*self._service.hooks.failures, *self._server.failures]:
-            raise BaseExceptionGroup("while the emulator was serving", failures)
+            raise BaseExceptionGroup("while the simulator was serving", failures)
 
     def close(self) -> None:
-        """Stop listening; what is in the queues and in the journal can still be looked at."""
+        """Stop listening; queues and journal can still be read."""
         self._server.close()
 
     def _queue(self, queue: str) -> Queue:

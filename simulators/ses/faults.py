@@ -1,36 +1,36 @@
-"""What can go wrong between a client and SES, on which call and how often."""
+"""Scripted faults: what goes wrong between a client and SES, on which call and how often."""
 
 import threading
 from collections.abc import Callable
 
 from msgspec import Struct
 
-from simulators.ses_list import Answer, Refusal
+from simulators.ses.suppression_list import Answer, Refusal
 
 Perform = Callable[[], Answer]
 
 
 class Cut(Exception):
-    """The client gets a reset in place of an answer."""
+    """The connection is reset in place of an answer."""
 
 
 class Fault(Struct, frozen=True):
-    """By itself it is nothing."""
+    """The base of all faults; changes nothing."""
 
     def strike(self, perform: Perform, closing: threading.Event) -> Answer:
-        """Perform the call, or not, or otherwise."""
+        """Perform the call."""
         return perform()
 
 
 class Refuse(Fault, frozen=True):
-    """SES says no. Not done."""
+    """SES refuses the call, and does not perform it."""
 
     status: int
     code: str = "InternalFailure"
     text: str = "A scripted fault."
 
     def strike(self, perform: Perform, closing: threading.Event) -> Answer:
-        """Refuse."""
+        """Raise the refusal."""
         raise Refusal(self.status, self.code, self.text)
 
 
@@ -42,7 +42,7 @@ SERVICE_UNAVAILABLE = Refuse(503, "ServiceUnavailableException", "Service unavai
 
 
 class ForeignHtml(Fault, frozen=True):
-    """A proxy, or a server that is not SES, answers with HTML. The call is not done."""
+    """A proxy answers with HTML; the call is not performed."""
 
     status: int = 404
     html: str = "<html><body>Nothing here</body></html>"
@@ -53,25 +53,25 @@ class ForeignHtml(Fault, frozen=True):
 
 
 class Reset(Fault, frozen=True):
-    """The connection is reset; `done`: after SES has carried the call out."""
+    """The connection is reset; with `done` after SES has performed the call."""
 
     done: bool = False
 
     def strike(self, perform: Perform, closing: threading.Event) -> Answer:
-        """Perform or not, and cut."""
+        """Perform the call if `done`, then reset."""
         if self.done:
             perform()
         raise Cut
 
 
 class Hang(Fault, frozen=True):
-    """Nothing comes for so many seconds, then a reset; `done` as with `Reset`."""
+    """No answer for so many seconds, then a reset; `done` as in `Reset`."""
 
     seconds: float
     done: bool = False
 
     def strike(self, perform: Perform, closing: threading.Event) -> Answer:
-        """Perform or not, wait, and cut."""
+        """Perform the call if `done`, wait, then reset."""
         if self.done:
             perform()
         closing.wait(self.seconds)
@@ -79,10 +79,10 @@ class Hang(Fault, frozen=True):
 
 
 class Forget(Fault, frozen=True):
-    """SES says yes and does nothing."""
+    """SES answers 200 and does not perform the call."""
 
     def strike(self, perform: Perform, closing: threading.Event) -> Answer:
-        """Pretend."""
+        """Answer 200."""
         return Answer(200, "", {})
 
 
@@ -93,7 +93,7 @@ class _Rule(Struct):
 
 
 class Faults:
-    """The script. Thread-safe."""
+    """The scripted faults. Thread-safe."""
 
     def __init__(self, closing: threading.Event) -> None:
         self._closing = closing
@@ -101,17 +101,17 @@ class Faults:
         self._lock = threading.Lock()
 
     def add(self, fault: Fault, on: str = "", times: int | None = None) -> None:
-        """Let it strike so many calls, or all, of an operation, or of all."""
+        """Add a fault for so many calls (None: all) of an operation, or of all operations."""
         with self._lock:
             self._rules.append(_Rule(fault, on, float("inf") if times is None else times))
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all faults."""
         with self._lock:
             self._rules.clear()
 
     def strike(self, operation: str, perform: Perform) -> Answer:
-        """Perform a call through the first fault that fits it, if one does."""
+        """Perform a call through the first fault that fits it, if any."""
         fault = self._next(operation)
         return fault.strike(perform, self._closing) if fault else perform()
 

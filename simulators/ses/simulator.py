@@ -1,13 +1,4 @@
-"""SES v2's account suppression list on loopback, in the wire format that boto3 speaks.
-
-    with SesStandIn(per_second=1) as ses:
-        ses.list_address("jane@example.com", after_seconds=30)
-        ses.fail(Refuse(503), on="DeleteSuppressedDestination", times=2)
-        os.environ |= ses.environment
-
-Addresses are matched as AWS was measured to (floci-io/floci#1350): domain in lower case, local
-part by its case, spaces trimmed.
-"""
+"""The SES simulator, as a test or the demo uses it."""
 
 import threading
 import time
@@ -17,33 +8,39 @@ from typing import Self
 
 from msgspec import Struct
 
-from simulators.ses_faults import Cut, Fault, Faults, Perform
-from simulators.ses_http import Server
-from simulators.ses_list import Answer, Refusal, Request, SuppressedAddresses, read_question
+from simulators.ses.faults import Cut, Fault, Faults, Perform
+from simulators.ses.http import Server
+from simulators.ses.suppression_list import (
+    Answer,
+    Refusal,
+    Request,
+    SuppressedAddresses,
+    read_request,
+)
 
 _WAIT_SECONDS = 5
 _EARLY_SECONDS = 0.05
-"""A call may come so much too early: it left in time, and the network was quicker than before."""
+"""Tolerance for a call that left in time and travelled faster than the call before."""
 
 
 class Call(Struct, frozen=True, kw_only=True):
     """A request and its answer."""
 
     at: float
-    """By the stand-in's clock: `time.monotonic()`, if it got no other."""
+    """By the simulator's clock, which is `time.monotonic` unless given."""
     operation: str
-    """Empty where SES has none of that path."""
+    """Empty for a path that SES does not have."""
     path: str
-    """As it stood on the wire, escapes and all."""
+    """As sent, with its escapes."""
     address: str
     status: int
     """0 where the connection was cut."""
     code: str
     access_key: str
-    """Of the signer."""
+    """The signer's."""
 
 
-class SesStandIn:
+class SesSimulator:
     """Listens on a free port of 127.0.0.1 from `start` to `stop`, or for a `with` block."""
 
     def __init__(
@@ -51,7 +48,7 @@ class SesStandIn:
     ) -> None:
         self.calls: list[Call] = []
         self.failures: list[Exception] = []
-        """Mistakes of the stand-in's own; each was answered with a 500."""
+        """Errors of the simulator itself; each was answered with a 500."""
         self.closing = threading.Event()
         self._addresses = SuppressedAddresses(clock)
         self._clock = clock
@@ -75,7 +72,7 @@ class SesStandIn:
         message_id: str = "",
         feedback_id: str = "",
     ) -> None:
-        """Put an address on the list as SES does after a bounce; it shows `after_seconds` later.
+        """Put an address on the list as SES does after a bounce; visible `after_seconds` later.
 
         `updated_at` is in seconds since 1970; by default now.
         """
@@ -89,13 +86,13 @@ class SesStandIn:
 
     @property
     def listed(self) -> list[str]:
-        """The addresses that the list shows now."""
+        """The addresses that are on the list now."""
         return [str(entry["EmailAddress"]) for entry in self._addresses.shown()]
 
     def fail(self, fault: Fault, *, on: str = "", times: int | None = None) -> None:
-        """Let a fault strike the next `times` calls, or all, of an operation, or of all.
+        """Have the next `times` calls fail (None: all) of an operation, or of all operations.
 
-        Faults strike in the order in which they were added, one for a call.
+        Faults apply in the order in which they were added, at most one to a call.
         """
         self._faults.add(fault, on, times)
 
@@ -104,12 +101,12 @@ class SesStandIn:
         self._faults.clear()
 
     def start(self) -> Self:
-        """Begin to answer."""
+        """Start to answer."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Answer nobody any more; faults that wait end at once."""
+        """Stop; calls that a fault delays end at once."""
         self.closing.set()
         self._server.shutdown()
         self._thread.join(_WAIT_SECONDS)
@@ -129,7 +126,7 @@ class SesStandIn:
         self.stop()
 
     def answer(self, method: str, path: str, authorization: str, body: bytes) -> Answer:
-        """Do what is requested; it is among the calls before the client learns of it.
+        """Handle a request; it is in `calls` before the client has the answer.
 
         Raises:
             Cut: the client is to be left without an answer.
@@ -137,39 +134,39 @@ class SesStandIn:
         """
         at, request = self._clock(), Request("", "")
         try:
-            request = read_question(method, path, body)
+            request = read_request(method, path, body)
             answer = self._faults.strike(
                 request.operation, self._performing(request, authorization)
             )
         except Refusal as refusal:
             answer = Answer(refusal.status, refusal.code, {"message": str(refusal)})
         except Cut:
-            self._note(at, request, path, authorization, Answer(0, "", {}))
+            self._record(at, request, path, authorization, Answer(0, "", {}))
             raise
-        except Exception as mistake:  # noqa: BLE001 of our own: say it, and go on
-            self.failures.append(mistake)
-            answer = Answer(500, "InternalFailure", {"message": repr(mistake)})
-        self._note(at, request, path, authorization, answer)
+        except Exception as error:  # noqa: BLE001 the simulator's own; kept for the test
+            self.failures.append(error)
+            answer = Answer(500, "InternalFailure", {"message": repr(error)})
+        self._record(at, request, path, authorization, answer)
         return answer
 
     def _performing(self, request: Request, authorization: str) -> Perform:
         def perform() -> Answer:
             if "/ses/aws4_request" not in authorization:
                 raise Refusal(403, "MissingAuthenticationTokenException", "not signed for ses")
-            self._await_no_other()
+            self._limit_rate()
             return Answer(200, "", self._addresses.perform(request))
 
         return perform
 
-    def _await_no_other(self) -> None:
-        """Refuse what comes too soon after the last call that was let in."""
+    def _limit_rate(self) -> None:
+        """Refuse a call that comes too soon after the last accepted call."""
         with self._lock:
             now = self._clock()
             if now - self._answered_at < self._seconds_apart - _EARLY_SECONDS:
                 raise Refusal(429, "TooManyRequestsException", "Too many requests")
             self._answered_at = now
 
-    def _note(
+    def _record(
         self, at: float, request: Request, path: str, authorization: str, answer: Answer
     ) -> None:
         call = Call(

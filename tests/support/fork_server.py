@@ -1,0 +1,112 @@
+"""Import the libraries, then run a command in a fork for each connection; `forking` is the client.
+
+    python -P fork_server.py DESCRIPTOR
+
+DESCRIPTOR is the listening socket. A client sends the descriptors of three standard streams and a
+JSON object, and is sent two lines: the process id, and the exit status when that has ended.
+"""
+
+import gc
+import json
+import os
+import selectors
+import socket
+import sys
+import time
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = (
+    "alembic.command", "alembic.config", "alembic.runtime.migration", "alembic.script", "boto3",
+    "botocore.auth", "botocore.config", "botocore.credentials", "botocore.httpsession", "click",
+    "concurrent.futures.thread", "email.utils", "http.client", "idna", "msgspec", "msgspec.structs",
+    "prometheus_client.exposition", "psycopg.rows", "pydantic", "rich.console", "rich.progress",
+    "rich.table", "rich.text", "slack_sdk.webhook", "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite.pysqlite", "sqlite3", "structlog", "tenacity", "tomllib",
+    "urllib.request", "uuid", "waitress.server",
+)  # fmt: skip
+COMMAND = Path(sys.executable).with_name("ses-worker")
+
+
+class Server:
+    """Forks for every connection."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._running: dict[int, socket.socket] = {}
+        """Connections by the descriptor that is readable when their process has ended."""
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ)
+        self._selector.register(sys.stdin, selectors.EVENT_READ)
+
+    def serve(self) -> dict[str, Any]:
+        """Return each request in the process that is forked for it; else exit with the client."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is sys.stdin:
+                    sys.exit()
+                elif key.fileobj is not self._listener:
+                    self._report_end(key.fd, key.data)
+                elif request := self._forked(self._listener.accept()[0]):
+                    self._close()
+                    return request
+
+    def _forked(self, connection: socket.socket) -> dict[str, Any] | None:
+        request = _received(connection)
+        if not (process := os.fork()):
+            connection.close()
+            return request
+        for descriptor in request["streams"]:
+            os.close(descriptor)
+        connection.sendall(f"{process}\n".encode())
+        ended = os.pidfd_open(process)
+        self._running[ended] = connection
+        self._selector.register(ended, selectors.EVENT_READ, process)
+        return None
+
+    def _report_end(self, ended: int, process: int) -> None:
+        self._selector.unregister(ended)
+        os.close(ended)
+        _, status = os.waitpid(process, 0)
+        with self._running.pop(ended) as connection:
+            connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+
+    def _close(self) -> None:
+        self._selector.close()
+        self._listener.close()
+        for connection in self._running.values():
+            connection.close()
+
+
+def _received(connection: socket.socket) -> dict[str, Any]:
+    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    with connection.makefile("rb") as stream:
+        return {**json.load(stream), "streams": streams}
+
+
+def become(request: dict[str, Any]) -> None:
+    """Take on what a started process would have been given."""
+    for number, descriptor in enumerate(request["streams"]):
+        os.dup2(descriptor, number)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    # As Python makes them when it starts; they live as long as the process.
+    sys.stdin = open(0, errors=sys.stdin.errors, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", errors=sys.stdout.errors, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors=sys.stderr.errors, closefd=False)  # noqa: SIM115
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    time.tzset()
+    sys.argv = [str(COMMAND), *request["arguments"]]
+
+
+if __name__ == "__main__":
+    for library in LIBRARIES:
+        import_module(library)
+    command = next(iter(entry_points(group="console_scripts", name="ses-worker")))
+    gc.collect()
+    gc.freeze()
+    become(Server(socket.socket(fileno=int(sys.argv[1]))).serve())
+    sys.exit(command.load()())

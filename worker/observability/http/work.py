@@ -1,0 +1,35 @@
+"""The figures of a worker that metrics show, as protocols."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class Counters(Protocol):
+    """How many messages had which outcome."""
+
+    def as_dict(self) -> Mapping[str, int]:
+        """`received`, and each outcome by its name."""
+
+
+class Work(Protocol):
+    """The figures of a worker's loops."""
+
+    @property
+    def counters(self) -> Counters:
+        """The counters of messages."""
+
+    @property
+    def held(self) -> int:
+        """Messages received and not settled."""
+
+    @property
+    def idle(self) -> bool:
+        """The last receives were empty, and no message is held."""
+
+    @property
+    def clock_skew_seconds(self) -> float | None:
+        """Our clock minus SQS's; None: unknown."""
+
+    @property
+    def delivered(self) -> int:
+        """Effects delivered."""
