@@ -12,7 +12,7 @@ def test_a_short_long_run_loses_nothing_and_says_so(environment, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "chaos", "--messages", "600", "--seed", "1", "--store", "sqlite", "--json"],
         cwd=tmp_path,
-        env=environment | {"PYTHONPATH": str(TESTS)},
+        env=environment | {"PYTHONPATH": f"{TESTS}:{TESTS.parent}"},
         capture_output=True,
         text=True,
         timeout=110,

@@ -12,7 +12,7 @@ from worker.consumer import Consumer
 from worker.consumer.message_budget import MessageBudget
 from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
-from worker.core import decode
+from worker.core.decode import reports
 from worker.core.keys import feedback_keys
 from worker.core.model import Handled, Received
 from worker.core.unit_of_work import UnitOfWork
@@ -72,7 +72,7 @@ def replay_without_dedupe() -> None:
         dedupe, route = feedback_keys(*what)
         return f"{dedupe}{secrets.token_hex(4)}", f"{route}{secrets.token_hex(4)}"
 
-    setattr(decode, feedback_keys.__name__, anew)
+    setattr(reports, feedback_keys.__name__, anew)
 
 
 @broken("loses-one-commit-in-forty", caught_by="I5", schedule="quiet")
@@ -112,4 +112,4 @@ def take_all_recipients_for_one() -> None:
     def without_recipient(expected: Any, names: Any, _: str) -> tuple[str, str]:
         return feedback_keys(expected, names, "")
 
-    setattr(decode, feedback_keys.__name__, without_recipient)
+    setattr(reports, feedback_keys.__name__, without_recipient)

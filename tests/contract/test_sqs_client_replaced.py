@@ -11,7 +11,7 @@ from simulators.sqs import CHANGE_VISIBILITY, DELETE, RECEIVE, Rewrite, SqsSimul
 from worker.core.errors import Unavailable
 from worker.sqs.client.connection import DamagedAnswer
 from worker.sqs.client.replacement import UNREADABLE_IN_A_ROW, Replacement
-from worker.sqs.queue import Queue
+from worker.sqs.queue import ClientOptions, Queue
 
 REGION = "eu-west-1"
 ERROR = DamagedAnswer(endpoint_url="http://sqs.example", why="not as documented")
@@ -32,7 +32,9 @@ def emulator(monkeypatch):
 
 @pytest.fixture
 def queue(emulator):
-    return Queue(emulator.create_queue("feedback"), region=REGION, wait_seconds=1)
+    return Queue(
+        emulator.create_queue("feedback"), region=REGION, client=ClientOptions(wait_seconds=1)
+    )
 
 
 def numbers_as_numbers(reply):
@@ -103,7 +105,9 @@ def test_an_operation_counts_by_itself(emulator, queue, operation, call):
 def test_afterwards_boto3_makes_all_three_calls(monkeypatch, message):
     with Scripted(*[answer(b"[]", headers=["x-amzn-RequestId: 1"])] * UNREADABLE_IN_A_ROW) as sqs:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", sqs.endpoint)
-        queue = Queue("https://sqs.example/1/feedback", region=REGION, wait_seconds=1)
+        queue = Queue(
+            "https://sqs.example/1/feedback", region=REGION, client=ClientOptions(wait_seconds=1)
+        )
         fail(lambda: queue.receive(10, 1), UNREADABLE_IN_A_ROW)
         queue.receive(10, 1)
         queue.delete([message("x")])
@@ -127,7 +131,9 @@ def test_answers_that_are_not_of_sqs_do_not_count(monkeypatch):
     """boto3 would take a proxy's HTML for an empty queue, and nobody would notice."""
     with Scripted(*[answer(b"<html>Sign in</html>")] * (2 * UNREADABLE_IN_A_ROW)) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", proxy.endpoint)
-        queue = Queue("https://sqs.example/1/feedback", region=REGION, wait_seconds=1)
+        queue = Queue(
+            "https://sqs.example/1/feedback", region=REGION, client=ClientOptions(wait_seconds=1)
+        )
         with capture_logs() as lines:
             fail(lambda: queue.receive(10, 1), 2 * UNREADABLE_IN_A_ROW)
     assert lines == []

@@ -213,7 +213,7 @@ class TestAddresses:
             assert health.report().ready, "messages are worked on"
         assert listening(serving.log) == port
         assert '"ready":true' in get(port)
-        assert '"troubles":[]' in get(port)
+        assert '"problems":[]' in get(port)
 
     def test_an_address_of_another_machine_is_reported(self, serving):
         serving(host="192.0.2.1", port=9)

@@ -102,12 +102,10 @@ def test_a_database_owned_by_root_is_reported_with_its_fix_by_check_and_by_the_s
     assert reported in found["message"]
     assert found["fix"].startswith(f"chown ses-worker {worker.database} ")
 
-    emulator.send(worker.sqs.queue, mail.bounce("jane@example.com"))
+    emulator.send(worker.queue, mail.bounce("jane@example.com"))
     worker.systemctl("start --no-block")
     worker.wait_for("StatusText", "^store failing since .* belongs to root, .*; Starting$")
-    errors = [
-        line["error"] for line in worker.observability.log if line["event"] == "store.unavailable"
-    ]
+    errors = [line["error"] for line in worker.log if line["event"] == "store.unavailable"]
     assert (found["fix"] if lacking == "write" else reported) in errors[0]
     machine.run(found["fix"])
     worker.wait_for("StatusText", "^1 received: 1 applied")

@@ -23,7 +23,7 @@ class TestBeingReady:
         worker.systemctl("start")
         assert worker.show("ActiveState") == "active"
         worker.wait_for("StatusText", "^2 received: 2 applied, 0 duplicate, .*; 0 held$")
-        assert emulator.messages(worker.sqs.queue) == []
+        assert emulator.messages(worker.queue) == []
         assert worker.count("events") == 2
 
     def test_an_outage_of_sqs_at_the_start_is_logged_and_nothing_more(self, service, emulator):
@@ -66,12 +66,12 @@ class TestBeingReady:
         worker = service("readonly")
         worker.systemctl("start")
         worker.systemctl("stop")
-        emulator.send(worker.sqs.queue, mail.bounce("jane@example.com"))
+        emulator.send(worker.queue, mail.bounce("jane@example.com"))
         worker.change(ReadOnlyPaths=worker.state, RestartSec="100ms")
         worker.systemctl("start")
         worker.wait_for("StatusText", "^store failing since .*; Starting$")
         assert worker.show("NRestarts") == "0"
-        assert emulator.counts(worker.sqs.queue).visible == 1
+        assert emulator.counts(worker.queue).visible == 1
 
     def test_a_misconfigured_worker_is_not_started_again(self, service):
         worker = service("wrong", policy="unknown_recipients = 'ignore'")
@@ -89,7 +89,7 @@ class TestBeingKilled:
         worker.fail_once("committed", "kill", RestartSec="100ms")
         send(emulator, worker, *mail.addresses(30))
         worker.systemctl("start")
-        wait_until(lambda: not emulator.messages(worker.sqs.queue), pause=0.05)
+        wait_until(lambda: not emulator.messages(worker.queue), pause=0.05)
         assert worker.show("NRestarts") == "1"
         assert worker.count("events") == 30
         assert worker.rows("SELECT sum(hard_bounce_count) FROM users") == [[None]]
@@ -116,7 +116,7 @@ class TestBeingKilled:
             worker.systemctl("start")
         for loop, (_, worker) in hung.items():
             worker.wait_for("NRestarts", "^1$")
-            wait_until(lambda worker=worker: not emulator.messages(worker.sqs.queue), pause=0.05)
+            wait_until(lambda worker=worker: not emulator.messages(worker.queue), pause=0.05)
             assert worker.rows("SELECT count(*), count(DISTINCT ses_message_id) FROM events") == [
                 [1, 1]
             ]
@@ -135,7 +135,7 @@ class TestBeingKilled:
         assert emulator.wait_for(lambda: emulator.journal.requests("DeleteMessageBatch"))
         worker.systemctl("stop")
         assert (worker.show("Result"), worker.show("ExecMainStatus")) == ("success", "0")
-        counts = emulator.counts(worker.sqs.queue)
+        counts = emulator.counts(worker.queue)
         assert counts.in_flight == 0
         assert 0 < worker.count("events") == 2_000 - counts.visible < 2_000
 
@@ -158,7 +158,7 @@ class TestReloading:
         send(emulator, worker, *mail.addresses(500))
         for _ in range(5):
             worker.systemctl("reload")
-        wait_until(lambda: slack.posts and not emulator.messages(worker.sqs.queue), pause=0.05)
+        wait_until(lambda: slack.posts and not emulator.messages(worker.queue), pause=0.05)
         actions = worker.rows("SELECT action, count(*) FROM events GROUP BY action")
         assert dict(actions) == {"hard_bounce": 1, "no_action": 500}
         assert (worker.show("SubState"), worker.show("NRestarts")) == ("running", "0")
@@ -188,7 +188,7 @@ class TestReloading:
 
 
 def output(worker, event):
-    return [line for line in worker.observability.log if line["event"] == event]
+    return [line for line in worker.log if line["event"] == event]
 
 
 class TestWhoItIs:
@@ -242,7 +242,7 @@ class TestWhoItIs:
         )
         send(emulator, worker, "jane@example.com")
         worker.systemctl("restart")
-        wait_until(lambda: not emulator.messages(worker.sqs.queue), pause=0.05)
+        wait_until(lambda: not emulator.messages(worker.queue), pause=0.05)
 
 
 class TestReaders:
@@ -278,8 +278,8 @@ def test_the_journal_has_each_line_with_its_event_and_its_level(service, emulato
     worker = service("journal")
     worker.systemctl("start")
     send(emulator, worker, "jane@example.com")
-    emulator.send(worker.sqs.queue, "nonsense")
-    wait_until(lambda: not emulator.messages(worker.sqs.queue), pause=0.05)
+    emulator.send(worker.queue, "nonsense")
+    wait_until(lambda: not emulator.messages(worker.queue), pause=0.05)
     journal = worker.machine.journal(worker.unit, "EVENT=bounce_notification")
     wait_until(
         lambda: worker.machine.journal(worker.unit, "EVENT=message.dead_lettered"), pause=0.05

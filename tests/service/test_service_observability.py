@@ -9,11 +9,9 @@ from support.waiting import wait_until
 
 def test_its_metrics_its_process_and_its_health_file_can_be_read(service, emulator):
     worker = service("seen", http="listen = '127.0.0.1:0'")
-    emulator.send(worker.sqs.queue, mail.bounce("jane@example.com"))
+    emulator.send(worker.queue, mail.bounce("jane@example.com"))
     worker.systemctl("start")
-    port = [line["port"] for line in worker.observability.log if line["event"] == "http.listening"][
-        -1
-    ]
+    port = [line["port"] for line in worker.log if line["event"] == "http.listening"][-1]
 
     def http_get(name="metrics"):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=10) as answer:

@@ -99,7 +99,7 @@ def _show(drained: "Drained") -> None:
         for name, count in zip(("delivered", "waiting", "parked"), effects, strict=True):
             table.add_row(f"effects: {name}", f"{count:,}")
     if drained.counters.as_dict()["dead_lettered"]:
-        table.caption = "to see dead letters: ses-worker dlq list"
+        table.caption = "ses-worker dlq list"
     screen().print(table)
 
 
