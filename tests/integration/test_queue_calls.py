@@ -34,7 +34,7 @@ from worker.sqs.queue import (
     as_received,
     failed_entries,
 )
-from worker.sqs.redrive import read_redrive_policy
+from worker.sqs.redrive import read_redrive_policy, read_redrive_target
 from worker.timing import clock
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
@@ -330,6 +330,12 @@ class TestWhereDeadLettersGo:
     )
     def test_a_policy_that_names_nothing_is_none(self, policy):
         assert read_redrive_policy(policy) is None
+        assert read_redrive_target(policy) is None
+
+    @pytest.mark.parametrize("count", ['"many"', "[]", "null"])
+    def test_a_target_is_found_whatever_its_receive_count_is(self, count):
+        policy = f'{{"deadLetterTargetArn": "arn:aws:sqs:::dead", "maxReceiveCount": {count}}}'
+        assert read_redrive_target(policy) == "arn:aws:sqs:::dead"
 
     @pytest.mark.parametrize("named", [False, True], ids=["policy", "setting"])
     def test_a_missing_queue_is_looked_up_again_unless_the_settings_name_it(

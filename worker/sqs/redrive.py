@@ -19,16 +19,27 @@ class RedrivePolicy(Struct, frozen=True):
 
 
 def read_redrive_policy(text: str) -> RedrivePolicy | None:
-    """Read the attribute RedrivePolicy; None if it is empty, or names no dead-letter queue."""
+    """Read the attribute RedrivePolicy; None if it is empty, or no complete policy."""
+    target, count = _target_and_count(text)
+    try:
+        # SQS shows the count as it was given, a number or a text.
+        return RedrivePolicy(target, None if count is None else int(count)) if target else None
+    except (ValueError, TypeError):
+        return None
+
+
+def read_redrive_target(text: str) -> str | None:
+    """Read the dead-letter queue's ARN, whatever the count is: dead letters can be sent there."""
+    return _target_and_count(text)[0]
+
+
+def _target_and_count(text: str) -> tuple[str | None, Any]:
     try:
         policy: Any = json.loads(text or "{}")
         target, count = policy.get("deadLetterTargetArn"), policy.get("maxReceiveCount")
-        if not isinstance(target, str):
-            return None
-        # SQS shows the count as it was given, a number or a text.
-        return RedrivePolicy(target, None if count is None else int(count))
-    except (ValueError, TypeError, AttributeError):
-        return None
+    except (ValueError, AttributeError):
+        return None, None
+    return target if isinstance(target, str) else None, count
 
 
 def allowed_sources(text: str) -> list[str] | None:

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from worker.store.files import SHM, WAL
 from worker.store.rights import AccessProblem
 
 
@@ -23,7 +24,7 @@ def writable_by_all(path: Path) -> AccessProblem | None:
 
 def _files(path: Path) -> Iterator[Path]:
     real = os.path.realpath(path)
-    yield from (Path(f"{real}{suffix}") for suffix in ("", "-wal", "-shm"))
+    yield from (Path(f"{real}{suffix}") for suffix in ("", WAL, SHM))
     yield Path(real).parent
 
 

@@ -36,7 +36,7 @@ from worker.sqs.queue.setting_aside import (
     dead_letter_attributes,
     dead_letter_queue_is_gone,
 )
-from worker.sqs.redrive import read_redrive_policy
+from worker.sqs.redrive import read_redrive_target
 from worker.timing import clock
 from worker.timing.deadlines import within
 
@@ -132,8 +132,8 @@ class Queue(Asking):
         from the source's in the name alone.
         """
         if self._dead_letter_url is None:
-            redrive = read_redrive_policy(self.redrive_policy())
-            name = redrive.target.rpartition(":")[2] if redrive else ""
+            arn = read_redrive_target(self.redrive_policy())
+            name = arn.rpartition(":")[2] if arn else ""
             # A dead letter sent to its own queue would loop for ever.
             if name not in {"", self.name}:
                 self._dead_letter_url = f"{self.url.rpartition('/')[0]}/{name}"
