@@ -6,6 +6,8 @@ https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 import json
 from typing import NamedTuple
 
+import msgspec
+
 from simulators.sqs.errors import SqsError
 from simulators.sqs.parameters import OPERATIONS, Answer, Arguments
 from simulators.sqs.wire import HttpRequest, render_head
@@ -52,7 +54,7 @@ def read_question(request: HttpRequest) -> Question:
 
 def render_answer(answer: Answer, number: int) -> tuple[bytes, bytes]:
     """Render head and body of an answer."""
-    body = json.dumps(answer).encode()
+    body = msgspec.json.encode(answer)
     return render_head(200, _identified(number), len(body)), body
 
 

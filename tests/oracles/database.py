@@ -81,7 +81,10 @@ class Database:
 
     def quarantined(self, body: str) -> list[str]:
         """The reasons with which a body was dead-lettered in the database."""
-        found = self.rows("SELECT reason FROM quarantine WHERE body = ?", (_bytes(body),))
+        written = _bytes(body)
+        # Both databases know a length without reading the body, which may be a megabyte long.
+        query = "SELECT reason FROM quarantine WHERE length(body) = ? AND body = ?"
+        found = self.rows(query, (len(written), written))
         return [reason for (reason,) in found]
 
     def all_quarantined(self) -> list[tuple[str, str]]:
