@@ -19,8 +19,6 @@ Attributes = Mapping[str, Mapping[str, Any]]
 """Message attributes by name, as JSON has them: DataType, and StringValue or BinaryValue."""
 
 _REFUSED = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
-_NO_CHARACTERS = ("\ufffe".encode(), "\uffff".encode())
 _NAME = re.compile(r"(?!\.)(?!.*\.\.)(?!(?i:aws|amazon)\.)[\w.-]+(?<!\.)")
 _TYPE = re.compile(r"(String|Number|Binary)(\..+)?")
 
@@ -80,23 +78,12 @@ def check_text(text: str) -> None:
         SqsError: there is such a character.
 
     """
-    if not _is_allowed(text) and (found := _REFUSED.search(text)):
+    if not (text.isascii() and text.isprintable()) and (found := _REFUSED.search(text)):
         raise SqsError(
             "InvalidMessageContents",
             f"Invalid character {found[0]!a}. Allowed are #x9 | #xA | #xD | #x20 to #xD7FF"
             " | #xE000 to #xFFFD | #x10000 to #x10FFFF",
         )
-
-
-def _is_allowed(text: str) -> bool:
-    """Look for refused characters, ten times as fast as the pattern does in a megabyte."""
-    try:
-        written = text.encode()
-    except UnicodeEncodeError:
-        return False
-    return len(written.translate(None, _CONTROLS)) == len(written) and not any(
-        character in written for character in _NO_CHARACTERS
-    )
 
 
 def check_attributes(attributes: Attributes) -> None:
