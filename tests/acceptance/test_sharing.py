@@ -32,7 +32,7 @@ def enqueued(environment, message, request, slack):
     unit = UnitOfWork(Policy(notify=(SLACK,)), known_keys=(), users={})
     for number in range(EFFECTS):
         body = mail.bounce(f"user{number}@example.com")
-        unit.enter(message(body), decode(body))
+        unit.decide_message(message(body), decode(body))
     with store.transaction() as transaction:
         transaction.save(unit)
     yield store

@@ -50,7 +50,7 @@ def unit(*, created=(), changed=(), decisions=()):
 
 def decided(message, body, user=None):
     unit = UnitOfWork(Policy(), known_keys=(), users={user.email_key: user} if user else {})
-    unit.enter(message(body), decode(body))
+    unit.decide_message(message(body), decode(body))
     return unit
 
 

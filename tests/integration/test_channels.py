@@ -221,7 +221,8 @@ def test_a_reload_adds_a_channel_and_removes_it(store, message, settings, file):
 
 def test_check_asks_each_channel_and_names_each_section_without_a_channel(settings, slack, file):
     found = {finding.check: finding for finding in check_channels(settings, send=False)}
-    assert {name: str(finding.status) for name, finding in found.items()} == {
+    assert set(found) == set(settings.channel_sections)
+    assert {name: str(found[name].status) for name in ("slack", "toy")} == {
         "slack": "ok",
         "toy": "ok",
     }
@@ -241,7 +242,7 @@ def test_check_asks_each_channel_and_names_each_section_without_a_channel(settin
 
 def test_each_channel_gets_the_notices_about_dead_letters(message, settings):
     dead = (message("{}"), DeadLetter(Reason.NOT_JSON, "no JSON"), "feedback-dlq")
-    entries = entries_for_dead_letters([dead], settings.channels)
+    entries = entries_for_dead_letters([dead], settings.channel_lanes)
     assert [entry.lane for entry in entries] == ["slack", "toy"]
     assert json.loads(msgspec.json.encode(entries[0].payload))["reason"] == "not_json"
     assert entries[0].payload == entries[1].payload
@@ -250,7 +251,7 @@ def test_each_channel_gets_the_notices_about_dead_letters(message, settings):
 
 def test_a_notice_keeps_its_message_for_as_many_notices_as_with_one_channel(settings):
     without = settings.model_copy(update={"toy": ToySettings()})
-    assert settings.as_policy().kept_whole == 2 * without.as_policy().kept_whole
+    assert settings.as_policy().notices_with_json == 2 * without.as_policy().notices_with_json
 
 
 def test_the_registry_has_a_line_for_each_channel_section(monkeypatch):

@@ -96,7 +96,7 @@ def consumer_of(queue, process=lambda _: [], report=print, byte_budget=None):
         Plan(wait_seconds=1, pollers=4),
         queue=queue,
         store=SimpleNamespace(probe=lambda: None),
-        callbacks=Callbacks(process=process, report=report),
+        callbacks=Callbacks(process=process, settled=report),
         health=Health(),
         byte_budget=byte_budget or ByteBudget(),
     )

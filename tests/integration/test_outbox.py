@@ -31,7 +31,7 @@ BOTH = Policy(notify=(SLACK,), remove=Patterns(["@example.com"]))
 def enqueue(store, message, *bodies, policy=BOTH):
     for body in bodies or [mail.bounce("jane@example.com")]:
         unit = UnitOfWork(policy, known_keys=(), users={})
-        unit.enter(message(body), decode(body))
+        unit.decide_message(message(body), decode(body))
         with store.transaction() as transaction:
             transaction.save(unit)
 
@@ -66,11 +66,11 @@ def test_a_notice_sent_separately_after_a_commit_has_its_message_whatever_the_bu
     """However many are enqueued at once: what has lost it comes in a digest."""
     rate_limit = replace(CHANNEL, per_minute=budget)
     policy = Settings(slack={"messages_per_minute": budget, "webhook_url": "http://s"}).as_policy()
-    for count in range(1, policy.kept_whole + 2):
+    for count in range(1, policy.notices_with_json + 2):
         unit = UnitOfWork(policy, known_keys=(), users={})
         for number in range(count):
             body = mail.bounce(f"u{number}@example.com")
-            unit.enter(message(body), decode(body))
+            unit.decide_message(message(body), decode(body))
         with store.writing() as connection:
             connection.execute(outbox.delete())
             connection.execute(limits.delete())

@@ -66,7 +66,7 @@ def test_a_statement_carries_a_megabyte_of_rows_at_most(database, message):
         transaction._connection = SimpleNamespace(execute=noted)
         unit = UnitOfWork(Policy(notify=(SLACK,)), (), {})
         for body in bodies:
-            unit.enter(message(body), decode(body))
+            unit.decide_message(message(body), decode(body))
         transaction.save(unit)
         events = execute("SELECT count(*) FROM events").fetchone()[0]
     assert events == 2_000

@@ -34,7 +34,7 @@ from worker.core.patterns import Patterns
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.observability.health import Health
-from worker.relay import LaneWork, Relay, WaitBudget
+from worker.relay import LaneSender, Relay, WaitBudget
 from worker.store import claims
 from worker.store import outbox as outbox_module
 from worker.store.history import history_of
@@ -52,7 +52,7 @@ def enqueue(store, message, count=1, policy=WITH_NOTICES, **more):
     for number in range(count):
         unit = UnitOfWork(policy, known_keys=(), users={})
         body = mail.bounce(f"jane{number}@example.com", **more)
-        unit.enter(message(body), decode(body))
+        unit.decide_message(message(body), decode(body))
         with store.transaction() as transaction:
             transaction.save(unit)
 
@@ -97,7 +97,7 @@ class Sender:
 
 
 def work(sender, rate_limit=FAST, lane=SLACK):
-    return LaneWork(
+    return LaneSender(
         lane=lane,
         rate_limit=rate_limit,
         deliver=sender,
@@ -283,7 +283,7 @@ def test_an_effect_that_causes_another_enqueues_it_in_the_same_commit(store, mes
     policy = Policy(remove=Patterns(["@example.com"]))
     unit = UnitOfWork(policy, known_keys=(), users={})
     body = mail.bounce("jane0@example.com")
-    unit.enter(message(body), decode(body))
+    unit.decide_message(message(body), decode(body))
     with store.transaction() as transaction:
         transaction.enqueue(unit.entries)
     claim = Outbox(store).claim(SUPPRESSION, FAST)
@@ -415,7 +415,7 @@ def test_a_notice_is_enqueued_once_however_often_the_message_comes(store, messag
     body = mail.bounce("jane@example.com", "joe@example.com")
     for observed in ((), [item.dedupe_key for item in decode(body)]):
         unit = UnitOfWork(WITH_NOTICES, known_keys=observed, users={})
-        unit.enter(message(body), decode(body))
+        unit.decide_message(message(body), decode(body))
         with store.transaction() as transaction:
             transaction.enqueue(unit.entries)
     assert len(rows(store)) == 1
@@ -512,7 +512,7 @@ def test_effects_that_another_worker_has_are_not_reported_as_parked(store, messa
 def unit_of(message):
     unit = UnitOfWork(WITH_NOTICES, known_keys=(), users={})
     body = mail.bounce("joe@example.com")
-    unit.enter(message(body), decode(body))
+    unit.decide_message(message(body), decode(body))
     return unit
 
 
@@ -576,7 +576,7 @@ def test_a_clock_that_is_ahead_of_the_one_that_claims_go_by_delays_nothing(store
     later = message(mail.bounce("late@example.com"))
     ahead = structs.replace(later, received_at=datetime.now(UTC) + timedelta(minutes=10))
     unit = UnitOfWork(WITH_NOTICES, known_keys=(), users={})
-    unit.enter(ahead, decode(ahead.body))
+    unit.decide_message(ahead, decode(ahead.body))
     with store.transaction() as transaction:
         transaction.save(unit)
     deliver(store, Sender())
@@ -627,7 +627,7 @@ def test_why_shows_nothing_about_others(store, message, ids):
         body["mail"]["messageId"] = ids["message_id"]
         body["bounce"]["feedbackId"] = ids.get("feedback_id", body["bounce"]["feedbackId"])
         text = json.dumps(body)
-        unit.enter(message(text), decode(text))
+        unit.decide_message(message(text), decode(text))
         with store.transaction() as transaction:
             transaction.save(unit)
     found = history_of(store, "jane@example.com")
@@ -639,7 +639,7 @@ def test_why_shows_no_notice_that_is_about_others_only(store, message):
     policy = Policy(notify=(SLACK,), ignore=Patterns(["jane@example.com"]))
     unit = UnitOfWork(policy, known_keys=(), users={})
     body = mail.bounce("jane@example.com", "joe@example.com")
-    unit.enter(message(body), decode(body))
+    unit.decide_message(message(body), decode(body))
     with store.transaction() as transaction:
         transaction.save(unit)
     assert history_of(store, "jane@example.com").effects == []

@@ -452,7 +452,7 @@ with store.transaction() as transaction:
     unit = UnitOfWork(Policy(), (), {})
     received = Received(message_id="m", body=body, receipt_handle="h", receive_count=1,
                         received_at=datetime.now(UTC), lease_until=0)
-    unit.enter(received, decode(body))
+    unit.decide_message(received, decode(body))
     transaction.save(unit)
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -47,7 +47,7 @@ def everything():
             message_id="m", body=body, receipt_handle="h", receive_count=1,
             received_at=now, lease_until=0, sent_at=now,
         )  # fmt: skip
-        handled.append(UnitOfWork(Policy(), (), {}).enter(received, decode(body)))
+        handled.append(UnitOfWork(Policy(), (), {}).decide_message(received, decode(body)))
         metrics.count(handled[-1].decisions)
     metrics.written(handled)
     with metrics.timing(_NoStore()):

@@ -642,7 +642,7 @@ class TestTheRest:
             "wrong",
             True,
         )
-        assert "is in the channel" in judge(Sent(), sent=True).message
+        assert "was accepted" in judge(Sent(), sent=True).message
 
     def test_a_section_without_a_channel(self):
         found = judge_no_channel("slack", ("webhook_url", "token"))

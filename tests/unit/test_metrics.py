@@ -70,7 +70,7 @@ def test_there_are_as_many_labels_as_aws_documents_and_two_more(ours, values):
 def test_the_counters_have_their_pinned_names_and_their_labels_in_the_pinned_order(message):
     metrics = Metrics()
     for body in (mail.bounce("nobody@example.com"), mail.complaint("nobody@example.com")):
-        handled = UnitOfWork(Policy(), (), {}).enter(message(body), decode(body))
+        handled = UnitOfWork(Policy(), (), {}).decide_message(message(body), decode(body))
         metrics.count(handled.decisions)
     samples = {
         sample.name: list(sample.labels.items())
@@ -101,7 +101,9 @@ class TestReputation:
     def counted(self, message):
         def counted(body):
             metrics = Metrics()
-            metrics.count(UnitOfWork(Policy(), (), {}).enter(message(body), decode(body)).decisions)
+            metrics.count(
+                UnitOfWork(Policy(), (), {}).decide_message(message(body), decode(body)).decisions
+            )
             read = metrics.registry.get_sample_value
             return tuple(
                 read("ses_worker_reputation_total", {"event": event})
@@ -216,7 +218,9 @@ def test_what_met_an_outage_is_not_counted_as_written(message):
     read = metrics.registry.get_sample_value
     assert read("ses_worker_batch_messages_count") == 0
     assert metrics.last_message_at is None
-    metrics.written([unreachable, UnitOfWork(Policy(), (), {}).enter(message(body), decode(body))])
+    metrics.written(
+        [unreachable, UnitOfWork(Policy(), (), {}).decide_message(message(body), decode(body))]
+    )
     assert read("ses_worker_batch_messages_sum") == 1
 
 
@@ -228,7 +232,7 @@ def test_a_batch_reports_its_size_its_lag_and_its_oldest_message(message):
         received = structs.replace(
             message(body, received_at=now), sent_at=now - timedelta(seconds=seconds)
         )
-        handled.append(UnitOfWork(Policy(), (), {}).enter(received, decode(body)))
+        handled.append(UnitOfWork(Policy(), (), {}).decide_message(received, decode(body)))
     metrics.written(handled)
     read = metrics.registry.get_sample_value
     assert read("ses_worker_batch_messages_sum") == 2

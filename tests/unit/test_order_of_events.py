@@ -46,7 +46,7 @@ def record(bodies, policy, sizes=(1,)):
         batch, left = left[:size], left[size:]
         unit = UnitOfWork(policy, observed, {WHO: user} if user else {})
         for body in batch:
-            unit.enter(received(body), decode(body))
+            unit.decide_message(received(body), decode(body))
         user = (unit.created | unit.changed).get(WHO, user)
     return user
 
@@ -144,5 +144,5 @@ class TestPausesThatSomebodyHasChanged:
 
 def entered(user, body, policy=Policy()):
     unit = UnitOfWork(policy, known_keys=(), users={WHO: user})
-    unit.enter(received(body), decode(body))
+    unit.decide_message(received(body), decode(body))
     return unit.changed[WHO]

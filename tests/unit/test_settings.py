@@ -39,7 +39,9 @@ def test_without_anything_the_defaults_hold():
         "client": "lean",
     }
     assert settings.as_policy() == Policy(
-        hard_bounce_pause=timedelta(days=30), soft_bounce_pause=timedelta(days=1)
+        hard_bounce_pause=timedelta(days=30),
+        soft_bounce_pause=timedelta(days=1),
+        notices_with_json=0,  # no channel shows any
     )
 
 

@@ -31,7 +31,7 @@ def report(metrics, message):
     def report(body, user=JANE):
         unit = UnitOfWork(Policy(), (), {user.email_key: user} if user else {})
         with capture_logs() as lines:
-            Telemetry(metrics).report([unit.enter(message(body), decode(body))])
+            Telemetry(metrics).report([unit.decide_message(message(body), decode(body))])
         return heard(lines)
 
     return report
@@ -160,7 +160,9 @@ def test_all_messages_of_a_batch_are_logged_and_counted(metrics, message):
         mail.bounce("c@example.com", feedback_id="3"),
     ]
     with capture_logs() as lines:
-        Telemetry(metrics).report([unit.enter(message(body), decode(body)) for body in bodies])
+        Telemetry(metrics).report(
+            [unit.decide_message(message(body), decode(body)) for body in bodies]
+        )
     events = [line["event"] for line in heard(lines)]
     assert events == ["complaint_notification"] * 2 + ["bounce_notification"]
     labels = {"complaint_subtype": "none", "complaint_feedback": "abuse"}
@@ -175,7 +177,7 @@ def test_a_duplicate_is_neither_logged_nor_counted_again(metrics, message):
     (feedback,) = decode(body)
     unit = UnitOfWork(Policy(), [feedback.dedupe_key], {})
     with capture_logs() as lines:
-        Telemetry(metrics).report([unit.enter(message(body), decode(body))])
+        Telemetry(metrics).report([unit.decide_message(message(body), decode(body))])
     assert heard(lines) == []
     assert lines[0]["outcome"] == "duplicate"
 

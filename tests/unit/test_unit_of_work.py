@@ -18,7 +18,9 @@ JANE = User(email="jane@example.com", email_key="jane@example.com")
 def test_the_same_feedback_twice_in_a_batch_counts_once(message):
     unit = UnitOfWork(Policy(), known_keys=(), users={JANE.email_key: JANE})
     body = mail.bounce("jane@example.com")
-    outcomes = [unit.enter(message(b), decode(b)).disposition for b in (body, mail.enveloped(body))]
+    outcomes = [
+        unit.decide_message(message(b), decode(b)).disposition for b in (body, mail.enveloped(body))
+    ]
     assert outcomes == [Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE)]
     assert unit.changed[JANE.email_key].hard_bounce_count == 1
 
@@ -28,14 +30,16 @@ def test_either_key_on_record_makes_a_duplicate(message):
     (feedback,) = decode(body)
     for key in (feedback.dedupe_key, feedback.route_key):
         unit = UnitOfWork(Policy(), known_keys=[key], users={})
-        assert unit.enter(message(body), decode(body)).disposition == Delete(Outcome.DUPLICATE)
+        assert unit.decide_message(message(body), decode(body)).disposition == Delete(
+            Outcome.DUPLICATE
+        )
 
 
 def test_in_a_burst_only_as_many_notices_keep_their_message_as_may_be_sent_separately(message):
-    unit = UnitOfWork(Policy(notify=(SLACK,), kept_whole=3), known_keys=(), users={})
+    unit = UnitOfWork(Policy(notify=(SLACK,), notices_with_json=3), known_keys=(), users={})
     bodies = [mail.bounce(f"person{n}@example.com") for n in range(5)]
     for body in bodies:
-        unit.enter(message(body), decode(body))
+        unit.decide_message(message(body), decode(body))
     assert [entry.payload.message for entry in unit.entries] == [*bodies[:3], "", ""]
     assert [entry.payload.recipients[0].reported for entry in unit.entries][
         4
@@ -47,7 +51,7 @@ def test_a_notice_about_many_domains_has_the_most_frequent_of_them_and_counts_th
     unit = UnitOfWork(Policy(notify=(SLACK,)), known_keys=(), users={})
     often = [f"person{n}@often.example" for n in range(5)]
     body = mail.bounce(*often, *[f"jane@host{n}.example" for n in range(900)])
-    unit.enter(message(body), decode(body))
+    unit.decide_message(message(body), decode(body))
     (entries,) = unit.entries
     assert len(entries.summary.domains) == MOST_DOMAINS
     assert entries.summary.domains["often.example"] == 5
@@ -58,8 +62,8 @@ def test_a_message_with_a_single_new_row_is_applied(message):
     old = mail.bounce("jane@example.com", feedback_id="f", message_id="m")
     both = mail.bounce("jane@example.com", "joan@example.com", feedback_id="f", message_id="m")
     unit = UnitOfWork(Policy(), known_keys=(), users={})
-    unit.enter(message(old), decode(old))
-    handled = unit.enter(message(both), decode(both))
+    unit.decide_message(message(old), decode(old))
+    handled = unit.decide_message(message(both), decode(both))
     assert handled.disposition == Delete(Outcome.APPLIED)
     assert [d.feedback.address.key for d in handled.decisions] == ["joan@example.com"]
 
@@ -69,7 +73,7 @@ def test_feedback_is_decided_on_the_user_as_the_previous_feedback_left_it(messag
     reasons = []
     for _ in range(2):
         body = mail.complaint("jane@example.com")
-        reasons += [d.reason for d in unit.enter(message(body), decode(body)).decisions]
+        reasons += [d.reason for d in unit.decide_message(message(body), decode(body)).decisions]
     assert reasons == ["complaint", "blocked_already"]
     assert unit.changed[JANE.email_key].complaint_count == 2
 
@@ -79,7 +83,9 @@ def test_a_created_user_is_known_to_the_next_message(message):
     matches = []
     for _ in range(2):
         body = mail.bounce("new@example.com")
-        matches += [d.match.value for d in unit.enter(message(body), decode(body)).decisions]
+        matches += [
+            d.match.value for d in unit.decide_message(message(body), decode(body)).decisions
+        ]
     assert matches == ["missing", "found"]
     assert unit.created["new@example.com"].hard_bounce_count == 2
     assert not unit.changed
@@ -91,28 +97,30 @@ class TestDeadLetterPolicy:
     def test_known_recipients_are_applied_and_the_message_is_dead_lettered(self, message):
         unit = UnitOfWork(self.POLICY, known_keys=(), users={JANE.email_key: JANE})
         body = mail.bounce("jane@example.com", "stranger@example.com")
-        handled = unit.enter(message(body), decode(body))
+        handled = unit.decide_message(message(body), decode(body))
         assert handled.disposition.reason is Reason.UNKNOWN_RECIPIENT
         assert [d.feedback.address.key for d in handled.decisions] == ["jane@example.com"]
 
     def test_a_replay_does_the_rest_once_the_user_exists(self, message):
         body = mail.bounce("jane@example.com", "stranger@example.com")
         first = UnitOfWork(self.POLICY, known_keys=(), users={JANE.email_key: JANE})
-        first.enter(message(body), decode(body))
+        first.decide_message(message(body), decode(body))
         observed = {
             key for d in first.decisions for key in (d.feedback.dedupe_key, d.feedback.route_key)
         }
         guest = User(email="stranger@example.com", email_key="stranger@example.com")
         users = first.changed | {guest.email_key: guest}
         replay = UnitOfWork(self.POLICY, known_keys=observed, users=users)
-        handled = replay.enter(message(body), decode(body))
+        handled = replay.decide_message(message(body), decode(body))
         assert handled.disposition == Delete(Outcome.APPLIED)
         assert list(replay.changed) == ["stranger@example.com"]
 
     def test_a_missing_address_is_recorded(self, message):
         unit = UnitOfWork(self.POLICY, known_keys=(), users={})
         body = mail.bounce()
-        assert unit.enter(message(body), decode(body)).disposition == Delete(Outcome.APPLIED)
+        assert unit.decide_message(message(body), decode(body)).disposition == Delete(
+            Outcome.APPLIED
+        )
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -124,7 +132,7 @@ def test_the_same_feedback_by_both_publishing_routes_in_a_batch_counts_once(mess
     ]
     unit = UnitOfWork(Policy(), known_keys=(), users={JANE.email_key: JANE})
     sequential = routes[first], routes[1 - first]
-    outcomes = [unit.enter(message(body), decode(body)).disposition for body in sequential]
+    outcomes = [unit.decide_message(message(body), decode(body)).disposition for body in sequential]
     assert outcomes == [Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE)]
     assert unit.changed[JANE.email_key].hard_bounce_count == 1
     assert len(unit.decisions) == 1
@@ -187,7 +195,7 @@ def written(bodies, size, policy):
                 received_at=mail.NOW,
                 lease_until=0,
             )
-            outcomes.append(unit.enter(received, decode(body)).disposition)
+            outcomes.append(unit.decide_message(received, decode(body)).disposition)
         assert not unit.created.keys() & (users.keys() | unit.changed.keys())
         assert unit.changed.keys() <= users.keys()
         keys = [k for d in unit.decisions for k in (d.feedback.dedupe_key, d.feedback.route_key)]

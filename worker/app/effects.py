@@ -13,7 +13,7 @@ from worker.core.rate_limit import RateLimit
 from worker.notifiers.channel import Channel
 from worker.notifiers.registry import make_channels
 from worker.observability.health import Health
-from worker.relay import LaneWork, Relay, WaitBudget
+from worker.relay import LaneSender, Relay, WaitBudget
 from worker.settings import Settings
 from worker.store import Store
 from worker.store.levels import take_slot
@@ -25,7 +25,7 @@ from worker.suppression import (
     Remover,
     Restored,
     SuppressionList,
-    sort_refusal,
+    classify_refusal,
 )
 from worker.suppression import restore as put_back
 from worker.suppression.listing import REQUEST_SECONDS
@@ -44,7 +44,7 @@ def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
     """
     store.keep_open()
     wait_budget = WaitBudget()
-    lanes = [_channel_lane(channel, settings.channels) for channel in make_channels(settings)]
+    lanes = [_channel_lane(channel, settings.channel_lanes) for channel in make_channels(settings)]
     if settings.suppression.remove:
         lanes.append(_suppression_lane(settings, store, wait_budget))
     return Relay(Outbox(store), lanes, wait_budget, health)
@@ -91,20 +91,20 @@ def restore(settings: Settings, store: Store, key: str) -> Restored | None:
     try:
         restored = put_back(listing, Entry.from_dict(kept.entry))
     except AwsRefused as refused:
-        raise Refused(sort_refusal(refused).error) from refused
+        raise Refused(classify_refusal(refused).error) from refused
     if restored.done:
         removal_log.restored(kept)
     return restored
 
 
-def _channel_lane(channel: Channel, channels: Sequence[Lane]) -> LaneWork:
+def _channel_lane(channel: Channel, channels: Sequence[Lane]) -> LaneSender:
     others = [lane for lane in channels if lane != channel.lane]
 
     def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[OutboxEntry]]:
         delivery = channel.deliver(effects)
         return delivery, _notices_of_block(delivery, effects, others)
 
-    return LaneWork(
+    return LaneSender(
         lane=channel.lane,
         rate_limit=channel.rate_limit,
         deliver=deliver,
@@ -112,7 +112,7 @@ def _channel_lane(channel: Channel, channels: Sequence[Lane]) -> LaneWork:
     )
 
 
-def _suppression_lane(settings: Settings, store: Store, wait_budget: WaitBudget) -> LaneWork:
+def _suppression_lane(settings: Settings, store: Store, wait_budget: WaitBudget) -> LaneSender:
     listing = make_suppression_list(settings, store, wait_budget)
     removal_policy = RemovalPolicy(
         remove_complaints=settings.suppression.remove_complaints,
@@ -134,7 +134,7 @@ def _suppression_lane(settings: Settings, store: Store, wait_budget: WaitBudget)
             follow_ups += entries_for_removal(effects[0], report.notice, policy)
         return report.delivery, follow_ups
 
-    return LaneWork(
+    return LaneSender(
         lane=SUPPRESSION,
         rate_limit=suppression_rate_limit(settings),
         deliver=deliver,

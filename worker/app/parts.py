@@ -80,12 +80,12 @@ def _callbacks(store: Store, current: Current, metrics: Metrics) -> Callbacks:
     """
     telemetry, timed = Telemetry(metrics), Timed(store, metrics)
 
-    def write(batch: Sequence[Received]) -> list[Handled]:
+    def process_and_count(batch: Sequence[Received]) -> list[Handled]:
         handled = process(batch, timed, current.policy)
         metrics.written(handled)
         return handled
 
-    def report(batch: Sequence[Handled]) -> None:
+    def settled(batch: Sequence[Handled]) -> None:
         with lines_together():
             telemetry.report(batch)
         if any(handled.decisions for handled in batch) and (relay := current.relay):
@@ -94,4 +94,4 @@ def _callbacks(store: Store, current: Current, metrics: Metrics) -> Callbacks:
     def notices(set_aside: Sequence[SetAside]) -> Sequence[OutboxEntry]:
         return entries_for_dead_letters(set_aside, current.policy.notify)
 
-    return Callbacks(process=write, report=report, notices=notices)
+    return Callbacks(process=process_and_count, settled=settled, notices=notices)

@@ -38,7 +38,9 @@ _CHECK_WIDTH, _STATUS_WIDTH = 12, 7
     help="Only report the health of the worker on this machine; the exit status is 0 if it is "
     "alive, ready or not.",
 )  # fmt: skip
-@click.option("--send", is_flag=True, show_default="off", help="Post a test notice to Slack.")
+@click.option(
+    "--send", is_flag=True, show_default="off", help="Post a test notice to each channel."
+)
 @json_option
 @with_settings
 def check(

@@ -60,8 +60,8 @@ class Callbacks(Struct, frozen=True, kw_only=True):
 
     process: Callable[[Sequence[Received]], list[Handled]]
     """Writes messages; returns each message's disposition once the commit is durable."""
-    report: Callable[[Sequence[Handled]], None]
-    """Reports messages that are settled."""
+    settled: Callable[[Sequence[Handled]], None]
+    """Called with messages that are settled: logs and counts them, and wakes the relay."""
     notices: Callable[[Sequence[SetAside]], Sequence[OutboxEntry]] = lambda _: ()
     """Returns the notices to enqueue for dead-lettered messages."""
 
@@ -146,7 +146,7 @@ class Consumer:
             pulse=pulse,
             writer=self._writer,
             settler=settler,
-            report=callbacks.report,
+            settled=callbacks.settled,
         )
 
     @property

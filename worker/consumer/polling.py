@@ -45,7 +45,7 @@ class Poller:
         pulse: Pulse,
         writer: Writer,
         settler: Settler,
-        report: Callable[[Sequence[Handled]], None],
+        settled: Callable[[Sequence[Handled]], None],
     ) -> None:
         self.number = number
         self._queue = queue
@@ -60,7 +60,7 @@ class Poller:
         self._pulse = pulse
         self._writer = writer
         self._settler = settler
-        self._report = report
+        self._call_settled = settled
         self._pause = unless_over(shared.stopping)
         self._again = (
             a_few_times(self._sleep)
@@ -166,7 +166,7 @@ class Poller:
             self._pulse.rest()  # the writer has its own pulse
             handled = self._writer.write(messages)
         self._settler.settle(handled)
-        self._report(handled)
+        self._call_settled(handled)
         self._held_bytes = 0
         self.held = 0  # last: a hurried stop ends as soon as no messages are held
 

@@ -75,4 +75,4 @@ def decide_batch(
         users = transaction.users(keys)  # locks them, so that the known keys stay true
         known_keys = transaction.known_keys(batch.feedback)
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
-    return unit, [unit.enter(*message) for message in batch.messages]
+    return unit, [unit.decide_message(*message) for message in batch.messages]

@@ -29,7 +29,7 @@ _FRACTION = re.compile(r"\.\d*")
 
 
 class Names(Struct, frozen=True, kw_only=True):
-    """The texts that identify a notification, each as `whole` returns it; missing ones empty."""
+    """The texts that identify a notification, as `text_for_key` returns them; empty: missing."""
 
     feedback_id: str
     message_id: str
@@ -39,7 +39,7 @@ class Names(Struct, frozen=True, kw_only=True):
     """The event time as SES wrote it, used in the key if it cannot be parsed."""
 
 
-def whole(written: object, kept: str) -> str:
+def text_for_key(written: object, kept: str) -> str:
     """Return the stored part of a text; if it was cut off, add a digest of the whole text."""
     if written == kept or not isinstance(written, str):
         return kept

@@ -39,18 +39,20 @@ memory at once."""
 
 
 def entries_for(
-    decisions: Sequence[Decision], policy: Policy, *, whole: bool = True
+    decisions: Sequence[Decision], policy: Policy, *, with_json: bool = True
 ) -> Iterator[OutboxEntry]:
     """Entries for new decisions on a message: notices, and a removal for each matching address.
 
-    A `whole` notice holds SES's JSON: some 3 KB, in a burst more than everything else that is
+    A notice `with_json` holds SES's JSON: some 3 KB, in a burst more than everything else that is
     written.
     """
     if not (policy.notify or policy.remove):
         return
     notified = [decision for decision in decisions if not _is_ignored(decision, policy)]
     if notified and policy.notify:
-        yield from _for_each(policy.notify, _notice(notified, policy.notify[0], whole=whole))
+        yield from _for_each(
+            policy.notify, _notice(notified, policy.notify[0], with_json=with_json)
+        )
     for decision in notified:
         address = decision.feedback.address
         if address and _bounced(decision) and policy.remove.match(address):
@@ -155,7 +157,7 @@ def _bounced(decision: Decision) -> bool:
     return decision.feedback.notification.kind is Kind.BOUNCE
 
 
-def _notice(decisions: Sequence[Decision], lane: Lane, *, whole: bool) -> OutboxEntry:
+def _notice(decisions: Sequence[Decision], lane: Lane, *, with_json: bool) -> OutboxEntry:
     first = decisions[0]
     notification = first.feedback.notification
     recipients = tuple(map(_notice_recipient, decisions))
@@ -175,7 +177,7 @@ def _notice(decisions: Sequence[Decision], lane: Lane, *, whole: bool) -> Outbox
             feedback_id=notification.feedback_id,
             ses_message_id=notification.ses_message_id,
             recipients=recipients,
-            message=clip(notification.text, LONGEST_MESSAGE) if whole else "",
+            message=clip(notification.text, LONGEST_MESSAGE) if with_json else "",
         ),
         summary=Summary(
             sort=sort_of(notification.type, notification.subtype),

@@ -42,7 +42,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     """ARNs of the SNS topics to accept; empty: accept all."""
     notify: tuple[Lane, ...] = ()
     """The channels that get notices, an outbox entry each; empty: no notices are enqueued."""
-    kept_whole: int = 10
+    notices_with_json: int = 10
     """Notices per commit that keep SES's JSON: as many as are sent separately. Further notices are
     combined into a digest, which has no room for JSON."""
     ignore: Patterns = Patterns()

@@ -52,7 +52,7 @@ class UnitOfWork:
         self.created: dict[str, User] = {}
         self.changed: dict[str, User] = {}
 
-    def enter(self, received: Received, content: Decoded) -> Handled:
+    def decide_message(self, received: Received, content: Decoded) -> Handled:
         """Decide on a message; its disposition becomes valid when the unit is committed."""
         match content:
             case Malformed():
@@ -82,8 +82,8 @@ class UnitOfWork:
             else:
                 decisions.append(self._decide(item, received))
         self.decisions += decisions
-        whole = len(self.entries) < self._policy.kept_whole
-        self.entries += entries_for(decisions, self._policy, whole=whole)
+        with_json = len(self.entries) < self._policy.notices_with_json
+        self.entries += entries_for(decisions, self._policy, with_json=with_json)
         if unknown_recipients:
             detail = _unknown_recipients(unknown_recipients, of=len(feedback))
             return Handled(received, DeadLetter(Reason.UNKNOWN_RECIPIENT, detail), decisions)

@@ -40,6 +40,7 @@ def _commit(batch: Sequence[Received], store: BatchStore, policy: Policy) -> lis
     with _begun(store) as transaction:
         unit, handled = decide_batch(decoded, policy, transaction)
         transaction.save(unit)
+    # Here the transaction is committed, and durable.
     return [later_if_locked_out(result) for result in handled] if transaction.locked else handled
 
 
@@ -50,7 +51,7 @@ def _begun(store: BatchStore) -> Iterator[Transaction]:
         try:
             transaction = stack.enter_context(store.transaction())
         except Unavailable as error:
-            if type(error) is not Unavailable:
+            if type(error) is not Unavailable:  # its subclasses say more than `NotBegun` does
                 raise
             raise NotBegun(str(error)) from error
         yield transaction

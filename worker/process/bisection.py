@@ -71,6 +71,7 @@ def _locked_out(received: Received, error: Exception) -> Handled:
 
 
 def _give_back(batch: Sequence[Received], error: Exception) -> list[Handled]:
+    """Return an outage's result: the writer holds these, and releases them if it lasts."""
     return [Handled(received, Release(0), error=error) for received in batch]
 
 

@@ -13,7 +13,7 @@ import structlog
 from worker.observability.health import Health
 from worker.relay.idle_tracker import IdleTracker
 from worker.relay.lane import LaneWorker
-from worker.relay.settling import LaneWork
+from worker.relay.settling import LaneSender
 from worker.relay.wait_budget import WaitBudget
 from worker.service.shutdown import LEFT_BEHIND
 from worker.store.outbox import Outbox
@@ -24,7 +24,7 @@ TIME_OUT_SECONDS = 10.0
 STOP_SECONDS = 15.0
 """How long a stop waits for running deliveries: longer than the time limit of a delivery."""
 
-__all__ = ["LaneWork", "Relay", "WaitBudget"]
+__all__ = ["LaneSender", "Relay", "WaitBudget"]
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ class Relay:
     def __init__(
         self,
         outbox: Outbox,
-        lanes: Sequence[LaneWork],
+        lanes: Sequence[LaneSender],
         wait_budget: WaitBudget,
         health: Health,
     ) -> None:

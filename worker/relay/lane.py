@@ -14,7 +14,7 @@ from worker.core.rate_limit import RateLimit
 from worker.observability.health import Health
 from worker.relay.idle_tracker import IdleTracker
 from worker.relay.lane_health import LaneHealth
-from worker.relay.settling import LaneWork, Settler
+from worker.relay.settling import LaneSender, Settler
 from worker.relay.wait_budget import WaitBudget
 from worker.store.claims import Claim
 from worker.store.outbox import Outbox
@@ -49,7 +49,7 @@ class LaneWorker:
 
     def __init__(
         self,
-        work: LaneWork,
+        work: LaneSender,
         outbox: Outbox,
         idle_tracker: IdleTracker,
         wait_budget: WaitBudget,

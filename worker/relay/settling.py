@@ -29,7 +29,7 @@ _FIX = (
 log = structlog.get_logger()
 
 
-class LaneWork(Struct, frozen=True, kw_only=True):
+class LaneSender(Struct, frozen=True, kw_only=True):
     """What the relay needs of a lane: its rate limit, and its sender."""
 
     lane: Lane
@@ -44,7 +44,7 @@ class LaneWork(Struct, frozen=True, kw_only=True):
 class Settler:
     """Settles the claims of a lane."""
 
-    def __init__(self, work: LaneWork, outbox: Outbox) -> None:
+    def __init__(self, work: LaneSender, outbox: Outbox) -> None:
         self._work = work
         self._outbox = outbox
         self._logged_block = False

@@ -59,7 +59,7 @@ class Settings(Section):
     _file: Path | None = PrivateAttr(None)
 
     @property
-    def channels(self) -> tuple[Lane, ...]:
+    def channel_lanes(self) -> tuple[Lane, ...]:
         """The lanes of the configured notice channels."""
         sections = self.channel_sections.values()
         return tuple(lane for section in sections for lane in section.lanes)
@@ -67,7 +67,7 @@ class Settings(Section):
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """All lanes with a sender; empty: no effects are enqueued."""
-        return (*self.channels, SUPPRESSION) if self.suppression.remove else self.channels
+        return (*self.channel_lanes, SUPPRESSION) if self.suppression.remove else self.channel_lanes
 
     def keys_of(self, lane: Lane) -> str:
         """The keys that configure a lane's sender, for hints."""
@@ -98,15 +98,16 @@ class Settings(Section):
 
     def as_policy(self) -> Policy:
         """The policy that the settings describe."""
-        at_once = max(section.notices_at_once for section in self.channel_sections.values())
+        sections = self.channel_sections.values()
+        at_once = max((each.notices_at_once for each in sections if each.lanes), default=0)
         return Policy(
             hard_bounce_pause=timedelta(days=self.policy.hard_bounce_pause_days),
             soft_bounce_pause=timedelta(days=self.policy.soft_bounce_pause_days),
             unknown_recipients=self.policy.unknown_recipients,
             bounce_actions=self.policy.bounce_actions,
             topics=frozenset(self.sns.topic_arns),
-            notify=self.channels,
-            kept_whole=at_once * max(1, len(self.channels)),  # an entry for each channel
+            notify=self.channel_lanes,
+            notices_with_json=at_once * len(self.channel_lanes),  # an entry for each channel
             ignore=Patterns(self.notify.ignore),
             remove=Patterns(self.suppression.remove),
         )

@@ -21,5 +21,8 @@ class ChannelSection(Section):
 
     @property
     def notices_at_once(self) -> int:
-        """How many notices of a commit the channel may show separately, with SES's JSON."""
-        raise NotImplementedError
+        """How many notices of a commit keep SES's JSON, since the channel may show each by itself.
+
+        Counted only while the section has a lane. The largest number of all channels is used.
+        """
+        return 0

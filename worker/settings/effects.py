@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from worker.core.patterns import Patterns
-from worker.settings.kinds import Number, Section, Whole
+from worker.settings.kinds import Integer, Number, Section
 
 
 class NotifySettings(Section):
@@ -25,8 +25,8 @@ class SuppressionSettings(Section):
 
     remove: tuple[str, ...] = ()
     remove_complaints: bool = False
-    tries: Annotated[Whole, Field(ge=1, le=20)] = 5
-    most_removals: Annotated[Whole, Field(ge=1)] = 3
+    tries: Annotated[Integer, Field(ge=1, le=20)] = 5
+    most_removals: Annotated[Integer, Field(ge=1)] = 3
     within_days: Annotated[Number, Field(gt=0, le=3_650)] = 30
     requests_per_second: Annotated[Number, Field(ge=0.01, le=100)] = 1
 

@@ -19,7 +19,7 @@ def _no_flag(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_no_flag)]
+Integer = Annotated[int, BeforeValidator(_no_flag)]
 Number = Annotated[float, BeforeValidator(_no_flag)]
 """Numbers that refuse `true`, which Python and pydantic accept as 1."""
 

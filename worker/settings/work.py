@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.core.model import Action
 from worker.core.policy import UnknownRecipients
-from worker.settings.kinds import Number, Section, Whole, is_web_address
+from worker.settings.kinds import Integer, Number, Section, is_web_address
 
 LONGEST_POLL_SECONDS = 20
 """SQS's limit for WaitTimeSeconds."""
@@ -63,9 +63,9 @@ class QueueSettings(Section):
 
     url: str | None = None
     dead_letter_url: str | None = None
-    wait_seconds: Annotated[Whole, Field(ge=1, le=LONGEST_POLL_SECONDS)] = 20
-    visibility_seconds: Annotated[Whole, Field(ge=1, le=LONGEST_VISIBILITY_SECONDS)] = 60
-    pollers: Annotated[Whole, Field(ge=1, le=32)] = 8
+    wait_seconds: Annotated[Integer, Field(ge=1, le=LONGEST_POLL_SECONDS)] = 20
+    visibility_seconds: Annotated[Integer, Field(ge=1, le=LONGEST_VISIBILITY_SECONDS)] = 60
+    pollers: Annotated[Integer, Field(ge=1, le=32)] = 8
     client: SqsClient = SqsClient.LEAN
 
     @property

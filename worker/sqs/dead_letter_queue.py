@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from worker.core.dead_letter import DeadLetterMessage, dead_letter_from_queue, sendable
-from worker.sqs.client.digests import whole
+from worker.sqs.client.digests import intact_messages
 from worker.sqs.queue import (
     LARGEST_BATCH,
     POLL_SECONDS,
@@ -84,7 +84,7 @@ class DeadLetterQueue(_Named):
                 as_received(message, now, lease_from + HIDDEN_SECONDS),
                 (message.get("Attributes") or {}).get("DeadLetterQueueSourceArn", ""),
             )
-            for message in whole(answer, self.name)
+            for message in intact_messages(answer, self.name)
         ]
 
     def retention(self) -> timedelta:

@@ -4,7 +4,7 @@
 """
 
 from worker.suppression.listing import Entry, SuppressionList
-from worker.suppression.refusals import sort_refusal
+from worker.suppression.refusals import classify_refusal
 from worker.suppression.removal_policy import RemovalLog, RemovalPolicy
 from worker.suppression.remover import Remover, Report
 from worker.suppression.restoring import Restored, restore
@@ -17,6 +17,6 @@ __all__ = [
     "Report",
     "Restored",
     "SuppressionList",
+    "classify_refusal",
     "restore",
-    "sort_refusal",
 ]

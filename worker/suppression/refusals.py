@@ -11,7 +11,7 @@ _ACCOUNT = frozenset(
 )
 
 
-def sort_refusal(refused: AwsRefused) -> Blocked | Unfit:
+def classify_refusal(refused: AwsRefused) -> Blocked | Unfit:
     """Sort a refusal: the operator must act, or this request is at fault.
 
     An unknown code blocks the lane, unless it is a 400, which is about the request.

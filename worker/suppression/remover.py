@@ -33,7 +33,7 @@ from worker.suppression.listing import (
     SuppressionList,
     nameable,
 )
-from worker.suppression.refusals import sort_refusal
+from worker.suppression.refusals import classify_refusal
 from worker.suppression.removal_policy import RemovalLog, RemovalPolicy
 
 FIRST_DELAY_SECONDS = 30
@@ -84,7 +84,7 @@ class Remover:
         except Misconfigured as error:
             return Report(Blocked(error=sanitized(str(error))))
         except AwsRefused as refused:
-            return Report(sort_refusal(refused))
+            return Report(classify_refusal(refused))
 
     def _remove(self, effect: Effect, removal: Removal) -> Report:
         if not nameable(removal.mailed):

@@ -16,7 +16,7 @@ from worker.core.decode.shapes import (
     Mail,
     RecipientEntry,
 )
-from worker.core.keys import Names, feedback_keys, whole
+from worker.core.keys import Names, feedback_keys, text_for_key
 from worker.core.limits import (
     LONGEST_ID,
     LONGEST_TIME_IN_KEY,
@@ -52,11 +52,11 @@ def read_feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
         text=text,
     )
     names = Names(
-        feedback_id=whole(report.feedback_id, notification.feedback_id),
-        message_id=whole(message_id, notification.ses_message_id),
-        type=whole(report.type, notification.type or ""),
-        subtype=whole(report.subtype, notification.subtype or ""),
-        timestamp=whole(report.timestamp, clip(report.timestamp, LONGEST_TIME_IN_KEY)),
+        feedback_id=text_for_key(report.feedback_id, notification.feedback_id),
+        message_id=text_for_key(message_id, notification.ses_message_id),
+        type=text_for_key(report.type, notification.type or ""),
+        subtype=text_for_key(report.subtype, notification.subtype or ""),
+        timestamp=text_for_key(report.timestamp, clip(report.timestamp, LONGEST_TIME_IN_KEY)),
     )
     for recipient, unique_name in unique_per_person(entries):
         dedupe_key, route_key = feedback_keys(notification, names, unique_name)

@@ -72,14 +72,14 @@ _OPERATOR = {
 }
 
 
-def sort_webhook(status: int, body: str, retry_after: str | None) -> Answer:
+def classify_webhook(status: int, body: str, retry_after: str | None) -> Answer:
     """Sort a webhook's answer: a status, and a word as the body."""
     if status == 200 and body.strip() == "ok":
         return Sent(result="ok")
-    return sort_refusal(status, body.strip(), retry_after)
+    return classify_refusal(status, body.strip(), retry_after)
 
 
-def sort_refusal(  # noqa: PLR0911 a return for each kind of answer
+def classify_refusal(  # noqa: PLR0911 a return for each kind of answer
     status: int, text: str, retry_after: str | None
 ) -> Answer:
     """Sort a refusal by its error code, from a webhook's body or from chat.postMessage."""

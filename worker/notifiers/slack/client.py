@@ -16,7 +16,7 @@ from slack_sdk.errors import SlackApiError
 
 from worker.core.effects import Later, Sent, Unfit
 from worker.core.masking import sanitized
-from worker.notifiers.slack.answers import Answer, Stumble, sort_refusal, sort_webhook
+from worker.notifiers.slack.answers import Answer, Stumble, classify_refusal, classify_webhook
 from worker.notifiers.slack.blocks import Post
 from worker.notifiers.slack.wire import (
     API_URL,
@@ -66,11 +66,13 @@ class SlackClient:
 
         def send(post: Post) -> Answer:
             answer = client.send_dict(_body(post) | author)
-            return sort_webhook(answer.status_code, answer.body, _retry_after(answer.headers))
+            return classify_webhook(answer.status_code, answer.body, _retry_after(answer.headers))
 
         def ask() -> Answer:
             answer = client.send_dict({})
-            answer_ = sort_webhook(answer.status_code, answer.body, _retry_after(answer.headers))
+            answer_ = classify_webhook(
+                answer.status_code, answer.body, _retry_after(answer.headers)
+            )
             # Slack looks for the webhook first: if it rejects the message, the webhook is known.
             return Sent(result="Slack knows it") if isinstance(answer_, Unfit) else answer_
 
@@ -150,7 +152,7 @@ def _caught(call: Callable[[], Answer]) -> Answer:
 def _refusal(error: SlackApiError) -> Answer:
     response: Any = error.response
     word = str(response.get("error", "")) if isinstance(response.data, dict) else ""
-    return sort_refusal(response.status_code, word, _retry_after(response.headers))
+    return classify_refusal(response.status_code, word, _retry_after(response.headers))
 
 
 def _body(post: Post) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import structlog
 log = structlog.get_logger()
 
 
-def whole(answer: Mapping[str, Any], queue: str) -> Iterator[Mapping[str, Any]]:
+def intact_messages(answer: Mapping[str, Any], queue: str) -> Iterator[Mapping[str, Any]]:
     """Yield the messages of a receive, without incomplete messages and without altered bodies.
 
     Such a message is logged and left alone: SQS delivers it again after its visibility timeout.

@@ -1,4 +1,4 @@
-"""The client of the queue; the only module that settles messages on SQS.
+"""The client of the queue; the only module that deletes and releases messages on SQS.
 
 `asking` makes the calls, with credentials; `answers` translates SQS's answers; `setting_aside`
 makes the attributes of dead letters.
@@ -18,7 +18,7 @@ from worker.core.errors import Refused, Unavailable
 from worker.core.model import DeadLetter, Received
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.client import connect
-from worker.sqs.client.digests import whole
+from worker.sqs.client.digests import intact_messages
 from worker.sqs.client.replacement import Replacement
 from worker.sqs.client.skew import ClockSkew
 from worker.sqs.queue.answers import (
@@ -162,7 +162,8 @@ class Queue(Asking):
         is_late = now > requested_at + wait_seconds + LATE_SECONDS
         lease_until = (requested_at if is_late else now) + self.visibility_seconds
         return [
-            as_received(message, received_at, lease_until) for message in whole(answer, self.name)
+            as_received(message, received_at, lease_until)
+            for message in intact_messages(answer, self.name)
         ]
 
     def delete(self, messages: Sequence[Received]) -> list[FailedEntry[Received]]:

@@ -1,4 +1,4 @@
-"""The URL of the dead-letter queue, and the attributes of a dead letter. Pure."""
+"""The attributes of a dead letter, and the error if its queue is missing. Pure."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ def judge_channel(
     check = Check(lane)
     match answer:
         case Sent() if sent:
-            return check.ok(f"{destination}: a test notice is in the channel")
+            return check.ok(f"{destination}: a test notice was accepted")
         case Sent(result=result):
             return check.ok(f"{destination}: {result}; {_SEND}")
         case Blocked(error=error):
@@ -31,4 +31,4 @@ def judge_channel(
 def judge_no_channel(section: str, enabled_by: Sequence[str]) -> Finding:
     """Judge a section that configures no channel."""
     keys = " or ".join(f"{section}.{key}" for key in enabled_by)
-    return Check(section).ok(f"no notices are configured: {keys} enables them")
+    return Check(section).ok(f"no notices go to {section}: {keys} enables them")
