@@ -67,7 +67,12 @@ class Telemetry:
 
 
 def fields(decision: Decision) -> dict[str, Any]:
-    """The pinned fields of `bounce_notification` and `complaint_notification` and the rule."""
+    """The fields of `bounce_notification` and `complaint_notification`, and the rule.
+
+    Dashboards exist on these names, which come from this worker's ancestor: `relay_action` is the
+    action (nothing to do with `worker.relay`), `fxa_id` the user's `account_id`, and
+    `bounce_action` the receiving server's own word.
+    """
     notification, recipient = decision.feedback.notification, decision.feedback.recipient
     outcome = {"user_match": decision.match.value, "relay_action": decision.action.value}
     if decision.match is UserMatch.NO_RECIPIENTS:
