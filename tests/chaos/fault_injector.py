@@ -24,18 +24,6 @@ STANDSTILL_SECONDS = 2.0
 TAKE_SECONDS = 10.0
 _TAIL_SECONDS = 5.0
 DAEMONS = ("run-a", "run-b")
-MESSAGES_BETWEEN = {
-    "strike": 300,
-    "kill_one": 1_500,
-    "strike_slack": 2_000,
-    "ghosts": 4_000,
-    "freeze_one": 6_000,
-    "hold": 6_000,
-    "end_sessions": 6_000,
-    "trouble_for_all": 12_000,
-    "break_down": 12_000,
-}
-"""Deletes from a fault to the next, on average."""
 
 
 def schedule(seed: int, store: str, messages: int, hostile_every: int = 0) -> Schedule:
@@ -63,9 +51,22 @@ class FaultInjector:
         self.totals: Counter[tuple[str, What]] = Counter()
         """By queue: what the emulator's log says has happened to messages."""
         self._chance = random.Random(f"fault injector {stage.schedule.seed}")
-        self._next = dict.fromkeys(MESSAGES_BETWEEN, 0)
-        for what in MESSAGES_BETWEEN:
-            self._put_off(what)
+        self._deletes_between = {
+            self._strike: 300,
+            self._kill_a_worker: 1_500,
+            self._strike_slack: 2_000,
+            self._ghosts: 4_000,
+            self._freeze_a_worker: 6_000,
+            self._hold: 6_000,
+            self._end_sessions: 6_000,
+            self._inject_for_all: 12_000,
+            self._break_down: 12_000,
+        }
+        """Deletes from a fault to the next, on average."""
+        self._next: dict[Callable[[], None], int] = {}
+        """The number of deletes at which each fault is due."""
+        for fault in self._deletes_between:
+            self._put_off(fault)
         self._deletes, self._since = 0, time.monotonic()
         self._taken = time.monotonic()
         self._tail: list[Request] = []
@@ -121,19 +122,19 @@ class FaultInjector:
 
     def _let_happen(self) -> None:
         deletes = self.stage.look_after()
-        for what, at in self._next.items():
+        for fault, at in self._next.items():
             if deletes >= at:
-                getattr(self, f"_{what}")()
-                self._put_off(what)
+                fault()
+                self._put_off(fault)
         if deletes != self._deletes:
             self._deletes, self._since = deletes, time.monotonic()
         elif time.monotonic() - self._since > STANDSTILL_SECONDS:
             self._ghosts()
             self._since = time.monotonic()
 
-    def _put_off(self, what: str) -> None:
-        between = MESSAGES_BETWEEN[what]
-        self._next[what] = self.stage.observer.deletes + int(
+    def _put_off(self, fault: Callable[[], None]) -> None:
+        between = self._deletes_between[fault]
+        self._next[fault] = self.stage.observer.deletes + int(
             self._chance.uniform(0.5, 1.5) * between
         )
 
