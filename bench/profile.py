@@ -82,7 +82,7 @@ def wrap_everything(clock: Clock) -> None:
     clock.wrap(worker.process, "_commit", "process: rest")
     clock.wrap(worker.core.batch, "decode", "decode")
     clock.wrap(UnitOfWork, "__init__", "unit of work")
-    clock.wrap(UnitOfWork, "enter", "unit of work")
+    clock.wrap(UnitOfWork, "decide_message", "unit of work")
     clock.wrap(Metrics, "count", "report: metrics")
     clock.wrap(Telemetry, "report", "report: log lines")
     for store in (SqliteStore, PostgresqlStore):
