@@ -115,7 +115,7 @@ _SQLITE = {
     "now": "strftime('%Y-%m-%d %H:%M:%f', 'now')",
     # SQLite's functions know no microseconds, and no year after 9999.
     "until": (
-        "CASE WHEN {date} IS NOT NULL AND {seconds} > 0 THEN coalesce("
+        "CASE WHEN {date} IS NOT NULL THEN coalesce("
         "datetime(substr({date}, 1, 19), '+' || {seconds} || ' seconds') || substr({date}, 20),"
         " '9999-12-31 23:59:59.999999') END"
     ),
@@ -124,7 +124,7 @@ _POSTGRESQL = {
     "lower": "lower(coalesce({column}, '') COLLATE \"C\")",
     "now": "now()",
     "until": (
-        "CASE WHEN {date} IS NOT NULL AND {seconds} > 0 THEN least("
+        "CASE WHEN {date} IS NOT NULL THEN least("
         "{date} + {seconds} * interval '1 second',"
         " timestamptz '9999-12-31 23:59:59.999999+00') END"
     ),
