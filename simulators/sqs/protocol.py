@@ -7,7 +7,7 @@ import json
 from typing import NamedTuple
 
 from simulators.sqs.errors import SqsError
-from simulators.sqs.parameters import OPERATIONS, Answer, Arguments
+from simulators.sqs.parameters import OPERATIONS, Answer, Arguments, NoBody
 from simulators.sqs.wire import HttpRequest, render_head
 
 _TARGET = "AmazonSQS."
@@ -52,7 +52,7 @@ def read_question(request: HttpRequest) -> Question:
 
 def render_answer(answer: Answer, number: int) -> tuple[bytes, bytes]:
     """Render head and body of an answer."""
-    body = json.dumps(answer).encode()
+    body = b"" if isinstance(answer, NoBody) else json.dumps(answer).encode()
     return render_head(200, _identified(number), len(body)), body
 
 
