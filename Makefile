@@ -6,7 +6,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-all contract interop check docs format bench chaos mutants lock clean
+PYTHONS := 3.11 3.12 3.13
+# The supported versions.
+
+.PHONY: setup demo test test-unit test-others test-all lowest contract interop check docs format \
+	bench chaos mutants lock clean
 
 setup: $(READY)  ## the virtual environment with everything in it
 
@@ -16,18 +20,36 @@ demo: $(READY)  ## the worker at work, with SQS, SES and Slack simulated on this
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
-test-all:  ## the test suite on every supported Python that is here
-	@for python in python3.11 python3.12 python3.13; do \
-		if $$python -c '' 2>/dev/null; then \
-			$(MAKE) test PYTHON=$$python VENV=.venv-$$python || exit 1; \
-		else echo "$$python is not here: skipped"; fi; \
+test-unit: $(READY)  ## the parts of it that start no process: half a minute
+	$(BIN)/python -m pytest -n 4 --dist worksteal tests/unit tests/contract
+
+test-others: $(READY)  ## test-unit on every other supported Python that is here
+	@ours=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	for version in $(PYTHONS); do \
+		if [ $$version = $$ours ]; then continue; fi; \
+		if python=$$(.ci/python $$version); then \
+			$(MAKE) test-unit PYTHON=$$python VENV=.venv-python$$version || exit 1; \
+		else echo "Python $$version is not here: skipped"; fi; \
 	done
+
+test-all:  ## the test suite on every supported Python that is here
+	@for version in $(PYTHONS); do \
+		if python=$$(.ci/python $$version); then \
+			$(MAKE) test PYTHON=$$python VENV=.venv-python$$version || exit 1; \
+		else echo "Python $$version is not here: skipped"; fi; \
+	done
+
+lowest:  ## the unit suite with the oldest versions that pyproject.toml allows (needs uv)
+	uv venv --quiet --allow-existing --python $(PYTHON) .venv-lowest
+	uv pip install --quiet --python .venv-lowest --resolution lowest-direct --editable '.[test]'
+	.venv-lowest/bin/python -m pytest -n 4 --dist worksteal tests/unit tests/contract
 
 contract: $(READY)  ## what SQS is taken to be: our emulator beside moto and fauxqs (needs npm)
 	npm install --no-audit --no-fund --silent --prefix tests/contract/npm
 	$(BIN)/python -m pytest tests/contract/test_sqs.py
 
-interop: $(READY)  ## with programs that pip cannot bring (pgbouncer); it names what is not there
+interop: $(READY)  ## with programs that pip cannot bring (pgbouncer, npm's local-aws-sqs); it names what is not there
+	-command -v npm >/dev/null && npm install --no-audit --no-fund --silent --prefix tests/interop/npm
 	$(BIN)/python -m pytest tests/interop -rs
 
 check: $(READY) docs  ## lint, format, types, import contracts, documents
@@ -65,7 +87,7 @@ lock:  ## choose new exact versions (needs uv)
 		--output-file requirements/run.txt
 
 clean:
-	rm -rf $(VENV) .venv-python3.* tests/contract/npm/node_modules build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-python3.* .venv-lowest tests/*/npm/node_modules build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # Exact versions first, each with its hash; then the project itself, which brings nothing along.
 $(READY): pyproject.toml requirements/all.txt

@@ -18,9 +18,9 @@ HEAD = """# Log events
 
 Made from the program: every event that the worker logs, with its levels and fields. Each line is
 a JSON object with `timestamp`, `level` and `event`, then the fields; `exception` has a trace
-where there is one. `hint` says what to do. Records of the libraries have their text as `event`,
-and `logger`. [Monitoring](../monitoring.md#logs) names the events that deserve an alert. In
-systemd's journal: `journalctl -u ses-worker EVENT=store.unavailable`.
+where there is one. `hint` says what to do. Records of the libraries are `library.message`, with
+`logger` and `message`. [Monitoring](../monitoring.md#logs) names the events that deserve an
+alert. In systemd's journal: `journalctl -u ses-worker EVENT=store.unavailable`.
 """
 
 Scope = ast.FunctionDef | ast.Module

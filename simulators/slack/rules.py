@@ -1,14 +1,16 @@
 """What Slack refuses, as far as it is known; written independently of what the worker sends.
 
 Sources: https://docs.slack.dev/reference/block-kit/blocks; for the size of a whole message
-https://github.com/slackapi/bolt-js/issues/2509.
+https://github.com/slackapi/bolt-js/issues/2509, https://github.com/slackapi/bolt-js/issues/2867
+(11,341 characters were refused) and https://github.com/openclaw/openclaw/pull/143882 (measured: the
+limit counts bytes in UTF-8).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-LARGEST_MESSAGE = 13_200
-"""Characters in all blocks together."""
+LARGEST_MESSAGE = 10_571
+"""Bytes of all texts of the blocks: so many were accepted, and 10,821 were refused."""
 LONGEST_TEXT = 40_000
 _KEYS = {
     "header": {"type", "text", "block_id"},
@@ -31,7 +33,7 @@ def refusal(payload: Any) -> str | None:  # noqa: PLR0911 a return for each reas
         return "msg_too_long"
     if len(blocks) > 50 or not all(_is_block(block) for block in blocks):
         return "invalid_blocks"
-    if sum(map(_units, _strings(blocks))) > LARGEST_MESSAGE:
+    if sum(len(text.encode()) for text in _strings(blocks)) > LARGEST_MESSAGE:
         return "msg_blocks_too_long"
     return None
 

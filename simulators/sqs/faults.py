@@ -15,7 +15,7 @@ from typing import Any
 from simulators.sqs.calls import Call
 from simulators.sqs.errors import SqsError
 from simulators.sqs.messaging import failed
-from simulators.sqs.parameters import Answer, Arguments
+from simulators.sqs.parameters import Answer, Arguments, NoBody
 
 Perform = Callable[[Call], Answer]
 Which = Collection[str] | Callable[[Arguments], bool] | None
@@ -146,6 +146,21 @@ class OmitEntries(Fault):
             for name, entries in answer.items()
         }
         return {name: entries for name, entries in body.items() if entries}
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyBody(Fault):
+    """A 200 without a body, as npm's local-aws-sqs sends it for an answer without content. Done.
+
+    `EmptyBody(whatever=True)`: also in place of an answer that has content.
+    """
+
+    whatever: bool = False
+
+    def around(self, call: Call, perform: Perform) -> Answer:
+        """Perform, and send no body."""
+        answer = perform(call)
+        return answer if answer and not self.whatever else NoBody()
 
 
 @dataclass(frozen=True, slots=True)

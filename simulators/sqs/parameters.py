@@ -10,6 +10,11 @@ from simulators.sqs.quotas import LARGEST_BATCH
 Arguments = dict[str, Any]
 Answer = dict[str, Any]
 
+
+class NoBody(Answer):
+    """An empty answer that is sent as no byte at all, in place of `{}`."""
+
+
 _PARAMETERS: Mapping[str, str] = {
     "CancelMessageMoveTask": "TaskHandle",
     "ChangeMessageVisibility": "QueueUrl ReceiptHandle VisibilityTimeout",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from simulators.sqs.errors import SqsError
-from simulators.sqs.parameters import OPERATIONS, Answer, Arguments
+from simulators.sqs.parameters import OPERATIONS, Answer, Arguments, NoBody
 from simulators.sqs.wire import HttpRequest, render_head
 
 _TARGET = "AmazonSQS."
@@ -54,7 +54,7 @@ def read_question(request: HttpRequest) -> Question:
 
 def render_answer(answer: Answer, number: int) -> tuple[bytes, bytes]:
     """Render head and body of an answer."""
-    body = msgspec.json.encode(answer)
+    body = b"" if isinstance(answer, NoBody) else msgspec.json.encode(answer)
     return render_head(200, _identified(number), len(body)), body
 
 

@@ -16,7 +16,7 @@ from support.dead import (
     users,
 )
 
-from simulators.sqs import ACCESS_DENIED
+from simulators.sqs import ACCESS_DENIED, EmptyBody
 
 FIGURES = {
     "received", "applied", "duplicate", "ignored", "deferred", "dead_lettered", "remaining",
@@ -278,6 +278,41 @@ class TestExitStatus:
     )
     def test_2_for_what_does_not_go_together(self, run, queue, options):
         assert run("dlq", "replay", *options).status == 2
+
+
+class TestAnswersWithoutABody:
+    """Some stand-ins for SQS send no body where SQS sends `{}`."""
+
+    def test_are_no_outage_to_a_listing_and_a_replay(self, run, emulator, queue, environment):
+        emulator.faults.add(EmptyBody(), on="ReceiveMessage")
+        fill(emulator, mail.bounce("jane@example.com"))
+        users(environment, ["jane@example.com"])
+        listed = run("dlq", "list", "--json")
+        assert (listed.status, listed.json["complete"]) == (0, True)
+        done = run("dlq", "replay", "--json")
+        assert (done.status, outcomes(done.json)) == (0, [1, 0, 0, 0, 0])
+        assert emulator.messages(DLQ) == []
+
+    def test_confirm_no_dead_letter_so_it_is_kept_in_the_table_as_well(
+        self, run, emulator, queue, database
+    ):
+        emulator.faults.add(EmptyBody(whatever=True), on="SendMessage")
+        emulator.send(queue, "nonsense")
+        done = run("drain", "--json")
+        assert (done.status, done.json["dead_lettered"]) == (3, 1)
+        assert database.count("quarantine") == 1
+        assert len(emulator.messages(DLQ)) == 1, "a single copy, although nothing confirms it"
+        (refused,) = [line for line in done.log if line["event"] == "dead_letter.refused"]
+        assert "MessageId" in refused["error"]
+
+    def test_confirm_no_delete_so_it_is_not_said_to_be_done(
+        self, run, emulator, queue, environment
+    ):
+        emulator.faults.add(EmptyBody(whatever=True), on="DeleteMessageBatch")
+        fill(emulator, mail.bounce("jane@example.com"))
+        users(environment, ["jane@example.com"])
+        done = run("dlq", "replay", "--json")
+        assert (done.status, done.json["applied"], done.json["remaining"]) == (4, 1, 1)
 
 
 def test_an_unreachable_place_is_reported_and_the_other_is_listed(

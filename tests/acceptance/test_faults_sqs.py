@@ -97,6 +97,7 @@ class TestTenMinutes:
         worker = daemon(program=patched(HURRIED + NAMELESS))
         worker.wait_for("queue.unavailable")
         assert "Could not connect" in problems(worker)[0]
+        assert "Temporary failure in name resolution" in problems(worker)[0]
         time.sleep(TEN_MINUTES)
         assert 5 <= len(problems(worker)) <= MOST_TRIES
         (tmp_path / UNREACHABLE).unlink()

@@ -1,5 +1,6 @@
 """`ses-worker run`: works, stops, waits for what is unavailable."""
 
+import json
 import signal
 import sqlite3
 import time
@@ -142,6 +143,8 @@ class TestUnreachableServices:
         emulator.send(queue, mail.bounce("jane@example.com"))
         assert emulator.wait_for(lambda: not emulator.messages(queue))
         assert worker.stop()[0] == 0
+        (over,) = [line for line in worker.lines if '"queue.available"' in line]
+        assert json.loads(over)["outage_seconds"] >= 2
 
     def test_a_stop_cuts_the_waiting_short(self, daemon, emulator, queue):
         emulator.faults.add(SERVICE_UNAVAILABLE, on=RECEIVE)
@@ -167,6 +170,7 @@ class TestUnreachableServices:
         worker.wait_for("store.unavailable")
         assert "later does not exist" in "".join(worker.lines)
         (tmp_path / "later").mkdir()
+        worker.wait_for("store.available")
         worker.wait_for("worker.started")
         assert worker.stop()[0] == 0
 

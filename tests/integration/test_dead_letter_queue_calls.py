@@ -62,7 +62,9 @@ def test_a_setting_says_whose_client_looks(emulator, source, lean):
 
 def test_a_person_waits_no_longer_than_eleven_seconds_for_an_answer(queue):
     """A long poll of a second, and ten seconds in addition."""
-    assert queue._connected().lean._part.read_seconds == 11
+    clients = queue._connected()
+    assert clients.boto3.meta.config.read_timeout == 11
+    assert clients.lean._part.read_seconds == 10, "without the long poll"
 
 
 class TestLooking:

@@ -352,8 +352,6 @@ def test_the_wait_for_room_is_not_the_far_side_s_doing(monkeypatch):
             authority=f"{host}:{port}",
             path="/",
         )
-        connection = Connection(
-            place, None, connect_seconds=5, read_seconds=0.6, expect=lambda _: time.sleep(0.95)
-        )
-        assert connection.ask(b"GET / HTTP/1.1\r\n\r\n").body == b"{}"
+        connection = Connection(place, None, connect_seconds=5, expect=lambda _: time.sleep(0.95))
+        assert connection.ask(b"GET / HTTP/1.1\r\n\r\n", 0.6).body == b"{}"
         connection.close()

@@ -36,4 +36,5 @@ def test_deletes_that_are_refused_are_named_with_the_permission():
         refusal.log_once("delete", Unavailable("away"))
     hints = [line.get("hint", "") for line in lines]
     assert "Allow sqs:DeleteMessage on the queue (config/iam-run.json)" in hints[0]
-    assert hints[1:] == ["", ""]
+    assert hints[1:] == ["", "", ""]
+    assert [line["event"] for line in lines[2:]] == ["queue.call_allowed", "queue.unavailable"]

@@ -112,11 +112,22 @@ def test_libraries_speak_through_the_same_pipeline_from_warning_on(lines):
     logging.getLogger("botocore").info("not said")
     logging.getLogger("botocore").warning("about %s", "jane@example.com")
     (line,) = lines()
-    assert (line["event"], line["logger"], line["level"]) == (
+    assert (line["event"], line["message"], line["logger"], line["level"]) == (
+        "library.message",
         "about ***@example.com",
         "botocore",
         "warning",
     )
+
+
+def test_a_dump_of_a_certificate_is_no_name_of_an_event(lines):
+    """Which urllib3 writes when a name does not match: dashboards count events by their names."""
+    certificate = {"subject": ((("commonName", "proxy.example.com"),),), "version": 3}
+    text = "Certificate did not match expected hostname: %s. Certificate: %s"
+    logging.getLogger("urllib3.connection").warning(text, "sqs.example.com", certificate)
+    (line,) = lines()
+    assert line["event"] == "library.message"
+    assert line["message"].startswith("Certificate did not match expected hostname")
 
 
 def test_lines_below_the_level_are_not_logged(lines):

@@ -55,8 +55,8 @@ def test_a_session_s_statement_is_broken_off_by_the_server_first_and_by_the_writ
 def test_a_lease_of_slack_s_lasts_for_a_post_with_all_its_tries_in_both_forms():
     each = wire.TIMEOUT_SECONDS + retries.AT_ONCE_LONGEST_PAUSE_SECONDS
     assert retries.AT_ONCE_TRIES * each == client.LONGEST_POST_SECONDS
-    both = 2 * client.LONGEST_POST_SECONDS + sender.SECONDS_BETWEEN_POSTS
-    assert both < channel.LEASE_SECONDS
+    each = client.LONGEST_POST_SECONDS + sender.SECONDS_BETWEEN_POSTS
+    assert sender.MOST_POSTS * each < channel.LEASE_SECONDS
 
 
 @pytest.mark.parametrize("per_second", [0.1, 1, 100])

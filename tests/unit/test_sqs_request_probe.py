@@ -107,9 +107,9 @@ def test_the_queues_url_is_data_and_no_address(url):
     assert part(url=url).endpoint.authority == AWS
 
 
-def test_time_outs_and_connections_are_those_of_boto3s_client():
+def test_time_outs_and_connections_are_those_of_boto3s_client_but_for_the_long_poll():
     found = part()
-    assert (found.connect_seconds, found.read_seconds, found.connections) == (5, 30, 3)
+    assert (found.connect_seconds, found.read_seconds, found.connections) == (5, 10, 3)
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,15 @@ ABSENT = NO_QUEUE | {"NotFound", "NotFoundException"}
 """The queue, topic, key or other resource does not exist."""
 
 TEMPORARY = frozenset({
-    "InternalError", "InternalFailure", "RequestThrottled", "RequestTimeout", "ServiceUnavailable",
-    "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException", "OverLimit",
-    "AWS.SimpleQueueService.OverLimit", "KMS.ThrottlingException", "KmsThrottled",
+    "BandwidthLimitExceeded", "InternalError", "InternalFailure", "PriorRequestNotComplete",
+    "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "RequestTimeout",
+    "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException", "SlowDown",
+    "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException",
+    "OverLimit", "AWS.SimpleQueueService.OverLimit", "KMS.ThrottlingException", "KmsThrottled",
 })  # fmt: skip
-"""The service is overloaded, although HTTP's status is in the 400s: try again later."""
+"""The service is overloaded, although HTTP's status is in the 400s, or an entry of a batch is said
+to have failed through the sender: try again later. Codes of throttling as in botocore's
+`retries/standard.py`, without those of quotas."""
 
 BUSY_STATUSES = frozenset({408, 429})
 """HTTP statuses that mean the same without a code: a proxy or a firewall may answer with HTML."""

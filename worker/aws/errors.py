@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
 
 import botocore.exceptions as failures
 
+from worker.aws.causes import with_cause
 from worker.aws.codes import BUSY_STATUSES, TEMPORARY
 from worker.core.errors import Refused, Unavailable
 from worker.core.masking import cut
@@ -60,14 +62,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except failures.ClientError as error:
-        answer = error.response.get("Error", {})
-        code, text = answer.get("Code", ""), _in_a_line(str(answer.get("Message") or ""))
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status >= 500:
-            raise Unavailable(f"AWS: {code}: {text}") from error
-        if code in TEMPORARY or status in BUSY_STATUSES:
-            raise Throttled(f"AWS: {code}: {text}") from error
-        raise AwsRefused(code, text, status, error.operation_name) from error
+        raise _refusal(error) from error
     except failures.NoCredentialsError as error:
         raise AwsRefused("NoCredentials", f"{error}: {_CREDENTIAL_SOURCES}") from error
     except failures.PartialCredentialsError as error:
@@ -75,14 +70,33 @@ def translated() -> Iterator[None]:
     except failures.CredentialRetrievalError as error:
         raise NoIdentity(f"AWS: {error}") from error
     except failures.BotoCoreError as error:
-        raise Unavailable(f"AWS: {error}") from error
+        raise Unavailable(f"AWS: {with_cause(error)}") from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
+        if _is_of_an_answer(error):
+            raise Unavailable(f"AWS: the answer is damaged, or compressed: {error}") from error
         # botocore does not translate these: a missing helper, a truncated file, new credentials
         # that have expired already.
         raise NoIdentity(f"AWS: credentials or settings cannot be read: {error}") from error
     except (AttributeError, TypeError) as error:
         # botocore assumes that any JSON answer, of a proxy for instance, is an object.
         raise Unavailable(f"AWS: the answer is not AWS's: {error}") from error
+
+
+def _refusal(error: failures.ClientError) -> Unavailable | AwsRefused:
+    answer = error.response.get("Error", {})
+    code, text = answer.get("Code", ""), _in_a_line(str(answer.get("Message") or ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status >= 500:
+        return Unavailable(f"AWS: {code}: {text}")
+    if code in TEMPORARY or status in BUSY_STATUSES:
+        return Throttled(f"AWS: {code}: {text}")
+    return AwsRefused(code, text, status, error.operation_name)
+
+
+def _is_of_an_answer(error: BaseException) -> bool:
+    """Return whether botocore met the error while it parsed an answer, not one with credentials."""
+    modules = {frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)}
+    return "botocore.parsers" in modules and "botocore.credentials" not in modules
 
 
 def _in_a_line(text: str) -> str:

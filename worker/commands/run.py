@@ -116,7 +116,8 @@ def _begin(
     again(step, no_users.look)
     lanes, keys_of = current.settings.lanes, current.settings.keys_of
     again(step, lambda: warn_of_effects_without_sender(store, lanes, keys_of))
-    health.resolve("store")
+    if (seconds := health.resolve("store")) is not None:
+        log.info("store.available", outage_seconds=round(seconds, 1))
 
 
 def _work(parts: Parts, health: Health, signals: SignalEvents, look: Callable[[], None]) -> None:

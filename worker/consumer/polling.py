@@ -112,7 +112,7 @@ class Poller:
         self._pulse.within(self._wait_seconds + CALL_SECONDS)
         try:
             messages = self._again(self._queue.receive, granted, self._wait_seconds)
-            self._health.resolve("queue")
+            self._log_recovery()
         except Stopped:
             pass
         except (Unavailable, Refused) as error:
@@ -174,6 +174,10 @@ class Poller:
         self._byte_budget.give_back()  # an answer that broke off is not in memory any more
         self._pulse.within(seconds + self._wait_seconds + CALL_SECONDS)
         self._pause(seconds)
+
+    def _log_recovery(self) -> None:
+        if (seconds := self._health.resolve("queue")) is not None:
+            log.info("queue.available", queue=self._queue.name, outage_seconds=round(seconds, 1))
 
     def _log_receive_error(self, error: BaseException, seconds: float) -> None:
         self._autoscaler.receive_failed()

@@ -64,10 +64,12 @@ class Refusal:
         self._health = health
         self._pause = unless_over(stopping)
         self._give_up = give_up
-        self._logged: set[str] = set()
-        """Calls that are refused, or fail, and were logged."""
+        self._logged: dict[str, bool] = {}
+        """Calls that are refused (True) or fail, and were logged."""
         self._logged_at: dict[str, float] = {}
         """When refused dead letters were logged, by error code."""
+        self._has_logged_dead_letter = False
+        """A refused dead letter was logged, and none was accepted since."""
         # The first failure was logged; the later ones are shown as the problem.
         self._again = while_unreachable(
             self._pause, lambda error, _: health.report_problem("deletes", error)
@@ -133,16 +135,16 @@ class Refusal:
         self._autoscaler.go_on("deletes")
 
     def _are_allowed(self) -> None:
-        self.forget("delete")
         self._health.resolve("deletes")
-        log.info("queue.call_allowed", call="delete")
+        self.forget("delete")
 
     def log_once(self, call: str, why: Refused | Unavailable) -> None:
         """Log that a call is refused or fails, once until it succeeds."""
+        is_denied = isinstance(why, Refused)
         if call not in self._logged:
-            self._logged.add(call)
-            event = "queue.call_denied" if isinstance(why, Refused) else "queue.unavailable"
-            hint = {"hint": ALLOW_DELETES} if isinstance(why, Refused) and call == "delete" else {}
+            self._logged[call] = is_denied
+            event = "queue.call_denied" if is_denied else "queue.unavailable"
+            hint = {"hint": ALLOW_DELETES} if is_denied and call == "delete" else {}
             log.error(event, call=call, error=str(why), **hint)
 
     def log_seldom(self, received: Received, why: Refused) -> None:
@@ -151,6 +153,7 @@ class Refusal:
         now = time.monotonic()
         if now - self._logged_at.get(code, -REPEAT_SECONDS) >= REPEAT_SECONDS:
             self._logged_at[code] = now
+            self._has_logged_dead_letter = True
             log.warning(
                 "dead_letter.refused",
                 message_id=received.message_id,
@@ -161,8 +164,16 @@ class Refusal:
             )
 
     def forget(self, call: str) -> None:
-        """Learn that a call has succeeded."""
-        self._logged.discard(call)
+        """Learn that a call has succeeded; log the end of what `log_once` logged."""
+        was_denied = self._logged.pop(call, None)
+        if was_denied is not None:
+            log.info("queue.call_allowed" if was_denied else "queue.available", call=call)
+
+    def dead_letter_accepted(self) -> None:
+        """Learn that the dead-letter queue has accepted a dead letter; log it after a refusal."""
+        if self._has_logged_dead_letter:
+            self._has_logged_dead_letter = False
+            log.info("dead_letter.accepted")
 
     def _delete_ours(self, messages: Sequence[Received], queue: Queue) -> bool:
         """Delete the messages whose lease lasts; return whether a message was deleted."""

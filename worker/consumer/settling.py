@@ -228,6 +228,7 @@ class Settler:
             return "quarantine"
         finally:
             self._longest_send = max(self._longest_send, clock.now() - began)
+        self._refusal.dead_letter_accepted()
         return "dead_letter_queue"
 
     def _in_tens(

@@ -93,6 +93,8 @@ class Health:
         self._clock = clock
         self.phase = Phase.STARTING
         self._problems: dict[str, Problem] = {}
+        self._began: dict[str, float] = {}
+        """When each active problem was reported first, on the clock."""
         self._met: Counter[str] = Counter(dict.fromkeys(sorted(UNREADY), 0))
         self._pulses: dict[str, Pulse] = {}
         self._lock = threading.Lock()
@@ -114,13 +116,21 @@ class Health:
             before = self._problems.get(what)
             since = before.since if before else datetime.now(UTC)
             self._met[what] += 1
+            self._began.setdefault(what, self._clock())
             self._problems[what] = Problem(what=what, error=str(error), since=since)
 
-    def resolve(self, what: str) -> None:
-        """Report that there is no such problem, or no more."""
-        if what in self._problems:
-            with self._lock:
-                self._problems.pop(what, None)
+    def resolve(self, what: str) -> float | None:
+        """Report that there is no such problem, or no more.
+
+        Returns for how many seconds there was a problem; None: there was none. Of several threads
+        that report the end of a problem only the first gets the seconds, and can log them.
+        """
+        if what not in self._problems:
+            return None
+        with self._lock:
+            if self._problems.pop(what, None) is None:
+                return None
+            return self._clock() - self._began.pop(what)
 
     @property
     def problems(self) -> list[Problem]:

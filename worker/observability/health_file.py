@@ -57,6 +57,8 @@ class HealthFile:
                 log.warning("health_file.failed", file=str(self._path), error=error.strerror)
             self._reported = True
         else:
+            if self._reported:
+                log.info("health_file.written", file=str(self._path))
             self._reported = False
 
     def write(self) -> None:

@@ -68,9 +68,13 @@ class _Libraries(logging.Handler):
     """Passes the libraries' standard log records to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        logger = structlog.get_logger(record.name)
-        logger.log(
-            record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info
+        # Not as the event's name: urllib3, for example, writes a whole certificate.
+        structlog.get_logger(record.name).log(
+            record.levelno,
+            "library.message",
+            logger=record.name,
+            message=record.getMessage(),
+            exc_info=record.exc_info,
         )
 
 

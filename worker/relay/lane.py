@@ -87,8 +87,7 @@ class LaneWorker:
                     self._mark(self._outbox.look_again, self._work.rate_limit)
                     first = False
                 seconds = self._run_once()
-                self._failures = 0
-                self._health.store_works()
+                self._store_works()
             except Stopped:
                 return
             except (Unavailable, Raced) as error:
@@ -100,6 +99,12 @@ class LaneWorker:
             self._health.rest()
             if seconds > 0:
                 (self._wait_budget.over if self.limited else self.wake).wait(seconds)
+
+    def _store_works(self) -> None:
+        if self._failures:
+            self._failures = 0
+            log.info("outbox.available", lane=self._work.lane)
+        self._health.store_works()
 
     def _mark(
         self,

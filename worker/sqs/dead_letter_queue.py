@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from worker.core.dead_letter import DeadLetterMessage, dead_letter_from_queue, sendable
+from worker.core.errors import Unavailable
 from worker.sqs.client.digests import intact_messages
 from worker.sqs.queue import (
     LARGEST_BATCH,
@@ -100,12 +101,16 @@ class DeadLetterQueue(_Named):
         """
         request = {"SourceArn": self.arn(), "DestinationArn": destination_arn}
         answer = self._ask("start_message_move_task", request)
+        if "TaskHandle" not in answer:
+            raise Unavailable("the answer to StartMessageMoveTask confirms nothing")
         return str(answer["TaskHandle"])
 
     def look_at_move(self) -> Move:
         """Return the progress of the latest task."""
         answer = self._ask("list_message_move_tasks", {"SourceArn": self.arn()})
-        task = (answer.get("Results") or [{}])[0]
+        if not (tasks := answer.get("Results")):
+            raise Unavailable("the answer to ListMessageMoveTasks has no task")
+        task = tasks[0]
         return Move(
             state=task.get("Status", ""),
             moved=task.get("ApproximateNumberOfMessagesMoved", 0),

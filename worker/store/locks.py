@@ -5,6 +5,7 @@ moment (https://sqlite.org/wal.html#walresetbug), and the daemon and commands ru
 So a process that writes holds an advisory lock on a file beside the database.
 """
 
+import errno
 import fcntl
 import os
 import random
@@ -90,7 +91,8 @@ class WriterLock:
                 log.error("store.files_replaced", files=[str(self._path)], hint=_REMOVED)
         except OSError as error:
             self.close()
-            why = access_problem(self._database) if isinstance(error, PermissionError) else None
+            is_access = isinstance(error, PermissionError) or error.errno == errno.EROFS
+            why = access_problem(self._database) if is_access else None
             whose = f"; {why}" if why else ""
             raise Unavailable(f"cannot lock {self._path}: {error.strerror}{whose}") from error
 

@@ -47,7 +47,9 @@ def access_problem(path: Path) -> AccessProblem | None:
         )
     if not status.st_mode & stat.S_IWUSR:
         return AccessProblem(f"{first} may not be written by its owner, {we}", f"chmod u+w {names}")
-    return AccessProblem(f"{first} cannot be written", "see that its file system is not read-only")
+    return _read_only(first) or AccessProblem(
+        f"{first} cannot be written", "see that its file system is not read-only"
+    )
 
 
 def wal_without_database(path: Path) -> AccessProblem | None:
@@ -91,6 +93,26 @@ def lock_of_another(path: Path) -> AccessProblem | None:
         f"The lock file {lock} belongs to the user {_name(status.st_uid)}, "
         "who can stop every write with it",
         f"chown {owner} {file} && chmod 600 {file}",
+    )
+
+
+def _read_only(file: Path) -> AccessProblem | None:
+    """Return a problem if the file system is read-only, as this process sees it.
+
+    A service with mounts of its own (ProtectSystem=) does not see a later remount of the host.
+    """
+    try:
+        is_read_only = os.statvfs(file).f_flag & os.ST_RDONLY
+    except OSError:
+        return None
+    if not is_read_only:
+        return None
+    where = shlex.quote(str(file if file.is_dir() else file.parent))
+    return AccessProblem(
+        f"the file system of {file} is read-only",
+        "make it writable (findmnt --target "
+        f"{where}; mount -o remount,rw …). A service that still says so has an old view of the "
+        "mounts: systemctl restart ses-worker",
     )
 
 

@@ -123,6 +123,8 @@ def known(service: str, look: Callable[[], Known]) -> Known | Unknown:
         return Unreachable(str(refused))
     except (Refused, Unavailable) as error:
         return Unreachable(str(error))
+    except KeyError as error:
+        return Unreachable(f"AWS: the answer is not AWS's: it has no {error}")
 
 
 def denied_action(service: str, refused: AwsRefused) -> str:

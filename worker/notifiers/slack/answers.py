@@ -5,6 +5,9 @@ https://docs.slack.dev/reference/methods/chat.postMessage#errors, and public cod
 """
 
 import re
+from contextlib import suppress
+
+import msgspec
 
 from worker.core.effects import Blocked, Later, NotYet, Sent, Unfit
 
@@ -21,13 +24,18 @@ class Stumble(Later, frozen=True, kw_only=True):
     """A `Later` that is tried again at once."""
 
 
+class TooLong(Unfit, frozen=True, kw_only=True):
+    """An `Unfit` that may fit if it is shorter."""
+
+
 _BAD_MESSAGE = frozenset({
     "attachment_payload_limit_exceeded", "invalid_attachments", "invalid_blocks",
     "invalid_blocks_format", "invalid_payload", "json_not_object", "invalid_json",
     "invalid_arguments", "invalid_array_arg", "invalid_charset", "metadata_too_large",
-    "missing_text_or_fallback_or_attachments", "msg_blocks_too_long", "msg_too_long", "no_text",
-    "too_many_attachments",
+    "missing_text_or_fallback_or_attachments", "no_text", "too_many_attachments",
 })  # fmt: skip
+_TOO_LONG = "_too_long"
+"""How codes for long messages end: `msg_blocks_too_long`, `msg_too_long`."""
 _BUSY = frozenset({
     "accesslimited", "external_channel_migrating", "fatal_error", "internal_error",
     "message_limit_exceeded", "rate_limited", "ratelimited", "request_timeout", "rollup_error",
@@ -73,15 +81,13 @@ _OPERATOR = {
 
 
 def classify_webhook(status: int, body: str, retry_after: str | None) -> Answer:
-    """Sort a webhook's answer: a status, and a word as the body."""
+    """Sort a webhook's answer: a status, and a word as the body, or the Web API's JSON."""
     if status == 200 and body.strip() == "ok":
         return Sent(result="ok")
-    return classify_refusal(status, body.strip(), retry_after)
+    return classify_refusal(status, _code(body), retry_after)
 
 
-def classify_refusal(  # noqa: PLR0911 a return for each kind of answer
-    status: int, text: str, retry_after: str | None
-) -> Answer:
+def classify_refusal(status: int, text: str, retry_after: str | None) -> Answer:
     """Sort a refusal by its error code, from a webhook's body or from chat.postMessage."""
     seconds = wait_seconds(retry_after)
     if status == 429:
@@ -92,8 +98,16 @@ def classify_refusal(  # noqa: PLR0911 a return for each kind of answer
         return Later(error=f"Slack has a problem ({status})", seconds=seconds)
     if not _WORD.fullmatch(text):
         return _sort_unknown(status)
+    return _sort_code(status, text, seconds)
+
+
+def _sort_code(  # noqa: PLR0911 a return for each kind of code
+    status: int, text: str, seconds: float | None
+) -> Answer:
     if text in _BUSY:
         return Later(error=f"Slack: {text}", seconds=seconds)
+    if text.endswith(_TOO_LONG):
+        return TooLong(error=f"Slack: {text}")
     if text in _BAD_MESSAGE:
         return Unfit(error=f"Slack: {text}")
     if text.startswith("restricted_action"):
@@ -113,6 +127,15 @@ def wait_seconds(retry_after: str | None) -> float | None:
     if not (text.isascii() and text.isdigit()):
         return None
     return float(min(int(text[:9]), LONGEST_WAIT_SECONDS))
+
+
+def _code(body: str) -> str:
+    """Return the error code of a webhook's body; the body, if it is no JSON with a code."""
+    with suppress(ValueError):
+        parsed = msgspec.json.decode(body)
+        if isinstance(parsed, dict) and isinstance(code := parsed.get("error"), str):
+            return code
+    return body.strip()
 
 
 def _sort_unknown(status: int) -> Answer:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from worker.notifiers.slack.text import fit, width
+from worker.notifiers.slack.text import fit, size
 
 MOST_BLOCKS = 50
 LONGEST_HEADER = 150
@@ -18,9 +18,10 @@ LONGEST_FIELD = 2_000
 MOST_ELEMENTS = 10
 LONGEST_TEXT = 4_000
 """Characters of the fallback text; Slack cuts it far above that."""
-BUDGET = 12_000
-"""Characters of all texts in all blocks. Slack refuses a message at about 13,200
-(`msg_blocks_too_long`)."""
+BUDGET = 9_000
+"""Bytes in UTF-8 of all texts in all blocks. Slack documents no limit, and has refused messages of
+10,821 bytes and more (`msg_blocks_too_long`): https://github.com/slackapi/bolt-js/issues/2867,
+https://github.com/openclaw/openclaw/pull/143882."""
 
 Block = dict[str, Any]
 
@@ -72,8 +73,8 @@ def texts(blocks: Sequence[Block]) -> list[str]:
 
 
 def total(blocks: Sequence[Block]) -> int:
-    """Count the characters of the blocks, towards `BUDGET`."""
-    return sum(map(width, texts(blocks)))
+    """Count the bytes of the blocks' texts, towards `BUDGET`."""
+    return sum(map(size, texts(blocks)))
 
 
 def _mrkdwn(text: str) -> Block:

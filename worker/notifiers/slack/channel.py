@@ -8,11 +8,11 @@ from worker.core.errors import Misconfigured
 from worker.core.rate_limit import RateLimit
 from worker.notifiers.slack.client import LONGEST_POST_SECONDS, SlackClient
 from worker.notifiers.slack.sample_message import sample_message
-from worker.notifiers.slack.sender import SECONDS_BETWEEN_POSTS, SlackSender
+from worker.notifiers.slack.sender import MOST_POSTS, SECONDS_BETWEEN_POSTS, SlackSender
 from worker.settings.slack import Addresses, SlackSettings
 
-LEASE_SECONDS = 2 * LONGEST_POST_SECONDS + SECONDS_BETWEEN_POSTS + 30.0
-"""Time for a post, for the same post in a simpler form, and for marking the outcome."""
+LEASE_SECONDS = MOST_POSTS * (LONGEST_POST_SECONDS + SECONDS_BETWEEN_POSTS) + 30.0
+"""Time for a post, for the same post in shorter forms, and for marking the outcome."""
 
 
 class SlackChannel:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from worker.core.effects import Effect, EffectKind
 from worker.notifiers.slack import blocks
 from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Block, Post
-from worker.notifiers.slack.text import code, plain, width
+from worker.notifiers.slack.text import code, plain, size
 from worker.notifiers.slack.words import DEAD_LETTERS, DELIVERED, moment
 
 _NOUNS = {
@@ -50,10 +50,11 @@ class Group(Struct):
         self.count += count
 
 
-def digest(effects: Sequence[Effect]) -> Post:
+def digest(effects: Sequence[Effect], *, budget: int = BUDGET) -> Post:
     """Fold effects into a message within Slack's limits."""
     counted = _by_kind(effects)
-    limit = min(LONGEST_SECTION - 100, (BUDGET - _ROOM_FOR_THE_REST) // len(counted))
+    longest = (LONGEST_SECTION - 100) * budget // BUDGET
+    limit = min(longest, (budget - _ROOM_FOR_THE_REST) // len(counted))
     sections = [_section(kind, groups, limit) for kind, groups in counted.items()]
     title = f"SES feedback: {_totals(counted)}"
     drawn = [blocks.header(title), blocks.divider(), *sections, blocks.context(*_notes(effects))]
@@ -88,10 +89,10 @@ def _by_kind(effects: Iterable[Effect]) -> dict[EffectKind, list[Group]]:
 def _section(kind: EffectKind, groups: Sequence[Group], limit: int) -> Block:
     count = _count(groups)
     lines = [f"*{count:,} {_noun(kind, count)}*"]
-    room = limit - width(lines[0]) - _ROOM_FOR_THE_TAIL
+    room = limit - size(lines[0]) - _ROOM_FOR_THE_TAIL
     for shown, group in enumerate(groups):
         line = _line(group)
-        room -= width(line) + 1
+        room -= size(line) + 1
         if room < 0:
             rest = groups[shown:]
             lines.append(f"and {_count(rest):,} more in {_so_many(len(rest), 'group')}")

@@ -19,6 +19,7 @@ from worker.notifiers.slack.text import (
     fenced,
     fit,
     plain,
+    size,
     split,
     width,
 )
@@ -29,7 +30,11 @@ LONGEST_SUBJECTS = 300
 _LONGEST_JSON_SECTION = LONGEST_SECTION - 100
 _MOST_JSON_SECTIONS = 5
 _LEAST_ROOM = 200
+_SHRINKS = (1, 2, 4, 8)
+"""The texts are cut to these parts of their limits, until all of them fit into the budget: a limit
+counts characters, and the budget bytes."""
 _LONGEST_SIMPLE = 2_500
+"""Characters, and bytes, of the simplified form."""
 _LONGEST_SIMPLE_LINE = 600
 
 
@@ -79,19 +84,22 @@ class Document(Struct, frozen=True, kw_only=True):
     """Mrkdwn of the small print."""
 
 
-def draw(document: Document, *, masked: bool) -> Post:
+def draw(document: Document, *, masked: bool, budget: int = BUDGET) -> Post:
     """Draw the full form, within every limit of Slack's."""
-    before: list[Block] = [blocks.header(document.title), blocks.divider()]
     notes = list(document.context)
-    long: list[Whole] = []
+    before: list[Block] = []
+    for shrink in _SHRINKS:
+        before = [blocks.header(document.title), blocks.divider()]
+        for part in document.parts:
+            if not isinstance(part, Whole):
+                before.append(_drawn(part, shrink, masked=masked))
+        if total([*before, blocks.context(*notes)]) <= budget - _LEAST_ROOM:
+            break
     for part in document.parts:
-        if isinstance(part, Whole):
-            long.append(part)
-        else:
-            before.append(_drawn(part, masked=masked))
-    for part in long:
+        if not isinstance(part, Whole):
+            continue
         spent = total([*before, blocks.context(*notes, f"json cut: {part.pointer}")])
-        drawn, cut = _in_sections(part, BUDGET - spent)
+        drawn, cut = _in_sections(part, budget - spent)
         before += drawn
         if cut:
             notes.append(f"json cut: {part.pointer}")
@@ -104,7 +112,7 @@ def simplify(document: Document, *, masked: bool) -> Post:
     for part in document.parts:
         lines += [bounded(line, _LONGEST_SIMPLE_LINE) for line in _simple(part)]
     paragraph = "\n".join(plain(line, _LONGEST_SIMPLE_LINE, masked=masked) for line in lines)
-    drawn = blocks.plain_section(fit(paragraph, _LONGEST_SIMPLE))
+    drawn = blocks.plain_section(fit(paragraph, _LONGEST_SIMPLE, _LONGEST_SIMPLE))
     return Post(fallback(document, masked=masked), [drawn])
 
 
@@ -122,34 +130,34 @@ def fallback(document: Document, *, masked: bool) -> str:
     return f"{document.word}: {', '.join(shown)}" + (f" +{more:,} more" if more else "")
 
 
-def _drawn(part: Pairs | Remark | Lines, *, masked: bool) -> Block:
+def _drawn(part: Pairs | Remark | Lines, shrink: int, *, masked: bool) -> Block:
     match part:
         case Pairs(pairs):
-            return blocks.fields(*_columns(pairs, masked=masked))
+            return blocks.fields(*_columns(pairs, shrink, masked=masked))
         case Remark(label, mrkdwn):
             return blocks.fields(f"*{label}*", mrkdwn)
         case Lines(label, text, limit):
-            return blocks.section(f"*{label}*\n{fence(text, limit, masked=masked)}")
+            return blocks.section(f"*{label}*\n{fence(text, limit // shrink, masked=masked)}")
 
 
-def _columns(pairs: Iterable[tuple[str, str]], *, masked: bool) -> Iterator[str]:
+def _columns(pairs: Iterable[tuple[str, str]], shrink: int, *, masked: bool) -> Iterator[str]:
     for label, value in pairs:
         yield f"*{label}*"
-        yield code(value, LONGEST_VALUE, masked=masked)
+        yield code(value, LONGEST_VALUE // shrink, masked=masked)
 
 
 def _in_sections(part: Whole, room: int) -> tuple[list[Block], bool]:
-    """Split a text into sections; return whether it was cut."""
+    """Split a text into sections, with `room` for their bytes; return whether it was cut."""
     rest = escape(clean(part.text).strip("\n"))
     label = f"*{part.label}*\n"
     pieces: list[str] = []
     while rest and len(pieces) < _MOST_JSON_SECTIONS:
-        limit = min(room, _LONGEST_JSON_SECTION) - width(label) - len("``````…")
-        if limit < _LEAST_ROOM:
+        extra = size(f"{label}``````…")
+        if room - extra < _LEAST_ROOM:
             break
-        piece, rest = _at_a_line(rest, limit)
+        piece, rest = _at_a_line(rest, _LONGEST_JSON_SECTION - extra, room - extra)
         pieces.append(piece)
-        room -= width(label) + width(piece) + len("``````…")
+        room -= extra + size(piece)
         label = ""
     if rest and pieces:
         pieces[-1] += "…"
@@ -158,10 +166,10 @@ def _in_sections(part: Whole, room: int) -> tuple[list[Block], bool]:
     return [blocks.section(text) for text in fences], bool(rest) or part.text.endswith("…")
 
 
-def _at_a_line(escaped: str, limit: int) -> tuple[str, str]:
-    head, rest = split(escaped, limit)
+def _at_a_line(escaped: str, limit: int, room: int) -> tuple[str, str]:
+    head, rest = split(escaped, limit, room)
     line = head.rfind("\n")
-    if rest and line > limit // 2:
+    if rest and line > len(head) // 2:
         return escaped[:line], escaped[line + 1 :]
     return head, rest
 

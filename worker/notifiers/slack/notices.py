@@ -15,7 +15,7 @@ from worker.core.effects import (
     RemovalNotice,
 )
 from worker.core.model import Kind
-from worker.notifiers.slack.blocks import LONGEST_SECTION, Post
+from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Post
 from worker.notifiers.slack.consequences import of_a_removal, of_dead_letters, of_parked
 from worker.notifiers.slack.document import (
     Document,
@@ -39,14 +39,14 @@ _LONGEST_LISTING = 1_400
 _LONGEST_LISTED = 100
 
 
-def notice(effect: Effect, *, masked: bool = False) -> Post:
+def notice(effect: Effect, *, masked: bool = False, budget: int = BUDGET) -> Post:
     """Make the notice of an effect.
 
     Raises:
         ValueError: its payload cannot be read, or needs no notice.
 
     """
-    return draw(_document(effect, masked=masked), masked=masked)
+    return draw(_document(effect, masked=masked), masked=masked, budget=budget)
 
 
 def simplified(effect: Effect, *, masked: bool = False) -> Post:

@@ -5,12 +5,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from worker.core.effects import Delivery, Effect, NotYet, Sent, Unfit
-from worker.notifiers.slack.blocks import Post
+from worker.notifiers.slack.answers import TooLong
+from worker.notifiers.slack.blocks import BUDGET, Post
 from worker.notifiers.slack.client import SlackClient
 from worker.notifiers.slack.digest import digest, simplified_digest
 from worker.notifiers.slack.notices import notice, simplified
 from worker.timing.retries import Sleep
 
+MOST_POSTS = 3
+"""Posts of a message: as it is, shortened, simplified."""
 SECONDS_BETWEEN_POSTS = 1.0
 """A channel takes no more (https://docs.slack.dev/apis/web-api/rate-limits)."""
 
@@ -30,7 +33,7 @@ class SlackSender:
 
         A single effect becomes a full notice. Several become a digest, and so does an effect that
         was claimed without its payload. A message that Slack rejects is simplified and posted once
-        more.
+        more; a message that is too long is first posted with half its length.
         """
         if len(effects) == 1 and effects[0].payload:
             only = effects[0]
@@ -43,12 +46,15 @@ class SlackSender:
             return Sent(result=f"in a digest of {len(effects):,}; {answer.result}")
         return answer
 
-    def _post(self, full: Callable[[], Post], simple: Callable[[], Post]) -> Delivery:
+    def _post(self, full: Callable[..., Post], simple: Callable[[], Post]) -> Delivery:
         try:
             answer = self._client.post(full())
+            if isinstance(answer, TooLong):
+                self._sleep(SECONDS_BETWEEN_POSTS)
+                answer = self._client.post(full(budget=BUDGET // 2))
             if isinstance(answer, Unfit | NotYet):
                 self._sleep(SECONDS_BETWEEN_POSTS)
-                return self._client.post(simple())
+                answer = self._client.post(simple())
         except ValueError as error:
             return Unfit(error=f"its payload cannot be read: {error}")
         return answer

@@ -27,6 +27,11 @@ def width(text: str) -> int:
     return len(text) + sum(character > "\uffff" for character in text)
 
 
+def size(text: str) -> int:
+    """Count bytes in UTF-8, of which there are never fewer than of `width`."""
+    return len(text.encode(errors="surrogatepass"))
+
+
 def code(text: str, limit: int, *, masked: bool = False) -> str:
     """Make a single line of inline code, at most `limit` wide, backticks included."""
     line = " ".join(_prepared(text, limit, masked=masked).split())
@@ -65,18 +70,23 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def fit(escaped: str, limit: int) -> str:
-    """Cut to `limit`; an ellipsis marks a cut."""
-    if width(escaped) <= limit:
+def fit(escaped: str, limit: int, room: int | None = None) -> str:
+    """Cut to `limit`, and to so many bytes; an ellipsis marks a cut."""
+    if width(escaped) <= limit and (room is None or size(escaped) <= room):
         return escaped
-    return split(escaped, limit - 1)[0] + ELLIPSIS
+    room = None if room is None else room - size(ELLIPSIS)
+    return split(escaped, limit - 1, room)[0] + ELLIPSIS
 
 
-def split(escaped: str, limit: int) -> tuple[str, str]:
-    """Split off a head of at most `limit`; no entity and no character is cut in two."""
-    if width(escaped) <= limit:
+def split(escaped: str, limit: int, room: int | None = None) -> tuple[str, str]:
+    """Split off a head of at most `limit`; no entity and no character is cut in two.
+
+    `room`: the head has no more bytes than this.
+    """
+    if width(escaped) <= limit and (room is None or size(escaped) <= room):
         return escaped, ""
     head = escaped.encode("utf-16-le")[: 2 * limit].decode("utf-16-le", "ignore")
+    head = head.encode()[:room].decode(errors="ignore")
     entity = head.rfind("&")
     if entity > head.rfind(";"):
         head = head[:entity]

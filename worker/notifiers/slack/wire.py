@@ -25,6 +25,7 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from worker.core.effects import Blocked, Later, NotYet
 from worker.notifiers.slack.answers import UNKNOWN_SECONDS, Answer, Stumble
+from worker.notifiers.slack.connecting import NotSent, make_context, opened
 from worker.timing.deadlines import within
 from worker.timing.deadlines.http import DeadlineHTTPHandler, DeadlineHTTPSHandler
 
@@ -32,20 +33,24 @@ TIMEOUT_SECONDS = 10
 """Time limit of a request, from the look-up of Slack's name to the last byte of the answer."""
 LONGEST_ANSWER = 100_000
 API_URL = "https://slack.com/api/"
+UNTRUSTED = (
+    "the certificate shown for Slack is not trusted ({}); if a proxy inspects TLS, set "
+    "AWS_CA_BUNDLE to a file with its CA's certificate and all public ones"
+)
 
 
 def make_opener() -> OpenerDirector:
     """Make an opener for HTTP and HTTPS that follows no redirect and opens no file.
 
-    HTTPS uses the environment's proxy, which sees only the host. Plain HTTP uses none: the proxy
-    would see the URL, which is the secret.
+    HTTPS uses the environment's proxy, which sees only the host, unless `NO_PROXY` excludes the
+    host. Plain HTTP uses none: the proxy would see the URL, which is the secret.
     """
     proxies = {"https": proxy} if (proxy := getproxies().get("https")) else {}
     opener = OpenerDirector()
     for handler in (
         ProxyHandler(proxies),
         DeadlineHTTPHandler(),
-        DeadlineHTTPSHandler(),
+        DeadlineHTTPSHandler(make_context),
         HTTPErrorProcessor(),
         HTTPDefaultErrorHandler(),
         UnknownHandler(),
@@ -63,7 +68,7 @@ class QuietWebhook(WebhookClient):
         self._opener = make_opener()
 
     def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
-        with within(self._seconds), self._opener.open(req, timeout=self._seconds) as answer:
+        with within(self._seconds), opened(self._opener, req, self._seconds) as answer:
             return WebhookResponse(
                 url=url, status_code=answer.status, body=_text(answer), headers=answer.headers
             )
@@ -79,7 +84,7 @@ class QuietApi(WebClient):
 
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
         del url  # it is the request's
-        with within(self._seconds), self._opener.open(req, timeout=self._seconds) as answer:
+        with within(self._seconds), opened(self._opener, req, self._seconds) as answer:
             return {"status": answer.status, "headers": answer.headers, "body": _text(answer)}
 
 
@@ -90,8 +95,10 @@ def sort_failure(error: Exception) -> Answer:  # noqa: PLR0911 a return for each
     the message may have arrived.
     """
     match error:
-        case URLError(reason=SSLCertVerificationError()):
-            return Later(error="the certificate shown for Slack is not trusted")
+        case NotSent(answer=answer):
+            return answer
+        case URLError(reason=SSLCertVerificationError() as reason):
+            return Later(error=UNTRUSTED.format(getattr(reason, "verify_message", "unknown")))
         case URLError(reason=TimeoutError()):
             return Later(error="no connection to Slack in time")
         case URLError(reason=OSError() as reason):

@@ -74,5 +74,7 @@ class Measuring:
                 self._reported.add(what)
                 log.warning("measure.failed", what=what, error=sanitized(str(error)))
         else:
-            self._reported.discard(what)
+            if what in self._reported:
+                self._reported.discard(what)
+                log.info("measure.succeeded", what=what)
             self.latest[what] = Measured(figure, time.time(), time.monotonic())

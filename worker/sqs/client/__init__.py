@@ -77,7 +77,7 @@ def connect(
         return Clients(boto3, replacement)
     try:
         with translated():
-            part = probe_request(boto3, session, queue_url)
+            part = probe_request(boto3, session, queue_url, wait_seconds=wait_seconds)
     except UseBoto3 as reason:
         return Clients(boto3, replacement, why_not=str(reason))
     lean_client = (

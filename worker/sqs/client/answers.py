@@ -64,7 +64,7 @@ class Batch(TypedDict):
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """Raised by the decoders; the texts quote nothing of the answer."""
 
-batch = msgspec.json.Decoder(Batch).decode
+_batch = msgspec.json.Decoder(Batch).decode
 _messages = msgspec.json.Decoder(Messages).decode
 _anything = msgspec.json.Decoder()
 
@@ -72,8 +72,12 @@ _anything = msgspec.json.Decoder()
 def messages(body: bytes | bytearray) -> Mapping[str, Any]:
     """Parse the answer to ReceiveMessage; a malformed message does not affect the others.
 
-    Lone surrogates are read as boto3 reads them. Of an unreadable message only the id is left.
+    Lone surrogates are read as boto3 reads them. Of an unreadable message only the id is left. An
+    empty body is an empty answer, as boto3 reads it: some stand-ins for SQS send it when the queue
+    is empty.
     """
+    if not body:
+        return {}
     try:
         return _messages(body)
     except UNREADABLE:
@@ -81,6 +85,11 @@ def messages(body: bytes | bytearray) -> Mapping[str, Any]:
         if not any("Body" in message for message in messages):
             raise
         return {"Messages": messages}
+
+
+def batch(body: bytes | bytearray) -> Mapping[str, Any]:
+    """Parse the answer to a batch call; an empty body, as boto3 reads it, confirms no entry."""
+    return _batch(body) if body else {}
 
 
 def _parsed_loosely(body: bytes | bytearray) -> list[Any]:

@@ -12,7 +12,7 @@ from worker.aws import frozen_keys
 from worker.aws.codes import SKEWED_CLOCK
 from worker.sqs.byte_budget import Expect
 from worker.sqs.client import answers
-from worker.sqs.client.connection import Connection, DamagedAnswer, Dropped
+from worker.sqs.client.connection import Connection, DamagedAnswer, Dropped, Silent
 from worker.sqs.client.http import Answer
 from worker.sqs.client.pool import Pool
 from worker.sqs.client.request_probe import RequestParts
@@ -27,9 +27,11 @@ _SKEW_SECONDS = 240
 class LeanClient:
     """Thread-safe. Arguments, answers and errors are boto3's. It repeats a call in two cases only.
 
-    A kept connection may turn out to be closed before a byte of the answer: a call that may be
-    performed twice is then sent on a new connection. And if this machine's clock is wrong, SQS
-    refuses the call and sends its time, with which the call is signed again.
+    A kept connection may turn out to be closed, or silent, before a byte of the answer: then all
+    idle connections are closed, since a firewall that has forgotten one of them has probably
+    forgotten the others, and a call that may be performed twice is sent on a new connection. And if
+    this machine's clock is wrong, SQS refuses the call and sends its time, with which the call is
+    signed again.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class LeanClient:
         may_repeat: bool = True,
     ) -> Mapping[str, Any]:
         body, skew = self._encode(request), self._skew_seconds
-        answer = self._exchange(operation, body, skew, may_repeat=may_repeat)
+        seconds = request.get("WaitTimeSeconds", 0) + self._part.read_seconds
+        exchange = partial(self._exchange, operation, body, seconds, may_repeat=may_repeat)
+        answer = exchange(skew)
         if answer.status >= 300:
             refusal = answers.refusal(answer, operation)
             learnt = _skew_in(refusal.response["Error"]["Code"], answer)
@@ -72,7 +76,7 @@ class LeanClient:
             if learnt is None or abs(learnt - skew) <= _SKEW_SECONDS:
                 raise refusal
             self._skew_seconds = learnt
-            answer = self._exchange(operation, body, learnt, may_repeat=may_repeat)
+            answer = exchange(learnt)
             if answer.status >= 300:
                 raise answers.refusal(answer, operation)
         try:
@@ -83,19 +87,22 @@ class LeanClient:
             damaged.may_be_sqs = "x-amzn-requestid" in answer.headers
             raise damaged from error
 
-    def _exchange(self, operation: str, body: bytes, skew: float, *, may_repeat: bool) -> Answer:
+    def _exchange(
+        self, operation: str, body: bytes, seconds: float, skew: float, *, may_repeat: bool
+    ) -> Answer:
         request = self._signed(operation, body, time.time() + skew)
         if kept := self._pool.kept():
             try:
-                return self._ask(kept, request)
-            except Dropped:
+                return self._ask(kept, request, seconds)
+            except (Dropped, Silent):
+                self._pool.drop_idle()
                 if not may_repeat:
                     raise
-        return self._ask(self._pool.fresh(), request)
+        return self._ask(self._pool.fresh(), request, seconds)
 
-    def _ask(self, connection: Connection, request: bytes) -> Answer:
+    def _ask(self, connection: Connection, request: bytes, seconds: float) -> Answer:
         with self._pool.lent(connection):
-            answer = connection.ask(request)
+            answer = connection.ask(request, seconds)
         self._read_date(answer.headers.get("date"))
         return answer
 
@@ -122,6 +129,5 @@ def _connect(part: RequestParts, expect: Expect) -> Connection:
         part.endpoint,
         context,
         connect_seconds=part.connect_seconds,
-        read_seconds=part.read_seconds,
         expect=expect,
     )

@@ -22,11 +22,27 @@ from worker.timing.deadlines.sockets import connected
 
 SLOWEST_SECONDS = 20
 """For a whole answer, in addition to the time-out of its first byte."""
+UNCONFIRMED_SECONDS = 10
+"""Sent bytes are confirmed by TCP within so many seconds, however long the answer takes; otherwise
+the connection has ended. A firewall or NAT may have forgotten it."""
+PROBE_AFTER_SECONDS, PROBE_EVERY_SECONDS = 45, 10
+"""Idle connections are probed, so that they stay in the tables of firewalls: AWS's NAT gateways
+forget a connection after 350 s (https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html#nat-gateway-troubleshooting-timeout)."""
 _CHUNK_BYTES = 65_536
+_OPTIONS = {
+    socket.TCP_NODELAY: 1,
+    socket.TCP_KEEPIDLE: PROBE_AFTER_SECONDS,
+    socket.TCP_KEEPINTVL: PROBE_EVERY_SECONDS,
+    socket.TCP_USER_TIMEOUT: UNCONFIRMED_SECONDS * 1_000,
+}
 
 
 class Dropped(ConnectionClosedError):
     """The connection closed before the first byte of the answer; SQS may not have the call."""
+
+
+class Silent(ReadTimeoutError):
+    """Not a byte of the answer arrived in time; SQS may not have the call."""
 
 
 class DamagedAnswer(HTTPClientError):
@@ -46,14 +62,11 @@ class Connection:
         context: SSLContext | None,
         *,
         connect_seconds: float,
-        read_seconds: float,
         expect: Expect = lambda _: None,
     ) -> None:
         self._expect = expect
         self._url = endpoint.url
-        self._read_seconds = read_seconds
         self._socket = _connected(endpoint, context, connect_seconds)
-        self._socket.settimeout(read_seconds)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._has_answered = False
@@ -65,23 +78,26 @@ class Connection:
         """The connection is open, and no unrequested bytes have arrived."""
         return not self._poll.poll(0)
 
-    def ask(self, request: bytes) -> Answer:
-        """Send a request and read the answer.
+    def ask(self, request: bytes, seconds: float) -> Answer:
+        """Send a request and read the answer; `seconds` is the time limit between two reads.
 
         Raises:
             Dropped: the connection closed before the first byte of the answer.
+            Silent: no byte of the answer arrived in time.
             ConnectionClosedError: it closed in the middle of the answer.
             ReadTimeoutError: the answer did not arrive in time.
             DamagedAnswer: the answer is malformed.
 
         """
         self.keeps = self._has_answered = False
+        self._socket.settimeout(seconds)
         try:
-            with within(self._read_seconds + SLOWEST_SECONDS):
+            with within(seconds + SLOWEST_SECONDS):
                 self._socket.sendall(request)
                 answer, self.keeps = read_answer(Stream(self._more), self._await_room)
         except TimeoutError as error:
-            raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
+            late = ReadTimeoutError if self._has_answered else Silent
+            raise late(endpoint_url=self._url, error=error) from error
         except Damaged as error:
             raise DamagedAnswer(endpoint_url=self._url, why=str(error)) from error
         except (OSError, EOFError) as error:
@@ -120,8 +136,9 @@ def _connected(endpoint: Endpoint, context: SSLContext | None, seconds: float) -
     except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
         raise EndpointConnectionError(endpoint_url=endpoint.url, error=error) from error
     try:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _OPTIONS.items():
+            plain.setsockopt(socket.IPPROTO_TCP, option, value)
         return _secured(plain, context, endpoint.host) if context else plain
     except TimeoutError as error:
         plain.close()

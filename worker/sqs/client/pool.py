@@ -27,6 +27,14 @@ class Pool:
                 return connection
             connection.close()
 
+    def drop_idle(self) -> None:
+        """Close all idle connections: what ended one of them has probably ended the others."""
+        while self._idle:
+            try:
+                self._idle.pop().close()
+            except IndexError:
+                return
+
     def fresh(self) -> Connection:
         """Open a new connection."""
         return self._connect()

@@ -57,16 +57,18 @@ class RequestParts(Struct, frozen=True):
     """The file of trusted certificates; None for plain HTTP."""
     connect_seconds: float
     read_seconds: float
+    """Between two reads of an answer; for the first, on top of the wait of a long poll."""
     connections: int
 
 
-def probe_request(client: Any, session: Any, queue_url: str) -> RequestParts:
+def probe_request(client: Any, session: Any, queue_url: str, *, wait_seconds: int) -> RequestParts:
     """Have boto3 make a request, and check that our client would send the same.
 
     Args:
         client: boto3's client of SQS, not yet in use.
         session: botocore's session of that client.
         queue_url: the queue that will be called.
+        wait_seconds: how much of the client's time-out is for the wait of a long poll.
 
     Raises:
         UseBoto3: it would not.
@@ -87,7 +89,7 @@ def probe_request(client: Any, session: Any, queue_url: str) -> RequestParts:
         user_agent=headers["user-agent"],
         bundle=_bundle(session) if endpoint.secure else None,
         connect_seconds=config.connect_timeout,
-        read_seconds=config.read_timeout,
+        read_seconds=config.read_timeout - wait_seconds,
         connections=config.max_pool_connections,
     )
 

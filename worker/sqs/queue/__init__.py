@@ -44,6 +44,7 @@ POLL_SECONDS = 1
 """The shortest long poll: any wait above 0 asks all of SQS's servers, not a sample of them."""
 LONGEST_HOLD_SECONDS = 43_200
 """How long a message can be kept invisible, from its receive on: 12 hours."""
+UNCONFIRMED = "the answer to SendMessage confirms nothing: it has no MessageId"
 LATE_SECONDS = 5
 """An answer that is read so long after the end of its long poll arrived earlier."""
 
@@ -203,7 +204,9 @@ class Queue(Asking):
         """Send the unchanged body to the dead-letter queue, with reason and source as attributes.
 
         Raises:
-            Refused: there is no dead-letter queue, or it does not accept this body.
+            Refused: there is no dead-letter queue, or it does not accept this body, or does not
+                confirm it. boto3 reads an empty answer as a success; the message would be lost if
+                it were then deleted.
             Unavailable: also without credentials, which proves nothing about the queue.
 
         """
@@ -212,12 +215,14 @@ class Queue(Asking):
                 url = self.find_dead_letter_queue()
                 if url is None:
                     raise Refused("there is no dead-letter queue")
-                self._call(
+                answer = self._call(
                     "send_message",
                     QueueUrl=url,
                     MessageBody=received.body,
                     MessageAttributes=dead_letter_attributes(received, why, self.url),
                 )
+                if not answer.get("MessageId"):
+                    raise Refused(UNCONFIRMED)
         except AwsRefused as refused:
             if refused.code in BAD_CREDENTIALS:
                 raise Unavailable(str(refused)) from refused
@@ -253,6 +258,8 @@ class Queue(Asking):
     def _counts(self, url: str) -> Counts:
         prefix = "ApproximateNumberOfMessages"
         found = self._attributes(prefix, f"{prefix}NotVisible", f"{prefix}Delayed", of=url)
+        if prefix not in found:  # an empty answer does not mean an empty queue
+            raise Unavailable("the answer to GetQueueAttributes has no count of messages")
         return Counts(
             visible=int(found.get(prefix, 0)),
             in_flight=int(found.get(f"{prefix}NotVisible", 0)),

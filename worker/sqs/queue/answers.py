@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from worker.aws.codes import TEMPORARY
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import Received
 
@@ -39,7 +40,7 @@ class FailedEntry(Struct, Generic[Item], frozen=True):
     """The message, or what else the entry was made of."""
     code: str
     again: bool
-    """The fault is SQS's: the same entry may succeed later."""
+    """The fault is SQS's, or the rate is limited: the same entry may succeed later."""
 
 
 class EntriesRefused(Refused):
@@ -100,6 +101,7 @@ def failed_entries(items: Sequence[Item], answer: Mapping[str, Any]) -> list[Fai
     for number, item in enumerate(items):
         if (name := str(number)) not in done:
             entry = failed.get(name, {})
-            again = not entry.get("SenderFault", False)
-            failures.append(FailedEntry(item, entry.get("Code", "NoAnswer"), again))
+            code = entry.get("Code", "NoAnswer")
+            again = code in TEMPORARY or not entry.get("SenderFault", False)
+            failures.append(FailedEntry(item, code, again))
     return failures

@@ -2,6 +2,7 @@
 
 import http.client
 import ssl
+from collections.abc import Callable
 from typing import Any
 from urllib.request import HTTPHandler, HTTPSHandler, Request
 
@@ -37,6 +38,11 @@ class DeadlineHTTPHandler(HTTPHandler):
 class DeadlineHTTPSHandler(HTTPSHandler):
     """A handler for urllib's openers; certificates are verified."""
 
+    def __init__(self, trust: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> None:
+        """`trust` makes the TLS context of each connection."""
+        super().__init__()
+        self._trust = trust
+
     def https_open(self, req: Request) -> http.client.HTTPResponse:
         """Open a connection."""
-        return self.do_open(HTTPSConnection, req)
+        return self.do_open(HTTPSConnection, req, context=self._trust())
