@@ -17,6 +17,7 @@ from worker.observability.lost_lines import LostLines
 from worker.observability.stderr import OUT
 from worker.service.allocation import tune_memory
 from worker.service.bounded_call import Deadline, Over
+from worker.service.disk_watch import begin_disk_watch
 from worker.service.shutdown import leave_in_time, set_at_the_end
 from worker.service.signals import SignalEvents, caught
 from worker.service.startup_checks import (
@@ -58,6 +59,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         parts = build(settings, plan, health=health, metrics=observability.metrics, delivers=True)
         reread = partial(reload, parts.current, read_again, parts.store, health, signals.to_stop)
         look = partial(_look, watchdog, signals, reread)
+        begin_disk_watch(parts.store, health, signals.to_stop)
         try:
             _begin(Deadline(signals, look=look), watchdog, health, parts)
         except Over:

@@ -9,6 +9,7 @@ from worker.commands.check.channels import check_channels
 from worker.commands.check.path import NEEDING_THE_QUEUE, CheckOptions, on_aws, skipped
 from worker.core.errors import Misconfigured, WorkerError
 from worker.settings import Migrate, Settings
+from worker.store import Store
 from worker.store.exposure import writable_by_all
 from worker.store.rights import AccessProblem
 from worker.topology import Aws
@@ -63,7 +64,13 @@ def _database(settings: Settings) -> Finding:
         newer=found.newer,
         created_at_start=settings.store.migrate is Migrate.AUTO,
         access_problem=store.access_problem() or _exposure(settings),
+        warning=_low_disk(store),
     )
+
+
+def _low_disk(store: Store) -> AccessProblem | None:
+    space = store.disk_space()
+    return AccessProblem(str(space), "make room on it") if space and space.is_low else None
 
 
 def _exposure(settings: Settings) -> AccessProblem | None:
