@@ -15,7 +15,7 @@ from worker.app.current import Current
 from worker.core.errors import Misconfigured, Unavailable
 from worker.observability.health import SETTINGS, Health
 from worker.observability.log import configure_logging
-from worker.service.startup_checks import warn_of_effects_without_sender
+from worker.service.startup_checks import warn_of_doubts, warn_of_effects_without_sender
 from worker.settings import Settings
 from worker.store import Store
 
@@ -76,6 +76,7 @@ def reload(
             target=_warn_of_effects_without_sender, args=(after, store), daemon=True
         ).start()
     log.info("settings.reloaded", changed=changed)
+    warn_of_doubts(after.doubts)
     if not kept:
         health.resolve(SETTINGS)
         return ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from worker.app import make_store, region_of
+from worker.app import check_settings, make_store, region_of
 from worker.aws import region_in
 from worker.commands.check.channels import check_channels
 from worker.commands.check.path import NEEDING_THE_QUEUE, CheckOptions, on_aws, skipped
@@ -18,12 +18,12 @@ from worker.topology.checks.clock import CLOCK
 from worker.topology.checks.database import judge_database, judge_no_database
 from worker.topology.checks.findings import Finding, Status
 from worker.topology.checks.queue import QUEUE
-from worker.topology.checks.region import judge_region
+from worker.topology.checks.region import judge_doubts, judge_region
 
 LIMIT_SECONDS = 90
 """Time limit of all calls to AWS; SES, at a call a second, may take half of it."""
 
-__all__ = ["CheckOptions", "look"]
+__all__ = ["CheckOptions", "look", "look_at_settings"]
 
 
 def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
@@ -39,6 +39,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     region = region_of(settings)
     settings_finding = judge_region(url, region, region_in(url))
     yield settings_finding
+    yield from judge_doubts(settings.doubts)
     yield _database(settings)
     if settings_finding.status is Status.WRONG:
         yield from skipped(
@@ -47,6 +48,19 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     else:
         yield from on_aws(settings, options, Aws(region, limit_seconds=LIMIT_SECONDS), url)
     yield from check_channels(settings, send=options.send)
+
+
+def look_at_settings(settings: Settings) -> Iterator[Finding]:
+    """Yield what can be found out about the settings without a call.
+
+    Raises:
+        Misconfigured: `run` would refuse them.
+
+    """
+    check_settings(settings)
+    url, region = settings.queue.url or "", region_of(settings)
+    yield judge_region(url, region, region_in(url))
+    yield from judge_doubts(settings.doubts)
 
 
 def _database(settings: Settings) -> Finding:
