@@ -12,7 +12,8 @@ from pydantic.fields import FieldInfo
 from reference_pages.markdown import escaped
 from worker.app.reload import LIVE
 from worker.settings import Settings
-from worker.settings.inputs import CREDENTIALS, PREFIX
+from worker.settings.environment import variable
+from worker.settings.inputs import CREDENTIALS
 
 FILE = Path(__file__).parents[2] / "config" / "worker.toml"
 HEAD = """# Settings
@@ -38,7 +39,7 @@ def settings_page() -> str:
             facts = [
                 f"Default: {default_of(field)}",
                 kind_of(field),
-                f"`{PREFIX}{section.upper()}__{key.upper()}`",
+                f"`{variable(section, key)}`",
             ]
             if (section, key) in secrets:
                 facts.append(f"credential `{secrets[section, key]}`")

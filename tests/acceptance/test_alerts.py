@@ -151,6 +151,16 @@ def test_a_settings_file_that_a_reload_refuses(scraper, environment, tmp_path):
         scraper.becomes(*alerts)
 
 
+def test_a_disk_that_is_nearly_full(scraper, environment, small_disk):
+    environment["SES_WORKER_STORE__URL"] = f"sqlite:///{small_disk.path / 'worker.db'}"
+    often = "import worker.service.disk_watch as d; d.EVERY_SECONDS = 0.1"
+    scraper.start(program=patched(often)).becomes()
+    small_disk.leave(2_000_000)
+    scraper.becomes("SesWorkerDiskLow")
+    small_disk.empty()
+    scraper.becomes()
+
+
 def test_a_clock_that_is_not_sqs_s(scraper, emulator):
     often = "import worker.sqs.client.skew as s; s.READ_EVERY_SECONDS = 0.1"
     scraper.start(program=patched(often)).becomes()

@@ -201,3 +201,52 @@ def test_a_check_writes_nothing(run, wiring, proxy, tmp_path):
 def test_settings_that_are_wrong_are_78(run, proxy):
     done = run("check")
     assert (done.status, "queue.url is required" in done.err) == (78, True)
+
+
+class TestSettingsAlone:
+    @pytest.fixture
+    def file(self, tmp_path, environment):
+        environment.pop("SES_WORKER_QUEUE__URL", None)
+        return tmp_path / "worker.toml"
+
+    def test_settings_that_can_be_used_are_found_so_without_a_call(
+        self, run, proxy, slack, file, environment, tmp_path
+    ):
+        file.write_text(f'[queue]\nurl = "{QUEUE_URL}"\n', encoding="utf-8")
+        environment["SES_WORKER_STORE__URL"] = f"sqlite:///{tmp_path / 'none.db'}"
+        done = run("--config", file, "check", "--settings")
+        assert (done.status, done.err) == (0, "")
+        assert done.out == f"the settings in {file} can be used\n"
+        found = run("--config", file, "check", "--settings", "--json")
+        assert (found.status, found.json["healthy"]) == (0, True)
+        assert (proxy.requests, slack.posts) == ([], [])
+        assert not (tmp_path / "none.db").exists()
+
+    @pytest.mark.parametrize(
+        ("lines", "expected"),
+        [
+            ("url = https://sqs", "a text is in quotes"),
+            ('url = "https://sqs.x.amazonaws.com/1/q"\nwait_seconds = 21', "queue.wait_seconds"),
+            ("wait_seconds = 20", "queue.url is required"),
+            ('[store]\nurl = "postgresql://u:p@ss@host/x"', "queue.url is required"),
+            (f'url = "{QUEUE_URL}"\n[store]\nurl = "postgresql://u:p@ss@h/x"', "PostgreSQL URL"),
+        ],
+    )
+    def test_what_run_would_refuse_for_good_is_78(self, run, proxy, file, lines, expected):
+        file.write_text(f"[queue]\n{lines}\n", encoding="utf-8")
+        done = run("--config", file, "check", "--settings", SES_WORKER_STORE__URL=None)
+        assert (done.status, done.out, expected in done.err) == (78, "", True), done.err
+        assert proxy.requests == []
+
+    def test_a_misspelt_sub_type_is_a_note_and_no_error(self, run, look, healthy, file):
+        names = "\"Transient/MesageTooLarge\" = 'no_action'"
+        text = f'[queue]\nurl = "{QUEUE_URL}"\n[policy.bounce_actions]\n{names}\n'
+        file.write_text(text, encoding="utf-8")
+        done = run("--config", file, "check", "--settings")
+        assert (done.status, 'did you mean "Transient/MessageTooLarge"?' in done.err) == (0, True)
+        note = only(look("--config", file, status=0), "settings", "note")
+        assert 'did you mean "Transient/MessageTooLarge"?' in note["message"]
+
+    def test_it_is_combined_with_nothing_that_calls(self, run, healthy):
+        for option in ("--live", "--send", "--identity=x"):
+            assert run("check", "--settings", option).status == 2

@@ -49,6 +49,8 @@ def told(*arguments):
 SqliteTransaction.save = told
 """
 SMALL_CACHE = "\nimport worker.store.sqlite.connection as path; path.CACHE_KIB = 200\n"
+LOOKS_ROOMY = "\nimport worker.store.disk_space as space; space.FULL_BYTES = 0\n"
+"""The disk fills up between the look at it and the commit, or a quota is used up."""
 
 
 class TestAFullDisk:
@@ -61,7 +63,7 @@ class TestAFullDisk:
         """Few rows meet it at the commit, when the WAL grows; more than the cache holds, before."""
         environment["SES_WORKER_STORE__URL"] = f"sqlite:///{small_disk.path / 'worker.db'}"
         run("db", "upgrade")
-        worker = daemon(program=patched(SAVING_IS_LOGGED + SMALL_CACHE))
+        worker = daemon(program=patched(SAVING_IS_LOGGED + SMALL_CACHE + LOOKS_ROOMY))
         emulator.send(queue, mail.bounce("first@example.com"))
         assert emulator.wait_for(lambda: deletes(emulator))
         worker.wait_for("bounce_notification")  # the last that is logged of it

@@ -1,9 +1,18 @@
 """`ses-worker provision`, as somebody with an empty account would run it."""
 
 import json
+import shutil
+import stat
+import subprocess
+import tomllib
+from pathlib import Path
 
 import pytest
+from support.publishing import Refusal
+from support.running import COMMAND
 from support.wiring import ACCOUNT, REGION
+
+ROOT = Path(__file__).parents[2]
 
 READ_CALLS = ("Get", "List", "Describe")
 
@@ -40,22 +49,116 @@ def test_a_dry_run_says_exactly_what_a_run_then_does_and_changes_nothing(run, ac
     assert made == output
 
 
-def test_what_is_provisioned_is_healthy_with_the_settings_that_are_printed(
-    run, account, tmp_path, environment
-):
-    done = run("provision", *NAMED)
-    assert (done.status, done.err) == (0, "")
+@pytest.fixture
+def shipped(tmp_path):
+    """The settings file as it is shipped."""
     file = tmp_path / "worker.toml"
-    file.write_text(done.out.partition("# The settings")[2].partition("\n")[2])
+    shutil.copy(ROOT / "config" / "worker.toml", file)
+    return file
+
+
+def lines_of(file):
+    return file.read_text(encoding="utf-8").splitlines()
+
+
+def test_what_is_provisioned_is_healthy_with_the_settings_that_are_written(
+    run, account, shipped, environment
+):
+    before, mode = lines_of(shipped), 0o640
+    shipped.chmod(mode)
+    done = run("provision", *NAMED, "--write-settings", shipped)
+    assert (done.status, done.out) == (0, "")
+    assert done.err.splitlines()[0] == "created the topic ses-feedback, to which SES may publish"
+    assert done.err.splitlines()[-1] == (f"set aws.region, queue.url, sns.topic_arns in {shipped}")
+    assert stat.S_IMODE(shipped.stat().st_mode) == mode
+    after = lines_of(shipped)
+    url = tomllib.loads(shipped.read_text(encoding="utf-8"))["queue"]["url"]
+    assert url.endswith(f"/{ACCOUNT}/ses-feedback")
+    assert len(after) == len(before), "each took the place of its example"
+    assert [line for line, was in zip(after, before, strict=True) if line != was] == [
+        f'region = "{REGION}"',
+        f'url = "{url}"',
+        f'topic_arns = ["arn:aws:sns:{REGION}:{ACCOUNT}:ses-feedback"]',
+    ]
+    file = shipped
     assert run("--config", file, "db", "upgrade").status == 0
     found = run("--config", file, "check", "--json").json["checks"]
     assert [(item["check"], item["status"]) for item in found if item["status"] != "ok"] == [
         ("feedback", "note")  # twice, for both ways were asked for
     ]
     account.requests.clear()
-    again = run("--config", file, "provision", *NAMED)
-    assert f"# The settings, for {file}\n" in again.out
-    assert (again.status, again.out.splitlines()[0], changes(account)) == (0, "nothing to do", [])
+    again = run("--config", file, "provision", *NAMED, "--write-settings", file)
+    assert (again.status, again.out, changes(account)) == (0, "", [])
+    assert again.err.splitlines()[0] == "nothing to do"
+    assert again.err.splitlines()[-1] == f"{file} has these settings already"
+    assert lines_of(file) == after
+
+
+def test_standard_output_is_an_environment_that_a_shell_reads(run, account, environment, tmp_path):
+    done = run("provision", *NAMED)
+    assert done.status == 0
+    assert "create the" not in done.err
+    assert done.err.count("created the") == 3
+    file = tmp_path / "environment"
+    file.write_text(done.out)
+    script = f"set -a; . {file}; exec {COMMAND} --config /dev/null check --json"
+    checked = subprocess.run(
+        ["/bin/sh", "-euc", script], env=environment, capture_output=True, text=True, check=False
+    )
+    found = {item["check"]: item["status"] for item in json.loads(checked.stdout)["checks"]}
+    assert (found["queue"], found["topic"], found["subscription"]) == ("ok", "ok", "ok")
+    assert all(line.startswith("SES_WORKER_") for line in done.out.splitlines())
+
+
+def test_a_dry_run_says_what_it_will_write_and_writes_nothing(run, account, shipped, environment):
+    before = shipped.read_bytes()
+    done = run("provision", "--dry-run", "--write-settings", shipped)
+    assert (done.status, shipped.read_bytes(), changes(account)) == (0, before, [])
+    lines = done.out.splitlines()
+    assert lines[0] == "will create the topic ses-feedback, to which SES may publish"
+    assert lines[-1] == f"will set aws.region, queue.url, sns.topic_arns in {shipped}"
+    assert "SES_WORKER_" not in done.out
+    assert "nothing was changed: --dry-run" in done.err
+
+
+def test_a_file_that_could_not_be_written_is_reported_before_anything_is_created(
+    run, account, tmp_path
+):
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[queue]\nurl = https://sqs.example\n")
+    done = run("provision", "--write-settings", wrong)
+    assert (done.status, "in quotes" in done.err, account.requests) == (78, True, [])
+    done = run("provision", "--write-settings", tmp_path / "no" / "worker.toml")
+    assert (done.status, account.requests) == (1, [])
+    assert f"cannot write {tmp_path}/no/worker.toml" in done.err
+
+
+UNSUPPORTED = [
+    ("ses:GetIdentityNotificationAttributes", Refusal(501, "InternalFailure", "not implemented")),
+    ("ses:GetIdentityNotificationAttributes", Refusal(400, "InvalidAction", "unknown action")),
+    ("ses:GetIdentityNotificationAttributes", Refusal(404, "404", "page not found")),
+    ("ses:SetIdentityNotificationTopic", Refusal(400, "UnknownOperation", "unknown")),
+    ("ses:GetConfigurationSetEventDestinations", Refusal(501, "NotImplemented", "no")),
+    ("ses:CreateConfigurationSetEventDestination", Refusal(404, "UnknownOperationException", "")),
+]
+
+
+@pytest.mark.parametrize(("action", "refusal"), UNSUPPORTED)
+def test_a_call_to_ses_that_a_stand_in_does_not_have_is_named_and_the_rest_is_done(
+    run, account, environment, action, refusal
+):
+    account.unsupported[action] = refusal
+    done = run("provision", *NAMED)
+    assert done.status == 1
+    assert f"the endpoint does not support {action.partition(':')[2]}" in done.err
+    assert "not done: " in done.err
+    assert done.err.count("created the") == 3
+    assert "SES_WORKER_QUEUE__URL=" in done.out
+    wired = account.publishing.identities["example.com"], account.publishing.configuration_sets
+    assert any((wired[0], wired[1]["main"])), "the other way was wired"
+    again = run("provision", *NAMED, "--json")
+    assert all("create" not in step["description"] for step in again.json["steps"])
+    assert any(action.partition(":")[2] in text for text in again.json["undone"])
 
 
 def test_what_may_not_be_created_is_reported_and_the_next_run_goes_on(run, account):

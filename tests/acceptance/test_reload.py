@@ -70,6 +70,24 @@ def test_notices_refused_by_a_channel_go_to_its_replacement(blocked, file, other
     assert blocked.stop()[0] == 0
 
 
+def test_a_misspelt_sub_type_is_warned_of_at_the_start_and_at_each_reload(daemon, file):
+    def name(subtype):
+        file(**{"policy.bounce_actions": f"'Transient/{subtype}' = 'no_action'"})
+
+    name("MesageTooLarge")
+    worker = daemon()
+    worker.wait_for("worker.started")
+    (line,) = [line for line in worker.lines if '"settings.doubtful"' in line]
+    assert "did you mean" in line
+    assert "Transient/MessageTooLarge" in line
+    name("MessageTooLarge")
+    reload(worker)
+    name("MailboxFul")
+    reload(worker, 2)
+    wait_until(lambda: worker_logged(worker, "settings.doubtful") == 2)
+    assert worker.stop()[0] == 0
+
+
 def test_a_delivery_under_way_is_finished_and_not_repeated(
     daemon, emulator, queue, file, channel, other_channel
 ):

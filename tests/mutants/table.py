@@ -334,8 +334,8 @@ MUTANTS = [
             "acceptance/test_provision.py::"
             "test_a_dry_run_says_exactly_what_a_run_then_does_and_changes_nothing"
         ),
-        file="worker/cli/provision.py",
-        function="_Run.take",
+        file="worker/cli/provisioned.py",
+        function="Run.take",
         old="if self.dry_run:",
         new='if self.dry_run and step.operation != "create_topic":',
     ),

@@ -119,7 +119,7 @@ def test_a_full_disk_is_reported_by_check(worker):
     machine.run(f"umount {worker.state}")
     (found,) = (check for check in json.loads(output)["checks"] if check["check"] == "database")
     assert (found["status"], found["fix"]) == ("wrong", "make room on it")
-    assert found["message"].endswith(f": the disk of {worker.state} is full")
+    assert f": the disk of {worker.state} is full: " in found["message"]
 
 
 def test_only_root_may_be_the_service(worker):

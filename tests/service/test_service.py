@@ -174,11 +174,40 @@ class TestReloading:
         assert "queue.url" in line["settings"]
         assert "systemctl restart" in line["hint"]
 
+    def test_a_file_that_is_wrong_fails_the_reload(self, service, emulator):
+        worker = service("failing")
+        worker.systemctl("start")
+        worker.settings(**worker.usual, policy="soft_bounce_pause_days = 'many'")
+        done = worker.machine.try_to(f"systemctl reload {worker.unit}")
+        assert done.status, "systemctl says so"
+        lines = [line["MESSAGE"] for line in worker.machine.journal(worker.unit)]
+        assert [line for line in lines if "policy.soft_bounce_pause_days" in line]
+        assert not [line for line in lines if "settings.refused" in line], "it was not asked"
+        send(emulator, worker, "jane@example.com")
+        wait_until(lambda: worker.count("events") == 1, pause=0.05)
+        assert (worker.show("ActiveState"), worker.show("NRestarts")) == ("active", "0")
+        worker.settings(**worker.usual, policy="soft_bounce_pause_days = 2")
+        worker.systemctl("reload")
+        worker.wait_for("StatusText", "^1 received: 1 applied")
+
+    def test_a_reload_is_checked_with_the_credentials_and_the_environment_of_the_service(
+        self, service, slack
+    ):
+        worker = service("secret", slack="channel = 'ops'")
+        credential = f"/etc/credstore/ses-worker.{worker.name}.slack_token"
+        worker.machine.write(credential, "xoxb-1", "600")
+        worker.systemctl("start")
+        worker.settings(**worker.usual, slack="channel = 'others'")
+        worker.systemctl("reload")
+        wait_until(lambda: output(worker, "settings.reloaded"), pause=0.05)
+        (line,) = output(worker, "settings.reloaded")
+        assert line["changed"] == ["slack.channel"]
+
     def test_a_file_that_is_wrong_changes_nothing(self, service, emulator):
         worker = service("refused")
         worker.systemctl("start")
         worker.settings(**worker.usual, policy="soft_bounce_pause_days = 'many'")
-        worker.systemctl("reload")
+        worker.systemctl("kill --kill-who=main --signal=HUP")
         worker.wait_for("StatusText", "the settings to reload are wrong")
         (line,) = output(worker, "settings.refused")
         assert "policy.soft_bounce_pause_days" in line["error"]

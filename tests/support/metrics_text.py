@@ -1,6 +1,7 @@
 """The text of all metrics, made in this process: each metric has at least a sample."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prometheus_client import generate_latest
 
@@ -15,6 +16,7 @@ from worker.observability.http.collector import Collector
 from worker.observability.http.measuring import Measuring
 from worker.observability.metrics import Metrics
 from worker.sqs.queue import Counts
+from worker.store.disk_space import DiskSpace
 from worker.store.figures import Figures
 
 
@@ -56,6 +58,7 @@ def everything():
         ("queue", Counts()),
         ("dead_letter_queue", ("feedback-dlq", Counts())),
         ("store", Figures(quarantined=0, effects={})),
+        ("disk", DiskSpace(Path("worker.db"), free_bytes=10**9, total_bytes=10**10)),
     ):
         measuring.errors[what] = 0
         measuring._take(what, lambda figure=figure: figure)

@@ -40,6 +40,8 @@ class ReverseProxy:
         self.requests: list[Request] = []
         self.denied: set[str] = set()
         """IAM actions that are refused."""
+        self.unsupported: dict[str, Refusal] = {}
+        """By IAM action, how a stand-in for AWS says that it does not have it."""
         self.behind: dict[str, str] = {}
         """Endpoints that stand for a service (`sqs`), or a part of one (`ses suppression`)."""
         self.publishing = Publishing()
@@ -71,6 +73,8 @@ class ReverseProxy:
         self.requests.append(request)
         if request.action in self.denied:
             return refused(request, Refusal(403, "AccessDenied", "User is not authorized"))
+        if request.action in self.unsupported:
+            return refused(request, self.unsupported[request.action])
         if request.service == "ses" and self.publishing.knows(request.operation):
             try:
                 return self.publishing.perform(request)

@@ -334,6 +334,11 @@ class SmallDisk:
                     pass
         os.close(descriptor)
 
+    def leave(self, free):
+        """Fill it, but for so many bytes."""
+        self.fill()
+        os.truncate(self.path / "ballast", (self.path / "ballast").stat().st_size - free)
+
     def empty(self):
         (self.path / "ballast").unlink()
 

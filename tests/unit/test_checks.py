@@ -630,6 +630,15 @@ class TestTheRest:
             )
             assert (str(found.status), found.fix) == ("wrong", "chown jane x")
 
+    @pytest.mark.parametrize(
+        ("revision", "fix"), [("0003", "make room on it"), (None, "ses-worker db upgrade")]
+    )
+    def test_a_database_whose_disk_is_nearly_full_is_a_note(self, revision, fix):
+        why = ("the disk of /x is nearly full", "make room on it")
+        found = judge_database("x", revision, (), newer=False, created_at_start=True, warning=why)
+        assert (str(found.status), found.fix) == ("note", fix)
+        assert found.message.endswith("; the disk of /x is nearly full")
+
     def test_slack(self):
         def judge(answer, *, sent=False):
             return judge_channel(SLACK, answer, service="Slack", destination="w", sent=sent)

@@ -267,10 +267,78 @@ class TestWhatIsWrong:
         broken.write_text("# [aws]\n[aws]\n[queue]\n[aws] # mine\nregion = 'x'\n", encoding="utf-8")
         (line,) = complaints({}, broken)
         assert "[aws] is in it twice; move its keys below the [aws] at line 2 (at line 4" in line
-        broken.write_bytes(b"\xff\xfe")
-        assert complaints({}, broken) == [f"{broken} is not UTF-8 text: invalid start byte"]
         broken.write_text('url = "x"\n', encoding="utf-8")
         assert complaints({}, broken) == [f"url is not in any [section] of {broken}"]
+
+    @pytest.mark.parametrize(
+        ("content", "place", "hint"),
+        [
+            (b"[queue]\nurl = https://s3cret\n", "(at line 2", 'a text is in quotes: url = "'),
+            (b"[queue]\r\nurl\t=\ts3cret\r\n", "(at line 2", 'a text is in quotes: url = "'),
+            (b"[http]\nlisten = 127.0.0.1:9109\n", "(at line 2", "a text is in quotes: listen"),
+            (b"\xef\xbb\xbf[queue]\n", "byte order mark", "sed -i '1s/^\\xef\\xbb\\xbf//' "),
+            ("[log]\n".encode("utf-16"), "is UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
+            (
+                b'[slack]\nusername = "Bj\xf6rn"\n',
+                "byte 0xF6, in Windows-1252 \u00f6 at line 2",
+                "iconv -f WINDOWS-1252 -t UTF-8",
+            ),
+            ("[queue]\nurl = \u201cs3cret\u201d\n".encode(), "(at line 2", 'write " instead'),
+            ("[queue]\n\u00a0pollers = 3\n".encode(), "(at line 2", "character (U+00A0)"),
+            (b"[suppression]\nremove_complaints = True\n", "(at line 2", "write true, without"),
+            (b"[suppression]\nremove_complaints = no\n", "(at line 2", "write false, without"),
+            (b"[queue]\nwait_seconds = 20s\n", "(at line 2", "no unit: wait_seconds = 20"),
+            (
+                b"[queue]\nurl = 's3cret'\nurl = ''\n",
+                "(at line 3",
+                "url is there already, at line 2",
+            ),
+            (b"[queue]\nurl: 's3cret'\n", "(at line 2", "url = \u2026"),
+            (b"[queue]\nurl =\n", "(at line 2", 'an empty text is url = ""'),
+            (b"[notify]\nignore = [s3cret]\n", "(at line 2", 'ignore = ["\u2026", "\u2026"]'),
+            (b'[queue]\nurl = "s3cret\n', "(at line 2", "the quotes end where the value ends"),
+            (b'[store]\nurl = "C:\\s3cret"\n', "(at line 2", "a backslash is doubled"),
+            (b"; s3cret\n", "(at line 1", "a comment begins with #"),
+        ],
+    )
+    def test_a_file_that_is_no_toml_is_reported_with_what_to_change_and_no_value(
+        self, tmp_path, content, place, hint
+    ):
+        file = tmp_path / "worker.toml"
+        file.write_bytes(content)
+        (line,) = complaints({}, file)
+        assert line.startswith(f"{file} ")
+        assert place in line
+        assert hint in line
+        assert "s3cret" not in line
+
+    @pytest.mark.parametrize(
+        "content", [b"[log]\r\nlevel = 'debug'\r\n", b"[log]\n\tlevel\t= 'debug'"]
+    )
+    def test_tabs_and_windows_ends_of_lines_are_toml(self, tmp_path, content):
+        file = tmp_path / "worker.toml"
+        file.write_bytes(content)
+        assert load_settings({}, file).log.level == "debug"
+
+    @pytest.mark.parametrize(
+        ("name", "content", "expected"),
+        [
+            ("slack_webhook_url", b"", "is empty: write the secret into it, or remove it"),
+            ("store_url", b" \n", "is empty: write the secret into it, or remove it"),
+            ("slack_webhok_url", b"x", "is not read; did you mean slack_webhook_url?"),
+            ("aws_credential", b"x", "is not read; did you mean aws_credentials?"),
+            ("slack_token", b"\xef\xbb\xbfx", "begins with a byte order mark (BOM)"),
+        ],
+    )
+    def test_a_credential_that_is_empty_or_misspelt_is_named(
+        self, tmp_path, name, content, expected
+    ):
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / "aws_credentials").touch()
+        (tmp_path / "of_something_else").touch()
+        (line,) = complaints({"CREDENTIALS_DIRECTORY": str(tmp_path)})
+        assert name in line
+        assert expected in line
 
 
 @pytest.mark.parametrize("written", [f" {URL}\n", f"{URL}/", f"{URL}//"])

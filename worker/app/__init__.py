@@ -40,6 +40,19 @@ def queue_url(settings: Settings) -> str:
     return settings.queue.url
 
 
+def check_settings(settings: Settings) -> None:
+    """Check what a start would refuse for good, without a call.
+
+    Raises:
+        Misconfigured: no queue is set, or no region; the database's URL cannot be used.
+
+    """
+    if settings.queue.url is None:
+        raise Misconfigured(settings.lack_of_queue)
+    region_of(settings)
+    make_store(settings)
+
+
 def region_of(settings: Settings) -> str:
     """Return the region, as `worker.aws.region_for` does.
 

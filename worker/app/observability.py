@@ -25,6 +25,8 @@ def watch(observability: Observability, parts: Parts) -> None:
         "dead_letter_queue": parts.queue.dead_letter_counts,
         "store": parts.store.figures,
     }
+    if parts.store.disk_space():
+        measures["disk"] = parts.store.disk_space
     observability.watch(_Work(parts), parts.queue.name, measures)
 
 

@@ -16,6 +16,7 @@ from worker.observability.metrics import Metrics, Timed
 from worker.observability.stderr import lines_together
 from worker.observability.telemetry import Telemetry
 from worker.process import process
+from worker.service.startup_checks import warn_of_doubts
 from worker.settings import Settings
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.queue import ClientOptions, Queue
@@ -46,6 +47,7 @@ def build(
         Misconfigured: a restart will not help.
 
     """
+    warn_of_doubts(settings.doubts)
     byte_budget = ByteBudget()
     queue = Queue(
         queue_url(settings),

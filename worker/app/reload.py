@@ -16,7 +16,7 @@ from worker.app.in_force import begin_keeping
 from worker.core.errors import Misconfigured, Unavailable
 from worker.observability.health import SETTINGS, Health
 from worker.observability.log import configure_logging
-from worker.service.startup_checks import warn_of_effects_without_sender
+from worker.service.startup_checks import warn_of_doubts, warn_of_effects_without_sender
 from worker.settings import Settings
 from worker.store import Store
 
@@ -78,6 +78,7 @@ def reload(
         ).start()
     begin_keeping(store, lambda: current.policy, stopping)
     log.info("settings.reloaded", changed=changed)
+    warn_of_doubts(after.doubts)
     if not kept:
         health.resolve(SETTINGS)
         return ""

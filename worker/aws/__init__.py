@@ -8,7 +8,14 @@ from worker.aws.clients import (
     make_client,
     watch_dates,
 )
-from worker.aws.errors import AwsRefused, NoIdentity, Throttled, translated
+from worker.aws.errors import (
+    AwsRefused,
+    NoIdentity,
+    Throttled,
+    Unsupported,
+    translated,
+    unsupported,
+)
 from worker.aws.regions import is_region_of, region_for, region_in
 
 __all__ = [
@@ -18,11 +25,13 @@ __all__ = [
     "AwsRefused",
     "NoIdentity",
     "Throttled",
+    "Unsupported",
     "frozen_keys",
     "is_region_of",
     "make_client",
     "region_for",
     "region_in",
     "translated",
+    "unsupported",
     "watch_dates",
 ]

@@ -46,5 +46,17 @@ TEMPORARY = frozenset({
 to have failed through the sender: try again later. Codes of throttling as in botocore's
 `retries/standard.py`, without those of quotas."""
 
+UNSUPPORTED = frozenset({
+    "InvalidAction", "NotImplemented", "NotImplementedException", "UnknownOperation",
+    "UnknownOperationException", "UnsupportedOperation", "UnsupportedOperationException",
+})  # fmt: skip
+"""The endpoint does not have the operation, as a stand-in for AWS may not."""
+
+NOT_IMPLEMENTED = frozenset({501})
+"""HTTP statuses that mean the same, whatever the code."""
+
+NO_SUCH_PATH = frozenset({"404", "405"})
+"""Statuses instead of a code: whatever answered does not know the operation's path or method."""
+
 BUSY_STATUSES = frozenset({408, 429})
 """HTTP statuses that mean the same without a code: a proxy or a firewall may answer with HTML."""

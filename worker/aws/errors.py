@@ -8,7 +8,13 @@ from traceback import walk_tb
 import botocore.exceptions as failures
 
 from worker.aws.causes import with_cause
-from worker.aws.codes import BUSY_STATUSES, TEMPORARY
+from worker.aws.codes import (
+    BUSY_STATUSES,
+    NO_SUCH_PATH,
+    NOT_IMPLEMENTED,
+    TEMPORARY,
+    UNSUPPORTED,
+)
 from worker.core.errors import Refused, Unavailable
 from worker.core.masking import cut
 
@@ -46,6 +52,21 @@ class AwsRefused(Refused):
         """HTTP's status; 0 if no call was made, for lack of credentials."""
         self.operation = operation
         """Such as `GetSuppressedDestination`."""
+
+
+class Unsupported(Refused):
+    """The endpoint does not have the operation: it is a stand-in for AWS, or a proxy answered."""
+
+
+def unsupported(error: failures.ClientError) -> Unsupported | None:
+    """Return the refusal of an endpoint that does not have the operation; None: it has."""
+    answer = error.response.get("Error", {})
+    code, text = answer.get("Code", ""), _in_a_line(str(answer.get("Message") or ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status not in NOT_IMPLEMENTED and code not in UNSUPPORTED | NO_SUCH_PATH:
+        return None
+    answered = ": ".join(filter(None, [code or str(status), text]))
+    return Unsupported(f"the endpoint does not support {error.operation_name} ({answered})")
 
 
 @contextmanager

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import HELP_SETTINGS, json_option, screen, settings_file, with_settings
+from worker.cli.common import (
+    HELP_SETTINGS,
+    json_option,
+    print_message,
+    screen,
+    settings_file,
+    with_settings,
+)
 from worker.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -39,6 +46,11 @@ _CHECK_WIDTH, _STATUS_WIDTH = 12, 7
     "alive, ready or not.",
 )  # fmt: skip
 @click.option(
+    "--settings", "only_settings", is_flag=True, show_default="off",
+    help="Only check the settings, without a call to any service; the exit status is 0 if they can "
+    "be used, else 78.",
+)  # fmt: skip
+@click.option(
     "--send", is_flag=True, show_default="off", help="Post a test notice to each channel."
 )
 @json_option
@@ -49,6 +61,7 @@ def check(
     identities: tuple[str, ...],
     configuration_sets: tuple[str, ...],
     live: bool,
+    only_settings: bool,
     send: bool,
     as_json: bool,
 ) -> None:
@@ -61,13 +74,19 @@ def check(
     Example:
       ses-worker check
       ses-worker check --live
+      ses-worker check --settings
     """
     if live:
         from worker.cli.live import live as ask
 
-        if identities or configuration_sets or send:
+        if identities or configuration_sets or send or only_settings:
             raise click.UsageError("--live can be combined with --json only")
         sys.exit(ask(settings, as_json=as_json))
+
+    if only_settings:
+        if identities or configuration_sets or send:
+            raise click.UsageError("--settings can be combined with --json only")
+        sys.exit(_look_at_settings(settings, as_json=as_json))
 
     from worker.commands.check import CheckOptions, look
     from worker.topology.checks.findings import is_healthy
@@ -84,6 +103,22 @@ def check(
             _show(findings)
         _show_fixes(findings)
     sys.exit(Exit.DONE if is_healthy(findings) else Exit.FAILED)
+
+
+def _look_at_settings(settings: "Settings", *, as_json: bool) -> Exit:
+    from worker.commands.check import look_at_settings
+    from worker.observability.journal import ends_in_journal
+
+    findings = list(look_at_settings(settings))
+    if as_json:
+        click.echo(json.dumps(_as_json(findings)))
+    elif not ends_in_journal(sys.stdout, os.environ):  # where a reload would add a line each time
+        file = settings.file or "the environment"
+        click.echo(f"the settings in {file} can be used")
+        for finding in findings:
+            if finding.status != "ok":
+                print_message(f"{finding.message}; {finding.fix}".removesuffix("; "))
+    return Exit.DONE
 
 
 def _with_own_options(finding: "Finding") -> "Finding":

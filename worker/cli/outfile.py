@@ -54,7 +54,7 @@ def _replacement(path: Path) -> Iterator[IO[str]]:
         with open(temporary, "x", encoding="utf-8", newline="", opener=private) as file:
             yield file
             file.flush()
-            _keep_mode(path, file.fileno())
+            _keep_owner_and_mode(path, file.fileno())
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
@@ -62,9 +62,12 @@ def _replacement(path: Path) -> Iterator[IO[str]]:
         raise
 
 
-def _keep_mode(path: Path, descriptor: int) -> None:
+def _keep_owner_and_mode(path: Path, descriptor: int) -> None:
     with suppress(FileNotFoundError):
-        os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+        before = path.stat()
+        with suppress(PermissionError):  # only root may give a file away
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
 
 
 def _is_special(path: Path) -> bool:

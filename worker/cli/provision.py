@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,17 +12,23 @@ from worker.cli.common import (
     HELP_SETTINGS,
     json_option,
     print_message,
-    settings_file,
     with_settings,
 )
 from worker.cli.exits import Exit
-from worker.core.errors import WorkerError
+from worker.cli.provisioned import (
+    Run,
+    call_of,
+    in_json,
+    say,
+    show,
+    show_settings,
+    show_written,
+    write,
+)
 from worker.core.masking import printable
 
 if TYPE_CHECKING:
-    from worker.commands.provision import Provision
     from worker.settings import Settings
-    from worker.topology.plan.steps import Plan, Step
 
 
 class _Name(click.ParamType[str]):
@@ -62,6 +69,11 @@ class _Name(click.ParamType[str]):
     "--configuration-set", "configuration_sets", multiple=True, metavar="NAME",
     help="Send this configuration set's bounces and complaints to the topic; may be repeated.",
 )  # fmt: skip
+@click.option(
+    "--write-settings", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    show_default="they are printed",
+    help="Write the settings that the worker needs into this TOML file; its comments stay.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, show_default="off", help="Only print what would be done.")
 @json_option
 @with_settings
@@ -74,6 +86,7 @@ def provision(
     kms_key: str | None,
     identities: tuple[str, ...],
     configuration_sets: tuple[str, ...],
+    write_settings: Path | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -81,7 +94,10 @@ def provision(
 
     What an existing resource lacks is added; settings that differ are reported, and not changed. A
     second run does nothing. The exit status is 1 if a resource named by an option is configured
-    differently. At the end, the command prints the settings that the worker needs.
+    differently, or if the endpoint does not support a call.
+
+    What was done is reported on standard error. Standard output has the settings that the worker
+    needs, as lines for its environment; --write-settings puts them into a settings file instead.
 
     \b
     Example:
@@ -89,6 +105,7 @@ def provision(
     """
     from worker.commands.provision import Provision
     from worker.commands.provision.naming import ProvisionOptions
+    from worker.commands.provision.settings_file import SettingsFile
 
     options = ProvisionOptions(
         topic=topic or "",
@@ -98,86 +115,32 @@ def provision(
         identities=identities,
         configuration_sets=configuration_sets,
     )
+    file = SettingsFile(write_settings) if write_settings else None
     provision = Provision(settings, options)
     plan = provision.plan()
-    run = _Run(dry_run=dry_run)
+    run = Run(dry_run=dry_run)
     for step in plan.steps:
-        if not run.take(provision, step):
+        is_done = run.take(provision, step)
+        if run.failed:
             break
-        if not as_json:
-            click.echo(printable(f"{'would ' if dry_run else ''}{step.description}"))
-            if dry_run:
-                click.echo(_call(step))
+        if dry_run and not as_json:
+            click.echo(printable(f"will {step.description}") + f"\n{call_of(step)}")
+        elif is_done and not as_json:
+            say(step.result)
+    names = [] if run.failed or file is None else write(file, provision, dry_run=dry_run)
     if as_json:
-        click.echo(json.dumps(_as_json(provision, plan, run)))
+        click.echo(json.dumps(in_json(provision, plan, run) | {"settings_written": names}))
     else:
-        _show(provision, plan, run)
-    for undone in plan.undone:
-        print_message(f"not done: {undone}")
+        show(plan, run)
+        if not (run.failed or dry_run or file):
+            show_settings(provision)
+        if file and not run.failed:
+            show_written(file, names, dry_run=dry_run)
+    undone = [*plan.undone, *run.unsupported]
+    for text in undone:
+        print_message(f"not done: {text}")
     if run.failed:
         print_message(
             f"failed: {run.failed.description}: {run.error}; fix this, then run the command again"
         )
-    sys.exit(Exit.FAILED if plan.undone or run.failed else Exit.DONE)
-
-
-class _Run:
-    """The progress of a run."""
-
-    def __init__(self, *, dry_run: bool) -> None:
-        self.dry_run = dry_run
-        self.done: list[Step] = []
-        self.failed: Step | None = None
-        self.error = ""
-
-    def take(self, provision: "Provision", step: "Step") -> bool:
-        """Carry out a step, except in a dry run; return whether the next step may follow."""
-        if self.dry_run:
-            return True
-        try:
-            provision.carry_out(step)
-        except WorkerError as error:
-            self.failed, self.error = step, str(error)
-            return False
-        self.done.append(step)
-        return True
-
-
-def _call(step: "Step") -> str:
-    """Describe the call of a step, with a line for each argument."""
-    lines = [f"  {step.service} {step.operation}"]
-    queue = {"QueueUrl": step.queue} if step.queue else {}
-    for name, value in (queue | dict(step.arguments)).items():
-        inner = value.items() if isinstance(value, dict) else [("", value)]
-        lines += [f"    {name}{f'.{key}' if key else ''} = {item}" for key, item in inner]
-    return "\n".join(printable(line) for line in lines)
-
-
-def _as_json(provision: "Provision", plan: "Plan", run: _Run) -> dict[str, Any]:
-    import msgspec
-
-    failed = run.failed and {"step": msgspec.to_builtins(run.failed), "error": run.error}
-    return {
-        "dry_run": run.dry_run,
-        "steps": [msgspec.to_builtins(step) for step in plan.steps],
-        "done": [msgspec.to_builtins(step) for step in run.done],
-        "failed": failed,
-        "left": plan.left,
-        "undone": plan.undone,
-        "settings": provision.settings(),
-    }
-
-
-def _show(provision: "Provision", plan: "Plan", run: _Run) -> None:
-    if not plan.steps:
-        click.echo("nothing to do")
-    for left in plan.left:
-        click.echo(printable(f"not changed: {left}"))
-    if run.failed:
-        return  # the settings are useful only when all steps succeeded
-    file = settings_file() or "/etc/ses-worker/worker.toml"
-    click.echo("\n" + printable(f"# The settings, for {file}"))
-    for section, values in provision.settings().items():
-        click.echo(f"[{section}]")
-        for key, value in values.items():
-            click.echo(f"{key} = {json.dumps(value)}")
+    sys.exit(Exit.FAILED if undone or run.failed else Exit.DONE)

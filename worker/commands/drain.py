@@ -16,6 +16,7 @@ from worker.observability.health import Health
 from worker.observability.metrics import Metrics
 from worker.service.allocation import tune_memory
 from worker.service.bounded_call import Deadline, Over, signals_heeded
+from worker.service.disk_watch import DiskWatch
 from worker.service.startup_checks import (
     begin_dead_letter_queue_check,
     warn_of_effects_without_sender,
@@ -67,9 +68,10 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         patient=False,
     )
     with signals_heeded() as signals:
-        deadline = Deadline(signals, limits.seconds)
-        parts = build(settings, plan, health=Health(), metrics=Metrics(), delivers=False)
+        deadline, health = Deadline(signals, limits.seconds), Health()
+        parts = build(settings, plan, health=health, metrics=Metrics(), delivers=False)
         queue, store, consumer = parts.queue, parts.store, parts.consumer
+        DiskWatch(store, health).look()
         try:
             deadline.call(bring_schema_up, settings, store)
             deadline.call(keep_policy, store, parts.current.policy)

@@ -18,6 +18,7 @@ from worker.observability.lost_lines import LostLines
 from worker.observability.stderr import OUT
 from worker.service.allocation import tune_memory
 from worker.service.bounded_call import Deadline, Over
+from worker.service.disk_watch import begin_disk_watch
 from worker.service.no_users import NoUsers
 from worker.service.shutdown import leave_in_time, set_at_the_end
 from worker.service.signals import SignalEvents, caught
@@ -62,6 +63,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         look = partial(_look, watchdog, signals, reread)
         no_users = NoUsers(parts.store, lambda: parts.current.policy)
         watchdog.remark = lambda: no_users.remark
+        begin_disk_watch(parts.store, health, signals.to_stop)
         try:
             _begin(Deadline(signals, look=look), watchdog, health, parts, no_users)
         except Over:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
@@ -40,6 +40,12 @@ def warn_of_effects_without_sender(
     for lane in sorted(effects.keys() - set(lanes)):
         hint = _WITHOUT_SENDER.format(keys=keys_of(Lane(lane)))
         log.warning("outbox.no_sender", lane=lane, effects=effects[lane], hint=hint)
+
+
+def warn_of_doubts(doubts: Iterable[str]) -> None:
+    """Warn of settings that are accepted, and are most likely mistakes."""
+    for doubt in doubts:
+        log.warning("settings.doubtful", error=doubt)
 
 
 def warn_of_other_region(queue_url: str, region: str, *, by_setting: bool) -> None:

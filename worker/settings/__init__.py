@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr
 from worker.core.effects import SUPPRESSION, Lane
 from worker.core.patterns import Patterns
 from worker.core.policy import Policy
+from worker.settings.bounce_names import doubtful_names
 from worker.settings.channels import ChannelSection
 from worker.settings.effects import NotifySettings, SuppressionSettings
 from worker.settings.kinds import Section
@@ -90,6 +91,16 @@ class Settings(Section):
         """The error of a command that needs a queue, if none is set."""
         file = self._file or "a settings file (--config)"
         return f"queue.url is required: set it in {file}, or SES_WORKER_QUEUE__URL"
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is most likely a mistake, although it is accepted; for people."""
+        return tuple(doubtful_names(self.policy.bounce_actions))
+
+    @property
+    def file(self) -> Path | None:
+        """The file that was read, if any."""
+        return self._file
 
     def read_from(self, file: Path | None) -> Self:
         """Remember the file that was read, for errors about missing settings."""

@@ -4,31 +4,32 @@ Values are not checked here; each is returned with its origin, for error message
 """
 
 import json
-import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, get_origin
 
 from worker.core.errors import Misconfigured
 from worker.settings import Section, Settings
+from worker.settings.environment import PREFIX
+from worker.settings.text_file import read_text
+from worker.settings.toml_file import read_toml
 
 DEFAULT_FILE = Path("/etc/ses-worker/worker.toml")
 FILE_VARIABLE = "SES_WORKER_CONFIG"
-PREFIX = "SES_WORKER_"
 CREDENTIALS = {"store_url": ("store", "url")} | {
     f"{name}_{key}": (name, key)
     for name, section in Settings().channel_sections.items()
     for key in section.credentials
 }
 """Files in systemd's `$CREDENTIALS_DIRECTORY`, and the settings that they contain."""
+AWS_CREDENTIALS = "aws_credentials"
+"""Another file there, which AWS's libraries read."""
 CREDSTORE = "/etc/credstore"
 """Where systemd looks for a credential whose name has no slash."""
 HEALTH_FILE = "health.json"
 """In systemd's `$RUNTIME_DIRECTORY`, unless `health.file` is set."""
-_DUPLICATE = re.compile(r"^Cannot declare \((.*)\) twice(.*)$")
-"""tomllib's error about a duplicate section."""
 
 
 class Input(NamedTuple):
@@ -83,41 +84,44 @@ def sections() -> dict[str, type[Section]]:
 
 
 def _from_file(file: Path) -> Iterator[Input]:
-    text = _read(file, "settings")
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{file} is not TOML: {_explained(error, text)}") from None
-    for section, table in tables.items():
+    for section, table in read_toml(file).items():
         if not isinstance(table, dict):
             raise Misconfigured(f"{section} is not in any [section] of {file}")
         yield Input(section, None, None, str(file))
         yield from (Input(section, key, value, str(file)) for key, value in table.items())
 
 
-def _explained(error: tomllib.TOMLDecodeError, text: str) -> str:
-    """Add to the error about a duplicate section where the section was first."""
-    found = _DUPLICATE.search(str(error))
-    if found is None:
-        return str(error)
-    name = ".".join(re.findall(r"'([^']+)'", found[1]))
-    lines = (number for number, line in enumerate(text.splitlines(), 1) if _heads(line, name))
-    first = next(lines, None)
-    where = f" at line {first}" if first else " that is there already"
-    return f"[{name}] is in it twice; move its keys below the [{name}]{where}{found[2]}"
-
-
-def _heads(line: str, name: str) -> bool:
-    return line.partition("#")[0].replace(" ", "").strip() == f"[{name}]"
-
-
 def _from_credentials(folder: Path, unit: str) -> Iterator[Input]:
+    _require_known_names(folder, unit)
     for name, (section, key) in CREDENTIALS.items():
         file = folder / name
-        # Named as in our units: the path in /run means nothing to an operator.
-        origin = f"the credential {name}: {CREDSTORE}/{unit}.{name}" if unit else str(file)
+        origin = _origin(file, unit)
         with suppress(FileNotFoundError):
-            yield Input(section, key, _read(file, "credential").strip(), origin)
+            value = read_text(file, "credential").strip()
+            if not value:
+                raise Misconfigured(f"{origin} is empty: write the secret into it, or remove it")
+            yield Input(section, key, value, origin)
+
+
+def _require_known_names(folder: Path, unit: str) -> None:
+    """Refuse a credential that has nearly the name of ours: it would be ignored.
+
+    Raises:
+        Misconfigured: its name is misspelt.
+
+    """
+    with suppress(OSError):  # it is reported when its files are read
+        for file in sorted(folder.iterdir()):
+            name = file.name
+            near = get_close_matches(name, {*CREDENTIALS, AWS_CREDENTIALS}, n=1, cutoff=0.8)
+            if near and name not in {*CREDENTIALS, AWS_CREDENTIALS}:
+                raise Misconfigured(f"{_origin(file, unit)} is not read; did you mean {near[0]}?")
+
+
+def _origin(file: Path, unit: str) -> str:
+    """Name a credential as in our units: the path in /run means nothing to an operator."""
+    name = file.name
+    return f"the credential {name}: {CREDSTORE}/{unit}.{name}" if unit else str(file)
 
 
 def _unit(environment: Mapping[str, str]) -> str:
@@ -126,24 +130,6 @@ def _unit(environment: Mapping[str, str]) -> str:
     before, _, instance = runtime.name.partition("ses-worker")
     ours = runtime.parent == Path("/run") and not before and instance[:1] in {"", "-"}
     return f"ses-worker.{instance[1:]}".rstrip(".") if ours else ""
-
-
-def _read(file: Path, what: str) -> str:
-    """Read a whole file.
-
-    Raises:
-        FileNotFoundError: it does not exist.
-        Misconfigured: it cannot be read.
-
-    """
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise Misconfigured(f"cannot read the {what} in {file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise Misconfigured(f"{file} is not UTF-8 text: {error.reason}") from None
 
 
 def _typed(section: str, key: str, text: str, name: str) -> Any:

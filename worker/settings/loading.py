@@ -14,7 +14,8 @@ from pydantic_core import ErrorDetails
 
 from worker.core.errors import Misconfigured
 from worker.settings import Settings
-from worker.settings.inputs import PREFIX, file_in_use, inputs, sections
+from worker.settings.environment import PREFIX, variable
+from worker.settings.inputs import file_in_use, inputs, sections
 
 NOT_BUILT = frozenset({"retention", "sns.verify"})
 """Sections and keys whose feature this version does not have."""
@@ -72,4 +73,5 @@ def _unknown(name: str, origin: str) -> str:
 
 
 def _variable(name: str) -> str:
-    return PREFIX + name.upper().replace(".", "__")
+    section, _, key = name.partition(".")
+    return variable(section, key)

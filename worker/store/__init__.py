@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from worker.core.errors import CommitsLost, Misconfigured, Refused
 from worker.core.ports import BatchStore
+from worker.store.disk_space import DiskSpace
 from worker.store.figures import Figures
 from worker.store.revision import HEAD
 from worker.store.rights import AccessProblem
@@ -61,6 +62,9 @@ class Store(BatchStore, Protocol):
 
     def access_problem(self) -> AccessProblem | None:
         """Return why this process may not write, as far as that is known without writing."""
+
+    def disk_space(self) -> DiskSpace | None:
+        """Return how much space the database's disk has; None: unknown, or another machine's."""
 
     def break_off(self) -> None:
         """End a hanging transaction from another thread; the transaction raises `Unavailable`."""

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from worker.store.disk_space import disk_space
+
 
 class AccessProblem(NamedTuple):
     """Why this process may not write, and how to fix it; both for people."""
@@ -117,14 +119,8 @@ def _read_only(file: Path) -> AccessProblem | None:
 
 
 def _full(path: Path) -> AccessProblem | None:
-    folder = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 it goes with realpath
-    try:
-        space = os.statvfs(folder)
-    except OSError:
-        return None
-    if space.f_bavail or not space.f_blocks:  # some file systems report 0 for everything
-        return None
-    return AccessProblem(f"the disk of {folder} is full", "make room on it")
+    space = disk_space(path)
+    return AccessProblem(str(space), "make room on it") if space and space.is_full else None
 
 
 def unreadable(path: Path) -> str | None:

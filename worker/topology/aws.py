@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from typing import Any, TypeVar
 
-from worker.aws import AwsRefused, Throttled, make_client, translated, watch_dates
+from botocore.exceptions import ClientError
+
+from worker.aws import (
+    AwsRefused,
+    Throttled,
+    Unsupported,
+    make_client,
+    translated,
+    unsupported,
+    watch_dates,
+)
 from worker.aws.codes import ABSENT, NOT_PERMITTED
 from worker.core.errors import Refused, Unavailable
 from worker.sqs.client.skew import ClockSkew
@@ -60,6 +70,7 @@ class Aws:
 
         Raises:
             AwsRefused: AWS refused.
+            Unsupported: the endpoint does not have the operation.
             Unavailable: AWS could not be reached, or limited the rate of calls, several times.
 
         """
@@ -102,7 +113,12 @@ class Aws:
             if service == "sqs":
                 watch_dates(client, self.clock_skew.read)
         with translated(), within(_CALL_SECONDS):
-            return getattr(client, operation)(**arguments)
+            try:
+                return getattr(client, operation)(**arguments)
+            except ClientError as error:
+                if found := unsupported(error):
+                    raise found from error
+                raise
 
     def _wait_for_slot(self, what: tuple[str, str, str]) -> None:
         due = self._called_at.get(what, -math.inf) + 1
@@ -116,15 +132,21 @@ def known(service: str, look: Callable[[], Known]) -> Known | Unknown:
     try:
         return look()
     except AwsRefused as refused:
-        if refused.code in NOT_PERMITTED:
-            return NotPermitted(denied_action(service, refused))
-        if refused.code in ABSENT:
-            return Absent(refused.text or refused.code)
-        return Unreachable(str(refused))
+        return _unknown(service, refused)
+    except Unsupported as error:
+        return Unreachable(str(error), is_supported=False)
     except (Refused, Unavailable) as error:
         return Unreachable(str(error))
     except KeyError as error:
         return Unreachable(f"AWS: the answer is not AWS's: it has no {error}")
+
+
+def _unknown(service: str, refused: AwsRefused) -> Unknown:
+    if refused.code in NOT_PERMITTED:
+        return NotPermitted(denied_action(service, refused))
+    if refused.code in ABSENT:
+        return Absent(refused.text or refused.code)
+    return Unreachable(str(refused))
 
 
 def denied_action(service: str, refused: AwsRefused) -> str:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from worker.app import make_store, region_of
+from worker.app import check_settings, make_store, region_of
 from worker.aws import region_in
 from worker.commands.check.channels import check_channels
 from worker.commands.check.path import NEEDING_THE_QUEUE, CheckOptions, on_aws, skipped
 from worker.core.errors import Misconfigured, WorkerError
 from worker.core.policy import UnknownRecipients
 from worker.settings import Migrate, Settings
+from worker.store import Store
 from worker.store.answers import how_many_users
 from worker.store.exposure import writable_by_all
 from worker.store.rights import AccessProblem
@@ -19,13 +20,13 @@ from worker.topology.checks.clock import CLOCK
 from worker.topology.checks.database import judge_database, judge_no_database
 from worker.topology.checks.findings import Finding, Status
 from worker.topology.checks.queue import QUEUE
-from worker.topology.checks.region import judge_region
+from worker.topology.checks.region import judge_doubts, judge_region
 from worker.topology.checks.users import USERS, judge_users
 
 LIMIT_SECONDS = 90
 """Time limit of all calls to AWS; SES, at a call a second, may take half of it."""
 
-__all__ = ["CheckOptions", "look"]
+__all__ = ["CheckOptions", "look", "look_at_settings"]
 
 
 def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
@@ -41,6 +42,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     region = region_of(settings)
     settings_finding = judge_region(url, region, region_in(url))
     yield settings_finding
+    yield from judge_doubts(settings.doubts)
     yield _database(settings)
     yield _users(settings)
     if settings_finding.status is Status.WRONG:
@@ -50,6 +52,19 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     else:
         yield from on_aws(settings, options, Aws(region, limit_seconds=LIMIT_SECONDS), url)
     yield from check_channels(settings, send=options.send)
+
+
+def look_at_settings(settings: Settings) -> Iterator[Finding]:
+    """Yield what can be found out about the settings without a call.
+
+    Raises:
+        Misconfigured: `run` would refuse them.
+
+    """
+    check_settings(settings)
+    url, region = settings.queue.url or "", region_of(settings)
+    yield judge_region(url, region, region_in(url))
+    yield from judge_doubts(settings.doubts)
 
 
 def _database(settings: Settings) -> Finding:
@@ -67,6 +82,7 @@ def _database(settings: Settings) -> Finding:
         newer=found.newer,
         created_at_start=settings.store.migrate is Migrate.AUTO,
         access_problem=store.access_problem() or _exposure(settings),
+        warning=_low_disk(store),
     )
 
 
@@ -77,6 +93,11 @@ def _users(settings: Settings) -> Finding:
     except WorkerError:
         return USERS.skipped("the database must be readable first")
     return judge_users(count, creates=creates is UnknownRecipients.CREATE)
+
+
+def _low_disk(store: Store) -> AccessProblem | None:
+    space = store.disk_space()
+    return AccessProblem(str(space), "make room on it") if space and space.is_low else None
 
 
 def _exposure(settings: Settings) -> AccessProblem | None:

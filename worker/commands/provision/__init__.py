@@ -46,6 +46,8 @@ class Provision:
         self.names = own_names(self._aws, settings, options)
         self.is_raw = False
         """The existing subscription delivers without SNS's envelope."""
+        self._unsupported: list[str] = []
+        """What SES's endpoint cannot be asked."""
 
     def plan(self) -> Plan:
         """Read what exists, and plan what is missing."""
@@ -62,6 +64,7 @@ class Provision:
             destinations=self._look_at_destinations(),
         )
         plan = make_plan(self.names, found)
+        plan.undone += self._unsupported
         used = self.names.dead_letter_queue
         if (dead_letter_name := self._options.dead_letter_queue or used) != used:
             plan.undone.append(
@@ -70,7 +73,13 @@ class Provision:
         return plan
 
     def carry_out(self, step: Step) -> None:
-        """Carry out a step."""
+        """Carry out a step.
+
+        Raises:
+            Unsupported: the endpoint does not have the operation.
+            Refused, Unavailable: AWS refuses, or cannot be reached.
+
+        """
         arguments = dict(step.arguments)
         if step.queue:
             arguments["QueueUrl"] = self._urls[step.queue]
@@ -122,13 +131,26 @@ class Provision:
     def _look_at_identities(self) -> Sequence[Any]:
         if not self._options.identities:
             return ()
-        return required(inspection.identities(self._aws, self._options.identities))
+        names = self._options.identities
+        facts = inspection.identities(self._aws, names)
+        if self._is_unsupported(facts, ", ".join(names)):
+            return ()
+        return required(facts)
 
     def _look_at_destinations(self) -> Mapping[str, Sequence[DestinationFacts]]:
-        return {
-            name: required(inspection.destinations_of(self._aws, name))
-            for name in self._options.configuration_sets
-        }
+        found = {}
+        for name in self._options.configuration_sets:
+            facts = inspection.destinations_of(self._aws, name)
+            if not self._is_unsupported(facts, f"configuration set {name}"):
+                found[name] = required(facts)
+        return found
+
+    def _is_unsupported(self, facts: object, what: str) -> bool:
+        """Note what stays undone, if the endpoint does not have SES's operation."""
+        if not isinstance(facts, Unreachable) or facts.is_supported:
+            return False
+        self._unsupported.append(f"{what}: {facts.error}")
+        return True
 
 
 def there(found: Known | Unknown) -> Known | None:

@@ -20,6 +20,7 @@ from worker.observability.metrics import Metrics
 from worker.observability.stderr import OUT
 from worker.settings import CHANNEL_SECTIONS
 from worker.sqs.queue import Counts
+from worker.store.disk_space import DiskSpace
 from worker.store.figures import Figures
 
 NOT_DONE = ("waiting", "claimed", "parked")
@@ -148,6 +149,9 @@ class Collector(Base):
             case (str(queue), Counts() as counts):
                 name, text = "ses_worker_dead_letter_count", "Messages in the dead-letter queue"
                 yield _gauge(name, text, ["queue"], {(queue,): counts.total})
+        if isinstance(space := measuring.fresh("disk"), DiskSpace):
+            name, text = "ses_worker_disk_free_bytes", "Free space on the disk of the SQLite file"
+            yield GaugeMetricFamily(name, text, value=space.free_bytes)
         if isinstance(figures := measuring.fresh("store"), Figures):
             yield from _figures(figures)
 

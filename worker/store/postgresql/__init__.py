@@ -219,6 +219,9 @@ class PostgresqlStore:
     def access_problem(self) -> None:
         """Return None: the role's permissions are not checked."""
 
+    def disk_space(self) -> None:
+        """Return None: the disk is the server's."""
+
     def who_holds(self) -> str:
         """Return nothing: the server's own processes hold its locks."""
         return ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worker.core.errors import CommitsLost
+from worker.store.disk_space import DiskSpace, disk_space, require_room
 from worker.store.figures import Figures
 from worker.store.files import LOCK, SHM
 from worker.store.holders import holders_named
@@ -16,7 +17,6 @@ from worker.store.rights import AccessProblem, access_problem, wal_without_datab
 from worker.store.sample import RollBack, probing, write_sample
 from worker.store.sqlite import queries
 from worker.store.sqlite.connection import SMALL_CACHE_KIB, Connection, connect
-from worker.store.sqlite.disk_space import DiskSpace
 from worker.store.sqlite.errors import translated
 from worker.store.sqlite.opened import Opened
 from worker.store.sqlite.reader import Reader, is_there
@@ -37,7 +37,6 @@ class SqliteStore:
         self.lock = WriterLock(path)
         self._writing = WritingConnection(path, self.lock)
         self._reader = Reader(path, self._writing)
-        self._disk = DiskSpace(path.parent)
 
     @property
     def lost(self) -> CommitsLost | None:
@@ -54,6 +53,7 @@ class SqliteStore:
 
         """
         with self._writing.exclusive():
+            require_room(self.path)
             opened = self._writing.open()
             try:
                 opened.connection.execute("BEGIN IMMEDIATE")
@@ -63,7 +63,6 @@ class SqliteStore:
                 self.lock.require_in_place()
                 opened.checkpoint()
             except BaseException as error:
-                self._disk.note(error)
                 self._writing.roll_back(error)
                 raise
 
@@ -75,8 +74,6 @@ class SqliteStore:
             Misconfigured: the path names something else now.
 
         """
-        with translated(self.path):
-            self._disk.require()
         with self._writing.exclusive():
             self._writing.drop()  # a file that was opened while it was read-only stays read-only
         with probing(), self.transaction() as transaction:
@@ -84,7 +81,6 @@ class SqliteStore:
             raise RollBack
         with probing(), self.transaction() as transaction:
             transaction.touch()
-        self._disk.note_success()
 
     @contextmanager
     def reading(self) -> Iterator["sqlalchemy.Connection"]:
@@ -207,6 +203,10 @@ class SqliteStore:
     def access_problem(self) -> AccessProblem | None:
         """Return why the permissions keep this process from writing the file; None: they do not."""
         return wal_without_database(self.path) or access_problem(self.path)
+
+    def disk_space(self) -> DiskSpace | None:
+        """Return how much space the disk of the file has; None: unknown."""
+        return disk_space(self.path)
 
     def break_off(self) -> None:
         """Do nothing: our waits have limits, and a hanging disk cannot be interrupted."""

@@ -17,10 +17,12 @@ def judge_database(
     newer: bool,
     created_at_start: bool,
     access_problem: tuple[str, str] | None = None,
+    warning: tuple[str, str] | None = None,
 ) -> Finding:
     """Judge the schema; `created_at_start`: the first start creates a missing database.
 
     `access_problem`: why the database cannot be written, or who else can write it, and the fix.
+    `warning`: why it soon cannot be written, and the fix.
     """
     if newer:
         message = f"{place}: schema {revision}, newer than this program"
@@ -29,14 +31,18 @@ def judge_database(
         )
     if access_problem:
         return DATABASE.wrong(f"{place}: {access_problem[0]}", access_problem[1])
-    if revision is None and created_at_start:
-        return DATABASE.note(f"{place}: does not exist yet; the first start creates it", _UPGRADE)
-    if revision is None:
+    if revision is None and not created_at_start:
         return DATABASE.wrong(f"{place}: not a database of this program (store.url)", _UPGRADE)
-    if pending:
+    if revision is not None and pending:
         message = f"{place}: schema {revision}, this program also needs {', '.join(pending)}"
         return DATABASE.wrong(message, _UPGRADE)
-    return DATABASE.ok(f"{place}: schema {revision}, up to date")
+    if revision is None:
+        message, fix = f"{place}: does not exist yet; the first start creates it", _UPGRADE
+    else:
+        message, fix = f"{place}: schema {revision}, up to date", ""
+    if warning:
+        return DATABASE.note(f"{message}; {warning[0]}", fix or warning[1])
+    return DATABASE.note(message, fix) if fix else DATABASE.ok(message)
 
 
 def judge_no_database(

@@ -29,6 +29,8 @@ class Unreachable(Struct, frozen=True):
     """The service does not answer, or the answer is not AWS's."""
 
     error: str
+    is_supported: bool = True
+    """False: the endpoint does not have the operation, today or later."""
 
 
 Unknown = NotPermitted | Absent | Unreachable

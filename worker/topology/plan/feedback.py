@@ -27,6 +27,7 @@ def plan_identity(plan: Plan, names: Names, identity: IdentityFacts) -> None:
                 operation="set_identity_notification_topic",
                 arguments=arguments,
                 description=f"send {kind.lower()} notifications of {identity.name} to the topic",
+                result=f"{kind.lower()} notifications of {identity.name} now go to the topic",
             )
         )
 
@@ -57,5 +58,6 @@ def plan_destination(
                 },
             },
             description=f"send {' and '.join(kinds)} of the configuration set {name} to the topic",
+            result=f"{' and '.join(kinds)} of the configuration set {name} now go to the topic",
         )
     )

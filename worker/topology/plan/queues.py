@@ -38,6 +38,7 @@ def _create(name: str, attributes: Mapping[str, Any], what: str) -> Step:
         operation="create_queue",
         arguments={"QueueName": name, "Attributes": texts(attributes)},
         description=f"create the {what} {name}",
+        result=f"created the {what} {name}",
     )
 
 
@@ -61,6 +62,7 @@ def _complete(
                 arguments={"Attributes": missing},
                 queue=queue.name,
                 description=f"set {', '.join(missing)} of the queue {queue.name}",
+                result=f"{', '.join(missing)} of the queue {queue.name} is now set",
             )
         )
     for name, text in texts(attributes).items():

@@ -19,6 +19,9 @@ class Step(Struct, frozen=True, kw_only=True):
     """boto3's name, such as `create_queue`."""
     arguments: Mapping[str, Any]
     description: str
+    """What it does, as in `create the queue x`."""
+    result: str
+    """What it has done, as in `created the queue x`."""
     queue: str = ""
     """The name of the queue whose URL the call needs; known only when the queue exists."""
 

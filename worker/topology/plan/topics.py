@@ -23,6 +23,7 @@ def plan_topic(plan: Plan, names: Names, policy: str | None, senders: Sequence[s
                 operation="create_topic",
                 arguments={"Name": names.topic, "Attributes": attributes},
                 description=f"create the topic {names.topic}, to which SES may publish",
+                result=f"created the topic {names.topic}, to which SES may publish",
             )
         )
         return
@@ -39,6 +40,7 @@ def plan_topic(plan: Plan, names: Names, policy: str | None, senders: Sequence[s
                 operation="set_topic_attributes",
                 arguments=arguments | {"AttributeValue": policy_text},
                 description=f"let SES publish to the topic {names.topic}",
+                result=f"SES may now publish to the topic {names.topic}",
             )
         )
 
@@ -60,6 +62,7 @@ def plan_subscription(plan: Plan, names: Names, found: SubscriptionFacts | None)
                 operation="subscribe",
                 arguments=arguments,
                 description=f"subscribe the queue {names.queue} to the topic {names.topic}",
+                result=f"subscribed the queue {names.queue} to the topic {names.topic}",
             )
         )
         return
@@ -74,6 +77,7 @@ def plan_subscription(plan: Plan, names: Names, found: SubscriptionFacts | None)
                 operation="set_subscription_attributes",
                 arguments=arguments | {"AttributeValue": attributes["RedrivePolicy"]},
                 description=f"keep what SNS cannot deliver in the queue {names.dead_letter_queue}",
+                result=f"the queue {names.dead_letter_queue} now keeps what SNS cannot deliver",
             )
         )
     if there.get("RawMessageDelivery") == "true":
