@@ -329,7 +329,7 @@ DAMAGED = {
     "another shape": answer({"Messages": {"a": 1}}),
     "no list": answer({"Messages": 7}),
     "no message": answer({"Messages": [{"MessageId": "m"}, 7]}),
-    "nested deeply": answer(b'{"X": ' + b"[" * 5_000 + b"]" * 5_000 + b"}"),
+    "nested deeply": answer(b'{"X": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"),
     "too large": answer_with(
         b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", then="close"
     ),

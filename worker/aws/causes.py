@@ -14,9 +14,11 @@ _REFUSED_BY_PROXY = re.compile(r"Tunnel connection failed: (\d{3})")
 REFUSED_407 = (
     "the proxy requires a password (407): put the user and the password into the URL of HTTPS_PROXY"
 )
-UNTRUSTED = (
-    "the certificate is not trusted ({}): where a proxy or the endpoint has one of a private CA, "
-    "set AWS_CA_BUNDLE to the file with the CA's certificate"
+_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes for a certificate of an authority that is not trusted."""
+_PRIVATE_CA = (
+    ". If a proxy inspects TLS, or the endpoint has a certificate of a private CA, set "
+    "AWS_CA_BUNDLE to a file with the CA's certificate and all public ones"
 )
 
 
@@ -28,11 +30,20 @@ def with_cause(error: BotoCoreError) -> str:
         for cause in _causes(error):
             if isinstance(cause, ssl.SSLCertVerificationError):
                 place = error.kwargs.get("endpoint_url", "the endpoint")
-                return f"{place}: {UNTRUSTED.format(getattr(cause, 'verify_message', 'unknown'))}"
+                why = getattr(cause, "verify_message", "unknown").rstrip(".")
+                advice = _PRIVATE_CA if _has_unknown_issuer(cause) else ""
+                return (
+                    f"SSL validation failed for {place}: the certificate is not trusted ({why})"
+                    f"{advice}"
+                )
         return str(error)
     text = str(error)
     why = next(filter(None, map(_in_words, _causes(error))), "")
     return f"{text}: {why}" if why and why not in text else text
+
+
+def _has_unknown_issuer(error: ssl.SSLCertVerificationError) -> bool:
+    return getattr(error, "verify_code", 0) in _UNKNOWN_ISSUER
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

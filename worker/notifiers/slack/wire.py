@@ -34,8 +34,8 @@ TIMEOUT_SECONDS = 10
 LONGEST_ANSWER = 100_000
 API_URL = "https://slack.com/api/"
 UNTRUSTED = (
-    "the certificate shown for Slack is not trusted ({}); if a proxy inspects TLS, set "
-    "AWS_CA_BUNDLE to a file with its CA's certificate and all public ones"
+    "the certificate shown for Slack is not trusted ({}). If a proxy inspects TLS, set "
+    "AWS_CA_BUNDLE to a file with its CA's certificate"
 )
 
 
