@@ -122,6 +122,98 @@ def test_a_full_disk_is_reported_by_check(worker):
     assert f": the disk of {worker.state} is full: " in found["message"]
 
 
+class TestFiles:
+    """Files are the caller's: root may read and write where the service's user may not."""
+
+    @pytest.fixture(autouse=True)
+    def folder(self, worker):
+        """A folder that only the caller may enter."""
+        worker.machine.run("install -d -m 700 /srv/callers")
+
+    def test_an_import_reads_a_file_that_only_the_caller_may_read(self, worker):
+        machine, command = worker.machine, f"ses-worker --instance {worker.name}"
+        machine.write("/srv/callers/people.csv", "email\njane@example.com\n", "600")
+        machine.run(f"cd /srv/callers && {command} users import people.csv")
+        assert worker.rows("SELECT email FROM users") == [["jane@example.com"]]
+        done = machine.try_to(f"cd /srv/callers && {command} users import none.csv")
+        assert (done.status, "none.csv: No such file" in done.err) == (2, True)
+
+    def test_an_export_lands_where_the_caller_says_and_is_the_callers(self, worker):
+        machine, command = worker.machine, f"ses-worker --instance {worker.name}"
+        machine.run(f"{command} users import -", "email\njane@example.com\n")
+        machine.run(
+            f"cd /srv/callers && {command} users export --json 2>&1 | grep -q 'No such option'"
+        )
+        machine.run(f"cd /srv/callers && {command} users export 'my people.csv'")
+        assert "jane@example.com" in machine.run("cat '/srv/callers/my people.csv'")
+        shown = machine.run("stat --format '%U %a' '/srv/callers/my people.csv'")
+        assert shown == "root 600\n"
+        machine.run("chmod 640 '/srv/callers/my people.csv'")
+        machine.run(f"cd /srv/callers && {command} users export --blocked 'my people.csv'")
+        assert "jane" not in machine.run("cat '/srv/callers/my people.csv'")
+        assert machine.run("stat --format %a '/srv/callers/my people.csv'") == "640\n"
+        assert machine.run("ls -A /srv/callers | grep -c ses-worker || :") == "0\n"
+
+    def test_an_export_that_fails_leaves_the_file_as_it_was(self, worker):
+        machine = worker.machine
+        machine.write("/srv/callers/kept.csv", "as it was\n")
+        done = machine.try_to(
+            f"cd /srv/callers && ses-worker --instance {worker.name} users export kept.csv"
+        )
+        assert (done.status, machine.run("cat /srv/callers/kept.csv")) == (1, "as it was\n")
+        assert machine.run("ls -A /srv/callers | grep -c ses-worker || :") == "0\n"
+
+    @pytest.mark.parametrize(
+        ("arguments", "advice"),
+        [
+            ("report --csv x.csv", "use --csv - > x.csv"),
+            ("report --html=x.html", "use --html - > x.html"),
+            (
+                "provision --write-settings x.toml",
+                "/opt/ses-worker/bin/ses-worker provision --write-settings x.toml",
+            ),
+        ],
+    )
+    def test_of_other_files_it_says_what_to_write_instead(self, worker, arguments, advice):
+        done = worker.machine.try_to(f"ses-worker --instance {worker.name} {arguments}")
+        assert (done.status, advice in done.err) == (2, True)
+
+
+class TestWhatIsWrongWithTheInstallation:
+    def test_a_misspelt_instance_is_named_before_anything_is_made(self, worker):
+        machine = worker.machine
+        for command in ("ses-worker --instance typo check", "systemctl start ses-worker@typo"):
+            assert machine.try_to(command).status
+        done = machine.try_to("ses-worker --instance typo check")
+        assert done.status == 78
+        assert "no settings /etc/ses-worker/typo.toml" in done.err
+        assert f"{worker.name}.toml" in done.err
+        assert machine.try_to("ls -d /var/lib/ses-worker-typo").status
+        for wrong in ("--instance=", "--instance ''", "--instance", "--instance a/b"):
+            done = machine.try_to(f"ses-worker {wrong}" + (" check" if "=" in wrong else ""))
+            assert (done.status, "takes the NAME" in done.err) == (2, True)
+
+    def test_a_unit_whose_user_cannot_be_read_runs_nothing(self, worker):
+        worker.change(User="")
+        done = worker.machine.try_to(f"ses-worker --instance {worker.name} db upgrade")
+        assert done.status == 1
+        assert f"cannot read User= of {worker.unit}" in done.err
+        assert worker.machine.try_to(f"ls {worker.database}").status
+
+    def test_misspelt_and_empty_credentials_are_named(self, worker):
+        machine, store = worker.machine, f"/etc/credstore/ses-worker.{worker.name}"
+        machine.write(f"{store}.slack_webhok_url", "x", "600")
+        done = machine.try_to(f"ses-worker --instance {worker.name} users list")
+        assert f"{store}.slack_webhok_url is not read by {worker.unit}" in done.err
+        assert f"ses-worker.{worker.name}.slack_webhook_url" in done.err
+        machine.run(f"rm {store}.slack_webhok_url; : > {store}.slack_token")
+        done = machine.try_to(f"ses-worker --instance {worker.name} check --settings")
+        assert done.status == 78
+        assert f"{store}.slack_token is empty" in done.err
+        machine.run(f"rm {store}.slack_token")
+        assert not machine.try_to(f"ses-worker --instance {worker.name} check --settings").err
+
+
 def test_only_root_may_be_the_service(worker):
     done = worker.machine.try_to("runuser -u stranger -- ses-worker check")
     assert (done.status, done.out) == (2, "")

@@ -11,6 +11,7 @@ FIRST = "0001"
 VERSION_TABLE = "ses_worker_schema"
 """The name of Alembic's table. Its usual name may be taken by the application's own Alembic."""
 OUR_TABLES = frozenset({"users", "events", "quarantine", "outbox", "limits", "removals", "policy"})
+OUR_VIEWS = frozenset({"events_by_recipient", "do_not_mail"})
 
 
 def is_ours(tables: Collection[str], where: str) -> bool:

@@ -14,10 +14,12 @@ from worker.core.errors import Locked, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.postgresql.connection import begin, connect, in_transaction
 from worker.store.postgresql.errors import LOCKED, translated
+from worker.store.postgresql.rights import is_about_rights, lacking_rights
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
 from worker.store.postgresql.waiting import RowWaits
 from worker.store.revision import VERSION_TABLE, is_ours
+from worker.store.rights import AccessProblem
 from worker.store.sample import RollBack, probing, write_sample
 from worker.store.unfinished import ANY, QUERY, Unfinished
 from worker.timing.deadlines import left
@@ -45,6 +47,8 @@ class PostgresqlStore:
         self._engine: Engine | None = None
         self._kept = 0
         self._waits = RowWaits()
+        self._is_about_rights: bool | None = None
+        """Whether the last error was about rights; None: it was a success."""
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresqlTransaction]:
@@ -66,7 +70,7 @@ class PostgresqlStore:
 
     @contextmanager
     def _in_transaction(self, **settings: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        with self._alone(), translated():
+        with self._alone(), self._translated():
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self.url)
             with in_transaction(self._connection, **settings) as connection:
@@ -123,7 +127,7 @@ class PostgresqlStore:
             self._engine = engine.make(
                 "postgresql+psycopg", connecting, begin=begin, kept=self._kept
             )
-        with translated(), engine.transaction(self._engine) as connection:
+        with self._translated(), engine.transaction(self._engine) as connection:
             yield connection
 
     def revision(self) -> str | None:
@@ -203,8 +207,25 @@ class PostgresqlStore:
     @contextmanager
     def _once(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         """Run a transaction in a session of its own."""
-        with translated(), connect(self.url) as session, in_transaction(session) as connection:
+        with (
+            self._translated(),
+            connect(self.url) as session,
+            in_transaction(session) as connection,
+        ):
             yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Translate errors as `translated`; add to an error about rights what grants them."""
+        try:
+            with translated():
+                yield
+        except Unavailable as error:
+            self._is_about_rights = is_about_rights(error.__cause__)
+            if self._is_about_rights and (problem := lacking_rights(self.url)):
+                raise type(error)(f"{error}. {problem.fix}") from error.__cause__
+            raise
+        self._is_about_rights = None
 
     def break_off(self) -> None:
         """Shut down the session's socket; a stopped server keeps it open and never answers."""
@@ -216,8 +237,10 @@ class PostgresqlStore:
             ):
                 ours.shutdown(socket.SHUT_RDWR)
 
-    def access_problem(self) -> None:
-        """Return None: the role's permissions are not checked."""
+    def access_problem(self) -> AccessProblem | None:
+        """Return which rights the role lacks, and what grants them; None: none, or unknown."""
+        # A server that has just not answered is not asked again.
+        return None if self._is_about_rights is False else lacking_rights(self.url)
 
     def disk_space(self) -> None:
         """Return None: the disk is the server's."""
