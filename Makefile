@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-all contract interop check docs format bench chaos mutants lock clean
+.PHONY: setup demo test test-all contract interop image-test check docs format bench chaos mutants lock clean
 
 setup: $(READY)  ## the virtual environment with everything in it
 
@@ -27,8 +27,11 @@ contract: $(READY)  ## what SQS is taken to be: our emulator beside moto and fau
 	npm install --no-audit --no-fund --silent --prefix tests/contract/npm
 	$(BIN)/python -m pytest tests/contract/test_sqs.py
 
-interop: $(READY)  ## with programs that pip cannot bring (pgbouncer); it names what is not there
+interop: $(READY)  ## with programs that pip cannot bring (pgbouncer, buildah); it names what is not there
 	$(BIN)/python -m pytest tests/interop -rs
+
+image-test: $(READY)  ## build the Dockerfile's image and run it (root; Debian's buildah and mmdebstrap): minutes
+	$(BIN)/python -m pytest tests/interop/test_image.py -rs
 
 check: $(READY) docs  ## lint, format, types, import contracts, documents
 	$(BIN)/ruff check

@@ -21,7 +21,22 @@ ELSEWHERE = {
     *(block for block in blocks(DATABASE, "sh") if "/var/lib/ses-worker" in block),
 }
 """Run by service/test_installation.py, in a machine of its own."""
-BLOCKS = [block for name in names() for block in blocks(page(name), "sh") if block not in ELSEWHERE]
+OF_THEIR_OWN = {
+    "docs/backup.md": set(),
+    "docs/connect.md": {"python", "javascript", "ruby"},
+    "docs/install/timer.md": {"ini", "bash", "cron"},
+    "docs/personal-data.md": set(),
+    "docs/prometheus.md": {"yaml"},
+    "docs/regions.md": {"toml"},
+}
+"""Pages whose blocks are all run or read by a test of the page, and their languages."""
+BLOCKS = [
+    block
+    for name in names()
+    if name not in OF_THEIR_OWN
+    for block in blocks(page(name), "sh")
+    if block not in ELSEWHERE
+]
 LINES = list(
     dict.fromkeys(
         line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()
@@ -59,12 +74,25 @@ def test_the_blocks_that_are_run_elsewhere_are_those_that_are_meant():
 
 def test_only_the_page_on_containers_shows_commands_that_are_not_run():
     kinds = {name: languages(page(name)) - {"sh", "sql", "text"} for name in names()}
-    assert {name: found for name, found in kinds.items() if found} == {
+    others = {name: found for name, found in kinds.items() if found and name not in OF_THEIR_OWN}
+    assert others == {
         "README.md": {""},  # a picture
         "docs/install/container.md": {"console"},
     }
     (picture,) = blocks(README, "")
     assert "SQS queue" in picture
+
+
+@pytest.mark.parametrize("name", OF_THEIR_OWN)
+def test_a_page_with_a_test_of_its_own_has_no_block_that_the_test_does_not_know(name):
+    assert languages(page(name)) - {"sh", "sql"} == OF_THEIR_OWN[name]
+    sources = [file.read_text("utf-8") for file in (ROOT / "tests" / "docs").glob("test_*.py")]
+    (source,) = [
+        text for text in sources if re.search(rf'^\w+ = page\("{name}"\)', text, re.MULTILINE)
+    ] or [""]
+    for language in languages(page(name)):
+        # Unpacked into as many names as there are blocks, so that one more is an error.
+        assert re.search(rf'blocks\((?:\w+|page\("{name}"\)), "{language}"\)', source), language
 
 
 def test_every_command_that_is_named_in_a_sentence_is_there_with_its_options():
