@@ -234,8 +234,27 @@ def test_a_backlog_of_an_hour(daemon, environment):
         scraper.becomes()
 
 
+def test_bounces_of_people_who_are_no_users(scraper, emulator, queue, run):
+    scraper.start()
+
+    def bounced(who, count):
+        for _ in range(count):
+            emulator.send(queue, mail.bounce(who))
+        wait_until(lambda: not emulator.messages(queue))
+
+    bounced("stranger@example.com", 1)
+    run("users", "import", "-", input="email\njane@example.com\n")
+    bounced("jane@example.com", 1)
+    wait_until(lambda: 'user_match="found"' in scraper.metrics_text())
+    scraper.becomes()
+    bounced("stranger@example.com", 25)
+    scraper.becomes("SesWorkerUnknownRecipients")
+    bounced("jane@example.com", 10)
+    scraper.becomes()
+
+
 def test_rates_near_the_lines_of_aws(scraper, emulator, queue):
-    scraper.start().becomes()
+    scraper.start(SES_WORKER_POLICY__UNKNOWN_RECIPIENTS="create").becomes()
     sent = Counter()
 
     def output(sends, bounces, complaints, seconds=DAY, known=True):

@@ -14,17 +14,21 @@ from support.wiring import QUEUE_URL, REGION, TOPIC
 
 from simulators.slack.faults import refused
 from worker.store import ensure_schema, open_store
+from worker.store.users import import_users
 
 CHECKS = [
-    "settings", "database", "queue", "clock", "dead letters", "queue policy", "permissions", "topic", "subscription",
-    "feedback", "encryption", "account", "slack",
+    "settings", "database", "users", "queue", "clock", "dead letters", "queue policy", "permissions", "topic",
+    "subscription", "feedback", "encryption", "account", "slack",
 ]  # fmt: skip
 
 
 @pytest.fixture
 def healthy(wiring, slack, environment):
     """Everything is as it should be."""
-    ensure_schema(open_store(environment["SES_WORKER_STORE__URL"]), migrate=True)
+    store = open_store(environment["SES_WORKER_STORE__URL"])
+    ensure_schema(store, migrate=True)
+    for _ in import_users(store, [{"email": "jane@example.com", "email_key": "jane@example.com"}]):
+        pass
     return wiring
 
 
@@ -124,6 +128,15 @@ class TestSixBrokenPaths:
         assert "no_service" in found["message"]
         assert "make a new webhook" in found["fix"]
         assert slack.webhook_url not in json.dumps(found)
+
+
+def test_without_users_it_names_both_ways_to_have_some(run, healthy, look):
+    run("users", "remove", "jane@example.com")
+    found = only(look(status=0), "users", "note")
+    assert found["message"] == "0 users: nobody will be paused"
+    assert "ses-worker users import" in found["fix"]
+    assert 'policy.unknown_recipients = "create"' in found["fix"]
+    assert look(status=0, SES_WORKER_POLICY__UNKNOWN_RECIPIENTS="create") == []
 
 
 def test_the_advised_commands_fix_it(run, healthy, look):

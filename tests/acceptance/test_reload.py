@@ -1,7 +1,9 @@
 """SIGHUP has the daemon read its settings again, and costs no message and no notice."""
 
+import json
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support import mail
@@ -126,6 +128,80 @@ def test_the_level_of_the_log_and_the_policy_change_at_once(
     worker.wait_for("message.handled")
     assert database.count("users") == 0
     assert worker.stop()[0] == 0
+
+
+class TestShorterPauses:
+    """None that exists is changed, and the log says so; the view of strangers follows at once."""
+
+    @pytest.fixture
+    def paused(self, daemon, emulator, queue, file, run):
+        file(policy="hard_bounce_pause_days = 30")
+        run("users", "import", "-", input="email\njane@example.com\nanna@example.com\njoe@b.c\n")
+        worker = daemon()
+        for who, days in (("jane@example.com", 20), ("stranger@b.c", 20), ("anna@example.com", 2)):
+            at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+            emulator.send(queue, mail.bounce(who, at=at))
+        wait_until(lambda: not emulator.messages(queue))
+        assert run("may-send", "stranger@b.c").status == 3
+        return worker
+
+    def test_at_a_reload(self, paused, file, database, run):
+        before = database.rows("SELECT * FROM users ORDER BY id")
+        file(policy="hard_bounce_pause_days = 10")
+        reload(paused)
+        paused.wait_for("policy.shortened")
+        (line,) = [json.loads(line) for line in paused.lines if "policy.shortened" in line]
+        assert (line["pauses_over"], line["hard_bounce_pause_days"], line["level"]) == (
+            1,
+            10.0,
+            "warning",
+        )
+        assert line["hint"].startswith("no existing pause is changed")
+        assert database.rows("SELECT * FROM users ORDER BY id") == before
+        assert run("may-send", "jane@example.com").status == 3
+        wait_until(lambda: run("may-send", "stranger@b.c").status == 0)
+        file(policy="hard_bounce_pause_days = 20")
+        reload(paused, times=2)
+        assert paused.stop()[0] == 0
+        assert worker_logged(paused, "policy.shortened") == 1
+
+    def test_at_a_restart(self, paused, daemon, file):
+        assert paused.stop()[0] == 0
+        assert not worker_logged(paused, "policy.shortened")
+        file(policy="hard_bounce_pause_days = 1")
+        worker = daemon()
+        worker.wait_for("worker.started")
+        (line,) = [json.loads(line) for line in worker.lines if "policy.shortened" in line]
+        assert line["pauses_over"] == 2
+        assert worker.stop()[0] == 0
+
+
+def test_a_policy_that_cannot_be_kept_now_is_kept_later(daemon, emulator, queue, file, database):
+    file(policy="hard_bounce_pause_days = 30")
+    worker = daemon(program=patched(REFUSING_POLICIES))
+    worker.wait_for("worker.started")
+    file(policy="hard_bounce_pause_days = 10")
+    reload(worker)
+    worker.wait_for("policy.not_kept")
+    query = "SELECT value FROM policy WHERE name = 'hard_bounce_pause_seconds'"
+    wait_until(lambda: database.rows(query)[0]["value"] == str(10 * 86_400))
+    assert worker.stop()[0] == 0
+
+
+REFUSING_POLICIES = (
+    QUICK
+    + """
+from worker.core.errors import Unavailable
+from worker.store.sqlite import SqliteStore
+real, left = SqliteStore.keep_policy, [1, 2]
+def keep_policy(store, values):
+    if values["hard_bounce_pause_seconds"] == "864000" and left:
+        left.pop()
+        raise Unavailable("read-only")
+    return real(store, values)
+SqliteStore.keep_policy = keep_policy
+"""
+)
 
 
 def test_a_stop_that_comes_with_a_reload_is_a_stop(daemon, emulator, queue, file, channel):

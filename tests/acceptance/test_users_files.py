@@ -1,11 +1,16 @@
 """`users import` and `users export`: files that are odd, and commands that are interrupted."""
 
+import csv
+import io
+import json
 import signal
 import sqlite3
 import subprocess
 import time
 
 import pytest
+from support import mail
+from support.running import patched
 
 
 @pytest.fixture
@@ -123,15 +128,6 @@ class TestImport:
         done = run("users", "import", "-", "--json", input=table)
         assert (done.json["refused"], done.err.count("no usable address")) == (25, 25)
 
-    def test_an_exported_file_is_refused_with_the_columns_that_import_takes(self, run):
-        run("users", "import", "-", input="email\na@b.c\n")
-        done = run("users", "import", "-", input=run("users", "export").out)
-        assert done.status == 1
-        assert (
-            "line 1 must be email[,account_id][,metrics_enabled], and is email,email_key"
-            in done.err
-        )
-
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_an_interrupted_import_says_what_is_in(
         self, command, environment, database, tmp_path, number
@@ -158,6 +154,180 @@ class TestImport:
     def test_it_names_the_store(self, run, tmp_path):
         done = run("users", "import", "-", input="email\na@b.c\n")
         assert f"ses-worker: importing into {tmp_path}/worker.db" in done.err
+
+
+class TestRoundTrip:
+    """What `export` writes, `import` takes."""
+
+    @pytest.fixture
+    def exported(self, run, tmp_path):
+        run("users", "import", "-", input="email,account_id,metrics_enabled\n" + self.PEOPLE)
+        with sqlite3.connect(tmp_path / "worker.db") as connection:
+            connection.execute(self.BOUNCED)
+            connection.execute(self.COMPLAINED)
+        connection.close()
+        return run("users", "export").out
+
+    PEOPLE = (
+        "Jane Doe <Jane@example.com>,=1+1,no\n"
+        "=cmd|calc!A0@example.com,,yes\n"
+        "+joe@example.com,-2,yes\n"
+        "''=odd@example.com,'@x,yes\n"
+        "jörg@bücher.example,acct,yes\n"
+    )
+    BOUNCED = """
+        UPDATE users SET last_hard_bounce = '2026-11-01 01:02:03.456789', hard_bounce_count = 3,
+            paused_until = '2026-12-01 01:02:03.456789', pause_reason = 'hard_bounce',
+            hard_bounce_refused = 1 WHERE email_key = 'jane@example.com'
+    """
+    COMPLAINED = """
+        UPDATE users SET auto_block_spam = 1, complaint_count = 1,
+            last_complaint = '2026-11-01 00:00:00.000000' WHERE email_key LIKE 'j%rg@%'
+    """
+
+    def test_another_database_gets_the_same_records(
+        self, run, environment, exported, either_store, tmp_path
+    ):
+        if either_store == "sqlite":
+            environment["SES_WORKER_STORE__URL"] = f"sqlite:///{tmp_path / 'other.db'}"
+        done = run("users", "import", "-", input=exported)
+        assert (done.status, done.out) == (0, "5 created, 0 updated, 0 unchanged, 0 refused\n")
+        assert run("users", "export").out == exported
+        done = run("users", "import", "-", input=exported)
+        assert done.out == "0 created, 0 updated, 5 unchanged, 0 refused\n"
+
+    def test_an_existing_user_keeps_what_feedback_has_made_of_it(
+        self, run, exported, database, tmp_path
+    ):
+        with sqlite3.connect(tmp_path / "worker.db") as connection:
+            connection.execute("UPDATE users SET auto_block_spam = 1, account_id = 'other'")
+        connection.close()
+        done = run("users", "import", "-", input=exported)
+        assert done.out == "0 created, 5 updated, 0 unchanged, 0 refused\n"
+        rows = database.rows("SELECT auto_block_spam, account_id FROM users")
+        assert {row["auto_block_spam"] for row in rows} == {1}
+        assert {row["account_id"] for row in rows} == {None, "=1+1", "-2", "'@x", "acct"}
+
+    def test_no_text_of_it_is_a_formula(self, exported):
+        cells = [cell for row in csv.reader(io.StringIO(exported)) for cell in row]
+        assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
+        assert "'=cmd|calc!A0@example.com" in cells
+
+    @pytest.mark.parametrize(
+        ("column", "value", "reason"),
+        [
+            ("auto_block_spam", "", "auto_block_spam is neither true nor false"),
+            ("hard_bounce_count", "-1", "hard_bounce_count is no count"),
+            ("complaint_count", "9" * 30, "complaint_count is no count"),
+            ("paused_until", "tomorrow", "paused_until is no time"),
+            ("email_key", "joe@example.com", "email_key is not that of email"),
+            (
+                "pause_reason",
+                "\x1b[31m",
+                "pause_reason is not plain text of at most 500 characters",
+            ),
+        ],
+    )
+    def test_a_row_that_was_changed_to_nonsense_is_refused(
+        self, run, exported, column, value, reason
+    ):
+        head, *rows = csv.reader(io.StringIO(exported))
+        rows[0][head.index(column)] = value
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([head, *rows])
+        done = run("users", "import", "-", input=text.getvalue())
+        assert (done.status, f"ses-worker: line 2: {reason}\n" in done.err) == (1, True), done.err
+        assert done.out == "0 created, 0 updated, 4 unchanged, 1 refused\n"
+
+    def test_without_one_of_its_columns_it_is_refused_whole(self, run, exported):
+        rows = [",".join(line.split(",")[:-1]) for line in exported.splitlines()]
+        done = run("users", "import", "-", input="\n".join(rows))
+        assert (
+            "line 1 must be email[,account_id][,metrics_enabled], or the first line of an export"
+            in (done.err)
+        )
+
+
+class TestEventsBeforeAnImport:
+    @pytest.mark.parametrize("few", [0, 500])
+    def test_the_new_users_who_have_some_are_counted(
+        self, start, run, emulator, queue, tmp_path, either_store, few
+    ):
+        for address in ("jane@example.com", "jane@example.com", "joe@example.com"):
+            emulator.send(queue, mail.complaint(address))
+        run("users", "import", "-", input="email\njoe@example.com\n")
+        run("drain")
+        people = "email\nJane@example.com\njoe@example.com\nanna@example.com\n"
+        (tmp_path / "people.csv").write_text(people)
+        program = patched(f"import worker.store.answers as a; a.FEW = {few}")
+        process = start("users", "import", "people.csv", "--json", program=program)
+        out, err = process.communicate(timeout=30)
+        assert json.loads(out)["with_events"] == 1, err
+        assert "1 new user with bounces or complaints on record: those were decided before" in err
+        done = run("users", "import", "-", input=people)
+        assert "on record" not in done.err
+
+
+class TestRemove:
+    def test_a_user_is_removed_and_the_events_stay(self, run, emulator, queue, database):
+        run("users", "import", "-", input="email\njane@example.com\njoe@example.com\n")
+        emulator.send(queue, mail.complaint("jane@example.com"))
+        run("drain")
+        done = run("users", "remove", "Jane <JANE@example.com>")
+        assert (done.status, done.out) == (
+            0,
+            "1 removed, 0 unknown, 0 refused; events stay on record\n",
+        )
+        assert [row["email"] for row in database.rows("SELECT email FROM users")] == [
+            "joe@example.com"
+        ]
+        assert database.count("events") == 1
+        assert run("may-send", "jane@example.com").status == 3
+
+    def test_an_address_that_is_no_user_is_named_and_the_others_are_removed(
+        self, run, database, tmp_path, either_store
+    ):
+        run("users", "import", "-", input="email\n" + "".join(f"p{n}@b.c\n" for n in range(1_200)))
+        lines = "\ufeffp0@b.c\n\nnobody@b.c\n  P0@b.c \nnonsense\n" + "".join(
+            f"p{n}@b.c\r\n" for n in range(1, 1_199)
+        )
+        done = run("users", "remove", "-", "--json", input=lines)
+        assert (done.status, done.json) == (1, {"removed": 1_199, "unknown": 1, "refused": 1})
+        assert "ses-worker: nobody@b.c is not among the users in" in done.err
+        assert "ses-worker: line 5 is no usable address\n" in done.err
+        assert database.count("users") == 1
+        assert run("users", "remove", "nobody@b.c").out == "0 removed, 1 unknown, 0 refused\n"
+        assert run("users", "remove", "-", input="").out == "0 removed, 0 unknown, 0 refused\n"
+
+    def test_what_is_no_address_is_wrong_usage(self, run):
+        done = run("users", "remove", "nonsense")
+        assert (done.status, "is no usable address" in done.err) == (2, True)
+
+    def test_without_a_database_nothing_is_made(self, run, tmp_path):
+        assert run("users", "remove", "a@b.c").status == 1
+        assert not (tmp_path / "worker.db").exists()
+
+    def test_a_user_to_whom_another_table_refers_stays(
+        self, run, database, environment, either_store
+    ):
+        import psycopg
+
+        run("users", "import", "-", input="email\njane@example.com\n")
+        url = environment["SES_WORKER_STORE__URL"]
+        key = "CREATE TABLE letters (who TEXT REFERENCES users (email_key))"
+        letter = "INSERT INTO letters VALUES ('jane@example.com')"
+        if either_store == "postgresql":
+            with psycopg.connect(url) as connection:
+                connection.execute(key)
+                connection.execute(letter)
+        else:
+            with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+                connection.execute(key)
+                connection.execute(letter)
+            connection.close()
+        done = run("users", "remove", "jane@example.com")
+        assert (done.status, "foreign key" in done.err) == (1, True), done.err
+        assert database.count("users") == 1
 
 
 def count(database):

@@ -22,13 +22,17 @@ from worker.commands.check import look as look_at_it
 from worker.core.errors import Unavailable
 from worker.settings.loading import load_settings
 from worker.store import ensure_schema, open_store
+from worker.store.users import import_users
 from worker.topology import Aws
 
 
 @pytest.fixture
 def look(wiring, environment, monkeypatch):
     """Check the path that was made by hand, and return what stands out."""
-    ensure_schema(open_store(environment["SES_WORKER_STORE__URL"]), migrate=True)
+    store = open_store(environment["SES_WORKER_STORE__URL"])
+    ensure_schema(store, migrate=True)
+    for _ in import_users(store, [{"email": "jane@example.com", "email_key": "jane@example.com"}]):
+        pass
 
     def look(identities=(), **changes):
         given = {n: text for n, text in (environment | changes).items() if text is not None}

@@ -11,6 +11,7 @@ import structlog
 from worker.aws import region_for, region_in
 from worker.core.errors import Misconfigured
 from worker.observability.health import Health
+from worker.service.no_users import WAYS_OUT
 from worker.service.startup_checks import warn_of_other_region
 from worker.settings import Migrate, Settings
 from worker.store import Store, ensure_schema, open_store, require_schema
@@ -19,7 +20,7 @@ from worker.store.revision import FIRST
 if TYPE_CHECKING:
     from worker.relay import Relay
 
-_NO_USERS = "there are no users yet: ses-worker users import"
+_NO_USERS = f"there are no users yet: {WAYS_OUT}"
 
 log = structlog.get_logger()
 

@@ -12,6 +12,7 @@ import structlog
 
 from worker.app import make_relay
 from worker.app.current import Current
+from worker.app.in_force import begin_keeping
 from worker.core.errors import Misconfigured, Unavailable
 from worker.observability.health import SETTINGS, Health
 from worker.observability.log import configure_logging
@@ -75,6 +76,7 @@ def reload(
         threading.Thread(
             target=_warn_of_effects_without_sender, args=(after, store), daemon=True
         ).start()
+    begin_keeping(store, lambda: current.policy, stopping)
     log.info("settings.reloaded", changed=changed)
     if not kept:
         health.resolve(SETTINGS)

@@ -22,6 +22,7 @@ COMMANDS = {
     "drain": "worker.cli.drain:drain",
     "dlq": "worker.cli.dlq:dlq",
     "users": "worker.cli.users:users",
+    "may-send": "worker.cli.may_send:may_send",
     "why": "worker.cli.why:why",
     "outbox": "worker.cli.outbox:outbox",
     "suppression": "worker.cli.suppression:suppression",

@@ -10,6 +10,7 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     SET_ASIDE = 3
+    NO = SET_ASIDE  # the answer of may-send
     REMAIN = 4
     MISCONFIGURED = 78
 
@@ -18,7 +19,10 @@ MEANINGS = {
     Exit.DONE: "done",
     Exit.FAILED: "failed while running",
     Exit.USAGE: "wrong usage",
-    Exit.SET_ASIDE: "finished, but some messages were deferred or dead-lettered (drain, replay)",
+    Exit.SET_ASIDE: (
+        "finished, but some messages were deferred or dead-lettered (drain, replay); "
+        "the answer is no (may-send)"
+    ),
     Exit.REMAIN: "messages remain: stopped at a limit, or others hold them (drain, dlq)",
     Exit.MISCONFIGURED: "misconfigured, a restart will not help",
 }

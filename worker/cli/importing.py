@@ -1,14 +1,17 @@
-"""The rows of `ses-worker users import`: progress, and those that are not valid."""
+"""The rows of `ses-worker users import`: progress, those that are not valid, the new users."""
 
 import os
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
-from worker.cli.common import print_message
+from worker.cli.common import counted, print_message
 from worker.commands.csv_users import RefusedRow, read_users
+from worker.core.errors import Unavailable
+from worker.store.answers import count_with_events, newest_user
 
 if TYPE_CHECKING:
     from worker.cli.progress import Progress
+    from worker.store import Store
 
 MOST_REFUSED_ROWS_SHOWN = 20
 """Invalid rows that are printed, unless all of them are."""
@@ -36,6 +39,31 @@ class RefusedRows:
         if self._most is not None and self.count > self._most:
             more = self.count - self._most
             print_message(f"and {more:,} more rows are refused; --json lists them all")
+
+
+class NewUsers:
+    """The users that an import creates."""
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+        self._newest_before = newest_user(store)
+
+    def with_events(self, created: int) -> int | None:
+        """Return how many of them have events on record, and print it; None: unknown."""
+        if not created:
+            return 0
+        try:
+            count = count_with_events(self._store, self._newest_before, created)
+        except Unavailable as error:
+            print_message(f"how many new users have events on record is unknown: {error}")
+            return None
+        if count:
+            print_message(
+                f"{counted(count, 'new user')} with bounces or complaints on record: those were "
+                "decided before, and neither pause nor block the user now; ses-worker why ADDRESS "
+                "shows them"
+            )
+        return count
 
 
 def with_progress(file: IO[str], progress: "Progress") -> Iterator[str]:

@@ -11,6 +11,7 @@ import click
 
 from worker.cli.common import HELP_SETTINGS, json_option, plain, print_message, with_settings
 from worker.cli.exits import Exit
+from worker.cli.removing import remove
 from worker.core.errors import Refused, WorkerError
 from worker.service.signals import as_interrupts
 
@@ -30,12 +31,15 @@ blocked_option = click.option(
 
 @click.group(context_settings=HELP_SETTINGS)
 def users() -> None:
-    """Import, list and export user records.
+    """Import, list, export and remove user records.
 
     \b
     Example:
       ses-worker users list --paused
     """
+
+
+users.add_command(remove)
 
 
 @users.command("import", context_settings=HELP_SETTINGS)
@@ -45,10 +49,13 @@ def users() -> None:
 def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
     """Import users from a CSV file, or from - for standard input.
 
-    The header is email[,account_id][,metrics_enabled]; a file from `users export` has more
-    columns, and has to be cut down to these. Existing users get the values of these columns;
-    the columns of feedback do not change. Of several rows for a person the last is used.
-    Importing the same file again changes nothing.
+    The header is email[,account_id][,metrics_enabled], or the file comes from `users export`.
+    Existing users get the values of these columns; what feedback has made of them does not
+    change. A user that an exported file creates is as it was exported, pause and block included.
+    Of several rows for a person the last is used. Importing a file again changes nothing.
+
+    Events that are on record about the new users are counted. They were decided before, as those
+    of unknown recipients, and neither pause nor block the new users.
 
     Invalid rows are skipped and reported with their line number, and make the exit status 1.
     The first 20 are printed, with --json all of them.
@@ -58,11 +65,12 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
       ses-worker users import users.csv
     """
     from worker.app import open_ready_store
-    from worker.cli.importing import RefusedRows, with_progress
+    from worker.cli.importing import NewUsers, RefusedRows, with_progress
     from worker.cli.progress import Progress
     from worker.store.users import Imported, import_users
 
     store = open_ready_store(settings)
+    new_users = NewUsers(store)
     if not as_json:
         print_message(f"importing into {store.place}")
     counts, refused = Imported(), RefusedRows(show_all=as_json)
@@ -83,7 +91,8 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
         "refused": refused.count,
     }
     sentence = ", ".join(f"{count:,} {name}" for name, count in figures.items())
-    click.echo(json.dumps(figures) if as_json else sentence)
+    with_events = new_users.with_events(counts.created)
+    click.echo(json.dumps(figures | {"with_events": with_events}) if as_json else sentence)
     sys.exit(Exit.FAILED if refused.count else Exit.DONE)
 
 
@@ -152,7 +161,8 @@ def export(settings: "Settings", file: Path, paused: bool, blocked: bool) -> Non
     """Write users as CSV, with all their columns, to FILE or (-) standard output.
 
     FILE is replaced when the export is complete; after an error it is unchanged. Only its
-    owner can read a new file.
+    owner can read a new file. A text that a spreadsheet would run as a formula, because it
+    begins with = + - or @, has an apostrophe before it; `users import` takes it off again.
 
     \b
     Example:
@@ -160,6 +170,7 @@ def export(settings: "Settings", file: Path, paused: bool, blocked: bool) -> Non
     """
     from worker.app import open_existing_store
     from worker.cli.outfile import written
+    from worker.commands.csv_export import with_guard
     from worker.store.rows import USER_COLUMNS
     from worker.store.users import all_users
 
@@ -168,7 +179,8 @@ def export(settings: "Settings", file: Path, paused: bool, blocked: bool) -> Non
     with as_interrupts(), written(file) as out:
         table = csv.DictWriter(out, USER_COLUMNS, lineterminator="\n")
         table.writeheader()
-        table.writerows(map(plain, all_users(store, _user_filter(paused, blocked))))
+        for user in all_users(store, _user_filter(paused, blocked)):
+            table.writerow({name: with_guard(value) for name, value in plain(user).items()})
 
 
 def _user_filter(paused: bool, blocked: bool) -> "UserFilter":

@@ -1,13 +1,15 @@
 """Reads users from a CSV file. An invalid row is returned with its line number and the reason."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from worker.commands.csv_export import feedback_columns, without_guard
 from worker.core.address import parse_address
 from worker.core.errors import Refused
+from worker.store.rows import USER_COLUMNS
 
 COLUMNS = ("email", "account_id", "metrics_enabled")
 LONGEST_ACCOUNT_ID = 500
@@ -32,7 +34,8 @@ class RefusedRow(Struct, frozen=True):
 def read_users(lines: Iterable[str]) -> Iterator[dict[str, Any] | RefusedRow]:
     """Yield each row: the columns that the file has, and `email_key`.
 
-    The header is `email[,account_id][,metrics_enabled]`, in any order. Each line is parsed by
+    The header is `email[,account_id][,metrics_enabled]`, in any order, or that of an export, whose
+    rows have the columns of feedback, too. Each line is parsed by
     itself, because no column contains line breaks. So a stray quote affects only its own line.
 
     Raises:
@@ -41,6 +44,7 @@ def read_users(lines: Iterable[str]) -> Iterator[dict[str, Any] | RefusedRow]:
     """
     numbered = enumerate(lines, start=1)
     header = _header(next(numbered, (1, ""))[1])
+    read = _exported_user if len(header) == len(USER_COLUMNS) else _user
     for number, line in numbered:
         try:
             row = _fields(line)
@@ -48,7 +52,7 @@ def read_users(lines: Iterable[str]) -> Iterator[dict[str, Any] | RefusedRow]:
             yield RefusedRow(number, str(error))
             continue
         if row:
-            user = _user(header, row)
+            user = read(header, row)
             yield RefusedRow(number, user) if isinstance(user, str) else user
 
 
@@ -72,10 +76,13 @@ def _header(line: str) -> Sequence[str]:
         header = [name.strip().lower() for name in _fields(line)]
     except csv.Error as error:
         raise Refused(f"line 1: {error}") from None
-    unknown = [name for name in header if name not in COLUMNS]
-    if "email" not in header or unknown or len(set(header)) != len(header):
+    is_list = "email" in header and set(header) <= set(COLUMNS)
+    if not (is_list or set(header) == set(USER_COLUMNS)) or len(set(header)) != len(header):
         given = ",".join(header)[:200] or "an empty line"
-        raise Refused(f"line 1 must be email[,account_id][,metrics_enabled], and is {given}")
+        raise Refused(
+            "line 1 must be email[,account_id][,metrics_enabled], or the first line of an export, "
+            f"and is {given}"
+        )
     return header
 
 
@@ -88,7 +95,25 @@ def _user(header: Sequence[str], row: Sequence[str]) -> dict[str, Any] | str:
     """Convert a row to a user, or return why it is not valid."""
     if len(row) != len(header):
         return f"has {len(row)} fields, the header has {len(header)}"
-    given = {name: text.strip() for name, text in zip(header, row, strict=True)}
+    return _listed({name: text.strip() for name, text in zip(header, row, strict=True)})
+
+
+def _exported_user(header: Sequence[str], row: Sequence[str]) -> dict[str, Any] | str:
+    """Convert a row of an export likewise."""
+    if len(row) != len(header):
+        return f"has {len(row)} fields, the header has {len(header)}"
+    given = {name: without_guard(text.strip()) for name, text in zip(header, row, strict=True)}
+    user = _listed(given)
+    if isinstance(user, str):
+        return user
+    if user["email_key"] != given["email_key"]:
+        return "email_key is not that of email"
+    feedback = feedback_columns(given)
+    return feedback if isinstance(feedback, str) else user | feedback
+
+
+def _listed(given: Mapping[str, str]) -> dict[str, Any] | str:
+    """Convert the columns of the application."""
     address = parse_address(given["email"])
     if address is None:
         return "email is no usable address"

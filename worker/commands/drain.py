@@ -7,6 +7,7 @@ import structlog
 from msgspec import Struct
 
 from worker.app import bring_schema_up
+from worker.app.in_force import keep_policy
 from worker.app.parts import build
 from worker.commands.deliveries import Effects, deliver
 from worker.consumer import Consumer, Counters, Plan
@@ -71,6 +72,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         queue, store, consumer = parts.queue, parts.store, parts.consumer
         try:
             deadline.call(bring_schema_up, settings, store)
+            deadline.call(keep_policy, store, parts.current.policy)
             deadline.call(warn_of_effects_without_sender, store, settings.lanes, settings.keys_of)
             at_first = _count(queue, deadline)
         except Over:

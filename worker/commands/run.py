@@ -8,6 +8,7 @@ from functools import partial
 import structlog
 
 from worker.app import bring_schema_up
+from worker.app.in_force import keep_policy
 from worker.app.observability import make_observability, watch
 from worker.app.parts import Parts, build
 from worker.app.reload import reload
@@ -17,6 +18,7 @@ from worker.observability.lost_lines import LostLines
 from worker.observability.stderr import OUT
 from worker.service.allocation import tune_memory
 from worker.service.bounded_call import Deadline, Over
+from worker.service.no_users import NoUsers
 from worker.service.shutdown import leave_in_time, set_at_the_end
 from worker.service.signals import SignalEvents, caught
 from worker.service.startup_checks import (
@@ -58,8 +60,10 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         parts = build(settings, plan, health=health, metrics=observability.metrics, delivers=True)
         reread = partial(reload, parts.current, read_again, parts.store, health, signals.to_stop)
         look = partial(_look, watchdog, signals, reread)
+        no_users = NoUsers(parts.store, lambda: parts.current.policy)
+        watchdog.remark = lambda: no_users.remark
         try:
-            _begin(Deadline(signals, look=look), watchdog, health, parts)
+            _begin(Deadline(signals, look=look), watchdog, health, parts, no_users)
         except Over:
             watchdog.stopping(held=0)
             return 0
@@ -72,6 +76,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
             pollers=plan.pollers,
         )
         begin_dead_letter_queue_check(parts.queue, signals.to_stop)
+        no_users.begin(signals.to_stop)
         parts.consumer.start()
         parts.current.start()
         watchdog.figures = lambda: (parts.consumer.counters.as_dict(), parts.consumer.held)
@@ -82,7 +87,9 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
     return 0 if finished or signals.to_hurry.is_set() else 1
 
 
-def _begin(deadline: Deadline, watchdog: Watchdog, health: Health, parts: Parts) -> None:
+def _begin(
+    deadline: Deadline, watchdog: Watchdog, health: Health, parts: Parts, no_users: NoUsers
+) -> None:
     """Bring the schema up and probe the store; wait while it is unavailable.
 
     Raises:
@@ -105,6 +112,8 @@ def _begin(deadline: Deadline, watchdog: Watchdog, health: Health, parts: Parts)
     watchdog.ready()
     # Else each start would cost messages a receive while the disk takes nothing.
     again(step, store.probe)
+    again(step, lambda: keep_policy(store, current.policy))
+    again(step, no_users.look)
     lanes, keys_of = current.settings.lanes, current.settings.keys_of
     again(step, lambda: warn_of_effects_without_sender(store, lanes, keys_of))
     health.resolve("store")

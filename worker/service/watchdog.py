@@ -29,6 +29,8 @@ class Watchdog:
     def __init__(self, systemd: Systemd, health: Health, clock: Clock = time.monotonic) -> None:
         self.figures: Figures | None = None
         """None until the worker has started."""
+        self.remark: Callable[[], str] = str
+        """Returns what else the status must say; empty: nothing."""
         self._note = ""
         self._systemd = systemd
         self._health = health
@@ -76,7 +78,8 @@ class Watchdog:
             for problem in self._health.problems
             if problem.what != SETTINGS  # the note
         ]
-        return describe(problems, self._health.late, figures, self._note)
+        note = "; ".join(filter(None, [self.remark(), self._note]))
+        return describe(problems, self._health.late, figures, note)
 
 
 def describe(problems: Sequence[Problem], late: Sequence[Late], figures: str, note: str) -> str:

@@ -100,8 +100,8 @@ class Settings(Section):
         """The policy that the settings describe."""
         at_once = max(section.notices_at_once for section in self.channel_sections.values())
         return Policy(
-            hard_bounce_pause=timedelta(days=self.policy.hard_bounce_pause_days),
-            soft_bounce_pause=timedelta(days=self.policy.soft_bounce_pause_days),
+            hard_bounce_pause=_whole_seconds(self.policy.hard_bounce_pause_days),
+            soft_bounce_pause=_whole_seconds(self.policy.soft_bounce_pause_days),
             unknown_recipients=self.policy.unknown_recipients,
             bounce_actions=self.policy.bounce_actions,
             topics=frozenset(self.sns.topic_arns),
@@ -110,6 +110,11 @@ class Settings(Section):
             ignore=Patterns(self.notify.ignore),
             remove=Patterns(self.suppression.remove),
         )
+
+
+def _whole_seconds(days: float) -> timedelta:
+    """Convert a pause; the database's view of it knows no fractions of a second."""
+    return timedelta(seconds=round(timedelta(days=days).total_seconds()))
 
 
 CHANNEL_SECTIONS = tuple(Settings().channel_sections)

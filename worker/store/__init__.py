@@ -5,10 +5,10 @@ three times as long. Commands and the relay use SQLAlchemy (`reading`, `writing`
 that are opened the same way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from worker.core.errors import CommitsLost, Misconfigured, Refused
 from worker.core.ports import BatchStore
@@ -49,6 +49,15 @@ class Store(BatchStore, Protocol):
 
     def figures(self) -> Figures:
         """Count effects and quarantined messages, on a connection of its own."""
+
+    def keep_policy(self, values: Mapping[str, str]) -> Mapping[str, str]:
+        """Keep the policy in force, if it has changed; return what was kept before."""
+
+    def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
+        """Answer a query, without SQLAlchemy; `{name}` in it stands for a value.
+
+        In SQLite times are texts.
+        """
 
     def access_problem(self) -> AccessProblem | None:
         """Return why this process may not write, as far as that is known without writing."""

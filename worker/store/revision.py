@@ -4,13 +4,13 @@ from collections.abc import Collection
 
 from worker.core.errors import Misconfigured
 
-HEAD = "0007"
+HEAD = "0008"
 """The revision that this program needs; a test compares it with the newest migration."""
 FIRST = "0001"
 """The first revision. If it was applied just now, the database was empty and has no users."""
 VERSION_TABLE = "ses_worker_schema"
 """The name of Alembic's table. Its usual name may be taken by the application's own Alembic."""
-OUR_TABLES = frozenset({"users", "events", "quarantine", "outbox", "limits", "removals"})
+OUR_TABLES = frozenset({"users", "events", "quarantine", "outbox", "limits", "removals", "policy"})
 
 
 def is_ours(tables: Collection[str], where: str) -> bool:

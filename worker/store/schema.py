@@ -196,3 +196,12 @@ removals = Table(
     Column("restored_at", Moment),
 )
 """Entries of the suppression list as they were before they were deleted."""
+
+policy = Table(
+    "policy",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""The policy in force, for the view `do_not_mail`: the pauses in seconds, and an action for each
+entry of `policy.bounce_actions`."""

@@ -7,11 +7,13 @@ from typing import Any, Self, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import astuple
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
+from worker.core.errors import Refused
 from worker.store import Store
-from worker.store.rows import USER_COLUMNS
+from worker.store.rows import FEEDBACK_COLUMNS, USER_COLUMNS
 from worker.store.schema import users
 from worker.timing.retries import when_raced
 
@@ -56,8 +58,8 @@ class UserFilter(Struct, frozen=True, kw_only=True):
 def import_users(store: Store, rows: Iterable[Values]) -> Iterator[Imported]:
     """Insert or update users by `email_key`; yield the counts so far after each transaction.
 
-    An existing user gets the columns that the row has; the columns of feedback do not change. Of
-    several rows for a user the last is used.
+    An existing user gets the columns that the row has, without those of feedback; a new user gets
+    all of them. Of several rows for a user the last is used.
 
     Raises:
         Unavailable: the store cannot be reached; the rows counted so far are committed.
@@ -85,8 +87,11 @@ def _import_batch(store: Store, batch: list[Values]) -> Imported:
 
 def _import_rows(connection: Connection, rows: list[Values]) -> Imported:
     names = tuple(rows[0])
-    known = _read(connection, [row["email_key"] for row in rows], names)
-    changed = [row for row in rows if known.get(row["email_key"]) != row]
+    given = tuple(name for name in names if name not in FEEDBACK_COLUMNS)
+    known = _read(connection, [row["email_key"] for row in rows], given)
+    changed = [
+        row for row in rows if known.get(row["email_key"]) != {name: row[name] for name in given}
+    ]
     if changed:
         _write(connection, names, changed)
     updated = sum(row["email_key"] in known for row in changed)
@@ -112,14 +117,37 @@ def _upsert_arrays(names: tuple[str, ...]) -> postgresql.Insert:
 
 
 def _overwriting(insert: Insert, names: tuple[str, ...]) -> Insert:
-    """Update only the columns that the file has."""
-    others = {name: insert.excluded[name] for name in names if name != "email_key"}
+    """Update only the columns that the file has, and none of feedback."""
+    kept = {"email_key", *FEEDBACK_COLUMNS}
+    others = {name: insert.excluded[name] for name in names if name not in kept}
     return insert.on_conflict_do_update(index_elements=["email_key"], set_=others)
 
 
 def _read(connection: Connection, keys: list[str], names: tuple[str, ...]) -> dict[str, Values]:
     query = select(*(users.c[name] for name in names)).where(users.c.email_key.in_(keys))
     return {row["email_key"]: dict(row) for row in connection.execute(query).mappings()}
+
+
+def remove_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
+    """Remove these users, and return which of the keys were users; their events stay.
+
+    Raises:
+        Refused: rows of another table refer to one of them; nobody was removed.
+        Unavailable: the store cannot be written now.
+
+    """
+    is_meant = users.c.email_key.in_(sorted(keys))
+    with store.writing() as connection:
+        locked = select(users.c.email_key).where(is_meant).order_by(users.c.email_key)
+        known = frozenset(connection.execute(locked.with_for_update()).scalars())
+        try:
+            connection.execute(delete(users).where(is_meant))
+        except IntegrityError as error:
+            raise Refused(
+                "rows of another table refer to one of these users by a foreign key: delete those "
+                "rows first; nobody was removed"
+            ) from error
+    return known
 
 
 def among_users(store: Store, keys: Sequence[str]) -> frozenset[str]:

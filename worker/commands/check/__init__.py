@@ -8,7 +8,9 @@ from worker.aws import region_in
 from worker.commands.check.channels import check_channels
 from worker.commands.check.path import NEEDING_THE_QUEUE, CheckOptions, on_aws, skipped
 from worker.core.errors import Misconfigured, WorkerError
+from worker.core.policy import UnknownRecipients
 from worker.settings import Migrate, Settings
+from worker.store.answers import how_many_users
 from worker.store.exposure import writable_by_all
 from worker.store.rights import AccessProblem
 from worker.topology import Aws
@@ -18,6 +20,7 @@ from worker.topology.checks.database import judge_database, judge_no_database
 from worker.topology.checks.findings import Finding, Status
 from worker.topology.checks.queue import QUEUE
 from worker.topology.checks.region import judge_region
+from worker.topology.checks.users import USERS, judge_users
 
 LIMIT_SECONDS = 90
 """Time limit of all calls to AWS; SES, at a call a second, may take half of it."""
@@ -39,6 +42,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     settings_finding = judge_region(url, region, region_in(url))
     yield settings_finding
     yield _database(settings)
+    yield _users(settings)
     if settings_finding.status is Status.WRONG:
         yield from skipped(
             "AWS is called in the wrong region", QUEUE, CLOCK, *NEEDING_THE_QUEUE, ACCOUNT
@@ -64,6 +68,15 @@ def _database(settings: Settings) -> Finding:
         created_at_start=settings.store.migrate is Migrate.AUTO,
         access_problem=store.access_problem() or _exposure(settings),
     )
+
+
+def _users(settings: Settings) -> Finding:
+    store, creates = make_store(settings), settings.policy.unknown_recipients
+    try:
+        count = how_many_users(store) if store.revision() else 0
+    except WorkerError:
+        return USERS.skipped("the database must be readable first")
+    return judge_users(count, creates=creates is UnknownRecipients.CREATE)
 
 
 def _exposure(settings: Settings) -> AccessProblem | None:

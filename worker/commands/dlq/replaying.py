@@ -9,6 +9,7 @@ import structlog
 from msgspec import Struct
 
 from worker.app import open_existing_store, open_ready_store
+from worker.app.in_force import keep_policy
 from worker.commands.deliveries import Effects, deliver
 from worker.commands.dlq.account import Account
 from worker.commands.dlq.applying import Apply, DryRun
@@ -96,6 +97,7 @@ def replay(settings: Settings, plan: Plan, watch: Watch = lambda _, __: None) ->
 
 def _open_store(settings: Settings) -> Store:
     store = open_ready_store(settings)
+    keep_policy(store, settings.as_policy())
     warn_of_effects_without_sender(store, settings.lanes, settings.keys_of)
     return store
 

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Iterator
 
 from worker.core.address import parse_address
 from worker.core.decode.shapes import ExtendedEntry, RecipientEntry
-from worker.core.limits import LONGEST_REPORTED, LONGEST_STATUS
+from worker.core.limits import LONGEST_REPORTED, LONGEST_STATUS, LONGEST_TEXT
 from worker.core.model import Address, Recipient, UserMatch
 from worker.core.parsing import clip
+
+_SPAM_BEYOND = "… spam"
+"""The end of a stored diagnostic if the word that decides stands beyond the cut."""
 
 
 def unique_per_person(entries: Iterable[RecipientEntry]) -> Iterator[tuple[Recipient, str]]:
@@ -34,16 +37,24 @@ def unique_per_person(entries: Iterable[RecipientEntry]) -> Iterator[tuple[Recip
 
 def _recipient(entry: RecipientEntry) -> Recipient:
     diagnostic = entry.diagnostic
+    mentions_spam = diagnostic is not None and "spam" in diagnostic.lower()
     return Recipient(
         address=_address(entry.address),
         reported=clip(entry.address, LONGEST_REPORTED),
         action=clip(entry.action, LONGEST_STATUS),
         status=clip(entry.status, LONGEST_STATUS),
-        diagnostic=clip(diagnostic),
-        # The whole diagnostic is searched, not only the part that is stored.
-        mentions_spam=diagnostic is not None and "spam" in diagnostic.lower(),
+        diagnostic=_stored(diagnostic, mentions_spam=mentions_spam),
+        mentions_spam=mentions_spam,
         extra=entry.extra if isinstance(entry, ExtendedEntry) else {},
     )
+
+
+def _stored(diagnostic: str | None, *, mentions_spam: bool) -> str:
+    """Cut a diagnostic to what is stored: it says spam if the whole does."""
+    stored = clip(diagnostic)
+    if len(stored) == LONGEST_TEXT and mentions_spam and "spam" not in stored.lower():
+        return stored[: -len(_SPAM_BEYOND)] + _SPAM_BEYOND
+    return stored
 
 
 def _address(reported: str | None) -> Address | None:

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -175,6 +175,30 @@ class PostgresqlStore:
             (quarantined,) = connection.execute(QUARANTINED).fetchall()[0]
         effects = {(lane, kind, state): count for lane, kind, state, count in rows}
         return Figures(quarantined=quarantined, effects=effects)
+
+    def keep_policy(self, values: Mapping[str, str]) -> Mapping[str, str]:
+        """Keep the policy in force; write only if it has changed. Return what was kept before.
+
+        Raises:
+            Unavailable, Locked: as for `transaction`.
+
+        """
+        with self.transaction() as transaction:
+            before = transaction.policy()
+            if before != values:
+                transaction.keep_policy(values)
+        return before
+
+    def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
+        """Answer a query in a session of its own; see `Store.ask`.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+
+        """
+        statement = query.format_map({name: f"%({name})s" for name in values})
+        with self._once() as connection:
+            return connection.execute(statement, values).fetchall()
 
     @contextmanager
     def _once(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:

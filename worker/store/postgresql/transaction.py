@@ -1,6 +1,6 @@
 """The statements of the message path, with `psycopg` alone, because every message runs them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, LiteralString
@@ -175,6 +175,20 @@ class PostgresqlTransaction:
             half = len(named) // 2
             self._write_named(statement, named[:half])
             self._write_named(statement, named[half:])
+
+    def policy(self) -> dict[str, str]:
+        """Read the policy in force; until the transaction ends, nobody else changes it."""
+        self._connection.execute("LOCK TABLE policy IN SHARE ROW EXCLUSIVE MODE")
+        return dict(self._connection.execute("SELECT name, value FROM policy").fetchall())
+
+    def keep_policy(self, values: Mapping[str, str]) -> None:
+        """Replace the policy in force."""
+        self._has_written = True
+        self._connection.execute("DELETE FROM policy")
+        rows = ([*values], [*values.values()])
+        self._connection.execute(
+            "INSERT INTO policy (name, value) SELECT * FROM unnest(%s::text[], %s::text[])", rows
+        )
 
     def touch(self) -> None:
         """Take a transaction id, so that the commit writes to the disk."""

@@ -1,11 +1,11 @@
 """The store in a SQLite file."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from worker.core.errors import CommitsLost
 from worker.store.figures import Figures
@@ -181,6 +181,28 @@ class SqliteStore:
 
         """
         return self._reader.ask(queries.count_waiting)
+
+    def keep_policy(self, values: Mapping[str, str]) -> Mapping[str, str]:
+        """Keep the policy in force; write only if it has changed. Return what was kept before.
+
+        Raises:
+            Unavailable, CommitsLost: as for `transaction`.
+
+        """
+        with self.transaction() as transaction:
+            before = transaction.policy()
+            if before != values:
+                transaction.keep_policy(values)
+        return before
+
+    def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
+        """Answer a query on a connection of its own; see `Store.ask`.
+
+        Raises:
+            Unavailable: the file cannot be read now.
+
+        """
+        return self._reader.ask(partial(queries.answer, query=query, values=values), trace=False)
 
     def access_problem(self) -> AccessProblem | None:
         """Return why the permissions keep this process from writing the file; None: they do not."""

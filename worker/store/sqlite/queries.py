@@ -1,9 +1,13 @@
 """Queries of a SQLite store that need no SQLAlchemy."""
 
 import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.revision import VERSION_TABLE, is_ours
+from worker.store.sqlite.transaction import time_text
 from worker.store.unfinished import ANY, QUERY, Unfinished
 
 _ANY_UNFINISHED = ANY.format(lane=":lane")
@@ -38,3 +42,15 @@ def count_waiting(connection: sqlite3.Connection) -> Figures:
     effects = {(lane, kind, state): n for lane, kind, state, n in connection.execute(EFFECTS)}
     (quarantined,) = connection.execute(QUARANTINED).fetchone()
     return Figures(quarantined=quarantined, effects=effects)
+
+
+def answer(
+    connection: sqlite3.Connection, query: str, values: Mapping[str, object]
+) -> list[tuple[Any, ...]]:
+    """Run a query with `{name}` in place of each value."""
+    statement = query.format_map({name: f":{name}" for name in values})
+    plain = {
+        name: time_text(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }
+    return connection.execute(statement, plain).fetchall()

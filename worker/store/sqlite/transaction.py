@@ -1,7 +1,7 @@
 """The statements of the message path, with `sqlite3` alone, because every message runs them."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import chain
@@ -109,6 +109,15 @@ class SqliteTransaction:
                 self._connection, [_due_at_once(outbox_row(entry), now) for entry in effects]
             )
 
+    def policy(self) -> dict[str, str]:
+        """Read the policy in force; BEGIN IMMEDIATE has locked the file."""
+        return dict(self._connection.execute("SELECT name, value FROM policy").fetchall())
+
+    def keep_policy(self, values: Mapping[str, str]) -> None:
+        """Replace the policy in force."""
+        self._connection.execute("DELETE FROM policy")
+        self._connection.executemany("INSERT INTO policy VALUES (?, ?)", values.items())
+
     def touch(self) -> None:
         """Write what changes nothing, so that the commit writes to the disk."""
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
@@ -126,11 +135,11 @@ def _due_at_once(row: tuple[Any, ...], now: datetime) -> tuple[Any, ...]:
 
 
 def _plain(values: Iterable[object]) -> list[object]:
-    return [_text(value) if isinstance(value, datetime) else value for value in values]
+    return [time_text(value) if isinstance(value, datetime) else value for value in values]
 
 
 @lru_cache(maxsize=1_024)  # several rows of a commit have the same time
-def _text(time: datetime) -> str:
+def time_text(time: datetime) -> str:
     """Format a time in UTC as `YYYY-MM-DD HH:MM:SS.ffffff`."""
     return time.isoformat(" ", "microseconds")[:26]
 

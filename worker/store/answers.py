@@ -1,0 +1,136 @@
+"""Answers questions about users with the driver alone, because commands must start fast."""
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from worker.core.parsing import parse_time
+from worker.core.policy import Policy
+from worker.store import Store
+
+_BARRED = "SELECT reason, until FROM do_not_mail WHERE email_key = {key}"
+_KNOWN = """
+    SELECT
+        EXISTS (SELECT 1 FROM users WHERE email_key = {key}),
+        EXISTS (SELECT 1 FROM events_by_recipient WHERE recipient = {key})
+"""
+_ANY_USER = "SELECT EXISTS (SELECT 1 FROM users)"
+_USERS = "SELECT count(*) FROM users"
+_PAUSES_OVER = """
+    SELECT count(*) FROM users
+    WHERE paused_until > {now} AND pause_reason IN ('hard_bounce', 'soft_bounce')
+        AND (last_hard_bounce IS NULL OR last_hard_bounce <= {hard})
+        AND (last_soft_bounce IS NULL OR last_soft_bounce <= {soft})
+"""
+_NEWEST = "SELECT coalesce(max(id), 0) FROM users"
+_FEW_WITH_EVENTS = """
+    SELECT count(*) FROM users
+    WHERE id > {newest}
+        AND EXISTS (SELECT 1 FROM events_by_recipient WHERE recipient = users.email_key)
+"""
+# CROSS JOIN has SQLite read the events once, and look for the user of each.
+_MANY_WITH_EVENTS = """
+    SELECT count(DISTINCT recipient) FROM events CROSS JOIN users
+    WHERE users.email_key = events.recipient AND users.id > {newest}
+"""
+FEW = 500
+"""So many users at most have their events looked up one by one. In SQLite a look-up takes as long
+as reading a thousandth of the events, or more."""
+_LONG_AGO = datetime(1, 1, 1)  # noqa: DTZ001 only its distance from now is used
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """Whether mail may go to an address now, by the view `do_not_mail`."""
+
+    is_user: bool
+    has_events: bool
+    reason: str | None = None
+    """Why no mail may go there; None: it may."""
+    until: datetime | None = None
+    """When mail may flow again; None: not by itself."""
+
+    @property
+    def may_send(self) -> bool:
+        """Whether mail may go there now."""
+        return self.reason is None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a user, or an event."""
+        return self.is_user or self.has_events
+
+
+def verdict_on(store: Store, key: str) -> Verdict:
+    """Ask whether mail may go to a normalised address.
+
+    Raises:
+        Unavailable: the database cannot be read now.
+
+    """
+    barred = store.ask(_BARRED, key=key)
+    ((is_user, has_events),) = store.ask(_KNOWN, key=key)
+    reason, until = barred[0] if barred else (None, None)
+    return Verdict(
+        is_user=bool(is_user),
+        has_events=bool(has_events),
+        reason=reason,
+        until=parse_time(until) if isinstance(until, str) else until,
+    )
+
+
+def has_users(store: Store) -> bool:
+    """Return whether there is any user.
+
+    Raises:
+        Unavailable: the database cannot be read now.
+
+    """
+    return bool(store.ask(_ANY_USER)[0][0])
+
+
+def how_many_users(store: Store) -> int:
+    """Count the users.
+
+    Raises:
+        Unavailable: the database cannot be read now.
+
+    """
+    return int(store.ask(_USERS)[0][0])
+
+
+def newest_user(store: Store) -> int:
+    """Return the id of the user who was added last; 0 if there is none.
+
+    Raises:
+        Unavailable: the database cannot be read now.
+
+    """
+    return int(store.ask(_NEWEST)[0][0])
+
+
+def count_with_events(store: Store, newest: int, added: int) -> int:
+    """Count the users with events on record among those added after `newest`, some `added`.
+
+    Raises:
+        Unavailable: the database cannot be read now.
+
+    """
+    query = _FEW_WITH_EVENTS if added <= FEW else _MANY_WITH_EVENTS
+    return int(store.ask(query, newest=newest)[0][0])
+
+
+def pauses_over(store: Store, policy: Policy, now: datetime) -> int:
+    """Count the users whose pause would be over now, had it been set by this policy.
+
+    Raises:
+        Unavailable: the database cannot be read now.
+
+    """
+    hard, soft = (
+        _before(now, pause) for pause in (policy.hard_bounce_pause, policy.soft_bounce_pause)
+    )
+    return int(store.ask(_PAUSES_OVER, now=now, hard=hard, soft=soft)[0][0])
+
+
+def _before(now: datetime, pause: timedelta) -> datetime:
+    return now - min(pause, now.replace(tzinfo=None) - _LONG_AGO)

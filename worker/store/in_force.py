@@ -1,0 +1,23 @@
+"""The policy in force, as the table `policy` keeps it for the view `do_not_mail`."""
+
+from collections.abc import Mapping
+
+from worker.core.policy import Policy
+
+HARD, SOFT = "hard_bounce_pause_seconds", "soft_bounce_pause_seconds"
+
+
+def as_kept(policy: Policy) -> dict[str, str]:
+    """Return what the view needs of a policy, as names and values."""
+    kept = {
+        HARD: str(round(policy.hard_bounce_pause.total_seconds())),
+        SOFT: str(round(policy.soft_bounce_pause.total_seconds())),
+    }
+    for name, action in policy.bounce_actions.items():
+        kept[f"bounce_actions.{name}"] = action.value
+    return kept
+
+
+def shortens(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    """Return whether a change makes one of the pauses shorter."""
+    return any(int(after[name]) < int(before[name]) for name in (HARD, SOFT) if name in before)
