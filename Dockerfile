@@ -30,7 +30,7 @@ ENV PATH=/opt/ses-worker/bin:$PATH \
 WORKDIR /var/lib/ses-worker
 VOLUME /var/lib/ses-worker
 USER 10001:10001
-# Alive, not ready: an outage of SQS is nothing that a new container would fix. Asks http.listen.
+# Alive, not ready: an outage of SQS is nothing that a new container would fix. It asks the page /readyz.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 \
     CMD ["ses-worker", "check", "--live"]
 # It is the first process, obeys SIGTERM from its first moment on, and has no children but AWS's helpers

@@ -8,6 +8,7 @@ import subprocess
 
 import psycopg
 import pytest
+from support import mail
 from support.documents import blocks, page
 
 from worker.core.address import parse_address
@@ -18,6 +19,7 @@ ASK, MAILING, SIGN_UP, GRANTS, CURSOR, HANDLED = blocks(PAGE, "sql")
 EMAIL_KEY, ASK_IN_PYTHON = blocks(PAGE, "python")
 EMAIL_KEY_IN_NODE, ASK_IN_NODE = blocks(PAGE, "javascript")
 (RUBY,) = blocks(PAGE, "ruby")
+(CREATE,) = blocks(PAGE, "toml")
 MAY_SEND, IMPORT = blocks(PAGE, "sh")
 COMMENT = re.compile(r"^--.*$", re.MULTILINE)
 ADDRESSES = [
@@ -194,12 +196,12 @@ class TestUsers:
         owner.connection.close()
 
     def test_an_import_now_and_then_keeps_users_in_step(self, run, database_url):
-        printed, copied = IMPORT.splitlines()
+        printed, copied, removed = IMPORT.splitlines()
         made, _, command = printed.partition(" | ")
         csv = subprocess.run(["sh", "-c", made], capture_output=True, text=True, check=True).stdout
         for _ in range(2):
             assert run(*command.removeprefix("ses-worker ").split(), input=csv).status == 0
-        assert run("users", "list", "--json").out.count("jane@example.com") > 0
+        assert run("users", "show", "jane@example.com").status == 0
 
         query, _, command = copied.partition(" | ")
         (copy,) = re.findall(r"-c '(COPY [^']*)'", query)
@@ -210,6 +212,23 @@ class TestUsers:
                 csv = b"".join(rows).decode()
         done = run(*command.removeprefix("ses-worker ").split(), input=csv)
         assert (done.status, run("users", "show", "joe@example.com").status) == (0, 0)
+
+        made, _, command = removed.partition(" | ")
+        lines = subprocess.run(["sh", "-c", made], capture_output=True, text=True, check=True)
+        assert run(*command.removeprefix("ses-worker ").split(), input=lines.stdout).status == 0
+        assert run("users", "show", "jane@example.com").status == 1
+
+    @pytest.mark.parametrize(("created", "status"), [(False, 0), (True, 3)])
+    def test_somebody_who_complained_before_she_was_added_is_mailed_again_unless_users_are_created(
+        self, run, emulator, queue, tmp_path, environment, created, status
+    ):
+        (tmp_path / "worker.toml").write_text(CREATE if created else "")
+        environment["SES_WORKER_CONFIG"] = str(tmp_path / "worker.toml")
+        emulator.send(queue, mail.complaint("jane@example.com"))
+        assert run("drain").status == 0
+        assert run("may-send", "jane@example.com").status == 3
+        run("users", "import", "-", input="email,account_id\njane@example.com,42\n")
+        assert run("may-send", "jane@example.com").status == status
 
 
 @pytest.fixture
