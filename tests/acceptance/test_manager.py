@@ -118,16 +118,20 @@ def last_status(manager):
     return [line for line in manager.heard if line.startswith("STATUS=")][-1]
 
 
+def logged(worker, event):
+    return [json.loads(line) for line in worker.lines if f'"event":"{event}"' in line]
+
+
 def test_a_worker_without_users_says_so_until_there_are_some(daemon, manager, run):
     worker = daemon(program=patched("import worker.service.no_users as n; n.EVERY_SECONDS = 0.2"))
-    worker.wait_for("users.none")
-    worker.wait_for("worker.started")
     wait_until(
         lambda: [line for line in manager.heard if line.endswith("no users: nobody is paused")]
     )
-    (line,) = [json.loads(line) for line in worker.lines if "users.none" in line]
+    wait_until(lambda: manager.heard and logged(worker, "users.none"))
+    (line,) = logged(worker, "users.none")
     assert "ses-worker users import" in line["hint"]
     assert 'policy.unknown_recipients = "create"' in line["hint"]
+    wait_until(lambda: manager.heard and logged(worker, "worker.started"))
     run("users", "import", "-", input="email\njane@example.com\n")
     wait_until(lambda: "no users" not in last_status(manager))
     assert worker.stop()[0] == 0
@@ -135,7 +139,7 @@ def test_a_worker_without_users_says_so_until_there_are_some(daemon, manager, ru
 
 def test_a_worker_that_makes_users_of_recipients_needs_none(daemon, manager):
     worker = daemon(SES_WORKER_POLICY__UNKNOWN_RECIPIENTS="create")
-    worker.wait_for("worker.started")
+    wait_until(lambda: manager.heard and logged(worker, "worker.started"))
     assert worker.stop()[0] == 0
-    assert not [line for line in worker.lines if "users.none" in line]
+    assert not logged(worker, "users.none")
     assert not [line for line in manager.heard if "no users" in line]

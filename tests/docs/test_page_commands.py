@@ -231,25 +231,35 @@ def test_a_variable_that_is_exported_is_a_setting(line):
     load_settings({name: value})
 
 
-def test_the_first_query_answers_whom_to_mail(run, tmp_path):
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_the_first_queries_have_a_row_for_whom_not_to_mail(run, emulator, queue, tmp_path, number):
     import sqlite3
 
-    query, _ = blocks(DATABASE, "sql")
-    run("users", "import", "-", input="email\njane@example.com\n")
+    query = [*blocks(README, "sql"), *blocks(DATABASE, "sql")[:2]][number]
     with sqlite3.connect(tmp_path / "worker.db") as connection:
-        assert connection.execute(query).fetchall() == [("jane@example.com",)]
-        connection.execute("UPDATE users SET paused_until = '2999-01-01 00:00:00.000000'")
+        run("users", "import", "-", input="email\nJane@example.com\n")
         assert connection.execute(query).fetchall() == []
-        connection.execute("UPDATE users SET paused_until = '2020-01-01 00:00:00.000000'")
-        assert connection.execute(query).fetchall() == [("jane@example.com",)]
+        until = "2999-01-01 00:00:00.000000"
+        paused = "UPDATE users SET pause_reason = 'soft_bounce', paused_until = ?"
+        connection.execute(paused, (until,))
+        assert connection.execute(query).fetchall() == [("soft_bounce", until)]
+        connection.execute(paused, ("2020-01-01 00:00:00.000000",))
+        assert connection.execute(query).fetchall() == []
         connection.execute("UPDATE users SET auto_block_spam = 1")
+        assert connection.execute(query).fetchall() == [("auto_block_spam", None)]
+        connection.execute("DELETE FROM users")
+        connection.commit()
         assert connection.execute(query).fetchall() == []
+        emulator.send(queue, mail.complaint("jane@example.com"))
+        run("drain")
+        assert connection.execute(query).fetchall() == [("auto_block_spam", None)]
+    connection.close()
 
 
-def test_the_second_query_finds_events_of_an_address_by_the_index(run, emulator, queue, tmp_path):
+def test_the_last_query_finds_events_of_an_address_by_the_index(run, emulator, queue, tmp_path):
     import sqlite3
 
-    _, query = blocks(DATABASE, "sql")
+    *_, query = blocks(DATABASE, "sql")
     for address in ("jane@example.com", "joe@example.com"):
         emulator.send(queue, mail.bounce(address, feedback_id=address, message_id=address))
     run("drain")
