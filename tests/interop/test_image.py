@@ -197,6 +197,19 @@ def test_a_settings_file_and_secrets_that_are_mounted_count(container, emulator,
     assert slack.posts
 
 
+def test_it_works_in_a_volume_of_root_that_its_group_may_write(container, emulator, queue):
+    """As Kubernetes prepares a volume for `fsGroup`."""
+    os.chown(container.records, 0, 10001)
+    container.records.chmod(0o2775)
+    emulator.send(queue, mail.bounce("jane@example.com"))
+    drained = container("drain", "--json")
+    out, _ = drained.communicate()
+    assert drained.returncode == 0, container.log.read_text()
+    assert json.loads(out)["applied"] == 1
+    database = (container.records / "ses-worker.db").stat()
+    assert (database.st_gid, database.st_mode & 0o777) == (10001, 0o640)
+
+
 def test_it_has_no_installer_and_nothing_of_the_checkout_but_the_worker(image):
     root, config = image
     names = {path.name for path in (root / "opt" / "ses-worker" / "bin").iterdir()}
