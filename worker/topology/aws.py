@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from typing import Any, TypeVar
 
-from worker.aws import AwsRefused, Throttled, make_client, translated, watch_dates
-from worker.aws.codes import ABSENT, NOT_PERMITTED
+from botocore.exceptions import ClientError, SSLError
+
+from worker.aws import AwsRefused, NoIdentity, Throttled, make_client, translated, watch_dates
+from worker.aws.codes import ABSENT, BAD_CREDENTIALS, NOT_PERMITTED
 from worker.core.errors import Refused, Unavailable
 from worker.sqs.client.skew import ClockSkew
 from worker.timing.deadlines import within
@@ -120,9 +122,21 @@ def known(service: str, look: Callable[[], Known]) -> Known | Unknown:
             return NotPermitted(denied_action(service, refused))
         if refused.code in ABSENT:
             return Absent(refused.text or refused.code)
-        return Unreachable(str(refused))
+        return Unreachable(str(refused), _fix(refused))
     except (Refused, Unavailable) as error:
-        return Unreachable(str(error))
+        return Unreachable(str(error), _fix(error))
+
+
+def _fix(error: Refused | Unavailable) -> str:
+    """Return what to do: waiting helps against an outage, a busy service, a slow network."""
+    if isinstance(error, NoIdentity) or getattr(error, "code", "") in BAD_CREDENTIALS:
+        return "check the credentials, and the clock of this machine"
+    match error.__cause__:
+        case SSLError():
+            return "check AWS_CA_BUNDLE, and the proxy in between, if there is one"
+        case ClientError(response={"ResponseMetadata": {"HTTPStatusCode": 501}}):
+            return ""  # an endpoint that stands in for AWS, without this call
+    return "try again later" if isinstance(error, Unavailable) else ""
 
 
 def denied_action(service: str, refused: AwsRefused) -> str:

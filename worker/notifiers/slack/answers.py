@@ -85,7 +85,7 @@ def sort_refusal(  # noqa: PLR0911 a return for each kind of answer
     """Sort a refusal by its error code, from a webhook's body or from chat.postMessage."""
     seconds = wait_seconds(retry_after)
     if status == 429:
-        return Later(error="Slack is busy with us (429)", seconds=seconds)
+        return Later(error="Slack is busy with us (429)", seconds=seconds, busy=True)
     if status >= 500 and seconds is None:
         return Stumble(error=f"Slack has a problem ({status})")
     if status >= 500:
@@ -93,7 +93,8 @@ def sort_refusal(  # noqa: PLR0911 a return for each kind of answer
     if not _WORD.fullmatch(text):
         return _sort_unknown(status)
     if text in _BUSY:
-        return Later(error=f"Slack: {text}", seconds=seconds)
+        busy = text in {"rate_limited", "ratelimited"}
+        return Later(error=f"Slack: {text}", seconds=seconds, busy=busy)
     if text in _BAD_MESSAGE:
         return Unfit(error=f"Slack: {text}")
     if text.startswith("restricted_action"):
