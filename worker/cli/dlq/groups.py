@@ -24,9 +24,10 @@ NO_QUEUE = (
 _WHERE = {Where.DEAD_LETTER_QUEUE: "queue", Where.QUARANTINE: "quarantine"}
 _AGES = ("< 1 h", "< 1 day", "< 4 days", "older")
 _COUNTS = "|".join(("count", *_AGES))
+_TIMES = ("oldest", "newest", "SQS deletes it")
 _FEW = ("where", "reason", "count", "oldest", "SQS deletes it")
-_WITHOUT_AGES = ("where", "reason", "count", "oldest", "newest", "SQS deletes it")
-_ALL = ("where", "reason", "count", *_AGES, "oldest", "newest", "SQS deletes it")
+_WITHOUT_AGES = ("where", "reason", "count", *_TIMES)
+_ALL = ("where", "reason", "count", *_AGES, *_TIMES)
 """Columns of a table, for terminals of any width."""
 
 
@@ -75,7 +76,8 @@ def _put_table(out: "Console", looked: "Looked") -> None:
     from worker.cli.page import put_widest
 
     rows = [_cells(group, looked.retention) for group in looked.groups]
-    tables = [_table(columns, rows) for columns in (_ALL, _WITHOUT_AGES, _FEW)]
+    days = [{name: _day(name, text) for name, text in row.items()} for row in rows]
+    tables = [_table(_ALL, rows), _table(_WITHOUT_AGES, rows), _table(_FEW, days)]
     if not put_widest(out, tables):
         out.print(tables[-1])  # a reason that is too long continues on the next line
 
@@ -88,19 +90,22 @@ def _table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> "Table"
     return table
 
 
+def _day(name: str, text: str) -> str:
+    """Shorten a time to its day, for a narrow terminal."""
+    return text[:10] if name in _TIMES else text
+
+
 def _cells(group: Group, retention: timedelta | None) -> dict[str, str]:
     ages = dict(zip(_AGES, group.ages.values(), strict=True))
-    times = {
-        "oldest": group.oldest,
-        "newest": group.newest,
-        "SQS deletes it": gone_at(group.kept_since, retention),
-    }
+    times = zip(
+        _TIMES, (group.oldest, group.newest, gone_at(group.kept_since, retention)), strict=True
+    )
     return {
         "where": _WHERE[group.where],
         "reason": printable(group.reason),
         "count": f"{group.count:,}",
         **{name: f"{count:,}" if count else "" for name, count in ages.items()},
-        **{name: f"{time:%Y-%m-%d %H:%M}" if time else "" for name, time in times.items()},
+        **{name: f"{time:%Y-%m-%d %H:%M}" if time else "" for name, time in times},
     }
 
 
@@ -123,7 +128,7 @@ def not_found(looked: "Looked", message_id: str) -> str:
 def _places(looked: "Looked") -> Iterator[str]:
     """Say how many dead letters were examined, and how many are where."""
     if looked.no_queue:
-        yield f"{NO_QUEUE[0].upper()}{NO_QUEUE[1:]}."
+        yield NO_QUEUE
     if looked.queue and not looked.is_readable:
         yield f"Dead-letter queue {looked.queue}: could not be read."
     elif looked.queue and uncounted(looked):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from worker.topology.checks.facts import read_arn, region_in_arn
 
+
 def texts(attributes: Mapping[str, object]) -> dict[str, str]:
     """Attributes as AWS accepts them: values that are not text are encoded as JSON."""
     return {
