@@ -306,7 +306,7 @@ class TestLooking:
     def test_names_the_store(self, run, tmp_path):
         run("users", "import", "-", input="email\na@b.c\n")
         place = f"{tmp_path}/worker.db"
-        assert run("users", "list").out.endswith(f"\n1 of 1 users in {place}\n")
+        assert run("users", "list").out.endswith(f"\n1 user in {place}\n")
         assert run("users", "show", "a@b.c").err == f"ses-worker: reading {place}\n"
         assert run("users", "export").err == f"ses-worker: exporting from {place}\n"
 

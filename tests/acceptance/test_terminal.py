@@ -47,10 +47,7 @@ def test_every_address_of_a_list_can_be_read_whole(terminal, run, tmp_path):
     file.write_text(f"email,account_id\njane@example.com,{'x' * 40}\n{long},\n")
     run("users", "import", file)
     shown = ESCAPES.sub("", terminal("users", "list").out)
-    assert "paused until (UTC)" in shown
-    assert max(len(line) for line in shown.splitlines() if "│" in line) == 80
-    first_cells = (line.split("│")[1].strip() for line in shown.splitlines() if "│" in line)
-    assert long in "".join(first_cells)
+    assert {long, "jane@example.com"} <= {*shown.splitlines()}
 
 
 def test_every_column_of_a_list_is_there_where_there_is_room(run):

@@ -163,7 +163,9 @@ class TestWebhookAnswers:
     ):
         """Neither a retry nor an answer to 429."""
         slack.fail(faults.rate_limited(header))
-        assert webhook.post(POST) == Later(error="Slack is busy with us (429)", seconds=seconds)
+        assert webhook.post(POST) == Later(
+            error="Slack is busy with us (429)", seconds=seconds, busy=True
+        )
         assert len(slack.requests) == 1
         assert naps == []
 
@@ -236,8 +238,8 @@ class TestApiAnswers:
 
     def test_a_429_is_waited_for_as_long_as_slack_asks(self, slack, api):
         slack.fail(faults.rate_limited("7"), faults.rate_limited())
-        assert api.post(POST) == Later(error="Slack is busy with us (429)", seconds=7)
-        assert api.post(POST) == Later(error="Slack is busy with us (429)")
+        assert api.post(POST) == Later(error="Slack is busy with us (429)", seconds=7, busy=True)
+        assert api.post(POST) == Later(error="Slack is busy with us (429)", busy=True)
 
     def test_slacks_message_id_is_stored_sanitized(self, slack, api):
         """PostgreSQL takes no NUL, and what it refuses would end the lane."""

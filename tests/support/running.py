@@ -73,6 +73,7 @@ def environment(tmp_path):
         if not name.startswith(("SES_WORKER_", "AWS_"))
     }
     return kept | {
+        "PATH": f"{COMMAND.parent}{os.pathsep}{kept.get('PATH', os.defpath)}",  # hints name it
         "SES_WORKER_STORE__URL": f"sqlite:///{tmp_path / 'worker.db'}",
         "SES_WORKER_HTTP__LISTEN": "",
         "SES_WORKER_LOG__FORMAT": "json",
@@ -156,9 +157,9 @@ def start(environment, tmp_path):
 def terminal(environment, tmp_path):
     """Run a command on a terminal of 80 columns with an answer; the raw text is `out`."""
 
-    def terminal(*arguments, answer="", **changes):
+    def terminal(*arguments, answer="", columns=80, **changes):
         ours, theirs = pty.openpty()
-        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         process = subprocess.Popen(
             [COMMAND, *map(str, arguments)],
             env=environment | {"TERM": "xterm", "SES_WORKER_LOG__FORMAT": "auto"} | changes,

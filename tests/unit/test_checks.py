@@ -703,13 +703,6 @@ class TestTheRest:
             f"aws sns get-subscription-attributes --region {REGION} --subscription-arn {TOPIC}:1"
         )
 
-    def test_what_is_advised_of_our_own_is_for_the_same_worker(self):
-        advised = f"or: {provision('ses-worker', TOPIC)}"
-        assert commands.called(advised, "ses-worker --instance eu") == (
-            "or: ses-worker --instance eu provision --queue ses-worker --topic bounces"
-        )
-        assert commands.called("aws sqs x", "y") == "aws sqs x"
-
     @pytest.mark.parametrize(
         ("seconds", "expected"),
         [(1_209_600, "14 days"), (86_400, "1 day"), (5_400, "1.5 hours"), (9, "9 s")],

@@ -137,7 +137,7 @@ class TestCollector:
         assert read("email_queue_count", {"queue": "feedback"}) == 5
         assert read("email_queue_count_not_visible", {"queue": "feedback"}) == 2
         assert read("email_queue_count_delayed", {"queue": "feedback"}) == 1
-        assert read("ses_worker_dead_letter_count", {"queue": "bad"}) == 7
+        assert read("ses_worker_dead_letter_messages", {"queue": "bad"}) == 7
         assert read("ses_worker_quarantine_rows") == 6
         for (lane, kind, state), count in effects.items():
             labels = {"lane": lane, "kind": kind, "state": state}

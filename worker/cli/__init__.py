@@ -13,6 +13,7 @@ import click
 from worker import __version__
 from worker.cli.common import HELP_SETTINGS, config_option, reporting_failures
 from worker.cli.exits import MEANINGS, Exit
+from worker.cli.help import Group
 from worker.cli.streams import guarded_streams
 
 COMMANDS = {
@@ -31,7 +32,7 @@ COMMANDS = {
 """Modules that are imported when their command is called."""
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; report an unwritable standard output, also for help texts."""
         try:

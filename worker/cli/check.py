@@ -2,9 +2,8 @@
 
 import json
 import os
-import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -13,46 +12,37 @@ from worker.cli.common import (
     HELP_SETTINGS,
     json_option,
     print_message,
-    screen,
-    settings_file,
     with_settings,
 )
 from worker.cli.exits import Exit
+from worker.cli.help import option
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from worker.settings import Settings
     from worker.topology.checks.findings import Finding
 
-_COLOURS = {"ok": "green", "note": "cyan", "wrong": "red", "unknown": "yellow", "skipped": "yellow"}
-_CHECK_WIDTH, _STATUS_WIDTH = 12, 7
-"""The lengths of the longest, `queue policy` and `skipped`."""
-
 
 @click.command(context_settings=HELP_SETTINGS)
-@click.option(
+@option(
     "--identity", "identities", multiple=True, metavar="NAME",
     help="Check that bounces and complaints of this verified identity arrive; may be repeated. "
     "Without it, any identity will do.",
 )  # fmt: skip
-@click.option(
+@option(
     "--configuration-set", "configuration_sets", multiple=True, metavar="NAME",
     help="Check this configuration set; may be repeated. Without it, the first 20 are checked.",
 )  # fmt: skip
-@click.option(
+@option(
     "--live", is_flag=True, show_default="off",
     help="Only report the health of the worker on this machine; the exit status is 0 if it is "
     "alive, ready or not.",
 )  # fmt: skip
-@click.option(
+@option(
     "--settings", "only_settings", is_flag=True, show_default="off",
     help="Only check the settings, without a call to any service; the exit status is 0 if they can "
     "be used, else 78.",
 )  # fmt: skip
-@click.option(
-    "--send", is_flag=True, show_default="off", help="Post a test notice to each channel."
-)
+@option("--send", is_flag=True, show_default="off", help="Post a test notice to each channel.")
 @json_option
 @with_settings
 def check(
@@ -88,20 +78,18 @@ def check(
             raise click.UsageError("--settings can be combined with --json only")
         sys.exit(_look_at_settings(settings, as_json=as_json))
 
+    from worker.cli.findings import conclude, shown
     from worker.commands.check import CheckOptions, look
     from worker.topology.checks.findings import is_healthy
 
     options = CheckOptions(identities, configuration_sets, send)
     found = map(_with_own_options, look(settings, options))
-    # It takes a minute if services do not answer, so a terminal shows each row as it is made.
-    as_it_comes = sys.stdout.isatty() and not as_json
-    findings = list(_shown(found) if as_it_comes else found)
+    # It takes a minute if services do not answer, so each finding is shown as it is made.
+    findings = list(found if as_json else shown(found))
     if as_json:
         click.echo(json.dumps(_as_json(findings)))
     else:
-        if not as_it_comes:
-            _show(findings)
-        _show_fixes(findings)
+        conclude(findings)
     sys.exit(Exit.DONE if is_healthy(findings) else Exit.FAILED)
 
 
@@ -109,7 +97,7 @@ def _look_at_settings(settings: "Settings", *, as_json: bool) -> Exit:
     from worker.commands.check import look_at_settings
     from worker.observability.journal import ends_in_journal
 
-    findings = list(look_at_settings(settings))
+    findings = list(map(_with_own_options, look_at_settings(settings)))
     if as_json:
         click.echo(json.dumps(_as_json(findings)))
     elif not ends_in_journal(sys.stdout, os.environ):  # where a reload would add a line each time
@@ -124,12 +112,9 @@ def _look_at_settings(settings: "Settings", *, as_json: bool) -> Exit:
 def _with_own_options(finding: "Finding") -> "Finding":
     from msgspec.structs import replace
 
-    from worker.topology.checks.commands import called
+    from worker.cli.called import as_called
 
-    file = settings_file()
-    config = f" --config {shlex.quote(str(file))}" if file else ""
-    how = os.environ.get("CALLED_AS") or f"ses-worker{config}"  # systemd/ses-worker sets it
-    return replace(finding, fix=called(finding.fix, how))
+    return replace(finding, fix=as_called(finding.fix))
 
 
 def _as_json(findings: Sequence["Finding"]) -> dict[str, object]:
@@ -142,47 +127,3 @@ def _as_json(findings: Sequence["Finding"]) -> dict[str, object]:
         counts[finding.status] += 1
     reported = [msgspec.to_builtins(finding) for finding in findings]
     return {"healthy": is_healthy(findings), **counts, "checks": reported}
-
-
-def _show(findings: Sequence["Finding"]) -> None:
-    from rich.table import Table
-
-    table = Table()
-    table.add_column("check", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("finding", overflow="fold")
-    for finding in findings:
-        table.add_row(*_cells(finding))
-    screen().print(table)
-
-
-def _shown(findings: Iterable["Finding"]) -> Iterator["Finding"]:
-    from rich.table import Table
-
-    out = screen()
-    for finding in findings:
-        row = Table.grid(padding=(0, 2, 0, 0))
-        row.add_column(width=_CHECK_WIDTH)
-        row.add_column(width=_STATUS_WIDTH)
-        row.add_column(overflow="fold")
-        row.add_row(*_cells(finding))
-        out.print(row)
-        yield finding
-
-
-def _cells(finding: "Finding") -> "tuple[str, Text, Text]":
-    from rich.text import Text
-
-    from worker.core.masking import printable
-
-    status = Text(finding.status, style=_COLOURS[finding.status])
-    return finding.check, status, Text(printable(finding.message))
-
-
-def _show_fixes(findings: Iterable["Finding"]) -> None:
-    from worker.core.masking import printable
-
-    # Below the table, on unbroken lines, to be pasted into a shell.
-    for finding in findings:
-        if finding.fix:
-            click.echo(f"{finding.check} → {printable(finding.fix)}")

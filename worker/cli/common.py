@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 import click
 
 from worker.cli.exits import Exit
+from worker.cli.help import option
 from worker.core.errors import Misconfigured, WorkerError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from worker.settings import Settings
 
 HELP_SETTINGS = {"show_default": True, "help_option_names": ["-h", "--help"]}
@@ -29,11 +28,11 @@ _READ, _FILE = "ses-worker.read-settings", "ses-worker.settings-file"
 Options = ParamSpec("Options")
 
 # Not checked here: `worker.settings.inputs` reports an unreadable file, also of the environment.
-config_option = click.option(
+config_option = option(
     "--config", type=click.Path(path_type=Path, readable=False), help=CONFIG_HELP
 )
 
-json_option = click.option(
+json_option = option(
     "--json",
     "as_json",
     is_flag=True,
@@ -77,7 +76,7 @@ def read_again() -> "Settings":
 
 def settings_file() -> "Path | None":
     """Return the value of `--config`, if given."""
-    return cast("Path | None", click.get_current_context().meta[_FILE])
+    return cast("Path | None", click.get_current_context().meta.get(_FILE))
 
 
 @contextmanager
@@ -115,9 +114,9 @@ def plain(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def counted(count: int, noun: str) -> str:
-    """Write a count with its noun, such as `1 event`, `1,200 events`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Write a count with its noun, such as `1 event`, `1,200 events`, `2 entries`."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def require_terminal(*, yes: bool) -> None:
@@ -131,20 +130,16 @@ def require_terminal(*, yes: bool) -> None:
         raise click.UsageError("there is no terminal for a confirmation: use --yes")
 
 
-def screen() -> "Console":
-    """The console for tables: as wide as the terminal, or 160 columns if there is none."""
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=160)
-
-
 def print_message(what: object) -> None:
     """Print a line on stderr; in systemd's journal with the priority of an error."""
+    from worker.cli.called import as_called
     from worker.core.masking import printable
     from worker.observability.journal import ends_in_journal
 
     level = "<3>" if ends_in_journal(sys.stderr, os.environ) else ""  # sd-daemon(3)
-    lines = (f"{level}ses-worker: {printable(line)}\n" for line in str(what).splitlines())
+    lines = (
+        f"{level}ses-worker: {printable(line)}\n" for line in as_called(str(what)).splitlines()
+    )
     # Not click.echo, which would bypass a progress bar that has replaced stderr.
     sys.stderr.writelines(lines)
     sys.stderr.flush()

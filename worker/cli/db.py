@@ -8,13 +8,14 @@ import click
 
 from worker.cli.common import HELP_SETTINGS, json_option, print_message, with_settings
 from worker.cli.exits import Exit
+from worker.cli.help import Group
 
 if TYPE_CHECKING:
     from worker.settings import Settings
     from worker.store.migrate import SchemaStatus
 
 
-@click.group(context_settings=HELP_SETTINGS)
+@click.group(cls=Group, context_settings=HELP_SETTINGS)
 def db() -> None:
     """Show and upgrade the database schema.
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import HELP_SETTINGS, json_option, print_message, screen, with_settings
+from worker.cli.common import HELP_SETTINGS, json_option, print_message, with_settings
 from worker.cli.exits import Exit
+from worker.cli.help import option
 
 if TYPE_CHECKING:
     from worker.commands.drain import Drained
@@ -22,13 +23,13 @@ def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float
 
 
 @click.command(context_settings=HELP_SETTINGS)
-@click.option(
+@option(
     "--max-messages",
     type=click.IntRange(min=1),
     show_default="no limit",
     help="Stop after this many messages.",
 )
-@click.option(
+@option(
     "--max-seconds",
     type=click.FloatRange(min=0, min_open=True),
     callback=_finite,
@@ -84,6 +85,9 @@ def _show(drained: "Drained") -> None:
     import msgspec
     from rich.table import Table
 
+    from worker.cli.called import as_called
+    from worker.cli.page import screen
+
     table = Table(title=f"drained in {drained.elapsed_seconds:.1f} s")
     table.add_column("messages")
     table.add_column("count", justify="right")
@@ -99,7 +103,7 @@ def _show(drained: "Drained") -> None:
         for name, count in zip(("delivered", "waiting", "parked"), effects, strict=True):
             table.add_row(f"effects: {name}", f"{count:,}")
     if drained.counters.as_dict()["dead_lettered"]:
-        table.caption = "ses-worker dlq list"
+        table.caption = as_called("ses-worker dlq list")
     screen().print(table)
 
 

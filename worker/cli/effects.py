@@ -5,15 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import click
 from msgspec.structs import replace
 
-from worker.cli.common import plain, screen
+from worker.cli.common import plain
+from worker.cli.words import effect_head
+from worker.core.masking import printable, sanitized
 
 if TYPE_CHECKING:
     from worker.store import Store
     from worker.store.outbox_list import OutboxFilter, Problem
 
+_INDENT = 6
+"""Columns of an id with its sign, up to #999."""
 _DONE_HINT = "outbox list --state delivered --state discarded shows delivered and discarded effects"
 
 
@@ -46,42 +49,40 @@ def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def show_problems(resting: Sequence["Problem"]) -> None:
     """Print which lanes deliver nothing now, and when the next try comes."""
+    from worker.cli.page import put, screen
+
     for problem in resting:
-        click.echo(
-            f"{problem.name} delivers nothing: {problem.why}; "
-            f"next try {_next_try(problem.again_at)}"
-        )
+        text = f"{problem.name} delivers nothing: {problem.why}; next try {_next_try(problem)}"
+        put(screen(), printable(text))
 
 
-def _next_try(at: datetime) -> str:
+def _next_try(problem: "Problem") -> str:
     """Format the time; if it is past, no worker is running."""
+    at = problem.again_at
     return f"{at:%H:%M:%S} UTC" if at > datetime.now(UTC) else "by the next run or drain"
 
 
-def show(rows: Sequence[Mapping[str, Any]], counts: Mapping[tuple[str, str], int]) -> None:
-    """Print effects as a table, with the counts by kind and state below it."""
-    from rich.table import Table
-    from rich.text import Text
+def show(
+    rows: Sequence[Mapping[str, Any]],
+    counts: Mapping[tuple[str, str], int],
+    states: Sequence[str],
+) -> None:
+    """Print effects, each with its cause and its last answer, and below them the counts."""
+    from worker.cli.page import put, screen
 
-    from worker.core.masking import sanitized
-
-    counts_text = ", ".join(f"{count:,} {kind} {state}" for (kind, state), count in counts.items())
-    if len(rows) < (total := sum(counts.values())):
-        counts_text += f"; the newest {len(rows):,} of {total:,} are shown (--limit)"
-    table = Table(caption=counts_text or "no effects")
-    for name in ("id", "kind", "state", "tries", "due (UTC)", "what", "last error or result"):
-        table.add_column(name, overflow="fold")
+    out = screen()
     for row in rows:
         summary = json.loads(row["summary"])
-        what = " ".join(filter(None, (summary.get("sort"), summary.get("sample"))))
-        open_ = row["state"] in {"waiting", "claimed"}
-        table.add_row(
-            str(row["id"]),
-            row["kind"],
-            row["state"],
-            str(row["attempts"]),
-            f"{row['due_at']:%Y-%m-%d %H:%M:%S}" if open_ else "",
-            Text(sanitized(what)),
-            Text(sanitized(row["last_error"] or row["result"] or "")),
-        )
-    screen().print(table)
+        put(out, effect_head(row), head=f"#{row['id']}  ", indent=_INDENT)
+        cause = " ".join(filter(None, (summary.get("sort"), summary.get("sample"))))
+        for text in filter(None, (cause, row["last_error"] or row["result"])):
+            put(out, sanitized(text), indent=_INDENT)
+    if not counts:
+        put(out, f"No effect is {' or '.join(states)}.")
+        return
+    put(out, "")
+    totals = (f"{count:,} {kind} {state}" for (kind, state), count in counts.items())
+    text = f"{', '.join(totals)} (times are UTC)"
+    if len(rows) < (total := sum(counts.values())):
+        text += f"; the newest {len(rows):,} of {total:,} are shown (--limit)"
+    put(out, text)

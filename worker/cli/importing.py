@@ -75,3 +75,4 @@ def with_progress(file: IO[str], progress: "Progress") -> Iterator[str]:
         done += len(line)
         if number % 1_000 == 0:
             progress.update(done, total)
+    progress.update(total or done, total)

@@ -17,6 +17,7 @@ from worker.cli.common import (
     with_settings,
 )
 from worker.cli.exits import Exit
+from worker.cli.help import Group, option
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -34,13 +35,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def _chosen(command: Command) -> Command:
     """Add the arguments that choose effects: ids, or all parked or waiting, of a kind."""
     command = click.argument("ids", type=ROW_ID, nargs=-1, metavar="[ID]...")(command)
-    every = click.option("--parked", is_flag=True, show_default="off", help="All parked effects.")
-    idle = click.option("--waiting", is_flag=True, show_default="off", help="All waiting effects.")
-    kind = click.option("--kind", type=click.Choice(KINDS), help="Only effects of this kind.")
+    every = option("--parked", is_flag=True, show_default="off", help="All parked effects.")
+    idle = option("--waiting", is_flag=True, show_default="off", help="All waiting effects.")
+    kind = option("--kind", type=click.Choice(KINDS), help="Only effects of this kind.")
     return kind(every(idle(command)))
 
 
-@click.group(context_settings=HELP_SETTINGS)
+@click.group(cls=Group, context_settings=HELP_SETTINGS)
 def outbox() -> None:
     """List, retry or discard effects: notices to channels, removals from the suppression list.
 
@@ -51,12 +52,12 @@ def outbox() -> None:
 
 
 @outbox.command("list", context_settings=HELP_SETTINGS)
-@click.option(
+@option(
     "--state", "states", type=click.Choice(STATES), multiple=True,
     default=("waiting", "claimed", "parked"), help="Only effects in this state; may be repeated.",
 )  # fmt: skip
-@click.option("--kind", type=click.Choice(KINDS), help="Only effects of this kind.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, help="Most effects to show.")
+@option("--kind", type=click.Choice(KINDS), help="Only effects of this kind.")
+@option("--limit", type=click.IntRange(1, 100_000), default=50, help="Most effects to show.")
 @json_option
 @with_settings
 def list_(
@@ -86,7 +87,7 @@ def list_(
             })
         )  # fmt: skip
         return
-    shown.show(rows, counts)
+    shown.show(rows, counts, states)
     shown.show_problems(resting)
 
 
@@ -119,7 +120,7 @@ def retry(
 
 @outbox.command(context_settings=HELP_SETTINGS)
 @_chosen
-@click.option("--yes", is_flag=True, show_default="off", help="Do not ask for confirmation.")
+@option("--yes", is_flag=True, show_default="off", help="Do not ask for confirmation.")
 @with_settings
 def discard(
     settings: "Settings",

@@ -4,6 +4,8 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from worker.cli.common import counted
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
@@ -36,10 +38,12 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-    def update(self, done: float, total: float | None) -> None:
-        """Show how much is done; without a total, only that work goes on."""
+    def update(self, done: int, total: int | None) -> None:
+        """Show how much is done; of an unknown total, if it is None."""
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+            total = None if total is None else max(total, done)
+            count = amount(done, total, self._unit)
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total, count=count)
 
     def drained(self, counters: "Counters", at_first: "Counts") -> None:
         """Show a drain; more messages may arrive than the queue had at first."""
@@ -52,11 +56,17 @@ class Progress:
         bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {self._unit}"),
+            TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             redirect_stdout=False,
         )
-        bar.add_task(self._what, total=1)
+        bar.add_task(self._what, total=None, count=amount(0, None, self._unit))
         bar.start()
         return bar
+
+
+def amount(done: int, total: int | None, unit: str) -> str:
+    """Write `6 of 10 messages`, or `6 messages` of an unknown total; `unit` is a plural."""
+    one = unit.removesuffix("s")
+    return counted(done, one) if total is None else f"{done:,} of {counted(total, one)}"

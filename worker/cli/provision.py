@@ -15,6 +15,7 @@ from worker.cli.common import (
     with_settings,
 )
 from worker.cli.exits import Exit
+from worker.cli.help import option
 from worker.cli.provisioned import (
     Run,
     call_of,
@@ -43,38 +44,38 @@ class _Name(click.ParamType[str]):
 
 
 @click.command(context_settings=HELP_SETTINGS)
-@click.option(
+@option(
     "--topic", type=_Name(), show_default="the topic in sns.topic_arns, else ses-feedback",
     help="The SNS topic.",
 )  # fmt: skip
-@click.option(
+@option(
     "--queue",
     type=_Name(),
     show_default="the queue in queue.url, else ses-feedback",
     help="The SQS queue.",
 )
-@click.option(
+@option(
     "--dead-letter-queue", type=_Name(), show_default="the queue's own, else QUEUE-dlq",
     help="The queue for messages that can never be processed.",
 )  # fmt: skip
-@click.option(
+@option(
     "--kms-key", metavar="KEY", show_default="SQS's own encryption",
     help="Encrypt both queues with this KMS key, whose policy must allow SNS to use it.",
 )  # fmt: skip
-@click.option(
+@option(
     "--identity", "identities", multiple=True, metavar="NAME",
     help="Send this verified identity's bounces and complaints to the topic; may be repeated.",
 )  # fmt: skip
-@click.option(
+@option(
     "--configuration-set", "configuration_sets", multiple=True, metavar="NAME",
     help="Send this configuration set's bounces and complaints to the topic; may be repeated.",
 )  # fmt: skip
-@click.option(
+@option(
     "--write-settings", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     show_default="they are printed",
     help="Write the settings that the worker needs into this TOML file; its comments stay.",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, show_default="off", help="Only print what would be done.")
+@option("--dry-run", is_flag=True, show_default="off", help="Only print what would be done.")
 @json_option
 @with_settings
 def provision(

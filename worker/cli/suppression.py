@@ -7,12 +7,13 @@ import click
 
 from worker.cli.common import HELP_SETTINGS, with_settings
 from worker.cli.exits import Exit
+from worker.cli.help import Group
 
 if TYPE_CHECKING:
     from worker.settings import Settings
 
 
-@click.group(context_settings=HELP_SETTINGS)
+@click.group(cls=Group, context_settings=HELP_SETTINGS)
 def suppression() -> None:
     """Undo removals from the SES suppression list.
 

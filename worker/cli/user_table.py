@@ -1,15 +1,16 @@
 """The table of `ses-worker users list`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-from rich.text import Text
+from worker.cli.page import put, put_whole, put_widest, screen, table_of
+from worker.cli.words import feedback_counts, state_of
+from worker.core.masking import printable
 
-from worker.cli.common import screen
+if TYPE_CHECKING:
+    from rich.console import Console
 
-WIDE = 120
-"""Columns of the terminal at which all columns of the table fit."""
 _ALL_COLUMNS = (
     "email", "account", "hard", "soft", "compl.", "blocked", "paused until (UTC)", "why",
 )  # fmt: skip
@@ -18,23 +19,36 @@ _FEWER_COLUMNS = ("email", "blocked", "paused until (UTC)")
 
 
 def show_users(users: Sequence[Mapping[str, Any]], caption: str) -> None:
-    """Print a table of users, with as many columns as the terminal has room for."""
-    console = screen()
-    table = Table()
-    for name in _ALL_COLUMNS if console.width >= WIDE else _FEWER_COLUMNS:
-        table.add_column(name, overflow="fold", no_wrap=name not in {"email", "account"})
+    """Print a table of users, with as many columns as the terminal has room for.
+
+    If an address is too long for any table, each user has a paragraph.
+    """
+    out = screen()
+    rows = [_cells(user) for user in users]
+    tables = (
+        table_of(columns, ([row[name] for name in columns] for row in rows))
+        for columns in (_ALL_COLUMNS, _FEWER_COLUMNS)
+    )
+    if rows and not put_widest(out, tables):
+        _put_paragraphs(out, users)
+    put_whole(out, caption)  # keeps a path in one piece
+
+
+def _put_paragraphs(out: "Console", users: Sequence[Mapping[str, Any]]) -> None:
+    now = datetime.now(UTC)
     for user in users:
-        cells = _cells(user)
-        table.add_row(*(Text(cells[str(column.header)]) for column in table.columns))
-    console.print(table)
-    console.print(Text(caption), soft_wrap=True)  # keeps a path in one piece
+        put(out, printable(user["email"]))
+        account = f", account {user['account_id']}" if user["account_id"] else ""
+        state = f"{state_of(user, now)}; {feedback_counts(user)}{account}"
+        put(out, printable(state), indent=2)
+    put(out, "")
 
 
 def _cells(user: Mapping[str, Any]) -> dict[str, str]:
     until = user["paused_until"]
     return {
-        "email": user["email"],
-        "account": user["account_id"] or "",
+        "email": printable(user["email"]),
+        "account": printable(user["account_id"] or ""),
         "hard": str(user["hard_bounce_count"] or ""),
         "soft": str(user["soft_bounce_count"] or ""),
         "compl.": str(user["complaint_count"] or ""),

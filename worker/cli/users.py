@@ -9,8 +9,16 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from worker.cli.common import HELP_SETTINGS, json_option, plain, print_message, with_settings
+from worker.cli.common import (
+    HELP_SETTINGS,
+    counted,
+    json_option,
+    plain,
+    print_message,
+    with_settings,
+)
 from worker.cli.exits import Exit
+from worker.cli.help import Group, option
 from worker.cli.removing import remove
 from worker.core.errors import Refused, WorkerError
 from worker.service.signals import as_interrupts
@@ -21,15 +29,15 @@ if TYPE_CHECKING:
 
 OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, readable=False, allow_dash=True)
 
-paused_option = click.option(
+paused_option = option(
     "--paused", is_flag=True, show_default="off", help="Only users to whom mail is paused now."
 )
-blocked_option = click.option(
+blocked_option = option(
     "--blocked", is_flag=True, show_default="off", help="Only users with auto_block_spam set."
 )
 
 
-@click.group(context_settings=HELP_SETTINGS)
+@click.group(cls=Group, context_settings=HELP_SETTINGS)
 def users() -> None:
     """Import, list, export and remove user records.
 
@@ -99,7 +107,7 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
 @users.command("list", context_settings=HELP_SETTINGS)
 @paused_option
 @blocked_option
-@click.option("--limit", type=click.IntRange(min=1), default=50, help="Users to show at most.")
+@option("--limit", type=click.IntRange(min=1), default=50, help="Users to show at most.")
 @json_option
 @with_settings
 def list_(settings: "Settings", paused: bool, blocked: bool, limit: int, as_json: bool) -> None:
@@ -119,7 +127,10 @@ def list_(settings: "Settings", paused: bool, blocked: bool, limit: int, as_json
         return
     from worker.cli.user_table import show_users
 
-    show_users(listed, f"{len(listed):,} of {total:,} users in {store.place}")
+    none = "no such users" if paused or blocked else "no users"
+    count = counted(total, "user") if total else none
+    shown = f"{len(listed):,} of " if len(listed) < total else ""
+    show_users(listed, f"{shown}{count} in {store.place}")
 
 
 @users.command(context_settings=HELP_SETTINGS)

@@ -1,28 +1,48 @@
 """`ses-worker why`: everything that is stored about an address."""
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import HELP_SETTINGS, json_option, plain, screen, with_settings
+from worker.cli.common import (
+    HELP_SETTINGS,
+    counted,
+    json_option,
+    plain,
+    print_message,
+    with_settings,
+)
 from worker.cli.exits import Exit
+from worker.cli.help import option
+from worker.cli.words import (
+    effect_head,
+    feedback_counts,
+    lines_of,
+    moment,
+    sort_of,
+    state_of,
+)
+from worker.core.masking import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from worker.settings import Settings
     from worker.store.history import History
 
 
-_DID = {"removed": "taken off", "still_listed": "deleted from, and still on,"}
+_DID = {"removed": "Taken off", "still_listed": "Deleted from, and still on,"}
 """What was done, by the outcome of a removal."""
 
 
 @click.command(context_settings=HELP_SETTINGS)
 @click.argument("address")
-@click.option(
+@option(
     "--messages",
     is_flag=True,
     show_default="off",
@@ -54,7 +74,7 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
         if messages:
             _show_messages(history)
     if not (history.events or history.user):
-        click.echo(f"ses-worker: nothing is on record about {parsed.key}", err=True)
+        print_message(f"nothing is on record about {parsed.key}")
         sys.exit(Exit.FAILED)
 
 
@@ -85,20 +105,55 @@ def _rule(event: Mapping[str, Any]) -> str:
 def _show(key: str, history: "History") -> None:
     from rich.text import Text
 
+    from worker.cli.called import as_called
+    from worker.cli.page import put, put_whole, screen
     from worker.store.history import MOST_EVENTS
 
     out = screen()
-    out.print(Text(key, style="bold"), Text(_state(history.user)))
-    if history.events:
-        out.print(_events(history.events))
+    put(out, Text(key, style="bold"))
+    put(out, _state(history.user))
+    _show_events(out, history.events)
     if len(history.events) == MOST_EVENTS:
-        out.print(Text(f"these are the newest {MOST_EVENTS} events; there may be more"))
-    if history.effects:
-        out.print(_effects(history.effects))
+        put(out, f"These are the newest {MOST_EVENTS} events; there may be more.")
+    _show_effects(out, history.effects)
     for removal in history.removals:
-        out.print(Text(_removal(removal)))
+        put(out, printable(_removal(removal)))
     if history.removals and _is_off_the_list(history.removals[-1]):
-        out.print(Text(f"to put it back: ses-worker suppression restore {key}"))
+        put(out, "To put it back on the list:")
+        put_whole(out, as_called(f"  ses-worker suppression restore {shlex.quote(key)}"))
+
+
+def _state(user: Mapping[str, Any] | None) -> str:
+    if user is None:
+        return "It is not among the users."
+    return f"It is {state_of(user, datetime.now(UTC))}. On record: {feedback_counts(user)}."
+
+
+def _show_events(out: "Console", events: Sequence[Mapping[str, Any]]) -> None:
+    from worker.cli.page import put
+    from worker.core.limits import LONGEST_CELL
+    from worker.core.masking import cut
+
+    if events:
+        put(out, f"\n{counted(len(events), 'event')}, by the time of occurrence (UTC)")
+    for event in events:
+        put(out, "")
+        put(out, f"{moment(event['occurred_at'])}  {printable(sort_of(event))}")
+        for line in lines_of(event):
+            put(out, printable(cut(line, LONGEST_CELL)), indent=2)
+
+
+def _show_effects(out: "Console", effects: Sequence[Mapping[str, Any]]) -> None:
+    from worker.cli.page import put
+
+    if effects:
+        put(out, f"\n{counted(len(effects), 'effect')} of them (outbox, times are UTC)\n")
+    for effect in effects:
+        put(out, effect_head(effect), head=f"#{effect['id']}  ", indent=6)
+        if text := effect["result"] or effect["last_error"]:
+            put(out, printable(text), indent=6)
+    if effects:
+        put(out, "")
 
 
 def _is_off_the_list(removal: Mapping[str, Any]) -> bool:
@@ -107,78 +162,17 @@ def _is_off_the_list(removal: Mapping[str, Any]) -> bool:
 
 def _removal(removal: Mapping[str, Any]) -> str:
     entry, restored = removal["entry"], removal["restored_at"]
-    begun, address = _time(removal["begun_at"]), removal["address"]
     # Without an outcome the entry was saved, and it is unknown whether SES deleted it then.
-    did = _DID.get(removal["outcome"], f"outbox #{removal['outbox_id']} set out to take it off")
+    did = _DID.get(removal["outcome"], f"Outbox #{removal['outbox_id']} set out to take it off")
     text = (
-        f"{did} the suppression list {begun}: {address}, listed for {entry.get('Reason')} since "
-        f"{entry.get('LastUpdateTime')} ({removal['outcome'] or 'not known to be done'})"
+        f"{did} the suppression list {moment(removal['begun_at'])}: {removal['address']}, listed "
+        f"for {entry.get('Reason')} since {entry.get('LastUpdateTime')} "
+        f"({removal['outcome'] or 'not known to be done'})"
     )
-    return f"{text}; put back {_time(restored)}" if restored else text
-
-
-def _state(user: Mapping[str, Any] | None) -> str:
-    if user is None:
-        return "is not among the users"
-    text = []
-    if user["auto_block_spam"]:
-        text.append("blocked (auto_block_spam)")
-    if until := user["paused_until"]:
-        text.append(f"paused until {_time(until)} ({user['pause_reason']})")
-    counts = (
-        f"{user['hard_bounce_count']} hard and {user['soft_bounce_count']} soft bounces, "
-        f"{user['complaint_count']} complaints"
-    )
-    return "; ".join([*text, counts]) + " (times are UTC)"
-
-
-def _events(events: Sequence[Mapping[str, Any]]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    from worker.core.limits import LONGEST_CELL
-    from worker.core.masking import cut, printable
-
-    table = Table(title="events", title_justify="left")
-    for name in ("occurred", "received", "what", "decision", "because", "status, diagnostic"):
-        table.add_column(name, overflow="fold")
-    for event in events:
-        sort = "/".join(filter(None, (event["type"], event["subtype"])))
-        table.add_row(
-            _time(event["occurred_at"]),
-            _time(event["received_at"]),
-            Text(printable(f"{event['kind']} {sort}")),
-            f"{event['action']} ({event['user_match']})",
-            " · ".join(filter(None, (event["reason"], _rule(event)))),
-            Text(printable(cut(f"{event['status']} {event['diagnostic']}".strip(), LONGEST_CELL))),
-        )
-    return table
-
-
-def _effects(effects: Sequence[Mapping[str, Any]]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    from worker.core.masking import printable
-
-    table = Table(title="what they caused", title_justify="left")
-    for name in ("id", "effect", "state", "tries", "when", "result or last error"):
-        table.add_column(name, overflow="fold")
-    for effect in effects:
-        table.add_row(
-            str(effect["id"]),
-            effect["kind"],
-            effect["state"],
-            str(effect["attempts"]),
-            _time(effect["finished_at"] or effect["due_at"]),
-            Text(printable(effect["result"] or effect["last_error"] or "")),
-        )
-    return table
+    return f"{text}; put back {moment(restored)}." if restored else f"{text}."
 
 
 def _show_messages(history: "History") -> None:
-    from worker.core.masking import printable
-
     for effect in history.effects:
         whose = f"\nSES's message of outbox #{effect['id']}"
         if message := json.loads(effect["payload"]).get("message"):
@@ -186,7 +180,3 @@ def _show_messages(history: "History") -> None:
             click.echo("\n".join(map(printable, message.splitlines())))
         elif effect["kind"] in {"bounce_notice", "complaint_notice"}:
             click.echo(f"{whose} is not kept: it came in a burst.")
-
-
-def _time(value: datetime) -> str:
-    return f"{value:%Y-%m-%d %H:%M:%S}"

@@ -218,6 +218,8 @@ class Later(Struct, frozen=True, kw_only=True):
     error: str
     seconds: float | None = None
     """The delay that the service requests."""
+    busy: bool = False
+    """It works, and limits the rate of calls: HTTP status 429."""
 
 
 class NotYet(Struct, frozen=True, kw_only=True):

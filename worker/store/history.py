@@ -26,7 +26,7 @@ _EFFECT = [
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """What is stored about an address; each list is in the order of time."""
+    """What is stored about an address; events by the time of occurrence, the rest by id."""
 
     user: Row | None
     events: Sequence[Row]
@@ -49,7 +49,7 @@ def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
         kept = connection.execute(taken_off).mappings().all()
     return History(
         user=dict(user) if user else None,
-        events=[dict(row) for row in found],
+        events=sorted(map(dict, found), key=lambda event: event["occurred_at"]),
         effects=[
             dict(row) for row in effects if row["feedback_id"] in feedback_ids and _names(row, key)
         ],

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, SSLError
 
 from worker.aws import (
     AwsRefused,
+    NoIdentity,
     Throttled,
     Unsupported,
     make_client,
@@ -17,7 +18,7 @@ from worker.aws import (
     unsupported,
     watch_dates,
 )
-from worker.aws.codes import ABSENT, NOT_PERMITTED
+from worker.aws.codes import ABSENT, BAD_CREDENTIALS, NOT_PERMITTED
 from worker.core.errors import Refused, Unavailable
 from worker.sqs.client.skew import ClockSkew
 from worker.timing.deadlines import within
@@ -136,7 +137,7 @@ def known(service: str, look: Callable[[], Known]) -> Known | Unknown:
     except Unsupported as error:
         return Unreachable(str(error), is_supported=False)
     except (Refused, Unavailable) as error:
-        return Unreachable(str(error))
+        return Unreachable(str(error), _fix(error))
     except KeyError as error:
         return Unreachable(f"AWS: the answer is not AWS's: it has no {error}")
 
@@ -146,7 +147,17 @@ def _unknown(service: str, refused: AwsRefused) -> Unknown:
         return NotPermitted(denied_action(service, refused))
     if refused.code in ABSENT:
         return Absent(refused.text or refused.code)
-    return Unreachable(str(refused))
+    return Unreachable(str(refused), _fix(refused))
+
+
+def _fix(error: Refused | Unavailable) -> str:
+    """Return what to do: waiting helps against an outage, a busy service, a slow network."""
+    if isinstance(error, NoIdentity) or getattr(error, "code", "") in BAD_CREDENTIALS:
+        return "check the credentials, and the clock of this machine"
+    match error.__cause__:
+        case SSLError():
+            return "check AWS_CA_BUNDLE, and the proxy in between, if there is one"
+    return "try again later" if isinstance(error, Unavailable) else ""
 
 
 def denied_action(service: str, refused: AwsRefused) -> str:

@@ -6,9 +6,10 @@ from worker.cli.common import HELP_SETTINGS
 from worker.cli.dlq.delete import delete
 from worker.cli.dlq.look import list_, show
 from worker.cli.dlq.replay import replay
+from worker.cli.help import Group
 
 
-@click.group(context_settings=HELP_SETTINGS)
+@click.group(cls=Group, context_settings=HELP_SETTINGS)
 def dlq() -> None:
     """List, show, replay and delete dead letters.
 

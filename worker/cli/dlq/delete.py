@@ -15,6 +15,7 @@ from worker.cli.common import (
     with_settings,
 )
 from worker.cli.dlq.options import filter_by, ids_option, reason_option
+from worker.cli.help import option
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 @click.command(context_settings=HELP_SETTINGS)
 @reason_option
 @ids_option
-@click.option("--all", "every", is_flag=True, show_default="off", help="Delete all dead letters.")
-@click.option("--yes", is_flag=True, show_default="off", help="Do not ask for confirmation.")
+@option("--all", "every", is_flag=True, show_default="off", help="Delete all dead letters.")
+@option("--yes", is_flag=True, show_default="off", help="Do not ask for confirmation.")
 @json_option
 @with_settings
 def delete(

@@ -1,24 +1,34 @@
 """Prints the groups of `ses-worker dlq list`, and how many dead letters were not examined."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from worker.cli.common import counted, plain, screen
+from worker.cli.called import as_called
+from worker.cli.common import counted, plain
 from worker.cli.dlq.advice import next_step
 from worker.commands.dlq.groups import AGES, OLDER, Group
+from worker.core.dead_letter import Where
 from worker.core.masking import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from worker.commands.dlq.listing import Looked
 
-WIDE = 120
-"""Columns of a terminal that has room for the ages."""
 NO_QUEUE = (
     "there is no dead-letter queue (neither queue.dead_letter_url nor a redrive policy): "
     "only the table quarantine was read"
 )
+_WHERE = {Where.DEAD_LETTER_QUEUE: "queue", Where.QUARANTINE: "quarantine"}
 _AGES = ("< 1 h", "< 1 day", "< 4 days", "older")
-_COUNTS = ("count", *_AGES)
+_COUNTS = "|".join(("count", *_AGES))
+_TIMES = ("oldest", "newest", "SQS deletes it")
+_FEW = ("where", "reason", "count", "oldest", "SQS deletes it")
+_WITHOUT_AGES = ("where", "reason", "count", *_TIMES)
+_ALL = ("where", "reason", "count", *_AGES, *_TIMES)
+"""Columns of a table, for terminals of any width."""
 
 
 def groups_as_json(looked: "Looked") -> dict[str, Any]:
@@ -38,33 +48,65 @@ def groups_as_json(looked: "Looked") -> dict[str, Any]:
 
 
 def show_groups(looked: "Looked") -> None:
-    """Print a table, and below it how many were not examined."""
-    from rich.table import Table
+    """Print a table and a sample of each group, and how many were not examined."""
     from rich.text import Text
 
-    console = screen()
-    wide = console.width >= WIDE
-    table = Table(caption=None if looked.groups else _none(looked))
-    columns = ["where", "reason", "count", *(_AGES if wide else ()), "oldest"]
-    columns += ["newest"] if wide else []
-    for name in (*columns, "SQS deletes it"):
-        table.add_column(name, no_wrap=True, justify="right" if name in _COUNTS else "left")
+    from worker.cli.page import put, screen
+
+    out = screen()
+    if not looked.groups:
+        put(out, f"{_none(looked).capitalize()}.")
+    else:
+        _put_table(out, looked)
     for group in looked.groups:
-        counts = [f"{count:,}" if count else "" for count in group.ages.values()]
-        where = group.where.value
-        # 80 columns have no room for "dead_letter_queue".
-        cells = [
-            where if wide else where.removeprefix("dead_letter_"),
-            printable(group.reason),
-            f"{group.count:,}",
-        ]
-        cells += [*(counts if wide else ()), _moment(group.oldest, wide=wide)]
-        cells += [_moment(group.newest, wide=wide)] if wide else []
-        deleted_at = gone_at(group.kept_since, looked.retention)
-        table.add_row(*map(Text, [*cells, _moment(deleted_at, wide=wide)]))
-    console.print(table)
-    for line in _below(looked):
-        console.print(Text(line), soft_wrap=True)
+        put(out, "")
+        put(out, Text(f"{printable(group.reason)}, for example {_sample_id(group)}", "bold"))
+        put(out, f"reads as {group.sample}", indent=2)
+        if step := next_step(group.reason):
+            put(out, as_called(f"What to do: {step}."), indent=2)
+    put(out, "")
+    for line in _places(looked):
+        put(out, line)
+    if looked.groups:
+        put(out, "Times are UTC. To see a dead letter:")
+        put(out, as_called("  ses-worker dlq show MESSAGE_ID"))
+
+
+def _put_table(out: "Console", looked: "Looked") -> None:
+    from worker.cli.page import put_widest
+
+    rows = [_cells(group, looked.retention) for group in looked.groups]
+    days = [{name: _day(name, text) for name, text in row.items()} for row in rows]
+    tables = [_table(_ALL, rows), _table(_WITHOUT_AGES, rows), _table(_FEW, days)]
+    if not put_widest(out, tables):
+        out.print(tables[-1])  # a reason that is too long continues on the next line
+
+
+def _table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> "Table":
+    from worker.cli.page import table_of
+
+    table = table_of(columns, ([row[name] for name in columns] for row in rows), right=_COUNTS)
+    table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"
+    return table
+
+
+def _day(name: str, text: str) -> str:
+    """Shorten a time to its day, for a narrow terminal."""
+    return text[:10] if name in _TIMES else text
+
+
+def _cells(group: Group, retention: timedelta | None) -> dict[str, str]:
+    ages = dict(zip(_AGES, group.ages.values(), strict=True))
+    times = zip(
+        _TIMES, (group.oldest, group.newest, gone_at(group.kept_since, retention)), strict=True
+    )
+    return {
+        "where": _WHERE[group.where],
+        "reason": printable(group.reason),
+        "count": f"{group.count:,}",
+        **{name: f"{count:,}" if count else "" for name, count in ages.items()},
+        **{name: f"{time:%Y-%m-%d %H:%M}" if time else "" for name, time in times},
+    }
 
 
 def not_found(looked: "Looked", message_id: str) -> str:
@@ -83,29 +125,20 @@ def not_found(looked: "Looked", message_id: str) -> str:
     return text
 
 
-def _below(looked: "Looked") -> list[str]:
-    """Lines below the table: samples, advice, and how many were not examined."""
-    lines = [
-        f"{printable(group.reason)}, such as {printable(_sample_id(group))}: {group.sample}"
-        for group in looked.groups
-    ]
-    reasons = sorted({group.reason for group in looked.groups})
-    lines += [f"{reason}, what to do: {step}" for reason in reasons if (step := next_step(reason))]
+def _places(looked: "Looked") -> Iterator[str]:
+    """Say how many dead letters were examined, and how many are where."""
     if looked.no_queue:
-        lines.append(NO_QUEUE)
+        yield NO_QUEUE
     if looked.queue and not looked.is_readable:
-        lines.append(f"{looked.queue}: could not be read")
+        yield f"Dead-letter queue {looked.queue}: could not be read."
     elif looked.queue and uncounted(looked):
-        lines.append(
-            f"{looked.queue}: examined {looked.examined:,} of about "
-            f"{counted(looked.about, 'dead letter')}; the others {_why_uncounted(looked)}"
+        yield (
+            f"Dead-letter queue {looked.queue}: examined {looked.examined:,} of about "
+            f"{counted(looked.about, 'dead letter')}; the others {_why_uncounted(looked)}."
         )
     elif looked.queue:
-        lines.append(f"{looked.queue}: {counted(looked.examined, 'dead letter')}")
-    lines.append(f"quarantine: {counted(looked.in_quarantine, 'dead letter')}")
-    if looked.groups:
-        lines.append("times are UTC; to see a dead letter: ses-worker dlq show MESSAGE_ID")
-    return lines
+        yield f"Dead-letter queue {looked.queue}: {counted(looked.examined, 'dead letter')}."
+    yield f"Table quarantine: {counted(looked.in_quarantine, 'dead letter')}."
 
 
 def _none(looked: "Looked") -> str:
@@ -167,10 +200,3 @@ def _group(group: Group, retention: timedelta | None) -> dict[str, Any]:
 def gone_at(kept_since: datetime | None, retention: timedelta | None) -> datetime | None:
     """When SQS deletes it: retention counts from when the message was first sent to any queue."""
     return kept_since + retention if kept_since and retention else None
-
-
-def _moment(moment: datetime | None, *, wide: bool) -> str:
-    """To the minute, or to the day."""
-    if moment is None:
-        return ""
-    return f"{moment:%Y-%m-%d %H:%M}" if wide else f"{moment:%Y-%m-%d}"

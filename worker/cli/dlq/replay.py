@@ -8,6 +8,7 @@ import click
 
 from worker.cli.common import HELP_SETTINGS, json_option, print_message, with_settings
 from worker.cli.dlq.options import filter_by, ids_option, reason_option
+from worker.cli.help import option
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -21,16 +22,16 @@ NOT_BY_SQS = (
 @click.command(context_settings=HELP_SETTINGS)
 @reason_option
 @ids_option
-@click.option(
+@option(
     "--limit", type=click.IntRange(min=1), show_default="no limit",
     help="Stop after this many dead letters.",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, show_default="off", help="Only print what would happen.")
-@click.option(
+@option("--dry-run", is_flag=True, show_default="off", help="Only print what would happen.")
+@option(
     "--to-queue", is_flag=True, show_default="off",
     help="Send dead letters back to queue.url instead of processing them here.",
 )  # fmt: skip
-@click.option(
+@option(
     "--by-sqs", is_flag=True, show_default="off",
     help="With --to-queue: let SQS move the whole dead-letter queue, with other queues' dead "
     "letters.",

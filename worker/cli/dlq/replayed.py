@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from worker.cli.common import screen
 from worker.cli.exits import Exit
-from worker.core.masking import sanitized
+from worker.core.masking import printable, sanitized
 
 if TYPE_CHECKING:
     from worker.commands.dlq.account import Account, DeadLetterOutcome
@@ -56,6 +55,8 @@ def show(replayed: "Replayed", plan: "Plan") -> None:
     """Print the dead letters of a dry run, or those that stayed, and below them the figures."""
     from rich.table import Table
 
+    from worker.cli.page import screen
+
     account = replayed.account
     if plan.dry_run and account.dry_run_outcomes:
         _show_dead_letters(account.dry_run_outcomes, "would be", "--json lists all")
@@ -102,17 +103,13 @@ def exit_status(account: "Account", failure: BaseException | None) -> Exit:
 def _show_dead_letters(
     dead_letters: Sequence["DeadLetterOutcome"], verb: str, hint: str, count: int | None = None
 ) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    from worker.cli.page import put, screen
 
-    shown = dead_letters[:MOST_LISTED]
-    more = (len(dead_letters) if count is None else count) - len(shown)
-    table = Table(caption=f"and {more:,} more; {hint}" if more else None)
-    for name in ("message id", "where", verb, "why"):
-        table.add_column(name, overflow="fold")
+    shown, out = dead_letters[:MOST_LISTED], screen()
     for outcome in shown:
         why = ": ".join(filter(None, (outcome.reason, outcome.error)))
-        where = outcome.dead_letter.where.value
-        cells = (outcome.dead_letter.message_id, where, outcome.outcome, sanitized(why))
-        table.add_row(*map(Text, cells))
-    screen().print(table)
+        where = outcome.dead_letter.where.value.replace("_", " ")
+        put(out, printable(f"{outcome.dead_letter.message_id} ({where})"))
+        put(out, sanitized(f"{verb} {outcome.outcome}: {why}"), indent=2)
+    if more := (len(dead_letters) if count is None else count) - len(shown):
+        put(out, f"and {more:,} more; {hint}")

@@ -91,7 +91,7 @@ def classify_refusal(status: int, text: str, retry_after: str | None) -> Answer:
     """Sort a refusal by its error code, from a webhook's body or from chat.postMessage."""
     seconds = wait_seconds(retry_after)
     if status == 429:
-        return Later(error="Slack is busy with us (429)", seconds=seconds)
+        return Later(error="Slack is busy with us (429)", seconds=seconds, busy=True)
     if status >= 500 and seconds is None:
         return Stumble(error=f"Slack has a problem ({status})")
     if status >= 500:
@@ -105,7 +105,8 @@ def _sort_code(  # noqa: PLR0911 a return for each kind of code
     status: int, text: str, seconds: float | None
 ) -> Answer:
     if text in _BUSY:
-        return Later(error=f"Slack: {text}", seconds=seconds)
+        busy = text in {"rate_limited", "ratelimited"}
+        return Later(error=f"Slack: {text}", seconds=seconds, busy=busy)
     if text.endswith(_TOO_LONG):
         return TooLong(error=f"Slack: {text}")
     if text in _BAD_MESSAGE:

@@ -147,7 +147,8 @@ class Collector(Base):
             yield from _counts(self._queue, counts)
         match measuring.fresh("dead_letter_queue"):
             case (str(queue), Counts() as counts):
-                name, text = "ses_worker_dead_letter_count", "Messages in the dead-letter queue"
+                name = "ses_worker_dead_letter_messages"
+                text = "Messages in the dead-letter queue"
                 yield _gauge(name, text, ["queue"], {(queue,): counts.total})
         if isinstance(space := measuring.fresh("disk"), DiskSpace):
             name, text = "ses_worker_disk_free_bytes", "Free space on the disk of the SQLite file"

@@ -23,6 +23,8 @@ def judge_channel(
             if not separator:
                 message, fix = error, f"see {lane.partition('.')[0]}.* in the settings"
             return check.wrong(f"{destination}: {message}", fix)
+        case Later(error=error, busy=True):
+            return check.note(f"{destination}: {error}", "try again later")
         case Unfit(error=error) | NotYet(error=error) | Later(error=error):
             fix = f"see that {service} can be reached, and try again"
             return check.wrong(f"{destination}: {error}", fix)

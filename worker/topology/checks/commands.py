@@ -1,14 +1,10 @@
 """The commands that findings recommend. Pure."""
 
 import json
-import re
 import shlex
 from collections.abc import Iterable, Mapping
 
 from worker.topology.checks.facts import read_arn, region_in_arn
-
-_OWN = re.compile(r"(?<!\S)ses-worker (?=[a-z])")
-"""The start of a command of ours. As the value of an option, `ses-worker` precedes an option."""
 
 
 def texts(attributes: Mapping[str, object]) -> dict[str, str]:
@@ -120,11 +116,6 @@ def provision(queue: str, topic: str = "", *, elsewhere: str = "", **more: str) 
         )
     named = {"queue": _name(queue)} | ({"topic": _name(topic)} if topic else {}) | more
     return f"ses-worker provision {_options(named)}"
-
-
-def called(command: str, how: str) -> str:
-    """Add this call's options to recommended commands, so that they use the same settings."""
-    return _OWN.sub(lambda _: f"{how} ", command)
 
 
 def _aws(service: str, operation: str, region: str, **options: object) -> str:

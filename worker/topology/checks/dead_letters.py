@@ -130,8 +130,9 @@ def _queue_faults(
                 fix = set_queue(dead.url, region, RedriveAllowPolicy=allow)
                 yield DEAD_LETTERS.wrong(message, fix)
             if dead_letters := dead.number("ApproximateNumberOfMessages"):
+                lie = "dead letter is" if dead_letters == 1 else "dead letters are"
                 yield DEAD_LETTERS.note(
-                    f"{dead_letters:,} dead letters are in {dead.name}", "ses-worker dlq list"
+                    f"{dead_letters:,} {lie} in {dead.name}", "ses-worker dlq list"
                 )
 
 

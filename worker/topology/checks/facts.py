@@ -26,9 +26,11 @@ class Absent(Struct, frozen=True):
 
 
 class Unreachable(Struct, frozen=True):
-    """The service does not answer, or the answer is not AWS's."""
+    """The service does not answer, refuses the call, or the answer is not AWS's."""
 
     error: str
+    fix: str = ""
+    """What to do; `try again later` only if that may help."""
     is_supported: bool = True
     """False: the endpoint does not have the operation, today or later."""
 

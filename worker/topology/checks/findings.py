@@ -61,8 +61,7 @@ class Check:
     def blind(self, what: str, why: NotPermitted | Unreachable) -> Finding:
         """It could not be checked, with the reason."""
         if isinstance(why, Unreachable):
-            fix = "try again later" if why.is_supported else ""
-            return self.unknown(f"{what}: could not be read: {why.error}", fix)
+            return self.unknown(f"{what}: could not be read: {why.error}", why.fix)
         return self.unknown(f"{what}: could not be read: {why.action} is not permitted")
 
     def skipped(self, message: str) -> Finding:

@@ -1,0 +1,202 @@
+"""What people see on terminals of 80 to 144 columns: all of it, and no word in two."""
+
+import json
+import re
+
+import pytest
+from rich.cells import cell_len
+from support import mail
+from support.dead import fill, quarantined
+
+from simulators.slack.faults import rate_limited
+
+WIDTHS = [80, 100, 120, 144]
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+LONG = "a.rather.long.local.part-of+somebody@mail.of-a-rather-long-domain.example.com"
+CJK = "\u5c71\u7530\u592a\u90ce@example.jp"
+EMOJI = "\U0001f600\U0001f468\u200d\U0001f469@example.org"
+MAIL = "010001936a1b2c3d-9f8e7d6c-5b4a-3928-1706-f5e4d3c2b1a0-000000"
+ANSWER = (
+    "smtp; 550-5.1.1 [red]the[/red] mailbox \u6771\u4eac\u306e\u90f5\u4fbf\u53d7\u3051 "
+    "is unavailable \U0001f4ea \u001b[31mcompletely\u202e and forever, said "
+    "mx-01.of-a-rather-long-domain.example.com"
+)
+
+
+def lines_of(done):
+    return [line.rstrip() for line in ESCAPES.sub("", done.out).splitlines()]
+
+
+def words_of(done):
+    """All words, wherever a line ends."""
+    return " ".join(line.strip() for line in lines_of(done)).split()
+
+
+def assert_fits(done, width):
+    for line in lines_of(done):
+        assert cell_len(line) <= width, line
+        assert line.isprintable(), line
+        assert "\u2026" not in line, line
+
+
+@pytest.fixture
+def on_record(run, emulator, queue, slack):
+    """Four people with a history; returns what it says of each, word for word."""
+    users = f"email,account_id\n{LONG},acct-1\n{CJK},acct-2\njane@example.com,acct-3\n"
+    assert run("users", "import", "-", input=users).status == 0
+    detail = {"diagnosticCode": ANSWER, "status": "5.1.1", "action": "failed"}
+    for address in (LONG, CJK, "jane@example.com", "stranger@example.net"):
+        recipient = mail.recipient(address, **detail)
+        emulator.send(queue, mail.bounce(recipient, message_id=MAIL))
+        emulator.send(queue, mail.bounce(address, type="Transient", at="2026-11-19T08:00:00.000Z"))
+    emulator.send(queue, mail.complaint("jane@example.com", at="2026-11-21T00:00:00.000Z"))
+    assert run("drain").status == 0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+class TestWidths:
+    @pytest.mark.parametrize("address", [LONG, CJK, "stranger@example.net"])
+    def test_of_a_history(self, terminal, on_record, width, address):
+        done = terminal("why", address, columns=width)
+        assert_fits(done, width)
+        words = words_of(done)
+        for whole in (address, MAIL, "mx-01.of-a-rather-long-domain.example.com", "hard_bounce"):
+            assert whole in words or f"({whole}):" in words or whole == "hard_bounce", whole
+        assert "[red]the[/red]" in words
+        assert "\\x1b[31mcompletely\\u202e" in words
+
+    def test_of_effects(self, terminal, on_record, slack, width):
+        done = terminal("outbox", "list", "--state", "delivered", columns=width)
+        assert_fits(done, width)
+        assert "bounce_notice:" in words_of(done)
+        assert any("jane" not in line and "***@example.com" in line for line in lines_of(done))
+
+    def test_of_users(self, terminal, on_record, width):
+        done = terminal("users", "list", columns=width)
+        assert_fits(done, width)
+        for whole in (LONG, CJK, "jane@example.com"):
+            assert whole in words_of(done)
+
+    def test_of_dead_letters(self, terminal, run, emulator, queue, environment, width):
+        quarantined(environment, ("processing_failed", "\u009b31m"))
+        (sent,) = fill(emulator, "nonsense", reason="subscription_confirmation")
+        fill(emulator, mail.bounce(LONG), reason="somebody-elses_reason_with_a_long_name [red]")
+        done = terminal("dlq", "list", columns=width)
+        assert_fits(done, width)
+        words = words_of(done)
+        assert {"subscription_confirmation", sent, "quarantine"} <= {*words}
+        assert "[red]," in words
+
+    def test_of_a_check(self, terminal, wiring, slack, environment, width):
+        wiring.unsubscribe()
+        wiring.set_queue(RedrivePolicy="")
+        done = terminal("check", columns=width)
+        fixes = [line for line in lines_of(done) if " provision " in line]
+        assert len(fixes) == 1, "the same fix twice"
+        assert_fits(done, width)
+        found = [item["message"] for item in json.loads(terminal("check", "--json").out)["checks"]]
+        words = words_of(done)
+        for message in found:
+            assert {*message.split()} <= {*words}
+
+
+def test_events_are_in_the_order_of_occurrence(run, on_record):
+    shown = run("why", "jane@example.com")
+    days = re.findall(r"^2026-11-(\d\d) \d\d:\d\d:\d\d  ", shown.out, re.MULTILINE)
+    assert days == ["19", "20", "21"]
+    events = run("why", "jane@example.com", "--json").json["events"]
+    assert [event["occurred_at"][8:10] for event in events] == days
+
+
+def test_decisions_are_sentences(run, on_record):
+    out = " ".join(run("why", "jane@example.com").out.split())
+    assert "Mail pauses (hard_bounce): SES reports a permanent bounce (rule permanent)." in out
+    assert "Mail pauses (soft_bounce): SES reports a transient bounce (rule transient)." in out
+    assert "The user is blocked (auto_block_spam): the person complained (rule complaint)." in out
+    assert "1 hard bounce, 1 soft bounce, 1 complaint" in out
+    stranger = " ".join(run("why", "stranger@example.net").out.split())
+    assert "Nothing changes (no_action): the address is not among the users" in stranger
+    assert "\u00b7" not in out
+
+
+def test_of_what_there_is_none_nothing_is_said(run, emulator, queue):
+    run("users", "import", "-", input="email\njane@example.com\n")
+    emulator.send(queue, mail.complaint("jane@example.com"))
+    run("drain")
+    out = run("why", "jane@example.com").out
+    assert "On record: 1 complaint." in out
+    assert "0 " not in out.replace("2026-", "").partition("\n\n")[0]
+
+
+def test_what_is_written_to_a_pipe_does_not_depend_on_the_terminal(run, on_record):
+    outs = {
+        run("why", LONG, COLUMNS=columns, TERM=term, LINES="3").out
+        for columns, term in (("40", "xterm"), ("200", "dumb"), ("", ""))
+    }
+    (out,) = outs
+    assert 100 < max(map(cell_len, out.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("users list", "no users in "),
+        ("users list --paused", "no such users in "),
+        ("outbox list", "No effect is waiting or claimed or parked."),
+        ("outbox list --state delivered", "No effect is delivered."),
+        ("dlq list", "No dead letters."),
+    ],
+)
+def test_an_empty_list_says_so(run, emulator, queue, command, sentence):
+    run("db", "upgrade")
+    done = run(*command.split())
+    assert done.status == 0
+    assert done.out.startswith(sentence)
+    assert "\u2501" not in done.out
+
+
+class TestCheck:
+    def test_it_ends_with_a_summary(self, run, wiring, environment):
+        run("db", "upgrade")
+        assert run("check").out.splitlines()[-1] == "13 ok, no notes, no problems"
+        wiring.unsubscribe()
+        wiring.set_queue(RedrivePolicy="")
+        out = run("check").out.splitlines()
+        assert re.fullmatch(r"\d+ ok, no notes, 2 problems(, .*)?", out[-1])
+        assert (
+            "dead letters, subscription \u2192 ses-worker provision --queue feedback "
+            in " ".join(out)
+        )
+
+    def test_a_busy_slack_is_a_note(self, run, wiring, slack):
+        run("db", "upgrade")
+        slack.always = rate_limited("30")
+        done = run("check", "--json")
+        (found,) = [item for item in done.json["checks"] if item["check"] == "slack"]
+        assert (found["status"], found["fix"]) == ("note", "try again later")
+        assert done.status == 0
+
+
+def test_progress_of_an_unknown_total_names_none(terminal, tmp_path):
+    file = tmp_path / "users.csv"
+    file.write_text("email\njane@example.com\n")
+    shown = ESCAPES.sub("", terminal("users", "import", file).out)
+    assert "of 1 byte" not in shown
+    assert "23 of 23 bytes" in shown
+
+
+@pytest.mark.parametrize("command", ["", "dlq", "users", "outbox", "db", "suppression"])
+def test_summaries_of_commands_are_whole_and_defaults_are_words(run, command):
+    out = run(*command.split(), "--help").out
+    assert "..." not in out.partition("Commands:")[2]
+    assert "(off)" not in out
+
+
+def test_no_default_stands_in_brackets_of_its_own(run):
+    from click import Context
+    from reference_pages.commands import walk
+
+    from worker.cli import main
+
+    for context in walk(Context(main, info_name="ses-worker")):
+        assert "[default: (" not in " ".join(context.command.get_help(context).split())

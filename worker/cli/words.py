@@ -1,0 +1,99 @@
+"""Sentences about events, users and effects, from the words that the database has. Pure."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from worker.cli.common import counted
+from worker.core.model import Action, Kind
+
+_BECAUSE = {
+    (Kind.BOUNCE, "unsubscribed"): "the person had opted out of a list",
+    (Kind.BOUNCE, "spam_diagnostic"): "the mail server's answer says spam",
+    (Kind.BOUNCE, "refused_by_ses"): "SES itself refused to send to this address",
+    (Kind.BOUNCE, "permanent"): "SES reports a permanent bounce",
+    (Kind.BOUNCE, "transient"): "SES reports a transient bounce",
+    (Kind.BOUNCE, "other_bounce"): "SES does not say whether the bounce is permanent",
+    (Kind.COMPLAINT, "refused_by_ses"): "SES itself refused to send, and nobody complained",
+    (Kind.COMPLAINT, "not_spam"): "the person says that the mail is not spam",
+    (Kind.COMPLAINT, "blocked_already"): "the user was blocked already",
+    (Kind.COMPLAINT, "complaint"): "the person complained",
+}
+_ALWAYS = {"unknown_recipient": "the address is not among the users"}
+_DONE = {
+    Action.HARD_BOUNCE.value: "Mail pauses",
+    Action.SOFT_BOUNCE.value: "Mail pauses",
+    Action.AUTO_BLOCK_SPAM.value: "The user is blocked",
+    Action.NO_ACTION.value: "Nothing changes",
+}
+
+
+def feedback_counts(user: Mapping[str, Any]) -> str:
+    """`1 hard bounce, 2 complaints`, without what there is none of."""
+    kinds = ("hard bounce", "soft bounce", "complaint")
+    counts = ((user[f"{kind.replace(' ', '_')}_count"] or 0, kind) for kind in kinds)
+    return ", ".join(counted(count, kind) for count, kind in counts if count) or "no feedback"
+
+
+def state_of(user: Mapping[str, Any], now: datetime) -> str:
+    """Say whether a user may be mailed now, and until when not."""
+    states = ["blocked (auto_block_spam), which no date ends"] if user["auto_block_spam"] else []
+    if until := user["paused_until"]:
+        verb = "paused" if until > now else "no longer paused: it was"
+        states.append(f"{verb} until {moment(until)} UTC ({user['pause_reason']})")
+    return ", and ".join(states) or "neither paused nor blocked"
+
+
+def decision_of(event: Mapping[str, Any]) -> str:
+    """Say what was done about an event, and because of which rule."""
+    action, rule = str(event["action"]), str(event["reason"])
+    done = f"{_DONE[action]} ({action})" if action in _DONE else action
+    because = _BECAUSE.get((event["kind"], rule)) or _ALWAYS.get(rule) or _by_settings(rule)
+    sentence = f"{done}: {because} (rule {rule})." if because else f"{done}: rule {rule}."
+    is_new = event["user_match"] == "missing" and rule not in _ALWAYS
+    return f"{sentence} The address was not among the users before." if is_new else sentence
+
+
+def _by_settings(rule: str) -> str:
+    key, separator, value = rule.partition(":")
+    return f"policy.{key} has {value}" if separator and key == "bounce_actions" else ""
+
+
+def sort_of(event: Mapping[str, Any]) -> str:
+    """`bounce Permanent/General`."""
+    types = "/".join(filter(None, (event["type"], event["subtype"])))
+    return f"{event['kind']} {types}".strip()
+
+
+def answer_of(event: Mapping[str, Any]) -> str:
+    """Return the status and the answer of the mail server; the answer may begin with the status."""
+    status, diagnostic = event["status"] or "", event["diagnostic"] or ""
+    return diagnostic if status in diagnostic else f"{status} {diagnostic}".strip()
+
+
+def effect_head(effect: Mapping[str, Any]) -> str:
+    """`bounce_notice: parked after 2 tries, 2026-11-30 07:24:11`."""
+    tries = effect["attempts"]
+    tried = f" after {counted(tries, 'try', 'tries')}" if tries else ""
+    return f"{effect['kind']}: {effect['state']}{tried}{_when(effect)}"
+
+
+def _when(effect: Mapping[str, Any]) -> str:
+    if effect["state"] in {"waiting", "claimed"}:
+        return f", due {moment(effect['due_at'])}"
+    return f", {moment(effect['finished_at'])}" if effect["finished_at"] else ""
+
+
+def moment(value: datetime) -> str:
+    """Write a time, to the second."""
+    return f"{value:%Y-%m-%d %H:%M:%S}"
+
+
+def lines_of(event: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the sentences below the heading of an event."""
+    yield decision_of(event)
+    if answer := answer_of(event):
+        yield f"Mail server: {answer}"
+    received = f"Received {moment(event['received_at'])}"
+    mail = event["ses_message_id"]
+    yield f"{received}, SES message id {mail}" if mail else received
