@@ -316,7 +316,7 @@ class TestDb:
         done = run("db", "status", "--json")
         assert (done.status, done.json["pending"], done.json["revision"]) == (
             1,
-            ["0001", "0002", "0003", "0004", "0005", "0006", "0007"],
+            ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"],
             None,
         )
         assert not (tmp_path / "worker.db").exists()
@@ -348,6 +348,7 @@ class TestUsers:
             "updated": 0,
             "unchanged": 2,
             "refused": 0,
+            "with_events": 0,
         }
 
     def test_import_reads_standard_input(self, run):

@@ -80,6 +80,6 @@ def _sentence(key: str, verdict: "Verdict") -> str:
         return f"no: {key}, {who}, is blocked, without an end ({verdict.reason})"
     if verdict.is_user:
         return f"yes: {key}, a user, is neither paused nor blocked"
-    if verdict.has_events:
+    if verdict.is_known:
         return f"yes: {key}, no user, has events on record, and none of them stops mail now"
     return f"yes: {key} is unknown: no user, and no event on record"

@@ -9,11 +9,8 @@ from worker.core.policy import Policy
 from worker.store import Store
 
 _BARRED = "SELECT reason, until FROM do_not_mail WHERE email_key = {key}"
-_KNOWN = """
-    SELECT
-        EXISTS (SELECT 1 FROM users WHERE email_key = {key}),
-        EXISTS (SELECT 1 FROM events_by_recipient WHERE recipient = {key})
-"""
+_IS_USER = "SELECT EXISTS (SELECT 1 FROM users WHERE email_key = {key})"
+_HAS_EVENTS = "SELECT EXISTS (SELECT 1 FROM events_by_recipient WHERE recipient = {key})"
 _ANY_USER = "SELECT EXISTS (SELECT 1 FROM users)"
 _USERS = "SELECT count(*) FROM users"
 _PAUSES_OVER = """
@@ -24,13 +21,13 @@ _PAUSES_OVER = """
 """
 _NEWEST = "SELECT coalesce(max(id), 0) FROM users"
 _FEW_WITH_EVENTS = """
-    SELECT count(*) FROM users
+    SELECT email_key FROM users
     WHERE id > {newest}
         AND EXISTS (SELECT 1 FROM events_by_recipient WHERE recipient = users.email_key)
 """
 # CROSS JOIN has SQLite read the events once, and look for the user of each.
 _MANY_WITH_EVENTS = """
-    SELECT count(DISTINCT recipient) FROM events CROSS JOIN users
+    SELECT DISTINCT email_key FROM events CROSS JOIN users
     WHERE users.email_key = events.recipient AND users.id > {newest}
 """
 FEW = 500
@@ -43,7 +40,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """Whether mail may go to an address now, by the view `do_not_mail`."""
 
     is_user: bool
-    has_events: bool
+    is_known: bool
+    """There is a user, or an event."""
     reason: str | None = None
     """Why no mail may go there; None: it may."""
     until: datetime | None = None
@@ -54,11 +52,6 @@ class Verdict(Struct, frozen=True, kw_only=True):
         """Whether mail may go there now."""
         return self.reason is None
 
-    @property
-    def is_known(self) -> bool:
-        """Whether there is a user, or an event."""
-        return self.is_user or self.has_events
-
 
 def verdict_on(store: Store, key: str) -> Verdict:
     """Ask whether mail may go to a normalised address.
@@ -68,11 +61,11 @@ def verdict_on(store: Store, key: str) -> Verdict:
 
     """
     barred = store.ask(_BARRED, key=key)
-    ((is_user, has_events),) = store.ask(_KNOWN, key=key)
+    is_user = bool(store.ask(_IS_USER, key=key)[0][0])
     reason, until = barred[0] if barred else (None, None)
     return Verdict(
-        is_user=bool(is_user),
-        has_events=bool(has_events),
+        is_user=is_user,
+        is_known=is_user or bool(barred) or bool(store.ask(_HAS_EVENTS, key=key)[0][0]),
         reason=reason,
         until=parse_time(until) if isinstance(until, str) else until,
     )
@@ -108,15 +101,15 @@ def newest_user(store: Store) -> int:
     return int(store.ask(_NEWEST)[0][0])
 
 
-def count_with_events(store: Store, newest: int, added: int) -> int:
-    """Count the users with events on record among those added after `newest`, some `added`.
+def with_events(store: Store, newest: int, added: int) -> list[str]:
+    """Return the users with events on record among those added after `newest`, some `added`.
 
     Raises:
         Unavailable: the database cannot be read now.
 
     """
     query = _FEW_WITH_EVENTS if added <= FEW else _MANY_WITH_EVENTS
-    return int(store.ask(query, newest=newest)[0][0])
+    return sorted(key for (key,) in store.ask(query, newest=newest))
 
 
 def pauses_over(store: Store, policy: Policy, now: datetime) -> int:
