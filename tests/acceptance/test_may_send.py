@@ -79,6 +79,24 @@ def test_it_answers_in_a_sentence(run, emulator, queue):
     )
 
 
+def test_strangers_are_judged_by_the_policy_of_the_worker_that_began_last(run, emulator, queue):
+    drained(run, emulator, queue, mail.bounce("jane@example.com", at=recent(10)))
+    assert run("may-send", "jane@example.com").status == 3
+    run("drain", SES_WORKER_POLICY__HARD_BOUNCE_PAUSE_DAYS="5")
+    assert run("may-send", "jane@example.com").status == 0
+    run("dlq", "replay", SES_WORKER_POLICY__HARD_BOUNCE_PAUSE_DAYS="30")
+    assert run("may-send", "jane@example.com").status == 3
+    run("dlq", "replay", "--dry-run", SES_WORKER_POLICY__HARD_BOUNCE_PAUSE_DAYS="5")
+    run(
+        "users",
+        "import",
+        "-",
+        input="email\na@b.c\n",
+        SES_WORKER_POLICY__HARD_BOUNCE_PAUSE_DAYS="5",
+    )
+    assert run("may-send", "jane@example.com").status == 3
+
+
 @pytest.mark.parametrize(
     "spelling", ["JANE@Example.COM", " jane@example.com. ", "Jane Doe <jane@example.com>"]
 )

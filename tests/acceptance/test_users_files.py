@@ -263,7 +263,8 @@ class TestEventsBeforeAnImport:
         process = start("users", "import", "people.csv", "--json", program=program)
         out, err = process.communicate(timeout=30)
         assert json.loads(out)["with_events"] == 1, err
-        assert "1 new user with bounces or complaints on record: those were decided before" in err
+        assert "1 new user with bounces or complaints on record, which were decided before" in err
+        assert err.rstrip().endswith("(ses-worker why ADDRESS): jane@example.com")
         done = run("users", "import", "-", input=people)
         assert "on record" not in done.err
 

@@ -189,6 +189,12 @@ class TestRecipients:
         (feedback,) = decode(mail.bounce(entry))
         assert feedback.recipient.mentions_spam
         assert len(feedback.recipient.diagnostic) == 10_000
+        assert feedback.recipient.diagnostic.endswith("x… spam")
+
+    def test_a_long_diagnostic_that_says_spam_at_its_start_is_only_cut(self):
+        entry = mail.recipient("jane@example.com", diagnosticCode="sPaM " + "x" * 50_000)
+        (feedback,) = decode(mail.bounce(entry))
+        assert feedback.recipient.diagnostic == "sPaM " + "x" * 9_995
 
 
 class TestTimes:

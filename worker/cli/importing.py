@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 from worker.cli.common import counted, print_message
 from worker.commands.csv_users import RefusedRow, read_users
 from worker.core.errors import Unavailable
-from worker.store.answers import count_with_events, newest_user
+from worker.store.answers import newest_user, with_events
 
 if TYPE_CHECKING:
     from worker.cli.progress import Progress
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 MOST_REFUSED_ROWS_SHOWN = 20
 """Invalid rows that are printed, unless all of them are."""
+
+
+MOST_NEW_USERS_SHOWN = 20
+"""New users with events that are named; the others are counted."""
 
 
 class RefusedRows:
@@ -53,17 +57,20 @@ class NewUsers:
         if not created:
             return 0
         try:
-            count = count_with_events(self._store, self._newest_before, created)
+            found = with_events(self._store, self._newest_before, created)
         except Unavailable as error:
             print_message(f"how many new users have events on record is unknown: {error}")
             return None
-        if count:
+        if found:
+            shown = ", ".join(found[:MOST_NEW_USERS_SHOWN])
+            left = len(found) - MOST_NEW_USERS_SHOWN
+            more = f" and {left:,} more" if left > 0 else ""
             print_message(
-                f"{counted(count, 'new user')} with bounces or complaints on record: those were "
-                "decided before, and neither pause nor block the user now; ses-worker why ADDRESS "
-                "shows them"
+                f"{counted(len(found), 'new user')} with bounces or complaints on record, which "
+                "were decided before, and neither pause nor block the user now; look before you "
+                f"mail them (ses-worker why ADDRESS): {shown}{more}"
             )
-        return count
+        return len(found)
 
 
 def with_progress(file: IO[str], progress: "Progress") -> Iterator[str]:

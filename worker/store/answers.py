@@ -21,13 +21,13 @@ _PAUSES_OVER = """
 """
 _NEWEST = "SELECT coalesce(max(id), 0) FROM users"
 _FEW_WITH_EVENTS = """
-    SELECT count(*) FROM users
+    SELECT email_key FROM users
     WHERE id > {newest}
         AND EXISTS (SELECT 1 FROM events_by_recipient WHERE recipient = users.email_key)
 """
 # CROSS JOIN has SQLite read the events once, and look for the user of each.
 _MANY_WITH_EVENTS = """
-    SELECT count(DISTINCT recipient) FROM events CROSS JOIN users
+    SELECT DISTINCT email_key FROM events CROSS JOIN users
     WHERE users.email_key = events.recipient AND users.id > {newest}
 """
 FEW = 500
@@ -101,15 +101,15 @@ def newest_user(store: Store) -> int:
     return int(store.ask(_NEWEST)[0][0])
 
 
-def count_with_events(store: Store, newest: int, added: int) -> int:
-    """Count the users with events on record among those added after `newest`, some `added`.
+def with_events(store: Store, newest: int, added: int) -> list[str]:
+    """Return the users with events on record among those added after `newest`, some `added`.
 
     Raises:
         Unavailable: the database cannot be read now.
 
     """
     query = _FEW_WITH_EVENTS if added <= FEW else _MANY_WITH_EVENTS
-    return int(store.ask(query, newest=newest)[0][0])
+    return sorted(key for (key,) in store.ask(query, newest=newest))
 
 
 def pauses_over(store: Store, policy: Policy, now: datetime) -> int:
