@@ -314,3 +314,18 @@ def test_postgresql_is_searched_by_its_indexes_for_one_address(postgresql_url):
     assert "Seq Scan on events" not in plan
     assert "Seq Scan on users" not in plan
     store.close()
+
+
+def test_events_of_an_older_database_count(store_url, message, monkeypatch):
+    from worker.store import ensure_schema, migrate, open_store
+
+    store = open_store(store_url)
+    upgrade = migrate.command.upgrade
+    monkeypatch.setattr(migrate.command, "upgrade", lambda config, _: upgrade(config, "0007"))
+    migrate.upgrade(store)
+    monkeypatch.undo()
+    written(store, User(email=JOE, email_key=JOE, auto_block_spam=True))
+    taken_in(store, message, [(NOW, mail.complaint(JANE))], Policy())
+    assert ensure_schema(store, migrate=True)[0] == "0008"
+    assert set(listed(store, JANE, JOE)) == {JANE, JOE}
+    store.close()
