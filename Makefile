@@ -20,8 +20,10 @@ demo: $(READY)  ## the worker at work, with SQS, SES and Slack simulated on this
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
-test-unit: $(READY)  ## the parts of it that start no process: half a minute
-	$(BIN)/python -m pytest -n 4 --dist worksteal tests/unit tests/contract
+# How long our own loops take on hostile texts is measured once, by `make test`.
+test-unit: $(READY)  ## the unit and contract tests
+	$(BIN)/python -m pytest -n 4 --dist worksteal tests/unit tests/contract \
+		--ignore tests/unit/test_time_of_printing.py
 
 test-others: $(READY)  ## test-unit on every other supported Python that is here
 	@ours=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
@@ -42,7 +44,8 @@ test-all:  ## the test suite on every supported Python that is here
 lowest:  ## the unit suite with the oldest versions that pyproject.toml allows (needs uv)
 	uv venv --quiet --allow-existing --python $(PYTHON) .venv-lowest
 	uv pip install --quiet --python .venv-lowest --resolution lowest-direct --editable '.[test]'
-	.venv-lowest/bin/python -m pytest -n 4 --dist worksteal tests/unit tests/contract
+	.venv-lowest/bin/python -m pytest -n 4 --dist worksteal tests/unit tests/contract \
+		--ignore tests/unit/test_time_of_printing.py
 
 contract: $(READY)  ## what SQS is taken to be: our emulator beside moto and fauxqs (needs npm)
 	npm install --no-audit --no-fund --silent --prefix tests/contract/npm

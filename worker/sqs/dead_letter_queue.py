@@ -108,9 +108,7 @@ class DeadLetterQueue(_Named):
     def look_at_move(self) -> Move:
         """Return the progress of the latest task."""
         answer = self._ask("list_message_move_tasks", {"SourceArn": self.arn()})
-        if not (tasks := answer.get("Results")):
-            raise Unavailable("the answer to ListMessageMoveTasks has no task")
-        task = tasks[0]
+        task = (answer.get("Results") or [{}])[0]
         return Move(
             state=task.get("Status", ""),
             moved=task.get("ApproximateNumberOfMessagesMoved", 0),
