@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,14 +27,41 @@ MOST_LINES = 8
 """Lines of one text in a notice."""
 LONGEST_TYPE = 25
 """Characters of `type/sub-type` on one line."""
+_SAMPLE = (
+    "permanent", "transient", "spam_diagnostic", "refused_by_ses", "unknown_recipient",
+    "complaint", "not_spam", "blocked_already",
+)  # fmt: skip
+"""Rules; the last decision by each is shown first."""
 _COUNTS = ("hard_bounce", "soft_bounce", "complaint")
 
 
-def show_tables(console: Console, result: Result) -> None:
+def show_sample(console: Console, result: Result) -> None:
+    """Show the result in short, and what the worker's own commands say of it."""
+    rows = {row["reason"]: row for row in result.database.events}
+    _show(
+        console,
+        (
+            "Eight decisions",
+            decisions(result, [rows[rule] for rule in _SAMPLE]),
+            f"{_users(result)}\n{_repeats(result)}",
+        ),
+        ("What was dead-lettered", dead_letters(result), ""),
+        *(
+            (f"ses-worker {asked}", Text.from_ansi(shown), "")
+            for asked, shown in result.screens.items()
+        ),
+    )
+
+
+def show_all(console: Console, result: Result) -> None:
     """Show all of it."""
-    parts: tuple[tuple[str, RenderableType | None, str], ...] = (
+    _show(
+        console,
         ("What came", came(result), _totals(result)),
-        ("What was decided, and why", decisions(result), _spellings(result)),
+        (
+            "What was decided, and why", decisions(result, result.database.events),
+            _spellings(result),
+        ),
         ("Who is paused, and who is blocked", people(result), _users(result)),
         (
             "What was dead-lettered", dead_letters(result),
@@ -47,11 +74,17 @@ def show_tables(console: Console, result: Result) -> None:
             "both are in suppression.remove; an entry for a complaint stays",
         ),
     )  # fmt: skip
+
+
+def _show(console: Console, *parts: tuple[str, RenderableType | None, str]) -> None:
     for number, (title, table, remark) in enumerate(parts, start=1):
         console.print(f"\n [cyan]{number}[/cyan]  [bold]{title}[/bold]\n")
-        if table:
-            console.print(Padding(table, (0, 0, 1, 1), expand=False))
-        console.print(Padding(Text(remark, style="dim" if table else ""), (0, 1), expand=False))
+        if isinstance(table, Text):
+            console.print(table, soft_wrap=True)
+        elif table:
+            console.print(Padding(table, (0, 0, 1 if remark else 0, 1), expand=False))
+        if remark:
+            console.print(Padding(Text(remark, style="dim" if table else ""), (0, 1), expand=False))
 
 
 def came(result: Result) -> Table:
@@ -71,12 +104,12 @@ def _totals(result: Result) -> str:
     return f"the daemon's own count: {counts}"
 
 
-def decisions(result: Result) -> Table:
-    """The rows of `events`, by the time of the event."""
+def decisions(result: Result, events: Iterable[Row]) -> Table:
+    """Rows of `events`, by the time of the event."""
     table = _table("ago", "type/sub-type", "recipient (user_match)", "action", "rule")
     for kind in ("bounce", "complaint"):
         table.add_row("", Text(f"{kind}s", style="bold"))
-        rows = [row for row in result.database.events if row["kind"] == kind]
+        rows = [row for row in events if row["kind"] == kind]
         for row in sorted(rows, key=lambda row: str(row["occurred_at"])):
             age = _span((result.now - moment(row["occurred_at"])).total_seconds())
             types = "/".join(filter(None, (row["type"], row["subtype"]))) or "-"

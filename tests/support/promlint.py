@@ -9,10 +9,24 @@ from itertools import chain
 from prometheus_client.parser import text_string_to_metric_families
 
 KINDS = ("counter", "gauge", "histogram", "summary")
-ABBREVIATED = frozenset("s ms us ns sec b kb mb gb tb pb m h d".split())
+ABBREVIATED = frozenset(
+    ["s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d"]
+)
 OTHER_UNITS = frozenset(
-    "milliseconds microseconds nanoseconds minutes hours days weeks kilobytes megabytes gigabytes "
-    "bits percent".split()
+    [
+        "milliseconds",
+        "microseconds",
+        "nanoseconds",
+        "minutes",
+        "hours",
+        "days",
+        "weeks",
+        "kilobytes",
+        "megabytes",
+        "gigabytes",
+        "bits",
+        "percent",
+    ]
 )
 """Units of which there is a base unit: seconds, bytes, ratio."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import botocore.exceptions as failures
+from botocore.parsers import ResponseParserError
 
 from worker.aws.codes import BUSY_STATUSES, TEMPORARY
 from worker.core.errors import Refused, Unavailable
@@ -12,6 +13,8 @@ from worker.core.masking import cut
 
 LONGEST_TEXT = 500
 """Characters of an error message of AWS's: who may not do what with which ARN, and why."""
+_LONGEST_REASON = 80
+"""Characters of what is wrong with an answer; botocore may add the answer."""
 _LONGEST_HTML = 20_000
 """Characters of an answer that are searched for HTML tags."""
 _INVISIBLE = re.compile(
@@ -80,9 +83,9 @@ def translated() -> Iterator[None]:
         # botocore does not translate these: a missing helper, a truncated file, new credentials
         # that have expired already.
         raise NoIdentity(f"AWS: credentials or settings cannot be read: {error}") from error
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, ResponseParserError) as error:
         # botocore assumes that any JSON answer, of a proxy for instance, is an object.
-        raise Unavailable(f"AWS: the answer is not AWS's: {error}") from error
+        raise Unavailable(f"AWS: the answer is not AWS's: {cut(str(error), _LONGEST_REASON)}") from error
 
 
 def _in_a_line(text: str) -> str:
