@@ -31,11 +31,11 @@ INTRODUCTION = (
 EXPECTED = "everything came out as expected; no process and no file is left"
 UNEXPECTED = "the result is not the expected one"
 NEXT = (
-    ("make demo ARGS=--all", "all decisions, users, and Slack's messages"),
+    ("make demo ARGS=--all", "everything of this run"),
     (".venv/bin/ses-worker provision --dry-run", "what your AWS account needs"),
     (".venv/bin/ses-worker users import users.csv", "users, into ./ses-worker.db"),
-    (".venv/bin/ses-worker check", "the path from SES to the database"),
-    (".venv/bin/ses-worker drain", "empty the queue once, then exit"),
+    (".venv/bin/ses-worker check", "checks the path from SES"),
+    (".venv/bin/ses-worker drain", "empties the queue, then exits"),
 )
 
 
@@ -82,7 +82,7 @@ class Stage:
             self.step(f"{self.elapsed_seconds:.1f} s", EXPECTED)
         self.console.print("\n [bold]Next[/bold]\n")
         for command, purpose in NEXT:
-            self.console.print(Text.assemble(f"    {command:<49}", (purpose, "dim")))
+            self.console.print(Text.assemble(f"    {command:<45}", (purpose, "dim")))
         self.console.print()
 
     def step(self, what: str, outcome: str) -> None:

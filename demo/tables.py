@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,8 @@ from demo.installing import NOTICES_A_MINUTE, POSTS_A_SECOND
 from demo.lines import coloured
 from demo.mail import Shape
 from demo.run import Result
+from worker.cli.page import put
+from worker.cli.words import decision_of, sort_of
 from worker.core.masking import printable
 from worker.core.model import Outcome
 
@@ -38,19 +40,20 @@ _COUNTS = ("hard_bounce", "soft_bounce", "complaint")
 def show_sample(console: Console, result: Result) -> None:
     """Show the result in short, and what the worker's own commands say of it."""
     rows = {row["reason"]: row for row in result.database.events}
-    _show(
-        console,
-        (
-            "Eight decisions",
-            decisions(result, [rows[rule] for rule in _SAMPLE]),
-            f"{_users(result)}\n{_repeats(result)}",
-        ),
-        ("What was dead-lettered", dead_letters(result), ""),
-        *(
-            (f"ses-worker {asked}", Text.from_ansi(shown), "")
-            for asked, shown in result.screens.items()
-        ),
-    )
+    put(console, _title(1, "Eight decisions"))
+    for rule in _SAMPLE:
+        event = rows[rule]
+        put(console, f"{sort_of(event)} of {event['recipient']} (rule {rule})", indent=1)
+        put(console, decision_of(event).partition(" (rule")[0], indent=3)
+    put(console, f"\n {_users(result)}")
+    put(console, _repeats(result), indent=1)
+    put(console, _title(2, "What was dead-lettered"))
+    for message in result.dead_letters:
+        reason, detail = (attribute(message, f"ses_worker_{name}") for name in ("reason", "error"))
+        put(console, f"{reason}: {detail}", indent=1)
+    for number, (asked, shown) in enumerate(result.screens.items(), start=3):
+        put(console, _title(number, f"ses-worker {asked}"))
+        console.print(Text.from_ansi(shown), soft_wrap=True)
 
 
 def show_all(console: Console, result: Result) -> None:
@@ -59,7 +62,7 @@ def show_all(console: Console, result: Result) -> None:
         console,
         ("What came", came(result), _totals(result)),
         (
-            "What was decided, and why", decisions(result, result.database.events),
+            "What was decided, and why", decisions(result),
             _spellings(result),
         ),
         ("Who is paused, and who is blocked", people(result), _users(result)),
@@ -78,13 +81,14 @@ def show_all(console: Console, result: Result) -> None:
 
 def _show(console: Console, *parts: tuple[str, RenderableType | None, str]) -> None:
     for number, (title, table, remark) in enumerate(parts, start=1):
-        console.print(f"\n [cyan]{number}[/cyan]  [bold]{title}[/bold]\n")
-        if isinstance(table, Text):
-            console.print(table, soft_wrap=True)
-        elif table:
-            console.print(Padding(table, (0, 0, 1 if remark else 0, 1), expand=False))
-        if remark:
-            console.print(Padding(Text(remark, style="dim" if table else ""), (0, 1), expand=False))
+        put(console, _title(number, title))
+        if table:
+            console.print(Padding(table, (0, 0, 1, 1), expand=False))
+        console.print(Padding(Text(remark, style="dim" if table else ""), (0, 1), expand=False))
+
+
+def _title(number: int, title: str) -> Text:
+    return Text.assemble("\n ", (str(number), "cyan"), "  ", (title, "bold"), "\n")
 
 
 def came(result: Result) -> Table:
@@ -104,12 +108,12 @@ def _totals(result: Result) -> str:
     return f"the daemon's own count: {counts}"
 
 
-def decisions(result: Result, events: Iterable[Row]) -> Table:
-    """Rows of `events`, by the time of the event."""
+def decisions(result: Result) -> Table:
+    """The rows of `events`, by the time of the event."""
     table = _table("ago", "type/sub-type", "recipient (user_match)", "action", "rule")
     for kind in ("bounce", "complaint"):
         table.add_row("", Text(f"{kind}s", style="bold"))
-        rows = [row for row in events if row["kind"] == kind]
+        rows = [row for row in result.database.events if row["kind"] == kind]
         for row in sorted(rows, key=lambda row: str(row["occurred_at"])):
             age = _span((result.now - moment(row["occurred_at"])).total_seconds())
             types = "/".join(filter(None, (row["type"], row["subtype"]))) or "-"

@@ -123,7 +123,9 @@ def test_a_first_look_is_a_hundred_lines_and_ends_with_the_workers_own_words(fir
     titles = [found[1] for line in lines if (found := re.match(r" (\d)  \S", line))]
     assert titles == list("1234"), "numbered once"
     decided = first_look.out.partition("1  Eight decisions")[2].partition("2  What was")[0]
-    assert sum(line.rstrip().endswith(tuple(RULES)) for line in decided.splitlines()) == 8
+    assert {*re.findall(r"\(rule (\w+)\)", decided)} <= {*RULES}
+    assert decided.count("(rule ") == 8
+    assert "…" not in first_look.out
     asked, _, checked = first_look.out.partition("4  ses-worker check")
     assert "Mail pauses (hard_bounce): SES reports a permanent bounce (rule permanent)." in asked
     assert re.search(r"^\d+ ok, 1 note, no problems", checked, re.MULTILINE)

@@ -85,7 +85,8 @@ def translated() -> Iterator[None]:
         raise NoIdentity(f"AWS: credentials or settings cannot be read: {error}") from error
     except (AttributeError, TypeError, ResponseParserError) as error:
         # botocore assumes that any JSON answer, of a proxy for instance, is an object.
-        raise Unavailable(f"AWS: the answer is not AWS's: {cut(str(error), _LONGEST_REASON)}") from error
+        reason = cut(str(error), _LONGEST_REASON)
+        raise Unavailable(f"AWS: the answer is not AWS's: {reason}") from error
 
 
 def _in_a_line(text: str) -> str:
