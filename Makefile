@@ -14,8 +14,8 @@ PYTHONS := 3.11 3.12 3.13
 
 setup: $(READY)  ## the virtual environment with everything in it
 
-demo: $(READY)  ## the worker at work, with SQS, SES and Slack simulated on this machine
-	$(BIN)/python -m demo
+demo: $(READY)  ## the worker at work, with SQS, SES and Slack simulated here (ARGS=--all: all of it)
+	$(BIN)/python -m demo $(ARGS)
 
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest -n 4 --dist worksteal

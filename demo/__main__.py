@@ -9,19 +9,27 @@ from demo.expected import faults
 from demo.figures import figures
 from demo.run import run
 from demo.stage import Stage
-from demo.tables import show_tables
+from demo.tables import show_all, show_sample
 from worker.cli.common import HELP_SETTINGS, json_option, reporting_failures
 from worker.cli.exits import Exit
+from worker.cli.help import option
 
 
 @click.command(context_settings=HELP_SETTINGS)
+@option(
+    "--all",
+    "whole",
+    is_flag=True,
+    show_default="off",
+    help="Show the whole log, all decisions, all users, and what Slack received.",
+)
 @json_option
-def demo(as_json: bool) -> None:
+def demo(whole: bool, as_json: bool) -> None:
     """Show the worker at work on this machine alone, in a few seconds.
 
     SQS, SES and Slack are simulated on loopback. SES's messages of every kind are published, and
-    the daemon processes them while its log is shown. Tables follow: what came, what was decided
-    and why, who is paused until when, the dead letters, and what Slack and SES received.
+    the daemon processes them while its log is shown. Then: eight of its decisions, the dead
+    letters, and what `ses-worker why` and `ses-worker check` say. With --all, everything.
 
     It needs no settings, no credentials and no network, and leaves nothing behind. The exit
     status is 1 if the result is not the expected one.
@@ -29,14 +37,15 @@ def demo(as_json: bool) -> None:
     \b
     Example:
       make demo
+      make demo ARGS=--all
     """
-    stage = Stage(quiet=as_json)
+    stage = Stage(quiet=as_json, whole=whole)
     with reporting_failures():
         stage.opening()
         result = run(stage)
     counted = figures(result)
     wrong = faults(result, counted)
-    show_tables(stage.console, result)
+    (show_all if whole else show_sample)(stage.console, result)
     stage.closing(wrong)
     if as_json:
         verdict = {"ok": not wrong, "faults": wrong}

@@ -12,6 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from demo import script
+from demo.commands import seen
 from demo.daemon import Daemon, LogLine, daemon
 from demo.database import DatabaseRows, effects_by_state, read_database
 from demo.installing import import_users, write_settings
@@ -48,6 +50,8 @@ class Result(Struct, frozen=True, kw_only=True):
     slack_requests: list[SlackRequest]
     listed: list[str]
     """The SES suppression list."""
+    screens: Mapping[str, str]
+    """What commands of `ses-worker` show of the result, by their arguments."""
 
     @property
     def posts(self) -> list[Any]:
@@ -65,6 +69,7 @@ class _Parts(Struct, frozen=True):
     stage: Stage
     services: Services
     worker: Daemon
+    settings: Path
     database: Path
 
 
@@ -88,7 +93,7 @@ def run(stage: Stage) -> Result:
         with daemon(folder, environment, settings) as worker:
             worker.await_start()
             stage.step("ses-worker run", f"process {worker.pid}, store: SQLite")
-            return _play(_Parts(stage, services, worker, database))
+            return _play(_Parts(stage, services, worker, settings, database))
 
 
 @contextmanager
@@ -126,7 +131,21 @@ def _play(parts: _Parts) -> Result:
         effects=effects_by_state(parts.database),
         slack_requests=parts.services.slack.requests,
         listed=parts.services.ses.listed,
+        screens=_screens(parts) if parts.stage.shows_screens else {},
     )
+
+
+def _screens(parts: _Parts) -> dict[str, str]:
+    folder, columns = parts.database.parent, parts.stage.console.width
+    return {
+        asked: seen(
+            [*asked.split(), "--config", str(parts.settings)],
+            folder,
+            parts.services.environment,
+            columns,
+        )
+        for asked in ("why " + script.ASKED_ABOUT, "check")
+    }
 
 
 def _play_chapters(parts: _Parts, story: list[Chapter]) -> DatabaseRows:

@@ -18,6 +18,7 @@ from simulators.sqs import MessageState, SqsSimulator
 QUEUE, DEAD_LETTER_QUEUE = "ses-feedback", "ses-feedback-dlq"
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:ses-feedback"
 _COMPLAINED_BEFORE = timedelta(days=90)
+_RETENTION_SECONDS = 14 * 24 * 3_600
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE")
 """The worker gets these environment variables of the caller's, and no others."""
 
@@ -41,6 +42,7 @@ class Services(Struct, frozen=True):
         return inherited | {
             **self.sqs.environment,
             **self.ses.environment,
+            "AWS_ENDPOINT_URL": self.sqs.endpoint,  # SNS, which is not here, is not called in AWS
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -80,6 +82,7 @@ class Services(Struct, frozen=True):
 def simulated_services() -> Iterator[Services]:
     """Start all three, with the queue and its dead-letter queue; stop them after the block."""
     with SqsSimulator() as sqs, SesSimulator() as ses, SlackSimulator() as slack:
+        sqs.create_queue(DEAD_LETTER_QUEUE, MessageRetentionPeriod=_RETENTION_SECONDS)
         sqs.create_queue(QUEUE, dead_letter=DEAD_LETTER_QUEUE)
         yield Services(sqs, ses, slack)
 

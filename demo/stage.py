@@ -26,24 +26,23 @@ UNKNOWN_WIDTH = 100
 INTRODUCTION = (
     "SQS, SES and Slack are simulated on loopback. No credentials.",
     "The real daemon processes a month of SES's mail to invented people, live.",
-    "Then: what was decided, who is paused, what Slack received. Nothing is left behind.",
+    "Then: what was decided, and why. Nothing is left behind.",
 )
 EXPECTED = "everything came out as expected; no process and no file is left"
 UNEXPECTED = "the result is not the expected one"
 NEXT = (
+    ("make demo ARGS=--all", "everything of this run"),
+    (".venv/bin/ses-worker provision --dry-run", "what your AWS account needs"),
     (".venv/bin/ses-worker users import users.csv", "users, into ./ses-worker.db"),
-    (".venv/bin/ses-worker drain", "empty the queue once, then exit"),
-    (".venv/bin/ses-worker users list --paused", "users whose mail is paused now"),
-    (".venv/bin/ses-worker why ADDRESS", "all records about an address"),
-    (".venv/bin/ses-worker dlq list", "dead letters, with their reasons"),
-    (".venv/bin/ses-worker suppression restore ADDRESS", "put it back on the list"),
+    (".venv/bin/ses-worker check", "checks the path from SES"),
+    (".venv/bin/ses-worker drain", "empties the queue, then exits"),
 )
 
 
 class Stage:
     """The console, and the live view on it."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, whole: bool = False) -> None:
         self._began = time.monotonic()
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # the locale may not have every character
@@ -51,6 +50,7 @@ class Stage:
         width = None if is_terminal or "COLUMNS" in os.environ else UNKNOWN_WIDTH
         self.console = Console(quiet=quiet, width=width, highlight=False)
         self._is_live = is_terminal and not quiet and not self.console.is_dumb_terminal
+        self._is_whole = whole
         self._lines: deque[Text] = deque(maxlen=max(3, min(MOST_LINES, self.console.height - 8)))
         self._published = self._total = self._shown = 0
 
@@ -59,13 +59,18 @@ class Stage:
         """Seconds since the start."""
         return time.monotonic() - self._began
 
+    @property
+    def shows_screens(self) -> bool:
+        """Whether the output of the worker's commands is shown."""
+        return not (self._is_whole or self.console.quiet)
+
     def opening(self) -> None:
         """Print what will happen."""
         self.console.print()
         self.console.rule("[bold]ses-feedback-worker[/bold]: a demonstration", style="cyan")
         self.console.print()
-        for number, sentence in enumerate(INTRODUCTION, start=1):
-            self.console.print(f" [cyan]{number}[/cyan]  {sentence}")
+        for sentence in INTRODUCTION:
+            self.console.print(f" {sentence}")
         self.console.print()
 
     def closing(self, faults: Sequence[str]) -> None:
@@ -77,7 +82,7 @@ class Stage:
             self.step(f"{self.elapsed_seconds:.1f} s", EXPECTED)
         self.console.print("\n [bold]Next[/bold]\n")
         for command, purpose in NEXT:
-            self.console.print(Text.assemble(f"    {command:<49}", (purpose, "dim")))
+            self.console.print(Text.assemble(f"    {command:<45}", (purpose, "dim")))
         self.console.print()
 
     def step(self, what: str, outcome: str) -> None:
@@ -121,7 +126,7 @@ class Stage:
     def _put(self, text: Text) -> None:
         if self._is_live:
             self._lines.append(text)
-        else:
+        elif self._is_whole:
             self.console.print(Text(" ").append(text), no_wrap=True, overflow="ellipsis")
 
     def _view(self) -> RenderableType:

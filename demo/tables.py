@@ -20,6 +20,8 @@ from demo.installing import NOTICES_A_MINUTE, POSTS_A_SECOND
 from demo.lines import coloured
 from demo.mail import Shape
 from demo.run import Result
+from worker.cli.page import put
+from worker.cli.words import decision_of, sort_of
 from worker.core.masking import printable
 from worker.core.model import Outcome
 
@@ -27,14 +29,42 @@ MOST_LINES = 8
 """Lines of one text in a notice."""
 LONGEST_TYPE = 25
 """Characters of `type/sub-type` on one line."""
+_SAMPLE = (
+    "permanent", "transient", "spam_diagnostic", "refused_by_ses", "unknown_recipient",
+    "complaint", "not_spam", "blocked_already",
+)  # fmt: skip
+"""Rules; the last decision by each is shown first."""
 _COUNTS = ("hard_bounce", "soft_bounce", "complaint")
 
 
-def show_tables(console: Console, result: Result) -> None:
+def show_sample(console: Console, result: Result) -> None:
+    """Show the result in short, and what the worker's own commands say of it."""
+    rows = {row["reason"]: row for row in result.database.events}
+    put(console, _title(1, "Eight decisions"))
+    for rule in _SAMPLE:
+        event = rows[rule]
+        put(console, f"{sort_of(event)} of {event['recipient']} (rule {rule})", indent=1)
+        put(console, decision_of(event).partition(" (rule")[0], indent=3)
+    put(console, f"\n {_users(result)}")
+    put(console, _repeats(result), indent=1)
+    put(console, _title(2, "What was dead-lettered"))
+    for message in result.dead_letters:
+        reason, detail = (attribute(message, f"ses_worker_{name}") for name in ("reason", "error"))
+        put(console, f"{reason}: {detail}", indent=1)
+    for number, (asked, shown) in enumerate(result.screens.items(), start=3):
+        put(console, _title(number, f"ses-worker {asked}"))
+        console.print(Text.from_ansi(shown), soft_wrap=True)
+
+
+def show_all(console: Console, result: Result) -> None:
     """Show all of it."""
-    parts: tuple[tuple[str, RenderableType | None, str], ...] = (
+    _show(
+        console,
         ("What came", came(result), _totals(result)),
-        ("What was decided, and why", decisions(result), _spellings(result)),
+        (
+            "What was decided, and why", decisions(result),
+            _spellings(result),
+        ),
         ("Who is paused, and who is blocked", people(result), _users(result)),
         (
             "What was dead-lettered", dead_letters(result),
@@ -47,11 +77,18 @@ def show_tables(console: Console, result: Result) -> None:
             "both are in suppression.remove; an entry for a complaint stays",
         ),
     )  # fmt: skip
+
+
+def _show(console: Console, *parts: tuple[str, RenderableType | None, str]) -> None:
     for number, (title, table, remark) in enumerate(parts, start=1):
-        console.print(f"\n [cyan]{number}[/cyan]  [bold]{title}[/bold]\n")
+        put(console, _title(number, title))
         if table:
             console.print(Padding(table, (0, 0, 1, 1), expand=False))
         console.print(Padding(Text(remark, style="dim" if table else ""), (0, 1), expand=False))
+
+
+def _title(number: int, title: str) -> Text:
+    return Text.assemble("\n ", (str(number), "cyan"), "  ", (title, "bold"), "\n")
 
 
 def came(result: Result) -> Table:

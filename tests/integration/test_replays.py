@@ -412,7 +412,7 @@ class TestProblems:
         emulator.faults.add(FailEntries({"1"}, sender_fault=True), on=DELETE, times=1)
         done = replay()
         assert (done["applied"], done["remaining"], done["status"]) == (3, 1, 4)
-        assert "1 remain although they were processed" in done["output"]
+        assert "1 remains in spite of being processed" in done["output"]
         assert all_visible(emulator, 1)
         assert outcomes(replay()) == [0, 1, 0, 0, 0]
 
@@ -665,7 +665,7 @@ class TestMovesBySqs:
         done = replay(to_queue=True, by_sqs=True)
         assert (done["status"], done["sent"], done["remaining"]) == (1, 0, 1)
         assert "without --by-sqs" in done["output"]
-        assert "1 remain: the command failed before it reached them" in done["output"]
+        assert "1 remains: the command failed before it reached them" in done["output"]
         assert "held by others" not in done["output"]
         assert refusal.code in done["output"]
         assert all_visible(emulator, 1)

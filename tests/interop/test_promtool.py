@@ -13,7 +13,7 @@ def test_promtool_finds_what_our_own_rules_find():
     if program is None:
         pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
     found = subprocess.run(
-        [program, "check", "metrics"], check=False, input=text, capture_output=True, text=True
+        [program, "check", "metrics"], input=text, capture_output=True, text=True, check=False
     )
     named = {line.split()[0] for line in (found.stdout + found.stderr).splitlines() if line}
     assert named == lint(text).keys()

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from traceback import walk_tb
 
 import botocore.exceptions as failures
+from botocore.parsers import ResponseParserError
 
 from worker.aws.causes import with_cause
 from worker.aws.codes import (
@@ -20,6 +21,8 @@ from worker.core.masking import cut
 
 LONGEST_TEXT = 500
 """Characters of an error message of AWS's: who may not do what with which ARN, and why."""
+_LONGEST_REASON = 80
+"""Characters of what is wrong with an answer; botocore may add the answer."""
 _LONGEST_HTML = 20_000
 """Characters of an answer that are searched for HTML tags."""
 _INVISIBLE = re.compile(
@@ -98,9 +101,10 @@ def translated() -> Iterator[None]:
         # botocore does not translate these: a missing helper, a truncated file, new credentials
         # that have expired already.
         raise NoIdentity(f"AWS: credentials or settings cannot be read: {error}") from error
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, ResponseParserError) as error:
         # botocore assumes that any JSON answer, of a proxy for instance, is an object.
-        raise Unavailable(f"AWS: the answer is not AWS's: {error}") from error
+        reason = cut(str(error), _LONGEST_REASON)
+        raise Unavailable(f"AWS: the answer is not AWS's: {reason}") from error
 
 
 def _refusal(error: failures.ClientError) -> Unavailable | AwsRefused:

@@ -114,7 +114,7 @@ def _with_own_options(finding: "Finding") -> "Finding":
 
     from worker.cli.called import as_called
 
-    return replace(finding, fix=as_called(finding.fix))
+    return replace(finding, fix=as_called(finding.fix), message=as_called(finding.message))
 
 
 def _as_json(findings: Sequence["Finding"]) -> dict[str, object]:

@@ -42,7 +42,8 @@ class RefusedRows:
         """Print how many invalid rows were not printed."""
         if self._most is not None and self.count > self._most:
             more = self.count - self._most
-            print_message(f"and {more:,} more rows are refused; --json lists them all")
+            rows = "row is" if more == 1 else "rows are"
+            print_message(f"and {more:,} more {rows} refused; --json lists them all")
 
 
 class NewUsers:

@@ -42,8 +42,8 @@ def put(out: "Console", text: "Text | str", *, indent: int = 0, head: "Text | st
         label = Text()
     for line in lines or [Text()]:
         line.rstrip()
-        label.append(" " * (indent - label.cell_len))
-        out.print(label.append_text(line), soft_wrap=True)
+        gap = " " * (indent - label.cell_len)
+        out.print(Text.assemble(label, gap, line), soft_wrap=True)
         label = Text()
 
 

@@ -147,7 +147,7 @@ def _show_effects(out: "Console", effects: Sequence[Mapping[str, Any]]) -> None:
     from worker.cli.page import put
 
     if effects:
-        put(out, f"\n{counted(len(effects), 'effect')} of them (outbox, times are UTC)\n")
+        put(out, f"\n{counted(len(effects), 'effect')} caused by them (outbox, times are UTC)\n")
     for effect in effects:
         put(out, effect_head(effect), head=f"#{effect['id']}  ", indent=6)
         if text := effect["result"] or effect["last_error"]:

@@ -94,7 +94,7 @@ def open_store(url: str) -> Store:
     except ImportError as error:
         raise Misconfigured(
             "store.url names PostgreSQL, whose driver is not installed: "
-            "pip install 'ses-feedback-worker[postgresql]'"
+            "pip install 'psycopg[binary]>=3.3,<3.4' in the worker's environment"
         ) from error
     return PostgresqlStore(url)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.called import as_called
 from worker.cli.common import plain
 from worker.cli.dlq.advice import next_step
 from worker.cli.dlq.groups import gone_at
@@ -64,7 +65,7 @@ def show_dead_letter(fields: dict[str, Any]) -> None:
         is_unknown = recipient in (decoded["unknown_recipients"] or ())
         _line("recipient", f"{recipient}, not among the users" if is_unknown else recipient)
     if step:
-        _line("next step", step)
+        _line("next step", as_called(step))
     click.echo()
     for line in body.split("\n"):
         click.echo(printable(line.removesuffix("\r")))

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 def remarks(replayed: "Replayed", plan: "Plan") -> Iterator[str]:
     """Yield the sentences about a replay."""
     account = replayed.account
-    stay = "would stay" if plan.dry_run else "stay dead letters"
     for (outcome, reason), count in sorted(account.stayed.items()):
+        stay = "would stay" if plan.dry_run else _stay(count)
         yield f"{count:,} {stay}: {outcome}, {reason}"
         if step := next_step(reason):
             yield f"{reason}, what to do: {step}"
     for code, count in sorted(account.refused.items()):
-        yield f"{count:,} stay dead letters: the queue refuses them ({code})"
+        yield f"{count:,} {_stay(count)}: the queue refuses to take more ({code})"
     for name, count in sorted(account.foreign.items()):
         yield (
-            f"{count:,} came from the queue {name} and stay; "
-            "name them with --message-id to send them to this queue all the same"
+            f"{count:,} {_stay(count)}, from the queue {name}; with --message-id they are sent to "
+            "this queue all the same"
         )
     if account.newcomers:
-        yield f"{account.newcomers:,} arrived since the replay began, and stay"
+        yield f"{counted(account.newcomers, 'newer dead letter')} arrived since the replay began"
     yield from missing(account)
     yield from remaining(account, replayed.failure, limit=plan.limit)
     if account.no_queue:
@@ -52,11 +52,11 @@ def remaining(
         return
     if account.undeleted:
         yield (
-            f"{account.undeleted:,} remain although they were processed: SQS did not delete them "
-            "in time; in another replay they are duplicates"
+            f"{_remain(account.undeleted)} in spite of being processed: SQS deleted too late; "
+            "another replay finds duplicates"
         )
     if others := account.remaining - account.undeleted:
-        yield f"{others:,} remain: {_why_they_remain(account, failure, limit, others)}"
+        yield f"{_remain(others)}: {_why_they_remain(account, failure, limit, others)}"
 
 
 def _why_they_remain(
@@ -71,6 +71,14 @@ def _why_they_remain(
     if account.refused.total() >= count:
         return "the queue refuses them"
     return "held by others, such as another dlq command: try again in a minute"
+
+
+def _stay(count: int) -> str:
+    return "stays a dead letter" if count == 1 else "stay dead letters"
+
+
+def _remain(count: int) -> str:
+    return f"{count:,} {'remains' if count == 1 else 'remain'}"
 
 
 def missing(account: "Account") -> Iterator[str]:
