@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 from msgspec import Struct
 
-from worker.app import bring_schema_up
+from worker.app import bring_schema_up, make_store
 from worker.app.in_force import keep_policy
 from worker.app.parts import build
 from worker.commands.deliveries import Effects, deliver
@@ -74,7 +74,7 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
         DiskWatch(store, health).look()
         try:
             deadline.call(bring_schema_up, settings, store)
-            deadline.call(keep_policy, store, parts.current.policy)
+            deadline.call(_keep_policy, settings)
             deadline.call(warn_of_effects_without_sender, store, settings.lanes, settings.keys_of)
             at_first = _count(queue, deadline)
         except Over:
@@ -100,6 +100,15 @@ def drain(settings: Settings, limits: Limits, watch: Watch = lambda _, __: None)
             effects, failure = deliver(settings, store, signals, failure)
             store.close()  # otherwise an abandoned thread uses it, and closing would wait
         return _drained(consumer, queue, started, effects, failure)
+
+
+def _keep_policy(settings: Settings) -> None:
+    """Keep the policy through a store of its own, so that the drain's is opened when it writes."""
+    store = make_store(settings)
+    try:
+        keep_policy(store, settings.as_policy())
+    finally:
+        store.close()
 
 
 class _End:
