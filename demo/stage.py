@@ -31,11 +31,11 @@ INTRODUCTION = (
 EXPECTED = "everything came out as expected; no process and no file is left"
 UNEXPECTED = "the result is not the expected one"
 NEXT = (
-    ("make demo ARGS=--all", "everything of this run"),
     (".venv/bin/ses-worker provision --dry-run", "what your AWS account needs"),
     (".venv/bin/ses-worker users import users.csv", "users, into ./ses-worker.db"),
     (".venv/bin/ses-worker check", "checks the path from SES"),
     (".venv/bin/ses-worker drain", "empties the queue, then exits"),
+    ("make demo ARGS=--all", "everything of this run"),
 )
 
 

@@ -7,6 +7,7 @@ EVENTS = events(ROOT / "worker")
 RECOVERIES = {
     "clock.skewed": "clock.corrected",
     "dead_letter.refused": "dead_letter.accepted",
+    "disk.low": "disk.available",
     "effect.postponed": "effect.delivered",
     "health_file.failed": "health_file.written",
     "http.failed": "http.listening",
@@ -43,9 +44,12 @@ NOTHING_TO_RECOVER = {
     "message.visibility_expired": "the messages are delivered again",
     "notice.lost": "lost",
     "outbox.no_sender": "said at the start and at a reload",
+    "policy.not_kept": "it is tried again",
+    "policy.shortened": "no fault",
     "redrive_policy.misconfigured": "said at the start; `check` says what is so now",
     "region.mismatched": "said at the start",
     "relay.abandoned": "the process ends",
+    "settings.doubtful": "said at the start and at a reload",
     "settings.restart_required": "the start says what is in force",
     "sqs_client.replaced": "until a restart",
     "store.commits_lost": "the process ends",
@@ -56,6 +60,7 @@ NOTHING_TO_RECOVER = {
     "thread.died": "the process ends",
     "thread.stalled": "systemd ends the process, or the loop goes on",
     "users.locked": "the messages are delivered again",
+    "users.none": "the status says so until there are users",
     "worker.hangs": "the process ends",
 }
 

@@ -35,16 +35,20 @@ NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotEx
 ABSENT = NO_QUEUE | {"NotFound", "NotFoundException"}
 """The queue, topic, key or other resource does not exist."""
 
-TEMPORARY = frozenset({
-    "BandwidthLimitExceeded", "InternalError", "InternalFailure", "PriorRequestNotComplete",
-    "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "RequestTimeout",
-    "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException", "SlowDown",
-    "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException",
-    "OverLimit", "AWS.SimpleQueueService.OverLimit", "KMS.ThrottlingException", "KmsThrottled",
+THROTTLING = frozenset({
+    "BandwidthLimitExceeded", "KMS.ThrottlingException", "KmsThrottled", "RequestLimitExceeded",
+    "RequestThrottled", "RequestThrottledException", "SlowDown", "ThrottledException", "Throttling",
+    "ThrottlingException", "TooManyRequestsException",
 })  # fmt: skip
-"""The service is overloaded, although HTTP's status is in the 400s, or an entry of a batch is said
-to have failed through the sender: try again later. Codes of throttling as in botocore's
+"""The rate of calls is limited, whoever is said to be at fault. The codes of botocore's
 `retries/standard.py`, without those of quotas."""
+
+TEMPORARY = THROTTLING | {
+    "AWS.SimpleQueueService.OverLimit", "InternalError", "InternalFailure", "OverLimit",
+    "PriorRequestNotComplete", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable",
+    "ServiceUnavailableException",
+}  # fmt: skip
+"""The service is overloaded, although HTTP's status is in the 400s: try again later."""
 
 UNSUPPORTED = frozenset({
     "InvalidAction", "NotImplemented", "NotImplementedException", "UnknownOperation",

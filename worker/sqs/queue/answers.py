@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from worker.aws.codes import TEMPORARY
+from worker.aws.codes import THROTTLING
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import Received
 
@@ -102,6 +102,6 @@ def failed_entries(items: Sequence[Item], answer: Mapping[str, Any]) -> list[Fai
         if (name := str(number)) not in done:
             entry = failed.get(name, {})
             code = entry.get("Code", "NoAnswer")
-            again = code in TEMPORARY or not entry.get("SenderFault", False)
+            again = code in THROTTLING or not entry.get("SenderFault", False)
             failures.append(FailedEntry(item, code, again))
     return failures
