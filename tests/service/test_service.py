@@ -193,7 +193,7 @@ class TestReloading:
     def test_a_reload_is_checked_with_the_credentials_and_the_environment_of_the_service(
         self, service, slack
     ):
-        worker = service("secret", slack="channel = 'ops'")
+        worker = service("with-token", slack="channel = 'ops'")
         credential = f"/etc/credstore/ses-worker.{worker.name}.slack_token"
         worker.machine.write(credential, "xoxb-1", "600")
         worker.systemctl("start")

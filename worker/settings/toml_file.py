@@ -15,7 +15,7 @@ _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _DUPLICATE_SECTION = re.compile(r"^Cannot declare \((.*)\) twice(.*)$")
 _DUPLICATE_KEY = "Cannot overwrite a value"
 """Beginnings of tomllib's errors."""
-_STATEMENT = re.compile(r"""\s*(?P<key>[\w.-]+|"[^"]*"|'[^']*')\s*=\s*(?P<value>.*?)\s*""")
+_KEY = re.compile(r"""[\w.-]+|"[^"]*"|'[^']*'""")
 _TYPOGRAPHIC = re.compile("[\u2018-\u201f\u00ab\u00bb]")
 _INVISIBLE = re.compile("[\u00a0\u2000-\u200f\u2028-\u202f\u2060\u3000\ufeff]")
 _YAML = re.compile(r"\s*([\w.-]+)\s*:(\s.*|$)")
@@ -88,16 +88,22 @@ def _header(line: str) -> str:
 
 
 def _duplicate_key(lines: list[str], number: int) -> str:
-    statement = _STATEMENT.fullmatch(lines[number - 1])
-    if statement is None:
+    key, _ = _statement(lines[number - 1])
+    if not key:
         return ""
     for earlier in range(number - 2, -1, -1):
         if _header(lines[earlier]):
             break
-        other = _STATEMENT.fullmatch(lines[earlier])
-        if other and other["key"] == statement["key"]:
-            return f"{statement['key']} is there already, at line {earlier + 1}: keep one of them"
-    return f"{statement['key']} is there already: keep one of them"
+        if _statement(lines[earlier])[0] == key:
+            return f"{key} is there already, at line {earlier + 1}: keep one of them"
+    return f"{key} is there already: keep one of them"
+
+
+def _statement(line: str) -> tuple[str, str]:
+    """Return the key and the value of a line; two empty texts: it has none."""
+    key, equals, value = line.partition("=")
+    is_statement = equals and _KEY.fullmatch(key.strip())
+    return (key.strip(), value.strip()) if is_statement else ("", "")
 
 
 def _hint(line: str) -> str:
@@ -110,8 +116,8 @@ def _hint(line: str) -> str:
         return "a comment begins with #"
     if found := _YAML.fullmatch(line):
         return f"write = after a key, and not a colon: {found[1]} = …"
-    statement = _STATEMENT.fullmatch(line)
-    return _hint_for_value(statement["key"], statement["value"]) if statement else ""
+    key, value = _statement(line)
+    return _hint_for_value(key, value) if key else ""
 
 
 def _hint_for_value(key: str, value: str) -> str:
