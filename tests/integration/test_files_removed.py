@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -25,9 +26,11 @@ from worker.core.model import User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.store import ensure_schema, open_store
+from worker.store.files import identity
 from worker.store.locks import WriterLock
 from worker.store.schema import users
 from worker.store.sqlite import saving
+from worker.store.sqlite.kept_wal import KeptWal
 from worker.store.sqlite.opened import Opened
 from worker.store.sqlite.reader import look
 from worker.store.users import UserFilter, all_users
@@ -153,6 +156,14 @@ def moved_away_and_back(file):
     unreachable = file.with_name("away")
     file.rename(unreachable)
     unreachable.rename(file)
+
+
+def moved_away(file):
+    file.rename(file.with_name("away"))
+
+
+def moved_back(file):
+    file.with_name("away").rename(file)
 
 
 FILES = [
@@ -624,6 +635,112 @@ class TestAWalThatIsRemovedWhileTheDatabaseIsClosed:
         assert closed.ours("ours-1") is None
         closed.store.close()
         assert in_file(closed.path) == {"ours-1"}
+
+    def test_costs_no_commit_of_another_that_has_written_and_closed_since(self, closed):
+        """To put the old pages back would destroy what is in the database file only."""
+        closed.tamper(removed, ("-wal", "-shm"))
+        assert closed.theirs("theirs-0") == "ok None"
+        assert closed.another("close", closed.path) == "ok None"
+        assert isinstance(closed.ours("ours-1"), CommitsLost)
+        with pytest.raises(CommitsLost):
+            closed.store.close()
+        assert in_file(closed.path) == {"theirs-0"}
+
+    @pytest.mark.parametrize("suffixes", [("-wal",), ("-wal", "-shm")], ids="".join)
+    def test_loses_no_commit_if_that_happens_while_it_is_opened(
+        self, closed, suffixes, monkeypatch
+    ):
+        def opened(*arguments, **options):
+            closed.tamper(removed, suffixes)
+            return Opened(*arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("worker.store.sqlite.writing.Opened", opened)
+            assert "-wal was removed while the database was opened" in str(closed.ours("ours-1"))
+        assert closed.ours("ours-2") is None
+        closed.store.close()
+        assert in_file(closed.path) == {"ours-0", "ours-2"}
+
+    def test_is_not_put_back_by_a_reader_while_another_process_writes(self, closed, monkeypatch):
+        monkeypatch.setattr("worker.store.sqlite.writing.REPLACING_SECONDS", 0.1)
+        closed.tamper(removed, ("-wal",))
+        with WriterLock(closed.path).held():
+            with pytest.raises(Unavailable, match="nothing is written meanwhile"):
+                closed.store.figures()
+            assert not Path(f"{closed.path}-wal").exists()
+        closed.store.figures()
+        assert closed.acknowledged == in_file(closed.path) == {"ours-0"}
+
+    def test_is_not_put_back_while_this_process_reads(self, closed, monkeypatch):
+        monkeypatch.setattr("worker.store.sqlite.kept_wal.READERS_SECONDS", 0.1)
+        with closed.store.reading() as connection:
+            connection.execute(select(users.c.id)).all()
+            closed.tamper(moved_away, ("-wal",))
+            assert "this process reads the database" in str(closed.ours("ours-1"))
+            closed.tamper(moved_back, ("-wal",))
+        assert closed.ours("ours-1") is None
+        closed.store.close()
+        assert in_file(closed.path) == {"ours-0", "ours-1"}
+
+    def test_is_on_the_disk_before_it_is_put_back(self, closed, monkeypatch):
+        synced, sync = [], os.fsync
+
+        def noting(descriptor):
+            synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+            sync(descriptor)
+
+        closed.tamper(removed, ("-wal",))
+        monkeypatch.setattr(os, "fsync", noting)
+        closed.store.figures()
+        assert synced == ["worker.db-wal-restored", closed.path.parent.name]
+
+    def test_stays_open_while_a_reader_looks_at_it(self, closed, monkeypatch):
+        """Its descriptor would be closed, or be that of another file."""
+        writer = threading.Thread(target=closed.ours, args=("ours-1",))
+        waits = []
+
+        def meanwhile(path):
+            if not writer.ident:
+                writer.start()
+                writer.join(0.5)
+                waits.append(writer.is_alive())
+            return identity(path)
+
+        closed.tamper(removed, ("-wal",))
+        monkeypatch.setattr("worker.store.sqlite.kept_wal.identity", meanwhile)
+        closed.store.figures()
+        writer.join()
+        assert waits == [True]
+        closed.store.close()
+        assert in_file(closed.path) == closed.acknowledged == {"ours-0", "ours-1"}
+
+    def test_does_not_matter_to_a_reader_that_looks_after_the_writer_has_opened_the_file(
+        self, closed, monkeypatch
+    ):
+        looks = KeptWal.is_in_place
+
+        def afterwards(kept):
+            monkeypatch.setattr(KeptWal, "is_in_place", looks)
+            assert closed.ours("ours-1") is None
+            return looks(kept)
+
+        monkeypatch.setattr(KeptWal, "is_in_place", afterwards)
+        closed.store.figures()
+        closed.store.close()
+        assert in_file(closed.path) == {"ours-0", "ours-1"}
+
+    def test_that_is_in_place_is_left_there_without_the_lock_when_the_worker_stops(self, closed):
+        with WriterLock(closed.path).held():
+            closed.store.close()
+        assert in_file(closed.path) == {"ours-0"}
+
+    def test_that_cannot_be_put_back_when_the_worker_stops_is_an_error(self, closed):
+        closed.tamper(removed, ("-wal",))
+        with (
+            WriterLock(closed.path).held(),
+            pytest.raises(Unavailable, match="nothing is written meanwhile"),
+        ):
+            closed.store.close()
 
     def test_leaves_no_descriptor_open(self, closed):
         closed.tamper(removed, ("-wal",))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import botocore.session
+from botocore.exceptions import ClientError
 from msgspec import Struct
 
 from worker.aws import make_client, translated, watch_dates
@@ -41,8 +42,12 @@ class Clients(Struct, frozen=True):
         try:
             answer: Mapping[str, Any] = getattr(self.lean, operation)(**request)
         except DamagedAnswer as error:
-            if error.may_be_sqs:
+            if error.is_of_sqs:
                 self.replacement.unreadable(operation, called_at, error)
+            raise
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("RequestId"):  # else a proxy's
+                self.replacement.readable(operation)
             raise
         self.replacement.readable(operation)
         return answer

@@ -12,7 +12,7 @@ from worker.aws import frozen_keys
 from worker.aws.codes import SKEWED_CLOCK
 from worker.sqs.byte_budget import Expect
 from worker.sqs.client import answers
-from worker.sqs.client.connection import Connection, DamagedAnswer, Dropped, Silent
+from worker.sqs.client.connection import Connection, Dropped, Silent, damaged
 from worker.sqs.client.http import Answer
 from worker.sqs.client.pool import Pool
 from worker.sqs.client.request_probe import RequestParts
@@ -83,9 +83,7 @@ class LeanClient:
             return read(answer.body)
         except answers.UNREADABLE as error:
             # The text has the place and the kind of the error, and quotes nothing of the answer.
-            damaged = DamagedAnswer(endpoint_url=self._part.endpoint.url, why=str(error))
-            damaged.may_be_sqs = "x-amzn-requestid" in answer.headers
-            raise damaged from error
+            raise damaged(self._part.endpoint.url, str(error), answer.headers) from error
 
     def _exchange(
         self, operation: str, body: bytes, seconds: float, skew: float, *, may_repeat: bool

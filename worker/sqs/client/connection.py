@@ -3,6 +3,7 @@
 import select
 import socket
 import time
+from collections.abc import Mapping
 from ssl import SSLContext, SSLError
 
 from botocore.exceptions import (
@@ -28,6 +29,8 @@ the connection has ended. A firewall or NAT may have forgotten it."""
 PROBE_AFTER_SECONDS, PROBE_EVERY_SECONDS = 45, 10
 """Idle connections are probed, so that they stay in the tables of firewalls: AWS's NAT gateways
 forget a connection after 350 s (https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html#nat-gateway-troubleshooting-timeout)."""
+REQUEST_ID = "x-amzn-requestid"
+"""The header that each answer of SQS has."""
 _CHUNK_BYTES = 65_536
 _OPTIONS = {
     socket.TCP_NODELAY: 1,
@@ -49,8 +52,15 @@ class DamagedAnswer(HTTPClientError):
     """The answer is malformed; SQS may have performed the call."""
 
     fmt = "the answer of {endpoint_url} cannot be used: {why}"
-    may_be_sqs = True
-    """False: the answer lacks the request id that each answer of SQS has; a proxy's, perhaps."""
+    is_of_sqs = False
+    """The answer has the request id that each answer of SQS has; else it may be a proxy's."""
+
+
+def damaged(url: str, why: str, headers: Mapping[str, str]) -> DamagedAnswer:
+    """Return the error for an answer with these headers."""
+    error = DamagedAnswer(endpoint_url=url, why=why)
+    error.is_of_sqs = REQUEST_ID in headers
+    return error
 
 
 class Connection:
@@ -99,7 +109,7 @@ class Connection:
             late = ReadTimeoutError if self._has_answered else Silent
             raise late(endpoint_url=self._url, error=error) from error
         except Damaged as error:
-            raise DamagedAnswer(endpoint_url=self._url, why=str(error)) from error
+            raise damaged(self._url, str(error), error.headers) from error
         except (OSError, EOFError) as error:
             kind = ConnectionClosedError if self._has_answered else Dropped
             raise kind(endpoint_url=self._url, error=error) from error

@@ -7,6 +7,7 @@ lines in place of 141, at the same speed for ten messages: not worth a compiled 
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -30,6 +31,9 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 
 class Damaged(Exception):
     """The answer is malformed or too large; the text says why."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Of the answer; none if its head is malformed."""
 
 
 class Head(Struct, frozen=True):
@@ -136,6 +140,20 @@ def parse_head(block: bytes) -> Head:
             raise Damaged("a header is malformed")
         name, value = header[1].decode().lower(), header[2].decode("latin-1").rstrip(" \t")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    try:
+        return _framed(status_line, headers)
+    except Damaged as error:
+        error.headers = headers
+        raise
+
+
+def _framed(status_line: re.Match[bytes], headers: Mapping[str, str]) -> Head:
+    """Find where the body ends.
+
+    Raises:
+        Damaged: the headers do not say so, or the body is encoded or too large.
+
+    """
     status = int(status_line[2])
     coding = headers.get("transfer-encoding", "").lower()
     if coding not in {"", "chunked"} or headers.get("content-encoding", "identity") != "identity":
@@ -180,15 +198,23 @@ def read_answer(
 
     """
     head = read_head(stream)
-    body: bytes | bytearray
-    if head.is_chunked:
-        body, keeps = _read_chunks(stream, expect), head.keeps
-    elif head.length is None:
-        body, keeps = stream.rest(expect), False
-    else:
-        expect(head.length)
-        body, keeps = stream.exactly(head.length), head.keeps
+    try:
+        body, keeps = _read_body(head, stream, expect)
+    except Damaged as error:
+        error.headers = head.headers
+        raise
     return Answer(head.status, head.headers, body), keeps and stream.is_empty
+
+
+def _read_body(
+    head: Head, stream: Stream, expect: Callable[[int], None]
+) -> tuple[bytes | bytearray, bool]:
+    if head.is_chunked:
+        return _read_chunks(stream, expect), head.keeps
+    if head.length is None:
+        return stream.rest(expect), False
+    expect(head.length)
+    return stream.exactly(head.length), head.keeps
 
 
 def _read_chunks(stream: Stream, expect: Callable[[int], None]) -> bytearray:

@@ -4,13 +4,24 @@ import threading
 import time
 
 import structlog
+from msgspec import Struct
 
 UNREADABLE_IN_A_ROW = 5
 """Unreadable answers to calls of one operation, each made after the answer before, without a
-readable one between them. Calls back off after an error, so a fault on the way that passes within
-a second or two does not replace the client."""
+readable one between them, be it a refusal."""
+LEAST_SECONDS = 60
+"""Between the first of them and the last: a fault on the way that passes within a minute does not
+replace the client."""
 
 log = structlog.get_logger()
+
+
+class _Streak(Struct):
+    """Unreadable answers in a row; times are of `time.monotonic`."""
+
+    first_at: float
+    latest_at: float = 0.0
+    answers: int = 0
 
 
 class Replacement:
@@ -24,8 +35,8 @@ class Replacement:
         """boto3 makes all calls."""
         self._queue = queue
         self._lock = threading.Lock()
-        self._streaks: dict[str, tuple[int, float]] = {}
-        """By operation: how many, and when the latest came, on `time.monotonic`."""
+        self._streaks: dict[str, _Streak] = {}
+        """By operation."""
 
     def readable(self, operation: str) -> None:
         """Learn of an answer that our client could read."""
@@ -40,17 +51,19 @@ class Replacement:
         as one.
         """
         with self._lock:
-            count, latest_at = self._streaks.get(operation, (0, 0.0))
-            if self.is_done or called_at < latest_at:
+            now = time.monotonic()
+            streak = self._streaks.setdefault(operation, _Streak(first_at=now))
+            if self.is_done or called_at < streak.latest_at:
                 return
-            self._streaks[operation] = count + 1, time.monotonic()
-            if count + 1 < UNREADABLE_IN_A_ROW:
+            streak.answers, streak.latest_at = streak.answers + 1, now
+            lasted = now - streak.first_at
+            if streak.answers < UNREADABLE_IN_A_ROW or lasted < LEAST_SECONDS:
                 return
             self.is_done = True
         log.warning(
             "sqs_client.replaced",
             queue=self._queue,
             operation=operation,
-            answers=UNREADABLE_IN_A_ROW,
+            answers=streak.answers,
             error=str(error),
         )

@@ -8,6 +8,7 @@ missing `-wal` is noticed, and restored where that is safe.
 
 import os
 import struct
+import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -31,7 +32,10 @@ _COPY_BYTES = 1024 * 1024
 
 
 class KeptWal:
-    """All methods are called while the writer lock is held and no connection of ours writes."""
+    """`is_in_place` may be called at any time, by any thread.
+
+    The other methods are called while the writer lock is held and no connection of ours writes.
+    """
 
     def __init__(
         self, shared: Shared, header: Header, descriptor: int, all_in_database_at: str | None
@@ -42,19 +46,30 @@ class KeptWal:
         self._wal_path = f"{shared.path}{WAL}"
         self._header = header
         self._descriptor = descriptor
+        self._closing = threading.Lock()
+        """Held while the descriptor is closed, and while a thread looks without the writer lock."""
+        self._is_closed = False
         self._content = _version(shared.path)
 
     def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self._descriptor)
+        """Close the descriptor; the commits are where the next connection finds them, or lost."""
+        with self._closing:
+            self._is_closed = True
+            os.close(self._descriptor)
 
     def is_in_place(self) -> bool:
         """Return whether its commits are where the next connection finds them, without a search.
+
+        True once it is closed.
 
         Raises:
             Unavailable: unknown.
 
         """
+        with self._closing:
+            return self._is_closed or self._holds_commits()
+
+    def _holds_commits(self) -> bool:
         found = os.fstat(self._descriptor)
         return (
             identity(self._wal_path) == (found.st_dev, found.st_ino)

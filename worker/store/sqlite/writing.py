@@ -110,9 +110,11 @@ class WritingConnection:
             Unavailable: unknown.
 
         """
-        if self.opened is not None:
-            return bool(self.opened.misplaced())
-        return self._kept_wal is not None and not self._kept_wal.is_in_place()
+        # A reader asks, without the lock: the writer may set both meanwhile.
+        opened, kept = self.opened, self._kept_wal
+        if opened is not None:
+            return bool(opened.misplaced())
+        return kept is not None and not kept.is_in_place()
 
     def leave_replaced_files(self) -> None:
         """Open the file again if files were removed or replaced, as `exclusive` does.
@@ -173,7 +175,7 @@ class WritingConnection:
 
     def _finish(self) -> None:
         if (opened := self.opened) is None:
-            if self._kept_wal is not None:
+            if self._kept_wal is not None and not self._kept_wal.is_in_place():
                 with self._lock.held(CLOSING_SECONDS), translated(self._path, writes=True):
                     self._check_kept_wal()
         elif gone := opened.misplaced():
