@@ -31,7 +31,6 @@ INTRODUCTION = (
 EXPECTED = "everything came out as expected; no process and no file is left"
 UNEXPECTED = "the result is not the expected one"
 NEXT = (
-    ("make demo ARGS=--all", "everything of this run"),
     (".venv/bin/ses-worker provision --dry-run", "what your AWS account needs"),
     (".venv/bin/ses-worker users import users.csv", "users, into ./ses-worker.db"),
     (".venv/bin/ses-worker check", "checks the path from SES"),
@@ -80,7 +79,8 @@ class Stage:
             self.console.print(Text(f" ✗  {fault}", style="red"))
         if not faults:
             self.step(f"{self.elapsed_seconds:.1f} s", EXPECTED)
-        self.console.print("\n [bold]Next[/bold]\n")
+        more = "" if self._is_whole else " (all of this run: make demo ARGS=--all)"
+        self.console.print(f"\n [bold]Next[/bold]{more}\n")
         for command, purpose in NEXT:
             self.console.print(Text.assemble(f"    {command:<45}", (purpose, "dim")))
         self.console.print()
