@@ -80,7 +80,8 @@ class Stage:
             self.console.print(Text(f" ✗  {fault}", style="red"))
         if not faults:
             self.step(f"{self.elapsed_seconds:.1f} s", EXPECTED)
-        self.console.print("\n [bold]Next[/bold]\n")
+        more = "" if self._is_whole else " (all of this run: make demo ARGS=--all)"
+        self.console.print(f"\n [bold]Next[/bold]{more}\n")
         for command, purpose in NEXT:
             self.console.print(Text.assemble(f"    {command:<45}", (purpose, "dim")))
         self.console.print()

@@ -144,7 +144,7 @@ def test_what_is_written_to_a_pipe_does_not_depend_on_the_terminal(run, on_recor
         ("users list --paused", "no such users in "),
         ("outbox list", "No effect is waiting or claimed or parked."),
         ("outbox list --state delivered", "No effect is delivered."),
-        ("dlq list", "No dead letters."),
+        ("dlq list", "no dead letters."),
     ],
 )
 def test_an_empty_list_says_so(run, emulator, queue, command, sentence):

@@ -55,7 +55,7 @@ def show_groups(looked: "Looked") -> None:
 
     out = screen()
     if not looked.groups:
-        put(out, f"{_none(looked).capitalize()}.")
+        put(out, f"{_none(looked)}.")
     else:
         _put_table(out, looked)
     for group in looked.groups:
