@@ -276,6 +276,14 @@ class TestBlockedLanes:
         database.claim(SLACK, CHANNEL)
         assert problems(store) == []
 
+    def test_an_effect_that_a_former_version_parked_stays_parked(self, store, message):
+        """It runs on after the schema was upgraded, and knows no `parked_reason`."""
+        enqueue(store, message, policy=Policy(notify=(SLACK,)))
+        with store.writing() as connection:
+            connection.execute(outbox.update().values(state="parked", parked_by="message"))
+        assert not Outbox(store).claim(SLACK, CHANNEL).effects
+        assert [row["state"] for row in rows(store)] == ["parked"]
+
     def test_a_rest_that_is_over_is_none_either(self, store, message):
         enqueue(store, message, policy=Policy(notify=(SLACK,)))
         database = Outbox(store)
