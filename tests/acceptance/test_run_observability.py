@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import mail
-from support.running import QUICK, patched
+from support.running import QUICK, Watched, patched
 from support.waiting import wait_until
 
 import worker
@@ -66,7 +66,10 @@ def test_it_answers_from_its_start_and_says_what_it_waits_for(
     emulator.send(queue, mail.bounce("jane@example.com"))
     wait_until(lambda: json.loads(file.read_text())["messages"].get("applied") == 1)
     assert json.loads(file.read_text())["ready"]
-    assert 'ses_worker_messages_total{outcome="applied"} 1.0' in ask(port, "/metrics")[1]
+    metrics = ask(port, "/metrics")[1]
+    assert 'ses_worker_messages_total{outcome="applied"} 1.0' in metrics
+    assert "ses_worker_batch_messages_count 1.0" in metrics
+    assert "ses_worker_event_to_record_seconds_count 1.0" in metrics
 
     emulator.faults.add(INTERNAL_ERROR, on=RECEIVE)
     wait_until(lambda: ask(port)[0] == 503)
@@ -175,3 +178,21 @@ def test_live_goes_alone(run):
     done = run("check", "--live", "--send")
     assert done.status == 2
     assert "--json only" in done.err
+
+
+AT_THE_END = """
+import atexit, gc, pathlib
+atexit.register(lambda: pathlib.Path("thresholds").write_text(str(gc.get_threshold())))
+"""
+
+
+@pytest.mark.parametrize("command", ["run", "drain"])
+def test_the_garbage_collector_is_calm_in_a_worker(command, start, queue, tmp_path):
+    process = start(command, program=patched(AT_THE_END))
+    if command == "run":
+        watched = Watched(process)
+        watched.wait_for("worker.started")
+        assert watched.stop()[0] == 0
+    else:
+        process.communicate(timeout=30)
+    assert (tmp_path / "thresholds").read_text() == "(50000, 20, 20)"

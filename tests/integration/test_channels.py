@@ -32,6 +32,7 @@ from worker.process import process
 from worker.service.startup_checks import warn_of_effects_without_sender
 from worker.settings import Settings
 from worker.settings.channels import ChannelSection
+from worker.store.outbox import Outbox
 from worker.store.outbox_list import problems
 from worker.store.schema import outbox
 
@@ -173,11 +174,24 @@ def test_a_parked_channel_does_not_hold_up_the_others_and_they_are_notified(
     assert [problem.name for problem in problems(store)] == ["toy"]
     texts = [post["text"] for post in slack.posts]
     assert len([text for text in texts if text.startswith("BOUNCE: user")]) == 3
-    assert "PARKED: bounce_notice (1)" in texts
+    assert texts.count("PARKED: bounce_notice (1)") == 1
     file.parent.mkdir()
     deliver(store, settings)
     assert len(written(file)) == 3
     assert problems(store) == []
+
+
+def test_parked_notices_without_a_sender_are_counted_too(store, message, settings):
+    bounce(store, message, settings)
+    bounce(store, message, settings)
+    database = Outbox(store)
+    rate_limit = RateLimit(name="toy:gone", per_second=1, per_minute=20)
+    database.parked(database.claim(Lane("toy"), rate_limit), "cannot be written")
+    found = [row["state"] for row in rows(store) if row["lane"] == "toy"]
+    assert sorted(found) == ["parked", "waiting"]
+    with capture_logs() as log:
+        warn_of_effects_without_sender(store, Settings().lanes, Settings().keys_of)
+    assert ("toy", 2) in [(line["lane"], line["effects"]) for line in log]
 
 
 def test_a_channel_that_is_no_longer_configured_is_reported_and_its_notices_wait(

@@ -138,6 +138,37 @@ def test_a_person_who_retries_gives_all_tries_again_and_wakes_a_blocked_lane(sto
     assert len(database.claim(SLACK, CHANNEL).effects) == 1
 
 
+def parked(store, state):
+    """Return the columns that say why effects of this state are parked."""
+    names = ("parked_by", "parked_reason", "finished_at")
+    return [tuple(row[name] for name in names) for row in rows(store) if row["state"] == state]
+
+
+def block(store, message):
+    """Enqueue two effects and have their lane blocked."""
+    bodies = [mail.bounce(f"u{n}@example.com") for n in range(2)]
+    enqueue(store, message, *bodies, policy=Policy(notify=(SLACK,)))
+    database = Outbox(store)
+    database.blocked(database.claim(SLACK, CHANNEL), "no_service")
+    assert [found[:2] for found in parked(store, "parked")] == [(CHANNEL.name, "blocked")] * 2
+    return database
+
+
+def test_effects_that_are_freed_say_no_longer_why_they_were_parked(store, message):
+    database = block(store, message)
+    database.look_again(CHANNEL)
+    assert database.delivered(database.claim(SLACK, CHANNEL))
+    assert parked(store, "waiting") == [(None, None, None)]
+
+
+def test_nor_do_those_that_a_person_retries_or_discards(store, message):
+    block(store, message)
+    assert retry_effects(store, OutboxFilter(ids=[1])) == 1
+    assert discard_effects(store, OutboxFilter(ids=[2])) == 1
+    assert parked(store, "waiting") == [(None, None, None)]
+    assert [found[:2] for found in parked(store, "discarded")] == [(None, None)]
+
+
 @pytest.mark.parametrize("change", [retry_effects, discard_effects])
 def test_nobody_takes_an_effect_out_of_the_hands_that_deliver_it(store, message, change):
     enqueue(store, message, policy=Policy(notify=(SLACK,)))
@@ -244,6 +275,14 @@ class TestBlockedLanes:
         assert [problem.why for problem in problems(store)] == ["no_service"]
         database.claim(SLACK, CHANNEL)
         assert problems(store) == []
+
+    def test_an_effect_that_a_former_version_parked_stays_parked(self, store, message):
+        """It runs on after the schema was upgraded, and knows no `parked_reason`."""
+        enqueue(store, message, policy=Policy(notify=(SLACK,)))
+        with store.writing() as connection:
+            connection.execute(outbox.update().values(state="parked", parked_by="message"))
+        assert not Outbox(store).claim(SLACK, CHANNEL).effects
+        assert [row["state"] for row in rows(store)] == ["parked"]
 
     def test_a_rest_that_is_over_is_none_either(self, store, message):
         enqueue(store, message, policy=Policy(notify=(SLACK,)))

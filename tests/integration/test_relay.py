@@ -497,6 +497,21 @@ def test_effects_that_another_worker_has_enqueue_nothing_of_ours(store, message)
     assert len(rows(store)) == 2
 
 
+def test_effects_that_another_worker_has_enqueue_nothing_where_we_cannot_deliver_them(
+    store, message
+):
+    enqueue(store, message)
+    outbox_ = Outbox(store)
+    first = outbox_.claim(SLACK, FAST)
+    make_due(store)
+    second = outbox_.claim(SLACK, FAST)
+    follows = unit_of(message).entries
+    outbox_.parked(first, "invalid_blocks", follow_ups=follows)
+    assert len(rows(store)) == 1
+    outbox_.parked(second, "invalid_blocks", follow_ups=follows)
+    assert [row["state"] for row in rows(store)] == ["parked", "waiting"]
+
+
 def test_effects_that_another_worker_has_are_not_reported_as_parked(store, message, monkeypatch):
     monkeypatch.setattr(outbox_module, "MOST_TRIES", 1)
     enqueue(store, message)

@@ -789,3 +789,23 @@ class TestLooking:
         assert "AccessDenied" in str(looked.problems[-1])
         assert sum(group.count for group in looked.groups) == 20
         assert all_visible(emulator, 25)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "row"),
+    [
+        ({}, "still dead letters"),
+        ({"reasons": ["malformed"]}, "still dead letters, of those selected"),
+    ],
+)
+def test_the_table_says_of_which_dead_letters_its_figures_are(
+    settings, emulator, database, capsys, chosen, row
+):
+    """Those that are not selected are not all examined."""
+    fill(emulator, *BROKEN)
+    plan = replaying.Plan(
+        filter_=DeadLetterFilter(**{name: frozenset(named) for name, named in chosen.items()})
+    )
+    shown.show(replaying.replay(settings(), plan), plan)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "still dead" in line]
+    assert line.strip(" │").rsplit(maxsplit=2)[0].strip(" │┃") == row

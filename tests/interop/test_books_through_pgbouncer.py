@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.register_assert_rewrite("contract.test_books")
+pytest.register_assert_rewrite("contract.test_stores")
 
 from contract.test_stores import *  # noqa: E402, F403 every test of it, with the fixture below
 

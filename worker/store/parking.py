@@ -61,6 +61,7 @@ def free_parked_elsewhere(
     connection: Connection, lane: Lane, rate_limit: RateLimit, now: datetime
 ) -> None:
     """Free what was parked while this lane's former destination was blocked."""
-    elsewhere = outbox.c.parked_by != rate_limit.name
+    is_blocked = outbox.c.parked_reason == ParkedReason.BLOCKED.value
+    elsewhere = and_(is_blocked, outbox.c.parked_by != rate_limit.name)
     rows = update(outbox).where(PARKED, outbox.c.lane == lane, elsewhere)
     connection.execute(rows.values(**freed(now)))

@@ -73,7 +73,8 @@ def show(replayed: "Replayed", plan: "Plan") -> None:
     rows |= {name: found[name] for name in ("examined", "sent") if plan.to_queue}
     rows["not finished"] = found["remaining"]
     if not plan.dry_run:
-        rows["still dead letters"] = found["still_there"]
+        of_these = ", of those selected" if account.selects else ""
+        rows[f"still dead letters{of_these}"] = found["still_there"]
     for name, count in rows.items():
         table.add_row(name, "unknown" if count is None else f"{count:,}")
     effects = {name: found[f"effects_{name}"] for name in ("delivered", "waiting", "parked")}

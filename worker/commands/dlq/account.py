@@ -118,15 +118,20 @@ class Account:
 
     @property
     def still_there(self) -> int | None:
-        """How many are still in the dead-letter queue or in quarantine, for whatever reason.
+        """How many of those selected are still in the dead-letter queue or in quarantine.
 
         Those that were processed and stay, those not processed, and those not to be sent; None:
-        unknown.
+        unknown. Those not selected are not all examined, so nobody knows how many they are.
         """
         if self.not_processed is None:
             return None
         kept = self.stayed.total() + self.foreign.total() + self.newcomers
         return self.not_processed + kept
+
+    @property
+    def selects(self) -> bool:
+        """Reasons or ids are named: the figures are of these dead letters only."""
+        return not self._filter.everything
 
     @property
     def all_found(self) -> bool:
