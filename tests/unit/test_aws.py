@@ -145,3 +145,11 @@ def test_a_lone_angle_is_no_tag():
     output = {"Code": "ValidationError", "Message": "1 < 2 is\n  no <name> and a<5 fails"}
     with pytest.raises(AwsRefused, match="1 < 2 is no and a<5 fails"), translated():
         raise ClientError({"Error": output}, "SendMessage")
+
+
+def test_an_answer_that_boto3_cannot_parse_is_an_outage_and_is_not_repeated_whole():
+    from botocore.parsers import ResponseParserError
+
+    with pytest.raises(Unavailable, match="the answer is not AWS's") as raised, translated():
+        raise ResponseParserError("Unable to parse response: " + "x" * 1_000)
+    assert len(str(raised.value)) < 200
