@@ -1,9 +1,14 @@
 """The view `do_not_mail`: who must not be mailed now, by the same rules as the core's."""
 
+import os
+import re
 import sqlite3
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
@@ -329,3 +334,27 @@ def test_events_of_an_older_database_count(store_url, message, monkeypatch):
     assert ensure_schema(store, migrate=True)[0] == "0008"
     assert set(listed(store, JANE, JOE)) == {JANE, JOE}
     store.close()
+
+
+def test_a_role_of_an_application_in_postgresql_needs_the_right_to_the_views_alone(postgresql_url):
+    from worker.store import ensure_schema, open_store
+
+    store = open_store(postgresql_url)
+    ensure_schema(store, migrate=True)
+    store.close()
+    page = (Path(__file__).parents[2] / "docs" / "database.md").read_text()
+    (grant,) = re.findall(r"`(GRANT SELECT ON .*) TO app`", page)
+    role = f"app_{os.getpid()}_{time.time_ns()}"  # roles are the whole server's
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role}")
+        try:
+            connection.execute(f"{grant} TO {role}")
+            connection.execute(f"SET ROLE {role}")
+            for view in ("do_not_mail", "events_by_recipient"):
+                assert connection.execute(f"SELECT * FROM {view}").fetchall() == []
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("SELECT * FROM events")
+        finally:
+            connection.execute("RESET ROLE")
+            connection.execute(f"DROP OWNED BY {role}")
+            connection.execute(f"DROP ROLE {role}")

@@ -184,6 +184,43 @@ def test_outbox_entries_of_an_older_schema_keep_their_lane_and_why_they_are_park
     assert {problem.name for problem in problems(empty)} == {"slack", "suppression"}
 
 
+def contents(store):
+    """Return the tables and views, and the rows of `outbox` and `limits`, column by column."""
+    with store.reading() as connection:
+        found = inspect(connection)
+        rows = [
+            sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {name}").mappings()))
+            for name in ("outbox", "limits")
+        ]
+        return sorted(found.get_table_names()), sorted(found.get_view_names()), rows
+
+
+@pytest.mark.parametrize("revision", ["0006", "0007", HEAD])
+def test_an_upgrade_with_entries_that_fails_leaves_them_as_they_were(empty, monkeypatch, revision):
+    upgrade_to(empty, "0005", monkeypatch)
+    with empty.writing() as connection:
+        for kind, lane, state, parked_by in OLD_ENTRIES:
+            row = {"kind": kind, "lane": lane, "state": state, "parked_by": parked_by}
+            connection.execute(
+                insert(outbox).values(**row, due_at=NOW, created_at=NOW, payload="{}")
+            )
+        level = {"next_at": NOW, "next_slot": NOW, "tokens": 0.0, "refilled_at": NOW}
+        connection.execute(insert(limits).values(name="ses:eu-west-1", blocked="no", **level))
+    before, upgrade = contents(empty), migrate.command.upgrade
+
+    def fail(config, _):
+        upgrade(config, revision)
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate.command, "upgrade", fail)
+        with pytest.raises(ZeroDivisionError):
+            migrate.upgrade(empty)
+    assert contents(empty) == before
+    assert empty.revision() == "0005"
+    assert migrate.upgrade(empty)[-1] == HEAD
+
+
 def test_an_upgrade_reads_no_entry_of_a_large_outbox_that_is_not_parked(empty, monkeypatch):
     if not empty.place.endswith(".db"):
         pytest.skip("PostgreSQL's planner decides by the number of rows")
