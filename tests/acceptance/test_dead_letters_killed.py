@@ -196,7 +196,7 @@ class TestOnATerminal:
     def test_progress_is_shown_and_a_body_does_nothing(self, terminal, emulator, queue):
         (evil,) = fill(emulator, "\u009b31mred \u202e\r\nsecond line")
         done = terminal("dlq", "replay")
-        assert (done.status, "of 1 dead letters" in done.out) == (3, True)
+        assert (done.status, "of 1 dead letter" in done.out) == (3, True)
         done = terminal("dlq", "show", evil)
         assert done.status == 0
         assert "\\x9b31mred \\u202e\r\nsecond line\r\n" in done.out

@@ -44,7 +44,7 @@ def test_check_readiness_and_the_store_agree_at_every_level_of_the_disk(
     worker.wait_for("worker.started")
     (line,) = [json.loads(line) for line in worker.lines if '"http.listening"' in line]
     port = line["port"]
-    assert ask(port)[0] == 200
+    wait_until(lambda: ask(port)[0] == 200)
     assert database_line(run)["status"] == "ok"
 
     def problems():

@@ -65,7 +65,7 @@ class TestAStoreThatTakesNothing:
             admin.execute("DROP ROLE IF EXISTS limited")
             admin.execute("CREATE ROLE limited LOGIN")
             everything = "ALL TABLES IN SCHEMA public"
-            admin.execute(f"GRANT SELECT, UPDATE, INSERT ON {everything} TO limited")
+            admin.execute(f"GRANT SELECT, UPDATE, INSERT, DELETE ON {everything} TO limited")
             admin.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO limited")
             environment["SES_WORKER_STORE__URL"] = postgresql_url.replace("postgres:@", "limited:@")
             assert "limited" in environment["SES_WORKER_STORE__URL"]

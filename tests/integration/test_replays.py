@@ -602,7 +602,7 @@ class TestSendingBack:
         emulator.on_delete(lambda _: fill(emulator, "nonsense"))
         done = replay(to_queue=True)
         assert (done["sent"], done["status"]) == (1, 0)
-        assert "1 arrived since the replay began" in done["output"]
+        assert "1 newer dead letter arrived since the replay began" in done["output"]
         assert all_visible(emulator, 1)
 
     @pytest.mark.parametrize("days", [0, 40])
