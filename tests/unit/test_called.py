@@ -63,3 +63,13 @@ def test_no_text_installs_a_distribution_that_is_in_no_registry():
     for file in files:
         assert "pip install 'ses-feedback-worker" not in file.read_text(encoding="utf-8"), file
         assert "pip install ses-feedback-worker" not in file.read_text(encoding="utf-8"), file
+
+
+def test_each_command_is_one_of_ours_and_the_account_of_that_name_is_none(monkeypatch):
+    from worker.cli import COMMANDS
+
+    monkeypatch.setenv("CALLED_AS", "ses-worker --instance a")
+    for name in COMMANDS:
+        assert as_called(f"ses-worker {name} x") == f"ses-worker --instance a {name} x"
+    for text in ("ses-worker may not write it", "chown ses-worker /x.db", "ses-worker users_id"):
+        assert as_called(text) == text

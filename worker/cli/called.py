@@ -13,8 +13,9 @@ import click
 from worker.cli.common import settings_file
 
 NAME = "ses-worker"
-_OWN = re.compile(rf"(?<![^\s`(]){NAME} (?=[a-z])")
-"""The start of a command of ours. As the value of an option, `ses-worker` precedes an option."""
+_COMMANDS = "check|db|dlq|drain|may-send|outbox|provision|run|suppression|users|why"
+_OWN = re.compile(rf"(?<![^\s`(]){NAME} (?=(?:{_COMMANDS})(?![\w-]))")
+"""The start of a command of ours. An account has the name, too: "ses-worker may not write it"."""
 
 
 def as_called(text: str) -> str:
