@@ -485,12 +485,17 @@ def test_what_is_never_answered_clearly_has_a_last_try_too(store, message, monke
     assert [row["parked_reason"] for row in rows(store)] == ["tries"]
 
 
-def test_effects_that_another_worker_has_enqueue_nothing_of_ours(store, message):
+def claimed_twice(store, message):
+    """Two claims of the same effect: the lease of the first has ended."""
     enqueue(store, message)
     outbox_ = Outbox(store)
     first = outbox_.claim(SLACK, FAST)
     make_due(store)
-    second = outbox_.claim(SLACK, FAST)
+    return outbox_, first, outbox_.claim(SLACK, FAST)
+
+
+def test_effects_that_another_worker_has_enqueue_nothing_of_ours(store, message):
+    outbox_, first, second = claimed_twice(store, message)
     follows = unit_of(message).entries
     outbox_.delivered(second, follow_ups=follows)
     outbox_.delivered(first, follow_ups=follows)
@@ -500,11 +505,7 @@ def test_effects_that_another_worker_has_enqueue_nothing_of_ours(store, message)
 def test_effects_that_another_worker_has_enqueue_nothing_where_we_cannot_deliver_them(
     store, message
 ):
-    enqueue(store, message)
-    outbox_ = Outbox(store)
-    first = outbox_.claim(SLACK, FAST)
-    make_due(store)
-    second = outbox_.claim(SLACK, FAST)
+    outbox_, first, second = claimed_twice(store, message)
     follows = unit_of(message).entries
     outbox_.parked(first, "invalid_blocks", follow_ups=follows)
     assert len(rows(store)) == 1

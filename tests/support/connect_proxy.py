@@ -3,46 +3,22 @@
 import base64
 import select
 import socket
-import threading
 from contextlib import suppress
+
+from support.loopback import Loopback
 
 REASONS = {403: "Forbidden", 407: "Proxy Authentication Required", 502: "Bad Gateway"}
 
 
-class ConnectProxy:
+class ConnectProxy(Loopback):
     """Connects to `to`, whatever host is asked for; or refuses with a status."""
 
     def __init__(self, to=None, *, status=200, password=""):
+        super().__init__()
         self.asked = []
         """Hosts that were asked for."""
         self._to, self._status, self._password = to, status, password
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._closing = threading.Event()
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-
-    def __enter__(self):
-        self._threads[0].start()
-        return self
-
-    def __exit__(self, *_):
-        self._closing.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(5)
-        self._listener.close()
-
-    def _accept(self):
-        while not self._closing.is_set():
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
 
     def _serve(self, ours):
         with ours, suppress(OSError, ValueError):

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import click
@@ -13,9 +14,6 @@ import click
 from worker.cli.common import settings_file
 
 NAME = "ses-worker"
-_COMMANDS = "check|db|dlq|drain|may-send|outbox|provision|run|suppression|users|why"
-_OWN = re.compile(rf"(?<![^\s`(]){NAME} (?=(?:{_COMMANDS})(?![\w-]))")
-"""The start of a command of ours. An account has the name, too: "ses-worker may not write it"."""
 
 
 def as_called(text: str) -> str:
@@ -25,7 +23,18 @@ def as_called(text: str) -> str:
     how = own_name(os.environ, sys.argv, sys.orig_argv)
     if "CALLED_AS" not in os.environ and (file := _settings_file()):
         how += f" --config {shlex.quote(str(file))}"
-    return _OWN.sub(lambda _: f"{how} ", text)
+    return _own().sub(lambda _: f"{how} ", text)
+
+
+@cache
+def _own() -> re.Pattern[str]:
+    """Match the start of a command of ours.
+
+    An account has the name, too: "ses-worker may not write it".
+    """
+    from worker.cli import COMMANDS  # which imports this module
+
+    return re.compile(rf"(?<![^\s`(]){NAME} (?=(?:{'|'.join(COMMANDS)})(?![\w-]))")
 
 
 def own_name(environment: Mapping[str, str], argv: Sequence[str], whole: Sequence[str]) -> str:

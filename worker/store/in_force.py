@@ -1,10 +1,29 @@
 """The policy in force, as the table `policy` keeps it for the view `do_not_mail`."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from worker.core.policy import Policy
 
 HARD, SOFT = "hard_bounce_pause_seconds", "soft_bounce_pause_seconds"
+
+
+class PolicyTransaction(Protocol):
+    """A transaction that reads and replaces the policy in force."""
+
+    def policy(self) -> dict[str, str]:
+        """Read the policy; nobody else changes it until the transaction ends."""
+
+    def keep_policy(self, values: Mapping[str, str]) -> None:
+        """Replace the policy."""
+
+
+def keep_if_changed(transaction: PolicyTransaction, values: Mapping[str, str]) -> dict[str, str]:
+    """Keep a policy, and write only if it has changed; return what was kept before."""
+    before = transaction.policy()
+    if before != values:
+        transaction.keep_policy(values)
+    return before
 
 
 def as_kept(policy: Policy) -> dict[str, str]:

@@ -12,6 +12,7 @@ import psycopg
 
 from worker.core.errors import Locked, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
+from worker.store.in_force import keep_if_changed
 from worker.store.postgresql.connection import begin, connect, in_transaction
 from worker.store.postgresql.errors import LOCKED, translated
 from worker.store.postgresql.rights import is_about_rights, lacking_rights
@@ -188,10 +189,7 @@ class PostgresqlStore:
 
         """
         with self.transaction() as transaction:
-            before = transaction.policy()
-            if before != values:
-                transaction.keep_policy(values)
-        return before
+            return keep_if_changed(transaction, values)
 
     def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         """Answer a query in a session of its own; see `Store.ask`.

@@ -12,6 +12,7 @@ from worker.store.disk_space import DiskSpace, disk_space, require_room
 from worker.store.figures import Figures
 from worker.store.files import LOCK, SHM
 from worker.store.holders import holders_named
+from worker.store.in_force import keep_if_changed
 from worker.store.locks import WriterLock
 from worker.store.rights import AccessProblem, access_problem, wal_without_database
 from worker.store.sample import RollBack, probing, write_sample
@@ -186,10 +187,7 @@ class SqliteStore:
 
         """
         with self.transaction() as transaction:
-            before = transaction.policy()
-            if before != values:
-                transaction.keep_policy(values)
-        return before
+            return keep_if_changed(transaction, values)
 
     def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         """Answer a query on a connection of its own; see `Store.ask`.
