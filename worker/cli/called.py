@@ -6,7 +6,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ import click
 from worker.cli.common import settings_file
 
 NAME = "ses-worker"
+_COMMAND = re.compile(rf"(?<![^\s`(]){NAME} (?=([a-z]+(?:-[a-z]+)?)(?![\w-]))")
 
 
 def as_called(text: str) -> str:
@@ -23,18 +23,14 @@ def as_called(text: str) -> str:
     how = own_name(os.environ, sys.argv, sys.orig_argv)
     if "CALLED_AS" not in os.environ and (file := _settings_file()):
         how += f" --config {shlex.quote(str(file))}"
-    return _own().sub(lambda _: f"{how} ", text)
+    return _COMMAND.sub(lambda found: f"{how} " if _is_ours(found[1]) else found[0], text)
 
 
-@cache
-def _own() -> re.Pattern[str]:
-    """Match the start of a command of ours.
-
-    An account has the name, too: "ses-worker may not write it".
-    """
+def _is_ours(word: str) -> bool:
+    """Tell a command from another word: an account has the name, too."""
     from worker.cli import COMMANDS  # which imports this module
 
-    return re.compile(rf"(?<![^\s`(]){NAME} (?=(?:{'|'.join(COMMANDS)})(?![\w-]))")
+    return word in COMMANDS
 
 
 def own_name(environment: Mapping[str, str], argv: Sequence[str], whole: Sequence[str]) -> str:
