@@ -24,6 +24,14 @@ class Kind(StrEnum):
     COMPLAINT = "complaint"
 
 
+class Route(StrEnum):
+    """How SES's message reached the queue: its innermost wrapper (`events.route`)."""
+
+    SNS = "sns"
+    RAW = "raw"
+    EVENTBRIDGE = "eventbridge"
+
+
 class UserMatch(StrEnum):
     """Whether the reported recipient is a known user (`events.user_match`)."""
 
@@ -103,6 +111,24 @@ class Recipient(Struct, frozen=True, kw_only=True):
     """Keys that SES does not document."""
 
 
+class SentMail(Struct, frozen=True, kw_only=True):
+    """What SES says about the mail that bounced or was complained about; missing texts are empty.
+
+    The names of sets, tenants and tags are the customer's: untrusted texts.
+    """
+
+    configuration_set: str = ""
+    tenant: str = ""
+    sender: str = ""
+    """The normalised address of the sender, without display name."""
+    sent_at: datetime | None = None
+    account_id: str = ""
+    """The AWS account that sent it."""
+    region: str = ""
+    tags: str = "{}"
+    """The customer's own tags, without SES's automatic tags: a JSON object of lists of values."""
+
+
 class Notification(Struct, frozen=True, kw_only=True):
     """SES's message: a bounce or a complaint, about any number of recipients."""
 
@@ -117,6 +143,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     user_agent: str = ""
     text: str = ""
     """The complete JSON text as SES wrote it."""
+    mail: SentMail = SentMail()
+    route: Route = Route.RAW
 
 
 class Feedback(Struct, frozen=True, kw_only=True):
@@ -126,6 +154,8 @@ class Feedback(Struct, frozen=True, kw_only=True):
     recipient: Recipient
     dedupe_key: str
     route_key: str
+    fault: str = ""
+    """Whose fault a bounce was (`events.fault`); empty for a complaint."""
 
     @property
     def address(self) -> Address | None:

@@ -17,7 +17,8 @@ from worker.core.parsing import clip
 EVENT_COLUMNS = (
     "dedupe_key", "route_key", "kind", "type", "subtype", "recipient", "recipient_as_reported",
     "user_match", "action", "reason", "occurred_at", "received_at", "feedback_id",
-    "ses_message_id", "diagnostic", "status",
+    "ses_message_id", "diagnostic", "status", "configuration_set", "tenant", "sender", "sent_at",
+    "account_id", "region", "route", "tags", "fault", "mentions_spam",
 )  # fmt: skip
 USER_COLUMNS = (
     "email", "email_key", "account_id", "metrics_enabled", "auto_block_spam", "last_hard_bounce",
@@ -77,6 +78,7 @@ def event_row(decision: Decision) -> tuple[Any, ...]:
     """Make a row of `events` with the columns `EVENT_COLUMNS`."""
     feedback = decision.feedback
     notification, recipient = feedback.notification, feedback.recipient
+    mail = notification.mail
     return (
         feedback.dedupe_key,
         feedback.route_key,
@@ -94,6 +96,16 @@ def event_row(decision: Decision) -> tuple[Any, ...]:
         notification.ses_message_id,
         recipient.diagnostic,
         recipient.status,
+        mail.configuration_set,
+        mail.tenant,
+        mail.sender,
+        mail.sent_at,
+        mail.account_id,
+        mail.region,
+        notification.route.value,
+        mail.tags,
+        feedback.fault,
+        recipient.mentions_spam,
     )
 
 
