@@ -286,24 +286,3 @@ def test_a_migration_waits_longer_for_a_lock_than_a_batch(postgresql_url, monkey
         assert migrate.upgrade(store)
         thread.join()
     store.close()
-
-
-def test_a_database_can_go_back_to_the_version_before_and_forward_again(store, message):
-    """As docs/backup.md describes it for the migration that added what SES says about mails."""
-    process([message(mail.bounce("jane@example.com", event=True))], store, Policy())
-    set_revision(store, "0008")
-    with store.writing() as connection:
-        connection.exec_driver_sql(
-            "INSERT INTO events (dedupe_key, route_key, kind, recipient, recipient_as_reported,"
-            " user_match, action, reason, occurred_at, received_at, feedback_id, ses_message_id,"
-            " diagnostic, status) VALUES ('a', 'b', 'complaint', 'joe@example.com', 'joe', 'missing',"
-            " 'no_action', 'unknown_recipient', '2026-11-20 08:15:33', '2026-11-20 08:15:34', 'c',"
-            " 'd', '', '')"
-        )
-        connection.exec_driver_sql("INSERT INTO policy VALUES ('bounce_actions.Permanent/*', 'x')")
-        query = "SELECT count(*) FROM do_not_mail"
-        assert connection.exec_driver_sql(query).scalar_one() == 1, "in any case: Permanent"
-    assert migrate.upgrade(store) == ("0009",)
-    with store.reading() as connection:
-        routes = connection.exec_driver_sql("SELECT route FROM events ORDER BY id").scalars().all()
-    assert routes == ["raw", ""]
