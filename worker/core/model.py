@@ -115,7 +115,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
     """Keys that SES does not document."""
 
 
-class SentMail(Struct, frozen=True, kw_only=True):
+class SentMail(Struct, frozen=True):
     """What SES says about the mail that bounced or was complained about; missing texts are empty.
 
     The names of sets, tenants and tags are the customer's: untrusted texts.

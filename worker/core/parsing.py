@@ -11,6 +11,7 @@ from worker.core.limits import LONGEST_TEXT, LONGEST_TIME
 # Without this check `fromisoformat` would take a date, or a week, for midnight. RFC 3339 allows
 # `t` and `z` in lower case.
 _LIKE_A_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
+_SES_LENGTH = len("2026-11-20T08:15:33.000Z")
 # A sample in AWS's documentation has a space before the offset: `2018-10-08T14:05:45 +0000`.
 _OFFSET = re.compile(r"[+-]\d\d:?\d\d\Z")
 # Half a surrogate pair in an escape sequence; escaped backslashes are replaced before.
@@ -74,6 +75,11 @@ def parse_time(value: object) -> datetime | None:
     """Parse an ISO 8601 time; without an offset it is UTC. Return None if it is invalid."""
     if not isinstance(value, str) or len(value) > LONGEST_TIME:
         return None
+    if len(value) == _SES_LENGTH and value[7:20:3] == "-T::." and value[-1] == "Z":
+        try:  # as SES writes nearly all; the code below gives the same result
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return None
     text = value.strip().upper()
     if not _LIKE_A_TIME.match(text):
         return None

@@ -76,8 +76,8 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
     )
 
 
-def event_row(decision: Decision) -> tuple[Any, ...]:
-    """Make a row of `events` with the columns `EVENT_COLUMNS`."""
+def event_row(decision: Decision, time: Callable[[datetime], Any]) -> tuple[Any, ...]:
+    """Make a row of `events` with the columns `EVENT_COLUMNS`; `time` converts a time."""
     feedback = decision.feedback
     notification, recipient = feedback.notification, feedback.recipient
     mail = notification.mail
@@ -92,8 +92,8 @@ def event_row(decision: Decision) -> tuple[Any, ...]:
         decision.match.value,
         decision.action.value,
         decision.reason,
-        decision.occurred_at,
-        decision.received_at,
+        time(decision.occurred_at),
+        time(decision.received_at),
         notification.feedback_id,
         notification.ses_message_id,
         recipient.diagnostic,
@@ -101,7 +101,7 @@ def event_row(decision: Decision) -> tuple[Any, ...]:
         mail.configuration_set,
         mail.tenant,
         mail.sender,
-        mail.sent_at,
+        time(mail.sent_at) if mail.sent_at else None,
         mail.account_id,
         mail.region,
         notification.route.value,

@@ -51,7 +51,7 @@ def _insert(table: str, columns: Sequence[str], rows: int = 1) -> str:
 
 
 class _Insert:
-    """Inserts any number of rows into a table."""
+    """Inserts any number of rows, whose times are texts, into a table."""
 
     def __init__(self, table: str, columns: Sequence[str]) -> None:
         self._insert_row = _insert(table, columns)
@@ -61,8 +61,8 @@ class _Insert:
         whole = len(rows) - len(rows) % ROWS
         for start in range(0, whole, ROWS):
             values = chain.from_iterable(rows[start : start + ROWS])
-            connection.execute(self._insert_rows, _plain(values))
-        connection.executemany(self._insert_row, map(_plain, rows[whole:]))
+            connection.execute(self._insert_rows, list(values))
+        connection.executemany(self._insert_row, rows[whole:])
 
 
 _add_users = _Insert("users", USER_COLUMNS)
@@ -95,10 +95,12 @@ class SqliteTransaction:
 
     def save(self, unit: UnitOfWork) -> None:
         """Write the events, the changed users and the outbox entries of a unit of work."""
-        _add_users(self._connection, [user_row(user) for user in unit.created.values()])
+        _add_users(self._connection, [_plain(user_row(user)) for user in unit.created.values()])
         changes = map(_plain, map(feedback_row, unit.changed.values()))
         self._connection.executemany(_CHANGE_USER, changes)
-        _add_events(self._connection, [event_row(decision) for decision in unit.decisions])
+        _add_events(
+            self._connection, [event_row(decision, time_text) for decision in unit.decisions]
+        )
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
@@ -106,7 +108,8 @@ class SqliteTransaction:
         if effects:
             now = clock.wall()
             _insert_entries(
-                self._connection, [_due_at_once(outbox_row(entry), now) for entry in effects]
+                self._connection,
+                [_plain(_due_at_once(outbox_row(entry), now)) for entry in effects],
             )
 
     def policy(self) -> dict[str, str]:
