@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -12,6 +11,7 @@ import msgspec
 from worker.core.effects import OutboxEntry
 from worker.core.model import DeadLetter, Feedback, Received, User
 from worker.core.parsing import parse_time
+from worker.core.times import time_text
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.rows import (
     EVENT_COLUMNS,
@@ -136,12 +136,6 @@ def _due_at_once(row: tuple[Any, ...], now: datetime) -> tuple[Any, ...]:
 
 def _plain(values: Iterable[object]) -> list[object]:
     return [time_text(value) if isinstance(value, datetime) else value for value in values]
-
-
-@lru_cache(maxsize=1_024)  # several rows of a commit have the same time
-def time_text(time: datetime) -> str:
-    """Format a time in UTC as `YYYY-MM-DD HH:MM:SS.ffffff`."""
-    return time.isoformat(" ", "microseconds")[:26]
 
 
 def _json(keys: Sequence[str]) -> str:
