@@ -128,7 +128,7 @@ def _extended(user: User, action: Action, policy: Policy, since: datetime) -> di
     )
     if until == since or outlasted:
         return {}
-    return {"paused_until": until, "pause_reason": action.value}
+    return {"paused_until": until, "pause_reason": str(action)}
 
 
 def _shortened(

@@ -49,7 +49,7 @@ class Telemetry:
             name = NAMES[decision.feedback.notification.kind]
             self._log.info(name, message_id=message_id, **fields(decision))
         if isinstance(handled.disposition, Delete):
-            outcome = handled.disposition.outcome.value
+            outcome = str(handled.disposition.outcome)
             self._log.debug("message.handled", message_id=message_id, outcome=outcome)
         # An unavailable store is logged once, by the writer.
         if handled.error and not isinstance(handled.error, Unavailable):
@@ -74,7 +74,7 @@ def fields(decision: Decision) -> dict[str, Any]:
     `bounce_action` the receiving server's own word.
     """
     notification, recipient = decision.feedback.notification, decision.feedback.recipient
-    outcome = {"user_match": decision.match.value, "relay_action": decision.action.value}
+    outcome = {"user_match": str(decision.match), "relay_action": str(decision.action)}
     if decision.match is UserMatch.NO_RECIPIENTS:
         return outcome
     if notification.kind is Kind.BOUNCE:

@@ -80,13 +80,13 @@ def event_row(decision: Decision) -> tuple[Any, ...]:
     return (
         feedback.dedupe_key,
         feedback.route_key,
-        notification.kind.value,
+        str(notification.kind),
         notification.type,
         notification.subtype,
         recipient.address.key if recipient.address else "",
         recipient.reported,
-        decision.match.value,
-        decision.action.value,
+        str(decision.match),
+        str(decision.action),
         decision.reason,
         decision.occurred_at,
         decision.received_at,
@@ -115,7 +115,7 @@ def quarantine_row(queue: str, received: Received, why: DeadLetter) -> tuple[Any
 def outbox_row(entry: OutboxEntry) -> tuple[Any, ...]:
     """Make a row of `outbox` with the columns `OUTBOX_COLUMNS`."""
     return (
-        entry.kind.value,
+        str(entry.kind),
         entry.lane,
         "waiting",
         entry.created_at,
