@@ -238,6 +238,8 @@ class Handled(Struct, frozen=True):
     @property
     def met_an_outage(self) -> bool:
         """The store was unavailable: the error has nothing to do with this message."""
+        if self.error is None:
+            return False
         return isinstance(self.error, Unavailable | Misconfigured) and not self.is_locked_out
 
     @property

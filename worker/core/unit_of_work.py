@@ -43,6 +43,7 @@ class UnitOfWork:
         locked: Collection[str] = (),
     ) -> None:
         self._policy = policy
+        self._has_effects = bool(policy.notify or policy.remove)
         self._known_keys = set(known_keys)
         self._users = dict(users)
         self._locked = locked
@@ -55,14 +56,14 @@ class UnitOfWork:
     def decide_message(self, received: Received, content: Decoded) -> Handled:
         """Decide on a message; its disposition becomes valid when the unit is committed."""
         match content:
+            case tuple() as feedback:  # first, as nearly every message is feedback
+                if self._locked and (locked := self._locked_out(feedback)):
+                    return Handled(received, Release(0), error=locked)
+                return self._enter(received, feedback)
             case Malformed():
                 return Handled(received, DeadLetter(content.reason, content.detail))
             case Ignored():
                 return Handled(received, Delete(Outcome.IGNORED), ignored=content)
-            case feedback:
-                if self._locked and (locked := self._locked_out(feedback)):
-                    return Handled(received, Release(0), error=locked)
-                return self._enter(received, feedback)
 
     def _locked_out(self, feedback: Sequence[Feedback]) -> Locked | None:
         """Return an error if the message would change a user whose row is locked."""
@@ -82,8 +83,9 @@ class UnitOfWork:
             else:
                 decisions.append(self._decide(item, received))
         self.decisions += decisions
-        with_json = len(self.entries) < self._policy.notices_with_json
-        self.entries += entries_for(decisions, self._policy, with_json=with_json)
+        if self._has_effects:
+            with_json = len(self.entries) < self._policy.notices_with_json
+            self.entries += entries_for(decisions, self._policy, with_json=with_json)
         if unknown_recipients:
             detail = _unknown_recipients(unknown_recipients, of=len(feedback))
             return Handled(received, DeadLetter(Reason.UNKNOWN_RECIPIENT, detail), decisions)
@@ -106,7 +108,7 @@ class UnitOfWork:
         )
 
     def _decide(self, item: Feedback, received: Received) -> Decision:
-        self._known_keys |= {item.dedupe_key, item.route_key}
+        self._known_keys.update((item.dedupe_key, item.route_key))
         before = self._users.get(item.address.key) if item.address else None
         decision = decide(item, before, self._policy, received.received_at)
         after = decision.user

@@ -136,7 +136,7 @@ class Metrics:
 
     def written(self, handled: Sequence[Handled]) -> None:
         """Record a batch after its durable commit; messages that met an outage are left out."""
-        handled = [result for result in handled if not result.met_an_outage]
+        handled = [result for result in handled if not (result.error and result.met_an_outage)]
         if not handled:
             return
         now = self.last_message_at = time.time()

@@ -35,7 +35,7 @@ class Telemetry:
         self._metrics.count(decision for handled in batch for decision in handled.decisions)
         for handled in batch:
             self._report(handled)
-        if locked_out := [message for message in batch if message.is_locked_out]:
+        if locked_out := [item for item in batch if item.error and item.is_locked_out]:
             self._log.warning(
                 "users.locked",
                 messages=len(locked_out),
