@@ -37,6 +37,11 @@ _USERS = f"""
     SELECT {", ".join(USER_COLUMNS)} FROM users
     WHERE email_key IN (SELECT value FROM json_each(?))
 """
+# sqlite3 releases the interpreter at each column of a row, and has to wait for it.
+_USERS_AS_JSON = f"""
+    SELECT json_array({", ".join(USER_COLUMNS)}) FROM users
+    WHERE email_key IN (SELECT value FROM json_each(?))
+"""
 _CHANGE_USER = f"""
     UPDATE users SET {", ".join(f"{name} = ?" for name in FEEDBACK_COLUMNS)} WHERE email_key = ?
 """
@@ -65,6 +70,11 @@ class _Insert:
         connection.executemany(self._insert_row, map(_plain, rows[whole:]))
 
 
+# sqlite3 looks for an adapter for these types. Without one it looks for two methods, which takes
+# longer than binding the value.
+sqlite3.register_adapter(bool, int)
+sqlite3.register_adapter(type(None), lambda none: none)
+
 _add_users = _Insert("users", USER_COLUMNS)
 _add_events = _Insert("events", EVENT_COLUMNS)
 _insert_entries = _Insert("outbox", OUTBOX_COLUMNS)
@@ -89,7 +99,14 @@ class SqliteTransaction:
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Read the users among these keys. BEGIN IMMEDIATE has locked the file."""
-        rows = self._connection.execute(_USERS, (_json(list(email_keys)),))
+        keys = (_json(list(email_keys)),)
+        rows: Iterable[Sequence[Any]]
+        try:
+            found = self._connection.execute(_USERS_AS_JSON, keys)
+            rows = [msgspec.json.decode(row) for (row,) in found]
+        except (sqlite3.OperationalError, msgspec.DecodeError):
+            # An application wrote a value that JSON cannot hold, such as a BLOB.
+            rows = self._connection.execute(_USERS, keys)
         users = (read_user(row, time=parse_time) for row in rows)
         return {user.email_key: user for user in users}
 
