@@ -16,7 +16,7 @@ from worker.store.schema import INDEXED, metadata
 
 BOUNDED = {
     "users.email_key", "events.recipient", "removals.email_key",  # addresses: 320 characters
-    "events.dedupe_key", "events.route_key",  # digests
+    "events.dedupe_key", "events.route_key", "account_events.dedupe_key",  # digests
     "limits.name", "policy.name", "outbox.lane", "outbox.claim", "quarantine.queue",  # our own
     "quarantine.message_id",  # SQS's own: a UUID
 }  # fmt: skip

@@ -81,7 +81,7 @@ def test_without_any_right_on_the_tables_all_are_named_and_suffice(admin, url, m
         store.revision()
     granting = grants_of(url)
     assert str(caught.value).endswith(granting)
-    assert "GRANT SELECT, INSERT, UPDATE, DELETE ON public.events, " in granting
+    assert "GRANT SELECT, INSERT, UPDATE, DELETE ON public.account_events, " in granting
     assert (
         "GRANT SELECT ON public.do_not_mail, public.events_by_recipient, public.ses_worker_schema"
         in granting

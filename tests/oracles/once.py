@@ -80,13 +80,13 @@ def _befall(user: User, expected: SesFeedback, recipient: Recipient) -> None:
             user.last_complaint = _later(user.last_complaint, expected.at)
     elif recipient.spam:
         user.blocked = True
-    elif expected.type == "Permanent":
+    elif expected.lowered_type == "permanent":
         user.hard += 1
         if expected.refuses:
             user.first_refused = min(filter(None, [user.first_refused, expected.at]), default=None)
         else:
             user.last_hard = _later(user.last_hard, expected.at)
-    elif expected.type == "Transient":
+    elif expected.lowered_type == "transient":
         user.soft += 1
         user.last_soft = _later(user.last_soft, expected.at)
 

@@ -61,7 +61,12 @@ class SesFeedback(NamedTuple):
         subtype = (self.subtype or "").lower()
         if self.kind == "complaint":
             return subtype.endswith("suppressionlist")
-        return self.type == "Permanent" and subtype in _REFUSALS
+        return self.lowered_type == "permanent" and subtype in _REFUSALS
+
+    @property
+    def lowered_type(self) -> str:
+        """The type; its case does not matter."""
+        return (self.type or "").lower()
 
 
 def read(body: str) -> SesFeedback:

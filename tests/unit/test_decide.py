@@ -15,7 +15,7 @@ from worker.core.policy import RULES, Policy, UnknownRecipients
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 THEN = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
 JANE = User(email="Jane@example.com", email_key="jane@example.com")
-TYPES = ("Permanent", "Transient", "Undetermined", "Brandnew", "permanent", "", None)
+TYPES = ("Permanent", "Transient", "Undetermined", "Brandnew", "PERMANENT", "", None)
 REFUSALS = (
     "Suppressed",
     "OnAccountSuppressionList",
@@ -51,7 +51,8 @@ class TestBounces:
         if "spam" in (diagnostic or "").lower():
             expected = Action.AUTO_BLOCK_SPAM
         else:
-            expected = {"Permanent": Action.HARD_BOUNCE, "Transient": Action.SOFT_BOUNCE}.get(type)
+            actions = {"permanent": Action.HARD_BOUNCE, "transient": Action.SOFT_BOUNCE}
+            expected = actions.get((type or "").lower())
         assert decision.action is (expected or Action.NO_ACTION)
         assert decision.match is UserMatch.FOUND
 

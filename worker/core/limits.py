@@ -27,6 +27,22 @@ LONGEST_TYPE = 200
 """A type or sub-type of a bounce or complaint; SES's have at most 25 characters."""
 LONGEST_ID = 1_000
 """A feedback id or message id; SES's have 60 characters."""
+LONGEST_NAME = 128
+"""A configuration set or tenant; SES allows 64 characters
+(https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_CreateConfigurationSet.html)."""
+LONGEST_ACCOUNT = 32
+"""The id of an AWS account, which has 12 digits, or a region."""
+MOST_TAGS = 50
+"""Tags of a mail; SES allows so many
+(https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html). Further tags are left
+out."""
+MOST_TAG_VALUES = 10
+"""Values of a tag; a mail has one."""
+LONGEST_TAG = 256
+"""The name, or a value, of a tag, as SES limits them
+(https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html)."""
+MOST_HEADERS = 2_000
+"""Headers of a mail among which its tags are looked for; SES includes 10 KB of them."""
 LONGEST_TOPIC = 400
 """A topic ARN; the topic's name has at most 256 characters
 (https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html)."""

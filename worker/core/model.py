@@ -25,6 +25,18 @@ class Kind(StrEnum):
     COMPLAINT = "complaint"
 
 
+REINSTATEMENT = "reinstatement"
+"""`events.kind` of a row that says who lifted a pause or block, and why; SES has no such event."""
+
+
+class Route(StrEnum):
+    """How SES's message reached the queue: its innermost wrapper (`events.route`)."""
+
+    SNS = "sns"
+    RAW = "raw"
+    EVENTBRIDGE = "eventbridge"
+
+
 class UserMatch(StrEnum):
     """Whether the reported recipient is a known user (`events.user_match`)."""
 
@@ -104,6 +116,24 @@ class Recipient(Struct, frozen=True, kw_only=True):
     """Keys that SES does not document."""
 
 
+class SentMail(Struct, frozen=True, kw_only=True):
+    """What SES says about the mail that bounced or was complained about; missing texts are empty.
+
+    The names of sets, tenants and tags are the customer's: untrusted texts.
+    """
+
+    configuration_set: str = ""
+    tenant: str = ""
+    sender: str = ""
+    """The normalised address of the sender, without display name."""
+    sent_at: datetime | None = None
+    account_id: str = ""
+    """The AWS account that sent it."""
+    region: str = ""
+    tags: str = "{}"
+    """The customer's own tags, without SES's automatic tags: a JSON object of lists of values."""
+
+
 class Notification(Struct, frozen=True, kw_only=True):
     """SES's message: a bounce or a complaint, about any number of recipients."""
 
@@ -118,6 +148,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     user_agent: str = ""
     text: str = ""
     """The complete JSON text as SES wrote it."""
+    mail: SentMail = SentMail()
+    route: Route = Route.RAW
 
 
 class Feedback(Struct, frozen=True, kw_only=True):
@@ -127,11 +159,65 @@ class Feedback(Struct, frozen=True, kw_only=True):
     recipient: Recipient
     dedupe_key: str
     route_key: str
+    fault: str = ""
+    """Whose fault a bounce was (`events.fault`); empty for a complaint."""
 
     @property
     def address(self) -> Address | None:
         """The recipient's address; None if no usable address was reported."""
         return self.recipient.address
+
+
+class AccountEventKind(StrEnum):
+    """What SES says about the account (`account_events.kind`)."""
+
+    SENDING_STATUS = "sending_status"
+    RECOMMENDATION = "recommendation"
+    """A finding of SES's advisor."""
+
+
+class AccountStatus(StrEnum):
+    """What has become of it (`account_events.status`)."""
+
+    DISABLED = "disabled"
+    ENABLED = "enabled"
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class Scope(StrEnum):
+    """What an account event is about (`account_events.scope`)."""
+
+    ACCOUNT = "account"
+    TENANT = "tenant"
+    IDENTITY = "identity"
+    CONFIGURATION_SET = "configuration_set"
+
+
+class AccountEvent(Struct, frozen=True, kw_only=True):
+    """SES stopped or resumed sending, or found or closed a problem; a row of `account_events`.
+
+    https://docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html
+    """
+
+    kind: AccountEventKind
+    status: AccountStatus
+    scope: Scope
+    resource: str
+    """The ARN of the tenant, identity or configuration set; empty: the account."""
+    tenant: str = ""
+    """The tenant's name."""
+    cause: str = ""
+    """Why sending was stopped or resumed, as SES says; or the type of the finding: `BOUNCE`."""
+    finding: str = ""
+    """The sentence with which SES describes the finding."""
+    impact: str = ""
+    account_id: str = ""
+    region: str = ""
+    route: Route
+    occurred_at: datetime | None
+    """The status's `lastUpdatedTimestamp`, else EventBridge's time; None if none can be parsed."""
+    dedupe_key: str
 
 
 class Ignored(Struct, frozen=True):
@@ -169,6 +255,8 @@ class User(Struct, frozen=True, kw_only=True):
     """`last_hard_bounce` is the time SES itself refused to send; no mailbox has bounced yet."""
     soft_bounce_refused: bool = False
     """Likewise for `last_soft_bounce`, if `bounce_actions` maps refusals to soft bounces."""
+    reinstated_at: datetime | None = None
+    """When an operator last lifted pause and block: events up to then count, and bar nobody."""
 
 
 class Decision(Struct, frozen=True, kw_only=True):

@@ -18,8 +18,8 @@ REFUSED_BY_SES = frozenset({
 })  # fmt: skip
 """Bounce sub-types by which SES itself refuses to send; the bounce repeats at every send."""
 _REFUSALS = frozenset(map(str.lower, REFUSED_BY_SES))
-# Sub-types, and the types of complaints, come from mailbox providers and from several systems of
-# AWS, which do not agree on upper and lower case. So case is ignored.
+# Types and sub-types come from mailbox providers and from several systems of AWS, which do not
+# agree on upper and lower case. So case is ignored.
 
 
 class UnknownRecipients(StrEnum):
@@ -72,7 +72,11 @@ class Rule(Struct, frozen=True):
 def is_refusal(feedback: Feedback) -> bool:
     """Return whether SES refused to send, so that no mailbox answered."""
     notification = feedback.notification
-    return notification.type == "Permanent" and (notification.subtype or "").lower() in _REFUSALS
+    return _has_type(feedback, "permanent") and (notification.subtype or "").lower() in _REFUSALS
+
+
+def _has_type(feedback: Feedback, lowered: str) -> bool:
+    return (feedback.notification.type or "").lower() == lowered
 
 
 def _is_opt_out(feedback: Feedback, _: User) -> bool:
@@ -88,11 +92,11 @@ def _is_refusal(feedback: Feedback, _: User) -> bool:
 
 
 def _is_permanent(feedback: Feedback, _: User) -> bool:
-    return feedback.notification.type == "Permanent"
+    return _has_type(feedback, "permanent")
 
 
 def _is_transient(feedback: Feedback, _: User) -> bool:
-    return feedback.notification.type == "Transient"
+    return _has_type(feedback, "transient")
 
 
 def _is_repeated_refusal(feedback: Feedback, _: User) -> bool:
@@ -143,14 +147,20 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
+def _configured(lowered: str, policy: Policy) -> Rule | None:
+    for name, action in policy.bounce_actions.items():
+        if name.lower() == lowered:
+            return Rule(Kind.BOUNCE, f"bounce_actions:{name}", "", _always, action)
+    return None
+
+
 def rule_for(feedback: Feedback, user: User, policy: Policy) -> Rule:
     """Find the rule for a known user: first `bounce_actions`, then the table."""
     notification = feedback.notification
     if notification.kind is Kind.BOUNCE and policy.bounce_actions:
         for name in (f"{notification.type}/{notification.subtype}", f"{notification.type}/*"):
-            if name in policy.bounce_actions:
-                action = policy.bounce_actions[name]
-                return Rule(Kind.BOUNCE, f"bounce_actions:{name}", "", _always, action)
+            if found := _configured(name.lower(), policy):
+                return found
     for rule in RULES:  # `next` of a generator would cost 1 % of a message
         if rule.kind is notification.kind and rule.fits(feedback, user):
             break

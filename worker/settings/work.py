@@ -18,7 +18,7 @@ LONGEST_VISIBILITY_SECONDS = 43_200
 """SQS's limit for a visibility timeout: 12 hours."""
 
 _NOT_IN_A_QUEUE_URL = re.compile(r"[?#]")
-_BOUNCE_NAME = re.compile(r"(Permanent|Transient|Undetermined)/(\*|[A-Za-z]+)")
+_BOUNCE_NAME = re.compile(r"(Permanent|Transient|Undetermined)/(\*|[A-Za-z]+)", re.IGNORECASE)
 
 
 class Migrate(StrEnum):
@@ -145,6 +145,9 @@ class PolicySettings(Section):
                     f"{name!r} must be a bounce type and sub-type, such as "
                     '"Transient/MessageTooLarge" or "Undetermined/*"'
                 )
+        lowered = [name.lower() for name in value]
+        if twice := [name for name in value if lowered.count(name.lower()) > 1]:
+            raise ValueError(f"{' and '.join(twice)} are the same: case does not matter")
         return value
 
 

@@ -33,7 +33,7 @@ def as_kept(policy: Policy) -> dict[str, str]:
         SOFT: str(round(policy.soft_bounce_pause.total_seconds())),
     }
     for name, action in policy.bounce_actions.items():
-        kept[f"bounce_actions.{name}"] = action.value
+        kept[f"bounce_actions.{name.lower()}"] = action.value
     return kept
 
 

@@ -4,13 +4,15 @@ from collections.abc import Collection
 
 from worker.core.errors import Misconfigured
 
-HEAD = "0008"
+HEAD = "0010"
 """The revision that this program needs; a test compares it with the newest migration."""
 FIRST = "0001"
 """The first revision. If it was applied just now, the database was empty and has no users."""
 VERSION_TABLE = "ses_worker_schema"
 """The name of Alembic's table. Its usual name may be taken by the application's own Alembic."""
-OUR_TABLES = frozenset({"users", "events", "quarantine", "outbox", "limits", "removals", "policy"})
+OUR_TABLES = frozenset({
+    "users", "events", "account_events", "quarantine", "outbox", "limits", "removals", "policy",
+})  # fmt: skip
 OUR_VIEWS = frozenset({"events_by_recipient", "do_not_mail"})
 
 

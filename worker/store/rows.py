@@ -17,19 +17,20 @@ from worker.core.parsing import clip
 EVENT_COLUMNS = (
     "dedupe_key", "route_key", "kind", "type", "subtype", "recipient", "recipient_as_reported",
     "user_match", "action", "reason", "occurred_at", "received_at", "feedback_id",
-    "ses_message_id", "diagnostic", "status",
+    "ses_message_id", "diagnostic", "status", "configuration_set", "tenant", "sender", "sent_at",
+    "account_id", "region", "route", "tags", "fault", "mentions_spam",
 )  # fmt: skip
 USER_COLUMNS = (
     "email", "email_key", "account_id", "metrics_enabled", "auto_block_spam", "last_hard_bounce",
     "last_soft_bounce", "last_complaint", "hard_bounce_count", "soft_bounce_count",
     "complaint_count", "paused_until", "pause_reason", "hard_bounce_refused",
-    "soft_bounce_refused",
+    "soft_bounce_refused", "reinstated_at",
 )  # fmt: skip
 FEEDBACK_COLUMNS = USER_COLUMNS[USER_COLUMNS.index("auto_block_spam") :]
 """Columns of `users` that feedback may change. The others belong to the application."""
 
 USER_TIMES = (
-    "last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until",
+    "last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until", "reinstated_at",
 )  # fmt: skip
 QUARANTINE_COLUMNS = (
     "queue", "message_id", "reason", "detail", "body", "attributes", "sent_at", "received_at",
@@ -53,6 +54,7 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         email, email_key, account_id, metrics_enabled, auto_block_spam, last_hard_bounce,
         last_soft_bounce, last_complaint, hard_bounce_count, soft_bounce_count,
         complaint_count, paused_until, pause_reason, hard_bounce_refused, soft_bounce_refused,
+        reinstated_at,
     ) = row  # fmt: skip
     return User(
         email=email,
@@ -70,6 +72,7 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         pause_reason=pause_reason,
         hard_bounce_refused=bool(hard_bounce_refused),
         soft_bounce_refused=bool(soft_bounce_refused),
+        reinstated_at=time(reinstated_at),
     )
 
 
@@ -77,6 +80,7 @@ def event_row(decision: Decision) -> tuple[Any, ...]:
     """Make a row of `events` with the columns `EVENT_COLUMNS`."""
     feedback = decision.feedback
     notification, recipient = feedback.notification, feedback.recipient
+    mail = notification.mail
     return (
         feedback.dedupe_key,
         feedback.route_key,
@@ -94,6 +98,16 @@ def event_row(decision: Decision) -> tuple[Any, ...]:
         notification.ses_message_id,
         recipient.diagnostic,
         recipient.status,
+        mail.configuration_set,
+        mail.tenant,
+        mail.sender,
+        mail.sent_at,
+        mail.account_id,
+        mail.region,
+        str(notification.route),
+        mail.tags,
+        feedback.fault,
+        recipient.mentions_spam,
     )
 
 

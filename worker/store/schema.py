@@ -56,6 +56,11 @@ def _row_id() -> Column[int]:
     return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
 
 
+def _added_text(name: str) -> Column[str]:
+    """A text that rows from before the column do not have."""
+    return Column(name, Text, nullable=False, server_default="")
+
+
 def _count(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False, server_default="0")
 
@@ -79,6 +84,7 @@ users = Table(
     Column("pause_reason", Text),
     Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
     Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
+    Column("reinstated_at", Moment),
 )
 
 events = Table(
@@ -101,7 +107,43 @@ events = Table(
     Column("ses_message_id", Text, nullable=False),
     Column("diagnostic", Text, nullable=False),
     Column("status", Text, nullable=False),
+    _added_text("configuration_set"),
+    _added_text("tenant"),
+    _added_text("sender"),
+    Column("sent_at", Moment),
+    _added_text("account_id"),
+    _added_text("region"),
+    _added_text("route"),
+    Column("tags", Text, nullable=False, server_default="{}"),
+    _added_text("fault"),
+    Column("mentions_spam", Boolean),
 )
+"""`mentions_spam`: NULL for events from before the column; their diagnostic decides."""
+
+account_events = Table(
+    "account_events",
+    metadata,
+    _row_id(),
+    Column("dedupe_key", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("finding", Text, nullable=False),
+    Column("impact", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("occurred_at", Moment, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("verification", Text, nullable=False, server_default="reported"),
+    Column("verified_at", Moment),
+)
+"""What SES says about the account and its tenants: sending stopped or resumed, findings opened and
+closed. `verification`: `reported`, until SES's own API says the same (`confirmed`) or something
+else (`contradicted`)."""
 
 quarantine = Table(
     "quarantine",
@@ -194,6 +236,7 @@ removals = Table(
     Column("begun_at", Moment, nullable=False),
     Column("outcome", Text),
     Column("restored_at", Moment),
+    _added_text("tenant"),
 )
 """Entries of the suppression list as they were before they were deleted."""
 
@@ -204,4 +247,4 @@ policy = Table(
     Column("value", Text, nullable=False),
 )
 """The policy in force, for the view `do_not_mail`: the pauses in seconds, and an action for each
-entry of `policy.bounce_actions`."""
+entry of `policy.bounce_actions`, in lower case, and a row for each of `policy.spare_faults`."""

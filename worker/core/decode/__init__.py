@@ -19,10 +19,11 @@ from worker.core.decode.bodies import (
     message_in,
     read_body,
 )
-from worker.core.decode.reports import message_id_of, read_feedback
+from worker.core.decode.mail import mail_of
+from worker.core.decode.reports import read_feedback
 from worker.core.decode.shapes import Body
 from worker.core.limits import LONGEST_KIND, LONGEST_SHOWN_KIND, LONGEST_TOPIC
-from worker.core.model import Feedback, Ignored, Kind, Malformed, Reason
+from worker.core.model import Feedback, Ignored, Kind, Malformed, Reason, Route
 from worker.core.parsing import clip
 
 __all__ = ["SETUP_MESSAGE_ID", "TOPIC_VALIDATED", "Decoded", "decode"]
@@ -64,22 +65,22 @@ def _decode(text: str, topics: Collection[str]) -> Decoded:
         if is_topic_validated(text):
             return Ignored("TopicValidated")
         body = read_body(text)
-    return _interpret(body, text)
+    return _interpret(body, text, Route.SNS if enveloped else Route.RAW)
 
 
-def _interpret(body: Body, text: str) -> Decoded:
+def _interpret(body: Body, text: str, route: Route) -> Decoded:
     kind = (body.notification_type or body.event_type or "")[:LONGEST_KIND]
     if not kind:
         return _without_type(body)
     match kind.replace(" ", "").lower():
         case "bounce":
-            return tuple(read_feedback(Kind.BOUNCE, body, text))
+            return tuple(read_feedback(Kind.BOUNCE, body, text, route))
         case "complaint":
-            return tuple(read_feedback(Kind.COMPLAINT, body, text))
+            return tuple(read_feedback(Kind.COMPLAINT, body, text, route))
         case "amazonsnssubscriptionsucceeded":
             return Ignored("AmazonSnsSubscriptionSucceeded")
         case "received":
-            setup = message_id_of(body) == SETUP_MESSAGE_ID
+            setup = mail_of(body).message_id == SETUP_MESSAGE_ID
             return Ignored("SetupNotification") if setup else Ignored("Received", noteworthy=True)
         case known if known in _NOT_FEEDBACK:
             return Ignored(kind)

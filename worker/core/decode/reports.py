@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import UNSET, Raw
+from msgspec import UNSET
 
 from worker.core.decode.bodies import Undecodable
 from worker.core.decode.lenient import count_recipients, read_leniently, read_recipients
+from worker.core.decode.mail import mail_of, sent_mail
 from worker.core.decode.recipients import unique_per_person
 from worker.core.decode.shapes import (
     Body,
@@ -13,7 +14,6 @@ from worker.core.decode.shapes import (
     Complaint,
     LenientBounce,
     LenientComplaint,
-    Mail,
     RecipientEntry,
 )
 from worker.core.keys import Names, feedback_keys, text_for_key
@@ -24,14 +24,14 @@ from worker.core.limits import (
     LONGEST_USER_AGENT,
     MOST_RECIPIENTS,
 )
-from worker.core.model import Feedback, Kind, Notification, Reason
+from worker.core.model import Feedback, Kind, Notification, Reason, Route
 from worker.core.parsing import Unreadable, clip, parse_time
 
 Report = Bounce | Complaint | LenientBounce | LenientComplaint
 """The `bounce` or `complaint` object of a message."""
 
 
-def read_feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
+def read_feedback(kind: Kind, body: Body, text: str, route: Route) -> Iterator[Feedback]:
     """Yield the feedback of a bounce or complaint; `text` is SES's message as it was written.
 
     Raises:
@@ -40,7 +40,8 @@ def read_feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
     """
     report = _report(kind, body)
     entries = _entries(kind, report)
-    message_id = message_id_of(body)
+    mail = mail_of(body)
+    message_id = mail.message_id
     notification = Notification(
         kind=kind,
         type=_type(report.type),
@@ -50,6 +51,8 @@ def read_feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
         occurred_at=parse_time(report.timestamp),
         user_agent=clip(report.user_agent, LONGEST_USER_AGENT),
         text=text,
+        mail=sent_mail(mail),
+        route=route,
     )
     names = Names(
         feedback_id=text_for_key(report.feedback_id, notification.feedback_id),
@@ -66,17 +69,6 @@ def read_feedback(kind: Kind, body: Body, text: str) -> Iterator[Feedback]:
             dedupe_key=dedupe_key,
             route_key=route_key,
         )
-
-
-def message_id_of(body: Body) -> str | None:
-    """Return SES's id of the mail that the message is about; None if it is missing."""
-    mail = body.mail
-    if isinstance(mail, Raw):
-        try:
-            mail = read_leniently(mail, Mail)
-        except Unreadable:
-            return None
-    return None if mail is UNSET else mail.message_id
 
 
 def _report(kind: Kind, body: Body) -> Report:

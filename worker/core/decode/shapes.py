@@ -113,10 +113,23 @@ class LenientComplaint(ComplaintText):
     recipients: Raw = field(default=Raw(), name="complainedRecipients")
 
 
-class Mail(Struct, rename={"message_id": "messageId"}):
-    """The `mail` object."""
+class Mail(
+    Struct,
+    rename={
+        "message_id": "messageId",
+        "source_arn": "sourceArn",
+        "account_id": "sendingAccountId",
+    },
+):
+    """The `mail` object. Tags and headers are parsed when they are needed."""
 
     message_id: str | None = None
+    timestamp: str | None = None
+    source: str | None = None
+    source_arn: str | None = None
+    account_id: str | None = None
+    tags: Raw = Raw()
+    headers: Raw = Raw()
 
 
 class StrictBody(TypeFields):

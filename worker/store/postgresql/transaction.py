@@ -30,10 +30,11 @@ from worker.store.rows import (
 )
 
 _TYPES = dict.fromkeys(
-    (*USER_TIMES, "occurred_at", "received_at", "due_at", "created_at"), "timestamptz"
+    (*USER_TIMES, "occurred_at", "received_at", "sent_at", "due_at", "created_at"), "timestamptz"
 ) | {
     "metrics_enabled": "boolean",
     "auto_block_spam": "boolean",
+    "mentions_spam": "boolean",
     "hard_bounce_refused": "boolean",
     "soft_bounce_refused": "boolean",
     "hard_bounce_count": "integer",

@@ -1,0 +1,157 @@
+"""Reads what SES says about the mail itself: who sent it, when, from where, with which tags.
+
+A notification has no tags. If SES is configured to include the mail's headers, the configuration
+set and the tags stand there, as the sender wrote them
+(https://docs.aws.amazon.com/ses/latest/dg/event-publishing-send-email.html).
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+import msgspec
+from msgspec import UNSET, Raw, Struct
+
+from worker.core.address import parse_address
+from worker.core.decode.lenient import read_leniently
+from worker.core.decode.shapes import Body, Mail
+from worker.core.limits import (
+    LONGEST_ACCOUNT,
+    LONGEST_NAME,
+    LONGEST_REPORTED,
+    LONGEST_TAG,
+    LONGEST_TOPIC,
+    MOST_HEADERS,
+    MOST_TAG_VALUES,
+    MOST_TAGS,
+)
+from worker.core.model import SentMail
+from worker.core.parsing import Unreadable, clip, parse_time, read_json
+
+Tags = Mapping[str, list[str]]
+
+_AUTOMATIC = "ses:"
+"""The beginning of the names of SES's own tags; a customer's cannot have a colon."""
+_CONFIGURATION_SET, _TENANT = "ses:configuration-set", "ses:tenant-name"
+_SET_HEADER, _TAGS_HEADER = "x-ses-configuration-set", "x-ses-message-tags"
+_ONE_OF_THEM = b"x-ses-"
+_NONE = Mail()
+_EMPTY = frozenset({b"", b"null", b"{}", b"[]"})
+
+
+class _Header(Struct):
+    name: str
+    value: str
+
+
+def mail_of(body: Body) -> Mail:
+    """Return the `mail` object of a message; an empty one if it is missing, or no object."""
+    mail = body.mail
+    if isinstance(mail, Raw):
+        try:
+            mail = read_leniently(mail, Mail)
+        except Unreadable:
+            return _NONE
+    return _NONE if mail is UNSET else mail
+
+
+def sent_mail(mail: Mail) -> SentMail:
+    """Return what is kept of a `mail` object."""
+    tags = _tags(mail)
+    return SentMail(
+        configuration_set=_first(tags, _CONFIGURATION_SET),
+        tenant=_first(tags, _TENANT),
+        sender=_sender(mail.source) if mail.source and len(mail.source) <= LONGEST_REPORTED else "",
+        sent_at=parse_time(mail.timestamp),
+        account_id=clip(mail.account_id, LONGEST_ACCOUNT),
+        region=_region(mail.source_arn[:LONGEST_TOPIC]) if mail.source_arn else "",
+        tags=_own(tags),
+    )
+
+
+def _first(tags: Tags, name: str) -> str:
+    values = tags.get(name)
+    return clip(values[0], LONGEST_NAME) if values else ""
+
+
+def _own(tags: Tags) -> str:
+    """Return the customer's tags as JSON; not all of them if there are too many."""
+    own = {
+        clip(name, LONGEST_TAG): [clip(value, LONGEST_TAG) for value in values[:MOST_TAG_VALUES]]
+        for name, values in tags.items()
+        if not name.startswith(_AUTOMATIC)
+    }
+    if len(own) > MOST_TAGS:
+        own = dict(list(own.items())[:MOST_TAGS])
+    return msgspec.json.encode(own).decode() if own else "{}"
+
+
+@lru_cache(maxsize=256)  # few senders send all mail
+def _sender(source: str) -> str:
+    address = parse_address(source)
+    return address.key if address else ""
+
+
+@lru_cache(maxsize=256)
+def _region(arn: str) -> str:
+    """Return the region of an ARN: `arn:aws:ses:eu-west-1:111122223333:identity/example.com`."""
+    parts = arn.split(":", 4)
+    return clip(parts[3], LONGEST_ACCOUNT) if len(parts) > 4 else ""
+
+
+def _tags(mail: Mail) -> Tags:
+    if bytes(mail.tags) not in _EMPTY:
+        return _read_tags(mail.tags)
+    if _ONE_OF_THEM in bytes(mail.headers).lower():
+        return _tags_in_headers(mail.headers)
+    return {}
+
+
+def _read_tags(raw: Raw) -> Tags:
+    """Read the tags; values that are no lists of texts count as missing."""
+    text = bytes(raw).decode()
+    try:
+        return read_json(text, dict[str, list[str]])
+    except Unreadable:
+        pass
+    try:
+        values = read_json(text, dict[str, Raw])
+    except Unreadable:
+        return {}
+    found = ((name, _values(value)) for name, value in values.items())
+    return {name: value for name, value in found if value}
+
+
+def _values(raw: Raw) -> list[str]:
+    text = bytes(raw).decode()
+    try:
+        return [read_json(text, str)] if text.startswith('"') else read_json(text, list[str])
+    except Unreadable:
+        return []
+
+
+def _tags_in_headers(raw: Raw) -> Tags:
+    """Read the tags that the sender wrote into headers, named as in an event."""
+    found: dict[str, list[str]] = {}
+    for header in _headers(raw):
+        name = header.name.lower()
+        if name == _SET_HEADER:
+            found[_CONFIGURATION_SET] = [header.value.strip()]
+        elif name == _TAGS_HEADER:
+            for pair in header.value[: MOST_TAGS * 2 * LONGEST_TAG].split(",")[:MOST_TAGS]:
+                tag, equals, value = pair.partition("=")
+                if equals and not tag.strip().startswith(_AUTOMATIC):
+                    found.setdefault(tag.strip(), []).append(value.strip())
+    return found
+
+
+def _headers(raw: Raw) -> Iterable[_Header]:
+    """Read the headers whose names and values are texts."""
+    try:
+        entries = read_json(bytes(raw).decode(), list[Raw])
+    except Unreadable:
+        return
+    for entry in entries[:MOST_HEADERS]:
+        try:
+            yield read_json(bytes(entry).decode(), _Header)
+        except Unreadable:
+            continue
