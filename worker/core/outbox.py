@@ -46,8 +46,6 @@ def entries_for(
     A notice `with_json` holds SES's JSON: some 3 KB, in a burst more than everything else that is
     written.
     """
-    if not (policy.notify or policy.remove):
-        return
     notified = [decision for decision in decisions if not _is_ignored(decision, policy)]
     if notified and policy.notify:
         yield from _for_each(

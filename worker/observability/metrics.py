@@ -4,8 +4,8 @@ import time
 from collections import Counter as Counters
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from worker.core.model import Action, Decision, Handled, Kind, UserMatch
@@ -24,6 +24,7 @@ UNCOUNTED_BOUNCES = COMPLAINT_SUBTYPES | {"emailvalidationsuppressed", "unsubscr
 """Sub-types of mail that SES itself refused to send: AWS's bounce rate does not count them."""
 SIMULATOR = "simulator.amazonses.com"
 """AWS's rates do not count mail to it."""
+_AT_SIMULATOR = f"@{SIMULATOR}"
 
 LAG_SECONDS = (1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400)
 COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 40)
@@ -33,7 +34,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 """Without this, each counter has a `_created` series, too."""
 
 
-class _Sort(NamedTuple):
+class _Sort(Struct, frozen=True):
     """What decides a recipient's labels."""
 
     kind: Kind
@@ -136,7 +137,7 @@ class Metrics:
 
     def written(self, handled: Sequence[Handled]) -> None:
         """Record a batch after its durable commit; messages that met an outage are left out."""
-        handled = [result for result in handled if not result.met_an_outage]
+        handled = [result for result in handled if not (result.error and result.met_an_outage)]
         if not handled:
             return
         now = self.last_message_at = time.time()
@@ -174,7 +175,7 @@ class Timed:
 
 def _sort(decision: Decision) -> _Sort:
     notification, address = decision.feedback.notification, decision.feedback.address
-    is_simulated = address is not None and address.key.endswith(f"@{SIMULATOR}")
+    is_simulated = address is not None and address.key.endswith(_AT_SIMULATOR)
     return _Sort(
         notification.kind,
         notification.type,
