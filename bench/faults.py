@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from worker.core.faults import Fault, fault_of
 
-REPLIES = Path(__file__).parents[1] / "tests" / "data" / "replies.toml"
+DATA = Path(__file__).parents[1] / "tests" / "data"
 Z = 1.96
 """Of a 95 % interval."""
 
@@ -60,9 +60,9 @@ class Share(NamedTuple):
         return (middle - spread) / (1 + Z * Z / number), (middle + spread) / (1 + Z * Z / number)
 
 
-def replies() -> list[Reply]:
-    """Read all of them."""
-    data = tomllib.loads(REPLIES.read_text(encoding="utf-8"))
+def replies(name: str = "replies") -> list[Reply]:
+    """Read all of a set."""
+    data = tomllib.loads((DATA / f"{name}.toml").read_text(encoding="utf-8"))
     return [
         Reply(text, source, fault) for fault in Fault for text, source in data[fault]["replies"]
     ]
@@ -103,6 +103,8 @@ def main() -> None:
     """Print the figures."""
     held_out = "--seen" not in sys.argv
     of = [reply for reply in replies() if reply.is_held_out == held_out]
+    if "--second" in sys.argv:
+        of = replies("replies_second")
     print(f"{len(of)} replies, {'kept aside' if held_out else 'on which the table was written'}\n")
     print("\n".join([*table(of), "", *confusion(of), ""]))
     for reply in of:

@@ -8,7 +8,11 @@ from collections.abc import Iterable
 
 from worker.core.faults.fault import Fault
 
-BROKEN_LOOKUPS = ("open resolver", "excessive number of queries", "/returnc/", "127.255.255.")
+BROKEN_LOOKUPS = (
+    "open resolver", "public resolver", "open/public", "excessive number of queries",
+    "too many queries", "query refused", "query was blocked", "queries blocked", "refused.shtml",
+    "/returnc/", "127.255.255.", "typing error in dnsbl", "rbl lookup error", "dnsbl lookup error",
+)  # fmt: skip
 """Blocklists answer so to whom they do not serve; a filter that takes it for a listing is broken.
 https://www.spamhaus.com/resource-center/help-for-spamhaus-projects-legacy-blocklist-users"""
 
@@ -22,6 +26,7 @@ LISTS = (
 _WRITTEN: tuple[tuple[Fault, str], ...] = (
     (Fault.RECEIVER, """
         temporary dmarc dns lookup failure
+        unexpected name server reply
         temporary error … spf
         temporary … lookup failure
         spf … temperror
@@ -57,6 +62,15 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         blacklisted url
         url … blacklisted
         url … blocklist
+        contains a url
+        url found
+        url … filter
+        url … rejected
+        blocking url
+        subject headers
+        multiple … headers
+        mismatched with message header
+        words in the message
         nature of the content
         message id header
         same message id
@@ -90,6 +104,22 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         recipient callout
     """),
     (Fault.RECIPIENT, """
+        in this mailbox
+        on this mailbox
+        space available
+        authrequired
+        recipient s preferences
+        recipient is only accepting
+        only accepting mail from
+        only accepts mail from
+        indicated no smtp service
+        recipient verify
+        blocked by the user
+        blocked you
+        privacy settings
+        managed senders
+        personal blocklist
+        personal block
         envelope blocked user
         rejected by recipient
         refused by recipient
@@ -220,6 +250,63 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         not currently accepting mail from your
         access from ip
         your ip
+        dynamically assigned
+        connection refused from
+        connections from
+        return email domain
+        return path
+        from address not verified
+        from address is not
+        verification failed
+        postmaster verification
+        sender id
+        badmailfrom
+        due to abuse
+        from this sender
+        from your sender
+        authentication required
+        authentication is required
+        starttls is required
+        starttls required
+        starttls command first
+        low trust
+        untrusted
+        not trusted
+        bad neighborhood
+        open relay
+        open proxy
+        open smtp relay
+        proxy detected
+        botnet
+        compromised
+        infected host
+        zombie
+        honeypot
+        spam trap
+        spamtrap
+        trap hit
+        volume exceeded
+        volume limit
+        too much mail
+        too much traffic
+        too much spam
+        flood
+        mail bomb
+        dos attack
+        denial of service
+        geoip
+        netblock
+         as number
+        whitelist
+        allowlist
+        allow list
+        deferred due to
+        temporarily deferred due
+        postmaster … unblock
+        unblock
+        contact your isp
+        internet service provider
+        email service provider
         from this ip
         this ip
         sending ip
@@ -373,7 +460,6 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         cxbl
         cxdns
         cxsndr
-        no smtp service
     """),
     (Fault.MESSAGE, """
         spam
@@ -439,6 +525,46 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         disallowed header
         unicode character
         encoded word
+        mail score
+        message score
+        spam score
+        scoring
+        content restrictions
+        content policy
+        html tag
+        unacceptable
+         dcc 
+        pyzor
+        razor
+        bayes
+        conversion failure
+        nul characters
+        binary content
+        8bit
+        smtputf8
+        dangerous
+        executable
+        forbidden file
+        file type
+         macro
+        password protected
+        encrypted attachment
+        advertis
+        inappropriate
+        profanity
+        viagra
+        blocked words
+        suspicious link
+        suspicious url
+        suspicious content
+        malicious
+        fraud
+        scam
+        junk
+        ransomware
+        trojan
+        dlp 
+        data loss
         mime error
         mime reject
         malformed
@@ -458,12 +584,61 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         rejected due to local policy
         security policies
         policy violation detected
+        content policy violation
         not accepted for policy reasons please visit
         message not allowed
         mail rejete
         dt spm
     """),
     (Fault.RECEIVER, """
+        no such file
+        command died
+        mta failure
+        i o error
+        name server reply
+        nameserver
+        name server timeout
+        name server … lookup failure
+        best preference mx
+        points back
+        no dns a data
+        internal system
+        system issue
+        has been delayed
+        will be retried
+        resources unavailable
+        resource temporarily
+        couldn t create
+        can t open
+        cannot open
+        unable to open
+        unable to create
+        unable to chdir
+        create directory
+        read only file
+        no space
+        not enough disk
+        lmtp
+        dovecot
+        backend
+        back end
+        downstream
+        next hop
+        smart host
+        proxy error
+        antivirus … unavailable
+        scanner … unavailable
+        milter
+        content scanner error
+        policy server
+        policy service
+        server configuration
+        mail server error
+        shutting down
+        maintenance
+        down for
+        overquota on server
+        service failure
         loop
         hop count
         exceeded hops
@@ -497,7 +672,6 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         file write error
         queue file
         maildir delivery failed
-        permission denied
         trouble in home directory
         can t create
         cannot create
@@ -632,6 +806,52 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         cannot be verified
         unrouteable
         unroutable
+        recipients are invalid
+        are invalid
+        full mailbox
+        space has used
+        space not enough
+        enough space
+        receive any more
+        never logged
+        hasn t entered
+        recognized
+        recognised
+        handle mail for
+        does not receive
+        doesn t receive
+        non esiste
+        couldn t find any host
+        find a mail exchanger
+        mail exchanger
+        left the company
+        no longer with
+        no longer work
+        no longer employed
+        no longer at
+        retired
+        deceased
+        resigned
+        unallocated
+        has been replaced
+        user reject
+        rcpt … does not
+        not exists
+        doesn t exist
+        non existent
+        nonexistent
+        unused
+        not used for
+        not in our
+        not have a mailbox
+        not a mailbox
+        misspell
+        exceeded email quota
+        maximum allowed size
+        maximum … mailbox
+        overdrawn
+        over the maximum allowed
+        dropfile
         user path no exist
         recipnotfound
         recipientnotfound
@@ -715,6 +935,19 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
     (Fault.RECEIVER, """
         service not available
         service unavailable
+        is broken
+        not reachable
+        permission denied
+        starttls
+        tls connect
+        conversation with
+        read error
+        reset by peer
+        delivery time expired
+        giving up
+        gave up
+        couldn t be reached
+        could not be reached
         timed out
         time out
         timeout
@@ -736,7 +969,6 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         not responding
         tls handshake
         handshake fail
-        starttls
         certificate
         in the queue too long
         delivery expired
