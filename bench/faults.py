@@ -103,8 +103,9 @@ def main() -> None:
     """Print the figures."""
     held_out = "--seen" not in sys.argv
     of = [reply for reply in replies() if reply.is_held_out == held_out]
-    if "--second" in sys.argv:
-        of = replies("replies_second")
+    for name in ("second", "third"):
+        if f"--{name}" in sys.argv:
+            of = replies(f"replies_{name}")
     print(f"{len(of)} replies, {'kept aside' if held_out else 'on which the table was written'}\n")
     print("\n".join([*table(of), "", *confusion(of), ""]))
     for reply in of:
