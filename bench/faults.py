@@ -103,7 +103,7 @@ def main() -> None:
     """Print the figures."""
     held_out = "--seen" not in sys.argv
     of = [reply for reply in replies() if reply.is_held_out == held_out]
-    for name in ("second", "third"):
+    for name in ("second", "third", "fourth"):
         if f"--{name}" in sys.argv:
             of = replies(f"replies_{name}")
     print(f"{len(of)} replies, {'kept aside' if held_out else 'on which the table was written'}\n")

@@ -25,6 +25,8 @@ LISTS = (
 
 _WRITTEN: tuple[tuple[Fault, str], ...] = (
     (Fault.RECEIVER, """
+        recipient verification failed
+        proxy session setup failed
         temporary dmarc dns lookup failure
         unexpected name server reply
         temporary error … spf
@@ -71,6 +73,8 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         multiple … headers
         mismatched with message header
         words in the message
+        spam pattern
+        spam content
         nature of the content
         message id header
         same message id
@@ -81,6 +85,7 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
     """),
     (Fault.UNKNOWN, """
         content … or ip domain reputation
+        permanent failure for one or more recipients
         policy restrictions
         policy that prohibited
     """),
@@ -120,6 +125,8 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         managed senders
         personal blocklist
         personal block
+        client was not authenticated
+        anonymous mail
         envelope blocked user
         rejected by recipient
         refused by recipient
@@ -307,6 +314,9 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         contact your isp
         internet service provider
         email service provider
+        sending large
+         helo 
+        dictionary attack
         from this ip
         this ip
         sending ip
@@ -643,6 +653,8 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         hop count
         exceeded hops
         too many hops
+        requires authentication
+        allowed to relay
         relay access denied
         relaying denied
         relay denied
@@ -986,6 +998,54 @@ _WRITTEN: tuple[tuple[Fault, str], ...] = (
         server error
         unexpected error
         software error
+    """),
+    # From here on a word is enough: nothing above fits.
+    (Fault.MESSAGE, """
+         url
+        phone number
+         link
+        content
+         7bit
+         size
+        mailsize
+        header
+        infect
+        filter
+    """),
+    (Fault.RECEIVER, """
+         relay
+        dns query
+        dns error
+        lookup error
+        temporarily unable
+        internal
+        could be reached
+        cannot be reached
+    """),
+    (Fault.SENDER, """
+         ip
+         ips
+         helo
+        heloip
+        attack
+         tld
+         sender
+        mail from
+        service denied
+        has no a aaaa
+        blocked by
+    """),
+    (Fault.RECIPIENT, """
+        recipient
+        mailbox
+         inbox
+        deliver mail for
+        mail user
+        not user of
+    """),
+    (Fault.SENDER, """
+         blocked
+         banned
     """),
 )  # fmt: skip
 
