@@ -7,12 +7,25 @@ none of their words decides.
 
 from worker.core.faults.echoes import without_echoes
 from worker.core.faults.fault import Fault
-from worker.core.faults.phrases import BROKEN_LOOKUPS, LISTS, ROWS
+from worker.core.faults.phrases import fault_of_words
 from worker.core.faults.statuses import fault_of_status
 from worker.core.limits import LONGEST_REPLY
 
 __all__ = ["Fault", "fault_of"]
 
+_BROKEN_LOOKUPS = (
+    "open resolver", "public resolver", "open/public", "excessive number of queries",
+    "too many queries", "query refused", "query was blocked", "queries blocked", "refused.shtml",
+    "/returnc/", "127.255.255.", "typing error in dnsbl", "rbl lookup error", "dnsbl lookup error",
+)  # fmt: skip
+"""Blocklists answer so to whom they do not serve; a filter that takes it for a listing is broken.
+https://www.spamhaus.com/resource-center/help-for-spamhaus-projects-legacy-blocklist-users"""
+_LISTS = (
+    "spamhaus.org", "spamcop.net", "barracudacentral.org", "abuseat.org", "sorbs.net",
+    "senderbase.org", "talosintelligence.com", "mail-abuse.", "uceprotect.net", "invaluement.com",
+    "senderscore.", "dnsbl", "rbl.", "denyip", "delist",
+)  # fmt: skip
+"""Where a reply sends us to be taken off a blocklist; asked where no word of the reply fits."""
 _OPTED_OUT_OR_REFUSED = frozenset({
     "unsubscribedrecipient", "suppressed", "onaccountsuppressionlist", "ontenantsuppressionlist",
     "emailvalidationsuppressed",
@@ -38,30 +51,12 @@ def fault_of(subtype: str | None, status: str, diagnostic: str) -> Fault:
     written = reply.lower()
     if status == "5.1.1" and "sender" not in written and any(usual in written for usual in _USUAL):
         return Fault.RECIPIENT  # a shortcut: nearly all
-    if any(broken in written for broken in BROKEN_LOOKUPS):
+    if any(broken in written for broken in _BROKEN_LOOKUPS):
         return Fault.RECEIVER
     return (
-        _fault_of_words(without_echoes(reply))
+        fault_of_words(without_echoes(reply))
         or _BY_SUBTYPE.get(subtype)
-        or (Fault.SENDER if any(name in written for name in LISTS) else None)
+        or (Fault.SENDER if any(name in written for name in _LISTS) else None)
         or fault_of_status(status, reply)
         or Fault.UNKNOWN
     )
-
-
-def _fault_of_words(words: str) -> Fault | None:
-    for fault, phrases, parted in ROWS:
-        if any(phrase in words for phrase in phrases):
-            return fault
-        if any(_has_in_order(words, parts) for parts in parted):
-            return fault
-    return None
-
-
-def _has_in_order(words: str, parts: tuple[str, ...]) -> bool:
-    at = 0
-    for part in parts:
-        at = words.find(part, at) + 1
-        if not at:
-            return False
-    return True

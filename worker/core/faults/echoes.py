@@ -2,6 +2,8 @@
 
 from worker.core.masking import mask_addresses
 
+_MOST_ADDRESSES = 10
+"""The reply is read up to so many addresses. Each takes time, and no reply echoes more than two."""
 _AROUND = "<>()[]{}'\".,;:!?"
 _TO_BLANKS = str.maketrans({
     character: " " for character in map(chr, range(128)) if not character.isalnum()
@@ -9,14 +11,14 @@ _TO_BLANKS = str.maketrans({
 
 
 def without_echoes(reply: str) -> str:
-    """Return the words of a reply in lower case, with a blank before and behind each.
+    """Return the words of a reply in lower case, with a blank behind each.
 
     Left out: addresses, links and host names, each of which a stranger chooses; and reply codes,
     which stand within the sentences of replies of several lines.
     """
-    words = [word for word in mask_addresses(reply).split() if not _is_echo(word)]
+    words = [word for word in mask_addresses(reply, _MOST_ADDRESSES).split() if not _is_echo(word)]
     spaced = " ".join(words).lower().translate(_TO_BLANKS).split()
-    return f" {' '.join(word for word in spaced if not word.isdigit())} "
+    return "".join([f"{word} " for word in spaced if not word.isdigit()])
 
 
 def _is_echo(word: str) -> bool:
