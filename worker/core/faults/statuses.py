@@ -33,7 +33,7 @@ _BY_CODE = {
 _BANNED = range(600, 650)
 """Exchange's 7.606 to 7.649: the IP is banned."""
 _GENERAL = frozenset({"", "0.0", "1.0", "2.0", "3.0", "5.0", "4.7"})
-"""Codes that say less than another in the same reply. After 4.7 (too old) the last reply follows."""
+"""Codes that say less than another in the same reply. Behind 4.7, too old, is the last reply."""
 
 
 def fault_of_status(status: str, diagnostic: str) -> Fault | None:

@@ -23,8 +23,8 @@ TELLING: tuple[tuple[Fault, str], ...] = (
         nature of the content; no resent from; rfc compliant; rfc section; same message id;
         spam body; spam content; spam header; spam link; spam or virus; spam pattern;
         spam virus; spoofing; subject headers; surbl; uribl; url found; url … blacklisted;
-        url … blocklist; url … listed; url … filter; url … rejected; urlbl; valid address in the from;
-        virus detected; virus found; virus infected; words in the message
+        url … blocklist; url … listed; url … filter; url … rejected; urlbl;
+        valid address in the from; virus detected; virus found; virus infected; words in the message
     """),
     (Fault.UNKNOWN, """
         content … or ip domain reputation; permanent failure for one or more recipients;
@@ -41,8 +41,9 @@ TELLING: tuple[tuple[Fault, str], ...] = (
         postgrey; recipient callout; recipient verify callout; verification in progress
     """),
     (Fault.RECIPIENT, """
-        anonymous mail; not listed in public; authentication required delivery restriction; authrequired;
-        blocked by recipient; blocked by the recipient; blocked by the user; blocked you;
+        anonymous mail; not listed in public; authrequired;
+        authentication required delivery restriction; blocked by recipient;
+        blocked by the recipient; blocked by the user; blocked you;
         client was not authenticated; definitively does not want; delivery restriction;
         envelope blocked user; in this mailbox; indicated no smtp service;
         is receiving mail at a rate; is receiving mail too quickly; malformed address;
