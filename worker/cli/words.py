@@ -61,7 +61,11 @@ def decision_of(event: Mapping[str, Any]) -> str:
 
 def _by_settings(rule: str) -> str:
     key, separator, value = rule.partition(":")
-    return f"policy.{key} has {value}" if separator and key == "bounce_actions" else ""
+    if separator and key == "bounce_actions":
+        return f"policy.{key} has {value}"
+    if separator and key == "spared":
+        return f"policy.spare_faults has {value}, and the fault was not the recipient's"
+    return ""
 
 
 def sort_of(event: Mapping[str, Any]) -> str:
