@@ -21,6 +21,7 @@ from worker.core.effects import (
     RemovalOutcome,
     Summary,
 )
+from worker.core.faults import Fault
 from worker.core.model import Action, Kind, UserMatch
 from worker.notifiers.slack.blocks import BUDGET, texts, total
 
@@ -134,6 +135,7 @@ _recipients = st.builds(
     dsn_action=hostile,
     status=hostile,
     diagnostic=hostile,
+    fault=hostile | st.sampled_from(Fault),
     match=st.sampled_from(UserMatch),
     action=st.sampled_from(Action),
     reason=hostile,

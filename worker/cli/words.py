@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from worker.cli.common import counted
+from worker.core.faults import IN_WORDS
 from worker.core.model import REINSTATEMENT, Action, Kind
 
 _BECAUSE = {
@@ -107,6 +108,8 @@ def lines_of(event: Mapping[str, Any]) -> Iterator[str]:
         return
     if answer := answer_of(event):
         yield f"Mail server: {answer}"
+    if fault := IN_WORDS.get(event["fault"]):
+        yield f"Whose fault: {fault}."
     received = f"Received {moment(event['received_at'])}"
     mail = event["ses_message_id"]
     yield f"{received}, SES message id {mail}" if mail else received

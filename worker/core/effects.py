@@ -46,6 +46,8 @@ class NoticeRecipient(Struct, frozen=True, kw_only=True, omit_defaults=True):
     dsn_action: str = ""
     status: str = ""
     diagnostic: str = ""
+    fault: str = ""
+    """Whose fault a bounce was."""
     match: UserMatch
     action: Action
     reason: str

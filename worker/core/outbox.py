@@ -206,6 +206,7 @@ def _notice_recipient(decision: Decision) -> NoticeRecipient:
         dsn_action=recipient.action,
         status=recipient.status,
         diagnostic=recipient.diagnostic,
+        fault=decision.feedback.fault,
         match=decision.match,
         action=decision.action,
         reason=decision.reason,

@@ -1,5 +1,6 @@
 """The five answers to whose fault a bounce was."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -15,3 +16,13 @@ class Fault(StrEnum):
     RECEIVER = "receiver"
     """The other side's machines: greylisting, DNS, disks, loops, time-outs, broken filters."""
     UNKNOWN = "unknown"
+
+
+IN_WORDS: Mapping[str, str] = {
+    Fault.RECIPIENT: "the recipient's (the address or the mailbox)",
+    Fault.MESSAGE: "the message's (its content, its form or its size)",
+    Fault.SENDER: "ours (reputation, SPF, DKIM, DMARC or rate of our mail)",
+    Fault.RECEIVER: "the receiving side's (its machines or filters)",
+    Fault.UNKNOWN: "not known (the mail server does not say)",
+}
+"""Whose fault, for people."""
