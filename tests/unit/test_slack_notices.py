@@ -13,7 +13,14 @@ from support import mail, notices
 from support.examples import examples
 from support.notices import bounced, effect, faults, recipient, removed, shown
 
-from worker.core.effects import DeadLetterNotice, EffectKind, ParkedNotice, Removal, RemovalOutcome
+from worker.core.effects import (
+    DeadLetterNotice,
+    EffectKind,
+    OwnFaultsNotice,
+    ParkedNotice,
+    Removal,
+    RemovalOutcome,
+)
 from worker.core.faults import IN_WORDS
 from worker.core.model import Action, Kind, UserMatch
 from worker.notifiers.slack.blocks import BUDGET, texts, total
@@ -258,6 +265,24 @@ class TestUpkeep:
         assert post.text == "PARKED: bounce_notice (2)"
         assert "outbox #7" in shown(post)
         assert "ses-worker outbox list" in shown(post)
+
+    def test_faults_of_our_own_are_posted_with_whose_mail_it_was_and_what_to_do(self):
+        ours = OwnFaultsNotice(
+            count=12,
+            since=notices.AT,
+            occurred_at=notices.AT,
+            configuration_sets=("bulk", "<!channel>"),
+            senders=("sender.example.org",),
+            diagnostic="550 5.7.1 blocked using zen.spamhaus.org",
+        )
+        post = drawn(ours)
+        read = shown(post)
+        assert post.text == "OWN FAULT: 12 bounces within five minutes"
+        assert "`bulk, <!channel>`" in read
+        assert "sender.example.org" in read
+        assert "Tenants" not in read
+        assert "zen.spamhaus.org" in read
+        assert "check SPF, DKIM and DMARC" in read
 
     def test_an_effect_without_a_notice_is_an_error(self):
         payload = Removal(

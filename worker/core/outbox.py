@@ -21,11 +21,13 @@ from worker.core.effects import (
     Notice,
     NoticeRecipient,
     OutboxEntry,
+    OwnFaultsNotice,
     ParkedNotice,
     Removal,
     RemovalNotice,
     Summary,
 )
+from worker.core.faults import Fault
 from worker.core.limits import LONGEST_MESSAGE
 from worker.core.masking import mask_addresses
 from worker.core.model import Address, DeadLetter, Decision, Kind, Received, Recipient
@@ -132,6 +134,16 @@ def entries_for_parked(
     ]
 
 
+def entries_for_own_faults(
+    notice: OwnFaultsNotice, channels: Sequence[Lane]
+) -> Sequence[OutboxEntry]:
+    """Notices about bounces by faults of our own."""
+    return [
+        _internal(EffectKind.OWN_FAULTS_NOTICE, lane, notice, Fault.SENDER.value)
+        for lane in channels
+    ]
+
+
 def _for_each(channels: Sequence[Lane], entry: OutboxEntry) -> Iterator[OutboxEntry]:
     """Copy an entry, which names the first channel, for the others."""
     yield entry
@@ -140,9 +152,12 @@ def _for_each(channels: Sequence[Lane], entry: OutboxEntry) -> Iterator[OutboxEn
 
 
 def _internal(
-    kind: EffectKind, lane: Lane, notice: DeadLetterNotice | ParkedNotice, sort: str
+    kind: EffectKind,
+    lane: Lane,
+    notice: DeadLetterNotice | ParkedNotice | OwnFaultsNotice,
+    sort: str,
 ) -> OutboxEntry:
-    """A notice about the worker itself, which concerns no address."""
+    """A notice about the worker or the sending as a whole, which concerns no single address."""
     at = notice.occurred_at
     summary = Summary(sort=sort, domains={"": notice.count}, occurred_at=at)
     return OutboxEntry(kind=kind, lane=lane, payload=notice, summary=summary, created_at=at)

@@ -11,13 +11,19 @@ from worker.core.effects import (
     Effect,
     Notice,
     NoticeRecipient,
+    OwnFaultsNotice,
     ParkedNotice,
     RemovalNotice,
 )
 from worker.core.faults import IN_WORDS
 from worker.core.model import Kind
 from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Post
-from worker.notifiers.slack.consequences import of_a_removal, of_dead_letters, of_parked
+from worker.notifiers.slack.consequences import (
+    of_a_removal,
+    of_dead_letters,
+    of_own_faults,
+    of_parked,
+)
 from worker.notifiers.slack.document import (
     Document,
     Lines,
@@ -76,6 +82,8 @@ def _document(effect: Effect, *, masked: bool, explain: bool) -> Document:
             return of_dead_letters(notice, number)
         case ParkedNotice() as notice:
             return of_parked(notice, number)
+        case OwnFaultsNotice() as notice:
+            return of_own_faults(notice, number)
         case other:
             raise ValueError(f"a {type(other).__name__} has no notice")
 
