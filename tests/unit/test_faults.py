@@ -1,10 +1,12 @@
 """Whose fault a bounce was: by replies of mail servers, and never by what a stranger put into one."""
 
+import re
 import time
 from collections import Counter
 
 import pytest
 from support import mail, worst
+from support.documents import page
 
 from bench.faults import precision, recall, replies
 from worker.core.decode import decode
@@ -81,6 +83,12 @@ class TestHowOften:
         names = ["replies", "replies_second", "replies_third", "replies_fourth"]
         counts = Counter(reply.text.lower() for name in names for reply in replies(name))
         assert [text for text, count in counts.items() if count > 1] == []
+
+    def test_the_hardest_replies_are_what_the_documents_say(self):
+        rows = re.findall(r"^\| `(.+?)` \| `(\w+)` \|", page("docs/faults.md"), re.MULTILINE)
+        assert len(rows) == 10
+        for reply, fault in rows:
+            assert fault_of("General", "", f"smtp; 550 {reply}") == fault
 
 
 class TestWhatDecides:
