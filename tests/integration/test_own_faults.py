@@ -146,5 +146,6 @@ def test_each_channel_gets_the_notice(store):
     at = datetime.now(UTC)
     notice = OwnFaultsNotice(count=10, since=at, occurred_at=at, diagnostic="550 sorry")
     lanes = [SLACK, Lane("other")]
-    assert not announce(store, "own_faults", BETWEEN_NOTICES, entries_for_own_faults(notice, lanes))
+    entries = entries_for_own_faults(notice, at, lanes)
+    assert not announce(store, "own_faults", BETWEEN_NOTICES, entries)
     assert [lane for lane, _ in notices(store)] == lanes

@@ -20,9 +20,9 @@ OURS = "550 5.7.1 blocked using zen.spamhaus.org"
 
 def fault(seconds, **more):
     fields = dict.fromkeys(("configuration_set", "tenant", "sender", "provider"), "")
-    return OwnFault(
-        occurred_at=BEGAN + seconds * SECOND, **(fields | {"diagnostic": "550 sorry"} | more)
-    )
+    at = BEGAN + seconds * SECOND
+    fields |= {"received_at": at, "diagnostic": "550 sorry"}
+    return OwnFault(occurred_at=at, **(fields | more))
 
 
 def found(faults, new, limit):

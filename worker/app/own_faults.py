@@ -65,7 +65,7 @@ class OwnFaultWatch:
             diagnostic=found.diagnostic,
             hint=_HINT,
         )
-        entries = entries_for_own_faults(found, self._current.policy.notify)
+        entries = entries_for_own_faults(found, new[-1].received_at, self._current.policy.notify)
         if not entries:
             return False
         try:

@@ -135,11 +135,23 @@ def entries_for_parked(
 
 
 def entries_for_own_faults(
-    notice: OwnFaultsNotice, channels: Sequence[Lane]
+    notice: OwnFaultsNotice, received_at: datetime, channels: Sequence[Lane]
 ) -> Sequence[OutboxEntry]:
-    """Notices about bounces by faults of our own."""
+    """Notices about bounces by faults of our own; the last was received at this time."""
+    summary = Summary(
+        sort=" ".join(notice.senders) or Fault.SENDER.value,
+        domains={"": notice.count},
+        sample=notice.diagnostic,
+        occurred_at=notice.occurred_at,
+    )
     return [
-        _internal(EffectKind.OWN_FAULTS_NOTICE, lane, notice, Fault.SENDER.value)
+        OutboxEntry(
+            kind=EffectKind.OWN_FAULTS_NOTICE,
+            lane=lane,
+            payload=notice,
+            summary=summary,
+            created_at=received_at,
+        )
         for lane in channels
     ]
 
@@ -152,10 +164,7 @@ def _for_each(channels: Sequence[Lane], entry: OutboxEntry) -> Iterator[OutboxEn
 
 
 def _internal(
-    kind: EffectKind,
-    lane: Lane,
-    notice: DeadLetterNotice | ParkedNotice | OwnFaultsNotice,
-    sort: str,
+    kind: EffectKind, lane: Lane, notice: DeadLetterNotice | ParkedNotice, sort: str
 ) -> OutboxEntry:
     """A notice about the worker or the sending as a whole, which concerns no single address."""
     at = notice.occurred_at

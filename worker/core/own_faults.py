@@ -22,6 +22,7 @@ class OwnFault(Struct, frozen=True, kw_only=True):
     """What is kept of a bounce by a fault of ours until its window has passed."""
 
     occurred_at: datetime
+    received_at: datetime
     configuration_set: str
     tenant: str
     sender: str
@@ -40,6 +41,7 @@ def _own_fault(decision: Decision) -> OwnFault:
     mail, address = decision.feedback.notification.mail, decision.feedback.address
     return OwnFault(
         occurred_at=decision.occurred_at,
+        received_at=decision.received_at,
         configuration_set=mail.configuration_set,
         tenant=mail.tenant,
         sender=mail.sender.rpartition("@")[2],
