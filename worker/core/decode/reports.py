@@ -76,7 +76,7 @@ def read_feedback(kind: Kind, body: Body, text: str, route: Route) -> Iterator[F
 def _fault(notification: Notification, recipient: Recipient) -> str:
     if notification.kind is not Kind.BOUNCE:
         return ""
-    return fault_of(notification.subtype, recipient.status, recipient.diagnostic)
+    return fault_of(notification.subtype, recipient.status, recipient.diagnostic).value
 
 
 def _report(kind: Kind, body: Body) -> Report:
