@@ -111,7 +111,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
     status: str = ""
     diagnostic: str = ""
     mentions_spam: bool = False
-    """The diagnostic contains `spam`, in upper or lower case."""
+    """The diagnostic contains `spam`, in upper or lower case, outside addresses."""
     extra: Mapping[str, Any] = {}
     """Keys that SES does not document."""
 

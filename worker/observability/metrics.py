@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+from worker.core.faults import Fault
 from worker.core.model import Action, Decision, Handled, Kind, UserMatch
 from worker.core.ports import BatchStore, Transaction
 from worker.observability.ages import Ages
@@ -43,6 +44,7 @@ class _Sort(Struct, frozen=True):
     match: UserMatch
     action: Action
     is_simulated: bool
+    fault: str
 
 
 class Metrics:
@@ -65,6 +67,13 @@ class Metrics:
             ["complaint_subtype", "complaint_feedback", "user_match", "relay_action"],
             registry=self.registry,
         )
+        by_fault = Counter(
+            "ses_worker_bounces_by_fault",
+            "Bounced recipients, by whose fault the bounce was",
+            ["fault"],
+            registry=self.registry,
+        )
+        self._by_fault = {fault: by_fault.labels(fault) for fault in Fault}
         reputation = Counter(
             "ses_worker_reputation",
             "Bounces and complaints that AWS's rates count, as far as SES reports it",
@@ -115,6 +124,7 @@ class Metrics:
     def _count_bounces(self, alike: _Sort, number: int) -> None:
         kind, sort = label(alike.type, BOUNCE_TYPES), label(alike.subtype, BOUNCE_SUBTYPES)
         self._bounces.labels(kind, sort, alike.match.value, alike.action.value).inc(number)
+        self._by_fault[Fault(alike.fault or Fault.UNKNOWN)].inc(number)
         if kind == "permanent" and sort not in UNCOUNTED_BOUNCES and not alike.is_simulated:
             self._hard_bounces.inc(number)
 
@@ -183,4 +193,5 @@ def _sort(decision: Decision) -> _Sort:
         decision.match,
         decision.action,
         is_simulated,
+        decision.feedback.fault,
     )

@@ -86,6 +86,7 @@ def fields(decision: Decision) -> dict[str, Any]:
             "bounce_action": recipient.action,
             "bounce_status": recipient.status,
             "bounce_diagnostic": recipient.diagnostic,
+            "bounce_fault": decision.feedback.fault,
         }
     else:
         found = {
