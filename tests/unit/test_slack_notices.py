@@ -306,6 +306,23 @@ class TestMasked:
         drawn(bounced(recipient(), message=text), masked=True)
         assert time.process_time() - started < 2
 
+    @pytest.mark.parametrize("draw", [notice, simplified])
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            r"jane\u0040example.com",
+            "jane (at) example.com",
+            "jane at example.com",
+            "j a n e @ example.com",
+        ],
+    )
+    def test_it_hides_the_addresses_however_they_are_spelled(self, draw, spelling):
+        text = json.dumps({"a": [f"see {spelling}"], spelling: 1})
+        person = recipient(diagnostic=f"no user {spelling}")
+        for message in (text, f"no JSON: {spelling}"):
+            post = draw(effect(bounced(recipient("joe@b.c"), person, message=message)), masked=True)
+            assert "jane" not in shown(post).replace(" ", "")
+
     def test_a_removal_is_masked_in_all_its_parts(self):
         assert "jane" not in shown(drawn(removed(response="no jane@example.com"), masked=True))
 
