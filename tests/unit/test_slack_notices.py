@@ -206,6 +206,18 @@ class TestJson:
 
 
 class TestRemovals:
+    def test_a_removal_from_a_tenants_list_names_the_tenant(self):
+        post = drawn(removed(tenant="*acme*"))
+        assert (
+            "section",
+            ["*Mail:*", "`jane@example.com`", "*List of tenant:*", "`*acme*`"],
+        ) in rows(post)
+
+    def test_a_removal_without_a_tenant_says_what_to_do(self):
+        post = drawn(removed(RemovalOutcome.UNKNOWN_TENANT, response="no tag"))
+        assert "does not name the tenant" in shown(post)
+        assert "aws sesv2 delete-suppressed-destination --tenant-name" in shown(post)
+
     def test_a_removal_notice_reads_as_before(self):
         post = drawn(removed())
         assert post.text == "DELETE: jane@example.com"
