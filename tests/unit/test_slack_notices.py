@@ -214,6 +214,18 @@ class TestJson:
 
 
 class TestRemovals:
+    def test_a_removal_from_a_tenants_list_names_the_tenant(self):
+        post = drawn(removed(tenant="*acme*"))
+        assert (
+            "section",
+            ["*Mail:*", "`jane@example.com`", "*List of tenant:*", "`*acme*`"],
+        ) in rows(post)
+
+    def test_a_removal_without_a_tenant_says_what_to_do(self):
+        post = drawn(removed(RemovalOutcome.UNKNOWN_TENANT, response="no tag"))
+        assert "does not name the tenant" in shown(post)
+        assert "aws sesv2 delete-suppressed-destination --tenant-name" in shown(post)
+
     def test_a_removal_notice_reads_as_before(self):
         post = drawn(removed())
         assert post.text == "DELETE: jane@example.com"
@@ -331,6 +343,23 @@ class TestMasked:
         started = time.process_time()
         drawn(bounced(recipient(), message=text), masked=True)
         assert time.process_time() - started < 2
+
+    @pytest.mark.parametrize("draw", [notice, simplified])
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            r"jane\u0040example.com",
+            "jane (at) example.com",
+            "jane at example.com",
+            "j a n e @ example.com",
+        ],
+    )
+    def test_it_hides_the_addresses_however_they_are_spelled(self, draw, spelling):
+        text = json.dumps({"a": [f"see {spelling}"], spelling: 1})
+        person = recipient(diagnostic=f"no user {spelling}")
+        for message in (text, f"no JSON: {spelling}"):
+            post = draw(effect(bounced(recipient("joe@b.c"), person, message=message)), masked=True)
+            assert "jane" not in shown(post).replace(" ", "")
 
     def test_a_removal_is_masked_in_all_its_parts(self):
         assert "jane" not in shown(drawn(removed(response="no jane@example.com"), masked=True))

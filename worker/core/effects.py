@@ -85,6 +85,10 @@ class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str | None
     subtype: str | None
     occurred_at: datetime
+    of_tenant: bool = False
+    """It is on a tenant's list, not on the account's."""
+    tenant: str = ""
+    """The tenant's name; empty if the message does not say it."""
 
 
 class RemovalOutcome(StrEnum):
@@ -103,6 +107,8 @@ class RemovalOutcome(StrEnum):
     """The current settings no longer ask for its removal."""
     NOT_POSSIBLE = "not_possible"
     """SES's call cannot name this address (it holds a `/`), or refuses it."""
+    UNKNOWN_TENANT = "unknown_tenant"
+    """A tenant's list refused the mail, and the message does not name the tenant."""
 
 
 class RemovalNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,6 +122,8 @@ class RemovalNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     entry: Mapping[str, Any] | None = None
     """The list's entry before the removal: EmailAddress, Reason, LastUpdateTime, Attributes."""
     occurred_at: datetime
+    tenant: str = ""
+    """The tenant whose list it is; empty: the account's."""
 
 
 class DeadLetterNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):

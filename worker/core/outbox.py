@@ -34,6 +34,8 @@ from worker.core.model import Address, DeadLetter, Decision, Kind, Received, Rec
 from worker.core.parsing import clip
 from worker.core.policy import Policy
 
+_ON_TENANTS_LIST = "ontenantsuppressionlist"
+"""The sub-type, in lower case, of a bounce that a tenant's list caused."""
 _NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
 MOST_DOMAINS = 20
 """Mail providers per notice that a digest shows separately. A digest holds thousands of notices in
@@ -239,6 +241,7 @@ def _notice_recipient(decision: Decision) -> NoticeRecipient:
 
 def _removal(decision: Decision, address: Address) -> OutboxEntry:
     notification = decision.feedback.notification
+    of_tenant = (notification.subtype or "").lower() == _ON_TENANTS_LIST
     return OutboxEntry(
         kind=EffectKind.REMOVAL,
         lane=SUPPRESSION,
@@ -249,6 +252,8 @@ def _removal(decision: Decision, address: Address) -> OutboxEntry:
             type=notification.type,
             subtype=notification.subtype,
             occurred_at=decision.occurred_at,
+            of_tenant=of_tenant,
+            tenant=notification.mail.tenant if of_tenant else "",
         ),
         summary=_summary(
             sort_of(notification.type, notification.subtype),
