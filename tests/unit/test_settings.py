@@ -74,7 +74,7 @@ def test_lists_and_tables_stand_in_the_environment_as_json():
         }
     )
     policy = settings.as_policy()
-    assert policy.topics == {"arn:aws:sns:eu-west-1:1:a"}
+    assert policy.sources.topics == {"arn:aws:sns:eu-west-1:1:a"}
     assert policy.bounce_actions == {"Transient/MessageTooLarge": Action.NO_ACTION}
     assert policy.unknown_recipients is UnknownRecipients.CREATE
 

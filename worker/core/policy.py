@@ -9,6 +9,7 @@ from msgspec import Struct
 from worker.core.effects import Lane
 from worker.core.model import Action, Feedback, Kind, User
 from worker.core.patterns import Patterns
+from worker.core.sources import EVERYTHING, Sources
 
 REFUSED_BY_SES = frozenset({
     "Suppressed",
@@ -38,8 +39,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
     bounce_actions: Mapping[str, Action] = {}
     """Actions by `Type/SubType` or `Type/*`, tried in that order before the rules."""
-    topics: frozenset[str] = frozenset()
-    """ARNs of the SNS topics to accept; empty: accept all."""
+    sources: Sources = EVERYTHING
+    """The wrappings in which messages are accepted."""
     notify: tuple[Lane, ...] = ()
     """The channels that get notices, an outbox entry each; empty: no notices are enqueued."""
     notices_with_json: int = 10

@@ -13,7 +13,7 @@ from msgspec import UNSET, Raw, Struct
 
 from worker.core.address import parse_address
 from worker.core.decode.lenient import read_leniently
-from worker.core.decode.shapes import Body, Mail
+from worker.core.decode.shapes import RAW, Body, Mail, Origin
 from worker.core.limits import (
     LONGEST_ACCOUNT,
     LONGEST_NAME,
@@ -54,16 +54,16 @@ def mail_of(body: Body) -> Mail:
     return _NONE if mail is UNSET else mail
 
 
-def sent_mail(mail: Mail) -> SentMail:
-    """Return what is kept of a `mail` object."""
+def sent_mail(mail: Mail, origin: Origin = RAW) -> SentMail:
+    """Return what is kept of a `mail` object; what it lacks, its wrapping may say."""
     tags = _tags(mail)
     return SentMail(
         configuration_set=_first(tags, _CONFIGURATION_SET),
         tenant=_first(tags, _TENANT),
         sender=_sender(mail.source) if mail.source and len(mail.source) <= LONGEST_REPORTED else "",
         sent_at=parse_time(mail.timestamp),
-        account_id=clip(mail.account_id, LONGEST_ACCOUNT),
-        region=_region(mail.source_arn[:LONGEST_TOPIC]) if mail.source_arn else "",
+        account_id=clip(mail.account_id, LONGEST_ACCOUNT) or origin.account_id,
+        region=(mail.source_arn and _region(mail.source_arn[:LONGEST_TOPIC])) or origin.region,
         tags=_own(tags),
     )
 
