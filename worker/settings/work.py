@@ -183,8 +183,8 @@ class EventBridgeSettings(Section):
     @field_validator("accept", mode="before")
     @classmethod
     def _is_a_word(cls, value: object) -> object:
-        """Read TOML's and JSON's `true` and `false` as the words that they are."""
-        return str(value).lower() if isinstance(value, bool) else value
+        """Read TOML's `true` and `false` as the words that they are."""
+        return str(value).lower() if isinstance(value, bool | str) else value
 
     @field_validator("accounts")
     @classmethod

@@ -17,6 +17,32 @@ _ADVICE: dict[str, str] = {
         "SES reports at most 50 recipients, so SES did not send this. Find out who else may send "
         "to the queue (ses-worker check), then delete the dead letter"
     ),
+    Reason.TOO_MANY_RECORDS: (
+        "Lambda gives a function at most some records at a time, so Lambda did not write this. Find "
+        "out who else may send to the queue (ses-worker check), then delete the dead letter"
+    ),
+    Reason.WRAPPED_TOO_DEEP: (
+        "have the message come by a shorter way: SES's topic, or an EventBridge rule, with the queue "
+        "as its target. A replay changes nothing; SES's message is in the body (ses-worker dlq show)"
+    ),
+    Reason.EVENTBRIDGE_NOT_ACCEPTED: (
+        "if the event is from your account, have it accepted: set eventbridge.accept = true, or add "
+        "the account to eventbridge.accounts, and then replay the dead letter"
+    ),
+    Reason.FOREIGN_EVENT: (
+        "an event of another AWS service, or of your own, came to the queue. Narrow the rule's event "
+        'pattern to {"source": ["aws.ses"]}, or take the queue out of its targets. Then delete the '
+        "dead letter"
+    ),
+    Reason.CLOUDWATCH_ALARM: (
+        "an alarm of CloudWatch came to the queue: look at the alarm, and have its actions name "
+        "another topic than SES's. Then delete the dead letter"
+    ),
+    Reason.S3_POINTER: (
+        "the message itself lies in S3; the body has the bucket and the key (ses-worker dlq show). "
+        "Send what lies there to the queue, with aws sqs send-message, then delete the dead letter. "
+        "Have the forwarder send messages as they are: SES's are never too large for SQS"
+    ),
     Reason.SUBSCRIPTION_CONFIRMATION: (
         "confirm the subscription, with TopicArn and Token of the body (ses-worker dlq show): "
         "aws sns confirm-subscription --topic-arn TOPIC_ARN --token TOKEN. The token is valid for "

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from msgspec import Raw, Struct
 
 from worker.core.decode.bodies import read_part
+from worker.core.decode.lenient import read_if_object
 from worker.core.decode.shapes import Origin, Wrapper
 from worker.core.limits import (
     LONGEST_CAUSE,
@@ -118,15 +119,12 @@ def _said(text: str) -> _Said:
     if data.startswith(b'"'):
         said.finding = clip(read_json(data.decode(), str), LONGEST_CAUSE)
     elif data.startswith(b"{"):
-        record = read_part(data.decode(), _Data).record
-        if bytes(record).startswith(b"{"):
-            found = read_part(bytes(record).decode(), _Record)
-            said.cause = clip(found.cause, LONGEST_CAUSE)
-            said.updated = _read_stamp(bytes(found.updated))
-    if bytes(detail.metadata).startswith(b"{"):
-        metadata = read_part(bytes(detail.metadata).decode(), _Metadata)
-        said.impact = clip(metadata.impact, LONGEST_NAME)
-        said.cause = said.cause or clip(metadata.type, LONGEST_NAME)
+        record = read_if_object(read_if_object(detail.data, _Data).record, _Record)
+        said.cause = clip(record.cause, LONGEST_CAUSE)
+        said.updated = _read_stamp(bytes(record.updated))
+    metadata = read_if_object(detail.metadata, _Metadata)
+    said.impact = clip(metadata.impact, LONGEST_NAME)
+    said.cause = said.cause or clip(metadata.type, LONGEST_NAME)
     return said
 
 

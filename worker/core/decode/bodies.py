@@ -52,14 +52,27 @@ def read_part(text: str, shape: type[Shape]) -> Shape:
         Undecodable: the text is no JSON object.
 
     """
+    try:
+        return read_leniently(text, shape)
+    except Unreadable as error:
+        if error.syntax:
+            return _read_without_halves(text, shape)
+        raise _not_an_object(text, error) from None
+
+
+def _read_without_halves(text: str, shape: type[Shape]) -> Shape:
     text = without_halves(text)
     try:
         return read_leniently(text, shape)
     except Unreadable as error:
         if error.syntax:
             raise Undecodable(Reason.NOT_JSON, str(error)) from None
-        refuse_pointer(text)
-        raise Undecodable(Reason.NOT_AN_OBJECT, str(error)) from None
+        raise _not_an_object(text, error) from None
+
+
+def _not_an_object(text: str, error: Unreadable) -> Undecodable:
+    refuse_pointer(text)
+    return Undecodable(Reason.NOT_AN_OBJECT, str(error))
 
 
 def is_eventbridge(body: Body) -> bool:

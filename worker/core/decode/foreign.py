@@ -4,18 +4,16 @@ Pointers to S3: https://github.com/awslabs/payload-offloading-java-common-lib-fo
 CloudWatch's alarms: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/US_SetupSNS.html
 """
 
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from msgspec import Raw, Struct
 
 from worker.core.decode.errors import Undecodable
-from worker.core.decode.lenient import read_leniently
+from worker.core.decode.lenient import read_if_object, read_leniently
 from worker.core.decode.shapes import Record
 from worker.core.limits import LONGEST_NAME, LONGEST_SHOWN_KIND
 from worker.core.model import Reason
 from worker.core.parsing import Unreadable, clip, read_json
-
-Shape = TypeVar("Shape", bound=Struct)
 
 _LONGEST_KEY = 300
 """Characters of an S3 key or an alarm's name that the detail of a dead letter shows."""
@@ -102,7 +100,7 @@ def refuse_known(found: OtherObject) -> None:
     if found.alarm is not None:
         raise _alarm(found.alarm, found.state, found.region)
     _refuse_pointer(found.bucket, found.key)
-    payload = _leniently(found.payload, _Payload)
+    payload = read_if_object(found.payload, _Payload)
     _refuse_pointer(payload.bucket, payload.key)
     if found.service is not None and found.event not in {None, "s3:TestEvent"}:
         raise foreign_event(found.service, found.event)
@@ -122,8 +120,8 @@ def refuse_alarm(detail: Raw, region: str | None) -> NoReturn:
         Undecodable: always.
 
     """
-    found = _leniently(detail, _Alarm)
-    raise _alarm(found.name, _leniently(found.state, _State).value, region)
+    found = read_if_object(detail, _Alarm)
+    raise _alarm(found.name, read_if_object(found.state, _State).value, region)
 
 
 def foreign_event(source: str | None, kind: str | None) -> Undecodable:
@@ -143,7 +141,3 @@ def _alarm(name: str | None, state: str | None, region: str | None) -> Undecodab
     where = f" in {clip(region, LONGEST_SHOWN_KIND)}" if region else ""
     what = f"the alarm {clip(name, _LONGEST_KEY)!r} is {shown}{where}: CloudWatch's, not SES's"
     return Undecodable(Reason.CLOUDWATCH_ALARM, what)
-
-
-def _leniently(raw: Raw, shape: type[Shape]) -> Shape:
-    return read_leniently(raw, shape) if bytes(raw).startswith(b"{") else shape()
