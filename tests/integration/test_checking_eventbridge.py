@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support.publishing import Refusal
 from support.wiring import ACCOUNT, BUS, DEAD, QUEUE, REGION, RULE, TOPIC, policy_for_rules
 
 from worker.commands.check import CheckOptions
@@ -215,11 +216,25 @@ class TestPermissions:
         found = only(look(), "eventbridge", "unknown")
         assert "events:DescribeRule is not permitted" in found.message
 
-    def test_where_nothing_speaks_of_eventbridge_nothing_stands_out(self, wiring, proxy, look):
+    def test_where_nothing_speaks_of_eventbridge_nothing_stands_out(
+        self, wiring, proxy, every, look
+    ):
         proxy.denied |= {"events:ListRuleNamesByTarget"}
         assert look() == []
+        (message,) = messages(every(), "eventbridge")
+        assert message.endswith("not known: events:ListRuleNamesByTarget is not permitted")
         found = only(look(eventbridge=True), "eventbridge", "unknown")
         assert "events:ListRuleNamesByTarget is not permitted" in found.message
+
+
+def test_a_stand_in_for_aws_without_eventbridge_is_asked_for_nothing_else(
+    wiring, proxy, every, look
+):
+    refusal = Refusal(400, "UnknownOperationException", "not implemented")
+    proxy.unsupported["events:ListRuleNamesByTarget"] = refusal
+    assert messages(every(), "eventbridge") == []
+    found = only(look(eventbridge=True), "eventbridge", "unknown")
+    assert "does not support ListRuleNamesByTarget" in found.message
 
 
 def test_a_rule_that_sends_to_the_topic_is_seen_and_must_be_admitted_there(wiring, proxy, look):

@@ -47,7 +47,7 @@ def judge_eventbridge(
     """
     resolved = f"eventbridge.accept is {accept}: {_MEANINGS[sources.eventbridge]}"
     if not facts.rules:
-        return [_without_rules(facts, queue, resolved)]
+        return list(_without_rules(facts, queue, resolved))
     findings = list(_about_rules(facts, queue, topics))
     findings += _not_all_kinds(facts, queue, topics)
     shapes = [
@@ -67,16 +67,20 @@ def judge_eventbridge(
     return [*findings, EVENTBRIDGE.ok(f"the rule {named} sends to the queue; {resolved}")]
 
 
-def _without_rules(facts: EventBridgeFacts, queue: QueueFacts, resolved: str) -> Finding:
+def _without_rules(facts: EventBridgeFacts, queue: QueueFacts, resolved: str) -> Iterator[Finding]:
     match facts.unlisted:
         case NotPermitted() | Unreachable() as why if facts.is_asked:
-            return EVENTBRIDGE.blind("rules that have the queue as a target", why)
+            yield EVENTBRIDGE.blind("rules that have the queue as a target", why)
+        case Unreachable(is_supported=False):
+            pass  # a stand-in for AWS without EventBridge, which nobody has asked for
         case NotPermitted() | Unreachable() as why:
-            return EVENTBRIDGE.skipped(f"whether a rule sends to the queue is unknown: {why}")
-    if facts.is_asked:
-        message = f"no rule of the default event bus sends to {queue.name}"
-        return EVENTBRIDGE.wrong(message, provision_eventbridge(queue.arn))
-    return EVENTBRIDGE.ok(f"no rule sends to the queue; {resolved}")
+            reason = why.error if isinstance(why, Unreachable) else f"{why.action} is not permitted"
+            yield EVENTBRIDGE.skipped(f"whether a rule sends to the queue is not known: {reason}")
+        case _ if facts.is_asked:
+            message = f"no rule of the default event bus sends to {queue.name}"
+            yield EVENTBRIDGE.wrong(message, provision_eventbridge(queue.arn))
+        case _:
+            yield EVENTBRIDGE.ok(f"no rule sends to the queue; {resolved}")
 
 
 def _about_rules(
