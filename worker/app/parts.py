@@ -90,7 +90,7 @@ def _callbacks(store: Store, current: Current, metrics: Metrics) -> Callbacks:
     def settled(batch: Sequence[Handled]) -> None:
         with lines_together():
             telemetry.report(batch)
-        if any(handled.decisions for handled in batch) and (relay := current.relay):
+        if any(handled.is_new for handled in batch) and (relay := current.relay):
             relay.wake()
 
     def notices(set_aside: Sequence[SetAside]) -> Sequence[OutboxEntry]:

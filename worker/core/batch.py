@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from worker.core.decode import Decoded, decode
-from worker.core.model import Feedback, Handled, Received, User
+from worker.core.model import AccountEvent, Feedback, Handled, Received, User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 
@@ -34,19 +34,29 @@ class Reader(Protocol):
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return the dedupe and route keys that are recorded already."""
 
+    def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
+        """Return the dedupe keys of account events that are recorded already."""
+
 
 class DecodedBatch(Struct, frozen=True):
     """Decoded messages that fit into a transaction."""
 
     messages: Sequence[tuple[Received, Decoded]]
     feedback: Sequence[Feedback]
-    """The feedback of all messages. Empty: the store is not needed."""
+    """The feedback of all messages."""
+    account_events: Sequence[AccountEvent] = ()
+
+    @property
+    def needs_store(self) -> bool:
+        """There is something to look up, and perhaps to write."""
+        return bool(self.feedback or self.account_events)
 
 
 def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
     """Decode the first messages, as many as fit into a transaction; at least one."""
     messages: list[tuple[Received, Decoded]] = []
     feedback: list[Feedback] = []
+    account_events: list[AccountEvent] = []
     characters = 0
     for received in batch:
         characters += len(received.body)
@@ -57,8 +67,10 @@ def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
             if len(feedback) + len(content) > MOST_ROWS and messages:
                 break
             feedback += content
+        elif isinstance(content, AccountEvent):
+            account_events.append(content)
         messages.append((received, content))
-    return DecodedBatch(messages, feedback)
+    return DecodedBatch(messages, feedback, account_events)
 
 
 def decide_batch(
@@ -66,7 +78,7 @@ def decide_batch(
 ) -> tuple[UnitOfWork, list[Handled]]:
     """Decide on each message; return what is to be written, and each message's disposition.
 
-    Without feedback there is nothing to read, and `transaction` may be None.
+    A batch that does not need the store may have None as `transaction`.
     """
     if transaction is None:
         unit = UnitOfWork(policy, known_keys=(), users={})
@@ -74,5 +86,8 @@ def decide_batch(
         keys = {item.address.key for item in batch.feedback if item.address}
         users = transaction.users(keys)  # locks them, so that the known keys stay true
         known_keys = transaction.known_keys(batch.feedback)
+        if batch.account_events:
+            known_events = transaction.known_account_events(batch.account_events)
+            known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
     return unit, [unit.decide_message(*message) for message in batch.messages]

@@ -11,6 +11,7 @@ from worker.core.decode import Decoded
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Locked
 from worker.core.model import (
+    AccountEvent,
     DeadLetter,
     Decision,
     Delete,
@@ -18,6 +19,7 @@ from worker.core.model import (
     Handled,
     Ignored,
     Malformed,
+    NewAccountEvent,
     Outcome,
     Reason,
     Received,
@@ -25,7 +27,7 @@ from worker.core.model import (
     User,
     UserMatch,
 )
-from worker.core.outbox import entries_for
+from worker.core.outbox import entries_for, entries_for_account_event
 from worker.core.policy import Policy, UnknownRecipients
 
 _MOST_NAMED = 5
@@ -48,6 +50,7 @@ class UnitOfWork:
         self._locked = locked
         """Keys of users whose rows could not be read: another session has locked them."""
         self.decisions: list[Decision] = []
+        self.account_events: list[NewAccountEvent] = []
         self.entries: list[OutboxEntry] = []
         self.created: dict[str, User] = {}
         self.changed: dict[str, User] = {}
@@ -55,14 +58,31 @@ class UnitOfWork:
     def decide_message(self, received: Received, content: Decoded) -> Handled:
         """Decide on a message; its disposition becomes valid when the unit is committed."""
         match content:
+            case tuple() as feedback:  # first: nearly all messages
+                if self._locked and (locked := self._locked_out(feedback)):
+                    return Handled(received, Release(0), error=locked)
+                return self._enter(received, feedback)
             case Malformed():
                 return Handled(received, DeadLetter(content.reason, content.detail))
             case Ignored():
                 return Handled(received, Delete(Outcome.IGNORED), ignored=content)
-            case feedback:
-                if self._locked and (locked := self._locked_out(feedback)):
-                    return Handled(received, Release(0), error=locked)
-                return self._enter(received, feedback)
+            case AccountEvent():
+                return self._record(received, content)
+
+    def _record(self, received: Received, event: AccountEvent) -> Handled:
+        """Record an account event, unless it is on record."""
+        if event.dedupe_key in self._known_keys:
+            return Handled(received, Delete(Outcome.DUPLICATE))
+        self._known_keys.add(event.dedupe_key)
+        received_at = received.received_at
+        new = NewAccountEvent(
+            event=event,
+            occurred_at=min(event.occurred_at or received_at, received_at),
+            received_at=received_at,
+        )
+        self.account_events.append(new)
+        self.entries += entries_for_account_event(new, self._policy)
+        return Handled(received, Delete(Outcome.APPLIED), account_event=new)
 
     def _locked_out(self, feedback: Sequence[Feedback]) -> Locked | None:
         """Return an error if the message would change a user whose row is locked."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 from worker.core.dead_letter import DeadLetterMessage, Where
 from worker.core.decode import decode
 from worker.core.masking import mask_addresses, sanitized
-from worker.core.model import Feedback, Ignored, Malformed
+from worker.core.model import AccountEvent, Feedback, Ignored, Malformed
 from worker.core.outbox import sort_of
 
 AGES = {
@@ -26,7 +26,7 @@ class ParsedBody(Struct, frozen=True, kw_only=True):
     """How the worker reads a body today."""
 
     kind: str
-    """`bounce`, `complaint`, the type of an ignored message, or `malformed`."""
+    """`bounce`, `complaint`, an account event's kind, an ignored message's type, or `malformed`."""
     type: str = ""
     recipients: Sequence[str] = ()
     """As SES reported them."""
@@ -107,6 +107,8 @@ def read(dead_letter: DeadLetterMessage, topics: Collection[str] = ()) -> Parsed
             return ParsedBody(kind="malformed", reason=reason.value, detail=detail)
         case Ignored(kind):
             return ParsedBody(kind=kind)
+        case AccountEvent(kind=kind, status=status):
+            return ParsedBody(kind=kind.value, type=status.value)
         case feedback:
             return _of_feedback(feedback)
 

@@ -23,12 +23,12 @@ from worker.core.decode.mail import mail_of
 from worker.core.decode.reports import read_feedback
 from worker.core.decode.shapes import Body
 from worker.core.limits import LONGEST_KIND, LONGEST_SHOWN_KIND, LONGEST_TOPIC
-from worker.core.model import Feedback, Ignored, Kind, Malformed, Reason, Route
+from worker.core.model import AccountEvent, Feedback, Ignored, Kind, Malformed, Reason, Route
 from worker.core.parsing import clip
 
 __all__ = ["SETUP_MESSAGE_ID", "TOPIC_VALIDATED", "Decoded", "decode"]
 
-Decoded = tuple[Feedback, ...] | Ignored | Malformed
+Decoded = tuple[Feedback, ...] | AccountEvent | Ignored | Malformed
 
 SETUP_MESSAGE_ID = "AMAZON_SES_SETUP_NOTIFICATION"
 """The id of the message that SES sends when a receipt rule is set up."""
