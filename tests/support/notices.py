@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from simulators.slack.rules import refusal
 from worker.core.effects import (
+    AccountNotice,
     DeadLetterNotice,
     Effect,
     EffectKind,
@@ -21,7 +22,15 @@ from worker.core.effects import (
     RemovalOutcome,
     Summary,
 )
-from worker.core.model import Action, Kind, UserMatch
+from worker.core.model import (
+    AccountEventKind,
+    AccountStatus,
+    Action,
+    Kind,
+    Scope,
+    UserMatch,
+    Verification,
+)
 from worker.notifiers.slack.blocks import BUDGET, texts, total
 
 AT = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
@@ -64,6 +73,7 @@ _KINDS = {
     RemovalNotice: EffectKind.REMOVAL_NOTICE,
     DeadLetterNotice: EffectKind.DEAD_LETTER_NOTICE,
     ParkedNotice: EffectKind.PARKED_NOTICE,
+    AccountNotice: EffectKind.ACCOUNT_NOTICE,
 }
 
 
@@ -181,7 +191,26 @@ _parked = st.builds(
     attempts=st.integers(1, 10**6),
     occurred_at=_instants,
 )
-effects = st.one_of(_notices, _removals, _dead, _parked).map(effect)
+_account = st.builds(
+    AccountNotice,
+    kind=st.sampled_from(AccountEventKind),
+    status=st.sampled_from(AccountStatus),
+    scope=st.sampled_from(Scope),
+    resource=st.one_of(hostile, st.just("arn:aws:ses:eu-west-1:1:tenant/acme/tn-0"), st.just("")),
+    tenant=st.one_of(hostile, st.just("acme"), st.just("")),
+    cause=hostile,
+    finding=st.one_of(hostile, st.just("")),
+    impact=hostile,
+    account_id=hostile,
+    region=st.one_of(hostile, st.just("eu-west-1"), st.just("")),
+    occurred_at=_instants,
+    dedupe_key=hostile,
+    verification=st.sampled_from(Verification),
+    answer=hostile,
+    superseded_by=st.none() | st.sampled_from(AccountStatus),
+    superseded_at=st.none() | _instants,
+)
+effects = st.one_of(_notices, _removals, _dead, _parked, _account).map(effect)
 summaries = st.builds(
     Effect,
     id=st.integers(1, 2**62),

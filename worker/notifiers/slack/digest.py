@@ -22,6 +22,7 @@ _NOUNS = {
     EffectKind.DEAD_LETTER_NOTICE: ("dead letter", "dead letters"),
     EffectKind.PARKED_NOTICE: ("parked effect", "parked effects"),
     EffectKind.REMOVAL: ("pending removal", "pending removals"),
+    EffectKind.ACCOUNT_NOTICE: ("account notice", "account notices"),
 }
 _LONGEST_NAME = 80
 _LONGEST_SAMPLE = 100

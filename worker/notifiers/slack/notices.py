@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from worker.core.effects import (
+    AccountNotice,
     DeadLetterNotice,
     Effect,
     Notice,
@@ -15,6 +16,7 @@ from worker.core.effects import (
     RemovalNotice,
 )
 from worker.core.model import Kind
+from worker.notifiers.slack.account import of_the_account
 from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Post
 from worker.notifiers.slack.consequences import of_a_removal, of_dead_letters, of_parked
 from worker.notifiers.slack.document import (
@@ -65,6 +67,8 @@ def _document(effect: Effect, *, masked: bool) -> Document:
             return of_dead_letters(notice, number)
         case ParkedNotice() as notice:
             return of_parked(notice, number)
+        case AccountNotice() as notice:
+            return of_the_account(notice, number, masked=masked)
         case other:
             raise ValueError(f"a {type(other).__name__} has no notice")
 
