@@ -8,6 +8,7 @@ from typing import Self
 
 from msgspec import Struct
 
+from simulators.ses.account import OPERATIONS, Account, read_account_request
 from simulators.ses.faults import Cut, Fault, Faults, Perform
 from simulators.ses.http import Server
 from simulators.ses.suppression_list import (
@@ -50,6 +51,8 @@ class SesSimulator:
         self.failures: list[Exception] = []
         """Errors of the simulator itself; each was answered with a 500."""
         self.closing = threading.Event()
+        self.account = Account()
+        """Who may send."""
         self._addresses = SuppressedAddresses(clock)
         self._clock = clock
         self._faults = Faults(self.closing)
@@ -134,7 +137,7 @@ class SesSimulator:
         """
         at, request = self._clock(), Request("", "")
         try:
-            request = read_request(method, path, body)
+            request = read_account_request(method, path, body) or read_request(method, path, body)
             answer = self._faults.strike(
                 request.operation, self._performing(request, authorization)
             )
@@ -154,7 +157,8 @@ class SesSimulator:
             if "/ses/aws4_request" not in authorization:
                 raise Refusal(403, "MissingAuthenticationTokenException", "not signed for ses")
             self._limit_rate()
-            return Answer(200, "", self._addresses.perform(request))
+            asked = self.account if request.operation in OPERATIONS else self._addresses
+            return Answer(200, "", asked.perform(request))
 
         return perform
 
