@@ -8,6 +8,8 @@ from msgspec.structs import replace
 from worker.core.model import Action, Address, Decision, Feedback, Kind, User, UserMatch
 from worker.core.policy import Policy, Rule, UnknownRecipients, is_refusal, rule_for
 
+BEFORE_REINSTATEMENT = "before_reinstatement"
+"""`events.reason` of an event that is older than the user's reinstatement."""
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _BOUNCE_COLUMNS = {
     Action.HARD_BOUNCE: ("last_hard_bounce", "hard_bounce_refused", "hard_bounce_count"),
@@ -54,6 +56,9 @@ def _judge(
     if user is None:
         return match, Action.NO_ACTION, "unknown_recipient", None
     rule = rule_for(feedback, user, policy)
+    if user.reinstated_at and occurred_at <= user.reinstated_at:
+        user = _after(user, feedback, rule, policy, occurred_at, lifted=True)
+        return match, Action.NO_ACTION, BEFORE_REINSTATEMENT, user
     return match, rule.action, rule.reason, _after(user, feedback, rule, policy, occurred_at)
 
 
@@ -63,9 +68,18 @@ def new_user(address: Address) -> User:
 
 
 def _after(
-    user: User, feedback: Feedback, rule: Rule, policy: Policy, occurred_at: datetime
+    user: User,
+    feedback: Feedback,
+    rule: Rule,
+    policy: Policy,
+    occurred_at: datetime,
+    *,
+    lifted: bool = False,
 ) -> User:
-    """Return the user record with the rule applied."""
+    """Return the user record with the rule applied.
+
+    An event from before a reinstatement (`lifted`) counts, and neither pauses nor blocks.
+    """
     if feedback.notification.kind is Kind.COMPLAINT and rule.counts:
         last = user.last_complaint
         user = replace(
@@ -75,28 +89,45 @@ def _after(
         )
     match rule.action:
         case Action.AUTO_BLOCK_SPAM:
-            return replace(user, auto_block_spam=True)
+            return user if lifted else replace(user, auto_block_spam=True)
         case Action.HARD_BOUNCE | Action.SOFT_BOUNCE:
             refused = is_refusal(feedback)
-            return _bounced(user, rule.action, policy, occurred_at, refused=refused)
+            return _bounced(user, rule.action, policy, occurred_at, refused=refused, lifted=lifted)
         case Action.NO_ACTION:
             return user
 
 
 def _bounced(
-    user: User, action: Action, policy: Policy, occurred_at: datetime, *, refused: bool
+    user: User,
+    action: Action,
+    policy: Policy,
+    occurred_at: datetime,
+    *,
+    refused: bool,
+    lifted: bool,
 ) -> User:
     """Count the bounce; if its date replaces the stored date, move the pause with it."""
     date, date_refused, count = _BOUNCE_COLUMNS[action]
     before = getattr(user, date)
     changes: dict[str, Any] = {count: getattr(user, count) + 1}
+    if before and _counts_now(user, before) == lifted:
+        # Of two bounces with a reinstatement between them the later counts, whatever they are.
+        if lifted:
+            return replace(user, **changes)
+        before = None
     if _is_kept(occurred_at, before, refused=refused, before_refused=getattr(user, date_refused)):
         changes[date], changes[date_refused] = occurred_at, refused
+        if lifted:
+            return replace(user, **changes)
         if before is None or occurred_at > before:
             changes |= _extended(user, action, policy, occurred_at)
         elif occurred_at < before:
             changes |= _shortened(user, action, policy, before, occurred_at)
     return replace(user, **changes)
+
+
+def _counts_now(user: User, since: datetime) -> bool:
+    return user.reinstated_at is None or since > user.reinstated_at
 
 
 def _is_kept(
@@ -146,7 +177,11 @@ def _shortened(
     other_since = getattr(user, _BOUNCE_COLUMNS[other][0])
     # The other bounce's pause ended no later than this pause, so it was only hidden by it. If it
     # ended later it was lifted by hand, and stays lifted.
-    if other_since and _pause_end(other_since, policy.pause_for(other)) <= current:
+    if (
+        other_since
+        and _counts_now(user, other_since)
+        and _pause_end(other_since, policy.pause_for(other)) <= current
+    ):
         user = replace(user, **_extended(user, other, policy, other_since))
     cleared = {"paused_until": user.paused_until, "pause_reason": user.pause_reason}
     return cleared | _extended(user, action, policy, since)

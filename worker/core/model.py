@@ -24,6 +24,10 @@ class Kind(StrEnum):
     COMPLAINT = "complaint"
 
 
+REINSTATEMENT = "reinstatement"
+"""`events.kind` of a row that says who lifted a pause or block, and why; SES has no such event."""
+
+
 class Route(StrEnum):
     """How SES's message reached the queue: its innermost wrapper (`events.route`)."""
 
@@ -268,6 +272,8 @@ class User(Struct, frozen=True, kw_only=True):
     """`last_hard_bounce` is the time SES itself refused to send; no mailbox has bounced yet."""
     soft_bounce_refused: bool = False
     """Likewise for `last_soft_bounce`, if `bounce_actions` maps refusals to soft bounces."""
+    reinstated_at: datetime | None = None
+    """When an operator last lifted pause and block: events up to then count, and bar nobody."""
 
 
 class Decision(Struct, frozen=True, kw_only=True):

@@ -24,13 +24,13 @@ USER_COLUMNS = (
     "email", "email_key", "account_id", "metrics_enabled", "auto_block_spam", "last_hard_bounce",
     "last_soft_bounce", "last_complaint", "hard_bounce_count", "soft_bounce_count",
     "complaint_count", "paused_until", "pause_reason", "hard_bounce_refused",
-    "soft_bounce_refused",
+    "soft_bounce_refused", "reinstated_at",
 )  # fmt: skip
 FEEDBACK_COLUMNS = USER_COLUMNS[USER_COLUMNS.index("auto_block_spam") :]
 """Columns of `users` that feedback may change. The others belong to the application."""
 
 USER_TIMES = (
-    "last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until",
+    "last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until", "reinstated_at",
 )  # fmt: skip
 QUARANTINE_COLUMNS = (
     "queue", "message_id", "reason", "detail", "body", "attributes", "sent_at", "received_at",
@@ -58,6 +58,7 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         email, email_key, account_id, metrics_enabled, auto_block_spam, last_hard_bounce,
         last_soft_bounce, last_complaint, hard_bounce_count, soft_bounce_count,
         complaint_count, paused_until, pause_reason, hard_bounce_refused, soft_bounce_refused,
+        reinstated_at,
     ) = row  # fmt: skip
     return User(
         email=email,
@@ -75,6 +76,7 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         pause_reason=pause_reason,
         hard_bounce_refused=bool(hard_bounce_refused),
         soft_bounce_refused=bool(soft_bounce_refused),
+        reinstated_at=time(reinstated_at),
     )
 
 
