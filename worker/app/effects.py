@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 from msgspec.structs import replace
 
@@ -102,12 +103,16 @@ def _slots_of_ses(settings: Settings, store: Store, wait_budget: WaitBudget) -> 
 
 def _verifier(settings: Settings, store: Store, wait_budget: WaitBudget) -> Verifier:
     """Make what asks SES whether an account event is true."""
-    api = SendingStatusApi(
-        region=region_of(settings),
-        account_id=account_in(settings.queue.url or "") or "",
-        await_slot=_slots_of_ses(settings, store, wait_budget),
-    )
-    return Verifier(AccountEvents(store), api.ask, wait_budget.wait)
+
+    @cache  # made when it is needed: few accounts ever do
+    def api() -> SendingStatusApi:
+        return SendingStatusApi(
+            region=region_of(settings),
+            account_id=account_in(settings.queue.url or "") or "",
+            await_slot=_slots_of_ses(settings, store, wait_budget),
+        )
+
+    return Verifier(AccountEvents(store), lambda notice: api().ask(notice), wait_budget.wait)
 
 
 def restore(settings: Settings, store: Store, key: str) -> Restored | None:

@@ -119,8 +119,8 @@ class Collector(Base):
         if (statuses := work.sending) is not None:
             name = "ses_worker_sending_disabled"
             text = (
-                "1: SES does not send, by the newest status that it has reported; account: the whole "
-                "account, other: identities, configuration sets, and tenants beyond a hundred"
+                "1: SES does not send, by the newest status that it has reported; account: the "
+                "whole account, other: identities, configuration sets, tenants beyond a hundred"
             )
             disabled = {(label,): found for label, found in by_tenant(statuses).items()}
             yield _gauge(name, text, ["tenant"], disabled)
