@@ -34,6 +34,8 @@ class Call(Struct, frozen=True, kw_only=True):
     path: str
     """As sent, with its escapes."""
     address: str
+    tenant: str
+    """Empty: the list is the account's."""
     status: int
     """0 where the connection was cut."""
     code: str
@@ -53,7 +55,8 @@ class SesSimulator:
         self.closing = threading.Event()
         self.account = Account()
         """Who may send."""
-        self._addresses = SuppressedAddresses(clock)
+        self._lists = {"": SuppressedAddresses(clock)}
+        """By the tenant's name; the account's has none."""
         self._clock = clock
         self._faults = Faults(self.closing)
         self._seconds_apart = 1 / per_second if per_second else 0.0
@@ -74,12 +77,16 @@ class SesSimulator:
         after_seconds: float = 0,
         message_id: str = "",
         feedback_id: str = "",
+        tenant: str = "",
     ) -> None:
-        """Put an address on the list as SES does after a bounce; visible `after_seconds` later.
+        """Put an address on a list as SES does after a bounce; visible `after_seconds` later.
+
+        A tenant's list is made with its first address.
 
         `updated_at` is in seconds since 1970; by default now.
         """
-        self._addresses.put(
+        listed = self._lists.setdefault(tenant, SuppressedAddresses(self._clock))
+        listed.put(
             address,
             reason,
             updated_at=time.time() if updated_at is None else updated_at,
@@ -89,8 +96,12 @@ class SesSimulator:
 
     @property
     def listed(self) -> list[str]:
-        """The addresses that are on the list now."""
-        return [str(entry["EmailAddress"]) for entry in self._addresses.shown()]
+        """The addresses that are on the account's list now."""
+        return self.listed_for("")
+
+    def listed_for(self, tenant: str) -> list[str]:
+        """The addresses that are on a tenant's list now."""
+        return [str(entry["EmailAddress"]) for entry in self._lists[tenant].shown()]
 
     def fail(self, fault: Fault, *, on: str = "", times: int | None = None) -> None:
         """Have the next `times` calls fail (None: all) of an operation, or of all operations.
@@ -157,8 +168,12 @@ class SesSimulator:
             if "/ses/aws4_request" not in authorization:
                 raise Refusal(403, "MissingAuthenticationTokenException", "not signed for ses")
             self._limit_rate()
-            asked = self.account if request.operation in OPERATIONS else self._addresses
-            return Answer(200, "", asked.perform(request))
+            if request.operation in OPERATIONS:
+                return Answer(200, "", self.account.perform(request))
+            if request.tenant not in self._lists:
+                text = f"Tenant {request.tenant} does not exist."
+                raise Refusal(404, "NotFoundException", text)
+            return Answer(200, "", self._lists[request.tenant].perform(request))
 
         return perform
 
@@ -178,6 +193,7 @@ class SesSimulator:
             operation=request.operation,
             path=path,
             address=request.address,
+            tenant=request.tenant,
             status=answer.status,
             code=answer.code,
             access_key=authorization.partition("Credential=")[2].partition("/")[0],

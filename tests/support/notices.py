@@ -17,11 +17,13 @@ from worker.core.effects import (
     EffectKind,
     Notice,
     NoticeRecipient,
+    OwnFaultsNotice,
     ParkedNotice,
     RemovalNotice,
     RemovalOutcome,
     Summary,
 )
+from worker.core.faults import Fault
 from worker.core.model import (
     AccountEventKind,
     AccountStatus,
@@ -74,6 +76,7 @@ _KINDS = {
     DeadLetterNotice: EffectKind.DEAD_LETTER_NOTICE,
     ParkedNotice: EffectKind.PARKED_NOTICE,
     AccountNotice: EffectKind.ACCOUNT_NOTICE,
+    OwnFaultsNotice: EffectKind.OWN_FAULTS_NOTICE,
 }
 
 
@@ -144,6 +147,7 @@ _recipients = st.builds(
     dsn_action=hostile,
     status=hostile,
     diagnostic=hostile,
+    fault=hostile | st.sampled_from(Fault),
     match=st.sampled_from(UserMatch),
     action=st.sampled_from(Action),
     reason=hostile,
@@ -210,7 +214,19 @@ _account = st.builds(
     superseded_by=st.none() | st.sampled_from(AccountStatus),
     superseded_at=st.none() | _instants,
 )
-effects = st.one_of(_notices, _removals, _dead, _parked, _account).map(effect)
+_names = st.lists(hostile, max_size=6).map(tuple)
+_ours = st.builds(
+    OwnFaultsNotice,
+    count=st.integers(1, 10**9),
+    since=_instants,
+    occurred_at=_instants,
+    configuration_sets=_names,
+    tenants=_names,
+    senders=_names,
+    providers=_names,
+    diagnostic=hostile,
+)
+effects = st.one_of(_notices, _removals, _dead, _parked, _ours, _account).map(effect)
 summaries = st.builds(
     Effect,
     id=st.integers(1, 2**62),

@@ -23,6 +23,7 @@ NOUNS = {
     EffectKind.DEAD_LETTER_NOTICE: "dead letter",
     EffectKind.PARKED_NOTICE: "parked effect",
     EffectKind.ACCOUNT_NOTICE: "account notice",
+    EffectKind.OWN_FAULTS_NOTICE: "own fault",
 }
 
 

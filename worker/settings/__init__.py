@@ -116,6 +116,7 @@ class Settings(Section):
             soft_bounce_pause=_whole_seconds(self.policy.soft_bounce_pause_days),
             unknown_recipients=self.policy.unknown_recipients,
             bounce_actions=self.policy.bounce_actions,
+            spare_faults=frozenset(self.policy.spare_faults),
             topics=frozenset(self.sns.topic_arns),
             notify=self.channel_lanes,
             notices_with_json=at_once * len(self.channel_lanes),  # an entry for each channel
