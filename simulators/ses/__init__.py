@@ -1,4 +1,4 @@
-"""A simulated SES v2 on loopback: the lists of account and tenants, as boto3 calls them.
+"""A simulated SES v2 on loopback: who may send, and the lists of account and tenants.
 
     with SesSimulator(per_second=1) as ses:
         ses.list_address("jane@example.com", after_seconds=30)

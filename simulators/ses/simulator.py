@@ -8,6 +8,7 @@ from typing import Self
 
 from msgspec import Struct
 
+from simulators.ses.account import OPERATIONS, Account, read_account_request
 from simulators.ses.faults import Cut, Fault, Faults, Perform
 from simulators.ses.http import Server
 from simulators.ses.suppression_list import (
@@ -52,6 +53,8 @@ class SesSimulator:
         self.failures: list[Exception] = []
         """Errors of the simulator itself; each was answered with a 500."""
         self.closing = threading.Event()
+        self.account = Account()
+        """Who may send."""
         self._lists = {"": SuppressedAddresses(clock)}
         """By the tenant's name; the account's has none."""
         self._clock = clock
@@ -145,7 +148,7 @@ class SesSimulator:
         """
         at, request = self._clock(), Request("", "")
         try:
-            request = read_request(method, path, body)
+            request = read_account_request(method, path, body) or read_request(method, path, body)
             answer = self._faults.strike(
                 request.operation, self._performing(request, authorization)
             )
@@ -165,6 +168,8 @@ class SesSimulator:
             if "/ses/aws4_request" not in authorization:
                 raise Refusal(403, "MissingAuthenticationTokenException", "not signed for ses")
             self._limit_rate()
+            if request.operation in OPERATIONS:
+                return Answer(200, "", self.account.perform(request))
             if request.tenant not in self._lists:
                 text = f"Tenant {request.tenant} does not exist."
                 raise Refusal(404, "NotFoundException", text)

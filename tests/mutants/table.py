@@ -302,6 +302,24 @@ MUTANTS = [
         new="",
     ),
     Mutant(
+        invariant=(
+            "A notice that SES stopped sending goes before all others, and never in a digest"
+        ),
+        test="integration/test_urgent_notices.py::test_none_is_ever_folded_into_a_digest",
+        file="worker/store/claims.py",
+        function="_due_rows",
+        old="return due.where(outbox.c.kind != EffectKind.ACCOUNT_NOTICE.value)",
+        new="return due",
+    ),
+    Mutant(
+        invariant="Of what SES reports about sending the newest counts, whatever the order",
+        test=("integration/test_verifying.py::test_an_older_status_is_history_whatever_came_first"),
+        file="worker/store/account_events.py",
+        function="AccountEvents.newer",
+        old="rows.occurred_at.desc(), rows.status",
+        new="rows.id.desc()",
+    ),
+    Mutant(
         invariant="The counts of a digest add up",
         test=(
             "unit/test_slack_digest.py::"

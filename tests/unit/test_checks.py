@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from datetime import UTC, datetime
 
 import pytest
 from msgspec import structs
@@ -33,6 +34,7 @@ from worker.topology.checks.filters import judge_filter
 from worker.topology.checks.permissions import judge_permissions
 from worker.topology.checks.queue import days, judge_queue
 from worker.topology.checks.sending import senders, shapes
+from worker.topology.checks.sending_status import ReportedStatus, judge_sending
 from worker.topology.checks.statements import Caller
 from worker.topology.checks.subscriptions import judge_subscriptions, judge_unlisted
 from worker.topology.checks.topic import judge_topic
@@ -608,6 +610,28 @@ class TestTheRest:
     def test_the_account(self, more, statuses_):
         both = {"SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}}
         assert statuses(judge_account(both | more, REGION, removes=True)) == statuses_
+
+    def test_an_account_without_faults_says_that_it_sends(self):
+        account = {
+            "SendingEnabled": True,
+            "EnforcementStatus": "HEALTHY",
+            "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+        }
+        (found,) = judge_account(account, REGION, removes=False)
+        assert found.message.startswith("sending enabled, reputation HEALTHY; suppresses after")
+
+    def test_sending(self):
+        since = datetime(2026, 11, 20, 9, tzinfo=UTC)
+        assert judge_sending([]).status == "ok"
+        sends = ReportedStatus("tenant bolt", False, "confirmed", since)
+        assert judge_sending([sends]).status == "ok"
+        stopped = ReportedStatus("tenant a\x1bcme", True, "reported", since)
+        found = judge_sending([sends, stopped, *[stopped] * 9])
+        assert found.status == "note"
+        assert found.message.startswith("SES does not send for tenant a")
+        assert "(since 2026-11-20 09:00 UTC, not verified)" in found.message
+        assert found.message.endswith("and 5 more")
+        assert found.message.isprintable()
 
     def test_the_database(self):
         def judge(revision="0003", pending=(), newer=False, created_at_start=True):

@@ -6,14 +6,22 @@ Its payload is all that a sender needs; its summary is the little that a digest 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NewType
 
 import msgspec
 from msgspec import Struct
 
-from worker.core.model import Action, Kind, UserMatch
+from worker.core.model import (
+    AccountEventKind,
+    AccountStatus,
+    Action,
+    Kind,
+    Scope,
+    UserMatch,
+    Verification,
+)
 
 
 class EffectKind(StrEnum):
@@ -28,6 +36,9 @@ class EffectKind(StrEnum):
     PARKED_NOTICE = "parked_notice"
     OWN_FAULTS_NOTICE = "own_faults_notice"
     """So many bounces by faults of ours within minutes: an incident."""
+    ACCOUNT_NOTICE = "account_notice"
+    """SES stopped or resumed sending, or has a finding. It goes out before all others of its lane,
+    and never in a digest."""
 
 
 Lane = NewType("Lane", str)
@@ -152,6 +163,33 @@ class ParkedNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     occurred_at: datetime
 
 
+class AccountNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """SES stopped or resumed sending, or opened or closed a finding."""
+
+    kind: AccountEventKind
+    status: AccountStatus
+    scope: Scope
+    resource: str = ""
+    """The ARN of the tenant, identity or configuration set; empty: the account."""
+    tenant: str = ""
+    cause: str = ""
+    """Why, as SES says; or the type of the finding."""
+    finding: str = ""
+    impact: str = ""
+    account_id: str = ""
+    region: str = ""
+    occurred_at: datetime
+    dedupe_key: str
+    """Of the row in `account_events`."""
+    verification: Verification = Verification.REPORTED
+    """From here on: what is found out when the notice is delivered, not kept in the outbox."""
+    answer: str = ""
+    """What SES's API says, or why it was not asked."""
+    superseded_by: AccountStatus | None = None
+    """The status of a newer event of the same resource."""
+    superseded_at: datetime | None = None
+
+
 class OwnFaultsNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Bounces by faults of our own that came close together; names, the most frequent first."""
 
@@ -170,7 +208,15 @@ class OwnFaultsNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the last bounce, with masked addresses."""
 
 
-Payload = Notice | Removal | RemovalNotice | DeadLetterNotice | ParkedNotice | OwnFaultsNotice
+Payload = (
+    Notice
+    | Removal
+    | RemovalNotice
+    | DeadLetterNotice
+    | ParkedNotice
+    | OwnFaultsNotice
+    | AccountNotice
+)
 
 PAYLOADS: Mapping[EffectKind, type[Payload]] = {
     EffectKind.BOUNCE_NOTICE: Notice,
@@ -180,7 +226,10 @@ PAYLOADS: Mapping[EffectKind, type[Payload]] = {
     EffectKind.DEAD_LETTER_NOTICE: DeadLetterNotice,
     EffectKind.PARKED_NOTICE: ParkedNotice,
     EffectKind.OWN_FAULTS_NOTICE: OwnFaultsNotice,
+    EffectKind.ACCOUNT_NOTICE: AccountNotice,
 }
+BEFORE_ALL_OTHERS = datetime(1970, 1, 1, tzinfo=UTC)
+"""`due_at` of an urgent effect: a lane delivers in the order of `due_at`."""
 
 
 class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -208,6 +257,12 @@ class OutboxEntry(Struct, frozen=True, kw_only=True):
     recipient: str = ""
     """The normalised address, where the effect concerns a single address."""
     created_at: datetime
+
+    @property
+    def due_at(self) -> datetime:
+        """When it may be delivered."""
+        is_urgent = self.kind is EffectKind.ACCOUNT_NOTICE
+        return BEFORE_ALL_OTHERS if is_urgent else self.created_at
 
 
 class Effect(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from worker.core.effects import (
     SUPPRESSION,
+    AccountNotice,
     DeadLetterNotice,
     Effect,
     EffectKind,
@@ -30,7 +31,15 @@ from worker.core.effects import (
 from worker.core.faults import Fault
 from worker.core.limits import LONGEST_MESSAGE
 from worker.core.masking import mask_addresses
-from worker.core.model import Address, DeadLetter, Decision, Kind, Received, Recipient
+from worker.core.model import (
+    Address,
+    DeadLetter,
+    Decision,
+    Kind,
+    NewAccountEvent,
+    Received,
+    Recipient,
+)
 from worker.core.parsing import clip
 from worker.core.policy import Policy
 
@@ -59,6 +68,40 @@ def entries_for(
         address = decision.feedback.address
         if address and _bounced(decision) and policy.remove.match(address):
             yield _removal(decision, address)
+
+
+def entries_for_account_event(new: NewAccountEvent, policy: Policy) -> Iterator[OutboxEntry]:
+    """Notices that SES stopped or resumed sending, or has a finding: for every channel."""
+    if not policy.notify:
+        return
+    event = new.event
+    notice = AccountNotice(
+        kind=event.kind,
+        status=event.status,
+        scope=event.scope,
+        resource=event.resource,
+        tenant=event.tenant,
+        cause=event.cause,
+        finding=event.finding,
+        impact=event.impact,
+        account_id=event.account_id,
+        region=event.region,
+        occurred_at=new.occurred_at,
+        dedupe_key=event.dedupe_key,
+    )
+    summary = Summary(
+        sort=sort_of(event.kind.value, event.status.value),
+        domains={"": 1},
+        occurred_at=new.occurred_at,
+    )
+    entry = OutboxEntry(
+        kind=EffectKind.ACCOUNT_NOTICE,
+        lane=policy.notify[0],
+        payload=notice,
+        summary=summary,
+        created_at=new.received_at,
+    )
+    yield from _for_each(policy.notify, entry)
 
 
 def entries_for_removal(

@@ -7,7 +7,17 @@ import structlog
 
 from worker.core.disguise import hide
 from worker.core.errors import Unavailable
-from worker.core.model import Decision, Delete, Handled, Ignored, Kind, UserMatch
+from worker.core.limits import LONGEST_CELL, LONGEST_TOPIC
+from worker.core.model import (
+    AccountStatus,
+    Decision,
+    Delete,
+    Handled,
+    Ignored,
+    Kind,
+    NewAccountEvent,
+    UserMatch,
+)
 from worker.observability.metrics import Metrics
 
 MOST_KINDS_WARNED_ABOUT = 100
@@ -52,6 +62,8 @@ class Telemetry:
         for decision in handled.decisions:
             name = NAMES[decision.feedback.notification.kind]
             self._log.info(name, message_id=message_id, **fields(decision, people))
+        for event in handled.account_events:
+            self._report_account_event(event, message_id)
         if isinstance(handled.disposition, Delete):
             outcome = str(handled.disposition.outcome)
             self._log.debug("message.handled", message_id=message_id, outcome=outcome)
@@ -63,6 +75,29 @@ class Telemetry:
             self._metrics.ignored(handled.ignored.kind)
             if handled.ignored.noteworthy:
                 self._warn_once(handled.ignored, message_id)
+
+    def _report_account_event(self, new: NewAccountEvent, message_id: str) -> None:
+        event = new.event
+        account_log = self._log.bind(
+            message_id=message_id,
+            scope=event.scope.value,
+            tenant=event.tenant,
+            resource=event.resource[:LONGEST_TOPIC],
+            cause=event.cause[:LONGEST_CELL],
+            account_id=event.account_id,
+            region=event.region,
+            occurred_at=new.occurred_at.isoformat(),
+        )
+        finding, impact = event.finding[:LONGEST_CELL], event.impact[:LONGEST_CELL]
+        match event.status:
+            case AccountStatus.DISABLED:
+                account_log.warning("account.sending_disabled")
+            case AccountStatus.ENABLED:
+                account_log.info("account.sending_enabled")
+            case AccountStatus.OPEN:
+                account_log.warning("account.recommendation_opened", finding=finding, impact=impact)
+            case AccountStatus.RESOLVED:
+                account_log.info("account.recommendation_resolved", finding=finding, impact=impact)
 
     def _warn_once(self, ignored: Ignored, message_id: str) -> None:
         if ignored.kind not in self._warned and len(self._warned) < MOST_KINDS_WARNED_ABOUT:

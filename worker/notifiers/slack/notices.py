@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from worker.core.address import parse_address
 from worker.core.disguise import hide
 from worker.core.effects import (
+    AccountNotice,
     DeadLetterNotice,
     Effect,
     Notice,
@@ -20,6 +21,7 @@ from worker.core.effects import (
 from worker.core.faults import IN_WORDS
 from worker.core.limits import MOST_ADDRESSES_SHOWN
 from worker.core.model import Kind
+from worker.notifiers.slack.account import of_the_account
 from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Post
 from worker.notifiers.slack.consequences import (
     of_a_removal,
@@ -87,6 +89,8 @@ def _document(effect: Effect, *, masked: bool, explain: bool) -> Document:
             return of_parked(notice, number)
         case OwnFaultsNotice() as notice:
             return of_own_faults(notice, number)
+        case AccountNotice() as notice:
+            return of_the_account(notice, number, masked=masked)
         case other:
             raise ValueError(f"a {type(other).__name__} has no notice")
 
