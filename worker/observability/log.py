@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import TextIO
 
@@ -58,6 +58,12 @@ def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = 
 
 
 _processors: list[Processor] = []
+_wording: list[Callable[[str], str]] = []
+
+
+def word_commands(wording: Callable[[str], str]) -> None:
+    """Have hints and errors name this program's commands as this function writes them."""
+    _wording[:] = [wording]
 
 
 class _Voice(structlog.make_filtering_bound_logger("info")):  # type: ignore[misc]
@@ -88,6 +94,9 @@ def _sanitized_line(_: WrappedLogger, method: str, line: EventDict) -> EventDict
         "level": method,
         "event": sanitized(str(line.pop("event"))),
     }
+    for key in ("hint", "error"):
+        if key in line and _wording and isinstance(line[key], str):
+            line[key] = _wording[0](line[key])
     exception = line.pop("exc_info", None)
     texts = [value for value in line.values() if isinstance(value, str)]
     if len(texts) == len(line) and is_sanitary(" ".join(texts)):
