@@ -65,8 +65,9 @@ def status(settings: "Settings", as_json: bool) -> None:
     from worker.app import make_store
     from worker.store import no_database
     from worker.store.migrate import status as look
+    from worker.store.needs import to_read
 
-    store = make_store(settings)
+    store = make_store(settings, to_read())
     schema = look(store)
     if as_json:
         figures = {
