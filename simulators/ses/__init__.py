@@ -1,4 +1,4 @@
-"""A simulated SES v2 on loopback: the account's suppression list, as boto3 calls it.
+"""A simulated SES v2 on loopback: the lists of account and tenants, as boto3 calls them.
 
     with SesSimulator(per_second=1) as ses:
         ses.list_address("jane@example.com", after_seconds=30)

@@ -115,15 +115,18 @@ class TestWithoutAnythingOfSes:
     """A path that nothing is published to brings nothing, and nobody would notice."""
 
     SILENT = (
-        "SES publishes nothing to the topic ses-feedback, so nothing will arrive: run this again "
-        "with --identity NAME for each identity that you send from"
+        "SES publishes nothing to the topic ses-feedback, so nothing will arrive by it: run this "
+        "again with --identity NAME for each identity that you send from"
     )
 
     def test_the_first_run_says_so_and_names_the_options(self, run, account):
         done = run("provision")
         assert done.status == 0
         assert self.SILENT in done.err
-        assert "or with --configuration-set NAME for each configuration set" in done.err
+        assert (
+            "with --configuration-set NAME for each configuration set, or with --eventbridge"
+            in done.err
+        )
         assert "SES publishes" not in done.out
 
     def test_a_run_that_finds_nothing_to_do_says_so_with_the_identities_that_there_are(
@@ -134,7 +137,7 @@ class TestWithoutAnythingOfSes:
         for more in ([], ["--dry-run"]):
             done = run("provision", *more)
             assert "nothing to do" in done.err
-            assert f"{self.SILENT} (example.com), or" in done.err
+            assert f"{self.SILENT} (example.com), with" in done.err
         assert run("provision", "--json").json["remark"].startswith(self.SILENT)
 
     @pytest.mark.parametrize("named", [NAMED[:2], NAMED[2:]])

@@ -1,6 +1,7 @@
 """Every command in every document is run here, or is one whose run is this suite's own."""
 
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -197,6 +198,9 @@ def test_a_command_about_dead_letters_runs(run, emulator, queue, environment, ar
 def test_a_command_about_the_path_runs(run, wiring, proxy, arguments):
     if arguments.startswith("provision"):
         proxy.publishing.identities["example.com"] = {}
+        proxy.publishing.configuration_sets["main"] = {}
+    elif "--eventbridge" in arguments:
+        wiring.by_eventbridge()
     done = run(*arguments.split())
     assert (done.status, "Traceback" in done.err) == (0, False), done.err
 
@@ -225,7 +229,7 @@ def test_a_worker_command_runs(run, start, emulator, queue, tmp_path, arguments)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     else:
-        done = run(*arguments.split())
+        done = run(*shlex.split(arguments))
         assert (done.status, "Traceback" in done.err) == (0, False), done.err
 
 

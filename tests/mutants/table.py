@@ -229,7 +229,7 @@ MUTANTS = [
         test="unit/test_masking.py::test_no_address_survives_wherever_it_stands",
         file="worker/core/masking.py",
         function="mask_addresses",
-        old='shown += [text[end:start], "***", sign[0]]',
+        old="shown += [text[end:start], MASK, sign[0]]",
         new="shown += [text[end : sign.end()]]",
     ),
     Mutant(

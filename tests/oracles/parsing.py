@@ -32,7 +32,7 @@ class Recipient(NamedTuple):
     key: str
     """The normalised address; empty where there is none, or none that can be used."""
     spam: bool
-    """The diagnostic has the word spam."""
+    """The diagnostic has the word spam, outside addresses."""
 
 
 class SesFeedback(NamedTuple):
@@ -70,7 +70,7 @@ class SesFeedback(NamedTuple):
 
 
 def read(body: str) -> SesFeedback:
-    """Read a message: with or without SNS's envelope, in either of SES's two shapes."""
+    """Read a message in either of SES's two shapes: raw, in SNS's envelope, or from EventBridge."""
     if body.strip() == TOPIC_VALIDATED:
         return SesFeedback(Sort.IGNORED)
     try:
@@ -108,8 +108,10 @@ def _of_ses(expected: Mapping[str, Any]) -> SesFeedback:
     if not isinstance(kind, str):
         if expected.get("Event") == "s3:TestEvent":
             return SesFeedback(Sort.IGNORED)
+        if expected.get("source") == "aws.ses" and isinstance(expected.get("detail"), dict):
+            return _of_ses(expected["detail"])
         wrapped = "detail-type" in expected and "source" in expected
-        return SesFeedback(Sort.UNREADABLE, "eventbridge_wrapper" if wrapped else "no_type")
+        return SesFeedback(Sort.UNREADABLE, "foreign_event" if wrapped else "no_type")
     match kind.lower():
         case "bounce":
             return _feedback(expected, "bounce", "bounceType", "bounceSubType", "bouncedRecipients")
@@ -147,7 +149,7 @@ def _people(entries: list[Any]) -> Iterator[Recipient]:
     people: dict[str, bool] = {}
     for entry in entries:
         key = normal(entry.get("emailAddress") if isinstance(entry, dict) else None)
-        spam = isinstance(entry, dict) and "spam" in str(entry.get("diagnosticCode")).lower()
+        spam = isinstance(entry, dict) and _says_spam(str(entry.get("diagnosticCode")))
         if key:
             people[key] = people.get(key, False) or spam
         else:
@@ -178,3 +180,8 @@ def _time(text: object) -> datetime | None:
     except ValueError:
         return None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _says_spam(diagnostic: str) -> bool:
+    words = diagnostic.lower().replace("<", " ").replace(">", " ").split()
+    return any("spam" in word and "@" not in word for word in words)

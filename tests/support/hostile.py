@@ -187,7 +187,7 @@ _WRITTEN: tuple[Kind, ...] = (
         lambda mark: _enveloped(mark, 2),
     ),
     _kind(
-        ["no_type", "unknown_envelope", APPLIED], "ten envelopes in each other",
+        ["wrapped_too_deep", "unknown_envelope", APPLIED], "ten envelopes in each other",
         lambda mark: _enveloped(mark, 10),
     ),
     _kind(

@@ -64,6 +64,7 @@ def test_a_bounce_line_has_the_pinned_fields(report):
             "bounce_action": "failed",
             "bounce_status": "5.1.1",
             "bounce_diagnostic": "550 unknown",
+            "bounce_fault": "recipient",
             "bounce_extra": {"colour": "red"},
             "user_match": "found",
             "relay_action": "hard_bounce",
@@ -274,3 +275,19 @@ class TestProblems:
 
     def test_without_errors_nothing_is_logged(self, metrics, message):
         assert self.reported(metrics, message, None) == []
+
+
+@pytest.mark.parametrize(
+    "spelling", ["jane at example.com", "j a n e @ example . com", "jane(at)example.com"]
+)
+def test_a_line_shows_no_address_of_the_message_however_it_is_spelled(report, spelling):
+    other = mail.recipient(
+        "joe@b.example",
+        diagnosticCode=f"550 <{spelling}> and joe at b.example",
+        remarks={spelling: [f"see {spelling}"]},
+    )
+    lines = report(mail.bounce("jane@example.com", other))
+    assert lines[1]["bounce_diagnostic"].count("***") == 2
+    shown = json.dumps(lines).replace(" ", "")
+    assert "jane" not in shown
+    assert "joe" not in shown

@@ -31,8 +31,8 @@ from worker.suppression import restore as put_back
 from worker.suppression.listing import REQUEST_SECONDS
 from worker.timing.deadlines import left
 
-MOST_REQUESTS = 14
-"""Requests of a removal: at most seven calls, each with a second try."""
+MOST_REQUESTS = 18
+"""Requests of a removal: at most nine calls, each with a second try."""
 
 
 def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
@@ -76,20 +76,24 @@ def make_suppression_list(
     return SuppressionList(region=region_of(settings), await_slot=await_slot)
 
 
-def restore(settings: Settings, store: Store, key: str) -> Restored | None:
-    """Put the last removed entry of an address back on the list; None: there is none.
+def restore(
+    settings: Settings, store: Store, key: str, tenant: str | None = None
+) -> Restored | None:
+    """Put the last removed entry of an address back on its list; None: there is none.
+
+    `tenant`: only on this tenant's list; empty: only on the account's.
 
     Raises:
         Unavailable, Refused: SES or the store is unavailable, or SES refuses.
 
     """
     removal_log = RemovalLog(store)
-    kept = removal_log.latest(key)
+    kept = removal_log.latest(key, tenant)
     if kept is None:
         return None
     listing = make_suppression_list(settings, store, WaitBudget())
     try:
-        restored = put_back(listing, Entry.from_dict(kept.entry))
+        restored = put_back(listing, Entry.from_dict(kept.entry), kept.tenant)
     except AwsRefused as refused:
         raise Refused(classify_refusal(refused).error) from refused
     if restored.done:

@@ -4,7 +4,6 @@ import getpass
 import json
 import os
 import sys
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +62,7 @@ def reinstate(
     from worker.store.reinstating import Lifting
 
     lines = AddressLines(address, show_all=as_json)
-    lifting = Lifting(who=_caller(), why=reason, at=datetime.now(UTC), dry_run=dry_run)
+    lifting = Lifting(who=_caller(), why=reason, dry_run=dry_run)
     work = _Reinstating(open_existing_store(settings), lines, lifting, shown=not as_json)
     try:
         with as_interrupts():

@@ -172,10 +172,11 @@ def _removal(removal: Mapping[str, Any]) -> str:
     entry, restored = removal["entry"], removal["restored_at"]
     # Without an outcome the entry was saved, and it is unknown whether SES deleted it then.
     did = _DID.get(removal["outcome"], f"Outbox #{removal['outbox_id']} set out to take it off")
+    of_tenant = f" of tenant {removal['tenant']}" if removal["tenant"] else ""
     text = (
-        f"{did} the suppression list {moment(removal['begun_at'])}: {removal['address']}, listed "
-        f"for {entry.get('Reason')} since {entry.get('LastUpdateTime')} "
-        f"({removal['outcome'] or 'not known to be done'})"
+        f"{did} the suppression list{of_tenant} {moment(removal['begun_at'])}: "
+        f"{removal['address']}, listed for {entry.get('Reason')} "
+        f"since {entry.get('LastUpdateTime')} ({removal['outcome'] or 'not known to be done'})"
     )
     return f"{text}; put back {moment(restored)}." if restored else f"{text}."
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from worker.cli.common import counted
+from worker.core.faults import IN_WORDS
 from worker.core.model import REINSTATEMENT, Action, Kind
 from worker.store.answers import Verdict
 
@@ -87,7 +88,11 @@ def decision_of(event: Mapping[str, Any]) -> str:
 
 def _by_settings(rule: str) -> str:
     key, separator, value = rule.partition(":")
-    return f"policy.{key} has {value}" if separator and key == "bounce_actions" else ""
+    if separator and key == "bounce_actions":
+        return f"policy.{key} has {value}"
+    if separator and key == "spared":
+        return f"policy.spare_faults has {value}, and the fault was not the recipient's"
+    return ""
 
 
 def sort_of(event: Mapping[str, Any]) -> str:
@@ -129,6 +134,8 @@ def lines_of(event: Mapping[str, Any]) -> Iterator[str]:
         return
     if answer := answer_of(event):
         yield f"Mail server: {answer}"
+    if fault := IN_WORDS.get(event["fault"]):
+        yield f"Whose fault: {fault}."
     received = f"Received {moment(event['received_at'])}"
     mail = event["ses_message_id"]
     yield f"{received}, SES message id {mail}" if mail else received

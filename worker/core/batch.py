@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from worker.core.decode import Decoded, decode
+from worker.core.decode import Decoded, Several, decode
 from worker.core.model import Feedback, Handled, Received, User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
@@ -52,13 +52,21 @@ def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
         characters += len(received.body)
         if characters > MOST_CHARACTERS and messages:
             break
-        content = decode(received.body, policy.topics)
-        if isinstance(content, tuple):
-            if len(feedback) + len(content) > MOST_ROWS and messages:
+        content = decode(received.body, policy.sources)
+        found = content if isinstance(content, tuple) else _feedback_of(content)
+        if found:
+            if len(feedback) + len(found) > MOST_ROWS and messages:
                 break
-            feedback += content
+            feedback += found
         messages.append((received, content))
     return DecodedBatch(messages, feedback)
+
+
+def _feedback_of(content: Decoded) -> Sequence[Feedback]:
+    """Return the feedback of all parts of a body that is not plain feedback."""
+    if not isinstance(content, Several):
+        return ()
+    return [item for part in content.parts if isinstance(part, tuple) for item in part]
 
 
 def decide_batch(
@@ -71,7 +79,7 @@ def decide_batch(
     if transaction is None:
         unit = UnitOfWork(policy, known_keys=(), users={})
     else:
-        keys = {item.address.key for item in batch.feedback if item.address}
+        keys = {address.key for item in batch.feedback if (address := item.address)}
         users = transaction.users(keys)  # locks them, so that the known keys stay true
         known_keys = transaction.known_keys(batch.feedback)
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)

@@ -1,10 +1,11 @@
 """Log lines and counters about a message, after its commit and never before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
 
+from worker.core.disguise import hide
 from worker.core.errors import Unavailable
 from worker.core.model import Decision, Delete, Handled, Ignored, Kind, UserMatch
 from worker.observability.metrics import Metrics
@@ -12,6 +13,8 @@ from worker.observability.metrics import Metrics
 MOST_KINDS_WARNED_ABOUT = 100
 """Limit of warnings about unknown types, which senders can invent."""
 
+# On Python 3.11 to look up a member of an enumeration takes longer than a call.
+_BOUNCE, _FOUND, _NO_RECIPIENTS = Kind.BOUNCE, UserMatch.FOUND, UserMatch.NO_RECIPIENTS
 NAMES = {Kind.BOUNCE: "bounce_notification", Kind.COMPLAINT: "complaint_notification"}
 
 WHO_HOLDS_ROWS = (
@@ -32,10 +35,10 @@ class Telemetry:
 
     def report(self, batch: Sequence[Handled]) -> None:
         """Log and count what was decided for each recipient."""
-        self._metrics.count(decision for handled in batch for decision in handled.decisions)
+        self._metrics.count([decision for handled in batch for decision in handled.decisions])
         for handled in batch:
             self._report(handled)
-        if locked_out := [message for message in batch if message.is_locked_out]:
+        if locked_out := [item for item in batch if item.error and item.is_locked_out]:
             self._log.warning(
                 "users.locked",
                 messages=len(locked_out),
@@ -45,11 +48,12 @@ class Telemetry:
 
     def _report(self, handled: Handled) -> None:
         message_id = handled.received.message_id
+        people = _people(handled.decisions)
         for decision in handled.decisions:
             name = NAMES[decision.feedback.notification.kind]
-            self._log.info(name, message_id=message_id, **fields(decision))
+            self._log.info(name, message_id=message_id, **fields(decision, people))
         if isinstance(handled.disposition, Delete):
-            outcome = handled.disposition.outcome.value
+            outcome = str(handled.disposition.outcome)
             self._log.debug("message.handled", message_id=message_id, outcome=outcome)
         # An unavailable store is logged once, by the writer.
         if handled.error and not isinstance(handled.error, Unavailable):
@@ -66,38 +70,56 @@ class Telemetry:
             self._log.warning("message.ignored", kind=ignored.kind, message_id=message_id)
 
 
-def fields(decision: Decision) -> dict[str, Any]:
+def _people(decisions: Sequence[Decision]) -> Sequence[str]:
+    """The addresses that a message names."""
+    addresses = (decision.feedback.address for decision in decisions)
+    return [address.key for address in addresses if address]
+
+
+def fields(decision: Decision, people: Sequence[str]) -> dict[str, Any]:
     """The fields of `bounce_notification` and `complaint_notification`, and the rule.
+
+    No text shows the address of any of the `people`, however it is spelled.
 
     Dashboards exist on these names, which come from this worker's ancestor: `relay_action` is the
     action (nothing to do with `worker.relay`), `fxa_id` the user's `account_id`, and
     `bounce_action` the receiving server's own word.
     """
     notification, recipient = decision.feedback.notification, decision.feedback.recipient
-    outcome = {"user_match": decision.match.value, "relay_action": decision.action.value}
-    if decision.match is UserMatch.NO_RECIPIENTS:
+    outcome = {"user_match": str(decision.match), "relay_action": str(decision.action)}
+    if decision.match is _NO_RECIPIENTS:
         return outcome
-    if notification.kind is Kind.BOUNCE:
+    if notification.kind is _BOUNCE:
         found: dict[str, Any] = {
             "bounce_type": notification.type or "none",
             "bounce_subtype": notification.subtype or "none",
             "bounce_action": recipient.action,
             "bounce_status": recipient.status,
-            "bounce_diagnostic": recipient.diagnostic,
+            "bounce_diagnostic": hide(recipient.diagnostic, people),
+            "bounce_fault": decision.feedback.fault,
         }
     else:
         found = {
             "complaint_subtype": notification.subtype or "none",
-            "complaint_user_agent": notification.user_agent,
+            "complaint_user_agent": hide(notification.user_agent, people),
             "complaint_feedback": notification.type or "none",
         }
     found |= outcome
     found["reason"] = decision.reason
     if recipient.extra:
-        found[f"{notification.kind}_extra"] = recipient.extra
+        found[f"{notification.kind}_extra"] = _hidden(recipient.extra, people)
     if recipient.address:
         found["domain"] = recipient.address.domain
-    if decision.match is UserMatch.FOUND and decision.user:
+    if decision.match is _FOUND and decision.user:
         shown = decision.user.account_id if decision.user.metrics_enabled else None
         found["fxa_id"] = shown or ""
     return found
+
+
+def _hidden(value: Any, people: Sequence[str]) -> Any:
+    """Hide the addresses in a JSON value, which is small and not deep."""
+    if isinstance(value, str):
+        return hide(value, people)
+    if isinstance(value, Mapping):
+        return {hide(name, people): _hidden(item, people) for name, item in value.items()}
+    return [_hidden(item, people) for item in value] if isinstance(value, list) else value

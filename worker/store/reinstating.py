@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select, text, update
 from worker.core.model import REINSTATEMENT, Action, UserMatch
 from worker.core.parsing import parse_time
 from worker.store import Store
+from worker.store.levels import moment
 from worker.store.schema import events, users
 from worker.timing.retries import when_raced
 
@@ -29,12 +30,11 @@ class Reinstatement(Struct, frozen=True, kw_only=True):
 
 
 class Lifting(Struct, frozen=True, kw_only=True):
-    """Who lifts pauses and blocks, why, and when."""
+    """Who lifts pauses and blocks, and why."""
 
     who: str
     """The system user."""
     why: str
-    at: datetime
     dry_run: bool = False
 
 
@@ -43,7 +43,7 @@ def reinstate(store: Store, keys: Sequence[str], lifting: Lifting) -> list[Reins
     """Lift pause and block of these normalised addresses, in one transaction.
 
     An address that is no user becomes a user: events of strangers cannot be lifted. Counts and
-    dates stay. An event from before `lifting.at` that arrives later bars nobody.
+    dates stay. An event from before now, by the database's clock, that arrives later bars nobody.
 
     Raises:
         Unavailable: the store cannot be written now; nothing was changed.
@@ -51,31 +51,28 @@ def reinstate(store: Store, keys: Sequence[str], lifting: Lifting) -> list[Reins
 
     """
     with store.writing() as connection:
-        return [_reinstate(connection, key, lifting) for key in sorted(set(keys))]
+        now = moment(connection)
+        return [_reinstate(connection, key, lifting, now) for key in sorted(set(keys))]
 
 
-def _reinstate(connection: Connection, key: str, lifting: Lifting) -> Reinstatement:
+def _reinstate(connection: Connection, key: str, lifting: Lifting, now: datetime) -> Reinstatement:
     locked = select(users.c.email_key).where(users.c.email_key == key).with_for_update()
     was_user = connection.execute(locked).first() is not None
     barred = connection.execute(_BARRED, {"key": key}).mappings().first()
     if barred is None:
         return Reinstatement(key=key, was_user=was_user)
     if not lifting.dry_run:
-        _lift(connection, key, lifting, was_user=was_user)
+        if not was_user:
+            connection.execute(insert(users).values(email=key, email_key=key))
+        lifted = {**_LIFTED, "reinstated_at": now}
+        connection.execute(update(users).where(users.c.email_key == key).values(**lifted))
+        connection.execute(insert(events).values(**_event(key, lifting, now)))
     return Reinstatement(
         key=key, reason=barred["reason"], until=_time(barred["until"]), was_user=was_user
     )
 
 
-def _lift(connection: Connection, key: str, lifting: Lifting, *, was_user: bool) -> None:
-    if not was_user:
-        connection.execute(insert(users).values(email=key, email_key=key))
-    lifted = {**_LIFTED, "reinstated_at": lifting.at}
-    connection.execute(update(users).where(users.c.email_key == key).values(**lifted))
-    connection.execute(insert(events).values(**_event(key, lifting)))
-
-
-def _event(key: str, lifting: Lifting) -> Mapping[str, Any]:
+def _event(key: str, lifting: Lifting, now: datetime) -> Mapping[str, Any]:
     name = f"{REINSTATEMENT}:{uuid.uuid4()}"
     return {
         "dedupe_key": name,
@@ -87,8 +84,8 @@ def _event(key: str, lifting: Lifting) -> Mapping[str, Any]:
         "user_match": UserMatch.FOUND.value,
         "action": Action.NO_ACTION.value,
         "reason": "reinstated",
-        "occurred_at": lifting.at,
-        "received_at": lifting.at,
+        "occurred_at": now,
+        "received_at": now,
         "feedback_id": "",
         "ses_message_id": "",
         "diagnostic": lifting.why,

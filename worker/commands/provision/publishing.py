@@ -10,8 +10,8 @@ from worker.topology.checks.findings import some
 from worker.topology.checks.sending import sending_sets
 
 _OPTIONS = (
-    "run this again with --identity NAME for each identity that you send from{named}, or with "
-    "--configuration-set NAME for each configuration set"
+    "run this again with --identity NAME for each identity that you send from{named}, with "
+    "--configuration-set NAME for each configuration set, or with --eventbridge"
 )
 
 
@@ -33,7 +33,9 @@ class Publishing(Struct, frozen=True, kw_only=True):
         if self.publishes is None:
             unknown = f"whether SES publishes to the topic {topic} is unknown ({self.why_unknown})"
             return f"{unknown}: {options}"
-        return f"SES publishes nothing to the topic {topic}, so nothing will arrive: {options}"
+        return (
+            f"SES publishes nothing to the topic {topic}, so nothing will arrive by it: {options}"
+        )
 
 
 def look(aws: Aws, topic_arn: str) -> Publishing:
