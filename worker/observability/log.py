@@ -68,6 +68,12 @@ def word_commands(wording: Callable[[str], str]) -> None:
     _wording[:] = [wording]
 
 
+def _word_commands_of(line: EventDict) -> None:
+    for key in ("hint", "error"):
+        if _wording and isinstance(text := line.get(key), str):
+            line[key] = _wording[0](text)
+
+
 class _Voice(structlog.make_filtering_bound_logger("info")):  # type: ignore[misc]
     """A logger whose methods do nothing below the configured level."""
 
@@ -91,6 +97,8 @@ def _json(logger: WrappedLogger, method: str, line: EventDict) -> str:
 
     All in a single processor, for speed: a line is written for every recipient.
     """
+    if "hint" in line or "error" in line:
+        _word_commands_of(line)
     if _PLAIN.issuperset(map(type, line.values())) and "exc_info" not in line:
         whole = {"timestamp": _timestamp(), "level": method, "event": line["event"], **line}
         try:
@@ -104,6 +112,7 @@ def _json(logger: WrappedLogger, method: str, line: EventDict) -> str:
 
 def _for_people(render: Processor) -> Processor:
     def render_sanitized(logger: WrappedLogger, method: str, line: EventDict) -> str:
+        _word_commands_of(line)
         return str(render(logger, method, _sanitized_line(logger, method, line)))
 
     return render_sanitized
@@ -116,9 +125,6 @@ def _sanitized_line(_: WrappedLogger, method: str, line: EventDict) -> EventDict
         "level": method,
         "event": sanitized(str(line.pop("event"))),
     }
-    for key in ("hint", "error"):
-        if key in line and _wording and isinstance(line[key], str):
-            line[key] = _wording[0](line[key])
     exception = line.pop("exc_info", None)
     for key, value in line.items():
         shown[key] = sanitized(value) if isinstance(value, str) else _sanitized_whole(value)
