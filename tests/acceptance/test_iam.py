@@ -180,7 +180,8 @@ def test_what_provisioning_asks_for_is_what_iam_provision_allows(run, half_there
         "example.org",
     )
     assert run("provision", "--topic", "bounces", *expected).status == 0
-    assert run("provision", "--topic", "others", "--queue", "others").status == 0
+    for _ in range(2):  # the second looks at what SES publishes to it
+        assert run("provision", "--topic", "others", "--queue", "others").status == 0
     half_there.by_hand.put_rule(state="DISABLED")
     for queue in ("feedback", "others"):
         assert run("provision", "--eventbridge", "--queue", queue).status == 0

@@ -125,6 +125,20 @@ MUTANTS = [
         new="return not before_refused",
     ),
     Mutant(
+        invariant=(
+            "The view `do_not_mail` decides about an address that is no user as the rules decide "
+            "about a user"
+        ),
+        test=(
+            "integration/test_do_not_mail.py::"
+            "test_events_of_an_address_that_is_no_user_bar_it_as_they_would_bar_a_user"
+        ),
+        file="worker/store/migrations/versions/0009_routes_and_faults.py",
+        function="",
+        old="WHEN kind = 'complaint' THEN 'auto_block_spam'",
+        new="WHEN kind = 'complaint' THEN 'no_action'",
+    ),
+    Mutant(
         invariant="Dates of complaints, and of bounces from mailboxes, never move backwards",
         test=(
             "unit/test_decide.py::TestTimes::"

@@ -73,9 +73,11 @@ def list_(
 
     from worker.app import open_existing_store
     from worker.cli import effects as shown
+    from worker.store.needs import to_read
     from worker.store.outbox_list import count_effects, list_effects, problems
 
-    store, filter_ = open_existing_store(settings), _outbox_filter(states=states, kind=kind)
+    store = open_existing_store(settings, to_read("outbox", "limits"))
+    filter_ = _outbox_filter(states=states, kind=kind)
     rows, counts = list_effects(store, filter_, limit), count_effects(store, filter_)
     resting = problems(store)
     if as_json:

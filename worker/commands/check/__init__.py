@@ -19,7 +19,7 @@ from worker.store.sending import sending_statuses
 from worker.topology import Aws
 from worker.topology.checks.account import ACCOUNT
 from worker.topology.checks.clock import CLOCK
-from worker.topology.checks.database import judge_database, judge_no_database
+from worker.topology.checks.database import Schema, judge_database, judge_no_database
 from worker.topology.checks.findings import Finding, Status
 from worker.topology.checks.queue import QUEUE
 from worker.topology.checks.region import judge_doubts, judge_region
@@ -87,6 +87,18 @@ def _database(settings: Settings) -> Finding:
         created_at_start=settings.store.migrate is Migrate.AUTO,
         access_problem=store.access_problem() or _exposure(settings),
         warning=_low_disk(store),
+        schema=_empty_schema(store) if found.revision is None else None,
+    )
+
+
+def _empty_schema(store: Store) -> Schema | None:
+    if (home := store.home()) is None:
+        return None
+    return Schema(
+        role=home.role,
+        name=home.schema,
+        elsewhere=home.elsewhere,
+        fix=home.fix if home.elsewhere else "",
     )
 
 
