@@ -35,6 +35,8 @@ _CONFIGURATION_SET, _TENANT = "ses:configuration-set", "ses:tenant-name"
 _SET_HEADER, _TAGS_HEADER = "x-ses-configuration-set", "x-ses-message-tags"
 _ONE_OF_THEM = b"x-ses-"
 _NONE = Mail()
+_decode_tags = msgspec.json.Decoder(dict[str, list[str]]).decode
+"""Made once: `msgspec.json.decode` examines such a type at each call."""
 _EMPTY = frozenset({b"", b"null", b"{}", b"[]"})
 
 
@@ -99,22 +101,22 @@ def _region(arn: str) -> str:
 
 
 def _tags(mail: Mail) -> Tags:
-    if bytes(mail.tags) not in _EMPTY:
-        return _read_tags(mail.tags)
+    written = bytes(mail.tags)
+    if written not in _EMPTY:
+        return _read_tags(written)
     if _ONE_OF_THEM in bytes(mail.headers).lower():
         return _tags_in_headers(mail.headers)
     return {}
 
 
-def _read_tags(raw: Raw) -> Tags:
+def _read_tags(written: bytes) -> Tags:
     """Read the tags; values that are no lists of texts count as missing."""
-    text = bytes(raw).decode()
     try:
-        return read_json(text, dict[str, list[str]])
-    except Unreadable:
+        return _decode_tags(written)
+    except msgspec.DecodeError:
         pass
     try:
-        values = read_json(text, dict[str, Raw])
+        values = read_json(written.decode(), dict[str, Raw])
     except Unreadable:
         return {}
     found = ((name, _values(value)) for name, value in values.items())
