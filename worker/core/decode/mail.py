@@ -39,6 +39,8 @@ _LEAST_TAGS = len("null")
 """Bytes of tags that are there at most if there are none."""
 _LONGEST_REMEMBERED = 2_000
 """Characters of sender, ARN and account, or bytes of tags, that are remembered."""
+_decode_tags = msgspec.json.Decoder(dict[str, list[str]]).decode
+"""Made once: `msgspec.json.decode` examines such a type at each call."""
 
 
 class _Header(Struct):
@@ -125,13 +127,12 @@ def _own(tags: Tags) -> str:
 
 def _read_tags(raw: bytes) -> Tags:
     """Read the tags; values that are no lists of texts count as missing."""
-    text = raw.decode()
     try:
-        return read_json(text, dict[str, list[str]])
-    except Unreadable:
+        return _decode_tags(raw)
+    except msgspec.DecodeError:
         pass
     try:
-        values = read_json(text, dict[str, Raw])
+        values = read_json(raw.decode(), dict[str, Raw])
     except Unreadable:
         return {}
     found = ((name, _values(value)) for name, value in values.items())
