@@ -37,8 +37,7 @@ class EffectKind(StrEnum):
     OWN_FAULTS_NOTICE = "own_faults_notice"
     """So many bounces by faults of ours within minutes: an incident."""
     ACCOUNT_NOTICE = "account_notice"
-    """SES stopped or resumed sending, or has a finding. It goes out before all others of its lane,
-    and never in a digest."""
+    """SES stopped or resumed sending, or has a finding."""
 
 
 Lane = NewType("Lane", str)
@@ -228,6 +227,8 @@ PAYLOADS: Mapping[EffectKind, type[Payload]] = {
     EffectKind.OWN_FAULTS_NOTICE: OwnFaultsNotice,
     EffectKind.ACCOUNT_NOTICE: AccountNotice,
 }
+URGENT = frozenset({EffectKind.ACCOUNT_NOTICE, EffectKind.OWN_FAULTS_NOTICE})
+"""They go out before all others of their lane, each by itself and never in a digest."""
 BEFORE_ALL_OTHERS = datetime(1970, 1, 1, tzinfo=UTC)
 """`due_at` of an urgent effect: a lane delivers in the order of `due_at`."""
 
@@ -261,8 +262,7 @@ class OutboxEntry(Struct, frozen=True, kw_only=True):
     @property
     def due_at(self) -> datetime:
         """When it may be delivered."""
-        is_urgent = self.kind is EffectKind.ACCOUNT_NOTICE
-        return BEFORE_ALL_OTHERS if is_urgent else self.created_at
+        return BEFORE_ALL_OTHERS if self.kind in URGENT else self.created_at
 
 
 class Effect(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from worker.core.effects import Effect, EffectKind, Lane, Summary
+from worker.core.effects import URGENT, Effect, EffectKind, Lane, Summary
 from worker.core.rate_limit import (
     LARGEST_DIGEST,
     LONGEST_PAUSE_SECONDS,
@@ -46,6 +46,7 @@ MOST_TRIES = 30
 """Tries per effect; with the pauses between them they take about a day."""
 LOST = "each process that claimed it ended before it settled it"
 STRANGE = "not an entry that this program can read"
+_URGENT = sorted(kind.value for kind in URGENT)
 SKIPPED_SECONDS = 0.05
 """Pause before looking again for rows that another process holds."""
 _FACTS = [
@@ -137,7 +138,7 @@ def _urgent(connection: Connection, lane: Lane, now: datetime) -> list[int]:
     first = select(outbox.c.id, outbox.c.kind, outbox.c.due_at)
     first = first.where(OPEN, outbox.c.lane == lane, outbox.c.due_at <= now)
     some = first.order_by(outbox.c.due_at, outbox.c.id).limit(LARGEST_DIGEST).subquery()
-    query = select(some.c.id).where(some.c.kind == EffectKind.ACCOUNT_NOTICE.value)
+    query = select(some.c.id).where(some.c.kind.in_(_URGENT))
     found = connection.execute(query.order_by(some.c.due_at, some.c.id).limit(1)).scalar()
     if found is None:
         return []
@@ -239,7 +240,7 @@ def _due(connection: Connection, lane: Lane, now: datetime, most: int) -> list[i
 def _due_rows(lane: Lane, now: datetime) -> Select[int]:
     """Select the due effects that are not urgent."""
     due = select(outbox.c.id).where(OPEN, outbox.c.lane == lane, outbox.c.due_at <= now)
-    return due.where(outbox.c.kind != EffectKind.ACCOUNT_NOTICE.value)
+    return due.where(outbox.c.kind.not_in(_URGENT))
 
 
 def _soonest(connection: Connection, lane: Lane) -> datetime | None:
