@@ -70,7 +70,7 @@ class GrownStore:
         upgrade = [str(WORKER), "db", "upgrade"]
         try:
             run_together([upgrade], {**surroundings, **store}, OUT / "import")
-            _fill(self._template, users, self.events)
+            fill(self._template, users, self.events)
         except BaseException:  # Ctrl-C: the caller has no store to remove yet
             self.remove()
             raise
@@ -109,7 +109,8 @@ class GrownStore:
                 left.unlink()
 
 
-def _fill(path: Path, users: int, events: int) -> None:
+def fill(path: Path, users: int, events: int) -> None:
+    """Write rows into an empty file."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         # As fast as possible: an unfinished file is deleted.
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):

@@ -65,6 +65,13 @@ class PostgresqlBenchStore:
 
 @contextmanager
 def running_postgresql(surroundings: Mapping[str, str]) -> Iterator[PostgresqlBenchStore]:
+    """Start a server for the block, with the store of a run."""
+    with running_server() as server:
+        yield PostgresqlBenchStore(server, surroundings)
+
+
+@contextmanager
+def running_server() -> Iterator["PostgresServer"]:
     """Start a server for the block; its files go with it."""
     # Read at import; without it the server's lock would be in /tmp.
     runtime = OUT / "runtime"
@@ -75,7 +82,7 @@ def running_postgresql(surroundings: Mapping[str, str]) -> Iterator[PostgresqlBe
     files = OUT / "postgresql"
     _remove_leftover(files)
     with get_server(files, cleanup_mode="delete") as server:
-        yield PostgresqlBenchStore(server, surroundings)
+        yield server
 
 
 def _remove_leftover(files: Path) -> None:

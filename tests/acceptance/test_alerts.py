@@ -306,6 +306,23 @@ def test_rates_near_the_lines_of_aws(scraper, emulator, queue):
     assert output(0, 0, 0) == set()
 
 
+def test_bounces_by_faults_of_our_own(scraper, emulator, queue):
+    def bounced(count, diagnostic):
+        for number in range(count):
+            entry = mail.recipient(f"person{number}@example.com", diagnosticCode=diagnostic)
+            emulator.send(queue, mail.bounce(entry))
+
+    scraper.start().becomes()
+    bounced(30, "550 5.1.1 user unknown")
+    bounced(9, "550 5.7.1 blocked using zen.spamhaus.org")
+    wait_until(lambda: 'by_fault_total{fault="sender"} 9.0' in scraper.metrics_text())
+    scraper.becomes()
+    bounced(1, "550 5.7.1 blocked using zen.spamhaus.org")
+    scraper.becomes("SesOwnFaults")
+    scraper.pages.shift(-10 * 60)
+    scraper.becomes()
+
+
 def test_every_alert_has_its_test():
     source = Path(__file__).read_text(encoding="utf-8")
     assert {name for name in RULES if f'"{name}"' not in source} == set()

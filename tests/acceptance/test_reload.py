@@ -88,6 +88,39 @@ def test_a_misspelt_sub_type_is_warned_of_at_the_start_and_at_each_reload(daemon
     assert worker.stop()[0] == 0
 
 
+def test_a_fault_is_spared_from_the_reload_on(daemon, emulator, queue, file, run):
+    file(policy="unknown_recipients = 'create'")
+    worker = daemon()
+    worker.wait_for("worker.started")
+    emulator.send(queue, ours("jane@example.com"))
+    assert decided(worker, 1) == ("sender", "auto_block_spam", "spam_diagnostic")
+    file(policy="unknown_recipients = 'create'\nspare_faults = ['sender']")
+    reload(worker)
+    emulator.send(queue, ours("joe@example.com"))
+    assert decided(worker, 2) == ("sender", "no_action", "spared:sender")
+    assert worker.stop()[0] == 0
+    blocked, spared = run("why", "jane@example.com").out, run("why", "joe@example.com").out
+    for shown in map(str.split, (blocked, spared)):
+        assert "Whose fault: ours (reputation, SPF, DKIM," in " ".join(shown)
+    assert "spam_diagnostic" in blocked
+    assert "policy.spare_faults has sender" in " ".join(spared.split())
+    (event,) = run("why", "joe@example.com", "--json").json["events"]
+    assert (event["fault"], event["mentions_spam"]) == ("sender", True)
+
+
+def ours(address):
+    listed = "554 5.7.1 blocked using zen.spamhaus.org"
+    return mail.bounce(mail.recipient(address, diagnosticCode=listed))
+
+
+def decided(worker, number):
+    """Fault, action and rule of a bounce, as the log has them."""
+    wait_until(lambda: worker_logged(worker, "bounce_notification") >= number)
+    lines = [json.loads(line) for line in worker.lines if '"bounce_notification"' in line]
+    line = lines[number - 1]
+    return line["bounce_fault"], line["relay_action"], line["reason"]
+
+
 def test_a_delivery_under_way_is_finished_and_not_repeated(
     daemon, emulator, queue, file, channel, other_channel
 ):

@@ -24,7 +24,9 @@ ANSWER = (
 
 
 def lines_of(done):
-    return [line.rstrip() for line in ESCAPES.sub("", done.out).splitlines()]
+    """The lines; the path of the database, which is never broken, is as short as in a service."""
+    text = re.sub(r"\S*/worker\.db", "/var/lib/ses-worker.db", ESCAPES.sub("", done.out))
+    return [line.rstrip() for line in text.splitlines()]
 
 
 def words_of(done):

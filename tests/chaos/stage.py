@@ -271,8 +271,12 @@ class Stage:
 
     @property
     def ends(self) -> dict[str, float]:
-        """`time.monotonic()` of each kill -9, by the name of the process."""
-        return {worker.name: worker.ended_at for worker in self.workers if worker.crashed}
+        """`time.monotonic()` of each kill -9 or death of a thread, by the name of the process."""
+        return {
+            worker.name: worker.ended_at
+            for worker in self.workers
+            if worker.crashed or worker.thread_has_died
+        }
 
     @property
     def crashes(self) -> int:

@@ -13,10 +13,13 @@ from support import mail
 from support.documents import blocks, page
 from support.waiting import wait_until
 
-from worker.store import ensure_schema, open_store
+from worker.core.policy import Policy
+from worker.process import process
+from worker.store import ensure_schema, migrate, open_store
 
 PAGE = page("docs/backup.md")
 BACK_UP, RESTORE, POSTGRESQL, AFTER = blocks(PAGE, "sh")
+(BACK,) = blocks(PAGE, "sql")
 """RESTORE needs the service: tests/service/test_pages.py."""
 
 
@@ -99,3 +102,23 @@ def test_a_dump_of_postgresql_can_be_put_back(postgresql_url, tmp_path):
 
 def version(program):
     return subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_database_can_go_back_to_the_version_before_and_forward_again(store, message):
+    process([message(mail.bounce("jane@example.com", event=True))], store, Policy())
+    with store.writing() as connection:
+        connection.exec_driver_sql(BACK.removesuffix(";"))
+        connection.exec_driver_sql(
+            "INSERT INTO events (dedupe_key, route_key, kind, recipient, recipient_as_reported,"
+            " user_match, action, reason, occurred_at, received_at, feedback_id, ses_message_id,"
+            " diagnostic, status) VALUES ('a', 'b', 'complaint', 'joe@example.com', 'joe', 'missing',"
+            " 'no_action', 'unknown_recipient', '2026-11-20 08:15:33', '2026-11-20 08:15:34', 'c',"
+            " 'd', '', '')"
+        )
+        connection.exec_driver_sql("INSERT INTO policy VALUES ('bounce_actions.Permanent/*', 'x')")
+        query = "SELECT count(*) FROM do_not_mail"
+        assert connection.exec_driver_sql(query).scalar_one() == 1, "in any case: Permanent"
+    assert migrate.upgrade(store) == ("0009", "0010")
+    with store.reading() as connection:
+        routes = connection.exec_driver_sql("SELECT route FROM events ORDER BY id").scalars().all()
+    assert routes == ["raw", ""]

@@ -24,8 +24,8 @@ from worker.core.model import Reason
 from worker.core.policy import RULES
 from worker.settings import Settings
 from worker.settings.loading import all_keys, load_settings
+from worker.store.schema import account_events, metadata, users
 from worker.store.schema import events as events_table
-from worker.store.schema import metadata, users
 
 README = page("README.md")
 ARCHITECTURE = page("docs/development/architecture.md")
@@ -280,8 +280,11 @@ def test_every_reason_of_a_dead_letter_has_its_advice():
 
 def test_every_column_that_applications_read_is_in_the_page_on_the_database():
     rows = dict(row[::2] for row in table(page("docs/database.md"), "## Tables"))
-    for of in (users, events_table):
+    for of in (users, events_table, account_events):
         shown = set(re.findall(r"`(\w+)`", rows[f"`{of.name}`"]))
+        if of is events_table:
+            for row in table(page("docs/database.md"), "## What SES says about the mail"):
+                shown |= set(re.findall(r"`(\w+)`", row[0]))
         assert {column.name for column in of.columns} - {"id"} <= shown, of.name
 
 

@@ -1,6 +1,7 @@
 """Every command in every document is run here, or is one whose run is this suite's own."""
 
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -226,7 +227,7 @@ def test_a_worker_command_runs(run, start, emulator, queue, tmp_path, arguments)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     else:
-        done = run(*arguments.split())
+        done = run(*shlex.split(arguments))
         assert (done.status, "Traceback" in done.err) == (0, False), done.err
 
 

@@ -24,6 +24,7 @@ RECOVERIES = {
     "store.unavailable": "store.available",
 }
 NOTHING_TO_RECOVER = {
+    "bounces.own_faults": "counted by ses_worker_bounces_by_fault_total; it ends when they do",
     "command.failed": "the command has ended",
     "consumer.abandoned": "the process ends",
     "dead_letter_queue.missing": "said at the start; `check` says what is so now",

@@ -19,7 +19,7 @@ from support.examples import examples
 from worker.core.decide import decide
 from worker.core.decode import decode
 from worker.core.model import Action, User
-from worker.core.policy import REFUSED_BY_SES, Policy
+from worker.core.policy import REFUSED_BY_SES, SPAREABLE, Policy
 from worker.process import process
 from worker.store.answers import verdict_on
 from worker.store.in_force import as_kept
@@ -58,6 +58,10 @@ DIAGNOSTICS = (
     "",
     None,
     "x" * 20_000 + "Spam",
+    "550 5.7.1 blocked using zen.spamhaus.org",
+    "550 5.7.1 message content rejected as spam",
+    "451 4.7.1 greylisted, try again later",
+    "550 <antispam@example.com> no such user",
 )
 
 
@@ -159,6 +163,7 @@ policies = st.builds(
     hard_bounce_pause=pauses,
     soft_bounce_pause=pauses,
     bounce_actions=st.dictionaries(names, st.sampled_from(Action), max_size=3),
+    spare_faults=st.frozensets(st.sampled_from(SPAREABLE)),
 )
 
 
@@ -187,6 +192,10 @@ REFUSED = {"subtype": "Suppressed"}
     at_once(bounce(JANE, 9), bounce(JANE, 9, type="Transient")), Policy(soft_bounce_pause=30 * DAY)
 )
 @example(at_once(bounce(JANE, 9)), Policy(hard_bounce_pause=4 * 10**6 * DAY))
+@example(
+    at_once(bounce(mail.recipient(JANE, diagnosticCode="550 blocked by SpamHaus"))),
+    Policy(spare_faults=frozenset({"sender"})),
+)
 @example(at_once(bounce(JANE)), Policy(bounce_actions={"Permanent/General": Action.NO_ACTION}))
 def test_events_of_an_address_that_is_no_user_bar_it_as_they_would_bar_a_user(
     store, message, bodies, policy
@@ -347,7 +356,7 @@ def test_events_of_an_older_database_count(store_url, monkeypatch):
             " 'no_action', 'unknown_recipient', '2026-11-20 08:15:33', '2026-11-20 08:15:34', 'c',"
             " 'd', 'smells of Spam', '5.7.1')"
         )
-    assert ensure_schema(store, migrate=True) == ("0008", "0009")
+    assert ensure_schema(store, migrate=True) == ("0008", "0009", "0010")
     assert set(listed(store, JANE, JOE)) == {JANE, JOE}
     store.close()
 

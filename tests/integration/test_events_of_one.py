@@ -35,9 +35,9 @@ def database(store):
 def row(number, recipient):
     """A row as long as a real one; keys grow with the number, as SES's ids do with the time."""
     name = f"0100{number:012x}-1b2c3d4e-1111-2222-3333-444455556666-000000"
-    output = dict.fromkeys(
-        (column.name for column in events.c if column.name != "id"), "2026-01-01 00:00:00.000000"
-    )
+    names = [column.name for column in events.c if not column.nullable and column.name != "id"]
+    first_columns = names[: names.index("status") + 1]
+    output = dict.fromkeys(first_columns, "2026-01-01 00:00:00.000000")
     keys = {"dedupe_key": name + "a" * 25, "route_key": name + "b" * 25}
     mails = {"feedback_id": name, "ses_message_id": name, "diagnostic": "smtp; 550 " + "no " * 20}
     whose = {"recipient": recipient, "recipient_as_reported": recipient}

@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from urllib.error import URLError
 from urllib.request import OpenerDirector
 
@@ -400,7 +401,7 @@ class TestSender:
         """A message that Slack refused was lost."""
         slack.fail(faults.refused(400, "invalid_blocks"))
         naps = []
-        answer = SlackSender(webhook, sleep=naps.append).deliver(effects)
+        answer = SlackSender(webhook).deliver(effects)
         assert isinstance(answer, Sent)
         assert naps == [1.0], "a channel takes one message a second"
         (post,) = slack.posts
@@ -522,3 +523,26 @@ def _answer(server, answer):
     connection.recv(65_536)
     connection.sendall(answer)
     connection.close()
+
+
+class TestExplaining:
+    """The first notice of a day that can explain `policy.spare_faults` does so."""
+
+    OURS = effect(bounced(recipient(fault="sender")))
+
+    def explained(self, slack):
+        return ["policy.spare_faults" in json.dumps(post) for post in slack.posts]
+
+    def test_a_setting_is_explained_once_a_day(self, slack, webhook):
+        sender = SlackSender(webhook)
+        tomorrow = replace(self.OURS, created_at=self.OURS.created_at + timedelta(days=1))
+        for each in (BOUNCE, self.OURS, self.OURS, BOUNCE, tomorrow, tomorrow):
+            assert isinstance(sender.deliver([each]), Sent)
+        assert self.explained(slack) == [False, True, False, False, True, False]
+
+    def test_a_notice_that_was_not_delivered_has_explained_nothing(self, slack, webhook):
+        slack.fail(*[faults.broken()] * 3)
+        sender = SlackSender(webhook)
+        assert isinstance(sender.deliver([self.OURS]), Later)
+        assert isinstance(sender.deliver([self.OURS]), Sent)
+        assert self.explained(slack)[-1]

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -525,3 +526,43 @@ def test_a_replaced_file_keeps_its_log_when_the_old_file_is_closed(path, databas
     log = Path(f"{path}-wal").read_bytes()
     database.close()
     assert Path(f"{path}-wal").read_bytes() == log
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [(b"\xff\x00", b"\xff\x00"), ("a\0'\"\\é\U0001f600", "a\0'\"\\é\U0001f600"), (None, None)],
+)
+def test_users_are_read_whatever_an_application_wrote(path, database, written, read):
+    add(database, "a@example.com", "b@example.com")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "UPDATE users SET account_id = ?, last_hard_bounce = ?, soft_bounce_count = ?"
+            " WHERE email_key = 'a@example.com'",
+            (written, written, float("inf")),
+        )
+    with database.transaction() as transaction:
+        users = transaction.users({"a@example.com", "b@example.com"})
+    assert sorted(users) == ["a@example.com", "b@example.com"]
+    assert users["a@example.com"].account_id == read
+    assert users["a@example.com"].last_hard_bounce is None
+    assert users["a@example.com"].soft_bounce_count == float("inf")
+
+
+def test_a_user_is_read_as_it_was_written(database):
+    at = datetime(2026, 11, 30, 9, 56, 50, 123_000, tzinfo=UTC)
+    user = User(
+        email="A@example.com",
+        email_key="a@example.com",
+        metrics_enabled=False,
+        auto_block_spam=True,
+        last_soft_bounce=at,
+        soft_bounce_count=3,
+        paused_until=at.replace(microsecond=0),
+        pause_reason="soft_bounce",
+        soft_bounce_refused=True,
+    )
+    unit = UnitOfWork(Policy(), (), {})
+    unit.created = {user.email_key: user}
+    with database.transaction() as transaction:
+        transaction.save(unit)
+        assert transaction.users([user.email_key]) == {user.email_key: user}

@@ -37,10 +37,12 @@ def forgotten(
 ) -> Iterator[Finding]:
     """Look for entries that failed through SQS's fault and were not tried again.
 
-    `ends`: `time.monotonic()` of each kill -9; what failed shortly before is excused. So
-    is what was tried `TRIES` times. `before`: what failed later may yet be tried again.
+    `ends`: `time.monotonic()` of each end by a kill -9 or the death of a thread; what failed
+    shortly before is excused. So is what was tried `TRIES` times, and the extension of a lease that
+    is answered after the delete of its message. `before`: what failed later may yet be tried again.
     """
     failed: dict[str, Request] = {}
+    settled: set[str] = set()
     tried: Counter[str] = Counter()
     for request in requests:
         if request.operation not in _SETTLING:
@@ -48,8 +50,13 @@ def forgotten(
         for entry in request.arguments.get("Entries", ()):
             failed.pop(entry["ReceiptHandle"], None)
             tried[entry["ReceiptHandle"]] += 1
-        for entry in _to_be_repeated(request):
-            failed[entry["ReceiptHandle"]] = request
+        to_be_repeated = _to_be_repeated(request)
+        for entry in to_be_repeated:
+            if entry["ReceiptHandle"] not in settled:
+                failed[entry["ReceiptHandle"]] = request
+        if request.operation == "DeleteMessageBatch" and request.status == 200:
+            entries = request.arguments.get("Entries", ())
+            settled |= {e["ReceiptHandle"] for e in entries if e not in to_be_repeated}
     for handle, request in failed.items():
         ended = ends.get(request.client, float("inf"))
         excused = tried[handle] >= TRIES or ended <= request.clock + EXCUSED_SECONDS

@@ -32,7 +32,7 @@ class Recipient(NamedTuple):
     key: str
     """The normalised address; empty where there is none, or none that can be used."""
     spam: bool
-    """The diagnostic has the word spam."""
+    """The diagnostic has the word spam, outside addresses."""
 
 
 class SesFeedback(NamedTuple):
@@ -149,7 +149,7 @@ def _people(entries: list[Any]) -> Iterator[Recipient]:
     people: dict[str, bool] = {}
     for entry in entries:
         key = normal(entry.get("emailAddress") if isinstance(entry, dict) else None)
-        spam = isinstance(entry, dict) and "spam" in str(entry.get("diagnosticCode")).lower()
+        spam = isinstance(entry, dict) and _says_spam(str(entry.get("diagnosticCode")))
         if key:
             people[key] = people.get(key, False) or spam
         else:
@@ -180,3 +180,8 @@ def _time(text: object) -> datetime | None:
     except ValueError:
         return None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _says_spam(diagnostic: str) -> bool:
+    words = diagnostic.lower().replace("<", " ").replace(">", " ").split()
+    return any("spam" in word and "@" not in word for word in words)

@@ -16,11 +16,13 @@ from worker.core.effects import (
     EffectKind,
     Notice,
     NoticeRecipient,
+    OwnFaultsNotice,
     ParkedNotice,
     RemovalNotice,
     RemovalOutcome,
     Summary,
 )
+from worker.core.faults import Fault
 from worker.core.model import Action, Kind, UserMatch
 from worker.notifiers.slack.blocks import BUDGET, texts, total
 
@@ -64,6 +66,7 @@ _KINDS = {
     RemovalNotice: EffectKind.REMOVAL_NOTICE,
     DeadLetterNotice: EffectKind.DEAD_LETTER_NOTICE,
     ParkedNotice: EffectKind.PARKED_NOTICE,
+    OwnFaultsNotice: EffectKind.OWN_FAULTS_NOTICE,
 }
 
 
@@ -134,6 +137,7 @@ _recipients = st.builds(
     dsn_action=hostile,
     status=hostile,
     diagnostic=hostile,
+    fault=hostile | st.sampled_from(Fault),
     match=st.sampled_from(UserMatch),
     action=st.sampled_from(Action),
     reason=hostile,
@@ -181,7 +185,19 @@ _parked = st.builds(
     attempts=st.integers(1, 10**6),
     occurred_at=_instants,
 )
-effects = st.one_of(_notices, _removals, _dead, _parked).map(effect)
+_names = st.lists(hostile, max_size=6).map(tuple)
+_ours = st.builds(
+    OwnFaultsNotice,
+    count=st.integers(1, 10**9),
+    since=_instants,
+    occurred_at=_instants,
+    configuration_sets=_names,
+    tenants=_names,
+    senders=_names,
+    providers=_names,
+    diagnostic=hostile,
+)
+effects = st.one_of(_notices, _removals, _dead, _parked, _ours).map(effect)
 summaries = st.builds(
     Effect,
     id=st.integers(1, 2**62),

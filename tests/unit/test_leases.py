@@ -1,11 +1,12 @@
 """Leases of messages held for long are extended; messages with lost leases are left alone."""
 
 import threading
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
 
-from worker.consumer.leases import Leases
+from worker.consumer.leases import LONGEST_TICK_SECONDS, Leases
 from worker.core.errors import Unavailable
 from worker.sqs.queue import LONGEST_HOLD_SECONDS, FailedEntry
 from worker.timing import clock
@@ -179,3 +180,29 @@ def test_an_error_of_sqs_is_waited_for(queue, received, message, monkeypatch):
     over.set()
     keeper.join(5)
     assert not keeper.is_alive()
+
+
+def test_while_sqs_is_away_it_is_asked_often_enough_for_a_lease_to_last(
+    leases, queue, received, time
+):
+    (first,) = received()
+    leases.hold(0, [first])
+    received_at, tries = time.now, []
+
+    def extend(messages):
+        tries.append(time.now)
+        if time.now < received_at + VISIBILITY - LONGEST_TICK_SECONDS - 1:
+            raise Unavailable("away")
+        return []
+
+    class Over(threading.Event):
+        def wait(self, seconds=None):
+            time.now += seconds
+            return time.now > received_at + VISIBILITY
+
+    queue.extend = extend
+    leases.keep(Over())
+    assert len(tries) > 5
+    gaps = [later - earlier for earlier, later in pairwise(tries)]
+    assert max(gaps) <= 2 * LONGEST_TICK_SECONDS
+    assert leases.lasts(first)

@@ -3,12 +3,19 @@
 import re
 import time
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.core.limits import LONGEST_SHOWN, MOST_ADDRESSES_SHOWN
-from worker.core.masking import is_sanitary, mask_addresses, printable, sanitized
+from worker.core.masking import (
+    is_sanitary,
+    is_sanitary_json,
+    mask_addresses,
+    printable,
+    sanitized,
+)
 
 
 @pytest.mark.parametrize(
@@ -79,16 +86,30 @@ def test_what_is_shown_is_short_and_printable(text):
 
 
 LOGGED_TEXTS = st.text(alphabet="aZ9 .@%&40=x;-_\uff20\u202e\n") | st.text() | st.emails()
+ASCII_TEXTS = st.text(st.characters(max_codepoint=127), max_size=6)
 
 
-@given(st.lists(LOGGED_TEXTS, max_size=4))
-def test_what_is_sanitary_as_a_whole_is_sanitary_in_each_part(texts):
-    if is_sanitary(" ".join(texts)):
-        assert [printable(mask_addresses(text)) for text in texts] == texts
+@given(LOGGED_TEXTS)
+def test_what_is_sanitary_is_shown_as_it_is(text):
+    if is_sanitary(text):
+        assert printable(mask_addresses(text)) == text
+
+
+@given(st.dictionaries(st.just("text"), LOGGED_TEXTS | ASCII_TEXTS))
+def test_texts_in_sanitary_json_are_shown_as_they_are(line):
+    if is_sanitary_json(msgspec.json.encode(line).decode()):
+        assert {name: sanitized(text) for name, text in line.items()} == line
+
+
+@pytest.mark.parametrize("number", range(128))
+def test_json_with_a_control_character_is_not_sanitary(number):
+    written = msgspec.json.encode({"text": chr(number)}).decode()
+    assert chr(number).isprintable() or not is_sanitary_json(written)
 
 
 def test_most_log_texts_are_recognised_as_sanitary():
     assert is_sanitary("smtp; 550 5.1.1 no such user Permanent General found hard_bounce")
+    assert is_sanitary_json('{"domain":"example.com","count":3,"message_id":"4040-40"}')
 
 
 def test_line_breaks_and_control_characters_are_spelled_out():

@@ -11,6 +11,7 @@ from support import mail
 
 from worker.core.decode import decode
 from worker.core.errors import Unavailable
+from worker.core.faults import Fault
 from worker.core.model import Handled, Ignored, Release
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
@@ -241,3 +242,22 @@ def test_a_batch_reports_its_size_its_lag_and_its_oldest_message(message):
     assert read("ses_worker_event_to_record_seconds_bucket", {"le": "60.0"}) == 2
     assert metrics.ages.oldest(time.monotonic()) == 40
     assert abs(metrics.last_message_at - time.time()) < 60
+
+
+def test_bounces_are_counted_by_fault_and_complaints_are_not(message):
+    metrics = Metrics()
+    entries = [
+        mail.recipient("jane@example.com", diagnosticCode="550 5.1.1 user unknown"),
+        mail.recipient("joe@example.com", diagnosticCode="550 blocked using zen.spamhaus.org"),
+        mail.recipient("zoe@example.com", status="", diagnosticCode="550 sorry"),
+    ]
+    for body in (mail.bounce(*entries), mail.bounce(), mail.complaint("jane@example.com")):
+        handled = UnitOfWork(Policy(), (), {}).decide_message(message(body), decode(body))
+        metrics.count(handled.decisions)
+    counts = {
+        fault: metrics.registry.get_sample_value(
+            "ses_worker_bounces_by_fault_total", {"fault": fault}
+        )
+        for fault in Fault
+    }
+    assert counts == {"recipient": 1, "sender": 1, "unknown": 2, "message": 0, "receiver": 0}

@@ -113,6 +113,19 @@ def test_what_failed_must_be_tried_again_unless_the_process_was_killed():
     assert not list(calls.forgotten([failing], {}, before=0.0))
 
 
+def extending(handles, **facts):
+    return deleting(handles, **facts)._replace(operation="ChangeMessageVisibilityBatch")
+
+
+def test_a_lease_need_not_be_extended_once_its_message_is_deleted():
+    failing = extending(["a", "b"], status=503)
+    assert len(list(calls.forgotten([failing], {}))) == 2
+    (left,) = calls.forgotten([deleting(["a"]), failing], {})
+    assert "'b'" in left.text
+    assert len(list(calls.forgotten([deleting(["a"], failed=["a"]), failing], {}))) == 2
+    assert len(list(calls.forgotten([deleting(["a"], status=503), failing], {}))) == 2
+
+
 @pytest.mark.parametrize(
     ("status", "code", "again"),
     [(503, "ServiceUnavailable", 1), (400, "ThrottlingException", 1), (403, "RequestThrottled", 1),

@@ -36,9 +36,9 @@ def event(sort, day):
     return SORTS[sort](f"2026-11-{day:02}T00:00:00Z")
 
 
-def record(bodies, policy, sizes=(1,)):
+def record(bodies, policy, sizes=(1,), first=JANE):
     """What the events leave of Jane, in batches of these sizes, over and over."""
-    user = None if policy.unknown_recipients is UnknownRecipients.CREATE else JANE
+    user = None if policy.unknown_recipients is UnknownRecipients.CREATE else first
     sizes, left, observed = list(sizes), list(bodies), set()
     while left:
         size = sizes.pop(0)
@@ -146,3 +146,36 @@ def entered(user, body, policy=Policy()):
     unit = UnitOfWork(policy, known_keys=(), users={WHO: user})
     unit.decide_message(received(body), decode(body))
     return unit.changed[WHO]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([*SORTS]), st.integers(1, 4)), max_size=9),
+    policies,
+    st.data(),
+)
+def test_a_reinstatement_outlasts_older_events_whenever_they_arrive_and_no_newer_event(
+    expected, policy, data
+):
+    """A reinstatement between the second and the third day, after which late events arrive."""
+    lifted_at = datetime(2026, 11, 2, 12, tzinfo=UTC)
+    older = [item for item in expected if item[1] <= 2]
+    before = data.draw(st.lists(st.sampled_from(older), unique=True)) if older else []
+    after = data.draw(st.permutations([item for item in expected if item not in before]))
+    before = [item for item in expected if item in before]
+    bodies = [[event(*item) for item in items] for items in (before, after)]
+    known = replace(policy, unknown_recipients=UnknownRecipients.RECORD)
+    user = replace(
+        record(bodies[0], known),
+        auto_block_spam=False,
+        paused_until=None,
+        pause_reason=None,
+        reinstated_at=lifted_at,
+    )
+    assert record(bodies[1], known, first=user) == record(
+        bodies[0] + bodies[1], known, first=replace(JANE, reinstated_at=lifted_at)
+    )
+    newer = [event(*item) for item in expected if item[1] > 2]
+    alone = record(newer, known)
+    found = record(bodies[1], known, first=user)
+    barring = ("auto_block_spam", "paused_until", "pause_reason")
+    assert [getattr(found, name) for name in barring] == [getattr(alone, name) for name in barring]

@@ -13,10 +13,18 @@ from support import mail, notices
 from support.examples import examples
 from support.notices import bounced, effect, faults, recipient, removed, shown
 
-from worker.core.effects import DeadLetterNotice, EffectKind, ParkedNotice, Removal, RemovalOutcome
+from worker.core.effects import (
+    DeadLetterNotice,
+    EffectKind,
+    OwnFaultsNotice,
+    ParkedNotice,
+    Removal,
+    RemovalOutcome,
+)
+from worker.core.faults import IN_WORDS
 from worker.core.model import Action, Kind, UserMatch
 from worker.notifiers.slack.blocks import BUDGET, texts, total
-from worker.notifiers.slack.notices import notice, simplified
+from worker.notifiers.slack.notices import is_explainable, notice, simplified
 
 PAYLOADS = sorted((Path(__file__).parent.parent / "payloads").glob("*.*"))
 DSN = {
@@ -26,8 +34,8 @@ DSN = {
 }
 
 
-def drawn(payload, *, masked=False):
-    post = notice(effect(payload), masked=masked)
+def drawn(payload, *, masked=False, explain=False):
+    post = notice(effect(payload), masked=masked, explain=explain)
     assert list(faults(post)) == []
     return post
 
@@ -258,6 +266,24 @@ class TestUpkeep:
         assert "outbox #7" in shown(post)
         assert "ses-worker outbox list" in shown(post)
 
+    def test_faults_of_our_own_are_posted_with_whose_mail_it_was_and_what_to_do(self):
+        ours = OwnFaultsNotice(
+            count=12,
+            since=notices.AT,
+            occurred_at=notices.AT,
+            configuration_sets=("bulk", "<!channel>"),
+            senders=("sender.example.org",),
+            diagnostic="550 5.7.1 blocked using zen.spamhaus.org",
+        )
+        post = drawn(ours)
+        read = shown(post)
+        assert post.text == "OWN FAULT: 12 bounces within five minutes"
+        assert "`bulk, <!channel>`" in read
+        assert "sender.example.org" in read
+        assert "Tenants" not in read
+        assert "zen.spamhaus.org" in read
+        assert "check SPF, DKIM and DMARC" in read
+
     def test_an_effect_without_a_notice_is_an_error(self):
         payload = Removal(
             reported="a@b", mailed="a@b", key="a@b", type=None, subtype=None, occurred_at=notices.AT
@@ -365,3 +391,52 @@ class TestAnything:
             person = recipient(diagnostic=filler * 100_000)
             for masked in (False, True):
                 drawn(bounced(*[person] * 6, message=json.dumps(filler * 100_000)), masked=masked)
+
+
+SPARED = "policy.spare_faults = "
+
+
+class TestFaults:
+    @pytest.mark.parametrize(("fault", "words"), IN_WORDS.items())
+    def test_whose_fault_a_bounce_was_is_said_in_words(self, fault, words):
+        assert f"Whose fault: *\n{words}" in shown(drawn(bounced(recipient(fault=fault))))
+
+    @pytest.mark.parametrize("fault", ["", "<!channel>"])
+    def test_what_is_no_fault_is_not_shown(self, fault):
+        assert "fault" not in shown(drawn(bounced(recipient(fault=fault))))
+
+    @pytest.mark.parametrize(
+        ("fault", "action", "would"),
+        [
+            ("sender", Action.AUTO_BLOCK_SPAM, "this person would not be blocked"),
+            ("message", Action.AUTO_BLOCK_SPAM, "this person would not be blocked"),
+            ("receiver", Action.AUTO_BLOCK_SPAM, "this person would not be blocked"),
+            ("sender", Action.HARD_BOUNCE, "mail to this person would not pause"),
+            ("sender", Action.SOFT_BOUNCE, "mail to this person would not pause"),
+        ],
+    )
+    def test_the_setting_that_would_have_spared_somebody_is_explained_if_asked(
+        self, fault, action, would
+    ):
+        about = bounced(recipient(fault="recipient"), recipient(fault=fault, action=action))
+        assert SPARED not in shown(drawn(about))
+        for post in (drawn(about, explain=True), simplified(effect(about), explain=True)):
+            read = shown(post).replace("`", "")
+            assert f'{SPARED}["{fault}"] this bounce would only be recorded: {would}' in read
+        assert is_explainable(effect(about))
+
+    @pytest.mark.parametrize(
+        ("fault", "action", "reason"),
+        [
+            ("recipient", Action.AUTO_BLOCK_SPAM, "spam_diagnostic"),
+            ("unknown", Action.AUTO_BLOCK_SPAM, "spam_diagnostic"),
+            ("message", Action.SOFT_BOUNCE, "transient"),
+            ("sender", Action.NO_ACTION, "spared:sender"),
+            ("sender", Action.NO_ACTION, "unknown_recipient"),
+            ("sender", Action.HARD_BOUNCE, "bounce_actions:Permanent/*"),
+        ],
+    )
+    def test_a_setting_that_would_have_changed_nothing_is_not(self, fault, action, reason):
+        about = bounced(recipient(fault=fault, action=action, reason=reason))
+        assert SPARED not in shown(drawn(about, explain=True))
+        assert not is_explainable(effect(about))

@@ -64,6 +64,7 @@ def test_a_bounce_line_has_the_pinned_fields(report):
             "bounce_action": "failed",
             "bounce_status": "5.1.1",
             "bounce_diagnostic": "550 unknown",
+            "bounce_fault": "recipient",
             "bounce_extra": {"colour": "red"},
             "user_match": "found",
             "relay_action": "hard_bounce",

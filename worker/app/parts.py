@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from worker.app import make_relay, make_store, queue_url, region_of
 from worker.app.current import Current
+from worker.app.own_faults import OwnFaultWatch
 from worker.consumer import Callbacks, Consumer, Plan
 from worker.consumer.settling import SetAside
 from worker.core.effects import OutboxEntry
@@ -81,6 +82,7 @@ def _callbacks(store: Store, current: Current, metrics: Metrics) -> Callbacks:
     A reload may replace the policy and the relay at any time; a batch uses a single policy.
     """
     telemetry, timed = Telemetry(metrics), Timed(store, metrics)
+    watch = OwnFaultWatch(store, current)
 
     def process_and_count(batch: Sequence[Received]) -> list[Handled]:
         handled = process(batch, timed, current.policy)
@@ -90,7 +92,10 @@ def _callbacks(store: Store, current: Current, metrics: Metrics) -> Callbacks:
     def settled(batch: Sequence[Handled]) -> None:
         with lines_together():
             telemetry.report(batch)
-        if any(handled.decisions for handled in batch) and (relay := current.relay):
+        decided = any(handled.decisions for handled in batch)
+        if decided:
+            watch.look_at(batch)
+        if decided and (relay := current.relay):
             relay.wake()
 
     def notices(set_aside: Sequence[SetAside]) -> Sequence[OutboxEntry]:

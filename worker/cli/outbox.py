@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 STATES = ("waiting", "claimed", "delivered", "parked", "discarded")
 KINDS = (
     "bounce_notice", "complaint_notice", "removal", "removal_notice", "dead_letter_notice",
-    "parked_notice",
+    "parked_notice", "own_faults_notice",
 )  # fmt: skip
 ROW_ID = click.IntRange(min=1, max=2**63 - 1)
 Command = TypeVar("Command", bound=Callable[..., Any])

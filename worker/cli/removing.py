@@ -2,13 +2,14 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import HELP_SETTINGS, json_option, print_message, with_settings
+from worker.cli.address_lines import AddressLines
+from worker.cli.common import HELP_SETTINGS, json_option, with_settings
 from worker.cli.exits import Exit
 from worker.core.errors import WorkerError
 from worker.service.signals import as_interrupts
@@ -16,9 +17,6 @@ from worker.service.signals import as_interrupts
 if TYPE_CHECKING:
     from worker.settings import Settings
     from worker.store import Store
-
-MOST_SHOWN = 20
-"""Addresses that were not removed and are printed, unless all of them are."""
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -39,61 +37,46 @@ def remove(settings: "Settings", address: str, as_json: bool) -> None:
       ses-worker users remove - < closed-accounts.txt
     """
     from worker.app import open_existing_store
-    from worker.core.address import parse_address
 
-    if address != "-" and parse_address(address) is None:
-        raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    removal = _Removal(open_existing_store(settings), show_all=as_json)
+    lines = AddressLines(address, show_all=as_json)
+    removal = _Removal(open_existing_store(settings), lines)
     try:
         with as_interrupts():
-            removal.go_through(_lines() if address == "-" else [address])
+            removal.go_through()
     except KeyboardInterrupt:
         raise WorkerError(f"interrupted; {removal.removed:,} users are removed") from None
     click.echo(json.dumps(removal.figures) if as_json else removal.sentence)
-    sys.exit(Exit.FAILED if removal.unknown or removal.refused else Exit.DONE)
-
-
-def _lines() -> Iterator[str]:
-    with click.open_file("-", encoding="utf-8-sig", errors="surrogateescape") as file:
-        yield from file
+    sys.exit(Exit.FAILED if removal.unknown or lines.refused else Exit.DONE)
 
 
 class _Removal:
     """Removes users, and counts them."""
 
-    def __init__(self, store: "Store", *, show_all: bool) -> None:
+    def __init__(self, store: "Store", lines: AddressLines) -> None:
         self._store = store
-        self._left_to_show = None if show_all else MOST_SHOWN
-        self.removed = self.unknown = self.refused = 0
+        self._lines = lines
+        self.removed = self.unknown = 0
 
     @property
     def figures(self) -> dict[str, int]:
-        return {"removed": self.removed, "unknown": self.unknown, "refused": self.refused}
+        return {
+            "removed": self.removed,
+            "unknown": self.unknown,
+            "refused": self._lines.refused,
+        }
 
     @property
     def sentence(self) -> str:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.figures.items())
         return f"{counts}; events stay on record" if self.removed else counts
 
-    def go_through(self, lines: Sequence[str] | Iterator[str]) -> None:
-        """Remove the users of these lines, a statement's worth at a time."""
+    def go_through(self) -> None:
+        """Remove the users of the lines, a statement's worth at a time."""
         from worker.store.users import ROWS_IN_A_STATEMENT
 
-        keys = self._keys(lines)
+        keys = iter(self._lines)
         while batch := list(dict.fromkeys(islice(keys, ROWS_IN_A_STATEMENT))):
             self._remove(batch)
-
-    def _keys(self, lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
-        from worker.core.address import parse_address
-
-        for number, line in enumerate(lines, start=1):
-            if not (text := line.strip()):
-                continue
-            if (address := parse_address(text)) is None:
-                self.refused += 1
-                self._show(f"line {number} is no usable address")
-            else:
-                yield address.key
 
     def _remove(self, keys: Sequence[str]) -> None:
         from worker.store.users import remove_users
@@ -103,11 +86,4 @@ class _Removal:
         for key in keys:
             if key not in removed:
                 self.unknown += 1
-                self._show(f"{key} is not among the users in {self._store.place}")
-
-    def _show(self, message: str) -> None:
-        if self._left_to_show is None:
-            print_message(message)
-        elif self._left_to_show:
-            self._left_to_show -= 1
-            print_message(message)
+                self._lines.show(f"{key} is not among the users in {self._store.place}")

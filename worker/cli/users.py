@@ -19,6 +19,7 @@ from worker.cli.common import (
 )
 from worker.cli.exits import Exit
 from worker.cli.help import Group, option
+from worker.cli.reinstating import reinstate
 from worker.cli.removing import remove
 from worker.core.errors import Refused, WorkerError
 from worker.service.signals import as_interrupts
@@ -39,7 +40,7 @@ blocked_option = option(
 
 @click.group(cls=Group, context_settings=HELP_SETTINGS)
 def users() -> None:
-    """Import, list, export and remove user records.
+    """Import, list, export, reinstate and remove user records.
 
     \b
     Example:
@@ -47,6 +48,7 @@ def users() -> None:
     """
 
 
+users.add_command(reinstate)
 users.add_command(remove)
 
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from worker.cli.common import counted
-from worker.core.model import Action, Kind
+from worker.core.faults import IN_WORDS
+from worker.core.model import REINSTATEMENT, Action, Kind
 
 _BECAUSE = {
     (Kind.BOUNCE, "unsubscribed"): "the person had opted out of a list",
@@ -19,7 +20,10 @@ _BECAUSE = {
     (Kind.COMPLAINT, "blocked_already"): "the user was blocked already",
     (Kind.COMPLAINT, "complaint"): "the person complained",
 }
-_ALWAYS = {"unknown_recipient": "the address is not among the users"}
+_ALWAYS = {
+    "unknown_recipient": "the address is not among the users",
+    "before_reinstatement": "it happened before the user was reinstated, and only counts",
+}
 _DONE = {
     Action.HARD_BOUNCE.value: "Mail pauses",
     Action.SOFT_BOUNCE.value: "Mail pauses",
@@ -46,6 +50,8 @@ def state_of(user: Mapping[str, Any], now: datetime) -> str:
 
 def decision_of(event: Mapping[str, Any]) -> str:
     """Say what was done about an event, and because of which rule."""
+    if event["kind"] == REINSTATEMENT:
+        return f"{event['type']} lifted pause and block: {event['diagnostic']}"
     action, rule = str(event["action"]), str(event["reason"])
     done = f"{_DONE[action]} ({action})" if action in _DONE else action
     because = _BECAUSE.get((event["kind"], rule)) or _ALWAYS.get(rule) or _by_settings(rule)
@@ -56,11 +62,17 @@ def decision_of(event: Mapping[str, Any]) -> str:
 
 def _by_settings(rule: str) -> str:
     key, separator, value = rule.partition(":")
-    return f"policy.{key} has {value}" if separator and key == "bounce_actions" else ""
+    if separator and key == "bounce_actions":
+        return f"policy.{key} has {value}"
+    if separator and key == "spared":
+        return f"policy.spare_faults has {value}, and the fault was not the recipient's"
+    return ""
 
 
 def sort_of(event: Mapping[str, Any]) -> str:
     """`bounce Permanent/General`."""
+    if event["kind"] == REINSTATEMENT:
+        return REINSTATEMENT
     types = "/".join(filter(None, (event["type"], event["subtype"])))
     return f"{event['kind']} {types}".strip()
 
@@ -92,8 +104,12 @@ def moment(value: datetime) -> str:
 def lines_of(event: Mapping[str, Any]) -> Iterator[str]:
     """Yield the sentences below the heading of an event."""
     yield decision_of(event)
+    if event["kind"] == REINSTATEMENT:
+        return
     if answer := answer_of(event):
         yield f"Mail server: {answer}"
+    if fault := IN_WORDS.get(event["fault"]):
+        yield f"Whose fault: {fault}."
     received = f"Received {moment(event['received_at'])}"
     mail = event["ses_message_id"]
     yield f"{received}, SES message id {mail}" if mail else received

@@ -40,8 +40,9 @@ def feedback_columns(given: Mapping[str, str]) -> dict[str, Any] | str:
             return f"{name} is neither true nor false"
         values[name] = flag
     for name in USER_TIMES:
-        values[name] = parse_time(given[name])
-        if given[name] and values[name] is None:
+        text = given.get(name, "")  # an older export lacks the newest columns
+        values[name] = parse_time(text)
+        if text and values[name] is None:
             return f"{name} is no time"
     for name in _COUNTS:
         text = given[name]

@@ -15,6 +15,8 @@ COLUMNS = ("email", "account_id", "metrics_enabled")
 LONGEST_ACCOUNT_ID = 500
 """Characters of an `account_id`."""
 
+_FORMER_COLUMNS = set(USER_COLUMNS) - {"reinstated_at"}
+"""Columns of an export of an earlier version."""
 _UNCLOSED_QUOTE = "unexpected end of data"
 """The `csv` module's message for a quote that is not closed."""
 
@@ -44,7 +46,7 @@ def read_users(lines: Iterable[str]) -> Iterator[dict[str, Any] | RefusedRow]:
     """
     numbered = enumerate(lines, start=1)
     header = _header(next(numbered, (1, ""))[1])
-    read = _exported_user if len(header) == len(USER_COLUMNS) else _user
+    read = _user if set(header) <= set(COLUMNS) else _exported_user
     for number, line in numbered:
         try:
             row = _fields(line)
@@ -77,7 +79,8 @@ def _header(line: str) -> Sequence[str]:
     except csv.Error as error:
         raise Refused(f"line 1: {error}") from None
     is_list = "email" in header and set(header) <= set(COLUMNS)
-    if not (is_list or set(header) == set(USER_COLUMNS)) or len(set(header)) != len(header):
+    is_export = _FORMER_COLUMNS <= set(header) <= set(USER_COLUMNS)
+    if not (is_list or is_export) or len(set(header)) != len(header):
         given = ",".join(header)[:200] or "an empty line"
         raise Refused(
             "line 1 must be email[,account_id][,metrics_enabled], or the first line of an export, "

@@ -65,8 +65,9 @@ class Leases:
 
     def keep(self, over: threading.Event) -> None:
         """Extend leases in time, until `over` is set."""
-        again = while_unreachable(unless_over(over), _report)
         tick = min(LONGEST_TICK_SECONDS, self._seconds / TICKS)
+        # With longer pauses leases would run out although SQS is available again.
+        again = while_unreachable(unless_over(over), _report, longest=tick)
         every(tick, over, partial(again, self.extend), at_once=False)
 
     def extend(self) -> None:

@@ -79,7 +79,7 @@ def decide_batch(
     if transaction is None:
         unit = UnitOfWork(policy, known_keys=(), users={})
     else:
-        keys = {item.address.key for item in batch.feedback if item.address}
+        keys = {address.key for item in batch.feedback if (address := item.address)}
         users = transaction.users(keys)  # locks them, so that the known keys stay true
         known_keys = transaction.known_keys(batch.feedback)
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)

@@ -8,6 +8,11 @@ from msgspec.structs import replace
 from worker.core.model import Action, Address, Decision, Feedback, Kind, User, UserMatch
 from worker.core.policy import Policy, Rule, UnknownRecipients, is_refusal, rule_for
 
+BEFORE_REINSTATEMENT = "before_reinstatement"
+"""`events.reason` of an event that is older than the user's reinstatement."""
+# On Python 3.11 to look up a member of an enumeration takes longer than a call.
+_FOUND, _MISSING = UserMatch.FOUND, UserMatch.MISSING
+_COMPLAINT, _BLOCK = Kind.COMPLAINT, Action.AUTO_BLOCK_SPAM
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _BOUNCE_COLUMNS = {
     Action.HARD_BOUNCE: ("last_hard_bounce", "hard_bounce_refused", "hard_bounce_count"),
@@ -45,15 +50,19 @@ def decide(
 def _judge(
     feedback: Feedback, user: User | None, policy: Policy, occurred_at: datetime
 ) -> tuple[UserMatch, Action, str, User | None]:
-    if feedback.address is None:
+    address = feedback.address
+    if address is None:
         absent = feedback.recipient.absent
         return absent, Action.NO_ACTION, absent.value, None
-    match = UserMatch.FOUND if user else UserMatch.MISSING
+    match = _FOUND if user else _MISSING
     if user is None and policy.unknown_recipients is UnknownRecipients.CREATE:
-        user = new_user(feedback.address)
+        user = new_user(address)
     if user is None:
         return match, Action.NO_ACTION, "unknown_recipient", None
     rule = rule_for(feedback, user, policy)
+    if user.reinstated_at and occurred_at <= user.reinstated_at:
+        user = _after(user, feedback, rule, policy, occurred_at, lifted=True)
+        return match, Action.NO_ACTION, BEFORE_REINSTATEMENT, user
     return match, rule.action, rule.reason, _after(user, feedback, rule, policy, occurred_at)
 
 
@@ -63,40 +72,64 @@ def new_user(address: Address) -> User:
 
 
 def _after(
-    user: User, feedback: Feedback, rule: Rule, policy: Policy, occurred_at: datetime
+    user: User,
+    feedback: Feedback,
+    rule: Rule,
+    policy: Policy,
+    occurred_at: datetime,
+    *,
+    lifted: bool = False,
 ) -> User:
-    """Return the user record with the rule applied."""
-    if feedback.notification.kind is Kind.COMPLAINT and rule.counts:
+    """Return the user record with the rule applied.
+
+    An event from before a reinstatement (`lifted`) counts, and neither pauses nor blocks.
+    """
+    if feedback.notification.kind is _COMPLAINT and rule.counts:
         last = user.last_complaint
         user = replace(
             user,
             last_complaint=occurred_at if last is None else max(last, occurred_at),
             complaint_count=user.complaint_count + 1,
         )
-    match rule.action:
-        case Action.AUTO_BLOCK_SPAM:
-            return replace(user, auto_block_spam=True)
-        case Action.HARD_BOUNCE | Action.SOFT_BOUNCE:
-            refused = is_refusal(feedback)
-            return _bounced(user, rule.action, policy, occurred_at, refused=refused)
-        case Action.NO_ACTION:
-            return user
+    if rule.action in _BOUNCE_COLUMNS:
+        refused = is_refusal(feedback)
+        return _bounced(user, rule.action, policy, occurred_at, refused=refused, lifted=lifted)
+    if rule.action is _BLOCK and not lifted:
+        return replace(user, auto_block_spam=True)
+    return user
 
 
 def _bounced(
-    user: User, action: Action, policy: Policy, occurred_at: datetime, *, refused: bool
+    user: User,
+    action: Action,
+    policy: Policy,
+    occurred_at: datetime,
+    *,
+    refused: bool,
+    lifted: bool,
 ) -> User:
     """Count the bounce; if its date replaces the stored date, move the pause with it."""
     date, date_refused, count = _BOUNCE_COLUMNS[action]
     before = getattr(user, date)
     changes: dict[str, Any] = {count: getattr(user, count) + 1}
+    if before and _counts_now(user, before) == lifted:
+        # Of two bounces with a reinstatement between them the later counts, whatever they are.
+        if lifted:
+            return replace(user, **changes)
+        before = None
     if _is_kept(occurred_at, before, refused=refused, before_refused=getattr(user, date_refused)):
         changes[date], changes[date_refused] = occurred_at, refused
+        if lifted:
+            return replace(user, **changes)
         if before is None or occurred_at > before:
             changes |= _extended(user, action, policy, occurred_at)
         elif occurred_at < before:
             changes |= _shortened(user, action, policy, before, occurred_at)
     return replace(user, **changes)
+
+
+def _counts_now(user: User, since: datetime) -> bool:
+    return user.reinstated_at is None or since > user.reinstated_at
 
 
 def _is_kept(
@@ -128,7 +161,7 @@ def _extended(user: User, action: Action, policy: Policy, since: datetime) -> di
     )
     if until == since or outlasted:
         return {}
-    return {"paused_until": until, "pause_reason": action.value}
+    return {"paused_until": until, "pause_reason": str(action)}
 
 
 def _shortened(
@@ -146,7 +179,11 @@ def _shortened(
     other_since = getattr(user, _BOUNCE_COLUMNS[other][0])
     # The other bounce's pause ended no later than this pause, so it was only hidden by it. If it
     # ended later it was lifted by hand, and stays lifted.
-    if other_since and _pause_end(other_since, policy.pause_for(other)) <= current:
+    if (
+        other_since
+        and _counts_now(user, other_since)
+        and _pause_end(other_since, policy.pause_for(other)) <= current
+    ):
         user = replace(user, **_extended(user, other, policy, other_since))
     cleared = {"paused_until": user.paused_until, "pause_reason": user.pause_reason}
     return cleared | _extended(user, action, policy, since)

@@ -26,6 +26,8 @@ class EffectKind(StrEnum):
     REMOVAL_NOTICE = "removal_notice"
     DEAD_LETTER_NOTICE = "dead_letter_notice"
     PARKED_NOTICE = "parked_notice"
+    OWN_FAULTS_NOTICE = "own_faults_notice"
+    """So many bounces by faults of ours within minutes: an incident."""
 
 
 Lane = NewType("Lane", str)
@@ -46,6 +48,8 @@ class NoticeRecipient(Struct, frozen=True, kw_only=True, omit_defaults=True):
     dsn_action: str = ""
     status: str = ""
     diagnostic: str = ""
+    fault: str = ""
+    """Whose fault a bounce was."""
     match: UserMatch
     action: Action
     reason: str
@@ -140,7 +144,25 @@ class ParkedNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     occurred_at: datetime
 
 
-Payload = Notice | Removal | RemovalNotice | DeadLetterNotice | ParkedNotice
+class OwnFaultsNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Bounces by faults of our own that came close together; names, the most frequent first."""
+
+    count: int
+    since: datetime
+    """When the first of them occurred."""
+    occurred_at: datetime
+    """When the last of them occurred."""
+    configuration_sets: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
+    """Domains of our addresses."""
+    providers: tuple[str, ...] = ()
+    """Domains of the recipients."""
+    diagnostic: str
+    """Of the last bounce, with masked addresses."""
+
+
+Payload = Notice | Removal | RemovalNotice | DeadLetterNotice | ParkedNotice | OwnFaultsNotice
 
 PAYLOADS: Mapping[EffectKind, type[Payload]] = {
     EffectKind.BOUNCE_NOTICE: Notice,
@@ -149,6 +171,7 @@ PAYLOADS: Mapping[EffectKind, type[Payload]] = {
     EffectKind.REMOVAL_NOTICE: RemovalNotice,
     EffectKind.DEAD_LETTER_NOTICE: DeadLetterNotice,
     EffectKind.PARKED_NOTICE: ParkedNotice,
+    EffectKind.OWN_FAULTS_NOTICE: OwnFaultsNotice,
 }
 
 

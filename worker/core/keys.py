@@ -21,6 +21,7 @@ from hashlib import blake2b
 from msgspec import Struct
 
 from worker.core.model import Notification
+from worker.core.times import iso_text
 
 _LONGEST_PREFIX = 100
 """Characters of the id at the start of a key; SES's ids have 60."""
@@ -62,7 +63,7 @@ def feedback_keys(notification: Notification, names: Names, recipient: str) -> t
         dedupe = _key(names.feedback_id, notification.kind, recipient)
     if names.message_id:
         time = (
-            notification.occurred_at.isoformat()
+            iso_text(notification.occurred_at)
             if notification.occurred_at
             else _normalised(names.timestamp)
         )

@@ -65,6 +65,8 @@ LONGEST_STATUS = 200
 """`action` and `status` of a recipient: `failed` (RFC 3464), `5.1.1` (RFC 3463)."""
 LONGEST_TEXT = 10_000
 """Any other text. The longest that are stored are diagnostics, which rarely have 1,000."""
+LONGEST_REPLY = 600
+"""The beginning of a diagnostic, which says whose fault a bounce was. Few of them are longer."""
 LONGEST_REPORTED = 2_000
 """An address as reported, with display name, comments and brackets."""
 LONGEST_ADDRESS = 320

@@ -50,7 +50,9 @@ def mask_addresses(text: str, most: int | None = None) -> str:
 
 
 def _may_have_addresses(text: str) -> bool:
-    return "@" in text or "40" in text or "&" in text or not text.isascii()
+    if "@" in text or "&" in text or not text.isascii():
+        return True
+    return ("%" in text or "=" in text) and "40" in text
 
 
 def _local_part(text: str, earliest: int, end: int) -> int:
@@ -111,11 +113,21 @@ def cut(text: str, longest: int) -> str:
 
 
 def is_sanitary(text: str) -> bool:
-    """Return, at little cost, whether `sanitized` would change nothing; in doubt, False.
-
-    If it holds for several texts joined by spaces, it holds for each of them.
-    """
+    """Return, at little cost, whether `sanitized` would change nothing; in doubt, False."""
     return len(text) <= LONGEST_SHOWN and text.isprintable() and not _may_have_addresses(text)
+
+
+def is_sanitary_json(text: str) -> bool:
+    """Return the same for all texts in this JSON; in doubt, False.
+
+    In JSON a backslash comes before all ASCII characters that are not printable, except DEL.
+    """
+    return (
+        len(text) <= LONGEST_SHOWN
+        and "\\" not in text
+        and "\x7f" not in text
+        and not _may_have_addresses(text)
+    )
 
 
 def sanitized(text: str) -> str:

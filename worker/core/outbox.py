@@ -21,11 +21,13 @@ from worker.core.effects import (
     Notice,
     NoticeRecipient,
     OutboxEntry,
+    OwnFaultsNotice,
     ParkedNotice,
     Removal,
     RemovalNotice,
     Summary,
 )
+from worker.core.faults import Fault
 from worker.core.limits import LONGEST_MESSAGE
 from worker.core.masking import mask_addresses
 from worker.core.model import Address, DeadLetter, Decision, Kind, Received, Recipient
@@ -46,8 +48,6 @@ def entries_for(
     A notice `with_json` holds SES's JSON: some 3 KB, in a burst more than everything else that is
     written.
     """
-    if not (policy.notify or policy.remove):
-        return
     notified = [decision for decision in decisions if not _is_ignored(decision, policy)]
     if notified and policy.notify:
         yield from _for_each(
@@ -132,6 +132,28 @@ def entries_for_parked(
     ]
 
 
+def entries_for_own_faults(
+    notice: OwnFaultsNotice, received_at: datetime, channels: Sequence[Lane]
+) -> Sequence[OutboxEntry]:
+    """Notices about bounces by faults of our own; the last was received at this time."""
+    summary = Summary(
+        sort=" ".join(notice.senders) or Fault.SENDER.value,
+        domains={"": notice.count},
+        sample=notice.diagnostic,
+        occurred_at=notice.occurred_at,
+    )
+    return [
+        OutboxEntry(
+            kind=EffectKind.OWN_FAULTS_NOTICE,
+            lane=lane,
+            payload=notice,
+            summary=summary,
+            created_at=received_at,
+        )
+        for lane in channels
+    ]
+
+
 def _for_each(channels: Sequence[Lane], entry: OutboxEntry) -> Iterator[OutboxEntry]:
     """Copy an entry, which names the first channel, for the others."""
     yield entry
@@ -142,7 +164,7 @@ def _for_each(channels: Sequence[Lane], entry: OutboxEntry) -> Iterator[OutboxEn
 def _internal(
     kind: EffectKind, lane: Lane, notice: DeadLetterNotice | ParkedNotice, sort: str
 ) -> OutboxEntry:
-    """A notice about the worker itself, which concerns no address."""
+    """A notice about the worker or the sending as a whole, which concerns no single address."""
     at = notice.occurred_at
     summary = Summary(sort=sort, domains={"": notice.count}, occurred_at=at)
     return OutboxEntry(kind=kind, lane=lane, payload=notice, summary=summary, created_at=at)
@@ -206,6 +228,7 @@ def _notice_recipient(decision: Decision) -> NoticeRecipient:
         dsn_action=recipient.action,
         status=recipient.status,
         diagnostic=recipient.diagnostic,
+        fault=decision.feedback.fault,
         match=decision.match,
         action=decision.action,
         reason=decision.reason,

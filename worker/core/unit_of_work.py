@@ -24,12 +24,12 @@ from worker.core.model import (
     Received,
     Release,
     User,
-    UserMatch,
 )
 from worker.core.outbox import entries_for
 from worker.core.parts import combined
 from worker.core.policy import Policy, UnknownRecipients
 
+_APPLIED, _DUPLICATE = Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE)
 _MOST_NAMED = 5
 """Unknown recipients that the detail of a dead letter lists by name."""
 
@@ -45,6 +45,8 @@ class UnitOfWork:
         locked: Collection[str] = (),
     ) -> None:
         self._policy = policy
+        self._has_effects = bool(policy.notify or policy.remove)
+        self._requires_user = policy.unknown_recipients is UnknownRecipients.DEAD_LETTER
         self._known_keys = set(known_keys)
         self._users = dict(users)
         self._locked = locked
@@ -57,6 +59,10 @@ class UnitOfWork:
     def decide_message(self, received: Received, content: Decoded) -> Handled:
         """Decide on a message; its disposition becomes valid when the unit is committed."""
         match content:
+            case tuple() as feedback:  # first, as nearly every message is feedback
+                if self._locked and (locked := self._locked_out(feedback)):
+                    return Handled(received, Release(0), error=locked)
+                return self._enter(received, feedback)
             case Malformed():
                 return Handled(received, DeadLetter(content.reason, content.detail))
             case Ignored():
@@ -65,10 +71,6 @@ class UnitOfWork:
                 return Handled(received, Delete(Outcome.IGNORED), ignored=Ignored(content.kind))
             case Several():
                 return self._decide_parts(received, content.parts)
-            case feedback:
-                if self._locked and (locked := self._locked_out(feedback)):
-                    return Handled(received, Release(0), error=locked)
-                return self._enter(received, feedback)
 
     def _decide_parts(self, received: Received, parts: Sequence[Single]) -> Handled:
         """Decide on all parts, so that one that cannot be read does not stop the others.
@@ -93,42 +95,40 @@ class UnitOfWork:
         for item in feedback:
             if not self._is_new(item):
                 continue
-            if self._needs_user(item):
+            if self._requires_user and self._lacks_user(item):
                 unknown_recipients.append(f"***@{item.address.domain}" if item.address else "")
             else:
                 decisions.append(self._decide(item, received))
         self.decisions += decisions
-        with_json = len(self.entries) < self._policy.notices_with_json
-        self.entries += entries_for(decisions, self._policy, with_json=with_json)
+        if self._has_effects:
+            with_json = len(self.entries) < self._policy.notices_with_json
+            self.entries += entries_for(decisions, self._policy, with_json=with_json)
         if unknown_recipients:
             detail = _unknown_recipients(unknown_recipients, of=len(feedback))
             return Handled(received, DeadLetter(Reason.UNKNOWN_RECIPIENT, detail), decisions)
-        outcome = Outcome.APPLIED if decisions else Outcome.DUPLICATE
-        return Handled(received, Delete(outcome), decisions)
+        return Handled(received, _APPLIED if decisions else _DUPLICATE, decisions)
 
     def _is_new(self, item: Feedback) -> bool:
         """Return whether neither key is known; one known key makes a duplicate."""
         return item.dedupe_key not in self._known_keys and item.route_key not in self._known_keys
 
-    def _needs_user(self, item: Feedback) -> bool:
-        """Return whether the feedback gets no row now, so that a replay can apply it later.
+    def _lacks_user(self, item: Feedback) -> bool:
+        """Return whether the recipient is not among the users.
 
-        That is so where `policy.unknown_recipients` is `dead_letter` and the user does not exist.
+        Where `policy.unknown_recipients` is `dead_letter` such feedback gets no row now, so that a
+        replay can apply it later.
         """
-        return (
-            self._policy.unknown_recipients is UnknownRecipients.DEAD_LETTER
-            and item.address is not None
-            and item.address.key not in self._users
-        )
+        return item.address is not None and item.address.key not in self._users
 
     def _decide(self, item: Feedback, received: Received) -> Decision:
-        self._known_keys |= {item.dedupe_key, item.route_key}
-        before = self._users.get(item.address.key) if item.address else None
+        self._known_keys.update((item.dedupe_key, item.route_key))
+        address = item.address
+        before = self._users.get(address.key) if address else None
         decision = decide(item, before, self._policy, received.received_at)
         after = decision.user
         if after is not None and after is not before:
             self._users[after.email_key] = after
-            new = decision.match is UserMatch.MISSING or after.email_key in self.created
+            new = before is None or after.email_key in self.created
             (self.created if new else self.changed)[after.email_key] = after
         return decision
 

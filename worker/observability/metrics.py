@@ -4,10 +4,11 @@ import time
 from collections import Counter as Counters
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+from worker.core.faults import Fault
 from worker.core.model import Action, Decision, Handled, Kind, UserMatch
 from worker.core.ports import BatchStore, Transaction
 from worker.observability.ages import Ages
@@ -24,6 +25,7 @@ UNCOUNTED_BOUNCES = COMPLAINT_SUBTYPES | {"emailvalidationsuppressed", "unsubscr
 """Sub-types of mail that SES itself refused to send: AWS's bounce rate does not count them."""
 SIMULATOR = "simulator.amazonses.com"
 """AWS's rates do not count mail to it."""
+_AT_SIMULATOR = f"@{SIMULATOR}"
 
 LAG_SECONDS = (1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400)
 COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 40)
@@ -33,7 +35,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 """Without this, each counter has a `_created` series, too."""
 
 
-class _Sort(NamedTuple):
+class _Sort(Struct, frozen=True):
     """What decides a recipient's labels."""
 
     kind: Kind
@@ -42,6 +44,7 @@ class _Sort(NamedTuple):
     match: UserMatch
     action: Action
     is_simulated: bool
+    fault: str
 
 
 class Metrics:
@@ -64,6 +67,13 @@ class Metrics:
             ["complaint_subtype", "complaint_feedback", "user_match", "relay_action"],
             registry=self.registry,
         )
+        by_fault = Counter(
+            "ses_worker_bounces_by_fault",
+            "Bounced recipients, by whose fault the bounce was",
+            ["fault"],
+            registry=self.registry,
+        )
+        self._by_fault = {fault: by_fault.labels(fault) for fault in Fault}
         reputation = Counter(
             "ses_worker_reputation",
             "Bounces and complaints that AWS's rates count, as far as SES reports it",
@@ -114,6 +124,7 @@ class Metrics:
     def _count_bounces(self, alike: _Sort, number: int) -> None:
         kind, sort = label(alike.type, BOUNCE_TYPES), label(alike.subtype, BOUNCE_SUBTYPES)
         self._bounces.labels(kind, sort, alike.match.value, alike.action.value).inc(number)
+        self._by_fault[Fault(alike.fault or Fault.UNKNOWN)].inc(number)
         if kind == "permanent" and sort not in UNCOUNTED_BOUNCES and not alike.is_simulated:
             self._hard_bounces.inc(number)
 
@@ -136,7 +147,7 @@ class Metrics:
 
     def written(self, handled: Sequence[Handled]) -> None:
         """Record a batch after its durable commit; messages that met an outage are left out."""
-        handled = [result for result in handled if not result.met_an_outage]
+        handled = [result for result in handled if not (result.error and result.met_an_outage)]
         if not handled:
             return
         now = self.last_message_at = time.time()
@@ -174,7 +185,7 @@ class Timed:
 
 def _sort(decision: Decision) -> _Sort:
     notification, address = decision.feedback.notification, decision.feedback.address
-    is_simulated = address is not None and address.key.endswith(f"@{SIMULATOR}")
+    is_simulated = address is not None and address.key.endswith(_AT_SIMULATOR)
     return _Sort(
         notification.kind,
         notification.type,
@@ -182,4 +193,5 @@ def _sort(decision: Decision) -> _Sort:
         decision.match,
         decision.action,
         is_simulated,
+        decision.feedback.fault,
     )

@@ -12,6 +12,8 @@ from worker.observability.metrics import Metrics
 MOST_KINDS_WARNED_ABOUT = 100
 """Limit of warnings about unknown types, which senders can invent."""
 
+# On Python 3.11 to look up a member of an enumeration takes longer than a call.
+_BOUNCE, _FOUND, _NO_RECIPIENTS = Kind.BOUNCE, UserMatch.FOUND, UserMatch.NO_RECIPIENTS
 NAMES = {Kind.BOUNCE: "bounce_notification", Kind.COMPLAINT: "complaint_notification"}
 
 WHO_HOLDS_ROWS = (
@@ -32,10 +34,10 @@ class Telemetry:
 
     def report(self, batch: Sequence[Handled]) -> None:
         """Log and count what was decided for each recipient."""
-        self._metrics.count(decision for handled in batch for decision in handled.decisions)
+        self._metrics.count([decision for handled in batch for decision in handled.decisions])
         for handled in batch:
             self._report(handled)
-        if locked_out := [message for message in batch if message.is_locked_out]:
+        if locked_out := [item for item in batch if item.error and item.is_locked_out]:
             self._log.warning(
                 "users.locked",
                 messages=len(locked_out),
@@ -49,7 +51,7 @@ class Telemetry:
             name = NAMES[decision.feedback.notification.kind]
             self._log.info(name, message_id=message_id, **fields(decision))
         if isinstance(handled.disposition, Delete):
-            outcome = handled.disposition.outcome.value
+            outcome = str(handled.disposition.outcome)
             self._log.debug("message.handled", message_id=message_id, outcome=outcome)
         # An unavailable store is logged once, by the writer.
         if handled.error and not isinstance(handled.error, Unavailable):
@@ -74,16 +76,17 @@ def fields(decision: Decision) -> dict[str, Any]:
     `bounce_action` the receiving server's own word.
     """
     notification, recipient = decision.feedback.notification, decision.feedback.recipient
-    outcome = {"user_match": decision.match.value, "relay_action": decision.action.value}
-    if decision.match is UserMatch.NO_RECIPIENTS:
+    outcome = {"user_match": str(decision.match), "relay_action": str(decision.action)}
+    if decision.match is _NO_RECIPIENTS:
         return outcome
-    if notification.kind is Kind.BOUNCE:
+    if notification.kind is _BOUNCE:
         found: dict[str, Any] = {
             "bounce_type": notification.type or "none",
             "bounce_subtype": notification.subtype or "none",
             "bounce_action": recipient.action,
             "bounce_status": recipient.status,
             "bounce_diagnostic": recipient.diagnostic,
+            "bounce_fault": decision.feedback.fault,
         }
     else:
         found = {
@@ -97,7 +100,7 @@ def fields(decision: Decision) -> dict[str, Any]:
         found[f"{notification.kind}_extra"] = recipient.extra
     if recipient.address:
         found["domain"] = recipient.address.domain
-    if decision.match is UserMatch.FOUND and decision.user:
+    if decision.match is _FOUND and decision.user:
         shown = decision.user.account_id if decision.user.metrics_enabled else None
         found["fxa_id"] = shown or ""
     return found

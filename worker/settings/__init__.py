@@ -119,6 +119,7 @@ class Settings(Section):
             soft_bounce_pause=_whole_seconds(self.policy.soft_bounce_pause_days),
             unknown_recipients=self.policy.unknown_recipients,
             bounce_actions=self.policy.bounce_actions,
+            spare_faults=frozenset(self.policy.spare_faults),
             sources=Sources(
                 topics=frozenset(self.sns.topic_arns),
                 eventbridge=self.eventbridge.resolved(requires_proof=bool(self.sns.topic_arns)),

@@ -9,9 +9,10 @@ from worker.settings.kinds import Integer, Number, Section
 
 
 class NotifySettings(Section):
-    """Addresses without notices."""
+    """Addresses without notices, and when bounces are an incident of ours."""
 
     ignore: tuple[str, ...] = ()
+    own_faults: Annotated[Integer, Field(ge=0, le=1_000)] = 10
 
     @field_validator("ignore")
     @classmethod

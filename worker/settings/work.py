@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.core.model import Action
-from worker.core.policy import UnknownRecipients
+from worker.core.policy import SPAREABLE, UnknownRecipients
 from worker.core.sources import EventBridge
 from worker.settings.kinds import Integer, Number, Section, is_web_address
 
@@ -144,7 +144,17 @@ class PolicySettings(Section):
     hard_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 30
     soft_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 1
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
+    spare_faults: tuple[str, ...] = ()
     bounce_actions: dict[str, Action] = Field(default_factory=dict)
+
+    @field_validator("spare_faults")
+    @classmethod
+    def _are_spareable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [name for name in value if name not in SPAREABLE]:
+            raise ValueError(
+                f"{' and '.join(map(repr, wrong))} cannot be spared, only {', '.join(SPAREABLE)}"
+            )
+        return value
 
     @field_validator("bounce_actions")
     @classmethod

@@ -34,6 +34,8 @@ def as_kept(policy: Policy) -> dict[str, str]:
     }
     for name, action in policy.bounce_actions.items():
         kept[f"bounce_actions.{name.lower()}"] = action.value
+    for fault in policy.spare_faults:
+        kept[f"spare_faults.{fault}"] = "no_action"
     return kept
 
 

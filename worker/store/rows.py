@@ -24,13 +24,13 @@ USER_COLUMNS = (
     "email", "email_key", "account_id", "metrics_enabled", "auto_block_spam", "last_hard_bounce",
     "last_soft_bounce", "last_complaint", "hard_bounce_count", "soft_bounce_count",
     "complaint_count", "paused_until", "pause_reason", "hard_bounce_refused",
-    "soft_bounce_refused",
+    "soft_bounce_refused", "reinstated_at",
 )  # fmt: skip
 FEEDBACK_COLUMNS = USER_COLUMNS[USER_COLUMNS.index("auto_block_spam") :]
 """Columns of `users` that feedback may change. The others belong to the application."""
 
 USER_TIMES = (
-    "last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until",
+    "last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until", "reinstated_at",
 )  # fmt: skip
 QUARANTINE_COLUMNS = (
     "queue", "message_id", "reason", "detail", "body", "attributes", "sent_at", "received_at",
@@ -54,6 +54,7 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         email, email_key, account_id, metrics_enabled, auto_block_spam, last_hard_bounce,
         last_soft_bounce, last_complaint, hard_bounce_count, soft_bounce_count,
         complaint_count, paused_until, pause_reason, hard_bounce_refused, soft_bounce_refused,
+        reinstated_at,
     ) = row  # fmt: skip
     return User(
         email=email,
@@ -71,27 +72,28 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         pause_reason=pause_reason,
         hard_bounce_refused=bool(hard_bounce_refused),
         soft_bounce_refused=bool(soft_bounce_refused),
+        reinstated_at=time(reinstated_at),
     )
 
 
-def event_row(decision: Decision) -> tuple[Any, ...]:
-    """Make a row of `events` with the columns `EVENT_COLUMNS`."""
+def event_row(decision: Decision, time: Callable[[datetime], Any]) -> tuple[Any, ...]:
+    """Make a row of `events` with the columns `EVENT_COLUMNS`; `time` converts a time."""
     feedback = decision.feedback
     notification, recipient = feedback.notification, feedback.recipient
     mail = notification.mail
     return (
         feedback.dedupe_key,
         feedback.route_key,
-        notification.kind.value,
+        str(notification.kind),
         notification.type,
         notification.subtype,
         recipient.address.key if recipient.address else "",
         recipient.reported,
-        decision.match.value,
-        decision.action.value,
+        str(decision.match),
+        str(decision.action),
         decision.reason,
-        decision.occurred_at,
-        decision.received_at,
+        time(decision.occurred_at),
+        time(decision.received_at),
         notification.feedback_id,
         notification.ses_message_id,
         recipient.diagnostic,
@@ -99,10 +101,10 @@ def event_row(decision: Decision) -> tuple[Any, ...]:
         mail.configuration_set,
         mail.tenant,
         mail.sender,
-        mail.sent_at,
+        time(mail.sent_at) if mail.sent_at else None,
         mail.account_id,
         mail.region,
-        notification.route.value,
+        str(notification.route),
         mail.tags,
         feedback.fault,
         recipient.mentions_spam,
@@ -127,7 +129,7 @@ def quarantine_row(queue: str, received: Received, why: DeadLetter) -> tuple[Any
 def outbox_row(entry: OutboxEntry) -> tuple[Any, ...]:
     """Make a row of `outbox` with the columns `OUTBOX_COLUMNS`."""
     return (
-        entry.kind.value,
+        str(entry.kind),
         entry.lane,
         "waiting",
         entry.created_at,

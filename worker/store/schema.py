@@ -84,6 +84,7 @@ users = Table(
     Column("pause_reason", Text),
     Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
     Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
+    Column("reinstated_at", Moment),
 )
 
 events = Table(

@@ -61,14 +61,16 @@ call, in a cycle that only the garbage collector can free.
 """
 
 
-def while_unreachable(sleep: Sleep, report: Report) -> Retrying:
-    """Retry an unavailable service without a limit, after 1 to 60 s each.
+def while_unreachable(
+    sleep: Sleep, report: Report, *, longest: float = LONGEST_BACK_OFF_SECONDS
+) -> Retrying:
+    """Retry an unavailable service without a limit, after 1 s to `longest` each.
 
     `sleep` ends the retries by an exception of its own.
     """
     return Retrying(
         retry=retry_if_exception_type((Unavailable, Refused)),
-        wait=lambda state: back_off(state.attempt_number),
+        wait=lambda state: min(longest, back_off(state.attempt_number)),
         sleep=sleep,
         before_sleep=lambda state: _report(state, report),
     )

@@ -35,7 +35,10 @@ _CONFIGURATION_SET, _TENANT = "ses:configuration-set", "ses:tenant-name"
 _SET_HEADER, _TAGS_HEADER = "x-ses-configuration-set", "x-ses-message-tags"
 _ONE_OF_THEM = b"x-ses-"
 _NONE = Mail()
-_EMPTY = frozenset({b"", b"null", b"{}", b"[]"})
+_LEAST_TAGS = len("null")
+"""Bytes of tags that are there at most if there are none."""
+_LONGEST_REMEMBERED = 2_000
+"""Characters of an origin, or bytes of tags, that are kept to recognise them, 256 times."""
 
 
 class _Header(Struct):
@@ -54,18 +57,53 @@ def mail_of(body: Body) -> Mail:
     return _NONE if mail is UNSET else mail
 
 
-def sent_mail(mail: Mail, origin: Origin = RAW) -> SentMail:
+def sent_mail(mail: Mail, wrapping: Origin = RAW) -> SentMail:
     """Return what is kept of a `mail` object; what it lacks, its wrapping may say."""
-    tags = _tags(mail)
+    origin = mail.source or "", mail.source_arn or "", mail.account_id or ""
+    is_short = sum(map(len, origin)) <= _LONGEST_REMEMBERED
+    sender, region, account_id = (_remembered_origin if is_short else _read_origin)(*origin)
+    configuration_set, tenant, tags = _tagged(mail)
     return SentMail(
-        configuration_set=_first(tags, _CONFIGURATION_SET),
-        tenant=_first(tags, _TENANT),
-        sender=_sender(mail.source) if mail.source and len(mail.source) <= LONGEST_REPORTED else "",
-        sent_at=parse_time(mail.timestamp),
-        account_id=clip(mail.account_id, LONGEST_ACCOUNT) or origin.account_id,
-        region=(mail.source_arn and _region(mail.source_arn[:LONGEST_TOPIC])) or origin.region,
-        tags=_own(tags),
+        configuration_set,
+        tenant,
+        sender,
+        parse_time(mail.timestamp),
+        account_id or wrapping.account_id,
+        region or wrapping.region,
+        tags,
     )
+
+
+def _read_origin(source: str, arn: str, account: str) -> tuple[str, str, str]:
+    """Return sender, region and account."""
+    address = parse_address(source) if len(source) <= LONGEST_REPORTED else None
+    # arn:aws:ses:eu-west-1:111122223333:identity/example.com
+    parts = arn[:LONGEST_TOPIC].split(":", 4)
+    region = clip(parts[3], LONGEST_ACCOUNT) if len(parts) > 4 else ""
+    return address.key if address else "", region, clip(account, LONGEST_ACCOUNT)
+
+
+def _tagged(mail: Mail) -> tuple[str, str, str]:
+    """Return configuration set, tenant, and the customer's tags as JSON."""
+    tags = bytes(mail.tags)
+    if len(tags) > _LEAST_TAGS:
+        return (_remembered_tags if len(tags) <= _LONGEST_REMEMBERED else _of_tags)(tags)
+    if _ONE_OF_THEM in (headers := bytes(mail.headers)).lower():
+        return _summed_up(_tags_in_headers(headers))
+    return "", "", "{}"
+
+
+def _of_tags(raw: bytes) -> tuple[str, str, str]:
+    return _summed_up(_read_tags(raw))
+
+
+# Few senders send all mail, and the mails of a campaign have the same tags.
+_remembered_origin = lru_cache(maxsize=256)(_read_origin)
+_remembered_tags = lru_cache(maxsize=256)(_of_tags)
+
+
+def _summed_up(tags: Tags) -> tuple[str, str, str]:
+    return _first(tags, _CONFIGURATION_SET), _first(tags, _TENANT), _own(tags)
 
 
 def _first(tags: Tags, name: str) -> str:
@@ -85,30 +123,9 @@ def _own(tags: Tags) -> str:
     return msgspec.json.encode(own).decode() if own else "{}"
 
 
-@lru_cache(maxsize=256)  # few senders send all mail
-def _sender(source: str) -> str:
-    address = parse_address(source)
-    return address.key if address else ""
-
-
-@lru_cache(maxsize=256)
-def _region(arn: str) -> str:
-    """Return the region of an ARN: `arn:aws:ses:eu-west-1:111122223333:identity/example.com`."""
-    parts = arn.split(":", 4)
-    return clip(parts[3], LONGEST_ACCOUNT) if len(parts) > 4 else ""
-
-
-def _tags(mail: Mail) -> Tags:
-    if bytes(mail.tags) not in _EMPTY:
-        return _read_tags(mail.tags)
-    if _ONE_OF_THEM in bytes(mail.headers).lower():
-        return _tags_in_headers(mail.headers)
-    return {}
-
-
-def _read_tags(raw: Raw) -> Tags:
+def _read_tags(raw: bytes) -> Tags:
     """Read the tags; values that are no lists of texts count as missing."""
-    text = bytes(raw).decode()
+    text = raw.decode()
     try:
         return read_json(text, dict[str, list[str]])
     except Unreadable:
@@ -129,7 +146,7 @@ def _values(raw: Raw) -> list[str]:
         return []
 
 
-def _tags_in_headers(raw: Raw) -> Tags:
+def _tags_in_headers(raw: bytes) -> Tags:
     """Read the tags that the sender wrote into headers, named as in an event."""
     found: dict[str, list[str]] = {}
     for header in _headers(raw):
@@ -144,10 +161,10 @@ def _tags_in_headers(raw: Raw) -> Tags:
     return found
 
 
-def _headers(raw: Raw) -> Iterable[_Header]:
+def _headers(raw: bytes) -> Iterable[_Header]:
     """Read the headers whose names and values are texts."""
     try:
-        entries = read_json(bytes(raw).decode(), list[Raw])
+        entries = read_json(raw.decode(), list[Raw])
     except Unreadable:
         return
     for entry in entries[:MOST_HEADERS]:

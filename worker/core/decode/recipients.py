@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from worker.core.address import parse_address
 from worker.core.decode.shapes import ExtendedEntry, RecipientEntry
+from worker.core.echoes import says_spam
 from worker.core.limits import LONGEST_REPORTED, LONGEST_STATUS, LONGEST_TEXT
 from worker.core.model import Address, Recipient, UserMatch
 from worker.core.parsing import clip
@@ -37,9 +38,10 @@ def unique_per_person(entries: Iterable[RecipientEntry]) -> Iterator[tuple[Recip
 
 def _recipient(entry: RecipientEntry) -> Recipient:
     diagnostic = entry.diagnostic
-    mentions_spam = diagnostic is not None and "spam" in diagnostic.lower()
+    address = _address(entry.address)
+    mentions_spam = says_spam(diagnostic, address)
     return Recipient(
-        address=_address(entry.address),
+        address=address,
         reported=clip(entry.address, LONGEST_REPORTED),
         action=clip(entry.action, LONGEST_STATUS),
         status=clip(entry.status, LONGEST_STATUS),

@@ -17,6 +17,7 @@ from worker.core.decode.shapes import (
     Origin,
     RecipientEntry,
 )
+from worker.core.faults import fault_of
 from worker.core.keys import Names, feedback_keys, text_for_key
 from worker.core.limits import (
     LONGEST_ID,
@@ -25,7 +26,7 @@ from worker.core.limits import (
     LONGEST_USER_AGENT,
     MOST_RECIPIENTS,
 )
-from worker.core.model import Feedback, Kind, Notification, Reason
+from worker.core.model import Feedback, Kind, Notification, Reason, Recipient
 from worker.core.parsing import Unreadable, clip, parse_time
 
 Report = Bounce | Complaint | LenientBounce | LenientComplaint
@@ -69,7 +70,14 @@ def read_feedback(kind: Kind, body: Body, text: str, origin: Origin) -> Iterator
             recipient=recipient,
             dedupe_key=dedupe_key,
             route_key=route_key,
+            fault=_fault(notification, recipient),
         )
+
+
+def _fault(notification: Notification, recipient: Recipient) -> str:
+    if notification.kind is not Kind.BOUNCE:
+        return ""
+    return fault_of(notification.subtype, recipient.status, recipient.diagnostic).value
 
 
 def _report(kind: Kind, body: Body) -> Report:

@@ -1,6 +1,12 @@
-"""Notices about removals, dead letters and parked effects. Pure."""
+"""Notices about removals, dead letters, parked effects and faults of our own. Pure."""
 
-from worker.core.effects import DeadLetterNotice, ParkedNotice, RemovalNotice, RemovalOutcome
+from worker.core.effects import (
+    DeadLetterNotice,
+    OwnFaultsNotice,
+    ParkedNotice,
+    RemovalNotice,
+    RemovalOutcome,
+)
 from worker.notifiers.slack.blocks import LONGEST_SECTION
 from worker.notifiers.slack.document import Document, Lines, Pairs, Remark, Whole
 from worker.notifiers.slack.pretty import printed
@@ -18,6 +24,13 @@ _RESPONSES = {
     RemovalOutcome.KEPT_UNWANTED: "Kept: the settings do not ask for its removal any more.",
     RemovalOutcome.NOT_POSSIBLE: "Not possible: SES's call cannot delete this address.",
 }
+
+
+_WHAT_TO_DO = (
+    "check SPF, DKIM and DMARC of the senders, and whether a blocklist has their domains or SES's "
+    "IP addresses; send less until it is found. Meanwhile `policy.spare_faults` can spare the "
+    "recipients. Each bounce is recorded as usual."
+)
 
 
 def of_a_removal(notice: RemovalNotice, number: str, *, masked: bool) -> Document:
@@ -78,4 +91,32 @@ def of_parked(notice: ParkedNotice, number: str) -> Document:
             *([Lines("Error: ", notice.error, _LONGEST_FENCE)] if notice.error else []),
         ],
         context=[number, OUTBOX],
+    )  # fmt: skip
+
+
+def of_own_faults(notice: OwnFaultsNotice, number: str) -> Document:
+    """Bounces by faults of our own: what mail servers say, about whose mail, and what to do."""
+    named = {
+        "Configuration sets: ": notice.configuration_sets,
+        "Tenants: ": notice.tenants,
+        "Senders: ": notice.senders,
+        "Providers: ": notice.providers,
+    }
+    pairs = [(label, ", ".join(names)) for label, names in named.items() if names]
+    diagnostic = notice.diagnostic
+    return Document(
+        title="Bounces by our own fault",
+        word="OWN FAULT",
+        subjects=[f"{notice.count:,} bounces within five minutes"],
+        parts=[
+            Pairs([
+                ("Bounces: ", f"{notice.count:,}"),
+                ("First (UTC): ", moment(notice.since)),
+                ("Last (UTC): ", moment(notice.occurred_at)),
+            ]),
+            *([Pairs(pairs)] if pairs else []),
+            *([Lines("Mail server: ", diagnostic, _LONGEST_FENCE)] if diagnostic else []),
+            Remark("What to do: ", _WHAT_TO_DO),
+        ],
+        context=[number, "one notice an hour: `notify.own_faults`"],
     )  # fmt: skip

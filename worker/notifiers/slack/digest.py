@@ -21,6 +21,7 @@ _NOUNS = {
     EffectKind.REMOVAL_NOTICE: ("removal outcome", "removal outcomes"),
     EffectKind.DEAD_LETTER_NOTICE: ("dead letter", "dead letters"),
     EffectKind.PARKED_NOTICE: ("parked effect", "parked effects"),
+    EffectKind.OWN_FAULTS_NOTICE: ("own fault", "own faults"),
     EffectKind.REMOVAL: ("pending removal", "pending removals"),
 }
 _LONGEST_NAME = 80

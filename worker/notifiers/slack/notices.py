@@ -11,12 +11,19 @@ from worker.core.effects import (
     Effect,
     Notice,
     NoticeRecipient,
+    OwnFaultsNotice,
     ParkedNotice,
     RemovalNotice,
 )
+from worker.core.faults import IN_WORDS
 from worker.core.model import Kind
 from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Post
-from worker.notifiers.slack.consequences import of_a_removal, of_dead_letters, of_parked
+from worker.notifiers.slack.consequences import (
+    of_a_removal,
+    of_dead_letters,
+    of_own_faults,
+    of_parked,
+)
 from worker.notifiers.slack.document import (
     Document,
     Lines,
@@ -28,6 +35,7 @@ from worker.notifiers.slack.document import (
     simplify,
 )
 from worker.notifiers.slack.pretty import pretty
+from worker.notifiers.slack.sparing import spareable, sparing
 from worker.notifiers.slack.text import bounded, code, escape, width
 from worker.notifiers.slack.words import DELIVERED, LONGEST_POINTER, moment, why, with_messages
 
@@ -39,41 +47,54 @@ _LONGEST_LISTING = 1_400
 _LONGEST_LISTED = 100
 
 
-def notice(effect: Effect, *, masked: bool = False, budget: int = BUDGET) -> Post:
-    """Make the notice of an effect.
+def notice(
+    effect: Effect, *, masked: bool = False, explain: bool = False, budget: int = BUDGET
+) -> Post:
+    """Make the notice of an effect; `explain` what `policy.spare_faults` would have changed.
 
     Raises:
         ValueError: its payload cannot be read, or needs no notice.
 
     """
-    return draw(_document(effect, masked=masked), masked=masked, budget=budget)
+    document = _document(effect, masked=masked, explain=explain)
+    return draw(document, masked=masked, budget=budget)
 
 
-def simplified(effect: Effect, *, masked: bool = False) -> Post:
+def simplified(effect: Effect, *, masked: bool = False, explain: bool = False) -> Post:
     """Make the simplified notice, without the JSON. Raises as `notice` does."""
-    return simplify(_document(effect, masked=masked), masked=masked)
+    return simplify(_document(effect, masked=masked, explain=explain), masked=masked)
 
 
-def _document(effect: Effect, *, masked: bool) -> Document:
+def is_explainable(effect: Effect) -> bool:
+    """Return whether `explain` adds something to the notice. Raises as `notice` does."""
+    payload = effect.read()
+    return isinstance(payload, Notice) and spareable(payload) is not None
+
+
+def _document(effect: Effect, *, masked: bool, explain: bool) -> Document:
     number = f"outbox #{effect.id}"
     match effect.read():
         case Notice() as notice:
-            return _of_feedback(notice, number, masked=masked)
+            return _of_feedback(notice, number, masked=masked, explain=explain)
         case RemovalNotice() as notice:
             return of_a_removal(notice, number, masked=masked)
         case DeadLetterNotice() as notice:
             return of_dead_letters(notice, number)
         case ParkedNotice() as notice:
             return of_parked(notice, number)
+        case OwnFaultsNotice() as notice:
+            return of_own_faults(notice, number)
         case other:
             raise ValueError(f"a {type(other).__name__} has no notice")
 
 
-def _of_feedback(notice: Notice, number: str, *, masked: bool) -> Document:
+def _of_feedback(notice: Notice, number: str, *, masked: bool, explain: bool) -> Document:
     title = "Bounce" if notice.kind is Kind.BOUNCE else "Complaint"
     pointers = _pointers(notice, masked=masked)
     addresses = [_address(recipient, masked=masked) for recipient in notice.recipients]
     parts: list[Part] = [Pairs([("Timestamp (UTC): ", moment(notice.occurred_at)), _type(notice)])]
+    if explain and (spared := spareable(notice)):
+        parts.append(Remark("Setting: ", sparing(spared)))
     for recipient, address in zip(notice.recipients[:DETAILED], addresses, strict=False):
         parts += _of_recipient(recipient, address, only=len(addresses) == 1)
     if len(addresses) > DETAILED:
@@ -109,6 +130,8 @@ def _of_recipient(recipient: NoticeRecipient, address: str, *, only: bool) -> It
     if recipient.blocked:
         pairs.append(("Blocked: ", "yes"))
     yield Pairs(pairs)
+    if fault := IN_WORDS.get(recipient.fault):
+        yield Remark("Whose fault: ", fault)
     reported = {
         "action": recipient.dsn_action,
         "status": recipient.status,

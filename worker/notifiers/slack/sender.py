@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import date
 from functools import partial
 
 from worker.core.effects import Delivery, Effect, NotYet, Sent, Unfit
@@ -9,7 +10,7 @@ from worker.notifiers.slack.answers import TooLong
 from worker.notifiers.slack.blocks import BUDGET, Post
 from worker.notifiers.slack.client import SlackClient
 from worker.notifiers.slack.digest import digest, simplified_digest
-from worker.notifiers.slack.notices import notice, simplified
+from worker.notifiers.slack.notices import is_explainable, notice, simplified
 from worker.timing.retries import Sleep
 
 MOST_POSTS = 3
@@ -27,6 +28,8 @@ class SlackSender:
         self._sleep = sleep
         self._client = client
         self._masked = masked
+        self._explained_on: date | None = None
+        """The day of the last notice that explained a setting."""
 
     def deliver(self, effects: Sequence[Effect]) -> Delivery:
         """Post a message for effects, of which there is at least one.
@@ -36,14 +39,23 @@ class SlackSender:
         more; a message that is too long is first posted with half its length.
         """
         if len(effects) == 1 and effects[0].payload:
-            only = effects[0]
-            return self._post(
-                partial(notice, only, masked=self._masked),
-                partial(simplified, only, masked=self._masked),
-            )
+            return self._deliver(effects[0])
         answer = self._post(partial(digest, effects), partial(simplified_digest, effects))
         if isinstance(answer, Sent):
             return Sent(result=f"in a digest of {len(effects):,}; {answer.result}")
+        return answer
+
+    def _deliver(self, effect: Effect) -> Delivery:
+        """Post a notice; the first of a day that can explain `policy.spare_faults` does so."""
+        day = effect.created_at.date()
+        try:
+            explain = day != self._explained_on and is_explainable(effect)
+        except ValueError as error:
+            return Unfit(error=f"its payload cannot be read: {error}")
+        how = {"masked": self._masked, "explain": explain}
+        answer = self._post(partial(notice, effect, **how), partial(simplified, effect, **how))
+        if explain and isinstance(answer, Sent):
+            self._explained_on = day
         return answer
 
     def _post(self, full: Callable[..., Post], simple: Callable[[], Post]) -> Delivery:

@@ -6,6 +6,9 @@ from typing import Any
 
 import structlog
 
+_NEEDED = frozenset({"MessageId", "ReceiptHandle", "Body"})
+"""Keys without which a message cannot be handled."""
+
 log = structlog.get_logger()
 
 
@@ -23,7 +26,7 @@ def intact_messages(answer: Mapping[str, Any], queue: str) -> Iterator[Mapping[s
 
 def is_whole(message: Mapping[str, Any]) -> bool:
     """Compare the body with its digest, if SQS sent it and this machine can compute MD5."""
-    if not {"MessageId", "ReceiptHandle", "Body"} <= message.keys():
+    if not message.keys() >= _NEEDED:
         return False
     digest = message.get("MD5OfBody")
     try:

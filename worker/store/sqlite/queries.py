@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from worker.core.times import time_text
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.revision import VERSION_TABLE, is_ours
-from worker.store.sqlite.transaction import time_text
 from worker.store.unfinished import ANY, QUERY, Unfinished
 
 _ANY_UNFINISHED = ANY.format(lane=":lane")

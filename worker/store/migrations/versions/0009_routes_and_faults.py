@@ -11,10 +11,16 @@ the two.
 What 0008 says about the view's queries still holds. In PostgreSQL the views are replaced, not
 dropped, and so keep their privileges.
 
+docs/backup.md shows how to go back to the version before, by setting the revision to 0008. So this
+migration may find its columns and its table in place, and the view accepts names in the table
+`policy` in any case, as the version before writes them.
+
 A migration that changes a column that the views name must replace them.
 
 Revision: 0009
 """
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -54,9 +60,9 @@ _JUDGED = """
             ELSE 'no_action'
         END AS action
     FROM events_by_recipient
-    LEFT JOIN policy AS exact ON exact.name =
+    LEFT JOIN policy AS exact ON {exact_name} =
         'bounce_actions.' || {type_or_none} || '/' || {subtype_or_none}
-    LEFT JOIN policy AS whole_type ON whole_type.name =
+    LEFT JOIN policy AS whole_type ON {whole_type_name} =
         'bounce_actions.' || {type_or_none} || '/*'
     LEFT JOIN policy AS spared ON spared.name = 'spare_faults.' || fault
     WHERE recipient <> ''
@@ -145,17 +151,25 @@ def upgrade() -> None:
     is_sqlite = op.get_context().dialect.name == "sqlite"
     if is_sqlite:
         op.execute("DROP VIEW do_not_mail")
-    for name in _TEXTS:
-        op.add_column("events", sa.Column(name, sa.Text, nullable=False, server_default=""))
-    op.add_column("events", sa.Column("tags", sa.Text, nullable=False, server_default="{}"))
-    op.add_column("events", sa.Column("sent_at", Moment))
-    op.add_column("events", sa.Column("mentions_spam", sa.Boolean))
-    op.add_column("removals", sa.Column("tenant", sa.Text, nullable=False, server_default=""))
+    _add_columns(
+        "events",
+        *(sa.Column(name, sa.Text, nullable=False, server_default="") for name in _TEXTS),
+        sa.Column("tags", sa.Text, nullable=False, server_default="{}"),
+        sa.Column("sent_at", Moment),
+        sa.Column("mentions_spam", sa.Boolean),
+    )
+    _add_columns("removals", sa.Column("tenant", sa.Text, nullable=False, server_default=""))
     _create_account_events()
-    op.execute("UPDATE policy SET name = lower(name)")
     if not is_sqlite:  # SQLite's view has the columns of the table
         op.execute("CREATE OR REPLACE VIEW events_by_recipient AS TABLE events")
     op.execute(_view(_SQLITE if is_sqlite else _POSTGRESQL))
+
+
+def _add_columns(table: str, *columns: sa.Column[Any]) -> None:
+    there = {column["name"] for column in sa.inspect(op.get_bind()).get_columns(table)}
+    for column in columns:
+        if column.name not in there:
+            op.add_column(table, column)
 
 
 def _create_account_events() -> None:
@@ -171,6 +185,7 @@ def _create_account_events() -> None:
         sa.Column("received_at", Moment, nullable=False),
         sa.Column("verification", sa.Text, nullable=False, server_default="reported"),
         sa.Column("verified_at", Moment),
+        if_not_exists=True,
     )
 
 
@@ -183,7 +198,11 @@ def _view(sql: dict[str, str]) -> str:
         f"{name}_or_none": sql["lower"].format(column=name, missing="none")
         for name in ("type", "subtype")
     }
-    judged = _JUDGED.format(refused=_REFUSED.format(**lowered), **lowered)
+    names = {
+        f"{alias}_name": sql["lower"].format(column=f"{alias}.name", missing="")
+        for alias in ("exact", "whole_type")
+    }
+    judged = _JUDGED.format(refused=_REFUSED.format(**lowered), **lowered, **names)
     dates, until = {}, {}
     for action, default in _DEFAULT_SECONDS.items():
         seconds = _SECONDS.format(action=action, default=default)

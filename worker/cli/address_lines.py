@@ -1,0 +1,62 @@
+"""Addresses that a command gets: one as its argument, or many on standard input, one a line."""
+
+from collections.abc import Iterator
+
+import click
+
+from worker.cli.common import print_message
+
+MOST_SHOWN = 20
+"""Addresses that are printed because something is wrong with them, unless all of them are."""
+
+
+class AddressLines:
+    """Normalised addresses, in the order of the lines; counts the lines that are no address."""
+
+    def __init__(self, argument: str, *, show_all: bool) -> None:
+        """`argument` is an address, or `-` for standard input.
+
+        Raises:
+            click.BadParameter: it is neither.
+
+        """
+        from worker.core.address import parse_address
+
+        if argument != "-" and parse_address(argument) is None:
+            raise click.BadParameter("is no usable address", param_hint="ADDRESS")
+        self._argument = argument
+        self._left_to_show = None if show_all else MOST_SHOWN
+        self.refused = 0
+
+    @property
+    def is_one(self) -> bool:
+        """Whether the address is the argument."""
+        return self._argument != "-"
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the key of each address; empty lines are skipped."""
+        from worker.core.address import parse_address
+
+        for number, line in enumerate(self._lines(), start=1):
+            if not (text := line.strip()):
+                continue
+            if (address := parse_address(text)) is None:
+                self.refused += 1
+                self.show(f"line {number} is no usable address")
+            else:
+                yield address.key
+
+    def show(self, message: str) -> None:
+        """Print what is wrong with an address, unless enough was printed."""
+        if self._left_to_show is None:
+            print_message(message)
+        elif self._left_to_show:
+            self._left_to_show -= 1
+            print_message(message)
+
+    def _lines(self) -> Iterator[str]:
+        if self.is_one:
+            yield self._argument
+            return
+        with click.open_file("-", encoding="utf-8-sig", errors="surrogateescape") as file:
+            yield from file

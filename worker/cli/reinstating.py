@@ -1,0 +1,143 @@
+"""`ses-worker users reinstate`."""
+
+import getpass
+import json
+import os
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.cli.address_lines import AddressLines
+from worker.cli.common import HELP_SETTINGS, json_option, print_message, with_settings
+from worker.cli.exits import Exit
+from worker.cli.help import option
+from worker.core.errors import WorkerError
+from worker.core.masking import printable
+from worker.service.signals import as_interrupts
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+    from worker.store import Store
+    from worker.store.reinstating import Lifting, Reinstatement
+
+LONGEST_REASON = 500
+_LONGEST_NAME = 64
+
+
+def _is_sentence(_: click.Context, __: click.Parameter, value: str) -> str:
+    text = value.strip()
+    if not text or not text.isprintable() or len(text) > LONGEST_REASON:
+        raise click.BadParameter(f"must be a line of at most {LONGEST_REASON} characters")
+    return text
+
+
+@click.command(context_settings=HELP_SETTINGS)
+@click.argument("address")
+@option("--reason", required=True, callback=_is_sentence, help="Why; it is kept in the history.")
+@option("--dry-run", is_flag=True, show_default="off", help="Only say what would be lifted.")
+@json_option
+@with_settings
+def reinstate(
+    settings: "Settings", address: str, reason: str, dry_run: bool, as_json: bool
+) -> None:
+    """Lift pause and block of an address, or with - of all on standard input, one a line.
+
+    Mail may go there again at once. Counts and dates stay, and the history keeps who did it and
+    why. An event from before now that arrives later changes nothing of it; a newer bounce or
+    complaint pauses or blocks again. An address that is no user becomes a user.
+
+    SES's own suppression list is not changed: SES refuses mail to an address that is on it.
+
+    An address that is neither paused nor blocked is named, and left alone. The exit status is 1
+    if a line is no address.
+
+    \b
+    Example:
+      ses-worker users reinstate jane@example.com --reason "her provider mended its server"
+      ses-worker users reinstate - --reason "outage of example.com" < addresses.txt
+    """
+    from worker.app import open_existing_store
+    from worker.store.reinstating import Lifting
+
+    lines = AddressLines(address, show_all=as_json)
+    lifting = Lifting(who=_caller(), why=reason, dry_run=dry_run)
+    work = _Reinstating(open_existing_store(settings), lines, lifting, shown=not as_json)
+    try:
+        with as_interrupts():
+            work.go_through()
+    except KeyboardInterrupt:
+        raise WorkerError(f"interrupted; {work.lifted:,} addresses are reinstated") from None
+    click.echo(json.dumps(work.figures) if as_json else work.sentence)
+    sys.exit(Exit.FAILED if lines.refused else Exit.DONE)
+
+
+def _caller() -> str:
+    """Return the account that calls; of a command run by sudo or the service's wrapper, theirs."""
+    try:
+        own = getpass.getuser()
+    except (KeyError, OSError):  # an account without a name
+        own = str(os.getuid())
+    caller = os.environ.get("CALLED_BY") or os.environ.get("SUDO_USER") or own
+    return printable(caller)[:_LONGEST_NAME]
+
+
+class _Reinstating:
+    """Lifts pauses and blocks, and counts them."""
+
+    def __init__(
+        self, store: "Store", lines: AddressLines, lifting: "Lifting", *, shown: bool
+    ) -> None:
+        self._store = store
+        self._lines = lines
+        self._lifting = lifting
+        self._shown = shown
+        self.lifted = self.free = 0
+        self._created = 0
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        return {
+            "reinstated": self.lifted,
+            "created": self._created,
+            "not_barred": self.free,
+            "refused": self._lines.refused,
+            "dry_run": self._lifting.dry_run,
+        }
+
+    @property
+    def sentence(self) -> str:
+        done = "would be reinstated" if self._lifting.dry_run else "reinstated"
+        created = (
+            f" ({self._created:,} of them not among the users before)" if self._created else ""
+        )
+        return (
+            f"{self.lifted:,} {done}{created}, {self.free:,} neither paused nor blocked, "
+            f"{self._lines.refused:,} refused"
+        )
+
+    def go_through(self) -> None:
+        """Go through the lines, a transaction's worth at a time."""
+        from worker.cli.progress import Progress
+        from worker.store.reinstating import reinstate
+        from worker.store.users import ROWS_IN_A_STATEMENT
+
+        keys = iter(self._lines)
+        with Progress("reinstate", "addresses", enabled=self._shown) as progress:
+            while batch := list(islice(keys, ROWS_IN_A_STATEMENT)):
+                for result in reinstate(self._store, batch, self._lifting):
+                    self._count(result)
+                progress.update(self.lifted + self.free, None)
+
+    def _count(self, result: "Reinstatement") -> None:
+        if result.reason is None:
+            self.free += 1
+            self._lines.show(f"{result.key} is neither paused nor blocked")
+            return
+        self.lifted += 1
+        self._created += not result.was_user
+        if self._shown and self._lines.is_one:
+            until = f" until {result.until:%Y-%m-%d %H:%M} UTC" if result.until else ""
+            was = "is" if self._lifting.dry_run else "was"
+            print_message(f"{result.key} {was} barred by {result.reason}{until}")

@@ -1,0 +1,36 @@
+"""Takes addresses, hosts and links out of a reply, and writes the rest in one way. Pure."""
+
+from worker.core.masking import mask_addresses
+
+_MOST_ADDRESSES = 10
+"""The reply is read up to so many addresses. Each takes time, and no reply echoes more than two."""
+_AROUND = "<>()[]{}'\".,;:!?"
+_TO_BLANKS = str.maketrans({
+    character: " " for character in map(chr, range(128)) if not character.isalnum()
+})  # fmt: skip
+
+
+def without_echoes(reply: str) -> str:
+    """Return the words of a reply in lower case, with a blank behind each.
+
+    Left out: addresses, links and host names, each of which a stranger chooses; and reply codes,
+    which stand within the sentences of replies of several lines.
+    """
+    words = [word for word in mask_addresses(reply, _MOST_ADDRESSES).split() if not _is_echo(word)]
+    spaced = " ".join(words).lower().translate(_TO_BLANKS).split()
+    return "".join([f"{word} " for word in spaced if not word.isdigit()])
+
+
+def _is_echo(word: str) -> bool:
+    if word.isalpha():  # most words
+        return False
+    return "***" in word or "://" in word or "@" in word or _is_host(word.strip(_AROUND))
+
+
+def _is_host(name: str) -> bool:
+    """Return whether it is written like a host: `mx.example.com`, not `rejected.For`.
+
+    Exchange's own words (`RESOLVER.ADR.RecipNotFound`) have capitals.
+    """
+    before, dot, top = name.rpartition(".")
+    return bool(dot and before) and top.isalpha() and (top.islower() or name.isupper())
