@@ -51,6 +51,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 OUTERMOST = Place()
+_FROM_NO_TOPIC = Reason.FOREIGN_TOPIC, "from no topic"
 _NESTED = Malformed(Reason.WRAPPED_TOO_DEEP, "records inside of records")
 _IN_ENVELOPE = Place(origin=BY_SNS, depth=1, is_accepted=True)
 
@@ -69,18 +70,14 @@ def read_message(text: str, sources: Sources, place: Place = OUTERMOST) -> Singl
 
 def _read(body: Body, text: str, sources: Sources, place: Place) -> Single | Several:
     if kind := body.notification_type or body.event_type:
-        _require_topic(sources, place)
+        if sources.topics and not place.is_accepted:
+            raise Undecodable(*_FROM_NO_TOPIC)
         return interpret(kind, body, text, place.origin)
     if body.envelope_type is not None:
         return _open_envelope(body, sources, place)
     if is_eventbridge(body):
         return _open_eventbridge(text, sources, place)
     return _read_untyped(text, sources, place)
-
-
-def _require_topic(sources: Sources, place: Place) -> None:
-    if sources.topics and not place.is_accepted:
-        raise Undecodable(Reason.FOREIGN_TOPIC, "from no topic")
 
 
 def _open_envelope(envelope: Body, sources: Sources, place: Place) -> Single | Several:
@@ -127,7 +124,8 @@ def _read_untyped(text: str, sources: Sources, place: Place) -> Single | Several
     if bytes(found.sns).startswith(b"{"):  # a single record, taken out of its list
         return _open_record(text, sources, place)
     refuse_known(found)
-    _require_topic(sources, place)
+    if sources.topics and not place.is_accepted:
+        raise Undecodable(*_FROM_NO_TOPIC)
     if found.event == "s3:TestEvent":
         return Ignored("S3TestEvent")
     raise Undecodable(Reason.NO_TYPE, "neither notificationType nor eventType")
