@@ -340,12 +340,12 @@ class Handled(Struct, frozen=True):
     ignored: Ignored | None = None
     error: Exception | None = None
     """The error that stopped this message, if any."""
-    account_event: NewAccountEvent | None = None
+    account_events: Sequence[NewAccountEvent] = ()
 
     @property
     def is_new(self) -> bool:
         """The message has added rows, and perhaps effects."""
-        return bool(self.decisions) or self.account_event is not None
+        return bool(self.decisions or self.account_events)
 
     @property
     def met_an_outage(self) -> bool:

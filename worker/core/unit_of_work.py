@@ -84,7 +84,7 @@ class UnitOfWork:
         )
         self.account_events.append(new)
         self.entries += entries_for_account_event(new, self._policy)
-        return Handled(received, _APPLIED, account_event=new)
+        return Handled(received, _APPLIED, account_events=(new,))
 
     def _locked_out(self, feedback: Sequence[Feedback]) -> Locked | None:
         """Return an error if the message would change a user whose row is locked."""

@@ -62,8 +62,8 @@ class Telemetry:
         for decision in handled.decisions:
             name = NAMES[decision.feedback.notification.kind]
             self._log.info(name, message_id=message_id, **fields(decision, people))
-        if handled.account_event:
-            self._report_account_event(handled.account_event, message_id)
+        for new in handled.account_events:
+            self._report_account_event(new, message_id)
         if isinstance(handled.disposition, Delete):
             outcome = str(handled.disposition.outcome)
             self._log.debug("message.handled", message_id=message_id, outcome=outcome)
