@@ -24,7 +24,7 @@ FIGURES: Mapping[str, Any] = {
     "users": 42,
     "events_added_by_repeats": 0,
     "dead_letters": {
-        "subscription_confirmation": 1, "eventbridge_wrapper": 1, "no_object": 1, "not_json": 1,
+        "subscription_confirmation": 1, "foreign_event": 1, "no_object": 1, "not_json": 1,
     },
     "effects": {"delivered": 41},
     "suppression_listed": [script.KEPT_ON],

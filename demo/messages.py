@@ -89,7 +89,7 @@ def _malformed(now: datetime) -> Iterator[Message]:
     """Messages that cannot be understood, or must not be acted upon: all are dead-lettered."""
     whole = write_report(script.BY_EVENT, 900, now)
     without_bounce = {"notificationType": "Bounce", "mail": {"destination": []}}
-    wrapped = {"source": "aws.ses", "detail-type": "Email Bounced", "detail": {}}
+    wrapped = {"source": "aws.ec2", "detail-type": "EC2 Instance State-change", "detail": {}}
     confirmation = {
         "Type": "SubscriptionConfirmation",
         "MessageId": "2d4e1a0b-7c11-4b1e-9a58-0c6a9be9d101",
@@ -101,7 +101,7 @@ def _malformed(now: datetime) -> Iterator[Message]:
     for hours, kind, text, reason in (
         (23.0, "truncated JSON", whole[: len(whole) // 2], Reason.NOT_JSON),
         (29.0, "Bounce without a bounce", json.dumps(without_bounce), Reason.NO_OBJECT),
-        (32.0, "EventBridge's wrapper", json.dumps(wrapped), Reason.EVENTBRIDGE_WRAPPER),
+        (32.0, "an event of EC2", json.dumps(wrapped), Reason.FOREIGN_EVENT),
         (
             39 * 24.0, "SubscriptionConfirmation", json.dumps(confirmation),
             Reason.SUBSCRIPTION_CONFIRMATION,

@@ -18,7 +18,7 @@ from worker.store.users import import_users
 
 CHECKS = [
     "settings", "database", "users", "sending", "queue", "clock", "dead letters", "queue policy", "permissions", "topic",
-    "subscription", "feedback", "encryption", "account", "slack",
+    "subscription", "feedback", "eventbridge", "encryption", "account", "slack",
 ]  # fmt: skip
 
 

@@ -184,7 +184,7 @@ def test_who_is_paused_and_who_is_blocked_can_be_read_off(demo):
 
 def test_dead_letters_are_shown_with_their_reason_and_without_the_token(demo):
     aside = demo.out.partition("4  What was dead-lettered")[2]
-    assert all(reason in aside for reason in ("not_json", "no_object", "eventbridge_wrapper"))
+    assert all(reason in aside for reason in ("not_json", "no_object", "foreign_event"))
     assert "subscription_confirmation" in aside
     assert "5d6b0f" not in demo.out
 

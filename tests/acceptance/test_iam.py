@@ -72,6 +72,8 @@ def resource_in(request):
             return "configuration-set"
         case "kms":
             return "key"
+        case "events" if "TargetArn" not in named:
+            return "rule"
     return "everything"
 
 
@@ -141,6 +143,8 @@ def _stop_in_mid_poll(daemon, emulator):
 def test_what_a_check_asks_for_is_what_iam_check_allows(run, wiring, proxy):
     wiring.set_queue(KmsMasterKeyId=wiring.kms.create_key()["KeyMetadata"]["Arn"])
     proxy.publishing.configuration_sets["main"] = {}
+    wiring.put_rule()
+    wiring.put_target()
     run("check")
     assert called(proxy) == granted("iam-check.json")
 
@@ -160,6 +164,7 @@ def half_there(wiring, proxy):
     wiring.set_queue(DEAD_URL, Policy="")
     destination = {"Enabled": False, "SnsDestination": {"TopicArn": TOPIC}}
     proxy.publishing.configuration_sets["main"] = {"ses-feedback-worker": destination}
+    proxy.by_hand = wiring
     return proxy
 
 
@@ -176,4 +181,7 @@ def test_what_provisioning_asks_for_is_what_iam_provision_allows(run, half_there
     )
     assert run("provision", "--topic", "bounces", *expected).status == 0
     assert run("provision", "--topic", "others", "--queue", "others").status == 0
+    half_there.by_hand.put_rule(state="DISABLED")
+    for queue in ("feedback", "others"):
+        assert run("provision", "--eventbridge", "--queue", queue).status == 0
     assert called(half_there) == granted("iam-provision.json")

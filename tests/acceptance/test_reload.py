@@ -108,6 +108,20 @@ def test_a_fault_is_spared_from_the_reload_on(daemon, emulator, queue, file, run
     assert (event["fault"], event["mentions_spam"]) == ("sender", True)
 
 
+def test_eventbridge_is_accepted_from_the_reload_on(daemon, emulator, queue, file):
+    file(eventbridge="accept = false")
+    worker = daemon()
+    worker.wait_for("worker.started")
+    emulator.send(queue, mail.in_eventbridge(mail.bounce("jane@example.com")))
+    worker.wait_for("message.dead_lettered")
+    assert any('"eventbridge_not_accepted"' in line for line in worker.lines)
+    file(eventbridge="accept = true")
+    reload(worker)
+    emulator.send(queue, mail.in_eventbridge(mail.bounce("joe@example.com")))
+    wait_until(lambda: worker_logged(worker, "bounce_notification"))
+    assert worker.stop()[0] == 0
+
+
 def ours(address):
     listed = "554 5.7.1 blocked using zen.spamhaus.org"
     return mail.bounce(mail.recipient(address, diagnosticCode=listed))

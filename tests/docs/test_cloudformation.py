@@ -16,12 +16,14 @@ TEMPLATE = Path(__file__).parents[2] / "config" / "cloudformation.yaml"
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1"
 
 
-def names(key=""):
+def names(key="", *, rule=False):
+    """The names of what a stack makes, with a topic or with a rule of EventBridge."""
     return Names(
         partition="aws",
         region="eu-west-1",
         account="111122223333",
-        topic="bounces",
+        topic="" if rule else "bounces",
+        rule="feedback" if rule else "",
         queue="feedback",
         dead_letter_queue="feedback-dlq",
         key=key,
@@ -31,14 +33,15 @@ def names(key=""):
 class Stack:
     """The template, its functions worked out."""
 
-    def __init__(self, key=""):
+    def __init__(self, key="", *, rule=False):
         self.template = load(str(TEMPLATE))
-        self.key = key
-        named = names()
+        self.conditions = {"HasKey": bool(key), "HasRule": rule, "HasTopic": not rule}
+        named = names(key, rule=rule)
         self.arns = {
             "Topic": named.topic_arn,
             "Queue": named.queue_arn,
             "DeadLetterQueue": named.dead_letter_arn,
+            "Rule": named.rule_arn,
         }
         self.parameters = {
             "TopicName": named.topic,
@@ -46,6 +49,8 @@ class Stack:
             "KmsKey": key,
             "ConfigurationSet": "main",
             "AWS::AccountId": named.account,
+            "AWS::Partition": named.partition,
+            "AWS::Region": named.region,
             "AWS::NoValue": None,
             "Topic": named.topic_arn,
         }
@@ -63,9 +68,11 @@ class Stack:
             case {"Fn::GetAtt": [name, "Arn"]}:
                 return self.arns[name]
             case {"Fn::Sub": text}:
-                return text.replace("${QueueName}", self.parameters["QueueName"])
-            case {"Fn::If": ["HasKey", yes, no]}:
-                return self.work_out(yes if self.key else no)
+                for name, value in self.parameters.items():
+                    text = text.replace(f"${{{name}}}", str(value))
+                return text
+            case {"Fn::If": [condition, yes, no]}:
+                return self.work_out(yes if self.conditions[condition] else no)
             case dict():
                 worked = {name: self.work_out(value) for name, value in found.items()}
                 return {name: value for name, value in worked.items() if value is not None}
@@ -84,6 +91,7 @@ def test_the_template_is_the_readmes():
     assert lint_file(TEMPLATE) == []
 
 
+@pytest.mark.parametrize("rule", [False, True])
 @pytest.mark.parametrize("key", ["", KEY])
 @pytest.mark.parametrize(
     ("queue", "attributes", "policy"),
@@ -92,8 +100,8 @@ def test_the_template_is_the_readmes():
         ("DeadLetterQueue", desired.dead_letter_attributes, "DeadLetterQueuePolicy"),
     ],
 )
-def test_the_queues_are_the_same(key, queue, attributes, policy):
-    stack, requested = Stack(key), attributes(names(key))
+def test_the_queues_are_the_same(key, rule, queue, attributes, policy):
+    stack, requested = Stack(key, rule=rule), attributes(names(key, rule=rule))
     document = requested.pop("Policy")
     assert as_sqs_has_them(stack.properties(queue)) == texts(requested)
     assert stack.statements(policy) == document["Statement"]
@@ -131,6 +139,45 @@ def test_topic_subscription_and_event_destination_are_the_same():
     assert json.dumps(event).replace("TopicARN", "TopicArn") == json.dumps(made["EventDestination"])
 
 
+def test_rule_target_and_event_destination_are_the_same():
+    stack, named = Stack(rule=True), names(rule=True)
+    found = Found(
+        queue=None,
+        dead_letter_queue=None,
+        topic_policy=None,
+        subscription=None,
+        destinations={"main": ()},
+    )
+    steps = {step.operation: step.arguments for step in make_plan(named, found).steps}
+    assert "create_topic" not in steps
+    rule = stack.properties("Rule")
+    targets = rule.pop("Targets")
+    assert {"Rule": named.rule, "Targets": targets} == steps["put_targets"]
+    assert rule == dict(steps["put_rule"]) | {
+        "EventPattern": json.loads(steps["put_rule"]["EventPattern"])
+    }
+    made = steps["create_configuration_set_event_destination"]["EventDestination"]
+    event = stack.properties("EventDestinationToBus")["EventDestination"]
+    assert event.pop("Name") == desired.DESTINATION
+    assert event | {"MatchingEventTypes": list(desired.KINDS)} == made
+
+
+def test_either_the_topic_or_the_rule_is_made():
+    conditions = {
+        name: made.get("Condition") for name, made in load(str(TEMPLATE))["Resources"].items()
+    }
+    assert {name for name, condition in conditions.items() if condition == "HasTopic"} == {
+        "Topic",
+        "TopicPolicy",
+        "Subscription",
+    }
+    assert (conditions["EventDestination"], conditions["EventDestinationToBus"]) == (
+        "SendsToTopic",
+        "SendsToBus",
+    )
+    assert {name for name, condition in conditions.items() if condition == "HasRule"} == {"Rule"}
+
+
 @pytest.mark.parametrize("queue", ["Queue", "DeadLetterQueue"])
 def test_a_queue_outlives_its_stack_but_not_a_stack_that_was_never_made(queue):
     made = load(str(TEMPLATE))["Resources"][queue]
@@ -141,5 +188,6 @@ def test_a_queue_outlives_its_stack_but_not_a_stack_that_was_never_made(queue):
 def test_nothing_else_is_in_the_stack():
     assert set(load(str(TEMPLATE))["Resources"]) == {
         "Topic", "TopicPolicy", "Queue", "QueuePolicy", "DeadLetterQueue",
-        "DeadLetterQueuePolicy", "Subscription", "EventDestination",
+        "DeadLetterQueuePolicy", "Subscription", "Rule", "EventDestination",
+        "EventDestinationToBus",
     }  # fmt: skip

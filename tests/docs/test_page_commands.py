@@ -196,6 +196,9 @@ def test_a_command_about_dead_letters_runs(run, emulator, queue, environment, ar
 def test_a_command_about_the_path_runs(run, wiring, proxy, arguments):
     if arguments.startswith("provision"):
         proxy.publishing.identities["example.com"] = {}
+        proxy.publishing.configuration_sets["main"] = {}
+    elif "--eventbridge" in arguments:
+        wiring.by_eventbridge()
     done = run(*arguments.split())
     assert (done.status, "Traceback" in done.err) == (0, False), done.err
 

@@ -20,6 +20,7 @@ from worker.store.schema import events, users
 from worker.store.users import find_user, import_users
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
+REPORTS = Path(__file__).parents[1] / "reports"
 
 
 def add_users(store, *addresses):
@@ -59,6 +60,41 @@ def test_every_payload_once_and_once_more(store, message):
     assert (rows(store, users), len(rows(store, events))) == before
     assert first == {"applied": 35, "ignored": 17, "DeadLetter": 6}
     assert again == {"duplicate": 35, "ignored": 17, "DeadLetter": 5}
+
+
+def test_each_reported_body_has_its_outcome(store, message):
+    found = {
+        file.name[:2]: outcomes(run(store, message, file.read_text(encoding="utf-8")))[0]
+        for file in sorted(REPORTS.glob("*.body.json"))
+    }
+    not_yet = {found.pop(number) for number in ("05", "06")}  # account events
+    assert found == {
+        "01": "applied", "02": "applied", "03": "applied", "04": "duplicate",
+        "07": "applied", "08": "applied", "11": "DeadLetter", "12": "DeadLetter",
+    }  # fmt: skip
+    assert "DeadLetter" not in not_yet
+    by_route = {row["recipient"]: (row["route"], row["region"]) for row in rows(store, events)}
+    assert by_route == {
+        "ana@example.com": ("eventbridge", "eu-west-1"),
+        "ben@example.com": ("eventbridge", "eu-west-1"),
+        "cem@example.net": ("eventbridge", "eu-west-1"),
+        "dan@example.com": ("sns", "eu-west-1"),
+        "eva@example.com": ("sns", "eu-west-1"),
+    }
+
+
+def test_of_a_list_the_readable_records_are_applied_once(store, message):
+    add_users(store, "jane@example.com", "joan@example.com")
+    bodies = mail.bounce("jane@example.com"), "{", mail.bounce("joan@example.com")
+    body = mail.in_records(*map(mail.enveloped, bodies))
+    for _ in range(2):
+        (handled,) = run(store, message, body)
+        assert handled.disposition.reason is Reason.NOT_JSON
+    assert [row["recipient"] for row in rows(store, events)] == [
+        "jane@example.com",
+        "joan@example.com",
+    ]
+    assert [row["hard_bounce_count"] for row in rows(store, users)] == [1, 1]
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

@@ -70,7 +70,7 @@ class SesFeedback(NamedTuple):
 
 
 def read(body: str) -> SesFeedback:
-    """Read a message: with or without SNS's envelope, in either of SES's two shapes."""
+    """Read a message in either of SES's two shapes: raw, in SNS's envelope, or from EventBridge."""
     if body.strip() == TOPIC_VALIDATED:
         return SesFeedback(Sort.IGNORED)
     try:
@@ -108,8 +108,10 @@ def _of_ses(expected: Mapping[str, Any]) -> SesFeedback:
     if not isinstance(kind, str):
         if expected.get("Event") == "s3:TestEvent":
             return SesFeedback(Sort.IGNORED)
+        if expected.get("source") == "aws.ses" and isinstance(expected.get("detail"), dict):
+            return _of_ses(expected["detail"])
         wrapped = "detail-type" in expected and "source" in expected
-        return SesFeedback(Sort.UNREADABLE, "eventbridge_wrapper" if wrapped else "no_type")
+        return SesFeedback(Sort.UNREADABLE, "foreign_event" if wrapped else "no_type")
     match kind.lower():
         case "bounce":
             return _feedback(expected, "bounce", "bounceType", "bounceSubType", "bouncedRecipients")

@@ -119,6 +119,18 @@ def _enveloped(mark: str, depth: int) -> str:
     return text
 
 
+def _wrapped(detail: str) -> str:
+    """Write EventBridge's wrapper; all that may be of any type is of a wrong one."""
+    return (
+        f'{{"source": "aws.ses", "detail-type": "Email Bounced", "account": 7, "region": [],'
+        f' "resources": {{}}, "time": null, "detail": {detail}}}'
+    )
+
+
+def _in_record(body: str) -> str:
+    return f'{{"Records": [{{"eventSource": 7, "body": {json.dumps(body)}}}]}}'
+
+
 def _complaint(mark: str, agent: str) -> str:
     return (
         f'{{"eventType": "Complaint", "complaint": {{"complaintFeedbackType": "abuse",'
@@ -187,8 +199,37 @@ _WRITTEN: tuple[Kind, ...] = (
         lambda mark: _enveloped(mark, 2),
     ),
     _kind(
-        ["no_type", "unknown_envelope", APPLIED], "ten envelopes in each other",
+        ["wrapped_too_deep", "unknown_envelope", APPLIED], "ten envelopes in each other",
         lambda mark: _enveloped(mark, 10),
+    ),
+    _kind([APPLIED], "EventBridge's wrapper of wrong types", lambda mark: _wrapped(_bounce(mark))),
+    _kind(
+        [APPLIED], "a text as EventBridge's detail", lambda mark: _wrapped(json.dumps(_bounce(mark)))
+    ),
+    _kind(
+        ["wrapped_too_deep"], "EventBridge's wrapper in itself",
+        lambda mark: _wrapped(_wrapped(_wrapped(_wrapped(_bounce(mark))))),
+    ),
+    _kind(
+        ["too_many_records"], "300,000 records",
+        lambda mark: f'{{"mark": "{mark}", "Records": [{",".join(["{}"] * 300_000)}]}}',
+    ),
+    _kind(
+        ["wrapped_too_deep"], "records in a record",
+        lambda mark: _in_record(_in_record(_bounce(mark))),
+    ),
+    _kind([APPLIED], "a record of a queue", lambda mark: _in_record(_bounce(mark))),
+    _kind(
+        ["foreign_event"], "an event of another service",
+        lambda mark: f'{{"source": "aws.{mark}", "detail-type": "x", "detail": {_nested(90)}}}',
+    ),
+    _kind(
+        ["s3_pointer"], "a pointer to S3",
+        lambda mark: f'["{mark}", {{"s3BucketName": {_text("a", 500_000)}, "s3Key": "{mark}"}}]',
+    ),
+    _kind(
+        ["cloudwatch_alarm"], "an alarm of a long name",
+        lambda mark: f'{{"mark": "{mark}", "AlarmName": {_text("@", 500_000)}}}',
     ),
     _kind(
         [APPLIED],

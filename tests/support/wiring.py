@@ -13,6 +13,8 @@ REGION, ACCOUNT = "eu-west-1", "123456789012"
 """The account is moto's."""
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:bounces"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:feedback"
+RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/feedback"
+BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
 DEAD = f"arn:aws:sqs:{REGION}:{ACCOUNT}:feedback-dlq"
 QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/feedback"
 DEAD_URL = f"{QUEUE_URL}-dlq"
@@ -61,6 +63,7 @@ class Wiring:
         self.sqs = boto3.client("sqs", endpoint_url=proxy.behind["sqs"], **given)
         self.sns = boto3.client("sns", endpoint_url=endpoint, **given)
         self.kms = boto3.client("kms", endpoint_url=endpoint, **given)
+        self.events = boto3.client("events", endpoint_url=endpoint, **given)
 
     def make(self):
         """Make the healthy path."""
@@ -73,6 +76,27 @@ class Wiring:
         self.subscribe()
         self.proxy.publishing.identities["example.com"] = {"Bounce": TOPIC, "Complaint": TOPIC}
         return self
+
+    def by_eventbridge(self):
+        """Replace the topic by a rule of EventBridge, and SES's notifications by events."""
+        self.unsubscribe()
+        self.sns.delete_topic(TopicArn=TOPIC)
+        self.proxy.publishing.identities["example.com"] = {}
+        bus = {"EventBridgeDestination": {"EventBusArn": BUS}}
+        kinds = {"Enabled": True, "MatchingEventTypes": ["BOUNCE", "COMPLAINT"]}
+        self.proxy.publishing.configuration_sets["main"] = {"bus": kinds | bus}
+        self.set_queue(QUEUE_URL, Policy=policy_for_rules(QUEUE, RULE))
+        self.set_queue(DEAD_URL, Policy=policy_for_rules(DEAD, RULE))
+        self.put_rule()
+        self.put_target()
+        return self
+
+    def put_rule(self, pattern='{"source": ["aws.ses"]}', state="ENABLED"):
+        self.events.put_rule(Name="feedback", EventPattern=pattern, State=state)
+
+    def put_target(self, arn=QUEUE, name="queue", **more):
+        target = {"Id": name, "Arn": arn, "DeadLetterConfig": {"Arn": DEAD}} | more
+        self.events.put_targets(Rule="feedback", Targets=[target])
 
     def subscribe(self, **attributes):
         attributes = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": DEAD})} | attributes
@@ -103,6 +127,11 @@ def policy(queue, *topics, **more):
         "Condition": {"ArnEquals": {"aws:SourceArn": list(topics)}},
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement | more]})
+
+
+def policy_for_rules(queue, *rules, **more):
+    """A queue's policy as in EventBridge's documentation."""
+    return policy(queue, *rules, Principal={"Service": "events.amazonaws.com"}, **more)
 
 
 def publishing(*names):

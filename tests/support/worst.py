@@ -78,7 +78,7 @@ def _with(path: str, message: str) -> str:
     place = whole
     for name in parents:
         place = place[int(name) if name.isdigit() else name]
-    place[last] = MARK
+    place[int(last) if isinstance(place, list) else last] = MARK
     return json.dumps(whole)
 
 
@@ -118,6 +118,41 @@ BODIES: dict[str, str] = {
 }  # fmt: skip
 """By field: SES's message with `MARK` in its place."""
 
+WRAPPINGS: dict[str, str] = {
+    f"EventBridge {path}": _with(path, mail.in_eventbridge(mail.bounce("jane@example.com")))
+    for path in (
+        "source", "detail-type", "account", "region", "time", "resources", "resources/0", "new",
+        "detail", "detail/eventType", "detail/bounce/bouncedRecipients/0/emailAddress",
+    )
+} | {
+    f"status {path}": _with(path, mail.sending_status())
+    for path in (
+        "resources/0", "time", "detail/data", "detail/data/record", "detail/data/record/cause",
+        "detail/data/record/lastUpdatedTimestamp", "detail/metadata",
+    )
+} | {
+    f"records {path}": _with(path, mail.in_records(mail.enveloped(mail.bounce("jane@example.com"))))
+    for path in (
+        "Records", "Records/0", "Records/0/EventSource", "Records/0/Sns", "Records/0/Sns/Message",
+        "Records/0/Sns/TopicArn", "Records/0/new",
+    )
+} | {
+    f"records of SQS {path}": _with(path, mail.in_records_of_sqs(mail.bounce("jane@example.com")))
+    for path in ("Records/0/body", "Records/0/eventSource")
+} | {
+    f"others {path}": _with(path, json.dumps(dict.fromkeys(
+        ("AlarmName", "NewStateValue", "Region", "s3BucketName", "s3Key", "Service", "Event"), "x",
+    ) | {"S3Payload": {"Bucket": "x", "Key": "x"}}))
+    for path in (
+        "AlarmName", "NewStateValue", "Region", "s3BucketName", "s3Key", "Service", "Event",
+        "S3Payload", "S3Payload/Key",
+    )
+} | {
+    f"a pointer's {path}": _with(path, json.dumps(["x", {"s3BucketName": "x", "s3Key": "x"}]))
+    for path in ("0", "1", "1/s3BucketName", "1/s3Key")
+}  # fmt: skip
+"""By field: SES's message in other wrappings, and messages of others, likewise."""
+
 ENVELOPES: dict[str, str] = {
     path: _with(path, mail.enveloped("x"))
     for path in (
@@ -128,8 +163,8 @@ ENVELOPES: dict[str, str] = {
 
 
 def body(field: str, text: str) -> str:
-    """SES's message with this text in a field of `BODIES`, or an envelope in a field of `ENVELOPES`."""
-    whole = BODIES[field] if field in BODIES else ENVELOPES[field]
+    """SES's message, an envelope or another wrapping, with this text in a field."""
+    whole = (BODIES | ENVELOPES | WRAPPINGS)[field]
     if field.endswith("timestamp"):
         text = f"2026-11-20T08:15:33{text}x"  # else it is no time at the first look
     return whole.replace(f'"{MARK}"', written(text))
@@ -150,9 +185,9 @@ VALUES = {
 
 
 def a_list(place: str, value: str, size: int) -> str:
-    """A body with a list of so many bytes in a field of `BODIES`."""
+    """A body with a list of so many bytes in a field."""
     whole = "[" + ",".join([value] * (size // (len(value) + 1))) + "]"
-    return BODIES[place].replace(f'"{MARK}"', whole)
+    return (BODIES | WRAPPINGS)[place].replace(f'"{MARK}"', whole)
 
 
 def parse(body: str) -> object:

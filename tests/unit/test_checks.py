@@ -395,7 +395,7 @@ class TestFeedback:
         return DestinationFacts(
             configuration_set="main",
             name="topic",
-            topic=TOPIC,
+            target=TOPIC,
             enabled=enabled,
             kinds=frozenset(kinds),
         )

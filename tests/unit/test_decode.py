@@ -11,11 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support import mail
 
-from worker.core.decode import TOPIC_VALIDATED, decode
+from worker.core.decode import TOPIC_VALIDATED, Several, decode
 from worker.core.decode.recipients import unique_per_person
 from worker.core.decode.shapes import ExtendedEntry, RecipientEntry, StrictBody
-from worker.core.model import Feedback, Ignored, Kind, Malformed, Reason, UserMatch
+from worker.core.model import AccountEvent, Feedback, Ignored, Kind, Malformed, Reason, UserMatch
 from worker.core.parsing import Unreadable, read_json
+from worker.core.sources import Sources
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 EXPECTED = json.loads((PAYLOADS / "expected.json").read_text(encoding="utf-8"))
@@ -288,9 +289,9 @@ class TestMalformed:
             ('{"Type": "UnsubscribeConfirmation", "Token": "t"}', Reason.UNSUBSCRIBE_CONFIRMATION),
             (
                 '{"source": "aws.ses", "detail-type": "Email Bounced", "detail": {}}',
-                Reason.EVENTBRIDGE_WRAPPER,
+                Reason.NO_OBJECT,
             ),
-            ('{"Records": [{"EventSource": "aws:sns", "Sns": {}}]}', Reason.NO_TYPE),
+            ('{"Records": [{"EventSource": "aws:sns", "Sns": {}}]}', Reason.UNKNOWN_ENVELOPE),
         ],
     )
     def test_what_cannot_be_understood_has_a_reason(self, body, reason):
@@ -315,7 +316,7 @@ class TestMalformed:
 
 
 class TestTopics:
-    ours = frozenset({mail.TOPIC})
+    ours = Sources(topics=frozenset({mail.TOPIC}))
 
     def test_a_topic_on_the_list_is_listened_to(self):
         assert isinstance(decode(mail.enveloped(mail.bounce("a@b.c")), self.ours)[0], Feedback)
@@ -344,10 +345,25 @@ json_values = st.recursive(
 keys = st.sampled_from([
     "Type", "Message", "TopicArn", "notificationType", "eventType", "bounce", "complaint", "mail",
     "bouncedRecipients", "complainedRecipients", "emailAddress", "diagnosticCode", "timestamp",
-    "feedbackId", "bounceType", "messageId", "source", "detail-type", "Event",
+    "feedbackId", "bounceType", "messageId", "source", "detail-type", "Event", "detail", "resources",
+    "data", "record", "lastUpdatedTimestamp", "metadata", "Records", "Sns", "EventSource", "body",
+    "AlarmName", "s3BucketName", "s3Key", "S3Payload",
 ])  # fmt: skip
 known_words = st.sampled_from(
-    ["Notification", "Bounce", "Complaint", "Received", "Permanent", "a@b.c"]
+    [
+        "Notification",
+        "Bounce",
+        "Complaint",
+        "Received",
+        "Permanent",
+        "a@b.c",
+        "aws.ses",
+        "aws.cloudwatch",
+        "Email Bounced",
+        "Sending Status Disabled",
+        "Advisor Recommendation Status Closed",
+        "CloudWatch Alarm State Change",
+    ]
 )
 near_misses = st.recursive(
     json_values | known_words,
@@ -363,7 +379,7 @@ near_misses = st.recursive(
 @example('"\\ud800')
 def test_any_text_has_a_meaning_and_nothing_is_raised(text):
     decoded = decode(text)
-    assert isinstance(decoded, tuple | Ignored | Malformed)
+    assert isinstance(decoded, tuple | Ignored | Malformed | AccountEvent | Several)
     if isinstance(decoded, tuple):
         assert decoded
         assert all(isinstance(feedback, Feedback) for feedback in decoded)

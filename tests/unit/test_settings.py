@@ -8,6 +8,7 @@ import pytest
 from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import Action
 from worker.core.policy import Policy, UnknownRecipients
+from worker.core.sources import EventBridge
 from worker.settings import Settings, inputs
 from worker.settings.loading import NOT_BUILT, all_keys, load_settings
 from worker.store import open_store
@@ -74,7 +75,7 @@ def test_lists_and_tables_stand_in_the_environment_as_json():
         }
     )
     policy = settings.as_policy()
-    assert policy.topics == {"arn:aws:sns:eu-west-1:1:a"}
+    assert policy.sources.topics == {"arn:aws:sns:eu-west-1:1:a"}
     assert policy.bounce_actions == {"Transient/MessageTooLarge": Action.NO_ACTION}
     assert policy.unknown_recipients is UnknownRecipients.CREATE
 
@@ -87,6 +88,45 @@ def test_a_relative_store_is_made_absolute(tmp_path, monkeypatch):
 def test_no_secret_is_shown():
     settings = load_settings({"SES_WORKER_STORE__URL": "postgresql://u:s3cret@db/app"})
     assert "s3cret" not in repr(settings)
+
+
+class TestEventBridge:
+    TOPICS = '["arn:aws:sns:eu-west-1:1:a"]'
+
+    @pytest.mark.parametrize(
+        ("written", "topics", "resolved"),
+        [
+            ("auto", "[]", EventBridge.ACCEPTED),
+            ("auto", TOPICS, EventBridge.BY_TOPIC),
+            ("true", TOPICS, EventBridge.ACCEPTED),
+            ("True", "[]", EventBridge.ACCEPTED),
+            ("false", "[]", EventBridge.REFUSED),
+            ("FALSE", TOPICS, EventBridge.REFUSED),
+        ],
+    )
+    def test_auto_asks_for_proof_where_topics_are_named(self, written, topics, resolved):
+        environment = {
+            "SES_WORKER_EVENTBRIDGE__ACCEPT": written,
+            "SES_WORKER_SNS__TOPIC_ARNS": topics,
+        }
+        assert load_settings(environment).as_policy().sources.eventbridge is resolved
+
+    @pytest.mark.parametrize(
+        ("written", "resolved"),
+        [
+            ("true", EventBridge.ACCEPTED),
+            ("false", EventBridge.REFUSED),
+            ('"true"', EventBridge.ACCEPTED),
+            ('"auto"', EventBridge.ACCEPTED),
+        ],
+    )
+    def test_toml_may_say_true_or_a_word(self, file, written, resolved):
+        file.write_text(f"[eventbridge]\naccept = {written}\n", encoding="utf-8")
+        assert load_settings({}, file).as_policy().sources.eventbridge is resolved
+
+    def test_accounts_are_listed(self):
+        settings = load_settings({"SES_WORKER_EVENTBRIDGE__ACCOUNTS": '["111122223333"]'})
+        assert settings.as_policy().sources.accounts == {"111122223333"}
 
 
 class TestWhatIsWrong:
@@ -125,6 +165,17 @@ class TestWhatIsWrong:
                 "policy.bounce_actions.Transient/*: input should",
             ),
             ("SNS__TOPIC_ARNS", '["feedback"]', "sns.topic_arns: must be ARNs of topics"),
+            (
+                "EVENTBRIDGE__ACCEPT",
+                "yes",
+                "eventbridge.accept: input should be 'auto', 'true' or 'false'",
+            ),
+            (
+                "EVENTBRIDGE__ACCOUNTS",
+                '["11112222333"]',
+                "eventbridge.accounts: '11112222333' must be the id of an AWS account",
+            ),
+            ("EVENTBRIDGE__ACCOUNTS", "[111122223333]", "eventbridge.accounts"),
             ("LOG__LEVEL", "loud", "log.level: input should be 'debug'"),
             ("SNS__TOPIC_ARNS", '{"a": 1}', "sns.topic_arns: must be a list"),
             ("POLICY__BOUNCE_ACTIONS", "[]", "policy.bounce_actions: must be a table"),

@@ -28,27 +28,33 @@ def faults(field, units, wrap=str):
     return found
 
 
-@pytest.mark.parametrize("field", [*worst.BODIES, *worst.ENVELOPES])
+@pytest.mark.parametrize("field", [*worst.BODIES, *worst.ENVELOPES, *worst.WRAPPINGS])
 def test_no_field_costs_more_whatever_it_is_full_of(field):
     assert faults(field, worst.CHARACTERS) == {}
 
 
-@pytest.mark.parametrize("field", worst.BODIES)
+@pytest.mark.parametrize("field", [*worst.BODIES, *worst.WRAPPINGS])
 def test_nor_does_one_in_an_envelope(field):
     assert faults(field, IN_ENVELOPES, mail.enveloped) == {}
 
 
 @pytest.mark.parametrize("value", worst.VALUES.values(), ids=worst.VALUES)
 @pytest.mark.parametrize(
-    "place", ["notificationType", "bounce/timestamp", "bounce/bouncedRecipients", "new"]
-)
+    "place",
+    [
+        "notificationType", "bounce/timestamp", "bounce/bouncedRecipients", "new",
+        "EventBridge resources", "EventBridge detail", "status detail/data/record/lastUpdatedTimestamp",
+        "status detail/data", "records Records", "records Records/0", "records Records/0/Sns",
+        "others S3Payload", "a pointer's 1",
+    ],
+)  # fmt: skip
 def test_nor_does_a_list(place, value):
     assert not timing.is_bounded(decode, lambda size: worst.a_list(place, value, size))
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    field=st.sampled_from([*worst.BODIES, *worst.ENVELOPES]),
+    field=st.sampled_from([*worst.BODIES, *worst.ENVELOPES, *worst.WRAPPINGS]),
     units=st.lists(st.sampled_from(list(worst.CHARACTERS.values())), min_size=1, max_size=6),
     before=st.sampled_from(["", "2026-11-20T08:15:33", "jane@example.com ", '"', "<a@b>"]),
     behind=st.sampled_from(["", "x", "+00:0", "@example.com", ">", '"@b.c']),

@@ -7,7 +7,7 @@ from support import mail
 from support.lanes import SLACK
 
 from worker.core.decode import decode
-from worker.core.model import Delete, Outcome, Reason, Received, User
+from worker.core.model import Delete, Ignored, Outcome, Reason, Received, User
 from worker.core.outbox import MOST_DOMAINS
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.unit_of_work import UnitOfWork
@@ -203,3 +203,62 @@ def written(bodies, size, policy):
         observed |= set(keys)
         users |= unit.created | unit.changed
     return observed, users, outcomes
+
+
+class TestLists:
+    """A Lambda event is a single message of SQS with several of SES's."""
+
+    def decided(self, unit, message, *bodies):
+        body = mail.in_records(*map(mail.enveloped, bodies))
+        return unit.decide_message(message(body), decode(body))
+
+    def test_all_records_are_applied(self, message):
+        unit = UnitOfWork(Policy(), known_keys=(), users={JANE.email_key: JANE})
+        ignored = '{"eventType": "Send"}'
+        bodies = [mail.bounce("jane@example.com"), ignored, mail.complaint("jane@example.com")]
+        handled = self.decided(unit, message, *bodies)
+        assert handled.disposition == Delete(Outcome.APPLIED)
+        assert handled.decisions == unit.decisions
+        assert unit.changed[JANE.email_key].hard_bounce_count == 1
+        assert unit.changed[JANE.email_key].complaint_count == 1
+
+    def test_the_readable_ones_are_applied_and_the_message_is_a_dead_letter(self, message):
+        unit = UnitOfWork(Policy(), known_keys=(), users={JANE.email_key: JANE})
+        bodies = [mail.bounce("jane@example.com"), "{", '{"eventType": "Bounce"}']
+        handled = self.decided(unit, message, *bodies)
+        assert handled.disposition.reason is Reason.NOT_JSON
+        assert handled.disposition.detail.startswith(
+            "record 2 of 3, and 1 more cannot be processed: "
+        )
+        assert unit.changed[JANE.email_key].hard_bounce_count == 1
+
+    def test_a_replay_of_it_makes_duplicates_and_the_same_dead_letter(self, message):
+        bounce = mail.bounce("jane@example.com")
+        first = UnitOfWork(Policy(), known_keys=(), users={})
+        before = self.decided(first, message, bounce, "{")
+        keys = {item.feedback.dedupe_key for item in first.decisions}
+        again = UnitOfWork(Policy(), known_keys=keys, users={})
+        after = self.decided(again, message, bounce, "{")
+        assert (after.disposition, after.decisions) == (before.disposition, [])
+
+    def test_the_same_feedback_in_two_records_counts_once(self, message):
+        unit = UnitOfWork(Policy(), known_keys=(), users={JANE.email_key: JANE})
+        bounce = mail.bounce("jane@example.com")
+        assert self.decided(unit, message, bounce, bounce).disposition == Delete(Outcome.APPLIED)
+        assert unit.changed[JANE.email_key].hard_bounce_count == 1
+        assert self.decided(unit, message, bounce, bounce).disposition == Delete(Outcome.DUPLICATE)
+
+    def test_a_list_that_says_nothing_is_ignored_and_an_unknown_type_is_worth_a_warning(
+        self, message
+    ):
+        unit = UnitOfWork(Policy(), known_keys=(), users={})
+        handled = self.decided(unit, message, '{"eventType": "Send"}', '{"eventType": "Brandnew"}')
+        assert handled.disposition == Delete(Outcome.IGNORED)
+        assert handled.ignored == Ignored("Brandnew", noteworthy=True)
+
+    def test_a_locked_user_has_the_whole_list_wait(self, message):
+        unit = UnitOfWork(Policy(), known_keys=(), users={}, locked={"jane@example.com"})
+        bodies = [mail.bounce("joan@example.com"), mail.bounce("jane@example.com")]
+        handled = self.decided(unit, message, *bodies)
+        assert handled.is_locked_out
+        assert not unit.decisions

@@ -36,7 +36,7 @@ def _live_sections(settings: Settings) -> frozenset[str]:
 
     The others need a restart: connections and threads are built from them.
     """
-    return _relay_sections(settings) | {"log", "policy", "sns"}
+    return _relay_sections(settings) | {"log", "policy", "sns", "eventbridge"}
 
 
 LIVE = _live_sections(Settings())

@@ -32,7 +32,7 @@ SKEWED_CLOCK = frozenset({
 NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 """SQS: the queue does not exist."""
 
-ABSENT = NO_QUEUE | {"NotFound", "NotFoundException"}
+ABSENT = NO_QUEUE | {"NotFound", "NotFoundException", "ResourceNotFoundException"}
 """The queue, topic, key or other resource does not exist."""
 
 THROTTLING = frozenset({

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     help="Only check the settings, without a call to any service; the exit status is 0 if they can "
     "be used, else 78.",
 )  # fmt: skip
+@option(
+    "--eventbridge", is_flag=True, show_default="off",
+    help="Check that EventBridge feeds the queue. Without it, that is checked if a rule does.",
+)  # fmt: skip
 @option("--send", is_flag=True, show_default="off", help="Post a test notice to each channel.")
 @json_option
 @with_settings
@@ -52,6 +56,7 @@ def check(
     configuration_sets: tuple[str, ...],
     live: bool,
     only_settings: bool,
+    eventbridge: bool,
     send: bool,
     as_json: bool,
 ) -> None:
@@ -69,12 +74,12 @@ def check(
     if live:
         from worker.cli.live import live as ask
 
-        if identities or configuration_sets or send or only_settings:
+        if identities or configuration_sets or eventbridge or send or only_settings:
             raise click.UsageError("--live can be combined with --json only")
         sys.exit(ask(settings, as_json=as_json))
 
     if only_settings:
-        if identities or configuration_sets or send:
+        if identities or configuration_sets or eventbridge or send:
             raise click.UsageError("--settings can be combined with --json only")
         sys.exit(_look_at_settings(settings, as_json=as_json))
 
@@ -82,7 +87,7 @@ def check(
     from worker.commands.check import CheckOptions, look
     from worker.topology.checks.findings import is_healthy
 
-    options = CheckOptions(identities, configuration_sets, send)
+    options = CheckOptions(identities, configuration_sets, send, eventbridge)
     found = map(_with_own_options, look(settings, options))
     # It takes a minute if services do not answer, so each finding is shown as it is made.
     findings = list(found if as_json else shown(found))

@@ -71,6 +71,11 @@ class _Name(click.ParamType[str]):
     help="Send this configuration set's bounces and complaints to the topic; may be repeated.",
 )  # fmt: skip
 @option(
+    "--eventbridge", is_flag=True, show_default="off",
+    help="Have EventBridge bring events to the queue, by a rule of the default event bus. "
+    "Configuration sets then send to the bus, and no topic is made without --topic or --identity.",
+)  # fmt: skip
+@option(
     "--write-settings", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     show_default="they are printed",
     help="Write the settings that the worker needs into this TOML file; its comments stay.",
@@ -87,6 +92,7 @@ def provision(
     kms_key: str | None,
     identities: tuple[str, ...],
     configuration_sets: tuple[str, ...],
+    eventbridge: bool,
     write_settings: Path | None,
     dry_run: bool,
     as_json: bool,
@@ -115,6 +121,7 @@ def provision(
         key=kms_key or "",
         identities=identities,
         configuration_sets=configuration_sets,
+        eventbridge=eventbridge,
     )
     file = SettingsFile(write_settings) if write_settings else None
     provision = Provision(settings, options)

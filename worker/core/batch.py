@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from worker.core.decode import Decoded, decode
+from worker.core.decode import Decoded, Several, decode, parts_of
 from worker.core.model import AccountEvent, Feedback, Handled, Received, User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
@@ -62,15 +62,28 @@ def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
         characters += len(received.body)
         if characters > MOST_CHARACTERS and messages:
             break
-        content = decode(received.body, policy.topics)
-        if isinstance(content, tuple):
-            if len(feedback) + len(content) > MOST_ROWS and messages:
+        content = decode(received.body, policy.sources)
+        found = content if isinstance(content, tuple) else _feedback_of(content)
+        if found:
+            if len(feedback) + len(found) > MOST_ROWS and messages:
                 break
-            feedback += content
-        elif isinstance(content, AccountEvent):
-            account_events.append(content)
+            feedback += found
+        if isinstance(content, AccountEvent | Several):
+            account_events += _account_events_of(content)
         messages.append((received, content))
     return DecodedBatch(messages, feedback, account_events)
+
+
+def _feedback_of(content: Decoded) -> Sequence[Feedback]:
+    """Return the feedback of all parts of a body that is not plain feedback."""
+    if not isinstance(content, Several):
+        return ()
+    return [item for part in content.parts if isinstance(part, tuple) for item in part]
+
+
+def _account_events_of(content: Decoded) -> Sequence[AccountEvent]:
+    """Return the account events of all parts of a body that is not plain feedback."""
+    return [part for part in parts_of(content) if isinstance(part, AccountEvent)]
 
 
 def decide_batch(

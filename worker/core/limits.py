@@ -15,6 +15,15 @@ MOST_RECIPIENTS = 1_000
 """Recipients in a bounce or complaint. SES allows 50 per message
 (https://docs.aws.amazon.com/ses/latest/dg/quotas.html); each costs a row and a log line."""
 
+DEEPEST_WRAPPING = 3
+"""Wrappings around SES's message: envelopes, EventBridge's wrapper, lists of records. Three occur:
+a forwarded record, with an envelope, with EventBridge's wrapper."""
+MOST_RECORDS = 1_000
+"""Records of a Lambda event. SNS gives a function 1, SQS 10 unless it is configured to give more;
+each can be a message with a row and a log line."""
+MOST_RESOURCES = 20
+"""ARNs in EventBridge's wrapper that are looked at; SES names one."""
+
 LONGEST_TIME = 64
 """An event time. With nanoseconds, a space and an offset it has 36 characters."""
 LONGEST_TIME_IN_KEY = 100
@@ -32,6 +41,11 @@ LONGEST_NAME = 128
 (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_CreateConfigurationSet.html)."""
 LONGEST_ACCOUNT = 32
 """The id of an AWS account, which has 12 digits, or a region."""
+LONGEST_RESOURCE = 400
+"""The ARN of a tenant, identity or configuration set; a tenant's has about 120 characters."""
+LONGEST_CAUSE = 1_000
+"""Why SES stopped sending; it allows 512 characters
+(https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_StatusRecord.html)."""
 MOST_TAGS = 50
 """Tags of a mail; SES allows so many
 (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html). Further tags are left

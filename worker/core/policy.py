@@ -9,6 +9,7 @@ from msgspec import Struct
 from worker.core.effects import Lane
 from worker.core.model import Action, Feedback, Kind, User
 from worker.core.patterns import Patterns
+from worker.core.sources import EVERYTHING, Sources
 
 REFUSED_BY_SES = frozenset({
     "Suppressed",
@@ -45,8 +46,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Actions by `Type/SubType` or `Type/*`, tried in that order before the rules."""
     spare_faults: frozenset[str] = frozenset()
     """Bounces by these faults change nothing."""
-    topics: frozenset[str] = frozenset()
-    """ARNs of the SNS topics to accept; empty: accept all."""
+    sources: Sources = EVERYTHING
+    """The wrappings in which messages are accepted."""
     notify: tuple[Lane, ...] = ()
     """The channels that get notices, an outbox entry each; empty: no notices are enqueued."""
     notices_with_json: int = 10

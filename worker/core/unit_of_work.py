@@ -7,7 +7,7 @@ one batch have the same effect as the same messages in two batches.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from worker.core.decide import decide
-from worker.core.decode import Decoded
+from worker.core.decode import Decoded, Several, Single
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Locked
 from worker.core.model import (
@@ -27,6 +27,7 @@ from worker.core.model import (
     User,
 )
 from worker.core.outbox import entries_for, entries_for_account_event
+from worker.core.parts import combined
 from worker.core.policy import Policy, UnknownRecipients
 
 _APPLIED, _DUPLICATE = Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE)
@@ -70,6 +71,18 @@ class UnitOfWork:
                 return Handled(received, Delete(Outcome.IGNORED), ignored=content)
             case AccountEvent():
                 return self._record(received, content)
+            case Several():
+                return self._decide_parts(received, content.parts)
+
+    def _decide_parts(self, received: Received, parts: Sequence[Single]) -> Handled:
+        """Decide on all parts, so that one that cannot be read does not stop the others.
+
+        A locked user stops all, before anything of the message is decided.
+        """
+        feedback = [item for part in parts if isinstance(part, tuple) for item in part]
+        if self._locked and (locked := self._locked_out(feedback)):
+            return Handled(received, Release(0), error=locked)
+        return combined(received, [self.decide_message(received, part) for part in parts])
 
     def _record(self, received: Received, event: AccountEvent) -> Handled:
         """Record an account event, unless it is on record."""

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr
 from worker.core.effects import SUPPRESSION, Lane
 from worker.core.patterns import Patterns
 from worker.core.policy import Policy
+from worker.core.sources import Sources
 from worker.settings.bounce_names import doubtful_names
 from worker.settings.channels import ChannelSection
 from worker.settings.effects import NotifySettings, SuppressionSettings
@@ -20,6 +21,7 @@ from worker.settings.observability import HealthSettings, HttpSettings
 from worker.settings.slack import Addresses, SlackSettings
 from worker.settings.work import (
     AwsSettings,
+    EventBridgeSettings,
     LogFormat,
     LogLevel,
     LogSettings,
@@ -50,6 +52,7 @@ class Settings(Section):
     store: StoreSettings = Field(default_factory=StoreSettings)  # a relative path is resolved now
     policy: PolicySettings = PolicySettings()
     sns: SnsSettings = SnsSettings()
+    eventbridge: EventBridgeSettings = EventBridgeSettings()
     notify: NotifySettings = NotifySettings()
     slack: SlackSettings = SlackSettings()
     suppression: SuppressionSettings = SuppressionSettings()
@@ -117,7 +120,11 @@ class Settings(Section):
             unknown_recipients=self.policy.unknown_recipients,
             bounce_actions=self.policy.bounce_actions,
             spare_faults=frozenset(self.policy.spare_faults),
-            topics=frozenset(self.sns.topic_arns),
+            sources=Sources(
+                topics=frozenset(self.sns.topic_arns),
+                eventbridge=self.eventbridge.resolved(requires_proof=bool(self.sns.topic_arns)),
+                accounts=frozenset(self.eventbridge.accounts),
+            ),
             notify=self.channel_lanes,
             notices_with_json=at_once * len(self.channel_lanes),  # an entry for each channel
             ignore=Patterns(self.notify.ignore),

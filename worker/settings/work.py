@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.core.model import Action
 from worker.core.policy import SPAREABLE, UnknownRecipients
+from worker.core.sources import EventBridge
 from worker.settings.kinds import Integer, Number, Section, is_web_address
 
 LONGEST_POLL_SECONDS = 20
@@ -18,6 +19,7 @@ LONGEST_VISIBILITY_SECONDS = 43_200
 """SQS's limit for a visibility timeout: 12 hours."""
 
 _NOT_IN_A_QUEUE_URL = re.compile(r"[?#]")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _BOUNCE_NAME = re.compile(r"(Permanent|Transient|Undetermined)/(\*|[A-Za-z]+)", re.IGNORECASE)
 
 
@@ -33,6 +35,14 @@ class SqsClient(StrEnum):
 
     LEAN = "lean"
     BOTO3 = "boto3"
+
+
+class Accept(StrEnum):
+    """Whether events are accepted; auto: not where other settings ask for proof of their source."""
+
+    AUTO = "auto"
+    TRUE = "true"
+    FALSE = "false"
 
 
 class LogFormat(StrEnum):
@@ -172,6 +182,35 @@ class SnsSettings(Section):
         if any(not arn.startswith("arn:") or ":sns:" not in arn for arn in value):
             raise ValueError("must be ARNs of topics: arn:aws:sns:REGION:ACCOUNT:NAME")
         return value
+
+
+class EventBridgeSettings(Section):
+    """Whether SES's events in EventBridge's wrapper are accepted."""
+
+    accept: Accept = Accept.AUTO
+    accounts: tuple[str, ...] = ()
+
+    @field_validator("accept", mode="before")
+    @classmethod
+    def _is_a_word(cls, value: object) -> object:
+        """Read TOML's `true` and `false` as the words that they are."""
+        return str(value).lower() if isinstance(value, bool | str) else value
+
+    @field_validator("accounts")
+    @classmethod
+    def _are_accounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [account for account in value if not _ACCOUNT.fullmatch(account)]:
+            raise ValueError(f"{wrong[0]!r} must be the id of an AWS account, in quotes: 12 digits")
+        return value
+
+    def resolved(self, *, requires_proof: bool) -> EventBridge:
+        """Return what `auto` means; `requires_proof`: other settings ask where messages are from.
+
+        EventBridge's wrapper carries no proof of its own. The envelope of an accepted topic does.
+        """
+        if self.accept is Accept.AUTO:
+            return EventBridge.BY_TOPIC if requires_proof else EventBridge.ACCEPTED
+        return EventBridge.ACCEPTED if self.accept is Accept.TRUE else EventBridge.REFUSED
 
 
 class LogSettings(Section):

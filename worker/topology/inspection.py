@@ -1,4 +1,4 @@
-"""Reads queues, topics, SES and keys; changes nothing."""
+"""Reads queues, topics, SES, rules and keys; changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -11,7 +11,9 @@ from worker.topology.checks.facts import (
     IdentityFacts,
     KeyFacts,
     QueueFacts,
+    RuleFacts,
     SubscriptionFacts,
+    TargetFacts,
     TopicFacts,
     Unknown,
     read_arn,
@@ -111,7 +113,7 @@ def identities(aws: Aws, names: Sequence[str] = ()) -> tuple[IdentityFacts, ...]
 def destinations(
     aws: Aws, names: Sequence[str] = ()
 ) -> tuple[tuple[DestinationFacts, ...] | Unknown, int]:
-    """The event destinations that are topics; and how many configuration sets were not read.
+    """The event destinations that are topics or buses; and how many sets were not read.
 
     Of the named configuration sets, else of the first `MOST_SETS`.
     """
@@ -130,7 +132,7 @@ def destinations(
 
 
 def destinations_of(aws: Aws, name: str) -> tuple[DestinationFacts, ...] | Unknown:
-    """The event destinations of a configuration set that are topics."""
+    """The event destinations of a configuration set that are topics or event buses."""
 
     def look() -> tuple[DestinationFacts, ...]:
         operation = "get_configuration_set_event_destinations"
@@ -139,12 +141,12 @@ def destinations_of(aws: Aws, name: str) -> tuple[DestinationFacts, ...] | Unkno
             DestinationFacts(
                 configuration_set=name,
                 name=item.get("Name", ""),
-                topic=item["SnsDestination"]["TopicArn"],
+                target=target,
                 enabled=bool(item.get("Enabled")),
                 kinds=frozenset(item.get("MatchingEventTypes", ())),
             )
             for item in answer.get("EventDestinations", ())
-            if item.get("SnsDestination")
+            if (target := _target_of(item))
         )
 
     found = known("sesv2", look)
@@ -174,6 +176,52 @@ def key(aws: Aws, key_id: str, where: str) -> KeyFacts:
 def account(aws: Aws) -> Mapping[str, Any] | Unknown:
     """Read the SES account of the region."""
     return known("sesv2", lambda: aws.ask("sesv2", "get_account"))
+
+
+def rules_of(aws: Aws, target: str) -> list[str] | Unknown:
+    """The names of the rules of the default event bus that send to a target."""
+    return known(
+        "events",
+        lambda: list(
+            aws.pages("events", "list_rule_names_by_target", "RuleNames", TargetArn=target)
+        ),
+    )
+
+
+def rule(aws: Aws, name: str) -> RuleFacts | Unknown:
+    """Read a rule of the default event bus, with its targets."""
+
+    def look() -> RuleFacts:
+        answer = aws.ask("events", "describe_rule", Name=name)
+        targets = aws.pages("events", "list_targets_by_rule", "Targets", Rule=name)
+        return RuleFacts(
+            name=name,
+            arn=answer["Arn"],
+            is_enabled=answer.get("State") != "DISABLED",
+            pattern=answer.get("EventPattern", ""),
+            targets=tuple(_target(item) for item in targets),
+        )
+
+    return known("events", look)
+
+
+def _target(item: Mapping[str, Any]) -> TargetFacts:
+    transforming = ("InputTransformer", "InputPath", "Input")
+    return TargetFacts(
+        id=item["Id"],
+        arn=item["Arn"],
+        transforms=next((name for name in transforming if item.get(name)), ""),
+        input_path=item.get("InputPath", ""),
+        dead_letters=item.get("DeadLetterConfig", {}).get("Arn", ""),
+        role=item.get("RoleArn", ""),
+        written=item,
+    )
+
+
+def _target_of(destination: Mapping[str, Any]) -> str:
+    """The ARN of a destination's topic or event bus; empty: it is something else."""
+    topic = destination.get("SnsDestination", {}).get("TopicArn")
+    return str(topic or destination.get("EventBridgeDestination", {}).get("EventBusArn") or "")
 
 
 def _ends_in(listed: Mapping[str, str], queue_arn: str) -> bool:

@@ -17,6 +17,33 @@ _ADVICE: dict[str, str] = {
         "SES reports at most 50 recipients, so SES did not send this. Find out who else may send "
         "to the queue (ses-worker check), then delete the dead letter"
     ),
+    Reason.TOO_MANY_RECORDS: (
+        "Lambda gives a function fewer records at once, so Lambda did not write this. Find out who "
+        "else may send to the queue (ses-worker check), then delete the dead letter"
+    ),
+    Reason.WRAPPED_TOO_DEEP: (
+        "have messages come by a shorter way: by SES's topic, or by a rule of EventBridge whose "
+        "target is the queue. A replay changes nothing; SES's message is in the body (ses-worker "
+        "dlq show)"
+    ),
+    Reason.EVENTBRIDGE_NOT_ACCEPTED: (
+        "if the event is your account's, have it accepted: set eventbridge.accept = true, or add "
+        "the account to eventbridge.accounts; then replay the dead letter"
+    ),
+    Reason.FOREIGN_EVENT: (
+        "an event of another AWS service, or of your own, came to the queue. Narrow the pattern of "
+        'the rule to {"source": ["aws.ses"]}, or take the queue out of its targets. Then delete '
+        "the dead letter"
+    ),
+    Reason.CLOUDWATCH_ALARM: (
+        "an alarm of CloudWatch came to the queue: look at the alarm, and have its actions name "
+        "another topic than SES's. Then delete the dead letter"
+    ),
+    Reason.S3_POINTER: (
+        "the message itself lies in S3; the body has bucket and key (ses-worker dlq show). Send "
+        "what lies there to the queue (aws sqs send-message), then delete the dead letter. Have "
+        "the forwarder pass messages on as they are: SES's are never too large for SQS"
+    ),
     Reason.SUBSCRIPTION_CONFIRMATION: (
         "confirm the subscription, with TopicArn and Token of the body (ses-worker dlq show): "
         "aws sns confirm-subscription --topic-arn TOPIC_ARN --token TOKEN. The token is valid for "

@@ -1,7 +1,7 @@
 """Prints a dead letter for `ses-worker dlq show`."""
 
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,16 +13,17 @@ from worker.cli.dlq.groups import gone_at
 from worker.commands.dlq.groups import read
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.masking import printable
+from worker.core.sources import Sources
 
 if TYPE_CHECKING:
     from worker.commands.dlq.listing import Looked
 
 
 def dead_letter_as_json(
-    looked: "Looked", message: DeadLetterMessage, topics: Collection[str]
+    looked: "Looked", message: DeadLetterMessage, sources: Sources
 ) -> dict[str, Any]:
     """What `show --json` prints."""
-    found, unknown_recipients = read(message, topics), looked.unknown_recipients
+    found, unknown_recipients = read(message, sources), looked.unknown_recipients
     by_key = zip(found.recipients, found.keys, strict=True)
     return plain({
         "where": message.where.value,

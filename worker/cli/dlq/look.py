@@ -67,8 +67,7 @@ def show(settings: "Settings", message_id: str, as_json: bool) -> None:
     if looked.dead_letter is None:
         _print_problems(looked.problems, interrupted=looked.interrupted)
         raise Refused(not_found(looked, message_id))
-    topics = settings.as_policy().topics
-    fields = dead_letter_as_json(looked, looked.dead_letter, topics)
+    fields = dead_letter_as_json(looked, looked.dead_letter, settings.as_policy().sources)
     if as_json:
         click.echo(json.dumps(fields))
     else:

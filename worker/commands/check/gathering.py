@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from worker.sqs.redrive import read_redrive_policy
 from worker.topology import Aws, inspection
-from worker.topology.checks.admission import SNS, topics_let_in
+from worker.topology.checks.admission import SNS, rules_let_in, topics_let_in
 from worker.topology.checks.commands import set_queue
 from worker.topology.checks.encryption import Encrypted
 from worker.topology.checks.facts import (
+    EventBridgeFacts,
     FeedbackFacts,
     NotPermitted,
     QueueFacts,
@@ -62,10 +63,40 @@ def topics(aws: Aws, queue: QueueFacts, named: Sequence[str]) -> tuple[list[str]
     return topics_let_in(queue), subscribed
 
 
+def eventbridge(
+    aws: Aws, queue: QueueFacts, arns: Sequence[str], *, is_asked: bool
+) -> EventBridgeFacts:
+    """Read the rules that send to the queue or to a topic, and those that its policy names."""
+    names: dict[str, None] = {}
+    unlisted: Unknown | None = None
+    for target in (queue.arn, *arns):
+        if _place(target) != _place(queue.arn):
+            continue
+        found = inspection.rules_of(aws, target)
+        if not isinstance(found, list):
+            unlisted = found
+            break
+        names |= dict.fromkeys(found)
+    own = read_arn(queue.arn)
+    prefix = f"arn:{own.partition}:events:{own.region}:{own.account}:rule/" if own else "-"
+    admitted = [arn for arn in rules_let_in(queue) if arn.startswith(prefix)]
+    named = [prefix + name for name in names]
+    rules = {
+        arn: inspection.rule(aws, arn.removeprefix(prefix))
+        for arn in dict.fromkeys([*named, *admitted])
+        if "/" not in arn.removeprefix(prefix)  # a rule of another bus, on which SES publishes none
+    }
+    return EventBridgeFacts(rules=rules, unlisted=unlisted, is_asked=is_asked or bool(admitted))
+
+
+def _place(arn: str) -> tuple[str, str]:
+    return account_in_arn(arn), region_in_arn(arn)
+
+
 def feedback(
     aws: Aws, arns: Sequence[str], named_identities: Sequence[str], named_sets: Sequence[str]
 ) -> FeedbackFacts:
-    """Read what SES sends to the topics, by the named identities and configuration sets."""
+    """Read what SES sends to topics and bus, by the named identities and configuration sets."""
     # SES publishes in its own region only, so it is called in the topic's region.
     region = region_in_arn(arns[0])
     at = aws if region in {"", aws.region} else aws.elsewhere(region)

@@ -10,11 +10,13 @@ from worker.settings import Settings
 from worker.topology import Aws, inspection
 from worker.topology.checks import admission
 from worker.topology.checks.account import ACCOUNT, judge_account
-from worker.topology.checks.admission import judge_policy
+from worker.topology.checks.admission import judge_policy, rules_let_in
 from worker.topology.checks.clock import CLOCK, judge_clock
 from worker.topology.checks.dead_letters import DEAD_LETTERS, judge_dead_letters
 from worker.topology.checks.encryption import ENCRYPTION, judge_encryption
+from worker.topology.checks.eventbridge import EVENTBRIDGE, bus_of, judge_eventbridge
 from worker.topology.checks.facts import (
+    EventBridgeFacts,
     FeedbackFacts,
     QueueFacts,
     TopicFacts,
@@ -36,7 +38,8 @@ from worker.topology.checks.subscriptions import (
 from worker.topology.checks.topic import TOPIC, judge_topic
 
 NEEDING_THE_QUEUE = (
-    DEAD_LETTERS, admission.POLICY, PERMISSIONS, TOPIC, SUBSCRIPTION, FEEDBACK, ENCRYPTION,
+    DEAD_LETTERS, admission.POLICY, PERMISSIONS, TOPIC, SUBSCRIPTION, FEEDBACK, EVENTBRIDGE,
+    ENCRYPTION,
 )  # fmt: skip
 """Checks that are skipped if the queue is not found."""
 _NO_QUEUE = "the queue must be found first"
@@ -49,6 +52,8 @@ class CheckOptions(Struct, frozen=True):
     configuration_sets: Sequence[str] = ()
     send: bool = False
     """Post a test notice."""
+    eventbridge: bool = False
+    """EventBridge should feed the queue: that no rule does is wrong."""
 
 
 def on_aws(settings: Settings, options: CheckOptions, aws: Aws, url: str) -> Iterator[Finding]:
@@ -84,20 +89,31 @@ def _path_to_queue(
         url_region=region_in(settings.queue.dead_letter_url or ""),
         topic=arns[0] if arns else "",
     )
-    if arns or unlisted is None:
-        yield from judge_policy(queue, arns)
+    bridge = gathering.eventbridge(aws, queue, arns, is_asked=options.eventbridge)
+    rules = [
+        *bridge.senders_to(queue.arn),
+        *(arn for arn in rules_let_in(queue) if arn in bridge.rules),
+    ]
+    rules = list(dict.fromkeys(rules))
+    if arns or rules or unlisted is None:
+        yield from judge_policy(queue, arns, rules)
     yield judge_permissions(queue)
     topics = {arn: inspection.topic(aws, arn) for arn in arns}
+    sources = [*arns, *([bus_of(queue)] if bridge.rules else [])]
     facts = (
-        gathering.feedback(aws, arns, options.identities, options.configuration_sets)
-        if arns
+        gathering.feedback(aws, sources, options.identities, options.configuration_sets)
+        if sources
         else None
     )
     requires_topic = bool(settings.sns.topic_arns)
     undeliverable = yield from _topics(
-        aws, queue, dead, topics, facts=facts, requires_topic=requires_topic
+        aws, queue, dead, topics, bridge, facts=facts, requires_topic=requires_topic
     )
-    yield from _feedback(facts, unlisted, arns, queue)
+    if rules and not arns:
+        yield from skipped("EventBridge feeds the queue, and no topic does", TOPIC, SUBSCRIPTION)
+    yield from _feedback(facts, unlisted, sources, queue)
+    accept = settings.eventbridge.accept.value
+    yield from judge_eventbridge(bridge, queue, arns, settings.as_policy().sources, accept)
     yield from judge_encryption(*gathering.encrypted(aws, [queue, *undeliverable], topics))
     removes = bool(settings.suppression.remove)
     yield from judge_account(inspection.account(aws), aws.region, removes=removes)
@@ -108,6 +124,7 @@ def _topics(
     queue: QueueFacts,
     dead: QueueFacts | Unknown | None,
     topics: Mapping[str, TopicFacts | Unknown],
+    bridge: EventBridgeFacts,
     *,
     facts: FeedbackFacts | None,
     requires_topic: bool,
@@ -119,7 +136,8 @@ def _topics(
     )
     named: list[str] = []
     for arn, topic in topics.items():
-        yield from judge_topic(arn, topic, queue, senders(facts, arn, account) if facts else ())
+        published = senders(facts, arn, account) if facts else ()
+        yield from judge_topic(arn, topic, queue, published, bridge.senders_to(arn))
         subscriptions = inspection.subscriptions(aws, arn, queue.arn)
         named += redrives(subscriptions)
         missing = [name for name in named if name not in queues]

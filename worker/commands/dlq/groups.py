@@ -1,15 +1,16 @@
 """Dead letters grouped by place and reason, counted by age. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 
 from worker.core.dead_letter import DeadLetterMessage, Where
-from worker.core.decode import decode
+from worker.core.decode import Single, decode, parts_of
 from worker.core.masking import mask_addresses, sanitized
 from worker.core.model import AccountEvent, Feedback, Ignored, Malformed
 from worker.core.outbox import sort_of
+from worker.core.sources import EVERYTHING, Sources
 
 AGES = {
     "under_1_hour": timedelta(hours=1),
@@ -100,15 +101,30 @@ class Groups:
         )
 
 
-def read(dead_letter: DeadLetterMessage, topics: Collection[str] = ()) -> ParsedBody:
-    """Decode a dead letter as the worker would with these topics; empty: all topics."""
-    match decode(dead_letter.received.body, topics):
+def read(dead_letter: DeadLetterMessage, sources: Sources = EVERYTHING) -> ParsedBody:
+    """Decode a dead letter as the worker would if it accepts these sources."""
+    parts = [_of_part(part) for part in parts_of(decode(dead_letter.received.body, sources))]
+    if len(parts) == 1:
+        return parts[0]
+    first = next((part for part in parts if part.reason), parts[0])
+    return ParsedBody(
+        kind=first.kind,
+        type=first.type,
+        recipients=[recipient for part in parts for recipient in part.recipients],
+        keys=[key for part in parts for key in part.keys],
+        reason=first.reason,
+        detail=first.detail,
+    )
+
+
+def _of_part(part: Single) -> ParsedBody:
+    match part:
         case Malformed(reason, detail):
             return ParsedBody(kind="malformed", reason=reason.value, detail=detail)
         case Ignored(kind):
             return ParsedBody(kind=kind)
-        case AccountEvent(kind=kind, status=status):
-            return ParsedBody(kind=kind.value, type=status.value)
+        case AccountEvent():
+            return ParsedBody(kind=part.kind.value, type=part.status.value)
         case feedback:
             return _of_feedback(feedback)
 

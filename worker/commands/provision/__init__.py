@@ -8,6 +8,7 @@ from msgspec import structs
 from worker.app import region_of
 from worker.commands.provision.naming import ProvisionOptions, own_names
 from worker.core.errors import Refused
+from worker.core.sources import EventBridge
 from worker.settings import Settings
 from worker.sqs.redrive import read_redrive_policy
 from worker.topology import Aws, inspection
@@ -16,6 +17,7 @@ from worker.topology.checks.facts import (
     DestinationFacts,
     NotPermitted,
     QueueFacts,
+    RuleFacts,
     SubscriptionFacts,
     Unknown,
     Unreachable,
@@ -41,6 +43,7 @@ class Provision:
     def __init__(self, settings: Settings, options: ProvisionOptions) -> None:
         self._options = options
         self._topics = settings.sns.topic_arns
+        self._eventbridge = settings.eventbridge
         self._aws = Aws(region_of(settings))
         self._urls: dict[str, str] = {}
         self.names = own_names(self._aws, settings, options)
@@ -54,12 +57,12 @@ class Provision:
         queue = self._look_at_queue(self.names.queue)
         self.names = self._names_with(queue)
         dead = self._look_at_queue(self.names.dead_letter_queue)
-        subscription = self._look_at_subscription()
         found = Found(
             queue=queue,
             dead_letter_queue=dead,
-            topic_policy=self._look_at_topic(),
-            subscription=subscription,
+            topic_policy=self._look_at_topic() if self.names.topic else None,
+            subscription=self._look_at_subscription() if self.names.topic else None,
+            rule=self._look_at_rule() if self.names.rule else None,
             identities=self._look_at_identities(),
             destinations=self._look_at_destinations(),
         )
@@ -84,6 +87,9 @@ class Provision:
         if step.queue:
             arguments["QueueUrl"] = self._urls[step.queue]
         answer = self._aws.ask(step.service, step.operation, **arguments)
+        if answer.get("FailedEntryCount"):
+            first = answer["FailedEntries"][0]
+            raise Refused(f"AWS: {step.operation}: {first.get('ErrorMessage', first)}")
         if step.operation == "create_queue":
             self._urls[arguments["QueueName"]] = answer["QueueUrl"]
 
@@ -94,9 +100,22 @@ class Provision:
             "aws": {"region": self.names.region},
             "queue": {"url": url},
         }
-        if not self.is_raw:  # without an envelope a message names no topic
+        if self.names.topic and not self.is_raw:  # without an envelope a message names no topic
             changes["sns"] = {"topic_arns": [*dict.fromkeys([*self._topics, self.names.topic_arn])]}
+        if self.names.rule:
+            changes |= self._acceptance(requires_proof=bool(self._topics) or "sns" in changes)
         return changes
+
+    def _acceptance(self, *, requires_proof: bool) -> dict[str, dict[str, Any]]:
+        """The settings by which the rule's events are accepted; empty: they are as it is."""
+        account, accounts = self.names.account, self._eventbridge.accounts
+        resolved = self._eventbridge.resolved(requires_proof=requires_proof)
+        if resolved is not EventBridge.ACCEPTED:
+            accounts = (*accounts, *({account} - {*accounts}))
+            return {"eventbridge": {"accept": True, "accounts": [*accounts]}}
+        if accounts and account not in accounts:
+            return {"eventbridge": {"accounts": [*accounts, account]}}
+        return {}
 
     def _names_with(self, queue: QueueFacts | None) -> Names:
         """Replace the dead-letter queue's name by that of the queue's redrive policy, if any."""
@@ -127,6 +146,10 @@ class Provision:
         attributes = there(subscription.attributes)
         self.is_raw = (attributes or {}).get("RawMessageDelivery") == "true"
         return subscription
+
+    def _look_at_rule(self) -> RuleFacts | None:
+        rule = inspection.rule(self._aws, self.names.rule)
+        return None if self._is_unsupported(rule, f"rule {self.names.rule}") else there(rule)
 
     def _look_at_identities(self) -> Sequence[Any]:
         if not self._options.identities:

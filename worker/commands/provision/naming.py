@@ -10,7 +10,7 @@ from worker.core.errors import Refused
 from worker.settings import Settings
 from worker.topology import Aws
 from worker.topology.checks.facts import read_arn
-from worker.topology.plan.desired import Names
+from worker.topology.plan.desired import LONGEST_RULE, Names
 
 DEFAULT_NAME = "ses-feedback"
 
@@ -27,6 +27,8 @@ class ProvisionOptions(Struct, frozen=True, kw_only=True):
     key: str = ""
     identities: Sequence[str] = ()
     configuration_sets: Sequence[str] = ()
+    eventbridge: bool = False
+    """Have EventBridge bring events to the queue."""
 
 
 def own_names(aws: Aws, settings: Settings, options: ProvisionOptions) -> Names:
@@ -47,14 +49,20 @@ def own_names(aws: Aws, settings: Settings, options: ProvisionOptions) -> Names:
         partition=arn.partition,
         region=aws.region,
         account=arn.account,
-        topic=options.topic or DEFAULT_NAME,
+        topic=options.topic or (DEFAULT_NAME if _needs_topic(settings, options) else ""),
         queue=queue,
         dead_letter_queue=options.dead_letter_queue or f"{queue}-dlq",
         key=options.key,
+        rule=queue[:LONGEST_RULE] if options.eventbridge else "",
     )
     if not options.queue:
         _require_own_queue(names, url)
     return names if options.topic else _with_topic(names, settings.sns.topic_arns)
+
+
+def _needs_topic(settings: Settings, options: ProvisionOptions) -> bool:
+    """Return whether a topic feeds the queue: only topics take notifications of identities."""
+    return bool(not options.eventbridge or options.identities or settings.sns.topic_arns)
 
 
 def _require_own_queue(names: Names, url: str) -> None:

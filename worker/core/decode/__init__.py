@@ -1,97 +1,53 @@
 """Decodes the body of an SQS message. Pure, and it raises nothing.
 
-A body is read in three steps, each in a module of its own:
+A body is read in steps, each in a module of its own:
 
-1. `bodies` parses JSON and takes SES's message out of its SNS envelope.
-2. This module looks at the type of SES's message.
-3. `reports` makes a `Feedback` for each recipient of a bounce or complaint.
+1. `bodies` parses JSON; `wrappings` takes SES's message out of SNS's envelope, EventBridge's
+   wrapper (`eventbridge`) and lists of records.
+2. `kinds` looks at the type of SES's message.
+3. `reports` makes a `Feedback` for each recipient of a bounce or complaint, `account_events` an
+   `AccountEvent` of what SES says about sending itself.
 
-Values of undocumented types are read by `lenient`; `shapes` has the documented types.
+Values of undocumented types are read by `lenient`; `shapes` has the documented types; `foreign`
+recognises what others put into the queue.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterator
 
-from worker.core.decode.bodies import (
-    TOPIC_VALIDATED,
-    Undecodable,
-    is_envelope,
-    is_topic_validated,
-    message_in,
-    read_body,
-)
-from worker.core.decode.mail import mail_of
-from worker.core.decode.reports import read_feedback
-from worker.core.decode.shapes import Body
-from worker.core.limits import LONGEST_KIND, LONGEST_SHOWN_KIND, LONGEST_TOPIC
-from worker.core.model import AccountEvent, Feedback, Ignored, Kind, Malformed, Reason, Route
-from worker.core.parsing import clip
+from worker.core.decode.bodies import TOPIC_VALIDATED
+from worker.core.decode.errors import Undecodable
+from worker.core.decode.kinds import SETUP_MESSAGE_ID
+from worker.core.decode.wrappings import Several, Single, read_message
+from worker.core.sources import EVERYTHING, Sources
 
-__all__ = ["SETUP_MESSAGE_ID", "TOPIC_VALIDATED", "Decoded", "decode"]
+__all__ = [
+    "SETUP_MESSAGE_ID",
+    "TOPIC_VALIDATED",
+    "Decoded",
+    "Several",
+    "Single",
+    "decode",
+    "parts_of",
+]
 
-Decoded = tuple[Feedback, ...] | AccountEvent | Ignored | Malformed
-
-SETUP_MESSAGE_ID = "AMAZON_SES_SETUP_NOTIFICATION"
-"""The id of the message that SES sends when a receipt rule is set up."""
-
-_NOT_FEEDBACK = frozenset({
-    "send", "delivery", "reject", "open", "click",
-    "renderingfailure", "deliverydelay", "subscription",
-})  # fmt: skip
-"""SES's event types that are neither bounce nor complaint, in lower case, without spaces."""
+Decoded = Single | Several
 
 
-def decode(body: str, topics: Collection[str] = ()) -> Decoded:
-    """Decode the body of an SQS message: a `Feedback` per recipient, `Ignored` or `Malformed`.
+def decode(body: str, sources: Sources = EVERYTHING) -> Decoded:
+    """Decode the body of an SQS message: a `Feedback` per recipient, or what else it says.
 
-    The body is an SNS envelope or, with raw message delivery, SES's message itself. If `topics` is
-    not empty, only envelopes from these SNS topics are accepted.
+    The body is SES's message, or wrapped as `wrappings` says. What `sources` does not accept is
+    `Malformed`.
     """
     try:
-        return _decode(body, topics)
+        return read_message(body, sources)
     except Undecodable as error:
         return error.malformed
 
 
-def _decode(text: str, topics: Collection[str]) -> Decoded:
-    if is_topic_validated(text):
-        return Ignored("TopicValidated")
-    body = read_body(text)
-    enveloped = is_envelope(body)
-    topic = clip(body.topic_arn, LONGEST_TOPIC) if enveloped else ""
-    if topics and topic not in topics:
-        raise Undecodable(Reason.FOREIGN_TOPIC, f"from {topic or 'no topic'}")
-    if enveloped:
-        text = message_in(body)
-        if is_topic_validated(text):
-            return Ignored("TopicValidated")
-        body = read_body(text)
-    return _interpret(body, text, Route.SNS if enveloped else Route.RAW)
-
-
-def _interpret(body: Body, text: str, route: Route) -> Decoded:
-    kind = (body.notification_type or body.event_type or "")[:LONGEST_KIND]
-    if not kind:
-        return _without_type(body)
-    match kind.replace(" ", "").lower():
-        case "bounce":
-            return tuple(read_feedback(Kind.BOUNCE, body, text, route))
-        case "complaint":
-            return tuple(read_feedback(Kind.COMPLAINT, body, text, route))
-        case "amazonsnssubscriptionsucceeded":
-            return Ignored("AmazonSnsSubscriptionSucceeded")
-        case "received":
-            setup = mail_of(body).message_id == SETUP_MESSAGE_ID
-            return Ignored("SetupNotification") if setup else Ignored("Received", noteworthy=True)
-        case known if known in _NOT_FEEDBACK:
-            return Ignored(kind)
-        case _:
-            return Ignored(clip(kind, LONGEST_SHOWN_KIND), noteworthy=True)
-
-
-def _without_type(body: Body) -> Ignored:
-    if body.s3_event == "s3:TestEvent":
-        return Ignored("S3TestEvent")
-    if body.detail_type is not None and body.source is not None:
-        hint = "EventBridge wraps SES's events; have SES publish to an SNS topic instead"
-        raise Undecodable(Reason.EVENTBRIDGE_WRAPPER, hint)
-    raise Undecodable(Reason.NO_TYPE, "neither notificationType nor eventType")
+def parts_of(content: Decoded) -> Iterator[Single]:
+    """Yield what each message of SES's in a body says; nearly every body has one."""
+    if isinstance(content, Several):
+        yield from content.parts
+    else:
+        yield content

@@ -1,9 +1,15 @@
-"""Parses bodies, and takes SES's message out of an SNS envelope."""
+"""Parses bodies, and takes the text out of an SNS envelope."""
 
+from typing import TypeVar
+
+from msgspec import Struct
+
+from worker.core.decode.errors import Undecodable
+from worker.core.decode.foreign import refuse_pointer
 from worker.core.decode.lenient import read_leniently
 from worker.core.decode.shapes import Body, LenientBody, StrictBody
-from worker.core.limits import DEEPEST_JSON, LONGEST_DETAIL, LONGEST_SHOWN_KIND, LONGEST_TOPIC
-from worker.core.model import Malformed, Reason
+from worker.core.limits import DEEPEST_JSON, LONGEST_SHOWN_KIND, LONGEST_TOPIC
+from worker.core.model import Reason
 from worker.core.nesting import is_nested_too_deep
 from worker.core.parsing import Unreadable, clip, read_json, without_halves
 
@@ -16,12 +22,7 @@ _CONFIRMATIONS = {
 }
 
 
-class Undecodable(Exception):
-    """The message can never be understood. `decode` catches this and returns `malformed`."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.malformed = Malformed(reason, clip(detail, LONGEST_DETAIL))
+Shape = TypeVar("Shape", bound=Struct)
 
 
 def is_topic_validated(text: str) -> bool:
@@ -41,20 +42,42 @@ def read_body(text: str) -> Body:
     try:
         return read_json(text, StrictBody)
     except Unreadable:
-        return _read_lenient_body(without_halves(text))
+        return read_part(text, LenientBody)
 
 
-def _read_lenient_body(text: str) -> LenientBody:
+def read_part(text: str, shape: type[Shape]) -> Shape:
+    """Read an object part by part, so that a value of a wrong type harms no other.
+
+    Raises:
+        Undecodable: the text is no JSON object.
+
+    """
     try:
-        return read_leniently(text, LenientBody)
+        return read_leniently(text, shape)
     except Unreadable as error:
-        reason = Reason.NOT_JSON if error.syntax else Reason.NOT_AN_OBJECT
-        raise Undecodable(reason, str(error)) from None
+        if error.syntax:
+            return _read_without_halves(text, shape)
+        raise _not_an_object(text, error) from None
 
 
-def is_envelope(body: Body) -> bool:
-    """Return whether the body is an SNS envelope and not SES's message."""
-    return body.envelope_type is not None and not (body.notification_type or body.event_type)
+def _read_without_halves(text: str, shape: type[Shape]) -> Shape:
+    text = without_halves(text)
+    try:
+        return read_leniently(text, shape)
+    except Unreadable as error:
+        if error.syntax:
+            raise Undecodable(Reason.NOT_JSON, str(error)) from None
+        raise _not_an_object(text, error) from None
+
+
+def _not_an_object(text: str, error: Unreadable) -> Undecodable:
+    refuse_pointer(text)
+    return Undecodable(Reason.NOT_AN_OBJECT, str(error))
+
+
+def is_eventbridge(body: Body) -> bool:
+    """Return whether a body without a type is EventBridge's wrapper."""
+    return body.detail_type is not None and body.source is not None
 
 
 def message_in(envelope: Body) -> str:

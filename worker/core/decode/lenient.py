@@ -39,6 +39,11 @@ def read_leniently(text: str | Raw, shape: type[Shape]) -> Shape:
     return shape(**values)
 
 
+def read_if_object(raw: Raw, shape: type[Shape]) -> Shape:
+    """Parse a part that was read before; a part that is no object has no fields."""
+    return read_leniently(raw, shape) if bytes(raw).startswith(b"{") else shape()
+
+
 def count_recipients(recipients: Raw) -> int:
     """Count the recipients, or return an upper limit below `MOST_RECIPIENTS`.
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, Raw, Struct
 
 from worker.core.address import parse_address
 from worker.core.decode.lenient import read_leniently
-from worker.core.decode.shapes import Body, Mail
+from worker.core.decode.shapes import RAW, Body, Mail, Origin
 from worker.core.limits import (
     LONGEST_ACCOUNT,
     LONGEST_NAME,
@@ -57,14 +57,20 @@ def mail_of(body: Body) -> Mail:
     return _NONE if mail is UNSET else mail
 
 
-def sent_mail(mail: Mail) -> SentMail:
-    """Return what is kept of a `mail` object."""
+def sent_mail(mail: Mail, wrapping: Origin = RAW) -> SentMail:
+    """Return what is kept of a `mail` object; what it lacks, its wrapping may say."""
     origin = mail.source or "", mail.source_arn or "", mail.account_id or ""
     is_short = sum(map(len, origin)) <= _LONGEST_REMEMBERED
     sender, region, account_id = (_remembered_origin if is_short else _read_origin)(*origin)
     configuration_set, tenant, tags = _tagged(mail)
     return SentMail(
-        configuration_set, tenant, sender, parse_time(mail.timestamp), account_id, region, tags
+        configuration_set,
+        tenant,
+        sender,
+        parse_time(mail.timestamp),
+        account_id or wrapping.account_id,
+        region or wrapping.region,
+        tags,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import UNSET
 
-from worker.core.decode.bodies import Undecodable
+from worker.core.decode.errors import Undecodable
 from worker.core.decode.lenient import count_recipients, read_leniently, read_recipients
 from worker.core.decode.mail import mail_of, sent_mail
 from worker.core.decode.recipients import unique_per_person
@@ -14,6 +14,7 @@ from worker.core.decode.shapes import (
     Complaint,
     LenientBounce,
     LenientComplaint,
+    Origin,
     RecipientEntry,
 )
 from worker.core.faults import fault_of
@@ -25,14 +26,14 @@ from worker.core.limits import (
     LONGEST_USER_AGENT,
     MOST_RECIPIENTS,
 )
-from worker.core.model import Feedback, Kind, Notification, Reason, Recipient, Route
+from worker.core.model import Feedback, Kind, Notification, Reason, Recipient
 from worker.core.parsing import Unreadable, clip, parse_time
 
 Report = Bounce | Complaint | LenientBounce | LenientComplaint
 """The `bounce` or `complaint` object of a message."""
 
 
-def read_feedback(kind: Kind, body: Body, text: str, route: Route) -> Iterator[Feedback]:
+def read_feedback(kind: Kind, body: Body, text: str, origin: Origin) -> Iterator[Feedback]:
     """Yield the feedback of a bounce or complaint; `text` is SES's message as it was written.
 
     Raises:
@@ -52,8 +53,8 @@ def read_feedback(kind: Kind, body: Body, text: str, route: Route) -> Iterator[F
         occurred_at=parse_time(report.timestamp),
         user_agent=clip(report.user_agent, LONGEST_USER_AGENT),
         text=text,
-        mail=sent_mail(mail),
-        route=route,
+        mail=sent_mail(mail, origin),
+        route=origin.route,
     )
     names = Names(
         feedback_id=text_for_key(report.feedback_id, notification.feedback_id),

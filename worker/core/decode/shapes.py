@@ -13,6 +13,19 @@ from typing import Any, ClassVar
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
+from worker.core.model import Route
+
+
+class Origin(Struct, frozen=True):
+    """The innermost wrapping of SES's message, and what it says about the account."""
+
+    route: Route
+    account_id: str = ""
+    region: str = ""
+
+
+RAW, BY_SNS = Origin(Route.RAW), Origin(Route.SNS)
+
 
 class TypeFields(
     Struct,
@@ -23,7 +36,6 @@ class TypeFields(
         "notification_type": "notificationType",
         "event_type": "eventType",
         "detail_type": "detail-type",
-        "s3_event": "Event",
     },
 ):
     """The keys by which the type of a body is recognised: SNS envelope, SES's message or other."""
@@ -35,7 +47,6 @@ class TypeFields(
     event_type: str | None = None
     source: str | None = None
     detail_type: str | None = None
-    s3_event: str | None = None
 
 
 class RecipientEntry(
@@ -149,3 +160,32 @@ class LenientBody(TypeFields):
 
 
 Body = StrictBody | LenientBody
+
+
+class Wrapper(Struct, rename={"detail_type": "detail-type"}):
+    """EventBridge's wrapper.
+
+    https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
+    """
+
+    source: str | None = None
+    detail_type: str | None = None
+    account: str | None = None
+    region: str | None = None
+    time: str | None = None
+    resources: Raw = Raw()
+    detail: Raw = Raw()
+
+
+class Record(
+    Struct, rename={"sns": "Sns", "sns_source": "EventSource", "event_name": "eventName",
+                    "source": "eventSource"},
+):  # fmt: skip
+    """A record of a Lambda event."""
+
+    sns: Raw = Raw()
+    sns_source: str | None = None
+    body: str | None = None
+    """The body of an SQS message."""
+    source: str | None = None
+    event_name: str | None = None

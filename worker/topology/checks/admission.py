@@ -1,15 +1,16 @@
-"""The queue's policy: it must admit the topics, and nobody else.
+"""The queue's policy: it must admit the topics and EventBridge's rules, and nobody else.
 
 https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 """
 
 from collections.abc import Iterator, Sequence
 
-from worker.topology.checks.commands import provision
+from worker.topology.checks.commands import provision, provision_eventbridge
 from worker.topology.checks.facts import QueueFacts, account_in_arn
 from worker.topology.checks.findings import Check, Finding
 from worker.topology.checks.statements import Caller, Statement, Verdict, judge, read_policy
 from worker.topology.checks.third_parties import Reach, source_arns, third_parties
+from worker.topology.checks.topic import EVENTS
 
 POLICY = Check("queue policy")
 SNS = "sns.amazonaws.com"
@@ -21,31 +22,55 @@ def topics_let_in(queue: QueueFacts) -> list[str]:
     return source_arns(read_policy(queue.text("Policy")) or [], SNS, SEND)
 
 
-def judge_policy(queue: QueueFacts, topics: Sequence[str]) -> list[Finding]:
-    """Judge whether the queue's policy admits the topics that should feed it, and others."""
+def rules_let_in(queue: QueueFacts) -> list[str]:
+    """The rules of EventBridge that the queue's policy names."""
+    return source_arns(read_policy(queue.text("Policy")) or [], EVENTS, SEND)
+
+
+def judge_policy(
+    queue: QueueFacts, topics: Sequence[str], rules: Sequence[str] = ()
+) -> list[Finding]:
+    """Judge whether the queue's policy admits the topics and rules that should feed it, and others.
+
+    `rules`: the ARNs of rules of EventBridge.
+    """
     statements = read_policy(queue.text("Policy"))
     if statements is None:
         return [POLICY.unknown(f"the policy of {queue.name} cannot be read")]
-    if not topics:
+    if not topics and not rules:
         message = f"the policy of {queue.name} admits no topic: SQS refuses what SNS delivers"
         return [POLICY.wrong(message, provision(queue.name))]
-    faults = [fault for topic in topics for fault in _about(queue, statements, topic)]
-    faults += _about_third_parties(queue, statements, topics)
-    return faults or [POLICY.ok(f"admits {', '.join(topics)}, and nobody else")]
+    callers = [*map(_topic, topics), *map(_rule, rules)]
+    faults = [fault for caller in callers for fault in _about(queue, statements, caller)]
+    expected = [*topics, *rules]
+    faults += _about_third_parties(queue, statements, expected)
+    return faults or [POLICY.ok(f"admits {', '.join(expected)}, and nobody else")]
 
 
-def _about(queue: QueueFacts, statements: Sequence[Statement], topic: str) -> Iterator[Finding]:
-    caller = Caller(service=SNS, account=account_in_arn(topic), arn=topic)
+def _topic(arn: str) -> Caller:
+    return Caller(service=SNS, account=account_in_arn(arn), arn=arn)
+
+
+def _rule(arn: str) -> Caller:
+    return Caller(service=EVENTS, account=account_in_arn(arn), arn=arn)
+
+
+def _about(queue: QueueFacts, statements: Sequence[Statement], caller: Caller) -> Iterator[Finding]:
+    topic = caller.arn
     match judge(statements, caller, SEND, queue.arn):
         case Verdict.NO:
             message = (
                 f"the policy of {queue.name} does not admit {topic}: SQS refuses what it delivers"
             )
             elsewhere = (
-                "add to the queue's policy: Allow sns.amazonaws.com sqs:SendMessage, "
+                f"add to the queue's policy: Allow {caller.service} sqs:SendMessage, "
                 f"with ArnEquals aws:SourceArn {topic}"
             )
-            yield POLICY.wrong(message, provision(queue.arn, topic, elsewhere=elsewhere))
+            fix = provision(queue.arn, topic, elsewhere=elsewhere)
+            if caller.service == EVENTS:
+                is_ours = topic.endswith(f":rule/{queue.name}")  # as `provision` names its rule
+                fix = provision_eventbridge(queue.arn) if is_ours else elsewhere
+            yield POLICY.wrong(message, fix)
         case Verdict.DENIED:
             message = f"a Deny in the policy of {queue.name} refuses what {topic} delivers"
             yield POLICY.wrong(message, "remove that statement from the queue's policy")

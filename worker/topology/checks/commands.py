@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping
 
-from worker.topology.checks.facts import read_arn, region_in_arn
+from worker.topology.checks.facts import TargetFacts, read_arn, region_in_arn
 
 
 def texts(attributes: Mapping[str, object]) -> dict[str, str]:
@@ -70,12 +70,13 @@ def create_topic(queue: str, topic: str) -> str:
 
 
 def set_destination(arn: str, kinds: Iterable[str], configuration_set: str, name: str) -> str:
-    """Make an event destination of SES send these kinds of event to a topic."""
-    event = {
-        "Enabled": True,
-        "MatchingEventTypes": sorted(kinds),
-        "SnsDestination": {"TopicArn": arn},
-    }
+    """Make an event destination of SES send these kinds of event to a topic or event bus."""
+    where: dict[str, object] = (
+        {"EventBridgeDestination": {"EventBusArn": arn}}
+        if is_bus(arn)
+        else {"SnsDestination": {"TopicArn": arn}}
+    )
+    event = {"Enabled": True, "MatchingEventTypes": sorted(kinds)} | where
     return _aws(
         "sesv2",
         "update-configuration-set-event-destination",
@@ -84,6 +85,30 @@ def set_destination(arn: str, kinds: Iterable[str], configuration_set: str, name
         event_destination_name=name,
         event_destination=event,
     )
+
+
+def is_bus(arn: str) -> bool:
+    """Return whether an ARN is that of an event bus."""
+    found = read_arn(arn)
+    return found is not None and found.service == "events"
+
+
+def enable_rule(arn: str, name: str) -> str:
+    """Enable a disabled rule of EventBridge."""
+    return _aws("events", "enable-rule", region_in_arn(arn), name=name)
+
+
+def put_target(rule_arn: str, rule: str, target: TargetFacts) -> str:
+    """Have a rule send events to a target as they are."""
+    changing = {"Input", "InputPath", "InputTransformer"}
+    plain = {name: value for name, value in target.written.items() if name not in changing}
+    where = region_in_arn(rule_arn)
+    return _aws("events", "put-targets", where, rule=rule, targets=[plain])
+
+
+def provision_eventbridge(queue: str, **more: str) -> str:
+    """Create what is missing of EventBridge's way to the queue."""
+    return f"{provision(queue, **more)} --eventbridge"
 
 
 def set_suppression(region: str, reasons: Iterable[str]) -> str:

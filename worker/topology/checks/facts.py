@@ -89,14 +89,66 @@ class IdentityFacts(Struct, frozen=True):
 
 
 class DestinationFacts(Struct, frozen=True, kw_only=True):
-    """An event destination of a configuration set, if it is a topic."""
+    """An event destination of a configuration set, if it is a topic or an event bus."""
 
     configuration_set: str
     name: str
-    topic: str
+    target: str
+    """The ARN of the topic or event bus."""
     enabled: bool
     kinds: frozenset[str]
     """SES's event types: BOUNCE, COMPLAINT, SEND, …."""
+
+
+class TargetFacts(Struct, frozen=True, kw_only=True):
+    """A target of a rule of EventBridge."""
+
+    id: str
+    arn: str
+    transforms: str = ""
+    """`Input`, `InputPath` or `InputTransformer`, if events are changed; empty: as they are."""
+    input_path: str = ""
+    dead_letters: str = ""
+    """The ARN of the queue for what EventBridge cannot deliver; empty: none."""
+    role: str = ""
+    """The role that EventBridge sends with; empty: the queue's policy must admit the rule."""
+    written: Mapping[str, object] = {}
+    """All of it, as EventBridge has it."""
+
+    @property
+    def is_detail(self) -> bool:
+        """Only SES's message is passed on, without EventBridge's wrapper: raw delivery."""
+        return self.transforms == "InputPath" and self.input_path == "$.detail"
+
+
+class RuleFacts(Struct, frozen=True, kw_only=True):
+    """A rule of the default event bus, with its targets."""
+
+    name: str
+    arn: str
+    is_enabled: bool
+    pattern: str
+    """The event pattern, as JSON."""
+    targets: tuple[TargetFacts, ...]
+
+
+class EventBridgeFacts(Struct, frozen=True, kw_only=True):
+    """The rules that send to the queue or its topics, or should, by their ARNs."""
+
+    rules: "Mapping[str, RuleFacts | Unknown]" = {}
+    unlisted: "Unknown | None" = None
+    """Why they could not be listed; None: they could."""
+    is_asked: bool = False
+    """The operator expects that EventBridge feeds the queue."""
+
+    def senders_to(self, target: str) -> list[str]:
+        """The ARNs of the rules that a target's policy must admit: those without a role."""
+        return [
+            arn
+            for arn, rule in self.rules.items()
+            if isinstance(rule, RuleFacts)
+            and any(item.arn == target and not item.role for item in rule.targets)
+        ]
 
 
 class FeedbackFacts(Struct, frozen=True, kw_only=True):

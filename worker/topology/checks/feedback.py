@@ -6,7 +6,13 @@ https://docs.aws.amazon.com/ses/latest/dg/event-publishing-add-event-destination
 
 from collections.abc import Iterator, Sequence
 
-from worker.topology.checks.commands import provision, set_destination, set_identity
+from worker.topology.checks.commands import (
+    is_bus,
+    provision,
+    provision_eventbridge,
+    set_destination,
+    set_identity,
+)
 from worker.topology.checks.facts import (
     Absent,
     DestinationFacts,
@@ -24,7 +30,10 @@ FEEDBACK = Check("feedback")
 
 
 def judge_feedback(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFacts) -> list[Finding]:
-    """Judge whether SES sends bounces and complaints to the topics, by any route."""
+    """Judge whether SES sends bounces and complaints to the topics, by any route.
+
+    The last of `topics` may be the event bus whose rules feed the queue.
+    """
     identities = facts.identities if isinstance(facts.identities, tuple) else ()
     ours = [
         identity for identity in identities if {identity.bounces, identity.complaints} & {*topics}
@@ -128,7 +137,7 @@ def _about_sets(
         for name in facts.named_sets:
             if name not in {a_set.name for a_set in sets}:
                 message = f"{name}: none of its event destinations is {' or '.join(topics)}"
-                fix = provision(queue.arn, topics[0], configuration_set=name)
+                fix = _send(name, topics[0], queue)
                 yield FEEDBACK.wrong(message, fix)
 
 
@@ -140,18 +149,26 @@ def _about(destination: DestinationFacts, missing: frozenset[str]) -> Iterator[F
     elif missing:
         message = f"{named} does not send {' and '.join(sorted(missing))}"
         yield FEEDBACK.wrong(message, _update(destination, destination.kinds | missing))
-    elif more := sorted(destination.kinds - KINDS):
+    elif not is_bus(destination.target) and (more := sorted(destination.kinds - KINDS)):
         yield FEEDBACK.note(f"{named} also sends {', '.join(more)}, which the worker ignores")
 
 
 def _notify(identity: str, topic: str, queue: QueueFacts) -> str:
+    if is_bus(topic):  # which takes no notifications
+        return provision(queue.arn, identity=identity)
     both = " && ".join(set_identity(identity, kind, topic) for kind in ("Bounce", "Complaint"))
     return provision(queue.arn, topic, elsewhere=both, identity=identity)
 
 
+def _send(configuration_set: str, target: str, queue: QueueFacts) -> str:
+    if is_bus(target):
+        return provision_eventbridge(queue.arn, configuration_set=configuration_set)
+    return provision(queue.arn, target, configuration_set=configuration_set)
+
+
 def _update(destination: DestinationFacts, kinds: frozenset[str]) -> str:
     return set_destination(
-        destination.topic, kinds, destination.configuration_set, destination.name
+        destination.target, kinds, destination.configuration_set, destination.name
     )
 
 
@@ -174,6 +191,8 @@ def _nothing(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFacts) -> 
     )
     message = f"no identity and no event destination of SES sends to {' or '.join(topics)}"
     name = known[0] if len(known) == 1 else "YOUR-DOMAIN"
+    if is_bus(topics[0]):
+        return FEEDBACK.wrong(message, _send("YOUR-CONFIGURATION-SET", topics[0], queue))
     return FEEDBACK.wrong(message, _notify(name, topics[0], queue))
 
 

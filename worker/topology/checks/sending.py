@@ -11,7 +11,7 @@ KINDS = frozenset({"BOUNCE", "COMPLAINT"})
 
 
 class ConfigurationSet(Struct, frozen=True):
-    """A configuration set, with its event destinations that send to our topics."""
+    """A configuration set, with its event destinations that lead to the queue."""
 
     name: str
     destinations: tuple[DestinationFacts, ...]
@@ -25,10 +25,10 @@ class ConfigurationSet(Struct, frozen=True):
 
 
 def sending_sets(facts: FeedbackFacts, topics: Sequence[str]) -> list[ConfigurationSet]:
-    """The configuration sets that send any events to these topics."""
+    """The configuration sets that send any events to these topics and event buses."""
     found: dict[str, list[DestinationFacts]] = {}
     for destination in facts.destinations if isinstance(facts.destinations, tuple) else ():
-        if destination.topic in topics:
+        if destination.target in topics:
             found.setdefault(destination.configuration_set, []).append(destination)
     return [ConfigurationSet(name, tuple(destinations)) for name, destinations in found.items()]
 

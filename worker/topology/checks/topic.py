@@ -17,20 +17,25 @@ from worker.topology.checks.facts import (
     read_arn,
 )
 from worker.topology.checks.findings import Check, Finding, some
-from worker.topology.checks.statements import Caller, Verdict, judge, read_policy
+from worker.topology.checks.statements import Caller, Statement, Verdict, judge, read_policy
 
 TOPIC = Check("topic")
 SES = "ses.amazonaws.com"
+EVENTS = "events.amazonaws.com"
 PUBLISH = "sns:Publish"
 
 
 def judge_topic(
-    arn: str, topic: TopicFacts | Unknown, queue: QueueFacts, senders: Sequence[str] = ()
+    arn: str,
+    topic: TopicFacts | Unknown,
+    queue: QueueFacts,
+    senders: Sequence[str] = (),
+    rules: Sequence[str] = (),
 ) -> list[Finding]:
-    """Judge whether a topic exists, and whether SES may publish to it.
+    """Judge whether a topic exists, and whether SES, or EventBridge, may publish to it.
 
     `senders`: the ARNs of the identities and configuration sets that publish to it; if none is
-    known, SES of the topic's account.
+    known, SES of the topic's account. `rules`: those of EventBridge's rules that do.
     """
     match topic:
         case Absent():
@@ -40,13 +45,30 @@ def judge_topic(
     if arn.endswith(".fifo"):
         message = f"{arn}: SES publishes to standard topics only"
         return [TOPIC.wrong(message, provision(queue.arn, arn.removesuffix(".fifo")))]
-    return [_publishing(arn, topic, queue, senders)]
-
-
-def _publishing(arn: str, topic: TopicFacts, queue: QueueFacts, senders: Sequence[str]) -> Finding:
     statements = read_policy(topic.attributes.get("Policy", ""))
     if statements is None:
-        return TOPIC.unknown(f"{arn}: its policy cannot be read")
+        return [TOPIC.unknown(f"{arn}: its policy cannot be read")]
+    findings = [_by_rule(arn, statements, rule) for rule in rules]
+    if senders or not rules:
+        findings.append(_publishing(arn, statements, queue, senders))
+    return findings
+
+
+def _by_rule(arn: str, statements: Sequence[Statement], rule: str) -> Finding:
+    caller = Caller(service=EVENTS, account=account_in_arn(rule), arn=rule)
+    match judge(statements, caller, PUBLISH, arn):
+        case Verdict.YES:
+            return TOPIC.ok(f"{arn}: {rule} may publish to it")
+        case Verdict.PERHAPS:
+            message = f"{arn}: whether {rule} may publish depends on conditions that check cannot"
+            return TOPIC.unknown(f"{message} evaluate")
+    fix = f"allow {EVENTS} sns:Publish in the policy of {arn}, with ArnEquals aws:SourceArn {rule}"
+    return TOPIC.wrong(f"{arn}: its policy does not let {rule} publish", fix)
+
+
+def _publishing(
+    arn: str, statements: Sequence[Statement], queue: QueueFacts, senders: Sequence[str]
+) -> Finding:
     verdicts: dict[Verdict, list[str]] = {}
     for sender in senders or [""]:
         caller = Caller(service=SES, account=account_in_arn(sender or arn), arn=sender)

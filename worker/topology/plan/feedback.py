@@ -35,14 +35,15 @@ def plan_identity(plan: Plan, names: Names, identity: IdentityFacts) -> None:
 def plan_destination(
     plan: Plan, names: Names, name: str, destinations: Sequence[DestinationFacts]
 ) -> None:
-    """Send a configuration set's events to the topic."""
-    ours = [destination for destination in destinations if destination.topic == names.topic_arn]
+    """Send a configuration set's events to the topic, or to the event bus."""
+    ours = [item for item in destinations if item.target == names.target]
     if any(item.enabled and item.kinds >= set(desired.KINDS) for item in ours):
         return
     taken = {destination.name: destination for destination in destinations}.get(desired.DESTINATION)
     if taken is not None and taken not in ours:
-        plan.undone.append(f"{name}: its event destination {taken.name} sends to {taken.topic}")
+        plan.undone.append(f"{name}: its event destination {taken.name} sends to {taken.target}")
         return
+    where = "EventBridge" if names.rule else "the topic"
     kinds = sorted({*desired.KINDS, *(taken.kinds if taken else ())})
     plan.steps.append(
         Step(
@@ -54,10 +55,10 @@ def plan_destination(
                 "EventDestination": {
                     "Enabled": True,
                     "MatchingEventTypes": kinds,
-                    "SnsDestination": {"TopicArn": names.topic_arn},
+                    **desired.destination(names),
                 },
             },
-            description=f"send {' and '.join(kinds)} of the configuration set {name} to the topic",
-            result=f"{' and '.join(kinds)} of the configuration set {name} now go to the topic",
+            description=f"send {' and '.join(kinds)} of the configuration set {name} to {where}",
+            result=f"{' and '.join(kinds)} of the configuration set {name} now go to {where}",
         )
     )

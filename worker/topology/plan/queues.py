@@ -15,7 +15,7 @@ from worker.topology.plan.steps import Grant, Plan, Step, merge
 
 
 def plan_dead_letter_queue(plan: Plan, names: Names, queue: QueueFacts | None) -> None:
-    """Create or complete the dead-letter queue; SNS may send there what it cannot deliver."""
+    """Create or complete the dead-letter queue; what cannot be delivered may be sent there."""
     attributes = desired.dead_letter_attributes(names)
     if queue is None:
         plan.steps.append(_create(names.dead_letter_queue, attributes, "dead-letter queue"))
@@ -24,7 +24,7 @@ def plan_dead_letter_queue(plan: Plan, names: Names, queue: QueueFacts | None) -
 
 
 def plan_queue(plan: Plan, names: Names, queue: QueueFacts | None) -> None:
-    """Create or complete the queue with its redrive policy; the topic may send to it."""
+    """Create or complete the queue with its redrive policy; topic and rule may send to it."""
     attributes = desired.queue_attributes(names)
     if queue is None:
         plan.steps.append(_create(names.queue, attributes, "queue"))
@@ -46,10 +46,14 @@ def _complete(
     plan: Plan, names: Names, queue: QueueFacts, attributes: Mapping[str, Any], arn: str
 ) -> None:
     missing: dict[str, str] = {}
-    caller = Caller(service=SNS, account=names.account, arn=names.topic_arn)
-    grant = Grant(desired.topic_may_send(names, arn), [caller], SEND)
-    if policy_text := merge(plan, f"queue {queue.name}", queue.text("Policy"), grant):
-        missing["Policy"] = policy_text
+    policy = queue.text("Policy")
+    for statement in desired.may_send(names, arn):
+        service = statement["Principal"]["Service"]
+        source = names.topic_arn if service == SNS else names.rule_arn
+        caller = Caller(service=service, account=names.account, arn=source)
+        grant = Grant(statement, [caller], SEND)
+        if merged := merge(plan, f"queue {queue.name}", policy, grant):
+            policy = missing["Policy"] = merged
     if "RedrivePolicy" in attributes and not queue.text("RedrivePolicy"):
         missing["RedrivePolicy"] = json.dumps(attributes["RedrivePolicy"])
     if names.key and not queue.text("KmsMasterKeyId"):

@@ -55,8 +55,9 @@ def merge(plan: Plan, what: str, policy: str, grant: Grant) -> str | None:
         plan.undone.append(f"{what}: a Deny in its policy excludes {grant.callers[0].service}")
         return None
     if not known or Verdict.NO not in verdicts:
-        if not known or Verdict.PERHAPS in verdicts:
-            plan.left.append(f"{what}: its policy has conditions that cannot be evaluated")
+        message = f"{what}: its policy has conditions that cannot be evaluated"
+        if (not known or Verdict.PERHAPS in verdicts) and message not in plan.left:
+            plan.left.append(message)
         return None
     if not policy:
         return json.dumps(desired.policy(grant.statement))

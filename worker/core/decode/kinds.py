@@ -1,0 +1,41 @@
+"""Looks at the type of SES's message."""
+
+from worker.core.decode.mail import mail_of
+from worker.core.decode.reports import read_feedback
+from worker.core.decode.shapes import Body, Origin
+from worker.core.limits import LONGEST_KIND, LONGEST_SHOWN_KIND
+from worker.core.model import Feedback, Ignored, Kind
+from worker.core.parsing import clip
+
+SETUP_MESSAGE_ID = "AMAZON_SES_SETUP_NOTIFICATION"
+"""The id of the message that SES sends when a receipt rule is set up."""
+
+_NOT_FEEDBACK = frozenset({
+    "send", "delivery", "reject", "open", "click",
+    "renderingfailure", "deliverydelay", "subscription",
+})  # fmt: skip
+"""SES's event types that are neither bounce nor complaint, in lower case, without spaces."""
+
+
+def interpret(kind: str, body: Body, text: str, origin: Origin) -> tuple[Feedback, ...] | Ignored:
+    """Read SES's message as its type says; `text` is the message as SES wrote it.
+
+    Raises:
+        Undecodable: a bounce or complaint cannot be read.
+
+    """
+    kind = kind[:LONGEST_KIND]
+    match kind.replace(" ", "").lower():
+        case "bounce":
+            return tuple(read_feedback(Kind.BOUNCE, body, text, origin))
+        case "complaint":
+            return tuple(read_feedback(Kind.COMPLAINT, body, text, origin))
+        case "amazonsnssubscriptionsucceeded":
+            return Ignored("AmazonSnsSubscriptionSucceeded")
+        case "received":
+            setup = mail_of(body).message_id == SETUP_MESSAGE_ID
+            return Ignored("SetupNotification") if setup else Ignored("Received", noteworthy=True)
+        case known if known in _NOT_FEEDBACK:
+            return Ignored(kind)
+        case _:
+            return Ignored(clip(kind, LONGEST_SHOWN_KIND), noteworthy=True)

@@ -1,0 +1,28 @@
+"""Which wrappings a message is accepted in: SNS topics, and EventBridge. Pure."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class EventBridge(StrEnum):
+    """Whether SES's events in EventBridge's wrapper are accepted."""
+
+    ACCEPTED = "accepted"
+    BY_TOPIC = "by_topic"
+    """Only in the envelope of an accepted topic. EventBridge's wrapper carries no proof of its own:
+    everybody who may send to the queue can write one."""
+    REFUSED = "refused"
+
+
+class Sources(Struct, frozen=True, kw_only=True):
+    """The settings `sns.topic_arns` and `eventbridge.*`, as the message path needs them."""
+
+    topics: frozenset[str] = frozenset()
+    """ARNs of the SNS topics to accept; empty: accept all."""
+    eventbridge: EventBridge = EventBridge.ACCEPTED
+    accounts: frozenset[str] = frozenset()
+    """AWS accounts whose events EventBridge may wrap; empty: all."""
+
+
+EVERYTHING = Sources()

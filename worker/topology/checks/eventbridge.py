@@ -1,0 +1,182 @@
+"""EventBridge: the rules that bring SES's events to the queue, and whether they are accepted.
+
+https://docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html. SES publishes to the default
+event bus only; a rule passes on the events that fit its pattern to its targets.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from worker.core.sources import EventBridge, Sources
+from worker.topology.checks.commands import enable_rule, provision_eventbridge, put_target
+from worker.topology.checks.event_patterns import FEEDBACK_TYPES, STATUS_TYPES, passes
+from worker.topology.checks.facts import (
+    Absent,
+    EventBridgeFacts,
+    NotPermitted,
+    QueueFacts,
+    RuleFacts,
+    TargetFacts,
+    Unreachable,
+    account_in_arn,
+    read_arn,
+    region_in_arn,
+)
+from worker.topology.checks.findings import Check, Finding, some
+from worker.topology.checks.statements import Verdict
+
+EVENTBRIDGE = Check("eventbridge")
+_MEANINGS = {
+    EventBridge.ACCEPTED: "events are accepted",
+    EventBridge.BY_TOPIC: "events are accepted only in envelopes of sns.topic_arns",
+    EventBridge.REFUSED: "events are not accepted",
+}
+
+
+def bus_of(queue: QueueFacts) -> str:
+    """The ARN of the default event bus of the queue's account and region."""
+    own = read_arn(queue.arn)
+    return f"arn:{own.partition}:events:{own.region}:{own.account}:event-bus/default" if own else ""
+
+
+def judge_eventbridge(
+    facts: EventBridgeFacts, queue: QueueFacts, topics: Sequence[str], sources: Sources, accept: str
+) -> list[Finding]:
+    """Judge the rules that feed the queue, directly or by its topics.
+
+    `accept`: the setting `eventbridge.accept` as it is written; `sources` is what it means.
+    """
+    resolved = f"eventbridge.accept is {accept}: {_MEANINGS[sources.eventbridge]}"
+    if not facts.rules:
+        return list(_without_rules(facts, queue, resolved))
+    findings = list(_about_rules(facts, queue, topics))
+    findings += _not_all_kinds(facts, queue, topics)
+    shapes = [
+        target.is_detail
+        for rule in _known(facts)
+        for target in rule.targets
+        if target.arn == queue.arn
+    ]
+    if not all(shapes):
+        findings += _not_accepted(queue, sources, resolved)
+    if any(shapes) and sources.topics:
+        message = "sns.topic_arns is set, and a detail alone names no topic: it is dead-lettered"
+        findings.append(EVENTBRIDGE.wrong(message, "have the rule send whole events"))
+    if any(finding.status in {"wrong", "unknown"} for finding in findings):
+        return findings
+    named = some([rule.name for rule in _known(facts)])
+    return [*findings, EVENTBRIDGE.ok(f"the rule {named} sends to the queue; {resolved}")]
+
+
+def _without_rules(facts: EventBridgeFacts, queue: QueueFacts, resolved: str) -> Iterator[Finding]:
+    match facts.unlisted:
+        case NotPermitted() | Unreachable() as why if facts.is_asked:
+            yield EVENTBRIDGE.blind("rules that have the queue as a target", why)
+        case Unreachable(is_supported=False):
+            pass  # a stand-in for AWS without EventBridge, which nobody has asked for
+        case NotPermitted() | Unreachable() as why:
+            reason = why.error if isinstance(why, Unreachable) else f"{why.action} is not permitted"
+            yield EVENTBRIDGE.skipped(f"whether a rule sends to the queue is not known: {reason}")
+        case _ if facts.is_asked:
+            message = f"no rule of the default event bus sends to {queue.name}"
+            yield EVENTBRIDGE.wrong(message, provision_eventbridge(queue.arn))
+        case _:
+            yield EVENTBRIDGE.ok(f"no rule sends to the queue; {resolved}")
+
+
+def _about_rules(
+    facts: EventBridgeFacts, queue: QueueFacts, topics: Sequence[str]
+) -> Iterator[Finding]:
+    for arn, rule in facts.rules.items():
+        match rule:
+            case Absent():
+                message = f"the policy of {queue.name} admits {arn}, and there is no such rule"
+                yield EVENTBRIDGE.wrong(message, provision_eventbridge(queue.arn))
+            case NotPermitted() | Unreachable() as why:
+                yield EVENTBRIDGE.blind(arn, why)
+            case _:
+                yield from _about(rule, queue, topics)
+
+
+def _about(rule: RuleFacts, queue: QueueFacts, topics: Sequence[str]) -> Iterator[Finding]:
+    if not rule.is_enabled:
+        message = f"the rule {rule.name} is disabled: nothing of SES arrives by it"
+        yield EVENTBRIDGE.wrong(message, enable_rule(rule.arn, rule.name))
+    targets = [target for target in rule.targets if target.arn in {queue.arn, *topics}]
+    if not targets:
+        others = some([target.arn for target in rule.targets])
+        where = f"to {others}, not to" if others else "to no target, and not to"
+        message = f"the rule {rule.name} sends {where} {queue.arn}"
+        yield EVENTBRIDGE.wrong(message, provision_eventbridge(queue.arn))
+    for target in targets:
+        yield from _about_target(rule, target, queue)
+
+
+def _about_target(rule: RuleFacts, target: TargetFacts, queue: QueueFacts) -> Iterator[Finding]:
+    if target.is_detail:
+        message = (
+            f"the rule {rule.name} passes on only the detail, which reads as raw delivery: bounces "
+            "and complaints are read, changes of the sending status are not"
+        )
+        yield EVENTBRIDGE.note(message, put_target(rule.arn, rule.name, target))
+    elif target.transforms:
+        message = (
+            f"the rule {rule.name} changes events by its {target.transforms}: the worker may not "
+            "recognise them"
+        )
+        yield EVENTBRIDGE.wrong(message, put_target(rule.arn, rule.name, target))
+    if target.arn == queue.arn and not target.dead_letters:
+        message = (
+            f"the rule {rule.name}: what EventBridge cannot deliver in a day is lost, because its "
+            "target has no dead-letter queue"
+        )
+        yield EVENTBRIDGE.note(message, provision_eventbridge(queue.arn))
+
+
+def _not_all_kinds(
+    facts: EventBridgeFacts, queue: QueueFacts, topics: Sequence[str]
+) -> Iterator[Finding]:
+    """Report kinds of event that no rule lets pass; several rules may share them."""
+    feeding = [
+        rule
+        for rule in _known(facts)
+        if any(target.arn in {queue.arn, *topics} for target in rule.targets)
+    ]
+    if not feeding:
+        return
+    names = some([rule.name for rule in feeding])
+    verdicts = {
+        kind: {
+            passes(rule.pattern, kind, account_in_arn(rule.arn), region_in_arn(rule.arn))
+            for rule in feeding
+        }
+        for kind in (*FEEDBACK_TYPES, *STATUS_TYPES)
+    }
+    blocked = [kind for kind, found in verdicts.items() if found == {Verdict.NO}]
+    fix = 'have its pattern be {"source": ["aws.ses"]}, or name these types in detail-type'
+    if lost := [kind for kind in FEEDBACK_TYPES if kind in blocked]:
+        message = f"the pattern of the rule {names} does not match SES's {some(lost)}"
+        yield EVENTBRIDGE.wrong(message, fix)
+    elif any(Verdict.YES not in verdicts[kind] for kind in FEEDBACK_TYPES):
+        message = (
+            f"the rule {names} has a pattern that check cannot evaluate: make sure that bounces "
+            "and complaints pass"
+        )
+        yield EVENTBRIDGE.note(message)
+    elif unheard := [kind for kind in STATUS_TYPES if kind in blocked]:
+        message = f"the pattern of the rule {names} does not match {some(unheard)}"
+        yield EVENTBRIDGE.note(f"{message}: that SES stops sending will not be noticed", fix)
+
+
+def _not_accepted(queue: QueueFacts, sources: Sources, resolved: str) -> Iterator[Finding]:
+    account = account_in_arn(queue.arn)
+    if sources.eventbridge is not EventBridge.ACCEPTED:
+        message = f"{resolved}; what the rule sends is dead-lettered"
+        fix = f'set eventbridge.accept = true and eventbridge.accounts = ["{account}"]'
+        yield EVENTBRIDGE.wrong(message, fix)
+    elif sources.accounts and account not in sources.accounts:
+        message = f"eventbridge.accounts does not list {account}: its events are dead-lettered"
+        yield EVENTBRIDGE.wrong(message, "add it to eventbridge.accounts")
+
+
+def _known(facts: EventBridgeFacts) -> list[RuleFacts]:
+    return [rule for rule in facts.rules.values() if isinstance(rule, RuleFacts)]
