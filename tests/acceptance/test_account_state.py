@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from support import mail
-from support.account_events import AT, DECODES, body
+from support.account_events import AT, LOOKS_OFTEN, body
 from support.running import patched
 from support.waiting import wait_until
 
@@ -20,7 +20,7 @@ HTTP = {"SES_WORKER_HTTP__LISTEN": "127.0.0.1:0"}
 @pytest.fixture
 def begin(daemon):
     def begin(**changes):
-        worker = daemon(program=patched(DECODES), **HTTP, **changes)
+        worker = daemon(program=patched(LOOKS_OFTEN), **HTTP, **changes)
         worker.wait_for("worker.started")
         return worker
 

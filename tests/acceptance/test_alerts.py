@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support import mail
-from support.account_events import AT, DECODES, body
+from support.account_events import AT, LOOKS_OFTEN, body
 from support.promql import Pages, evaluate
 from support.running import QUICK, failing_at, patched
 from support.waiting import wait_until
@@ -164,7 +164,7 @@ def test_a_disk_that_is_nearly_full(scraper, environment, small_disk):
 
 
 def test_a_tenant_for_whom_ses_does_not_send(scraper, emulator, queue):
-    scraper.start(program=patched(DECODES))
+    scraper.start(program=patched(LOOKS_OFTEN))
     scraper.becomes()
     emulator.send(queue, body())
     scraper.becomes("SesSendingDisabled")

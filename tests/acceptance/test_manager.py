@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from support import mail
-from support.account_events import AT, DECODES, body
+from support.account_events import AT, LOOKS_OFTEN, body
 from support.running import patched
 from support.waiting import wait_until
 
@@ -150,7 +150,7 @@ def test_a_worker_that_makes_users_of_recipients_needs_none(daemon, manager):
 def test_the_status_names_whom_ses_does_not_send_for_and_the_worker_stays_ready(
     daemon, emulator, queue, manager, http_get
 ):
-    worker = daemon(program=patched(DECODES))
+    worker = daemon(program=patched(LOOKS_OFTEN))
     wait_until(lambda: manager.heard and logged(worker, "worker.started"), 40)
     emulator.send(queue, body())
     wait_until(lambda: "SES does not send for tenant acme" in last_status(manager))

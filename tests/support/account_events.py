@@ -65,23 +65,5 @@ def body(detail_type="Sending Status Disabled", tenant="acme", at=AT):
     })  # fmt: skip
 
 
-DECODES = """
-import datetime, json, worker.core.batch as batch, worker.service.sending_watch as watch
-from worker.core.model import AccountEvent, AccountEventKind, AccountStatus, Route, Scope
-watch.EVERY_SECONDS = 0.3
-real = batch.decode
-def decode(text, topics=()):
-    if "Sending Status" not in text: return real(text, topics)
-    event = json.loads(text)
-    record = event["detail"]["data"]["record"]
-    at = datetime.datetime(*record["lastUpdatedTimestamp"][:6], tzinfo=datetime.timezone.utc)
-    arn = event["resources"][0]
-    return AccountEvent(
-        kind=AccountEventKind.SENDING_STATUS, status=AccountStatus(record["status"].lower()),
-        scope=Scope.TENANT, resource=arn, tenant=arn.split("/")[1], cause=record["cause"],
-        account_id=event["account"], region=event["region"], route=Route.EVENTBRIDGE,
-        occurred_at=at, dedupe_key=f"{arn} {record['status']} {at}",
-    )
-batch.decode = decode
-"""
-"""For `patched`: the command reads such bodies, and looks at the statuses often."""
+LOOKS_OFTEN = "import worker.service.sending_watch as watch; watch.EVERY_SECONDS = 0.3"
+"""For `patched`: the command looks at the statuses often."""
