@@ -14,6 +14,7 @@ QUIET, GONE, REPORTED = "quiet.example", "gone.example", "told.example"
 others."""
 _FIRST = datetime(2024, 3, 1, tzinfo=UTC)
 """Long ago, so that no event lies in the future."""
+_REPORTS = ("Bounce", "Complaint")
 _RECIPIENTS = (2, 3, 5, 12, 25)
 """Of a bounce of several people. The larger ones have more than one statement of ten rows writes,
 so that a worker that writes only some of a commit's rows or users does not pass."""
@@ -121,7 +122,12 @@ class Mailbox:
         ])  # fmt: skip
 
     def _wrapped(self, message: str) -> str:
-        return mail.enveloped(message) if self._chance(0.7) else message
+        """Wrap it as one of the routes does: raw, in envelopes, or from EventBridge."""
+        if self._chance(0.3) and '"Bounce"' in message:
+            message = mail.in_eventbridge(message)
+        if self._chance(0.7):
+            message = mail.enveloped(message)
+        return mail.enveloped(message) if self._chance(0.05) else message
 
     def _someone(self) -> str:
         return self._random.choice(self.people)

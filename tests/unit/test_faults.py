@@ -92,7 +92,9 @@ class TestHowOften:
 
 
 class TestWhatDecides:
-    @pytest.mark.parametrize("subtype", [*sorted(REFUSED_BY_SES), "UnsubscribedRecipient", "SUPPRESSED"])
+    @pytest.mark.parametrize(
+        "subtype", [*sorted(REFUSED_BY_SES), "UnsubscribedRecipient", "SUPPRESSED"]
+    )
     def test_what_ses_itself_refused_is_the_recipients(self, subtype):
         diagnostic = "Amazon SES did not send the message: previous emails were marked as spam"
         assert fault_of(subtype, "5.1.1", diagnostic) is Fault.RECIPIENT
