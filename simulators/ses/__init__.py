@@ -1,4 +1,4 @@
-"""A simulated SES v2 on loopback: the account's suppression list, as boto3 calls it.
+"""A simulated SES v2 on loopback: who may send, and the lists of account and tenants.
 
     with SesSimulator(per_second=1) as ses:
         ses.list_address("jane@example.com", after_seconds=30)

@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(payload)
 
-    do_GET = do_PUT = do_DELETE = _answer  # noqa: N815 as http.server has it
+    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 as http.server has it
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 as http.server has it
         """Log nothing: `calls` has it."""

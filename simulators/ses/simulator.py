@@ -8,6 +8,7 @@ from typing import Self
 
 from msgspec import Struct
 
+from simulators.ses.account import OPERATIONS, Account, read_account_request
 from simulators.ses.faults import Cut, Fault, Faults, Perform
 from simulators.ses.http import Server
 from simulators.ses.suppression_list import (
@@ -33,6 +34,8 @@ class Call(Struct, frozen=True, kw_only=True):
     path: str
     """As sent, with its escapes."""
     address: str
+    tenant: str
+    """Empty: the list is the account's."""
     status: int
     """0 where the connection was cut."""
     code: str
@@ -50,7 +53,10 @@ class SesSimulator:
         self.failures: list[Exception] = []
         """Errors of the simulator itself; each was answered with a 500."""
         self.closing = threading.Event()
-        self._addresses = SuppressedAddresses(clock)
+        self.account = Account()
+        """Who may send."""
+        self._lists = {"": SuppressedAddresses(clock)}
+        """By the tenant's name; the account's has none."""
         self._clock = clock
         self._faults = Faults(self.closing)
         self._seconds_apart = 1 / per_second if per_second else 0.0
@@ -71,12 +77,16 @@ class SesSimulator:
         after_seconds: float = 0,
         message_id: str = "",
         feedback_id: str = "",
+        tenant: str = "",
     ) -> None:
-        """Put an address on the list as SES does after a bounce; visible `after_seconds` later.
+        """Put an address on a list as SES does after a bounce; visible `after_seconds` later.
+
+        A tenant's list is made with its first address.
 
         `updated_at` is in seconds since 1970; by default now.
         """
-        self._addresses.put(
+        listed = self._lists.setdefault(tenant, SuppressedAddresses(self._clock))
+        listed.put(
             address,
             reason,
             updated_at=time.time() if updated_at is None else updated_at,
@@ -86,8 +96,12 @@ class SesSimulator:
 
     @property
     def listed(self) -> list[str]:
-        """The addresses that are on the list now."""
-        return [str(entry["EmailAddress"]) for entry in self._addresses.shown()]
+        """The addresses that are on the account's list now."""
+        return self.listed_for("")
+
+    def listed_for(self, tenant: str) -> list[str]:
+        """The addresses that are on a tenant's list now."""
+        return [str(entry["EmailAddress"]) for entry in self._lists[tenant].shown()]
 
     def fail(self, fault: Fault, *, on: str = "", times: int | None = None) -> None:
         """Have the next `times` calls fail (None: all) of an operation, or of all operations.
@@ -134,7 +148,7 @@ class SesSimulator:
         """
         at, request = self._clock(), Request("", "")
         try:
-            request = read_request(method, path, body)
+            request = read_account_request(method, path, body) or read_request(method, path, body)
             answer = self._faults.strike(
                 request.operation, self._performing(request, authorization)
             )
@@ -154,7 +168,12 @@ class SesSimulator:
             if "/ses/aws4_request" not in authorization:
                 raise Refusal(403, "MissingAuthenticationTokenException", "not signed for ses")
             self._limit_rate()
-            return Answer(200, "", self._addresses.perform(request))
+            if request.operation in OPERATIONS:
+                return Answer(200, "", self.account.perform(request))
+            if request.tenant not in self._lists:
+                text = f"Tenant {request.tenant} does not exist."
+                raise Refusal(404, "NotFoundException", text)
+            return Answer(200, "", self._lists[request.tenant].perform(request))
 
         return perform
 
@@ -174,6 +193,7 @@ class SesSimulator:
             operation=request.operation,
             path=path,
             address=request.address,
+            tenant=request.tenant,
             status=answer.status,
             code=answer.code,
             access_key=authorization.partition("Credential=")[2].partition("/")[0],

@@ -43,6 +43,8 @@ class Request(NamedTuple):
     """As the client spelled it, unescaped."""
     parameters: Mapping[str, list[str]] = {}
     reason: str = ""
+    tenant: str = ""
+    """Empty: the list is the account's."""
 
 
 class _Listed(Struct, frozen=True, kw_only=True):
@@ -168,15 +170,28 @@ def read_request(method: str, path: str, body: bytes) -> Request:
     if parts.path == ADDRESSES and method == "PUT":
         fields = json.loads(body)
         return Request(
-            "PutSuppressedDestination", fields.get("EmailAddress", ""), {}, fields.get("Reason", "")
+            "PutSuppressedDestination",
+            fields.get("EmailAddress", ""),
+            {},
+            fields.get("Reason", ""),
+            fields.get("TenantName", ""),
         )
     if parts.path in {ADDRESSES, f"{ADDRESSES}/"} and method == "GET":
-        return Request("ListSuppressedDestinations", "", parse_qs(parts.query))
+        parameters = parse_qs(parts.query)
+        return Request("ListSuppressedDestinations", "", parameters, tenant=_tenant(parameters))
     folder, _, escaped = parts.path.rpartition("/")
     operations = {"GET": "GetSuppressedDestination", "DELETE": "DeleteSuppressedDestination"}
     if folder == ADDRESSES and escaped and method in operations:
-        return Request(operations[method], unquote(escaped, errors="replace"))
+        tenant = _tenant(parse_qs(parts.query, keep_blank_values=True))
+        return Request(operations[method], unquote(escaped, errors="replace"), tenant=tenant)
     raise Refusal(404, "UnknownOperationException", "")
+
+
+def _tenant(parameters: Mapping[str, list[str]]) -> str:
+    tenant = parameters.get("TenantName", [""])[0]
+    if "TenantName" in parameters and not tenant:
+        raise Refusal(400, "BadRequestException", "TenantName is empty")
+    return tenant
 
 
 def _spelled(address: str) -> str:

@@ -8,11 +8,13 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 from support import mail
+from support.account_events import AT, LOOKS_OFTEN, body
 from support.promql import Pages, evaluate
 from support.running import QUICK, failing_at, patched
 from support.waiting import wait_until
@@ -158,6 +160,15 @@ def test_a_disk_that_is_nearly_full(scraper, environment, small_disk):
     small_disk.leave(2_000_000)
     scraper.becomes("SesWorkerDiskLow")
     small_disk.empty()
+    scraper.becomes()
+
+
+def test_a_tenant_for_whom_ses_does_not_send(scraper, emulator, queue):
+    scraper.start(program=patched(LOOKS_OFTEN))
+    scraper.becomes()
+    emulator.send(queue, body())
+    scraper.becomes("SesSendingDisabled")
+    emulator.send(queue, body("Sending Status Enabled", at=AT + timedelta(minutes=30)))
     scraper.becomes()
 
 

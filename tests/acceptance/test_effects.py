@@ -419,6 +419,25 @@ class TestSuppressionList:
         assert_a_second_apart(times)
 
 
+def test_a_burst_of_bounces_by_our_own_fault_is_an_incident_in_a_post_of_its_own(
+    run, emulator, queue, slack, environment
+):
+    for number in range(60):
+        reply = f"554 5.7.1 <person{number}@example.com> blocked using zen.spamhaus.org"
+        entry = mail.recipient(f"person{number}@example.com", diagnosticCode=reply)
+        emulator.send(queue, mail.bounce(entry))
+    done = run("drain")
+    incidents = [post for post in slack.posts if post["text"].startswith("OWN FAULT: ")]
+    assert len(incidents) == 1
+    shown = json.dumps(incidents)
+    assert "check SPF, DKIM and DMARC" in shown
+    assert "***@example.com" in shown
+    assert "person" not in shown
+    assert '"bounces.own_faults"' in done.err
+    output = run("why", "person7@example.com", "--json").json
+    assert [event["fault"] for event in output["events"]] == ["sender"]
+
+
 class TestWhy:
     def test_it_shows_events_decisions_and_effects(self, run, emulator, queue, slack):
         run("users", "import", "-", input="email\njane@example.com\n")

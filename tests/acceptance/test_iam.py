@@ -10,9 +10,16 @@ from pathlib import Path
 
 import pytest
 from support import mail
+from support.account_events import account_event, of_the_account
 from support.dead import DLQ, MovedSlowly
+from support.lanes import SLACK
 from support.waiting import wait_until
 from support.wiring import DEAD_URL, QUEUE_URL, TOPIC, policy
+
+from worker.core.model import Scope
+from worker.core.policy import Policy
+from worker.core.unit_of_work import UnitOfWork
+from worker.store import open_store
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -59,6 +66,8 @@ def resource_in(request):
             return queue_of(next(filter(None, texts), DEAD_URL))
         case "sns" if "TopicArn" in named or request.operation == "CreateTopic":
             return "topic"
+        case "ses" if "TenantName" in named and request.operation == "GetTenant":
+            return "tenant"
         case "ses" if "configuration-sets" in named.get("path", [])[:-1]:
             return "configuration-set"
         case "kms":
@@ -69,9 +78,9 @@ def resource_in(request):
 
 
 def test_what_the_worker_asks_for_is_what_iam_run_allows(
-    run, start, daemon, proxy, environment, emulator, queue, ses, slack
+    run, start, daemon, proxy, environment, emulator, queue, ses, slack, message
 ):
-    proxy.behind |= {"sqs": emulator.endpoint, "ses suppression": ses.endpoint}
+    proxy.behind |= {"sqs": emulator.endpoint, "ses suppression": ses.endpoint, "ses": ses.endpoint}
     for service in ("SQS", "SESV2"):
         del environment[f"AWS_ENDPOINT_URL_{service}"]  # by the proxy
     environment["SES_WORKER_QUEUE__URL"] = queue.replace(emulator.endpoint, proxy.endpoint)
@@ -83,9 +92,28 @@ def test_what_the_worker_asks_for_is_what_iam_run_allows(
     assert run("suppression", "restore", "jane@example.com").status == 0
     assert run("dlq", "list").status == 0
     assert run("dlq", "replay", "--to-queue").status == 0
+    _hear_that_sending_stopped(run, environment, message)
     _move_slowly(start, emulator)
     _stop_in_mid_poll(daemon, emulator)
     assert called(proxy) == granted("iam-run.json")
+
+
+def _hear_that_sending_stopped(run, environment, message):
+    """SES's own API is asked before people are told."""
+    names = {
+        "scope": Scope.CONFIGURATION_SET,
+        "tenant": "",
+        "resource": "arn:x:configuration-set/a",
+    }
+    events = [account_event(), of_the_account(), account_event(**names)]
+    unit = UnitOfWork(Policy(notify=(SLACK,)), known_keys=(), users={})
+    for event in events:
+        unit.decide_message(message(""), event)
+    store = open_store(environment["SES_WORKER_STORE__URL"])
+    with store.transaction() as transaction:
+        transaction.save(unit)
+    store.close()
+    assert run("drain", "--json").json["effects_waiting"] == 0
 
 
 def _move_slowly(start, emulator):
@@ -152,7 +180,8 @@ def test_what_provisioning_asks_for_is_what_iam_provision_allows(run, half_there
         "example.org",
     )
     assert run("provision", "--topic", "bounces", *expected).status == 0
-    assert run("provision", "--topic", "others", "--queue", "others").status == 0
+    for _ in range(2):  # the second looks at what SES publishes to it
+        assert run("provision", "--topic", "others", "--queue", "others").status == 0
     half_there.by_hand.put_rule(state="DISABLED")
     for queue in ("feedback", "others"):
         assert run("provision", "--eventbridge", "--queue", queue).status == 0

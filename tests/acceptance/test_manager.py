@@ -5,9 +5,11 @@ import signal
 import socket
 import urllib.error
 import urllib.request
+from datetime import timedelta
 
 import pytest
 from support import mail
+from support.account_events import AT, LOOKS_OFTEN, body
 from support.running import patched
 from support.waiting import wait_until
 
@@ -143,3 +145,15 @@ def test_a_worker_that_makes_users_of_recipients_needs_none(daemon, manager):
     assert worker.stop()[0] == 0
     assert not logged(worker, "users.none")
     assert not [line for line in manager.heard if "no users" in line]
+
+
+def test_the_status_names_whom_ses_does_not_send_for_and_the_worker_stays_ready(
+    daemon, emulator, queue, manager, http_get
+):
+    worker = daemon(program=patched(LOOKS_OFTEN))
+    wait_until(lambda: manager.heard and logged(worker, "worker.started"), 40)
+    emulator.send(queue, body())
+    wait_until(lambda: "SES does not send for tenant acme" in last_status(manager))
+    assert http_get(worker, "readyz")[0] == 200
+    emulator.send(queue, body("Sending Status Enabled", at=AT + timedelta(minutes=30)))
+    wait_until(lambda: "SES does not send" not in last_status(manager))

@@ -118,20 +118,20 @@ class TestNoAnswer:
     def test_without_a_database_and_none_is_made(self, run, tmp_path):
         done = run("may-send", "jane@example.com", "--json")
         assert (done.status, done.out) == (1, "")
-        assert done.err.rstrip().endswith("this is no answer: treat it as no")
+        assert done.err.rstrip().endswith(". This is no answer: treat it as no")
         assert [*tmp_path.iterdir()] == []
 
     def test_from_a_database_that_cannot_be_read(self, run, tmp_path):
         (tmp_path / "worker.db").write_bytes(b"nonsense" * 1_000)
         done = run("may-send", "jane@example.com")
         assert (done.status in {1, 78}, done.out) == (True, "")
-        assert done.err.rstrip().endswith("this is no answer: treat it as no")
+        assert done.err.rstrip().endswith(". This is no answer: treat it as no")
 
     def test_from_a_server_that_is_away(self, run, environment):
         environment["SES_WORKER_STORE__URL"] = "postgresql://nobody@127.0.0.1:1/nothing"
         done = run("may-send", "jane@example.com")
         assert (done.status, done.out) == (1, "")
-        assert done.err.rstrip().endswith("this is no answer: treat it as no")
+        assert done.err.rstrip().endswith(". This is no answer: treat it as no")
 
 
 def test_it_answers_while_the_daemon_runs_and_changes_nothing(

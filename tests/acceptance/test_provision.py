@@ -111,6 +111,65 @@ def test_standard_output_is_an_environment_that_a_shell_reads(run, account, envi
     assert all(line.startswith("SES_WORKER_") for line in done.out.splitlines())
 
 
+class TestWithoutAnythingOfSes:
+    """A path that nothing is published to brings nothing, and nobody would notice."""
+
+    SILENT = (
+        "SES publishes nothing to the topic ses-feedback, so nothing will arrive by it: run this "
+        "again with --identity NAME for each identity that you send from"
+    )
+
+    def test_the_first_run_says_so_and_names_the_options(self, run, account):
+        done = run("provision")
+        assert done.status == 0
+        assert self.SILENT in done.err
+        assert (
+            "with --configuration-set NAME for each configuration set, or with --eventbridge"
+            in done.err
+        )
+        assert "SES publishes" not in done.out
+
+    def test_a_run_that_finds_nothing_to_do_says_so_with_the_identities_that_there_are(
+        self, run, account
+    ):
+        account.publishing.identities["jane@example.org"] = {}
+        run("provision")
+        for more in ([], ["--dry-run"]):
+            done = run("provision", *more)
+            assert "nothing to do" in done.err
+            assert f"{self.SILENT} (example.com), with" in done.err
+        assert run("provision", "--json").json["remark"].startswith(self.SILENT)
+
+    @pytest.mark.parametrize("named", [NAMED[:2], NAMED[2:]])
+    def test_where_ses_publishes_by_either_way_nothing_is_said(self, run, account, named):
+        assert "SES publishes" not in run("provision", *named).err
+        done = run("provision")
+        assert "nothing to do" in done.err
+        assert "SES publishes" not in done.err
+        assert run("provision", "--json").json["remark"] is None
+
+    def test_what_may_not_be_read_is_unknown(self, run, account):
+        run("provision")
+        account.denied.add("ses:ListIdentities")
+        done = run("provision")
+        assert (done.status, "nothing to do" in done.err) == (0, True)
+        assert (
+            "whether SES publishes to the topic ses-feedback is unknown (not permitted: "
+            "ses:ListIdentities, config/iam-provision.json): run this again with" in done.err
+        )
+
+    def test_the_check_names_the_options_too(self, run, account, environment):
+        run("provision", "--write-settings", "worker.toml")
+        found = run("--config", "worker.toml", "check", "--json").json["checks"]
+        (line,) = [item for item in found if item["check"] == "feedback"]
+        assert line["status"] == "wrong"
+        assert "provision adds them with --identity or --configuration-set" in line["message"]
+        assert (
+            "provision --queue ses-feedback --topic ses-feedback --identity example.com"
+            in (line["fix"])
+        )
+
+
 def test_a_dry_run_says_what_it_will_write_and_writes_nothing(run, account, shipped, environment):
     before = shipped.read_bytes()
     done = run("provision", "--dry-run", "--write-settings", shipped)

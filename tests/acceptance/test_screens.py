@@ -2,14 +2,16 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.cells import cell_len
 from support import mail
 from support.dead import fill, quarantined
 
-from simulators.slack.faults import rate_limited
+from simulators.slack.faults import rate_limited, refused
 
+FIRST_SEEN = (datetime.now(UTC) - timedelta(days=3, hours=4)).isoformat()
 WIDTHS = [80, 100, 120, 144]
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LONG = "a.rather.long.local.part-of+somebody@mail.of-a-rather-long-domain.example.com"
@@ -89,6 +91,26 @@ class TestWidths:
         assert {"subscription_confirmation", sent, "quarantine"} <= {*words}
         assert "[red]," in words
 
+    def test_of_ages_of_dead_letters(self, terminal, run, emulator, queue, width):
+        """The time is there at every width: as a time, or as how long ago and how long yet."""
+        run("db", "upgrade")
+        fill(emulator, "nonsense", reason="subscription_confirmation", first_seen=FIRST_SEEN)
+        fill(emulator, "nonsense", reason="not_json", first_seen=FIRST_SEEN)
+        done = terminal("dlq", "list", columns=width)
+        assert_fits(done, width)
+        row = next(line for line in lines_of(done) if "not_json" in line and "queue" in line)
+        times = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d|in \d+ d \d+ h|\d+ d \d+ h", row)
+        assert len(times) >= 2, row
+        assert not re.search(r"\d{4}-\d\d-\d\d(?! \d\d:)", row), row
+
+    def test_of_a_reason_that_fits_into_no_table(self, terminal, run, emulator, queue, width):
+        reason = f"somebody-elses_reason_{'x' * 30}_end"
+        run("db", "upgrade")
+        fill(emulator, "nonsense", reason=reason)
+        done = terminal("dlq", "list", columns=width)
+        assert_fits(done, width)
+        assert any(reason in line for line in lines_of(done))
+
     def test_of_a_check(self, terminal, wiring, slack, environment, width):
         wiring.unsubscribe()
         wiring.set_queue(RedrivePolicy="")
@@ -102,6 +124,66 @@ class TestWidths:
             if item["check"] != "clock":  # it says another second
                 named = {word for word in item["message"].split() if not word.startswith("/")}
                 assert named <= {*words}
+
+
+class TestTheVerdict:
+    """`why` begins with what may-send says, user or not."""
+
+    @pytest.mark.parametrize(
+        ("address", "sentence"),
+        [
+            (
+                "jane@example.com",
+                "May be mailed now: no. It is a user, and blocked without an end (auto_block_spam).",
+            ),
+            (
+                "over@example.net",
+                "May be mailed now: yes. It is no user, and none of its events stops mail now.",
+            ),
+            (
+                "complained@example.net",
+                "May be mailed now: no. It is no user, and blocked without an end (auto_block_spam).",
+            ),
+            (
+                "anna@example.com",
+                "May be mailed now: yes. It is a user, and neither paused nor blocked.",
+            ),
+        ],
+    )
+    def test_it_is_the_first_sentence(self, run, on_record, emulator, queue, address, sentence):
+        run("users", "import", "-", input="email\nanna@example.com\n")
+        emulator.send(queue, mail.complaint("complained@example.net"))
+        emulator.send(queue, mail.bounce("over@example.net", at="2026-01-01T00:00:00.000Z"))
+        run("drain")
+        lines = run("why", address).out.splitlines()
+        assert lines[:2] == [address, sentence]
+        verdict = run("may-send", address, "--json").json
+        told = run("why", address, "--json").json["verdict"]
+        assert told == {name: value for name, value in verdict.items() if name != "address"}
+
+    def test_a_pause_has_its_end(self, run, emulator, queue):
+        now = datetime.now(UTC)
+        emulator.send(queue, mail.bounce("jane@example.com", at=now.isoformat()))
+        run("drain")
+        until = (now + timedelta(days=30)).strftime("%Y-%m-%d %H:%M:%S UTC")
+        assert run("why", "jane@example.com").out.splitlines()[1] == (
+            f"May be mailed now: no. It is no user, and paused until {until} (hard_bounce)."
+        )
+
+    def test_a_user_who_is_blocked_and_was_paused_is_both(self, run, on_record):
+        second = run("why", "jane@example.com").out.splitlines()[2]
+        assert re.match("It (was|is also) paused until 2026-", second)
+        assert second.endswith("On record: 1 hard bounce, 1 soft bounce, 1 complaint.")
+
+
+def test_what_is_parked_is_listed_with_how_to_retry_it(run, terminal, emulator, queue, slack):
+    slack.fail(*[refused(403, "no_service")] * 9)
+    emulator.send(queue, mail.bounce("jane@example.com"))
+    run("drain", "--max-seconds", "1")
+    assert run("outbox", "list", "--json").json["effects"][0]["state"] == "parked"
+    out = run("outbox", "list").out
+    assert "  ses-worker outbox retry --parked\n" in out
+    assert "retry" not in run("outbox", "list", "--state", "waiting").out
 
 
 def test_events_are_in_the_order_of_occurrence(run, on_record):

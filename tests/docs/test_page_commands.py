@@ -21,8 +21,10 @@ ELSEWHERE = {
     *blocks(page("docs/install/systemd.md"), "sh"),
     *(block for block in blocks(DATABASE, "sh") if "/var/lib/ses-worker" in block),
     *blocks(page("docs/postgresql.md"), "sh"),
+    *(block for block in blocks(page("docs/troubleshooting.md"), "sh") if "runuser" in block),
 }
-"""Run by service/test_installation.py, in a machine of its own, and by test_postgresql_page.py."""
+"""Run by service/test_installation.py, in a machine of its own, by test_postgresql_page.py, and by
+test_mail_again.py."""
 OF_THEIR_OWN = {
     "docs/backup.md": set(),
     "docs/connect.md": {"python", "javascript", "ruby", "toml"},
@@ -70,7 +72,7 @@ def test_no_command_is_of_a_kind_that_is_not_run_here():
 
 
 def test_the_blocks_that_are_run_elsewhere_are_those_that_are_meant():
-    assert len(ELSEWHERE) == 8 + 2 + 2
+    assert len(ELSEWHERE) == 8 + 2 + 4 + 1
     assert INSTALL in blocks(README, "sh")
 
 

@@ -112,6 +112,36 @@ def execute(url, statements):
             connection.execute(re.sub(r"^--.*$", "", statements, flags=re.MULTILINE))
 
 
+def test_the_commands_that_print_whole_addresses_are_those_that_the_page_names(
+    run, emulator, queue, slack, environment
+):
+    """And lists of effects and dead letters for people are not among them."""
+    from support.dead import fill
+
+    run("users", "import", "-", input="email\njane@example.com\n")
+    environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["jane@example.com"]'
+    emulator.send(queue, mail.bounce("jane@example.com"))
+    run("drain", "--max-seconds", "2")
+    (dead,) = fill(emulator, mail.bounce("jane@example.com"), reason="processing_failed")
+    row = next(row for row in SECTIONS["## In files and logs"] if "`why`" in row[0])
+    named = set(re.findall(r"`(?:ses-worker )?([a-z -]+)`", row[0]))
+    commands = {
+        "users list": [], "users show": ["jane@example.com"], "users export": [],
+        "may-send": ["jane@example.com"], "why": ["jane@example.com"], "dlq show": [dead],
+        "outbox list": ["--state", "waiting", "--state", "parked", "--state", "delivered"],
+        "dlq list": [], "check": [], "db status": [],
+    }  # fmt: skip
+    whole = set()
+    for words, arguments in commands.items():
+        for name, more in ((words, []), (f"{words} --json", ["--json"])):
+            done = run(*words.split(), *arguments, *more)
+            if words not in whole and "jane@example.com" in done.out + done.err:
+                whole.add(name)
+    assert whole | {"users import"} == named
+    masked = SECTIONS["## In files and logs"][0][0]
+    assert {"outbox list", "dlq list"} <= set(re.findall(r"`(?:ses-worker )?([a-z -]+)`", masked))
+
+
 def test_the_fields_of_the_log_that_the_page_names_are_logged(run, emulator, queue):
     named = columns(SECTIONS["## In files and logs"][0][1]) - {
         "account_id", "metrics_enabled",

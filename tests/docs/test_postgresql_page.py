@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import conninfo
+from support import mail
 from support.documents import blocks, page
 
 from worker.settings.loading import load_settings
@@ -14,8 +15,8 @@ from worker.store import ensure_schema, open_store
 from worker.store.users import UserFilter, all_users
 
 PAGE = page("docs/postgresql.md")
-OWNED, IN_AN_APPLICATION, READER = blocks(PAGE, "sql")
-DUMP, RESTORE = blocks(PAGE, "sh")
+OWNED, IN_AN_APPLICATION, NARROW, READER = blocks(PAGE, "sql")
+MOVE, COPY, DUMP, RESTORE = blocks(PAGE, "sh")
 (URL,) = blocks(PAGE, "text")
 ROLES = ("ses_worker", "ses_reader")
 
@@ -82,6 +83,59 @@ def test_in_an_application_s_database_the_worker_has_a_schema_of_its_own(
         assert store.access_problem() is None
         where = "SELECT schemaname FROM pg_tables WHERE tablename = 'users'"
         assert admin.execute(where).fetchall() == [("ses",)]
+
+
+def test_the_rights_of_a_role_that_may_not_change_the_tables_are_enough(
+    server, url_of, opened, as_admin
+):
+    follow(server, OWNED)
+    opened(url_of("postgres", "ses")).close()
+    with closing(open_store(url_of("ses_worker", "ses"))) as store:
+        assert store.access_problem() is not None
+        with as_admin("ses") as admin:
+            follow(admin, NARROW)
+        store.probe()
+        assert store.access_problem() is None
+
+
+class TestMoving:
+    """What wants systemd is done by tests/service/test_pages.py; here is what it does to rows."""
+
+    @pytest.fixture
+    def moved(self, server, url_of, run, emulator, queue, environment, tmp_path):
+        """The page's commands, with what stands for the service and for /etc/credstore."""
+        follow(server, OWNED)
+        run("users", "import", "-", input="email\njane@example.com\n")
+        for body in (mail.bounce("jane@example.com"), mail.complaint("stranger@example.com")):
+            emulator.send(queue, body)
+        run("drain")
+        url = url_of("ses_worker", "ses")
+        script = MOVE.replace("systemctl", "true").replace("/etc/credstore", str(tmp_path))
+
+        def follow_page():
+            lines = script.replace("ses-worker check", "ses-worker users list").splitlines()
+            copied = [line for line in lines if "db copy" in line]
+            assert len(copied) == 1
+            command = ["bash", "-euc", script.replace("ses-worker check", "true")]
+            subprocess.run(command, cwd=tmp_path, env=environment, input=url, text=True, check=True)
+            environment["SES_WORKER_STORE__URL"] = (tmp_path / "ses-worker.store_url").read_text()
+
+        return follow_page
+
+    def test_by_the_page_everything_arrives(self, moved, run, database, emulator, queue):
+        moved()
+        assert (database.count("users"), database.count("events")) == (1, 2)
+        assert run("may-send", "stranger@example.com").status == 3
+        emulator.send(queue, mail.bounce("joe@example.com"))
+        assert run("drain", "--json").json["applied"] == 1
+        assert run("users", "list", "--json").json["total"] == 1
+
+    def test_the_shorter_command_is_the_same(self, server, run, url_of):
+        follow(server, OWNED)
+        run("users", "import", "-", input="email\njane@example.com\n")
+        words = COPY.split()[1:]
+        words[-1] = url_of("ses_worker", "ses")
+        assert run(*words).status == 0
 
 
 def test_the_reader_reads_what_it_should_and_writes_nothing(server, url_of, opened, as_admin):

@@ -5,6 +5,8 @@ from reference_pages.log_events import ROOT, events
 
 EVENTS = events(ROOT / "worker")
 RECOVERIES = {
+    "account.recommendation_opened": "account.recommendation_resolved",
+    "account.sending_disabled": "account.sending_enabled",
     "clock.skewed": "clock.corrected",
     "dead_letter.refused": "dead_letter.accepted",
     "disk.low": "disk.available",

@@ -109,6 +109,10 @@ class TestDashboard:
                 assert named, target
                 assert named <= exported, target
 
+    def test_what_has_an_alert_on_the_disk_has_a_panel_too(self):
+        shown = [target["expr"] for panel in PANELS for target in panel["targets"]]
+        assert any("ses_worker_disk_free_bytes" in expression for expression in shown)
+
     def test_every_label_that_a_legend_shows_is_kept_by_its_expression(self):
         for panel in PANELS:
             for target in panel["targets"]:

@@ -10,7 +10,7 @@ from support.mail import NOW
 
 from worker.app.effects import suppression_rate_limit
 from worker.core.decode import decode
-from worker.core.effects import RemovalOutcome
+from worker.core.effects import Removal, RemovalOutcome
 from worker.core.patterns import Patterns
 from worker.core.policy import Policy
 from worker.core.rate_limit import LONGEST_PAUSE_SECONDS, RateLimit
@@ -23,6 +23,14 @@ from worker.store.removals import RemovalLog
 from worker.store.schema import limits, outbox, removals
 
 CHANNEL = RateLimit(name="slack:test", per_second=1, per_minute=20)
+JANE = Removal(
+    reported="jane@example.com",
+    mailed="jane@example.com",
+    key="jane@example.com",
+    type="Permanent",
+    subtype="General",
+    occurred_at=datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC),
+)
 ENTRY = {"EmailAddress": "jane@example.com", "Reason": "BOUNCE"}
 WITHIN = timedelta(days=30)
 BOTH = Policy(notify=(SLACK,), remove=Patterns(["@example.com"]))
@@ -196,9 +204,9 @@ def test_why_goes_by_the_feedback_as_well_as_by_the_mail(store, message):
 
 
 class TestRemovals:
-    def take_off(self, store, effect_id, outcome=RemovalOutcome.REMOVED, **entry):
+    def take_off(self, store, effect_id, outcome=RemovalOutcome.REMOVED, tenant="", **entry):
         removal_log = RemovalLog(store)
-        removal_log.begin(effect_id, "jane@example.com", "jane@example.com", ENTRY | entry)
+        removal_log.begin(effect_id, replace(JANE, tenant=tenant), ENTRY | entry)
         if outcome:
             removal_log.finish(effect_id, outcome)
         return removal_log
@@ -206,17 +214,17 @@ class TestRemovals:
     @pytest.mark.parametrize("outcome", [None, *RemovalOutcome])
     def test_a_removal_that_was_begun_counts_whatever_its_outcome(self, store, outcome):
         removal_log = self.take_off(store, 1, outcome)
-        assert removal_log.removals("jane@example.com", WITHIN, besides=2) == 1
+        assert removal_log.removals(JANE, WITHIN, besides=2) == 1
 
     def test_an_effect_that_is_tried_again_does_not_count_itself(self, store):
         removal_log = self.take_off(store, 1, None)
-        assert removal_log.removals("jane@example.com", WITHIN, besides=1) == 0
+        assert removal_log.removals(JANE, WITHIN, besides=1) == 0
 
     def test_what_is_long_ago_does_not(self, store):
         removal_log = self.take_off(store, 1)
         with store.writing() as connection:
             connection.execute(removals.update().values(begun_at=datetime.now(UTC) - 2 * WITHIN))
-        assert removal_log.removals("jane@example.com", WITHIN, besides=2) == 0
+        assert removal_log.removals(JANE, WITHIN, besides=2) == 0
 
     @pytest.mark.parametrize("days", [-60, 60])
     def test_a_wrong_clock_of_ours_hides_none(self, store, days, monkeypatch):
@@ -227,12 +235,32 @@ class TestRemovals:
         monkeypatch.setattr("worker.timing.clock.wall", lambda: wrong)
         if not store.place.startswith("PostgreSQL"):
             removal_log = self.take_off(store, 1)
-        assert removal_log.removals("jane@example.com", WITHIN, besides=2) == 1
+        assert removal_log.removals(JANE, WITHIN, besides=2) == 1
 
     def test_the_last_entry_is_the_entry_to_restore(self, store):
         self.take_off(store, 1, LastUpdateTime="first")
         removal_log = self.take_off(store, 2, LastUpdateTime="second")
         assert removal_log.latest("jane@example.com").entry["LastUpdateTime"] == "second"
+
+    def test_each_list_is_counted_and_restored_by_itself(self, store):
+        for effect_id, tenant in enumerate(["", "acme", "acme", "other"], start=1):
+            log = self.take_off(store, effect_id, tenant=tenant, LastUpdateTime=str(effect_id))
+        counts = {
+            tenant: log.removals(replace(JANE, tenant=tenant), WITHIN, besides=9)
+            for tenant in ("", "acme", "other", "unknown")
+        }
+        assert counts == {"": 1, "acme": 2, "other": 1, "unknown": 0}
+        latest = {
+            tenant: (kept.tenant, kept.entry["LastUpdateTime"]) if kept else None
+            for tenant in (None, "", "acme", "unknown")
+            for kept in [log.latest("jane@example.com", tenant)]
+        }
+        assert latest == {
+            None: ("other", "4"),
+            "": ("", "1"),
+            "acme": ("acme", "3"),
+            "unknown": None,
+        }
 
 
 def test_a_replaced_channel_is_no_problem(store, message):

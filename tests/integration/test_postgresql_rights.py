@@ -6,9 +6,14 @@ import psycopg
 import pytest
 from psycopg import conninfo
 from support import mail
+from support.dead import quarantined
+from support.waiting import wait_until
 
-from worker.core.errors import Unavailable
-from worker.store import ensure_schema, open_store
+from simulators.slack.faults import refused
+from worker.core.errors import Refused, Unavailable
+from worker.store import ensure_schema, open_store, require_schema
+from worker.store.needs import WORKER
+from worker.store.revision import OUR_TABLES
 
 ROLE = "mail_worker"
 
@@ -48,6 +53,16 @@ def do(admin, statements):
         admin.execute(statement)
 
 
+def do_all(admin, statements):
+    for statement in filter(str.strip, statements.format(role=ROLE).split(";\n")):
+        admin.execute(statement)
+
+
+def counts(admin):
+    names = ("users", "events", "quarantine")
+    return {name: admin.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}
+
+
 def works(url):
     with closing(open_store(url)) as store:
         ensure_schema(store, migrate=True)
@@ -81,11 +96,16 @@ def test_without_any_right_on_the_tables_all_are_named_and_suffice(admin, url, m
         store.revision()
     granting = grants_of(url)
     assert str(caught.value).endswith(granting)
-    assert "GRANT SELECT, INSERT, UPDATE, DELETE ON public.account_events, " in granting
-    assert (
-        "GRANT SELECT ON public.do_not_mail, public.events_by_recipient, public.ses_worker_schema"
-        in granting
+    changed = ", ".join(
+        f"public.{name}" for name in ("account_events", "limits", "outbox", "removals", "users")
     )
+    for statement in (
+        f"GRANT SELECT, INSERT, UPDATE ON {changed}",
+        "GRANT SELECT, INSERT ON public.events, public.quarantine",
+        "GRANT SELECT, INSERT, DELETE ON public.policy",
+        "GRANT SELECT ON public.do_not_mail, public.events_by_recipient, public.ses_worker_schema",
+    ):
+        assert f"{statement} TO {ROLE};" in granting
     assert "ON SCHEMA" not in granting
     do(admin, granting)
     works(url)
@@ -158,6 +178,61 @@ def test_a_schema_of_ones_own_is_named_and_not_public(admin, url):
     assert admin.execute("SELECT count(*) FROM mail.users").fetchone() == (0,)
 
 
+def test_tables_in_another_schema_than_the_role_looks_into_are_found_there(admin, url):
+    """With its search_path not set, or as the wrong role, it would make a second set of tables."""
+    name = admin.info.dbname
+    do(admin, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    admin.execute(f"CREATE SCHEMA mail AUTHORIZATION {ROLE}")
+    works(f"{url}&options=-csearch_path%3Dmail")
+    expected = f"ALTER ROLE {ROLE} IN DATABASE {name} SET search_path = mail;"
+    problem = open_store(url).access_problem()
+    assert (problem.message, problem.fix) == (
+        f"the tables are in the schema mail, and {ROLE} looks into public",
+        expected,
+    )
+    with closing(open_store(url)) as store, pytest.raises(Refused) as caught:
+        require_schema(store)
+    assert str(caught.value).endswith(
+        f"has no tables of the worker in the schema public, but in mail. If those are meant: {expected}"
+    )
+    do(admin, expected)
+    works(url)
+    assert grants_of(url) == ""
+
+
+def test_a_search_path_that_names_no_schema_is_told(admin, url):
+    admin.execute(f"ALTER ROLE {ROLE} SET search_path = mail")
+    expected = f"CREATE SCHEMA mail AUTHORIZATION {ROLE};"
+    assert grants_of(url) == expected
+    with closing(open_store(url)) as store, pytest.raises(Unavailable, match=f"{expected}$"):
+        ensure_schema(store, migrate=True)
+    do(admin, expected)
+    works(url)
+
+
+def test_a_role_that_only_reads_is_told_from_the_worker_s(admin, url, made):
+    do(admin, f"GRANT SELECT ON users, events, do_not_mail, ses_worker_schema TO {ROLE}")
+    problem = open_store(url).access_problem()
+    assert problem.message == f"the role {ROLE} may only read; the tables belong to postgres"
+    before, grants = problem.fix.split("make this the worker's role: ")
+    assert before == "name the worker's role in store.url; or, to "
+    do(admin, grants)
+    works(url)
+
+
+NARROW = """
+    GRANT SELECT, INSERT, UPDATE ON users, outbox, limits, removals, account_events TO {role};
+    GRANT SELECT, INSERT ON events, quarantine TO {role};
+    GRANT SELECT, INSERT, DELETE ON policy TO {role};
+    GRANT SELECT ON events_by_recipient, do_not_mail, ses_worker_schema TO {role};
+    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
+"""
+
+
+def test_the_rights_on_each_table_are_known():
+    assert set(WORKER) > OUR_TABLES
+
+
 def test_an_owner_of_the_database_lacks_nothing(postgresql_url, made):
     assert open_store(postgresql_url).access_problem() is None
 
@@ -175,6 +250,126 @@ class TestCommands:
     def role(self, admin, url, environment):
         environment["SES_WORKER_STORE__URL"] = url
         return admin
+
+    def test_the_narrowest_role_does_whatever_a_worker_does(
+        self, role, made, run, daemon, emulator, queue, slack, ses, environment
+    ):
+        """Users, strangers, a removal, a notice, a dead letter in the table, a retry, a policy."""
+        environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["jane@example.com"]'
+        environment["SES_WORKER_POLICY__UNKNOWN_RECIPIENTS"] = "create"
+        environment["SES_WORKER_STORE__MIGRATE"] = "manual"
+        do_all(role, NARROW)
+        (line,) = [c for c in run("check", "--json").json["checks"] if c["check"] == "database"]
+        assert line["status"] == "ok", line
+        assert run("users", "import", "-", input="email\njane@example.com\n").status == 0
+        ses.list_address("jane@example.com")
+        slack.fail(refused(503, "service_unavailable"))
+        alone = emulator.create_queue("alone")  # without a dead-letter queue
+        environment["SES_WORKER_QUEUE__URL"] = alone
+        worker = daemon()
+        bodies = (
+            mail.bounce("jane@example.com"), mail.complaint("stranger@example.com"), "nonsense",
+        )  # fmt: skip
+        for body in bodies:
+            emulator.send("alone", body)
+        wait_until(lambda: counts(role) == {"users": 2, "events": 2, "quarantine": 1})
+        waiting = "SELECT count(*) FROM outbox WHERE state <> 'delivered'"
+        run("outbox", "retry", "--parked", "--waiting")
+        wait_until(lambda: role.execute(waiting).fetchone() == (0,))
+        assert role.execute("SELECT outcome FROM removals").fetchall() == [("removed",)]
+        assert worker.stop()[0] == 0
+        assert "store.unavailable" not in "".join(worker.lines)
+        for command in (
+            ["why", "jane@example.com"], ["users", "list"], ["outbox", "list"], ["dlq", "list"],
+            ["db", "status"], ["suppression", "restore", "jane@example.com"],
+        ):  # fmt: skip
+            assert run(*command).status == 0, command
+
+    @pytest.mark.parametrize(
+        ("command", "right"),
+        [
+            (["users", "remove", "jane@example.com"], "DELETE ON public.users"),
+            (["dlq", "delete", "--all", "--yes"], "DELETE ON public.quarantine"),
+            (["dlq", "replay"], "DELETE ON public.quarantine"),
+        ],
+    )
+    def test_a_command_that_deletes_names_the_one_right_that_it_lacks(
+        self, role, made, run, queue, environment, command, right
+    ):
+        do_all(role, NARROW)
+        run("users", "import", "-", input="email\njane@example.com\n")
+        quarantined(environment, ("processing_failed", mail.bounce("jane@example.com")))
+        done = run(*command)
+        assert done.status == 1
+        expected = f"GRANT {right} TO {ROLE};"
+        assert done.err.count("GRANT") == done.err.count(expected) == 1, done.err
+        do(role, expected)
+        assert run(*command).status in {0, 3}
+
+    @pytest.mark.parametrize(
+        ("command", "relations"),
+        [
+            (
+                ["may-send", "jane@example.com"],
+                ["do_not_mail", "events_by_recipient", "ses_worker_schema", "users"],
+            ),
+            (
+                ["why", "jane@example.com"],
+                [
+                    "do_not_mail", "events", "events_by_recipient", "outbox", "removals",
+                    "ses_worker_schema", "users",
+                ],
+            ),
+            (["users", "list"], ["ses_worker_schema", "users"]),
+            (["users", "show", "jane@example.com"], ["ses_worker_schema", "users"]),
+            (["users", "export"], ["ses_worker_schema", "users"]),
+            (["outbox", "list"], ["limits", "outbox", "ses_worker_schema"]),
+            (["dlq", "list"], ["quarantine", "ses_worker_schema"]),
+            (["db", "status"], ["ses_worker_schema"]),
+        ],
+    )  # fmt: skip
+    def test_a_command_that_only_reads_needs_select_on_what_it_reads_and_asks_for_no_more(
+        self, role, url, made, run, queue, postgresql_url, command, relations
+    ):
+        run(
+            "users", "import", "-", input="email\njane@example.com\n",
+            SES_WORKER_STORE__URL=postgresql_url,
+        )  # fmt: skip
+        done = run(*command)
+        assert done.status == 1
+        named = ", ".join(f"public.{name}" for name in relations)
+        assert f"GRANT SELECT ON {named} TO {ROLE};" in done.err
+        assert done.err.count("GRANT") == 1
+        assert ";;" not in done.err
+        assert "; ;" not in done.err
+        do(role, f"GRANT SELECT ON {named} TO {ROLE}")
+        assert run(*command).status == 0
+
+    def test_the_check_says_who_makes_the_tables_of_an_empty_database_and_where_others_are(
+        self, role, url, run, queue
+    ):
+        def database():
+            found = run("check", "--json").json["checks"]
+            return next(item for item in found if item["check"] == "database")
+
+        do(role, f"GRANT CREATE ON SCHEMA public TO {ROLE}")
+        first = database()
+        assert first["status"] == "note"
+        assert first["message"].endswith(f"the first start makes them, and {ROLE} owns them")
+        role.execute(f"CREATE SCHEMA mail AUTHORIZATION {ROLE}")
+        works(f"{url}&options=-csearch_path%3Dmail")
+        second = database()
+        assert second["message"].endswith("in the schema public, but in mail")
+        fix = second["fix"].partition(": ")[2]
+        assert fix == f"ALTER ROLE {ROLE} IN DATABASE {role.info.dbname} SET search_path = mail;"
+        do(role, fix)
+        assert database()["status"] == "ok"
+
+    def test_a_reader_is_not_told_to_make_tables(self, role, run, postgresql_url):
+        done = run("may-send", "jane@example.com")
+        assert done.status == 1
+        assert "This is no answer" in done.err
+        assert "GRANT" not in done.err
 
     def test_check_and_db_upgrade_and_the_daemon_name_the_grant(
         self, role, run, daemon, emulator, queue

@@ -34,6 +34,7 @@ from worker.core.effects import (
     Removal,
     RemovalOutcome,
     Summary,
+    Unfit,
 )
 from worker.core.errors import Unavailable
 from worker.suppression import Entry, Remover, SuppressionList, restore
@@ -58,10 +59,10 @@ class FakeRemovalLog:
     def begun(self, effect_id, key):
         return self.kept.get(effect_id)
 
-    def begin(self, effect_id, key, address, entry):
+    def begin(self, effect_id, removal, entry):
         self.kept[effect_id] = entry
 
-    def removals(self, key, within, besides):
+    def removals(self, removal, within, besides):
         return self.outcomes.count(RemovalOutcome.REMOVED)
 
     def finish(self, effect_id, outcome):
@@ -101,7 +102,7 @@ def deliver(listing, removal_log):
     return deliver
 
 
-def effect(address, attempts=1):
+def effect(address, attempts=1, **more):
     removal = Removal(
         reported=address,
         mailed=address,
@@ -109,6 +110,7 @@ def effect(address, attempts=1):
         type="Permanent",
         subtype="General",
         occurred_at=THEN,
+        **more,
     )
     return Effect(
         id=7,
@@ -474,6 +476,45 @@ class TestRemoval:
         ses.list_address("jane@example.com", "COMPLAINT")
         assert deliver().notice.outcome is RemovalOutcome.KEPT_COMPLAINT
         assert ses.listed == ["jane@example.com"]
+
+
+class TestTenants:
+    def test_every_call_names_the_tenant(self, ses, listing, removal_log):
+        ses.list_address("jane@example.com", tenant="acme")
+        ses.list_address("jane@example.com")
+        report = Remover(listing, removal_log).deliver(
+            effect("jane@example.com", of_tenant=True, tenant="acme")
+        )
+        assert report.notice.outcome is RemovalOutcome.REMOVED
+        assert [(call.operation, call.tenant) for call in ses.calls] == [
+            (GET, "acme"), (DELETE, "acme"), (GET, "acme"),
+        ]  # fmt: skip
+        assert (ses.listed, ses.listed_for("acme")) == (["jane@example.com"], [])
+        entry = Entry.from_dict(report.notice.entry)
+        assert restore(listing, entry, "acme").done
+        assert (ses.calls[-2].operation, ses.calls[-2].tenant) == (PUT, "acme")
+        assert ses.listed_for("acme") == ["jane@example.com"]
+
+    @pytest.mark.parametrize("tenant", ["a&TenantName=b", "a b/c", "\xe4", "a?b#c", "%00"])
+    def test_a_strangers_name_stays_a_name(self, ses, listing, tenant):
+        ses.list_address("jane@example.com", tenant=tenant)
+        assert listing.look_up("jane@example.com", tenant)
+        assert [call.tenant for call in ses.calls] == [tenant]
+
+    def test_a_tenant_that_does_not_exist_has_no_list(self, ses, listing):
+        assert listing.look_up("jane@example.com", "nobody") is None
+
+    def test_a_boto3_that_would_leave_the_tenant_out_calls_nothing(self, ses, listing, removal_log):
+        """It would name the account's list."""
+        listing.look_up("joe@example.com")
+        model = listing._client.meta.service_model
+        del model.operation_model(GET).input_shape.members["TenantName"]
+        report = Remover(listing, removal_log).deliver(
+            effect("jane@example.com", of_tenant=True, tenant="acme")
+        )
+        assert isinstance(report.delivery, Unfit)
+        assert "install a newer version" in report.delivery.error
+        assert requests(ses) == [GET]
 
 
 class TestTheSimulator:

@@ -125,6 +125,20 @@ MUTANTS = [
         new="return not before_refused",
     ),
     Mutant(
+        invariant=(
+            "The view `do_not_mail` decides about an address that is no user as the rules decide "
+            "about a user"
+        ),
+        test=(
+            "integration/test_do_not_mail.py::"
+            "test_events_of_an_address_that_is_no_user_bar_it_as_they_would_bar_a_user"
+        ),
+        file="worker/store/migrations/versions/0009_routes_and_faults.py",
+        function="",
+        old="WHEN kind = 'complaint' THEN 'auto_block_spam'",
+        new="WHEN kind = 'complaint' THEN 'no_action'",
+    ),
+    Mutant(
         invariant="Dates of complaints, and of bounces from mailboxes, never move backwards",
         test=(
             "unit/test_decide.py::TestTimes::"
@@ -215,7 +229,7 @@ MUTANTS = [
         test="unit/test_masking.py::test_no_address_survives_wherever_it_stands",
         file="worker/core/masking.py",
         function="mask_addresses",
-        old='shown += [text[end:start], "***", sign[0]]',
+        old="shown += [text[end:start], MASK, sign[0]]",
         new="shown += [text[end : sign.end()]]",
     ),
     Mutant(
@@ -300,6 +314,24 @@ MUTANTS = [
         function="escape",
         old='.replace("<", "&lt;")',
         new="",
+    ),
+    Mutant(
+        invariant=(
+            "A notice that SES stopped sending goes before all others, and never in a digest"
+        ),
+        test="integration/test_urgent_notices.py::test_none_is_ever_folded_into_a_digest",
+        file="worker/store/claims.py",
+        function="_due_rows",
+        old="return due.where(outbox.c.kind != EffectKind.ACCOUNT_NOTICE.value)",
+        new="return due",
+    ),
+    Mutant(
+        invariant="Of what SES reports about sending the newest counts, whatever the order",
+        test=("integration/test_verifying.py::test_an_older_status_is_history_whatever_came_first"),
+        file="worker/store/account_events.py",
+        function="AccountEvents.newer",
+        old="rows.occurred_at.desc(), rows.status",
+        new="rows.id.desc()",
     ),
     Mutant(
         invariant="The counts of a digest add up",

@@ -29,6 +29,7 @@ class Work:
         self.idle = idle
         self.delivered = 0
         self.clock_skew_seconds = 0.25
+        self.sending = []
 
 
 def full(work=None):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from simulators.slack.rules import refusal
 from worker.core.effects import (
+    AccountNotice,
     DeadLetterNotice,
     Effect,
     EffectKind,
@@ -23,7 +24,15 @@ from worker.core.effects import (
     Summary,
 )
 from worker.core.faults import Fault
-from worker.core.model import Action, Kind, UserMatch
+from worker.core.model import (
+    AccountEventKind,
+    AccountStatus,
+    Action,
+    Kind,
+    Scope,
+    UserMatch,
+    Verification,
+)
 from worker.notifiers.slack.blocks import BUDGET, texts, total
 
 AT = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
@@ -66,6 +75,7 @@ _KINDS = {
     RemovalNotice: EffectKind.REMOVAL_NOTICE,
     DeadLetterNotice: EffectKind.DEAD_LETTER_NOTICE,
     ParkedNotice: EffectKind.PARKED_NOTICE,
+    AccountNotice: EffectKind.ACCOUNT_NOTICE,
     OwnFaultsNotice: EffectKind.OWN_FAULTS_NOTICE,
 }
 
@@ -185,6 +195,25 @@ _parked = st.builds(
     attempts=st.integers(1, 10**6),
     occurred_at=_instants,
 )
+_account = st.builds(
+    AccountNotice,
+    kind=st.sampled_from(AccountEventKind),
+    status=st.sampled_from(AccountStatus),
+    scope=st.sampled_from(Scope),
+    resource=st.one_of(hostile, st.just("arn:aws:ses:eu-west-1:1:tenant/acme/tn-0"), st.just("")),
+    tenant=st.one_of(hostile, st.just("acme"), st.just("")),
+    cause=hostile,
+    finding=st.one_of(hostile, st.just("")),
+    impact=hostile,
+    account_id=hostile,
+    region=st.one_of(hostile, st.just("eu-west-1"), st.just("")),
+    occurred_at=_instants,
+    dedupe_key=hostile,
+    verification=st.sampled_from(Verification),
+    answer=hostile,
+    superseded_by=st.none() | st.sampled_from(AccountStatus),
+    superseded_at=st.none() | _instants,
+)
 _names = st.lists(hostile, max_size=6).map(tuple)
 _ours = st.builds(
     OwnFaultsNotice,
@@ -197,7 +226,7 @@ _ours = st.builds(
     providers=_names,
     diagnostic=hostile,
 )
-effects = st.one_of(_notices, _removals, _dead, _parked, _ours).map(effect)
+effects = st.one_of(_notices, _removals, _dead, _parked, _ours, _account).map(effect)
 summaries = st.builds(
     Effect,
     id=st.integers(1, 2**62),

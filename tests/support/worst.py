@@ -42,6 +42,13 @@ CHARACTERS = {
     "lines": "a\n",
     "right to left": "\u202e",
     "escaped brackets": "\\u005b",
+    "invisible characters": "\u200b",
+    "encoded words": "=?utf-8?q?a?=",
+    "beginnings of encoded words": "=?utf-8?q?",
+    "address types": "rfc822;",
+    "escaped signs": "\\u0040",
+    "spelled signs": "(at)",
+    "spaced letters": "a ",
 }
 """By name: what is repeated."""
 

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from worker.cli.called import as_called, own_name
+from worker.cli.called import as_called
+from worker.settings.program import own_name
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,23 @@ from worker.cli.called import as_called, own_name
 )  # fmt: skip
 def test_the_name_is_what_was_typed(environment, argv, whole, name):
     assert own_name(environment, argv, whole) == name
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("/run/ses-worker", "ses-worker"),
+        ("/run/ses-worker-eu:/run/more", "ses-worker --instance eu"),
+        ("/run/other", "/opt/ses-worker/bin/ses-worker"),
+        ("/run/ses-workers", "/opt/ses-worker/bin/ses-worker"),
+    ],
+)
+def test_in_the_service_it_is_the_command_that_runs_as_the_service(
+    folder, name, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    environment = {"RUNTIME_DIRECTORY": folder}
+    assert own_name(environment, ["/opt/ses-worker/bin/ses-worker"], ["python"]) == name
 
 
 def test_a_command_that_is_found_by_its_name_is_called_by_it(tmp_path, monkeypatch):

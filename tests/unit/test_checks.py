@@ -2,18 +2,20 @@
 
 import json
 import shlex
+from datetime import UTC, datetime
 
 import pytest
 from msgspec import structs
 from support.lanes import SLACK
 
 from worker.core.effects import Blocked, Later, Sent
+from worker.core.errors import Unavailable
 from worker.topology.checks import commands
 from worker.topology.checks.account import judge_account
 from worker.topology.checks.admission import judge_policy
 from worker.topology.checks.channels import judge_channel, judge_no_channel
 from worker.topology.checks.commands import provision, set_queue
-from worker.topology.checks.database import judge_database
+from worker.topology.checks.database import PG_HBA, Schema, judge_database, judge_no_database
 from worker.topology.checks.dead_letters import judge_dead_letters
 from worker.topology.checks.encryption import Encrypted, judge_encryption
 from worker.topology.checks.facts import (
@@ -33,6 +35,7 @@ from worker.topology.checks.filters import judge_filter
 from worker.topology.checks.permissions import judge_permissions
 from worker.topology.checks.queue import days, judge_queue
 from worker.topology.checks.sending import senders, shapes
+from worker.topology.checks.sending_status import ReportedStatus, judge_sending
 from worker.topology.checks.statements import Caller
 from worker.topology.checks.subscriptions import judge_subscriptions, judge_unlisted
 from worker.topology.checks.topic import judge_topic
@@ -609,6 +612,28 @@ class TestTheRest:
         both = {"SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}}
         assert statuses(judge_account(both | more, REGION, removes=True)) == statuses_
 
+    def test_an_account_without_faults_says_that_it_sends(self):
+        account = {
+            "SendingEnabled": True,
+            "EnforcementStatus": "HEALTHY",
+            "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+        }
+        (found,) = judge_account(account, REGION, removes=False)
+        assert found.message.startswith("sending enabled, reputation HEALTHY; suppresses after")
+
+    def test_sending(self):
+        since = datetime(2026, 11, 20, 9, tzinfo=UTC)
+        assert judge_sending([]).status == "ok"
+        sends = ReportedStatus("tenant bolt", False, "confirmed", since)
+        assert judge_sending([sends]).status == "ok"
+        stopped = ReportedStatus("tenant a\x1bcme", True, "reported", since)
+        found = judge_sending([sends, stopped, *[stopped] * 9])
+        assert found.status == "note"
+        assert found.message.startswith("SES does not send for tenant a")
+        assert "(since 2026-11-20 09:00 UTC, not verified)" in found.message
+        assert found.message.endswith("and 5 more")
+        assert found.message.isprintable()
+
     def test_the_database(self):
         def judge(revision="0003", pending=(), newer=False, created_at_start=True):
             found = judge_database(
@@ -709,3 +734,74 @@ class TestTheRest:
     )
     def test_times_are_shown_in_the_unit_that_fits(self, seconds, expected):
         assert days(seconds) == expected
+
+
+class TestPostgresql:
+    """What is peculiar to a server: schemas, roles, connections that are refused."""
+
+    PLACE = "PostgreSQL ses on db"
+
+    def judge(self, *, created_at_start=True, **schema):
+        return judge_database(
+            self.PLACE,
+            None,
+            (),
+            newer=False,
+            created_at_start=created_at_start,
+            schema=Schema(role="ses_worker", name="public", **schema),
+        )
+
+    def test_an_empty_database_is_noted_with_who_makes_the_tables_where(self):
+        found = self.judge()
+        assert (found.status, found.fix) == ("note", "ses-worker db upgrade")
+        assert found.message == (
+            f"{self.PLACE}: there are no tables of the worker in the schema public yet; the first "
+            "start makes them, and ses_worker owns them"
+        )
+
+    def test_where_the_operator_makes_them_it_is_wrong(self):
+        found = self.judge(created_at_start=False)
+        assert (found.status, "store.migrate is manual" in found.message) == ("wrong", True)
+        assert found.fix.endswith("that is to own them in store.url: ses-worker db upgrade")
+
+    def test_tables_in_another_schema_are_named_with_the_statement_that_finds_them(self):
+        found = self.judge(elsewhere=["mail"], fix="ALTER ROLE x;")
+        assert (found.status, found.fix) == ("note", "if this worker's are in mail: ALTER ROLE x;")
+        assert found.message.endswith("in the schema public, but in mail")
+
+    @pytest.mark.parametrize(
+        ("error", "fix"),
+        [
+            (
+                'FATAL:  password authentication failed for user "x"',
+                "correct user and password in store.url",
+            ),
+            (
+                'FATAL:  role "x" does not exist',
+                "correct the user in store.url, or create the role",
+            ),
+            (
+                'FATAL:  database "x" does not exist',
+                "correct the database in store.url, or create it",
+            ),
+            (
+                'FATAL:  no pg_hba.conf entry for host "1.2.3.4", user "x", no encryption',
+                PG_HBA,
+            ),
+            (
+                "SSL error: certificate verify failed",
+                "correct sslmode and sslrootcert in store.url",
+            ),
+            (
+                "Connection refused\n\tIs the server running",
+                "start the server, or correct host and port in store.url",
+            ),
+            ("could not translate host name", "correct the host in store.url"),
+            ("FEHLER: Anmeldung", "make it available"),
+        ],
+    )
+    def test_a_refused_connection_is_told_what_to_correct(self, error, fix):
+        found = judge_no_database(
+            self.PLACE, Unavailable(f"PostgreSQL: connection failed: {error}")
+        )
+        assert (found.status, found.fix) == ("wrong", f"{fix}; then: ses-worker db status")

@@ -21,6 +21,21 @@ def test_a_row_has_the_columns_of_the_file_and_the_key():
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "email", "key"),
+    [
+        ("\u200bwes@example.com\u00a0", "wes@example.com", "wes@example.com"),
+        ("\ufeffWes@example.com\u2060", "Wes@example.com", "wes@example.com"),
+        ("Wes <\u200bWes@example.com>", "Wes@example.com", "wes@example.com"),
+        ("\u200eWes\u200d <Wes@example.com>", "Wes@example.com", "wes@example.com"),
+        ("rfc822;gil@example.com", "rfc822;gil@example.com", "gil@example.com"),
+        ("=?utf-8?q?=C3=B1?=@b.c", "=?utf-8?q?=C3=B1?=@b.c", "\xf1@b.c"),
+    ],
+)
+def test_an_address_is_stored_as_written_without_what_is_invisible(written, email, key):
+    assert read(f"email\n{written}\n") == [{"email": email, "email_key": key}]
+
+
 def test_columns_may_be_left_out_and_stand_in_any_order():
     assert read("Account_ID, Email\nx,a@b.c\n") == [
         {"email": "a@b.c", "email_key": "a@b.c", "account_id": "x"}

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from worker.core.limits import LONGEST_SHOWN
+from worker.observability import log as observability_log
 from worker.observability.log import configure_logging
 from worker.observability.stderr import lines_together
 
@@ -27,6 +28,16 @@ def lines():
 
 def log():
     return structlog.get_logger()
+
+
+def test_hints_and_errors_name_commands_as_the_program_was_called(lines, monkeypatch):
+    monkeypatch.setattr(observability_log, "_wording", [])
+    command = "run `ses-worker check`"
+    observability_log.word_commands(lambda text: text.replace("ses-worker", ".venv/bin/ses-worker"))
+    log().warning("store.unavailable", hint=command, error=command, detail=command, count=1)
+    (line,) = lines()
+    reworded = "run `.venv/bin/ses-worker check`"
+    assert (line["hint"], line["error"], line["detail"]) == (reworded, reworded, command)
 
 
 def test_a_line_has_time_level_and_event_first(lines):

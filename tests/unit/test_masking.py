@@ -55,6 +55,26 @@ from worker.core.masking import (
         ('to \\"jane d. o\\"@example.com', "to ***@example.com"),
         ('to \\"jane d. o"@example.com', "to ***@example.com"),
         ("@example.com", "@example.com"),
+        (r"jane\u0040example.com", r"***\u0040example.com"),
+        (r"jane\\u0040example.com", r"***\\u0040example.com"),
+        (r"jane\U00000040example.com \u{40}", r"***\U00000040example.com \u{40}"),
+        (r"jane\x40example.com", r"***\x40example.com"),
+        ("jane%2540example.com", "***%2540example.com"),
+        ("jane&amp;#64;example.com", "***&amp;#64;example.com"),
+        ("to jane(at)example.com", "to ***(at)example.com"),
+        ("to jane [at] example.com", "to *** [at] example.com"),
+        ("to jane{AT}example.com", "to ***{AT}example.com"),
+        ("to jane <at> example.com", "to *** <at> example.com"),
+        ("to jane ( at ) example.com", "to *** ( at ) example.com"),
+        ("to jane (@) example.com", "to *** (@) example.com"),
+        ("jane@example[.]com", "***@example[.]com"),
+        ("jane (at) example (dot) com", "*** (at) example (dot) com"),
+        ("jane (at) example dot com", "*** (at) example dot com"),
+        ("jane(at)example . com", "***(at)example . com"),
+        ("jane @ example[.]com", "*** @ example[.]com"),
+        ("jane%40example(dot)com", "***%40example(dot)com"),
+        ("jane\uff20example\uff0ecom", "***\uff20example\uff0ecom"),
+        ("greylisted (at) 12", "greylisted (at) 12"),
     ],
 )
 def test_whole_addresses_are_masked(text, shown):
@@ -85,7 +105,7 @@ def test_what_is_shown_is_short_and_printable(text):
     assert len(shown) <= 12 * (LONGEST_SHOWN + 1)
 
 
-LOGGED_TEXTS = st.text(alphabet="aZ9 .@%&40=x;-_\uff20\u202e\n") | st.text() | st.emails()
+LOGGED_TEXTS = st.text(alphabet="atZ9 .@%&40=x;-_()[]\uff20\u202e\n") | st.text() | st.emails()
 ASCII_TEXTS = st.text(st.characters(max_codepoint=127), max_size=6)
 
 
@@ -110,6 +130,7 @@ def test_json_with_a_control_character_is_not_sanitary(number):
 def test_most_log_texts_are_recognised_as_sanitary():
     assert is_sanitary("smtp; 550 5.1.1 no such user Permanent General found hard_bounce")
     assert is_sanitary_json('{"domain":"example.com","count":3,"message_id":"4040-40"}')
+    assert is_sanitary("550 Host [192.0.2.1] is busy at this time (in reply to RCPT TO) found")
 
 
 def test_line_breaks_and_control_characters_are_spelled_out():
@@ -131,6 +152,12 @@ def test_long_texts_are_cut():
         ")@" * 50_000,
         "<" + "@" * 100_000 + "x",
         " " * 100_000 + "@x",
+        "(at)" * 50_000,
+        "\\u0040" * 50_000,
+        "(   at" * 30_000,
+        "%25" * 50_000 + "40",
+        "a(at)" + "b" * 100_000,
+        "a(at)b" + " " * 100_000,
     ],
 )
 def test_no_text_takes_more_than_its_length_to_mask(text):

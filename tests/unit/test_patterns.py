@@ -29,6 +29,15 @@ def matches(pattern: str, address: str) -> bool:
         ("*b*d*", "abcde@example.com"),
         ("e\u0301*", "\u00e9a@example.com"),
         ("*" + "a*" * 12, "a" * 12 + "@example.com"),
+        ("\u200bwes@example.com\u00a0", "wes@example.com"),
+        ("wes@example.com", "\u200bwes@example.com\u00a0"),
+        ("\u200b@example.com\u200b", "wes@example.com"),
+        ("\ufeffno-suppress*\u200b", "no-suppress+1@example.com"),
+        ("rfc822;gil@example.com", "gil@example.com"),
+        ("gil@example.com", "rfc822; gil@example.com"),
+        ("=?utf-8?q?=C3=B1?=@example.com", "\xf1@example.com"),
+        ("\xf1@example.com", "=?utf-8?b?w7E=?=@example.com"),
+        ("\xf1*", "=?utf-8?b?w7Fh?=@example.com"),
     ],
 )
 def test_a_pattern_means_this_address(pattern: str, address: str) -> None:

@@ -49,11 +49,12 @@ class List:
 
     def __init__(self):
         self.entries = {}
+        self.tenants = {}
         self.calls = []
         self.answers = {}
         self.step = lambda name, act: act()
 
-    def put(self, address, reason="BOUNCE"):
+    def put(self, address, reason="BOUNCE", tenant=""):
         entry = Entry(
             address=address,
             reason=reason,
@@ -61,25 +62,31 @@ class List:
             message_id="mail-1",
             feedback_id="feedback-1",
         )
-        self.entries[address] = entry
+        self._of(tenant)[address] = entry
         return entry
 
     def refuse(self, call, code, text="said AWS", status=400):
         operation = {"look_up": "Get", "delete": "Delete"}[call] + "SuppressedDestination"
         self.answers[call] = AwsRefused(code, text, status, operation)
 
-    def look_up(self, address):
-        return self._call("look_up", address, lambda: self.entries.get(_spelled(address)))
+    def look_up(self, address, tenant=""):
+        return self._call(
+            "look_up", address, tenant, lambda: self._of(tenant).get(_spelled(address))
+        )
 
-    def delete(self, address):
-        gone = lambda: self.entries.pop(_spelled(address), None) is not None  # noqa: E731
-        return self._call("delete", address, gone)
+    def delete(self, address, tenant=""):
+        gone = lambda: self._of(tenant).pop(_spelled(address), None) is not None  # noqa: E731
+        return self._call("delete", address, tenant, gone)
 
-    def put_back(self, entry):
-        return self._call("put_back", entry.address, lambda: self.put(entry.address, entry.reason))
+    def put_back(self, entry, tenant=""):
+        put = lambda: self.put(entry.address, entry.reason, tenant)  # noqa: E731
+        return self._call("put_back", entry.address, tenant, put)
 
-    def _call(self, name, address, act):
-        self.calls.append((name, address))
+    def _of(self, tenant):
+        return self.tenants.setdefault(tenant, {}) if tenant else self.entries
+
+    def _call(self, name, address, tenant, act):
+        self.calls.append((name, address, tenant) if tenant else (name, address))
         answer = self.answers.get((name, address)) or self.answers.get(name)
         if isinstance(answer, Exception):
             raise answer
@@ -99,11 +106,11 @@ class FakeRemovalLog:
     def begun(self, effect_id, key):
         return self.step("begun", lambda: self.kept.get(effect_id))
 
-    def begin(self, effect_id, key, address, entry):
+    def begin(self, effect_id, removal, entry):
         self.step("begin", lambda: self.kept.update({effect_id: entry}))
 
-    def removals(self, key, within, besides):
-        self.counted.append((key, within))
+    def removals(self, removal, within, besides):
+        self.counted.append((removal.key, within))
         return self.removed + sum(number != besides for number in self.kept)
 
     def finish(self, effect_id, outcome):
@@ -250,6 +257,20 @@ class TestSpelling:
         jane = removal("jane@xn--bcher-kva.example", reported="jane@bücher.example")
         assert outcome(deliver(jane)) is RemovalOutcome.REMOVED
 
+    @pytest.mark.parametrize("listed", ["=?utf-8?q?A=C3=B1a?=@b.c", "A\xf1a@b.c", "a\xf1a@b.c"])
+    def test_an_encoded_word_is_looked_up_as_it_was_mailed_and_decoded(
+        self, deliver, listing, listed
+    ):
+        listing.put(listed)
+        ana = replace(JANE, mailed="=?utf-8?q?A=C3=B1a?=@b.c", key="a\xf1a@b.c", reported="")
+        assert outcome(deliver(ana)) is RemovalOutcome.REMOVED
+
+    def test_a_word_with_a_slash_is_looked_up_decoded(self, deliver, listing):
+        """SES's call cannot name an address with a slash."""
+        listing.put("\xff@b.c")
+        word = replace(JANE, mailed="=?iso-8859-1?b?/w==?=@b.c", key="\xff@b.c", reported="")
+        assert outcome(deliver(word)) is RemovalOutcome.REMOVED
+
     def test_a_display_name_is_not(self, deliver, listing):
         deliver(removal("jane@example.com", reported="Jane <jane@example.com>"))
         assert listing.calls == [("look_up", "jane@example.com")]
@@ -360,6 +381,42 @@ class TestRemovalPolicy:
         report = deliver(removal(address))
         assert outcome(report) is RemovalOutcome.NOT_POSSIBLE
         assert listing.calls == []
+
+
+ACMES = replace(JANE, subtype="OnTenantSuppressionList", of_tenant=True, tenant="acme")
+
+
+class TestTenants:
+    def test_an_address_is_taken_off_the_tenants_list_and_never_off_the_accounts(
+        self, deliver, listing, removal_log
+    ):
+        entry = listing.put("Jane@example.com", tenant="acme")
+        listing.put("Jane@example.com")
+        report = deliver(ACMES)
+        assert outcome(report) is RemovalOutcome.REMOVED
+        assert {call[2:] for call in listing.calls} == {("acme",)}
+        assert listing.tenants == {"acme": {}}
+        assert list(listing.entries) == ["Jane@example.com"]
+        assert report.notice.tenant == "acme"
+        assert removal_log.kept == {7: entry.as_dict()}
+
+    def test_an_unknown_tenant_is_reported_and_ses_is_not_called(self, deliver, listing):
+        listing.put("Jane@example.com")
+        report = deliver(replace(ACMES, tenant=""))
+        assert outcome(report) is RemovalOutcome.UNKNOWN_TENANT
+        assert report.notice.response == "SES's message has no tag ses:tenant-name"
+        assert listing.calls == []
+
+    def test_a_complaint_on_the_tenants_list_is_kept(self, deliver, listing):
+        listing.put("Jane@example.com", "COMPLAINT", "acme")
+        assert outcome(deliver(ACMES)) is RemovalOutcome.KEPT_COMPLAINT
+
+    def test_a_restored_entry_goes_back_to_the_tenants_list(self, listing):
+        restored = restore(listing, listing.put("a@b.c", tenant="x"), "acme")
+        assert restored.done
+        assert restored.message.startswith("it is on the list of tenant acme again: a@b.c, BOUNCE")
+        assert list(listing.tenants["acme"]) == ["a@b.c"]
+        assert listing.entries == {}
 
 
 class TestRefusals:

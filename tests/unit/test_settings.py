@@ -200,6 +200,33 @@ class TestWhatIsWrong:
             f"quack is not a setting (in {file})",
         ]
 
+    @pytest.mark.parametrize(
+        ("line", "expected"),
+        [
+            (
+                "[polcy]\nhard_bounce_pause_days = 3",
+                "polcy is not a setting; did you mean [policy]?",
+            ),
+            ("[slak]", "slak is not a setting; did you mean [slack]?"),
+            ("[queues]\nurl = 'x'", "queues is not a setting; did you mean [queue]?"),
+            ("[queue]\nregion = 'x'", "queue.region is not a setting; did you mean aws.region?"),
+            ("[http]\ncarrots = 1", "http.carrots is not a setting"),
+        ],
+    )
+    def test_a_misspelt_section_and_a_key_of_another_section_are_answered(
+        self, file, line, expected
+    ):
+        file.write_text(f"{line}\n", encoding="utf-8")
+        assert complaints({}, file) == [f"{expected} (in {file})"]
+
+    def test_a_key_above_all_sections_is_told_where_it_belongs(self, file):
+        file.write_text("region = 'eu-west-1'\n", encoding="utf-8")
+        assert complaints({}, file) == [
+            f"region is not in any [section] of {file}; it belongs below [aws]"
+        ]
+        file.write_text("carrots = 1\n", encoding="utf-8")
+        assert complaints({}, file) == [f"carrots is not in any [section] of {file}"]
+
     @pytest.mark.parametrize("name", ["SES_WORKER_TYPO", "SES_WORKER_QUEUE__URLS", "SES_WORKER_"])
     def test_an_unknown_variable_is_named(self, name):
         (line,) = complaints({name: "x"})
@@ -223,6 +250,10 @@ class TestWhatIsWrong:
             (
                 "SES_WORKER_QUEUE__URLS",
                 "queue.urls is not a setting; did you mean SES_WORKER_QUEUE__URL?",
+            ),
+            (
+                "SES_WORKER_POLCY__UNKNOWN_RECIPIENTS",
+                "polcy is not a setting; did you mean SES_WORKER_POLICY__UNKNOWN_RECIPIENTS?",
             ),
             ("SES_WORKER_QUEUE", "queue is not a setting; did you mean SES_WORKER_QUEUE__URL?"),
         ],
@@ -319,7 +350,9 @@ class TestWhatIsWrong:
         (line,) = complaints({}, broken)
         assert "[aws] is in it twice; move its keys below the [aws] at line 2 (at line 4" in line
         broken.write_text('url = "x"\n', encoding="utf-8")
-        assert complaints({}, broken) == [f"url is not in any [section] of {broken}"]
+        assert complaints({}, broken) == [
+            f"url is not in any [section] of {broken}; it belongs below [queue] or [store]"
+        ]
 
     @pytest.mark.parametrize(
         ("content", "place", "hint"),

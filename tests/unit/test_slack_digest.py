@@ -22,6 +22,7 @@ NOUNS = {
     EffectKind.REMOVAL_NOTICE: "removal outcome",
     EffectKind.DEAD_LETTER_NOTICE: "dead letter",
     EffectKind.PARKED_NOTICE: "parked effect",
+    EffectKind.ACCOUNT_NOTICE: "account notice",
     EffectKind.OWN_FAULTS_NOTICE: "own fault",
 }
 

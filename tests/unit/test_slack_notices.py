@@ -1,6 +1,7 @@
 """Notices as people read them: every field, every limit, and no markup of untrusted senders."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,8 +24,17 @@ from worker.core.effects import (
 )
 from worker.core.faults import IN_WORDS
 from worker.core.model import Action, Kind, UserMatch
-from worker.notifiers.slack.blocks import BUDGET, texts, total
+from worker.notifiers.slack.blocks import (
+    BUDGET,
+    Post,
+    as_called,
+    context,
+    section,
+    texts,
+    total,
+)
 from worker.notifiers.slack.notices import is_explainable, notice, simplified
+from worker.settings.loading import load_settings
 
 PAYLOADS = sorted((Path(__file__).parent.parent / "payloads").glob("*.*"))
 DSN = {
@@ -214,6 +224,18 @@ class TestJson:
 
 
 class TestRemovals:
+    def test_a_removal_from_a_tenants_list_names_the_tenant(self):
+        post = drawn(removed(tenant="*acme*"))
+        assert (
+            "section",
+            ["*Mail:*", "`jane@example.com`", "*List of tenant:*", "`*acme*`"],
+        ) in rows(post)
+
+    def test_a_removal_without_a_tenant_says_what_to_do(self):
+        post = drawn(removed(RemovalOutcome.UNKNOWN_TENANT, response="no tag"))
+        assert "does not name the tenant" in shown(post)
+        assert "aws sesv2 delete-suppressed-destination --tenant-name" in shown(post)
+
     def test_a_removal_notice_reads_as_before(self):
         post = drawn(removed())
         assert post.text == "DELETE: jane@example.com"
@@ -332,6 +354,23 @@ class TestMasked:
         drawn(bounced(recipient(), message=text), masked=True)
         assert time.process_time() - started < 2
 
+    @pytest.mark.parametrize("draw", [notice, simplified])
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            r"jane\u0040example.com",
+            "jane (at) example.com",
+            "jane at example.com",
+            "j a n e @ example.com",
+        ],
+    )
+    def test_it_hides_the_addresses_however_they_are_spelled(self, draw, spelling):
+        text = json.dumps({"a": [f"see {spelling}"], spelling: 1})
+        person = recipient(diagnostic=f"no user {spelling}")
+        for message in (text, f"no JSON: {spelling}"):
+            post = draw(effect(bounced(recipient("joe@b.c"), person, message=message)), masked=True)
+            assert "jane" not in shown(post).replace(" ", "")
+
     def test_a_removal_is_masked_in_all_its_parts(self):
         assert "jane" not in shown(drawn(removed(response="no jane@example.com"), masked=True))
 
@@ -391,6 +430,38 @@ class TestAnything:
             person = recipient(diagnostic=filler * 100_000)
             for masked in (False, True):
                 drawn(bounced(*[person] * 6, message=json.dumps(filler * 100_000)), masked=masked)
+
+
+class TestCommands:
+    """Notices name commands as the worker that posts them was called."""
+
+    HOW = "/srv/app/.venv/bin/ses-worker --config '/etc/a b.toml'"
+
+    def test_in_the_small_print_alone(self):
+        blocks = [
+            section("`ses-worker why x` of a stranger"),
+            context("#1", "`ses-worker why jane@example.com`", "ses-worker"),
+        ]
+        told = as_called(Post("t", blocks), self.HOW)
+        assert told.blocks[0] == blocks[0]
+        shown = [element["text"] for element in told.blocks[1]["elements"]]
+        assert shown == ["#1", f"`{self.HOW} why jane@example.com`", "ses-worker"]
+
+    @pytest.mark.parametrize("how", ["ses-worker", "x`y", "<a>", "x" * 201])
+    def test_what_is_too_long_or_would_be_markup_changes_nothing(self, how):
+        post = Post("t", [context("`ses-worker outbox list`")])
+        assert as_called(post, how) == post
+
+    def test_a_channel_of_the_settings_knows_how_the_program_was_called(
+        self, monkeypatch, tmp_path
+    ):
+        file = tmp_path / "worker.toml"
+        file.write_text("[slack]\nwebhook_url = 'https://hooks.slack.com/services/x'\n")
+        monkeypatch.setattr(sys, "argv", [".venv/bin/ses-worker"])
+        monkeypatch.setenv("PATH", "")
+        assert load_settings({}, file).slack.command == f".venv/bin/ses-worker --config {file}"
+        service = {"RUNTIME_DIRECTORY": "/run/ses-worker-eu"}
+        assert load_settings(service, file).slack.command == "ses-worker --instance eu"
 
 
 SPARED = "policy.spare_faults = "

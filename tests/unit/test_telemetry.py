@@ -6,10 +6,19 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 from support import mail
+from support.account_events import account_event, enabled, finding
 
 from worker.core.decode import decode
 from worker.core.errors import Unavailable
-from worker.core.model import Delete, Handled, Ignored, Outcome, Release, User
+from worker.core.model import (
+    AccountStatus,
+    Delete,
+    Handled,
+    Ignored,
+    Outcome,
+    Release,
+    User,
+)
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.observability.metrics import Metrics
@@ -275,3 +284,68 @@ class TestProblems:
 
     def test_without_errors_nothing_is_logged(self, metrics, message):
         assert self.reported(metrics, message, None) == []
+
+
+@pytest.mark.parametrize(
+    "spelling", ["jane at example.com", "j a n e @ example . com", "jane(at)example.com"]
+)
+def test_a_line_shows_no_address_of_the_message_however_it_is_spelled(report, spelling):
+    other = mail.recipient(
+        "joe@b.example",
+        diagnosticCode=f"550 <{spelling}> and joe at b.example",
+        remarks={spelling: [f"see {spelling}"]},
+    )
+    lines = report(mail.bounce("jane@example.com", other))
+    assert lines[1]["bounce_diagnostic"].count("***") == 2
+    shown = json.dumps(lines).replace(" ", "")
+    assert "jane" not in shown
+    assert "joe" not in shown
+
+
+class TestAccountEvents:
+    @pytest.fixture
+    def report_event(self, metrics, message):
+        structlog.reset_defaults()
+
+        def report_event(event):
+            unit = UnitOfWork(Policy(), (), {})
+            with capture_logs() as lines:
+                for _ in range(2):
+                    handled = unit.decide_message(message(""), event)
+                    Telemetry(metrics).report([handled])
+            return heard(lines)
+
+        return report_event
+
+    def test_a_stop_of_sending_is_a_warning_once_with_whom_and_why(self, report_event):
+        assert report_event(account_event()) == [
+            {
+                "event": "account.sending_disabled",
+                "log_level": "warning",
+                "message_id": "message-1",
+                "scope": "tenant",
+                "tenant": "acme",
+                "resource": "arn:aws:ses:eu-west-1:111122223333:tenant/acme/tn-000000000000",
+                "cause": "Reputation finding: bounce rate.",
+                "account_id": "111122223333",
+                "region": "eu-west-1",
+                "occurred_at": "2026-11-20T09:00:00+00:00",
+            }
+        ]
+
+    @pytest.mark.parametrize(
+        ("event", "name", "level"),
+        [
+            (enabled(), "account.sending_enabled", "info"),
+            (finding(), "account.recommendation_opened", "warning"),
+            (finding(status=AccountStatus.RESOLVED), "account.recommendation_resolved", "info"),
+        ],
+    )
+    def test_the_others(self, report_event, event, name, level):
+        (line,) = report_event(event)
+        assert (line["event"], line["log_level"]) == (name, level)
+
+    def test_no_text_of_strangers_is_longer_than_a_cell(self, report_event):
+        texts = dict.fromkeys(("cause", "finding", "impact", "resource"), "x" * 1_000_000)
+        (line,) = report_event(finding(**texts))
+        assert all(len(str(value)) <= 500 for value in line.values())

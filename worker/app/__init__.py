@@ -15,6 +15,7 @@ from worker.service.no_users import WAYS_OUT
 from worker.service.startup_checks import warn_of_other_region
 from worker.settings import Migrate, Settings
 from worker.store import Store, ensure_schema, open_store, require_schema
+from worker.store.needs import WORKER, Needs
 from worker.store.revision import FIRST
 
 if TYPE_CHECKING:
@@ -63,14 +64,14 @@ def region_of(settings: Settings) -> str:
     return region_for(settings.aws.region, settings.queue.url or "", os.environ)
 
 
-def make_store(settings: Settings) -> Store:
-    """Choose the store; nothing is opened yet.
+def make_store(settings: Settings, needs: Needs = WORKER) -> Store:
+    """Choose the store; nothing is opened yet. `needs`: see `open_store`.
 
     Raises:
         Misconfigured: PostgreSQL's driver is not installed, or cannot read the URL.
 
     """
-    return open_store(settings.store.url.get_secret_value())
+    return open_store(settings.store.url.get_secret_value(), needs)
 
 
 def bring_schema_up(settings: Settings, store: Store) -> None:
@@ -92,8 +93,8 @@ def _bring_up(settings: Settings, store: Store) -> tuple[str, ...]:
     return applied
 
 
-def open_existing_store(settings: Settings) -> Store:
-    """Open an existing store with this program's schema, for a command that only reads.
+def open_existing_store(settings: Settings, needs: Needs = WORKER) -> Store:
+    """Open an existing store with this program's schema. `needs`: see `open_store`.
 
     Raises:
         Misconfigured: its schema is newer than the program.
@@ -101,19 +102,19 @@ def open_existing_store(settings: Settings) -> Store:
         Unavailable: it is unavailable.
 
     """
-    store = make_store(settings)
+    store = make_store(settings, needs)
     require_schema(store)
     return store
 
 
-def open_ready_store(settings: Settings) -> Store:
-    """Open the store and bring its schema up, for a command that writes.
+def open_ready_store(settings: Settings, needs: Needs = WORKER) -> Store:
+    """Open the store and bring its schema up, for a command that writes. `needs`: see `open_store`.
 
     Raises:
         Misconfigured, Unavailable: as in `bring_schema_up`.
 
     """
-    store = make_store(settings)
+    store = make_store(settings, needs)
     _bring_up(settings, store)
     return store
 

@@ -2,11 +2,25 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 
+from msgspec.structs import replace
+
+from worker.account import LONGEST_SECONDS, SendingStatusApi, Verifier
 from worker.app import region_of
-from worker.aws import IDENTITY_SECONDS, AwsRefused, Throttled
-from worker.core.effects import SUPPRESSION, Blocked, Delivery, Effect, Lane, OutboxEntry
-from worker.core.errors import Refused
+from worker.aws import IDENTITY_SECONDS, AwsRefused, Throttled, account_in
+from worker.core.effects import (
+    SUPPRESSION,
+    Blocked,
+    Delivery,
+    Effect,
+    EffectKind,
+    Lane,
+    Later,
+    OutboxEntry,
+    Unfit,
+)
+from worker.core.errors import Raced, Refused, Unavailable
 from worker.core.model import Address
 from worker.core.outbox import entries_for_parked, entries_for_removal
 from worker.core.rate_limit import RateLimit
@@ -16,6 +30,7 @@ from worker.observability.health import Health
 from worker.relay import LaneSender, Relay, WaitBudget
 from worker.settings import Settings
 from worker.store import Store
+from worker.store.account_events import AccountEvents
 from worker.store.levels import take_slot
 from worker.store.outbox import Outbox
 from worker.store.removals import RemovalLog
@@ -31,8 +46,8 @@ from worker.suppression import restore as put_back
 from worker.suppression.listing import REQUEST_SECONDS
 from worker.timing.deadlines import left
 
-MOST_REQUESTS = 14
-"""Requests of a removal: at most seven calls, each with a second try."""
+MOST_REQUESTS = 18
+"""Requests of a removal: at most nine calls, each with a second try."""
 
 
 def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
@@ -44,7 +59,11 @@ def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
     """
     store.keep_open()
     wait_budget = WaitBudget()
-    lanes = [_channel_lane(channel, settings.channel_lanes) for channel in make_channels(settings)]
+    verifier = _verifier(settings, store, wait_budget)
+    lanes = [
+        _channel_lane(channel, settings.channel_lanes, verifier)
+        for channel in make_channels(settings)
+    ]
     if settings.suppression.remove:
         lanes.append(_suppression_lane(settings, store, wait_budget))
     return Relay(Outbox(store), lanes, wait_budget, health)
@@ -65,6 +84,12 @@ def make_suppression_list(
     settings: Settings, store: Store, wait_budget: WaitBudget
 ) -> SuppressionList:
     """Make the client of the suppression list; each request waits for its slot in the rate."""
+    await_slot = _slots_of_ses(settings, store, wait_budget)
+    return SuppressionList(region=region_of(settings), await_slot=await_slot)
+
+
+def _slots_of_ses(settings: Settings, store: Store, wait_budget: WaitBudget) -> Callable[[], None]:
+    """Return what waits for the next slot in the rate of calls to SES."""
     rate_limit = suppression_rate_limit(settings)
 
     def await_slot() -> None:
@@ -73,23 +98,41 @@ def make_suppression_list(
             raise Throttled(f"SES: the next slot comes in {seconds:.0f} s, after the deadline")
         wait_budget.wait(seconds)
 
-    return SuppressionList(region=region_of(settings), await_slot=await_slot)
+    return await_slot
 
 
-def restore(settings: Settings, store: Store, key: str) -> Restored | None:
-    """Put the last removed entry of an address back on the list; None: there is none.
+def _verifier(settings: Settings, store: Store, wait_budget: WaitBudget) -> Verifier:
+    """Make what asks SES whether an account event is true."""
+
+    @cache  # made when it is needed: few accounts ever do
+    def api() -> SendingStatusApi:
+        return SendingStatusApi(
+            region=region_of(settings),
+            account_id=account_in(settings.queue.url or "") or "",
+            await_slot=_slots_of_ses(settings, store, wait_budget),
+        )
+
+    return Verifier(AccountEvents(store), lambda notice: api().ask(notice), wait_budget.wait)
+
+
+def restore(
+    settings: Settings, store: Store, key: str, tenant: str | None = None
+) -> Restored | None:
+    """Put the last removed entry of an address back on its list; None: there is none.
+
+    `tenant`: only on this tenant's list; empty: only on the account's.
 
     Raises:
         Unavailable, Refused: SES or the store is unavailable, or SES refuses.
 
     """
     removal_log = RemovalLog(store)
-    kept = removal_log.latest(key)
+    kept = removal_log.latest(key, tenant)
     if kept is None:
         return None
     listing = make_suppression_list(settings, store, WaitBudget())
     try:
-        restored = put_back(listing, Entry.from_dict(kept.entry))
+        restored = put_back(listing, Entry.from_dict(kept.entry), kept.tenant)
     except AwsRefused as refused:
         raise Refused(classify_refusal(refused).error) from refused
     if restored.done:
@@ -97,16 +140,24 @@ def restore(settings: Settings, store: Store, key: str) -> Restored | None:
     return restored
 
 
-def _channel_lane(channel: Channel, channels: Sequence[Lane]) -> LaneSender:
+def _channel_lane(channel: Channel, channels: Sequence[Lane], verifier: Verifier) -> LaneSender:
     others = [lane for lane in channels if lane != channel.lane]
 
     def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[OutboxEntry]]:
+        if effects[0].kind is EffectKind.ACCOUNT_NOTICE:  # it is claimed alone
+            try:
+                effects = [verifier.complete(effects[0])]
+            except ValueError as error:
+                return Unfit(error=f"its payload cannot be read: {error}"), ()
+            except (Unavailable, Raced) as error:
+                return Later(error=str(error)), ()
         delivery = channel.deliver(effects)
         return delivery, _notices_of_block(delivery, effects, others)
 
+    rate_limit = channel.rate_limit
     return LaneSender(
         lane=channel.lane,
-        rate_limit=channel.rate_limit,
+        rate_limit=replace(rate_limit, lease_seconds=rate_limit.lease_seconds + LONGEST_SECONDS),
         deliver=deliver,
         parked=_notices_of_parked(channels),
     )

@@ -1,11 +1,15 @@
 """Builds metrics, health and the health file from the settings, and shows them a worker."""
 
+from collections.abc import Sequence
+
 from worker.app.parts import Parts
 from worker.consumer import Counters
 from worker.observability.health import Health
 from worker.observability.http import Measure, Observability
 from worker.observability.metrics import Metrics
+from worker.service.sending_watch import SendingWatch
 from worker.settings import Settings
+from worker.store.sending import SendingStatus
 
 
 def make_observability(settings: Settings) -> Observability:
@@ -18,7 +22,7 @@ def make_observability(settings: Settings) -> Observability:
     )
 
 
-def watch(observability: Observability, parts: Parts) -> None:
+def watch(observability: Observability, parts: Parts, sending: SendingWatch) -> None:
     """Expose a worker's figures, and measure its remote services periodically."""
     measures: dict[str, Measure] = {
         "queue": parts.queue.counts,
@@ -27,14 +31,15 @@ def watch(observability: Observability, parts: Parts) -> None:
     }
     if parts.store.disk_space():
         measures["disk"] = parts.store.disk_space
-    observability.watch(_Work(parts), parts.queue.name, measures)
+    observability.watch(_Work(parts, sending), parts.queue.name, measures)
 
 
 class _Work:
     """The figures of a worker, as the collector reads them."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, sending: SendingWatch) -> None:
         self._parts = parts
+        self._sending = sending
 
     @property
     def counters(self) -> Counters:
@@ -51,6 +56,10 @@ class _Work:
     @property
     def clock_skew_seconds(self) -> float | None:
         return self._parts.queue.clock_skew.seconds
+
+    @property
+    def sending(self) -> Sequence[SendingStatus] | None:
+        return self._sending.statuses
 
     @property
     def delivered(self) -> int:

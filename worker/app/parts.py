@@ -92,10 +92,9 @@ def _callbacks(store: Store, current: Current, metrics: Metrics) -> Callbacks:
     def settled(batch: Sequence[Handled]) -> None:
         with lines_together():
             telemetry.report(batch)
-        decided = any(handled.decisions for handled in batch)
-        if decided:
+        if any(handled.decisions for handled in batch):
             watch.look_at(batch)
-        if decided and (relay := current.relay):
+        if any(handled.is_new for handled in batch) and (relay := current.relay):
             relay.wake()
 
     def notices(set_aside: Sequence[SetAside]) -> Sequence[OutboxEntry]:

@@ -16,7 +16,7 @@ from worker.aws.errors import (
     translated,
     unsupported,
 )
-from worker.aws.regions import is_region_of, region_for, region_in
+from worker.aws.regions import account_in, is_region_of, region_for, region_in
 
 __all__ = [
     "CALL_SECONDS",
@@ -26,6 +26,7 @@ __all__ = [
     "NoIdentity",
     "Throttled",
     "Unsupported",
+    "account_in",
     "frozen_keys",
     "is_region_of",
     "make_client",

@@ -25,6 +25,11 @@ _LONGEST_REASON = 80
 """Characters of what is wrong with an answer; botocore may add the answer."""
 _LONGEST_HTML = 20_000
 """Characters of an answer that are searched for HTML tags."""
+_LONGEST_TITLE = 80
+"""Characters of an HTML page that are shown: of its title, else of its text."""
+_PAGE = re.compile(r"<(?:!doctype|html|head|body|title|center|h1)\b", re.IGNORECASE)
+"""What an HTML page has, and no message of AWS's."""
+_TITLE = re.compile(r"<(title|h1)\b[^<>]{0,200}>([^<]{1,500})", re.IGNORECASE)
 _INVISIBLE = re.compile(
     r"<!--.*?(?:-->|\Z)|<(style|script)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
 )
@@ -125,8 +130,13 @@ def _is_of_an_answer(error: BaseException) -> bool:
 
 
 def _in_a_line(text: str) -> str:
-    """AWS's message in one line; from a proxy's HTML, the beginning without tags."""
+    """AWS's message in one line; of a proxy's HTML page the title, or the first words."""
     start = text[:_LONGEST_HTML]
-    if "<" in start:
-        start = _TAG.sub(" ", _INVISIBLE.sub(" ", start))
-    return cut(" ".join(start.split()), LONGEST_TEXT)
+    if "<" not in start:
+        return cut(" ".join(start.split()), LONGEST_TEXT)
+    title, is_page = _TITLE.search(start), _PAGE.search(start)
+    shown = " ".join(title[2].split()) if title else ""
+    shown = shown or " ".join(_TAG.sub(" ", _INVISIBLE.sub(" ", start)).split())
+    if not is_page:
+        return cut(shown, LONGEST_TEXT)
+    return f"an HTML page: {cut(shown, _LONGEST_TITLE)}" if shown else "an HTML page"

@@ -10,6 +10,7 @@ import boto3
 from worker.core.errors import Misconfigured
 
 _LIKE_A_REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
+_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _FIRST_REGION = "us-east-1"
 """The region of SQS's oldest host names, which contain none."""
 _SQS_HOST = re.compile(
@@ -47,6 +48,12 @@ def region_in(queue_url: str) -> str | None:
     if found is None:
         return None
     return found["region"] or found["legacy"] or _FIRST_REGION
+
+
+def account_in(queue_url: str) -> str | None:
+    """Return the account in a queue's URL; None if the URL contains none."""
+    first = urlsplit(queue_url).path.strip("/").partition("/")[0]
+    return first if _ACCOUNT.fullmatch(first) else None
 
 
 def is_region_of(service: str, region: str) -> bool:

@@ -49,7 +49,8 @@ def with_settings(
     @config_option
     @wraps(command)
     def wrapper(*args: Options.args, **options: Options.kwargs) -> None:
-        from worker.observability.log import configure_logging
+        from worker.cli.called import wording
+        from worker.observability.log import configure_logging, word_commands
         from worker.settings.loading import load_settings
 
         with reporting_failures():
@@ -59,6 +60,7 @@ def with_settings(
             click.get_current_context().meta[_READ] = read
             click.get_current_context().meta[_FILE] = file
             configure_logging(settings.log.level, json=settings.log.as_json)
+            word_commands(wording())
             command(settings, *args, **options)
 
     return wrapper

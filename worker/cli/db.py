@@ -1,4 +1,4 @@
-"""`ses-worker db`: shows and upgrades the schema."""
+"""`ses-worker db`: shows and upgrades the schema; copies the database."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.common import HELP_SETTINGS, json_option, print_message, with_settings
+from worker.cli.copying import copy
 from worker.cli.exits import Exit
 from worker.cli.help import Group
 
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, context_settings=HELP_SETTINGS)
 def db() -> None:
-    """Show and upgrade the database schema.
+    """Show and upgrade the database schema, or copy the database into another.
 
     \b
     Example:
       ses-worker db status
     """
+
+
+db.add_command(copy)
 
 
 @db.command(context_settings=HELP_SETTINGS)
@@ -61,8 +65,9 @@ def status(settings: "Settings", as_json: bool) -> None:
     from worker.app import make_store
     from worker.store import no_database
     from worker.store.migrate import status as look
+    from worker.store.needs import to_read
 
-    store = make_store(settings)
+    store = make_store(settings, to_read())
     schema = look(store)
     if as_json:
         figures = {

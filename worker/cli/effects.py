@@ -68,7 +68,8 @@ def show(
     states: Sequence[str],
 ) -> None:
     """Print effects, each with its cause and its last answer, and below them the counts."""
-    from worker.cli.page import put, screen
+    from worker.cli.called import as_called
+    from worker.cli.page import put, put_whole, screen
 
     out = screen()
     for row in rows:
@@ -86,3 +87,6 @@ def show(
     if len(rows) < (total := sum(counts.values())):
         text += f"; the newest {len(rows):,} of {total:,} are shown (--limit)"
     put(out, text)
+    if any(state == "parked" for _, state in counts):
+        put(out, "To retry what is parked, when its cause is mended:")
+        put_whole(out, as_called("  ses-worker outbox retry --parked"))

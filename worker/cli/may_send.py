@@ -2,19 +2,20 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from worker.cli.common import HELP_SETTINGS, json_option, with_settings
 from worker.cli.exits import Exit
+from worker.cli.words import moment, verdict_figures
 from worker.core.errors import Misconfigured, Refused, WorkerError
 
 if TYPE_CHECKING:
     from worker.settings import Settings
     from worker.store.answers import Verdict
 
-_NO_ANSWER = "this is no answer: treat it as no"
+_NO_ANSWER = "This is no answer: treat it as no"
 
 
 @click.command("may-send", context_settings=HELP_SETTINGS)
@@ -42,7 +43,7 @@ def may_send(settings: "Settings", address: str, as_json: bool) -> None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
     verdict = _ask(settings, parsed.key)
     if as_json:
-        click.echo(json.dumps(_figures(parsed.key, verdict)))
+        click.echo(json.dumps({"address": parsed.key} | verdict_figures(verdict)))
     else:
         click.echo(_sentence(parsed.key, verdict))
     sys.exit(Exit.DONE if verdict.may_send else Exit.NO)
@@ -50,32 +51,26 @@ def may_send(settings: "Settings", address: str, as_json: bool) -> None:
 
 def _ask(settings: "Settings", key: str) -> "Verdict":
     from worker.app import open_existing_store
-    from worker.store.answers import verdict_on
+    from worker.store.answers import READ, verdict_on
 
     try:
-        return verdict_on(open_existing_store(settings), key)
+        return verdict_on(open_existing_store(settings, READ), key)
     except Misconfigured as error:
-        raise Misconfigured(f"{error}; {_NO_ANSWER}") from error
+        raise Misconfigured(_without_answer(error)) from error
     except WorkerError as error:
-        raise Refused(f"{error}; {_NO_ANSWER}") from error
+        raise Refused(_without_answer(error)) from error
 
 
-def _figures(key: str, verdict: "Verdict") -> dict[str, Any]:
-    return {
-        "address": key,
-        "may_send": verdict.may_send,
-        "known": verdict.is_known,
-        "user": verdict.is_user,
-        "reason": verdict.reason,
-        "until": verdict.until.isoformat() if verdict.until else None,
-    }
+def _without_answer(error: WorkerError) -> str:
+    """Add to an error what it means; it may end with a statement to be pasted."""
+    text = str(error)
+    return f"{text} {_NO_ANSWER}" if text.endswith((";", ".")) else f"{text}. {_NO_ANSWER}"
 
 
 def _sentence(key: str, verdict: "Verdict") -> str:
     who = "a user" if verdict.is_user else "no user"
     if verdict.until:
-        until = f"{verdict.until:%Y-%m-%d %H:%M:%S} UTC"
-        return f"no: {key}, {who}, is paused until {until} ({verdict.reason})"
+        return f"no: {key}, {who}, is paused until {moment(verdict.until)} UTC ({verdict.reason})"
     if not verdict.may_send:
         return f"no: {key}, {who}, is blocked, without an end ({verdict.reason})"
     if verdict.is_user:

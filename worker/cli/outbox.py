@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 STATES = ("waiting", "claimed", "delivered", "parked", "discarded")
 KINDS = (
     "bounce_notice", "complaint_notice", "removal", "removal_notice", "dead_letter_notice",
-    "parked_notice", "own_faults_notice",
+    "parked_notice", "own_faults_notice", "account_notice",
 )  # fmt: skip
 ROW_ID = click.IntRange(min=1, max=2**63 - 1)
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -73,9 +73,11 @@ def list_(
 
     from worker.app import open_existing_store
     from worker.cli import effects as shown
+    from worker.store.needs import to_read
     from worker.store.outbox_list import count_effects, list_effects, problems
 
-    store, filter_ = open_existing_store(settings), _outbox_filter(states=states, kind=kind)
+    store = open_existing_store(settings, to_read("outbox", "limits"))
+    filter_ = _outbox_filter(states=states, kind=kind)
     rows, counts = list_effects(store, filter_, limit), count_effects(store, filter_)
     resting = problems(store)
     if as_json:

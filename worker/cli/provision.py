@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ from worker.cli.provisioned import (
 from worker.core.masking import printable
 
 if TYPE_CHECKING:
+    from worker.commands.provision import Provision
+    from worker.commands.provision.settings_file import SettingsFile
     from worker.settings import Settings
 
 
@@ -103,6 +106,9 @@ def provision(
     second run does nothing. The exit status is 1 if a resource named by an option is configured
     differently, or if the endpoint does not support a call.
 
+    SES publishes to the topic what --identity and --configuration-set name. Without both, it is
+    said whether SES publishes anything to it.
+
     What was done is reported on standard error. Standard output has the settings that the worker
     needs, as lines for its environment; --write-settings puts them into a settings file instead.
 
@@ -136,14 +142,16 @@ def provision(
         elif is_done and not as_json:
             say(step.result)
     names = [] if run.failed or file is None else write(file, provision, dry_run=dry_run)
+    remark = "" if run.failed else provision.remark()
     if as_json:
-        click.echo(json.dumps(in_json(provision, plan, run) | {"settings_written": names}))
+        more = {"settings_written": names, "remark": remark or None}
+        click.echo(json.dumps(in_json(provision, plan, run) | more))
     else:
         show(plan, run)
-        if not (run.failed or dry_run or file):
-            show_settings(provision)
-        if file and not run.failed:
-            show_written(file, names, dry_run=dry_run)
+        if not run.failed:
+            _show_settings(provision, file, names, dry_run=dry_run)
+        if remark:
+            say(remark)
     undone = [*plan.undone, *run.unsupported]
     for text in undone:
         print_message(f"not done: {text}")
@@ -152,3 +160,12 @@ def provision(
             f"failed: {run.failed.description}: {run.error}; fix this, then run the command again"
         )
     sys.exit(Exit.FAILED if undone or run.failed else Exit.DONE)
+
+
+def _show_settings(
+    provision: "Provision", file: "SettingsFile | None", names: Sequence[str], *, dry_run: bool
+) -> None:
+    if file:
+        show_written(file, names, dry_run=dry_run)
+    elif not dry_run:
+        show_settings(provision)

@@ -37,9 +37,10 @@ def remove(settings: "Settings", address: str, as_json: bool) -> None:
       ses-worker users remove - < closed-accounts.txt
     """
     from worker.app import open_existing_store
+    from worker.store.needs import and_delete
 
     lines = AddressLines(address, show_all=as_json)
-    removal = _Removal(open_existing_store(settings), lines)
+    removal = _Removal(open_existing_store(settings, and_delete("users")), lines)
     try:
         with as_interrupts():
             removal.go_through()

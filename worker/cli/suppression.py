@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.common import HELP_SETTINGS, with_settings
+from worker.cli.common import HELP_SETTINGS, print_message, with_settings
 from worker.cli.exits import Exit
-from worker.cli.help import Group
+from worker.cli.help import Group, option
+from worker.core.masking import printable
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -25,26 +26,36 @@ def suppression() -> None:
 
 @suppression.command(context_settings=HELP_SETTINGS)
 @click.argument("address")
+@option(
+    "--tenant", metavar="NAME", help="Only on the list of this tenant.", show_default="any list"
+)
+@option("--account", is_flag=True, help="Only on the account's list.", show_default="off")
 @with_settings
-def restore(settings: "Settings", address: str) -> None:
+def restore(settings: "Settings", address: str, tenant: str | None, account: bool) -> None:
     """Put a removed address back on the list, for its former reason.
 
-    An address that is listed already stays unchanged. SES sets a new date.
+    If it was on several lists, the account's and those of tenants, the list is meant from which it
+    was removed last. An address that is listed already stays unchanged. SES sets a new date.
 
     \b
     Example:
       ses-worker suppression restore jane@example.com
+      ses-worker suppression restore jane@example.com --tenant acme
     """
     from worker.app import open_existing_store
     from worker.app.effects import restore as put_back
     from worker.core.address import parse_address
 
+    if account and tenant is not None:
+        raise click.UsageError("--account and --tenant exclude each other")
     parsed = parse_address(address)
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    restored = put_back(settings, open_existing_store(settings), parsed.key)
+    store = open_existing_store(settings)
+    restored = put_back(settings, store, parsed.key, "" if account else tenant)
     if restored is None:
-        click.echo(f"ses-worker: this worker has not removed {parsed.key} from the list", err=True)
+        which = f"the list of tenant {tenant}" if tenant else "the list"
+        print_message(f"this worker has not removed {parsed.key} from {which}")
         sys.exit(Exit.FAILED)
-    click.echo(restored.message)
+    click.echo(printable(restored.message))
     sys.exit(Exit.DONE if restored.entry else Exit.FAILED)

@@ -120,9 +120,11 @@ def list_(settings: "Settings", paused: bool, blocked: bool, limit: int, as_json
       ses-worker users list --paused --limit 20
     """
     from worker.app import open_existing_store
+    from worker.store.needs import to_read
     from worker.store.users import all_users, count_users
 
-    store, filter_ = open_existing_store(settings), _user_filter(paused, blocked)
+    store = open_existing_store(settings, to_read("users"))
+    filter_ = _user_filter(paused, blocked)
     listed, total = list(all_users(store, filter_, limit)), count_users(store, filter_)
     if as_json:
         click.echo(json.dumps({"total": total, "users": [plain(user) for user in listed]}))
@@ -148,12 +150,13 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     """
     from worker.app import open_existing_store
     from worker.core.address import parse_address
+    from worker.store.needs import to_read
     from worker.store.users import find_user
 
     parsed = parse_address(address)
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    store = open_existing_store(settings)
+    store = open_existing_store(settings, to_read("users"))
     user = find_user(store, parsed.key)
     if user is None:
         raise Refused(f"{parsed.key} is not among the users in {store.place}")
@@ -184,10 +187,11 @@ def export(settings: "Settings", file: Path, paused: bool, blocked: bool) -> Non
     from worker.app import open_existing_store
     from worker.cli.outfile import written
     from worker.commands.csv_export import with_guard
+    from worker.store.needs import to_read
     from worker.store.rows import USER_COLUMNS
     from worker.store.users import all_users
 
-    store = open_existing_store(settings)
+    store = open_existing_store(settings, to_read("users"))
     print_message(f"exporting from {store.place}")
     with as_interrupts(), written(file) as out:
         table = csv.DictWriter(out, USER_COLUMNS, lineterminator="\n")

@@ -23,9 +23,10 @@ from worker.cli.words import (
     effect_head,
     feedback_counts,
     lines_of,
+    mail_now,
     moment,
     sort_of,
-    state_of,
+    verdict_figures,
 )
 from worker.core.masking import printable
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from worker.settings import Settings
+    from worker.store.answers import Verdict
     from worker.store.history import History
 
 
@@ -61,12 +63,12 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
     """
     from worker.app import open_existing_store
     from worker.core.address import parse_address
-    from worker.store.history import history_of
+    from worker.store.history import READ, history_of
 
     parsed = parse_address(address)
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    history = history_of(open_existing_store(settings), parsed.key)
+    history = history_of(open_existing_store(settings, READ), parsed.key)
     if as_json:
         click.echo(json.dumps(_figures(parsed.key, history)))
     else:
@@ -81,6 +83,7 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
 def _figures(key: str, history: "History") -> dict[str, Any]:
     return {
         "address": key,
+        "verdict": verdict_figures(history.verdict),
         "user": plain(history.user) if history.user else None,
         "events": [plain(event) | {"rule": _rule(event)} for event in history.events],
         "effects": [_effect(effect) for effect in history.effects],
@@ -111,7 +114,9 @@ def _show(key: str, history: "History") -> None:
 
     out = screen()
     put(out, Text(key, style="bold"))
-    put(out, _state(history.user))
+    put(out, mail_now(history.verdict))
+    if history.user:
+        put(out, _record(history.user, history.verdict))
     _show_events(out, history.events)
     if len(history.events) == MOST_EVENTS:
         put(out, f"These are the newest {MOST_EVENTS} events; there may be more.")
@@ -123,10 +128,13 @@ def _show(key: str, history: "History") -> None:
         put_whole(out, as_called(f"  ses-worker suppression restore {shlex.quote(key)}"))
 
 
-def _state(user: Mapping[str, Any] | None) -> str:
-    if user is None:
-        return "It is not among the users."
-    return f"It is {state_of(user, datetime.now(UTC))}. On record: {feedback_counts(user)}."
+def _record(user: Mapping[str, Any], verdict: "Verdict") -> str:
+    """Say what the verdict leaves out."""
+    record, until = f"On record: {feedback_counts(user)}.", user["paused_until"]
+    if until is None or verdict.until:
+        return record
+    paused = "It is also paused" if until > datetime.now(UTC) else "It was paused"
+    return f"{paused} until {moment(until)} UTC ({user['pause_reason']}). {record}"
 
 
 def _show_events(out: "Console", events: Sequence[Mapping[str, Any]]) -> None:
@@ -164,10 +172,11 @@ def _removal(removal: Mapping[str, Any]) -> str:
     entry, restored = removal["entry"], removal["restored_at"]
     # Without an outcome the entry was saved, and it is unknown whether SES deleted it then.
     did = _DID.get(removal["outcome"], f"Outbox #{removal['outbox_id']} set out to take it off")
+    of_tenant = f" of tenant {removal['tenant']}" if removal["tenant"] else ""
     text = (
-        f"{did} the suppression list {moment(removal['begun_at'])}: {removal['address']}, listed "
-        f"for {entry.get('Reason')} since {entry.get('LastUpdateTime')} "
-        f"({removal['outcome'] or 'not known to be done'})"
+        f"{did} the suppression list{of_tenant} {moment(removal['begun_at'])}: "
+        f"{removal['address']}, listed for {entry.get('Reason')} "
+        f"since {entry.get('LastUpdateTime')} ({removal['outcome'] or 'not known to be done'})"
     )
     return f"{text}; put back {moment(restored)}." if restored else f"{text}."
 

@@ -7,6 +7,7 @@ from typing import Any
 from worker.cli.common import counted
 from worker.core.faults import IN_WORDS
 from worker.core.model import REINSTATEMENT, Action, Kind
+from worker.store.answers import Verdict
 
 _BECAUSE = {
     (Kind.BOUNCE, "unsubscribed"): "the person had opted out of a list",
@@ -30,6 +31,31 @@ _DONE = {
     Action.AUTO_BLOCK_SPAM.value: "The user is blocked",
     Action.NO_ACTION.value: "Nothing changes",
 }
+
+
+def mail_now(verdict: Verdict) -> str:
+    """Say in a sentence whether mail may go to an address now, as `may-send` decides it."""
+    who = "a user" if verdict.is_user else "no user"
+    if verdict.until:
+        until = f"{moment(verdict.until)} UTC"
+        return f"May be mailed now: no. It is {who}, and paused until {until} ({verdict.reason})."
+    if not verdict.may_send:
+        return f"May be mailed now: no. It is {who}, and blocked without an end ({verdict.reason})."
+    if verdict.is_user:
+        return "May be mailed now: yes. It is a user, and neither paused nor blocked."
+    known = "none of its events stops mail now" if verdict.is_known else "has no events on record"
+    return f"May be mailed now: yes. It is no user, and {known}."
+
+
+def verdict_figures(verdict: Verdict) -> dict[str, Any]:
+    """A verdict for JSON."""
+    return {
+        "may_send": verdict.may_send,
+        "known": verdict.is_known,
+        "user": verdict.is_user,
+        "reason": verdict.reason,
+        "until": verdict.until.isoformat() if verdict.until else None,
+    }
 
 
 def feedback_counts(user: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from worker.commands.csv_export import feedback_columns, without_guard
 from worker.core.address import parse_address
 from worker.core.errors import Refused
+from worker.core.invisible import INVISIBLE, trimmed
 from worker.store.rows import USER_COLUMNS
 
 COLUMNS = ("email", "account_id", "metrics_enabled")
@@ -109,7 +110,8 @@ def _exported_user(header: Sequence[str], row: Sequence[str]) -> dict[str, Any] 
     user = _listed(given)
     if isinstance(user, str):
         return user
-    if user["email_key"] != given["email_key"]:
+    named = parse_address(given["email_key"])  # by an older release it may be spelled otherwise
+    if named is None or user["email_key"] != named.key:
         return "email_key is not that of email"
     feedback = feedback_columns(given)
     return feedback if isinstance(feedback, str) else user | feedback
@@ -117,12 +119,15 @@ def _exported_user(header: Sequence[str], row: Sequence[str]) -> dict[str, Any] 
 
 def _listed(given: Mapping[str, str]) -> dict[str, Any] | str:
     """Convert the columns of the application."""
-    address = parse_address(given["email"])
+    email = trimmed(given["email"])
+    address = parse_address(email)
     if address is None:
         return "email is no usable address"
-    if not given["email"].isprintable():  # in a display name
-        return "email is not plain UTF-8 text"
-    values: dict[str, Any] = {"email": given["email"], "email_key": address.key}
+    if not email.isprintable():
+        if not all(character.isprintable() or character in INVISIBLE for character in email):
+            return "email is not plain UTF-8 text"
+        email = address.mailed  # without the display name, or what is invisible in its brackets
+    values: dict[str, Any] = {"email": email, "email_key": address.key}
     if "account_id" in given:
         account_id = given["account_id"]
         if len(account_id) > LONGEST_ACCOUNT_ID or not account_id.isprintable():

@@ -2,7 +2,7 @@
 
 import faulthandler
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -20,6 +20,7 @@ from worker.service.allocation import tune_memory
 from worker.service.bounded_call import Deadline, Over
 from worker.service.disk_watch import begin_disk_watch
 from worker.service.no_users import NoUsers
+from worker.service.sending_watch import SendingWatch
 from worker.service.shutdown import leave_in_time, set_at_the_end
 from worker.service.signals import SignalEvents, caught
 from worker.service.startup_checks import (
@@ -62,15 +63,17 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         reread = partial(reload, parts.current, read_again, parts.store, health, signals.to_stop)
         look = partial(_look, watchdog, signals, reread)
         no_users = NoUsers(parts.store, lambda: parts.current.policy)
-        watchdog.remark = lambda: no_users.remark
+        sending = SendingWatch(parts.store)
+        watchdog.remark = lambda: "; ".join(filter(None, [sending.remark, no_users.remark]))
         begin_disk_watch(parts.store, health, signals.to_stop)
         try:
-            _begin(Deadline(signals, look=look), watchdog, health, parts, no_users)
+            begin = Deadline(signals, look=look)
+            _begin(begin, watchdog, health, parts, [no_users.look, sending.look])
         except Over:
             watchdog.stopping(held=0)
             return 0
         tune_memory()
-        watch(observability, parts)
+        watch(observability, parts, sending)
         log.info(
             "worker.started",
             queue=parts.queue.name,
@@ -79,6 +82,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         )
         begin_dead_letter_queue_check(parts.queue, signals.to_stop)
         no_users.begin(signals.to_stop)
+        sending.begin(signals.to_stop)
         parts.consumer.start()
         parts.current.start()
         watchdog.figures = lambda: (parts.consumer.counters.as_dict(), parts.consumer.held)
@@ -90,9 +94,13 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
 
 
 def _begin(
-    deadline: Deadline, watchdog: Watchdog, health: Health, parts: Parts, no_users: NoUsers
+    deadline: Deadline,
+    watchdog: Watchdog,
+    health: Health,
+    parts: Parts,
+    looks: Sequence[Callable[[], None]],
 ) -> None:
-    """Bring the schema up and probe the store; wait while it is unavailable.
+    """Bring the schema up, probe the store and look at it; wait while it is unavailable.
 
     Raises:
         Misconfigured: a restart will not help.
@@ -115,7 +123,8 @@ def _begin(
     # Else each start would cost messages a receive while the disk takes nothing.
     again(step, store.probe)
     again(step, lambda: keep_policy(store, current.policy))
-    again(step, no_users.look)
+    for read in looks:
+        again(step, read)
     lanes, keys_of = current.settings.lanes, current.settings.keys_of
     again(step, lambda: warn_of_effects_without_sender(store, lanes, keys_of))
     if (seconds := health.resolve("store")) is not None:

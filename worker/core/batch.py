@@ -8,8 +8,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from worker.core.decode import Decoded, Several, decode
-from worker.core.model import Feedback, Handled, Received, User
+from worker.core.decode import Decoded, decode, parts_of
+from worker.core.model import AccountEvent, Feedback, Handled, Received, User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 
@@ -34,39 +34,53 @@ class Reader(Protocol):
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return the dedupe and route keys that are recorded already."""
 
+    def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
+        """Return the dedupe keys of account events that are recorded already."""
+
 
 class DecodedBatch(Struct, frozen=True):
     """Decoded messages that fit into a transaction."""
 
     messages: Sequence[tuple[Received, Decoded]]
     feedback: Sequence[Feedback]
-    """The feedback of all messages. Empty: the store is not needed."""
+    """The feedback of all messages."""
+    account_events: Sequence[AccountEvent] = ()
+
+    @property
+    def needs_store(self) -> bool:
+        """There is something to look up, and perhaps to write."""
+        return bool(self.feedback or self.account_events)
 
 
 def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
     """Decode the first messages, as many as fit into a transaction; at least one."""
     messages: list[tuple[Received, Decoded]] = []
     feedback: list[Feedback] = []
+    account_events: list[AccountEvent] = []
     characters = 0
     for received in batch:
         characters += len(received.body)
         if characters > MOST_CHARACTERS and messages:
             break
         content = decode(received.body, policy.sources)
-        found = content if isinstance(content, tuple) else _feedback_of(content)
-        if found:
-            if len(feedback) + len(found) > MOST_ROWS and messages:
-                break
-            feedback += found
+        if isinstance(content, tuple):  # nearly always
+            found: Sequence[Feedback] = content
+            events: Sequence[AccountEvent] = ()
+        else:
+            found, events = _contents_of(content)
+        if len(feedback) + len(found) > MOST_ROWS and messages:
+            break
+        feedback += found
+        account_events += events
         messages.append((received, content))
-    return DecodedBatch(messages, feedback)
+    return DecodedBatch(messages, feedback, account_events)
 
 
-def _feedback_of(content: Decoded) -> Sequence[Feedback]:
-    """Return the feedback of all parts of a body that is not plain feedback."""
-    if not isinstance(content, Several):
-        return ()
-    return [item for part in content.parts if isinstance(part, tuple) for item in part]
+def _contents_of(content: Decoded) -> tuple[list[Feedback], list[AccountEvent]]:
+    """Return the feedback and the account events of a body that is not plain feedback."""
+    parts = list(parts_of(content))
+    feedback = [item for part in parts if isinstance(part, tuple) for item in part]
+    return feedback, [part for part in parts if isinstance(part, AccountEvent)]
 
 
 def decide_batch(
@@ -74,7 +88,7 @@ def decide_batch(
 ) -> tuple[UnitOfWork, list[Handled]]:
     """Decide on each message; return what is to be written, and each message's disposition.
 
-    Without feedback there is nothing to read, and `transaction` may be None.
+    A batch that does not need the store may have None as `transaction`.
     """
     if transaction is None:
         unit = UnitOfWork(policy, known_keys=(), users={})
@@ -82,5 +96,8 @@ def decide_batch(
         keys = {address.key for item in batch.feedback if (address := item.address)}
         users = transaction.users(keys)  # locks them, so that the known keys stay true
         known_keys = transaction.known_keys(batch.feedback)
+        if batch.account_events:
+            known_events = transaction.known_account_events(batch.account_events)
+            known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
     return unit, [unit.decide_message(*message) for message in batch.messages]

@@ -6,14 +6,22 @@ Its payload is all that a sender needs; its summary is the little that a digest 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NewType
 
 import msgspec
 from msgspec import Struct
 
-from worker.core.model import Action, Kind, UserMatch
+from worker.core.model import (
+    AccountEventKind,
+    AccountStatus,
+    Action,
+    Kind,
+    Scope,
+    UserMatch,
+    Verification,
+)
 
 
 class EffectKind(StrEnum):
@@ -28,6 +36,8 @@ class EffectKind(StrEnum):
     PARKED_NOTICE = "parked_notice"
     OWN_FAULTS_NOTICE = "own_faults_notice"
     """So many bounces by faults of ours within minutes: an incident."""
+    ACCOUNT_NOTICE = "account_notice"
+    """SES stopped or resumed sending, or has a finding."""
 
 
 Lane = NewType("Lane", str)
@@ -85,6 +95,10 @@ class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str | None
     subtype: str | None
     occurred_at: datetime
+    of_tenant: bool = False
+    """It is on a tenant's list, not on the account's."""
+    tenant: str = ""
+    """The tenant's name; empty if the message does not say it."""
 
 
 class RemovalOutcome(StrEnum):
@@ -103,6 +117,8 @@ class RemovalOutcome(StrEnum):
     """The current settings no longer ask for its removal."""
     NOT_POSSIBLE = "not_possible"
     """SES's call cannot name this address (it holds a `/`), or refuses it."""
+    UNKNOWN_TENANT = "unknown_tenant"
+    """A tenant's list refused the mail, and the message does not name the tenant."""
 
 
 class RemovalNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,6 +132,8 @@ class RemovalNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     entry: Mapping[str, Any] | None = None
     """The list's entry before the removal: EmailAddress, Reason, LastUpdateTime, Attributes."""
     occurred_at: datetime
+    tenant: str = ""
+    """The tenant whose list it is; empty: the account's."""
 
 
 class DeadLetterNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -144,6 +162,33 @@ class ParkedNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     occurred_at: datetime
 
 
+class AccountNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """SES stopped or resumed sending, or opened or closed a finding."""
+
+    kind: AccountEventKind
+    status: AccountStatus
+    scope: Scope
+    resource: str = ""
+    """The ARN of the tenant, identity or configuration set; empty: the account."""
+    tenant: str = ""
+    cause: str = ""
+    """Why, as SES says; or the type of the finding."""
+    finding: str = ""
+    impact: str = ""
+    account_id: str = ""
+    region: str = ""
+    occurred_at: datetime
+    dedupe_key: str
+    """Of the row in `account_events`."""
+    verification: Verification = Verification.REPORTED
+    """From here on: what is found out when the notice is delivered, not kept in the outbox."""
+    answer: str = ""
+    """What SES's API says, or why it was not asked."""
+    superseded_by: AccountStatus | None = None
+    """The status of a newer event of the same resource."""
+    superseded_at: datetime | None = None
+
+
 class OwnFaultsNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Bounces by faults of our own that came close together; names, the most frequent first."""
 
@@ -162,7 +207,15 @@ class OwnFaultsNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the last bounce, with masked addresses."""
 
 
-Payload = Notice | Removal | RemovalNotice | DeadLetterNotice | ParkedNotice | OwnFaultsNotice
+Payload = (
+    Notice
+    | Removal
+    | RemovalNotice
+    | DeadLetterNotice
+    | ParkedNotice
+    | OwnFaultsNotice
+    | AccountNotice
+)
 
 PAYLOADS: Mapping[EffectKind, type[Payload]] = {
     EffectKind.BOUNCE_NOTICE: Notice,
@@ -172,7 +225,12 @@ PAYLOADS: Mapping[EffectKind, type[Payload]] = {
     EffectKind.DEAD_LETTER_NOTICE: DeadLetterNotice,
     EffectKind.PARKED_NOTICE: ParkedNotice,
     EffectKind.OWN_FAULTS_NOTICE: OwnFaultsNotice,
+    EffectKind.ACCOUNT_NOTICE: AccountNotice,
 }
+URGENT = frozenset({EffectKind.ACCOUNT_NOTICE, EffectKind.OWN_FAULTS_NOTICE})
+"""They go out before all others of their lane, each by itself and never in a digest."""
+BEFORE_ALL_OTHERS = datetime(1970, 1, 1, tzinfo=UTC)
+"""`due_at` of an urgent effect: a lane delivers in the order of `due_at`."""
 
 
 class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -200,6 +258,11 @@ class OutboxEntry(Struct, frozen=True, kw_only=True):
     recipient: str = ""
     """The normalised address, where the effect concerns a single address."""
     created_at: datetime
+
+    @property
+    def due_at(self) -> datetime:
+        """When it may be delivered."""
+        return BEFORE_ALL_OTHERS if self.kind in URGENT else self.created_at
 
 
 class Effect(Struct, frozen=True, kw_only=True):

@@ -4,16 +4,24 @@ import re
 
 from worker.core.limits import LONGEST_SHOWN, MOST_ADDRESSES_SHOWN
 
-# The sign between local part and domain: `@`, with spaces around it if a domain follows, or `@` as
-# URLs, quoted-printable and HTML encode it.
+MASK = "***"
+"""What is shown in place of a local part."""
+# The sign between local part and domain: `@`, with spaces around it if a domain follows; as URLs,
+# JSON, quoted-printable and HTML encode it; as people spell it. Dots may be spelled likewise.
 _SIGN = re.compile(
     r"""
       \s{0,3}@+(?=\S)
-    | \s{0,3}@\s{1,3}(?=[\w-]{1,63}\.\w)
-    | (?:%40|=40|[\uff20\ufe6b]|&\#(?:0{0,5}64|x0{0,5}40);|&commat;)(?=[\w-]{1,63}\.\w)
+    | (?:
+        \s{0,3}(?:@\s{1,3}|[(\[{<]\s{0,2}(?:[Aa][Tt]|@)\s{0,2}[)\]}>]\s{0,3})
+      | %(?:25){0,3}40 | =40 | [\uff20\ufe6b]
+      | \\{1,4}(?:[uU]\{?0{0,6}|[xX])40\}?
+      | &(?:[aA][mM][pP];)?(?:\#(?:0{0,5}64|[xX]0{0,5}40)|[cC][oO][mM][mM][aA][tT]);
+      )
+      (?=[\w-]{1,63}\s{0,3}(?:[.\u3002\uff0e]|[(\[{<]\s{0,2}(?:[Dd][Oo][Tt]|\.)|[Dd][Oo][Tt]\b)\W{0,4}\w)
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
+_SPELLED = re.compile(r"[(\[{<]\s{0,2}[Aa][Tt]\s{0,2}[)\]}>]")
 _ENDS = frozenset(filter(str.isspace, map(chr, range(0x3001)))) | frozenset('<>"')
 """Characters before which a local part cannot continue: spaces, angle brackets, an opening quote.
 Commas, colons and brackets need quotes too, but people type them without: `jane,doe@…`."""
@@ -42,7 +50,7 @@ def mask_addresses(text: str, most: int | None = None) -> str:
         if start == end and shown:  # of `a@b@c` only `@c` is a domain
             shown[-1] = sign[0]
         elif start < sign.start():
-            shown += [text[end:start], "***", sign[0]]
+            shown += [text[end:start], MASK, sign[0]]
         else:
             continue
         end = sign.end()
@@ -52,7 +60,12 @@ def mask_addresses(text: str, most: int | None = None) -> str:
 def _may_have_addresses(text: str) -> bool:
     if "@" in text or "&" in text or not text.isascii():
         return True
-    return ("%" in text or "=" in text) and "40" in text
+    if "40" in text and ("%" in text or "=" in text or "\\" in text):
+        return True
+    # The lines of the log are JSON, which begins with a brace.
+    if "(" in text or "[" in text or "<" in text or text.find("{", 1) > 0:
+        return _SPELLED.search(text) is not None
+    return False
 
 
 def _local_part(text: str, earliest: int, end: int) -> int:

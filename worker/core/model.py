@@ -226,6 +226,24 @@ class AccountEvent(Struct, frozen=True, kw_only=True):
     dedupe_key: str
 
 
+class NewAccountEvent(Struct, frozen=True, kw_only=True):
+    """An account event that was not on record, with its times; becomes a row."""
+
+    event: AccountEvent
+    occurred_at: datetime
+    """The event's own time; `received_at` if that cannot be parsed, or lies in the future."""
+    received_at: datetime
+
+
+class Verification(StrEnum):
+    """Whether SES's own API says the same (`account_events.verification`)."""
+
+    REPORTED = "reported"
+    """Not asked, or SES's API did not say."""
+    CONFIRMED = "confirmed"
+    CONTRADICTED = "contradicted"
+
+
 class Ignored(Struct, frozen=True):
     """A message that was understood and is neither a bounce nor a complaint."""
 
@@ -328,6 +346,12 @@ class Handled(Struct, frozen=True):
     ignored: Ignored | None = None
     error: Exception | None = None
     """The error that stopped this message, if any."""
+    account_events: Sequence[NewAccountEvent] = ()
+
+    @property
+    def is_new(self) -> bool:
+        """The message has added rows, and perhaps effects."""
+        return bool(self.decisions or self.account_events)
 
     @property
     def met_an_outage(self) -> bool:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from worker.core.effects import (
     SUPPRESSION,
+    AccountNotice,
     DeadLetterNotice,
     Effect,
     EffectKind,
@@ -30,10 +31,20 @@ from worker.core.effects import (
 from worker.core.faults import Fault
 from worker.core.limits import LONGEST_MESSAGE
 from worker.core.masking import mask_addresses
-from worker.core.model import Address, DeadLetter, Decision, Kind, Received, Recipient
+from worker.core.model import (
+    Address,
+    DeadLetter,
+    Decision,
+    Kind,
+    NewAccountEvent,
+    Received,
+    Recipient,
+)
 from worker.core.parsing import clip
 from worker.core.policy import Policy
 
+_ON_TENANTS_LIST = "ontenantsuppressionlist"
+"""The sub-type, in lower case, of a bounce that a tenant's list caused."""
 _NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
 MOST_DOMAINS = 20
 """Mail providers per notice that a digest shows separately. A digest holds thousands of notices in
@@ -57,6 +68,40 @@ def entries_for(
         address = decision.feedback.address
         if address and _bounced(decision) and policy.remove.match(address):
             yield _removal(decision, address)
+
+
+def entries_for_account_event(new: NewAccountEvent, policy: Policy) -> Iterator[OutboxEntry]:
+    """Notices that SES stopped or resumed sending, or has a finding: for every channel."""
+    if not policy.notify:
+        return
+    event = new.event
+    notice = AccountNotice(
+        kind=event.kind,
+        status=event.status,
+        scope=event.scope,
+        resource=event.resource,
+        tenant=event.tenant,
+        cause=event.cause,
+        finding=event.finding,
+        impact=event.impact,
+        account_id=event.account_id,
+        region=event.region,
+        occurred_at=new.occurred_at,
+        dedupe_key=event.dedupe_key,
+    )
+    summary = Summary(
+        sort=sort_of(event.kind.value, event.status.value),
+        domains={"": 1},
+        occurred_at=new.occurred_at,
+    )
+    entry = OutboxEntry(
+        kind=EffectKind.ACCOUNT_NOTICE,
+        lane=policy.notify[0],
+        payload=notice,
+        summary=summary,
+        created_at=new.received_at,
+    )
+    yield from _for_each(policy.notify, entry)
 
 
 def entries_for_removal(
@@ -239,6 +284,7 @@ def _notice_recipient(decision: Decision) -> NoticeRecipient:
 
 def _removal(decision: Decision, address: Address) -> OutboxEntry:
     notification = decision.feedback.notification
+    of_tenant = (notification.subtype or "").lower() == _ON_TENANTS_LIST
     return OutboxEntry(
         kind=EffectKind.REMOVAL,
         lane=SUPPRESSION,
@@ -249,6 +295,8 @@ def _removal(decision: Decision, address: Address) -> OutboxEntry:
             type=notification.type,
             subtype=notification.subtype,
             occurred_at=decision.occurred_at,
+            of_tenant=of_tenant,
+            tenant=notification.mail.tenant if of_tenant else "",
         ),
         summary=_summary(
             sort_of(notification.type, notification.subtype),

@@ -16,7 +16,8 @@ def combined(received: Received, parts: Sequence[Handled]) -> Handled:
     disposition = _disposition(parts)
     decisions = [decision for part in parts for decision in part.decisions]
     if disposition != Delete(Outcome.IGNORED):
-        return Handled(received, disposition, decisions)
+        account_events = [event for part in parts for event in part.account_events]
+        return Handled(received, disposition, decisions, account_events=account_events)
     kinds = [part.ignored for part in parts if part.ignored]
     noteworthy = [kind for kind in kinds if kind.noteworthy]
     return Handled(received, disposition, ignored=next(iter(noteworthy or kinds), None))

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from worker.core.address import parse_address
+from worker.core.invisible import INVISIBLE, trimmed
 from worker.core.model import Address
 
 
@@ -23,7 +24,7 @@ class Patterns:
         self._domains: set[str] = set()
         self._suffixes: set[str] = set()
         self._globs: list[tuple[str, ...]] = []
-        self._patterns = tuple(pattern.strip() for pattern in patterns)
+        self._patterns = tuple(trimmed(pattern) for pattern in patterns)
         for pattern in self._patterns:
             self._add(pattern)
 
@@ -52,7 +53,7 @@ class Patterns:
         )
 
     def _add(self, pattern: str) -> None:
-        if any(character.isspace() for character in pattern):
+        if not INVISIBLE.isdisjoint(pattern):
             raise ValueError(f"{pattern!r} has a space in it, which no address has")
         if pattern.startswith("@"):
             name = pattern[1:].removeprefix(".")

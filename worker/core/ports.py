@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from worker.core.effects import OutboxEntry
-from worker.core.model import DeadLetter, Feedback, Received, User
+from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.unit_of_work import UnitOfWork
 
 WRITE_SECONDS = 50.0
@@ -27,8 +27,14 @@ class Transaction(Protocol):
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return which dedupe keys and route keys of the feedback are stored already."""
 
+    def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
+        """Return which dedupe keys of account events are stored already."""
+
     def save(self, unit: UnitOfWork) -> None:
-        """Write the events, the changed users and the outbox entries of a unit of work."""
+        """Write the events, the changed users and the outbox entries of a unit of work.
+
+        Account events are events, too.
+        """
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
         """Add effects to the outbox."""

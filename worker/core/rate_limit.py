@@ -41,7 +41,7 @@ class Level(Struct, frozen=True, kw_only=True):
     next_slot: datetime
     """When the next request may go out, where an effect takes several requests."""
     tokens: float
-    """Effects that may still go out separately this minute."""
+    """Effects that may still go out separately this minute; negative after urgent effects."""
     refilled_at: datetime
     folded_at: datetime | None = None
     """When the last digest went out."""
@@ -89,7 +89,7 @@ def most_claimable(level: Level, rate_limit: RateLimit) -> int:
     """How many due effects must be counted to decide the next slot."""
     if rate_limit.per_minute is None or level.failures or level.blocked:
         return 1
-    return int(level.tokens) + 1
+    return int(max(0.0, level.tokens)) + 1
 
 
 def next_slot(level: Level, rate_limit: RateLimit, due: int, now: datetime) -> Slot:
@@ -97,8 +97,7 @@ def next_slot(level: Level, rate_limit: RateLimit, due: int, now: datetime) -> S
 
     `due` is counted up to `most_claimable`. After a failure a single effect probes the service.
     """
-    pause = (level.next_at - now).total_seconds()
-    if 0 < pause <= LONGEST_PAUSE_SECONDS:
+    if (pause := _pause(level, now)) > 0:
         return Slot(0, pause)
     if not due:
         return Slot(0)
@@ -114,12 +113,48 @@ def next_slot(level: Level, rate_limit: RateLimit, due: int, now: datetime) -> S
     return Slot(0, min(until_digest, max(until_token, 0.05)))
 
 
+def urgent_slot(level: Level, rate_limit: RateLimit, now: datetime) -> Slot:
+    """Decide whether an urgent effect may go out now: before all others, and always by itself.
+
+    It borrows from the minutes to come if this minute's budget is spent, up to a minute's budget:
+    sixty seconds hold at most twice the budget, however many are urgent.
+    """
+    if (pause := _pause(level, now)) > 0:
+        return Slot(0, pause)
+    lacking = _least_tokens(rate_limit) - (level.tokens - 1)
+    if rate_limit.per_minute is None or lacking <= 0 or _in_doubt(level):
+        return Slot(1)
+    refill = capacity(rate_limit) / 60
+    return Slot(0, max(lacking / refill, 0.05) if refill else SECONDS_BETWEEN_DIGESTS)
+
+
+def taken_urgently(level: Level, rate_limit: RateLimit, now: datetime) -> Level:
+    """The level once an urgent effect has been taken."""
+    tokens = max(_least_tokens(rate_limit), level.tokens - 1)
+    return replace(level, next_at=_next_at(rate_limit, now), tokens=tokens)
+
+
+def _least_tokens(rate_limit: RateLimit) -> float:
+    return -(rate_limit.per_minute or 0.0)
+
+
 def taken(level: Level, rate_limit: RateLimit, took: Slot, now: datetime) -> Level:
     """The level once a slot is taken; a digest counts as one delivery, whatever its size."""
-    next_at = now + timedelta(seconds=1 / rate_limit.per_second)
+    next_at = _next_at(rate_limit, now)
     if took.take > 1:
-        return replace(level, next_at=next_at, tokens=0.0, folded_at=now)
-    return replace(level, next_at=next_at, tokens=max(0.0, level.tokens - 1))
+        return replace(level, next_at=next_at, tokens=min(0.0, level.tokens), folded_at=now)
+    return replace(level, next_at=next_at, tokens=max(min(0.0, level.tokens), level.tokens - 1))
+
+
+def _next_at(rate_limit: RateLimit, now: datetime) -> datetime:
+    return now + timedelta(seconds=1 / rate_limit.per_second)
+
+
+def _pause(level: Level, now: datetime) -> float:
+    """The seconds until the lane may deliver again; 0: it may."""
+    pause = (level.next_at - now).total_seconds()
+    # A longer pause comes from a clock that was set back.
+    return pause if 0 < pause <= LONGEST_PAUSE_SECONDS else 0.0
 
 
 def _in_doubt(level: Level) -> bool:

@@ -19,13 +19,14 @@ from worker.core.model import (
     Handled,
     Ignored,
     Malformed,
+    NewAccountEvent,
     Outcome,
     Reason,
     Received,
     Release,
     User,
 )
-from worker.core.outbox import entries_for
+from worker.core.outbox import entries_for, entries_for_account_event
 from worker.core.parts import combined
 from worker.core.policy import Policy, UnknownRecipients
 
@@ -52,6 +53,7 @@ class UnitOfWork:
         self._locked = locked
         """Keys of users whose rows could not be read: another session has locked them."""
         self.decisions: list[Decision] = []
+        self.account_events: list[NewAccountEvent] = []
         self.entries: list[OutboxEntry] = []
         self.created: dict[str, User] = {}
         self.changed: dict[str, User] = {}
@@ -68,7 +70,7 @@ class UnitOfWork:
             case Ignored():
                 return Handled(received, Delete(Outcome.IGNORED), ignored=content)
             case AccountEvent():
-                return Handled(received, Delete(Outcome.IGNORED), ignored=Ignored(content.kind))
+                return self._record(received, content)
             case Several():
                 return self._decide_parts(received, content.parts)
 
@@ -81,6 +83,21 @@ class UnitOfWork:
         if self._locked and (locked := self._locked_out(feedback)):
             return Handled(received, Release(0), error=locked)
         return combined(received, [self.decide_message(received, part) for part in parts])
+
+    def _record(self, received: Received, event: AccountEvent) -> Handled:
+        """Record an account event, unless it is on record."""
+        if event.dedupe_key in self._known_keys:
+            return Handled(received, _DUPLICATE)
+        self._known_keys.add(event.dedupe_key)
+        received_at = received.received_at
+        new = NewAccountEvent(
+            event=event,
+            occurred_at=min(event.occurred_at or received_at, received_at),
+            received_at=received_at,
+        )
+        self.account_events.append(new)
+        self.entries += entries_for_account_event(new, self._policy)
+        return Handled(received, _APPLIED, account_events=(new,))
 
     def _locked_out(self, feedback: Sequence[Feedback]) -> Locked | None:
         """Return an error if the message would change a user whose row is locked."""

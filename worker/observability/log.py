@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import TextIO
 
@@ -60,6 +60,18 @@ def configure_logging(level: str, *, json: bool | None, stream: TextIO | None = 
 
 
 _processors: list[Processor] = []
+_wording: list[Callable[[str], str]] = []
+
+
+def word_commands(wording: Callable[[str], str]) -> None:
+    """Have hints and errors name this program's commands as this function writes them."""
+    _wording[:] = [wording]
+
+
+def _word_commands_of(line: EventDict) -> None:
+    for key in ("hint", "error"):
+        if _wording and isinstance(text := line.get(key), str):
+            line[key] = _wording[0](text)
 
 
 class _Voice(structlog.make_filtering_bound_logger("info")):  # type: ignore[misc]
@@ -85,6 +97,8 @@ def _json(logger: WrappedLogger, method: str, line: EventDict) -> str:
 
     All in a single processor, for speed: a line is written for every recipient.
     """
+    if "hint" in line or "error" in line:
+        _word_commands_of(line)
     if _PLAIN.issuperset(map(type, line.values())) and "exc_info" not in line:
         whole = {"timestamp": _timestamp(), "level": method, "event": line["event"], **line}
         try:
@@ -98,6 +112,7 @@ def _json(logger: WrappedLogger, method: str, line: EventDict) -> str:
 
 def _for_people(render: Processor) -> Processor:
     def render_sanitized(logger: WrappedLogger, method: str, line: EventDict) -> str:
+        _word_commands_of(line)
         return str(render(logger, method, _sanitized_line(logger, method, line)))
 
     return render_sanitized

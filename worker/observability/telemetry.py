@@ -1,12 +1,23 @@
 """Log lines and counters about a message, after its commit and never before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
 
+from worker.core.disguise import hide
 from worker.core.errors import Unavailable
-from worker.core.model import Decision, Delete, Handled, Ignored, Kind, UserMatch
+from worker.core.limits import LONGEST_CELL, LONGEST_TOPIC
+from worker.core.model import (
+    AccountStatus,
+    Decision,
+    Delete,
+    Handled,
+    Ignored,
+    Kind,
+    NewAccountEvent,
+    UserMatch,
+)
 from worker.observability.metrics import Metrics
 
 MOST_KINDS_WARNED_ABOUT = 100
@@ -47,9 +58,12 @@ class Telemetry:
 
     def _report(self, handled: Handled) -> None:
         message_id = handled.received.message_id
+        people = _people(handled.decisions)
         for decision in handled.decisions:
             name = NAMES[decision.feedback.notification.kind]
-            self._log.info(name, message_id=message_id, **fields(decision))
+            self._log.info(name, message_id=message_id, **fields(decision, people))
+        for event in handled.account_events:
+            self._report_account_event(event, message_id)
         if isinstance(handled.disposition, Delete):
             outcome = str(handled.disposition.outcome)
             self._log.debug("message.handled", message_id=message_id, outcome=outcome)
@@ -62,14 +76,45 @@ class Telemetry:
             if handled.ignored.noteworthy:
                 self._warn_once(handled.ignored, message_id)
 
+    def _report_account_event(self, new: NewAccountEvent, message_id: str) -> None:
+        event = new.event
+        account_log = self._log.bind(
+            message_id=message_id,
+            scope=event.scope.value,
+            tenant=event.tenant,
+            resource=event.resource[:LONGEST_TOPIC],
+            cause=event.cause[:LONGEST_CELL],
+            account_id=event.account_id,
+            region=event.region,
+            occurred_at=new.occurred_at.isoformat(),
+        )
+        finding, impact = event.finding[:LONGEST_CELL], event.impact[:LONGEST_CELL]
+        match event.status:
+            case AccountStatus.DISABLED:
+                account_log.warning("account.sending_disabled")
+            case AccountStatus.ENABLED:
+                account_log.info("account.sending_enabled")
+            case AccountStatus.OPEN:
+                account_log.warning("account.recommendation_opened", finding=finding, impact=impact)
+            case AccountStatus.RESOLVED:
+                account_log.info("account.recommendation_resolved", finding=finding, impact=impact)
+
     def _warn_once(self, ignored: Ignored, message_id: str) -> None:
         if ignored.kind not in self._warned and len(self._warned) < MOST_KINDS_WARNED_ABOUT:
             self._warned.add(ignored.kind)
             self._log.warning("message.ignored", kind=ignored.kind, message_id=message_id)
 
 
-def fields(decision: Decision) -> dict[str, Any]:
+def _people(decisions: Sequence[Decision]) -> Sequence[str]:
+    """The addresses that a message names."""
+    addresses = (decision.feedback.address for decision in decisions)
+    return [address.key for address in addresses if address]
+
+
+def fields(decision: Decision, people: Sequence[str]) -> dict[str, Any]:
     """The fields of `bounce_notification` and `complaint_notification`, and the rule.
+
+    No text shows the address of any of the `people`, however it is spelled.
 
     Dashboards exist on these names, which come from this worker's ancestor: `relay_action` is the
     action (nothing to do with `worker.relay`), `fxa_id` the user's `account_id`, and
@@ -85,22 +130,31 @@ def fields(decision: Decision) -> dict[str, Any]:
             "bounce_subtype": notification.subtype or "none",
             "bounce_action": recipient.action,
             "bounce_status": recipient.status,
-            "bounce_diagnostic": recipient.diagnostic,
+            "bounce_diagnostic": hide(recipient.diagnostic, people),
             "bounce_fault": decision.feedback.fault,
         }
     else:
         found = {
             "complaint_subtype": notification.subtype or "none",
-            "complaint_user_agent": notification.user_agent,
+            "complaint_user_agent": hide(notification.user_agent, people),
             "complaint_feedback": notification.type or "none",
         }
     found |= outcome
     found["reason"] = decision.reason
     if recipient.extra:
-        found[f"{notification.kind}_extra"] = recipient.extra
+        found[f"{notification.kind}_extra"] = _hidden(recipient.extra, people)
     if recipient.address:
         found["domain"] = recipient.address.domain
     if decision.match is _FOUND and decision.user:
         shown = decision.user.account_id if decision.user.metrics_enabled else None
         found["fxa_id"] = shown or ""
     return found
+
+
+def _hidden(value: Any, people: Sequence[str]) -> Any:
+    """Hide the addresses in a JSON value, which is small and not deep."""
+    if isinstance(value, str):
+        return hide(value, people)
+    if isinstance(value, Mapping):
+        return {hide(name, people): _hidden(item, people) for name, item in value.items()}
+    return [_hidden(item, people) for item in value] if isinstance(value, list) else value

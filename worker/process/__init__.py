@@ -34,7 +34,7 @@ def process(batch: Sequence[Received], store: BatchStore, policy: Policy) -> lis
 def _commit(batch: Sequence[Received], store: BatchStore, policy: Policy) -> list[Handled]:
     """Commit the first messages, as many as fit into a transaction."""
     decoded = decode_batch(batch, policy)
-    if not decoded.feedback:
+    if not decoded.needs_store:
         _, handled = decide_batch(decoded, policy, None)
         return handled
     with _begun(store) as transaction:

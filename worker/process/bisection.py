@@ -90,7 +90,7 @@ def _is_broken(result: Handled) -> bool:
 
 def _judge(handled: list[Handled], store: BatchStore) -> list[Handled]:
     """Blame messages only if the store is known to work, by other messages or by a probe."""
-    if any(result.decisions for result in handled):
+    if any(result.is_new for result in handled):
         return handled
     errors = [result.error for result in handled if result.error and not result.is_locked_out]
     outage: Exception | None

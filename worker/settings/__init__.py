@@ -105,9 +105,11 @@ class Settings(Section):
         """The file that was read, if any."""
         return self._file
 
-    def read_from(self, file: Path | None) -> Self:
-        """Remember the file that was read, for errors about missing settings."""
+    def read_from(self, file: Path | None, command: str) -> Self:
+        """Remember the file that was read, and how commands with these settings begin."""
         self._file = file
+        for section in self.channel_sections.values():
+            section.named(command)
         return self
 
     def as_policy(self) -> Policy:

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from pydantic import PrivateAttr
+
 from worker.core.effects import Lane
 from worker.settings.kinds import Section
 
@@ -13,6 +15,17 @@ class ChannelSection(Section):
     """Any of these keys enables the channel; for hints."""
     credentials: ClassVar[tuple[str, ...]] = ()
     """Keys that systemd may load as credentials, named `SECTION_KEY`."""
+
+    _command: str = PrivateAttr("ses-worker")
+
+    @property
+    def command(self) -> str:
+        """How commands begin that notices recommend."""
+        return self._command
+
+    def named(self, command: str) -> None:
+        """Remember how commands with these settings begin."""
+        self._command = command
 
     @property
     def lanes(self) -> tuple[Lane, ...]:

@@ -86,7 +86,10 @@ def sections() -> dict[str, type[Section]]:
 def _from_file(file: Path) -> Iterator[Input]:
     for section, table in read_toml(file).items():
         if not isinstance(table, dict):
-            raise Misconfigured(f"{section} is not in any [section] of {file}")
+            owners = [name for name, kind in sections().items() if section in kind.model_fields]
+            hint = f"; it belongs below {' or '.join(f'[{name}]' for name in owners)}"
+            what = f"{section} is not in any [section] of {file}"
+            raise Misconfigured(what + hint if owners else what)
         yield Input(section, None, None, str(file))
         yield from (Input(section, key, value, str(file)) for key, value in table.items())
 

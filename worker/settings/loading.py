@@ -16,6 +16,7 @@ from worker.core.errors import Misconfigured
 from worker.settings import Settings
 from worker.settings.environment import PREFIX, variable
 from worker.settings.inputs import file_in_use, inputs, sections
+from worker.settings.program import command
 
 NOT_BUILT = frozenset({"retention", "sns.verify"})
 """Sections and keys whose feature this version does not have."""
@@ -36,7 +37,8 @@ def load_settings(environment: Mapping[str, str], file: Path | None = None) -> S
             section[item.key] = item.value
         origins[item.section, item.key] = item.origin
     try:
-        return Settings.model_validate(values).read_from(file_in_use(environment, file))
+        settings = Settings.model_validate(values)
+        return settings.read_from(file_in_use(environment, file), command(environment, file))
     except ValidationError as error:
         lines = [_sentence(details, origins) for details in error.errors()]
         raise Misconfigured("\n".join(dict.fromkeys(lines))) from None
@@ -67,9 +69,25 @@ _WORDS = {"tuple_type": "must be a list", "dict_type": "must be a table"}
 def _unknown(name: str, origin: str) -> str:
     if name in NOT_BUILT or name.partition(".")[0] in NOT_BUILT:
         return " belongs to a feature that this version does not have"
-    as_given = _variable if origin.startswith(PREFIX) else str
-    near = get_close_matches(as_given(name), map(as_given, all_keys()), n=1, cutoff=0.8)
-    return " is not a setting" + (f"; did you mean {near[0]}?" if near else "")
+    near = _near_variable(origin) if origin.startswith(PREFIX) else _near(name)
+    return " is not a setting" + (f"; did you mean {near}?" if near else "")
+
+
+def _near_variable(name: str) -> str:
+    variables = [_variable(key) for key in all_keys()]
+    return next(iter(get_close_matches(name.upper(), variables, n=1, cutoff=0.8)), "")
+
+
+def _near(name: str) -> str:
+    """Return the section or key that was most likely meant; empty: none."""
+    section, _, key = name.partition(".")
+    if not key:
+        near = get_close_matches(section, sections(), n=1, cutoff=0.7)
+        return f"[{near[0]}]" if near else ""
+    if near := get_close_matches(name, all_keys(), n=1, cutoff=0.8):
+        return near[0]
+    elsewhere = [other for other in all_keys() if other.partition(".")[2] == key]
+    return " or ".join(elsewhere)
 
 
 def _variable(name: str) -> str:

@@ -118,15 +118,24 @@ class StoreSettings(Section):
     @field_validator("url")
     @classmethod
     def _is_a_database(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        if path := url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else "":
-            if path == ":memory:":
-                raise ValueError("must be a file: a database in memory ends with the process")
-            return SecretStr(f"sqlite:///{_absolute(path)}")
-        scheme, _, rest = url.partition("://")
-        if scheme in {"postgresql", "postgresql+psycopg", "postgres"} and rest:
-            return SecretStr(f"postgresql://{rest}")
-        raise ValueError("must be sqlite:///PATH or postgresql://USER@HOST/DATABASE")
+        return SecretStr(database_url(value.get_secret_value()))
+
+
+def database_url(url: str) -> str:
+    """Return the URL of a database as the store takes it, with an absolute path.
+
+    Raises:
+        ValueError: it is none; the text is for people.
+
+    """
+    if path := url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else "":
+        if path == ":memory:":
+            raise ValueError("must be a file: a database in memory ends with the process")
+        return f"sqlite:///{_absolute(path)}"
+    scheme, _, rest = url.partition("://")
+    if scheme in {"postgresql", "postgresql+psycopg", "postgres"} and rest:
+        return f"postgresql://{rest}"
+    raise ValueError("must be sqlite:///PATH or postgresql://USER@HOST/DATABASE")
 
 
 def _absolute(path: str) -> Path:

@@ -14,6 +14,8 @@ from worker.core.errors import CommitsLost, Misconfigured, Refused
 from worker.core.ports import BatchStore
 from worker.store.disk_space import DiskSpace
 from worker.store.figures import Figures
+from worker.store.home import Home
+from worker.store.needs import WORKER, Needs
 from worker.store.revision import HEAD
 from worker.store.rights import AccessProblem
 from worker.store.sqlite import SqliteStore
@@ -63,6 +65,9 @@ class Store(BatchStore, Protocol):
     def access_problem(self) -> AccessProblem | None:
         """Return why this process may not write, as far as that is known without writing."""
 
+    def home(self) -> Home | None:
+        """Return where in PostgreSQL the tables are, or will be; None: unknown, or a file."""
+
     def disk_space(self) -> DiskSpace | None:
         """Return how much space the database's disk has; None: unknown, or another machine's."""
 
@@ -72,6 +77,9 @@ class Store(BatchStore, Protocol):
     def who_holds(self) -> str:
         """Name the processes whose locks a write waits for, if known, to end a sentence."""
 
+    def workers(self) -> str:
+        """Name the other workers that have the database open, as far as known; empty: none."""
+
     def keep_open(self) -> None:
         """Keep a connection open for frequent `reading` and `writing`."""
 
@@ -79,8 +87,10 @@ class Store(BatchStore, Protocol):
         """Close all connections."""
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, needs: Needs = WORKER) -> Store:
     """Make the store for a URL that `Settings` has checked; nothing is opened yet.
+
+    `needs`: what the process does, for the rights that errors of PostgreSQL name.
 
     Raises:
         Misconfigured: PostgreSQL's driver is not installed, or cannot parse the URL.
@@ -96,7 +106,7 @@ def open_store(url: str) -> Store:
             "store.url names PostgreSQL, whose driver is not installed: "
             "pip install 'psycopg[binary]>=3.3,<3.4' in the worker's environment"
         ) from error
-    return PostgresqlStore(url)
+    return PostgresqlStore(url, needs)
 
 
 def ensure_schema(store: Store, *, migrate: bool) -> tuple[str, ...]:
@@ -144,7 +154,12 @@ def no_database(store: Store) -> str:
     message = f"no database at {store.place} (store.url)"
     if isinstance(store, SqliteStore):
         return f"{message}; a relative store.url is resolved from the working directory"
-    return f"{message}; `ses-worker db upgrade` makes its tables"
+    if (home := store.home()) is None:
+        return f"{message}; `ses-worker db upgrade` makes its tables"
+    message = f"{store.place} has no tables of the worker in the schema {home.schema}"
+    if home.elsewhere:
+        return f"{message}, but in {' and '.join(home.elsewhere)}. If those are meant: {home.fix}"
+    return f"{message}; `ses-worker db upgrade` makes them, for the role {home.role} to own"
 
 
 def _too_new(revision: str | None) -> str:

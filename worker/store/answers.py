@@ -7,7 +7,10 @@ from msgspec import Struct
 from worker.core.parsing import parse_time
 from worker.core.policy import Policy
 from worker.store import Store
+from worker.store.needs import to_read
 
+READ = to_read("do_not_mail", "users", "events_by_recipient")
+"""What `verdict_on` reads."""
 _BARRED = "SELECT reason, until FROM do_not_mail WHERE email_key = {key}"
 _IS_USER = "SELECT EXISTS (SELECT 1 FROM users WHERE email_key = {key})"
 _HAS_EVENTS = "SELECT EXISTS (SELECT 1 FROM events_by_recipient WHERE recipient = {key})"

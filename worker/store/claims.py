@@ -17,8 +17,9 @@ from sqlalchemy import (
     update,
 )
 
-from worker.core.effects import Effect, EffectKind, Lane, Summary
+from worker.core.effects import URGENT, Effect, EffectKind, Lane, Summary
 from worker.core.rate_limit import (
+    LARGEST_DIGEST,
     LONGEST_PAUSE_SECONDS,
     SECONDS_BETWEEN_PROBES,
     Level,
@@ -27,6 +28,8 @@ from worker.core.rate_limit import (
     next_slot,
     refilled,
     taken,
+    taken_urgently,
+    urgent_slot,
 )
 from worker.store import levels
 from worker.store.parking import (
@@ -43,6 +46,7 @@ MOST_TRIES = 30
 """Tries per effect; with the pauses between them they take about a day."""
 LOST = "each process that claimed it ended before it settled it"
 STRANGE = "not an entry that this program can read"
+_URGENT = sorted(kind.value for kind in URGENT)
 SKIPPED_SECONDS = 0.05
 """Pause before looking again for rows that another process holds."""
 _FACTS = [
@@ -106,14 +110,40 @@ def _claim(
     if soonest is None or soonest > now:
         wait = None if soonest is None else (soonest - now).total_seconds()
         return replace(nothing, wait_seconds=wait)
+    waits: list[float] = []
+    if urgent := _urgent(connection, lane, now):
+        slot = urgent_slot(level, rate_limit, now)
+        if slot.take:
+            levels.keep(connection, rate_limit, taken_urgently(level, rate_limit, now))
+            return _lease(connection, lane, rate_limit, urgent, now)
+        waits.append(slot.seconds)
     due = _count_due(connection, lane, now, most_claimable(level, rate_limit))
     slot = next_slot(level, rate_limit, due, now)
     ids = _due(connection, lane, now, slot.take) if slot.take else []
     if not ids:  # the rate limit allows none yet, or other processes hold the rows
-        wait = SKIPPED_SECONDS if slot.take else slot.seconds
+        if due:
+            waits.append(SKIPPED_SECONDS if slot.take else slot.seconds)
+        wait = min(waits, default=SKIPPED_SECONDS)
         return replace(nothing, wait_seconds=wait, limited=True)
     levels.keep(connection, rate_limit, taken(level, rate_limit, slot, now))
     return _lease(connection, lane, rate_limit, ids, now)
+
+
+def _urgent(connection: Connection, lane: Lane, now: datetime) -> list[int]:
+    """Find the first due effect that goes before all others, where there is one.
+
+    It is the first of all by its `due_at`. Only after a failed try it is somewhere in between, and
+    as many rows are looked through as a digest takes.
+    """
+    first = select(outbox.c.id, outbox.c.kind, outbox.c.due_at)
+    first = first.where(OPEN, outbox.c.lane == lane, outbox.c.due_at <= now)
+    some = first.order_by(outbox.c.due_at, outbox.c.id).limit(LARGEST_DIGEST).subquery()
+    query = select(some.c.id).where(some.c.kind.in_(_URGENT))
+    found = connection.execute(query.order_by(some.c.due_at, some.c.id).limit(1)).scalar()
+    if found is None:
+        return []
+    row = select(outbox.c.id).where(outbox.c.id == found).with_for_update(skip_locked=True)
+    return list(connection.execute(row).scalars())
 
 
 def _correct_due_dates(connection: Connection, lane: Lane, now: datetime) -> None:
@@ -208,7 +238,9 @@ def _due(connection: Connection, lane: Lane, now: datetime, most: int) -> list[i
 
 
 def _due_rows(lane: Lane, now: datetime) -> Select[int]:
-    return select(outbox.c.id).where(OPEN, outbox.c.lane == lane, outbox.c.due_at <= now)
+    """Select the due effects that are not urgent."""
+    due = select(outbox.c.id).where(OPEN, outbox.c.lane == lane, outbox.c.due_at <= now)
+    return due.where(outbox.c.kind.not_in(_URGENT))
 
 
 def _soonest(connection: Connection, lane: Lane) -> datetime | None:

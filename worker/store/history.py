@@ -9,11 +9,16 @@ from sqlalchemy import ColumnElement, Dialect, RowMapping, and_, select
 
 from worker.core.address import parse_address
 from worker.store import Store
+from worker.store.answers import READ as READ_FOR_VERDICT
+from worker.store.answers import Verdict, verdict_on
+from worker.store.needs import to_read
 from worker.store.recipients import newest_events
 from worker.store.rows import USER_COLUMNS
 from worker.store.schema import INDEXED, MAIL_START, outbox, removals, users
 
 Row = Mapping[str, Any]
+READ = {**READ_FOR_VERDICT, **to_read("events", "outbox", "removals")}
+"""What `history_of` reads."""
 MOST_EVENTS = 500
 """Events that `history_of` returns unless called with a limit."""
 _EFFECT = [
@@ -28,6 +33,7 @@ _EFFECT = [
 class History(Struct, frozen=True, kw_only=True):
     """What is stored about an address; events by the time of occurrence, the rest by id."""
 
+    verdict: Verdict
     user: Row | None
     events: Sequence[Row]
     effects: Sequence[Row]
@@ -48,6 +54,7 @@ def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
         taken_off = select(removals).where(removals.c.email_key == key).order_by(removals.c.id)
         kept = connection.execute(taken_off).mappings().all()
     return History(
+        verdict=verdict_on(store, key),
         user=dict(user) if user else None,
         events=sorted(map(dict, found), key=lambda event: event["occurred_at"]),
         effects=[

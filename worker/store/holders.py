@@ -1,11 +1,14 @@
 """Names the processes that hold locks on files, for error messages; on Linux only."""
 
+import itertools
 import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 _LOCKS = Path("/proc/locks")
+_PROGRAM, _MODULE = b"ses-worker", (b"-m", b"worker")
+"""What the command line of a worker has."""
 
 
 def holders(files: Sequence[str | Path]) -> list[int]:
@@ -29,6 +32,20 @@ def holders(files: Sequence[str | Path]) -> list[int]:
     return sorted({int(text) for text in ids if text.isdigit()} - {0, os.getpid()})
 
 
+def workers_named(files: Sequence[str | Path]) -> str:
+    """Name the processes that are workers, or of which that is unknown; empty: none."""
+    return _named([id_ for id_ in holders(files) if _may_be_a_worker(id_)])
+
+
+def _may_be_a_worker(id_: int) -> bool:
+    try:
+        words = Path(f"/proc/{id_}/cmdline").read_bytes().split(b"\0")
+    except OSError:  # hidden; or it has just ended
+        return Path(f"/proc/{id_}").exists()
+    is_module = _MODULE in itertools.pairwise(words)
+    return is_module or any(word.rpartition(b"/")[2] == _PROGRAM for word in words)
+
+
 def holder_named(files: Sequence[str | Path]) -> str:
     """Name the first process, to begin a sentence."""
     ids = holders(files)
@@ -37,8 +54,12 @@ def holder_named(files: Sequence[str | Path]) -> str:
 
 def holders_named(files: Sequence[str | Path]) -> str:
     """Name the processes, to end a sentence."""
-    ids = holders(files)
+    named = _named(holders(files))
+    return f": {named}" if named else ""
+
+
+def _named(ids: Sequence[int]) -> str:
     if not ids:
         return ""
     noun = "process" if len(ids) == 1 else "processes"
-    return f": {noun} {', '.join(map(str, ids))} (ps -fp {','.join(map(str, ids))})"
+    return f"{noun} {', '.join(map(str, ids))} (ps -fp {','.join(map(str, ids))})"

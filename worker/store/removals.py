@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import func, insert, or_, select, update
 
-from worker.core.effects import RemovalOutcome
+from worker.core.effects import Removal, RemovalOutcome
 from worker.store import Store, levels
 from worker.store.schema import removals
 
@@ -24,6 +24,8 @@ class Kept(Struct, frozen=True, kw_only=True):
     begun_at: datetime
     outcome: str | None = None
     restored_at: datetime | None = None
+    tenant: str = ""
+    """The tenant whose list it was on; empty: the account's."""
 
 
 class RemovalLog:
@@ -44,26 +46,32 @@ class RemovalLog:
             found = connection.execute(query).scalar_one_or_none()
         return None if found is None else json.loads(found)
 
-    def begin(self, effect_id: int, key: str, address: str, entry: Mapping[str, Any]) -> None:
+    def begin(self, effect_id: int, removal: Removal, entry: Mapping[str, Any]) -> None:
         """Keep the entry before its deletion."""
         with self._store.writing() as connection:
             now = levels.moment(connection)
-            row = {"address": address, "entry": json.dumps(entry), "begun_at": now}
+            row = {
+                "address": entry["EmailAddress"],
+                "entry": json.dumps(entry),
+                "begun_at": now,
+                "tenant": removal.tenant,
+            }
             known = removals.c.outbox_id == effect_id
             changed = connection.execute(update(removals).where(known).values(**row))
             if not changed.rowcount:
-                ids = {"outbox_id": effect_id, "email_key": key}
+                ids = {"outbox_id": effect_id, "email_key": removal.key}
                 connection.execute(insert(removals).values(**row, **ids))
 
-    def removals(self, key: str, within: timedelta, besides: int) -> int:
-        """Count the other effects that may have removed this address from the list lately.
+    def removals(self, removal: Removal, within: timedelta, besides: int) -> int:
+        """Count the other effects that may have removed this address from the same list lately.
 
         `within` is measured by the database's clock, which also dated their beginning. A removal
         that was begun counts: it may have been done. An effect that is tried again, since SES was
         busy for example, has a row already: `besides` leaves it out.
         """
         others = select(func.count()).where(
-            removals.c.email_key == key,
+            removals.c.email_key == removal.key,
+            removals.c.tenant == removal.tenant,
             removals.c.outbox_id != besides,
             or_(removals.c.outcome.is_(None), removals.c.outcome.in_(_DONE)),
         )
@@ -79,10 +87,15 @@ class RemovalLog:
             row = update(removals).where(removals.c.outbox_id == effect_id)
             connection.execute(row.values(outcome=outcome.value))
 
-    def latest(self, key: str) -> Kept | None:
-        """Return the last entry that was removed for this address."""
+    def latest(self, key: str, tenant: str | None = None) -> Kept | None:
+        """Return the last entry that was removed for this address.
+
+        `tenant`: only from this tenant's list; empty: from the account's; None: from any.
+        """
         names = Kept.__struct_fields__
         query = select(*(removals.c[name] for name in names)).where(removals.c.email_key == key)
+        if tenant is not None:
+            query = query.where(removals.c.tenant == tenant)
         with self._store.reading() as connection:
             latest = query.order_by(removals.c.id.desc()).limit(1)
             row = connection.execute(latest).mappings().first()

@@ -11,7 +11,7 @@ import msgspec
 
 from worker import __version__
 from worker.core.effects import OutboxEntry
-from worker.core.model import DeadLetter, Decision, Received, User
+from worker.core.model import DeadLetter, Decision, NewAccountEvent, Received, User
 from worker.core.parsing import clip
 
 EVENT_COLUMNS = (
@@ -35,6 +35,10 @@ USER_TIMES = (
 QUARANTINE_COLUMNS = (
     "queue", "message_id", "reason", "detail", "body", "attributes", "sent_at", "received_at",
     "worker_version",
+)  # fmt: skip
+ACCOUNT_EVENT_COLUMNS = (
+    "dedupe_key", "kind", "status", "scope", "tenant", "resource", "cause", "finding", "impact",
+    "account_id", "region", "route", "occurred_at", "received_at",
 )  # fmt: skip
 OUTBOX_COLUMNS = (
     "kind", "lane", "state", "due_at", "created_at", "payload", "summary", "feedback_id",
@@ -111,6 +115,27 @@ def event_row(decision: Decision, time: Callable[[datetime], Any]) -> tuple[Any,
     )
 
 
+def account_event_row(new: NewAccountEvent) -> tuple[Any, ...]:
+    """Make a row of `account_events` with the columns `ACCOUNT_EVENT_COLUMNS`."""
+    event = new.event
+    return (
+        event.dedupe_key,
+        event.kind.value,
+        event.status.value,
+        event.scope.value,
+        event.tenant,
+        event.resource,
+        event.cause,
+        event.finding,
+        event.impact,
+        event.account_id,
+        event.region,
+        event.route.value,
+        new.occurred_at,
+        new.received_at,
+    )
+
+
 def quarantine_row(queue: str, received: Received, why: DeadLetter) -> tuple[Any, ...]:
     """Make a row of `quarantine` with the columns `QUARANTINE_COLUMNS`."""
     return (
@@ -132,7 +157,7 @@ def outbox_row(entry: OutboxEntry) -> tuple[Any, ...]:
         str(entry.kind),
         entry.lane,
         "waiting",
-        entry.created_at,
+        entry.due_at,
         entry.created_at,
         msgspec.json.encode(entry.payload).decode(),
         msgspec.json.encode(entry.summary).decode(),

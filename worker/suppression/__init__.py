@@ -1,4 +1,4 @@
-"""The client of SES's account suppression list.
+"""The client of SES's suppression lists, the account's and its tenants'.
 
 `listing` is the client, `remover` removes addresses within limits, `restoring` puts them back.
 """

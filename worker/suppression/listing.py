@@ -1,4 +1,4 @@
-"""The account suppression list of a region, by SES v2.
+"""The suppression lists of a region, the account's and its tenants', by SES v2.
 
 https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html. Errors and shapes:
 botocore's model `sesv2/2019-09-27`.
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import boto3
 from botocore.exceptions import EndpointConnectionError
 from msgspec import Struct
 
@@ -35,6 +36,8 @@ NOT_FOUND = "NotFoundException"
 BAD_REQUEST = "BadRequestException"
 FOREIGN_ANSWER = "ForeignAnswer"
 """The worker's code for a 200 that SES does not give."""
+OUTDATED_BOTO3 = "OutdatedBoto3"
+"""The worker's code for a boto3 that would leave the tenant out, and so name the account's list."""
 UNKNOWN_REGION = "UnknownRegion"
 """The worker's code for a region without an answer, where boto3 knows no SES."""
 _OF_BOTOCORES_PARSERS = (AttributeError, KeyError, TypeError, ValueError)
@@ -85,7 +88,10 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 class SuppressionList:
-    """The account's list in one region, not a tenant's. Thread-safe.
+    """The account's list in one region, and those of its tenants. Thread-safe.
+
+    Without a tenant's name a call is about the account's list. A tenant that does not exist has an
+    empty list.
 
     Each request, and each second try, first waits for its slot: SES allows one call a second other
     than sending, per account and region (https://docs.aws.amazon.com/ses/latest/dg/quotas.html). An
@@ -103,10 +109,10 @@ class SuppressionList:
         self._lock = threading.Lock()
         self._client: Any = None
 
-    def look_up(self, address: str) -> Entry | None:
+    def look_up(self, address: str, tenant: str = "") -> Entry | None:
         """Look up an entry; local parts are case-sensitive. None: not listed."""
         try:
-            answer = self._call("get_suppressed_destination", EmailAddress=_named(address))
+            answer = self._call("get_suppressed_destination", tenant, EmailAddress=_named(address))
         except AwsRefused as refused:
             if refused.code == NOT_FOUND:
                 return None
@@ -116,30 +122,36 @@ class SuppressionList:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise _foreign("GetSuppressedDestination") from error
 
-    def delete(self, address: str) -> bool:
+    def delete(self, address: str, tenant: str = "") -> bool:
         """Remove an address from the list; return False if it was not listed.
 
         botocore takes any 200 for a success here, even a proxy's HTML: look the address up
         afterwards.
         """
         try:
-            self._call("delete_suppressed_destination", EmailAddress=_named(address))
+            self._call("delete_suppressed_destination", tenant, EmailAddress=_named(address))
         except AwsRefused as refused:
             if refused.code == NOT_FOUND:
                 return False
             raise
         return True
 
-    def put_back(self, entry: Entry) -> None:
+    def put_back(self, entry: Entry, tenant: str = "") -> None:
         """List an address for its former reason; SES sets the date and the attributes.
 
         An existing entry takes the new reason.
         """
-        self._call("put_suppressed_destination", EmailAddress=entry.address, Reason=entry.reason)
+        reason = entry.reason
+        self._call("put_suppressed_destination", tenant, EmailAddress=entry.address, Reason=reason)
 
-    def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
+    def _call(self, method: str, tenant: str, **arguments: Any) -> dict[str, Any]:
+        if tenant:
+            arguments["TenantName"] = tenant
+
         def call() -> dict[str, Any]:
             client = self._connected()  # before the slot: connecting would use it up
+            if tenant:
+                _check_that_tenants_are_known(client, method)
             self._await_slot()
             with within(REQUEST_SECONDS):
                 return self._request(client, method, arguments)
@@ -174,6 +186,14 @@ class SuppressionList:
         # else the operator has set an endpoint
         is_aws = self.region in client.meta.endpoint_url
         return is_aws and not is_region_of("sesv2", self.region)
+
+
+def _check_that_tenants_are_known(client: Any, method: str) -> None:
+    operation = client.meta.method_to_api_mapping[method]
+    parameters = client.meta.service_model.operation_model(operation).input_shape.members
+    if "TenantName" not in parameters:
+        text = f"boto3 {boto3.__version__} knows no lists of tenants: install a newer version"
+        raise AwsRefused(OUTDATED_BOTO3, text, 400, operation)
 
 
 def nameable(address: str) -> bool:

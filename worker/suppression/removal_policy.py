@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from worker.core.effects import RemovalOutcome
+from worker.core.effects import Removal, RemovalOutcome
 
 
 class RemovalPolicy(Struct, frozen=True, kw_only=True):
@@ -29,11 +29,11 @@ class RemovalLog(Protocol):
     def begun(self, effect_id: int, key: str) -> Mapping[str, Any] | None:
         """Return the entry that this effect began to delete, finished or not."""
 
-    def begin(self, effect_id: int, key: str, address: str, entry: Mapping[str, Any]) -> None:
+    def begin(self, effect_id: int, removal: Removal, entry: Mapping[str, Any]) -> None:
         """Keep the entry before its deletion, in place of an earlier entry of this effect."""
 
-    def removals(self, key: str, within: timedelta, besides: int) -> int:
-        """Count the other effects that may have removed the address from the list lately."""
+    def removals(self, removal: Removal, within: timedelta, besides: int) -> int:
+        """Count the other effects that may have removed the address from this list lately."""
 
     def finish(self, effect_id: int, outcome: RemovalOutcome) -> None:
         """Record the outcome, unless the effect never began to delete. It may be called twice."""

@@ -1,4 +1,4 @@
-"""Removes an address from the suppression list: look it up, delete it, look it up again.
+"""Removes an address from a suppression list: look it up, delete it, look it up again.
 
 An entry for a complaint is left to a person, and so is an address that is listed repeatedly: each
 removal that leads to another bounce harms the account's reputation.
@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from worker.aws import AwsRefused
+from worker.core.address import decoded_spelling
 from worker.core.effects import (
     Blocked,
     Delivery,
@@ -39,6 +40,8 @@ from worker.suppression.removal_policy import RemovalLog, RemovalPolicy
 FIRST_DELAY_SECONDS = 30
 """SES may list an address only after it has reported the bounce; AWS documents no delay."""
 LONGEST_DELAY_SECONDS = 900
+TENANT_TAG = "ses:tenant-name"
+"""SES's own tag of a tenant's mail."""
 
 
 class Report(NamedTuple):
@@ -87,13 +90,9 @@ class Remover:
             return Report(classify_refusal(refused))
 
     def _remove(self, effect: Effect, removal: Removal) -> Report:
-        if not nameable(removal.mailed):
-            text = "SES's call cannot name this address: only a bulk import can remove it"
-            return self._over(effect, removal, RemovalOutcome.NOT_POSSIBLE, text)
         before = self._removal_log.begun(effect.id, removal.key)
-        if not (before or self._still_removes(Address(key=removal.key, mailed=removal.mailed))):
-            text = "suppression.remove and notify.ignore exclude it now"
-            return self._over(effect, removal, RemovalOutcome.KEPT_UNWANTED, text)
+        if against := self._reason_against(removal, begun=before is not None):
+            return self._over(effect, removal, *against)
         try:
             found = self._find(removal)
             if found is None:
@@ -102,8 +101,8 @@ class Remover:
             before = entry.as_dict()
             if kept := self._guard(effect, removal, entry):
                 return self._over(effect, removal, *kept, before)
-            self._removal_log.begin(effect.id, removal.key, entry.address, before)
-            self._list.delete(spelling)
+            self._removal_log.begin(effect.id, removal, before)
+            self._list.delete(spelling, removal.tenant)
             again = self._find(removal)
         except AwsRefused as refused:
             if refused.code != BAD_REQUEST:
@@ -111,6 +110,20 @@ class Remover:
             text = f"{BAD_REQUEST}: {refused.text}"
             return self._over(effect, removal, RemovalOutcome.NOT_POSSIBLE, text, before)
         return self._looked_again(effect, removal, spelling, again, before)
+
+    def _reason_against(
+        self, removal: Removal, *, begun: bool
+    ) -> tuple[RemovalOutcome, str] | None:
+        """Return why SES is not called, if so."""
+        if not next(_spellings(removal), None):
+            text = "SES's call cannot name this address: only a bulk import can remove it"
+            return RemovalOutcome.NOT_POSSIBLE, text
+        if not (begun or self._still_removes(Address(key=removal.key, mailed=removal.mailed))):
+            text = "suppression.remove and notify.ignore exclude it now"
+            return RemovalOutcome.KEPT_UNWANTED, text
+        if removal.of_tenant and not removal.tenant:
+            return RemovalOutcome.UNKNOWN_TENANT, f"SES's message has no tag {TENANT_TAG}"
+        return None
 
     def _looked_again(
         self,
@@ -134,7 +147,7 @@ class Remover:
         """
         for number, spelling in enumerate(_spellings(removal)):
             try:
-                if entry := self._list.look_up(spelling):
+                if entry := self._list.look_up(spelling, removal.tenant):
                     return spelling, entry
             except AwsRefused as refused:
                 # SES has answered for the first spelling: a 400 is about this spelling.
@@ -161,7 +174,7 @@ class Remover:
         if entry.reason not in removable:
             return RemovalOutcome.KEPT_COMPLAINT, f"listed for {entry.reason}"
         within = timedelta(days=removal_policy.within_days)
-        count = self._removal_log.removals(removal.key, within, effect.id)
+        count = self._removal_log.removals(removal, within, effect.id)
         if count >= removal_policy.most_removals:
             text = f"taken off {count} times in {removal_policy.within_days:g} days"
             return RemovalOutcome.KEPT_REPEATED, text
@@ -183,6 +196,7 @@ class Remover:
             response=response,
             entry=entry,
             occurred_at=self._now(),
+            tenant=removal.tenant,
         )
         removed = outcome is RemovalOutcome.REMOVED
         result = outcome.value if removed else sanitized(f"{outcome.value}: {response}")
@@ -192,7 +206,8 @@ class Remover:
 def _spellings(removal: Removal) -> Iterator[str]:
     """The spellings under which the list may hold the address; domains are always lower case."""
     tried = set()
-    for spelling in (removal.mailed, removal.key, removal.reported.strip()):
+    decoded = decoded_spelling(removal.mailed)  # an encoded word, or what it means
+    for spelling in (removal.mailed, decoded, removal.key, removal.reported.strip()):
         local, _, domain = spelling.rpartition("@")
         same = local, domain.lower()
         bare = not spelling.endswith(">") and spelling.isprintable()

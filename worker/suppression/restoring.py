@@ -16,7 +16,7 @@ class Restored(Struct, frozen=True, kw_only=True):
     """The current entry."""
 
 
-def restore(listing: SuppressionList, entry: Entry) -> Restored:
+def restore(listing: SuppressionList, entry: Entry, tenant: str = "") -> Restored:
     """Put an entry back for its former reason; an existing entry stays unchanged.
 
     SES would overwrite its reason: an old bounce would hide a complaint.
@@ -26,12 +26,13 @@ def restore(listing: SuppressionList, entry: Entry) -> Restored:
         AwsRefused: SES refuses; an account in the sandbox may not add addresses.
 
     """
-    if there := listing.look_up(entry.address):
-        return Restored(done=False, message=f"it is on the list: {_shown(there)}", entry=there)
-    listing.put_back(entry)
-    if there := listing.look_up(entry.address):
-        return Restored(done=True, message=f"it is on the list again: {_shown(there)}", entry=there)
-    message = "SES accepted the call and does not list the address (NotFoundException)"
+    name = f"the list of tenant {tenant}" if tenant else "the list"
+    if there := listing.look_up(entry.address, tenant):
+        return Restored(done=False, message=f"it is on {name}: {_shown(there)}", entry=there)
+    listing.put_back(entry, tenant)
+    if there := listing.look_up(entry.address, tenant):
+        return Restored(done=True, message=f"it is on {name} again: {_shown(there)}", entry=there)
+    message = f"SES accepted the call and does not list the address on {name} (NotFoundException)"
     return Restored(done=False, message=message, entry=None)
 
 

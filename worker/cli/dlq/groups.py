@@ -1,7 +1,8 @@
 """Prints the groups of `ses-worker dlq list`, and how many dead letters were not examined."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from worker.cli.called import as_called
@@ -75,27 +76,44 @@ def show_groups(looked: "Looked") -> None:
 def _put_table(out: "Console", looked: "Looked") -> None:
     from worker.cli.page import put_widest
 
-    rows = [_cells(group, looked.retention) for group in looked.groups]
-    days = [{name: _day(name, text) for name, text in row.items()} for row in rows]
-    tables = [_table(_ALL, rows), _table(_WITHOUT_AGES, rows), _table(_FEW, days)]
-    if not put_widest(out, tables):
-        out.print(tables[-1])  # a reason that is too long continues on the next line
+    now = datetime.now(UTC)
+    rows = [_cells(group, looked.retention, _minute) for group in looked.groups]
+    ages = [_cells(group, looked.retention, partial(_distance, now)) for group in looked.groups]
+    tables = ((_ALL, rows), (_WITHOUT_AGES, rows), (_FEW, rows), (_FEW, ages))
+    if not put_widest(out, (_table(columns, cells) for columns, cells in tables)):
+        for row in rows:  # a reason is too long for any table
+            _put_paragraph(out, row)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> "Table":
     from worker.cli.page import table_of
 
-    table = table_of(columns, ([row[name] for name in columns] for row in rows), right=_COUNTS)
-    table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"
-    return table
+    return table_of(columns, ([row[name] for name in columns] for row in rows), right=_COUNTS)
 
 
-def _day(name: str, text: str) -> str:
-    """Shorten a time to its day, for a narrow terminal."""
-    return text[:10] if name in _TIMES else text
+def _put_paragraph(out: "Console", row: Mapping[str, str]) -> None:
+    from worker.cli.page import put
+
+    put(out, f"{row['count']} in {row['where']} with the reason {row['reason']}")
+    gone = f"; SQS deletes it {row['SQS deletes it']}" if row["SQS deletes it"] else ""
+    put(out, f"oldest {row['oldest']}, newest {row['newest']}{gone}", indent=2)
 
 
-def _cells(group: Group, retention: timedelta | None) -> dict[str, str]:
+def _minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"
+
+
+def _distance(now: datetime, time: datetime) -> str:
+    """Write how long ago a time was, or in how long it will be; for narrow terminals."""
+    minutes = round(abs(now - time) / timedelta(minutes=1))
+    days, hours = divmod(minutes // 60, 24)
+    text = f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min"
+    return f"in {text}" if time > now else text
+
+
+def _cells(
+    group: Group, retention: timedelta | None, written: Callable[[datetime], str]
+) -> dict[str, str]:
     ages = dict(zip(_AGES, group.ages.values(), strict=True))
     times = zip(
         _TIMES, (group.oldest, group.newest, gone_at(group.kept_since, retention)), strict=True
@@ -105,7 +123,7 @@ def _cells(group: Group, retention: timedelta | None) -> dict[str, str]:
         "reason": printable(group.reason),
         "count": f"{group.count:,}",
         **{name: f"{count:,}" if count else "" for name, count in ages.items()},
-        **{name: f"{time:%Y-%m-%d %H:%M}" if time else "" for name, time in times},
+        **{name: written(time) if time else "" for name, time in times},
     }
 
 

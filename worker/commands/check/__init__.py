@@ -13,14 +13,17 @@ from worker.settings import Migrate, Settings
 from worker.store import Store
 from worker.store.answers import how_many_users
 from worker.store.exposure import writable_by_all
+from worker.store.revision import HEAD
 from worker.store.rights import AccessProblem
+from worker.store.sending import sending_statuses
 from worker.topology import Aws
 from worker.topology.checks.account import ACCOUNT
 from worker.topology.checks.clock import CLOCK
-from worker.topology.checks.database import judge_database, judge_no_database
+from worker.topology.checks.database import Schema, judge_database, judge_no_database
 from worker.topology.checks.findings import Finding, Status
 from worker.topology.checks.queue import QUEUE
 from worker.topology.checks.region import judge_doubts, judge_region
+from worker.topology.checks.sending_status import SENDING, ReportedStatus, judge_sending
 from worker.topology.checks.users import USERS, judge_users
 
 LIMIT_SECONDS = 90
@@ -45,6 +48,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     yield from judge_doubts(settings.doubts)
     yield _database(settings)
     yield _users(settings)
+    yield _sending(settings)
     if settings_finding.status is Status.WRONG:
         yield from skipped(
             "AWS is called in the wrong region", QUEUE, CLOCK, *NEEDING_THE_QUEUE, ACCOUNT
@@ -83,6 +87,18 @@ def _database(settings: Settings) -> Finding:
         created_at_start=settings.store.migrate is Migrate.AUTO,
         access_problem=store.access_problem() or _exposure(settings),
         warning=_low_disk(store),
+        schema=_empty_schema(store) if found.revision is None else None,
+    )
+
+
+def _empty_schema(store: Store) -> Schema | None:
+    if (home := store.home()) is None:
+        return None
+    return Schema(
+        role=home.role,
+        name=home.schema,
+        elsewhere=home.elsewhere,
+        fix=home.fix if home.elsewhere else "",
     )
 
 
@@ -93,6 +109,18 @@ def _users(settings: Settings) -> Finding:
     except WorkerError:
         return USERS.skipped("the database must be readable first")
     return judge_users(count, creates=creates is UnknownRecipients.CREATE)
+
+
+def _sending(settings: Settings) -> Finding:
+    store = make_store(settings)
+    try:
+        statuses = sending_statuses(store) if store.revision() == HEAD else ()
+    except WorkerError:
+        return SENDING.skipped("the database must be readable first")
+    return judge_sending([
+        ReportedStatus(status.name, status.is_disabled, status.verification, status.occurred_at)
+        for status in statuses
+    ])  # fmt: skip
 
 
 def _low_disk(store: Store) -> AccessProblem | None:

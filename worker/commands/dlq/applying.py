@@ -13,6 +13,7 @@ from worker.core.batch import decide_batch, decode_batch
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.errors import Misconfigured, Unavailable, WorkerError
 from worker.core.model import (
+    AccountEvent,
     DeadLetter,
     Delete,
     Feedback,
@@ -151,6 +152,7 @@ class DryRun:
         self._users |= unit.created | unit.changed
         for decision in unit.decisions:
             self._keys |= {decision.feedback.dedupe_key, decision.feedback.route_key}
+        self._keys |= {new.event.dedupe_key for new in unit.account_events}
         return handled
 
 
@@ -173,6 +175,9 @@ class _WithChanges:
 
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         return {*self._transaction.known_keys(feedback), *self._keys}
+
+    def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
+        return {*self._transaction.known_account_events(events), *self._keys}
 
 
 def _as_first_received(dead_letter: DeadLetterMessage) -> Received:

@@ -1,6 +1,7 @@
 """`ses-worker dlq delete`: deletes dead letters for good."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from worker.app import open_existing_store
 from worker.commands.dlq.account import Account
@@ -12,6 +13,7 @@ from worker.commands.dlq.session import LeftBehind, Session, opened, see_through
 from worker.core.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
 from worker.core.errors import Unavailable, WorkerError
 from worker.settings import Settings
+from worker.store.needs import and_delete
 
 Known = dict[tuple[Where, str], str]
 """Dead letters whose deletion was confirmed, with their reasons."""
@@ -83,7 +85,8 @@ class Deletion:
         may: Callable[[DeadLetterMessage], bool] = lambda _: True,
         watch: Watch = lambda _: None,
     ) -> None:
-        with opened(self._settings, open_existing_store) as session:
+        opening = partial(open_existing_store, needs=and_delete("quarantine"))
+        with opened(self._settings, opening) as session:
             self.account.no_queue = session.queue is None
             self.queue = session.queue.name if session.queue else ""
             stop = session.signals.to_stop

@@ -27,7 +27,7 @@ class ParsedBody(Struct, frozen=True, kw_only=True):
     """How the worker reads a body today."""
 
     kind: str
-    """`bounce`, `complaint`, the type of an ignored message, or `malformed`."""
+    """`bounce`, `complaint`, an account event's kind, an ignored message's type, or `malformed`."""
     type: str = ""
     recipients: Sequence[str] = ()
     """As SES reported them."""
@@ -123,8 +123,8 @@ def _of_part(part: Single) -> ParsedBody:
             return ParsedBody(kind="malformed", reason=reason.value, detail=detail)
         case Ignored(kind):
             return ParsedBody(kind=kind)
-        case AccountEvent():
-            return ParsedBody(kind=part.kind.value, type=part.status.value)
+        case AccountEvent(kind=kind, status=status):
+            return ParsedBody(kind=kind.value, type=status.value)
         case feedback:
             return _of_feedback(feedback)
 

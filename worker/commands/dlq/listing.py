@@ -17,11 +17,13 @@ from worker.core.errors import Refused, Unavailable
 from worker.service.bounded_call import Deadline, Over, signals_heeded
 from worker.service.signals import SignalEvents
 from worker.settings import Settings
+from worker.store.needs import to_read
 from worker.store.quarantine import Pile, newest_row, pile_up, read_dead_letters
 from worker.store.users import among_users
 
 MOST_DEAD_LETTERS = 10_000
 """Dead letters of the queue that a listing examines."""
+_LISTED = to_read("quarantine")
 LOOK_SECONDS = 30
 """Half of the visibility timeout: the first are still leased when the last is received."""
 
@@ -78,7 +80,7 @@ def look(
 
     with signals_heeded() as signals:
         with _collect_problems(looked):
-            store = Deadline(signals).call(open_existing_store, settings)
+            store = Deadline(signals).call(open_existing_store, settings, _LISTED)
             for pile in pile_up(store, filter_, [now - age for age in AGES.values()]):
                 groups.add_group(_group(pile))
                 looked.in_quarantine += pile.count
@@ -109,7 +111,7 @@ def find(settings: Settings, message_id: str) -> Looked:
 
     with signals_heeded() as signals:
         with _collect_problems(looked):
-            store = Deadline(signals).call(open_existing_store, settings)
+            store = Deadline(signals).call(open_existing_store, settings, _LISTED)
             for dead_letter in read_dead_letters(store, filter_, up_to=newest_row(store), most=1):
                 is_it(dead_letter)
             store.close()
@@ -119,7 +121,7 @@ def find(settings: Settings, message_id: str) -> Looked:
         if looked.dead_letter:
             with suppress(Unavailable, Refused, Over):  # an unavailable store was reported
                 keys = [key for key in read(looked.dead_letter).keys if key]
-                store = Deadline(signals).call(open_existing_store, settings)
+                store = Deadline(signals).call(open_existing_store, settings, to_read("users"))
                 looked.unknown_recipients = frozenset(keys) - among_users(store, keys)
                 store.close()
         looked.interrupted = signals.to_stop.is_set()

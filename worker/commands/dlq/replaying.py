@@ -29,6 +29,7 @@ from worker.service.startup_checks import warn_of_effects_without_sender
 from worker.settings import Settings
 from worker.sqs.dead_letter_queue import DeadLetterQueue
 from worker.store import Store
+from worker.store.needs import and_delete
 from worker.timing import clock
 from worker.topology.checks.clock import is_skewed
 
@@ -71,7 +72,7 @@ def replay(settings: Settings, plan: Plan, watch: Watch = lambda _, __: None) ->
     started, effects = time.monotonic(), Effects()
     failure: BaseException | None = None
     account = Account(plan.filter_)
-    with opened(settings, open_existing_store if plan.dry_run else _open_store) as session:
+    with opened(settings, _open_dry if plan.dry_run else _open_store) as session:
         log.info(
             "replay.started",
             dead_letter_queue=session.queue.name if session.queue else None,
@@ -95,8 +96,12 @@ def replay(settings: Settings, plan: Plan, watch: Watch = lambda _, __: None) ->
     )
 
 
+def _open_dry(settings: Settings) -> Store:
+    return open_existing_store(settings, and_delete("quarantine"))
+
+
 def _open_store(settings: Settings) -> Store:
-    store = open_ready_store(settings)
+    store = open_ready_store(settings, and_delete("quarantine"))
     keep_policy(store, settings.as_policy())
     warn_of_effects_without_sender(store, settings.lanes, settings.keys_of)
     return store

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from worker.app import region_of
 from worker.commands.provision.naming import ProvisionOptions, own_names
+from worker.commands.provision.publishing import Publishing, look
 from worker.core.errors import Refused
 from worker.core.sources import EventBridge
 from worker.settings import Settings
@@ -49,6 +50,8 @@ class Provision:
         self.names = own_names(self._aws, settings, options)
         self.is_raw = False
         """The existing subscription delivers without SNS's envelope."""
+        self._is_new = False
+        """The topic does not exist yet."""
         self._unsupported: list[str] = []
         """What SES's endpoint cannot be asked."""
 
@@ -93,6 +96,16 @@ class Provision:
         if step.operation == "create_queue":
             self._urls[arguments["QueueName"]] = answer["QueueUrl"]
 
+    def remark(self) -> str:
+        """Say that SES publishes nothing to the topic, if no option names what should."""
+        named = self._options
+        if named.identities or named.configuration_sets or named.eventbridge:
+            return ""
+        found = (
+            Publishing(publishes=False) if self._is_new else look(self._aws, self.names.topic_arn)
+        )
+        return found.remark(self.names.topic)
+
     def settings(self) -> dict[str, dict[str, Any]]:
         """The settings that the worker needs."""
         url = self._urls.get(self.names.queue) or self.names.url(self.names.queue)
@@ -134,6 +147,7 @@ class Provision:
 
     def _look_at_topic(self) -> str | None:
         topic = there(inspection.topic(self._aws, self.names.topic_arn))
+        self._is_new = topic is None
         return None if topic is None else topic.attributes.get("Policy", "")
 
     def _look_at_subscription(self) -> SubscriptionFacts | None:

@@ -38,7 +38,9 @@ _NONE = Mail()
 _LEAST_TAGS = len("null")
 """Bytes of tags that are there at most if there are none."""
 _LONGEST_REMEMBERED = 2_000
-"""Characters of an origin, or bytes of tags, that are kept to recognise them, 256 times."""
+"""Characters of sender, ARN and account, or bytes of tags, that are remembered."""
+_decode_tags = msgspec.json.Decoder(dict[str, list[str]]).decode
+"""Made once: `msgspec.json.decode` examines such a type at each call."""
 
 
 class _Header(Struct):
@@ -57,24 +59,24 @@ def mail_of(body: Body) -> Mail:
     return _NONE if mail is UNSET else mail
 
 
-def sent_mail(mail: Mail, wrapping: Origin = RAW) -> SentMail:
+def sent_mail(mail: Mail, origin: Origin = RAW) -> SentMail:
     """Return what is kept of a `mail` object; what it lacks, its wrapping may say."""
-    origin = mail.source or "", mail.source_arn or "", mail.account_id or ""
-    is_short = sum(map(len, origin)) <= _LONGEST_REMEMBERED
-    sender, region, account_id = (_remembered_origin if is_short else _read_origin)(*origin)
+    texts = mail.source or "", mail.source_arn or "", mail.account_id or ""
+    is_short = sum(map(len, texts)) <= _LONGEST_REMEMBERED
+    sender, region, account_id = (_remembered_sender if is_short else _read_sender)(*texts)
     configuration_set, tenant, tags = _tagged(mail)
     return SentMail(
         configuration_set,
         tenant,
         sender,
         parse_time(mail.timestamp),
-        account_id or wrapping.account_id,
-        region or wrapping.region,
+        account_id or origin.account_id,
+        region or origin.region,
         tags,
     )
 
 
-def _read_origin(source: str, arn: str, account: str) -> tuple[str, str, str]:
+def _read_sender(source: str, arn: str, account: str) -> tuple[str, str, str]:
     """Return sender, region and account."""
     address = parse_address(source) if len(source) <= LONGEST_REPORTED else None
     # arn:aws:ses:eu-west-1:111122223333:identity/example.com
@@ -98,7 +100,7 @@ def _of_tags(raw: bytes) -> tuple[str, str, str]:
 
 
 # Few senders send all mail, and the mails of a campaign have the same tags.
-_remembered_origin = lru_cache(maxsize=256)(_read_origin)
+_remembered_sender = lru_cache(maxsize=256)(_read_sender)
 _remembered_tags = lru_cache(maxsize=256)(_of_tags)
 
 
@@ -125,13 +127,12 @@ def _own(tags: Tags) -> str:
 
 def _read_tags(raw: bytes) -> Tags:
     """Read the tags; values that are no lists of texts count as missing."""
-    text = raw.decode()
     try:
-        return read_json(text, dict[str, list[str]])
-    except Unreadable:
+        return _decode_tags(raw)
+    except msgspec.DecodeError:
         pass
     try:
-        values = read_json(text, dict[str, Raw])
+        values = read_json(raw.decode(), dict[str, Raw])
     except Unreadable:
         return {}
     found = ((name, _values(value)) for name, value in values.items())

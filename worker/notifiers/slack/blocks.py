@@ -23,6 +23,13 @@ BUDGET = 9_000
 10,821 bytes and more (`msg_blocks_too_long`): https://github.com/slackapi/bolt-js/issues/2867,
 https://github.com/openclaw/openclaw/pull/143882."""
 
+PROGRAM = "ses-worker"
+"""How commands begin in the texts of this package."""
+LONGEST_COMMAND = 200
+"""Characters; a longer path is not shown. The budget has room for a few of them."""
+_UNMARKED = frozenset("`<>&")
+"""Characters that Slack would read as markup."""
+
 Block = dict[str, Any]
 
 
@@ -61,6 +68,26 @@ def fields(*mrkdwn: str) -> Block:
 def context(*mrkdwn: str) -> Block:
     """Small print below the notice."""
     return {"type": "context", "elements": [_mrkdwn(text) for text in mrkdwn]}
+
+
+def as_called(post: Post, command: str) -> Post:
+    """Have the small print name commands as the worker was called.
+
+    It holds no `ses-worker ` that is untrusted: an address there has no blank.
+    """
+    if command == PROGRAM or len(command) > LONGEST_COMMAND or not _UNMARKED.isdisjoint(command):
+        return post
+    return Post(post.text, [_as_called(block, command) for block in post.blocks])
+
+
+def _as_called(block: Block, command: str) -> Block:
+    if block["type"] != "context":
+        return block
+    named = (
+        {**element, "text": element["text"].replace(f"`{PROGRAM} ", f"`{command} ")}
+        for element in block["elements"]
+    )
+    return {**block, "elements": list(named)}
 
 
 def texts(blocks: Sequence[Block]) -> list[str]:

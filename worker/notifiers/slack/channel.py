@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from worker.core.effects import Delivery, Effect, Lane
 from worker.core.errors import Misconfigured
 from worker.core.rate_limit import RateLimit
+from worker.notifiers.slack.blocks import as_called
 from worker.notifiers.slack.client import LONGEST_POST_SECONDS, SlackClient
 from worker.notifiers.slack.sample_message import sample_message
 from worker.notifiers.slack.sender import MOST_POSTS, SECONDS_BETWEEN_POSTS, SlackSender
@@ -38,8 +39,9 @@ class SlackChannel:
             per_minute=settings.messages_per_minute,
         )
         self._client = _make_client(settings)
+        self._command = settings.command
         masked = settings.addresses is Addresses.MASKED
-        self._sender = SlackSender(self._client, masked=masked)
+        self._sender = SlackSender(self._client, masked=masked, command=settings.command)
 
     def deliver(self, effects: Sequence[Effect]) -> Delivery:
         """Post a notice, or a digest of several effects."""
@@ -51,7 +53,7 @@ class SlackChannel:
 
     def send_sample(self, queue: str) -> Delivery:
         """Post a test notice."""
-        return self._client.post(sample_message(queue))
+        return self._client.post(as_called(sample_message(queue), self._command))
 
 
 def _make_client(settings: SlackSettings) -> SlackClient:

@@ -23,6 +23,7 @@ _NOUNS = {
     EffectKind.PARKED_NOTICE: ("parked effect", "parked effects"),
     EffectKind.OWN_FAULTS_NOTICE: ("own fault", "own faults"),
     EffectKind.REMOVAL: ("pending removal", "pending removals"),
+    EffectKind.ACCOUNT_NOTICE: ("account notice", "account notices"),
 }
 _LONGEST_NAME = 80
 _LONGEST_SAMPLE = 100

@@ -6,7 +6,10 @@ Labels keep their colons and spaces: people's searches depend on them.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from worker.core.address import parse_address
+from worker.core.disguise import hide
 from worker.core.effects import (
+    AccountNotice,
     DeadLetterNotice,
     Effect,
     Notice,
@@ -16,7 +19,9 @@ from worker.core.effects import (
     RemovalNotice,
 )
 from worker.core.faults import IN_WORDS
+from worker.core.limits import MOST_ADDRESSES_SHOWN
 from worker.core.model import Kind
+from worker.notifiers.slack.account import of_the_account
 from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Post
 from worker.notifiers.slack.consequences import (
     of_a_removal,
@@ -84,6 +89,8 @@ def _document(effect: Effect, *, masked: bool, explain: bool) -> Document:
             return of_parked(notice, number)
         case OwnFaultsNotice() as notice:
             return of_own_faults(notice, number)
+        case AccountNotice() as notice:
+            return of_the_account(notice, number, masked=masked)
         case other:
             raise ValueError(f"a {type(other).__name__} has no notice")
 
@@ -92,17 +99,22 @@ def _of_feedback(notice: Notice, number: str, *, masked: bool, explain: bool) ->
     title = "Bounce" if notice.kind is Kind.BOUNCE else "Complaint"
     pointers = _pointers(notice, masked=masked)
     addresses = [_address(recipient, masked=masked) for recipient in notice.recipients]
+    people = _people(notice) if masked else ()
     parts: list[Part] = [Pairs([("Timestamp (UTC): ", moment(notice.occurred_at)), _type(notice)])]
     if explain and (spared := spareable(notice)):
         parts.append(Remark("Setting: ", sparing(spared)))
     for recipient, address in zip(notice.recipients[:DETAILED], addresses, strict=False):
-        parts += _of_recipient(recipient, address, only=len(addresses) == 1)
+        parts += _of_recipient(recipient, address, people, only=len(addresses) == 1)
     if len(addresses) > DETAILED:
         parts.append(_of_the_others(notice.recipients[DETAILED:], addresses[DETAILED:]))
     label = "Bounced message json: " if notice.kind is Kind.BOUNCE else "Complained message json: "
     if notice.message:
         parts.append(
-            Whole(label, pretty(notice.message, masked=masked), with_messages(pointers[0]))
+            Whole(
+                label,
+                pretty(notice.message, masked=masked, people=people),
+                with_messages(pointers[0]),
+            )
         )
     else:
         parts.append(Remark(label, "not kept: it came with many others at once"))
@@ -119,7 +131,16 @@ def _type(notice: Notice) -> tuple[str, str]:
     return "Type: ", "/".join(filter(None, (notice.type or "none", notice.subtype)))
 
 
-def _of_recipient(recipient: NoticeRecipient, address: str, *, only: bool) -> Iterator[Part]:
+def _people(notice: Notice) -> Sequence[str]:
+    """The addresses that no text of a masked notice may show, however they are spelled there."""
+    named = notice.recipients[:MOST_ADDRESSES_SHOWN]
+    addresses = (parse_address(recipient.reported) for recipient in named)
+    return [address.key for address in addresses if address]
+
+
+def _of_recipient(
+    recipient: NoticeRecipient, address: str, people: Sequence[str], *, only: bool
+) -> Iterator[Part]:
     pairs = [
         ("Mail: ", address),
         ("Decision: ", f"{recipient.action}, by rule {bounded(recipient.reason, 100)}"),
@@ -140,7 +161,7 @@ def _of_recipient(recipient: NoticeRecipient, address: str, *, only: bool) -> It
     lines = [f"{name}: {text}" for name, text in reported.items() if text]
     if lines:
         limit = _LONGEST_ONLY_FENCE if only else _LONGEST_OF_SEVERAL
-        yield Lines("Bounced information: ", "\n".join(lines), limit)
+        yield Lines("Bounced information: ", hide("\n".join(lines), people), limit)
 
 
 def _of_the_others(others: Sequence[NoticeRecipient], addresses: Sequence[str]) -> Lines:

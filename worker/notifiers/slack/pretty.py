@@ -4,31 +4,33 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from worker.core.disguise import hide
 from worker.core.limits import LONGEST_PRINTED
 from worker.notifiers.slack.text import bounded, mask
 
 _IN_LINES = json.JSONEncoder(indent=2, ensure_ascii=False, default=str)
 
 
-def pretty(text: str, *, masked: bool) -> str:
+def pretty(text: str, *, masked: bool, people: Sequence[str] = ()) -> str:
     """Pretty-print a JSON text; any other text is returned unchanged.
 
-    It is cut at `LONGEST_PRINTED` characters, with an ellipsis.
+    It is cut at `LONGEST_PRINTED` characters, with an ellipsis. A masked text does not show the
+    addresses of `people` either, however they are spelled.
     """
     try:
         value = json.loads(text)
-        return printed(value, masked=masked)
+        return printed(value, masked=masked, people=people)
     except (ValueError, RecursionError):
-        return mask(text) if masked else bounded(text, LONGEST_PRINTED)
+        return mask(hide(text, people)) if masked else bounded(text, LONGEST_PRINTED)
 
 
-def printed(value: Any, *, masked: bool) -> str:
+def printed(value: Any, *, masked: bool, people: Sequence[str] = ()) -> str:
     """Pretty-print a value; non-ASCII characters are not escaped. Cut as `pretty` cuts.
 
     Printing stops at the limit: indentation can make a deeply nested value a thousand times as long
     as its source.
     """
-    shown = _Masker().mask(value) if masked else value
+    shown = _Masker(people).mask(value) if masked else value
     pieces: list[str] = []
     room = LONGEST_PRINTED + 1
     for piece in _IN_LINES.iterencode(shown):
@@ -42,7 +44,8 @@ def printed(value: Any, *, masked: bool) -> str:
 class _Masker:
     """Masks strings and keys; leaves out everything after `LONGEST_PRINTED` characters."""
 
-    def __init__(self) -> None:
+    def __init__(self, people: Sequence[str]) -> None:
+        self._people = people
         self._left = LONGEST_PRINTED
 
     def mask(self, value: Any) -> Any:
@@ -59,7 +62,7 @@ class _Masker:
         return value if isinstance(value, int | float | None) else self._text(str(value))
 
     def _text(self, text: str) -> str:
-        return mask(text) if self._spend(len(text)) else "…"
+        return mask(hide(text, self._people)) if self._spend(len(text)) else "…"
 
     def _spend(self, characters: int) -> bool:
         self._left -= characters

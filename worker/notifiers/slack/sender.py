@@ -7,7 +7,7 @@ from functools import partial
 
 from worker.core.effects import Delivery, Effect, NotYet, Sent, Unfit
 from worker.notifiers.slack.answers import TooLong
-from worker.notifiers.slack.blocks import BUDGET, Post
+from worker.notifiers.slack.blocks import BUDGET, PROGRAM, Post, as_called
 from worker.notifiers.slack.client import SlackClient
 from worker.notifiers.slack.digest import digest, simplified_digest
 from worker.notifiers.slack.notices import is_explainable, notice, simplified
@@ -23,8 +23,14 @@ class SlackSender:
     """Posts a single effect as a notice, several as a digest."""
 
     def __init__(
-        self, client: SlackClient, *, masked: bool = False, sleep: Sleep = time.sleep
+        self,
+        client: SlackClient,
+        *,
+        masked: bool = False,
+        command: str = PROGRAM,
+        sleep: Sleep = time.sleep,
     ) -> None:
+        self._command = command
         self._sleep = sleep
         self._client = client
         self._masked = masked
@@ -45,6 +51,9 @@ class SlackSender:
             return Sent(result=f"in a digest of {len(effects):,}; {answer.result}")
         return answer
 
+    def _called(self, post: Post) -> Post:
+        return as_called(post, self._command)
+
     def _deliver(self, effect: Effect) -> Delivery:
         """Post a notice; the first of a day that can explain `policy.spare_faults` does so."""
         day = effect.created_at.date()
@@ -60,13 +69,13 @@ class SlackSender:
 
     def _post(self, full: Callable[..., Post], simple: Callable[[], Post]) -> Delivery:
         try:
-            answer = self._client.post(full())
+            answer = self._client.post(self._called(full()))
             if isinstance(answer, TooLong):
                 self._sleep(SECONDS_BETWEEN_POSTS)
-                answer = self._client.post(full(budget=BUDGET // 2))
+                answer = self._client.post(self._called(full(budget=BUDGET // 2)))
             if isinstance(answer, Unfit | NotYet):
                 self._sleep(SECONDS_BETWEEN_POSTS)
-                answer = self._client.post(simple())
+                answer = self._client.post(self._called(simple()))
         except ValueError as error:
             return Unfit(error=f"its payload cannot be read: {error}")
         return answer

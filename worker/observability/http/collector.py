@@ -15,6 +15,7 @@ from worker.core.effects import SUPPRESSION, EffectKind
 from worker.core.model import Outcome
 from worker.observability.health import Health
 from worker.observability.http.measuring import Measuring
+from worker.observability.http.sending import by_tenant
 from worker.observability.http.work import Work
 from worker.observability.metrics import Metrics
 from worker.observability.stderr import OUT
@@ -115,6 +116,14 @@ class Collector(Base):
         if (skew := work.clock_skew_seconds) is not None:
             name, text = "ses_worker_clock_skew_seconds", "Our clock minus SQS's"
             yield GaugeMetricFamily(name, text, value=skew)
+        if (statuses := work.sending) is not None:
+            name = "ses_worker_sending_disabled"
+            text = (
+                "1: SES does not send, by the newest status that it has reported; account: the "
+                "whole account, other: identities, configuration sets, tenants beyond a hundred"
+            )
+            disabled = {(label,): found for label, found in by_tenant(statuses).items()}
+            yield _gauge(name, text, ["tenant"], disabled)
         name, text = "ses_worker_effects_delivered", "Notices and removals that were delivered"
         yield CounterMetricFamily(name, text, value=work.delivered)
         if (at := self._metrics.last_message_at) is not None:

@@ -1,7 +1,9 @@
 """The figures of a worker that metrics show, as protocols."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
+
+from worker.observability.http.sending import Status
 
 
 class Counters(Protocol):
@@ -29,6 +31,10 @@ class Work(Protocol):
     @property
     def clock_skew_seconds(self) -> float | None:
         """Our clock minus SQS's; None: unknown."""
+
+    @property
+    def sending(self) -> Sequence[Status] | None:
+        """The newest sending statuses that SES has reported; None: not known yet."""
 
     @property
     def delivered(self) -> int:

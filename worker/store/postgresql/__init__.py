@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -12,10 +13,12 @@ import psycopg
 
 from worker.core.errors import Locked, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
+from worker.store.home import Home
 from worker.store.in_force import keep_if_changed
+from worker.store.needs import Needs
 from worker.store.postgresql.connection import begin, connect, in_transaction
 from worker.store.postgresql.errors import LOCKED, translated
-from worker.store.postgresql.rights import is_about_rights, lacking_rights
+from worker.store.postgresql.rights import find_home, is_about_rights, lacking_rights
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
 from worker.store.postgresql.waiting import RowWaits
@@ -31,6 +34,14 @@ if TYPE_CHECKING:
 WRITER_SECONDS = 30.0
 """How long a thread waits for another thread's transaction."""
 
+LOOKS_AT_SESSIONS = 10
+"""Attempts to find no session of another worker, a tenth of a second apart."""
+_OTHER_SESSIONS = """
+    SELECT pid FROM pg_stat_activity
+    WHERE application_name = 'ses-worker' AND datname = current_database()
+        AND pid <> pg_backend_pid()
+    ORDER BY pid
+"""
 _ANY_UNFINISHED = ANY.format(lane="%(lane)s")
 
 
@@ -40,8 +51,10 @@ class PostgresqlStore:
     lost = None
     """Always None: the files belong to the server."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, needs: Needs) -> None:
+        """`needs`: what this process does, which decides the rights that its role needs."""
         self.url = url
+        self._needs = needs
         self.place = place_of(url)
         self._lock = threading.Lock()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
@@ -220,8 +233,9 @@ class PostgresqlStore:
                 yield
         except Unavailable as error:
             self._is_about_rights = is_about_rights(error.__cause__)
-            if self._is_about_rights and (problem := lacking_rights(self.url)):
-                raise type(error)(f"{error}. {problem.fix}") from error.__cause__
+            if self._is_about_rights and (problem := lacking_rights(self.url, self._needs)):
+                fix = f"{problem.fix[0].upper()}{problem.fix[1:]}"
+                raise type(error)(f"{error}. {fix}") from error.__cause__
             raise
         self._is_about_rights = None
 
@@ -238,7 +252,11 @@ class PostgresqlStore:
     def access_problem(self) -> AccessProblem | None:
         """Return which rights the role lacks, and what grants them; None: none, or unknown."""
         # A server that has just not answered is not asked again.
-        return None if self._is_about_rights is False else lacking_rights(self.url)
+        return None if self._is_about_rights is False else lacking_rights(self.url, self._needs)
+
+    def home(self) -> Home | None:
+        """Return where in the server the tables are, or will be; None: unknown."""
+        return find_home(self.url)
 
     def disk_space(self) -> None:
         """Return None: the disk is the server's."""
@@ -246,6 +264,23 @@ class PostgresqlStore:
     def who_holds(self) -> str:
         """Return nothing: the server's own processes hold its locks."""
         return ""
+
+    def workers(self) -> str:
+        """Name the server's processes with a session of another worker.
+
+        Through a pooler it names sessions that the pooler keeps for later use, too.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+
+        """
+        for _ in range(LOOKS_AT_SESSIONS):  # the server takes a moment to end our own
+            with self._once() as connection:
+                ids = [str(id_) for (id_,) in connection.execute(_OTHER_SESSIONS)]
+            if not ids:
+                return ""
+            time.sleep(0.1)
+        return f"sessions of the server's processes {', '.join(ids)}"
 
     def keep_open(self) -> None:
         """Keep a session of `reading` and `writing` open, for frequent use."""

@@ -12,27 +12,36 @@ import psycopg
 import psycopg.conninfo
 
 from worker.core.errors import Misconfigured
+from worker.store.home import Home
+from worker.store.needs import Needs, is_only_reading
 from worker.store.postgresql.connection import connect, in_transaction
-from worker.store.revision import HEAD, OUR_TABLES, OUR_VIEWS, VERSION_TABLE
+from worker.store.revision import HEAD, OUR_TABLES, VERSION_TABLE
 from worker.store.rights import AccessProblem
 
 Session = psycopg.Connection[tuple[Any, ...]]
 
-_ON_TABLES = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_ON_OTHERS = ("SELECT",)
-"""On views and on Alembic's table, which only an upgrade writes."""
+_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _SIMPLE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 # The first schema of the search path that exists. current_schema() leaves out those that the role
 # may not use.
 _SCHEMA = """
-    SELECT quote_ident(current_user), quote_ident(n.nspname), n.oid,
-        has_schema_privilege(n.oid, 'USAGE'), has_schema_privilege(n.oid, 'CREATE')
+    SELECT quote_ident(current_database()), quote_ident(current_user), quote_ident(n.nspname),
+        n.oid, has_schema_privilege(n.oid, 'USAGE'), has_schema_privilege(n.oid, 'CREATE')
     FROM unnest(string_to_array(current_setting('search_path'), ','))
         WITH ORDINALITY AS p(name, place)
     JOIN pg_namespace n ON n.nspname =
         CASE btrim(p.name, ' "') WHEN '$user' THEN current_user::text ELSE btrim(p.name, ' "') END
     ORDER BY p.place LIMIT 1
+"""
+_NO_SCHEMA = """
+    SELECT quote_ident(current_user), quote_ident(coalesce(nullif(btrim(
+        split_part(replace(current_setting('search_path'), '"$user"', current_user), ',', 1),
+        ' "'), ''), 'ses'))
+"""
+_WITH_TABLES = """
+    SELECT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = %s AND c.relkind IN ('r', 'p') AND n.oid <> %s ORDER BY 1
 """
 _RELATIONS = """
     SELECT relname, quote_ident(relname), quote_ident(pg_get_userbyid(relowner)),
@@ -53,6 +62,7 @@ _SEQUENCES = """
 
 
 class _Schema(NamedTuple):
+    database: str
     role: str
     name: str
     id: int
@@ -77,26 +87,90 @@ def is_about_rights(error: BaseException | None) -> bool:
     return refused or isinstance(error, about_objects)
 
 
-def lacking_rights(url: str) -> AccessProblem | None:
-    """Return which rights the role lacks, with the statements that grant them; None: none."""
+def lacking_rights(url: str, needs: Needs) -> AccessProblem | None:
+    """Return which of these rights the role lacks, with what grants them; None: none."""
     try:
         with connect(url) as session, in_transaction(session):
             found = session.execute(_SCHEMA).fetchone()
-            grants = list(_grants(session, _Schema(*found))) if found else []
+            if found is None:
+                return _no_schema(session)
+            return _problem(session, _Schema(*found), needs)
     except psycopg.OperationalError as error:
-        grants = [_to_connect(url)] if is_about_rights(error) else []
+        return _lacking([_to_connect(url)]) if is_about_rights(error) else None
     except (psycopg.Error, Misconfigured):
         return None
+
+
+def find_home(url: str) -> Home | None:
+    """Return where the tables are, or will be; None: unknown."""
+    try:
+        with connect(url) as session, in_transaction(session):
+            found = session.execute(_SCHEMA).fetchone()
+            return _home(session, _Schema(*found)) if found else None
+    except (psycopg.Error, Misconfigured):
+        return None
+
+
+def _home(session: Session, schema: _Schema) -> Home:
+    with_tables = session.execute(_WITH_TABLES, (VERSION_TABLE, schema.id)).fetchall()
+    return Home(
+        database=schema.database,
+        role=schema.role,
+        schema=schema.name,
+        elsewhere=[name for (name,) in with_tables],
+    )
+
+
+def _no_schema(session: Session) -> AccessProblem | None:
+    row = session.execute(_NO_SCHEMA).fetchone()
+    if row is None:
+        return None
+    role, schema = row
+    return AccessProblem(
+        f"no schema of the search_path of {role} exists",
+        f"CREATE SCHEMA {schema} AUTHORIZATION {role};",
+    )
+
+
+def _problem(session: Session, schema: _Schema, needs: Needs) -> AccessProblem | None:
+    wanted = {"schema": schema.id, "names": [*needs], "rights": list(_RIGHTS)}
+    relations = [_Relation(*row) for row in session.execute(_RELATIONS, wanted)]
+    has_tables = any(found.name == VERSION_TABLE for found in relations)
+    home = Home(database="", role="", schema="") if has_tables else _home(session, schema)
+    if home.elsewhere and not (schema.may_use and schema.may_create):
+        return AccessProblem(
+            f"the tables are in the schema {home.elsewhere[0]}, and {home.role} looks into "
+            f"{home.schema}",
+            home.fix,
+        )
+    problem = _lacking(list(_grants(session, schema, relations, needs)))
+    if problem and (owner := _owner_if_reader(relations, needs)):
+        return AccessProblem(
+            f"the role {schema.role} may only read; the tables belong to {owner}",
+            "name the worker's role in store.url; or, to make this the worker's role: "
+            f"{problem.fix}",
+        )
+    return problem
+
+
+def _lacking(grants: list[str]) -> AccessProblem | None:
     if not grants:
         return None
     return AccessProblem("the role of store.url lacks rights", "; ".join(grants) + ";")
 
 
-def _grants(session: Session, schema: _Schema) -> Iterator[str]:
-    names = [*OUR_TABLES, *OUR_VIEWS, VERSION_TABLE]
-    wanted = {"schema": schema.id, "names": names, "rights": list(_ON_TABLES)}
-    relations = [_Relation(*row) for row in session.execute(_RELATIONS, wanted)]
-    upgrades = not _is_current(session, schema, relations)
+def _owner_if_reader(relations: list[_Relation], needs: Needs) -> str:
+    """Return the owner of the tables if our role may read some of them, and write none."""
+    rights = {right for found in relations for right in found.rights if found.name in OUR_TABLES}
+    only_reads = not is_only_reading(needs) and rights == {"SELECT"}
+    owners = [found.owner for found in relations if found.name in OUR_TABLES]
+    return owners[0] if only_reads else ""
+
+
+def _grants(
+    session: Session, schema: _Schema, relations: list[_Relation], needs: Needs
+) -> Iterator[str]:
+    upgrades = not (is_only_reading(needs) or _is_current(session, schema, relations))
     on_schema = [] if schema.may_use else ["USAGE"]
     if upgrades and not schema.may_create:
         on_schema.append("CREATE")
@@ -107,12 +181,13 @@ def _grants(session: Session, schema: _Schema) -> Iterator[str]:
             yield f"GRANT {owner} TO {schema.role}"  # only an owner may alter a table
     by_rights: dict[str, list[str]] = {}
     for relation in relations:
-        needed = _ON_TABLES if relation.name in OUR_TABLES else _ON_OTHERS
-        lacking = ", ".join(right for right in needed if right not in relation.rights)
-        by_rights.setdefault(lacking, []).append(f"{schema.name}.{relation.quoted}")
-    for lacking, tables in by_rights.items():
-        if lacking:
-            yield f"GRANT {lacking} ON {', '.join(tables)} TO {schema.role}"
+        lacking = [right for right in needs[relation.name] if right not in relation.rights]
+        by_rights.setdefault(", ".join(lacking), []).append(f"{schema.name}.{relation.quoted}")
+    for rights, names in by_rights.items():
+        if rights:
+            yield f"GRANT {rights} ON {', '.join(names)} TO {schema.role}"
+    filled = [name for name, rights in needs.items() if "INSERT" in rights]
+    wanted = {"schema": schema.id, "names": filled}
     sequences = [f"{schema.name}.{name}" for (name,) in session.execute(_SEQUENCES, wanted)]
     if sequences:
         yield f"GRANT USAGE ON SEQUENCE {', '.join(sequences)} TO {schema.role}"

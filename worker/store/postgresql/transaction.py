@@ -9,17 +9,19 @@ import psycopg
 
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Unavailable
-from worker.core.model import DeadLetter, Feedback, Received, User
+from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.postgresql.connection import begin
 from worker.store.postgresql.waiting import RowWaits
 from worker.store.rows import (
+    ACCOUNT_EVENT_COLUMNS,
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
     OUTBOX_COLUMNS,
     QUARANTINE_COLUMNS,
     USER_COLUMNS,
     USER_TIMES,
+    account_event_row,
     event_row,
     feedback_row,
     outbox_row,
@@ -60,6 +62,7 @@ def _insert(table: str, columns: Sequence[str]) -> str:
     return f"INSERT INTO {table} ({names}) SELECT {names} FROM {_rows(columns)}"
 
 
+_KNOWN_ACCOUNT_EVENTS = "SELECT dedupe_key FROM account_events WHERE dedupe_key = ANY(%s)"
 _KNOWN_KEYS = """
     SELECT dedupe_key FROM events WHERE dedupe_key = ANY(%s)
     UNION ALL
@@ -81,6 +84,7 @@ _CHANGE_USERS = f"""
     WHERE users.email_key = new.email_key
 """
 _ADD_EVENTS = _insert("events", EVENT_COLUMNS)
+_ADD_ACCOUNT_EVENTS = _insert("account_events", ACCOUNT_EVENT_COLUMNS)
 # Due by the database's clock, which all workers use; ours may be ahead of it.
 _INSERT_ENTRIES = _insert("outbox", OUTBOX_COLUMNS).replace(
     "SELECT kind, lane, state, due_at,", "SELECT kind, lane, state, LEAST(due_at, now()),"
@@ -145,6 +149,11 @@ class PostgresqlTransaction:
         route_keys = [item.route_key for item in feedback]
         return {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
 
+    def known_account_events(self, events: Sequence[AccountEvent]) -> set[str]:
+        """Return which dedupe keys of account events are stored already."""
+        keys = [event.dedupe_key for event in events]
+        return {key for (key,) in self._connection.execute(_KNOWN_ACCOUNT_EVENTS, (keys,))}
+
     def save(self, unit: UnitOfWork) -> None:
         """Write the events, the changed users and the outbox entries of a unit of work."""
         created = (user_row(unit.created[key]) for key in sorted(unit.created))
@@ -153,6 +162,9 @@ class PostgresqlTransaction:
         self._write(_ADD_USERS, USER_COLUMNS, created)
         self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
         self._write(_ADD_EVENTS, EVENT_COLUMNS, sorted(events, key=itemgetter(0)))
+        if unit.account_events:
+            rows = sorted(map(account_event_row, unit.account_events), key=itemgetter(0))
+            self._write(_ADD_ACCOUNT_EVENTS, ACCOUNT_EVENT_COLUMNS, rows)
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:

@@ -11,7 +11,7 @@ from worker.core.errors import CommitsLost
 from worker.store.disk_space import DiskSpace, disk_space, require_room
 from worker.store.figures import Figures
 from worker.store.files import LOCK, SHM
-from worker.store.holders import holders_named
+from worker.store.holders import holders_named, workers_named
 from worker.store.in_force import keep_if_changed
 from worker.store.locks import WriterLock
 from worker.store.rights import AccessProblem, access_problem, wal_without_database
@@ -202,6 +202,9 @@ class SqliteStore:
         """Return why the permissions keep this process from writing the file; None: they do not."""
         return wal_without_database(self.path) or access_problem(self.path)
 
+    def home(self) -> None:
+        """Return None: a file has no roles and no schemas."""
+
     def disk_space(self) -> DiskSpace | None:
         """Return how much space the disk of the file has; None: unknown."""
         return disk_space(self.path)
@@ -211,8 +214,15 @@ class SqliteStore:
 
     def who_holds(self) -> str:
         """Name the processes with a lock on the lock file or the `-shm`, to end a sentence."""
+        return holders_named(self._locked_files())
+
+    def workers(self) -> str:
+        """Name the workers among those processes; a reader, too, has a lock on the `-shm`."""
+        return workers_named(self._locked_files())
+
+    def _locked_files(self) -> list[str]:
         real = os.path.realpath(self.path)
-        return holders_named([f"{real}{LOCK}", f"{real}{SHM}"])
+        return [f"{real}{LOCK}", f"{real}{SHM}"]
 
     def keep_open(self) -> None:
         """Do nothing: opening a file takes no time."""

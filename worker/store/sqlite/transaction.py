@@ -9,16 +9,18 @@ from typing import Any
 import msgspec
 
 from worker.core.effects import OutboxEntry
-from worker.core.model import DeadLetter, Feedback, Received, User
+from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.parsing import parse_time
 from worker.core.times import time_text
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.rows import (
+    ACCOUNT_EVENT_COLUMNS,
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
     OUTBOX_COLUMNS,
     QUARANTINE_COLUMNS,
     USER_COLUMNS,
+    account_event_row,
     event_row,
     feedback_row,
     outbox_row,
@@ -32,6 +34,9 @@ _KNOWN_KEYS = """
     SELECT dedupe_key FROM events WHERE dedupe_key IN (SELECT value FROM json_each(?))
     UNION ALL
     SELECT route_key FROM events WHERE route_key IN (SELECT value FROM json_each(?))
+"""
+_KNOWN_ACCOUNT_EVENTS = """
+    SELECT dedupe_key FROM account_events WHERE dedupe_key IN (SELECT value FROM json_each(?))
 """
 _USERS = f"""
     SELECT {", ".join(USER_COLUMNS)} FROM users
@@ -77,6 +82,7 @@ sqlite3.register_adapter(type(None), lambda none: none)
 
 _add_users = _Insert("users", USER_COLUMNS)
 _add_events = _Insert("events", EVENT_COLUMNS)
+_add_account_events = _Insert("account_events", ACCOUNT_EVENT_COLUMNS)
 _insert_entries = _Insert("outbox", OUTBOX_COLUMNS)
 _DUE_AT = OUTBOX_COLUMNS.index("due_at")
 _QUARANTINE = _insert("quarantine", QUARANTINE_COLUMNS) + " ON CONFLICT DO NOTHING"
@@ -96,6 +102,11 @@ class SqliteTransaction:
         dedupe_keys = _json([item.dedupe_key for item in feedback])
         route_keys = _json([item.route_key for item in feedback])
         return {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
+
+    def known_account_events(self, events: Sequence[AccountEvent]) -> set[str]:
+        """Return which dedupe keys of account events are stored already."""
+        keys = _json([event.dedupe_key for event in events])
+        return {key for (key,) in self._connection.execute(_KNOWN_ACCOUNT_EVENTS, (keys,))}
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Read the users among these keys. BEGIN IMMEDIATE has locked the file."""
@@ -118,6 +129,9 @@ class SqliteTransaction:
         _add_events(
             self._connection, [event_row(decision, time_text) for decision in unit.decisions]
         )
+        if unit.account_events:
+            rows = [_plain(account_event_row(new)) for new in unit.account_events]
+            _add_account_events(self._connection, rows)
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:

@@ -27,7 +27,17 @@ def judge_account(
             ]
     reasons = account.get("SuppressionAttributes", {}).get("SuppressedReasons", [])
     faults = [*_sending_status(account, region), *_suppression(reasons, region, removes=removes)]
-    return faults or [ACCOUNT.ok(f"suppresses after {' and '.join(reasons) or 'nothing'}")]
+    suppresses = f"suppresses after {' and '.join(reasons) or 'nothing'}"
+    return faults or [ACCOUNT.ok(f"{_sends(account)}; {suppresses}")]
+
+
+def _sends(account: Mapping[str, Any]) -> str:
+    """What SES says of an account that is without faults."""
+    reputation = account.get("EnforcementStatus")
+    known = [f"reputation {reputation}"] if reputation else []
+    if account.get("SendingEnabled"):
+        known.insert(0, "sending enabled")
+    return ", ".join(known) or "sending status not told"
 
 
 def _sending_status(account: Mapping[str, Any], region: str) -> Iterator[Finding]:

@@ -189,7 +189,10 @@ def _nothing(facts: FeedbackFacts, topics: Sequence[str], queue: QueueFacts) -> 
         if isinstance(facts.identities, tuple)
         else []
     )
-    message = f"no identity and no event destination of SES sends to {' or '.join(topics)}"
+    message = (
+        f"no identity and no event destination of SES sends to {' or '.join(topics)}, so no bounce "
+        "arrives: provision adds them with --identity or --configuration-set"
+    )
     name = known[0] if len(known) == 1 else "YOUR-DOMAIN"
     if is_bus(topics[0]):
         return FEEDBACK.wrong(message, _send("YOUR-CONFIGURATION-SET", topics[0], queue))

@@ -77,7 +77,7 @@ def judge_no_topic(queue: QueueFacts) -> Finding:
     message = (
         f"no topic is known: sns.topic_arns is empty, and no topic is subscribed by {queue.name}"
     )
-    return SUBSCRIPTION.wrong(message, provision(queue.name))
+    return SUBSCRIPTION.wrong(message, provision(queue.name, identity="YOUR-DOMAIN"))
 
 
 def judge_unlisted(unknown: Unknown) -> Finding:

@@ -1,0 +1,9 @@
+"""What SES's own API says about the account: whether it may send, and its tenants.
+
+`asking` is the client, `verifying` compares its answers with what was reported.
+"""
+
+from worker.account.asking import Answer, SendingStatusApi
+from worker.account.verifying import LONGEST_SECONDS, Verifier
+
+__all__ = ["LONGEST_SECONDS", "Answer", "SendingStatusApi", "Verifier"]

@@ -1,0 +1,170 @@
+"""Hides known addresses in a text, however they are spelled there. Pure.
+
+Programs escape addresses, and people hide them from robots: `raj at example dot com`, spaced or
+full-width letters. `worker.core.masking` masks what it recognises without knowing the address. Here
+the text is reduced to what a person reads, and searched for the address.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import filterfalse, islice
+from typing import NamedTuple
+
+import idna
+
+from worker.core.invisible import INVISIBLE
+from worker.core.limits import LONGEST_SHOWN, MOST_ADDRESSES_SHOWN
+from worker.core.masking import MASK
+
+_LONGEST = LONGEST_SHOWN + 1_000
+"""Characters that are searched; an address that begins before the cut may end after it."""
+_TOKEN = re.compile(
+    r"""
+      (?P<word> [a-z0-9]{1,100}+ )
+    | (?P<blank> [ \n\r\t]{1,100}+ )
+    | (?P<at>
+        [(\[{<]\s{0,3}(?:at|@)\s{0,3}[)\]}>]
+      | [_*-]{1,3}\s{0,2}at\s{0,2}[_*-]{1,3}
+      | &commat;
+      )
+    | (?P<dot>
+        [(\[{<]\s{0,3}(?:dot|\.)\s{0,3}[)\]}>]
+      | [_*-]{1,3}\s{0,2}dot\s{0,2}[_*-]{1,3}
+      )
+    | (?:
+        (?:%(?:25){0,3}|=|\\{1,4}x|\\{1,4}u\{?0{0,6}) (?P<hex>[2-7][0-9a-f]) \}?
+      | &(?:amp;)?\#x0{0,5}(?P<html_hex>[2-7][0-9a-f]);
+      | &(?:amp;)?\#0{0,5}(?P<html>[1-9][0-9]{1,2});
+      )
+    | (?P<one> . )
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+_SPELLED = {"at": "@", "dot": ".", "\u3002": ".", "\uff61": "."}
+
+
+class _Skeleton(NamedTuple):
+    """What a person reads of a text, and where each of its characters is written."""
+
+    text: str
+    starts: list[int]
+    ends: list[int]
+
+
+def hide(text: str, known: Iterable[str]) -> str:
+    """Mask the local parts of known addresses, which are keys of `worker.core.address`."""
+    keys = [key for key in islice(known, MOST_ADDRESSES_SHOWN) if _may_name(text, key)]
+    if not keys:
+        return text  # nearly always
+    cut = text[:_LONGEST]
+    skeleton = _skeleton(cut)
+    spans = [span for key in keys for span in _spans(skeleton, key)]
+    return _masked(cut, spans) + text[_LONGEST:] if spans else text
+
+
+def _may_name(text: str, key: str) -> bool:
+    """Return, at little cost, whether a text may have an address that is not spelled plainly.
+
+    In a text in ASCII without escapes at least the first words of local part and domain are as they
+    are, but for blanks between the letters.
+    """
+    if not text.isascii() or _has_escapes(text):
+        return True
+    lowered = text.lower()
+    local, _, domain = key.partition("@")
+    word = local.partition(".")[0]
+    is_there = word in lowered
+    if is_there:
+        lowered = lowered.replace(key, "")
+        is_there = word in lowered
+    if not is_there and f"{word[:1]} {word[1:2]}" not in lowered:
+        return False
+    squeezed = "".join(lowered.split())
+    return word in squeezed and domain.partition(".")[0] in squeezed
+
+
+def _has_escapes(text: str) -> bool:
+    return ("40" in text and ("%" in text or "\\" in text or "=40" in text)) or (
+        "&" in text and ("&#" in text or "&amp;#" in text or "&commat" in text)
+    )
+
+
+def _skeleton(text: str) -> _Skeleton:
+    pieces: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for token in _TOKEN.finditer(text):
+        kind = token.lastgroup
+        if kind == "blank":
+            continue
+        start, end = token.span()
+        if kind == "word":
+            read = token[0].lower()
+            read = _SPELLED.get(read, read)
+        else:
+            read = _read(token, kind or "")
+        pieces.append(read)
+        if len(read) == end - start:
+            starts.extend(range(start, end))
+            ends.extend(range(start + 1, end + 1))
+        else:
+            starts.extend([start] * len(read))
+            ends.extend([end] * len(read))
+    return _Skeleton("".join(pieces), starts, ends)
+
+
+def _read(token: re.Match[str], kind: str) -> str:
+    """Return what a person reads: lower case, without blanks, signs and dots as such."""
+    if kind in {"at", "dot"}:
+        return _SPELLED[kind]
+    one = token[0]
+    if kind != "one":
+        one = chr(int(token[kind], 10 if kind == "html" else 16)).lower()
+    if one in INVISIBLE:
+        return ""
+    return _SPELLED.get(one) or (one if one.isascii() else _folded(one))
+
+
+@lru_cache(maxsize=1024)
+def _folded(character: str) -> str:
+    """Return a character in lower case, of usual width, without accents."""
+    plain = unicodedata.normalize("NFKD", character)
+    return "".join(filterfalse(unicodedata.combining, plain)).lower()
+
+
+@lru_cache(maxsize=256)  # a message is logged, and its notice made, for each of its texts
+def _spellings(key: str) -> tuple[tuple[int, str], ...]:
+    """Return the length of the local part, and the skeleton of the address, for each domain."""
+    local, _, domain = key.rpartition("@")
+    reduced = _skeleton(local).text
+    domains = {domain, *_unicode(domain)}
+    return tuple((len(reduced), f"{reduced}@{_skeleton(name).text}") for name in domains)
+
+
+def _unicode(domain: str) -> Iterator[str]:
+    if "xn--" in domain:
+        try:
+            yield idna.decode(domain)
+        except (idna.IDNAError, UnicodeError):
+            return
+
+
+def _spans(skeleton: _Skeleton, key: str) -> Iterator[tuple[int, int]]:
+    """Find where the local part of an address is written."""
+    for length, address in _spellings(key):
+        at = skeleton.text.find(address) if length else -1
+        while at >= 0:
+            yield skeleton.starts[at], skeleton.ends[at + length - 1]
+            at = skeleton.text.find(address, at + len(address))
+
+
+def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    shown: list[str] = []
+    end = 0
+    for start, stop in sorted(spans):
+        if start >= end:
+            shown += [text[end:start], MASK]
+        end = max(end, stop)
+    return "".join([*shown, text[end:]])
