@@ -38,7 +38,7 @@ def daemon(folder: Path, environment: Mapping[str, str], settings: Path) -> Iter
     with subprocess.Popen(  # noqa: S603 our own command
         command("run", "--config", str(settings)),
         cwd=folder,
-        env=environment,
+        env={**environment, "CALLED_AS": "ses-worker"},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         encoding="utf-8",

@@ -247,7 +247,7 @@ class TestLooking:
     def test_makes_no_tables(self, run, postgresql_url):
         done = run("users", "list", SES_WORKER_STORE__URL=postgresql_url)
         assert (done.status, done.out) == (1, "")
-        assert "no database at PostgreSQL test_" in done.err
+        assert "has no tables of the worker" in done.err
         assert run("db", "status", SES_WORKER_STORE__URL=postgresql_url).status == 1
 
     def test_leaves_an_empty_file_empty(self, run, tmp_path):

@@ -401,7 +401,7 @@ class TestSender:
         """A message that Slack refused was lost."""
         slack.fail(faults.refused(400, "invalid_blocks"))
         naps = []
-        answer = SlackSender(webhook).deliver(effects)
+        answer = SlackSender(webhook, sleep=naps.append).deliver(effects)
         assert isinstance(answer, Sent)
         assert naps == [1.0], "a channel takes one message a second"
         (post,) = slack.posts

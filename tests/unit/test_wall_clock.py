@@ -15,6 +15,7 @@ USES = {
     "store/sqlite/saving.py": "how old a folder is, by the same clock; a leap ends the waiting",
     "store/levels.py": "SQLite's outbox and limits, on one machine; PostgreSQL has its own",
     "commands/dlq/replaying.py": "when a replay began: by SQS's clock where ours is plainly wrong",
+    "cli/dlq/groups.py": "likewise",
     "commands/dlq/listing.py": "ages of dead letters, for people",
     "store/sample.py": "is rolled back",
     "suppression/remover.py": "when a removal was done, in its notice",
