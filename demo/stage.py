@@ -35,7 +35,6 @@ NEXT = (
     (".venv/bin/ses-worker users import users.csv", "users, into ./ses-worker.db"),
     (".venv/bin/ses-worker check", "checks the path from SES"),
     (".venv/bin/ses-worker drain", "empties the queue, then exits"),
-    ("make demo ARGS=--all", "everything of this run"),
 )
 
 
