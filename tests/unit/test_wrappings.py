@@ -269,7 +269,10 @@ class TestStatus:
         event = decode(mail.sending_status(resources=resources))
         assert (event.scope, event.resource) == (scope, resource)
 
-    @pytest.mark.parametrize("arn", ["arn:aws:ses:r:1:tenant", "arn:aws:ses:r:1:tenant/"])
+    @pytest.mark.parametrize(
+        "arn",
+        ["arn:aws:ses:r:1:tenant", "arn:aws:ses:r:1:tenant/", "arn:aws/cn:ses:r:1:tenant"],
+    )
     def test_a_tenant_without_a_name_has_none(self, arn):
         assert decode(mail.sending_status(resources=[arn])).tenant == ""
 

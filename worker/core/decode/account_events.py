@@ -153,7 +153,8 @@ def _type_in(arn: str) -> str:
 
 
 def _name_in(arn: str) -> str:
-    return clip(arn.split(":", 5)[5].split("/", 2)[1], LONGEST_NAME) if "/" in arn else ""
+    _, *names = arn.split(":", 5)[5].split("/", 2)
+    return clip(names[0], LONGEST_NAME) if names else ""
 
 
 def _read_stamp(written: bytes) -> datetime | None:
