@@ -316,11 +316,17 @@ class TestStatus:
             mail.sending_status("ENABLED"),
             mail.sending_status(resources=[]),
             mail.sending_status(account="444455556666"),
+            mail.sending_status(region="us-east-1"),
+            mail.sending_status().replace("bounce rate", "complaint rate"),
             mail.finding(),
         ],
     )
     def test_another_status_is_another(self, other):
         assert decode(other).dedupe_key != decode(mail.sending_status()).dedupe_key
+
+    def test_another_finding_of_the_same_type_is_another(self):
+        other = mail.finding().replace("15.0%", "20.0%")
+        assert decode(other).dedupe_key != decode(mail.finding()).dedupe_key
 
     def test_a_later_status_is_another(self):
         keys = {decode(status_at([2026, 11, 20, hour])).dedupe_key for hour in (8, 9)}
@@ -392,6 +398,17 @@ class TestRecords:
         assert isinstance(second, Malformed)
         assert addresses([*first, *third]) == ["a@b.c", "d@b.c"]
 
+    def test_records_count_as_a_wrapping(self):
+        body = some_records(mail.bounce("a@b.c"))
+        for _ in range(2):
+            body = mail.enveloped(body)
+        assert addresses(decode(body)) == ["a@b.c"]
+        assert decode(mail.enveloped(body)).reason is Reason.WRAPPED_TOO_DEEP
+
+    def test_of_records_in_an_envelope_its_topic_counts(self):
+        foreign = mail.enveloped(mail.bounce("a@b.c"), topic="arn:aws:sns:r:1:other")
+        assert addresses(decode(mail.enveloped(mail.in_records(foreign)), OURS)) == ["a@b.c"]
+
     def test_the_topic_of_each_is_checked(self):
         ours = mail.enveloped(mail.bounce("a@b.c"))
         foreign = mail.enveloped(mail.bounce("d@b.c"), topic="arn:aws:sns:r:1:other")
@@ -427,8 +444,11 @@ class TestRecords:
         assert decode(json.dumps({"Records": records})).reason is Reason.NO_TYPE
 
     def test_records_inside_of_records_are_not_opened(self):
-        inner = some_records(mail.bounce("a@b.c"), mail.bounce("d@b.c"))
-        assert decode(mail.in_records_of_sqs(inner)).reason is Reason.WRAPPED_TOO_DEEP
+        for bodies in ([mail.bounce("a@b.c"), mail.bounce("d@b.c")], [mail.bounce("a@b.c")]):
+            inner = some_records(*bodies)
+            for between in (inner, mail.enveloped(inner)):
+                decoded = decode(mail.in_records_of_sqs(between))
+                assert decoded == Malformed(Reason.WRAPPED_TOO_DEEP, "records inside of records")
 
     def test_so_many_and_no_more(self):
         record = '{"eventSource":"aws:sqs","body":"{\\"eventType\\":\\"Send\\"}"}'

@@ -92,7 +92,7 @@ def account_event_of(
     resource, scope = _resource(wrapper.resources)
     occurred_at = said.updated or parse_time(wrapper.time)
     named = "\0".join([
-        kind, status, origin.account_id, origin.region, resource, said.cause,
+        kind, status, origin.account_id, origin.region, resource, said.cause, said.finding,
         occurred_at.isoformat() if occurred_at else clip(wrapper.time, LONGEST_TIME_IN_KEY),
     ])  # fmt: skip
     return AccountEvent(
