@@ -129,7 +129,9 @@ def test_a_finding_is_shown_with_its_sentence_and_impact():
     assert "`BOUNCE, impact HIGH`" in text
 
 
-@pytest.mark.parametrize("name", ["a; rm -rf ~", "$(id)", "a b", "-x`id`", "<!channel>", "x" * 500, "--debug"])
+@pytest.mark.parametrize(
+    "name", ["a; rm -rf ~", "$(id)", "a b", "-x`id`", "<!channel>", "x" * 500, "--debug"]
+)
 def test_no_command_names_what_a_shell_would_misread(name):
     """People paste commands, and tenants are named by customers."""
     event = account_event(name, resource=f"arn:aws:ses:eu-west-1:1:tenant/{name}/tn-0")
