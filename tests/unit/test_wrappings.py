@@ -154,6 +154,10 @@ class TestEventBridge:
     def test_a_bounce_without_an_object_is_malformed(self, detail):
         assert isinstance(decode(wrapped(detail=detail)), Malformed)
 
+    def test_so_is_a_bounce_without_a_detail(self):
+        body = '{"source": "aws.ses", "detail-type": "Email Bounced"}'
+        assert decode(body).reason is Reason.NO_OBJECT
+
     @pytest.mark.parametrize("wrap", [str, mail.enveloped])
     def test_an_event_of_another_service_says_whose_it_is(self, wrap):
         body = wrap(wrapped("aws.ec2", "EC2 Instance State-change Notification"))
@@ -493,6 +497,10 @@ class TestOthers:
     )  # fmt: skip
     def test_any_other_array_is_no_object(self, array):
         assert decode(json.dumps(array)).reason is Reason.NOT_AN_OBJECT
+
+    @pytest.mark.parametrize("half", PLACE)
+    def test_half_a_pointer_is_none(self, half):
+        assert decode(json.dumps({half: PLACE[half]})).reason is Reason.NO_TYPE
 
     @pytest.mark.parametrize("wrap", [str, mail.enveloped])
     @pytest.mark.parametrize(
