@@ -137,6 +137,13 @@ def on(day):
     return day and datetime(2026, 11, 1, tzinfo=UTC) + (day - 1) * DAY
 
 
+def test_a_pause_from_before_a_reinstatement_does_not_come_back():
+    policy = Policy(hard_bounce_pause=30 * DAY, soft_bounce_pause=33 * DAY)
+    events = [event("soft", 1), event("refusal", 4), event("other refusal", 3)]
+    found = record(events, policy, first=replace(JANE, reinstated_at=on(2)))
+    assert (found.paused_until, found.pause_reason) == (on(33), "hard_bounce")
+
+
 class TestPausesThatSomebodyHasChanged:
     """They stay: what the worker takes back is its own."""
 
