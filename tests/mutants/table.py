@@ -322,7 +322,7 @@ MUTANTS = [
         test="integration/test_urgent_notices.py::test_none_is_ever_folded_into_a_digest",
         file="worker/store/claims.py",
         function="_due_rows",
-        old="return due.where(outbox.c.kind != EffectKind.ACCOUNT_NOTICE.value)",
+        old="return due.where(outbox.c.kind.not_in(_URGENT))",
         new="return due",
     ),
     Mutant(
