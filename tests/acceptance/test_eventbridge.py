@@ -71,9 +71,8 @@ def test_each_reported_body_is_read_by_the_worker(run, queue, emulator):
     for file in sorted(REPORTS.glob("*.body.json")):
         emulator.send(queue, file.read_text(encoding="utf-8"))
     found = run("drain", "--json").json
-    assert found["dead_lettered"] == 2
-    assert found["duplicate"] == 1
-    assert found["applied"] + found["ignored"] == 7
+    outcomes = [found[name] for name in ("applied", "duplicate", "ignored", "dead_lettered")]
+    assert outcomes == [7, 1, 0, 2]
     reasons = json.dumps(run("dlq", "list", "--json").json)
     assert "s3_pointer" in reasons
     assert "cloudwatch_alarm" in reasons

@@ -4,7 +4,17 @@ import json
 
 import pytest
 from support.publishing import Refusal
-from support.wiring import ACCOUNT, BUS, DEAD, QUEUE, REGION, RULE, TOPIC, policy_for_rules
+from support.wiring import (
+    ACCOUNT,
+    BUS,
+    DEAD,
+    DEAD_URL,
+    QUEUE,
+    REGION,
+    RULE,
+    TOPIC,
+    policy_for_rules,
+)
 
 from worker.commands.check import CheckOptions
 from worker.commands.check import look as look_at_it
@@ -180,6 +190,12 @@ class TestNotes:
         found = only(look(), "eventbridge", "note")
         assert "what EventBridge cannot deliver in a day is lost" in found.message
 
+    def test_a_dead_letter_queue_that_does_not_admit_the_rule(self, bridge, look):
+        bridge.set_queue(DEAD_URL, Policy="")
+        found = only(look(), "eventbridge", "note")
+        assert "because the policy of feedback-dlq does not admit the rule" in found.message
+        assert found.fix == PROVISION
+
     def test_a_pattern_without_the_sending_status(self, bridge, look):
         kinds = ["Email Bounced", "Email Complaint Received"]
         bridge.put_rule(json.dumps({"source": ["aws.ses"], "detail-type": kinds}))
@@ -192,7 +208,13 @@ class TestNotes:
         bridge.events.put_rule(Name="others", EventPattern=json.dumps(others))
         target = {"Id": "q", "Arn": QUEUE, "DeadLetterConfig": {"Arn": DEAD}}
         bridge.events.put_targets(Rule="others", Targets=[target])
-        bridge.set_queue(Policy=policy_for_rules(QUEUE, RULE, RULE.replace("feedback", "others")))
+        both = RULE, RULE.replace("feedback", "others")
+        bridge.set_queue(Policy=policy_for_rules(QUEUE, *both))
+        bridge.set_queue(DEAD_URL, Policy=policy_for_rules(DEAD, RULE))
+        found = only(look(), "eventbridge", "note")
+        assert "the rule others: what EventBridge cannot deliver in a day is lost" in found.message
+        assert "DeadLetterConfig" in found.fix
+        bridge.set_queue(DEAD_URL, Policy=policy_for_rules(DEAD, *both))
         assert look() == []
 
     def test_a_target_that_passes_on_the_detail_only(self, bridge, look):
@@ -206,6 +228,27 @@ class TestNotes:
         bridge.put_rule('{"source": ["aws.ses"], "detail": {"mail": {"source": ["a@b.c"]}}}')
         found = only(look(), "eventbridge", "note")
         assert "cannot evaluate" in found.message
+
+
+def test_a_key_must_let_eventbridge_use_it_and_not_sns(bridge, look):
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": ["kms:GenerateDataKey*", "kms:Decrypt"],
+        "Resource": "*",
+    }
+
+    def key(service):
+        allowed = statement | {"Principal": {"Service": service}}
+        own = statement | {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [own, allowed]})
+        return bridge.kms.create_key(Policy=document)["KeyMetadata"]["Arn"]
+
+    bridge.set_queue(KmsMasterKeyId=key("sns.amazonaws.com"))
+    found = only(look(), "encryption")
+    assert "does not let events.amazonaws.com use it" in found.message
+    bridge.set_queue(KmsMasterKeyId=key("events.amazonaws.com"))
+    assert look() == []
 
 
 class TestPermissions:
@@ -239,7 +282,7 @@ def test_a_stand_in_for_aws_without_eventbridge_is_asked_for_nothing_else(
 
 def test_a_rule_that_sends_to_the_topic_is_seen_and_must_be_admitted_there(wiring, proxy, look):
     wiring.put_rule()
-    wiring.put_target(TOPIC, "topic")
+    wiring.events.put_targets(Rule="feedback", Targets=[{"Id": "topic", "Arn": TOPIC}])
     found = only(look(), "topic")
     assert f"does not let {RULE} publish" in found.message
     document = {

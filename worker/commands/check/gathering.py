@@ -20,7 +20,7 @@ from worker.topology.checks.facts import (
     region_in_arn,
 )
 from worker.topology.checks.statements import Caller
-from worker.topology.checks.topic import SES
+from worker.topology.checks.topic import EVENTS, SES
 
 
 def dead_letter_queue(
@@ -115,17 +115,22 @@ def feedback(
 
 
 def encrypted(
-    aws: Aws, queues: Sequence[QueueFacts], named: Mapping[str, TopicFacts | Unknown]
+    aws: Aws,
+    queues: Sequence[QueueFacts],
+    named: Mapping[str, TopicFacts | Unknown],
+    rules: Sequence[str] = (),
 ) -> Iterator[Encrypted]:
-    """Read the keys of queues, to which SNS writes, and of topics, to which SES writes."""
+    """Read the keys of queues, to which SNS or EventBridge writes, and of topics, likewise SES."""
     for queue in queues:
         key_id = queue.text("KmsMasterKeyId")
         key = inspection.key(aws, key_id, aws.region) if key_id else None
         is_plain = not key_id and queue.text("SqsManagedSseEnabled") == "false"
         fix = set_queue(queue.url, aws.region, SqsManagedSseEnabled="true") if is_plain else ""
-        for arn in named or [""]:
+        callers = [Caller(service=EVENTS, account=account_in_arn(rule), arn=rule) for rule in rules]
+        for arn in named or ([] if rules else [""]):
             account = account_in_arn(arn or queue.arn)
-            caller = Caller(service=SNS, account=account, arn=arn)
+            callers.append(Caller(service=SNS, account=account, arn=arn))
+        for caller in callers:
             yield Encrypted(f"the queue {queue.name}", caller, key, fix)
     for arn, observed in named.items():
         ses = Caller(service=SES, account=account_in_arn(arn))

@@ -14,7 +14,12 @@ from worker.topology.checks.admission import judge_policy, rules_let_in
 from worker.topology.checks.clock import CLOCK, judge_clock
 from worker.topology.checks.dead_letters import DEAD_LETTERS, judge_dead_letters
 from worker.topology.checks.encryption import ENCRYPTION, judge_encryption
-from worker.topology.checks.eventbridge import EVENTBRIDGE, bus_of, judge_eventbridge
+from worker.topology.checks.eventbridge import (
+    EVENTBRIDGE,
+    Accepting,
+    bus_of,
+    judge_eventbridge,
+)
 from worker.topology.checks.facts import (
     EventBridgeFacts,
     FeedbackFacts,
@@ -113,8 +118,9 @@ def _path_to_queue(
         yield from skipped("EventBridge feeds the queue, and no topic does", TOPIC, SUBSCRIPTION)
     yield from _feedback(facts, unlisted, sources, queue)
     accept = settings.eventbridge.accept.value
-    yield from judge_eventbridge(bridge, queue, arns, settings.as_policy().sources, accept)
-    yield from judge_encryption(*gathering.encrypted(aws, [queue, *undeliverable], topics))
+    acceptance = settings.as_policy().sources
+    yield from judge_eventbridge(bridge, queue, arns, dead, Accepting(acceptance, accept))
+    yield from judge_encryption(*gathering.encrypted(aws, [queue, *undeliverable], topics, rules))
     removes = bool(settings.suppression.remove)
     yield from judge_account(inspection.account(aws), aws.region, removes=removes)
 

@@ -39,6 +39,16 @@ def read_body(text: str) -> Body:
     """
     if is_nested_too_deep(text):
         raise Undecodable(Reason.NOT_JSON, f"nested more than {DEEPEST_JSON} levels deep")
+    return read_measured(text)
+
+
+def read_measured(text: str) -> Body:
+    """Parse a body that is a part of a JSON text whose depth was measured.
+
+    Raises:
+        Undecodable: the text is no JSON object.
+
+    """
     try:
         return read_json(text, StrictBody)
     except Unreadable:

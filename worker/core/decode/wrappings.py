@@ -16,6 +16,7 @@ from worker.core.decode.bodies import (
     is_topic_validated,
     message_in,
     read_body,
+    read_measured,
     read_part,
 )
 from worker.core.decode.errors import Undecodable
@@ -108,7 +109,8 @@ def _open_eventbridge(text: str, sources: Sources, place: Place) -> Single | Sev
     message = eventbridge.detail_of(wrapper)
     if event := eventbridge.account_event(wrapper, message, inside.origin):
         return event
-    body = read_body(message)
+    is_text = bytes(wrapper.detail).startswith(b'"')
+    body = read_body(message) if is_text else read_measured(message)
     if body.notification_type or body.event_type or body.envelope_type or is_eventbridge(body):
         return _read(body, message, sources, inside)
     if kind := eventbridge.kind_of(wrapper):
@@ -169,7 +171,7 @@ def _open_record(text: str, sources: Sources, place: Place) -> Single | Several:
     record = read_part(text, Record)
     if bytes(record.sns):
         listed = Place(depth=place.depth, is_accepted=place.is_accepted, in_records=True)
-        return _open_envelope(read_body(bytes(record.sns).decode()), sources, listed)
+        return _open_envelope(read_measured(bytes(record.sns).decode()), sources, listed)
     if record.body is not None:
         inside = Place(depth=_deeper(place), is_accepted=place.is_accepted, in_records=True)
         return read_message(record.body, sources, inside)

@@ -6,7 +6,10 @@ event bus only; a rule passes on the events that fit its pattern to its targets.
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import Struct
+
 from worker.core.sources import EventBridge, Sources
+from worker.topology.checks.admission import SEND
 from worker.topology.checks.commands import enable_rule, provision_eventbridge, put_target
 from worker.topology.checks.event_patterns import FEEDBACK_TYPES, STATUS_TYPES, passes
 from worker.topology.checks.facts import (
@@ -16,13 +19,15 @@ from worker.topology.checks.facts import (
     QueueFacts,
     RuleFacts,
     TargetFacts,
+    Unknown,
     Unreachable,
     account_in_arn,
     read_arn,
     region_in_arn,
 )
 from worker.topology.checks.findings import Check, Finding, some
-from worker.topology.checks.statements import Verdict
+from worker.topology.checks.statements import Caller, Verdict, judge, read_policy
+from worker.topology.checks.topic import EVENTS
 
 EVENTBRIDGE = Check("eventbridge")
 _MEANINGS = {
@@ -38,17 +43,30 @@ def bus_of(queue: QueueFacts) -> str:
     return f"arn:{own.partition}:events:{own.region}:{own.account}:event-bus/default" if own else ""
 
 
-def judge_eventbridge(
-    facts: EventBridgeFacts, queue: QueueFacts, topics: Sequence[str], sources: Sources, accept: str
-) -> list[Finding]:
-    """Judge the rules that feed the queue, directly or by its topics.
+class Accepting(Struct, frozen=True):
+    """Which events the settings accept."""
 
-    `accept`: the setting `eventbridge.accept` as it is written; `sources` is what it means.
-    """
-    resolved = f"eventbridge.accept is {accept}: {_MEANINGS[sources.eventbridge]}"
+    sources: Sources
+    accept: str
+    """`eventbridge.accept` as it is written; `sources` is what it means."""
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"eventbridge.accept is {self.accept}: {_MEANINGS[self.sources.eventbridge]}"
+
+
+def judge_eventbridge(
+    facts: EventBridgeFacts,
+    queue: QueueFacts,
+    topics: Sequence[str],
+    dead: QueueFacts | Unknown | None,
+    accepting: Accepting,
+) -> list[Finding]:
+    """Judge the rules that feed the queue, directly or by its topics."""
+    resolved, sources = str(accepting), accepting.sources
     if not facts.rules:
         return list(_without_rules(facts, queue, resolved))
-    findings = list(_about_rules(facts, queue, topics))
+    findings = list(_about_rules(facts, queue, topics, dead))
     findings += _not_all_kinds(facts, queue, topics)
     targets = [target for rule in _known(facts) for target in rule.targets]
     whole = {target.arn for target in targets if not target.is_detail}
@@ -80,7 +98,10 @@ def _without_rules(facts: EventBridgeFacts, queue: QueueFacts, resolved: str) ->
 
 
 def _about_rules(
-    facts: EventBridgeFacts, queue: QueueFacts, topics: Sequence[str]
+    facts: EventBridgeFacts,
+    queue: QueueFacts,
+    topics: Sequence[str],
+    dead: QueueFacts | Unknown | None,
 ) -> Iterator[Finding]:
     for arn, rule in facts.rules.items():
         match rule:
@@ -91,6 +112,7 @@ def _about_rules(
                 yield EVENTBRIDGE.blind(arn, why)
             case _:
                 yield from _about(rule, queue, topics)
+                yield from _lost(rule, queue, dead)
 
 
 def _about(rule: RuleFacts, queue: QueueFacts, topics: Sequence[str]) -> Iterator[Finding]:
@@ -104,10 +126,10 @@ def _about(rule: RuleFacts, queue: QueueFacts, topics: Sequence[str]) -> Iterato
         message = f"the rule {rule.name} sends {where} {queue.arn}"
         yield EVENTBRIDGE.wrong(message, provision_eventbridge(queue.arn))
     for target in targets:
-        yield from _about_target(rule, target, queue)
+        yield from _about_target(rule, target)
 
 
-def _about_target(rule: RuleFacts, target: TargetFacts, queue: QueueFacts) -> Iterator[Finding]:
+def _about_target(rule: RuleFacts, target: TargetFacts) -> Iterator[Finding]:
     if target.is_detail:
         message = (
             f"the rule {rule.name} passes on only the detail, which reads as raw delivery: bounces "
@@ -120,12 +142,31 @@ def _about_target(rule: RuleFacts, target: TargetFacts, queue: QueueFacts) -> It
             "recognise them"
         )
         yield EVENTBRIDGE.wrong(message, put_target(rule.arn, rule.name, target))
-    if target.arn == queue.arn and not target.dead_letters:
-        message = (
-            f"the rule {rule.name}: what EventBridge cannot deliver in a day is lost, because its "
-            "target has no dead-letter queue"
-        )
-        yield EVENTBRIDGE.note(message, provision_eventbridge(queue.arn))
+
+
+def _lost(
+    rule: RuleFacts, queue: QueueFacts, dead: QueueFacts | Unknown | None
+) -> Iterator[Finding]:
+    """Report that what EventBridge cannot deliver is lost."""
+    caller = Caller(service=EVENTS, account=account_in_arn(rule.arn), arn=rule.arn)
+    for target in rule.targets:
+        why = ""
+        if target.arn == queue.arn and not target.dead_letters:
+            why = "its target has no dead-letter queue"
+        elif isinstance(dead, QueueFacts) and target.dead_letters == dead.arn and not target.role:
+            statements = read_policy(dead.text("Policy"))
+            verdict = judge(statements, caller, SEND, dead.arn) if statements is not None else None
+            if verdict in {Verdict.NO, Verdict.DENIED}:
+                why = f"the policy of {dead.name} does not admit the rule"
+        if why:
+            message = f"the rule {rule.name}: what EventBridge cannot deliver in a day is lost"
+            by_hand = (
+                "name a queue in the target's DeadLetterConfig, and admit events.amazonaws.com in "
+                f"its policy, with ArnEquals aws:SourceArn {rule.arn}"
+            )
+            is_ours = rule.name == queue.name and target.arn == queue.arn
+            fix = provision_eventbridge(queue.arn) if is_ours else by_hand
+            yield EVENTBRIDGE.note(f"{message}, because {why}", fix)
 
 
 def _not_all_kinds(
