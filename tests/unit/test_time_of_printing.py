@@ -20,6 +20,7 @@ from worker.core.masking import printable, sanitized
 from worker.core.model import Delete, Handled, Outcome, Received
 from worker.core.outbox import entries_for
 from worker.core.policy import Policy
+from worker.core.sources import EVERYTHING
 from worker.notifiers.slack.digest import digest, simplified_digest
 from worker.notifiers.slack.notices import notice, simplified
 from worker.notifiers.slack.pretty import pretty
@@ -88,7 +89,7 @@ def as_a_dead_letter(body):
     dead_letter = dead_letter_from_queue(received(body, ses_worker_error=body[:9_000]), "arn:x")
     Groups(datetime.now(UTC)).add(dead_letter)
     with redirect_stdout(io.StringIO()):
-        show_dead_letter(dead_letter_as_json(Looked(), dead_letter, ()))
+        show_dead_letter(dead_letter_as_json(Looked(), dead_letter, EVERYTHING))
 
 
 @pytest.fixture(autouse=True)
