@@ -29,7 +29,7 @@ def test_a_user_is_reinstated_and_only_a_newer_event_bars_her_again(
 
     done = run("users", "reinstate", "Jane@Example.com", *REASON)
     assert (done.status, done.out) == (0, "1 reinstated, 0 neither paused nor blocked, 0 refused\n")
-    assert "jane@example.com was barred by auto_block_spam" in done.err
+    assert "jane@example.com was blocked (auto_block_spam)" in done.err
     assert run("may-send", "jane@example.com").status == 0
 
     drained(run, emulator, queue, mail.complaint("jane@example.com", at=recent(3)))

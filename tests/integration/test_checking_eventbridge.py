@@ -149,6 +149,12 @@ class TestBroken:
         assert f"admits {RULE}, and there is no such rule" in found.message
         assert found.fix == PROVISION
 
+    def test_a_rule_that_is_gone_and_that_provision_would_not_make(self, bridge, look):
+        bridge.set_queue(Policy=policy_for_rules(QUEUE, RULE, f"{RULE}-of-before"))
+        found = only(look(), "eventbridge")
+        assert f"admits {RULE}-of-before, and there is no such rule" in found.message
+        assert found.fix == "take its statement out of the policy of feedback, or make the rule"
+
     def test_an_event_destination_that_does_not_publish_to_the_bus(self, bridge, proxy, look):
         proxy.publishing.configuration_sets["main"] = {}
         found = only(look(), "feedback")

@@ -138,6 +138,6 @@ class _Reinstating:
         self.lifted += 1
         self._created += not result.was_user
         if self._shown and self._lines.is_one:
-            until = f" until {result.until:%Y-%m-%d %H:%M} UTC" if result.until else ""
+            until = result.until and f"paused until {result.until:%Y-%m-%d %H:%M} UTC"
             was = "is" if self._lifting.dry_run else "was"
-            print_message(f"{result.key} {was} barred by {result.reason}{until}")
+            print_message(f"{result.key} {was} {until or 'blocked'} ({result.reason})")

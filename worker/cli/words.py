@@ -22,7 +22,7 @@ _BECAUSE = {
     (Kind.COMPLAINT, "complaint"): "the person complained",
 }
 _ALWAYS = {
-    "unknown_recipient": "the address is not among the users",
+    "unknown_recipient": "the address is not among the users; may-send goes by its events",
     "before_reinstatement": "it happened before the user was reinstated, and only counts",
 }
 _DONE = {
@@ -62,7 +62,8 @@ def feedback_counts(user: Mapping[str, Any]) -> str:
     """`1 hard bounce, 2 complaints`, without what there is none of."""
     kinds = ("hard bounce", "soft bounce", "complaint")
     counts = ((user[f"{kind.replace(' ', '_')}_count"] or 0, kind) for kind in kinds)
-    return ", ".join(counted(count, kind) for count, kind in counts if count) or "no feedback"
+    found = ", ".join(counted(count, kind) for count, kind in counts if count)
+    return found or "no counted bounce or complaint"
 
 
 def state_of(user: Mapping[str, Any], now: datetime) -> str:

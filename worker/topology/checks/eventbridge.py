@@ -107,7 +107,10 @@ def _about_rules(
         match rule:
             case Absent():
                 message = f"the policy of {queue.name} admits {arn}, and there is no such rule"
-                yield EVENTBRIDGE.wrong(message, provision_eventbridge(queue.arn))
+                fix = provision_eventbridge(queue.arn)
+                if not arn.endswith(f":rule/{queue.name}"):  # provision makes no other rule
+                    fix = f"take its statement out of the policy of {queue.name}, or make the rule"
+                yield EVENTBRIDGE.wrong(message, fix)
             case NotPermitted() | Unreachable() as why:
                 yield EVENTBRIDGE.blind(arn, why)
             case _:
