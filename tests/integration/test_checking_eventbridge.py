@@ -307,6 +307,11 @@ def test_a_rule_that_sends_to_the_topic_is_seen_and_must_be_admitted_there(wirin
         TopicArn=TOPIC, AttributeName="Policy", AttributeValue=json.dumps(document)
     )
     assert look() == []
+    assert look(SES_WORKER_SNS__TOPIC_ARNS=json.dumps([TOPIC])) == []
+    found = only(look(SES_WORKER_EVENTBRIDGE__ACCEPT="false"), "eventbridge")
+    assert "what the rule sends is dead-lettered" in found.message
+    found = only(look(SES_WORKER_EVENTBRIDGE__ACCOUNTS='["444455556666"]'), "eventbridge")
+    assert f"eventbridge.accounts does not list {ACCOUNT}" in found.message
     proxy.publishing.identities["example.com"] = {}
     bus = {"EventBridgeDestination": {"EventBusArn": BUS}}
     kinds = {"Enabled": True, "MatchingEventTypes": ["BOUNCE", "COMPLAINT"]}

@@ -68,6 +68,15 @@ def test_all_scopes_have_names(store, record):
     assert set(disabled(store)) == {"the account", "identity a.example", "configuration set m"}
 
 
+def test_a_row_of_a_newer_program_keeps_no_worker_from_starting(store, record):
+    record(account_event(), account_event("bolt"))
+    with store.writing() as connection:
+        connection.exec_driver_sql(
+            "UPDATE account_events SET scope = 'dedicated_ip' WHERE tenant = 'bolt'"
+        )
+    assert disabled(store) == {"tenant acme": True}
+
+
 class TestWatch:
     def test_the_remark_names_who_is_not_sent_for_and_bounds_the_names(self, store, record):
         watch = SendingWatch(store)

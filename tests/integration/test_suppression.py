@@ -102,13 +102,13 @@ def deliver(listing, removal_log):
     return deliver
 
 
-def effect(address, attempts=1, **more):
+def effect(address, attempts=1, subtype="General", **more):
     removal = Removal(
         reported=address,
         mailed=address,
         key=address.lower(),
         type="Permanent",
-        subtype="General",
+        subtype=subtype,
         occurred_at=THEN,
         **more,
     )
@@ -483,7 +483,7 @@ class TestTenants:
         ses.list_address("jane@example.com", tenant="acme")
         ses.list_address("jane@example.com")
         report = Remover(listing, removal_log).deliver(
-            effect("jane@example.com", of_tenant=True, tenant="acme")
+            effect("jane@example.com", subtype="OnTenantSuppressionList", tenant="acme")
         )
         assert report.notice.outcome is RemovalOutcome.REMOVED
         assert [(call.operation, call.tenant) for call in ses.calls] == [
@@ -510,7 +510,7 @@ class TestTenants:
         model = listing._client.meta.service_model
         del model.operation_model(GET).input_shape.members["TenantName"]
         report = Remover(listing, removal_log).deliver(
-            effect("jane@example.com", of_tenant=True, tenant="acme")
+            effect("jane@example.com", subtype="OnTenantSuppressionList", tenant="acme")
         )
         assert isinstance(report.delivery, Unfit)
         assert "install a newer version" in report.delivery.error

@@ -246,6 +246,9 @@ def test_of_two_statuses_of_a_time_the_worse_one_counts(complete, ses):
     events = [account_event(), enabled()]
     assert complete(*events).superseded_by is None
     assert complete.again(events[1]).superseded_by is AccountStatus.DISABLED
+    others = [enabled("bolt"), account_event("bolt")]
+    assert complete(*others).superseded_by is AccountStatus.DISABLED
+    assert complete.again(others[1]).superseded_by is None
 
 
 def test_other_tenants_regions_and_kinds_supersede_nothing(complete):

@@ -129,12 +129,21 @@ def test_a_finding_is_shown_with_its_sentence_and_impact():
     assert "`BOUNCE, impact HIGH`" in text
 
 
-@pytest.mark.parametrize("name", ["a; rm -rf ~", "$(id)", "a b", "-x`id`", "<!channel>", "x" * 500])
+@pytest.mark.parametrize(
+    "name", ["a; rm -rf ~", "$(id)", "a b", "-x`id`", "<!channel>", "x" * 500, "--debug"]
+)
 def test_no_command_names_what_a_shell_would_misread(name):
     """People paste commands, and tenants are named by customers."""
     event = account_event(name, resource=f"arn:aws:ses:eu-west-1:1:tenant/{name}/tn-0")
     post = drawn(event)
     assert not any("aws sesv2" in html.unescape(text) for text in marked(post.blocks))
+
+
+def test_a_masked_notice_has_no_command_with_an_address():
+    identity = "arn:aws:ses:eu-west-1:111122223333:identity/jane@example.com"
+    event = account_event(scope=Scope.IDENTITY, tenant="", resource=identity)
+    assert "--email-identity jane@example.com" in shown(drawn(event))
+    assert "jane@example.com" not in shown(notice(effect(payload(event)), masked=True))
 
 
 def test_the_resuming_command_is_awss():

@@ -14,6 +14,11 @@ RAJ = "raj@example.com"
 DISGUISED = [
     "raj@example.com",
     r"raj\u0040example.com",
+    "raj ( a t ) example ( d o t ) com",
+    "raj\uff08at\uff09example\uff08dot\uff09com",
+    "raj\uff08\uff41\uff54\uff09example\uff08\uff44\uff4f\uff54\uff09com",
+    "raj\uff3b\uff20\uff3dexample\uff3b\uff0e\uff3dcom",
+    "raj \u3010at\u3011 example.com",
     r"raj\\u0040example.com",
     r"raj\U00000040example.com",
     r"raj\u{40}example.com",

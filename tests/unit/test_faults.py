@@ -123,6 +123,9 @@ class TestWhatDecides:
             ("4.4.2", Fault.RECEIVER),
             ("5.7.26", Fault.SENDER),
             ("5.7.1", Fault.UNKNOWN),
+            ("5.7.599", Fault.UNKNOWN),
+            ("5.7.600", Fault.SENDER),
+            ("5.7.649", Fault.SENDER),
             ("five", Fault.UNKNOWN),
         ],
     )
@@ -131,6 +134,19 @@ class TestWhatDecides:
 
     def test_a_status_in_the_reply_counts_where_ses_gives_none(self):
         assert fault_of("General", "", "smtp; 550 5.1.1 sorry") is Fault.RECIPIENT
+
+    def test_of_codes_that_say_little_the_first_counts(self):
+        assert fault_of("General", "5.1.0", "smtp; 554 4.4.7 sorry") is Fault.RECIPIENT
+        assert fault_of("General", "4.4.7", "smtp; 554 5.1.0 sorry") is Fault.RECEIVER
+
+    def test_a_subtype_comes_before_the_name_of_a_blocklist(self):
+        link = "smtp; 550 sorry https://www.spamhaus.org/query"
+        assert fault_of("General", "", link) is Fault.SENDER
+        assert fault_of("MessageTooLarge", "", link) is Fault.MESSAGE
+
+    def test_an_unknown_sender_is_no_unknown_recipient(self):
+        reply = "smtp; 550 5.1.1 sender verify failed: user unknown"
+        assert fault_of("General", "5.1.1", reply) is Fault.SENDER
 
     @pytest.mark.parametrize(
         "echo",
@@ -211,6 +227,7 @@ class TestTheWordSpam:
         [
             ("no-spam.tom@example.com", "550 <no-spam.tom@example.com>: message is SPAM"),
             ("spam@example.com", "550 <spam@example.com>: this is spam"),
+            ("spam@example.com", "550 5.7.1 rejected as spam"),
             ("jane@example.com", "550 blocked using zen.spamhaus.org"),
             ("jane@example.com", "550 jane@example.com:spam"),
             ("jane@example.com", "550 spam, write to <jane@example.com>"),

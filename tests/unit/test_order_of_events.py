@@ -81,7 +81,26 @@ policies = st.builds(
 def test_any_order_in_any_batches_gives_the_same_record(bodies, policy, data):
     order = data.draw(st.permutations(bodies))
     sizes = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
-    assert record(order, policy, sizes) == record(bodies, policy)
+    reinstated = data.draw(st.none() | st.integers(1, 4))
+    first = replace(JANE, reinstated_at=on(reinstated))
+    assert record(order, policy, sizes, first) == record(bodies, policy, first=first)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([*SORTS]), st.integers(1, 2)), max_size=5),
+    st.lists(st.tuples(st.sampled_from([*SORTS]), st.integers(3, 4)), max_size=5),
+    st.data(),
+)
+def test_what_was_before_a_reinstatement_counts_and_bars_nobody(before, after, data):
+    reinstated = replace(JANE, reinstated_at=on(2))
+    mixed = data.draw(st.permutations([event(*item) for item in [*before, *after]]))
+    found = record(mixed, Policy(), first=reinstated)
+    bars = record([event(*item) for item in after], Policy(), first=reinstated)
+    for name in ("auto_block_spam", "paused_until", "pause_reason"):
+        assert getattr(found, name) == getattr(bars, name)
+    whole = record(mixed, Policy())
+    for name in ("hard_bounce_count", "soft_bounce_count", "complaint_count", "last_complaint"):
+        assert getattr(found, name) == getattr(whole, name)
 
 
 @given(st.lists(st.tuples(st.sampled_from([*SORTS]), st.integers(1, 4)), max_size=9))
@@ -116,6 +135,13 @@ def test_the_record_is_what_all_the_events_together_say(expected):
 
 def on(day):
     return day and datetime(2026, 11, 1, tzinfo=UTC) + (day - 1) * DAY
+
+
+def test_a_pause_from_before_a_reinstatement_does_not_come_back():
+    policy = Policy(hard_bounce_pause=30 * DAY, soft_bounce_pause=33 * DAY)
+    events = [event("soft", 1), event("refusal", 4), event("other refusal", 3)]
+    found = record(events, policy, first=replace(JANE, reinstated_at=on(2)))
+    assert (found.paused_until, found.pause_reason) == (on(33), "hard_bounce")
 
 
 class TestPausesThatSomebodyHasChanged:

@@ -39,6 +39,14 @@ def test_of_decisions_only_bounces_by_a_fault_of_ours_count(message):
         assert [one.diagnostic for one in own_faults(handled.decisions)] == [OURS] * count
 
 
+def test_a_diagnostic_does_not_name_the_recipient_however_it_spells_the_address(message):
+    spelled = f"{OURS} raj at example dot com, r a j @ example . com"
+    body = mail.bounce(mail.recipient("raj@example.com", diagnosticCode=spelled))
+    handled = UnitOfWork(Policy(), (), {}).decide_message(message(body), decode(body))
+    (one,) = own_faults(handled.decisions)
+    assert one.diagnostic == f"{OURS} *** at example dot com, *** @ example . com"
+
+
 @pytest.mark.parametrize(
     ("seconds", "limit", "count"),
     [

@@ -383,7 +383,7 @@ class TestRemovalPolicy:
         assert listing.calls == []
 
 
-ACMES = replace(JANE, subtype="OnTenantSuppressionList", of_tenant=True, tenant="acme")
+ACMES = replace(JANE, subtype="OnTenantSuppressionList", tenant="acme")
 
 
 class TestTenants:
@@ -405,6 +405,14 @@ class TestTenants:
         report = deliver(replace(ACMES, tenant=""))
         assert outcome(report) is RemovalOutcome.UNKNOWN_TENANT
         assert report.notice.response == "SES's message has no tag ses:tenant-name"
+        assert listing.calls == []
+
+    def test_what_the_version_before_has_enqueued_is_never_taken_off_the_accounts_list(
+        self, deliver, listing
+    ):
+        listing.put("Jane@example.com")
+        report = deliver(replace(JANE, subtype="OnTenantSuppressionList"))
+        assert outcome(report) is RemovalOutcome.UNKNOWN_TENANT
         assert listing.calls == []
 
     def test_a_complaint_on_the_tenants_list_is_kept(self, deliver, listing):

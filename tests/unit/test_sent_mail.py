@@ -95,15 +95,28 @@ def test_tags_of_an_event_win_over_headers():
 
 def test_what_a_sender_writes_is_bounded():
     long = "n" * 5_000
-    tags = {f"{number}{long}": [long] * 40 for number in range(200)}
+    tags = {f"{number}": ["v"] * 40 for number in range(199)} | {long: [long]}
+    tags = dict(reversed(tags.items()))
     found = sent(tags={"ses:configuration-set": [long], "ses:tenant-name": ["\0" * 900], **tags})
     kept = json.loads(found.tags)
     assert len(kept) == limits.MOST_TAGS
+    assert kept.pop(long[: limits.LONGEST_TAG]) == [long[: limits.LONGEST_TAG]]
     assert {len(values) for values in kept.values()} == {limits.MOST_TAG_VALUES}
-    assert max(map(len, kept)) == limits.LONGEST_TAG
     assert found.configuration_set == long[: limits.LONGEST_NAME]
     assert "\0" not in found.tenant
     assert len(sent(headers=[{"name": "X-SES-MESSAGE-TAGS", "value": "a=b," * 9_999}]).tags) < 99
+
+
+def test_all_tags_that_ses_allows_are_kept():
+    tags = {f"{number:0256}": ["v" * limits.LONGEST_TAG] for number in range(limits.MOST_TAGS)}
+    assert json.loads(sent(tags=tags).tags) == tags
+
+
+def test_the_tags_of_a_mail_are_bounded_together_since_each_recipients_row_has_them():
+    tags = {f"{number:0256}": ["\1" * 256] * 10 for number in range(limits.MOST_TAGS)}
+    written = sent(tags=tags).tags
+    assert len(written) <= limits.LONGEST_TAGS
+    assert json.loads(written).items() <= tags.items()
 
 
 @pytest.mark.parametrize("enveloped", [True, False])

@@ -10,6 +10,7 @@ from support.account_events import account_event, enabled, finding
 
 from worker.core.decode import decode
 from worker.core.errors import Unavailable
+from worker.core.limits import MOST_ADDRESSES_SHOWN
 from worker.core.model import (
     AccountStatus,
     Delete,
@@ -53,6 +54,16 @@ def heard(lines):
 
 def sample(metrics, name, **labels):
     return metrics.registry.get_sample_value(name, labels)
+
+
+def test_each_of_many_recipients_is_hidden_in_their_own_line(report):
+    names = [f"person{number}" for number in range(MOST_ADDRESSES_SHOWN + 5)]
+    entries = [
+        mail.recipient(f"{name}@example.com", diagnosticCode=f"{name} at example dot com")
+        for name in names
+    ]
+    for line in report(mail.bounce(*entries), user=None):
+        assert line["bounce_diagnostic"] == "*** at example dot com"
 
 
 def test_a_bounce_line_has_the_pinned_fields(report):

@@ -154,6 +154,10 @@ class TestEventBridge:
     def test_a_bounce_without_an_object_is_malformed(self, detail):
         assert isinstance(decode(wrapped(detail=detail)), Malformed)
 
+    def test_so_is_a_bounce_without_a_detail(self):
+        body = '{"source": "aws.ses", "detail-type": "Email Bounced"}'
+        assert decode(body).reason is Reason.NO_OBJECT
+
     @pytest.mark.parametrize("wrap", [str, mail.enveloped])
     def test_an_event_of_another_service_says_whose_it_is(self, wrap):
         body = wrap(wrapped("aws.ec2", "EC2 Instance State-change Notification"))
@@ -269,7 +273,10 @@ class TestStatus:
         event = decode(mail.sending_status(resources=resources))
         assert (event.scope, event.resource) == (scope, resource)
 
-    @pytest.mark.parametrize("arn", ["arn:aws:ses:r:1:tenant", "arn:aws:ses:r:1:tenant/"])
+    @pytest.mark.parametrize(
+        "arn",
+        ["arn:aws:ses:r:1:tenant", "arn:aws:ses:r:1:tenant/", "arn:aws/cn:ses:r:1:tenant"],
+    )
     def test_a_tenant_without_a_name_has_none(self, arn):
         assert decode(mail.sending_status(resources=[arn])).tenant == ""
 
@@ -313,11 +320,17 @@ class TestStatus:
             mail.sending_status("ENABLED"),
             mail.sending_status(resources=[]),
             mail.sending_status(account="444455556666"),
+            mail.sending_status(region="us-east-1"),
+            mail.sending_status().replace("bounce rate", "complaint rate"),
             mail.finding(),
         ],
     )
     def test_another_status_is_another(self, other):
         assert decode(other).dedupe_key != decode(mail.sending_status()).dedupe_key
+
+    def test_another_finding_of_the_same_type_is_another(self):
+        other = mail.finding().replace("15.0%", "20.0%")
+        assert decode(other).dedupe_key != decode(mail.finding()).dedupe_key
 
     def test_a_later_status_is_another(self):
         keys = {decode(status_at([2026, 11, 20, hour])).dedupe_key for hour in (8, 9)}
@@ -389,6 +402,17 @@ class TestRecords:
         assert isinstance(second, Malformed)
         assert addresses([*first, *third]) == ["a@b.c", "d@b.c"]
 
+    def test_records_count_as_a_wrapping(self):
+        body = some_records(mail.bounce("a@b.c"))
+        for _ in range(2):
+            body = mail.enveloped(body)
+        assert addresses(decode(body)) == ["a@b.c"]
+        assert decode(mail.enveloped(body)).reason is Reason.WRAPPED_TOO_DEEP
+
+    def test_of_records_in_an_envelope_its_topic_counts(self):
+        foreign = mail.enveloped(mail.bounce("a@b.c"), topic="arn:aws:sns:r:1:other")
+        assert addresses(decode(mail.enveloped(mail.in_records(foreign)), OURS)) == ["a@b.c"]
+
     def test_the_topic_of_each_is_checked(self):
         ours = mail.enveloped(mail.bounce("a@b.c"))
         foreign = mail.enveloped(mail.bounce("d@b.c"), topic="arn:aws:sns:r:1:other")
@@ -424,8 +448,11 @@ class TestRecords:
         assert decode(json.dumps({"Records": records})).reason is Reason.NO_TYPE
 
     def test_records_inside_of_records_are_not_opened(self):
-        inner = some_records(mail.bounce("a@b.c"), mail.bounce("d@b.c"))
-        assert decode(mail.in_records_of_sqs(inner)).reason is Reason.WRAPPED_TOO_DEEP
+        for bodies in ([mail.bounce("a@b.c"), mail.bounce("d@b.c")], [mail.bounce("a@b.c")]):
+            inner = some_records(*bodies)
+            for between in (inner, mail.enveloped(inner)):
+                decoded = decode(mail.in_records_of_sqs(between))
+                assert decoded == Malformed(Reason.WRAPPED_TOO_DEEP, "records inside of records")
 
     def test_so_many_and_no_more(self):
         record = '{"eventSource":"aws:sqs","body":"{\\"eventType\\":\\"Send\\"}"}'
@@ -470,6 +497,10 @@ class TestOthers:
     )  # fmt: skip
     def test_any_other_array_is_no_object(self, array):
         assert decode(json.dumps(array)).reason is Reason.NOT_AN_OBJECT
+
+    @pytest.mark.parametrize("half", PLACE)
+    def test_half_a_pointer_is_none(self, half):
+        assert decode(json.dumps({half: PLACE[half]})).reason is Reason.NO_TYPE
 
     @pytest.mark.parametrize("wrap", [str, mail.enveloped])
     @pytest.mark.parametrize(

@@ -84,6 +84,11 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     digest."""
 
 
+def is_on_tenants_list(subtype: str | None) -> bool:
+    """Return whether a bounce of this sub-type was caused by a tenant's list."""
+    return (subtype or "").lower() == "ontenantsuppressionlist"
+
+
 class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An address to take off the suppression list."""
 
@@ -95,10 +100,13 @@ class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str | None
     subtype: str | None
     occurred_at: datetime
-    of_tenant: bool = False
-    """It is on a tenant's list, not on the account's."""
     tenant: str = ""
     """The tenant's name; empty if the message does not say it."""
+
+    @property
+    def of_tenant(self) -> bool:
+        """It is on a tenant's list, not on the account's; also if an older program wrote this."""
+        return is_on_tenants_list(self.subtype)
 
 
 class RemovalOutcome(StrEnum):

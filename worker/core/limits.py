@@ -55,6 +55,9 @@ MOST_TAG_VALUES = 10
 LONGEST_TAG = 256
 """The name, or a value, of a tag, as SES limits them
 (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html)."""
+LONGEST_TAGS = 30_000
+"""Characters of all tags of a mail, as JSON; those that SES allows have fewer. Each recipient's row
+has them. Further tags are left out."""
 MOST_HEADERS = 2_000
 """Headers of a mail among which its tags are looked for; SES includes 10 KB of them."""
 LONGEST_TOPIC = 400

@@ -27,6 +27,7 @@ from worker.core.effects import (
     Removal,
     RemovalNotice,
     Summary,
+    is_on_tenants_list,
 )
 from worker.core.faults import Fault
 from worker.core.limits import LONGEST_MESSAGE
@@ -43,8 +44,6 @@ from worker.core.model import (
 from worker.core.parsing import clip
 from worker.core.policy import Policy
 
-_ON_TENANTS_LIST = "ontenantsuppressionlist"
-"""The sub-type, in lower case, of a bounce that a tenant's list caused."""
 _NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
 MOST_DOMAINS = 20
 """Mail providers per notice that a digest shows separately. A digest holds thousands of notices in
@@ -284,7 +283,7 @@ def _notice_recipient(decision: Decision) -> NoticeRecipient:
 
 def _removal(decision: Decision, address: Address) -> OutboxEntry:
     notification = decision.feedback.notification
-    of_tenant = (notification.subtype or "").lower() == _ON_TENANTS_LIST
+    of_tenant = is_on_tenants_list(notification.subtype)
     return OutboxEntry(
         kind=EffectKind.REMOVAL,
         lane=SUPPRESSION,
@@ -295,7 +294,6 @@ def _removal(decision: Decision, address: Address) -> OutboxEntry:
             type=notification.type,
             subtype=notification.subtype,
             occurred_at=decision.occurred_at,
-            of_tenant=of_tenant,
             tenant=notification.mail.tenant if of_tenant else "",
         ),
         summary=_summary(

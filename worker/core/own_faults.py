@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from worker.core.disguise import hide
 from worker.core.effects import OwnFaultsNotice
 from worker.core.faults import Fault
 from worker.core.limits import LONGEST_SHOWN
@@ -30,6 +31,7 @@ class OwnFault(Struct, frozen=True, kw_only=True):
     provider: str
     """The domain of the recipient."""
     diagnostic: str
+    """Without the recipient's address, however it is spelled there."""
 
 
 def own_faults(decisions: Iterable[Decision]) -> list[OwnFault]:
@@ -39,6 +41,7 @@ def own_faults(decisions: Iterable[Decision]) -> list[OwnFault]:
 
 def _own_fault(decision: Decision) -> OwnFault:
     mail, address = decision.feedback.notification.mail, decision.feedback.address
+    diagnostic = decision.feedback.recipient.diagnostic[:LONGEST_SHOWN]
     return OwnFault(
         occurred_at=decision.occurred_at,
         received_at=decision.received_at,
@@ -46,7 +49,7 @@ def _own_fault(decision: Decision) -> OwnFault:
         tenant=mail.tenant,
         sender=mail.sender.rpartition("@")[2],
         provider=address.domain if address else "",
-        diagnostic=decision.feedback.recipient.diagnostic[:LONGEST_SHOWN],
+        diagnostic=hide(diagnostic, [address.key] if address else ()),
     )
 
 

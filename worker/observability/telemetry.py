@@ -7,7 +7,7 @@ import structlog
 
 from worker.core.disguise import hide
 from worker.core.errors import Unavailable
-from worker.core.limits import LONGEST_CELL, LONGEST_TOPIC
+from worker.core.limits import LONGEST_CELL, LONGEST_TOPIC, MOST_ADDRESSES_SHOWN
 from worker.core.model import (
     AccountStatus,
     Decision,
@@ -58,10 +58,13 @@ class Telemetry:
 
     def _report(self, handled: Handled) -> None:
         message_id = handled.received.message_id
-        people = _people(handled.decisions)
+        hidden = people = _people(handled.decisions)
+        are_many = len(people) > MOST_ADDRESSES_SHOWN  # only the first of them are looked for
         for decision in handled.decisions:
+            if are_many:
+                hidden = [*_people([decision]), *people[:MOST_ADDRESSES_SHOWN]]
             name = NAMES[decision.feedback.notification.kind]
-            self._log.info(name, message_id=message_id, **fields(decision, people))
+            self._log.info(name, message_id=message_id, **fields(decision, hidden))
         for event in handled.account_events:
             self._report_account_event(event, message_id)
         if isinstance(handled.disposition, Delete):

@@ -5,6 +5,7 @@ Asked with the driver alone, every few seconds.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 
@@ -12,6 +13,7 @@ from worker.core.model import Scope
 from worker.core.parsing import parse_time
 from worker.store import Store
 
+_SCOPES = frozenset(Scope)
 MOST_EVENTS = 100_000
 """Events that are looked at, the newest; SES reports a few a year."""
 # Of two events of a time the worse one counts: `disabled` is the first by the alphabet.
@@ -55,25 +57,25 @@ class SendingStatus(Struct, frozen=True, kw_only=True):
 def sending_statuses(store: Store) -> Sequence[SendingStatus]:
     """Return the newest status of each, the latest first.
 
+    Rows that this program cannot read, such as those of a newer one, are left out.
+
     Raises:
         Unavailable: the database cannot be read now.
 
     """
-    return [
-        SendingStatus(
-            scope=Scope(scope),
-            tenant=tenant,
-            resource=resource,
-            is_disabled=(status == "disabled") is not (verification == "contradicted"),
-            verification=verification,
-            occurred_at=_time(at),
-        )
-        for scope, tenant, resource, status, verification, at in store.ask(_NEWEST)
-    ]
+    return [status for row in store.ask(_NEWEST) if (status := _status(row))]
 
 
-def _time(written: datetime | str) -> datetime:
-    found = parse_time(written) if isinstance(written, str) else written
-    if found is None:
-        raise ValueError(f"account_events.occurred_at is no time: {written!r}")
-    return found
+def _status(row: Sequence[Any]) -> SendingStatus | None:
+    scope, tenant, resource, status, verification, at = row
+    occurred_at = parse_time(at) if isinstance(at, str) else at
+    if scope not in _SCOPES or occurred_at is None:
+        return None
+    return SendingStatus(
+        scope=Scope(scope),
+        tenant=tenant,
+        resource=resource,
+        is_disabled=(status == "disabled") is not (verification == "contradicted"),
+        verification=verification,
+        occurred_at=occurred_at,
+    )

@@ -92,7 +92,7 @@ def account_event_of(
     resource, scope = _resource(wrapper.resources)
     occurred_at = said.updated or parse_time(wrapper.time)
     named = "\0".join([
-        kind, status, origin.account_id, origin.region, resource, said.cause,
+        kind, status, origin.account_id, origin.region, resource, said.cause, said.finding,
         occurred_at.isoformat() if occurred_at else clip(wrapper.time, LONGEST_TIME_IN_KEY),
     ])  # fmt: skip
     return AccountEvent(
@@ -153,7 +153,8 @@ def _type_in(arn: str) -> str:
 
 
 def _name_in(arn: str) -> str:
-    return clip(arn.split(":", 5)[5].split("/", 2)[1], LONGEST_NAME) if "/" in arn else ""
+    _, *names = arn.split(":", 5)[5].split("/", 2)
+    return clip(names[0], LONGEST_NAME) if names else ""
 
 
 def _read_stamp(written: bytes) -> datetime | None:

@@ -19,6 +19,7 @@ from worker.core.limits import (
     LONGEST_NAME,
     LONGEST_REPORTED,
     LONGEST_TAG,
+    LONGEST_TAGS,
     LONGEST_TOPIC,
     MOST_HEADERS,
     MOST_TAG_VALUES,
@@ -122,7 +123,9 @@ def _own(tags: Tags) -> str:
     }
     if len(own) > MOST_TAGS:
         own = dict(list(own.items())[:MOST_TAGS])
-    return msgspec.json.encode(own).decode() if own else "{}"
+    while len(written := msgspec.json.encode(own).decode()) > LONGEST_TAGS:
+        own.popitem()
+    return written
 
 
 def _read_tags(raw: bytes) -> Tags:

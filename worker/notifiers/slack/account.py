@@ -62,7 +62,7 @@ def of_the_account(notice: AccountNotice, number: str, *, masked: bool) -> Docum
         word=word,
         subjects=[subject],
         parts=[*_facts(notice, subject), *_verdicts(notice, masked=masked)],
-        context=[number, *commands(notice)],
+        context=[number, *commands(notice, masked=masked)],
     )
 
 
@@ -127,9 +127,14 @@ def _advice(notice: AccountNotice) -> str:
     return ""
 
 
-def commands(notice: AccountNotice) -> Iterator[str]:
-    """The commands that look and that resume, in code; none with what a shell would misread."""
-    if notice.superseded_by:
+def commands(notice: AccountNotice, *, masked: bool) -> Iterator[str]:
+    """The commands that look and that resume, in code; none with what a shell would misread.
+
+    Nor with what AWS's command line would take for an option, or an address that is masked.
+    """
+    untrusted = name_of(notice), notice.resource, notice.region
+    has_option = any(word.startswith("-") for word in untrusted)
+    if notice.superseded_by or has_option or (masked and "@" in "".join(untrusted)):
         return
     for words in _commands(notice):
         arguments = [*words, *(["--region", notice.region] if notice.region else [])]

@@ -68,15 +68,11 @@ def judge_eventbridge(
         return list(_without_rules(facts, queue, resolved))
     findings = list(_about_rules(facts, queue, topics, dead))
     findings += _not_all_kinds(facts, queue, topics)
-    shapes = [
-        target.is_detail
-        for rule in _known(facts)
-        for target in rule.targets
-        if target.arn == queue.arn
-    ]
-    if not all(shapes):
-        findings += _not_accepted(queue, sources, resolved)
-    if any(shapes) and sources.topics:
+    targets = [target for rule in _known(facts) for target in rule.targets]
+    whole = {target.arn for target in targets if not target.is_detail}
+    if whole & {queue.arn, *topics}:
+        findings += _not_accepted(queue, sources, resolved, is_direct=queue.arn in whole)
+    if sources.topics and any(item.is_detail and item.arn == queue.arn for item in targets):
         message = "sns.topic_arns is set, and a detail alone names no topic: it is dead-lettered"
         findings.append(EVENTBRIDGE.wrong(message, "have the rule send whole events"))
     if any(finding.status in {"wrong", "unknown"} for finding in findings):
@@ -211,9 +207,13 @@ def _not_all_kinds(
         yield EVENTBRIDGE.note(f"{message}: that SES stops sending will not be noticed", fix)
 
 
-def _not_accepted(queue: QueueFacts, sources: Sources, resolved: str) -> Iterator[Finding]:
+def _not_accepted(
+    queue: QueueFacts, sources: Sources, resolved: str, *, is_direct: bool
+) -> Iterator[Finding]:
+    """Report that the settings refuse whole events; `is_direct`: not only by a topic."""
     account = account_in_arn(queue.arn)
-    if sources.eventbridge is not EventBridge.ACCEPTED:
+    refusing = {EventBridge.REFUSED, *([EventBridge.BY_TOPIC] if is_direct else [])}
+    if sources.eventbridge in refusing:
         message = f"{resolved}; what the rule sends is dead-lettered"
         fix = f'set eventbridge.accept = true and eventbridge.accounts = ["{account}"]'
         yield EVENTBRIDGE.wrong(message, fix)
