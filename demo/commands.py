@@ -19,7 +19,7 @@ _SKIPPED = re.compile(r"(?:\x1b\[[0-9;]*m)*skipped ")
 
 
 def seen(arguments: list[str], folder: Path, environment: Mapping[str, str], columns: int) -> str:
-    """Run a command to its end; return what is on its terminal, with the colours, but skipped checks."""
+    """Run a command to its end; return what is on its terminal, with the colours."""
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, columns, 0, 0))
     called_as = {"CALLED_AS": "ses-worker", "TERM": "xterm"}

@@ -80,10 +80,9 @@ class Stage:
         if not faults:
             self.step(f"{self.elapsed_seconds:.1f} s", EXPECTED)
         more = "" if self._is_whole else " (all of this run: make demo ARGS=--all)"
-        self.console.print(f"\n [bold]Next[/bold]{more}\n")
+        self.console.print(f"\n [bold]Next[/bold]{more}")
         for command, purpose in NEXT:
             self.console.print(Text.assemble(f"    {command:<45}", (purpose, "dim")))
-        self.console.print()
 
     def step(self, what: str, outcome: str) -> None:
         """Print that a step is done."""

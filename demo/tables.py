@@ -193,8 +193,7 @@ def _repeats(result: Result) -> str:
     pairs = zip(result.before_the_last.users, result.database.users, strict=False)
     changed = sum(before != after for before, after in pairs)
     return (
-        f"{again} messages were published again: repeated deliveries, and bounces by SES's other "
-        "publishing route, with another feedback id. "
+        f"{again} messages were published again, some by SES's other publishing route. "
         f"Events added: {added}. Users changed: {changed}."
     )
 

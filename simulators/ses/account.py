@@ -34,7 +34,12 @@ class Account:
         name = request.address
         match request.operation:
             case "GetAccount":
-                return {"SendingEnabled": self.sending, "EnforcementStatus": self.enforcement}
+                return {
+                    "SendingEnabled": self.sending,
+                    "EnforcementStatus": self.enforcement,
+                    "ProductionAccessEnabled": True,
+                    "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+                }
             case "GetTenant":
                 return {"Tenant": {"TenantName": name} | _known(self.tenants, name)}
             case _:
