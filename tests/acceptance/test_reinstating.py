@@ -28,7 +28,10 @@ def test_a_user_is_reinstated_and_only_a_newer_event_bars_her_again(
     assert run("may-send", "jane@example.com").status == 3
 
     done = run("users", "reinstate", "Jane@Example.com", *REASON)
-    assert (done.status, done.out) == (0, "1 reinstated, 0 neither paused nor blocked, 0 refused\n")
+    assert (done.status, done.out) == (
+        0,
+        "1 reinstated (1 blocked, 0 paused), 0 neither paused nor blocked, 0 refused\n",
+    )
     assert "jane@example.com was blocked (auto_block_spam)" in done.err
     assert run("may-send", "jane@example.com").status == 0
 
@@ -58,6 +61,8 @@ def test_an_address_that_is_no_user_becomes_one_and_is_free(run, emulator, queue
     done = run("users", "reinstate", "stranger@example.com", *REASON, "--json")
     assert done.json == {
         "reinstated": 1,
+        "blocked": 1,
+        "paused": 0,
         "created": 1,
         "not_barred": 0,
         "refused": 0,
@@ -74,13 +79,17 @@ def test_many_are_reinstated_from_standard_input_and_a_dry_run_lifts_nothing(
     drained(run, emulator, queue, *(mail.complaint(one, at=recent(1)) for one in who))
     lines = "\n".join([*who, "", "free@example.com", "nonsense", "nobody@example.com"])
     for more, sentence in (
-        (("--dry-run",), "30 would be reinstated, 2 neither paused nor blocked, 1 refused\n"),
-        ((), "30 reinstated, 2 neither paused nor blocked, 1 refused\n"),
+        (
+            ("--dry-run",),
+            "30 would be reinstated (30 blocked, 0 paused), 2 neither paused nor blocked, 1 refused\n",
+        ),
+        ((), "30 reinstated (30 blocked, 0 paused), 2 neither paused nor blocked, 1 refused\n"),
         ((), "0 reinstated, 32 neither paused nor blocked, 1 refused\n"),
     ):
         done = run("users", "reinstate", "-", *REASON, *more, input=lines)
         assert (done.status, done.out) == (1, sentence), done.err
         assert "line 33 is no usable address" in done.err
+        assert ("user7@example.com is blocked (auto_block_spam)" in done.err) == bool(more)
     assert run("users", "list", "--blocked", "--json").json["total"] == 0
     assert run("users", "show", "nobody@example.com").status == 1
 

@@ -50,8 +50,8 @@ def reinstate(
 
     SES's own suppression list is not changed: SES refuses mail to an address that is on it.
 
-    An address that is neither paused nor blocked is named, and left alone. The exit status is 1
-    if a line is no address.
+    An address that is neither paused nor blocked is named, and left alone. A dry run names all
+    addresses, and why mail does not go there. The exit status is 1 if a line is no address.
 
     \b
     Example:
@@ -94,12 +94,14 @@ class _Reinstating:
         self._lifting = lifting
         self._shown = shown
         self.lifted = self.free = 0
-        self._created = 0
+        self._created = self._blocked = 0
 
     @property
     def figures(self) -> dict[str, Any]:
         return {
             "reinstated": self.lifted,
+            "blocked": self._blocked,
+            "paused": self.lifted - self._blocked,
             "created": self._created,
             "not_barred": self.free,
             "refused": self._lines.refused,
@@ -109,11 +111,12 @@ class _Reinstating:
     @property
     def sentence(self) -> str:
         done = "would be reinstated" if self._lifting.dry_run else "reinstated"
-        created = (
-            f" ({self._created:,} of them not among the users before)" if self._created else ""
-        )
+        parts = [f"{self._blocked:,} blocked", f"{self.lifted - self._blocked:,} paused"]
+        if self._created:
+            parts.append(f"{self._created:,} not among the users before")
+        found = f" ({', '.join(parts)})" if self.lifted else ""
         return (
-            f"{self.lifted:,} {done}{created}, {self.free:,} neither paused nor blocked, "
+            f"{self.lifted:,} {done}{found}, {self.free:,} neither paused nor blocked, "
             f"{self._lines.refused:,} refused"
         )
 
@@ -137,7 +140,8 @@ class _Reinstating:
             return
         self.lifted += 1
         self._created += not result.was_user
-        if self._shown and self._lines.is_one:
+        self._blocked += result.until is None
+        if self._shown and (self._lines.is_one or self._lifting.dry_run):
             until = result.until and f"paused until {result.until:%Y-%m-%d %H:%M} UTC"
             was = "is" if self._lifting.dry_run else "was"
             print_message(f"{result.key} {was} {until or 'blocked'} ({result.reason})")
