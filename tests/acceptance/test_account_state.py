@@ -90,7 +90,7 @@ def test_a_status_that_arrives_late_does_not_say_that_sending_is_disabled(
     emulator.send(queue, body())
     wait_until(lambda: len(slack.posts) == 2)
     assert slack.posts[1]["text"] == "EARLIER, SENDING STOPPED: tenant acme"
-    assert gauge(worker)["acme"] == 0
+    wait_until(lambda: gauge(worker).get("acme") == 0)
 
 
 def test_without_the_permission_it_is_told_as_reported(begin, emulator, queue, slack, ses):

@@ -13,6 +13,7 @@ import selectors
 import socket
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -70,7 +71,8 @@ class Server:
         self._selector.unregister(ended)
         os.close(ended)
         _, status = os.waitpid(process, 0)
-        with self._running.pop(ended) as connection:
+        # The client is gone if the command took too long.
+        with self._running.pop(ended) as connection, suppress(OSError):
             connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
     def _close(self) -> None:
