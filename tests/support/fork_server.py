@@ -61,7 +61,8 @@ class Server:
             return request
         for descriptor in request["streams"]:
             os.close(descriptor)
-        connection.sendall(f"{process}\n".encode())
+        with suppress(OSError):
+            connection.sendall(f"{process}\n".encode())
         ended = os.pidfd_open(process)
         self._running[ended] = connection
         self._selector.register(ended, selectors.EVENT_READ, process)
