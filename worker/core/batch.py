@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from worker.core.decode import Decoded, decode, parts_of
+from worker.core.decode import Decoded, decode, feedback_in, parts_of
 from worker.core.model import AccountEvent, Feedback, Handled, Received, User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
@@ -79,8 +79,7 @@ def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
 def _contents_of(content: Decoded) -> tuple[list[Feedback], list[AccountEvent]]:
     """Return the feedback and the account events of a body that is not plain feedback."""
     parts = list(parts_of(content))
-    feedback = [item for part in parts if isinstance(part, tuple) for item in part]
-    return feedback, [part for part in parts if isinstance(part, AccountEvent)]
+    return feedback_in(parts), [part for part in parts if isinstance(part, AccountEvent)]
 
 
 def decide_batch(

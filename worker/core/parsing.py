@@ -95,6 +95,11 @@ def parse_time(value: object) -> datetime | None:
         return None
 
 
+def as_time(stored: object) -> datetime | None:
+    """Return a time as a database's driver returns it: SQLite has texts, PostgreSQL times."""
+    return stored if isinstance(stored, datetime) else parse_time(stored)
+
+
 def _is_as_ses_writes(text: str) -> bool:
     return len(text) == _SES_LENGTH and text[7:20:3] == "-T::." and text[-1] == "Z"
 

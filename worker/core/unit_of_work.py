@@ -7,7 +7,7 @@ one batch have the same effect as the same messages in two batches.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from worker.core.decide import decide
-from worker.core.decode import Decoded, Several, Single
+from worker.core.decode import Decoded, Several, Single, feedback_in
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Locked
 from worker.core.model import (
@@ -79,8 +79,7 @@ class UnitOfWork:
 
         A locked user stops all, before anything of the message is decided.
         """
-        feedback = [item for part in parts if isinstance(part, tuple) for item in part]
-        if self._locked and (locked := self._locked_out(feedback)):
+        if self._locked and (locked := self._locked_out(feedback_in(parts))):
             return Handled(received, Release(0), error=locked)
         return combined(received, [self.decide_message(received, part) for part in parts])
 

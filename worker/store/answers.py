@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from worker.core.parsing import parse_time
+from worker.core.parsing import as_time
 from worker.core.policy import Policy
 from worker.store import Store
 from worker.store.needs import to_read
@@ -70,7 +70,7 @@ def verdict_on(store: Store, key: str) -> Verdict:
         is_user=is_user,
         is_known=is_user or bool(barred) or bool(store.ask(_HAS_EVENTS, key=key)[0][0]),
         reason=reason,
-        until=parse_time(until) if isinstance(until, str) else until,
+        until=as_time(until),
     )
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, insert, select, text, update
 
 from worker.core.model import REINSTATEMENT, Action, UserMatch
-from worker.core.parsing import parse_time
+from worker.core.parsing import as_time
 from worker.store import Store
 from worker.store.levels import moment
 from worker.store.schema import events, users
@@ -68,7 +68,7 @@ def _reinstate(connection: Connection, key: str, lifting: Lifting, now: datetime
         connection.execute(update(users).where(users.c.email_key == key).values(**lifted))
         connection.execute(insert(events).values(**_event(key, lifting, now)))
     return Reinstatement(
-        key=key, reason=barred["reason"], until=_time(barred["until"]), was_user=was_user
+        key=key, reason=barred["reason"], until=as_time(barred["until"]), was_user=was_user
     )
 
 
@@ -91,9 +91,3 @@ def _event(key: str, lifting: Lifting, now: datetime) -> Mapping[str, Any]:
         "diagnostic": lifting.why,
         "status": "",
     }
-
-
-def _time(value: object) -> datetime | None:
-    if isinstance(value, str):  # SQLite's
-        return parse_time(value)
-    return value if isinstance(value, datetime) else None

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from worker.core.model import Scope
-from worker.core.parsing import parse_time
+from worker.core.parsing import as_time
 from worker.store import Store
 
 _SCOPES = frozenset(Scope)
@@ -68,7 +68,7 @@ def sending_statuses(store: Store) -> Sequence[SendingStatus]:
 
 def _status(row: Sequence[Any]) -> SendingStatus | None:
     scope, tenant, resource, status, verification, at = row
-    occurred_at = parse_time(at) if isinstance(at, str) else at
+    occurred_at = as_time(at)
     if scope not in _SCOPES or occurred_at is None:
         return None
     return SendingStatus(

@@ -12,12 +12,13 @@ Values of undocumented types are read by `lenient`; `shapes` has the documented 
 recognises what others put into the queue.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from worker.core.decode.bodies import TOPIC_VALIDATED
 from worker.core.decode.errors import Undecodable
 from worker.core.decode.kinds import SETUP_MESSAGE_ID
 from worker.core.decode.wrappings import Several, Single, read_message
+from worker.core.model import Feedback
 from worker.core.sources import EVERYTHING, Sources
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Several",
     "Single",
     "decode",
+    "feedback_in",
     "parts_of",
 ]
 
@@ -43,6 +45,11 @@ def decode(body: str, sources: Sources = EVERYTHING) -> Decoded:
         return read_message(body, sources)
     except Undecodable as error:
         return error.malformed
+
+
+def feedback_in(parts: Iterable[Single]) -> list[Feedback]:
+    """Return the feedback of all parts of a body."""
+    return [item for part in parts if isinstance(part, tuple) for item in part]
 
 
 def parts_of(content: Decoded) -> Iterator[Single]:
