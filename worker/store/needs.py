@@ -18,6 +18,10 @@ _BY_THE_WORKER: Needs = {
     "limits": ("SELECT", "INSERT", "UPDATE"),
     "removals": ("SELECT", "INSERT", "UPDATE"),
     "policy": ("SELECT", "INSERT", "DELETE"),
+    "hourly_counts": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "new_counts": ("SELECT", "INSERT", "DELETE"),
+    "progress": ("SELECT", "INSERT", "UPDATE"),
+    "shadow_users": ("SELECT", "INSERT", "UPDATE", "DELETE"),
 }
 
 

@@ -86,6 +86,7 @@ users = Table(
     Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
     Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
     Column("reinstated_at", Moment),
+    Column("last_delivery", Moment),
 )
 
 events = Table(
@@ -206,6 +207,7 @@ MAIL_START = func.left(outbox.c.ses_message_id, literal_column(str(INDEXED)))
 """A literal: no planner uses an index on an expression with a parameter."""
 Index("outbox_message", outbox.c.ses_message_id).ddl_if(dialect="sqlite")
 Index("outbox_mail", MAIL_START).ddl_if(dialect="postgresql")
+Index("events_occurred", events.c.occurred_at)
 Index("events_recipient", events.c.recipient).ddl_if(dialect="postgresql")
 # With an index on the recipient alone each new event would change another page of the index, and
 # SQLite writes whole pages, twice. New events fall into the last bucket. Queries use the view
@@ -249,3 +251,53 @@ policy = Table(
 )
 """The policy in force, for the view `do_not_mail`: the pauses in seconds, and an action for each
 entry of `policy.bounce_actions`, in lower case, and a row for each of `policy.spare_faults`."""
+
+hourly_counts = Table(
+    "hourly_counts",
+    metadata,
+    Column("dimension", Text, primary_key=True),
+    Column("hour", Moment, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How often something happened within an hour: `measure`, such as `send`, for a `value` of a
+`dimension`, such as `provider`. `new_counts` has what was not added yet."""
+
+new_counts = Table(
+    "new_counts",
+    metadata,
+    _row_id(),
+    Column("counts", Text, nullable=False),
+)
+"""What single commits have counted, as JSON, until it is added to `hourly_counts`."""
+
+progress = Table(
+    "progress",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""How far work has come that is done in small bites."""
+
+shadow_users = Table(
+    "shadow_users",
+    metadata,
+    Column("email_key", Text, primary_key=True),
+    Column("auto_block_spam", Boolean, nullable=False, server_default=false()),
+    Column("last_hard_bounce", Moment),
+    Column("last_soft_bounce", Moment),
+    Column("last_complaint", Moment),
+    _count("hard_bounce_count"),
+    _count("soft_bounce_count"),
+    _count("complaint_count"),
+    Column("paused_until", Moment),
+    Column("pause_reason", Text),
+    Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
+    Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
+    Column("reinstated_at", Moment),
+    Column("last_delivery", Moment),
+)
+"""What a second policy (`policy.shadow`) would have made of the users that feedback named since it
+was set."""

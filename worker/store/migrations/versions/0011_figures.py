@@ -1,0 +1,83 @@
+"""Adds figures by the hour, an index of events by time, and what other policies need.
+
+`hourly_counts` has the figures. No commit writes there: workers that share a database would wait
+for each other's rows. A commit adds a single row to `new_counts`, with all that it counted; a
+worker adds these rows to `hourly_counts` now and then, and removes them in the same transaction. So
+the figures of both tables together are always complete.
+
+`progress` says how far work has come that is done in small bites. `shadow_users` holds what a
+second policy would have made of the users, where `policy.shadow` has one.
+
+The index takes some seconds with millions of events; messages wait meanwhile.
+
+Revision: 0011
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from worker.store.schema import Moment
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    """Add them, unless the database went back to 0010 and is brought up again."""
+    found = sa.inspect(op.get_bind())
+    tables = set(found.get_table_names())
+    if "last_delivery" not in {column["name"] for column in found.get_columns("users")}:
+        op.add_column("users", sa.Column("last_delivery", Moment))
+    op.create_index("events_occurred", "events", ["occurred_at"], if_not_exists=True)
+    if "hourly_counts" not in tables:
+        _create_hourly_counts()
+    if "new_counts" not in tables:
+        op.create_table("new_counts", _row_id(), sa.Column("counts", sa.Text, nullable=False))
+    if "progress" not in tables:
+        op.create_table(
+            "progress",
+            sa.Column("name", sa.Text, primary_key=True),
+            sa.Column("value", sa.Text, nullable=False),
+        )
+    if "shadow_users" not in tables:
+        _create_shadow_users()
+
+
+def _create_hourly_counts() -> None:
+    op.create_table(
+        "hourly_counts",
+        sa.Column("dimension", sa.Text, primary_key=True),
+        sa.Column("hour", Moment, primary_key=True),
+        sa.Column("measure", sa.Text, primary_key=True),
+        sa.Column("value", sa.Text, primary_key=True),
+        sa.Column("count", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _create_shadow_users() -> None:
+    op.create_table(
+        "shadow_users",
+        sa.Column("email_key", sa.Text, primary_key=True),
+        sa.Column("auto_block_spam", sa.Boolean, nullable=False, server_default=sa.false()),
+        *(sa.Column(name, Moment) for name in ("last_hard_bounce", "last_soft_bounce")),
+        sa.Column("last_complaint", Moment),
+        *(_count(f"{name}_count") for name in ("hard_bounce", "soft_bounce", "complaint")),
+        sa.Column("paused_until", Moment),
+        sa.Column("pause_reason", sa.Text),
+        *(
+            sa.Column(name, sa.Boolean, nullable=False, server_default=sa.false())
+            for name in ("hard_bounce_refused", "soft_bounce_refused")
+        ),
+        sa.Column("reinstated_at", Moment),
+        sa.Column("last_delivery", Moment),
+    )
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False, server_default="0")
+
+
+def _row_id() -> sa.Column[int]:
+    # SQLite numbers rows itself only if the type is exactly INTEGER.
+    return sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
