@@ -46,6 +46,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Actions by `Type/SubType` or `Type/*`, tried in that order before the rules."""
     spare_faults: frozenset[str] = frozenset()
     """Bounces by these faults change nothing."""
+    count_events: bool = True
+    """Events that are not kept are counted by the hour: sends, deliveries and so on."""
+    track_deliveries: bool = False
+    """A user's last delivery is kept (`users.last_delivery`)."""
     sources: Sources = EVERYTHING
     """The wrappings in which messages are accepted."""
     notify: tuple[Lane, ...] = ()

@@ -122,6 +122,8 @@ class Settings(Section):
             unknown_recipients=self.policy.unknown_recipients,
             bounce_actions=self.policy.bounce_actions,
             spare_faults=frozenset(self.policy.spare_faults),
+            count_events=self.policy.count_events,
+            track_deliveries=self.policy.track_deliveries,
             sources=Sources(
                 topics=frozenset(self.sns.topic_arns),
                 eventbridge=self.eventbridge.resolved(requires_proof=bool(self.sns.topic_arns)),

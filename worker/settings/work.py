@@ -155,6 +155,8 @@ class PolicySettings(Section):
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
     spare_faults: tuple[str, ...] = ()
     bounce_actions: dict[str, Action] = Field(default_factory=dict)
+    count_events: bool = True
+    track_deliveries: bool = False
 
     @field_validator("spare_faults")
     @classmethod
