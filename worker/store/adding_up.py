@@ -28,6 +28,8 @@ _NEW = f"SELECT id, counts FROM new_counts ORDER BY id LIMIT {_MOST_ROWS}"
 Row = tuple[str, str, str, str, int]
 """A row of `hourly_counts` or `daily_counts`; the time is a text."""
 Table = tuple[str, str]
+NewCounts = tuple[int, str]
+"""Id and text of a row of `new_counts`."""
 
 
 class FiguresTransaction(Protocol):
@@ -36,7 +38,7 @@ class FiguresTransaction(Protocol):
     def is_ours(self) -> bool:
         """Keep other processes out until the end; return False if another is at work."""
 
-    def remove_counts(self, ids: Sequence[int]) -> bool:
+    def remove_counts(self, rows: Sequence[NewCounts]) -> bool:
         """Remove rows of `new_counts`; return False if some are gone already."""
 
     def count(self, written: str) -> None:
@@ -94,7 +96,7 @@ def add_up_some(store: FiguresStore) -> Added:
 
     """
     rows = store.ask(_NEW)
-    ids: list[int] = []
+    taken: list[NewCounts] = []
     facts: dict[Fact, int] = {}
     unreadable = 0
     for id_, written in rows:
@@ -102,24 +104,24 @@ def add_up_some(store: FiguresStore) -> Added:
             read_facts(written, into=facts)
         except ValueError:
             unreadable += 1
-        ids.append(id_)
+        taken.append((id_, written))
         if len(facts) >= MOST_FACTS:
             break
-    if not ids:
+    if not taken:
         return Added()
     now = dict(islice(facts.items(), MOST_FACTS))
     later = dict(islice(facts.items(), MOST_FACTS, None))
     figures = figures_of(now)
     try:
         with store.adding_up() as transaction:
-            require(transaction.is_ours() and transaction.remove_counts(ids))
+            require(transaction.is_ours() and transaction.remove_counts(taken))
             if later:
                 transaction.count(encode_facts(later))
             add_figures(transaction, figures)
     except Faster:
         return Added()
-    is_all = len(ids) == len(rows) < _MOST_ROWS and not later
-    return Added(rows=len(ids), unreadable=unreadable, is_all=is_all)
+    is_all = len(taken) == len(rows) < _MOST_ROWS and not later
+    return Added(rows=len(taken), unreadable=unreadable, is_all=is_all)
 
 
 def require(condition: bool) -> None:  # noqa: FBT001 the only argument
