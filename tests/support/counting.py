@@ -65,7 +65,10 @@ class Recount:
                 self._counted(event, result.received.receive_count)
 
     def _add(self, measure: str, values: Mapping[str, str], many: int = 1) -> None:
+        of_people = ("unknown_", "repeated_", "paused", "blocked")
         for dimension, value in values.items():
+            if measure.startswith(of_people) and dimension in {"domain", "status"}:
+                continue
             counts = self.figures[dimension].setdefault(value, {})
             counts[measure] = counts.get(measure, 0) + many
 

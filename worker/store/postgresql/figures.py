@@ -50,9 +50,9 @@ class PostgresqlFigures:
         )
         self._connection.execute(query, (msgspec.json.encode(named).decode(),))
 
-    def values(self, table: Table, dimension: str, time: str) -> int:
-        """Count the values that a dimension has at a time."""
-        query = f"SELECT count(DISTINCT value) {_at(table)}"
+    def size(self, table: Table, dimension: str, time: str) -> int:
+        """Count the rows that a dimension has at a time."""
+        query = f"SELECT count(*) {_at(table)}"
         row = self._connection.execute(query, (dimension, time)).fetchone()
         return row[0] if row else 0
 

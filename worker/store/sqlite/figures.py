@@ -40,10 +40,10 @@ class SqliteFigures:
             rows,
         )
 
-    def values(self, table: Table, dimension: str, time: str) -> int:
-        """Count the values that a dimension has at a time."""
+    def size(self, table: Table, dimension: str, time: str) -> int:
+        """Count the rows that a dimension has at a time."""
         name, column = table
-        query = f"SELECT count(DISTINCT value) FROM {name} WHERE dimension = ? AND {column} = ?"
+        query = f"SELECT count(*) FROM {name} WHERE dimension = ? AND {column} = ?"
         count: int = self._connection.execute(query, (dimension, time)).fetchone()[0]
         return count
 
