@@ -154,9 +154,9 @@ class PolicySettings(Section):
     soft_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 1
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
     spare_faults: tuple[str, ...] = ()
-    bounce_actions: dict[str, Action] = Field(default_factory=dict)
     count_events: bool = True
     track_deliveries: bool = False
+    bounce_actions: dict[str, Action] = Field(default_factory=dict)
 
     @field_validator("spare_faults")
     @classmethod
