@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from worker.core.errors import Refused
 from worker.store import Store
 from worker.store.rows import FEEDBACK_COLUMNS, USER_COLUMNS
-from worker.store.schema import users
+from worker.store.schema import imported_users, users
 from worker.timing.retries import when_raced
 
 ROWS_IN_A_STATEMENT = 500
@@ -142,6 +142,8 @@ def remove_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
         known = frozenset(connection.execute(locked.with_for_update()).scalars())
         try:
             connection.execute(delete(users).where(is_meant))
+            was_imported = imported_users.c.email_key.in_(sorted(known))
+            connection.execute(delete(imported_users).where(was_imported))
         except IntegrityError as error:
             raise Refused(
                 "rows of another table refer to one of these users by a foreign key: delete those "

@@ -6,12 +6,15 @@ worker adds these rows to `hourly_counts` now and then, and removes them in the 
 the figures of both tables together are always complete.
 
 `progress` says how far work has come that is done in small bites. `shadow_users` holds what a
-second policy would have made of the users, where `policy.shadow` has one.
+second policy would have made of the users, where `policy.shadow` has one. `imported_users` holds
+the records that users had when they were imported, if not empty.
 
 The index takes some seconds with millions of events; messages wait meanwhile.
 
 Revision: 0011
 """
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -40,7 +43,10 @@ def upgrade() -> None:
             sa.Column("value", sa.Text, nullable=False),
         )
     if "shadow_users" not in tables:
-        _create_shadow_users()
+        op.create_table("shadow_users", *_record())
+    if "imported_users" not in tables:
+        after_event = sa.Column("after_event", sa.BigInteger, nullable=False)
+        op.create_table("imported_users", *_record(), after_event)
 
 
 def _create_hourly_counts() -> None:
@@ -55,9 +61,8 @@ def _create_hourly_counts() -> None:
     )
 
 
-def _create_shadow_users() -> None:
-    op.create_table(
-        "shadow_users",
+def _record() -> list[sa.Column[Any]]:
+    return [
         sa.Column("email_key", sa.Text, primary_key=True),
         sa.Column("auto_block_spam", sa.Boolean, nullable=False, server_default=sa.false()),
         *(sa.Column(name, Moment) for name in ("last_hard_bounce", "last_soft_bounce")),
@@ -71,7 +76,7 @@ def _create_shadow_users() -> None:
         ),
         sa.Column("reinstated_at", Moment),
         sa.Column("last_delivery", Moment),
-    )
+    ]
 
 
 def _count(name: str) -> sa.Column[int]:
