@@ -3,19 +3,18 @@
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 from support import mail
 from support.examples import examples
-from support.policies import DAY, JANE, JOE, NOW, bodies, policies, received_at
+from support.policies import JANE, JOE, NOW, bodies, policies, received_at
 
 from worker.core.folding import Fold
 from worker.core.model import User
-from worker.core.policy import Policy, UnknownRecipients
+from worker.core.policy import Policy
 from worker.process import process
 from worker.store.people import people
 from worker.store.reinstating import Lifting, reinstate
 from worker.store.rows import FEEDBACK_COLUMNS
-from worker.store.users import all_users, import_users, remove_users, UserFilter
+from worker.store.users import UserFilter, all_users, import_users, remove_users
 
 steps = st.lists(
     st.tuples(
