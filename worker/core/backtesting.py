@@ -117,11 +117,17 @@ def difference(
     )
 
 
-def unknown_of(person: Person, live: Policy, other: Policy) -> tuple[Unknown, ...]:
-    """Return what the other policy would need to know about a person, and what was not kept."""
+def unknown_of(person: Person, live: Policy, other: Policy, folded: User) -> tuple[Unknown, ...]:
+    """Return what the other policy would need to know about a person, and what was not kept.
+
+    `folded`: the record that the other policy has made.
+    """
     found = []
     if person.is_incomplete:
         found.append(Unknown.EVENTS)
     if person.lacks_fault and other.spare_faults != live.spare_faults:
         found.append(Unknown.FAULT)
+    might_be_forgiven = folded.soft_bounce_count >= other.soft_bounces_to_pause
+    if other.forgives and might_be_forgiven and folded.last_delivery is None:
+        found.append(Unknown.DELIVERIES)
     return tuple(found)

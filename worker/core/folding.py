@@ -10,7 +10,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.core.decide import decide
+from worker.core.decide import decide, forgive
 from worker.core.model import (
     REINSTATEMENT,
     Action,
@@ -22,6 +22,7 @@ from worker.core.model import (
     User,
     UserMatch,
 )
+from worker.core.past import FORGIVENESS, NOTHING, past_event
 from worker.core.policy import Policy
 
 _BOUNCE, _COMPLAINT = Kind.BOUNCE.value, Kind.COMPLAINT.value
@@ -44,6 +45,8 @@ class Recorded(Struct, frozen=True, kw_only=True):
     status: str
     fault: str
     mentions_spam: bool
+    out_of_office: bool = False
+    permanent_status: bool = False
     occurred_at: datetime
     received_at: datetime
 
@@ -78,6 +81,8 @@ def feedback_of(event: Recorded) -> Feedback:
             address=address,
             status=event.status,
             mentions_spam=event.mentions_spam,
+            out_of_office=event.out_of_office,
+            permanent_status=event.permanent_status,
         ),
         dedupe_key="",
         route_key="",
@@ -113,24 +118,46 @@ class Fold:
         self._policy = policy
         self._former = former or policy
         self._since = since
+        self._past = NOTHING
 
     def add(self, event: Recorded) -> None:
         """Decide about the next event."""
         if event.kind == REINSTATEMENT:
             self.user = lifted(self.user, event.occurred_at)
+        elif event.kind == FORGIVENESS:
+            self.user, _ = forgive(self.user, event.occurred_at, self._for(event), self._past)
+            self._past = self._past.forgiven(event.occurred_at)
         elif event.kind in _KINDS:
-            is_former = self._since is not None and event.occurred_at < self._since
-            policy = self._former if is_former else self._policy
-            decision = decide(feedback_of(event), self.user, policy, event.received_at)
-            before, after = self.user, decision.user or self.user
-            bars = (
-                before.auto_block_spam is not after.auto_block_spam
-                or before.paused_until != after.paused_until
-            )
-            if bars or not self._has_barred:
-                self._has_barred = bars
-                self.rule = decision.reason
-            self.user = after
+            self._decide(event, feedback_of(event), self._for(event))
+
+    def remember(self, event: Recorded) -> None:
+        """Take an event for a part of the past that the first record has already."""
+        if event.kind == FORGIVENESS:
+            self._past = self._past.forgiven(event.occurred_at)
+        elif event.kind in _KINDS:
+            self._add_to_past(event, feedback_of(event))
+
+    def _for(self, event: Recorded) -> Policy:
+        is_former = self._since is not None and event.occurred_at < self._since
+        return self._former if is_former else self._policy
+
+    def _decide(self, event: Recorded, feedback: Feedback, policy: Policy) -> None:
+        decision = decide(feedback, self.user, policy, event.received_at, self._past)
+        self._add_to_past(event, feedback)
+        before, after = self.user, decision.user or self.user
+        bars = (
+            before.auto_block_spam is not after.auto_block_spam
+            or before.paused_until != after.paused_until
+        )
+        if bars or not self._has_barred:
+            self._has_barred = bars
+            self.rule = decision.reason
+        self.user = after
+
+    def _add_to_past(self, event: Recorded, feedback: Feedback) -> None:
+        if self._policy.needs_past or self._former.needs_past:
+            judged = past_event(feedback, event.occurred_at, self._policy)
+            self._past = self._past.and_then(judged)
 
 
 def fold(start: User, events: Iterable[Recorded], policy: Policy) -> User:
@@ -151,8 +178,10 @@ class Person:
         self.key = key
         self.user = user
         self._first = first
-        self.start = first.record if first else blank(key)
-        """The record before its first event."""
+        begun = first.record if first else blank(key)
+        self.start = replace(begun, last_delivery=user.last_delivery) if user else begun
+        """The record before its first event. Only the last delivery is kept, so a fold begins with
+        it: a delivery forgives what was before it, also if that arrives later."""
         record = user or self.start
         self._missing = {
             ("bounce", record.last_hard_bounce),

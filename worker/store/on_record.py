@@ -60,8 +60,11 @@ def folded(
     people = {key: Person(key, user, first.get(key)) for key, user in records.items()}
     folds = {key: Fold(person.start, policy) for key, person in people.items()}
     for event in events_of(connection, sorted(people)):
+        fold = folds[event.recipient]
         if people[event.recipient].takes(event):
-            folds[event.recipient].add(event)
+            fold.add(event)
+        else:
+            fold.remember(event)
     return {key: (person, person.finished(folds[key].user)) for key, person in people.items()}
 
 

@@ -53,9 +53,12 @@ def people(
                     yield person, folds
                 person = Person(key, records.get(key), first.get(key))
                 folds = make_folds(person.start)
-            if person.takes(event):
-                for fold in folds:
+            is_new = person.takes(event)
+            for fold in folds:
+                if is_new:
                     fold.add(event)
+                else:
+                    fold.remember(event)
         done += len(some)
         report(done)
     if person:
