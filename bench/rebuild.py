@@ -51,7 +51,6 @@ def random_policy(chance: random.Random) -> Policy:
         "ignore_out_of_office": (True, False),
         "trust_status": (True, False),
         "complaint_block": (timedelta(0), 30 * DAY),
-        "repeat_pause": (timedelta(0), 90 * DAY),
     }.items():
         if name in fields:
             extra[name] = chance.choice(values)

@@ -168,6 +168,20 @@ def fold(start: User, events: Iterable[Recorded], policy: Policy) -> User:
     return folding.user
 
 
+def strangers(events: Iterable[Recorded], policy: Policy) -> dict[str, User]:
+    """Return the records that people have as soon as they are users, by address.
+
+    `events`: theirs, in the order of ids.
+    """
+    found: dict[str, Fold] = {}
+    for event in events:
+        key = event.recipient
+        if key not in found:
+            found[key] = Fold(blank(key), policy)
+        found[key].add(event)
+    return {key: folding.user for key, folding in found.items()}
+
+
 class Person:
     """What is on record about an address: a user, unless it is a stranger, and its events.
 

@@ -6,12 +6,15 @@ one batch have the same effect as the same messages in two batches.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from worker.core.decide import decide
 from worker.core.decode import Decoded, Several, Single, feedback_in
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Locked
 from worker.core.model import (
     AccountEvent,
+    Address,
     DeadLetter,
     Decision,
     Delete,
@@ -25,6 +28,7 @@ from worker.core.model import (
     Received,
     Release,
     User,
+    UserMatch,
 )
 from worker.core.outbox import entries_for, entries_for_account_event
 from worker.core.parts import combined
@@ -48,6 +52,11 @@ class UnitOfWork:
         self._policy = policy
         self._has_effects = bool(policy.notify or policy.remove)
         self._requires_user = policy.unknown_recipients is UnknownRecipients.DEAD_LETTER
+        self.creates_users = policy.unknown_recipients is UnknownRecipients.CREATE
+        self.on_record: Mapping[str, User] = {}
+        """The records that strangers have as soon as they are users, if events are on record."""
+        self.with_record = 0
+        """Created users whose records did not begin empty."""
         self._known_keys = set(known_keys)
         self._users = dict(users)
         self._locked = locked
@@ -140,13 +149,23 @@ class UnitOfWork:
         self._known_keys.update((item.dedupe_key, item.route_key))
         address = item.address
         before = self._users.get(address.key) if address else None
-        decision = decide(item, before, self._policy, received.received_at)
+        if before is None and address and address.key in self.on_record:
+            decision = self._decide_on_stranger(item, address, received)
+        else:
+            decision = decide(item, before, self._policy, received.received_at)
         after = decision.user
         if after is not None and after is not before:
             self._users[after.email_key] = after
             new = before is None or after.email_key in self.created
             (self.created if new else self.changed)[after.email_key] = after
         return decision
+
+    def _decide_on_stranger(self, item: Feedback, address: Address, received: Received) -> Decision:
+        """Create a user, whose record begins with what is on record."""
+        self.with_record += 1
+        begun = replace(self.on_record[address.key], email=address.mailed)
+        decision = decide(item, begun, self._policy, received.received_at)
+        return replace(decision, match=UserMatch.MISSING)
 
 
 def _unknown_recipients(masked: Sequence[str], of: int) -> str:

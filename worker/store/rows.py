@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
@@ -11,8 +11,9 @@ import msgspec
 
 from worker import __version__
 from worker.core.effects import OutboxEntry
+from worker.core.folding import Recorded
 from worker.core.model import DeadLetter, Decision, NewAccountEvent, Received, User
-from worker.core.parsing import clip
+from worker.core.parsing import as_time, clip
 
 EVENT_COLUMNS = (
     "dedupe_key", "route_key", "kind", "type", "subtype", "recipient", "recipient_as_reported",
@@ -44,6 +45,14 @@ OUTBOX_COLUMNS = (
     "kind", "lane", "state", "due_at", "created_at", "payload", "summary", "feedback_id",
     "ses_message_id", "recipient",
 )  # fmt: skip
+
+RECORDED_COLUMNS = """
+    id, recipient, kind, type, subtype, user_match, action, status, fault,
+    coalesce(mentions_spam, lower(diagnostic) LIKE '%spam%'), occurred_at, received_at
+"""
+"""Of `events`, what a fold needs."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+"""Of a time that somebody has made unreadable: SQLite keeps any text."""
 
 user_row = attrgetter(*USER_COLUMNS)
 feedback_row = attrgetter(*FEEDBACK_COLUMNS, "email_key")
@@ -77,6 +86,29 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         hard_bounce_refused=bool(hard_bounce_refused),
         soft_bounce_refused=bool(soft_bounce_refused),
         reinstated_at=time(reinstated_at),
+    )
+
+
+def read_recorded(row: Sequence[Any]) -> Recorded:
+    """Read a row of `events` with the columns `RECORDED_COLUMNS`, of either driver."""
+    (
+        id_, recipient, kind, type_, subtype, user_match, action, status, fault, mentions_spam,
+        occurred_at, received_at,
+    ) = row  # fmt: skip
+    occurred, received = as_time(occurred_at), as_time(received_at)
+    return Recorded(
+        id=id_,
+        recipient=recipient,
+        kind=kind,
+        type=type_,
+        subtype=subtype,
+        user_match=user_match,
+        action=action,
+        status=status,
+        fault=fault,
+        mentions_spam=bool(mentions_spam),
+        occurred_at=occurred or received or _LONG_AGO,
+        received_at=received or _LONG_AGO,
     )
 
 

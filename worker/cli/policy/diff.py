@@ -91,6 +91,14 @@ def diff(
         _show(comparison, file)
 
 
+class _NotWritten(Exception):
+    """The CSV file cannot be written; the store would take that for an error of its own."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+
 @contextmanager
 def _rows(file: Path | None) -> "Iterator[Callable[[Difference], None]]":
     """Write each person to a CSV file, if there is one."""
@@ -107,9 +115,15 @@ def _rows(file: Path | None) -> "Iterator[Callable[[Difference], None]]":
 
         def add(seen: "Difference") -> None:
             row = figures_of(seen) | {"unknown": " ".join(seen.unknown)}
-            table.writerow({name: with_guard(value) for name, value in row.items()})
+            try:
+                table.writerow({name: with_guard(value) for name, value in row.items()})
+            except OSError as error:
+                raise _NotWritten(error) from error
 
-        yield add
+        try:
+            yield add
+        except _NotWritten as failure:
+            raise failure.error from None
 
 
 def _figures(comparison: "Comparison") -> dict[str, Any]:

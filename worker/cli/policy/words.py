@@ -32,8 +32,12 @@ def counts(by_change: Mapping[Change, int]) -> dict[str, int]:
 
 def sentence(by_change: Mapping[Change, int]) -> str:
     """Say how many would be blocked, paused and freed."""
-    parts = [f"{by_change.get(change, 0):,} {text}" for change, text in SENTENCES.items()]
-    return ", ".join(parts)
+    parts = [
+        f"{by_change[change]:,} {text}"
+        for change, text in SENTENCES.items()
+        if by_change.get(change)
+    ]
+    return ", ".join(parts) or "nobody would be paused, blocked or freed"
 
 
 def figures_of(seen: Difference) -> dict[str, Any]:
