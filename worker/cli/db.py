@@ -1,4 +1,4 @@
-"""`ses-worker db`: shows and upgrades the schema; copies the database."""
+"""`ses-worker db`: shows, upgrades, backs up and copies the database."""
 
 import json
 import sys
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.backing_up import backup
 from worker.cli.common import HELP_SETTINGS, json_option, print_message, with_settings
 from worker.cli.copying import copy
 from worker.cli.exits import Exit
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, context_settings=HELP_SETTINGS)
 def db() -> None:
-    """Show and upgrade the database schema, or copy the database into another.
+    """Show and upgrade the database, back it up, or copy it into another.
 
     \b
     Example:
@@ -26,6 +27,7 @@ def db() -> None:
     """
 
 
+db.add_command(backup)
 db.add_command(copy)
 
 
