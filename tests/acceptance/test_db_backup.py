@@ -101,6 +101,19 @@ def test_a_folder_that_is_not_there_is_one_clear_sentence(run, tmp_path, url):
     assert "Traceback" not in done.err
 
 
+def test_a_backup_to_standard_output_is_the_same_file(environment, tmp_path, url):
+    many_users(url, 1_000)
+    command = [sys.executable, "-m", "worker", "db", "backup", "-"]
+    with (tmp_path / "copy.db").open("wb") as file:
+        done = subprocess.run(
+            command, env=environment, stdout=file, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    assert b"1,000 users" in done.stderr
+    assert len(rows_of(f"sqlite:///{tmp_path / 'copy.db'}", users)) == 1_000
+    assert not list(tmp_path.glob(".ses-worker-*"))
+
+
 def test_without_a_database_there_is_no_backup(run, tmp_path):
     done = run("db", "backup", str(tmp_path / "copy.db"))
     assert done.status == 1
