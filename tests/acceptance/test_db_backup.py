@@ -1,4 +1,5 @@
-"""`ses-worker db backup`: a whole, verified copy while the worker writes, or no file at all."""
+"""`ses-worker db backup`: a whole, verified copy while the worker writes, or no file at all; and
+`db status`, which says whether a file is sound."""
 
 import os
 import resource
@@ -177,10 +178,31 @@ def test_a_damaged_database_gives_no_backup(run, environment, tmp_path):
     with database.open("r+b") as file:
         file.seek((page - 1) * size)
         file.write(b"\xff" * size)
+    assert run("db", "status").status == 0, "it reads no more than it must"
+    looked = run("db", "status", "--integrity", "--json")
+    assert looked.status == 1
+    assert looked.json["problems"]
     done = run("db", "backup", str(tmp_path / "copy.db"))
     assert done.status == 1
     assert "malformed" in done.err
     assert not (tmp_path / "copy.db").exists()
+
+
+def test_the_status_has_sizes_rows_and_the_age_of_the_events(run, emulator, queue, url):
+    emulator.send(queue, mail.complaint("jane@example.com", at="2026-11-01T08:00:00Z"))
+    emulator.send(queue, mail.complaint("joe@example.com", at="2026-11-20T08:00:00Z"))
+    run("drain")
+    done = run("db", "status", "--integrity", "--json")
+    assert done.status == 0, done.err
+    condition = done.json["condition"]
+    assert condition["rows"]["events"] == 2
+    assert condition["bytes"] > 50_000
+    assert (condition["oldest_event"][:10], condition["newest_event"][:10]) == (
+        "2026-11-01", "2026-11-20",
+    )  # fmt: skip
+    assert done.json["problems"] == ([] if url.startswith("sqlite") else None)
+    shown = run("db", "status", "--integrity").out
+    assert "events from 2026-11-01 08:00:00 to 2026-11-20 08:00:00 UTC" in shown
 
 
 def test_a_reader_can_back_up_and_the_worker_is_not_held_up(run, tmp_path, url):
