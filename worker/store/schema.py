@@ -266,13 +266,26 @@ hourly_counts = Table(
 """How often something happened within an hour: `measure`, such as `send`, for a `value` of a
 `dimension`, such as `provider`. `new_counts` has what was not added yet."""
 
+daily_counts = Table(
+    "daily_counts",
+    metadata,
+    Column("dimension", Text, primary_key=True),
+    Column("day", Moment, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The same by days in UTC, so that a report of months reads few rows."""
+
 new_counts = Table(
     "new_counts",
     metadata,
     _row_id(),
     Column("counts", Text, nullable=False),
 )
-"""What single commits have counted, as JSON, until it is added to `hourly_counts`."""
+"""What single commits have counted, as JSON (`worker.core.counting.facts`), until it is added to
+`hourly_counts` and `daily_counts`."""
 
 progress = Table(
     "progress",
