@@ -25,6 +25,7 @@ COMMANDS = {
     "users": "worker.cli.users:users",
     "may-send": "worker.cli.may_send:may_send",
     "why": "worker.cli.why:why",
+    "report": "worker.cli.report:report",
     "outbox": "worker.cli.outbox:outbox",
     "suppression": "worker.cli.suppression:suppression",
     "db": "worker.cli.db:db",
