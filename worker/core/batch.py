@@ -3,7 +3,7 @@
 The message path, the dry run of a replay and the probe of the store all do it with these functions.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from msgspec import Struct
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
 from worker.core.folding import Recorded, strangers
 from worker.core.model import AccountEvent, Feedback, Handled, Received, User
+from worker.core.past import OnRecord, past_of
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 
@@ -40,6 +41,9 @@ class Reader(Protocol):
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
         """Return the dedupe keys of account events that are recorded already."""
+
+    def past(self, keys: Collection[str]) -> Mapping[str, Sequence[OnRecord]]:
+        """Return the newest events of these addresses, `MOST_PAST` of each at most."""
 
 
 class DecodedBatch(Struct, frozen=True):
@@ -105,4 +109,7 @@ def decide_batch(
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
         if unit.creates_users and (missing := keys.difference(users, transaction.locked)):
             unit.on_record = strangers(transaction.on_record(missing), policy)
+        if policy.needs_past and keys:
+            found = transaction.past(keys)
+            unit.remember({key: past_of(events, policy) for key, events in found.items()})
     return unit, [unit.decide_message(*message) for message in batch.messages]

@@ -29,6 +29,10 @@ REINSTATEMENT = "reinstatement"
 """`events.kind` of a row that says who lifted a pause or block, and why; SES has no such event."""
 
 
+FORGIVENESS = "forgiveness"
+"""`events.kind` of a row that says when a delivery forgave soft bounces; SES has no such event."""
+
+
 class Route(StrEnum):
     """How SES's message reached the queue: its innermost wrapper (`events.route`)."""
 
@@ -118,10 +122,6 @@ class Recipient(Struct, frozen=True, kw_only=True):
     diagnostic: str = ""
     mentions_spam: bool = False
     """The diagnostic contains `spam`, in upper or lower case, outside addresses."""
-    out_of_office: bool = False
-    """The bounce is an automatic reply (`worker.core.out_of_office`)."""
-    permanent_status: bool = False
-    """The status, or the diagnostic where there is none, names a permanent failure: `5.x.x`."""
     extra: Mapping[str, Any] = {}
     """Keys that SES does not document."""
 
@@ -171,6 +171,10 @@ class Feedback(Struct, frozen=True, kw_only=True):
     route_key: str
     fault: str = ""
     """Whose fault a bounce was (`events.fault`); empty for a complaint."""
+    out_of_office: bool = False
+    """The bounce is an automatic reply (`worker.core.automatic_replies`)."""
+    permanent_status: bool = False
+    """A Transient bounce has the status of a permanent failure, `5.x.x`."""
 
     @property
     def address(self) -> Address | None:
@@ -301,6 +305,19 @@ class Decision(Struct, frozen=True, kw_only=True):
     received_at: datetime
     user: User | None
     """The user record after the decision; None for an unknown recipient."""
+
+
+class Forgiveness(Struct, frozen=True, kw_only=True):
+    """A delivery that forgave soft bounces of a user; becomes a row of `events`."""
+
+    email_key: str
+    delivered_at: datetime
+    received_at: datetime
+    cause: str
+    """A key of the message that made it known: the delivery, or an older soft bounce that arrived
+    after the delivery."""
+    ses_message_id: str = ""
+    """The mail that was delivered, if known."""
 
 
 class Received(Struct, frozen=True, kw_only=True):

@@ -144,11 +144,11 @@ def _is_transient(feedback: Feedback, _: User) -> bool:
 
 
 def _is_out_of_office(feedback: Feedback, _: User) -> bool:
-    return feedback.recipient.out_of_office
+    return feedback.out_of_office
 
 
 def _has_permanent_status(feedback: Feedback, _: User) -> bool:
-    return _has_type(feedback, "transient") and feedback.recipient.permanent_status
+    return feedback.permanent_status
 
 
 def _is_repeated_refusal(feedback: Feedback, _: User) -> bool:

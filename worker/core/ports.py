@@ -1,12 +1,13 @@
 """The store as the message path needs it; implemented for SQLite and for PostgreSQL."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from worker.core.effects import OutboxEntry
 from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
+from worker.core.past import OnRecord
 from worker.core.unit_of_work import UnitOfWork
 
 WRITE_SECONDS = 50.0
@@ -33,6 +34,12 @@ class Transaction(Protocol):
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
         """Return which dedupe keys of account events are stored already."""
+
+    def past(self, keys: Collection[str]) -> Mapping[str, Sequence[OnRecord]]:
+        """Return the newest events of these addresses, `MOST_PAST` of each at most.
+
+        Bounces, complaints, and the deliveries that forgave soft bounces.
+        """
 
     def save(self, unit: UnitOfWork) -> None:
         """Write the events, the changed users and the outbox entries of a unit of work.

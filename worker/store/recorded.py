@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 from sqlalchemy import Connection, TextClause, bindparam, func, select, text
 from sqlalchemy.dialects import postgresql
 
@@ -95,13 +94,11 @@ def records_of(connection: Connection, keys: Iterable[str], *, lock: bool) -> di
     """Read the users among these addresses, and lock them, in the order in which workers do."""
     found: dict[str, User] = {}
     for some in _parts(keys):
-        columns = (*(users.c[name] for name in USER_COLUMNS), users.c.last_delivery.label("last"))
-        query = select(*columns).where(users.c.email_key.in_(some))
+        query = select(*(users.c[name] for name in USER_COLUMNS)).where(users.c.email_key.in_(some))
         if lock:
             query = query.order_by(users.c.email_key).with_for_update(key_share=True)
-        for *row, last_delivery in connection.execute(query):
-            user = replace(read_user(row, _unchanged), last_delivery=last_delivery)
-            found[user.email_key] = user
+        users_read = (read_user(row, _unchanged) for row in connection.execute(query))
+        found |= {user.email_key: user for user in users_read}
     return found
 
 
