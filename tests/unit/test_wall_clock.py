@@ -22,6 +22,7 @@ USES = {
     "app/effects.py": "an outbox entry that is due now, or by PostgreSQL's clock",
     "cli/selecting.py": "who is paused now, for people",
     "cli/when.py": "how long ago something occurred, for people",
+    "cli/events.py": "until when an export goes",
     "cli/user_table.py": "likewise",
     "cli/why.py": "likewise",
     "app/in_force.py": "how many pauses would be over, for people",
