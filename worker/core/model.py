@@ -118,6 +118,10 @@ class Recipient(Struct, frozen=True, kw_only=True):
     diagnostic: str = ""
     mentions_spam: bool = False
     """The diagnostic contains `spam`, in upper or lower case, outside addresses."""
+    out_of_office: bool = False
+    """The bounce is an automatic reply (`worker.core.out_of_office`)."""
+    permanent_status: bool = False
+    """The status, or the diagnostic where there is none, names a permanent failure: `5.x.x`."""
     extra: Mapping[str, Any] = {}
     """Keys that SES does not document."""
 
@@ -281,6 +285,8 @@ class User(Struct, frozen=True, kw_only=True):
     """Likewise for `last_soft_bounce`, if `bounce_actions` maps refusals to soft bounces."""
     reinstated_at: datetime | None = None
     """When an operator last lifted pause and block: events up to then count, and bar nobody."""
+    last_delivery: datetime | None = None
+    """The time of the latest delivery, if `policy.track_deliveries`."""
 
 
 class Decision(Struct, frozen=True, kw_only=True):

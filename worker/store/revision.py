@@ -12,7 +12,7 @@ VERSION_TABLE = "ses_worker_schema"
 """The name of Alembic's table. Its usual name may be taken by the application's own Alembic."""
 OUR_TABLES = frozenset({
     "users", "events", "account_events", "quarantine", "outbox", "limits", "removals", "policy",
-    "hourly_counts", "daily_counts", "new_counts", "progress", "shadow_users",
+    "hourly_counts", "daily_counts", "new_counts", "progress", "shadow_users", "imported_users",
 })  # fmt: skip
 OUR_VIEWS = frozenset({"events_by_recipient", "do_not_mail"})
 
