@@ -164,9 +164,9 @@ class PolicySettings(Section):
     ignore_out_of_office: bool = False
     trust_status: bool = False
     complaint_block_days: Annotated[Number, Field(ge=0, le=36_500)] = 0
-    bounce_actions: dict[str, Action] = Field(default_factory=dict)
     count_events: bool = True
     track_deliveries: bool = False
+    bounce_actions: dict[str, Action] = Field(default_factory=dict)
 
     @field_validator("spare_faults")
     @classmethod
