@@ -62,6 +62,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     """A Transient bounce with the status of a permanent failure is a hard bounce."""
     complaint_block: timedelta = timedelta(0)
     """How long a complaint blocks; 0: for good."""
+    count_events: bool = True
+    """Events that are not kept are counted by the hour: sends, deliveries and so on."""
+    track_deliveries: bool = False
+    """A user's last delivery is kept (`users.last_delivery`)."""
     sources: Sources = EVERYTHING
     """The wrappings in which messages are accepted."""
     notify: tuple[Lane, ...] = ()
@@ -144,11 +148,11 @@ def _is_transient(feedback: Feedback, _: User) -> bool:
 
 
 def _is_out_of_office(feedback: Feedback, _: User) -> bool:
-    return feedback.recipient.out_of_office
+    return feedback.out_of_office
 
 
 def _has_permanent_status(feedback: Feedback, _: User) -> bool:
-    return _has_type(feedback, "transient") and feedback.recipient.permanent_status
+    return feedback.permanent_status
 
 
 def _is_repeated_refusal(feedback: Feedback, _: User) -> bool:
