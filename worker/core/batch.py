@@ -9,8 +9,9 @@ from typing import Protocol
 from msgspec import Struct
 
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
-from worker.core.model import AccountEvent, Feedback, Handled, Received, User
-from worker.core.past import OnRecord, past_of
+from worker.core.memory import may_forgive
+from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
+from worker.core.past import OnRecord, Past, past_of
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 
@@ -49,11 +50,15 @@ class DecodedBatch(Struct, frozen=True):
     feedback: Sequence[Feedback]
     """The feedback of all messages."""
     account_events: Sequence[AccountEvent] = ()
+    delivered_to: Sequence[str] = ()
+    """Keys of those who got a mail, where their last delivery is kept."""
+    has_counted: bool = False
+    """There are events that are counted."""
 
     @property
     def needs_store(self) -> bool:
         """There is something to look up, and perhaps to write."""
-        return bool(self.feedback or self.account_events)
+        return bool(self.feedback or self.account_events or self.has_counted or self.delivered_to)
 
 
 def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
@@ -61,6 +66,7 @@ def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
     messages: list[tuple[Received, Decoded]] = []
     feedback: list[Feedback] = []
     account_events: list[AccountEvent] = []
+    counted: list[Counted] = []
     characters = 0
     for received in batch:
         characters += len(received.body)
@@ -71,19 +77,36 @@ def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
             found: Sequence[Feedback] = content
             events: Sequence[AccountEvent] = ()
         else:
-            found, events = _contents_of(content)
+            found, events, only_counted = _contents_of(content)
+            counted += only_counted
         if len(feedback) + len(found) > MOST_ROWS and messages:
             break
         feedback += found
         account_events += events
         messages.append((received, content))
-    return DecodedBatch(messages, feedback, account_events)
+    return DecodedBatch(
+        messages,
+        feedback,
+        account_events,
+        delivered_to=(
+            [key for event in counted for key in event.delivered_to]
+            if policy.track_deliveries
+            else ()
+        ),
+        has_counted=bool(counted) and policy.count_events,
+    )
 
 
-def _contents_of(content: Decoded) -> tuple[list[Feedback], list[AccountEvent]]:
-    """Return the feedback and the account events of a body that is not plain feedback."""
+def _contents_of(
+    content: Decoded,
+) -> tuple[list[Feedback], list[AccountEvent], list[Counted]]:
+    """Return feedback, account events and counted events of a body that is not plain feedback."""
+    if isinstance(content, Ignored):
+        return [], [], [content.counted] if content.counted else []
     parts = list(parts_of(content))
-    return feedback_in(parts), [part for part in parts if isinstance(part, AccountEvent)]
+    counted = [part.counted for part in parts if isinstance(part, Ignored) and part.counted]
+    account_events = [part for part in parts if isinstance(part, AccountEvent)]
+    return feedback_in(parts), account_events, counted
 
 
 def decide_batch(
@@ -97,13 +120,25 @@ def decide_batch(
         unit = UnitOfWork(policy, known_keys=(), users={})
     else:
         keys = {address.key for item in batch.feedback if (address := item.address)}
-        users = transaction.users(keys)  # locks them, so that the known keys stay true
-        known_keys = transaction.known_keys(batch.feedback)
+        keys.update(batch.delivered_to)
+        # This locks the users, so that the known keys stay true.
+        users = transaction.users(keys) if keys else {}
+        known_keys = transaction.known_keys(batch.feedback) if batch.feedback else ()
         if batch.account_events:
             known_events = transaction.known_account_events(batch.account_events)
             known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
-        if policy.needs_past and keys:
-            found = transaction.past(keys)
-            unit.remember({key: past_of(events, policy) for key, events in found.items()})
+        if policy.needs_past:
+            unit.memory.take_in(_past(batch, policy, transaction, users))
     return unit, [unit.decide_message(*message) for message in batch.messages]
+
+
+def _past(
+    batch: DecodedBatch, policy: Policy, transaction: Reader, users: Mapping[str, User]
+) -> dict[str, Past]:
+    """Read what happened before to those whom the batch names."""
+    keys = {address.key for item in batch.feedback if (address := item.address)}
+    if policy.forgives:
+        keys |= {key for key in batch.delivered_to if key in users and may_forgive(users[key])}
+    found = transaction.past(keys) if keys else {}
+    return {key: past_of(events, policy) for key, events in found.items()}

@@ -7,12 +7,14 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
+from worker.core.counting import encode_facts
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Unavailable
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.past import MOST_PAST, OnRecord
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.postgresql.connection import begin
+from worker.store.postgresql.figures import PostgresqlFigures
 from worker.store.postgresql.waiting import RowWaits
 from worker.store.rows import (
     ACCOUNT_EVENT_COLUMNS,
@@ -37,7 +39,8 @@ from worker.store.rows import (
 )
 
 _TYPES = dict.fromkeys(
-    (*USER_TIMES, "occurred_at", "received_at", "sent_at", "due_at", "created_at"), "timestamptz"
+    (*USER_TIMES, "last_delivery", "occurred_at", "received_at", "sent_at", "due_at", "created_at"),
+    "timestamptz",
 ) | {
     "metrics_enabled": "boolean",
     "auto_block_spam": "boolean",
@@ -101,6 +104,13 @@ _CHANGE_USERS = f"""
 _ADD_EVENTS = _insert("events", EVENT_COLUMNS)
 _FORGIVE = _insert("events", FORGIVENESS_COLUMNS) + " ON CONFLICT DO NOTHING"
 _ADD_ACCOUNT_EVENTS = _insert("account_events", ACCOUNT_EVENT_COLUMNS)
+_COUNT = "INSERT INTO new_counts (counts) VALUES (%s)"
+_DELIVERED = f"""
+    UPDATE users SET last_delivery = new.last_delivery
+    FROM {_rows(("last_delivery", "email_key"))}
+    WHERE users.email_key = new.email_key
+        AND (users.last_delivery IS NULL OR users.last_delivery < new.last_delivery)
+"""
 # Due by the database's clock, which all workers use; ours may be ahead of it.
 _INSERT_ENTRIES = _insert("outbox", OUTBOX_COLUMNS).replace(
     "SELECT kind, lane, state, due_at,", "SELECT kind, lane, state, LEAST(due_at, now()),"
@@ -185,12 +195,18 @@ class PostgresqlTransaction:
         self._write(_ADD_USERS, USER_COLUMNS, created)
         self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
         self._write(_ADD_EVENTS, EVENT_COLUMNS, sorted(events, key=itemgetter(0)))
-        if unit.forgivenesses:
-            rows = sorted(forgiveness_row(each, _unchanged) for each in unit.forgivenesses)
+        if unit.memory.forgivenesses:
+            rows = sorted(forgiveness_row(each, _unchanged) for each in unit.memory.forgivenesses)
             self._write(_FORGIVE, FORGIVENESS_COLUMNS, rows)
         if unit.account_events:
             rows = sorted(map(account_event_row, unit.account_events), key=itemgetter(0))
             self._write(_ADD_ACCOUNT_EVENTS, ACCOUNT_EVENT_COLUMNS, rows)
+        if unit.deliveries:
+            deliveries = ((at, key) for key, at in unit.deliveries.items())
+            self._write(_DELIVERED, ("last_delivery", "email_key"), deliveries)
+        if unit.facts:
+            self._has_written = True
+            self._connection.execute(_COUNT, (encode_facts(unit.facts),))
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
@@ -227,6 +243,12 @@ class PostgresqlTransaction:
         self._connection.execute(
             "INSERT INTO policy (name, value) SELECT * FROM unnest(%s::text[], %s::text[])", rows
         )
+
+    @property
+    def figures(self) -> PostgresqlFigures:
+        """The statements that add up figures."""
+        self._has_written = True
+        return PostgresqlFigures(self._connection)
 
     def touch(self) -> None:
         """Take a transaction id, so that the commit writes to the disk."""

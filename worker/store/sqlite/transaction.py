@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from worker.core.counting import encode_facts
 from worker.core.effects import OutboxEntry
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.parsing import parse_time
@@ -34,6 +35,7 @@ from worker.store.rows import (
     read_user,
     user_row,
 )
+from worker.store.sqlite.figures import SqliteFigures
 from worker.timing import clock
 
 _KNOWN_KEYS = """
@@ -64,6 +66,12 @@ _PAST = f"""
 """
 _CHANGE_USER = f"""
     UPDATE users SET {", ".join(f"{name} = ?" for name in FEEDBACK_COLUMNS)} WHERE email_key = ?
+"""
+
+_COUNT = "INSERT INTO new_counts (counts) VALUES (?)"
+_DELIVERED = """
+    UPDATE users SET last_delivery = ?1
+    WHERE email_key = ?2 AND (last_delivery IS NULL OR last_delivery < ?1)
 """
 
 ROWS = 10
@@ -152,12 +160,17 @@ class SqliteTransaction:
         _add_events(
             self._connection, [event_row(decision, time_text) for decision in unit.decisions]
         )
-        if unit.forgivenesses:
-            forgivenesses = (forgiveness_row(each, time_text) for each in unit.forgivenesses)
+        if unit.memory.forgivenesses:
+            forgivenesses = (forgiveness_row(each, time_text) for each in unit.memory.forgivenesses)
             self._connection.executemany(_FORGIVE, forgivenesses)
         if unit.account_events:
             rows = [_plain(account_event_row(new)) for new in unit.account_events]
             _add_account_events(self._connection, rows)
+        if unit.deliveries:
+            rows = [[time_text(at), key] for key, at in unit.deliveries.items()]
+            self._connection.executemany(_DELIVERED, rows)
+        if unit.facts:
+            self._connection.execute(_COUNT, (encode_facts(unit.facts),))
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
@@ -177,6 +190,11 @@ class SqliteTransaction:
         """Replace the policy in force."""
         self._connection.execute("DELETE FROM policy")
         self._connection.executemany("INSERT INTO policy VALUES (?, ?)", values.items())
+
+    @property
+    def figures(self) -> SqliteFigures:
+        """The statements that add up figures."""
+        return SqliteFigures(self._connection)
 
     def touch(self) -> None:
         """Write what changes nothing, so that the commit writes to the disk."""
