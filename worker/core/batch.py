@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
 from worker.core.folding import Recorded, strangers
+from worker.core.memory import may_forgive
 from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
-from worker.core.past import OnRecord, past_of
+from worker.core.past import OnRecord, Past, past_of
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 
@@ -133,7 +134,17 @@ def decide_batch(
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
         if unit.creates_users and (missing := keys.difference(users, transaction.locked)):
             unit.on_record = strangers(transaction.on_record(missing), policy)
-        if policy.needs_past and keys:
-            found = transaction.past(keys)
-            unit.remember({key: past_of(events, policy) for key, events in found.items()})
+        if policy.needs_past:
+            unit.memory.take_in(_past(batch, policy, transaction, users))
     return unit, [unit.decide_message(*message) for message in batch.messages]
+
+
+def _past(
+    batch: DecodedBatch, policy: Policy, transaction: Reader, users: Mapping[str, User]
+) -> dict[str, Past]:
+    """Read what happened before to those whom the batch names."""
+    keys = {address.key for item in batch.feedback if (address := item.address)}
+    if policy.forgives:
+        keys |= {key for key in batch.delivered_to if key in users and may_forgive(users[key])}
+    found = transaction.past(keys) if keys else {}
+    return {key: past_of(events, policy) for key, events in found.items()}
