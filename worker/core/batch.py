@@ -13,6 +13,7 @@ from worker.core.folding import Recorded, strangers
 from worker.core.model import AccountEvent, Feedback, Handled, Received, User
 from worker.core.past import OnRecord, past_of
 from worker.core.policy import Policy
+from worker.core.shadow import Shadow
 from worker.core.unit_of_work import UnitOfWork
 
 MOST_ROWS = 2_000
@@ -35,6 +36,9 @@ class Reader(Protocol):
 
     def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
         """Return the events of these addresses, those of each in the order of ids."""
+
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key."""
 
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return the dedupe and route keys that are recorded already."""
@@ -112,4 +116,26 @@ def decide_batch(
         if policy.needs_past and keys:
             found = transaction.past(keys)
             unit.remember({key: past_of(events, policy) for key, events in found.items()})
+        if policy.shadow:
+            shadow = _shadow(policy.shadow, keys, transaction)
+            handled = [unit.decide_message(*message) for message in batch.messages]
+            unit.shadowed = _followed(shadow, unit, users)
+            return unit, handled
     return unit, [unit.decide_message(*message) for message in batch.messages]
+
+
+def _shadow(policy: Policy, keys: Collection[str], transaction: Reader) -> Shadow:
+    """Read what a second policy needs, before anything is written."""
+    past = transaction.past(keys) if policy.needs_past else {}
+    judged = {key: past_of(events, policy) for key, events in past.items()}
+    return Shadow(policy, transaction.shadow_users(keys), judged)
+
+
+def _followed(shadow: Shadow, unit: UnitOfWork, before: Mapping[str, User]) -> Mapping[str, User]:
+    """Let a second policy decide about a batch; return its records that have changed."""
+    shadow.follow(unit.decisions, before)
+    for key, user in unit.changed.items():
+        at = user.last_delivery
+        if at and at != before[key].last_delivery:
+            shadow.deliver(key, at, before)
+    return shadow.changed

@@ -72,6 +72,8 @@ class UnitOfWork:
         self.entries: list[OutboxEntry] = []
         self.created: dict[str, User] = {}
         self.changed: dict[str, User] = {}
+        self.shadowed: Mapping[str, User] = {}
+        """Records of a second policy to write."""
 
     def remember(self, past: Mapping[str, Past]) -> None:
         """Take in what happened to addresses before; only a policy that `needs_past` asks."""

@@ -51,6 +51,17 @@ def _sentence(details: Any) -> str:
     return f"{key}: {text[0].lower()}{text[1:]}"
 
 
+def alike(one: "PolicySettings", other: "PolicySettings") -> bool:
+    """Return whether two policies have the same values."""
+    return _values(one) == _values(other)
+
+
+def _values(policy: "PolicySettings") -> dict[str, Any]:
+    values = policy.model_dump(exclude={*NOT_ABOUT_RECORDS})
+    actions = {name.lower(): action for name, action in values["bounce_actions"].items()}
+    return values | {"spare_faults": {*values["spare_faults"]}, "bounce_actions": actions}
+
+
 def with_changes(settings: "Settings", changes: Mapping[str, Any]) -> "Settings":
     """Return settings with another policy.
 
