@@ -23,6 +23,7 @@ COMMANDS = {
     "drain": "worker.cli.drain:drain",
     "dlq": "worker.cli.dlq:dlq",
     "users": "worker.cli.users:users",
+    "events": "worker.cli.events:events",
     "may-send": "worker.cli.may_send:may_send",
     "why": "worker.cli.why:why",
     "policy": "worker.cli.policy:policy",

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
 from worker.core.folding import Recorded, strangers
-from worker.core.model import AccountEvent, Feedback, Handled, Received, User
+from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
 from worker.core.past import OnRecord, past_of
 from worker.core.policy import Policy
 from worker.core.shadow import Shadow
@@ -57,11 +57,15 @@ class DecodedBatch(Struct, frozen=True):
     feedback: Sequence[Feedback]
     """The feedback of all messages."""
     account_events: Sequence[AccountEvent] = ()
+    delivered_to: Sequence[str] = ()
+    """Keys of those who got a mail, where their last delivery is kept."""
+    has_counted: bool = False
+    """There are events that are counted."""
 
     @property
     def needs_store(self) -> bool:
         """There is something to look up, and perhaps to write."""
-        return bool(self.feedback or self.account_events)
+        return bool(self.feedback or self.account_events or self.has_counted or self.delivered_to)
 
 
 def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
@@ -69,6 +73,7 @@ def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
     messages: list[tuple[Received, Decoded]] = []
     feedback: list[Feedback] = []
     account_events: list[AccountEvent] = []
+    counted: list[Counted] = []
     characters = 0
     for received in batch:
         characters += len(received.body)
@@ -79,19 +84,36 @@ def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
             found: Sequence[Feedback] = content
             events: Sequence[AccountEvent] = ()
         else:
-            found, events = _contents_of(content)
+            found, events, only_counted = _contents_of(content)
+            counted += only_counted
         if len(feedback) + len(found) > MOST_ROWS and messages:
             break
         feedback += found
         account_events += events
         messages.append((received, content))
-    return DecodedBatch(messages, feedback, account_events)
+    return DecodedBatch(
+        messages,
+        feedback,
+        account_events,
+        delivered_to=(
+            [key for event in counted for key in event.delivered_to]
+            if policy.track_deliveries
+            else ()
+        ),
+        has_counted=bool(counted) and policy.count_events,
+    )
 
 
-def _contents_of(content: Decoded) -> tuple[list[Feedback], list[AccountEvent]]:
-    """Return the feedback and the account events of a body that is not plain feedback."""
+def _contents_of(
+    content: Decoded,
+) -> tuple[list[Feedback], list[AccountEvent], list[Counted]]:
+    """Return feedback, account events and counted events of a body that is not plain feedback."""
+    if isinstance(content, Ignored):
+        return [], [], [content.counted] if content.counted else []
     parts = list(parts_of(content))
-    return feedback_in(parts), [part for part in parts if isinstance(part, AccountEvent)]
+    counted = [part.counted for part in parts if isinstance(part, Ignored) and part.counted]
+    account_events = [part for part in parts if isinstance(part, AccountEvent)]
+    return feedback_in(parts), account_events, counted
 
 
 def decide_batch(
@@ -104,14 +126,16 @@ def decide_batch(
     if transaction is None:
         unit = UnitOfWork(policy, known_keys=(), users={})
     else:
-        keys = {address.key for item in batch.feedback if (address := item.address)}
-        users = transaction.users(keys)  # locks them, so that the known keys stay true
-        known_keys = transaction.known_keys(batch.feedback)
+        named = {address.key for item in batch.feedback if (address := item.address)}
+        keys = named.union(batch.delivered_to) if batch.delivered_to else named
+        # This locks the users, so that the known keys stay true.
+        users = transaction.users(keys) if keys else {}
+        known_keys = transaction.known_keys(batch.feedback) if batch.feedback else ()
         if batch.account_events:
             known_events = transaction.known_account_events(batch.account_events)
             known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
-        if unit.creates_users and (missing := keys.difference(users, transaction.locked)):
+        if unit.creates_users and (missing := named.difference(users, transaction.locked)):
             unit.on_record = strangers(transaction.on_record(missing), policy)
         if policy.needs_past and keys:
             found = transaction.past(keys)
@@ -134,6 +158,8 @@ def _shadow(policy: Policy, keys: Collection[str], transaction: Reader) -> Shado
 def _followed(shadow: Shadow, unit: UnitOfWork, before: Mapping[str, User]) -> Mapping[str, User]:
     """Let a second policy decide about a batch; return its records that have changed."""
     shadow.follow(unit.decisions, before)
+    for key, at in unit.deliveries.items():
+        shadow.deliver(key, at, before)
     for key, user in unit.changed.items():
         at = user.last_delivery
         if at and at != before[key].last_delivery:

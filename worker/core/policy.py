@@ -62,6 +62,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     """A Transient bounce with the status of a permanent failure is a hard bounce."""
     complaint_block: timedelta = timedelta(0)
     """How long a complaint blocks; 0: for good."""
+    count_events: bool = True
+    """Events that are not kept are counted by the hour: sends, deliveries and so on."""
+    track_deliveries: bool = False
+    """A user's last delivery is kept (`users.last_delivery`)."""
     sources: Sources = EVERYTHING
     """The wrappings in which messages are accepted."""
     notify: tuple[Lane, ...] = ()

@@ -47,7 +47,7 @@ class Transaction(Protocol):
     def save(self, unit: UnitOfWork) -> None:
         """Write the events, the changed users and the outbox entries of a unit of work.
 
-        Account events are events, too.
+        Account events are events, too. What was counted becomes a row of `new_counts`.
         """
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from worker.core.counting import Fact, count_decision, count_event
 from worker.core.decide import decide, forgive
 from worker.core.decode import Decoded, Several, Single, feedback_in
 from worker.core.effects import OutboxEntry
@@ -16,6 +17,7 @@ from worker.core.errors import Locked
 from worker.core.model import (
     AccountEvent,
     Address,
+    Counted,
     DeadLetter,
     Decision,
     Delete,
@@ -72,6 +74,10 @@ class UnitOfWork:
         self.entries: list[OutboxEntry] = []
         self.created: dict[str, User] = {}
         self.changed: dict[str, User] = {}
+        self.deliveries: dict[str, datetime] = {}
+        """The last delivery to each user, where `policy.track_deliveries` has it kept."""
+        self.facts: dict[Fact, int] = {}
+        """What is counted by the hour."""
         self.shadowed: Mapping[str, User] = {}
         """Records of a second policy to write."""
 
@@ -89,7 +95,7 @@ class UnitOfWork:
             case Malformed():
                 return Handled(received, DeadLetter(content.reason, content.detail))
             case Ignored():
-                return Handled(received, Delete(Outcome.IGNORED), ignored=content)
+                return self._ignore(received, content)
             case AccountEvent():
                 return self._record(received, content)
             case Several():
@@ -102,7 +108,41 @@ class UnitOfWork:
         """
         if self._locked and (locked := self._locked_out(feedback_in(parts))):
             return Handled(received, Release(0), error=locked)
-        return combined(received, [self.decide_message(received, part) for part in parts])
+        # A dead letter is replayed, and then counted.
+        counts = not any(isinstance(part, Malformed) for part in parts)
+        handled = [
+            self.decide_message(received, part)
+            if counts or not isinstance(part, Ignored)
+            else Handled(received, Delete(Outcome.IGNORED), ignored=part)
+            for part in parts
+        ]
+        return combined(received, handled)
+
+    def _ignore(self, received: Received, content: Ignored) -> Handled:
+        """Count what it says, if it is counted; nothing else of it is kept."""
+        event, policy = content.counted, self._policy
+        if event is None or not (policy.count_events or policy.track_deliveries):
+            return Handled(received, Delete(Outcome.IGNORED), ignored=content)
+        if policy.track_deliveries and (locked := self._delivered(event, received)):
+            return Handled(received, Release(0), error=locked)
+        if policy.count_events:
+            count_event(self.facts, event, received.received_at, received.receive_count)
+        return Handled(
+            received, Delete(Outcome.IGNORED), ignored=content, is_counted=policy.count_events
+        )
+
+    def _delivered(self, event: Counted, received: Received) -> Locked | None:
+        """Keep when users last got a mail; an error if another session has locked one of them."""
+        for key in event.delivered_to:
+            if key in self._locked:
+                return Locked(
+                    f"another session holds the row of a user at {key.rpartition('@')[2]}"
+                )
+        at = min(event.occurred_at or received.received_at, received.received_at)
+        for key in event.delivered_to:
+            if key in self._users and (key not in self.deliveries or self.deliveries[key] < at):
+                self.deliveries[key] = at
+        return None
 
     def _record(self, received: Received, event: AccountEvent) -> Handled:
         """Record an account event, unless it is on record."""
@@ -170,6 +210,7 @@ class UnitOfWork:
             decision = self._decide_by_past(item, begun, received.received_at)
         if begun is not before:
             decision = replace(decision, match=UserMatch.MISSING)
+        count_decision(self.facts, decision, begun)
         after = decision.user
         if after is not None and after is not before:
             self._keep(after, new=before is None)

@@ -129,6 +129,8 @@ class Settings(Section):
             ignore_out_of_office=self.policy.ignore_out_of_office,
             trust_status=self.policy.trust_status,
             complaint_block=_whole_seconds(self.policy.complaint_block_days),
+            count_events=self.policy.count_events,
+            track_deliveries=self.policy.track_deliveries,
             sources=Sources(
                 topics=frozenset(self.sns.topic_arns),
                 eventbridge=self.eventbridge.resolved(requires_proof=bool(self.sns.topic_arns)),

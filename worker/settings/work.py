@@ -166,6 +166,8 @@ class PolicySettings(Section):
     trust_status: bool = False
     complaint_block_days: Annotated[Number, Field(ge=0, le=36_500)] = 0
     bounce_actions: dict[str, Action] = Field(default_factory=dict)
+    count_events: bool = True
+    track_deliveries: bool = False
     shadow: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

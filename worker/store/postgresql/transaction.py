@@ -7,6 +7,7 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
+from worker.core.counting import encode_facts
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Unavailable
 from worker.core.folding import Recorded
@@ -14,6 +15,7 @@ from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.past import MOST_PAST, OnRecord
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.postgresql.connection import begin
+from worker.store.postgresql.figures import PostgresqlFigures
 from worker.store.postgresql.waiting import RowWaits
 from worker.store.rows import (
     ACCOUNT_EVENT_COLUMNS,
@@ -43,7 +45,8 @@ from worker.store.rows import (
 )
 
 _TYPES = dict.fromkeys(
-    (*USER_TIMES, "occurred_at", "received_at", "sent_at", "due_at", "created_at"), "timestamptz"
+    (*USER_TIMES, "last_delivery", "occurred_at", "received_at", "sent_at", "due_at", "created_at"),
+    "timestamptz",
 ) | {
     "metrics_enabled": "boolean",
     "auto_block_spam": "boolean",
@@ -117,6 +120,13 @@ _CHANGE_USERS = f"""
 _ADD_EVENTS = _insert("events", EVENT_COLUMNS)
 _FORGIVE = _insert("events", FORGIVENESS_COLUMNS) + " ON CONFLICT DO NOTHING"
 _ADD_ACCOUNT_EVENTS = _insert("account_events", ACCOUNT_EVENT_COLUMNS)
+_COUNT = "INSERT INTO new_counts (counts) VALUES (%s)"
+_DELIVERED = f"""
+    UPDATE users SET last_delivery = new.last_delivery
+    FROM {_rows(("last_delivery", "email_key"))}
+    WHERE users.email_key = new.email_key
+        AND (users.last_delivery IS NULL OR users.last_delivery < new.last_delivery)
+"""
 # Due by the database's clock, which all workers use; ours may be ahead of it.
 _INSERT_ENTRIES = _insert("outbox", OUTBOX_COLUMNS).replace(
     "SELECT kind, lane, state, due_at,", "SELECT kind, lane, state, LEAST(due_at, now()),"
@@ -220,6 +230,12 @@ class PostgresqlTransaction:
         if unit.account_events:
             rows = sorted(map(account_event_row, unit.account_events), key=itemgetter(0))
             self._write(_ADD_ACCOUNT_EVENTS, ACCOUNT_EVENT_COLUMNS, rows)
+        if unit.deliveries:
+            deliveries = ((at, key) for key, at in unit.deliveries.items())
+            self._write(_DELIVERED, ("last_delivery", "email_key"), deliveries)
+        if unit.facts:
+            self._has_written = True
+            self._connection.execute(_COUNT, (encode_facts(unit.facts),))
         if unit.shadowed:
             self._write(_KEEP_SHADOW, SHADOW_COLUMNS, map(shadow_row, unit.shadowed.values()))
         self.enqueue(unit.entries)
@@ -258,6 +274,12 @@ class PostgresqlTransaction:
         self._connection.execute(
             "INSERT INTO policy (name, value) SELECT * FROM unnest(%s::text[], %s::text[])", rows
         )
+
+    @property
+    def figures(self) -> PostgresqlFigures:
+        """The statements that add up figures."""
+        self._has_written = True
+        return PostgresqlFigures(self._connection)
 
     def touch(self) -> None:
         """Take a transaction id, so that the commit writes to the disk."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from worker.core.counting import encode_facts
 from worker.core.effects import OutboxEntry
 from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
@@ -40,6 +41,7 @@ from worker.store.rows import (
     shadow_row,
     user_row,
 )
+from worker.store.sqlite.figures import SqliteFigures
 from worker.timing import clock
 
 _KNOWN_KEYS = """
@@ -81,6 +83,12 @@ _PAST = f"""
 """
 _CHANGE_USER = f"""
     UPDATE users SET {", ".join(f"{name} = ?" for name in FEEDBACK_COLUMNS)} WHERE email_key = ?
+"""
+
+_COUNT = "INSERT INTO new_counts (counts) VALUES (?)"
+_DELIVERED = """
+    UPDATE users SET last_delivery = ?1
+    WHERE email_key = ?2 AND (last_delivery IS NULL OR last_delivery < ?1)
 """
 
 ROWS = 10
@@ -189,6 +197,11 @@ class SqliteTransaction:
         if unit.account_events:
             rows = [_plain(account_event_row(new)) for new in unit.account_events]
             _add_account_events(self._connection, rows)
+        if unit.deliveries:
+            rows = [[time_text(at), key] for key, at in unit.deliveries.items()]
+            self._connection.executemany(_DELIVERED, rows)
+        if unit.facts:
+            self._connection.execute(_COUNT, (encode_facts(unit.facts),))
         if unit.shadowed:
             records = map(_plain, map(shadow_row, unit.shadowed.values()))
             self._connection.executemany(_KEEP_SHADOW, records)
@@ -211,6 +224,11 @@ class SqliteTransaction:
         """Replace the policy in force."""
         self._connection.execute("DELETE FROM policy")
         self._connection.executemany("INSERT INTO policy VALUES (?, ?)", values.items())
+
+    @property
+    def figures(self) -> SqliteFigures:
+        """The statements that add up figures."""
+        return SqliteFigures(self._connection)
 
     def touch(self) -> None:
         """Write what changes nothing, so that the commit writes to the disk."""
