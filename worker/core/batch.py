@@ -158,10 +158,9 @@ def _shadow(policy: Policy, keys: Collection[str], transaction: Reader) -> Shado
 def _followed(shadow: Shadow, unit: UnitOfWork, before: Mapping[str, User]) -> Mapping[str, User]:
     """Let a second policy decide about a batch; return its records that have changed."""
     shadow.follow(unit.decisions, before)
-    for key, at in unit.deliveries.items():
-        shadow.deliver(key, at, before)
+    for key, delivered_at in unit.deliveries.items():
+        shadow.deliver(key, delivered_at, before)
     for key, user in unit.changed.items():
-        at = user.last_delivery
-        if at and at != before[key].last_delivery:
-            shadow.deliver(key, at, before)
+        if user.last_delivery and user.last_delivery != before[key].last_delivery:
+            shadow.deliver(key, user.last_delivery, before)
     return shadow.changed
