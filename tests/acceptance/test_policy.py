@@ -52,11 +52,13 @@ def users(run):
 
 class TestDiff:
     def test_it_says_who_would_be_treated_differently_and_touches_nobody(
-        self, run, some_mail, either_store
+        self, run, either_store, some_mail
     ):
         before = users(run)
         longer = ("policy", "diff", "--set", "policy.soft_bounce_pause_days=5")
-        figures = run(*longer, "--json").json
+        done = run(*longer, "--json")
+        assert done.status == 0, done.err
+        figures = done.json
         assert (figures["people"], figures["strangers"], figures["events"]) == (4, 1, 5)
         changes = ("blocked", "paused", "freed", "longer", "shorter")
         assert [figures[name] for name in changes] == [0, 2, 0, 0, 0]
@@ -149,7 +151,7 @@ class TestDiff:
 
 
 class TestRebuild:
-    def test_it_says_what_would_change_and_then_changes_it(self, run, some_mail, either_store):
+    def test_it_says_what_would_change_and_then_changes_it(self, run, either_store, some_mail):
         before = users(run)
         dry = run("policy", "rebuild", "--dry-run", "--json", **ONE_DAY).json
         assert (dry["users"], dry["changed"], dry["unchanged"]) == (3, 1, 2)
@@ -180,7 +182,7 @@ class TestRebuild:
 
 class TestShadow:
     def test_it_says_what_a_second_policy_would_have_done_since_it_was_set(
-        self, run, some_mail, emulator, queue, either_store
+        self, run, either_store, some_mail, emulator, queue
     ):
         run("drain", **LONGER)
         emulator.send(queue, mail.bounce("joe@example.com", at=ago(1.5), type="Transient"))
