@@ -77,6 +77,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Addresses that get no notices and stay on the suppression list."""
     remove: Patterns = Patterns()
     """Addresses to remove from the suppression list after a bounce."""
+    shadow: "Policy | None" = None
+    """A second policy, which decides beside this policy, and on which nobody acts."""
     rules: tuple["Rule", ...] = ()
     """The lines of the table that this policy has; given by the other fields."""
     needs_past: bool = False

@@ -76,6 +76,8 @@ class UnitOfWork:
         """The last delivery to each user, where `policy.track_deliveries` has it kept."""
         self.facts: dict[Fact, int] = {}
         """What is counted by the hour."""
+        self.shadowed: Mapping[str, User] = {}
+        """Records of a second policy to write."""
 
     def decide_message(self, received: Received, content: Decoded) -> Handled:
         """Decide on a message; its disposition becomes valid when the unit is committed."""
