@@ -349,6 +349,8 @@ class TestUsers:
             "unchanged": 2,
             "refused": 0,
             "with_events": 0,
+            "folded": 0,
+            "folded_barred": 0,
         }
 
     def test_import_reads_standard_input(self, run):

@@ -26,6 +26,8 @@ COMMANDS = {
     "events": "worker.cli.events:events",
     "may-send": "worker.cli.may_send:may_send",
     "why": "worker.cli.why:why",
+    "policy": "worker.cli.policy:policy",
+    "report": "worker.cli.report:report",
     "outbox": "worker.cli.outbox:outbox",
     "suppression": "worker.cli.suppression:suppression",
     "db": "worker.cli.db:db",

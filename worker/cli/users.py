@@ -45,9 +45,13 @@ users.add_command(remove)
 
 @users.command("import", context_settings=HELP_SETTINGS)
 @click.argument("file", type=click.File("r", encoding="utf-8-sig", errors="surrogateescape"))
+@option(
+    "--ignore-record", is_flag=True, show_default="off",
+    help="Begin the records of new users empty, whatever is on record about them.",
+)  # fmt: skip
 @json_option
 @with_settings
-def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
+def import_(settings: "Settings", file: IO[str], ignore_record: bool, as_json: bool) -> None:
     """Import users from a CSV file, or from - for standard input.
 
     The header is email[,account_id][,metrics_enabled], or the file comes from `users export`.
@@ -55,8 +59,9 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
     change. A user that an exported file creates is as it was exported, pause and block included.
     Of several rows for a person the last is used. Importing a file again changes nothing.
 
-    Events that are on record about the new users are counted. They were decided before, as those
-    of unknown recipients, and neither pause nor block the new users.
+    A new user of a list gets the record that follows from the events on record: a bounce between
+    sign-up and import, or a complaint of last week, pauses or blocks the user. With
+    --ignore-record these events count for nothing, now and when records are rebuilt.
 
     Invalid rows are skipped and reported with their line number, and make the exit status 1.
     The first 20 are printed, with --json all of them.
@@ -78,7 +83,8 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
     try:
         with as_interrupts(), Progress("import", "bytes", enabled=not as_json) as progress:
             rows = refused.sorted_out(with_progress(file, progress))
-            for so_far in import_users(store, rows):
+            policy = None if ignore_record else settings.as_policy()
+            for so_far in import_users(store, rows, policy):
                 counts = so_far
     except KeyboardInterrupt:
         raise WorkerError(
@@ -92,8 +98,13 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
         "refused": refused.count,
     }
     sentence = ", ".join(f"{count:,} {name}" for name, count in figures.items())
-    with_events = new_users.with_events(counts.created)
-    click.echo(json.dumps(figures | {"with_events": with_events}) if as_json else sentence)
+    new_users.show(counts)
+    on_record = {
+        "with_events": counts.with_events,
+        "folded": counts.folded,
+        "folded_barred": counts.barred,
+    }
+    click.echo(json.dumps(figures | on_record) if as_json else sentence)
     sys.exit(Exit.FAILED if refused.count else Exit.DONE)
 
 

@@ -97,10 +97,12 @@ def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rule(event: Mapping[str, Any]) -> str:
     """Return the condition of the rule that fired, in words."""
+    from worker.core.pausing import rule_and_note
     from worker.core.policy import RULES
 
+    name, _ = rule_and_note(event["reason"])
     for rule in RULES:
-        if (rule.kind.value, rule.reason) == (event["kind"], event["reason"]):
+        if (rule.kind.value, rule.reason) == (event["kind"], name):
             return rule.when
     return ""
 

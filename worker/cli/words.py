@@ -6,18 +6,22 @@ from typing import Any
 
 from worker.cli.common import counted
 from worker.core.faults import IN_WORDS
-from worker.core.model import REINSTATEMENT, Action, Kind
+from worker.core.model import FORGIVENESS, REINSTATEMENT, Action, Kind
+from worker.core.pausing import FORGIVEN, REPEATED, rule_and_note
 from worker.store.answers import Verdict
 
 _BECAUSE = {
     (Kind.BOUNCE, "unsubscribed"): "the person had opted out of a list",
+    (Kind.BOUNCE, "out_of_office"): "it is an automatic reply, and the mail has arrived",
     (Kind.BOUNCE, "spam_diagnostic"): "the mail server's answer says spam",
     (Kind.BOUNCE, "refused_by_ses"): "SES itself refused to send to this address",
     (Kind.BOUNCE, "permanent"): "SES reports a permanent bounce",
+    (Kind.BOUNCE, "permanent_status"): "SES calls it transient, and the status says permanent",
     (Kind.BOUNCE, "transient"): "SES reports a transient bounce",
     (Kind.BOUNCE, "other_bounce"): "SES does not say whether the bounce is permanent",
     (Kind.COMPLAINT, "refused_by_ses"): "SES itself refused to send, and nobody complained",
     (Kind.COMPLAINT, "not_spam"): "the person says that the mail is not spam",
+    (Kind.COMPLAINT, "timed_complaint"): "the person complained, which blocks for a time",
     (Kind.COMPLAINT, "blocked_already"): "the user was blocked already",
     (Kind.COMPLAINT, "complaint"): "the person complained",
 }
@@ -79,12 +83,31 @@ def decision_of(event: Mapping[str, Any]) -> str:
     """Say what was done about an event, and because of which rule."""
     if event["kind"] == REINSTATEMENT:
         return f"{event['type']} lifted pause and block: {event['diagnostic']}"
-    action, rule = str(event["action"]), str(event["reason"])
-    done = f"{_DONE[action]} ({action})" if action in _DONE else action
+    if event["kind"] == FORGIVENESS:
+        return "Soft bounces before it are forgiven: a mail was delivered."
+    action, reason = str(event["action"]), str(event["reason"])
+    rule, note = rule_and_note(reason)
+    done = _DONE.get(action, "")
+    if rule == "timed_complaint":
+        done = "Mail pauses"
+    elif note and note != REPEATED:
+        done = "Mail goes on"
+    done = f"{done} ({action})" if done else action
     because = _BECAUSE.get((event["kind"], rule)) or _ALWAYS.get(rule) or _by_settings(rule)
-    sentence = f"{done}: {because} (rule {rule})." if because else f"{done}: rule {rule}."
+    more = _of_note(note)
+    because = f"{because}, {more}" if because and more else because or more
+    sentence = f"{done}: {because} (rule {reason})." if because else f"{done}: rule {reason}."
     is_new = event["user_match"] == "missing" and rule not in _ALWAYS
     return f"{sentence} The address was not among the users before." if is_new else sentence
+
+
+def _of_note(note: str) -> str:
+    if note == FORGIVEN:
+        return "and a later delivery has forgiven it"
+    if note == REPEATED:
+        return "in the third pause within 90 days, or a later one"
+    count, _, most = note.partition("_of_")
+    return f"number {count} of the {most} that pause" if most else ""
 
 
 def _by_settings(rule: str) -> str:
@@ -98,8 +121,8 @@ def _by_settings(rule: str) -> str:
 
 def sort_of(event: Mapping[str, Any]) -> str:
     """`bounce Permanent/General`."""
-    if event["kind"] == REINSTATEMENT:
-        return REINSTATEMENT
+    if event["kind"] in {REINSTATEMENT, FORGIVENESS}:
+        return str(event["kind"])
     types = "/".join(filter(None, (event["type"], event["subtype"])))
     return f"{event['kind']} {types}".strip()
 

@@ -3,13 +3,15 @@
 The message path, the dry run of a replay and the probe of the store all do it with these functions.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
+from worker.core.folding import Recorded, strangers
 from worker.core.model import AccountEvent, Feedback, Handled, Received, User
+from worker.core.past import OnRecord, past_of
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 
@@ -31,11 +33,17 @@ class Reader(Protocol):
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Return the known users, by key."""
 
+    def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
+        """Return the events of these addresses, those of each in the order of ids."""
+
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return the dedupe and route keys that are recorded already."""
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
         """Return the dedupe keys of account events that are recorded already."""
+
+    def past(self, keys: Collection[str]) -> Mapping[str, Sequence[OnRecord]]:
+        """Return the newest events of these addresses, `MOST_PAST` of each at most."""
 
 
 class DecodedBatch(Struct, frozen=True):
@@ -99,4 +107,9 @@ def decide_batch(
             known_events = transaction.known_account_events(batch.account_events)
             known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
+        if unit.creates_users and (missing := keys.difference(users, transaction.locked)):
+            unit.on_record = strangers(transaction.on_record(missing), policy)
+        if policy.needs_past and keys:
+            found = transaction.past(keys)
+            unit.remember({key: past_of(events, policy) for key, events in found.items()})
     return unit, [unit.decide_message(*message) for message in batch.messages]

@@ -122,6 +122,12 @@ class Settings(Section):
             unknown_recipients=self.policy.unknown_recipients,
             bounce_actions=self.policy.bounce_actions,
             spare_faults=frozenset(self.policy.spare_faults),
+            soft_bounces_to_pause=self.policy.soft_bounces_to_pause,
+            soft_bounce_window=_whole_seconds(self.policy.soft_bounce_window_days),
+            repeat_pause=_whole_seconds(self.policy.repeat_pause_days),
+            ignore_out_of_office=self.policy.ignore_out_of_office,
+            trust_status=self.policy.trust_status,
+            complaint_block=_whole_seconds(self.policy.complaint_block_days),
             sources=Sources(
                 topics=frozenset(self.sns.topic_arns),
                 eventbridge=self.eventbridge.resolved(requires_proof=bool(self.sns.topic_arns)),

@@ -17,6 +17,10 @@ LONGEST_POLL_SECONDS = 20
 """SQS's limit for WaitTimeSeconds."""
 LONGEST_VISIBILITY_SECONDS = 43_200
 """SQS's limit for a visibility timeout: 12 hours."""
+MOST_SOFT_BOUNCES = 100
+"""Soft bounces that may be needed for a pause; of an address, some hundred events are looked at."""
+LONGEST_WINDOW_DAYS = 90
+"""So long events are kept at least, and a window must not be longer."""
 
 _NOT_IN_A_QUEUE_URL = re.compile(r"[?#]")
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -154,6 +158,12 @@ class PolicySettings(Section):
     soft_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 1
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
     spare_faults: tuple[str, ...] = ()
+    soft_bounces_to_pause: Annotated[Integer, Field(ge=1, le=MOST_SOFT_BOUNCES)] = 1
+    soft_bounce_window_days: Annotated[Number, Field(gt=0, le=LONGEST_WINDOW_DAYS)] = 30
+    repeat_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 0
+    ignore_out_of_office: bool = False
+    trust_status: bool = False
+    complaint_block_days: Annotated[Number, Field(ge=0, le=36_500)] = 0
     bounce_actions: dict[str, Action] = Field(default_factory=dict)
 
     @field_validator("spare_faults")
