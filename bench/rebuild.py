@@ -26,7 +26,8 @@ from worker.store.policy_diff import Comparison
 from worker.store.rebuilding import Survey, rebuild
 from worker.store.reinstating import Lifting, reinstate
 from worker.store.rows import FEEDBACK_COLUMNS
-from worker.store.users import UserFilter, all_users, import_users
+from worker.store.selecting import UserFilter, all_users
+from worker.store.users import import_users
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)

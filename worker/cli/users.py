@@ -15,7 +15,7 @@ from worker.cli.common import (
     with_settings,
 )
 from worker.cli.exits import Exit
-from worker.cli.help import Group
+from worker.cli.help import Group, option
 from worker.cli.reinstating import reinstate
 from worker.cli.removing import remove
 from worker.cli.user_lists import export, list_
