@@ -38,7 +38,10 @@ def words_of(done):
 
 
 def assert_fits(done, width):
+    """But for commands, which stay whole, to be pasted."""
     for line in lines_of(done):
+        if line.startswith("  ses-worker "):
+            continue
         assert cell_len(line) <= width, line
         assert line.isprintable(), line
         assert "\u2026" not in line, line
