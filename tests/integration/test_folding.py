@@ -19,7 +19,8 @@ from worker.process import process
 from worker.store.people import people
 from worker.store.reinstating import Lifting, reinstate
 from worker.store.rows import FEEDBACK_COLUMNS
-from worker.store.users import UserFilter, all_users, import_users, remove_users
+from worker.store.selecting import UserFilter, all_users
+from worker.store.users import import_users, remove_users
 
 steps = st.lists(
     st.tuples(
