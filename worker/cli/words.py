@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.cli.common import counted
 from worker.core.faults import IN_WORDS
-from worker.core.model import REINSTATEMENT, Action, Kind
+from worker.core.model import OFF_LIST, REINSTATEMENT, Action, Kind
 from worker.store.answers import Verdict
 
 _BECAUSE = {
@@ -25,6 +25,7 @@ _ALWAYS = {
     "unknown_recipient": "the address is not among the users; may-send goes by its events",
     "before_reinstatement": "it happened before the user was reinstated, and only counts",
 }
+OF_ACCOUNT = "SES's suppression list"
 _DONE = {
     Action.HARD_BOUNCE.value: "Mail pauses",
     Action.SOFT_BOUNCE.value: "Mail pauses",
@@ -78,13 +79,21 @@ def state_of(user: Mapping[str, Any], now: datetime) -> str:
 def decision_of(event: Mapping[str, Any]) -> str:
     """Say what was done about an event, and because of which rule."""
     if event["kind"] == REINSTATEMENT:
-        return f"{event['type']} lifted pause and block: {event['diagnostic']}"
+        return f"{event['type']} lifted pause and block{_off_list(event)}: {event['diagnostic']}"
     action, rule = str(event["action"]), str(event["reason"])
     done = f"{_DONE[action]} ({action})" if action in _DONE else action
     because = _BECAUSE.get((event["kind"], rule)) or _ALWAYS.get(rule) or _by_settings(rule)
     sentence = f"{done}: {because} (rule {rule})." if because else f"{done}: rule {rule}."
     is_new = event["user_match"] == "missing" and rule not in _ALWAYS
     return f"{sentence} The address was not among the users before." if is_new else sentence
+
+
+def _off_list(event: Mapping[str, Any]) -> str:
+    """Say of which of SES's suppression lists a reinstatement has asked to take an address off."""
+    if event["subtype"] != OFF_LIST:
+        return ""
+    whose = f"the suppression list of tenant {event['tenant']}" if event["tenant"] else OF_ACCOUNT
+    return f", and asked to take the address off {whose}"
 
 
 def _by_settings(rule: str) -> str:

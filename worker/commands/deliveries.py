@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from worker.app import make_relay
+from worker.core.effects import ASKED_REMOVALS
 from worker.core.errors import Refused, Unavailable
 from worker.observability.health import Health
 from worker.service.signals import SignalEvents
@@ -26,7 +27,8 @@ def deliver(
 ) -> tuple[Effects, BaseException | None]:
     """Deliver the outbox, unless the run failed; count the effects that are left."""
     try:
-        relay = make_relay(settings, store, Health())
+        asked = store.has_unfinished(ASKED_REMOVALS)
+        relay = make_relay(settings, store, Health(), asked=asked)
         if relay and failure is None:
             relay.deliver_for(DELIVERY_SECONDS, signals.to_stop, signals.to_hurry)
         unfinished = store.unfinished()

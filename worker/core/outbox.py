@@ -13,6 +13,7 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from worker.core.effects import (
+    ASKED_REMOVALS,
     SUPPRESSION,
     AccountNotice,
     DeadLetterNotice,
@@ -33,6 +34,7 @@ from worker.core.faults import Fault
 from worker.core.limits import LONGEST_MESSAGE
 from worker.core.masking import mask_addresses
 from worker.core.model import (
+    REINSTATEMENT,
     Address,
     DeadLetter,
     Decision,
@@ -101,6 +103,22 @@ def entries_for_account_event(new: NewAccountEvent, policy: Policy) -> Iterator[
         created_at=new.received_at,
     )
     yield from _for_each(policy.notify, entry)
+
+
+def entry_for_asked_removal(
+    address: Address, removal: Removal, *, name: str, created_at: datetime
+) -> OutboxEntry:
+    """A removal that a person asked for; `name` is that of the reinstatement in the history."""
+    return OutboxEntry(
+        kind=EffectKind.REMOVAL,
+        lane=ASKED_REMOVALS,
+        payload=removal,
+        summary=_summary(REINSTATEMENT, address.domain, address.key, removal.occurred_at),
+        feedback_id=name,
+        ses_message_id=name,
+        recipient=address.key,
+        created_at=created_at,
+    )
 
 
 def entries_for_removal(
