@@ -166,9 +166,9 @@ class DeadLetterNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: str
     """The dead-letter queue's name, or `quarantine`."""
     detail: str
-    """Detail of the first message."""
+    """Detail of the first message, or of the first that claims that SES stopped sending."""
     message_id: str
-    """SQS message id of the first message."""
+    """Its SQS message id."""
     occurred_at: datetime
 
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
+from worker.core.claims import says_sending_stopped
 from worker.core.effects import (
     ASKED_REMOVALS,
     SUPPRESSION,
@@ -47,6 +48,7 @@ from worker.core.parsing import clip
 from worker.core.policy import Policy
 
 _NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
+_LONGEST_DETAIL = 400
 MOST_DOMAINS = 20
 """Mail providers per notice that a digest shows separately. A digest holds thousands of notices in
 memory at once."""
@@ -156,15 +158,22 @@ def entries_for_dead_letters(
                 reason=reason,
                 count=len(messages),
                 where=where,
-                detail=clip(messages[0][1].detail, 300),
-                message_id=messages[0][0].message_id,
+                detail=clip(first[1].detail, _LONGEST_DETAIL),
+                message_id=first[0].message_id,
                 occurred_at=messages[0][0].received_at,
             ),
             reason,
         )
         for (reason, where), messages in alike.items()
+        for first in [_worst(messages)]
         for lane in channels
     ]
+
+
+def _worst(messages: Sequence[tuple[Received, DeadLetter]]) -> tuple[Received, DeadLetter]:
+    """Return the message that a notice names: the first which claims that SES stopped sending."""
+    claims = (each for each in messages if says_sending_stopped(each[1].detail))
+    return next(claims, messages[0])
 
 
 def entries_for_parked(
