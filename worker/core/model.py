@@ -27,6 +27,12 @@ class Kind(StrEnum):
 
 REINSTATEMENT = "reinstatement"
 """`events.kind` of a row that says who lifted a pause or block, and why; SES has no such event."""
+OFF_LIST = "suppression_list"
+"""`events.subtype` of a reinstatement that also asks to take the address off SES's list."""
+
+
+FORGIVENESS = "forgiveness"
+"""`events.kind` of a row that says when a delivery forgave soft bounces; SES has no such event."""
 
 
 class Route(StrEnum):
@@ -167,6 +173,10 @@ class Feedback(Struct, frozen=True, kw_only=True):
     route_key: str
     fault: str = ""
     """Whose fault a bounce was (`events.fault`); empty for a complaint."""
+    out_of_office: bool = False
+    """The bounce is an automatic reply (`worker.core.automatic_replies`)."""
+    permanent_status: bool = False
+    """A Transient bounce has the status of a permanent failure, `5.x.x`."""
 
     @property
     def address(self) -> Address | None:
@@ -300,6 +310,8 @@ class User(Struct, frozen=True, kw_only=True):
     """Likewise for `last_soft_bounce`, if `bounce_actions` maps refusals to soft bounces."""
     reinstated_at: datetime | None = None
     """When an operator last lifted pause and block: events up to then count, and bar nobody."""
+    last_delivery: datetime | None = None
+    """The time of the latest delivery, if `policy.track_deliveries`."""
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -314,6 +326,15 @@ class Decision(Struct, frozen=True, kw_only=True):
     received_at: datetime
     user: User | None
     """The user record after the decision; None for an unknown recipient."""
+
+
+class Forgiveness(Struct, frozen=True):
+    """A delivery that forgave soft bounces of a user; becomes a row of `events`."""
+
+    email_key: str
+    delivered_at: datetime
+    received_at: datetime
+    """When the delivery became known, or an older soft bounce that arrived after it."""
 
 
 class Received(Struct, frozen=True, kw_only=True):

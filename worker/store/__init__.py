@@ -39,6 +39,9 @@ class Store(BatchStore, Protocol):
     def reading(self) -> "AbstractContextManager[Connection]":
         """Begin a SQLAlchemy transaction that only reads."""
 
+    def reading_one_moment(self) -> "AbstractContextManager[Connection]":
+        """Begin as `reading`; all is read as of one moment, for as long as it takes."""
+
     def writing(self) -> "AbstractContextManager[Connection]":
         """Begin a SQLAlchemy transaction that writes."""
 

@@ -5,6 +5,7 @@ zone, in a format that compares with `strftime('%Y-%m-%d %H:%M:%f', 'now')`.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -119,8 +120,11 @@ events = Table(
     Column("tags", Text, nullable=False, server_default="{}"),
     _added_text("fault"),
     Column("mentions_spam", Boolean),
+    Column("out_of_office", Boolean),
+    Column("permanent_status", Boolean),
 )
-"""`mentions_spam`: NULL for events from before the column; their diagnostic decides."""
+"""The last three: NULL for events from before the column; their texts decide
+(`worker.store.rows.OF_OLDER_EVENTS`)."""
 
 account_events = Table(
     "account_events",
@@ -249,8 +253,9 @@ policy = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""The policy in force, for the view `do_not_mail`: the pauses in seconds, and an action for each
-entry of `policy.bounce_actions`, in lower case, and a row for each of `policy.spare_faults`."""
+"""The policy in force, for the view `do_not_mail`: the pauses in seconds, an action for each entry
+of `policy.bounce_actions`, in lower case, a row for each of `policy.spare_faults`, and a row for
+each other setting of the policy that is not the default."""
 
 hourly_counts = Table(
     "hourly_counts",
@@ -294,23 +299,36 @@ progress = Table(
 )
 """How far work has come that is done in small bites."""
 
-shadow_users = Table(
-    "shadow_users",
-    metadata,
-    Column("email_key", Text, primary_key=True),
-    Column("auto_block_spam", Boolean, nullable=False, server_default=false()),
-    Column("last_hard_bounce", Moment),
-    Column("last_soft_bounce", Moment),
-    Column("last_complaint", Moment),
-    _count("hard_bounce_count"),
-    _count("soft_bounce_count"),
-    _count("complaint_count"),
-    Column("paused_until", Moment),
-    Column("pause_reason", Text),
-    Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
-    Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
-    Column("reinstated_at", Moment),
-    Column("last_delivery", Moment),
-)
+
+def _record() -> list[Column[Any]]:
+    """The columns of feedback of a user, under the user's address."""
+    return [
+        Column("email_key", Text, primary_key=True),
+        Column("auto_block_spam", Boolean, nullable=False, server_default=false()),
+        Column("last_hard_bounce", Moment),
+        Column("last_soft_bounce", Moment),
+        Column("last_complaint", Moment),
+        _count("hard_bounce_count"),
+        _count("soft_bounce_count"),
+        _count("complaint_count"),
+        Column("paused_until", Moment),
+        Column("pause_reason", Text),
+        Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
+        Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
+        Column("reinstated_at", Moment),
+        Column("last_delivery", Moment),
+    ]
+
+
+shadow_users = Table("shadow_users", metadata, *_record())
 """What a second policy (`policy.shadow`) would have made of the users that feedback named since it
 was set."""
+
+imported_users = Table(
+    "imported_users",
+    metadata,
+    *_record(),
+    Column("after_event", BigInteger, nullable=False),
+)
+"""The records of users that did not begin empty, as they were imported. `policy rebuild` begins
+with them, and folds the events with larger ids than `after_event`."""

@@ -16,7 +16,7 @@ from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.home import Home
 from worker.store.in_force import keep_if_changed
 from worker.store.needs import Needs
-from worker.store.postgresql.connection import begin, connect, in_transaction
+from worker.store.postgresql.connection import begin, begin_one_moment, connect, in_transaction
 from worker.store.postgresql.errors import LOCKED, translated
 from worker.store.postgresql.figures import PostgresqlFigures
 from worker.store.postgresql.rights import find_home, is_about_rights, lacking_rights
@@ -125,6 +125,20 @@ class PostgresqlStore:
         """
         with self.writing() as connection:
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            yield connection
+
+    @contextmanager
+    def reading_one_moment(self) -> Iterator["Connection"]:
+        """Begin as `reading`; all is read as of the first query, for as long as it takes.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+
+        """
+        with self.writing() as connection:
+            session = connection.connection.driver_connection
+            session.rollback()  # type: ignore[union-attr]
+            begin_one_moment(session)  # type: ignore[arg-type]
             yield connection
 
     @contextmanager

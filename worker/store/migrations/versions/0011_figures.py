@@ -7,7 +7,8 @@ in the same transaction. So the figures of all tables together are always comple
 
 `progress` says how far work has come that is done in small bites: at first, that no event from
 before the upgrade is counted. `shadow_users` holds what a second policy would have made of the
-users, where `policy.shadow` has one.
+users, where `policy.shadow` has one. `imported_users` holds the records that users had when they
+were imported, if not empty.
 
 The index takes some seconds with millions of events; messages wait meanwhile.
 
@@ -16,6 +17,7 @@ Revision: 0011
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -47,7 +49,10 @@ def upgrade() -> None:
         )
         _note_events()
     if "shadow_users" not in tables:
-        _create_shadow_users()
+        op.create_table("shadow_users", *_record())
+    if "imported_users" not in tables:
+        after_event = sa.Column("after_event", sa.BigInteger, nullable=False)
+        op.create_table("imported_users", *_record(), after_event)
 
 
 def _note_events() -> None:
@@ -73,9 +78,8 @@ def _create_counts(table: str, step: str) -> None:
     )
 
 
-def _create_shadow_users() -> None:
-    op.create_table(
-        "shadow_users",
+def _record() -> list[sa.Column[Any]]:
+    return [
         sa.Column("email_key", sa.Text, primary_key=True),
         sa.Column("auto_block_spam", sa.Boolean, nullable=False, server_default=sa.false()),
         *(sa.Column(name, Moment) for name in ("last_hard_bounce", "last_soft_bounce")),
@@ -89,7 +93,7 @@ def _create_shadow_users() -> None:
         ),
         sa.Column("reinstated_at", Moment),
         sa.Column("last_delivery", Moment),
-    )
+    ]
 
 
 def _count(name: str) -> sa.Column[int]:
