@@ -320,6 +320,13 @@ class TestCommands:
                     "ses_worker_schema", "users",
                 ],
             ),
+            (
+                ["report"],
+                [
+                    "daily_counts", "events", "hourly_counts", "new_counts", "progress",
+                    "ses_worker_schema",
+                ],
+            ),
             (["users", "list"], ["ses_worker_schema", "users"]),
             (["users", "show", "jane@example.com"], ["ses_worker_schema", "users"]),
             (["users", "export"], ["ses_worker_schema", "users"]),
