@@ -25,6 +25,7 @@ USES = {
     "cli/events.py": "until when an export goes",
     "cli/user_table.py": "likewise",
     "cli/why.py": "likewise",
+    "cli/report.py": "which days a report is about, for people",
     "app/in_force.py": "how many pauses would be over, for people",
     "cli/effects.py": "for people",
     "cli/live.py": "how old the health file is, which the same machine wrote",
