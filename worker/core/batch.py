@@ -10,9 +10,11 @@ from msgspec import Struct
 
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
 from worker.core.folding import Recorded, strangers
+from worker.core.memory import may_forgive
 from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
-from worker.core.past import OnRecord, past_of
+from worker.core.past import OnRecord, Past, past_of
 from worker.core.policy import Policy
+from worker.core.shadow import Shadow
 from worker.core.unit_of_work import UnitOfWork
 
 MOST_ROWS = 2_000
@@ -35,6 +37,9 @@ class Reader(Protocol):
 
     def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
         """Return the events of these addresses, those of each in the order of ids."""
+
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key."""
 
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return the dedupe and route keys that are recorded already."""
@@ -122,8 +127,8 @@ def decide_batch(
     if transaction is None:
         unit = UnitOfWork(policy, known_keys=(), users={})
     else:
-        keys = {address.key for item in batch.feedback if (address := item.address)}
-        keys.update(batch.delivered_to)
+        named = {address.key for item in batch.feedback if (address := item.address)}
+        keys = named.union(batch.delivered_to) if batch.delivered_to else named
         # This locks the users, so that the known keys stay true.
         users = transaction.users(keys) if keys else {}
         known_keys = transaction.known_keys(batch.feedback) if batch.feedback else ()
@@ -131,9 +136,39 @@ def decide_batch(
             known_events = transaction.known_account_events(batch.account_events)
             known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
-        if unit.creates_users and (missing := keys.difference(users, transaction.locked)):
+        if unit.creates_users and (missing := named.difference(users, transaction.locked)):
             unit.on_record = strangers(transaction.on_record(missing), policy)
-        if policy.needs_past and keys:
-            found = transaction.past(keys)
-            unit.remember({key: past_of(events, policy) for key, events in found.items()})
+        if policy.needs_past:
+            unit.memory.take_in(_past(batch, policy, transaction, users))
+        if policy.shadow:
+            shadow = _shadow(policy.shadow, keys, transaction)
+            handled = [unit.decide_message(*message) for message in batch.messages]
+            unit.shadowed = _followed(shadow, unit, users)
+            return unit, handled
     return unit, [unit.decide_message(*message) for message in batch.messages]
+
+
+def _past(
+    batch: DecodedBatch, policy: Policy, transaction: Reader, users: Mapping[str, User]
+) -> dict[str, Past]:
+    """Read what happened before to those whom the batch names."""
+    keys = {address.key for item in batch.feedback if (address := item.address)}
+    if policy.forgives:
+        keys |= {key for key in batch.delivered_to if key in users and may_forgive(users[key])}
+    found = transaction.past(keys) if keys else {}
+    return {key: past_of(events, policy) for key, events in found.items()}
+
+
+def _shadow(policy: Policy, keys: Collection[str], transaction: Reader) -> Shadow:
+    """Read what a second policy needs, before anything is written."""
+    past = transaction.past(keys) if policy.needs_past else {}
+    judged = {key: past_of(events, policy) for key, events in past.items()}
+    return Shadow(policy, transaction.shadow_users(keys), judged)
+
+
+def _followed(shadow: Shadow, unit: UnitOfWork, before: Mapping[str, User]) -> Mapping[str, User]:
+    """Let a second policy decide about a batch; return its records that have changed."""
+    shadow.follow(unit.decisions, before)
+    for key, delivered_at in unit.deliveries.items():
+        shadow.deliver(key, delivered_at, before)
+    return shadow.changed

@@ -14,7 +14,7 @@ from worker.core.policy import Policy
 from worker.store import Store
 from worker.store.levels import moment
 from worker.store.on_record import fold_new
-from worker.store.schema import events, users
+from worker.store.schema import events, shadow_users, users
 from worker.timing.retries import when_raced
 
 _BARRED = text("SELECT email_key, reason, until FROM do_not_mail WHERE email_key = :key")
@@ -71,7 +71,8 @@ def _reinstate(connection: Connection, key: str, lifting: Lifting, now: datetime
             connection.execute(insert(users).values(email=key, email_key=key))
             fold_new(connection, [key], lifting.policy)
         lifted = {**_LIFTED, "reinstated_at": now}
-        connection.execute(update(users).where(users.c.email_key == key).values(**lifted))
+        for table in (users, shadow_users):
+            connection.execute(update(table).where(table.c.email_key == key).values(**lifted))
         connection.execute(insert(events).values(**_event(key, lifting, now)))
     return Reinstatement(
         key=key, reason=barred["reason"], until=as_time(barred["until"]), was_user=was_user

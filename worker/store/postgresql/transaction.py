@@ -19,6 +19,7 @@ from worker.store.postgresql.figures import PostgresqlFigures
 from worker.store.postgresql.waiting import RowWaits
 from worker.store.rows import (
     ACCOUNT_EVENT_COLUMNS,
+    AS_USER,
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
     FORGIVENESS_COLUMNS,
@@ -27,6 +28,7 @@ from worker.store.rows import (
     PAST_KINDS,
     QUARANTINE_COLUMNS,
     RECORDED_COLUMNS,
+    SHADOW_COLUMNS,
     USER_COLUMNS,
     USER_TIMES,
     account_event_row,
@@ -38,6 +40,7 @@ from worker.store.rows import (
     quarantine_row,
     read_recorded,
     read_user,
+    shadow_row,
     user_row,
 )
 
@@ -98,6 +101,11 @@ _USERS = f"""
 """
 _FREE_USERS = f"{_USERS} SKIP LOCKED"
 _EXISTING_USERS = "SELECT email_key FROM users WHERE email_key = ANY(%s)"
+_SHADOW_USERS = f"SELECT {AS_USER} FROM shadow_users WHERE email_key = ANY(%s)"
+_KEEP_SHADOW = f"""
+    {_insert("shadow_users", SHADOW_COLUMNS)} ON CONFLICT (email_key) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in FEEDBACK_COLUMNS)}
+"""
 _ON_RECORD = f"""
     SELECT {RECORDED_COLUMNS.replace("%", "%%")} FROM events WHERE recipient = ANY(%s)
     ORDER BY recipient, id
@@ -177,6 +185,13 @@ class PostgresqlTransaction:
         users = (read_user(row, time=_unchanged) for row in rows)
         return {user.email_key: user for user in users}
 
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key.
+
+        Who changes such a record has locked the user.
+        """
+        return self._read_users(_SHADOW_USERS, email_keys)
+
     def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
         """Return the events of these addresses, those of each in the order of ids."""
         return map(read_recorded, self._connection.execute(_ON_RECORD, (list(email_keys),)))
@@ -209,8 +224,8 @@ class PostgresqlTransaction:
             self._write(_ADD_USERS, USER_COLUMNS, created)
         self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
         self._write(_ADD_EVENTS, EVENT_COLUMNS, sorted(events, key=itemgetter(0)))
-        if unit.forgivenesses:
-            rows = sorted(forgiveness_row(each, _unchanged) for each in unit.forgivenesses)
+        if unit.memory.forgivenesses:
+            rows = sorted(forgiveness_row(each, _unchanged) for each in unit.memory.forgivenesses)
             self._write(_FORGIVE, FORGIVENESS_COLUMNS, rows)
         if unit.account_events:
             rows = sorted(map(account_event_row, unit.account_events), key=itemgetter(0))
@@ -221,6 +236,8 @@ class PostgresqlTransaction:
         if unit.facts:
             self._has_written = True
             self._connection.execute(_COUNT, (encode_facts(unit.facts),))
+        if unit.shadowed:
+            self._write(_KEEP_SHADOW, SHADOW_COLUMNS, map(shadow_row, unit.shadowed.values()))
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
