@@ -96,7 +96,7 @@ def _put_series(out: "Console", label: str, counts: Sequence[int]) -> None:
 
 
 def _show_people(out: "Console", report: Report) -> None:
-    tally = report.total
+    tally, pauses = report.total, counted(report.total.paused, "pause")
     put(out, "")
     texts = (
         ("Bounces", _parts(tally.new_bounces, tally.repeated_bounce, tally.unknown_bounce)),
@@ -104,7 +104,7 @@ def _show_people(out: "Console", report: Report) -> None:
             "Complaints",
             _parts(tally.new_complaints, tally.repeated_complaint, tally.unknown_complaint),
         ),
-        ("Outcome", f"{tally.paused:,} paused, {tally.blocked:,} blocked"),
+        ("Outcome", f"{pauses} begun or prolonged, {counted(tally.blocked, 'user')} blocked"),
     )
     for label, text in texts:
         put(out, text, head=label, indent=_LABEL)
