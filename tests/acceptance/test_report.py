@@ -336,6 +336,19 @@ class TestBadInput:
         done = run("report")
         assert (done.status, "db upgrade" in done.err) == (1, True)
 
+    def test_a_database_from_before_the_figures_says_what_is_yet_to_be_counted(self, run, tmp_path):
+        run("db", "upgrade")
+        value = json.dumps({"below": 7, "since": datetime.now(UTC).isoformat()})
+        with sqlite3.connect(tmp_path / "worker.db") as connection:
+            connection.execute("INSERT INTO progress VALUES ('events_counted', ?)", (value,))
+        connection.close()
+        done = run("report")
+        assert (done.status, done.err) == (0, "")
+        words = " ".join(done.out.split())
+        assert "Nothing was counted in these days." in words
+        assert "are yet to be counted, which ses-worker run and drain do" in words
+        assert run("report", "--json").json["bounces_counted_since"]
+
     def test_names_that_would_move_the_cursor_are_made_visible(self, run, figures):
         figures({bounce(tenant="\x1b[2J\u202eevil", domain="\x1b]0;x\x07"): 3})
         out = run("report", "--by", "tenant").out

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from worker.cli.called import as_called
 from worker.cli.common import counted
 from worker.cli.page import put, put_widest, screen, table_of
 from worker.cli.plots import bar, sparkline
@@ -223,4 +224,4 @@ def _show_newest(out: "Console", newest: Sequence[Decision]) -> None:
 def _show_notes(out: "Console", report: Report) -> None:
     put(out, "")
     for note in notes(report):
-        put(out, note)
+        put(out, as_called(note))
