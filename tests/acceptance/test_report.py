@@ -204,6 +204,10 @@ class TestTags:
 class TestSes:
     FEW = {bounce(): 12}  # noqa: RUF012 read only
 
+    @pytest.fixture(autouse=True)
+    def older_api(self, ses, environment):
+        environment["AWS_ENDPOINT_URL_SES"] = ses.endpoint
+
     def test_ses_is_asked_how_much_was_sent(self, run, figures, ses, queue):
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         ses.sent.metrics = {today: 4_000, today - timedelta(days=1): 6_000}
