@@ -329,6 +329,13 @@ class TestCommands:
                 ],
             ),
             (
+                ["report"],
+                [
+                    "daily_counts", "events", "hourly_counts", "new_counts", "progress",
+                    "ses_worker_schema",
+                ],
+            ),
+            (
                 ["users", "check", "jane@example.com"],
                 ["do_not_mail", "events_by_recipient", "ses_worker_schema", "users"],
             ),

@@ -27,6 +27,7 @@ USES = {
     "cli/when.py": "how long ago something occurred, for people",
     "cli/events.py": "until when an export goes",
     "cli/user_table.py": "likewise",
+    "cli/report.py": "which days a report is about, for people",
     "cli/history_page.py": "likewise",
     "app/in_force.py": "how many pauses would be over, for people",
     "cli/effects.py": "for people",
