@@ -3,13 +3,14 @@
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support import mail
 from support.examples import examples
 from support.policies import JANE, JOE, NOW, bodies, policies, received_at
 
 from worker.core.folding import Fold
 from worker.core.model import User
-from worker.core.policy import Policy
+from worker.core.policy import Policy, UnknownRecipients
 from worker.process import process
 from worker.store.people import people
 from worker.store.reinstating import Lifting, reinstate
@@ -20,11 +21,17 @@ steps = st.lists(
     st.tuples(
         st.just("messages"), st.lists(st.tuples(received_at, bodies()), min_size=1, max_size=5)
     )
-    | st.tuples(st.just("reinstate"), st.sampled_from([[JANE], [JOE], [JANE, JOE]])),
+    | st.tuples(
+        st.sampled_from(["reinstate", "remove", "import", "ignore"]),
+        st.sampled_from([[JANE], [JOE], [JANE, JOE]]),
+    ),
     min_size=1,
     max_size=6,
 )
-USERS = [{"email": who.title(), "email_key": who} for who in (JANE, JOE)]
+
+
+def rows(keys):
+    return [{"email": who.title(), "email_key": who} for who in keys]
 
 
 def emptied(store):
@@ -39,9 +46,11 @@ def live(store, message, work, policy):
             batch = [message(body, received_at=at) for at, body in items]
             process(batch, store, policy)
         elif what == "reinstate":
-            reinstate(store, items, Lifting(who="joan", why="mended"))
+            reinstate(store, items, Lifting(who="joan", why="mended", policy=policy))
         elif what == "import":
-            list(import_users(store, items))
+            list(import_users(store, rows(items), policy))
+        elif what == "ignore":
+            list(import_users(store, rows(items)))
         else:
             remove_users(store, items)
 
@@ -71,16 +80,19 @@ def folded(store, policy):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
 )
-@given(work=steps, policy=policies)
+@given(work=steps, policy=policies, creates=st.booleans())
 @example(
     [("messages", [(NOW, mail.complaint(JANE, at=NOW.isoformat()))]), ("reinstate", [JANE])],
     Policy(),
+    False,
 )
 def test_a_fold_equals_live_processing_whatever_came_and_in_whatever_order(
-    store, message, work, policy
+    store, message, work, policy, creates
 ):
+    if creates:
+        policy = replace(policy, unknown_recipients=UnknownRecipients.CREATE)
     emptied(store)
-    list(import_users(store, USERS))
+    list(import_users(store, rows([JANE, JOE]), policy))
     live(store, message, work, policy)
     expected = records(store)
     found = folded(store, policy)

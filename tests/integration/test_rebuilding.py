@@ -30,7 +30,7 @@ def users_of(store):
 def surveyed(store, policy):
     survey = Survey(policy, NOW, 20)
     with store.reading() as connection:
-        survey.read(connection, lambda _: None)
+        survey.read(connection, lambda *_: None)
     return survey
 
 
@@ -38,7 +38,7 @@ def rebuilt(store, policy):
     survey = surveyed(store, policy)
     for _ in rebuild(store, survey, policy):
         pass
-    survey.close()
+    survey.__exit__()
     return survey
 
 
@@ -104,7 +104,7 @@ def test_a_rebuild_equals_what_the_policy_made_of_the_same_mail_row_by_row(
     assert survey.changed > 100
     again = surveyed(store, policy)
     assert (again.changed, again.refused.total()) == (0, 0)
-    again.close()
+    again.__exit__()
 
 
 def test_reinstatements_imports_and_what_was_set_by_hand_stay(store, message):
@@ -178,7 +178,7 @@ def test_what_workers_write_meanwhile_is_not_lost(store, message):
     with store.writing() as connection:
         connection.exec_driver_sql("DELETE FROM users WHERE email_key = 'kim@b.c'")
     assert list(rebuild(store, survey, policy)) == [3]
-    survey.close()
+    survey.__exit__()
     assert find_user(store, JANE)["hard_bounce_count"] == 2
     assert find_user(store, JANE)["paused_until"] == NOW + 19 * DAY
     assert find_user(store, JOE)["hard_bounce_count"] == 2
@@ -194,7 +194,7 @@ def test_a_rebuild_that_was_broken_off_can_be_repeated(store, message, monkeypat
     policy = Policy(hard_bounce_pause=DAY)
     survey = surveyed(store, policy)
     assert next(iter(rebuild(store, survey, policy))) == 2
-    survey.close()
+    survey.__exit__()
     again = rebuilt(store, policy)
     assert (again.changed, again.unchanged) == (7, 2)
     assert {user["paused_until"] for user in users_of(store).values()} == {NOW - 8 * DAY}

@@ -62,7 +62,7 @@ def reinstate(
     from worker.store.reinstating import Lifting
 
     lines = AddressLines(address, show_all=as_json)
-    lifting = Lifting(who=_caller(), why=reason, dry_run=dry_run)
+    lifting = Lifting(who=_caller(), why=reason, dry_run=dry_run, policy=settings.as_policy())
     work = _Reinstating(open_existing_store(settings), lines, lifting, shown=not as_json)
     try:
         with as_interrupts():

@@ -15,6 +15,22 @@ PAUSED = "paused"
 """`do_not_mail.reason` of a pause without a reason."""
 
 
+_OTHERWISE = frozenset({
+    "unknown_recipients", "sources", "notify", "notices_with_json", "ignore", "remove", "rules",
+    "shadow",
+})  # fmt: skip
+"""Fields of a policy that decide nothing about records."""
+
+
+def decide_alike(one: Policy, other: Policy) -> bool:
+    """Return whether two policies make the same records of the same events."""
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in Policy.__struct_fields__
+        if name not in _OTHERWISE
+    )
+
+
 class Bar(Struct, frozen=True):
     """Why no mail may go to a person, and until when; as in the view `do_not_mail`."""
 

@@ -3,12 +3,13 @@
 The message path, the dry run of a replay and the probe of the store all do it with these functions.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
+from worker.core.folding import Recorded, strangers
 from worker.core.memory import may_forgive
 from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
 from worker.core.past import OnRecord, Past, past_of
@@ -32,6 +33,9 @@ class Reader(Protocol):
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Return the known users, by key."""
+
+    def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
+        """Return the events of these addresses, those of each in the order of ids."""
 
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return the dedupe and route keys that are recorded already."""
@@ -119,8 +123,8 @@ def decide_batch(
     if transaction is None:
         unit = UnitOfWork(policy, known_keys=(), users={})
     else:
-        keys = {address.key for item in batch.feedback if (address := item.address)}
-        keys.update(batch.delivered_to)
+        named = {address.key for item in batch.feedback if (address := item.address)}
+        keys = named.union(batch.delivered_to)
         # This locks the users, so that the known keys stay true.
         users = transaction.users(keys) if keys else {}
         known_keys = transaction.known_keys(batch.feedback) if batch.feedback else ()
@@ -128,6 +132,8 @@ def decide_batch(
             known_events = transaction.known_account_events(batch.account_events)
             known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
+        if unit.creates_users and (missing := named.difference(users, transaction.locked)):
+            unit.on_record = strangers(transaction.on_record(missing), policy)
         if policy.needs_past:
             unit.memory.take_in(_past(batch, policy, transaction, users))
     return unit, [unit.decide_message(*message) for message in batch.messages]

@@ -1,10 +1,11 @@
 """The store as the message path needs it; implemented for SQLite and for PostgreSQL."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from worker.core.effects import OutboxEntry
+from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.past import OnRecord
 from worker.core.unit_of_work import UnitOfWork
@@ -24,6 +25,9 @@ class Transaction(Protocol):
 
         Returns the users by key. Nobody else changes them until the transaction ends.
         """
+
+    def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
+        """Return the events of these addresses, those of each in the order of ids."""
 
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return which dedupe keys and route keys of the feedback are stored already."""

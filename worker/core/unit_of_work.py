@@ -7,6 +7,8 @@ one batch have the same effect as the same messages in two batches.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from worker.core.counting import Fact, count_decision, count_event
 from worker.core.decide import decide
 from worker.core.decode import Decoded, Several, Single, feedback_in
@@ -15,6 +17,7 @@ from worker.core.errors import Locked
 from worker.core.memory import Memory
 from worker.core.model import (
     AccountEvent,
+    Address,
     Counted,
     DeadLetter,
     Decision,
@@ -29,6 +32,7 @@ from worker.core.model import (
     Received,
     Release,
     User,
+    UserMatch,
 )
 from worker.core.outbox import entries_for, entries_for_account_event
 from worker.core.parts import combined
@@ -52,6 +56,11 @@ class UnitOfWork:
         self._policy = policy
         self._has_effects = bool(policy.notify or policy.remove)
         self._requires_user = policy.unknown_recipients is UnknownRecipients.DEAD_LETTER
+        self.creates_users = policy.unknown_recipients is UnknownRecipients.CREATE
+        self.on_record: Mapping[str, User] = {}
+        """The records that strangers have as soon as they are users, if events are on record."""
+        self.with_record = 0
+        """Created users whose records did not begin empty."""
         self._known_keys = set(known_keys)
         self._users = dict(users)
         self._locked = locked
@@ -186,17 +195,27 @@ class UnitOfWork:
         self._known_keys.update((item.dedupe_key, item.route_key))
         address = item.address
         before = self._users.get(address.key) if address else None
+        begun = before
+        if before is None and address and address.key in self.on_record:
+            begun = self._with_record(address)
         if self._policy.needs_past:
-            decision = self.memory.decide(item, before, received.received_at)
+            decision = self.memory.decide(item, begun, received.received_at)
         else:
-            decision = decide(item, before, self._policy, received.received_at)
-        count_decision(self.facts, decision, before)
+            decision = decide(item, begun, self._policy, received.received_at)
+        if begun is not before:
+            decision = replace(decision, match=UserMatch.MISSING)
+        count_decision(self.facts, decision, begun)
         after = decision.user
         if after is not None and after is not before:
             self._users[after.email_key] = after
             new = before is None or after.email_key in self.created
             (self.created if new else self.changed)[after.email_key] = after
         return decision
+
+    def _with_record(self, address: Address) -> User:
+        """Return a new user, whose record begins with what is on record."""
+        self.with_record += 1
+        return replace(self.on_record[address.key], email=address.mailed)
 
     def _forgive(self, key: str, at: datetime, received_at: datetime) -> None:
         """Let a delivery forgive soft bounces, and perhaps end a pause."""

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, insert, select, text, update
 
 from worker.core.model import REINSTATEMENT, Action, UserMatch
 from worker.core.parsing import as_time
+from worker.core.policy import Policy
 from worker.store import Store
 from worker.store.levels import moment
+from worker.store.on_record import fold_new
 from worker.store.schema import events, users
 from worker.timing.retries import when_raced
 
@@ -36,14 +38,17 @@ class Lifting(Struct, frozen=True, kw_only=True):
     """The system user."""
     why: str
     dry_run: bool = False
+    policy: Policy = Policy()
+    """What makes the record of an address that becomes a user, of the events on record."""
 
 
 @when_raced.wraps
 def reinstate(store: Store, keys: Sequence[str], lifting: Lifting) -> list[Reinstatement]:
     """Lift pause and block of these normalised addresses, in one transaction.
 
-    An address that is no user becomes a user: events of strangers cannot be lifted. Counts and
-    dates stay. An event from before now, by the database's clock, that arrives later bars nobody.
+    An address that is no user becomes a user, with the record that follows from its events on
+    record: events of strangers cannot be lifted. Counts and dates stay. An event from before now,
+    by the database's clock, that arrives later bars nobody.
 
     Raises:
         Unavailable: the store cannot be written now; nothing was changed.
@@ -64,6 +69,7 @@ def _reinstate(connection: Connection, key: str, lifting: Lifting, now: datetime
     if not lifting.dry_run:
         if not was_user:
             connection.execute(insert(users).values(email=key, email_key=key))
+            fold_new(connection, [key], lifting.policy)
         lifted = {**_LIFTED, "reinstated_at": now}
         connection.execute(update(users).where(users.c.email_key == key).values(**lifted))
         connection.execute(insert(events).values(**_event(key, lifting, now)))

@@ -11,6 +11,7 @@ import msgspec
 
 from worker import __version__
 from worker.core.effects import OutboxEntry
+from worker.core.folding import Recorded
 from worker.core.keys import forgiveness_key
 from worker.core.model import (
     FORGIVENESS,
@@ -27,7 +28,7 @@ from worker.core.model import (
     User,
     UserMatch,
 )
-from worker.core.parsing import clip
+from worker.core.parsing import as_time, clip
 from worker.core.past import OnRecord
 
 EVENT_COLUMNS = (
@@ -81,6 +82,12 @@ OUTBOX_COLUMNS = (
     "ses_message_id", "recipient",
 )  # fmt: skip
 
+RECORDED_COLUMNS = ", ".join((
+    "id", "recipient", "kind", "type", "subtype", "user_match", "action", "status", "fault",
+    *(f"coalesce({name}, {older})" for name, older in OF_OLDER_EVENTS.items()),
+    "occurred_at", "received_at",
+))  # fmt: skip
+"""Of `events`, what a fold needs."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 """The time of an event whose time another program has made unreadable: it pauses nobody."""
 
@@ -117,6 +124,31 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         soft_bounce_refused=bool(soft_bounce_refused),
         reinstated_at=time(reinstated_at),
         last_delivery=time(last_delivery),
+    )
+
+
+def read_recorded(row: Sequence[Any]) -> Recorded:
+    """Read a row of `events` with the columns `RECORDED_COLUMNS`, of either driver."""
+    (
+        id_, recipient, kind, type_, subtype, user_match, action, status, fault, mentions_spam,
+        out_of_office, permanent_status, occurred_at, received_at,
+    ) = row  # fmt: skip
+    occurred, received = as_time(occurred_at), as_time(received_at)
+    return Recorded(
+        id=id_,
+        recipient=recipient,
+        kind=kind,
+        type=type_,
+        subtype=subtype,
+        user_match=user_match,
+        action=action,
+        status=status,
+        fault=fault,
+        mentions_spam=bool(mentions_spam),
+        out_of_office=bool(out_of_office),
+        permanent_status=bool(permanent_status),
+        occurred_at=occurred or received or _LONG_AGO,
+        received_at=received or _LONG_AGO,
     )
 
 

@@ -1,13 +1,12 @@
 """User records, as the `users` commands import, list and export them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import islice
 from typing import Any, Self, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import astuple
-from sqlalchemy import Connection, Select, bindparam, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -53,15 +52,6 @@ class Imported(Struct, frozen=True):
     def rows(self) -> int:
         """The number of rows."""
         return self.created + self.updated + self.unchanged
-
-
-class UserFilter(Struct, frozen=True, kw_only=True):
-    """Selects users; without conditions, all."""
-
-    paused_at: datetime | None = None
-    """Only users to whom mail is paused at this time."""
-    blocked: bool = False
-    """Only users with `auto_block_spam`."""
 
 
 def import_users(
@@ -198,26 +188,3 @@ def find_user(store: Store, email_key: str) -> Values | None:
         query = select(*_COLUMNS).where(users.c.email_key == email_key)
         row = connection.execute(query).mappings().first()
         return dict(row) if row else None
-
-
-def all_users(store: Store, filter_: UserFilter, limit: int | None = None) -> Iterator[Values]:
-    """Stream the selected users in the order of `email_key`."""
-    with store.reading() as connection:
-        query = _restricted(select(*_COLUMNS), filter_).order_by(users.c.email_key).limit(limit)
-        rows = connection.execution_options(yield_per=1_000).execute(query).mappings()
-        yield from map(dict, rows)
-
-
-def count_users(store: Store, filter_: UserFilter) -> int:
-    """Count the selected users."""
-    with store.reading() as connection:
-        query = _restricted(select(func.count()).select_from(users), filter_)
-        return int(connection.execute(query).scalar_one())
-
-
-def _restricted(query: Select[Any], filter_: UserFilter) -> Select[Any]:
-    if filter_.paused_at:
-        query = query.where(users.c.paused_until > filter_.paused_at)
-    if filter_.blocked:
-        query = query.where(users.c.auto_block_spam)
-    return query

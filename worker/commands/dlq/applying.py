@@ -1,7 +1,7 @@
 """Replays dead letters in this process: applies them like any message, or as a dry run."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from worker.consumer.writing import HANGING_SECONDS
 from worker.core.batch import decide_batch, decode_batch
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.errors import Misconfigured, Unavailable, WorkerError
+from worker.core.folding import Recorded
 from worker.core.model import (
     AccountEvent,
     DeadLetter,
@@ -185,6 +186,9 @@ class _WithChanges:
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         return self._transaction.users(email_keys) | self._users
+
+    def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
+        return self._transaction.on_record(email_keys)
 
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         return {*self._transaction.known_keys(feedback), *self._keys}

@@ -10,6 +10,7 @@ import psycopg
 from worker.core.counting import encode_facts
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Unavailable
+from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.past import MOST_PAST, OnRecord
 from worker.core.unit_of_work import UnitOfWork
@@ -25,6 +26,7 @@ from worker.store.rows import (
     PAST_COLUMNS,
     PAST_KINDS,
     QUARANTINE_COLUMNS,
+    RECORDED_COLUMNS,
     USER_COLUMNS,
     USER_TIMES,
     account_event_row,
@@ -34,6 +36,7 @@ from worker.store.rows import (
     on_record,
     outbox_row,
     quarantine_row,
+    read_recorded,
     read_user,
     user_row,
 )
@@ -95,6 +98,11 @@ _USERS = f"""
 """
 _FREE_USERS = f"{_USERS} SKIP LOCKED"
 _EXISTING_USERS = "SELECT email_key FROM users WHERE email_key = ANY(%s)"
+_ON_RECORD = f"""
+    SELECT {RECORDED_COLUMNS.replace("%", "%%")} FROM events WHERE recipient = ANY(%s)
+    ORDER BY recipient, id
+"""
+_FORGET_FIRST_RECORDS = "DELETE FROM imported_users WHERE email_key = ANY(%s)"
 _ADD_USERS = _insert("users", USER_COLUMNS)
 _CHANGE_USERS = f"""
     UPDATE users SET {", ".join(f"{name} = new.{name}" for name in FEEDBACK_COLUMNS)}
@@ -169,6 +177,10 @@ class PostgresqlTransaction:
         users = (read_user(row, time=_unchanged) for row in rows)
         return {user.email_key: user for user in users}
 
+    def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
+        """Return the events of these addresses, those of each in the order of ids."""
+        return map(read_recorded, self._connection.execute(_ON_RECORD, (list(email_keys),)))
+
     def known_keys(self, feedback: Sequence[Feedback]) -> set[str]:
         """Return which dedupe keys and route keys of the feedback are stored already."""
         dedupe_keys = [item.dedupe_key for item in feedback]
@@ -192,7 +204,9 @@ class PostgresqlTransaction:
         created = (user_row(unit.created[key]) for key in sorted(unit.created))
         changed = (feedback_row(user) for user in unit.changed.values())
         events = [event_row(decision, _unchanged) for decision in unit.decisions]
-        self._write(_ADD_USERS, USER_COLUMNS, created)
+        if unit.created:
+            self._connection.execute(_FORGET_FIRST_RECORDS, (list(unit.created),))
+            self._write(_ADD_USERS, USER_COLUMNS, created)
         self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
         self._write(_ADD_EVENTS, EVENT_COLUMNS, sorted(events, key=itemgetter(0)))
         if unit.memory.forgivenesses:

@@ -10,6 +10,7 @@ import msgspec
 
 from worker.core.counting import encode_facts
 from worker.core.effects import OutboxEntry
+from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.parsing import parse_time
 from worker.core.past import MOST_PAST, OnRecord
@@ -24,6 +25,7 @@ from worker.store.rows import (
     PAST_COLUMNS,
     PAST_KINDS,
     QUARANTINE_COLUMNS,
+    RECORDED_COLUMNS,
     USER_COLUMNS,
     account_event_row,
     event_row,
@@ -32,6 +34,7 @@ from worker.store.rows import (
     on_record,
     outbox_row,
     quarantine_row,
+    read_recorded,
     read_user,
     user_row,
 )
@@ -55,6 +58,10 @@ _USERS_AS_JSON = f"""
     SELECT json_array({", ".join(USER_COLUMNS)}) FROM users
     WHERE email_key IN (SELECT value FROM json_each(?))
 """
+_ON_RECORD = f"""
+    SELECT {RECORDED_COLUMNS} FROM events_by_recipient WHERE recipient = ? ORDER BY id
+"""
+_FORGET_FIRST_RECORD = "DELETE FROM imported_users WHERE email_key = ?"
 _PAST = f"""
     SELECT recipient, {", ".join(PAST_COLUMNS)} FROM (
         SELECT *, row_number() OVER (PARTITION BY recipient ORDER BY occurred_at DESC, id DESC)
@@ -121,6 +128,11 @@ class SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
+    def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
+        """Return the events of these addresses, those of each in the order of ids."""
+        for key in email_keys:
+            yield from map(read_recorded, self._connection.execute(_ON_RECORD, (key,)))
+
     def known_keys(self, feedback: Sequence[Feedback]) -> set[str]:
         """Return which dedupe keys and route keys of the feedback are stored already."""
         dedupe_keys = _json([item.dedupe_key for item in feedback])
@@ -154,7 +166,10 @@ class SqliteTransaction:
 
     def save(self, unit: UnitOfWork) -> None:
         """Write the events, the changed users and the outbox entries of a unit of work."""
-        _add_users(self._connection, [_plain(user_row(user)) for user in unit.created.values()])
+        if unit.created:
+            keys = [(key,) for key in unit.created]
+            self._connection.executemany(_FORGET_FIRST_RECORD, keys)
+            _add_users(self._connection, [_plain(user_row(user)) for user in unit.created.values()])
         changes = map(_plain, map(feedback_row, unit.changed.values()))
         self._connection.executemany(_CHANGE_USER, changes)
         _add_events(
