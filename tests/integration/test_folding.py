@@ -1,5 +1,6 @@
 """What is folded from the events on record is the record that live processing has made."""
 
+import json
 from itertools import count
 
 import pytest
@@ -12,9 +13,7 @@ from support.policies import JANE, JOE, NOW, bodies, policies, received_at
 
 from worker.core.folding import Fold
 from worker.core.model import User
-from worker.core.past import past_of
 from worker.core.policy import Policy, UnknownRecipients
-from worker.core.unit_of_work import UnitOfWork
 from worker.process import process
 from worker.store.people import people
 from worker.store.reinstating import Lifting, reinstate
@@ -60,7 +59,45 @@ def live(store, message, work, policy):
         elif what == "ignore":
             list(import_users(store, rows(items)))
         elif what == "deliver" and policy.forgives:
-            deliver(store, *items, policy)
+            deliver(store, message, *items, policy)
+        elif what == "remove":
+            remove_users(store, items)
+
+
+def deliver(store, message, who, at, policy):
+    delivery = {"timestamp": at.isoformat(), "recipients": [who]}
+    sent = {"messageId": f"mail-{next(numbers)}", "timestamp": at.isoformat()}
+    body = {"notificationType": "Delivery", "delivery": delivery, "mail": sent}
+    tracking = replace(policy, track_deliveries=True)
+    process([message(json.dumps(body), received_at=max(at, NOW))], store, tracking)
+
+
+numbers = count()
+
+
+def rows(keys):
+    return [{"email": who.title(), "email_key": who} for who in keys]
+
+
+def emptied(store):
+    with store.writing() as connection:
+        for table in ("events", "users", "imported_users", "shadow_users"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+
+
+def live(store, message, work, policy):
+    for what, items in work:
+        if what == "messages":
+            batch = [message(body, received_at=at) for at, body in items]
+            process(batch, store, policy)
+        elif what == "reinstate":
+            reinstate(store, items, Lifting(who="joan", why="mended", policy=policy))
+        elif what == "import":
+            list(import_users(store, rows(items), policy))
+        elif what == "ignore":
+            list(import_users(store, rows(items)))
+        elif what == "deliver" and policy.forgives:
+            deliver(store, message, *items, policy)
         elif what == "remove":
             remove_users(store, items)
 

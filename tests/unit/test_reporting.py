@@ -84,13 +84,13 @@ class TestLines:
 
     def test_what_is_too_much_is_said_as_such(self):
         assert budget("hard bounces", judge(BOUNCES, 60, 1_000)) == (
-            "11 hard bounces too many for a review; 39 more fit before a pause"
+            "11 hard bounces too many for a review; 39 more before a pause"
         )
         assert budget("hard bounces", judge(BOUNCES, 40, 1_000)) == (
             "9 more hard bounces fit before a review, 59 before a pause"
         )
         assert budget("complaints", judge(COMPLAINTS, 5, 1_000)) == (
-            "1 complaints too many for the line for a pause, 5 for a review"
+            "1 complaint too many for the line for a pause, 5 for a review"
         )
 
     def test_the_interval_is_wilsons(self):

@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
 from worker.core.folding import Recorded, strangers
+from worker.core.memory import may_forgive
 from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
-from worker.core.past import OnRecord, past_of
+from worker.core.past import OnRecord, Past, past_of
 from worker.core.policy import Policy
 from worker.core.shadow import Shadow
 from worker.core.unit_of_work import UnitOfWork
@@ -137,30 +138,33 @@ def decide_batch(
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
         if unit.creates_users and (missing := named.difference(users, transaction.locked)):
             unit.on_record = strangers(transaction.on_record(missing), policy)
-        if policy.needs_past and keys:
-            found = transaction.past(keys)
-            unit.remember({key: past_of(events, policy) for key, events in found.items()})
+        if policy.needs_past:
+            unit.memory.take_in(_past(batch, policy, transaction, users))
         if policy.shadow:
-            shadow = _shadow(policy.shadow, keys, transaction)
+            found = transaction.past(keys) if policy.shadow.needs_past and keys else {}
+            past = {key: past_of(events, policy.shadow) for key, events in found.items()}
+            shadow = Shadow(policy.shadow, transaction.shadow_users(keys), past)
             handled = [unit.decide_message(*message) for message in batch.messages]
             unit.shadowed = _followed(shadow, unit, users)
             return unit, handled
     return unit, [unit.decide_message(*message) for message in batch.messages]
 
 
-def _shadow(policy: Policy, keys: Collection[str], transaction: Reader) -> Shadow:
-    """Read what a second policy needs, before anything is written."""
-    past = transaction.past(keys) if policy.needs_past else {}
-    judged = {key: past_of(events, policy) for key, events in past.items()}
-    return Shadow(policy, transaction.shadow_users(keys), judged)
+def _past(
+    batch: DecodedBatch, policy: Policy, transaction: Reader, users: Mapping[str, User]
+) -> dict[str, Past]:
+    """Read what happened before to those whom the batch names."""
+    keys = {address.key for item in batch.feedback if (address := item.address)}
+    if policy.forgives:
+        keys |= {key for key in batch.delivered_to if key in users and may_forgive(users[key])}
+    found = transaction.past(keys) if keys else {}
+    return {key: past_of(events, policy) for key, events in found.items()}
 
 
 def _followed(shadow: Shadow, unit: UnitOfWork, before: Mapping[str, User]) -> Mapping[str, User]:
     """Let a second policy decide about a batch; return its records that have changed."""
     shadow.follow(unit.decisions, before)
-    for key, delivered_at in unit.deliveries.items():
-        shadow.deliver(key, delivered_at, before)
-    for key, user in unit.changed.items():
-        if user.last_delivery and user.last_delivery != before[key].last_delivery:
-            shadow.deliver(key, user.last_delivery, before)
+    if shadow.forgives:
+        for key, delivered_at in unit.deliveries.items():
+            shadow.deliver(key, delivered_at, before)
     return shadow.changed

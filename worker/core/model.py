@@ -326,17 +326,13 @@ class Decision(Struct, frozen=True, kw_only=True):
     """The user record after the decision; None for an unknown recipient."""
 
 
-class Forgiveness(Struct, frozen=True, kw_only=True):
+class Forgiveness(Struct, frozen=True):
     """A delivery that forgave soft bounces of a user; becomes a row of `events`."""
 
     email_key: str
     delivered_at: datetime
     received_at: datetime
-    cause: str
-    """A key of the message that made it known: the delivery, or an older soft bounce that arrived
-    after the delivery."""
-    ses_message_id: str = ""
-    """The mail that was delivered, if known."""
+    """When the delivery became known, or an older soft bounce that arrived after it."""
 
 
 class Received(Struct, frozen=True, kw_only=True):

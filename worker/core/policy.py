@@ -178,7 +178,8 @@ OPTED_OUT = Rule(
     _is_opt_out, Action.NO_ACTION,
 )  # fmt: skip
 OUT_OF_OFFICE = Rule(
-    Kind.BOUNCE, "out_of_office", "an automatic reply, such as an out-of-office message",
+    Kind.BOUNCE, "out_of_office",
+    "an automatic reply, such as an out-of-office message (`policy.ignore_out_of_office`)",
     _is_out_of_office, Action.NO_ACTION, setting="ignore_out_of_office",
 )  # fmt: skip
 RULES: tuple[Rule, ...] = (
@@ -195,7 +196,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(Kind.BOUNCE, "permanent", "`Permanent`", _is_permanent, Action.HARD_BOUNCE),
     Rule(
-        Kind.BOUNCE, "permanent_status", "`Transient`, with a permanent status: `5.x.x`",
+        Kind.BOUNCE, "permanent_status",
+        "`Transient`, with a permanent status: `5.x.x` (`policy.trust_status`)",
         _has_permanent_status, Action.HARD_BOUNCE, setting="trust_status",
     ),
     Rule(Kind.BOUNCE, "transient", "`Transient`", _is_transient, Action.SOFT_BOUNCE),
@@ -209,7 +211,8 @@ RULES: tuple[Rule, ...] = (
         _is_not_spam, Action.NO_ACTION, counts=False,
     ),
     Rule(
-        Kind.COMPLAINT, "timed_complaint", "any other",
+        Kind.COMPLAINT, "timed_complaint",
+        "any other, also of a blocked user (`policy.complaint_block_days`)",
         _always, Action.AUTO_BLOCK_SPAM, setting="complaint_block", is_timed=True,
     ),
     Rule(

@@ -21,7 +21,7 @@ LONGEST_VISIBILITY_SECONDS = 43_200
 MOST_SOFT_BOUNCES = 100
 """Soft bounces that may be needed for a pause; of an address, some hundred events are looked at."""
 LONGEST_WINDOW_DAYS = 90
-"""So long events are kept at least, and a window must not be longer."""
+"""Older events may be purged, so a window must not be longer."""
 
 _NOT_IN_A_QUEUE_URL = re.compile(r"[?#]")
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -165,9 +165,9 @@ class PolicySettings(Section):
     ignore_out_of_office: bool = False
     trust_status: bool = False
     complaint_block_days: Annotated[Number, Field(ge=0, le=36_500)] = 0
-    bounce_actions: dict[str, Action] = Field(default_factory=dict)
     count_events: bool = True
     track_deliveries: bool = False
+    bounce_actions: dict[str, Action] = Field(default_factory=dict)
     shadow: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -200,6 +200,31 @@ class PolicySettings(Section):
                 f"{' and '.join(map(repr, wrong))} cannot be spared, only {', '.join(SPAREABLE)}"
             )
         return value
+
+    @model_validator(mode="after")
+    def _counts_soft_bounces(self) -> Self:
+        window = type(self).model_fields["soft_bounce_window_days"].default
+        if self.soft_bounces_to_pause > 1 and not self.track_deliveries:
+            raise ValueError(
+                f"policy.soft_bounces_to_pause = {self.soft_bounces_to_pause} needs "
+                "policy.track_deliveries = true: a later delivery forgives soft bounces"
+            )
+        if self.soft_bounces_to_pause == 1 and self.soft_bounce_window_days != window:
+            raise ValueError(
+                "policy.soft_bounce_window_days has no effect while each soft bounce pauses: set "
+                "policy.soft_bounces_to_pause, too"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lengthens(self) -> Self:
+        shortest = min(self.hard_bounce_pause_days, self.soft_bounce_pause_days)
+        if 0 < self.repeat_pause_days <= shortest:
+            raise ValueError(
+                f"policy.repeat_pause_days = {self.repeat_pause_days:g} lengthens no pause: set it "
+                "above policy.hard_bounce_pause_days or policy.soft_bounce_pause_days, or to 0"
+            )
+        return self
 
     @field_validator("bounce_actions")
     @classmethod

@@ -12,6 +12,7 @@ import msgspec
 from worker import __version__
 from worker.core.effects import OutboxEntry
 from worker.core.folding import Recorded
+from worker.core.keys import forgiveness_key
 from worker.core.model import (
     FORGIVENESS,
     Action,
@@ -195,11 +196,11 @@ def event_row(decision: Decision, time: Callable[[datetime], Any]) -> tuple[Any,
 
 def forgiveness_row(forgiveness: Forgiveness, time: Callable[[datetime], Any]) -> tuple[Any, ...]:
     """Make a row of `events` with the columns `FORGIVENESS_COLUMNS`; `time` converts a time."""
-    name = f"{FORGIVENESS}:{forgiveness.cause}"
     key = forgiveness.email_key
+    unique = forgiveness_key(key, forgiveness.delivered_at)
     return (
-        name,
-        name,
+        unique,
+        unique,
         FORGIVENESS,
         key,
         key,
@@ -209,7 +210,7 @@ def forgiveness_row(forgiveness: Forgiveness, time: Callable[[datetime], Any]) -
         time(forgiveness.delivered_at),
         time(forgiveness.received_at),
         "",
-        forgiveness.ses_message_id,
+        "",
         "",
         "",
     )

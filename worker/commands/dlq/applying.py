@@ -158,7 +158,7 @@ class DryRun:
             if address := decision.feedback.address:
                 event = OnRecord(decision.occurred_at, decision.feedback)
                 self._past.setdefault(address.key, []).append(event)
-        for forgiveness in unit.forgivenesses:
+        for forgiveness in unit.memory.forgivenesses:
             event = OnRecord(forgiveness.delivered_at, None)
             self._past.setdefault(forgiveness.email_key, []).append(event)
         self._keys |= {new.event.dedupe_key for new in unit.account_events}

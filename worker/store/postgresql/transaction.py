@@ -224,8 +224,8 @@ class PostgresqlTransaction:
             self._write(_ADD_USERS, USER_COLUMNS, created)
         self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
         self._write(_ADD_EVENTS, EVENT_COLUMNS, sorted(events, key=itemgetter(0)))
-        if unit.forgivenesses:
-            rows = sorted(forgiveness_row(each, _unchanged) for each in unit.forgivenesses)
+        if unit.memory.forgivenesses:
+            rows = sorted(forgiveness_row(each, _unchanged) for each in unit.memory.forgivenesses)
             self._write(_FORGIVE, FORGIVENESS_COLUMNS, rows)
         if unit.account_events:
             rows = sorted(map(account_event_row, unit.account_events), key=itemgetter(0))

@@ -191,8 +191,8 @@ class SqliteTransaction:
         _add_events(
             self._connection, [event_row(decision, time_text) for decision in unit.decisions]
         )
-        if unit.forgivenesses:
-            forgivenesses = (forgiveness_row(each, time_text) for each in unit.forgivenesses)
+        if unit.memory.forgivenesses:
+            forgivenesses = (forgiveness_row(each, time_text) for each in unit.memory.forgivenesses)
             self._connection.executemany(_FORGIVE, forgivenesses)
         if unit.account_events:
             rows = [_plain(account_event_row(new)) for new in unit.account_events]
