@@ -18,7 +18,8 @@ from worker.process import process
 from worker.store.people import people
 from worker.store.reinstating import Lifting, reinstate
 from worker.store.rows import FEEDBACK_COLUMNS
-from worker.store.users import UserFilter, all_users, import_users, remove_users
+from worker.store.selecting import UserFilter, all_users
+from worker.store.users import import_users, remove_users
 
 steps = st.lists(
     st.tuples(
@@ -70,45 +71,6 @@ def deliver(store, message, who, at, policy):
     body = {"notificationType": "Delivery", "delivery": delivery, "mail": sent}
     tracking = replace(policy, track_deliveries=True)
     process([message(json.dumps(body), received_at=max(at, NOW))], store, tracking)
-
-
-numbers = count()
-
-
-def rows(keys):
-    return [{"email": who.title(), "email_key": who} for who in keys]
-
-
-def emptied(store):
-    with store.writing() as connection:
-        for table in ("events", "users", "imported_users", "shadow_users"):
-            connection.exec_driver_sql(f"DELETE FROM {table}")
-
-
-def live(store, message, work, policy):
-    for what, items in work:
-        if what == "messages":
-            batch = [message(body, received_at=at) for at, body in items]
-            process(batch, store, policy)
-        elif what == "reinstate":
-            reinstate(store, items, Lifting(who="joan", why="mended", policy=policy))
-        elif what == "import":
-            list(import_users(store, rows(items), policy))
-        elif what == "ignore":
-            list(import_users(store, rows(items)))
-        elif what == "deliver" and policy.forgives:
-            deliver(store, message, *items, policy)
-        elif what == "remove":
-            remove_users(store, items)
-
-
-def deliver(store, who, at, policy):
-    with store.transaction() as transaction:
-        unit = UnitOfWork(policy, (), transaction.users([who]))
-        found = transaction.past([who])
-        unit.remember({key: past_of(events, policy) for key, events in found.items()})
-        unit.deliver(who, at, NOW, f"mail-{next(numbers)}")
-        transaction.save(unit)
 
 
 def records(store):

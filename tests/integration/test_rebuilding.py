@@ -14,7 +14,8 @@ from worker.process import process
 from worker.store import rebuilding as module
 from worker.store.rebuilding import Survey, rebuild
 from worker.store.reinstating import Lifting, reinstate
-from worker.store.users import UserFilter, all_users, find_user, import_users
+from worker.store.selecting import UserFilter, all_users
+from worker.store.users import find_user, import_users
 
 OTHER = Policy(
     hard_bounce_pause=7 * DAY,
