@@ -131,7 +131,7 @@ MUTANTS = [
             "test_a_fold_equals_live_processing_whatever_came_and_in_whatever_order"
         ),
         file="worker/core/folding.py",
-        function="add",
+        function="Fold.add",
         old="self.user = lifted(self.user, event.occurred_at)",
         new="pass",
     ),

@@ -137,7 +137,10 @@ def decide_batch(
             known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
         if unit.creates_users and (missing := named.difference(users, transaction.locked)):
-            unit.on_record = strangers(transaction.on_record(missing), policy)
+            if policy.begin_with_record:
+                unit.on_record = strangers(transaction.on_record(missing), policy)
+            else:
+                unit.begins_empty = True
         if policy.needs_past:
             unit.memory.take_in(_past(batch, policy, transaction, users))
         if policy.shadow:
