@@ -12,7 +12,7 @@ from support.examples import examples
 from support.policies import JANE, JOE, NOW, bodies, policies, received_at
 
 from worker.core.folding import Fold
-from worker.core.model import User
+from worker.core.model import Address, User
 from worker.core.policy import Policy, UnknownRecipients
 from worker.process import process
 from worker.store.people import people
@@ -54,7 +54,11 @@ def live(store, message, work, policy):
             batch = [message(body, received_at=at) for at, body in items]
             process(batch, store, policy)
         elif what == "reinstate":
-            reinstate(store, items, Lifting(who="joan", why="mended", policy=policy))
+            reinstate(
+                store,
+                [Address(key, key) for key in items],
+                Lifting(who="joan", why="mended", policy=policy),
+            )
         elif what == "import":
             list(import_users(store, rows(items), policy))
         elif what == "ignore":

@@ -11,6 +11,7 @@ from support.examples import examples
 from support.policies import DAY, JANE, JOE, NOW, bodies, policies, received_at
 
 from worker.core.folding import Fold
+from worker.core.model import Address
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store.people import people
@@ -85,7 +86,11 @@ def test_it_decides_as_if_it_were_in_force_and_changes_nothing_of_the_users(
         elif what == "deliver":
             deliver(store, message, *items, policy)
         else:
-            reinstate(store, items, Lifting(who="joan", why="mended", policy=policy))
+            reinstate(
+                store,
+                [Address(key, key) for key in items],
+                Lifting(who="joan", why="mended", policy=policy),
+            )
     expected = folded(store, other)
     found = shadows(store)
     for key, shadow in found.items():
@@ -135,7 +140,7 @@ def test_a_removed_user_leaves_it_and_a_reinstated_user_is_lifted_there_too(stor
     assert {key: after.until for key, _, after in pairs(store, NOW)} == dict.fromkeys(
         (JANE, JOE), NOW + 59 * DAY
     )
-    reinstate(store, [JANE], Lifting(who="joan", why="mended"))
+    reinstate(store, [Address(JANE, JANE)], Lifting(who="joan", why="mended"))
     remove_users(store, [JOE])
     assert [(key, after.until) for key, _, after in pairs(store, NOW)] == [(JANE, None)]
     assert how_many(store) == 1

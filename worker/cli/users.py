@@ -2,10 +2,14 @@
 
 import json
 import sys
-from typing import IO, TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.answer import reinstating
+from worker.cli.called import as_called
 from worker.cli.checking import check
 from worker.cli.common import (
     HELP_SETTINGS,
@@ -139,3 +143,12 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     print_message(f"reading {store.place}")
     for name, value in plain(user).items():
         click.echo(f"{name + ':':<20} {'' if value is None else value}".rstrip())
+    _show_undo(user)
+
+
+def _show_undo(user: Mapping[str, Any]) -> None:
+    """Print the command that lifts the user's pause and block, if there is one."""
+    until = user["paused_until"]
+    if user["auto_block_spam"] or (until and until > datetime.now(UTC)):
+        command = as_called(reinstating(user["email_key"]))
+        click.echo(f"to lift it:          {command}")

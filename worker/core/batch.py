@@ -144,9 +144,7 @@ def decide_batch(
         if policy.needs_past:
             unit.memory.take_in(_past(batch, policy, transaction, users))
         if policy.shadow:
-            found = transaction.past(keys) if policy.shadow.needs_past and keys else {}
-            past = {key: past_of(events, policy.shadow) for key, events in found.items()}
-            shadow = Shadow(policy.shadow, transaction.shadow_users(keys), past)
+            shadow = _shadow(policy.shadow, keys, transaction)
             handled = [unit.decide_message(*message) for message in batch.messages]
             unit.shadowed = _followed(shadow, unit, users)
             return unit, handled
@@ -162,6 +160,13 @@ def _past(
         keys |= {key for key in batch.delivered_to if key in users and may_forgive(users[key])}
     found = transaction.past(keys) if keys else {}
     return {key: past_of(events, policy) for key, events in found.items()}
+
+
+def _shadow(policy: Policy, keys: Collection[str], transaction: Reader) -> Shadow:
+    """Read what a second policy needs, before anything is written."""
+    past = transaction.past(keys) if policy.needs_past and keys else {}
+    judged = {key: past_of(events, policy) for key, events in past.items()}
+    return Shadow(policy, transaction.shadow_users(keys), judged)
 
 
 def _followed(shadow: Shadow, unit: UnitOfWork, before: Mapping[str, User]) -> Mapping[str, User]:

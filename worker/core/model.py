@@ -27,6 +27,8 @@ class Kind(StrEnum):
 
 REINSTATEMENT = "reinstatement"
 """`events.kind` of a row that says who lifted a pause or block, and why; SES has no such event."""
+OFF_LIST = "suppression_list"
+"""`events.subtype` of a reinstatement that also asks to take the address off SES's list."""
 
 
 FORGIVENESS = "forgiveness"

@@ -20,13 +20,11 @@ from sqlalchemy import (
 
 from worker.core.model import Kind
 from worker.store import Store
-from worker.store.needs import to_read
+from worker.store.needs import Needs, to_read
 from worker.store.rows import USER_COLUMNS
 from worker.store.schema import Moment, events, users
 
 Row = Mapping[str, Any]
-READ_USERS = to_read("users", "events", "do_not_mail", "events_by_recipient")
-"""What is read, whatever is selected."""
 PERSON_COLUMNS = ("email", "email_key", "user", "reason", "until")
 """Of `barred_people`."""
 
@@ -64,6 +62,12 @@ class UserFilter(Struct, frozen=True, kw_only=True):
     def is_any(self) -> bool:
         """Whether there is any condition."""
         return self != UserFilter()
+
+
+def needs_of(filter_: UserFilter, *, everybody: bool = False) -> Needs:
+    """Return what is read for a list: of users, or of everybody in `do_not_mail`."""
+    names = ["users", *(["do_not_mail"] if everybody else [])]
+    return to_read(*names, *(["events"] if filter_.since else []))
 
 
 def all_users(store: Store, filter_: UserFilter, limit: int | None = None) -> Iterator[Row]:
