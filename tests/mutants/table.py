@@ -125,6 +125,17 @@ MUTANTS = [
         new="elif False:",
     ),
     Mutant(
+        invariant="A fold over the events on record gives the record that live processing gave",
+        test=(
+            "integration/test_folding.py::"
+            "test_a_fold_equals_live_processing_whatever_came_and_in_whatever_order"
+        ),
+        file="worker/core/folding.py",
+        function="Fold.add",
+        old="self.user = lifted(self.user, event.occurred_at)",
+        new="pass",
+    ),
+    Mutant(
         invariant=(
             "The view `do_not_mail` decides about an address that is no user as the rules decide "
             "about a user"
