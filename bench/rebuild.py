@@ -18,7 +18,7 @@ from typing import Any
 import click
 import msgspec
 
-from worker.core.model import Action, Received
+from worker.core.model import Action, Address, Received
 from worker.core.policy import SPAREABLE, Policy
 from worker.process import process
 from worker.store import Store, ensure_schema, open_store
@@ -124,7 +124,11 @@ def lived(store: Store, chance: random.Random, policy: Policy, events: int) -> N
             batch.clear()
         if number == events // 2:
             some = [rows[n]["email_key"] for n in chance.sample(range(people), people // 50 + 1)]
-            reinstate(store, some, Lifting(who="bench", why="bench", policy=policy))
+            reinstate(
+                store,
+                [Address(key, key) for key in some],
+                Lifting(who="bench", why="bench", policy=policy),
+            )
     for _ in import_users(store, rows[:late], policy):
         pass
 

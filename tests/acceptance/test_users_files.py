@@ -299,7 +299,7 @@ class TestEventsBeforeAnImport:
         assert run("policy", "rebuild", "--dry-run", "--json").json["changed"] == 0
 
     def test_make_the_record_of_a_user_who_is_created_by_feedback(
-        self, run, emulator, queue, complaints, either_store
+        self, run, either_store, emulator, queue, complaints
     ):
         emulator.send(queue, mail.bounce("Jane@example.com"))
         done = run("drain", SES_WORKER_POLICY__UNKNOWN_RECIPIENTS="create")

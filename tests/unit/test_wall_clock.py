@@ -18,6 +18,8 @@ USES = {
     "cli/dlq/groups.py": "likewise",
     "commands/dlq/listing.py": "ages of dead letters, for people",
     "store/sample.py": "is rolled back",
+    "service/figures_keeper.py": "which hours are over; one that is not is trimmed too early at worst",
+    "store/migrations/versions/0011_figures.py": "since when all is counted, for people",
     "suppression/remover.py": "when a removal was done, in its notice",
     "app/effects.py": "an outbox entry that is due now, or by PostgreSQL's clock",
     "cli/selecting.py": "who is paused now, for people",

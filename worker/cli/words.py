@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from worker.cli.common import counted
-from worker.core.model import FORGIVENESS, REINSTATEMENT, Action, Kind
+from worker.core.model import FORGIVENESS, OFF_LIST, REINSTATEMENT, Action, Kind
 from worker.core.pausing import FORGIVEN, REPEATED, rule_and_note
 from worker.store.answers import Verdict
 
@@ -28,6 +28,7 @@ _ALWAYS = {
     "unknown_recipient": "the address is not among the users; may-send goes by its events",
     "before_reinstatement": "it happened before the user was reinstated, and only counts",
 }
+OF_ACCOUNT = "SES's suppression list"
 _DONE = {
     Action.HARD_BOUNCE.value: "Mail pauses",
     Action.SOFT_BOUNCE.value: "Mail pauses",
@@ -67,7 +68,7 @@ def state_of(user: Mapping[str, Any], now: datetime) -> str:
 def decision_of(event: Mapping[str, Any]) -> str:
     """Say what was done about an event, and because of which rule."""
     if event["kind"] == REINSTATEMENT:
-        return f"{event['type']} lifted pause and block: {event['diagnostic']}"
+        return f"{event['type']} lifted pause and block{_off_list(event)}: {event['diagnostic']}"
     if event["kind"] == FORGIVENESS:
         return "Soft bounces before it are forgiven: a mail was delivered."
     action, reason = str(event["action"]), str(event["reason"])
@@ -93,6 +94,14 @@ def _of_note(note: str) -> str:
         return "in the third pause within 90 days, or a later one"
     count, _, most = note.partition("_of_")
     return f"number {count} of the {most} that pause" if most else ""
+
+
+def _off_list(event: Mapping[str, Any]) -> str:
+    """Say of which of SES's suppression lists a reinstatement has asked to take an address off."""
+    if event["subtype"] != OFF_LIST:
+        return ""
+    whose = f"the suppression list of tenant {event['tenant']}" if event["tenant"] else OF_ACCOUNT
+    return f", and asked to take the address off {whose}"
 
 
 def _by_settings(rule: str) -> str:

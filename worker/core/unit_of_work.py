@@ -9,18 +9,20 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from worker.core.decide import decide, forgive
+from worker.core.counting import Fact, count_decision, count_event
+from worker.core.decide import decide
 from worker.core.decode import Decoded, Several, Single, feedback_in
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Locked
+from worker.core.memory import Memory
 from worker.core.model import (
     AccountEvent,
     Address,
+    Counted,
     DeadLetter,
     Decision,
     Delete,
     Feedback,
-    Forgiveness,
     Handled,
     Ignored,
     Malformed,
@@ -34,8 +36,6 @@ from worker.core.model import (
 )
 from worker.core.outbox import entries_for, entries_for_account_event
 from worker.core.parts import combined
-from worker.core.past import NOTHING, Past, past_event
-from worker.core.pausing import forgives_first
 from worker.core.policy import Policy, UnknownRecipients
 
 _APPLIED, _DUPLICATE = Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE)
@@ -54,7 +54,6 @@ class UnitOfWork:
         locked: Collection[str] = (),
     ) -> None:
         self._policy = policy
-        self._past: dict[str, Past] = {}
         self._has_effects = bool(policy.notify or policy.remove)
         self._requires_user = policy.unknown_recipients is UnknownRecipients.DEAD_LETTER
         self.creates_users = policy.unknown_recipients is UnknownRecipients.CREATE
@@ -67,15 +66,18 @@ class UnitOfWork:
         self._locked = locked
         """Keys of users whose rows could not be read: another session has locked them."""
         self.decisions: list[Decision] = []
-        self.forgivenesses: list[Forgiveness] = []
         self.account_events: list[NewAccountEvent] = []
         self.entries: list[OutboxEntry] = []
         self.created: dict[str, User] = {}
         self.changed: dict[str, User] = {}
-
-    def remember(self, past: Mapping[str, Past]) -> None:
-        """Take in what happened to addresses before; only a policy that `needs_past` asks."""
-        self._past |= past
+        self.memory = Memory(policy)
+        """Asked only if `policy.needs_past`."""
+        self.deliveries: dict[str, datetime] = {}
+        """The last delivery to each user, where `policy.track_deliveries` has it kept."""
+        self.facts: dict[Fact, int] = {}
+        """What is counted by the hour."""
+        self.shadowed: Mapping[str, User] = {}
+        """Records of a second policy to write."""
 
     def decide_message(self, received: Received, content: Decoded) -> Handled:
         """Decide on a message; its disposition becomes valid when the unit is committed."""
@@ -87,7 +89,7 @@ class UnitOfWork:
             case Malformed():
                 return Handled(received, DeadLetter(content.reason, content.detail))
             case Ignored():
-                return Handled(received, Delete(Outcome.IGNORED), ignored=content)
+                return self._ignore(received, content)
             case AccountEvent():
                 return self._record(received, content)
             case Several():
@@ -100,7 +102,43 @@ class UnitOfWork:
         """
         if self._locked and (locked := self._locked_out(feedback_in(parts))):
             return Handled(received, Release(0), error=locked)
-        return combined(received, [self.decide_message(received, part) for part in parts])
+        # A dead letter is replayed, and then counted.
+        counts = not any(isinstance(part, Malformed) for part in parts)
+        handled = [
+            self.decide_message(received, part)
+            if counts or not isinstance(part, Ignored)
+            else Handled(received, Delete(Outcome.IGNORED), ignored=part)
+            for part in parts
+        ]
+        return combined(received, handled)
+
+    def _ignore(self, received: Received, content: Ignored) -> Handled:
+        """Count what it says, if it is counted; nothing else of it is kept."""
+        event, policy = content.counted, self._policy
+        if event is None or not (policy.count_events or policy.track_deliveries):
+            return Handled(received, Delete(Outcome.IGNORED), ignored=content)
+        if policy.track_deliveries and (locked := self._delivered(event, received)):
+            return Handled(received, Release(0), error=locked)
+        if policy.count_events:
+            count_event(self.facts, event, received.received_at, received.receive_count)
+        return Handled(
+            received, Delete(Outcome.IGNORED), ignored=content, is_counted=policy.count_events
+        )
+
+    def _delivered(self, event: Counted, received: Received) -> Locked | None:
+        """Keep when users last got a mail; an error if another session has locked one of them."""
+        for key in event.delivered_to:
+            if key in self._locked:
+                return Locked(
+                    f"another session holds the row of a user at {key.rpartition('@')[2]}"
+                )
+        at = min(event.occurred_at or received.received_at, received.received_at)
+        for key in event.delivered_to:
+            if key in self._users and (key not in self.deliveries or self.deliveries[key] < at):
+                self.deliveries[key] = at
+                if self._policy.forgives:
+                    self._forgive(key, at, received.received_at)
+        return None
 
     def _record(self, received: Received, event: AccountEvent) -> Handled:
         """Record an account event, unless it is on record."""
@@ -162,15 +200,18 @@ class UnitOfWork:
         begun = before
         if before is None and address and address.key in self.on_record:
             begun = self._with_record(address)
-        if not self._policy.needs_past:
-            decision = decide(item, begun, self._policy, received.received_at)
+        if self._policy.needs_past:
+            decision = self.memory.decide(item, begun, received.received_at)
         else:
-            decision = self._decide_by_past(item, begun, received.received_at)
+            decision = decide(item, begun, self._policy, received.received_at)
         if begun is not before:
             decision = replace(decision, match=UserMatch.MISSING)
+        count_decision(self.facts, decision, begun)
         after = decision.user
         if after is not None and after is not before:
-            self._keep(after, new=before is None)
+            self._users[after.email_key] = after
+            new = before is None or after.email_key in self.created
+            (self.created if new else self.changed)[after.email_key] = after
         return decision
 
     def _with_record(self, address: Address) -> User:
@@ -178,65 +219,13 @@ class UnitOfWork:
         self.with_record += 1
         return replace(self.on_record[address.key], email=address.mailed)
 
-    def _keep(self, user: User, *, new: bool = False) -> None:
-        key = user.email_key
-        self._users[key] = user
-        (self.created if new or key in self.created else self.changed)[key] = user
-
-    def _decide_by_past(
-        self, item: Feedback, before: User | None, received_at: datetime
-    ) -> Decision:
-        key = item.address.key if item.address else ""
-        past = self._past.get(key, NOTHING)
-        decision = decide(item, before, self._policy, received_at, past)
-        event = past_event(item, decision.occurred_at, self._policy)
-        self._past[key] = past.and_then(event)
-        if self._policy.forgives and decision.user:
-            self._forgive_late(item, decision.user, received_at)
-        return decision
-
-    def _forgive_late(self, item: Feedback, user: User, received_at: datetime) -> None:
-        """Note the delivery that came before the soft bounce, and had nothing to forgive then."""
-        key, at = user.email_key, user.last_delivery
-        if at and forgives_first(at, user, self._past[key]):
-            self._forgive(
-                Forgiveness(
-                    email_key=key,
-                    delivered_at=at,
-                    received_at=received_at,
-                    cause=item.dedupe_key,
-                )
-            )
-
-    def deliver(
-        self, email_key: str, delivered_at: datetime | None, received_at: datetime, mail: str
-    ) -> None:
-        """Note that a mail, with this SES message id, was delivered to an address.
-
-        Nothing changes if the address is no user, or a later delivery is known.
-        """
-        user = self._users.get(email_key)
-        at = min(delivered_at or received_at, received_at)
-        if user is None or (user.last_delivery and at <= user.last_delivery):
-            return
-        past = self._past.get(email_key, NOTHING)
-        after, forgives = forgive(user, at, self._policy, past)
-        self._keep(after)
-        if forgives:
-            self._forgive(
-                Forgiveness(
-                    email_key=email_key,
-                    delivered_at=at,
-                    received_at=received_at,
-                    cause=f"{mail}:{email_key}",
-                    ses_message_id=mail,
-                )
-            )
-
-    def _forgive(self, forgiveness: Forgiveness) -> None:
-        self.forgivenesses.append(forgiveness)
-        past = self._past[forgiveness.email_key]
-        self._past[forgiveness.email_key] = past.forgiven(forgiveness.delivered_at)
+    def _forgive(self, key: str, at: datetime, received_at: datetime) -> None:
+        """Let a delivery forgive soft bounces, and perhaps end a pause."""
+        before = self._users[key]
+        after = self.memory.deliver(before, at, received_at)
+        self._users[key] = after
+        if after.paused_until != before.paused_until or after.pause_reason != before.pause_reason:
+            (self.created if key in self.created else self.changed)[key] = after
 
 
 def _unknown_recipients(masked: Sequence[str], of: int) -> str:

@@ -56,7 +56,7 @@ def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
         named = [users.c[name] for name in USER_COLUMNS]
         user = connection.execute(select(*named).where(users.c.email_key == key)).mappings().first()
         found = connection.execute(newest_events(key, limit)).mappings().all()
-        mails = {event["ses_message_id"] for event in found if event["ses_message_id"]}
+        mails = {name for event in found if (name := _name_in_outbox(event))}
         of_mails = _of_mails(connection.dialect, mails)
         caused = select(*_EFFECT).where(of_mails, outbox.c.recipient.in_(("", key)))
         effects = connection.execute(caused.order_by(outbox.c.id)).mappings().all()
@@ -78,6 +78,11 @@ def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
         first=first,
         record=record,
     )
+
+
+def _name_in_outbox(event: RowMapping) -> str:
+    """Return by what the outbox names the cause of an effect: a mail, or a reinstatement."""
+    return str(event["ses_message_id"] or event["feedback_id"])
 
 
 def _of_mails(dialect: Dialect, mails: Collection[str]) -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ import msgspec
 from worker import __version__
 from worker.core.effects import OutboxEntry
 from worker.core.folding import Recorded
+from worker.core.keys import forgiveness_key
 from worker.core.model import (
     FORGIVENESS,
     Action,
@@ -90,7 +91,12 @@ RECORDED_COLUMNS = ", ".join((
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 """The time of an event whose time another program has made unreadable: it pauses nobody."""
 
+SHADOW_COLUMNS = ("email_key", *FEEDBACK_COLUMNS)
+AS_USER = f"email_key, email_key, NULL, 1 = 1, {', '.join(FEEDBACK_COLUMNS)}"
+"""`USER_COLUMNS`, of a table that has only the columns of feedback."""
+
 user_row = attrgetter(*USER_COLUMNS)
+shadow_row = attrgetter(*SHADOW_COLUMNS)
 feedback_row = attrgetter(*FEEDBACK_COLUMNS, "email_key")
 
 
@@ -190,11 +196,11 @@ def event_row(decision: Decision, time: Callable[[datetime], Any]) -> tuple[Any,
 
 def forgiveness_row(forgiveness: Forgiveness, time: Callable[[datetime], Any]) -> tuple[Any, ...]:
     """Make a row of `events` with the columns `FORGIVENESS_COLUMNS`; `time` converts a time."""
-    name = f"{FORGIVENESS}:{forgiveness.cause}"
     key = forgiveness.email_key
+    unique = forgiveness_key(key, forgiveness.delivered_at)
     return (
-        name,
-        name,
+        unique,
+        unique,
         FORGIVENESS,
         key,
         key,
@@ -204,7 +210,7 @@ def forgiveness_row(forgiveness: Forgiveness, time: Callable[[datetime], Any]) -
         time(forgiveness.delivered_at),
         time(forgiveness.received_at),
         "",
-        forgiveness.ses_message_id,
+        "",
         "",
         "",
     )

@@ -158,7 +158,7 @@ class DryRun:
             if address := decision.feedback.address:
                 event = OnRecord(decision.occurred_at, decision.feedback)
                 self._past.setdefault(address.key, []).append(event)
-        for forgiveness in unit.forgivenesses:
+        for forgiveness in unit.memory.forgivenesses:
             event = OnRecord(forgiveness.delivered_at, None)
             self._past.setdefault(forgiveness.email_key, []).append(event)
         self._keys |= {new.event.dedupe_key for new in unit.account_events}
@@ -186,6 +186,9 @@ class _WithChanges:
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         return self._transaction.users(email_keys) | self._users
+
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        return self._transaction.shadow_users(email_keys)
 
     def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
         return self._transaction.on_record(email_keys)

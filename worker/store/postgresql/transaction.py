@@ -7,6 +7,7 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
+from worker.core.counting import encode_facts
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Unavailable
 from worker.core.folding import Recorded
@@ -14,9 +15,11 @@ from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.past import MOST_PAST, OnRecord
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.postgresql.connection import begin
+from worker.store.postgresql.figures import PostgresqlFigures
 from worker.store.postgresql.waiting import RowWaits
 from worker.store.rows import (
     ACCOUNT_EVENT_COLUMNS,
+    AS_USER,
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
     FORGIVENESS_COLUMNS,
@@ -25,6 +28,7 @@ from worker.store.rows import (
     PAST_KINDS,
     QUARANTINE_COLUMNS,
     RECORDED_COLUMNS,
+    SHADOW_COLUMNS,
     USER_COLUMNS,
     USER_TIMES,
     account_event_row,
@@ -36,11 +40,13 @@ from worker.store.rows import (
     quarantine_row,
     read_recorded,
     read_user,
+    shadow_row,
     user_row,
 )
 
 _TYPES = dict.fromkeys(
-    (*USER_TIMES, "occurred_at", "received_at", "sent_at", "due_at", "created_at"), "timestamptz"
+    (*USER_TIMES, "last_delivery", "occurred_at", "received_at", "sent_at", "due_at", "created_at"),
+    "timestamptz",
 ) | {
     "metrics_enabled": "boolean",
     "auto_block_spam": "boolean",
@@ -95,6 +101,11 @@ _USERS = f"""
 """
 _FREE_USERS = f"{_USERS} SKIP LOCKED"
 _EXISTING_USERS = "SELECT email_key FROM users WHERE email_key = ANY(%s)"
+_SHADOW_USERS = f"SELECT {AS_USER} FROM shadow_users WHERE email_key = ANY(%s)"
+_KEEP_SHADOW = f"""
+    {_insert("shadow_users", SHADOW_COLUMNS)} ON CONFLICT (email_key) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in FEEDBACK_COLUMNS)}
+"""
 _ON_RECORD = f"""
     SELECT {RECORDED_COLUMNS.replace("%", "%%")} FROM events WHERE recipient = ANY(%s)
     ORDER BY recipient, id
@@ -109,6 +120,13 @@ _CHANGE_USERS = f"""
 _ADD_EVENTS = _insert("events", EVENT_COLUMNS)
 _FORGIVE = _insert("events", FORGIVENESS_COLUMNS) + " ON CONFLICT DO NOTHING"
 _ADD_ACCOUNT_EVENTS = _insert("account_events", ACCOUNT_EVENT_COLUMNS)
+_COUNT = "INSERT INTO new_counts (counts) VALUES (%s)"
+_DELIVERED = f"""
+    UPDATE users SET last_delivery = new.last_delivery
+    FROM {_rows(("last_delivery", "email_key"))}
+    WHERE users.email_key = new.email_key
+        AND (users.last_delivery IS NULL OR users.last_delivery < new.last_delivery)
+"""
 # Due by the database's clock, which all workers use; ours may be ahead of it.
 _INSERT_ENTRIES = _insert("outbox", OUTBOX_COLUMNS).replace(
     "SELECT kind, lane, state, due_at,", "SELECT kind, lane, state, LEAST(due_at, now()),"
@@ -167,6 +185,13 @@ class PostgresqlTransaction:
         users = (read_user(row, time=_unchanged) for row in rows)
         return {user.email_key: user for user in users}
 
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key.
+
+        Who changes such a record has locked the user.
+        """
+        return self._read_users(_SHADOW_USERS, email_keys)
+
     def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
         """Return the events of these addresses, those of each in the order of ids."""
         return map(read_recorded, self._connection.execute(_ON_RECORD, (list(email_keys),)))
@@ -199,12 +224,20 @@ class PostgresqlTransaction:
             self._write(_ADD_USERS, USER_COLUMNS, created)
         self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
         self._write(_ADD_EVENTS, EVENT_COLUMNS, sorted(events, key=itemgetter(0)))
-        if unit.forgivenesses:
-            rows = sorted(forgiveness_row(each, _unchanged) for each in unit.forgivenesses)
+        if unit.memory.forgivenesses:
+            rows = sorted(forgiveness_row(each, _unchanged) for each in unit.memory.forgivenesses)
             self._write(_FORGIVE, FORGIVENESS_COLUMNS, rows)
         if unit.account_events:
             rows = sorted(map(account_event_row, unit.account_events), key=itemgetter(0))
             self._write(_ADD_ACCOUNT_EVENTS, ACCOUNT_EVENT_COLUMNS, rows)
+        if unit.deliveries:
+            deliveries = ((at, key) for key, at in unit.deliveries.items())
+            self._write(_DELIVERED, ("last_delivery", "email_key"), deliveries)
+        if unit.facts:
+            self._has_written = True
+            self._connection.execute(_COUNT, (encode_facts(unit.facts),))
+        if unit.shadowed:
+            self._write(_KEEP_SHADOW, SHADOW_COLUMNS, map(shadow_row, unit.shadowed.values()))
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
@@ -241,6 +274,12 @@ class PostgresqlTransaction:
         self._connection.execute(
             "INSERT INTO policy (name, value) SELECT * FROM unnest(%s::text[], %s::text[])", rows
         )
+
+    @property
+    def figures(self) -> PostgresqlFigures:
+        """The statements that add up figures."""
+        self._has_written = True
+        return PostgresqlFigures(self._connection)
 
     def touch(self) -> None:
         """Take a transaction id, so that the commit writes to the disk."""
