@@ -11,6 +11,8 @@ from msgspec import Struct
 from simulators.ses.account import OPERATIONS, Account, read_account_request
 from simulators.ses.faults import Cut, Fault, Faults, Perform
 from simulators.ses.http import Server
+from simulators.ses.sent import OPERATIONS as ABOUT_SENT
+from simulators.ses.sent import Sent, in_xml, read_sent_request
 from simulators.ses.suppression_list import (
     Answer,
     Refusal,
@@ -55,6 +57,8 @@ class SesSimulator:
         self.closing = threading.Event()
         self.account = Account()
         """Who may send."""
+        self.sent = Sent()
+        """What was sent."""
         self._lists = {"": SuppressedAddresses(clock)}
         """By the tenant's name; the account's has none."""
         self._clock = clock
@@ -66,7 +70,10 @@ class SesSimulator:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self.port: int = self._server.server_address[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
-        self.environment = {"AWS_ENDPOINT_URL_SESV2": self.endpoint}
+        self.environment = {
+            "AWS_ENDPOINT_URL_SESV2": self.endpoint,
+            "AWS_ENDPOINT_URL_SES": self.endpoint,
+        }
 
     def list_address(
         self,
@@ -148,12 +155,17 @@ class SesSimulator:
         """
         at, request = self._clock(), Request("", "")
         try:
-            request = read_account_request(method, path, body) or read_request(method, path, body)
+            request = (
+                read_account_request(method, path, body)
+                or read_sent_request(method, path, body)
+                or read_request(method, path, body)
+            )
             answer = self._faults.strike(
                 request.operation, self._performing(request, authorization)
             )
         except Refusal as refusal:
-            answer = Answer(refusal.status, refusal.code, {"message": str(refusal)})
+            xml = in_xml(refusal) if request.operation == "GetSendStatistics" else ""
+            answer = Answer(refusal.status, refusal.code, {"message": str(refusal)}, xml)
         except Cut:
             self._record(at, request, path, authorization, Answer(0, "", {}))
             raise
@@ -170,6 +182,8 @@ class SesSimulator:
             self._limit_rate()
             if request.operation in OPERATIONS:
                 return Answer(200, "", self.account.perform(request))
+            if request.operation in ABOUT_SENT:
+                return self.sent.perform(request)
             if request.tenant not in self._lists:
                 text = f"Tenant {request.tenant} does not exist."
                 raise Refusal(404, "NotFoundException", text)

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import subprocess
+import sys
 import warnings
 from contextlib import closing
 from pathlib import Path
@@ -38,7 +39,7 @@ def in_place(text, tmp_path, folder):
 
 
 def test_a_backup_is_whole_while_the_worker_writes(
-    run, start, emulator, queue, tmp_path, folder, database
+    run, start, emulator, queue, tmp_path, folder, database, environment
 ):
     run("users", "import", "-", input="email\njane@example.com\n")
     worker = start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
@@ -49,8 +50,12 @@ def test_a_backup_is_whole_while_the_worker_writes(
         )
     wait_until(lambda: database.count("events") > 20)
     script = in_place(BACK_UP, tmp_path, folder)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for _ in range(2):  # a second one takes the place of the first
-        subprocess.run(["sh", "-c", script], check=True, capture_output=True)
+        subprocess.run(
+            ["sh", "-c", script],
+            check=True, capture_output=True, env=environment | {"PATH": path},
+        )  # fmt: skip
     wait_until(lambda: database.count("events") == 300)
     (copy,) = folder.iterdir()
     assert copy.stat().st_mode & 0o777 == 0o600
@@ -118,7 +123,7 @@ def test_a_database_can_go_back_to_the_version_before_and_forward_again(store, m
         connection.exec_driver_sql("INSERT INTO policy VALUES ('bounce_actions.Permanent/*', 'x')")
         query = "SELECT count(*) FROM do_not_mail"
         assert connection.exec_driver_sql(query).scalar_one() == 1, "in any case: Permanent"
-    assert migrate.upgrade(store) == ("0009", "0010", "0011")
+    assert migrate.upgrade(store) == ("0009", "0010", "0011", "0012")
     with store.reading() as connection:
         routes = connection.exec_driver_sql("SELECT route FROM events ORDER BY id").scalars().all()
     assert routes == ["raw", ""]

@@ -86,6 +86,7 @@ def run(
     report.unlink(missing_ok=True)
     command: list[str | Path] = [
         *(python, "-m", "pytest", "-p", "no:cacheprovider", "--hypothesis-seed=0"),
+        *("--hypothesis-profile=unshrunk", "-W", "ignore:Generating overly large repr"),
         *(f"--timeout={TEST_SECONDS}", f"--junitxml={report}", *options),
         *(f"tests/{test}" for test in tests),
     ]

@@ -120,9 +120,9 @@ MUTANTS = [
         invariant="A user's record does not depend on the order or the batches of its events",
         test="unit/test_order_of_events.py::test_any_order_in_any_batches_gives_the_same_record",
         file="worker/core/decide.py",
-        function="_is_kept",
-        old="return before_refused",
-        new="return not before_refused",
+        function="_bounced",
+        old="elif occurred_at < before:",
+        new="elif False:",
     ),
     Mutant(
         invariant=(
@@ -301,8 +301,8 @@ MUTANTS = [
         ),
         file="worker/store/claims.py",
         function="_lease",
-        old="lease_until = now + timedelta(seconds=rate_limit.lease_seconds)",
-        new="lease_until = now",
+        old='"claim": token, "due_at": lease_until}',
+        new='"claim": token}',
     ),
     Mutant(
         invariant="A notice is within Slack's limits and has no markup of untrusted senders",
@@ -523,10 +523,10 @@ MUTANTS = [
             "service/test_service.py::TestReaders::"
             "test_a_reader_of_another_account_reads_while_it_works_and_when_it_does_not"
         ),
-        file="worker/store/sqlite/writing.py",
-        function="WritingConnection._finish",
-        old="opened.empty_wal()",
-        new="pass",
+        file="worker/store/sqlite/shared.py",
+        function="Shared.keep",
+        old="if guard and self._guard is None:",
+        new="if False:",
     ),
     Mutant(
         invariant="A locked row delays its own message and no other",
@@ -534,9 +534,9 @@ MUTANTS = [
             "integration/test_locked_rows.py::test_only_the_message_of_a_user_who_is_locked_waits"
         ),
         file="worker/store/postgresql/transaction.py",
-        function="PostgresqlTransaction.users",
-        old="if self._waits is None or self._has_written:",
-        new="if True:",
+        function="",
+        old='_FREE_USERS = f"{_USERS} SKIP LOCKED"',
+        new="_FREE_USERS = _USERS",
     ),
     Mutant(
         invariant="Users are locked in a fixed order",

@@ -22,6 +22,7 @@ def for_instance(text, worker):
     """The page is about the only worker of a machine; this one is an instance."""
     for one, instance in [
         ("/var/lib/ses-worker/", f"{worker.state}/"),
+        ("ses-worker db", f"/usr/local/bin/ses-worker --instance {worker.name} db"),
         ("systemctl stop ses-worker", f"systemctl stop {worker.unit}"),
         ("systemctl start ses-worker", f"systemctl start {worker.unit}"),
     ]:

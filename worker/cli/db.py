@@ -1,24 +1,31 @@
-"""`ses-worker db`: shows and upgrades the schema; copies the database."""
+"""`ses-worker db`: shows, upgrades, backs up and copies the database."""
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from worker.cli.common import HELP_SETTINGS, json_option, print_message, with_settings
+from worker.cli.backing_up import backup
+from worker.cli.common import HELP_SETTINGS, json_option, plain, print_message, with_settings
 from worker.cli.copying import copy
 from worker.cli.exits import Exit
-from worker.cli.help import Group
+from worker.cli.help import Group, option
+from worker.cli.words import moment
+from worker.core.errors import Unavailable
 
 if TYPE_CHECKING:
     from worker.settings import Settings
+    from worker.store import Store
+    from worker.store.condition import Condition
     from worker.store.migrate import SchemaStatus
 
 
 @click.group(cls=Group, context_settings=HELP_SETTINGS)
 def db() -> None:
-    """Show and upgrade the database schema, or copy the database into another.
+    """Show and upgrade the database, back it up, or copy it into another.
 
     \b
     Example:
@@ -26,6 +33,7 @@ def db() -> None:
     """
 
 
+db.add_command(backup)
 db.add_command(copy)
 
 
@@ -50,38 +58,84 @@ def upgrade(settings: "Settings") -> None:
 
 
 @db.command(context_settings=HELP_SETTINGS)
+@option(
+    "--integrity", is_flag=True, show_default="off",
+    help="Read the whole SQLite file, and say what is damaged; it may take minutes.",
+)  # fmt: skip
 @json_option
 @with_settings
-def status(settings: "Settings", as_json: bool) -> None:
-    """Show the database's schema revision and missing migrations; change nothing.
+def status(settings: "Settings", integrity: bool, as_json: bool) -> None:
+    """Show schema, size, rows and the age of the events; change nothing.
 
-    The exit status is 0 if the schema is up to date, 1 if migrations are missing or there is no
-    schema, 78 if it is newer than this program.
+    The exit status is 0 if the schema is up to date, 1 if migrations are missing, there is no
+    schema, or the file is damaged, 78 if the schema is newer than this program.
 
     \b
     Example:
-      ses-worker db status --json
+      ses-worker db status --integrity
     """
     from worker.app import make_store
     from worker.store import no_database
+    from worker.store.condition import READ
     from worker.store.migrate import status as look
-    from worker.store.needs import to_read
 
-    store = make_store(settings, to_read())
+    store = make_store(settings, READ)
     schema = look(store)
+    exit_status = _exit(schema)
+    condition = _condition(store) if exit_status is Exit.DONE else None
+    problems = _problems(store) if integrity and condition else None
     if as_json:
         figures = {
             "store": store.place,
             "revision": schema.revision,
             "pending": schema.pending,
             "newer": schema.newer,
+            "condition": plain(msgspec.structs.asdict(condition)) if condition else None,
+            "problems": problems,
         }
         click.echo(json.dumps(figures))
     else:
         click.echo(f"{store.place}: {_described(schema)}")
+        for line in _lines(condition, problems):
+            click.echo(line)
     if schema.revision is None:
         print_message(no_database(store))
-    sys.exit(_exit(schema))
+    sys.exit(Exit.FAILED if problems else exit_status)
+
+
+def _condition(store: "Store") -> "Condition | None":
+    from worker.store.condition import condition_of
+
+    try:
+        return condition_of(store)
+    except Unavailable as error:  # perhaps only the schema may be read
+        print_message(f"sizes are not known: {error}")
+        return None
+
+
+def _problems(store: "Store") -> list[str] | None:
+    from worker.store.condition import problems_of
+
+    problems = problems_of(store)
+    if problems is None:
+        print_message("--integrity: PostgreSQL checks its own files (pg_amcheck)")
+    return problems
+
+
+def _lines(condition: "Condition | None", problems: list[str] | None) -> Iterator[str]:
+    if condition:
+        sizes = [f"{condition.bytes:,} bytes"]
+        if condition.unused_bytes is not None:
+            sizes.append(f"{condition.unused_bytes:,} of them free for new rows")
+        if condition.wal_bytes is not None:
+            sizes.append(f"{condition.wal_bytes:,} more in the -wal")
+        yield ", ".join(sizes)
+        yield "rows: " + ", ".join(f"{count:,} {name}" for name, count in condition.rows.items())
+        if condition.oldest_event and condition.newest_event:
+            oldest, newest = map(moment, (condition.oldest_event, condition.newest_event))
+            yield f"events from {oldest} to {newest} UTC"
+    if problems is not None:
+        yield f"damaged: {'; '.join(problems)}" if problems else "sound: the whole file was read"
 
 
 def _described(schema: "SchemaStatus") -> str:

@@ -105,7 +105,9 @@ def reinstate(
     if off_list is not None:
         region_of(settings)  # before anything is written
     lines = AddressLines(address, show_all=as_json)
-    lifting = Lifting(who=_caller(), why=reason, dry_run=dry_run, off_list=off_list)
+    lifting = Lifting(
+        who=_caller(), why=reason, dry_run=dry_run, policy=settings.as_policy(), off_list=off_list
+    )
     store = open_existing_store(settings)
     work = _Reinstating(store, lines, lifting, shown=not as_json)
     try:

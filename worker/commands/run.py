@@ -20,6 +20,7 @@ from worker.observability.stderr import OUT
 from worker.service.allocation import tune_memory
 from worker.service.bounded_call import Deadline, Over
 from worker.service.disk_watch import begin_disk_watch
+from worker.service.figures_keeper import begin_keeping_figures
 from worker.service.no_users import NoUsers
 from worker.service.sending_watch import SendingWatch
 from worker.service.shutdown import leave_in_time, set_at_the_end
@@ -85,6 +86,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         begin_dead_letter_queue_check(parts.queue, signals.to_stop)
         no_users.begin(signals.to_stop)
         sending.begin(signals.to_stop)
+        begin_keeping_figures(parts.store, health, signals.to_stop)
         asked_removals.begin(signals.to_stop)
         parts.consumer.start()
         parts.current.start()

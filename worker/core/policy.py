@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from worker.core.effects import Lane
 from worker.core.model import Action, Feedback, Kind, User
@@ -26,6 +27,10 @@ SPAREABLE = ("sender", "receiver", "message")
 """Faults that `spare_faults` may name: a recipient did not cause such a bounce."""
 SPARED = "spared:"
 """Begins the name of the rule that follows from `spare_faults`; the fault ends it."""
+COMPLAINT = "complaint"
+"""`users.pause_reason` of a complaint that blocks for a time only."""
+REPEATS, REPEATS_WITHIN = 3, timedelta(days=90)
+"""From the third pause within 90 days on, pauses last `repeat_pause`."""
 
 
 class UnknownRecipients(StrEnum):
@@ -46,6 +51,21 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Actions by `Type/SubType` or `Type/*`, tried in that order before the rules."""
     spare_faults: frozenset[str] = frozenset()
     """Bounces by these faults change nothing."""
+    soft_bounces_to_pause: int = 1
+    """So many soft bounces within `soft_bounce_window` pause; a later delivery forgives them."""
+    soft_bounce_window: timedelta = timedelta(days=30)
+    repeat_pause: timedelta = timedelta(0)
+    """How long the third pause within 90 days lasts, and later ones; 0: as long as the first."""
+    ignore_out_of_office: bool = False
+    """Automatic replies, which SES reports as bounces, change nothing."""
+    trust_status: bool = False
+    """A Transient bounce with the status of a permanent failure is a hard bounce."""
+    complaint_block: timedelta = timedelta(0)
+    """How long a complaint blocks; 0: for good."""
+    count_events: bool = True
+    """Events that are not kept are counted by the hour: sends, deliveries and so on."""
+    track_deliveries: bool = False
+    """A user's last delivery is kept (`users.last_delivery`)."""
     sources: Sources = EVERYTHING
     """The wrappings in which messages are accepted."""
     notify: tuple[Lane, ...] = ()
@@ -57,10 +77,28 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Addresses that get no notices and stay on the suppression list."""
     remove: Patterns = Patterns()
     """Addresses to remove from the suppression list after a bounce."""
+    shadow: "Policy | None" = None
+    """A second policy, which decides beside this policy, and on which nobody acts."""
+    rules: tuple["Rule", ...] = ()
+    """The lines of the table that this policy has; given by the other fields."""
+    needs_past: bool = False
+    """Whether decisions depend on earlier events of the address; likewise."""
+
+    def __post_init__(self) -> None:
+        """Derive what is asked for each message."""
+        force_setattr(self, "rules", _rules_of(self))
+        force_setattr(self, "needs_past", self.soft_bounces_to_pause > 1 or bool(self.repeat_pause))
+
+    @property
+    def forgives(self) -> bool:
+        """Whether a delivery forgives earlier soft bounces."""
+        return self.soft_bounces_to_pause > 1
 
     def pause_for(self, action: Action) -> timedelta:
-        """Return how long mail to a user pauses after a hard or a soft bounce."""
-        return self.hard_bounce_pause if action is Action.HARD_BOUNCE else self.soft_bounce_pause
+        """Return how long mail to a user pauses after a bounce, or a complaint."""
+        if action is Action.HARD_BOUNCE:
+            return self.hard_bounce_pause
+        return self.soft_bounce_pause if action is Action.SOFT_BOUNCE else self.complaint_block
 
 
 class Rule(Struct, frozen=True):
@@ -75,6 +113,10 @@ class Rule(Struct, frozen=True):
     action: Action
     counts: bool = True
     """Whether a complaint increments `complaint_count`; False if no person complained."""
+    setting: str = ""
+    """The field of `Policy` that adds this line to the table; empty: it is always there."""
+    is_timed: bool = False
+    """The block ends by itself: it is a pause."""
 
 
 def is_refusal(feedback: Feedback) -> bool:
@@ -107,6 +149,14 @@ def _is_transient(feedback: Feedback, _: User) -> bool:
     return _has_type(feedback, "transient")
 
 
+def _is_out_of_office(feedback: Feedback, _: User) -> bool:
+    return feedback.out_of_office
+
+
+def _has_permanent_status(feedback: Feedback, _: User) -> bool:
+    return feedback.permanent_status
+
+
 def _is_repeated_refusal(feedback: Feedback, _: User) -> bool:
     return (feedback.notification.subtype or "").lower().endswith("suppressionlist")
 
@@ -127,8 +177,14 @@ OPTED_OUT = Rule(
     Kind.BOUNCE, "unsubscribed", "sub-type `UnsubscribedRecipient`: opted out of a list",
     _is_opt_out, Action.NO_ACTION,
 )  # fmt: skip
+OUT_OF_OFFICE = Rule(
+    Kind.BOUNCE, "out_of_office",
+    "an automatic reply, such as an out-of-office message (`policy.ignore_out_of_office`)",
+    _is_out_of_office, Action.NO_ACTION, setting="ignore_out_of_office",
+)  # fmt: skip
 RULES: tuple[Rule, ...] = (
     OPTED_OUT,
+    OUT_OF_OFFICE,
     Rule(
         Kind.BOUNCE, "spam_diagnostic",
         "`spam` in the diagnostic, whatever its case, outside addresses",
@@ -139,6 +195,11 @@ RULES: tuple[Rule, ...] = (
         _is_refusal, Action.HARD_BOUNCE,
     ),
     Rule(Kind.BOUNCE, "permanent", "`Permanent`", _is_permanent, Action.HARD_BOUNCE),
+    Rule(
+        Kind.BOUNCE, "permanent_status",
+        "`Transient`, with a permanent status: `5.x.x` (`policy.trust_status`)",
+        _has_permanent_status, Action.HARD_BOUNCE, setting="trust_status",
+    ),
     Rule(Kind.BOUNCE, "transient", "`Transient`", _is_transient, Action.SOFT_BOUNCE),
     Rule(Kind.BOUNCE, "other_bounce", "any other type, or none", _always, Action.NO_ACTION),
     Rule(
@@ -150,11 +211,23 @@ RULES: tuple[Rule, ...] = (
         _is_not_spam, Action.NO_ACTION, counts=False,
     ),
     Rule(
+        Kind.COMPLAINT, "timed_complaint",
+        "any other, also of a blocked user (`policy.complaint_block_days`)",
+        _always, Action.AUTO_BLOCK_SPAM, setting="complaint_block", is_timed=True,
+    ),
+    Rule(
         Kind.COMPLAINT, "blocked_already", "the user's flag is set already",
         _is_blocked_already, Action.NO_ACTION,
     ),
     Rule(Kind.COMPLAINT, "complaint", "any other", _always, Action.AUTO_BLOCK_SPAM),
 )  # fmt: skip
+
+
+_NEVER_SPARED = (OPTED_OUT, OUT_OF_OFFICE)
+
+
+def _rules_of(policy: Policy) -> tuple[Rule, ...]:
+    return tuple(rule for rule in RULES if not rule.setting or getattr(policy, rule.setting))
 
 
 def _configured(lowered: str, policy: Policy) -> Rule | None:
@@ -175,16 +248,17 @@ def _is_spared(feedback: Feedback, policy: Policy) -> bool:
 def rule_for(feedback: Feedback, user: User, policy: Policy) -> Rule:
     """Find the rule for a known user.
 
-    First `bounce_actions`, then opt-outs, then `spare_faults`, then the rest of the table.
+    First `bounce_actions`, then opt-outs and automatic replies, then `spare_faults`, then the rest
+    of the table.
     """
     notification = feedback.notification
     if notification.kind is Kind.BOUNCE and policy.bounce_actions:
         for name in (f"{notification.type}/{notification.subtype}", f"{notification.type}/*"):
             if configured := _configured(name.lower(), policy):
                 return configured
-    for found in RULES:  # `next` of a generator would cost 1 % of a message
+    for found in policy.rules:  # `next` of a generator would cost 1 % of a message
         if found.kind is notification.kind and found.fits(feedback, user):
             break  # the last rule of each kind always fits
-    if policy.spare_faults and found is not OPTED_OUT and _is_spared(feedback, policy):
+    if policy.spare_faults and found not in _NEVER_SPARED and _is_spared(feedback, policy):
         return Rule(Kind.BOUNCE, f"{SPARED}{feedback.fault}", "", _always, Action.NO_ACTION)
     return found

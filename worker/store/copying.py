@@ -5,6 +5,7 @@ database: it is complete and was compared with the old database, or the new data
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from typing import Any
 
@@ -87,10 +88,16 @@ def not_ours(store: Store) -> list[str]:
         ]
 
 
-def copy(source: Store, target: Store, report: Progress) -> tuple[TableCopied, ...]:
+def copy(
+    source: Store,
+    target: Store,
+    report: Progress,
+    of_one_moment: AbstractContextManager[Connection] | None = None,
+) -> tuple[TableCopied, ...]:
     """Copy all rows, and compare both databases before the copy is committed.
 
-    Nothing can be written to the source meanwhile: a worker that is started waits.
+    `of_one_moment`: a transaction that reads the source as of one moment. Without it nothing can be
+    written to the source meanwhile: a worker that is started waits.
 
     Raises:
         Refused: the target is not empty, or is not the same in the end, or cannot hold a value.
@@ -99,8 +106,7 @@ def copy(source: Store, target: Store, report: Progress) -> tuple[TableCopied, .
 
     """
     tables = metadata.sorted_tables
-    with source.writing() as reading, target.writing() as writing:
-        _alone(reading)
+    with of_one_moment or _undisturbed(source) as reading, target.writing() as writing:
         _alone(writing)
         _require_empty(writing, target.place)
         # Each row is written, and read again.
@@ -119,6 +125,13 @@ def copy(source: Store, target: Store, report: Progress) -> tuple[TableCopied, .
                     "copied"
                 )
     return tuple(copied)
+
+
+@contextmanager
+def _undisturbed(store: Store) -> Iterator[Connection]:
+    with store.writing() as connection:
+        _alone(connection)
+        yield connection
 
 
 def _alone(connection: Connection) -> None:
@@ -238,8 +251,8 @@ def _is_too_large(value: int, column: Column[Any]) -> bool:
 
 
 def _key(table: Table, row: Row) -> str:
-    (column,) = table.primary_key
-    return f"{column.name} {row[list(table.columns).index(column)]}"
+    named = zip(table.columns, row, strict=True)
+    return ", ".join(f"{column.name} {value}" for column, value in named if column.primary_key)
 
 
 def _write(connection: Connection, table: Table, rows: Sequence[Row], place: str) -> None:

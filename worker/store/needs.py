@@ -19,6 +19,7 @@ _BY_THE_WORKER: Needs = {
     "removals": ("SELECT", "INSERT", "UPDATE"),
     "policy": ("SELECT", "INSERT", "DELETE"),
     "hourly_counts": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "daily_counts": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "new_counts": ("SELECT", "INSERT", "DELETE"),
     "progress": ("SELECT", "INSERT", "UPDATE"),
     "shadow_users": ("SELECT", "INSERT", "UPDATE", "DELETE"),

@@ -14,12 +14,14 @@ from worker.core.effects import ASKED_REMOVALS, Removal
 from worker.core.model import OFF_LIST, REINSTATEMENT, Action, Address, UserMatch
 from worker.core.outbox import entry_for_asked_removal
 from worker.core.parsing import as_time
+from worker.core.policy import Policy
 from worker.store import Store
 from worker.store.levels import moment
+from worker.store.on_record import fold_new
 from worker.store.parking import NOT_PARKED
 from worker.store.recipients import newest_events
 from worker.store.rows import OUTBOX_COLUMNS, outbox_row
-from worker.store.schema import OPEN, PARKED, events, outbox, users
+from worker.store.schema import OPEN, PARKED, events, outbox, shadow_users, users
 from worker.timing.retries import when_raced
 
 _BARRED = text("SELECT email_key, reason, until FROM do_not_mail WHERE email_key = :key")
@@ -48,6 +50,8 @@ class Lifting(Struct, frozen=True, kw_only=True):
     """The system user."""
     why: str
     dry_run: bool = False
+    policy: Policy = Policy()
+    """What makes the record of an address that becomes a user, of the events on record."""
     off_list: str | None = None
     """Also take the address off SES's suppression list, of this tenant; empty: off the account's.
     """
@@ -57,8 +61,9 @@ class Lifting(Struct, frozen=True, kw_only=True):
 def reinstate(store: Store, addresses: Sequence[Address], lifting: Lifting) -> list[Reinstatement]:
     """Lift pause and block of these addresses, in one transaction.
 
-    An address that is no user becomes a user: events of strangers cannot be lifted. Counts and
-    dates stay. An event from before now, by the database's clock, that arrives later bars nobody.
+    An address that is no user becomes a user, with the record that follows from its events on
+    record: events of strangers cannot be lifted. Counts and dates stay. An event from before now,
+    by the database's clock, that arrives later bars nobody.
 
     If they are to leave SES's suppression list too, that is owed in the same transaction, also for
     an address that is neither paused nor blocked.
@@ -86,8 +91,10 @@ def _reinstate(
         name = f"{REINSTATEMENT}:{uuid.uuid4()}"
         if barred is not None and email is None:
             connection.execute(insert(users).values(email=key, email_key=key))
+            fold_new(connection, [key], lifting.policy)
         lifted = {**_LIFTED, "reinstated_at": now}
-        connection.execute(update(users).where(users.c.email_key == key).values(**lifted))
+        for table in (users, shadow_users):
+            connection.execute(update(table).where(table.c.email_key == key).values(**lifted))
         match = UserMatch.MISSING if barred is None and email is None else UserMatch.FOUND
         connection.execute(insert(events).values(**_event(name, key, match, lifting, now)))
         if lifting.off_list is not None:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from worker.core.errors import Misconfigured
 
-HEAD = "0011"
+HEAD = "0012"
 """The revision that this program needs; a test compares it with the newest migration."""
 FIRST = "0001"
 """The first revision. If it was applied just now, the database was empty and has no users."""
@@ -12,7 +12,7 @@ VERSION_TABLE = "ses_worker_schema"
 """The name of Alembic's table. Its usual name may be taken by the application's own Alembic."""
 OUR_TABLES = frozenset({
     "users", "events", "account_events", "quarantine", "outbox", "limits", "removals", "policy",
-    "hourly_counts", "new_counts", "progress", "shadow_users",
+    "hourly_counts", "daily_counts", "new_counts", "progress", "shadow_users", "imported_users",
 })  # fmt: skip
 OUR_VIEWS = frozenset({"events_by_recipient", "do_not_mail"})
 

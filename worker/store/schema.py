@@ -5,6 +5,7 @@ zone, in a format that compares with `strftime('%Y-%m-%d %H:%M:%f', 'now')`.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -119,8 +120,11 @@ events = Table(
     Column("tags", Text, nullable=False, server_default="{}"),
     _added_text("fault"),
     Column("mentions_spam", Boolean),
+    Column("out_of_office", Boolean),
+    Column("permanent_status", Boolean),
 )
-"""`mentions_spam`: NULL for events from before the column; their diagnostic decides."""
+"""The last three: NULL for events from before the column; their texts decide
+(`worker.store.rows.OF_OLDER_EVENTS`)."""
 
 account_events = Table(
     "account_events",
@@ -249,8 +253,9 @@ policy = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""The policy in force, for the view `do_not_mail`: the pauses in seconds, and an action for each
-entry of `policy.bounce_actions`, in lower case, and a row for each of `policy.spare_faults`."""
+"""The policy in force, for the view `do_not_mail`: the pauses in seconds, an action for each entry
+of `policy.bounce_actions`, in lower case, a row for each of `policy.spare_faults`, and a row for
+each other setting of the policy that is not the default."""
 
 hourly_counts = Table(
     "hourly_counts",
@@ -265,13 +270,26 @@ hourly_counts = Table(
 """How often something happened within an hour: `measure`, such as `send`, for a `value` of a
 `dimension`, such as `provider`. `new_counts` has what was not added yet."""
 
+daily_counts = Table(
+    "daily_counts",
+    metadata,
+    Column("dimension", Text, primary_key=True),
+    Column("day", Moment, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The same by days in UTC, so that a report of months reads few rows."""
+
 new_counts = Table(
     "new_counts",
     metadata,
     _row_id(),
     Column("counts", Text, nullable=False),
 )
-"""What single commits have counted, as JSON, until it is added to `hourly_counts`."""
+"""What single commits have counted, as JSON (`worker.core.counting.facts`), until it is added to
+`hourly_counts` and `daily_counts`."""
 
 progress = Table(
     "progress",
@@ -281,23 +299,36 @@ progress = Table(
 )
 """How far work has come that is done in small bites."""
 
-shadow_users = Table(
-    "shadow_users",
-    metadata,
-    Column("email_key", Text, primary_key=True),
-    Column("auto_block_spam", Boolean, nullable=False, server_default=false()),
-    Column("last_hard_bounce", Moment),
-    Column("last_soft_bounce", Moment),
-    Column("last_complaint", Moment),
-    _count("hard_bounce_count"),
-    _count("soft_bounce_count"),
-    _count("complaint_count"),
-    Column("paused_until", Moment),
-    Column("pause_reason", Text),
-    Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
-    Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
-    Column("reinstated_at", Moment),
-    Column("last_delivery", Moment),
-)
+
+def _record() -> list[Column[Any]]:
+    """The columns of feedback of a user, under the user's address."""
+    return [
+        Column("email_key", Text, primary_key=True),
+        Column("auto_block_spam", Boolean, nullable=False, server_default=false()),
+        Column("last_hard_bounce", Moment),
+        Column("last_soft_bounce", Moment),
+        Column("last_complaint", Moment),
+        _count("hard_bounce_count"),
+        _count("soft_bounce_count"),
+        _count("complaint_count"),
+        Column("paused_until", Moment),
+        Column("pause_reason", Text),
+        Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
+        Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
+        Column("reinstated_at", Moment),
+        Column("last_delivery", Moment),
+    ]
+
+
+shadow_users = Table("shadow_users", metadata, *_record())
 """What a second policy (`policy.shadow`) would have made of the users that feedback named since it
 was set."""
+
+imported_users = Table(
+    "imported_users",
+    metadata,
+    *_record(),
+    Column("after_event", BigInteger, nullable=False),
+)
+"""The records of users that did not begin empty, as they were imported. `policy rebuild` begins
+with them, and folds the events with larger ids than `after_event`."""

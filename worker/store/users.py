@@ -1,20 +1,22 @@
 """User records, as the `users` commands import, list and export them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import islice
 from typing import Any, Self, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import astuple
-from sqlalchemy import Connection, Select, bindparam, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from worker.core.errors import Refused
+from worker.core.policy import Policy
 from worker.store import Store
+from worker.store.on_record import fold_new, keep_first_records
 from worker.store.rows import FEEDBACK_COLUMNS, USER_COLUMNS
-from worker.store.schema import users
+from worker.store.schema import imported_users, shadow_users, users
+from worker.timing import clock
 from worker.timing.retries import when_raced
 
 ROWS_IN_A_STATEMENT = 500
@@ -34,6 +36,12 @@ class Imported(Struct, frozen=True):
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+    with_events: int = 0
+    """New users about whom something was on record."""
+    folded: int = 0
+    """Those whose record was made of it."""
+    barred: int = 0
+    """Those of them to whom mail may not go, or is paused, now."""
 
     def __add__(self, other: Self) -> Self:
         """Add the counts."""
@@ -43,23 +51,19 @@ class Imported(Struct, frozen=True):
     @property
     def rows(self) -> int:
         """The number of rows."""
-        return sum(astuple(self))
+        return self.created + self.updated + self.unchanged
 
 
-class UserFilter(Struct, frozen=True, kw_only=True):
-    """Selects users; without conditions, all."""
-
-    paused_at: datetime | None = None
-    """Only users to whom mail is paused at this time."""
-    blocked: bool = False
-    """Only users with `auto_block_spam`."""
-
-
-def import_users(store: Store, rows: Iterable[Values]) -> Iterator[Imported]:
+def import_users(
+    store: Store, rows: Iterable[Values], policy: Policy | None = None
+) -> Iterator[Imported]:
     """Insert or update users by `email_key`; yield the counts so far after each transaction.
 
     An existing user gets the columns that the row has, without those of feedback; a new user gets
     all of them. Of several rows for a user the last is used.
+
+    A new user without columns of feedback gets the record that the `policy` makes of the events on
+    record about the address; without a policy they are ignored, for good.
 
     Raises:
         Unavailable: the store cannot be reached; the rows counted so far are committed.
@@ -69,23 +73,38 @@ def import_users(store: Store, rows: Iterable[Values]) -> Iterator[Imported]:
     total = Imported()
     remaining = iter(rows)
     while batch := list(islice(remaining, ROWS_IN_A_TRANSACTION)):
-        total += _import_batch(store, batch)
+        total += _import_batch(store, batch, policy)
         yield total
 
 
 @when_raced.wraps
-def _import_batch(store: Store, batch: list[Values]) -> Imported:
+def _import_batch(store: Store, batch: list[Values], policy: Policy | None) -> Imported:
     """Write in a single transaction, in the order in which the worker locks users."""
     last = {row["email_key"]: row for row in batch}
     rows = [last[key] for key in sorted(last)]
     counts = Imported(unchanged=len(batch) - len(rows))
     with store.writing() as connection:
+        new: list[Values] = []
         for start in range(0, len(rows), ROWS_IN_A_STATEMENT):
-            counts += _import_rows(connection, rows[start : start + ROWS_IN_A_STATEMENT])
-    return counts
+            counts += _import_rows(connection, rows[start : start + ROWS_IN_A_STATEMENT], new)
+        return counts + _begin_records(connection, new, policy) if new else counts
 
 
-def _import_rows(connection: Connection, rows: list[Values]) -> Imported:
+def _begin_records(connection: Connection, new: list[Values], policy: Policy | None) -> Imported:
+    """Give new users the records that follow from the events on record, or keep those they have."""
+    if policy is None or "auto_block_spam" in new[0]:
+        return Imported(with_events=len(keep_first_records(connection, new)))
+    changed = fold_new(connection, [row["email_key"] for row in new], policy)
+    now = clock.wall()
+    barred = sum(
+        user.auto_block_spam or (user.paused_until is not None and user.paused_until > now)
+        for user in changed
+    )
+    return Imported(with_events=len(changed), folded=len(changed), barred=barred)
+
+
+def _import_rows(connection: Connection, rows: list[Values], new: list[Values]) -> Imported:
+    """Write rows, and add those of new users to `new`."""
     names = tuple(rows[0])
     given = tuple(name for name in names if name not in FEEDBACK_COLUMNS)
     known = _read(connection, [row["email_key"] for row in rows], given)
@@ -95,6 +114,7 @@ def _import_rows(connection: Connection, rows: list[Values]) -> Imported:
     if changed:
         _write(connection, names, changed)
     updated = sum(row["email_key"] in known for row in changed)
+    new += [row for row in changed if row["email_key"] not in known]
     return Imported(
         created=len(changed) - updated, updated=updated, unchanged=len(rows) - len(changed)
     )
@@ -142,6 +162,9 @@ def remove_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
         known = frozenset(connection.execute(locked.with_for_update()).scalars())
         try:
             connection.execute(delete(users).where(is_meant))
+            for table in (imported_users, shadow_users):
+                theirs = table.c.email_key.in_(sorted(known))
+                connection.execute(delete(table).where(theirs))
         except IntegrityError as error:
             raise Refused(
                 "rows of another table refer to one of these users by a foreign key: delete those "
@@ -166,26 +189,3 @@ def find_user(store: Store, email_key: str) -> Values | None:
         query = select(*_COLUMNS).where(users.c.email_key == email_key)
         row = connection.execute(query).mappings().first()
         return dict(row) if row else None
-
-
-def all_users(store: Store, filter_: UserFilter, limit: int | None = None) -> Iterator[Values]:
-    """Stream the selected users in the order of `email_key`."""
-    with store.reading() as connection:
-        query = _restricted(select(*_COLUMNS), filter_).order_by(users.c.email_key).limit(limit)
-        rows = connection.execution_options(yield_per=1_000).execute(query).mappings()
-        yield from map(dict, rows)
-
-
-def count_users(store: Store, filter_: UserFilter) -> int:
-    """Count the selected users."""
-    with store.reading() as connection:
-        query = _restricted(select(func.count()).select_from(users), filter_)
-        return int(connection.execute(query).scalar_one())
-
-
-def _restricted(query: Select[Any], filter_: UserFilter) -> Select[Any]:
-    if filter_.paused_at:
-        query = query.where(users.c.paused_until > filter_.paused_at)
-    if filter_.blocked:
-        query = query.where(users.c.auto_block_spam)
-    return query

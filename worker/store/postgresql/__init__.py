@@ -16,8 +16,9 @@ from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.home import Home
 from worker.store.in_force import keep_if_changed
 from worker.store.needs import Needs
-from worker.store.postgresql.connection import begin, connect, in_transaction
+from worker.store.postgresql.connection import begin, begin_one_moment, connect, in_transaction
 from worker.store.postgresql.errors import LOCKED, translated
+from worker.store.postgresql.figures import PostgresqlFigures
 from worker.store.postgresql.rights import find_home, is_about_rights, lacking_rights
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
@@ -127,6 +128,20 @@ class PostgresqlStore:
             yield connection
 
     @contextmanager
+    def reading_one_moment(self) -> Iterator["Connection"]:
+        """Begin as `reading`; all is read as of the first query, for as long as it takes.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+
+        """
+        with self.writing() as connection:
+            session = connection.connection.driver_connection
+            session.rollback()  # type: ignore[union-attr]
+            begin_one_moment(session)  # type: ignore[arg-type]
+            yield connection
+
+    @contextmanager
     def writing(self) -> Iterator["Connection"]:
         """Begin a SQLAlchemy transaction that writes.
 
@@ -203,6 +218,17 @@ class PostgresqlStore:
         """
         with self.transaction() as transaction:
             return keep_if_changed(transaction, values)
+
+    @contextmanager
+    def adding_up(self) -> Iterator[PostgresqlFigures]:
+        """Begin a transaction that adds up figures.
+
+        Raises:
+            Unavailable, Locked: as for `transaction`.
+
+        """
+        with self.transaction() as transaction:
+            yield transaction.figures
 
     def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         """Answer a query in a session of its own; see `Store.ask`.

@@ -6,7 +6,7 @@ clients and not our next transaction. So all settings are part of each transacti
 in the same round trip, and no statement is prepared (https://www.pgbouncer.org/features.html).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -115,10 +115,18 @@ def begin(connection: psycopg.Connection[tuple[Any, ...]], **settings: str) -> N
 
     `settings` replace the settings that every transaction has.
     """
-    chosen = _SETTINGS | settings
-    connection.execute(
-        _BEGIN + "".join(f"SET LOCAL {name} = '{value}';" for name, value in chosen.items())
-    )
+    connection.execute(_BEGIN + _set_local(_SETTINGS | settings))
+
+
+def begin_one_moment(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """Begin to read everything as of the first query, for as long as it takes."""
+    begin_reading = _BEGIN.replace("READ COMMITTED", "REPEATABLE READ READ ONLY")
+    unlimited = dict.fromkeys(("statement_timeout", "idle_in_transaction_session_timeout"), "0")
+    connection.execute(begin_reading + _set_local(_SETTINGS | unlimited))
+
+
+def _set_local(settings: Mapping[str, str]) -> str:
+    return "".join(f"SET LOCAL {name} = '{value}';" for name, value in settings.items())
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from worker.store.sample import RollBack, probing, write_sample
 from worker.store.sqlite import queries
 from worker.store.sqlite.connection import SMALL_CACHE_KIB, Connection, connect
 from worker.store.sqlite.errors import translated
+from worker.store.sqlite.figures import SqliteFigures
+from worker.store.sqlite.live_copy import Report, copy_into
 from worker.store.sqlite.opened import Opened
 from worker.store.sqlite.reader import Reader, is_there
 from worker.store.sqlite.transaction import SqliteTransaction
@@ -99,6 +101,9 @@ class SqliteStore:
         ):
             connection.exec_driver_sql("PRAGMA query_only = ON")
             yield connection
+
+    reading_one_moment = reading
+    """A transaction of SQLite's reads as of one moment anyhow."""
 
     @contextmanager
     def writing(self) -> Iterator["sqlalchemy.Connection"]:
@@ -189,6 +194,17 @@ class SqliteStore:
         with self.transaction() as transaction:
             return keep_if_changed(transaction, values)
 
+    @contextmanager
+    def adding_up(self) -> Iterator[SqliteFigures]:
+        """Begin a transaction that adds up figures.
+
+        Raises:
+            Unavailable, CommitsLost: as for `transaction`.
+
+        """
+        with self.transaction() as transaction:
+            yield transaction.figures
+
     def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         """Answer a query on a connection of its own; see `Store.ask`.
 
@@ -197,6 +213,15 @@ class SqliteStore:
 
         """
         return self._reader.ask(partial(queries.answer, query=query, values=values), trace=False)
+
+    def copy_into(self, made: Path, report: Report) -> None:
+        """Write the database, as it is at one moment, into a new file; see `live_copy`.
+
+        Raises:
+            Unavailable: the file cannot be read now, or the new one not be written.
+
+        """
+        copy_into(self._reader, made, report)
 
     def access_problem(self) -> AccessProblem | None:
         """Return why the permissions keep this process from writing the file; None: they do not."""

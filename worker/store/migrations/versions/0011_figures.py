@@ -1,17 +1,23 @@
 """Adds figures by the hour, an index of events by time, and what other policies need.
 
-`hourly_counts` has the figures. No commit writes there: workers that share a database would wait
-for each other's rows. A commit adds a single row to `new_counts`, with all that it counted; a
-worker adds these rows to `hourly_counts` now and then, and removes them in the same transaction. So
-the figures of both tables together are always complete.
+`hourly_counts` has the figures, and `daily_counts` the same by days. No commit writes there:
+workers that share a database would wait for each other's rows. A commit adds a single row to
+`new_counts`, with all that it counted; a worker adds these rows up now and then, and removes them
+in the same transaction. So the figures of all tables together are always complete.
 
-`progress` says how far work has come that is done in small bites. `shadow_users` holds what a
-second policy would have made of the users, where `policy.shadow` has one.
+`progress` says how far work has come that is done in small bites: at first, that no event from
+before the upgrade is counted. `shadow_users` holds what a second policy would have made of the
+users, where `policy.shadow` has one. `imported_users` holds the records that users had when they
+were imported, if not empty.
 
 The index takes some seconds with millions of events; messages wait meanwhile.
 
 Revision: 0011
 """
+
+import json
+from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,7 +36,9 @@ def upgrade() -> None:
         op.add_column("users", sa.Column("last_delivery", Moment))
     op.create_index("events_occurred", "events", ["occurred_at"], if_not_exists=True)
     if "hourly_counts" not in tables:
-        _create_hourly_counts()
+        _create_counts("hourly_counts", "hour")
+    if "daily_counts" not in tables:
+        _create_counts("daily_counts", "day")
     if "new_counts" not in tables:
         op.create_table("new_counts", _row_id(), sa.Column("counts", sa.Text, nullable=False))
     if "progress" not in tables:
@@ -39,15 +47,30 @@ def upgrade() -> None:
             sa.Column("name", sa.Text, primary_key=True),
             sa.Column("value", sa.Text, nullable=False),
         )
+        _note_events()
     if "shadow_users" not in tables:
-        _create_shadow_users()
+        op.create_table("shadow_users", *_record())
+    if "imported_users" not in tables:
+        after_event = sa.Column("after_event", sa.BigInteger, nullable=False)
+        op.create_table("imported_users", *_record(), after_event)
 
 
-def _create_hourly_counts() -> None:
+def _note_events() -> None:
+    """Note up to which id events are to be counted afterwards, if there are any."""
+    connection = op.get_bind()
+    newest = connection.execute(sa.text("SELECT max(id) FROM events")).scalar()
+    if newest is None:
+        return
+    value = json.dumps({"below": newest + 1, "since": datetime.now(UTC).isoformat()})
+    progress = sa.table("progress", sa.column("name"), sa.column("value"))
+    connection.execute(progress.insert().values(name="events_counted", value=value))
+
+
+def _create_counts(table: str, step: str) -> None:
     op.create_table(
-        "hourly_counts",
+        table,
         sa.Column("dimension", sa.Text, primary_key=True),
-        sa.Column("hour", Moment, primary_key=True),
+        sa.Column(step, Moment, primary_key=True),
         sa.Column("measure", sa.Text, primary_key=True),
         sa.Column("value", sa.Text, primary_key=True),
         sa.Column("count", sa.BigInteger, nullable=False),
@@ -55,9 +78,8 @@ def _create_hourly_counts() -> None:
     )
 
 
-def _create_shadow_users() -> None:
-    op.create_table(
-        "shadow_users",
+def _record() -> list[sa.Column[Any]]:
+    return [
         sa.Column("email_key", sa.Text, primary_key=True),
         sa.Column("auto_block_spam", sa.Boolean, nullable=False, server_default=sa.false()),
         *(sa.Column(name, Moment) for name in ("last_hard_bounce", "last_soft_bounce")),
@@ -71,7 +93,7 @@ def _create_shadow_users() -> None:
         ),
         sa.Column("reinstated_at", Moment),
         sa.Column("last_delivery", Moment),
-    )
+    ]
 
 
 def _count(name: str) -> sa.Column[int]:

@@ -1,0 +1,102 @@
+"""Makes a report of the figures by the hour."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+
+from msgspec import Struct
+
+from worker.commands.report.reading import Reading
+from worker.commands.report.reasons import decision, reasons, spenders, statuses
+from worker.commands.report.rows import rows_by, rows_by_day, rows_by_tag
+from worker.core.reporting.report import TAG, By, Report, Row
+from worker.core.reporting.sends import FromSes, Sends, Source, sends_of, sent
+from worker.core.reporting.tally import Tally, total
+from worker.store import Store
+from worker.store.figures_by_hour import READ as READ_FOR_FIGURES
+from worker.store.figures_by_hour import known
+from worker.store.needs import to_read
+from worker.store.newest import newest_decisions
+
+READ = {**READ_FOR_FIGURES, **to_read("events")}
+"""What a report reads."""
+_SPENDERS = (By.DOMAIN, By.CONFIGURATION_SET, By.TENANT)
+AskSes = Callable[[datetime, datetime], FromSes]
+Progress = Callable[[int, int], None]
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """Which report."""
+
+    days: int
+    """Whole days in UTC before today; today is added as far as it has come."""
+    by: str
+    """A `By`, or `tag:NAME`."""
+    top: int
+    """So many values have a line; the rest is `other`."""
+
+
+def make_report(
+    store: Store,
+    asked: Asked,
+    now: datetime,
+    *,
+    ask_ses: AskSes | None = None,
+    progress: Progress = lambda _done, _total: None,
+) -> Report:
+    """Read what a report says. `progress` is called while events are read one by one.
+
+    Raises:
+        Unavailable: the database cannot be read now.
+
+    """
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    reading = Reading(store, today - timedelta(days=asked.days), now)
+    days = [reading.since.date() + timedelta(days=number) for number in range(asked.days + 1)]
+    by_day, simulated = reading.by_day()
+    ses = ask_ses(reading.since, now) if ask_ses else None
+    sends = sends_of(by_day, days, ses)
+    rows, scanned = _rows(reading, asked, by_day, sends, progress)
+    since = known(store)
+    return Report(
+        made_at=now,
+        since=reading.since,
+        days=days,
+        by=asked.by,
+        total=total(by_day.values()),
+        by_day=by_day,
+        sends=sends,
+        sends_by_day=_sends_by_day(by_day, sends, ses),
+        rows=rows,
+        reasons=reasons(reading),
+        statuses=statuses(reading),
+        spenders={by: spenders(reading, by) for by in _SPENDERS},
+        newest=[decision(row) for row in newest_decisions(store, reading.since, now)],
+        simulated=simulated,
+        ses=ses,
+        bounces_since=since.bounces_since,
+        others_since=since.others_since,
+        scanned=scanned,
+    )
+
+
+def _rows(
+    reading: Reading,
+    asked: Asked,
+    by_day: Mapping[date, Tally],
+    sends: Sends,
+    progress: Progress,
+) -> tuple[list[Row], int | None]:
+    if asked.by.startswith(TAG):
+        return rows_by_tag(reading, asked.by.removeprefix(TAG), sends, asked.top, progress)
+    if asked.by == By.DAY:
+        return rows_by_day(by_day, sends), None
+    return rows_by(reading, By(asked.by), sends, asked.top), None
+
+
+def _sends_by_day(
+    by_day: Mapping[date, Tally], sends: Sends, ses: FromSes | None
+) -> Mapping[date, int]:
+    if sends.source in {Source.VDM, Source.STATISTICS}:
+        return ses.by_day if ses else {}
+    counted = {day: sent(tally, sends.source) for day, tally in by_day.items()}
+    return {day: count for day, count in counted.items() if count is not None}

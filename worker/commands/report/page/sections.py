@@ -1,0 +1,292 @@
+"""The sections of the page. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from worker.commands.report.page.chart_data import label
+from worker.commands.report.page.markup import Html, breakable, element, joined, table
+from worker.core.masking import mask_addresses
+from worker.core.reporting.lines import Judgement, State
+from worker.core.reporting.report import By, Decision, Reason, Report, Row, Spender
+from worker.core.reporting.tally import OTHER, Tally
+from worker.core.reporting.words import STATES, between, budget, notes, percent, rate_of, verdict
+
+MOST_LINES = 200
+"""Of a table: a page has at most 2 MB. `--csv` has all."""
+MOST_DAYS = 400
+_SCALE = 1.25
+"""The scale of a rate ends this far behind the line for a pause."""
+_BY = {By.DOMAIN: "domain", By.CONFIGURATION_SET: "configuration set", By.TENANT: "tenant"}
+
+
+def sections(report: Report) -> Iterator[Html]:
+    """Yield the sections in their order."""
+    if report.is_empty:
+        yield element("p", "Nothing was counted in these days.", class_="empty")
+    else:
+        yield _rates(report)
+        yield _facts(report)
+        yield _over_time(report)
+        yield from _reasons(report)
+        yield from _spenders(report)
+        yield from _rows(report)
+        yield from _newest(report)
+    yield _notes(report)
+
+
+def _rates(report: Report) -> Html:
+    return element(
+        "section",
+        element("h2", "Against AWS's lines"),
+        element(
+            "div",
+            _rate("Bounces", "hard bounces", report.bounces),
+            _rate("Complaints", "complaints", report.complaints),
+            class_="cards",
+        ),
+    )
+
+
+def _rate(title: str, what: str, judgement: Judgement) -> Html:
+    shown = rate_of(judgement) if judgement.state is not State.UNKNOWN else "unknown"
+    parts = [
+        element("h3", title),
+        element(
+            "p",
+            element("strong", shown, class_="figure"),
+            " ",
+            element("span", STATES[judgement.state], class_="state"),
+        ),
+        _scale(judgement),
+        element("p", verdict(what, judgement)),
+    ]
+    if left := budget(what, judgement):
+        parts.append(element("p", left, class_="left"))
+    return element("article", *parts, class_=f"card {judgement.state.value}")
+
+
+def _scale(judgement: Judgement) -> Html:
+    """Draw a rate between 0 and a little more than the line for a pause."""
+    if judgement.rate is None:
+        return Html("")
+    end = float(judgement.lines.pause) * _SCALE
+    lines = (("review", judgement.lines.review), ("pause", judgement.lines.pause))
+    marks = "".join(
+        f'<line class="{name}" x1="{_at(float(line), end)}" x2="{_at(float(line), end)}" y1="0" '
+        f'y2="14"/><text class="{name}" x="{_at(float(line), end)}" y="25">'
+        f"{name} {percent(float(line), 1)}</text>"
+        for name, line in lines
+    )
+    low, high = judgement.low or 0.0, judgement.high or 0.0
+    width = max(0.6, _at(high, end) - _at(low, end))
+    drawn = (
+        f'<rect class="ground" x="0" y="3" width="300" height="8" rx="4"/>'
+        f'<rect class="value" x="0" y="3" width="{_at(judgement.rate, end)}" height="8" rx="4"/>'
+        f'<rect class="interval" x="{_at(low, end)}" y="5.5" width="{width:.1f}" height="3"/>'
+    )
+    name = f"{percent(judgement.rate)}, between {between(judgement)}"
+    return Html(
+        f'<svg viewBox="0 0 300 28" role="img" aria-label="{name}">'
+        f"<title>{name}</title>{drawn}{marks}</svg>"
+    )
+
+
+def _at(rate: float, end: float) -> float:
+    return round(min(rate, end) / end * 300, 1)
+
+
+def _facts(report: Report) -> Html:
+    tally = report.total
+    mails = f"{report.sends.count:,}" if report.sends.count is not None else "unknown"
+    facts = (
+        ("mails sent", mails),
+        ("hard bounces", f"{tally.hard_bounce:,}"),
+        ("of them refused by SES itself", f"{tally.refused:,}"),
+        ("soft bounces", f"{tally.soft_bounce:,}"),
+        ("complaints", f"{tally.complaint:,}"),
+        ("users paused", f"{tally.paused:,}"),
+        ("users blocked", f"{tally.blocked:,}"),
+        ("bounces of users for the first time", f"{tally.new_bounces:,}"),
+        ("repeated bounces", f"{tally.repeated_bounce:,}"),
+        ("bounces of no user", f"{tally.unknown_bounce:,}"),
+        ("repeated complaints", f"{tally.repeated_complaint:,}"),
+    )
+    items = (element("div", element("dd", count), element("dt", name)) for name, count in facts)
+    return element("section", element("h2", "In figures"), element("dl", *items))
+
+
+def _over_time(report: Report) -> Html:
+    charts = [
+        _chart("bounces", "Bounces over time, by kind"),
+        _chart("complaints", "Complaints over time"),
+    ]
+    if any(report.sends_by_day.values()):
+        charts[:0] = [
+            _chart("bounce-rate", "Rate of the hard bounces that AWS counts, with AWS's lines"),
+            _chart("complaint-rate", "Rate of complaints, with AWS's lines"),
+        ]
+    ranges = element("div", id="ranges", class_="ranges", role="group", aria_label="Days shown")
+    heads = ("day", "mails", "hard", "soft", "other", "complaints", "paused", "blocked")
+    rows = (
+        (
+            str(day),
+            f"{report.sends_by_day[day]:,}" if day in report.sends_by_day else "",
+            *_numbers(report.by_day.get(day, Tally())),
+        )
+        for day in reversed(report.days[-MOST_DAYS:])
+    )
+    return element(
+        "section",
+        element("h2", "Over time"),
+        ranges,
+        element("div", *charts, class_="charts"),
+        _details("The figures of each day", table(heads, rows, 1)),
+        _more(len(report.days) - MOST_DAYS, "days"),
+    )
+
+
+def _numbers(tally: Tally) -> Iterator[str]:
+    for count in (
+        tally.hard_bounce, tally.soft_bounce, tally.other_bounce, tally.complaint, tally.paused,
+        tally.blocked,
+    ):  # fmt: skip
+        yield f"{count:,}"
+
+
+def _reasons(report: Report) -> Iterator[Html]:
+    bounces = [reason for reason in report.reasons if reason.kind == "bounce"]
+    complaints = [reason for reason in report.reasons if reason.kind == "complaint"]
+    parts = []
+    if bounces:
+        parts += [_chart("reasons", "Bounces by SES's type"), _reason_table("type", bounces)]
+    if report.statuses:
+        parts += [
+            _chart("statuses", "Bounces by the mail servers' status codes"),
+            _reason_table("status code", report.statuses),
+        ]
+    if complaints:
+        parts += [element("h3", "Complaints"), _reason_table("feedback type", complaints)]
+    if parts:
+        yield element("section", element("h2", "Why"), *parts)
+
+
+def _reason_table(name: str, found: Sequence[Reason]) -> Html:
+    rows = (
+        (breakable(label(r.name)), r.meaning or "not known", f"{r.count:,}", percent(r.share, 1))
+        for r in found
+    )
+    return table((name, "in words", "count", "share"), rows, 2)
+
+
+def _spenders(report: Report) -> Iterator[Html]:
+    found = {
+        by: spenders
+        for by in _BY
+        if (spenders := [s for s in report.spenders.get(by, ()) if s.bounces])
+        and any(s.value for s in spenders)
+    }
+    if not found:
+        return
+    charts = (
+        _chart(f"spenders-{by.value}", f"By {_BY[by]}{_others(spenders)}")
+        for by, spenders in found.items()
+    )
+    rows = (
+        (_BY[by], label(s.value), f"{s.bounces:,}", percent(s.share, 1), f"{s.complaints:,}")
+        for by, spenders in found.items()
+        for s in spenders
+    )
+    heads = ("by", "value", "hard bounces", "share", "complaints")
+    yield element(
+        "section",
+        element("h2", "Who causes the hard bounces that AWS counts"),
+        element("div", *charts, class_="charts three"),
+        _details("The figures", table(heads, rows, 2)),
+    )
+
+
+def _others(found: Sequence[Spender]) -> str:
+    """Say what the chart leaves out: a long bar that would make all others short."""
+    rest = sum(spender.bounces for spender in found if spender.value == OTHER)
+    return f" (all others together: {rest:,})" if rest else ""
+
+
+def _rows(report: Report) -> Iterator[Html]:
+    if report.by == By.DAY or not report.rows:
+        return
+    name = label(report.by).replace("-", " ")
+    rest = " (without all others)" if any(row.value == OTHER for row in report.rows) else ""
+    heads = (
+        name, "mails", "hard", "soft", "other", "complaints", "bounce rate", "complaint rate",
+    )  # fmt: skip
+    yield element(
+        "section",
+        element("h2", f"By {name}"),
+        _chart("rows", f"Bounces and complaints by {name}{rest}"),
+        table(heads, map(_row, report.rows[:MOST_LINES]), 1),
+        _more(len(report.rows) - MOST_LINES, "lines"),
+    )
+
+
+def _more(count: int, what: str) -> Html:
+    if count <= 0:
+        return Html("")
+    return element("p", f"{count:,} more {what} are in the CSV file (--csv).", class_="hint")
+
+
+def _row(row: Row) -> tuple[str, ...]:
+    known = row.bounces.state is not State.UNKNOWN
+    hard, soft, other, complaints, *_ = _numbers(row.tally)
+    return (
+        label(row.value),
+        f"{row.bounces.sends:,}" if known else "",
+        hard,
+        soft,
+        other,
+        complaints,
+        rate_of(row.bounces),
+        rate_of(row.complaints),
+    )
+
+
+def _newest(report: Report) -> Iterator[Html]:
+    if not report.newest:
+        return
+    rows = (
+        (
+            f"{found.at:%Y-%m-%d\u00a0%H:%M}",
+            "blocked" if found.blocked else "paused",
+            mask_addresses(label(found.address)),
+            _why(found),
+        )
+        for found in report.newest
+    )
+    yield element(
+        "section",
+        element("h2", "Paused or blocked last"),
+        table(("time (UTC)", "what", "who", "why"), rows, 4),
+        element("p", "Addresses are masked here; ses-worker report shows them.", class_="hint"),
+    )
+
+
+def _why(found: Decision) -> Html:
+    name = " ".join(filter(None, (label(found.name), found.status)))
+    return joined([breakable(name), f": {found.meaning}" if found.meaning else ""])
+
+
+def _notes(report: Report) -> Html:
+    lines = [element("li", note) for note in notes(report)]
+    return element("section", element("h2", "How to read this"), element("ul", *lines))
+
+
+def _chart(name: str, title: str) -> Html:
+    canvas = element("canvas", data_chart=name, role="img", aria_label=title)
+    return element(
+        "figure",
+        element("figcaption", title),
+        element("div", canvas, class_="canvas"),
+        class_=f"chart {name}",
+    )
+
+
+def _details(title: str, content: Html) -> Html:
+    return element("details", element("summary", title), joined([content]))

@@ -1,0 +1,85 @@
+"""Why mail bounced, what complaints were, and who causes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from worker.commands.report.reading import Reading
+from worker.core.counting import Dimension
+from worker.core.model import Kind
+from worker.core.reporting.report import By, Decision, Reason, Spender
+from worker.core.reporting.tally import OTHER, largest
+from worker.core.words import meaning_of_status, meaning_of_type, status_of
+
+MOST_REASONS = 8
+MOST_SPENDERS = 5
+
+
+def reasons(reading: Reading) -> list[Reason]:
+    """Return the most frequent types of bounces, then those of complaints."""
+    found = reading.by(By.TYPE)
+    bounces = [(name, tally.bounces) for name, tally in found.items()]
+    complaints = [(name, tally.complaint) for name, tally in found.items()]
+    return [*_of_types(Kind.BOUNCE, bounces), *_of_types(Kind.COMPLAINT, complaints)]
+
+
+def statuses(reading: Reading) -> list[Reason]:
+    """Return the most frequent enhanced status codes of bounces."""
+    found = reading.by_dimension(Dimension.STATUS)
+    counted = [(code, tally.bounces) for code, tally in found.items()]
+    ranked = _ranked(counted, MOST_REASONS + 2)
+    return [
+        Reason(
+            kind=Kind.BOUNCE.value,
+            name=code,
+            meaning=meaning_of_status(code),
+            count=count,
+            share=share,
+        )
+        for code, count, share in ranked
+        if code not in {"", OTHER}
+    ][:MOST_REASONS]
+
+
+def spenders(reading: Reading, by: By) -> list[Spender]:
+    """Return who causes most of the bounces that AWS counts."""
+    found = reading.by(by)
+    bounces = sum(tally.counted_bounces for tally in found.values())
+    return [
+        Spender(
+            value=value,
+            bounces=tally.counted_bounces,
+            complaints=tally.complaint,
+            share=tally.counted_bounces / bounces if bounces else 0.0,
+        )
+        for value, tally in largest(found, MOST_SPENDERS)
+        if tally.counted_bounces or tally.complaint
+    ]
+
+
+def decision(row: Mapping[str, Any]) -> Decision:
+    """Describe an event that paused or blocked somebody."""
+    kind, type_, subtype = row["kind"], row["type"] or "", row["subtype"] or ""
+    return Decision(
+        at=row["occurred_at"],
+        address=row["recipient"],
+        blocked=row["action"] == "auto_block_spam",
+        name="/".join(filter(None, (type_, subtype))) or kind,
+        meaning=meaning_of_type(kind, type_, subtype),
+        status=status_of(row["status"], row["diagnostic"]),
+    )
+
+
+def _of_types(kind: Kind, counted: Sequence[tuple[str, int]]) -> list[Reason]:
+    found = []
+    for name, count, share in _ranked(counted, MOST_REASONS):
+        type_, _, subtype = name.partition("/")
+        meaning = meaning_of_type(kind, type_, subtype)
+        found.append(Reason(kind=kind.value, name=name, meaning=meaning, count=count, share=share))
+    return found
+
+
+def _ranked(counted: Sequence[tuple[str, int]], most: int) -> list[tuple[str, int, float]]:
+    """Return the largest counts, each with its share."""
+    whole = sum(count for _, count in counted)
+    ranked = sorted(counted, key=lambda item: (-item[1], item[0]))
+    return [(name, count, count / whole) for name, count in ranked if count][:most]

@@ -1,0 +1,28 @@
+"""What is counted by the hour: in which dimensions, and how often what happened. Pure.
+
+A commit counts `Fact`s (`facts`): what happened to a mail for a recipient, with all that the
+figures distinguish. `figures` makes the figures of facts: a count for each dimension, hour,
+measure and value. `providers` knows the mail provider of a domain.
+"""
+
+from worker.core.counting.facts import Fact, Facts, encode_facts, read_facts
+from worker.core.counting.figures import OTHER, FigureKey, figures_of
+from worker.core.counting.names import COUNTED_KINDS, Dimension, Measure
+from worker.core.counting.providers import provider_of
+from worker.core.counting.tally import count_decision, count_event
+
+__all__ = [
+    "COUNTED_KINDS",
+    "OTHER",
+    "Dimension",
+    "Fact",
+    "Facts",
+    "FigureKey",
+    "Measure",
+    "count_decision",
+    "count_event",
+    "encode_facts",
+    "figures_of",
+    "provider_of",
+    "read_facts",
+]

@@ -1,0 +1,81 @@
+"""Answers for many addresses at once, as `answers` gives them for one.
+
+In PostgreSQL the view `do_not_mail` finds many addresses by its indexes. In SQLite it would look
+into each bucket of events for each of them (see migration 0007). So events of strangers are found
+first, by reading the index once, and then the view's own query judges these events alone.
+"""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from worker.core.parsing import as_time
+from worker.store import Store
+from worker.store.answers import FEW, Verdict
+from worker.store.sqlite import SqliteStore
+
+AT_ONCE = 100_000
+"""So many addresses a call: in SQLite each call with strangers reads the index of all events."""
+
+_Barred = Mapping[str, tuple[str, Any]]
+_USERS = "SELECT email_key FROM users WHERE email_key {among_keys}"
+_BARRED = "SELECT email_key, reason, until FROM {view} WHERE email_key {among_keys}"
+_KNOWN = "SELECT DISTINCT recipient FROM events_by_recipient WHERE recipient {among_keys}"
+_FEW_EVENTS = "SELECT id, recipient FROM events_by_recipient WHERE recipient {among_keys}"
+_MANY_EVENTS = "SELECT id, recipient FROM events WHERE recipient {among_keys}"
+_VIEW = "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = 'do_not_mail'"
+_BEGINNING = re.compile(r"\A.{0,80}?\bAS\b", re.DOTALL)
+_THESE_EVENTS = "(SELECT * FROM events WHERE id IN (SELECT value FROM json_each({ids})))"
+
+
+def verdicts_on(store: Store, keys: Collection[str]) -> dict[str, Verdict]:
+    """Ask about normalised addresses, at most `AT_ONCE`, as `verdict_on` does about one.
+
+    Raises:
+        Unavailable: the database cannot be read now.
+
+    """
+    asked = set(keys)
+    ask = _ask_sqlite if isinstance(store, SqliteStore) else _ask_postgresql
+    users, known, barred = ask(store, asked)
+    return {
+        key: Verdict(
+            is_user=key in users,
+            is_known=key in users or key in known or key in barred,
+            reason=barred[key][0] if key in barred else None,
+            until=as_time(barred[key][1]) if key in barred else None,
+        )
+        for key in asked
+    }
+
+
+def _ask_postgresql(store: Store, keys: set[str]) -> tuple[set[str], set[str], _Barred]:
+    def ask(query: str, among: set[str]) -> list[tuple[Any, ...]]:
+        text = query.format(view="do_not_mail", among_keys="= ANY({keys})")
+        return store.ask(text, keys=sorted(among))
+
+    users = {key for (key,) in ask(_USERS, keys)}
+    known = {key for (key,) in ask(_KNOWN, keys - users)}
+    return users, known, {key: (reason, until) for key, reason, until in ask(_BARRED, keys)}
+
+
+def _ask_sqlite(store: Store, keys: set[str]) -> tuple[set[str], set[str], _Barred]:
+    def ask(query: str, among: set[str], **values: object) -> list[tuple[Any, ...]]:
+        text = query.replace("{among_keys}", "IN (SELECT value FROM json_each({keys}))")
+        return store.ask(text, keys=json.dumps(sorted(among)), **values)
+
+    users = {key for (key,) in ask(_USERS, keys)}
+    strangers = keys - users
+    found = ask(_FEW_EVENTS if len(strangers) <= FEW else _MANY_EVENTS, strangers)
+    known = {key for _, key in found}
+    judged = _BARRED.replace("{view}", f"({_view_of_these_events(store)})")
+    barred = ask(judged, users | known, ids=json.dumps([id_ for id_, _ in found]))
+    return users, known, {key: (reason, until) for key, reason, until in barred}
+
+
+def _view_of_these_events(store: Store) -> str:
+    """Return the query of the view with some events in place of all events."""
+    ((text,),) = store.ask(_VIEW)
+    query = _BEGINNING.sub("", text).replace("{", "{{").replace("}", "}}")
+    return query.replace("events_by_recipient", _THESE_EVENTS)

@@ -1,0 +1,61 @@
+"""Copies a database file while other processes write to it."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from worker.core.errors import Unavailable
+from worker.store.making import OWNER_ONLY
+from worker.store.sqlite.errors import FULL
+from worker.store.sqlite.reader import Reader
+
+Report = Callable[[int, int | None], None]
+_EVERY_SECONDS = 0.2
+"""Between two reports."""
+_OF_THE_TARGET = FULL | {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR_FSYNC}
+
+
+def copy_into(reader: Reader, made: Path, report: Report) -> None:
+    """Write the database, as it is at one moment, into a new file; report how many bytes.
+
+    Writers are not held up; the `-wal` grows until the copy is made. `VACUUM INTO` reads in a
+    single transaction (https://www.sqlite.org/lang_vacuum.html#vacuuminto). SQLite's backup API
+    would begin anew whenever another process commits.
+
+    Raises:
+        Unavailable: the database cannot be read now, or the file not be written.
+
+    """
+    asked: list[sqlite3.Connection] = []
+    with ThreadPoolExecutor(1, "backup") as pool:
+        copying = pool.submit(reader.ask, partial(_vacuum, made=made, asked=asked))
+        try:
+            _report_until_done(copying, made, report)
+        except BaseException:
+            if not copying.done():
+                for connection in asked:
+                    connection.interrupt()
+            raise
+
+
+def _vacuum(connection: sqlite3.Connection, made: Path, asked: list[sqlite3.Connection]) -> None:
+    os.close(os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, OWNER_ONLY))
+    asked.append(connection)
+    try:
+        connection.execute("VACUUM INTO ?", (str(made),))
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode not in _OF_THE_TARGET:
+            raise
+        raise Unavailable(f"the copy cannot be written: {error}") from error
+
+
+def _report_until_done(copying: "Future[None]", made: Path, report: Report) -> None:
+    while True:
+        with suppress(TimeoutError):
+            return copying.result(_EVERY_SECONDS)
+        with suppress(FileNotFoundError):
+            report(made.stat().st_size, None)
