@@ -34,7 +34,7 @@ MUTANTS = [
         old='opened.connection.execute("COMMIT")',
         new=(
             'self.n = getattr(self, "n", 0) + 1; '
-            'opened.connection.execute("COMMIT" if self.n % 40 else "ROLLBACK")'
+            'opened.connection.execute("COMMIT" if self.n % 10 else "ROLLBACK")'
         ),
     ),
     Mutant(
@@ -303,6 +303,14 @@ MUTANTS = [
         function="_lease",
         old='"claim": token, "due_at": lease_until}',
         new='"claim": token}',
+    ),
+    Mutant(
+        invariant="Two workers share the outbox",
+        test="integration/test_outbox.py::test_a_claimed_effect_is_nobody_elses_until_the_lease_ends",
+        file="worker/store/claims.py",
+        function="_lease",
+        old="lease_until = now + timedelta(seconds=rate_limit.lease_seconds)",
+        new="lease_until = now",
     ),
     Mutant(
         invariant="A notice is within Slack's limits and has no markup of untrusted senders",
