@@ -316,7 +316,20 @@ class TestDb:
         done = run("db", "status", "--json")
         assert (done.status, done.json["pending"], done.json["revision"]) == (
             1,
-            ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"],
+            [
+                "0001",
+                "0002",
+                "0003",
+                "0004",
+                "0005",
+                "0006",
+                "0007",
+                "0008",
+                "0009",
+                "0010",
+                "0011",
+                "0012",
+            ],
             None,
         )
         assert not (tmp_path / "worker.db").exists()
@@ -349,6 +362,8 @@ class TestUsers:
             "unchanged": 2,
             "refused": 0,
             "with_events": 0,
+            "folded": 0,
+            "folded_barred": 0,
         }
 
     def test_import_reads_standard_input(self, run):

@@ -316,10 +316,17 @@ class TestCommands:
             (
                 ["why", "jane@example.com"],
                 [
-                    "do_not_mail", "events", "events_by_recipient", "outbox", "removals",
-                    "ses_worker_schema", "users",
+                    "do_not_mail", "events", "events_by_recipient", "imported_users", "outbox",
+                    "removals", "ses_worker_schema", "users",
                 ],
             ),
+            (
+                ["users", "check", "jane@example.com"],
+                ["do_not_mail", "events_by_recipient", "ses_worker_schema", "users"],
+            ),
+            (["users", "list", "--since", "7d"], ["events", "ses_worker_schema", "users"]),
+            (["users", "list", "--everybody"], ["do_not_mail", "ses_worker_schema", "users"]),
+            (["events", "export"], ["events", "ses_worker_schema"]),
             (["users", "list"], ["ses_worker_schema", "users"]),
             (["users", "show", "jane@example.com"], ["ses_worker_schema", "users"]),
             (["users", "export"], ["ses_worker_schema", "users"]),

@@ -12,7 +12,9 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
+from worker.core.claims import says_sending_stopped
 from worker.core.effects import (
+    ASKED_REMOVALS,
     SUPPRESSION,
     AccountNotice,
     DeadLetterNotice,
@@ -33,6 +35,7 @@ from worker.core.faults import Fault
 from worker.core.limits import LONGEST_MESSAGE
 from worker.core.masking import mask_addresses
 from worker.core.model import (
+    REINSTATEMENT,
     Address,
     DeadLetter,
     Decision,
@@ -45,6 +48,7 @@ from worker.core.parsing import clip
 from worker.core.policy import Policy
 
 _NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
+_LONGEST_DETAIL = 400
 MOST_DOMAINS = 20
 """Mail providers per notice that a digest shows separately. A digest holds thousands of notices in
 memory at once."""
@@ -103,6 +107,22 @@ def entries_for_account_event(new: NewAccountEvent, policy: Policy) -> Iterator[
     yield from _for_each(policy.notify, entry)
 
 
+def entry_for_asked_removal(
+    address: Address, removal: Removal, *, name: str, created_at: datetime
+) -> OutboxEntry:
+    """A removal that a person asked for; `name` is that of the reinstatement in the history."""
+    return OutboxEntry(
+        kind=EffectKind.REMOVAL,
+        lane=ASKED_REMOVALS,
+        payload=removal,
+        summary=_summary(REINSTATEMENT, address.domain, address.key, removal.occurred_at),
+        feedback_id=name,
+        ses_message_id=name,
+        recipient=address.key,
+        created_at=created_at,
+    )
+
+
 def entries_for_removal(
     removal: Effect, notice: RemovalNotice, policy: Policy
 ) -> Iterator[OutboxEntry]:
@@ -138,15 +158,22 @@ def entries_for_dead_letters(
                 reason=reason,
                 count=len(messages),
                 where=where,
-                detail=clip(messages[0][1].detail, 300),
-                message_id=messages[0][0].message_id,
+                detail=clip(first[1].detail, _LONGEST_DETAIL),
+                message_id=first[0].message_id,
                 occurred_at=messages[0][0].received_at,
             ),
             reason,
         )
         for (reason, where), messages in alike.items()
+        for first in [_worst(messages)]
         for lane in channels
     ]
+
+
+def _worst(messages: Sequence[tuple[Received, DeadLetter]]) -> tuple[Received, DeadLetter]:
+    """Return the message that a notice names: the first which claims that SES stopped sending."""
+    claims = (each for each in messages if says_sending_stopped(each[1].detail))
+    return next(claims, messages[0])
 
 
 def entries_for_parked(

@@ -77,10 +77,15 @@ def budget(what: str, judgement: Judgement) -> str:
     if review is None or pause is None or judgement.state is State.TOO_FEW:
         return ""
     if pause < 0:
-        return f"{-pause:,} {what} too many for the line for a pause, {-review:,} for a review"
+        return f"{_of(-pause, what)} too many for the line for a pause, {-review:,} for a review"
     if review < 0:
-        return f"{-review:,} {what} too many for a review; {pause:,} more fit before a pause"
-    return f"{review:,} more {what} fit before a review, {pause:,} before a pause"
+        return f"{_of(-review, what)} too many for a review; {pause:,} more before a pause"
+    fit = "fits" if review == 1 else "fit"
+    return f"{_of(review, f'more {what}')} {fit} before a review, {pause:,} before a pause"
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count:,} {what.removesuffix('s') if count == 1 else what}"
 
 
 def notes(report: Report) -> Iterator[str]:
