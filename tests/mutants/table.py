@@ -34,7 +34,7 @@ MUTANTS = [
         old='opened.connection.execute("COMMIT")',
         new=(
             'self.n = getattr(self, "n", 0) + 1; '
-            'opened.connection.execute("COMMIT" if self.n % 40 else "ROLLBACK")'
+            'opened.connection.execute("COMMIT" if self.n % 10 else "ROLLBACK")'
         ),
     ),
     Mutant(
@@ -125,6 +125,17 @@ MUTANTS = [
         new="elif False:",
     ),
     Mutant(
+        invariant="A user's record does not depend on the order or the batches of its events",
+        test=(
+            "unit/test_policies_with_a_past.py::"
+            "test_any_order_in_any_batches_with_any_redelivery_gives_the_same_record"
+        ),
+        file="worker/core/decide.py",
+        function="_paused_by",
+        old="if pause == before or (now.ends_after(before) and now.ends_after(pause)):",
+        new="if now.ends_after(pause):",
+    ),
+    Mutant(
         invariant="A fold over the events on record gives the record that live processing gave",
         test=(
             "integration/test_folding.py::"
@@ -134,6 +145,86 @@ MUTANTS = [
         function="Fold.add",
         old="self.user = lifted(self.user, event.occurred_at)",
         new="pass",
+    ),
+    Mutant(
+        invariant="A second policy decides as if it were in force, and changes nothing of the users",
+        test=(
+            "integration/test_shadow.py::"
+            "test_it_decides_as_if_it_were_in_force_and_changes_nothing_of_the_users"
+        ),
+        file="worker/core/shadow.py",
+        function="Shadow._record",
+        old="self._records.get(key) or before.get(key)",
+        new="before.get(key) or self._records.get(key)",
+    ),
+    Mutant(
+        invariant="A second policy decides as if it were in force, and changes nothing of the users",
+        test=(
+            "integration/test_shadow.py::"
+            "test_it_decides_as_if_it_were_in_force_and_changes_nothing_of_the_users"
+        ),
+        file="worker/core/batch.py",
+        function="decide_batch",
+        old="unit.shadowed = _followed(shadow, unit, users)",
+        new="unit.changed = dict(_followed(shadow, unit, users))",
+    ),
+    Mutant(
+        invariant="Figures are a plain recount of all events, in any batches",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_figures_are_a_plain_recount_of_all_events_in_any_batches"
+        ),
+        file="worker/store/sqlite/transaction.py",
+        function="SqliteTransaction.save",
+        old="self._connection.execute(_COUNT, (encode_facts(unit.facts),))",
+        new="self._connection.executemany(_COUNT, 2 * [(encode_facts(unit.facts),)])",
+    ),
+    Mutant(
+        invariant="Figures are a plain recount of all events, in any batches",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_figures_are_a_plain_recount_of_all_events_in_any_batches"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="if later:",
+        new="if False:",
+    ),
+    Mutant(
+        invariant="What was counted is added up once, by any number of workers, whatever is killed",
+        test=(
+            "integration/test_adding_up.py::test_several_workers_add_up_at_once_while_others_count"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="require(transaction.is_ours() and transaction.remove_counts(taken))",
+        new="transaction.remove_counts(taken)",
+    ),
+    Mutant(
+        invariant="What was counted is added up once, by any number of workers, whatever is killed",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_a_kill_at_any_moment_loses_nothing_and_adds_nothing_twice"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="""with store.adding_up() as transaction:
+            require(""",
+        new="""with store.adding_up() as first:
+            first.remove_counts(taken)
+        with store.adding_up() as transaction:
+            require(True or """,
+    ),
+    Mutant(
+        invariant="What was counted is added up once, by any number of workers, whatever is killed",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_a_kill_at_any_moment_loses_nothing_and_adds_nothing_twice"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="require(transaction.is_ours() and transaction.remove_counts(taken))",
+        new="require(transaction.is_ours())",
     ),
     Mutant(
         invariant=(
@@ -314,6 +405,14 @@ MUTANTS = [
         function="_lease",
         old='"claim": token, "due_at": lease_until}',
         new='"claim": token}',
+    ),
+    Mutant(
+        invariant="Two workers share the outbox",
+        test="integration/test_outbox.py::test_a_claimed_effect_is_nobody_elses_until_the_lease_ends",
+        file="worker/store/claims.py",
+        function="_lease",
+        old="lease_until = now + timedelta(seconds=rate_limit.lease_seconds)",
+        new="lease_until = now",
     ),
     Mutant(
         invariant="A notice is within Slack's limits and has no markup of untrusted senders",
