@@ -329,6 +329,13 @@ class TestCommands:
                 ],
             ),
             (
+                ["report"],
+                [
+                    "daily_counts", "events", "hourly_counts", "new_counts", "progress",
+                    "ses_worker_schema",
+                ],
+            ),
+            (
                 ["users", "check", "jane@example.com"],
                 ["do_not_mail", "events_by_recipient", "ses_worker_schema", "users"],
             ),
@@ -404,3 +411,40 @@ class TestCommands:
         assert emulator.wait_for(lambda: not emulator.messages(queue))
         assert worker.stop()[0] == 0
         assert role.execute("SELECT count(*) FROM events").fetchone() == (1,)
+
+
+def test_another_policy_is_tried_with_the_right_to_read_and_users_rebuilt_with_that_to_change_them(
+    admin, url, made, postgresql_url, message
+):
+    from datetime import timedelta
+
+    from worker.core.policy import Policy
+    from worker.process import process
+    from worker.store.people import READ
+    from worker.store.policy_diff import Comparison
+    from worker.store.rebuilding import NEEDS, Survey, rebuild
+    from worker.store.users import find_user, import_users
+
+    live, other = Policy(), Policy(hard_bounce_pause=timedelta(days=1))
+    with closing(open_store(postgresql_url)) as owners:
+        list(import_users(owners, [{"email": "a@b.c", "email_key": "a@b.c"}], live))
+        process([message(mail.bounce("a@b.c"))], owners, live)
+
+    def grant(needs):
+        for name, rights in needs.items():
+            admin.execute(f"GRANT {', '.join(rights)} ON {name} TO {ROLE}")
+
+    grant(READ)
+    with closing(open_store(url, READ)) as store:
+        require_schema(store)
+        comparison = Comparison(live, other, mail.NOW, 5)
+        with store.reading() as connection:
+            comparison.read(connection, since=None, report=lambda *_: None, found=lambda _: None)
+        assert comparison.by_change.total() == 1
+    grant(NEEDS)
+    with closing(open_store(url, NEEDS)) as store, Survey(other, mail.NOW, 5) as survey:
+        with store.reading() as connection:
+            survey.read(connection, lambda *_: None)
+        assert list(rebuild(store, survey, other)) == [1]
+        before = find_user(store, "a@b.c")
+    assert before["paused_until"] - before["last_hard_bounce"] == timedelta(days=1)
