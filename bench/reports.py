@@ -9,6 +9,7 @@ rows `events` has: of those a report reads the newest ten, by an index, unless i
 """
 
 import random
+import resource
 import sqlite3
 import statistics
 import subprocess
@@ -65,16 +66,23 @@ def main(rounds: int, events: int) -> None:
 
 def measure(path: Path, by: str, rounds: int) -> float:
     """Return the median of the seconds that the command takes."""
-    seconds = []
+    seconds, processor = [], []
     command = [str(WORKER), "report", "--days", str(DAYS), "--by", by, "--json"]
     for _ in range(rounds):
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), _children_seconds()
         environment = {"SES_WORKER_STORE__URL": f"sqlite:///{path}"}
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
         seconds.append(time.perf_counter() - begun)
-    median = statistics.median(seconds)
-    print(f"{by:<18} {median:.2f} s [{min(seconds):.2f}-{max(seconds):.2f}]", flush=True)
+        processor.append(_children_seconds() - used)
+    median, spent = statistics.median(seconds), statistics.median(processor)
+    between = f"[{min(seconds):.2f}-{max(seconds):.2f}]"
+    print(f"{by:<18} {median:.2f} s {between}, of the processor {spent:.2f} s", flush=True)
     return median
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def fill(path: Path) -> int:

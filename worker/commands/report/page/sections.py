@@ -4,17 +4,16 @@ from collections.abc import Iterator, Sequence
 
 from worker.commands.report.page.chart_data import label
 from worker.commands.report.page.markup import Html, breakable, element, joined, table
+from worker.commands.report.page.rates import rates
 from worker.core.masking import mask_addresses
-from worker.core.reporting.lines import Judgement, State
+from worker.core.reporting.lines import State
 from worker.core.reporting.report import By, Decision, Reason, Report, Row, Spender
 from worker.core.reporting.tally import OTHER, Tally
-from worker.core.reporting.words import STATES, between, budget, notes, percent, rate_of, verdict
+from worker.core.reporting.words import notes, percent, rate_of
 
 MOST_LINES = 200
 """Of a table: a page has at most 2 MB. `--csv` has all."""
 MOST_DAYS = 400
-_SCALE = 1.25
-"""The scale of a rate ends this far behind the line for a pause."""
 _BY = {By.DOMAIN: "domain", By.CONFIGURATION_SET: "configuration set", By.TENANT: "tenant"}
 
 
@@ -23,7 +22,7 @@ def sections(report: Report) -> Iterator[Html]:
     if report.is_empty:
         yield element("p", "Nothing was counted in these days.", class_="empty")
     else:
-        yield _rates(report)
+        yield rates(report)
         yield _facts(report)
         yield _over_time(report)
         yield from _reasons(report)
@@ -31,67 +30,6 @@ def sections(report: Report) -> Iterator[Html]:
         yield from _rows(report)
         yield from _newest(report)
     yield _notes(report)
-
-
-def _rates(report: Report) -> Html:
-    return element(
-        "section",
-        element("h2", "Against AWS's lines"),
-        element(
-            "div",
-            _rate("Bounces", "hard bounces", report.bounces),
-            _rate("Complaints", "complaints", report.complaints),
-            class_="cards",
-        ),
-    )
-
-
-def _rate(title: str, what: str, judgement: Judgement) -> Html:
-    shown = rate_of(judgement) if judgement.state is not State.UNKNOWN else "unknown"
-    parts = [
-        element("h3", title),
-        element(
-            "p",
-            element("strong", shown, class_="figure"),
-            " ",
-            element("span", STATES[judgement.state], class_="state"),
-        ),
-        _scale(judgement),
-        element("p", verdict(what, judgement)),
-    ]
-    if left := budget(what, judgement):
-        parts.append(element("p", left, class_="left"))
-    return element("article", *parts, class_=f"card {judgement.state.value}")
-
-
-def _scale(judgement: Judgement) -> Html:
-    """Draw a rate between 0 and a little more than the line for a pause."""
-    if judgement.rate is None:
-        return Html("")
-    end = float(judgement.lines.pause) * _SCALE
-    lines = (("review", judgement.lines.review), ("pause", judgement.lines.pause))
-    marks = "".join(
-        f'<line class="{name}" x1="{_at(float(line), end)}" x2="{_at(float(line), end)}" y1="0" '
-        f'y2="14"/><text class="{name}" x="{_at(float(line), end)}" y="25">'
-        f"{name} {percent(float(line), 1)}</text>"
-        for name, line in lines
-    )
-    low, high = judgement.low or 0.0, judgement.high or 0.0
-    width = max(0.6, _at(high, end) - _at(low, end))
-    drawn = (
-        f'<rect class="ground" x="0" y="3" width="300" height="8" rx="4"/>'
-        f'<rect class="value" x="0" y="3" width="{_at(judgement.rate, end)}" height="8" rx="4"/>'
-        f'<rect class="interval" x="{_at(low, end)}" y="5.5" width="{width:.1f}" height="3"/>'
-    )
-    name = f"{percent(judgement.rate)}, between {between(judgement)}"
-    return Html(
-        f'<svg viewBox="0 0 300 28" role="img" aria-label="{name}">'
-        f"<title>{name}</title>{drawn}{marks}</svg>"
-    )
-
-
-def _at(rate: float, end: float) -> float:
-    return round(min(rate, end) / end * 300, 1)
 
 
 def _facts(report: Report) -> Html:
