@@ -38,7 +38,7 @@ def visited():
 def page(run, tmp_path):
     """A year as a page."""
     run("db", "upgrade")
-    invent(tmp_path / "worker.db", 365, datetime.now(UTC), mails=500)
+    invent(tmp_path / "worker.db", 365, datetime.now(UTC), mails=300)
     done = run("report", "--days", "365", "--by", "domain", "--html", "report.html")
     assert done.status == 0, done.err
     return tmp_path / "report.html"

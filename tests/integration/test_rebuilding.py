@@ -8,13 +8,14 @@ from support import mail
 from support.policies import DAY, JANE, JOE, NOW
 
 from worker.core.backtesting import Change, Unknown
-from worker.core.model import Action
+from worker.core.model import Action, Address
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store import rebuilding as module
 from worker.store.rebuilding import Survey, rebuild
 from worker.store.reinstating import Lifting, reinstate
-from worker.store.users import UserFilter, all_users, find_user, import_users
+from worker.store.selecting import UserFilter, all_users
+from worker.store.users import find_user, import_users
 
 OTHER = Policy(
     hard_bounce_pause=7 * DAY,
@@ -110,7 +111,7 @@ def test_a_rebuild_equals_what_the_policy_made_of_the_same_mail_row_by_row(
 def test_reinstatements_imports_and_what_was_set_by_hand_stay(store, message):
     imported(store, JANE, JOE)
     taken_in(store, message, Policy(), bounce(JANE, 5), bounce(JOE, 5))
-    reinstate(store, [JANE], Lifting(who="joan", why="mended"))
+    reinstate(store, [Address(JANE, JANE)], Lifting(who="joan", why="mended"))
     exported = {
         "email": "old@b.c", "email_key": "old@b.c", "auto_block_spam": False,
         "last_hard_bounce": NOW - 9 * DAY, "last_soft_bounce": None, "last_complaint": None,

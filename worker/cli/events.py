@@ -75,12 +75,12 @@ def export(
     """
     from worker.app import open_existing_store
     from worker.cli.progress import Progress
-    from worker.store.exporting import READ, exported_events
+    from worker.store.exporting import exported_events, needs_of
 
     if csv_file and jsonl_file:
         raise click.UsageError("--csv and --jsonl exclude each other")
     filter_ = _event_filter(**options)
-    store = open_existing_store(settings, READ)
+    store = open_existing_store(settings, needs_of(filter_))
     file, write = (jsonl_file, _write_jsonl) if jsonl_file else (csv_file or Path("-"), _write_csv)
     print_message(f"exporting from {store.place}")
     count = 0

@@ -73,13 +73,13 @@ def list_(
       ses-worker users list --everybody --csv do-not-mail.csv
     """
     from worker.app import open_existing_store
-    from worker.store.selecting import READ_USERS
+    from worker.store.selecting import needs_of
 
     if as_json and file:
         raise click.UsageError("--json and --csv exclude each other")
-    listing = _Listing(
-        open_existing_store(settings, READ_USERS), user_filter(options), everybody=everybody
-    )
+    filter_ = user_filter(options)
+    store = open_existing_store(settings, needs_of(filter_, everybody=everybody))
+    listing = _Listing(store, filter_, everybody=everybody)
     if file:
         with as_interrupts():
             write_csv(file, listing.columns, listing.rows(limit))
@@ -144,12 +144,13 @@ def export(settings: "Settings", /, file: Path, **options: Any) -> None:
     """
     from worker.app import open_existing_store
     from worker.store.rows import USER_COLUMNS
-    from worker.store.selecting import READ_USERS, all_users
+    from worker.store.selecting import all_users, needs_of
 
-    store = open_existing_store(settings, READ_USERS)
+    filter_ = user_filter(options)
+    store = open_existing_store(settings, needs_of(filter_))
     print_message(f"exporting from {store.place}")
     with as_interrupts():
-        write_csv(file, USER_COLUMNS, all_users(store, user_filter(options)))
+        write_csv(file, USER_COLUMNS, all_users(store, filter_))
 
 
 def write_csv(file: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:

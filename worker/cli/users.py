@@ -2,10 +2,14 @@
 
 import json
 import sys
-from typing import IO, TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.answer import reinstating
+from worker.cli.called import as_called
 from worker.cli.checking import check
 from worker.cli.common import (
     HELP_SETTINGS,
@@ -61,7 +65,8 @@ def import_(settings: "Settings", file: IO[str], ignore_record: bool, as_json: b
 
     A new user of a list gets the record that follows from the events on record: a bounce between
     sign-up and import, or a complaint of last week, pauses or blocks the user. With
-    --ignore-record these events count for nothing, now and when records are rebuilt.
+    --ignore-record, or policy.begin_with_record = false, these events count for nothing, now and
+    when records are rebuilt.
 
     Invalid rows are skipped and reported with their line number, and make the exit status 1.
     The first 20 are printed, with --json all of them.
@@ -83,7 +88,8 @@ def import_(settings: "Settings", file: IO[str], ignore_record: bool, as_json: b
     try:
         with as_interrupts(), Progress("import", "bytes", enabled=not as_json) as progress:
             rows = refused.sorted_out(with_progress(file, progress))
-            policy = None if ignore_record else settings.as_policy()
+            begins_empty = ignore_record or not settings.policy.begin_with_record
+            policy = None if begins_empty else settings.as_policy()
             for so_far in import_users(store, rows, policy):
                 counts = so_far
     except KeyboardInterrupt:
@@ -137,3 +143,12 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     print_message(f"reading {store.place}")
     for name, value in plain(user).items():
         click.echo(f"{name + ':':<20} {'' if value is None else value}".rstrip())
+    _show_undo(user)
+
+
+def _show_undo(user: Mapping[str, Any]) -> None:
+    """Print the command that lifts the user's pause and block, if there is one."""
+    until = user["paused_until"]
+    if user["auto_block_spam"] or (until and until > datetime.now(UTC)):
+        command = as_called(reinstating(user["email_key"]))
+        click.echo(f"to lift it:          {command}")

@@ -5,6 +5,7 @@ import time
 from msgspec import Struct
 
 from worker.app import make_relay
+from worker.core.effects import ASKED_REMOVALS
 from worker.core.errors import Refused, Unavailable
 from worker.observability.health import Health
 from worker.service.figures_keeper import FiguresKeeper
@@ -33,7 +34,8 @@ def deliver(
     if failure is None:
         _add_up(store, signals)
     try:
-        relay = make_relay(settings, store, Health())
+        asked = store.has_unfinished(ASKED_REMOVALS)
+        relay = make_relay(settings, store, Health(), asked=asked)
         if relay and failure is None:
             relay.deliver_for(DELIVERY_SECONDS, signals.to_stop, signals.to_hurry)
         unfinished = store.unfinished()

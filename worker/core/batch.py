@@ -14,6 +14,7 @@ from worker.core.memory import may_forgive
 from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
 from worker.core.past import OnRecord, Past, past_of
 from worker.core.policy import Policy
+from worker.core.shadow import Shadow
 from worker.core.unit_of_work import UnitOfWork
 
 MOST_ROWS = 2_000
@@ -36,6 +37,9 @@ class Reader(Protocol):
 
     def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
         """Return the events of these addresses, those of each in the order of ids."""
+
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key."""
 
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return the dedupe and route keys that are recorded already."""
@@ -124,7 +128,7 @@ def decide_batch(
         unit = UnitOfWork(policy, known_keys=(), users={})
     else:
         named = {address.key for item in batch.feedback if (address := item.address)}
-        keys = named.union(batch.delivered_to)
+        keys = named.union(batch.delivered_to) if batch.delivered_to else named
         # This locks the users, so that the known keys stay true.
         users = transaction.users(keys) if keys else {}
         known_keys = transaction.known_keys(batch.feedback) if batch.feedback else ()
@@ -133,9 +137,17 @@ def decide_batch(
             known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
         if unit.creates_users and (missing := named.difference(users, transaction.locked)):
-            unit.on_record = strangers(transaction.on_record(missing), policy)
+            if policy.begin_with_record:
+                unit.on_record = strangers(transaction.on_record(missing), policy)
+            else:
+                unit.begins_empty = True
         if policy.needs_past:
             unit.memory.take_in(_past(batch, policy, transaction, users))
+        if policy.shadow:
+            shadow = _shadow(policy.shadow, keys, transaction)
+            handled = [unit.decide_message(*message) for message in batch.messages]
+            unit.shadowed = _followed(shadow, unit, users)
+            return unit, handled
     return unit, [unit.decide_message(*message) for message in batch.messages]
 
 
@@ -148,3 +160,19 @@ def _past(
         keys |= {key for key in batch.delivered_to if key in users and may_forgive(users[key])}
     found = transaction.past(keys) if keys else {}
     return {key: past_of(events, policy) for key, events in found.items()}
+
+
+def _shadow(policy: Policy, keys: Collection[str], transaction: Reader) -> Shadow:
+    """Read what a second policy needs, before anything is written."""
+    past = transaction.past(keys) if policy.needs_past and keys else {}
+    judged = {key: past_of(events, policy) for key, events in past.items()}
+    return Shadow(policy, transaction.shadow_users(keys), judged)
+
+
+def _followed(shadow: Shadow, unit: UnitOfWork, before: Mapping[str, User]) -> Mapping[str, User]:
+    """Let a second policy decide about a batch; return its records that have changed."""
+    shadow.follow(unit.decisions, before)
+    if shadow.forgives:
+        for key, delivered_at in unit.deliveries.items():
+            shadow.deliver(key, delivered_at, before)
+    return shadow.changed

@@ -27,6 +27,8 @@ class Kind(StrEnum):
 
 REINSTATEMENT = "reinstatement"
 """`events.kind` of a row that says who lifted a pause or block, and why; SES has no such event."""
+OFF_LIST = "suppression_list"
+"""`events.subtype` of a reinstatement that also asks to take the address off SES's list."""
 
 
 FORGIVENESS = "forgiveness"
@@ -206,6 +208,8 @@ class Scope(StrEnum):
     TENANT = "tenant"
     IDENTITY = "identity"
     CONFIGURATION_SET = "configuration_set"
+    OTHER = "other"
+    """A resource of an unknown type: nothing is concluded from it for the account."""
 
 
 class AccountEvent(Struct, frozen=True, kw_only=True):

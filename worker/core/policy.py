@@ -47,6 +47,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     hard_bounce_pause: timedelta = timedelta(days=30)
     soft_bounce_pause: timedelta = timedelta(days=1)
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
+    begin_with_record: bool = True
+    """The records of new users begin with the events on record about the address."""
     bounce_actions: Mapping[str, Action] = {}
     """Actions by `Type/SubType` or `Type/*`, tried in that order before the rules."""
     spare_faults: frozenset[str] = frozenset()
@@ -77,6 +79,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Addresses that get no notices and stay on the suppression list."""
     remove: Patterns = Patterns()
     """Addresses to remove from the suppression list after a bounce."""
+    shadow: "Policy | None" = None
+    """A second policy, which decides beside this policy, and on which nobody acts."""
     rules: tuple["Rule", ...] = ()
     """The lines of the table that this policy has; given by the other fields."""
     needs_past: bool = False

@@ -29,6 +29,9 @@ class Transaction(Protocol):
     def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
         """Return the events of these addresses, those of each in the order of ids."""
 
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key."""
+
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return which dedupe keys and route keys of the feedback are stored already."""
 

@@ -59,6 +59,8 @@ class UnitOfWork:
         self.creates_users = policy.unknown_recipients is UnknownRecipients.CREATE
         self.on_record: Mapping[str, User] = {}
         """The records that strangers have as soon as they are users, if events are on record."""
+        self.begins_empty = False
+        """What is on record about strangers is not made a part of their records, now or later."""
         self.with_record = 0
         """Created users whose records did not begin empty."""
         self._known_keys = set(known_keys)
@@ -76,6 +78,8 @@ class UnitOfWork:
         """The last delivery to each user, where `policy.track_deliveries` has it kept."""
         self.facts: dict[Fact, int] = {}
         """What is counted by the hour."""
+        self.shadowed: Mapping[str, User] = {}
+        """Records of a second policy to write."""
 
     def decide_message(self, received: Received, content: Decoded) -> Handled:
         """Decide on a message; its disposition becomes valid when the unit is committed."""

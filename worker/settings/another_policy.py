@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NOT_ABOUT_RECORDS = {
     "unknown_recipients": "decides who becomes a user, not what becomes of a user",
+    "begin_with_record": "decides how a record begins, and is asked once",
     "count_events": "decides nothing about users",
     "track_deliveries": "decides nothing about users",
     "shadow": "is itself such a policy",
@@ -37,9 +38,8 @@ def changed(policy: "PolicySettings", changes: Mapping[str, Any]) -> "PolicySett
             hint = f"; did you mean {near[0]}?" if near else f", which are {', '.join(keys)}"
             raise ValueError(f"{key}: is none of the settings of a policy{hint}")
     values = {key: getattr(policy, key) for key in type(policy).model_fields} | {"shadow": {}}
-    known = {key: value for key, value in values.items() if key in type(policy).model_fields}
     try:
-        return type(policy).model_validate(known | dict(changes))
+        return type(policy).model_validate(values | dict(changes))
     except ValidationError as error:
         raise ValueError("\n".join(map(_sentence, error.errors()))) from None
 
@@ -51,6 +51,17 @@ def _sentence(details: Any) -> str:
     return f"{key}: {text[0].lower()}{text[1:]}"
 
 
+def alike(one: "PolicySettings", other: "PolicySettings") -> bool:
+    """Return whether two policies have the same values."""
+    return _values(one) == _values(other)
+
+
+def _values(policy: "PolicySettings") -> dict[str, Any]:
+    values = policy.model_dump(exclude={*NOT_ABOUT_RECORDS})
+    actions = {name.lower(): action for name, action in values["bounce_actions"].items()}
+    return values | {"spare_faults": {*values["spare_faults"]}, "bounce_actions": actions}
+
+
 def with_changes(settings: "Settings", changes: Mapping[str, Any]) -> "Settings":
     """Return settings with another policy.
 
@@ -58,8 +69,9 @@ def with_changes(settings: "Settings", changes: Mapping[str, Any]) -> "Settings"
         Misconfigured: a line for each error, which names the key.
 
     """
+    tracking = settings.policy.model_copy(update={"track_deliveries": True})
     try:
-        policy = changed(settings.policy, changes)
+        policy = changed(tracking, changes)  # a policy may be tried that needs deliveries
     except ValueError as error:
         raise Misconfigured(
             "\n".join(f"policy.{line}" for line in str(error).splitlines())

@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from worker.core.model import Action
 from worker.core.policy import SPAREABLE, UnknownRecipients
 from worker.core.sources import EventBridge
+from worker.settings.another_policy import alike, changed
 from worker.settings.kinds import Integer, Number, Section, is_web_address
 
 LONGEST_POLL_SECONDS = 20
@@ -157,6 +158,7 @@ class PolicySettings(Section):
     hard_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 30
     soft_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 1
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
+    begin_with_record: bool = True
     spare_faults: tuple[str, ...] = ()
     soft_bounces_to_pause: Annotated[Integer, Field(ge=1, le=MOST_SOFT_BOUNCES)] = 1
     soft_bounce_window_days: Annotated[Number, Field(gt=0, le=LONGEST_WINDOW_DAYS)] = 30
@@ -167,6 +169,29 @@ class PolicySettings(Section):
     count_events: bool = True
     track_deliveries: bool = False
     bounce_actions: dict[str, Action] = Field(default_factory=dict)
+    shadow: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_a_shadow_of_its_own(self) -> Self:
+        """Refuse a second policy that is wrong, or would decide everything alike."""
+        if self.shadow and alike(self, self.shadowing()):
+            raise ValueError(
+                "policy.shadow is the policy in force: change one of its keys, or remove it"
+            )
+        return self
+
+    def shadowing(self) -> "PolicySettings":
+        """Return the second policy: this policy, with the keys of `shadow`.
+
+        Raises:
+            ValueError: a key or a value is wrong; the text names it.
+
+        """
+        try:
+            return changed(self, self.shadow)
+        except ValueError as error:
+            lines = (f"policy.shadow.{line}" for line in str(error).splitlines())
+            raise ValueError("; ".join(lines)) from None
 
     @field_validator("spare_faults")
     @classmethod

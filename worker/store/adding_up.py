@@ -6,6 +6,7 @@ short, since messages wait for them: figures are computed before they begin. If 
 faster, the transaction changes nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -14,20 +15,24 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from worker.core.counting import Fact, Facts, FigureKey, encode_facts, figures_of, read_facts
-from worker.store.largest import LOOSE, LOOSE_LIMIT, largest
+from worker.store.largest import LOOSE, LOOSE_ROWS, largest
 
 HOURLY, DAILY = ("hourly_counts", "hour"), ("daily_counts", "day")
 """The tables, each with the column of its time."""
 TRIMMED = "figures_trimmed"
 """Of the row in `progress` that says from which hour on small values are yet to be added up."""
-MOST_FACTS = 400
+MOST_FACTS = 200
 """Facts in a transaction. Each becomes up to thirty figures, most of which others share."""
 _MOST_ROWS = 100
+_MANY = 50
+"""Rows of a dimension and a time, in a transaction, after which it is looked how many there are."""
 _NEW = f"SELECT id, counts FROM new_counts ORDER BY id LIMIT {_MOST_ROWS}"
 
 Row = tuple[str, str, str, str, int]
 """A row of `hourly_counts` or `daily_counts`; the time is a text."""
 Table = tuple[str, str]
+NewCounts = tuple[int, str]
+"""Id and text of a row of `new_counts`."""
 
 
 class FiguresTransaction(Protocol):
@@ -36,7 +41,7 @@ class FiguresTransaction(Protocol):
     def is_ours(self) -> bool:
         """Keep other processes out until the end; return False if another is at work."""
 
-    def remove_counts(self, ids: Sequence[int]) -> bool:
+    def remove_counts(self, rows: Sequence[NewCounts]) -> bool:
         """Remove rows of `new_counts`; return False if some are gone already."""
 
     def count(self, written: str) -> None:
@@ -45,8 +50,8 @@ class FiguresTransaction(Protocol):
     def add(self, table: Table, rows: Sequence[Row]) -> None:
         """Add to the counts of a table."""
 
-    def values(self, table: Table, dimension: str, time: str) -> int:
-        """Count the values that a dimension has at a time."""
+    def size(self, table: Table, dimension: str, time: str) -> int:
+        """Count the rows that a dimension has at a time."""
 
     def rows(self, table: Table, dimension: str, time: str) -> list[tuple[str, str, int]]:
         """Return measure, value and count of all that a dimension has at a time."""
@@ -94,7 +99,7 @@ def add_up_some(store: FiguresStore) -> Added:
 
     """
     rows = store.ask(_NEW)
-    ids: list[int] = []
+    taken: list[NewCounts] = []
     facts: dict[Fact, int] = {}
     unreadable = 0
     for id_, written in rows:
@@ -102,24 +107,24 @@ def add_up_some(store: FiguresStore) -> Added:
             read_facts(written, into=facts)
         except ValueError:
             unreadable += 1
-        ids.append(id_)
+        taken.append((id_, written))
         if len(facts) >= MOST_FACTS:
             break
-    if not ids:
+    if not taken:
         return Added()
     now = dict(islice(facts.items(), MOST_FACTS))
     later = dict(islice(facts.items(), MOST_FACTS, None))
     figures = figures_of(now)
     try:
         with store.adding_up() as transaction:
-            require(transaction.is_ours() and transaction.remove_counts(ids))
+            require(transaction.is_ours() and transaction.remove_counts(taken))
             if later:
                 transaction.count(encode_facts(later))
             add_figures(transaction, figures)
     except Faster:
         return Added()
-    is_all = len(ids) == len(rows) < _MOST_ROWS and not later
-    return Added(rows=len(ids), unreadable=unreadable, is_all=is_all)
+    is_all = len(taken) == len(rows) < _MOST_ROWS and not later
+    return Added(rows=len(taken), unreadable=unreadable, is_all=is_all)
 
 
 def require(condition: bool) -> None:  # noqa: FBT001 the only argument
@@ -134,8 +139,9 @@ def add_figures(transaction: FiguresTransaction, figures: Mapping[FigureKey, int
               for (of, hour, measure, value), count in figures.items()]  # fmt: skip
     for table, rows in (HOURLY, sorted(hourly)), (DAILY, sorted(_by_days(figures))):
         transaction.add(table, rows)
-        for dimension, time in dict.fromkeys((of, time) for of, time, *_ in rows):
-            if transaction.values(table, dimension, time) > LOOSE_LIMIT:
+        added = Counter((of, time) for of, time, *_ in rows)
+        for (dimension, time), many in added.items():
+            if many > _MANY and transaction.size(table, dimension, time) > LOOSE_ROWS:
                 trim(transaction, table, dimension, time, LOOSE)
     if hourly:
         _note_hour(transaction, min(time for _, time, *_ in hourly))

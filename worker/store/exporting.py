@@ -13,13 +13,11 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, and_, column, or_, select, table
 
 from worker.store import Store
-from worker.store.needs import to_read
+from worker.store.needs import Needs, to_read
 from worker.store.rows import EVENT_COLUMNS
 from worker.store.schema import events
 from worker.store.selecting import of_domain
 
-READ = to_read("events", "events_by_recipient")
-"""What `exported_events` reads."""
 EXPORTED = ("id", *EVENT_COLUMNS)
 """The columns of an export."""
 WINDOW = 2_000
@@ -42,6 +40,11 @@ class EventFilter(Struct, frozen=True, kw_only=True):
     domain: str = ""
     """As in `UserFilter`."""
     kinds: tuple[str, ...] = ()
+
+
+def needs_of(filter_: EventFilter) -> Needs:
+    """Return what `exported_events` reads."""
+    return to_read("events", *(["events_by_recipient"] if filter_.recipient else []))
 
 
 def exported_events(store: Store, filter_: EventFilter) -> Iterator[Mapping[str, Any]]:

@@ -11,9 +11,9 @@ from worker.core.counting import OTHER, Measure
 
 MOST_VALUES = 200
 """Values that a dimension keeps for an hour, or for a day, once it is over."""
-LOOSE, LOOSE_LIMIT = 500, 1_000
-"""Before that it keeps `LOOSE` values whenever there are more than `LOOSE_LIMIT`: what is small now
-may still grow, and who sends to ever new domains must not fill the database."""
+LOOSE, LOOSE_ROWS = 500, 3_000
+"""Before that it keeps `LOOSE` values whenever it has more rows than `LOOSE_ROWS`: what is small
+now may still grow, and who sends to ever new domains must not fill the database."""
 _WEIGHTS: dict[str, int] = {
     Measure.SEND: 1,
     Measure.DELIVERY: 1,

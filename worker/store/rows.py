@@ -91,7 +91,12 @@ RECORDED_COLUMNS = ", ".join((
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 """The time of an event whose time another program has made unreadable: it pauses nobody."""
 
+SHADOW_COLUMNS = ("email_key", *FEEDBACK_COLUMNS)
+AS_USER = f"email_key, email_key, NULL, 1 = 1, {', '.join(FEEDBACK_COLUMNS)}"
+"""`USER_COLUMNS`, of a table that has only the columns of feedback."""
+
 user_row = attrgetter(*USER_COLUMNS)
+shadow_row = attrgetter(*SHADOW_COLUMNS)
 feedback_row = attrgetter(*FEEDBACK_COLUMNS, "email_key")
 
 

@@ -15,7 +15,7 @@ from worker.core.policy import Policy
 from worker.store import Store
 from worker.store.on_record import fold_new, keep_first_records
 from worker.store.rows import FEEDBACK_COLUMNS, USER_COLUMNS
-from worker.store.schema import imported_users, users
+from worker.store.schema import imported_users, shadow_users, users
 from worker.timing import clock
 from worker.timing.retries import when_raced
 
@@ -162,8 +162,9 @@ def remove_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
         known = frozenset(connection.execute(locked.with_for_update()).scalars())
         try:
             connection.execute(delete(users).where(is_meant))
-            was_imported = imported_users.c.email_key.in_(sorted(known))
-            connection.execute(delete(imported_users).where(was_imported))
+            for table in (imported_users, shadow_users):
+                theirs = table.c.email_key.in_(sorted(known))
+                connection.execute(delete(table).where(theirs))
         except IntegrityError as error:
             raise Refused(
                 "rows of another table refer to one of these users by a foreign key: delete those "

@@ -12,6 +12,7 @@ import click
 
 from worker.cli.common import HELP_SETTINGS, counted, json_option, print_message, with_settings
 from worker.cli.help import option
+from worker.core.errors import Misconfigured, Refused
 from worker.service.signals import as_interrupts
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ MOST_DAYS = 36_500
     help="As if the other policy had been in force for so many days.",
 )  # fmt: skip
 @option(
+    "--shadow", "shadowed", is_flag=True, show_default="off",
+    help="Compare with what policy.shadow has decided since it was set, instead of --set.",
+)  # fmt: skip
+@option(
     "--csv", "file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     show_default="none", help="Write every person with a difference to this file.",
 )  # fmt: skip
@@ -43,6 +48,7 @@ def diff(
     *,
     changes: Sequence[str],
     days: int | None,
+    shadowed: bool,
     file: Path | None,
     limit: int,
     as_json: bool,
@@ -53,6 +59,9 @@ def diff(
     is that policy with the settings of --set. Nobody is touched: the right to read is enough.
     People who are no users are decided about as well, as the view do_not_mail does.
 
+    With --shadow nothing is decided now. The policy in policy.shadow decides about users beside the
+    policy in force, in a running worker, and what has become of the users by each is compared.
+
     Some people are marked: the other policy would need to know of them what was not kept, such as
     events that somebody has deleted.
 
@@ -61,16 +70,39 @@ def diff(
       ses-worker policy diff --set policy.soft_bounce_pause_days=3 --days 30
       ses-worker policy diff --set 'policy.spare_faults=["sender"]' --csv freed.csv
     """
+    if as_json and file is not None and str(file) == "-":
+        raise click.UsageError("--json and --csv - both write to standard output")
+    if shadowed:
+        if changes or days:
+            raise click.UsageError("--shadow cannot be combined with --set or --days")
+        _compare_shadow(settings, file, limit, as_json=as_json)
+        return
+    if not changes:
+        raise click.UsageError("--set names what would be different: --set KEY=VALUE")
+    comparison = _compared(settings, changes, days, file, limit, shown=not as_json)
+    if as_json:
+        click.echo(json.dumps({"days": days, **_figures(comparison)}))
+    elif str(file) == "-":
+        print_message(_headline(comparison))
+    else:
+        _show(comparison, file)
+
+
+def _compared(
+    settings: "Settings",
+    changes: Sequence[str],
+    days: int | None,
+    file: Path | None,
+    limit: int,
+    *,
+    shown: bool,
+) -> "Comparison":
     from worker.app import open_existing_store
     from worker.cli.policy.setting import another_policy
     from worker.cli.progress import Progress
     from worker.store.people import READ
     from worker.store.policy_diff import Comparison
 
-    if not changes:
-        raise click.UsageError("--set names what would be different: --set KEY=VALUE")
-    if as_json and file is not None and str(file) == "-":
-        raise click.UsageError("--json and --csv - both write to standard output")
     other = another_policy(settings, changes)
     store = open_existing_store(settings, READ)
     now = datetime.now(UTC)
@@ -79,16 +111,50 @@ def diff(
         as_interrupts(),
         _rows(file) as found,
         store.reading() as connection,
-        Progress("diff", "events", enabled=not as_json) as progress,
+        Progress("diff", "events", enabled=shown) as progress,
     ):
         since = now - timedelta(days=days) if days else None
         comparison.read(connection, since=since, report=progress.update, found=found)
+    return comparison
+
+
+def _compare_shadow(settings: "Settings", file: Path | None, limit: int, *, as_json: bool) -> None:
+    from worker.app import open_existing_store
+    from worker.cli.policy.words import counts, figures_of, sentence, show_sample
+    from worker.store.shadow import READ, begun, how_many
+    from worker.store.shadow_diff import ShadowComparison
+
+    if settings.as_policy().shadow is None:
+        raise Misconfigured("policy.shadow is not set: a running worker decides by none")
+    store = open_existing_store(settings, READ)
+    since = begun(store)
+    if since is None:
+        raise Refused("policy.shadow decides nothing yet: no worker was started with it")
+    comparison = ShadowComparison(datetime.now(UTC), limit)
+    with as_interrupts(), _rows(file) as found:
+        comparison.read(store, found)
+    users = how_many(store)
     if as_json:
-        click.echo(json.dumps({"days": days, **_figures(comparison)}))
-    elif str(file) == "-":
-        print_message(_headline(comparison))
-    else:
-        _show(comparison, file)
+        figures = {
+            "since": since.since.isoformat(),
+            "users": users,
+            **counts(comparison.by_change),
+            "sample": [figures_of(seen) for seen in comparison.sample],
+        }
+        click.echo(json.dumps(figures))
+        return
+    headline = (
+        f"Since {since.since:%Y-%m-%d %H:%M} UTC policy.shadow has decided about "
+        f"{counted(users, 'user')}: {sentence(comparison.by_change)}"
+    )
+    if str(file) == "-":
+        print_message(headline)
+        return
+    from worker.cli.page import put, screen
+
+    out = screen()
+    put(out, headline)
+    show_sample(out, ((seen.key, seen.before, seen.after, "") for seen in comparison.sample))
 
 
 class _NotWritten(Exception):

@@ -187,6 +187,9 @@ class _WithChanges:
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         return self._transaction.users(email_keys) | self._users
 
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        return self._transaction.shadow_users(email_keys)
+
     def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
         return self._transaction.on_record(email_keys)
 

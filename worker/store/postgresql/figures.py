@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from worker.store.adding_up import Row, Table
+from worker.store.adding_up import NewCounts, Row, Table
 
 _ADDING = "adding_up"
 """Of the row in `progress` that the process has locked which adds up."""
@@ -27,10 +27,11 @@ class PostgresqlFigures:
         query = "INSERT INTO progress (name, value) VALUES (%s, '') ON CONFLICT DO NOTHING"
         return self._connection.execute(query, (_ADDING,)).rowcount == 1
 
-    def remove_counts(self, ids: Sequence[int]) -> bool:
+    def remove_counts(self, rows: Sequence[NewCounts]) -> bool:
         """Remove rows of `new_counts`; return False if some are gone already."""
         query = "DELETE FROM new_counts WHERE id = ANY(%s)"
-        return self._connection.execute(query, (list(ids),)).rowcount == len(ids)
+        ids = [id_ for id_, _ in rows]
+        return self._connection.execute(query, (ids,)).rowcount == len(ids)
 
     def count(self, written: str) -> None:
         """Add a row to `new_counts`."""
@@ -49,9 +50,9 @@ class PostgresqlFigures:
         )
         self._connection.execute(query, (msgspec.json.encode(named).decode(),))
 
-    def values(self, table: Table, dimension: str, time: str) -> int:
-        """Count the values that a dimension has at a time."""
-        query = f"SELECT count(DISTINCT value) {_at(table)}"
+    def size(self, table: Table, dimension: str, time: str) -> int:
+        """Count the rows that a dimension has at a time."""
+        query = f"SELECT count(*) {_at(table)}"
         row = self._connection.execute(query, (dimension, time)).fetchone()
         return row[0] if row else 0
 

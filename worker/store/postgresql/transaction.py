@@ -19,6 +19,7 @@ from worker.store.postgresql.figures import PostgresqlFigures
 from worker.store.postgresql.waiting import RowWaits
 from worker.store.rows import (
     ACCOUNT_EVENT_COLUMNS,
+    AS_USER,
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
     FORGIVENESS_COLUMNS,
@@ -27,6 +28,7 @@ from worker.store.rows import (
     PAST_KINDS,
     QUARANTINE_COLUMNS,
     RECORDED_COLUMNS,
+    SHADOW_COLUMNS,
     USER_COLUMNS,
     USER_TIMES,
     account_event_row,
@@ -38,6 +40,7 @@ from worker.store.rows import (
     quarantine_row,
     read_recorded,
     read_user,
+    shadow_row,
     user_row,
 )
 
@@ -98,9 +101,18 @@ _USERS = f"""
 """
 _FREE_USERS = f"{_USERS} SKIP LOCKED"
 _EXISTING_USERS = "SELECT email_key FROM users WHERE email_key = ANY(%s)"
+_SHADOW_USERS = f"SELECT {AS_USER} FROM shadow_users WHERE email_key = ANY(%s)"
+_KEEP_SHADOW = f"""
+    {_insert("shadow_users", SHADOW_COLUMNS)} ON CONFLICT (email_key) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in FEEDBACK_COLUMNS)}
+"""
 _ON_RECORD = f"""
     SELECT {RECORDED_COLUMNS.replace("%", "%%")} FROM events WHERE recipient = ANY(%s)
     ORDER BY recipient, id
+"""
+_BEGIN_EMPTY = """
+    INSERT INTO imported_users (email_key, after_event)
+    SELECT recipient, max(id) FROM events WHERE recipient = ANY(%s) GROUP BY recipient
 """
 _FORGET_FIRST_RECORDS = "DELETE FROM imported_users WHERE email_key = ANY(%s)"
 _ADD_USERS = _insert("users", USER_COLUMNS)
@@ -177,6 +189,13 @@ class PostgresqlTransaction:
         users = (read_user(row, time=_unchanged) for row in rows)
         return {user.email_key: user for user in users}
 
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key.
+
+        Who changes such a record has locked the user.
+        """
+        return self._read_users(_SHADOW_USERS, email_keys)
+
     def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
         """Return the events of these addresses, those of each in the order of ids."""
         return map(read_recorded, self._connection.execute(_ON_RECORD, (list(email_keys),)))
@@ -205,7 +224,10 @@ class PostgresqlTransaction:
         changed = (feedback_row(user) for user in unit.changed.values())
         events = [event_row(decision, _unchanged) for decision in unit.decisions]
         if unit.created:
-            self._connection.execute(_FORGET_FIRST_RECORDS, (list(unit.created),))
+            keys = (list(unit.created),)
+            self._connection.execute(_FORGET_FIRST_RECORDS, keys)
+            if unit.begins_empty:
+                self._connection.execute(_BEGIN_EMPTY, keys)
             self._write(_ADD_USERS, USER_COLUMNS, created)
         self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
         self._write(_ADD_EVENTS, EVENT_COLUMNS, sorted(events, key=itemgetter(0)))
@@ -221,6 +243,8 @@ class PostgresqlTransaction:
         if unit.facts:
             self._has_written = True
             self._connection.execute(_COUNT, (encode_facts(unit.facts),))
+        if unit.shadowed:
+            self._write(_KEEP_SHADOW, SHADOW_COLUMNS, map(shadow_row, unit.shadowed.values()))
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:

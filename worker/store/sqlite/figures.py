@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from worker.store.adding_up import Row, Table
+from worker.store.adding_up import NewCounts, Row, Table
 
 
 class SqliteFigures:
@@ -18,10 +18,13 @@ class SqliteFigures:
         """Return True: BEGIN IMMEDIATE has locked the file."""
         return True
 
-    def remove_counts(self, ids: Sequence[int]) -> bool:
-        """Remove rows of `new_counts`; return False if some are gone already."""
-        query = "DELETE FROM new_counts WHERE id IN (SELECT value FROM json_each(?))"
-        return self._connection.execute(query, (_json(ids),)).rowcount == len(ids)
+    def remove_counts(self, rows: Sequence[NewCounts]) -> bool:
+        """Remove rows of `new_counts`; return False if some are gone already.
+
+        SQLite gives the id of a removed row to a new one, so the texts are compared, too.
+        """
+        query = "DELETE FROM new_counts WHERE id = ? AND counts = ?"
+        return self._connection.executemany(query, rows).rowcount == len(rows)
 
     def count(self, written: str) -> None:
         """Add a row to `new_counts`."""
@@ -37,10 +40,10 @@ class SqliteFigures:
             rows,
         )
 
-    def values(self, table: Table, dimension: str, time: str) -> int:
-        """Count the values that a dimension has at a time."""
+    def size(self, table: Table, dimension: str, time: str) -> int:
+        """Count the rows that a dimension has at a time."""
         name, column = table
-        query = f"SELECT count(DISTINCT value) FROM {name} WHERE dimension = ? AND {column} = ?"
+        query = f"SELECT count(*) FROM {name} WHERE dimension = ? AND {column} = ?"
         count: int = self._connection.execute(query, (dimension, time)).fetchone()[0]
         return count
 

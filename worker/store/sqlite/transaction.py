@@ -18,6 +18,7 @@ from worker.core.times import time_text
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.rows import (
     ACCOUNT_EVENT_COLUMNS,
+    AS_USER,
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
     FORGIVENESS_COLUMNS,
@@ -26,6 +27,7 @@ from worker.store.rows import (
     PAST_KINDS,
     QUARANTINE_COLUMNS,
     RECORDED_COLUMNS,
+    SHADOW_COLUMNS,
     USER_COLUMNS,
     account_event_row,
     event_row,
@@ -36,6 +38,7 @@ from worker.store.rows import (
     quarantine_row,
     read_recorded,
     read_user,
+    shadow_row,
     user_row,
 )
 from worker.store.sqlite.figures import SqliteFigures
@@ -58,8 +61,19 @@ _USERS_AS_JSON = f"""
     SELECT json_array({", ".join(USER_COLUMNS)}) FROM users
     WHERE email_key IN (SELECT value FROM json_each(?))
 """
+_SHADOW_USERS = f"""
+    SELECT {AS_USER} FROM shadow_users WHERE email_key IN (SELECT value FROM json_each(?))
+"""
+_KEEP_SHADOW = f"""
+    INSERT OR REPLACE INTO shadow_users ({", ".join(SHADOW_COLUMNS)})
+    VALUES ({", ".join("?" * len(SHADOW_COLUMNS))})
+"""
 _ON_RECORD = f"""
     SELECT {RECORDED_COLUMNS} FROM events_by_recipient WHERE recipient = ? ORDER BY id
+"""
+_BEGIN_EMPTY = """
+    INSERT INTO imported_users (email_key, after_event)
+    SELECT recipient, max(id) FROM events_by_recipient WHERE recipient = ? GROUP BY recipient
 """
 _FORGET_FIRST_RECORD = "DELETE FROM imported_users WHERE email_key = ?"
 _PAST = f"""
@@ -128,6 +142,12 @@ class SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key."""
+        rows = self._connection.execute(_SHADOW_USERS, (_json(list(email_keys)),))
+        users = (read_user(row, time=parse_time) for row in rows)
+        return {user.email_key: user for user in users}
+
     def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
         """Return the events of these addresses, those of each in the order of ids."""
         for key in email_keys:
@@ -169,6 +189,8 @@ class SqliteTransaction:
         if unit.created:
             keys = [(key,) for key in unit.created]
             self._connection.executemany(_FORGET_FIRST_RECORD, keys)
+            if unit.begins_empty:
+                self._connection.executemany(_BEGIN_EMPTY, keys)
             _add_users(self._connection, [_plain(user_row(user)) for user in unit.created.values()])
         changes = map(_plain, map(feedback_row, unit.changed.values()))
         self._connection.executemany(_CHANGE_USER, changes)
@@ -186,6 +208,9 @@ class SqliteTransaction:
             self._connection.executemany(_DELIVERED, rows)
         if unit.facts:
             self._connection.execute(_COUNT, (encode_facts(unit.facts),))
+        if unit.shadowed:
+            records = map(_plain, map(shadow_row, unit.shadowed.values()))
+            self._connection.executemany(_KEEP_SHADOW, records)
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
