@@ -84,6 +84,17 @@ MUTANTS = [
         new="self.feedback or self.account_events",
     ),
     Mutant(
+        invariant=(
+            "What is only counted is deleted after the commit that counts it, and never counts less "
+            "than once"
+        ),
+        test="acceptance/test_crashes.py::test_what_is_only_counted_is_deleted_after_its_commit",
+        file="worker/consumer/polling.py",
+        function="Poller._handle",
+        old="handled = self._writer.write(messages)",
+        new="[self._queue.delete([one]) for one in messages]; handled = self._writer.write(messages)",
+    ),
+    Mutant(
         invariant="Figures are a recount of all events, in any batches",
         test=(
             "integration/test_adding_up.py::"
