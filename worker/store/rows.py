@@ -189,8 +189,8 @@ def event_row(decision: Decision, time: Callable[[datetime], Any]) -> tuple[Any,
         mail.tags,
         feedback.fault,
         recipient.mentions_spam,
-        feedback.out_of_office,
-        feedback.permanent_status,
+        1 if feedback.out_of_office else 0,  # sqlite3 would look for an adapter for a flag
+        1 if feedback.permanent_status else 0,
     )
 
 

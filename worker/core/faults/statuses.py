@@ -10,6 +10,7 @@ from worker.core.faults.fault import Fault
 from worker.core.limits import LONGEST_REPLY
 
 _CODE = re.compile(r"(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
+_CLASSES = ("4.", "5.")
 _REPLY_CODE = re.compile(r"(?:smtp; ?)?([245])\d\d(?=[ -]|$)", re.IGNORECASE)
 """What a reply of SMTP begins with, also in a delivery status notification."""
 _BY_CODE = {
@@ -44,6 +45,8 @@ def is_permanent(status: str, diagnostic: str) -> bool:
 
     Without a status the first code in the diagnostic counts, or the code of the SMTP reply.
     """
+    if status[:2] in _CLASSES:  # nearly all
+        return status[0] == "5"
     if code := _CODE.search(status) or _CODE.search(reply := diagnostic[:LONGEST_REPLY]):
         return code[0].startswith("5")
     code = _REPLY_CODE.match(reply.lstrip())

@@ -94,17 +94,18 @@ _DATED = """
     GROUP BY recipient
 """
 _NEEDS_PAST = "({soft_bounces_to_pause} > 1 OR {repeat_pause} > 0)"
-_BOUNCES = "FILTER (WHERE action IN ('hard_bounce', 'soft_bounce') AND {needs_past})"
-# As worker.core.pausing does it. `lag` looks back to the first of as many soft bounces as pause;
-# of several bounces at once, the last decides.
+_BARRING = "FILTER (WHERE action IN ('hard_bounce', 'soft_bounce', 'complaint') AND {needs_past})"
+# As worker.core.pausing does it. `lag` looks back to the first of as many soft bounces as pause; of
+# several bounces at once, the last decides. The result is a text, the end of the pause and a figure
+# for what it is of: both databases run this again for each column that is made of it.
 _LATEST = """(
     WITH counted AS (
         SELECT at, action, refused FROM {past}
-        WHERE action = 'hard_bounce' OR {soft_bounces_to_pause} <= 1
+        WHERE action <> 'soft_bounce' OR {soft_bounces_to_pause} <= 1
             OR forgiven_at IS NULL OR at >= forgiven_at
     ),
     dated AS (
-        SELECT at, action FROM counted WHERE refused = 0
+        SELECT at, action FROM counted WHERE refused = 0 AND action <> 'complaint'
         UNION ALL
         SELECT min(at), action FROM counted AS refusal
         WHERE NOT EXISTS (
@@ -152,15 +153,21 @@ _LATEST = """(
             END AS seconds
         FROM repeated
     )
-    SELECT {until_lasting} FROM lasting WHERE action = '{action}'
+    SELECT max({written} || place) FROM (
+        SELECT at, seconds, CASE action WHEN 'hard_bounce' THEN '2' ELSE '1' END AS place
+        FROM lasting
+        UNION ALL
+        SELECT at, {complaint_block}, '3' FROM counted WHERE action = 'complaint'
+    ) AS ends
 )"""
 _PAUSED = """
     SELECT
         recipient,
         blocked,
-        CASE WHEN {needs_past} THEN {latest_hard_bounce} ELSE {hard_bounce} END AS hard_until,
-        CASE WHEN {needs_past} THEN {latest_soft_bounce} ELSE {soft_bounce} END AS soft_until,
-        {complaint} AS complaint_until
+        CASE WHEN NOT {needs_past} THEN {hard_bounce} END AS hard_until,
+        CASE WHEN NOT {needs_past} THEN {soft_bounce} END AS soft_until,
+        CASE WHEN NOT {needs_past} THEN {complaint} END AS complaint_until,
+        CASE WHEN {needs_past} AND blocked = 0 THEN {latest} END AS latest
     FROM ({dated}) AS dated
 """
 _IS_COMPLAINT = """
@@ -184,18 +191,25 @@ _VIEW = """
         recipient,
         CASE
             WHEN blocked = 1 THEN 'auto_block_spam'
+            WHEN {needs_past} THEN {reason_of_latest}
             WHEN {is_complaint} THEN 'complaint'
             WHEN soft_until IS NULL OR hard_until >= soft_until THEN 'hard_bounce'
             ELSE 'soft_bounce'
         END,
         CASE
             WHEN blocked = 1 THEN NULL
+            WHEN {needs_past} THEN {until_of_latest}
             WHEN {is_complaint} THEN complaint_until
             WHEN soft_until IS NULL OR hard_until >= soft_until THEN hard_until
             ELSE soft_until
         END
     FROM ({paused}) AS paused
     WHERE blocked = 1 OR hard_until > {now} OR soft_until > {now} OR complaint_until > {now}
+        OR {until_of_latest} > {now}
+"""
+_REASON_OF_LATEST = """
+    CASE substr(latest, 27) WHEN '3' THEN 'complaint' WHEN '2' THEN 'hard_bounce'
+        ELSE 'soft_bounce' END
 """
 
 _END_OF_TIME = "'9999-12-31 23:59:59.999999'"
@@ -214,7 +228,7 @@ _SQLITE = {
         "CAST(strftime('%s', substr(occurred_at, 1, 19)) AS INTEGER) * 1000000"
         " + CAST(substr(substr(occurred_at, 21) || '000000', 1, 6) AS INTEGER)"
     ),
-    "collected": "json_group_array(json_array({moment}, action, refused)) {bounces} AS past",
+    "collected": "json_group_array(json_array({moment}, action, refused)) {barring} AS past",
     "past": (
         "(SELECT json_extract(value, '$[0]') AS at, json_extract(value, '$[1]') AS action,"
         " json_extract(value, '$[2]') AS refused FROM json_each(past))"
@@ -223,12 +237,12 @@ _SQLITE = {
     "since_first": "at - first_at",
     "window": "{window} * 1000000",
     "repeated_within": f"{_REPEATED_WITHIN}000000",
-    "until_lasting": (
-        "CASE WHEN count(*) > 0 THEN coalesce("
-        "datetime(max(at + seconds * 1000000) / 1000000, 'unixepoch')"
-        " || printf('.%06d', max(at + seconds * 1000000) % 1000000),"
-        f" {_END_OF_TIME}) END"
+    "written": (
+        "coalesce(datetime((at + seconds * 1000000) / 1000000, 'unixepoch')"
+        " || printf('.%06d', (at + seconds * 1000000) % 1000000),"
+        f" {_END_OF_TIME})"
     ),
+    "until_of_latest": "substr(latest, 1, 26)",
 }
 _POSTGRESQL = {
     "create": "CREATE OR REPLACE VIEW",
@@ -241,18 +255,19 @@ _POSTGRESQL = {
     ),
     "moment": "occurred_at",
     "collected": (
-        "array_agg({moment}) {bounces} AS past_at, array_agg(action) {bounces} AS past_action,"
-        " array_agg(refused) {bounces} AS past_refused"
+        "array_agg({moment}) {barring} AS past_at, array_agg(action) {barring} AS past_action,"
+        " array_agg(refused) {barring} AS past_refused"
     ),
     "past": "unnest(past_at, past_action, past_refused) AS past (at, action, refused)",
     "until_ordinary": "at + seconds * interval '1 second'",
     "since_first": "at - first_at",
     "window": "{window} * interval '1 second'",
     "repeated_within": f"interval '{_REPEATED_WITHIN} seconds'",
-    "until_lasting": (
-        "least(max(at + seconds * interval '1 second'),"
-        f" CASE WHEN count(*) > 0 THEN timestamptz {_END_OF_TIME[:-1]}+00' END)"
+    "written": (
+        f"to_char(least(at + seconds * interval '1 second', timestamptz {_END_OF_TIME[:-1]}+00')"
+        " AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
     ),
+    "until_of_latest": "(substr(latest, 1, 26) || '+00')::timestamptz",
 }
 
 
@@ -276,11 +291,21 @@ def _view(sql: dict[str, str]) -> str:
         name: sql["until"].format(date=f"last_{name}", seconds=settings[seconds])
         for name, seconds in (*((action, action) for action in _DEFAULT_SECONDS), _COMPLAINT)
     }
-    latest = {f"latest_{action}": _latest(sql, settings, action) for action in _DEFAULT_SECONDS}
     needs_past = settings["needs_past"]
-    paused = _PAUSED.format(dated=_dated(sql, settings), needs_past=needs_past, **until, **latest)
+    paused = _PAUSED.format(
+        dated=_dated(sql, settings),
+        latest=_latest(sql, settings),
+        needs_past=needs_past,
+        **until,
+    )
     return _VIEW.format(
-        create=sql["create"], paused=paused, now=sql["now"], is_complaint=_IS_COMPLAINT
+        create=sql["create"],
+        paused=paused,
+        now=sql["now"],
+        needs_past=needs_past,
+        is_complaint=_IS_COMPLAINT,
+        reason_of_latest=_REASON_OF_LATEST,
+        until_of_latest=sql["until_of_latest"],
     )
 
 
@@ -314,19 +339,18 @@ def _dated(sql: dict[str, str], settings: dict[str, str]) -> str:
     }
     refused = _REFUSED.format(**lowered)
     judged = _JUDGED.format(refused=refused, **lowered, **names, **settings)
-    bounces = _BOUNCES.format(**settings)
+    barring = _BARRING.format(**settings)
     return _DATED.format(
         judged=judged,
         moment=sql["moment"],
-        collected=sql["collected"].format(moment=sql["moment"], bounces=bounces),
+        collected=sql["collected"].format(moment=sql["moment"], barring=barring),
         **{action: _DATE.format(action=action) for action in _DEFAULT_SECONDS},
     )
 
 
-def _latest(sql: dict[str, str], settings: dict[str, str], action: str) -> str:
-    ours = ("past", "until_ordinary", "since_first", "repeated_within", "until_lasting")
+def _latest(sql: dict[str, str], settings: dict[str, str]) -> str:
+    ours = ("past", "until_ordinary", "since_first", "repeated_within", "written")
     return _LATEST.format(
-        action=action,
         window=sql["window"].format(window=settings["soft_bounce_window"]),
         **{name: sql[name] for name in ours},
         **settings,
