@@ -13,6 +13,7 @@ from worker.core.decode import decode
 from worker.core.echoes import says_spam
 from worker.core.faults import Fault, fault_of
 from worker.core.limits import LONGEST_REPLY, LONGEST_TEXT
+from worker.core.model import Address
 from worker.core.policy import REFUSED_BY_SES
 
 REPORTED = {
@@ -51,6 +52,33 @@ REPORTED = {
         Fault.SENDER,
     ),
 }
+
+
+JANE = Address(key="jane@example.com", mailed="Jane@example.com")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "spam<jane@example.com>", "jane@example.com:spam", "550 spam:jane@example.com",
+        "(spam)JANE@example.com rejected", "reason:spam,jane@example.com", "[spam]<jane@example.com>",
+        "spam;jane@example.com.",
+    ],
+)  # fmt: skip
+def test_spam_that_touches_the_recipient_s_own_address_is_said(text):
+    assert says_spam(text, JANE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "spam.jane@example.com", "spam+jane@example.com", "spam=jane@example.com",
+        "<spam@example.com> unknown", "jane@example.com.spam.example", "'spam'@example.com",
+        "jane@spam.example.com", "spam-jane@example.com: no such user", 'a"spam"jane@example.com',
+    ],
+)  # fmt: skip
+def test_spam_inside_another_address_is_not(text):
+    assert not says_spam(text, JANE)
 
 
 @pytest.mark.parametrize(("status", "diagnostic", "fault"), REPORTED.values(), ids=REPORTED)
@@ -176,6 +204,11 @@ class TestTime:
             assert (
                 min(_seconds(says_spam, f"spam{text}"[:LONGEST_TEXT], None) for _ in "123") < 0.05
             )
+
+    def test_the_recipient_s_address_again_and_again_takes_no_longer(self):
+        for text in (JANE.key * 900, f":{JANE.key}" * 900, f"{JANE.key}." * 900):
+            said = f"spam@{text}"[:LONGEST_TEXT]
+            assert min(_seconds(says_spam, said, JANE) for _ in "123") < 0.05
 
 
 def _seconds(function, *arguments):
