@@ -46,15 +46,14 @@ _DIAGNOSTICS = (
 
 def random_policy(chance: random.Random) -> Policy:
     """Choose a policy."""
-    extra: dict[str, Any] = {}
-    fields = {field.name for field in msgspec.structs.fields(Policy)}
-    for name, values in {
+    choices: dict[str, tuple[Any, Any]] = {
         "ignore_out_of_office": (True, False),
         "trust_status": (True, False),
         "complaint_block": (timedelta(0), 30 * DAY),
-    }.items():
-        if name in fields:
-            extra[name] = chance.choice(values)
+        "repeat_pause": (timedelta(0), 90 * DAY),
+        "soft_bounces_to_pause": (1, 2),
+    }
+    extra = {name: chance.choice(values) for name, values in choices.items()}
     return Policy(
         hard_bounce_pause=chance.choice([DAY, 7 * DAY, 30 * DAY, 400 * DAY]),
         soft_bounce_pause=chance.choice([DAY / 2, DAY, 3 * DAY, 40 * DAY]),

@@ -362,8 +362,6 @@ class TestUsers:
             "unchanged": 2,
             "refused": 0,
             "with_events": 0,
-            "folded": 0,
-            "folded_barred": 0,
         }
 
     def test_import_reads_standard_input(self, run):

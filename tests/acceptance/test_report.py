@@ -204,6 +204,10 @@ class TestTags:
 class TestSes:
     FEW = {bounce(): 12}  # noqa: RUF012 read only
 
+    @pytest.fixture(autouse=True)
+    def older_api(self, ses, environment):
+        environment["AWS_ENDPOINT_URL_SES"] = ses.endpoint
+
     def test_ses_is_asked_how_much_was_sent(self, run, figures, ses, queue):
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         ses.sent.metrics = {today: 4_000, today - timedelta(days=1): 6_000}
@@ -335,6 +339,19 @@ class TestBadInput:
         connection.close()
         done = run("report")
         assert (done.status, "db upgrade" in done.err) == (1, True)
+
+    def test_a_database_from_before_the_figures_says_what_is_yet_to_be_counted(self, run, tmp_path):
+        run("db", "upgrade")
+        value = json.dumps({"below": 7, "since": datetime.now(UTC).isoformat()})
+        with sqlite3.connect(tmp_path / "worker.db") as connection:
+            connection.execute("INSERT INTO progress VALUES ('events_counted', ?)", (value,))
+        connection.close()
+        done = run("report")
+        assert (done.status, done.err) == (0, "")
+        words = " ".join(done.out.split())
+        assert "Nothing was counted in these days." in words
+        assert "are yet to be counted, which ses-worker run and drain do" in words
+        assert run("report", "--json").json["bounces_counted_since"]
 
     def test_names_that_would_move_the_cursor_are_made_visible(self, run, figures):
         figures({bounce(tenant="\x1b[2J\u202eevil", domain="\x1b]0;x\x07"): 3})

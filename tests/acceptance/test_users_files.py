@@ -291,6 +291,23 @@ class TestEventsBeforeAnImport:
         assert run("policy", "rebuild", "--dry-run", "--json").json["changed"] == 0
         assert run("may-send", "jane@example.com").status == 0
 
+    def test_count_for_nothing_of_any_new_user_if_the_policy_says_so(
+        self, run, either_store, emulator, queue, complaints
+    ):
+        empty = {
+            "SES_WORKER_POLICY__BEGIN_WITH_RECORD": "false",
+            "SES_WORKER_POLICY__UNKNOWN_RECIPIENTS": "create",
+        }
+        emulator.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("new@example.com"))
+        assert "users.with_record" not in run("drain", **empty).err
+        jane = run("users", "show", "jane@example.com", "--json").json
+        assert (jane["hard_bounce_count"], jane["complaint_count"]) == (1, 0)
+        assert run("policy", "rebuild", "--dry-run", "--json", **empty).json["changed"] == 0
+        run("users", "remove", "jane@example.com")
+        done = run("users", "import", "-", "--json", input=self.PEOPLE, **empty)
+        assert (done.json["with_events"], done.json["folded"]) == (1, 0)
+
     def test_change_nothing_of_an_export(self, run, complaints):
         exported = run("users", "export").out
         emptied = exported.replace("joe@example.com", "jane@example.com").replace("true", "false")

@@ -73,6 +73,86 @@ MUTANTS = [
         new="if False:",
     ),
     Mutant(
+        invariant=(
+            "What is only counted is deleted after the commit that counts it, and never counts less "
+            "than once"
+        ),
+        test="acceptance/test_crashes.py::test_what_is_only_counted_never_counts_less_than_once",
+        file="worker/core/batch.py",
+        function="DecodedBatch.needs_store",
+        old="self.feedback or self.account_events or self.has_counted",
+        new="self.feedback or self.account_events",
+    ),
+    Mutant(
+        invariant=(
+            "What is only counted is deleted after the commit that counts it, and never counts less "
+            "than once"
+        ),
+        test="acceptance/test_crashes.py::test_what_is_only_counted_is_deleted_after_its_commit",
+        file="worker/consumer/polling.py",
+        function="Poller._handle",
+        old="handled = self._writer.write(messages)",
+        new="[self._queue.delete([one]) for one in messages]; handled = self._writer.write(messages)",
+    ),
+    Mutant(
+        invariant="Figures are a recount of all events, in any batches",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_figures_are_a_plain_recount_of_all_events_in_any_batches"
+        ),
+        file="worker/store/sqlite/transaction.py",
+        function="SqliteTransaction.save",
+        old="self._connection.execute(_COUNT, (encode_facts(unit.facts),))",
+        new="self._connection.executemany(_COUNT, 2 * [(encode_facts(unit.facts),)])",
+    ),
+    Mutant(
+        invariant="Figures are a recount of all events, in any batches",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_figures_are_a_plain_recount_of_all_events_in_any_batches"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="if later:",
+        new="if False:",
+    ),
+    Mutant(
+        invariant="Figures are added up once, whatever is killed and however many workers do it",
+        test=(
+            "integration/test_adding_up.py::test_several_workers_add_up_at_once_while_others_count"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="require(transaction.is_ours() and transaction.remove_counts(taken))",
+        new="transaction.remove_counts(taken)",
+    ),
+    Mutant(
+        invariant="Figures are added up once, whatever is killed and however many workers do it",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_a_kill_at_any_moment_loses_nothing_and_adds_nothing_twice"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="""with store.adding_up() as transaction:
+            require(""",
+        new="""with store.adding_up() as first:
+            first.remove_counts(taken)
+        with store.adding_up() as transaction:
+            require(True or """,
+    ),
+    Mutant(
+        invariant="Figures are added up once, whatever is killed and however many workers do it",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_a_kill_at_any_moment_loses_nothing_and_adds_nothing_twice"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="require(transaction.is_ours() and transaction.remove_counts(taken))",
+        new="require(transaction.is_ours())",
+    ),
+    Mutant(
         invariant="An event that arrives by both publishing routes counts once",
         test=(
             "integration/test_process.py::test_the_same_bounce_by_both_publishing_routes_counts_once"
@@ -143,8 +223,8 @@ MUTANTS = [
         ),
         file="worker/core/folding.py",
         function="Fold.add",
-        old="if event.kind == REINSTATEMENT:",
-        new="if False:",
+        old="self.user = lifted(self.user, event.occurred_at)",
+        new="pass",
     ),
     Mutant(
         invariant="A second policy decides as if it were in force, and changes nothing of the users",
@@ -167,64 +247,6 @@ MUTANTS = [
         function="decide_batch",
         old="unit.shadowed = _followed(shadow, unit, users)",
         new="unit.changed = dict(_followed(shadow, unit, users))",
-    ),
-    Mutant(
-        invariant="Figures are a plain recount of all events, in any batches",
-        test=(
-            "integration/test_adding_up.py::"
-            "test_figures_are_a_plain_recount_of_all_events_in_any_batches"
-        ),
-        file="worker/store/sqlite/transaction.py",
-        function="SqliteTransaction.save",
-        old="self._connection.execute(_COUNT, (encode_facts(unit.facts),))",
-        new="self._connection.executemany(_COUNT, 2 * [(encode_facts(unit.facts),)])",
-    ),
-    Mutant(
-        invariant="Figures are a plain recount of all events, in any batches",
-        test=(
-            "integration/test_adding_up.py::"
-            "test_figures_are_a_plain_recount_of_all_events_in_any_batches"
-        ),
-        file="worker/store/adding_up.py",
-        function="add_up_some",
-        old="if later:",
-        new="if False:",
-    ),
-    Mutant(
-        invariant="What was counted is added up once, by any number of workers, whatever is killed",
-        test=(
-            "integration/test_adding_up.py::test_several_workers_add_up_at_once_while_others_count"
-        ),
-        file="worker/store/adding_up.py",
-        function="add_up_some",
-        old="require(transaction.is_ours() and transaction.remove_counts(taken))",
-        new="transaction.remove_counts(taken)",
-    ),
-    Mutant(
-        invariant="What was counted is added up once, by any number of workers, whatever is killed",
-        test=(
-            "integration/test_adding_up.py::"
-            "test_a_kill_at_any_moment_loses_nothing_and_adds_nothing_twice"
-        ),
-        file="worker/store/adding_up.py",
-        function="add_up_some",
-        old="""with store.adding_up() as transaction:
-            require(""",
-        new="""with store.adding_up() as first:
-            first.remove_counts(taken)
-        with store.adding_up() as transaction:
-            require(True or """,
-    ),
-    Mutant(
-        invariant="What was counted is added up once, by any number of workers, whatever is killed",
-        test=(
-            "integration/test_adding_up.py::"
-            "test_a_kill_at_any_moment_loses_nothing_and_adds_nothing_twice"
-        ),
-        file="worker/store/adding_up.py",
-        function="add_up_some",
-        old="require(transaction.is_ours() and transaction.remove_counts(taken))",
-        new="require(transaction.is_ours())",
     ),
     Mutant(
         invariant=(

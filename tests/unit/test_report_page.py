@@ -191,6 +191,11 @@ def test_json_has_the_names_of_the_measures_and_no_other_words():
     assert json.loads(json.dumps(figures)) == figures
     assert figures["bounces"]["counted"] == 600
     assert figures["rows"][0]["domain"] == "gmail.com"
+    assert figures["rows"][0]["paused"] is None, "not counted by domain"
+    by_tenant = as_figures(report_of(by="tenant"))["rows"][0]
+    assert (by_tenant["paused"], by_tenant["repeated_bounces"]) == (0, 0)
+    by_tag = as_figures(report_of(by="tag:a"))["rows"][0]
+    assert (by_tag["paused"], by_tag["repeated_bounces"]) == (0, None)
     assert (figures["bounces"]["rate"], figures["bounces"]["state"]) == (0.02, "below")
     assert [name_of(by) for by in ("configuration-set", "tag:a-b")] == [
         "configuration_set", "tag:a-b",

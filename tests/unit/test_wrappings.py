@@ -268,7 +268,9 @@ class TestStatus:
              "arn:aws:ses:r:1:configuration-set/m"),
             ([], Scope.ACCOUNT, ""),
             (None, Scope.ACCOUNT, ""),
-            ([5, None, {}, "x"], Scope.ACCOUNT, "x"),
+            ([5, None, {}, "x"], Scope.OTHER, "x"),
+            (["arn:aws:ses:r:1:ip-pool/p"], Scope.OTHER, "arn:aws:ses:r:1:ip-pool/p"),
+            (["arn:aws:ses:r:1:account"], Scope.ACCOUNT, "arn:aws:ses:r:1:account"),
             ("arn:aws:ses:r:1:tenant/x", Scope.ACCOUNT, ""),
         ],
     )  # fmt: skip

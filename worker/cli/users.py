@@ -65,7 +65,8 @@ def import_(settings: "Settings", file: IO[str], ignore_record: bool, as_json: b
 
     A new user of a list gets the record that follows from the events on record: a bounce between
     sign-up and import, or a complaint of last week, pauses or blocks the user. With
-    --ignore-record these events count for nothing, now and when records are rebuilt.
+    --ignore-record, or policy.begin_with_record = false, these events count for nothing, now and
+    when records are rebuilt.
 
     Invalid rows are skipped and reported with their line number, and make the exit status 1.
     The first 20 are printed, with --json all of them.
@@ -87,7 +88,8 @@ def import_(settings: "Settings", file: IO[str], ignore_record: bool, as_json: b
     try:
         with as_interrupts(), Progress("import", "bytes", enabled=not as_json) as progress:
             rows = refused.sorted_out(with_progress(file, progress))
-            policy = None if ignore_record else settings.as_policy()
+            begins_empty = ignore_record or not settings.policy.begin_with_record
+            policy = None if begins_empty else settings.as_policy()
             for so_far in import_users(store, rows, policy):
                 counts = so_far
     except KeyboardInterrupt:

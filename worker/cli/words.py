@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worker.cli.common import counted
 from worker.core.model import FORGIVENESS, OFF_LIST, REINSTATEMENT, Action, Kind
 from worker.core.pausing import FORGIVEN, REPEATED, rule_and_note
-from worker.store.answers import Verdict
+
+if TYPE_CHECKING:
+    from worker.store.answers import Verdict
 
 _BECAUSE = {
     (Kind.BOUNCE, "unsubscribed"): "the person had opted out of a list",
@@ -37,7 +39,7 @@ _DONE = {
 }
 
 
-def verdict_figures(verdict: Verdict) -> dict[str, Any]:
+def verdict_figures(verdict: "Verdict") -> dict[str, Any]:
     """A verdict for JSON."""
     return {
         "may_send": verdict.may_send,

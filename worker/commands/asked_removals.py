@@ -28,8 +28,11 @@ from worker.store import Store
 from worker.store.outbox import Outbox
 from worker.store.outbox_list import State, finished_of
 
-PATIENCE_SECONDS = 60.0
-"""How long SES may be away, or another process at work, before the rest is left to a worker."""
+PATIENCE_SECONDS = 30.0
+"""How long nothing may get done, since another process is at work for example, before the rest is
+left to a worker."""
+MOST_FAILURES = 3
+"""Tries in a row for which SES was away, before the rest is left to a worker."""
 _LOOK_SECONDS = 0.2
 _FEW = 100
 
@@ -60,6 +63,7 @@ class Delivering:
         self._ids = ids
         self._finished: dict[int, tuple[State, str]] = {}
         self._error = ""
+        self._failures = 0
         wait_budget = WaitBudget()
         lane = suppression_lane(settings, store, wait_budget, ASKED_REMOVALS)
         self._deliver = lane.deliver
@@ -117,8 +121,11 @@ class Delivering:
         They are those of the operator: nothing is wrong with the lane of a worker.
         """
         delivery, follow_ups = self._deliver(effects)
+        self._failures = self._failures + 1 if isinstance(delivery, Later) else 0
         if isinstance(delivery, Blocked | Later):
             self._error = delivery.error
+        if self._failures >= MOST_FAILURES:
+            self._over.set()
         if isinstance(delivery, Blocked):
             self._over.set()
             raise Stopped

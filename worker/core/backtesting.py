@@ -17,8 +17,8 @@ PAUSED = "paused"
 
 
 _OTHERWISE = frozenset({
-    "unknown_recipients", "sources", "notify", "notices_with_json", "ignore", "remove", "rules",
-    "shadow", "count_events", "track_deliveries", "needs_past",
+    "unknown_recipients", "begin_with_record", "sources", "notify", "notices_with_json", "ignore",
+    "remove", "rules", "shadow", "count_events", "track_deliveries", "needs_past",
 })  # fmt: skip
 """Fields of a policy that decide nothing about records."""
 

@@ -137,7 +137,10 @@ def decide_batch(
             known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
         if unit.creates_users and (missing := named.difference(users, transaction.locked)):
-            unit.on_record = strangers(transaction.on_record(missing), policy)
+            if policy.begin_with_record:
+                unit.on_record = strangers(transaction.on_record(missing), policy)
+            else:
+                unit.begins_empty = True
         if policy.needs_past:
             unit.memory.take_in(_past(batch, policy, transaction, users))
         if policy.shadow:
@@ -161,7 +164,7 @@ def _past(
 
 def _shadow(policy: Policy, keys: Collection[str], transaction: Reader) -> Shadow:
     """Read what a second policy needs, before anything is written."""
-    past = transaction.past(keys) if policy.needs_past else {}
+    past = transaction.past(keys) if policy.needs_past and keys else {}
     judged = {key: past_of(events, policy) for key, events in past.items()}
     return Shadow(policy, transaction.shadow_users(keys), judged)
 
@@ -169,6 +172,7 @@ def _shadow(policy: Policy, keys: Collection[str], transaction: Reader) -> Shado
 def _followed(shadow: Shadow, unit: UnitOfWork, before: Mapping[str, User]) -> Mapping[str, User]:
     """Let a second policy decide about a batch; return its records that have changed."""
     shadow.follow(unit.decisions, before)
-    for key, delivered_at in unit.deliveries.items():
-        shadow.deliver(key, delivered_at, before)
+    if shadow.forgives:
+        for key, delivered_at in unit.deliveries.items():
+            shadow.deliver(key, delivered_at, before)
     return shadow.changed

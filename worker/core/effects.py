@@ -70,6 +70,8 @@ class NoticeRecipient(Struct, frozen=True, kw_only=True, omit_defaults=True):
     paused_until: datetime | None = None
     """Of the user, after the decision."""
     blocked: bool = False
+    barred: Action | None = None
+    """Of a stranger: the action by which `do_not_mail` has the address all the same."""
 
 
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):

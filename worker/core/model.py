@@ -208,6 +208,8 @@ class Scope(StrEnum):
     TENANT = "tenant"
     IDENTITY = "identity"
     CONFIGURATION_SET = "configuration_set"
+    OTHER = "other"
+    """A resource of an unknown type: nothing is concluded from it for the account."""
 
 
 class AccountEvent(Struct, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ from worker.core.limits import LONGEST_MESSAGE
 from worker.core.masking import mask_addresses
 from worker.core.model import (
     REINSTATEMENT,
+    Action,
     Address,
     DeadLetter,
     Decision,
@@ -43,9 +44,11 @@ from worker.core.model import (
     NewAccountEvent,
     Received,
     Recipient,
+    User,
+    UserMatch,
 )
 from worker.core.parsing import clip
-from worker.core.policy import Policy
+from worker.core.policy import Policy, rule_for
 
 _NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
 _LONGEST_DETAIL = 400
@@ -64,9 +67,7 @@ def entries_for(
     """
     notified = [decision for decision in decisions if not _is_ignored(decision, policy)]
     if notified and policy.notify:
-        yield from _for_each(
-            policy.notify, _notice(notified, policy.notify[0], with_json=with_json)
-        )
+        yield from _for_each(policy.notify, _notice(notified, policy, with_json=with_json))
     for decision in notified:
         address = decision.feedback.address
         if address and _bounced(decision) and policy.remove.match(address):
@@ -250,10 +251,10 @@ def _bounced(decision: Decision) -> bool:
     return decision.feedback.notification.kind is Kind.BOUNCE
 
 
-def _notice(decisions: Sequence[Decision], lane: Lane, *, with_json: bool) -> OutboxEntry:
+def _notice(decisions: Sequence[Decision], policy: Policy, *, with_json: bool) -> OutboxEntry:
     first = decisions[0]
     notification = first.feedback.notification
-    recipients = tuple(map(_notice_recipient, decisions))
+    recipients = tuple(_notice_recipient(decision, policy) for decision in decisions)
     domains: dict[str, int] = {}
     for recipient in recipients:
         domains[recipient.domain] = domains.get(recipient.domain, 0) + 1
@@ -261,7 +262,7 @@ def _notice(decisions: Sequence[Decision], lane: Lane, *, with_json: bool) -> Ou
         domains = _most_frequent(domains)
     return OutboxEntry(
         kind=_NOTICES[notification.kind],
-        lane=lane,
+        lane=policy.notify[0],
         payload=Notice(
             kind=notification.kind,
             type=notification.type,
@@ -291,7 +292,19 @@ def _most_frequent(domains: Mapping[str, int]) -> dict[str, int]:
     return kept | {"": sum(domains[name] for name in ordered[MOST_DOMAINS - 1 :])}
 
 
-def _notice_recipient(decision: Decision) -> NoticeRecipient:
+def _barred(decision: Decision, policy: Policy) -> Action | None:
+    """Return the action by which `do_not_mail` bars a stranger, after this event alone."""
+    address = decision.feedback.address
+    if decision.user or decision.match is not UserMatch.MISSING or address is None:
+        return None
+    nobody = User(email=address.mailed, email_key=address.key)
+    action = rule_for(decision.feedback, nobody, policy).action
+    ends_at = decision.occurred_at + policy.hard_bounce_pause
+    lasts = action is Action.HARD_BOUNCE and ends_at > decision.received_at
+    return action if action is Action.AUTO_BLOCK_SPAM or lasts else None
+
+
+def _notice_recipient(decision: Decision, policy: Policy) -> NoticeRecipient:
     recipient, user = decision.feedback.recipient, decision.user
     return NoticeRecipient(
         reported=recipient.reported,
@@ -305,6 +318,7 @@ def _notice_recipient(decision: Decision) -> NoticeRecipient:
         reason=decision.reason,
         paused_until=user.paused_until if user else None,
         blocked=user.auto_block_spam if user else False,
+        barred=_barred(decision, policy),
     )
 
 

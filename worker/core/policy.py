@@ -47,6 +47,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     hard_bounce_pause: timedelta = timedelta(days=30)
     soft_bounce_pause: timedelta = timedelta(days=1)
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
+    begin_with_record: bool = True
+    """The records of new users begin with the events on record about the address."""
     bounce_actions: Mapping[str, Action] = {}
     """Actions by `Type/SubType` or `Type/*`, tried in that order before the rules."""
     spare_faults: frozenset[str] = frozenset()

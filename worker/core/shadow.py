@@ -6,9 +6,10 @@ Its records are written in the same transaction, and nobody acts on them.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from worker.core.decide import decide, forgive
+from worker.core.decide import decide
+from worker.core.memory import Memory
 from worker.core.model import Decision, User
-from worker.core.past import NOTHING, Past, past_event
+from worker.core.past import Past
 from worker.core.policy import Policy
 
 
@@ -19,9 +20,12 @@ class Shadow:
         self, policy: Policy, records: Mapping[str, User], past: Mapping[str, Past]
     ) -> None:
         """`records`: those that the second policy has made so far; `past`: as it judges it."""
+        self.forgives = policy.forgives
+        """Whether a delivery changes what the policy decides."""
         self._policy = policy
         self._records = dict(records)
-        self._past = dict(past)
+        self._memory = Memory(policy)
+        self._memory.take_in(past)
         self.changed: dict[str, User] = {}
         """Records to write, by address."""
 
@@ -33,21 +37,17 @@ class Shadow:
         for decision in decisions:
             if decision.user is None:
                 continue
-            key = decision.user.email_key
-            past = self._past.get(key, NOTHING)
-            record = self._record(key, before)
+            record = self._record(decision.user.email_key, before)
             feedback, received_at = decision.feedback, decision.received_at
-            judged = decide(feedback, record, self._policy, received_at, past)
             if self._policy.needs_past:
-                event = past_event(feedback, judged.occurred_at, self._policy)
-                self._past[key] = past.and_then(event)
+                judged = self._memory.decide(feedback, record, received_at)
+            else:
+                judged = decide(feedback, record, self._policy, received_at)
             self._keep(judged.user or record)
 
     def deliver(self, key: str, at: datetime, before: Mapping[str, User]) -> None:
         """Note a delivery to a user."""
-        past = self._past.get(key, NOTHING)
-        record, _ = forgive(self._record(key, before), at, self._policy, past)
-        self._keep(record)
+        self._keep(self._memory.deliver(self._record(key, before), at, at))
 
     def _record(self, key: str, before: Mapping[str, User]) -> User:
         return self._records.get(key) or before.get(key) or User(email=key, email_key=key)

@@ -121,6 +121,7 @@ class Settings(Section):
             hard_bounce_pause=_whole_seconds(self.policy.hard_bounce_pause_days),
             soft_bounce_pause=_whole_seconds(self.policy.soft_bounce_pause_days),
             unknown_recipients=self.policy.unknown_recipients,
+            begin_with_record=self.policy.begin_with_record,
             bounce_actions=self.policy.bounce_actions,
             spare_faults=frozenset(self.policy.spare_faults),
             soft_bounces_to_pause=self.policy.soft_bounces_to_pause,

@@ -158,6 +158,7 @@ class PolicySettings(Section):
     hard_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 30
     soft_bounce_pause_days: Annotated[Number, Field(ge=0, le=36_500)] = 1
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
+    begin_with_record: bool = True
     spare_faults: tuple[str, ...] = ()
     soft_bounces_to_pause: Annotated[Integer, Field(ge=1, le=MOST_SOFT_BOUNCES)] = 1
     soft_bounce_window_days: Annotated[Number, Field(gt=0, le=LONGEST_WINDOW_DAYS)] = 30

@@ -34,6 +34,7 @@ _OF_MANY = f"""
 _OF_THESE = (
     f"SELECT {RECORDED_COLUMNS} FROM events WHERE recipient = ANY(:keys) ORDER BY recipient, id"
 )
+_WITH_IDS = f"SELECT {RECORDED_COLUMNS} FROM events WHERE id IN :ids ORDER BY id"
 _OF_ALL = f"SELECT {RECORDED_COLUMNS} FROM events WHERE recipient <> ''"
 _SINCE = """
     AND recipient IN (SELECT recipient FROM events WHERE occurred_at >= :since)
@@ -84,6 +85,12 @@ def events_of(connection: Connection, keys: Sequence[str]) -> Iterator[Recorded]
     else:
         found = connection.execute(text(_OF_MANY), {"keys": msgspec.json.encode(keys).decode()})
         yield from map(read_recorded, found)
+
+
+def events_with(connection: Connection, ids: Sequence[int]) -> list[Recorded]:
+    """Return the events with these ids, a few hundred at most, in the order of ids."""
+    query = text(_WITH_IDS).bindparams(bindparam("ids", expanding=True))
+    return [read_recorded(row) for row in connection.execute(query, {"ids": list(ids)})]
 
 
 def _these() -> TextClause:

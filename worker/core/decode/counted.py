@@ -5,6 +5,7 @@ Values of a wrong type count as missing; nothing is raised.
 
 from typing import TypeVar
 
+import msgspec
 from msgspec import Raw, Struct
 
 from worker.core.address import parse_address
@@ -17,16 +18,6 @@ from worker.core.model import Address, Counted
 from worker.core.parsing import Unreadable, clip, parse_time, read_json, without_halves
 
 Shape = TypeVar("Shape", bound=Struct)
-
-
-class _Event(Struct, rename={"delay": "deliveryDelay"}):
-    """SES's message. Its object is parsed when needed."""
-
-    mail: Raw = Raw()
-    delivery: Raw = Raw()
-    open: Raw = Raw()
-    click: Raw = Raw()
-    delay: Raw = Raw()
 
 
 class _Mail(Mail):
@@ -44,26 +35,51 @@ class _Delay(Struct, rename={"type": "delayType", "recipients": "delayedRecipien
     recipients: Raw = Raw()
 
 
+class _Event(Struct, rename={"delay": "deliveryDelay"}):
+    """SES's message, with the object of its kind."""
+
+    mail: _Mail | None = None
+    delivery: _Delivery | None = None
+    open: _Delivery | None = None
+    click: _Delivery | None = None
+    delay: _Delay | None = None
+
+
+class _Parts(Struct, rename={"delay": "deliveryDelay"}):
+    """The same, not parsed, for a message in which a value has another type."""
+
+    mail: Raw = Raw()
+    delivery: Raw = Raw()
+    open: Raw = Raw()
+    click: Raw = Raw()
+    delay: Raw = Raw()
+
+
 class _Delayed(Struct, rename={"address": "emailAddress"}):
     address: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Event).decode
+"""Made once: `msgspec.json.decode` examines such a type at each call."""
+_decode_texts = msgspec.json.Decoder(list[str]).decode
 
 
 def read_counted(measure: Measure, text: str) -> Counted:
     """Read an event; `text` is SES's message as it was written."""
     event = _read_event(text)
-    mail = _read(event.mail, _Mail)
+    mail = event.mail or _Mail()
     timestamp, type_, recipients = mail.timestamp, "", mail.destination
     if measure is Measure.DELIVERY:
-        delivery = _read(event.delivery, _Delivery)
+        delivery = event.delivery or _Delivery()
         timestamp = delivery.timestamp or timestamp
         recipients = delivery.recipients if bytes(delivery.recipients) else recipients
     elif measure is Measure.DELIVERY_DELAY:
-        delay = _read(event.delay, _Delay)
+        delay = event.delay or _Delay()
         timestamp, type_ = delay.timestamp or timestamp, clip(delay.type, LONGEST_TYPE)
         recipients = delay.recipients if bytes(delay.recipients) else recipients
     elif measure in {Measure.OPEN, Measure.CLICK}:
-        raw = event.open if measure is Measure.OPEN else event.click
-        timestamp = _read(raw, _Delivery).timestamp or timestamp
+        opened = event.open if measure is Measure.OPEN else event.click
+        timestamp = (opened and opened.timestamp) or timestamp
     addresses = _addresses(recipients)
     domains = [address.domain if address else "" for address in addresses] or [""]
     if measure in {Measure.OPEN, Measure.CLICK}:
@@ -84,13 +100,20 @@ def read_counted(measure: Measure, text: str) -> Counted:
 
 def _read_event(text: str) -> _Event:
     try:
-        return read_json(text, _Event)
-    except Unreadable:
+        return _decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
         pass
     try:
-        return read_json(without_halves(text), _Event)
+        parts = read_json(without_halves(text), _Parts)
     except Unreadable:
         return _Event()
+    return _Event(
+        mail=_read(parts.mail, _Mail),
+        delivery=_read(parts.delivery, _Delivery),
+        open=_read(parts.open, _Delivery),
+        click=_read(parts.click, _Delivery),
+        delay=_read(parts.delay, _Delay),
+    )
 
 
 def _read(raw: Raw, shape: type[Shape]) -> Shape:
@@ -110,11 +133,10 @@ def _addresses(recipients: Raw) -> list[Address | None]:
     written = bytes(recipients)
     if not written.startswith(b"[") or written.count(b",") >= MOST_RECIPIENTS:
         return []
-    text = written.decode()
     try:
-        return list(map(_address, read_json(text, list[str])))
-    except Unreadable:
-        return list(map(_entry, read_json(text, list[Raw])))
+        return list(map(_address, _decode_texts(written)))
+    except msgspec.DecodeError:
+        return list(map(_entry, read_json(written.decode(), list[Raw])))
 
 
 def _entry(raw: Raw) -> Address | None:

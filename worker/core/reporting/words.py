@@ -13,7 +13,7 @@ SES_COMPUTES = (
 )
 HOW_TO_KNOW = (
     "Have SES publish Send events to the same topic as bounces, with a configuration set "
-    "(ses-worker provision). Until then report --ses asks SES itself, where that is permitted."
+    "(ses-worker provision). Until then ses-worker report --ses asks SES itself, if permitted."
 )
 STATES = {
     State.UNKNOWN: "unknown",
@@ -121,10 +121,10 @@ def _about_counts(report: Report) -> Iterator[str]:
         yield (
             f"{report.simulated:,} bounces and complaints of SES's mailbox simulator are left out."
         )
-    if report.bounces_since:
+    if report.bounces_since and report.bounces_since > report.since:
         yield (
             f"Bounces and complaints from before {report.bounces_since:%Y-%m-%d %H:%M} UTC are "
-            "still being counted, and missing here."
+            "yet to be counted, which ses-worker run and drain do; they are missing here."
         )
     if report.others_since and report.others_since > report.since:
         yield (

@@ -110,6 +110,10 @@ _ON_RECORD = f"""
     SELECT {RECORDED_COLUMNS.replace("%", "%%")} FROM events WHERE recipient = ANY(%s)
     ORDER BY recipient, id
 """
+_BEGIN_EMPTY = """
+    INSERT INTO imported_users (email_key, after_event)
+    SELECT recipient, max(id) FROM events WHERE recipient = ANY(%s) GROUP BY recipient
+"""
 _FORGET_FIRST_RECORDS = "DELETE FROM imported_users WHERE email_key = ANY(%s)"
 _ADD_USERS = _insert("users", USER_COLUMNS)
 _CHANGE_USERS = f"""
@@ -220,7 +224,10 @@ class PostgresqlTransaction:
         changed = (feedback_row(user) for user in unit.changed.values())
         events = [event_row(decision, _unchanged) for decision in unit.decisions]
         if unit.created:
-            self._connection.execute(_FORGET_FIRST_RECORDS, (list(unit.created),))
+            keys = (list(unit.created),)
+            self._connection.execute(_FORGET_FIRST_RECORDS, keys)
+            if unit.begins_empty:
+                self._connection.execute(_BEGIN_EMPTY, keys)
             self._write(_ADD_USERS, USER_COLUMNS, created)
         self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
         self._write(_ADD_EVENTS, EVENT_COLUMNS, sorted(events, key=itemgetter(0)))

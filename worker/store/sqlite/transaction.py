@@ -71,6 +71,10 @@ _KEEP_SHADOW = f"""
 _ON_RECORD = f"""
     SELECT {RECORDED_COLUMNS} FROM events_by_recipient WHERE recipient = ? ORDER BY id
 """
+_BEGIN_EMPTY = """
+    INSERT INTO imported_users (email_key, after_event)
+    SELECT recipient, max(id) FROM events_by_recipient WHERE recipient = ? GROUP BY recipient
+"""
 _FORGET_FIRST_RECORD = "DELETE FROM imported_users WHERE email_key = ?"
 _PAST = f"""
     SELECT recipient, {", ".join(PAST_COLUMNS)} FROM (
@@ -185,6 +189,8 @@ class SqliteTransaction:
         if unit.created:
             keys = [(key,) for key in unit.created]
             self._connection.executemany(_FORGET_FIRST_RECORD, keys)
+            if unit.begins_empty:
+                self._connection.executemany(_BEGIN_EMPTY, keys)
             _add_users(self._connection, [_plain(user_row(user)) for user in unit.created.values()])
         changes = map(_plain, map(feedback_row, unit.changed.values()))
         self._connection.executemany(_CHANGE_USER, changes)

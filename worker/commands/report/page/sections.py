@@ -103,7 +103,7 @@ def _facts(report: Report) -> Html:
         ("of them refused by SES itself", f"{tally.refused:,}"),
         ("soft bounces", f"{tally.soft_bounce:,}"),
         ("complaints", f"{tally.complaint:,}"),
-        ("users paused", f"{tally.paused:,}"),
+        ("pauses begun or prolonged", f"{tally.paused:,}"),
         ("users blocked", f"{tally.blocked:,}"),
         ("bounces of users for the first time", f"{tally.new_bounces:,}"),
         ("repeated bounces", f"{tally.repeated_bounce:,}"),
@@ -253,7 +253,7 @@ def _newest(report: Report) -> Iterator[Html]:
         return
     rows = (
         (
-            f"{found.at:%Y-%m-%d\u00a0%H:%M}",
+            element("time", f"{found.at:%Y-%m-%d %H:%M}", class_="whole"),
             "blocked" if found.blocked else "paused",
             mask_addresses(label(found.address)),
             _why(found),

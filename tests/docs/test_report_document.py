@@ -85,7 +85,8 @@ def test_the_lines_on_the_page_are_those_of_the_code():
         assert written == pytest.approx([float(lines[name].review), float(lines[name].pause)])
 
 
-def test_the_policy_for_the_option_has_the_calls_that_are_made(run, ses, queue):
+def test_the_policy_for_the_option_has_the_calls_that_are_made(run, ses, queue, environment):
+    environment["AWS_ENDPOINT_URL_SES"] = ses.endpoint
     run("db", "upgrade")
     assert run("report", "--ses").status == 0
     (statement,) = json.loads((ROOT / "config" / "iam-report.json").read_text())["Statement"]
