@@ -87,8 +87,8 @@ class TestAStoreThatTakesNothing:
 
         worker = daemon()
         assert emulator.wait_for(lambda: emulator.long_polls)
-        rename("status", "dsn_status")
-        self.check(emulator, queue, worker, lambda: rename("dsn_status", "status"))
+        rename("feedback_id", "id_of_feedback")
+        self.check(emulator, queue, worker, lambda: rename("id_of_feedback", "feedback_id"))
 
     def test_where_they_are_so_at_the_start_nothing_is_received(
         self, daemon, run, emulator, queue, tmp_path
@@ -96,14 +96,14 @@ class TestAStoreThatTakesNothing:
         """Or each start of a program that ends for it would cost every message a receive."""
         run("db", "upgrade")
         with closing(sqlite3.connect(tmp_path / "worker.db")) as other:
-            other.execute("ALTER TABLE events RENAME COLUMN status TO dsn_status")
+            other.execute("ALTER TABLE events RENAME COLUMN feedback_id TO id_of_feedback")
         self.send(emulator, queue)
         worker = daemon()
         worker.wait_for("store.unavailable")
         time.sleep(0.5)
         assert receives(emulator) == [0] * 5
         with closing(sqlite3.connect(tmp_path / "worker.db")) as other:
-            other.execute("ALTER TABLE events RENAME COLUMN dsn_status TO status")
+            other.execute("ALTER TABLE events RENAME COLUMN id_of_feedback TO feedback_id")
         assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
         assert worker.stop()[0] == 0
 
