@@ -316,7 +316,19 @@ class TestDb:
         done = run("db", "status", "--json")
         assert (done.status, done.json["pending"], done.json["revision"]) == (
             1,
-            ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"],
+            [
+                "0001",
+                "0002",
+                "0003",
+                "0004",
+                "0005",
+                "0006",
+                "0007",
+                "0008",
+                "0009",
+                "0010",
+                "0011",
+            ],
             None,
         )
         assert not (tmp_path / "worker.db").exists()

@@ -136,11 +136,11 @@ def test_users_of_an_older_schema_are_as_they_were_and_their_dates_count_as_mail
     with empty.reading() as connection:
         after = connection.exec_driver_sql("SELECT * FROM users").mappings().one()
     added = {
-            "hard_bounce_refused": False,
-            "soft_bounce_refused": False,
-            "reinstated_at": None,
-            "last_delivery": None,
-        }
+        "hard_bounce_refused": False,
+        "soft_bounce_refused": False,
+        "reinstated_at": None,
+        "last_delivery": None,
+    }
     assert after == before | added
     with empty.transaction() as transaction:
         assert not transaction.users(["jane@x"])["jane@x"].hard_bounce_refused

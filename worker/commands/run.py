@@ -140,6 +140,7 @@ def _work(parts: Parts, health: Health, signals: SignalEvents, look: Callable[[]
         if parts.store.lost:  # another reader may notice it while there is nothing to write
             consumer.fail(parts.store.lost)
         lines.look()
+        parts.verifier.certificates.look()
         look()
 
 
