@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
-from support import mail
 
+from support import mail
 from worker.core.sources import Sources, Verify
 from worker.observability.health import Health
 from worker.signatures.certificates import Certificates, Key

@@ -199,7 +199,7 @@ BYPASSES = {
     "dots that match any letter": f"https://sns.eu-west-1xamazonaws.com{NAME}",
     "another partition": f"{HOST}.cn{NAME}",
     "a final dot": f"{HOST}.{NAME}",
-    "a Cyrillic letter": f"https://sns.eu-west-1.аmazonaws.com{NAME}",
+    "a Cyrillic letter": f"https://sns.eu-west-1.\u0430mazonaws.com{NAME}",
     "capitals": f"https://SNS.eu-west-1.amazonaws.com{NAME}",
     "a capital scheme": f"HTTPS://sns.eu-west-1.amazonaws.com{NAME}",
     "another path": f"{HOST}/foreign.pem",

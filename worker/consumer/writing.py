@@ -89,10 +89,10 @@ class Writer:
     def write(self, messages: Sequence[Received]) -> list[Handled]:
         """Write messages; return when their commit is durable, or when they must be released.
 
-        In an outage of the store, or of the certificates that signatures need, they are held for some seconds, because it may be short; then they
-        are released. Nothing is received meanwhile (`await_store`), so even a long outage costs
-        each message a single receive. When a probe succeeds, a single held message is written
-        before the rest.
+        In an outage of the store, or of the certificates that signatures need, they are held for
+        some seconds, because it may be short; then they are released. Nothing is received meanwhile
+        (`await_store`), so even a long outage costs each message a single receive. When a probe
+        succeeds, a single held message is written before the rest.
         """
         received_batch = ReceivedBatch(messages)
         with self._changed:

@@ -33,7 +33,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     eventbridge: EventBridge = EventBridge.ACCEPTED
     accounts: frozenset[str] = frozenset()
     """AWS accounts whose events EventBridge may wrap; empty: all."""
-    verify: Verify = Verify.OFF
+    verify: Verify = Verify.AUTO
 
 
 EVERYTHING = Sources()

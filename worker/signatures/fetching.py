@@ -40,7 +40,8 @@ def fetch(url: str, trust: Callable[[], SSLContext] | None = None) -> bytes:
     try:
         with within(FETCH_SECONDS), _opener(trust or _trust).open(request) as answer:
             served: bytes = answer.read(LARGEST + 1)
-            if answer.status != 200 or answer.length:
+            is_too_large = len(served) > LARGEST
+            if answer.status != 200 or (answer.length and not is_too_large):
                 raise Failed(f"it answers {answer.status}, and not all of it arrives")
     except HTTPError as error:
         error.close()
@@ -51,7 +52,7 @@ def fetch(url: str, trust: Callable[[], SSLContext] | None = None) -> bytes:
         raise Failed(f"it cannot be reached: {error.reason}") from error
     except (OSError, HTTPException, ValueError) as error:
         raise Failed(f"it cannot be reached: {str(error) or type(error).__name__}") from error
-    if len(served) > LARGEST:
+    if is_too_large:
         raise Failed(f"it answers more than {LARGEST:,} bytes")
     return served
 

@@ -25,6 +25,11 @@ DOMAINS = {
     "aws-iso-f": "csp.hci.ic.gov",
 }
 """The domain of each partition's endpoints (botocore's partitions.json)."""
+_PARTITIONS = (
+    ("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("eusc-", "aws-eusc"), ("us-isob-", "aws-iso-b"),
+    ("us-isof-", "aws-iso-f"), ("eu-isoe-", "aws-iso-e"), ("us-iso-", "aws-iso"),
+)  # fmt: skip
+"""How the names of regions begin, by partition; all others are in `aws`."""
 
 
 class Origin(Struct, frozen=True):
@@ -63,3 +68,9 @@ def may_serve(origin: Origin, url: str) -> bool:
 def no_certificate(origin: Origin) -> str:
     """Return the address of a certificate that does not exist: to see whether the host answers."""
     return f"https://{origin.host}{_BEFORE}{'0' * 32}{_AFTER}"
+
+
+def origin_in(region: str) -> Origin:
+    """Return where the topics of a region are; the partition is known by the region's name."""
+    found = next((name for start, name in _PARTITIONS if region.startswith(start)), "aws")
+    return Origin(found, region)
