@@ -108,4 +108,3 @@ def test_a_refusal_of_sns_does_not_repeat_the_token(run, proxy, asked, topics):
 )
 def test_other_uses_are_wrong(run, arguments):
     assert run("subscription", "confirm", *arguments).status == 2
-

@@ -29,6 +29,7 @@ RECOVERIES = {
 }
 NOTHING_TO_RECOVER = {
     "bounces.own_faults": "counted by ses_worker_bounces_by_fault_total; it ends when they do",
+    "certificate.not_asked": "it ends when such messages do",
     "command.failed": "the command has ended",
     "consumer.abandoned": "the process ends",
     "dead_letter_queue.missing": "said at the start; `check` says what is so now",

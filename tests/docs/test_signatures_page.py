@@ -93,5 +93,3 @@ def test_a_subscription_is_confirmed(run, wiring, proxy, environment):
         assert (done.status, "Traceback" in done.err) == (0, False), done.err
     asked = [item for item in proxy.requests if item.operation == "ConfirmSubscription"]
     assert [item.arguments["Token"] for item in asked] == ["2336412f"] * 2
-
-

@@ -95,6 +95,8 @@ class Certificates:
         self._missing: tuple[Origin, str] | None = None
         """The latest certificate that could not be had."""
         self._missing_at = 0.0
+        self._told_at = -UNKNOWN_SECONDS
+        """When the log was told last that too many unknown names were asked for."""
         self._lock = threading.Lock()
         """One fetch at a time: threads that need the same certificate wait for it."""
 
@@ -147,16 +149,23 @@ class Certificates:
             self._missing, self._missing_at = (origin, url), now
             raise NoCertificate(rest.error)
         if kept is None and self._asks_too_often(now):
-            raise TooManyNames(
-                f"{MOST_UNKNOWN} certificates that SNS does not have were named within "
-                f"{UNKNOWN_SECONDS:.0f} s: no others are asked for now"
-            )
+            raise self._too_many(now)
         try:
             return self._fetch(origin, url)
         except (NoCertificate, NotServed, Wrong):
             if kept is None:
                 raise
             return kept  # as long as its own dates allow
+
+    def _too_many(self, now: float) -> TooManyNames:
+        error = (
+            f"{MOST_UNKNOWN} certificates that SNS does not have were named within "
+            f"{UNKNOWN_SECONDS:.0f} s: no others are asked for now"
+        )
+        if now - self._told_at >= UNKNOWN_SECONDS:  # a line for each message would be a flood
+            self._told_at = now
+            log.warning("certificate.not_asked", error=error)
+        return TooManyNames(error)
 
     def _asks_too_often(self, now: float) -> bool:
         return len(self._unknown) == MOST_UNKNOWN and now - self._unknown[0] < UNKNOWN_SECONDS

@@ -4,8 +4,6 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 
-import structlog
-
 from worker.core.errors import NoCertificate
 from worker.core.limits import LONGEST_SHOWN
 from worker.core.masking import cut
@@ -20,8 +18,6 @@ from worker.timing.retries import release_delay
 
 LONGEST_SIGNATURE = 2_048
 """Characters of base64; a key of 4,096 bits makes 684."""
-
-log = structlog.get_logger()
 
 Process = Callable[[Sequence[Received]], list[Handled]]
 
@@ -70,8 +66,7 @@ class Verifier:
         except Wrong as error:
             why = DeadLetter(Reason.WRONG_SIGNATURE, cut(str(error), LONGEST_SHOWN))
             return Handled(received, why)
-        except TooManyNames as error:
-            log.warning("message.deferred", message_id=received.message_id, error=str(error))
+        except TooManyNames:
             return Handled(received, Release(release_delay(received.receive_count)))
         except NoCertificate as error:
             return Handled(received, Release(0), error=error)
