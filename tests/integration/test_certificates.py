@@ -289,8 +289,19 @@ class TestKeeping:
     def test_a_kept_certificate_is_no_use_after_its_end(self, world):
         world.key()
         world.wall += 2 * DAY
+        world.error = Wrong("it ended")
         with pytest.raises(Wrong, match="ended"):
             world.key()
+
+    def test_a_wrong_clock_makes_no_signature_wrong(self, world):
+        first = world.key()
+        world.wall += 1000 * DAY
+        world.error = Failed("CERTIFICATE_VERIFY_FAILED: the host's certificate has ended, too")
+        with pytest.raises(NoCertificate):
+            world.key()
+        world.wall -= 1000 * DAY
+        world.error, world.time = None, world.time + 61
+        assert world.key() is not first
 
     def test_names_that_sns_does_not_have_cost_a_few_fetches_a_minute(self, world):
         world.key()

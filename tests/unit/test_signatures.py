@@ -9,6 +9,7 @@ from cryptography import x509
 from support import mail, signing
 from support.signing import AUTO, OFF, REQUIRE, URL, sign, signed, verifier
 
+from worker.aws.trust import stand_in
 from worker.core.errors import NoCertificate
 from worker.core.limits import MOST_RECORDS
 from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Received, Release
@@ -372,6 +373,39 @@ class TestTheOutermostEnvelopeCounts:
     def test_a_notification_type_of_null_is_an_envelope_to_both(self):
         body = changed(signed(BOUNCE), notificationType=None)
         assert passes(body, REQUIRE)
+
+
+class TestStandIns:
+    """`auto` is off only while a local endpoint stands in for AWS."""
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://127.0.0.1:4566", "http://localhost:4566", "https://[::1]:4566", "http://10.0.0.5",
+            "http://localstack:4566", "http://sqs.eu-west-1.localhost.localstack.cloud:4566",
+            "http://host.docker.internal:4566", "http://LOCALHOST:4566",
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize(
+        "name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SNS"]
+    )
+    def test_a_local_endpoint_stands_in(self, url, name):
+        queue = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
+        assert stand_in(queue, {name: url})
+        assert stand_in(f"{url}/111122223333/feedback", {})
+        assert not stand_in(queue, {name: url, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"})
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://vpce-1-2.sqs.eu-west-1.vpce.amazonaws.com", "https://sqs.example.com",
+            "https://sqs.cn-north-1.amazonaws.com.cn", "https://localhost.evil.example", "https://[",
+        ],
+    )  # fmt: skip
+    def test_an_endpoint_of_aws_or_a_proxy_does_not(self, url):
+        queue = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
+        assert not stand_in(queue, {"AWS_ENDPOINT_URL": url, "AWS_ENDPOINT_URL_SQS": url})
+        assert not stand_in(queue, {})
 
 
 class TestWithoutACertificate:

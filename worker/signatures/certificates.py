@@ -110,10 +110,9 @@ class Certificates:
 
         """
         kept = self._kept.get(url)
-        if kept is None or self._now() >= kept.refresh_at:
+        if kept is None or self._now() >= kept.refresh_at or not self._is_valid(kept):
             with self._lock:
                 kept = self._fetched(origin, url)
-        kept.key.require_valid(self._wall())
         return kept.key
 
     def probe(self) -> None:
@@ -137,9 +136,20 @@ class Certificates:
         if self._missing and self._now() - self._missing_at > QUIET_SECONDS:
             self._resolve()
 
+    def _is_valid(self, kept: _Kept) -> bool:
+        try:
+            kept.key.require_valid(self._wall())
+        except Wrong:
+            return False
+        return True
+
     def _fetched(self, origin: Origin, url: str) -> _Kept:
         now = self._now()
         kept = self._kept.get(url)
+        if kept and not self._is_valid(kept):
+            # It has ended; or this machine's clock is wrong, and then TLS to the host fails, too.
+            del self._kept[url]
+            kept = None
         if kept and now < kept.refresh_at:  # another thread has fetched it
             return kept
         rest = self._rests.get(origin.host)
@@ -155,7 +165,7 @@ class Certificates:
         except (NoCertificate, NotServed, Wrong):
             if kept is None:
                 raise
-            return kept  # as long as its own dates allow
+            return kept
 
     def _too_many(self, now: float) -> TooManyNames:
         error = (
