@@ -22,10 +22,16 @@ from worker.store import Store, ensure_schema, open_store
 pytest_plugins = ["support.running", "support.wiring", "support.machine"]
 
 # The gate reruns a failed test, with a new instance of its class.
-hypothesis.settings.register_profile(
-    "rerun",
+_RERUN = hypothesis.settings(
     max_examples=examples(100),
     suppress_health_check=[hypothesis.HealthCheck.differing_executors],
+)
+hypothesis.settings.register_profile("rerun", _RERUN)
+# `make mutants` asks whether a test fails. To find the smallest example takes up to five minutes.
+hypothesis.settings.register_profile(
+    "unshrunk",
+    _RERUN,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
 )
 hypothesis.settings.load_profile("rerun")
 

@@ -70,10 +70,7 @@ class SesSimulator:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self.port: int = self._server.server_address[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
-        self.environment = {
-            "AWS_ENDPOINT_URL_SESV2": self.endpoint,
-            "AWS_ENDPOINT_URL_SES": self.endpoint,
-        }
+        self.environment = {"AWS_ENDPOINT_URL_SESV2": self.endpoint}
 
     def list_address(
         self,

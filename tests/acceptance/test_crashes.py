@@ -1,7 +1,7 @@
 """kill -9 at every step of a message's journey: each event is applied once, none is lost."""
 
 import pytest
-from support import mail
+from support import counting, mail
 
 POINTS = [
     "received",
@@ -44,6 +44,40 @@ def test_a_kill_in_mid_transaction_writes_nothing(
     failing(point, "kill", "drain")
     assert database.count("events") == 0
     assert len(emulator.messages(queue)) == 12
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_what_is_only_counted_never_counts_less_than_once(
+    failing, run, emulator, queue, environment, database, either_store, point
+):
+    """What counts twice is what SQS delivered twice, and that is counted beside it."""
+    environment["SES_WORKER_QUEUE__VISIBILITY_SECONDS"] = "30"
+    for address in mail.addresses(12):
+        emulator.send(queue, counting.event("Send", address))
+    assert failing(point, "kill", "drain", "--json").status == -9
+    emulator.clock.advance(31)
+    run("drain")
+    assert emulator.messages(queue) == []
+    assert database.count("new_counts") == 0
+    query = "SELECT measure, count FROM daily_counts WHERE dimension = 'all'"
+    counts = {row["measure"]: row["count"] for row in database.rows(query)}
+    assert counts["send"] >= 12
+    assert counts["send"] - counts.get("received_again", 0) <= 12
+    if point in {"received", "in-transaction"}:
+        assert counts["send"] == 12
+
+
+def test_what_is_only_counted_is_deleted_after_its_commit(
+    run, emulator, queue, database, either_store
+):
+    """At each delete the rows are looked for with a connection of the test's own."""
+    observed = []
+    for address in mail.addresses(12):
+        emulator.send(queue, counting.event("Open", address))
+    emulator.on_delete(lambda _: observed.append(database.count("new_counts")))
+    assert run("drain", "--json").json["ignored"] == 12
+    assert len(observed) == 12
+    assert min(observed) > 0
 
 
 def test_a_kill_between_commit_and_delete_leaves_duplicates_that_change_nothing(

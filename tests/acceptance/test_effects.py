@@ -59,6 +59,18 @@ class TestNotices:
         run("drain")
         assert texts(slack) == ["COMPLAINT: jane@example.com"]
 
+    def test_a_complaint_of_a_stranger_says_that_mail_must_not_go_there(
+        self, run, emulator, queue, slack
+    ):
+        emulator.send(queue, mail.complaint("jane@example.com"))
+        emulator.send(queue, mail.complaint("joe@example.com", feedback="not-spam"))
+        run("drain")
+        posts = {post["text"].rpartition(" ")[2]: shown(post) for post in slack.posts}
+        assert run("may-send", "jane@example.com").status == 3
+        assert "do_not_mail blocks it all the same" in posts["jane@example.com"]
+        assert run("may-send", "joe@example.com").status == 0
+        assert "Do not mail" not in posts["joe@example.com"]
+
     def test_a_complaint_that_names_nobody_is_posted(self, run, emulator, queue, slack):
         emulator.send(queue, mail.complaint())
         run("drain")

@@ -67,6 +67,25 @@ def test_what_is_not_accepted_is_dead_lettered_with_the_setting_and_can_be_repla
     assert (done.status, done.json["applied"]) == (0, 1)
 
 
+def test_a_refused_report_that_ses_stopped_is_told_as_an_unproven_claim(
+    run, queue, emulator, slack
+):
+    """It is the second of two dead letters with the same reason: the notice names it."""
+    emulator.send(queue, mail.in_eventbridge(mail.bounce("jane@example.com")))
+    emulator.send(queue, mail.sending_status())
+    proof = {"SES_WORKER_SNS__TOPIC_ARNS": f'["{mail.TOPIC}"]'}
+    assert run("drain", **proof).status == 3
+    claim = "Unproven claim: SES stopped sending for tenant acme of account 111122223333, eu-west-1"
+    assert claim in json.dumps(slack.posts)
+    (group,) = run("dlq", "list", "--json", **proof).json["groups"]
+    assert (group["count"], group["claims_sending_stopped"]) == (2, 1)
+    assert group["sample"]["summary"] == claim
+    listed = " ".join(run("dlq", "list", **proof).out.split())
+    assert "1 dead letter claims that SES stopped sending, and nothing proves it" in listed
+    shown = run("dlq", "show", group["sample"]["message_id"], **proof)
+    assert f"what it says:       {claim}" in shown.out
+
+
 def test_each_reported_body_is_read_by_the_worker(run, queue, emulator):
     for file in sorted(REPORTS.glob("*.body.json")):
         emulator.send(queue, file.read_text(encoding="utf-8"))

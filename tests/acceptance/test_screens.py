@@ -1,5 +1,6 @@
 """What people see on terminals of 80 to 144 columns: all of it, and no word in two."""
 
+import itertools
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -37,7 +38,10 @@ def words_of(done):
 
 
 def assert_fits(done, width):
+    """But for commands, which stay whole, to be pasted."""
     for line in lines_of(done):
+        if line.startswith("  ses-worker "):
+            continue
         assert cell_len(line) <= width, line
         assert line.isprintable(), line
         assert "\u2026" not in line, line
@@ -134,19 +138,29 @@ class TestTheVerdict:
         [
             (
                 "jane@example.com",
-                "May be mailed now: no. It is a user, and blocked without an end (auto_block_spam).",
+                (
+                    "No mail may go to jane@example.com without an end, because of a complaint on"
+                    " 2026-11-21: the person marked the mail as spam (auto_block_spam). It is a user."
+                ),
             ),
             (
                 "over@example.net",
-                "May be mailed now: yes. It is no user, and none of its events stops mail now.",
+                (
+                    "Mail may go to over@example.net now. It is no user, and none of its events stops"
+                    " mail now."
+                ),
             ),
             (
                 "complained@example.net",
-                "May be mailed now: no. It is no user, and blocked without an end (auto_block_spam).",
+                (
+                    "No mail may go to complained@example.net without an end, because of a complaint"
+                    " on 2026-11-20: the person marked the mail as spam (auto_block_spam). It is no"
+                    " user."
+                ),
             ),
             (
                 "anna@example.com",
-                "May be mailed now: yes. It is a user, and neither paused nor blocked.",
+                "Mail may go to anna@example.com now. It is a user, and neither paused nor blocked.",
             ),
         ],
     )
@@ -155,25 +169,45 @@ class TestTheVerdict:
         emulator.send(queue, mail.complaint("complained@example.net"))
         emulator.send(queue, mail.bounce("over@example.net", at="2026-01-01T00:00:00.000Z"))
         run("drain")
-        lines = run("why", address).out.splitlines()
-        assert lines[:2] == [address, sentence]
+        out = run("why", address).out
+        assert out.startswith(f"{address}\n")
+        assert sentence in " ".join(out.split())
         verdict = run("may-send", address, "--json").json
-        told = run("why", address, "--json").json["verdict"]
-        assert told == {name: value for name, value in verdict.items() if name != "address"}
+        told = run("why", address, "--json").json
+        assert told["verdict"] == {name: verdict[name] for name in verdict if name != "address"}
+        assert told["answer"] == sentence
+        undo = f'ses-worker users reinstate {address} --reason "WHY"'
+        assert told["undo"] == (None if verdict["may_send"] else undo)
+        assert out.count(undo) == (0 if verdict["may_send"] else 2)
+        assert verdict["may_send"] or out.endswith(f"To lift it:\n  {undo}\n")
 
     def test_a_pause_has_its_end(self, run, emulator, queue):
         now = datetime.now(UTC)
-        emulator.send(queue, mail.bounce("jane@example.com", at=now.isoformat()))
+        entry = mail.recipient("jane@example.com", status="5.1.1", diagnosticCode="550 5.1.1 no")
+        emulator.send(queue, mail.bounce(entry, at=now.isoformat()))
         run("drain")
         until = (now + timedelta(days=30)).strftime("%Y-%m-%d %H:%M:%S UTC")
-        assert run("why", "jane@example.com").out.splitlines()[1] == (
-            f"May be mailed now: no. It is no user, and paused until {until} (hard_bounce)."
-        )
+        assert (
+            f"No mail may go to jane@example.com until {until}, because mail bounced on"
+            f" {now:%Y-%m-%d}: there is no such mailbox (5.1.1, hard_bounce). It is no user."
+        ) in " ".join(run("why", "jane@example.com").out.split())
+
+    def test_who_is_on_the_suppression_list_is_taken_off_it_by_the_same_command(
+        self, run, emulator, queue
+    ):
+        now = datetime.now(UTC).isoformat()
+        listed = mail.bounce("jane@example.com", subtype="OnAccountSuppressionList", at=now)
+        emulator.send(queue, listed)
+        run("drain")
+        told = run("why", "jane@example.com", "--json").json
+        assert "SES did not send" in told["answer"]
+        assert " --also-suppression-list " in told["undo"]
 
     def test_a_user_who_is_blocked_and_was_paused_is_both(self, run, on_record):
-        second = run("why", "jane@example.com").out.splitlines()[2]
-        assert re.match("It (was|is also) paused until 2026-", second)
-        assert second.endswith("On record: 1 hard bounce, 1 soft bounce, 1 complaint.")
+        lines = run("why", "jane@example.com").out.splitlines()
+        (record,) = [line for line in lines if "On record: " in line]
+        assert re.match("It (was|is also) paused until 2026-", record)
+        assert record.endswith("On record: 1 hard bounce, 1 soft bounce, 1 complaint.")
 
 
 def test_what_is_parked_is_listed_with_how_to_retry_it(run, terminal, emulator, queue, slack):
@@ -204,6 +238,71 @@ def test_decisions_are_sentences(run, on_record):
     because = "the address is not among the users; may-send goes by its events"
     assert f"Nothing changes (no_action): {because}" in stranger
     assert "\u00b7" not in out
+
+
+def test_each_event_is_told_in_plain_words_with_the_record_before_and_after(run, on_record):
+    out = run("why", "jane@example.com").out
+    blocks = [" ".join(block.split()) for block in out.split("\n\n")]
+    soft, hard, complaint = [block for block in blocks if "Decision" in block]
+    assert "SES says SES tried until it gave up" in soft
+    assert "Before neither paused nor blocked" in soft
+    assert "After paused until 2026-11-20 08:00:00 (soft_bounce)" in soft
+    assert "In words there is no such mailbox (5.1.1)" in hard
+    assert "Whose fault the recipient's" in hard
+    assert re.search(r"After paused until 2026-12-\d\d \S+ \(hard_bounce\)", hard)
+    assert "Caused #" in hard
+    assert "bounce_notice: delivered" in hard
+    assert "SES says the person marked the mail as spam" in complaint
+    assert "After blocked without an end (auto_block_spam), and paused until" in complaint
+
+    told = run("why", "jane@example.com", "--json").json
+    states = [(event["before"], event["after"]) for event in told["events"]]
+    assert states[0][0] == {"auto_block_spam": False, "paused_until": None, "pause_reason": None}
+    assert [after["auto_block_spam"] for _, after in states] == [False, False, True]
+    assert all(after == before for (_, after), (before, _) in itertools.pairwise(states))
+    user = told["user"]
+    assert states[-1][1] == {name: user[name] for name in states[-1][1]}
+    assert told["states_are_the_record"] is True
+    assert told["events"][1]["meaning"] == {
+        "type": "the receiving side refused the mail for good",
+        "status_code": "5.1.1",
+        "status": "there is no such mailbox",
+    }
+
+
+def test_a_record_that_was_changed_by_hand_is_said_to_differ(run, on_record, tmp_path):
+    import sqlite3
+
+    assert "differs" not in run("why", "jane@example.com").out
+    with sqlite3.connect(tmp_path / "worker.db") as connection:
+        connection.execute("UPDATE users SET paused_until = '2030-01-01 00:00:00.000000'")
+    connection.close()
+    done = run("why", "jane@example.com")
+    assert "The user's own record differs" in done.out
+
+
+def test_a_mail_has_its_sender_configuration_set_tenant_and_tags(run, emulator, queue):
+    body = json.loads(mail.bounce("jane@example.com"))
+    body["mail"] |= {
+        "source": "News <news@example.com>",
+        "tags": {
+            "ses:configuration-set": ["main"],
+            "ses:tenant-name": ["acme"],
+            "campaign": ["spring\x1b[31m"],
+        },
+    }
+    emulator.send(queue, json.dumps(body))
+    run("drain")
+    out = " ".join(run("why", "jane@example.com").out.split())
+    assert "by news@example.com; configuration set main; tenant acme" in out
+    assert "Tags campaign=spring\\x1b[31m" in out
+
+
+def test_a_user_is_shown_with_the_command_that_undoes(run, on_record):
+    undo = 'ses-worker users reinstate jane@example.com --reason "WHY"'
+    assert run("users", "show", "jane@example.com").out.endswith(f"to lift it:          {undo}\n")
+    run("users", "import", "-", input="email\nanna@example.com\n")
+    assert "lift" not in run("users", "show", "anna@example.com").out
 
 
 def test_of_what_there_is_none_nothing_is_said(run, emulator, queue):

@@ -249,24 +249,81 @@ class TestRoundTrip:
 
 
 class TestEventsBeforeAnImport:
-    @pytest.mark.parametrize("few", [0, 500])
-    def test_the_new_users_who_have_some_are_counted(
-        self, start, run, emulator, queue, tmp_path, either_store, few
-    ):
+    PEOPLE = "email\nJane@example.com\njoe@example.com\nanna@example.com\n"
+
+    @pytest.fixture
+    def complaints(self, run, emulator, queue):
+        """Jane, who is no user yet, and Joe, who is, have complained."""
         for address in ("jane@example.com", "jane@example.com", "joe@example.com"):
             emulator.send(queue, mail.complaint(address))
         run("users", "import", "-", input="email\njoe@example.com\n")
         run("drain")
-        people = "email\nJane@example.com\njoe@example.com\nanna@example.com\n"
-        (tmp_path / "people.csv").write_text(people)
-        program = patched(f"import worker.store.answers as a; a.FEW = {few}")
+
+    @pytest.mark.parametrize("few", [0, 500])
+    def test_make_the_records_of_the_new_users(
+        self, start, run, tmp_path, either_store, complaints, few
+    ):
+        (tmp_path / "people.csv").write_text(self.PEOPLE)
+        program = patched(
+            f"import worker.store.answers as a; a.FEW = {few};"
+            f"import worker.store.recorded as b; b.FEW = {few};"
+            f"import worker.store.on_record as c; c.FEW = {few}"
+        )
         process = start("users", "import", "people.csv", "--json", program=program)
-        out, err = process.communicate(timeout=30)
-        assert json.loads(out)["with_events"] == 1, err
-        assert "1 new user with bounces or complaints on record, which were decided before" in err
+        out, err = process.communicate(timeout=60)
+        figures = json.loads(out)
+        assert figures["with_events"] == figures["folded"] == figures["folded_barred"] == 1, err
+        assert "1 new user with bounces or complaints on record, from which their records" in err
         assert err.rstrip().endswith("(ses-worker why ADDRESS): jane@example.com")
-        done = run("users", "import", "-", input=people)
+        jane = run("users", "show", "jane@example.com", "--json").json
+        assert (jane["auto_block_spam"], jane["complaint_count"]) == (True, 2)
+        assert jane["email"] == "Jane@example.com"
+        done = run("users", "import", "-", input=self.PEOPLE)
         assert "on record" not in done.err
+        assert run("policy", "rebuild", "--dry-run", "--json").json["changed"] == 0
+
+    def test_can_be_ignored_for_good(self, run, complaints):
+        done = run("users", "import", "-", "--ignore-record", "--json", input=self.PEOPLE)
+        figures = done.json
+        assert (figures["with_events"], figures["folded"]) == (1, 0), done.err
+        assert "which count for nothing now; look before you mail them" in done.err
+        assert run("may-send", "jane@example.com").status == 0
+        assert run("policy", "rebuild", "--dry-run", "--json").json["changed"] == 0
+        assert run("may-send", "jane@example.com").status == 0
+
+    def test_count_for_nothing_of_any_new_user_if_the_policy_says_so(
+        self, run, either_store, emulator, queue, complaints
+    ):
+        empty = {
+            "SES_WORKER_POLICY__BEGIN_WITH_RECORD": "false",
+            "SES_WORKER_POLICY__UNKNOWN_RECIPIENTS": "create",
+        }
+        emulator.send(queue, mail.bounce("jane@example.com"))
+        emulator.send(queue, mail.bounce("new@example.com"))
+        assert "users.with_record" not in run("drain", **empty).err
+        jane = run("users", "show", "jane@example.com", "--json").json
+        assert (jane["hard_bounce_count"], jane["complaint_count"]) == (1, 0)
+        assert run("policy", "rebuild", "--dry-run", "--json", **empty).json["changed"] == 0
+        run("users", "remove", "jane@example.com")
+        done = run("users", "import", "-", "--json", input=self.PEOPLE, **empty)
+        assert (done.json["with_events"], done.json["folded"]) == (1, 0)
+
+    def test_change_nothing_of_an_export(self, run, complaints):
+        exported = run("users", "export").out
+        emptied = exported.replace("joe@example.com", "jane@example.com").replace("true", "false")
+        run("users", "import", "-", input=emptied)
+        assert run("users", "show", "jane@example.com", "--json").json["complaint_count"] == 1
+        assert run("policy", "rebuild", "--dry-run", "--json").json["changed"] == 0
+
+    def test_make_the_record_of_a_user_who_is_created_by_feedback(
+        self, run, either_store, emulator, queue, complaints
+    ):
+        emulator.send(queue, mail.bounce("Jane@example.com"))
+        done = run("drain", SES_WORKER_POLICY__UNKNOWN_RECIPIENTS="create")
+        assert "users.with_record" in done.err
+        jane = run("users", "show", "jane@example.com", "--json").json
+        assert (jane["auto_block_spam"], jane["complaint_count"]) == (True, 2)
+        assert (jane["email"], jane["hard_bounce_count"]) == ("Jane@example.com", 1)
 
 
 class TestRemove:

@@ -76,7 +76,8 @@ def draw(seed: int, store: str, messages: int = 300) -> Schedule:
     slack = chance.random() < 0.5
     unknown_recipients = chance.choice(["record", "record", "create"])
     max_receive_count = chance.choice([100, 100, 100, 4])
-    # A commit in 40 that is lost shows among hundreds; a user in 10, where commits have dozens.
+    # A commit in ten that is lost shows among a hundred: some only repeat what came before, and some
+    # messages come again. A user in ten shows where commits have dozens.
     many_commits = seed % 4 in {2, 3}
     if many_commits:
         messages = messages * 2 // 3  # each costs a receive, a sync and a delete of its own

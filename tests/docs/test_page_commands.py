@@ -219,7 +219,7 @@ SPECIAL = [*ABOUT_EFFECTS, *ABOUT_DEAD_LETTERS, *ABOUT_THE_PATH, "check --live"]
 
 
 @pytest.mark.parametrize("arguments", [line for line in WORKER if line not in SPECIAL])
-def test_a_worker_command_runs(run, start, emulator, queue, tmp_path, arguments):
+def test_a_worker_command_runs(run, start, emulator, queue, ses, tmp_path, arguments):
     (tmp_path / "users.csv").write_text("email\njane@example.com\n")
     if not arguments.startswith("users import"):
         run("users", "import", "users.csv")

@@ -126,9 +126,11 @@ def test_the_commands_that_print_whole_addresses_are_those_that_the_page_names(
     row = next(row for row in SECTIONS["## In files and logs"] if "`why`" in row[0])
     named = set(re.findall(r"`(?:ses-worker )?([a-z -]+)`", row[0]))
     commands = {
-        "users list": [], "users show": ["jane@example.com"], "users export": [],
-        "may-send": ["jane@example.com"], "why": ["jane@example.com"], "dlq show": [dead],
+        "users list": [], "users check": ["jane@example.com"], "users show": ["jane@example.com"],
+        "users export": [], "events export": [], "may-send": ["jane@example.com"],
+        "why": ["jane@example.com"], "report": ["--days", "3660"], "dlq show": [dead],
         "outbox list": ["--state", "waiting", "--state", "parked", "--state", "delivered"],
+        "policy diff": ["--set", "hard_bounce_pause_days=60"],
         "dlq list": [], "check": [], "db status": [],
     }  # fmt: skip
     whole = set()
@@ -137,7 +139,7 @@ def test_the_commands_that_print_whole_addresses_are_those_that_the_page_names(
             done = run(*words.split(), *arguments, *more)
             if words not in whole and "jane@example.com" in done.out + done.err:
                 whole.add(name)
-    assert whole | {"users import"} == named
+    assert whole | {"users import", "policy rebuild"} == named
     masked = SECTIONS["## In files and logs"][0][0]
     assert {"outbox list", "dlq list"} <= set(re.findall(r"`(?:ses-worker )?([a-z -]+)`", masked))
 

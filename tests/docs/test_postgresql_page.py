@@ -12,7 +12,7 @@ from support.documents import blocks, page
 
 from worker.settings.loading import load_settings
 from worker.store import ensure_schema, open_store
-from worker.store.users import UserFilter, all_users
+from worker.store.selecting import UserFilter, all_users
 
 PAGE = page("docs/postgresql.md")
 OWNED, IN_AN_APPLICATION, NARROW, READER = blocks(PAGE, "sql")

@@ -115,6 +115,16 @@ class TestBroken:
         found = only(look(), "eventbridge")
         assert "the pattern of the rule feedback does not match" in found.message
         assert "Email Complaint Received" in found.message
+        assert found.fix == (
+            f"aws events put-rule --region {REGION} --name feedback "
+            """--event-pattern '{"source": ["aws.ses"]}' --state ENABLED"""
+        )
+
+    def test_the_command_for_a_pattern_keeps_the_rest_of_the_rule(self, bridge, look):
+        more = {"Description": "Bounces of the shop", "State": "DISABLED"}
+        bridge.events.put_rule(Name="feedback", EventPattern='{"source": ["aws.ec2"]}', **more)
+        fixes = [found.fix for found in look() if "put-rule" in found.fix]
+        assert fixes[0].endswith("--state DISABLED --description 'Bounces of the shop'")
 
     def test_no_target(self, bridge, look):
         bridge.events.remove_targets(Rule="feedback", Ids=["queue"])
@@ -150,7 +160,9 @@ class TestBroken:
         assert found.fix == PROVISION
 
     def test_a_rule_that_is_gone_and_that_provision_would_not_make(self, bridge, look):
-        bridge.set_queue(Policy=policy_for_rules(QUEUE, RULE, f"{RULE}-of-before"))
+        bridge.events.remove_targets(Rule="feedback", Ids=["queue"])
+        bridge.events.delete_rule(Name="feedback")
+        bridge.set_queue(Policy=policy_for_rules(QUEUE, f"{RULE}-of-before"))
         found = only(look(), "eventbridge")
         assert f"admits {RULE}-of-before, and there is no such rule" in found.message
         assert found.fix == "take its statement out of the policy of feedback, or make the rule"
@@ -183,6 +195,13 @@ class TestBroken:
         assert "no rule of the default event bus sends to feedback" in found.message
         assert found.fix == PROVISION
 
+    def test_where_nothing_is_set_up_and_a_rule_is_expected_no_topic_is_advised(self, wiring, look):
+        wiring.unsubscribe()
+        wiring.sns.delete_topic(TopicArn=TOPIC)
+        wiring.set_queue(Policy="")
+        found = only(look(eventbridge=True), "eventbridge")
+        assert found.fix == PROVISION
+
     def test_a_policy_that_admits_eventbridge_for_everybody(self, bridge, look):
         bridge.set_queue(Policy=policy_for_rules(QUEUE, Condition={}))
         found = only(look(), "queue policy")
@@ -191,6 +210,12 @@ class TestBroken:
 
 
 class TestNotes:
+    def test_a_rule_that_is_gone_where_another_feeds_the_queue(self, bridge, look):
+        bridge.set_queue(Policy=policy_for_rules(QUEUE, RULE, f"{RULE}-of-before"))
+        found = only(look(), "eventbridge", "note")
+        assert f"admits {RULE}-of-before, and there is no such rule" in found.message
+        assert "take its statement out of the policy of feedback" in found.fix
+
     def test_a_target_without_a_dead_letter_queue(self, bridge, look):
         bridge.events.put_targets(Rule="feedback", Targets=[{"Id": "queue", "Arn": QUEUE}])
         found = only(look(), "eventbridge", "note")

@@ -1,5 +1,6 @@
 """The view `do_not_mail`: who must not be mailed now, by the same rules as the core's."""
 
+import json
 import os
 import re
 import sqlite3
@@ -19,6 +20,7 @@ from support.examples import examples
 from worker.core.decide import decide
 from worker.core.decode import decode
 from worker.core.model import Action, User
+from worker.core.past import NOTHING, past_event
 from worker.core.policy import REFUSED_BY_SES, SPAREABLE, Policy
 from worker.process import process
 from worker.store.answers import verdict_on
@@ -62,7 +64,10 @@ DIAGNOSTICS = (
     "550 5.7.1 message content rejected as spam",
     "451 4.7.1 greylisted, try again later",
     "550 <antispam@example.com> no such user",
+    "Abwesenheitsnotiz: bin im Urlaub",
+    "smtp; 550 5.3.0 denied",
 )
+STATUSES = ("5.3.0", "4.2.2", "", None, None)
 
 
 def listed(store, *keys):
@@ -94,10 +99,13 @@ def barred(user):
 def folded(bodies, policy, key, user=None):
     """The record that the core makes of a person's events."""
     user = user or User(email=key, email_key=key)
+    past = NOTHING
     for received_at, body in bodies:
         for feedback in decode(body):
             if feedback.address and feedback.address.key == key:
-                user = decide(feedback, user, policy, received_at).user
+                decision = decide(feedback, user, policy, received_at, past)
+                user = decision.user
+                past = past.and_then(past_event(feedback, decision.occurred_at, policy))
     return user
 
 
@@ -121,7 +129,12 @@ people = st.sampled_from([[JANE], [JANE], [JANE, JOE], [JOE, "no address"]])
 @st.composite
 def bounces(draw):
     entries = [
-        mail.recipient(who, diagnosticCode=draw(st.sampled_from(DIAGNOSTICS)))
+        mail.recipient(
+            who,
+            diagnosticCode=draw(st.sampled_from(DIAGNOSTICS)),
+            status=draw(st.sampled_from(STATUSES)),
+            action=draw(st.sampled_from(["failed", None, None])),
+        )
         for who in draw(people)
     ]
     type_, subtype = draw(st.sampled_from(TYPES)), draw(st.sampled_from(SUBTYPES))
@@ -137,13 +150,13 @@ def complaints(draw):
 plain_bounces = st.builds(
     lambda sort, at: mail.bounce(JANE, type=sort[0], subtype=sort[1], at=at.isoformat()),
     st.sampled_from(
-        [("Permanent", "General"), ("Permanent", "Suppressed"), ("Transient", "General")]
+        [("Permanent", "General"), ("Permanent", "Suppressed"), *[("Transient", "MailboxFull")] * 3]
     ),
-    st.integers(-70, 0).map(lambda days: NOW + days * DAY),
+    st.integers(-120, 0).map(lambda days: NOW + days * DAY),
 )
 """What pauses most users: the dates of these events are what decides."""
 received = st.integers(0, 60).map(lambda days: NOW - timedelta(days=days, seconds=1))
-all_at_once = st.lists(st.tuples(st.just(NOW), plain_bounces), min_size=2, max_size=6)
+all_at_once = st.lists(st.tuples(st.just(NOW), plain_bounces), min_size=2, max_size=9)
 bodies = all_at_once | st.lists(
     st.tuples(received, plain_bounces | bounces() | complaints()), min_size=1, max_size=6
 )
@@ -164,6 +177,12 @@ policies = st.builds(
     soft_bounce_pause=pauses,
     bounce_actions=st.dictionaries(names, st.sampled_from(Action), max_size=3),
     spare_faults=st.frozensets(st.sampled_from(SPAREABLE)),
+    soft_bounces_to_pause=st.sampled_from([1, 1, 2, 3]),
+    soft_bounce_window=st.sampled_from([DAY, 10 * DAY, 90 * DAY]),
+    repeat_pause=st.sampled_from([timedelta(0), timedelta(0), 2 * DAY, 90 * DAY, 4 * 10**6 * DAY]),
+    ignore_out_of_office=st.booleans(),
+    trust_status=st.booleans(),
+    complaint_block=st.sampled_from([timedelta(0), 30 * DAY, 60 * DAY]),
 )
 
 
@@ -176,6 +195,9 @@ def at_once(*bodies):
 
 
 REFUSED = {"subtype": "Suppressed"}
+SOFT = {"type": "Transient", "subtype": "MailboxFull"}
+COUNTING = Policy(soft_bounces_to_pause=3, soft_bounce_window=10 * DAY)
+REPEATING = Policy(repeat_pause=60 * DAY)
 
 
 @pytest.mark.hypothesis
@@ -197,6 +219,13 @@ REFUSED = {"subtype": "Suppressed"}
     Policy(spare_faults=frozenset({"sender"})),
 )
 @example(at_once(bounce(JANE)), Policy(bounce_actions={"Permanent/General": Action.NO_ACTION}))
+@example(at_once(*(bounce(JANE, days, **SOFT) for days in (9, 5, 0.5))), COUNTING)
+@example(at_once(*(bounce(JANE, days, **SOFT) for days in (31, 5, 0.5))), COUNTING)
+@example(at_once(*(bounce(JANE, days, **SOFT) for days in (90, 50, 2))), REPEATING)
+@example(at_once(*(bounce(JANE, days, **SOFT) for days in (50.5, 50, 2))), REPEATING)
+@example(at_once(bounce(JANE, 2, **REFUSED), bounce(JANE, 80), bounce(JANE, 40)), REPEATING)
+@example(at_once(bounce(JANE, 0.5, **SOFT)), Policy(trust_status=True))
+@example(at_once(bounce(JANE, 0.5, type="Transient")), Policy(ignore_out_of_office=True))
 def test_events_of_an_address_that_is_no_user_bar_it_as_they_would_bar_a_user(
     store, message, bodies, policy
 ):
@@ -266,6 +295,26 @@ def test_a_removed_user_is_judged_by_the_events_again(store, message):
     assert listed(store, JANE) == {JANE: ("auto_block_spam", None)}
 
 
+@pytest.mark.parametrize("policy", [COUNTING, REPEATING], ids=["counting", "repeating"])
+def test_a_removed_user_is_judged_by_what_a_delivery_forgave(store, message, policy):
+    from worker.store.users import remove_users
+
+    policy = replace(policy, track_deliveries=True)
+    written(store, User(email=JANE, email_key=JANE))
+    store.keep_policy(as_kept(policy))
+    at = (NOW - timedelta(hours=2)).isoformat()
+    text = {"timestamp": at, "recipients": [JANE]}
+    delivery = json.dumps({"notificationType": "Delivery", "delivery": text, "mail": {}})
+    bodies = [bounce(JANE, days, **SOFT) for days in (40, 9, 5, 0.5)]
+    taken_in(store, message, at_once(*bodies), policy)
+    assert set(listed(store, JANE)) == {JANE}
+    taken_in(store, message, at_once(delivery), policy)
+    expected = set(listed(store, JANE))
+    assert expected == (set() if policy.forgives else {JANE})
+    remove_users(store, [JANE])
+    assert set(listed(store, JANE)) == expected
+
+
 def test_events_without_an_address_bar_nobody(store, message):
     taken_in(store, message, [(NOW, mail.complaint()), (NOW, mail.bounce("nonsense"))], Policy())
     assert listed(store, "") == {}
@@ -319,6 +368,7 @@ def test_a_sqlite_file_is_searched_by_its_indexes_for_one_address(tmp_path):
         query = "EXPLAIN QUERY PLAN SELECT reason, until FROM do_not_mail WHERE email_key = ?"
         steps = [step for (*_, step) in connection.execute(query, (JANE,))]
     assert "SEARCH events USING INDEX events_bucket (<expr>=? AND recipient=?)" in steps, steps
+    assert steps.count("SEARCH events USING INDEX events_bucket (<expr>=? AND recipient=?)") == 1
     assert [step for step in steps if step.startswith("SEARCH users USING INDEX")], steps
     assert not [step for step in steps if step.startswith(("SCAN events", "SCAN users"))], steps
 
@@ -356,7 +406,7 @@ def test_events_of_an_older_database_count(store_url, monkeypatch):
             " 'no_action', 'unknown_recipient', '2026-11-20 08:15:33', '2026-11-20 08:15:34', 'c',"
             " 'd', 'smells of Spam', '5.7.1')"
         )
-    assert ensure_schema(store, migrate=True) == ("0008", "0009", "0010", "0011")
+    assert ensure_schema(store, migrate=True) == ("0008", "0009", "0010", "0011", "0012")
     assert set(listed(store, JANE, JOE)) == {JANE, JOE}
     store.close()
 

@@ -44,7 +44,7 @@ def test_what_a_commit_counted_is_there_before_it_is_added_up(store):
     new(store, {SEND: 7, HARD: 2})
     new(store, {SEND: 1})
     found = by_value(store, Dimension.DOMAIN, DAY, DAY + timedelta(days=2))
-    assert found == {"gmail.com": {"send": 8}, "example.com": {"hard_bounce": 2, "paused": 2}}
+    assert found == {"gmail.com": {"send": 8}, "example.com": {"hard_bounce": 2}}
     assert by_value(store, Dimension.PROVIDER, DAY, DAY + timedelta(days=1)) == {
         "gmail": {"send": 8}
     }

@@ -29,11 +29,11 @@ from worker.store import ensure_schema, open_store
 from worker.store.files import identity
 from worker.store.locks import WriterLock
 from worker.store.schema import users
+from worker.store.selecting import UserFilter, all_users
 from worker.store.sqlite import saving
 from worker.store.sqlite.kept_wal import KeptWal
 from worker.store.sqlite.opened import Opened
 from worker.store.sqlite.reader import look
-from worker.store.users import UserFilter, all_users
 
 ANOTHER = '''
 import sqlite3, sys

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import timedelta
 from importlib import import_module
 
 import psycopg
@@ -12,13 +13,16 @@ from sqlalchemy import insert, inspect, select
 from support import mail
 from support.mail import NOW
 
+from worker.core.counting import Dimension
 from worker.core.errors import Misconfigured
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store import ensure_schema, migrate, open_store
+from worker.store.counting_events import count_some_events
+from worker.store.figures_by_hour import by_value, known
 from worker.store.outbox_list import problems
 from worker.store.revision import HEAD, OUR_TABLES, VERSION_TABLE
-from worker.store.schema import limits, metadata, outbox
+from worker.store.schema import events, limits, metadata, outbox
 
 
 @pytest.fixture
@@ -144,6 +148,24 @@ def test_users_of_an_older_schema_are_as_they_were_and_their_dates_count_as_mail
     assert after == before | added
     with empty.transaction() as transaction:
         assert not transaction.users(["jane@x"])["jane@x"].hard_bounce_refused
+
+
+def test_events_of_an_older_schema_are_noted_as_not_counted_yet(empty, monkeypatch):
+    upgrade_to(empty, "0010", monkeypatch)
+    row = dict.fromkeys(("recipient", "recipient_as_reported", "user_match", "action"), "")
+    row |= dict.fromkeys(("reason", "feedback_id", "ses_message_id", "diagnostic", "status"), "")
+    times = {"occurred_at": NOW, "received_at": NOW}
+    with empty.writing() as connection:
+        for key in ("a", "b"):
+            keys = {"dedupe_key": key, "route_key": key, "kind": "bounce"}
+            connection.execute(insert(events).values(row | times | keys))
+    migrate.upgrade(empty)
+    assert known(empty).bounces_since is not None
+    while count_some_events(empty):
+        pass
+    assert known(empty).bounces_since is None
+    found = by_value(empty, Dimension.ALL, NOW, NOW + timedelta(hours=1))
+    assert found == {"": {"other_bounce": 2}}
 
 
 OLD_ENTRIES = [  # kind, lane, state, parked_by: as the program of schema 0005 wrote them

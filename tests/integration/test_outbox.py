@@ -99,6 +99,18 @@ def test_the_next_effect_goes_a_second_after_a_slow_effect_has_arrived(store, me
     assert 0.5 < Outbox(store).claim(SLACK, CHANNEL).wait_seconds <= 1
 
 
+def test_a_claimed_effect_is_nobody_elses_until_the_lease_ends(store, message):
+    enqueue(store, message, policy=Policy(notify=(SLACK,)))
+    fast = replace(CHANNEL, per_second=1_000, per_minute=60_000, lease_seconds=60)
+    (claimed,) = Outbox(store).claim(SLACK, fast).effects
+    other = Outbox(store).claim(SLACK, fast)
+    assert not other.effects
+    assert 30 < other.wait_seconds <= 60, "the rest of the lease"
+    let_pass(store)
+    (again,) = Outbox(store).claim(SLACK, fast).effects
+    assert (again.id, again.attempts) == (claimed.id, 2)
+
+
 def test_a_blocked_lane_probes_with_a_single_effect(store, message):
     enqueue(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(3)])
     database = Outbox(store)

@@ -97,12 +97,17 @@ def test_without_any_right_on_the_tables_all_are_named_and_suffice(admin, url, m
     granting = grants_of(url)
     assert str(caught.value).endswith(granting)
     changed = ", ".join(
-        f"public.{name}" for name in ("account_events", "limits", "outbox", "removals", "users")
+        f"public.{name}"
+        for name in ("account_events", "limits", "outbox", "progress", "removals", "users")
     )
     for statement in (
         f"GRANT SELECT, INSERT, UPDATE ON {changed}",
         "GRANT SELECT, INSERT ON public.events, public.quarantine",
-        "GRANT SELECT, INSERT, DELETE ON public.policy",
+        "GRANT SELECT, INSERT, DELETE ON public.new_counts, public.policy",
+        (
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON public.daily_counts, public.hourly_counts, "
+            "public.imported_users, public.shadow_users"
+        ),
         "GRANT SELECT ON public.do_not_mail, public.events_by_recipient, public.ses_worker_schema",
     ):
         assert f"{statement} TO {ROLE};" in granting
@@ -221,9 +226,12 @@ def test_a_role_that_only_reads_is_told_from_the_worker_s(admin, url, made):
 
 
 NARROW = """
-    GRANT SELECT, INSERT, UPDATE ON users, outbox, limits, removals, account_events TO {role};
+    GRANT SELECT, INSERT, UPDATE ON users, outbox, limits, removals, account_events, progress
+        TO {role};
     GRANT SELECT, INSERT ON events, quarantine TO {role};
-    GRANT SELECT, INSERT, DELETE ON policy TO {role};
+    GRANT SELECT, INSERT, DELETE ON policy, new_counts TO {role};
+    GRANT SELECT, INSERT, UPDATE, DELETE ON hourly_counts, daily_counts, shadow_users, imported_users
+        TO {role};
     GRANT SELECT ON events_by_recipient, do_not_mail, ses_worker_schema TO {role};
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
 """
@@ -316,10 +324,24 @@ class TestCommands:
             (
                 ["why", "jane@example.com"],
                 [
-                    "do_not_mail", "events", "events_by_recipient", "outbox", "removals",
-                    "ses_worker_schema", "users",
+                    "do_not_mail", "events", "events_by_recipient", "imported_users", "outbox",
+                    "removals", "ses_worker_schema", "users",
                 ],
             ),
+            (
+                ["report"],
+                [
+                    "daily_counts", "events", "hourly_counts", "new_counts", "progress",
+                    "ses_worker_schema",
+                ],
+            ),
+            (
+                ["users", "check", "jane@example.com"],
+                ["do_not_mail", "events_by_recipient", "ses_worker_schema", "users"],
+            ),
+            (["users", "list", "--since", "7d"], ["events", "ses_worker_schema", "users"]),
+            (["users", "list", "--everybody"], ["do_not_mail", "ses_worker_schema", "users"]),
+            (["events", "export"], ["events", "ses_worker_schema"]),
             (["users", "list"], ["ses_worker_schema", "users"]),
             (["users", "show", "jane@example.com"], ["ses_worker_schema", "users"]),
             (["users", "export"], ["ses_worker_schema", "users"]),
@@ -389,3 +411,40 @@ class TestCommands:
         assert emulator.wait_for(lambda: not emulator.messages(queue))
         assert worker.stop()[0] == 0
         assert role.execute("SELECT count(*) FROM events").fetchone() == (1,)
+
+
+def test_another_policy_is_tried_with_the_right_to_read_and_users_rebuilt_with_that_to_change_them(
+    admin, url, made, postgresql_url, message
+):
+    from datetime import timedelta
+
+    from worker.core.policy import Policy
+    from worker.process import process
+    from worker.store.people import READ
+    from worker.store.policy_diff import Comparison
+    from worker.store.rebuilding import NEEDS, Survey, rebuild
+    from worker.store.users import find_user, import_users
+
+    live, other = Policy(), Policy(hard_bounce_pause=timedelta(days=1))
+    with closing(open_store(postgresql_url)) as owners:
+        list(import_users(owners, [{"email": "a@b.c", "email_key": "a@b.c"}], live))
+        process([message(mail.bounce("a@b.c"))], owners, live)
+
+    def grant(needs):
+        for name, rights in needs.items():
+            admin.execute(f"GRANT {', '.join(rights)} ON {name} TO {ROLE}")
+
+    grant(READ)
+    with closing(open_store(url, READ)) as store:
+        require_schema(store)
+        comparison = Comparison(live, other, mail.NOW, 5)
+        with store.reading() as connection:
+            comparison.read(connection, since=None, report=lambda *_: None, found=lambda _: None)
+        assert comparison.by_change.total() == 1
+    grant(NEEDS)
+    with closing(open_store(url, NEEDS)) as store, Survey(other, mail.NOW, 5) as survey:
+        with store.reading() as connection:
+            survey.read(connection, lambda *_: None)
+        assert list(rebuild(store, survey, other)) == [1]
+        before = find_user(store, "a@b.c")
+    assert before["paused_until"] - before["last_hard_bounce"] == timedelta(days=1)

@@ -331,9 +331,16 @@ def test_a_race_is_started_over(store, message):
 
 
 def test_a_batch_with_nothing_to_write_opens_no_transaction(message):
-    bodies = ["nonsense", json.dumps({"eventType": "Open"}), "[]"]
+    bodies = ["nonsense", json.dumps({"eventType": "Subscription"}), "[]"]
     handled = process([message(body) for body in bodies], None, Policy())
     assert outcomes(handled) == ["DeadLetter", "ignored", "DeadLetter"]
+
+
+def test_what_would_only_be_counted_opens_none_where_nothing_is_counted(message):
+    policy = Policy(count_events=False)
+    (handled,) = process([message(json.dumps({"eventType": "Open"}))], None, policy)
+    assert outcomes([handled]) == ["ignored"]
+    assert not handled.proves_store_works
 
 
 def test_the_same_message_to_two_workers_at_once_counts_once(store, store_url, message):

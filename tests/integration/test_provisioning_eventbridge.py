@@ -102,14 +102,30 @@ class TestConfiguredOtherwise:
         wiring.by_eventbridge()
         wiring.put_rule('{"source": ["aws.ec2"]}')
         plan, _ = made()
-        assert plan.undone == ["rule feedback: its pattern does not match bounces and complaints"]
+        (undone,) = plan.undone
+        message, _, command = undone.partition("; to replace it: ")
+        assert message == "rule feedback: its pattern does not match bounces and complaints"
+        assert command.startswith("aws events put-rule --region eu-west-1 --name feedback")
         assert plan.steps == []
 
     def test_a_target_that_transforms_is_reported_and_left(self, wiring, made):
         wiring.by_eventbridge()
         wiring.put_target(InputTransformer={"InputTemplate": '"bounce"'})
         plan, _ = made()
-        assert plan.undone == ["rule feedback: it changes events by its InputTransformer"]
+        (undone,) = plan.undone
+        assert "rule feedback: it changes events by its InputTransformer; to have it" in undone
+        assert "aws events put-targets" in undone
+
+    def test_another_target_is_named_with_the_command_that_removes_it(self, wiring, made):
+        wiring.by_eventbridge()
+        wiring.put_target(f"{QUEUE}-of-before", "before")
+        plan, _ = made()
+        assert (plan.undone, plan.steps) == ([], [])
+        (left,) = (text for text in plan.left if text.startswith("rule"))
+        message, _, command = left.partition("; if nothing there needs it: ")
+        assert message == f"rule feedback: it also sends to {QUEUE}-of-before"
+        removing = "aws events remove-targets --region eu-west-1 --rule feedback --ids before"
+        assert command == removing
 
     def test_a_destination_of_our_name_that_sends_to_a_topic_is_reported(self, wiring, made, proxy):
         wiring.by_eventbridge()

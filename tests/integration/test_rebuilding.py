@@ -8,13 +8,14 @@ from support import mail
 from support.policies import DAY, JANE, JOE, NOW
 
 from worker.core.backtesting import Change, Unknown
-from worker.core.model import Action
+from worker.core.model import Action, Address
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store import rebuilding as module
 from worker.store.rebuilding import Survey, rebuild
 from worker.store.reinstating import Lifting, reinstate
-from worker.store.users import UserFilter, all_users, find_user, import_users
+from worker.store.selecting import UserFilter, all_users
+from worker.store.users import find_user, import_users
 
 OTHER = Policy(
     hard_bounce_pause=7 * DAY,
@@ -30,7 +31,7 @@ def users_of(store):
 def surveyed(store, policy):
     survey = Survey(policy, NOW, 20)
     with store.reading() as connection:
-        survey.read(connection, lambda _: None)
+        survey.read(connection, lambda *_: None)
     return survey
 
 
@@ -38,7 +39,7 @@ def rebuilt(store, policy):
     survey = surveyed(store, policy)
     for _ in rebuild(store, survey, policy):
         pass
-    survey.close()
+    survey.__exit__()
     return survey
 
 
@@ -104,13 +105,13 @@ def test_a_rebuild_equals_what_the_policy_made_of_the_same_mail_row_by_row(
     assert survey.changed > 100
     again = surveyed(store, policy)
     assert (again.changed, again.refused.total()) == (0, 0)
-    again.close()
+    again.__exit__()
 
 
 def test_reinstatements_imports_and_what_was_set_by_hand_stay(store, message):
     imported(store, JANE, JOE)
     taken_in(store, message, Policy(), bounce(JANE, 5), bounce(JOE, 5))
-    reinstate(store, [JANE], Lifting(who="joan", why="mended"))
+    reinstate(store, [Address(JANE, JANE)], Lifting(who="joan", why="mended"))
     exported = {
         "email": "old@b.c", "email_key": "old@b.c", "auto_block_spam": False,
         "last_hard_bounce": NOW - 9 * DAY, "last_soft_bounce": None, "last_complaint": None,
@@ -178,7 +179,7 @@ def test_what_workers_write_meanwhile_is_not_lost(store, message):
     with store.writing() as connection:
         connection.exec_driver_sql("DELETE FROM users WHERE email_key = 'kim@b.c'")
     assert list(rebuild(store, survey, policy)) == [3]
-    survey.close()
+    survey.__exit__()
     assert find_user(store, JANE)["hard_bounce_count"] == 2
     assert find_user(store, JANE)["paused_until"] == NOW + 19 * DAY
     assert find_user(store, JOE)["hard_bounce_count"] == 2
@@ -194,7 +195,7 @@ def test_a_rebuild_that_was_broken_off_can_be_repeated(store, message, monkeypat
     policy = Policy(hard_bounce_pause=DAY)
     survey = surveyed(store, policy)
     assert next(iter(rebuild(store, survey, policy))) == 2
-    survey.close()
+    survey.__exit__()
     again = rebuilt(store, policy)
     assert (again.changed, again.unchanged) == (7, 2)
     assert {user["paused_until"] for user in users_of(store).values()} == {NOW - 8 * DAY}

@@ -30,7 +30,9 @@ def record(store, message):
 
 
 def disabled(store):
-    return {status.name: status.is_disabled for status in sending_statuses(store)}
+    return {
+        status.name.partition(" of ")[0]: status.is_disabled for status in sending_statuses(store)
+    }
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
@@ -64,8 +66,17 @@ def test_all_scopes_have_names(store, record):
         of_the_account(),
         account_event(scope=Scope.IDENTITY, tenant="", resource="arn:aws:ses:r:1:identity/a.example"),
         account_event(scope=Scope.CONFIGURATION_SET, tenant="", resource="arn:x:configuration-set/m"),
+        account_event(scope=Scope.OTHER, tenant="", resource="arn:aws:ses:r:1:ip-pool/p"),
+        of_the_account(region="", account_id=""),
     )  # fmt: skip
-    assert set(disabled(store)) == {"the account", "identity a.example", "configuration set m"}
+    where = "account 111122223333 in eu-west-1"
+    assert {status.name for status in sending_statuses(store)} == {
+        where,
+        f"identity a.example of {where}",
+        f"configuration set m of {where}",
+        f"unknown resource p of {where}",
+        "the account",
+    }
 
 
 def test_a_row_of_a_newer_program_keeps_no_worker_from_starting(store, record):
@@ -85,7 +96,7 @@ class TestWatch:
         assert (list(watch.statuses), watch.remark) == ([], "")
         record(enabled(), of_the_account())
         watch.look()
-        assert watch.remark == "SES does not send for the account"
+        assert watch.remark == "SES does not send for account 111122223333 in eu-west-1"
         record(*[account_event(f"t{n}\x1b" + "x" * 500) for n in range(9)])
         watch.look()
         assert watch.remark.endswith(" and 7 more")
@@ -103,4 +114,4 @@ class TestWatch:
         store_ask, store.ask = store.ask, ask
         watch._look_again()
         store.ask = store_ask
-        assert watch.remark == "SES does not send for tenant acme"
+        assert watch.remark.startswith("SES does not send for tenant acme of account ")

@@ -12,7 +12,8 @@ from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.store import ensure_schema, open_store
 from worker.store import users as module
-from worker.store.users import Imported, UserFilter, all_users, count_users, find_user, import_users
+from worker.store.selecting import UserFilter, all_users, count_users
+from worker.store.users import Imported, find_user, import_users
 
 
 def row(email, **more):

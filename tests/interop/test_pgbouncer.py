@@ -13,7 +13,8 @@ from worker.core.errors import Unavailable
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store import ensure_schema, migrate, open_store
-from worker.store.users import UserFilter, all_users, import_users
+from worker.store.selecting import UserFilter, all_users
+from worker.store.users import import_users
 
 POOL_SIZE = 3
 MODES = ["transaction", "session"]

@@ -17,7 +17,7 @@ from msgspec import Struct
 from mutants.changing import Mutant, changed
 from mutants.scratch import make_copy
 
-TEST_SECONDS = 120
+TEST_SECONDS = 240
 """Seconds of a test, after which pytest ends it with its fixtures."""
 MUTANT_SECONDS = 400
 """Seconds of a mutant: a class, or a test with many parameters, is several tests."""
@@ -86,6 +86,7 @@ def run(
     report.unlink(missing_ok=True)
     command: list[str | Path] = [
         *(python, "-m", "pytest", "-p", "no:cacheprovider", "--hypothesis-seed=0"),
+        *("--hypothesis-profile=unshrunk", "-W", "ignore:Generating overly large repr"),
         *(f"--timeout={TEST_SECONDS}", f"--junitxml={report}", *options),
         *(f"tests/{test}" for test in tests),
     ]

@@ -34,7 +34,7 @@ MUTANTS = [
         old='opened.connection.execute("COMMIT")',
         new=(
             'self.n = getattr(self, "n", 0) + 1; '
-            'opened.connection.execute("COMMIT" if self.n % 40 else "ROLLBACK")'
+            'opened.connection.execute("COMMIT" if self.n % 10 else "ROLLBACK")'
         ),
     ),
     Mutant(
@@ -71,6 +71,86 @@ MUTANTS = [
         function="UnitOfWork._enter",
         old="if not self._is_new(item):",
         new="if False:",
+    ),
+    Mutant(
+        invariant=(
+            "What is only counted is deleted after the commit that counts it, and never counts less "
+            "than once"
+        ),
+        test="acceptance/test_crashes.py::test_what_is_only_counted_never_counts_less_than_once",
+        file="worker/core/batch.py",
+        function="DecodedBatch.needs_store",
+        old="self.feedback or self.account_events or self.has_counted",
+        new="self.feedback or self.account_events",
+    ),
+    Mutant(
+        invariant=(
+            "What is only counted is deleted after the commit that counts it, and never counts less "
+            "than once"
+        ),
+        test="acceptance/test_crashes.py::test_what_is_only_counted_is_deleted_after_its_commit",
+        file="worker/consumer/polling.py",
+        function="Poller._handle",
+        old="handled = self._writer.write(messages)",
+        new="[self._queue.delete([one]) for one in messages]; handled = self._writer.write(messages)",
+    ),
+    Mutant(
+        invariant="Figures are a recount of all events, in any batches",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_figures_are_a_plain_recount_of_all_events_in_any_batches"
+        ),
+        file="worker/store/sqlite/transaction.py",
+        function="SqliteTransaction.save",
+        old="self._connection.execute(_COUNT, (encode_facts(unit.facts),))",
+        new="self._connection.executemany(_COUNT, 2 * [(encode_facts(unit.facts),)])",
+    ),
+    Mutant(
+        invariant="Figures are a recount of all events, in any batches",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_figures_are_a_plain_recount_of_all_events_in_any_batches"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="if later:",
+        new="if False:",
+    ),
+    Mutant(
+        invariant="Figures are added up once, whatever is killed and however many workers do it",
+        test=(
+            "integration/test_adding_up.py::test_several_workers_add_up_at_once_while_others_count"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="require(transaction.is_ours() and transaction.remove_counts(taken))",
+        new="transaction.remove_counts(taken)",
+    ),
+    Mutant(
+        invariant="Figures are added up once, whatever is killed and however many workers do it",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_a_kill_at_any_moment_loses_nothing_and_adds_nothing_twice"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="""with store.adding_up() as transaction:
+            require(""",
+        new="""with store.adding_up() as first:
+            first.remove_counts(taken)
+        with store.adding_up() as transaction:
+            require(True or """,
+    ),
+    Mutant(
+        invariant="Figures are added up once, whatever is killed and however many workers do it",
+        test=(
+            "integration/test_adding_up.py::"
+            "test_a_kill_at_any_moment_loses_nothing_and_adds_nothing_twice"
+        ),
+        file="worker/store/adding_up.py",
+        function="add_up_some",
+        old="require(transaction.is_ours() and transaction.remove_counts(taken))",
+        new="require(transaction.is_ours())",
     ),
     Mutant(
         invariant="An event that arrives by both publishing routes counts once",
@@ -120,9 +200,53 @@ MUTANTS = [
         invariant="A user's record does not depend on the order or the batches of its events",
         test="unit/test_order_of_events.py::test_any_order_in_any_batches_gives_the_same_record",
         file="worker/core/decide.py",
-        function="_is_kept",
-        old="return before_refused",
-        new="return not before_refused",
+        function="_bounced",
+        old="elif occurred_at < before:",
+        new="elif False:",
+    ),
+    Mutant(
+        invariant="A user's record does not depend on the order or the batches of its events",
+        test=(
+            "unit/test_policies_with_a_past.py::"
+            "test_any_order_in_any_batches_with_any_redelivery_gives_the_same_record"
+        ),
+        file="worker/core/decide.py",
+        function="_paused_by",
+        old="if pause == before or (now.ends_after(before) and now.ends_after(pause)):",
+        new="if now.ends_after(pause):",
+    ),
+    Mutant(
+        invariant="A fold over the events on record gives the record that live processing gave",
+        test=(
+            "integration/test_folding.py::"
+            "test_a_fold_equals_live_processing_whatever_came_and_in_whatever_order"
+        ),
+        file="worker/core/folding.py",
+        function="Fold.add",
+        old="self.user = lifted(self.user, event.occurred_at)",
+        new="pass",
+    ),
+    Mutant(
+        invariant="A second policy decides as if it were in force, and changes nothing of the users",
+        test=(
+            "integration/test_shadow.py::"
+            "test_it_decides_as_if_it_were_in_force_and_changes_nothing_of_the_users"
+        ),
+        file="worker/core/shadow.py",
+        function="Shadow._record",
+        old="self._records.get(key) or before.get(key)",
+        new="before.get(key) or self._records.get(key)",
+    ),
+    Mutant(
+        invariant="A second policy decides as if it were in force, and changes nothing of the users",
+        test=(
+            "integration/test_shadow.py::"
+            "test_it_decides_as_if_it_were_in_force_and_changes_nothing_of_the_users"
+        ),
+        file="worker/core/batch.py",
+        function="decide_batch",
+        old="unit.shadowed = _followed(shadow, unit, users)",
+        new="unit.changed = dict(_followed(shadow, unit, users))",
     ),
     Mutant(
         invariant=(
@@ -299,6 +423,14 @@ MUTANTS = [
             "acceptance/test_sharing.py::"
             "test_two_share_a_thousand_effects_and_a_worker_is_killed_with_a_lease"
         ),
+        file="worker/store/claims.py",
+        function="_lease",
+        old='"claim": token, "due_at": lease_until}',
+        new='"claim": token}',
+    ),
+    Mutant(
+        invariant="Two workers share the outbox",
+        test="integration/test_outbox.py::test_a_claimed_effect_is_nobody_elses_until_the_lease_ends",
         file="worker/store/claims.py",
         function="_lease",
         old="lease_until = now + timedelta(seconds=rate_limit.lease_seconds)",
@@ -523,10 +655,10 @@ MUTANTS = [
             "service/test_service.py::TestReaders::"
             "test_a_reader_of_another_account_reads_while_it_works_and_when_it_does_not"
         ),
-        file="worker/store/sqlite/writing.py",
-        function="WritingConnection._finish",
-        old="opened.empty_wal()",
-        new="pass",
+        file="worker/store/sqlite/shared.py",
+        function="Shared.keep",
+        old="if guard and self._guard is None:",
+        new="if False:",
     ),
     Mutant(
         invariant="A locked row delays its own message and no other",
@@ -534,9 +666,9 @@ MUTANTS = [
             "integration/test_locked_rows.py::test_only_the_message_of_a_user_who_is_locked_waits"
         ),
         file="worker/store/postgresql/transaction.py",
-        function="PostgresqlTransaction.users",
-        old="if self._waits is None or self._has_written:",
-        new="if True:",
+        function="",
+        old='_FREE_USERS = f"{_USERS} SKIP LOCKED"',
+        new="_FREE_USERS = _USERS",
     ),
     Mutant(
         invariant="Users are locked in a fixed order",

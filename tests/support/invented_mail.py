@@ -123,3 +123,25 @@ def event(connection: sqlite3.Connection, key: str, *, tags: object = None, **co
     names = ", ".join(given)
     marks = ", ".join("?" * len(given))
     connection.execute(f"INSERT INTO events ({names}) VALUES ({marks})", tuple(given.values()))
+
+
+def counted(url: str, facts: dict[Fact, int]) -> None:
+    """Write facts as a commit of the worker does, into either database; they are added up later."""
+    from worker.core.counting import encode_facts
+    from worker.store import ensure_schema, open_store
+    from worker.store.schema import new_counts
+
+    store = open_store(url)
+    ensure_schema(store, migrate=True)
+    with store.writing() as connection:
+        connection.execute(new_counts.insert().values(counts=encode_facts(facts)))
+    store.close()
+
+
+def fact(
+    what: str, type_: str = "", subtype: str = "", *, at: datetime | None = None, **more: str
+) -> Fact:
+    """Name what happened once, by default today; `more` are the other fields by their names."""
+    hour = f"{at or datetime.now(UTC):%Y-%m-%dT%H}"
+    fields = ("domain", "configuration_set", "tenant", "fault", "status", "became")
+    return (hour, what, type_, subtype, *(more.get(name, "") for name in fields))  # type: ignore[return-value]

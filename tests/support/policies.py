@@ -31,6 +31,12 @@ policies = st.builds(
     soft_bounce_pause=_pauses,
     bounce_actions=st.dictionaries(_names, st.sampled_from(Action), max_size=2),
     spare_faults=st.frozensets(st.sampled_from(SPAREABLE)),
+    soft_bounces_to_pause=st.sampled_from([1, 1, 2, 3]),
+    soft_bounce_window=st.sampled_from([2 * DAY, 30 * DAY]),
+    repeat_pause=st.sampled_from([timedelta(0), timedelta(0), 90 * DAY]),
+    ignore_out_of_office=st.booleans(),
+    trust_status=st.booleans(),
+    complaint_block=st.sampled_from([timedelta(0), timedelta(0), 20 * DAY]),
 )
 
 

@@ -23,7 +23,7 @@ from worker.core.dead_letter import (
     sendable,
     size_of,
 )
-from worker.core.model import Received
+from worker.core.model import Reason, Received
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -233,3 +233,9 @@ def test_what_is_not_json_has_a_next_step_that_names_the_depth(body):
     assert found.reason == "not_json"
     assert "more than 100 levels deep" in next_step(found.reason)
     assert "delete the dead letter" in next_step(found.reason)
+
+
+@pytest.mark.parametrize("reason", [*Reason, MAX_RECEIVES])
+def test_every_reason_has_a_next_step(reason):
+    assert next_step(reason).strip()
+    assert not next_step(reason).endswith(".")

@@ -334,5 +334,9 @@ def test_every_rule_of_the_table_can_fire():
         for f, s in product(["abuse", "not-spam"], [None, "XSuppressionList"])
     ]
     users = (JANE, replace(JANE, auto_block_spam=True))
-    fired = {(f.notification.kind, judge(f, user).reason) for f in notification for user in users}
+    every = Policy(ignore_out_of_office=True, trust_status=True, complaint_block=timedelta(days=30))
+    fired = {
+        (feedback.notification.kind, judge(feedback, user, policy).reason)
+        for feedback, user, policy in product(notification, users, (Policy(), every))
+    }
     assert fired == {(rule.kind, rule.reason) for rule in RULES}

@@ -54,11 +54,11 @@ class List:
         self.answers = {}
         self.step = lambda name, act: act()
 
-    def put(self, address, reason="BOUNCE", tenant=""):
+    def put(self, address, reason="BOUNCE", tenant="", at=THEN):
         entry = Entry(
             address=address,
             reason=reason,
-            last_update_time=THEN,
+            last_update_time=at,
             message_id="mail-1",
             feedback_id="feedback-1",
         )
@@ -599,3 +599,32 @@ def test_every_removal_has_a_single_report_whatever_the_address_and_the_answers(
 def _spelled(address):
     local, _, domain = address.strip().rpartition("@")
     return f"{local}@{domain.lower()}"
+
+
+ASKED = replace(JANE, type="reinstatement", subtype=None, occurred_at=NOW, asked_by="mary")
+
+
+class TestAskedForByAPerson:
+    @pytest.mark.parametrize("reason", ["BOUNCE", "COMPLAINT"])
+    def test_neither_patterns_nor_limits_count(self, listing, removal_log, reason):
+        removal_log.removed = 99
+        listing.put("Jane@example.com", reason=reason)
+        remover = Remover(listing, removal_log, still_removes=lambda _: False, now=lambda: NOW)
+        report = remover.deliver(effect(ASKED))
+        assert outcome(report) is RemovalOutcome.REMOVED
+        assert report.delivery.result == f"removed: listed for {reason}, asked for by mary"
+        assert report.notice.asked_by == "mary"
+
+    def test_an_entry_that_is_newer_than_the_decision_stays(self, deliver, listing):
+        listing.put("Jane@example.com", at=NOW + timedelta(seconds=1))
+        report = deliver(ASKED)
+        assert outcome(report) is RemovalOutcome.KEPT_NEWER
+        assert "Jane@example.com" in listing.entries
+
+    def test_what_is_not_listed_is_not_waited_for(self, deliver):
+        assert outcome(deliver(ASKED)) is RemovalOutcome.NOT_LISTED
+
+    def test_the_other_spellings_on_record_are_looked_up(self, deliver, listing):
+        listing.put("JANE@example.com")
+        report = deliver(replace(ASKED, also=("jAne@example.com", "JANE@example.com")))
+        assert outcome(report) is RemovalOutcome.REMOVED

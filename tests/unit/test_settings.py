@@ -4,6 +4,7 @@ import os
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import Action
@@ -88,6 +89,76 @@ def test_a_relative_store_is_made_absolute(tmp_path, monkeypatch):
 def test_no_secret_is_shown():
     settings = load_settings({"SES_WORKER_STORE__URL": "postgresql://u:s3cret@db/app"})
     assert "s3cret" not in repr(settings)
+
+
+class TestPolicies:
+    def policy(self, **keys):
+        names = {f"SES_WORKER_POLICY__{name.upper()}": value for name, value in keys.items()}
+        return replace(load_settings(names).as_policy(), notices_with_json=10)
+
+    def wrong(self, **keys):
+        (line,) = complaints(
+            {f"SES_WORKER_POLICY__{name.upper()}": value for name, value in keys.items()}
+        )
+        return line
+
+    def test_all_are_off_by_default(self):
+        policy = Policy()
+        assert self.policy() == policy
+        assert (policy.needs_past, policy.forgives) == (False, False)
+        assert {rule.setting for rule in policy.rules} == {""}
+
+    def test_each_setting_becomes_a_field_of_the_policy(self):
+        assert self.policy(
+            soft_bounces_to_pause="3",
+            soft_bounce_window_days="7",
+            track_deliveries="true",
+            repeat_pause_days="60",
+            ignore_out_of_office="true",
+            trust_status="true",
+            complaint_block_days="0.5",
+        ) == Policy(
+            soft_bounces_to_pause=3,
+            soft_bounce_window=timedelta(days=7),
+            track_deliveries=True,
+            repeat_pause=timedelta(days=60),
+            ignore_out_of_office=True,
+            trust_status=True,
+            complaint_block=timedelta(hours=12),
+        )
+
+    def test_several_soft_bounces_need_deliveries_which_forgive_them(self):
+        assert self.wrong(soft_bounces_to_pause="2") == (
+            "policy.soft_bounces_to_pause = 2 needs policy.track_deliveries = true: a later "
+            "delivery forgives soft bounces"
+        )
+        assert self.policy(soft_bounces_to_pause="2", track_deliveries="true").forgives
+
+    def test_a_window_alone_has_no_effect(self):
+        assert "policy.soft_bounce_window_days has no effect" in self.wrong(
+            soft_bounce_window_days="7"
+        )
+
+    @pytest.mark.parametrize("days", ["0.5", "1"])
+    def test_a_longer_pause_is_longer_than_the_ordinary_one(self, days):
+        assert "lengthens no pause" in self.wrong(repeat_pause_days=days)
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("soft_bounces_to_pause", "0"),
+            ("soft_bounces_to_pause", "101"),
+            ("soft_bounces_to_pause", "1.5"),
+            ("soft_bounce_window_days", "0"),
+            ("soft_bounce_window_days", "91"),
+            ("repeat_pause_days", "-1"),
+            ("complaint_block_days", "-1"),
+            ("complaint_block_days", "36501"),
+            ("ignore_out_of_office", "perhaps"),
+        ],
+    )
+    def test_a_value_out_of_range_is_named(self, key, value):
+        assert self.wrong(**{key: value}).startswith(f"policy.{key}: ")
 
 
 class TestEventBridge:

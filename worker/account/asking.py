@@ -65,6 +65,8 @@ class SendingStatusApi:
         """Why our credentials cannot ask about it; empty: they can."""
         if notice.scope is Scope.IDENTITY:
             return "SES's API shows no sending status of identities"
+        if notice.scope is Scope.OTHER:
+            return "the type of the resource is unknown"
         if notice.account_id and self._account_id and notice.account_id != self._account_id:
             return f"the worker's queue is in account {self._account_id}"
         if notice.region not in {"", self._region} and not is_region_of("sesv2", notice.region):

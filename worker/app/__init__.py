@@ -119,16 +119,20 @@ def open_ready_store(settings: Settings, needs: Needs = WORKER) -> Store:
     return store
 
 
-def make_relay(settings: Settings, store: Store, health: Health) -> "Relay | None":
+def make_relay(
+    settings: Settings, store: Store, health: Health, *, asked: bool = False
+) -> "Relay | None":
     """Make the relay; None where no sender is configured: then no effect is enqueued.
+
+    `asked`: also with a lane for removals that a person asked for, which need no setting.
 
     Raises:
         Misconfigured: AWS's own settings are wrong.
 
     """
-    if not settings.lanes:
+    if not (settings.lanes or asked):
         return None
     # Only here: the libraries of the channels and SQLAlchemy take 0.3 s and 20 MB.
     from worker.app import effects
 
-    return effects.make_relay(settings, store, health)
+    return effects.make_relay(settings, store, health, asked=asked)

@@ -16,6 +16,8 @@ class Current:
         self.settings = settings
         self.policy = settings.as_policy()
         self.relay = relay
+        self.asked = False
+        """The relay has a lane for removals that a person asked for."""
         self.retired: list[Relay] = []
         """Relays that a reload has replaced, with their last delivery still under way."""
         self._delivers = False

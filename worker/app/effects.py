@@ -10,6 +10,7 @@ from worker.account import LONGEST_SECONDS, SendingStatusApi, Verifier
 from worker.app import region_of
 from worker.aws import IDENTITY_SECONDS, AwsRefused, Throttled, account_in
 from worker.core.effects import (
+    ASKED_REMOVALS,
     SUPPRESSION,
     Blocked,
     Delivery,
@@ -50,8 +51,10 @@ MOST_REQUESTS = 18
 """Requests of a removal: at most nine calls, each with a second try."""
 
 
-def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
+def make_relay(settings: Settings, store: Store, health: Health, *, asked: bool = False) -> Relay:
     """Make the relay, with a lane for each sender that is configured.
+
+    `asked`: also with a lane for removals that a person asked for.
 
     Raises:
         Misconfigured: AWS's own settings are wrong.
@@ -65,15 +68,20 @@ def make_relay(settings: Settings, store: Store, health: Health) -> Relay:
         for channel in make_channels(settings)
     ]
     if settings.suppression.remove:
-        lanes.append(_suppression_lane(settings, store, wait_budget))
+        lanes.append(suppression_lane(settings, store, wait_budget))
+    if asked:
+        lanes.append(suppression_lane(settings, store, wait_budget, ASKED_REMOVALS))
     return Relay(Outbox(store), lanes, wait_budget, health)
 
 
-def suppression_rate_limit(settings: Settings) -> RateLimit:
-    """The rate limit of SES, shared by all processes of the account."""
+def suppression_rate_limit(settings: Settings, lane: Lane = SUPPRESSION) -> RateLimit:
+    """The rate limit of SES, shared by all processes of the account.
+
+    Requests of all lanes wait for the slots of `SUPPRESSION`; a lane has its failures to itself.
+    """
     per_second = settings.suppression.requests_per_second
     return RateLimit(
-        name=f"{SUPPRESSION}:{region_of(settings)}",
+        name=f"{lane}:{region_of(settings)}",
         per_second=per_second,
         lease_seconds=2 * IDENTITY_SECONDS
         + MOST_REQUESTS * (REQUEST_SECONDS + max(2.0, 1 / per_second)),
@@ -163,7 +171,10 @@ def _channel_lane(channel: Channel, channels: Sequence[Lane], verifier: Verifier
     )
 
 
-def _suppression_lane(settings: Settings, store: Store, wait_budget: WaitBudget) -> LaneSender:
+def suppression_lane(
+    settings: Settings, store: Store, wait_budget: WaitBudget, lane: Lane = SUPPRESSION
+) -> LaneSender:
+    """Make a lane for removals from the suppression list."""
     listing = make_suppression_list(settings, store, wait_budget)
     removal_policy = RemovalPolicy(
         remove_complaints=settings.suppression.remove_complaints,
@@ -186,8 +197,8 @@ def _suppression_lane(settings: Settings, store: Store, wait_budget: WaitBudget)
         return report.delivery, follow_ups
 
     return LaneSender(
-        lane=SUPPRESSION,
-        rate_limit=suppression_rate_limit(settings),
+        lane=lane,
+        rate_limit=suppression_rate_limit(settings, lane),
         deliver=deliver,
         parked=_notices_of_parked(policy.notify),
     )

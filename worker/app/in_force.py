@@ -24,6 +24,8 @@ _STAY = (
     "addresses that are no users"
 )
 
+_ANY_SHADOW = "SELECT 1 FROM progress WHERE name = 'shadow' AND value <> '{{}}'"
+
 log = structlog.get_logger()
 
 
@@ -36,6 +38,7 @@ def keep_policy(store: Store, policy: Policy) -> None:
     """
     kept = as_kept(policy)
     before = store.keep_policy(kept)
+    _begin_shadow(store, policy.shadow)
     if shortens(before, kept):
         log.warning(
             "policy.shortened",
@@ -44,6 +47,21 @@ def keep_policy(store: Store, policy: Policy) -> None:
             pauses_over=pauses_over(store, policy, clock.wall()),
             hint=_STAY,
         )
+
+
+def _begin_shadow(store: Store, policy: Policy | None) -> None:
+    """Let a second policy decide, if it does not yet; what another has decided is forgotten."""
+    if policy is None and not store.ask(_ANY_SHADOW):
+        return
+    # Only here: SQLAlchemy takes 0.2 s to load.
+    from worker.store.shadow import begin  # noqa: PLC0415
+
+    if (begun := begin(store, policy)) is None:
+        return
+    if policy is None:
+        log.info("shadow.ended", since=begun.since.isoformat())
+    else:
+        log.info("shadow.begun", since=begun.since.isoformat(), policy=begun.policy)
 
 
 def begin_keeping(store: Store, policy: Callable[[], Policy], stopping: threading.Event) -> None:

@@ -61,7 +61,9 @@ def reload(
         relay_sections = _relay_sections(after)
         new_relay = any(getattr(after, name) != getattr(before, name) for name in relay_sections)
         policy = after.as_policy()
-        relay = make_relay(after, store, health) if new_relay else current.relay
+        relay = current.relay
+        if new_relay:
+            relay = make_relay(after, store, health, asked=current.asked)
     except Exception as error:  # a failed reload must not end the worker
         if not isinstance(error, Misconfigured):
             log.exception("settings.failed")

@@ -1,10 +1,14 @@
 """Addresses that a command gets: one as its argument, or many on standard input, one a line."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from worker.cli.common import print_message
+
+if TYPE_CHECKING:
+    from worker.core.model import Address
 
 MOST_SHOWN = 20
 """Addresses that are printed because something is wrong with them, unless all of them are."""
@@ -35,6 +39,10 @@ class AddressLines:
 
     def __iter__(self) -> Iterator[str]:
         """Yield the key of each address; empty lines are skipped."""
+        return (address.key for address in self.addresses())
+
+    def addresses(self) -> "Iterator[Address]":
+        """Yield each address; empty lines are skipped."""
         from worker.core.address import parse_address
 
         for number, line in enumerate(self._lines(), start=1):
@@ -44,7 +52,7 @@ class AddressLines:
                 self.refused += 1
                 self.show(f"line {number} is no usable address")
             else:
-                yield address.key
+                yield address
 
     def show(self, message: str) -> None:
         """Print what is wrong with an address, unless enough was printed."""

@@ -10,7 +10,7 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     SET_ASIDE = 3
-    NO = SET_ASIDE  # the answer of may-send
+    NO = SET_ASIDE  # the answer of may-send and users check
     REMAIN = 4
     MISCONFIGURED = 78
 
@@ -21,7 +21,7 @@ MEANINGS = {
     Exit.USAGE: "wrong usage",
     Exit.SET_ASIDE: (
         "finished, but some messages were deferred or dead-lettered (drain, replay); "
-        "the answer is no (may-send)"
+        "the answer is no (may-send, users check)"
     ),
     Exit.REMAIN: "messages remain: stopped at a limit, or others hold them (drain, dlq)",
     Exit.MISCONFIGURED: "misconfigured, a restart will not help",

@@ -12,6 +12,7 @@ from worker.store.answers import newest_user, with_events
 if TYPE_CHECKING:
     from worker.cli.progress import Progress
     from worker.store import Store
+    from worker.store.users import Imported
 
 MOST_REFUSED_ROWS_SHOWN = 20
 """Invalid rows that are printed, unless all of them are."""
@@ -53,25 +54,30 @@ class NewUsers:
         self._store = store
         self._newest_before = newest_user(store)
 
-    def with_events(self, created: int) -> int | None:
-        """Return how many of them have events on record, and print it; None: unknown."""
-        if not created:
-            return 0
+    def show(self, counts: "Imported") -> None:
+        """Say about how many of them something was on record, and what was done with it."""
+        if not counts.with_events:
+            return
+        users = counted(counts.with_events, "new user")
+        if not counts.folded:
+            done = "which count for nothing now; look before you mail them"
+        else:
+            barred = counted(counts.barred, "of them is", "of them are")
+            done = f"from which their records were made: {barred} paused or blocked now"
+        print_message(
+            f"{users} with bounces or complaints on record, {done} (ses-worker why ADDRESS)"
+            f"{self._names(counts)}"
+        )
+
+    def _names(self, counts: "Imported") -> str:
+        """Name the first of them."""
         try:
-            found = with_events(self._store, self._newest_before, created)
-        except Unavailable as error:
-            print_message(f"how many new users have events on record is unknown: {error}")
-            return None
-        if found:
-            shown = ", ".join(found[:MOST_NEW_USERS_SHOWN])
-            left = len(found) - MOST_NEW_USERS_SHOWN
-            more = f" and {left:,} more" if left > 0 else ""
-            print_message(
-                f"{counted(len(found), 'new user')} with bounces or complaints on record, which "
-                "were decided before, and neither pause nor block the user now; look before you "
-                f"mail them (ses-worker why ADDRESS): {shown}{more}"
-            )
-        return len(found)
+            found = with_events(self._store, self._newest_before, counts.created)
+        except Unavailable:
+            return ""
+        shown = ", ".join(found[:MOST_NEW_USERS_SHOWN])
+        left = len(found) - MOST_NEW_USERS_SHOWN
+        return f": {shown}" + (f" and {left:,} more" if left > 0 else "")
 
 
 def with_progress(file: IO[str], progress: "Progress") -> Iterator[str]:

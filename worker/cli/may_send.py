@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -53,8 +55,20 @@ def _ask(settings: "Settings", key: str) -> "Verdict":
     from worker.app import open_existing_store
     from worker.store.answers import READ, verdict_on
 
-    try:
+    with no_answer_is_no():
         return verdict_on(open_existing_store(settings, READ), key)
+
+
+@contextmanager
+def no_answer_is_no() -> Iterator[None]:
+    """Add to an error of the block what it means.
+
+    Raises:
+        Misconfigured, Refused: the error.
+
+    """
+    try:
+        yield
     except Misconfigured as error:
         raise Misconfigured(_without_answer(error)) from error
     except WorkerError as error:

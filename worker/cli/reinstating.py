@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LONGEST_REASON = 500
 _LONGEST_NAME = 64
+_LONGEST_TENANT = 64
+"""SES's own limit (`TenantName` of SES v2)."""
 
 
 def _is_sentence(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -33,14 +35,42 @@ def _is_sentence(_: click.Context, __: click.Parameter, value: str) -> str:
     return text
 
 
+def _is_tenant(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not (value.strip() and value.isprintable()):
+        raise click.BadParameter("must be the name of a tenant")
+    if value is not None and len(value) > _LONGEST_TENANT:
+        raise click.BadParameter(f"has more than {_LONGEST_TENANT} characters")
+    return value
+
+
 @click.command(context_settings=HELP_SETTINGS)
 @click.argument("address")
 @option("--reason", required=True, callback=_is_sentence, help="Why; it is kept in the history.")
+@option(
+    "--also-suppression-list",
+    is_flag=True,
+    show_default="off",
+    help="Take it off SES's suppression list, too: off the account's list.",
+)
+@option(
+    "--tenant",
+    metavar="NAME",
+    callback=_is_tenant,
+    show_default="the account's list",
+    help="With --also-suppression-list: off the list of this tenant instead.",
+)
 @option("--dry-run", is_flag=True, show_default="off", help="Only say what would be lifted.")
 @json_option
 @with_settings
 def reinstate(
-    settings: "Settings", address: str, reason: str, dry_run: bool, as_json: bool
+    settings: "Settings",
+    *,
+    address: str,
+    reason: str,
+    also_suppression_list: bool,
+    tenant: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Lift pause and block of an address, or with - of all on standard input, one a line.
 
@@ -48,29 +78,55 @@ def reinstate(
     why. An event from before now that arrives later changes nothing of it; a newer bounce or
     complaint pauses or blocks again. An address that is no user becomes a user.
 
-    SES's own suppression list is not changed: SES refuses mail to an address that is on it.
+    SES refuses mail to an address on its own suppression list. With --also-suppression-list the
+    address leaves that list, too, whatever put it there and whatever suppression.remove says: you
+    decide. Each takes SES about four seconds. What cannot be done now is owed, and done by a
+    running worker or the next drain. An address that is neither paused nor blocked is taken off
+    all the same.
 
     An address that is neither paused nor blocked is named, and left alone. A dry run names all
-    addresses, and why mail does not go there. The exit status is 1 if a line is no address.
+    addresses, and why mail does not go there. The exit status is 1 if a line is no address, or an
+    address is not known to be off SES's list.
 
     \b
     Example:
       ses-worker users reinstate jane@example.com --reason "her provider mended its server"
       ses-worker users reinstate - --reason "outage of example.com" < addresses.txt
+      ses-worker users reinstate jane@example.com --reason "she wrote to us" \\
+        --also-suppression-list
     """
-    from worker.app import open_existing_store
+    from worker.app import open_existing_store, region_of
+    from worker.cli.off_list import OffList
     from worker.store.reinstating import Lifting
 
+    if tenant is not None and not also_suppression_list:
+        raise click.UsageError("--tenant needs --also-suppression-list")
+    off_list = (tenant or "") if also_suppression_list else None
+    if off_list is not None:
+        region_of(settings)  # before anything is written
     lines = AddressLines(address, show_all=as_json)
-    lifting = Lifting(who=_caller(), why=reason, dry_run=dry_run)
-    work = _Reinstating(open_existing_store(settings), lines, lifting, shown=not as_json)
+    lifting = Lifting(
+        who=_caller(), why=reason, dry_run=dry_run, policy=settings.as_policy(), off_list=off_list
+    )
+    store = open_existing_store(settings)
+    work = _Reinstating(store, lines, lifting, shown=not as_json)
     try:
         with as_interrupts():
             work.go_through()
     except KeyboardInterrupt:
-        raise WorkerError(f"interrupted; {work.lifted:,} addresses are reinstated") from None
-    click.echo(json.dumps(work.figures) if as_json else work.sentence)
-    sys.exit(Exit.FAILED if lines.refused else Exit.DONE)
+        raise WorkerError(f"interrupted; {work.interrupted}") from None
+    listed = OffList(settings, store, work.removals, tenant=tenant, shown=not as_json)
+    if work.removals:
+        if not as_json:
+            click.echo(work.sentence)
+        with as_interrupts():
+            listed.deliver(lines)
+    if as_json:
+        more = {} if off_list is None else {"suppression_list": listed.figures}
+        click.echo(json.dumps(work.figures | more))
+    else:
+        click.echo(listed.sentence if work.removals else work.sentence)
+    sys.exit(Exit.FAILED if lines.refused or not listed.is_well else Exit.DONE)
 
 
 def _caller() -> str:
@@ -95,6 +151,8 @@ class _Reinstating:
         self._shown = shown
         self.lifted = self.free = 0
         self._created = self._blocked = 0
+        self.removals: dict[int, str] = {}
+        """The addresses that are to leave SES's list, by the outbox id of the removal."""
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -115,10 +173,19 @@ class _Reinstating:
         if self._created:
             parts.append(f"{self._created:,} not among the users before")
         found = f" ({', '.join(parts)})" if self.lifted else ""
+        listed = ""
+        if self._lifting.dry_run and self._lifting.off_list is not None:
+            listed = f"; {self.lifted + self.free:,} would be taken off SES's suppression list"
         return (
             f"{self.lifted:,} {done}{found}, {self.free:,} neither paused nor blocked, "
-            f"{self._lines.refused:,} refused"
+            f"{self._lines.refused:,} refused{listed}"
         )
+
+    @property
+    def interrupted(self) -> str:
+        """What is done after an interrupt."""
+        owed = f", and {len(self.removals):,} removals are owed" if self.removals else ""
+        return f"{self.lifted:,} addresses are reinstated{owed}"
 
     def go_through(self) -> None:
         """Go through the lines, a transaction's worth at a time."""
@@ -126,17 +193,20 @@ class _Reinstating:
         from worker.store.reinstating import reinstate
         from worker.store.users import ROWS_IN_A_STATEMENT
 
-        keys = iter(self._lines)
+        addresses = self._lines.addresses()
         with Progress("reinstate", "addresses", enabled=self._shown) as progress:
-            while batch := list(islice(keys, ROWS_IN_A_STATEMENT)):
+            while batch := list(islice(addresses, ROWS_IN_A_STATEMENT)):
                 for result in reinstate(self._store, batch, self._lifting):
                     self._count(result)
                 progress.update(self.lifted + self.free, None)
 
     def _count(self, result: "Reinstatement") -> None:
+        if result.removal is not None:
+            self.removals[result.removal] = result.key
         if result.reason is None:
             self.free += 1
-            self._lines.show(f"{result.key} is neither paused nor blocked")
+            if self._lines.is_one or result.removal is None:
+                self._lines.show(f"{result.key} is neither paused nor blocked")
             return
         self.lifted += 1
         self._created += not result.was_user

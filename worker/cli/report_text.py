@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from worker.cli.called import as_called
 from worker.cli.common import counted
 from worker.cli.page import put, put_widest, screen, table_of
 from worker.cli.plots import bar, sparkline
@@ -96,7 +97,7 @@ def _put_series(out: "Console", label: str, counts: Sequence[int]) -> None:
 
 
 def _show_people(out: "Console", report: Report) -> None:
-    tally = report.total
+    tally, pauses = report.total, counted(report.total.paused, "pause")
     put(out, "")
     texts = (
         ("Bounces", _parts(tally.new_bounces, tally.repeated_bounce, tally.unknown_bounce)),
@@ -104,7 +105,7 @@ def _show_people(out: "Console", report: Report) -> None:
             "Complaints",
             _parts(tally.new_complaints, tally.repeated_complaint, tally.unknown_complaint),
         ),
-        ("Outcome", f"{tally.paused:,} paused, {tally.blocked:,} blocked"),
+        ("Outcome", f"{pauses} begun or prolonged, {counted(tally.blocked, 'user')} blocked"),
     )
     for label, text in texts:
         put(out, text, head=label, indent=_LABEL)
@@ -223,4 +224,4 @@ def _show_newest(out: "Console", newest: Sequence[Decision]) -> None:
 def _show_notes(out: "Console", report: Report) -> None:
     put(out, "")
     for note in notes(report):
-        put(out, note)
+        put(out, as_called(note))

@@ -16,6 +16,7 @@ _ALL_COLUMNS = (
 )  # fmt: skip
 _FEWER_COLUMNS = ("email", "blocked", "paused until (UTC)")
 """On a narrow terminal: whether a user may be mailed."""
+_BARRED_COLUMNS = ("email", "until (UTC)", "why", "user")
 
 
 def show_users(users: Sequence[Mapping[str, Any]], caption: str) -> None:
@@ -32,6 +33,31 @@ def show_users(users: Sequence[Mapping[str, Any]], caption: str) -> None:
     if rows and not put_widest(out, tables):
         _put_paragraphs(out, users)
     put_whole(out, caption)  # keeps a path in one piece
+
+
+def show_barred(people: Sequence[Mapping[str, Any]], caption: str) -> None:
+    """Print a table of those who must not be mailed now."""
+    out = screen()
+    rows = [_barred_cells(person) for person in people]
+    tables = (
+        table_of(columns, ([row[name] for name in columns] for row in rows))
+        for columns in (_BARRED_COLUMNS, _BARRED_COLUMNS[:2])
+    )
+    if rows and not put_widest(out, tables):
+        for row in rows:
+            put(out, row["email"])
+            put(out, f"{row['until (UTC)']}; {row['why']}; user: {row['user']}", indent=2)
+    put_whole(out, caption)
+
+
+def _barred_cells(person: Mapping[str, Any]) -> dict[str, str]:
+    until = person["until"]
+    return {
+        "email": printable(person["email"]),
+        "until (UTC)": f"{until:%Y-%m-%d %H:%M}" if until else "no end",
+        "why": printable(person["reason"]),
+        "user": "yes" if person["user"] else "no",
+    }
 
 
 def _put_paragraphs(out: "Console", users: Sequence[Mapping[str, Any]]) -> None:
@@ -54,5 +80,5 @@ def _cells(user: Mapping[str, Any]) -> dict[str, str]:
         "compl.": str(user["complaint_count"] or ""),
         "blocked": "yes" if user["auto_block_spam"] else "",
         "paused until (UTC)": f"{until:%Y-%m-%d %H:%M}" if until else "",
-        "why": user["pause_reason"] or "",
+        "why": printable(user["pause_reason"] or ""),
     }

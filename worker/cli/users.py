@@ -1,17 +1,18 @@
 """`ses-worker users`."""
 
-import csv
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.answer import reinstating
+from worker.cli.called import as_called
+from worker.cli.checking import check
 from worker.cli.common import (
     HELP_SETTINGS,
-    counted,
     json_option,
     plain,
     print_message,
@@ -21,26 +22,17 @@ from worker.cli.exits import Exit
 from worker.cli.help import Group, option
 from worker.cli.reinstating import reinstate
 from worker.cli.removing import remove
+from worker.cli.user_lists import export, list_
 from worker.core.errors import Refused, WorkerError
 from worker.service.signals import as_interrupts
 
 if TYPE_CHECKING:
     from worker.settings import Settings
-    from worker.store.users import UserFilter
-
-OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, readable=False, allow_dash=True)
-
-paused_option = option(
-    "--paused", is_flag=True, show_default="off", help="Only users to whom mail is paused now."
-)
-blocked_option = option(
-    "--blocked", is_flag=True, show_default="off", help="Only users with auto_block_spam set."
-)
 
 
 @click.group(cls=Group, context_settings=HELP_SETTINGS)
 def users() -> None:
-    """Import, list, export, reinstate and remove user records.
+    """Import, list, check, export, reinstate and remove user records.
 
     \b
     Example:
@@ -48,15 +40,22 @@ def users() -> None:
     """
 
 
+users.add_command(list_)
+users.add_command(check)
+users.add_command(export)
 users.add_command(reinstate)
 users.add_command(remove)
 
 
 @users.command("import", context_settings=HELP_SETTINGS)
 @click.argument("file", type=click.File("r", encoding="utf-8-sig", errors="surrogateescape"))
+@option(
+    "--ignore-record", is_flag=True, show_default="off",
+    help="Begin the records of new users empty, whatever is on record about them.",
+)  # fmt: skip
 @json_option
 @with_settings
-def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
+def import_(settings: "Settings", file: IO[str], ignore_record: bool, as_json: bool) -> None:
     """Import users from a CSV file, or from - for standard input.
 
     The header is email[,account_id][,metrics_enabled], or the file comes from `users export`.
@@ -64,8 +63,10 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
     change. A user that an exported file creates is as it was exported, pause and block included.
     Of several rows for a person the last is used. Importing a file again changes nothing.
 
-    Events that are on record about the new users are counted. They were decided before, as those
-    of unknown recipients, and neither pause nor block the new users.
+    A new user of a list gets the record that follows from the events on record: a bounce between
+    sign-up and import, or a complaint of last week, pauses or blocks the user. With
+    --ignore-record, or policy.begin_with_record = false, these events count for nothing, now and
+    when records are rebuilt.
 
     Invalid rows are skipped and reported with their line number, and make the exit status 1.
     The first 20 are printed, with --json all of them.
@@ -87,7 +88,9 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
     try:
         with as_interrupts(), Progress("import", "bytes", enabled=not as_json) as progress:
             rows = refused.sorted_out(with_progress(file, progress))
-            for so_far in import_users(store, rows):
+            begins_empty = ignore_record or not settings.policy.begin_with_record
+            policy = None if begins_empty else settings.as_policy()
+            for so_far in import_users(store, rows, policy):
                 counts = so_far
     except KeyboardInterrupt:
         raise WorkerError(
@@ -101,40 +104,14 @@ def import_(settings: "Settings", file: IO[str], as_json: bool) -> None:
         "refused": refused.count,
     }
     sentence = ", ".join(f"{count:,} {name}" for name, count in figures.items())
-    with_events = new_users.with_events(counts.created)
-    click.echo(json.dumps(figures | {"with_events": with_events}) if as_json else sentence)
+    new_users.show(counts)
+    on_record = {
+        "with_events": counts.with_events,
+        "folded": counts.folded,
+        "folded_barred": counts.barred,
+    }
+    click.echo(json.dumps(figures | on_record) if as_json else sentence)
     sys.exit(Exit.FAILED if refused.count else Exit.DONE)
-
-
-@users.command("list", context_settings=HELP_SETTINGS)
-@paused_option
-@blocked_option
-@option("--limit", type=click.IntRange(min=1), default=50, help="Users to show at most.")
-@json_option
-@with_settings
-def list_(settings: "Settings", paused: bool, blocked: bool, limit: int, as_json: bool) -> None:
-    """List users, in the order of their addresses.
-
-    \b
-    Example:
-      ses-worker users list --paused --limit 20
-    """
-    from worker.app import open_existing_store
-    from worker.store.needs import to_read
-    from worker.store.users import all_users, count_users
-
-    store = open_existing_store(settings, to_read("users"))
-    filter_ = _user_filter(paused, blocked)
-    listed, total = list(all_users(store, filter_, limit)), count_users(store, filter_)
-    if as_json:
-        click.echo(json.dumps({"total": total, "users": [plain(user) for user in listed]}))
-        return
-    from worker.cli.user_table import show_users
-
-    none = "no such users" if paused or blocked else "no users"
-    count = counted(total, "user") if total else none
-    shown = f"{len(listed):,} of " if len(listed) < total else ""
-    show_users(listed, f"{shown}{count} in {store.place}")
 
 
 @users.command(context_settings=HELP_SETTINGS)
@@ -166,41 +143,12 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     print_message(f"reading {store.place}")
     for name, value in plain(user).items():
         click.echo(f"{name + ':':<20} {'' if value is None else value}".rstrip())
+    _show_undo(user)
 
 
-@users.command(context_settings=HELP_SETTINGS)
-@click.argument("file", type=OUTPUT_FILE, default="-")
-@paused_option
-@blocked_option
-@with_settings
-def export(settings: "Settings", file: Path, paused: bool, blocked: bool) -> None:
-    """Write users as CSV, with all their columns, to FILE or (-) standard output.
-
-    FILE is replaced when the export is complete; after an error it is unchanged. Only its
-    owner can read a new file. A text that a spreadsheet would run as a formula, because it
-    begins with = + - or @, has an apostrophe before it; `users import` takes it off again.
-
-    \b
-    Example:
-      ses-worker users export --blocked blocked.csv
-    """
-    from worker.app import open_existing_store
-    from worker.cli.outfile import written
-    from worker.commands.csv_export import with_guard
-    from worker.store.needs import to_read
-    from worker.store.rows import USER_COLUMNS
-    from worker.store.users import all_users
-
-    store = open_existing_store(settings, to_read("users"))
-    print_message(f"exporting from {store.place}")
-    with as_interrupts(), written(file) as out:
-        table = csv.DictWriter(out, USER_COLUMNS, lineterminator="\n")
-        table.writeheader()
-        for user in all_users(store, _user_filter(paused, blocked)):
-            table.writerow({name: with_guard(value) for name, value in plain(user).items()})
-
-
-def _user_filter(paused: bool, blocked: bool) -> "UserFilter":
-    from worker.store.users import UserFilter
-
-    return UserFilter(paused_at=datetime.now(UTC) if paused else None, blocked=blocked)
+def _show_undo(user: Mapping[str, Any]) -> None:
+    """Print the command that lifts the user's pause and block, if there is one."""
+    until = user["paused_until"]
+    if user["auto_block_spam"] or (until and until > datetime.now(UTC)):
+        command = as_called(reinstating(user["email_key"]))
+        click.echo(f"to lift it:          {command}")

@@ -1,17 +1,16 @@
 """`ses-worker why`: everything that is stored about an address."""
 
 import json
-import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
+from worker.cli.answer import answer_of, cause_of, undo_of
 from worker.cli.common import (
     HELP_SETTINGS,
-    counted,
     json_option,
     plain,
     print_message,
@@ -19,27 +18,26 @@ from worker.cli.common import (
 )
 from worker.cli.exits import Exit
 from worker.cli.help import option
-from worker.cli.words import (
-    effect_head,
-    feedback_counts,
-    lines_of,
-    mail_now,
-    moment,
-    sort_of,
-    verdict_figures,
-)
+from worker.cli.history_lines import meaning_of
+from worker.cli.words import verdict_figures
 from worker.core.masking import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from worker.core.model import User
+    from worker.core.retelling import Change, Retold
     from worker.settings import Settings
-    from worker.store.answers import Verdict
     from worker.store.history import History
 
 
-_DID = {"removed": "Taken off", "still_listed": "Deleted from, and still on,"}
-"""What was done, by the outcome of a removal."""
+class Story(Struct, frozen=True, kw_only=True):
+    """The history of an address, and what follows from it."""
+
+    key: str
+    history: "History"
+    retold: "Retold"
+    answer: str
+    undo: str
+    """The command that lifts pause and block; empty: there is none."""
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -53,9 +51,15 @@ _DID = {"removed": "Taken off", "still_listed": "Deleted from, and still on,"}
 @json_option
 @with_settings
 def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> None:
-    """Show what happened to an address: its events, the rules that fired, what they caused.
+    """Tell whether mail may go to an address, and show all that is on record about it.
 
-    SES's own messages are stored with their notices, so only where Slack is configured.
+    The events are in the order in which they occurred: what SES and the mail server said, in plain
+    words; whose fault it was; the rule that decided; the record before and after, by the policy of
+    these settings; what the event caused, and what became of that. At the end stands the command
+    that lifts pause and block.
+
+    SES's own messages are stored with their notices, so only where Slack is configured. The
+    database is only read.
 
     \b
     Example:
@@ -69,10 +73,13 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
     history = history_of(open_existing_store(settings, READ), parsed.key)
+    story = _story(settings, parsed.key, history)
     if as_json:
-        click.echo(json.dumps(_figures(parsed.key, history)))
+        click.echo(json.dumps(_figures(story)))
     else:
-        _show(parsed.key, history)
+        from worker.cli.history_page import show
+
+        show(story)
         if messages:
             _show_messages(history)
     if not (history.events or history.user):
@@ -80,12 +87,35 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
         sys.exit(Exit.FAILED)
 
 
-def _figures(key: str, history: "History") -> dict[str, Any]:
+def _story(settings: "Settings", key: str, history: "History") -> Story:
+    from worker.core.retelling import retold
+
+    told = retold(key, history.record, history.first, history.recorded, settings.as_policy())
+    cause = cause_of(history.verdict, history.events, told.changes)
+    return Story(
+        key=key,
+        history=history,
+        retold=told,
+        answer=answer_of(key, history.verdict, cause),
+        undo=undo_of(key, history.verdict, history.events),
+    )
+
+
+def _figures(story: Story) -> dict[str, Any]:
+    history, changes = story.history, story.retold.changes
     return {
-        "address": key,
+        "address": story.key,
+        "answer": story.answer,
+        "undo": story.undo or None,
         "verdict": verdict_figures(history.verdict),
         "user": plain(history.user) if history.user else None,
-        "events": [plain(event) | {"rule": _rule(event)} for event in history.events],
+        "events": [
+            plain(event)
+            | {"rule": _rule(event), "meaning": meaning_of(event)}
+            | _states(changes.get(event["id"]))
+            for event in history.events
+        ],
+        "states_are_the_record": story.retold.is_the_record,
         "effects": [_effect(effect) for effect in history.effects],
         "removals": [plain(removal) for removal in history.removals],
     }
@@ -95,90 +125,28 @@ def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
     return plain(row) | {"payload": json.loads(row["payload"])}
 
 
+def _states(change: "Change | None") -> dict[str, Any]:
+    before, after = (change.before, change.after) if change else (None, None)
+    return {"before": _state(before), "after": _state(after)}
+
+
+def _state(user: "User | None") -> dict[str, Any] | None:
+    if user is None:
+        return None
+    names = ("auto_block_spam", "paused_until", "pause_reason")
+    return plain({name: getattr(user, name) for name in names})
+
+
 def _rule(event: Mapping[str, Any]) -> str:
     """Return the condition of the rule that fired, in words."""
+    from worker.core.pausing import rule_and_note
     from worker.core.policy import RULES
 
+    name, _ = rule_and_note(event["reason"])
     for rule in RULES:
-        if (rule.kind.value, rule.reason) == (event["kind"], event["reason"]):
+        if (rule.kind.value, rule.reason) == (event["kind"], name):
             return rule.when
     return ""
-
-
-def _show(key: str, history: "History") -> None:
-    from rich.text import Text
-
-    from worker.cli.called import as_called
-    from worker.cli.page import put, put_whole, screen
-    from worker.store.history import MOST_EVENTS
-
-    out = screen()
-    put(out, Text(key, style="bold"))
-    put(out, mail_now(history.verdict))
-    if history.user:
-        put(out, _record(history.user, history.verdict))
-    _show_events(out, history.events)
-    if len(history.events) == MOST_EVENTS:
-        put(out, f"These are the newest {MOST_EVENTS} events; there may be more.")
-    _show_effects(out, history.effects)
-    for removal in history.removals:
-        put(out, printable(_removal(removal)))
-    if history.removals and _is_off_the_list(history.removals[-1]):
-        put(out, "To put it back on the list:")
-        put_whole(out, as_called(f"  ses-worker suppression restore {shlex.quote(key)}"))
-
-
-def _record(user: Mapping[str, Any], verdict: "Verdict") -> str:
-    """Say what the verdict leaves out."""
-    record, until = f"On record: {feedback_counts(user)}.", user["paused_until"]
-    if until is None or verdict.until:
-        return record
-    paused = "It is also paused" if until > datetime.now(UTC) else "It was paused"
-    return f"{paused} until {moment(until)} UTC ({user['pause_reason']}). {record}"
-
-
-def _show_events(out: "Console", events: Sequence[Mapping[str, Any]]) -> None:
-    from worker.cli.page import put
-    from worker.core.limits import LONGEST_CELL
-    from worker.core.masking import cut
-
-    if events:
-        put(out, f"\n{counted(len(events), 'event')}, by the time of occurrence (UTC)")
-    for event in events:
-        put(out, "")
-        put(out, f"{moment(event['occurred_at'])}  {printable(sort_of(event))}")
-        for line in lines_of(event):
-            put(out, printable(cut(line, LONGEST_CELL)), indent=2)
-
-
-def _show_effects(out: "Console", effects: Sequence[Mapping[str, Any]]) -> None:
-    from worker.cli.page import put
-
-    if effects:
-        put(out, f"\n{counted(len(effects), 'effect')} caused by them (outbox, times are UTC)\n")
-    for effect in effects:
-        put(out, effect_head(effect), head=f"#{effect['id']}  ", indent=6)
-        if text := effect["result"] or effect["last_error"]:
-            put(out, printable(text), indent=6)
-    if effects:
-        put(out, "")
-
-
-def _is_off_the_list(removal: Mapping[str, Any]) -> bool:
-    return removal["outcome"] == "removed" and removal["restored_at"] is None
-
-
-def _removal(removal: Mapping[str, Any]) -> str:
-    entry, restored = removal["entry"], removal["restored_at"]
-    # Without an outcome the entry was saved, and it is unknown whether SES deleted it then.
-    did = _DID.get(removal["outcome"], f"Outbox #{removal['outbox_id']} set out to take it off")
-    of_tenant = f" of tenant {removal['tenant']}" if removal["tenant"] else ""
-    text = (
-        f"{did} the suppression list{of_tenant} {moment(removal['begun_at'])}: "
-        f"{removal['address']}, listed for {entry.get('Reason')} "
-        f"since {entry.get('LastUpdateTime')} ({removal['outcome'] or 'not known to be done'})"
-    )
-    return f"{text}; put back {moment(restored)}." if restored else f"{text}."
 
 
 def _show_messages(history: "History") -> None:

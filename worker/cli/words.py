@@ -1,23 +1,28 @@
 """Sentences about events, users and effects, from the words that the database has. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worker.cli.common import counted
-from worker.core.faults import IN_WORDS
-from worker.core.model import REINSTATEMENT, Action, Kind
-from worker.store.answers import Verdict
+from worker.core.model import FORGIVENESS, OFF_LIST, REINSTATEMENT, Action, Kind
+from worker.core.pausing import FORGIVEN, REPEATED, rule_and_note
+
+if TYPE_CHECKING:
+    from worker.store.answers import Verdict
 
 _BECAUSE = {
     (Kind.BOUNCE, "unsubscribed"): "the person had opted out of a list",
+    (Kind.BOUNCE, "out_of_office"): "it is an automatic reply, and the mail has arrived",
     (Kind.BOUNCE, "spam_diagnostic"): "the mail server's answer says spam",
     (Kind.BOUNCE, "refused_by_ses"): "SES itself refused to send to this address",
     (Kind.BOUNCE, "permanent"): "SES reports a permanent bounce",
+    (Kind.BOUNCE, "permanent_status"): "SES calls it transient, and the status says permanent",
     (Kind.BOUNCE, "transient"): "SES reports a transient bounce",
     (Kind.BOUNCE, "other_bounce"): "SES does not say whether the bounce is permanent",
     (Kind.COMPLAINT, "refused_by_ses"): "SES itself refused to send, and nobody complained",
     (Kind.COMPLAINT, "not_spam"): "the person says that the mail is not spam",
+    (Kind.COMPLAINT, "timed_complaint"): "the person complained, which blocks for a time",
     (Kind.COMPLAINT, "blocked_already"): "the user was blocked already",
     (Kind.COMPLAINT, "complaint"): "the person complained",
 }
@@ -25,6 +30,7 @@ _ALWAYS = {
     "unknown_recipient": "the address is not among the users; may-send goes by its events",
     "before_reinstatement": "it happened before the user was reinstated, and only counts",
 }
+OF_ACCOUNT = "SES's suppression list"
 _DONE = {
     Action.HARD_BOUNCE.value: "Mail pauses",
     Action.SOFT_BOUNCE.value: "Mail pauses",
@@ -33,21 +39,7 @@ _DONE = {
 }
 
 
-def mail_now(verdict: Verdict) -> str:
-    """Say in a sentence whether mail may go to an address now, as `may-send` decides it."""
-    who = "a user" if verdict.is_user else "no user"
-    if verdict.until:
-        until = f"{moment(verdict.until)} UTC"
-        return f"May be mailed now: no. It is {who}, and paused until {until} ({verdict.reason})."
-    if not verdict.may_send:
-        return f"May be mailed now: no. It is {who}, and blocked without an end ({verdict.reason})."
-    if verdict.is_user:
-        return "May be mailed now: yes. It is a user, and neither paused nor blocked."
-    known = "none of its events stops mail now" if verdict.is_known else "has no events on record"
-    return f"May be mailed now: yes. It is no user, and {known}."
-
-
-def verdict_figures(verdict: Verdict) -> dict[str, Any]:
+def verdict_figures(verdict: "Verdict") -> dict[str, Any]:
     """A verdict for JSON."""
     return {
         "may_send": verdict.may_send,
@@ -78,13 +70,40 @@ def state_of(user: Mapping[str, Any], now: datetime) -> str:
 def decision_of(event: Mapping[str, Any]) -> str:
     """Say what was done about an event, and because of which rule."""
     if event["kind"] == REINSTATEMENT:
-        return f"{event['type']} lifted pause and block: {event['diagnostic']}"
-    action, rule = str(event["action"]), str(event["reason"])
-    done = f"{_DONE[action]} ({action})" if action in _DONE else action
+        return f"{event['type']} lifted pause and block{_off_list(event)}: {event['diagnostic']}"
+    if event["kind"] == FORGIVENESS:
+        return "Soft bounces before it are forgiven: a mail was delivered."
+    action, reason = str(event["action"]), str(event["reason"])
+    rule, note = rule_and_note(reason)
+    done = _DONE.get(action, "")
+    if rule == "timed_complaint":
+        done = "Mail pauses"
+    elif note and note != REPEATED:
+        done = "Mail goes on"
+    done = f"{done} ({action})" if done else action
     because = _BECAUSE.get((event["kind"], rule)) or _ALWAYS.get(rule) or _by_settings(rule)
-    sentence = f"{done}: {because} (rule {rule})." if because else f"{done}: rule {rule}."
+    more = _of_note(note)
+    because = f"{because}, {more}" if because and more else because or more
+    sentence = f"{done}: {because} (rule {reason})." if because else f"{done}: rule {reason}."
     is_new = event["user_match"] == "missing" and rule not in _ALWAYS
     return f"{sentence} The address was not among the users before." if is_new else sentence
+
+
+def _of_note(note: str) -> str:
+    if note == FORGIVEN:
+        return "and a later delivery has forgiven it"
+    if note == REPEATED:
+        return "in the third pause within 90 days, or a later one"
+    count, _, most = note.partition("_of_")
+    return f"number {count} of the {most} that pause" if most else ""
+
+
+def _off_list(event: Mapping[str, Any]) -> str:
+    """Say of which of SES's suppression lists a reinstatement has asked to take an address off."""
+    if event["subtype"] != OFF_LIST:
+        return ""
+    whose = f"the suppression list of tenant {event['tenant']}" if event["tenant"] else OF_ACCOUNT
+    return f", and asked to take the address off {whose}"
 
 
 def _by_settings(rule: str) -> str:
@@ -98,13 +117,13 @@ def _by_settings(rule: str) -> str:
 
 def sort_of(event: Mapping[str, Any]) -> str:
     """`bounce Permanent/General`."""
-    if event["kind"] == REINSTATEMENT:
-        return REINSTATEMENT
+    if event["kind"] in {REINSTATEMENT, FORGIVENESS}:
+        return str(event["kind"])
     types = "/".join(filter(None, (event["type"], event["subtype"])))
     return f"{event['kind']} {types}".strip()
 
 
-def answer_of(event: Mapping[str, Any]) -> str:
+def mail_answer_of(event: Mapping[str, Any]) -> str:
     """Return the status and the answer of the mail server; the answer may begin with the status."""
     status, diagnostic = event["status"] or "", event["diagnostic"] or ""
     return diagnostic if status in diagnostic else f"{status} {diagnostic}".strip()
@@ -126,17 +145,3 @@ def _when(effect: Mapping[str, Any]) -> str:
 def moment(value: datetime) -> str:
     """Write a time, to the second."""
     return f"{value:%Y-%m-%d %H:%M:%S}"
-
-
-def lines_of(event: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the sentences below the heading of an event."""
-    yield decision_of(event)
-    if event["kind"] == REINSTATEMENT:
-        return
-    if answer := answer_of(event):
-        yield f"Mail server: {answer}"
-    if fault := IN_WORDS.get(event["fault"]):
-        yield f"Whose fault: {fault}."
-    received = f"Received {moment(event['received_at'])}"
-    mail = event["ses_message_id"]
-    yield f"{received}, SES message id {mail}" if mail else received

@@ -6,7 +6,7 @@ from typing import Any
 from worker.core.parsing import parse_time
 from worker.store.rows import USER_TIMES
 
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a text that begins like this for a formula, and may run it."""
 _GUARD = "'"
 _FLAGS = {"true": True, "false": False}

@@ -8,6 +8,7 @@ from functools import partial
 import structlog
 
 from worker.app import bring_schema_up
+from worker.app.asked_removals import AskedRemovals
 from worker.app.in_force import keep_policy
 from worker.app.observability import make_observability, watch
 from worker.app.parts import Parts, build
@@ -19,6 +20,7 @@ from worker.observability.stderr import OUT
 from worker.service.allocation import tune_memory
 from worker.service.bounded_call import Deadline, Over
 from worker.service.disk_watch import begin_disk_watch
+from worker.service.figures_keeper import begin_keeping_figures
 from worker.service.no_users import NoUsers
 from worker.service.sending_watch import SendingWatch
 from worker.service.shutdown import leave_in_time, set_at_the_end
@@ -64,6 +66,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         look = partial(_look, watchdog, signals, reread)
         no_users = NoUsers(parts.store, lambda: parts.current.policy)
         sending = SendingWatch(parts.store)
+        asked_removals = AskedRemovals(parts.store, parts.current, health)
         watchdog.remark = lambda: "; ".join(filter(None, [sending.remark, no_users.remark]))
         begin_disk_watch(parts.store, health, signals.to_stop)
         try:
@@ -83,10 +86,12 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         begin_dead_letter_queue_check(parts.queue, signals.to_stop)
         no_users.begin(signals.to_stop)
         sending.begin(signals.to_stop)
+        begin_keeping_figures(parts.store, health, signals.to_stop)
+        asked_removals.begin(signals.to_stop)
         parts.consumer.start()
         parts.current.start()
         watchdog.figures = lambda: (parts.consumer.counters.as_dict(), parts.consumer.held)
-        _work(parts, health, signals, look)
+        _work(parts, health, signals, [look, partial(asked_removals.serve, signals.to_stop)])
         finished = _stop(parts, health, signals, watchdog)
     if parts.consumer.failure or parts.current.failure:
         return 1
@@ -131,7 +136,9 @@ def _begin(
         log.info("store.available", outage_seconds=round(seconds, 1))
 
 
-def _work(parts: Parts, health: Health, signals: SignalEvents, look: Callable[[], None]) -> None:
+def _work(
+    parts: Parts, health: Health, signals: SignalEvents, looks: Sequence[Callable[[], None]]
+) -> None:
     """Wait for a signal or a failure; look after the threads each second."""
     health.phase = Phase.WORKING
     lines, consumer = LostLines(health), parts.consumer
@@ -141,7 +148,8 @@ def _work(parts: Parts, health: Health, signals: SignalEvents, look: Callable[[]
             consumer.fail(parts.store.lost)
         lines.look()
         parts.verifier.certificates.look()
-        look()
+        for look in looks:
+            look()
 
 
 def _stop(parts: Parts, health: Health, signals: SignalEvents, watchdog: Watchdog) -> bool:

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from worker.core.folding import Fold, Person
 from worker.core.model import User
@@ -13,6 +14,29 @@ BLOCKED = "auto_block_spam"
 """`do_not_mail.reason` of a person who is blocked."""
 PAUSED = "paused"
 """`do_not_mail.reason` of a pause without a reason."""
+
+
+_OTHERWISE = frozenset({
+    "unknown_recipients", "begin_with_record", "sources", "notify", "notices_with_json", "ignore",
+    "remove", "rules", "shadow", "count_events", "track_deliveries", "needs_past",
+})  # fmt: skip
+"""Fields of a policy that decide nothing about records."""
+
+
+def deciding_fields(policy: Policy) -> dict[str, Any]:
+    """Return the fields of a policy that decide about records, as JSON has them."""
+    fields = {
+        name: getattr(policy, name) for name in Policy.__struct_fields__ if name not in _OTHERWISE
+    }
+    plain: dict[str, Any] = to_builtins(fields)
+    return {
+        name: sorted(value) if isinstance(value, list) else value for name, value in plain.items()
+    }
+
+
+def decide_alike(one: Policy, other: Policy) -> bool:
+    """Return whether two policies make the same records of the same events."""
+    return deciding_fields(one) == deciding_fields(other)
 
 
 class Bar(Struct, frozen=True):

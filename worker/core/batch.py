@@ -3,14 +3,18 @@
 The message path, the dry run of a replay and the probe of the store all do it with these functions.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
-from worker.core.model import AccountEvent, Feedback, Handled, Received, User
+from worker.core.folding import Recorded, strangers
+from worker.core.memory import may_forgive
+from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
+from worker.core.past import OnRecord, Past, past_of
 from worker.core.policy import Policy
+from worker.core.shadow import Shadow
 from worker.core.unit_of_work import UnitOfWork
 
 MOST_ROWS = 2_000
@@ -31,11 +35,20 @@ class Reader(Protocol):
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Return the known users, by key."""
 
+    def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
+        """Return the events of these addresses, those of each in the order of ids."""
+
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key."""
+
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return the dedupe and route keys that are recorded already."""
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
         """Return the dedupe keys of account events that are recorded already."""
+
+    def past(self, keys: Collection[str]) -> Mapping[str, Sequence[OnRecord]]:
+        """Return the newest events of these addresses, `MOST_PAST` of each at most."""
 
 
 class DecodedBatch(Struct, frozen=True):
@@ -45,11 +58,15 @@ class DecodedBatch(Struct, frozen=True):
     feedback: Sequence[Feedback]
     """The feedback of all messages."""
     account_events: Sequence[AccountEvent] = ()
+    delivered_to: Sequence[str] = ()
+    """Keys of those who got a mail, where their last delivery is kept."""
+    has_counted: bool = False
+    """There are events that are counted."""
 
     @property
     def needs_store(self) -> bool:
         """There is something to look up, and perhaps to write."""
-        return bool(self.feedback or self.account_events)
+        return bool(self.feedback or self.account_events or self.has_counted or self.delivered_to)
 
 
 def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
@@ -57,6 +74,7 @@ def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
     messages: list[tuple[Received, Decoded]] = []
     feedback: list[Feedback] = []
     account_events: list[AccountEvent] = []
+    counted: list[Counted] = []
     characters = 0
     for received in batch:
         characters += len(received.body)
@@ -67,19 +85,36 @@ def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
             found: Sequence[Feedback] = content
             events: Sequence[AccountEvent] = ()
         else:
-            found, events = _contents_of(content)
+            found, events, only_counted = _contents_of(content)
+            counted += only_counted
         if len(feedback) + len(found) > MOST_ROWS and messages:
             break
         feedback += found
         account_events += events
         messages.append((received, content))
-    return DecodedBatch(messages, feedback, account_events)
+    return DecodedBatch(
+        messages,
+        feedback,
+        account_events,
+        delivered_to=(
+            [key for event in counted for key in event.delivered_to]
+            if policy.track_deliveries
+            else ()
+        ),
+        has_counted=bool(counted) and policy.count_events,
+    )
 
 
-def _contents_of(content: Decoded) -> tuple[list[Feedback], list[AccountEvent]]:
-    """Return the feedback and the account events of a body that is not plain feedback."""
+def _contents_of(
+    content: Decoded,
+) -> tuple[list[Feedback], list[AccountEvent], list[Counted]]:
+    """Return feedback, account events and counted events of a body that is not plain feedback."""
+    if isinstance(content, Ignored):
+        return [], [], [content.counted] if content.counted else []
     parts = list(parts_of(content))
-    return feedback_in(parts), [part for part in parts if isinstance(part, AccountEvent)]
+    counted = [part.counted for part in parts if isinstance(part, Ignored) and part.counted]
+    account_events = [part for part in parts if isinstance(part, AccountEvent)]
+    return feedback_in(parts), account_events, counted
 
 
 def decide_batch(
@@ -92,11 +127,52 @@ def decide_batch(
     if transaction is None:
         unit = UnitOfWork(policy, known_keys=(), users={})
     else:
-        keys = {address.key for item in batch.feedback if (address := item.address)}
-        users = transaction.users(keys)  # locks them, so that the known keys stay true
-        known_keys = transaction.known_keys(batch.feedback)
+        named = {address.key for item in batch.feedback if (address := item.address)}
+        keys = named.union(batch.delivered_to) if batch.delivered_to else named
+        # This locks the users, so that the known keys stay true.
+        users = transaction.users(keys) if keys else {}
+        known_keys = transaction.known_keys(batch.feedback) if batch.feedback else ()
         if batch.account_events:
             known_events = transaction.known_account_events(batch.account_events)
             known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
+        if unit.creates_users and (missing := named.difference(users, transaction.locked)):
+            if policy.begin_with_record:
+                unit.on_record = strangers(transaction.on_record(missing), policy)
+            else:
+                unit.begins_empty = True
+        if policy.needs_past:
+            unit.memory.take_in(_past(batch, policy, transaction, users))
+        if policy.shadow:
+            shadow = _shadow(policy.shadow, keys, transaction)
+            handled = [unit.decide_message(*message) for message in batch.messages]
+            unit.shadowed = _followed(shadow, unit, users)
+            return unit, handled
     return unit, [unit.decide_message(*message) for message in batch.messages]
+
+
+def _past(
+    batch: DecodedBatch, policy: Policy, transaction: Reader, users: Mapping[str, User]
+) -> dict[str, Past]:
+    """Read what happened before to those whom the batch names."""
+    keys = {address.key for item in batch.feedback if (address := item.address)}
+    if policy.forgives:
+        keys |= {key for key in batch.delivered_to if key in users and may_forgive(users[key])}
+    found = transaction.past(keys) if keys else {}
+    return {key: past_of(events, policy) for key, events in found.items()}
+
+
+def _shadow(policy: Policy, keys: Collection[str], transaction: Reader) -> Shadow:
+    """Read what a second policy needs, before anything is written."""
+    past = transaction.past(keys) if policy.needs_past and keys else {}
+    judged = {key: past_of(events, policy) for key, events in past.items()}
+    return Shadow(policy, transaction.shadow_users(keys), judged)
+
+
+def _followed(shadow: Shadow, unit: UnitOfWork, before: Mapping[str, User]) -> Mapping[str, User]:
+    """Let a second policy decide about a batch; return its records that have changed."""
+    shadow.follow(unit.decisions, before)
+    if shadow.forgives:
+        for key, delivered_at in unit.deliveries.items():
+            shadow.deliver(key, delivered_at, before)
+    return shadow.changed

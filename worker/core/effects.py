@@ -46,7 +46,10 @@ Lane = NewType("Lane", str)
 Each configured notice channel has a lane, which is named after its settings section: `slack`.
 """
 SUPPRESSION = Lane("suppression")
-"""Removals from the suppression list: the only lane that is no notice channel."""
+"""Removals from the suppression list, by the patterns of `suppression.remove`."""
+ASKED_REMOVALS = Lane("asked_removals")
+"""Removals that a person asked for. They do not wait behind the others, and are done by any process
+that finds them, whatever the settings say. All other lanes are notice channels."""
 
 
 class NoticeRecipient(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,6 +70,8 @@ class NoticeRecipient(Struct, frozen=True, kw_only=True, omit_defaults=True):
     paused_until: datetime | None = None
     """Of the user, after the decision."""
     blocked: bool = False
+    barred: Action | None = None
+    """Of a stranger: the action by which `do_not_mail` has the address all the same."""
 
 
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -102,6 +107,12 @@ class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     occurred_at: datetime
     tenant: str = ""
     """The tenant's name; empty if the message does not say it."""
+    also: tuple[str, ...] = ()
+    """Other spellings on record, of a removal that a person asked for."""
+    asked_by: str = ""
+    """The system user who asked for it at `occurred_at`; empty: a pattern of the settings did."""
+    why: str = ""
+    """Why it was asked for."""
 
     @property
     def of_tenant(self) -> bool:
@@ -123,6 +134,8 @@ class RemovalOutcome(StrEnum):
     """It was removed too often lately; a person should look."""
     KEPT_UNWANTED = "kept_unwanted"
     """The current settings no longer ask for its removal."""
+    KEPT_NEWER = "kept_newer"
+    """It was listed after a person had asked for its removal."""
     NOT_POSSIBLE = "not_possible"
     """SES's call cannot name this address (it holds a `/`), or refuses it."""
     UNKNOWN_TENANT = "unknown_tenant"
@@ -142,6 +155,9 @@ class RemovalNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     occurred_at: datetime
     tenant: str = ""
     """The tenant whose list it is; empty: the account's."""
+    asked_by: str = ""
+    """The system user who asked for the removal; empty: nobody did."""
+    why: str = ""
 
 
 class DeadLetterNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -152,9 +168,9 @@ class DeadLetterNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: str
     """The dead-letter queue's name, or `quarantine`."""
     detail: str
-    """Detail of the first message."""
+    """Detail of the first message, or of the first that claims that SES stopped sending."""
     message_id: str
-    """SQS message id of the first message."""
+    """Its SQS message id."""
     occurred_at: datetime
 
 

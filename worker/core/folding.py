@@ -4,14 +4,16 @@
 that was folded equals the record that the same events made when they arrived.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.core.decide import decide, forgive
 from worker.core.model import (
+    FORGIVENESS,
     REINSTATEMENT,
     Action,
     Address,
@@ -22,7 +24,7 @@ from worker.core.model import (
     User,
     UserMatch,
 )
-from worker.core.past import FORGIVENESS, NOTHING, past_event
+from worker.core.past import MOST_PAST, NOTHING, Past, PastEvent, past_event
 from worker.core.policy import Policy
 
 _BOUNCE, _COMPLAINT = Kind.BOUNCE.value, Kind.COMPLAINT.value
@@ -81,12 +83,12 @@ def feedback_of(event: Recorded) -> Feedback:
             address=address,
             status=event.status,
             mentions_spam=event.mentions_spam,
-            out_of_office=event.out_of_office,
-            permanent_status=event.permanent_status,
         ),
         dedupe_key="",
         route_key="",
         fault=event.fault,
+        out_of_office=event.out_of_office,
+        permanent_status=event.permanent_status,
     )
 
 
@@ -158,6 +160,12 @@ class Fold:
         if self._policy.needs_past or self._former.needs_past:
             judged = past_event(feedback, event.occurred_at, self._policy)
             self._past = self._past.and_then(judged)
+            if len(self._past.events) > 2 * MOST_PAST:
+                self._past = Past(_newest(self._past.events), self._past.forgiven_at)
+
+
+def _newest(events: Sequence[PastEvent]) -> tuple[PastEvent, ...]:
+    return tuple(sorted(events, key=attrgetter("occurred_at"))[-MOST_PAST:])
 
 
 def fold(start: User, events: Iterable[Recorded], policy: Policy) -> User:
@@ -166,6 +174,20 @@ def fold(start: User, events: Iterable[Recorded], policy: Policy) -> User:
     for event in events:
         folding.add(event)
     return folding.user
+
+
+def strangers(events: Iterable[Recorded], policy: Policy) -> dict[str, User]:
+    """Return the records that people have as soon as they are users, by address.
+
+    `events`: theirs, in the order of ids.
+    """
+    found: dict[str, Fold] = {}
+    for event in events:
+        key = event.recipient
+        if key not in found:
+            found[key] = Fold(blank(key), policy)
+        found[key].add(event)
+    return {key: folding.user for key, folding in found.items()}
 
 
 class Person:

@@ -15,12 +15,13 @@ different keys.
 """
 
 import re
+from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec import Struct
 
-from worker.core.model import Notification
+from worker.core.model import FORGIVENESS, Notification
 from worker.core.times import iso_text
 
 _LONGEST_PREFIX = 100
@@ -72,6 +73,12 @@ def feedback_keys(notification: Notification, names: Names, recipient: str) -> t
         )
     either = dedupe or route or _key_of_text(notification.text, notification.kind, recipient)
     return dedupe or either, route or either
+
+
+def forgiveness_key(recipient: str, delivered_at: datetime) -> str:
+    """Return both keys of a delivery that forgave soft bounces."""
+    distinguished = "\0".join((recipient, iso_text(delivered_at)))
+    return f"{FORGIVENESS}:{_digest(distinguished.encode())}"
 
 
 def _normalised(timestamp: str) -> str:

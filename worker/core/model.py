@@ -27,6 +27,12 @@ class Kind(StrEnum):
 
 REINSTATEMENT = "reinstatement"
 """`events.kind` of a row that says who lifted a pause or block, and why; SES has no such event."""
+OFF_LIST = "suppression_list"
+"""`events.subtype` of a reinstatement that also asks to take the address off SES's list."""
+
+
+FORGIVENESS = "forgiveness"
+"""`events.kind` of a row that says when a delivery forgave soft bounces; SES has no such event."""
 
 
 class Route(StrEnum):
@@ -120,10 +126,6 @@ class Recipient(Struct, frozen=True, kw_only=True):
     diagnostic: str = ""
     mentions_spam: bool = False
     """The diagnostic contains `spam`, in upper or lower case, outside addresses."""
-    out_of_office: bool = False
-    """The bounce is an automatic reply (`worker.core.out_of_office`)."""
-    permanent_status: bool = False
-    """The status, or the diagnostic where there is none, names a permanent failure: `5.x.x`."""
     extra: Mapping[str, Any] = {}
     """Keys that SES does not document."""
 
@@ -173,6 +175,10 @@ class Feedback(Struct, frozen=True, kw_only=True):
     route_key: str
     fault: str = ""
     """Whose fault a bounce was (`events.fault`); empty for a complaint."""
+    out_of_office: bool = False
+    """The bounce is an automatic reply (`worker.core.automatic_replies`)."""
+    permanent_status: bool = False
+    """A Transient bounce has the status of a permanent failure, `5.x.x`."""
 
     @property
     def address(self) -> Address | None:
@@ -204,6 +210,8 @@ class Scope(StrEnum):
     TENANT = "tenant"
     IDENTITY = "identity"
     CONFIGURATION_SET = "configuration_set"
+    OTHER = "other"
+    """A resource of an unknown type: nothing is concluded from it for the account."""
 
 
 class AccountEvent(Struct, frozen=True, kw_only=True):
@@ -250,12 +258,31 @@ class Verification(StrEnum):
     CONTRADICTED = "contradicted"
 
 
+class Counted(Struct, frozen=True, kw_only=True):
+    """What is counted of an event that is not kept: a Send, a Delivery, an Open and so on."""
+
+    measure: str
+    """As what it is counted (`worker.core.counting.Measure`)."""
+    type: str = ""
+    """Of a delay: its type."""
+    occurred_at: datetime | None
+    """SES's own time; None if it cannot be parsed."""
+    domains: Sequence[str]
+    """Of the recipients, an entry for each; empty text: unknown. Opens and clicks have one entry,
+    for SES does not say who of several recipients it was."""
+    delivered_to: Sequence[str] = ()
+    """Of a delivery: the keys of the recipients (`users.email_key`)."""
+    configuration_set: str
+    tenant: str
+
+
 class Ignored(Struct, frozen=True):
     """A message that was understood and is neither a bounce nor a complaint."""
 
     kind: str
     noteworthy: bool = False
     """Log a warning, once for each kind: a new type of AWS's, or a foreign message in the queue."""
+    counted: Counted | None = None
 
 
 class Malformed(Struct, frozen=True):
@@ -303,6 +330,15 @@ class Decision(Struct, frozen=True, kw_only=True):
     received_at: datetime
     user: User | None
     """The user record after the decision; None for an unknown recipient."""
+
+
+class Forgiveness(Struct, frozen=True):
+    """A delivery that forgave soft bounces of a user; becomes a row of `events`."""
+
+    email_key: str
+    delivered_at: datetime
+    received_at: datetime
+    """When the delivery became known, or an older soft bounce that arrived after it."""
 
 
 class Received(Struct, frozen=True, kw_only=True):
@@ -355,6 +391,8 @@ class Handled(Struct, frozen=True):
     error: Exception | None = None
     """The error that stopped this message, if any."""
     account_events: Sequence[NewAccountEvent] = ()
+    is_counted: bool = False
+    """What it says was counted, in the same commit."""
 
     @property
     def is_new(self) -> bool:
@@ -376,4 +414,6 @@ class Handled(Struct, frozen=True):
     @property
     def proves_store_works(self) -> bool:
         """The message was committed or found to be a duplicate, so the store can be written."""
+        if self.is_counted:
+            return True
         return self.disposition in (Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE))

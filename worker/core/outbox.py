@@ -12,7 +12,9 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
+from worker.core.claims import says_sending_stopped
 from worker.core.effects import (
+    ASKED_REMOVALS,
     SUPPRESSION,
     AccountNotice,
     DeadLetterNotice,
@@ -33,6 +35,8 @@ from worker.core.faults import Fault
 from worker.core.limits import LONGEST_MESSAGE
 from worker.core.masking import mask_addresses
 from worker.core.model import (
+    REINSTATEMENT,
+    Action,
     Address,
     DeadLetter,
     Decision,
@@ -40,11 +44,14 @@ from worker.core.model import (
     NewAccountEvent,
     Received,
     Recipient,
+    User,
+    UserMatch,
 )
 from worker.core.parsing import clip
-from worker.core.policy import Policy
+from worker.core.policy import Policy, rule_for
 
 _NOTICES = {Kind.BOUNCE: EffectKind.BOUNCE_NOTICE, Kind.COMPLAINT: EffectKind.COMPLAINT_NOTICE}
+_LONGEST_DETAIL = 400
 MOST_DOMAINS = 20
 """Mail providers per notice that a digest shows separately. A digest holds thousands of notices in
 memory at once."""
@@ -60,9 +67,7 @@ def entries_for(
     """
     notified = [decision for decision in decisions if not _is_ignored(decision, policy)]
     if notified and policy.notify:
-        yield from _for_each(
-            policy.notify, _notice(notified, policy.notify[0], with_json=with_json)
-        )
+        yield from _for_each(policy.notify, _notice(notified, policy, with_json=with_json))
     for decision in notified:
         address = decision.feedback.address
         if address and _bounced(decision) and policy.remove.match(address):
@@ -103,6 +108,22 @@ def entries_for_account_event(new: NewAccountEvent, policy: Policy) -> Iterator[
     yield from _for_each(policy.notify, entry)
 
 
+def entry_for_asked_removal(
+    address: Address, removal: Removal, *, name: str, created_at: datetime
+) -> OutboxEntry:
+    """A removal that a person asked for; `name` is that of the reinstatement in the history."""
+    return OutboxEntry(
+        kind=EffectKind.REMOVAL,
+        lane=ASKED_REMOVALS,
+        payload=removal,
+        summary=_summary(REINSTATEMENT, address.domain, address.key, removal.occurred_at),
+        feedback_id=name,
+        ses_message_id=name,
+        recipient=address.key,
+        created_at=created_at,
+    )
+
+
 def entries_for_removal(
     removal: Effect, notice: RemovalNotice, policy: Policy
 ) -> Iterator[OutboxEntry]:
@@ -138,15 +159,22 @@ def entries_for_dead_letters(
                 reason=reason,
                 count=len(messages),
                 where=where,
-                detail=clip(messages[0][1].detail, 300),
-                message_id=messages[0][0].message_id,
+                detail=clip(first[1].detail, _LONGEST_DETAIL),
+                message_id=first[0].message_id,
                 occurred_at=messages[0][0].received_at,
             ),
             reason,
         )
         for (reason, where), messages in alike.items()
+        for first in [_worst(messages)]
         for lane in channels
     ]
+
+
+def _worst(messages: Sequence[tuple[Received, DeadLetter]]) -> tuple[Received, DeadLetter]:
+    """Return the message that a notice names: the first which claims that SES stopped sending."""
+    claims = (each for each in messages if says_sending_stopped(each[1].detail))
+    return next(claims, messages[0])
 
 
 def entries_for_parked(
@@ -223,10 +251,10 @@ def _bounced(decision: Decision) -> bool:
     return decision.feedback.notification.kind is Kind.BOUNCE
 
 
-def _notice(decisions: Sequence[Decision], lane: Lane, *, with_json: bool) -> OutboxEntry:
+def _notice(decisions: Sequence[Decision], policy: Policy, *, with_json: bool) -> OutboxEntry:
     first = decisions[0]
     notification = first.feedback.notification
-    recipients = tuple(map(_notice_recipient, decisions))
+    recipients = tuple(_notice_recipient(decision, policy) for decision in decisions)
     domains: dict[str, int] = {}
     for recipient in recipients:
         domains[recipient.domain] = domains.get(recipient.domain, 0) + 1
@@ -234,7 +262,7 @@ def _notice(decisions: Sequence[Decision], lane: Lane, *, with_json: bool) -> Ou
         domains = _most_frequent(domains)
     return OutboxEntry(
         kind=_NOTICES[notification.kind],
-        lane=lane,
+        lane=policy.notify[0],
         payload=Notice(
             kind=notification.kind,
             type=notification.type,
@@ -264,7 +292,19 @@ def _most_frequent(domains: Mapping[str, int]) -> dict[str, int]:
     return kept | {"": sum(domains[name] for name in ordered[MOST_DOMAINS - 1 :])}
 
 
-def _notice_recipient(decision: Decision) -> NoticeRecipient:
+def _barred(decision: Decision, policy: Policy) -> Action | None:
+    """Return the action by which `do_not_mail` bars a stranger, after this event alone."""
+    address = decision.feedback.address
+    if decision.user or decision.match is not UserMatch.MISSING or address is None:
+        return None
+    nobody = User(email=address.mailed, email_key=address.key)
+    action = rule_for(decision.feedback, nobody, policy).action
+    ends_at = decision.occurred_at + policy.hard_bounce_pause
+    lasts = action is Action.HARD_BOUNCE and ends_at > decision.received_at
+    return action if action is Action.AUTO_BLOCK_SPAM or lasts else None
+
+
+def _notice_recipient(decision: Decision, policy: Policy) -> NoticeRecipient:
     recipient, user = decision.feedback.recipient, decision.user
     return NoticeRecipient(
         reported=recipient.reported,
@@ -278,6 +318,7 @@ def _notice_recipient(decision: Decision) -> NoticeRecipient:
         reason=decision.reason,
         paused_until=user.paused_until if user else None,
         blocked=user.auto_block_spam if user else False,
+        barred=_barred(decision, policy),
     )
 
 

@@ -15,12 +15,16 @@ def combined(received: Received, parts: Sequence[Handled]) -> Handled:
     """
     disposition = _disposition(parts)
     decisions = [decision for part in parts for decision in part.decisions]
+    is_counted = any(part.is_counted for part in parts)
     if disposition != Delete(Outcome.IGNORED):
         account_events = [event for part in parts for event in part.account_events]
-        return Handled(received, disposition, decisions, account_events=account_events)
+        return Handled(
+            received, disposition, decisions, account_events=account_events, is_counted=is_counted
+        )
     kinds = [part.ignored for part in parts if part.ignored]
     noteworthy = [kind for kind in kinds if kind.noteworthy]
-    return Handled(received, disposition, ignored=next(iter(noteworthy or kinds), None))
+    first = next(iter(noteworthy or kinds), None)
+    return Handled(received, disposition, ignored=first, is_counted=is_counted)
 
 
 def _disposition(parts: Sequence[Handled]) -> Disposition:

@@ -11,8 +11,18 @@ from msgspec import Struct
 from worker.core.model import Action, Feedback, User
 from worker.core.policy import Policy, is_refusal, rule_for
 
-FORGIVENESS = "forgiveness"
-"""`events.kind` of a row that says when a delivery forgave soft bounces; SES has no such event."""
+MOST_PAST = 500
+"""The newest events of an address that are looked at. It bounds the time of a decision about an
+address that bounces for ever; of 100 soft bounces within 90 days, the most that a policy can ask
+for, it sees each."""
+
+
+class OnRecord(Struct, frozen=True):
+    """An event of an address that the store has."""
+
+    occurred_at: datetime
+    feedback: Feedback | None
+    """What rules look at of a bounce or complaint; None: a delivery forgave soft bounces."""
 
 
 class PastEvent(Struct, frozen=True):
@@ -55,7 +65,13 @@ def past_event(feedback: Feedback, occurred_at: datetime, policy: Policy) -> Pas
     return None
 
 
-def past_of(events: Iterable[tuple[Feedback, datetime]], policy: Policy) -> Past:
+def past_of(events: Iterable[OnRecord], policy: Policy) -> Past:
     """Judge the events of an address."""
-    judged = (past_event(feedback, at, policy) for feedback, at in events)
-    return Past(tuple(event for event in judged if event))
+    judged = []
+    forgiven_at = None
+    for event in events:
+        if event.feedback is None:
+            forgiven_at = max(event.occurred_at, forgiven_at or event.occurred_at)
+        elif found := past_event(event.feedback, event.occurred_at, policy):
+            judged.append(found)
+    return Past(tuple(judged), forgiven_at)

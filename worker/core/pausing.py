@@ -5,6 +5,7 @@ they arrived. Without such a policy `worker.core.decide` needs no memory: the da
 record suffice.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from worker.core.policy import COMPLAINT, REPEATS, REPEATS_WITHIN, Policy
 FORGIVEN, REPEATED = "forgiven", "repeated"
 """Ends of `events.reason`: a soft bounce that a later delivery had forgiven, and a bounce that
 pauses for `policy.repeat_pause_days`."""
+_COUNT = re.compile(r"[0-9]{1,3}_of_[0-9]{1,3}")
 _BLOCK = Action.AUTO_BLOCK_SPAM
 _START_OF_TIME = datetime.min.replace(tzinfo=UTC)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -106,6 +108,14 @@ def forgives_first(delivered_at: datetime, user: User, past: Past) -> bool:
         event.action is Action.SOFT_BOUNCE and since <= event.occurred_at < delivered_at
         for event in past.events
     )
+
+
+def rule_and_note(reason: str) -> tuple[str, str]:
+    """Take a reason of an event apart: `transient:2_of_3` is the rule `transient`, and `2_of_3`."""
+    rule, _, note = reason.rpartition(":")
+    if rule and (note in {FORGIVEN, REPEATED} or _COUNT.fullmatch(note)):
+        return rule, note
+    return reason, ""
 
 
 def later(at: datetime, pause: timedelta) -> datetime:

@@ -47,6 +47,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     hard_bounce_pause: timedelta = timedelta(days=30)
     soft_bounce_pause: timedelta = timedelta(days=1)
     unknown_recipients: UnknownRecipients = UnknownRecipients.RECORD
+    begin_with_record: bool = True
+    """The records of new users begin with the events on record about the address."""
     bounce_actions: Mapping[str, Action] = {}
     """Actions by `Type/SubType` or `Type/*`, tried in that order before the rules."""
     spare_faults: frozenset[str] = frozenset()
@@ -62,6 +64,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     """A Transient bounce with the status of a permanent failure is a hard bounce."""
     complaint_block: timedelta = timedelta(0)
     """How long a complaint blocks; 0: for good."""
+    count_events: bool = True
+    """Events that are not kept are counted by the hour: sends, deliveries and so on."""
+    track_deliveries: bool = False
+    """A user's last delivery is kept (`users.last_delivery`)."""
     sources: Sources = EVERYTHING
     """The wrappings in which messages are accepted."""
     notify: tuple[Lane, ...] = ()
@@ -73,6 +79,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Addresses that get no notices and stay on the suppression list."""
     remove: Patterns = Patterns()
     """Addresses to remove from the suppression list after a bounce."""
+    shadow: "Policy | None" = None
+    """A second policy, which decides beside this policy, and on which nobody acts."""
     rules: tuple["Rule", ...] = ()
     """The lines of the table that this policy has; given by the other fields."""
     needs_past: bool = False
@@ -144,11 +152,11 @@ def _is_transient(feedback: Feedback, _: User) -> bool:
 
 
 def _is_out_of_office(feedback: Feedback, _: User) -> bool:
-    return feedback.recipient.out_of_office
+    return feedback.out_of_office
 
 
 def _has_permanent_status(feedback: Feedback, _: User) -> bool:
-    return _has_type(feedback, "transient") and feedback.recipient.permanent_status
+    return feedback.permanent_status
 
 
 def _is_repeated_refusal(feedback: Feedback, _: User) -> bool:
@@ -172,7 +180,8 @@ OPTED_OUT = Rule(
     _is_opt_out, Action.NO_ACTION,
 )  # fmt: skip
 OUT_OF_OFFICE = Rule(
-    Kind.BOUNCE, "out_of_office", "an automatic reply, such as an out-of-office message",
+    Kind.BOUNCE, "out_of_office",
+    "an automatic reply, such as an out-of-office message (`policy.ignore_out_of_office`)",
     _is_out_of_office, Action.NO_ACTION, setting="ignore_out_of_office",
 )  # fmt: skip
 RULES: tuple[Rule, ...] = (
@@ -189,7 +198,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(Kind.BOUNCE, "permanent", "`Permanent`", _is_permanent, Action.HARD_BOUNCE),
     Rule(
-        Kind.BOUNCE, "permanent_status", "`Transient`, with a permanent status: `5.x.x`",
+        Kind.BOUNCE, "permanent_status",
+        "`Transient`, with a permanent status: `5.x.x` (`policy.trust_status`)",
         _has_permanent_status, Action.HARD_BOUNCE, setting="trust_status",
     ),
     Rule(Kind.BOUNCE, "transient", "`Transient`", _is_transient, Action.SOFT_BOUNCE),
@@ -203,7 +213,8 @@ RULES: tuple[Rule, ...] = (
         _is_not_spam, Action.NO_ACTION, counts=False,
     ),
     Rule(
-        Kind.COMPLAINT, "timed_complaint", "any other",
+        Kind.COMPLAINT, "timed_complaint",
+        "any other, also of a blocked user (`policy.complaint_block_days`)",
         _always, Action.AUTO_BLOCK_SPAM, setting="complaint_block", is_timed=True,
     ),
     Rule(

@@ -1,11 +1,13 @@
 """The store as the message path needs it; implemented for SQLite and for PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from worker.core.effects import OutboxEntry
+from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
+from worker.core.past import OnRecord
 from worker.core.unit_of_work import UnitOfWork
 
 WRITE_SECONDS = 50.0
@@ -24,16 +26,28 @@ class Transaction(Protocol):
         Returns the users by key. Nobody else changes them until the transaction ends.
         """
 
+    def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
+        """Return the events of these addresses, those of each in the order of ids."""
+
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key."""
+
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         """Return which dedupe keys and route keys of the feedback are stored already."""
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
         """Return which dedupe keys of account events are stored already."""
 
+    def past(self, keys: Collection[str]) -> Mapping[str, Sequence[OnRecord]]:
+        """Return the newest events of these addresses, `MOST_PAST` of each at most.
+
+        Bounces, complaints, and the deliveries that forgave soft bounces.
+        """
+
     def save(self, unit: UnitOfWork) -> None:
         """Write the events, the changed users and the outbox entries of a unit of work.
 
-        Account events are events, too.
+        Account events are events, too. What was counted becomes a row of `new_counts`.
         """
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:

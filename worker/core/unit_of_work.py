@@ -5,13 +5,20 @@ one batch have the same effect as the same messages in two batches.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
+from msgspec.structs import replace
+
+from worker.core.counting import Fact, count_decision, count_event
 from worker.core.decide import decide
 from worker.core.decode import Decoded, Several, Single, feedback_in
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Locked
+from worker.core.memory import Memory
 from worker.core.model import (
     AccountEvent,
+    Address,
+    Counted,
     DeadLetter,
     Decision,
     Delete,
@@ -25,6 +32,7 @@ from worker.core.model import (
     Received,
     Release,
     User,
+    UserMatch,
 )
 from worker.core.outbox import entries_for, entries_for_account_event
 from worker.core.parts import combined
@@ -48,6 +56,13 @@ class UnitOfWork:
         self._policy = policy
         self._has_effects = bool(policy.notify or policy.remove)
         self._requires_user = policy.unknown_recipients is UnknownRecipients.DEAD_LETTER
+        self.creates_users = policy.unknown_recipients is UnknownRecipients.CREATE
+        self.on_record: Mapping[str, User] = {}
+        """The records that strangers have as soon as they are users, if events are on record."""
+        self.begins_empty = False
+        """What is on record about strangers is not made a part of their records, now or later."""
+        self.with_record = 0
+        """Created users whose records did not begin empty."""
         self._known_keys = set(known_keys)
         self._users = dict(users)
         self._locked = locked
@@ -57,6 +72,14 @@ class UnitOfWork:
         self.entries: list[OutboxEntry] = []
         self.created: dict[str, User] = {}
         self.changed: dict[str, User] = {}
+        self.memory = Memory(policy)
+        """Asked only if `policy.needs_past`."""
+        self.deliveries: dict[str, datetime] = {}
+        """The last delivery to each user, where `policy.track_deliveries` has it kept."""
+        self.facts: dict[Fact, int] = {}
+        """What is counted by the hour."""
+        self.shadowed: Mapping[str, User] = {}
+        """Records of a second policy to write."""
 
     def decide_message(self, received: Received, content: Decoded) -> Handled:
         """Decide on a message; its disposition becomes valid when the unit is committed."""
@@ -68,7 +91,7 @@ class UnitOfWork:
             case Malformed():
                 return Handled(received, DeadLetter(content.reason, content.detail))
             case Ignored():
-                return Handled(received, Delete(Outcome.IGNORED), ignored=content)
+                return self._ignore(received, content)
             case AccountEvent():
                 return self._record(received, content)
             case Several():
@@ -81,7 +104,43 @@ class UnitOfWork:
         """
         if self._locked and (locked := self._locked_out(feedback_in(parts))):
             return Handled(received, Release(0), error=locked)
-        return combined(received, [self.decide_message(received, part) for part in parts])
+        # A dead letter is replayed, and then counted.
+        counts = not any(isinstance(part, Malformed) for part in parts)
+        handled = [
+            self.decide_message(received, part)
+            if counts or not isinstance(part, Ignored)
+            else Handled(received, Delete(Outcome.IGNORED), ignored=part)
+            for part in parts
+        ]
+        return combined(received, handled)
+
+    def _ignore(self, received: Received, content: Ignored) -> Handled:
+        """Count what it says, if it is counted; nothing else of it is kept."""
+        event, policy = content.counted, self._policy
+        if event is None or not (policy.count_events or policy.track_deliveries):
+            return Handled(received, Delete(Outcome.IGNORED), ignored=content)
+        if policy.track_deliveries and (locked := self._delivered(event, received)):
+            return Handled(received, Release(0), error=locked)
+        if policy.count_events:
+            count_event(self.facts, event, received.received_at, received.receive_count)
+        return Handled(
+            received, Delete(Outcome.IGNORED), ignored=content, is_counted=policy.count_events
+        )
+
+    def _delivered(self, event: Counted, received: Received) -> Locked | None:
+        """Keep when users last got a mail; an error if another session has locked one of them."""
+        for key in event.delivered_to:
+            if key in self._locked:
+                return Locked(
+                    f"another session holds the row of a user at {key.rpartition('@')[2]}"
+                )
+        at = min(event.occurred_at or received.received_at, received.received_at)
+        for key in event.delivered_to:
+            if key in self._users and (key not in self.deliveries or self.deliveries[key] < at):
+                self.deliveries[key] = at
+                if self._policy.forgives:
+                    self._forgive(key, at, received.received_at)
+        return None
 
     def _record(self, received: Received, event: AccountEvent) -> Handled:
         """Record an account event, unless it is on record."""
@@ -140,13 +199,35 @@ class UnitOfWork:
         self._known_keys.update((item.dedupe_key, item.route_key))
         address = item.address
         before = self._users.get(address.key) if address else None
-        decision = decide(item, before, self._policy, received.received_at)
+        begun = before
+        if before is None and address and address.key in self.on_record:
+            begun = self._with_record(address)
+        if self._policy.needs_past:
+            decision = self.memory.decide(item, begun, received.received_at)
+        else:
+            decision = decide(item, begun, self._policy, received.received_at)
+        if begun is not before:
+            decision = replace(decision, match=UserMatch.MISSING)
+        count_decision(self.facts, decision, begun)
         after = decision.user
         if after is not None and after is not before:
             self._users[after.email_key] = after
             new = before is None or after.email_key in self.created
             (self.created if new else self.changed)[after.email_key] = after
         return decision
+
+    def _with_record(self, address: Address) -> User:
+        """Return a new user, whose record begins with what is on record."""
+        self.with_record += 1
+        return replace(self.on_record[address.key], email=address.mailed)
+
+    def _forgive(self, key: str, at: datetime, received_at: datetime) -> None:
+        """Let a delivery forgive soft bounces, and perhaps end a pause."""
+        before = self._users[key]
+        after = self.memory.deliver(before, at, received_at)
+        self._users[key] = after
+        if after.paused_until != before.paused_until or after.pause_reason != before.pause_reason:
+            (self.created if key in self.created else self.changed)[key] = after
 
 
 def _unknown_recipients(masked: Sequence[str], of: int) -> str:

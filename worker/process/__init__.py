@@ -8,6 +8,8 @@ this returns, because the commit is durable by then.
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+import structlog
+
 from worker.core.batch import decide_batch, decode_batch
 from worker.core.errors import NotBegun, Unavailable
 from worker.core.model import Handled, Received
@@ -15,6 +17,8 @@ from worker.core.policy import Policy
 from worker.core.ports import BatchStore, Transaction
 from worker.process.bisection import commit_all, later_if_locked_out
 from worker.timing.retries import when_raced
+
+log = structlog.get_logger()
 
 
 def process(batch: Sequence[Received], store: BatchStore, policy: Policy) -> list[Handled]:
@@ -41,6 +45,8 @@ def _commit(batch: Sequence[Received], store: BatchStore, policy: Policy) -> lis
         unit, handled = decide_batch(decoded, policy, transaction)
         transaction.save(unit)
     # Here the transaction is committed, and durable.
+    if unit.with_record:
+        log.info("users.with_record", users=unit.with_record)
     return [later_if_locked_out(result) for result in handled] if transaction.locked else handled
 
 

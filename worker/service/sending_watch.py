@@ -17,7 +17,7 @@ from worker.timing.periodic import every
 EVERY_SECONDS = 15.0
 """Between two looks."""
 MOST_NAMED = 3
-_LONGEST_NAME = 60
+_LONGEST_NAME = 85
 
 
 class SendingWatch:

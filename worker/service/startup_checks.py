@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
-from worker.core.effects import Lane
+from worker.core.effects import ASKED_REMOVALS, Lane
 from worker.core.errors import Refused, Unavailable
 from worker.sqs.queue import NoSuchQueue, Queue
 from worker.sqs.redrive import read_redrive_policy
@@ -28,6 +28,8 @@ def warn_of_effects_without_sender(
 ) -> None:
     """Warn of effects in the outbox whose lane is none of `lanes`, which have a sender.
 
+    Removals that a person asked for always find one.
+
     `keys_of` names the settings that configure the sender of a lane.
 
     Raises:
@@ -37,7 +39,7 @@ def warn_of_effects_without_sender(
     effects: Counter[str] = Counter()
     for counts in store.unfinished():
         effects[counts.lane] += counts.waiting + counts.parked
-    for lane in sorted(effects.keys() - set(lanes)):
+    for lane in sorted(effects.keys() - {*lanes, ASKED_REMOVALS}):
         hint = _WITHOUT_SENDER.format(keys=keys_of(Lane(lane)))
         log.warning("outbox.no_sender", lane=lane, effects=effects[lane], hint=hint)
 

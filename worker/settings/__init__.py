@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
+from msgspec.structs import replace
 from pydantic import Field, PrivateAttr
 
 from worker.core.effects import SUPPRESSION, Lane
@@ -120,6 +121,7 @@ class Settings(Section):
             hard_bounce_pause=_whole_seconds(self.policy.hard_bounce_pause_days),
             soft_bounce_pause=_whole_seconds(self.policy.soft_bounce_pause_days),
             unknown_recipients=self.policy.unknown_recipients,
+            begin_with_record=self.policy.begin_with_record,
             bounce_actions=self.policy.bounce_actions,
             spare_faults=frozenset(self.policy.spare_faults),
             soft_bounces_to_pause=self.policy.soft_bounces_to_pause,
@@ -128,6 +130,8 @@ class Settings(Section):
             ignore_out_of_office=self.policy.ignore_out_of_office,
             trust_status=self.policy.trust_status,
             complaint_block=_whole_seconds(self.policy.complaint_block_days),
+            count_events=self.policy.count_events,
+            track_deliveries=self.policy.track_deliveries,
             sources=Sources(
                 topics=frozenset(self.sns.topic_arns),
                 eventbridge=self.eventbridge.resolved(requires_proof=self.sns.requires_proof),
@@ -138,7 +142,15 @@ class Settings(Section):
             notices_with_json=at_once * len(self.channel_lanes),  # an entry for each channel
             ignore=Patterns(self.notify.ignore),
             remove=Patterns(self.suppression.remove),
+            shadow=self._shadow(),
         )
+
+    def _shadow(self) -> Policy | None:
+        """The second policy, which causes no effects."""
+        if not self.policy.shadow:
+            return None
+        other = self.model_copy(update={"policy": self.policy.shadowing()}).as_policy()
+        return replace(other, notify=(), remove=Patterns())
 
 
 def _whole_seconds(days: float) -> timedelta:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from worker.core.errors import CommitsLost, Misconfigured, Refused
 from worker.core.ports import BatchStore
+from worker.store.adding_up import FiguresTransaction
 from worker.store.disk_space import DiskSpace
 from worker.store.figures import Figures
 from worker.store.home import Home
@@ -58,6 +59,9 @@ class Store(BatchStore, Protocol):
 
     def keep_policy(self, values: Mapping[str, str]) -> Mapping[str, str]:
         """Keep the policy in force, if it has changed; return what was kept before."""
+
+    def adding_up(self) -> AbstractContextManager[FiguresTransaction]:
+        """Begin a transaction that adds up figures."""
 
     def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         """Answer a query, without SQLAlchemy; `{name}` in it stands for a value.

@@ -56,8 +56,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
         return self.reason is None
 
 
-def verdict_on(store: Store, key: str) -> Verdict:
-    """Ask whether mail may go to a normalised address.
+def verdict_on(store: Store, key: str, *, has_events: bool = False) -> Verdict:
+    """Ask whether mail may go to a normalised address; `has_events`: it is known to have some.
 
     Raises:
         Unavailable: the database cannot be read now.
@@ -68,7 +68,10 @@ def verdict_on(store: Store, key: str) -> Verdict:
     reason, until = barred[0] if barred else (None, None)
     return Verdict(
         is_user=is_user,
-        is_known=is_user or bool(barred) or bool(store.ask(_HAS_EVENTS, key=key)[0][0]),
+        is_known=is_user
+        or bool(barred)
+        or has_events
+        or bool(store.ask(_HAS_EVENTS, key=key)[0][0]),
         reason=reason,
         until=as_time(until),
     )

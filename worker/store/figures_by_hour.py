@@ -33,8 +33,11 @@ _SUMS = """
     GROUP BY value, measure
     UNION ALL
     SELECT value, measure, CAST(sum(count) AS BIGINT), '' FROM hourly_counts
-    WHERE dimension = {dimension} AND hour >= {since} AND hour < {until}
-        AND (hour < {first_day} OR hour >= {end_of_days})
+    WHERE dimension = {dimension} AND hour >= {since} AND hour < {first_day}
+    GROUP BY value, measure
+    UNION ALL
+    SELECT value, measure, CAST(sum(count) AS BIGINT), '' FROM hourly_counts
+    WHERE dimension = {dimension} AND hour >= {end_of_days} AND hour < {until}
     GROUP BY value, measure
     UNION ALL
     SELECT '', '', 0, counts FROM new_counts

@@ -2,22 +2,26 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Dialect, RowMapping, and_, select
 
 from worker.core.address import parse_address
+from worker.core.folding import FirstRecord, Recorded
+from worker.core.model import User
 from worker.store import Store
 from worker.store.answers import READ as READ_FOR_VERDICT
 from worker.store.answers import Verdict, verdict_on
 from worker.store.needs import to_read
 from worker.store.recipients import newest_events
+from worker.store.recorded import events_with, first_records_of, records_of
 from worker.store.rows import USER_COLUMNS
 from worker.store.schema import INDEXED, MAIL_START, outbox, removals, users
 
 Row = Mapping[str, Any]
-READ = {**READ_FOR_VERDICT, **to_read("events", "outbox", "removals")}
+READ = {**READ_FOR_VERDICT, **to_read("events", "outbox", "removals", "imported_users")}
 """What `history_of` reads."""
 MOST_EVENTS = 500
 """Events that `history_of` returns unless called with a limit."""
@@ -38,6 +42,12 @@ class History(Struct, frozen=True, kw_only=True):
     events: Sequence[Row]
     effects: Sequence[Row]
     removals: Sequence[Row]
+    recorded: Sequence[Recorded] = ()
+    """All events on record, for a fold; empty if there are more than were asked for."""
+    first: FirstRecord | None = None
+    """The record with which the user began, if it was imported with one."""
+    record: User | None = None
+    """The user, for a fold."""
 
 
 def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
@@ -46,22 +56,35 @@ def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
         named = [users.c[name] for name in USER_COLUMNS]
         user = connection.execute(select(*named).where(users.c.email_key == key)).mappings().first()
         found = connection.execute(newest_events(key, limit)).mappings().all()
-        mails = {event["ses_message_id"] for event in found if event["ses_message_id"]}
+        mails = {name for event in found if (name := _name_in_outbox(event))}
         of_mails = _of_mails(connection.dialect, mails)
         caused = select(*_EFFECT).where(of_mails, outbox.c.recipient.in_(("", key)))
         effects = connection.execute(caused.order_by(outbox.c.id)).mappings().all()
         feedback_ids = {event["feedback_id"] for event in found}
         taken_off = select(removals).where(removals.c.email_key == key).order_by(removals.c.id)
         kept = connection.execute(taken_off).mappings().all()
+        # By their ids: in SQLite to look for them again would take as long as the first time.
+        ids = [event["id"] for event in found] if len(found) < limit else []
+        recorded = events_with(connection, ids)
+        first = first_records_of(connection, [key]).get(key)
+        record = records_of(connection, [key], lock=False).get(key)
     return History(
-        verdict=verdict_on(store, key),
+        verdict=verdict_on(store, key, has_events=bool(found)),
         user=dict(user) if user else None,
-        events=sorted(map(dict, found), key=lambda event: event["occurred_at"]),
+        events=sorted(map(dict, found), key=itemgetter("occurred_at", "id")),
         effects=[
             dict(row) for row in effects if row["feedback_id"] in feedback_ids and _names(row, key)
         ],
         removals=[{**row, "entry": json.loads(row["entry"])} for row in kept],
+        recorded=recorded,
+        first=first,
+        record=record,
     )
+
+
+def _name_in_outbox(event: RowMapping) -> str:
+    """Return by what the outbox names the cause of an effect: a mail, or a reinstatement."""
+    return str(event["ses_message_id"] or event["feedback_id"])
 
 
 def _of_mails(dialect: Dialect, mails: Collection[str]) -> ColumnElement[bool]:

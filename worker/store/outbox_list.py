@@ -6,13 +6,14 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
 
 from worker.core.effects import EffectKind
 from worker.core.rate_limit import lane_of
 from worker.store import Store, levels
-from worker.store.parking import NOT_PARKED
+from worker.store.parking import NOT_PARKED, ParkedReason
 from worker.store.schema import OPEN, PARKED, limits, outbox
+from worker.store.users import ROWS_IN_A_STATEMENT
 
 _SHOWN = [
     outbox.c[name]
@@ -56,6 +57,23 @@ def list_effects(store: Store, filter_: OutboxFilter, limit: int) -> Sequence[Ma
     query = select(*_SHOWN).where(filter_.clause()).order_by(outbox.c.id.desc()).limit(limit)
     with store.reading() as connection:
         return [dict(row) for row in connection.execute(query).mappings()][::-1]
+
+
+def finished_of(store: Store, ids: Sequence[int]) -> Mapping[int, tuple[State, str]]:
+    """Return which of these effects are over, each with its result or last error.
+
+    An effect that is parked because its lane is blocked is not over: it goes out when that ends.
+    """
+    query = select(outbox.c.id, outbox.c.state, outbox.c.result, outbox.c.last_error)
+    waits = outbox.c.parked_reason.is_not_distinct_from(ParkedReason.BLOCKED.value)
+    over = query.where(outbox.c.state.not_in(("waiting", "claimed")), not_(waits))
+    found: dict[int, tuple[State, str]] = {}
+    with store.reading() as connection:
+        for start in range(0, len(ids), ROWS_IN_A_STATEMENT):
+            some = outbox.c.id.in_(ids[start : start + ROWS_IN_A_STATEMENT])
+            for row in connection.execute(over.where(some)):
+                found[row.id] = (State(row.state), row.result or row.last_error or "")
+    return found
 
 
 def count_effects(store: Store, filter_: OutboxFilter) -> Mapping[tuple[str, str], int]:

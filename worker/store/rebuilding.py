@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import IO
+from typing import IO, Self
 
 import msgspec
 from msgspec import Struct
@@ -24,7 +24,7 @@ from worker.store import Store
 from worker.store.needs import Needs, to_read
 from worker.store.on_record import folded, write_records
 from worker.store.people import READ, people
-from worker.store.recorded import newest_event, records_of
+from worker.store.recorded import count_events, newest_event, records_of
 from worker.store.rows import feedback_row
 from worker.store.schema import events, users
 from worker.timing.retries import when_raced
@@ -34,7 +34,8 @@ NEEDS: Needs = {**READ, **to_read("policy"), "users": ("SELECT", "UPDATE")}
 USERS_IN_A_BITE = 500
 """Users in a transaction: the daemon waits for it, some hundredths of a second."""
 _DEFAULTS = Policy()
-Report = Callable[[int], None]
+Report = Callable[[int, int], None]
+"""Is told how many events are read, and how many there are."""
 
 
 class Rebuilt(Struct, frozen=True, kw_only=True):
@@ -48,7 +49,7 @@ class Rebuilt(Struct, frozen=True, kw_only=True):
 
 
 class Survey:
-    """What a rebuild would change. Close it."""
+    """What a rebuild would change; for a block, at whose end a temporary file is removed."""
 
     def __init__(self, policy: Policy, now: datetime, most_shown: int) -> None:
         self.users = self.unchanged = self.changed = self.without_events = 0
@@ -60,18 +61,24 @@ class Survey:
         self._policy = policy
         self._now = now
         self._most_shown = most_shown
-        self._wanted: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 closed by `close`
+        self._wanted: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 closed by `__exit__`
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Remove the temporary file."""
         self._wanted.close()
 
     def read(self, connection: Connection, report: Report) -> None:
         """Compute all records."""
         self.newest = newest_event(connection)
-        with_record = 0
+        total, with_record = count_events(connection), 0
         for person, (fold,) in people(
-            connection, lambda start: [Fold(start, self._policy)], report=report
+            connection,
+            lambda start: [Fold(start, self._policy)],
+            report=lambda done: report(done, total),
         ):
             if person.user:
                 with_record += not _is_blank(person.user)

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
@@ -11,26 +11,63 @@ import msgspec
 
 from worker import __version__
 from worker.core.effects import OutboxEntry
-from worker.core.model import DeadLetter, Decision, NewAccountEvent, Received, User
-from worker.core.parsing import clip
+from worker.core.folding import Recorded
+from worker.core.keys import forgiveness_key
+from worker.core.model import (
+    FORGIVENESS,
+    Action,
+    DeadLetter,
+    Decision,
+    Feedback,
+    Forgiveness,
+    Kind,
+    NewAccountEvent,
+    Notification,
+    Received,
+    Recipient,
+    User,
+    UserMatch,
+)
+from worker.core.parsing import as_time, clip
+from worker.core.past import OnRecord
 
 EVENT_COLUMNS = (
     "dedupe_key", "route_key", "kind", "type", "subtype", "recipient", "recipient_as_reported",
     "user_match", "action", "reason", "occurred_at", "received_at", "feedback_id",
     "ses_message_id", "diagnostic", "status", "configuration_set", "tenant", "sender", "sent_at",
     "account_id", "region", "route", "tags", "fault", "mentions_spam",
+    "out_of_office", "permanent_status",
 )  # fmt: skip
+FORGIVENESS_COLUMNS = (
+    "dedupe_key", "route_key", "kind", "recipient", "recipient_as_reported", "user_match", "action",
+    "reason", "occurred_at", "received_at", "feedback_id", "ses_message_id", "diagnostic", "status",
+)  # fmt: skip
+OF_OLDER_EVENTS = {
+    "mentions_spam": "lower(diagnostic) LIKE '%spam%'",
+    "out_of_office": "lower(type) = 'transient' AND lower(subtype) = 'general'"
+    " AND status = '' AND diagnostic = ''",
+    "permanent_status": "lower(type) = 'transient' AND status LIKE '5.%'",
+}
+"""What stands for a column in events from before the column, where it is NULL."""
+PAST_COLUMNS = (
+    "kind", "type", "subtype", "fault",
+    *(f"coalesce({name}, {older})" for name, older in OF_OLDER_EVENTS.items()),
+    "occurred_at",
+)  # fmt: skip
+"""What rules look at of an event, in SQL."""
+PAST_KINDS = f"kind IN ('{Kind.BOUNCE}', '{Kind.COMPLAINT}', '{FORGIVENESS}')"
 USER_COLUMNS = (
     "email", "email_key", "account_id", "metrics_enabled", "auto_block_spam", "last_hard_bounce",
     "last_soft_bounce", "last_complaint", "hard_bounce_count", "soft_bounce_count",
     "complaint_count", "paused_until", "pause_reason", "hard_bounce_refused",
-    "soft_bounce_refused", "reinstated_at",
+    "soft_bounce_refused", "reinstated_at", "last_delivery",
 )  # fmt: skip
 FEEDBACK_COLUMNS = USER_COLUMNS[USER_COLUMNS.index("auto_block_spam") :]
 """Columns of `users` that feedback may change. The others belong to the application."""
 
 USER_TIMES = (
     "last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until", "reinstated_at",
+    "last_delivery",
 )  # fmt: skip
 QUARANTINE_COLUMNS = (
     "queue", "message_id", "reason", "detail", "body", "attributes", "sent_at", "received_at",
@@ -45,7 +82,21 @@ OUTBOX_COLUMNS = (
     "ses_message_id", "recipient",
 )  # fmt: skip
 
+RECORDED_COLUMNS = ", ".join((
+    "id", "recipient", "kind", "type", "subtype", "user_match", "action", "status", "fault",
+    *(f"coalesce({name}, {older})" for name, older in OF_OLDER_EVENTS.items()),
+    "occurred_at", "received_at",
+))  # fmt: skip
+"""Of `events`, what a fold needs."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+"""The time of an event whose time another program has made unreadable: it pauses nobody."""
+
+SHADOW_COLUMNS = ("email_key", *FEEDBACK_COLUMNS)
+AS_USER = f"email_key, email_key, NULL, 1 = 1, {', '.join(FEEDBACK_COLUMNS)}"
+"""`USER_COLUMNS`, of a table that has only the columns of feedback."""
+
 user_row = attrgetter(*USER_COLUMNS)
+shadow_row = attrgetter(*SHADOW_COLUMNS)
 feedback_row = attrgetter(*FEEDBACK_COLUMNS, "email_key")
 
 
@@ -58,7 +109,7 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         email, email_key, account_id, metrics_enabled, auto_block_spam, last_hard_bounce,
         last_soft_bounce, last_complaint, hard_bounce_count, soft_bounce_count,
         complaint_count, paused_until, pause_reason, hard_bounce_refused, soft_bounce_refused,
-        reinstated_at,
+        reinstated_at, last_delivery,
     ) = row  # fmt: skip
     return User(
         email=email,
@@ -77,6 +128,32 @@ def read_user(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> Use
         hard_bounce_refused=bool(hard_bounce_refused),
         soft_bounce_refused=bool(soft_bounce_refused),
         reinstated_at=time(reinstated_at),
+        last_delivery=time(last_delivery),
+    )
+
+
+def read_recorded(row: Sequence[Any]) -> Recorded:
+    """Read a row of `events` with the columns `RECORDED_COLUMNS`, of either driver."""
+    (
+        id_, recipient, kind, type_, subtype, user_match, action, status, fault, mentions_spam,
+        out_of_office, permanent_status, occurred_at, received_at,
+    ) = row  # fmt: skip
+    occurred, received = as_time(occurred_at), as_time(received_at)
+    return Recorded(
+        id=id_,
+        recipient=recipient,
+        kind=kind,
+        type=type_,
+        subtype=subtype,
+        user_match=user_match,
+        action=action,
+        status=status,
+        fault=fault,
+        mentions_spam=bool(mentions_spam),
+        out_of_office=bool(out_of_office),
+        permanent_status=bool(permanent_status),
+        occurred_at=occurred or received or _LONG_AGO,
+        received_at=received or _LONG_AGO,
     )
 
 
@@ -112,7 +189,57 @@ def event_row(decision: Decision, time: Callable[[datetime], Any]) -> tuple[Any,
         mail.tags,
         feedback.fault,
         recipient.mentions_spam,
+        feedback.out_of_office,
+        feedback.permanent_status,
     )
+
+
+def forgiveness_row(forgiveness: Forgiveness, time: Callable[[datetime], Any]) -> tuple[Any, ...]:
+    """Make a row of `events` with the columns `FORGIVENESS_COLUMNS`; `time` converts a time."""
+    key = forgiveness.email_key
+    unique = forgiveness_key(key, forgiveness.delivered_at)
+    return (
+        unique,
+        unique,
+        FORGIVENESS,
+        key,
+        key,
+        str(UserMatch.FOUND),
+        str(Action.NO_ACTION),
+        "delivered",
+        time(forgiveness.delivered_at),
+        time(forgiveness.received_at),
+        "",
+        "",
+        "",
+        "",
+    )
+
+
+def on_record(row: Sequence[Any], time: Callable[[Any], datetime | None]) -> OnRecord:
+    """Read a row with the columns `PAST_COLUMNS`; `time` converts a time."""
+    kind, type_, subtype, fault, mentions_spam, out_of_office, permanent_status, at = row
+    occurred_at = time(at) or _LONG_AGO
+    if kind == FORGIVENESS:
+        return OnRecord(occurred_at, None)
+    notification = Notification(
+        kind=Kind(kind),
+        type=type_,
+        subtype=subtype,
+        feedback_id="",
+        ses_message_id="",
+        occurred_at=occurred_at,
+    )
+    feedback = Feedback(
+        notification=notification,
+        recipient=Recipient(address=None, mentions_spam=bool(mentions_spam)),
+        dedupe_key="",
+        route_key="",
+        fault=fault,
+        out_of_office=bool(out_of_office),
+        permanent_status=bool(permanent_status),
+    )
+    return OnRecord(occurred_at, feedback)
 
 
 def account_event_row(new: NewAccountEvent) -> tuple[Any, ...]:

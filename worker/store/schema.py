@@ -120,8 +120,11 @@ events = Table(
     Column("tags", Text, nullable=False, server_default="{}"),
     _added_text("fault"),
     Column("mentions_spam", Boolean),
+    Column("out_of_office", Boolean),
+    Column("permanent_status", Boolean),
 )
-"""`mentions_spam`: NULL for events from before the column; their diagnostic decides."""
+"""The last three: NULL for events from before the column; their texts decide
+(`worker.store.rows.OF_OLDER_EVENTS`)."""
 
 account_events = Table(
     "account_events",
@@ -250,8 +253,9 @@ policy = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""The policy in force, for the view `do_not_mail`: the pauses in seconds, and an action for each
-entry of `policy.bounce_actions`, in lower case, and a row for each of `policy.spare_faults`."""
+"""The policy in force, for the view `do_not_mail`: the pauses in seconds, an action for each entry
+of `policy.bounce_actions`, in lower case, a row for each of `policy.spare_faults`, and a row for
+each other setting of the policy that is not the default."""
 
 hourly_counts = Table(
     "hourly_counts",

@@ -10,17 +10,19 @@ from typing import Any
 from msgspec import Struct
 
 from worker.core.model import Scope
-from worker.core.parsing import as_time
+from worker.core.parsing import as_time, clip
 from worker.store import Store
 
 _SCOPES = frozenset(Scope)
+_LONGEST_NAME = 40
+"""Characters of a resource's name: the account behind it is to be read, too."""
 MOST_EVENTS = 100_000
 """Events that are looked at, the newest; SES reports a few a year."""
 # Of two events of a time the worse one counts: `disabled` is the first by the alphabet.
 _NEWEST = f"""
-    SELECT scope, tenant, resource, status, verification, occurred_at FROM (
+    SELECT scope, tenant, resource, status, verification, occurred_at, account_id, region FROM (
         SELECT
-            scope, tenant, resource, status, verification, occurred_at,
+            scope, tenant, resource, status, verification, occurred_at, account_id, region,
             row_number() OVER (
                 PARTITION BY account_id, region, scope, tenant, resource
                 ORDER BY occurred_at DESC, status
@@ -44,14 +46,19 @@ class SendingStatus(Struct, frozen=True, kw_only=True):
     """SES does not send. Where SES's API contradicts the event, the API counts."""
     verification: str
     occurred_at: datetime
+    account_id: str = ""
+    region: str = ""
 
     @property
     def name(self) -> str:
-        """For people: `the account`, `tenant acme`; the names are untrusted."""
+        """For people: `tenant acme of account 111122223333 in eu-west-1`; untrusted names."""
+        account = f"account {self.account_id}" if self.account_id else "the account"
+        where = f"{account} in {self.region}" if self.region else account
         if self.scope is Scope.ACCOUNT:
-            return "the account"
-        named = self.tenant or self.resource.rpartition("/")[2]
-        return f"{self.scope.value.replace('_', ' ')} {named}"
+            return where
+        named = clip(self.tenant or self.resource.rpartition("/")[2], _LONGEST_NAME)
+        kind = "unknown resource" if self.scope is Scope.OTHER else self.scope.value
+        return f"{kind.replace('_', ' ')} {named} of {where}"
 
 
 def sending_statuses(store: Store) -> Sequence[SendingStatus]:
@@ -67,7 +74,7 @@ def sending_statuses(store: Store) -> Sequence[SendingStatus]:
 
 
 def _status(row: Sequence[Any]) -> SendingStatus | None:
-    scope, tenant, resource, status, verification, at = row
+    scope, tenant, resource, status, verification, at, account_id, region = row
     occurred_at = as_time(at)
     if scope not in _SCOPES or occurred_at is None:
         return None
@@ -78,4 +85,6 @@ def _status(row: Sequence[Any]) -> SendingStatus | None:
         is_disabled=(status == "disabled") is not (verification == "contradicted"),
         verification=verification,
         occurred_at=occurred_at,
+        account_id=account_id,
+        region=region,
     )

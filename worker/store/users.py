@@ -1,13 +1,12 @@
 """User records, as the `users` commands import, list and export them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import islice
 from typing import Any, Self, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import astuple
-from sqlalchemy import Connection, Select, bindparam, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -16,7 +15,7 @@ from worker.core.policy import Policy
 from worker.store import Store
 from worker.store.on_record import fold_new, keep_first_records
 from worker.store.rows import FEEDBACK_COLUMNS, USER_COLUMNS
-from worker.store.schema import imported_users, users
+from worker.store.schema import imported_users, shadow_users, users
 from worker.timing import clock
 from worker.timing.retries import when_raced
 
@@ -53,15 +52,6 @@ class Imported(Struct, frozen=True):
     def rows(self) -> int:
         """The number of rows."""
         return self.created + self.updated + self.unchanged
-
-
-class UserFilter(Struct, frozen=True, kw_only=True):
-    """Selects users; without conditions, all."""
-
-    paused_at: datetime | None = None
-    """Only users to whom mail is paused at this time."""
-    blocked: bool = False
-    """Only users with `auto_block_spam`."""
 
 
 def import_users(
@@ -172,8 +162,9 @@ def remove_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
         known = frozenset(connection.execute(locked.with_for_update()).scalars())
         try:
             connection.execute(delete(users).where(is_meant))
-            was_imported = imported_users.c.email_key.in_(sorted(known))
-            connection.execute(delete(imported_users).where(was_imported))
+            for table in (imported_users, shadow_users):
+                theirs = table.c.email_key.in_(sorted(known))
+                connection.execute(delete(table).where(theirs))
         except IntegrityError as error:
             raise Refused(
                 "rows of another table refer to one of these users by a foreign key: delete those "
@@ -198,26 +189,3 @@ def find_user(store: Store, email_key: str) -> Values | None:
         query = select(*_COLUMNS).where(users.c.email_key == email_key)
         row = connection.execute(query).mappings().first()
         return dict(row) if row else None
-
-
-def all_users(store: Store, filter_: UserFilter, limit: int | None = None) -> Iterator[Values]:
-    """Stream the selected users in the order of `email_key`."""
-    with store.reading() as connection:
-        query = _restricted(select(*_COLUMNS), filter_).order_by(users.c.email_key).limit(limit)
-        rows = connection.execution_options(yield_per=1_000).execute(query).mappings()
-        yield from map(dict, rows)
-
-
-def count_users(store: Store, filter_: UserFilter) -> int:
-    """Count the selected users."""
-    with store.reading() as connection:
-        query = _restricted(select(func.count()).select_from(users), filter_)
-        return int(connection.execute(query).scalar_one())
-
-
-def _restricted(query: Select[Any], filter_: UserFilter) -> Select[Any]:
-    if filter_.paused_at:
-        query = query.where(users.c.paused_until > filter_.paused_at)
-    if filter_.blocked:
-        query = query.where(users.c.auto_block_spam)
-    return query

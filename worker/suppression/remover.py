@@ -1,7 +1,8 @@
 """Removes an address from a suppression list: look it up, delete it, look it up again.
 
 An entry for a complaint is left to a person, and so is an address that is listed repeatedly: each
-removal that leads to another bounce harms the account's reputation.
+removal that leads to another bounce harms the account's reputation. Where a person has asked for
+the removal, only an entry that is newer than that decision is left alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -118,6 +119,8 @@ class Remover:
         if not next(_spellings(removal), None):
             text = "SES's call cannot name this address: only a bulk import can remove it"
             return RemovalOutcome.NOT_POSSIBLE, text
+        if removal.asked_by:
+            return None
         if not (begun or self._still_removes(Address(key=removal.key, mailed=removal.mailed))):
             text = "suppression.remove and notify.ignore exclude it now"
             return RemovalOutcome.KEPT_UNWANTED, text
@@ -160,7 +163,7 @@ class Remover:
     ) -> Report:
         if before:  # a former try ended between the delete and the look-up
             return self._over(effect, removal, RemovalOutcome.REMOVED, NOT_FOUND, before)
-        if effect.attempts < self._removal_policy.tries:
+        if not removal.asked_by and effect.attempts < self._removal_policy.tries:
             error = "not on the suppression list yet"
             return Report(NotYet(error=error, seconds=_delay_seconds(effect.attempts)))
         return self._over(effect, removal, RemovalOutcome.NOT_LISTED, NOT_FOUND)
@@ -169,6 +172,10 @@ class Remover:
         self, effect: Effect, removal: Removal, entry: Entry
     ) -> tuple[RemovalOutcome, str] | None:
         """Return why this entry must be left alone, if so."""
+        if removal.asked_by:
+            if entry.last_update_time <= removal.occurred_at:
+                return None
+            return RemovalOutcome.KEPT_NEWER, f"listed for {entry.reason} after it was asked for"
         removal_policy = self._removal_policy
         removable = {BOUNCE, COMPLAINT} if removal_policy.remove_complaints else {BOUNCE}
         if entry.reason not in removable:
@@ -197,17 +204,30 @@ class Remover:
             entry=entry,
             occurred_at=self._now(),
             tenant=removal.tenant,
+            asked_by=removal.asked_by,
+            why=removal.why,
         )
-        removed = outcome is RemovalOutcome.REMOVED
-        result = outcome.value if removed else sanitized(f"{outcome.value}: {response}")
-        return Report(Sent(result=result), notice)
+        return Report(Sent(result=_result(removal, outcome, response, entry)), notice)
+
+
+def _result(
+    removal: Removal, outcome: RemovalOutcome, response: str, entry: Mapping[str, Any] | None
+) -> str:
+    """Return the outcome for the outbox, with the reason behind a colon."""
+    asked = [f"asked for by {removal.asked_by}"] if removal.asked_by else []
+    if outcome is not RemovalOutcome.REMOVED:
+        texts = [response, *asked]
+    else:
+        texts = [f"listed for {entry['Reason']}", *asked] if asked and entry else asked
+    return sanitized(": ".join(filter(None, (outcome.value, ", ".join(texts)))))
 
 
 def _spellings(removal: Removal) -> Iterator[str]:
     """The spellings under which the list may hold the address; domains are always lower case."""
     tried = set()
     decoded = decoded_spelling(removal.mailed)  # an encoded word, or what it means
-    for spelling in (removal.mailed, decoded, removal.key, removal.reported.strip()):
+    spellings = (removal.mailed, decoded, removal.key, removal.reported.strip(), *removal.also)
+    for spelling in spellings:
         local, _, domain = spelling.rpartition("@")
         same = local, domain.lower()
         bare = not spelling.endswith(">") and spelling.isprintable()

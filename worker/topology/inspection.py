@@ -188,6 +188,10 @@ def rules_of(aws: Aws, target: str) -> list[str] | Unknown:
     )
 
 
+_REPEATED = ("State", "Description", "RoleArn")
+"""Attributes of a rule that `PutRule` takes away unless they are repeated."""
+
+
 def rule(aws: Aws, name: str) -> RuleFacts | Unknown:
     """Read a rule of the default event bus, with its targets."""
 
@@ -200,6 +204,7 @@ def rule(aws: Aws, name: str) -> RuleFacts | Unknown:
             is_enabled=answer.get("State") != "DISABLED",
             pattern=answer.get("EventPattern", ""),
             targets=tuple(_target(item) for item in targets),
+            rest={name: answer[name] for name in _REPEATED if answer.get(name)},
         )
 
     return known("events", look)

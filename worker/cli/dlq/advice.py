@@ -1,9 +1,30 @@
 """What the operator can do about a dead letter, by its reason."""
 
+from worker.core.dead_letter import MAX_RECEIVES
 from worker.core.limits import DEEPEST_JSON
 from worker.core.model import Reason
 
+_NOT_AS_SES_WRITES = (
+    "SES did not write it like this. Find out who else may send to the queue (ses-worker check), "
+    "then delete the dead letter"
+)
 _ADVICE: dict[str, str] = {
+    Reason.NOT_AN_OBJECT: _NOT_AS_SES_WRITES,
+    Reason.NO_TYPE: _NOT_AS_SES_WRITES,
+    Reason.NO_OBJECT: _NOT_AS_SES_WRITES,
+    Reason.RECIPIENTS_NOT_A_LIST: _NOT_AS_SES_WRITES,
+    Reason.UNKNOWN_ENVELOPE: (
+        "it is JSON of neither SES nor SNS. Find out who sends it (ses-worker check), then delete "
+        "the dead letter"
+    ),
+    Reason.UNSUBSCRIBE_CONFIRMATION: (
+        "the subscription of a topic was ended: ses-worker check says what is missing, and "
+        "ses-worker provision subscribes the queue again. Then delete the dead letter"
+    ),
+    MAX_RECEIVES: (
+        "SQS put it there by itself, because it was received too often, or SNS did, because the "
+        "queue did not take it. The worker's log of that time says why; then replay the dead letter"
+    ),
     Reason.NOT_JSON: (
         "SES sends JSON, nested a few levels deep, so SES did not send this. Find out who else may "
         "send to the queue (ses-worker check), then delete the dead letter. JSON that is nested "
@@ -52,6 +73,16 @@ _ADVICE: dict[str, str] = {
     Reason.WRONG_SIGNATURE: (
         "SNS did not sign this message as it is, or it is not signed and sns.verify requires that. "
         "Find out who else may send to the queue (ses-worker check), then delete the dead letter"
+    ),
+    Reason.FOREIGN_TOPIC: (
+        "if the topic is yours, add its ARN to sns.topic_arns, reload the worker, and replay the "
+        "dead letter. Else find out who else may send to the queue (ses-worker check), then delete "
+        "the dead letter"
+    ),
+    Reason.PROCESSING_FAILED: (
+        "the worker's log has the error with the message's id (message.failed), and "
+        "`ses-worker dlq show` too. Replay the dead letter after an upgrade; if it fails again, "
+        "report it with the error"
     ),
     Reason.STORE_REFUSES: (
         "the database ended its connection at this message, and at no other: its own log says why. "

@@ -24,6 +24,7 @@ def dead_letter_as_json(
 ) -> dict[str, Any]:
     """What `show --json` prints."""
     found, unknown_recipients = read(message, sources), looked.unknown_recipients
+    claimed = read(message)  # whoever sent it
     by_key = zip(found.recipients, found.keys, strict=True)
     return plain({
         "where": message.where.value,
@@ -46,6 +47,7 @@ def dead_letter_as_json(
             else [recipient for recipient, key in by_key if key in unknown_recipients],
             "reason": found.reason,
             "detail": found.detail,
+            "claim": claimed.claim,
         },
         "next_step": next_step(message.reason) or next_step(found.reason) or None,
         "body": message.received.body,
@@ -62,6 +64,8 @@ def show_dead_letter(fields: dict[str, Any]) -> None:
         _line(f"attribute {name}", value)
     malformed = ": ".join(filter(None, (decoded["reason"], decoded["detail"])))
     _line("reads as", malformed or " ".join(filter(None, (decoded["kind"], decoded["type"]))))
+    if decoded["claim"]:
+        _line("what it says", decoded["claim"])
     for recipient in decoded["recipients"]:
         is_unknown = recipient in (decoded["unknown_recipients"] or ())
         _line("recipient", f"{recipient}, not among the users" if is_unknown else recipient)

@@ -63,6 +63,8 @@ def show_groups(looked: "Looked") -> None:
         put(out, "")
         put(out, Text(f"{printable(group.reason)}, for example {_sample_id(group)}", "bold"))
         put(out, f"reads as {group.sample}", indent=2)
+        if group.claims:
+            put(out, f"{_claiming(group.claims)}: see `aws sesv2 get-account`.", indent=2)
         if step := next_step(group.reason):
             put(out, as_called(f"What to do: {step}."), indent=2)
     put(out, "")
@@ -71,6 +73,11 @@ def show_groups(looked: "Looked") -> None:
     if looked.groups:
         put(out, "Times are UTC. To see a dead letter:")
         put(out, as_called("  ses-worker dlq show MESSAGE_ID"))
+
+
+def _claiming(claims: int) -> str:
+    some = counted(claims, "dead letter claims", "dead letters claim")
+    return f"{some} that SES stopped sending, and nothing proves it"
 
 
 def _put_table(out: "Console", looked: "Looked") -> None:
@@ -207,6 +214,7 @@ def _group(group: Group, retention: timedelta | None) -> dict[str, Any]:
         "oldest": group.oldest,
         "newest": group.newest,
         "deleted_by_sqs_at": gone_at(group.kept_since, retention),
+        "claims_sending_stopped": group.claims,
         "sample": {
             "message_id": group.sample_id,
             "original_message_id": group.sample_original_id or None,

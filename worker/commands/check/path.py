@@ -102,7 +102,8 @@ def _path_to_queue(
         *(arn for arn in rules_let_in(queue) if arn in bridge.rules),
     ]
     rules = list(dict.fromkeys(rules))
-    if arns or rules or unlisted is None:
+    awaits_rule = options.eventbridge and not (arns or rules)
+    if not awaits_rule and (arns or rules or unlisted is None):
         yield from judge_policy(queue, arns, rules)
     yield judge_permissions(queue)
     topics = {arn: inspection.topic(aws, arn) for arn in arns}
@@ -118,7 +119,11 @@ def _path_to_queue(
     )
     if rules and not arns:
         yield from skipped("EventBridge feeds the queue, and no topic does", TOPIC, SUBSCRIPTION)
-    yield from _feedback(facts, unlisted, sources, queue)
+    if awaits_rule:
+        why = "EventBridge is to feed the queue, and no rule does"
+        yield from skipped(why, admission.POLICY, TOPIC, SUBSCRIPTION, FEEDBACK)
+    else:
+        yield from _feedback(facts, unlisted, sources, queue)
     accept = settings.eventbridge.accept.value
     acceptance = settings.as_policy().sources
     yield from judge_eventbridge(bridge, queue, arns, dead, Accepting(acceptance, accept))

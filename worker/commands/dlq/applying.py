@@ -1,7 +1,7 @@
 """Replays dead letters in this process: applies them like any message, or as a dry run."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from worker.consumer.writing import HANGING_SECONDS
 from worker.core.batch import decide_batch, decode_batch
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.errors import Misconfigured, NoCertificate, Unavailable, WorkerError
+from worker.core.folding import Recorded
 from worker.core.model import (
     AccountEvent,
     DeadLetter,
@@ -23,6 +24,7 @@ from worker.core.model import (
     Release,
     User,
 )
+from worker.core.past import OnRecord
 from worker.core.policy import Policy
 from worker.core.ports import Transaction
 from worker.process import process
@@ -119,6 +121,7 @@ class DryRun:
         self._keys: set[str] = set()
         """Dedupe and route keys that would have been written so far."""
         self._users: dict[str, User] = {}
+        self._past: dict[str, list[OnRecord]] = {}
         """User records that would have been written so far, by key."""
 
     def __call__(self, dead_letters: Sequence[DeadLetterMessage]) -> list[Verdict]:
@@ -159,12 +162,18 @@ class DryRun:
         """Decide on the first dead letters, as many as fit into one transaction."""
         decoded = decode_batch(batch, self._policy)
         with suppress(_RollBack), self._store.transaction() as transaction:
-            reader = _WithChanges(transaction, self._keys, self._users)
+            reader = _WithChanges(transaction, self._keys, self._users, self._past)
             unit, handled = decide_batch(decoded, self._policy, reader)
             raise _RollBack
         self._users |= unit.created | unit.changed
         for decision in unit.decisions:
             self._keys |= {decision.feedback.dedupe_key, decision.feedback.route_key}
+            if address := decision.feedback.address:
+                event = OnRecord(decision.occurred_at, decision.feedback)
+                self._past.setdefault(address.key, []).append(event)
+        for forgiveness in unit.memory.forgivenesses:
+            event = OnRecord(forgiveness.delivered_at, None)
+            self._past.setdefault(forgiveness.email_key, []).append(event)
         self._keys |= {new.event.dedupe_key for new in unit.account_events}
         return handled
 
@@ -173,11 +182,16 @@ class _WithChanges:
     """A transaction that also shows the changes that were not written."""
 
     def __init__(
-        self, transaction: Transaction, keys: Collection[str], users: dict[str, User]
+        self,
+        transaction: Transaction,
+        keys: Collection[str],
+        users: dict[str, User],
+        past: Mapping[str, Sequence[OnRecord]],
     ) -> None:
         self._transaction = transaction
         self._keys = keys
         self._users = users
+        self._past = past
 
     @property
     def locked(self) -> Collection[str]:
@@ -186,11 +200,21 @@ class _WithChanges:
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         return self._transaction.users(email_keys) | self._users
 
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        return self._transaction.shadow_users(email_keys)
+
+    def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
+        return self._transaction.on_record(email_keys)
+
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         return {*self._transaction.known_keys(feedback), *self._keys}
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
         return {*self._transaction.known_account_events(events), *self._keys}
+
+    def past(self, keys: Collection[str]) -> dict[str, Sequence[OnRecord]]:
+        found = self._transaction.past(keys)
+        return {key: [*found.get(key, ()), *self._past.get(key, ())] for key in keys}
 
 
 def _as_first_received(dead_letter: DeadLetterMessage) -> Received:

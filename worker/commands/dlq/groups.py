@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from worker.core.claims import claim_of, says_sending_stopped
 from worker.core.dead_letter import DeadLetterMessage, Where
 from worker.core.decode import Single, decode, parts_of
 from worker.core.masking import mask_addresses, sanitized
@@ -36,10 +37,14 @@ class ParsedBody(Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why it cannot be decoded, or would be dead-lettered."""
     detail: str = ""
+    claim: str = ""
+    """What a report about the account says, in words; nothing proves it."""
 
     @property
     def redacted(self) -> str:
         """A line with masked addresses, safe to show on a screen."""
+        if self.claim:
+            return sanitized(self.claim[:_LONGEST_SAMPLE])
         if self.reason:
             return sanitized(f"{self.reason}: {self.detail}"[:_LONGEST_SAMPLE])
         summary = " ".join(filter(None, (self.kind, self.type)))
@@ -64,6 +69,8 @@ class Group(Struct, kw_only=True):
     sample_id: str = ""
     sample_original_id: str = ""
     sample: str = ""
+    claims: int = 0
+    """How many of those that were read claim that SES stopped sending; the sample is one."""
 
 
 class Groups:
@@ -80,10 +87,13 @@ class Groups:
         if group is None:
             ages = dict.fromkeys([*AGES, OLDER], 0)
             group = Group(where=dead_letter.where, reason=dead_letter.reason, ages=ages)
+            self._found[key] = group
+        is_claim = says_sending_stopped(dead_letter.error)
+        if not group.count or (is_claim and not group.claims):
             group.sample_id = dead_letter.message_id
             group.sample_original_id = dead_letter.original_id
             group.sample = read(dead_letter).redacted
-            self._found[key] = group
+        group.claims += is_claim
         group.count += 1
         group.ages[age_of(dead_letter.first_seen, self._now)] += 1
         group.oldest = _earlier(group.oldest, dead_letter.first_seen)
@@ -114,6 +124,7 @@ def read(dead_letter: DeadLetterMessage, sources: Sources = EVERYTHING) -> Parse
         keys=[key for part in parts for key in part.keys],
         reason=first.reason,
         detail=first.detail,
+        claim=next((part.claim for part in parts if part.claim), ""),
     )
 
 
@@ -124,7 +135,7 @@ def _of_part(part: Single) -> ParsedBody:
         case Ignored(kind):
             return ParsedBody(kind=kind)
         case AccountEvent(kind=kind, status=status):
-            return ParsedBody(kind=kind.value, type=status.value)
+            return ParsedBody(kind=kind.value, type=status.value, claim=claim_of(part))
         case feedback:
             return _of_feedback(feedback)
 

@@ -7,7 +7,7 @@ from typing import Any
 from worker.commands.csv_export import with_guard
 from worker.core.masking import printable
 from worker.core.reporting.lines import Judgement, State
-from worker.core.reporting.report import By, Decision, Reason, Report, Row, Spender
+from worker.core.reporting.report import TAG, By, Decision, Reason, Report, Row, Spender
 from worker.core.reporting.sends import Source, sent
 from worker.core.reporting.tally import Tally
 from worker.core.reporting.words import notes
@@ -61,7 +61,8 @@ def as_figures(report: Report) -> dict[str, Any]:
 def lines_of(report: Report) -> Iterator[dict[str, Any]]:
     """Yield the table's lines: the value by the name of what it is by, then `COLUMNS`."""
     for row in report.rows:
-        yield {name_of(report.by): row.value} | _line(row, report.sends.source)
+        line = _line(row, report.sends.source) | dict.fromkeys(_unknown(report.by))
+        yield {name_of(report.by): row.value} | line
 
 
 def cells_of(report: Report) -> Iterator[list[object]]:
@@ -71,6 +72,13 @@ def cells_of(report: Report) -> Iterator[list[object]]:
         yield [
             with_guard(printable(cell)) if isinstance(cell, str) else cell for cell in line.values()
         ]
+
+
+def _unknown(by: str) -> tuple[str, ...]:
+    """Return the columns that are not counted by what a table is by."""
+    if by == By.DOMAIN:
+        return "repeated_bounces", "repeated_complaints", "paused", "blocked"
+    return ("repeated_bounces", "repeated_complaints") if by.startswith(TAG) else ()
 
 
 def name_of(by: str) -> str:

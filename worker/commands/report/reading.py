@@ -35,7 +35,9 @@ class Reading:
         for at, counts in simulated.items():
             tally = tally_of(counts)
             left_out += tally.bounces + tally.complaint
-            found.get(at.date(), Tally()).add(counts, sign=-1)
+            # By domain it is not counted what became of people. The simulator is no user.
+            tally.unknown_bounce, tally.unknown_complaint = tally.bounces, tally.complaint
+            found.get(at.date(), Tally()).add(tally.as_counts(), sign=-1)
         return found, left_out
 
     def by(self, by: By, since: date | None = None) -> Mapping[str, Tally]:

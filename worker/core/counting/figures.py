@@ -19,6 +19,13 @@ _OWN_REFUSALS = frozenset({
     "onaccountsuppressionlist", "ontenantsuppressionlist", "emailvalidationsuppressed",
 })  # fmt: skip
 _GLOBAL_REFUSAL = "suppressed"
+# To read the value of a member takes longer than all else here.
+_ALL, _TYPE, _FAULT = Dimension.ALL.value, Dimension.TYPE.value, Dimension.FAULT.value
+_DOMAIN, _PROVIDER = Dimension.DOMAIN.value, Dimension.PROVIDER.value
+_CONFIGURATION_SET, _TENANT = Dimension.CONFIGURATION_SET.value, Dimension.TENANT.value
+_STATUS_CODE, _DELAY = Dimension.STATUS.value, Measure.DELIVERY_DELAY.value
+_WITHOUT_PEOPLE = frozenset({_DOMAIN, _STATUS_CODE})
+"""Dimensions of so many values that only what happened to mails is counted in them."""
 
 
 def figures_of(facts: Facts) -> dict[FigureKey, int]:
@@ -27,22 +34,25 @@ def figures_of(facts: Facts) -> dict[FigureKey, int]:
     for fact, count in facts.items():
         hour = fact[0]
         measures = list(_measures(fact))
+        people = list(_of_people(fact[1], fact[-1]))
         for dimension, value in _values(fact):
             for measure in measures:
                 key = dimension, hour, measure, value
                 figures[key] = figures.get(key, 0) + count
+            if people and dimension not in _WITHOUT_PEOPLE:
+                for measure in people:
+                    key = dimension, hour, measure, value
+                    figures[key] = figures.get(key, 0) + count
     return figures
 
 
 def _measures(fact: Fact) -> Iterator[str]:
-    """Yield what a fact counts as."""
-    _, what, type_, subtype, *_, became = fact
+    """Yield what a fact counts as, apart from what became of people."""
+    _, what, type_, subtype, *_ = fact
     if what == "bounce":
         yield from _bounce(type_.lower(), subtype.lower())
-        yield from _of_people(became, Measure.UNKNOWN_BOUNCE, Measure.REPEATED_BOUNCE)
     elif what == "complaint":
         yield _complaint(type_.lower(), subtype.lower())
-        yield from _of_people(became, Measure.UNKNOWN_COMPLAINT, Measure.REPEATED_COMPLAINT)
     else:
         yield what
 
@@ -64,29 +74,34 @@ def _complaint(type_: str, subtype: str) -> str:
     return Measure.NOT_SPAM.value if type_ == "not-spam" else Measure.COMPLAINT.value
 
 
-def _of_people(became: str, unknown: Measure, repeated: Measure) -> Iterator[str]:
+def _of_people(what: str, became: str) -> Iterator[str]:
+    """Yield what became of the recipient's record; only bounces and complaints have it."""
+    is_bounce = what == "bounce"
     if UNKNOWN in became:
-        yield unknown.value
+        yield (Measure.UNKNOWN_BOUNCE if is_bounce else Measure.UNKNOWN_COMPLAINT).value
     if REPEATED in became:
-        yield repeated.value
+        yield (Measure.REPEATED_BOUNCE if is_bounce else Measure.REPEATED_COMPLAINT).value
     if PAUSED in became:
         yield Measure.PAUSED.value
     if BLOCKED in became:
         yield Measure.BLOCKED.value
 
 
-def _values(fact: Fact) -> Iterator[tuple[str, str]]:
-    """Yield each dimension that a fact has, with its value."""
+def _values(fact: Fact) -> list[tuple[str, str]]:
+    """Return each dimension that a fact has, with its value."""
     _, what, type_, subtype, domain, configuration_set, tenant, fault, status, _ = fact
-    yield Dimension.ALL.value, ""
-    yield Dimension.DOMAIN.value, domain
-    yield Dimension.PROVIDER.value, provider_of(domain)
-    yield Dimension.CONFIGURATION_SET.value, configuration_set
-    yield Dimension.TENANT.value, tenant
+    values = [
+        (_ALL, ""),
+        (_DOMAIN, domain),
+        (_PROVIDER, provider_of(domain)),
+        (_CONFIGURATION_SET, configuration_set),
+        (_TENANT, tenant),
+    ]
     if what in {"bounce", "complaint"}:
-        yield Dimension.TYPE.value, f"{type_}/{subtype}" if type_ or subtype else ""
-    elif what == Measure.DELIVERY_DELAY:
-        yield Dimension.TYPE.value, type_
+        values.append((_TYPE, f"{type_}/{subtype}" if type_ or subtype else ""))
+    elif what == _DELAY:
+        values.append((_TYPE, type_))
     if what == "bounce":
-        yield Dimension.FAULT.value, fault
-        yield Dimension.STATUS.value, status if _STATUS.fullmatch(status) else ""
+        values.append((_FAULT, fault))
+        values.append((_STATUS_CODE, status if _STATUS.fullmatch(status) else ""))
+    return values

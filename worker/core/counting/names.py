@@ -51,6 +51,7 @@ class Measure(StrEnum):
     NOT_SPAM = "not_spam"
     """The opposite of a complaint: a person says that a mail is no spam."""
 
+    # What became of people is not counted by domain and by status.
     UNKNOWN_BOUNCE = "unknown_bounce"
     """Bounces, of whatever type, whose recipient is no user."""
     UNKNOWN_COMPLAINT = "unknown_complaint"

@@ -39,6 +39,7 @@ _SCOPES = {
     "tenant": Scope.TENANT,
     "configuration-set": Scope.CONFIGURATION_SET,
     "identity": Scope.IDENTITY,
+    "account": Scope.ACCOUNT,
 }
 """By the type of resource in an ARN: `arn:aws:ses:eu-west-1:111122223333:tenant/acme/tn-0000`."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -129,7 +130,11 @@ def _said(text: str) -> _Said:
 
 
 def _resource(raw: Raw) -> tuple[str, Scope]:
-    """Return the ARN that the event is about: of a tenant, if one is named."""
+    """Return the ARN that the event is about: of a tenant, if one is named.
+
+    An event that names nothing is about the account. One that names only what this program does not
+    know is not: it must not look as if SES had stopped sending for the whole account.
+    """
     try:
         listed = read_json(bytes(raw).decode(), list[Raw])[:MOST_RESOURCES]
     except Unreadable:
@@ -137,7 +142,8 @@ def _resource(raw: Raw) -> tuple[str, Scope]:
     arns = [arn for item in listed if (arn := _arn(item))]
     scopes = [(arn, scope) for arn in arns if (scope := _SCOPES.get(_type_in(arn)))]
     tenants = [found for found in scopes if found[1] is Scope.TENANT]
-    return next(iter(tenants or scopes), (arns[0] if arns else "", Scope.ACCOUNT))
+    nothing_known = (arns[0], Scope.OTHER) if arns else ("", Scope.ACCOUNT)
+    return next(iter(tenants or scopes), nothing_known)
 
 
 def _arn(raw: Raw) -> str:

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html lists the types of event.
 """
 
+from worker.core.claims import claim_of
 from worker.core.decode.account_events import account_event_of
 from worker.core.decode.bodies import read_part
 from worker.core.decode.errors import Undecodable
@@ -10,7 +11,7 @@ from worker.core.decode.foreign import foreign_event, refuse_alarm
 from worker.core.decode.shapes import Origin, Wrapper
 from worker.core.limits import LONGEST_ACCOUNT, LONGEST_KIND, LONGEST_SHOWN_KIND
 from worker.core.model import AccountEvent, Reason, Route
-from worker.core.parsing import clip, read_json
+from worker.core.parsing import Unreadable, clip, read_json
 from worker.core.sources import EventBridge, Sources
 
 SES = "aws.ses"
@@ -66,7 +67,16 @@ def require_accepted(wrapper: Wrapper, sources: Sources, *, by_topic: bool) -> N
         why = f"an event of {account}, which is not in eventbridge.accounts; if it is yours, add it"
     else:
         return
-    raise Undecodable(Reason.EVENTBRIDGE_NOT_ACCEPTED, why)
+    raise Undecodable(Reason.EVENTBRIDGE_NOT_ACCEPTED, f"{_claim(wrapper)}{why}")
+
+
+def _claim(wrapper: Wrapper) -> str:
+    """Say what a report about the account claims: somebody must know, accepted or not."""
+    try:
+        event = account_event(wrapper, detail_of(wrapper), origin_of(wrapper))
+    except (Undecodable, Unreadable):
+        return ""
+    return f"{claim_of(event)}. " if event else ""
 
 
 def origin_of(wrapper: Wrapper) -> Origin:

@@ -1,5 +1,7 @@
 """Looks at the type of SES's message."""
 
+from worker.core.counting import COUNTED_KINDS
+from worker.core.decode.counted import read_counted
 from worker.core.decode.mail import mail_of
 from worker.core.decode.reports import read_feedback
 from worker.core.decode.shapes import Body, Origin
@@ -9,12 +11,6 @@ from worker.core.parsing import clip
 
 SETUP_MESSAGE_ID = "AMAZON_SES_SETUP_NOTIFICATION"
 """The id of the message that SES sends when a receipt rule is set up."""
-
-_NOT_FEEDBACK = frozenset({
-    "send", "delivery", "reject", "open", "click",
-    "renderingfailure", "deliverydelay", "subscription",
-})  # fmt: skip
-"""SES's event types that are neither bounce nor complaint, in lower case, without spaces."""
 
 
 def interpret(kind: str, body: Body, text: str, origin: Origin) -> tuple[Feedback, ...] | Ignored:
@@ -35,7 +31,9 @@ def interpret(kind: str, body: Body, text: str, origin: Origin) -> tuple[Feedbac
         case "received":
             setup = mail_of(body).message_id == SETUP_MESSAGE_ID
             return Ignored("SetupNotification") if setup else Ignored("Received", noteworthy=True)
-        case known if known in _NOT_FEEDBACK:
+        case counted if measure := COUNTED_KINDS.get(counted):
+            return Ignored(kind, counted=read_counted(measure, text))
+        case "subscription":
             return Ignored(kind)
         case _:
             return Ignored(clip(kind, LONGEST_SHOWN_KIND), noteworthy=True)

@@ -65,7 +65,7 @@ def sent_mail(mail: Mail, origin: Origin = RAW) -> SentMail:
     texts = mail.source or "", mail.source_arn or "", mail.account_id or ""
     is_short = sum(map(len, texts)) <= _LONGEST_REMEMBERED
     sender, region, account_id = (_remembered_sender if is_short else _read_sender)(*texts)
-    configuration_set, tenant, tags = _tagged(mail)
+    configuration_set, tenant, tags = tagged(mail)
     return SentMail(
         configuration_set,
         tenant,
@@ -86,7 +86,7 @@ def _read_sender(source: str, arn: str, account: str) -> tuple[str, str, str]:
     return address.key if address else "", region, clip(account, LONGEST_ACCOUNT)
 
 
-def _tagged(mail: Mail) -> tuple[str, str, str]:
+def tagged(mail: Mail) -> tuple[str, str, str]:
     """Return configuration set, tenant, and the customer's tags as JSON."""
     tags = bytes(mail.tags)
     if len(tags) > _LEAST_TAGS:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import UNSET
 
+from worker.core.automatic_replies import is_automatic_reply
 from worker.core.decode.errors import Undecodable
 from worker.core.decode.lenient import count_recipients, read_leniently, read_recipients
 from worker.core.decode.mail import mail_of, sent_mail
@@ -17,7 +18,7 @@ from worker.core.decode.shapes import (
     Origin,
     RecipientEntry,
 )
-from worker.core.faults import fault_of
+from worker.core.faults import fault_of, is_permanent
 from worker.core.keys import Names, feedback_keys, text_for_key
 from worker.core.limits import (
     LONGEST_ID,
@@ -63,6 +64,7 @@ def read_feedback(kind: Kind, body: Body, text: str, origin: Origin) -> Iterator
         subtype=text_for_key(report.subtype, notification.subtype or ""),
         timestamp=text_for_key(report.timestamp, clip(report.timestamp, LONGEST_TIME_IN_KEY)),
     )
+    is_transient = kind is Kind.BOUNCE and (notification.type or "").lower() == "transient"
     for recipient, unique_name in unique_per_person(entries):
         dedupe_key, route_key = feedback_keys(notification, names, unique_name)
         yield Feedback(
@@ -71,6 +73,8 @@ def read_feedback(kind: Kind, body: Body, text: str, origin: Origin) -> Iterator
             dedupe_key=dedupe_key,
             route_key=route_key,
             fault=_fault(notification, recipient),
+            out_of_office=is_transient and is_automatic_reply(notification.subtype, recipient),
+            permanent_status=is_transient and is_permanent(recipient.status, recipient.diagnostic),
         )
 
 

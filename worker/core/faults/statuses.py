@@ -7,8 +7,11 @@ https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-repor
 import re
 
 from worker.core.faults.fault import Fault
+from worker.core.limits import LONGEST_REPLY
 
 _CODE = re.compile(r"(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
+_REPLY_CODE = re.compile(r"(?:smtp; ?)?([245])\d\d(?=[ -]|$)", re.IGNORECASE)
+"""What a reply of SMTP begins with, also in a delivery status notification."""
 _BY_CODE = {
     code: fault
     for fault, codes in {
@@ -34,6 +37,17 @@ _BANNED = range(600, 650)
 """Exchange's 7.606 to 7.649: the IP is banned."""
 _GENERAL = frozenset({"", "0.0", "1.0", "2.0", "3.0", "5.0", "4.7"})
 """Codes that say less than another in the same reply. Behind 4.7, too old, is the last reply."""
+
+
+def is_permanent(status: str, diagnostic: str) -> bool:
+    """Return whether a status is one of a permanent failure: `5.x.x`.
+
+    Without a status the first code in the diagnostic counts, or the code of the SMTP reply.
+    """
+    if code := _CODE.search(status) or _CODE.search(reply := diagnostic[:LONGEST_REPLY]):
+        return code[0].startswith("5")
+    code = _REPLY_CODE.match(reply.lstrip())
+    return code is not None and code[1] == "5"
 
 
 def fault_of_status(status: str, diagnostic: str) -> Fault | None:

@@ -30,7 +30,7 @@ class Tally(Struct, kw_only=True):
     def add(self, counts: Mapping[str, int], sign: int = 1) -> None:
         """Add counts, or take them away; none becomes negative."""
         for measure, count in counts.items():
-            if measure in MEASURES:
+            if count and measure in MEASURES:
                 setattr(self, measure, max(0, getattr(self, measure) + sign * count))
 
     def as_counts(self) -> dict[str, int]:
@@ -63,7 +63,7 @@ class Tally(Struct, kw_only=True):
         return not any(self.as_counts().values())
 
 
-MEASURES = Tally.__struct_fields__
+MEASURES = frozenset(Tally.__struct_fields__)
 
 
 def tally_of(counts: Mapping[str, int]) -> Tally:

@@ -13,7 +13,7 @@ SES_COMPUTES = (
 )
 HOW_TO_KNOW = (
     "Have SES publish Send events to the same topic as bounces, with a configuration set "
-    "(ses-worker provision). Until then report --ses asks SES itself, where that is permitted."
+    "(ses-worker provision). Until then ses-worker report --ses asks SES itself, if permitted."
 )
 STATES = {
     State.UNKNOWN: "unknown",
@@ -77,10 +77,15 @@ def budget(what: str, judgement: Judgement) -> str:
     if review is None or pause is None or judgement.state is State.TOO_FEW:
         return ""
     if pause < 0:
-        return f"{-pause:,} {what} too many for the line for a pause, {-review:,} for a review"
+        return f"{_of(-pause, what)} too many for the line for a pause, {-review:,} for a review"
     if review < 0:
-        return f"{-review:,} {what} too many for a review; {pause:,} more fit before a pause"
-    return f"{review:,} more {what} fit before a review, {pause:,} before a pause"
+        return f"{_of(-review, what)} too many for a review; {pause:,} more before a pause"
+    fit = "fits" if review == 1 else "fit"
+    return f"{_of(review, f'more {what}')} {fit} before a review, {pause:,} before a pause"
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count:,} {what.removesuffix('s') if count == 1 else what}"
 
 
 def notes(report: Report) -> Iterator[str]:
@@ -116,10 +121,10 @@ def _about_counts(report: Report) -> Iterator[str]:
         yield (
             f"{report.simulated:,} bounces and complaints of SES's mailbox simulator are left out."
         )
-    if report.bounces_since:
+    if report.bounces_since and report.bounces_since > report.since:
         yield (
             f"Bounces and complaints from before {report.bounces_since:%Y-%m-%d %H:%M} UTC are "
-            "still being counted, and missing here."
+            "yet to be counted, which ses-worker run and drain do; they are missing here."
         )
     if report.others_since and report.others_since > report.since:
         yield (

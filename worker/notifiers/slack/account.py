@@ -41,6 +41,7 @@ _SCOPES = {
     Scope.TENANT: "tenant",
     Scope.IDENTITY: "identity",
     Scope.CONFIGURATION_SET: "configuration set",
+    Scope.OTHER: "a resource of unknown type",
 }
 _VERIFIED = {
     Verification.REPORTED: "Reported, not verified",

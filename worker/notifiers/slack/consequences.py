@@ -22,6 +22,8 @@ _RESPONSES = {
     " decision.",
     RemovalOutcome.KEPT_REPEATED: "Kept: it was taken off too often lately; a person should look.",
     RemovalOutcome.KEPT_UNWANTED: "Kept: the settings do not ask for its removal any more.",
+    RemovalOutcome.KEPT_NEWER: "Kept: it was listed after its removal was asked for. To take it off"
+    " all the same, ask again.",
     RemovalOutcome.NOT_POSSIBLE: "Not possible: SES's call cannot delete this address.",
     RemovalOutcome.UNKNOWN_TENANT: "Not tried: it is on a tenant's list, and the message does not"
     " name the tenant. Remove it with `aws sesv2 delete-suppressed-destination --tenant-name`.",
@@ -40,6 +42,8 @@ def of_a_removal(notice: RemovalNotice, number: str, *, masked: bool) -> Documen
     address = f"***@{notice.domain}" if masked and notice.domain else notice.address
     pointer = (None if masked else why(notice.address)) or DELIVERED
     whose = [("List of tenant:", notice.tenant)] if notice.tenant else []
+    asked = [("Asked for by:", notice.asked_by)] if notice.asked_by else []
+    asked += [("Why:", notice.why)] if notice.why else []
     response = _RESPONSES[notice.outcome]
     if notice.response and notice.outcome is not RemovalOutcome.REMOVED:
         response += f" ({code(notice.response, 300, masked=masked)})"
@@ -49,7 +53,7 @@ def of_a_removal(notice: RemovalNotice, number: str, *, masked: bool) -> Documen
         word="DELETE" if notice.outcome is RemovalOutcome.REMOVED else "NOT DELETED",
         subjects=[address or "(no address)"],
         parts=[
-            Pairs([("Mail:", address), *whose]),
+            Pairs([("Mail:", address), *whose, *asked]),
             Remark("Response:", response),
             *([Whole("Suppressed destination json: ", entry, pointer)] if entry else []),
         ],

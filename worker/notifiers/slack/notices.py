@@ -20,7 +20,7 @@ from worker.core.effects import (
 )
 from worker.core.faults import IN_WORDS
 from worker.core.limits import MOST_ADDRESSES_SHOWN
-from worker.core.model import Kind
+from worker.core.model import Action, Kind
 from worker.notifiers.slack.account import of_the_account
 from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Post
 from worker.notifiers.slack.consequences import (
@@ -44,6 +44,10 @@ from worker.notifiers.slack.sparing import spareable, sparing
 from worker.notifiers.slack.text import bounded, code, escape, width
 from worker.notifiers.slack.words import DELIVERED, LONGEST_POINTER, moment, why, with_messages
 
+_BARRED = {
+    Action.AUTO_BLOCK_SPAM: "the address is no user, and do_not_mail blocks it all the same",
+    Action.HARD_BOUNCE: "the address is no user, and do_not_mail pauses it all the same",
+}
 DETAILED = 4
 """Recipients shown in detail; there is no room for more with the longest texts."""
 _LONGEST_ONLY_FENCE = LONGEST_SECTION - 100
@@ -150,6 +154,8 @@ def _of_recipient(
         pairs.append(("Paused until (UTC): ", moment(recipient.paused_until)))
     if recipient.blocked:
         pairs.append(("Blocked: ", "yes"))
+    if recipient.barred:
+        pairs.append(("Do not mail: ", _BARRED[recipient.barred]))
     yield Pairs(pairs)
     if fault := IN_WORDS.get(recipient.fault):
         yield Remark("Whose fault: ", fault)

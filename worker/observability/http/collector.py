@@ -11,7 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector as Base
 
 from worker import __version__
-from worker.core.effects import SUPPRESSION, EffectKind
+from worker.core.effects import ASKED_REMOVALS, SUPPRESSION, EffectKind
 from worker.core.model import Outcome
 from worker.observability.health import Health
 from worker.observability.http.measuring import Measuring
@@ -30,7 +30,7 @@ _LANES_AND_KINDS = [
     (SUPPRESSION if kind is EffectKind.REMOVAL else section, kind.value)
     for section in CHANNEL_SECTIONS
     for kind in EffectKind
-]
+] + [(ASKED_REMOVALS, EffectKind.REMOVAL.value)]
 """Combinations that are exposed even where they have no effect."""
 
 

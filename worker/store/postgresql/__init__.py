@@ -18,6 +18,7 @@ from worker.store.in_force import keep_if_changed
 from worker.store.needs import Needs
 from worker.store.postgresql.connection import begin, begin_one_moment, connect, in_transaction
 from worker.store.postgresql.errors import LOCKED, translated
+from worker.store.postgresql.figures import PostgresqlFigures
 from worker.store.postgresql.rights import find_home, is_about_rights, lacking_rights
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
@@ -217,6 +218,17 @@ class PostgresqlStore:
         """
         with self.transaction() as transaction:
             return keep_if_changed(transaction, values)
+
+    @contextmanager
+    def adding_up(self) -> Iterator[PostgresqlFigures]:
+        """Begin a transaction that adds up figures.
+
+        Raises:
+            Unavailable, Locked: as for `transaction`.
+
+        """
+        with self.transaction() as transaction:
+            yield transaction.figures
 
     def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         """Answer a query in a session of its own; see `Store.ask`.

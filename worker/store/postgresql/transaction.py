@@ -7,35 +7,52 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
+from worker.core.counting import encode_facts
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Unavailable
+from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
+from worker.core.past import MOST_PAST, OnRecord
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.postgresql.connection import begin
+from worker.store.postgresql.figures import PostgresqlFigures
 from worker.store.postgresql.waiting import RowWaits
 from worker.store.rows import (
     ACCOUNT_EVENT_COLUMNS,
+    AS_USER,
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
+    FORGIVENESS_COLUMNS,
     OUTBOX_COLUMNS,
+    PAST_COLUMNS,
+    PAST_KINDS,
     QUARANTINE_COLUMNS,
+    RECORDED_COLUMNS,
+    SHADOW_COLUMNS,
     USER_COLUMNS,
     USER_TIMES,
     account_event_row,
     event_row,
     feedback_row,
+    forgiveness_row,
+    on_record,
     outbox_row,
     quarantine_row,
+    read_recorded,
     read_user,
+    shadow_row,
     user_row,
 )
 
 _TYPES = dict.fromkeys(
-    (*USER_TIMES, "occurred_at", "received_at", "sent_at", "due_at", "created_at"), "timestamptz"
+    (*USER_TIMES, "last_delivery", "occurred_at", "received_at", "sent_at", "due_at", "created_at"),
+    "timestamptz",
 ) | {
     "metrics_enabled": "boolean",
     "auto_block_spam": "boolean",
     "mentions_spam": "boolean",
+    "out_of_office": "boolean",
+    "permanent_status": "boolean",
     "hard_bounce_refused": "boolean",
     "soft_bounce_refused": "boolean",
     "hard_bounce_count": "integer",
@@ -68,6 +85,13 @@ _KNOWN_KEYS = """
     UNION ALL
     SELECT route_key FROM events WHERE route_key = ANY(%s)
 """
+_PAST = f"""
+    SELECT past.* FROM unnest(%s::text[]) AS asked (key) CROSS JOIN LATERAL (
+        SELECT recipient, {", ".join(PAST_COLUMNS).replace("%", "%%")} FROM events
+        WHERE recipient = asked.key AND {PAST_KINDS}
+        ORDER BY occurred_at DESC, id DESC LIMIT {MOST_PAST}
+    ) AS past
+"""
 # All workers lock users, and write rows, in the same order, so they wait for each other instead of
 # deadlocking.
 # NO KEY: new rows with a foreign key to `users` lock the user FOR KEY SHARE, and need not wait.
@@ -77,6 +101,20 @@ _USERS = f"""
 """
 _FREE_USERS = f"{_USERS} SKIP LOCKED"
 _EXISTING_USERS = "SELECT email_key FROM users WHERE email_key = ANY(%s)"
+_SHADOW_USERS = f"SELECT {AS_USER} FROM shadow_users WHERE email_key = ANY(%s)"
+_KEEP_SHADOW = f"""
+    {_insert("shadow_users", SHADOW_COLUMNS)} ON CONFLICT (email_key) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in FEEDBACK_COLUMNS)}
+"""
+_ON_RECORD = f"""
+    SELECT {RECORDED_COLUMNS.replace("%", "%%")} FROM events WHERE recipient = ANY(%s)
+    ORDER BY recipient, id
+"""
+_BEGIN_EMPTY = """
+    INSERT INTO imported_users (email_key, after_event)
+    SELECT recipient, max(id) FROM events WHERE recipient = ANY(%s) GROUP BY recipient
+"""
+_FORGET_FIRST_RECORDS = "DELETE FROM imported_users WHERE email_key = ANY(%s)"
 _ADD_USERS = _insert("users", USER_COLUMNS)
 _CHANGE_USERS = f"""
     UPDATE users SET {", ".join(f"{name} = new.{name}" for name in FEEDBACK_COLUMNS)}
@@ -84,7 +122,15 @@ _CHANGE_USERS = f"""
     WHERE users.email_key = new.email_key
 """
 _ADD_EVENTS = _insert("events", EVENT_COLUMNS)
+_FORGIVE = _insert("events", FORGIVENESS_COLUMNS) + " ON CONFLICT DO NOTHING"
 _ADD_ACCOUNT_EVENTS = _insert("account_events", ACCOUNT_EVENT_COLUMNS)
+_COUNT = "INSERT INTO new_counts (counts) VALUES (%s)"
+_DELIVERED = f"""
+    UPDATE users SET last_delivery = new.last_delivery
+    FROM {_rows(("last_delivery", "email_key"))}
+    WHERE users.email_key = new.email_key
+        AND (users.last_delivery IS NULL OR users.last_delivery < new.last_delivery)
+"""
 # Due by the database's clock, which all workers use; ours may be ahead of it.
 _INSERT_ENTRIES = _insert("outbox", OUTBOX_COLUMNS).replace(
     "SELECT kind, lane, state, due_at,", "SELECT kind, lane, state, LEAST(due_at, now()),"
@@ -143,6 +189,17 @@ class PostgresqlTransaction:
         users = (read_user(row, time=_unchanged) for row in rows)
         return {user.email_key: user for user in users}
 
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key.
+
+        Who changes such a record has locked the user.
+        """
+        return self._read_users(_SHADOW_USERS, email_keys)
+
+    def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
+        """Return the events of these addresses, those of each in the order of ids."""
+        return map(read_recorded, self._connection.execute(_ON_RECORD, (list(email_keys),)))
+
     def known_keys(self, feedback: Sequence[Feedback]) -> set[str]:
         """Return which dedupe keys and route keys of the feedback are stored already."""
         dedupe_keys = [item.dedupe_key for item in feedback]
@@ -154,17 +211,40 @@ class PostgresqlTransaction:
         keys = [event.dedupe_key for event in events]
         return {key for (key,) in self._connection.execute(_KNOWN_ACCOUNT_EVENTS, (keys,))}
 
+    def past(self, keys: Collection[str]) -> dict[str, list[OnRecord]]:
+        """Return the newest events of these addresses, `MOST_PAST` of each at most."""
+        found: dict[str, list[OnRecord]] = {}
+        for key, *row in self._connection.execute(_PAST, (list(keys),)):
+            found.setdefault(key, []).append(on_record(row, _unchanged))
+        return found
+
     def save(self, unit: UnitOfWork) -> None:
         """Write the events, the changed users and the outbox entries of a unit of work."""
         created = (user_row(unit.created[key]) for key in sorted(unit.created))
         changed = (feedback_row(user) for user in unit.changed.values())
         events = [event_row(decision, _unchanged) for decision in unit.decisions]
-        self._write(_ADD_USERS, USER_COLUMNS, created)
+        if unit.created:
+            keys = (list(unit.created),)
+            self._connection.execute(_FORGET_FIRST_RECORDS, keys)
+            if unit.begins_empty:
+                self._connection.execute(_BEGIN_EMPTY, keys)
+            self._write(_ADD_USERS, USER_COLUMNS, created)
         self._write(_CHANGE_USERS, (*FEEDBACK_COLUMNS, "email_key"), changed)
         self._write(_ADD_EVENTS, EVENT_COLUMNS, sorted(events, key=itemgetter(0)))
+        if unit.memory.forgivenesses:
+            rows = sorted(forgiveness_row(each, _unchanged) for each in unit.memory.forgivenesses)
+            self._write(_FORGIVE, FORGIVENESS_COLUMNS, rows)
         if unit.account_events:
             rows = sorted(map(account_event_row, unit.account_events), key=itemgetter(0))
             self._write(_ADD_ACCOUNT_EVENTS, ACCOUNT_EVENT_COLUMNS, rows)
+        if unit.deliveries:
+            deliveries = ((at, key) for key, at in unit.deliveries.items())
+            self._write(_DELIVERED, ("last_delivery", "email_key"), deliveries)
+        if unit.facts:
+            self._has_written = True
+            self._connection.execute(_COUNT, (encode_facts(unit.facts),))
+        if unit.shadowed:
+            self._write(_KEEP_SHADOW, SHADOW_COLUMNS, map(shadow_row, unit.shadowed.values()))
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
@@ -201,6 +281,12 @@ class PostgresqlTransaction:
         self._connection.execute(
             "INSERT INTO policy (name, value) SELECT * FROM unnest(%s::text[], %s::text[])", rows
         )
+
+    @property
+    def figures(self) -> PostgresqlFigures:
+        """The statements that add up figures."""
+        self._has_written = True
+        return PostgresqlFigures(self._connection)
 
     def touch(self) -> None:
         """Take a transaction id, so that the commit writes to the disk."""

@@ -19,6 +19,7 @@ from worker.store.sample import RollBack, probing, write_sample
 from worker.store.sqlite import queries
 from worker.store.sqlite.connection import SMALL_CACHE_KIB, Connection, connect
 from worker.store.sqlite.errors import translated
+from worker.store.sqlite.figures import SqliteFigures
 from worker.store.sqlite.live_copy import Report, copy_into
 from worker.store.sqlite.opened import Opened
 from worker.store.sqlite.reader import Reader, is_there
@@ -192,6 +193,17 @@ class SqliteStore:
         """
         with self.transaction() as transaction:
             return keep_if_changed(transaction, values)
+
+    @contextmanager
+    def adding_up(self) -> Iterator[SqliteFigures]:
+        """Begin a transaction that adds up figures.
+
+        Raises:
+            Unavailable, CommitsLost: as for `transaction`.
+
+        """
+        with self.transaction() as transaction:
+            yield transaction.figures
 
     def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         """Answer a query on a connection of its own; see `Store.ask`.

@@ -8,26 +8,40 @@ from typing import Any
 
 import msgspec
 
+from worker.core.counting import encode_facts
 from worker.core.effects import OutboxEntry
+from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.parsing import parse_time
+from worker.core.past import MOST_PAST, OnRecord
 from worker.core.times import time_text
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.rows import (
     ACCOUNT_EVENT_COLUMNS,
+    AS_USER,
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
+    FORGIVENESS_COLUMNS,
     OUTBOX_COLUMNS,
+    PAST_COLUMNS,
+    PAST_KINDS,
     QUARANTINE_COLUMNS,
+    RECORDED_COLUMNS,
+    SHADOW_COLUMNS,
     USER_COLUMNS,
     account_event_row,
     event_row,
     feedback_row,
+    forgiveness_row,
+    on_record,
     outbox_row,
     quarantine_row,
+    read_recorded,
     read_user,
+    shadow_row,
     user_row,
 )
+from worker.store.sqlite.figures import SqliteFigures
 from worker.timing import clock
 
 _KNOWN_KEYS = """
@@ -47,8 +61,38 @@ _USERS_AS_JSON = f"""
     SELECT json_array({", ".join(USER_COLUMNS)}) FROM users
     WHERE email_key IN (SELECT value FROM json_each(?))
 """
+_SHADOW_USERS = f"""
+    SELECT {AS_USER} FROM shadow_users WHERE email_key IN (SELECT value FROM json_each(?))
+"""
+_KEEP_SHADOW = f"""
+    INSERT OR REPLACE INTO shadow_users ({", ".join(SHADOW_COLUMNS)})
+    VALUES ({", ".join("?" * len(SHADOW_COLUMNS))})
+"""
+_ON_RECORD = f"""
+    SELECT {RECORDED_COLUMNS} FROM events_by_recipient WHERE recipient = ? ORDER BY id
+"""
+_BEGIN_EMPTY = """
+    INSERT INTO imported_users (email_key, after_event)
+    SELECT recipient, max(id) FROM events_by_recipient WHERE recipient = ? GROUP BY recipient
+"""
+_FORGET_FIRST_RECORD = "DELETE FROM imported_users WHERE email_key = ?"
+_PAST = f"""
+    SELECT recipient, {", ".join(PAST_COLUMNS)} FROM (
+        SELECT *, row_number() OVER (PARTITION BY recipient ORDER BY occurred_at DESC, id DESC)
+            AS place
+        FROM events_by_recipient
+        WHERE recipient IN (SELECT value FROM json_each(?)) AND {PAST_KINDS}
+    )
+    WHERE place <= {MOST_PAST}
+"""
 _CHANGE_USER = f"""
     UPDATE users SET {", ".join(f"{name} = ?" for name in FEEDBACK_COLUMNS)} WHERE email_key = ?
+"""
+
+_COUNT = "INSERT INTO new_counts (counts) VALUES (?)"
+_DELIVERED = """
+    UPDATE users SET last_delivery = ?1
+    WHERE email_key = ?2 AND (last_delivery IS NULL OR last_delivery < ?1)
 """
 
 ROWS = 10
@@ -85,6 +129,7 @@ _add_events = _Insert("events", EVENT_COLUMNS)
 _add_account_events = _Insert("account_events", ACCOUNT_EVENT_COLUMNS)
 _insert_entries = _Insert("outbox", OUTBOX_COLUMNS)
 _DUE_AT = OUTBOX_COLUMNS.index("due_at")
+_FORGIVE = _insert("events", FORGIVENESS_COLUMNS) + " ON CONFLICT DO NOTHING"
 _QUARANTINE = _insert("quarantine", QUARANTINE_COLUMNS) + " ON CONFLICT DO NOTHING"
 
 
@@ -96,6 +141,17 @@ class SqliteTransaction:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+
+    def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
+        """Return the records that a second policy has made of users, by key."""
+        rows = self._connection.execute(_SHADOW_USERS, (_json(list(email_keys)),))
+        users = (read_user(row, time=parse_time) for row in rows)
+        return {user.email_key: user for user in users}
+
+    def on_record(self, email_keys: Collection[str]) -> Iterable[Recorded]:
+        """Return the events of these addresses, those of each in the order of ids."""
+        for key in email_keys:
+            yield from map(read_recorded, self._connection.execute(_ON_RECORD, (key,)))
 
     def known_keys(self, feedback: Sequence[Feedback]) -> set[str]:
         """Return which dedupe keys and route keys of the feedback are stored already."""
@@ -121,17 +177,40 @@ class SqliteTransaction:
         users = (read_user(row, time=parse_time) for row in rows)
         return {user.email_key: user for user in users}
 
+    def past(self, keys: Collection[str]) -> dict[str, list[OnRecord]]:
+        """Return the newest events of these addresses, `MOST_PAST` of each at most."""
+        found: dict[str, list[OnRecord]] = {}
+        for key, *row in self._connection.execute(_PAST, (_json(list(keys)),)):
+            found.setdefault(key, []).append(on_record(row, parse_time))
+        return found
+
     def save(self, unit: UnitOfWork) -> None:
         """Write the events, the changed users and the outbox entries of a unit of work."""
-        _add_users(self._connection, [_plain(user_row(user)) for user in unit.created.values()])
+        if unit.created:
+            keys = [(key,) for key in unit.created]
+            self._connection.executemany(_FORGET_FIRST_RECORD, keys)
+            if unit.begins_empty:
+                self._connection.executemany(_BEGIN_EMPTY, keys)
+            _add_users(self._connection, [_plain(user_row(user)) for user in unit.created.values()])
         changes = map(_plain, map(feedback_row, unit.changed.values()))
         self._connection.executemany(_CHANGE_USER, changes)
         _add_events(
             self._connection, [event_row(decision, time_text) for decision in unit.decisions]
         )
+        if unit.memory.forgivenesses:
+            forgivenesses = (forgiveness_row(each, time_text) for each in unit.memory.forgivenesses)
+            self._connection.executemany(_FORGIVE, forgivenesses)
         if unit.account_events:
             rows = [_plain(account_event_row(new)) for new in unit.account_events]
             _add_account_events(self._connection, rows)
+        if unit.deliveries:
+            rows = [[time_text(at), key] for key, at in unit.deliveries.items()]
+            self._connection.executemany(_DELIVERED, rows)
+        if unit.facts:
+            self._connection.execute(_COUNT, (encode_facts(unit.facts),))
+        if unit.shadowed:
+            records = map(_plain, map(shadow_row, unit.shadowed.values()))
+            self._connection.executemany(_KEEP_SHADOW, records)
         self.enqueue(unit.entries)
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
@@ -151,6 +230,11 @@ class SqliteTransaction:
         """Replace the policy in force."""
         self._connection.execute("DELETE FROM policy")
         self._connection.executemany("INSERT INTO policy VALUES (?, ?)", values.items())
+
+    @property
+    def figures(self) -> SqliteFigures:
+        """The statements that add up figures."""
+        return SqliteFigures(self._connection)
 
     def touch(self) -> None:
         """Write what changes nothing, so that the commit writes to the disk."""

@@ -1,10 +1,11 @@
 """The commands that findings recommend. Pure."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 
-from worker.topology.checks.facts import TargetFacts, read_arn, region_in_arn
+from worker.topology.checks.facts import RuleFacts, TargetFacts, read_arn, region_in_arn
 
 
 def texts(attributes: Mapping[str, object]) -> dict[str, str]:
@@ -96,6 +97,21 @@ def is_bus(arn: str) -> bool:
 def enable_rule(arn: str, name: str) -> str:
     """Enable a disabled rule of EventBridge."""
     return _aws("events", "enable-rule", region_in_arn(arn), name=name)
+
+
+def put_rule(rule: RuleFacts, pattern: Mapping[str, object]) -> str:
+    """Give a rule another pattern. AWS replaces the rule, so the rest of it is repeated."""
+    rest = {
+        "_".join(re.findall("[A-Z][a-z]+", name)).lower(): rule.rest[name] for name in rule.rest
+    }
+    where = region_in_arn(rule.arn)
+    return _aws("events", "put-rule", where, name=rule.name, event_pattern=pattern, **rest)
+
+
+def remove_target(rule: RuleFacts, target: TargetFacts) -> str:
+    """Take a target away from a rule."""
+    where = region_in_arn(rule.arn)
+    return _aws("events", "remove-targets", where, rule=rule.name, ids=target.id)
 
 
 def put_target(rule_arn: str, rule: str, target: TargetFacts) -> str:

@@ -13,6 +13,8 @@ from worker.topology.checks.conditions import Verdict
 BOUNCE, COMPLAINT = "Email Bounced", "Email Complaint Received"
 FEEDBACK_TYPES = (BOUNCE, COMPLAINT)
 """The `detail-type` of bounces and complaints."""
+ALL_OF_SES = {"source": ["aws.ses"]}
+"""A pattern that all of SES's events fit."""
 STATUS_TYPES = (
     "Sending Status Disabled",
     "Sending Status Enabled",

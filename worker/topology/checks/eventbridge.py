@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from worker.core.sources import EventBridge, Sources
 from worker.topology.checks.admission import SEND
-from worker.topology.checks.commands import enable_rule, provision_eventbridge, put_target
-from worker.topology.checks.event_patterns import FEEDBACK_TYPES, STATUS_TYPES, passes
+from worker.topology.checks.commands import enable_rule, provision_eventbridge, put_rule, put_target
+from worker.topology.checks.event_patterns import ALL_OF_SES, FEEDBACK_TYPES, STATUS_TYPES, passes
 from worker.topology.checks.facts import (
     Absent,
     EventBridgeFacts,
@@ -30,6 +30,7 @@ from worker.topology.checks.statements import Caller, Verdict, judge, read_polic
 from worker.topology.checks.topic import EVENTS
 
 EVENTBRIDGE = Check("eventbridge")
+_WITHOUT = "take its statement out of the policy of {queue}: another rule feeds the queue"
 _MEANINGS = {
     EventBridge.ACCEPTED: "events are accepted",
     EventBridge.BY_TOPIC: "events are accepted only in envelopes of sns.topic_arns",
@@ -110,7 +111,10 @@ def _about_rules(
                 fix = provision_eventbridge(queue.arn)
                 if not arn.endswith(f":rule/{queue.name}"):  # provision makes no other rule
                     fix = f"take its statement out of the policy of {queue.name}, or make the rule"
-                yield EVENTBRIDGE.wrong(message, fix)
+                if _feeding(facts, queue, topics):
+                    yield EVENTBRIDGE.note(message, _WITHOUT.format(queue=queue.name))
+                else:
+                    yield EVENTBRIDGE.wrong(message, fix)
             case NotPermitted() | Unreachable() as why:
                 yield EVENTBRIDGE.blind(arn, why)
             case _:
@@ -176,11 +180,7 @@ def _not_all_kinds(
     facts: EventBridgeFacts, queue: QueueFacts, topics: Sequence[str]
 ) -> Iterator[Finding]:
     """Report kinds of event that no rule lets pass; several rules may share them."""
-    feeding = [
-        rule
-        for rule in _known(facts)
-        if any(target.arn in {queue.arn, *topics} for target in rule.targets)
-    ]
+    feeding = _feeding(facts, queue, topics)
     if not feeding:
         return
     names = some([rule.name for rule in feeding])
@@ -192,7 +192,7 @@ def _not_all_kinds(
         for kind in (*FEEDBACK_TYPES, *STATUS_TYPES)
     }
     blocked = [kind for kind, found in verdicts.items() if found == {Verdict.NO}]
-    fix = 'have its pattern be {"source": ["aws.ses"]}, or name these types in detail-type'
+    fix = put_rule(feeding[0], ALL_OF_SES)
     if lost := [kind for kind in FEEDBACK_TYPES if kind in blocked]:
         message = f"the pattern of the rule {names} does not match SES's {some(lost)}"
         yield EVENTBRIDGE.wrong(message, fix)
@@ -220,6 +220,15 @@ def _not_accepted(
     elif sources.accounts and account not in sources.accounts:
         message = f"eventbridge.accounts does not list {account}: its events are dead-lettered"
         yield EVENTBRIDGE.wrong(message, "add it to eventbridge.accounts")
+
+
+def _feeding(facts: EventBridgeFacts, queue: QueueFacts, topics: Sequence[str]) -> list[RuleFacts]:
+    """Return the rules that send to the queue or its topics."""
+    return [
+        rule
+        for rule in _known(facts)
+        if any(target.arn in {queue.arn, *topics} for target in rule.targets)
+    ]
 
 
 def _known(facts: EventBridgeFacts) -> list[RuleFacts]:

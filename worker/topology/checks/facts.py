@@ -130,6 +130,8 @@ class RuleFacts(Struct, frozen=True, kw_only=True):
     pattern: str
     """The event pattern, as JSON."""
     targets: tuple[TargetFacts, ...]
+    rest: Mapping[str, str] = {}
+    """State, description and role: a call that changes the pattern must repeat them."""
 
 
 class EventBridgeFacts(Struct, frozen=True, kw_only=True):

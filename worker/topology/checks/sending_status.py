@@ -10,7 +10,7 @@ from worker.core.parsing import clip
 from worker.topology.checks.findings import Check, Finding, some
 
 SENDING = Check("sending")
-_LONGEST_NAME = 80
+_LONGEST_NAME = 120
 _FIX = "SES console, Tenants or Account dashboard: deal with the cause, then resume sending"
 
 

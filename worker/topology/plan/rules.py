@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from worker.topology.checks.commands import put_rule, put_target, remove_target
 from worker.topology.checks.conditions import Verdict
-from worker.topology.checks.event_patterns import FEEDBACK_TYPES, passes
+from worker.topology.checks.event_patterns import ALL_OF_SES, FEEDBACK_TYPES, passes
 from worker.topology.checks.facts import RuleFacts, TargetFacts
 from worker.topology.plan import desired
 from worker.topology.plan.desired import Names
@@ -25,7 +26,8 @@ def plan_rule(plan: Plan, names: Names, rule: RuleFacts | None) -> None:
         return
     verdicts = [passes(rule.pattern, kind, names.account, names.region) for kind in FEEDBACK_TYPES]
     if Verdict.NO in verdicts:
-        plan.undone.append(f"rule {rule.name}: its pattern does not match bounces and complaints")
+        message = f"rule {rule.name}: its pattern does not match bounces and complaints"
+        plan.undone.append(f"{message}; to replace it: {put_rule(rule, ALL_OF_SES)}")
     elif Verdict.PERHAPS in verdicts:
         plan.left.append(f"rule {rule.name}: its pattern cannot be evaluated")
     if not rule.is_enabled:
@@ -53,9 +55,16 @@ def plan_target(plan: Plan, names: Names, rule: RuleFacts | None) -> None:
             f"have the rule {names.rule} send to the queue {names.queue}",
             f"the rule {names.rule} now sends to the queue {names.queue}",
         )
+    for other in targets:
+        if rule and other not in ours:
+            message = f"rule {names.rule}: it also sends to {other.arn}"
+            fix = remove_target(rule, other)
+            plan.left.append(f"{message}; if nothing there needs it: {fix}")
     for there in ours:
         if _is_changing(there):
-            plan.undone.append(f"rule {names.rule}: it changes events by its {there.transforms}")
+            message = f"rule {names.rule}: it changes events by its {there.transforms}"
+            fix = put_target(rule.arn, rule.name, there) if rule else ""
+            plan.undone.append(f"{message}; to have it pass them on as they are: {fix}")
         if not there.dead_letters:
             _put(
                 plan,

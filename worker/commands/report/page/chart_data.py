@@ -6,10 +6,11 @@ from typing import Any
 
 from worker.core.masking import cut, printable
 from worker.core.reporting.report import By, Reason, Report, Spender
-from worker.core.reporting.tally import Tally
+from worker.core.reporting.tally import OTHER, Tally
 
 LONGEST_LABEL = 60
 """Of a value in a chart or a table; the CSV file has all of it."""
+MOST_BARS = 30
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -36,7 +37,8 @@ def chart_data(report: Report) -> str:
                     "soft": row.tally.soft_bounce,
                     "complaints": row.tally.complaint,
                 }
-                for row in report.rows
+                for row in report.rows[:MOST_BARS]
+                if row.value != OTHER
             ]
             if report.by != By.DAY
             else [],
@@ -76,5 +78,5 @@ def _spenders(found: Sequence[Spender]) -> list[dict[str, object]]:
     return [
         {"name": label(spender.value), "count": spender.bounces, "share": spender.share}
         for spender in found
-        if spender.bounces
+        if spender.bounces and spender.value != OTHER
     ]

@@ -15,6 +15,11 @@ def text(value: object) -> Html:
     return value if isinstance(value, Html) else Html(escape(str(value), quote=True))
 
 
+def breakable(value: str) -> Html:
+    """Escape a text that may be broken behind each slash: `Permanent/General`."""
+    return Html("/<wbr>".join(escape(part, quote=True) for part in value.split("/")))
+
+
 def element(name: str, *children: object, **attributes: object) -> Html:
     """Make an element; `class_` is the attribute `class`, and `_` in other names is `-`."""
     given = "".join(

@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 from worker.commands.report.page.chart_data import label
-from worker.commands.report.page.markup import Html, element, joined, table
+from worker.commands.report.page.markup import Html, breakable, element, joined, table
 from worker.core.masking import mask_addresses
 from worker.core.reporting.lines import Judgement, State
-from worker.core.reporting.report import By, Reason, Report, Row
-from worker.core.reporting.tally import Tally
+from worker.core.reporting.report import By, Decision, Reason, Report, Row, Spender
+from worker.core.reporting.tally import OTHER, Tally
 from worker.core.reporting.words import STATES, between, budget, notes, percent, rate_of, verdict
 
+MOST_LINES = 200
+"""Of a table: a page has at most 2 MB. `--csv` has all."""
+MOST_DAYS = 400
 _SCALE = 1.25
 """The scale of a rate ends this far behind the line for a pause."""
 _BY = {By.DOMAIN: "domain", By.CONFIGURATION_SET: "configuration set", By.TENANT: "tenant"}
@@ -100,7 +103,7 @@ def _facts(report: Report) -> Html:
         ("of them refused by SES itself", f"{tally.refused:,}"),
         ("soft bounces", f"{tally.soft_bounce:,}"),
         ("complaints", f"{tally.complaint:,}"),
-        ("users paused", f"{tally.paused:,}"),
+        ("pauses begun or prolonged", f"{tally.paused:,}"),
         ("users blocked", f"{tally.blocked:,}"),
         ("bounces of users for the first time", f"{tally.new_bounces:,}"),
         ("repeated bounces", f"{tally.repeated_bounce:,}"),
@@ -129,7 +132,7 @@ def _over_time(report: Report) -> Html:
             f"{report.sends_by_day[day]:,}" if day in report.sends_by_day else "",
             *_numbers(report.by_day.get(day, Tally())),
         )
-        for day in reversed(report.days)
+        for day in reversed(report.days[-MOST_DAYS:])
     )
     return element(
         "section",
@@ -137,6 +140,7 @@ def _over_time(report: Report) -> Html:
         ranges,
         element("div", *charts, class_="charts"),
         _details("The figures of each day", table(heads, rows, 1)),
+        _more(len(report.days) - MOST_DAYS, "days"),
     )
 
 
@@ -167,7 +171,7 @@ def _reasons(report: Report) -> Iterator[Html]:
 
 def _reason_table(name: str, found: Sequence[Reason]) -> Html:
     rows = (
-        (label(r.name), r.meaning or "not known", f"{r.count:,}", percent(r.share, 1))
+        (breakable(label(r.name)), r.meaning or "not known", f"{r.count:,}", percent(r.share, 1))
         for r in found
     )
     return table((name, "in words", "count", "share"), rows, 2)
@@ -182,7 +186,10 @@ def _spenders(report: Report) -> Iterator[Html]:
     }
     if not found:
         return
-    charts = (_chart(f"spenders-{by.value}", f"By {_BY[by]}") for by in found)
+    charts = (
+        _chart(f"spenders-{by.value}", f"By {_BY[by]}{_others(spenders)}")
+        for by, spenders in found.items()
+    )
     rows = (
         (_BY[by], label(s.value), f"{s.bounces:,}", percent(s.share, 1), f"{s.complaints:,}")
         for by, spenders in found.items()
@@ -197,19 +204,33 @@ def _spenders(report: Report) -> Iterator[Html]:
     )
 
 
+def _others(found: Sequence[Spender]) -> str:
+    """Say what the chart leaves out: a long bar that would make all others short."""
+    rest = sum(spender.bounces for spender in found if spender.value == OTHER)
+    return f" (all others together: {rest:,})" if rest else ""
+
+
 def _rows(report: Report) -> Iterator[Html]:
     if report.by == By.DAY or not report.rows:
         return
     name = label(report.by).replace("-", " ")
+    rest = " (without all others)" if any(row.value == OTHER for row in report.rows) else ""
     heads = (
         name, "mails", "hard", "soft", "other", "complaints", "bounce rate", "complaint rate",
     )  # fmt: skip
     yield element(
         "section",
         element("h2", f"By {name}"),
-        _chart("rows", f"Bounces and complaints by {name}"),
-        table(heads, map(_row, report.rows), 1),
+        _chart("rows", f"Bounces and complaints by {name}{rest}"),
+        table(heads, map(_row, report.rows[:MOST_LINES]), 1),
+        _more(len(report.rows) - MOST_LINES, "lines"),
     )
+
+
+def _more(count: int, what: str) -> Html:
+    if count <= 0:
+        return Html("")
+    return element("p", f"{count:,} more {what} are in the CSV file (--csv).", class_="hint")
 
 
 def _row(row: Row) -> tuple[str, ...]:
@@ -232,20 +253,24 @@ def _newest(report: Report) -> Iterator[Html]:
         return
     rows = (
         (
-            f"{found.at:%Y-%m-%d %H:%M}",
+            element("time", f"{found.at:%Y-%m-%d %H:%M}", class_="whole"),
             "blocked" if found.blocked else "paused",
             mask_addresses(label(found.address)),
-            " ".join(filter(None, (label(found.name), label(found.status) * bool(found.status)))),
-            found.meaning,
+            _why(found),
         )
         for found in report.newest
     )
     yield element(
         "section",
         element("h2", "Paused or blocked last"),
-        table(("time (UTC)", "what", "who", "type", "in words"), rows, 5),
+        table(("time (UTC)", "what", "who", "why"), rows, 4),
         element("p", "Addresses are masked here; ses-worker report shows them.", class_="hint"),
     )
+
+
+def _why(found: Decision) -> Html:
+    name = " ".join(filter(None, (label(found.name), found.status)))
+    return joined([breakable(name), f": {found.meaning}" if found.meaning else ""])
 
 
 def _notes(report: Report) -> Html:

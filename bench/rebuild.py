@@ -1,0 +1,202 @@
+"""Whether a rebuild of many records gives what live processing gave, and how long it takes.
+
+    python -m bench.rebuild --events 100000 --seed 1
+
+Random mail is processed by a random policy, in random order. Then all records are emptied, as the
+worst that can happen to them, and rebuilt; each row must be as it was. Then `policy diff` compares
+the policy with another random policy.
+"""
+
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from worker.core.model import Action, Address, Received
+from worker.core.policy import SPAREABLE, Policy
+from worker.process import process
+from worker.store import Store, ensure_schema, open_store
+from worker.store.policy_diff import Comparison
+from worker.store.rebuilding import Survey, rebuild
+from worker.store.reinstating import Lifting, reinstate
+from worker.store.rows import FEEDBACK_COLUMNS
+from worker.store.selecting import UserFilter, all_users
+from worker.store.users import import_users
+
+DAY = timedelta(days=1)
+NOW = datetime.now(UTC)
+BATCH = 200
+ROWS_SHOWN = 5
+_SORTS = (
+    ("Permanent", "General"), ("Permanent", "NoEmail"), ("Permanent", "Suppressed"),
+    ("Transient", "General"), ("Transient", "MailboxFull"), ("Undetermined", "Undetermined"),
+)  # fmt: skip
+_DIAGNOSTICS = (
+    ("5.1.1", "smtp; 550 5.1.1 user unknown"), ("4.2.2", "smtp; 452 4.2.2 mailbox full"),
+    ("5.7.1", "smtp; 550 5.7.1 message content rejected as spam"),
+    ("5.7.26", "smtp; 550 5.7.26 this mail is unauthenticated"),
+)  # fmt: skip
+
+
+def random_policy(chance: random.Random) -> Policy:
+    """Choose a policy."""
+    choices: dict[str, tuple[Any, Any]] = {
+        "ignore_out_of_office": (True, False),
+        "trust_status": (True, False),
+        "complaint_block": (timedelta(0), 30 * DAY),
+        "repeat_pause": (timedelta(0), 90 * DAY),
+        "soft_bounces_to_pause": (1, 2),
+    }
+    extra = {name: chance.choice(values) for name, values in choices.items()}
+    return Policy(
+        hard_bounce_pause=chance.choice([DAY, 7 * DAY, 30 * DAY, 400 * DAY]),
+        soft_bounce_pause=chance.choice([DAY / 2, DAY, 3 * DAY, 40 * DAY]),
+        bounce_actions={
+            "Transient/MailboxFull": chance.choice([*Action]),
+            "Undetermined/*": chance.choice([*Action]),
+        },
+        spare_faults=frozenset(chance.sample(SPAREABLE, chance.randrange(3))),
+        **extra,
+    )
+
+
+def bodies(chance: random.Random, events: int, people: int) -> Iterator[str]:
+    """Invent notifications of the last 80 days, in no order."""
+    for number in range(events):
+        at = (NOW - chance.random() * 80 * DAY).isoformat()
+        who = f"person{chance.randrange(people)}@example.com"
+        mail = {"messageId": f"0100-{number:08}", "timestamp": at, "source": "shop@example.org"}
+        if chance.random() < 0.05:
+            complaint = {
+                "complainedRecipients": [{"emailAddress": who}],
+                "complaintFeedbackType": chance.choice(["abuse", "not-spam"]),
+                "timestamp": at,
+                "feedbackId": f"f-{number:08}",
+            }
+            body = {"notificationType": "Complaint", "complaint": complaint, "mail": mail}
+        else:
+            type_, subtype = chance.choice(_SORTS)
+            status, diagnostic = chance.choice(_DIAGNOSTICS)
+            entry = {"emailAddress": who, "status": status, "diagnosticCode": diagnostic}
+            bounce = {
+                "bounceType": type_,
+                "bounceSubType": subtype,
+                "bouncedRecipients": [entry],
+                "timestamp": at,
+                "feedbackId": f"f-{number:08}",
+            }
+            body = {"notificationType": "Bounce", "bounce": bounce, "mail": mail}
+        yield msgspec.json.encode(body).decode()
+
+
+def lived(store: Store, chance: random.Random, policy: Policy, events: int) -> None:
+    """Process mail: a fifth of the people are imported last, some are reinstated."""
+    people = max(10, events // 4)
+    rows = [
+        {"email": key, "email_key": key}
+        for key in (f"person{number}@example.com" for number in range(people))
+    ]
+    late = people // 5
+    for _ in import_users(store, rows[late:], policy):
+        pass
+    batch: list[Received] = []
+    for number, body in enumerate(bodies(chance, events, people)):
+        received_at = NOW - chance.choice([0, 0, 0, 5, 40]) * DAY
+        batch.append(
+            Received(
+                message_id=str(number),
+                body=body,
+                receipt_handle="",
+                receive_count=1,
+                received_at=received_at,
+                lease_until=float("inf"),
+            )
+        )
+        if len(batch) == BATCH or number == events - 1:
+            process(batch, store, policy)
+            batch.clear()
+        if number == events // 2:
+            some = [rows[n]["email_key"] for n in chance.sample(range(people), people // 50 + 1)]
+            reinstate(
+                store,
+                [Address(key, key) for key in some],
+                Lifting(who="bench", why="bench", policy=policy),
+            )
+    for _ in import_users(store, rows[:late], policy):
+        pass
+
+
+def records(store: Store) -> dict[str, tuple[Any, ...]]:
+    """Read all rows."""
+    return {
+        user["email_key"]: tuple(user[name] for name in FEEDBACK_COLUMNS)
+        for user in all_users(store, UserFilter())
+    }
+
+
+def emptied(store: Store) -> None:
+    """Empty all records, but for the time of reinstatement."""
+    with store.writing() as connection:
+        connection.exec_driver_sql(
+            "UPDATE users SET auto_block_spam = false, last_hard_bounce = NULL,"
+            " last_soft_bounce = NULL, last_complaint = NULL, hard_bounce_count = 0,"
+            " soft_bounce_count = 0, complaint_count = 0, paused_until = NULL,"
+            " pause_reason = NULL, hard_bounce_refused = false, soft_bounce_refused = false"
+        )
+
+
+def _timed(what: str, since: float) -> None:
+    click.echo(f"{what:<42} {time.perf_counter() - since:8.1f} s")
+
+
+@click.command()
+@click.option("--events", default=100_000, show_default=True)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--url", default="", help="A database of its own; without it a SQLite file.")
+def main(events: int, seed: int, url: str) -> None:
+    """Process, empty, rebuild, compare."""
+    chance = random.Random(seed)
+    policy, other = random_policy(chance), random_policy(chance)
+    click.echo(f"seed {seed}, {'PostgreSQL' if url else 'SQLite'}")
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(url or f"sqlite:///{Path(folder) / 'bench.db'}")
+        ensure_schema(store, migrate=True)
+        since = time.perf_counter()
+        lived(store, chance, policy, events)
+        _timed(f"{events:,} events processed", since)
+        expected = records(store)
+        emptied(store)
+        since = time.perf_counter()
+        with Survey(policy, NOW, 0) as survey:
+            with store.reading() as connection:
+                survey.read(connection, lambda *_: None)
+            _timed("read for a rebuild", since)
+            since = time.perf_counter()
+            for _ in rebuild(store, survey, policy):
+                pass
+            _timed(f"{survey.changed:,} records rebuilt", since)
+        found = records(store)
+        wrong = [key for key, record in expected.items() if found.get(key) != record]
+        click.echo(
+            f"{len(found):,} users, {len(wrong):,} not as they were; refused: {survey.refused}"
+        )
+        for key in wrong[:ROWS_SHOWN]:
+            click.echo(f"  {key}: {expected[key]} became {found.get(key)}")
+        since = time.perf_counter()
+        comparison = Comparison(policy, other, NOW, 5)
+        with store.reading() as connection:
+            comparison.read(connection, since=None, report=lambda *_: None, found=lambda _: None)
+        _timed(f"policy diff: {dict(comparison.by_change)}", since)
+        store.close()
+        if wrong:
+            raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""A story with the real daemon: two soft bounces, a hard one, reinstated, bounced again.
+
+`pytest -s` prints it as a transcript.
+"""
+
+import re
+import shlex
+import time
+from datetime import UTC, datetime, timedelta
+
+from support import mail
+
+JANE = "jane@example.com"
+FULL = mail.recipient(JANE, status="4.2.2", diagnosticCode="smtp; 452 4.2.2 mailbox full")
+GONE = mail.recipient(JANE, status="5.1.1", diagnosticCode="smtp; 550 5.1.1 no such user")
+
+
+class Transcript:
+    """Commands as a person types them, with what they print."""
+
+    def __init__(self, run):
+        self._run = run
+
+    def __call__(self, *arguments, **more):
+        done = self._run(*arguments, **more)
+        print(f"\n$ ses-worker {shlex.join(arguments)}\n{done.err}{done.out}(exit {done.status})")  # noqa: T201 a transcript
+        return done
+
+    def why(self):
+        return " ".join(self("why", JANE).out.split())
+
+
+def before(**past):
+    return (datetime.now(UTC) - timedelta(**past)).isoformat()
+
+
+def received(run, emulator, queue, **counts):
+    """Wait until the daemon has written what was sent."""
+    deadline = time.monotonic() + 20
+    while True:
+        user = run("users", "show", JANE, "--json").json
+        if all(user[name] == count for name, count in counts.items()):
+            return
+        assert time.monotonic() < deadline, user
+        time.sleep(0.1)
+
+
+def test_an_address_that_was_reinstated_bounces_again(run, emulator, queue, ses, daemon):
+    told = Transcript(run)
+    told("users", "import", "-", input=f"email\n{JANE}\n")
+    worker = daemon()
+    worker.wait_for("worker.started")
+    for hours in (30, 6):
+        at = before(hours=hours)
+        emulator.send(queue, mail.bounce(FULL, type="Transient", subtype="MailboxFull", at=at))
+    received(run, emulator, queue, soft_bounce_count=2)
+    soft = told("may-send", JANE)
+    assert (soft.status, "soft_bounce" in soft.out) == (3, True)
+
+    emulator.send(queue, mail.bounce(GONE, at=before(hours=2)))
+    ses.list_address(JANE)
+    received(run, emulator, queue, hard_bounce_count=1)
+    hard = told("may-send", JANE)
+    assert (hard.status, "hard_bounce" in hard.out) == (3, True)
+    story = told.why()
+    places = [story.index(words) for words in ("MailboxFull", "mailbox full", "no such user")]
+    assert places == sorted(places)
+
+    undone = told(
+        "users", "reinstate", JANE, "--reason", "her provider mended its server",
+        "--also-suppression-list",
+    )  # fmt: skip
+    assert (undone.status, ses.listed) == (0, []), undone.err
+    assert told("may-send", JANE).status == 0
+    story = told.why()
+    assert re.search(r"lifted pause and block, .*: her provider mended its server", story)
+    assert "asked for by" in story
+
+    emulator.send(queue, mail.bounce(GONE, at=before(hours=3)))  # late, about the time before
+    received(run, emulator, queue, hard_bounce_count=2)
+    assert told("may-send", JANE).status == 0
+
+    emulator.send(queue, mail.bounce(GONE, at=datetime.now(UTC).isoformat()))
+    received(run, emulator, queue, hard_bounce_count=3, soft_bounce_count=2)
+    again = told("may-send", JANE)
+    assert (again.status, "hard_bounce" in again.out) == (3, True)
+    story = told.why()
+    assert story.count("no such user") == 3
+    assert story.index("lifted pause and block") < story.rindex("no such user")
+    assert worker.stop()[0] == 0

@@ -1,0 +1,160 @@
+"""`ses-worker policy rebuild`."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.cli.common import (
+    HELP_SETTINGS,
+    counted,
+    json_option,
+    print_message,
+    require_terminal,
+    with_settings,
+)
+from worker.cli.help import option
+from worker.core.errors import WorkerError
+from worker.service.signals import as_interrupts
+
+if TYPE_CHECKING:
+    from worker.core.policy import Policy
+    from worker.settings import Settings
+    from worker.store import Store
+    from worker.store.rebuilding import Survey
+
+_MOST_SHOWN = 20
+
+
+@click.command(context_settings=HELP_SETTINGS)
+@option("--dry-run", is_flag=True, show_default="off", help="Only say what would change.")
+@option("--yes", is_flag=True, show_default="off", help="Do not ask.")
+@json_option
+@with_settings
+def rebuild(settings: "Settings", dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Compute the records of users anew, from the events on record and the policy in force.
+
+    For the time after a change of the policy, which by itself changes no record. Reinstatements
+    stay, and so does what an import brought, and a pause or block that no event explains, because
+    somebody set it by hand. A user is left alone if events of the user were deleted, or if the
+    policy needs to know what was not kept.
+
+    It says what would change, and asks. Workers can go on meanwhile, if they have the same policy.
+    A rebuild that was broken off can be repeated.
+
+    \b
+    Example:
+      ses-worker policy rebuild --dry-run
+    """
+    from worker.app import open_existing_store
+    from worker.store.people import READ
+    from worker.store.rebuilding import NEEDS
+
+    if not dry_run:
+        require_terminal(yes=yes)
+    store = open_existing_store(settings, READ if dry_run else NEEDS)
+    work = _Rebuild(store, settings.as_policy(), shown=not as_json)
+    with as_interrupts(), work.survey as survey:
+        work.read(survey)
+        if not as_json:
+            _show(survey)
+        if survey.changed and not dry_run:
+            if not yes:
+                click.confirm(f"Change {counted(survey.changed, 'record')}?", abort=True, err=True)
+            work.write(survey)
+        if as_json:
+            click.echo(json.dumps(_figures(survey, work.done, dry_run=dry_run)))
+        elif dry_run:
+            print_message("nothing was changed")
+        else:
+            click.echo(f"{counted(work.done, 'record')} changed")
+
+
+class _Rebuild:
+    """Reads, and then writes."""
+
+    def __init__(self, store: "Store", policy: "Policy", *, shown: bool) -> None:
+        self._store = store
+        self._policy = policy
+        self._shown = shown
+        self.done = 0
+
+    @property
+    def survey(self) -> "Survey":
+        from datetime import UTC, datetime
+
+        from worker.store.rebuilding import Survey
+
+        return Survey(self._policy, datetime.now(UTC), _MOST_SHOWN)
+
+    def read(self, survey: "Survey") -> None:
+        from worker.cli.progress import Progress
+
+        with (
+            Progress("read", "events", enabled=self._shown) as progress,
+            self._store.reading() as connection,
+        ):
+            survey.read(connection, progress.update)
+
+    def write(self, survey: "Survey") -> None:
+        from worker.cli.progress import Progress
+        from worker.store.rebuilding import rebuild as write
+
+        try:
+            with Progress("rebuild", "users", enabled=self._shown) as progress:
+                for done in write(self._store, survey, self._policy):
+                    self.done = done
+                    progress.update(done, survey.changed)
+        except KeyboardInterrupt:
+            raise WorkerError(
+                f"interrupted; {self.done:,} records are changed, and a rebuild can be repeated"
+            ) from None
+
+
+def _figures(survey: "Survey", done: int, *, dry_run: bool) -> dict[str, Any]:
+    from worker.cli.policy.words import counts
+
+    return {
+        "users": survey.users,
+        "changed": survey.changed if dry_run else done,
+        "unchanged": survey.unchanged,
+        **counts(survey.by_change),
+        "refused": {name.value: count for name, count in survey.refused.items()},
+        "without_events": survey.without_events,
+        "dry_run": dry_run,
+        "sample": [
+            {
+                "email_key": seen.key,
+                "change": seen.change.value if seen.change else None,
+                "reason_before": seen.before.reason,
+                "until_before": seen.before.until.isoformat() if seen.before.until else None,
+                "reason_after": seen.after.reason,
+                "until_after": seen.after.until.isoformat() if seen.after.until else None,
+            }
+            for seen in survey.sample
+        ],
+    }
+
+
+def _show(survey: "Survey") -> None:
+    from worker.cli.page import put, screen
+    from worker.cli.policy.words import sentence, show_sample, show_unknown
+
+    out = screen()
+    users = counted(survey.users, "user")
+    put(
+        out,
+        f"Of {users} with events on record {survey.changed:,} would change and "
+        f"{survey.unchanged:,} are right: {sentence(survey.by_change)}",
+    )
+    show_sample(
+        out,
+        (
+            (seen.key, seen.before, seen.after, "" if seen.change else "counts or dates")
+            for seen in survey.sample
+        ),
+    )
+    show_unknown(out, survey.refused, "left alone")
+    if survey.without_events:
+        users = counted(survey.without_events, "user")
+        put(out, f"{users} with a record, and without events on record, left alone")
