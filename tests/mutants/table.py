@@ -218,8 +218,8 @@ MUTANTS = [
     Mutant(
         invariant="An hour without certificates costs a message one receive",
         test=(
-            "acceptance/test_signed_messages.py::test_without_a_certificate_receiving_pauses_and_"
-            "no_message_is_received_a_third_time"
+            "acceptance/test_signed_messages.py::"
+            "test_without_a_certificate_receiving_pauses_and_no_message_is_received_a_third_time"
         ),
         file="worker/consumer/writing.py",
         function="Writer._begin_outage",

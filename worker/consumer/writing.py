@@ -69,7 +69,7 @@ class Writer:
         """When the write began that the latest warning is about."""
         self._process = process
         self._store = store
-        self._probes = {STORE: store.probe, SIGNATURES: probe_certificates}
+        self._probe_certificates = probe_certificates
         self._counters = counters
         self._autoscaler = autoscaler
         self._health = health
@@ -219,8 +219,9 @@ class Writer:
     def _probe(self) -> None:
         """Probe what is away; the problem shows the latest error, not the first of the outage."""
         what = self._outage.what if self._outage else STORE
+        probe = self._probe_certificates if what == SIGNATURES else self._store.probe
         try:
-            self._probes[what]()
+            probe()
         except (Unavailable, Misconfigured) as error:
             self._health.report_problem(what, error)
             raise
