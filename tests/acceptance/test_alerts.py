@@ -17,6 +17,8 @@ from support import mail
 from support.account_events import AT, LOOKS_OFTEN, body
 from support.promql import Pages, evaluate
 from support.running import QUICK, failing_at, patched
+from support.signing import URL, Authority, signed
+from support.signing_host import HOST, SigningHost
 from support.waiting import wait_until
 
 from simulators.slack.faults import refused
@@ -161,6 +163,18 @@ def test_a_disk_that_is_nearly_full(scraper, environment, small_disk):
     scraper.becomes("SesWorkerDiskLow")
     small_disk.empty()
     scraper.becomes()
+
+
+def test_a_certificate_that_cannot_be_had(scraper, emulator, queue, environment, tmp_path):
+    with SigningHost(tmp_path, Authority()) as host:
+        environment.update(host.environment, SES_WORKER_SNS__VERIFY="require")
+        scraper.start(program=patched(QUICK)).becomes()
+        path = URL.removeprefix(f"https://{HOST}")
+        host.files[path] = 503
+        emulator.send(queue, signed(mail.bounce("jane@example.com")))
+        scraper.becomes("SesWorkerCertificates", "SesWorkerNotReady")
+        host.files[path] = Authority().issue()
+        scraper.becomes()
 
 
 def test_a_tenant_for_whom_ses_does_not_send(scraper, emulator, queue):

@@ -109,8 +109,8 @@ class TestMisconfigured:
             (["drain"], {"SES_WORKER_TYPO": "1"}, "typo is not a setting (in SES_WORKER_TYPO)"),
             (
                 ["users", "list"],
-                {"SES_WORKER_SNS__VERIFY": "off"},
-                "sns.verify belongs to a feature",
+                {"SES_WORKER_RETENTION__EVENTS_DAYS": "90"},
+                "retention belongs to a feature",
             ),
             (["users", "list"], {"SES_WORKER_STORE__URL": "sqlite:////"}, "is a directory"),
             (

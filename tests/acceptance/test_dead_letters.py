@@ -105,10 +105,10 @@ def test_what_confirms_a_subscription_is_shown_with_how_and_its_token_is_not_log
     drained = run("drain")
     assert "2336412f" not in drained.out + drained.err
     listed = run("dlq", "list")
-    assert "aws sns confirm-subscription" in " ".join(listed.out.split())
+    assert "ses-worker subscription confirm" in " ".join(listed.out.split())
     assert "2336412f" not in listed.out
     shown = run("dlq", "show", sent)
-    assert "aws sns confirm-subscription" in shown.out
+    assert "ses-worker subscription confirm" in shown.out
     (reads,) = [line for line in shown.out.splitlines() if line.startswith("reads as")]
     assert reads.split(maxsplit=2)[2] == f"subscription_confirmation: for {mail.TOPIC}"
 

@@ -32,6 +32,7 @@ OF_THEIR_OWN = {
     "docs/personal-data.md": set(),
     "docs/prometheus.md": {"yaml"},
     "docs/regions.md": {"toml"},
+    "docs/signatures.md": {"toml"},
 }
 """Pages whose blocks are all run or read by a test of the page, and their languages."""
 BLOCKS = [

@@ -7,6 +7,7 @@ EVENTS = events(ROOT / "worker")
 RECOVERIES = {
     "account.recommendation_opened": "account.recommendation_resolved",
     "account.sending_disabled": "account.sending_enabled",
+    "certificate.unavailable": "certificate.available",
     "clock.skewed": "clock.corrected",
     "dead_letter.refused": "dead_letter.accepted",
     "disk.low": "disk.available",
@@ -24,10 +25,12 @@ RECOVERIES = {
     "schema.locked": "schema.upgraded",
     "settings.failed": "settings.reloaded",
     "settings.refused": "settings.reloaded",
+    "signatures.unavailable": "signatures.available",
     "store.unavailable": "store.available",
 }
 NOTHING_TO_RECOVER = {
     "bounces.own_faults": "counted by ses_worker_bounces_by_fault_total; it ends when they do",
+    "certificate.not_asked": "it ends when such messages do",
     "command.failed": "the command has ended",
     "consumer.abandoned": "the process ends",
     "dead_letter_queue.missing": "said at the start; `check` says what is so now",
@@ -56,6 +59,7 @@ NOTHING_TO_RECOVER = {
     "relay.abandoned": "the process ends",
     "settings.doubtful": "said at the start and at a reload",
     "settings.restart_required": "the start says what is in force",
+    "signatures.not_verified": "said at the start",
     "sqs_client.replaced": "until a restart",
     "store.commits_lost": "the process ends",
     "store.files_replaced": "store.available follows where it was an outage",

@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from support import mail
+from support import mail, signing
 from support.account_events import AT, account_event, enabled, finding
 from support.lanes import SLACK
 
@@ -228,7 +228,7 @@ def test_an_outage_gives_all_of_them_back(store, message, bodies):
 
 def test_a_dry_run_sees_an_event_twice_as_a_duplicate(store, message, bodies):
     body = bodies(account_event())
-    look = DryRun(store, NOTIFIED, Counters())
+    look = DryRun(store, NOTIFIED, signing.verifier(), Counters())
     letters = [
         DeadLetterMessage(where=Where.QUARANTINE, received=message(body), reason="")
         for _ in range(2)

@@ -197,6 +197,36 @@ MUTANTS = [
         new="raise",
     ),
     Mutant(
+        invariant="What is verified is what is decoded, and a forged message is a dead letter",
+        test=(
+            "unit/test_signatures.py::TestTheOutermostEnvelopeCounts::"
+            "test_sess_own_message_in_the_keys_of_a_right_envelope_is_unsigned"
+        ),
+        file="worker/signatures/envelopes.py",
+        function="outermost",
+        old="or _has(envelope.notification_type, envelope.event_type)",
+        new="",
+    ),
+    Mutant(
+        invariant="What is verified is what is decoded, and a forged message is a dead letter",
+        test="unit/test_signatures.py::TestWhereCertificatesMayBe::test_no_bypass_is_accepted",
+        file="worker/signatures/origins.py",
+        function="may_serve",
+        old="(url.startswith(start) and url.endswith(_AFTER))",
+        new="url.endswith(_AFTER)",
+    ),
+    Mutant(
+        invariant="An hour without certificates costs a message one receive",
+        test=(
+            "acceptance/test_signed_messages.py::"
+            "test_without_a_certificate_receiving_pauses_and_no_message_is_received_a_third_time"
+        ),
+        file="worker/consumer/writing.py",
+        function="Writer._begin_outage",
+        old="SIGNATURES if isinstance(error, NoCertificate) else STORE",
+        new="STORE",
+    ),
+    Mutant(
         invariant="A user's record does not depend on the order or the batches of its events",
         test="unit/test_order_of_events.py::test_any_order_in_any_batches_gives_the_same_record",
         file="worker/core/decide.py",
@@ -546,7 +576,7 @@ MUTANTS = [
         test="acceptance/test_problems.py::TestAStoreThatTakesNothing",
         file="worker/consumer/writing.py",
         function="Writer._begin_outage",
-        old='self._autoscaler.halt("store")',
+        old="self._autoscaler.halt(what)",
         new="Outage(error, 0); self._release(self._waiting); return",
     ),
     Mutant(

@@ -7,6 +7,7 @@ from msgspec import Struct
 from worker.app import make_relay, make_store, queue_url, region_of
 from worker.app.current import Current
 from worker.app.own_faults import OwnFaultWatch
+from worker.app.signatures import make_verifier, warn_if_unverified
 from worker.consumer import Callbacks, Consumer, Plan
 from worker.consumer.settling import SetAside
 from worker.core.effects import OutboxEntry
@@ -19,6 +20,7 @@ from worker.observability.telemetry import Telemetry
 from worker.process import process
 from worker.service.startup_checks import warn_of_doubts
 from worker.settings import Settings
+from worker.signatures.verifying import Verifier
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.queue import ClientOptions, Queue
 from worker.store import Store
@@ -35,6 +37,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     current: Current
     """What a reload may replace: settings, policy, relay."""
     consumer: Consumer
+    verifier: Verifier
 
 
 def build(
@@ -65,18 +68,20 @@ def build(
     store = make_store(settings)
     relay = make_relay(settings, store, health) if delivers else None
     current = Current(settings, relay)
+    verifier = make_verifier(settings, health)
+    warn_if_unverified(verifier, current.policy.sources)
     consumer = Consumer(
         plan,
         queue=queue,
         store=store,
-        callbacks=_callbacks(store, current, metrics),
+        callbacks=_callbacks(store, current, metrics, verifier),
         health=health,
         byte_budget=byte_budget,
     )
-    return Parts(queue=queue, store=store, current=current, consumer=consumer)
+    return Parts(queue=queue, store=store, current=current, consumer=consumer, verifier=verifier)
 
 
-def _callbacks(store: Store, current: Current, metrics: Metrics) -> Callbacks:
+def _callbacks(store: Store, current: Current, metrics: Metrics, verifier: Verifier) -> Callbacks:
     """Connect the consumer to the message path, metrics, log and relay.
 
     A reload may replace the policy and the relay at any time; a batch uses a single policy.
@@ -85,7 +90,10 @@ def _callbacks(store: Store, current: Current, metrics: Metrics) -> Callbacks:
     watch = OwnFaultWatch(store, current)
 
     def process_and_count(batch: Sequence[Received]) -> list[Handled]:
-        handled = process(batch, timed, current.policy)
+        policy = current.policy
+        handled = verifier.process(
+            batch, policy.sources, lambda verified: process(verified, timed, policy)
+        )
         metrics.written(handled)
         return handled
 
@@ -100,4 +108,9 @@ def _callbacks(store: Store, current: Current, metrics: Metrics) -> Callbacks:
     def notices(set_aside: Sequence[SetAside]) -> Sequence[OutboxEntry]:
         return entries_for_dead_letters(set_aside, current.policy.notify)
 
-    return Callbacks(process=process_and_count, settled=settled, notices=notices)
+    return Callbacks(
+        process=process_and_count,
+        settled=settled,
+        notices=notices,
+        probe_certificates=verifier.certificates.probe,
+    )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,8 +59,14 @@ def account_in(queue_url: str) -> str | None:
 
 def is_region_of(service: str, region: str) -> bool:
     """Return whether AWS offered the service in the region when this boto3 was released."""
+    return region in _regions_of(service)
+
+
+@cache
+def _regions_of(service: str) -> frozenset[str]:
     session: Any = boto3.Session()
-    return any(
-        region in session.get_available_regions(service, partition)
+    return frozenset(
+        region
         for partition in session.get_available_partitions()
+        for region in session.get_available_regions(service, partition)
     )

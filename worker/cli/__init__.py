@@ -30,6 +30,7 @@ COMMANDS = {
     "report": "worker.cli.report:report",
     "outbox": "worker.cli.outbox:outbox",
     "suppression": "worker.cli.suppression:suppression",
+    "subscription": "worker.cli.subscription:subscription",
     "db": "worker.cli.db:db",
 }
 """Modules that are imported when their command is called."""

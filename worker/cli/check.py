@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     "--eventbridge", is_flag=True, show_default="off",
     help="Check that EventBridge feeds the queue. Without it, that is checked if a rule does.",
 )  # fmt: skip
+@option(
+    "--certificate", metavar="URL", default="", show_default="none",
+    help="Fetch and check this certificate of SNS: the SigningCertURL of any message of the topic.",
+)  # fmt: skip
 @option("--send", is_flag=True, show_default="off", help="Post a test notice to each channel.")
 @json_option
 @with_settings
@@ -57,6 +61,7 @@ def check(
     live: bool,
     only_settings: bool,
     eventbridge: bool,
+    certificate: str,
     send: bool,
     as_json: bool,
 ) -> None:
@@ -74,12 +79,12 @@ def check(
     if live:
         from worker.cli.live import live as ask
 
-        if identities or configuration_sets or eventbridge or send or only_settings:
+        if identities or configuration_sets or eventbridge or certificate or send or only_settings:
             raise click.UsageError("--live can be combined with --json only")
         sys.exit(ask(settings, as_json=as_json))
 
     if only_settings:
-        if identities or configuration_sets or eventbridge or send:
+        if identities or configuration_sets or eventbridge or certificate or send:
             raise click.UsageError("--settings can be combined with --json only")
         sys.exit(_look_at_settings(settings, as_json=as_json))
 
@@ -87,7 +92,7 @@ def check(
     from worker.commands.check import CheckOptions, look
     from worker.topology.checks.findings import is_healthy
 
-    options = CheckOptions(identities, configuration_sets, send, eventbridge)
+    options = CheckOptions(identities, configuration_sets, send, eventbridge, certificate)
     found = map(_with_own_options, look(settings, options))
     # It takes a minute if services do not answer, so each finding is shown as it is made.
     findings = list(found if as_json else shown(found))

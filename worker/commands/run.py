@@ -147,6 +147,7 @@ def _work(
         if parts.store.lost:  # another reader may notice it while there is nothing to write
             consumer.fail(parts.store.lost)
         lines.look()
+        parts.verifier.certificates.look()
         for look in looks:
             look()
 

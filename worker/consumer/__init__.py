@@ -64,6 +64,8 @@ class Callbacks(Struct, frozen=True, kw_only=True):
     """Called with messages that are settled: logs and counts them, and wakes the relay."""
     notices: Callable[[Sequence[SetAside]], Sequence[OutboxEntry]] = lambda _: ()
     """Returns the notices to enqueue for dead-lettered messages."""
+    probe_certificates: Callable[[], None] = lambda: None
+    """Tries to get a certificate that `process` missed; raises `NoCertificate`."""
 
 
 class Consumer:
@@ -101,6 +103,7 @@ class Consumer:
         self._writer = Writer(
             process=callbacks.process,
             store=store,
+            probe_certificates=callbacks.probe_certificates,
             counters=shared.counters,
             autoscaler=shared.autoscaler,
             health=health,

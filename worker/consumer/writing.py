@@ -18,10 +18,10 @@ from worker.consumer.counters import Counters
 from worker.consumer.outage import Outage
 from worker.consumer.received_batch import ReceivedBatch
 from worker.consumer.suspects import Suspects
-from worker.core.errors import Misconfigured, Unavailable
+from worker.core.errors import Misconfigured, NoCertificate, Unavailable
 from worker.core.model import DeadLetter, Handled, Reason, Received
 from worker.core.ports import BatchStore
-from worker.observability.health import Health
+from worker.observability.health import SIGNATURES, STORE, Health
 from worker.sqs.queue import LARGEST_BATCH
 from worker.timing.retries import back_off
 
@@ -55,6 +55,7 @@ class Writer:
         *,
         process: Callable[[Sequence[Received]], list[Handled]],
         store: WriterStore,
+        probe_certificates: Callable[[], None] = lambda: None,
         counters: Counters,
         autoscaler: PollerAutoscaler,
         health: Health,
@@ -68,6 +69,7 @@ class Writer:
         """When the write began that the latest warning is about."""
         self._process = process
         self._store = store
+        self._probe_certificates = probe_certificates
         self._counters = counters
         self._autoscaler = autoscaler
         self._health = health
@@ -87,10 +89,10 @@ class Writer:
     def write(self, messages: Sequence[Received]) -> list[Handled]:
         """Write messages; return when their commit is durable, or when they must be released.
 
-        In an outage of the store they are held for some seconds, because it may be short; then they
-        are released. Nothing is received meanwhile (`await_store`), so even a long outage costs
-        each message a single receive. When a probe succeeds, a single held message is written
-        before the rest.
+        In an outage of the store, or of the certificates that signatures need, they are held for
+        some seconds, because it may be short; then they are released. Nothing is received meanwhile
+        (`await_store`), so even a long outage costs each message a single receive. When a probe
+        succeeds, a single held message is written before the rest.
         """
         received_batch = ReceivedBatch(messages)
         with self._changed:
@@ -99,7 +101,7 @@ class Writer:
         return received_batch.handled
 
     def await_store(self) -> None:
-        """Wait while the store is unavailable, or until a stop."""
+        """Wait during an outage, or until a stop."""
         self._take_turns_while(lambda: self._outage is not None and not self._stopping.is_set())
 
     @property
@@ -152,8 +154,8 @@ class Writer:
                 break
         self._outage = None
         outage.end()
-        self._health.resolve("store")
-        self._autoscaler.go_on("store")
+        self._health.resolve(outage.what)
+        self._autoscaler.go_on(outage.what)
 
     def look_after(self) -> None:
         """Log a slow write; break off a write that hangs, as with a stopped server."""
@@ -200,22 +202,28 @@ class Writer:
         return self._process(batch)
 
     def _begin_outage(self, error: BaseException) -> None:
-        self._autoscaler.halt("store")
-        self._health.report_problem("store", error)
+        what = SIGNATURES if isinstance(error, NoCertificate) else STORE
+        if self._outage and self._outage.what != what:  # after one outage another begins
+            self._health.resolve(self._outage.what)
+            self._autoscaler.go_on(self._outage.what)
+        self._autoscaler.halt(what)
+        self._health.report_problem(what, error)
         # Messages were written since the last outage, so this may be due to the messages.
         is_suspicious = self._at_most < LARGEST_COMMIT and not self._outages_in_a_row
-        self._outage = Outage(error, self._outages_in_a_row, soon=is_suspicious)
+        self._outage = Outage(error, self._outages_in_a_row, what=what, soon=is_suspicious)
         self._outages_in_a_row += 1
         self._at_most = 1
         if self._give_up:
             self._give_up(error)
 
     def _probe(self) -> None:
-        """Probe the store; the problem shows the latest error, not the first of the outage."""
+        """Probe what is away; the problem shows the latest error, not the first of the outage."""
+        what = self._outage.what if self._outage else STORE
+        probe = self._probe_certificates if what == SIGNATURES else self._store.probe
         try:
-            self._store.probe()
+            probe()
         except (Unavailable, Misconfigured) as error:
-            self._health.report_problem("store", error)
+            self._health.report_problem(what, error)
             raise
 
     def _release(self, batches: Sequence[ReceivedBatch]) -> None:

@@ -42,3 +42,7 @@ class Raced(WorkerError):
 
 class Stopped(WorkerError):
     """Shutdown requested: stop waiting."""
+
+
+class NoCertificate(NotBegun):
+    """A certificate that must be had cannot be fetched now; the cause is not in the messages."""

@@ -91,6 +91,8 @@ class Reason(StrEnum):
     SUBSCRIPTION_CONFIRMATION = "subscription_confirmation"
     UNSUBSCRIBE_CONFIRMATION = "unsubscribe_confirmation"
     FOREIGN_TOPIC = "foreign_topic"
+    WRONG_SIGNATURE = "wrong_signature"
+    """SNS did not sign it; or nobody did, where that is required."""
     UNKNOWN_RECIPIENT = "unknown_recipient"
     PROCESSING_FAILED = "processing_failed"
     STORE_REFUSES = "store_refuses"

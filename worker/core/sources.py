@@ -15,14 +15,25 @@ class EventBridge(StrEnum):
     REFUSED = "refused"
 
 
+class Verify(StrEnum):
+    """Which signatures of SNS are verified."""
+
+    AUTO = "auto"
+    """Those that a message carries; a message without one is processed."""
+    REQUIRE = "require"
+    """A message without a right one is refused."""
+    OFF = "off"
+
+
 class Sources(Struct, frozen=True, kw_only=True):
-    """The settings `sns.topic_arns` and `eventbridge.*`, as the message path needs them."""
+    """The settings `sns.*` and `eventbridge.*`, as the message path needs them."""
 
     topics: frozenset[str] = frozenset()
     """ARNs of the SNS topics to accept; empty: accept all."""
     eventbridge: EventBridge = EventBridge.ACCEPTED
     accounts: frozenset[str] = frozenset()
     """AWS accounts whose events EventBridge may wrap; empty: all."""
+    verify: Verify = Verify.AUTO
 
 
 EVERYTHING = Sources()

@@ -18,7 +18,10 @@ from worker.core.masking import sanitized
 
 Clock = Callable[[], float]
 
-UNREADY = frozenset({"queue", "store", "deletes"})
+STORE = "store"
+SIGNATURES = "signatures"
+"""A problem: signatures are required, and a certificate to verify them cannot be had."""
+UNREADY = frozenset({"queue", STORE, "deletes", SIGNATURES})
 """Problems that stop the processing of messages; others only delay notices and removals."""
 SETTINGS = "settings"
 """A problem: not all settings of the file are in force after a reload."""

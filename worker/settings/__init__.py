@@ -99,7 +99,7 @@ class Settings(Section):
     @property
     def doubts(self) -> tuple[str, ...]:
         """What is most likely a mistake, although it is accepted; for people."""
-        return tuple(doubtful_names(self.policy.bounce_actions))
+        return (*doubtful_names(self.policy.bounce_actions), *self.sns.doubts)
 
     @property
     def file(self) -> Path | None:
@@ -134,8 +134,9 @@ class Settings(Section):
             track_deliveries=self.policy.track_deliveries,
             sources=Sources(
                 topics=frozenset(self.sns.topic_arns),
-                eventbridge=self.eventbridge.resolved(requires_proof=bool(self.sns.topic_arns)),
+                eventbridge=self.eventbridge.resolved(requires_proof=self.sns.requires_proof),
                 accounts=frozenset(self.eventbridge.accounts),
+                verify=self.sns.verify,
             ),
             notify=self.channel_lanes,
             notices_with_json=at_once * len(self.channel_lanes),  # an entry for each channel

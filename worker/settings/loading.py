@@ -18,7 +18,7 @@ from worker.settings.environment import PREFIX, variable
 from worker.settings.inputs import file_in_use, inputs, sections
 from worker.settings.program import command
 
-NOT_BUILT = frozenset({"retention", "sns.verify"})
+NOT_BUILT = frozenset({"retention"})
 """Sections and keys whose feature this version does not have."""
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.core.model import Action
 from worker.core.policy import SPAREABLE, UnknownRecipients
-from worker.core.sources import EventBridge
+from worker.core.sources import EventBridge, Verify
 from worker.settings.another_policy import alike, changed
 from worker.settings.kinds import Integer, Number, Section, is_web_address
 
@@ -242,9 +242,16 @@ class PolicySettings(Section):
         return value
 
 
-class SnsSettings(Section):
-    """Which topics are accepted."""
+_ANY_TOPIC = (
+    'sns.verify = "require" without sns.topic_arns accepts a message of any topic of any account: '
+    "a signature only proves that SNS sent it"
+)
 
+
+class SnsSettings(Section):
+    """Which signatures are verified, and which topics are accepted."""
+
+    verify: Verify = Verify.AUTO
     topic_arns: tuple[str, ...] = ()
 
     @field_validator("topic_arns")
@@ -253,6 +260,18 @@ class SnsSettings(Section):
         if any(not arn.startswith("arn:") or ":sns:" not in arn for arn in value):
             raise ValueError("must be ARNs of topics: arn:aws:sns:REGION:ACCOUNT:NAME")
         return value
+
+    @property
+    def requires_proof(self) -> bool:
+        """Whether a message must prove where it is from."""
+        return bool(self.topic_arns) or self.verify is Verify.REQUIRE
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is most likely a mistake, although it is accepted."""
+        if self.verify is Verify.REQUIRE and not self.topic_arns:
+            return (_ANY_TOPIC,)
+        return ()
 
 
 class EventBridgeSettings(Section):

@@ -66,10 +66,13 @@ _ADVICE: dict[str, str] = {
         "the forwarder pass messages on as they are: SES's are never too large for SQS"
     ),
     Reason.SUBSCRIPTION_CONFIRMATION: (
-        "confirm the subscription, with TopicArn and Token of the body (ses-worker dlq show): "
-        "aws sns confirm-subscription --topic-arn TOPIC_ARN --token TOKEN. The token is valid for "
-        "three days; later, subscribe the queue again (ses-worker provision). Then delete the dead "
-        "letter"
+        "confirm the subscription, if its topic is yours and in sns.topic_arns: ses-worker "
+        "subscription confirm MESSAGE_ID. The token is valid for three days; later, subscribe the "
+        "queue again (ses-worker provision). Then delete the dead letter"
+    ),
+    Reason.WRONG_SIGNATURE: (
+        "SNS did not sign this message as it is, or it is not signed and sns.verify requires that. "
+        "Find out who else may send to the queue (ses-worker check), then delete the dead letter"
     ),
     Reason.FOREIGN_TOPIC: (
         "if the topic is yours, add its ARN to sns.topic_arns, reload the worker, and replay the "

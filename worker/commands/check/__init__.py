@@ -7,6 +7,7 @@ from worker.app import check_settings, make_store, region_of
 from worker.aws import region_in
 from worker.commands.check.channels import check_channels
 from worker.commands.check.path import NEEDING_THE_QUEUE, CheckOptions, on_aws, skipped
+from worker.commands.check.signatures import check_signatures
 from worker.core.errors import Misconfigured, WorkerError
 from worker.core.policy import UnknownRecipients
 from worker.settings import Migrate, Settings
@@ -55,6 +56,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
         )
     else:
         yield from on_aws(settings, options, Aws(region, limit_seconds=LIMIT_SECONDS), url)
+    yield from check_signatures(settings, options.certificate)
     yield from check_channels(settings, send=options.send)
 
 

@@ -59,6 +59,8 @@ class CheckOptions(Struct, frozen=True):
     """Post a test notice."""
     eventbridge: bool = False
     """EventBridge should feed the queue: that no rule does is wrong."""
+    certificate: str = ""
+    """The address of a certificate of SNS, to fetch and check."""
 
 
 def on_aws(settings: Settings, options: CheckOptions, aws: Aws, url: str) -> Iterator[Finding]:

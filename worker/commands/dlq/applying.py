@@ -11,7 +11,7 @@ from worker.consumer import Counters
 from worker.consumer.writing import HANGING_SECONDS
 from worker.core.batch import decide_batch, decode_batch
 from worker.core.dead_letter import DeadLetterMessage
-from worker.core.errors import Misconfigured, Unavailable, WorkerError
+from worker.core.errors import Misconfigured, NoCertificate, Unavailable, WorkerError
 from worker.core.folding import Recorded
 from worker.core.model import (
     AccountEvent,
@@ -28,6 +28,7 @@ from worker.core.past import OnRecord
 from worker.core.policy import Policy
 from worker.core.ports import Transaction
 from worker.process import process
+from worker.signatures.verifying import Verifier
 from worker.store import Store
 from worker.timing.retries import when_raced
 
@@ -49,13 +50,15 @@ class Apply:
         self,
         store: Store,
         policy: Policy,
+        verifier: Verifier,
         counters: Counters,
         report: Callable[[Sequence[Handled]], None],
     ) -> None:
         self.failure: Exception | None = None
-        """The error of an unavailable store."""
+        """The error of an unavailable store, or of a certificate that cannot be had."""
         self._store = store
         self._policy = policy
+        self._verifier = verifier
         self._counters = counters
         self._report = report
 
@@ -82,7 +85,7 @@ class Apply:
         messages that failed before, so a whole batch of them may fail in the same way while the
         store works.
         """
-        handled = process(batch, self._store, self._policy)
+        handled = self._verifier.process(batch, self._policy.sources, self._process_verified)
         if len(batch) == 1 or not any(result.met_an_outage for result in handled):
             return handled
         try:
@@ -90,11 +93,14 @@ class Apply:
         except (Unavailable, Misconfigured):
             return handled
         return [
-            process([result.received], self._store, self._policy)[0]
-            if result.met_an_outage
+            self._process_verified([result.received])[0]
+            if result.met_an_outage and not isinstance(result.error, NoCertificate)
             else result
             for result in handled
         ]
+
+    def _process_verified(self, batch: Sequence[Received]) -> list[Handled]:
+        return process(batch, self._store, self._policy)
 
 
 class _RollBack(Exception):
@@ -104,10 +110,13 @@ class _RollBack(Exception):
 class DryRun:
     """Decides as `Apply` does, and writes nothing."""
 
-    def __init__(self, store: Store, policy: Policy, counters: Counters) -> None:
+    def __init__(
+        self, store: Store, policy: Policy, verifier: Verifier, counters: Counters
+    ) -> None:
         self.failure: Exception | None = None
         self._store = store
         self._policy = policy
+        self._verifier = verifier
         self._counters = counters
         self._keys: set[str] = set()
         """Dedupe and route keys that would have been written so far."""
@@ -124,7 +133,11 @@ class DryRun:
         """
         self._counters.begun(len(dead_letters))
         with _broken_off(self._store):
-            handled = self._look([_as_first_received(dead_letter) for dead_letter in dead_letters])
+            handled = self._verifier.process(
+                [_as_first_received(dead_letter) for dead_letter in dead_letters],
+                self._policy.sources,
+                self._look,
+            )
         verdicts = [_verdict(*pair) for pair in zip(dead_letters, handled, strict=True)]
         for verdict in verdicts:
             self._counters.ended(verdict.outcome)

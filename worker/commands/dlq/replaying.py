@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from worker.app import open_existing_store, open_ready_store
 from worker.app.in_force import keep_policy
+from worker.app.signatures import make_verifier
 from worker.commands.deliveries import Effects, deliver
 from worker.commands.dlq.account import Account
 from worker.commands.dlq.applying import Apply, DryRun
@@ -23,6 +24,7 @@ from worker.commands.dlq.session import LeftBehind, Session, opened, see_through
 from worker.core.dead_letter import DeadLetterFilter, DeadLetterMessage
 from worker.core.errors import Refused, Unavailable, WorkerError
 from worker.core.model import Outcome
+from worker.observability.health import Health
 from worker.observability.metrics import Metrics
 from worker.observability.telemetry import Telemetry
 from worker.service.startup_checks import warn_of_effects_without_sender
@@ -122,8 +124,9 @@ class _Work:
         policy = settings.as_policy()
         report = Telemetry(Metrics()).report
         self._send = Send(session.source, session.signals.pause)
-        self._apply = Apply(session.store, policy, account.counters, report)
-        self._dry_run_of = DryRun(session.store, policy, account.counters)
+        verifier = make_verifier(settings, Health())
+        self._apply = Apply(session.store, policy, verifier, account.counters, report)
+        self._dry_run_of = DryRun(session.store, policy, verifier, account.counters)
         self._scan = Scan(
             plan.filter_,
             account,

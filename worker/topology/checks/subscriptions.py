@@ -130,7 +130,10 @@ def _faults(
 ) -> Iterator[Finding]:
     if attributes.get("PendingConfirmation") == "true" or not read_arn(arn):
         message = f"the subscription of {topic} is not confirmed: no message arrives"
-        fix = "confirm it with the token in: ses-worker dlq list --reason subscription_confirmation"
+        fix = (
+            "ses-worker subscription confirm MESSAGE_ID, with the id of the dead letter: "
+            "ses-worker dlq list --reason subscription_confirmation"
+        )
         yield SUBSCRIPTION.wrong(message, fix)
         return
     if requires_topic and _is_raw(attributes):

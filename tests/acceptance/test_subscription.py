@@ -1,0 +1,110 @@
+"""`ses-worker subscription confirm`: by SNS's API, for our topics only, and no token in any log."""
+
+import json
+
+import pytest
+from support import mail, wiring
+from support.dead import quarantined
+from support.signing import sign
+
+TOKEN = "2336412f37fb687f5d51e6e241d09c805a5a57b30d712f794cc5f6a988666d92768dd60a"
+
+
+def confirmation(topic=wiring.TOPIC, **more):
+    envelope = {
+        "Type": "SubscriptionConfirmation", "TopicArn": topic, "Token": TOKEN, "MessageId": "1",
+        "Message": "You have chosen to subscribe", "Timestamp": "2026-11-20T08:15:34.000Z",
+        "SubscribeURL": f"http://127.0.0.1:9/?Action=ConfirmSubscription&Token={TOKEN}",
+    }  # fmt: skip
+    return json.dumps(sign(envelope | more))
+
+
+@pytest.fixture
+def topics(environment):
+    environment["SES_WORKER_SNS__TOPIC_ARNS"] = json.dumps([wiring.TOPIC])
+
+
+@pytest.fixture
+def asked(wiring, proxy):
+    def asked():
+        named = [item for item in proxy.requests if item.operation == "ConfirmSubscription"]
+        return [(item.region, item.arguments) for item in named]
+
+    return asked
+
+
+def _id(row):
+    return row["sample"]["message_id"]
+
+
+def is_said_nowhere(*runs):
+    return not any(TOKEN in done.out + done.err for done in runs)
+
+
+def test_a_dead_letter_in_quarantine_is_confirmed_by_its_id(
+    run, environment, asked, topics, tmp_path
+):
+    quarantined(environment, ("subscription_confirmation", confirmation()))
+    [row] = run("dlq", "list", "--json").json["groups"]
+    done = run("subscription", "confirm", _id(row), "--json", SES_WORKER_LOG__LEVEL="debug")
+    assert (done.status, done.json["topic"]) == (0, wiring.TOPIC), done.err
+    [(region, arguments)] = asked()
+    assert region == "eu-west-1"
+    assert (arguments["TopicArn"], arguments["Token"]) == (wiring.TOPIC, TOKEN)
+    assert is_said_nowhere(done)
+
+
+def test_a_token_on_standard_input_is_confirmed(run, asked, topics):
+    done = run("subscription", "confirm", "--topic", wiring.TOPIC, "-", input=f"{TOKEN}\n")
+    assert (done.status, "confirmed" in done.out) == (0, True), done.err
+    assert len(asked()) == 1
+    assert is_said_nowhere(done)
+
+
+def test_another_topic_is_not_confirmed(run, environment, asked, topics):
+    other = wiring.TOPIC + "-2"
+    quarantined(environment, ("subscription_confirmation", confirmation(other)))
+    [row] = run("dlq", "list", "--json").json["groups"]
+    by_id = run("subscription", "confirm", _id(row))
+    by_token = run("subscription", "confirm", "--topic", other, "-", input=TOKEN)
+    for done in (by_id, by_token):
+        assert (done.status, "is not in sns.topic_arns" in done.err) == (1, True)
+    assert asked() == []
+    assert is_said_nowhere(by_id, by_token)
+
+
+def test_without_topics_in_the_settings_none_is_confirmed(run, asked):
+    done = run("subscription", "confirm", "--topic", wiring.TOPIC, "-", input=TOKEN)
+    assert (done.status, "is not in sns.topic_arns" in done.err) == (1, True)
+    assert asked() == []
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a\nb", "é", "x" * 1_001, "\x1b[31m"])
+def test_what_is_no_token_is_not_sent(run, asked, topics, token):
+    done = run("subscription", "confirm", "--topic", wiring.TOPIC, "-", input=token)
+    assert (done.status, "is no token" in done.err) == (1, True)
+    assert asked() == []
+
+
+def test_a_dead_letter_of_another_kind_is_no_confirmation(run, environment, asked, topics):
+    quarantined(environment, ("foreign_topic", mail.enveloped(mail.bounce("jane@example.com"))))
+    [row] = run("dlq", "list", "--json").json["groups"]
+    for named in (_id(row), "unknown"):
+        done = run("subscription", "confirm", named)
+        assert (done.status, "Traceback" in done.err) == (1, False)
+    assert asked() == []
+
+
+def test_a_refusal_of_sns_does_not_repeat_the_token(run, proxy, asked, topics):
+    proxy.denied.add("sns:ConfirmSubscription")
+    done = run("subscription", "confirm", "--topic", wiring.TOPIC, "-", input=TOKEN)
+    assert done.status == 1
+    assert "not authorized" in done.err
+    assert is_said_nowhere(done)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-"], ["id", "--topic", wiring.TOPIC], [], ["--topic", wiring.TOPIC]]
+)
+def test_other_uses_are_wrong(run, arguments):
+    assert run("subscription", "confirm", *arguments).status == 2

@@ -1,0 +1,95 @@
+"""The page on signatures: its commands run, its settings are settings."""
+
+import json
+import shlex
+
+from support import mail
+from support.dead import quarantined
+from support.documents import blocks, page
+from support.signing import URL, Authority, signed
+from support.signing_host import HOST, SigningHost
+from support.wiring import TOPIC
+
+from worker.core.sources import Verify
+from worker.settings.loading import load_settings
+
+PAGE = page("docs/signatures.md")
+CHECK, REPLAY, CONFIRM = blocks(PAGE, "sh")
+(SETTINGS,) = blocks(PAGE, "toml")
+
+
+def test_the_settings_are_settings(tmp_path):
+    file = tmp_path / "worker.toml"
+    file.write_text(SETTINGS)
+    assert load_settings({}, file).sns.verify is Verify.REQUIRE
+
+
+def findings(done):
+    return [item for item in done.json["checks"] if item["check"] == "signatures"]
+
+
+def test_check_fetches_the_certificate(run, wiring, environment, tmp_path):
+    _, *arguments = shlex.split(CHECK)
+    assert URL in arguments
+    with SigningHost(tmp_path, Authority()) as host:
+        environment.update(host.environment)
+        host.files[URL.removeprefix(f"https://{HOST}")] = Authority().issue()
+        [finding] = findings(run(*arguments, "--json"))
+        assert finding["status"] == "ok", finding
+        host.files.clear()
+        [finding] = findings(run(*arguments, "--json"))
+        assert finding["status"] == "wrong"
+        assert "404" in finding["message"]
+        elsewhere = URL.replace("eu-west-1", "us-east-1")
+        [finding] = findings(run("check", "--certificate", elsewhere, "--json"))
+        assert finding["status"] == "wrong"
+
+
+def test_check_finds_out_whether_the_host_answers(run, wiring, environment, tmp_path):
+    require = {"SES_WORKER_SNS__VERIFY": "require"}
+    with SigningHost(tmp_path, Authority()) as host:
+        environment.update(host.environment)
+        [finding] = findings(run("check", "--json", **require))
+        assert (finding["status"], HOST in finding["message"]) == ("ok", True), finding
+        [finding] = findings(run("check", "--json"))
+        assert finding["status"] == "skipped", "a local endpoint stands in for AWS"
+        [finding] = findings(run("check", "--json", SES_WORKER_SNS__VERIFY="off"))
+        assert finding["status"] == "note"
+    [finding] = findings(run("check", "--json", **require))
+    assert (finding["status"], HOST in finding["message"]) == ("wrong", True), finding
+
+
+def test_a_dead_letter_is_replayed_without_verifying(run, emulator, queue, environment):
+    variable, _, *arguments = shlex.split(REPLAY)
+    name, _, value = variable.partition("=")
+    environment["SES_WORKER_SNS__VERIFY"] = "require"
+    quarantined(environment, ("wrong_signature", mail.bounce("jane@example.com")))
+    [group] = run("dlq", "list", "--json").json["groups"]
+    arguments[arguments.index("--message-id") + 1] = group["sample"]["message_id"]
+    assert run(*arguments, "--json").json["dead_lettered"] == 1
+    assert run(*arguments, "--json", **{name: value}).json["applied"] == 1
+    arguments.remove("--dry-run")
+    assert run(*arguments, "--json").json["dead_lettered"] == 1, "a replay verifies, too"
+    assert run(*arguments, "--json", **{name: value}).json["applied"] == 1
+
+
+def test_a_subscription_is_confirmed(run, wiring, proxy, environment):
+    topic = TOPIC  # the only one that moto knows
+    named = CONFIRM.replace(mail.TOPIC, topic)
+    by_id, by_token = (shlex.split(line) for line in named.splitlines())
+    assert topic in by_token
+    environment["SES_WORKER_SNS__TOPIC_ARNS"] = json.dumps([topic])
+    body = signed(
+        "You have chosen", topic=topic, Type="SubscriptionConfirmation", Token="2336412f",
+        SubscribeURL="http://127.0.0.1:9/",
+    )  # fmt: skip
+    quarantined(environment, ("subscription_confirmation", body))
+    [group] = run("dlq", "list", "--json").json["groups"]
+    for words, given in (
+        ([*by_id[1:-1], group["sample"]["message_id"]], None),
+        (by_token[1 : by_token.index("<")], "2336412f\n"),
+    ):
+        done = run(*words, input=given)
+        assert (done.status, "Traceback" in done.err) == (0, False), done.err
+    asked = [item for item in proxy.requests if item.operation == "ConfirmSubscription"]
+    assert [item.arguments["Token"] for item in asked] == ["2336412f"] * 2

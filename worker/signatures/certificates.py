@@ -1,0 +1,223 @@
+"""Keeps the keys of SNS's certificates: fetched once for all threads, and again in time.
+
+Only what was fetched and checked is kept. A fetch that failed says nothing about the next: after it
+the host rests for 1 to 60 s, because each fetch keeps messages waiting. A stranger can invent names
+of certificates, so both the fetches of unknown names in a minute and the keys kept are bounded.
+"""
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+from msgspec import Struct
+
+from worker.core.errors import NoCertificate
+from worker.signatures.errors import Failed, NotServed, Wrong
+from worker.signatures.origins import Origin
+from worker.timing import clock
+from worker.timing.retries import back_off
+
+MOST_KEYS = 32
+"""Keys kept; SNS has one or two in each region at a time."""
+REFRESH_SECONDS = 86_400.0
+"""A certificate is fetched again when it is so old; until that succeeds the known key counts."""
+MOST_UNKNOWN = 5
+"""So many names that SNS does not know are asked for within `UNKNOWN_SECONDS`, and no more."""
+UNKNOWN_SECONDS = 60.0
+QUIET_SECONDS = 600.0
+"""A problem is over when no certificate was missing for so long."""
+PROBLEM = "certificates"
+_LACKS = "no certificate of SNS from"
+
+log = structlog.get_logger()
+
+
+class Key(Protocol):
+    """The key of a checked certificate."""
+
+    def require_valid(self, now: datetime) -> None:
+        """Raise `Wrong` if the certificate is not valid at this time."""
+
+    def verify(self, signature: bytes, signed: bytes, version: str) -> None:
+        """Raise `Wrong` if the signature is not this key's."""
+
+
+class Troubles(Protocol):
+    """Where problems are reported (`worker.observability.health.Health`)."""
+
+    def report_problem(self, what: str, error: object) -> None:
+        """Report a problem, or that it goes on."""
+
+    def resolve(self, what: str) -> float | None:
+        """Report its end; return how many seconds it lasted, if there was one."""
+
+
+class TooManyNames(NoCertificate):
+    """So many unknown certificates were named that this one is not asked for now."""
+
+
+class _Kept(Struct):
+    key: Key
+    refresh_at: float
+
+
+class _Rest(Struct):
+    """How often a host has failed in a row, and until when it is left alone."""
+
+    failures: int = 0
+    until: float = 0.0
+    error: str = ""
+
+
+class Certificates:
+    """The keys, by the addresses of their certificates. Thread-safe."""
+
+    def __init__(
+        self,
+        obtain: Callable[[Origin, str], Key],
+        troubles: Troubles,
+        *,
+        now: Callable[[], float] = clock.now,
+        wall: Callable[[], datetime] = clock.wall,
+    ) -> None:
+        """`obtain` fetches and checks: it raises `NotServed`, `Failed` or `Wrong`."""
+        self._obtain = obtain
+        self._troubles = troubles
+        self._now = now
+        self._wall = wall
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._rests: dict[str, _Rest] = {}
+        self._unknown: deque[float] = deque(maxlen=MOST_UNKNOWN)
+        """When the latest unknown names were asked for."""
+        self._missing: tuple[Origin, str] | None = None
+        """The latest certificate that could not be had."""
+        self._missing_at = 0.0
+        self._told_at = -UNKNOWN_SECONDS
+        """When the log was told last that too many unknown names were asked for."""
+        self._lock = threading.Lock()
+        """One fetch at a time: threads that need the same certificate wait for it."""
+
+    def key(self, origin: Origin, url: str) -> Key:
+        """Return the key of a certificate whose address `origins.may_serve` allows.
+
+        Raises:
+            Wrong: the certificate is not valid at this time.
+            NotServed: SNS does not have it.
+            NoCertificate: it cannot be had now.
+
+        """
+        kept = self._kept.get(url)
+        if kept is None or self._now() >= kept.refresh_at or not self._is_valid(kept):
+            with self._lock:
+                kept = self._fetched(origin, url)
+        return kept.key
+
+    def probe(self) -> None:
+        """Try to get the certificate that was missing last, however lately it was tried.
+
+        Raises:
+            NoCertificate: it still cannot be had.
+
+        """
+        with self._lock:
+            if self._missing is None:
+                return
+            origin, url = self._missing
+            try:
+                self._fetch(origin, url)
+            except (NotServed, Wrong):
+                return  # an answer, so the messages can be decided
+
+    def look(self) -> None:
+        """End the problem if no certificate was missing for a while; to be called now and then."""
+        if self._missing and self._now() - self._missing_at > QUIET_SECONDS:
+            self._resolve()
+
+    def _is_valid(self, kept: _Kept) -> bool:
+        try:
+            kept.key.require_valid(self._wall())
+        except Wrong:
+            return False
+        return True
+
+    def _fetched(self, origin: Origin, url: str) -> _Kept:
+        now = self._now()
+        kept = self._kept.get(url)
+        if kept and not self._is_valid(kept):
+            # It has ended; or this machine's clock is wrong, and then TLS to the host fails, too.
+            del self._kept[url]
+            kept = None
+        if kept and now < kept.refresh_at:  # another thread has fetched it
+            return kept
+        rest = self._rests.get(origin.host)
+        if rest and now < rest.until:
+            if kept:
+                return kept
+            self._missing, self._missing_at = (origin, url), now
+            raise NoCertificate(rest.error)
+        if kept is None and self._asks_too_often(now):
+            raise self._too_many(now)
+        try:
+            return self._fetch(origin, url)
+        except (NoCertificate, NotServed, Wrong):
+            if kept is None:
+                raise
+            return kept
+
+    def _too_many(self, now: float) -> TooManyNames:
+        error = (
+            f"{MOST_UNKNOWN} certificates that SNS does not have were named within "
+            f"{UNKNOWN_SECONDS:.0f} s: no others are asked for now"
+        )
+        if now - self._told_at >= UNKNOWN_SECONDS:  # a line for each message would be a flood
+            self._told_at = now
+            log.warning("certificate.not_asked", error=error)
+        return TooManyNames(error)
+
+    def _asks_too_often(self, now: float) -> bool:
+        return len(self._unknown) == MOST_UNKNOWN and now - self._unknown[0] < UNKNOWN_SECONDS
+
+    def _fetch(self, origin: Origin, url: str) -> _Kept:
+        try:
+            key = self._obtain(origin, url)
+        except Wrong:
+            self._unknown.append(self._now())
+            self._rests.pop(origin.host, None)
+            raise
+        except NotServed as error:
+            self._unknown.append(self._now())
+            self._rests.pop(origin.host, None)
+            self._tell(origin, url, f"{_LACKS} {origin.host}: {error}")
+            raise
+        except Failed as error:
+            raise self._failed(origin, url, error) from error
+        self._rests.pop(origin.host, None)
+        self._resolve()
+        self._kept[url] = kept = _Kept(key, self._now() + REFRESH_SECONDS)
+        self._kept.move_to_end(url)
+        while len(self._kept) > MOST_KEYS:
+            self._kept.popitem(last=False)
+        log.info("certificate.fetched", url=url)
+        return kept
+
+    def _resolve(self) -> None:
+        self._missing = None
+        if (seconds := self._troubles.resolve(PROBLEM)) is not None:
+            log.info("certificate.available", outage_seconds=round(seconds, 1))
+
+    def _failed(self, origin: Origin, url: str, error: Failed) -> NoCertificate:
+        rest = self._rests.setdefault(origin.host, _Rest())
+        rest.failures += 1
+        seconds = back_off(rest.failures)
+        rest.until = self._now() + seconds
+        rest.error = f"{_LACKS} {origin.host}: {error}"
+        self._tell(origin, url, rest.error, next_try_seconds=round(seconds, 1))
+        return NoCertificate(rest.error)
+
+    def _tell(self, origin: Origin, url: str, error: str, **more: float) -> None:
+        self._missing, self._missing_at = (origin, url), self._now()
+        self._troubles.report_problem(PROBLEM, error)
+        log.warning("certificate.unavailable", url=url, error=error, **more)

@@ -1,0 +1,128 @@
+"""Verifies the signatures of received messages, before they are decoded."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+
+from worker.core.errors import NoCertificate
+from worker.core.limits import LONGEST_SHOWN
+from worker.core.masking import cut
+from worker.core.model import DeadLetter, Handled, Reason, Received, Release
+from worker.core.sources import Sources, Verify
+from worker.signatures.canonical import signed_text
+from worker.signatures.certificates import Certificates, TooManyNames
+from worker.signatures.envelopes import Bare, Envelope, outermost
+from worker.signatures.errors import NotServed, Wrong
+from worker.signatures.origins import Origin, may_serve, origin_of
+from worker.timing.retries import release_delay
+
+LONGEST_SIGNATURE = 2_048
+"""Characters of base64; a key of 4,096 bits makes 684."""
+
+Process = Callable[[Sequence[Received]], list[Handled]]
+
+IsRegion = Callable[[str], bool]
+"""Whether AWS has SNS in a region. Strangers can invent names, whose hosts would never answer."""
+
+
+class Verifier:
+    """Refuses messages whose signature is wrong, or missing where it is required. Thread-safe."""
+
+    def __init__(
+        self, certificates: Certificates, *, is_region: IsRegion, stand_in: str = ""
+    ) -> None:
+        self.certificates = certificates
+        self._is_region = is_region
+        self.stand_in = stand_in
+        """The host of a local endpoint that stands in for AWS, which signs nothing; or empty."""
+
+    def process(
+        self, batch: Sequence[Received], sources: Sources, process: Process
+    ) -> list[Handled]:
+        """Verify messages, and process those that may be; return what becomes of each."""
+        if not self.is_on(sources):
+            return process(batch)
+        refused: dict[int, Handled] = {}
+        for number, received in enumerate(batch):
+            if result := self._judge(received, sources):
+                refused[number] = result
+        if not refused:
+            return process(batch)
+        rest = [received for number, received in enumerate(batch) if number not in refused]
+        others = iter(process(rest) if rest else ())
+        return [refused.get(number) or next(others) for number in range(len(batch))]
+
+    def is_on(self, sources: Sources) -> bool:
+        """Whether signatures are verified at all."""
+        if sources.verify is Verify.AUTO:
+            return not self.stand_in
+        return sources.verify is Verify.REQUIRE
+
+    def _judge(self, received: Received, sources: Sources) -> Handled | None:
+        """Return what becomes of a message that must not be processed; None: it may be."""
+        try:
+            for part in outermost(received.body):
+                self._require_accepted(part, sources)
+        except Wrong as error:
+            why = DeadLetter(Reason.WRONG_SIGNATURE, cut(str(error), LONGEST_SHOWN))
+            return Handled(received, why)
+        except TooManyNames:
+            return Handled(received, Release(release_delay(received.receive_count)))
+        except NoCertificate as error:
+            return Handled(received, Release(0), error=error)
+        return None
+
+    def _require_accepted(self, part: Envelope | Bare, sources: Sources) -> None:
+        """Check one of the outermost parts of a body.
+
+        Raises:
+            Wrong: its signature is wrong, or required and missing.
+            NoCertificate: it is required, and cannot be verified now.
+
+        """
+        is_required = sources.verify is Verify.REQUIRE
+        if part is Bare.MALFORMED or part is Bare.EVENTBRIDGE:
+            return  # decoding refuses the first, and the second unless the settings accept it
+        if isinstance(part, Bare) or not part.is_signed:
+            if is_required:
+                raise Wrong('it is not signed, and sns.verify is "require"')
+            return
+        if sources.topics and part.topic not in sources.topics:
+            return  # a dead letter, as a foreign topic
+        try:
+            self._verify(part, sources)
+        except NotServed as error:
+            if is_required:
+                raise Wrong(f"SNS does not have the certificate: {error}") from error
+        except NoCertificate:
+            if is_required:
+                raise
+
+    def _verify(self, envelope: Envelope, sources: Sources) -> None:
+        origin = self._origin(envelope, sources)
+        signed = signed_text(envelope)
+        signature = _signature(envelope.signature or "")
+        if envelope.version not in {"1", "2"}:
+            raise Wrong("SignatureVersion is neither 1 nor 2")
+        key = self.certificates.key(origin, envelope.url)
+        key.verify(signature, signed, envelope.version)
+
+    def _origin(self, envelope: Envelope, sources: Sources) -> Origin:
+        topic = envelope.topic or ""
+        origin = origin_of(topic)
+        if origin is None:
+            raise Wrong("TopicArn is no topic's")
+        if topic not in sources.topics and not self._is_region(origin.region):
+            raise Wrong("TopicArn names a region that AWS does not have")
+        if not may_serve(origin, envelope.url):
+            raise Wrong(f"its certificate is not at {origin.host}, or not SNS's")
+        return origin
+
+
+def _signature(written: str) -> bytes:
+    if len(written) > LONGEST_SIGNATURE:
+        raise Wrong("Signature is too long")
+    try:
+        return base64.b64decode(written, validate=True)
+    except (binascii.Error, ValueError):
+        raise Wrong("Signature is not base64") from None
