@@ -133,7 +133,7 @@ def test_the_exit_statuses_are_the_same_in_the_pages_and_in_the_code():
 
 
 @pytest.mark.parametrize(
-    "file", ["docs/development/architecture.md", "tests/SEEDS.md", "tests/FAULTS.md"]
+    "file", ["docs/development/invariants.md", "tests/SEEDS.md", "tests/FAULTS.md"]
 )
 def test_every_test_that_a_document_names_exists(file):
     named = NODE.findall((ROOT / file).read_text(encoding="utf-8"))

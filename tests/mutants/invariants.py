@@ -1,4 +1,4 @@
-"""The architecture's table of invariants, and whether the tests that documents name are there."""
+"""The table of invariants, and whether the tests that documents name are there."""
 
 import ast
 import re
@@ -7,16 +7,15 @@ from functools import cache
 from mutants.changing import ROOT
 
 FOLDERS = "unit|integration|contract|acceptance|docs|service"
-ARCHITECTURE = ROOT / "docs" / "development" / "architecture.md"
+INVARIANTS = ROOT / "docs" / "development" / "invariants.md"
 NODE = re.compile(rf"\b(?:{FOLDERS})/test_\w+\.py(?:::\w+)*")
 """A pytest node id below `tests/`: a file, a class or a test."""
 
 
 def invariants() -> dict[str, list[str]]:
     """The tests that each row names, by its invariant."""
-    text = ARCHITECTURE.read_text(encoding="utf-8")
-    section = text.partition("## Invariants, and the test that would notice")[2].partition("\n## ")
-    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", section[0], re.MULTILINE)
+    text = INVARIANTS.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", text, re.MULTILINE)
     return {invariant: NODE.findall(tests) for invariant, tests in rows if "`" in tests}
 
 

@@ -1,4 +1,4 @@
-"""The mutants, in the order of ARCHITECTURE's table of invariants.
+"""The mutants, in the order of the table of invariants (docs/development/invariants.md).
 
 A mutation is small, and found by its text. When the source changes so that the text is gone, adapt
 it here; `tests/docs/test_mutants.py` says which.
