@@ -6,7 +6,7 @@ import re
 import struct
 import subprocess
 import termios
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from fcntl import ioctl
 from pathlib import Path
@@ -14,8 +14,11 @@ from pathlib import Path
 from demo.daemon import command
 
 LINES = 24
-_SKIPPED = re.compile(r"(?:\x1b\[[0-9;]*m)*skipped ")
-"""What `check` could not check, since the demo's AWS has no topic; its last line counts it."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_NOT_CHECKED = re.compile(r"skipped |unknown |subscription → ")
+"""What `check` could not check, since the demo's AWS has no topics; its last line counts it."""
+_GOES_ON = " " * 9
+"""How `check` indents a line that goes on."""
 
 
 def seen(arguments: list[str], folder: Path, environment: Mapping[str, str], columns: int) -> str:
@@ -38,4 +41,14 @@ def seen(arguments: list[str], folder: Path, environment: Mapping[str, str], col
                 shown += piece
     os.close(ours)
     text = shown.decode(errors="replace").replace("\r\n", "\n").strip("\n")
-    return "\n".join(line for line in text.splitlines() if not _SKIPPED.match(line))
+    return "".join(_checked(text))
+
+
+def _checked(text: str) -> Iterator[str]:
+    """Leave out lines of `check` about what it could not check, with the lines that go on."""
+    leaves_out = False
+    for line in text.splitlines(keepends=True):
+        plain = _COLOUR.sub("", line)
+        leaves_out = bool(_NOT_CHECKED.match(plain)) or (leaves_out and plain.startswith(_GOES_ON))
+        if not leaves_out:
+            yield line
