@@ -15,7 +15,7 @@ from worker.commands.report.page.markup import Html, element, text
 from worker.core.errors import Refused
 from worker.core.reporting.report import By, Decision, Reason, Report, Spender, row_of
 from worker.core.reporting.sends import Sends, Source
-from worker.core.reporting.tally import Tally
+from worker.core.reporting.sums import Sums
 
 DAYS = [date(2026, 11, day) for day in range(1, 31)]
 HOSTILE = (
@@ -32,21 +32,21 @@ HOSTILE = (
 
 
 def report_of(names=("gmail.com",), by="domain", **given):
-    tally = Tally(send=1_000, hard_bounce=20, soft_bounce=5, complaint=1)
-    by_day = {day: Tally(send=1_000, hard_bounce=20, soft_bounce=5, complaint=1) for day in DAYS}
+    sums = Sums(send=1_000, hard_bounce=20, soft_bounce=5, complaint=1)
+    by_day = {day: Sums(send=1_000, hard_bounce=20, soft_bounce=5, complaint=1) for day in DAYS}
     sends = Sends(
-        source=Source.SEND, since=DAYS[0], count=30_000, tally=Tally(hard_bounce=600, complaint=30)
+        source=Source.SEND, since=DAYS[0], count=30_000, sums=Sums(hard_bounce=600, complaint=30)
     )
     facts = {
         "made_at": datetime(2026, 11, 30, 12, tzinfo=UTC),
         "since": datetime(2026, 11, 1, tzinfo=UTC),
         "days": DAYS,
         "by": by,
-        "total": Tally(send=30_000, hard_bounce=600, soft_bounce=150, complaint=30),
+        "total": Sums(send=30_000, hard_bounce=600, soft_bounce=150, complaint=30),
         "by_day": by_day,
         "sends": sends,
         "sends_by_day": dict.fromkeys(DAYS, 1_000),
-        "rows": [row_of(name, tally, tally, sends) for name in names],
+        "rows": [row_of(name, sums, sums, sends) for name in names],
         "reasons": [
             Reason(kind=kind, name=name, meaning="", count=1, share=0.5)
             for name in names
@@ -134,7 +134,7 @@ def test_nothing_is_fetched_and_only_its_own_scripts_run():
 def test_it_has_at_most_two_megabytes_whatever_is_asked_for():
     days = [DAYS[0] + timedelta(days=number) for number in range(3_661)]
     names = [f"{'<' * 200}{number}.example" for number in range(10_000)]
-    report = report_of(names[:8], days=days, by_day=dict.fromkeys(days, Tally(hard_bounce=10**9)))
+    report = report_of(names[:8], days=days, by_day=dict.fromkeys(days, Sums(hard_bounce=10**9)))
     rows = [row_of(name, report.total, report.total, report.sends) for name in names]
     page = page_of(structs.replace(report, rows=rows))
     assert len(page.encode()) < 2 * 1024 * 1024
@@ -155,7 +155,7 @@ def test_without_mails_there_is_no_chart_of_rates_and_the_rate_is_said_to_be_unk
 
 
 def test_an_empty_report_is_a_page_too():
-    page = page_of(report_of(total=Tally(), by_day={}, rows=[], newest=[], sends_by_day={}))
+    page = page_of(report_of(total=Sums(), by_day={}, rows=[], newest=[], sends_by_day={}))
     assert "Nothing was counted in these days." in page
     assert "<canvas" not in page
 

@@ -10,7 +10,7 @@ from worker.cli.plots import bar, sparkline, together
 from worker.core.reporting.lines import BOUNCES, COMPLAINTS, FEWEST_MAILS, State, interval, judge
 from worker.core.reporting.report import Report
 from worker.core.reporting.sends import FromSes, Sends, Source, sends_of
-from worker.core.reporting.tally import OTHER, Tally, largest, tally_of, total
+from worker.core.reporting.sums import OTHER, Sums, largest, sums_of, total
 from worker.core.reporting.words import budget, notes, percent, verdict
 
 DAYS = [date(2026, 11, day) for day in range(1, 8)]
@@ -22,7 +22,7 @@ def report_of(**given):
         "since": datetime(2026, 11, 1, tzinfo=UTC),
         "days": DAYS,
         "by": "day",
-        "total": Tally(hard_bounce=1),
+        "total": Sums(hard_bounce=1),
         "by_day": {},
         "sends": Sends(source=Source.UNKNOWN),
         "sends_by_day": {},
@@ -116,65 +116,65 @@ class TestLines:
         ]  # fmt: skip
 
 
-class TestTallies:
+class TestSums:
     def test_aws_counts_hard_bounces_and_its_own_list_but_not_the_senders_lists(self):
-        assert Tally(hard_bounce=10, refused=4, refused_globally=1).counted_bounces == 7
+        assert Sums(hard_bounce=10, refused=4, refused_globally=1).counted_bounces == 7
 
     def test_bounces_are_new_repeated_or_of_no_user(self):
-        tally = Tally(
+        sums = Sums(
             hard_bounce=6, soft_bounce=3, other_bounce=1, repeated_bounce=2, unknown_bounce=3
         )
-        assert (tally.bounces, tally.new_bounces) == (10, 5)
+        assert (sums.bounces, sums.new_bounces) == (10, 5)
 
     def test_nothing_becomes_negative_when_the_simulators_mail_is_taken_away(self):
-        tally = Tally(send=1)
-        tally.add({"send": 3, "open": 7, "complaint": 1}, sign=-1)
-        assert tally == Tally()
+        sums = Sums(send=1)
+        sums.add({"send": 3, "open": 7, "complaint": 1}, sign=-1)
+        assert sums == Sums()
 
     def test_the_largest_have_a_line_and_the_rest_is_other(self):
-        found = {f"d{n}.example": Tally(hard_bounce=n) for n in range(1, 30_001)}
-        found[OTHER] = Tally(hard_bounce=5, send=7)
+        found = {f"d{n}.example": Sums(hard_bounce=n) for n in range(1, 30_001)}
+        found[OTHER] = Sums(hard_bounce=5, send=7)
         shown = largest(found, 2)
-        assert [(value, tally.hard_bounce) for value, tally in shown[:2]] == [
+        assert [(value, sums.hard_bounce) for value, sums in shown[:2]] == [
             ("d30000.example", 30_000), ("d29999.example", 29_999),
         ]  # fmt: skip
         assert shown[2][0] == OTHER
-        assert total(tally for _, tally in shown) == total(found.values())
+        assert total(sums for _, sums in shown) == total(found.values())
 
     def test_without_a_rest_there_is_no_other(self):
-        assert [value for value, _ in largest({"a": Tally(send=1), "b": Tally()}, 2)] == ["a", "b"]
+        assert [value for value, _ in largest({"a": Sums(send=1), "b": Sums()}, 2)] == ["a", "b"]
 
 
 class TestSends:
     def test_send_events_come_before_all_else(self):
-        by_day = {day: Tally(send=100, delivery=90, hard_bounce=2) for day in DAYS}
+        by_day = {day: Sums(send=100, delivery=90, hard_bounce=2) for day in DAYS}
         found = sends_of(by_day, DAYS, FromSes(source=Source.VDM, by_day={DAYS[0]: 7}))
         assert (found.source, found.count, found.since) == (Source.SEND, 700, DAYS[0])
-        assert found.tally.hard_bounce == 14
+        assert found.sums.hard_bounce == 14
 
     def test_else_deliveries_and_bounces_are_what_was_sent(self):
-        found = sends_of({day: Tally(delivery=90, soft_bounce=3) for day in DAYS}, DAYS)
+        found = sends_of({day: Sums(delivery=90, soft_bounce=3) for day in DAYS}, DAYS)
         assert (found.source, found.count) == (Source.DELIVERY, 7 * 93)
 
     def test_else_ses_is_believed(self):
         ses = FromSes(source=Source.STATISTICS, by_day=dict.fromkeys(DAYS[3:], 50))
-        found = sends_of({day: Tally(hard_bounce=1) for day in DAYS}, DAYS, ses)
+        found = sends_of({day: Sums(hard_bounce=1) for day in DAYS}, DAYS, ses)
         assert (found.source, found.count, found.since) == (Source.STATISTICS, 150, DAYS[4])
-        assert found.tally.hard_bounce == 3
+        assert found.sums.hard_bounce == 3
 
     def test_else_it_is_unknown(self):
-        by_day = {day: Tally(hard_bounce=1) for day in DAYS}
-        assert sends_of(by_day, DAYS) == Sends(source=Source.UNKNOWN, tally=Tally(hard_bounce=7))
+        by_day = {day: Sums(hard_bounce=1) for day in DAYS}
+        assert sends_of(by_day, DAYS) == Sends(source=Source.UNKNOWN, sums=Sums(hard_bounce=7))
 
     def test_days_before_sends_are_counted_raise_no_rate(self):
         """30 bounces were recorded before Send events came, and 1 a day since."""
-        by_day = {day: Tally(hard_bounce=10) for day in DAYS[:3]}
-        by_day |= {day: Tally(send=1_000, hard_bounce=1) for day in DAYS[3:]}
+        by_day = {day: Sums(hard_bounce=10) for day in DAYS[:3]}
+        by_day |= {day: Sums(send=1_000, hard_bounce=1) for day in DAYS[3:]}
         found = sends_of(by_day, DAYS)
-        assert (found.since, found.count, found.tally.hard_bounce) == (DAYS[4], 3_000, 3)
+        assert (found.since, found.count, found.sums.hard_bounce) == (DAYS[4], 3_000, 3)
 
     def test_the_very_first_day_counts_where_there_is_no_other(self):
-        found = sends_of({DAYS[-1]: Tally(send=10)}, DAYS)
+        found = sends_of({DAYS[-1]: Sums(send=10)}, DAYS)
         assert (found.since, found.count) == (DAYS[-1], 10)
 
 
@@ -191,7 +191,7 @@ class TestNotes:
         assert "report --ses" in first
 
     def test_receives_above_the_first_are_said_beside_the_rates(self):
-        total_ = Tally(send=900, delivery=100, received_again=25)
+        total_ = Sums(send=900, delivery=100, received_again=25)
         said = list(notes(report_of(total=total_, sends=Sends(source=Source.SEND, count=900))))
         assert any("Up to 2.5 %" in note for note in said)
 
@@ -212,7 +212,7 @@ class TestNotes:
         assert any("SES itself counts 1,234 mails" in note for note in said)
 
     def test_nothing_counted_needs_no_sentence_about_rates(self):
-        assert list(notes(report_of(total=Tally()))) == []
+        assert list(notes(report_of(total=Sums()))) == []
 
 
 class TestPlots:
@@ -236,4 +236,4 @@ class TestPlots:
 
 
 def test_measures_that_no_report_needs_are_left_out():
-    assert tally_of({"open": 5, "click": 6, "send": 7}) == Tally(send=7)
+    assert sums_of({"open": 5, "click": 6, "send": 7}) == Sums(send=7)

@@ -10,7 +10,7 @@ from worker.cli.plots import bar, sparkline
 from worker.core.masking import cut, printable
 from worker.core.reporting.lines import Judgement, State
 from worker.core.reporting.report import By, Decision, Reason, Report, Row
-from worker.core.reporting.tally import Tally
+from worker.core.reporting.sums import Sums
 from worker.core.reporting.words import budget, notes, percent, rate_of, verdict
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ def _show_over_time(out: "Console", report: Report) -> None:
     if not out.is_terminal:
         return
     put(out, f"\nBy day, {report.days[0]} to {report.days[-1]}")
-    series: Sequence[tuple[str, Callable[[Tally], int]]] = (
-        ("hard", lambda tally: tally.hard_bounce),
-        ("soft", lambda tally: tally.soft_bounce),
-        ("complaints", lambda tally: tally.complaint),
+    series: Sequence[tuple[str, Callable[[Sums], int]]] = (
+        ("hard", lambda sums: sums.hard_bounce),
+        ("soft", lambda sums: sums.soft_bounce),
+        ("complaints", lambda sums: sums.complaint),
     )
     for label, measure in series:
-        _put_series(out, label, [measure(report.by_day.get(d, Tally())) for d in report.days])
+        _put_series(out, label, [measure(report.by_day.get(d, Sums())) for d in report.days])
     if report.sends_by_day:
         _put_series(out, "mails", [report.sends_by_day.get(day, 0) for day in report.days])
 
@@ -97,15 +97,15 @@ def _put_series(out: "Console", label: str, counts: Sequence[int]) -> None:
 
 
 def _show_people(out: "Console", report: Report) -> None:
-    tally, pauses = report.total, counted(report.total.paused, "pause")
+    sums, pauses = report.total, counted(report.total.paused, "pause")
     put(out, "")
     texts = (
-        ("Bounces", _parts(tally.new_bounces, tally.repeated_bounce, tally.unknown_bounce)),
+        ("Bounces", _parts(sums.new_bounces, sums.repeated_bounce, sums.unknown_bounce)),
         (
             "Complaints",
-            _parts(tally.new_complaints, tally.repeated_complaint, tally.unknown_complaint),
+            _parts(sums.new_complaints, sums.repeated_complaint, sums.unknown_complaint),
         ),
-        ("Outcome", f"{pauses} begun or prolonged, {counted(tally.blocked, 'user')} blocked"),
+        ("Outcome", f"{pauses} begun or prolonged, {counted(sums.blocked, 'user')} blocked"),
     )
     for label, text in texts:
         put(out, text, head=label, indent=_LABEL)
@@ -162,7 +162,7 @@ def _show_rows(out: "Console", report: Report) -> None:
         return
     left_out = len(report.rows) - len(rows)
     put(out, f"\nBy {_named(report.by)}")
-    whole = sum(row.tally.hard_bounce for row in report.rows)
+    whole = sum(row.sums.hard_bounce for row in report.rows)
     cells = [_cells(row, report, whole) for row in rows]
     if not put_widest(out, (_table(report, cells, columns) for columns in _NARROWER)):
         for row in cells:
@@ -190,16 +190,16 @@ def _is_useful(name: str, cells: Sequence[dict[str, str]]) -> bool:
 
 
 def _cells(row: Row, report: Report, whole: int) -> dict[str, str]:
-    tally = row.tally
-    share = tally.hard_bounce / whole if whole else 0.0
+    sums = row.sums
+    share = sums.hard_bounce / whole if whole else 0.0
     known = row.bounces.state is not State.UNKNOWN
     return {
         "": _value(row.value),
         "mails": f"{row.bounces.sends:,}" if known else "",
-        "hard": f"{tally.hard_bounce:,}",
-        "soft": f"{tally.soft_bounce:,}",
-        "other": f"{tally.other_bounce:,}" if tally.other_bounce else "",
-        "compl.": f"{tally.complaint:,}",
+        "hard": f"{sums.hard_bounce:,}",
+        "soft": f"{sums.soft_bounce:,}",
+        "other": f"{sums.other_bounce:,}" if sums.other_bounce else "",
+        "compl.": f"{sums.complaint:,}",
         "hard %": rate_of(row.bounces).removesuffix(" %"),
         "compl. %": rate_of(row.complaints).removesuffix(" %"),
         "share": "" if report.by == By.DAY else f"{percent(share, 1):>7} {bar(share, _BAR)}",

@@ -9,7 +9,7 @@ from worker.core.masking import printable
 from worker.core.reporting.lines import Judgement, State
 from worker.core.reporting.report import TAG, By, Decision, Reason, Report, Row, Spender
 from worker.core.reporting.sends import Source, sent
-from worker.core.reporting.tally import Tally
+from worker.core.reporting.sums import Sums
 from worker.core.reporting.words import notes
 
 COLUMNS = (
@@ -43,9 +43,9 @@ def as_figures(report: Report) -> dict[str, Any]:
         "ses": _ses(report),
         "rows": list(lines_of(report)),
         "by_day": [
-            {"day": str(day), "sends": report.sends_by_day.get(day)} | _counts(tally)
+            {"day": str(day), "sends": report.sends_by_day.get(day)} | _counts(sums)
             for day in report.days
-            for tally in [report.by_day.get(day, Tally())]
+            for sums in [report.by_day.get(day, Sums())]
         ],
         "reasons": [_reason(reason) for reason in report.reasons],
         "statuses": [_reason(reason) for reason in report.statuses],
@@ -88,51 +88,51 @@ def name_of(by: str) -> str:
 
 def _line(row: Row, source: Source) -> dict[str, Any]:
     figures = {
-        "sends": sent(row.tally, source) if row.bounces.state is not State.UNKNOWN else None,
+        "sends": sent(row.sums, source) if row.bounces.state is not State.UNKNOWN else None,
         "bounce_rate": row.bounces.rate,
         "bounce_state": row.bounces.state.value,
         "complaint_rate": row.complaints.rate,
         "complaint_state": row.complaints.state.value,
-        **_counts(row.tally),
+        **_counts(row.sums),
     }
     return {name: figures[name] for name in COLUMNS}
 
 
-def _counts(tally: Tally) -> dict[str, int]:
+def _counts(sums: Sums) -> dict[str, int]:
     return {
-        "deliveries": tally.delivery,
-        "hard_bounces": tally.hard_bounce,
-        "soft_bounces": tally.soft_bounce,
-        "other_bounces": tally.other_bounce,
-        "refused": tally.refused,
-        "counted_bounces": tally.counted_bounces,
-        "complaints": tally.complaint,
-        "repeated_bounces": tally.repeated_bounce,
-        "repeated_complaints": tally.repeated_complaint,
-        "paused": tally.paused,
-        "blocked": tally.blocked,
+        "deliveries": sums.delivery,
+        "hard_bounces": sums.hard_bounce,
+        "soft_bounces": sums.soft_bounce,
+        "other_bounces": sums.other_bounce,
+        "refused": sums.refused,
+        "counted_bounces": sums.counted_bounces,
+        "complaints": sums.complaint,
+        "repeated_bounces": sums.repeated_bounce,
+        "repeated_complaints": sums.repeated_complaint,
+        "paused": sums.paused,
+        "blocked": sums.blocked,
     }
 
 
-def _bounces(tally: Tally, judgement: Judgement) -> dict[str, Any]:
+def _bounces(sums: Sums, judgement: Judgement) -> dict[str, Any]:
     return {
-        "hard": tally.hard_bounce,
-        "soft": tally.soft_bounce,
-        "other": tally.other_bounce,
-        "refused": tally.refused,
-        "new": tally.new_bounces,
-        "repeated": tally.repeated_bounce,
-        "of_no_user": tally.unknown_bounce,
+        "hard": sums.hard_bounce,
+        "soft": sums.soft_bounce,
+        "other": sums.other_bounce,
+        "refused": sums.refused,
+        "new": sums.new_bounces,
+        "repeated": sums.repeated_bounce,
+        "of_no_user": sums.unknown_bounce,
         **_judged(judgement),
     }
 
 
-def _complaints(tally: Tally, judgement: Judgement) -> dict[str, Any]:
+def _complaints(sums: Sums, judgement: Judgement) -> dict[str, Any]:
     return {
-        "all": tally.complaint,
-        "new": tally.new_complaints,
-        "repeated": tally.repeated_complaint,
-        "of_no_user": tally.unknown_complaint,
+        "all": sums.complaint,
+        "new": sums.new_complaints,
+        "repeated": sums.repeated_complaint,
+        "of_no_user": sums.unknown_complaint,
         **_judged(judgement),
     }
 

@@ -10,7 +10,7 @@ from worker.commands.report.reasons import decision, reasons, spenders, statuses
 from worker.commands.report.rows import rows_by, rows_by_day, rows_by_tag
 from worker.core.reporting.report import TAG, By, Report, Row
 from worker.core.reporting.sends import FromSes, Sends, Source, sends_of, sent
-from worker.core.reporting.tally import Tally, total
+from worker.core.reporting.sums import Sums, total
 from worker.store import Store
 from worker.store.figures_by_hour import READ as READ_FOR_FIGURES
 from worker.store.figures_by_hour import known
@@ -82,7 +82,7 @@ def make_report(
 def _rows(
     reading: Reading,
     asked: Asked,
-    by_day: Mapping[date, Tally],
+    by_day: Mapping[date, Sums],
     sends: Sends,
     progress: Progress,
 ) -> tuple[list[Row], int | None]:
@@ -94,9 +94,9 @@ def _rows(
 
 
 def _sends_by_day(
-    by_day: Mapping[date, Tally], sends: Sends, ses: FromSes | None
+    by_day: Mapping[date, Sums], sends: Sends, ses: FromSes | None
 ) -> Mapping[date, int]:
     if sends.source in {Source.VDM, Source.STATISTICS}:
         return ses.by_day if ses else {}
-    counted = {day: sent(tally, sends.source) for day, tally in by_day.items()}
+    counted = {day: sent(sums, sends.source) for day, sums in by_day.items()}
     return {day: count for day, count in counted.items() if count is not None}

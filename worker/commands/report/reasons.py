@@ -7,7 +7,7 @@ from worker.commands.report.reading import Reading
 from worker.core.counting import Dimension
 from worker.core.model import Kind
 from worker.core.reporting.report import By, Decision, Reason, Spender
-from worker.core.reporting.tally import OTHER, largest
+from worker.core.reporting.sums import OTHER, largest
 from worker.core.words import meaning_of_status, meaning_of_type, status_of
 
 MOST_REASONS = 8
@@ -17,15 +17,15 @@ MOST_SPENDERS = 5
 def reasons(reading: Reading) -> list[Reason]:
     """Return the most frequent types of bounces, then those of complaints."""
     found = reading.by(By.TYPE)
-    bounces = [(name, tally.bounces) for name, tally in found.items()]
-    complaints = [(name, tally.complaint) for name, tally in found.items()]
+    bounces = [(name, sums.bounces) for name, sums in found.items()]
+    complaints = [(name, sums.complaint) for name, sums in found.items()]
     return [*_of_types(Kind.BOUNCE, bounces), *_of_types(Kind.COMPLAINT, complaints)]
 
 
 def statuses(reading: Reading) -> list[Reason]:
     """Return the most frequent enhanced status codes of bounces."""
     found = reading.by_dimension(Dimension.STATUS)
-    counted = [(code, tally.bounces) for code, tally in found.items()]
+    counted = [(code, sums.bounces) for code, sums in found.items()]
     ranked = _ranked(counted, MOST_REASONS + 2)
     return [
         Reason(
@@ -43,16 +43,16 @@ def statuses(reading: Reading) -> list[Reason]:
 def spenders(reading: Reading, by: By) -> list[Spender]:
     """Return who causes most of the bounces that AWS counts."""
     found = reading.by(by)
-    bounces = sum(tally.counted_bounces for tally in found.values())
+    bounces = sum(sums.counted_bounces for sums in found.values())
     return [
         Spender(
             value=value,
-            bounces=tally.counted_bounces,
-            complaints=tally.complaint,
-            share=tally.counted_bounces / bounces if bounces else 0.0,
+            bounces=sums.counted_bounces,
+            complaints=sums.complaint,
+            share=sums.counted_bounces / bounces if bounces else 0.0,
         )
-        for value, tally in largest(found, MOST_SPENDERS)
-        if tally.counted_bounces or tally.complaint
+        for value, sums in largest(found, MOST_SPENDERS)
+        if sums.counted_bounces or sums.complaint
     ]
 
 

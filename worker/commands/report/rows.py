@@ -7,17 +7,17 @@ from worker.commands.report.reading import Reading
 from worker.commands.report.tags import count_by_tag
 from worker.core.reporting.report import By, Row, row_of
 from worker.core.reporting.sends import Sends
-from worker.core.reporting.tally import OTHER, Tally, largest, total
+from worker.core.reporting.sums import OTHER, Sums, largest, total
 
 _WITHOUT_SENDS = frozenset({By.TYPE, By.FAULT})
 """A mail that is sent has none of them yet."""
 
 
-def rows_by_day(by_day: Mapping[date, Tally], sends: Sends) -> list[Row]:
+def rows_by_day(by_day: Mapping[date, Sums], sends: Sends) -> list[Row]:
     """Return a line for each day with any count, the newest first."""
     return [
-        row_of(str(day), tally, tally if sends.since and day >= sends.since else None, sends)
-        for day, tally in sorted(by_day.items(), reverse=True)
+        row_of(str(day), sums, sums if sends.since and day >= sends.since else None, sends)
+        for day, sums in sorted(by_day.items(), reverse=True)
     ]
 
 
@@ -26,19 +26,19 @@ def rows_by_tag(
 ) -> tuple[list[Row], int]:
     """Return a line for each value of a tag, and how many events were read for it."""
     found, scanned = count_by_tag(reading.store, name, reading.since, reading.until, progress)
-    return [row_of(value, tally, None, sends) for value, tally in largest(found, top)], scanned
+    return [row_of(value, sums, None, sends) for value, sums in largest(found, top)], scanned
 
 
 def rows_by(reading: Reading, by: By, sends: Sends, top: int) -> list[Row]:
     """Return a line for each of the largest values, and one for all others."""
     shown = largest(reading.by(by), top)
-    rated: Mapping[str, Tally] = {}
+    rated: Mapping[str, Sums] = {}
     if by not in _WITHOUT_SENDS and sends.since:
         rated = _with_rest(reading.by(by, sends.since), [value for value, _ in shown])
-    return [row_of(value, tally, rated.get(value), sends) for value, tally in shown]
+    return [row_of(value, sums, rated.get(value), sends) for value, sums in shown]
 
 
-def _with_rest(counted: Mapping[str, Tally], named: Sequence[str]) -> Mapping[str, Tally]:
+def _with_rest(counted: Mapping[str, Sums], named: Sequence[str]) -> Mapping[str, Sums]:
     names = set(named) - {OTHER}
-    rest = total(tally for value, tally in counted.items() if value not in names)
-    return {**{value: counted.get(value, Tally()) for value in names}, OTHER: rest}
+    rest = total(sums for value, sums in counted.items() if value not in names)
+    return {**{value: counted.get(value, Sums()) for value in names}, OTHER: rest}

@@ -7,7 +7,7 @@ import msgspec
 
 from worker.core.counting import Dimension, figures_of
 from worker.core.counting.facts import BLOCKED, PAUSED
-from worker.core.reporting.tally import Tally
+from worker.core.reporting.sums import Sums
 from worker.store import Store
 from worker.store.newest import counts_by_tags
 
@@ -24,7 +24,7 @@ def count_by_tag(
     since: datetime,
     until: datetime,
     progress: Callable[[int, int], None],
-) -> tuple[dict[str, Tally], int]:
+) -> tuple[dict[str, Sums], int]:
     """Count by the values of a tag; return that, and how many events were read.
 
     A mail without the tag counts as the empty value, a mail with several values as each of them.
@@ -33,7 +33,7 @@ def count_by_tag(
         Unavailable: the database cannot be read now.
 
     """
-    found: dict[str, Tally] = {}
+    found: dict[str, Sums] = {}
     scanned, at = 0, since
     while at < until:
         end = min(at + _STEP, until)
@@ -41,7 +41,7 @@ def count_by_tag(
             scanned += count
             counts = _counts(kind, type_ or "", subtype or "", action, count)
             for value in _values(tags, name):
-                found.setdefault(value, Tally()).add(counts)
+                found.setdefault(value, Sums()).add(counts)
         at = end
         progress((at - since) // _STEP, -(-(until - since) // _STEP))
     return found, scanned

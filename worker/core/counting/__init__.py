@@ -9,7 +9,7 @@ from worker.core.counting.facts import Fact, Facts, encode_facts, read_facts
 from worker.core.counting.figures import OTHER, FigureKey, figures_of
 from worker.core.counting.names import COUNTED_KINDS, Dimension, Measure
 from worker.core.counting.providers import provider_of
-from worker.core.counting.tally import count_decision, count_event
+from worker.core.counting.recording import count_decision, count_event
 
 __all__ = [
     "COUNTED_KINDS",

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from worker.core.reporting.lines import BOUNCES, COMPLAINTS, Judgement, judge
 from worker.core.reporting.sends import FromSes, Sends, sent
-from worker.core.reporting.tally import Tally
+from worker.core.reporting.sums import Sums
 
 
 class By(StrEnum):
@@ -31,7 +31,7 @@ class Row(Struct, frozen=True, kw_only=True):
     """A line of the table."""
 
     value: str
-    tally: Tally
+    sums: Sums
     bounces: Judgement
     complaints: Judgement
 
@@ -80,8 +80,8 @@ class Report(Struct, frozen=True, kw_only=True):
     days: Sequence[date]
     """All days, the last of which is not over."""
     by: str
-    total: Tally
-    by_day: Mapping[date, Tally]
+    total: Sums
+    by_day: Mapping[date, Sums]
     sends: Sends
     sends_by_day: Mapping[date, int]
     rows: Sequence[Row]
@@ -103,12 +103,12 @@ class Report(Struct, frozen=True, kw_only=True):
     @property
     def bounces(self) -> Judgement:
         """The rate of bounces."""
-        return judge(BOUNCES, self.sends.tally.counted_bounces, self.sends.count)
+        return judge(BOUNCES, self.sends.sums.counted_bounces, self.sends.count)
 
     @property
     def complaints(self) -> Judgement:
         """The rate of complaints."""
-        return judge(COMPLAINTS, self.sends.tally.complaint, self.sends.count)
+        return judge(COMPLAINTS, self.sends.sums.complaint, self.sends.count)
 
     @property
     def again(self) -> float:
@@ -122,13 +122,13 @@ class Report(Struct, frozen=True, kw_only=True):
         return self.total.is_empty
 
 
-def row_of(value: str, tally: Tally, rated: Tally | None, sends: Sends) -> Row:
+def row_of(value: str, sums: Sums, rated: Sums | None, sends: Sends) -> Row:
     """Make a line of the table. `rated`: its counts in the days with known sends, if known."""
     mails = sent(rated, sends.source) if rated else None
-    counted = rated or tally
+    counted = rated or sums
     return Row(
         value=value,
-        tally=tally,
+        sums=sums,
         bounces=judge(BOUNCES, counted.counted_bounces, mails),
         complaints=judge(COMPLAINTS, counted.complaint, mails),
     )

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from worker.core.reporting.tally import Tally, total
+from worker.core.reporting.sums import Sums, total
 
 
 class Source(StrEnum):
@@ -38,12 +38,12 @@ class Sends(Struct, frozen=True, kw_only=True):
     since: date | None = None
     """The first of those days; rates are about these days only."""
     count: int | None = None
-    tally: Tally = field(default_factory=Tally)
+    sums: Sums = field(default_factory=Sums)
     """What else was counted in those days."""
 
 
 def sends_of(
-    by_day: Mapping[date, Tally], days: Sequence[date], ses: FromSes | None = None
+    by_day: Mapping[date, Sums], days: Sequence[date], ses: FromSes | None = None
 ) -> Sends:
     """Find out how much was sent: by Send events, else by deliveries, else by SES's metrics.
 
@@ -59,29 +59,29 @@ def sends_of(
                 source=source,
                 since=since,
                 count=sum(counted.get(day, 0) for day in known),
-                tally=total(by_day[day] for day in known if day in by_day),
+                sums=total(by_day[day] for day in known if day in by_day),
             )
-    return Sends(source=Source.UNKNOWN, tally=total(by_day.values()))
+    return Sends(source=Source.UNKNOWN, sums=total(by_day.values()))
 
 
-def sent(tally: Tally, source: Source) -> int | None:
+def sent(sums: Sums, source: Source) -> int | None:
     """Return how much of it was sent, where the source knows it of parts."""
     if source is Source.SEND:
-        return tally.send
+        return sums.send
     if source is Source.DELIVERY:
-        return tally.delivery + tally.bounces
+        return sums.delivery + sums.bounces
     return None
 
 
 def _sources(
-    by_day: Mapping[date, Tally], ses: FromSes | None
+    by_day: Mapping[date, Sums], ses: FromSes | None
 ) -> Sequence[tuple[Source, Mapping[date, int]]]:
     counted: list[tuple[Source, Mapping[date, int]]] = [
-        (Source.SEND, {day: tally.send for day, tally in by_day.items()})
+        (Source.SEND, {day: sums.send for day, sums in by_day.items()})
     ]
-    if any(tally.delivery for tally in by_day.values()):
-        delivered = {day: tally.delivery + tally.bounces for day, tally in by_day.items()}
-        began = min(day for day, tally in by_day.items() if tally.delivery)
+    if any(sums.delivery for sums in by_day.values()):
+        delivered = {day: sums.delivery + sums.bounces for day, sums in by_day.items()}
+        began = min(day for day, sums in by_day.items() if sums.delivery)
         delivered = {day: count for day, count in delivered.items() if day >= began}
         counted.append((Source.DELIVERY, delivered))
     if ses and ses.by_day:

@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.core.masking import cut, printable
 from worker.core.reporting.report import By, Reason, Report, Spender
-from worker.core.reporting.tally import OTHER, Tally
+from worker.core.reporting.sums import OTHER, Sums
 
 LONGEST_LABEL = 60
 """Of a value in a chart or a table; the CSV file has all of it."""
@@ -19,11 +19,11 @@ def chart_data(report: Report) -> str:
     return as_script_data(
         {
             "days": [str(day) for day in report.days],
-            "hard": _series(report, lambda tally: tally.hard_bounce),
-            "soft": _series(report, lambda tally: tally.soft_bounce),
-            "other": _series(report, lambda tally: tally.other_bounce),
-            "counted": _series(report, lambda tally: tally.counted_bounces),
-            "complaints": _series(report, lambda tally: tally.complaint),
+            "hard": _series(report, lambda sums: sums.hard_bounce),
+            "soft": _series(report, lambda sums: sums.soft_bounce),
+            "other": _series(report, lambda sums: sums.other_bounce),
+            "counted": _series(report, lambda sums: sums.counted_bounces),
+            "complaints": _series(report, lambda sums: sums.complaint),
             "mails": [report.sends_by_day.get(day, 0) for day in report.days],
             "knownFrom": str(report.sends.since) if report.sends.since else None,
             "lines": {
@@ -33,9 +33,9 @@ def chart_data(report: Report) -> str:
             "rows": [
                 {
                     "name": label(row.value),
-                    "hard": row.tally.hard_bounce,
-                    "soft": row.tally.soft_bounce,
-                    "complaints": row.tally.complaint,
+                    "hard": row.sums.hard_bounce,
+                    "soft": row.sums.soft_bounce,
+                    "complaints": row.sums.complaint,
                 }
                 for row in report.rows[:MOST_BARS]
                 if row.value != OTHER
@@ -62,8 +62,8 @@ def label(text: str) -> str:
     return printable(cut(text.rstrip("/"), LONGEST_LABEL)) or "(none)"
 
 
-def _series(report: Report, measure: Callable[[Tally], int]) -> list[int]:
-    return [measure(report.by_day.get(day, Tally())) for day in report.days]
+def _series(report: Report, measure: Callable[[Sums], int]) -> list[int]:
+    return [measure(report.by_day.get(day, Sums())) for day in report.days]
 
 
 def _lines(lines: Any) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ from worker.commands.report.page.rates import rates
 from worker.core.masking import mask_addresses
 from worker.core.reporting.lines import State
 from worker.core.reporting.report import By, Decision, Reason, Report, Row, Spender
-from worker.core.reporting.tally import OTHER, Tally
+from worker.core.reporting.sums import OTHER, Sums
 from worker.core.reporting.words import notes, percent, rate_of
 
 MOST_LINES = 200
@@ -33,20 +33,20 @@ def sections(report: Report) -> Iterator[Html]:
 
 
 def _facts(report: Report) -> Html:
-    tally = report.total
+    sums = report.total
     mails = f"{report.sends.count:,}" if report.sends.count is not None else "unknown"
     facts = (
         ("mails sent", mails),
-        ("hard bounces", f"{tally.hard_bounce:,}"),
-        ("of them refused by SES itself", f"{tally.refused:,}"),
-        ("soft bounces", f"{tally.soft_bounce:,}"),
-        ("complaints", f"{tally.complaint:,}"),
-        ("pauses begun or prolonged", f"{tally.paused:,}"),
-        ("users blocked", f"{tally.blocked:,}"),
-        ("bounces of users for the first time", f"{tally.new_bounces:,}"),
-        ("repeated bounces", f"{tally.repeated_bounce:,}"),
-        ("bounces of no user", f"{tally.unknown_bounce:,}"),
-        ("repeated complaints", f"{tally.repeated_complaint:,}"),
+        ("hard bounces", f"{sums.hard_bounce:,}"),
+        ("of them refused by SES itself", f"{sums.refused:,}"),
+        ("soft bounces", f"{sums.soft_bounce:,}"),
+        ("complaints", f"{sums.complaint:,}"),
+        ("pauses begun or prolonged", f"{sums.paused:,}"),
+        ("users blocked", f"{sums.blocked:,}"),
+        ("bounces of users for the first time", f"{sums.new_bounces:,}"),
+        ("repeated bounces", f"{sums.repeated_bounce:,}"),
+        ("bounces of no user", f"{sums.unknown_bounce:,}"),
+        ("repeated complaints", f"{sums.repeated_complaint:,}"),
     )
     items = (element("div", element("dd", count), element("dt", name)) for name, count in facts)
     return element("section", element("h2", "In figures"), element("dl", *items))
@@ -68,7 +68,7 @@ def _over_time(report: Report) -> Html:
         (
             str(day),
             f"{report.sends_by_day[day]:,}" if day in report.sends_by_day else "",
-            *_numbers(report.by_day.get(day, Tally())),
+            *_numbers(report.by_day.get(day, Sums())),
         )
         for day in reversed(report.days[-MOST_DAYS:])
     )
@@ -82,10 +82,10 @@ def _over_time(report: Report) -> Html:
     )
 
 
-def _numbers(tally: Tally) -> Iterator[str]:
+def _numbers(sums: Sums) -> Iterator[str]:
     for count in (
-        tally.hard_bounce, tally.soft_bounce, tally.other_bounce, tally.complaint, tally.paused,
-        tally.blocked,
+        sums.hard_bounce, sums.soft_bounce, sums.other_bounce, sums.complaint, sums.paused,
+        sums.blocked,
     ):  # fmt: skip
         yield f"{count:,}"
 
@@ -173,7 +173,7 @@ def _more(count: int, what: str) -> Html:
 
 def _row(row: Row) -> tuple[str, ...]:
     known = row.bounces.state is not State.UNKNOWN
-    hard, soft, other, complaints, *_ = _numbers(row.tally)
+    hard, soft, other, complaints, *_ = _numbers(row.sums)
     return (
         label(row.value),
         f"{row.bounces.sends:,}" if known else "",

@@ -8,7 +8,7 @@ OTHER = "other"
 """All values that are not named."""
 
 
-class Tally(Struct, kw_only=True):
+class Sums(Struct, kw_only=True):
     """How often each thing happened, by the measures of `worker.core.counting.Measure`."""
 
     send: int = 0
@@ -63,34 +63,34 @@ class Tally(Struct, kw_only=True):
         return not any(self.as_counts().values())
 
 
-MEASURES = frozenset(Tally.__struct_fields__)
+MEASURES = frozenset(Sums.__struct_fields__)
 
 
-def tally_of(counts: Mapping[str, int]) -> Tally:
-    """Make a tally of counts by measure; measures that no report needs are left out."""
-    tally = Tally()
-    tally.add(counts)
-    return tally
+def sums_of(counts: Mapping[str, int]) -> Sums:
+    """Make a sums of counts by measure; measures that no report needs are left out."""
+    sums = Sums()
+    sums.add(counts)
+    return sums
 
 
-def total(parts: Iterable[Tally]) -> Tally:
-    """Add tallies up."""
-    whole = Tally()
+def total(parts: Iterable[Sums]) -> Sums:
+    """Add all_sums up."""
+    whole = Sums()
     for part in parts:
         whole.add(part.as_counts())
     return whole
 
 
-def largest(by_value: Mapping[str, Tally], most: int) -> list[tuple[str, Tally]]:
+def largest(by_value: Mapping[str, Sums], most: int) -> list[tuple[str, Sums]]:
     """Return the values with the most bounces and complaints; all others are the value `other`."""
     ranked = sorted(by_value.items(), key=_rank)
-    shown = [(value, tally) for value, tally in ranked if value != OTHER][:most]
+    shown = [(value, sums) for value, sums in ranked if value != OTHER][:most]
     named = {value for value, _ in shown}
-    rest = total(tally for value, tally in ranked if value not in named)
+    rest = total(sums for value, sums in ranked if value not in named)
     return shown if rest.is_empty else [*shown, (OTHER, rest)]
 
 
-def _rank(item: tuple[str, Tally]) -> tuple[object, ...]:
-    value, tally = item
-    spent = tally.counted_bounces, tally.complaint, tally.bounces
-    return (*(-count for count in (*spent, tally.send, tally.delivery)), value)
+def _rank(item: tuple[str, Sums]) -> tuple[object, ...]:
+    value, sums = item
+    spent = sums.counted_bounces, sums.complaint, sums.bounces
+    return (*(-count for count in (*spent, sums.send, sums.delivery)), value)
