@@ -22,7 +22,17 @@ COMMANDS = [
     "users list",
     "users show",
     "users export",
+    "users check",
+    "users reinstate",
+    "events export",
+    "may-send",
+    "why",
+    "report",
+    "policy diff",
+    "policy rebuild",
     "db",
+    "db backup",
+    "db copy",
     "db upgrade",
     "db status",
 ]
@@ -38,7 +48,7 @@ def test_every_help_text_has_an_example_and_every_option_its_default(run, comman
     )
     for name, text in options:
         if name not in {"--help", "--version", "--config"}:
-            assert "[default: " in " ".join(text.split()), name
+            assert re.search(r"\[default: |\[required\]", " ".join(text.split())), name
 
 
 def test_the_first_help_text_lists_the_exit_statuses(run):
@@ -362,6 +372,8 @@ class TestUsers:
             "unchanged": 2,
             "refused": 0,
             "with_events": 0,
+            "folded": 0,
+            "folded_barred": 0,
         }
 
     def test_import_reads_standard_input(self, run):

@@ -30,6 +30,7 @@ OF_THEIR_OWN = {
     "docs/connect.md": {"python", "javascript", "ruby", "toml"},
     "docs/install/timer.md": {"ini", "bash", "cron"},
     "docs/personal-data.md": set(),
+    "docs/policies.md": {"toml"},
     "docs/prometheus.md": {"yaml"},
     "docs/regions.md": {"toml"},
     "docs/signatures.md": {"toml"},

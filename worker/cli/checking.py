@@ -40,7 +40,10 @@ class _Line(NamedTuple):
 
 @click.command(context_settings=HELP_SETTINGS)
 @click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
-@option("--csv", "file", type=_OUTPUT_FILE, help="Write CSV to this file, or (-) standard output.")
+@option(
+    "--csv", "file", type=_OUTPUT_FILE, show_default="off",
+    help="Write CSV to this file, or (-) standard output.",
+)  # fmt: skip
 @json_option
 @with_settings
 def check(settings: "Settings", addresses: Sequence[str], file: Path | None, as_json: bool) -> None:

@@ -38,18 +38,28 @@ def events() -> None:
 
 
 @events.command(context_settings=HELP_SETTINGS)
-@option("--since", type=When(), help="Only what occurred then or later: a date, a time, 7d, 12h.")
+@option(
+    "--since", type=When(), show_default="any time",
+    help="Only what occurred then or later: a date, a time, 7d, 12h.",
+)  # fmt: skip
 @option("--until", type=When(), help="Only what occurred before.", show_default="now")
-@option("--recipient", metavar="ADDRESS", help="Only about this address.")
+@option("--recipient", metavar="ADDRESS", show_default="any", help="Only about this address.")
 @domain_option
-@option("--kind", "kinds", type=click.Choice(_KINDS), multiple=True, help="Only of these kinds.")
+@option(
+    "--kind", "kinds", type=click.Choice(_KINDS), multiple=True, show_default="all",
+    help="Only of these kinds.",
+)  # fmt: skip
 @option(
     "--csv",
     "csv_file",
     type=_OUTPUT_FILE,
+    show_default="-",
     help="Write CSV to this file, or (-) to standard output, as without any option.",
 )
-@option("--jsonl", "jsonl_file", type=_OUTPUT_FILE, help="Write a JSON object a line in its place.")
+@option(
+    "--jsonl", "jsonl_file", type=_OUTPUT_FILE, show_default="off",
+    help="Write a JSON object a line in its place.",
+)  # fmt: skip
 @with_settings
 def export(
     settings: "Settings",

@@ -40,6 +40,7 @@ domain_option = option(
     "--domain",
     type=Domain(),
     metavar="NAME",
+    show_default="any",
     help="Only addresses of this domain; with a dot before it, of its subdomains, too.",
 )
 
@@ -52,6 +53,7 @@ def filter_options(command: Callable[..., None]) -> Callable[..., None]:
         option(
             "--since",
             type=When(),
+            show_default="any time",
             help="Only who had a bounce or complaint then or later: a date, a time, or 7d, 12h.",
         ),
         domain_option,
@@ -59,6 +61,7 @@ def filter_options(command: Callable[..., None]) -> Callable[..., None]:
             "--reason",
             metavar="WORD",
             callback=_is_reason,
+            show_default="any",
             help="Only who must not be mailed now for this reason, such as hard_bounce.",
         ),
     )

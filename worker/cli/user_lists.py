@@ -47,7 +47,10 @@ Row = Mapping[str, Any]
     show_default=f"{_SHOWN}; with --csv all",
     help="People to list at most.",
 )
-@option("--csv", "file", type=OUTPUT_FILE, help="Write CSV to this file, or (-) standard output.")
+@option(
+    "--csv", "file", type=OUTPUT_FILE, show_default="off",
+    help="Write CSV to this file, or (-) standard output.",
+)  # fmt: skip
 @json_option
 @with_settings
 def list_(
@@ -62,7 +65,7 @@ def list_(
     """List users, in the order of their addresses.
 
     Several conditions must all be true. --paused, --blocked and --reason go by what is true now,
-    as may-send does; --since goes by events on record. With --everybody the list is that of the
+    as may-send does; --since goes by events on record. The list of --everybody is that of the
     view do_not_mail: also addresses that are no users, and nobody who may be mailed.
 
     A condition reads all users, and --everybody all events, which takes seconds for a million.

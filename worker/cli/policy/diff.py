@@ -25,7 +25,7 @@ MOST_DAYS = 36_500
 
 @click.command(context_settings=HELP_SETTINGS)
 @option(
-    "--set", "changes", multiple=True, metavar="KEY=VALUE",
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", show_default="none",
     help="A setting of the other policy, as in TOML; may be repeated.",
 )  # fmt: skip
 @option(
