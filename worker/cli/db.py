@@ -82,8 +82,11 @@ def status(settings: "Settings", integrity: bool, as_json: bool) -> None:
     store = make_store(settings, READ)
     schema = look(store)
     exit_status = _exit(schema)
-    condition = _condition(store) if exit_status is Exit.DONE else None
-    problems = _problems(store) if integrity and condition else None
+    condition, problems = None, None
+    if exit_status is Exit.DONE:
+        condition, problems = _condition(store)
+        if integrity:
+            problems = _problems(store)
     if as_json:
         figures = {
             "store": store.place,
@@ -103,14 +106,15 @@ def status(settings: "Settings", integrity: bool, as_json: bool) -> None:
     sys.exit(Exit.FAILED if problems else exit_status)
 
 
-def _condition(store: "Store") -> "Condition | None":
-    from worker.store.condition import condition_of
+def _condition(store: "Store") -> "tuple[Condition | None, list[str] | None]":
+    """Return the figures, and what is damaged if that is why there are none."""
+    from worker.store.condition import condition_of, is_damage
 
     try:
-        return condition_of(store)
+        return condition_of(store), None
     except Unavailable as error:  # perhaps only the schema may be read
         print_message(f"sizes are not known: {error}")
-        return None
+        return None, [str(error)] if is_damage(error.__cause__) else None
 
 
 def _problems(store: "Store") -> list[str] | None:

@@ -1,17 +1,20 @@
 """How large the database is, from when its events are, and whether it is sound."""
 
+import sqlite3
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
 
+from worker.core.errors import Unavailable
 from worker.core.parsing import as_time
 from worker.store import Store
 from worker.store.files import WAL
 from worker.store.needs import to_read
 from worker.store.revision import OUR_TABLES
 from worker.store.sqlite import SqliteStore
+from worker.store.sqlite.errors import error_code
 
 READ = to_read(*OUR_TABLES)
 """What `condition_of` reads."""
@@ -22,6 +25,7 @@ _SQLITE_BYTES = """
 """
 _POSTGRESQL_BYTES = "SELECT coalesce(sum(pg_total_relation_size(name::regclass)), 0) FROM ({}) AS t"
 _MOST_PROBLEMS = 10
+_MALFORMED = ["the database file is malformed"]
 
 
 class Condition(Struct, frozen=True, kw_only=True):
@@ -83,5 +87,21 @@ def problems_of(store: Store) -> list[str] | None:
     """
     if not isinstance(store, SqliteStore):
         return None
-    found = [text for (text,) in store.ask(f"PRAGMA integrity_check({_MOST_PROBLEMS})")]
+    found = _checked(store, "integrity_check")
+    if found == _MALFORMED:  # it gave up; the other reads less, and names pages
+        found = _checked(store, "quick_check")
     return [] if found == ["ok"] else found
+
+
+def _checked(store: SqliteStore, pragma: str) -> list[str]:
+    try:
+        return [text for (text,) in store.ask(f"PRAGMA {pragma}({_MOST_PROBLEMS})")]
+    except Unavailable as error:
+        if is_damage(error.__cause__):
+            return _MALFORMED
+        raise
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Return whether an error of SQLite says that the file is damaged."""
+    return error is not None and (error_code(error) or 0) & 0xFF == sqlite3.SQLITE_CORRUPT
