@@ -115,6 +115,19 @@ def test_a_backup_to_standard_output_is_the_same_file(environment, tmp_path, url
     assert not list(tmp_path.glob(".ses-worker-*"))
 
 
+def test_a_file_with_an_older_schema_can_be_backed_up_before_the_upgrade(
+    run, environment, tmp_path
+):
+    many_users(environment["SES_WORKER_STORE__URL"], 3)
+    with closing(sqlite3.connect(tmp_path / "worker.db")) as connection:
+        connection.execute("UPDATE ses_worker_schema SET version_num = '0010'")
+        connection.execute("DROP TABLE hourly_counts")
+        connection.commit()
+    done = run("db", "backup", str(tmp_path / "copy.db"), "--json")
+    assert done.status == 0, done.err
+    assert (done.json["revision"], done.json["rows"]["users"]) == ("0010", 3)
+
+
 def test_without_a_database_there_is_no_backup(run, tmp_path):
     done = run("db", "backup", str(tmp_path / "copy.db"))
     assert done.status == 1

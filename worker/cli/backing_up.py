@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from worker.cli.common import HELP_SETTINGS, json_option, print_message, with_settings
-from worker.core.errors import WorkerError
+from worker.core.errors import Refused, WorkerError
 from worker.service.signals import as_interrupts
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def backup(settings: "Settings", file: Path, as_json: bool) -> None:
     The copy has the state of a single moment. It is read back whole before it gets its name, and
     only its owner may read it. A file that exists is never replaced.
 
+    A SQLite file may have an older schema, so that it can be backed up before an upgrade.
     From PostgreSQL the worker's tables are copied, and compared; `db copy` brings such a backup
     back. The right to read the tables is enough.
 
@@ -45,7 +46,7 @@ def backup(settings: "Settings", file: Path, as_json: bool) -> None:
     Example:
       ses-worker db backup /var/backups/ses-worker-monday.db
     """
-    from worker.app import open_existing_store
+    from worker.app import make_store
     from worker.store.needs import to_read
     from worker.store.revision import OUR_TABLES
 
@@ -55,7 +56,8 @@ def backup(settings: "Settings", file: Path, as_json: bool) -> None:
             "writes the backup to standard output: redirect that to a file, without --json",
             param_hint="-",
         )
-    store = open_existing_store(settings, to_read(*OUR_TABLES))
+    store = make_store(settings, to_read(*OUR_TABLES))
+    _require_database(store)
     began = time.monotonic()
     try:
         with as_interrupts():
@@ -74,6 +76,17 @@ def backup(settings: "Settings", file: Path, as_json: bool) -> None:
         f"schema {made.revision}, {rows}",
         err=to_output,
     )
+
+
+def _require_database(store: "Store") -> None:
+    """Accept any schema of a SQLite file, such as before an upgrade; else this program's."""
+    from worker.store import no_database, require_schema
+    from worker.store.sqlite import SqliteStore
+
+    if not isinstance(store, SqliteStore):
+        require_schema(store)
+    elif store.revision() is None:
+        raise Refused(no_database(store))
 
 
 def _made(store: "Store", file: Path, *, shown: bool) -> "BackedUp":

@@ -112,9 +112,10 @@ def _read_back(made: Path, file: Path) -> BackedUp:
                 "damaged, or the disk of the copy is"
             )
         (revision,) = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ours = sorted({name for (name,) in found} & set(metadata.tables))
         rows = {
-            name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
-            for name in metadata.tables
+            name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ours
         }
     return BackedUp(file=str(file), bytes=made.stat().st_size, revision=revision, rows=rows)
 
