@@ -22,7 +22,7 @@ from cryptography.x509 import verification
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 from msgspec import Struct
 
-from worker.signatures.errors import Failed, Wrong
+from worker.signatures.errors import Failed, NotServed, Wrong
 
 SMALLEST_KEY = 2_048
 """Bits; SNS's keys have so many."""
@@ -92,9 +92,9 @@ def checked(
     """Check what SNS has served, and return its key.
 
     Raises:
-        Failed: no certificate, no chain to a trusted authority, another name, a weak key.
+        Failed: no certificate, no chain to a trusted authority, another name, a weak key, or a
+            certificate between cannot be had.
         Wrong: the dates are wrong.
-        NotServed: a certificate between is not where the certificate says.
 
     """
     certificates = _certificates(served)
@@ -161,7 +161,10 @@ def _missing(
             return
         if (address := _address_of_issuer(last)) is None:
             return
-        served = fetch(address)
+        try:
+            served = fetch(address)
+        except NotServed as error:  # an authority's answer, or a proxy's: not SNS's
+            raise Failed(f"{address}: {error}") from error
         try:
             last = x509.load_der_x509_certificate(served)
         except ValueError:
