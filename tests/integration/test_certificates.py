@@ -1,10 +1,13 @@
 """Certificates of SNS: fetched over TLS, checked, kept, fetched again, and never taken on trust."""
 
+import base64
 import threading
 import time
 from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from support import signing
 from support.signing import DAY, Authority, new_key
 from support.signing_host import SigningHost
@@ -152,6 +155,11 @@ def test_dates_are_judged_by_sqss_clock_where_this_one_is_wrong(host, authority,
     assert make_verifier(settings, Health(), skew).certificates.key(ORIGIN, URL)
 
 
+def x509_pem(der):
+    written = base64.encodebytes(der)
+    return b"-----BEGIN CERTIFICATE-----\n" + written + b"-----END CERTIFICATE-----\n"
+
+
 def check(served, *anchors, fetch=None, now=None):
     def never(url):
         raise AssertionError(url)
@@ -216,6 +224,23 @@ class TestChains:
         evil = Authority("Between", 105, Authority("Evil", 101))
         with pytest.raises(Failed, match="chain"):
             check(served, authority, fetch=lambda _: evil.der)
+
+    def test_no_byte_of_a_certificate_can_end_the_worker(self, authority):
+        # What is between comes by plain HTTP: whoever is on the way may change it.
+        between = Authority("Between", 104, authority)
+        place = "http://crt.r2m01.amazontrust.com/r2m01.cer"
+        whole = between.issue(issuer_at=place)
+        leaf = x509.load_pem_x509_certificate(whole).public_bytes(Encoding.DER)
+        for number in range(0, len(leaf), 3):
+            for written in (leaf, between.der):
+                changed = bytearray(written)
+                changed[number % len(written)] ^= 0x21
+                served, other = whole, bytes(changed)
+                if written is leaf:
+                    served = x509_pem(changed)
+                    other = between.der
+                with pytest.raises((Failed, Wrong)):
+                    check(served, authority, fetch={place: other}.__getitem__)
 
     @pytest.mark.parametrize("error", [NotServed("it answers 403"), Failed("away")])
     def test_an_authority_that_does_not_serve_it_says_nothing_about_the_message(

@@ -22,6 +22,7 @@ from cryptography.x509 import verification
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 from msgspec import Struct
 
+from worker.core.errors import WorkerError
 from worker.signatures.errors import Failed, NotServed, Wrong
 
 SMALLEST_KEY = 2_048
@@ -97,6 +98,21 @@ def checked(
         Wrong: the dates are wrong.
 
     """
+    try:
+        return _checked(served, names, anchors, now, fetch)
+    except WorkerError:
+        raise
+    except Exception as error:  # an authority's comes by plain HTTP: it may be anything
+        raise Failed(f"a certificate cannot be read: {type(error).__name__}") from error
+
+
+def _checked(
+    served: bytes,
+    names: Collection[str],
+    anchors: Collection[x509.Certificate],
+    now: datetime,
+    fetch: Fetch,
+) -> Key:
     certificates = _certificates(served)
     if not certificates:
         raise Failed("what was served is no certificate")
@@ -134,7 +150,7 @@ def _certificates(served: bytes) -> list[x509.Certificate]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for pem in _PEM.findall(served):
-            with suppress(ValueError):
+            with suppress(ValueError, x509.InvalidVersion):
                 found.append(x509.load_pem_x509_certificate(pem))
     return found
 
