@@ -1,6 +1,7 @@
 """Signatures in the real daemon: certificates over TLS, wrong ones, outages of their host."""
 
 import json
+import signal
 import time
 
 import pytest
@@ -74,6 +75,24 @@ def test_without_a_certificate_receiving_pauses_and_no_message_is_received_a_thi
     assert max(receives(emulator)) == 2
     assert emulator.messages("feedback-dlq") == []
     worker.wait_for("signatures.available")
+    assert worker.stop()[0] == 0
+
+
+def test_a_reload_without_require_ends_the_pause(
+    daemon, emulator, queue, host, environment, tmp_path
+):
+    host.files[PATH] = 503
+    settings = tmp_path / "worker.toml"
+    settings.write_text(f'[sns]\nverify = "require"\ntopic_arns = ["{mail.TOPIC}"]\n')
+    environment.update(host.environment, SES_WORKER_CONFIG=str(settings))
+    emulator.send(queue, signed(mail.bounce("jane@example.com")))
+    worker = daemon()
+    worker.wait_for("signatures.unavailable")
+    settings.write_text(settings.read_text().replace("require", "off"))
+    worker.process.send_signal(signal.SIGHUP)
+    worker.wait_for("signatures.available")
+    assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
+    assert emulator.messages("feedback-dlq") == []
     assert worker.stop()[0] == 0
 
 

@@ -95,6 +95,14 @@ def test_a_dead_letter_of_another_kind_is_no_confirmation(run, environment, aske
     assert asked() == []
 
 
+def test_a_confirmation_with_a_wrong_signature_is_not_confirmed(run, environment, asked, topics):
+    quarantined(environment, ("wrong_signature", confirmation()))
+    [row] = run("dlq", "list", "--json").json["groups"]
+    done = run("subscription", "confirm", _id(row))
+    assert (done.status, "is forged" in done.err) == (1, True)
+    assert asked() == []
+
+
 def test_a_refusal_of_sns_does_not_repeat_the_token(run, proxy, asked, topics):
     proxy.denied.add("sns:ConfirmSubscription")
     done = run("subscription", "confirm", "--topic", wiring.TOPIC, "-", input=TOKEN)

@@ -1,32 +1,43 @@
 """Certificates of SNS: fetched over TLS, checked, kept, fetched again, and never taken on trust."""
 
+import base64
 import threading
 import time
 from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from support import signing
 from support.signing import DAY, Authority, new_key
 from support.signing_host import SigningHost
 
-from worker.app.signatures import obtain
+from worker.app.signatures import make_verifier, obtain
 from worker.core.errors import NoCertificate
 from worker.observability.health import Health
+from worker.settings.loading import load_settings
 from worker.signatures import fetching
 from worker.signatures.certificates import (
+    AGAIN_SECONDS,
     MOST_KEYS,
+    MOST_SECONDS,
     PROBLEM,
     QUIET_SECONDS,
     REFRESH_SECONDS,
+    UNKNOWN_SECONDS,
     Certificates,
+    NotAwaited,
 )
 from worker.signatures.chain import checked
 from worker.signatures.errors import Failed, NotServed, Wrong
 from worker.signatures.origins import Origin
+from worker.sqs.client.skew import ClockSkew
+from worker.timing import clock
 
 ORIGIN = Origin("aws", "eu-west-1")
 PATH = "/SimpleNotificationService-0123456789abcdef.pem"
 URL = f"https://{ORIGIN.host}{PATH}"
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 VARIABLES = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "AWS_CA_BUNDLE")
 
 
@@ -129,6 +140,26 @@ class TestFetching:
             assert host.asked == []
 
 
+@pytest.mark.parametrize("days", [-40, 40])
+def test_dates_are_judged_by_sqss_clock_where_this_one_is_wrong(host, authority, monkeypatch, days):
+    # The certificate is valid for 30 days around now, and that of its host for longer.
+    host.files[PATH] = authority.issue(begins=-30 * DAY, ends=30 * DAY)
+    wrong = datetime.now(UTC) + days * DAY
+    monkeypatch.setattr(clock, "wall", lambda: wrong)
+    settings = load_settings({"SES_WORKER_QUEUE__URL": QUEUE, "AWS_REGION": "eu-west-1"}, None)
+    alone = make_verifier(settings, Health()).certificates
+    with pytest.raises(Wrong):
+        alone.key(ORIGIN, URL)
+    skew = ClockSkew()
+    skew._readings = (days * DAY.total_seconds(),)
+    assert make_verifier(settings, Health(), skew).certificates.key(ORIGIN, URL)
+
+
+def x509_pem(der):
+    written = base64.encodebytes(der)
+    return b"-----BEGIN CERTIFICATE-----\n" + written + b"-----END CERTIFICATE-----\n"
+
+
 def check(served, *anchors, fetch=None, now=None):
     def never(url):
         raise AssertionError(url)
@@ -194,6 +225,36 @@ class TestChains:
         with pytest.raises(Failed, match="chain"):
             check(served, authority, fetch=lambda _: evil.der)
 
+    def test_no_byte_of_a_certificate_can_end_the_worker(self, authority):
+        # What is between comes by plain HTTP: whoever is on the way may change it.
+        between = Authority("Between", 104, authority)
+        place = "http://crt.r2m01.amazontrust.com/r2m01.cer"
+        whole = between.issue(issuer_at=place)
+        leaf = x509.load_pem_x509_certificate(whole).public_bytes(Encoding.DER)
+        for number in range(0, len(leaf), 3):
+            for written in (leaf, between.der):
+                changed = bytearray(written)
+                changed[number % len(written)] ^= 0x21
+                served, other = whole, bytes(changed)
+                if written is leaf:
+                    served = x509_pem(changed)
+                    other = between.der
+                with pytest.raises((Failed, Wrong)):
+                    check(served, authority, fetch={place: other}.__getitem__)
+
+    @pytest.mark.parametrize("error", [NotServed("it answers 403"), Failed("away")])
+    def test_an_authority_that_does_not_serve_it_says_nothing_about_the_message(
+        self, authority, error
+    ):
+        # A proxy may let no plain HTTP through; a good message must not be called forged for that.
+        def fetch(_):
+            raise error
+
+        between = Authority("Between", 104, authority)
+        served = between.issue(issuer_at="http://crt.r2m01.amazontrust.com/r2m01.cer")
+        with pytest.raises(Failed):
+            check(served, authority, fetch=fetch)
+
     @pytest.mark.parametrize(
         "place",
         [
@@ -218,6 +279,7 @@ class World:
         self.wall = datetime.now(UTC)
         self.asked = []
         self.error = None
+        self.seconds = 0.0
         self.health = Health()
         self.lock = threading.Lock()
         self.certificates = Certificates(
@@ -227,6 +289,7 @@ class World:
     def obtain(self, origin, url):
         with self.lock:
             self.asked.append(url)
+            self.time += self.seconds
         time.sleep(0.02)
         if self.error:
             raise self.error
@@ -315,6 +378,37 @@ class TestKeeping:
         world.error = None
         assert world.key(URL.replace("0123456789abcdef", "ff" * 8))
 
+    @pytest.mark.parametrize("error", [NotServed("403"), Wrong("ended"), Failed("away")])
+    def test_a_known_certificate_that_is_not_served_any_more_is_asked_for_now_and_then(
+        self, world, error
+    ):
+        first = world.key()
+        world.time += REFRESH_SECONDS
+        world.error = error
+        for _ in range(100):
+            assert world.key() is first
+        assert len(world.asked) == 2
+
+    def test_an_ended_certificate_is_wrong_for_each_message_and_fetched_once_a_minute(self, world):
+        world.error = Wrong("it ended")
+        for _ in range(100):
+            with pytest.raises(Wrong, match="it ended"):
+                world.key()
+        assert len(world.asked) == 1
+        world.error, world.time = None, world.time + AGAIN_SECONDS
+        assert world.key()
+
+    def test_hosts_that_do_not_answer_keep_the_messages_waiting_some_seconds_a_minute(self, world):
+        world.error, world.seconds = Failed("timed out"), 4.0
+        began = world.time
+        for number in range(200):
+            origin = Origin("aws", f"eu-west-{number}")
+            with pytest.raises(NoCertificate):
+                world.certificates.key(origin, f"https://{origin.host}{PATH}")
+        assert world.time - began <= MOST_SECONDS + world.seconds
+        world.error, world.seconds, world.time = None, 0.0, world.time + UNKNOWN_SECONDS
+        assert world.key()
+
     def test_so_many_keys_are_kept_and_no_more(self, world):
         for number in range(3 * MOST_KEYS):
             world.key(URL.replace("0123456789abcdef", f"{number:016x}"))
@@ -353,3 +447,18 @@ class TestTelling:
         world.error = NotServed("404")
         world.certificates.probe()
         assert len(world.asked) == 3
+
+    def test_a_probe_asks_for_what_is_awaited_and_for_nothing_else(self, world):
+        world.error = Failed("away")
+        far = Origin("aws", "us-west-2")
+        with pytest.raises(NoCertificate):
+            world.key()
+        with pytest.raises(NotAwaited):
+            world.certificates.key(far, f"https://{far.host}{PATH}", awaited=False)
+        with pytest.raises(NoCertificate):
+            world.certificates.probe()
+        assert world.asked[-1] == URL
+        world.error = None
+        world.certificates.probe()
+        world.certificates.probe()
+        assert world.asked[2:] == [URL, URL]

@@ -421,6 +421,24 @@ class TestWithoutACertificate:
         assert isinstance(handled.error, NoCertificate)
         assert handled.met_an_outage
 
+    def test_what_anybody_can_name_does_not_pause_receiving(self):
+        by = verifier(self.away, own_region="us-east-1")  # the message is from another region
+        assert isinstance(fate(signed(BOUNCE), REQUIRE, by), Release)
+        [handled] = by.process([received(signed(BOUNCE))], REQUIRE, process)
+        assert not handled.met_an_outage
+        listed = Sources(verify=Verify.REQUIRE, topics=frozenset({mail.TOPIC}))
+        [handled] = by.process([received(signed(BOUNCE))], listed, process)
+        assert handled.met_an_outage
+
+    @pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov", "aws-iso-f"])
+    def test_a_region_of_another_partition_is_not_asked(self, partition):
+        def never(*_):
+            raise AssertionError("nothing may be fetched")
+
+        topic = f"arn:{partition}:sns:eu-west-1:111122223333:t"
+        url = f"https://{Origin(partition, 'eu-west-1').host}{NAME}"
+        assert is_wrong(signed(BOUNCE, topic=topic, SigningCertURL=url), by=verifier(never))
+
     def test_a_certificate_that_sns_does_not_have_is_wrong_where_signatures_are_required(self):
         url = URL.replace("0123456789abcdef.pem", "fedcba9876543210.pem")
         assert is_wrong(signed(BOUNCE, SigningCertURL=url), REQUIRE)

@@ -9,7 +9,7 @@ USES = {
     "sqs/queue/__init__.py": "the time of receipt: SQS's where that is later (`as_received`)",
     "sqs/dead_letter_queue.py": "likewise",
     "sqs/client/skew.py": "compares it with SQS's",
-    "app/signatures.py": "dates of certificates: TLS to their host has judged it by the same clock",
+    "app/signatures.py": "dates of certificates: by SQS's clock, once it has answered",
     "sqs/client/client.py": "signatures: SQS's where it refuses ours",
     "store/sqlite/transaction.py": "outbox entries are due by the clock that claims go by",
     "store/sqlite/opened.py": "since when commits are lost, for people",

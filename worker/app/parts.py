@@ -13,6 +13,7 @@ from worker.consumer.settling import SetAside
 from worker.core.effects import OutboxEntry
 from worker.core.model import Handled, Received
 from worker.core.outbox import entries_for_dead_letters
+from worker.core.sources import Verify
 from worker.observability.health import Health
 from worker.observability.metrics import Metrics, Timed
 from worker.observability.stderr import lines_together
@@ -68,7 +69,7 @@ def build(
     store = make_store(settings)
     relay = make_relay(settings, store, health) if delivers else None
     current = Current(settings, relay)
-    verifier = make_verifier(settings, health)
+    verifier = make_verifier(settings, health, queue.clock_skew)
     warn_if_unverified(verifier, current.policy.sources)
     consumer = Consumer(
         plan,
@@ -108,9 +109,13 @@ def _callbacks(store: Store, current: Current, metrics: Metrics, verifier: Verif
     def notices(set_aside: Sequence[SetAside]) -> Sequence[OutboxEntry]:
         return entries_for_dead_letters(set_aside, current.policy.notify)
 
+    def probe_certificates() -> None:
+        if current.policy.sources.verify is Verify.REQUIRE:  # a reload may end the pause
+            verifier.certificates.probe()
+
     return Callbacks(
         process=process_and_count,
         settled=settled,
         notices=notices,
-        probe_certificates=verifier.certificates.probe,
+        probe_certificates=probe_certificates,
     )

@@ -9,6 +9,7 @@ from worker.aws import AwsRefused
 from worker.commands.dlq.listing import find
 from worker.core.errors import Refused, Unavailable
 from worker.core.masking import printable
+from worker.core.model import Reason
 from worker.settings import Settings
 from worker.signatures.envelopes import Envelope, outermost
 from worker.signatures.origins import origin_of
@@ -32,6 +33,10 @@ def confirmation_in(settings: Settings, message_id: str) -> tuple[str, str]:
     if looked.dead_letter is None:
         problem = next(iter(looked.problems), None)
         raise problem or Refused(f"there is no dead letter {printable(message_id)}")
+    if looked.dead_letter.reason == Reason.WRONG_SIGNATURE:
+        raise Refused(
+            f"the dead letter {printable(message_id)} has a wrong signature: it is forged"
+        )
     for part in outermost(looked.dead_letter.received.body):
         if isinstance(part, Envelope) and part.type == "SubscriptionConfirmation":
             return part.topic or "", part.token or ""

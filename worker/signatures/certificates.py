@@ -2,12 +2,14 @@
 
 Only what was fetched and checked is kept. A fetch that failed says nothing about the next: after it
 the host rests for 1 to 60 s, because each fetch keeps messages waiting. A stranger can invent names
-of certificates, so both the fetches of unknown names in a minute and the keys kept are bounded.
+of certificates, and many hosts are AWS's but cannot be reached from here: so the fetches of unknown
+names in a minute, the time that they take and the keys kept are bounded.
 """
 
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -27,6 +29,11 @@ REFRESH_SECONDS = 86_400.0
 MOST_UNKNOWN = 5
 """So many names that SNS does not know are asked for within `UNKNOWN_SECONDS`, and no more."""
 UNKNOWN_SECONDS = 60.0
+MOST_SECONDS = 12.0
+"""Failed fetches of new names take no longer than this within `UNKNOWN_SECONDS`, and the one that
+is under way then: meanwhile no message is written (`worker.consumer.writing`)."""
+AGAIN_SECONDS = 60.0
+"""So long an answer counts: that a certificate has ended, or that a known one is not served now."""
 QUIET_SECONDS = 600.0
 """A problem is over when no certificate was missing for so long."""
 PROBLEM = "certificates"
@@ -55,7 +62,11 @@ class Troubles(Protocol):
         """Report its end; return how many seconds it lasted, if there was one."""
 
 
-class TooManyNames(NoCertificate):
+class NotAwaited(NoCertificate):
+    """Receiving does not pause until this certificate can be had: the message comes back later."""
+
+
+class TooManyNames(NotAwaited):
     """So many unknown certificates were named that this one is not asked for now."""
 
 
@@ -92,48 +103,60 @@ class Certificates:
         self._rests: dict[str, _Rest] = {}
         self._unknown: deque[float] = deque(maxlen=MOST_UNKNOWN)
         """When the latest unknown names were asked for."""
-        self._missing: tuple[Origin, str] | None = None
-        """The latest certificate that could not be had."""
-        self._missing_at = 0.0
+        self._ended: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        """Until when it counts that a certificate is not valid, and why; by address."""
+        self._failed_fetches: deque[tuple[float, float]] = deque()
+        """When failed fetches ended, and their seconds; few, because each host then rests."""
+        self._missing_at: float | None = None
+        """When a certificate could not be had last; None: all can be had."""
+        self._awaited: tuple[Origin, str] | None = None
+        """The latest certificate that receiving may be pausing for."""
         self._told_at = -UNKNOWN_SECONDS
         """When the log was told last that too many unknown names were asked for."""
         self._lock = threading.Lock()
         """One fetch at a time: threads that need the same certificate wait for it."""
 
-    def key(self, origin: Origin, url: str) -> Key:
+    def key(self, origin: Origin, url: str, *, awaited: bool = True) -> Key:
         """Return the key of a certificate whose address `origins.may_serve` allows.
 
         Raises:
             Wrong: the certificate is not valid at this time.
             NotServed: SNS does not have it.
-            NoCertificate: it cannot be had now.
+            NoCertificate: it cannot be had now; without `awaited` it is `NotAwaited`.
 
         """
         kept = self._kept.get(url)
-        if kept is None or self._now() >= kept.refresh_at or not self._is_valid(kept):
-            with self._lock:
-                kept = self._fetched(origin, url)
-        return kept.key
+        if kept and self._now() < kept.refresh_at and self._is_valid(kept):
+            return kept.key
+        with self._lock:
+            try:
+                return self._fetched(origin, url).key
+            except NotAwaited:
+                raise
+            except NoCertificate as error:
+                if not awaited:
+                    raise NotAwaited(str(error)) from error
+                self._awaited = origin, url
+                raise
 
     def probe(self) -> None:
-        """Try to get the certificate that was missing last, however lately it was tried.
+        """Try to get the certificate that is awaited, however lately it was tried.
 
         Raises:
             NoCertificate: it still cannot be had.
 
         """
         with self._lock:
-            if self._missing is None:
+            if self._awaited is None:
                 return
-            origin, url = self._missing
-            try:
-                self._fetch(origin, url)
-            except (NotServed, Wrong):
-                return  # an answer, so the messages can be decided
+            with suppress(NotServed, Wrong):  # an answer, so the messages can be decided
+                self._fetch(*self._awaited)
+            self._awaited = None
 
     def look(self) -> None:
         """End the problem if no certificate was missing for a while; to be called now and then."""
-        if self._missing and self._now() - self._missing_at > QUIET_SECONDS:
+        missing_at = self._missing_at
+        if missing_at is not None and self._now() - missing_at > QUIET_SECONDS:
             self._resolve()
 
     def _is_valid(self, kept: _Kept) -> bool:
@@ -147,7 +170,7 @@ class Certificates:
         now = self._now()
         kept = self._kept.get(url)
         if kept and not self._is_valid(kept):
-            # It has ended; or this machine's clock is wrong, and then TLS to the host fails, too.
+            # It has ended; or this machine's clock is wrong, and TLS to the host may fail, too.
             del self._kept[url]
             kept = None
         if kept and now < kept.refresh_at:  # another thread has fetched it
@@ -156,16 +179,31 @@ class Certificates:
         if rest and now < rest.until:
             if kept:
                 return kept
-            self._missing, self._missing_at = (origin, url), now
+            self._missing_at = now
             raise NoCertificate(rest.error)
-        if kept is None and self._asks_too_often(now):
-            raise self._too_many(now)
+        if kept is None:
+            self._require_asking(origin, url, now)
         try:
             return self._fetch(origin, url)
         except (NoCertificate, NotServed, Wrong):
             if kept is None:
                 raise
+            kept.refresh_at = self._now() + AGAIN_SECONDS
             return kept
+
+    def _require_asking(self, origin: Origin, url: str, now: float) -> None:
+        """Ask for no new name where the answer is known, or where it would take too much time."""
+        until, why = self._ended.get(url, (now, ""))
+        if now < until:
+            raise Wrong(why)
+        if self._asks_too_often(now):
+            raise self._too_many(now)
+        failed = self._failed_fetches
+        while failed and now - failed[0][0] >= UNKNOWN_SECONDS:
+            failed.popleft()
+        if sum(seconds for _, seconds in failed) >= MOST_SECONDS:
+            self._missing_at = now
+            raise NoCertificate(f"{_LACKS} {origin.host}: fetches took too long; it is asked later")
 
     def _too_many(self, now: float) -> TooManyNames:
         error = (
@@ -181,18 +219,22 @@ class Certificates:
         return len(self._unknown) == MOST_UNKNOWN and now - self._unknown[0] < UNKNOWN_SECONDS
 
     def _fetch(self, origin: Origin, url: str) -> _Kept:
+        began = self._now()
         try:
             key = self._obtain(origin, url)
-        except Wrong:
-            self._unknown.append(self._now())
+        except Wrong as error:
+            self._ended[url] = self._now() + AGAIN_SECONDS, str(error)
+            while len(self._ended) > MOST_KEYS:
+                self._ended.popitem(last=False)
             self._rests.pop(origin.host, None)
             raise
         except NotServed as error:
             self._unknown.append(self._now())
             self._rests.pop(origin.host, None)
-            self._tell(origin, url, f"{_LACKS} {origin.host}: {error}")
+            self._tell(url, f"{_LACKS} {origin.host}: {error}")
             raise
         except Failed as error:
+            self._failed_fetches.append((self._now(), self._now() - began))
             raise self._failed(origin, url, error) from error
         self._rests.pop(origin.host, None)
         self._resolve()
@@ -204,7 +246,7 @@ class Certificates:
         return kept
 
     def _resolve(self) -> None:
-        self._missing = None
+        self._missing_at = None
         if (seconds := self._troubles.resolve(PROBLEM)) is not None:
             log.info("certificate.available", outage_seconds=round(seconds, 1))
 
@@ -214,10 +256,10 @@ class Certificates:
         seconds = back_off(rest.failures)
         rest.until = self._now() + seconds
         rest.error = f"{_LACKS} {origin.host}: {error}"
-        self._tell(origin, url, rest.error, next_try_seconds=round(seconds, 1))
+        self._tell(url, rest.error, next_try_seconds=round(seconds, 1))
         return NoCertificate(rest.error)
 
-    def _tell(self, origin: Origin, url: str, error: str, **more: float) -> None:
-        self._missing, self._missing_at = (origin, url), self._now()
+    def _tell(self, url: str, error: str, **more: float) -> None:
+        self._missing_at = self._now()
         self._troubles.report_problem(PROBLEM, error)
         log.warning("certificate.unavailable", url=url, error=error, **more)

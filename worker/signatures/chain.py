@@ -22,7 +22,8 @@ from cryptography.x509 import verification
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 from msgspec import Struct
 
-from worker.signatures.errors import Failed, Wrong
+from worker.core.errors import WorkerError
+from worker.signatures.errors import Failed, NotServed, Wrong
 
 SMALLEST_KEY = 2_048
 """Bits; SNS's keys have so many."""
@@ -92,11 +93,26 @@ def checked(
     """Check what SNS has served, and return its key.
 
     Raises:
-        Failed: no certificate, no chain to a trusted authority, another name, a weak key.
+        Failed: no certificate, no chain to a trusted authority, another name, a weak key, or a
+            certificate between cannot be had.
         Wrong: the dates are wrong.
-        NotServed: a certificate between is not where the certificate says.
 
     """
+    try:
+        return _checked(served, names, anchors, now, fetch)
+    except WorkerError:
+        raise
+    except Exception as error:  # an authority's comes by plain HTTP: it may be anything
+        raise Failed(f"a certificate cannot be read: {type(error).__name__}") from error
+
+
+def _checked(
+    served: bytes,
+    names: Collection[str],
+    anchors: Collection[x509.Certificate],
+    now: datetime,
+    fetch: Fetch,
+) -> Key:
     certificates = _certificates(served)
     if not certificates:
         raise Failed("what was served is no certificate")
@@ -134,7 +150,7 @@ def _certificates(served: bytes) -> list[x509.Certificate]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for pem in _PEM.findall(served):
-            with suppress(ValueError):
+            with suppress(ValueError, x509.InvalidVersion):
                 found.append(x509.load_pem_x509_certificate(pem))
     return found
 
@@ -161,7 +177,10 @@ def _missing(
             return
         if (address := _address_of_issuer(last)) is None:
             return
-        served = fetch(address)
+        try:
+            served = fetch(address)
+        except NotServed as error:  # an authority's answer, or a proxy's: not SNS's
+            raise Failed(f"{address}: {error}") from error
         try:
             last = x509.load_der_x509_certificate(served)
         except ValueError:

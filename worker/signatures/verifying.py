@@ -10,10 +10,10 @@ from worker.core.masking import cut
 from worker.core.model import DeadLetter, Handled, Reason, Received, Release
 from worker.core.sources import Sources, Verify
 from worker.signatures.canonical import signed_text
-from worker.signatures.certificates import Certificates, TooManyNames
+from worker.signatures.certificates import Certificates, NotAwaited
 from worker.signatures.envelopes import Bare, Envelope, outermost
 from worker.signatures.errors import NotServed, Wrong
-from worker.signatures.origins import Origin, may_serve, origin_of
+from worker.signatures.origins import Origin, may_serve, origin_in, origin_of
 from worker.timing.retries import release_delay
 
 LONGEST_SIGNATURE = 2_048
@@ -29,10 +29,17 @@ class Verifier:
     """Refuses messages whose signature is wrong, or missing where it is required. Thread-safe."""
 
     def __init__(
-        self, certificates: Certificates, *, is_region: IsRegion, stand_in: str = ""
+        self,
+        certificates: Certificates,
+        *,
+        is_region: IsRegion,
+        own_region: str = "",
+        stand_in: str = "",
     ) -> None:
+        """`own_region` is the queue's; empty: unknown."""
         self.certificates = certificates
         self._is_region = is_region
+        self._own_region = own_region
         self.stand_in = stand_in
         """The host of a local endpoint that stands in for AWS, which signs nothing; or empty."""
 
@@ -66,7 +73,7 @@ class Verifier:
         except Wrong as error:
             why = DeadLetter(Reason.WRONG_SIGNATURE, cut(str(error), LONGEST_SHOWN))
             return Handled(received, why)
-        except TooManyNames:
+        except NotAwaited:
             return Handled(received, Release(release_delay(received.receive_count)))
         except NoCertificate as error:
             return Handled(received, Release(0), error=error)
@@ -104,7 +111,8 @@ class Verifier:
         signature = _signature(envelope.signature or "")
         if envelope.version not in {"1", "2"}:
             raise Wrong("SignatureVersion is neither 1 nor 2")
-        key = self.certificates.key(origin, envelope.url)
+        awaited = self._is_ours(envelope, origin, sources)
+        key = self.certificates.key(origin, envelope.url, awaited=awaited)
         key.verify(signature, signed, envelope.version)
 
     def _origin(self, envelope: Envelope, sources: Sources) -> Origin:
@@ -112,11 +120,22 @@ class Verifier:
         origin = origin_of(topic)
         if origin is None:
             raise Wrong("TopicArn is no topic's")
-        if topic not in sources.topics and not self._is_region(origin.region):
-            raise Wrong("TopicArn names a region that AWS does not have")
+        if topic not in sources.topics:
+            if not self._is_region(origin.region):
+                raise Wrong("TopicArn names a region that AWS does not have")
+            if origin != origin_in(origin.region):
+                raise Wrong("TopicArn names a region of another partition")
         if not may_serve(origin, envelope.url):
             raise Wrong(f"its certificate is not at {origin.host}, or not SNS's")
         return origin
+
+    def _is_ours(self, envelope: Envelope, origin: Origin, sources: Sources) -> bool:
+        """Whether receiving may pause for the certificate.
+
+        Else anybody could stop it for ever, by a topic whose host cannot be reached from here.
+        """
+        is_near = self._own_region in {"", origin.region}
+        return is_near or envelope.topic in sources.topics
 
 
 def _signature(written: str) -> bytes:
