@@ -24,8 +24,9 @@ FETCH_SECONDS = 4.0
 """Time limit of a fetch, with lookup and connection: the writer waits for it."""
 LARGEST = 65_536
 """Bytes; a certificate has 2,000, and a chain of four 8,000."""
-BUSY = frozenset({407, 408, 421, 425, 429})
-"""Statuses of a refusal that may end by itself, or that is a proxy's."""
+NOT_THERE = frozenset({400, 403, 404, 410})
+"""Statuses by which SNS's host says that it does not have a certificate. Others may be a proxy's, or
+end by themselves."""
 
 
 def fetch(url: str, trust: Callable[[], SSLContext] | None = None) -> bytes:
@@ -45,7 +46,7 @@ def fetch(url: str, trust: Callable[[], SSLContext] | None = None) -> bytes:
                 raise Failed(f"it answers {answer.status}, and not all of it arrives")
     except HTTPError as error:
         error.close()
-        if 400 <= error.code < 500 and error.code not in BUSY:
+        if error.code in NOT_THERE:
             raise NotServed(f"it answers {error.code}") from None
         raise Failed(f"it answers {error.code}") from None
     except URLError as error:
