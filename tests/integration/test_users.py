@@ -2,14 +2,17 @@
 
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support import mail
 
 from worker.core.errors import Raced
-from worker.core.model import User
+from worker.core.model import Release, User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
+from worker.process import process
 from worker.store import ensure_schema, open_store
 from worker.store import users as module
 from worker.store.selecting import UserFilter, all_users, count_users
@@ -120,6 +123,33 @@ def test_an_import_that_meets_a_deadlock_starts_its_transaction_over(postgresql_
     importing.join()
     assert found == [(0, 2, 0)]
     assert find_user(store, "a@b.c")["account_id"] == "1"
+
+
+@pytest.mark.parametrize("policy", [Policy(), None])
+def test_a_complaint_that_comes_during_an_import_is_not_taken_for_a_strangers(
+    postgresql_url, message, monkeypatch, policy
+):
+    """Between the fold of what is on record and the commit, no worker decides about the user."""
+    store, worker = open_store(postgresql_url), open_store(postgresql_url)
+    ensure_schema(store, migrate=True)
+    complaint = [message(mail.complaint("jane@example.com"))]
+    meanwhile = []
+    name = "fold_new" if policy else "keep_first_records"
+    begin = getattr(module, name)
+
+    def begun(*arguments):
+        found = begin(*arguments)
+        meanwhile.extend(process(complaint, worker, Policy()))
+        return found
+
+    monkeypatch.setattr(module, name, begun)
+    with closing(store), closing(worker):
+        rows = [{"email": "jane@example.com", "email_key": "jane@example.com"}]
+        list(import_users(store, rows, policy))
+        early = meanwhile[0]
+        assert isinstance(early.disposition, Release)
+        process(complaint, worker, Policy())
+        assert find_user(store, "jane@example.com")["auto_block_spam"]
 
 
 def test_a_lasting_race_is_reported_in_a_sentence():
