@@ -9,12 +9,14 @@ import pytest
 from support import mail
 
 from worker.core.errors import Raced
-from worker.core.model import Release, User
+from worker.core.model import Address, Release, User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.process import process
-from worker.store import ensure_schema, open_store
+from worker.store import ensure_schema, open_store, reinstating
 from worker.store import users as module
+from worker.store.on_record import fold_new
+from worker.store.reinstating import Lifting, reinstate
 from worker.store.selecting import UserFilter, all_users, count_users
 from worker.store.users import Imported, find_user, import_users
 
@@ -150,6 +152,31 @@ def test_a_complaint_that_comes_during_an_import_is_not_taken_for_a_strangers(
         assert isinstance(early.disposition, Release)
         process(complaint, worker, Policy())
         assert find_user(store, "jane@example.com")["auto_block_spam"]
+
+
+def test_a_complaint_that_comes_while_a_stranger_is_reinstated_is_not_taken_for_a_strangers(
+    postgresql_url, message, monkeypatch
+):
+    store, worker = open_store(postgresql_url), open_store(postgresql_url)
+    ensure_schema(store, migrate=True)
+    jane, now = "jane@example.com", datetime.now(UTC)
+    process([message(mail.bounce(jane, at=now.isoformat()), received_at=now)], worker, Policy())
+    later = now + timedelta(hours=1)
+    complaint = [message(mail.complaint(jane, at=later.isoformat()), received_at=later)]
+    meanwhile = []
+
+    def folded(*arguments):
+        found = fold_new(*arguments)
+        meanwhile.extend(process(complaint, worker, Policy()))
+        return found
+
+    monkeypatch.setattr(reinstating, "fold_new", folded)
+    with closing(store), closing(worker):
+        reinstate(store, [Address(jane, jane)], Lifting(who="joan", why="mended"))
+        early = meanwhile[0]
+        assert isinstance(early.disposition, Release)
+        process(complaint, worker, Policy())
+        assert find_user(store, jane)["auto_block_spam"]
 
 
 def test_a_lasting_race_is_reported_in_a_sentence():

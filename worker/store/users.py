@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from worker.core.errors import Refused
 from worker.core.policy import Policy
 from worker.store import Store
-from worker.store.on_record import fold_new, keep_first_records
+from worker.store.on_record import fold_new, keep_first_records, keep_workers_out, users_among
 from worker.store.rows import FEEDBACK_COLUMNS, USER_COLUMNS
 from worker.store.schema import imported_users, shadow_users, users
 from worker.timing import clock
@@ -84,22 +84,11 @@ def _import_batch(store: Store, batch: list[Values], policy: Policy | None) -> I
     rows = [last[key] for key in sorted(last)]
     counts = Imported(unchanged=len(batch) - len(rows))
     with store.writing() as connection:
-        _keep_workers_out(connection, [row["email_key"] for row in rows])
+        keep_workers_out(connection, [row["email_key"] for row in rows])
         new: list[Values] = []
         for start in range(0, len(rows), ROWS_IN_A_STATEMENT):
             counts += _import_rows(connection, rows[start : start + ROWS_IN_A_STATEMENT], new)
         return counts + _begin_records(connection, new, policy) if new else counts
-
-
-def _keep_workers_out(connection: Connection, keys: Sequence[str]) -> None:
-    """Let no worker decide about an address as a stranger's while it becomes a user.
-
-    What a worker writes between the fold and the commit would never become a part of the record.
-    Whoever reads `users` to change it holds a lock in the mode ROW SHARE. SQLite locks the whole
-    file anyhow.
-    """
-    if connection.dialect.name == "postgresql" and len(_known(connection, keys)) < len(keys):
-        connection.exec_driver_sql("LOCK TABLE users IN EXCLUSIVE MODE")
 
 
 def _begin_records(connection: Connection, new: list[Values], policy: Policy | None) -> Imported:
@@ -188,15 +177,7 @@ def remove_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
 def among_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
     """Return which of these keys are users."""
     with store.reading() as connection:
-        return _known(connection, keys)
-
-
-def _known(connection: Connection, keys: Sequence[str]) -> frozenset[str]:
-    known: set[str] = set()
-    for start in range(0, len(keys), ROWS_IN_A_STATEMENT):
-        is_meant = users.c.email_key.in_(keys[start : start + ROWS_IN_A_STATEMENT])
-        known.update(connection.execute(select(users.c.email_key).where(is_meant)).scalars())
-    return frozenset(known)
+        return users_among(connection, keys)
 
 
 def find_user(store: Store, email_key: str) -> Values | None:

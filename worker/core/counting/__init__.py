@@ -14,7 +14,7 @@ from worker.core.counting.facts import (
     read_facts,
 )
 from worker.core.counting.figures import OTHER, FigureKey, figures_of
-from worker.core.counting.names import COUNTED_KINDS, Dimension, Measure
+from worker.core.counting.names import COUNTED_KINDS, SIMULATOR, Dimension, Measure
 from worker.core.counting.providers import provider_of
 from worker.core.counting.tally import count_decision, count_event
 
@@ -22,6 +22,7 @@ __all__ = [
     "COUNTED_KINDS",
     "FACTS_IN_A_ROW",
     "OTHER",
+    "SIMULATOR",
     "Dimension",
     "Fact",
     "Facts",
