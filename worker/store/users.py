@@ -16,6 +16,7 @@ from worker.store import Store
 from worker.store.on_record import fold_new, keep_first_records, keep_workers_out, users_among
 from worker.store.rows import FEEDBACK_COLUMNS, USER_COLUMNS
 from worker.store.schema import imported_users, shadow_users, users
+from worker.store.sqlite import SqliteStore
 from worker.timing import clock
 from worker.timing.retries import when_raced
 
@@ -24,6 +25,9 @@ ROWS_IN_A_STATEMENT = 500
 ROWS_IN_A_TRANSACTION = 25_000
 """Rows per transaction. It takes half a second, in which the daemon waits; with 5,000 rows SQLite
 would write each page of the index three times as often."""
+ROWS_BESIDE_WORKERS = 2_500
+"""The same for PostgreSQL: a worker waits a second for a lock (`worker.store.postgresql.waiting`),
+and so many new users take a third of it."""
 
 Insert = TypeVar("Insert", sqlite.Insert, postgresql.Insert)
 Values = Mapping[str, Any]
@@ -72,7 +76,10 @@ def import_users(
     """
     total = Imported()
     remaining = iter(rows)
-    while batch := list(islice(remaining, ROWS_IN_A_TRANSACTION)):
+    most = ROWS_IN_A_TRANSACTION
+    if not isinstance(store, SqliteStore):
+        most = min(most, ROWS_BESIDE_WORKERS)
+    while batch := list(islice(remaining, most)):
         total += _import_batch(store, batch, policy)
         yield total
 
