@@ -127,6 +127,7 @@ class TestDiff:
             (("--set", "hard_bounce_pause_days=-1"), "policy.hard_bounce_pause_days: input should"),
             (("--set", "policy.spare_faults=['me']"), "policy.spare_faults: 'me' cannot be spared"),
             (("--set", "hard_bounce_pause_days.x=1"), "policy.hard_bounce_pause_days is no table"),
+            (("--set", f"spare_faults={'[' * 3_000}"), "the value is nested too deeply"),
             (("--set", "unknown_recipients=create"), "decides who becomes a user"),
             (("--set", "shadow={}"), "policy.shadow: is itself such a policy"),
             (("--set", "hard_bounce_pause_days=30"), "that is the policy in force"),

@@ -380,6 +380,12 @@ class TestScreens:
         assert "Permanent/General: the receiving side refused the mail for good" in out
         assert json.dumps(out)
 
+    @pytest.mark.parametrize("columns", [36, 20])
+    def test_a_terminal_without_room_for_plots_is_no_error(self, terminal, year, columns):
+        done = terminal("report", "--days", "365", columns=columns)
+        assert done.status == 0
+        assert "█" in done.out
+
     def test_a_long_value_does_not_widen_the_table(self, terminal, run, figures):
         figures({bounce(domain=f"{'long.' * 50}example"): 3})
         out = ESCAPES.sub("", terminal("report", "--by", "domain").out)

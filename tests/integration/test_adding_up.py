@@ -17,7 +17,7 @@ from sqlalchemy import delete, func, insert, select
 from support import mail
 from support.counting import Recount, event
 
-from worker.core.counting import OTHER, Dimension, Fact, encode_facts
+from worker.core.counting import OTHER, SIMULATOR, Dimension, Fact, encode_facts
 from worker.core.errors import Unavailable
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.unit_of_work import UnitOfWork
@@ -247,6 +247,16 @@ class TestLargest:
             assert sum(counts.get("send", 0) for counts in found.values()) == sum(range(1, 301))
         assert by_value(store, Dimension.ALL, SINCE, UNTIL) == before
         assert trim_what_is_over(store, mail.NOW) == 0
+
+    def test_the_mailbox_simulator_is_kept_so_that_a_report_can_leave_it_out(self, store):
+        facts = {fact(n): n + 2 for n in range(300)}
+        facts |= {(*fact(0, what="hard_bounce")[:4], SIMULATOR, *fact(0)[5:]): 1}
+        write(store, new_counts, {"counts": encode_facts(facts)})
+        add_up_all(store)
+        assert trim_what_is_over(store, mail.NOW) == 2
+        found = by_value(store, Dimension.DOMAIN, SINCE, UNTIL)
+        assert found[SIMULATOR] == {"hard_bounce": 1}
+        assert len(found) == MOST_VALUES + 2
 
     def test_one_that_is_not_over_is_left_alone(self, store):
         write(store, new_counts, {"counts": encode_facts({fact(n): 1 for n in range(300)})})

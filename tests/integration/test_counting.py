@@ -8,9 +8,9 @@ from sqlalchemy import select
 from support import mail
 from support.counting import event
 
-from worker.core.counting import Dimension
-from worker.core.model import Delete, Outcome
-from worker.core.policy import Policy
+from worker.core.counting import FACTS_IN_A_ROW, Dimension
+from worker.core.model import DeadLetter, Delete, Outcome
+from worker.core.policy import Policy, UnknownRecipients
 from worker.process import process
 from worker.store.adding_up import add_up_some
 from worker.store.figures_by_hour import Step, by_value, over_time
@@ -220,6 +220,30 @@ def test_a_list_with_a_part_that_is_dead_lettered_is_counted_when_it_is_replayed
     assert everything(store) == {}
     run(store, message, mail.in_records_of_sqs(event("Send", "a@b.c"), mail.bounce("a@b.c")))
     assert everything(store)["send"] == 1
+
+
+def test_a_list_whose_bounce_is_of_nobody_known_is_counted_once_it_can_be_applied(store, message):
+    policy = Policy(unknown_recipients=UnknownRecipients.DEAD_LETTER)
+    body = mail.in_records_of_sqs(event("Send", "a@b.c"), mail.bounce("jane@example.com"))
+    for _ in range(3):
+        (handled,) = process([message(body)], store, policy)
+        assert isinstance(handled.disposition, DeadLetter)
+        assert everything(store) == {}
+    list(import_users(store, [{"email": "jane@example.com", "email_key": "jane@example.com"}]))
+    run(store, message, body, policy=policy)
+    assert everything(store)["send"] == 1
+
+
+def test_more_facts_than_a_row_takes_are_several_rows(store, message):
+    """One row of 100,000 facts would be read and written whole for each bite of it."""
+    domains = [f"a@{number}.example" for number in range(2 * FACTS_IN_A_ROW + 1)]
+    run(store, message, event("Send", *domains))
+    assert len(rows(store, new_counts)) == 3
+    assert everything(store)["send"] == len(domains)
+    while not add_up_some(store).is_all:
+        pass
+    assert everything(store)["send"] == len(domains)
+    assert rows(store, new_counts) == []
 
 
 class TestLastDelivery:

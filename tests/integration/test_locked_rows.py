@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from support import mail
+from support.counting import event
 from support.lanes import SLACK
 
 from worker.core.errors import Locked, Unavailable
@@ -259,3 +260,20 @@ class TestOthersWhoWait:
             outbox.claim(SLACK, rate_limit)
         handled = process(bounces(*PEOPLE), database, Policy())
         assert {result.disposition for result in handled} == {APPLIED}
+
+
+def test_a_list_that_tells_of_a_delivery_to_a_locked_user_waits_whole(
+    database, message, application
+):
+    """Neither is the delivery lost, nor is anything else of the message counted twice."""
+    policy = Policy(track_deliveries=True)
+    body = mail.in_records_of_sqs(event("Send", HELD), event("Delivery", HELD))
+    hold(application, HELD)
+    (early,) = process([message(body)], database, policy)
+    assert (early.is_locked_out, type(early.disposition)) == (True, Release)
+    assert find_user(database, HELD)["last_delivery"] is None
+    application.rollback()
+    (late,) = process([message(body)], database, policy)
+    assert late.disposition == Delete(Outcome.IGNORED)
+    assert find_user(database, HELD)["last_delivery"] is not None
+    assert database.ask("SELECT count(*) FROM new_counts") == [(1,)]

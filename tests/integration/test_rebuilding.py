@@ -4,6 +4,7 @@ import random
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 from support import mail
 from support.policies import DAY, JANE, JOE, NOW
 
@@ -14,6 +15,7 @@ from worker.process import process
 from worker.store import rebuilding as module
 from worker.store.rebuilding import Survey, rebuild
 from worker.store.reinstating import Lifting, reinstate
+from worker.store.schema import users
 from worker.store.selecting import UserFilter, all_users
 from worker.store.users import find_user, import_users
 
@@ -136,6 +138,53 @@ def test_reinstatements_imports_and_what_was_set_by_hand_stay(store, message):
     assert after.pop(JOE)["paused_until"] == NOW - 4 * DAY
     del before[JOE]
     assert after == before
+
+
+FULL = {"type": "Transient", "subtype": "MailboxFull"}
+BY_HAND = {
+    "a block after a soft bounce from before the import": (
+        Policy(),
+        [bounce(JANE, 5, **FULL), None],
+        {"auto_block_spam": True},
+    ),
+    "a pause with a reason of its own after such a bounce": (
+        Policy(),
+        [bounce(JANE, 5, **FULL), None],
+        {"paused_until": NOW + 300 * DAY, "pause_reason": "legal hold"},
+    ),
+    "a block after a complaint that had blocked for a time": (
+        Policy(complaint_block=20 * DAY),
+        [None, mail.complaint(JANE, at=(NOW - 30 * DAY).isoformat())],
+        {"auto_block_spam": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BY_HAND)
+def test_what_was_set_by_hand_stays_though_events_are_on_record_that_did_not_set_it(
+    store, message, what
+):
+    policy, steps, by_hand = BY_HAND[what]
+    for body in steps:
+        if body is None:
+            imported(store, JANE)
+        else:
+            taken_in(store, message, policy, body)
+    with store.writing() as connection:
+        connection.execute(update(users).where(users.c.email_key == JANE).values(**by_hand))
+    rebuilt(store, policy)
+    assert by_hand.items() <= find_user(store, JANE).items()
+
+
+def test_a_block_for_good_becomes_one_for_a_time_with_the_policy(store, message):
+    taken_in(store, message, Policy(), mail.complaint(JOE, at=(NOW - 5 * DAY).isoformat()))
+    imported(store, JANE, JOE)
+    taken_in(store, message, Policy(), mail.complaint(JANE, at=(NOW - 5 * DAY).isoformat()))
+    rebuilt(store, Policy(complaint_block=20 * DAY))
+    for who in (JANE, JOE):
+        user = find_user(store, who)
+        assert (user["auto_block_spam"], user["pause_reason"]) == (False, "complaint")
+        assert user["paused_until"] == NOW + 15 * DAY
 
 
 def test_a_user_whose_events_were_deleted_is_refused_and_stays_as_it_was(store, message):

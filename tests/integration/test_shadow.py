@@ -12,7 +12,7 @@ from support.policies import DAY, JANE, JOE, NOW, bodies, policies, received_at
 
 from worker.core.folding import Fold
 from worker.core.model import Address
-from worker.core.policy import Policy
+from worker.core.policy import Policy, UnknownRecipients
 from worker.process import process
 from worker.store.people import people
 from worker.store.reinstating import Lifting, reinstate
@@ -144,3 +144,14 @@ def test_a_removed_user_leaves_it_and_a_reinstated_user_is_lifted_there_too(stor
     remove_users(store, [JOE])
     assert [(key, after.until) for key, _, after in pairs(store, NOW)] == [(JANE, None)]
     assert how_many(store) == 1
+
+
+def test_the_record_of_a_user_whom_a_bounce_creates_begins_with_what_is_on_record(store, message):
+    complaint = mail.complaint(JANE, at=(NOW - 7 * DAY).isoformat())
+    process([message(complaint, received_at=NOW)], store, Policy())
+    creating = Policy(unknown_recipients=UnknownRecipients.CREATE)
+    policy = replace(creating, shadow=replace(creating, soft_bounce_pause=9 * DAY))
+    soft = mail.bounce(JANE, type="Transient", at=NOW.isoformat())
+    process([message(soft, received_at=NOW)], store, policy)
+    ((key, live, shadow),) = pairs(store, NOW)
+    assert (key, live.reason, shadow.reason) == (JANE, "auto_block_spam", "auto_block_spam")

@@ -2,16 +2,21 @@
 
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support import mail
 
 from worker.core.errors import Raced
-from worker.core.model import User
+from worker.core.model import Address, Release, User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
-from worker.store import ensure_schema, open_store
+from worker.process import process
+from worker.store import ensure_schema, open_store, reinstating
 from worker.store import users as module
+from worker.store.on_record import fold_new
+from worker.store.reinstating import Lifting, reinstate
 from worker.store.selecting import UserFilter, all_users, count_users
 from worker.store.users import Imported, find_user, import_users
 
@@ -120,6 +125,58 @@ def test_an_import_that_meets_a_deadlock_starts_its_transaction_over(postgresql_
     importing.join()
     assert found == [(0, 2, 0)]
     assert find_user(store, "a@b.c")["account_id"] == "1"
+
+
+@pytest.mark.parametrize("policy", [Policy(), None])
+def test_a_complaint_that_comes_during_an_import_is_not_taken_for_a_strangers(
+    postgresql_url, message, monkeypatch, policy
+):
+    """Between the fold of what is on record and the commit, no worker decides about the user."""
+    store, worker = open_store(postgresql_url), open_store(postgresql_url)
+    ensure_schema(store, migrate=True)
+    complaint = [message(mail.complaint("jane@example.com"))]
+    meanwhile = []
+    name = "fold_new" if policy else "keep_first_records"
+    begin = getattr(module, name)
+
+    def begun(*arguments):
+        found = begin(*arguments)
+        meanwhile.extend(process(complaint, worker, Policy()))
+        return found
+
+    monkeypatch.setattr(module, name, begun)
+    with closing(store), closing(worker):
+        rows = [{"email": "jane@example.com", "email_key": "jane@example.com"}]
+        list(import_users(store, rows, policy))
+        early = meanwhile[0]
+        assert isinstance(early.disposition, Release)
+        process(complaint, worker, Policy())
+        assert find_user(store, "jane@example.com")["auto_block_spam"]
+
+
+def test_a_complaint_that_comes_while_a_stranger_is_reinstated_is_not_taken_for_a_strangers(
+    postgresql_url, message, monkeypatch
+):
+    store, worker = open_store(postgresql_url), open_store(postgresql_url)
+    ensure_schema(store, migrate=True)
+    jane, now = "jane@example.com", datetime.now(UTC)
+    process([message(mail.bounce(jane, at=now.isoformat()), received_at=now)], worker, Policy())
+    later = now + timedelta(hours=1)
+    complaint = [message(mail.complaint(jane, at=later.isoformat()), received_at=later)]
+    meanwhile = []
+
+    def folded(*arguments):
+        found = fold_new(*arguments)
+        meanwhile.extend(process(complaint, worker, Policy()))
+        return found
+
+    monkeypatch.setattr(reinstating, "fold_new", folded)
+    with closing(store), closing(worker):
+        reinstate(store, [Address(jane, jane)], Lifting(who="joan", why="mended"))
+        early = meanwhile[0]
+        assert isinstance(early.disposition, Release)
+        process(complaint, worker, Policy())
+        assert find_user(store, jane)["auto_block_spam"]
 
 
 def test_a_lasting_race_is_reported_in_a_sentence():

@@ -102,8 +102,8 @@ MUTANTS = [
         ),
         file="worker/store/sqlite/transaction.py",
         function="SqliteTransaction.save",
-        old="self._connection.execute(_COUNT, (encode_facts(unit.facts),))",
-        new="self._connection.executemany(_COUNT, 2 * [(encode_facts(unit.facts),)])",
+        old="self._connection.execute(_COUNT, (written,))",
+        new="self._connection.executemany(_COUNT, 2 * [(written,)])",
     ),
     Mutant(
         invariant="Figures are a recount of all events, in any batches",
@@ -275,8 +275,8 @@ MUTANTS = [
         ),
         file="worker/core/batch.py",
         function="decide_batch",
-        old="unit.shadowed = _followed(shadow, unit, users)",
-        new="unit.changed = dict(_followed(shadow, unit, users))",
+        old="unit.shadowed = _followed(shadow, unit, {**unit.on_record, **users})",
+        new="unit.changed = dict(_followed(shadow, unit, {**unit.on_record, **users}))",
     ),
     Mutant(
         invariant=(

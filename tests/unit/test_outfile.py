@@ -1,5 +1,6 @@
 """A file that a command writes is whole, or as it was."""
 
+import io
 import os
 import stat
 import sys
@@ -98,3 +99,14 @@ def test_our_own_standard_output_is_written_to_by_any_name(file, monkeypatch):
 def test_a_missing_folder_is_reported_in_a_single_sentence(tmp_path):
     with pytest.raises(Unavailable, match=r"cannot write .*none/x\.csv: No such file or directory"):
         write(tmp_path / "none" / "x.csv", "x")
+
+
+def test_on_a_terminal_control_characters_of_a_mail_have_no_effect(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    write(Path("-"), "a,\x1b]0;owned\x07\u202e\nb,ü\n")
+    assert out.getvalue() == "a,\\x1b]0;owned\\x07\\u202e\nb,ü\n"

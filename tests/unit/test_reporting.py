@@ -221,6 +221,10 @@ class TestPlots:
         assert sparkline([0, 0], 10) == "▁▁"
         assert sparkline([], 10) == ""
 
+    @pytest.mark.parametrize("most", [0, -4])
+    def test_without_room_a_line_has_a_single_character(self, most):
+        assert sparkline([0, 1, 500, 1_000], most) == "█"
+
     @given(st.lists(st.integers(0, 10**6), max_size=400), st.integers(1, 100))
     def test_many_days_are_drawn_together_and_none_is_lost(self, counts, most):
         found = together(counts, most)

@@ -9,9 +9,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from worker.core.errors import Unavailable
+from worker.core.masking import printable
 
 PRIVATE = 0o600
 """Mode of a new file: exports contain personal data."""
@@ -21,7 +22,8 @@ PRIVATE = 0o600
 def written(path: Path) -> Iterator[IO[str]]:
     """Open a temporary file that replaces the file at the end of the block.
 
-    A device, a pipe or our own standard output (`-`) is written directly.
+    A device, a pipe or our own standard output (`-`) is written directly. On a terminal control
+    characters are escaped: texts of mails are untrusted.
 
     Raises:
         Unavailable: it cannot be written; a regular file is left as it was.
@@ -30,7 +32,7 @@ def written(path: Path) -> Iterator[IO[str]]:
     if _is_standard_output(path):
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")  # in any locale: it may be a file
-        yield sys.stdout
+        yield cast("IO[str]", _Terminal(sys.stdout)) if sys.stdout.isatty() else sys.stdout
         return
     try:
         with _direct(path) if _is_special(path) else _replacement(path) as file:
@@ -39,6 +41,16 @@ def written(path: Path) -> Iterator[IO[str]]:
         if isinstance(error, BrokenPipeError) or error.strerror is None:
             raise
         raise Unavailable(f"cannot write {path}: {error.strerror}") from error
+
+
+class _Terminal:
+    """Writes whole lines to a terminal, with control characters escaped."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        return self._out.write("\n".join(map(printable, text.split("\n"))))
 
 
 def _direct(path: Path) -> IO[str]:

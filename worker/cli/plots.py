@@ -20,7 +20,7 @@ def sparkline(counts: Sequence[int], most: int) -> str:
 
 def together(counts: Sequence[int], most: int) -> list[int]:
     """Add neighbours up, so that there are at most so many."""
-    width = -(-len(counts) // most) if counts else 1
+    width = -(-len(counts) // max(1, most)) if counts else 1
     begins = range(len(counts) % width - width if len(counts) % width else 0, len(counts), width)
     return [sum(counts[max(0, at) : at + width]) for at in begins]
 

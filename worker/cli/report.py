@@ -160,6 +160,6 @@ def _write_table(path: Path, found: "Report") -> None:
     from worker.commands.report.figures import cells_of
 
     with written(path) as file:
-        csv.writer(file).writerows(cells_of(found))
+        csv.writer(file, lineterminator="\n").writerows(cells_of(found))
     if str(path) != "-":
         print_message(f"wrote the table {path}")

@@ -32,6 +32,8 @@ _NARROWER = (
     ("hard", "compl."),
 )
 _BAR = 16
+_NARROWEST = 8
+"""Characters of a plot, however narrow the terminal is; its line is wrapped then."""
 
 
 def show_report(report: Report) -> None:
@@ -92,7 +94,7 @@ def _show_over_time(out: "Console", report: Report) -> None:
 
 
 def _put_series(out: "Console", label: str, counts: Sequence[int]) -> None:
-    line = sparkline(counts, out.width - _LABEL - 24)
+    line = sparkline(counts, max(_NARROWEST, out.width - _LABEL - 24))
     put(out, f"{line} at most {max(counts):,} a day", head=label, indent=_LABEL)
 
 

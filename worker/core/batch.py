@@ -146,7 +146,7 @@ def decide_batch(
         if policy.shadow:
             shadow = _shadow(policy.shadow, keys, transaction)
             handled = [unit.decide_message(*message) for message in batch.messages]
-            unit.shadowed = _followed(shadow, unit, users)
+            unit.shadowed = _followed(shadow, unit, {**unit.on_record, **users})
             return unit, handled
     return unit, [unit.decide_message(*message) for message in batch.messages]
 

@@ -25,13 +25,13 @@ from worker.core.model import (
     UserMatch,
 )
 from worker.core.past import MOST_PAST, NOTHING, Past, PastEvent, past_event
-from worker.core.policy import Policy
+from worker.core.policy import COMPLAINT, Policy
 
 _BOUNCE, _COMPLAINT = Kind.BOUNCE.value, Kind.COMPLAINT.value
+_BLOCK = Action.AUTO_BLOCK_SPAM.value
+_PAUSES = frozenset({Action.HARD_BOUNCE.value, Action.SOFT_BOUNCE.value})
 _MISSING = UserMatch.MISSING.value
 _KINDS = {kind.value: kind for kind in Kind}
-_SETS = {"complaint": Action.AUTO_BLOCK_SPAM.value}
-"""By `pause_reason`: the action of the event that sets such a pause, if it has another name."""
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
@@ -47,6 +47,8 @@ class Recorded(Struct, frozen=True, kw_only=True):
     status: str
     fault: str
     mentions_spam: bool
+    timed: bool = False
+    """It has blocked for a time only: its action was a pause."""
     out_of_office: bool = False
     permanent_status: bool = False
     occurred_at: datetime
@@ -222,7 +224,8 @@ class Person:
         self._bounces = self.start.hard_bounce_count + self.start.soft_bounce_count
         self._complaints = self.start.complaint_count
         self._explained = set[str]()
-        """Actions that events on record have taken since the record was last reinstated."""
+        """The block and the `pause_reason`s that events on record may have set since the record was
+        last reinstated."""
         self.lacks_fault = False
         """A bounce from before faults were kept."""
         self.newest = 0
@@ -246,8 +249,7 @@ class Person:
         if self._missing:
             self._missing.discard((event.kind, event.occurred_at))
         if not self._reinstated_at or event.occurred_at > self._reinstated_at:
-            # A stranger's event took no action, and was folded when the stranger became a user.
-            self._explained.add(_MISSING if event.user_match == _MISSING else event.action)
+            self._explained |= _set_by(event)
         return True
 
     @property
@@ -275,14 +277,26 @@ class Person:
             account_id=user.account_id,
             metrics_enabled=user.metrics_enabled,
         )
-        block, until, reason = Action.AUTO_BLOCK_SPAM.value, user.paused_until, user.pause_reason
-        if user.auto_block_spam and not self._explains(block) and not self.start.auto_block_spam:
+        until, reason = user.paused_until, user.pause_reason
+        if user.auto_block_spam and not (_BLOCK in self._explained or self.start.auto_block_spam):
             folded = replace(folded, auto_block_spam=True)
-        if until and until != self.start.paused_until:
-            is_own = reason is not None and self._explains(_SETS.get(reason, reason))
-            if not is_own and (folded.paused_until is None or folded.paused_until < until):
-                folded = replace(folded, paused_until=until, pause_reason=reason)
+        is_by_hand = until != self.start.paused_until and reason not in self._explained
+        if until and is_by_hand and (folded.paused_until is None or folded.paused_until < until):
+            folded = replace(folded, paused_until=until, pause_reason=reason)
         return folded
 
-    def _explains(self, action: str) -> bool:
-        return action in self._explained or _MISSING in self._explained
+
+def _set_by(event: Recorded) -> frozenset[str]:
+    """Return what an event may have set: the block, and pauses by their `pause_reason`.
+
+    A stranger's event took no action. It was folded when the stranger became a user, by a policy
+    that is not known.
+    """
+    if event.user_match != _MISSING:
+        blocks, pauses = event.action == _BLOCK and not event.timed, frozenset({event.action})
+    else:
+        blocks = event.kind == _COMPLAINT or event.mentions_spam
+        pauses = _PAUSES if event.kind == _BOUNCE else frozenset()
+    if event.kind == _COMPLAINT:
+        pauses = frozenset({COMPLAINT})
+    return pauses - {_BLOCK} | ({_BLOCK} if blocks else frozenset())

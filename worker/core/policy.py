@@ -27,6 +27,8 @@ SPAREABLE = ("sender", "receiver", "message")
 """Faults that `spare_faults` may name: a recipient did not cause such a bounce."""
 SPARED = "spared:"
 """Begins the name of the rule that follows from `spare_faults`; the fault ends it."""
+TIMED_COMPLAINT = "timed_complaint"
+"""The rule of such a complaint."""
 COMPLAINT = "complaint"
 """`users.pause_reason` of a complaint that blocks for a time only."""
 REPEATS, REPEATS_WITHIN = 3, timedelta(days=90)
@@ -213,7 +215,7 @@ RULES: tuple[Rule, ...] = (
         _is_not_spam, Action.NO_ACTION, counts=False,
     ),
     Rule(
-        Kind.COMPLAINT, "timed_complaint",
+        Kind.COMPLAINT, TIMED_COMPLAINT,
         "any other, also of a blocked user (`policy.complaint_block_days`)",
         _always, Action.AUTO_BLOCK_SPAM, setting="complaint_block", is_timed=True,
     ),

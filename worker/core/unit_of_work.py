@@ -102,45 +102,64 @@ class UnitOfWork:
 
         A locked user stops all, before anything of the message is decided.
         """
-        if self._locked and (locked := self._locked_out(feedback_in(parts))):
-            return Handled(received, Release(0), error=locked)
-        # A dead letter is replayed, and then counted.
-        counts = not any(isinstance(part, Malformed) for part in parts)
-        handled = [
-            self.decide_message(received, part)
-            if counts or not isinstance(part, Ignored)
-            else Handled(received, Delete(Outcome.IGNORED), ignored=part)
+        ignored = [part for part in parts if isinstance(part, Ignored)]
+        if self._locked:
+            locked = self._locked_out(feedback_in(parts))
+            for part in ignored:
+                locked = locked or self._lacks_delivered(part)
+            if locked:
+                return Handled(received, Release(0), error=locked)
+        found = [
+            None if isinstance(part, Ignored) else self.decide_message(received, part)
             for part in parts
         ]
-        return combined(received, handled)
+        # A dead letter is replayed, and then counted.
+        is_dead = any(each and isinstance(each.disposition, DeadLetter) for each in found)
+        rest = iter(
+            [
+                Handled(received, Delete(Outcome.IGNORED), ignored=part)
+                if is_dead
+                else self._ignore(received, part)
+                for part in ignored
+            ]
+        )
+        return combined(received, [each or next(rest) for each in found])
 
     def _ignore(self, received: Received, content: Ignored) -> Handled:
         """Count what it says, if it is counted; nothing else of it is kept."""
         event, policy = content.counted, self._policy
         if event is None or not (policy.count_events or policy.track_deliveries):
             return Handled(received, Delete(Outcome.IGNORED), ignored=content)
-        if policy.track_deliveries and (locked := self._delivered(event, received)):
-            return Handled(received, Release(0), error=locked)
+        if policy.track_deliveries:
+            if self._locked and (locked := self._lacks_delivered(content)):
+                return Handled(received, Release(0), error=locked)
+            self._delivered(event, received)
         if policy.count_events:
             count_event(self.facts, event, received.received_at, received.receive_count)
         return Handled(
             received, Delete(Outcome.IGNORED), ignored=content, is_counted=policy.count_events
         )
 
-    def _delivered(self, event: Counted, received: Received) -> Locked | None:
-        """Keep when users last got a mail; an error if another session has locked one of them."""
+    def _lacks_delivered(self, content: Ignored) -> Locked | None:
+        """Return an error if another session has locked a user who got a mail, where it is kept."""
+        event = content.counted
+        if event is None or not self._policy.track_deliveries:
+            return None
         for key in event.delivered_to:
             if key in self._locked:
                 return Locked(
                     f"another session holds the row of a user at {key.rpartition('@')[2]}"
                 )
+        return None
+
+    def _delivered(self, event: Counted, received: Received) -> None:
+        """Keep when users last got a mail."""
         at = min(event.occurred_at or received.received_at, received.received_at)
         for key in event.delivered_to:
             if key in self._users and (key not in self.deliveries or self.deliveries[key] < at):
                 self.deliveries[key] = at
                 if self._policy.forgives:
                     self._forgive(key, at, received.received_at)
-        return None
 
     def _record(self, received: Received, event: AccountEvent) -> Handled:
         """Record an account event, unless it is on record."""

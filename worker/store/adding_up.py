@@ -14,14 +14,22 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from worker.core.counting import Fact, Facts, FigureKey, encode_facts, figures_of, read_facts
+from worker.core.counting import (
+    FACTS_IN_A_ROW,
+    Fact,
+    Facts,
+    FigureKey,
+    encode_facts,
+    figures_of,
+    read_facts,
+)
 from worker.store.largest import LOOSE, LOOSE_ROWS, largest
 
 HOURLY, DAILY = ("hourly_counts", "hour"), ("daily_counts", "day")
 """The tables, each with the column of its time."""
 TRIMMED = "figures_trimmed"
 """Of the row in `progress` that says from which hour on small values are yet to be added up."""
-MOST_FACTS = 200
+MOST_FACTS = FACTS_IN_A_ROW
 """Facts in a transaction. Each becomes up to thirty figures, most of which others share."""
 _MOST_ROWS = 100
 _MANY = 50

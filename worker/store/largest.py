@@ -7,7 +7,7 @@ budget is kept before a large domain that does not.
 
 from collections.abc import Iterable
 
-from worker.core.counting import OTHER, Measure
+from worker.core.counting import OTHER, SIMULATOR, Measure
 
 MOST_VALUES = 200
 """Values that a dimension keeps for an hour, or for a day, once it is over."""
@@ -25,7 +25,8 @@ _WEIGHTS: dict[str, int] = {
     Measure.REJECT: 1,
     Measure.RENDERING_FAILURE: 1,
 }
-_KEPT = frozenset({"", OTHER})
+KEPT = frozenset({"", OTHER, SIMULATOR})
+"""They are kept whatever their size. A report leaves the mailbox simulator out."""
 
 
 def largest(
@@ -38,7 +39,7 @@ def largest(
     rows = list(rows)
     weights: dict[str, int] = {}
     for measure, value, count in rows:
-        if value not in _KEPT:
+        if value not in KEPT:
             weights[value] = weights.get(value, 0) + _WEIGHTS.get(measure, 0) * count
     ordered = sorted(weights, key=lambda value: (-weights[value], value))
     small = frozenset(ordered[most:])

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import asdict
-from sqlalchemy import Connection, bindparam, delete, insert, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 from sqlalchemy.dialects import postgresql
 
 from worker.core.folding import Fold, Person
@@ -37,6 +37,26 @@ _CHANGE = (
     .where(users.c.email_key == bindparam("key"))
     .values({name: bindparam(name) for name in FEEDBACK_COLUMNS})
 )
+
+
+def users_among(connection: Connection, keys: Sequence[str]) -> frozenset[str]:
+    """Return which of these addresses are users."""
+    known: set[str] = set()
+    for start in range(0, len(keys), KEYS_IN_A_STATEMENT):
+        is_meant = users.c.email_key.in_(keys[start : start + KEYS_IN_A_STATEMENT])
+        known.update(connection.execute(select(users.c.email_key).where(is_meant)).scalars())
+    return frozenset(known)
+
+
+def keep_workers_out(connection: Connection, keys: Sequence[str]) -> None:
+    """Let no worker decide about one of these as about a stranger while it becomes a user.
+
+    What a worker writes between the fold and the commit would never become a part of the record.
+    Whoever reads `users` to change it holds a lock in the mode ROW SHARE. SQLite locks the whole
+    file anyhow.
+    """
+    if connection.dialect.name == "postgresql" and len(users_among(connection, keys)) < len(keys):
+        connection.exec_driver_sql("LOCK TABLE users IN EXCLUSIVE MODE")
 
 
 def with_events(connection: Connection, keys: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from worker.core.parsing import as_time
 from worker.core.policy import Policy
 from worker.store import Store
 from worker.store.levels import moment
-from worker.store.on_record import fold_new
+from worker.store.on_record import fold_new, keep_workers_out
 from worker.store.parking import NOT_PARKED
 from worker.store.recipients import newest_events
 from worker.store.rows import OUTBOX_COLUMNS, outbox_row
@@ -75,6 +75,8 @@ def reinstate(store: Store, addresses: Sequence[Address], lifting: Lifting) -> l
     """
     by_key = {address.key: address for address in addresses}
     with store.writing() as connection:
+        if not lifting.dry_run:
+            keep_workers_out(connection, sorted(by_key))
         now = moment(connection)
         return [_reinstate(connection, by_key[key], lifting, now) for key in sorted(by_key)]
 

@@ -30,6 +30,7 @@ from worker.core.model import (
 )
 from worker.core.parsing import as_time, clip
 from worker.core.past import OnRecord
+from worker.core.policy import TIMED_COMPLAINT
 
 EVENT_COLUMNS = (
     "dedupe_key", "route_key", "kind", "type", "subtype", "recipient", "recipient_as_reported",
@@ -85,7 +86,7 @@ OUTBOX_COLUMNS = (
 RECORDED_COLUMNS = ", ".join((
     "id", "recipient", "kind", "type", "subtype", "user_match", "action", "status", "fault",
     *(f"coalesce({name}, {older})" for name, older in OF_OLDER_EVENTS.items()),
-    "occurred_at", "received_at",
+    f"reason = '{TIMED_COMPLAINT}'", "occurred_at", "received_at",
 ))  # fmt: skip
 """Of `events`, what a fold needs."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -136,7 +137,7 @@ def read_recorded(row: Sequence[Any]) -> Recorded:
     """Read a row of `events` with the columns `RECORDED_COLUMNS`, of either driver."""
     (
         id_, recipient, kind, type_, subtype, user_match, action, status, fault, mentions_spam,
-        out_of_office, permanent_status, occurred_at, received_at,
+        out_of_office, permanent_status, timed, occurred_at, received_at,
     ) = row  # fmt: skip
     occurred, received = as_time(occurred_at), as_time(received_at)
     return Recorded(
@@ -150,6 +151,7 @@ def read_recorded(row: Sequence[Any]) -> Recorded:
         status=status,
         fault=fault,
         mentions_spam=bool(mentions_spam),
+        timed=bool(timed),
         out_of_office=bool(out_of_office),
         permanent_status=bool(permanent_status),
         occurred_at=occurred or received or _LONG_AGO,

@@ -13,12 +13,10 @@ from worker.store.adding_up import (
     require,
     trim,
 )
-from worker.store.largest import MOST_VALUES
+from worker.store.largest import KEPT, MOST_VALUES
 
 LATE = timedelta(hours=1)
 """How long after its end an hour or a day is left as it is, for events that come late."""
-_KEPT_ALWAYS = 2
-"""The empty value and `other`."""
 _LARGE = """
     SELECT dimension, {time} FROM {table} WHERE {time} >= {{since}} AND {time} < {{until}}
     GROUP BY dimension, {time} HAVING count(DISTINCT value) > {{most}}
@@ -56,7 +54,7 @@ def trim_what_is_over(store: FiguresStore, now: datetime) -> int:
 def _trim(store: FiguresStore, table: Table, since: datetime, until: datetime) -> int:
     name, column = table
     query = _LARGE.format(table=name, time=column)
-    large = store.ask(query, since=since, until=until, most=MOST_VALUES + _KEPT_ALWAYS)
+    large = store.ask(query, since=since, until=until, most=MOST_VALUES + len(KEPT))
     for dimension, time in large:
         at = time if isinstance(time, str) else time_text(time)
         with store.adding_up() as transaction:

@@ -13,9 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from worker.core.errors import Refused
 from worker.core.policy import Policy
 from worker.store import Store
-from worker.store.on_record import fold_new, keep_first_records
+from worker.store.on_record import fold_new, keep_first_records, keep_workers_out, users_among
 from worker.store.rows import FEEDBACK_COLUMNS, USER_COLUMNS
 from worker.store.schema import imported_users, shadow_users, users
+from worker.store.sqlite import SqliteStore
 from worker.timing import clock
 from worker.timing.retries import when_raced
 
@@ -24,6 +25,9 @@ ROWS_IN_A_STATEMENT = 500
 ROWS_IN_A_TRANSACTION = 25_000
 """Rows per transaction. It takes half a second, in which the daemon waits; with 5,000 rows SQLite
 would write each page of the index three times as often."""
+ROWS_BESIDE_WORKERS = 2_500
+"""The same for PostgreSQL: a worker waits a second for a lock (`worker.store.postgresql.waiting`),
+and so many new users take a third of it."""
 
 Insert = TypeVar("Insert", sqlite.Insert, postgresql.Insert)
 Values = Mapping[str, Any]
@@ -72,7 +76,10 @@ def import_users(
     """
     total = Imported()
     remaining = iter(rows)
-    while batch := list(islice(remaining, ROWS_IN_A_TRANSACTION)):
+    most = ROWS_IN_A_TRANSACTION
+    if not isinstance(store, SqliteStore):
+        most = min(most, ROWS_BESIDE_WORKERS)
+    while batch := list(islice(remaining, most)):
         total += _import_batch(store, batch, policy)
         yield total
 
@@ -84,6 +91,7 @@ def _import_batch(store: Store, batch: list[Values], policy: Policy | None) -> I
     rows = [last[key] for key in sorted(last)]
     counts = Imported(unchanged=len(batch) - len(rows))
     with store.writing() as connection:
+        keep_workers_out(connection, [row["email_key"] for row in rows])
         new: list[Values] = []
         for start in range(0, len(rows), ROWS_IN_A_STATEMENT):
             counts += _import_rows(connection, rows[start : start + ROWS_IN_A_STATEMENT], new)
@@ -175,12 +183,8 @@ def remove_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
 
 def among_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
     """Return which of these keys are users."""
-    known: set[str] = set()
     with store.reading() as connection:
-        for start in range(0, len(keys), ROWS_IN_A_STATEMENT):
-            is_meant = users.c.email_key.in_(keys[start : start + ROWS_IN_A_STATEMENT])
-            known.update(connection.execute(select(users.c.email_key).where(is_meant)).scalars())
-    return frozenset(known)
+        return users_among(connection, keys)
 
 
 def find_user(store: Store, email_key: str) -> Values | None:

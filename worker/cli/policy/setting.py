@@ -49,6 +49,8 @@ def _read(text: str) -> tuple[str, Any]:
         return name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:  # a word without quotes
         return name, value
+    except RecursionError:
+        raise click.UsageError(f"--set {name[:80]}: the value is nested too deeply") from None
 
 
 def another_policy(settings: "Settings", texts: Sequence[str]) -> "Settings":

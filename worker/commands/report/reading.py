@@ -3,15 +3,11 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
-from worker.core.counting import Dimension
+from worker.core.counting import SIMULATOR, Dimension
 from worker.core.reporting.report import By
 from worker.core.reporting.sums import Sums, sums_of
 from worker.store import Store
 from worker.store.figures_by_hour import by_value, over_time
-
-SIMULATOR = "simulator.amazonses.com"
-"""The domain of SES's mailbox simulator, whose mail AWS's rates leave out.
-https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html"""
 
 
 class Reading:

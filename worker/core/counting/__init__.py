@@ -5,15 +5,24 @@ figures distinguish. `figures` makes the figures of facts: a count for each dime
 measure and value. `providers` knows the mail provider of a domain.
 """
 
-from worker.core.counting.facts import Fact, Facts, encode_facts, read_facts
+from worker.core.counting.facts import (
+    FACTS_IN_A_ROW,
+    Fact,
+    Facts,
+    encode_facts,
+    encode_rows,
+    read_facts,
+)
 from worker.core.counting.figures import OTHER, FigureKey, figures_of
-from worker.core.counting.names import COUNTED_KINDS, Dimension, Measure
+from worker.core.counting.names import COUNTED_KINDS, SIMULATOR, Dimension, Measure
 from worker.core.counting.providers import provider_of
 from worker.core.counting.recording import count_decision, count_event
 
 __all__ = [
     "COUNTED_KINDS",
+    "FACTS_IN_A_ROW",
     "OTHER",
+    "SIMULATOR",
     "Dimension",
     "Fact",
     "Facts",
@@ -22,6 +31,7 @@ __all__ = [
     "count_decision",
     "count_event",
     "encode_facts",
+    "encode_rows",
     "figures_of",
     "provider_of",
     "read_facts",

@@ -64,6 +64,10 @@ class Measure(StrEnum):
     """Bounces and complaints that blocked a user."""
 
 
+SIMULATOR = "simulator.amazonses.com"
+"""The domain of SES's mailbox simulator, whose mail AWS's rates leave out.
+https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html"""
+
 COUNTED_KINDS = {
     "send": Measure.SEND,
     "delivery": Measure.DELIVERY,

@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
-from worker.core.counting import encode_facts
+from worker.core.counting import encode_rows
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Unavailable
 from worker.core.folding import Recorded
@@ -240,9 +240,9 @@ class PostgresqlTransaction:
         if unit.deliveries:
             deliveries = ((at, key) for key, at in unit.deliveries.items())
             self._write(_DELIVERED, ("last_delivery", "email_key"), deliveries)
-        if unit.facts:
+        for written in encode_rows(unit.facts):
             self._has_written = True
-            self._connection.execute(_COUNT, (encode_facts(unit.facts),))
+            self._connection.execute(_COUNT, (written,))
         if unit.shadowed:
             self._write(_KEEP_SHADOW, SHADOW_COLUMNS, map(shadow_row, unit.shadowed.values()))
         self.enqueue(unit.entries)

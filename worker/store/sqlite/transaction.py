@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from worker.core.counting import encode_facts
+from worker.core.counting import encode_rows
 from worker.core.effects import OutboxEntry
 from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
@@ -206,8 +206,8 @@ class SqliteTransaction:
         if unit.deliveries:
             rows = [[time_text(at), key] for key, at in unit.deliveries.items()]
             self._connection.executemany(_DELIVERED, rows)
-        if unit.facts:
-            self._connection.execute(_COUNT, (encode_facts(unit.facts),))
+        for written in encode_rows(unit.facts):
+            self._connection.execute(_COUNT, (written,))
         if unit.shadowed:
             records = map(_plain, map(shadow_row, unit.shadowed.values()))
             self._connection.executemany(_KEEP_SHADOW, records)
