@@ -25,8 +25,8 @@ FETCH_SECONDS = 4.0
 LARGEST = 65_536
 """Bytes; a certificate has 2,000, and a chain of four 8,000."""
 NOT_THERE = frozenset({400, 403, 404, 410})
-"""Statuses by which SNS's host says that it does not have a certificate. Others may be a proxy's, or
-end by themselves."""
+"""Statuses by which SNS's host says that it does not have a certificate. Others may be a proxy's,
+or end by themselves."""
 
 
 def fetch(url: str, trust: Callable[[], SSLContext] | None = None) -> bytes:
