@@ -353,6 +353,27 @@ class TestBadInput:
         assert "are yet to be counted, which ses-worker run and drain do" in words
         assert run("report", "--json").json["bounces_counted_since"]
 
+    def test_what_the_version_before_did_not_count_is_not_known_and_not_0(
+        self, run, environment, tmp_path
+    ):
+        facts = {bounce(): 200, bounce(became="u"): 72, fact("complaint", "abuse"): 3}
+        counted(environment["SES_WORKER_STORE__URL"], facts)
+        upgrade = f"{datetime.now(UTC):%Y-%m-%d}T14:47:00+00:00"
+        value = json.dumps({"below": 0, "since": upgrade})
+        with sqlite3.connect(tmp_path / "worker.db") as connection:
+            connection.execute("INSERT INTO progress VALUES ('events_counted', ?)", (value,))
+        connection.close()
+        words = " ".join(run("report").out.split())
+        since = f"not known before {datetime.now(UTC):%Y-%m-%d} 14:47 UTC"
+        for part in (
+            f"272, 72 of no user; of users for the first time, and repeated: {since}",
+            f"3, 0 of no user; of users for the first time, and repeated: {since}",
+            f"pauses begun or prolonged, and users blocked: {since}",
+        ):
+            assert part in words
+        assert "0 repeated" not in words
+        assert run("report", "--json").json["paused"] is None
+
     def test_names_that_would_move_the_cursor_are_made_visible(self, run, figures):
         figures({bounce(tenant="\x1b[2J\u202eevil", domain="\x1b]0;x\x07"): 3})
         out = run("report", "--by", "tenant").out

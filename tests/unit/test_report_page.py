@@ -154,6 +154,31 @@ def test_without_mails_there_is_no_chart_of_rates_and_the_rate_is_said_to_be_unk
     assert "the rate is unknown" in page
 
 
+def test_what_became_of_people_before_it_was_counted_is_unknown_and_not_0():
+    since = datetime(2026, 11, 20, 14, 47, tzinfo=UTC)
+    report = report_of(by="day", others_since=since)
+    rows = [row_of(str(day), report.total, report.total, report.sends) for day in DAYS]
+    report = structs.replace(report, rows=rows)
+    figures = as_figures(report)
+    assert (figures["paused"], figures["blocked"]) == (None, None)
+    for name in ("bounces", "complaints"):
+        assert (figures[name]["new"], figures[name]["repeated"]) == (None, None)
+        assert figures[name]["of_no_user"] == 0
+    for lines in (figures["by_day"], figures["rows"]):
+        known = {line["day"]: line["paused"] for line in lines}
+        assert (known["2026-11-01"], known["2026-11-20"], known["2026-11-21"]) == (None, None, 0)
+        assert {line["blocked"] for line in lines[:20]} == {None}
+    page = page_of(report)
+    assert page.count(">not known before 2026-11-20 14:47 UTC</dd>") == 5
+    (line,) = re.findall(r"<tr><th>2026-11-19</th>(.*?)</tr>", page)
+    assert line.endswith('<td class="number"></td><td class="number"></td>')
+    by_type = as_figures(structs.replace(report, by=By.TYPE))["rows"][0]
+    assert (by_type["paused"], by_type["repeated_bounces"]) == (None, None)
+    later = structs.replace(report, others_since=report.since)
+    assert "not known before" not in page_of(later)
+    assert as_figures(later)["paused"] == 0
+
+
 def test_an_empty_report_is_a_page_too():
     page = page_of(report_of(total=Sums(), by_day={}, rows=[], newest=[], sends_by_day={}))
     assert "Nothing was counted in these days." in page

@@ -190,6 +190,13 @@ class TestNotes:
         assert "the rates" in first
         assert "report --ses" in first
 
+    def test_after_an_upgrade_the_first_send_is_awaited_and_since_when_is_said(self):
+        since = datetime(2026, 11, 6, 14, 47, tzinfo=UTC)
+        first, *_ = notes(report_of(others_since=since))
+        assert "Send events are counted since 2026-11-06 14:47 UTC" in first
+        assert "Have SES publish" not in first
+        assert "report --ses" in first
+
     def test_receives_above_the_first_are_said_beside_the_rates(self):
         total_ = Sums(send=900, delivery=100, received_again=25)
         said = list(notes(report_of(total=total_, sends=Sends(source=Source.SEND, count=900))))

@@ -11,7 +11,7 @@ from worker.core.masking import cut, printable
 from worker.core.reporting.lines import Judgement, State
 from worker.core.reporting.report import By, Decision, Reason, Report, Row
 from worker.core.reporting.sums import Sums
-from worker.core.reporting.words import budget, notes, percent, rate_of, verdict
+from worker.core.reporting.words import budget, not_known_before, notes, percent, rate_of, verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,18 +97,33 @@ def _put_series(out: "Console", label: str, counts: Sequence[int]) -> None:
 
 
 def _show_people(out: "Console", report: Report) -> None:
-    sums, pauses = report.total, counted(report.total.paused, "pause")
     put(out, "")
-    texts = (
+    unknown = not_known_before(report)
+    texts = _people_unknown(report.total, unknown) if unknown else _people(report.total)
+    for label, text in texts:
+        put(out, text, head=label, indent=_LABEL)
+
+
+def _people(sums: Sums) -> Sequence[tuple[str, str]]:
+    pauses, blocked = counted(sums.paused, "pause"), counted(sums.blocked, "user")
+    return (
         ("Bounces", _parts(sums.new_bounces, sums.repeated_bounce, sums.unknown_bounce)),
         (
             "Complaints",
             _parts(sums.new_complaints, sums.repeated_complaint, sums.unknown_complaint),
         ),
-        ("Outcome", f"{pauses} begun or prolonged, {counted(sums.blocked, 'user')} blocked"),
+        ("Outcome", f"{pauses} begun or prolonged, {blocked} blocked"),
     )
-    for label, text in texts:
-        put(out, text, head=label, indent=_LABEL)
+
+
+def _people_unknown(sums: Sums, unknown: str) -> Sequence[tuple[str, str]]:
+    """Say what is known of people where a part of the report has no figures on them."""
+    whose = f"of users for the first time, and repeated: {unknown}"
+    return (
+        ("Bounces", f"{sums.bounces:,}, {sums.unknown_bounce:,} of no user; {whose}"),
+        ("Complaints", f"{sums.complaint:,}, {sums.unknown_complaint:,} of no user; {whose}"),
+        ("Outcome", f"pauses begun or prolonged, and users blocked: {unknown}"),
+    )
 
 
 def _parts(new: int, repeated: int, unknown: int) -> str:

@@ -11,6 +11,7 @@ SES_COMPUTES = (
     "days, and complaints over mail to providers that report them. Its rates are in its console "
     "(Reputation metrics) and in CloudWatch: Reputation.BounceRate, Reputation.ComplaintRate."
 )
+_MOMENT = "%Y-%m-%d %H:%M UTC"
 HOW_TO_KNOW = (
     "Have SES publish Send events to the same topic as bounces, with a configuration set "
     "(ses-worker provision). Until then ses-worker report --ses asks SES itself, if permitted."
@@ -88,6 +89,12 @@ def _of(count: int, what: str) -> str:
     return f"{count:,} {what.removesuffix('s') if count == 1 else what}"
 
 
+def not_known_before(report: Report) -> str:
+    """Say since when it is known what became of people; empty: in all of the report."""
+    since = report.outcomes_unknown_before
+    return f"not known before {since:{_MOMENT}}" if since else ""
+
+
 def notes(report: Report) -> Iterator[str]:
     """Yield what the reader must know to read the figures rightly, a sentence or two each."""
     if not report.is_empty:
@@ -100,7 +107,7 @@ def notes(report: Report) -> Iterator[str]:
 def _about_sends(report: Report) -> Iterator[str]:
     sends, ses = report.sends, report.ses
     if sends.source is Source.UNKNOWN:
-        yield f"How much mail was sent is unknown, and so are the rates. {HOW_TO_KNOW}"
+        yield f"How much mail was sent is unknown, and so are the rates. {_how_to_know(report)}"
     else:
         yield f"Mails sent are {_SOURCES[sends.source]}."
     if sends.since and sends.since > report.days[0]:
@@ -116,6 +123,17 @@ def _about_sends(report: Report) -> Iterator[str]:
         )
 
 
+def _how_to_know(report: Report) -> str:
+    since = report.others_since
+    if since is None or since <= report.since:
+        return HOW_TO_KNOW
+    return (
+        f"Send events are counted since {since:{_MOMENT}}, and none was counted since. Where SES "
+        "publishes them to the same topic as bounces, rates begin with the first of them; "
+        "ses-worker report --ses asks SES itself, if permitted."
+    )
+
+
 def _about_counts(report: Report) -> Iterator[str]:
     if report.simulated:
         yield (
@@ -128,8 +146,8 @@ def _about_counts(report: Report) -> Iterator[str]:
         )
     if report.others_since and report.others_since > report.since:
         yield (
-            "Sends, pauses, blocks and repeated bounces are counted since "
-            f"{report.others_since:%Y-%m-%d %H:%M} UTC."
+            "Sends, pauses, blocks, and who bounced or complained again, are counted since "
+            f"{report.others_since:{_MOMENT}}."
         )
     if report.scanned is not None:
         yield (
