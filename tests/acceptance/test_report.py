@@ -145,6 +145,8 @@ class TestFigures:
         }  # fmt: skip
         assert (found["bounces"]["hard"], found["bounces"]["counted"]) == (520, 20)
         assert found["bounces"]["rate"] == 0.01
+        # Unknown until the first whole day; today nothing was sent, and that is known.
+        assert [day["sends"] for day in found["by_day"]] == [None] * 4 + [2_000, 0]
 
     def test_a_bounce_of_three_mails_is_no_alarm(self, run, figures):
         figures({fact("send", domain="a.example"): 3, bounce(domain="a.example"): 1})
@@ -393,6 +395,16 @@ class TestScreens:
             assert cell_len(line) <= columns, line
         assert "█" in shown
         assert "at most" in shown
+
+    def test_mails_of_a_day_that_is_only_partly_known_are_not_drawn(self, terminal, environment):
+        counted(environment["SES_WORKER_STORE__URL"], {
+            fact("send", at=YESTERDAY - timedelta(days=1)): 5_000,
+            fact("send", at=YESTERDAY): 2_000,
+            bounce(): 1,
+        })  # fmt: skip
+        out = ESCAPES.sub("", terminal("report", "--days", "4").out)
+        (line,) = re.findall(r"mails +[ ▁-█]*at most ([\d,]+) a day", out)
+        assert line == "2,000"
 
     def test_in_a_pipe_it_is_plain(self, run, year):
         out = run("report", "--by", "type").out

@@ -7,7 +7,7 @@ from worker.commands.report.page.chart_data import label
 from worker.commands.report.page.markup import Html, breakable, element, joined, table
 from worker.commands.report.page.rates import rates
 from worker.core.masking import mask_addresses
-from worker.core.reporting.lines import State
+from worker.core.reporting.lines import FEWEST_MAILS, State
 from worker.core.reporting.report import By, Decision, Reason, Report, Row, Spender
 from worker.core.reporting.sums import OTHER, Sums
 from worker.core.reporting.words import not_known_before, notes, percent, rate_of
@@ -17,6 +17,7 @@ MOST_LINES = 200
 MOST_DAYS = 400
 _ON_PEOPLE = 4
 """From this of `_numbers` on they are about people: paused, blocked."""
+_FEW = f"no point where fewer than {FEWEST_MAILS:,} mails were sent"
 _BY = {By.DOMAIN: "domain", By.CONFIGURATION_SET: "configuration set", By.TENANT: "tenant"}
 
 
@@ -75,8 +76,11 @@ def _over_time(report: Report) -> Html:
     ]
     if any(report.sends_by_day.values()):
         charts[:0] = [
-            _chart("bounce-rate", "Rate of the hard bounces that AWS counts, with AWS's lines"),
-            _chart("complaint-rate", "Rate of complaints, with AWS's lines"),
+            _chart(
+                "bounce-rate",
+                f"Rate of the hard bounces that AWS counts, with AWS's lines; {_FEW}",
+            ),
+            _chart("complaint-rate", f"Rate of complaints, with AWS's lines; {_FEW}"),
         ]
     ranges = element("div", id="ranges", class_="ranges", role="group", aria_label="Days shown")
     heads = ("day", "mails", "hard", "soft", "other", "complaints", "paused", "blocked")
