@@ -148,6 +148,23 @@ class TestFigures:
         # Unknown until the first whole day; today nothing was sent, and that is known.
         assert [day["sends"] for day in found["by_day"]] == [None] * 4 + [2_000, 0]
 
+    def test_mails_are_those_of_the_days_of_the_rates_and_the_table_says_so(self, run, figures):
+        """By value a row has had the sends of the day that is only partly known, too."""
+        before = YESTERDAY - timedelta(days=1)
+        figures({
+            fact("send", at=before, tenant="north"): 500,
+            bounce(at=before, tenant="north"): 90,
+            fact("send", at=YESTERDAY, tenant="north"): 2_000,
+            bounce(at=YESTERDAY, tenant="north"): 20,
+        })  # fmt: skip
+        asked = "report", "--days", "5", "--by", "tenant"
+        (row,) = run(*asked, "--json").json["rows"]
+        assert (row["sends"], row["hard_bounces"], row["bounce_rate"]) == (2_000, 110, 0.01)
+        out = run(*asked).out
+        since, first = f"{YESTERDAY:%Y-%m-%d}", f"{YESTERDAY - timedelta(days=4):%Y-%m-%d}"
+        assert f"By tenant; mails and rates since {since}, all else since {first}" in out
+        assert f"20 hard bounces of 2,000 mails since {since}: below" in " ".join(out.split())
+
     def test_a_bounce_of_three_mails_is_no_alarm(self, run, figures):
         figures({fact("send", domain="a.example"): 3, bounce(domain="a.example"): 1})
         found = run("report", "--by", "domain", "--json").json

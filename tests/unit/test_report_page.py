@@ -179,6 +179,20 @@ def test_what_became_of_people_before_it_was_counted_is_unknown_and_not_0():
     assert as_figures(later)["paused"] == 0
 
 
+def test_where_mails_are_known_later_than_bounces_the_day_stands_beside_them():
+    later = Sends(source=Source.SEND, since=DAYS[27], count=3_215, sums=Sums(complaint=3))
+    page = page_of(report_of(by="tenant", sends=later))
+    for part in (
+        ">mails sent since 2026-11-28</dt>", ">mails since 2026-11-28</th>",
+        ">bounce rate since 2026-11-28</th>", ">complaint rate since 2026-11-28</th>",
+        "3 complaints of 3,215 mails since 2026-11-28: ",
+    ):  # fmt: skip
+        assert part in page
+    assert as_figures(report_of(sends=later))["sends"]["since"] == "2026-11-28"
+    assert ">mails since" not in page_of(report_of(by="tenant"))
+    assert "mails since" not in page_of(report_of())
+
+
 def test_an_empty_report_is_a_page_too():
     page = page_of(report_of(total=Sums(), by_day={}, rows=[], newest=[], sends_by_day={}))
     assert "Nothing was counted in these days." in page

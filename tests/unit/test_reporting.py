@@ -68,6 +68,11 @@ class TestLines:
             assert (found.state, found.rate, found.sends) == (State.UNKNOWN, None, None)
             assert "the rate is unknown" in verdict("hard bounces", found)
 
+    def test_one_complaint_is_singular_and_has_the_day_since_when_mails_are_known(self):
+        assert verdict("complaints", judge(COMPLAINTS, 1, None)).startswith("1 complaint; the rate")
+        said = verdict("complaints", judge(COMPLAINTS, 3, 3_215), " since 2026-11-28")
+        assert "3 complaints of 3,215 mails since 2026-11-28: near" in said
+
     @given(counted=st.integers(0, 3_000), mails=st.integers(1_000, 30_000))
     def test_so_many_more_fit_before_the_line_and_not_one_more(self, counted, mails):
         for lines in (BOUNCES, COMPLAINTS):

@@ -11,7 +11,15 @@ from worker.core.masking import cut, printable
 from worker.core.reporting.lines import Judgement, State
 from worker.core.reporting.report import By, Decision, Reason, Report, Row
 from worker.core.reporting.sums import Sums
-from worker.core.reporting.words import budget, not_known_before, notes, percent, rate_of, verdict
+from worker.core.reporting.words import (
+    budget,
+    not_known_before,
+    notes,
+    percent,
+    rate_of,
+    since_day,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +73,7 @@ def _show_rates(out: "Console", report: Report) -> None:
         ("Bounces", "hard bounces", report.bounces),
         ("Complaints", "complaints", report.complaints),
     ):
-        _put_coloured(out, label, verdict(what, judgement), judgement)
+        _put_coloured(out, label, verdict(what, judgement, since_day(report)), judgement)
         if left := budget(what, judgement):
             put(out, left, indent=_LABEL)
 
@@ -176,7 +184,7 @@ def _show_rows(out: "Console", report: Report) -> None:
     if not rows:
         return
     left_out = len(report.rows) - len(rows)
-    put(out, f"\nBy {_named(report.by)}")
+    put(out, f"\nBy {_named(report.by)}{_about(report)}")
     whole = sum(row.sums.hard_bounce for row in report.rows)
     cells = [_cells(row, report, whole) for row in rows]
     if not put_widest(out, (_table(report, cells, columns) for columns in _NARROWER)):
@@ -184,6 +192,14 @@ def _show_rows(out: "Console", report: Report) -> None:
             put(out, f"{row['']}: hard {row['hard']}, complaints {row['compl.']}")
     if left_out:
         put(out, f"and {counted(left_out, 'earlier day')}: --csv FILE and --json have all.")
+
+
+def _about(report: Report) -> str:
+    """Say which days the mails and rates of the table are about, if not all. Days say it."""
+    has_mails = any(row.bounces.state is not State.UNKNOWN for row in report.rows)
+    if report.by == By.DAY or not (has_mails and report.rates_since):
+        return ""
+    return f"; mails and rates{since_day(report)}, all else since {report.days[0]}"
 
 
 def _named(by: str) -> str:

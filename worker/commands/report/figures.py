@@ -6,9 +6,8 @@ from typing import Any
 
 from worker.commands.csv_export import with_guard
 from worker.core.masking import printable
-from worker.core.reporting.lines import Judgement, State
+from worker.core.reporting.lines import Judgement
 from worker.core.reporting.report import TAG, By, Decision, Reason, Report, Row, Spender
-from worker.core.reporting.sends import Source, sent
 from worker.core.reporting.sums import Sums
 from worker.core.reporting.words import notes
 
@@ -64,7 +63,7 @@ def as_figures(report: Report) -> dict[str, Any]:
 def lines_of(report: Report) -> Iterator[dict[str, Any]]:
     """Yield the table's lines: the value by the name of what it is by, then `COLUMNS`."""
     for row in report.rows:
-        line = _line(row, report.sends.source) | dict.fromkeys(_unknown(report, row))
+        line = _line(row) | dict.fromkeys(_unknown(report, row))
         yield {name_of(report.by): row.value} | line
 
 
@@ -97,9 +96,9 @@ def name_of(by: str) -> str:
     return by.replace("-", "_") if by in set(By) else by
 
 
-def _line(row: Row, source: Source) -> dict[str, Any]:
+def _line(row: Row) -> dict[str, Any]:
     figures = {
-        "sends": sent(row.sums, source) if row.bounces.state is not State.UNKNOWN else None,
+        "sends": row.bounces.sends,
         "bounce_rate": row.bounces.rate,
         "bounce_state": row.bounces.state.value,
         "complaint_rate": row.complaints.rate,

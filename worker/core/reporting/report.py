@@ -125,6 +125,12 @@ class Report(Struct, frozen=True, kw_only=True):
         return since is None or datetime.combine(day, datetime.min.time(), UTC) >= since
 
     @property
+    def rates_since(self) -> date | None:
+        """The first day that mails and rates are about, where earlier days are in the report."""
+        since = self.sends.since
+        return since if since and since > self.days[0] else None
+
+    @property
     def again(self) -> float:
         """The share of receives above the first among messages that are only counted."""
         counted = self.total.send + self.total.delivery

@@ -54,13 +54,19 @@ def rate_of(judgement: Judgement) -> str:
     return percent(judgement.rate)
 
 
-def verdict(what: str, judgement: Judgement) -> str:
-    """Say where a rate is. `what`: a plural, such as `complaints`."""
+def since_day(report: Report) -> str:
+    """Say since when mails and rates are known: ` since 2026-11-28`; empty: in all days."""
+    return f" since {report.rates_since}" if report.rates_since else ""
+
+
+def verdict(what: str, judgement: Judgement, since: str = "") -> str:
+    """Say where a rate is. `what`: a plural, such as `complaints`; `since`: of `since_day`."""
     lines = f"review {percent(float(judgement.lines.review), 1)}"
     lines += f", pause {percent(float(judgement.lines.pause), 1)}"
+    counted = _of(judgement.counted, what)
     if judgement.state is State.UNKNOWN:
-        return f"{judgement.counted:,} {what}; the rate is unknown (AWS's lines: {lines})"
-    of = f"{judgement.counted:,} {what} of {judgement.sends:,} mails"
+        return f"{counted}{since}; the rate is unknown (AWS's lines: {lines})"
+    of = f"{counted} of {judgement.sends:,} mails{since}"
     if judgement.state is State.TOO_FEW:
         return (
             f"{of}: too few mails to say; the rate may be anything from {between(judgement)} "
@@ -110,8 +116,11 @@ def _about_sends(report: Report) -> Iterator[str]:
         yield f"How much mail was sent is unknown, and so are the rates. {_how_to_know(report)}"
     else:
         yield f"Mails sent are {_SOURCES[sends.source]}."
-    if sends.since and sends.since > report.days[0]:
-        yield f"Mails sent are known from {sends.since} on: the rates are about those days only."
+    if report.rates_since:
+        yield (
+            f"Mails sent are known from {sends.since} on: mails and rates are about those days "
+            "only, all other figures about all days."
+        )
     if ses and ses.problem:
         yield f"SES was asked for its metrics, without success: {ses.problem}."
     elif ses and sends.source in {Source.SEND, Source.DELIVERY}:

@@ -10,7 +10,7 @@ from worker.core.masking import mask_addresses
 from worker.core.reporting.lines import FEWEST_MAILS, State
 from worker.core.reporting.report import By, Decision, Reason, Report, Row, Spender
 from worker.core.reporting.sums import OTHER, Sums
-from worker.core.reporting.words import not_known_before, notes, percent, rate_of
+from worker.core.reporting.words import not_known_before, notes, percent, rate_of, since_day
 
 MOST_LINES = 200
 """Of a table: a page has at most 2 MB. `--csv` has all."""
@@ -45,7 +45,7 @@ def _facts(report: Report) -> Html:
         return unknown or f"{count:,}"
 
     facts = (
-        ("mails sent", mails),
+        (f"mails sent{since_day(report)}", mails),
         ("hard bounces", f"{sums.hard_bounce:,}"),
         ("of them refused by SES itself", f"{sums.refused:,}"),
         ("soft bounces", f"{sums.soft_bounce:,}"),
@@ -180,9 +180,11 @@ def _rows(report: Report) -> Iterator[Html]:
     if report.by == By.DAY or not report.rows:
         return
     name = label(report.by).replace("-", " ")
+    since = since_day(report)
     rest = " (without all others)" if any(row.value == OTHER for row in report.rows) else ""
     heads = (
-        name, "mails", "hard", "soft", "other", "complaints", "bounce rate", "complaint rate",
+        name, f"mails{since}", "hard", "soft", "other", "complaints", f"bounce rate{since}",
+        f"complaint rate{since}",
     )  # fmt: skip
     yield element(
         "section",
