@@ -125,6 +125,12 @@ class TestFigures:
         ]
         assert {first, second} - {None} <= set(found)
 
+    def test_a_complaints_type_without_a_sub_type_ends_with_no_slash(self, run, figures):
+        figures({fact("complaint", "abuse"): 2, fact("complaint"): 1, bounce(): 1})
+        found = run("report", "--days", "1", "--by", "type", "--json").json
+        for key, lines in (("type", found["rows"]), ("name", found["reasons"])):
+            assert {line[key] for line in lines} == {"abuse", "", "Permanent/General"}
+
     def test_each_day_has_a_line_and_rates_begin_with_the_first_whole_day_of_sends(
         self, run, figures
     ):
@@ -306,6 +312,9 @@ class TestFiles:
 
     def test_a_folder_is_no_file_and_two_outputs_are_two_files(self, run, year, tmp_path):
         assert run("report", "--html", tmp_path).status == 2
+        for option in ("--html", "--csv"):
+            done = run("report", option, "")
+            assert (done.status, f"{option} needs the name of a file" in done.err) == (2, True)
         assert run("report", "--html", "a", "--csv", "./a").status == 2
 
     def test_a_full_disk_leaves_the_old_page_as_it_was(self, run, year, tmp_path):

@@ -64,7 +64,8 @@ def lines_of(report: Report) -> Iterator[dict[str, Any]]:
     """Yield the table's lines: the value by the name of what it is by, then `COLUMNS`."""
     for row in report.rows:
         line = _line(row) | dict.fromkeys(_unknown(report, row))
-        yield {name_of(report.by): row.value} | line
+        value = row.value.rstrip("/") if report.by == By.TYPE else row.value
+        yield {name_of(report.by): value} | line
 
 
 def cells_of(report: Report) -> Iterator[list[object]]:

@@ -32,15 +32,12 @@ def rates(report: Report) -> Html:
 
 
 def _rate(title: str, what: str, judgement: Judgement, since: str) -> Html:
-    shown = rate_of(judgement) if judgement.state is not State.UNKNOWN else "unknown"
+    state = STATES[judgement.state]
+    is_judged = judgement.state not in {State.UNKNOWN, State.TOO_FEW}
+    shown = element("strong", rate_of(judgement) if is_judged else state, class_="figure")
     parts = [
         element("h3", title),
-        element(
-            "p",
-            element("strong", shown, class_="figure"),
-            " ",
-            element("span", STATES[judgement.state], class_="state"),
-        ),
+        element("p", shown, *([" ", element("span", state, class_="state")] if is_judged else [])),
         _scale(judgement),
         element("p", verdict(what, judgement, since)),
     ]

@@ -181,10 +181,14 @@ def _rows(report: Report) -> Iterator[Html]:
         return
     name = label(report.by).replace("-", " ")
     since = since_day(report)
+
+    def with_since(head: str) -> Html:
+        return joined([head, element("span", since, class_="since") if since else ""])
+
     rest = " (without all others)" if any(row.value == OTHER for row in report.rows) else ""
     heads = (
-        name, f"mails{since}", "hard", "soft", "other", "complaints", f"bounce rate{since}",
-        f"complaint rate{since}",
+        name, with_since("mails"), "hard", "soft", "other", "complaints",
+        with_since("bounce rate"), with_since("complaint rate"),
     )  # fmt: skip
     yield element(
         "section",
