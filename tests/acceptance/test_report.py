@@ -125,6 +125,12 @@ class TestFigures:
         ]
         assert {first, second} - {None} <= set(found)
 
+    def test_a_complaints_type_without_a_sub_type_ends_with_no_slash(self, run, figures):
+        figures({fact("complaint", "abuse"): 2, fact("complaint"): 1, bounce(): 1})
+        found = run("report", "--days", "1", "--by", "type", "--json").json
+        for key, lines in (("type", found["rows"]), ("name", found["reasons"])):
+            assert {line[key] for line in lines} == {"abuse", "", "Permanent/General"}
+
     def test_each_day_has_a_line_and_rates_begin_with_the_first_whole_day_of_sends(
         self, run, figures
     ):
@@ -145,6 +151,25 @@ class TestFigures:
         }  # fmt: skip
         assert (found["bounces"]["hard"], found["bounces"]["counted"]) == (520, 20)
         assert found["bounces"]["rate"] == 0.01
+        # Unknown until the first whole day; today nothing was sent, and that is known.
+        assert [day["sends"] for day in found["by_day"]] == [None] * 4 + [2_000, 0]
+
+    def test_mails_are_those_of_the_days_of_the_rates_and_the_table_says_so(self, run, figures):
+        """By value a row has had the sends of the day that is only partly known, too."""
+        before = YESTERDAY - timedelta(days=1)
+        figures({
+            fact("send", at=before, tenant="north"): 500,
+            bounce(at=before, tenant="north"): 90,
+            fact("send", at=YESTERDAY, tenant="north"): 2_000,
+            bounce(at=YESTERDAY, tenant="north"): 20,
+        })  # fmt: skip
+        asked = "report", "--days", "5", "--by", "tenant"
+        (row,) = run(*asked, "--json").json["rows"]
+        assert (row["sends"], row["hard_bounces"], row["bounce_rate"]) == (2_000, 110, 0.01)
+        out = run(*asked).out
+        since, first = f"{YESTERDAY:%Y-%m-%d}", f"{YESTERDAY - timedelta(days=4):%Y-%m-%d}"
+        assert f"By tenant; mails and rates since {since}, all else since {first}" in out
+        assert f"20 hard bounces of 2,000 mails since {since}: below" in " ".join(out.split())
 
     def test_a_bounce_of_three_mails_is_no_alarm(self, run, figures):
         figures({fact("send", domain="a.example"): 3, bounce(domain="a.example"): 1})
@@ -287,6 +312,9 @@ class TestFiles:
 
     def test_a_folder_is_no_file_and_two_outputs_are_two_files(self, run, year, tmp_path):
         assert run("report", "--html", tmp_path).status == 2
+        for option in ("--html", "--csv"):
+            done = run("report", option, "")
+            assert (done.status, f"{option} needs the name of a file" in done.err) == (2, True)
         assert run("report", "--html", "a", "--csv", "./a").status == 2
 
     def test_a_full_disk_leaves_the_old_page_as_it_was(self, run, year, tmp_path):
@@ -353,6 +381,27 @@ class TestBadInput:
         assert "are yet to be counted, which ses-worker run and drain do" in words
         assert run("report", "--json").json["bounces_counted_since"]
 
+    def test_what_the_version_before_did_not_count_is_not_known_and_not_0(
+        self, run, environment, tmp_path
+    ):
+        facts = {bounce(): 200, bounce(became="u"): 72, fact("complaint", "abuse"): 3}
+        counted(environment["SES_WORKER_STORE__URL"], facts)
+        upgrade = f"{datetime.now(UTC):%Y-%m-%d}T14:47:00+00:00"
+        value = json.dumps({"below": 0, "since": upgrade})
+        with sqlite3.connect(tmp_path / "worker.db") as connection:
+            connection.execute("INSERT INTO progress VALUES ('events_counted', ?)", (value,))
+        connection.close()
+        words = " ".join(run("report").out.split())
+        since = f"not known before {datetime.now(UTC):%Y-%m-%d} 14:47 UTC"
+        for part in (
+            f"272, 72 of no user; of users for the first time, and repeated: {since}",
+            f"3, 0 of no user; of users for the first time, and repeated: {since}",
+            f"pauses begun or prolonged, and users blocked: {since}",
+        ):
+            assert part in words
+        assert "0 repeated" not in words
+        assert run("report", "--json").json["paused"] is None
+
     def test_names_that_would_move_the_cursor_are_made_visible(self, run, figures):
         figures({bounce(tenant="\x1b[2J\u202eevil", domain="\x1b]0;x\x07"): 3})
         out = run("report", "--by", "tenant").out
@@ -372,6 +421,16 @@ class TestScreens:
             assert cell_len(line) <= columns, line
         assert "█" in shown
         assert "at most" in shown
+
+    def test_mails_of_a_day_that_is_only_partly_known_are_not_drawn(self, terminal, environment):
+        counted(environment["SES_WORKER_STORE__URL"], {
+            fact("send", at=YESTERDAY - timedelta(days=1)): 5_000,
+            fact("send", at=YESTERDAY): 2_000,
+            bounce(): 1,
+        })  # fmt: skip
+        out = ESCAPES.sub("", terminal("report", "--days", "4").out)
+        (line,) = re.findall(r"mails +[ ▁-█]*at most ([\d,]+) a day", out)
+        assert line == "2,000"
 
     def test_in_a_pipe_it_is_plain(self, run, year):
         out = run("report", "--by", "type").out

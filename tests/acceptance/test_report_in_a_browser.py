@@ -3,12 +3,12 @@
 import re
 import sqlite3
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from support.browser import first_pixel, found
-from support.invented_mail import event, invent, write_facts
+from support.invented_mail import counted, event, fact, invent, write_facts
 
 CHARTS = 10
 
@@ -73,6 +73,26 @@ def test_it_fits_on_a_phone_and_on_paper(page, tmp_path):
     pdf = browser.printed(page, tmp_path / "report.pdf").read_bytes()
     pages = max(int(count) for count in re.findall(rb"/Count (\d+)", pdf))
     assert 3 <= pages <= 7
+
+
+def test_a_day_of_few_mails_has_no_point_in_the_charts_of_rates(run, environment, tmp_path):
+    run("db", "upgrade")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    many, few = yesterday - timedelta(days=1), yesterday
+    counted(environment["SES_WORKER_STORE__URL"], {
+        fact("send", at=many - timedelta(days=1)): 1,
+        fact("send", at=many): 1_000, fact("complaint", "abuse", at=many): 1,
+        fact("send", at=few): 999, fact("complaint", "abuse", at=few): 1,
+    })  # fmt: skip
+    assert run("report", "--days", "3", "--html", "report.html").status == 0
+    outer = tmp_path / "outer.html"
+    outer.write_text(
+        '<iframe src="report.html"></iframe><script>onload = () => { const page = frames[0];'
+        """const canvas = page.document.querySelector("[data-chart='complaint-rate']");"""
+        "document.title = JSON.stringify(page.Chart.getChart(canvas).data.datasets[0].data);"
+        "}</script>"
+    )
+    assert "<title>[null,0.001,null,null]</title>" in found().dom(outer)
 
 
 def test_names_from_mails_run_nothing_and_fetch_nothing(run, tmp_path, visited):

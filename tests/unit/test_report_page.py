@@ -152,6 +152,57 @@ def test_without_mails_there_is_no_chart_of_rates_and_the_rate_is_said_to_be_unk
     assert 'data-chart="bounce-rate"' not in page
     assert 'data-chart="bounces"' in page
     assert "the rate is unknown" in page
+    assert page.count('<p><strong class="figure">unknown</strong></p>') == 2
+
+
+def test_few_mails_are_said_to_be_too_few_once_and_a_percent_sign_stays_with_its_figure():
+    few = Sends(source=Source.SEND, since=DAYS[0], count=900, sums=Sums(hard_bounce=1))
+    page = page_of(report_of(sends=few, by="tenant"))
+    assert page.count('<p><strong class="figure">too few to say</strong></p>') == 2
+    texts = [said for said in Reader(page).texts if len(said) < 10_000]
+    assert any("0.02 to 0.63\N{NO-BREAK SPACE}%" in said for said in texts)
+    body = page[page.index("<main>") : page.index("</main>")]
+    assert " %" not in re.sub(r"<svg.*?</svg>", "", body)
+
+
+def test_what_became_of_people_before_it_was_counted_is_unknown_and_not_0():
+    since = datetime(2026, 11, 20, 14, 47, tzinfo=UTC)
+    report = report_of(by="day", others_since=since)
+    rows = [row_of(str(day), report.total, report.total, report.sends) for day in DAYS]
+    report = structs.replace(report, rows=rows)
+    figures = as_figures(report)
+    assert (figures["paused"], figures["blocked"]) == (None, None)
+    for name in ("bounces", "complaints"):
+        assert (figures[name]["new"], figures[name]["repeated"]) == (None, None)
+        assert figures[name]["of_no_user"] == 0
+    for lines in (figures["by_day"], figures["rows"]):
+        known = {line["day"]: line["paused"] for line in lines}
+        assert (known["2026-11-01"], known["2026-11-20"], known["2026-11-21"]) == (None, None, 0)
+        assert {line["blocked"] for line in lines[:20]} == {None}
+    page = page_of(report)
+    assert page.count(">not known before 2026-11-20 14:47 UTC</dd>") == 5
+    (line,) = re.findall(r"<tr><th>2026-11-19</th>(.*?)</tr>", page)
+    assert line.endswith('<td class="number"></td><td class="number"></td>')
+    by_type = as_figures(structs.replace(report, by=By.TYPE))["rows"][0]
+    assert (by_type["paused"], by_type["repeated_bounces"]) == (None, None)
+    later = structs.replace(report, others_since=report.since)
+    assert "not known before" not in page_of(later)
+    assert as_figures(later)["paused"] == 0
+
+
+def test_where_mails_are_known_later_than_bounces_the_day_stands_beside_them():
+    later = Sends(source=Source.SEND, since=DAYS[27], count=3_215, sums=Sums(complaint=3))
+    page = page_of(report_of(by="tenant", sends=later))
+    below = '<span class="since"> since 2026-11-28</span>'
+    for part in (
+        ">mails sent since 2026-11-28</dt>", f">mails{below}</th>",
+        f">bounce rate{below}</th>", f">complaint rate{below}</th>",
+        "3 complaints of 3,215 mails since 2026-11-28: ",
+    ):  # fmt: skip
+        assert part in page
+    assert as_figures(report_of(sends=later))["sends"]["since"] == "2026-11-28"
+    assert "since 2026" not in page_of(report_of(by="tenant"))
+    assert "mails since" not in page_of(report_of())
 
 
 def test_an_empty_report_is_a_page_too():

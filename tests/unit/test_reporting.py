@@ -68,6 +68,11 @@ class TestLines:
             assert (found.state, found.rate, found.sends) == (State.UNKNOWN, None, None)
             assert "the rate is unknown" in verdict("hard bounces", found)
 
+    def test_one_complaint_is_singular_and_has_the_day_since_when_mails_are_known(self):
+        assert verdict("complaints", judge(COMPLAINTS, 1, None)).startswith("1 complaint; the rate")
+        said = verdict("complaints", judge(COMPLAINTS, 3, 3_215), " since 2026-11-28")
+        assert "3 complaints of 3,215 mails since 2026-11-28: near" in said
+
     @given(counted=st.integers(0, 3_000), mails=st.integers(1_000, 30_000))
     def test_so_many_more_fit_before_the_line_and_not_one_more(self, counted, mails):
         for lines in (BOUNCES, COMPLAINTS):
@@ -188,6 +193,13 @@ class TestNotes:
     def test_an_unknown_rate_comes_with_the_way_to_know_it(self):
         first, *_ = notes(report_of())
         assert "the rates" in first
+        assert "report --ses" in first
+
+    def test_after_an_upgrade_the_first_send_is_awaited_and_since_when_is_said(self):
+        since = datetime(2026, 11, 6, 14, 47, tzinfo=UTC)
+        first, *_ = notes(report_of(others_since=since))
+        assert "Send events are counted since 2026-11-06 14:47 UTC" in first
+        assert "Have SES publish" not in first
         assert "report --ses" in first
 
     def test_receives_above_the_first_are_said_beside_the_rates(self):

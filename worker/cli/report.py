@@ -117,6 +117,9 @@ def report(
 
 
 def _check(html: Path | None, csv_file: Path | None, *, as_json: bool) -> None:
+    for name, path in (("--html", html), ("--csv", csv_file)):
+        if path and not path.name:
+            raise click.UsageError(f"{name} needs the name of a file, or - for standard output")
     outputs = [str(path) for path in (html, csv_file) if path]
     if outputs.count("-") + as_json > 1:
         raise click.UsageError("only one of --html -, --csv - and --json can be standard output")

@@ -11,7 +11,15 @@ from worker.core.masking import cut, printable
 from worker.core.reporting.lines import Judgement, State
 from worker.core.reporting.report import By, Decision, Reason, Report, Row
 from worker.core.reporting.sums import Sums
-from worker.core.reporting.words import budget, notes, percent, rate_of, verdict
+from worker.core.reporting.words import (
+    budget,
+    not_known_before,
+    notes,
+    percent,
+    rate_of,
+    since_day,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +75,7 @@ def _show_rates(out: "Console", report: Report) -> None:
         ("Bounces", "hard bounces", report.bounces),
         ("Complaints", "complaints", report.complaints),
     ):
-        _put_coloured(out, label, verdict(what, judgement), judgement)
+        _put_coloured(out, label, verdict(what, judgement, since_day(report)), judgement)
         if left := budget(what, judgement):
             put(out, left, indent=_LABEL)
 
@@ -99,18 +107,33 @@ def _put_series(out: "Console", label: str, counts: Sequence[int]) -> None:
 
 
 def _show_people(out: "Console", report: Report) -> None:
-    sums, pauses = report.total, counted(report.total.paused, "pause")
     put(out, "")
-    texts = (
+    unknown = not_known_before(report)
+    texts = _people_unknown(report.total, unknown) if unknown else _people(report.total)
+    for label, text in texts:
+        put(out, text, head=label, indent=_LABEL)
+
+
+def _people(sums: Sums) -> Sequence[tuple[str, str]]:
+    pauses, blocked = counted(sums.paused, "pause"), counted(sums.blocked, "user")
+    return (
         ("Bounces", _parts(sums.new_bounces, sums.repeated_bounce, sums.unknown_bounce)),
         (
             "Complaints",
             _parts(sums.new_complaints, sums.repeated_complaint, sums.unknown_complaint),
         ),
-        ("Outcome", f"{pauses} begun or prolonged, {counted(sums.blocked, 'user')} blocked"),
+        ("Outcome", f"{pauses} begun or prolonged, {blocked} blocked"),
     )
-    for label, text in texts:
-        put(out, text, head=label, indent=_LABEL)
+
+
+def _people_unknown(sums: Sums, unknown: str) -> Sequence[tuple[str, str]]:
+    """Say what is known of people where a part of the report has no figures on them."""
+    whose = f"of users for the first time, and repeated: {unknown}"
+    return (
+        ("Bounces", f"{sums.bounces:,}, {sums.unknown_bounce:,} of no user; {whose}"),
+        ("Complaints", f"{sums.complaint:,}, {sums.unknown_complaint:,} of no user; {whose}"),
+        ("Outcome", f"pauses begun or prolonged, and users blocked: {unknown}"),
+    )
 
 
 def _parts(new: int, repeated: int, unknown: int) -> str:
@@ -163,7 +186,7 @@ def _show_rows(out: "Console", report: Report) -> None:
     if not rows:
         return
     left_out = len(report.rows) - len(rows)
-    put(out, f"\nBy {_named(report.by)}")
+    put(out, f"\nBy {_named(report.by)}{_about(report)}")
     whole = sum(row.sums.hard_bounce for row in report.rows)
     cells = [_cells(row, report, whole) for row in rows]
     if not put_widest(out, (_table(report, cells, columns) for columns in _NARROWER)):
@@ -171,6 +194,14 @@ def _show_rows(out: "Console", report: Report) -> None:
             put(out, f"{row['']}: hard {row['hard']}, complaints {row['compl.']}")
     if left_out:
         put(out, f"and {counted(left_out, 'earlier day')}: --csv FILE and --json have all.")
+
+
+def _about(report: Report) -> str:
+    """Say which days the mails and rates of the table are about, if not all. Days say it."""
+    has_mails = any(row.bounces.state is not State.UNKNOWN for row in report.rows)
+    if report.by == By.DAY or not (has_mails and report.rates_since):
+        return ""
+    return f"; mails and rates{since_day(report)}, all else since {report.days[0]}"
 
 
 def _named(by: str) -> str:

@@ -1,14 +1,13 @@
 """A report for machines: figures with names that stay, as docs/report.md has them. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
 from worker.commands.csv_export import with_guard
 from worker.core.masking import printable
-from worker.core.reporting.lines import Judgement, State
+from worker.core.reporting.lines import Judgement
 from worker.core.reporting.report import TAG, By, Decision, Reason, Report, Row, Spender
-from worker.core.reporting.sends import Source, sent
 from worker.core.reporting.sums import Sums
 from worker.core.reporting.words import notes
 
@@ -18,6 +17,8 @@ COLUMNS = (
     "complaint_state", "repeated_bounces", "repeated_complaints", "paused", "blocked",
 )  # fmt: skip
 """Of a line of the table, in CSV and JSON alike; the first column is what it is by."""
+_ON_PEOPLE = ("repeated_bounces", "repeated_complaints", "paused", "blocked")
+"""Columns that only the commit of an event knows."""
 
 
 def as_figures(report: Report) -> dict[str, Any]:
@@ -31,10 +32,10 @@ def as_figures(report: Report) -> dict[str, Any]:
             "source": report.sends.source.value,
             "since": _day(report.sends.since),
         },
-        "bounces": _bounces(report.total, report.bounces),
-        "complaints": _complaints(report.total, report.complaints),
-        "paused": report.total.paused,
-        "blocked": report.total.blocked,
+        "bounces": _bounces(report) | _judged(report.bounces),
+        "complaints": _complaints(report) | _judged(report.complaints),
+        "paused": None if report.outcomes_unknown_before else report.total.paused,
+        "blocked": None if report.outcomes_unknown_before else report.total.blocked,
         "simulated": report.simulated,
         "received_again": report.total.received_again,
         "counted_since": _moment(report.others_since),
@@ -43,9 +44,10 @@ def as_figures(report: Report) -> dict[str, Any]:
         "ses": _ses(report),
         "rows": list(lines_of(report)),
         "by_day": [
-            {"day": str(day), "sends": report.sends_by_day.get(day)} | _counts(sums)
+            {"day": str(day), "sends": report.sends_by_day.get(day)}
+            | _counts(report.by_day.get(day, Sums()))
+            | _unknown_on(report, day)
             for day in report.days
-            for sums in [report.by_day.get(day, Sums())]
         ],
         "reasons": [_reason(reason) for reason in report.reasons],
         "statuses": [_reason(reason) for reason in report.statuses],
@@ -61,8 +63,9 @@ def as_figures(report: Report) -> dict[str, Any]:
 def lines_of(report: Report) -> Iterator[dict[str, Any]]:
     """Yield the table's lines: the value by the name of what it is by, then `COLUMNS`."""
     for row in report.rows:
-        line = _line(row, report.sends.source) | dict.fromkeys(_unknown(report.by))
-        yield {name_of(report.by): row.value} | line
+        line = _line(row) | dict.fromkeys(_unknown(report, row))
+        value = row.value.rstrip("/") if report.by == By.TYPE else row.value
+        yield {name_of(report.by): value} | line
 
 
 def cells_of(report: Report) -> Iterator[list[object]]:
@@ -74,11 +77,19 @@ def cells_of(report: Report) -> Iterator[list[object]]:
         ]
 
 
-def _unknown(by: str) -> tuple[str, ...]:
-    """Return the columns that are not counted by what a table is by."""
-    if by == By.DOMAIN:
-        return "repeated_bounces", "repeated_complaints", "paused", "blocked"
-    return ("repeated_bounces", "repeated_complaints") if by.startswith(TAG) else ()
+def _unknown(report: Report, row: Row) -> Iterable[str]:
+    """Return the columns that are not counted by what a table is by, or not in all of its time."""
+    if report.by == By.DOMAIN:
+        return _ON_PEOPLE
+    if report.by.startswith(TAG):  # of events, which say what became of people
+        return _ON_PEOPLE[:2]
+    if report.by == By.DAY:
+        return _unknown_on(report, date.fromisoformat(row.value))
+    return _ON_PEOPLE if report.outcomes_unknown_before else ()
+
+
+def _unknown_on(report: Report, day: date) -> dict[str, None]:
+    return {} if report.knows_outcomes_of(day) else dict.fromkeys(_ON_PEOPLE)
 
 
 def name_of(by: str) -> str:
@@ -86,9 +97,9 @@ def name_of(by: str) -> str:
     return by.replace("-", "_") if by in set(By) else by
 
 
-def _line(row: Row, source: Source) -> dict[str, Any]:
+def _line(row: Row) -> dict[str, Any]:
     figures = {
-        "sends": sent(row.sums, source) if row.bounces.state is not State.UNKNOWN else None,
+        "sends": row.bounces.sends,
         "bounce_rate": row.bounces.rate,
         "bounce_state": row.bounces.state.value,
         "complaint_rate": row.complaints.rate,
@@ -114,26 +125,26 @@ def _counts(sums: Sums) -> dict[str, int]:
     }
 
 
-def _bounces(sums: Sums, judgement: Judgement) -> dict[str, Any]:
+def _bounces(report: Report) -> dict[str, Any]:
+    sums, unknown = report.total, report.outcomes_unknown_before
     return {
         "hard": sums.hard_bounce,
         "soft": sums.soft_bounce,
         "other": sums.other_bounce,
         "refused": sums.refused,
-        "new": sums.new_bounces,
-        "repeated": sums.repeated_bounce,
+        "new": None if unknown else sums.new_bounces,
+        "repeated": None if unknown else sums.repeated_bounce,
         "of_no_user": sums.unknown_bounce,
-        **_judged(judgement),
     }
 
 
-def _complaints(sums: Sums, judgement: Judgement) -> dict[str, Any]:
+def _complaints(report: Report) -> dict[str, Any]:
+    sums, unknown = report.total, report.outcomes_unknown_before
     return {
         "all": sums.complaint,
-        "new": sums.new_complaints,
-        "repeated": sums.repeated_complaint,
+        "new": None if unknown else sums.new_complaints,
+        "repeated": None if unknown else sums.repeated_complaint,
         "of_no_user": sums.unknown_complaint,
-        **_judged(judgement),
     }
 
 

@@ -1,6 +1,6 @@
 """Makes a report of the figures by the hour."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from msgspec import Struct
@@ -65,7 +65,7 @@ def make_report(
         total=total(by_day.values()),
         by_day=by_day,
         sends=sends,
-        sends_by_day=_sends_by_day(by_day, sends, ses),
+        sends_by_day=_sends_by_day(days, by_day, sends, ses),
         rows=rows,
         reasons=reasons(reading),
         statuses=statuses(reading),
@@ -94,9 +94,11 @@ def _rows(
 
 
 def _sends_by_day(
-    by_day: Mapping[date, Sums], sends: Sends, ses: FromSes | None
+    days: Sequence[date], by_day: Mapping[date, Sums], sends: Sends, ses: FromSes | None
 ) -> Mapping[date, int]:
+    """Return the mails of each day for which their number is known."""
+    known = [day for day in days if sends.since and day >= sends.since]
     if sends.source in {Source.VDM, Source.STATISTICS}:
-        return ses.by_day if ses else {}
-    counted = {day: sent(sums, sends.source) for day, sums in by_day.items()}
+        return {day: ses.by_day.get(day, 0) for day in known} if ses else {}
+    counted = {day: sent(by_day.get(day, Sums()), sends.source) for day in known}
     return {day: count for day, count in counted.items() if count is not None}

@@ -74,7 +74,11 @@ def _of_types(kind: Kind, counted: Sequence[tuple[str, int]]) -> list[Reason]:
     for name, count, share in _ranked(counted, MOST_REASONS):
         type_, _, subtype = name.partition("/")
         meaning = meaning_of_type(kind, type_, subtype)
-        found.append(Reason(kind=kind.value, name=name, meaning=meaning, count=count, share=share))
+        found.append(
+            Reason(
+                kind=kind.value, name=name.rstrip("/"), meaning=meaning, count=count, share=share
+            )
+        )
     return found
 
 

@@ -1,7 +1,7 @@
 """The values of a report, however it is shown."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from msgspec import Struct
@@ -96,7 +96,7 @@ class Report(Struct, frozen=True, kw_only=True):
     bounces_since: datetime | None = None
     """Since when bounces and complaints are counted; None: all on record are."""
     others_since: datetime | None = None
-    """Since when everything else is counted."""
+    """Since when everything else is counted; None: since the beginning."""
     scanned: int | None = None
     """Events that were looked at one by one, for a tag."""
 
@@ -109,6 +109,26 @@ class Report(Struct, frozen=True, kw_only=True):
     def complaints(self) -> Judgement:
         """The rate of complaints."""
         return judge(COMPLAINTS, self.sends.sums.complaint, self.sends.count)
+
+    @property
+    def outcomes_unknown_before(self) -> datetime | None:
+        """Since when it is known who bounced or complained again, or was paused or blocked.
+
+        None: in all of the report.
+        """
+        since = self.others_since
+        return since if since and since > self.since else None
+
+    def knows_outcomes_of(self, day: date) -> bool:
+        """Whether it is known of a whole day who bounced again, or was paused or blocked."""
+        since = self.others_since
+        return since is None or datetime.combine(day, datetime.min.time(), UTC) >= since
+
+    @property
+    def rates_since(self) -> date | None:
+        """The first day that mails and rates are about, where earlier days are in the report."""
+        since = self.sends.since
+        return since if since and since > self.days[0] else None
 
     @property
     def again(self) -> float:

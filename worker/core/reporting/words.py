@@ -11,6 +11,7 @@ SES_COMPUTES = (
     "days, and complaints over mail to providers that report them. Its rates are in its console "
     "(Reputation metrics) and in CloudWatch: Reputation.BounceRate, Reputation.ComplaintRate."
 )
+_MOMENT = "%Y-%m-%d %H:%M UTC"
 HOW_TO_KNOW = (
     "Have SES publish Send events to the same topic as bounces, with a configuration set "
     "(ses-worker provision). Until then ses-worker report --ses asks SES itself, if permitted."
@@ -53,13 +54,19 @@ def rate_of(judgement: Judgement) -> str:
     return percent(judgement.rate)
 
 
-def verdict(what: str, judgement: Judgement) -> str:
-    """Say where a rate is. `what`: a plural, such as `complaints`."""
+def since_day(report: Report) -> str:
+    """Say since when mails and rates are known: ` since 2026-11-28`; empty: in all days."""
+    return f" since {report.rates_since}" if report.rates_since else ""
+
+
+def verdict(what: str, judgement: Judgement, since: str = "") -> str:
+    """Say where a rate is. `what`: a plural, such as `complaints`; `since`: of `since_day`."""
     lines = f"review {percent(float(judgement.lines.review), 1)}"
     lines += f", pause {percent(float(judgement.lines.pause), 1)}"
+    counted = _of(judgement.counted, what)
     if judgement.state is State.UNKNOWN:
-        return f"{judgement.counted:,} {what}; the rate is unknown (AWS's lines: {lines})"
-    of = f"{judgement.counted:,} {what} of {judgement.sends:,} mails"
+        return f"{counted}{since}; the rate is unknown (AWS's lines: {lines})"
+    of = f"{counted} of {judgement.sends:,} mails{since}"
     if judgement.state is State.TOO_FEW:
         return (
             f"{of}: too few mails to say; the rate may be anything from {between(judgement)} "
@@ -88,6 +95,12 @@ def _of(count: int, what: str) -> str:
     return f"{count:,} {what.removesuffix('s') if count == 1 else what}"
 
 
+def not_known_before(report: Report) -> str:
+    """Say since when it is known what became of people; empty: in all of the report."""
+    since = report.outcomes_unknown_before
+    return f"not known before {since:{_MOMENT}}" if since else ""
+
+
 def notes(report: Report) -> Iterator[str]:
     """Yield what the reader must know to read the figures rightly, a sentence or two each."""
     if not report.is_empty:
@@ -100,11 +113,14 @@ def notes(report: Report) -> Iterator[str]:
 def _about_sends(report: Report) -> Iterator[str]:
     sends, ses = report.sends, report.ses
     if sends.source is Source.UNKNOWN:
-        yield f"How much mail was sent is unknown, and so are the rates. {HOW_TO_KNOW}"
+        yield f"How much mail was sent is unknown, and so are the rates. {_how_to_know(report)}"
     else:
         yield f"Mails sent are {_SOURCES[sends.source]}."
-    if sends.since and sends.since > report.days[0]:
-        yield f"Mails sent are known from {sends.since} on: the rates are about those days only."
+    if report.rates_since:
+        yield (
+            f"Mails sent are known from {sends.since} on: mails and rates are about those days "
+            "only, all other figures about all days."
+        )
     if ses and ses.problem:
         yield f"SES was asked for its metrics, without success: {ses.problem}."
     elif ses and sends.source in {Source.SEND, Source.DELIVERY}:
@@ -114,6 +130,17 @@ def _about_sends(report: Report) -> Iterator[str]:
             f"Up to {percent(report.again, 1)} of the messages that are only counted (Send, "
             "Delivery and the like) came more than once, so sends may be fewer by as much."
         )
+
+
+def _how_to_know(report: Report) -> str:
+    since = report.others_since
+    if since is None or since <= report.since:
+        return HOW_TO_KNOW
+    return (
+        f"Send events are counted since {since:{_MOMENT}}, and none was counted since. Where SES "
+        "publishes them to the same topic as bounces, rates begin with the first of them; "
+        "ses-worker report --ses asks SES itself, if permitted."
+    )
 
 
 def _about_counts(report: Report) -> Iterator[str]:
@@ -128,8 +155,8 @@ def _about_counts(report: Report) -> Iterator[str]:
         )
     if report.others_since and report.others_since > report.since:
         yield (
-            "Sends, pauses, blocks and repeated bounces are counted since "
-            f"{report.others_since:%Y-%m-%d %H:%M} UTC."
+            "Sends, pauses, blocks, and who bounced or complained again, are counted since "
+            f"{report.others_since:{_MOMENT}}."
         )
     if report.scanned is not None:
         yield (

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from worker.core.masking import cut, printable
+from worker.core.reporting.lines import FEWEST_MAILS
 from worker.core.reporting.report import By, Reason, Report, Spender
 from worker.core.reporting.sums import OTHER, Sums
 
@@ -26,6 +27,7 @@ def chart_data(report: Report) -> str:
             "complaints": _series(report, lambda sums: sums.complaint),
             "mails": [report.sends_by_day.get(day, 0) for day in report.days],
             "knownFrom": str(report.sends.since) if report.sends.since else None,
+            "fewestMails": FEWEST_MAILS,
             "lines": {
                 "bounces": [float(line) for line in _lines(report.bounces.lines)],
                 "complaints": [float(line) for line in _lines(report.complaints.lines)],

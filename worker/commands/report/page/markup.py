@@ -11,8 +11,10 @@ class Html(str):
 
 
 def text(value: object) -> Html:
-    """Escape a text; HTML stays as it is."""
-    return value if isinstance(value, Html) else Html(escape(str(value), quote=True))
+    """Escape a text; HTML stays as it is. No line begins with a percent sign."""
+    if isinstance(value, Html):
+        return value
+    return Html(escape(str(value), quote=True).replace(" %", "\N{NO-BREAK SPACE}%"))
 
 
 def breakable(value: str) -> Html:

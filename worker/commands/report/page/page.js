@@ -33,7 +33,7 @@
     return steps().map(([begin, end]) => {
       const mails = sum(figures.mails.slice(begin, end));
       const known = figures.knownFrom !== null && figures.days[begin] >= figures.knownFrom;
-      return known && mails >= 100 ? sum(figures[name].slice(begin, end)) / mails : null;
+      return known && mails >= figures.fewestMails ? sum(figures[name].slice(begin, end)) / mails : null;
     });
   }
 

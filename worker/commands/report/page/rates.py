@@ -3,7 +3,15 @@
 from worker.commands.report.page.markup import Html, element
 from worker.core.reporting.lines import Judgement, State
 from worker.core.reporting.report import Report
-from worker.core.reporting.words import STATES, between, budget, percent, rate_of, verdict
+from worker.core.reporting.words import (
+    STATES,
+    between,
+    budget,
+    percent,
+    rate_of,
+    since_day,
+    verdict,
+)
 
 _SCALE = 1.25
 """The scale of a rate ends this far behind the line for a pause."""
@@ -16,25 +24,22 @@ def rates(report: Report) -> Html:
         element("h2", "Against AWS's lines"),
         element(
             "div",
-            _rate("Bounces", "hard bounces", report.bounces),
-            _rate("Complaints", "complaints", report.complaints),
+            _rate("Bounces", "hard bounces", report.bounces, since_day(report)),
+            _rate("Complaints", "complaints", report.complaints, since_day(report)),
             class_="cards",
         ),
     )
 
 
-def _rate(title: str, what: str, judgement: Judgement) -> Html:
-    shown = rate_of(judgement) if judgement.state is not State.UNKNOWN else "unknown"
+def _rate(title: str, what: str, judgement: Judgement, since: str) -> Html:
+    state = STATES[judgement.state]
+    is_judged = judgement.state not in {State.UNKNOWN, State.TOO_FEW}
+    shown = element("strong", rate_of(judgement) if is_judged else state, class_="figure")
     parts = [
         element("h3", title),
-        element(
-            "p",
-            element("strong", shown, class_="figure"),
-            " ",
-            element("span", STATES[judgement.state], class_="state"),
-        ),
+        element("p", shown, *([" ", element("span", state, class_="state")] if is_judged else [])),
         _scale(judgement),
-        element("p", verdict(what, judgement)),
+        element("p", verdict(what, judgement, since)),
     ]
     if left := budget(what, judgement):
         parts.append(element("p", left, class_="left"))

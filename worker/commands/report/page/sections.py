@@ -1,19 +1,23 @@
 """The sections of the page. Pure."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 from worker.commands.report.page.chart_data import label
 from worker.commands.report.page.markup import Html, breakable, element, joined, table
 from worker.commands.report.page.rates import rates
 from worker.core.masking import mask_addresses
-from worker.core.reporting.lines import State
+from worker.core.reporting.lines import FEWEST_MAILS, State
 from worker.core.reporting.report import By, Decision, Reason, Report, Row, Spender
 from worker.core.reporting.sums import OTHER, Sums
-from worker.core.reporting.words import notes, percent, rate_of
+from worker.core.reporting.words import not_known_before, notes, percent, rate_of, since_day
 
 MOST_LINES = 200
 """Of a table: a page has at most 2 MB. `--csv` has all."""
 MOST_DAYS = 400
+_ON_PEOPLE = 4
+"""From this of `_numbers` on they are about people: paused, blocked."""
+_FEW = f"no point where fewer than {FEWEST_MAILS:,} mails were sent"
 _BY = {By.DOMAIN: "domain", By.CONFIGURATION_SET: "configuration set", By.TENANT: "tenant"}
 
 
@@ -35,21 +39,34 @@ def sections(report: Report) -> Iterator[Html]:
 def _facts(report: Report) -> Html:
     sums = report.total
     mails = f"{report.sends.count:,}" if report.sends.count is not None else "unknown"
+    unknown = not_known_before(report)
+
+    def on_people(count: int) -> str:
+        return unknown or f"{count:,}"
+
     facts = (
-        ("mails sent", mails),
+        (f"mails sent{since_day(report)}", mails),
         ("hard bounces", f"{sums.hard_bounce:,}"),
         ("of them refused by SES itself", f"{sums.refused:,}"),
         ("soft bounces", f"{sums.soft_bounce:,}"),
         ("complaints", f"{sums.complaint:,}"),
-        ("pauses begun or prolonged", f"{sums.paused:,}"),
-        ("users blocked", f"{sums.blocked:,}"),
-        ("bounces of users for the first time", f"{sums.new_bounces:,}"),
-        ("repeated bounces", f"{sums.repeated_bounce:,}"),
+        ("pauses begun or prolonged", on_people(sums.paused)),
+        ("users blocked", on_people(sums.blocked)),
+        ("bounces of users for the first time", on_people(sums.new_bounces)),
+        ("repeated bounces", on_people(sums.repeated_bounce)),
         ("bounces of no user", f"{sums.unknown_bounce:,}"),
-        ("repeated complaints", f"{sums.repeated_complaint:,}"),
+        ("repeated complaints", on_people(sums.repeated_complaint)),
     )
-    items = (element("div", element("dd", count), element("dt", name)) for name, count in facts)
+    items = (
+        element("div", element("dd", count, class_=_kind(count)), element("dt", name))
+        for name, count in facts
+    )
     return element("section", element("h2", "In figures"), element("dl", *items))
+
+
+def _kind(count: str) -> str | None:
+    """Name the class of a figure that is words: smaller letters."""
+    return None if count[:1].isdigit() else "words"
 
 
 def _over_time(report: Report) -> Html:
@@ -59,8 +76,11 @@ def _over_time(report: Report) -> Html:
     ]
     if any(report.sends_by_day.values()):
         charts[:0] = [
-            _chart("bounce-rate", "Rate of the hard bounces that AWS counts, with AWS's lines"),
-            _chart("complaint-rate", "Rate of complaints, with AWS's lines"),
+            _chart(
+                "bounce-rate",
+                f"Rate of the hard bounces that AWS counts, with AWS's lines; {_FEW}",
+            ),
+            _chart("complaint-rate", f"Rate of complaints, with AWS's lines; {_FEW}"),
         ]
     ranges = element("div", id="ranges", class_="ranges", role="group", aria_label="Days shown")
     heads = ("day", "mails", "hard", "soft", "other", "complaints", "paused", "blocked")
@@ -68,7 +88,7 @@ def _over_time(report: Report) -> Html:
         (
             str(day),
             f"{report.sends_by_day[day]:,}" if day in report.sends_by_day else "",
-            *_numbers(report.by_day.get(day, Sums())),
+            *_figures_of(report, day),
         )
         for day in reversed(report.days[-MOST_DAYS:])
     )
@@ -80,6 +100,14 @@ def _over_time(report: Report) -> Html:
         _details("The figures of each day", table(heads, rows, 1)),
         _more(len(report.days) - MOST_DAYS, "days"),
     )
+
+
+def _figures_of(report: Report, day: date) -> Sequence[str]:
+    """Write the figures of a day; those on people are empty where they are not known."""
+    numbers = list(_numbers(report.by_day.get(day, Sums())))
+    if report.knows_outcomes_of(day):
+        return numbers
+    return [*numbers[:_ON_PEOPLE], *([""] * (len(numbers) - _ON_PEOPLE))]
 
 
 def _numbers(sums: Sums) -> Iterator[str]:
@@ -152,9 +180,15 @@ def _rows(report: Report) -> Iterator[Html]:
     if report.by == By.DAY or not report.rows:
         return
     name = label(report.by).replace("-", " ")
+    since = since_day(report)
+
+    def with_since(head: str) -> Html:
+        return joined([head, element("span", since, class_="since") if since else ""])
+
     rest = " (without all others)" if any(row.value == OTHER for row in report.rows) else ""
     heads = (
-        name, "mails", "hard", "soft", "other", "complaints", "bounce rate", "complaint rate",
+        name, with_since("mails"), "hard", "soft", "other", "complaints",
+        with_since("bounce rate"), with_since("complaint rate"),
     )  # fmt: skip
     yield element(
         "section",
