@@ -124,6 +124,8 @@ def test_an_event_is_written_whole(store, message):
         "tags": "{}",
         "route": "raw",
         "mentions_spam": False,
+        "out_of_office": False,
+        "permanent_status": False,
     } | dict.fromkeys(("configuration_set", "tenant", "sender", "account_id", "region"), "")
     assert {name: row[name] for name in expected} == expected
     assert row.keys() - expected == {"id", "fault"}
@@ -200,7 +202,7 @@ def test_a_probe_finds_a_healthy_store_healthy_and_changes_nothing(store, messag
         assert transaction.users(KEYS) == {JANE.email_key: JANE}, "nothing is left locked"
 
 
-RENAMED = "ALTER TABLE events RENAME COLUMN status TO dsn_status"
+RENAMED = "ALTER TABLE events RENAME COLUMN feedback_id TO id_of_feedback"
 GROWN = {
     "postgresql": "ALTER TABLE events ADD COLUMN a_later_one text NOT NULL",
     "sqlite": "CREATE TRIGGER t AFTER INSERT ON events BEGIN SELECT RAISE(FAIL, 'no'); END",

@@ -5,6 +5,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -218,16 +219,25 @@ class TestUsers:
         assert run(*command.removeprefix("ses-worker ").split(), input=lines.stdout).status == 0
         assert run("users", "show", "jane@example.com").status == 1
 
-    @pytest.mark.parametrize(("created", "status"), [(False, 0), (True, 3)])
-    def test_somebody_who_complained_before_she_was_added_is_mailed_again_unless_users_are_created(
-        self, run, emulator, queue, tmp_path, environment, created, status
+    @pytest.mark.parametrize(
+        ("created", "by_sql", "status"), [(False, False, 3), (False, True, 0), (True, True, 3)]
+    )
+    def test_somebody_who_complained_before_she_was_added_is_mailed_again_only_if_added_by_sql(
+        self, run, emulator, queue, tmp_path, environment, created, by_sql, status
     ):
         (tmp_path / "worker.toml").write_text(CREATE if created else "")
         environment["SES_WORKER_CONFIG"] = str(tmp_path / "worker.toml")
         emulator.send(queue, mail.complaint("jane@example.com"))
         assert run("drain").status == 0
         assert run("may-send", "jane@example.com").status == 3
-        run("users", "import", "-", input="email,account_id\njane@example.com,42\n")
+        if by_sql:
+            with closing(sqlite3.connect(tmp_path / "worker.db")) as connection, connection:
+                connection.execute(
+                    "INSERT INTO users (email, email_key) VALUES ('jane@example.com',"
+                    " 'jane@example.com') ON CONFLICT (email_key) DO UPDATE SET account_id = '42'"
+                )
+        else:
+            run("users", "import", "-", input="email,account_id\njane@example.com,42\n")
         assert run("may-send", "jane@example.com").status == status
 
 

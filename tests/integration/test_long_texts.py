@@ -20,7 +20,7 @@ BOUNDED = {
     "events.dedupe_key", "events.route_key", "account_events.dedupe_key",  # digests
     "limits.name", "policy.name", "outbox.lane", "outbox.claim", "quarantine.queue",  # our own
     "quarantine.message_id",  # SQS's own: a UUID
-    "shadow_users.email_key",
+    "shadow_users.email_key", "imported_users.email_key",
     "hourly_counts.dimension", "hourly_counts.measure", "daily_counts.dimension",  # our own
     "daily_counts.measure", "progress.name",
     "hourly_counts.value", "daily_counts.value",  # a type and a sub-type: 401 characters

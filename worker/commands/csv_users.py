@@ -16,7 +16,7 @@ COLUMNS = ("email", "account_id", "metrics_enabled")
 LONGEST_ACCOUNT_ID = 500
 """Characters of an `account_id`."""
 
-_FORMER_COLUMNS = set(USER_COLUMNS) - {"reinstated_at"}
+_FORMER_COLUMNS = set(USER_COLUMNS) - {"reinstated_at", "last_delivery"}
 """Columns of an export of an earlier version."""
 _UNCLOSED_QUOTE = "unexpected end of data"
 """The `csv` module's message for a quote that is not closed."""
