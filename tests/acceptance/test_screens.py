@@ -139,7 +139,7 @@ class TestTheVerdict:
             (
                 "jane@example.com",
                 (
-                    "No mail may go to jane@example.com without an end, because of a complaint on"
+                    "No mail may go to jane@example.com until somebody lifts it, because of a complaint on"
                     " 2026-11-21: the person marked the mail as spam (auto_block_spam). It is a user."
                 ),
             ),
@@ -153,7 +153,7 @@ class TestTheVerdict:
             (
                 "complained@example.net",
                 (
-                    "No mail may go to complained@example.net without an end, because of a complaint"
+                    "No mail may go to complained@example.net until somebody lifts it, because of a complaint"
                     " on 2026-11-20: the person marked the mail as spam (auto_block_spam). It is no"
                     " user."
                 ),

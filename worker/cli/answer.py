@@ -29,7 +29,7 @@ def answer_of(key: str, verdict: "Verdict", cause: Event | None) -> str:
     who = f"It is {'a' if verdict.is_user else 'no'} user"
     if verdict.may_send:
         return f"Mail may go to {key} now. {who}, and {_free(verdict)}."
-    until = f"until {moment(verdict.until)} UTC" if verdict.until else "without an end"
+    until = f"until {moment(verdict.until)} UTC" if verdict.until else "until somebody lifts it"
     why, status = reason_in_words(str(verdict.reason), cause)
     names = ", ".join(filter(None, (status, verdict.reason)))
     return f"No mail may go to {key} {until}, because {why} ({names}). {who}."
