@@ -133,12 +133,12 @@ class TestALeap:
         worker = leaping()
         assert emulator.wait_for(lambda: emulator.long_polls)
         with closing(sqlite3.connect(tmp_path / "worker.db")) as other:
-            other.execute("ALTER TABLE events RENAME COLUMN feedback_id TO id_of_feedback")
+            other.execute("ALTER TABLE events RENAME COLUMN recipient_as_reported TO as_reported")
             emulator.send(queue, mail.bounce("jane@example.com"))
             worker.wait_for("store.unavailable")
             leaping.leap(-DAY)
             time.sleep(0.3)  # until it has looked again
-            other.execute("ALTER TABLE events RENAME COLUMN id_of_feedback TO feedback_id")
+            other.execute("ALTER TABLE events RENAME COLUMN as_reported TO recipient_as_reported")
         assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=20)
         assert database.count("events") == 1
 

@@ -87,8 +87,8 @@ class TestAStoreThatTakesNothing:
 
         worker = daemon()
         assert emulator.wait_for(lambda: emulator.long_polls)
-        rename("feedback_id", "id_of_feedback")
-        self.check(emulator, queue, worker, lambda: rename("id_of_feedback", "feedback_id"))
+        rename("recipient_as_reported", "as_reported")
+        self.check(emulator, queue, worker, lambda: rename("as_reported", "recipient_as_reported"))
 
     def test_where_they_are_so_at_the_start_nothing_is_received(
         self, daemon, run, emulator, queue, tmp_path
@@ -96,14 +96,14 @@ class TestAStoreThatTakesNothing:
         """Or each start of a program that ends for it would cost every message a receive."""
         run("db", "upgrade")
         with closing(sqlite3.connect(tmp_path / "worker.db")) as other:
-            other.execute("ALTER TABLE events RENAME COLUMN feedback_id TO id_of_feedback")
+            other.execute("ALTER TABLE events RENAME COLUMN recipient_as_reported TO as_reported")
         self.send(emulator, queue)
         worker = daemon()
         worker.wait_for("store.unavailable")
         time.sleep(0.5)
         assert receives(emulator) == [0] * 5
         with closing(sqlite3.connect(tmp_path / "worker.db")) as other:
-            other.execute("ALTER TABLE events RENAME COLUMN id_of_feedback TO feedback_id")
+            other.execute("ALTER TABLE events RENAME COLUMN as_reported TO recipient_as_reported")
         assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
         assert worker.stop()[0] == 0
 

@@ -38,11 +38,11 @@ class Disturbed:
     def rename_a_column(self) -> None:
         """From now on no event can be written; a look that does not want this column still
         works."""
-        self._do("ALTER TABLE events RENAME COLUMN feedback_id TO id_of_feedback")
+        self._do("ALTER TABLE events RENAME COLUMN recipient_as_reported TO as_reported")
 
     def recover(self) -> None:
         """Give the column its name again."""
-        self._do("ALTER TABLE events RENAME COLUMN id_of_feedback TO feedback_id")
+        self._do("ALTER TABLE events RENAME COLUMN as_reported TO recipient_as_reported")
 
     def end_sessions(self) -> None:
         """Have PostgreSQL end every session but the oracles'; with SQLite nothing happens."""

@@ -202,7 +202,7 @@ def test_a_probe_finds_a_healthy_store_healthy_and_changes_nothing(store, messag
         assert transaction.users(KEYS) == {JANE.email_key: JANE}, "nothing is left locked"
 
 
-RENAMED = "ALTER TABLE events RENAME COLUMN feedback_id TO id_of_feedback"
+RENAMED = "ALTER TABLE events RENAME COLUMN recipient_as_reported TO as_reported"
 GROWN = {
     "postgresql": "ALTER TABLE events ADD COLUMN a_later_one text NOT NULL",
     "sqlite": "CREATE TRIGGER t AFTER INSERT ON events BEGIN SELECT RAISE(FAIL, 'no'); END",

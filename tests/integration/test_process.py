@@ -302,7 +302,9 @@ def test_a_table_that_somebody_locks_blames_no_message_and_is_waited_for_once(
 
 def test_a_column_that_was_renamed_blames_no_message(store, message):
     with store.writing() as connection:
-        connection.exec_driver_sql("ALTER TABLE events RENAME COLUMN feedback_id TO id_of_feedback")
+        connection.exec_driver_sql(
+            "ALTER TABLE events RENAME COLUMN recipient_as_reported TO as_reported"
+        )
     (handled,) = process(
         [message(mail.bounce("jane@example.com"), receive_count=5)], store, Policy()
     )
