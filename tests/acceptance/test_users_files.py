@@ -240,7 +240,7 @@ class TestRoundTrip:
         assert done.out == "0 created, 0 updated, 4 unchanged, 1 refused\n"
 
     def test_without_one_of_its_columns_it_is_refused_whole(self, run, exported):
-        rows = [",".join(line.split(",")[:-2]) for line in exported.splitlines()]
+        rows = [",".join(line.split(",")[:-3]) for line in exported.splitlines()]
         done = run("users", "import", "-", input="\n".join(rows))
         assert (
             "line 1 must be email[,account_id][,metrics_enabled], or the first line of an export"

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from oracles.findings import Finding
 
-MOST_THREADS = 16
-"""Twice seven threads: three pollers, two lanes, the lease keeper and the main thread."""
+MOST_THREADS = 20
+"""Twice ten threads: three pollers, three lanes, the lease keeper, the figures, the look for removals
+that a person asked for, and the main thread."""
 MOST_DESCRIPTORS = 32
 """A dozen is usual: queue, database and its log, Slack, SES."""
 

@@ -97,9 +97,11 @@ class TestReport:
 
 
 def test_problems_are_counted_from_zero(health):
-    assert health.met == {"queue": 0, "store": 0, "deletes": 0}
+    assert health.met == {"queue": 0, "store": 0, "deletes": 0, "signatures": 0}
     health.report_problem("queue", "reset")
     health.report_problem("queue", "reset")
     health.resolve("queue")
     health.report_problem("lane slack", "404")
-    assert health.met == {"queue": 2, "store": 0, "deletes": 0, "lane slack": 1}
+    assert health.met == {
+        "queue": 2, "store": 0, "deletes": 0, "signatures": 0, "lane slack": 1,
+    }  # fmt: skip

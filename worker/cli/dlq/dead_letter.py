@@ -13,6 +13,7 @@ from worker.cli.dlq.groups import gone_at
 from worker.commands.dlq.groups import read
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.masking import printable
+from worker.core.model import Reason
 from worker.core.sources import Sources
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def dead_letter_as_json(
 ) -> dict[str, Any]:
     """What `show --json` prints."""
     found, unknown_recipients = read(message, sources), looked.unknown_recipients
-    claimed = read(message)  # whoever sent it
+    # The claim of what is not accepted is in it all the same.
+    claimed = read(message) if found.reason == Reason.EVENTBRIDGE_NOT_ACCEPTED else found
     by_key = zip(found.recipients, found.keys, strict=True)
     return plain({
         "where": message.where.value,
