@@ -142,7 +142,9 @@ def decide_batch(
             else:
                 unit.begins_empty = True
         if policy.needs_past:
-            unit.memory.take_in(_past(batch, policy, transaction, users))
+            delivered_to = batch.delivered_to if policy.forgives else ()
+            forgiving = {key for key in delivered_to if key in users and may_forgive(users[key])}
+            unit.memory.take_in(_past(named | forgiving, policy, transaction))
         if policy.shadow:
             shadow = _shadow(policy.shadow, keys, transaction)
             handled = [unit.decide_message(*message) for message in batch.messages]
@@ -151,22 +153,16 @@ def decide_batch(
     return unit, [unit.decide_message(*message) for message in batch.messages]
 
 
-def _past(
-    batch: DecodedBatch, policy: Policy, transaction: Reader, users: Mapping[str, User]
-) -> dict[str, Past]:
-    """Read what happened before to those whom the batch names."""
-    keys = {address.key for item in batch.feedback if (address := item.address)}
-    if policy.forgives:
-        keys |= {key for key in batch.delivered_to if key in users and may_forgive(users[key])}
+def _past(keys: Collection[str], policy: Policy, transaction: Reader) -> dict[str, Past]:
+    """Read what happened before to these addresses, as a policy judges it."""
     found = transaction.past(keys) if keys else {}
     return {key: past_of(events, policy) for key, events in found.items()}
 
 
 def _shadow(policy: Policy, keys: Collection[str], transaction: Reader) -> Shadow:
     """Read what a second policy needs, before anything is written."""
-    past = transaction.past(keys) if policy.needs_past and keys else {}
-    judged = {key: past_of(events, policy) for key, events in past.items()}
-    return Shadow(policy, transaction.shadow_users(keys), judged)
+    past = _past(keys, policy, transaction) if policy.needs_past else {}
+    return Shadow(policy, transaction.shadow_users(keys), past)
 
 
 def _followed(shadow: Shadow, unit: UnitOfWork, before: Mapping[str, User]) -> Mapping[str, User]:

@@ -147,9 +147,7 @@ class UnitOfWork:
             return None
         for key in event.delivered_to:
             if key in self._locked:
-                return Locked(
-                    f"another session holds the row of a user at {key.rpartition('@')[2]}"
-                )
+                return _held(key)
         return None
 
     def _delivered(self, event: Counted, received: Received) -> None:
@@ -180,7 +178,7 @@ class UnitOfWork:
         """Return an error if the message would change a user whose row is locked."""
         for item in feedback:
             if self._is_new(item) and item.address and item.address.key in self._locked:
-                return Locked(f"another session holds the row of a user at {item.address.domain}")
+                return _held(item.address.key)
         return None
 
     def _enter(self, received: Received, feedback: Sequence[Feedback]) -> Handled:
@@ -247,6 +245,10 @@ class UnitOfWork:
         self._users[key] = after
         if after.paused_until != before.paused_until or after.pause_reason != before.pause_reason:
             (self.created if key in self.created else self.changed)[key] = after
+
+
+def _held(key: str) -> Locked:
+    return Locked(f"another session holds the row of a user at {key.rpartition('@')[2]}")
 
 
 def _unknown_recipients(masked: Sequence[str], of: int) -> str:

@@ -67,6 +67,25 @@ def _count(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False, server_default="0")
 
 
+def _feedback() -> list[Column[Any]]:
+    """The columns of a user that feedback may change."""
+    return [
+        Column("auto_block_spam", Boolean, nullable=False, server_default=false()),
+        Column("last_hard_bounce", Moment),
+        Column("last_soft_bounce", Moment),
+        Column("last_complaint", Moment),
+        _count("hard_bounce_count"),
+        _count("soft_bounce_count"),
+        _count("complaint_count"),
+        Column("paused_until", Moment),
+        Column("pause_reason", Text),
+        Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
+        Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
+        Column("reinstated_at", Moment),
+        Column("last_delivery", Moment),
+    ]
+
+
 users = Table(
     "users",
     metadata,
@@ -75,19 +94,7 @@ users = Table(
     Column("email_key", Text, nullable=False, unique=True),
     Column("account_id", Text),
     Column("metrics_enabled", Boolean, nullable=False, server_default=true()),
-    Column("auto_block_spam", Boolean, nullable=False, server_default=false()),
-    Column("last_hard_bounce", Moment),
-    Column("last_soft_bounce", Moment),
-    Column("last_complaint", Moment),
-    _count("hard_bounce_count"),
-    _count("soft_bounce_count"),
-    _count("complaint_count"),
-    Column("paused_until", Moment),
-    Column("pause_reason", Text),
-    Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
-    Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
-    Column("reinstated_at", Moment),
-    Column("last_delivery", Moment),
+    *_feedback(),
 )
 
 events = Table(
@@ -257,29 +264,25 @@ policy = Table(
 of `policy.bounce_actions`, in lower case, a row for each of `policy.spare_faults`, and a row for
 each other setting of the policy that is not the default."""
 
-hourly_counts = Table(
-    "hourly_counts",
-    metadata,
-    Column("dimension", Text, primary_key=True),
-    Column("hour", Moment, primary_key=True),
-    Column("measure", Text, primary_key=True),
-    Column("value", Text, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
+
+def _counts(name: str, step: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("dimension", Text, primary_key=True),
+        Column(step, Moment, primary_key=True),
+        Column("measure", Text, primary_key=True),
+        Column("value", Text, primary_key=True),
+        Column("count", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+hourly_counts = _counts("hourly_counts", "hour")
 """How often something happened within an hour: `measure`, such as `send`, for a `value` of a
 `dimension`, such as `provider`. `new_counts` has what was not added yet."""
 
-daily_counts = Table(
-    "daily_counts",
-    metadata,
-    Column("dimension", Text, primary_key=True),
-    Column("day", Moment, primary_key=True),
-    Column("measure", Text, primary_key=True),
-    Column("value", Text, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
+daily_counts = _counts("daily_counts", "day")
 """The same by days in UTC, so that a report of months reads few rows."""
 
 new_counts = Table(
@@ -301,23 +304,8 @@ progress = Table(
 
 
 def _record() -> list[Column[Any]]:
-    """The columns of feedback of a user, under the user's address."""
-    return [
-        Column("email_key", Text, primary_key=True),
-        Column("auto_block_spam", Boolean, nullable=False, server_default=false()),
-        Column("last_hard_bounce", Moment),
-        Column("last_soft_bounce", Moment),
-        Column("last_complaint", Moment),
-        _count("hard_bounce_count"),
-        _count("soft_bounce_count"),
-        _count("complaint_count"),
-        Column("paused_until", Moment),
-        Column("pause_reason", Text),
-        Column("hard_bounce_refused", Boolean, nullable=False, server_default=false()),
-        Column("soft_bounce_refused", Boolean, nullable=False, server_default=false()),
-        Column("reinstated_at", Moment),
-        Column("last_delivery", Moment),
-    ]
+    """What feedback has made of a user, under the user's address."""
+    return [Column("email_key", Text, primary_key=True), *_feedback()]
 
 
 shadow_users = Table("shadow_users", metadata, *_record())
