@@ -45,7 +45,16 @@ from worker.store.rows import (
 )
 
 _TYPES = dict.fromkeys(
-    (*USER_TIMES, "last_delivery", "occurred_at", "received_at", "sent_at", "due_at", "created_at"),
+    (
+        *USER_TIMES,
+        "last_delivery",
+        "occurred_at",
+        "received_at",
+        "sent_at",
+        "due_at",
+        "created_at",
+        "claimed_at",
+    ),
     "timestamptz",
 ) | {
     "metrics_enabled": "boolean",
