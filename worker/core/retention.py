@@ -10,7 +10,7 @@ from worker.core.backtesting import Bar, bar_of
 from worker.core.folding import Recorded, blank, feedback_of, fold
 from worker.core.model import FORGIVENESS, REINSTATEMENT, Action, Kind, User
 from worker.core.pausing import later
-from worker.core.policy import REPEATS_WITHIN, Policy, Rule, is_refusal, rule_for
+from worker.core.policy import REPEATS_WITHIN, Policy, Rule, rule_for
 
 ANNOUNCED_FOR = timedelta(days=7)
 """So long it is only said how much would go, before it goes."""
@@ -72,7 +72,7 @@ class Judge:
     def __init__(self, policy: Policy, now: datetime) -> None:
         self._policies = (policy, policy.shadow) if policy.shadow else (policy,)
         self._now = now
-        self._rules: dict[tuple[object, ...], tuple[Rule, bool]] = {}
+        self._rules: dict[tuple[object, ...], Rule] = {}
 
     @property
     def longest_pause(self) -> timedelta:
@@ -80,7 +80,9 @@ class Judge:
         policy = self._policies[0]
         return max(*map(policy.pause_for, _PAUSES), policy.repeat_pause)
 
-    def fate(self, event: Recorded, *, is_refused_lately: bool) -> Fate:
+    def fate(  # noqa: PLR0911 a case each
+        self, event: Recorded, *, is_refused_lately: bool
+    ) -> Fate:
         """Return what becomes of an event; `is_refused_lately`: SES has refused mail there."""
         if event.kind == REINSTATEMENT:
             return Fate.ASK
@@ -90,7 +92,7 @@ class Judge:
             return Fate.STAYS
         if event.kind == FORGIVENESS:
             return Fate.ASK if self._policies[0].forgives else Fate.GOES
-        rule, _ = self._rule(event, self._policies[0])
+        rule = self._rule(event, self._policies[0])
         if rule.action is Action.NO_ACTION:
             return Fate.GOES
         is_over = self._end(event, rule, self._policies[0]) <= self._now
@@ -110,7 +112,7 @@ class Judge:
         window = max(REPEATS_WITHIN, policy.soft_bounce_window) + LATE
         if event.kind == FORGIVENESS:
             return later(event.occurred_at, window) > self._now
-        rule, _ = self._rule(event, policy)
+        rule = self._rule(event, policy)
         if rule.action not in _PAUSES and not rule.is_timed:
             return False
         return later(later(event.occurred_at, policy.pause_for(rule.action)), window) > self._now
@@ -118,14 +120,13 @@ class Judge:
     def _end(self, event: Recorded, rule: Rule, policy: Policy) -> datetime:
         return later(event.occurred_at, max(policy.pause_for(rule.action), policy.repeat_pause))
 
-    def _rule(self, event: Recorded, policy: Policy) -> tuple[Rule, bool]:
+    def _rule(self, event: Recorded, policy: Policy) -> Rule:
         looked_at = (
             event.kind, event.type, event.subtype, event.fault, event.mentions_spam,
             event.out_of_office, event.permanent_status, policy is self._policies[0],
         )  # fmt: skip
         if looked_at not in self._rules:
-            feedback = feedback_of(event)
-            self._rules[looked_at] = rule_for(feedback, _ANYBODY, policy), is_refusal(feedback)
+            self._rules[looked_at] = rule_for(feedback_of(event), _ANYBODY, policy)
         return self._rules[looked_at]
 
 
