@@ -162,7 +162,7 @@ class Purge:
             state: Announced = getattr(self.state, name)
             cutoff = self._now - period
             with self._store.reading() as connection:
-                row = _with_cutoff(connection, query, cutoff).one()
+                (row,) = _with_cutoff(connection, query, cutoff).all()
             found[name] = Target(
                 cutoff=cutoff,
                 rows=int(row[0]),
