@@ -34,6 +34,14 @@ class RetentionSettings(Section):
             )
         return self
 
+    @property
+    def in_words(self) -> str:
+        """What is kept how long, for people."""
+        events, messages, keys = map(
+            _in_words, (self.events_days, self.messages_days, self.keys_days)
+        )
+        return f"events are kept {events}, SES's messages {messages}, keys of events {keys}"
+
     def as_retention(self) -> Retention:
         """The periods; None: for ever."""
         return Retention(
@@ -41,6 +49,10 @@ class RetentionSettings(Section):
             messages=_period(self.messages_days),
             keys=_period(self.keys_days),
         )
+
+
+def _in_words(days: int) -> str:
+    return f"{days} day{'' if days == 1 else 's'}" if days else "for ever"
 
 
 def _period(days: int) -> timedelta | None:

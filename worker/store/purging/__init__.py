@@ -5,7 +5,7 @@ by the next. Nothing goes that was not announced, if that is more than a purge u
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -18,23 +18,22 @@ from sqlalchemy import Connection, CursorResult, bindparam, text
 from worker.core.parsing import as_time
 from worker.core.policy import Policy
 from worker.core.retention import ANNOUNCED_FOR, Announced, Retention, announced
-from worker.store import Store
+from worker.store import Store, levels
 from worker.store.needs import and_delete
+from worker.store.purge_state import RETENTION, State, read_state
 from worker.store.purging.biting import Bite, Faster, Pace, keep_progress
 from worker.store.purging.events import EventsPurge, Limits
 from worker.store.purging.others import OutboxPurge, purge_keys, purge_removals
 from worker.store.schema import Moment
 
-__all__ = ["Bite", "Faster", "Pace", "Purge", "State", "Target", "read_state"]
+__all__ = ["Bite", "Faster", "Pace", "Purge", "Target", "moment_of"]
 
 NEEDS = and_delete("events", "outbox", "removals", "kept_keys")
 """What a purge does."""
-RETENTION = "retention"
-"""Of the row in `progress` that has the `State`."""
 WHOLE_SWEEP = timedelta(days=7)
 """How often what stayed, because it still served, is looked at again."""
 _OLDER_EVENTS = """
-    SELECT count(*), min(occurred_at) FROM events
+    SELECT count(*) AS older, min(occurred_at) AS oldest FROM events
     WHERE occurred_at < :cutoff AND received_at < :cutoff
 """
 _ANY_OLDER = {
@@ -47,24 +46,9 @@ _ANY_OLDER = {
     ),
 }
 _OLDER_MESSAGES = """
-    SELECT count(*), min(finished_at) FROM outbox
+    SELECT count(*) AS older, min(finished_at) AS oldest FROM outbox
     WHERE state IN ('delivered', 'discarded') AND finished_at < :cutoff
 """
-
-
-class State(Struct, frozen=True, kw_only=True):
-    """How far purges have come, in `progress`."""
-
-    events: Announced = Announced()
-    messages: Announced = Announced()
-    events_after: int = 0
-    """Events with smaller ids have been looked at, and stay for now."""
-    outbox_after: int = 0
-    whole_at: datetime | None = None
-    """When all rows were looked at last."""
-    finished_at: datetime | None = None
-    removed: dict[str, int] = {}
-    """Rows by table, of all purges."""
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -77,17 +61,6 @@ class Target(Struct, frozen=True, kw_only=True):
     """Up to when it may go now; None: it is only announced."""
     until: datetime | None
     """The end of the announcement."""
-
-
-def read_state(store: Store) -> State:
-    """Return how far purges have come.
-
-    Raises:
-        Unavailable: the store cannot be read now.
-
-    """
-    rows = store.ask("SELECT value FROM progress WHERE name = {name}", name=RETENTION)
-    return msgspec.json.decode(rows[0][0], type=State) if rows else State()
 
 
 class Purge:
@@ -146,6 +119,11 @@ class Purge:
             has_older = _with_cutoff(connection, _ANY_OLDER[name], cutoff).first() is not None
         return announced(before, cutoff, self._now, has_older=has_older)
 
+    @property
+    def is_announcing(self) -> bool:
+        """Whether something is only announced now."""
+        return bool(self.state.events.since or self.state.messages.since)
+
     def targets(self) -> dict[str, Target]:
         """Count what is beyond the limits of events and of messages.
 
@@ -162,11 +140,11 @@ class Purge:
             state: Announced = getattr(self.state, name)
             cutoff = self._now - period
             with self._store.reading() as connection:
-                (row,) = _with_cutoff(connection, query, cutoff).all()
+                row = _with_cutoff(connection, query, cutoff).mappings().one()
             found[name] = Target(
                 cutoff=cutoff,
-                rows=int(row[0]),
-                oldest=as_time(row[1]),
+                rows=int(row["older"]),
+                oldest=as_time(row["oldest"]),
                 allowed=self._allowed(state, period),
                 until=state.since + ANNOUNCED_FOR if state.since else None,
             )
@@ -177,7 +155,7 @@ class Purge:
             return None
         return min(state.through, self._now - period)
 
-    def bites(self) -> Iterator[Bite]:
+    def bites(self) -> Generator[Bite, None, None]:
         """Remove all that may go; yield after each transaction.
 
         Raises:
@@ -256,3 +234,14 @@ class Purge:
 
 def _with_cutoff(connection: Connection, query: str, cutoff: datetime) -> CursorResult[Any]:
     return connection.execute(text(query).bindparams(bindparam("cutoff", cutoff, type_=Moment())))
+
+
+def moment_of(store: Store) -> datetime:
+    """Return the time by the clock of the database.
+
+    Raises:
+        Unavailable: the store cannot be read now.
+
+    """
+    with store.reading() as connection:
+        return levels.moment(connection)
