@@ -19,6 +19,7 @@ from worker.settings.channels import ChannelSection
 from worker.settings.effects import NotifySettings, SuppressionSettings
 from worker.settings.kinds import Section
 from worker.settings.observability import HealthSettings, HttpSettings
+from worker.settings.retention import RetentionSettings
 from worker.settings.slack import Addresses, SlackSettings
 from worker.settings.work import (
     AwsSettings,
@@ -57,6 +58,7 @@ class Settings(Section):
     notify: NotifySettings = NotifySettings()
     slack: SlackSettings = SlackSettings()
     suppression: SuppressionSettings = SuppressionSettings()
+    retention: RetentionSettings = RetentionSettings()
     http: HttpSettings = HttpSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
