@@ -290,7 +290,7 @@ def test_the_fields_of_the_log_that_the_page_names_are_logged(run, emulator, que
 def test_the_times_that_sqs_keeps_messages_are_those_of_provision():
     from worker.topology.plan.desired import DEAD_LETTER_RETENTION_SECONDS, RETENTION_SECONDS
 
-    queue, dead, *_ = SECTIONS["## At other services"]
+    queue, _, dead, *_ = SECTIONS["## At other services"]
     assert f"retention: {RETENTION_SECONDS // 86400} days" in queue[2]
     assert f"retention: {DEAD_LETTER_RETENTION_SECONDS // 86400} days" in dead[2]
     assert Settings().slack.addresses == "full"
