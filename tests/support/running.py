@@ -12,7 +12,7 @@ import termios
 import threading
 import time
 import warnings
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
@@ -111,18 +111,24 @@ def fork_server(interruptible):
 
 
 @pytest.fixture
-def run(fork_server, environment, tmp_path):
-    """Run the command to its end."""
+def run(request, fork_server, environment, tmp_path):
+    """Run the command to its end; it does not wait long at an empty queue of `emulator`."""
 
     def run(*arguments, input=None, **changes):
         changed = {
             name: value for name, value in (environment | changes).items() if value is not None
         }
+        with hurried() if hurried else nullcontext():
+            return finished(arguments, changed, input)
+
+    def finished(arguments, changed, input):
         if fork_server and fork_server.fits(changed):
             words = [*map(str, arguments)]
             return Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
         return to_its_end([COMMAND, *arguments], changed, tmp_path, input)
 
+    is_simulated = "emulator" in request.fixturenames
+    hurried = request.getfixturevalue("emulator").hurried if is_simulated else None
     return run
 
 
