@@ -23,6 +23,7 @@ import pytest
 from simulators.ses import SesSimulator
 from simulators.slack import SlackSimulator
 from simulators.sqs import SqsSimulator
+from support.databases import not_waiting_for_its_disk
 from support.forking import ForkServer
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
@@ -307,6 +308,7 @@ class OwnPostgresql:
         self._folder = folder
         self.start()
         self.url = self._server.get_uri()
+        not_waiting_for_its_disk(self.url)
 
     def start(self):
         with warnings.catch_warnings():
