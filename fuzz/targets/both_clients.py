@@ -14,8 +14,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fuzz.texts import text_of
 from fuzz.targets.http import MESSAGE
+from fuzz.texts import text_of
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.client import Clients, connect
 from worker.sqs.client.connection import DamagedAnswer
@@ -45,7 +45,8 @@ def seeds() -> Iterator[bytes]:
         yield bytes([framing]) + MESSAGE
         yield bytes([framing]) + b'{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no"}'
         yield bytes([framing]) + b"<html>a proxy</html>"
-    yield b'\4{"Messages":[{"MessageId":"m","ReceiptHandle":"h","Body":"b","MessageAttributes":' + (
+    yield (
+        b'\4{"Messages":[{"MessageId":"m","ReceiptHandle":"h","Body":"b","MessageAttributes":'
         b'{"x":{"DataType":"Binary","BinaryValue":"AP+A"},"y":{"DataType":"String",'
         b'"StringValue":"z"}}}]}'
     )

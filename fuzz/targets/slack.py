@@ -18,8 +18,12 @@ AT = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
 
 def seeds() -> Iterator[bytes]:
     """Yield texts that would be markup."""
-    yield joined("\0", "jane@example.com", "550 unknown", "Permanent", "General", '{"a": [1]}', "5.1.1")
-    yield joined("\3", "<!channel>@x.y", "```x``` `y` *b*", "<http://x|y>", "&lt;", "no json", "&amp;")
+    yield joined(
+        "\0", "jane@example.com", "550 unknown", "Permanent", "General", '{"a": [1]}', "5.1.1"
+    )
+    yield joined(
+        "\3", "<!channel>@x.y", "```x``` `y` *b*", "<http://x|y>", "&lt;", "no json", "&amp;"
+    )
     yield joined("\7", "a\u202eb@c.d", "\x1b[31m\u2066", "\ud800", "", "[" * 50, "\U0001f4a9" * 300)
 
 
@@ -45,6 +49,10 @@ def check(data: bytes) -> None:
         payload=msgspec.json.encode(told).decode(),
     )  # fmt: skip
     masked = bool(number & 1)
-    for post in (notice(effect, masked=masked), simplified(effect, masked=masked), digest([effect])):
+    for post in (
+        notice(effect, masked=masked),
+        simplified(effect, masked=masked),
+        digest([effect]),
+    ):
         wrong = list(faults(post))
         assert not wrong, wrong
