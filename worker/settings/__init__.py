@@ -19,6 +19,7 @@ from worker.settings.channels import ChannelSection
 from worker.settings.effects import NotifySettings, SuppressionSettings
 from worker.settings.kinds import Section
 from worker.settings.observability import HealthSettings, HttpSettings
+from worker.settings.privacy import PrivacySettings
 from worker.settings.slack import Addresses, SlackSettings
 from worker.settings.work import (
     AwsSettings,
@@ -57,6 +58,7 @@ class Settings(Section):
     notify: NotifySettings = NotifySettings()
     slack: SlackSettings = SlackSettings()
     suppression: SuppressionSettings = SuppressionSettings()
+    privacy: PrivacySettings = PrivacySettings()
     http: HttpSettings = HttpSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
@@ -142,6 +144,7 @@ class Settings(Section):
             notices_with_json=at_once * len(self.channel_lanes),  # an entry for each channel
             ignore=Patterns(self.notify.ignore),
             remove=Patterns(self.suppression.remove),
+            privacy_key=self.privacy.privacy_key,
             shadow=self._shadow(),
         )
 

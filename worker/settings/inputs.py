@@ -19,7 +19,7 @@ from worker.settings.toml_file import read_toml
 
 DEFAULT_FILE = Path("/etc/ses-worker/worker.toml")
 FILE_VARIABLE = "SES_WORKER_CONFIG"
-CREDENTIALS = {"store_url": ("store", "url")} | {
+CREDENTIALS = {"store_url": ("store", "url"), "privacy_key": ("privacy", "key")} | {
     f"{name}_{key}": (name, key)
     for name, section in Settings().channel_sections.items()
     for key in section.credentials
