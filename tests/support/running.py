@@ -24,6 +24,7 @@ from simulators.ses import SesSimulator
 from simulators.slack import SlackSimulator
 from simulators.sqs import SqsSimulator
 from support.forking import ForkServer
+from support.private import hear
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 NO_SKIPS = "TESTS_MUST_NOT_SKIP"
@@ -96,6 +97,7 @@ def to_its_end(command, environment, folder, input=None):
         timeout=SECONDS,
         check=False,
     )
+    hear(done.stderr, command)
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -120,7 +122,9 @@ def run(fork_server, environment, tmp_path):
         }
         if fork_server and fork_server.fits(changed):
             words = [*map(str, arguments)]
-            return Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
+            done = Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
+            hear(done.err, words)
+            return done
         return to_its_end([COMMAND, *arguments], changed, tmp_path, input)
 
     return run
@@ -150,7 +154,8 @@ def start(environment, tmp_path):
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        _, told = process.communicate()
+        hear(told, process.args)
 
 
 @pytest.fixture
@@ -377,6 +382,7 @@ def daemon(environment, start, emulator, queue):
     for watched in started:
         watched.process.kill()
         watched.thread.join()
+        hear("".join(watched.lines))
 
 
 class Watched:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from msgspec.structs import replace
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from worker.core.effects import SUPPRESSION, Lane
 from worker.core.patterns import Patterns
@@ -24,6 +24,7 @@ from worker.settings.slack import Addresses, SlackSettings
 from worker.settings.work import (
     AwsSettings,
     EventBridgeSettings,
+    LogAddresses,
     LogFormat,
     LogLevel,
     LogSettings,
@@ -46,6 +47,12 @@ __all__ = [
 ]
 
 
+_NO_KEY_FOR_LOG = (
+    'log.addresses = "hashed" needs privacy.key, since a hash without a key can be guessed: make '
+    'one with openssl rand -hex 32, or set log.addresses = "domain"'
+)
+
+
 class Settings(Section):
     """All settings."""
 
@@ -64,6 +71,19 @@ class Settings(Section):
     log: LogSettings = LogSettings()
 
     _file: Path | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _can_hash(self) -> Self:
+        if self.log.addresses is LogAddresses.HASHED and self.privacy.key is None:
+            raise ValueError(_NO_KEY_FOR_LOG)
+        return self
+
+    @property
+    def log_key(self) -> bytes | None:
+        """The key of hashes of addresses in log lines; None: there are none."""
+        key = self.privacy.privacy_key
+        is_hashed = self.log.addresses is LogAddresses.HASHED
+        return key.for_purpose("log") if key and is_hashed else None
 
     @property
     def channel_lanes(self) -> tuple[Lane, ...]:
