@@ -25,6 +25,7 @@ from simulators.slack import SlackSimulator
 from simulators.sqs import SqsSimulator
 from support.databases import not_waiting_for_its_disk
 from support.forking import ForkServer
+from support.private import hear
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 NO_SKIPS = "TESTS_MUST_NOT_SKIP"
@@ -97,6 +98,7 @@ def to_its_end(command, environment, folder, input=None):
         timeout=SECONDS,
         check=False,
     )
+    hear(done.stderr, command)
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -125,7 +127,9 @@ def run(request, fork_server, environment, tmp_path):
     def finished(arguments, changed, input):
         if fork_server and fork_server.fits(changed):
             words = [*map(str, arguments)]
-            return Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
+            done = Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
+            hear(done.err, words)
+            return done
         return to_its_end([COMMAND, *arguments], changed, tmp_path, input)
 
     is_simulated = "emulator" in request.fixturenames
@@ -157,7 +161,8 @@ def start(environment, tmp_path):
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        _, told = process.communicate()
+        hear(told, process.args)
 
 
 @pytest.fixture
@@ -385,6 +390,7 @@ def daemon(environment, start, emulator, queue):
     for watched in started:
         watched.process.kill()
         watched.thread.join()
+        hear("".join(watched.lines))
 
 
 class Watched:
