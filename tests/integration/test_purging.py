@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from integration.test_folding import emptied, folded, live, records, rows, steps
 from support import mail
 from support.examples import examples
-from support.policies import JANE, JOE, policies
+from support.policies import JANE, policies
 
 from worker.core.model import Delete, Outcome
 from worker.core.policy import Policy
@@ -20,9 +20,10 @@ from worker.timing import clock
 
 DAY = timedelta(days=1)
 STRANGER = "stranger@example.com"
+DEFAULTS = Retention()
 
 
-def purge(store, policy, now, retention=Retention(), *, at_once=True):
+def purge(store, policy, now, retention=DEFAULTS, *, at_once=True):
     work = Purge(store, retention, policy, now)
     work.announce(at_once=at_once)
     list(work.bites())
