@@ -33,10 +33,10 @@ DAY = timedelta(days=1)
 STRANGER = "stranger@example.com"
 
 
-USUAL = Retention()
+DEFAULTS = Retention()
 
 
-def purge(store, policy, now, retention=USUAL, *, at_once=True):
+def purge(store, policy, now, retention=DEFAULTS, *, at_once=True):
     work = Purge(store, retention, policy, now)
     work.announce(at_once=at_once)
     list(work.bites())

@@ -18,6 +18,8 @@ class Current:
     def __init__(self, settings: Settings, relay: "Relay | None" = None) -> None:
         self.settings = settings
         self.policy = settings.as_policy()
+        self.log_key = settings.log_key
+        """The key of hashes of addresses in log lines, if there are any."""
         self.relay = relay
         self.asked = False
         """The relay has a lane for removals that a person asked for."""

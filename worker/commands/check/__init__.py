@@ -1,11 +1,13 @@
 """`ses-worker check`: checks the whole path from SES to the database, and changes nothing."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from worker.app import check_settings, make_store, region_of
 from worker.aws import region_in
 from worker.commands.check.channels import check_channels
+from worker.commands.check.files import check_files
 from worker.commands.check.path import NEEDING_THE_QUEUE, CheckOptions, on_aws, skipped
 from worker.commands.check.signatures import check_signatures
 from worker.core.errors import Misconfigured, WorkerError
@@ -48,6 +50,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     settings_finding = judge_region(url, region, region_in(url))
     yield settings_finding
     yield from judge_doubts(settings.doubts)
+    yield from check_files(settings, os.environ)
     yield _database(settings)
     yield _users(settings)
     yield _sending(settings)
@@ -73,6 +76,7 @@ def look_at_settings(settings: Settings) -> Iterator[Finding]:
     url, region = settings.queue.url or "", region_of(settings)
     yield judge_region(url, region, region_in(url))
     yield from judge_doubts(settings.doubts)
+    yield from check_files(settings, os.environ)
 
 
 def _database(settings: Settings) -> Finding:
