@@ -164,7 +164,7 @@ class TestDiff:
         assert done.err == f"ses-worker: policy.bounce_actions: {expected}\n"
         shadow = json.dumps({"bounce_actions": {name: "no_action"}})
         checked = run("check", "--settings", SES_WORKER_POLICY__SHADOW=shadow)
-        assert f"policy.shadow.bounce_actions: {expected}" in " ".join(checked.out.split())
+        assert f"policy.shadow.bounce_actions: {expected}" in " ".join(checked.err.split())
 
     def test_a_file_that_cannot_be_written_and_a_database_that_is_not_there(self, run, some_mail):
         longer = ("policy", "diff", "--set", "soft_bounce_pause_days=5")
