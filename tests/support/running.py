@@ -12,7 +12,7 @@ import termios
 import threading
 import time
 import warnings
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
@@ -23,7 +23,9 @@ import pytest
 from simulators.ses import SesSimulator
 from simulators.slack import SlackSimulator
 from simulators.sqs import SqsSimulator
+from support.databases import not_waiting_for_its_disk
 from support.forking import ForkServer
+from support.private import hear
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 NO_SKIPS = "TESTS_MUST_NOT_SKIP"
@@ -96,6 +98,7 @@ def to_its_end(command, environment, folder, input=None):
         timeout=SECONDS,
         check=False,
     )
+    hear(done.stderr, command)
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -111,18 +114,26 @@ def fork_server(interruptible):
 
 
 @pytest.fixture
-def run(fork_server, environment, tmp_path):
-    """Run the command to its end."""
+def run(request, fork_server, environment, tmp_path):
+    """Run the command to its end; it does not wait long at an empty queue of `emulator`."""
 
     def run(*arguments, input=None, **changes):
         changed = {
             name: value for name, value in (environment | changes).items() if value is not None
         }
+        with hurried() if hurried else nullcontext():
+            return finished(arguments, changed, input)
+
+    def finished(arguments, changed, input):
         if fork_server and fork_server.fits(changed):
             words = [*map(str, arguments)]
-            return Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
+            done = Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
+            hear(done.err, words)
+            return done
         return to_its_end([COMMAND, *arguments], changed, tmp_path, input)
 
+    is_simulated = "emulator" in request.fixturenames
+    hurried = request.getfixturevalue("emulator").hurried if is_simulated else None
     return run
 
 
@@ -150,7 +161,8 @@ def start(environment, tmp_path):
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        _, told = process.communicate()
+        hear(told, process.args)
 
 
 @pytest.fixture
@@ -301,6 +313,7 @@ class OwnPostgresql:
         self._folder = folder
         self.start()
         self.url = self._server.get_uri()
+        not_waiting_for_its_disk(self.url)
 
     def start(self):
         with warnings.catch_warnings():
@@ -377,6 +390,7 @@ def daemon(environment, start, emulator, queue):
     for watched in started:
         watched.process.kill()
         watched.thread.join()
+        hear("".join(watched.lines))
 
 
 class Watched:

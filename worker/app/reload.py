@@ -72,7 +72,7 @@ def reload(
         health.report_problem(SETTINGS, f"refused, {_UNCHANGED}: {reason}")
         return f"the settings to reload are wrong, {_UNCHANGED}"
     configure_logging(after.log.level, json=after.log.as_json)
-    current.settings, current.policy = after, policy
+    current.settings, current.policy, current.log_key = after, policy, after.log_key
     if new_relay:
         current.replace(relay, stopping)
         threading.Thread(

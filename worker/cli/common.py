@@ -51,9 +51,11 @@ def with_settings(
     def wrapper(*args: Options.args, **options: Options.kwargs) -> None:
         from worker.cli.called import wording
         from worker.observability.log import configure_logging, word_commands
+        from worker.service.core_dumps import leave_no_core_dump
         from worker.settings.loading import load_settings
 
         with reporting_failures():
+            leave_no_core_dump()
             file = options.pop("config") or click.get_current_context().find_root().obj
             read = partial(load_settings, os.environ, cast("Path | None", file))
             settings = read()

@@ -24,6 +24,7 @@ from worker.cli.reinstating import reinstate
 from worker.cli.removing import remove
 from worker.cli.user_lists import export, list_
 from worker.core.errors import Refused, WorkerError
+from worker.core.masking import printable
 from worker.service.signals import as_interrupts
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
         return
     print_message(f"reading {store.place}")
     for name, value in plain(user).items():
-        click.echo(f"{name + ':':<20} {'' if value is None else value}".rstrip())
+        click.echo(f"{name + ':':<20} {'' if value is None else printable(str(value))}".rstrip())
     _show_undo(store, user)
 
 

@@ -47,6 +47,16 @@ def judge_policy(
     return faults or [POLICY.ok(f"admits {', '.join(expected)}, and nobody else")]
 
 
+def judge_dead_letter_policy(dead: QueueFacts, expected: Sequence[str]) -> list[Finding]:
+    """Judge whom the dead-letter queue's policy admits besides the topics and rules."""
+    statements = read_policy(dead.text("Policy"))
+    if statements is None:
+        return [POLICY.unknown(f"the policy of {dead.name} cannot be read")]
+    return list(
+        _about_third_parties(dead, statements, expected, "a replay may apply what it forges")
+    )
+
+
 def _topic(arn: str) -> Caller:
     return Caller(service=SNS, account=account_in_arn(arn), arn=arn)
 
@@ -82,11 +92,14 @@ def _about(queue: QueueFacts, statements: Sequence[Statement], caller: Caller) -
 
 
 def _about_third_parties(
-    queue: QueueFacts, statements: Sequence[Statement], topics: Sequence[str]
+    queue: QueueFacts,
+    statements: Sequence[Statement],
+    topics: Sequence[str],
+    danger: str = "a sender may forge bounces",
 ) -> Iterator[Finding]:
     own = account_in_arn(queue.arn) or "-"
     for party in third_parties(statements, SEND, own, topics, queue.arn):
-        message = f"the policy of {queue.name} also admits {party.who}: a sender may forge bounces"
+        message = f"the policy of {queue.name} also admits {party.who}: {danger}"
         fix = "remove it from the queue's policy"
         match party.reach:
             case Reach.SINGLE:
