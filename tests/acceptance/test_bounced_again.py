@@ -87,4 +87,7 @@ def test_an_address_that_was_reinstated_bounces_again(run, emulator, queue, ses,
     story = told.why()
     assert story.count("no such user") == 3
     assert story.index("lifted pause and block") < story.rindex("no such user")
+    undo = f'ses-worker users reinstate {JANE} --also-suppression-list --reason "WHY"'
+    assert undo in story
+    assert told("users", "show", JANE).out.endswith(f"to lift it:          {undo}\n")
     assert worker.stop()[0] == 0

@@ -1,10 +1,9 @@
-"""Commands in processes forked from a server that has imported the libraries.
+"""Commands in processes forked from a server that has imported the libraries and the worker.
 
-Most of the time of most commands is Python's start and the import of SQLAlchemy, Alembic, boto3,
-pydantic and others: half a second of CPU, a thousand times in the suite. `fork_server.py` imports
-them once. Every command still has a process of its own, with its own arguments, environment, folder
-and streams, and imports every module of the worker itself, as the installed command does. Daemons,
-and whatever is tested about starting, are started as installed.
+Nearly all of the time of most commands is Python's start and imports, which is half a second of CPU,
+a thousand times in the suite. `fork_server.py` imports all once. Every command still has a process
+of its own, with its own arguments, environment, folder and streams. Daemons, and whatever is tested
+about starting, are started as installed; that each module imports what it needs has a test.
 """
 
 import json

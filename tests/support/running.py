@@ -12,7 +12,7 @@ import termios
 import threading
 import time
 import warnings
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
@@ -23,6 +23,7 @@ import pytest
 from simulators.ses import SesSimulator
 from simulators.slack import SlackSimulator
 from simulators.sqs import SqsSimulator
+from support.databases import not_waiting_for_its_disk
 from support.forking import ForkServer
 from support.private import hear
 
@@ -113,13 +114,17 @@ def fork_server(interruptible):
 
 
 @pytest.fixture
-def run(fork_server, environment, tmp_path):
-    """Run the command to its end."""
+def run(request, fork_server, environment, tmp_path):
+    """Run the command to its end; it does not wait long at an empty queue of `emulator`."""
 
     def run(*arguments, input=None, **changes):
         changed = {
             name: value for name, value in (environment | changes).items() if value is not None
         }
+        with hurried() if hurried else nullcontext():
+            return finished(arguments, changed, input)
+
+    def finished(arguments, changed, input):
         if fork_server and fork_server.fits(changed):
             words = [*map(str, arguments)]
             done = Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
@@ -127,6 +132,8 @@ def run(fork_server, environment, tmp_path):
             return done
         return to_its_end([COMMAND, *arguments], changed, tmp_path, input)
 
+    is_simulated = "emulator" in request.fixturenames
+    hurried = request.getfixturevalue("emulator").hurried if is_simulated else None
     return run
 
 
@@ -306,6 +313,7 @@ class OwnPostgresql:
         self._folder = folder
         self.start()
         self.url = self._server.get_uri()
+        not_waiting_for_its_disk(self.url)
 
     def start(self):
         with warnings.catch_warnings():

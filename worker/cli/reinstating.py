@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 LONGEST_REASON = 500
 _LONGEST_NAME = 64
+_MAY_STILL_REFUSE = (
+    "SES may still refuse mail: it lists hard bounces and complaints on its own, and "
+    "--also-suppression-list takes an address off its suppression list, too"
+)
 _LONGEST_TENANT = 64
 """SES's own limit (`TenantName` of SES v2)."""
 
@@ -126,6 +130,8 @@ def reinstate(
         click.echo(json.dumps(work.figures | more))
     else:
         click.echo(listed.sentence if work.removals else work.sentence)
+        if off_list is None and (work.lifted or lines.is_one):
+            print_message(_MAY_STILL_REFUSE)
     sys.exit(Exit.FAILED if lines.refused or not listed.is_well else Exit.DONE)
 
 

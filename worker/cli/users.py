@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.answer import reinstating
+from worker.cli.answer import undo_of
 from worker.cli.called import as_called
 from worker.cli.checking import check
 from worker.cli.common import (
@@ -24,10 +24,12 @@ from worker.cli.reinstating import reinstate
 from worker.cli.removing import remove
 from worker.cli.user_lists import export, list_
 from worker.core.errors import Refused, WorkerError
+from worker.core.masking import printable
 from worker.service.signals import as_interrupts
 
 if TYPE_CHECKING:
     from worker.settings import Settings
+    from worker.store import Store
 
 
 @click.group(cls=Group, context_settings=HELP_SETTINGS)
@@ -127,13 +129,14 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     """
     from worker.app import open_existing_store
     from worker.core.address import parse_address
+    from worker.store.history import READ
     from worker.store.needs import to_read
     from worker.store.users import find_user
 
     parsed = parse_address(address)
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    store = open_existing_store(settings, to_read("users"))
+    store = open_existing_store(settings, to_read("users") if as_json else READ)
     user = find_user(store, parsed.key)
     if user is None:
         raise Refused(f"{parsed.key} is not among the users in {store.place}")
@@ -142,13 +145,18 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
         return
     print_message(f"reading {store.place}")
     for name, value in plain(user).items():
-        click.echo(f"{name + ':':<20} {'' if value is None else value}".rstrip())
-    _show_undo(user)
+        click.echo(f"{name + ':':<20} {'' if value is None else printable(str(value))}".rstrip())
+    _show_undo(store, user)
 
 
-def _show_undo(user: Mapping[str, Any]) -> None:
-    """Print the command that lifts the user's pause and block, if there is one."""
+def _show_undo(store: "Store", user: Mapping[str, Any]) -> None:
+    """Print the command that lifts the user's pause and block, as `why` does, if there is one."""
+    from worker.store.history import history_of
+
     until = user["paused_until"]
     if user["auto_block_spam"] or (until and until > datetime.now(UTC)):
-        command = as_called(reinstating(user["email_key"]))
-        click.echo(f"to lift it:          {command}")
+        key = user["email_key"]
+        history = history_of(store, key)
+        undo = undo_of(key, history.verdict, history.events, history.removals)
+        if undo:
+            click.echo(f"to lift it:          {as_called(undo)}")

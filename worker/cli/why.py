@@ -97,7 +97,7 @@ def _story(settings: "Settings", key: str, history: "History") -> Story:
         history=history,
         retold=told,
         answer=answer_of(key, history.verdict, cause),
-        undo=undo_of(key, history.verdict, history.events),
+        undo=undo_of(key, history.verdict, history.events, history.removals),
     )
 
 

@@ -20,6 +20,7 @@ from worker.settings.effects import NotifySettings, SuppressionSettings
 from worker.settings.kinds import Section
 from worker.settings.observability import HealthSettings, HttpSettings
 from worker.settings.privacy import PrivacySettings
+from worker.settings.retention import RetentionSettings
 from worker.settings.slack import Addresses, SlackSettings
 from worker.settings.work import (
     AwsSettings,
@@ -65,6 +66,7 @@ class Settings(Section):
     notify: NotifySettings = NotifySettings()
     slack: SlackSettings = SlackSettings()
     suppression: SuppressionSettings = SuppressionSettings()
+    retention: RetentionSettings = RetentionSettings()
     privacy: PrivacySettings = PrivacySettings()
     http: HttpSettings = HttpSettings()
     health: HealthSettings = HealthSettings()

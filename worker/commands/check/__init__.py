@@ -26,6 +26,7 @@ from worker.topology.checks.database import Schema, judge_database, judge_no_dat
 from worker.topology.checks.findings import Finding, Status
 from worker.topology.checks.queue import QUEUE
 from worker.topology.checks.region import judge_doubts, judge_region
+from worker.topology.checks.retention import RETENTION, Announcement, judge_retention
 from worker.topology.checks.sending_status import SENDING, ReportedStatus, judge_sending
 from worker.topology.checks.users import USERS, judge_users
 
@@ -53,6 +54,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     yield _database(settings)
     yield _users(settings)
     yield _sending(settings)
+    yield _retention(settings)
     if settings_finding.status is Status.WRONG:
         yield from skipped(
             "AWS is called in the wrong region", QUEUE, CLOCK, *NEEDING_THE_QUEUE, ACCOUNT
@@ -126,6 +128,26 @@ def _sending(settings: Settings) -> Finding:
     return judge_sending([
         ReportedStatus(status.name, status.is_disabled, status.verification, status.occurred_at)
         for status in statuses
+    ])  # fmt: skip
+
+
+def _retention(settings: Settings) -> Finding:
+    from worker.store.purging import Purge, moment_of  # noqa: PLC0415 SQLAlchemy takes 0.2 s
+
+    store, kept = make_store(settings), settings.retention.in_words
+    try:
+        if store.revision() != HEAD:
+            return judge_retention(kept, ())
+        now = moment_of(store)
+        purge = Purge(store, settings.retention.as_retention(), settings.as_policy(), now)
+        purge.announce(keeps=False)
+        found = purge.targets() if purge.is_announcing else {}
+    except WorkerError:
+        return RETENTION.skipped("the database must be readable first")
+    return judge_retention(kept, [
+        Announcement(name, target.rows, target.oldest, target.until)
+        for name, target in found.items()
+        if target.until and target.rows
     ])  # fmt: skip
 
 
