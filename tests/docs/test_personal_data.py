@@ -17,7 +17,7 @@ from worker.store.schema import metadata
 
 PAGE = page("docs/personal-data.md")
 ROWS = table(PAGE, "## In the database")
-DELETE_A_PERSON, DELETE_WHAT_IS_OLD = blocks(PAGE, "sql")
+(DELETE_A_PERSON,) = blocks(PAGE, "sql")
 (DATA_REQUEST,) = blocks(PAGE, "sh")
 SECTIONS = {name: table(PAGE, name) for name in ("## In files and logs", "## At other services")}
 
@@ -201,35 +201,6 @@ def test_the_statements_delete_whatever_is_on_record_about_a_person(
         (row,) = database.rows(f"SELECT * FROM {name}")
         assert "jane" not in str(row), name
         assert "joe" in str(row), name
-
-
-@pytest.mark.usefixtures("either_store")
-def test_what_is_old_goes_and_what_says_no_about_a_stranger_stays(
-    run, emulator, queue, slack, database, environment
-):
-    is_sqlite = environment["SES_WORKER_STORE__URL"].startswith("sqlite")
-    run("users", "import", "-", input="email\njane@example.com\n")
-    for name in ("jane", "stranger"):
-        address = f"{name}@example.com"
-        emulator.send(queue, mail.bounce(address, feedback_id=name, message_id=name))
-    run("drain")
-    statements = DELETE_WHAT_IS_OLD
-    if not is_sqlite:
-        statements = re.sub(
-            r"strftime\([^)]*'-(\d+) days'\)", r"now() - interval '\1 days'", statements
-        )
-    execute(environment["SES_WORKER_STORE__URL"], statements)
-    assert (database.count("events"), database.count("outbox")) == (2, 2)
-    for name, column in (("events", "received_at"), ("outbox", "finished_at")):
-        execute(
-            environment["SES_WORKER_STORE__URL"],
-            f"UPDATE {name} SET {column} = '2020-01-01 00:00:00.000000'",
-        )
-    execute(environment["SES_WORKER_STORE__URL"], statements)
-    assert [row["recipient"] for row in database.rows("SELECT recipient FROM events")] == [
-        "stranger@example.com"
-    ]
-    assert database.count("outbox") == 0
 
 
 def execute(url, statements):

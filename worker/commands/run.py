@@ -63,7 +63,15 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
     ):
         leave_in_time(signals.to_stop, OUT.finish)
         parts = build(settings, plan, health=health, metrics=observability.metrics, delivers=True)
-        reread = partial(reload, parts.current, read_again, parts.store, health, signals.to_stop)
+        reread = partial(
+            reload,
+            parts.current,
+            read_again,
+            parts.store,
+            health,
+            signals.to_stop,
+            verifier=parts.verifier,
+        )
         look = partial(_look, watchdog, signals, reread)
         no_users = NoUsers(parts.store, lambda: parts.current.policy)
         sending = SendingWatch(parts.store)
