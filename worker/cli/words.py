@@ -115,7 +115,7 @@ def _by_settings(rule: str) -> str:
     return ""
 
 
-def sort_of(event: Mapping[str, Any]) -> str:
+def label_of_event(event: Mapping[str, Any]) -> str:
     """`bounce Permanent/General`."""
     if event["kind"] in {REINSTATEMENT, FORGIVENESS}:
         return str(event["kind"])
