@@ -6,6 +6,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Or each process of the suite, of which there are thousands, would compile its modules again.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHONS := 3.11 3.12 3.13
 # The supported versions.
 

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.answer import undo_of
+from worker.cli.answer import reinstating, undo_of
 from worker.cli.called import as_called
 from worker.cli.checking import check
 from worker.cli.common import (
@@ -129,14 +129,13 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     """
     from worker.app import open_existing_store
     from worker.core.address import parse_address
-    from worker.store.history import READ
     from worker.store.needs import to_read
     from worker.store.users import find_user
 
     parsed = parse_address(address)
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    store = open_existing_store(settings, to_read("users") if as_json else READ)
+    store = open_existing_store(settings, to_read("users"))
     user = find_user(store, parsed.key)
     if user is None:
         raise Refused(f"{parsed.key} is not among the users in {store.place}")
@@ -151,12 +150,18 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
 
 def _show_undo(store: "Store", user: Mapping[str, Any]) -> None:
     """Print the command that lifts the user's pause and block, as `why` does, if there is one."""
+    until = user["paused_until"]
+    is_barred = user["auto_block_spam"] or (until and until > datetime.now(UTC))
+    if is_barred and (undo := _undo(store, user["email_key"])):
+        click.echo(f"to lift it:          {as_called(undo)}")
+
+
+def _undo(store: "Store", key: str) -> str:
+    """Return the command of `why`; without the right to read events, that for the user alone."""
     from worker.store.history import history_of
 
-    until = user["paused_until"]
-    if user["auto_block_spam"] or (until and until > datetime.now(UTC)):
-        key = user["email_key"]
+    try:
         history = history_of(store, key)
-        undo = undo_of(key, history.verdict, history.events, history.removals)
-        if undo:
-            click.echo(f"to lift it:          {as_called(undo)}")
+    except WorkerError:
+        return reinstating(key)
+    return undo_of(key, history.verdict, history.events, history.removals)

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from worker.account.metrics import SendMetrics
 from worker.app import check_settings, make_store, region_of
 from worker.aws import region_in
 from worker.commands.check.channels import check_channels
@@ -28,10 +30,13 @@ from worker.topology.checks.queue import QUEUE
 from worker.topology.checks.region import judge_doubts, judge_region
 from worker.topology.checks.retention import RETENTION, Announcement, judge_retention
 from worker.topology.checks.sending_status import SENDING, ReportedStatus, judge_sending
+from worker.topology.checks.sends import judge_sends
 from worker.topology.checks.users import USERS, judge_users
 
 LIMIT_SECONDS = 90
 """Time limit of all calls to AWS; SES, at a call a second, may take half of it."""
+
+_ASKED_ABOUT = timedelta(days=14)
 
 __all__ = ["CheckOptions", "look", "look_at_settings"]
 
@@ -61,6 +66,9 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
         )
     else:
         yield from on_aws(settings, options, Aws(region, limit_seconds=LIMIT_SECONDS), url)
+    if options.report:
+        now = datetime.now(UTC)
+        yield judge_sends(SendMetrics(region=region).ask(now - _ASKED_ABOUT, now))
     yield from check_signatures(settings, options.certificate)
     yield from check_channels(settings, send=options.send)
 

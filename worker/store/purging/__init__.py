@@ -21,7 +21,7 @@ from worker.core.retention import ANNOUNCED_FOR, Announced, Retention, announced
 from worker.store import Store, levels
 from worker.store.needs import and_delete
 from worker.store.purge_state import RETENTION, State, read_state
-from worker.store.purging.biting import Bite, Faster, Pace, keep_progress
+from worker.store.purging.biting import Bite, Faster, Pace, keep_progress, require_room_in
 from worker.store.purging.events import EventsPurge, Limits
 from worker.store.purging.others import OutboxPurge, purge_keys, purge_removals
 from worker.store.schema import Moment
@@ -227,6 +227,7 @@ class Purge:
         )
 
     def _keep(self, state: State) -> None:
+        require_room_in(self._store)
         with self._store.writing() as connection:
             keep_progress(connection, RETENTION, msgspec.json.encode(state).decode())
         self.state = state

@@ -24,7 +24,7 @@ _KEYS = """
 """
 _KEEP_LESS = (
     update(outbox)
-    .where(outbox.c.id == bindparam("of"), outbox.c.state.in_(FINISHED))
+    .where(outbox.c.id == bindparam("of"), text("state IN ('delivered', 'discarded')"))
     .values(payload=bindparam("less"))
 )
 
