@@ -12,7 +12,10 @@ from worker.core.model import Action, Kind, UserMatch
 from worker.notifiers.slack.digest import digest
 from worker.notifiers.slack.notices import notice, simplified
 
-CODE = ("worker.notifiers.slack",)
+CODE = tuple(
+    f"worker.notifiers.slack.{name}"
+    for name in ("notices", "digest", "document", "blocks", "text", "pretty", "words")
+)
 AT = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
 
 

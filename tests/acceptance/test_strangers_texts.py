@@ -80,7 +80,9 @@ def filled(run, emulator, queue, slack, environment, tmp_path):
                 connection.execute(f"UPDATE {table} SET {column} = ? || id", (TEXT,))
         tags = json.dumps({TEXT: [TEXT]}, ensure_ascii=False)
         connection.execute("UPDATE events SET tags = ?", (tags,))
-        connection.execute("UPDATE users SET auto_block_spam = 1, paused_until = '2099-01-01 00:00:00.000000'")
+        connection.execute(
+            "UPDATE users SET auto_block_spam = 1, paused_until = '2099-01-01 00:00:00.000000'"
+        )
     connection.close()
     return run
 
