@@ -2,11 +2,11 @@
 
     python -m bench.mutated [--messages 200000] [--seconds 480] [--seed N]
 
-One `ses-worker run` on the SQS simulator and a SQLite file, with default settings but for the local
-endpoint. The bodies are SES's messages and wrappings of the tests, of which bytes or values of the JSON
-are changed, left out, repeated or exchanged, and bodies of random bytes and of random JSON. Then: is the process
-alive, was each message deleted once, is each in exactly one place (its rows, the dead-letter queue,
-or nowhere because it says nothing), and did memory stay flat? Exit 1 if not.
+One `ses-worker run` on the SQS simulator and a SQLite file, with default settings but for the
+local endpoint and Slack. The bodies are SES's messages and wrappings of the tests, of which bytes
+or values are changed, left out, repeated or exchanged, and bodies of random bytes and random JSON.
+Then: is the process alive, was each message deleted once, is each in exactly one place (its rows,
+the dead-letter queue, or nowhere because it says nothing), and did memory stay flat? Exit 1 if not.
 """
 
 import json
@@ -30,9 +30,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support import mail
 from support.hostile import KINDS
-from unit.test_fuzz_targets import mutated
 
 from bench.soak import Subject
+from fuzz.mutations import mutated
 from fuzz.texts import payloads
 from simulators.slack import SlackSimulator
 from simulators.sqs import Deletion, Sending, SqsSimulator
@@ -109,8 +109,10 @@ def _with_a_change(value: Any, chance: random.Random) -> Any:
 
 
 def _random(chance: random.Random, depth: int) -> Any:
-    words = ("Type", "Message", "notificationType", "eventType", "bounce", "complaint", "mail",
-             "Records", "Sns", "body", "detail", "source", "Bounce", "Notification", "a@b.c")  # fmt: skip
+    words = (
+        "Type", "Message", "notificationType", "eventType", "bounce", "complaint", "mail",
+        "Records", "Sns", "body", "detail", "source", "Bounce", "Notification", "a@b.c",
+    )  # fmt: skip
     match chance.randrange(6 if depth else 4):
         case 0:
             return chance.choice(words)
@@ -169,7 +171,8 @@ class Account:
                 f"by {self.deleted.total():,} deletes"
             )
         if wrong := {body: count for body, count in self._waiting.items() if count}:
-            yield f"{len(wrong):,} bodies are dead letters too often or not: {next(iter(wrong))[:300]!r}"
+            first = next(iter(wrong))[:300]
+            yield f"{len(wrong):,} bodies are dead letters too often or not: {first!r}"
         connection = sqlite3.connect(database)
         kept = connection.execute("SELECT dedupe_key, route_key FROM events").fetchall()
         dedupe, route = {each for each, _ in kept}, {each for _, each in kept}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fuzz.mutations import mutated
 from fuzz.targets import NAMES, target
 
 CORPUS = Path(__file__).parents[2] / "fuzz" / "corpus"
@@ -15,26 +16,6 @@ SLOW = {"both_clients": 40, "slack": 150}
 def inputs(found):
     kept = [path.read_bytes() for path in sorted((CORPUS / found.name).glob("*"))]
     return [*found.seeds(), *kept]
-
-
-def mutated(data, chance):
-    """Change, leave out, repeat or exchange some bytes."""
-    written = bytearray(data)
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(written) + 1)
-        piece = bytes(written[at : at + chance.choice((1, 2, 4, 16))])
-        match chance.randrange(4):
-            case 0:
-                written[at : at + len(piece)] = chance.randbytes(len(piece))
-            case 1:
-                del written[at : at + len(piece)]
-            case 2:
-                written[at:at] = piece * chance.choice((1, 2, 9))
-            case _:
-                written[at:at] = chance.choice(
-                    (b'"', b"\\", b"{", b"[", b"\0", b"\xed\xa0\x80", b",")
-                )
-    return bytes(written)
 
 
 @pytest.mark.parametrize("name", NAMES)
