@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from worker.core.backtesting import deciding_fields
 from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import Action
 from worker.core.policy import Policy, UnknownRecipients
@@ -13,6 +14,7 @@ from worker.core.sources import EventBridge
 from worker.settings import Settings, inputs
 from worker.settings.loading import NOT_BUILT, all_keys, load_settings
 from worker.store import open_store
+from worker.store.in_force import as_kept
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
@@ -594,3 +596,57 @@ class TestObservability:
     def test_a_health_file_is_named_whole(self):
         (line,) = complaints({"SES_WORKER_HEALTH__FILE": "health.json"})
         assert line.startswith("health.file: must be an absolute path")
+
+
+class TestThePrivacyKey:
+    KEY = "3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4"
+
+    def test_none_is_set_by_default(self):
+        assert load_settings({}).as_policy().privacy_key is None
+        assert load_settings({"SES_WORKER_PRIVACY__KEY": " "}).as_policy().privacy_key is None
+
+    def test_it_comes_from_the_file_a_credential_or_the_environment(self, tmp_path):
+        file = tmp_path / "worker.toml"
+        file.write_text(f'[privacy]\nkey = "{self.KEY}"\n', encoding="utf-8")
+        (tmp_path / "privacy_key").write_text(f"{self.KEY}\n", encoding="utf-8")
+        expected = load_settings({}, file).as_policy().privacy_key
+        for environment in (
+            {"CREDENTIALS_DIRECTORY": str(tmp_path)},
+            {"SES_WORKER_PRIVACY__KEY": self.KEY},
+        ):
+            assert load_settings(environment).as_policy().privacy_key == expected
+
+    @pytest.mark.parametrize(
+        ("key", "expected"),
+        [
+            ("3f1c0b7d9e2a4c5b8d6f7e8091a2b3c", "must have 32 to 1,000 characters"),
+            ("abcdefghij" * 101, "must have 32 to 1,000 characters"),
+            ("correct horse battery staple, and so on", "must be visible ASCII characters"),
+            ("abcdefghi" * 4, "must have at least 10 different characters, or it can be guessed"),
+        ],
+    )
+    def test_one_that_can_be_guessed_is_refused_and_not_repeated(self, key, expected):
+        (line,) = complaints({"SES_WORKER_PRIVACY__KEY": key})
+        assert line.startswith(f"privacy.key: {expected}")
+        assert line.endswith("make one with: openssl rand -hex 32 (in SES_WORKER_PRIVACY__KEY)")
+        assert key not in line
+
+    def test_nothing_that_is_made_of_it_prints_it(self):
+        settings = load_settings({"SES_WORKER_PRIVACY__KEY": self.KEY})
+        key = settings.as_policy().privacy_key
+        shown = f"{settings!r} {settings} {settings.as_policy()!r} {settings.model_dump_json()}"
+        assert self.KEY not in shown
+        assert key.key_id in repr(key)
+
+    def test_each_purpose_has_a_key_of_its_own(self):
+        key = load_settings({"SES_WORKER_PRIVACY__KEY": self.KEY}).as_policy().privacy_key
+        other = load_settings({"SES_WORKER_PRIVACY__KEY": self.KEY[::-1]}).as_policy().privacy_key
+        assert key.digest("jane@example.com") != other.digest("jane@example.com")
+        assert key.key_id != other.key_id
+        made = {key.for_purpose(name) for name in ("tombstones", "key id", "log")}
+        assert len({*made, key.digest("tombstones")}) == 4
+
+    def test_no_policy_that_is_compared_or_kept_has_it(self):
+        policy = load_settings({"SES_WORKER_PRIVACY__KEY": self.KEY}).as_policy()
+        assert deciding_fields(policy) == deciding_fields(load_settings({}).as_policy())
+        assert as_kept(policy) == as_kept(load_settings({}).as_policy())

@@ -88,7 +88,7 @@ def _callbacks(store: Store, current: Current, metrics: Metrics, verifier: Verif
 
     A reload may replace the policy and the relay at any time; a batch uses a single policy.
     """
-    telemetry, timed = Telemetry(metrics), Timed(store, metrics)
+    telemetry, timed = Telemetry(metrics, lambda: current.log_key), Timed(store, metrics)
     watch, floods = OwnFaultWatch(store, current), Floods()
 
     def process_and_count(batch: Sequence[Received]) -> list[Handled]:

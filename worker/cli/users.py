@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.answer import reinstating
+from worker.cli.answer import reinstating, undo_of
 from worker.cli.called import as_called
 from worker.cli.checking import check
 from worker.cli.common import (
@@ -29,6 +29,7 @@ from worker.service.signals import as_interrupts
 
 if TYPE_CHECKING:
     from worker.settings import Settings
+    from worker.store import Store
 
 
 @click.group(cls=Group, context_settings=HELP_SETTINGS)
@@ -144,12 +145,23 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     print_message(f"reading {store.place}")
     for name, value in plain(user).items():
         click.echo(f"{name + ':':<20} {'' if value is None else printable(str(value))}".rstrip())
-    _show_undo(user)
+    _show_undo(store, user)
 
 
-def _show_undo(user: Mapping[str, Any]) -> None:
-    """Print the command that lifts the user's pause and block, if there is one."""
+def _show_undo(store: "Store", user: Mapping[str, Any]) -> None:
+    """Print the command that lifts the user's pause and block, as `why` does, if there is one."""
     until = user["paused_until"]
-    if user["auto_block_spam"] or (until and until > datetime.now(UTC)):
-        command = as_called(reinstating(user["email_key"]))
-        click.echo(f"to lift it:          {command}")
+    is_barred = user["auto_block_spam"] or (until and until > datetime.now(UTC))
+    if is_barred and (undo := _undo(store, user["email_key"])):
+        click.echo(f"to lift it:          {as_called(undo)}")
+
+
+def _undo(store: "Store", key: str) -> str:
+    """Return the command of `why`; without the right to read events, that for the user alone."""
+    from worker.store.history import history_of
+
+    try:
+        history = history_of(store, key)
+    except WorkerError:
+        return reinstating(key)
+    return undo_of(key, history.verdict, history.events, history.removals)

@@ -18,7 +18,7 @@ PAUSED = "paused"
 
 _OTHERWISE = frozenset({
     "unknown_recipients", "begin_with_record", "sources", "notify", "notices_with_json", "ignore",
-    "remove", "rules", "shadow", "count_events", "track_deliveries", "needs_past",
+    "remove", "rules", "shadow", "count_events", "track_deliveries", "needs_past", "privacy_key",
 })  # fmt: skip
 """Fields of a policy that decide nothing about records."""
 

@@ -58,7 +58,7 @@ class _Skeleton(NamedTuple):
 
 def hide(text: str, known: Iterable[str]) -> str:
     """Mask the local parts of known addresses, which are keys of `worker.core.address`."""
-    keys = [key for key in islice(known, MOST_ADDRESSES_SHOWN) if _may_name(text, key)]
+    keys = [key for key in islice(known, MOST_ADDRESSES_SHOWN) if may_name(text, key)]
     if not keys:
         return text  # nearly always
     cut = text[:_LONGEST]
@@ -67,7 +67,7 @@ def hide(text: str, known: Iterable[str]) -> str:
     return _masked(cut, spans) + text[_LONGEST:] if spans else text
 
 
-def _may_name(text: str, key: str) -> bool:
+def may_name(text: str, key: str) -> bool:
     """Return, at little cost, whether a text may have an address that is not spelled plainly.
 
     In a text in ASCII without escapes at least the first words of local part and domain are as they

@@ -10,6 +10,7 @@ from msgspec.structs import force_setattr
 from worker.core.effects import Lane
 from worker.core.model import Action, Feedback, Kind, User
 from worker.core.patterns import Patterns
+from worker.core.privacy import PrivacyKey
 from worker.core.sources import EVERYTHING, Sources
 
 REFUSED_BY_SES = frozenset({
@@ -81,6 +82,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Addresses that get no notices and stay on the suppression list."""
     remove: Patterns = Patterns()
     """Addresses to remove from the suppression list after a bounce."""
+    privacy_key: PrivacyKey | None = None
+    """By which people are recognised who were forgotten; None: it is not set."""
     shadow: "Policy | None" = None
     """A second policy, which decides beside this policy, and on which nobody acts."""
     rules: tuple["Rule", ...] = ()

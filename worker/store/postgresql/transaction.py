@@ -13,6 +13,7 @@ from worker.core.errors import Unavailable
 from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.past import MOST_PAST, OnRecord
+from worker.core.purged import with_kept
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.postgresql.connection import begin
 from worker.store.postgresql.figures import PostgresqlFigures
@@ -45,7 +46,16 @@ from worker.store.rows import (
 )
 
 _TYPES = dict.fromkeys(
-    (*USER_TIMES, "last_delivery", "occurred_at", "received_at", "sent_at", "due_at", "created_at"),
+    (
+        *USER_TIMES,
+        "last_delivery",
+        "occurred_at",
+        "received_at",
+        "sent_at",
+        "due_at",
+        "created_at",
+        "claimed_at",
+    ),
     "timestamptz",
 ) | {
     "metrics_enabled": "boolean",
@@ -84,7 +94,10 @@ _KNOWN_KEYS = """
     SELECT dedupe_key FROM events WHERE dedupe_key = ANY(%s)
     UNION ALL
     SELECT route_key FROM events WHERE route_key = ANY(%s)
+    UNION ALL
+    SELECT value FROM progress WHERE name = 'purged_until'
 """
+_KEPT_KEYS = "SELECT key FROM kept_keys WHERE key = ANY(%s)"
 _PAST = f"""
     SELECT past.* FROM unnest(%s::text[]) AS asked (key) CROSS JOIN LATERAL (
         SELECT recipient, {", ".join(PAST_COLUMNS).replace("%", "%%")} FROM events
@@ -204,7 +217,12 @@ class PostgresqlTransaction:
         """Return which dedupe keys and route keys of the feedback are stored already."""
         dedupe_keys = [item.dedupe_key for item in feedback]
         route_keys = [item.route_key for item in feedback]
-        return {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
+        # A single statement: it sees an event, or that it was purged, and never neither.
+        found = {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
+        return with_kept(found, feedback, self._kept_keys) if found else found
+
+    def _kept_keys(self, keys: Sequence[str]) -> set[str]:
+        return {key for (key,) in self._connection.execute(_KEPT_KEYS, (list(keys),))}
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> set[str]:
         """Return which dedupe keys of account events are stored already."""

@@ -14,6 +14,7 @@ from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.parsing import parse_time
 from worker.core.past import MOST_PAST, OnRecord
+from worker.core.purged import with_kept
 from worker.core.times import time_text
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.rows import (
@@ -48,7 +49,10 @@ _KNOWN_KEYS = """
     SELECT dedupe_key FROM events WHERE dedupe_key IN (SELECT value FROM json_each(?))
     UNION ALL
     SELECT route_key FROM events WHERE route_key IN (SELECT value FROM json_each(?))
+    UNION ALL
+    SELECT value FROM progress WHERE name = 'purged_until'
 """
+_KEPT_KEYS = "SELECT key FROM kept_keys WHERE key IN (SELECT value FROM json_each(?))"
 _KNOWN_ACCOUNT_EVENTS = """
     SELECT dedupe_key FROM account_events WHERE dedupe_key IN (SELECT value FROM json_each(?))
 """
@@ -157,7 +161,11 @@ class SqliteTransaction:
         """Return which dedupe keys and route keys of the feedback are stored already."""
         dedupe_keys = _json([item.dedupe_key for item in feedback])
         route_keys = _json([item.route_key for item in feedback])
-        return {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
+        found = {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
+        return with_kept(found, feedback, self._kept_keys) if found else found
+
+    def _kept_keys(self, keys: Sequence[str]) -> set[str]:
+        return {key for (key,) in self._connection.execute(_KEPT_KEYS, (_json(keys),))}
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> set[str]:
         """Return which dedupe keys of account events are stored already."""
