@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 
 import msgspec
-from support.notices import faults
 
 from fuzz.texts import joined, parts_of
 from worker.core.effects import Effect, EffectKind, Notice, NoticeRecipient, Summary
@@ -12,7 +12,12 @@ from worker.core.model import Action, Kind, UserMatch
 from worker.notifiers.slack.digest import digest
 from worker.notifiers.slack.notices import notice, simplified
 
-CODE = ("worker.notifiers.slack",)
+faults = import_module("support.notices").faults
+"""What tests ask of every notice."""
+CODE = tuple(
+    f"worker.notifiers.slack.{name}"
+    for name in ("notices", "digest", "document", "blocks", "text", "pretty", "words")
+)
 AT = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
 
 
