@@ -19,6 +19,7 @@ from worker.cli.common import (
     with_settings,
 )
 from worker.cli.exits import Exit
+from worker.cli.forgetting import forget
 from worker.cli.help import Group, option
 from worker.cli.reinstating import reinstate
 from worker.cli.removing import remove
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, context_settings=HELP_SETTINGS)
 def users() -> None:
-    """Import, list, check, export, reinstate and remove user records.
+    """Import, list, check, export, reinstate, remove and forget people.
 
     \b
     Example:
@@ -43,6 +44,7 @@ def users() -> None:
 users.add_command(list_)
 users.add_command(check)
 users.add_command(export)
+users.add_command(forget)
 users.add_command(reinstate)
 users.add_command(remove)
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.core.address import parse_address
-from worker.core.decode import Single, decode, parts_of
+from worker.core.decode import Single, decode, feedback_in, parts_of
 from worker.core.disguise import hide_all, names_any
 from worker.core.limits import DEEPEST_WRAPPING, LONGEST_ADDRESS, LONGEST_REPORTED
 from worker.core.model import AccountEvent, Feedback, Ignored, Malformed, Notification
@@ -102,6 +102,15 @@ def named_by(notification: Notification) -> set[str]:
         return set()
     found = (parse_address(text) for text in mail.destination if len(text) <= LONGEST_REPORTED)
     return {address.key for address in found if address}
+
+
+def people_in(body: str) -> set[str]:
+    """Return whom bounces and complaints in a body are about, and to whom the mails went."""
+    found = feedback_in(parts_of(decode(body)))
+    named = {item.address.key for item in found if item.address}
+    for notification in {id(item.notification): item.notification for item in found}.values():
+        named |= named_by(notification)
+    return named
 
 
 def without_people(item: Feedback, keys: Keys) -> Feedback:

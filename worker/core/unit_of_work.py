@@ -95,9 +95,8 @@ class UnitOfWork:
             case tuple() as feedback:  # first, as nearly every message is feedback
                 if self._locked and (locked := self._locked_out(feedback)):
                     return Handled(received, Release(0), error=locked)
-                if self.forgotten:
-                    return self._enter_others(received, feedback)
-                return self._enter(received, feedback)
+                enter = self._enter_others if self.forgotten else self._enter
+                return enter(received, feedback)
             case Malformed():
                 return Handled(received, DeadLetter(content.reason, content.detail))
             case Ignored():
@@ -215,12 +214,10 @@ class UnitOfWork:
         others: list[Feedback] = []
         for item in feedback:
             tombstone = self.forgotten.get(item.address.key) if item.address else None
-            if tombstone is None or not self._is_new(item):
-                others.append(item)
-            elif self._is_of_user_again(item, tombstone, received):
-                others.append(item)
-            else:
+            if tombstone and self._is_new(item) and not self._is_of_user(item, tombstone, received):
                 self._ignore_forgotten(item, tombstone, received)
+            else:
+                others.append(item)
         if not others:
             counts = self._policy.count_events
             ignored = Ignored(FORGOTTEN)
@@ -232,7 +229,7 @@ class UnitOfWork:
             others = [without_people(item, people) for item in others]
         return self._enter(received, others)
 
-    def _is_of_user_again(self, item: Feedback, tombstone: Tombstone, received: Received) -> bool:
+    def _is_of_user(self, item: Feedback, tombstone: Tombstone, received: Received) -> bool:
         """Return whether it happened after somebody who was forgotten became a user again."""
         if item.address is None or item.address.key not in self._users:
             return False

@@ -22,6 +22,7 @@ _BY_THE_WORKER: Needs = {
     "daily_counts": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "new_counts": ("SELECT", "INSERT", "DELETE"),
     "progress": ("SELECT", "INSERT", "UPDATE"),
+    "forgotten": ("SELECT", "UPDATE"),
     "shadow_users": ("SELECT", "INSERT", "UPDATE", "DELETE"),
 }
 

@@ -13,6 +13,7 @@ VERSION_TABLE = "ses_worker_schema"
 OUR_TABLES = frozenset({
     "users", "events", "account_events", "quarantine", "outbox", "limits", "removals", "policy",
     "hourly_counts", "daily_counts", "new_counts", "progress", "shadow_users", "imported_users",
+    "forgotten",
 })  # fmt: skip
 OUR_VIEWS = frozenset({"events_by_recipient", "do_not_mail"})
 

@@ -171,10 +171,11 @@ quarantine = Table(
     Column("sent_at", Moment),
     Column("received_at", Moment, nullable=False),
     Column("worker_version", Text, nullable=False),
+    Column("verified", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("queue", "message_id"),
 )
 """Messages that no dead-letter queue could take. The body is binary, for PostgreSQL's text cannot
-hold every message."""
+hold every message. `verified`: SNS's signature held before a person was taken out of it."""
 
 outbox = Table(
     "outbox",
@@ -320,3 +321,17 @@ imported_users = Table(
 )
 """The records of users that did not begin empty, as they were imported. `policy rebuild` begins
 with them, and folds the events with larger ids than `after_event`."""
+
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("blocked", Boolean, nullable=False),
+    Column("paused_until", Moment),
+    Column("reinstated_at", Moment),
+    Column("forgotten_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What is kept of people who were forgotten: a digest of `email_key` that `privacy.key` keys, and
+whether mail may go there. `key_id` is a fingerprint of that key."""

@@ -1,7 +1,7 @@
 """The statements of the message path, with `psycopg` alone, because every message runs them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, LiteralString
 
 import msgspec
@@ -13,6 +13,7 @@ from worker.core.errors import Unavailable
 from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.past import MOST_PAST, OnRecord
+from worker.core.tombstones import Tombstone
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.postgresql.connection import begin
 from worker.store.postgresql.figures import PostgresqlFigures
@@ -43,6 +44,7 @@ from worker.store.rows import (
     shadow_row,
     user_row,
 )
+from worker.store.tombstone_rows import KEY_ID_MARK, TOMBSTONE_COLUMNS, read_tombstone
 
 _TYPES = dict.fromkeys(
     (*USER_TIMES, "last_delivery", "occurred_at", "received_at", "sent_at", "due_at", "created_at"),
@@ -80,10 +82,17 @@ def _insert(table: str, columns: Sequence[str]) -> str:
 
 
 _KNOWN_ACCOUNT_EVENTS = "SELECT dedupe_key FROM account_events WHERE dedupe_key = ANY(%s)"
-_KNOWN_KEYS = """
+_KNOWN_KEYS = f"""
     SELECT dedupe_key FROM events WHERE dedupe_key = ANY(%s)
     UNION ALL
     SELECT route_key FROM events WHERE route_key = ANY(%s)
+    UNION ALL
+    (SELECT '{KEY_ID_MARK}' || key_id FROM forgotten LIMIT 1)
+"""
+_TOMBSTONES = f"SELECT {', '.join(TOMBSTONE_COLUMNS)} FROM forgotten WHERE digest = ANY(%s)"
+_STRENGTHEN = """
+    UPDATE forgotten SET blocked = blocked OR %s, paused_until = greatest(paused_until, %s)
+    WHERE digest = %s
 """
 _PAST = f"""
     SELECT past.* FROM unnest(%s::text[]) AS asked (key) CROSS JOIN LATERAL (
@@ -153,6 +162,7 @@ class PostgresqlTransaction:
         self._waits = waits
         self._has_written = False
         self.locked: Collection[str] = ()
+        self.key_id = ""
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Read and lock the users among these keys.
@@ -204,7 +214,15 @@ class PostgresqlTransaction:
         """Return which dedupe keys and route keys of the feedback are stored already."""
         dedupe_keys = [item.dedupe_key for item in feedback]
         route_keys = [item.route_key for item in feedback]
-        return {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
+        found = self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))
+        known = {key for (key,) in found}
+        if known and (marks := [key for key in known if key.startswith(KEY_ID_MARK)]):
+            self.key_id = marks[0].removeprefix(KEY_ID_MARK)
+        return known
+
+    def forgotten(self, digests: Collection[bytes]) -> Iterable[Tombstone]:
+        """Return the tombstones with these digests."""
+        return map(read_tombstone, self._connection.execute(_TOMBSTONES, (list(digests),)))
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> set[str]:
         """Return which dedupe keys of account events are stored already."""
@@ -240,6 +258,9 @@ class PostgresqlTransaction:
         if unit.deliveries:
             deliveries = ((at, key) for key, at in unit.deliveries.items())
             self._write(_DELIVERED, ("last_delivery", "email_key"), deliveries)
+        for stone in sorted(unit.tombstones.values(), key=attrgetter("digest")):
+            self._has_written = True
+            self._connection.execute(_STRENGTHEN, (stone.blocked, stone.paused_until, stone.digest))
         for written in encode_rows(unit.facts):
             self._has_written = True
             self._connection.execute(_COUNT, (written,))

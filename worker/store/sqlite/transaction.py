@@ -15,6 +15,7 @@ from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.parsing import parse_time
 from worker.core.past import MOST_PAST, OnRecord
 from worker.core.times import time_text
+from worker.core.tombstones import Tombstone
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.rows import (
     ACCOUNT_EVENT_COLUMNS,
@@ -42,12 +43,21 @@ from worker.store.rows import (
     user_row,
 )
 from worker.store.sqlite.figures import SqliteFigures
+from worker.store.tombstone_rows import KEY_ID_MARK, TOMBSTONE_COLUMNS, read_tombstone
 from worker.timing import clock
 
-_KNOWN_KEYS = """
+_KNOWN_KEYS = f"""
     SELECT dedupe_key FROM events WHERE dedupe_key IN (SELECT value FROM json_each(?))
     UNION ALL
     SELECT route_key FROM events WHERE route_key IN (SELECT value FROM json_each(?))
+    UNION ALL
+    SELECT * FROM (SELECT '{KEY_ID_MARK}' || key_id FROM forgotten LIMIT 1)
+"""
+_TOMBSTONE = f"SELECT {', '.join(TOMBSTONE_COLUMNS)} FROM forgotten WHERE digest = ?"
+_STRENGTHEN = """
+    UPDATE forgotten SET blocked = blocked OR ?1, paused_until = CASE
+        WHEN paused_until IS NULL OR paused_until < ?2 THEN ?2 ELSE paused_until END
+    WHERE digest = ?3
 """
 _KNOWN_ACCOUNT_EVENTS = """
     SELECT dedupe_key FROM account_events WHERE dedupe_key IN (SELECT value FROM json_each(?))
@@ -141,6 +151,7 @@ class SqliteTransaction:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.key_id = ""
 
     def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Return the records that a second policy has made of users, by key."""
@@ -157,7 +168,16 @@ class SqliteTransaction:
         """Return which dedupe keys and route keys of the feedback are stored already."""
         dedupe_keys = _json([item.dedupe_key for item in feedback])
         route_keys = _json([item.route_key for item in feedback])
-        return {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
+        found = self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))
+        known = {key for (key,) in found}
+        if known and (marks := [key for key in known if key.startswith(KEY_ID_MARK)]):
+            self.key_id = marks[0].removeprefix(KEY_ID_MARK)
+        return known
+
+    def forgotten(self, digests: Collection[bytes]) -> Iterable[Tombstone]:
+        """Return the tombstones with these digests."""
+        for digest in digests:
+            yield from map(read_tombstone, self._connection.execute(_TOMBSTONE, (digest,)))
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> set[str]:
         """Return which dedupe keys of account events are stored already."""
@@ -206,6 +226,12 @@ class SqliteTransaction:
         if unit.deliveries:
             rows = [[time_text(at), key] for key, at in unit.deliveries.items()]
             self._connection.executemany(_DELIVERED, rows)
+        if unit.tombstones:
+            strengthened = (
+                (stone.blocked, stone.paused_until and time_text(stone.paused_until), stone.digest)
+                for stone in unit.tombstones.values()
+            )
+            self._connection.executemany(_STRENGTHEN, strengthened)
         for written in encode_rows(unit.facts):
             self._connection.execute(_COUNT, (written,))
         if unit.shadowed:
