@@ -126,6 +126,7 @@ def test_an_event_is_written_whole(store, message):
         "mentions_spam": False,
         "out_of_office": False,
         "permanent_status": False,
+        "claimed_at": None,
     } | dict.fromkeys(("configuration_set", "tenant", "sender", "account_id", "region"), "")
     assert {name: row[name] for name in expected} == expected
     assert row.keys() - expected == {"id", "fault"}

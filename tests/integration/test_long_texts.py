@@ -18,6 +18,7 @@ from worker.store.schema import INDEXED, metadata
 BOUNDED = {
     "users.email_key", "events.recipient", "removals.email_key",  # addresses: 320 characters
     "events.dedupe_key", "events.route_key", "account_events.dedupe_key",  # digests
+    "kept_keys.key",
     "limits.name", "policy.name", "outbox.lane", "outbox.claim", "quarantine.queue",  # our own
     "quarantine.message_id",  # SQS's own: a UUID
     "shadow_users.email_key", "imported_users.email_key",

@@ -97,16 +97,16 @@ def test_without_any_right_on_the_tables_all_are_named_and_suffice(admin, url, m
     granting = grants_of(url)
     assert str(caught.value).endswith(granting)
     changed = ", ".join(
-        f"public.{name}"
-        for name in ("account_events", "limits", "outbox", "progress", "removals", "users")
+        f"public.{name}" for name in ("account_events", "limits", "progress", "users")
     )
     for statement in (
         f"GRANT SELECT, INSERT, UPDATE ON {changed}",
-        "GRANT SELECT, INSERT ON public.events, public.quarantine",
-        "GRANT SELECT, INSERT, DELETE ON public.new_counts, public.policy",
+        "GRANT SELECT, INSERT ON public.quarantine",
+        "GRANT SELECT, INSERT, DELETE ON public.events, public.new_counts, public.policy",
         (
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON public.daily_counts, public.hourly_counts, "
-            "public.imported_users, public.shadow_users"
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON public.daily_counts, public.forgotten, "
+            "public.hourly_counts, public.imported_users, public.kept_keys, public.outbox, public.removals, "
+            "public.shadow_users"
         ),
         "GRANT SELECT ON public.do_not_mail, public.events_by_recipient, public.ses_worker_schema",
     ):
@@ -226,12 +226,12 @@ def test_a_role_that_only_reads_is_told_from_the_worker_s(admin, url, made):
 
 
 NARROW = """
-    GRANT SELECT, INSERT, UPDATE ON users, outbox, limits, removals, account_events, progress
+    GRANT SELECT, INSERT, UPDATE ON users, limits, account_events, progress TO {role};
+    GRANT SELECT, INSERT ON quarantine TO {role};
+    GRANT SELECT, INSERT, DELETE ON events, policy, new_counts TO {role};
+    GRANT SELECT, INSERT, UPDATE, DELETE ON outbox, removals, kept_keys, hourly_counts, daily_counts
         TO {role};
-    GRANT SELECT, INSERT ON events, quarantine TO {role};
-    GRANT SELECT, INSERT, DELETE ON policy, new_counts TO {role};
-    GRANT SELECT, INSERT, UPDATE, DELETE ON hourly_counts, daily_counts, shadow_users, imported_users
-        TO {role};
+    GRANT SELECT, INSERT, UPDATE, DELETE ON shadow_users, imported_users, forgotten TO {role};
     GRANT SELECT ON events_by_recipient, do_not_mail, ses_worker_schema TO {role};
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
 """

@@ -11,18 +11,17 @@ _READ = ("SELECT",)
 _ALL = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _BY_THE_WORKER: Needs = {
     "users": ("SELECT", "INSERT", "UPDATE"),
-    "events": ("SELECT", "INSERT"),
+    "events": ("SELECT", "INSERT", "DELETE"),
     "account_events": ("SELECT", "INSERT", "UPDATE"),
     "quarantine": ("SELECT", "INSERT"),
-    "outbox": ("SELECT", "INSERT", "UPDATE"),
+    "outbox": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "limits": ("SELECT", "INSERT", "UPDATE"),
-    "removals": ("SELECT", "INSERT", "UPDATE"),
+    "removals": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "policy": ("SELECT", "INSERT", "DELETE"),
     "hourly_counts": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "daily_counts": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "new_counts": ("SELECT", "INSERT", "DELETE"),
     "progress": ("SELECT", "INSERT", "UPDATE"),
-    "forgotten": ("SELECT", "UPDATE"),
     "shadow_users": ("SELECT", "INSERT", "UPDATE", "DELETE"),
 }
 

@@ -37,7 +37,7 @@ EVENT_COLUMNS = (
     "user_match", "action", "reason", "occurred_at", "received_at", "feedback_id",
     "ses_message_id", "diagnostic", "status", "configuration_set", "tenant", "sender", "sent_at",
     "account_id", "region", "route", "tags", "fault", "mentions_spam",
-    "out_of_office", "permanent_status",
+    "out_of_office", "permanent_status", "claimed_at",
 )  # fmt: skip
 FORGIVENESS_COLUMNS = (
     "dedupe_key", "route_key", "kind", "recipient", "recipient_as_reported", "user_match", "action",
@@ -164,6 +164,9 @@ def event_row(decision: Decision, time: Callable[[datetime], Any]) -> tuple[Any,
     feedback = decision.feedback
     notification, recipient = feedback.notification, feedback.recipient
     mail = notification.mail
+    claimed_at = notification.occurred_at
+    if claimed_at is not None and claimed_at <= decision.received_at:
+        claimed_at = None
     return (
         feedback.dedupe_key,
         feedback.route_key,
@@ -193,6 +196,7 @@ def event_row(decision: Decision, time: Callable[[datetime], Any]) -> tuple[Any,
         recipient.mentions_spam,
         1 if feedback.out_of_office else 0,  # sqlite3 would look for an adapter for a flag
         1 if feedback.permanent_status else 0,
+        time(claimed_at) if claimed_at else None,
     )
 
 

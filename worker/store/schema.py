@@ -129,9 +129,11 @@ events = Table(
     Column("mentions_spam", Boolean),
     Column("out_of_office", Boolean),
     Column("permanent_status", Boolean),
+    Column("claimed_at", Moment),
 )
-"""The last three: NULL for events from before the column; their texts decide
-(`worker.store.rows.OF_OLDER_EVENTS`)."""
+"""`mentions_spam`, `out_of_office`, `permanent_status`: NULL for events from before the column;
+their texts decide (`worker.store.rows.OF_OLDER_EVENTS`). `claimed_at`: the time that SES wrote,
+where it lies after receipt."""
 
 account_events = Table(
     "account_events",
@@ -321,6 +323,16 @@ imported_users = Table(
 )
 """The records of users that did not begin empty, as they were imported. `policy rebuild` begins
 with them, and folds the events with larger ids than `after_event`."""
+
+kept_keys = Table(
+    "kept_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("until_day", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Both keys of events that were purged, shortened (`worker.core.keys.kept_key`), and the day until
+which they are kept, counted from 1970-01-01."""
 
 forgotten = Table(
     "forgotten",

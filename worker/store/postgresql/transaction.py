@@ -47,7 +47,16 @@ from worker.store.rows import (
 from worker.store.tombstone_rows import KEY_ID_MARK, TOMBSTONE_COLUMNS, read_tombstone
 
 _TYPES = dict.fromkeys(
-    (*USER_TIMES, "last_delivery", "occurred_at", "received_at", "sent_at", "due_at", "created_at"),
+    (
+        *USER_TIMES,
+        "last_delivery",
+        "occurred_at",
+        "received_at",
+        "sent_at",
+        "due_at",
+        "created_at",
+        "claimed_at",
+    ),
     "timestamptz",
 ) | {
     "metrics_enabled": "boolean",
