@@ -105,8 +105,8 @@ def test_without_any_right_on_the_tables_all_are_named_and_suffice(admin, url, m
         "GRANT SELECT, INSERT, DELETE ON public.events, public.new_counts, public.policy",
         (
             "GRANT SELECT, INSERT, UPDATE, DELETE ON public.daily_counts, public.forgotten, "
-            "public.hourly_counts, public.imported_users, public.kept_keys, public.outbox, public.removals, "
-            "public.shadow_users"
+            "public.hourly_counts, public.imported_users, public.kept_keys, public.outbox, "
+            "public.removals, public.shadow_users"
         ),
         "GRANT SELECT ON public.do_not_mail, public.events_by_recipient, public.ses_worker_schema",
     ):

@@ -29,11 +29,11 @@ _GONE: Final = object()
 _BRACKETS = ("{", "[")
 
 
-class _Mail(Struct):
+class _Mail(Struct, frozen=True):
     destination: list[str] = []
 
 
-class _Message(Struct):
+class _Message(Struct, frozen=True):
     mail: _Mail = _Mail()
 
 
