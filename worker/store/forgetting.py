@@ -31,7 +31,7 @@ from worker.store.schema import (
     shadow_users,
     users,
 )
-from worker.store.tombstone_rows import TOMBSTONE_COLUMNS, read_tombstone
+from worker.store.tombstone_rows import DIGESTS_AT_ONCE, TOMBSTONE_COLUMNS, read_tombstone
 from worker.timing.retries import when_raced
 
 _BY_RECIPIENT = table("events_by_recipient", column("id"), column("recipient"))
@@ -155,9 +155,13 @@ def tombstones_of(
     """
     if (key_id := _key_id(connection)) is None:
         return {}
-    key = require_key(key, key_id)
-    found = ((each, _read(connection, key.digest(each))) for each in keys)
-    return {each: stone for each, stone in found if stone}
+    known = require_key(key, key_id)
+    by_digest = {known.digest(each): each for each in keys}
+    query = select(*(forgotten.c[name] for name in TOMBSTONE_COLUMNS))
+    if len(by_digest) <= DIGESTS_AT_ONCE:
+        query = query.where(forgotten.c.digest.in_(by_digest))
+    stones = map(read_tombstone, connection.execute(query))
+    return {by_digest[stone.digest]: stone for stone in stones if stone.digest in by_digest}
 
 
 def lift(connection: Connection, tombstone: Tombstone, now: datetime) -> None:

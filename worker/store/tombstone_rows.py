@@ -8,6 +8,8 @@ from worker.core.parsing import as_time
 from worker.core.tombstones import Tombstone
 
 TOMBSTONE_COLUMNS = ("digest", "blocked", "paused_until", "reinstated_at", "forgotten_at")
+DIGESTS_AT_ONCE = 100
+"""Digests that are looked up by a query; of more people all tombstones are read."""
 KEY_ID_MARK = "key id:"
 """Before a key id, where a query returns it among dedupe keys and route keys, which differ."""
 

@@ -5,14 +5,12 @@ from collections.abc import Collection
 from worker.core.privacy import PrivacyKey
 from worker.core.tombstones import Tombstone, require_key
 from worker.store import Store
-from worker.store.tombstone_rows import TOMBSTONE_COLUMNS, read_tombstone
+from worker.store.tombstone_rows import DIGESTS_AT_ONCE, TOMBSTONE_COLUMNS, read_tombstone
 
 KEY_ID = "SELECT key_id FROM forgotten LIMIT 1"
 """All tombstones have the same key: `users forget` refuses another."""
 _ALL = f"SELECT {', '.join(TOMBSTONE_COLUMNS)} FROM forgotten"
-_AT_ONCE = 100
-"""Digests that are looked up by a query; of more people all tombstones are read."""
-_HOW_MANY = "SELECT count(*) FROM forgotten"
+_HOW_MANY = "SELECT count(*), min(key_id) FROM forgotten"
 
 
 def require_known_key(store: Store, key: PrivacyKey | None) -> None:
@@ -41,7 +39,7 @@ def forgotten_among(
         return {}
     key = require_key(key, found[0][0])
     by_digest = {key.digest(address): address for address in keys}
-    if len(by_digest) > _AT_ONCE:
+    if len(by_digest) > DIGESTS_AT_ONCE:
         rows = store.ask(_ALL)
     else:
         asked = {f"digest_{number}": digest for number, digest in enumerate(by_digest)}
@@ -51,11 +49,12 @@ def forgotten_among(
     return {by_digest[stone.digest]: stone for stone in stones if stone.digest in by_digest}
 
 
-def how_many_forgotten(store: Store) -> int:
-    """Count the tombstones.
+def how_many_forgotten(store: Store) -> tuple[int, str]:
+    """Count the tombstones; also return the id of the key of all of them.
 
     Raises:
         Unavailable: the database cannot be read now.
 
     """
-    return int(store.ask(_HOW_MANY)[0][0])
+    count, key_id = store.ask(_HOW_MANY)[0]
+    return int(count), key_id or ""
