@@ -1,8 +1,8 @@
 """Finds people in the texts of `events`, `outbox` and `quarantine`, and takes them out.
 
 A database is searched in bites, by the first word of each address, which is written as it is in
-every spelling; what is found is looked at more closely. Each row is changed in a transaction of its
-own, which reads it again: two commands may take two people out of a row at once.
+every spelling; what is found is looked at more closely. The transaction that changes a row reads it
+again: two commands may take two people out of a row at once.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +36,9 @@ from worker.store.schema import events, outbox, quarantine, removals
 EVENTS_AT_ONCE = 20_000
 EFFECTS_AT_ONCE = 2_000
 MESSAGES_AT_ONCE = 20
-"""Rows that are searched by a statement; a quarantined message may have a megabyte."""
+ROWS_IN_A_TRANSACTION = 20
+"""Rows that are searched by a statement, or changed in a transaction, for which workers wait; a
+quarantined message may have a megabyte."""
 
 Redact = Callable[[Mapping[str, Any], Sequence[str]], "Mapping[str, Any] | None"]
 """Returns the columns that change, {} if none does, None if the row goes; raises CannotRedact."""
@@ -98,42 +100,57 @@ def traces(
     """
     done = 0
     for searched in (*_TEXTS, _Searched(quarantine, (), MESSAGES_AT_ONCE, redact_message)):
-        for ids in _bites(store, searched):
-            found = _candidates(store, searched, keys, ids)
-            for row_id in found:
-                with store.reading() as connection:
-                    trace = _treat(connection, searched, row_id, keys)
-                if trace and changing and trace.fate is not Fate.LEFT:
-                    with store.writing() as connection:
-                        trace = _treat(connection, searched, row_id, keys, changing=True)
-                if trace:
-                    yield trace
-            done += ids[1] - ids[0]
+        for after, end in _bites(store, searched):
+            with store.reading() as connection:
+                ids = _candidates(connection, searched, keys, (after, end))
+                found = _treated(connection, searched, ids, keys)
+            meant = [trace.id for trace in found if trace.fate is not Fate.LEFT]
+            for start in range(0, len(meant) if changing else 0, ROWS_IN_A_TRANSACTION):
+                with store.writing() as connection:
+                    some = meant[start : start + ROWS_IN_A_TRANSACTION]
+                    _treated(connection, searched, some, keys, changing=True)
+            yield from found
+            done += end - after
             watch(done)
 
 
 def _bites(store: Store, searched: _Searched) -> Iterator[tuple[int, int]]:
-    """Yield ranges of ids: behind the first, up to the second. Rows that come meanwhile, too."""
+    """Yield ranges of ids: behind the first, up to the second.
+
+    Rows that come meanwhile name nobody whose tombstone is there.
+    """
     number, last = searched.table.c.id, 0
-    while True:
-        some = select(number).where(number > last).order_by(number).limit(searched.at_once)
+    with store.reading() as connection:
+        newest = connection.execute(select(func.max(number))).scalar_one() or 0
+    while last < newest:
+        some = select(number).where(number > last, number <= newest).order_by(number)
         with store.reading() as connection:
-            end = connection.execute(select(func.max(some.subquery().c.id))).scalar_one()
-        if end is None:
-            return
+            bite = some.limit(searched.at_once).subquery()
+            end = connection.execute(select(func.max(bite.c.id))).scalar_one() or newest
         yield last, end
         last = end
 
 
+def _treated(
+    connection: Connection,
+    searched: _Searched,
+    ids: Sequence[int],
+    keys: Sequence[str],
+    *,
+    changing: bool = False,
+) -> list[Trace]:
+    found = (_treat(connection, searched, each, keys, changing=changing) for each in ids)
+    return [trace for trace in found if trace]
+
+
 def _candidates(
-    store: Store, searched: _Searched, keys: Sequence[str], ids: tuple[int, int]
+    connection: Connection, searched: _Searched, keys: Sequence[str], ids: tuple[int, int]
 ) -> list[int]:
     number = searched.table.c.id
     query = select(number).where(number > ids[0], number <= ids[1]).order_by(number)
     if searched.texts:
         query = query.where(_perhaps(searched.texts, keys))
-    with store.reading() as connection:
-        return list(connection.execute(query).scalars())
+    return list(connection.execute(query).scalars())
 
 
 def _perhaps(texts: Sequence[Column[Any]], keys: Sequence[str]) -> ColumnElement[bool]:
