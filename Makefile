@@ -6,11 +6,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Or each process of the suite, of which there are thousands, would compile its modules again.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHONS := 3.11 3.12 3.13
 # The supported versions.
 
 .PHONY: setup demo test test-unit test-others test-all lowest contract interop image-test check docs format \
-	bench chaos mutants lock clean
+	bench chaos mutants lock sbom audit wheel clean
 
 setup: $(READY)  ## the virtual environment with everything in it
 
@@ -92,8 +95,20 @@ lock:  ## choose new exact versions (needs uv)
 		--extra postgresql --constraint requirements/all.txt pyproject.toml requirements/build.in \
 		--output-file requirements/run.txt
 
+sbom: $(READY)  ## the bill of materials of an installation, CycloneDX: dist/sbom.cdx.json
+	mkdir -p dist
+	$(BIN)/python requirements/sbom.py > dist/sbom.cdx.json
+
+audit:  ## known vulnerabilities of the locked versions, by pip-audit in an environment of its own
+	test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && \
+		.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
+	$(PYTHON) requirements/audit.py .venv-audit/bin/pip-audit
+
+wheel: $(READY)  ## the wheel, the same bytes whenever and wherever it is built from a commit: dist/
+	$(BIN)/python requirements/wheel.py
+
 clean:
-	rm -rf $(VENV) .venv-python3.* .venv-lowest tests/*/npm/node_modules build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-python3.* .venv-lowest .venv-audit tests/*/npm/node_modules build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # Exact versions first, each with its hash; then the project itself, which brings nothing along.
 $(READY): pyproject.toml requirements/all.txt

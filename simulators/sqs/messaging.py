@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operat
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from threading import Condition
 
 from simulators.sqs.account import Account
@@ -45,6 +46,8 @@ class Messaging:
         self._record = record
         self.long_polls = 0
         """The number of long polls that wait now."""
+        self.longest_polls = [inf]
+        """Seconds; after the shortest a long poll ends, whatever was asked."""
 
     def send(self, call: Call) -> Answer:
         """SendMessage."""
@@ -78,7 +81,7 @@ class Messaging:
             default=queue.attributes["VisibilityTimeout"],
         )  # fmt: skip
         requested = RequestedAttributes.by(arguments)
-        deadline = self._clock.now() + seconds
+        deadline = self._clock.now() + min(seconds, *self.longest_polls)
         with self._changed:
             if not (handed := self._receive(queue, most, visibility, patient=seconds > 0)):
                 with self._counted():

@@ -4,7 +4,8 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -144,6 +145,19 @@ class SqsSimulator:
     def long_polls(self) -> int:
         """The number of receives that wait for a message now."""
         return self._service.messaging.long_polls
+
+    @contextmanager
+    def hurried(self, seconds: float = 0.02) -> Iterator[None]:
+        """Let long polls that begin meanwhile end after so many seconds, whatever they ask.
+
+        A program that looks until the queue is empty comes to that end sooner.
+        """
+        limits = self._service.messaging.longest_polls
+        limits.append(seconds)
+        try:
+            yield
+        finally:
+            limits.remove(seconds)
 
     def on_delete(self, hook: Callable[[Deletion], None]) -> None:
         """Call a hook before each delete is performed; the client waits for it."""

@@ -13,6 +13,7 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 from support import mail
+from support.running import patched, to_its_end
 from support.waiting import wait_until
 
 from worker.store import ensure_schema, open_store
@@ -153,7 +154,56 @@ def test_a_disk_without_room_leaves_no_file(environment, tmp_path, url):
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2
+    assert "cannot write " in done.stderr
     assert list(folder.iterdir()) == []
+
+
+WITHOUT_LOCKS = """
+import sqlite3
+import worker.store.sqlite.live_copy as it
+
+def fails(connection, made):
+    error = sqlite3.OperationalError("locking protocol")
+    error.sqlite_errorcode = sqlite3.SQLITE_PROTOCOL
+    raise error
+
+it._vacuum_into = fails
+"""
+WITHOUT_LINKS = """
+import errno, os
+
+def link(*_):
+    raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+os.link = link
+"""
+"""As on a network file system; none can be mounted here."""
+
+
+def test_a_network_file_system_without_locks_is_one_clear_sentence(environment, tmp_path):
+    many_users(environment["SES_WORKER_STORE__URL"], 1)
+    (tmp_path / "backups").mkdir()
+    command = [*patched(WITHOUT_LOCKS), "db", "backup", tmp_path / "backups" / "copy.db"]
+    done = to_its_end(command, environment, tmp_path)
+    assert done.status == 1
+    _, said = done.err.splitlines()
+    assert said == (
+        f"ses-worker: cannot write {tmp_path}/backups/copy.db: SQLite says locking protocol; if it is "
+        "on a network file system, back up to a local disk, and copy the finished file there"
+    )
+    assert list((tmp_path / "backups").iterdir()) == []
+
+
+def test_a_file_system_without_hard_links_gets_a_backup_and_keeps_what_is_there(
+    environment, tmp_path, url
+):
+    many_users(url, 3)
+    for status, users_found in ((0, 3), (1, 3)):
+        command = [*patched(WITHOUT_LINKS), "db", "backup", tmp_path / "copy.db"]
+        done = to_its_end(command, environment, tmp_path)
+        assert done.status == status, done.err
+        assert len(rows_of(f"sqlite:///{tmp_path / 'copy.db'}", users)) == users_found
+    assert "exists, and a backup replaces nothing" in done.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -241,6 +241,7 @@ def test_the_digest_is_shown_and_holds_no_whole_address(slack):
     digest = frames(slack)[1]
     assert re.fullmatch(r"SES feedback: \d+ bounces, [67] complaints, [34] dead letters", digest[0])
     assert any(re.match(r"• \*\d\* `Permanent/General` at `example.com`", line) for line in digest)
+    assert any(re.match(r"Whose fault: the recipient's \d+, ", line) for line in digest)
     addresses = re.findall(r"[^\s`]+@[^\s`]+", " ".join(digest))
     assert addresses
     assert all(address.startswith("***@") for address in addresses)

@@ -1,11 +1,18 @@
 """The processes that `run` forks are like those that the installed command starts."""
 
+import ast
+import os
 import sqlite3
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from support.fork_server import LIBRARIES
 from support.running import COMMAND, to_its_end
+
+import worker
+from worker.cli import COMMANDS
 
 
 @pytest.fixture
@@ -44,5 +51,36 @@ def test_variables_that_only_a_start_reads_are_not_for_a_fork(forked, environmen
         assert not forked.fits(environment | {name: "1"})
 
 
-def test_no_module_of_the_worker_is_imported_before():
-    assert [name for name in LIBRARIES if name.partition(".")[0] == "worker"] == []
+ALONE = """
+import os, sys
+from importlib import import_module
+libraries, modules = (words.split() for words in sys.argv[1:])
+for library in libraries:
+    import_module(library)
+assert not [name for name in sys.modules if name.startswith("worker")]
+for module in modules:
+    if not os.fork():
+        import_module(module)
+        os._exit(0)
+    assert os.wait()[1] == 0, module
+"""
+
+
+def imported_in_functions():
+    """Modules of the worker that are imported when they are needed."""
+    for path in Path(worker.__file__).parent.rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                for node in ast.walk(function):
+                    if isinstance(node, ast.ImportFrom) and node.module.startswith("worker"):
+                        yield node.module
+
+
+def test_whatever_is_imported_late_imports_what_it_needs_by_itself(tmp_path):
+    """In a forked process all has been imported before, so that nothing else would show it."""
+    commands = (place.partition(":")[0] for place in COMMANDS.values())
+    late = sorted({*commands, *imported_in_functions()})
+    assert len(late) > 50
+    words = [" ".join(LIBRARIES), " ".join(late)]
+    done = to_its_end([sys.executable, "-c", ALONE, *words], {**os.environ}, tmp_path)
+    assert done.status == 0, done.err

@@ -1,7 +1,11 @@
 """How failures are told on stderr: in words, and harmless to a terminal."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
+
+from support import mail
 
 BUG = """
 from worker.store.sqlite import SqliteStore
@@ -41,3 +45,36 @@ def test_what_is_quoted_does_nothing_to_a_terminal(run):
     assert done.err.startswith("ses-worker: cannot read the settings in /nowhere/")
     assert done.err.rstrip("\n").isprintable()
     assert "\\x1b]0;owned\\x07\\u202etxt" in done.err
+
+
+PRIVACY_KEY = "0123456789abcdef0123456789abcdef"
+HASHED = {"SES_WORKER_LOG__ADDRESSES": "hashed"}
+
+
+def test_without_the_key_hashed_addresses_are_a_wrong_setting(run):
+    done = run("drain", **HASHED)
+    assert (done.status, done.out) == (78, "")
+    (line,) = done.err.splitlines()
+    assert 'log.addresses = "hashed" needs privacy.key' in line
+
+
+def test_the_lines_of_a_person_are_joined_by_a_hash_that_why_tells(run, emulator, queue):
+    keyed = HASHED | {"SES_WORKER_PRIVACY__KEY": PRIVACY_KEY}
+    for name in ("jane", "joe"):
+        emulator.send(queue, mail.bounce(f"{name}@example.com"))
+    done = run("drain", **keyed)
+    hashes = {line["address_hash"] for line in done.log if line["event"] == "bounce_notification"}
+    assert len(hashes) == 2
+    assert run("why", "jane@example.com", "--json", **keyed).json["address_hash"] in hashes
+    assert "address_hash" not in run("why", "jane@example.com", "--json").json
+
+
+def test_a_worker_that_crashes_leaves_no_memory_in_a_core_dump(daemon):
+    worker = daemon()
+    worker.wait_for("worker.started")
+    process = Path("/proc", str(worker.process.pid))
+    assert int((process / "coredump_filter").read_text(), 16) == 0
+    (line,) = re.findall(
+        r"^Max core file size +(\S+)", (process / "limits").read_text(), re.MULTILINE
+    )
+    assert line == "0"

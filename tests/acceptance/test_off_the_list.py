@@ -74,6 +74,7 @@ class TestDecidedByAPerson:
         assert re.search(rf"{JANE}: removed \(listed for {reason}, asked for by \S+\)", done.err), (
             done.err
         )
+        assert "may still refuse" not in done.err
         assert run("may-send", JANE).status == 0
 
     def test_guards_of_removals_by_pattern_do_not_count(

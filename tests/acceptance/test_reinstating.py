@@ -19,6 +19,12 @@ def drained(run, emulator, queue, *bodies):
     run("drain")
 
 
+MAY_STILL_REFUSE = (
+    "SES may still refuse mail: it lists hard bounces and complaints on its own, and "
+    "--also-suppression-list takes an address off its suppression list, too"
+)
+
+
 def test_a_user_is_reinstated_and_only_a_newer_event_bars_her_again(
     run, emulator, queue, either_store
 ):
@@ -33,6 +39,7 @@ def test_a_user_is_reinstated_and_only_a_newer_event_bars_her_again(
         "1 reinstated (1 blocked, 0 paused), 0 neither paused nor blocked, 0 refused\n",
     )
     assert "jane@example.com was blocked (auto_block_spam)" in done.err
+    assert MAY_STILL_REFUSE in " ".join(done.err.split())
     assert run("may-send", "jane@example.com").status == 0
 
     drained(run, emulator, queue, mail.complaint("jane@example.com", at=recent(3)))
@@ -68,6 +75,7 @@ def test_an_address_that_is_no_user_becomes_one_and_is_free(run, emulator, queue
         "refused": 0,
         "dry_run": False,
     }
+    assert done.err == ""
     assert run("may-send", "stranger@example.com").status == 0
 
 
@@ -90,6 +98,8 @@ def test_many_are_reinstated_from_standard_input_and_a_dry_run_lifts_nothing(
         assert (done.status, done.out) == (1, sentence), done.err
         assert "line 33 is no usable address" in done.err
         assert ("user7@example.com is blocked (auto_block_spam)" in done.err) == bool(more)
+        lifts = not sentence.startswith("0 ")
+        assert (MAY_STILL_REFUSE in " ".join(done.err.split())) == lifts
     assert run("users", "list", "--blocked", "--json").json["total"] == 0
     assert run("users", "show", "nobody@example.com").status == 1
 
@@ -117,3 +127,10 @@ def test_an_export_of_the_version_before_is_still_imported(run, tmp_path):
     run("users", "remove", "jane@example.com")
     done = run("users", "import", "-", input="\n".join(former))
     assert done.out == "1 created, 0 updated, 0 unchanged, 0 refused\n", done.err
+
+
+def test_an_empty_reason_is_asked_for(run):
+    for reason in ("", "  "):
+        done = run("users", "reinstate", "jane@example.com", "--reason", reason)
+        assert done.status == 2
+        assert "is empty: say why, since the history keeps it" in done.err

@@ -202,6 +202,8 @@ class TestTheVerdict:
         told = run("why", "jane@example.com", "--json").json
         assert "SES did not send" in told["answer"]
         assert " --also-suppression-list " in told["undo"]
+        run("users", "import", "-", input="email\njane@example.com\n")
+        assert told["undo"] in run("users", "show", "jane@example.com").out
 
     def test_a_user_who_is_blocked_and_was_paused_is_both(self, run, on_record):
         lines = run("why", "jane@example.com").out.splitlines()

@@ -3,14 +3,15 @@
 import json
 
 import pytest
-from support import mail, wiring
+from support import mail
 from support.dead import quarantined
 from support.signing import sign
+from support.wiring import QUEUE, QUEUE_URL, TOPIC
 
 TOKEN = "2336412f37fb687f5d51e6e241d09c805a5a57b30d712f794cc5f6a988666d92768dd60a"
 
 
-def confirmation(topic=wiring.TOPIC, **more):
+def confirmation(topic=TOPIC, **more):
     envelope = {
         "Type": "SubscriptionConfirmation", "TopicArn": topic, "Token": TOKEN, "MessageId": "1",
         "Message": "You have chosen to subscribe", "Timestamp": "2026-11-20T08:15:34.000Z",
@@ -21,11 +22,18 @@ def confirmation(topic=wiring.TOPIC, **more):
 
 @pytest.fixture
 def topics(environment):
-    environment["SES_WORKER_SNS__TOPIC_ARNS"] = json.dumps([wiring.TOPIC])
+    environment["SES_WORKER_SNS__TOPIC_ARNS"] = json.dumps([TOPIC])
+
+
+def subscriptions(wiring):
+    listed = wiring.sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]
+    return {item["Endpoint"]: item["SubscriptionArn"] for item in listed}
 
 
 @pytest.fixture
 def asked(wiring, proxy):
+    proxy.confirmed = subscriptions(wiring)[QUEUE]
+
     def asked():
         named = [item for item in proxy.requests if item.operation == "ConfirmSubscription"]
         return [(item.region, item.arguments) for item in named]
@@ -47,22 +55,23 @@ def test_a_dead_letter_in_quarantine_is_confirmed_by_its_id(
     quarantined(environment, ("subscription_confirmation", confirmation()))
     [row] = run("dlq", "list", "--json").json["groups"]
     done = run("subscription", "confirm", _id(row), "--json", SES_WORKER_LOG__LEVEL="debug")
-    assert (done.status, done.json["topic"]) == (0, wiring.TOPIC), done.err
+    assert (done.status, done.json["topic"]) == (0, TOPIC), done.err
     [(region, arguments)] = asked()
     assert region == "eu-west-1"
-    assert (arguments["TopicArn"], arguments["Token"]) == (wiring.TOPIC, TOKEN)
+    assert (arguments["TopicArn"], arguments["Token"]) == (TOPIC, TOKEN)
+    assert arguments["AuthenticateOnUnsubscribe"] == "true"
     assert is_said_nowhere(done)
 
 
 def test_a_token_on_standard_input_is_confirmed(run, asked, topics):
-    done = run("subscription", "confirm", "--topic", wiring.TOPIC, "-", input=f"{TOKEN}\n")
+    done = run("subscription", "confirm", "--topic", TOPIC, "-", input=f"{TOKEN}\n")
     assert (done.status, "confirmed" in done.out) == (0, True), done.err
     assert len(asked()) == 1
     assert is_said_nowhere(done)
 
 
 def test_another_topic_is_not_confirmed(run, environment, asked, topics):
-    other = wiring.TOPIC + "-2"
+    other = TOPIC + "-2"
     quarantined(environment, ("subscription_confirmation", confirmation(other)))
     [row] = run("dlq", "list", "--json").json["groups"]
     by_id = run("subscription", "confirm", _id(row))
@@ -74,14 +83,14 @@ def test_another_topic_is_not_confirmed(run, environment, asked, topics):
 
 
 def test_without_topics_in_the_settings_none_is_confirmed(run, asked):
-    done = run("subscription", "confirm", "--topic", wiring.TOPIC, "-", input=TOKEN)
+    done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
     assert (done.status, "is not in sns.topic_arns" in done.err) == (1, True)
     assert asked() == []
 
 
 @pytest.mark.parametrize("token", ["", "a b", "a\nb", "é", "x" * 1_001, "\x1b[31m"])
 def test_what_is_no_token_is_not_sent(run, asked, topics, token):
-    done = run("subscription", "confirm", "--topic", wiring.TOPIC, "-", input=token)
+    done = run("subscription", "confirm", "--topic", TOPIC, "-", input=token)
     assert (done.status, "is no token" in done.err) == (1, True)
     assert asked() == []
 
@@ -105,14 +114,55 @@ def test_a_confirmation_with_a_wrong_signature_is_not_confirmed(run, environment
 
 def test_a_refusal_of_sns_does_not_repeat_the_token(run, proxy, asked, topics):
     proxy.denied.add("sns:ConfirmSubscription")
-    done = run("subscription", "confirm", "--topic", wiring.TOPIC, "-", input=TOKEN)
+    done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
     assert done.status == 1
     assert "not authorized" in done.err
     assert is_said_nowhere(done)
 
 
-@pytest.mark.parametrize(
-    "arguments", [["-"], ["id", "--topic", wiring.TOPIC], [], ["--topic", wiring.TOPIC]]
-)
+@pytest.mark.parametrize("arguments", [["-"], ["id", "--topic", TOPIC], [], ["--topic", TOPIC]])
 def test_other_uses_are_wrong(run, arguments):
     assert run("subscription", "confirm", *arguments).status == 2
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "arn:aws:sqs:eu-west-1:444455556666:feedback",
+        "arn:aws:sqs:eu-west-1:123456789012:other",
+        "arn:aws:sqs:eu-west-2:123456789012:feedback",
+        "arn:aws:sns:eu-west-1:123456789012:feedback",
+    ],
+)
+def test_what_turns_out_to_be_another_endpoints_subscription_is_ended_again(
+    run, wiring, proxy, asked, topics, endpoint
+):
+    foreign = wiring.sns.subscribe(
+        TopicArn=TOPIC, Protocol="sqs", Endpoint=endpoint, ReturnSubscriptionArn=True
+    )
+    proxy.confirmed = foreign["SubscriptionArn"]
+    done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
+    assert (done.status, done.out) == (1, "")
+    assert f"is of {endpoint}, not of {QUEUE_URL}: it was confirmed, and is ended again" in done.err
+    assert {*subscriptions(wiring)} == {QUEUE}
+
+
+def test_where_it_cannot_be_ended_the_command_that_ends_it_is_said(
+    run, wiring, proxy, asked, topics
+):
+    foreign = wiring.sns.subscribe(
+        TopicArn=TOPIC, Protocol="sqs", Endpoint=f"{QUEUE}-2", ReturnSubscriptionArn=True
+    )["SubscriptionArn"]
+    proxy.confirmed = foreign
+    proxy.denied.add("sns:Unsubscribe")
+    done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
+    assert done.status == 1
+    assert f"aws sns unsubscribe --region eu-west-1 --subscription-arn {foreign}" in done.err
+
+
+def test_where_the_endpoint_cannot_be_read_it_says_how_to_look(run, proxy, asked, topics):
+    proxy.denied.add("sns:GetSubscriptionAttributes")
+    done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
+    assert done.status == 1
+    assert "is confirmed, but whether it is that of the queue is not known" in done.err
+    assert f"--subscription-arn {proxy.confirmed}" in done.err

@@ -664,6 +664,18 @@ def test_closing_ends_long_polls_at_once() -> None:
     assert len(found) == 1
 
 
+def test_long_polls_may_be_hurried_and_then_wait_as_long_as_before(
+    emulator: SqsSimulator, url: str, client: Any
+) -> None:
+    with emulator.hurried():
+        started = time.monotonic()
+        assert bodies(receive(client, url, WaitTimeSeconds=20)) == []
+        assert time.monotonic() - started < 10
+    started = time.monotonic()
+    assert bodies(receive(client, url, WaitTimeSeconds=1)) == []
+    assert time.monotonic() - started >= 0.9
+
+
 # On the wire
 
 

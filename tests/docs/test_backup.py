@@ -19,9 +19,9 @@ from worker.process import process
 from worker.store import ensure_schema, migrate, open_store
 
 PAGE = page("docs/backup.md")
-BACK_UP, RESTORE, POSTGRESQL, AFTER = blocks(PAGE, "sh")
+BACK_UP, RESTORE, POSTGRESQL, AFTER, *_ = blocks(PAGE, "sh")
 (BACK,) = blocks(PAGE, "sql")
-"""RESTORE needs the service: tests/service/test_pages.py."""
+"""RESTORE needs the service: tests/service/test_pages.py. The others: test_restore_drill.py."""
 
 
 @pytest.fixture

@@ -191,3 +191,13 @@ def test_nothing_else_is_in_the_stack():
         "DeadLetterQueuePolicy", "Subscription", "Rule", "EventDestination",
         "EventDestinationToBus",
     }  # fmt: skip
+
+
+def test_ses_may_publish_to_the_topic_for_this_account_only():
+    """Else SES could be a deputy of any other account."""
+    for (statement,) in (Stack().statements("TopicPolicy"), [desired.ses_may_publish(names())]):
+        assert statement["Principal"] == {"Service": "ses.amazonaws.com"}
+        assert statement["Condition"] == {
+            "StringEquals": {"aws:SourceAccount": names().account},
+            "ArnLike": {"aws:SourceArn": f"arn:aws:ses:{names().region}:{names().account}:*"},
+        }

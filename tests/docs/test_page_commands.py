@@ -33,6 +33,7 @@ OF_THEIR_OWN = {
     "docs/policies.md": {"toml"},
     "docs/prometheus.md": {"yaml"},
     "docs/regions.md": {"toml"},
+    "docs/retention.md": {"toml"},
     "docs/signatures.md": {"toml"},
 }
 """Pages whose blocks are all run or read by a test of the page, and their languages."""

@@ -84,6 +84,10 @@ def test_a_subscription_is_confirmed(run, wiring, proxy, environment):
         SubscribeURL="http://127.0.0.1:9/",
     )  # fmt: skip
     quarantined(environment, ("subscription_confirmation", body))
+    (proxy.confirmed,) = [
+        item["SubscriptionArn"]
+        for item in wiring.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    ]
     [group] = run("dlq", "list", "--json").json["groups"]
     for words, given in (
         ([*by_id[1:-1], group["sample"]["message_id"]], None),

@@ -14,6 +14,7 @@ from support.signing_host import SigningHost
 
 from worker.app.signatures import make_verifier, obtain
 from worker.core.errors import NoCertificate
+from worker.core.limits import LARGEST_CERTIFICATE_BYTES
 from worker.observability.health import Health
 from worker.settings.loading import load_settings
 from worker.signatures import fetching
@@ -90,7 +91,7 @@ class TestFetching:
             obtain(ORIGIN, URL)
 
     def test_a_large_answer_is_refused(self, host, authority):
-        host.files[PATH] = authority.issue() + b" " * fetching.LARGEST
+        host.files[PATH] = authority.issue() + b" " * LARGEST_CERTIFICATE_BYTES
         with pytest.raises(Failed, match="more than"):
             obtain(ORIGIN, URL)
 

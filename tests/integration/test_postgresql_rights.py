@@ -367,6 +367,20 @@ class TestCommands:
         do(role, f"GRANT SELECT ON {named} TO {ROLE}")
         assert run(*command).status == 0
 
+    def test_a_user_is_shown_with_the_command_that_undoes_without_the_right_to_read_events(
+        self, role, made, run, postgresql_url
+    ):
+        run(
+            "users", "import", "-", input="email\njane@example.com\n",
+            SES_WORKER_STORE__URL=postgresql_url,
+        )  # fmt: skip
+        role.execute("UPDATE users SET auto_block_spam = true")
+        do(role, f"GRANT SELECT ON public.ses_worker_schema, public.users TO {ROLE}")
+        done = run("users", "show", "jane@example.com")
+        undo = "ses-worker users reinstate jane@example.com --reason"
+        assert (done.status, undo in done.out) == (0, True), done.err
+        assert "permission" not in done.err
+
     def test_the_check_says_who_makes_the_tables_of_an_empty_database_and_where_others_are(
         self, role, url, run, queue
     ):

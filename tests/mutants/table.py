@@ -246,6 +246,30 @@ MUTANTS = [
         new="if now.ends_after(pause):",
     ),
     Mutant(
+        invariant=(
+            "After a purge what comes again is a duplicate, and nobody's record or answer changes"
+        ),
+        test=(
+            "integration/test_purging.py::"
+            "test_after_a_purge_whatever_is_seen_again_is_a_duplicate_and_nobody_s_answer_changes"
+        ),
+        file="worker/store/purging/events.py",
+        function="EventsPurge._write",
+        old="_begin_anew(connection, planned.first)",
+        new="",
+    ),
+    Mutant(
+        invariant="A purge that is killed leaves each event, or both its keys",
+        test=(
+            "integration/test_purging.py::"
+            "test_a_kill_at_any_moment_leaves_each_event_or_both_its_keys"
+        ),
+        file="worker/store/purging/events.py",
+        function="EventsPurge._write",
+        old="keep_keys(connection, kept)",
+        new="keep_keys(connection, kept[1:])",
+    ),
+    Mutant(
         invariant="A fold over the events on record gives the record that live processing gave",
         test=(
             "integration/test_folding.py::"

@@ -1,19 +1,26 @@
-"""Import the libraries, then run a command in a fork for each connection; `forking` is the client.
+"""Import the libraries, and perhaps the worker; then run a program in a fork for each connection.
 
-    python -P fork_server.py DESCRIPTOR
+    python -P fork_server.py DESCRIPTOR libraries|worker COMMAND
 
-DESCRIPTOR is the listening socket. A client sends the descriptors of three standard streams and a
-JSON object, and is sent two lines: the process id, and the exit status when that has ended.
+DESCRIPTOR is the listening socket; `forking` is the client. It sends the descriptors of three
+standard streams and a JSON object, and is sent two lines: the process id, and the exit status when
+that has ended. COMMAND is there to be seen: what is forked has the server's arguments in `ps`.
 """
 
+import atexit
 import gc
 import json
 import os
+import pkgutil
+import runpy
 import selectors
 import socket
 import sys
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -102,14 +109,67 @@ def become(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
-    sys.argv = [str(COMMAND), *request["arguments"]]
+    if not request["python"]:
+        sys.argv = [str(COMMAND), *request["arguments"]]
+        Path("/proc/self/comm").write_text(COMMAND.name, encoding="utf-8")
+
+
+def program(request: dict[str, Any]) -> Callable[[], object]:
+    """Return what to run: the installed command, or what `python` would run with these arguments."""
+    words: list[str] = request["python"]
+    arguments: list[str] = request["arguments"]
+    if not words:
+        command = next(iter(entry_points(group="console_scripts", name=COMMAND.name)))
+        loaded: Callable[[], object] = command.load()
+        return loaded
+    if words[0] == "-c":
+        sys.path.insert(0, "")
+        sys.argv = ["-c", *words[2:], *arguments]
+        return partial(exec, compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
+    sys.path.insert(0, str(Path(words[0]).parent))
+    sys.argv = [*words, *arguments]
+    return partial(runpy.run_path, words[0], run_name="__main__")
+
+
+def import_the_worker() -> None:
+    """Import every module that a command may ask for; what is broken the command itself reports."""
+    with suppress(Exception):
+        package = import_module("worker")
+        for module in pkgutil.walk_packages(package.__path__, "worker."):
+            if not module.name.endswith("__main__") and ".migrations" not in module.name:
+                import_module(module.name)
+
+
+def exit_at_once(command: Callable[[], object]) -> None:
+    """Run a command, and exit as Python does, but for the destruction of what was imported.
+
+    To destroy it would write to every page that the process has in common with the server, which
+    takes three times as long as most commands.
+    """
+    try:
+        command()
+        status: object = None
+    except SystemExit as leaving:
+        status = leaving.code
+    if status is not None and not isinstance(status, int):
+        sys.exit(str(status))
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for the threads
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        status = 120  # as Python itself
+    os._exit((status or 0) & 0xFF)
 
 
 if __name__ == "__main__":
     for library in LIBRARIES:
         import_module(library)
-    command = next(iter(entry_points(group="console_scripts", name="ses-worker")))
+    if sys.argv[2] == "worker":
+        import_the_worker()
     gc.collect()
     gc.freeze()
-    become(Server(socket.socket(fileno=int(sys.argv[1]))).serve())
-    sys.exit(command.load()())
+    asked = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
+    become(asked)
+    exit_at_once(program(asked))

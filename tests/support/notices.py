@@ -5,6 +5,7 @@ import json
 import re
 import unicodedata
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import msgspec
 from hypothesis import strategies as st
@@ -97,11 +98,17 @@ def effect(payload, id=123):
 
 
 def summarised(
-    id=1, kind=EffectKind.BOUNCE_NOTICE, sort="Permanent/General", at=AT, sample="", **domains
+    id=1,
+    kind=EffectKind.BOUNCE_NOTICE,
+    sort="Permanent/General",
+    at=AT,
+    sample="",
+    by_fault=MappingProxyType({}),
+    **domains,
 ):
     """A row claimed for a digest."""
     named = {domain.replace("_", "."): count for domain, count in domains.items()}
-    summary = Summary(sort=sort, domains=named, sample=sample, occurred_at=at)
+    summary = Summary(sort=sort, domains=named, faults=by_fault, sample=sample, occurred_at=at)
     return Effect(id=id, kind=kind, attempts=1, created_at=AT, summary=summary)
 
 

@@ -19,6 +19,13 @@ from support.publishing import Publishing, Refusal
 _PASSED_ON = {"authorization", "content-type", "x-amz-target", "x-amz-date", "x-amzn-query-mode"}
 
 
+_CONFIRMED = (
+    '<ConfirmSubscriptionResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">'
+    "<ConfirmSubscriptionResult><SubscriptionArn>{}</SubscriptionArn></ConfirmSubscriptionResult>"
+    "</ConfirmSubscriptionResponse>"
+)
+
+
 class Request(NamedTuple):
     """A request: of which service, what, where."""
 
@@ -42,6 +49,8 @@ class ReverseProxy:
         """IAM actions that are refused."""
         self.unsupported: dict[str, Refusal] = {}
         """By IAM action, how a stand-in for AWS says that it does not have it."""
+        self.confirmed = ""
+        """The ARN of the subscription that a token confirms; moto confirms an invented one."""
         self.behind: dict[str, str] = {}
         """Endpoints that stand for a service (`sqs`), or a part of one (`ses suppression`)."""
         self.publishing = Publishing()
@@ -75,6 +84,8 @@ class ReverseProxy:
             return refused(request, Refusal(403, "AccessDenied", "User is not authorized"))
         if request.action in self.unsupported:
             return refused(request, self.unsupported[request.action])
+        if request.operation == "ConfirmSubscription" and self.confirmed:
+            return 200, {"Content-Type": "text/xml"}, _CONFIRMED.format(self.confirmed).encode()
         if request.service == "ses" and self.publishing.knows(request.operation):
             try:
                 return self.publishing.perform(request)

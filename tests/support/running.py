@@ -12,7 +12,7 @@ import termios
 import threading
 import time
 import warnings
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
@@ -23,7 +23,9 @@ import pytest
 from simulators.ses import SesSimulator
 from simulators.slack import SlackSimulator
 from simulators.sqs import SqsSimulator
+from support.databases import not_waiting_for_its_disk
 from support.forking import ForkServer
+from support.private import hear
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 NO_SKIPS = "TESTS_MUST_NOT_SKIP"
@@ -96,6 +98,7 @@ def to_its_end(command, environment, folder, input=None):
         timeout=SECONDS,
         check=False,
     )
+    hear(done.stderr, command)
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -111,38 +114,65 @@ def fork_server(interruptible):
 
 
 @pytest.fixture
-def run(fork_server, environment, tmp_path):
-    """Run the command to its end."""
+def run(request, fork_server, environment, tmp_path):
+    """Run the command to its end; it does not wait long at an empty queue of `emulator`."""
 
     def run(*arguments, input=None, **changes):
         changed = {
             name: value for name, value in (environment | changes).items() if value is not None
         }
+        with hurried() if hurried else nullcontext():
+            return finished(arguments, changed, input)
+
+    def finished(arguments, changed, input):
         if fork_server and fork_server.fits(changed):
             words = [*map(str, arguments)]
-            return Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
+            done = Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
+            hear(done.err, words)
+            return done
         return to_its_end([COMMAND, *arguments], changed, tmp_path, input)
 
+    is_simulated = "emulator" in request.fixturenames
+    hurried = request.getfixturevalue("emulator").hurried if is_simulated else None
     return run
 
 
+@pytest.fixture(scope="session")
+def bare_fork_server(interruptible):
+    """As `fork_server`, but it has not imported the worker, which a test may change before."""
+    if os.environ.get(START_EACH):
+        yield None
+        return
+    server = ForkServer(worker=False)
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def start(environment, tmp_path):
+def start(request, environment, tmp_path):
     """Start the command and leave it running; what still runs at the end is killed.
 
     `program` is what to start in its place, such as the command with a point at which it fails.
+    Unless it is `forked`, it is started as installed.
     """
     started = []
 
-    def start(*arguments, program=(COMMAND,), **changes):
-        process = subprocess.Popen(
-            [*map(str, program), *map(str, arguments)],
-            env=environment | changes,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(*arguments, program=(COMMAND,), forked=True, **changes):
+        changed, words = environment | changes, [*map(str, arguments)]
+        first, *python = map(str, program)
+        name = {str(COMMAND): "fork_server", sys.executable: "bare_fork_server"}.get(first)
+        server = request.getfixturevalue(name) if name and forked else None
+        if server and server.fits(changed):
+            process = server.start(words, changed, tmp_path, python=python)
+        else:
+            process = subprocess.Popen(
+                [*map(str, program), *words],
+                env=changed,
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         started.append(process)
         return process
 
@@ -150,7 +180,8 @@ def start(environment, tmp_path):
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        _, told = process.communicate()
+        hear(told, process.args)
 
 
 @pytest.fixture
@@ -301,6 +332,7 @@ class OwnPostgresql:
         self._folder = folder
         self.start()
         self.url = self._server.get_uri()
+        not_waiting_for_its_disk(self.url)
 
     def start(self):
         with warnings.catch_warnings():
@@ -377,6 +409,7 @@ def daemon(environment, start, emulator, queue):
     for watched in started:
         watched.process.kill()
         watched.thread.join()
+        hear("".join(watched.lines))
 
 
 class Watched:

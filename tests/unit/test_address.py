@@ -303,3 +303,9 @@ def test_a_parsed_address_parses_to_itself(text):
     assert parsed is not None
     for spelling in (parsed.key, parsed.key.upper(), parsed.mailed, f"Jane <{parsed.mailed}>"):
         assert parse_address(spelling).key == parsed.key
+
+
+@pytest.mark.parametrize("domain", ["example.com..", "[..", "\u3002.", "bücher.example.."])
+def test_a_domain_has_one_trailing_dot_at_most(domain):
+    assert parse_address(f"jane@{domain}") is None
+    assert parse_address("jane@example.com.").key == "jane@example.com"

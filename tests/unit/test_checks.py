@@ -12,7 +12,7 @@ from worker.core.effects import Blocked, Later, Sent
 from worker.core.errors import Unavailable
 from worker.topology.checks import commands
 from worker.topology.checks.account import judge_account
-from worker.topology.checks.admission import judge_policy
+from worker.topology.checks.admission import judge_dead_letter_policy, judge_policy
 from worker.topology.checks.channels import judge_channel, judge_no_channel
 from worker.topology.checks.commands import provision, set_queue
 from worker.topology.checks.database import PG_HBA, Schema, judge_database, judge_no_database
@@ -233,7 +233,7 @@ class TestTopic:
             "Condition": condition,
         } | more
         facts = TopicFacts(topic, {"Policy": json.dumps({"Statement": [statement]})})
-        (found,) = judge_topic(topic, facts, queue(), senders)
+        found, *self.others = judge_topic(topic, facts, queue(), senders)
         return found
 
     def test_each_sender_is_judged_by_its_own_arn(self):
@@ -250,7 +250,31 @@ class TestTopic:
     def test_a_topic_of_another_account_lets_that_ones_ses_in(self):
         theirs = TOPIC.replace("111122223333", "444455556666")
         assert self.publishing(topic=theirs, account="444455556666").status == "ok"
+        assert self.others == []
         assert self.publishing(topic=theirs).status == "wrong"
+        (other,) = self.others
+        assert "also admits all of account 111122223333: a publisher may forge" in other.message
+
+    @pytest.mark.parametrize(
+        ("changes", "status", "who"),
+        [
+            ({"Condition": {}}, "wrong", "ses.amazonaws.com for any account"),
+            ({"Condition": {}, "Principal": "*"}, "wrong", "everybody"),
+            ({"Principal": "*"}, None, ""),  # its condition names our account alone
+            ({"Principal": {"AWS": "*"}, "Condition": {"StringEquals": {"AWS:SourceOwner": "111122223333"}}}, None, ""),
+            ({"Principal": {"AWS": "arn:aws:iam::444455556666:role/x"}, "Condition": {}}, "note", "arn:aws:iam::444455556666:role/x"),
+            ({"Principal": {"AWS": "arn:aws:iam::111122223333:role/x"}, "Condition": {}}, None, ""),
+            ({"Principal": "*", "Condition": {"Bool": {"aws:x": "1"}}}, "unknown", "check cannot evaluate"),
+        ],
+    )  # fmt: skip
+    def test_a_service_or_a_person_of_another_account_who_may_publish_is_named(
+        self, changes, status, who
+    ):
+        self.publishing(**changes)
+        assert [str(other.status) for other in self.others] == ([status] if status else [])
+        assert all(who in other.message for other in self.others)
+        assert self.publishing().status == "ok"
+        assert self.others == []
 
     def test_a_topics_policy_about_another_topic_lets_nobody_in(self):
         assert self.publishing(Resource=f"{TOPIC}-old").status == "wrong"
@@ -805,3 +829,20 @@ class TestPostgresql:
             self.PLACE, Unavailable(f"PostgreSQL: connection failed: {error}")
         )
         assert (found.status, found.fix) == ("wrong", f"{fix}; then: ses-worker db status")
+
+
+class TestPolicyOfTheDeadLetterQueue:
+    def judge(self, *statements):
+        found = dead(QueueArn=DEAD, Policy=json.dumps({"Statement": [*statements]}))
+        return judge_dead_letter_policy(found, [TOPIC])
+
+    def test_the_topic_may_send_and_everybody_may_not(self):
+        topic = {
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage", "Resource": "*",
+            "Condition": {"ArnEquals": {"aws:SourceArn": TOPIC}},
+        }  # fmt: skip
+        assert self.judge(topic) == []
+        (found,) = self.judge(topic, topic | {"Principal": "*", "Condition": {}})
+        assert found.status == "wrong"
+        assert "also admits everybody: a replay may apply what it forges" in found.message

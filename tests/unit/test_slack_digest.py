@@ -38,7 +38,7 @@ def counted(post):
     found = {}
     for text in texts(post.blocks):
         if title := re.match(r"\*([\d,]+) ([a-z ]+?)s?\*\n", text):
-            lines = text.split("\n")[1:]
+            lines = [line for line in text.split("\n")[1:] if not line.startswith("Whose")]
             parts = [re.match(r"(?:• \*|and )([\d,]+)", line).group(1) for line in lines]
             found[title.group(2)] = (_number(title.group(1)), sum(map(_number, parts)))
     return found
@@ -91,6 +91,20 @@ def test_the_biggest_groups_come_first():
 def test_an_effect_without_recipients_counts_as_a_single_item():
     post = drawn([summarised(1), summarised(2), summarised(3, example_com=5)])
     assert post.text == "DIGEST: 7 bounces"
+
+
+def test_bounces_are_counted_by_whose_fault_they_were():
+    post = drawn(
+        [
+            summarised(1, example_com=2, by_fault={"recipient": 1, "sender": 1}),
+            summarised(2, example_com=1, by_fault={"recipient": 1, "of a newer worker": 1}),
+            summarised(3, example_com=1),
+            summarised(4, EffectKind.COMPLAINT_NOTICE, "abuse", example_com=1),
+        ]
+    )
+    bounces, complaints = (text for text in texts(post.blocks) if text.startswith("*"))
+    assert bounces.split("\n")[1] == "Whose fault: the recipient's 2, ours 1"
+    assert "Whose fault" not in complaints
 
 
 def test_a_single_effect_may_be_a_digest_too():

@@ -8,10 +8,9 @@ from botocore.parsers import create_parser
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from worker.core.limits import LARGEST_BODY_BYTES, LARGEST_HEAD_BYTES
 from worker.sqs.client import answers
 from worker.sqs.client.http import (
-    LARGEST_BODY_BYTES,
-    LARGEST_HEAD_BYTES,
     Answer,
     Damaged,
     Stream,

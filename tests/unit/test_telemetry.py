@@ -1,6 +1,7 @@
 """The log lines and counters of the earlier bounce handler, which users' dashboards know."""
 
 import json
+import re
 
 import pytest
 import structlog
@@ -360,3 +361,39 @@ class TestAccountEvents:
         texts = dict.fromkeys(("cause", "finding", "impact", "resource"), "x" * 1_000_000)
         (line,) = report_event(finding(**texts))
         assert all(len(str(value)) <= 500 for value in line.values())
+
+
+LOG_KEY = b"k" * 32
+
+
+class TestHashedAddresses:
+    @pytest.fixture
+    def lines(self, message):
+        structlog.reset_defaults()
+
+        def lines(*addresses, key=LOG_KEY):
+            unit = UnitOfWork(Policy(), (), {})
+            with capture_logs() as found:
+                for address in addresses:
+                    body = mail.bounce(address)
+                    handled = unit.decide_message(message(body), decode(body))
+                    Telemetry(Metrics(), lambda: key).report([handled])
+            return heard(found)
+
+        return lines
+
+    def test_all_lines_of_a_person_have_the_same_hash_and_those_of_others_another(self, lines):
+        mine, also_mine, other = lines("Jane@Example.com", "jane@example.com", "joe@example.com")
+        assert mine["address_hash"] == also_mine["address_hash"] != other["address_hash"]
+        assert re.fullmatch("[0-9a-f]{32}", mine["address_hash"])
+        assert mine["domain"] == "example.com"
+
+    def test_another_key_makes_another_hash(self, lines):
+        (one,), (other,) = lines("jane@example.com"), lines("jane@example.com", key=b"x" * 32)
+        assert one["address_hash"] != other["address_hash"]
+
+    def test_without_a_key_or_an_address_there_is_none(self, lines):
+        (line,) = lines("jane@example.com", key=None)
+        assert "address_hash" not in line
+        (line,) = lines("no address")
+        assert "address_hash" not in line

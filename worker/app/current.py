@@ -1,8 +1,11 @@
 """The settings in force, and the policy and relay built from them: a reload replaces them."""
 
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from worker.core.policy import Policy
+from worker.core.retention import Retention
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,6 +18,8 @@ class Current:
     def __init__(self, settings: Settings, relay: "Relay | None" = None) -> None:
         self.settings = settings
         self.policy = settings.as_policy()
+        self.log_key = settings.log_key
+        """The key of hashes of addresses in log lines, if there are any."""
         self.relay = relay
         self.asked = False
         """The relay has a lane for removals that a person asked for."""
@@ -25,6 +30,12 @@ class Current:
         """Effects delivered by relays that were replaced and have ended."""
         self._lock = threading.Lock()
         """Keeps the count of delivered effects from falling while a relay is replaced."""
+
+    def purging(self) -> tuple[Retention, Policy, timedelta]:
+        """What a purge goes by: how long what is kept, the policy, how long removals count."""
+        settings = self.settings
+        within = timedelta(days=settings.suppression.within_days)
+        return settings.retention.as_retention(), self.policy, within
 
     @property
     def failure(self) -> BaseException | None:

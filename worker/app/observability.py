@@ -1,12 +1,13 @@
 """Builds metrics, health and the health file from the settings, and shows them a worker."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from worker.app.parts import Parts
 from worker.consumer import Counters
 from worker.observability.health import Health
 from worker.observability.http import Measure, Observability
 from worker.observability.metrics import Metrics
+from worker.service.purger import Purger
 from worker.service.sending_watch import SendingWatch
 from worker.settings import Settings
 from worker.store.sending import SendingStatus
@@ -22,7 +23,9 @@ def make_observability(settings: Settings) -> Observability:
     )
 
 
-def watch(observability: Observability, parts: Parts, sending: SendingWatch) -> None:
+def watch(
+    observability: Observability, parts: Parts, sending: SendingWatch, purger: Purger
+) -> None:
     """Expose a worker's figures, and measure its remote services periodically."""
     measures: dict[str, Measure] = {
         "queue": parts.queue.counts,
@@ -31,15 +34,16 @@ def watch(observability: Observability, parts: Parts, sending: SendingWatch) -> 
     }
     if parts.store.disk_space():
         measures["disk"] = parts.store.disk_space
-    observability.watch(_Work(parts, sending), parts.queue.name, measures)
+    observability.watch(_Work(parts, sending, purger), parts.queue.name, measures)
 
 
 class _Work:
     """The figures of a worker, as the collector reads them."""
 
-    def __init__(self, parts: Parts, sending: SendingWatch) -> None:
+    def __init__(self, parts: Parts, sending: SendingWatch, purger: Purger) -> None:
         self._parts = parts
         self._sending = sending
+        self._purger = purger
 
     @property
     def counters(self) -> Counters:
@@ -60,6 +64,14 @@ class _Work:
     @property
     def sending(self) -> Sequence[SendingStatus] | None:
         return self._sending.statuses
+
+    @property
+    def purged(self) -> Mapping[str, int]:
+        return self._purger.removed
+
+    @property
+    def purge_finished_at(self) -> float | None:
+        return self._purger.finished_at
 
     @property
     def delivered(self) -> int:

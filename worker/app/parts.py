@@ -11,6 +11,7 @@ from worker.app.signatures import make_verifier, warn_if_unverified
 from worker.consumer import Callbacks, Consumer, Plan
 from worker.consumer.settling import SetAside
 from worker.core.effects import OutboxEntry
+from worker.core.floods import Floods
 from worker.core.model import Handled, Received
 from worker.core.outbox import entries_for_dead_letters
 from worker.core.sources import Verify
@@ -87,13 +88,13 @@ def _callbacks(store: Store, current: Current, metrics: Metrics, verifier: Verif
 
     A reload may replace the policy and the relay at any time; a batch uses a single policy.
     """
-    telemetry, timed = Telemetry(metrics), Timed(store, metrics)
-    watch = OwnFaultWatch(store, current)
+    telemetry, timed = Telemetry(metrics, lambda: current.log_key), Timed(store, metrics)
+    watch, floods = OwnFaultWatch(store, current), Floods()
 
     def process_and_count(batch: Sequence[Received]) -> list[Handled]:
         policy = current.policy
         handled = verifier.process(
-            batch, policy.sources, lambda verified: process(verified, timed, policy)
+            batch, policy.sources, lambda verified: process(verified, timed, policy, floods)
         )
         metrics.written(handled)
         return handled

@@ -19,6 +19,7 @@ from worker.cli.streams import guarded_streams
 COMMANDS = {
     "provision": "worker.cli.provision:provision",
     "check": "worker.cli.check:check",
+    "config": "worker.cli.config:config",
     "run": "worker.cli.run:run",
     "drain": "worker.cli.drain:drain",
     "dlq": "worker.cli.dlq:dlq",

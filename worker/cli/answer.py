@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from worker.cli.words import moment
@@ -110,19 +111,34 @@ def _of_changes(
                 yield event
 
 
-def undo_of(key: str, verdict: "Verdict", events: Sequence[Event] = ()) -> str:
+def undo_of(
+    key: str,
+    verdict: "Verdict",
+    events: Sequence[Event] = (),
+    removals: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return the command that lifts pause and block; empty if there is none.
 
-    If SES refuses because the address is on a suppression list, the command takes it off, too.
+    If SES refuses because the address is on a suppression list, or must have listed it again
+    after it was taken off, the command takes it off, too.
     """
     if verdict.may_send:
         return ""
     last = events[-1] if events else None
     subtype = (last["subtype"] or "").lower() if last else ""
-    if last is None or subtype not in _LISTED:
+    if last is not None and subtype in _LISTED:
+        tenant = str(last["tenant"]) if subtype == _OF_TENANT else ""
+    elif removals and any(_lists(event, removals[-1]["begun_at"]) for event in events):
+        tenant = removals[-1]["tenant"]
+    else:
         return reinstating(key)
-    tenant = str(last["tenant"]) if subtype == _OF_TENANT else ""
     return reinstating(key, also=f"--also-suppression-list{_option('--tenant', tenant)}")
+
+
+def _lists(event: Event, after: datetime) -> bool:
+    """Return whether SES lists an address for this event, and it occurred after this time."""
+    is_reason = event["kind"] == Kind.COMPLAINT or event["type"] == "Permanent"
+    return is_reason and bool(event["occurred_at"] > after)
 
 
 def reinstating(key: str, *, also: str = "") -> str:

@@ -51,9 +51,11 @@ def with_settings(
     def wrapper(*args: Options.args, **options: Options.kwargs) -> None:
         from worker.cli.called import wording
         from worker.observability.log import configure_logging, word_commands
+        from worker.service.core_dumps import leave_no_core_dump
         from worker.settings.loading import load_settings
 
         with reporting_failures():
+            leave_no_core_dump()
             file = options.pop("config") or click.get_current_context().find_root().obj
             read = partial(load_settings, os.environ, cast("Path | None", file))
             settings = read()
@@ -95,7 +97,12 @@ def reporting_failures() -> Iterator[None]:
     except KeyboardInterrupt:
         print_message("interrupted")
         sys.exit(Exit.FAILED)
-    except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+    except click.Abort as refused:  # at a question, before anything is done
+        if isinstance(refused.__context__, KeyboardInterrupt | EOFError):
+            sys.stderr.write("\n")  # the answer did not end the line
+        print_message("not confirmed; nothing was changed")
+        sys.exit(Exit.FAILED)
+    except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise  # click prints them
     except Exception as error:  # noqa: BLE001 a bug: logged without locals and addresses
         import structlog

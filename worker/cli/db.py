@@ -1,9 +1,9 @@
-"""`ses-worker db`: shows, upgrades, backs up and copies the database."""
+"""`ses-worker db`: shows, upgrades, backs up, copies and purges the database."""
 
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -13,6 +13,7 @@ from worker.cli.common import HELP_SETTINGS, json_option, plain, print_message, 
 from worker.cli.copying import copy
 from worker.cli.exits import Exit
 from worker.cli.help import Group, option
+from worker.cli.purging import purge
 from worker.cli.words import moment
 from worker.core.errors import Unavailable
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, context_settings=HELP_SETTINGS)
 def db() -> None:
-    """Show and upgrade the database, back it up, or copy it into another.
+    """Show and upgrade the database, back it up, copy it into another, or purge what is old.
 
     \b
     Example:
@@ -35,6 +36,7 @@ def db() -> None:
 
 db.add_command(backup)
 db.add_command(copy)
+db.add_command(purge)
 
 
 @db.command(context_settings=HELP_SETTINGS)
@@ -95,12 +97,15 @@ def status(settings: "Settings", integrity: bool, as_json: bool) -> None:
             "newer": schema.newer,
             "condition": plain(msgspec.structs.asdict(condition)) if condition else None,
             "problems": problems,
+            "retention": _retention(settings, store) if condition else None,
         }
         click.echo(json.dumps(figures))
     else:
         click.echo(f"{store.place}: {_described(schema)}")
         for line in _lines(condition, problems):
             click.echo(line)
+        if condition:
+            click.echo(_kept(settings, store))
     if schema.revision is None:
         print_message(no_database(store))
     sys.exit(Exit.FAILED if problems else exit_status)
@@ -115,6 +120,27 @@ def _condition(store: "Store") -> "tuple[Condition | None, list[str] | None]":
     except Unavailable as error:  # perhaps only the schema may be read
         print_message(f"sizes are not known: {error}")
         return None, [str(error)] if is_damage(error.__cause__) else None
+
+
+def _retention(settings: "Settings", store: "Store") -> dict[str, Any]:
+    from worker.store.purge_state import read_state
+
+    periods = settings.retention
+    finished_at = read_state(store).finished_at
+    return {
+        "events_days": periods.events_days,
+        "messages_days": periods.messages_days,
+        "keys_days": periods.keys_days,
+        "last_purge": finished_at.isoformat() if finished_at else None,
+    }
+
+
+def _kept(settings: "Settings", store: "Store") -> str:
+    from worker.store.purge_state import read_state
+
+    finished_at = read_state(store).finished_at
+    last = f"last purge {moment(finished_at)} UTC" if finished_at else "never purged"
+    return f"{settings.retention.in_words}; {last}"
 
 
 def _problems(store: "Store") -> list[str] | None:

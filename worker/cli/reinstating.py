@@ -24,13 +24,19 @@ if TYPE_CHECKING:
 
 LONGEST_REASON = 500
 _LONGEST_NAME = 64
+_MAY_STILL_REFUSE = (
+    "SES may still refuse mail: it lists hard bounces and complaints on its own, and "
+    "--also-suppression-list takes an address off its suppression list, too"
+)
 _LONGEST_TENANT = 64
 """SES's own limit (`TenantName` of SES v2)."""
 
 
 def _is_sentence(_: click.Context, __: click.Parameter, value: str) -> str:
     text = value.strip()
-    if not text or not text.isprintable() or len(text) > LONGEST_REASON:
+    if not text:
+        raise click.BadParameter("is empty: say why, since the history keeps it")
+    if not text.isprintable() or len(text) > LONGEST_REASON:
         raise click.BadParameter(f"must be a line of at most {LONGEST_REASON} characters")
     return text
 
@@ -73,6 +79,8 @@ def reinstate(
     as_json: bool,
 ) -> None:
     """Lift pause and block of an address, or with - of all on standard input, one a line.
+
+    The list may also be CSV with a header that has a column email.
 
     Mail may go there again at once. Counts and dates stay, and the history keeps who did it and
     why. An event from before now that arrives later changes nothing of it; a newer bounce or
@@ -126,6 +134,8 @@ def reinstate(
         click.echo(json.dumps(work.figures | more))
     else:
         click.echo(listed.sentence if work.removals else work.sentence)
+        if off_list is None and (work.lifted or lines.is_one):
+            print_message(_MAY_STILL_REFUSE)
     sys.exit(Exit.FAILED if lines.refused or not listed.is_well else Exit.DONE)
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, readable=False, allow_dash=True)
 _SHOWN = 50
 """People that are listed at most, unless `--limit` says otherwise."""
-_REASONS = "auto_block_spam, hard_bounce, soft_bounce"
+_REASONS = ("auto_block_spam", "hard_bounce", "soft_bounce")
 
 Row = Mapping[str, Any]
 
@@ -127,33 +128,88 @@ class _Listing:
         show = show_barred if self._everybody else show_users
         show(listed, f"{shown}{count} in {self._store.place}")
         if self._filter.reason and not total:
-            print_message(f"reasons are {_REASONS}, or what an operator wrote as pause_reason")
+            near = get_close_matches(self._filter.reason, _REASONS, n=1)
+            hint = f"; did you mean {near[0]}?" if near and near[0] != self._filter.reason else ""
+            print_message(
+                f"nobody has the reason {self._filter.reason}; reasons are {', '.join(_REASONS)}, "
+                f"or what an operator wrote as pause_reason{hint}"
+            )
 
 
 @click.command(context_settings=HELP_SETTINGS)
-@click.argument("file", type=OUTPUT_FILE, default="-")
+@click.argument("target", metavar="[FILE | ADDRESS]", default="-")
 @filter_options
+@option(
+    "--all", "everything", is_flag=True, show_default="off",
+    help="Everything on record about the person with this ADDRESS, in place of a list of users.",
+)  # fmt: skip
+@option(
+    "--output", "output", type=OUTPUT_FILE, show_default="-",
+    help="With --all: the file to write, or (-) standard output.",
+)  # fmt: skip
+@option(
+    "--offline", is_flag=True, show_default="off",
+    help="With --all: ask neither SQS for dead letters nor SES for its suppression lists.",
+)  # fmt: skip
+@json_option
 @with_settings
-def export(settings: "Settings", /, file: Path, **options: Any) -> None:
+def export(
+    settings: "Settings",
+    /,
+    *,
+    target: str,
+    everything: bool,
+    output: Path | None,
+    offline: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Write users as CSV, with all their columns, to FILE or (-) standard output.
 
     FILE is replaced when the export is complete; after an error it is unchanged. Only its
     owner can read a new file. A text that a spreadsheet would run as a formula, because it
     begins with = + - or @, has an apostrophe before it; `users import` takes it off again.
 
+    With --all, the answer to a data request: everything on record about one person, whether a user
+    or not, as text or with --json. In messages the addresses of other people are masked. What the
+    command cannot look into is named, with what to do there. The exit status is 1 if a place that
+    it should have read could not be read; the answer is written all the same.
+
     \b
     Example:
       ses-worker users export --blocked blocked.csv
+      ses-worker users export jane@example.com --all --output jane.txt
     """
     from worker.app import open_existing_store
     from worker.store.rows import USER_COLUMNS
     from worker.store.selecting import all_users, needs_of
 
+    if everything:
+        from worker.cli.data_request import answer
+
+        if any(options.values()):
+            raise click.UsageError("--all is about one person: it excludes conditions")
+        answer(settings, target, output or Path("-"), offline=offline, as_json=as_json)
+        return
+    if output or offline or as_json:
+        raise click.UsageError("--output, --offline and --json need --all")
+    if _is_address(target):
+        raise click.UsageError(
+            f"{target} is an address and no file: add --all for everything on record about the "
+            f"person, or write ./{target}"
+        )
+    file: Path = OUTPUT_FILE.convert(target, None, None)
     filter_ = user_filter(options)
     store = open_existing_store(settings, needs_of(filter_))
     print_message(f"exporting from {store.place}")
     with as_interrupts():
         write_csv(file, USER_COLUMNS, all_users(store, filter_))
+
+
+def _is_address(target: str) -> bool:
+    from worker.core.address import parse_address
+
+    return "@" in target and "/" not in target and parse_address(target) is not None
 
 
 def write_csv(file: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.answer import answer_of, reinstating
+from worker.cli.answer import answer_of, reinstating, undo_of
 from worker.cli.called import as_called
 from worker.cli.checking import check
 from worker.cli.common import (
@@ -25,10 +25,12 @@ from worker.cli.reinstating import reinstate
 from worker.cli.removing import remove
 from worker.cli.user_lists import export, list_
 from worker.core.errors import Refused, WorkerError
+from worker.core.masking import printable
 from worker.service.signals import as_interrupts
 
 if TYPE_CHECKING:
     from worker.settings import Settings
+    from worker.store import Store
 
 
 @click.group(cls=Group, context_settings=HELP_SETTINGS)
@@ -151,13 +153,24 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
         return
     print_message(f"reading {store.place}")
     for name, value in plain(user).items():
-        click.echo(f"{name + ':':<20} {'' if value is None else value}".rstrip())
-    _show_undo(user)
+        click.echo(f"{name + ':':<20} {'' if value is None else printable(str(value))}".rstrip())
+    _show_undo(store, user)
 
 
-def _show_undo(user: Mapping[str, Any]) -> None:
-    """Print the command that lifts the user's pause and block, if there is one."""
+def _show_undo(store: "Store", user: Mapping[str, Any]) -> None:
+    """Print the command that lifts the user's pause and block, as `why` does, if there is one."""
     until = user["paused_until"]
-    if user["auto_block_spam"] or (until and until > datetime.now(UTC)):
-        command = as_called(reinstating(user["email_key"]))
-        click.echo(f"to lift it:          {command}")
+    is_barred = user["auto_block_spam"] or (until and until > datetime.now(UTC))
+    if is_barred and (undo := _undo(store, user["email_key"])):
+        click.echo(f"to lift it:          {as_called(undo)}")
+
+
+def _undo(store: "Store", key: str) -> str:
+    """Return the command of `why`; without the right to read events, that for the user alone."""
+    from worker.store.history import history_of
+
+    try:
+        history = history_of(store, key)
+    except WorkerError:
+        return reinstating(key)
+    return undo_of(key, history.verdict, history.events, history.removals)

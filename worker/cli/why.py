@@ -59,7 +59,7 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
     that lifts pause and block.
 
     SES's own messages are stored with their notices, so only where Slack is configured. The
-    database is only read.
+    database is only read. With log.addresses = "hashed", --json has the address_hash of the log.
 
     \b
     Example:
@@ -76,7 +76,7 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
     history = history_of(store, parsed.key, privacy_key=privacy_key)
     story = _story(settings, parsed.key, history)
     if as_json:
-        click.echo(json.dumps(_figures(story)))
+        click.echo(json.dumps(_figures(story) | _hash_of(settings, parsed.key)))
     else:
         from worker.cli.history_page import show
 
@@ -98,7 +98,7 @@ def _story(settings: "Settings", key: str, history: "History") -> Story:
         history=history,
         retold=told,
         answer=answer_of(key, history.verdict, cause),
-        undo=undo_of(key, history.verdict, history.events),
+        undo=undo_of(key, history.verdict, history.events, history.removals),
     )
 
 
@@ -120,6 +120,13 @@ def _figures(story: Story) -> dict[str, Any]:
         "effects": [_effect(effect) for effect in history.effects],
         "removals": [plain(removal) for removal in history.removals],
     }
+
+
+def _hash_of(settings: "Settings", key: str) -> dict[str, Any]:
+    """Return by what the address is found in the log; nothing where lines have no hash."""
+    from worker.observability.telemetry import hashed
+
+    return {"address_hash": hashed(log_key, key)} if (log_key := settings.log_key) else {}
 
 
 def _effect(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """What `users export` writes, and `users import` reads again: texts without formulas, feedback."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from worker.core.parsing import parse_time
 from worker.store.rows import USER_TIMES
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that begins like this for a formula, and may run it."""
 _GUARD = "'"
+_GUARDED = re.compile("([;\t\r\n])('*+)(?=[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
+"""Where a spreadsheet would take what follows for a formula, and may run it: at the beginning of a
+cell, in the full width of East Asia as well. In half of Europe `;` separates cells, so there a cell
+begins in the middle of a text, too, and a line break ends its line."""
 _FLAGS = {"true": True, "false": False}
 _FLAG_COLUMNS = ("auto_block_spam", "hard_bounce_refused", "soft_bounce_refused")
 _COUNTS = ("hard_bounce_count", "soft_bounce_count", "complaint_count")
@@ -17,19 +20,17 @@ _LONGEST_REASON = 500
 
 
 def with_guard(value: object) -> object:
-    """Put an apostrophe before a text that a spreadsheet would take for a formula.
+    """Put an apostrophe before what a spreadsheet would take for a formula.
 
-    It is also put before a text that already has apostrophes there, so that `without_guard` gives
-    back every text.
+    It is also put where there are apostrophes already, so that `without_guard` gives back every
+    text.
     """
-    is_formula = isinstance(value, str) and value.lstrip(_GUARD).startswith(_FORMULA)
-    return f"{_GUARD}{value}" if is_formula else value
+    return _GUARDED.sub(rf"\1\2{_GUARD}", f"\n{value}")[1:] if isinstance(value, str) else value
 
 
 def without_guard(text: str) -> str:
     """Undo `with_guard`."""
-    is_guarded = text.lstrip(_GUARD).startswith(_FORMULA)
-    return text.removeprefix(_GUARD) if is_guarded else text
+    return _GUARDED.sub(lambda found: found[1] + found[2][1:], f"\n{text}")[1:]
 
 
 def feedback_columns(given: Mapping[str, str]) -> dict[str, Any] | str:

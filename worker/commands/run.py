@@ -22,6 +22,7 @@ from worker.service.bounded_call import Deadline, Over
 from worker.service.disk_watch import begin_disk_watch
 from worker.service.figures_keeper import begin_keeping_figures
 from worker.service.no_users import NoUsers
+from worker.service.purger import Purger, begin_purging
 from worker.service.sending_watch import SendingWatch
 from worker.service.shutdown import leave_in_time, set_at_the_end
 from worker.service.signals import SignalEvents, caught
@@ -63,10 +64,19 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
     ):
         leave_in_time(signals.to_stop, OUT.finish)
         parts = build(settings, plan, health=health, metrics=observability.metrics, delivers=True)
-        reread = partial(reload, parts.current, read_again, parts.store, health, signals.to_stop)
+        reread = partial(
+            reload,
+            parts.current,
+            read_again,
+            parts.store,
+            health,
+            signals.to_stop,
+            verifier=parts.verifier,
+        )
         look = partial(_look, watchdog, signals, reread)
         no_users = NoUsers(parts.store, lambda: parts.current.policy)
         sending = SendingWatch(parts.store)
+        purger = Purger(parts.store, parts.current.purging, health)
         asked_removals = AskedRemovals(parts.store, parts.current, health)
         watchdog.remark = lambda: "; ".join(filter(None, [sending.remark, no_users.remark]))
         begin_disk_watch(parts.store, health, signals.to_stop)
@@ -77,7 +87,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
             watchdog.stopping(held=0)
             return 0
         tune_memory()
-        watch(observability, parts, sending)
+        watch(observability, parts, sending, purger)
         log.info(
             "worker.started",
             queue=parts.queue.name,
@@ -88,6 +98,7 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         no_users.begin(signals.to_stop)
         sending.begin(signals.to_stop)
         begin_keeping_figures(parts.store, health, signals.to_stop)
+        begin_purging(purger, signals.to_stop)
         asked_removals.begin(signals.to_stop)
         parts.consumer.start()
         parts.current.start()

@@ -5,15 +5,16 @@ The address in a confirmation is never fetched: whoever wrote the message chose 
 
 import re
 
-from worker.aws import AwsRefused
+from worker.aws import AwsRefused, account_in, region_in
 from worker.commands.dlq.listing import find
-from worker.core.errors import Refused, Unavailable
+from worker.core.errors import Misconfigured, Refused, Unavailable
 from worker.core.masking import printable
 from worker.core.model import Reason
 from worker.settings import Settings
 from worker.signatures.envelopes import Envelope, outermost
 from worker.signatures.origins import origin_of
 from worker.topology import Aws
+from worker.topology.checks.facts import read_arn
 
 LIMIT_SECONDS = 60
 LONGEST_TOKEN = 1_000
@@ -44,13 +45,21 @@ def confirmation_in(settings: Settings, message_id: str) -> tuple[str, str]:
 
 
 def confirm(settings: Settings, topic: str, token: str) -> str:
-    """Confirm a subscription with the operator's credentials; return its ARN.
+    """Confirm a subscription of our queue with the operator's credentials; return its ARN.
+
+    A token does not say what it subscribes. SNS sends it to the endpoint, whose owner may send it
+    on to our queue: so a subscription of another endpoint is ended as soon as it is known.
 
     Raises:
-        Refused: the topic is not in `sns.topic_arns`, the token is none, or SNS refuses.
+        Misconfigured: no queue is set.
+        Refused: the topic is not in `sns.topic_arns`, the token is none, SNS refuses, or the
+            subscription is not our queue's.
         Unavailable: SNS cannot be reached.
 
     """
+    queue = settings.queue.url
+    if queue is None:
+        raise Misconfigured(settings.lack_of_queue)
     if topic not in settings.sns.topic_arns:
         raise Refused(
             f"{printable(topic[:400]) or 'no topic'} is not in sns.topic_arns, "
@@ -63,9 +72,48 @@ def confirm(settings: Settings, topic: str, token: str) -> str:
         raise Refused(f"{printable(topic)} is no ARN of a topic of SNS")
     aws = Aws(origin.region, limit_seconds=LIMIT_SECONDS)
     try:
-        answer = aws.ask("sns", "confirm_subscription", TopicArn=topic, Token=token)
+        answer = aws.ask(
+            "sns",
+            "confirm_subscription",
+            TopicArn=topic,
+            Token=token,
+            AuthenticateOnUnsubscribe="true",  # else all who read a message could unsubscribe
+        )
     except AwsRefused as refused:
         raise Refused(str(refused).replace(token, "…")) from None
     except Unavailable as error:
         raise Unavailable(str(error).replace(token, "…")) from None
-    return str(answer.get("SubscriptionArn", ""))
+    arn = str(answer.get("SubscriptionArn", ""))
+    _require_endpoint(aws, arn, queue)
+    return arn
+
+
+def _require_endpoint(aws: Aws, arn: str, queue: str) -> None:
+    """Raise an error unless a subscription is the queue's; end it if it is another's."""
+    look = f"aws sns get-subscription-attributes --region {aws.region} --subscription-arn {arn}"
+    try:
+        answer = aws.ask("sns", "get_subscription_attributes", SubscriptionArn=arn)
+    except (AwsRefused, Unavailable) as error:
+        raise Refused(
+            f"the subscription {printable(arn)} is confirmed, but whether it is that of the queue "
+            f"is not known: {error}; look at its Endpoint: {printable(look)}"
+        ) from None
+    endpoint = str((answer.get("Attributes") or {}).get("Endpoint", ""))
+    if _is_queue(endpoint, queue):
+        return
+    whose = f"the subscription {printable(arn)} is of {printable(endpoint[:400]) or 'nothing'}, not"
+    undo = f"aws sns unsubscribe --region {aws.region} --subscription-arn {printable(arn)}"
+    try:
+        aws.ask("sns", "unsubscribe", SubscriptionArn=arn)
+    except (AwsRefused, Unavailable) as error:
+        raise Refused(f"{whose} of {queue}, and could not be ended ({error}): {undo}") from None
+    raise Refused(f"{whose} of {queue}: it was confirmed, and is ended again")
+
+
+def _is_queue(endpoint: str, url: str) -> bool:
+    """Return whether an ARN is that of the queue with this URL, which may name no region."""
+    found = read_arn(endpoint)
+    if found is None or found.service != "sqs":
+        return False
+    same = (found.account, found.name) == (account_in(url), url.rpartition("/")[2])
+    return same and found.region == (region_in(url) or found.region)

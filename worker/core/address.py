@@ -63,7 +63,7 @@ def parse_address(reported: str) -> Address | None:
         domain = _normal_domain(domain)
         if not _is_domain(domain):
             return None
-    if domain.startswith(".") or ".." in domain:
+    if domain.startswith(".") or domain.endswith(".") or ".." in domain:
         return None
     if len(local) + 1 + len(domain) > LONGEST_ADDRESS:
         return None

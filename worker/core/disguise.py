@@ -60,7 +60,7 @@ class _Skeleton(NamedTuple):
 
 def hide(text: str, known: Iterable[str]) -> str:
     """Mask the local parts of known addresses, which are keys of `worker.core.address`."""
-    keys = [key for key in islice(known, MOST_ADDRESSES_SHOWN) if _may_name(text, key)]
+    keys = [key for key in islice(known, MOST_ADDRESSES_SHOWN) if may_name(text, key)]
     if not keys:
         return text  # nearly always
     cut = text[:_LONGEST]
@@ -90,10 +90,10 @@ def names_any(text: str, known: Iterable[str]) -> bool:
 
 def _perhaps_named(text: str, known: Iterable[str]) -> list[str]:
     lowered = text.lower()
-    return [key for key in known if key in lowered or _may_name(text, key)]
+    return [key for key in known if key in lowered or may_name(text, key)]
 
 
-def _may_name(text: str, key: str) -> bool:
+def may_name(text: str, key: str) -> bool:
     """Return, at little cost, whether a text may have an address that is not spelled plainly.
 
     In a text in ASCII without escapes at least the first words of local part and domain are as they

@@ -264,6 +264,8 @@ class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Groups effects of a kind in a digest: `Permanent/General`, `abuse`, `removed`, a reason."""
     domains: Mapping[str, int]
     """Recipients (or messages) by mail provider; `` where there is none."""
+    faults: Mapping[str, int] = {}
+    """Recipients of a bounce by whose fault it was."""
     sample: str = ""
     """A masked address."""
     occurred_at: datetime

@@ -28,6 +28,9 @@ _LONGEST_PREFIX = 100
 """Characters of the id at the start of a key; SES's ids have 60."""
 _DIGEST_BYTES = 12
 _FRACTION = re.compile(r"\.\d*")
+_TIME_CHARACTERS = 16
+_TIME = re.compile(r"[0-9a-f]{16}")
+"""How SES's ids begin: a region and a time stamp. Anything else could be a part of an address."""
 
 
 class Names(Struct, frozen=True, kw_only=True):
@@ -79,6 +82,15 @@ def forgiveness_key(recipient: str, delivered_at: datetime) -> str:
     """Return both keys of a delivery that forgave soft bounces."""
     distinguished = "\0".join((recipient, iso_text(delivered_at)))
     return f"{FORGIVENESS}:{_digest(distinguished.encode())}"
+
+
+def kept_key(key: str) -> str:
+    """Return what is kept of a key when its event is purged: no text of the sender, no address.
+
+    The time stamp at the start stays, so that an index of kept keys grows at its end.
+    """
+    start, digest = key[:_TIME_CHARACTERS], key[-2 * _DIGEST_BYTES :]
+    return f"{start}{digest}" if _TIME.fullmatch(start) else digest
 
 
 def _normalised(timestamp: str) -> str:

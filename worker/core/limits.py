@@ -1,4 +1,6 @@
-"""Limits on how much of a message is read, stored and shown, each with its reason.
+"""Bounds of everything that comes in, and of what is shown of it, each with its reason.
+
+docs/bounds.md has all of them in a table, with what becomes of what is beyond.
 
 A body is untrusted input of up to 1 MiB
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html).
@@ -6,6 +8,8 @@ A text is cut to its limit before it is matched against a pattern, normalised or
 message takes much longer than parsing its JSON. Lengths are in characters unless noted.
 """
 
+LONGEST_BODY = 1_048_576
+"""A body; SQS carries as many bytes. What stands in for SQS may carry more."""
 DEEPEST_JSON = 100
 """Levels of nested objects and arrays; SES's messages have 5. The limit is far below those of
 Python's and msgspec's parsers, which differ from version to version. It is above the number of
@@ -63,7 +67,12 @@ MOST_HEADERS = 2_000
 LONGEST_TOPIC = 400
 """A topic ARN; the topic's name has at most 256 characters
 (https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html)."""
+LONGEST_STAMP = 200
+"""Bytes of a `lastUpdatedTimestamp`: seven numbers, or a text."""
+LONGEST_S3_KEY = 300
+"""An S3 key, or an alarm's name, in the detail of a dead letter."""
 LONGEST_USER_AGENT = 1_000
+"""The program that reported a complaint."""
 LONGEST_STATUS = 200
 """`action` and `status` of a recipient: `failed` (RFC 3464), `5.1.1` (RFC 3463)."""
 LONGEST_TEXT = 10_000
@@ -81,6 +90,13 @@ LONGEST_EXTRA = 20_000
 LONGEST_EXTRA_NUMBER = 40
 """Digits of a number in such a recipient; a longer number is kept as text."""
 
+MOST_IN_DETAIL = 250
+"""Events about an address, within an hour, that a worker keeps with all their texts. Of the others
+it keeps what decides: keys, types, times, the rule. A person who gets a mail a minute, reported by
+both routes, causes 120."""
+MOST_FLOODED = 20_000
+"""Addresses whose events are counted for that; beyond them, only those with many are remembered."""
+
 LONGEST_DETAIL = 500
 """The detail that is logged about a message that cannot be understood."""
 LONGEST_MESSAGE = 262_144
@@ -94,3 +110,24 @@ LONGEST_CELL = 500
 """A diagnostic in a table for people; `--json` prints all of it."""
 LONGEST_PRINTED = 16_000
 """A message's JSON, printed for people; Slack messages show less."""
+
+LARGEST_HEAD_BYTES = 65_536
+"""The head of SQS's answer; it has some 300 bytes, and proxies add cookies."""
+LARGEST_BODY_BYTES = 64 * 1_048_576
+"""SQS's answer: ten messages of 1 MiB, each character escaped in six bytes, as JSON allows."""
+MOST_INTERIM = 10
+"""1xx responses before SQS's answer; none is expected."""
+LONGEST_LINE_BYTES = 1_024
+"""A line with a chunk's size, or of a trailer, in SQS's answer."""
+MOST_TRAILERS = 100
+"""Lines after the chunks of SQS's answer; none is expected."""
+LONGEST_SIGNATURE = 2_048
+"""Characters of base64; a key of 4,096 bits makes 684."""
+LARGEST_CERTIFICATE_BYTES = 65_536
+"""What SNS serves as certificate: that has 2,000 bytes, and a chain of four 8,000."""
+LARGEST_SLACK_ANSWER_BYTES = 100_000
+"""What is read of Slack's answer, which has some hundred."""
+LARGEST_REQUEST_HEAD_BYTES = 16_384
+"""The head of a request to our own HTTP server."""
+LARGEST_REQUEST_BODY_BYTES = 1_024
+"""The body of such a request, which no page asks for."""

@@ -1,8 +1,9 @@
 """Masks addresses and sanitizes untrusted text for display. Pure."""
 
 import re
+from collections.abc import Iterator
 
-from worker.core.limits import LONGEST_SHOWN, MOST_ADDRESSES_SHOWN
+from worker.core.limits import LONGEST_DOMAIN, LONGEST_SHOWN, MOST_ADDRESSES_SHOWN
 
 MASK = "***"
 """What is shown in place of a local part."""
@@ -55,6 +56,31 @@ def mask_addresses(text: str, most: int | None = None) -> str:
             continue
         end = sign.end()
     return "".join([*shown, text[end:]]) if shown else text
+
+
+def addresses_in(text: str) -> Iterator[tuple[int, int, int]]:
+    """Yield where each address in a text begins, where its sign does, and where its domain does."""
+    end = 0
+    last: tuple[int, int, int] | None = None
+    for sign in _SIGN.finditer(text) if _may_have_addresses(text) else ():
+        start = _local_part(text, end, sign.start())
+        if start == end and last:  # of `a@b@c` only `@c` is a domain
+            last = last[0], sign.start(), sign.end()
+        elif start < sign.start():
+            if last:
+                yield last
+            last = start, sign.start(), sign.end()
+        else:
+            continue
+        end = sign.end()
+    if last:
+        yield last
+
+
+def domain_at(text: str, start: int) -> str:
+    """Return the domain that begins there."""
+    found = _DOMAIN.match(text, start, start + LONGEST_DOMAIN)
+    return found[0] if found else ""
 
 
 def _may_have_addresses(text: str) -> bool:

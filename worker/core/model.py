@@ -74,6 +74,7 @@ class Outcome(StrEnum):
 class Reason(StrEnum):
     """Why a message is dead-lettered; the dead letter's attribute and `quarantine.reason`."""
 
+    TOO_LONG = "too_long"
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
     NO_TYPE = "no_type"

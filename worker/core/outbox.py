@@ -256,8 +256,11 @@ def _notice(decisions: Sequence[Decision], policy: Policy, *, with_json: bool) -
     notification = first.feedback.notification
     recipients = tuple(_notice_recipient(decision, policy) for decision in decisions)
     domains: dict[str, int] = {}
+    faults: dict[str, int] = {}
     for recipient in recipients:
         domains[recipient.domain] = domains.get(recipient.domain, 0) + 1
+        if recipient.fault:
+            faults[recipient.fault] = faults.get(recipient.fault, 0) + 1
     if len(domains) > MOST_DOMAINS:
         domains = _most_frequent(domains)
     return OutboxEntry(
@@ -276,6 +279,7 @@ def _notice(decisions: Sequence[Decision], policy: Policy, *, with_json: bool) -
         summary=Summary(
             sort=sort_of(notification.type, notification.subtype),
             domains=domains,
+            faults=faults,
             sample=_sample(first.feedback.recipient),
             occurred_at=first.occurred_at,
         ),

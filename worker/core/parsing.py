@@ -27,6 +27,9 @@ _HALF = re.compile(
     re.VERBOSE,
 )
 
+CUT = "…"
+"""Ends a text that was cut."""
+
 Shape = TypeVar("Shape")
 
 
@@ -65,11 +68,14 @@ def without_halves(text: str) -> str:
     return _HALF.sub("\ufffd", escapes_only)
 
 
-def clip(value: object, length: int = LONGEST_TEXT) -> str:
-    """Make a text storable: no NUL, no lone surrogate, at most `length` long; "" if not a text."""
+def clip(value: object, length: int = LONGEST_TEXT, mark: str = CUT) -> str:
+    """Make a text storable: no NUL, no lone surrogate, at most `length` long; "" if not a text.
+
+    `mark` ends a text that was cut.
+    """
     if value is None or not isinstance(value, str):
         return ""
-    text = value if len(value) <= length else value[:length]
+    text = value if len(value) <= length else f"{value[: length - len(mark)]}{mark}"
     if not text.isascii():
         text = _without_surrogates(text)
     return text.replace("\0", "\ufffd") if "\0" in text else text

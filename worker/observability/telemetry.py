@@ -1,6 +1,8 @@
 """Log lines and counters about a message, after its commit and never before."""
 
-from collections.abc import Mapping, Sequence
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -20,6 +22,8 @@ from worker.core.model import (
 )
 from worker.observability.metrics import Metrics
 
+HASH_BYTES = 16
+"""No two of 10,000,000,000 addresses have the same."""
 MOST_KINDS_WARNED_ABOUT = 100
 """Limit of warnings about unknown types, which senders can invent."""
 
@@ -37,8 +41,10 @@ WHO_HOLDS_ROWS = (
 class Telemetry:
     """Counts and logs the results of `process`."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, key: Callable[[], bytes | None] = lambda: None) -> None:
+        """`key` returns that of hashed addresses; None: no line has one."""
         self._metrics = metrics
+        self._key = key
         self._warned: set[str] = set()
         self._log = structlog.get_logger().bind()
         """Bound in advance: else structlog would bind it for each line."""
@@ -59,12 +65,16 @@ class Telemetry:
     def _report(self, handled: Handled) -> None:
         message_id = handled.received.message_id
         hidden = people = _people(handled.decisions)
+        key = self._key()
         are_many = len(people) > MOST_ADDRESSES_SHOWN  # only the first of them are looked for
         for decision in handled.decisions:
             if are_many:
                 hidden = [*_people([decision]), *people[:MOST_ADDRESSES_SHOWN]]
             name = NAMES[decision.feedback.notification.kind]
-            self._log.info(name, message_id=message_id, **fields(decision, hidden))
+            found = fields(decision, hidden)
+            if key and (address := decision.feedback.address):
+                found["address_hash"] = hashed(key, address.key)
+            self._log.info(name, message_id=message_id, **found)
         for event in handled.account_events:
             self._report_account_event(event, message_id)
         if isinstance(handled.disposition, Delete):
@@ -106,6 +116,12 @@ class Telemetry:
         if ignored.kind not in self._warned and len(self._warned) < MOST_KINDS_WARNED_ABOUT:
             self._warned.add(ignored.kind)
             self._log.warning("message.ignored", kind=ignored.kind, message_id=message_id)
+
+
+def hashed(key: bytes, email_key: str) -> str:
+    """Return what all lines about a person have in common, and nobody can guess without the key."""
+    digest = hmac.digest(key, email_key.encode("utf-8", "replace"), sha256)
+    return digest[:HASH_BYTES].hex()
 
 
 def _people(decisions: Sequence[Decision]) -> Sequence[str]:

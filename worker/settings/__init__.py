@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from msgspec.structs import replace
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from worker.core.effects import SUPPRESSION, Lane
 from worker.core.patterns import Patterns
@@ -20,10 +20,12 @@ from worker.settings.effects import NotifySettings, SuppressionSettings
 from worker.settings.kinds import Section
 from worker.settings.observability import HealthSettings, HttpSettings
 from worker.settings.privacy import PrivacySettings
+from worker.settings.retention import RetentionSettings
 from worker.settings.slack import Addresses, SlackSettings
 from worker.settings.work import (
     AwsSettings,
     EventBridgeSettings,
+    LogAddresses,
     LogFormat,
     LogLevel,
     LogSettings,
@@ -46,6 +48,12 @@ __all__ = [
 ]
 
 
+_NO_KEY_FOR_LOG = (
+    'log.addresses = "hashed" needs privacy.key, since a hash without a key can be guessed: make '
+    'one with openssl rand -hex 32, or set log.addresses = "domain"'
+)
+
+
 class Settings(Section):
     """All settings."""
 
@@ -58,12 +66,26 @@ class Settings(Section):
     notify: NotifySettings = NotifySettings()
     slack: SlackSettings = SlackSettings()
     suppression: SuppressionSettings = SuppressionSettings()
+    retention: RetentionSettings = RetentionSettings()
     privacy: PrivacySettings = PrivacySettings()
     http: HttpSettings = HttpSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 
     _file: Path | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _can_hash(self) -> Self:
+        if self.log.addresses is LogAddresses.HASHED and self.privacy.key is None:
+            raise ValueError(_NO_KEY_FOR_LOG)
+        return self
+
+    @property
+    def log_key(self) -> bytes | None:
+        """The key of hashes of addresses in log lines; None: there are none."""
+        key = self.privacy.privacy_key
+        is_hashed = self.log.addresses is LogAddresses.HASHED
+        return key.for_purpose("log") if key and is_hashed else None
 
     @property
     def channel_lanes(self) -> tuple[Lane, ...]:
@@ -101,7 +123,12 @@ class Settings(Section):
     @property
     def doubts(self) -> tuple[str, ...]:
         """What is most likely a mistake, although it is accepted; for people."""
-        return (*doubtful_names(self.policy.bounce_actions), *self.sns.doubts)
+        shadowed = self.policy.shadow.get("bounce_actions", ())
+        return (
+            *doubtful_names(self.policy.bounce_actions),
+            *doubtful_names(shadowed, "policy.shadow.bounce_actions"),
+            *self.sns.doubts,
+        )
 
     @property
     def file(self) -> Path | None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, get_origin
 
@@ -32,6 +33,14 @@ HEALTH_FILE = "health.json"
 """In systemd's `$RUNTIME_DIRECTORY`, unless `health.file` is set."""
 
 
+class Source(StrEnum):
+    """The kind of an origin."""
+
+    FILE = "file"
+    CREDENTIAL = "credential"
+    ENVIRONMENT = "environment"
+
+
 class Input(NamedTuple):
     """A value that the operator has set; without a key, an empty section."""
 
@@ -40,6 +49,7 @@ class Input(NamedTuple):
     value: Any
     origin: str
     """A file, a credential or a variable."""
+    source: Source
 
 
 def inputs(environment: Mapping[str, str], file: Path | None) -> Iterator[Input]:
@@ -51,7 +61,8 @@ def inputs(environment: Mapping[str, str], file: Path | None) -> Iterator[Input]
     """
     # RUNTIME_DIRECTORY has several directories if a drop-in adds some: the first is the unit's.
     if runtime := environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]:
-        yield Input("health", "file", f"{runtime}/{HEALTH_FILE}", "RUNTIME_DIRECTORY")
+        path = f"{runtime}/{HEALTH_FILE}"
+        yield Input("health", "file", path, "RUNTIME_DIRECTORY", Source.ENVIRONMENT)
     if named := file or environment.get(FILE_VARIABLE):
         try:
             yield from _from_file(Path(named))
@@ -65,7 +76,8 @@ def inputs(environment: Mapping[str, str], file: Path | None) -> Iterator[Input]
     for name, text in environment.items():
         if name.startswith(PREFIX) and name != FILE_VARIABLE:
             section, _, key = name.removeprefix(PREFIX).lower().partition("__")
-            yield Input(section, key, _typed(section, key, text, name), name)
+            value = _typed(section, key, text, name)
+            yield Input(section, key, value, name, Source.ENVIRONMENT)
 
 
 def file_in_use(environment: Mapping[str, str], file: Path | None) -> Path | None:
@@ -90,8 +102,10 @@ def _from_file(file: Path) -> Iterator[Input]:
             hint = f"; it belongs below {' or '.join(f'[{name}]' for name in owners)}"
             what = f"{section} is not in any [section] of {file}"
             raise Misconfigured(what + hint if owners else what)
-        yield Input(section, None, None, str(file))
-        yield from (Input(section, key, value, str(file)) for key, value in table.items())
+        yield Input(section, None, None, str(file), Source.FILE)
+        yield from (
+            Input(section, key, value, str(file), Source.FILE) for key, value in table.items()
+        )
 
 
 def _from_credentials(folder: Path, unit: str) -> Iterator[Input]:
@@ -103,7 +117,7 @@ def _from_credentials(folder: Path, unit: str) -> Iterator[Input]:
             value = read_text(file, "credential").strip()
             if not value:
                 raise Misconfigured(f"{origin} is empty: write the secret into it, or remove it")
-            yield Input(section, key, value, origin)
+            yield Input(section, key, value, origin, Source.CREDENTIAL)
 
 
 def _require_known_names(folder: Path, unit: str) -> None:

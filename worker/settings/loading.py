@@ -56,7 +56,7 @@ def _sentence(details: ErrorDetails, origins: Mapping[tuple[Any, ...], str]) -> 
         origin = next(text for at, text in origins.items() if at[: len(place)] == place[:2])
         return f"{name or 'an empty name'}{_unknown(name, origin)} (in {origin})"
     text = _WORDS.get(details["type"]) or details["msg"].removeprefix("Value error, ")
-    if len(place) == 1:  # about several keys of a section, which the text names
+    if len(place) <= 1:  # about several keys, which the text names
         return text
     found = origins.get(place[:2])
     return f"{name}: {text[0].lower()}{text[1:]}" + (f" (in {found})" if found else "")

@@ -58,6 +58,13 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
+class LogAddresses(StrEnum):
+    """What lines about a person tell: the domain alone, or also a keyed hash of the address."""
+
+    DOMAIN = "domain"
+    HASHED = "hashed"
+
+
 class LogLevel(StrEnum):
     """The lowest level that is logged."""
 
@@ -308,6 +315,7 @@ class LogSettings(Section):
 
     format: LogFormat = LogFormat.AUTO
     level: LogLevel = LogLevel.INFO
+    addresses: LogAddresses = LogAddresses.DOMAIN
 
     @property
     def as_json(self) -> bool | None:

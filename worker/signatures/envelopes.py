@@ -14,7 +14,7 @@ from worker.core.decode.bodies import is_eventbridge, read_body, read_part
 from worker.core.decode.errors import Undecodable
 from worker.core.decode.foreign import OtherObject
 from worker.core.decode.shapes import Record
-from worker.core.limits import MOST_RECORDS
+from worker.core.limits import LONGEST_BODY, MOST_RECORDS
 from worker.core.nesting import count_entries
 from worker.core.parsing import read_json
 
@@ -88,6 +88,8 @@ def outermost(text: str) -> list[Part]:
 
     Nearly every body is one envelope; a list of records has several.
     """
+    if len(text) > LONGEST_BODY:
+        return [Bare.MALFORMED]
     try:
         envelope = _decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):

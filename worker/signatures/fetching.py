@@ -15,6 +15,7 @@ from urllib.request import (
 
 from worker import __version__
 from worker.aws.trust import ca_bundle
+from worker.core.limits import LARGEST_CERTIFICATE_BYTES
 from worker.signatures.errors import Failed, NotServed
 from worker.sqs.client.tls import make_context
 from worker.timing.deadlines import within
@@ -22,8 +23,6 @@ from worker.timing.deadlines.http import DeadlineHTTPHandler, DeadlineHTTPSHandl
 
 FETCH_SECONDS = 4.0
 """Time limit of a fetch, with lookup and connection: the writer waits for it."""
-LARGEST = 65_536
-"""Bytes; a certificate has 2,000, and a chain of four 8,000."""
 NOT_THERE = frozenset({400, 403, 404, 410})
 """Statuses by which SNS's host says that it does not have a certificate. Others may be a proxy's,
 or end by themselves."""
@@ -40,8 +39,8 @@ def fetch(url: str, trust: Callable[[], SSLContext] | None = None) -> bytes:
     request = Request(url, headers={"User-Agent": f"ses-feedback-worker/{__version__}"})  # noqa: S310 callers compare it with SNS's own addresses
     try:
         with within(FETCH_SECONDS), _opener(trust or _trust).open(request) as answer:
-            served: bytes = answer.read(LARGEST + 1)
-            is_too_large = len(served) > LARGEST
+            served: bytes = answer.read(LARGEST_CERTIFICATE_BYTES + 1)
+            is_too_large = len(served) > LARGEST_CERTIFICATE_BYTES
             if answer.status != 200 or (answer.length and not is_too_large):
                 raise Failed(f"it answers {answer.status}, and not all of it arrives")
     except HTTPError as error:
@@ -54,7 +53,7 @@ def fetch(url: str, trust: Callable[[], SSLContext] | None = None) -> bytes:
     except (OSError, HTTPException, ValueError) as error:
         raise Failed(f"it cannot be reached: {str(error) or type(error).__name__}") from error
     if is_too_large:
-        raise Failed(f"it answers more than {LARGEST:,} bytes")
+        raise Failed(f"it answers more than {LARGEST_CERTIFICATE_BYTES:,} bytes")
     return served
 
 

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Callable, Sequence
 
 from worker.core.errors import NoCertificate
-from worker.core.limits import LONGEST_SHOWN
+from worker.core.limits import LONGEST_SHOWN, LONGEST_SIGNATURE
 from worker.core.masking import cut
 from worker.core.model import DeadLetter, Handled, Reason, Received, Release
 from worker.core.sources import Sources, Verify
@@ -15,9 +15,6 @@ from worker.signatures.envelopes import Bare, Envelope, outermost
 from worker.signatures.errors import NotServed, Wrong
 from worker.signatures.origins import Origin, may_serve, origin_in, origin_of
 from worker.timing.retries import release_delay
-
-LONGEST_SIGNATURE = 2_048
-"""Characters of base64; a key of 4,096 bits makes 684."""
 
 Process = Callable[[Sequence[Received]], list[Handled]]
 

@@ -23,7 +23,7 @@ from worker.store.revision import VERSION_TABLE
 from worker.store.schema import metadata
 from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.errors import FULL, error_code
-from worker.store.sqlite.live_copy import Report
+from worker.store.sqlite.live_copy import CopyFailed, Report
 
 
 class BackedUp(Struct, frozen=True, kw_only=True):
@@ -53,7 +53,8 @@ def back_up(store: Store, file: Path, report: Report) -> BackedUp:
         if isinstance(store, SqliteStore):
             store.copy_into(made, report)
         else:
-            _copy_rows(store, made, report)
+            with _under_the_name(file, made):
+                _copy_rows(store, made, report)
         backed_up = _read_back(made, file)
         _put_in_place(made, file)
     return backed_up
@@ -68,13 +69,21 @@ def _errors_of(file: Path) -> Iterator[None]:
     """Raise errors of the folder and the disk of the new file as `Unavailable`."""
     try:
         yield
+    except CopyFailed as failed:
+        raise _cannot_write(file, failed.error) from failed
     except sqlite3.DatabaseError as error:
-        full = error_code(error) in FULL
-        why = "its disk has no room" if full else f"SQLite says {error}"
-        elsewhere = "" if full else "; if it is on a network file system, back up to a local disk"
-        raise Unavailable(f"cannot write {file}: {why}{elsewhere}") from error
+        raise _cannot_write(file, error) from error
     except OSError as error:
         raise Unavailable(f"cannot write {file}: {error.strerror}") from error
+
+
+def _cannot_write(file: Path, error: sqlite3.DatabaseError) -> Unavailable:
+    if error_code(error) in FULL:
+        return Unavailable(f"cannot write {file}: its disk has no room")
+    return Unavailable(
+        f"cannot write {file}: SQLite says {error}; if it is on a network file system, back up to "
+        "a local disk, and copy the finished file there"
+    )
 
 
 @contextmanager
@@ -85,6 +94,18 @@ def _folder_beside(file: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _under_the_name(file: Path, made: Path) -> Iterator[None]:
+    """Name the new file in an error of the copy, and not the copy."""
+    try:
+        yield
+    except Unavailable as error:
+        _, is_of_copy, why = str(error).partition(f"{made}: ")
+        if not is_of_copy:
+            raise
+        raise Unavailable(f"cannot write {file}: {why}") from error
 
 
 def _copy_rows(store: Store, made: Path, report: Report) -> None:

@@ -34,6 +34,10 @@ _ADVICE: dict[str, str] = {
         "import the missing recipients as users (ses-worker users import), then replay the dead "
         "letter"
     ),
+    Reason.TOO_LONG: (
+        "SQS carries no such message, so what stands in for SQS made it. Find out who sends to the "
+        "queue, then delete the dead letter"
+    ),
     Reason.TOO_MANY_RECIPIENTS: (
         "SES reports at most 50 recipients, so SES did not send this. Find out who else may send "
         "to the queue (ses-worker check), then delete the dead letter"

@@ -1,11 +1,15 @@
 """`ses-worker check`: checks the whole path from SES to the database, and changes nothing."""
 
+import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from worker.account.metrics import SendMetrics
 from worker.app import check_settings, make_store, region_of
 from worker.aws import region_in
 from worker.commands.check.channels import check_channels
+from worker.commands.check.files import check_files
 from worker.commands.check.path import NEEDING_THE_QUEUE, CheckOptions, on_aws, skipped
 from worker.commands.check.signatures import check_signatures
 from worker.core.errors import Misconfigured, WorkerError
@@ -26,11 +30,15 @@ from worker.topology.checks.findings import Finding, Status
 from worker.topology.checks.forgotten import FORGOTTEN, judge_forgotten
 from worker.topology.checks.queue import QUEUE
 from worker.topology.checks.region import judge_doubts, judge_region
+from worker.topology.checks.retention import RETENTION, Announcement, judge_retention
 from worker.topology.checks.sending_status import SENDING, ReportedStatus, judge_sending
+from worker.topology.checks.sends import judge_sends
 from worker.topology.checks.users import USERS, judge_users
 
 LIMIT_SECONDS = 90
 """Time limit of all calls to AWS; SES, at a call a second, may take half of it."""
+
+_ASKED_ABOUT = timedelta(days=14)
 
 __all__ = ["CheckOptions", "look", "look_at_settings"]
 
@@ -49,16 +57,21 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     settings_finding = judge_region(url, region, region_in(url))
     yield settings_finding
     yield from judge_doubts(settings.doubts)
+    yield from check_files(settings, os.environ)
     yield _database(settings)
     yield _users(settings)
     yield _forgotten(settings)
     yield _sending(settings)
+    yield _retention(settings)
     if settings_finding.status is Status.WRONG:
         yield from skipped(
             "AWS is called in the wrong region", QUEUE, CLOCK, *NEEDING_THE_QUEUE, ACCOUNT
         )
     else:
         yield from on_aws(settings, options, Aws(region, limit_seconds=LIMIT_SECONDS), url)
+    if options.report:
+        now = datetime.now(UTC)
+        yield judge_sends(SendMetrics(region=region).ask(now - _ASKED_ABOUT, now))
     yield from check_signatures(settings, options.certificate)
     yield from check_channels(settings, send=options.send)
 
@@ -74,6 +87,7 @@ def look_at_settings(settings: Settings) -> Iterator[Finding]:
     url, region = settings.queue.url or "", region_of(settings)
     yield judge_region(url, region, region_in(url))
     yield from judge_doubts(settings.doubts)
+    yield from check_files(settings, os.environ)
 
 
 def _database(settings: Settings) -> Finding:
@@ -134,6 +148,26 @@ def _sending(settings: Settings) -> Finding:
     return judge_sending([
         ReportedStatus(status.name, status.is_disabled, status.verification, status.occurred_at)
         for status in statuses
+    ])  # fmt: skip
+
+
+def _retention(settings: Settings) -> Finding:
+    from worker.store.purging import Purge, moment_of  # noqa: PLC0415 SQLAlchemy takes 0.2 s
+
+    store, kept = make_store(settings), settings.retention.in_words
+    try:
+        if store.revision() != HEAD:
+            return judge_retention(kept, ())
+        now = moment_of(store)
+        purge = Purge(store, settings.retention.as_retention(), settings.as_policy(), now)
+        purge.announce(keeps=False)
+        found = purge.targets() if purge.is_announcing else {}
+    except WorkerError:
+        return RETENTION.skipped("the database must be readable first")
+    return judge_retention(kept, [
+        Announcement(name, target.rows, target.oldest, target.until)
+        for name, target in found.items()
+        if target.until and target.rows
     ])  # fmt: skip
 
 

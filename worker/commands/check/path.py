@@ -10,7 +10,11 @@ from worker.settings import Settings
 from worker.topology import Aws, inspection
 from worker.topology.checks import admission
 from worker.topology.checks.account import ACCOUNT, judge_account
-from worker.topology.checks.admission import judge_policy, rules_let_in
+from worker.topology.checks.admission import (
+    judge_dead_letter_policy,
+    judge_policy,
+    rules_let_in,
+)
 from worker.topology.checks.clock import CLOCK, judge_clock
 from worker.topology.checks.dead_letters import DEAD_LETTERS, judge_dead_letters
 from worker.topology.checks.encryption import ENCRYPTION, judge_encryption
@@ -61,6 +65,8 @@ class CheckOptions(Struct, frozen=True):
     """EventBridge should feed the queue: that no rule does is wrong."""
     certificate: str = ""
     """The address of a certificate of SNS, to fetch and check."""
+    report: bool = False
+    """Also ask SES how much was sent, as `report --ses` does."""
 
 
 def on_aws(settings: Settings, options: CheckOptions, aws: Aws, url: str) -> Iterator[Finding]:
@@ -105,6 +111,8 @@ def _path_to_queue(
     awaits_rule = options.eventbridge and not (arns or rules)
     if not awaits_rule and (arns or rules or unlisted is None):
         yield from judge_policy(queue, arns, rules)
+    if isinstance(dead, QueueFacts):
+        yield from judge_dead_letter_policy(dead, [*arns, *rules])
     yield judge_permissions(queue)
     topics = {arn: inspection.topic(aws, arn) for arn in arns}
     sources = [*arns, *([bus_of(queue)] if bridge.rules else [])]

@@ -12,6 +12,7 @@ from worker.consumer.writing import HANGING_SECONDS
 from worker.core.batch import decide_batch, decode_batch
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.errors import Misconfigured, NoCertificate, Unavailable, WorkerError
+from worker.core.floods import Floods
 from worker.core.folding import Recorded
 from worker.core.model import (
     AccountEvent,
@@ -62,6 +63,7 @@ class Apply:
         self._verifier = verifier
         self._counters = counters
         self._report = report
+        self._floods = Floods()
 
     def __call__(self, dead_letters: Sequence[DeadLetterMessage]) -> list[Verdict]:
         """Process and commit them; `applied` ones are durable when this returns."""
@@ -101,7 +103,7 @@ class Apply:
         ]
 
     def _process_verified(self, batch: Sequence[Received]) -> list[Handled]:
-        return process(batch, self._store, self._policy)
+        return process(batch, self._store, self._policy, self._floods)
 
 
 class _RollBack(Exception):

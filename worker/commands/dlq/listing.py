@@ -10,6 +10,7 @@ from msgspec import Struct
 from worker.app import open_existing_store
 from worker.app.dead_letters import find_dead_letter_queue, make_source_queue
 from worker.commands.dlq.groups import AGES, OLDER, Group, Groups, read
+from worker.commands.dlq.in_quarantine import InQuarantine
 from worker.commands.dlq.in_queue import InQueue
 from worker.commands.dlq.session import see_through
 from worker.core.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
@@ -124,6 +125,35 @@ def find(settings: Settings, message_id: str) -> Looked:
                 store = Deadline(signals).call(open_existing_store, settings, to_read("users"))
                 looked.unknown_recipients = frozenset(keys) - among_users(store, keys)
                 store.close()
+        looked.interrupted = signals.to_stop.is_set()
+    return looked
+
+
+def look_through(
+    settings: Settings, see: Callable[[DeadLetterMessage], None], *, in_queue: bool
+) -> Looked:
+    """Show all dead letters to `see`, those in quarantine first; `in_queue`: also SQS's.
+
+    Raises:
+        Misconfigured: the settings lack a queue, or the store is no database of this program.
+
+    """
+    looked = Looked()
+
+    def seen(dead_letter: DeadLetterMessage) -> bool:
+        see(dead_letter)
+        return False
+
+    with signals_heeded() as signals:
+        with _collect_problems(looked):
+            store = Deadline(signals).call(open_existing_store, settings, _LISTED)
+            for dead_letters in InQuarantine(store, DeadLetterFilter()).batches():
+                for dead_letter in dead_letters:
+                    see(dead_letter)
+            store.close()
+        if in_queue:
+            with _collect_problems(looked):
+                _look_into_queue(settings, signals, looked, seen)
         looked.interrupted = signals.to_stop.is_set()
     return looked
 

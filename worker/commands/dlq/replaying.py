@@ -124,7 +124,8 @@ class _Work:
         self._began = clock.wall()
         self._total = 0
         policy = settings.as_policy()
-        report = Telemetry(Metrics()).report
+        log_key = settings.log_key
+        report = Telemetry(Metrics(), lambda: log_key).report
         self._send = Send(session.source, session.signals.pause)
         verifier = make_verifier(settings, Health())
         self._apply = Apply(session.store, policy, verifier, account.counters, report)

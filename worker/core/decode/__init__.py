@@ -18,7 +18,8 @@ from worker.core.decode.bodies import TOPIC_VALIDATED
 from worker.core.decode.errors import Undecodable
 from worker.core.decode.kinds import SETUP_MESSAGE_ID
 from worker.core.decode.wrappings import Several, Single, read_message
-from worker.core.model import Feedback
+from worker.core.limits import LONGEST_BODY
+from worker.core.model import Feedback, Malformed, Reason
 from worker.core.sources import EVERYTHING, Sources
 
 __all__ = [
@@ -41,6 +42,9 @@ def decode(body: str, sources: Sources = EVERYTHING) -> Decoded:
     The body is SES's message, or wrapped as `wrappings` says. What `sources` does not accept is
     `Malformed`.
     """
+    if len(body) > LONGEST_BODY:
+        what = f"{len(body):,} characters, more than {LONGEST_BODY:,}"
+        return Malformed(Reason.TOO_LONG, what)
     try:
         return read_message(body, sources)
     except Undecodable as error:

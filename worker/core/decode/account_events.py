@@ -15,6 +15,7 @@ from worker.core.limits import (
     LONGEST_CAUSE,
     LONGEST_NAME,
     LONGEST_RESOURCE,
+    LONGEST_STAMP,
     LONGEST_TIME_IN_KEY,
     MOST_RESOURCES,
 )
@@ -43,8 +44,6 @@ _SCOPES = {
 }
 """By the type of resource in an ARN: `arn:aws:ses:eu-west-1:111122223333:tenant/acme/tn-0000`."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LONGEST_STAMP = 200
-"""Bytes of a `lastUpdatedTimestamp`: seven numbers, or a text."""
 _MILLISECONDS_FROM = 100_000_000_000
 """A number of this size counts milliseconds: as seconds it would be the year 5138."""
 
@@ -94,7 +93,9 @@ def account_event_of(
     occurred_at = said.updated or parse_time(wrapper.time)
     named = "\0".join([
         kind, status, origin.account_id, origin.region, resource, said.cause, said.finding,
-        occurred_at.isoformat() if occurred_at else clip(wrapper.time, LONGEST_TIME_IN_KEY),
+        occurred_at.isoformat()
+        if occurred_at
+        else clip(wrapper.time, LONGEST_TIME_IN_KEY, mark=""),
     ])  # fmt: skip
     return AccountEvent(
         kind=kind,
@@ -168,7 +169,7 @@ def _read_stamp(written: bytes) -> datetime | None:
 
     An array is year, month, day, hour, minute, second, nanosecond; zeros at its end may be missing.
     """
-    if not written or len(written) > _LONGEST_STAMP:
+    if not written or len(written) > LONGEST_STAMP:
         return None
     text = written.decode()
     try:

@@ -11,12 +11,9 @@ from msgspec import Raw, Struct
 from worker.core.decode.errors import Undecodable
 from worker.core.decode.lenient import read_if_object, read_leniently
 from worker.core.decode.shapes import Record
-from worker.core.limits import LONGEST_NAME, LONGEST_SHOWN_KIND
+from worker.core.limits import LONGEST_NAME, LONGEST_S3_KEY, LONGEST_SHOWN_KIND
 from worker.core.model import Reason
 from worker.core.parsing import Unreadable, clip, read_json
-
-_LONGEST_KEY = 300
-"""Characters of an S3 key or an alarm's name that the detail of a dead letter shows."""
 
 
 class Pointer(Struct, rename={"bucket": "s3BucketName", "key": "s3Key"}):
@@ -132,12 +129,12 @@ def foreign_event(source: str | None, kind: str | None) -> Undecodable:
 
 def _refuse_pointer(bucket: str | None, key: str | None) -> None:
     if bucket is not None and key is not None:
-        where = f"s3://{clip(bucket, LONGEST_NAME)}/{clip(key, _LONGEST_KEY)}"
+        where = f"s3://{clip(bucket, LONGEST_NAME)}/{clip(key, LONGEST_S3_KEY)}"
         raise Undecodable(Reason.S3_POINTER, f"the message lies in S3: {where}")
 
 
 def _alarm(name: str | None, state: str | None, region: str | None) -> Undecodable:
     shown = clip(state, LONGEST_SHOWN_KIND) or "in no state"
     where = f" in {clip(region, LONGEST_SHOWN_KIND)}" if region else ""
-    what = f"the alarm {clip(name, _LONGEST_KEY)!r} is {shown}{where}: CloudWatch's, not SES's"
+    what = f"the alarm {clip(name, LONGEST_S3_KEY)!r} is {shown}{where}: CloudWatch's, not SES's"
     return Undecodable(Reason.CLOUDWATCH_ALARM, what)

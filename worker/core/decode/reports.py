@@ -49,8 +49,8 @@ def read_feedback(kind: Kind, body: Body, text: str, origin: Origin) -> Iterator
         kind=kind,
         type=_type(report.type),
         subtype=_type(report.subtype),
-        feedback_id=clip(report.feedback_id, LONGEST_ID),
-        ses_message_id=clip(message_id, LONGEST_ID),
+        feedback_id=clip(report.feedback_id, LONGEST_ID, mark=""),
+        ses_message_id=clip(message_id, LONGEST_ID, mark=""),
         occurred_at=parse_time(report.timestamp),
         user_agent=clip(report.user_agent, LONGEST_USER_AGENT),
         text=text,
@@ -62,7 +62,9 @@ def read_feedback(kind: Kind, body: Body, text: str, origin: Origin) -> Iterator
         message_id=text_for_key(message_id, notification.ses_message_id),
         type=text_for_key(report.type, notification.type or ""),
         subtype=text_for_key(report.subtype, notification.subtype or ""),
-        timestamp=text_for_key(report.timestamp, clip(report.timestamp, LONGEST_TIME_IN_KEY)),
+        timestamp=text_for_key(
+            report.timestamp, clip(report.timestamp, LONGEST_TIME_IN_KEY, mark="")
+        ),
     )
     is_transient = kind is Kind.BOUNCE and (notification.type or "").lower() == "transient"
     for recipient, unique_name in unique_per_person(entries):
@@ -118,4 +120,4 @@ def _entries(kind: Kind, report: Report) -> Iterable[RecipientEntry]:
 
 
 def _type(value: str | None) -> str | None:
-    return None if value is None else clip(value, LONGEST_TYPE)
+    return None if value is None else clip(value, LONGEST_TYPE, mark="")

@@ -6,12 +6,12 @@ none of their words decides.
 """
 
 from worker.core.faults.echoes import without_echoes
-from worker.core.faults.fault import IN_WORDS, Fault
+from worker.core.faults.fault import IN_WORDS, OWNERS, Fault
 from worker.core.faults.phrases import fault_of_words
 from worker.core.faults.statuses import fault_of_status, is_permanent
 from worker.core.limits import LONGEST_REPLY
 
-__all__ = ["IN_WORDS", "Fault", "fault_of", "is_permanent", "without_echoes"]
+__all__ = ["IN_WORDS", "OWNERS", "Fault", "fault_of", "is_permanent", "without_echoes"]
 
 _BROKEN_LOOKUPS = (
     "open resolver", "public resolver", "open/public", "excessive number of queries",

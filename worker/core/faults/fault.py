@@ -18,11 +18,22 @@ class Fault(StrEnum):
     UNKNOWN = "unknown"
 
 
+OWNERS: Mapping[str, str] = {
+    Fault.RECIPIENT: "the recipient's",
+    Fault.MESSAGE: "the message's",
+    Fault.SENDER: "ours",
+    Fault.RECEIVER: "the receiving side's",
+    Fault.UNKNOWN: "not known",
+}
+"""Whose fault, for people, in short."""
+_EXPLAINED = {
+    Fault.RECIPIENT: "the address or the mailbox",
+    Fault.MESSAGE: "its content, its form or its size",
+    Fault.SENDER: "reputation, SPF, DKIM, DMARC or rate of our mail",
+    Fault.RECEIVER: "its machines or filters",
+    Fault.UNKNOWN: "the mail server does not say",
+}
 IN_WORDS: Mapping[str, str] = {
-    Fault.RECIPIENT: "the recipient's (the address or the mailbox)",
-    Fault.MESSAGE: "the message's (its content, its form or its size)",
-    Fault.SENDER: "ours (reputation, SPF, DKIM, DMARC or rate of our mail)",
-    Fault.RECEIVER: "the receiving side's (its machines or filters)",
-    Fault.UNKNOWN: "not known (the mail server does not say)",
+    fault: f"{owner} ({_EXPLAINED[Fault(fault)]})" for fault, owner in OWNERS.items()
 }
 """Whose fault, for people."""

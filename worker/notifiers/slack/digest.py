@@ -4,12 +4,14 @@ The counts are recipients (for dead letters: messages; for parked effects: effec
 up: groups that have no room are counted together.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from worker.core.effects import Effect, EffectKind
+from worker.core.faults import OWNERS
 from worker.notifiers.slack import blocks
 from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Block, Post
 from worker.notifiers.slack.text import code, plain, size
@@ -54,10 +56,12 @@ class Group(Struct):
 
 def digest(effects: Sequence[Effect], *, budget: int = BUDGET) -> Post:
     """Fold effects into a message within Slack's limits."""
-    counted = _by_kind(effects)
+    counted, faults = _by_kind(effects), _by_fault(effects)
     longest = (LONGEST_SECTION - 100) * budget // BUDGET
     limit = min(longest, (budget - _ROOM_FOR_THE_REST) // len(counted))
-    sections = [_section(kind, groups, limit) for kind, groups in counted.items()]
+    sections = [
+        _section(kind, groups, faults.get(kind, {}), limit) for kind, groups in counted.items()
+    ]
     title = f"SES feedback: {_totals(counted)}"
     drawn = [blocks.header(title), blocks.divider(), *sections, blocks.context(*_notes(effects))]
     return Post(f"DIGEST: {_totals(counted)}", drawn)
@@ -88,9 +92,24 @@ def _by_kind(effects: Iterable[Effect]) -> dict[EffectKind, list[Group]]:
     return {kind: groups for kind, groups in found.items() if groups}
 
 
-def _section(kind: EffectKind, groups: Sequence[Group], limit: int) -> Block:
+def _by_fault(effects: Iterable[Effect]) -> dict[EffectKind, Counter[str]]:
+    """Count recipients by whose fault a bounce was. Bounces of an older worker do not say it."""
+    found: dict[EffectKind, Counter[str]] = {}
+    for effect in effects:
+        if effect.summary.faults:
+            found.setdefault(effect.kind, Counter()).update(effect.summary.faults)
+    return found
+
+
+def _section(
+    kind: EffectKind, groups: Sequence[Group], faults: Mapping[str, int], limit: int
+) -> Block:
     count = _count(groups)
     lines = [f"*{count:,} {_noun(kind, count)}*"]
+    if whose := [
+        f"{owner} {faults[fault]:,}" for fault, owner in OWNERS.items() if fault in faults
+    ]:
+        lines[0] += f"\nWhose fault: {', '.join(whose)}"
     room = limit - size(lines[0]) - _ROOM_FOR_THE_TAIL
     for shown, group in enumerate(groups):
         line = _line(group)

@@ -24,6 +24,7 @@ from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from worker.core.effects import Blocked, Later, NotYet
+from worker.core.limits import LARGEST_SLACK_ANSWER_BYTES
 from worker.notifiers.slack.answers import UNKNOWN_SECONDS, Answer, Stumble
 from worker.notifiers.slack.connecting import NotSent, make_context, opened
 from worker.timing.deadlines import within
@@ -31,7 +32,6 @@ from worker.timing.deadlines.http import DeadlineHTTPHandler, DeadlineHTTPSHandl
 
 TIMEOUT_SECONDS = 10
 """Time limit of a request, from the look-up of Slack's name to the last byte of the answer."""
-LONGEST_ANSWER = 100_000
 API_URL = "https://slack.com/api/"
 UNTRUSTED = (
     "the certificate shown for Slack is not trusted ({}). If a proxy inspects TLS, set "
@@ -123,7 +123,7 @@ def _name(error: Exception) -> str:
 
 
 def _text(answer: HTTPResponse) -> str:
-    return answer.read(LONGEST_ANSWER).decode("utf-8", "replace")
+    return answer.read(LARGEST_SLACK_ANSWER_BYTES).decode("utf-8", "replace")
 
 
 def _silent() -> logging.Logger:

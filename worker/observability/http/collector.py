@@ -124,6 +124,12 @@ class Collector(Base):
             )
             disabled = {(label,): found for label, found in by_tenant(statuses).items()}
             yield _gauge(name, text, ["tenant"], disabled)
+        name, text = "ses_worker_purged_rows", "Rows that were old and are removed, by table"
+        yield _counter(name, text, ["table"], {(table,): n for table, n in work.purged.items()})
+        if (at := work.purge_finished_at) is not None:
+            name = "ses_worker_last_purge_timestamp_seconds"
+            text = "When a purge was finished last, in seconds since 1970"
+            yield GaugeMetricFamily(name, text, value=at)
         name, text = "ses_worker_effects_delivered", "Notices and removals that were delivered"
         yield CounterMetricFamily(name, text, value=work.delivered)
         if (at := self._metrics.last_message_at) is not None:

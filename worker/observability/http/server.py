@@ -20,6 +20,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
 from worker.core.errors import Stopped, Unavailable
+from worker.core.limits import LARGEST_REQUEST_BODY_BYTES, LARGEST_REQUEST_HEAD_BYTES
 from worker.observability.health import Health
 from worker.timing.retries import back_off, unless_over, while_unreachable
 
@@ -30,7 +31,6 @@ OLDEST_SECONDS = 20
 """Time limit of a connection, which has a single request."""
 CROWD, CROWDED_SECONDS = 40, 1
 """With so many connections, the time limit is shorter: an answer takes 10 ms."""
-LARGEST_HEADER_BYTES, LARGEST_BODY_BYTES = 16_384, 1_024
 LOOK_SECONDS = 1.0
 """Between two looks for old connections and for the stop."""
 BACKLOG = 64
@@ -109,8 +109,8 @@ def _answer(ours: socket.socket, application: Callable[..., Any], over: threadin
         connection_limit=CONNECTIONS,
         channel_timeout=OLDEST_SECONDS,
         cleanup_interval=1,
-        max_request_header_size=LARGEST_HEADER_BYTES,
-        max_request_body_size=LARGEST_BODY_BYTES,
+        max_request_header_size=LARGEST_REQUEST_HEAD_BYTES,
+        max_request_body_size=LARGEST_REQUEST_BODY_BYTES,
         backlog=BACKLOG,
         asyncore_use_poll=True,  # select ends at 1,024 descriptors
         log_socket_errors=False,

@@ -37,5 +37,13 @@ class Work(Protocol):
         """The newest sending statuses that SES has reported; None: not known yet."""
 
     @property
+    def purged(self) -> Mapping[str, int]:
+        """Rows that this process has purged, by table."""
+
+    @property
+    def purge_finished_at(self) -> float | None:
+        """When a purge was finished last, in seconds since 1970; None: not known."""
+
+    @property
     def delivered(self) -> int:
         """Effects delivered."""

@@ -11,13 +11,13 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-LARGEST_HEAD_BYTES = 65_536
-LARGEST_BODY_BYTES = 64 * 1_048_576
-"""Ten messages of 1 MiB, each character escaped in six bytes, as JSON allows, and to spare."""
-MOST_INTERIM = 10
-"""1xx responses before the answer."""
-_LONGEST_LINE = 1_024
-"""Bytes of a line with a chunk's size, or of a trailer."""
+from worker.core.limits import (
+    LARGEST_BODY_BYTES,
+    LARGEST_HEAD_BYTES,
+    LONGEST_LINE_BYTES,
+    MOST_INTERIM,
+    MOST_TRAILERS,
+)
 
 _LONGEST_EXPECTED_CHUNKS = 65_536
 """A chunked body does not announce its length. Beyond this many bytes `expect` is called with the
@@ -221,7 +221,7 @@ def _read_chunks(stream: Stream, expect: Callable[[int], None]) -> bytearray:
     body = bytearray()
     expected = _LONGEST_EXPECTED_CHUNKS
     while True:
-        size = _CHUNK.fullmatch(stream.until(b"\r\n", _LONGEST_LINE))
+        size = _CHUNK.fullmatch(stream.until(b"\r\n", LONGEST_LINE_BYTES))
         if size is None:
             raise Damaged("a chunk size is malformed")
         length = int(size[1], 16)
@@ -235,7 +235,7 @@ def _read_chunks(stream: Stream, expect: Callable[[int], None]) -> bytearray:
         body += stream.exactly(length)
         if stream.exactly(2) != b"\r\n":
             raise Damaged("a chunk is longer than its size")
-    for _ in range(100):
-        if not stream.until(b"\r\n", _LONGEST_LINE):
+    for _ in range(MOST_TRAILERS):
+        if not stream.until(b"\r\n", LONGEST_LINE_BYTES):
             return body
     raise Damaged("too many trailers")

@@ -13,6 +13,7 @@ from worker.core.errors import Unavailable
 from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.past import MOST_PAST, OnRecord
+from worker.core.purged import with_kept
 from worker.core.tombstones import Tombstone
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.postgresql.connection import begin
@@ -96,6 +97,8 @@ _KNOWN_KEYS = f"""
     UNION ALL
     SELECT route_key FROM events WHERE route_key = ANY(%s)
     UNION ALL
+    SELECT value FROM progress WHERE name = 'purged_until'
+    UNION ALL
     (SELECT '{KEY_ID_MARK}' || key_id FROM forgotten LIMIT 1)
 """
 _TOMBSTONES = f"SELECT {', '.join(TOMBSTONE_COLUMNS)} FROM forgotten WHERE digest = ANY(%s)"
@@ -103,6 +106,7 @@ _STRENGTHEN = """
     UPDATE forgotten SET blocked = blocked OR %s, paused_until = greatest(paused_until, %s)
     WHERE digest = %s
 """
+_KEPT_KEYS = "SELECT key FROM kept_keys WHERE key = ANY(%s)"
 _PAST = f"""
     SELECT past.* FROM unnest(%s::text[]) AS asked (key) CROSS JOIN LATERAL (
         SELECT recipient, {", ".join(PAST_COLUMNS).replace("%", "%%")} FROM events
@@ -223,11 +227,17 @@ class PostgresqlTransaction:
         """Return which dedupe keys and route keys of the feedback are stored already."""
         dedupe_keys = [item.dedupe_key for item in feedback]
         route_keys = [item.route_key for item in feedback]
-        found = self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))
-        known = {key for (key,) in found}
-        if known and (marks := [key for key in known if key.startswith(KEY_ID_MARK)]):
+        # A single statement: it sees an event, or that it was purged, and never neither.
+        found = {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
+        if not found:  # nearly always, unless something was purged, or somebody forgotten
+            return found
+        if marks := [key for key in found if key.startswith(KEY_ID_MARK)]:
             self.key_id = marks[0].removeprefix(KEY_ID_MARK)
-        return known
+            found.difference_update(marks)
+        return with_kept(found, feedback, self._kept_keys)
+
+    def _kept_keys(self, keys: Sequence[str]) -> set[str]:
+        return {key for (key,) in self._connection.execute(_KEPT_KEYS, (list(keys),))}
 
     def forgotten(self, digests: Collection[bytes]) -> Iterable[Tombstone]:
         """Return the tombstones with these digests."""

@@ -226,7 +226,8 @@ class SqliteStore:
         """Write the database, as it is at one moment, into a new file; see `live_copy`.
 
         Raises:
-            Unavailable: the file cannot be read now, or the new one not be written.
+            Unavailable: the file cannot be read now.
+            CopyFailed: the new one cannot be written.
 
         """
         copy_into(self._reader, made, report)

@@ -8,7 +8,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from worker.core.errors import Unavailable
 from worker.store.making import OWNER_ONLY
 from worker.store.sqlite.errors import FULL
 from worker.store.sqlite.reader import Reader
@@ -16,7 +15,20 @@ from worker.store.sqlite.reader import Reader
 Report = Callable[[int, int | None], None]
 _EVERY_SECONDS = 0.2
 """Between two reports."""
-_OF_THE_TARGET = FULL | {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR_FSYNC}
+_OF_THE_TARGET = FULL | {
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK, sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_BUSY,
+}  # fmt: skip
+"""The database is only read, and nobody but us has the copy open."""
+
+
+class CopyFailed(Exception):
+    """The new file cannot be written; its error is that of SQLite's."""
+
+    def __init__(self, error: sqlite3.DatabaseError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def copy_into(reader: Reader, made: Path, report: Report) -> None:
@@ -27,7 +39,8 @@ def copy_into(reader: Reader, made: Path, report: Report) -> None:
     would begin anew whenever another process commits.
 
     Raises:
-        Unavailable: the database cannot be read now, or the file not be written.
+        Unavailable: the database cannot be read now.
+        CopyFailed: the file cannot be written.
 
     """
     asked: list[sqlite3.Connection] = []
@@ -46,11 +59,15 @@ def _vacuum(connection: sqlite3.Connection, made: Path, asked: list[sqlite3.Conn
     os.close(os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, OWNER_ONLY))
     asked.append(connection)
     try:
-        connection.execute("VACUUM INTO ?", (str(made),))
+        _vacuum_into(connection, made)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode not in _OF_THE_TARGET:
             raise
-        raise Unavailable(f"the copy cannot be written: {error}") from error
+        raise CopyFailed(error) from error
+
+
+def _vacuum_into(connection: sqlite3.Connection, made: Path) -> None:
+    connection.execute("VACUUM INTO ?", (str(made),))
 
 
 def _report_until_done(copying: "Future[None]", made: Path, report: Report) -> None:

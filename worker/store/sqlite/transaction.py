@@ -14,6 +14,7 @@ from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.parsing import parse_time
 from worker.core.past import MOST_PAST, OnRecord
+from worker.core.purged import with_kept
 from worker.core.times import time_text
 from worker.core.tombstones import Tombstone
 from worker.core.unit_of_work import UnitOfWork
@@ -51,6 +52,8 @@ _KNOWN_KEYS = f"""
     UNION ALL
     SELECT route_key FROM events WHERE route_key IN (SELECT value FROM json_each(?))
     UNION ALL
+    SELECT value FROM progress WHERE name = 'purged_until'
+    UNION ALL
     SELECT * FROM (SELECT '{KEY_ID_MARK}' || key_id FROM forgotten LIMIT 1)
 """
 _TOMBSTONE = f"SELECT {', '.join(TOMBSTONE_COLUMNS)} FROM forgotten WHERE digest = ?"
@@ -59,6 +62,7 @@ _STRENGTHEN = """
         WHEN paused_until IS NULL OR paused_until < ?2 THEN ?2 ELSE paused_until END
     WHERE digest = ?3
 """
+_KEPT_KEYS = "SELECT key FROM kept_keys WHERE key IN (SELECT value FROM json_each(?))"
 _KNOWN_ACCOUNT_EVENTS = """
     SELECT dedupe_key FROM account_events WHERE dedupe_key IN (SELECT value FROM json_each(?))
 """
@@ -168,11 +172,16 @@ class SqliteTransaction:
         """Return which dedupe keys and route keys of the feedback are stored already."""
         dedupe_keys = _json([item.dedupe_key for item in feedback])
         route_keys = _json([item.route_key for item in feedback])
-        found = self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))
-        known = {key for (key,) in found}
-        if known and (marks := [key for key in known if key.startswith(KEY_ID_MARK)]):
+        found = {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
+        if not found:  # nearly always, unless something was purged, or somebody forgotten
+            return found
+        if marks := [key for key in found if key.startswith(KEY_ID_MARK)]:
             self.key_id = marks[0].removeprefix(KEY_ID_MARK)
-        return known
+            found.difference_update(marks)
+        return with_kept(found, feedback, self._kept_keys)
+
+    def _kept_keys(self, keys: Sequence[str]) -> set[str]:
+        return {key for (key,) in self._connection.execute(_KEPT_KEYS, (_json(keys),))}
 
     def forgotten(self, digests: Collection[bytes]) -> Iterable[Tombstone]:
         """Return the tombstones with these digests."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from worker.topology.checks.commands import provision, provision_eventbridge
 from worker.topology.checks.facts import QueueFacts, account_in_arn
-from worker.topology.checks.findings import Check, Finding
+from worker.topology.checks.findings import Check, Finding, Status
 from worker.topology.checks.statements import Caller, Statement, Verdict, judge, read_policy
 from worker.topology.checks.third_parties import Reach, source_arns, third_parties
 from worker.topology.checks.topic import EVENTS
@@ -47,6 +47,14 @@ def judge_policy(
     return faults or [POLICY.ok(f"admits {', '.join(expected)}, and nobody else")]
 
 
+def judge_dead_letter_policy(dead: QueueFacts, expected: Sequence[str]) -> list[Finding]:
+    """Report whom the dead-letter queue's policy admits, if these are many; it may name anybody."""
+    statements = read_policy(dead.text("Policy")) or []
+    danger = "a replay may apply what it forges"
+    findings = _about_third_parties(dead, statements, expected, danger)
+    return [finding for finding in findings if finding.status is Status.WRONG]
+
+
 def _topic(arn: str) -> Caller:
     return Caller(service=SNS, account=account_in_arn(arn), arn=arn)
 
@@ -82,11 +90,14 @@ def _about(queue: QueueFacts, statements: Sequence[Statement], caller: Caller) -
 
 
 def _about_third_parties(
-    queue: QueueFacts, statements: Sequence[Statement], topics: Sequence[str]
+    queue: QueueFacts,
+    statements: Sequence[Statement],
+    topics: Sequence[str],
+    danger: str = "a sender may forge bounces",
 ) -> Iterator[Finding]:
     own = account_in_arn(queue.arn) or "-"
     for party in third_parties(statements, SEND, own, topics, queue.arn):
-        message = f"the policy of {queue.name} also admits {party.who}: a sender may forge bounces"
+        message = f"the policy of {queue.name} also admits {party.who}: {danger}"
         fix = "remove it from the queue's policy"
         match party.reach:
             case Reach.SINGLE:

@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/ses/latest/dg/configure-sns-notifications.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from worker.topology.checks.commands import create_topic, provision
 from worker.topology.checks.facts import (
@@ -18,6 +18,7 @@ from worker.topology.checks.facts import (
 )
 from worker.topology.checks.findings import Check, Finding, some
 from worker.topology.checks.statements import Caller, Statement, Verdict, judge, read_policy
+from worker.topology.checks.third_parties import Reach, third_parties
 
 TOPIC = Check("topic")
 SES = "ses.amazonaws.com"
@@ -51,7 +52,30 @@ def judge_topic(
     findings = [_by_rule(arn, statements, rule) for rule in rules]
     if senders or not rules:
         findings.append(_publishing(arn, statements, queue, senders))
-    return findings
+    return findings + list(_about_third_parties(arn, statements, [*senders, *rules]))
+
+
+def _about_third_parties(
+    arn: str, statements: Sequence[Statement], expected: Sequence[str]
+) -> Iterator[Finding]:
+    """Report who else may publish: by the topic the message gets SNS's signature.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    """
+    own = account_in_arn(arn) or "-"
+    for party in third_parties(statements, PUBLISH, own, expected, arn):
+        if account_in_arn(party.who) == own:
+            continue  # SES's identities and rules of the account itself, now or later
+        message = f"{arn}: its policy also admits {party.who}: a publisher may forge bounces"
+        fix = "remove it from the topic's policy"
+        match party.reach:
+            case Reach.SINGLE:
+                yield TOPIC.note(message, fix)
+            case Reach.MANY:
+                narrower = f"narrow it with StringEquals aws:SourceAccount {own}"
+                yield TOPIC.wrong(message, f"{fix}, or {narrower}")
+            case Reach.UNKNOWN:
+                yield TOPIC.unknown(message, "find out whom the conditions admit")
 
 
 def _by_rule(arn: str, statements: Sequence[Statement], rule: str) -> Finding:

@@ -183,14 +183,20 @@ def free(name: str, taken: Collection[str], longest: int = LONGEST_RULE) -> str:
 
 
 def ses_may_publish(names: Names) -> dict[str, Any]:
-    """The statement that lets the account's SES publish to the topic."""
+    """The statement that lets the account's SES publish to the topic, and no other account's.
+
+    By account alone any region's SES could, which would tell of mail that is not this worker's.
+    """
     return {
         "Sid": "SesMayPublish",
         "Effect": "Allow",
         "Principal": {"Service": "ses.amazonaws.com"},
         "Action": "sns:Publish",
         "Resource": names.topic_arn,
-        "Condition": {"StringEquals": {"AWS:SourceAccount": names.account}},
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": names.account},
+            "ArnLike": {"aws:SourceArn": names.of_ses("*")},
+        },
     }
 
 

@@ -1,0 +1,105 @@
+"""A person is found in a message however the address is spelled, and nobody else is left in it."""
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import mail
+
+from worker.core.masking import addresses_in, domain_at, mask_addresses
+from worker.core.others import about, names, without_others
+
+JANE = "jane.doe@example.com"
+SPELLINGS = (
+    "jane.doe@example.com",
+    "Jane.Doe@EXAMPLE.com.",
+    "<jane.doe@example.com>:",
+    "rfc822;jane.doe@example.com",
+    "jane.doe%40example.com",
+    "jane.doe\\u0040example.com",
+    "jane.doe&#64;example.com",
+    "jane.doe (at) example.com",
+    "jane dot doe at example dot com",
+    "\uff4aane.doe\uff20example.com",
+    "j a n e . d o e @ e x a m p l e . c o m",
+)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize(
+    "text", ["{}", "smtp; 550 5.1.1 {}: user unknown", f"{'x ' * 3_000}{{}} y"]
+)
+def test_a_person_is_found_in_any_spelling(spelling, text):
+    assert names(text.format(spelling), JANE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["mary.jane.doe@example.com", "jane.doe@example.com.evil.example", "jane.doe@example.org",
+     "jane.doe+shop@example.com", "jane.doe", "", "jane.do@example.com"],
+)  # fmt: skip
+def test_somebody_else_is_somebody_else(text):
+    assert not names(text, JANE)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("joe@example.org, jane.doe@example.com", "***@example.org, jane.doe@example.com"),
+        ("mary.jane.doe@example.com", "***@example.com"),
+        ("to=jane.doe@example.com via=joe@example.org", "to=jane.doe@example.com ***@example.org"),
+        ("a@b@example.com", "***@example.com"),
+        ("no address", "no address"),
+    ],
+)
+def test_the_addresses_of_others_are_masked_in_a_sentence(text, shown):
+    assert without_others(text, JANE) == shown
+
+
+def test_of_a_message_in_wrappings_only_the_person_is_left():
+    body = mail.enveloped(mail.bounce(JANE, "joe@example.org", feedback_id="f", message_id="m"))
+    shown = about(body, JANE)
+    inside = json.loads(json.loads(shown)["Message"])
+    listed = [entry["emailAddress"] for entry in inside["bounce"]["bouncedRecipients"]]
+    assert listed == [JANE, "***@example.org"]
+    assert about(body, "kim@example.net") is None
+
+
+def test_an_entry_for_somebody_else_loses_its_display_name():
+    headers = {"to": f'"Miller, Joe" <joe@example.org>, Jane <{JANE}>', "subject": "Hello, all"}
+    shown = json.loads(about(json.dumps({"commonHeaders": headers}), JANE))["commonHeaders"]
+    assert shown == {"to": f"***@example.org, Jane <{JANE}>", "subject": "Hello, all"}
+
+
+def test_a_body_that_is_no_json_is_a_text():
+    assert about(f"{JANE} and joe@example.org {{", JANE) == f"{JANE} and ***@example.org {{"
+    assert about("[" * 50_000 + JANE, JANE) == "[" * 50_000 + JANE
+
+
+@given(st.text(alphabet='abc@.<>"\\ ,;:()[]=%40', max_size=60))
+def test_the_spans_are_those_that_masking_hides(text):
+    masked = mask_addresses(text)
+    assert without_others(text, "zzz@example.com") == masked
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["a@b.c " * 170_000, "@" * 1_000_000, '"' * 500_000 + "@b", json.dumps({"to": "a@b.c," * 150_000}),
+     json.dumps({"to": '"' * 500_000 + "@b"}), json.dumps(["{" * 90 + '"x"'] * 5_000),
+     "jane.doe at example com " * 40_000],
+    ids=range(7),
+)  # fmt: skip
+def test_a_message_of_a_mebibyte_takes_seconds_at_most(body):
+    begun = time.process_time()
+    about(body, JANE)
+    about(f"{body} {JANE}", JANE)
+    about(json.dumps({"a": JANE, "b": body}), JANE)
+    assert time.process_time() - begun < 20
+
+
+def test_spans_name_local_part_sign_and_domain():
+    text = "to <joe (at) example.org>"
+    ((start, sign, domain),) = addresses_in(text)
+    assert (text[start:sign], domain_at(text, domain)) == ("joe", "example.org")

@@ -1,0 +1,47 @@
+"""The search through what commands say finds addresses in every spelling that masking covers."""
+
+import pytest
+from support.private import hear, told, whole_addresses
+
+from worker.core.masking import mask_addresses
+
+SPELLINGS = [
+    "jane@example.com", "Jane.Doe+x@Example.COM", "jane @example.com", "jane @ example.com",
+    "jane%40example.com", "jane%2540example.com", "jane=40example.com", "jane\uff20example.com",
+    "jane\\u0040example.com", "jane\\\\u0040example.com", "jane\\x40example.com",
+    "jane&#64;example.com", "jane&#x40;example.com", "jane&commat;example.com",
+    "jane(at)example.com", "jane [at] example.com", "jane {AT} example.com", "jane[at]example[dot]com",
+    "jane@mail.example.org", "jürgen@example.com", "'jane'@example.com", '"jane doe"@example.com',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+def test_a_whole_address_is_found_and_a_masked_one_is_not(text):
+    assert whole_addresses(f"550 <{text}>: no such user")
+    assert whole_addresses(mask_addresses(f"550 <{text}>: no such user")) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "***@example.com",
+        "@example.com",
+        "ses-worker@eu.service",
+        "u@db/app",
+        "a@b.eu",
+        "at example.com",
+    ],
+)
+def test_what_is_no_address_of_a_test_is_not_found(text):
+    assert whole_addresses(text) == []
+
+
+def test_what_the_operator_has_typed_may_be_repeated():
+    assert whole_addresses("nothing about jane@example.com", "why Jane@example.com".lower()) == []
+
+
+def test_what_commands_say_in_a_test_is_searched_at_its_end():
+    hear('{"error":"no jane@example.com"}')
+    hear('{"error":"no joe@example.com"}', ["why", "Joe@Example.com"])
+    assert told() == ["jane@example.com"]
+    assert told() == []

@@ -1,0 +1,165 @@
+"""How long what is kept, and what is kept longer because it still serves. Pure."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+
+from msgspec import Struct
+
+from worker.core.backtesting import Bar, bar_of
+from worker.core.folding import Recorded, blank, feedback_of, fold
+from worker.core.model import FORGIVENESS, REINSTATEMENT, Action, Kind, User
+from worker.core.pausing import later
+from worker.core.policy import REPEATS_WITHIN, Policy, Rule, rule_for
+
+ANNOUNCED_FOR = timedelta(days=7)
+"""So long it is only said how much would go, before it goes."""
+AT_ONCE = timedelta(days=31)
+"""By so much may a limit move since the last purge without an announcement. Beyond that somebody
+has shortened a period, has upgraded, or a clock is wrong."""
+LATE = timedelta(days=28)
+"""How late an event may arrive: 14 days in a queue, and 14 in a dead-letter queue."""
+MOST_TRIED = 50
+"""Events of an address that are tried as the single event to keep."""
+_ANYBODY = User(email="", email_key="")
+_KINDS = frozenset(kind.value for kind in Kind)
+_PAUSES = (Action.HARD_BOUNCE, Action.SOFT_BOUNCE)
+
+
+class Retention(Struct, frozen=True, kw_only=True):
+    """The operator's choices; None: for ever."""
+
+    events: timedelta | None = timedelta(days=90)
+    messages: timedelta | None = timedelta(days=14)
+    keys: timedelta | None = timedelta(days=400)
+
+
+class Announced(Struct, frozen=True, kw_only=True):
+    """How far a purge may go, and what was announced."""
+
+    through: datetime | None = None
+    """What is older may go."""
+    since: datetime | None = None
+    """When an announcement began; None: there is none."""
+    cutoff: datetime | None = None
+    """The limit that is announced."""
+
+
+def announced(before: Announced, cutoff: datetime, now: datetime, *, has_older: bool) -> Announced:
+    """Return how far a purge may go now; `has_older`: there is something beyond the limit."""
+    if not has_older or (before.through and cutoff <= before.through + AT_ONCE):
+        return Announced(through=cutoff)
+    since, limit = before.since, before.cutoff
+    if since is None or limit is None or since > now:  # a clock was ahead
+        return Announced(through=before.through, since=now, cutoff=cutoff)
+    if now - since < ANNOUNCED_FOR:
+        return before
+    return Announced(through=min(cutoff, limit + AT_ONCE))
+
+
+class Fate(Enum):
+    """What becomes of an old event."""
+
+    GOES = "goes"
+    STAYS = "stays"
+    ASK = "ask"
+    """It depends on the other events of the address."""
+
+
+class Judge:
+    """Judges old events, each by itself, by the policy in force."""
+
+    def __init__(self, policy: Policy, now: datetime) -> None:
+        self._policies = (policy, policy.shadow) if policy.shadow else (policy,)
+        self._now = now
+        self._rules: dict[tuple[object, ...], Rule] = {}
+
+    @property
+    def longest_pause(self) -> timedelta:
+        """The longest pause of a bounce."""
+        policy = self._policies[0]
+        return max(*map(policy.pause_for, _PAUSES), policy.repeat_pause)
+
+    def fate(  # noqa: PLR0911 a case each
+        self, event: Recorded, *, is_refused_lately: bool
+    ) -> Fate:
+        """Return what becomes of an event; `is_refused_lately`: SES has refused mail there."""
+        if event.kind == REINSTATEMENT:
+            return Fate.ASK
+        if event.kind != FORGIVENESS and event.kind not in _KINDS:
+            return Fate.GOES
+        if any(self._is_remembered(event, policy) for policy in self._policies):
+            return Fate.STAYS
+        if event.kind == FORGIVENESS:
+            return Fate.ASK if self._policies[0].forgives else Fate.GOES
+        rule = self._rule(event, self._policies[0])
+        if rule.action is Action.NO_ACTION:
+            return Fate.GOES
+        is_over = self._end(event, rule, self._policies[0]) <= self._now
+        if not is_over or (rule.action is Action.AUTO_BLOCK_SPAM and not rule.is_timed):
+            return Fate.ASK
+        # Without this bounce, one that SES has refused would be the first and pause.
+        return Fate.ASK if is_refused_lately else Fate.GOES
+
+    def _is_remembered(self, event: Recorded, policy: Policy) -> bool:
+        """Return whether a policy with a memory may still look at the event.
+
+        A bounce begins a pause unless the pause of one before lasts, and the pauses of 90 days
+        count; so a bounce matters until 90 days after the end of its own pause.
+        """
+        if not policy.needs_past:
+            return False
+        window = max(REPEATS_WITHIN, policy.soft_bounce_window) + LATE
+        if event.kind == FORGIVENESS:
+            return later(event.occurred_at, window) > self._now
+        rule = self._rule(event, policy)
+        if rule.action not in _PAUSES and not rule.is_timed:
+            return False
+        return later(later(event.occurred_at, policy.pause_for(rule.action)), window) > self._now
+
+    def _end(self, event: Recorded, rule: Rule, policy: Policy) -> datetime:
+        return later(event.occurred_at, max(policy.pause_for(rule.action), policy.repeat_pause))
+
+    def _rule(self, event: Recorded, policy: Policy) -> Rule:
+        looked_at = (
+            event.kind, event.type, event.subtype, event.fault, event.mentions_spam,
+            event.out_of_office, event.permanent_status, policy is self._policies[0],
+        )  # fmt: skip
+        if looked_at not in self._rules:
+            self._rules[looked_at] = rule_for(feedback_of(event), _ANYBODY, policy)
+        return self._rules[looked_at]
+
+
+def required(
+    events: Sequence[Recorded], old: Collection[int], policy: Policy, now: datetime
+) -> set[int]:
+    """Return the ids of the old events of an address that must stay.
+
+    `events`: all on record of the address, in the order of ids. Without the others the answer for
+    the address is what it was: as for a stranger, and as for the user that it may become.
+    """
+    wanted = _answers(events, policy, now)
+    rest = [event for event in events if event.id not in old]
+    if _answers(rest, policy, now) == wanted:
+        return set()
+    candidates = [event for event in events if event.id in old and _may_bar(event)]
+    for candidate in reversed(candidates[-MOST_TRIED:]):
+        kept = sorted((*rest, candidate), key=lambda event: event.id)
+        if _answers(kept, policy, now) == wanted:
+            return {candidate.id}
+    return set(old)
+
+
+def _may_bar(event: Recorded) -> bool:
+    return event.kind in _KINDS
+
+
+def _answers(events: Iterable[Recorded], policy: Policy, now: datetime) -> tuple[Bar, Bar]:
+    """Return whether mail may go to a stranger, and to the user that the stranger would be.
+
+    The view `do_not_mail` does not know that a stranger was reinstated.
+    """
+    given = list(events)
+    key = given[0].recipient if given else ""
+    strange = fold(blank(key), (each for each in given if each.kind != REINSTATEMENT), policy)
+    return bar_of(strange, now), bar_of(fold(blank(key), given, policy), now)
