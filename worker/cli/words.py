@@ -47,6 +47,7 @@ def verdict_figures(verdict: "Verdict") -> dict[str, Any]:
         "user": verdict.is_user,
         "reason": verdict.reason,
         "until": verdict.until.isoformat() if verdict.until else None,
+        "forgotten_at": verdict.forgotten_at.isoformat() if verdict.forgotten_at else None,
     }
 
 
