@@ -139,7 +139,7 @@ def test_of_somebody_who_was_forgotten_the_answer_has_the_tombstone_and_nothing_
     answer = run("users", "export", "jane@example.com", "--all", "--offline", "--json").json
     assert (answer["found"], answer["user"], answer["events"]) == (True, None, [])
     about = next(columns(row[1]) for row in ROWS if row[0] == "`forgotten`")
-    assert set(answer["forgotten"]) == about - {"digest", "key"}
+    assert set(answer["forgotten"]) == about - {"digest"}
     assert answer["forgotten"]["blocked"] is True
     assert answer["verdict"]["may_send"] is False
     unknown = run("users", "export", "joe@example.com", "--all", "--offline", "--json").json
