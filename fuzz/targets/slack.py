@@ -50,7 +50,7 @@ def check(data: bytes) -> None:
     )  # fmt: skip
     effect = Effect(
         id=1, kind=EffectKind(f"{told.kind}_notice"), attempts=1, created_at=AT,
-        summary=Summary(sort=kind, domains={address: 1}, sample=diagnostic, occurred_at=AT),
+        summary=Summary(label=kind, domains={address: 1}, sample=diagnostic, occurred_at=AT),
         payload=msgspec.json.encode(told).decode(),
     )  # fmt: skip
     masked = bool(number & 1)

@@ -60,8 +60,11 @@ def odd(entry):
         (Cut(done=True), 2),
         (EmptyBody(whatever=True), 2),
     ],
-    ids=str,
-)
+    ids=[
+        "some failed", "some failed through us", "all failed", "some omitted", "some done and omitted",
+        "refused", "cut before", "cut after", "empty",
+    ],
+)  # fmt: skip
 def test_what_a_call_does_not_confirm_is_sent_by_itself(
     run, emulator, queue, bodies, database, fault, copies
 ):
