@@ -557,6 +557,38 @@ MUTANTS = [
         new="lease_until = now",
     ),
     Mutant(
+        invariant="A flood of events about one address loses its texts, and nothing that decides",
+        test="integration/test_floods.py::test_nothing_that_decides_is_lost",
+        file="worker/core/floods.py",
+        function="Floods.thin",
+        old="thinned.append(decision if is_kept else _without_texts(decision))",
+        new="thinned += [decision] if is_kept else []",
+    ),
+    Mutant(
+        invariant="No command prints a control character, or one that turns the direction",
+        test=("acceptance/test_strangers_texts.py::test_no_command_prints_what_has_an_effect"),
+        file="worker/cli/page.py",
+        function="_harmless",
+        old="return text if text.isprintable() else",
+        new="return text if True else",
+    ),
+    Mutant(
+        invariant="No cell of a file is a formula, and import reads it back equal",
+        test=("unit/test_csv_export.py::test_no_cell_is_a_formula_however_the_file_is_split"),
+        file="worker/commands/csv_export.py",
+        function="",
+        old="([;",
+        new="([",
+    ),
+    Mutant(
+        invariant="No cell of a file is a formula, and import reads it back equal",
+        test="unit/test_csv_export.py::test_what_is_guarded_is_read_back_equal",
+        file="worker/commands/csv_export.py",
+        function="without_guard",
+        old="found[2][1:]",
+        new="found[2][2:]",
+    ),
+    Mutant(
         invariant="A notice is within Slack's limits and has no markup of untrusted senders",
         test=(
             "unit/test_slack_notices.py::TestAnything::"
