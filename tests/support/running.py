@@ -173,15 +173,15 @@ def start(request, environment, tmp_path):
                 stderr=subprocess.PIPE,
                 text=True,
             )
-        started.append(process)
+        started.append((process, words))
         return process
 
     yield start
-    for process in started:
+    for process, words in started:
         if process.poll() is None:
             process.kill()
         _, told = process.communicate()
-        hear(told, process.args)
+        hear(told, words)
 
 
 @pytest.fixture
