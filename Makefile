@@ -13,7 +13,7 @@ PYTHONS := 3.11 3.12 3.13
 # The supported versions.
 
 .PHONY: setup demo test test-unit test-others test-all lowest contract interop image-test check docs format \
-	bench chaos mutants lock sbom audit wheel clean
+	bench chaos mutants fuzz lock sbom audit wheel clean
 
 setup: $(READY)  ## the virtual environment with everything in it
 
@@ -87,6 +87,12 @@ chaos: $(READY)  ## 200,000 messages through kills, faults and duplicates, minut
 
 mutants: $(READY)  ## break each invariant of the architecture, and see its test fail: minutes
 	PYTHONPATH=tests $(BIN)/python -m mutants $(ARGS)
+
+fuzz: export PYTHONPATH := .:tests
+fuzz: SECONDS ?= 300
+fuzz: $(READY)  ## fuzzing guided by coverage, SECONDS=300 in all (Linux; atheris from PyPI; ARGS="--only http")
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/fuzz.txt
+	$(BIN)/python -m fuzz --seconds $(SECONDS) $(ARGS)
 
 lock:  ## choose new exact versions (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

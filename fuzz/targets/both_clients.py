@@ -96,8 +96,8 @@ def _outcome(client: Any, name: str, request: Mapping[str, Any]) -> Outcome:
     try:
         answer = getattr(client, name)(**request)
     except ClientError as error:
-        code, metadata = error.response["Error"]["Code"], error.response["ResponseMetadata"]
-        return "refused", (code, metadata["HTTPStatusCode"])
+        code = error.response.get("Error", {}).get("Code")  # boto3 may have found none
+        return "refused", (code, error.response["ResponseMetadata"]["HTTPStatusCode"])
     except DamagedAnswer:
         return "damaged", None
     except BotoCoreError:
@@ -136,6 +136,8 @@ def _reason(ours: Outcome, theirs: Outcome, data: bytes) -> str:
             return "another code of the same status, out of a malformed refusal"
     if kind == "refused" and their_kind in {"broken", "raised"}:
         return "ours reports the status of a refusal at which boto3 breaks"
+    if their_kind == "raised" and taken == "UnicodeDecodeError":
+        return "ours reads an answer with broken UTF-8 beside what it needs, boto3 raises"
     if kind == "messages" and their_kind in {"raised", "broken"}:
         return "ours leaves out a malformed message, boto3 loses all"
     if kind == "entries" and their_kind in {"raised", "broken"} and found == ([], []):
@@ -195,7 +197,8 @@ def _read_request(connection: socket.socket) -> None:
 @cache
 def _both() -> tuple[Clients, _Server]:
     server = _Server()
-    for name in [*os.environ]:
+    before = dict(os.environ)
+    for name in before:
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ |= {
@@ -203,9 +206,13 @@ def _both() -> tuple[Clients, _Server]:
         "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
         "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL_SQS": server.endpoint,
     }  # fmt: skip
-    clients = connect(
-        URL, "eu-west-1", lean=True, wait_seconds=0, connections=1, clock_skew=ClockSkew(),
-        replacement=Replacement("feedback"), byte_budget=ByteBudget(),
-    )  # fmt: skip
+    try:
+        clients = connect(
+            URL, "eu-west-1", lean=True, wait_seconds=0, connections=1, clock_skew=ClockSkew(),
+            replacement=Replacement("feedback"), byte_budget=ByteBudget(),
+        )  # fmt: skip
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
     assert clients.lean is not None, clients.why_not
     return clients, server

@@ -278,7 +278,7 @@ class TestSes:
         denied = finding()
         assert (denied["status"], "config/iam-report.json" in denied["fix"]) == ("note", True)
         assert "ses:GetSendStatistics is not permitted" in denied["message"]
-        assert "sends" not in run("check").out
+        assert "sends" not in {item["check"] for item in run("check", "--json").json["checks"]}
 
     def test_without_the_option_nothing_is_asked(self, run, figures, ses, queue):
         figures(self.FEW)

@@ -104,9 +104,9 @@ def test_without_any_right_on_the_tables_all_are_named_and_suffice(admin, url, m
         "GRANT SELECT, INSERT ON public.quarantine",
         "GRANT SELECT, INSERT, DELETE ON public.events, public.new_counts, public.policy",
         (
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON public.daily_counts, public.hourly_counts, "
-            "public.imported_users, public.kept_keys, public.outbox, public.removals, "
-            "public.shadow_users"
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON public.daily_counts, public.forgotten, "
+            "public.hourly_counts, public.imported_users, public.kept_keys, public.outbox, "
+            "public.removals, public.shadow_users"
         ),
         "GRANT SELECT ON public.do_not_mail, public.events_by_recipient, public.ses_worker_schema",
     ):
@@ -231,7 +231,7 @@ NARROW = """
     GRANT SELECT, INSERT, DELETE ON events, policy, new_counts TO {role};
     GRANT SELECT, INSERT, UPDATE, DELETE ON outbox, removals, kept_keys, hourly_counts, daily_counts
         TO {role};
-    GRANT SELECT, INSERT, UPDATE, DELETE ON shadow_users, imported_users TO {role};
+    GRANT SELECT, INSERT, UPDATE, DELETE ON shadow_users, imported_users, forgotten TO {role};
     GRANT SELECT ON events_by_recipient, do_not_mail, ses_worker_schema TO {role};
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
 """

@@ -19,11 +19,14 @@ from worker.core.masking import cut, printable
 from worker.service.signals import as_interrupts
 
 if TYPE_CHECKING:
+    from worker.core.privacy import PrivacyKey
     from worker.settings import Settings
     from worker.store import Store
     from worker.store.answers import Verdict
 
-COLUMNS = ("line", "given", "address", "answer", "reason", "until", "known", "user")
+COLUMNS = (
+    "line", "given", "address", "answer", "reason", "until", "known", "user", "forgotten_at",
+)  # fmt: skip
 _MOST_NAMED = 20
 """Line numbers that are named because they have no address."""
 _LONGEST_SHOWN = 80
@@ -72,7 +75,8 @@ def check(settings: "Settings", addresses: Sequence[str], file: Path | None, as_
     lines = _lines(addresses)
     with no_answer_is_no():
         store = open_existing_store(settings, READ)
-    work = _Checking(store, lines, is_list="-" in addresses)
+    privacy_key = settings.privacy.privacy_key
+    work = _Checking(store, lines, privacy_key, is_list="-" in addresses)
     with as_interrupts():
         if file:
             work.write_csv(file)
@@ -124,8 +128,16 @@ def _numbered(texts: Iterable[tuple[int, str]]) -> Iterator[_Line]:
 class _Checking:
     """Answers lines in their order, many with a few queries, and counts the answers."""
 
-    def __init__(self, store: "Store", lines: Iterator[_Line], *, is_list: bool) -> None:
+    def __init__(
+        self,
+        store: "Store",
+        lines: Iterator[_Line],
+        privacy_key: "PrivacyKey | None",
+        *,
+        is_list: bool,
+    ) -> None:
         self._store = store
+        self._privacy_key = privacy_key
         self._lines = lines
         self._is_list = is_list
         self._yes = self._no = 0
@@ -141,7 +153,8 @@ class _Checking:
         with Progress("check", "addresses", enabled=shown and self._is_list) as progress:
             while batch := list(islice(self._lines, AT_ONCE)):
                 with no_answer_is_no():
-                    verdicts = verdicts_on(self._store, {line.key for line in batch if line.key})
+                    asked = {line.key for line in batch if line.key}
+                    verdicts = verdicts_on(self._store, asked, self._privacy_key)
                 for line in batch:
                     yield self._answer(line, verdicts.get(line.key))
                 done += len(batch)
@@ -153,7 +166,7 @@ class _Checking:
             self._invalid_count += 1
             if len(self._invalid) < _MOST_NAMED:
                 self._invalid.append(line.number)
-            nothing = dict.fromkeys(("reason", "until", "known", "user"))
+            nothing = dict.fromkeys(COLUMNS[4:])
             return row | {"address": None, "answer": "invalid"} | nothing
         self._yes += verdict.may_send
         self._no += not verdict.may_send

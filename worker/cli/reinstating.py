@@ -219,7 +219,7 @@ class _Reinstating:
                 self._lines.show(f"{result.key} is neither paused nor blocked")
             return
         self.lifted += 1
-        self._created += not result.was_user
+        self._created += not (result.was_user or result.was_forgotten)
         self._blocked += result.until is None
         if self._shown and (self._lines.is_one or self._lifting.dry_run):
             until = result.until and f"paused until {result.until:%Y-%m-%d %H:%M} UTC"

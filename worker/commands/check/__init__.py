@@ -21,11 +21,13 @@ from worker.store.exposure import writable_by_all
 from worker.store.revision import HEAD
 from worker.store.rights import AccessProblem
 from worker.store.sending import sending_statuses
+from worker.store.tombstones import how_many_forgotten
 from worker.topology import Aws
 from worker.topology.checks.account import ACCOUNT
 from worker.topology.checks.clock import CLOCK
 from worker.topology.checks.database import Schema, judge_database, judge_no_database
 from worker.topology.checks.findings import Finding, Status
+from worker.topology.checks.forgotten import FORGOTTEN, judge_forgotten
 from worker.topology.checks.queue import QUEUE
 from worker.topology.checks.region import judge_doubts, judge_region
 from worker.topology.checks.retention import RETENTION, Announcement, judge_retention
@@ -58,6 +60,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     yield from check_files(settings, os.environ)
     yield _database(settings)
     yield _users(settings)
+    yield _forgotten(settings)
     yield _sending(settings)
     yield _retention(settings)
     if settings_finding.status is Status.WRONG:
@@ -125,6 +128,15 @@ def _users(settings: Settings) -> Finding:
     except WorkerError:
         return USERS.skipped("the database must be readable first")
     return judge_users(count, creates=creates is UnknownRecipients.CREATE)
+
+
+def _forgotten(settings: Settings) -> Finding:
+    store, key = make_store(settings), settings.privacy.privacy_key
+    try:
+        count, key_id = how_many_forgotten(store) if store.revision() == HEAD else (0, "")
+    except WorkerError:
+        return FORGOTTEN.skipped("the database must be readable first")
+    return judge_forgotten(count, key_id, key.key_id if key else None)
 
 
 def _sending(settings: Settings) -> Finding:
