@@ -173,15 +173,15 @@ def start(request, environment, tmp_path):
                 stderr=subprocess.PIPE,
                 text=True,
             )
-        started.append((process, arguments))
+        started.append((process, words))
         return process
 
     yield start
-    for process, arguments in started:
+    for process, words in started:
         if process.poll() is None:
             process.kill()
         _, told = process.communicate()
-        hear(told, arguments)
+        hear(told, words)
 
 
 @pytest.fixture
