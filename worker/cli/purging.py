@@ -78,11 +78,13 @@ def purge(settings: "Settings", *, dry_run: bool, at_once: bool, yes: bool, as_j
         moment_of(store),
         removals_kept=timedelta(days=settings.suppression.within_days),
     )
-    work.announce(at_once=at_once, keeps=not dry_run)
+    asks = at_once and not dry_run and not yes
+    work.announce(at_once=at_once, keeps=not (dry_run or asks))
     targets = work.targets()
-    if at_once and not dry_run and not yes:
+    if asks:
         total = sum(target.rows for target in targets.values())
-        click.confirm(f"Remove {total:,} rows now?", abort=True, err=True)
+        click.confirm(f"Remove up to {total:,} rows now?", abort=True, err=True)
+        work.announce(at_once=True)  # not before: the daemon would go by it
     began = time.monotonic()
     try:
         with as_interrupts():
