@@ -45,6 +45,8 @@ _MARGIN = timedelta(days=1)
 _FOR_EVER = 2**31 - 1
 _THE_BEGINNING = datetime(1970, 1, 1).date()  # noqa: DTZ001 a date has no zone
 _TRIES = 3
+_MOST_LOOKED_AT = 1_000
+"""Events of an address, by which it is decided whether an old one is still needed."""
 _COLUMNS = len(Recorded.__struct_fields__)
 _PAGE = f"""
     SELECT {RECORDED_COLUMNS}, dedupe_key, route_key, claimed_at FROM events
@@ -217,7 +219,7 @@ class EventsPurge:
         if asked:
             by_key = _by_key(events_of(connection, sorted(asked)))
             for key in asked:
-                events = by_key.get(key, [])
+                events = _newest(by_key.get(key, []), goes[key])
                 goes[key] -= required(events, goes[key], self._policy, self._limits.now)
         return {id_ for ids in goes.values() for id_ in ids}
 
@@ -336,6 +338,13 @@ def _by_key(events: Iterable[Recorded]) -> dict[str, list[Recorded]]:
     for event in sorted(events, key=attrgetter("id")):
         found.setdefault(event.recipient, []).append(event)
     return found
+
+
+def _newest(events: Sequence[Recorded], old: set[int]) -> Sequence[Recorded]:
+    """Return the newest events of an address, and the old ones that are asked about."""
+    if len(events) <= _MOST_LOOKED_AT:
+        return events
+    return [*(e for e in events[:-_MOST_LOOKED_AT] if e.id in old), *events[-_MOST_LOOKED_AT:]]
 
 
 def _after(first: dict[str, FirstRecord]) -> dict[str, int]:
