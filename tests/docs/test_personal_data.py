@@ -49,6 +49,7 @@ NOBODY_IN_IT = {
     },
     "quarantine": {
         "id", "queue", "message_id", "reason", "sent_at", "received_at", "worker_version",
+        "verified",
     },
     "removals": {"id", "outbox_id", "begun_at", "outcome", "restored_at", "tenant"},
     "shadow_users": set(),
