@@ -234,7 +234,7 @@ MUTANTS = [
         ),
         file="worker/signatures/verifying.py",
         function="Verifier._is_ours",
-        old="return is_near or envelope.topic in sources.topics",
+        old="return is_near or envelope.topic in acceptance.topics",
         new="return True",
     ),
     Mutant(
